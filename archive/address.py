@@ -1,0 +1,89 @@
+"""Addresses of posts on mp.weixin.qq.com: which post one names, and how to write it down.
+
+`chksm` is part of the address to fetch (without it the server asks for verification) but not of the
+identity of the post.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from archive.errors import AddressError
+
+HOST = "mp.weixin.qq.com"
+_SHORT = re.compile(r"/s/([A-Za-z0-9_-]{10,64})/?")
+MAX_LENGTH = 2048  # characters; real ones stay under 400
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address of a post. Either biz, mid and idx are known, or the short link's token is."""
+
+    url: str
+    biz: str = ""
+    mid: str = ""
+    idx: str = ""
+    sn: str = ""
+    chksm: str = ""
+    token: str = ""
+
+    @property
+    def aid(self) -> str | None:
+        """`<mid>_<idx>`, the dedupe key within the account; None while only a short link is known."""
+        return f"{self.mid}_{self.idx}" if self.mid else None
+
+    @property
+    def key(self) -> str:
+        """What makes two addresses one: the post's identity where it is known, else the short token."""
+        return f"{self.biz}:{self.mid}:{self.idx}" if self.mid else f"s/{self.token}"
+
+    @property
+    def fetch_url(self) -> str:
+        """The https address to ask the server for: everything it was given with, without the fragment."""
+        parts = urlsplit(self.url)
+        query = f"?{parts.query}" if parts.query else ""
+        return f"https://{HOST}{parts.path}{query}"
+
+
+def canonical_url(biz: str, mid: str, idx: str, sn: str, chksm: str = "") -> str:
+    """The address as the dump writes it; `chksm` only where it is known."""
+    tail = f"&chksm={chksm}" if chksm else ""
+    return f"http://{HOST}/s?__biz={biz}&mid={mid}&idx={idx}&sn={sn}{tail}#rd"
+
+
+def parse_address(text: str) -> Address:
+    """Read one address; raises AddressError saying in a sentence what is wrong with it."""
+    url = text.strip().replace("&amp;", "&")
+    if len(url) > MAX_LENGTH:
+        raise AddressError(f"address of {len(url)} characters, at most {MAX_LENGTH} are taken")
+    parts = _split(url)
+    short = _SHORT.fullmatch(parts.path)
+    if short:
+        return Address(url=url, token=short[1])
+    if parts.path not in ("/s", "/mp/appmsg/show"):
+        raise AddressError(f"{url[:120]} is not the address of a post (…/s?__biz=… or …/s/…)")
+    return _long(url, dict(parse_qsl(parts.query, keep_blank_values=True)))
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise AddressError(f"{url[:120]} is not an address") from None
+    if parts.scheme not in ("http", "https"):
+        raise AddressError(f"{url[:120]} is not an http(s) address")
+    if parts.hostname != HOST:
+        raise AddressError(f"{url[:120]} is on host {parts.hostname!r}; only {HOST} is archived")
+    if port is not None or parts.username is not None:
+        raise AddressError(f"{url[:120]} names a port or a user; give the plain {HOST} address")
+    return parts
+
+
+def _long(url: str, query: dict[str, str]) -> Address:
+    biz = query.get("__biz", "")
+    mid = query.get("mid") or query.get("appmsgid", "")
+    idx = query.get("idx") or query.get("itemidx", "")
+    if not (biz and mid.isdecimal() and idx.isdecimal()):
+        raise AddressError(f"{url[:120]} lacks __biz, mid or idx; copy the whole address of the post")
+    return Address(url, biz, mid, idx, query.get("sn", ""), query.get("chksm", ""))

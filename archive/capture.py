@@ -1,0 +1,28 @@
+"""A capture: one answer of the server, exactly as it came."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One answer, before anybody has judged it.
+
+    `body` is the entity body after content decoding (gzip, br) and before any text decoding.
+    `fetched_at` is an aware UTC instant. `rendered` marks a browser's DOM instead of served bytes.
+    """
+
+    requested_url: str
+    final_url: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    fetched_at: datetime
+    rendered: bool = False
+
+    @cached_property
+    def sha256(self) -> bytes:
+        """SHA-256 of the body, 32 bytes."""
+        return hashlib.sha256(self.body).digest()

@@ -1,0 +1,17 @@
+"""Errors of the archive. Each message is one sentence for the person at the terminal."""
+
+
+class ArchiveError(Exception):
+    """Root of what the archive raises on purpose."""
+
+
+class RecordError(ArchiveError):
+    """A record of a dump is not one."""
+
+
+class AddressError(ArchiveError):
+    """An address is not one of a post on mp.weixin.qq.com."""
+
+
+class DatabaseUnavailable(ArchiveError):
+    """The database cannot be reached, started or migrated."""

@@ -1,0 +1,60 @@
+"""The record: six string fields, in the order and under the names of the dump its users work with."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from archive.errors import RecordError
+
+FIELDS = ("文章标识符aid", "标题title", "链接url", "时间time", "公众号名称", "finalContent")
+_AID = re.compile(r"[0-9]{1,20}_[0-9]{1,3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One post as the dump has it. `date` is YYYY-MM-DD in Asia/Shanghai; `text` follows the text rule."""
+
+    aid: str
+    title: str
+    url: str
+    date: str
+    account: str
+    text: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The record under the dump's own field names, in the dump's order."""
+        values = (self.aid, self.title, self.url, self.date, self.account, self.text)
+        return dict(zip(FIELDS, values, strict=True))
+
+    def as_json(self) -> str:
+        """One record as the dump writes it."""
+        return json.dumps(self.as_dict(), ensure_ascii=False)
+
+    @classmethod
+    def from_mapping(cls, raw: Mapping[str, Any]) -> "Record":
+        """Check and take over one object of a dump; raises RecordError with what is wrong with it."""
+        return _checked(cls(*(_string(raw, name) for name in FIELDS)))
+
+
+def _string(raw: Mapping[str, Any], name: str) -> str:
+    if name not in raw:
+        raise RecordError(f"field {name} is missing")
+    value = raw[name]
+    if not isinstance(value, str):
+        raise RecordError(f"field {name} is a {type(value).__name__}, a string was expected")
+    return value
+
+
+def _checked(record: Record) -> Record:
+    if not _AID.fullmatch(record.aid):
+        raise RecordError(f"文章标识符aid is {record.aid[:40]!r}, <mid>_<idx> was expected")
+    try:
+        date.fromisoformat(record.date)
+    except ValueError:
+        raise RecordError(f"时间time is {record.date[:40]!r}, YYYY-MM-DD was expected") from None
+    if len(record.date) != len("YYYY-MM-DD"):
+        raise RecordError(f"时间time is {record.date[:40]!r}, YYYY-MM-DD was expected")
+    return record

@@ -1,0 +1,42 @@
+"""The words every part uses for what a page turned out to be (product vocabulary)."""
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What one capture is. Only ARTICLE becomes a post; outcomes are values, never exceptions."""
+
+    ARTICLE = "article"
+    DELETED = "deleted"
+    VIOLATION = "violation"
+    UNAVAILABLE = "unavailable"
+    EXPIRED_LINK = "expired_link"
+    MIGRATED = "migrated"
+    PRIVATE = "private"
+    VERIFICATION = "verification"
+    RATE_LIMITED = "rate_limited"
+    BAD_REQUEST = "bad_request"
+    UNKNOWN = "unknown"
+
+    @property
+    def blocks(self) -> bool:
+        """The server is refusing us, not telling about the post: the run must stop."""
+        return self in (Outcome.VERIFICATION, Outcome.RATE_LIMITED)
+
+    @property
+    def is_final(self) -> bool:
+        """The server has told what became of the post: asking again soon is pointless."""
+        return not self.blocks and self is not Outcome.UNKNOWN
+
+
+class Kind(StrEnum):
+    """What sort of post an ARTICLE is; WeChat's `item_show_type` in brackets."""
+
+    ARTICLE = "article"  # 0
+    SHARE = "share"  # 0 with copyright_stat 2: another account's post, quoted or reprinted in full
+    VIDEO = "video"  # 5
+    MUSIC = "music"  # 6
+    AUDIO = "audio"  # 7
+    PICTURE = "picture"  # 8
+    TEXT = "text"  # 10
+    SHORT = "short"  # 17

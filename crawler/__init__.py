@@ -1,0 +1,1 @@
+"""The crawler gets pages, says what they are, and reads them."""

@@ -1,0 +1,1 @@
+"""The `mparchive` command: arguments in, work called, words and exit codes out."""
