@@ -1,0 +1,151 @@
+"""Where a post's body is, for each kind (wechat.md, section 1)."""
+
+import html
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from bs4 import BeautifulSoup, SoupStrainer
+
+from archive.vocabulary import Kind
+from crawler.parse.jsvalues import html_decode, unescape
+from crawler.parse.outline import Outline
+from crawler.parse.state import PageState
+from crawler.parse.text_rule import text_of, text_of_html, text_of_plain
+
+_KINDS = {
+    "0": Kind.ARTICLE,
+    "5": Kind.VIDEO,
+    "6": Kind.MUSIC,
+    "7": Kind.AUDIO,
+    "8": Kind.PICTURE,
+    "10": Kind.TEXT,
+    "11": Kind.SHARE,
+    "17": Kind.SHORT,
+}
+_MEDIA = SoupStrainer([
+    "img", "iframe", "video", "audio", "svg", "mpvoice", "qqmusic",
+    "mp-common-mpaudio", "mp-common-videosnap", "mp-common-qqmusic", "mp-common-poi",
+])  # fmt: skip
+_BACKGROUND = re.compile(r"""background(?:-image)?\s*:[^;"<>]*?url\((?:&quot;|["'])?(https?:[^)"'&;\s]+(?:&amp;[^)"'&;\s]+)*)""")
+_WRITTEN = re.compile(r"""(?:document\.write\(|\.innerHTML\s*=\s*)"((?:[^"\\]++|\\.)*+)"(?:\.replace|\s*\))""", re.S)
+
+
+@dataclass(frozen=True)
+class Body:
+    """A post's body: the text by the text rule, and the addresses of what is shown in it, in order."""
+
+    text: str = ""
+    images: tuple[str, ...] = ()
+    players: int = 0  # videos, audios and other things a reader can look at that are no images
+
+    def __bool__(self) -> bool:
+        visible = re.sub(r"&(?:nbsp|#160|ensp|emsp);|[\s\u200b\ufeff]", "", self.text)
+        return bool(visible or self.images or self.players)
+
+
+def find_kind(state: PageState, outline: Outline) -> Kind | None:
+    """The kind by `item_show_type`; None for a type nobody has described. Before 2018-08 there was only one."""
+    written = state.text("item_show_type", "data.item_show_type")
+    kind = _KINDS.get(written) if written else (Kind.ARTICLE if outline.body_in_page else None)
+    if kind is Kind.ARTICLE and copyright_stat(state) == 2:
+        return Kind.SHARE
+    return kind
+
+
+def copyright_stat(state: PageState) -> int:
+    """1 original, 2 another account's post, 0 neither."""
+    info = state.mapping("data.copyright_info").get("copyright_stat")
+    return info if isinstance(info, int) else state.number("_copyright_stat", "copyright_stat") or 0
+
+
+def find_body(kind: Kind, state: PageState, outline: Outline) -> Body:
+    """The body of a post of this kind; empty (false) when the page holds none. May raise TooManyTags."""
+    match kind:
+        case Kind.ARTICLE | Kind.SHARE:
+            return _served(outline) or _from_state(state) or _notice_of_share(kind, outline)
+        case Kind.PICTURE:
+            return _picture(state, outline)
+        case Kind.TEXT:
+            return _plain_text(state)
+    return _player(kind, state)
+
+
+def _served(outline: Outline) -> Body:
+    """The inner HTML of the last #js_content. Images are looked at where the page draws them from."""
+    if outline.body is None:
+        return Body()
+    return _body_of_html(outline.body)
+
+
+def _body_of_html(markup: str) -> Body:
+    media = BeautifulSoup(markup, "lxml", parse_only=_MEDIA).find_all(True)
+    images = [source for tag in media if tag.name == "img" and (source := _image_source(tag.attrs))]
+    images += [clean_url(found) for found in _BACKGROUND.findall(markup)]
+    players = sum(tag.name != "img" for tag in media)
+    return Body(text_of_html(markup), tuple(dict.fromkeys(images)), players)
+
+
+def _image_source(attributes: Any) -> str:
+    source = clean_url(str(attributes.get("data-src") or attributes.get("src") or ""))
+    return source if source.startswith("http") else ""
+
+
+def clean_url(url: str) -> str:
+    """An address without the entities that some lists carry twice; scheme-less ones become https."""
+    decoded = html.unescape(html.unescape(url)).strip()
+    return f"https:{decoded}" if decoded.startswith("//") else decoded
+
+
+def _from_state(state: PageState) -> Body:
+    content = state.get("data.content_noencode")
+    if not isinstance(content, str):
+        return Body()
+    found = _body_of_html(content)
+    return Body(text_of(content), found.images, found.players)
+
+
+def _notice_of_share(kind: Kind, outline: Outline) -> Body:
+    """Pages before 2025-11 hold only the sharer's own words of a shared post."""
+    return Body(_written_text(outline)) if kind is Kind.SHARE else Body()
+
+
+def _written_text(outline: Outline) -> str:
+    """The words a page writes into itself: `document.write("…".replace(…))` inside the share notice."""
+    for script in [*_inline_scripts(outline.body or ""), *outline.scripts]:
+        if "share_notice" in script or script in (outline.body or ""):
+            match = _WRITTEN.search(script)
+            if match and match[1]:
+                return text_of_plain(html_decode(unescape(match[1])))
+    return ""
+
+
+def _inline_scripts(markup: str) -> list[str]:
+    return re.findall(r"<script[^>]*>(.*?)</script>", markup, re.S) if "<script" in markup else []
+
+
+def _picture(state: PageState, outline: Outline) -> Body:
+    listed = state.items("picture_page_info_list", "data.picture_page_info_list")
+    images = [clean_url(str(item["cdn_url"])) for item in listed if item.get("cdn_url")]
+    words = state.get("data.content_noencode", "data.desc", "desc", "msg_desc")
+    if not images and outline.body:  # the form of 2018
+        served = _body_of_html(outline.body)
+        return Body(_written_text(outline) or served.text, served.images)
+    return Body(text_of(str(words or "")), tuple(dict.fromkeys(images)))
+
+
+def _plain_text(state: PageState) -> Body:
+    page = state.mapping("data.text_page_info")
+    words = page.get("content_noencode") or state.get("data.content_noencode", "desc", "msg_desc")
+    listed = [item.get("cdn_url") for item in page.get("picture_info") or [] if isinstance(item, dict)]
+    images = [clean_url(url) for url in listed if isinstance(url, str) and url]
+    return Body(text_of(words) if isinstance(words, str) else "", tuple(images))
+
+
+def _player(kind: Kind, state: PageState) -> Body:
+    """Video, audio and the like: the words about it; what is played counts as body."""
+    words = state.get("data.content_noencode", "data.desc", "desc", "msg_desc")
+    played = state.get("vid", "voiceid", "data.video_ids", "data.video_page_infos", "data.voice_in_appmsg")
+    info = state.mapping("data.video_page_info")
+    players = int(bool(played or info.get("mp_video_trans_info") or info.get("video_id")))
+    return Body(text_of(str(words or "")), (), players)

@@ -1,0 +1,159 @@
+"""Read one page: from bytes to outcome, kind and post."""
+
+import re
+from typing import Any
+
+from bs4 import BeautifulSoup, SoupStrainer
+
+from archive.reading import Reading
+from archive.record import Record
+from archive.vocabulary import Kind, Outcome
+from crawler.pages import Notice, is_challenge, read_notice
+from crawler.parse.body import Body, clean_url, find_body, find_kind
+from crawler.parse.encoding import decode
+from crawler.parse.facts import identity_facts, post_facts
+from crawler.parse.identity import Identity, find_identity
+from crawler.parse.jsvalues import unescape
+from crawler.parse.outline import Outline, outline
+from crawler.parse.state import PageState
+from crawler.parse.tokens import TooManyTags
+
+MAX_PAGE = 16 * 1024 * 1024  # bytes; the download cap, held here again for files and archives
+_HEAD = SoupStrainer(["meta", "title", "h1"])
+_ACCOUNT = SoupStrainer(id="js_name")
+_PLAYED = frozenset({Kind.VIDEO, Kind.AUDIO, Kind.MUSIC, Kind.SHORT})
+_DRAWN = re.compile(r"""document\.write\(\s*(?:'((?:[^'\\]++|\\.)*+)'|"((?:[^"\\]++|\\.)*+)")""", re.S)
+_SHELL = re.compile(r"""<div[^<>]*\bid=["']?app["']?[^<>]*>\s*</div>""")
+
+
+def read_page(body: bytes, url: str | None = None, content_type: str | None = None) -> Reading:
+    """Say what a page is and what it says; never raises, whatever the bytes.
+
+    `url` is the final address the page came from: it tells a challenge, and the ids old pages leave out.
+    `content_type` is the header's value, used only where the bytes are not UTF-8.
+    """
+    if not body.strip():
+        return Reading(Outcome.UNKNOWN, "the answer is empty")
+    if len(body) > MAX_PAGE:
+        return Reading(Outcome.UNKNOWN, f"the answer has {len(body)} bytes, more than {MAX_PAGE}")
+    try:
+        return _read(decode(body, content_type), url)
+    except TooManyTags as error:
+        return Reading(Outcome.UNKNOWN, f"the page has {error}; no post has")
+
+
+def _read(text: str, url: str | None) -> Reading:
+    page = outline(text)
+    state = PageState(page.scripts)
+    if is_challenge(url, state.page_mid):
+        return Reading(Outcome.VERIFICATION, "the server asks for verification", page=_page_facts(state))
+    if page.has_article:
+        return _read_post(page, state, url)
+    return _read_notice(page, state)
+
+
+def _page_facts(state: PageState) -> dict[str, Any]:
+    return {"template": state.page_mid} if state.page_mid else {}
+
+
+def _read_post(page: Outline, state: PageState, url: str | None) -> Reading:
+    """A page of a post's template. It is an article only when all of it came, and it has a body."""
+    head = BeautifulSoup(page.markup, "lxml", parse_only=_HEAD)
+    meta = _meta(head)
+    identity = find_identity(state, url, meta.get("og:url", ""))
+    kind = find_kind(state, page)
+    if not page.complete:
+        return _unread("the page ends before </html>: only half of it was received", identity, state)
+    if kind is None:
+        return _unread("a post of a type this version does not know", identity, state, needs_browser=True)
+    body = find_body(kind, state, page)
+    if not body:
+        return _unread(f"a {kind} post without a body in the served page", identity, state, needs_browser=True)
+    title = _title(state, meta, head)
+    return _article(identity, kind, state, body, title, {**meta, "account": _account(state, page)})
+
+
+def _unread(reason: str, identity: Identity, state: PageState, needs_browser: bool = False) -> Reading:
+    facts = {name: value for name, value in identity_facts(identity, state).items() if value}
+    return Reading(Outcome.UNKNOWN, reason, page=facts, needs_browser=needs_browser)
+
+
+def _article(
+    identity: Identity, kind: Kind, state: PageState, body: Body, title: str, meta: dict[str, str]
+) -> Reading:
+    record = None
+    if identity.is_complete and title:
+        record = Record(
+            aid=identity.aid,
+            title=title,
+            url=identity.url,
+            date=identity.date,
+            account=meta["account"],
+            text=body.text,
+        )
+    facts = {"title": title, "account": meta["account"], **post_facts(identity, kind, state, body, meta)}
+    return Reading(
+        outcome=Outcome.ARTICLE,
+        reason="" if record else "the page does not say which post it is; give its address",
+        kind=kind,
+        record=record,
+        biz=identity.biz or None,
+        published_at=identity.published_at,
+        needs_browser=kind in _PLAYED and not body.text,
+        page=facts,
+    )
+
+
+def _meta(head: BeautifulSoup) -> dict[str, str]:
+    """The meta tags by name or property, entities decoded; the first of each wins."""
+    found: dict[str, str] = {}
+    for tag in head.find_all("meta"):
+        name, content = tag.get("property") or tag.get("name"), tag.get("content")
+        if isinstance(name, str) and isinstance(content, str) and content:
+            found.setdefault(name, content)
+    return found
+
+
+def _title(state: PageState, meta: dict[str, str], head: BeautifulSoup) -> str:
+    written = state.text("data.title", "msg_title", "title")
+    if written.strip():
+        return written
+    heading = head.find("h1")
+    shown = heading.get_text(" ", strip=True) if heading else ""
+    return meta.get("og:title", "").strip() or shown
+
+
+def _account(state: PageState, page: Outline) -> str:
+    named = state.text("nickname", "nick_name", "data.nick_name", "name")
+    if named:
+        return named
+    shown = BeautifulSoup(page.markup, "lxml", parse_only=_ACCOUNT)
+    return shown.get_text(" ", strip=True)
+
+
+def _read_notice(page: Outline, state: PageState) -> Reading:
+    """A page that is no post's: judged by what it shows, also by what it writes into itself."""
+    shown = _shown(page)
+    notice = read_notice(shown)
+    facts = _page_facts(state)
+    target = clean_url(state.text("transferTargetLink"))
+    if target.startswith("http"):
+        facts["moved_to"] = target
+        notice = Notice(Outcome.MIGRATED, notice.reason) if notice.outcome is Outcome.UNKNOWN else notice
+    if shown:
+        facts["notice"] = notice.reason
+    reason = notice.reason or "the page shows no words and holds no post"
+    shell = notice.outcome is Outcome.UNKNOWN and bool(_SHELL.search(page.markup))
+    return Reading(notice.outcome, reason, page=facts, needs_browser=shell)
+
+
+def _shown(page: Outline) -> str:
+    """The visible words: the page's, else those its scripts write; hidden helper texts are left out."""
+    soup = BeautifulSoup(page.markup, "lxml")
+    for hidden in soup.select(".weui-a11y_ref, [style*='display:none'], [style*='display: none'], .weui-msg__extra-area"):
+        hidden.extract()
+    words = soup.get_text(" ", strip=True)
+    drawn = " ".join(unescape(m[1] or m[2] or "") for script in page.scripts for m in _DRAWN.finditer(script))
+    if not drawn:
+        return words
+    return f"{words} {BeautifulSoup(drawn, 'lxml').get_text(' ', strip=True)}".strip()
