@@ -12,7 +12,7 @@ from archive.vocabulary import Outcome
 
 CHALLENGE_PATH = "/mp/wappoc_appmsgcaptcha"
 _CHALLENGE_MID = "secitptpage/verify.html"
-MAX_NOTICE = 20_000  # characters of visible text looked at; a notice has under 200
+MAX_NOTICE = 600  # characters; real notices have under 200, and a page of more words is something else
 _MAX_REASON = 200
 
 
@@ -25,21 +25,39 @@ class Notice:
 
 
 # In this order: the first sentence found decides. English wording is what LANG=en gets.
-_SENTENCES: tuple[tuple[Outcome, str], ...] = (
-    (Outcome.VERIFICATION, r"环境异常|完成验证后即可继续访问|environment is abnormal|complete the verification"),
-    (Outcome.RATE_LIMITED, r"访问过于频繁|操作(?:过于)?频繁|请求过于频繁|too frequent|freq(?:uency)? control"),
-    (Outcome.PRIVATE, r"根据作者隐私设置|author'?s privacy settings"),
-    (Outcome.MIGRATED, r"公众号已迁移|[帐账]号已迁移|原[帐账]号迁移时|处于[帐账]号迁移流程|account (?:has been|was) migrated"),
-    (Outcome.DELETED, r"已被发布者(?:主动)?删除|已被作者删除|deleted by (?:the|its) (?:author|publisher)"),
-    (Outcome.VIOLATION, r"因违规|违反.{0,40}(?:规定|规则|协议)|涉嫌.{0,20}(?:侵权|违|欺诈|骚扰|营销)|冒名侵权|经平台审核|"
-     r"投诉且经审核|violat|infring|rumou?r|谣言"),
-    (Outcome.UNAVAILABLE, r"[帐账]号已(?:被|自主)?(?:屏蔽|注销|冻结|封禁|停用)|公众号已(?:被)?(?:屏蔽|注销|封禁|停用)|"
-     r"发送失败无法查看|(?:暂时)?无法查看|暂不可用|该?(?:内容|文章|页面)不存在|(?:temporarily )?unavailable|"
-     r"unable to view|cannot be viewed|can'?t be viewed|account (?:has been|was) (?:deactivated|blocked|closed)"),
-    (Outcome.EXPIRED_LINK, r"链接已(?:过期|失效)|link (?:has )?expired"),
-    (Outcome.BAD_REQUEST, r"参数错误|invalid (?:parameter|argument|link)|parameter error|wrong parameter"),
-)  # fmt: skip
-_COMPILED = tuple((outcome, re.compile(pattern, re.IGNORECASE)) for outcome, pattern in _SENTENCES)
+_SENTENCES: dict[Outcome, tuple[str, ...]] = {
+    Outcome.VERIFICATION: (
+        "环境异常|去验证|完成验证后即可继续访问",
+        "environment is abnormal|complete the verification",
+    ),
+    Outcome.RATE_LIMITED: (
+        "访问过于频繁|操作(?:过于)?频繁|请求过于频繁",
+        "too frequent|freq(?:uency)? control",
+    ),
+    Outcome.PRIVATE: ("根据作者隐私设置", "author'?s privacy settings"),
+    Outcome.MIGRATED: (
+        "公众号已迁移|[帐账]号已迁移|原[帐账]号迁移时|处于[帐账]号迁移流程",
+        "account (?:has been|was) migrated",
+    ),
+    Outcome.DELETED: (
+        "已被发布者(?:主动)?删除|已被作者删除",
+        "deleted by (?:the|its) (?:author|publisher)",
+    ),
+    Outcome.VIOLATION: (
+        "因违规|违反.{0,40}(?:规定|规则|协议)|涉嫌.{0,20}(?:侵权|违|欺诈|骚扰|营销)",
+        "冒名侵权|经平台审核|投诉且经审核|谣言",
+        "violat|infring|rumou?r",
+    ),
+    Outcome.UNAVAILABLE: (
+        "(?:[帐账]号|公众号)已(?:被|自主)?(?:屏蔽|注销|冻结|封禁|停用)",
+        "发送失败无法查看|(?:暂时)?无法查看|暂不可用|(?:内容|文章|页面)不存在",
+        "unavailable|unable to view|can(?:no|'?)t be viewed",
+        "account (?:has been|was) (?:deactivated|blocked|closed)",
+    ),
+    Outcome.EXPIRED_LINK: ("链接已(?:过期|失效)", "link (?:has )?expired"),
+    Outcome.BAD_REQUEST: ("参数错误", "invalid (?:parameter|argument|link)|(?:parameter|wrong) error"),
+}
+_COMPILED = {outcome: re.compile("|".join(words), re.IGNORECASE) for outcome, words in _SENTENCES.items()}
 
 
 def is_challenge(final_url: str | None, page_mid: str) -> bool:
@@ -50,8 +68,8 @@ def is_challenge(final_url: str | None, page_mid: str) -> bool:
 
 def read_notice(shown: str) -> Notice:
     """Judge the visible words of a page that holds no post; UNKNOWN when no known sentence is among them."""
-    words = " ".join(shown[:MAX_NOTICE].split())
-    for outcome, pattern in _COMPILED:
+    words = " ".join(shown.split())
+    for outcome, pattern in _COMPILED.items():
         if pattern.search(words):
             return Notice(outcome, words[:_MAX_REASON])
     return Notice(Outcome.UNKNOWN, words[:_MAX_REASON])

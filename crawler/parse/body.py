@@ -2,10 +2,11 @@
 
 import html
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from bs4 import BeautifulSoup, SoupStrainer
+from bs4 import BeautifulSoup
+from bs4.filter import SoupStrainer
 
 from archive.vocabulary import Kind
 from crawler.parse.jsvalues import html_decode, unescape
@@ -23,12 +24,16 @@ _KINDS = {
     "11": Kind.SHARE,
     "17": Kind.SHORT,
 }
-_MEDIA = SoupStrainer([
+_MEDIA = SoupStrainer([  # what a reader sees besides words
     "img", "iframe", "video", "audio", "svg", "mpvoice", "qqmusic",
     "mp-common-mpaudio", "mp-common-videosnap", "mp-common-qqmusic", "mp-common-poi",
 ])  # fmt: skip
-_BACKGROUND = re.compile(r"""background(?:-image)?\s*:[^;"<>]*?url\((?:&quot;|["'])?(https?:[^)"'&;\s]+(?:&amp;[^)"'&;\s]+)*)""")
-_WRITTEN = re.compile(r"""(?:document\.write\(|\.innerHTML\s*=\s*)"((?:[^"\\]++|\\.)*+)"(?:\.replace|\s*\))""", re.S)
+_BACKGROUND = re.compile(
+    r"""background(?:-image)?\s*:[^;"<>]*?url\((?:&quot;|["'])?(https?:[^)"'&;\s]+(?:&amp;[^)"'&;\s]+)*)"""
+)
+_WRITTEN = re.compile(
+    r"""(?:document\.write\(|\.innerHTML\s*=\s*)"((?:[^"\\]++|\\.)*+)"(?:\.replace|\s*\))""", re.S
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Body:
 
 
 def find_kind(state: PageState, outline: Outline) -> Kind | None:
-    """The kind by `item_show_type`; None for a type nobody has described. Before 2018-08 there was only one."""
+    """The kind by `item_show_type`, which pages before 2018-08 lack; None for a type nobody described."""
     written = state.text("item_show_type", "data.item_show_type")
     kind = _KINDS.get(written) if written else (Kind.ARTICLE if outline.body_in_page else None)
     if kind is Kind.ARTICLE and copyright_stat(state) == 2:
@@ -59,16 +64,20 @@ def copyright_stat(state: PageState) -> int:
     return info if isinstance(info, int) else state.number("_copyright_stat", "copyright_stat") or 0
 
 
-def find_body(kind: Kind, state: PageState, outline: Outline) -> Body:
-    """The body of a post of this kind; empty (false) when the page holds none. May raise TooManyTags."""
+def find_body(kind: Kind, state: PageState, outline: Outline, description: str = "") -> Body:
+    """The body of a post of this kind; empty (false) when the page holds none. May raise TooManyTags.
+
+    `description` is the page's meta description, all that old video pages say in words.
+    """
     match kind:
         case Kind.ARTICLE | Kind.SHARE:
-            return _served(outline) or _from_state(state) or _notice_of_share(kind, outline)
+            found = _served(outline) or _from_state(state) or _notice_of_share(kind, outline)
+            return replace(found, images=_with_listed(found.images, state))
         case Kind.PICTURE:
             return _picture(state, outline)
         case Kind.TEXT:
             return _plain_text(state)
-    return _player(kind, state)
+    return _player(state, description)
 
 
 def _served(outline: Outline) -> Body:
@@ -83,7 +92,25 @@ def _body_of_html(markup: str) -> Body:
     images = [source for tag in media if tag.name == "img" and (source := _image_source(tag.attrs))]
     images += [clean_url(found) for found in _BACKGROUND.findall(markup)]
     players = sum(tag.name != "img" for tag in media)
-    return Body(text_of_html(markup), tuple(dict.fromkeys(images)), players)
+    return Body(text_of_html(markup), tuple(images), players)
+
+
+def _with_listed(drawn: tuple[str, ...], state: PageState) -> tuple[str, ...]:
+    """The page's own list of its images names them in full size; what only the body shows comes after."""
+    listed = _listed_pictures(state)
+    known = {_without_size(url) for url in listed}
+    return (*listed, *(url for url in drawn if _without_size(url) not in known))
+
+
+def _listed_pictures(state: PageState) -> tuple[str, ...]:
+    """Only the first address of each: a picture also carries those of its watermark and share cover."""
+    pictures = state.items("picture_page_info_list", "data.picture_page_info_list")
+    return tuple(clean_url(str(picture["cdn_url"])) for picture in pictures if picture.get("cdn_url"))
+
+
+def _without_size(url: str) -> str:
+    """`…/640?wx_fmt=png` and `…/0?wx_fmt=png` are one picture in two sizes."""
+    return url.partition("?")[0].rpartition("/")[0].partition("://")[2]
 
 
 def _image_source(attributes: Any) -> str:
@@ -125,13 +152,12 @@ def _inline_scripts(markup: str) -> list[str]:
 
 
 def _picture(state: PageState, outline: Outline) -> Body:
-    listed = state.items("picture_page_info_list", "data.picture_page_info_list")
-    images = [clean_url(str(item["cdn_url"])) for item in listed if item.get("cdn_url")]
+    images = _listed_pictures(state)
     words = state.get("data.content_noencode", "data.desc", "desc", "msg_desc")
     if not images and outline.body:  # the form of 2018
         served = _body_of_html(outline.body)
         return Body(_written_text(outline) or served.text, served.images)
-    return Body(text_of(str(words or "")), tuple(dict.fromkeys(images)))
+    return Body(text_of(str(words or "")), images)
 
 
 def _plain_text(state: PageState) -> Body:
@@ -142,10 +168,10 @@ def _plain_text(state: PageState) -> Body:
     return Body(text_of(words) if isinstance(words, str) else "", tuple(images))
 
 
-def _player(kind: Kind, state: PageState) -> Body:
+def _player(state: PageState, description: str) -> Body:
     """Video, audio and the like: the words about it; what is played counts as body."""
     words = state.get("data.content_noencode", "data.desc", "desc", "msg_desc")
     played = state.get("vid", "voiceid", "data.video_ids", "data.video_page_infos", "data.voice_in_appmsg")
     info = state.mapping("data.video_page_info")
     players = int(bool(played or info.get("mp_video_trans_info") or info.get("video_id")))
-    return Body(text_of(str(words or "")), (), players)
+    return Body(text_of(str(words or description)), (), players)

@@ -13,7 +13,9 @@ from crawler.parse.state import PageState
 AUDIO_URL = "https://res.wx.qq.com/voice/getvoice?mediaid="
 
 
-def post_facts(identity: Identity, kind: Kind, state: PageState, body: Body, meta: dict[str, str]) -> dict[str, Any]:
+def post_facts(
+    identity: Identity, kind: Kind, state: PageState, body: Body, meta: dict[str, str]
+) -> dict[str, Any]:
     """The facts of a post's page. Instants are ISO 8601 in UTC, `ct` and `svr_time` Unix seconds."""
     facts: dict[str, Any] = {
         **identity_facts(identity, state),
@@ -91,7 +93,9 @@ def _album(state: PageState) -> dict[str, Any]:
         "previous": _neighbour(info, "pre"),
         "next": _neighbour(info, "next"),
     }
-    return {name: value for name, value in found.items() if value not in ("", None, {})} if found["id"] else {}
+    return (
+        {name: value for name, value in found.items() if value not in ("", None, {})} if found["id"] else {}
+    )
 
 
 def _neighbour(info: dict[str, Any], side: str) -> dict[str, str]:

@@ -50,7 +50,7 @@ class Identity:
 
 
 def find_identity(state: PageState, url: str | None, meta_url: str = "") -> Identity:
-    """Read the ids from the script state; old pages leave them empty, then the page's own link or `url` tell."""
+    """Read the ids from the script state; where old pages leave them empty, its own link or `url` tells."""
     biz = state.text("biz", "data.bizuin")
     biz = biz if _BIZ.fullmatch(biz) else ""
     mid, idx = state.number("mid", "data.mid", "appmsgid"), state.number("idx", "data.idx", "itemidx")

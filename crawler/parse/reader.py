@@ -1,14 +1,17 @@
 """Read one page: from bytes to outcome, kind and post."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from bs4 import BeautifulSoup, SoupStrainer
+from bs4 import BeautifulSoup
+from bs4.filter import SoupStrainer
 
 from archive.reading import Reading
 from archive.record import Record
 from archive.vocabulary import Kind, Outcome
-from crawler.pages import Notice, is_challenge, read_notice
+from crawler.pages import MAX_NOTICE, Notice, is_challenge, read_notice
 from crawler.parse.body import Body, clean_url, find_body, find_kind
 from crawler.parse.encoding import decode
 from crawler.parse.facts import identity_facts, post_facts
@@ -23,7 +26,20 @@ _HEAD = SoupStrainer(["meta", "title", "h1"])
 _ACCOUNT = SoupStrainer(id="js_name")
 _PLAYED = frozenset({Kind.VIDEO, Kind.AUDIO, Kind.MUSIC, Kind.SHORT})
 _DRAWN = re.compile(r"""document\.write\(\s*(?:'((?:[^'\\]++|\\.)*+)'|"((?:[^"\\]++|\\.)*+)")""", re.S)
+_HIDDEN = ".weui-a11y_ref, [style*='display:none'], [style*='display: none'], .weui-msg__extra-area"
+_NOTICE = ".weui-msg__title, .weui-msg__desc, .mesg-block, .page_msg, .global_error_msg, .page_rumor"
+# Error pages have no PAGE_MID or one of these; others are whole pages of their own (album, about, profile).
+_NOTICE_TEMPLATES = ("appmsg/", "pages/common_share", "msg", "error", "rumor", "verify.html")
 _SHELL = re.compile(r"""<div[^<>]*\bid=["']?app["']?[^<>]*>\s*</div>""")
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a post's page says outside its body; `meta` by name or property, the first of each."""
+
+    title: str
+    account: str
+    meta: dict[str, str]
 
 
 def read_page(body: bytes, url: str | None = None, content_type: str | None = None) -> Reading:
@@ -36,6 +52,8 @@ def read_page(body: bytes, url: str | None = None, content_type: str | None = No
         return Reading(Outcome.UNKNOWN, "the answer is empty")
     if len(body) > MAX_PAGE:
         return Reading(Outcome.UNKNOWN, f"the answer has {len(body)} bytes, more than {MAX_PAGE}")
+    if body.lstrip()[:1] in (b"{", b"["):
+        return Reading(Outcome.UNKNOWN, "the answer is JSON, not a page")
     try:
         return _read(decode(body, content_type), url)
     except TooManyTags as error:
@@ -58,19 +76,19 @@ def _page_facts(state: PageState) -> dict[str, Any]:
 
 def _read_post(page: Outline, state: PageState, url: str | None) -> Reading:
     """A page of a post's template. It is an article only when all of it came, and it has a body."""
-    head = BeautifulSoup(page.markup, "lxml", parse_only=_HEAD)
-    meta = _meta(head)
-    identity = find_identity(state, url, meta.get("og:url", ""))
+    head = _read_head(page, state)
+    identity = find_identity(state, url, head.meta.get("og:url", ""))
     kind = find_kind(state, page)
     if not page.complete:
         return _unread("the page ends before </html>: only half of it was received", identity, state)
     if kind is None:
         return _unread("a post of a type this version does not know", identity, state, needs_browser=True)
-    body = find_body(kind, state, page)
+    body = find_body(kind, state, page, head.meta.get("description", ""))
     if not body:
-        return _unread(f"a {kind} post without a body in the served page", identity, state, needs_browser=True)
-    title = _title(state, meta, head)
-    return _article(identity, kind, state, body, title, {**meta, "account": _account(state, page)})
+        return _unread(
+            f"a {kind} post without a body in the served page", identity, state, needs_browser=True
+        )
+    return _article(identity, kind, state, body, head)
 
 
 def _unread(reason: str, identity: Identity, state: PageState, needs_browser: bool = False) -> Reading:
@@ -78,20 +96,8 @@ def _unread(reason: str, identity: Identity, state: PageState, needs_browser: bo
     return Reading(Outcome.UNKNOWN, reason, page=facts, needs_browser=needs_browser)
 
 
-def _article(
-    identity: Identity, kind: Kind, state: PageState, body: Body, title: str, meta: dict[str, str]
-) -> Reading:
-    record = None
-    if identity.is_complete and title:
-        record = Record(
-            aid=identity.aid,
-            title=title,
-            url=identity.url,
-            date=identity.date,
-            account=meta["account"],
-            text=body.text,
-        )
-    facts = {"title": title, "account": meta["account"], **post_facts(identity, kind, state, body, meta)}
+def _article(identity: Identity, kind: Kind, state: PageState, body: Body, head: Head) -> Reading:
+    record = _record(identity, body, head) if identity.is_complete and head.title else None
     return Reading(
         outcome=Outcome.ARTICLE,
         reason="" if record else "the page does not say which post it is; give its address",
@@ -100,25 +106,40 @@ def _article(
         biz=identity.biz or None,
         published_at=identity.published_at,
         needs_browser=kind in _PLAYED and not body.text,
-        page=facts,
+        page={
+            "title": head.title,
+            "account": head.account,
+            **post_facts(identity, kind, state, body, head.meta),
+        },
     )
 
 
-def _meta(head: BeautifulSoup) -> dict[str, str]:
-    """The meta tags by name or property, entities decoded; the first of each wins."""
-    found: dict[str, str] = {}
-    for tag in head.find_all("meta"):
+def _record(identity: Identity, body: Body, head: Head) -> Record:
+    return Record(
+        aid=identity.aid,
+        title=head.title,
+        url=identity.url,
+        date=identity.date,
+        account=head.account,
+        text=body.text,
+    )
+
+
+def _read_head(page: Outline, state: PageState) -> Head:
+    soup = BeautifulSoup(page.markup, "lxml", parse_only=_HEAD)
+    meta: dict[str, str] = {}
+    for tag in soup.find_all("meta"):
         name, content = tag.get("property") or tag.get("name"), tag.get("content")
         if isinstance(name, str) and isinstance(content, str) and content:
-            found.setdefault(name, content)
-    return found
+            meta.setdefault(name, content)
+    return Head(_title(state, meta, soup), _account(state, page), meta)
 
 
-def _title(state: PageState, meta: dict[str, str], head: BeautifulSoup) -> str:
+def _title(state: PageState, meta: dict[str, str], soup: BeautifulSoup) -> str:
     written = state.text("data.title", "msg_title", "title")
     if written.strip():
         return written
-    heading = head.find("h1")
+    heading = soup.find("h1")
     shown = heading.get_text(" ", strip=True) if heading else ""
     return meta.get("og:title", "").strip() or shown
 
@@ -127,20 +148,20 @@ def _account(state: PageState, page: Outline) -> str:
     named = state.text("nickname", "nick_name", "data.nick_name", "name")
     if named:
         return named
-    shown = BeautifulSoup(page.markup, "lxml", parse_only=_ACCOUNT)
-    return shown.get_text(" ", strip=True)
+    return BeautifulSoup(page.markup, "lxml", parse_only=_ACCOUNT).get_text(" ", strip=True)
 
 
 def _read_notice(page: Outline, state: PageState) -> Reading:
     """A page that is no post's: judged by what it shows, also by what it writes into itself."""
-    shown = _shown(page)
-    notice = read_notice(shown)
     facts = _page_facts(state)
+    if state.page_mid and not any(part in state.page_mid for part in _NOTICE_TEMPLATES):
+        return Reading(Outcome.UNKNOWN, f"a page of the template {state.page_mid}, not a post", page=facts)
+    notice = read_notice(_shown(page))
     target = clean_url(state.text("transferTargetLink"))
     if target.startswith("http"):
         facts["moved_to"] = target
         notice = Notice(Outcome.MIGRATED, notice.reason) if notice.outcome is Outcome.UNKNOWN else notice
-    if shown:
+    if notice.reason:
         facts["notice"] = notice.reason
     reason = notice.reason or "the page shows no words and holds no post"
     shell = notice.outcome is Outcome.UNKNOWN and bool(_SHELL.search(page.markup))
@@ -148,12 +169,17 @@ def _read_notice(page: Outline, state: PageState) -> Reading:
 
 
 def _shown(page: Outline) -> str:
-    """The visible words: the page's, else those its scripts write; hidden helper texts are left out."""
-    soup = BeautifulSoup(page.markup, "lxml")
-    for hidden in soup.select(".weui-a11y_ref, [style*='display:none'], [style*='display: none'], .weui-msg__extra-area"):
+    """The words a reader sees: of the notice, where the page marks one, else all of a page of few words."""
+    soup = BeautifulSoup(page.markup + "".join(_drawn(page)), "lxml")
+    for hidden in soup.select(_HIDDEN):
         hidden.extract()
-    words = soup.get_text(" ", strip=True)
-    drawn = " ".join(unescape(m[1] or m[2] or "") for script in page.scripts for m in _DRAWN.finditer(script))
-    if not drawn:
-        return words
-    return f"{words} {BeautifulSoup(drawn, 'lxml').get_text(' ', strip=True)}".strip()
+    marked = " ".join(found.get_text(" ", strip=True) for found in soup.select(_NOTICE))
+    words = marked or soup.get_text(" ", strip=True)
+    return words if len(words) <= MAX_NOTICE else ""
+
+
+def _drawn(page: Outline) -> Iterator[str]:
+    """The markup that the page's scripts write into it."""
+    for script in page.scripts:
+        if "document.write" in script:
+            yield from (unescape(found[1] or found[2] or "") for found in _DRAWN.finditer(script))

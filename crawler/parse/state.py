@@ -12,12 +12,15 @@ from typing import Any
 from crawler.parse.jsvalues import assignments
 
 MAX_STATE = 6 * 1024 * 1024  # characters of script read as state, all together; real pages have under 0.6 MB
-# Fixed strings, because a search for them runs at memory speed over a megabyte of bundled script.
-_MARKS = (
-    "cgiDataNew = {", 'var biz = "', "window.biz = '", 'd.biz = "', "var msg_title = ",
-    "picture_page_info_list = [", "album_info_list = [", "videoPageInfos = [", "cgiData = {",
-    "ip_wording = {", "item_show_type = ", "transferTargetLink = ", "voiceid",
-)  # fmt: skip
+# Fixed strings, because a search for them runs at memory speed over a megabyte of bundled script; each with
+# the size in characters above which a script that has it is WeChat's own program, not a post's state.
+_MARKS = {
+    "cgiDataNew = {": 4_000_000,
+    'var biz = "': 400_000, "window.biz = '": 400_000, 'd.biz = "': 400_000,
+    "var msg_title = ": 400_000, "picture_page_info_list = [": 400_000,
+    "album_info_list = [": 30_000, "videoPageInfos = [": 30_000, "cgiData = {": 30_000,
+    "ip_wording = {": 30_000, "item_show_type = ": 30_000, "transferTargetLink = ": 60_000, "voiceid": 30_000,
+}  # fmt: skip
 _LOOSE = re.compile(r"""(?:cgiDataNew|cgiData)\s*=\s*\{|\b(?:biz|msg_title|ct)\s*=\s*["']""")
 _PAGE_MID = re.compile(r"""PAGE_MID\s*=\s*["']([^"'\s]{1,100})["']""")
 _WANTED = frozenset({
@@ -42,7 +45,7 @@ class PageState:
         self.data: dict[str, Any] = data if isinstance(data, dict) else {}
 
     def _read(self, scripts: list[str]) -> None:
-        chosen = [script for script in scripts if any(mark in script for mark in _MARKS)]
+        chosen = [script for script in scripts if _has_state(script)]
         chosen = chosen or [script for script in scripts if _LOOSE.search(script)]
         budget = MAX_STATE
         for script in chosen:
@@ -95,6 +98,11 @@ class PageState:
 
     def __bool__(self) -> bool:
         return bool(self._values)
+
+
+def _has_state(script: str) -> bool:
+    size = len(script)
+    return any(size <= limit and mark in script for mark, limit in _MARKS.items())
 
 
 def _page_mid(script: str) -> str:
