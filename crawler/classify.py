@@ -1,0 +1,40 @@
+"""What one capture is: the page's own words, weighed with the status it came under. Pure."""
+
+from dataclasses import replace
+
+from archive.capture import Capture
+from archive.reading import Reading
+from archive.vocabulary import Outcome
+from crawler.answer import header
+from crawler.parse import read_page
+
+TOO_MANY_REQUESTS = 429
+
+
+def classify(capture: Capture) -> Reading:
+    """Read a capture; an answer under an error status or a redirect is never a post."""
+    if capture.status == TOO_MANY_REQUESTS:
+        return Reading(Outcome.RATE_LIMITED, reason=_status_reason(capture))
+    reading = read_page(capture.body, capture.final_url, header(capture.headers, "content-type"))
+    if capture.status == 200:
+        return reading
+    return _under_error_status(capture, reading)
+
+
+def _under_error_status(capture: Capture, reading: Reading) -> Reading:
+    if reading.outcome.blocks:
+        return reading
+    if reading.outcome is Outcome.ARTICLE or not reading.reason:
+        return Reading(Outcome.UNKNOWN, reason=_status_reason(capture))
+    if capture.status >= 500 or 300 <= capture.status < 400:
+        return replace(reading, outcome=Outcome.UNKNOWN, reason=_status_reason(capture), record=None)
+    return reading
+
+
+def _status_reason(capture: Capture) -> str:
+    parts = [f"HTTP {capture.status}"]
+    for name in ("Location", "Retry-After"):
+        value = header(capture.headers, name.lower())
+        if value:
+            parts.append(f"{name}: {value[:200]}")
+    return ", ".join(parts)

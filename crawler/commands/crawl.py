@@ -1,0 +1,23 @@
+"""`scrapy crawl` with an exit code that says how the run went."""
+
+import argparse
+
+from scrapy.commands import crawl
+from scrapy.exceptions import UsageError
+
+from crawler.monitors import EXIT_CODES, VERDICT
+
+
+class Command(crawl.Command):
+    """Scrapy's own command; its exit code is otherwise 0 whatever happened."""
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Run the spider and turn its verdict into the exit code."""
+        if len(args) != 1:
+            raise UsageError("give one spider")
+        assert self.crawler_process is not None  # noqa: S101 - Scrapy has set it
+        crawler = self._create_crawler(args[0])
+        self.crawler_process.crawl(crawler, **opts.spargs)
+        self.crawler_process.start()
+        verdict = crawler.stats.get_value(VERDICT, "failed") if crawler.stats else "failed"
+        self.exitcode = EXIT_CODES.get(verdict, 1)

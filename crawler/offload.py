@@ -1,0 +1,118 @@
+"""The reactor's side of the worker process: calls into it, batches for it, a new one when it dies."""
+
+import asyncio
+import multiprocessing
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Generic, TypeVar
+
+from archive.config import ArchiveSettings
+
+from crawler import worker
+
+CALL_TIMEOUT = 300.0  # seconds; a batch takes well under 5, a database that restarts a few more
+BATCH_PAGES = 16  # one commit for each is too many; more only wait longer and weigh more
+BATCH_BYTES = 16 * 1024 * 1024  # as received; bounds what one call copies into the worker
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+class WorkerDied(Exception):
+    """The worker process is gone, killed or hung, with the call it was given."""
+
+
+class Worker:
+    """A pool of worker processes, started on the first call and again after one has died."""
+
+    def __init__(self, settings: ArchiveSettings, processes: int = 1):
+        self._settings = settings
+        self._processes = processes
+        self._pool: ProcessPoolExecutor | None = None
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # spawn: a fork of a process with a running reactor and its threads is not safe
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._processes, context, worker.start, (self._settings,))
+        return self._pool
+
+    async def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function of crawler.worker there; raises what it raises, or WorkerDied."""
+        pool = self._started()
+        future = asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+        try:
+            return await asyncio.wait_for(future, CALL_TIMEOUT)
+        except (BrokenProcessPool, TimeoutError) as error:
+            self._drop(pool)
+            raise WorkerDied(f"the worker process died in {function.__name__}") from error
+
+    def _drop(self, pool: ProcessPoolExecutor) -> None:
+        if self._pool is pool:
+            self._pool = None
+        for process in list((pool._processes or {}).values()):  # a hung one does not stop by itself
+            process.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+    async def close(self) -> None:
+        """Let the worker finish and wait for its end."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await asyncio.to_thread(pool.shutdown)
+
+
+class Batches(Generic[Item, Outcome]):
+    """Gathers what waits while the worker is busy, and hands it over together."""
+
+    def __init__(
+        self,
+        send: Callable[[list[Item]], Awaitable[list[Outcome]]],
+        weigh: Callable[[Item], int],
+        *,
+        at_once: int = 1,
+    ):
+        self._send = send
+        self._weigh = weigh
+        self._free = at_once
+        self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def put(self, item: Item) -> Outcome:
+        """Wait for this item's outcome; an error of its batch is raised for every item of it."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        self._start()
+        return await future
+
+    def _start(self) -> None:
+        while self._waiting and self._free:
+            self._free -= 1
+            task = asyncio.create_task(self._run(self._take()))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _take(self) -> list[tuple[Item, asyncio.Future[Outcome]]]:
+        batch = [self._waiting.popleft()]
+        weight = self._weigh(batch[0][0])
+        while self._waiting and len(batch) < BATCH_PAGES:
+            weight += self._weigh(self._waiting[0][0])
+            if weight > BATCH_BYTES:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _run(self, batch: list[tuple[Item, asyncio.Future[Outcome]]]) -> None:
+        try:
+            outcomes = await self._send([item for item, _ in batch])
+        except Exception as error:
+            for _, future in batch:
+                future.set_exception(error)
+        else:
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
+                future.set_result(outcome)
+        finally:
+            self._free += 1
+            self._start()

@@ -1,0 +1,163 @@
+"""The way of one answer: keep, parse, decide, store (in the worker), report."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from scrapy.crawler import Crawler
+from scrapy.exceptions import DropItem
+from scrapy.http import Request
+from sqlalchemy.exc import SQLAlchemyError
+
+from archive.errors import ArchiveError
+from crawler import report, worker
+from crawler.answer import Answer
+from crawler.browser import BrowserMissing
+from crawler.monitors import Tally
+from crawler.offload import Batches, WorkerDied
+from crawler.recovery import read_what_was_kept
+from crawler.requests import ADDRESS_ID, ASKED, rendered_request
+from crawler.scrub import scrub_log
+from crawler.transport import RunStopping
+
+if TYPE_CHECKING:
+    from crawler.spiders.posts import PostsSpider
+
+MAX_WORKER_DEATHS = 5  # of one run; more is no accident
+
+logger = logging.getLogger("crawler")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that got no answer, and why."""
+
+    request: Request
+    error: BaseException
+
+
+class ArchivePipeline:
+    """Hands answers to the worker in batches, and acts on what they turn out to be."""
+
+    def __init__(self, crawler: Crawler):
+        self._crawler = crawler
+        self._deaths = 0
+        self._browser_missing = False
+        workers = crawler.settings.getint("WORKERS")
+        self._answers: Batches[Answer, worker.Result] = Batches(
+            self._work, lambda answer: len(answer.body), at_once=workers
+        )
+        self._failures: Batches[worker.Failure, None] = Batches(self._note, lambda _: 1)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> "ArchivePipeline":
+        """Scrapy's way in."""
+        return cls(crawler)
+
+    @property
+    def _spider(self) -> "PostsSpider":
+        return self._crawler.spider  # type: ignore[return-value]  # this project has one spider
+
+    @property
+    def _tally(self) -> Tally:
+        return self._spider.tally
+
+    async def process_item(self, item: Answer | Refusal) -> Answer | Refusal:
+        """Settle one answer, or one that did not come; returns when it is stored."""
+        try:
+            if isinstance(item, Answer):
+                await self._answered(item)
+            else:
+                await self._refused(item)
+        except (SQLAlchemyError, ArchiveError) as error:
+            logger.error("action=database_failed reason=%s", str(error).partition("\n")[0])
+            self._spider.stop("database")
+            raise DropItem("the database failed") from error
+        return item
+
+    async def _work(self, answers: list[Answer]) -> list[worker.Result]:
+        spider = self._spider
+        try:
+            return await spider.archive.call(worker.work, spider.run_id, answers, datetime.now(UTC))
+        except WorkerDied as death:
+            return await self._after_death(answers, death)
+
+    async def _after_death(self, answers: Sequence[Answer], death: WorkerDied) -> list[worker.Result]:
+        """Read what the dead worker had kept; what it had not stays due and is fetched another time."""
+        self._deaths += 1
+        logger.error("action=worker_died deaths=%d batch=%d", self._deaths, len(answers))
+        spider = self._spider
+        if self._deaths > MAX_WORKER_DEATHS:
+            spider.stop("worker_died")
+        else:
+            await read_what_was_kept(spider.archive, spider.run_id, datetime.now(UTC))
+        return [worker.Result(damage=str(death), interrupted=True)] * len(answers)
+
+    async def _note(self, failures: list[worker.Failure]) -> list[None]:
+        spider = self._spider
+        await spider.archive.call(worker.note_failures, spider.run_id, failures, datetime.now(UTC))
+        return [None] * len(failures)
+
+    async def _answered(self, answer: Answer) -> None:
+        result = await self._answers.put(answer)
+        if result.damage:
+            await self._failed(answer.address_id, answer.requested_url, result.damage, result.interrupted)
+            return
+        self._tally.settle(answer.address_id, str(result.outcome), result.stored)
+        report.page_fetched(self._tally.done, **_facts(answer, result))
+        if result.outcome.blocks:
+            self._spider.stop(str(result.outcome))
+        elif result.needs_browser and not answer.rendered:
+            self._render(answer)
+
+    def _render(self, answer: Answer) -> None:
+        if self._browser_missing:
+            self._tally.count("browser_missing")
+            return
+        spider, engine = self._spider, self._crawler.engine
+        assert engine is not None  # noqa: S101 - Scrapy has set it
+        request = rendered_request(answer.address_id, answer.requested_url)
+        engine.crawl(request.replace(callback=spider.parse, errback=spider.failed))
+
+    async def _refused(self, refusal: Refusal) -> None:
+        meta, error = refusal.request.meta, refusal.error
+        if isinstance(error, RunStopping):
+            self._tally.count("not_asked")
+        elif isinstance(error, BrowserMissing):
+            self._without_browser(error)
+        elif meta.get("playwright"):
+            self._tally.count("browser_failed")
+            report.page_failed(self._tally.done, address=meta[ASKED], reason=_reason(error))
+        else:
+            await self._failed(meta.get(ADDRESS_ID), meta[ASKED], _reason(error), interrupted=False)
+
+    def _without_browser(self, error: BrowserMissing) -> None:
+        if not self._browser_missing:
+            logger.warning("action=browser_missing reason=%s", error)
+        self._browser_missing = True
+        self._tally.count("browser_missing")
+
+    async def _failed(self, address_id: int | None, url: str, reason: str, interrupted: bool) -> None:
+        self._tally.settle(address_id, "failed", "")
+        report.page_failed(self._tally.done, address=scrub_log(url), reason=reason)
+        if address_id is not None and not interrupted:
+            await self._failures.put(worker.Failure(address_id, reason))
+
+
+def _reason(error: BaseException) -> str:
+    words = scrub_log(" ".join(str(error).split()))[:300]
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+
+
+def _facts(answer: Answer, result: worker.Result) -> dict[str, Any]:
+    return {
+        "outcome": str(result.outcome),
+        "kind": result.kind,
+        "stored": result.stored,
+        "aid": result.aid,
+        "address": scrub_log(answer.requested_url),
+        "reason": "" if result.outcome == "article" else scrub_log(result.reason[:200]),
+        "how": "browser" if answer.rendered else "",
+    }

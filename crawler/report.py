@@ -1,0 +1,74 @@
+"""How a crawl reports: one line a page, one line a run, each with a stable `action=` word."""
+
+import json
+import logging
+from typing import Any
+
+from scrapy import Request, Spider
+from scrapy.http import Response
+from scrapy.logformatter import LogFormatter, LogFormatterResult
+
+from crawler.scrub import scrub_log
+
+logger = logging.getLogger("crawler")
+
+RUN_FINISHED = "action=run_finished"
+PAGE_FETCHED = "action=fetched"
+PAGE_FAILED = "action=failed"
+_TRACEBACKS = logging.Formatter()
+
+
+class QuietFormatter(LogFormatter):
+    """No line of Scrapy's own for a page: the pipeline has a better one, once it knows what the page is."""
+
+    def crawled(  # type: ignore[override]  # None means no line, as the base class documents
+        self, request: Request, response: Response, spider: Spider
+    ) -> LogFormatterResult | None:
+        """Nothing."""
+        return None
+
+    def scraped(  # type: ignore[override]
+        self, item: Any, response: Any, spider: Spider
+    ) -> LogFormatterResult | None:
+        """Nothing."""
+        return None
+
+
+class ScrubbingFilter(logging.Filter):
+    """Takes secrets out of whatever line any library writes."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always lets the line through."""
+        message = record.getMessage()
+        clean = scrub_log(message)
+        if clean != message:
+            record.msg, record.args = clean, ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = scrub_log(_TRACEBACKS.formatException(record.exc_info))
+        return True
+
+
+def scrub_all_logs() -> None:
+    """Put the filter on every handler there is; Scrapy's is there once a crawler has been made."""
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(known, ScrubbingFilter) for known in handler.filters):
+            handler.addFilter(ScrubbingFilter())
+
+
+def page_fetched(done: int, **facts: str) -> None:
+    """One page is kept and read."""
+    logger.info("%s done=%d %s", PAGE_FETCHED, done, _words(facts))
+
+
+def page_failed(done: int, **facts: str) -> None:
+    """One address gave no page."""
+    logger.warning("%s done=%d %s", PAGE_FAILED, done, _words(facts))
+
+
+def run_finished(verdict: str, counts: dict[str, Any]) -> None:
+    """The run's last line: the verdict, and the counts as JSON for whoever started it."""
+    logger.info("%s verdict=%s counts=%s", RUN_FINISHED, verdict, json.dumps(counts, sort_keys=True))
+
+
+def _words(facts: dict[str, str]) -> str:
+    return " ".join(f"{name}={json.dumps(text, ensure_ascii=False)}" for name, text in facts.items() if text)

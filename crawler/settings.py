@@ -1,0 +1,126 @@
+"""Scrapy's settings for this project; the only reader of the crawl's environment.
+
+Each bound can be set as MPARCHIVE_<NAME> in the environment, or with Scrapy's own -s NAME=VALUE.
+"""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from crawler.answer import MAX_PAGE_BYTES
+from crawler.chromium import launch_options
+
+
+class _Environment(BaseSettings):
+    """What the environment may change; pydantic says which variable is wrong and how."""
+
+    model_config = SettingsConfigDict(env_prefix="MPARCHIVE_")
+
+    download_delay: float = Field(6.0, ge=0)  # people report 2 s unsafe, 5 s safe
+    concurrency: int = Field(1, ge=1, le=32)
+    download_timeout: float = Field(90.0, gt=0)  # a 4 MB page over a bad line, with room
+    retry_times: int = Field(3, ge=0, le=10)
+    workers: int = Field(1, ge=1, le=8)
+    loopback: str = ""
+    cassette: str = ""
+    cassette_mode: str = ""
+    chromium: str = ""
+    log_level: str = "INFO"
+
+
+_environment = _Environment()
+
+BOT_NAME = "mparchive"
+SPIDER_MODULES = ["crawler.spiders"]
+COMMANDS_MODULE = "crawler.commands"
+
+# Who asks. A plain desktop browser's name gets the whole page; no other mark of a browser is imitated.
+USER_AGENT = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+)
+DEFAULT_REQUEST_HEADERS = {
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Language": "zh-CN,zh;q=0.9",  # otherwise notices come in English
+    "Accept-Encoding": "gzip",  # the one packing that can be checked for a cut and is in Python itself
+}
+COOKIES_ENABLED = False
+REFERRER_POLICY = "no-referrer"
+# Every address was given by a person or by the account itself, one page each: not a robot's wandering.
+ROBOTSTXT_OBEY = False
+
+# Politeness: one request at a time, 5.1 to 6.9 s apart; AutoThrottle only ever makes it slower.
+DOWNLOAD_DELAY = _environment.download_delay
+DOWNLOAD_DELAY_JITTER = 0.15
+CONCURRENT_REQUESTS = _environment.concurrency
+CONCURRENT_REQUESTS_PER_DOMAIN = _environment.concurrency
+AUTOTHROTTLE_ENABLED = DOWNLOAD_DELAY > 0
+AUTOTHROTTLE_START_DELAY = DOWNLOAD_DELAY
+AUTOTHROTTLE_MAX_DELAY = 60.0
+
+# Bounds of one download.
+DOWNLOAD_TIMEOUT = _environment.download_timeout
+DOWNLOAD_MAXSIZE = MAX_PAGE_BYTES
+DOWNLOAD_WARNSIZE = 8 * 1024 * 1024
+DOWNLOAD_FAIL_ON_DATALOSS = True
+DOWNLOAD_VERIFY_CERTIFICATES = True
+DNS_TIMEOUT = 20
+
+# What is transient is asked again, with a growing pause (crawler.middlewares).
+RETRY_TIMES = _environment.retry_times
+RETRY_HTTP_CODES = [408, 429, 500, 502, 503, 504, 522, 524]
+RETRY_GIVE_UP_LOG_LEVEL = "WARNING"
+REDIRECT_MAX_TIMES = 5
+METAREFRESH_ENABLED = False
+HTTPERROR_ALLOW_ALL = True  # every answer is kept, whatever its status
+
+# The worker unpacks (crawler.answer): in the reactor it would cost more than the download itself.
+COMPRESSION_ENABLED = False
+WORKERS = _environment.workers
+SCRAPER_SLOT_MAX_ACTIVE_SIZE = 24 * 1024 * 1024  # received bytes waiting for the worker; then no new request
+
+DOWNLOAD_HANDLERS = {
+    "https": "crawler.transport.Transport",
+    "http": None,
+    "data": None,
+    "file": None,
+    "ftp": None,
+    "s3": None,
+}
+LOOPBACK = _environment.loopback
+CASSETTE = _environment.cassette
+CASSETTE_MODE = _environment.cassette_mode
+
+DOWNLOADER_MIDDLEWARES = {
+    "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
+    "crawler.middlewares.PatientRetry": 550,
+    "scrapy.downloadermiddlewares.redirect.RedirectMiddleware": None,
+    "crawler.middlewares.SameHostRedirect": 600,
+}
+ITEM_PIPELINES = {
+    "crawler.pipelines.ArchivePipeline": 100,  # keep, parse, decide, store: one step, in the worker
+}
+EXTENSIONS = {
+    "crawler.monitors.Verdict": 0,
+    "crawler.lifeline.Lifeline": 0,
+    "scrapy.extensions.telnet.TelnetConsole": None,
+    "scrapy.extensions.remote_control.RemoteControl": None,
+}
+TELNETCONSOLE_ENABLED = False
+REMOTE_CONTROL_ENABLED = False
+REQUEST_FINGERPRINTER_CLASS = "crawler.requests.AddressFingerprinter"
+
+# Chromium, for the few posts whose body only a script draws (crawler.browser).
+PLAYWRIGHT_LAUNCH_OPTIONS = launch_options(_environment.chromium)
+PLAYWRIGHT_BROWSER_TYPE = "chromium"
+PLAYWRIGHT_BROWSER_PROVIDER = "crawler.browser.LazyChromium"
+PLAYWRIGHT_PROCESS_REQUEST_HEADERS = None
+PLAYWRIGHT_DEFAULT_NAVIGATION_TIMEOUT = 30_000  # milliseconds
+PLAYWRIGHT_MAX_CONTEXTS = 1
+PLAYWRIGHT_MAX_PAGES_PER_CONTEXT = 1
+
+LOG_LEVEL = _environment.log_level
+LOG_FORMATTER = "crawler.report.QuietFormatter"
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+LOGSTATS_INTERVAL = 60.0
+STATS_DUMP = False  # the verdict line has what matters
+MEMUSAGE_WARNING_MB = 1024
+MEMUSAGE_LIMIT_MB = 2048

@@ -1,0 +1,107 @@
+"""The one door to the network: mp.weixin.qq.com, its stand-in on loopback, or a cassette."""
+
+from contextlib import suppress
+from typing import Any
+
+from playwright.async_api import Error as PlaywrightError
+from scrapy import Request
+from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
+from scrapy.crawler import Crawler
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
+from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
+
+from crawler.browser import Browsing
+from crawler.cassettes import CassetteMiss, tape_from
+from crawler.origin import Origin, is_allowed
+
+
+class ForbiddenAddress(IgnoreRequest):
+    """Something asked for an address elsewhere; nothing but mp.weixin.qq.com is ever fetched."""
+
+
+class RunStopping(IgnoreRequest):
+    """The run is being stopped, so nothing more is asked."""
+
+
+class Transport(ScrapyPlaywrightDownloadHandler):
+    """Scrapy's own handler and scrapy-playwright's, behind one check of where a request goes."""
+
+    lazy = False
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._mine = crawler
+        self.origin = Origin(crawler.settings.get("LOOPBACK") or "")
+        self.tape = tape_from(crawler.settings)
+        self.browsing = Browsing(self, self.origin, self.tape, crawler.settings)
+
+    async def download_request(self, request: Request) -> Response:
+        """One answer; its body still packed. Raises CassetteMiss, ForbiddenAddress or RunStopping."""
+        if not is_allowed(request.url):
+            raise ForbiddenAddress(f"{request.url[:200]} is not on mp.weixin.qq.com")
+        spider = self._mine.spider
+        if getattr(spider, "stopping", "") or (self._mine.engine and not self._mine.engine.running):
+            raise RunStopping("the run is stopping")
+        try:
+            if request.meta.get("playwright"):
+                return await self.browsing.render(request)
+            return await self._plain(request)
+        except CassetteMiss:
+            spider.stop("cassette_miss")  # type: ignore[union-attr]  # a download has a spider
+            raise
+
+    async def render(self, request: Request) -> Response:
+        """Scrapy-playwright's own way with a request."""
+        return await super().download_request(request)
+
+    async def close_context(self, name: str) -> None:
+        """Close one page's context, with whatever of the page is left; nothing when it never opened."""
+        wrapper = self.context_wrappers.get(name)
+        if wrapper is not None:
+            with suppress(PlaywrightError):
+                await wrapper.context.close()
+
+    async def close_browser(self) -> None:
+        """Close Chromium; the next page starts a fresh one."""
+        if hasattr(self, "browser"):
+            await self.browser.close()
+
+    async def _plain(self, request: Request) -> Response:
+        if self.tape.replays:
+            return self._as_asked(request, self.tape.replay(request.method, request.url, _headers(request)))
+        wired = request.replace(url=self.origin.wire(request.url))
+        if self.origin.loopback:
+            wired.meta.pop("proxy", None)
+        response = await HTTP11DownloadHandler.download_request(self, wired)
+        if "download_latency" in wired.meta:  # AutoThrottle reads it from the request it knows
+            request.meta["download_latency"] = wired.meta["download_latency"]
+        answer = self._as_asked(request, response)
+        if self.tape.records:
+            self.tape.record(request.method, request.url, _headers(request), answer)
+        return answer
+
+    def _as_asked(self, request: Request, response: Response) -> Response:
+        """The answer under the address asked for. A bare Response: nobody here reads its text."""
+        headers = response.headers.copy()
+        location = headers.get("Location")
+        if location is not None:
+            headers["Location"] = self.origin.location(request.url, location.decode("latin-1"))
+        return Response(
+            request.url,
+            status=response.status,
+            headers=headers,
+            body=response.body,
+            flags=response.flags,
+            request=request,
+            protocol=response.protocol,
+        )
+
+    async def close(self) -> None:
+        """Close the browser and write the cassette."""
+        await super().close()
+        self.tape.close()
+
+
+def _headers(request: Request) -> dict[str, Any]:
+    return {name.decode(): values[0].decode("latin-1") for name, values in request.headers.items() if values}

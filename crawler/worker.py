@@ -1,0 +1,181 @@
+"""The worker process of a crawl: unpacks, keeps, parses and stores, away from the reactor.
+
+Its functions are called by name through a process pool; between calls it keeps only its database connection.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from multiprocessing import parent_process, util
+from typing import Any, TypeVar
+
+from archive.config import ArchiveSettings
+from archive.database import open_archive, transaction
+from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from archive import queries, store
+from archive.address import parse_address
+from archive.capture import Capture
+from archive.errors import ArchiveError
+from archive.reading import Reading
+from archive.vocabulary import Outcome
+from crawler.answer import Answer, DamagedAnswer, unpack
+from crawler.classify import classify
+
+DATABASE_ATTEMPTS = 4  # a server that restarts is back within the 7 s these last
+FIRST_WAIT = 1.0  # seconds, doubling
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one answer. `damage` is set instead of everything else when it was no whole page."""
+
+    outcome: Outcome = Outcome.UNKNOWN
+    stored: str = ""
+    reason: str = ""
+    kind: str = ""
+    aid: str = ""
+    needs_browser: bool = False
+    damage: str = ""
+    interrupted: bool = False  # the worker died, which is no fault of the address
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An address that gave no answer at all, and why; `reason` holds no secrets."""
+
+    address_id: int
+    reason: str
+
+
+class _Archive:
+    """The worker's one open archive."""
+
+    engine: Engine
+    closing = ExitStack()
+    failure: ArchiveError | None = None  # why there is no engine; raised by every call
+
+
+def start(settings: ArchiveSettings) -> None:
+    """Open the archive once, at the start of the worker process.
+
+    A failure is kept for the calls: an initializer that raises only breaks the pool, without a word.
+    """
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the crawl itself decides how an interrupt ends
+    try:
+        _Archive.engine = _Archive.closing.enter_context(open_archive(settings))
+    except ArchiveError as error:
+        _Archive.failure = error
+    util.Finalize(None, _Archive.closing.close, exitpriority=10)
+
+
+def _die_with_parent() -> None:
+    """A crawl killed with -9 closes nothing: without this its worker would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def in_transaction(work: Callable[[Session], T]) -> T:
+    """Run `work` in one transaction, again while the database is away; the last error is raised."""
+    if _Archive.failure is not None:
+        raise _Archive.failure
+    for attempt in range(DATABASE_ATTEMPTS - 1):
+        try:
+            with transaction(_Archive.engine) as session:
+                return work(session)
+        except (OperationalError, InterfaceError):
+            time.sleep(FIRST_WAIT * 2**attempt)
+            _Archive.engine.dispose()
+    with transaction(_Archive.engine) as session:
+        return work(session)
+
+
+def open_run(command: str, arguments: dict[str, Any], now: datetime) -> int:
+    """Note that a crawl begins that nobody has opened a run for."""
+    return in_transaction(lambda session: store.start_run(session, command, arguments, now))
+
+
+def close_run(run_id: int, verdict: str, counts: dict[str, Any], now: datetime) -> None:
+    """Note how the crawl ended."""
+    in_transaction(lambda session: store.finish_run(session, run_id, verdict, counts, now))
+
+
+def due(run_id: int | None, limit: int, now: datetime) -> list[queries.DueAddress]:
+    """Addresses to fetch now: those sighted in the run, or all that are due."""
+    return in_transaction(lambda session: list(queries.due_addresses(session, now, limit, run_id)))
+
+
+def sight(run_id: int, urls: Sequence[str], now: datetime) -> list[queries.DueAddress]:
+    """Note addresses given on the command line; each is to be fetched, due or not."""
+    addresses = {address.key: address for address in map(parse_address, urls)}
+    sightings = [store.Sighting(address, "command", now) for address in addresses.values()]
+    sighted = in_transaction(lambda session: store.record_sightings(session, run_id, sightings, now))
+    return [
+        queries.DueAddress(known.address_id, known.key, addresses[known.key].fetch_url) for known in sighted
+    ]
+
+
+def work(run_id: int, answers: Sequence[Answer], now: datetime) -> list[Result]:
+    """Keep, then parse, then store a batch; the results in the order of the answers."""
+    captures = [_unpacked(answer) for answer in answers]
+    whole = [(a.address_id, c) for a, c in zip(answers, captures, strict=True) if isinstance(c, Capture)]
+    ids = in_transaction(lambda session: store.keep_captures(session, run_id, whole))
+    readings = [classify(capture) for _, capture in whole]
+    pairs = list(zip(ids, readings, strict=True))
+    stored = in_transaction(lambda session: store.store_readings(session, run_id, pairs, now))
+    results = iter(_result(reading, what) for reading, what in zip(readings, stored, strict=True))
+    return [next(results) if isinstance(c, Capture) else Result(damage=c) for c in captures]
+
+
+def _unpacked(answer: Answer) -> Capture | str:
+    try:
+        return unpack(answer)
+    except DamagedAnswer as damage:
+        return str(damage)
+
+
+def _result(reading: Reading, stored: store.Stored) -> Result:
+    return Result(
+        outcome=reading.outcome,
+        stored=str(stored),
+        reason=reading.reason,
+        kind=reading.kind or "",
+        aid=reading.record.aid if reading.record else "",
+        needs_browser=reading.needs_browser,
+    )
+
+
+def note_failures(run_id: int, failures: Sequence[Failure], now: datetime) -> None:
+    """Note that addresses gave no answer, so that they are asked again later."""
+    pairs = [(failure.address_id, failure.reason) for failure in failures]
+    in_transaction(lambda session: store.record_failures(session, run_id, pairs, now))
+
+
+def unread() -> list[int]:
+    """Captures an earlier worker kept but did not live to read."""
+    return in_transaction(lambda session: list(queries.unread_captures(session)))
+
+
+def read_kept(run_id: int, capture_id: int, now: datetime) -> None:
+    """Read one capture that was kept by an earlier worker."""
+    capture = in_transaction(lambda session: queries.capture(session, capture_id))
+    reading = classify(capture)
+    in_transaction(lambda session: store.store_readings(session, run_id, [(capture_id, reading)], now))
+
+
+def give_up(run_id: int, capture_id: int, reason: str, now: datetime) -> None:
+    """Note a capture whose reading kills the worker, so that the next start does not try it again."""
+    reading = Reading(Outcome.UNKNOWN, reason=reason)
+    in_transaction(lambda session: store.store_readings(session, run_id, [(capture_id, reading)], now))

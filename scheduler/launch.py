@@ -1,0 +1,173 @@
+"""Runs one crawl in a child process, within a time limit, and says how it went.
+
+A leak, a hang or a crash of a crawl ends with its process; Scrapy runs only once in a process anyway.
+"""
+
+import json
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from crawler.lifeline import LIFELINE_VARIABLE
+from crawler.report import PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED
+
+GRACE = 30.0  # seconds after SIGTERM: one pause between requests, and the pages already received
+LAST_LINES = 50  # kept for the case that the crawl fails
+MAX_LINE = 4000  # characters
+EOF_WAIT = 5.0  # seconds for the last lines once the process is gone
+
+_FINISHED = re.compile(rf"{RUN_FINISHED} verdict=(\w+) counts=(\{{.*\}})")
+_PAGE = re.compile(rf"(?:{PAGE_FETCHED}|{PAGE_FAILED}) done=(\d+) (.*)")
+_FACT = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*")')
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page's line: how many addresses are done, and the line's facts (outcome, stored, aid, reason …)."""
+
+    done: int
+    facts: dict[str, str]
+
+
+@dataclass(frozen=True)
+class CrawlResult:
+    """How a crawl went. `verdict` is crawler.monitors' word; `failed` also when it ended without one."""
+
+    run_id: int
+    verdict: str
+    exit_code: int
+    counts: dict[str, Any] = field(default_factory=dict)
+    timed_out: bool = False
+    last_lines: tuple[str, ...] = ()
+
+
+def crawl(
+    run_id: int,
+    *,
+    settings: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout: float,
+    on_line: Callable[[str], None] | None = None,
+) -> CrawlResult:
+    """Fetch what is due of a run, at most `timeout` seconds long.
+
+    `settings` are Scrapy settings, `environment` is added to this process's own. `on_line` is called in the
+    calling thread for every log line; page_of() reads the lines about pages.
+    """
+    told: list[tuple[str, dict[str, Any]]] = []
+    last: deque[str] = deque(maxlen=LAST_LINES)
+
+    def hear(line: str) -> None:
+        last.append(line)
+        finished = _FINISHED.search(line)
+        if finished:
+            told.append((finished[1], json.loads(finished[2])))
+        if on_line:
+            on_line(line)
+
+    exit_code, timed_out = _run(_command(run_id, settings or {}), environment or {}, timeout, hear)
+    verdict, counts = told[-1] if told else ("failed", {})
+    return CrawlResult(run_id, verdict, exit_code, counts, timed_out, tuple(last))
+
+
+def page_of(line: str) -> Page | None:
+    """What a log line says about a page; None for any other line."""
+    found = _PAGE.search(line)
+    if not found:
+        return None
+    return Page(int(found[1]), {name: json.loads(text) for name, text in _FACT.findall(found[2])})
+
+
+def _command(run_id: int, settings: Mapping[str, str]) -> list[str]:
+    chosen = [piece for name, value in settings.items() for piece in ("-s", f"{name}={value}")]
+    return [sys.executable, "-m", "scrapy", "crawl", "posts", "-a", f"run={run_id}", *chosen]
+
+
+def _run(
+    command: list[str], environment: Mapping[str, str], timeout: float, hear: Callable[[str], None]
+) -> tuple[int, bool]:
+    with _lifeline() as descriptor:
+        ours = {"SCRAPY_SETTINGS_MODULE": "crawler.settings", LIFELINE_VARIABLE: str(descriptor)}
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and spider
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment, **ours},
+            pass_fds=(descriptor,),
+            start_new_session=True,
+            text=True,
+            errors="replace",
+        )
+        lines, finished = _lines_of(process), False
+        try:
+            finished = _listen(lines, hear, time.monotonic() + timeout)
+        finally:
+            if not finished:
+                _stop(process, lines, hear)
+            exit_code = _exit_code(process)
+        return exit_code, not finished
+
+
+@contextmanager
+def _lifeline() -> Iterator[int]:
+    """A pipe whose writing end only this process holds: should it be killed, the crawl reads the end."""
+    reading, writing = os.pipe()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        os.close(writing)
+
+
+def _lines_of(process: "subprocess.Popen[str]") -> "queue.Queue[str | None]":
+    lines: queue.Queue[str | None] = queue.Queue(maxsize=10_000)
+
+    def read() -> None:
+        for line in process.stdout or ():
+            lines.put(line.rstrip("\n")[:MAX_LINE])
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def _listen(lines: "queue.Queue[str | None]", hear: Callable[[str], None], until: float) -> bool:
+    """Pass lines on to the end of them; False when `until` comes first."""
+    while True:
+        try:
+            line = lines.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            return False
+        if line is None:
+            return True
+        hear(line)
+
+
+def _stop(
+    process: "subprocess.Popen[str]", lines: "queue.Queue[str | None]", hear: Callable[[str], None]
+) -> None:
+    """Ask the crawl to stop, which stores what it has received; then make its whole group stop."""
+    process.send_signal(signal.SIGTERM)
+    if not _listen(lines, hear, time.monotonic() + GRACE):
+        os.killpg(process.pid, signal.SIGKILL)
+        _listen(lines, hear, time.monotonic() + EOF_WAIT)
+
+
+def _exit_code(process: "subprocess.Popen[str]") -> int:
+    """The exit code of a process that has closed its output; one that lingers on is killed."""
+    try:
+        return process.wait(EOF_WAIT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.wait()

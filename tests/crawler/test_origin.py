@@ -1,0 +1,45 @@
+import pytest
+
+from crawler.origin import Origin, OriginError, is_allowed
+
+LOOPBACK = Origin("http://127.0.0.1:8000")
+
+
+def test_an_address_goes_to_the_stand_in_with_its_query_untouched():
+    url = "https://mp.weixin.qq.com/s?__biz=MjM5==&chksm=a%2Fb"
+    assert LOOPBACK.wire(url) == "http://127.0.0.1:8000/s?__biz=MjM5==&chksm=a%2Fb"
+    assert Origin().wire(url) == url
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://10.0.0.1:1", "https://mp.weixin.qq.com", "ftp://127.0.0.1", "127.0.0.1:1"]
+)
+def test_only_this_machine_can_stand_in(origin):
+    with pytest.raises(OriginError, match="MPARCHIVE_LOOPBACK"):
+        Origin(origin)
+
+
+@pytest.mark.parametrize(
+    "location", ["/mp/x?a=1", "http://127.0.0.1:8000/mp/x?a=1", "http://mp.weixin.qq.com/mp/x?a=1"]
+)
+def test_a_redirect_is_read_as_mp_weixin_qq_coms_own(location):
+    assert (
+        LOOPBACK.location("https://mp.weixin.qq.com/s/abc", location) == "https://mp.weixin.qq.com/mp/x?a=1"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/s",
+        "http://mp.weixin.qq.com/s",
+        "https://mp.weixin.qq.com:8443/s",
+        "https://mp.weixin.qq.com@evil.example/s",
+        "https://user@mp.weixin.qq.com/s",
+        "https://mp.weixin.qq.com.evil.example/s",
+        "file:///etc/passwd",
+        "http://127.0.0.1:8000/s",
+    ],
+)
+def test_nothing_else_is_allowed(url):
+    assert not is_allowed(url)
