@@ -15,6 +15,7 @@ from archive.errors import ArchiveError
 from crawler import report, worker
 from crawler.answer import Answer
 from crawler.browser import BrowserMissing
+from crawler.cassettes import CassetteMiss
 from crawler.monitors import Tally
 from crawler.offload import Batches, WorkerDied
 from crawler.recovery import read_what_was_kept
@@ -131,7 +132,9 @@ class ArchivePipeline:
             self._tally.count("browser_failed")
             report.page_failed(self._tally.done, address=meta[ASKED], reason=_reason(error))
         else:
-            await self._failed(meta.get(ADDRESS_ID), meta[ASKED], _reason(error), interrupted=False)
+            # a gap in a cassette says nothing about the address
+            missed = isinstance(error, CassetteMiss)
+            await self._failed(meta.get(ADDRESS_ID), meta[ASKED], _reason(error), interrupted=missed)
 
     def _without_browser(self, error: BrowserMissing) -> None:
         if not self._browser_missing:

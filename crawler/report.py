@@ -48,11 +48,16 @@ class ScrubbingFilter(logging.Filter):
         return True
 
 
-def scrub_all_logs() -> None:
-    """Put the filter on every handler there is; Scrapy's is there once a crawler has been made."""
+def prepare_logs() -> None:
+    """Filter what every handler writes, and leave out Scrapy's account of its own set-up.
+
+    To be called once Scrapy has set up its logging, which resets the levels of its loggers.
+    """
     for handler in logging.getLogger().handlers:
         if not any(isinstance(known, ScrubbingFilter) for known in handler.filters):
             handler.addFilter(ScrubbingFilter())
+    for name in ("scrapy.addons", "scrapy.crawler", "scrapy.middleware"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def page_fetched(done: int, **facts: str) -> None:

@@ -117,6 +117,7 @@ PLAYWRIGHT_DEFAULT_NAVIGATION_TIMEOUT = 30_000  # milliseconds
 PLAYWRIGHT_MAX_CONTEXTS = 1
 PLAYWRIGHT_MAX_PAGES_PER_CONTEXT = 1
 
+LOG_VERSIONS: list[str] = []
 LOG_LEVEL = _environment.log_level
 LOG_FORMATTER = "crawler.report.QuietFormatter"
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

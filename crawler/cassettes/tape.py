@@ -1,5 +1,6 @@
 """One cassette at work: it records, replays, or does nothing."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from vcr.request import Request as VcrRequest
 from crawler import scrub
 from crawler.answer import MAX_PAGE_BYTES, DamagedAnswer, gunzip
 from crawler.cassettes.persister import AtomicPersister, CassetteError
+
+# It writes whole answers, unscrubbed, at INFO.
+logging.getLogger("vcr").setLevel(logging.WARNING)
 
 MODES = ("record", "replay")
 _PACKING = frozenset({"content-encoding", "content-length", "transfer-encoding"})

@@ -25,7 +25,7 @@ from crawler.monitors import Tally
 from crawler.offload import Worker, WorkerDied
 from crawler.pipelines import Refusal
 from crawler.recovery import read_what_was_kept
-from crawler.report import scrub_all_logs
+from crawler.report import prepare_logs
 from crawler.requests import ADDRESS_ID, asked_url, post_request
 from crawler.scrub import public_headers, scrub_log, scrub_url
 
@@ -53,7 +53,7 @@ class PostsSpider(Spider):
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> "PostsSpider":
         """Scrapy's way in; the worker process starts with the first call."""
-        scrub_all_logs()
+        prepare_logs()
         spider = super().from_crawler(crawler, *args, **kwargs)
         spider.archive = Worker(ArchiveSettings(), crawler.settings.getint("WORKERS"))
         return spider

@@ -36,7 +36,7 @@ def test_several_gzip_members_are_one_page():
     assert unpack(answer(gzip.compress(PAGE) + gzip.compress(b"end"), GZIP)).body == PAGE + b"end"
 
 
-@pytest.mark.parametrize("cut", [1, 9, 100, -1, -8])
+@pytest.mark.parametrize("cut", [1, 9, 30, -1, -8])
 def test_half_a_gzip_stream_is_no_page(cut):
     with pytest.raises(DamagedAnswer):
         unpack(answer(gzip.compress(PAGE)[:cut], GZIP))
