@@ -14,6 +14,7 @@ from crawler.parse.outline import Outline
 from crawler.parse.state import PageState
 from crawler.parse.text_rule import text_of, text_of_html, text_of_plain
 
+MAX_BODY = 8 * 1024 * 1024  # characters of HTML; the longest real body seen has 0.4 million
 _KINDS = {
     "0": Kind.ARTICLE,
     "5": Kind.VIDEO,
@@ -29,7 +30,7 @@ _MEDIA = SoupStrainer([  # what a reader sees besides words
     "mp-common-mpaudio", "mp-common-videosnap", "mp-common-qqmusic", "mp-common-poi",
 ])  # fmt: skip
 _BACKGROUND = re.compile(
-    r"""background(?:-image)?\s*:[^;"<>]*?url\((?:&quot;|["'])?(https?:[^)"'&;\s]+(?:&amp;[^)"'&;\s]+)*)"""
+    r"""background(?:-image)?\s{0,9}:[^;"<>]{0,99}?url\((?:&quot;|["'])?(https?:(?:[^)"'&;\s]|&amp;){1,2000}+)"""
 )
 _WRITTEN = re.compile(
     r"""(?:document\.write\(|\.innerHTML\s*=\s*)"((?:[^"\\]++|\\.)*+)"(?:\.replace|\s*\))""", re.S
@@ -82,7 +83,7 @@ def find_body(kind: Kind, state: PageState, outline: Outline, description: str =
 
 def _served(outline: Outline) -> Body:
     """The inner HTML of the last #js_content. Images are looked at where the page draws them from."""
-    if outline.body is None:
+    if outline.body is None or len(outline.body) > MAX_BODY:
         return Body()
     return _body_of_html(outline.body)
 

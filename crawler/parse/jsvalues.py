@@ -14,6 +14,7 @@ from tree_sitter import Language, Node, Parser
 from tree_sitter_javascript import language
 
 MAX_SCRIPT = 4 * 1024 * 1024  # bytes; the largest real state script seen has 0.4 MB
+MAX_BRACKETS = 100_000  # opening ones, which is what a syntax tree's memory grows with; real ones have 5,000
 MAX_DEPTH = 40  # levels of nesting; real state has under 10
 
 
@@ -43,7 +44,7 @@ def assignments(script: str, wanted: frozenset[str]) -> Iterator[tuple[str, Any]
     `name` is as written (`biz`, `window.biz`, `d.biz`); values that are no plain values are left out.
     """
     source = script.encode("utf-8", "replace")
-    if len(source) > MAX_SCRIPT:
+    if len(source) > MAX_SCRIPT or sum(map(source.count, (b"{", b"[", b"("))) > MAX_BRACKETS:
         return
     tree = Parser(_LANGUAGE).parse(source)
     for target, value in _targets(tree.root_node):

@@ -23,6 +23,7 @@ class Outline:
     body_in_page: bool = False
     has_article: bool = False
     complete: bool = False  # the page's own </html> was received
+    tags: int = 0
 
 
 @dataclass
@@ -46,6 +47,7 @@ def outline(text: str) -> Outline:
     cuts: list[tuple[int, int]] = []
     body: _OpenBody | None = None
     for token in tokens(text):
+        found.tags += 1
         if token.inner_end > token.end:
             cuts.append((token.end, token.inner_end))
             if token.name == "script":

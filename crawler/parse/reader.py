@@ -22,6 +22,8 @@ from crawler.parse.state import PageState
 from crawler.parse.tokens import TooManyTags
 
 MAX_PAGE = 16 * 1024 * 1024  # bytes; the download cap, held here again for files and archives
+MAX_MARKUP = 1024 * 1024  # characters outside scripts and body; real pages have under 60,000
+MAX_NOTICE_TAGS = 3000  # real notices have under 300
 _HEAD = SoupStrainer(["meta", "title", "h1"])
 _ACCOUNT = SoupStrainer(id="js_name")
 _PLAYED = frozenset({Kind.VIDEO, Kind.AUDIO, Kind.MUSIC, Kind.SHORT})
@@ -30,6 +32,7 @@ _HIDDEN = ".weui-a11y_ref, [style*='display:none'], [style*='display: none'], .w
 _NOTICE = ".weui-msg__title, .weui-msg__desc, .mesg-block, .page_msg, .global_error_msg, .page_rumor"
 # Error pages have no PAGE_MID or one of these; others are whole pages of their own (album, about, profile).
 _NOTICE_TEMPLATES = ("appmsg/", "pages/common_share", "msg", "error", "rumor", "verify.html")
+_SAVED = re.compile(r"<!-- saved from url=\(\d{1,5}\)(https?://[^\s<>]{1,2000}) -->")
 _SHELL = re.compile(r"""<div[^<>]*\bid=["']?app["']?[^<>]*>\s*</div>""")
 
 
@@ -61,13 +64,22 @@ def read_page(body: bytes, url: str | None = None, content_type: str | None = No
 
 
 def _read(text: str, url: str | None) -> Reading:
+    url = url or _saved_from(text)
     page = outline(text)
+    if len(page.markup) > MAX_MARKUP:
+        return Reading(Outcome.UNKNOWN, f"the page has {len(page.markup)} characters of markup; no post has")
     state = PageState(page.scripts)
     if is_challenge(url, state.page_mid):
         return Reading(Outcome.VERIFICATION, "the server asks for verification", page=_page_facts(state))
     if page.has_article:
         return _read_post(page, state, url)
     return _read_notice(page, state)
+
+
+def _saved_from(text: str) -> str | None:
+    """Browsers write the address into the head of a page they save."""
+    found = _SAVED.search(text[:2000])
+    return found[1] if found else None
 
 
 def _page_facts(state: PageState) -> dict[str, Any]:
@@ -88,6 +100,8 @@ def _read_post(page: Outline, state: PageState, url: str | None) -> Reading:
         return _unread(
             f"a {kind} post without a body in the served page", identity, state, needs_browser=True
         )
+    if not identity.biz:
+        return _unread("a post's page that does not name its account", identity, state)
     return _article(identity, kind, state, body, head)
 
 
@@ -97,20 +111,21 @@ def _unread(reason: str, identity: Identity, state: PageState, needs_browser: bo
 
 
 def _article(identity: Identity, kind: Kind, state: PageState, body: Body, head: Head) -> Reading:
-    record = _record(identity, body, head) if identity.is_complete and head.title else None
+    record = _record(identity, body, head) if identity.is_complete and head.title and head.account else None
+    facts = {
+        "title": head.title,
+        "account": head.account,
+        **post_facts(identity, kind, state, body, head.meta),
+    }
     return Reading(
         outcome=Outcome.ARTICLE,
         reason="" if record else "the page does not say which post it is; give its address",
         kind=kind,
         record=record,
-        biz=identity.biz or None,
+        biz=identity.biz,
         published_at=identity.published_at,
         needs_browser=kind in _PLAYED and not body.text,
-        page={
-            "title": head.title,
-            "account": head.account,
-            **post_facts(identity, kind, state, body, head.meta),
-        },
+        page=facts if record else {**facts, "text": body.text},
     )
 
 
@@ -156,6 +171,8 @@ def _read_notice(page: Outline, state: PageState) -> Reading:
     facts = _page_facts(state)
     if state.page_mid and not any(part in state.page_mid for part in _NOTICE_TEMPLATES):
         return Reading(Outcome.UNKNOWN, f"a page of the template {state.page_mid}, not a post", page=facts)
+    if page.tags > MAX_NOTICE_TAGS:
+        return Reading(Outcome.UNKNOWN, f"a page of {page.tags} tags and no post", page=facts)
     notice = read_notice(_shown(page))
     target = clean_url(state.text("transferTargetLink"))
     if target.startswith("http"):

@@ -1,0 +1,114 @@
+"""Whatever the bytes: no exception, a bounded time and memory, and no article without a body."""
+
+import random
+import resource
+import subprocess
+import sys
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from archive.reading import Reading
+from archive.vocabulary import Outcome
+from crawler.parse import read_page
+from tests.captures import capture, capture_names, needs_captures
+
+MAX_SECONDS = 2  # of processor time for one page
+MAX_MEMORY = 500 * 1024 * 1024
+SIZE = 16 * 1024 * 1024
+_OPEN = b'<html><div id="js_article"><div id="js_content">'
+_CLOSE = b"</div></div></html>"
+HOSTILE = {
+    "16 MB of div": b"<div>" * (SIZE // 5),
+    "tags nested 50,000 deep": _OPEN + b"<b>" * 50_000 + b"x" + b"</b>" * 50_000 + _CLOSE,
+    "tags nested 24,000 deep": _OPEN + b"<section>" * 24_000 + b"x" + b"</section>" * 24_000 + _CLOSE,
+    "hidden blocks nested": b'<div style="display:none">' * 20_000 + b"</html>",
+    "only less-than signs": b"<" * SIZE,
+    "unclosed tags": b"<a" * (SIZE // 2),
+    "unclosed quotes": b'<a x="' * (SIZE // 6),
+    "unclosed comments": b"<!--" * (SIZE // 4),
+    "unclosed scripts": b"<script>" * (SIZE // 8),
+    "equals signs": b"<a " + b"=" * (SIZE - 3),
+    "objects nested 400,000 deep": b"<script>window.cgiDataNew = {" + b"a:{" * 400_000 + b"</script>",
+    "lists nested 1,500,000 deep": b"<script>window.cgiDataNew = {a:" + b"[" * 1_500_000 + b"</script>",
+    "a million escapes": b'<script>window.cgiDataNew = {a:"' + b"\\x3c" * 1_000_000 + b'"}</script>',
+    "document.write without end": b"<script>" + b'document.write("' * 900_000 + b"</script>",
+    "backgrounds without end": _OPEN + b"background:url(" * 900_000 + _CLOSE,
+    "45,000 images": _OPEN + b'<img data-src="http://x/y">' * 45_000 + _CLOSE,
+    "a million attributes": _OPEN + b"<img " + b"a=b " * 3_000_000 + b">" + _CLOSE,
+    "5 million ideographs": "字".encode() * 5_000_000,
+    "NUL bytes": b"\0" * SIZE,
+    "random bytes": random.Random(1).randbytes(SIZE),
+    "more than the cap": b"x" * (SIZE + 1),
+}
+
+
+def _has_body(reading: Reading) -> bool:
+    text = reading.record.text if reading.record else reading.page.get("text")
+    return bool(
+        text or reading.page.get("images") or reading.page.get("videos") or reading.page.get("audios")
+    )
+
+
+def _bounded(body: bytes) -> None:
+    """Runs in a child process: the limits hold for it alone, and none of them can be talked away."""
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS + 1, MAX_SECONDS + 1))
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    reading = read_page(body)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    assert after.ru_utime - before.ru_utime < MAX_SECONDS
+    assert after.ru_maxrss * 1024 < MAX_MEMORY
+    assert reading.outcome is not Outcome.ARTICLE or _has_body(reading)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_page_costs_a_bounded_time_and_memory(name: str) -> None:
+    program = (
+        f"from tests.crawler.parse.test_robustness import HOSTILE, _bounded; _bounded(HOSTILE[{name!r}])"
+    )
+    child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert child.returncode == 0, child.stderr
+
+
+@given(st.binary(max_size=5_000))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_read_without_an_exception(body: bytes) -> None:
+    assert read_page(body).outcome is not Outcome.ARTICLE
+
+
+_PIECES = st.sampled_from([
+    "<html>", "</html>", '<div id="js_article">', '<div id="js_content">', "</div>", "<p>", "</p>",
+    "<script>", "</script>", 'var biz = "MzA5MjkzMTA1Mw==" || "";', 'var ct = "1488513562";',
+    "var msg_title = '题'.html(false);", 'var item_show_type = "10";', "<!--", "-->", "文字",
+    "window.cgiDataNew = {content_noencode: JsDecode('字')};", '<img data-src="http://a/b">',
+    "\\x3c", "'", '"', "{", "}", "<", ">", "&nbsp;", "\u3000", "\0",
+])  # fmt: skip
+
+
+@given(st.lists(_PIECES, max_size=40).map("".join))
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_page_put_together_from_pieces_is_never_an_article_without_a_body(page: str) -> None:
+    reading = read_page(page.encode())
+    assert reading.outcome is not Outcome.ARTICLE or _has_body(reading)
+
+
+@needs_captures
+@pytest.mark.parametrize("name", capture_names("article_*", "error_*"))
+def test_a_capture_cut_anywhere_is_never_an_article(name: str) -> None:
+    served = capture(name)
+    end = served.rindex(b"</html>") if b"</html>" in served else len(served)
+    for cut in random.Random(name).choices(range(end), k=6):
+        assert read_page(served[:cut]).outcome is not Outcome.ARTICLE
+
+
+@needs_captures
+@pytest.mark.parametrize("name", capture_names("article_*", "error_*"))
+def test_a_capture_with_flipped_bytes_is_read_without_an_exception(name: str) -> None:
+    chance = random.Random(name)
+    for count in (1, 100, 20_000):
+        damaged = bytearray(capture(name))
+        for _ in range(count):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        reading = read_page(bytes(damaged))
+        assert reading.outcome is not Outcome.ARTICLE or _has_body(reading)
