@@ -1,6 +1,7 @@
 """Everything else a post's page tells, as JSON values: author, cover, album, region, players and so on."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -98,7 +99,7 @@ def _album(state: PageState) -> dict[str, Any]:
     )
 
 
-def _neighbour(info: dict[str, Any], side: str) -> dict[str, str]:
+def _neighbour(info: Mapping[str, Any], side: str) -> dict[str, str]:
     link = _link(info, f"{side}_article_link")
     return {"title": _plain(info, f"{side}_article_title"), "link": link} if link else {}
 
@@ -124,12 +125,12 @@ def _album_id(link: str) -> str:
         return ""
 
 
-def _plain(info: dict[str, Any], name: str) -> str:
+def _plain(info: Mapping[str, Any], name: str) -> str:
     value = info.get(name)
     return clean_url(value) if isinstance(value, str) else ""
 
 
-def _link(info: dict[str, Any], name: str) -> str:
+def _link(info: Mapping[str, Any], name: str) -> str:
     link = _plain(info, name)
     return link if link.startswith("http") else ""
 
@@ -152,7 +153,7 @@ def _reprint(state: PageState) -> dict[str, str]:
 
 
 def _videos(state: PageState) -> list[dict[str, Any]]:
-    listed = state.items("data.video_page_infos", "videoPageInfos") or [state.mapping("data.video_page_info")]
+    listed = state.items("data.video_page_infos", "videoPageInfos") or [dict(state.mapping("data.video_page_info"))]
     found = [_video(item) for item in listed]
     vid = state.text("vid")
     if vid and not any(video.get("id") for video in found):
@@ -160,7 +161,7 @@ def _videos(state: PageState) -> list[dict[str, Any]]:
     return [video for video in found if video]
 
 
-def _video(item: dict[str, Any]) -> dict[str, Any]:
+def _video(item: Mapping[str, Any]) -> dict[str, Any]:
     """One video; its addresses are signed and expire."""
     sources = [source for source in item.get("mp_video_trans_info") or [] if isinstance(source, dict)]
     found = {

@@ -7,7 +7,7 @@ UNKNOWN, never a guess.
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from tree_sitter import Language, Node, Parser
@@ -42,6 +42,7 @@ def assignments(script: str, wanted: frozenset[str]) -> Iterator[tuple[str, Any]
     """Yield (name, value) for each `var name = …` and `x.name = …` whose name is wanted, in order.
 
     `name` is as written (`biz`, `window.biz`, `d.biz`); values that are no plain values are left out.
+    An object comes as a LazyObject.
     """
     source = script.encode("utf-8", "replace")
     if len(source) > MAX_SCRIPT or sum(map(source.count, (b"{", b"[", b"("))) > MAX_BRACKETS:
@@ -50,9 +51,36 @@ def assignments(script: str, wanted: frozenset[str]) -> Iterator[tuple[str, Any]
     for target, value in _targets(tree.root_node):
         name = _text(target)
         if name.rpartition(".")[2] in wanted:
-            result = evaluate(value)
+            result = LazyObject(value) if value.type == "object" else evaluate(value)
             if result is not UNKNOWN:
                 yield name, result
+
+
+class LazyObject(Mapping[str, Any]):
+    """An object of the page's state whose values are only evaluated when asked for.
+
+    `cgiDataNew` has 140 keys and the body among them; most pages are read without most of it.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._nodes = dict(_pairs(node))
+        self._values: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        """The value; raises KeyError where there is none or it is no plain value."""
+        if key not in self._values:
+            self._values[key] = evaluate(self._nodes[key])
+        if self._values[key] is UNKNOWN:
+            raise KeyError(key)
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys that have a plain value."""
+        return (key for key in self._nodes if self.get(key, UNKNOWN) is not UNKNOWN)
+
+    def __len__(self) -> int:
+        """How many keys have a plain value."""
+        return sum(1 for _ in self)
 
 
 _BODIES = frozenset({"program", "statement_block", "try_statement", "if_statement", "else_clause",
@@ -145,13 +173,14 @@ def _array(node: Node, depth: int) -> Any:
 
 
 def _object(node: Node, depth: int) -> Any:
-    found: dict[str, Any] = {}
+    values = ((key, evaluate(value, depth)) for key, value in _pairs(node))
+    return {key: value for key, value in values if value is not UNKNOWN}
+
+
+def _pairs(node: Node) -> Iterator[tuple[str, Node]]:
     for pair in node.named_children:
         if pair.type == "pair" and len(pair.named_children) >= 2:
-            key, value = pair.named_children[0], evaluate(pair.named_children[-1], depth)
-            if value is not UNKNOWN:
-                found[unescape(_text(key).strip("\"'"))] = value
-    return found
+            yield unescape(_text(pair.named_children[0]).strip("\"'")), pair.named_children[-1]
 
 
 def _binary(node: Node, depth: int) -> Any:

@@ -6,7 +6,7 @@ posts), `d.ct = "…"` (2018-2019 pages) or as a key of `cgiDataNew` (since 2025
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from crawler.parse.jsvalues import assignments
@@ -42,7 +42,7 @@ class PageState:
         self.page_mid = ""
         self._read(list(scripts))
         data = self._values.get("cgiDataNew")
-        self.data: dict[str, Any] = data if isinstance(data, dict) else {}
+        self.data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
 
     def _read(self, scripts: list[str]) -> None:
         chosen = [script for script in scripts if _has_state(script)]
@@ -57,10 +57,10 @@ class PageState:
         self.page_mid = next((mid for script in scripts if (mid := _page_mid(script))), "")
 
     def _take(self, name: str, value: Any) -> None:
-        if name == "cgiData" and isinstance(value, dict):
+        if name == "cgiData" and isinstance(value, Mapping):
             for key, inner in value.items():
                 self._take(key, inner)
-        elif value not in ("", None, [], {}) and not self._values.get(name):
+        elif not self._values.get(name) and value not in ("", None, [], {}):
             self._values[name] = value
 
     def get(self, *names: str) -> Any:
@@ -87,9 +87,9 @@ class PageState:
                 return int(value)
         return None
 
-    def mapping(self, *names: str) -> dict[str, Any]:
+    def mapping(self, *names: str) -> Mapping[str, Any]:
         """The first of these that is an object; empty without one."""
-        return next((value for name in names if isinstance(value := self.get(name), dict)), {})
+        return next((value for name in names if isinstance(value := self.get(name), Mapping)), {})
 
     def items(self, *names: str) -> list[dict[str, Any]]:
         """The objects in the first of these that is a list."""
