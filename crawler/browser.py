@@ -39,7 +39,7 @@ class BrowserMissing(Exception):
     """There is no Chromium that starts; the message says what to do."""
 
 
-class LazyChromium(PlaywrightBrowserProvider):
+class LazyChromium(PlaywrightBrowserProvider):  # type: ignore[misc]  # it has no types
     """Starts Playwright with the first page instead of with every crawl."""
 
     async def start(self) -> None:
@@ -50,10 +50,11 @@ class LazyChromium(PlaywrightBrowserProvider):
         try:
             if self.playwright is None:
                 await super().start()
-            return await super().launch_browser()
+            browser: Browser = await super().launch_browser()
         except (PlaywrightError, OSError) as error:
             first_line = str(error).strip().partition("\n")[0][:200]
             raise BrowserMissing(f"no Chromium could be started ({first_line}); {REMEDY}") from error
+        return browser
 
 
 @dataclass

@@ -40,7 +40,8 @@ def retry_after(value: bytes | None, now: datetime) -> float | None:
 
 def back_off(tries: int, first: float) -> float:
     """Seconds to wait before retry number `tries`, doubling, with a tenth of jitter."""
-    return min(first * 2 ** (tries - 1), MAX_PAUSE) * uniform(0.9, 1.1)  # noqa: S311 - no secret
+    pause: float = min(first * 2 ** (tries - 1), MAX_PAUSE)
+    return pause * uniform(0.9, 1.1)  # noqa: S311 - no secret
 
 
 class PatientRetry(RetryMiddleware):

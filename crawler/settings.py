@@ -3,7 +3,9 @@
 Each bound can be set as MPARCHIVE_<NAME> in the environment, or with Scrapy's own -s NAME=VALUE.
 """
 
-from pydantic import Field
+import sys
+
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crawler.answer import MAX_PAGE_BYTES
@@ -15,11 +17,11 @@ class _Environment(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MPARCHIVE_")
 
-    download_delay: float = Field(6.0, ge=0)  # people report 2 s unsafe, 5 s safe
-    concurrency: int = Field(1, ge=1, le=32)
-    download_timeout: float = Field(90.0, gt=0)  # a 4 MB page over a bad line, with room
-    retry_times: int = Field(3, ge=0, le=10)
-    workers: int = Field(1, ge=1, le=8)
+    download_delay: float = Field(default=6.0, ge=0)  # people report 2 s unsafe, 5 s safe
+    concurrency: int = Field(default=1, ge=1, le=32)
+    download_timeout: float = Field(default=90.0, gt=0)  # a 4 MB page over a bad line, with room
+    retry_times: int = Field(default=3, ge=0, le=10)
+    workers: int = Field(default=1, ge=1, le=8)
     loopback: str = ""
     cassette: str = ""
     cassette_mode: str = ""
@@ -27,7 +29,17 @@ class _Environment(BaseSettings):
     log_level: str = "INFO"
 
 
-_environment = _Environment()
+def _from_environment() -> _Environment:
+    try:
+        return _Environment()
+    except ValidationError as error:
+        for wrong in error.errors():
+            name = "_".join(map(str, wrong["loc"])).upper()
+            sys.stderr.write(f"MPARCHIVE_{name} is {wrong['input']!r}: {wrong['msg']}\n")
+        raise SystemExit(2) from None
+
+
+_environment = _from_environment()
 
 BOT_NAME = "mparchive"
 SPIDER_MODULES = ["crawler.spiders"]
@@ -74,6 +86,7 @@ HTTPERROR_ALLOW_ALL = True  # every answer is kept, whatever its status
 
 # The worker unpacks (crawler.answer): in the reactor it would cost more than the download itself.
 COMPRESSION_ENABLED = False
+CONCURRENT_ITEMS = 2  # an answer is one item; Scrapy starts this many tasks for each
 WORKERS = _environment.workers
 SCRAPER_SLOT_MAX_ACTIVE_SIZE = 24 * 1024 * 1024  # received bytes waiting for the worker; then no new request
 

@@ -24,7 +24,7 @@ class RunStopping(IgnoreRequest):
     """The run is being stopped, so nothing more is asked."""
 
 
-class Transport(ScrapyPlaywrightDownloadHandler):
+class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it has no types
     """Scrapy's own handler and scrapy-playwright's, behind one check of where a request goes."""
 
     lazy = False
@@ -53,7 +53,8 @@ class Transport(ScrapyPlaywrightDownloadHandler):
 
     async def render(self, request: Request) -> Response:
         """Scrapy-playwright's own way with a request."""
-        return await super().download_request(request)
+        response: Response = await super().download_request(request)
+        return response
 
     async def close_context(self, name: str) -> None:
         """Close one page's context, with whatever of the page is left; nothing when it never opened."""

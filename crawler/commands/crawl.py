@@ -5,7 +5,9 @@ import argparse
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
 
+from crawler.cassettes import CassetteError, tape_from
 from crawler.monitors import EXIT_CODES, VERDICT
+from crawler.origin import Origin, OriginError
 
 
 class Command(crawl.Command):
@@ -15,9 +17,19 @@ class Command(crawl.Command):
         """Run the spider and turn its verdict into the exit code."""
         if len(args) != 1:
             raise UsageError("give one spider")
+        self._check_transport()
         assert self.crawler_process is not None  # noqa: S101 - Scrapy has set it
         crawler = self._create_crawler(args[0])
         self.crawler_process.crawl(crawler, **opts.spargs)
         self.crawler_process.start()
         verdict = crawler.stats.get_value(VERDICT, "failed") if crawler.stats else "failed"
         self.exitcode = EXIT_CODES.get(verdict, 1)
+
+    def _check_transport(self) -> None:
+        """Refuse now what the download handler would otherwise refuse for every single address."""
+        assert self.settings is not None  # noqa: S101 - Scrapy has set it
+        try:
+            Origin(self.settings.get("LOOPBACK") or "")
+            tape_from(self.settings)
+        except (OriginError, CassetteError) as error:
+            raise UsageError(str(error), print_help=False) from error

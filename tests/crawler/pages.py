@@ -18,7 +18,8 @@ def article(mid: int, text: str = "合成的正文。") -> bytes:
     return f"""<!DOCTYPE html><html><head><title></title>
 <meta property="og:title" content="合成标题{mid}" /><meta name="author" content="合成作者" /></head><body>
 <div id="js_article" class="rich_media"><h1 id="activity-name">合成标题{mid}</h1>
-<div class="rich_media_content" id="js_content" style="visibility: hidden; opacity: 0; "><p>{text}</p></div></div>
+<div class="rich_media_content" id="js_content" style="visibility: hidden; opacity: 0; "><p>{text}</p>
+</div></div>
 <script type="text/javascript">
 var biz = "{BIZ}" || "";
 var sn = "{mid:032x}" || "" || "";
@@ -46,7 +47,8 @@ window.cgiData={cap_appid:"1",cap_sid:"c0ffee",poc_token:"c0ffee"}</script></bod
 def deleted() -> bytes:
     """The notice that a post was deleted by its author."""
     return """<!DOCTYPE html><html><head><title></title></head><body>
-<div class="weui-msg"><div class="weui-msg__text-area"><h2 class="weui-msg__title warn">该内容已被发布者删除</h2>
+<div class="weui-msg"><div class="weui-msg__text-area">
+<h2 class="weui-msg__title warn">该内容已被发布者删除</h2>
 </div></div></body></html>""".encode()
 
 

@@ -1,0 +1,75 @@
+"""Runs real crawls, each in a process of its own, against a server on loopback and a real database."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+TIMEOUT = 100  # seconds; a crawl of these tests takes about three
+
+
+@dataclass
+class Crawl:
+    """How one crawl ended: exit code, verdict, counts, all it wrote."""
+
+    exit_code: int
+    output: str
+    counts: dict[str, Any] = field(default_factory=dict)
+    verdict: str = ""
+
+
+@dataclass
+class Crawler:
+    """Starts crawls that share a database and a server."""
+
+    database_url: str
+    loopback: str
+
+    def environment(self, **more: str) -> dict[str, str]:
+        return {
+            **os.environ,
+            "SCRAPY_SETTINGS_MODULE": "crawler.settings",
+            "MPARCHIVE_DATABASE_URL": self.database_url,
+            "MPARCHIVE_LOOPBACK": self.loopback,
+            "MPARCHIVE_DOWNLOAD_DELAY": "0",
+            **more,
+        }
+
+    def command(self, urls: list[str] | None = None, **settings: object) -> list[str]:
+        chosen = [piece for name, value in settings.items() for piece in ("-s", f"{name}={value}")]
+        asked = ["-a", "urls=" + ",".join(urls)] if urls else []
+        return [sys.executable, "-m", "scrapy", "crawl", "posts", *asked, *chosen]
+
+    def crawl(
+        self, urls: list[str] | None = None, environment: dict[str, str] | None = None, **settings: object
+    ) -> Crawl:
+        done = subprocess.run(
+            self.command(urls, **settings),
+            env=self.environment(**(environment or {})),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+        return ended(done.returncode, done.stdout + done.stderr)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(plain(self.database_url)) as connection:
+            return connection.execute(query).fetchall()
+
+
+def ended(exit_code: int, output: str) -> Crawl:
+    """Read a crawl's closing line."""
+    found = re.search(r"action=run_finished verdict=(\w+) counts=(\{.*\})", output)
+    verdict, counts = (found[1], json.loads(found[2])) if found else ("", {})
+    return Crawl(exit_code, output, counts, verdict)
+
+
+def plain(url: str) -> str:
+    """The address as psycopg takes it, without SQLAlchemy's driver."""
+    return re.sub(r"^postgresql\+psycopg:", "postgresql:", url)

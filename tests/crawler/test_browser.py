@@ -1,0 +1,93 @@
+"""Posts that only a script draws, through real Chromium."""
+
+import psutil
+import pytest
+
+from crawler.chromium import find_chromium, launch_options
+from tests.crawler import pages
+from tests.crawler.loopback import Reply
+
+browser = pytest.mark.browser
+
+
+@pytest.fixture
+def needs_chromium() -> None:
+    if find_chromium() is None:
+        pytest.skip("there is no Chromium on this machine")
+
+
+def serve_drawn(server, *mids: int) -> list[str]:
+    for mid in mids:
+        server.serve(pages.path(mid), Reply(pages.drawn(mid)))
+    server.serve("/mp/more", Reply("和更多".encode(), headers={"Content-Type": "text/plain; charset=utf-8"}))
+    return [pages.url(mid) for mid in mids]
+
+
+def chromiums() -> set[int]:
+    return {p.pid for p in psutil.process_iter(["name"]) if "chrom" in (p.info["name"] or "").lower()}
+
+
+@browser
+def test_a_drawn_post_is_stored_with_what_the_script_drew(needs_chromium, crawler, server):
+    before = chromiums()
+    crawl = crawler.crawl(serve_drawn(server, 1, 2))
+    assert (crawl.exit_code, crawl.verdict) == (0, "done"), crawl.output
+    assert crawl.counts["outcomes"] == {"article": 2}
+    assert crawler.rows("SELECT text LIKE '%脚本画出的正文。和更多%' FROM posts") == [(True,), (True,)]
+    assert crawler.rows("SELECT rendered, outcome FROM captures ORDER BY rendered, outcome") == [
+        (False, "unknown"),
+        (False, "unknown"),
+        (True, "article"),
+        (True, "article"),
+    ]
+    assert chromiums() <= before
+
+
+@browser
+def test_a_page_in_the_browser_reaches_no_picture_and_no_other_host(needs_chromium, crawler, server):
+    crawler.crawl(serve_drawn(server, 1))
+    assert set(server.paths) == {pages.path(1), "/mp/more"}
+
+
+@browser
+def test_a_verification_met_in_the_browser_stops_the_run(needs_chromium, crawler, server):
+    urls = serve_drawn(server, 1, 2)
+    challenge = Reply(b"", 302, {"Location": pages.VERIFICATION_PATH})
+    server.serve(pages.path(1), Reply(pages.drawn(1)), challenge)
+    server.serve(pages.VERIFICATION_PATH, Reply(pages.verification()))
+    crawl = crawler.crawl(urls, DOWNLOAD_DELAY=1)
+    assert (crawl.exit_code, crawl.verdict) == (5, "verification"), crawl.output
+
+
+@browser
+def test_a_drawn_post_is_replayed_without_any_server(needs_chromium, crawler, server, tmp_path):
+    tape = str(tmp_path / "tape.yaml")
+    urls = serve_drawn(server, 1)
+    recorded = crawler.crawl(urls, CASSETTE=tape, CASSETTE_MODE="record")
+    served = len(server.asked)
+    replayed = crawler.crawl(urls, CASSETTE=tape, CASSETTE_MODE="replay")
+    assert recorded.verdict == replayed.verdict == "done", replayed.output
+    assert replayed.counts["outcomes"] == {"article": 1}
+    assert len(server.asked) == served
+
+
+def test_without_chromium_the_post_stays_what_its_plain_answer_says(crawler, server):
+    serve_drawn(server, 1, 2)
+    server.serve(pages.path(3), Reply(pages.article(3)))
+    nowhere = {"MPARCHIVE_CHROMIUM": "/nonexistent/chromium"}
+    crawl = crawler.crawl([pages.url(mid) for mid in (1, 2, 3)], environment=nowhere)
+    assert (crawl.exit_code, crawl.verdict) == (3, "partly_failed"), crawl.output
+    assert crawl.counts["browser_missing"] == 2
+    assert crawl.output.count("action=browser_missing") == 1
+    assert "apt-get install chromium" in crawl.output
+
+
+def test_the_sandbox_is_given_up_only_for_root(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert launch_options()["chromium_sandbox"] is False
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert launch_options()["chromium_sandbox"] is True
+
+
+def test_a_configured_chromium_comes_first():
+    assert launch_options("/opt/chromium")["executable_path"] == "/opt/chromium"

@@ -1,0 +1,108 @@
+"""Crawls started as children: their results, their limits, and their end when the parent is gone."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+from archive.config import ArchiveSettings
+from archive.database import open_archive, transaction
+from archive.store import Sighting, record_sightings, start_run
+
+from archive.address import parse_address
+from scheduler.launch import crawl, page_of
+from tests.crawler import pages
+from tests.crawler.loopback import Loopback, Reply
+
+
+@pytest.fixture
+def server():
+    with Loopback() as loopback:
+        yield loopback
+
+
+@pytest.fixture
+def environment(fresh_database_url, server) -> dict[str, str]:
+    return {
+        "MPARCHIVE_DATABASE_URL": fresh_database_url,
+        "MPARCHIVE_LOOPBACK": server.url,
+        "MPARCHIVE_DOWNLOAD_DELAY": "0",
+    }
+
+
+def run_of(database_url: str, *mids: int) -> int:
+    now = datetime.now(UTC)
+    with (
+        open_archive(ArchiveSettings(database_url=database_url)) as engine,
+        transaction(engine) as session,
+    ):
+        run_id = start_run(session, "test", {}, now)
+        seen = [Sighting(parse_address(pages.url(mid)), "test", now) for mid in mids]
+        record_sightings(session, run_id, seen, now)
+    return run_id
+
+
+def test_a_crawl_of_a_run_says_what_it_got(environment, server, fresh_database_url):
+    for mid in (1, 2, 3):
+        server.serve(pages.path(mid), Reply(pages.article(mid)))
+    run_of(fresh_database_url, 3)
+    lines: list[str] = []
+    result = crawl(
+        run_of(fresh_database_url, 1, 2), environment=environment, timeout=100, on_line=lines.append
+    )
+    assert (result.verdict, result.exit_code, result.timed_out) == ("done", 0, False), result.last_lines
+    assert result.counts["stored"] == {"new": 2}
+    fetched = [page for page in map(page_of, lines) if page]
+    assert [page.done for page in fetched] == [1, 2]
+    assert {page.facts["aid"] for page in fetched} == {"1_1", "2_1"}
+    assert sorted(server.paths) == [pages.path(1), pages.path(2)]
+
+
+def test_a_crawl_over_its_time_is_stopped_and_says_so(environment, server, fresh_database_url):
+    for mid in (1, 2):
+        server.serve(pages.path(mid), Reply(pages.article(mid)))
+    run_id = run_of(fresh_database_url, 1, 2)
+    result = crawl(run_id, environment=environment, settings={"DOWNLOAD_DELAY": "9"}, timeout=5)
+    assert (result.timed_out, result.verdict) == (True, "stopped"), result.last_lines
+    assert len(server.asked) <= 1
+
+
+def test_a_crawl_that_cannot_start_keeps_what_it_said(environment, fresh_database_url):
+    wrong = {**environment, "MPARCHIVE_DOWNLOAD_DELAY": "soon"}
+    result = crawl(run_of(fresh_database_url, 1), environment=wrong, timeout=60)
+    assert (result.verdict, result.exit_code) == ("failed", 2)
+    assert "MPARCHIVE_DOWNLOAD_DELAY is 'soon'" in "\n".join(result.last_lines)
+
+
+def test_a_crawl_ends_with_the_parent_that_was_killed(environment, server, fresh_database_url):
+    server.serve(pages.path(1), Reply(pages.article(1)))
+    server.serve(pages.path(2), Reply(pages.article(2)))
+    run_id = run_of(fresh_database_url, 1, 2)
+    settings = {"DOWNLOAD_DELAY": "50"}
+    script = f"from scheduler.launch import crawl; crawl({run_id}, settings={settings}, timeout=99)"
+    family: list[psutil.Process] = []
+
+    def kill_parent(_path: str) -> None:
+        parent = psutil.Process(started[0].pid)
+        family.extend(parent.children(recursive=True))
+        os.kill(parent.pid, signal.SIGKILL)
+
+    server.on_request = kill_parent
+    root = Path(__file__).parents[2]
+    started = [subprocess.Popen([sys.executable, "-c", script], env={**os.environ, **environment}, cwd=root)]
+    started[0].wait(60)
+    crawls = [process for process in family if process.name().startswith("python")]
+    assert crawls, "the crawl was running when its parent was killed"
+    _, alive = psutil.wait_procs(family, timeout=30)
+    assert [process.cmdline() for process in alive if "postgres" not in process.name()] == []
+
+
+def test_a_page_line_is_read_back_with_its_facts():
+    page = page_of('x INFO crawler: action=fetched done=3 outcome="article" reason="a \\"b\\" 文"')
+    assert page is not None
+    assert (page.done, page.facts) == (3, {"outcome": "article", "reason": 'a "b" 文'})
+    assert page_of("x INFO crawler: action=run_started run=1 wanted=3") is None
