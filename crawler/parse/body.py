@@ -15,6 +15,7 @@ from crawler.parse.state import PageState
 from crawler.parse.text_rule import text_of, text_of_html, text_of_plain
 
 MAX_BODY = 8 * 1024 * 1024  # characters of HTML; the longest real body seen has 0.4 million
+MAX_NOTICE_SCRIPT = 20_000  # bytes; the script that writes a share's notice has under 2,000
 _KINDS = {
     "0": Kind.ARTICLE,
     "5": Kind.VIDEO,
@@ -140,16 +141,14 @@ def _notice_of_share(kind: Kind, outline: Outline) -> Body:
 
 def _written_text(outline: Outline) -> str:
     """The words a page writes into itself: `document.write("…".replace(…))` inside the share notice."""
-    for script in [*_inline_scripts(outline.body or ""), *outline.scripts]:
-        if "share_notice" in script or script in (outline.body or ""):
-            match = _WRITTEN.search(script)
-            if match and match[1]:
-                return text_of_plain(html_decode(unescape(match[1])))
+    served = outline.body or ""
+    for script in (
+        raw.decode("utf-8", "replace") for raw in outline.scripts if len(raw) <= MAX_NOTICE_SCRIPT
+    ):
+        match = _WRITTEN.search(script) if "share_notice" in script or script in served else None
+        if match and match[1]:
+            return text_of_plain(html_decode(unescape(match[1])))
     return ""
-
-
-def _inline_scripts(markup: str) -> list[str]:
-    return re.findall(r"<script[^>]*>(.*?)</script>", markup, re.S) if "<script" in markup else []
 
 
 def _picture(state: PageState, outline: Outline) -> Body:

@@ -1,43 +1,54 @@
-"""From the bytes of a page to its text."""
+"""From the bytes of a page, however saved, to UTF-8."""
 
 import codecs
 import json
 import re
+from contextlib import suppress
 
 _DECLARED = re.compile(rb"""charset\s*=\s*["']?\s*([A-Za-z0-9_-]{2,20})""", re.IGNORECASE)
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+_SAMPLE = 65_536  # bytes
 _HEAD = 4096  # bytes in which a page declares its charset
 
 
-def decode(body: bytes, content_type: str | None = None) -> str:
-    """Decode a page; never raises. WeChat serves UTF-8 whatever a header says, so that is tried first."""
-    if body.startswith(codecs.BOM_UTF8):
-        body = body[3:]
+def to_utf8(body: bytes, content_type: str | None = None) -> bytes:
+    """A page's bytes in UTF-8, which is what WeChat serves whatever a header says; never raises."""
+    served = body.removeprefix(codecs.BOM_UTF8)
+    if not _is_utf8(served):
+        served = _from_declared(served, content_type or "")
+    return _unwrapped(served)
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Judged by the first text beyond ASCII: to validate 3 MB costs as much as to read them."""
+    first = _BEYOND_ASCII.search(body)
+    if first is None:
+        return True
+    sample = body[first.start() : first.start() + _SAMPLE]
     try:
-        text = body.decode("utf-8")
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
     except UnicodeDecodeError:
-        text = _decode_declared(body, content_type or "")
-    return _unwrapped(text)
+        return False
+    return True
 
 
-def _decode_declared(body: bytes, content_type: str) -> str:
-    """A page saved in a Chinese encoding says so; anything else is broken UTF-8, shown as such."""
+def _from_declared(body: bytes, content_type: str) -> bytes:
+    """A page saved in a Chinese encoding; anything else is broken UTF-8, and shown as such."""
     declared = _DECLARED.search(content_type.encode("ascii", "ignore")) or _DECLARED.search(body[:_HEAD])
-    label = declared[1].decode().lower() if declared else ""
-    if label.startswith(("gb", "utf-8", "utf8")) or not label:
-        try:
-            return body.decode("gb18030")
-        except UnicodeDecodeError:
-            pass
-    return body.decode("utf-8", "replace")
+    label = declared[1].lower() if declared else b""
+    if label.startswith((b"gb", b"utf-8", b"utf8")) or not label:
+        with suppress(UnicodeDecodeError):
+            return body.decode("gb18030").encode()
+    return body
 
 
-def _unwrapped(text: str) -> str:
+def _unwrapped(body: bytes) -> bytes:
     """Some tools save a page as the inside of a JSON string: quotes and line ends escaped."""
-    head = text[:_HEAD]
-    if "\\n" not in head or '=\\"' not in head or '="' in head:
-        return text
+    head = body[:_HEAD]
+    if b"\\n" not in head or b'=\\"' not in head or b'="' in head:
+        return body
     try:
-        unwrapped = json.loads(f'"{text.strip()}"', strict=False)
+        unwrapped = json.loads(b'"' + body.strip() + b'"', strict=False)
     except ValueError:
-        return text
-    return unwrapped if isinstance(unwrapped, str) else text
+        return body
+    return unwrapped.encode("utf-8", "replace") if isinstance(unwrapped, str) else body

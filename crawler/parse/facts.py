@@ -153,7 +153,9 @@ def _reprint(state: PageState) -> dict[str, str]:
 
 
 def _videos(state: PageState) -> list[dict[str, Any]]:
-    listed = state.items("data.video_page_infos", "videoPageInfos") or [dict(state.mapping("data.video_page_info"))]
+    listed = state.items("data.video_page_infos", "videoPageInfos") or [
+        dict(state.mapping("data.video_page_info"))
+    ]
     found = [_video(item) for item in listed]
     vid = state.text("vid")
     if vid and not any(video.get("id") for video in found):

@@ -38,16 +38,15 @@ _JS_DECODE = (
 _BREAK = re.compile(r"<br\s*/?\s*>")
 
 
-def assignments(script: str, wanted: frozenset[str]) -> Iterator[tuple[str, Any]]:
+def assignments(script: bytes, wanted: frozenset[str]) -> Iterator[tuple[str, Any]]:
     """Yield (name, value) for each `var name = …` and `x.name = …` whose name is wanted, in order.
 
     `name` is as written (`biz`, `window.biz`, `d.biz`); values that are no plain values are left out.
     An object comes as a LazyObject.
     """
-    source = script.encode("utf-8", "replace")
-    if len(source) > MAX_SCRIPT or sum(map(source.count, (b"{", b"[", b"("))) > MAX_BRACKETS:
+    if len(script) > MAX_SCRIPT or sum(map(script.count, (b"{", b"[", b"("))) > MAX_BRACKETS:
         return
-    tree = Parser(_LANGUAGE).parse(source)
+    tree = Parser(_LANGUAGE).parse(script)
     for target, value in _targets(tree.root_node):
         name = _text(target)
         if name.rpartition(".")[2] in wanted:

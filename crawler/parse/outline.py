@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from crawler.parse.tokens import Token, tokens
 
-_ID = re.compile(r"""\bid\s*=\s*["']?([A-Za-z0-9_-]+)""")
-_MARKED_IDS = frozenset({"js_article", "js_content"})
+_ID = re.compile(rb"""\bid\s*=\s*["']?([A-Za-z0-9_-]+)""")
+_MARKED_IDS = frozenset({b"js_article", b"js_content"})
 
 
 @dataclass
@@ -17,7 +17,7 @@ class Outline:
     `body` is the inner HTML of the last #js_content, None when there is none or it is never closed.
     """
 
-    scripts: list[str] = field(default_factory=list)
+    scripts: list[bytes] = field(default_factory=list)
     markup: str = ""
     body: str | None = None
     body_in_page: bool = False
@@ -28,7 +28,7 @@ class Outline:
 
 @dataclass
 class _OpenBody:
-    name: str
+    name: bytes
     start: int
     depth: int = 1
     end: int = -1
@@ -41,8 +41,8 @@ class _OpenBody:
             self.end = token.start
 
 
-def outline(text: str) -> Outline:
-    """Walk `text` once; raises TooManyTags."""
+def outline(text: bytes) -> Outline:
+    """Walk a page in UTF-8 once; raises TooManyTags."""
     found = Outline()
     cuts: list[tuple[int, int]] = []
     body: _OpenBody | None = None
@@ -50,43 +50,43 @@ def outline(text: str) -> Outline:
         found.tags += 1
         if token.inner_end > token.end:
             cuts.append((token.end, token.inner_end))
-            if token.name == "script":
+            if token.name == b"script":
                 found.scripts.append(text[token.end : token.inner_end])
         if body:
             body.see(token)
         match _marked_id(token):
-            case "js_article":
+            case b"js_article":
                 found.has_article = True
-            case "js_content":
+            case b"js_content":
                 body = _OpenBody(token.name, token.end)
-        found.complete = found.complete or (token.closing and token.name == "html")
+        found.complete = found.complete or (token.closing and token.name == b"html")
     _take_body(text, found, body, cuts)
-    found.markup = _without(text, cuts)
+    found.markup = _without(text, cuts).decode("utf-8", "replace")
     return found
 
 
-def _marked_id(token: Token) -> str | None:
-    if token.closing or "js_" not in token.attributes:
+def _marked_id(token: Token) -> bytes | None:
+    if token.closing or b"js_" not in token.attributes:
         return None
     match = _ID.search(token.attributes)
     return match[1] if match and match[1] in _MARKED_IDS else None
 
 
-def _take_body(text: str, found: Outline, body: _OpenBody | None, cuts: list[tuple[int, int]]) -> None:
+def _take_body(text: bytes, found: Outline, body: _OpenBody | None, cuts: list[tuple[int, int]]) -> None:
     if body is None:
         return
     found.body_in_page = True
     if body.end != -1:
-        found.body = text[body.start : body.end]
+        found.body = text[body.start : body.end].decode("utf-8", "replace")
         cuts[:] = [cut for cut in cuts if not body.start <= cut[0] < body.end]
         cuts.append((body.start, body.end))
 
 
-def _without(text: str, cuts: list[tuple[int, int]]) -> str:
-    pieces: list[str] = []
+def _without(text: bytes, cuts: list[tuple[int, int]]) -> bytes:
+    pieces: list[bytes] = []
     position = 0
     for start, end in sorted(cuts):
         pieces.append(text[position:start])
         position = end
     pieces.append(text[position:])
-    return "".join(pieces)
+    return b"".join(pieces)

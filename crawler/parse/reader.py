@@ -13,7 +13,7 @@ from archive.record import Record
 from archive.vocabulary import Kind, Outcome
 from crawler.pages import MAX_NOTICE, Notice, is_challenge, read_notice
 from crawler.parse.body import Body, clean_url, find_body, find_kind
-from crawler.parse.encoding import decode
+from crawler.parse.encoding import to_utf8
 from crawler.parse.facts import identity_facts, post_facts
 from crawler.parse.identity import Identity, find_identity
 from crawler.parse.jsvalues import unescape
@@ -24,7 +24,8 @@ from crawler.parse.tokens import TooManyTags
 MAX_PAGE = 16 * 1024 * 1024  # bytes; the download cap, held here again for files and archives
 MAX_MARKUP = 1024 * 1024  # characters outside scripts and body; real pages have under 60,000
 MAX_NOTICE_TAGS = 3000  # real notices have under 300
-_HEAD = SoupStrainer(["meta", "title", "h1"])
+_META = SoupStrainer("meta")
+_HEADING = SoupStrainer("h1")
 _ACCOUNT = SoupStrainer(id="js_name")
 _PLAYED = frozenset({Kind.VIDEO, Kind.AUDIO, Kind.MUSIC, Kind.SHORT})
 _DRAWN = re.compile(r"""document\.write\(\s*(?:'((?:[^'\\]++|\\.)*+)'|"((?:[^"\\]++|\\.)*+)")""", re.S)
@@ -32,7 +33,7 @@ _HIDDEN = ".weui-a11y_ref, [style*='display:none'], [style*='display: none'], .w
 _NOTICE = ".weui-msg__title, .weui-msg__desc, .mesg-block, .page_msg, .global_error_msg, .page_rumor"
 # Error pages have no PAGE_MID or one of these; others are whole pages of their own (album, about, profile).
 _NOTICE_TEMPLATES = ("appmsg/", "pages/common_share", "msg", "error", "rumor", "verify.html")
-_SAVED = re.compile(r"<!-- saved from url=\(\d{1,5}\)(https?://[^\s<>]{1,2000}) -->")
+_SAVED = re.compile(rb"<!-- saved from url=\(\d{1,5}\)(https?://[^\s<>]{1,2000}) -->")
 _SHELL = re.compile(r"""<div[^<>]*\bid=["']?app["']?[^<>]*>\s*</div>""")
 
 
@@ -58,14 +59,14 @@ def read_page(body: bytes, url: str | None = None, content_type: str | None = No
     if body.lstrip()[:1] in (b"{", b"["):
         return Reading(Outcome.UNKNOWN, "the answer is JSON, not a page")
     try:
-        return _read(decode(body, content_type), url)
+        return _read(to_utf8(body, content_type), url)
     except TooManyTags as error:
         return Reading(Outcome.UNKNOWN, f"the page has {error}; no post has")
 
 
-def _read(text: str, url: str | None) -> Reading:
-    url = url or _saved_from(text)
-    page = outline(text)
+def _read(served: bytes, url: str | None) -> Reading:
+    url = url or _saved_from(served)
+    page = outline(served)
     if len(page.markup) > MAX_MARKUP:
         return Reading(Outcome.UNKNOWN, f"the page has {len(page.markup)} characters of markup; no post has")
     state = PageState(page.scripts)
@@ -76,10 +77,10 @@ def _read(text: str, url: str | None) -> Reading:
     return _read_notice(page, state)
 
 
-def _saved_from(text: str) -> str | None:
+def _saved_from(served: bytes) -> str | None:
     """Browsers write the address into the head of a page they save."""
-    found = _SAVED.search(text[:2000])
-    return found[1] if found else None
+    found = _SAVED.search(served[:4096])
+    return found[1].decode("utf-8", "replace") if found else None
 
 
 def _page_facts(state: PageState) -> dict[str, Any]:
@@ -141,29 +142,26 @@ def _record(identity: Identity, body: Body, head: Head) -> Record:
 
 
 def _read_head(page: Outline, state: PageState) -> Head:
-    soup = BeautifulSoup(page.markup, "lxml", parse_only=_HEAD)
+    soup = BeautifulSoup(page.markup.partition("</head>")[0], "lxml", parse_only=_META)
     meta: dict[str, str] = {}
     for tag in soup.find_all("meta"):
         name, content = tag.get("property") or tag.get("name"), tag.get("content")
         if isinstance(name, str) and isinstance(content, str) and content:
             meta.setdefault(name, content)
-    return Head(_title(state, meta, soup), _account(state, page), meta)
+    return Head(_title(state, meta, page), _account(state, page), meta)
 
 
-def _title(state: PageState, meta: dict[str, str], soup: BeautifulSoup) -> str:
+def _title(state: PageState, meta: dict[str, str], page: Outline) -> str:
     written = state.text("data.title", "msg_title", "title")
-    if written.strip():
-        return written
-    heading = soup.find("h1")
-    shown = heading.get_text(" ", strip=True) if heading else ""
-    return meta.get("og:title", "").strip() or shown
+    return written if written.strip() else meta.get("og:title", "").strip() or _text_of(page, _HEADING)
 
 
 def _account(state: PageState, page: Outline) -> str:
-    named = state.text("nickname", "nick_name", "data.nick_name", "name")
-    if named:
-        return named
-    return BeautifulSoup(page.markup, "lxml", parse_only=_ACCOUNT).get_text(" ", strip=True)
+    return state.text("nickname", "nick_name", "data.nick_name", "name") or _text_of(page, _ACCOUNT)
+
+
+def _text_of(page: Outline, wanted: SoupStrainer) -> str:
+    return BeautifulSoup(page.markup, "lxml", parse_only=wanted).get_text(" ", strip=True)
 
 
 def _read_notice(page: Outline, state: PageState) -> Reading:
@@ -198,5 +196,6 @@ def _shown(page: Outline) -> str:
 def _drawn(page: Outline) -> Iterator[str]:
     """The markup that the page's scripts write into it."""
     for script in page.scripts:
-        if "document.write" in script:
-            yield from (unescape(found[1] or found[2] or "") for found in _DRAWN.finditer(script))
+        if b"document.write" in script:
+            written = script.decode("utf-8", "replace")
+            yield from (unescape(found[1] or found[2] or "") for found in _DRAWN.finditer(written))

@@ -11,18 +11,19 @@ from typing import Any
 
 from crawler.parse.jsvalues import assignments
 
-MAX_STATE = 6 * 1024 * 1024  # characters of script read as state, all together; real pages have under 0.6 MB
+MAX_STATE = 6 * 1024 * 1024  # bytes of script read as state, all together; real pages have under 0.6 MB
 # Fixed strings, because a search for them runs at memory speed over a megabyte of bundled script; each with
-# the size in characters above which a script that has it is WeChat's own program, not a post's state.
+# the size in bytes above which a script that has it is WeChat's own program, not a post's state.
 _MARKS = {
-    "cgiDataNew = {": 4_000_000,
-    'var biz = "': 400_000, "window.biz = '": 400_000, 'd.biz = "': 400_000,
-    "var msg_title = ": 400_000, "picture_page_info_list = [": 400_000,
-    "album_info_list = [": 30_000, "videoPageInfos = [": 30_000, "cgiData = {": 30_000,
-    "ip_wording = {": 30_000, "item_show_type = ": 30_000, "transferTargetLink = ": 60_000, "voiceid": 30_000,
+    b"cgiDataNew = {": 4_000_000,
+    b'var biz = "': 150_000, b"window.biz = '": 150_000, b'd.biz = "': 150_000,
+    b"var msg_title = ": 150_000, b"picture_page_info_list = [": 150_000,
+    b"album_info_list = [": 30_000, b"videoPageInfos = [": 30_000, b"cgiData = {": 30_000,
+    b"ip_wording = {": 30_000, b"item_show_type = ": 30_000, b"transferTargetLink = ": 60_000,
+    b"voiceid": 30_000,
 }  # fmt: skip
-_LOOSE = re.compile(r"""(?:cgiDataNew|cgiData)\s*=\s*\{|\b(?:biz|msg_title|ct)\s*=\s*["']""")
-_PAGE_MID = re.compile(r"""PAGE_MID\s*=\s*["']([^"'\s]{1,100})["']""")
+_LOOSE = re.compile(rb"""(?:cgiDataNew|cgiData)\s*=\s*\{|\b(?:biz|msg_title|ct)\s*=\s*["']""")
+_PAGE_MID = re.compile(rb"""PAGE_MID\s*=\s*["']([^"'\s]{1,100})["']""")
 _WANTED = frozenset({
     "cgiDataNew", "cgiData", "biz", "mid", "idx", "sn", "ct", "title", "msg_title", "nickname", "nick_name",
     "name", "user_name", "alias", "author", "desc", "msg_desc", "msg_link", "msg_source_url", "msg_cdn_url",
@@ -37,14 +38,14 @@ _WANTED = frozenset({
 class PageState:
     """Named values of a page; the first non-empty one of each name wins."""
 
-    def __init__(self, scripts: Iterable[str]) -> None:
+    def __init__(self, scripts: Iterable[bytes]) -> None:
         self._values: dict[str, Any] = {}
         self.page_mid = ""
         self._read(list(scripts))
         data = self._values.get("cgiDataNew")
         self.data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
 
-    def _read(self, scripts: list[str]) -> None:
+    def _read(self, scripts: list[bytes]) -> None:
         chosen = [script for script in scripts if _has_state(script)]
         chosen = chosen or [script for script in scripts if _LOOSE.search(script)]
         budget = MAX_STATE
@@ -100,15 +101,15 @@ class PageState:
         return bool(self._values)
 
 
-def _has_state(script: str) -> bool:
+def _has_state(script: bytes) -> bool:
     size = len(script)
     return any(size <= limit and mark in script for mark, limit in _MARKS.items())
 
 
-def _page_mid(script: str) -> str:
-    position = script.find("PAGE_MID")
+def _page_mid(script: bytes) -> str:
+    position = script.find(b"PAGE_MID")
     while position != -1:
         if match := _PAGE_MID.match(script, position):
-            return match[1]
-        position = script.find("PAGE_MID", position + 1)
+            return match[1].decode("ascii", "replace")
+        position = script.find(b"PAGE_MID", position + 1)
     return ""

@@ -18,20 +18,21 @@ def text_of_html(html: str) -> str:
 
     Raises TooManyTags when the body is not one a real page could have.
     """
-    kept = _without_tags(html.replace(_PARAGRAPH_END, "\ufffd"))
+    served = html.replace(_PARAGRAPH_END, "\ufffd").encode("utf-8", "replace")
+    kept = _without_tags(served).decode("utf-8", "replace")
     return _SPACE.sub(" ", kept).strip().replace(_PARAGRAPH_END, "\r")
 
 
-def _without_tags(html: str) -> str:
-    pieces: list[str] = []
+def _without_tags(html: bytes) -> bytes:
+    pieces: list[bytes] = []
     position = 0
     for token in tokens(html):
         pieces.append(html[position : token.start])
-        if token.closing and token.name == "p":
-            pieces.append(_PARAGRAPH_END)
+        if token.closing and token.name == b"p":
+            pieces.append(_PARAGRAPH_END.encode())
         position = token.next
     pieces.append(html[position:])
-    return "".join(pieces)
+    return b"".join(pieces)
 
 
 def text_of_plain(text: str) -> str:

@@ -12,7 +12,7 @@ URL = f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=21&idx=2&sn=abc&chksm=def"
 
 
 def _state(script: str) -> PageState:
-    return PageState([f'var biz = "{BIZ}";{script}'])
+    return PageState([f'var biz = "{BIZ}";{script}'.encode()])
 
 
 def test_the_non_empty_operand_counts_wherever_it_stands() -> None:
@@ -25,9 +25,8 @@ def test_the_non_empty_operand_counts_wherever_it_stands() -> None:
 
 
 def test_decoys_in_bundled_scripts_are_not_ids() -> None:
-    state = PageState(
-        ["var biz = null; var mid = start + end >> 1;", f"window.biz = '' || '{BIZ}';window.mid = '21';"]
-    )
+    bundled = b"var biz = null; var mid = start + end >> 1;"
+    state = PageState([bundled, f"window.biz = '' || '{BIZ}';window.mid = '21';".encode()])
     assert find_identity(state, None).mid == "21"
 
 

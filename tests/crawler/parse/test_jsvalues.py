@@ -26,14 +26,16 @@ VALUES: dict[str, tuple[str, Any]] = {
 
 @pytest.mark.parametrize(("written", "value"), VALUES.values(), ids=VALUES)
 def test_a_value(written: str, value: Any) -> None:
-    assert list(assignments(f"var wanted = {written};", frozenset({"wanted"}))) == [("wanted", value)]
+    assert list(assignments(f"var wanted = {written};".encode(), frozenset({"wanted"}))) == [
+        ("wanted", value)
+    ]
 
 
 @pytest.mark.parametrize(
     "written", ["start + end >> 1", "other", "f('x')", "`a${b}`", "function () {}", "'2' * 3"]
 )
 def test_what_is_no_plain_value_is_left_out(written: str) -> None:
-    assert not list(assignments(f"var wanted = {written};", frozenset({"wanted"})))
+    assert not list(assignments(f"var wanted = {written};".encode(), frozenset({"wanted"})))
 
 
 def test_only_code_that_runs_at_once_counts() -> None:
@@ -43,9 +45,9 @@ def test_only_code_that_runs_at_once_counts() -> None:
         (() => { try { window.wanted = window.other = 'too' } catch (e) {} })();
         if (window.x) { wanted = 'maybe'; }
     """
-    found = list(assignments(script, frozenset({"wanted"})))
+    found = list(assignments(script.encode(), frozenset({"wanted"})))
     assert found == [("d.wanted", "yes"), ("window.wanted", "too"), ("wanted", "maybe")]
 
 
 def test_a_broken_script_still_tells_what_stands_before_the_break() -> None:
-    assert ("wanted", "a") in list(assignments("var wanted = 'a';\nvar = = ;{{{", frozenset({"wanted"})))
+    assert ("wanted", "a") in list(assignments(b"var wanted = 'a';\nvar = = ;{{{", frozenset({"wanted"})))
