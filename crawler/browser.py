@@ -27,7 +27,6 @@ from crawler.origin import Origin, is_allowed
 RENDER_TIMEOUT = 60.0  # seconds for one post, everything included
 SETTLE_TIMEOUT = 3_000  # milliseconds for a page's scripts to come to rest; some poll for ever
 FETCH_TIMEOUT = 20_000  # milliseconds for one file a page asks for
-PAGES_PER_BROWSER = 50  # then a fresh one: Chromium's memory only grows
 WANTED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
 _UNPACKED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
@@ -153,7 +152,7 @@ class Browsing:
             return self._instead(request, gate, error)
         finally:
             await self.renderer.close_context(name)
-            if number % PAGES_PER_BROWSER == 0:
+            if number % self.settings.getint("PAGES_PER_BROWSER") == 0:
                 await self.renderer.close_browser()
         if gate.miss:
             raise gate.miss

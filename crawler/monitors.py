@@ -74,7 +74,7 @@ def verdict_of(reason: str, counts: dict[str, Any]) -> str:
         return reason
     if reason == "shutdown":
         return "stopped"
-    if reason != "finished":
+    if reason not in ("finished", "unreachable"):
         return "failed"
     if not counts["wanted"]:
         return "nothing_due"

@@ -1,5 +1,6 @@
 """The way of one answer: keep, parse, decide, store (in the worker), report."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from crawler.spiders.posts import PostsSpider
 
 MAX_WORKER_DEATHS = 5  # of one run; more is no accident
+# In a row, each after its retries: then the line is dead, and going on would use up the addresses' tries.
+MAX_FAILURES_IN_A_ROW = 5
 
 logger = logging.getLogger("crawler")
 
@@ -45,6 +48,8 @@ class ArchivePipeline:
     def __init__(self, crawler: Crawler):
         self._crawler = crawler
         self._deaths = 0
+        self._in_a_row = 0
+        self._recovering = asyncio.Lock()
         self._browser_missing = False
         workers = crawler.settings.getint("WORKERS")
         self._answers: Batches[Answer, worker.Result] = Batches(
@@ -93,7 +98,8 @@ class ArchivePipeline:
         if self._deaths > MAX_WORKER_DEATHS:
             spider.stop("worker_died")
         else:
-            await read_what_was_kept(spider.archive, spider.run_id, datetime.now(UTC))
+            async with self._recovering:
+                await read_what_was_kept(spider.archive, spider.run_id, datetime.now(UTC))
         return [worker.Result(damage=str(death), interrupted=True)] * len(answers)
 
     async def _note(self, failures: list[worker.Failure]) -> list[None]:
@@ -102,6 +108,7 @@ class ArchivePipeline:
         return [None] * len(failures)
 
     async def _answered(self, answer: Answer) -> None:
+        self._in_a_row = 0
         result = await self._answers.put(answer)
         if result.damage:
             await self._failed(answer.address_id, answer.requested_url, result.damage, result.interrupted)
@@ -135,6 +142,9 @@ class ArchivePipeline:
             # a gap in a cassette says nothing about the address
             missed = isinstance(error, CassetteMiss)
             await self._failed(meta.get(ADDRESS_ID), meta[ASKED], _reason(error), interrupted=missed)
+            self._in_a_row += 1
+            if self._in_a_row >= MAX_FAILURES_IN_A_ROW:
+                self._spider.stop("unreachable")
 
     def _without_browser(self, error: BrowserMissing) -> None:
         if not self._browser_missing:

@@ -21,7 +21,7 @@ class _Environment(BaseSettings):
     concurrency: int = Field(default=1, ge=1, le=32)
     download_timeout: float = Field(default=90.0, gt=0)  # a 4 MB page over a bad line, with room
     retry_times: int = Field(default=3, ge=0, le=10)
-    workers: int = Field(default=1, ge=1, le=8)
+    workers: int = Field(default=2, ge=1, le=8)  # the second starts only while the first is busy
     loopback: str = ""
     cassette: str = ""
     cassette_mode: str = ""
@@ -122,6 +122,7 @@ REMOTE_CONTROL_ENABLED = False
 REQUEST_FINGERPRINTER_CLASS = "crawler.requests.AddressFingerprinter"
 
 # Chromium, for the few posts whose body only a script draws (crawler.browser).
+PAGES_PER_BROWSER = 50  # then a fresh one: Chromium's memory only grows
 PLAYWRIGHT_LAUNCH_OPTIONS = launch_options(_environment.chromium)
 PLAYWRIGHT_BROWSER_TYPE = "chromium"
 PLAYWRIGHT_BROWSER_PROVIDER = "crawler.browser.LazyChromium"

@@ -50,6 +50,15 @@ def test_a_page_in_the_browser_reaches_no_picture_and_no_other_host(needs_chromi
 
 
 @browser
+def test_a_fresh_browser_is_started_after_some_pages(needs_chromium, crawler, server):
+    before = chromiums()
+    crawl = crawler.crawl(serve_drawn(server, 1, 2, 3), PAGES_PER_BROWSER=1, STATS_DUMP=True)
+    assert crawl.verdict == "done", crawl.output
+    assert "'playwright/browser_count': 3" in crawl.output
+    assert chromiums() <= before
+
+
+@browser
 def test_a_verification_met_in_the_browser_stops_the_run(needs_chromium, crawler, server):
     urls = serve_drawn(server, 1, 2)
     challenge = Reply(b"", 302, {"Location": pages.VERIFICATION_PATH})

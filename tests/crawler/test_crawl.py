@@ -114,6 +114,15 @@ def test_a_server_that_stays_away_is_noted_and_the_address_asked_another_time(cr
     assert (attempts, later) == (1, True)
 
 
+def test_a_dead_line_stops_the_run_before_it_uses_up_every_address(crawler, server):
+    mids = range(1, 10)
+    for mid in mids:
+        server.serve(pages.path(mid), Reply(pages.article(mid), cut=40))
+    crawl = crawler.crawl(urls(*mids), RETRY_TIMES=0)
+    assert (crawl.verdict, crawl.counts["reason"]) == ("nothing_fetched", "unreachable"), crawl.output
+    assert 5 <= len(server.asked) < len(mids)
+
+
 def test_too_many_requests_stops_the_run(crawler, server):
     server.serve(pages.path(1), Reply(b"", 429, {"Retry-After": "3600"}))
     serve_articles(server, 2)
