@@ -15,3 +15,7 @@ class AddressError(ArchiveError):
 
 class DatabaseUnavailable(ArchiveError):
     """The database cannot be reached, started or migrated."""
+
+
+class IntegrityError(ArchiveError):
+    """Something stored is not what was stored."""

@@ -1,0 +1,19 @@
+"""Where the archive is: one server address, or a folder for the embedded one."""
+
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ArchiveSettings(BaseSettings):
+    """Read from MPARCHIVE_DATABASE_URL and MPARCHIVE_HOME.
+
+    Without an address an embedded Postgres runs in `<home>/postgres`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", frozen=True)
+
+    database_url: str | None = None
+    home: Path = Field(default_factory=lambda: user_data_path("mparchive"))

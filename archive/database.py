@@ -1,0 +1,89 @@
+"""Opening the archive: the server, its schema, and transactions."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib import resources
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from archive.config import ArchiveSettings
+from archive.embedded import embedded_postgres
+from archive.errors import DatabaseUnavailable
+
+CONNECT_TIMEOUT = 10  # seconds
+STATEMENT_TIMEOUT = 600  # seconds; the longest statement is the export's
+_MIGRATION_LOCK = 4_170_205_811  # any number; whoever migrates holds it
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_archive(settings: ArchiveSettings | None = None) -> Iterator[Engine]:
+    """Open the archive, its schema up to date; raises DatabaseUnavailable (one sentence, no password)."""
+    settings = settings or ArchiveSettings()
+    with ExitStack() as stack:
+        url = settings.database_url or stack.enter_context(embedded_postgres(settings.home))
+        engine = _engine(url)
+        stack.callback(engine.dispose)
+        _upgrade(engine)
+        yield engine
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise DatabaseUnavailable(
+            "MPARCHIVE_DATABASE_URL is not a database address: postgresql://…"
+        ) from None
+    if parsed.get_backend_name() != "postgresql":
+        raise DatabaseUnavailable(
+            f"MPARCHIVE_DATABASE_URL names {parsed.get_backend_name()}; only Postgres works"
+        )
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT,
+            "application_name": "mparchive",
+            "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT}s",
+        },
+    )
+
+
+def _upgrade(engine: Engine) -> None:
+    """Migrate to head; of several processes that start at once one does it, the others wait."""
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            command.upgrade(alembic_config(connection), "head")
+    except OperationalError as error:
+        raise DatabaseUnavailable(_reason(engine, error)) from None
+
+
+def _reason(engine: Engine, error: DBAPIError) -> str:
+    where = engine.url.render_as_string(hide_password=True)
+    first = str(error.orig).strip().partition("\n")[0]
+    return (
+        f"cannot reach the database {where} ({first}); check MPARCHIVE_DATABASE_URL and that the server runs"
+    )
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Alembic's configuration for this connection: the migrations lie in the package."""
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("archive") / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """One transaction: committed at the end, rolled back when the block raises."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session

@@ -1,0 +1,75 @@
+"""Decide what an answer means for what is stored; pure, the clock is an argument."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from archive.vocabulary import Outcome
+
+PAGE = "page"  # the source of what a post's own page said; everything else is hearsay
+RETRY_FIRST = timedelta(minutes=10)
+RETRY_LAST = timedelta(hours=24)
+MAX_ATTEMPTS = 8  # in a row: 10 min to 21 h apart, two days in all
+BLOCKED_FIRST = timedelta(minutes=30)
+BLOCKED_LAST = timedelta(hours=6)
+
+
+class Stored(StrEnum):
+    """What became of one record or reading."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    NOT_A_POST = "not_a_post"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored of a post: the hash and source of its current state, and all hashes it ever had."""
+
+    content_hash: str
+    source: str
+    history: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What to write: a version, and whether it becomes the post's current state."""
+
+    result: Stored
+    add_version: bool
+    make_current: bool
+
+
+def decide(known: Known | None, content_hash: str, source: str) -> Intent:
+    """Compare what a source says with what is stored.
+
+    The page itself is believed over a dump: a dump that says something else only adds to the history,
+    and what it said before is not news.
+    """
+    if known is None:
+        return Intent(Stored.NEW, add_version=True, make_current=True)
+    if known.content_hash == content_hash:
+        return Intent(Stored.UNCHANGED, add_version=False, make_current=source == PAGE)
+    if source != PAGE and (content_hash in known.history or known.source == PAGE):
+        return Intent(Stored.UNCHANGED, add_version=content_hash not in known.history, make_current=False)
+    return Intent(Stored.CHANGED, add_version=True, make_current=True)
+
+
+def next_fetch(outcome: Outcome | None, attempts: int, now: datetime) -> datetime | None:
+    """When to ask an address again; None: not by itself. `attempts` counts those without a final answer.
+
+    No outcome means that no answer came at all.
+    """
+    if outcome is not None and outcome.is_final:
+        return None
+    if outcome is not None and outcome.blocks:
+        return now + _doubling(BLOCKED_FIRST, attempts, BLOCKED_LAST)
+    if attempts >= MAX_ATTEMPTS:
+        return None
+    return now + _doubling(RETRY_FIRST, attempts, RETRY_LAST)
+
+
+def _doubling(first: timedelta, attempts: int, last: timedelta) -> timedelta:
+    factor = 1 << min(max(attempts - 1, 0), 10)
+    return min(first * factor, last)

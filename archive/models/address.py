@@ -1,0 +1,32 @@
+"""addresses: what there is to fetch, and when next."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from archive.models.base import Base, Key
+
+
+class AddressRow(Base):
+    """One post's address; the work list of the crawl."""
+
+    __tablename__ = "addresses"
+    __table_args__ = (
+        Index(None, "next_fetch_at", postgresql_where=text("next_fetch_at IS NOT NULL")),
+        {"comment": "Addresses of posts: the crawl's work list"},
+    )
+
+    id: Mapped[Key]
+    key: Mapped[str] = mapped_column(unique=True, comment="biz:mid:idx, or s/TOKEN of a short link")
+    url: Mapped[str] = mapped_column(
+        comment="best address known; one with chksm is never replaced by a bare one"
+    )
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
+    aid: Mapped[str | None] = mapped_column(comment="mid_idx; NULL while only a short link is known")
+    attempts: Mapped[int] = mapped_column(server_default="0", comment="in a row without a final answer")
+    last_outcome: Mapped[str | None] = mapped_column(comment="outcome of the last answer, or no_answer")
+    last_reason: Mapped[str] = mapped_column(server_default="")
+    last_tried_at: Mapped[datetime | None]
+    next_fetch_at: Mapped[datetime | None] = mapped_column(comment="when it is due; NULL: not to be asked")
+    first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,38 @@
+"""captures: the answers of the server, as they came."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from archive.models.base import Base, Key
+
+
+class CaptureRow(Base):
+    """One answer: exact body bytes (compressed), headers, addresses, time and hash."""
+
+    __tablename__ = "captures"
+    __table_args__ = (
+        Index(None, "id", postgresql_where=text("outcome IS NULL"), unique=False),
+        {"comment": "Answers of the server; written before they are read, never changed afterwards"},
+    )
+
+    id: Mapped[Key]
+    address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"), index=True)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"), index=True)
+    requested_url: Mapped[str]
+    final_url: Mapped[str]
+    status: Mapped[int]
+    headers: Mapped[list[Any]] = mapped_column(comment="pairs of name and value, in order; no cookies")
+    body: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="the bytes after content decoding, by body_encoding"
+    )
+    body_encoding: Mapped[str] = mapped_column(comment="zstd: one zstd frame")
+    body_size: Mapped[int] = mapped_column(comment="bytes, uncompressed")
+    sha256: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256 of the uncompressed body")
+    fetched_at: Mapped[datetime]
+    rendered: Mapped[bool] = mapped_column(comment="a browser's DOM, not served bytes")
+    outcome: Mapped[str | None] = mapped_column(comment="NULL until read")
+    reason: Mapped[str] = mapped_column(server_default="")
+    parser_version: Mapped[int | None]

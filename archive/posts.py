@@ -1,0 +1,177 @@
+"""Writing posts and their versions: the part of the store that leans on `uq__posts__account_id_aid`."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from archive.content_hash import content_hash
+from archive.decide import PAGE, Intent, Known, Stored, decide
+from archive.models import Post, Version
+from archive.reading import Reading
+from archive.record import Record
+from archive.text import storable, storable_json
+
+Identity = tuple[int, str]  # account id and aid
+
+
+@dataclass(frozen=True)
+class PostState:
+    """What one source says a post is; `reading` and `capture_id` where that is its page."""
+
+    account_id: int
+    record: Record
+    source: str
+    capture_id: int | None = None
+    reading: Reading | None = None
+    parser_version: int | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """What makes two states those of one post."""
+        return self.account_id, self.record.aid
+
+    @property
+    def hash(self) -> str:
+        """The hash of what would be stored."""
+        return content_hash(storable(self.record.title), storable(self.record.text))
+
+
+def put_posts(
+    session: Session, run_id: int | None, states: Sequence[PostState], now: datetime
+) -> list[Stored]:
+    """Store states of posts, each post once; the results in the order of the states."""
+    results: dict[int, Stored] = {}
+    for places in _rounds(states):
+        chosen = {place: states[place] for place in places}
+        results.update(_put_round(session, run_id, chosen, now))
+    return [results[place] for place in range(len(states))]
+
+
+def _rounds(states: Sequence[PostState]) -> list[list[int]]:
+    """Places of the states so grouped that no post stands twice in a group; sorted, for locking in order."""
+    seen: dict[Identity, int] = defaultdict(int)
+    rounds: dict[int, list[int]] = defaultdict(list)
+    for place, state in enumerate(states):
+        rounds[seen[state.identity]].append(place)
+        seen[state.identity] += 1
+    return [sorted(rounds[number], key=lambda place: states[place].identity) for number in sorted(rounds)]
+
+
+def _put_round(
+    session: Session, run_id: int | None, states: Mapping[int, PostState], now: datetime
+) -> dict[int, Stored]:
+    inserted = _insert(session, list(states.values()), now)
+    known = _lock_known(session, [s.identity for s in states.values() if s.identity not in inserted])
+    results: dict[int, Stored] = {}
+    versions: list[dict[str, Any]] = []
+    for place, state in states.items():
+        post_id, number, before = known.get(state.identity) or (inserted[state.identity], 0, None)
+        intent = decide(before, state.hash, state.source)
+        results[place] = intent.result
+        if intent.add_version:
+            versions.append(_version(post_id, number + 1, state, run_id, now))
+        if before is not None:
+            _update(session, post_id, state, intent)
+    if versions:
+        session.execute(insert(Version), versions)
+    return results
+
+
+def _insert(session: Session, states: Sequence[PostState], now: datetime) -> dict[Identity, int]:
+    """Insert what is not there; whoever comes second, in this process or another, inserts nothing."""
+    row = postgresql.insert(Post).on_conflict_do_nothing(constraint="uq__posts__account_id_aid")
+    values = [{**_content(s), **_facts(s), **_identity(s), "first_archived_at": now} for s in states]
+    if not values:
+        return {}
+    found = session.execute(row.returning(Post.account_id, Post.aid, Post.id), values)
+    return {(account_id, aid): post_id for account_id, aid, post_id in found}
+
+
+def _identity(state: PostState) -> dict[str, Any]:
+    mid, _, idx = state.record.aid.partition("_")
+    return {
+        "account_id": state.account_id,
+        "aid": state.record.aid,
+        "mid": int(mid),
+        "idx": int(idx),
+        "url": storable(state.record.url),
+    }
+
+
+def _content(state: PostState) -> dict[str, Any]:
+    return {
+        "title": storable(state.record.title),
+        "text": storable(state.record.text),
+        "content_hash": state.hash,
+        "published_on": date.fromisoformat(state.record.date),
+        "account_name": storable(state.record.account),
+        "source": state.source,
+    }
+
+
+def _facts(state: PostState) -> dict[str, Any]:
+    reading = state.reading
+    return {
+        "published_at": reading.published_at if reading else None,
+        "kind": reading.kind if reading else None,
+        "facts": storable_json(reading.page) if reading else {},
+        "capture_id": state.capture_id,
+    }
+
+
+def _lock_known(session: Session, identities: Sequence[Identity]) -> dict[Identity, tuple[int, int, Known]]:
+    """Posts that are there already, locked: id, number of the last version, and what is known."""
+    if not identities:
+        return {}
+    chosen = tuple_(Post.account_id, Post.aid).in_(identities)
+    posts = select(Post.id, Post.account_id, Post.aid, Post.content_hash, Post.source).where(chosen)
+    locked = session.execute(posts.order_by(Post.account_id, Post.aid).with_for_update()).all()
+    hashes = select(Version.post_id, func.array_agg(Version.content_hash), func.max(Version.number))
+    history = {
+        post_id: (frozenset(all_hashes), number)
+        for post_id, all_hashes, number in session.execute(
+            hashes.where(Version.post_id.in_([row.id for row in locked])).group_by(Version.post_id)
+        )
+    }
+    return {
+        (row.account_id, row.aid): (
+            row.id,
+            history[row.id][1],
+            Known(row.content_hash, row.source, history[row.id][0]),
+        )
+        for row in locked
+    }
+
+
+def _version(
+    post_id: int, number: int, state: PostState, run_id: int | None, now: datetime
+) -> dict[str, Any]:
+    return {
+        "post_id": post_id,
+        "number": number,
+        "title": storable(state.record.title),
+        "text": storable(state.record.text),
+        "content_hash": state.hash,
+        "source": state.source,
+        "capture_id": state.capture_id,
+        "run_id": run_id,
+        "parser_version": state.parser_version,
+        "recorded_at": now,
+    }
+
+
+def _update(session: Session, post_id: int, state: PostState, intent: Intent) -> None:
+    """Bring a known post up to date. Its address changes only to gain a chksm, so that exports stay equal."""
+    if not intent.make_current:
+        return
+    values = _content(state) | (_facts(state) if state.source == PAGE else {})
+    session.execute(update(Post).where(Post.id == post_id).values(values))
+    if "chksm=" in state.record.url:
+        bare = ~Post.url.contains("chksm=")
+        session.execute(update(Post).where(Post.id == post_id, bare).values(url=storable(state.record.url)))

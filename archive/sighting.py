@@ -1,0 +1,27 @@
+"""A sighting: a place where a post's address was seen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from archive.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """`source` names who told of the address; `seen_at` is an aware UTC instant."""
+
+    address: Address
+    source: str
+    seen_at: datetime
+    title: str = ""
+    listing: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighted:
+    """What a sighting became: its address row, and whether that is new."""
+
+    address_id: int
+    key: str
+    is_new: bool
