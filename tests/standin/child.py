@@ -1,0 +1,110 @@
+"""The stand-in as a child process, for tests and measurements."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from tests.standin.pages import LIGHT
+
+ROOT = Path(__file__).resolve().parents[2]
+ANSWER = 30  # seconds for an order
+
+
+class Standin:
+    """Runs while the `with` block does; `origin` is its http://127.0.0.1:PORT.
+
+    `weight` is the bytes of script in a page. Without `dump` or `week` it serves the catalogue of
+    `tests.standin.pages`.
+    """
+
+    def __init__(
+        self,
+        *,
+        weight: int = LIGHT,
+        port: int = 0,
+        dump: Path | None = None,
+        week: bool = False,
+        captures: Path | None = None,
+        verify_after: int | None = None,
+        verify_times: int | None = None,
+    ) -> None:
+        given = {
+            "port": port,
+            "weight": weight,
+            "dump": dump,
+            "captures": captures,
+            "verify-after": verify_after,
+            "verify-times": verify_times,
+        }
+        arguments = [f"--{name}={value}" for name, value in given.items() if value is not None]
+        self._command = [sys.executable, "-m", "tests.standin", *arguments, *(["--week"] if week else [])]
+        self._process: subprocess.Popen[str] | None = None
+        self.origin = ""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert self._process.stdout is not None
+        self.origin = self._process.stdout.readline().strip()
+        if not self.origin:
+            self.__exit__(None, None, None)
+            raise RuntimeError(f"the stand-in did not start: {' '.join(self._command)}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait(timeout=ANSWER)
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._process = None
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        assert self._process is not None, "the stand-in is not running"
+        return self._process.pid
+
+    def fault(self, kind: str, post: str | None = None, **more: Any) -> None:
+        """Put a fault in force (see faults.KINDS), for one post (name, aid or token) or for all.
+
+        More: times, after, seconds, status, retry_after, to.
+        """
+        self._order(do="fault", kind=kind, post=post, **more)
+
+    def clear(self) -> None:
+        """Take all faults back."""
+        self._order(do="clear")
+
+    def show(self, post: str, what: str) -> None:
+        """Let a post's address show a notice (notices.NOTICES), a variant such as "edited", or "original"."""
+        self._order(do="show", post=post, what=what)
+
+    def forget(self) -> None:
+        """Start the statistics anew."""
+        self._order(do="forget")
+
+    def stats(self) -> dict[str, Any]:
+        """total; paths and targets, counted; requests (target, path, at, status, fault), gaps (s)."""
+        return self._ask("/__stats")
+
+    def describe(self) -> list[dict[str, Any]]:
+        """What a correct reader says of every address now: the fields of `account.Expected`."""
+        return self._ask("/__posts")
+
+    def _order(self, **order: Any) -> None:
+        self._ask("/__control", json.dumps(order).encode())
+
+    def _ask(self, path: str, body: bytes | None = None) -> Any:
+        try:
+            with urlopen(Request(self.origin + path, data=body), timeout=ANSWER) as answer:
+                return json.load(answer)
+        except HTTPError as error:
+            raise ValueError(json.load(error)["error"]) from None
