@@ -1,0 +1,63 @@
+"""Record the synthetic week anew: `python -m tests.record_week [FOLDER]`, by default cassettes/.
+
+The stand-in serves the week, the real spider visits it three times, and what went over the wire is left as
+one cassette a visit, with the list of the week's addresses. The archive of the recording is thrown away.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.standin import Standin
+from tests.standin.week import CHALLENGED, STATES, VISITS, address_list
+
+ROOT = Path(__file__).resolve().parents[1]
+WEIGHT = 8_000  # bytes of script in a page: a cassette is kept in git
+CRAWL = 180  # seconds; a visit takes about five
+STOPPED_BY_CHALLENGE = 5  # exit code
+
+
+def record_week(folder: Path) -> None:
+    """Write week.txt and week-1.yaml to week-3.yaml into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "week.txt").write_text(address_list(), encoding="utf-8")
+    with Standin(week=True, weight=WEIGHT) as standin, tempfile.TemporaryDirectory() as home:
+        standin.fault("verification", post=CHALLENGED, times=1)
+        for visit in VISITS:
+            for post, what in STATES[visit].items():
+                standin.show(post, what)
+            _visit(folder, visit, standin.origin, home)
+
+
+def _visit(folder: Path, visit: int, origin: str, home: str) -> None:
+    cassette = folder / f"week-{visit}.yaml"
+    cassette.unlink(missing_ok=True)
+    addresses = folder / "week.txt"
+    done = subprocess.run(
+        [sys.executable, "-m", "scrapy", "crawl", "posts", "-a", f"urls={addresses.resolve()}"],
+        env=_environment(origin, home, cassette.resolve()),
+        cwd=ROOT,
+        timeout=CRAWL,
+        check=False,
+    )
+    wanted = STOPPED_BY_CHALLENGE if visit == 1 else 0
+    if done.returncode != wanted:
+        raise SystemExit(f"visit {visit} ended with exit code {done.returncode}, {wanted} was expected")
+
+
+def _environment(origin: str, home: str, cassette: Path) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MPARCHIVE_")}
+    return {
+        **inherited,
+        "MPARCHIVE_HOME": home,
+        "MPARCHIVE_LOOPBACK": origin,
+        "MPARCHIVE_DOWNLOAD_DELAY": "0",
+        "MPARCHIVE_CASSETTE": str(cassette),
+        "MPARCHIVE_CASSETTE_MODE": "record",
+    }
+
+
+if __name__ == "__main__":
+    record_week(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "cassettes")
