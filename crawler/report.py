@@ -4,7 +4,8 @@ import json
 import logging
 from typing import Any
 
-from scrapy import Request, Spider
+from scrapy import Request, Spider, signals
+from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.logformatter import LogFormatter, LogFormatterResult
 
@@ -48,16 +49,26 @@ class ScrubbingFilter(logging.Filter):
         return True
 
 
-def prepare_logs() -> None:
-    """Filter what every handler writes, and leave out Scrapy's account of its own set-up.
-
-    To be called once Scrapy has set up its logging, which resets the levels of its loggers.
-    """
-    for handler in logging.getLogger().handlers:
-        if not any(isinstance(known, ScrubbingFilter) for known in handler.filters):
-            handler.addFilter(ScrubbingFilter())
+def quiet_setup() -> None:
+    """Leave out Scrapy's account of its own set-up, 60 lines before the first page."""
     for name in ("scrapy.addons", "scrapy.crawler", "scrapy.middleware"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class Scrubbing:
+    """Puts the filter on every handler, once the spider opens: until then Scrapy replaces its handler."""
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> "Scrubbing":
+        """Scrapy's way in."""
+        scrubbing = cls()
+        crawler.signals.connect(scrubbing.start, signals.spider_opened)
+        return scrubbing
+
+    def start(self) -> None:
+        """From here on nothing secret is written."""
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(ScrubbingFilter())
 
 
 def page_fetched(done: int, **facts: str) -> None:

@@ -112,6 +112,7 @@ ITEM_PIPELINES = {
     "crawler.pipelines.ArchivePipeline": 100,  # keep, parse, decide, store: one step, in the worker
 }
 EXTENSIONS = {
+    "crawler.report.Scrubbing": 0,
     "crawler.monitors.Verdict": 0,
     "crawler.lifeline.Lifeline": 0,
     "scrapy.extensions.telnet.TelnetConsole": None,

@@ -14,8 +14,6 @@ from datetime import datetime
 from multiprocessing import parent_process, util
 from typing import Any, TypeVar
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
@@ -23,11 +21,14 @@ from sqlalchemy.orm import Session
 from archive import queries, store
 from archive.address import parse_address
 from archive.capture import Capture
-from archive.errors import ArchiveError
+from archive.config import ArchiveSettings
+from archive.database import open_archive, transaction
+from archive.errors import ArchiveError, IntegrityError
 from archive.reading import Reading
 from archive.vocabulary import Outcome
 from crawler.answer import Answer, DamagedAnswer, unpack
 from crawler.classify import classify
+from crawler.parse import PARSER_VERSION
 
 DATABASE_ATTEMPTS = 4  # a server that restarts is back within the 7 s these last
 FIRST_WAIT = 1.0  # seconds, doubling
@@ -118,13 +119,15 @@ def due(run_id: int | None, limit: int, now: datetime) -> list[queries.DueAddres
 
 
 def sight(run_id: int, urls: Sequence[str], now: datetime) -> list[queries.DueAddress]:
-    """Note addresses given on the command line; each is to be fetched, due or not."""
-    addresses = {address.key: address for address in map(parse_address, urls)}
-    sightings = [store.Sighting(address, "command", now) for address in addresses.values()]
-    sighted = in_transaction(lambda session: store.record_sightings(session, run_id, sightings, now))
-    return [
-        queries.DueAddress(known.address_id, known.key, addresses[known.key].fetch_url) for known in sighted
-    ]
+    """Note addresses given on the command line; each is to be fetched, due or not, at the best URL known."""
+    sightings = [store.Sighting(parse_address(url), "command", now) for url in urls]
+
+    def note(session: Session) -> list[queries.DueAddress]:
+        given = {seen.address_id for seen in store.record_sightings(session, run_id, sightings, now)}
+        known = [row for _, row in queries.outcomes_of_run(session, run_id) if row.id in given]
+        return [queries.DueAddress(row.id, row.key, parse_address(row.url).fetch_url) for row in known]
+
+    return in_transaction(note)
 
 
 def work(run_id: int, answers: Sequence[Answer], now: datetime) -> list[Result]:
@@ -134,9 +137,15 @@ def work(run_id: int, answers: Sequence[Answer], now: datetime) -> list[Result]:
     ids = in_transaction(lambda session: store.keep_captures(session, run_id, whole))
     readings = [classify(capture) for _, capture in whole]
     pairs = list(zip(ids, readings, strict=True))
-    stored = in_transaction(lambda session: store.store_readings(session, run_id, pairs, now))
+    stored = _store(run_id, pairs, now)
     results = iter(_result(reading, what) for reading, what in zip(readings, stored, strict=True))
     return [next(results) if isinstance(c, Capture) else Result(damage=c) for c in captures]
+
+
+def _store(run_id: int, readings: Sequence[tuple[int, Reading]], now: datetime) -> list[store.Stored]:
+    return in_transaction(
+        lambda session: store.store_readings(session, run_id, readings, now, PARSER_VERSION)
+    )
 
 
 def _unpacked(answer: Answer) -> Capture | str:
@@ -170,12 +179,13 @@ def unread() -> list[int]:
 
 def read_kept(run_id: int, capture_id: int, now: datetime) -> None:
     """Read one capture that was kept by an earlier worker."""
-    capture = in_transaction(lambda session: queries.capture(session, capture_id))
-    reading = classify(capture)
-    in_transaction(lambda session: store.store_readings(session, run_id, [(capture_id, reading)], now))
+    try:
+        reading = classify(in_transaction(lambda session: queries.capture(session, capture_id)))
+    except IntegrityError as error:
+        reading = Reading(Outcome.UNKNOWN, reason=str(error))
+    _store(run_id, [(capture_id, reading)], now)
 
 
 def give_up(run_id: int, capture_id: int, reason: str, now: datetime) -> None:
     """Note a capture whose reading kills the worker, so that the next start does not try it again."""
-    reading = Reading(Outcome.UNKNOWN, reason=reason)
-    in_transaction(lambda session: store.store_readings(session, run_id, [(capture_id, reading)], now))
+    _store(run_id, [(capture_id, Reading(Outcome.UNKNOWN, reason=reason))], now)

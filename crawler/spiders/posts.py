@@ -8,8 +8,6 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-from archive.config import ArchiveSettings
-from archive.queries import DueAddress
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
@@ -18,14 +16,16 @@ from scrapy.settings import BaseSettings
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.python.failure import Failure
 
+from archive.config import ArchiveSettings
 from archive.errors import AddressError, ArchiveError
+from archive.queries import DueAddress
 from crawler import worker
 from crawler.answer import Answer, header
 from crawler.monitors import Tally
 from crawler.offload import Worker, WorkerDied
 from crawler.pipelines import Refusal
 from crawler.recovery import read_what_was_kept
-from crawler.report import prepare_logs
+from crawler.report import quiet_setup
 from crawler.requests import ADDRESS_ID, asked_url, post_request
 from crawler.scrub import public_headers, scrub_log, scrub_url
 
@@ -53,7 +53,7 @@ class PostsSpider(Spider):
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> "PostsSpider":
         """Scrapy's way in; the worker process starts with the first call."""
-        prepare_logs()
+        quiet_setup()
         spider = super().from_crawler(crawler, *args, **kwargs)
         spider.archive = Worker(ArchiveSettings(), crawler.settings.getint("WORKERS"))
         return spider
