@@ -177,7 +177,7 @@ class Delivery:
         self._request.channel.loseConnection()
 
     def _reset(self, _fault: Fault) -> None:
-        self._request.channel.abortConnection()
+        self._request.channel.forceAbortClient()
 
     def _error(self, fault: Fault) -> None:
         headers = (("Retry-After", fault.retry_after),) if fault.retry_after else ()

@@ -18,7 +18,7 @@ EDITED, DELETED, CHALLENGED = "week-edited", "week-deleted", "week-challenged"
 VISITS = (1, 2, 3)
 
 
-def _article(name: str, mid: int, idx: int, title: str, when: str, seed: int) -> Post:
+def _article(name: str, mid: int, idx: int, title: str, when: str, *, seed: int) -> Post:
     body = body_html(paragraphs(seed, 6 + seed % 4), picture=mid + idx)
     return Post(name, Kind.ARTICLE, mid, title, body, at(when), idx=idx, album=ALBUM)
 
@@ -30,10 +30,10 @@ def _pictures(mid: int) -> tuple[Picture, ...]:
 
 
 WEEK: tuple[Post, ...] = (
-    _article("week-plan", 2650001001, 1, "合成：云屿市虚构产业计划（2025版）", "2025-11-17 08:30", 11),
-    _article("week-list", 2650001001, 2, "合成：第三批虚构“专精特新”名单公示", "2025-11-17 08:30", 12),
-    _article(EDITED, 2650001001, 3, "合成：申报截止日期的通知", "2025-11-17 08:30", 13),
-    _article("week-visit", 2650001002, 1, "合成：调研不存在的船舶配套园, 现场", "2025-11-18 17:05", 14),
+    _article("week-plan", 2650001001, 1, "合成：云屿市虚构产业计划（2025版）", "2025-11-17 08:30", seed=11),
+    _article("week-list", 2650001001, 2, "合成：第三批虚构“专精特新”名单公示", "2025-11-17 08:30", seed=12),
+    _article(EDITED, 2650001001, 3, "合成：申报截止日期的通知", "2025-11-17 08:30", seed=13),
+    _article("week-visit", 2650001002, 1, "合成：调研不存在的船舶配套园, 现场", "2025-11-18 17:05", seed=14),
     Post(
         "week-picture", Kind.PICTURE, 2650001002, "合成图集：虚构的工业夜景",
         "四张不存在的照片。\n摄影：虚构者", at("2025-11-18 17:05"), idx=2, pictures=_pictures(1002),
@@ -46,15 +46,16 @@ WEEK: tuple[Post, ...] = (
         "week-share", Kind.SHARE, 2650001003, "转发合成：海梁市的虚构做法",
         body_html(paragraphs(15, 5)), at("2025-11-19 12:00"), idx=2, source=NEIGHBOUR, body_in_page=False,
     ),
-    _article(DELETED, 2650001004, 1, "合成：一份后来撤下的通知", "2025-11-20 09:10", 16),
-    _article("week-energy", 2650001004, 2, "合成：新型储能虚构项目开工", "2025-11-20 09:10", 17),
+    _article(DELETED, 2650001004, 1, "合成：一份后来撤下的通知", "2025-11-20 09:10", seed=16),
+    _article("week-energy", 2650001004, 2, "合成：新型储能虚构项目开工", "2025-11-20 09:10", seed=17),
     Post(
         "week-audio", Kind.AUDIO, 2650001005, "合成音频：一周虚构播报",
         "欢迎收听虚构的一周播报。\n本段文字只由脚本画出。", at("2025-11-21 18:20"), seconds=88,
     ),
-    _article("week-reply", 2650001005, 2, "合成：来信答复（虚构）", "2025-11-21 18:20", 18),
-    _article(CHALLENGED, 2650001006, 1, "合成：周日发布的会议预告", "2025-11-23 00:01", 19),
-    _article("week-digest", 2650001006, 2, "合成：一周要闻（全部虚构）", "2025-11-23 00:01", 20),
+    _article("week-reply", 2650001005, 2, "合成：来信答复（虚构）", "2025-11-21 18:20", seed=18),
+    _article("week-digest", 2650001006, 1, "合成：一周要闻（全部虚构）", "2025-11-23 00:01", seed=19),
+    # The last one, so that it is no matter of milliseconds which requests still go out before the stop.
+    _article(CHALLENGED, 2650001006, 2, "合成：周日发布的会议预告", "2025-11-23 00:01", seed=20),
 )  # fmt: skip
 
 STATES: Mapping[int, Mapping[str, str]] = {1: {}, 2: {}, 3: {EDITED: "edited", DELETED: "deleted"}}
