@@ -9,7 +9,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from archive import blobs
-from archive.address import Address, parse_address
+from archive.address import parse_address
 from archive.capture import Capture
 from archive.errors import ArchiveError, IntegrityError
 from archive.models import Account, AddressRow, CaptureRow, Post, Run, SightingRow, Version
@@ -86,6 +86,24 @@ def account_names(session: Session) -> list[tuple[str, str]]:
     return [(biz, name) for biz, name in session.execute(rows.order_by(Account.name, Account.biz))]
 
 
+def account_name(session: Session, account: str) -> str | None:
+    """The name of the account of this biz or name."""
+    rows = select(Account.name).where((Account.biz == account) | (Account.name == account))
+    return session.scalar(rows.limit(1))
+
+
+def has_account(session: Session, account: str) -> bool:
+    """Whether any post is of an account of this name or biz."""
+    rows = select(Post.id).join(Account, Account.id == Post.account_id)
+    named = (Account.biz == account) | (Account.name == account) | (Post.account_name == account)
+    return session.scalar(rows.where(named).limit(1)) is not None
+
+
+def record_of(post: Post) -> Record:
+    """A post as the dump has it."""
+    return Record(post.aid, post.title, post.url, post.published_on.isoformat(), post.account_name, post.text)
+
+
 def find_posts(session: Session, aid: str, biz: str | None = None) -> list[Post]:
     """The posts of this aid: one an account."""
     rows = select(Post).join(Account, Account.id == Post.account_id).where(Post.aid == aid)
@@ -150,11 +168,9 @@ def unread_captures(session: Session) -> list[int]:
     return list(session.scalars(rows.limit(UNREAD_AT_ONCE)))
 
 
-def archived_keys(session: Session, addresses: Sequence[Address]) -> set[str]:
-    """Of these addresses the keys of those whose page is already archived as a post."""
-    keys = [address.key for address in addresses]
-    rows = select(AddressRow.key).where(AddressRow.key.in_(keys), AddressRow.last_outcome == "article")
-    return set(session.scalars(rows))
+def address_ids(session: Session, keys: Sequence[str]) -> set[int]:
+    """The ids of addresses by their keys."""
+    return set(session.scalars(select(AddressRow.id).where(AddressRow.key.in_(keys))))
 
 
 def run(session: Session, run_id: int) -> Run:

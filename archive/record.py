@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from archive.errors import RecordError
 
+SHANGHAI = ZoneInfo("Asia/Shanghai")  # dates of records, whatever the host's time zone
 FIELDS = ("文章标识符aid", "标题title", "链接url", "时间time", "公众号名称", "finalContent")
 _AID = re.compile(r"[0-9]{1,20}_[0-9]{1,3}")
 

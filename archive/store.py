@@ -25,12 +25,14 @@ from archive.text import storable, storable_json
 from archive.vocabulary import Outcome
 
 NO_ANSWER = "no_answer"
+_PENDING = [*(outcome for outcome in Outcome if not outcome.is_final), NO_ANSWER]
 BATCH = 500  # rows a statement; a dump's record has 5 kB
 
 __all__ = [
     "Sighted",
     "Sighting",
     "Stored",
+    "assign",
     "finish_run",
     "import_records",
     "keep_captures",
@@ -147,14 +149,25 @@ def _put_sightings(
         session.execute(row, [values[key] for key in sorted(values)])
 
 
-def make_due(session: Session, address_ids: Sequence[int], now: datetime) -> int:
-    """Ask again for addresses that never gave a final answer; returns how many that are."""
-    pending = [Outcome.UNKNOWN, Outcome.VERIFICATION, Outcome.RATE_LIMITED, NO_ANSWER]
-    waiting = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(pending)
-    keys = select(AddressRow.id).where(AddressRow.id.in_(address_ids), waiting)
-    locked = session.scalars(keys.order_by(AddressRow.key).with_for_update()).all()
-    session.execute(update(AddressRow).where(AddressRow.id.in_(locked)).values(next_fetch_at=now, attempts=0))
-    return len(locked)
+def make_due(session: Session, address_ids: Sequence[int], now: datetime, again: bool = False) -> list[int]:
+    """Ask now for addresses that never gave a final answer, or with `again` for all; their ids."""
+    made: list[int] = []
+    for start in range(0, len(address_ids), BATCH):
+        rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + BATCH]))
+        if not again:
+            rows = rows.where(AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_PENDING))
+        locked = session.scalars(rows.order_by(AddressRow.key).with_for_update()).all()
+        session.execute(
+            update(AddressRow).where(AddressRow.id.in_(locked)).values(next_fetch_at=now, attempts=0)
+        )
+        made.extend(locked)
+    return made
+
+
+def assign(session: Session, run_id: int, address_ids: Sequence[int]) -> None:
+    """Give addresses to a run: it is now the last one that sees them."""
+    rows = update(SightingRow).where(SightingRow.address_id.in_(address_ids))
+    session.execute(rows.values(run_id=run_id))
 
 
 def import_records(

@@ -1,0 +1,175 @@
+"""The console command `mparchive`: reads the command line, calls the work, sets the exit code."""
+
+import sys
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from sqlalchemy.exc import DBAPIError
+
+from archive.errors import ArchiveError, DatabaseUnavailable, IntegrityError
+from mparchive.backfill import Wanted
+from mparchive.backfill import backfill as run_backfill
+from mparchive.console import say
+from mparchive.exits import EXPLAINED, CommandError, Exit
+from mparchive.exporting import Selection
+from mparchive.exporting import export as run_export
+from mparchive.reporting import status as run_status
+from mparchive.showing import parse as run_parse
+from mparchive.showing import show as run_show
+from scheduler.daemon import run_daemon
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog=EXPLAINED,
+    help=__doc__,
+)
+Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, for scripts.")]
+Day = Annotated[
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="YYYY-MM-DD, Asia/Shanghai, included.")
+]
+Account = Annotated[str | None, typer.Option(help="Name or __biz of the account.")]
+
+
+class Format(StrEnum):
+    """Formats of an export."""
+
+    DUMP = "dump"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+@app.callback()
+def mparchive() -> None:
+    """Archive the posts of WeChat official accounts: pages, text and history, in Postgres."""
+
+
+@app.command()
+def backfill(
+    what: Annotated[
+        list[str], typer.Argument(help="Dump, list (txt, csv), address, saved page; - for stdin.")
+    ],
+    url: Annotated[str | None, typer.Option(help="The address a saved page came from.")] = None,
+    since: Day = None,
+    until: Day = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take at most so many.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be taken; write nothing.")
+    ] = False,
+    no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Take the input in, fetch no page.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also fetch what is archived already.")] = False,
+    replay: Annotated[
+        Path | None, typer.Option(help="Answer from this cassette, never from the network.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Record what goes over the wire to this cassette.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Take posts over from files and addresses, and fetch their pages; resumable at any moment."""
+    wanted = Wanted(
+        what=tuple(what),
+        url=url,
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+        limit=limit,
+        dry_run=dry_run,
+        fetch=not no_fetch,
+        again=again,
+        replay=replay,
+        record=record,
+        json=json,
+    )
+    raise typer.Exit(run_backfill(wanted))
+
+
+@app.command()
+def export(
+    form: Annotated[
+        Format, typer.Option("--format", help="dump is the JSON array users' tools read.")
+    ] = Format.DUMP,
+    output: Annotated[
+        Path | None, typer.Option(help="File, or a folder for one file an account; else stdout.")
+    ] = None,
+    account: Account = None,
+    since: Day = None,
+    until: Day = None,
+) -> None:
+    """Write the archived posts out, newest first."""
+    chosen = Selection(account, since.date() if since else None, until.date() if until else None)
+    raise typer.Exit(run_export(form, output, chosen))
+
+
+@app.command()
+def show(
+    aid: Annotated[str, typer.Argument(help="mid_idx of the post.")],
+    text: Annotated[bool, typer.Option("--text", help="Only its text.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="The page as the server sent it, to the byte.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Its versions.")] = False,
+    account: Annotated[str | None, typer.Option(help="__biz, where several accounts have this aid.")] = None,
+    json: Json = False,
+) -> None:
+    """Print one post."""
+    asked = [name for name, on in {"text": text, "raw": raw, "history": history, "json": json}.items() if on]
+    if len(asked) > 1:
+        raise CommandError(f"--{asked[0]} and --{asked[1]} exclude each other; give one of them")
+    raise typer.Exit(run_show(aid, account, asked[0] if asked else "summary"))
+
+
+@app.command()
+def parse(
+    file: Annotated[str, typer.Argument(help="A saved page, also gzipped; - for stdin.")],
+    url: Annotated[str | None, typer.Option(help="The address it came from; old pages do not tell.")] = None,
+    json: Json = False,
+) -> None:
+    """Say what a saved page is and what it says; needs no database."""
+    raise typer.Exit(run_parse(file, url, json))
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """How much there is, what is due, how the last run ended."""
+    raise typer.Exit(run_status(json))
+
+
+@app.command()
+def run(
+    every: Annotated[int, typer.Option(min=1, help="Minutes between two looks at what is due.")] = 10,
+) -> None:
+    """Fetch what is due, every few minutes, until told to stop (SIGTERM or Ctrl-C)."""
+    raise typer.Exit(run_daemon(every))
+
+
+def main() -> NoReturn:
+    """Entry point: every expected failure is one sentence on stderr and a documented exit code."""
+    try:
+        app()
+    except CommandError as error:
+        _end(str(error), error.code)
+    except DatabaseUnavailable as error:
+        _end(str(error), Exit.DATABASE)
+    except IntegrityError as error:
+        _end(str(error), Exit.INTEGRITY)
+    except ArchiveError as error:
+        _end(str(error), Exit.USAGE)
+    except DBAPIError as error:
+        first = str(error.orig).strip().partition("\n")[0]
+        _end(
+            f"the database failed ({first}); what was done before is kept, run the same command again",
+            Exit.DATABASE,
+        )
+    except KeyboardInterrupt:
+        _end("stopped; the same command goes on where this one was", Exit.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has what it wanted
+        sys.exit(Exit.DONE)
+    sys.exit(Exit.DONE)
+
+
+def _end(message: str, code: Exit) -> NoReturn:
+    say(message)
+    sys.exit(code)

@@ -1,0 +1,216 @@
+"""`mparchive backfill`: take posts over from files and addresses, and fetch their pages."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from archive import queries, store
+from archive.address import parse_address
+from archive.capture import Capture
+from archive.database import open_archive, transaction
+from archive.decide import Stored
+from archive.errors import AddressError
+from archive.sighting import Sighting
+from archive.vocabulary import Outcome
+from crawler.parse import PARSER_VERSION, read_page
+from mparchive.console import out, print_json, say, steps
+from mparchive.exits import Exit
+from mparchive.fetching import cassette_settings, fetch
+from mparchive.given import Item, SavedPage, read_given
+from mparchive.inputs import Entry, Flaw, Listed
+from mparchive.tally import Tally
+
+BATCH = 500  # items a transaction
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line asked for. Dates are in Asia/Shanghai, both included."""
+
+    what: tuple[str, ...]
+    url: str | None = None
+    since: date | None = None
+    until: date | None = None
+    limit: int | None = None
+    dry_run: bool = False
+    fetch: bool = True
+    again: bool = False
+    replay: Path | None = None
+    record: Path | None = None
+    json: bool = False
+
+
+@dataclass
+class _Taken:
+    """What the inputs came to. `due` and `listed` hold ids of addresses."""
+
+    tally: Tally = field(default_factory=Tally)
+    addresses: set[int] = field(default_factory=set)
+    listed: set[int] = field(default_factory=set)  # those that came without a record
+    good: int = 0
+
+
+def backfill(wanted: Wanted) -> Exit:
+    """Take in the inputs, fetch what is not archived yet, say what came of it."""
+    settings = cassette_settings(wanted.replay, wanted.record)
+    items = _selected(read_given(wanted.what, wanted.url), wanted)
+    if wanted.dry_run:
+        return _dry_run(items, wanted)
+    with open_archive() as engine:
+        with transaction(engine) as session:
+            run_id = store.start_run(session, "backfill", _arguments(wanted), datetime.now(UTC))
+        taken = _take_all(engine, run_id, items, wanted)
+        code = _fetch(engine, run_id, taken, wanted, settings)
+    _report(taken.tally, wanted)
+    return _worst(code, taken)
+
+
+def _arguments(wanted: Wanted) -> dict[str, Any]:
+    return {name: str(value) for name, value in vars(wanted).items() if value not in (None, False, ())}
+
+
+def _selected(items: Iterable[Item], wanted: Wanted) -> Iterator[Item]:
+    """Items within the dates (where a date is known), at most `limit`; problems always."""
+    taken = 0
+    for item in items:
+        if isinstance(item, Flaw):
+            yield item
+        elif _is_within(item, wanted):
+            if wanted.limit is not None and taken >= wanted.limit:
+                return
+            taken += 1
+            yield item
+
+
+def _is_within(item: Item, wanted: Wanted) -> bool:
+    if not isinstance(item, Entry):
+        return True
+    day = date.fromisoformat(item.record.date)
+    return (wanted.since is None or day >= wanted.since) and (wanted.until is None or day <= wanted.until)
+
+
+def _dry_run(items: Iterable[Item], wanted: Wanted) -> Exit:
+    taken = _Taken()
+    for item in items:
+        if isinstance(item, Flaw):
+            _note_flaw(item, taken)
+            continue
+        taken.good += 1
+        if not wanted.json:
+            say(f"would take {_named(item)}")
+    if wanted.json:
+        print_json({"would_take": taken.good, **taken.tally.as_dict()})
+    else:
+        say(f"{taken.good} would be taken; nothing was written or fetched")
+    return _worst(Exit.DONE, taken)
+
+
+def _named(item: Item) -> str:
+    match item:
+        case Entry(record=record):
+            return f"{record.date} {record.aid} {record.title}"
+        case Listed(address=address):
+            return address.url
+        case SavedPage(name=name):
+            return name
+    return ""
+
+
+def _note_flaw(flaw: Flaw, taken: _Taken) -> None:
+    say(str(flaw))
+    taken.tally.add("bad_input", reason=str(flaw))
+
+
+def _take_all(engine: Engine, run_id: int, items: Iterable[Item], wanted: Wanted) -> _Taken:
+    taken = _Taken()
+    items = iter(items)
+    while batch := list(islice(items, BATCH)):
+        for item in batch:
+            if isinstance(item, Flaw):
+                _note_flaw(item, taken)
+        taken.good += sum(not isinstance(item, Flaw) for item in batch)
+        if records := [item for item in batch if isinstance(item, Entry)]:
+            _take_records(engine, run_id, records, taken)
+        if addresses := [item for item in batch if isinstance(item, Listed)]:
+            _take_addresses(engine, run_id, addresses, taken)
+        for page in (item for item in batch if isinstance(item, SavedPage)):
+            _take_page(engine, run_id, page, taken)
+    return taken
+
+
+def _take_records(engine: Engine, run_id: int, items: list[Entry], taken: _Taken) -> None:
+    now = datetime.now(UTC)
+    with transaction(engine) as session:
+        results = store.import_records(session, run_id, [item.record for item in items], "dump", now)
+        taken.addresses |= queries.address_ids(session, [item.address.key for item in items])
+    for result in results:
+        taken.tally.add("known" if result is Stored.UNCHANGED else str(result))
+
+
+def _take_addresses(engine: Engine, run_id: int, items: list[Listed], taken: _Taken) -> None:
+    now = datetime.now(UTC)
+    with transaction(engine) as session:
+        sightings = [Sighting(item.address, "list", now, item.title) for item in items]
+        sighted = store.record_sightings(session, run_id, sightings, now)
+    taken.listed |= {known.address_id for known in sighted}
+    taken.addresses |= taken.listed
+
+
+def _take_page(engine: Engine, run_id: int, page: SavedPage, taken: _Taken) -> None:
+    """Keep a saved page as a capture, then read it, as if it had just been fetched."""
+    reading = read_page(page.body, page.url)
+    named = page.url or (reading.record.url if reading.record else page.name)
+    capture = Capture(named, named, 200, (), page.body, page.saved_at)
+    now = datetime.now(UTC)
+    with transaction(engine) as session:
+        address_id = _page_address(session, run_id, named, page.saved_at, now)
+        (capture_id,) = store.keep_captures(session, run_id, [(address_id, capture)])
+    with transaction(engine) as session:
+        (result,) = store.store_readings(session, run_id, [(capture_id, reading)], now, PARSER_VERSION)
+    stored = reading.outcome is Outcome.ARTICLE and reading.record
+    what = "known" if result is Stored.UNCHANGED else str(result)
+    taken.tally.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)
+
+
+def _page_address(session: Session, run_id: int, url: str, seen_at: datetime, now: datetime) -> int | None:
+    with suppress(AddressError):
+        sighting = Sighting(parse_address(url), "saved page", seen_at)
+        return store.record_sightings(session, run_id, [sighting], now)[0].address_id
+    return None
+
+
+def _fetch(engine: Engine, run_id: int, taken: _Taken, wanted: Wanted, settings: dict[str, str]) -> Exit:
+    """Fetch what has no final answer yet; addresses that have one are known."""
+    now = datetime.now(UTC)
+    with transaction(engine) as session:
+        due = store.make_due(session, sorted(taken.addresses), now, wanted.again) if wanted.fetch else []
+        taken.tally.add("known" if wanted.fetch else "not_asked", len(taken.listed.difference(due)))
+        if not due:
+            store.finish_run(session, run_id, "done", taken.tally.as_dict(), now)
+    if not due:
+        return Exit.DONE
+    with steps(len(due)) as shown:
+        return fetch(run_id, len(due), settings, taken.tally, shown)
+
+
+def _report(tally: Tally, wanted: Wanted) -> None:
+    if wanted.json:
+        print_json(tally.as_dict())
+    else:
+        out.print(tally.table())
+
+
+def _worst(code: Exit, taken: _Taken) -> Exit:
+    """Bad input weighs: nothing good at all is a wrong call, some of it a part that failed."""
+    if not taken.tally.counts["bad_input"]:
+        return code
+    if not taken.good:
+        return Exit.USAGE
+    return code if code is not Exit.DONE else Exit.PARTLY_FAILED

@@ -1,0 +1,58 @@
+"""Talking to the person at the terminal: results on stdout, everything else on stderr."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Steps(Protocol):
+    """Something that shows how far long work has come."""
+
+    def step(self, words: str, done: int) -> None:
+        """Show that `done` are done, and what the last one was."""
+
+
+class _Bar:
+    def __init__(self, progress: Progress, total: int | None) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=total)
+
+    def step(self, words: str, done: int) -> None:
+        self._progress.update(self._task, completed=done, description=words[:60])
+
+
+class _Lines:
+    def __init__(self, total: int | None) -> None:
+        self._total = f"/{total}" if total is not None else ""
+
+    def step(self, words: str, done: int) -> None:
+        err.print(f"{done}{self._total} {words}", markup=False)
+
+
+@contextmanager
+def steps(total: int | None) -> Iterator[Steps]:
+    """A progress bar on a terminal, plain lines elsewhere."""
+    if not err.is_terminal:
+        yield _Lines(total)
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=err) as progress:
+        yield _Bar(progress, total)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout, readable and with Chinese as it is."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def say(message: str) -> None:
+    """One sentence on stderr."""
+    err.print(message, markup=False)

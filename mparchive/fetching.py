@@ -1,0 +1,87 @@
+"""Run a crawl for a run's addresses and turn what it tells into counts and an exit code."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mparchive.console import Steps
+from mparchive.exits import CommandError, Exit
+from mparchive.tally import Tally
+from scheduler.launch import CrawlResult, crawl, page_of
+
+BASE_TIME = 600  # seconds: starting, retries of one address, a slow end
+TIME_PER_ADDRESS = 60  # seconds; 6 s of pause, a slow page, a browser
+_EXITS = {
+    "done": Exit.DONE,
+    "nothing_due": Exit.DONE,
+    "partly_failed": Exit.PARTLY_FAILED,
+    "stopped": Exit.PARTLY_FAILED,
+    "nothing_fetched": Exit.NOTHING_FETCHED,
+    "verification": Exit.VERIFICATION,
+    "rate_limited": Exit.VERIFICATION,
+    "database": Exit.DATABASE,
+    "usage": Exit.USAGE,
+}
+
+
+def cassette_settings(replay: Path | None, record: Path | None) -> dict[str, str]:
+    """The Scrapy settings of --replay and --record; raises CommandError when they cannot be."""
+    if replay and record:
+        raise CommandError("--replay and --record exclude each other; give one of them")
+    if replay and not replay.is_file():
+        raise CommandError(f"there is no cassette {replay}; give the file that --record wrote")
+    chosen = replay or record
+    if chosen is None:
+        return {}
+    return {"CASSETTE": str(chosen.resolve()), "CASSETTE_MODE": "replay" if replay else "record"}
+
+
+def fetch(run_id: int, wanted: int, settings: Mapping[str, str], tally: Tally, shown: Steps) -> Exit:
+    """Fetch the run's due addresses in a child process; counts go into `tally`.
+
+    Raises CommandError when the crawl could not work at all.
+    """
+    before = Counted()
+
+    def hear(line: str) -> None:
+        page = page_of(line)
+        if page:
+            shown.step(before.take(page.facts), page.done)
+
+    result = crawl(run_id, settings=settings, timeout=BASE_TIME + TIME_PER_ADDRESS * wanted, on_line=hear)
+    for what, number in result.counts.get("outcomes", {}).items():
+        _count(tally, what, number, result, before)
+    for stored in ("new", "changed", "unchanged"):
+        tally.add(stored, result.counts.get("stored", {}).get(stored, 0))
+    tally.add("not_asked", max(0, wanted - sum(result.counts.get("outcomes", {}).values())))
+    return _exit(result)
+
+
+def _count(tally: Tally, what: str, number: int, result: CrawlResult, before: "Counted") -> None:
+    if what != "article":  # those are counted by what was stored of them
+        tally.add(what, number, before.reasons.get(what, ""))
+
+
+class Counted:
+    """Remembers a reason for each outcome while the lines go by."""
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+
+    def take(self, facts: Mapping[str, str]) -> str:
+        """Note the facts of a page's line; returns them as words."""
+        outcome = facts.get("outcome", "failed")
+        if facts.get("reason"):
+            self.reasons.setdefault(outcome, facts["reason"])
+        named = facts.get("aid") or facts.get("address", "")
+        return " ".join(filter(None, (outcome, facts.get("stored", ""), named, facts.get("reason", ""))))
+
+
+def _exit(result: CrawlResult) -> Exit:
+    if result.timed_out:
+        raise CommandError(
+            "the crawl took too long and was stopped; the same command goes on", Exit.PARTLY_FAILED
+        )
+    if result.verdict not in _EXITS:
+        last = next((line for line in reversed(result.last_lines) if line.strip()), "it said nothing")
+        raise CommandError(f"the crawl failed: {last}", Exit.NOTHING_FETCHED)
+    return _EXITS[result.verdict]

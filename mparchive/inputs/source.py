@@ -1,0 +1,127 @@
+"""Opening an input: a file or standard input, plain or gzip, and what its first bytes show it to be."""
+
+import codecs
+import gzip
+import io
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+from archive.address import HOST
+from mparchive.inputs.flaw import InputError
+
+MAX_INPUT = 1024**3  # bytes, unpacked; a dump of 200,000 posts
+HEAD = 64 * 1024  # bytes looked at to tell what an input is
+IN_MEMORY = 16 * 1024 * 1024  # bytes of an unpacked input before it goes to a temporary file
+PIECE = 1024 * 1024  # bytes copied at a time
+GZIP = b"\x1f\x8b"
+STDIN = "-"
+_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class Form(StrEnum):
+    """What an input is."""
+
+    DUMP = "dump"
+    LIST = "list"
+    PAGE = "page"
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open input: its name for messages, its form, a seekable stream, and when it was written (UTC)."""
+
+    name: str
+    form: Form
+    stream: BinaryIO
+    written_at: datetime
+
+
+def is_address(what: str) -> bool:
+    """Whether an argument is an address rather than a file."""
+    return "://" in what or what.startswith(f"{HOST}/")
+
+
+@contextmanager
+def open_source(what: str) -> Iterator[Source]:
+    """Open a file, or standard input for `-`; raises InputError when it is unreadable or nothing known."""
+    with open_bytes(what) as (name, stream, written_at):
+        head = stream.read(HEAD)
+        stream.seek(0)
+        yield Source(name, _form(name, head), stream, written_at)
+
+
+@contextmanager
+def open_bytes(what: str) -> Iterator[tuple[str, BinaryIO, datetime]]:
+    """Name, unpacked bytes and time of an input; raises InputError when it cannot be read."""
+    name = "standard input" if what == STDIN else what
+    try:
+        with _raw(what) as (raw, written_at), _unpacked(name, raw, seekable=what != STDIN) as stream:
+            yield name, stream, written_at
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
+
+
+@contextmanager
+def _raw(what: str) -> Iterator[tuple[BinaryIO, datetime]]:
+    if what == STDIN:
+        yield sys.stdin.buffer, datetime.now(UTC)
+        return
+    path = Path(what)
+    with path.open("rb") as file:
+        yield file, datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+@contextmanager
+def _unpacked(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[BinaryIO]:
+    first = raw.peek(2)[:2] if isinstance(raw, io.BufferedReader) else b""
+    if first != GZIP and seekable:
+        if raw.seek(0, io.SEEK_END) > MAX_INPUT:
+            raise _too_large(name)
+        raw.seek(0)
+        yield raw
+        return
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
+        _copy(name, gzip.GzipFile(fileobj=raw) if first == GZIP else raw, copy)
+        yield copy  # type: ignore[misc]  # a binary file in all but its declared type
+
+
+def _copy(
+    name: str, source: "BinaryIO | gzip.GzipFile", target: "tempfile.SpooledTemporaryFile[bytes]"
+) -> None:
+    try:
+        while piece := source.read(PIECE):
+            target.write(piece)
+            if target.tell() > MAX_INPUT:
+                raise _too_large(name)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise InputError(f"{name} is a damaged gzip file") from None
+    target.seek(0)
+
+
+def _too_large(name: str) -> InputError:
+    return InputError(f"{name} has more than {MAX_INPUT} bytes; split it")
+
+
+def _form(name: str, head: bytes) -> Form:
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not text:
+        raise InputError(f"{name} is empty")
+    if text.startswith(b"<"):
+        return Form.PAGE
+    if text.startswith(b"["):
+        return Form.DUMP
+    if text.startswith(b"{"):
+        raise InputError(f"{name} is one JSON object; a dump is an array of records: [{{…}}, {{…}}]")
+    if name.endswith(".json"):
+        raise InputError(f"{name} is not a dump: a dump is a JSON array and begins with [")
+    if b"\0" in head and not head.startswith(_WIDE_MARKS):
+        raise InputError(f"{name} is neither a dump, nor a list of addresses, nor a saved page")
+    return Form.LIST

@@ -1,0 +1,167 @@
+"""`mparchive show` and `mparchive parse`: one post of the archive, one saved page."""
+
+import sys
+from typing import Any
+
+from rich.table import Table
+from sqlalchemy.orm import Session
+
+from archive import queries
+from archive.database import open_archive, transaction
+from archive.models import Post
+from archive.reading import Reading
+from archive.record import SHANGHAI
+from crawler.parse import read_page
+from mparchive.console import out, print_json
+from mparchive.exits import CommandError, Exit
+from mparchive.given import MAX_PAGE
+from mparchive.inputs import InputError
+from mparchive.inputs.source import open_bytes
+
+_LONG = 400  # characters of a text shown in a table
+
+
+def show(aid: str, account: str | None, what: str) -> Exit:
+    """Print a post: `what` is summary, text, raw, history or json."""
+    with open_archive() as engine, transaction(engine) as session:
+        post = _one_post(session, aid, account)
+        match what:
+            case "text":
+                sys.stdout.write(post.text.replace("\r", "\n") + "\n")
+            case "raw":
+                sys.stdout.buffer.write(_raw(session, post))
+            case "history":
+                out.print(_history(session, post))
+            case "json":
+                print_json(_as_json(session, post))
+            case _:
+                out.print(_summary(session, post))
+    return Exit.DONE
+
+
+def _one_post(session: Session, aid: str, account: str | None) -> Post:
+    posts = queries.find_posts(session, aid, account)
+    if not posts:
+        raise CommandError(f"there is no post {aid} in the archive; `mparchive backfill` its address first")
+    if len(posts) > 1:
+        names = ", ".join(post.account_name for post in posts)
+        raise CommandError(f"{aid} is a post of several accounts ({names}); choose with --account BIZ")
+    return posts[0]
+
+
+def _raw(session: Session, post: Post) -> bytes:
+    """The page as the server sent it, the last time it was an article."""
+    pages = [c for c in queries.captures_of(session, post) if c["outcome"] == "article" and not c["rendered"]]
+    if not pages:
+        raise CommandError(
+            f"{post.aid} was taken over without its page; `mparchive backfill {post.url}` fetches it"
+        )
+    return queries.capture_body(session, pages[0]["id"])
+
+
+def _summary(session: Session, post: Post) -> Table:
+    table = _table()
+    captures = queries.captures_of(session, post)
+    rows = {
+        "aid": post.aid,
+        "title": post.title,
+        "account": post.account_name,
+        "published": str(post.published_at.astimezone(SHANGHAI))
+        if post.published_at
+        else str(post.published_on),
+        "kind": post.kind or "not fetched yet",
+        "url": post.url,
+        "versions": str(len(queries.versions_of(session, post))),
+        "captures": ", ".join(f"{c['fetched_at']:%Y-%m-%d %H:%M}Z {c['outcome']}" for c in captures)
+        or "none",
+        "text": _shortened(post.text),
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table
+
+
+def _table() -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+def _shortened(text: str) -> str:
+    words = text.replace("\r", "\n").strip()
+    return words if len(words) <= _LONG else f"{words[:_LONG]}…"
+
+
+def _history(session: Session, post: Post) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("version", "recorded (UTC)", "source", "characters", "title"):
+        table.add_column(heading)
+    for version in queries.versions_of(session, post):
+        recorded = f"{version.recorded_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(str(version.number), recorded, version.source, str(len(version.text)), version.title)
+    return table
+
+
+def _as_json(session: Session, post: Post) -> dict[str, Any]:
+    return {
+        "post": queries.record_of(post).as_dict(),
+        "kind": post.kind,
+        "published_at": post.published_at.isoformat() if post.published_at else None,
+        "page": post.facts,
+        "versions": [
+            {
+                "number": v.number,
+                "source": v.source,
+                "recorded_at": v.recorded_at.isoformat(),
+                "hash": v.content_hash,
+            }
+            for v in queries.versions_of(session, post)
+        ],
+        "captures": [
+            {**c, "sha256": c["sha256"].hex(), "fetched_at": c["fetched_at"].isoformat()}
+            for c in queries.captures_of(session, post)
+        ],
+    }
+
+
+def parse(path: str, url: str | None, as_json: bool) -> Exit:
+    """Print what a saved page is and says; no database."""
+    reading = read_page(_page(path), url)
+    if as_json:
+        print_json(reading_as_json(reading))
+    else:
+        out.print(_reading_table(reading))
+    return Exit.DONE
+
+
+def _page(path: str) -> bytes:
+    try:
+        with open_bytes(path) as (_, stream, _):
+            return stream.read(MAX_PAGE + 1)
+    except InputError as error:
+        raise CommandError(str(error)) from None
+
+
+def reading_as_json(reading: Reading) -> dict[str, Any]:
+    """The four keys of `parse --json`."""
+    return {
+        "outcome": str(reading.outcome),
+        "kind": str(reading.kind) if reading.kind else None,
+        "post": reading.record.as_dict() if reading.record else None,
+        "page": {**reading.page, **({"reason": reading.reason} if reading.reason else {})},
+    }
+
+
+def _reading_table(reading: Reading) -> Table:
+    table = _table()
+    table.add_row("outcome", str(reading.outcome))
+    if reading.kind:
+        table.add_row("kind", str(reading.kind))
+    if reading.reason:
+        table.add_row("reason", reading.reason)
+    for name, value in (reading.record.as_dict() if reading.record else {}).items():
+        table.add_row(name, _shortened(value))
+    for name, value in reading.page.items():
+        table.add_row(name, _shortened(str(value)))
+    return table

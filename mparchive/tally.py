@@ -1,0 +1,64 @@
+"""What a backfill did with each post, and the closing table."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.table import Table
+
+WORDS = {
+    "new": "new posts",
+    "known": "already archived",
+    "changed": "changed since the last visit (a new version)",
+    "unchanged": "fetched, the text as before",
+    "deleted": "deleted by the author",
+    "violation": "taken down by the platform",
+    "unavailable": "cannot be viewed",
+    "expired_link": "the link has expired",
+    "migrated": "the account has moved",
+    "private": "private",
+    "bad_request": "no such post",
+    "unknown": "answered by a page that is not understood; asked again later",
+    "verification": "the server asked for verification; asked again later",
+    "rate_limited": "the server asked for a pause; asked again later",
+    "failed": "no answer; asked again later",
+    "not_asked": "not asked yet; the same command goes on",
+    "bad_input": "bad input, see above",
+}
+_FAILURES = ("unknown", "verification", "rate_limited", "failed", "not_asked", "bad_input")
+
+
+@dataclass
+class Tally:
+    """Counts by what became of each post; `reasons` keeps one example for each failure."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def add(self, what: str, number: int = 1, reason: str = "") -> None:
+        """Count something; the first reason of each is kept."""
+        self.counts[what] += number
+        if reason:
+            self.reasons.setdefault(what, reason)
+
+    @property
+    def failed(self) -> int:
+        """How many came to nothing this time."""
+        return sum(self.counts[what] for what in _FAILURES)
+
+    @property
+    def succeeded(self) -> int:
+        """How many came to an end, a post or a final answer."""
+        return self.counts.total() - self.failed
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {"counts": dict(self.counts), "reasons": self.reasons}
+
+    def table(self) -> Table:
+        """The closing table."""
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for what, words in WORDS.items():
+            if self.counts[what]:
+                table.add_row(str(self.counts[what]), words, self.reasons.get(what, "")[:100])
+        return table
