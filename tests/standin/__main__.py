@@ -1,6 +1,7 @@
 """`python -m tests.standin`: serve on 127.0.0.1 and print the origin when it listens."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -8,13 +9,14 @@ from twisted.internet import reactor
 from twisted.web.server import Site as WebServer
 
 from tests.standin.dump import dump_posts
-from tests.standin.faults import Fault
+from tests.standin.faults import fault_of
 from tests.standin.pages import Shown, catalogue
 from tests.standin.server import Front
 from tests.standin.site import Site, load_captures
 from tests.standin.week import publish_week
 
 REAL_WEIGHT = 2_500_000  # bytes of script: real pages of 2025-11 and later have 2.4 to 4.0 MB
+EXAMPLE = '{"kind": "verification", "after": 5, "times": 2}'
 IDLE = 60  # seconds until an idle connection is closed
 
 
@@ -43,15 +45,20 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--dump", type=Path, help="serve a page for each record of this dump")
     parser.add_argument("--week", action="store_true", help="serve the synthetic week")
     parser.add_argument("--captures", type=Path, help="also serve the saved pages below this folder")
-    parser.add_argument("--verify-after", type=int, help="pages until every address asks for verification")
-    parser.add_argument("--verify-times", type=int, help="so many times, then it clears")
+    parser.add_argument(
+        "--fault",
+        type=lambda given: fault_of(json.loads(given)),
+        action="append",
+        default=[],
+        help="in force from the start, as JSON, for example " + EXAMPLE,
+    )
     return parser.parse_args()
 
 
 def _serve(site: Site, options: argparse.Namespace) -> None:
     front = Front(site)
-    if options.verify_after is not None:
-        front.faults.add(Fault("verification", after=options.verify_after, times=options.verify_times))
+    for fault in options.fault:
+        front.faults.add(fault)
     port = reactor.listenTCP(options.port, WebServer(front, timeout=IDLE), interface="127.0.0.1")
     sys.stdout.write(f"http://127.0.0.1:{port.getHost().port}\n")
     sys.stdout.flush()

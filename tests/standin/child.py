@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +20,7 @@ class Standin:
     """Runs while the `with` block does; `origin` is its http://127.0.0.1:PORT.
 
     `weight` is the bytes of script in a page. Without `dump` or `week` it serves the catalogue of
-    `tests.standin.pages`.
+    `tests.standin.pages`. `faults` are in force from the start (the arguments of `fault`, as dicts).
     """
 
     def __init__(
@@ -30,18 +31,16 @@ class Standin:
         dump: Path | None = None,
         week: bool = False,
         captures: Path | None = None,
-        verify_after: int | None = None,
-        verify_times: int | None = None,
+        faults: Sequence[dict[str, Any]] = (),
     ) -> None:
         given = {
             "port": port,
             "weight": weight,
             "dump": dump,
             "captures": captures,
-            "verify-after": verify_after,
-            "verify-times": verify_times,
         }
         arguments = [f"--{name}={value}" for name, value in given.items() if value is not None]
+        arguments += [f"--fault={json.dumps(fault)}" for fault in faults]
         self._command = [sys.executable, "-m", "tests.standin", *arguments, *(["--week"] if week else [])]
         self._process: subprocess.Popen[str] | None = None
         self.origin = ""

@@ -148,9 +148,9 @@ def _ids_in(body: bytes) -> tuple[str, str, str] | None:
 
 
 def _first_value(body: bytes, name: bytes) -> str:
-    line = re.search(rb"""(?m)^\s*(?:var |window\.|d\.)%s\s*=\s*(["'][^;\n]*)""" % name, body)
-    operands = re.findall(rb"""["']([^"']+)["']""", line[1]) if line else []
-    return operands[0].decode("ascii", "replace") if operands else ""
+    lines = re.findall(rb"""(?m)^\s*(?:var |window\.|d\.)%s\s*=\s*(["'][^;\n]*)""" % name, body)
+    operands = (found[1] for line in lines for found in re.findall(rb"""(["'])(.*?)\1""", line))
+    return next((value.decode("ascii", "replace") for value in operands if value), "")
 
 
 def _saved(folder: Path) -> Iterable[Path]:

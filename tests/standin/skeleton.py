@@ -1,6 +1,7 @@
 """Fill the page skeletons in templates/, and escape values the way WeChat's pages do."""
 
 import html
+import re
 import string
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ _JS_ESCAPES = str.maketrans({
 })  # fmt: skip
 _HEAD_SHARE = 0.2  # of the script weight stands before the body, as in real pages
 _MARKS = ("\0head\0", "\0tail\0")
+_MARK = re.compile("(" + "|".join(_MARKS) + ")")
 
 
 class _Template(string.Template):
@@ -44,8 +46,4 @@ def weigh(page: str, weight: int) -> list[bytes]:
     """The page in parts, its script weight (about `weight` bytes in all) put where the marks are."""
     head = int(weight * _HEAD_SHARE) if _MARKS[1] in page else weight
     bundles = {_MARKS[0]: bundle(head, seed=1), _MARKS[1]: bundle(weight - head, seed=2)}
-    parts = [page]
-    for mark, script in bundles.items():
-        before, found, after = parts[-1].partition(mark)
-        parts[-1:] = [before, script, after] if found else [before]
-    return [part.encode() if isinstance(part, str) else part for part in parts]
+    return [bundles[piece] if piece in bundles else piece.encode() for piece in _MARK.split(page)]

@@ -141,6 +141,11 @@ def test_verification_starts_after_some_pages_and_clears_after_some_more(standin
     assert [_page(standin).status for _ in range(5)] == [200, 200, 302, 302, 200]
 
 
+def test_faults_can_be_in_force_from_the_start() -> None:
+    with Standin(faults=[{"kind": "error", "status": 500, "after": 1}]) as standin:
+        assert [_page(standin).status for _ in range(3)] == [200, 500, 500]
+
+
 def test_a_redirect_can_lead_to_another_host(standin: Standin) -> None:
     standin.fault("elsewhere", times=1, to="https://example.invalid/")
     assert _page(standin).headers["Location"] == "https://example.invalid/"
