@@ -92,11 +92,13 @@ class Standin:
 
     def stats(self) -> dict[str, Any]:
         """total; paths and targets, counted; requests (target, path, at, status, fault), gaps (s)."""
-        return self._ask("/__stats")
+        told: dict[str, Any] = self._ask("/__stats")
+        return told
 
     def describe(self) -> list[dict[str, Any]]:
         """What a correct reader says of every address now: the fields of `account.Expected`."""
-        return self._ask("/__posts")
+        told: list[dict[str, Any]] = self._ask("/__posts")
+        return told
 
     def _order(self, **order: Any) -> None:
         self._ask("/__control", json.dumps(order).encode())
