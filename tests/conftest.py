@@ -1,3 +1,39 @@
-"""Fixtures of all tests."""
+"""Fixtures of all tests, and what holds for all of them: no network but loopback, a clean environment."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.captures import SHARED
 
 pytest_plugins = ["tests.database"]
+
+_OURS = "MPARCHIVE_"
+_KEPT = "MPARCHIVE_SHARED"  # says where test material is; the program does not know it
+
+
+def pytest_configure() -> None:
+    """Whoever runs the tests has an archive of their own: no test may meet it."""
+    for name in [name for name in os.environ if name.startswith(_OURS) and name != _KEPT]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real captures and the real dump beside the repository."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no shared material at {SHARED}; set MPARCHIVE_SHARED")
+    return SHARED
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where CI has the shared material, a test skipped for want of it is an error."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not (os.environ.get("CI") and SHARED.is_dir() and reporter):
+        return
+    skipped = [report for report in reporter.stats.get("skipped", []) if _KEPT in str(report.longrepr)]
+    if skipped:
+        reporter.write_line(f"{len(skipped)} tests skipped although {SHARED} is there", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,70 @@
+"""The rules of the house that no single module can hold: who imports whom, and who knows the time."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PURE = (
+    "archive/address.py",
+    "archive/content_hash.py",
+    "archive/decide.py",
+    "archive/record.py",
+    "archive/text.py",
+    "archive/vocabulary.py",
+    "crawler/classify.py",
+    "crawler/pages.py",
+    "scheduler/timetable.py",
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "crawler/parse").glob("*.py")),
+)
+CLOCKS = {"now", "utcnow", "today", "time", "monotonic", "perf_counter"}
+OUTSIDE = {"io", "os", "pathlib", "random", "shutil", "tempfile", "time", "urllib.request"}
+
+
+def test_packages_import_only_downwards() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", PURE)
+def test_pure_modules_ask_no_clock_and_touch_nothing_outside(path: str) -> None:
+    assert not list(impurities((ROOT / path).read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os",
+        "from pathlib import Path",
+        "datetime.now(UTC)",
+        "date.today()",
+        "open('x')",
+        "import time",
+    ],
+)
+def test_an_impure_line_is_noticed(source: str) -> None:
+    assert list(impurities(source))
+
+
+def impurities(source: str) -> list[str]:
+    """Imports of what reaches outside, calls of clocks and of open()."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name in OUTSIDE]
+        elif isinstance(node, ast.ImportFrom) and node.module in OUTSIDE:
+            found.append(node.module)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS:
+            found.append(node.func.attr)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
+            found.append("open")
+    return found
