@@ -41,14 +41,17 @@ class Intent:
     make_current: bool
 
 
-def decide(known: Known | None, content_hash: str, source: str) -> Intent:
+def decide(known: Known | None, content_hash: str, source: str, *, whole: bool = True) -> Intent:
     """Compare what a source says with what is stored.
 
     The page itself is believed over a dump: a dump that says something else only adds to the history,
-    and what it said before is not news.
+    and what it said before is not news. What is not `whole` (a page whose text only a browser draws) never
+    replaces anything.
     """
     if known is None:
         return Intent(Stored.NEW, add_version=True, make_current=True)
+    if not whole:
+        return Intent(Stored.UNCHANGED, add_version=False, make_current=False)
     if known.content_hash == content_hash:
         return Intent(Stored.UNCHANGED, add_version=False, make_current=source == PAGE)
     if source != PAGE and (content_hash in known.history or known.source == PAGE):

@@ -37,6 +37,11 @@ class PostState:
         return self.account_id, self.record.aid
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the source had the post's whole text."""
+        return self.reading is None or not self.reading.needs_browser
+
+    @property
     def hash(self) -> str:
         """The hash of what would be stored."""
         return content_hash(storable(self.record.title), storable(self.record.text))
@@ -72,7 +77,7 @@ def _put_round(
     versions: list[dict[str, Any]] = []
     for place, state in states.items():
         post_id, number, before = known.get(state.identity) or (inserted[state.identity], 0, None)
-        intent = decide(before, state.hash, state.source)
+        intent = decide(before, state.hash, state.source, whole=state.is_whole)
         results[place] = intent.result
         if intent.add_version:
             versions.append(_version(post_id, number + 1, state, run_id, now))

@@ -79,7 +79,10 @@ def find_body(kind: Kind, state: PageState, outline: Outline, description: str =
             return _picture(state, outline)
         case Kind.TEXT:
             return _plain_text(state)
-    return _player(state, description)
+    found = _player(state, description)
+    if kind is Kind.AUDIO and not found.text:  # drawn by a script: only a rendered page holds it
+        return replace(_served(outline), players=found.players)
+    return found
 
 
 def _served(outline: Outline) -> Body:
