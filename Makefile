@@ -13,7 +13,7 @@ setup-dev:
 	@bin/setup --dev
 
 demo: setup ## from nothing to done: an invented week of an account, archived in ./demo-output
-	@bin/demo
+	@.venv/bin/python bin/demo.py
 
 run: setup ## fetch what is due, again and again, until stopped
 	@.venv/bin/mparchive run
