@@ -1,7 +1,7 @@
 """A capture: one answer of the server, exactly as it came."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -11,6 +11,7 @@ class Capture:
     """One answer, before anybody has judged it.
 
     `body` is the entity body after content decoding (gzip, br) and before any text decoding.
+    `gzipped` is the same body as it was sent, where that was in gzip: it saves packing it again.
     `fetched_at` is an aware UTC instant. `rendered` marks a browser's DOM instead of served bytes.
     """
 
@@ -21,6 +22,7 @@ class Capture:
     body: bytes
     fetched_at: datetime
     rendered: bool = False
+    gzipped: bytes | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def sha256(self) -> bytes:

@@ -7,6 +7,7 @@ from datetime import datetime
 from archive.capture import Capture
 
 MAX_PAGE_BYTES = 16 * 1024 * 1024  # unpacked; real pages are 2.4-4 MB
+_GZIPPED = ("gzip", "x-gzip")
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -52,13 +53,14 @@ def unpack(answer: Answer, limit: int = MAX_PAGE_BYTES) -> Capture:
         body=body,
         fetched_at=answer.fetched_at,
         rendered=answer.rendered,
+        gzipped=answer.body if encoding in _GZIPPED and answer.body else None,
     )
 
 
 def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
-    if encoding in ("gzip", "x-gzip") and body:
+    if encoding in _GZIPPED and body:
         return gunzip(body, limit)
-    if encoding not in ("", "identity", "gzip", "x-gzip"):
+    if encoding not in ("", "identity", *_GZIPPED):
         raise DamagedAnswer(f"content encoding {encoding[:40]!r} was not asked for")
     if len(body) > limit:
         raise DamagedAnswer(f"a page of {len(body)} bytes, at most {limit} are taken")

@@ -28,7 +28,7 @@ class CaptureRow(Base):
     body: Mapped[bytes] = mapped_column(
         LargeBinary, comment="the bytes after content decoding, by body_encoding"
     )
-    body_encoding: Mapped[str] = mapped_column(comment="zstd: one zstd frame")
+    body_encoding: Mapped[str] = mapped_column(comment="gzip: as the server sent it; zstd: one zstd frame")
     body_size: Mapped[int] = mapped_column(comment="bytes, uncompressed")
     sha256: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256 of the uncompressed body")
     fetched_at: Mapped[datetime]

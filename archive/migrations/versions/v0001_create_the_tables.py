@@ -127,7 +127,12 @@ def upgrade() -> None:
             nullable=False,
             comment="the bytes after content decoding, by body_encoding",
         ),
-        sa.Column("body_encoding", sa.Text(), nullable=False, comment="zstd: one zstd frame"),
+        sa.Column(
+            "body_encoding",
+            sa.Text(),
+            nullable=False,
+            comment="gzip: as the server sent it; zstd: one zstd frame",
+        ),
         sa.Column("body_size", sa.BigInteger(), nullable=False, comment="bytes, uncompressed"),
         sa.Column("sha256", sa.LargeBinary(), nullable=False, comment="SHA-256 of the uncompressed body"),
         sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=False),

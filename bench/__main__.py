@@ -1,0 +1,136 @@
+"""`python -m bench`: measure, and write docs/performance.md from what was measured."""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.request import urlopen
+
+from bench.posts import write_posts
+from bench.steps import steps
+from bench.ways import ROOT, Way, bare_scrapy, old_way, whole_way
+from tests.standin import Standin
+
+WEIGHT = 2_500_000  # bytes of script in a page: the size of real ones
+ANSWER_TIME = 0.15  # seconds until a real server answers; on loopback it would be none
+WAYS = {"bare Scrapy": bare_scrapy, "mparchive": whole_way, "the old way": old_way}
+SLOW = {"mparchive, answers after 150 ms": whole_way, "the old way, answers after 150 ms": old_way}
+RATIOS = {
+    "mparchive to bare Scrapy": ("mparchive", "bare Scrapy", 0.7),
+    "mparchive to the old way": ("mparchive", "the old way", None),
+    "the same, answers after 150 ms": (*SLOW, 4.0),
+}
+REPORT = ROOT / "docs" / "performance.md"
+Round = dict[str, float]
+
+
+def main() -> None:
+    """Measure in rounds, each way once a round, and report medians of the ratios within a round."""
+    options = _options()
+    rounds: list[Round] = []
+    with tempfile.TemporaryDirectory() as given:
+        dump = Path(given) / "dump.json"
+        addresses = write_posts(dump, options.pages)
+        with Standin(weight=WEIGHT, dump=dump) as standin:
+            for number in range(options.rounds):
+                rounds.append(_round(standin, addresses, Path(given) / str(number)))
+                sys.stderr.write(f"round {number + 1}: {_line(rounds[-1])}\n")
+            page = urlopen(addresses[0].replace("http://mp.weixin.qq.com", standin.origin)).read()
+    REPORT.write_text(_report(options, rounds, steps(page), len(page)), encoding="utf-8")
+    missed = [name for name, (_, _, floor) in RATIOS.items() if floor and _ratio(rounds, name) < floor]
+    sys.exit(f"below what is wanted: {', '.join(missed)}" if missed else 0)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--pages", type=int, default=300, help="pages a way and round")
+    parser.add_argument("--rounds", type=int, default=5)
+    return parser.parse_args()
+
+
+def _round(standin: Standin, addresses: list[str], folder: Path) -> Round:
+    folder.mkdir()
+    found = _measured(WAYS, standin, addresses, folder / "fast")
+    standin.fault("slow", seconds=ANSWER_TIME)
+    found |= _measured(SLOW, standin, addresses, folder / "slow")
+    standin.clear()
+    return found
+
+
+def _measured(ways: dict[str, Way], standin: Standin, addresses: list[str], folder: Path) -> Round:
+    folder.mkdir()
+    return {name: way(standin.origin, addresses, folder) for name, way in ways.items()}
+
+
+def _line(found: Round) -> str:
+    return ", ".join(f"{name} {rate:.1f} pages/s" for name, rate in found.items())
+
+
+def _ratio(rounds: list[Round], name: str) -> float:
+    ours, theirs, _ = RATIOS[name]
+    return statistics.median(found[ours] / found[theirs] for found in rounds)
+
+
+def _report(options: argparse.Namespace, rounds: list[Round], times: dict[str, float], size: int) -> str:
+    rates = {name: statistics.median(found[name] for found in rounds) for name in WAYS | SLOW}
+    ways = "\n".join(f"| {name} | {rate:.1f} |" for name, rate in rates.items())
+    ratios = "\n".join(
+        f"| {name} | {_ratio(rounds, name):.2f} | {f'at least {floor}' if floor else ''} |"
+        for name, (_, _, floor) in RATIOS.items()
+    )
+    return _TEXT.format(
+        pages=options.pages,
+        rounds=options.rounds,
+        size=size / 1e6,
+        machine=f"{os.cpu_count()} cores ({_processor()}), Python {platform.python_version()}",
+        day=datetime.now(UTC).date(),
+        ways=ways,
+        ratios=ratios,
+        steps="\n".join(f"| {name} | {spent:.1f} |" for name, spent in times.items()),
+    )
+
+
+def _processor() -> str:
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )
+
+
+_TEXT = """# Performance
+
+Written by `make bench` ({day}) from what it ran; do not edit. Machine: {machine}.
+
+{pages} invented pages of {size:.1f} MB, gzip on the wire, from the stand-in on loopback, pauses off,
+in {rounds} rounds; each way once a round. Rates depend on the machine and on what else it does; the
+ratios, each taken within one round, much less. The stand-in shares the two cores with what is measured.
+
+| way | pages per second (median) |
+|---|---|
+{ways}
+
+| ratio | median | wanted |
+|---|---|---|
+{ratios}
+
+*Bare Scrapy* fetches the same pages with the same concurrency and throws them away. *mparchive* fetches,
+classifies, keeps, parses, decides and stores in its embedded Postgres. *The old way* is what users' scripts
+did, written anew: one request after another, regular expressions, one JSON file. On loopback an answer
+takes no time; the last ratio gives it the 150 ms that a fast server takes, which is what asking one after
+another pays for.
+
+Where the time of one page goes (milliseconds, median, one core):
+
+| step | ms |
+|---|---|
+{steps}
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""The invented posts that are measured: as many as wanted, at the size of real ones."""
+
+import json
+import random
+from pathlib import Path
+
+from archive.address import canonical_url
+from archive.record import Record
+
+BIZ = "Mzk5OTAwMDAwMQ=="
+_WORDS = ("产业", "园区", "企业", "发展", "合成", "虚构", "项目", "会议", "通知", "服务", "创新", "制造")
+PARAGRAPHS = 40  # of 60 words: 5 kB of text, the mean of a real dump
+
+
+def write_posts(path: Path, number: int) -> list[str]:
+    """Write a dump of invented posts; returns their addresses."""
+    records = [_record(place) for place in range(number)]
+    path.write_text(
+        json.dumps([record.as_dict() for record in records], ensure_ascii=False), encoding="utf-8"
+    )
+    return [record.url for record in records]
+
+
+def _record(place: int) -> Record:
+    chance = random.Random(place)
+    mid = str(2_650_000_000 + place)
+    text = "".join("".join(chance.choices(_WORDS, k=60)) + "。\r" for _ in range(PARAGRAPHS))
+    url = canonical_url(BIZ, mid, "1", f"{place:032x}", f"{place:084x}")
+    return Record(f"{mid}_1", f"合成标题{place}", url, "2025-11-11", "合成账号", text)

@@ -1,0 +1,44 @@
+"""Where the time of one page goes: each step of the whole way by itself, on one of the measured pages."""
+
+import gzip
+import hashlib
+import statistics
+import time
+from collections.abc import Callable
+
+import zstandard
+
+from archive import blobs
+from crawler.parse import read_page
+from crawler.parse.encoding import to_utf8
+from crawler.parse.outline import outline
+from crawler.parse.state import PageState
+
+ROUNDS = 30
+
+
+def steps(body: bytes) -> dict[str, float]:
+    """Milliseconds a page, by step; the parser's two largest parts are also shown alone."""
+    packed = gzip.compress(body, 6)
+    served = to_utf8(body)
+    scripts = outline(served).scripts
+    work: dict[str, Callable[[], object]] = {
+        "unpack gzip": lambda: gzip.decompress(packed),
+        "hash (SHA-256)": lambda: hashlib.sha256(body).digest(),
+        "(compress with zstd, only what did not come in gzip)": lambda: zstandard.ZstdCompressor(
+            level=blobs.LEVEL
+        ).compress(body),
+        "parse, all of it": lambda: read_page(body),
+        "- of that: walk the tags": lambda: outline(served),
+        "- of that: read the script state": lambda: PageState(scripts),
+    }
+    return {name: _milliseconds(step) for name, step in work.items()}
+
+
+def _milliseconds(step: Callable[[], object]) -> float:
+    def once() -> float:
+        start = time.perf_counter()
+        step()
+        return (time.perf_counter() - start) * 1000
+
+    return statistics.median(once() for _ in range(ROUNDS))

@@ -1,0 +1,100 @@
+"""The ways to fetch posts that are held against each other: each fetches the same pages once."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+
+from archive.config import ArchiveSettings
+from archive.database import open_archive
+
+ROOT = Path(__file__).resolve().parents[1]
+CONCURRENCY = 16
+Way = Callable[[str, list[str], Path], float]
+TIME_LIMIT = 600  # seconds for one way
+# From the first request to the end of the last page: what starting costs is paid once a crawl.
+_BEGIN = re.compile(r"^([0-9.]+) (?:action=run_started|Spider opened)", re.MULTILINE)
+_END = re.compile(r"^([0-9.]+) Closing spider \(finished\)", re.MULTILINE)
+
+
+def bare_scrapy(origin: str, addresses: list[str], folder: Path) -> float:
+    """Scrapy with the same settings for the network, which throws every page away; pages per second."""
+    listed = folder / "bare.txt"
+    listed.write_text("\n".join(_on(origin, address) for address in addresses))
+    spider = ["runspider", str(ROOT / "bench" / "bare.py"), "-a", f"listed={listed}"]
+    return _pages_per_second(spider, folder, {"PYTHONPATH": str(ROOT)}, len(addresses))
+
+
+def whole_way(origin: str, addresses: list[str], folder: Path) -> float:
+    """mparchive's own crawl: fetch, classify, keep, parse, decide, store; pages per second."""
+    listed = folder / "whole.txt"
+    listed.write_text("\n".join(addresses))
+    environment = {
+        "MPARCHIVE_HOME": str(folder / "home"),
+        "MPARCHIVE_LOOPBACK": origin,
+        "MPARCHIVE_DOWNLOAD_DELAY": "0",
+        "MPARCHIVE_CONCURRENCY": str(CONCURRENCY),
+    }
+    spider = ["crawl", "posts", "-a", f"urls={listed}"]
+    with open_archive(ArchiveSettings(home=folder / "home")):  # a database server is there before a crawl
+        return _pages_per_second(spider, ROOT, environment, len(addresses))
+
+
+def _pages_per_second(spider: list[str], where: Path, environment: dict[str, str], number: int) -> float:
+    done = subprocess.run(
+        [sys.executable, "-m", "scrapy", *spider, "-s", "LOG_FORMAT=%(created)f %(message)s"],
+        cwd=where,  # bare Scrapy runs outside the project, with nothing of its settings
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+    begun, ended = _BEGIN.findall(done.stdout), _END.search(done.stdout)
+    if done.returncode or not begun or not ended:
+        raise SystemExit(f"{spider[0]} failed:\n{done.stdout[-4000:]}")
+    return number / (float(ended[1]) - float(begun[-1]))
+
+
+def old_way(origin: str, addresses: list[str], folder: Path) -> float:
+    """What users' scripts do, written anew: one request after another, regular expressions, one JSON file.
+
+    Such a script cuts the page at the body's tag, takes every tag out of all that follows, scripts included,
+    folds the white space and cuts at the word `var`; then it writes the whole file again. Pages per second.
+    """
+    output = folder / "old.json"
+    records: list[dict[str, str]] = []
+    start = time.perf_counter()
+    for address in addresses:
+        page = requests.get(_on(origin, address), timeout=60).text
+        records.append(_by_regular_expressions(page, address))
+        output.write_text(json.dumps(records, ensure_ascii=False), encoding="utf-8")
+    return len(addresses) / (time.perf_counter() - start)
+
+
+def _by_regular_expressions(page: str, address: str) -> dict[str, str]:
+    title = re.findall(r'<meta property="og:title" content="(.*?)"', page)
+    account = re.findall(r"var nickname = (?:htmlDecode\()?[\"'](.*?)[\"']", page)
+    instant = re.findall(r'var ct = "(\d+)"', page)
+    body = page.rpartition('id="js_content"')[2].partition(">")[2]
+    text = re.sub(r"<(?!/p)[^>]*>", "", body)
+    text = re.sub(r"\s+", " ", text).strip().replace("</p>", "\r").partition("var ")[0]
+    day = time.strftime("%Y-%m-%d", time.localtime(int(instant[0]))) if instant else ""
+    return {
+        "title": "".join(title[:1]),
+        "url": address,
+        "time": day,
+        "account": "".join(account[:1]),
+        "text": text,
+    }
+
+
+def _on(origin: str, address: str) -> str:
+    return address.replace("http://mp.weixin.qq.com", origin).partition("#")[0]
