@@ -1,6 +1,7 @@
 """Reading a dump a record at a time, whatever its size: good records and flaws, in order."""
 
 import codecs
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from archive.record import Record
 from mparchive.inputs.flaw import Flaw, InputError
 
 PIECE = 1024 * 1024  # bytes read at a time
-MAX_RECORD = 16 * 1024 * 1024  # characters; the longest real one has under 100,000
+MAX_RECORD = 4 * 1024 * 1024  # characters, 12 MB of Chinese; the longest real one has under 100,000
 _SPACE = " \t\r\n"
+_DAMAGE = "\0"  # in the place of bytes that are no text: nothing in JSON begins with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +34,23 @@ class _Text:
     def __init__(self, stream: BinaryIO):
         self._stream = stream
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        self.text, self.at, self.ended = "", 0, False
+        self.text, self.at, self.is_utf8 = "", 0, True
 
     def more(self, size: int = PIECE) -> bool:
         """Take in more; False at the end."""
         piece = self._stream.read(size)
-        self.ended = not piece
-        self.text = self.text[self.at :] + self._decoder.decode(piece, final=self.ended)
-        self.at = 0
-        return not self.ended
+        added = self._decoded(piece)
+        self.text, self.at = self.text[self.at :] + added, 0
+        return bool(piece or added)
+
+    def _decoded(self, piece: bytes) -> str:
+        """The piece as text, up to the first byte that is not UTF-8."""
+        try:
+            return self._decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            self._stream, self.is_utf8 = io.BytesIO(), False
+            self._decoder.reset()
+            return error.object[: error.start].decode() + _DAMAGE
 
     def next(self) -> str:
         """The next character that is not space, without consuming it; empty at the end."""
@@ -56,7 +66,7 @@ class _Text:
 def read_dump(stream: BinaryIO, name: str) -> Iterator[Entry | Flaw]:
     """Good records and flaws of a dump. A record given twice comes once, with other content it is a flaw.
 
-    What cannot be read as JSON ends the reading with a flaw. Raises InputError when there is no record at all.
+    What cannot be read as JSON ends the reading with a flaw. Raises InputError when there is no record.
     """
     seen: dict[str, tuple[int, bytes]] = {}
     number = 0
@@ -74,18 +84,13 @@ def read_dump(stream: BinaryIO, name: str) -> Iterator[Entry | Flaw]:
 
 def _numbered(stream: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
     """Each element with its number; a flaw in place of the one where the JSON breaks off."""
-    number = 0
+    number, text = 0, _Text(stream)
     try:
-        for number, value in enumerate(_values(_Text(stream)), 1):
+        for number, value in enumerate(_values(text), 1):
             yield number, value
-    except UnicodeDecodeError:
-        yield number + 1, _broken(name, number, "it is not UTF-8")
     except (ValueError, RecursionError) as error:
-        yield number + 1, _broken(name, number, _sentence(error))
-
-
-def _broken(name: str, good: int, why: str) -> Flaw:
-    return Flaw(name, f"record {good + 1}", f"{why}; nothing from here on can be read")
+        why = _sentence(error) if text.is_utf8 else "it is not UTF-8"
+        yield number + 1, Flaw(name, f"record {number + 1}", f"{why}; nothing from here on can be read")
 
 
 def _sentence(error: Exception) -> str:

@@ -1,0 +1,81 @@
+"""Runs the installed command in processes of its own, against a real database and a server on loopback."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.crawler.crawling import plain
+
+EXECUTABLE = Path(sys.executable).with_name("mparchive")
+TIMEOUT = 200  # seconds; the longest command of these tests takes half a minute
+NOWHERE = "http://127.0.0.1:9"  # nothing listens there: a test that needs a server names one
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Command:
+    """`mparchive`, with an archive of the test's own."""
+
+    database_url: str
+    home: Path
+    loopback: str = NOWHERE
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "MPARCHIVE_DATABASE_URL": self.database_url,
+            "MPARCHIVE_HOME": str(self.home),
+            "MPARCHIVE_LOOPBACK": self.loopback,
+            "MPARCHIVE_DOWNLOAD_DELAY": "0",
+            "COLUMNS": "200",
+        }
+
+    def __call__(self, *arguments: object, stdin: bytes = b"") -> Done:
+        done = subprocess.run(
+            [EXECUTABLE, *map(str, arguments)],
+            input=stdin,
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr.decode())
+
+    def start(self, *arguments: object) -> "subprocess.Popen[bytes]":
+        """Start it without waiting; its words go nowhere."""
+        return subprocess.Popen(
+            [EXECUTABLE, *map(str, arguments)],
+            env=self.environment,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(plain(self.database_url)) as connection:
+            return connection.execute(query).fetchall()
+
+    def number(self, query: str) -> int:
+        ((number,),) = self.rows(query)
+        return int(number)

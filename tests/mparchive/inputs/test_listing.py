@@ -1,0 +1,66 @@
+"""Reading lists of addresses."""
+
+import io
+
+import pytest
+
+from mparchive.inputs import Flaw, InputError, Listed, read_list
+
+LONG = "http://mp.weixin.qq.com/s?__biz=Mzk5OTAwMDAwMg==&mid=11&idx=1&sn=ab&chksm=cd#rd"
+SHORT = "https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv"
+KEYS = ["Mzk5OTAwMDAwMg==:11:1", "s/abcdefghijklmnopqrstuv"]
+
+
+def read(content: str | bytes) -> tuple[list[Listed], list[str]]:
+    stream = io.BytesIO(content.encode() if isinstance(content, str) else content)
+    items = list(read_list(stream, "a.txt"))
+    return [i for i in items if isinstance(i, Listed)], [str(i) for i in items if isinstance(i, Flaw)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"{LONG}\n{SHORT}\n",
+        f"# mine\r\n\r\n  {LONG}  \r\n{SHORT}",
+        f"\ufeff{LONG}\n{SHORT}\n",
+        f"标题title,链接url\n一,{LONG}\n二,{SHORT}\n",
+        f"url\n{LONG}\n{SHORT}\n",
+        f'一,"{LONG}",x\n二,{SHORT},y\n',
+        f"title\tlink\n一\t{LONG}\n二\t{SHORT}\n",
+        f"一;{LONG}\n二;{SHORT}\n",
+        f"标题,链接\n一,{LONG}\n二,{SHORT}\n".encode("gb18030"),
+        f"标题,链接\n一,{LONG}\n二,{SHORT}\n".encode("utf-16"),
+        f"{LONG}\n{SHORT}\n{LONG}\n",
+        f"{LONG}\n{SHORT.removeprefix('https://')}\n",
+    ],
+)
+def test_addresses_are_found_whatever_the_file_looks_like(content: str | bytes) -> None:
+    found, flaws = read(content)
+    assert ([item.address.key for item in found], flaws) == (KEYS, [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_titles_of_a_table_are_kept(encoding: str) -> None:
+    found, _ = read(f"标题,链接\n虚构的通知,{LONG}\n".encode(encoding))
+    assert [item.title for item in found] == ["虚构的通知"]
+
+
+def test_a_bad_line_names_its_number_and_the_others_come() -> None:
+    found, flaws = read(f"{LONG}\nhello\n{SHORT}\n")
+    assert [item.address.key for item in found] == KEYS
+    assert flaws == ["a.txt, line 2: hello is not an http(s) address"]
+
+
+def test_a_row_without_an_address_is_a_flaw() -> None:
+    _, (flaw,) = read(f"title,url\n一,{LONG}\n二\n")
+    assert flaw == "a.txt, line 3: there is no address in it"
+
+
+def test_lines_are_counted_in_the_file_also_behind_cells_of_several_lines() -> None:
+    _, (flaw,) = read(f'text,url\n"一\n二\n三",{LONG}\n四,nothing\n')
+    assert flaw.startswith("a.txt, line 5: ")
+
+
+def test_a_list_of_nothing_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"a\.txt holds no address"):
+        read("# only a comment\n\n")
