@@ -134,8 +134,10 @@ def _lines_of(process: "subprocess.Popen[str]") -> "queue.Queue[str | None]":
     lines: queue.Queue[str | None] = queue.Queue(maxsize=10_000)
 
     def read() -> None:
-        for line in process.stdout or ():
-            lines.put(line.rstrip("\n")[:MAX_LINE])
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        with process.stdout as output:
+            for line in output:
+                lines.put(line.rstrip("\n")[:MAX_LINE])
         lines.put(None)
 
     threading.Thread(target=read, daemon=True).start()

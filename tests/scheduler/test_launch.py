@@ -9,11 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from archive.address import parse_address
 from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
 from archive.store import Sighting, record_sightings, start_run
-
-from archive.address import parse_address
 from scheduler.launch import crawl, page_of
 from tests.crawler import pages
 from tests.crawler.loopback import Loopback, Reply
