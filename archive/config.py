@@ -1,19 +1,16 @@
-"""Where the archive is: one server address, or a folder for the embedded one."""
+"""Where the archive is: a database address, or a folder for the embedded one."""
 
 from pathlib import Path
 
-from platformdirs import user_data_path
+import platformdirs
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ArchiveSettings(BaseSettings):
-    """Read from MPARCHIVE_DATABASE_URL and MPARCHIVE_HOME.
+    """Read from MPARCHIVE_DATABASE_URL and MPARCHIVE_HOME; an empty variable counts as unset."""
 
-    Without an address an embedded Postgres runs in `<home>/postgres`.
-    """
+    model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, extra="ignore")
 
-    model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", frozen=True)
-
-    database_url: str | None = None
-    home: Path = Field(default_factory=lambda: user_data_path("mparchive"))
+    database_url: str | None = Field(default=None, repr=False)  # may hold a password
+    home: Path = Field(default_factory=lambda: platformdirs.user_data_path("mparchive"))

@@ -1,15 +1,15 @@
-"""A hash of what a version of a post says."""
+"""A stable hash of what a reader of a post sees: same hash, same version."""
 
 import hashlib
 
-VERSION = "1"  # first in every hash, so that a later way of hashing is told from this one
+HASH_VERSION = 1  # first byte of every hash, so that a new rule is never mistaken for an edit
 
 
-def content_hash(title: str, text: str) -> str:
-    """`1:` and the SHA-256 of title and text, lengths included, in hexadecimal."""
+def content_hash(title: str, text: str) -> bytes:
+    """33 bytes: the rule's version, then SHA-256 over title and text, each with its length before it."""
     digest = hashlib.sha256()
-    for part in (title, text):
-        encoded = part.encode("utf-8", "surrogatepass")
+    for field in (title, text):
+        encoded = field.encode()
         digest.update(len(encoded).to_bytes(8, "big"))
         digest.update(encoded)
-    return f"{VERSION}:{digest.hexdigest()}"
+    return bytes([HASH_VERSION]) + digest.digest()
