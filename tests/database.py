@@ -1,7 +1,9 @@
 """A real Postgres for every test that wants one: one embedded server a session, a database each."""
 
+import tempfile
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
@@ -16,9 +18,16 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the session's own server."""
-    with embedded_postgres(tmp_path_factory.mktemp("postgres")) as url:
+def server_url() -> Iterator[str]:
+    """The address of the session's own server.
+
+    Its folder is not below pytest's: as root the server runs as another user, and every new pytest session
+    closes that folder to others, also under the servers of those that are running.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="mparchive-tests-", ignore_cleanup_errors=True) as folder,
+        embedded_postgres(Path(folder)) as url,
+    ):
         _without_fsync(url)
         yield url
 
