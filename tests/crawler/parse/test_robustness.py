@@ -4,6 +4,9 @@ import random
 import resource
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,28 +22,30 @@ MAX_MEMORY = 500 * 1024 * 1024
 SIZE = 16 * 1024 * 1024
 _OPEN = b'<html><div id="js_article"><div id="js_content">'
 _CLOSE = b"</div></div></html>"
-HOSTILE = {
-    "16 MB of div": b"<div>" * (SIZE // 5),
-    "tags nested 50,000 deep": _OPEN + b"<b>" * 50_000 + b"x" + b"</b>" * 50_000 + _CLOSE,
-    "tags nested 24,000 deep": _OPEN + b"<section>" * 24_000 + b"x" + b"</section>" * 24_000 + _CLOSE,
-    "hidden blocks nested": b'<div style="display:none">' * 20_000 + b"</html>",
-    "only less-than signs": b"<" * SIZE,
-    "unclosed tags": b"<a" * (SIZE // 2),
-    "unclosed quotes": b'<a x="' * (SIZE // 6),
-    "unclosed comments": b"<!--" * (SIZE // 4),
-    "unclosed scripts": b"<script>" * (SIZE // 8),
-    "equals signs": b"<a " + b"=" * (SIZE - 3),
-    "objects nested 400,000 deep": b"<script>window.cgiDataNew = {" + b"a:{" * 400_000 + b"</script>",
-    "lists nested 1,500,000 deep": b"<script>window.cgiDataNew = {a:" + b"[" * 1_500_000 + b"</script>",
-    "a million escapes": b'<script>window.cgiDataNew = {a:"' + b"\\x3c" * 1_000_000 + b'"}</script>',
-    "document.write without end": b"<script>" + b'document.write("' * 900_000 + b"</script>",
-    "backgrounds without end": _OPEN + b"background:url(" * 900_000 + _CLOSE,
-    "45,000 images": _OPEN + b'<img data-src="http://x/y">' * 45_000 + _CLOSE,
-    "a million attributes": _OPEN + b"<img " + b"a=b " * 3_000_000 + b">" + _CLOSE,
-    "5 million ideographs": "字".encode() * 5_000_000,
-    "NUL bytes": b"\0" * SIZE,
-    "random bytes": random.Random(1).randbytes(SIZE),
-    "more than the cap": b"x" * (SIZE + 1),
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "16 MB of div": lambda: b"<div>" * (SIZE // 5),
+    "tags nested 50,000 deep": lambda: _OPEN + b"<b>" * 50_000 + b"x" + b"</b>" * 50_000 + _CLOSE,
+    "tags nested 24,000 deep": lambda: _OPEN + b"<section>" * 24_000 + b"x" + b"</section>" * 24_000 + _CLOSE,
+    "hidden blocks nested": lambda: b'<div style="display:none">' * 20_000 + b"</html>",
+    "only less-than signs": lambda: b"<" * SIZE,
+    "unclosed tags": lambda: b"<a" * (SIZE // 2),
+    "unclosed quotes": lambda: b'<a x="' * (SIZE // 6),
+    "unclosed comments": lambda: b"<!--" * (SIZE // 4),
+    "unclosed scripts": lambda: b"<script>" * (SIZE // 8),
+    "equals signs": lambda: b"<a " + b"=" * (SIZE - 3),
+    "objects nested 400,000 deep": lambda: b"<script>window.cgiDataNew = {" + b"a:{" * 400_000 + b"</script>",
+    "lists nested 1,500,000 deep": lambda: (
+        b"<script>window.cgiDataNew = {a:" + b"[" * 1_500_000 + b"</script>"
+    ),
+    "a million escapes": lambda: b'<script>window.cgiDataNew = {a:"' + b"\\x3c" * 1_000_000 + b'"}</script>',
+    "document.write without end": lambda: b"<script>" + b'document.write("' * 900_000 + b"</script>",
+    "backgrounds without end": lambda: _OPEN + b"background:url(" * 900_000 + _CLOSE,
+    "45,000 images": lambda: _OPEN + b'<img data-src="http://x/y">' * 45_000 + _CLOSE,
+    "a million attributes": lambda: _OPEN + b"<img " + b"a=b " * 3_000_000 + b">" + _CLOSE,
+    "5 million ideographs": lambda: "字".encode() * 5_000_000,
+    "NUL bytes": lambda: b"\0" * SIZE,
+    "random bytes": lambda: random.Random(1).randbytes(SIZE),
+    "more than the cap": lambda: b"x" * (SIZE + 1),
 }
 
 
@@ -53,19 +58,24 @@ def _has_body(reading: Reading) -> bool:
 
 def _bounded(body: bytes) -> None:
     """Runs in a child process: the limits hold for it alone, and none of them can be talked away."""
-    resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS + 1, MAX_SECONDS + 1))
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS + 3, MAX_SECONDS + 3))
+    before = time.process_time()
     reading = read_page(body)
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    assert after.ru_utime - before.ru_utime < MAX_SECONDS
-    assert after.ru_maxrss * 1024 < MAX_MEMORY
+    assert time.process_time() - before < MAX_SECONDS
+    assert _peak_memory() < MAX_MEMORY
     assert reading.outcome is not Outcome.ARTICLE or _has_body(reading)
+
+
+def _peak_memory() -> int:
+    """Bytes; ru_maxrss would count the process that started this one, too."""
+    (line,) = (one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_page_costs_a_bounded_time_and_memory(name: str) -> None:
     program = (
-        f"from tests.crawler.parse.test_robustness import HOSTILE, _bounded; _bounded(HOSTILE[{name!r}])"
+        f"from tests.crawler.parse.test_robustness import HOSTILE, _bounded; _bounded(HOSTILE[{name!r}]())"
     )
     child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert child.returncode == 0, child.stderr
