@@ -1,15 +1,15 @@
-"""A stable hash of what a reader of a post sees: same hash, same version."""
+"""A hash of what a version of a post says."""
 
 import hashlib
 
-HASH_VERSION = 1  # first byte of every hash, so that a new rule is never mistaken for an edit
+VERSION = "1"  # first in every hash, so that a later way of hashing is told from this one
 
 
-def content_hash(title: str, text: str) -> bytes:
-    """33 bytes: the rule's version, then SHA-256 over title and text, each with its length before it."""
+def content_hash(title: str, text: str) -> str:
+    """`1:` and the SHA-256 of title and text, lengths included, in hexadecimal."""
     digest = hashlib.sha256()
-    for field in (title, text):
-        encoded = field.encode()
+    for part in (title, text):
+        encoded = part.encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(8, "big"))
         digest.update(encoded)
-    return bytes([HASH_VERSION]) + digest.digest()
+    return f"{VERSION}:{digest.hexdigest()}"

@@ -19,11 +19,3 @@ class DatabaseUnavailable(ArchiveError):
 
 class IntegrityError(ArchiveError):
     """Something stored is not what was stored."""
-
-
-class BodyDamaged(ArchiveError):
-    """The stored bytes of a capture are no longer what was kept."""
-
-
-class NotInArchive(ArchiveError):
-    """What was asked for by number is not in the archive."""

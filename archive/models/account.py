@@ -1,23 +1,21 @@
-"""Official accounts."""
+"""accounts: the official accounts whose posts are kept."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Identity, UniqueConstraint, func
+from sqlalchemy import func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from archive.models.base import Base
+from archive.models.base import Base, Key
 
 
 class Account(Base):
-    """An official account, known from the first address that names it."""
+    """One official account."""
 
     __tablename__ = "accounts"
-    __table_args__ = (UniqueConstraint("biz"), {"comment": "Official accounts, by their __biz"})
+    __table_args__ = {"comment": "Official accounts, by WeChat's own identifier"}  # noqa: RUF012
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    biz: Mapped[str] = mapped_column(comment="__biz, as in the address of a post")
-    name: Mapped[str] = mapped_column(
-        server_default="", comment="Name last seen; each post keeps the name it was published under"
-    )
-    user_name: Mapped[str | None] = mapped_column(comment="gh_… name, where a page told it")
+    id: Mapped[Key]
+    biz: Mapped[str] = mapped_column(unique=True, comment="__biz, the account's identity")
+    name: Mapped[str] = mapped_column(server_default="", comment="name as last seen; each post keeps its own")
+    user_name: Mapped[str] = mapped_column(server_default="", comment="gh_… where known")
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())

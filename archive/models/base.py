@@ -1,30 +1,30 @@
-"""What all tables share: named constraints, and which Postgres type a Python type becomes."""
+"""What all tables share: names of constraints by rule, instants with a zone."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from sqlalchemy import DateTime, LargeBinary, MetaData, Text
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, mapped_column
 
-# Every constraint has a name that can be derived, so that upserts and migrations can name it.
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
+NAMES = {
+    "ix": "ix__%(table_name)s__%(column_0_N_name)s",
+    "uq": "uq__%(table_name)s__%(column_0_N_name)s",
+    "ck": "ck__%(table_name)s__%(constraint_name)s",
+    "fk": "fk__%(table_name)s__%(column_0_N_name)s__%(referred_table_name)s",
+    "pk": "pk__%(table_name)s",
 }
+Key = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
 
 
 class Base(DeclarativeBase):
-    """Root of the models. All instants are `timestamptz`."""
+    """Root of the tables."""
 
-    metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own name for it
-        str: Text,
-        bytes: LargeBinary,
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
         datetime: DateTime(timezone=True),
+        str: Text,
+        int: BigInteger,
         dict[str, Any]: JSONB,
         list[Any]: JSONB,
     }

@@ -1,43 +1,38 @@
-"""Captures: every answer of the server, exactly as it came."""
+"""captures: the answers of the server, as they came."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from archive.models.base import Base
+from archive.models.base import Base, Key
 
 
 class CaptureRow(Base):
-    """One answer, written before anybody parses it; `outcome` is NULL until it has been read."""
+    """One answer: exact body bytes (compressed), headers, addresses, time and hash."""
 
     __tablename__ = "captures"
     __table_args__ = (
-        UniqueConstraint("fingerprint"),
-        CheckConstraint("octet_length(sha256) = 32", name="sha256_is_32_bytes"),
-        CheckConstraint("(outcome is null) = (read_at is null)", name="outcome_has_a_time"),
-        Index("ix_captures_address_id_fetched_at", "address_id", "fetched_at"),
-        Index("ix_captures_unread", "id", postgresql_where="outcome is null"),
-        {"comment": "Every answer of the server: exact body, headers, addresses, time, outcome"},
+        Index(None, "id", postgresql_where=text("outcome IS NULL"), unique=False),
+        {"comment": "Answers of the server; written before they are read, never changed afterwards"},
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"))
-    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
-    requested_url: Mapped[str] = mapped_column()
-    final_url: Mapped[str] = mapped_column()
-    status: Mapped[int] = mapped_column(Integer, comment="HTTP status")
-    headers: Mapped[list[Any]] = mapped_column(comment="Pairs in the order served, without secrets")
-    body: Mapped[bytes] = mapped_column(comment="As body_encoding says; STORAGE EXTERNAL")
-    body_encoding: Mapped[str] = mapped_column(comment="zstd or identity")
-    body_size: Mapped[int] = mapped_column(Integer, comment="Bytes of the body once decoded")
-    sha256: Mapped[bytes] = mapped_column(comment="SHA-256 of the decoded body")
-    fingerprint: Mapped[bytes] = mapped_column(comment="SHA-256 over the whole answer: the same one twice is one row")
-    fetched_at: Mapped[datetime] = mapped_column()
-    rendered: Mapped[bool] = mapped_column(comment="A browser's DOM, not served bytes")
+    id: Mapped[Key]
+    address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"), index=True)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"), index=True)
+    requested_url: Mapped[str]
+    final_url: Mapped[str]
+    status: Mapped[int]
+    headers: Mapped[list[Any]] = mapped_column(comment="pairs of name and value, in order; no cookies")
+    body: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="the bytes after content decoding, by body_encoding"
+    )
+    body_encoding: Mapped[str] = mapped_column(comment="gzip: as the server sent it; zstd: one zstd frame")
+    body_size: Mapped[int] = mapped_column(comment="bytes, uncompressed")
+    sha256: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256 of the uncompressed body")
+    fetched_at: Mapped[datetime]
+    rendered: Mapped[bool] = mapped_column(comment="a browser's DOM, not served bytes")
     outcome: Mapped[str | None] = mapped_column(comment="NULL until read")
-    kind: Mapped[str | None] = mapped_column()
     reason: Mapped[str] = mapped_column(server_default="")
-    parser_version: Mapped[int | None] = mapped_column(Integer)
-    read_at: Mapped[datetime | None] = mapped_column()
+    parser_version: Mapped[int | None]

@@ -1,37 +1,26 @@
-"""Runs, and what each was asked to look after."""
+"""runs: pieces of scheduled or manual work."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, func, text
+from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from archive.models.base import Base
+from archive.models.base import Base, Key
 
 
 class Run(Base):
-    """One piece of scheduled or manual work."""
+    """One run: what it was asked, what it got, how it ended."""
 
     __tablename__ = "runs"
-    __table_args__ = ({"comment": "Pieces of work: what each asked for, got, skipped and why"},)
+    __table_args__ = {"comment": "What was done, when, and how it ended"}  # noqa: RUF012
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    command: Mapped[str] = mapped_column()
+    id: Mapped[Key]
+    command: Mapped[str]
     arguments: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    finished_at: Mapped[datetime | None] = mapped_column(comment="NULL while it runs, and for ever if it was killed")
-    verdict: Mapped[str | None] = mapped_column()
-    counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-
-
-class RunAddress(Base):
-    """An address a run was asked for: two runs over the same list each keep their own."""
-
-    __tablename__ = "run_addresses"
-    __table_args__ = (
-        Index("ix_run_addresses_address_id", "address_id"),
-        {"comment": "Which addresses a run was asked for"},
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None] = mapped_column(comment="NULL while running, or when it was killed")
+    verdict: Mapped[str | None] = mapped_column(
+        comment="done, partly_failed, nothing_fetched, verification, …"
     )
-
-    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
-    address_id: Mapped[int] = mapped_column(ForeignKey("addresses.id"), primary_key=True)
+    counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))

@@ -1,31 +1,30 @@
-"""Versions: the append-only history of a post's text."""
+"""versions: every state a post's text has had."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Integer, UniqueConstraint, func
+from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from archive.models.base import Base
+from archive.models.base import Base, Key
 
 
 class Version(Base):
-    """A state a post was seen in. Never updated, never deleted."""
+    """An append-only state of a post's title and text."""
 
     __tablename__ = "versions"
     __table_args__ = (
         UniqueConstraint("post_id", "number"),
-        {"comment": "States of a post's text, append-only, numbered from 1"},
+        {"comment": "States of a post's text; rows are only ever added"},
     )
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    id: Mapped[Key]
     post_id: Mapped[int] = mapped_column(ForeignKey("posts.id"))
-    number: Mapped[int] = mapped_column(Integer)
-    title: Mapped[str] = mapped_column()
-    text: Mapped[str] = mapped_column()
-    content_hash: Mapped[bytes] = mapped_column()
+    number: Mapped[int] = mapped_column(comment="1 for the first")
+    title: Mapped[str]
+    text: Mapped[str]
+    content_hash: Mapped[str]
     source: Mapped[str] = mapped_column(comment="page, dump, …")
-    capture_id: Mapped[int | None] = mapped_column(ForeignKey("captures.id"), comment="NULL for an imported state")
+    capture_id: Mapped[int | None] = mapped_column(ForeignKey("captures.id"), index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
-    parser_version: Mapped[int | None] = mapped_column(Integer)
-    seen_at: Mapped[datetime | None] = mapped_column(comment="When the server served it; NULL where unknown")
-    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    parser_version: Mapped[int | None]
+    recorded_at: Mapped[datetime]
