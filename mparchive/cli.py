@@ -162,8 +162,10 @@ def main() -> NoReturn:
             f"the database failed ({first}); what was done before is kept, run the same command again",
             Exit.DATABASE,
         )
-    except KeyboardInterrupt:
-        _end("stopped; the same command goes on where this one was", Exit.INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == Exit.INTERRUPTED:  # typer's word for Ctrl-C
+            say("stopped; the same command goes on where this one was")
+        raise
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has what it wanted
         sys.exit(Exit.DONE)

@@ -61,15 +61,15 @@ class Command:
         )
         return Done(done.returncode, done.stdout, done.stderr.decode())
 
-    def start(self, *arguments: object) -> "subprocess.Popen[bytes]":
-        """Start it without waiting; its words go nowhere."""
+    def start(self, *arguments: object, listen: bool = False) -> "subprocess.Popen[bytes]":
+        """Start it without waiting; its words are for whoever listens."""
         return subprocess.Popen(
             [EXECUTABLE, *map(str, arguments)],
             env=self.environment,
             cwd=self.home,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE if listen else subprocess.DEVNULL,
         )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -79,3 +79,7 @@ class Command:
     def number(self, query: str) -> int:
         ((number,),) = self.rows(query)
         return int(number)
+
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(plain(self.database_url)) as connection:
+            connection.execute(statement)
