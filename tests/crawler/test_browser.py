@@ -29,7 +29,7 @@ def chromiums() -> set[psutil.Process]:
 
 
 def left_over(before: set[psutil.Process]) -> list[psutil.Process]:
-    """Browser processes that do not end by themselves; the last of a browser outlive its main one a moment."""
+    """Browser processes that do not end; the last of a browser outlive its main one a moment."""
     _, alive = psutil.wait_procs(chromiums() - before, timeout=ENDING)
     return alive
 
