@@ -12,6 +12,7 @@ from archive.errors import AddressError
 
 HOST = "mp.weixin.qq.com"
 _SHORT = re.compile(r"/s/([A-Za-z0-9_-]{10,64})/?")
+_MID, _IDX = re.compile(r"[0-9]{1,18}"), re.compile(r"[0-9]{1,3}")  # they fit a 64-bit column
 MAX_LENGTH = 2048  # characters; real ones stay under 400
 
 
@@ -84,6 +85,6 @@ def _long(url: str, query: dict[str, str]) -> Address:
     biz = query.get("__biz", "")
     mid = query.get("mid") or query.get("appmsgid", "")
     idx = query.get("idx") or query.get("itemidx", "")
-    if not (biz and mid.isdecimal() and idx.isdecimal()):
+    if not (biz and _MID.fullmatch(mid) and _IDX.fullmatch(idx)):
         raise AddressError(f"{url[:120]} lacks __biz, mid or idx; copy the whole address of the post")
     return Address(url, biz, mid, idx, query.get("sn", ""), query.get("chksm", ""))

@@ -8,12 +8,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ArchiveSettings(BaseSettings):
-    """Read from MPARCHIVE_DATABASE_URL and MPARCHIVE_HOME.
+    """Read from MPARCHIVE_DATABASE_URL and MPARCHIVE_HOME; an empty variable counts as unset.
 
     Without an address an embedded Postgres runs in `<home>/postgres`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, frozen=True)
 
-    database_url: str | None = None
+    database_url: str | None = Field(default=None, repr=False)  # it may hold a password
     home: Path = Field(default_factory=lambda: user_data_path("mparchive"))

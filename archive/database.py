@@ -7,6 +7,7 @@ from importlib import resources
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -48,6 +49,7 @@ def _engine(url: str) -> Engine:
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text must not hold a post's
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT,
             "application_name": "mparchive",
@@ -64,6 +66,10 @@ def _upgrade(engine: Engine) -> None:
             command.upgrade(alembic_config(connection), "head")
     except OperationalError as error:
         raise DatabaseUnavailable(_reason(engine, error)) from None
+    except CommandError as error:
+        raise DatabaseUnavailable(
+            f"the database was made by a newer mparchive ({error}); install it, or name another"
+        ) from None
 
 
 def _reason(engine: Engine, error: DBAPIError) -> str:

@@ -12,7 +12,7 @@ from archive.errors import RecordError
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")  # dates of records, whatever the host's time zone
 FIELDS = ("文章标识符aid", "标题title", "链接url", "时间time", "公众号名称", "finalContent")
-_AID = re.compile(r"[0-9]{1,20}_[0-9]{1,3}")
+_AID = re.compile(r"[0-9]{1,18}_[0-9]{1,3}")  # a mid fits a 64-bit column; real ones have ten digits
 
 
 @dataclass(frozen=True, slots=True)

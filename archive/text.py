@@ -1,5 +1,6 @@
 """Text that Postgres can store: it takes any character but NUL and halves of surrogate pairs."""
 
+import math
 import re
 from typing import Any
 
@@ -12,9 +13,11 @@ def storable(text: str) -> str:
 
 
 def storable_json(value: Any) -> Any:
-    """The same for every string in a JSON value."""
+    """The same for every string in a JSON value; numbers that JSON does not have become null."""
     if isinstance(value, str):
         return storable(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has neither NaN nor infinities
     if isinstance(value, dict):
         return {storable(str(key)): storable_json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
