@@ -1,0 +1,70 @@
+"""What an answer means for what is stored, and when to ask again."""
+
+from datetime import timedelta
+
+import pytest
+
+from archive.content_hash import content_hash
+from archive.decide import MAX_ATTEMPTS, PAGE, Intent, Known, Stored, decide, next_fetch
+from archive.vocabulary import Outcome
+from tests.archive.making import NOW
+
+NOTHING = Intent(Stored.UNCHANGED, add_version=False, make_current=False)
+
+
+def known(source: str = PAGE) -> Known:
+    """A post whose text is `b` and once was `a`."""
+    return Known("b", source, frozenset("ab"))
+
+
+def test_a_post_not_known_is_new() -> None:
+    assert decide(None, "a", "dump") == Intent(Stored.NEW, add_version=True, make_current=True)
+
+
+def test_a_page_that_says_the_same_adds_no_version_but_its_facts() -> None:
+    assert decide(known("dump"), "b", PAGE) == Intent(Stored.UNCHANGED, add_version=False, make_current=True)
+
+
+@pytest.mark.parametrize("seen", ["a", "c"])
+def test_a_page_that_says_something_else_is_an_edit_even_back_to_an_old_text(seen: str) -> None:
+    assert decide(known(), seen, PAGE) == Intent(Stored.CHANGED, add_version=True, make_current=True)
+
+
+def test_a_dump_never_replaces_what_the_page_said() -> None:
+    assert decide(known(), "c", "dump") == Intent(Stored.UNCHANGED, add_version=True, make_current=False)
+    assert decide(known(), "a", "dump") == NOTHING
+
+
+def test_a_second_dump_with_another_text_is_a_change_once() -> None:
+    assert decide(known("dump"), "c", "dump").result is Stored.CHANGED
+    assert decide(known("dump"), "a", "dump") == NOTHING
+
+
+def test_half_a_page_replaces_nothing() -> None:
+    assert decide(known(), "c", PAGE, whole=False) == NOTHING
+
+
+@pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome.is_final])
+def test_a_final_answer_is_not_asked_for_again(outcome: Outcome) -> None:
+    assert next_fetch(outcome, 0, NOW) is None
+
+
+@pytest.mark.parametrize("outcome", [Outcome.VERIFICATION, Outcome.RATE_LIMITED])
+def test_a_block_waits_half_an_hour_doubling_to_six_hours(outcome: Outcome) -> None:
+    waits = [next_fetch(outcome, attempts, NOW) for attempts in (1, 2, 3, 4, 5, 6, 2000)]
+    minutes = [30, 60, 120, 240, 360, 360, 360]
+    assert waits == [NOW + timedelta(minutes=wait) for wait in minutes]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, None])
+def test_no_answer_about_the_post_is_retried_later_and_later_then_given_up(outcome: Outcome | None) -> None:
+    waits = [next_fetch(outcome, attempts, NOW) for attempts in range(1, MAX_ATTEMPTS + 1)]
+    assert waits[0] == NOW + timedelta(minutes=10)
+    assert waits[:-1] == sorted(wait for wait in waits if wait)
+    assert waits[-1] is None
+
+
+def test_a_hash_tells_title_from_text_and_never_changes() -> None:
+    assert content_hash("ab", "c") != content_hash("a", "bc")
+    expected = "1:8a26c93f856838dd3ae1b5d9e4e1ea508256ed31a2cc876878013b9f7ba1db72"
+    assert content_hash("标题", "正文\r") == expected

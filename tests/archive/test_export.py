@@ -1,0 +1,70 @@
+"""Out again: byte for byte, in every format."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from archive import queries
+from archive.export import write_csv, write_dump, write_jsonl
+from archive.record import FIELDS, Record
+from archive.store import import_records
+from tests.archive.making import NOW, record
+
+TRICKY = [
+    record(1, text='a,"b"\r\rc\r\n', title="=1+1"),
+    record(2, text=" \r", title=""),
+    record(3, text="&nbsp;\u2028\u3000😀"),
+]
+
+
+def test_the_real_dump_comes_out_as_it_went_in(db_session: Session, shared: Path) -> None:
+    (path,) = (shared / "dump").glob("*.json")
+    records = [Record.from_mapping(raw) for raw in json.loads(path.read_bytes())]
+    import_records(db_session, None, records, "dump", NOW)
+    out = io.BytesIO()
+    assert write_dump(queries.records(db_session), out) == len(records)
+    assert out.getvalue() == path.read_bytes()
+
+
+def test_a_dump_is_what_json_dumps_writes() -> None:
+    for records in ([], TRICKY[:1], TRICKY):
+        out = io.BytesIO()
+        write_dump(iter(records), out)
+        assert out.getvalue() == json.dumps([r.as_dict() for r in records], ensure_ascii=False).encode()
+
+
+def test_jsonl_has_one_record_a_line() -> None:
+    out = io.BytesIO()
+    write_jsonl(iter(TRICKY), out)
+    assert [json.loads(line) for line in out.getvalue().split(b"\n")[:-1]] == [r.as_dict() for r in TRICKY]
+
+
+def test_csv_comes_back_through_pythons_own_reader() -> None:
+    out = io.BytesIO()
+    write_csv(iter(TRICKY), out)
+    assert out.getvalue().startswith(b"\xef\xbb\xbf")
+    rows = csv.DictReader(io.StringIO(out.getvalue().decode("utf-8-sig"), newline=""))
+    assert rows.fieldnames == list(FIELDS)
+    assert list(rows) == [r.as_dict() for r in TRICKY]
+
+
+def test_records_come_newest_day_first_then_newest_push_then_by_place(db_session: Session) -> None:
+    days = ["2026-03-02", "2026-03-01"]
+    aids = ["1000_1", "999_1", "999_2", "999_10"]
+    made = [
+        Record(aid, "题", _url(day, aid), day, "示例账号", "文") for day in days for aid in _of(day, aids)
+    ]
+    import_records(db_session, None, made[::-1], "dump", NOW)
+    assert list(queries.records(db_session)) == made
+
+
+def _of(day: str, aids: list[str]) -> list[str]:
+    return [aid if day.endswith("02") else f"5{aid}" for aid in aids]
+
+
+def _url(day: str, aid: str) -> str:
+    mid, _, idx = aid.partition("_")
+    return record().url.replace("mid=1001&idx=1", f"mid={mid}&idx={idx}")

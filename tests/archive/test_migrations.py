@@ -1,0 +1,50 @@
+"""The schema, as the migrations make it."""
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
+
+from archive.database import alembic_config, transaction
+from archive.models import Base
+from archive.store import import_records, keep_captures, store_readings
+from tests.archive.making import NOW, article, capture, record
+
+
+def test_the_migrated_schema_is_that_of_the_models(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_database_with_data_goes_down_to_nothing_and_up_again(engine: Engine) -> None:
+    with transaction(engine) as session:
+        import_records(session, None, [record()], "dump", NOW)
+        kept = keep_captures(session, None, [(None, capture())])
+        store_readings(session, None, [(kept[0], article(record(text="改\r")))], NOW, 1)
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "head")
+    assert set(Base.metadata.tables) < set(inspect(engine).get_table_names())
+
+
+def test_every_migration_opens_with_a_sentence(engine: Engine) -> None:
+    with engine.connect() as connection:
+        scripts = ScriptDirectory.from_config(alembic_config(connection))
+        for revision in scripts.walk_revisions():
+            assert revision.doc.endswith("."), revision.path
+
+
+def test_every_table_says_what_it_holds_and_bodies_are_not_compressed_twice(engine: Engine) -> None:
+    for table in Base.metadata.tables:
+        assert inspect(engine).get_table_comment(table)["text"], table
+    storage = text(
+        "SELECT attstorage FROM pg_attribute WHERE attrelid = 'captures'::regclass AND attname = 'body'"
+    )
+    with engine.connect() as connection:
+        assert connection.execute(storage).scalar_one() in ("e", b"e")
