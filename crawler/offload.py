@@ -9,7 +9,6 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Generic, TypeVar
 
 from archive.config import ArchiveSettings
-
 from crawler import worker
 
 CALL_TIMEOUT = 300.0  # seconds; a batch takes well under 5, a database that restarts a few more

@@ -2,11 +2,11 @@
 
 import hashlib
 
-from archive.queries import DueAddress
 from scrapy import Request
 from scrapy.http import Response
 from scrapy.utils.request import RequestFingerprinter
 
+from archive.queries import DueAddress
 from crawler.scrub import without_session
 
 # Keys of Request.meta; redirects and retries carry them along.

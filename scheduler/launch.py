@@ -21,7 +21,7 @@ from typing import Any
 from crawler.lifeline import LIFELINE_VARIABLE
 from crawler.report import PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED
 
-GRACE = 30.0  # seconds after SIGTERM: one pause between requests, and the pages already received
+GRACE = 75.0  # seconds after SIGTERM: the longest pause AutoThrottle makes, and the pages already received
 LAST_LINES = 50  # kept for the case that the crawl fails
 MAX_LINE = 4000  # characters
 EOF_WAIT = 5.0  # seconds for the last lines once the process is gone

@@ -1,11 +1,14 @@
 """Posts that only a script draws, through real Chromium."""
 
+from contextlib import suppress
+
 import psutil
 import pytest
 
 from crawler.chromium import find_chromium, launch_options
 from tests.crawler import pages
-from tests.crawler.loopback import Reply
+from tests.crawler.crawling import Crawler
+from tests.crawler.loopback import Loopback, Reply
 
 browser = pytest.mark.browser
 ENDING = 30  # seconds within which the processes of a closed browser are gone
@@ -24,19 +27,33 @@ def serve_drawn(server, *mids: int) -> list[str]:
     return [pages.url(mid) for mid in mids]
 
 
-def chromiums() -> set[psutil.Process]:
-    return {p for p in psutil.process_iter(["name"]) if "chrom" in (p.info["name"] or "").lower()}
+def chromiums(crawler: Crawler) -> set[psutil.Process]:
+    """Chromium processes of this test's crawls only: they inherit the address of its database."""
+    found = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            ours = process.environ().get("MPARCHIVE_DATABASE_URL") == crawler.database_url
+            if ours and "chrom" in process.name().lower():
+                found.add(process)
+    return found
 
 
-def left_over(before: set[psutil.Process]) -> list[psutil.Process]:
+def left_over(crawler: Crawler) -> list[psutil.Process]:
     """Browser processes that do not end; the last of a browser outlive its main one a moment."""
-    _, alive = psutil.wait_procs(chromiums() - before, timeout=ENDING)
+    _, alive = psutil.wait_procs(chromiums(crawler), timeout=ENDING)
     return alive
+
+
+def watched(crawler: Crawler, server: Loopback) -> set[psutil.Process]:
+    """Fills with the Chromium processes that run while a page asks for its data."""
+    seen: set[psutil.Process] = set()
+    server.on_request = lambda path: seen.update(chromiums(crawler) if path == "/mp/more" else ())
+    return seen
 
 
 @browser
 def test_a_drawn_post_is_stored_with_what_the_script_drew(needs_chromium, crawler, server):
-    before = chromiums()
+    seen = watched(crawler, server)
     crawl = crawler.crawl(serve_drawn(server, 1, 2))
     assert (crawl.exit_code, crawl.verdict) == (0, "done"), crawl.output
     assert crawl.counts["outcomes"] == {"article": 2}
@@ -47,7 +64,8 @@ def test_a_drawn_post_is_stored_with_what_the_script_drew(needs_chromium, crawle
         (True, "article"),
         (True, "article"),
     ]
-    assert not left_over(before)
+    assert seen, "Chromium was running while it drew"
+    assert left_over(crawler) == []
 
 
 @browser
@@ -58,11 +76,12 @@ def test_a_page_in_the_browser_reaches_no_picture_and_no_other_host(needs_chromi
 
 @browser
 def test_a_fresh_browser_is_started_after_some_pages(needs_chromium, crawler, server):
-    before = chromiums()
+    seen = watched(crawler, server)
     crawl = crawler.crawl(serve_drawn(server, 1, 2, 3), PAGES_PER_BROWSER=1, STATS_DUMP=True)
     assert crawl.verdict == "done", crawl.output
     assert "'playwright/browser_count': 3" in crawl.output
-    assert not left_over(before)
+    assert seen, "Chromium was running while it drew"
+    assert left_over(crawler) == []
 
 
 @browser

