@@ -17,7 +17,7 @@ from tests.archive.making import capture
 def test_a_body_comes_back_as_it_went_in(body: bytes, as_gzip: bool) -> None:
     kept = capture(body, gzipped=gzip.compress(body) if as_gzip else None)
     packed = blobs.packed(kept)
-    assert blobs.unpack(packed["body"], packed["body_encoding"], kept.sha256) == body  # type: ignore[arg-type] - two columns of two types
+    assert blobs.unpack(packed["body"], packed["body_encoding"], kept.sha256) == body  # type: ignore[arg-type]  # two columns of two types
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "gzip", "br"])

@@ -20,8 +20,8 @@ def test_eight_processes_that_store_the_same_hundred_posts_leave_a_hundred(
     for child in children:
         assert child.stdout and child.stdout.readline() == "open\n"
     for child in children:
-        child.stdin.write("go\n")  # type: ignore[union-attr] - a pipe
-        child.stdin.flush()  # type: ignore[union-attr] - a pipe
+        child.stdin.write("go\n")  # type: ignore[union-attr]  # a pipe
+        child.stdin.flush()  # type: ignore[union-attr]  # a pipe
     assert [child.wait(60) for child in children] == [0] * WRITERS
     with engine.connect() as connection:
         assert connection.execute(COUNTS).one() == (POSTS, POSTS, POSTS, 1)
