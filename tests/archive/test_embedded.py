@@ -46,7 +46,7 @@ def opened(child: Child) -> Child:
 def works(home: Path) -> bool:
     """Whether the archive of this folder opens and answers."""
     with open_archive(ArchiveSettings(home=home)) as engine, engine.connect() as connection:
-        return connection.execute(text("SELECT count(*) FROM posts")).scalar_one() == 0
+        return bool(connection.execute(text("SELECT count(*) FROM posts")).scalar_one() == 0)
 
 
 def test_the_last_of_two_users_stops_the_server_and_the_first_does_not(
