@@ -47,12 +47,15 @@ class Status:
 
 
 def due_addresses(session: Session, now: datetime, limit: int, run_id: int | None = None) -> list[DueAddress]:
-    """Addresses whose time has come, longest waiting first; `run_id`: only those seen in that run."""
+    """Addresses whose time has come; `run_id`: only those seen in that run.
+
+    Those that failed before come last: one that is answered with a challenge each time blocks no other.
+    """
     rows = select(AddressRow.id, AddressRow.key, AddressRow.url).where(AddressRow.next_fetch_at <= now)
     if run_id is not None:
         seen = select(SightingRow.address_id).where(SightingRow.run_id == run_id)
         rows = rows.where(AddressRow.id.in_(seen))
-    rows = rows.order_by(AddressRow.next_fetch_at, AddressRow.id).limit(limit)
+    rows = rows.order_by(AddressRow.attempts, AddressRow.next_fetch_at, AddressRow.id).limit(limit)
     return [
         DueAddress(number, key, parse_address(url).fetch_url) for number, key, url in session.execute(rows)
     ]
