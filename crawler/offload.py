@@ -8,6 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Generic, TypeVar
 
+from scrapy.settings import BaseSettings
+
 from archive.config import ArchiveSettings
 from crawler import worker
 
@@ -18,6 +20,11 @@ BATCH_BYTES = 16 * 1024 * 1024  # as received; bounds what one call copies into 
 T = TypeVar("T")
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+
+
+def workers_of(settings: BaseSettings) -> int:
+    """How many workers a crawl can use: with one request at a time never more than one."""
+    return min(settings.getint("WORKERS"), settings.getint("CONCURRENT_REQUESTS"))
 
 
 class WorkerDied(Exception):
@@ -48,6 +55,10 @@ class Worker:
         except (BrokenProcessPool, TimeoutError) as error:
             self._drop(pool)
             raise WorkerDied(f"the worker process died in {function.__name__}") from error
+
+    async def warm_up(self) -> None:
+        """Start every worker now rather than under the first pages."""
+        await asyncio.gather(*(self.call(worker.ready) for _ in range(self._processes)))
 
     def _drop(self, pool: ProcessPoolExecutor) -> None:
         if self._pool is pool:

@@ -18,7 +18,7 @@ from crawler.answer import Answer
 from crawler.browser import BrowserMissing
 from crawler.cassettes import CassetteMiss
 from crawler.monitors import Tally
-from crawler.offload import Batches, WorkerDied
+from crawler.offload import Batches, WorkerDied, workers_of
 from crawler.recovery import read_what_was_kept
 from crawler.requests import ADDRESS_ID, ASKED, rendered_request
 from crawler.scrub import scrub_log
@@ -51,7 +51,7 @@ class ArchivePipeline:
         self._in_a_row = 0
         self._recovering = asyncio.Lock()
         self._browser_missing = False
-        workers = crawler.settings.getint("WORKERS")
+        workers = workers_of(crawler.settings)
         self._answers: Batches[Answer, worker.Result] = Batches(
             self._work, lambda answer: len(answer.body), at_once=workers
         )

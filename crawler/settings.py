@@ -21,7 +21,7 @@ class _Environment(BaseSettings):
     concurrency: int = Field(default=1, ge=1, le=32)
     download_timeout: float = Field(default=90.0, gt=0)  # a 4 MB page over a bad line, with room
     retry_times: int = Field(default=3, ge=0, le=10)
-    workers: int = Field(default=2, ge=1, le=8)  # the second starts only while the first is busy
+    workers: int = Field(default=2, ge=1, le=8)  # at one request at a time only one is started
     loopback: str = ""
     cassette: str = ""
     cassette_mode: str = ""

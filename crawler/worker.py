@@ -88,6 +88,10 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
+def ready() -> None:
+    """Nothing: whoever gets an answer knows that a worker has started."""
+
+
 def in_transaction(work: Callable[[Session], T]) -> T:
     """Run `work` in one transaction, again while the database is away; the last error is raised."""
     if _Archive.failure is not None:

@@ -22,7 +22,7 @@ from archive.queries import DueAddress
 from crawler import worker
 from crawler.answer import Answer, header
 from crawler.monitors import Tally
-from crawler.offload import Worker, WorkerDied
+from crawler.offload import Worker, WorkerDied, workers_of
 from crawler.pipelines import Refusal
 from crawler.recovery import read_what_was_kept
 from crawler.report import quiet_setup
@@ -55,7 +55,7 @@ class PostsSpider(Spider):
         """Scrapy's way in; the worker process starts with the first call."""
         quiet_setup()
         spider = super().from_crawler(crawler, *args, **kwargs)
-        spider.archive = Worker(ArchiveSettings(), crawler.settings.getint("WORKERS"))
+        spider.archive = Worker(ArchiveSettings(), workers_of(crawler.settings))
         return spider
 
     @classmethod
@@ -85,6 +85,7 @@ class PostsSpider(Spider):
             yield request.replace(callback=self.parse, errback=self.failed)
 
     async def _addresses(self) -> list[DueAddress]:
+        await self.archive.warm_up()
         now = datetime.now(UTC)
         only_this_run = self.run_id or None
         if not self.run_id:

@@ -1,8 +1,9 @@
 import asyncio
 
 import pytest
+from scrapy.settings import Settings
 
-from crawler.offload import BATCH_BYTES, BATCH_PAGES, Batches
+from crawler.offload import BATCH_BYTES, BATCH_PAGES, Batches, workers_of
 
 
 class Slow:
@@ -88,3 +89,9 @@ def test_the_error_of_a_batch_reaches_everybody_who_waits_and_the_next_batch_sti
         assert await batches.put(2) == 2
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("concurrency", "workers"), [(1, 1), (2, 2), (16, 2)])
+def test_there_are_no_more_workers_than_requests_at_a_time(concurrency, workers):
+    settings = Settings({"WORKERS": 2, "CONCURRENT_REQUESTS": concurrency})
+    assert workers_of(settings) == workers
