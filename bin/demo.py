@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -48,8 +49,8 @@ def main() -> None:
         run("export", "--output", str(OUTPUT.relative_to(ROOT)), expected=0)
         with transaction(engine) as session:
             console.print(what_happened(session))
-            runs = queries.archive_status(session, datetime.now(UTC)).last_runs
-    farewell(without_browser=any("browser_missing" in one["counts"] for one in runs))
+            drawn = any(capture["rendered"] for capture in all_captures(session))
+    farewell(without_browser=not drawn)
 
 
 def run(*arguments: str, expected: int) -> None:
@@ -78,6 +79,13 @@ def what_happened(session: Session) -> Table:
     return table
 
 
+def all_captures(session: Session) -> Iterator[dict[str, Any]]:
+    """What is known of each answer that was kept for a post."""
+    for record in queries.records(session):
+        for post in queries.find_posts(session, record.aid):
+            yield from queries.captures_of(session, post)
+
+
 def _fate(session: Session, post: Post) -> str:
     captures = queries.captures_of(session, post)
     if captures[0]["outcome"] != "article":
@@ -94,7 +102,7 @@ def _fate(session: Session, post: Post) -> str:
 def farewell(*, without_browser: bool) -> None:
     """What was left where, and what to try next."""
     if without_browser:
-        console.print(f"There was no Chromium, so the audio post lacks its text: {REMEDY}.")
+        console.print(f"No browser works here, so the audio post lacks its text: {REMEDY}.")
     (dump,) = OUTPUT.glob("*.json")
     console.print(f"\nThe dump: {dump.relative_to(ROOT)}. The archive: {HOME.relative_to(ROOT)}. Try next:")
     here = f"MPARCHIVE_HOME={HOME.relative_to(ROOT)} .venv/bin/mparchive"
