@@ -90,12 +90,12 @@ def _fate(session: Session, post: Post) -> str:
     captures = queries.captures_of(session, post)
     if captures[0]["outcome"] != "article":
         return f"{captures[0]['outcome']} later; its text is kept"
+    if any(capture["rendered"] for capture in captures):
+        return "archived; a browser drew its text"
     if len(queries.versions_of(session, post)) > 1:
         return "edited later; both texts are kept"
     if any(capture["outcome"] == "verification" for capture in captures):
         return "archived at the second visit"
-    if any(capture["rendered"] for capture in captures):
-        return "archived; a browser drew its text"
     return "archived"
 
 
