@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from crawler.chromium import REMEDY
 from mparchive.console import Steps
 from mparchive.exits import CommandError, Exit
 from mparchive.tally import Tally
@@ -10,6 +11,7 @@ from scheduler.launch import CrawlResult, crawl, page_of
 
 BASE_TIME = 600  # seconds: starting, retries of one address, a slow end
 TIME_PER_ADDRESS = 60  # seconds; 6 s of pause, a slow page, a browser
+_WITHOUT_BROWSER = {"browser_missing": REMEDY, "browser_failed": "the log of the crawl says why"}
 _EXITS = {
     "done": Exit.DONE,
     "nothing_due": Exit.DONE,
@@ -52,6 +54,9 @@ def fetch(run_id: int, wanted: int, settings: Mapping[str, str], tally: Tally, s
         _count(tally, what, number, result, before)
     for stored in ("new", "changed", "unchanged"):
         tally.add(stored, result.counts.get("stored", {}).get(stored, 0))
+    for what, remedy in _WITHOUT_BROWSER.items():
+        if number := result.counts.get(what, 0):
+            tally.add(what, number, remedy)
     tally.add("not_asked", max(0, wanted - sum(result.counts.get("outcomes", {}).values())))
     return _exit(result)
 

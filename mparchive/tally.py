@@ -23,6 +23,8 @@ WORDS = {
     "rate_limited": "the server asked for a pause; asked again later",
     "failed": "no answer; asked again later",
     "not_asked": "not asked yet; the same command goes on",
+    "browser_missing": "kept without the text that only a browser shows",
+    "browser_failed": "kept without the text that only a browser shows, which failed",
     "bad_input": "bad input, see above",
 }
 _FAILURES = ("unknown", "verification", "rate_limited", "failed", "not_asked", "bad_input")
@@ -60,5 +62,5 @@ class Tally:
         table = Table(box=None, pad_edge=False, show_header=False)
         for what, words in WORDS.items():
             if self.counts[what]:
-                table.add_row(str(self.counts[what]), words, self.reasons.get(what, "")[:100])
+                table.add_row(str(self.counts[what]), words, self.reasons.get(what, "")[:200])
         return table

@@ -37,6 +37,7 @@ class Command:
     database_url: str
     home: Path
     loopback: str = NOWHERE
+    chromium: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -46,6 +47,7 @@ class Command:
             "MPARCHIVE_HOME": str(self.home),
             "MPARCHIVE_LOOPBACK": self.loopback,
             "MPARCHIVE_DOWNLOAD_DELAY": "0",
+            "MPARCHIVE_CHROMIUM": self.chromium,
             "COLUMNS": "200",
         }
 

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,15 @@ def test_a_list_is_fetched_with_the_checksums_it_gives(mparchive_at: CommandAt, 
     assert (done.code, done.json["counts"]["new"]) == (0, 13)
     exported = {row["文章标识符aid"]: row["标题title"] for row in json.loads(command("export").out)}
     assert exported == {post["aid"]: post["fields"]["标题title"] for post in described}
+
+
+def test_a_browser_that_does_not_start_is_said(mparchive_at: CommandAt, tmp_path: Path) -> None:
+    (tmp_path / "week.txt").write_text(address_list(), encoding="utf-8")
+    with Standin(week=True) as standin:
+        command = replace(mparchive_at(standin.origin), chromium="/bin/false")
+        done = command("backfill", "week.txt")
+    assert done.code == 0
+    assert "only a browser shows" in done.out.decode()
 
 
 def test_verification_stops_the_run_and_the_same_command_goes_on(
