@@ -45,13 +45,15 @@ def decide(known: Known | None, content_hash: str, source: str, *, whole: bool =
     """Compare what a source says with what is stored.
 
     The page itself is believed over a dump: a dump that says something else only adds to the history,
-    and what it said before is not news. What is not `whole` (a page whose text only a browser draws) never
-    replaces anything.
+    and what it said before is not news. What is not `whole` (a page whose text only a browser draws) is no
+    version and never replaces anything; the first whole text is the first version.
     """
     if known is None:
-        return Intent(Stored.NEW, add_version=True, make_current=True)
+        return Intent(Stored.NEW, add_version=whole, make_current=True)
     if not whole:
         return Intent(Stored.UNCHANGED, add_version=False, make_current=False)
+    if not known.history:
+        return Intent(Stored.NEW, add_version=True, make_current=True)
     if known.content_hash == content_hash:
         return Intent(Stored.UNCHANGED, add_version=False, make_current=source == PAGE)
     if source != PAGE and (content_hash in known.history or known.source == PAGE):

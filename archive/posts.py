@@ -144,14 +144,11 @@ def _lock_known(session: Session, identities: Sequence[Identity]) -> dict[Identi
             hashes.where(Version.post_id.in_([row.id for row in locked])).group_by(Version.post_id)
         )
     }
-    return {
-        (row.account_id, row.aid): (
-            row.id,
-            history[row.id][1],
-            Known(row.content_hash, row.source, history[row.id][0]),
-        )
-        for row in locked
-    }
+    known: dict[Identity, tuple[int, int, Known]] = {}
+    for row in locked:
+        hashes_before, number = history.get(row.id, (frozenset(), 0))  # none: only half a page was ever read
+        known[row.account_id, row.aid] = row.id, number, Known(row.content_hash, row.source, hashes_before)
+    return known
 
 
 def _version(

@@ -150,6 +150,12 @@ def capture(session: Session, capture_id: int) -> Capture:
     )
 
 
+def find_capture(session: Session, requested_url: str, sha256: bytes) -> int | None:
+    """The first capture of these very bytes from this address."""
+    rows = select(CaptureRow.id).where(CaptureRow.requested_url == requested_url, CaptureRow.sha256 == sha256)
+    return session.scalar(rows.order_by(CaptureRow.id).limit(1))
+
+
 def capture_body(session: Session, capture_id: int) -> bytes:
     """The exact bytes of a capture; raises ArchiveError when there is none, IntegrityError when damaged."""
     row = session.get(CaptureRow, capture_id)

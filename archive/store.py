@@ -33,6 +33,7 @@ __all__ = [
     "Sighting",
     "Stored",
     "assign",
+    "close_run",
     "finish_run",
     "import_records",
     "keep_captures",
@@ -54,6 +55,12 @@ def finish_run(session: Session, run_id: int, verdict: str, counts: Mapping[str,
     """Note how it ended."""
     values = {"verdict": verdict, "counts": dict(counts), "finished_at": now}
     session.execute(update(Run).where(Run.id == run_id).values(values))
+
+
+def close_run(session: Session, run_id: int, verdict: str, now: datetime) -> None:
+    """Note the end of a run whose own process could not: killed, refused, out of time."""
+    left_open = update(Run).where(Run.id == run_id, Run.finished_at.is_(None))
+    session.execute(left_open.values(verdict=verdict, finished_at=now))
 
 
 def record_sightings(

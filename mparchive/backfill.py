@@ -164,14 +164,16 @@ def _take_addresses(engine: Engine, run_id: int, items: list[Listed], taken: _Ta
 
 
 def _take_page(engine: Engine, run_id: int, page: SavedPage, taken: _Taken) -> None:
-    """Keep a saved page as a capture, then read it, as if it had just been fetched."""
+    """Keep a saved page as a capture, once, then read it, as if it had just been fetched."""
     reading = read_page(page.body, page.url)
     named = page.url or (reading.record.url if reading.record else page.name)
     capture = Capture(named, named, 200, (), page.body, page.saved_at)
     now = datetime.now(UTC)
     with transaction(engine) as session:
         address_id = _page_address(session, run_id, named, page.saved_at, now)
-        (capture_id,) = store.keep_captures(session, run_id, [(address_id, capture)])
+        capture_id = queries.find_capture(session, named, capture.sha256)
+        if capture_id is None:
+            (capture_id,) = store.keep_captures(session, run_id, [(address_id, capture)])
     with transaction(engine) as session:
         (result,) = store.store_readings(session, run_id, [(capture_id, reading)], now, PARSER_VERSION)
     stored = reading.outcome is Outcome.ARTICLE and reading.record
@@ -196,8 +198,12 @@ def _fetch(engine: Engine, run_id: int, taken: _Taken, wanted: Wanted, settings:
             store.finish_run(session, run_id, "done", taken.tally.as_dict(), now)
     if not due:
         return Exit.DONE
-    with steps(len(due)) as shown:
-        return fetch(run_id, len(due), settings, taken.tally, shown)
+    try:
+        with steps(len(due)) as shown:
+            return fetch(run_id, len(due), settings, taken.tally, shown)
+    finally:
+        with transaction(engine) as session:
+            store.close_run(session, run_id, "failed", datetime.now(UTC))
 
 
 def _report(tally: Tally, wanted: Wanted) -> None:

@@ -27,7 +27,6 @@ WORDS = {
     "browser_failed": "kept without the text that only a browser shows, which failed",
     "bad_input": "bad input, see above",
 }
-_FAILURES = ("unknown", "verification", "rate_limited", "failed", "not_asked", "bad_input")
 
 
 @dataclass
@@ -42,16 +41,6 @@ class Tally:
         self.counts[what] += number
         if reason:
             self.reasons.setdefault(what, reason)
-
-    @property
-    def failed(self) -> int:
-        """How many came to nothing this time."""
-        return sum(self.counts[what] for what in _FAILURES)
-
-    @property
-    def succeeded(self) -> int:
-        """How many came to an end, a post or a final answer."""
-        return self.counts.total() - self.failed
 
     def as_dict(self) -> dict[str, Any]:
         """For --json."""

@@ -75,4 +75,6 @@ def crawl_due(engine: Engine, settings: Mapping[str, str] | None = None) -> None
         run_id = store.start_run(session, "run", {"due": len(due)}, now)
         store.assign(session, run_id, [address.id for address in due])
     result = crawl(run_id, settings=settings, timeout=CRAWL_TIME)
+    with transaction(engine) as session:
+        store.close_run(session, run_id, "failed", datetime.now(UTC))
     log.info("crawl ended", action="crawl_ended", verdict=result.verdict, counts=result.counts)

@@ -44,6 +44,13 @@ def test_half_a_page_replaces_nothing() -> None:
     assert decide(known(), "c", PAGE, whole=False) == NOTHING
 
 
+def test_half_a_page_is_no_version_and_the_first_whole_text_is_the_first() -> None:
+    assert decide(None, "c", PAGE, whole=False) == Intent(Stored.NEW, add_version=False, make_current=True)
+    half = Known("c", PAGE, frozenset())
+    assert decide(half, "c", PAGE, whole=False) == NOTHING
+    assert decide(half, "b", PAGE) == Intent(Stored.NEW, add_version=True, make_current=True)
+
+
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome.is_final])
 def test_a_final_answer_is_not_asked_for_again(outcome: Outcome) -> None:
     assert next_fetch(outcome, 0, NOW) is None
