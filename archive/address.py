@@ -12,8 +12,9 @@ from archive.errors import AddressError
 
 HOST = "mp.weixin.qq.com"
 _SHORT = re.compile(r"/s/([A-Za-z0-9_-]{10,64})/?")
+_BIZ = re.compile(r"[A-Za-z0-9+/=_-]{1,64}")  # base64 of a number; real ones have 16 characters
 _MID, _IDX = re.compile(r"[0-9]{1,18}"), re.compile(r"[0-9]{1,3}")  # they fit a 64-bit column
-MAX_LENGTH = 2048  # characters; real ones stay under 400
+MAX_LENGTH = 2048  # bytes, for an entry of a Postgres index holds 2700; real ones stay under 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,9 @@ def canonical_url(biz: str, mid: str, idx: str, sn: str, chksm: str = "") -> str
 def parse_address(text: str) -> Address:
     """Read one address; raises AddressError saying in a sentence what is wrong with it."""
     url = text.strip().replace("&amp;", "&")
-    if len(url) > MAX_LENGTH:
-        raise AddressError(f"address of {len(url)} characters, at most {MAX_LENGTH} are taken")
+    length = len(url.encode("utf-8", "surrogatepass"))
+    if length > MAX_LENGTH:
+        raise AddressError(f"address of {length} bytes, at most {MAX_LENGTH} are taken")
     parts = _split(url)
     short = _SHORT.fullmatch(parts.path)
     if short:
@@ -85,6 +87,6 @@ def _long(url: str, query: dict[str, str]) -> Address:
     biz = query.get("__biz", "")
     mid = query.get("mid") or query.get("appmsgid", "")
     idx = query.get("idx") or query.get("itemidx", "")
-    if not (biz and _MID.fullmatch(mid) and _IDX.fullmatch(idx)):
+    if not (_BIZ.fullmatch(biz) and _MID.fullmatch(mid) and _IDX.fullmatch(idx)):
         raise AddressError(f"{url[:120]} lacks __biz, mid or idx; copy the whole address of the post")
     return Address(url, biz, mid, idx, query.get("sn", ""), query.get("chksm", ""))

@@ -53,10 +53,14 @@ def _string(raw: Mapping[str, Any], name: str) -> str:
 def _checked(record: Record) -> Record:
     if not _AID.fullmatch(record.aid):
         raise RecordError(f"文章标识符aid is {record.aid[:40]!r}, <mid>_<idx> was expected")
-    try:
-        date.fromisoformat(record.date)
-    except ValueError:
-        raise RecordError(f"时间time is {record.date[:40]!r}, YYYY-MM-DD was expected") from None
-    if len(record.date) != len("YYYY-MM-DD"):
+    if not _is_day(record.date):
         raise RecordError(f"时间time is {record.date[:40]!r}, YYYY-MM-DD was expected")
     return record
+
+
+def _is_day(text: str) -> bool:
+    """Whether it is a date in the one form that comes out again as it went in (2025-W01-1 does not)."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
