@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from archive.config import ArchiveSettings
@@ -38,11 +38,11 @@ def open_archive(settings: ArchiveSettings | None = None) -> Iterator[Engine]:
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the second for a port that is no number
         raise DatabaseUnavailable(
             "MPARCHIVE_DATABASE_URL is not a database address: postgresql://…"
         ) from None
-    if parsed.get_backend_name() != "postgresql":
+    if parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise DatabaseUnavailable(
             f"MPARCHIVE_DATABASE_URL names {parsed.get_backend_name()}; only Postgres works"
         )
@@ -64,7 +64,7 @@ def _upgrade(engine: Engine) -> None:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             command.upgrade(alembic_config(connection), "head")
-    except OperationalError as error:
+    except DBAPIError as error:
         raise DatabaseUnavailable(_reason(engine, error)) from None
     except CommandError as error:
         raise DatabaseUnavailable(
@@ -73,11 +73,9 @@ def _upgrade(engine: Engine) -> None:
 
 
 def _reason(engine: Engine, error: DBAPIError) -> str:
-    where = engine.url.render_as_string(hide_password=True)
+    where = engine.url.set(query={}).render_as_string(hide_password=True)  # a query may hold one as well
     first = str(error.orig).strip().partition("\n")[0]
-    return (
-        f"cannot reach the database {where} ({first}); check MPARCHIVE_DATABASE_URL and that the server runs"
-    )
+    return f"cannot use the database {where} ({first}); check MPARCHIVE_DATABASE_URL and that the server runs"
 
 
 def alembic_config(connection: Connection) -> Config:

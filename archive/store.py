@@ -1,7 +1,8 @@
 """Every write to the archive. Each function takes a session and leaves the commit to its caller.
 
 Rows are locked in one order everywhere, so that processes cannot wait for each other in a ring: accounts by
-biz, addresses by key, then sightings, captures, posts by account and aid, versions.
+biz, addresses by key, then sightings, captures, posts by account and aid, versions. Text is compared as
+Python compares it (COLLATE "C"), not as the database's language would.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from archive.vocabulary import Outcome
 NO_ANSWER = "no_answer"
 _PENDING = [*(outcome for outcome in Outcome if not outcome.is_final), NO_ANSWER]
 BATCH = 500  # rows a statement; a dump's record has 5 kB
+_BY_KEY = AddressRow.key.collate("C")
 
 __all__ = [
     "Sighted",
@@ -162,8 +164,11 @@ def make_due(session: Session, address_ids: Sequence[int], now: datetime, again:
     for start in range(0, len(address_ids), BATCH):
         rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + BATCH]))
         if not again:
-            rows = rows.where(AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_PENDING))
-        locked = session.scalars(rows.order_by(AddressRow.key).with_for_update()).all()
+            unanswered = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_PENDING)
+            rows = rows.where(
+                unanswered | (AddressRow.next_fetch_at <= now)
+            )  # the rest of an interrupted run
+        locked = session.scalars(rows.order_by(_BY_KEY).with_for_update()).all()
         session.execute(
             update(AddressRow).where(AddressRow.id.in_(locked)).values(next_fetch_at=now, attempts=0)
         )
@@ -173,8 +178,10 @@ def make_due(session: Session, address_ids: Sequence[int], now: datetime, again:
 
 def assign(session: Session, run_id: int, address_ids: Sequence[int]) -> None:
     """Give addresses to a run: it is now the last one that sees them."""
-    rows = update(SightingRow).where(SightingRow.address_id.in_(address_ids))
-    session.execute(rows.values(run_id=run_id))
+    rows = select(SightingRow.id).where(SightingRow.address_id.in_(address_ids))
+    in_order = SightingRow.address_id, SightingRow.source.collate("C"), SightingRow.url.collate("C")
+    locked = session.scalars(rows.order_by(*in_order).with_for_update()).all()
+    session.execute(update(SightingRow).where(SightingRow.id.in_(locked)).values(run_id=run_id))
 
 
 def import_records(
@@ -185,9 +192,9 @@ def import_records(
     Raises AddressError when a record's address is not one of a post.
     """
     addresses = [parse_address(record.url) for record in records]
+    accounts = _put_accounts(session, {a.biz: r.account for a, r in zip(addresses, records, strict=True)})
     sightings = [Sighting(a, source, now, title=r.title) for a, r in zip(addresses, records, strict=True)]
     record_sightings(session, run_id, sightings, now)
-    accounts = _put_accounts(session, {a.biz: r.account for a, r in zip(addresses, records, strict=True)})
     states = [
         PostState(accounts[address.biz], record, source)
         for address, record in zip(addresses, records, strict=True)
@@ -282,5 +289,5 @@ def record_failures(
 
 
 def _locked_addresses(session: Session, ids: Mapping[int, Any]) -> Sequence[AddressRow]:
-    rows = select(AddressRow).where(AddressRow.id.in_(ids)).order_by(AddressRow.key)
+    rows = select(AddressRow).where(AddressRow.id.in_(ids)).order_by(_BY_KEY)
     return session.scalars(rows.with_for_update()).all()
