@@ -175,10 +175,15 @@ def _version(
 
 
 def _update(session: Session, post_id: int, state: PostState, intent: Intent) -> None:
-    """Bring a known post up to date. Its address changes only to gain a chksm, so that exports stay equal."""
+    """Bring a known post up to date.
+
+    Its address changes only to gain a chksm, so that exports stay equal; the account's name only where it is
+    not known, for a page names the account as it is called today.
+    """
     if not intent.make_current:
         return
     values = _content(state) | (_facts(state) if state.source == PAGE else {})
+    values["account_name"] = func.coalesce(func.nullif(Post.account_name, ""), values["account_name"])
     session.execute(update(Post).where(Post.id == post_id).values(values))
     if "chksm=" in state.record.url:
         bare = ~Post.url.contains("chksm=")
