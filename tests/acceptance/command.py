@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from tests.crawler.crawling import plain
 EXECUTABLE = Path(sys.executable).with_name("mparchive")
 TIMEOUT = 200  # seconds; the longest command of these tests takes half a minute
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there: a test that needs a server names one
+
+
+def _hear_ctrl_c() -> None:
+    """A shell that runs the tests in the background has children ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class Command:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE if listen else subprocess.DEVNULL,
+            preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - no threads here
         )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:

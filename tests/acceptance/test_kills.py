@@ -13,9 +13,9 @@ from tests.acceptance.command import Command
 from tests.acceptance.dumps import write_dump
 from tests.standin import Standin
 
-POSTS = 60
+POSTS = 40
 KILLS = 10  # in each of the archives below: fifty in all
-EARLIEST, LATEST = 1.0, 8.0  # seconds: the import is done after three, the last page fetched after ten
+EARLIEST, LATEST = 0.5, 6.0  # seconds: the import is done after two, the last page fetched after six
 PAUSE = 0.05  # seconds the server waits before each page, so that kills find work under way
 ONE_OF_EACH = [(POSTS, POSTS, POSTS, 0, POSTS)]
 STATE = """
