@@ -1,14 +1,20 @@
 """What tests run as processes of their own: `python -m tests.archive.children WHAT`."""
 
+import os
+import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
+from archive import queries
 from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
+from archive.export import write_csv, write_dump, write_jsonl
 from archive.store import import_records, keep_captures, store_readings
 from tests.archive.making import NOW, article, capture, record
 
 POSTS = 100
+BODIES = [bytes(range(256)) * number for number in range(1, 4)]
 
 
 def hold() -> None:
@@ -18,13 +24,22 @@ def hold() -> None:
         sys.stdin.read()
 
 
+def come_and_go() -> None:
+    """Use the archive of a folder, leave it, and remove the folder."""
+    settings = ArchiveSettings()
+    with open_archive(settings):
+        pass
+    shutil.rmtree(settings.home)
+
+
 def import_all() -> None:
-    """Import a hundred records in two transactions, when told to."""
+    """Import a hundred records in two transactions, in an order of this process' own, when told to."""
     with open_archive(ArchiveSettings()) as engine:
         _ready()
+        order = _order()
         for start in (0, POSTS // 2):
             with transaction(engine) as session:
-                chosen = [record(n) for n in range(start, start + POSTS // 2)]
+                chosen = [record(n) for n in order[start : start + POSTS // 2]]
                 import_records(session, None, chosen, "dump", NOW)
 
 
@@ -32,14 +47,43 @@ def store_all() -> None:
     """Keep and store the pages of a hundred posts, in an order of this process' own, when told to."""
     with open_archive(ArchiveSettings()) as engine:
         _ready()
-        order = list(range(POSTS))
-        if sys.argv[2:] == ["backwards"]:
-            order.reverse()
+        order = _order()
         with transaction(engine) as session:
             kept = keep_captures(session, None, [(None, capture(str(n).encode())) for n in order])
         with transaction(engine) as session:
             readings = [(id_, article(record(n))) for id_, n in zip(kept, order, strict=True)]
             store_readings(session, None, readings, NOW, 1)
+
+
+def keep() -> None:
+    """Keep three answers, then be in the middle of storing what they say."""
+    with open_archive(ArchiveSettings()) as engine:
+        with transaction(engine) as session:
+            kept = keep_captures(session, None, [(None, capture(body)) for body in BODIES])
+        with transaction(engine) as session:
+            readings = [(id_, article(record(n))) for n, id_ in enumerate(kept)]
+            store_readings(session, None, readings, NOW, 1)
+            _ready()
+
+
+def export() -> None:
+    """Write every post in every format; say how many and how much memory that took at most, in kB."""
+    counts: list[int] = []
+    with open_archive(ArchiveSettings()) as engine, Path(os.devnull).open("wb") as out:
+        for write in (write_dump, write_csv, write_jsonl):
+            with transaction(engine) as session:
+                counts.append(write(queries.records(session), out))
+    print(*counts, _peak())
+
+
+def _peak() -> int:
+    # Not ru_maxrss: that counts the process that started this one as well.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0])
+
+
+def _order() -> list[int]:
+    return list(range(POSTS))[:: -1 if sys.argv[2:] == ["backwards"] else 1]
 
 
 def _ready() -> None:
@@ -48,5 +92,12 @@ def _ready() -> None:
 
 
 if __name__ == "__main__":
-    whats: dict[str, Callable[[], None]] = {"hold": hold, "import": import_all, "store": store_all}
+    whats: dict[str, Callable[[], None]] = {
+        "hold": hold,
+        "come and go": come_and_go,
+        "import": import_all,
+        "store": store_all,
+        "keep": keep,
+        "export": export,
+    }
     whats[sys.argv[1]]()

@@ -11,12 +11,20 @@ COUNTS = text("SELECT (SELECT count(*) FROM posts), (SELECT count(*) FROM versio
               " (SELECT count(*) FROM versions), (SELECT count(*) FROM accounts)")  # fmt: skip
 
 
-@pytest.mark.parametrize("what", ["import", "store"])
+DOING = {
+    "importing a dump": ["import"],
+    "storing pages": ["store"],
+    "importing and storing": ["import", "store"],
+}
+
+
+@pytest.mark.parametrize("whats", DOING.values(), ids=DOING)
 def test_eight_processes_that_store_the_same_hundred_posts_leave_a_hundred(
-    what: str, engine: Engine, fresh_database_url: str, start_child: StartChild
+    whats: list[str], engine: Engine, fresh_database_url: str, start_child: StartChild
 ) -> None:
-    orders = [["backwards"] if number % 2 else [] for number in range(WRITERS)]
-    children = [start_child(what, *order, MPARCHIVE_DATABASE_URL=fresh_database_url) for order in orders]
+    # Each does the one or the other, half of them in the opposite order.
+    work = [(whats[n % len(whats)], *(["backwards"] if n // 2 % 2 else [])) for n in range(WRITERS)]
+    children = [start_child(*what, MPARCHIVE_DATABASE_URL=fresh_database_url) for what in work]
     for child in children:
         assert child.stdout and child.stdout.readline() == "open\n"
     for child in children:

@@ -1,0 +1,150 @@
+"""The order in which rows are locked, without which writers end in a deadlock.
+
+One session holds what a writer needs first; whatever the writer needs later must still be free then.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from archive import queries
+from archive.address import parse_address
+from archive.database import transaction
+from archive.sighting import Sighting
+from archive.store import (
+    assign,
+    import_records,
+    keep_captures,
+    make_due,
+    record_failures,
+    record_sightings,
+    store_readings,
+)
+from tests.archive.making import BIZ, NOW, article, capture, record
+
+RECORDS = [record(n) for n in (1, 2, 3)]
+WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+Work = Callable[[Session], object]
+
+
+def sight(session: Session) -> list[int]:
+    """Sight the three addresses, the last first; their ids."""
+    seen = [Sighting(parse_address(each.url), "list", NOW) for each in RECORDS[::-1]]
+    return [sighted.address_id for sighted in record_sightings(session, None, seen, NOW)]
+
+
+def sight_backwards(session: Session) -> list[int]:
+    """The same one at a time, so that their ids go against the order of their keys."""
+    for each in RECORDS[::-1]:
+        record_sightings(session, None, [Sighting(parse_address(each.url), "list", NOW)], NOW)
+    return sight(session)
+
+
+@contextmanager
+def stopped_at(engine: Engine, held: str, work: Work) -> Iterator[Session]:
+    """Run `work` in a thread until it waits for what `held` has locked; afterwards it must end well."""
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as holding:
+            holding.execute(text(held))
+            working = pool.submit(_in_transaction, engine, work)
+            _until_waiting(engine, working)
+            yield holding
+        working.result()
+
+
+def _in_transaction(engine: Engine, work: Work) -> None:
+    with transaction(engine) as session:
+        work(session)
+
+
+def _until_waiting(engine: Engine, working: Future[None]) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while not connection.execute(WAITING).scalar_one():
+            assert not working.done(), "it did not wait"
+
+
+def lock(session: Session, rows: str) -> None:
+    """Lock these rows; an error when somebody else has one."""
+    assert session.execute(text(f"SELECT id FROM {rows} FOR UPDATE NOWAIT")).all()
+
+
+def lock_addresses_from(session: Session, number: int) -> None:
+    """Lock the addresses from this one on."""
+    rows = [parse_address(each.url).key for each in RECORDS[number:]]
+    listed = ", ".join(f"'{key}'" for key in rows)
+    lock(session, f"addresses WHERE key IN ({listed})")
+
+
+FIRST_ADDRESS = f"SELECT id FROM addresses WHERE key = '{BIZ}:1001:1' FOR UPDATE"
+ACCOUNT = "SELECT id FROM accounts FOR UPDATE"
+
+
+def test_every_writer_takes_addresses_in_the_order_of_their_keys(engine: Engine) -> None:
+    with transaction(engine) as session:
+        ids = sight_backwards(session)
+    writers: list[Work] = [
+        sight,
+        lambda session: make_due(session, ids, NOW),
+        lambda session: record_failures(session, None, [(id_, "timeout") for id_ in ids], NOW),
+        lambda session: import_records(session, None, RECORDS[::-1], "dump", NOW),
+    ]
+    for writer in writers:
+        with stopped_at(engine, FIRST_ADDRESS, writer) as holding:
+            lock_addresses_from(holding, 1)
+
+
+def test_pages_are_stored_account_first_then_addresses_then_captures(engine: Engine) -> None:
+    with transaction(engine) as session:
+        ids = sight_backwards(session)
+        kept = keep_captures(session, None, [(id_, capture(str(id_).encode())) for id_ in ids])
+    readings = [(id_, article(each)) for id_, each in zip(kept, RECORDS[::-1], strict=True)]
+
+    def store(session: Session) -> None:
+        store_readings(session, None, readings, NOW, 1)
+
+    with stopped_at(engine, ACCOUNT, store) as holding:
+        lock_addresses_from(holding, 0)
+    with stopped_at(engine, FIRST_ADDRESS, store) as holding:
+        lock_addresses_from(holding, 1)
+        lock(holding, "captures")
+
+
+def test_a_dump_is_imported_account_first_then_addresses(engine: Engine) -> None:
+    with transaction(engine) as session:
+        sight(session)  # the account has no name yet, and two writers will name it
+    with stopped_at(
+        engine, ACCOUNT, lambda session: import_records(session, None, RECORDS, "dump", NOW)
+    ) as holding:
+        lock_addresses_from(holding, 0)
+
+
+def test_sightings_are_given_to_a_run_in_the_order_they_are_written_in(engine: Engine) -> None:
+    with transaction(engine) as session:
+        ids = sorted(sight(session))
+        session.execute(text("UPDATE sightings SET title = 'moved' WHERE address_id = :a"), {"a": ids[0]})
+        run = session.execute(
+            text("INSERT INTO runs (command, started_at) VALUES ('run', now()) RETURNING id")
+        ).scalar_one()
+    first = f"SELECT id FROM sightings WHERE address_id = {ids[0]} FOR UPDATE"
+    with stopped_at(engine, first, lambda session: assign(session, run, ids)) as holding:
+        lock(holding, f"sightings WHERE address_id > {ids[0]}")
+
+
+def test_known_posts_are_taken_in_the_order_of_their_aids(engine: Engine) -> None:
+    with transaction(engine) as session:
+        import_records(session, None, RECORDS[::-1], "dump", NOW)
+        kept = keep_captures(session, None, [(None, capture(b"1")), (None, capture(b"2"))])
+    readings = [(id_, article(record(n, text="改"))) for id_, n in zip(kept, (3, 1), strict=True)]
+
+    def store(session: Session) -> None:
+        store_readings(session, None, readings, NOW, 1)
+
+    with stopped_at(engine, "SELECT id FROM posts WHERE aid = '1001_1' FOR UPDATE", store) as holding:
+        lock(holding, "posts WHERE aid = '1003_1'")
+    with transaction(engine) as session:
+        assert [r.text for r in queries.records(session)] == ["改", RECORDS[1].text, "改"]
