@@ -9,6 +9,7 @@ from pathlib import Path
 from archive import queries
 from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
+from archive.errors import DatabaseUnavailable
 from archive.export import write_csv, write_dump, write_jsonl
 from archive.store import import_records, keep_captures, store_readings
 from tests.archive.making import NOW, article, capture, record
@@ -22,6 +23,14 @@ def hold() -> None:
     with open_archive(ArchiveSettings()):
         print("open", flush=True)
         sys.stdin.read()
+
+
+def refused() -> None:
+    """Say why the archive does not open."""
+    try:
+        hold()
+    except DatabaseUnavailable as error:
+        print(error)
 
 
 def come_and_go() -> None:
@@ -95,6 +104,7 @@ if __name__ == "__main__":
     whats: dict[str, Callable[[], None]] = {
         "hold": hold,
         "come and go": come_and_go,
+        "refused": refused,
         "import": import_all,
         "store": store_all,
         "keep": keep,

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -16,9 +17,9 @@ def start_child() -> Iterator[StartChild]:
     """Start `tests.archive.children` in a process group of its own; none outlives the test."""
     started: list[Child] = []
 
-    def start(*what: str, **environment: str) -> Child:
+    def start(*what: str, before: Sequence[str] = (), **environment: str) -> Child:
         child = subprocess.Popen(
-            [sys.executable, "-m", "tests.archive.children", *what],
+            [*before, sys.executable, "-m", "tests.archive.children", *what],
             env=os.environ | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -31,4 +32,7 @@ def start_child() -> Iterator[StartChild]:
     yield start
     for child in started:
         child.kill()
-        child.communicate()
+        child.wait(10)
+        for pipe in (child.stdin, child.stdout):
+            with suppress(BrokenPipeError):  # what was written to it and not read
+                pipe.close()  # type: ignore[union-attr]  # a pipe
