@@ -5,14 +5,25 @@ import io
 import json
 from pathlib import Path
 
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from archive import queries
 from archive.export import write_csv, write_dump, write_jsonl
 from archive.record import FIELDS, Record
 from archive.store import import_records
+from tests.archive.conftest import StartChild
 from tests.archive.making import NOW, record
 
+POSTS = 100_000
+MOST = 200 * 1024  # kB of resident memory
+MANY = """
+    INSERT INTO posts (account_id, aid, mid, idx, title, url, published_on, account_name, text,
+                       content_hash, source)
+    SELECT a.id, n || '_1', n, 1, '标题' || n, 'http://mp.weixin.qq.com/s?mid=' || n,
+           DATE '2020-01-01' + n / 50, a.name, :text || n, '1:0', 'dump'
+    FROM accounts AS a, generate_series(1, :count) AS n
+"""
 TRICKY = [
     record(1, text='a,"b"\r\rc\r\n', title="=1+1"),
     record(2, text=" \r", title=""),
@@ -68,3 +79,16 @@ def _of(day: str, aids: list[str]) -> list[str]:
 def _url(day: str, aid: str) -> str:
     mid, _, idx = aid.partition("_")
     return record().url.replace("mid=1001&idx=1", f"mid={mid}&idx={idx}")
+
+
+def test_a_hundred_thousand_posts_leave_in_every_format_in_under_200_mb(
+    engine: Engine, fresh_database_url: str, start_child: StartChild
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO accounts (biz, name) VALUES ('MzA0', '示例账号')"))
+        connection.execute(text(MANY), {"count": POSTS, "text": "公告第一段\r&nbsp;" * 150})
+    child = start_child("export", MPARCHIVE_DATABASE_URL=fresh_database_url)
+    said, _ = child.communicate()
+    *counts, peak = map(int, said.split())
+    assert counts == [POSTS] * 3
+    assert peak < MOST

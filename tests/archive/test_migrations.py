@@ -1,5 +1,7 @@
 """The schema, as the migrations make it."""
 
+import re
+
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -8,7 +10,7 @@ from sqlalchemy import Engine, inspect, text
 
 from archive.database import alembic_config, transaction
 from archive.models import Base
-from archive.store import import_records, keep_captures, store_readings
+from archive.store import Stored, import_records, keep_captures, store_readings
 from tests.archive.making import NOW, article, capture, record
 
 
@@ -31,6 +33,38 @@ def test_a_database_with_data_goes_down_to_nothing_and_up_again(engine: Engine) 
     with engine.begin() as connection:
         command.upgrade(alembic_config(connection), "head")
     assert set(Base.metadata.tables) < set(inspect(engine).get_table_names())
+    with transaction(engine) as session:
+        assert import_records(session, None, [record()], "dump", NOW) == [Stored.NEW]
+
+
+def test_every_constraint_and_index_is_named_by_the_rule(engine: Engine) -> None:
+    tables = Base.metadata.tables.values()
+    expected = {str(constraint.name) for table in tables for constraint in table.constraints}
+    expected |= {str(index.name) for table in tables for index in table.indexes}
+    made = text(
+        "SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'"
+        " UNION SELECT indexname FROM pg_indexes WHERE schemaname = 'public'"
+    )
+    with engine.connect() as connection:
+        names = set(connection.execute(made).scalars()) - {"alembic_version_pkc"}
+    assert names == expected
+    assert all(re.fullmatch(r"(pk|uq|fk|ix|ck)__[a-z0-9_]+", name) for name in names)
+    assert {"uq__posts__account_id_aid", "uq__addresses__key", "pk__versions"} < names
+
+
+def test_only_what_every_postgres_has_is_needed(engine: Engine) -> None:
+    with engine.connect() as connection:
+        extensions = connection.execute(text("SELECT extname FROM pg_extension")).scalars().all()
+    assert extensions == ["plpgsql"]
+
+
+def test_every_instant_has_a_zone(engine: Engine) -> None:
+    kinds = text(
+        "SELECT DISTINCT data_type FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND data_type LIKE 'time%'"
+    )
+    with engine.connect() as connection:
+        assert connection.execute(kinds).scalars().all() == ["timestamp with time zone"]
 
 
 def test_every_migration_opens_with_a_sentence(engine: Engine) -> None:

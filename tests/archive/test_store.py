@@ -1,5 +1,6 @@
 """What becomes of records, sightings, captures and readings."""
 
+import gzip
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from archive import queries
 from archive.address import parse_address
-from archive.errors import IntegrityError
+from archive.errors import ArchiveError, IntegrityError
 from archive.reading import Reading
 from archive.record import Record
 from archive.sighting import Sighting
@@ -138,11 +139,24 @@ def test_a_capture_is_unread_until_its_reading_is_stored_and_comes_back_exactly(
     assert queries.capture(db_session, kept) == capture(body)
 
 
-def test_a_damaged_body_is_never_handed_out(db_session: Session) -> None:
-    (kept,) = keep_captures(db_session, None, [(None, capture(b"page" * 100))])
-    db_session.execute(text("UPDATE captures SET body = set_byte(body, 12, get_byte(body, 12) # 1)"))
-    with pytest.raises(IntegrityError, match=str(kept)):
-        queries.capture_body(db_session, kept)
+@pytest.mark.parametrize("gzipped", [None, gzip.compress(b"page" * 100)], ids=["zstd", "gzip"])
+@pytest.mark.parametrize("column", ["body", "sha256"])
+def test_one_bit_that_has_flipped_is_an_error_that_names_the_capture(
+    db_session: Session, column: str, gzipped: bytes | None
+) -> None:
+    whole, damaged = (capture(b"page" * 100, gzipped=gzipped) for _ in range(2))
+    first, second = keep_captures(db_session, None, [(None, whole), (None, damaged)])
+    flip = f"UPDATE captures SET {column} = set_bit({column}, 101, 1 - get_bit({column}, 101)) WHERE id = :id"
+    db_session.execute(text(flip), {"id": second})
+    for read_back in (queries.capture_body, queries.capture):
+        with pytest.raises(IntegrityError, match=f"capture {second}:"):
+            read_back(db_session, second)
+    assert queries.capture_body(db_session, first) == b"page" * 100
+
+
+def test_a_capture_that_is_not_there_is_said_so(db_session: Session) -> None:
+    with pytest.raises(ArchiveError, match="no capture 7"):
+        queries.capture_body(db_session, 7)
 
 
 def test_what_postgres_cannot_store_is_replaced_and_stops_nothing(db_session: Session) -> None:
