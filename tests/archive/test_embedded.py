@@ -72,6 +72,12 @@ def test_a_user_that_was_killed_is_not_waited_for(home: Path, start_child: Start
     assert len(servers(home)) == 1
     second.communicate("")
     assert servers(home) == []
+    alone = opened(start_child("hold", MPARCHIVE_HOME=str(home)))
+    alone.kill()
+    alone.wait(10)
+    assert len(servers(home)) == 1, "nobody is there to stop it"
+    assert works(home)
+    assert servers(home) == []
 
 
 def test_a_folder_whose_server_was_killed_starts_again(home: Path, start_child: StartChild) -> None:
@@ -98,17 +104,6 @@ def test_a_folder_of_which_only_the_server_was_killed_serves_on_and_is_left_with
     assert servers(home) == []
 
 
-def test_the_user_after_one_that_was_killed_alone_stops_its_server(
-    home: Path, start_child: StartChild
-) -> None:
-    user = opened(start_child("hold", MPARCHIVE_HOME=str(home)))
-    user.kill()
-    user.wait(10)
-    assert len(servers(home)) == 1
-    assert works(home)
-    assert servers(home) == []
-
-
 def test_a_folder_that_is_removed_after_use_stays_removed(home: Path, start_child: StartChild) -> None:
     folder = home / "used"
     user = start_child("come and go", MPARCHIVE_HOME=str(folder))
@@ -116,14 +111,14 @@ def test_a_folder_that_is_removed_after_use_stays_removed(home: Path, start_chil
     assert not folder.exists()
 
 
-def test_eight_first_users_at_once_make_one_database_and_leave_no_server(
+def test_four_first_users_at_once_make_one_database_and_leave_no_server(
     home: Path, start_child: StartChild
 ) -> None:
-    users = [opened(child) for child in [start_child("hold", MPARCHIVE_HOME=str(home)) for _ in range(8)]]
+    users = [opened(child) for child in [start_child("hold", MPARCHIVE_HOME=str(home)) for _ in range(4)]]
     assert len(servers(home)) == 1
     for user in users:
         user.stdin.close()  # type: ignore[union-attr]  # a pipe
-    assert [user.wait(60) for user in users] == [0] * 8
+    assert [user.wait(60) for user in users] == [0] * 4
     assert servers(home) == []
     assert list(home.glob(UNFINISHED + "*")) == []
 
