@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from archive.errors import AddressError
+from archive.text import storable
 
 HOST = "mp.weixin.qq.com"
 _SHORT = re.compile(r"/s/([A-Za-z0-9_-]{10,64})/?")
@@ -59,6 +60,8 @@ def parse_address(text: str) -> Address:
     length = len(url.encode("utf-8", "surrogatepass"))
     if length > MAX_LENGTH:
         raise AddressError(f"address of {length} bytes, at most {MAX_LENGTH} are taken")
+    if storable(url) != url:  # what is stored in its place might be no address
+        raise AddressError(f"{url[:120]!a} holds a character that no address has")
     parts = _split(url)
     short = _SHORT.fullmatch(parts.path)
     if short:

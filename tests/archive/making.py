@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+from hypothesis import strategies as st
+
 from archive.address import canonical_url
 from archive.capture import Capture
 from archive.reading import Reading
@@ -30,3 +32,14 @@ def capture(body: bytes = b"<html>", *, minutes: int = 0, **more: object) -> Cap
 def article(record: Record, **more: object) -> Reading:
     """What the parser says of a page that holds this record."""
     return Reading(Outcome.ARTICLE, kind=Kind.ARTICLE, record=record, biz=BIZ, **more)  # type: ignore[arg-type]
+
+
+any_record = st.builds(
+    Record,
+    aid=st.from_regex(r"[0-9]{1,18}_[0-9]{1,3}", fullmatch=True),
+    title=st.text(),
+    url=st.text(),
+    date=st.dates().map(str),
+    account=st.text(),
+    text=st.text() | st.text(alphabet='\r\n\t"\\,\0\u2028&nbsp;😀'),
+)

@@ -46,6 +46,8 @@ NO_POST = {
     "an idx that is too long": LONG.replace("idx=2", "idx=1234"),
     "a NUL for a biz": LONG.replace(BIZ, "%00"),
     "half a character for a biz": LONG.replace(BIZ, "\ud800"),
+    "a NUL": LONG + "&scene=\0",
+    "half a character": LONG + "&scene=\ud800",
     "a biz that would blur the key": LONG.replace(BIZ, "a:b"),
     "a biz in Chinese": LONG.replace(BIZ, "上海"),
     "more than an index takes": f"{LONG}&scene={'字' * (MAX_LENGTH // 3)}",

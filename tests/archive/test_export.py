@@ -5,6 +5,8 @@ import io
 import json
 from pathlib import Path
 
+from hypothesis import example, given
+from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -13,7 +15,7 @@ from archive.export import write_csv, write_dump, write_jsonl
 from archive.record import FIELDS, Record
 from archive.store import import_records
 from tests.archive.conftest import StartChild
-from tests.archive.making import NOW, record
+from tests.archive.making import NOW, any_record, record
 
 POSTS = 100_000
 MOST = 200 * 1024  # kB of resident memory
@@ -47,19 +49,25 @@ def test_a_dump_is_what_json_dumps_writes() -> None:
         assert out.getvalue() == json.dumps([r.as_dict() for r in records], ensure_ascii=False).encode()
 
 
-def test_jsonl_has_one_record_a_line() -> None:
+@given(st.lists(any_record, max_size=3))
+@example(TRICKY)
+def test_jsonl_has_one_record_a_line(records: list[Record]) -> None:
     out = io.BytesIO()
-    write_jsonl(iter(TRICKY), out)
-    assert [json.loads(line) for line in out.getvalue().split(b"\n")[:-1]] == [r.as_dict() for r in TRICKY]
+    assert write_jsonl(iter(records), out) == len(records)
+    *lines, after = out.getvalue().split(b"\n")
+    assert [json.loads(line) for line in lines] == [r.as_dict() for r in records]
+    assert after == b""
 
 
-def test_csv_comes_back_through_pythons_own_reader() -> None:
+@given(st.lists(any_record, max_size=3))
+@example(TRICKY)
+def test_csv_comes_back_through_pythons_own_reader(records: list[Record]) -> None:
     out = io.BytesIO()
-    write_csv(iter(TRICKY), out)
+    assert write_csv(iter(records), out) == len(records)
     assert out.getvalue().startswith(b"\xef\xbb\xbf")
     rows = csv.DictReader(io.StringIO(out.getvalue().decode("utf-8-sig"), newline=""))
     assert rows.fieldnames == list(FIELDS)
-    assert list(rows) == [r.as_dict() for r in TRICKY]
+    assert list(rows) == [r.as_dict() for r in records]
 
 
 def test_records_come_newest_day_first_then_newest_push_then_by_place(db_session: Session) -> None:
