@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from archive import blobs
@@ -71,9 +71,7 @@ def records(
     rows = select(Post.aid, Post.title, Post.url, Post.published_on, Post.account_name, Post.text)
     rows = rows.join(Account, Account.id == Post.account_id)
     if account is not None:
-        rows = rows.where(
-            (Account.biz == account) | (Account.name == account) | (Post.account_name == account)
-        )
+        rows = rows.where(_is_of(account))
     if since is not None:
         rows = rows.where(Post.published_on >= since)
     if until is not None:
@@ -98,8 +96,12 @@ def account_name(session: Session, account: str) -> str | None:
 def has_account(session: Session, account: str) -> bool:
     """Whether any post is of an account of this name or biz."""
     rows = select(Post.id).join(Account, Account.id == Post.account_id)
-    named = (Account.biz == account) | (Account.name == account) | (Post.account_name == account)
-    return session.scalar(rows.where(named).limit(1)) is not None
+    return session.scalar(rows.where(_is_of(account)).limit(1)) is not None
+
+
+def _is_of(account: str) -> ColumnElement[bool]:
+    """A post is of an account by its biz, by its name now, or by its name when the post was published."""
+    return (Account.biz == account) | (Account.name == account) | (Post.account_name == account)
 
 
 def record_of(post: Post) -> Record:
@@ -180,11 +182,6 @@ def unread_captures(session: Session) -> list[int]:
 def address_ids(session: Session, keys: Sequence[str]) -> set[int]:
     """The ids of addresses by their keys."""
     return set(session.scalars(select(AddressRow.id).where(AddressRow.key.in_(keys))))
-
-
-def run(session: Session, run_id: int) -> Run:
-    """One run; it must be there."""
-    return session.get_one(Run, run_id)
 
 
 def outcomes_of_run(session: Session, run_id: int) -> list[tuple[DueAddress, AddressRow]]:

@@ -42,41 +42,38 @@ def fetch(run_id: int, wanted: int, settings: Mapping[str, str], tally: Tally, s
 
     Raises CommandError when the crawl could not work at all.
     """
-    before = Counted()
+    reasons = Reasons()
 
     def hear(line: str) -> None:
         page = page_of(line)
         if page:
-            shown.step(before.take(page.facts), page.done)
+            shown.step(reasons.take(page.facts), page.done)
 
     result = crawl(run_id, settings=settings, timeout=BASE_TIME + TIME_PER_ADDRESS * wanted, on_line=hear)
-    for what, number in result.counts.get("outcomes", {}).items():
-        _count(tally, what, number, result, before)
+    outcomes = result.counts.get("outcomes", {})
+    for what, number in outcomes.items():
+        if what != "article":  # those are counted by what was stored of them
+            tally.add(what, number, reasons.told.get(what, ""))
     for stored in ("new", "changed", "unchanged"):
         tally.add(stored, result.counts.get("stored", {}).get(stored, 0))
     for what, remedy in _WITHOUT_BROWSER.items():
         if number := result.counts.get(what, 0):
             tally.add(what, number, remedy)
-    tally.add("not_asked", max(0, wanted - sum(result.counts.get("outcomes", {}).values())))
+    tally.add("not_asked", max(0, wanted - sum(outcomes.values())))
     return _exit(result)
 
 
-def _count(tally: Tally, what: str, number: int, result: CrawlResult, before: "Counted") -> None:
-    if what != "article":  # those are counted by what was stored of them
-        tally.add(what, number, before.reasons.get(what, ""))
-
-
-class Counted:
+class Reasons:
     """Remembers a reason for each outcome while the lines go by."""
 
     def __init__(self) -> None:
-        self.reasons: dict[str, str] = {}
+        self.told: dict[str, str] = {}
 
     def take(self, facts: Mapping[str, str]) -> str:
         """Note the facts of a page's line; returns them as words."""
         outcome = facts.get("outcome", "failed")
         if facts.get("reason"):
-            self.reasons.setdefault(outcome, facts["reason"])
+            self.told.setdefault(outcome, facts["reason"])
         named = facts.get("aid") or facts.get("address", "")
         return " ".join(filter(None, (outcome, facts.get("stored", ""), named, facts.get("reason", ""))))
 
