@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,7 +13,9 @@ class Capture:
 
     `body` is the entity body after content decoding (gzip, br) and before any text decoding.
     `gzipped` is the same body as it was sent, where that was in gzip: it saves packing it again.
-    `fetched_at` is an aware UTC instant. `rendered` marks a browser's DOM instead of served bytes.
+    `fetched_at` is an aware UTC instant. `rendered` marks a browser's DOM instead of served bytes, and
+    `evaluated` is then what the page's own scripts held: their variables by name, as JSON values, and under
+    `text` the words the browser showed.
     """
 
     requested_url: str
@@ -22,6 +25,7 @@ class Capture:
     body: bytes
     fetched_at: datetime
     rendered: bool = False
+    evaluated: dict[str, Any] | None = field(default=None, repr=False)
     gzipped: bytes | None = field(default=None, compare=False, repr=False)
 
     @cached_property

@@ -40,3 +40,28 @@ class Kind(StrEnum):
     PICTURE = "picture"  # 8
     TEXT = "text"  # 10
     SHORT = "short"  # 17
+
+
+class Role(StrEnum):
+    """What a medium is in its post."""
+
+    IMAGE = "image"  # in the body, in the order shown
+    COVER = "cover"  # of the post, in listings
+    POSTER = "poster"  # the still of a video
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
+class Relation(StrEnum):
+    """How what a link leads to stands to the post that holds it."""
+
+    POST = "post"  # another post, in the body
+    TOPIC = "topic"  # a #topic
+    ALBUM = "album"  # an album the post is in
+    PREVIOUS = "previous"  # the album's post before
+    NEXT = "next"  # the album's post after
+    MINI_PROGRAM = "mini_program"
+    ACCOUNT = "account"  # another account's card
+    SOURCE = "source"  # 阅读原文
+    REPRINT = "reprint"  # the post this one shares or reprints
+    WEB = "web"  # any other page

@@ -4,9 +4,26 @@ from archive.models.account import Account
 from archive.models.address import AddressRow
 from archive.models.base import Base
 from archive.models.capture import CaptureRow
+from archive.models.file import FileRow
+from archive.models.medium import MediumRow
 from archive.models.post import Post
+from archive.models.post_link import PostLink
+from archive.models.post_medium import PostMedium
 from archive.models.run import Run
 from archive.models.sighting import SightingRow
 from archive.models.version import Version
 
-__all__ = ["Account", "AddressRow", "Base", "CaptureRow", "Post", "Run", "SightingRow", "Version"]
+__all__ = [
+    "Account",
+    "AddressRow",
+    "Base",
+    "CaptureRow",
+    "FileRow",
+    "MediumRow",
+    "Post",
+    "PostLink",
+    "PostMedium",
+    "Run",
+    "SightingRow",
+    "Version",
+]

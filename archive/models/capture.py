@@ -33,6 +33,9 @@ class CaptureRow(Base):
     sha256: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256 of the uncompressed body")
     fetched_at: Mapped[datetime]
     rendered: Mapped[bool] = mapped_column(comment="a browser's DOM, not served bytes")
+    evaluated: Mapped[dict[str, Any] | None] = mapped_column(
+        comment="of a rendered page: its scripts' own variables, and the text shown"
+    )
     outcome: Mapped[str | None] = mapped_column(comment="NULL until read")
     reason: Mapped[str] = mapped_column(server_default="")
     parser_version: Mapped[int | None]

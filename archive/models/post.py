@@ -30,6 +30,9 @@ class Post(Base):
     published_on: Mapped[date] = mapped_column(comment="date in Asia/Shanghai")
     account_name: Mapped[str] = mapped_column(comment="the account's name when the post was published")
     text: Mapped[str] = mapped_column(comment="finalContent")
+    html: Mapped[str | None] = mapped_column(
+        comment="the body's HTML as its page holds it, not made safe; NULL where only the text is known"
+    )
     published_at: Mapped[datetime | None] = mapped_column(comment="instant, where the page told it")
     kind: Mapped[str | None] = mapped_column(comment="NULL until the page has been read")
     facts: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
