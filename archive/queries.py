@@ -149,6 +149,7 @@ def capture(session: Session, capture_id: int) -> Capture:
         body=_body(row),
         fetched_at=row.fetched_at,
         rendered=row.rendered,
+        evaluated=row.evaluated,
     )
 
 

@@ -221,6 +221,7 @@ def keep_captures(
             "sha256": capture.sha256,
             "fetched_at": capture.fetched_at,
             "rendered": capture.rendered,
+            "evaluated": storable_json(capture.evaluated),
         }
         for address_id, capture in captures
     ]

@@ -25,6 +25,6 @@ class Base(DeclarativeBase):
         datetime: DateTime(timezone=True),
         str: Text,
         int: BigInteger,
-        dict[str, Any]: JSONB,
+        dict[str, Any]: JSONB(none_as_null=True),
         list[Any]: JSONB,
     }
