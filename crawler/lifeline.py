@@ -7,7 +7,7 @@ import threading
 from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 
-LIFELINE_VARIABLE = "MPARCHIVE_LIFELINE"  # number of the inherited descriptor; set by scheduler.launch only
+from crawler.protocol import LIFELINE_VARIABLE
 
 
 class Lifeline:

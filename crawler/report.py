@@ -9,13 +9,11 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.logformatter import LogFormatter, LogFormatterResult
 
+from crawler.protocol import PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED
 from crawler.scrub import scrub_log
 
 logger = logging.getLogger("crawler")
 
-RUN_FINISHED = "action=run_finished"
-PAGE_FETCHED = "action=fetched"
-PAGE_FAILED = "action=failed"
 _TRACEBACKS = logging.Formatter()
 
 

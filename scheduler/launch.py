@@ -18,8 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from crawler.lifeline import LIFELINE_VARIABLE
-from crawler.report import PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED
+from crawler.protocol import LIFELINE_VARIABLE, PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED
 
 GRACE = 75.0  # seconds after SIGTERM: the longest pause AutoThrottle makes, and the pages already received
 LAST_LINES = 50  # kept for the case that the crawl fails
