@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from archive.vocabulary import Outcome
+from archive.vocabulary import MediumOutcome, Outcome
 
 PAGE = "page"  # the source of what a post's own page said; everything else is hearsay
 RETRY_FIRST = timedelta(minutes=10)
@@ -12,6 +12,8 @@ RETRY_LAST = timedelta(hours=24)
 MAX_ATTEMPTS = 8  # in a row: 10 min to 21 h apart, two days in all
 BLOCKED_FIRST = timedelta(minutes=30)
 BLOCKED_LAST = timedelta(hours=6)
+# A media host may answer with a page for a while; what is still no image a week later will not be one.
+REFUSED_WAITS = (timedelta(days=1), timedelta(days=7))
 
 
 class Stored(StrEnum):
@@ -73,6 +75,17 @@ def next_fetch(outcome: Outcome | None, attempts: int, now: datetime) -> datetim
     if attempts >= MAX_ATTEMPTS:
         return None
     return now + _doubling(RETRY_FIRST, attempts, RETRY_LAST)
+
+
+def next_medium_fetch(outcome: MediumOutcome, attempts: int, now: datetime) -> datetime | None:
+    """When to ask for a medium again; None: not by itself. `attempts` counts those without a file."""
+    match outcome:
+        case MediumOutcome.KEPT:
+            return None
+        case MediumOutcome.REFUSED:
+            return now + REFUSED_WAITS[attempts - 1] if attempts <= len(REFUSED_WAITS) else None
+        case MediumOutcome.FAILED:
+            return next_fetch(None, attempts, now)
 
 
 def _doubling(first: timedelta, attempts: int, last: timedelta) -> timedelta:

@@ -17,5 +17,13 @@ class DatabaseUnavailable(ArchiveError):
     """The database cannot be reached, started or migrated."""
 
 
+class MediaFolderError(ArchiveError):
+    """The media folder cannot be used, read or written."""
+
+
+class MediaMissing(ArchiveError):
+    """A file is not in the media folder."""
+
+
 class IntegrityError(ArchiveError):
     """Something stored is not what was stored."""

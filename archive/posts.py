@@ -48,11 +48,27 @@ class PostState:
         return content_hash(storable(self.record.title), storable(self.record.text))
 
 
-def put_posts(
-    session: Session, run_id: int | None, states: Sequence[PostState], now: datetime
-) -> list[Stored]:
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What became of one state: of which post it is, and whether it is now what the post is."""
+
+    result: Stored
+    post_id: int
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentPage:
+    """The page that is now what a post is."""
+
+    post_id: int
+    capture_id: int
+    reading: Reading
+
+
+def put_posts(session: Session, run_id: int | None, states: Sequence[PostState], now: datetime) -> list[Put]:
     """Store states of posts, each post once; the results in the order of the states."""
-    results: dict[int, Stored] = {}
+    results: dict[int, Put] = {}
     for places in _rounds(states):
         chosen = {place: states[place] for place in places}
         results.update(_put_round(session, run_id, chosen, now))
@@ -71,15 +87,15 @@ def _rounds(states: Sequence[PostState]) -> list[list[int]]:
 
 def _put_round(
     session: Session, run_id: int | None, states: Mapping[int, PostState], now: datetime
-) -> dict[int, Stored]:
+) -> dict[int, Put]:
     inserted = _insert(session, list(states.values()), now)
     known = _lock_known(session, [s.identity for s in states.values() if s.identity not in inserted])
-    results: dict[int, Stored] = {}
+    results: dict[int, Put] = {}
     versions: list[dict[str, Any]] = []
     for place, state in states.items():
         post_id, number, before = known.get(state.identity) or (inserted[state.identity], 0, None)
         intent = decide(before, state.hash, state.source, whole=state.is_whole)
-        results[place] = intent.result
+        results[place] = Put(intent.result, post_id, intent.make_current)
         if intent.add_version:
             versions.append(_version(post_id, number + 1, state, run_id, now))
         if before is not None:
@@ -127,6 +143,7 @@ def _facts(state: PostState) -> dict[str, Any]:
         "published_at": reading.published_at if reading else None,
         "kind": reading.kind if reading else None,
         "facts": storable_json(reading.page) if reading else {},
+        "html": storable(reading.html) if reading and reading.html else None,
         "capture_id": state.capture_id,
     }
 

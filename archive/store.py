@@ -1,8 +1,9 @@
 """Every write to the archive. Each function takes a session and leaves the commit to its caller.
 
 Rows are locked in one order everywhere, so that processes cannot wait for each other in a ring: accounts by
-biz, addresses by key, then sightings, captures, posts by account and aid, versions. Text is compared as
-Python compares it (COLLATE "C"), not as the database's language would.
+biz, addresses by key, then sightings, captures, posts by account and aid, versions, media by key, files,
+post_media, post_links. Text is compared as Python compares it (COLLATE "C"), not as the database's language
+would.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +18,10 @@ from archive import blobs
 from archive.address import parse_address
 from archive.capture import Capture
 from archive.decide import PAGE, Stored, next_fetch
+from archive.links import put_links
+from archive.media.store import tie_media
 from archive.models import Account, AddressRow, CaptureRow, Run, SightingRow
-from archive.posts import PostState, put_posts
+from archive.posts import CurrentPage, PostState, put_posts
 from archive.reading import Reading
 from archive.record import Record
 from archive.sighting import Sighted, Sighting
@@ -199,7 +202,7 @@ def import_records(
         PostState(accounts[address.biz], record, source)
         for address, record in zip(addresses, records, strict=True)
     ]
-    return put_posts(session, run_id, states, now)
+    return [put.result for put in put_posts(session, run_id, states, now)]
 
 
 def keep_captures(
@@ -236,7 +239,10 @@ def store_readings(
     now: datetime,
     parser_version: int | None = None,
 ) -> list[Stored]:
-    """Store what captures were read as: outcome, address state, post, version. One answer each, in order."""
+    """Store what captures were read as: outcome, address state, post, version, media and links.
+
+    One answer each, in order.
+    """
     names = {r.biz: r.record.account for _, r in readings if r.biz and r.record}
     accounts = _put_accounts(session, names)
     _settle_addresses(session, readings, accounts, now)
@@ -251,10 +257,15 @@ def store_readings(
         for place, (capture_id, r) in enumerate(readings)
         if r.outcome is Outcome.ARTICLE and r.record and r.biz
     ]
-    stored = put_posts(session, run_id, [state for _, state in posts], now)
+    puts = put_posts(session, run_id, [state for _, state in posts], now)
     results = [Stored.NOT_A_POST] * len(readings)
-    for (place, _), result in zip(posts, stored, strict=True):
-        results[place] = result
+    pages = []
+    for (place, _), put in zip(posts, puts, strict=True):
+        results[place] = put.result
+        if put.is_current:
+            pages.append(CurrentPage(put.post_id, *readings[place]))
+    tie_media(session, pages, now)
+    put_links(session, pages)
     return results
 
 

@@ -1,9 +1,11 @@
 """Text that Postgres can store: it takes any character but NUL and halves of surrogate pairs."""
 
+import hashlib
 import math
 import re
 from typing import Any
 
+MAX_KEY = 2048  # bytes, for an entry of a Postgres index holds 2700
 _UNSTORABLE = re.compile("[\\0\ud800-\udfff]")
 
 
@@ -23,3 +25,10 @@ def storable_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [storable_json(inner) for inner in value]
     return value
+
+
+def index_key(key: str) -> str:
+    """What stands for a key in an index: the key itself, or the hash of one that is too long for an entry."""
+    stored = storable(key)
+    encoded = stored.encode()
+    return stored if len(encoded) <= MAX_KEY else f"sha256:{hashlib.sha256(encoded).hexdigest()}"

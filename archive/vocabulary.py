@@ -42,6 +42,14 @@ class Kind(StrEnum):
     SHORT = "short"  # 17
 
 
+class MediumType(StrEnum):
+    """What sort of file a medium is."""
+
+    IMAGE = "image"
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
 class Role(StrEnum):
     """What a medium is in its post."""
 
@@ -50,6 +58,19 @@ class Role(StrEnum):
     POSTER = "poster"  # the still of a video
     AUDIO = "audio"
     VIDEO = "video"
+
+    @property
+    def type(self) -> MediumType:
+        """Covers and posters are images."""
+        return {Role.AUDIO: MediumType.AUDIO, Role.VIDEO: MediumType.VIDEO}.get(self, MediumType.IMAGE)
+
+
+class MediumOutcome(StrEnum):
+    """What became of asking for a medium."""
+
+    KEPT = "kept"
+    REFUSED = "refused"  # an answer, but not what was asked for: no image, too large, dangerous
+    FAILED = "failed"  # no whole answer
 
 
 class Relation(StrEnum):

@@ -1,0 +1,94 @@
+"""What posts lead to: written with their pages, read for people and as the raw material of discovery."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from archive.models import Account, AddressRow, Post, PostLink
+from archive.posts import CurrentPage
+from archive.reading import Link
+from archive.text import index_key, storable, storable_json
+from archive.vocabulary import Relation
+
+TO_POSTS = (Relation.POST, Relation.PREVIOUS, Relation.NEXT, Relation.REPRINT)
+_Place = tuple[int, str, str]  # post, relation, key
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedPost:
+    """A post that ours link to: `url` is the best address known, `posts` how many link there."""
+
+    key: str
+    url: str
+    text: str
+    posts: int
+
+
+def put_links(session: Session, pages: Sequence[CurrentPage]) -> None:
+    """Note what posts lead to. What only an earlier page had stays tied to that page's capture."""
+    links: dict[_Place, tuple[int, Link]] = {}
+    for page in pages:
+        links |= _first_places(page)
+    values = [
+        {
+            "post_id": post_id,
+            "capture_id": capture_id,
+            "relation": relation,
+            "key": key,
+            "url": storable(link.url),
+            "text": storable(link.text),
+            "position": link.position,
+            "facts": storable_json(link.facts),
+        }
+        for (post_id, relation, key), (capture_id, link) in sorted(links.items(), key=lambda item: item[0])
+    ]
+    row = postgresql.insert(PostLink)
+    newest = {name: row.excluded[name] for name in ("capture_id", "url", "text", "position", "facts")}
+    row = row.on_conflict_do_update(constraint="uq__post_links__post_id_relation_key", set_=newest)
+    if values:
+        session.execute(row, values)
+
+
+def _first_places(page: CurrentPage) -> dict[_Place, tuple[int, Link]]:
+    """The links of a page by post, relation and key; of several to one place the first, with the first words.
+
+    A picture and the words below it often lead to the same post.
+    """
+    places: dict[_Place, tuple[int, Link]] = {}
+    for link in sorted(page.reading.links, key=lambda link: link.position):
+        place = (page.post_id, link.relation, index_key(link.key))
+        _, first = places.setdefault(place, (page.capture_id, link))
+        if not first.text:
+            places[place] = page.capture_id, replace(first, text=link.text)
+    return places
+
+
+def links_of(session: Session, post: Post) -> list[PostLink]:
+    """What the current page of a post leads to, by relation, in order."""
+    rows = select(PostLink).where(PostLink.post_id == post.id, PostLink.capture_id == post.capture_id)
+    return list(session.scalars(rows.order_by(PostLink.relation, PostLink.position, PostLink.id)))
+
+
+def posts_not_archived(session: Session, limit: int) -> list[LinkedPost]:
+    """Posts that ours lead to, now or once, and of which no address is known; the most linked first."""
+    has_chksm = PostLink.url.contains("chksm=")
+    best: Any = postgresql.aggregate_order_by(PostLink.url, has_chksm.desc(), PostLink.id)
+    words: Any = postgresql.aggregate_order_by(PostLink.text, (PostLink.text != "").desc(), PostLink.id)
+    posts = func.count(PostLink.post_id.distinct())
+    known = select(AddressRow.id).where(AddressRow.key == PostLink.key)
+    stored = (
+        select(Post.id)
+        .join(Account, Account.id == Post.account_id)
+        .where(Account.biz + ":" + func.replace(Post.aid, "_", ":") == PostLink.key)
+    )
+    rows = (
+        select(PostLink.key, func.array_agg(best)[1], func.array_agg(words)[1], posts)
+        .where(PostLink.relation.in_(TO_POSTS), PostLink.url != "", ~known.exists(), ~stored.exists())
+        .group_by(PostLink.key)
+        .order_by(posts.desc(), PostLink.key.collate("C"))
+    )
+    return [LinkedPost(*row) for row in session.execute(rows.limit(limit))]

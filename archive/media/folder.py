@@ -1,0 +1,118 @@
+"""The media folder: files by their content, written once; a folder here or any storage fsspec knows."""
+
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from archive.config import ArchiveSettings
+from archive.errors import IntegrityError, MediaFolderError, MediaMissing
+
+UNFINISHED = "unfinished"  # where files are written before they get their name; a kill leaves them there
+
+
+class MediaFolder:
+    """Raises MediaFolderError, in one sentence and without a password, when it cannot be used."""
+
+    def __init__(self, settings: ArchiveSettings) -> None:
+        address = settings.media or str(settings.home / "media")
+        self._shown = _without_secrets(address)
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(address)
+        except ImportError as error:  # fsspec says which package
+            raise MediaFolderError(
+                f"MPARCHIVE_MEDIA is {self._shown}, for which a package is missing ({error}); "
+                "install it beside mparchive, or name a folder"
+            ) from None
+        except ValueError as error:
+            raise MediaFolderError(
+                f"MPARCHIVE_MEDIA is {self._shown}, which is no folder and no address of a storage ({error})"
+            ) from None
+
+    def put(self, content: bytes, sha256: bytes, suffix: str) -> str:
+        """Store a file, unless it is there; returns its path within the folder. `suffix` as in .png."""
+        name = sha256.hex()
+        path = f"{name[:2]}/{name[2:4]}/{name}{suffix}"
+        try:
+            if self._size(path) != len(content):
+                self._write(path, content)
+        except Exception as error:  # each storage has errors of its own
+            raise MediaFolderError(
+                f"cannot write to the media folder {self._shown} ({_words(error)}); "
+                "make room or set MPARCHIVE_MEDIA"
+            ) from None
+        return path
+
+    def get(self, path: str, sha256: bytes) -> bytes:
+        """The content of a file; raises MediaMissing when it is not there, IntegrityError when damaged."""
+        try:
+            content: bytes = self._files.cat_file(self._at(path))
+        except FileNotFoundError:
+            raise MediaMissing(f"{path} is not in the media folder {self._shown}") from None
+        except Exception as error:  # each storage has errors of its own
+            raise MediaFolderError(
+                f"cannot read the media folder {self._shown} ({_words(error)}); check MPARCHIVE_MEDIA"
+            ) from None
+        if hashlib.sha256(content).digest() != sha256:
+            raise IntegrityError(f"{path} in the media folder does not have the hash it was stored with")
+        return content
+
+    def _at(self, path: str) -> str:
+        return f"{self._root.rstrip('/')}/{path}"
+
+    def _size(self, path: str) -> int | None:
+        try:
+            size: int = self._files.size(self._at(path))
+        except FileNotFoundError:
+            return None
+        return size
+
+    def _write(self, path: str, content: bytes) -> None:
+        if isinstance(self._files, LocalFileSystem):
+            _write_whole(Path(self._root), path, content)
+        else:  # a storage shows a file when it is whole; where one does not, its size will tell
+            self._files.makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
+            self._files.pipe_file(self._at(path), content)
+
+
+def _write_whole(root: Path, path: str, content: bytes) -> None:
+    """Write a file so that whatever happens it is there wholly or not at all."""
+    target, unfinished = root / path, root / UNFINISHED
+    for folder in (target.parent, unfinished):
+        folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=unfinished)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+    _sync(target.parent)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _without_secrets(address: str) -> str:
+    if "://" not in address:
+        return address
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__

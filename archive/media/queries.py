@@ -1,0 +1,108 @@
+"""Every read of media."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from archive.media.kept import KeptFile
+from archive.models import AddressRow, FileRow, MediumRow, Post, PostMedium, SightingRow
+from archive.text import index_key
+
+
+@dataclass(frozen=True, slots=True)
+class DueMedium:
+    """A medium to download now; `expires_at` is when its address stops working (aware UTC)."""
+
+    id: int
+    key: str
+    url: str
+    type: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMedium:
+    """A medium of a post. `file` is None until it was downloaded; the last two say what came of asking."""
+
+    role: str
+    position: int
+    key: str
+    url: str
+    type: str
+    facts: dict[str, Any]
+    file: KeptFile | None
+    last_outcome: str | None
+    last_reason: str
+
+
+def due_media(
+    session: Session, now: datetime, limit: int, *, types: Collection[str], run_id: int | None = None
+) -> list[DueMedium]:
+    """Media of these types whose time has come; `run_id`: only those of posts seen in that run.
+
+    Those that failed before come last, and those whose address expires soon first.
+    """
+    rows = select(MediumRow.id, MediumRow.key, MediumRow.url, MediumRow.type, MediumRow.expires_at).where(
+        MediumRow.next_fetch_at <= now,
+        MediumRow.type.in_(types),
+        MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now),
+    )
+    if run_id is not None:
+        rows = rows.where(MediumRow.id.in_(media_of_run(run_id)))
+    rows = rows.order_by(
+        MediumRow.attempts, MediumRow.expires_at.nulls_last(), MediumRow.next_fetch_at, MediumRow.id
+    )
+    return [DueMedium(*row) for row in session.execute(rows.limit(limit))]
+
+
+def media_of_run(run_id: int) -> Select[Any]:
+    """The ids of media of the posts whose addresses were seen in a run."""
+    return (
+        select(PostMedium.medium_id)
+        .join(Post, Post.id == PostMedium.post_id)
+        .join(AddressRow, (AddressRow.account_id == Post.account_id) & (AddressRow.aid == Post.aid))
+        .join(SightingRow, SightingRow.address_id == AddressRow.id)
+        .where(SightingRow.run_id == run_id)
+    )
+
+
+def media_of(session: Session, post: Post) -> list[ShownMedium]:
+    """What the current page of a post shows, by role, in the order shown."""
+    rows = (
+        select(PostMedium, MediumRow, FileRow)
+        .join(MediumRow, MediumRow.id == PostMedium.medium_id)
+        .outerjoin(FileRow, FileRow.id == MediumRow.file_id)
+        .where(PostMedium.post_id == post.id, PostMedium.capture_id == post.capture_id)
+        .order_by(PostMedium.role, PostMedium.position, PostMedium.id)
+    )
+    return [_shown(place, medium, file) for place, medium, file in session.execute(rows)]
+
+
+def _shown(place: PostMedium, medium: MediumRow, file: FileRow | None) -> ShownMedium:
+    return ShownMedium(
+        role=place.role,
+        position=place.position,
+        key=medium.key,
+        url=medium.url,
+        type=medium.type,
+        facts=place.facts,
+        file=_kept(file),
+        last_outcome=medium.last_outcome,
+        last_reason=medium.last_reason,
+    )
+
+
+def _kept(file: FileRow | None) -> KeptFile | None:
+    if file is None:
+        return None
+    return KeptFile(file.sha256, file.size, file.media_type, file.width, file.height, file.path)
+
+
+def find_file(session: Session, key: str) -> KeptFile | None:
+    """The file of the medium of this key, of an image its address."""
+    rows = select(FileRow).join(MediumRow, MediumRow.file_id == FileRow.id)
+    return _kept(session.scalar(rows.where(MediumRow.key == index_key(key))))
