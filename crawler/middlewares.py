@@ -1,4 +1,4 @@
-"""Retries that wait, and redirects that stay on mp.weixin.qq.com."""
+"""Retries that wait, and redirects that stay where a crawl may ask."""
 
 import asyncio
 import logging
@@ -11,7 +11,6 @@ from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.http import Response
 
-from crawler.origin import is_allowed
 from crawler.scrub import scrub_log
 
 logger = logging.getLogger(__name__)
@@ -82,7 +81,7 @@ class PatientRetry(RetryMiddleware):
 
 
 class SameHostRedirect(RedirectMiddleware):
-    """Scrapy's redirects, followed only within mp.weixin.qq.com; any other 30x answer is itself kept."""
+    """Scrapy's redirects, followed only where this crawl may ask; any other 30x answer is itself kept."""
 
     def process_response(
         self, request: Request, response: Response, spider: Spider | None = None
@@ -91,7 +90,7 @@ class SameHostRedirect(RedirectMiddleware):
         result = super().process_response(request, response)
         if not isinstance(result, Request):
             return result
-        if not is_allowed(result.url):
+        if not self.crawler.spider.may_ask(result.url):  # type: ignore[union-attr]  # it has one by now
             logger.warning("action=redirect_refused target=%s", scrub_log(result.url[:200]))
             assert self.crawler.stats is not None  # noqa: S101 - Scrapy has set it
             self.crawler.stats.inc_value("redirect/refused")

@@ -16,7 +16,7 @@ from crawler import report, worker
 from crawler.offload import WorkerDied
 
 if TYPE_CHECKING:
-    from crawler.spiders.posts import PostsSpider
+    from crawler.spiders.base import ArchiveSpider
 
 logger = logging.getLogger("crawler")
 
@@ -96,7 +96,7 @@ class Verdict:
         """Scrapy's way in."""
         return cls(crawler)
 
-    async def _closed(self, spider: "PostsSpider", reason: str) -> None:
+    async def _closed(self, spider: "ArchiveSpider", reason: str) -> None:
         counts = spider.tally.counts(spider.wanted)
         verdict = verdict_of(reason, counts)
         if spider.run_id:
@@ -107,7 +107,7 @@ class Verdict:
         await spider.archive.close()
 
     @staticmethod
-    async def _noted(spider: "PostsSpider", verdict: str, counts: dict[str, Any]) -> str:
+    async def _noted(spider: "ArchiveSpider", verdict: str, counts: dict[str, Any]) -> str:
         try:
             now = datetime.now(UTC)
             await spider.archive.call(worker.close_run, spider.run_id, verdict, counts, now)

@@ -5,14 +5,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
 from scrapy.http import Request
 from sqlalchemy.exc import SQLAlchemyError
 
-from archive.errors import ArchiveError
+from archive.errors import ArchiveError, MediaFolderError
 from crawler import report, worker
 from crawler.answer import Answer
 from crawler.browser import BrowserMissing
@@ -25,7 +25,7 @@ from crawler.scrub import scrub_log
 from crawler.transport import RunStopping
 
 if TYPE_CHECKING:
-    from crawler.spiders.posts import PostsSpider
+    from crawler.spiders.base import ArchiveSpider
 
 MAX_WORKER_DEATHS = 5  # of one run; more is no accident
 # In a row, each after its retries: then the line is dead, and going on would use up the addresses' tries.
@@ -42,13 +42,66 @@ class Refusal:
     error: BaseException
 
 
-class ArchivePipeline:
-    """Hands answers to the worker in batches, and acts on what they turn out to be."""
+class Pipeline:
+    """What the ways of all answers share: a database that fails ends the crawl, and so does a dead line."""
 
     def __init__(self, crawler: Crawler):
         self._crawler = crawler
         self._deaths = 0
         self._in_a_row = 0
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's way in."""
+        return cls(crawler)
+
+    @property
+    def _spider(self) -> "ArchiveSpider":
+        return self._crawler.spider  # type: ignore[return-value]  # all spiders of this project are
+
+    @property
+    def _tally(self) -> Tally:
+        return self._spider.tally
+
+    async def process_item(self, item: Any) -> Any:
+        """Settle one answer, or one that did not come; returns when it is stored."""
+        try:
+            await self._settle(item)
+        except MediaFolderError as error:
+            self._stop("media_folder", error)
+            raise DropItem("the media folder failed") from error
+        except (SQLAlchemyError, ArchiveError) as error:
+            self._stop("database", error)
+            raise DropItem("the database failed") from error
+        return item
+
+    def _stop(self, what: str, error: Exception) -> None:
+        logger.error("action=%s_failed reason=%s", what, str(error).partition("\n")[0])
+        self._spider.stop(what)
+
+    async def _settle(self, item: Any) -> None:
+        raise NotImplementedError
+
+    def _worker_died(self, waiting: int) -> bool:
+        """Count one death; whether the crawl may go on."""
+        self._deaths += 1
+        logger.error("action=worker_died deaths=%d batch=%d", self._deaths, waiting)
+        if self._deaths > MAX_WORKER_DEATHS:
+            self._spider.stop("worker_died")
+        return self._deaths <= MAX_WORKER_DEATHS
+
+    def _no_answer(self) -> None:
+        """Count an address that gave none; too many in a row are no fault of the addresses."""
+        self._in_a_row += 1
+        if self._in_a_row >= MAX_FAILURES_IN_A_ROW:
+            self._spider.stop("unreachable")
+
+
+class ArchivePipeline(Pipeline):
+    """Hands answers to the worker in batches, and acts on what they turn out to be."""
+
+    def __init__(self, crawler: Crawler):
+        super().__init__(crawler)
         self._recovering = asyncio.Lock()
         self._browser_missing = False
         workers = workers_of(crawler.settings)
@@ -57,31 +110,11 @@ class ArchivePipeline:
         )
         self._failures: Batches[worker.Failure, None] = Batches(self._note, lambda _: 1)
 
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> "ArchivePipeline":
-        """Scrapy's way in."""
-        return cls(crawler)
-
-    @property
-    def _spider(self) -> "PostsSpider":
-        return self._crawler.spider  # type: ignore[return-value]  # this project has one spider
-
-    @property
-    def _tally(self) -> Tally:
-        return self._spider.tally
-
-    async def process_item(self, item: Answer | Refusal) -> Answer | Refusal:
-        """Settle one answer, or one that did not come; returns when it is stored."""
-        try:
-            if isinstance(item, Answer):
-                await self._answered(item)
-            else:
-                await self._refused(item)
-        except (SQLAlchemyError, ArchiveError) as error:
-            logger.error("action=database_failed reason=%s", str(error).partition("\n")[0])
-            self._spider.stop("database")
-            raise DropItem("the database failed") from error
-        return item
+    async def _settle(self, item: Answer | Refusal) -> None:
+        if isinstance(item, Answer):
+            await self._answered(item)
+        else:
+            await self._refused(item)
 
     async def _work(self, answers: list[Answer]) -> list[worker.Result]:
         spider = self._spider
@@ -92,12 +125,8 @@ class ArchivePipeline:
 
     async def _after_death(self, answers: Sequence[Answer], death: WorkerDied) -> list[worker.Result]:
         """Read what the dead worker had kept; what it had not stays due and is fetched another time."""
-        self._deaths += 1
-        logger.error("action=worker_died deaths=%d batch=%d", self._deaths, len(answers))
-        spider = self._spider
-        if self._deaths > MAX_WORKER_DEATHS:
-            spider.stop("worker_died")
-        else:
+        if self._worker_died(len(answers)):
+            spider = self._spider
             async with self._recovering:
                 await read_what_was_kept(spider.archive, spider.run_id, datetime.now(UTC))
         return [worker.Result(damage=str(death), interrupted=True)] * len(answers)
@@ -142,9 +171,7 @@ class ArchivePipeline:
             # a gap in a cassette says nothing about the address
             missed = isinstance(error, CassetteMiss)
             await self._failed(meta.get(ADDRESS_ID), meta[ASKED], _reason(error), interrupted=missed)
-            self._in_a_row += 1
-            if self._in_a_row >= MAX_FAILURES_IN_A_ROW:
-                self._spider.stop("unreachable")
+            self._no_answer()
 
     def _without_browser(self, error: BrowserMissing) -> None:
         if not self._browser_missing:

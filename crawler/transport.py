@@ -1,4 +1,4 @@
-"""The one door to the network: mp.weixin.qq.com, its stand-in on loopback, or a cassette."""
+"""The one door to the network: WeChat's own hosts, their stand-in on loopback, or a cassette."""
 
 from contextlib import suppress
 from typing import Any
@@ -13,11 +13,11 @@ from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from crawler.browser import Browsing
 from crawler.cassettes import CassetteMiss, tape_from
-from crawler.origin import Origin, is_allowed
+from crawler.origin import Origin
 
 
 class ForbiddenAddress(IgnoreRequest):
-    """Something asked for an address elsewhere; nothing but mp.weixin.qq.com is ever fetched."""
+    """Something asked for an address elsewhere; nothing but what a crawl is for is ever fetched."""
 
 
 class RunStopping(IgnoreRequest):
@@ -38,9 +38,9 @@ class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it ha
 
     async def download_request(self, request: Request) -> Response:
         """One answer; its body still packed. Raises CassetteMiss, ForbiddenAddress or RunStopping."""
-        if not is_allowed(request.url):
-            raise ForbiddenAddress(f"{request.url[:200]} is not on mp.weixin.qq.com")
         spider = self._mine.spider
+        if not spider.may_ask(request.url):  # type: ignore[union-attr]  # a download has a spider
+            raise ForbiddenAddress(f"{request.url[:200]} is not on a host that is asked")
         if getattr(spider, "stopping", "") or (self._mine.engine and not self._mine.engine.running):
             raise RunStopping("the run is stopping")
         try:
@@ -48,7 +48,7 @@ class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it ha
                 return await self.browsing.render(request)
             return await self._plain(request)
         except CassetteMiss:
-            spider.stop("cassette_miss")  # type: ignore[union-attr]  # a download has a spider
+            spider.stop("cassette_miss")  # type: ignore[union-attr]
             raise
 
     async def render(self, request: Request) -> Response:
