@@ -12,6 +12,7 @@ from archive import blobs
 from archive.address import parse_address
 from archive.capture import Capture
 from archive.errors import ArchiveError, IntegrityError
+from archive.media.queries import media_numbers
 from archive.models import Account, AddressRow, CaptureRow, Post, Run, SightingRow, Version
 from archive.record import Record
 
@@ -43,6 +44,7 @@ class Status:
     waiting: int = 0
     given_up: int = 0
     unread: int = 0
+    media: dict[str, dict[str, int]] = field(default_factory=dict)
     last_runs: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -213,6 +215,7 @@ def archive_status(session: Session, now: datetime) -> Status:
         waiting=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at > now)),
         given_up=_count(session, _given_up()),
         unread=by_outcome.get("unread", 0),
+        media=media_numbers(session, now),
         last_runs=_last_runs(session),
     )
 

@@ -2,10 +2,9 @@
 
 import hashlib
 import os
-import tempfile
-from contextlib import suppress
+import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from uuid import uuid4
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -29,9 +28,10 @@ class MediaFolder:
                 f"MPARCHIVE_MEDIA is {self._shown}, for which a package is missing ({error}); "
                 "install it beside mparchive, or name a folder"
             ) from None
-        except ValueError as error:
+        except Exception as error:  # each storage has errors of its own
             raise MediaFolderError(
-                f"MPARCHIVE_MEDIA is {self._shown}, which is no folder and no address of a storage ({error})"
+                f"MPARCHIVE_MEDIA is {self._shown}, which cannot be used ({_words(error)}); "
+                "name a folder, or the address of a storage such as s3://bucket/prefix"
             ) from None
 
     def put(self, content: bytes, sha256: bytes, suffix: str) -> str:
@@ -82,21 +82,20 @@ class MediaFolder:
 
 def _write_whole(root: Path, path: str, content: bytes) -> None:
     """Write a file so that whatever happens it is there wholly or not at all."""
-    target, unfinished = root / path, root / UNFINISHED
-    for folder in (target.parent, unfinished):
+    target, part = root / path, root / UNFINISHED / uuid4().hex
+    for folder in (target.parent, part.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=unfinished)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(target)
+        part.replace(target)
     except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
+        part.unlink(missing_ok=True)
         raise
-    _sync(target.parent)
+    for folder in (target.parent, target.parent.parent, root):  # each may have been made just now
+        _sync(folder)
 
 
 def _sync(folder: Path) -> None:
@@ -108,11 +107,9 @@ def _sync(folder: Path) -> None:
 
 
 def _without_secrets(address: str) -> str:
-    if "://" not in address:
-        return address
-    parts = urlsplit(address)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return re.sub(r"//[^/]*@", "//", address.partition("?")[0])
 
 
 def _words(error: Exception) -> str:
+    """What went wrong, in words that hold no address: a storage's own may hold a password."""
     return getattr(error, "strerror", None) or type(error).__name__

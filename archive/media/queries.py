@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from archive.media.kept import KeptFile
@@ -68,6 +68,35 @@ def media_of_run(run_id: int) -> Select[Any]:
         .join(SightingRow, SightingRow.address_id == AddressRow.id)
         .where(SightingRow.run_id == run_id)
     )
+
+
+def media_numbers(session: Session, now: datetime) -> dict[str, dict[str, int]]:
+    """By type: media known, kept, due, waiting and given up, and the bytes of their files."""
+    wanted = MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now)
+    due, waiting = wanted & (MediumRow.next_fetch_at <= now), wanted & (MediumRow.next_fetch_at > now)
+    rows = select(
+        MediumRow.type,
+        func.count().label("known"),
+        func.count(MediumRow.file_id).label("kept"),
+        func.count().filter(due).label("due"),
+        func.count().filter(waiting).label("waiting"),
+    ).group_by(MediumRow.type)
+    sizes = _sizes(session)
+    return {
+        row.type: {
+            **{name: row._mapping[name] for name in ("known", "kept", "due", "waiting")},
+            "given_up": row.known - row.kept - row.due - row.waiting,
+            "bytes": sizes.get(row.type, 0),
+        }
+        for row in session.execute(rows.order_by(MediumRow.type))
+    }
+
+
+def _sizes(session: Session) -> dict[str, int]:
+    """Bytes of files by the type of the media they are of, each file once."""
+    files = select(MediumRow.type, MediumRow.file_id).distinct().subquery()
+    rows = select(files.c.type, func.sum(FileRow.size)).join(FileRow, FileRow.id == files.c.file_id)
+    return {type_: int(size) for type_, size in session.execute(rows.group_by(files.c.type))}
 
 
 def media_of(session: Session, post: Post) -> list[ShownMedium]:

@@ -121,7 +121,10 @@ def _is_over(expires_at: datetime | None, now: datetime) -> bool:
 
 
 def keep_file(session: Session, medium_id: int, kept: KeptFile, now: datetime) -> None:
-    """Note that a medium's file is in the media folder; call it after MediaFolder.put."""
+    """Note that a medium's file is in the media folder; call it after MediaFolder.put.
+
+    One a transaction: two that note the same files the other way round would wait for each other.
+    """
     medium = session.get_one(MediumRow, medium_id, with_for_update=True)
     row = postgresql.insert(FileRow).values(
         sha256=kept.sha256,

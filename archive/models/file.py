@@ -15,7 +15,7 @@ class FileRow(Base):
     __table_args__ = {"comment": "Files in the media folder, once per content"}  # noqa: RUF012
 
     id: Mapped[Key]
-    sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True, comment="of the content, 32 bytes")
     size: Mapped[int] = mapped_column(comment="bytes")
     media_type: Mapped[str] = mapped_column(comment="by content, as image/png")
     width: Mapped[int | None] = mapped_column(comment="pixels, of an image")

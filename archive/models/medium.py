@@ -19,16 +19,16 @@ class MediumRow(Base):
 
     id: Mapped[Key]
     key: Mapped[str] = mapped_column(
-        unique=True, comment="the address, or the id of what has a signed address"
+        unique=True, comment="address, or id of what has a signed one; too long for an index: sha256:…"
     )
-    url: Mapped[str] = mapped_column(comment="the newest address known")
+    url: Mapped[str] = mapped_column(comment="the newest address known; empty where the page gives none")
     type: Mapped[str] = mapped_column(comment="image, audio or video")
     file_id: Mapped[int | None] = mapped_column(
         ForeignKey("files.id"), index=True, comment="NULL until it was downloaded"
     )
     attempts: Mapped[int] = mapped_column(server_default="0", comment="in a row without a file")
     last_outcome: Mapped[str | None] = mapped_column(comment="kept, refused or failed")
-    last_reason: Mapped[str] = mapped_column(server_default="")
+    last_reason: Mapped[str] = mapped_column(server_default="", comment="why there is no file")
     last_tried_at: Mapped[datetime | None]
     next_fetch_at: Mapped[datetime | None] = mapped_column(comment="when it is due; NULL: not to be asked")
     expires_at: Mapped[datetime | None] = mapped_column(comment="when a signed address stops working")

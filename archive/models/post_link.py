@@ -33,4 +33,6 @@ class PostLink(Base):
     url: Mapped[str] = mapped_column(comment="as the page gives it; empty where it gives none")
     text: Mapped[str] = mapped_column(comment="the words of the link")
     position: Mapped[int] = mapped_column(comment="within the relation, from 0")
-    facts: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    facts: Mapped[dict[str, Any]] = mapped_column(
+        server_default=sql("'{}'"), comment="what else the page tells"
+    )

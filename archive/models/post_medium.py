@@ -25,4 +25,7 @@ class PostMedium(Base):
     )
     role: Mapped[str] = mapped_column(comment="image, cover, poster, audio or video")
     position: Mapped[int] = mapped_column(comment="first place within the role, from 0")
-    facts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    facts: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'"),
+        comment="what else the page tells: alt, width, height, duration_ms, bytes …",
+    )

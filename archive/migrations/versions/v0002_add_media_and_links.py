@@ -14,7 +14,7 @@ def upgrade() -> None:
     op.create_table(
         "files",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False, comment="of the content, 32 bytes"),
         sa.Column("size", sa.BigInteger(), nullable=False, comment="bytes"),
         sa.Column("media_type", sa.Text(), nullable=False, comment="by content, as image/png"),
         sa.Column("width", sa.BigInteger(), nullable=True, comment="pixels, of an image"),
@@ -31,16 +31,26 @@ def upgrade() -> None:
         "media",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column(
-            "key", sa.Text(), nullable=False, comment="the address, or the id of what has a signed address"
+            "key",
+            sa.Text(),
+            nullable=False,
+            comment="address, or id of what has a signed one; too long for an index: sha256:…",
         ),
-        sa.Column("url", sa.Text(), nullable=False, comment="the newest address known"),
+        sa.Column(
+            "url",
+            sa.Text(),
+            nullable=False,
+            comment="the newest address known; empty where the page gives none",
+        ),
         sa.Column("type", sa.Text(), nullable=False, comment="image, audio or video"),
         sa.Column("file_id", sa.BigInteger(), nullable=True, comment="NULL until it was downloaded"),
         sa.Column(
             "attempts", sa.BigInteger(), server_default="0", nullable=False, comment="in a row without a file"
         ),
         sa.Column("last_outcome", sa.Text(), nullable=True, comment="kept, refused or failed"),
-        sa.Column("last_reason", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "last_reason", sa.Text(), server_default="", nullable=False, comment="why there is no file"
+        ),
         sa.Column("last_tried_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
             "next_fetch_at",
@@ -93,7 +103,11 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False, comment="the words of the link"),
         sa.Column("position", sa.BigInteger(), nullable=False, comment="within the relation, from 0"),
         sa.Column(
-            "facts", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
+            "facts",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="what else the page tells",
         ),
         sa.ForeignKeyConstraint(
             ["capture_id"], ["captures.id"], name=op.f("fk__post_links__capture_id__captures")
@@ -114,7 +128,11 @@ def upgrade() -> None:
         sa.Column("role", sa.Text(), nullable=False, comment="image, cover, poster, audio or video"),
         sa.Column("position", sa.BigInteger(), nullable=False, comment="first place within the role, from 0"),
         sa.Column(
-            "facts", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
+            "facts",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="what else the page tells: alt, width, height, duration_ms, bytes …",
         ),
         sa.ForeignKeyConstraint(
             ["capture_id"], ["captures.id"], name=op.f("fk__post_media__capture_id__captures")
