@@ -72,10 +72,9 @@ def _text(path: Path) -> str:
 def _not_toml(path: Path, text: str, message: str) -> str:
     found = _PLACE.match(message)
     what, line, column = found.groups() if found else (message, None, None)
-    early = "the file ends too soon: a bracket, brace or quote is not closed"
-    hint = (
-        early if not line else next((hint for begin, hint in _HINTS.items() if what.startswith(begin)), what)
-    )
+    hint = next((hint for begin, hint in _HINTS.items() if what.startswith(begin)), what)
+    if not line and "=" not in what:
+        hint = "the file ends too soon: a bracket, brace or quote is not closed"
     place = f"line {line or len(text.splitlines())}"
     there = f" at column {column}" if column else ""
     return f"{path}, {place}: it is not TOML{there}; {hint}"
