@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from archive import queries
@@ -11,11 +12,24 @@ from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
 from archive.errors import DatabaseUnavailable
 from archive.export import write_csv, write_dump, write_jsonl
+from archive.media.folder import MediaFolder
+from archive.media.queries import due_media
+from archive.media.store import keep_file
+from archive.reading import Reading
 from archive.store import import_records, keep_captures, store_readings
-from tests.archive.making import NOW, article, capture, record
+from archive.vocabulary import Role
+from tests.archive.making import NOW, article, capture, image, kept_file, link, record
 
 POSTS = 100
+IMAGES = 10  # all of them in every post
 BODIES = [bytes(range(256)) * number for number in range(1, 4)]
+PICTURE = b"invented picture" * 1000
+
+
+def page(number: int, name: str = "shared") -> Reading:
+    """The page of post `number`, with images that all posts show, each at a place of its own, and a link."""
+    media = [image(f"{name}{(number + place) % IMAGES}", place) for place in range(IMAGES)]
+    return article(record(number), media=(*media, image("cover", role=Role.COVER)), links=(link(number + 1),))
 
 
 def hold() -> None:
@@ -58,20 +72,25 @@ def store_all() -> None:
         _ready()
         order = _order()
         with transaction(engine) as session:
-            kept = keep_captures(session, None, [(None, capture(str(n).encode())) for n in order])
+            ids = keep_captures(session, None, [(None, capture(str(n).encode())) for n in order])
         with transaction(engine) as session:
-            readings = [(id_, article(record(n))) for id_, n in zip(kept, order, strict=True)]
+            readings = [(id_, page(n)) for id_, n in zip(ids, order, strict=True)]
             store_readings(session, None, readings, NOW, 1)
 
 
 def keep() -> None:
-    """Keep three answers, then be in the middle of storing what they say."""
-    with open_archive(ArchiveSettings()) as engine:
+    """Keep three answers, then be in the middle of storing what they say and a file of one."""
+    settings = ArchiveSettings()
+    with open_archive(settings) as engine:
         with transaction(engine) as session:
-            kept = keep_captures(session, None, [(None, capture(body)) for body in BODIES])
+            ids = keep_captures(session, None, [(None, capture(body)) for body in BODIES])
         with transaction(engine) as session:
-            readings = [(id_, article(record(n))) for n, id_ in enumerate(kept)]
+            readings = [(id_, page(n)) for n, id_ in enumerate(ids)]
             store_readings(session, None, readings, NOW, 1)
+            file = kept_file(PICTURE)
+            path = MediaFolder(settings).put(PICTURE, file.sha256, ".png")
+            (medium, *_) = due_media(session, NOW, 1, types=["image"])
+            keep_file(session, medium.id, replace(file, path=path), NOW)
             _ready()
 
 

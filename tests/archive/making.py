@@ -1,14 +1,16 @@
 """Made-up records, captures and readings."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
 from archive.address import canonical_url
 from archive.capture import Capture
-from archive.reading import Reading
+from archive.media.kept import KeptFile
+from archive.reading import Link, Medium, Reading
 from archive.record import Record
-from archive.vocabulary import Kind, Outcome
+from archive.vocabulary import Kind, Outcome, Relation, Role
 
 BIZ = "MzA0NjAyNTQ5NQ=="
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -32,6 +34,29 @@ def capture(body: bytes = b"<html>", *, minutes: int = 0, **more: object) -> Cap
 def article(record: Record, **more: object) -> Reading:
     """What the parser says of a page that holds this record."""
     return Reading(Outcome.ARTICLE, kind=Kind.ARTICLE, record=record, biz=BIZ, **more)  # type: ignore[arg-type]
+
+
+def image(name: str, position: int = 0, role: Role = Role.IMAGE, **more: object) -> Medium:
+    """An image at an address of its own."""
+    url = f"https://mmbiz.qpic.cn/mmbiz_png/{name}/640"
+    return Medium(role, url, url, position, **more)  # type: ignore[arg-type]
+
+
+def video(token: str = "a", hours: float = 2, name: str = "wxv_1") -> Medium:
+    """A video whose address is signed with a token, and expires so many hours after NOW."""
+    url = f"https://mpvideo.qpic.cn/{name}.mp4?token={token}"
+    return Medium(Role.VIDEO, name, url, 0, expires_at=NOW + timedelta(hours=hours))
+
+
+def link(number: int, relation: Relation = Relation.POST, **more: object) -> Link:
+    """A link to post `number` of the account, without chksm as most are."""
+    key, url = f"{BIZ}:{1000 + number}:1", record(number, chksm="").url
+    return Link(relation, key, url, **{"position": 0, "text": "见前文"} | more)  # type: ignore[arg-type]
+
+
+def kept_file(content: bytes = b"picture", path: str = "ab/cd/abcd.png") -> KeptFile:
+    """A file in the media folder."""
+    return KeptFile(hashlib.sha256(content).digest(), len(content), "image/png", 640, 480, path)
 
 
 any_record = st.builds(

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from archive.content_hash import content_hash
-from archive.decide import MAX_ATTEMPTS, PAGE, Intent, Known, Stored, decide, next_fetch
-from archive.vocabulary import Outcome
+from archive.decide import MAX_ATTEMPTS, PAGE, Intent, Known, Stored, decide, next_fetch, next_medium_fetch
+from archive.vocabulary import MediumOutcome, Outcome
 from tests.archive.making import NOW
 
 NOTHING = Intent(Stored.UNCHANGED, add_version=False, make_current=False)
@@ -69,6 +69,20 @@ def test_no_answer_about_the_post_is_retried_later_and_later_then_given_up(outco
     assert waits[0] == NOW + timedelta(minutes=10)
     assert waits[:-1] == sorted(wait for wait in waits if wait)
     assert waits[-1] is None
+
+
+def test_a_medium_that_failed_is_retried_as_an_address_is() -> None:
+    for attempts in range(1, MAX_ATTEMPTS + 2):
+        assert next_medium_fetch(MediumOutcome.FAILED, attempts, NOW) == next_fetch(None, attempts, NOW)
+
+
+def test_a_medium_that_was_refused_is_retried_after_a_day_and_a_week_then_no_more() -> None:
+    waits = [next_medium_fetch(MediumOutcome.REFUSED, attempts, NOW) for attempts in (1, 2, 3, 2000)]
+    assert waits == [NOW + timedelta(days=1), NOW + timedelta(days=7), None, None]
+
+
+def test_a_medium_that_was_kept_is_not_asked_for_again() -> None:
+    assert next_medium_fetch(MediumOutcome.KEPT, 0, NOW) is None
 
 
 def test_a_hash_tells_title_from_text_and_never_changes() -> None:

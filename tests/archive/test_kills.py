@@ -1,19 +1,26 @@
 """What a killed process leaves: every answer it kept, none of what it had not finished."""
 
-from sqlalchemy import Engine
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import Engine, text
 
 from archive import queries
+from archive.config import ArchiveSettings
 from archive.database import transaction
+from archive.media.folder import MediaFolder
+from archive.media.queries import due_media, media_of
+from archive.media.store import keep_file
 from archive.store import store_readings
-from tests.archive.children import BODIES
+from tests.archive.children import BODIES, IMAGES, PICTURE, page
 from tests.archive.conftest import StartChild
-from tests.archive.making import NOW, article, record
+from tests.archive.making import BIZ, NOW, kept_file
 
 
 def test_answers_kept_before_a_kill_are_read_after_it(
-    engine: Engine, fresh_database_url: str, start_child: StartChild
+    engine: Engine, fresh_database_url: str, start_child: StartChild, tmp_path: Path
 ) -> None:
-    child = start_child("keep", MPARCHIVE_DATABASE_URL=fresh_database_url)
+    child = start_child("keep", MPARCHIVE_DATABASE_URL=fresh_database_url, MPARCHIVE_HOME=str(tmp_path))
     assert child.stdout and child.stdout.readline() == "open\n"
     child.kill()
     child.wait(10)
@@ -21,8 +28,27 @@ def test_answers_kept_before_a_kill_are_read_after_it(
         unread = queries.unread_captures(session)
         assert [queries.capture_body(session, id_) for id_ in unread] == BODIES
         assert list(queries.records(session)) == []
-        readings = [(id_, article(record(n))) for n, id_ in enumerate(unread)]
+        readings = [(id_, page(n)) for n, id_ in enumerate(unread)]
         assert store_readings(session, None, readings, NOW, 1) == ["new"] * len(BODIES)
     with transaction(engine) as session:
         assert queries.unread_captures(session) == []
         assert len(list(queries.records(session))) == len(BODIES)
+        assert len(due_media(session, NOW, 100, types=["image"])) == IMAGES + 1
+    the_file_without_a_row_is_used(engine, tmp_path)
+
+
+def the_file_without_a_row_is_used(engine: Engine, home: Path) -> None:
+    """What the killed process had put into the folder is in no row, and is not written a second time."""
+    (orphan,) = [path for path in home.rglob("*") if path.is_file()]
+    before = orphan.stat()
+    folder = MediaFolder(ArchiveSettings(home=home))
+    file = kept_file(PICTURE)
+    with transaction(engine) as session:
+        assert session.execute(text("SELECT count(*) FROM files")).scalar_one() == 0
+        (medium, *_) = due_media(session, NOW, 1, types=["image"])
+        path = folder.put(PICTURE, file.sha256, ".png")
+        keep_file(session, medium.id, replace(file, path=path), NOW)
+        (post,) = queries.find_posts(session, "1000_1", BIZ)
+        (shown,) = [shown for shown in media_of(session, post) if shown.file]
+    assert folder.get(shown.file.path, shown.file.sha256) == PICTURE  # type: ignore[union-attr]  # as chosen
+    assert orphan.stat() == before

@@ -6,6 +6,7 @@ One session holds what a writer needs first; whatever the writer needs later mus
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
@@ -13,6 +14,9 @@ from sqlalchemy.orm import Session
 from archive import queries
 from archive.address import parse_address
 from archive.database import transaction
+from archive.media.queries import due_media
+from archive.media.store import give_up_expired, keep_file
+from archive.media.store import make_due as make_media_due
 from archive.sighting import Sighting
 from archive.store import (
     assign,
@@ -23,8 +27,9 @@ from archive.store import (
     record_sightings,
     store_readings,
 )
-from tests.archive.making import BIZ, NOW, article, capture, record
+from tests.archive.making import BIZ, NOW, article, capture, image, kept_file, record, video
 
+HOUR = timedelta(hours=1)
 RECORDS = [record(n) for n in (1, 2, 3)]
 WAITING = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -148,3 +153,37 @@ def test_known_posts_are_taken_in_the_order_of_their_aids(engine: Engine) -> Non
         lock(holding, "posts WHERE aid = '1003_1'")
     with transaction(engine) as session:
         assert [r.text for r in queries.records(session)] == ["改", RECORDS[1].text, "改"]
+
+
+def test_media_are_taken_in_the_order_of_their_keys_whichever_post_shows_them(engine: Engine) -> None:
+    run = f"INSERT INTO runs (command, started_at) VALUES ('run', '{NOW}') RETURNING id"
+    with transaction(engine) as session:
+        run_id = session.execute(text(run)).scalar_one()
+        seen = [Sighting(parse_address(each.url), "list", NOW) for each in RECORDS]
+        record_sightings(session, run_id, seen, NOW)
+        first, *_ = kept = keep_captures(session, None, [(None, capture(b"1")), (None, capture(b"2"))])
+        backwards = tuple(video(name=name) for name in "cba")  # their ids go against the order of their keys
+        store_readings(session, None, [(first, article(RECORDS[0], media=backwards))], NOW, 1)
+        session.execute(text("UPDATE media SET next_fetch_at = NULL"))
+    shown = [(RECORDS[1], video("new", 3, "c")), (RECORDS[0], video("new", 3, "a"))]
+    readings = [(id_, article(each, media=(one,))) for id_, (each, one) in zip(kept, shown, strict=True)]
+    writers: list[Work] = [
+        lambda session: store_readings(session, None, readings, NOW, 1),
+        lambda session: make_media_due(session, run_id, NOW),
+        lambda session: give_up_expired(session, NOW + 4 * HOUR),
+    ]
+    for writer in writers:
+        with stopped_at(engine, "SELECT id FROM media WHERE key = 'a' FOR UPDATE", writer) as holding:
+            lock(holding, "media WHERE key <> 'a'")
+
+
+def test_a_file_is_noted_while_a_page_that_shows_it_is_stored(engine: Engine) -> None:
+    with transaction(engine) as session:
+        (kept,) = keep_captures(session, None, [(None, capture())])
+        store_readings(session, None, [(kept, article(RECORDS[0], media=(image("a"),)))], NOW, 1)
+        (medium,) = due_media(session, NOW, 1, types=["image"])
+    with transaction(engine) as storing:
+        store_readings(storing, None, [(kept, article(RECORDS[0], media=(image("b"),)))], NOW, 1)
+        with transaction(engine) as noting:  # waits for nothing that storing has
+            noting.execute(text("SET LOCAL lock_timeout = '2s'"))
+            keep_file(noting, medium.id, kept_file(), NOW)

@@ -8,10 +8,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
+from archive import queries
 from archive.database import alembic_config, transaction
+from archive.media.queries import due_media
+from archive.media.store import keep_file
 from archive.models import Base
 from archive.store import Stored, import_records, keep_captures, store_readings
-from tests.archive.making import NOW, article, capture, record
+from tests.archive.making import NOW, article, capture, image, kept_file, link, record
 
 
 def test_the_migrated_schema_is_that_of_the_models(engine: Engine) -> None:
@@ -25,8 +28,17 @@ def test_the_migrated_schema_is_that_of_the_models(engine: Engine) -> None:
 def test_a_database_with_data_goes_down_to_nothing_and_up_again(engine: Engine) -> None:
     with transaction(engine) as session:
         import_records(session, None, [record()], "dump", NOW)
-        kept = keep_captures(session, None, [(None, capture())])
-        store_readings(session, None, [(kept[0], article(record(text="改\r")))], NOW, 1)
+        kept = keep_captures(session, None, [(None, capture(rendered=True, evaluated={"text": "改"}))])
+        page = article(record(text="改\r"), html="<p>改</p>", media=(image("a"),), links=(link(2),))
+        store_readings(session, None, [(kept[0], page)], NOW, 1)
+        (medium,) = due_media(session, NOW, 1, types=["image"])
+        keep_file(session, medium.id, kept_file(), NOW)
+    for revision in ("0001", "head"):  # what the first schema holds stays
+        with engine.begin() as connection:
+            to = command.upgrade if revision == "head" else command.downgrade
+            to(alembic_config(connection), revision)
+        with transaction(engine) as session:
+            assert list(queries.records(session)) == [record(text="改\r")]
     with engine.begin() as connection:
         command.downgrade(alembic_config(connection), "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]

@@ -3,12 +3,14 @@
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.archive.children import POSTS
+from tests.archive.children import IMAGES, POSTS
 from tests.archive.conftest import StartChild
 
 WRITERS = 8
 COUNTS = text("SELECT (SELECT count(*) FROM posts), (SELECT count(*) FROM versions WHERE number = 1),"
               " (SELECT count(*) FROM versions), (SELECT count(*) FROM accounts)")  # fmt: skip
+OF_PAGES = text("SELECT (SELECT count(*) FROM media), (SELECT count(*) FROM post_media),"
+                " (SELECT count(*) FROM post_links)")  # fmt: skip
 
 
 DOING = {
@@ -33,6 +35,8 @@ def test_eight_processes_that_store_the_same_hundred_posts_leave_a_hundred(
     assert [child.wait(60) for child in children] == [0] * WRITERS
     with engine.connect() as connection:
         assert connection.execute(COUNTS).one() == (POSTS, POSTS, POSTS, 1)
+        if "store" in whats:  # each image in every post, a cover, a link
+            assert connection.execute(OF_PAGES).one() == (IMAGES + 1, POSTS * (IMAGES + 1), POSTS)
 
 
 def test_processes_that_open_an_empty_database_together_migrate_it_once(

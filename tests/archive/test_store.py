@@ -139,6 +139,18 @@ def test_a_capture_is_unread_until_its_reading_is_stored_and_comes_back_exactly(
     assert queries.capture(db_session, kept) == capture(body)
 
 
+def test_what_a_browser_saw_is_kept_with_its_page_and_nothing_where_none_was(db_session: Session) -> None:
+    evaluated = {"cgiDataNew": {"title": "题\0", "mid": 1}, "picture_page_info_list": [{}], "text": "字"}
+    pages = [capture(b"1", rendered=True, evaluated=evaluated), capture(b"2")]
+    drawn, plain = keep_captures(db_session, None, [(None, page) for page in pages])
+    assert queries.capture(db_session, drawn).evaluated == {
+        "cgiDataNew": {"title": "题\ufffd", "mid": 1}, "picture_page_info_list": [{}], "text": "字",
+    }  # fmt: skip
+    assert queries.capture(db_session, plain) == pages[1]
+    none = text("SELECT evaluated IS NULL FROM captures WHERE id = :id")
+    assert [db_session.scalar(none, {"id": id_}) for id_ in (drawn, plain)] == [False, True]
+
+
 @pytest.mark.parametrize("gzipped", [None, gzip.compress(b"page" * 100)], ids=["zstd", "gzip"])
 @pytest.mark.parametrize("column", ["body", "sha256"])
 def test_one_bit_that_has_flipped_is_an_error_that_names_the_capture(

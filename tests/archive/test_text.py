@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.text import storable, storable_json
+from archive.text import MAX_KEY, index_key, storable, storable_json
 
 any_text = st.text(alphabet=st.characters(exclude_categories=()) | st.sampled_from("\0\ud800\udfff"))
 any_json = st.recursive(
@@ -49,3 +49,13 @@ def test_any_json_value_becomes_storable(value: Any) -> None:
 )
 def test_json_keeps_its_shape(value: Any, stored: Any) -> None:
     assert storable_json(value) == stored
+
+
+def test_a_key_is_itself_until_it_is_too_long_for_an_index() -> None:
+    longest = "长" * (MAX_KEY // 3)
+    assert index_key(longest) == longest
+    assert index_key("a\0") == "a\ufffd"
+    long, another = index_key(longest + "长长"), index_key(longest + "长短")
+    assert long != another
+    assert long == index_key(longest + "长长")
+    assert len(long.encode()) < MAX_KEY
