@@ -15,6 +15,10 @@ class DamagedAnswer(Exception):
     """The bytes received are not a whole page of a bearable size; the message says why."""
 
 
+class OversizedAnswer(DamagedAnswer):
+    """It is larger than is taken, as received or as unpacked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One answer, its body still packed as it was sent, so that unpacking costs the reactor nothing.
@@ -41,8 +45,8 @@ def header(headers: tuple[tuple[str, str], ...], name: str) -> str:
 
 def unpack(answer: Answer, limit: int = MAX_PAGE_BYTES) -> Capture:
     """The capture of an answer; raises DamagedAnswer for a half, broken or oversized body."""
-    encoding = header(answer.headers, "content-encoding").strip().lower()
-    body = _decoded(answer.body, encoding, limit)
+    encoding = _encoding(answer)
+    body = unpacked(answer, limit)
     if answer.ended_openly and encoding in ("", "identity") and not _looks_whole(body):
         raise DamagedAnswer("the connection ended before the end of the page")
     return Capture(
@@ -57,13 +61,19 @@ def unpack(answer: Answer, limit: int = MAX_PAGE_BYTES) -> Capture:
     )
 
 
-def _decoded(body: bytes, encoding: str, limit: int) -> bytes:
+def _encoding(answer: Answer) -> str:
+    return header(answer.headers, "content-encoding").strip().lower()
+
+
+def unpacked(answer: Answer, limit: int) -> bytes:
+    """The body without its packing; raises DamagedAnswer for a broken or oversized one."""
+    body, encoding = answer.body, _encoding(answer)
     if encoding in _GZIPPED and body:
         return gunzip(body, limit)
     if encoding not in ("", "identity", *_GZIPPED):
         raise DamagedAnswer(f"content encoding {encoding[:40]!r} was not asked for")
     if len(body) > limit:
-        raise DamagedAnswer(f"a page of {len(body)} bytes, at most {limit} are taken")
+        raise OversizedAnswer(f"an answer of {len(body)} bytes, at most {limit} are taken")
     return body
 
 
@@ -79,7 +89,7 @@ def gunzip(body: bytes, limit: int = MAX_PAGE_BYTES) -> bytes:
             raise DamagedAnswer(f"gzip is broken ({error})") from None
         size += len(parts[-1])
         if size > limit:
-            raise DamagedAnswer(f"a page of more than {limit} bytes when unpacked")
+            raise OversizedAnswer(f"an answer of more than {limit} bytes when unpacked")
         if not member.eof:
             raise DamagedAnswer("gzip ends in the middle")
         rest = member.unused_data.lstrip(b"\0")  # some servers pad

@@ -5,10 +5,13 @@ import logging
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import uniform
+from typing import Self
 
 from scrapy import Request, Spider
+from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
+from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
 from crawler.scrub import scrub_log
@@ -19,6 +22,10 @@ FIRST_PAUSE = 2.0  # seconds before the first retry, doubling with each
 MAX_PAUSE = 60.0
 MAX_RETRY_AFTER = 120.0  # seconds a run waits for a server that says how long; longer is for the next run
 _POLL = 0.25  # seconds; how soon a pause notices that the run is stopping
+
+
+class RunStopping(IgnoreRequest):
+    """The run, or its work at this host, is being stopped, so nothing more is asked."""
 
 
 def retry_after(value: bytes | None, now: datetime) -> float | None:
@@ -41,6 +48,24 @@ def back_off(tries: int, first: float) -> float:
     """Seconds to wait before retry number `tries`, doubling, with a tenth of jitter."""
     pause: float = min(first * 2 ** (tries - 1), MAX_PAUSE)
     return pause * uniform(0.9, 1.1)  # noqa: S311 - no secret
+
+
+class NotAsked:
+    """Lets go of what a crawl asks no more, before it waits for its turn at the host."""
+
+    def __init__(self, crawler: Crawler):
+        self._crawler = crawler
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Scrapy's way in."""
+        return cls(crawler)
+
+    def process_request(self, request: Request, spider: Spider | None = None) -> None:
+        """Nothing, or RunStopping."""
+        stopping = self._crawler.spider.stopping_at(request.url)  # type: ignore[union-attr]  # it is there
+        if stopping:
+            raise RunStopping(f"nothing more is asked there ({stopping})")
 
 
 class PatientRetry(RetryMiddleware):

@@ -46,12 +46,12 @@ class Worker:
             self._pool = ProcessPoolExecutor(self._processes, context, worker.start, (self._settings,))
         return self._pool
 
-    async def call(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run a function of crawler.worker there; raises what it raises, or WorkerDied."""
+    async def call(self, function: Callable[..., T], *arguments: Any, timeout: float = CALL_TIMEOUT) -> T:
+        """Run a function there, at most `timeout` seconds long; raises what it raises, or WorkerDied."""
         pool = self._started()
         future = asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
         try:
-            return await asyncio.wait_for(future, CALL_TIMEOUT)
+            return await asyncio.wait_for(future, timeout)
         except (BrokenProcessPool, TimeoutError) as error:
             self._drop(pool)
             raise WorkerDied(f"the worker process died in {function.__name__}") from error

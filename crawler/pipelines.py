@@ -17,12 +17,12 @@ from crawler import report, worker
 from crawler.answer import Answer
 from crawler.browser import BrowserMissing
 from crawler.cassettes import CassetteMiss
+from crawler.middlewares import RunStopping
 from crawler.monitors import Tally
 from crawler.offload import Batches, WorkerDied, workers_of
 from crawler.recovery import read_what_was_kept
 from crawler.requests import ADDRESS_ID, ASKED, rendered_request
 from crawler.scrub import scrub_log
-from crawler.transport import RunStopping
 
 if TYPE_CHECKING:
     from crawler.spiders.base import ArchiveSpider
@@ -43,12 +43,11 @@ class Refusal:
 
 
 class Pipeline:
-    """What the ways of all answers share: a database that fails ends the crawl, and so does a dead line."""
+    """What the ways of all answers share: a database or media folder that fails ends the crawl."""
 
     def __init__(self, crawler: Crawler):
         self._crawler = crawler
         self._deaths = 0
-        self._in_a_row = 0
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -90,18 +89,13 @@ class Pipeline:
             self._spider.stop("worker_died")
         return self._deaths <= MAX_WORKER_DEATHS
 
-    def _no_answer(self) -> None:
-        """Count an address that gave none; too many in a row are no fault of the addresses."""
-        self._in_a_row += 1
-        if self._in_a_row >= MAX_FAILURES_IN_A_ROW:
-            self._spider.stop("unreachable")
-
 
 class ArchivePipeline(Pipeline):
     """Hands answers to the worker in batches, and acts on what they turn out to be."""
 
     def __init__(self, crawler: Crawler):
         super().__init__(crawler)
+        self._in_a_row = 0
         self._recovering = asyncio.Lock()
         self._browser_missing = False
         workers = workers_of(crawler.settings)
@@ -166,12 +160,14 @@ class ArchivePipeline(Pipeline):
             self._without_browser(error)
         elif meta.get("playwright"):
             self._tally.count("browser_failed")
-            report.page_failed(self._tally.done, address=meta[ASKED], reason=_reason(error))
+            report.page_failed(self._tally.done, address=meta[ASKED], reason=reason_of(error))
         else:
             # a gap in a cassette says nothing about the address
             missed = isinstance(error, CassetteMiss)
-            await self._failed(meta.get(ADDRESS_ID), meta[ASKED], _reason(error), interrupted=missed)
-            self._no_answer()
+            await self._failed(meta.get(ADDRESS_ID), meta[ASKED], reason_of(error), interrupted=missed)
+            self._in_a_row += 1
+            if self._in_a_row >= MAX_FAILURES_IN_A_ROW:
+                self._spider.stop("unreachable")
 
     def _without_browser(self, error: BrowserMissing) -> None:
         if not self._browser_missing:
@@ -186,7 +182,8 @@ class ArchivePipeline(Pipeline):
             await self._failures.put(worker.Failure(address_id, reason))
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """An error as a few words without secrets."""
     words = scrub_log(" ".join(str(error).split()))[:300]
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 

@@ -5,17 +5,15 @@ Each bound can be set as MPARCHIVE_<NAME> in the environment, or with Scrapy's o
 
 import sys
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
 
 from crawler.answer import MAX_PAGE_BYTES
 from crawler.chromium import launch_options
+from crawler.media.settings import MediaSettings, SettingError
 
 
-class _Environment(BaseSettings):
+class _Environment(MediaSettings):
     """What the environment may change; pydantic says which variable is wrong and how."""
-
-    model_config = SettingsConfigDict(env_prefix="MPARCHIVE_")
 
     download_delay: float = Field(default=6.0, ge=0)  # people report 2 s unsafe, 5 s safe
     concurrency: int = Field(default=1, ge=1, le=32)
@@ -31,11 +29,9 @@ class _Environment(BaseSettings):
 
 def _from_environment() -> _Environment:
     try:
-        return _Environment()
-    except ValidationError as error:
-        for wrong in error.errors():
-            name = "_".join(map(str, wrong["loc"])).upper()
-            sys.stderr.write(f"MPARCHIVE_{name} is {wrong['input']!r}: {wrong['msg']}\n")
+        return _Environment.read()
+    except SettingError as error:
+        sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
 
 
@@ -76,6 +72,11 @@ DOWNLOAD_FAIL_ON_DATALOSS = True
 DOWNLOAD_VERIFY_CERTIFICATES = True
 DNS_TIMEOUT = 20
 
+# Of media (crawler.spiders.media): what is asked for, and how far apart.
+MEDIA_TYPES = _environment.media_types
+MEDIA_DELAY = _environment.media_delay
+MAX_VIDEO_MB = _environment.max_video_mb
+
 # What is transient is asked again, with a growing pause (crawler.middlewares).
 RETRY_TIMES = _environment.retry_times
 RETRY_HTTP_CODES = [408, 429, 500, 502, 503, 504, 522, 524]
@@ -103,6 +104,7 @@ CASSETTE = _environment.cassette
 CASSETTE_MODE = _environment.cassette_mode
 
 DOWNLOADER_MIDDLEWARES = {
+    "crawler.middlewares.NotAsked": 50,
     "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
     "crawler.middlewares.PatientRetry": 550,
     "scrapy.downloadermiddlewares.redirect.RedirectMiddleware": None,

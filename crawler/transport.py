@@ -13,15 +13,12 @@ from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from crawler.browser import Browsing
 from crawler.cassettes import CassetteMiss, tape_from
+from crawler.middlewares import RunStopping
 from crawler.origin import Origin
 
 
 class ForbiddenAddress(IgnoreRequest):
     """Something asked for an address elsewhere; nothing but what a crawl is for is ever fetched."""
-
-
-class RunStopping(IgnoreRequest):
-    """The run is being stopped, so nothing more is asked."""
 
 
 class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it has no types
@@ -41,14 +38,15 @@ class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it ha
         spider = self._mine.spider
         if not spider.may_ask(request.url):  # type: ignore[union-attr]  # a download has a spider
             raise ForbiddenAddress(f"{request.url[:200]} is not on a host that is asked")
-        if getattr(spider, "stopping", "") or (self._mine.engine and not self._mine.engine.running):
+        stopping = spider.stopping_at(request.url)  # type: ignore[union-attr]
+        if stopping or (self._mine.engine and not self._mine.engine.running):
             raise RunStopping("the run is stopping")
         try:
             if request.meta.get("playwright"):
                 return await self.browsing.render(request)
             return await self._plain(request)
         except CassetteMiss:
-            spider.stop("cassette_miss")  # type: ignore[union-attr]
+            spider.cassette_missed()  # type: ignore[union-attr]
             raise
 
     async def render(self, request: Request) -> Response:

@@ -24,6 +24,7 @@ from archive.capture import Capture
 from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
 from archive.errors import ArchiveError, IntegrityError
+from archive.media.folder import MediaFolder
 from archive.reading import Reading
 from archive.vocabulary import Outcome
 from crawler.answer import Answer, DamagedAnswer, unpack
@@ -62,6 +63,7 @@ class _Archive:
     """The worker's one open archive."""
 
     engine: Engine
+    settings: ArchiveSettings
     closing = ExitStack()
     failure: ArchiveError | None = None  # why there is no engine; raised by every call
 
@@ -71,6 +73,7 @@ def start(settings: ArchiveSettings) -> None:
 
     A failure is kept for the calls: an initializer that raises only breaks the pool, without a word.
     """
+    _Archive.settings = settings
     threading.Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the crawl itself decides how an interrupt ends
     try:
@@ -105,6 +108,11 @@ def in_transaction(work: Callable[[Session], T]) -> T:
             _Archive.engine.dispose()
     with transaction(_Archive.engine) as session:
         return work(session)
+
+
+def media_folder() -> MediaFolder:
+    """The folder the archive's files lie in; raises MediaFolderError when it cannot be one."""
+    return MediaFolder(_Archive.settings)
 
 
 def open_run(command: str, arguments: dict[str, Any], now: datetime) -> int:

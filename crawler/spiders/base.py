@@ -82,6 +82,14 @@ class ArchiveSpider(Spider):
         """Whether this crawl may send a request to an address, also to one it is redirected to."""
         raise NotImplementedError
 
+    def stopping_at(self, url: str) -> str:
+        """Why nothing more is asked at an address; empty while it may be."""
+        return self.stopping
+
+    def cassette_missed(self) -> None:
+        """A cassette that is replayed lacks an answer: the run is not what was recorded, so it ends."""
+        self.stop("cassette_miss")
+
     def moment(self, headers: Headers) -> datetime:
         """Now; in a replay the server's own Date, which is when the page was really fetched."""
         now = datetime.now(UTC)

@@ -1,0 +1,141 @@
+"""The worker's side of a download: what was received is judged, put into the media folder, and noted."""
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from archive.media.kept import KeptFile
+from archive.media.queries import DueMedium, due_media
+from archive.media.store import give_up_expired, keep_file, note_missed
+from archive.vocabulary import MediumOutcome, MediumType
+from crawler import worker
+from crawler.answer import MAX_PAGE_BYTES, Answer, DamagedAnswer, OversizedAnswer, header, unpack, unpacked
+from crawler.classify import classify
+from crawler.media.content import Content, NotMedium, is_page
+from crawler.media.images import image_content
+from crawler.media.memory import at_most
+from crawler.media.recordings import audio_content, video_content
+from crawler.scrub import scrub_log
+
+# 320 MB of pixels, half as much again for a progressive JPEG's coefficients, and room for the decoder.
+CHECK_MEMORY = 1024 * 1024 * 1024
+EXPIRED = "its address has expired; it is fetched again when the post is re-visited"
+_TOO_MANY_REQUESTS = 429
+_READERS: dict[str, Callable[[bytes], Content]] = {
+    MediumType.IMAGE: image_content,
+    MediumType.AUDIO: audio_content,
+    MediumType.VIDEO: video_content,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What came for a medium; `max_bytes` bounds it, as received and as unpacked."""
+
+    medium: DueMedium
+    answer: Answer
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a medium. `blocks`: the host refuses us, and is to be left alone."""
+
+    outcome: MediumOutcome
+    reason: str = ""
+    media_type: str = ""
+    blocks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """A medium without a file, and why; `reason` holds no secrets."""
+
+    medium_id: int
+    outcome: MediumOutcome
+    reason: str
+
+
+def due(run_id: int | None, limit: int, types: Collection[str], now: datetime) -> list[DueMedium]:
+    """Media to download now: those of the posts seen in the run, or all that are due."""
+
+    def ask(session: Session) -> list[DueMedium]:
+        give_up_expired(session, now)
+        return due_media(session, now, limit, types=types, run_id=run_id)
+
+    return worker.in_transaction(ask)
+
+
+def note_misses(misses: Sequence[Miss], now: datetime) -> None:
+    """Note media that gave no file."""
+
+    def note(session: Session) -> None:
+        for miss in sorted(misses, key=lambda miss: miss.medium_id):
+            note_missed(session, miss.medium_id, miss.outcome, miss.reason, now)
+
+    worker.in_transaction(note)
+
+
+def keep(download: Download, now: datetime) -> Verdict:
+    """Keep one file, or note why not."""
+    found = _judged(download)
+    if isinstance(found, Verdict):
+        note_misses([Miss(download.medium.id, found.outcome, found.reason)], now)
+        return found
+    body, content = found
+    digest = hashlib.sha256(body).digest()
+    path = worker.media_folder().put(body, digest, content.suffix)
+    kept = KeptFile(digest, len(body), content.media_type, content.width, content.height, path)
+    worker.in_transaction(lambda session: keep_file(session, download.medium.id, kept, now))
+    return Verdict(MediumOutcome.KEPT, media_type=content.media_type)
+
+
+def _judged(download: Download) -> tuple[bytes, Content] | Verdict:
+    answer = download.answer
+    try:
+        body = unpacked(answer, download.max_bytes)
+        refused = _refusal(answer, body, download.medium)
+        if refused:
+            return refused
+        with at_most(CHECK_MEMORY):
+            return body, _READERS[download.medium.type](body)
+    except (OversizedAnswer, NotMedium) as wrong:
+        return Verdict(MediumOutcome.REFUSED, str(wrong))
+    except DamagedAnswer as damage:
+        return Verdict(MediumOutcome.FAILED, str(damage))
+
+
+def _refusal(answer: Answer, body: bytes, medium: DueMedium) -> Verdict | None:
+    """What an answer says that is no file at all."""
+    if answer.status == _TOO_MANY_REQUESTS:
+        return Verdict(MediumOutcome.FAILED, "the server answered 429, too many requests", blocks=True)
+    if is_page(body) and (asked := _challenge(answer)):
+        return Verdict(MediumOutcome.FAILED, asked, blocks=True)
+    if 300 <= answer.status < 400:
+        target = scrub_log(header(answer.headers, "location")[:200])
+        return Verdict(MediumOutcome.REFUSED, f"it is redirected to {target}, which is not followed")
+    reason = _failure(answer, medium)
+    return Verdict(MediumOutcome.FAILED, reason) if reason else None
+
+
+def _failure(answer: Answer, medium: DueMedium) -> str:
+    if answer.status == 403 and medium.type == MediumType.VIDEO:
+        return EXPIRED
+    if answer.status != 200:
+        return f"the server answered {answer.status}"
+    if answer.ended_openly and medium.type != MediumType.IMAGE:  # half an image is noticed when it is decoded
+        return "the connection ended, perhaps before the end of the file"
+    return ""
+
+
+def _challenge(answer: Answer) -> str:
+    """Why a page that came instead of a file means that the server wants us to stop; else nothing."""
+    try:
+        reading: Any = classify(unpack(answer, MAX_PAGE_BYTES))
+    except DamagedAnswer:
+        return ""
+    return f"the server answered with {reading.outcome}" if reading.outcome.blocks else ""

@@ -1,0 +1,94 @@
+"""The way of one download: judged and kept in the worker, then reported."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from scrapy.crawler import Crawler
+from scrapy.exceptions import DownloadCancelledError
+
+from archive.media.queries import DueMedium
+from archive.vocabulary import MediumOutcome
+from crawler import report
+from crawler.cassettes import CassetteMiss
+from crawler.media.keeping import Download, Miss, Verdict, keep, note_misses
+from crawler.media.requests import MEDIUM, host_of
+from crawler.middlewares import RunStopping
+from crawler.offload import WorkerDied
+from crawler.pipelines import MAX_FAILURES_IN_A_ROW, Pipeline, Refusal, reason_of
+from crawler.requests import ASKED
+from crawler.scrub import scrub_log
+
+if TYPE_CHECKING:
+    from crawler.spiders.media import MediaSpider
+
+CHECK_TIME = 120.0  # seconds to decode and store one file; a large video to a distant storage takes one
+FATAL = "judging it killed or hung the process that did"
+
+
+class MediaPipeline(Pipeline):
+    """Hands downloads to the worker one by one: a file that kills it costs only itself."""
+
+    def __init__(self, crawler: Crawler):
+        super().__init__(crawler)
+        self._in_a_row: Counter[str] = Counter()
+
+    @property
+    def _media(self) -> "MediaSpider":
+        return self._spider  # type: ignore[return-value]  # only its spider has this pipeline
+
+    async def _settle(self, item: Download | Refusal) -> None:
+        if isinstance(item, Download):
+            await self._downloaded(item)
+        else:
+            await self._refused(item)
+
+    async def _downloaded(self, download: Download) -> None:
+        url = download.answer.requested_url
+        self._in_a_row[host_of(url)] = 0
+        now = datetime.now(UTC)
+        try:
+            verdict = await self._spider.archive.call(keep, download, now, timeout=CHECK_TIME)
+        except WorkerDied:
+            if self._worker_died(1):
+                await self._missed(download.medium, url, MediumOutcome.REFUSED, FATAL)
+            return
+        self._tell(download.medium, url, verdict)
+        if verdict.blocks:
+            self._media.stop_host(url, verdict.reason)
+
+    async def _refused(self, refusal: Refusal) -> None:
+        meta, error = refusal.request.meta, refusal.error
+        medium, url = meta[MEDIUM], meta[ASKED]
+        if isinstance(error, RunStopping):
+            self._tally.count("not_asked")
+        elif isinstance(error, CassetteMiss):
+            self._tally.count("not_recorded")
+        elif isinstance(error, DownloadCancelledError):
+            reason = f"it has more than {meta['download_maxsize']} bytes"
+            await self._missed(medium, url, MediumOutcome.REFUSED, reason)
+        else:
+            await self._missed(medium, url, MediumOutcome.FAILED, reason_of(error))
+            self._count_failure(url)
+
+    def _count_failure(self, url: str) -> None:
+        host = host_of(url)
+        self._in_a_row[host] += 1
+        if self._in_a_row[host] == MAX_FAILURES_IN_A_ROW:
+            self._media.stop_host(url, "unreachable")
+
+    async def _missed(self, medium: DueMedium, url: str, outcome: MediumOutcome, reason: str) -> None:
+        misses = [Miss(medium.id, outcome, reason)]
+        await self._spider.archive.call(note_misses, misses, datetime.now(UTC))
+        self._tell(medium, url, Verdict(outcome, reason))
+
+    def _tell(self, medium: DueMedium, url: str, verdict: Verdict) -> None:
+        self._tally.settle(medium.id, verdict.outcome, "")
+        facts = {
+            "outcome": verdict.outcome,
+            "kind": verdict.media_type,
+            "address": scrub_log(url),
+            "reason": scrub_log(verdict.reason),
+        }
+        told = report.page_fetched if verdict.outcome is MediumOutcome.KEPT else report.page_failed
+        told(self._tally.done, **facts)

@@ -1,0 +1,110 @@
+"""The spider of media: downloads the images (audios, videos) of posts."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from scrapy import Request
+from scrapy.http import Response
+from scrapy.settings import BaseSettings
+
+from archive.media.queries import DueMedium
+from archive.vocabulary import MediumOutcome
+from crawler import report, worker
+from crawler.answer import Answer
+from crawler.media import keeping
+from crawler.media.requests import MEDIUM, host_of, medium_request
+from crawler.media.settings import max_bytes, types_in
+from crawler.origin import may_hold_media
+from crawler.requests import asked_url
+from crawler.scrub import scrub_log, scrub_url
+from crawler.spiders.base import ArchiveSpider, headers_of
+
+MAX_MEDIA = 5_000  # of one run: 8 hours at 6 s each; the rest stays due for the next
+
+logger = logging.getLogger("crawler")
+
+
+class MediaSpider(ArchiveSpider):
+    """`-a run=ID`: media of the posts that run saw; without: all that is due. It has a run of its own."""
+
+    name = "media"
+    custom_settings = {"ITEM_PIPELINES": {"crawler.media.pipeline.MediaPipeline": 100}}  # noqa: RUF012 - Scrapy's
+
+    def __init__(self, run: str | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._of_run = int(run) if run else None
+        self._stopped_hosts: dict[str, str] = {}
+        self._gap_told = False
+
+    @classmethod
+    def update_settings(cls, settings: BaseSettings) -> None:
+        """One request at a time, whatever pages may do, and the media's own pause between two."""
+        for name in ("CONCURRENT_REQUESTS", "CONCURRENT_REQUESTS_PER_DOMAIN"):
+            settings.set(name, 1, priority="cmdline")
+        if settings.get("MEDIA_DELAY") is not None:
+            settings.set("DOWNLOAD_DELAY", settings.getfloat("MEDIA_DELAY"), priority="cmdline")
+        super().update_settings(settings)
+
+    def may_ask(self, url: str) -> bool:
+        """Media come from WeChat's own hosts only."""
+        return may_hold_media(url)
+
+    def stopping_at(self, url: str) -> str:
+        """Also why one host is left alone."""
+        return self.stopping or self._stopped_hosts.get(host_of(url), "")
+
+    def stop_host(self, url: str, reason: str) -> None:
+        """Ask nothing more of an address's host in this run."""
+        if self._stopped_hosts.setdefault(host_of(url), reason) == reason:
+            logger.warning("action=host_stopped host=%s reason=%s", host_of(url), reason)
+
+    def cassette_missed(self) -> None:
+        """Older cassettes hold no media: those are counted, and the others still come."""
+        if not self._gap_told:
+            logger.warning("action=not_recorded reason=the cassette lacks media of these posts")
+        self._gap_told = True
+
+    async def requests(self) -> list[Request]:
+        """One for each medium that may be asked for; the others are refused here."""
+        await self.archive.warm_up()
+        now = datetime.now(UTC)
+        arguments = {"of_run": self._of_run} if self._of_run else {}
+        self.run_id = await self.archive.call(worker.open_run, "media", arguments, now)
+        types = types_in(self.settings["MEDIA_TYPES"])
+        due = await self.archive.call(keeping.due, self._of_run, MAX_MEDIA, types, now)
+        requests, misses = [], []
+        for medium in due:
+            try:
+                requests.append(medium_request(medium, self._max_bytes(medium)))
+            except ValueError as refusal:
+                misses.append(self._unasked(medium, str(refusal)))
+        await self.archive.call(keeping.note_misses, misses, now)
+        return requests
+
+    def _max_bytes(self, medium: DueMedium) -> int:
+        return max_bytes(medium.type, self.settings.getint("MAX_VIDEO_MB"))
+
+    def _unasked(self, medium: DueMedium, reason: str) -> keeping.Miss:
+        reason = scrub_log(reason)
+        self.tally.settle(medium.id, MediumOutcome.REFUSED, "")
+        report.page_failed(self.tally.done, outcome=MediumOutcome.REFUSED, reason=reason)
+        return keeping.Miss(medium.id, MediumOutcome.REFUSED, reason)
+
+    def parse(self, response: Response, **_: Any) -> Iterator[keeping.Download]:
+        """Hand the answer on, whatever it is; nothing is read here."""
+        assert response.request is not None  # noqa: S101 - Scrapy has set it
+        headers = headers_of(response)
+        medium = response.request.meta[MEDIUM]
+        answer = Answer(
+            address_id=None,
+            requested_url=asked_url(response),
+            final_url=scrub_url(response.url),
+            status=response.status,
+            headers=headers,
+            body=response.body,
+            fetched_at=self.moment(headers),
+            ended_openly="partial" in response.flags,
+        )
+        yield keeping.Download(medium, answer, self._max_bytes(medium))
