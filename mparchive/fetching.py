@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from crawler.chromium import REMEDY
-from mparchive.console import Steps
+from mparchive.console import Steps, say
 from mparchive.exits import CommandError, Exit
 from mparchive.tally import Tally
 from scheduler.launch import CrawlResult, crawl, page_of
@@ -42,14 +42,7 @@ def fetch(run_id: int, wanted: int, settings: Mapping[str, str], tally: Tally, s
 
     Raises CommandError when the crawl could not work at all.
     """
-    reasons = Reasons()
-
-    def hear(line: str) -> None:
-        page = page_of(line)
-        if page:
-            shown.step(reasons.take(page.facts), page.done)
-
-    result = crawl(run_id, settings=settings, timeout=BASE_TIME + TIME_PER_ADDRESS * wanted, on_line=hear)
+    result, reasons = _crawl("posts", run_id, wanted, settings, shown)
     outcomes = result.counts.get("outcomes", {})
     for what, number in outcomes.items():
         if what != "article":  # those are counted by what was stored of them
@@ -61,6 +54,37 @@ def fetch(run_id: int, wanted: int, settings: Mapping[str, str], tally: Tally, s
             tally.add(what, number, remedy)
     tally.add("not_asked", max(0, wanted - sum(outcomes.values())))
     return _exit(result)
+
+
+def fetch_media(run_id: int, wanted: int, settings: Mapping[str, str], tally: Tally, shown: Steps) -> Exit:
+    """Download the due media of a run's posts in a child process; counts go into `tally`.
+
+    A medium that failed never makes a post fail: the exit code is DONE, but for a database that failed.
+    """
+    result, reasons = _crawl("media", run_id, wanted, settings, shown)
+    outcomes = result.counts.get("outcomes", {})
+    for what, number in outcomes.items():
+        tally.add(f"images_{what}", number, reasons.told.get(what, ""))
+    missing = result.counts.get("not_recorded", 0)
+    tally.add("images_not_recorded", missing)
+    tally.add("images_not_asked", max(0, wanted - sum(outcomes.values()) - missing))
+    if result.timed_out or result.verdict not in _EXITS:
+        say(f"the crawl of images ended early ({_why(result)}); the same command goes on")
+    return Exit.DATABASE if result.verdict == "database" else Exit.DONE
+
+
+def _crawl(
+    spider: str, run_id: int, wanted: int, settings: Mapping[str, str], shown: Steps
+) -> tuple[CrawlResult, "Reasons"]:
+    reasons = Reasons()
+
+    def hear(line: str) -> None:
+        page = page_of(line)
+        if page:
+            shown.step(reasons.take(page.facts), page.done)
+
+    timeout = BASE_TIME + TIME_PER_ADDRESS * wanted
+    return crawl(run_id, spider=spider, settings=settings, timeout=timeout, on_line=hear), reasons
 
 
 class Reasons:
@@ -84,6 +108,12 @@ def _exit(result: CrawlResult) -> Exit:
             "the crawl took too long and was stopped; the same command goes on", Exit.PARTLY_FAILED
         )
     if result.verdict not in _EXITS:
-        last = next((line for line in reversed(result.last_lines) if line.strip()), "it said nothing")
-        raise CommandError(f"the crawl failed: {last}", Exit.NOTHING_FETCHED)
+        raise CommandError(f"the crawl failed: {_why(result)}", Exit.NOTHING_FETCHED)
     return _EXITS[result.verdict]
+
+
+def _why(result: CrawlResult) -> str:
+    """The line that tells most: the last error, else the last line."""
+    lines = [line for line in result.last_lines if line.strip()]
+    errors = [line for line in lines if " ERROR " in line]
+    return (errors or lines or ["it said nothing"])[-1]

@@ -25,6 +25,11 @@ WORDS = {
     "not_asked": "not asked yet; the same command goes on",
     "browser_missing": "kept without the text that only a browser shows",
     "browser_failed": "kept without the text that only a browser shows, which failed",
+    "images_kept": "images kept",
+    "images_refused": "images refused",
+    "images_failed": "images without an answer; asked again later",
+    "images_not_asked": "images not asked for yet; the same command goes on",
+    "images_not_recorded": "images that the cassette does not hold",
     "bad_input": "bad input, see above",
 }
 

@@ -14,6 +14,8 @@ from sqlalchemy import Engine
 
 from archive import queries, store
 from archive.database import open_archive, transaction
+from archive.media.queries import due_media
+from crawler.media.settings import MediaSettings
 from scheduler.launch import crawl
 from scheduler.timetable import timetable
 
@@ -24,7 +26,8 @@ log = structlog.get_logger()
 
 
 def run_daemon(every_minutes: int) -> int:
-    """Run until SIGTERM or SIGINT; returns 0. A crawl at work ends its page first."""
+    """Run until SIGTERM or SIGINT; returns 0. A crawl at work ends its page first. Raises SettingError."""
+    MediaSettings.read()  # refused now rather than at every look
     stop = threading.Event()
     _listen(stop)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
@@ -50,7 +53,7 @@ def _scheduler(engine: Engine, every_minutes: int) -> BackgroundScheduler:
     scheduler = BackgroundScheduler(timezone=UTC)
     for entry in timetable(every_minutes):
         scheduler.add_job(
-            crawl_due,
+            look,
             "interval",
             args=[engine],
             seconds=entry.every.total_seconds(),
@@ -62,6 +65,12 @@ def _scheduler(engine: Engine, every_minutes: int) -> BackgroundScheduler:
             id=entry.name,
         )
     return scheduler
+
+
+def look(engine: Engine, settings: Mapping[str, str] | None = None) -> None:
+    """Crawl the posts that are due now, then what posts show that is due."""
+    crawl_due(engine, settings)
+    crawl_due_media(engine, settings)
 
 
 def crawl_due(engine: Engine, settings: Mapping[str, str] | None = None) -> None:
@@ -78,3 +87,12 @@ def crawl_due(engine: Engine, settings: Mapping[str, str] | None = None) -> None
     with transaction(engine) as session:
         store.close_run(session, run_id, "failed", datetime.now(UTC))
     log.info("crawl ended", action="crawl_ended", verdict=result.verdict, counts=result.counts)
+
+
+def crawl_due_media(engine: Engine, settings: Mapping[str, str] | None = None) -> None:
+    """Download the media that are due now, in a child process; nothing due costs one query."""
+    with transaction(engine) as session:
+        if not due_media(session, datetime.now(UTC), 1, types=MediaSettings.read().types):
+            return
+    result = crawl(None, spider="media", settings=settings, timeout=CRAWL_TIME)
+    log.info("media crawl ended", action="media_ended", verdict=result.verdict, counts=result.counts)

@@ -42,7 +42,7 @@ class Page:
 class CrawlResult:
     """How a crawl went. `verdict` is crawler.monitors' word; `failed` also when it ended without one."""
 
-    run_id: int
+    run_id: int | None
     verdict: str
     exit_code: int
     counts: dict[str, Any] = field(default_factory=dict)
@@ -50,18 +50,20 @@ class CrawlResult:
     last_lines: tuple[str, ...] = ()
 
 
-def crawl(
-    run_id: int,
+def crawl(  # noqa: PLR0913 - all but the run are options, given by name
+    run_id: int | None,
     *,
+    spider: str = "posts",
     settings: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     timeout: float,
     on_line: Callable[[str], None] | None = None,
 ) -> CrawlResult:
-    """Fetch what is due of a run, at most `timeout` seconds long.
+    """Fetch what is due of a run (None: all that is due), at most `timeout` seconds long.
 
-    `settings` are Scrapy settings, `environment` is added to this process's own. `on_line` is called in the
-    calling thread for every log line; page_of() reads the lines about pages.
+    `spider` is posts, or media for what posts show. `settings` are Scrapy settings, `environment` is added
+    to this process's own. `on_line` is called in the calling thread for every log line; page_of() reads the
+    lines about pages.
     """
     told: list[tuple[str, dict[str, Any]]] = []
     last: deque[str] = deque(maxlen=LAST_LINES)
@@ -74,7 +76,7 @@ def crawl(
         if on_line:
             on_line(line)
 
-    exit_code, timed_out = _run(_command(run_id, settings or {}), environment or {}, timeout, hear)
+    exit_code, timed_out = _run(_command(spider, run_id, settings or {}), environment or {}, timeout, hear)
     verdict, counts = told[-1] if told else ("failed", {})
     return CrawlResult(run_id, verdict, exit_code, counts, timed_out, tuple(last))
 
@@ -87,9 +89,10 @@ def page_of(line: str) -> Page | None:
     return Page(int(found[1]), {name: json.loads(text) for name, text in _FACT.findall(found[2])})
 
 
-def _command(run_id: int, settings: Mapping[str, str]) -> list[str]:
+def _command(spider: str, run_id: int | None, settings: Mapping[str, str]) -> list[str]:
+    of_run = ["-a", f"run={run_id}"] if run_id is not None else []
     chosen = [piece for name, value in settings.items() for piece in ("-s", f"{name}={value}")]
-    return [sys.executable, "-m", "scrapy", "crawl", "posts", "-a", f"run={run_id}", *chosen]
+    return [sys.executable, "-m", "scrapy", "crawl", spider, *of_run, *chosen]
 
 
 def _run(

@@ -11,6 +11,7 @@ from archive.vocabulary import MediumType
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+MAX_MEDIA = 20_000  # of one run: 33 hours at 6 s each; the rest stays due for the next
 MEGABYTE = 1024 * 1024
 MAX_IMAGE_BYTES = 32 * MEGABYTE  # WeChat takes images of up to 10 MB
 MAX_AUDIO_BYTES = 64 * MEGABYTE  # an hour at 128 kbit/s

@@ -15,13 +15,11 @@ from crawler import report, worker
 from crawler.answer import Answer
 from crawler.media import keeping
 from crawler.media.requests import MEDIUM, host_of, medium_request
-from crawler.media.settings import max_bytes, types_in
+from crawler.media.settings import MAX_MEDIA, max_bytes, types_in
 from crawler.origin import may_hold_media
 from crawler.requests import asked_url
 from crawler.scrub import scrub_log, scrub_url
 from crawler.spiders.base import ArchiveSpider, headers_of
-
-MAX_MEDIA = 5_000  # of one run: 8 hours at 6 s each; the rest stays due for the next
 
 logger = logging.getLogger("crawler")
 
