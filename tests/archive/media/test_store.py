@@ -216,17 +216,17 @@ def test_a_new_signed_address_replaces_the_old_one_and_makes_it_due_again(db_ses
     assert (only(db_session).attempts, only(db_session).last_reason) == (0, "")
 
 
-@pytest.mark.parametrize("older", [video("old", 1), replace(video(), url="")])
+@pytest.mark.parametrize("older", [video("old", 1), replace(video(hours=9), url="")])
 def test_an_older_address_or_none_replaces_no_newer_one(db_session: Session, older: Medium) -> None:
-    show(db_session, video("new", 5), hours=1)
-    show(db_session, older, hours=1)
-    store(db_session, article(record(2), media=(video("new", 5),)), article(record(3), media=(older,)))
-    assert [medium.url for medium in due(db_session, 1)] == [video("new").url]
+    show(db_session, video("new", 5))
+    show(db_session, older, number=2)
+    assert [medium.url for medium in due(db_session)] == [video("new").url]
 
 
 def test_a_batch_with_two_addresses_of_one_video_takes_the_one_that_lasts(db_session: Session) -> None:
-    pages = [article(record(n), media=(video(str(n), hours),)) for n, hours in ((1, 2), (2, 5), (3, 4))]
-    store(db_session, *pages)
+    none = replace(video(hours=9), url="")
+    media = [none, video("1", 2), video("2", 5), video("3", 4), none]
+    store(db_session, *(article(record(n), media=(medium,)) for n, medium in enumerate(media)))
     assert [medium.url for medium in due(db_session)] == [video("2").url]
 
 
