@@ -144,7 +144,10 @@ def keep_file(session: Session, medium_id: int, kept: KeptFile, now: datetime) -
 
 
 def note_missed(session: Session, medium_id: int, outcome: MediumOutcome, reason: str, now: datetime) -> None:
-    """Note that a medium was refused or failed, and why; it is asked for again later, within bounds."""
+    """Note that a medium was refused or failed, and why; it is asked for again later, within bounds.
+
+    One a transaction: tie_media takes several by their keys.
+    """
     medium = session.get_one(MediumRow, medium_id, with_for_update=True)
     if medium.file_id is not None:  # another process had more luck
         return

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -72,12 +73,11 @@ def due(run_id: int | None, limit: int, types: Collection[str], now: datetime) -
 
 def note_misses(misses: Sequence[Miss], now: datetime) -> None:
     """Note media that gave no file."""
-
-    def note(session: Session) -> None:
-        for miss in sorted(misses, key=lambda miss: miss.medium_id):
-            note_missed(session, miss.medium_id, miss.outcome, miss.reason, now)
-
-    worker.in_transaction(note)
+    for miss in misses:  # one a transaction: whoever stores pages takes media in another order
+        noting = partial(
+            note_missed, medium_id=miss.medium_id, outcome=miss.outcome, reason=miss.reason, now=now
+        )
+        worker.in_transaction(noting)
 
 
 def keep(download: Download, now: datetime) -> Verdict:
