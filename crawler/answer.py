@@ -1,8 +1,9 @@
 """An answer as it came off the wire, and its unpacking into a capture. Pure: no I/O, no clock."""
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from archive.capture import Capture
 
@@ -24,7 +25,7 @@ class Answer:
     """One answer, its body still packed as it was sent, so that unpacking costs the reactor nothing.
 
     `fetched_at` is an aware UTC instant; `headers` hold no secrets any more; `ended_openly` says that the
-    end of the body was told by nothing but the connection's end.
+    end of the body was told by nothing but the connection's end. `evaluated` is as in a capture.
     """
 
     address_id: int | None
@@ -36,6 +37,7 @@ class Answer:
     fetched_at: datetime
     ended_openly: bool = False
     rendered: bool = False
+    evaluated: dict[str, Any] | None = field(default=None, repr=False)
 
 
 def header(headers: tuple[tuple[str, str], ...], name: str) -> str:
@@ -57,6 +59,7 @@ def unpack(answer: Answer, limit: int = MAX_PAGE_BYTES) -> Capture:
         body=body,
         fetched_at=answer.fetched_at,
         rendered=answer.rendered,
+        evaluated=answer.evaluated,
         gzipped=answer.body if encoding in _GZIPPED and answer.body else None,
     )
 

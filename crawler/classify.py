@@ -15,7 +15,8 @@ def classify(capture: Capture) -> Reading:
     """Read a capture; an answer under an error status or a redirect is never a post."""
     if capture.status == TOO_MANY_REQUESTS:
         return Reading(Outcome.RATE_LIMITED, reason=_status_reason(capture))
-    reading = read_page(capture.body, capture.final_url, header(capture.headers, "content-type"))
+    content_type = header(capture.headers, "content-type")
+    reading = read_page(capture.body, capture.final_url, content_type, capture.evaluated)
     if capture.status == 200:
         return reading
     return _under_error_status(capture, reading)

@@ -20,6 +20,7 @@ from crawler.cassettes import CassetteMiss
 from crawler.middlewares import RunStopping
 from crawler.monitors import Tally
 from crawler.offload import Batches, WorkerDied, workers_of
+from crawler.parse.shown import AGREEMENT
 from crawler.recovery import read_what_was_kept
 from crawler.requests import ADDRESS_ID, ASKED, rendered_request
 from crawler.scrub import scrub_log
@@ -138,10 +139,18 @@ class ArchivePipeline(Pipeline):
             return
         self._tally.settle(answer.address_id, str(result.outcome), result.stored)
         report.page_fetched(self._tally.done, **_facts(answer, result))
+        self._compare(answer, result)
         if result.outcome.blocks:
             self._spider.stop(str(result.outcome))
         elif result.needs_browser and not answer.rendered:
             self._render(answer)
+
+    def _compare(self, answer: Answer, result: worker.Result) -> None:
+        if result.agrees is None or result.agrees >= AGREEMENT:
+            return
+        self._tally.count("render_disagrees")
+        address = scrub_log(answer.requested_url)
+        logger.warning("action=render_disagrees share=%.3f address=%s", result.agrees, address)
 
     def _render(self, answer: Answer) -> None:
         if self._browser_missing:

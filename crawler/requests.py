@@ -13,6 +13,7 @@ from crawler.scrub import without_session
 ADDRESS_ID = "address_id"
 ADDRESS_KEY = "address_key"
 ASKED = "asked"
+EVALUATED = "evaluated"  # of a page that the browser drew: what its scripts held
 BROWSER_RETRIES = 1  # a page that did not show twice is not worth a third minute
 
 

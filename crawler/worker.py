@@ -30,6 +30,7 @@ from archive.vocabulary import Outcome
 from crawler.answer import Answer, DamagedAnswer, unpack
 from crawler.classify import classify
 from crawler.parse import PARSER_VERSION
+from crawler.parse.shown import AGREES
 
 DATABASE_ATTEMPTS = 4  # a server that restarts is back within the 7 s these last
 FIRST_WAIT = 1.0  # seconds, doubling
@@ -47,6 +48,7 @@ class Result:
     kind: str = ""
     aid: str = ""
     needs_browser: bool = False
+    agrees: float | None = None  # of a drawn page: which share of the text the browser showed
     damage: str = ""
     interrupted: bool = False  # the worker died, which is no fault of the address
 
@@ -175,6 +177,7 @@ def _result(reading: Reading, stored: store.Stored) -> Result:
         kind=reading.kind or "",
         aid=reading.record.aid if reading.record else "",
         needs_browser=reading.needs_browser,
+        agrees=reading.page.get(AGREES),
     )
 
 

@@ -1,7 +1,7 @@
 """Read one page: from bytes to outcome, kind and post."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from crawler.parse.facts import identity_facts, post_facts
 from crawler.parse.identity import Identity, find_identity
 from crawler.parse.jsvalues import unescape
 from crawler.parse.outline import Outline, outline
+from crawler.parse.shown import SHOWN, against_shown
 from crawler.parse.state import PageState
 from crawler.parse.tokens import TooManyTags
 
@@ -46,11 +47,17 @@ class Head:
     meta: dict[str, str]
 
 
-def read_page(body: bytes, url: str | None = None, content_type: str | None = None) -> Reading:
+def read_page(
+    body: bytes,
+    url: str | None = None,
+    content_type: str | None = None,
+    evaluated: Mapping[str, Any] | None = None,
+) -> Reading:
     """Say what a page is and what it says; never raises, whatever the bytes.
 
     `url` is the final address the page came from: it tells a challenge, and the ids old pages leave out.
-    `content_type` is the header's value, used only where the bytes are not UTF-8.
+    `content_type` is the header's value, used only where the bytes are not UTF-8. `evaluated` is what the
+    scripts of a page that a browser drew held in the end, and under `text` the words it showed.
     """
     if not body.strip():
         return Reading(Outcome.UNKNOWN, "the answer is empty")
@@ -59,21 +66,21 @@ def read_page(body: bytes, url: str | None = None, content_type: str | None = No
     if body.lstrip()[:1] in (b"{", b"["):
         return Reading(Outcome.UNKNOWN, "the answer is JSON, not a page")
     try:
-        return _read(to_utf8(body, content_type), url)
+        return _read(to_utf8(body, content_type), url, evaluated or {})
     except TooManyTags as error:
         return Reading(Outcome.UNKNOWN, f"the page has {error}; no post has")
 
 
-def _read(served: bytes, url: str | None) -> Reading:
+def _read(served: bytes, url: str | None, evaluated: Mapping[str, Any]) -> Reading:
     url = url or _saved_from(served)
     page = outline(served)
     if len(page.markup) > MAX_MARKUP:
         return Reading(Outcome.UNKNOWN, f"the page has {len(page.markup)} characters of markup; no post has")
-    state = PageState(page.scripts)
+    state = PageState(page.scripts, evaluated)
     if is_challenge(url, state.page_mid):
         return Reading(Outcome.VERIFICATION, "the server asks for verification", page=_page_facts(state))
     if page.has_article:
-        return _read_post(page, state, url)
+        return against_shown(_read_post(page, state, url), evaluated.get(SHOWN))
     return _read_notice(page, state)
 
 

@@ -1,7 +1,8 @@
 """A page's script state: what its own scripts say the post is, under one name whatever the template's year.
 
 Templates write the same value as `var ct = "…"` (articles since 2017), `window.ct = '…'` (picture and text
-posts), `d.ct = "…"` (2018-2019 pages) or as a key of `cgiDataNew` (since 2025-11).
+posts), `d.ct = "…"` (2018-2019 pages) or as a key of `cgiDataNew` (since 2025-11). Of a page a browser has
+drawn, what the scripts themselves made of them is known as well, and comes first.
 """
 
 import html
@@ -24,7 +25,7 @@ _MARKS = {
 }  # fmt: skip
 _LOOSE = re.compile(rb"""(?:cgiDataNew|cgiData)\s*=\s*\{|\b(?:biz|msg_title|ct)\s*=\s*["']""")
 _PAGE_MID = re.compile(rb"""PAGE_MID\s*=\s*["']([^"'\s]{1,100})["']""")
-_WANTED = frozenset({
+STATE_NAMES = frozenset({
     "cgiDataNew", "cgiData", "biz", "mid", "idx", "sn", "ct", "title", "msg_title", "nickname", "nick_name",
     "name", "user_name", "alias", "author", "desc", "msg_desc", "msg_link", "msg_source_url", "msg_cdn_url",
     "cdn_url_1_1", "cdn_url_235_1", "item_show_type", "real_item_show_type", "_copyright_stat",
@@ -36,11 +37,14 @@ _WANTED = frozenset({
 
 
 class PageState:
-    """Named values of a page; the first non-empty one of each name wins."""
+    """Named values of a page; the first non-empty one of each name wins, evaluated ones before read ones."""
 
-    def __init__(self, scripts: Iterable[bytes]) -> None:
+    def __init__(self, scripts: Iterable[bytes], evaluated: Mapping[str, Any] | None = None) -> None:
         self._values: dict[str, Any] = {}
         self.page_mid = ""
+        for name, value in (evaluated or {}).items():
+            if name in STATE_NAMES:
+                self._take(name, value)
         self._read(list(scripts))
         data = self._values.get("cgiDataNew")
         self.data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
@@ -53,7 +57,7 @@ class PageState:
             budget -= len(script)
             if budget < 0:
                 break
-            for name, value in assignments(script, _WANTED):
+            for name, value in assignments(script, STATE_NAMES):
                 self._take(name.rpartition(".")[2], value)
         self.page_mid = next((mid for script in scripts if (mid := _page_mid(script))), "")
 

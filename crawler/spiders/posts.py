@@ -13,7 +13,7 @@ from crawler import worker
 from crawler.answer import Answer
 from crawler.origin import is_allowed
 from crawler.recovery import read_what_was_kept
-from crawler.requests import ADDRESS_ID, asked_url, post_request
+from crawler.requests import ADDRESS_ID, EVALUATED, asked_url, post_request
 from crawler.scrub import scrub_log, scrub_url
 from crawler.spiders.base import ArchiveSpider, headers_of
 
@@ -65,6 +65,7 @@ class PostsSpider(ArchiveSpider):
             fetched_at=self.moment(headers),
             ended_openly="partial" in response.flags,
             rendered="playwright" in response.flags,
+            evaluated=response.request.meta.get(EVALUATED),
         )
 
 
