@@ -1,0 +1,68 @@
+"""Making a body safe: an allow-list of tags, attributes and styles, by an HTML5 parser.
+
+What comes out is put into pages as it is: this is always the last step.
+"""
+
+import nh3
+
+from archive.offline.style import Image, safe_style
+
+OWN = "mparchive"  # scheme of what only our own steps may put into src; prefix of our classes
+_TAGS = {
+    "a", "abbr", "address", "article", "aside", "audio", "b", "bdi", "bdo", "big", "blockquote", "br",
+    "caption", "center", "cite", "code", "col", "colgroup", "dd", "del", "dfn", "div", "dl", "dt", "em",
+    "figcaption", "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "i", "img",
+    "ins", "kbd", "li", "main", "mark", "nav", "ol", "p", "pre", "q", "rb", "rp", "rt", "rtc", "ruby", "s",
+    "samp", "section", "small", "span", "strike", "strong", "sub", "sup", "table", "tbody", "td", "tfoot",
+    "th", "thead", "time", "tr", "tt", "u", "ul", "var", "video", "wbr",
+}  # fmt: skip
+_CELL = {"colspan", "rowspan", "width", "height", "align", "valign", "bgcolor"}
+_ATTRIBUTES = {
+    "*": {"style", "class", "dir", "lang", "title", "align"},
+    "a": {"href"},
+    "img": {"src", "alt", "width", "height"},
+    "audio": {"src", "controls", "preload"},
+    "video": {"src", "controls", "preload", "poster"},
+    "font": {"color", "size", "face"},
+    "ol": {"start", "type", "reversed"},
+    "ul": {"type"},
+    "li": {"value", "type"},
+    "table": {"width", "border", "cellpadding", "cellspacing", "bgcolor"},
+    "tr": {"bgcolor", "valign"},
+    "td": _CELL,
+    "th": _CELL,
+    "col": {"span", "width"},
+    "colgroup": {"span", "width"},
+}
+_SCHEMES = {"http", "https", "mailto", "tel"}
+_WITH_CONTENT = {"script", "style"}  # go with what they hold; of any other tag that goes, the words stay
+_LOADED = frozenset({"src", "poster"})
+
+
+def make_safe(markup: str, source: Image, background: Image) -> str:
+    """`source` gives the address that stands for one in src or poster, `background` the CSS for one in a
+    style; None drops it. Only what carries our own scheme, `mparchive:…`, is asked for in src and poster.
+    """
+    styles: dict[str, str] = {}
+
+    def attribute(tag: str, name: str, value: str) -> str | None:
+        if name == "style":
+            if value not in styles:
+                styles[value] = safe_style(value, background)
+            return styles[value] or None
+        if name in _LOADED:
+            return source(value) if value.startswith(f"{OWN}:") else None
+        if name == "class":
+            return value if value.startswith(f"{OWN}-") else None
+        return None if name == "href" and value.startswith(f"{OWN}:") else value
+
+    return nh3.clean(
+        markup,
+        tags=_TAGS,
+        clean_content_tags=_WITH_CONTENT,
+        attributes=_ATTRIBUTES,
+        attribute_filter=attribute,
+        url_schemes=_SCHEMES | {OWN},
+        url_relative="deny",
+        link_rel="noopener noreferrer nofollow",
+    )
