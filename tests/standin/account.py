@@ -43,6 +43,32 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Video:
+    """One video in a post, by its invented id; its addresses are signed and expire."""
+
+    id: str
+    seconds: int = 30
+
+    @property
+    def poster(self) -> str:
+        """The address of its still."""
+        return f"http://mmbiz.qpic.cn/mmbiz_jpg/synthetic_still_{self.id}/0?wx_fmt=jpeg"
+
+    def url(self, form: str) -> str:
+        """The address of one of its forms, as signed on a day in 2026."""
+        return f"http://mpvideo.qpic.cn/synthetic_{self.id}.{form}.mp4?dis_k=5ca1ab1e&dis_t=1794000000"
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """The post before or after in an album: `side` is pre or next."""
+
+    side: str
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Post:
     """One post: what its page is made from. `body` is HTML for articles and shares, else plain text."""
 
@@ -60,6 +86,8 @@ class Post:
     original: bool = False
     album: str = ""
     pictures: tuple[Picture, ...] = ()
+    videos: tuple[Video, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
     source: Account | None = None  # of a share or reprint
     own_title: bool = True  # of a text post: False makes its body its title
     body_in_page: bool = True  # of a share: False leaves #js_content empty, the body in a script only

@@ -16,12 +16,24 @@ KINDS = (
     "bomb",  # 1 MB of gzip that unpacks to over 1 GB
     "verification",  # redirected to the challenge
     "elsewhere",  # redirected to `to`, on another host
+    # of media only
+    "page",  # a web page with status 200 that says it is a picture
+    "script",  # an SVG with a script
+    "pixels",  # a small PNG of 3,600 million pixels
+    "huge",  # Content-Length says 2 GB, and so much comes
+    "endless",  # as much comes without any Content-Length
 )
+
+
+MEDIA = "media"
 
 
 @dataclass
 class Fault:
-    """One fault: of one post (its name, aid or token) or of every page, after some requests, some times."""
+    """One fault: of one post (its name, aid or token) or of every page, after some requests, some times.
+
+    Media are struck only by name: that of the file (synthetic_…), its host, or "media" for all of them.
+    """
 
     kind: str
     post: str | None = None
@@ -71,7 +83,8 @@ class Faults:
 
     def take(self, names: Collection[str]) -> Fault | None:
         """The fault that strikes a request for a post of these names, if one does."""
+        anywhere = MEDIA not in names
         for fault in self._in_force:
-            if (fault.post is None or fault.post in names) and fault.strikes():
+            if (fault.post in names or (anywhere and fault.post is None)) and fault.strikes():
                 return fault
         return None

@@ -3,7 +3,8 @@
 import base64
 
 from archive.vocabulary import Kind
-from tests.standin.account import NEIGHBOUR, Account, Post
+from tests.standin import media
+from tests.standin.account import NEIGHBOUR, Account, Post, Video
 from tests.standin.skeleton import encoded, fill, js, weigh
 
 SERVED_AT = 1_794_000_000  # `svr_time`, fixed: the same page is the same bytes every time
@@ -41,6 +42,7 @@ def _values(post: Post) -> dict[str, object]:
         "copyright_stat": _copyright_stat(post),
         "vid": f"synth{post.mid % 100000:05d}v",
         "album_items": _album_items(post),
+        "video_lines": _video_lines(post),
     }
 
 
@@ -139,6 +141,31 @@ def _album_entries(post: Post) -> str:
     return (
         f"album_id: JsDecode('{post.album}'), title: JsDecode('合成合集'), "
         f"link: JsDecode('{link}'), content_size: '9' * 1,"
+    ) + "".join(
+        f" {near.side}_article_link: JsDecode('{js(encoded(near.url))}'),"
+        f" {near.side}_article_title: JsDecode('{js(encoded(near.title))}'),"
+        for near in post.neighbours
+    )
+
+
+def _video_lines(post: Post) -> str:
+    if not post.videos:
+        return ""
+    return f"    var videoPageInfos = [\n{''.join(map(_video, post.videos))}    ];\n"
+
+
+def _video(video: Video) -> str:
+    """One entry of the list, its best form first."""
+    forms = "".join(
+        f"{{ format_id: '{form}' * 1, url: '{js(encoded(video.url(f'f{form}')))}', "
+        f"filesize: '{len(media.video(f'synthetic_{video.id}', form))}' * 1, "
+        f"duration_ms: '{video.seconds * 1000}' * 1, width: '{width}' * 1, height: '{width * 9 // 16}' * 1, "
+        f"video_quality_level: '{level}' * 1, video_quality_wording: '{words}' }},\n"
+        for form, width, level, words in ((10002, 1280, 3, "超清"), (10004, 640, 1, "流畅"))
+    )
+    return (
+        f"        {{ video_id: 'wxv_{video.id}', cover_url: '{js(encoded(video.poster))}', "
+        f"mp_video_trans_info: [ {forms} ] }},\n"
     )
 
 

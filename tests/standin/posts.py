@@ -2,6 +2,7 @@
 
 from archive.vocabulary import Kind
 from tests.standin.account import NEIGHBOUR, Picture, Post, at
+from tests.standin.rich import rich_post
 
 ALBUM = "3900000000000000001"
 _SUBJECTS = ("数字转型", "绿色制造", "中小企业服务", "工业互联网", "新型储能", "船舶配套", "智能网联")
@@ -40,7 +41,7 @@ _TRAPS = [
     "企业A&amp;企业B&nbsp;签约，占比 &lt;&nbsp;5&nbsp;%&nbsp;；编号：\u3000\u00a0甲一\u3000。",
 ]
 
-POSTS: tuple[Post, ...] = (
+_PLAIN: tuple[Post, ...] = (
     Post(
         "article", Kind.ARTICLE, 2650000101, "云屿市虚构的制造业数字化转型方案发布, 全文来了",
         body_html(paragraphs(1, 12), picture=101), at("2025-11-07 08:31"),
@@ -96,3 +97,6 @@ POSTS: tuple[Post, ...] = (
         "本期播报由虚构的主持人朗读。\n全文共两段，仅由脚本画出。", at("2025-11-12 19:00"), seconds=95,
     ),
 )  # fmt: skip
+
+RICH = rich_post(linked=_PLAIN[3], album="3900000000000000003", before=_PLAIN[2], after=_PLAIN[0])
+POSTS = (*_PLAIN, RICH)

@@ -14,12 +14,15 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from tests.standin.faults import Fault, Faults, fault_of
+from tests.standin.faults import MEDIA, Fault, Faults, fault_of
+from tests.standin.media import EVIL_SVG, bomb_png, file_at
 from tests.standin.site import HTML, Answer, Site
 from tests.standin.wire import bomb, pack
 
 KEPT_REQUESTS = 100_000  # of the newest, in the statistics
 CHUNK = 64 * 1024  # bytes
+HUGE = 2 * 1024**3  # bytes
+OTHER_HOST = "/_host/"
 _COOKIES = (
     "rewardsn=; Path=/; HttpOnly; Secure",
     "wxtokenkey=777; Path=/; HttpOnly; Secure",
@@ -50,6 +53,9 @@ class Front(Resource):
         return NOT_DONE_YET
 
     def _outside(self, request: Request, target: str, path: str, query: dict[str, str]) -> None:
+        if path.startswith(OTHER_HOST):
+            self._media(request, target)
+            return
         entry = self.site.find(path, query)
         names = (entry.post.name, entry.post.aid, entry.post.token) if entry else ()
         is_page = path == "/s" or path.startswith("/s/") or path == "/mp/appmsgalbum"
@@ -60,8 +66,32 @@ class Front(Resource):
         self._note(target, path, fault, answer)
         Delivery(request, answer).send(fault)
 
-    def _note(self, target: str, path: str, fault: Fault | None, answer: Answer) -> None:
-        noted = {"target": target, "path": path, "at": time.monotonic(), "status": answer.status}
+    def _media(self, request: Request, target: str) -> None:
+        """The file at another host's address, `/_host/<host>/<path>`."""
+        path, _, query = target.partition("?")
+        host, _, rest = path.removeprefix(OTHER_HOST).partition("/")
+        found = file_at(f"/{rest}", query)
+        answer = (
+            Answer(pack([found[1]]), content_type=found[2]) if found else replace(_PLAIN_ERROR, status=404)
+        )
+        fault = self.faults.take((MEDIA, host, found[0] if found else ""))
+        if fault and fault.kind == "verification":
+            challenge = self.site.challenge(target)
+            location = f"https://mp.weixin.qq.com{dict(challenge.headers)['Location']}"
+            answer, fault = replace(challenge, headers=(("Location", location),)), None
+        self._note(target, path, fault, answer, host)
+        MediaDelivery(request, answer).send(fault)
+
+    def _note(
+        self, target: str, path: str, fault: Fault | None, answer: Answer, host: str = "mp.weixin.qq.com"
+    ) -> None:
+        noted = {
+            "target": target,
+            "path": path,
+            "at": time.monotonic(),
+            "status": answer.status,
+            "host": host,
+        }
         self._requests.append({**noted, "fault": fault.kind if fault else None})
         del self._requests[:-KEPT_REQUESTS]
 
@@ -88,6 +118,7 @@ class Front(Resource):
         gaps = [later - earlier for earlier, later in pairwise(times)]
         return {
             "total": len(self._requests),
+            "hosts": Counter(noted["host"] for noted in self._requests),
             "paths": Counter(noted["path"] for noted in self._requests),
             "targets": Counter(noted["target"] for noted in self._requests),
             "requests": self._requests,
@@ -204,3 +235,52 @@ class Delivery:
     def _elsewhere(self, fault: Fault) -> None:
         self._answer = replace(_PLAIN_ERROR, status=302, headers=(("Location", fault.to),))
         self._whole()
+
+
+class MediaDelivery(Delivery):
+    """The same for a file of a media host: as it is, without cookies, and with faults of its own."""
+
+    def _wire(self) -> bytes:
+        return self._answer.content.body
+
+    def _file(self, body: bytes, content_type: str) -> None:
+        self._answer = replace(self._answer, content=pack([body]), content_type=content_type)
+        self._whole()
+
+    def _page(self, _fault: Fault) -> None:
+        self._file(b"<!DOCTYPE html><html><body>no picture</body></html>", "image/jpeg")
+
+    def _script(self, _fault: Fault) -> None:
+        self._file(EVIL_SVG, "image/svg+xml")
+
+    def _pixels(self, _fault: Fault) -> None:
+        self._file(bomb_png(), "image/png")
+
+    def _huge(self, _fault: Fault) -> None:
+        self._headed(b"", measured=False)
+        self._request.setHeader("Content-Length", str(HUGE))
+        Stream(self._request)
+
+    def _endless(self, _fault: Fault) -> None:
+        self._headed(b"", measured=False)
+        Stream(self._request)
+
+
+class Stream:
+    """Two gigabytes, a piece at a time as the client takes them (Twisted's pull producer)."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._left = HUGE
+        request.registerProducer(self, False)
+
+    def resumeProducing(self) -> None:
+        """Write the next piece."""
+        self._request.write(bytes(CHUNK * 4))
+        self._left -= CHUNK * 4
+        if self._left <= 0:
+            self._request.unregisterProducer()
+            self._request.finish()
+
+    def stopProducing(self) -> None:
+        """The client has gone; nothing is left to do."""
