@@ -43,7 +43,7 @@ def _numbers(found: queries.Status) -> Table:
         "posts": f"{found.posts} in {found.versions} versions",
         "captures": f"{found.captures} ({outcomes or 'none'}); {sizes}",
         "due": f"{found.due} now, {found.waiting} later, {found.given_up} given up",
-        "media": "; ".join(_media(type_, numbers) for type_, numbers in found.media.items()) or "none",
+        **{type_: _media(numbers) for type_, numbers in found.media.items()},
         "last run": _last_run(found),
     }
     for name, value in rows.items():
@@ -51,14 +51,11 @@ def _numbers(found: queries.Status) -> Table:
     return table
 
 
-def _media(type_: str, numbers: dict[str, int]) -> str:
-    size = f"{numbers['bytes'] / _MEGABYTE:.1f} MB"
-    left = ", ".join(
-        f"{numbers[name]} {words}"
-        for name, words in (("due", "due"), ("waiting", "later"), ("given_up", "given up"))
-        if numbers[name]
-    )
-    return f"{type_}: {numbers['kept']} of {numbers['known']} kept ({size}){', ' if left else ''}{left}"
+def _media(numbers: dict[str, int]) -> str:
+    kept = f"{numbers['kept']} of {numbers['known']} kept ({numbers['bytes'] / _MEGABYTE:.1f} MB)"
+    words = {"due": "due", "waiting": "later", "given_up": "given up"}
+    left = [f"{numbers[name]} {word}" for name, word in words.items() if numbers[name]]
+    return ", ".join([kept, *left])
 
 
 def _last_run(found: queries.Status) -> str:

@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from archive import queries
 from archive.address import parse_address
 from archive.export import write_dump
+from archive.media.queries import due_media
 from archive.models import Post, Version
 from archive.reading import Reading
 from archive.record import Record
 from archive.store import Stored, import_records, keep_captures, store_readings
-from tests.archive.making import BIZ, NOW, article, capture, record
+from tests.archive.making import BIZ, NOW, article, capture, image, link, record
 
 
 @pytest.fixture
@@ -44,7 +45,8 @@ def pages(session: Session, made: list[Record]) -> list[Stored]:
     readings: list[Reading] = []
     for each in made:
         page = replace(each, url=each.url.partition("&chksm=")[0] + "#rd")
-        readings.append(replace(article(page), biz=parse_address(each.url).biz))
+        shown = article(page, html=f"<p>{each.text}</p>", media=(image(each.aid),), links=(link(1),))
+        readings.append(replace(shown, biz=parse_address(each.url).biz))
     return store_readings(session, None, list(zip(kept, readings, strict=True)), NOW, 1)
 
 
@@ -77,6 +79,7 @@ def test_pages_that_say_what_the_real_dump_says_change_no_byte_of_it(
     assert pages(db_session, records) == [Stored.UNCHANGED] * 97
     assert exported(db_session) == real_dump
     assert count(db_session, Version) == 97
+    assert len(due_media(db_session, NOW, 100, types=["image"])) == 97
 
 
 def test_one_page_that_says_something_else_is_one_version_more(db_session: Session, real_dump: bytes) -> None:
