@@ -1,17 +1,16 @@
-"""Chromium for the posts whose body only a script draws: one page at a time, behind a gate."""
+"""Chromium for the posts whose body only a script draws: one page at a time, each for a bounded while."""
 
 import asyncio
 import itertools
 import logging
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, Page, Route
+from playwright.async_api import Browser, Page
 from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Request as PageRequest
-from playwright.async_api import TimeoutError as PlaywrightTimeout
 from scrapy import Request
 from scrapy.exceptions import DownloadFailedError
 from scrapy.http import Response
@@ -19,17 +18,19 @@ from scrapy.settings import BaseSettings
 from scrapy_playwright.page import PageMethod
 from scrapy_playwright.provider import PlaywrightBrowserProvider
 
-from crawler.answer import MAX_PAGE_BYTES
-from crawler.cassettes import CassetteMiss, Recorded, Tape
+from crawler.browser_gate import Gate
+from crawler.browser_page import Drawn, NotDrawn, take
+from crawler.browser_process import BrowserProcess
 from crawler.chromium import REMEDY
-from crawler.origin import Origin, is_allowed
+from crawler.requests import EVALUATED
+from crawler.scrub import scrub_log
 
-RENDER_TIMEOUT = 60.0  # seconds for one post, everything included
-SETTLE_TIMEOUT = 3_000  # milliseconds for a page's scripts to come to rest; some poll for ever
-FETCH_TIMEOUT = 20_000  # milliseconds for one file a page asks for
-WANTED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
-_UNPACKED = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+MAX_BROWSER_BYTES = 640 * 1024 * 1024  # of all its processes; a real page brings it to under 300 MB
+_WEIGHED_EVERY = 0.2  # seconds; a script fills some 200 MB meanwhile
+LEAVE_TIMEOUT = 5_000  # milliseconds to leave a page that was taken
+CLOSE_TIMEOUT = 5.0  # seconds for a page, or a browser, to close; then its processes are killed
 
+logger = logging.getLogger("crawler")
 # It writes a traceback for every page that fails; the pipeline reports those in one line.
 logging.getLogger("scrapy-playwright").setLevel(logging.ERROR)
 
@@ -41,6 +42,8 @@ class BrowserMissing(Exception):
 class LazyChromium(PlaywrightBrowserProvider):  # type: ignore[misc]  # it has no types
     """Starts Playwright with the first page instead of with every crawl."""
 
+    process: BrowserProcess | None = None
+
     async def start(self) -> None:
         """Nothing yet."""
 
@@ -50,85 +53,41 @@ class LazyChromium(PlaywrightBrowserProvider):  # type: ignore[misc]  # it has n
             if self.playwright is None:
                 await super().start()
             browser: Browser = await super().launch_browser()
+            self.process = await BrowserProcess.of(browser)
         except (PlaywrightError, OSError) as error:
             first_line = str(error).strip().partition("\n")[0][:200]
             raise BrowserMissing(f"no Chromium could be started ({first_line}); {REMEDY}") from error
         return browser
 
 
-@dataclass
-class Gate:
-    """Answers every request of one page: wanted files of mp.weixin.qq.com, nothing else."""
-
-    origin: Origin
-    tape: Tape
-    redirect: Recorded | None = None
-    miss: CassetteMiss | None = None
-
-    async def open(self, page: Page, request: Request) -> None:
-        """Stand before the page, ahead of any route set up earlier."""
-        await page.route("**/*", self._handle)
-        await page.route_web_socket("**/*", lambda socket: socket.close())
-
-    async def _handle(self, route: Route) -> None:
-        asked = route.request
-        if asked.resource_type not in WANTED or not is_allowed(asked.url):
-            await route.abort("blockedbyclient")
-            return
-        try:
-            answer = await self._answer(route, asked)
-        except CassetteMiss as miss:
-            self.miss = miss
-            await route.abort("blockedbyclient")
-            return
-        except PlaywrightError:
-            with suppress(PlaywrightError):  # the page may be gone by now
-                await route.abort("failed")
-            return
-        await self._hand_over(route, asked, answer)
-
-    async def _hand_over(self, route: Route, asked: PageRequest, answer: Recorded) -> None:
-        too_big = len(answer.body) > MAX_PAGE_BYTES
-        # Chromium would follow a redirect past the gate: Scrapy's own middleware decides on it instead.
-        if too_big or 300 <= answer.status < 400:
-            if asked.is_navigation_request() and not too_big:
-                self.redirect = answer
-            await route.abort("blockedbyclient")
-            return
-        await route.fulfill(status=answer.status, headers=dict(answer.headers), body=answer.body)
-
-    async def _answer(self, route: Route, asked: PageRequest) -> Recorded:
-        if self.tape.replays:
-            return self.tape.recorded(asked.method, asked.url, asked.headers)
-        got = await route.fetch(url=self.origin.wire(asked.url), max_redirects=0, timeout=FETCH_TIMEOUT)
-        headers = tuple(
-            (pair["name"], self._translated(asked.url, pair["name"], pair["value"]))
-            for pair in got.headers_array
-            if pair["name"].lower() not in _UNPACKED
-        )
-        answer = Recorded(got.status, headers, await got.body())
-        if self.tape.records:
-            self.tape.keep(asked.method, asked.url, asked.headers, answer)
-        return answer
-
-    def _translated(self, url: str, name: str, value: str) -> str:
-        return self.origin.location(url, value) if name.lower() == "location" else value
-
-
 class Renderer(Protocol):
-    """The download handler as this module needs it: scrapy-playwright's, with its open contexts."""
+    """The download handler as this module needs it: scrapy-playwright's, and the way to the network."""
+
+    context_wrappers: dict[str, Any]
+    browser_provider: LazyChromium
 
     async def render(self, request: Request) -> Response: ...
 
-    async def close_context(self, name: str) -> None: ...
-
-    async def close_browser(self) -> None: ...
+    async def plain(self, request: Request) -> Response: ...
 
 
-async def settle(page: Page) -> None:
-    """Give the page's scripts a moment to draw the post."""
-    with suppress(PlaywrightTimeout):
-        await page.wait_for_load_state("networkidle", timeout=SETTLE_TIMEOUT)
+@dataclass
+class Sitting:
+    """One page in the browser: its gate, and what was taken of it."""
+
+    gate: Gate
+    drawn: Drawn | None = None
+    crashed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def open(self, page: Page, request: Request) -> None:
+        """Make ready for the page, before it is asked for."""
+        page.on("crash", lambda _: self.crashed.set())
+        await self.gate.open(page, request)
+
+    async def take(self, page: Page) -> None:
+        """Take the page, and leave it: nothing of its own runs while it is handed on."""
+        self.drawn = await take(page, self.gate)
+        await page.goto("about:blank", timeout=LEAVE_TIMEOUT)
 
 
 @dataclass
@@ -136,54 +95,140 @@ class Browsing:
     """Renders posts through the handler, each in a context of its own that is closed afterwards."""
 
     renderer: Renderer
-    origin: Origin
-    tape: Tape
     settings: BaseSettings
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def render(self, request: Request) -> Response:
-        """The page's DOM, or a redirect it met; raises BrowserMissing, CassetteMiss, DownloadFailedError."""
-        number = next(self._numbers)
-        name, gate = f"page-{number}", Gate(self.origin, self.tape)
-        try:
-            rendering = self.renderer.render(self._prepared(request, name, gate))
-            response = await asyncio.wait_for(rendering, RENDER_TIMEOUT)
-        except (PlaywrightError, TimeoutError) as error:
-            return self._instead(request, gate, error)
-        finally:
-            await self.renderer.close_context(name)
-            if number % self.settings.getint("PAGES_PER_BROWSER") == 0:
-                await self.renderer.close_browser()
-        if gate.miss:
-            raise gate.miss
-        return response
+        """The page's DOM, or a redirect it met; its evaluated state is then in the request's meta.
 
-    def _prepared(self, request: Request, name: str, gate: Gate) -> Request:
+        Raises BrowserMissing, CassetteMiss, NotDrawn, or DownloadFailedError when the line failed.
+        """
+        async with self._turn:  # a page's time begins with its turn
+            return await self._render(request, next(self._numbers))
+
+    async def _render(self, request: Request, number: int) -> Response:
+        hosts = frozenset(map(str.strip, self.settings.getlist("BROWSER_HOSTS")))
+        sitting = Sitting(Gate(self.renderer.plain, hosts))
+        name, error = f"page-{number}", None
+        try:
+            await self._watched(self.renderer.render(self._prepared(request, name, sitting)), sitting)
+        except (PlaywrightError, NotDrawn, RuntimeError) as caught:  # RuntimeError: a download it refused
+            error = caught
+        finally:
+            worn = isinstance(error, NotDrawn) or number % self.settings.getint("PAGES_PER_BROWSER") == 0
+            await self._tidy(name, worn)
+        return _outcome(request, sitting, error)
+
+    async def _watched(self, rendering: Awaitable[Response], sitting: Sitting) -> None:
+        """Let a page be drawn while time, memory and its process last; raises NotDrawn when one does not."""
+        limit = self.settings.getfloat("RENDER_TIMEOUT")
+        drawing = asyncio.ensure_future(rendering)
+        crash = asyncio.ensure_future(sitting.crashed.wait())
+        weight = asyncio.ensure_future(self._outgrown())
+        tasks = (drawing, crash, weight)
+        try:
+            await asyncio.wait(tasks, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            if drawing.done():
+                drawing.result()
+            elif crash.done():
+                raise NotDrawn("the page's process crashed")
+            elif weight.done():
+                raise NotDrawn(f"the browser grew past {MAX_BROWSER_BYTES // 1024**2} MB")
+            else:
+                raise NotDrawn(f"it took longer than {limit:g} s")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT)
+
+    async def _outgrown(self) -> None:
+        """Ends when the browser weighs too much; it is killed then, while there is memory left."""
+        while True:
+            await asyncio.sleep(_WEIGHED_EVERY)
+            process = self.renderer.browser_provider.process
+            if process and process.weight() > MAX_BROWSER_BYTES:
+                process.kill()
+                return
+
+    async def _tidy(self, name: str, worn: bool) -> None:
+        """Close the page's context; and the browser, when it is worn or does not let go of the page."""
+        wrapper = self.renderer.context_wrappers.get(name)
+        closed = wrapper is None or await _in_time(wrapper.context.close())
+        if worn or not closed:
+            await self._end_browser()
+
+    async def _end_browser(self) -> None:
+        """End Chromium, if need be with force; the next page starts a fresh one."""
+        browser: Browser | None = getattr(self.renderer, "browser", None)
+        if browser is None:
+            return
+        gone = asyncio.Event()
+        browser.on("disconnected", lambda _: gone.set())
+        closed = await _in_time(browser.close())
+        process = self.renderer.browser_provider.process
+        if process and not closed:
+            process.kill()
+        if browser.is_connected():
+            await _in_time(gone.wait())
+
+    def _prepared(self, request: Request, name: str, sitting: Sitting) -> Request:
         context = {
             "user_agent": self.settings["USER_AGENT"],
             "locale": "zh-CN",
             "timezone_id": "Asia/Shanghai",
             "service_workers": "block",
             "accept_downloads": False,
+            "permissions": [],
         }
         return request.replace(
             meta={
                 **request.meta,
                 "playwright_context": name,
                 "playwright_context_kwargs": context,
-                "playwright_page_init_callback": gate.open,
-                "playwright_page_goto_kwargs": {"wait_until": "load"},
-                "playwright_page_methods": [PageMethod(settle)],
+                "playwright_include_page": True,  # it is left and closed here, where that is bounded
+                "playwright_page_init_callback": sitting.open,
+                "playwright_page_goto_kwargs": {"wait_until": "commit"},
+                "playwright_page_methods": [PageMethod(sitting.take)],
             }
         )
 
-    @staticmethod
-    def _instead(request: Request, gate: Gate, error: Exception) -> Response:
-        if gate.miss:
-            raise gate.miss
-        if gate.redirect:
-            headers = dict(gate.redirect.headers)
-            return Response(request.url, status=gate.redirect.status, headers=headers, request=request)
-        path = urlsplit(request.url).path
-        reason = str(error).strip().partition("\n")[0][:200] or "it took too long"
-        raise DownloadFailedError(f"the browser could not show {path}: {reason}") from error
+
+async def _in_time(closing: Awaitable[Any]) -> bool:
+    """Whether something closed within its time; what was closed already counts as well."""
+    try:
+        with suppress(PlaywrightError):
+            await asyncio.wait_for(closing, CLOSE_TIMEOUT)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _outcome(request: Request, sitting: Sitting, error: Exception | None) -> Response:
+    gate, drawn = sitting.gate, sitting.drawn
+    if gate.miss:
+        raise gate.miss
+    if gate.redirect:
+        redirect = gate.redirect
+        return Response(request.url, redirect.status, dict(redirect.headers), request=request)
+    if drawn is None or gate.page is None:
+        raise _failure(request, gate, error)
+    _note(request, gate, drawn)
+    request.meta[EVALUATED] = drawn.evaluated
+    headers, flags = dict(gate.page.headers), ["playwright"]
+    return Response(request.url, gate.page.status, headers, drawn.body, flags, request)
+
+
+def _failure(request: Request, gate: Gate, error: Exception | None) -> Exception:
+    reason = gate.failure or str(error or "").strip().partition("\n")[0][:200] or "it was closed"
+    told = f"the browser could not show {urlsplit(request.url).path}: {reason}"
+    lost_line = gate.page is None and gate.failure
+    return DownloadFailedError(told) if lost_line else NotDrawn(told)
+
+
+def _note(request: Request, gate: Gate, drawn: Drawn) -> None:
+    address = scrub_log(request.url)
+    if gate.refused_files:
+        logger.warning("action=render_incomplete files=%d address=%s", gate.refused_files, address)
+    if drawn.cut:
+        logger.warning("action=state_too_large address=%s", address)

@@ -14,6 +14,12 @@ _ARGUMENTS = (
     "--disable-background-networking",
     "--disable-dev-shm-usage",  # containers give /dev/shm only 64 MB
     "--disable-gpu",
+    # What asks past the gate all the same, as an address in numbers could, meets a closed door.
+    "--proxy-server=127.0.0.1:9",
+    "--proxy-bypass-list=<-loopback>",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--block-new-web-contents",  # pop-ups
+    "--deny-permission-prompts",
 )
 REMEDY = (
     "install Chromium (Debian: apt-get install chromium; elsewhere: playwright install chromium) "
@@ -33,6 +39,7 @@ def launch_options(configured: str = "") -> dict[str, Any]:
     options: dict[str, Any] = {
         "headless": True,
         "chromium_sandbox": not hasattr(os, "geteuid") or os.geteuid() != 0,
+        "ignore_default_args": ["--disable-popup-blocking"],
         "timeout": LAUNCH_TIMEOUT,
         "args": list(_ARGUMENTS),
     }

@@ -24,6 +24,11 @@ class _Environment(MediaSettings):
     cassette: str = ""
     cassette_mode: str = ""
     chromium: str = ""
+    render_timeout: float = Field(
+        default=60.0, ge=1, le=600
+    )  # seconds for one page in the browser, all of it
+    # Exact hosts, separated by commas, whose files the browser may load besides mp.weixin.qq.com's.
+    browser_hosts: str = Field(default="", pattern=r"^\s*([a-z0-9.-]+(\s*,\s*[a-z0-9.-]+)*)?\s*$")
     log_level: str = "INFO"
 
 
@@ -126,12 +131,13 @@ REQUEST_FINGERPRINTER_CLASS = "crawler.requests.AddressFingerprinter"
 
 # Chromium, for the few posts whose body only a script draws (crawler.browser).
 PAGES_PER_BROWSER = 50  # then a fresh one: Chromium's memory only grows
+RENDER_TIMEOUT = _environment.render_timeout
+BROWSER_HOSTS = _environment.browser_hosts
 PLAYWRIGHT_LAUNCH_OPTIONS = launch_options(_environment.chromium)
 PLAYWRIGHT_BROWSER_TYPE = "chromium"
 PLAYWRIGHT_BROWSER_PROVIDER = "crawler.browser.LazyChromium"
 PLAYWRIGHT_PROCESS_REQUEST_HEADERS = None
 PLAYWRIGHT_DEFAULT_NAVIGATION_TIMEOUT = 30_000  # milliseconds
-PLAYWRIGHT_MAX_CONTEXTS = 1
 PLAYWRIGHT_MAX_PAGES_PER_CONTEXT = 1
 
 LOG_VERSIONS: list[str] = []

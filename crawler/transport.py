@@ -1,9 +1,7 @@
 """The one door to the network: WeChat's own hosts, their stand-in on loopback, or a cassette."""
 
-from contextlib import suppress
 from typing import Any
 
-from playwright.async_api import Error as PlaywrightError
 from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.crawler import Crawler
@@ -31,7 +29,8 @@ class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it ha
         self._mine = crawler
         self.origin = Origin(crawler.settings.get("LOOPBACK") or "")
         self.tape = tape_from(crawler.settings)
-        self.browsing = Browsing(self, self.origin, self.tape, crawler.settings)
+        self.browsing = Browsing(self, crawler.settings)
+        self.config.target_closed_max_retries = 0  # whether to try a page again is decided elsewhere
 
     async def download_request(self, request: Request) -> Response:
         """One answer; its body still packed. Raises CassetteMiss, ForbiddenAddress or RunStopping."""
@@ -44,7 +43,7 @@ class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it ha
         try:
             if request.meta.get("playwright"):
                 return await self.browsing.render(request)
-            return await self._plain(request)
+            return await self.plain(request)
         except CassetteMiss:
             spider.cassette_missed()  # type: ignore[union-attr]
             raise
@@ -54,19 +53,8 @@ class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it ha
         response: Response = await super().download_request(request)
         return response
 
-    async def close_context(self, name: str) -> None:
-        """Close one page's context, with whatever of the page is left; nothing when it never opened."""
-        wrapper = self.context_wrappers.get(name)
-        if wrapper is not None:
-            with suppress(PlaywrightError):
-                await wrapper.context.close()
-
-    async def close_browser(self) -> None:
-        """Close Chromium; the next page starts a fresh one."""
-        if hasattr(self, "browser"):
-            await self.browser.close()
-
-    async def _plain(self, request: Request) -> Response:
+    async def plain(self, request: Request) -> Response:
+        """Scrapy's own way with a request, or the cassette's answer to it; nobody asks whether it may be."""
         if self.tape.replays:
             return self._as_asked(request, self.tape.replay(request.method, request.url, _headers(request)))
         wired = request.replace(url=self.origin.wire(request.url))
