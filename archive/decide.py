@@ -23,6 +23,7 @@ class Stored(StrEnum):
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     NOT_A_POST = "not_a_post"
+    FOREIGN = "foreign"  # a post of another account than the one its address was listed for
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,15 @@ def next_fetch(outcome: Outcome | None, attempts: int, now: datetime) -> datetim
     if outcome is not None and outcome.is_final:
         return None
     if outcome is not None and outcome.blocks:
-        return now + _doubling(BLOCKED_FIRST, attempts, BLOCKED_LAST)
+        return now + held_for(attempts)
     if attempts >= MAX_ATTEMPTS:
         return None
     return now + _doubling(RETRY_FIRST, attempts, RETRY_LAST)
+
+
+def held_for(challenges: int) -> timedelta:
+    """How long nothing is asked after so many challenges in a row: 30 minutes, doubling to 6 hours."""
+    return _doubling(BLOCKED_FIRST, challenges, BLOCKED_LAST)
 
 
 def next_medium_fetch(outcome: MediumOutcome, attempts: int, now: datetime) -> datetime | None:

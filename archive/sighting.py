@@ -9,13 +9,17 @@ from archive.address import Address
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """`source` names who told of the address; `seen_at` is an aware UTC instant."""
+    """`source` names who told of the address; `seen_at` is an aware UTC instant.
+
+    `expected_biz` is the account it was listed for; empty where whatever it leads to is wanted.
+    """
 
     address: Address
     source: str
     seen_at: datetime
     title: str = ""
     listing: dict[str, Any] | None = None
+    expected_biz: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from archive import blobs
 from archive.address import parse_address
 from archive.capture import Capture
 from archive.decide import PAGE, Stored, next_fetch
+from archive.expected import without_strangers
 from archive.links import put_links
 from archive.media.store import tie_media
 from archive.models import Account, AddressRow, CaptureRow, Run, SightingRow
@@ -26,6 +27,7 @@ from archive.reading import Reading
 from archive.record import Record
 from archive.sighting import Sighted, Sighting
 from archive.text import storable, storable_json
+from archive.twins import archived, give_chksm, keys_of, settle_twin, with_chksm
 from archive.vocabulary import Outcome
 
 NO_ANSWER = "no_answer"
@@ -37,6 +39,7 @@ __all__ = [
     "Sighted",
     "Sighting",
     "Stored",
+    "account_id",
     "assign",
     "close_run",
     "finish_run",
@@ -71,15 +74,21 @@ def close_run(session: Session, run_id: int, verdict: str, now: datetime) -> Non
 def record_sightings(
     session: Session, run_id: int | None, sightings: Sequence[Sighting], now: datetime
 ) -> list[Sighted]:
-    """Note where addresses were seen; new ones are due at once. One answer for each sighting, in order."""
+    """Note where addresses were seen; new ones are due at once, unless their post is archived already.
+
+    One answer for each sighting, in order.
+    """
     accounts = _put_accounts(session, {s.address.biz: "" for s in sightings if s.address.biz})
     rows: dict[str, Sighting] = {}
     for sighting in sightings:  # of several for one post, the one with chksm gives the address to fetch
         best = rows.get(sighting.address.key)
         if best is None or (sighting.address.chksm and not best.address.chksm):
             rows[sighting.address.key] = sighting
-    known = _put_addresses(session, [rows[key] for key in sorted(rows)], accounts, now)
+    best_first = [rows[key] for key in sorted(rows)]
+    known = _put_addresses(session, best_first, accounts, now)
+    _expect_nobody(session, sorted(s.address.key for s in sightings if not s.expected_biz))
     _put_sightings(session, run_id, sightings, {key: sighted.address_id for key, sighted in known.items()})
+    give_chksm(session, [sighting.address for sighting in best_first])
     return [known[sighting.address.key] for sighting in sightings]
 
 
@@ -101,6 +110,11 @@ def _put_accounts(session: Session, names: Mapping[str, str]) -> dict[str, int]:
     return {biz: number for biz, (number, _) in accounts.items()}
 
 
+def account_id(session: Session, biz: str) -> int:
+    """The id of an account, which is noted when it is new."""
+    return _put_accounts(session, {biz: ""})[biz]
+
+
 def _put_addresses(
     session: Session, sightings: Sequence[Sighting], accounts: Mapping[str, int], now: datetime
 ) -> dict[str, Sighted]:
@@ -110,13 +124,16 @@ def _put_addresses(
         old.update(
             session.scalars(select(AddressRow.key).where(AddressRow.key.in_(keys[start : start + BATCH])))
         )
+    there = archived(session, [sighting.address for sighting in sightings])
     values = [
         {
             "key": sighting.address.key,
             "url": storable(sighting.address.url),
             "account_id": accounts.get(sighting.address.biz),
             "aid": sighting.address.aid,
-            "next_fetch_at": now,
+            "expected_biz": sighting.expected_biz or None,
+            "next_fetch_at": None if sighting.address.key in there else now,
+            "last_outcome": Outcome.ARTICLE if sighting.address.key in there else None,
         }
         for sighting in sightings
     ]
@@ -134,6 +151,15 @@ def _put_addresses(
         for number, key in session.execute(select(AddressRow.id, AddressRow.key).where(wanted)):
             found[key] = Sighted(number, key, key not in old)
     return found
+
+
+def _expect_nobody(session: Session, keys: Sequence[str]) -> None:
+    """What somebody gave by hand is wanted whoever it is of."""
+    for start in range(0, len(keys), BATCH):
+        rows = select(AddressRow.id).where(AddressRow.key.in_(keys[start : start + BATCH]))
+        rows = rows.where(AddressRow.expected_biz.is_not(None))
+        locked = session.scalars(rows.order_by(_BY_KEY).with_for_update()).all()
+        session.execute(update(AddressRow).where(AddressRow.id.in_(locked)).values(expected_biz=None))
 
 
 def _put_sightings(
@@ -243,9 +269,11 @@ def store_readings(
 
     One answer each, in order.
     """
+    told, readings = readings, without_strangers(session, readings)
     names = {r.biz: r.record.account for _, r in readings if r.biz and r.record}
     accounts = _put_accounts(session, names)
-    _settle_addresses(session, readings, accounts, now)
+    urls = _settle_addresses(session, readings, accounts, now)
+    readings = [(capture_id, with_chksm(reading, urls)) for capture_id, reading in readings]
     for capture_id, reading in readings:
         session.execute(
             update(CaptureRow)
@@ -258,7 +286,10 @@ def store_readings(
         if r.outcome is Outcome.ARTICLE and r.record and r.biz
     ]
     puts = put_posts(session, run_id, [state for _, state in posts], now)
-    results = [Stored.NOT_A_POST] * len(readings)
+    results = [
+        Stored.FOREIGN if before.record and not reading.record else Stored.NOT_A_POST
+        for (_, before), (_, reading) in zip(told, readings, strict=True)
+    ]
     pages = []
     for (place, _), put in zip(posts, puts, strict=True):
         results[place] = put.result
@@ -271,12 +302,17 @@ def store_readings(
 
 def _settle_addresses(
     session: Session, readings: Sequence[tuple[int, Reading]], accounts: Mapping[str, int], now: datetime
-) -> None:
+) -> dict[str, str]:
+    """Note what addresses came to; the best URL of each, and of each post read, by key."""
     by_capture = dict(readings)
     captures = select(CaptureRow.id, CaptureRow.address_id).where(CaptureRow.id.in_(by_capture))
     found = session.execute(captures.order_by(CaptureRow.id)).all()
     latest = {address_id: by_capture[capture_id] for capture_id, address_id in found if address_id}
-    for row in _locked_addresses(session, latest):
+    rows = _locked_addresses(session, latest, keys_of([reading for _, reading in readings]))
+    for row in rows:
+        if row.id not in latest:
+            settle_twin(row)
+            continue
         reading = latest[row.id]
         row.attempts = 0 if reading.outcome.is_final else row.attempts + 1
         row.last_outcome, row.last_reason = reading.outcome, storable(reading.reason)
@@ -285,6 +321,7 @@ def _settle_addresses(
         if reading.record and reading.biz:
             row.account_id, row.aid = accounts[reading.biz], reading.record.aid
     session.flush()
+    return {row.key: row.url for row in rows}
 
 
 def record_failures(
@@ -300,6 +337,9 @@ def record_failures(
     session.flush()
 
 
-def _locked_addresses(session: Session, ids: Mapping[int, Any]) -> Sequence[AddressRow]:
-    rows = select(AddressRow).where(AddressRow.id.in_(ids)).order_by(_BY_KEY)
+def _locked_addresses(
+    session: Session, ids: Mapping[int, Any], keys: Mapping[str, Any] | None = None
+) -> Sequence[AddressRow]:
+    wanted = AddressRow.id.in_(ids) | AddressRow.key.in_(keys or ())
+    rows = select(AddressRow).where(wanted).order_by(_BY_KEY)
     return session.scalars(rows.with_for_update()).all()

@@ -24,6 +24,9 @@ class AddressRow(Base):
     )
     account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
     aid: Mapped[str | None] = mapped_column(comment="mid_idx; NULL while only a short link is known")
+    expected_biz: Mapped[str | None] = mapped_column(
+        comment="account whose sources told of it; a post of another is not taken. NULL: anybody's"
+    )
     attempts: Mapped[int] = mapped_column(server_default="0", comment="in a row without a final answer")
     last_outcome: Mapped[str | None] = mapped_column(comment="outcome of the last answer, or no_answer")
     last_reason: Mapped[str] = mapped_column(server_default="")

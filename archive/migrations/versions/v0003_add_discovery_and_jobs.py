@@ -17,6 +17,12 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("name", sa.Text(), nullable=False, comment="MPARCHIVE_EGRESS of the machines behind it"),
         sa.Column(
+            "seen_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="when somebody last worked behind it",
+        ),
+        sa.Column(
             "blocks", sa.BigInteger(), server_default="0", nullable=False, comment="challenges in a row"
         ),
         sa.Column(
@@ -124,6 +130,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("account_id", "name", name=op.f("uq__sources__account_id_name")),
         comment="Sources of new posts, per account, with their state",
     )
+    op.add_column(
+        "addresses",
+        sa.Column(
+            "expected_biz",
+            sa.Text(),
+            nullable=True,
+            comment="account whose sources told of it; a post of another is not taken. NULL: anybody's",
+        ),
+    )
     _create_queue()
 
 
@@ -136,6 +151,7 @@ def _create_queue() -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("addresses", "expected_biz")
     op.execute("DROP SCHEMA jobs CASCADE")
     op.drop_table("sources")
     op.drop_index("uq__incidents__key", table_name="incidents", postgresql_where=sa.text("closed_at IS NULL"))
