@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ from crawler.parse import PARSER_VERSION, read_page
 from mparchive.console import out, print_json, say, steps
 from mparchive.exits import Exit
 from mparchive.fetching import cassette_settings, fetch, fetch_media
-from mparchive.given import Item, SavedPage, read_given
-from mparchive.inputs import Entry, Flaw, Listed
+from mparchive.given import Item, read_given
+from mparchive.inputs import Entry, Flaw, Listed, NamedAccount, Passed, SavedPage
 from mparchive.tally import Tally
 
 BATCH = 500  # items a transaction
@@ -84,10 +83,10 @@ def _arguments(wanted: Wanted) -> dict[str, Any]:
 
 
 def _selected(items: Iterable[Item], wanted: Wanted) -> Iterator[Item]:
-    """Items within the dates (where a date is known), at most `limit`; problems always."""
+    """Items within the dates (where a date is known), at most `limit`; what is not taken always."""
     taken = 0
     for item in items:
-        if isinstance(item, Flaw):
+        if isinstance(item, Flaw | Passed):
             yield item
         elif _is_within(item, wanted):
             if wanted.limit is not None and taken >= wanted.limit:
@@ -97,17 +96,26 @@ def _selected(items: Iterable[Item], wanted: Wanted) -> Iterator[Item]:
 
 
 def _is_within(item: Item, wanted: Wanted) -> bool:
-    if not isinstance(item, Entry):
+    day = _day(item)
+    if day is None:
         return True
-    day = date.fromisoformat(item.record.date)
     return (wanted.since is None or day >= wanted.since) and (wanted.until is None or day <= wanted.until)
+
+
+def _day(item: Item) -> date | None:
+    """When a post was published, where that is known before it is read."""
+    match item:
+        case Entry(record=record):
+            return date.fromisoformat(record.date)
+        case Listed(day=day):
+            return day
+    return None
 
 
 def _dry_run(items: Iterable[Item], wanted: Wanted) -> Exit:
     taken = _Taken()
     for item in items:
-        if isinstance(item, Flaw):
-            _note_flaw(item, taken)
+        if _noted(item, taken):
             continue
         taken.good += 1
         if not wanted.json:
@@ -127,29 +135,47 @@ def _named(item: Item) -> str:
             return address.url
         case SavedPage(name=name):
             return name
+        case NamedAccount(biz=biz, name=name):
+            return f"the account {name} {biz}"
     return ""
 
 
-def _note_flaw(flaw: Flaw, taken: _Taken) -> None:
-    say(str(flaw))
-    taken.tally.add("bad_input", reason=str(flaw))
+def _noted(item: Item, taken: _Taken) -> bool:
+    """Whether it is nothing to take, and was noted as such."""
+    match item:
+        case Flaw():
+            say(str(item))
+            taken.tally.add("bad_input", reason=str(item))
+        case Passed(number=number):
+            taken.tally.add("passed_over", number, str(item))
+    return isinstance(item, Flaw | Passed)
 
 
 def _take_all(engine: Engine, run_id: int, items: Iterable[Item], wanted: Wanted) -> _Taken:
     taken = _Taken()
-    items = iter(items)
-    while batch := list(islice(items, BATCH)):
-        for item in batch:
-            if isinstance(item, Flaw):
-                _note_flaw(item, taken)
-        taken.good += sum(not isinstance(item, Flaw) for item in batch)
+    for batch in _batches(item for item in items if not _noted(item, taken)):
+        taken.good += len(batch)
         if records := [item for item in batch if isinstance(item, Entry)]:
             _take_records(engine, run_id, records, taken)
         if addresses := [item for item in batch if isinstance(item, Listed)]:
             _take_addresses(engine, run_id, addresses, taken)
         for page in (item for item in batch if isinstance(item, SavedPage)):
             _take_page(engine, run_id, page, taken)
+        for account in (item for item in batch if isinstance(item, NamedAccount)):
+            taken.tally.add("accounts", reason=f"{_named(account)}; `mparchive init` with the same file")
     return taken
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Items by the transaction; a page ends its batch, for it may have 16 MB."""
+    batch: list[Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == BATCH or isinstance(item, SavedPage):
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _take_records(engine: Engine, run_id: int, items: list[Entry], taken: _Taken) -> None:
@@ -174,7 +200,7 @@ def _take_page(engine: Engine, run_id: int, page: SavedPage, taken: _Taken) -> N
     """Keep a saved page as a capture, once, then read it, as if it had just been fetched."""
     reading = read_page(page.body, page.url)
     named = page.url or (reading.record.url if reading.record else page.name)
-    capture = Capture(named, named, 200, (), page.body, page.saved_at)
+    capture = Capture(named, named, 200, page.headers, page.body, page.saved_at)
     now = datetime.now(UTC)
     with transaction(engine) as session:
         address_id = _page_address(session, run_id, named, page.saved_at, now)

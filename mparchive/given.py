@@ -1,36 +1,47 @@
-"""Everything `backfill` was given, as one stream of items: good ones, and flaws that cost only themselves."""
+"""Everything `backfill` was given, as one stream of items: good ones, flaws, and what was passed over."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from pathlib import Path
 
 from archive.address import HOST, parse_address
 from archive.errors import AddressError
-from mparchive.inputs import Entry, Flaw, Form, InputError, Listed, Source, is_address, open_source, read_dump
+from mparchive.inputs import (
+    Entry,
+    Flaw,
+    Form,
+    InputError,
+    Listed,
+    NamedAccount,
+    NoInput,
+    Passed,
+    SavedPage,
+    Source,
+    files_of,
+    is_address,
+    is_listing,
+    open_source,
+    read_accounts,
+    read_dump,
+    read_warc,
+)
 from mparchive.inputs import read_list as listed_in
+from mparchive.inputs.page import MAX_PAGE
 
-MAX_PAGE = 16 * 1024 * 1024  # bytes, unpacked: the cap for pages everywhere
-
-
-@dataclass(frozen=True, slots=True)
-class SavedPage:
-    """A page somebody saved; `saved_at` is the file's time, UTC."""
-
-    name: str
-    body: bytes
-    saved_at: datetime
-    url: str | None = None
-
-
-Good = Entry | Listed | SavedPage
-Item = Good | Flaw
+Good = Entry | Listed | SavedPage | NamedAccount
+Item = Good | Flaw | Passed
 
 
 def read_given(what: Sequence[str], url: str | None = None) -> Iterator[Item]:
     """Read what was given, in order. `url` is the address of a saved page."""
     for one in what:
         try:
-            yield from [_address(one)] if is_address(one) else _read(one, url)
+            if is_address(one):
+                yield _address(one)
+            elif Path(one).is_dir():
+                yield from _folder(one, url)
+            else:
+                with open_source(one) as source:
+                    yield from _items(source, url)
         except InputError as error:
             yield Flaw(one, "", str(error))
 
@@ -42,15 +53,39 @@ def _address(given: str) -> Item:
         return Flaw(given, "", str(error))
 
 
-def _read(what: str, url: str | None) -> Iterator[Item]:
-    with open_source(what) as source:
-        match source.form:
-            case Form.DUMP:
-                yield from read_dump(source.stream, source.name)
-            case Form.LIST:
-                yield from listed_in(source.stream, source.name)
-            case Form.PAGE:
-                yield _page(source, url)
+def _folder(folder: str, url: str | None) -> Iterator[Item]:
+    """The files of a folder, in order. Whatever else lies there, scripts and pictures, is passed over."""
+    taken = passed = 0
+    for path in files_of(Path(folder)):
+        try:
+            with open_source(str(path)) as source:
+                if source.form is Form.LIST and not is_listing(source):
+                    raise NoInput(f"{path} is no list of addresses")
+                yield from _items(source, url)
+            taken += 1
+        except NoInput:
+            passed += 1
+        except InputError as error:
+            taken += 1
+            yield Flaw(str(path), "", str(error))
+    if not taken:
+        raise InputError(f"{folder} holds no dump, no list of addresses, no saved page and no WARC file")
+    if passed:
+        yield Passed(folder, passed, "files that are no dump, list, saved page or WARC")
+
+
+def _items(source: Source, url: str | None) -> Iterator[Item]:
+    match source.form:
+        case Form.DUMP:
+            yield from read_dump(source.stream, source.name)
+        case Form.LIST:
+            yield from listed_in(source.stream, source.name)
+        case Form.PAGE:
+            yield _page(source, url)
+        case Form.WARC:
+            yield from read_warc(source.stream, source.name)
+        case Form.ACCOUNTS:
+            yield from read_accounts(source.stream, source.name)
 
 
 def _page(source: Source, url: str | None) -> SavedPage:

@@ -14,8 +14,8 @@ from archive.record import SHANGHAI
 from crawler.parse import read_page
 from mparchive.console import out, print_json
 from mparchive.exits import CommandError, Exit
-from mparchive.given import MAX_PAGE
 from mparchive.inputs import InputError
+from mparchive.inputs.page import MAX_PAGE
 from mparchive.inputs.source import open_bytes
 
 _LONG = 400  # characters of a text shown in a table

@@ -30,6 +30,8 @@ WORDS = {
     "images_failed": "images without an answer; asked again later",
     "images_not_asked": "images not asked for yet; the same command goes on",
     "images_not_recorded": "images that the cassette does not hold",
+    "accounts": "accounts, which a configuration can watch",
+    "passed_over": "passed over",
     "bad_input": "bad input, see above",
 }
 

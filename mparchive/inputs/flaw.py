@@ -1,4 +1,4 @@
-"""What is wrong with an input: a flaw of one part, or an error that makes all of it useless."""
+"""What of an input is not taken: a flawed part, a part that is not ours, or all of it."""
 
 from dataclasses import dataclass
 
@@ -15,5 +15,21 @@ class Flaw:
         return f"{self.source}, {self.where}: {self.what}" if self.where else self.what
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Parts of an input that are in order, but nothing to archive."""
+
+    source: str
+    number: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.number} {self.what}"
+
+
 class InputError(Exception):
     """Nothing of an input can be taken; the message is one sentence that names it."""
+
+
+class NoInput(InputError):
+    """It is in order, but nothing that could be taken in."""

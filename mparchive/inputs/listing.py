@@ -3,26 +3,40 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import BinaryIO
 
 from archive.address import HOST, Address, parse_address
 from archive.errors import AddressError
-from archive.record import FIELDS
+from archive.record import FIELDS, SHANGHAI
 from mparchive.inputs.flaw import Flaw, InputError
 
 MAX_LINE = 256 * 1024  # characters; the table of a whole dump has lines of up to 100,000
 _HEADERS = (FIELDS[2], "url", "link", "链接", "地址", "address")
 _TITLES = (FIELDS[1], "title", "标题")
+_DATES = (FIELDS[3], "time", "create_time", "update_time", "date", "时间", "日期", "发布时间")
+_ANYWHERE = re.compile(rf"https?://{re.escape(HOST)}/(?:s[?/]|mp/appmsg/show\?)[^\s\"',，]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An address of a list, and the title where the list has one."""
+    """An address of a list, with the title and the date (Asia/Shanghai) where the list has them."""
 
     address: Address
     title: str = ""
+    day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where a table's addresses, titles and dates stand."""
+
+    address: int = 0
+    title: int | None = None
+    day: int | None = None
 
 
 class _LongLine(Exception):
@@ -55,7 +69,7 @@ def _items(stream: BinaryIO, name: str) -> Iterator[Listed | Flaw]:
         delimiter = _delimiter(first)
         reader = csv.reader(_chained(first, lines), delimiter=delimiter) if delimiter else None
         rows = reader or ([line] for line in _chained(first, lines))
-        columns: tuple[int, int | None] | None = None if delimiter else (0, None)
+        columns = None if delimiter else _Columns()
         for number, row in enumerate(rows, 1):
             if columns is None:
                 columns = _columns(row)
@@ -115,23 +129,48 @@ def _is_address(cell: str) -> bool:
     return "://" in cell[:10] or HOST in cell
 
 
-def _columns(row: Sequence[str]) -> tuple[int, int | None]:
-    """Where a table's addresses and titles stand, by its head or else by its first row."""
+def _columns(row: Sequence[str]) -> _Columns:
+    """By the table's head, or else by its first row."""
     names = [cell.strip().lower() for cell in row]
     if _is_header(row):
-        title = next((names.index(name) for name in _TITLES if name in names), None)
-        return next(names.index(name) for name in _HEADERS if name in names), title
-    return next((place for place, cell in enumerate(row) if _is_address(cell)), 0), None
+        return _Columns(_place(names, _HEADERS) or 0, _place(names, _TITLES), _place(names, _DATES))
+    return _Columns(next((place for place, cell in enumerate(row) if _is_address(cell)), 0))
 
 
-def _item(row: Sequence[str], columns: tuple[int, int | None], name: str, line: int) -> Listed | Flaw | None:
-    place, title_place = columns
-    cell = row[place].strip() if place < len(row) else ""
+def _place(names: Sequence[str], known: Sequence[str]) -> int | None:
+    return next((names.index(name) for name in known if name in names), None)
+
+
+def _item(row: Sequence[str], columns: _Columns, name: str, line: int) -> Listed | Flaw | None:
+    cell = _cell(row, columns.address)
     if cell.startswith("#") or not any(cell.strip() for cell in row):
         return None
+    if not _is_address(cell) and (found := _ANYWHERE.search(",".join(row))):
+        return _torn(found, name, line)
     try:
         address = parse_address(f"https://{cell}" if cell.startswith(f"{HOST}/") else cell)
     except AddressError as error:
         return Flaw(name, f"line {line}", str(error) if cell else "there is no address in it")
-    title = row[title_place].strip() if title_place is not None and title_place < len(row) else ""
-    return Listed(address, title)
+    return Listed(address, _cell(row, columns.title), _day(_cell(row, columns.day)))
+
+
+def _cell(row: Sequence[str], place: int | None) -> str:
+    return row[place].strip() if place is not None and place < len(row) else ""
+
+
+def _torn(found: re.Match[str], name: str, line: int) -> Listed | Flaw:
+    """A row that its title tore: whoever wrote it put titles between quotes, whatever stood in them."""
+    try:
+        return Listed(parse_address(found[0]))
+    except AddressError as error:
+        return Flaw(name, f"line {line}", str(error))
+
+
+def _day(text: str) -> date | None:
+    """A date as lists have it: YYYY-MM-DD, with or without a time, or seconds since 1970."""
+    try:
+        if re.fullmatch(r"[0-9]{9,10}", text):
+            return datetime.fromtimestamp(int(text), SHANGHAI).date()
+        return date.fromisoformat(text[:10].replace("/", "-"))
+    except ValueError:
+        return None

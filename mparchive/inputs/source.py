@@ -1,11 +1,9 @@
 """Opening an input: a file or standard input, plain or gzip, and what its first bytes show it to be."""
 
 import codecs
-import gzip
 import io
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +13,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from archive.address import HOST
-from mparchive.inputs.flaw import InputError
+from mparchive.inputs.flaw import InputError, NoInput
+from mparchive.inputs.gunzip import MARK, PIECE, DamagedGzip, gunzipped
 
 MAX_INPUT = 1024**3  # bytes, unpacked; a dump of 200,000 posts
+MAX_WARC = 16 * MAX_INPUT  # bytes, unpacked; 4000 pages as they are sent, and what a browser asked besides
 HEAD = 64 * 1024  # bytes looked at to tell what an input is
 IN_MEMORY = 16 * 1024 * 1024  # bytes of an unpacked input before it goes to a temporary file
-PIECE = 1024 * 1024  # bytes copied at a time
 GZIP = b"\x1f\x8b"
 STDIN = "-"
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -32,6 +31,8 @@ class Form(StrEnum):
     DUMP = "dump"
     LIST = "list"
     PAGE = "page"
+    WARC = "warc"
+    ACCOUNTS = "accounts"
 
 
 @dataclass(frozen=True)
@@ -83,45 +84,57 @@ def _raw(what: str) -> Iterator[tuple[BinaryIO, datetime]]:
 def _unpacked(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[BinaryIO]:
     first = raw.peek(2)[:2] if isinstance(raw, io.BufferedReader) else b""
     if first != GZIP and seekable:
-        if raw.seek(0, io.SEEK_END) > MAX_INPUT:
-            raise _too_large(name)
+        limit = _limit(raw.read(len(MARK)))
+        if raw.seek(0, io.SEEK_END) > limit:
+            raise _too_large(name, limit)
         raw.seek(0)
         yield raw
         return
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
-        _copy(name, gzip.GzipFile(fileobj=raw) if first == GZIP else raw, copy)
+        _copy(name, gunzipped(raw) if first == GZIP else _pieces(raw), copy)
         yield copy  # type: ignore[misc]  # a binary file in all but its declared type
 
 
-def _copy(
-    name: str, source: "BinaryIO | gzip.GzipFile", target: "tempfile.SpooledTemporaryFile[bytes]"
-) -> None:
+def _copy(name: str, pieces: Iterator[bytes], target: "tempfile.SpooledTemporaryFile[bytes]") -> None:
+    limit = MAX_INPUT
     try:
-        while piece := source.read(PIECE):
+        for piece in pieces:
+            limit = limit if target.tell() else _limit(piece)
             target.write(piece)
-            if target.tell() > MAX_INPUT:
-                raise _too_large(name)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
+            if target.tell() > limit:
+                raise _too_large(name, limit)
+    except DamagedGzip:
         raise InputError(f"{name} is a damaged gzip file") from None
     target.seek(0)
 
 
-def _too_large(name: str) -> InputError:
-    return InputError(f"{name} has more than {MAX_INPUT} bytes; split it")
+def _pieces(raw: BinaryIO) -> Iterator[bytes]:
+    while piece := raw.read(PIECE):
+        yield piece
+
+
+def _limit(head: bytes) -> int:
+    return MAX_WARC if head.startswith(MARK) else MAX_INPUT
+
+
+def _too_large(name: str, limit: int) -> InputError:
+    return InputError(f"{name} has more than {limit} bytes; split it")
 
 
 def _form(name: str, head: bytes) -> Form:
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text:
-        raise InputError(f"{name} is empty")
+        raise NoInput(f"{name} is empty")
     if text.startswith(b"<"):
         return Form.PAGE
     if text.startswith(b"["):
         return Form.DUMP
     if text.startswith(b"{"):
-        raise InputError(f"{name} is one JSON object; a dump is an array of records: [{{…}}, {{…}}]")
+        return Form.ACCOUNTS
+    if text.startswith(MARK):
+        return Form.WARC
     if name.endswith(".json"):
-        raise InputError(f"{name} is not a dump: a dump is a JSON array and begins with [")
+        raise NoInput(f"{name} is not a dump: a dump is a JSON array and begins with [")
     if b"\0" in head and not head.startswith(_WIDE_MARKS):
-        raise InputError(f"{name} is neither a dump, nor a list of addresses, nor a saved page")
+        raise NoInput(f"{name} is neither a dump, a list of addresses, a saved page nor a WARC file")
     return Form.LIST

@@ -1,6 +1,7 @@
 """Reading lists of addresses."""
 
 import io
+from datetime import date
 
 import pytest
 
@@ -64,3 +65,44 @@ def test_lines_are_counted_in_the_file_also_behind_cells_of_several_lines() -> N
 def test_a_list_of_nothing_is_an_error() -> None:
     with pytest.raises(InputError, match=r"a\.txt holds no address"):
         read("# only a comment\n\n")
+
+
+OLD_HEAD = "\ufeff文章标识符aid,标题title,链接url,时间time,公众号名称\n"
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "虚构的通知",
+        "合成,带逗号",
+        '他说"好"',
+        '"引号开头',
+        '引号结尾"',
+        '一"a, b"二',
+        '""',
+        "一\n二",
+        '他说"好",再见',
+    ],
+)
+def test_tables_that_a_script_wrote_without_care_for_quotes_give_every_address(title: str) -> None:
+    row = '"11_1","{}","{}","2025-11-06","合成云屿经信"\n'
+    table = OLD_HEAD + row.format(title, LONG) + row.format("二", LONG.replace("mid=11", "mid=12"))
+    found, flaws = read(table)
+    assert ([item.address.aid for item in found], flaws) == (["11_1", "12_1"], [])
+    assert (found[1].title, found[1].day) == ("二", date(2025, 11, 6))
+
+
+@pytest.mark.parametrize(
+    ("head", "cell", "day"),
+    [
+        ("时间time", "2025-11-06", date(2025, 11, 6)),
+        ("create_time", "1762444800", date(2025, 11, 7)),  # midnight in Shanghai
+        ("发布时间", "2025/11/06 08:31", date(2025, 11, 6)),
+        ("date", "yesterday", None),
+        ("time", "99999999999999999", None),
+        ("count", "2025-11-06", None),
+    ],
+)
+def test_the_date_of_a_row_is_read_where_there_is_one(head: str, cell: str, day: date | None) -> None:
+    (found,), _ = read(f"url,{head}\n{LONG},{cell}\n")
+    assert found.day == day

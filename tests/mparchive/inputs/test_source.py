@@ -17,6 +17,8 @@ from mparchive.inputs import Form, InputError, is_address, open_source, source
         (b"<!DOCTYPE html>", Form.PAGE),
         (b"\n<html>", Form.PAGE),
         (b"https://mp.weixin.qq.com/s/x", Form.LIST),
+        (b'{"articalList": []}', Form.ACCOUNTS),
+        (b"WARC/1.1\r\n", Form.WARC),
         ("链接\n".encode("utf-16"), Form.LIST),
     ],
 )
@@ -34,7 +36,6 @@ def test_content_tells_what_an_input_is(tmp_path: Path, content: bytes, form: Fo
     [
         (b"", "is empty"),
         (b" \n", "is empty"),
-        (b'{"a": 1}', "one JSON object"),
         (b"\x7fELF\0", "neither a dump"),
         (gzip.compress(b"x" * 1000, mtime=0)[:-9], "damaged gzip"),
         (b"\x1f\x8bnot gzip at all", "damaged gzip"),

@@ -1,0 +1,83 @@
+"""Unpacking gzip a piece at a time. Of a WARC file, which has a member for each record, damage costs one."""
+
+import zlib
+from collections.abc import Generator, Iterator
+from typing import BinaryIO
+
+PIECE = 1024 * 1024  # bytes, packed or unpacked, at a time
+MAGIC = b"\x1f\x8b\x08"
+MARK = b"WARC/"  # every record of a WARC file begins with it
+_GZIP = 16 + zlib.MAX_WBITS
+_TRIED = 512  # bytes of a member that tell whether a record is in it
+# Where a member broke off. No record ends before it, so that the one in there is not taken for whole.
+_BREAK = b"\r\n\r\n(damaged)\r\n\r\n"
+
+
+class DamagedGzip(Exception):
+    """The rest cannot be unpacked; `rest` holds the packed bytes from about there."""
+
+    def __init__(self, rest: bytes):
+        super().__init__("gzip is damaged")
+        self.rest = rest
+
+
+def gunzipped(raw: BinaryIO) -> Iterator[bytes]:
+    """The content, in pieces of at most PIECE bytes; raises DamagedGzip unless it is a WARC file's."""
+    rest, is_warc = raw.read(PIECE), None
+    while rest:
+        try:
+            for piece in (member := _Member(raw, rest)):
+                is_warc = piece.startswith(MARK) if is_warc is None else is_warc
+                yield piece
+            rest = member.behind
+        except DamagedGzip as damage:
+            if not is_warc:
+                raise
+            yield _BREAK
+            rest = _next_record(raw, damage.rest)
+
+
+class _Member:
+    """One member's content, in pieces; afterwards `behind` holds what follows, empty at the end."""
+
+    def __init__(self, raw: BinaryIO, rest: bytes):
+        self._raw, self._rest = raw, rest
+        self.behind = b""
+
+    def __iter__(self) -> Generator[bytes, None, None]:
+        member, rest = zlib.decompressobj(_GZIP), self._rest
+        while not member.eof:
+            try:
+                piece = member.decompress(rest, PIECE)
+            except zlib.error:
+                raise DamagedGzip(rest) from None
+            if piece:
+                yield piece
+            rest = member.unconsumed_tail or (b"" if member.eof else self._raw.read(PIECE))
+            if not rest and not member.eof:
+                raise DamagedGzip(b"")
+        self.behind = member.unused_data.lstrip(b"\0") or self._raw.read(PIECE).lstrip(b"\0")  # some pad
+
+
+def _next_record(raw: BinaryIO, rest: bytes) -> bytes:
+    """The packed bytes from the next member on that holds a record; empty when there is none."""
+    rest = rest[1:]
+    while True:
+        at = rest.find(MAGIC)
+        if at < 0:
+            more = raw.read(PIECE)
+            if not more:
+                return b""
+            rest = rest[-len(MAGIC) :] + more
+            continue
+        candidate = rest[at:] if len(rest) - at >= _TRIED else rest[at:] + raw.read(PIECE)
+        if _holds_record(candidate[:_TRIED]):
+            return candidate
+        rest = candidate[1:]
+
+
+def _holds_record(packed: bytes) -> bool:
+    try:
+        return zlib.decompressobj(_GZIP).decompress(packed, len(MARK)) == MARK
+    except zlib.error:
+        return False
