@@ -27,3 +27,7 @@ class MediaMissing(ArchiveError):
 
 class IntegrityError(ArchiveError):
     """Something stored is not what was stored."""
+
+
+class ExportError(ArchiveError):
+    """A file of an export cannot be written."""

@@ -23,13 +23,12 @@ _MISSING_WORDS = "图片未存档 · image not archived"
 
 def body_markup(post: Post, files: Embedded) -> str:
     """The safe markup of a post's body."""
-    soup = plain_body(post.html or _paragraphs(post.text))
-    body = inner(soup)
+    body = inner(plain_body(post.html or text_markup(post.text)))
     if not post.html:
         _put_gallery(body, files)
     _put_players(body, files, first=post.kind in (Kind.VIDEO, Kind.AUDIO, Kind.MUSIC))
-    fill(body, files)
-    return make_safe(body.decode_contents(), files.source, files.background)
+    _fill(body, files)
+    return make_safe(body.decode_contents(), files.sources, files.background)
 
 
 def inner(soup: BeautifulSoup) -> Tag:
@@ -37,7 +36,7 @@ def inner(soup: BeautifulSoup) -> Tag:
     return soup.body or soup
 
 
-def _paragraphs(text: str) -> str:
+def text_markup(text: str) -> str:
     """A text by the text rule as HTML: its entities are as served, a carriage return ends a line."""
     lines = html.unescape(text).replace("\n", "\r").split("\r")
     return "".join(f"<p>{html.escape(line) or '<br>'}</p>" for line in lines).removesuffix("<p><br></p>")
@@ -69,14 +68,14 @@ def _put_players(body: Tag, files: Embedded, *, first: bool) -> None:
             body.insert(place if first else len(body.contents), card)
 
 
-def fill(body: Tag, files: Embedded) -> None:
+def _fill(body: Tag, files: Embedded) -> None:
     """Put files where they are shown, and a frame where one is missing."""
     for card in body.find_all(class_=CARD):
         _fill_card(card, files)
     for tag in body.find_all(style=lambda style: bool(style and "url" in style.lower())):
         _frame_background(tag, files)
     for drawing in body.find_all(DRAWING):
-        drawing.name, drawing["src"] = "img", files.put_own(str(drawing["src"]))
+        drawing.name, drawing["src"] = "img", files.sources.put(str(drawing["src"]))
         drawing["alt"] = ""
     for image in body.find_all("img"):
         _fill_image(image, files)
@@ -87,7 +86,7 @@ def _fill_image(image: Tag, files: Embedded) -> None:
     if source.startswith(f"{OWN}:"):  # put there by a step before
         return
     if is_inline(source):
-        image["src"] = files.put_own("".join(source.split()))
+        image["src"] = files.sources.put("".join(source.split()))
         return
     medium = files.media.find(source)
     place, why = files.put(medium)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -105,12 +106,18 @@ def _first(tag: Tag, names: tuple[str, ...]) -> str:
 def _details(tag: Tag, form: _Form) -> list[str]:
     title = _first(tag, form.title)
     detail = _first(tag, form.detail)
-    address = clean_address(_first(tag, ("data-src", "src"))) if form.type == "video" else ""
-    source = tag.find("source")
-    if isinstance(source, Tag) and not address:
-        address = clean_address(str(source.get("src") or ""))
-    lines = [detail if detail != title else "", duration(tag.get("play_length")), address]
+    address = _played_at(tag) if form in (_VIDEO, _SOUND) else ""
+    unit = 1000 if form is _MUSIC else 1  # of music the length is in seconds
+    lines = [detail if detail != title else "", duration(tag.get("play_length"), unit), address]
     return [line for line in lines if line]
+
+
+def _played_at(tag: Tag) -> str:
+    """Where a player finds what it plays; WeChat's own page around the player tells nobody anything."""
+    source = tag.find("source")
+    written = _first(tag, ("data-src", "src")) or (_first(source, ("src",)) if source else "")
+    address = clean_address(written)
+    return "" if urlsplit(address).path == "/mp/readtemplate" else address
 
 
 def _ident(tag: Tag, form: _Form) -> str:
@@ -122,12 +129,12 @@ def _ident(tag: Tag, form: _Form) -> str:
     return next(iter(parse_qs(query).get("vid", [])), "")
 
 
-def duration(milliseconds: Any) -> str:
-    """Minutes and seconds, as 1:06; "" where nothing is known."""
-    text = str(milliseconds or "")
+def duration(length: Any, unit: int = 1) -> str:
+    """Minutes and seconds, as 1:06, of a length in milliseconds, or in `unit` of them; "" where unknown."""
+    text = str(length or "")
     if not re.fullmatch(r"[1-9]\d{0,9}", text):
         return ""
-    seconds = round(int(text) / 1000)
+    seconds = round(int(text) * unit / 1000)
     return f"{seconds // 60}:{seconds % 60:02d}"
 
 
@@ -138,7 +145,7 @@ def make_card(label: str, title: str, lines: list[str], medium_type: str = "", i
     for name, words in (("label", label), ("title", title), *(("line", line) for line in lines)):
         if words:
             line = soup.new_tag("span", attrs={"class": f"{CARD}-{name}"})
-            line.string = words.strip()[:MAX_WORDS]
+            line.string = unescape(unescape(words)).strip()[:MAX_WORDS]  # titles come escaped twice
             card.append(line)
     return card
 

@@ -3,7 +3,7 @@
 from archive.media.kept import KeptFile
 from archive.media.queries import ShownMedium
 from archive.offline.media import PICTURES, PostMedia, data_address
-from archive.offline.safe import OWN
+from archive.offline.safe import OWN, Sources
 
 MAX_EMBEDDED = 64 * 1024 * 1024  # characters of data: addresses a page; browsers open 100 MB with trouble
 MAX_PLAYED = 24 * 1024 * 1024  # bytes of one audio or video; half an hour of speech, or a short film
@@ -20,25 +20,14 @@ class Embedded:
     def __init__(self, media: PostMedia, most: int = MAX_EMBEDDED) -> None:
         self.media = media
         self._room = most
-        self._sources: list[str] = []
+        self.sources = Sources()
         self._known: dict[bytes, str] = {}  # data: address by content: the page holds them anyway
         self._backgrounds: dict[str, str | None] = {}  # variable by address
 
     def put(self, medium: ShownMedium | None) -> tuple[str, str]:
         """Put a medium's file in: what stands for it in `src` until the page is made safe, else why not."""
         address, why = self._address(medium)
-        return (self.put_own(address), "") if address else ("", why)
-
-    def put_own(self, address: str) -> str:
-        """The same for a data: address that is known to be harmless."""
-        self._sources.append(address)
-        return f"{OWN}:{len(self._sources) - 1}"
-
-    def source(self, stands_for: str) -> str | None:
-        """The address for what `put` answered; None for anything else."""
-        number = stands_for.removeprefix(f"{OWN}:")
-        known = number.isascii() and number.isdigit() and int(number) < len(self._sources)
-        return self._sources[int(number)] if known else None
+        return (self.sources.put(address), "") if address else ("", why)
 
     def background(self, address: str) -> str | None:
         """The style sheet's variable that holds the image at an address; each is in the page once."""

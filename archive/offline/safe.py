@@ -39,9 +39,31 @@ _WITH_CONTENT = {"script", "style"}  # go with what they hold; of any other tag 
 _LOADED = frozenset({"src", "poster"})
 
 
-def make_safe(markup: str, source: Image, background: Image) -> str:
-    """`source` gives the address that stands for one in src or poster, `background` the CSS for one in a
-    style; None drops it. Only what carries our own scheme, `mparchive:…`, is asked for in src and poster.
+class Sources:
+    """Addresses that our own steps put into a body, to be known from those that stood there before."""
+
+    def __init__(self) -> None:
+        self._addresses: list[str] = []
+
+    def put(self, address: str) -> str:
+        """What stands for an address in src or poster until the body is made safe."""
+        self._addresses.append(address)
+        return f"{OWN}:{len(self._addresses) - 1}"
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._addresses
+
+    def get(self, stands_for: str) -> str | None:
+        """The address for what `put` answered; None for anything else."""
+        number = stands_for.removeprefix(f"{OWN}:")
+        known = number.isascii() and number.isdigit() and int(number) < len(self._addresses)
+        return self._addresses[int(number)] if known else None
+
+
+def make_safe(markup: str, sources: Sources, background: Image) -> str:
+    """The markup with nothing in it that acts or loads: only `sources` are left in src and poster.
+
+    `background` gives the CSS for the address of a style's image; None drops it.
     """
     styles: dict[str, str] = {}
 
@@ -51,7 +73,7 @@ def make_safe(markup: str, source: Image, background: Image) -> str:
                 styles[value] = safe_style(value, background)
             return styles[value] or None
         if name in _LOADED:
-            return source(value) if value.startswith(f"{OWN}:") else None
+            return sources.get(value)
         if name == "class":
             return value if value.startswith(f"{OWN}-") else None
         return None if name == "href" and value.startswith(f"{OWN}:") else value
@@ -63,6 +85,6 @@ def make_safe(markup: str, source: Image, background: Image) -> str:
         attributes=_ATTRIBUTES,
         attribute_filter=attribute,
         url_schemes=_SCHEMES | {OWN},
-        url_relative="deny",
+        url_relative=lambda address: address if address in sources else None,
         link_rel="noopener noreferrer nofollow",
     )

@@ -1,0 +1,165 @@
+"""Markdown for people and machines: a file a post with YAML front matter, its images beside it."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]  # its types come in a package of their own
+from bs4 import BeautifulSoup, Tag
+
+from archive.export.files import Names, write_bytes
+from archive.export.prose import to_markdown
+from archive.export.written import Written
+from archive.media.kept import KeptFile
+from archive.media.queries import ShownMedium
+from archive.models import Post
+from archive.offline.body import inner, text_markup
+from archive.offline.cards import CARD, asked_of
+from archive.offline.media import PostMedia
+from archive.offline.page import albums, how_to_fetch
+from archive.offline.plain import plain_body
+from archive.offline.safe import Sources, make_safe
+from archive.offline.shown import ShownPost
+from archive.offline.style import image_addresses
+from archive.offline.svg import DRAWING
+from archive.record import SHANGHAI
+from archive.vocabulary import Kind, Role
+
+IMAGES = "images"  # the folder beside the posts
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
+_IN_LINES = (Kind.TEXT, Kind.PICTURE, Kind.SHORT, Kind.VIDEO, Kind.AUDIO, Kind.MUSIC)
+
+
+def write_markdown(posts: Iterable[ShownPost], folder: Path) -> Written:
+    """Write `<date>-<aid>-<title>.md` of each post and the images it shows; raises ExportError."""
+    written, names = Written(), Names()
+    for shown in posts:
+        images = _Beside(shown.media)
+        text = markdown(shown, images)
+        for path, file in images.files.items():
+            _write_image(folder / path, file, shown.media)
+        write_bytes(folder / f"{names.of(shown.post)}.md", text.encode("utf-8", "replace"))
+        written.add(shown)
+    return written
+
+
+def _write_image(path: Path, file: KeptFile, media: PostMedia) -> None:
+    """A file's name is its hash: one that is there with its size is that file."""
+    if path.exists() and path.stat().st_size == file.size:
+        return
+    content = media.content(file)
+    if content is not None:
+        write_bytes(path, content)
+
+
+class _Beside:
+    """Images of a post as files beside it; those not archived keep their address on the web."""
+
+    def __init__(self, media: PostMedia) -> None:
+        self.media = media
+        self.files: dict[str, KeptFile] = {}
+
+    def address(self, medium: ShownMedium | None, written: str) -> str:
+        if medium is None or medium.file is None:
+            return written
+        suffix = PurePosixPath(medium.file.path).suffix
+        path = f"{IMAGES}/{medium.file.sha256.hex()}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
+        self.files[path] = medium.file
+        return path
+
+
+def markdown(shown: ShownPost, images: _Beside) -> str:
+    """The whole file of a post."""
+    post = shown.post
+    front = yaml.safe_dump(
+        front_matter(shown), allow_unicode=True, sort_keys=False, width=2**20, default_flow_style=False
+    )
+    title = to_markdown(f"<h1>{_escaped(post.title)}</h1>") if post.title.strip() else ""
+    note = "" if post.capture_id else f"> Only the text is archived; {how_to_fetch(post)}"
+    body = _body(post, images)
+    return "\n\n".join(filter(None, (f"---\n{front}---", title, note, body))) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return BeautifulSoup("", "lxml").new_string(" ".join(text.split())).output_ready()
+
+
+def front_matter(shown: ShownPost) -> dict[str, Any]:
+    """What is known of a post besides its words; instants with their offset, dates in Asia/Shanghai."""
+    post, facts = shown.post, shown.post.facts
+    reprint = facts.get("reprint")
+    values = {
+        "aid": post.aid,
+        "title": post.title,
+        "account": post.account_name,
+        "author": facts.get("author"),
+        "date": post.published_on.isoformat(),
+        "published_at": post.published_at.astimezone(SHANGHAI).isoformat() if post.published_at else None,
+        "url": post.url,
+        "kind": str(post.kind) if post.kind else None,
+        "original": facts.get("original"),
+        "digest": facts.get("digest"),
+        "region": facts.get("region"),
+        "source_url": facts.get("source_url"),
+        "reprint_of": reprint.get("url") if isinstance(reprint, dict) else None,
+        "albums": [album["title"] for album in albums(post)],
+        "images": len(shown.media.of_role(Role.IMAGE)),
+        "videos": len(shown.media.of_role(Role.VIDEO)),
+        "audios": len(shown.media.of_role(Role.AUDIO)),
+        "fetched_at": shown.fetched_at.astimezone(SHANGHAI).isoformat() if shown.fetched_at else None,
+        "sha256": shown.sha256.hex() if shown.sha256 else None,
+    }
+    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
+
+
+def _body(post: Post, images: _Beside) -> str:
+    body = inner(plain_body(post.html or _text(post)))
+    if not post.html:
+        _put_first(body, images.media.of_role(Role.IMAGE))
+    sources = Sources()
+    for card in body.find_all(class_=CARD):
+        _quote(card, images)
+    for tag in body.find_all(style=lambda style: bool(style and "url" in style.lower())):
+        for address in reversed(image_addresses(str(tag["style"]))):
+            if images.media.find(address):
+                tag.insert(0, _image(address))
+    for drawing in body.find_all(DRAWING):
+        drawing.decompose()
+    for image in body.find_all("img"):
+        written = str(image.get("src", ""))
+        image["src"] = sources.put(images.address(images.media.find(written), written))
+    return to_markdown(make_safe(body.decode_contents(), sources, lambda _: None))
+
+
+def _text(post: Post) -> str:
+    """Lines of plain words stay lines; of an article's text each is a paragraph."""
+    markup = text_markup(post.text)
+    return markup.replace("</p><p>", "<br>") if post.kind in _IN_LINES else markup
+
+
+def _image(address: str) -> Tag:
+    return BeautifulSoup("", "lxml").new_tag("img", attrs={"src": address})
+
+
+def _put_first(body: Tag, pictures: list[ShownMedium]) -> None:
+    for place, medium in enumerate(pictures):
+        paragraph = BeautifulSoup("", "lxml").new_tag("p")
+        paragraph.append(_image(medium.url))
+        body.insert(place, paragraph)
+
+
+def _quote(card: Tag, images: _Beside) -> None:
+    """A card becomes a quotation: its words a line each, and where what it plays is found."""
+    medium_type, ident, poster = asked_of(card)
+    medium = images.media.find_played(medium_type, ident)
+    if medium is not None and medium.url and medium.url not in card.get_text():
+        line = BeautifulSoup("", "lxml").new_tag("span")
+        line.string = medium.url
+        card.append(line)
+    for line in card.find_all("span")[1:]:
+        line.insert_before(BeautifulSoup("", "lxml").new_tag("br"))
+    card.name, card.attrs = "blockquote", {}
+    still = images.media.find(poster) or (images.media.poster_of(medium) if medium else None)
+    if still is not None:
+        card.insert_before(_image(still.url))
