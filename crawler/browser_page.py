@@ -15,6 +15,7 @@ from playwright.async_api import CDPSession, Page
 
 from archive.address import HOST
 from crawler.answer import MAX_PAGE_BYTES
+from crawler.browser_gate import Gate
 from crawler.parse.shown import SHOWN
 from crawler.parse.state import MAX_STATE, STATE_NAMES
 
@@ -39,14 +40,7 @@ class Drawn:
     cut: bool  # the values were too large, and left out
 
 
-class Files:
-    """What is on its way to the page, as its gate knows it."""
-
-    files: int
-    busy: int
-
-
-async def take(page: Page, gate: Files) -> Drawn:
+async def take(page: Page, gate: Gate) -> Drawn:
     """Wait until the page has come to rest, and read it; raises NotDrawn, or Playwright's errors."""
     await page.wait_for_load_state("load", timeout=LOAD_TIMEOUT)
     session = await page.context.new_cdp_session(page)
@@ -57,11 +51,11 @@ async def take(page: Page, gate: Files) -> Drawn:
     await _come_to_rest(session, apart, gate)
     values, cut = await _values(session)
     body = await _dom(session, apart)
-    words = await _evaluated(session, _WORDS, apart)
+    words = await _evaluated(session, _WORDS % MAX_WORDS, apart)
     return Drawn(body, {**values, SHOWN: str(words)[:MAX_WORDS]}, cut)
 
 
-async def _come_to_rest(session: CDPSession, world: int, gate: Files) -> None:
+async def _come_to_rest(session: CDPSession, world: int, gate: Gate) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + SETTLE_TIMEOUT
     while loop.time() < deadline:
@@ -122,14 +116,11 @@ _DOM = """(() => {
 })()"""
 
 # A body stays hidden until a script of another host has run; it is none the less what the post says.
-_WORDS = (
-    """(() => {
+_WORDS = """(() => {
   const body = Reflect.get(Document.prototype, 'body', document);
   for (const hidden of body.querySelectorAll('#js_content')) hidden.style.visibility = 'visible';
   return body.innerText.slice(0, %d);
 })()"""
-    % MAX_WORDS
-)
 
 _VALUES = """(() => {
   let left = %(size)d;

@@ -73,7 +73,9 @@ def find_body(kind: Kind, state: PageState, outline: Outline, description: str =
     """
     match kind:
         case Kind.ARTICLE | Kind.SHARE:
-            found = _served(outline) or _from_state(state) or _notice_of_share(kind, outline)
+            found = _served(outline)
+            if not found or (state.drawn and _is_less(found, _from_state(state))):
+                found = _from_state(state) or found or _notice_of_share(kind, outline)
             return replace(found, images=_with_listed(found.images, state))
         case Kind.PICTURE:
             return _picture(state, outline)
@@ -83,6 +85,11 @@ def find_body(kind: Kind, state: PageState, outline: Outline, description: str =
     if kind is Kind.AUDIO and not found.text:  # drawn by a script: only a rendered page holds it
         return replace(_served(outline), players=found.players)
     return found
+
+
+def _is_less(drawn: Body, written: Body) -> bool:
+    """Whether a page's scripts drew less than they hold: of a share its first words, say."""
+    return len("".join(drawn.text.split())) < len("".join(written.text.split()))
 
 
 def _served(outline: Outline) -> Body:

@@ -11,10 +11,11 @@ from crawler.pages import MAX_NOTICE, read_notice
 
 SHOWN = "text"  # the name of the shown words among the evaluated values
 AGREES = "rendered_agrees"  # the fact: which share of the text, 0 to 1, was shown
-AGREEMENT = 0.9  # of the text; a little is drawn otherwise than it is written, as emoji and links are
+AGREEMENT = 0.9  # of the text; a little is drawn otherwise than it is written, as the names of players are
 REPLACED = 0.5  # less than this of the text beside a notice: the notice stands in the text's place
-_PIECES = re.compile(r"[\r\n。！？!?；;]+")
-_NOT_WORDS = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]+")
+# A sentence ends, or a small picture stands in it, which the text has as "[name]".
+_PIECES = re.compile(r"[\r\n。！？!?；;]+|\[[^\[\]\s]{1,8}\]")
+_NOT_WORDS = re.compile(r"\W+")
 
 
 def against_shown(reading: Reading, shown: Any) -> Reading:
@@ -34,7 +35,7 @@ def against_shown(reading: Reading, shown: Any) -> Reading:
 
 
 def shown_share(text: str, shown: str) -> float:
-    """Which share of a text's sentences, by length and without white space, stands among the shown words."""
+    """Which share of a text's sentences, by length, stands among the shown words; letters and digits count."""
     seen = _words(shown)
     pieces = [words for piece in _PIECES.split(html.unescape(text)) if (words := _words(piece))]
     total = sum(map(len, pieces))

@@ -42,6 +42,7 @@ class PageState:
     def __init__(self, scripts: Iterable[bytes], evaluated: Mapping[str, Any] | None = None) -> None:
         self._values: dict[str, Any] = {}
         self.page_mid = ""
+        self.drawn = bool(evaluated)  # by a browser
         for name, value in (evaluated or {}).items():
             if name in STATE_NAMES:
                 self._take(name, value)
