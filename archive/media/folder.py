@@ -1,8 +1,11 @@
 """The media folder: files by their content, written once; a folder here or any storage fsspec knows."""
 
+import fcntl
 import hashlib
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 from archive.config import ArchiveSettings
 from archive.errors import IntegrityError, MediaFolderError, MediaMissing
 
-UNFINISHED = "unfinished"  # where files are written before they get their name; a kill leaves them there
+UNFINISHED = "unfinished"  # where files are written before they get their name
 
 
 class MediaFolder:
@@ -85,17 +88,33 @@ def _write_whole(root: Path, path: str, content: bytes) -> None:
     target, part = root / path, root / UNFINISHED / uuid4().hex
     for folder in (target.parent, part.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with part.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with _writing_in(part.parent):
+        try:
+            with part.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
     for folder in (target.parent, target.parent.parent, root):  # each may have been made just now
         _sync(folder)
+
+
+@contextmanager
+def _writing_in(unfinished: Path) -> Iterator[None]:
+    """Share a lock that the kernel drops when a process is killed; who is alone removes what those left."""
+    handle = os.open(unfinished, os.O_RDONLY)
+    try:
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in unfinished.iterdir():
+                left.unlink()
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _sync(folder: Path) -> None:

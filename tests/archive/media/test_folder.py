@@ -1,6 +1,8 @@
 """Files in the media folder: written once, whole or not at all, proved when read."""
 
+import fcntl
 import hashlib
+import os
 import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -109,13 +111,16 @@ def test_a_disk_that_takes_half_of_a_file_leaves_nothing_of_it(tmp_path: Path) -
     assert folder.put(PICTURE, HASH, ".png") == PATH
 
 
-def test_a_file_half_written_by_one_that_was_killed_is_never_taken_for_whole(tmp_path: Path) -> None:
-    (tmp_path / UNFINISHED).mkdir()
-    (tmp_path / UNFINISHED / uuid4().hex).write_bytes(PICTURE[:10])
-    folder = folder_at(tmp_path)
-    with pytest.raises(MediaMissing):
-        folder.get(PATH, HASH)
-    assert folder.get(folder.put(PICTURE, HASH, ".png"), HASH) == PICTURE
+def test_what_killed_processes_left_half_written_is_removed_when_nobody_writes(tmp_path: Path) -> None:
+    (unfinished := tmp_path / UNFINISHED).mkdir()
+    (unfinished / uuid4().hex).write_bytes(PICTURE[:10])
+    writing = os.open(unfinished, os.O_RDONLY)
+    fcntl.flock(writing, fcntl.LOCK_SH)  # as whoever writes does
+    folder_at(tmp_path).put(PICTURE, HASH, ".png")
+    assert len(files_in(tmp_path)) == 2
+    os.close(writing)
+    folder_at(tmp_path).put(PICTURE, HASH, ".gif")
+    assert files_in(tmp_path) == [PATH.replace(".png", ".gif"), PATH]
 
 
 def test_a_place_that_is_no_folder_is_said_so(tmp_path: Path) -> None:
