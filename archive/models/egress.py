@@ -15,6 +15,7 @@ class Egress(Base):
 
     id: Mapped[Key]
     name: Mapped[str] = mapped_column(unique=True, comment="MPARCHIVE_EGRESS of the machines behind it")
+    seen_at: Mapped[datetime] = mapped_column(comment="when somebody last worked behind it")
     blocks: Mapped[int] = mapped_column(server_default="0", comment="challenges in a row")
     reason: Mapped[str] = mapped_column(server_default="", comment="outcome of the last challenge")
     blocked_at: Mapped[datetime | None]

@@ -1,0 +1,154 @@
+"""What the scheduler asks and tells the archive: sources and when they are due, claims of addresses, habits.
+
+Each function takes a session and leaves the commit to its caller.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, func, or_, select, text, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from archive import store
+from archive.models import Account, AddressRow, CaptureRow, Post, Run, SightingRow, SourceRow
+from archive.queries import DueAddress, due_addresses
+from archive.text import storable
+
+CLAIM_LASTS = timedelta(hours=25)  # longer than the longest crawl there may be; of a run that nobody closed
+_CLAIMING = 4_170_205_812  # any number; whoever claims addresses holds this lock
+_VISITED = ("article",)  # what is asked again by its age: a post that is there
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A source as it stands. Instants are UTC."""
+
+    biz: str
+    account: str
+    name: str
+    state: str | None
+    detail: str
+    since: datetime | None
+    failures: int
+    seen: int
+    new: int
+    newest_at: datetime | None
+    last_tried_at: datetime | None
+    last_good_at: datetime | None
+    next_try_at: datetime | None
+
+
+def watched(session: Session, biz: str | None = None) -> list[Watched]:
+    """The sources that were ever tried or planned, of one account or of all, by account and name."""
+    columns = [getattr(SourceRow, name) for name in Watched.__slots__ if name not in ("biz", "account")]
+    rows = select(Account.biz, Account.name.label("account"), *columns)
+    rows = rows.join(Account, Account.id == SourceRow.account_id)
+    if biz is not None:
+        rows = rows.where(Account.biz == biz)
+    found = session.execute(rows.order_by(Account.biz, SourceRow.name))
+    return [Watched(**row) for row in found.mappings()]
+
+
+def plan_sources(session: Session, biz: str, times: Mapping[str, datetime]) -> None:
+    """Note when sources of an account are asked next; those not known yet become known."""
+    account_id = _account_id(session, biz)
+    row = postgresql.insert(SourceRow)
+    row = row.on_conflict_do_update(
+        constraint="uq__sources__account_id_name", set_={"next_try_at": row.excluded.next_try_at}
+    )
+    values = [
+        {"account_id": account_id, "name": storable(name), "next_try_at": times[name]}
+        for name in sorted(times)
+    ]
+    if values:
+        session.execute(row, values)
+
+
+def _account_id(session: Session, biz: str) -> int:
+    row = postgresql.insert(Account).values(biz=biz).on_conflict_do_nothing(constraint="uq__accounts__biz")
+    session.execute(row)
+    return session.scalars(select(Account.id).where(Account.biz == biz)).one()
+
+
+def published_instants(session: Session, biz: str, since: datetime) -> list[datetime]:
+    """When an account published, where its pages told the instant, first to last."""
+    rows = select(Post.published_at).join(Account, Account.id == Post.account_id)
+    rows = rows.where(Account.biz == biz, Post.published_at >= since)
+    return [instant for instant in session.scalars(rows.order_by(Post.published_at)) if instant is not None]
+
+
+def newest_post(session: Session, biz: str) -> datetime | None:
+    """When the newest archived post of an account was published: the instant, or else noon of its day."""
+    noon = func.timezone("Asia/Shanghai", Post.published_on + text("interval '12 hours'"))
+    rows = select(func.max(func.coalesce(Post.published_at, noon)))
+    return session.scalar(rows.join(Account, Account.id == Post.account_id).where(Account.biz == biz))
+
+
+def published_days(session: Session, biz: str, since: datetime) -> list[datetime]:
+    """Noon in Asia/Shanghai of the days an account published on, first to last: also of posts of dumps."""
+    noon = func.timezone("Asia/Shanghai", Post.published_on + text("interval '12 hours'"))
+    rows = select(noon).join(Account, Account.id == Post.account_id).where(Account.biz == biz)
+    found = session.scalars(rows.where(Post.published_on >= since.date()).distinct().order_by(noon))
+    return list(found)
+
+
+def claim_due(session: Session, command: str, limit: int, now: datetime) -> tuple[int, list[DueAddress]]:
+    """Open a run for addresses that are due and that no open run has; its id (0: nothing is due), and them.
+
+    Two that claim at the same time get different ones.
+    """
+    session.execute(select(func.pg_advisory_xact_lock(_CLAIMING)))
+    taken = _claimed(session, now)
+    due = [one for one in due_addresses(session, now, limit + len(taken)) if one.id not in taken][:limit]
+    if not due:
+        return 0, []
+    run_id = store.start_run(session, command, {"due": len(due)}, now)
+    store.assign(session, run_id, [address.id for address in due])
+    return run_id, due
+
+
+def something_is_due(session: Session, now: datetime) -> bool:
+    """Whether any address is due that no open run has."""
+    taken = _claimed(session, now)
+    return any(one.id not in taken for one in due_addresses(session, now, len(taken) + 1))
+
+
+def _claimed(session: Session, now: datetime) -> set[int]:
+    open_runs = select(Run.id).where(Run.finished_at.is_(None), Run.started_at > now - CLAIM_LASTS)
+    return set(session.scalars(select(SightingRow.address_id).where(SightingRow.run_id.in_(open_runs))))
+
+
+def close_left_runs(session: Session, commands: Sequence[str], now: datetime, older_than: timedelta) -> int:
+    """Close runs of the daemon that were left open by workers that are gone; how many."""
+    left = Run.finished_at.is_(None) & Run.command.in_(commands) & (Run.started_at < now - older_than)
+    closed = session.execute(
+        update(Run).where(left).values(verdict="failed", finished_at=now).returning(Run.id)
+    )
+    return len(closed.all())
+
+
+def revisits_since(session: Session, since: datetime) -> int:
+    """How many posts were asked again by their age since then."""
+    rows = select(func.coalesce(func.sum(Run.counts["asked_again"].as_integer()), 0))
+    return int(session.scalar(rows.where(Run.command == "revisit", Run.started_at >= since)) or 0)
+
+
+def due_revisits(session: Session, ages: Sequence[timedelta], now: datetime, limit: int) -> list[int]:
+    """Addresses of posts that have come to an age they were not asked at, the youngest posts first."""
+    came_of_age = or_(
+        *(
+            and_(Post.published_at <= now - age, AddressRow.last_tried_at < Post.published_at + age)
+            for age in ages
+        )
+    )
+    rows = (
+        select(AddressRow.id)
+        .join(CaptureRow, CaptureRow.address_id == AddressRow.id)
+        .join(Post, Post.capture_id == CaptureRow.id)
+        .where(AddressRow.last_outcome.in_(_VISITED), AddressRow.next_fetch_at.is_(None), came_of_age)
+        .order_by(Post.published_at.desc(), AddressRow.id)
+        .limit(limit)
+    )
+    return list(session.scalars(rows))
