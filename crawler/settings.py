@@ -122,6 +122,7 @@ EXTENSIONS = {
     "crawler.report.Scrubbing": 0,
     "crawler.monitors.Verdict": 0,
     "crawler.lifeline.Lifeline": 0,
+    "crawler.leaving.Leaving": 0,
     "scrapy.extensions.telnet.TelnetConsole": None,
     "scrapy.extensions.remote_control.RemoteControl": None,
 }

@@ -20,7 +20,8 @@ from typing import Any
 
 from crawler.protocol import LIFELINE_VARIABLE, PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED
 
-GRACE = 75.0  # seconds after SIGTERM: the longest pause AutoThrottle makes, and the pages already received
+GRACE = 20.0  # seconds after SIGTERM for the answer under way and for storing; whoever stops us gives 30
+STOP_POLL = 0.25  # seconds; how soon a crawl is told that its parent is being stopped
 LAST_LINES = 50  # kept for the case that the crawl fails
 MAX_LINE = 4000  # characters
 EOF_WAIT = 5.0  # seconds for the last lines once the process is gone
@@ -47,6 +48,7 @@ class CrawlResult:
     exit_code: int
     counts: dict[str, Any] = field(default_factory=dict)
     timed_out: bool = False
+    stopped: bool = False  # by the caller's event
     last_lines: tuple[str, ...] = ()
 
 
@@ -54,19 +56,22 @@ def crawl(  # noqa: PLR0913 - all but the run are options, given by name
     run_id: int | None,
     *,
     spider: str = "posts",
+    arguments: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     timeout: float,
+    stop: threading.Event | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> CrawlResult:
     """Fetch what is due of a run (None: all that is due), at most `timeout` seconds long.
 
-    `spider` is posts, or media for what posts show. `settings` are Scrapy settings, `environment` is added
-    to this process's own. `on_line` is called in the calling thread for every log line; page_of() reads the
-    lines about pages.
+    `spider` is posts, media for what posts show, or discover; `arguments` are its own. `settings` are Scrapy
+    settings, `environment` is added to this process's own. Once `stop` is set the crawl has GRACE seconds.
+    `on_line` is called in the calling thread for every log line; page_of() reads the lines about pages.
     """
     told: list[tuple[str, dict[str, Any]]] = []
     last: deque[str] = deque(maxlen=LAST_LINES)
+    stop = stop or threading.Event()
 
     def hear(line: str) -> None:
         last.append(line)
@@ -76,9 +81,11 @@ def crawl(  # noqa: PLR0913 - all but the run are options, given by name
         if on_line:
             on_line(line)
 
-    exit_code, timed_out = _run(_command(spider, run_id, settings or {}), environment or {}, timeout, hear)
+    command = _command(spider, run_id, arguments or {}, settings or {})
+    exit_code, finished = _run(command, environment or {}, timeout, stop, hear)
     verdict, counts = told[-1] if told else ("failed", {})
-    return CrawlResult(run_id, verdict, exit_code, counts, timed_out, tuple(last))
+    stopped = not finished and stop.is_set()
+    return CrawlResult(run_id, verdict, exit_code, counts, not finished and not stopped, stopped, tuple(last))
 
 
 def page_of(line: str) -> Page | None:
@@ -89,15 +96,23 @@ def page_of(line: str) -> Page | None:
     return Page(int(found[1]), {name: json.loads(text) for name, text in _FACT.findall(found[2])})
 
 
-def _command(spider: str, run_id: int | None, settings: Mapping[str, str]) -> list[str]:
-    of_run = ["-a", f"run={run_id}"] if run_id is not None else []
+def _command(
+    spider: str, run_id: int | None, arguments: Mapping[str, str], settings: Mapping[str, str]
+) -> list[str]:
+    given = {**({"run": str(run_id)} if run_id is not None else {}), **arguments}
+    of_run = [piece for name, value in given.items() for piece in ("-a", f"{name}={value}")]
     chosen = [piece for name, value in settings.items() for piece in ("-s", f"{name}={value}")]
     return [sys.executable, "-m", "scrapy", "crawl", spider, *of_run, *chosen]
 
 
 def _run(
-    command: list[str], environment: Mapping[str, str], timeout: float, hear: Callable[[str], None]
+    command: list[str],
+    environment: Mapping[str, str],
+    timeout: float,
+    stop: threading.Event,
+    hear: Callable[[str], None],
 ) -> tuple[int, bool]:
+    """The exit code, and whether the process ended by itself."""
     with _lifeline() as descriptor:
         ours = {"SCRAPY_SETTINGS_MODULE": "crawler.settings", LIFELINE_VARIABLE: str(descriptor)}
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and spider
@@ -113,12 +128,12 @@ def _run(
         )
         lines, finished = _lines_of(process), False
         try:
-            finished = _listen(lines, hear, time.monotonic() + timeout)
+            finished = _listen(lines, hear, time.monotonic() + timeout, stop)
         finally:
             if not finished:
                 _stop(process, lines, hear)
             exit_code = _exit_code(process)
-        return exit_code, not finished
+        return exit_code, finished
 
 
 @contextmanager
@@ -146,16 +161,25 @@ def _lines_of(process: "subprocess.Popen[str]") -> "queue.Queue[str | None]":
     return lines
 
 
-def _listen(lines: "queue.Queue[str | None]", hear: Callable[[str], None], until: float) -> bool:
-    """Pass lines on to the end of them; False when `until` comes first."""
-    while True:
+def _listen(
+    lines: "queue.Queue[str | None]",
+    hear: Callable[[str], None],
+    until: float,
+    stop: threading.Event | None = None,
+) -> bool:
+    """Pass lines on to the end of them; False when `until` comes first, or `stop` is set."""
+    while not (stop and stop.is_set()):
+        left = until - time.monotonic()
         try:
-            line = lines.get(timeout=max(0.0, until - time.monotonic()))
+            line = lines.get(timeout=max(0.0, min(left, STOP_POLL) if stop else left))
         except queue.Empty:
-            return False
+            if left <= STOP_POLL:
+                return False
+            continue
         if line is None:
             return True
         hear(line)
+    return False
 
 
 def _stop(

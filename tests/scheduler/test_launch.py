@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def test_a_crawl_over_its_time_is_stopped_and_says_so(environment, server, fresh
     for mid in (1, 2):
         server.serve(pages.path(mid), Reply(pages.article(mid)))
     run_id = run_of(fresh_database_url, 1, 2)
-    result = crawl(run_id, environment=environment, settings={"DOWNLOAD_DELAY": "9"}, timeout=6)
+    result = crawl(run_id, environment=environment, settings={"DOWNLOAD_DELAY": "60"}, timeout=8)
     assert result.timed_out, result.last_lines
     # a busy machine may not have got as far as Scrapy's own handling of the signal
     assert result.verdict == "stopped" or (result.verdict == "failed" and not server.asked), result.last_lines
@@ -108,3 +109,22 @@ def test_a_page_line_is_read_back_with_its_facts():
     assert page is not None
     assert (page.done, page.facts) == (3, {"outcome": "article", "reason": 'a "b" 文'})
     assert page_of("x INFO crawler: action=run_started run=1 wanted=3") is None
+
+
+def test_a_crawl_whose_parent_is_being_stopped_stores_what_came_and_waits_for_no_turn(
+    environment, server, fresh_database_url
+):
+    for mid in (1, 2, 3):
+        server.serve(pages.path(mid), Reply(pages.article(mid)))
+    stop = threading.Event()
+    server.on_request = lambda _path: stop.set()
+    result = crawl(
+        run_of(fresh_database_url, 1, 2, 3),
+        environment=environment,
+        settings={"DOWNLOAD_DELAY": "60"},
+        timeout=120,
+        stop=stop,
+    )
+    assert (result.verdict, result.stopped, result.timed_out) == ("stopped", True, False), result.last_lines
+    assert result.counts["stored"] == {"new": 1}
+    assert len(server.asked) == 1
