@@ -26,6 +26,9 @@ from crawler.scrub import public_headers, scrub_log
 
 logger = logging.getLogger("crawler")
 
+# Above Scrapy's own highest: it merges the command line's settings in once more, after the spider's.
+OVER_ALL = 50
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -54,7 +57,7 @@ class ArchiveSpider(Spider):
         """AutoThrottle follows the delay; a replay has nobody to be polite to."""
         super().update_settings(settings)
         if settings.get("CASSETTE_MODE") == "replay":
-            settings.set("DOWNLOAD_DELAY", 0, priority="cmdline")
+            settings.set("DOWNLOAD_DELAY", 0, priority=OVER_ALL)
         delay = settings.getfloat("DOWNLOAD_DELAY")
         settings.set("AUTOTHROTTLE_START_DELAY", delay, priority="spider")
         settings.set("AUTOTHROTTLE_ENABLED", delay > 0, priority="spider")
@@ -69,7 +72,7 @@ class ArchiveSpider(Spider):
         except (ArchiveError, SQLAlchemyError, WorkerDied) as error:
             logger.error("action=database_failed reason=%s", str(error).partition("\n")[0])
             raise CloseSpider("database") from error
-        self.wanted = len(requests)
+        self.wanted = self.wanted or len(requests)
         logger.info("action=run_started run=%d wanted=%d", self.run_id, self.wanted)
         for request in requests:
             yield request.replace(callback=self.parse, errback=self.failed)

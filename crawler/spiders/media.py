@@ -19,7 +19,7 @@ from crawler.media.settings import MAX_MEDIA, max_bytes, types_in
 from crawler.origin import may_hold_media
 from crawler.requests import asked_url
 from crawler.scrub import scrub_log, scrub_url
-from crawler.spiders.base import ArchiveSpider, headers_of
+from crawler.spiders.base import OVER_ALL, ArchiveSpider, headers_of
 
 logger = logging.getLogger("crawler")
 
@@ -40,9 +40,9 @@ class MediaSpider(ArchiveSpider):
     def update_settings(cls, settings: BaseSettings) -> None:
         """One request at a time, whatever pages may do, and the media's own pause between two."""
         for name in ("CONCURRENT_REQUESTS", "CONCURRENT_REQUESTS_PER_DOMAIN"):
-            settings.set(name, 1, priority="cmdline")
+            settings.set(name, 1, priority=OVER_ALL)
         if settings.get("MEDIA_DELAY") is not None:
-            settings.set("DOWNLOAD_DELAY", settings.getfloat("MEDIA_DELAY"), priority="cmdline")
+            settings.set("DOWNLOAD_DELAY", settings.getfloat("MEDIA_DELAY"), priority=OVER_ALL)
         super().update_settings(settings)
 
     def may_ask(self, url: str) -> bool:

@@ -40,10 +40,10 @@ class Crawler:
             **more,
         }
 
-    def command(self, urls: list[str] | None = None, **settings: object) -> list[str]:
+    def command(self, urls: list[str] | None = None, spider: str = "posts", **settings: object) -> list[str]:
         chosen = [piece for name, value in settings.items() for piece in ("-s", f"{name}={value}")]
         asked = ["-a", "urls=" + ",".join(urls)] if urls else []
-        return [sys.executable, "-m", "scrapy", "crawl", "posts", *asked, *chosen]
+        return [sys.executable, "-m", "scrapy", "crawl", spider, *asked, *chosen]
 
     def crawl(
         self, urls: list[str] | None = None, environment: dict[str, str] | None = None, **settings: object
