@@ -37,10 +37,10 @@ class Origin:
                 "like http://127.0.0.1:8000"
             )
 
-    def wire(self, url: str) -> str:
-        """The address to connect to for an address that may be asked."""
+    def wire(self, url: str, *, over_http: bool = False) -> str:
+        """The address to connect to for an address that may be asked; `over_http`: without TLS."""
         if not self.loopback:
-            return url
+            return urlunsplit(urlsplit(url)._replace(scheme="http")) if over_http else url
         target, parts = urlsplit(self.loopback), urlsplit(url)
         path = parts.path if parts.netloc == HOST else f"{_OTHER_HOST}{parts.netloc}{parts.path}"
         return urlunsplit((target.scheme, target.netloc, path, parts.query, ""))

@@ -4,3 +4,4 @@ LIFELINE_VARIABLE = "MPARCHIVE_LIFELINE"  # number of the inherited descriptor; 
 RUN_FINISHED = "action=run_finished"
 PAGE_FETCHED = "action=fetched"
 PAGE_FAILED = "action=failed"
+SOURCE_TRIED = "action=source_tried"

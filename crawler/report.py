@@ -9,7 +9,7 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.logformatter import LogFormatter, LogFormatterResult
 
-from crawler.protocol import PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED
+from crawler.protocol import PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED, SOURCE_TRIED
 from crawler.scrub import scrub_log
 
 logger = logging.getLogger("crawler")
@@ -77,6 +77,11 @@ def page_fetched(done: int, **facts: str) -> None:
 def page_failed(done: int, **facts: str) -> None:
     """One address gave no page."""
     logger.warning("%s done=%d %s", PAGE_FAILED, done, _words(facts))
+
+
+def source_tried(told: dict[str, Any]) -> None:
+    """One source was asked: its state, what it listed, and what to do, as JSON."""
+    logger.info("%s %s", SOURCE_TRIED, json.dumps(told, ensure_ascii=False))
 
 
 def run_finished(verdict: str, counts: dict[str, Any]) -> None:

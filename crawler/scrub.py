@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 PLACEHOLDER = "SCRUBBED"
+SHORTEST_SECRET = 6  # characters; what is shorter cannot be told from other text
+_known: set[str] = set()  # secrets known by their value, of this process
 
 SECRET_HEADERS = frozenset(
     {"authorization", "cookie", "proxy-authorization", "set-cookie", "set-cookie2", "x-csrf-token"}
@@ -16,7 +18,18 @@ SECRET_HEADER_PREFIX = "x-wx-"  # noqa: S105 - a name, not a secret
 
 # Of the reader's own session. They are no part of a post's address, so they are not even sent.
 SESSION_NAMES = frozenset(
-    {"appmsg_token", "exportkey", "key", "pass_ticket", "token", "uin", "wap_sid2", "wxtoken", "wxuin"}
+    {
+        "access_token",
+        "appmsg_token",
+        "exportkey",
+        "key",
+        "pass_ticket",
+        "token",
+        "uin",
+        "wap_sid2",
+        "wxtoken",
+        "wxuin",
+    }
 )
 # Of the server's challenge: needed on the wire to see it, of no use in a record.
 CHALLENGE_NAMES = frozenset({"cap_sid", "poc_sid", "poc_token"})
@@ -47,6 +60,12 @@ _LOG_RULES = (
     re.compile(rf"((?:\b|%(?:25)*(?:26|3F))(?:{_ANY_SECRET})%(?:25)*3D)(?:(?!%(?:25)*26)[^\s&'\"<>,)])+"),
 )
 _TEXT_TYPES = re.compile(r"^(?:text/|application/(?:json|javascript|x-javascript|xml|xhtml))")
+
+
+def keep_out(secret: str) -> None:
+    """From now on `scrub_log` takes out this very text wherever it stands."""
+    if len(secret) >= SHORTEST_SECRET:
+        _known.add(secret)
 
 
 def is_secret_header(name: str) -> bool:
@@ -105,7 +124,9 @@ def scrub_form(body: bytes) -> bytes:
 
 
 def scrub_log(text: str) -> str:
-    """A log line without the value of any secret parameter."""
+    """A log line without the value of any secret parameter, and without any secret known by its value."""
+    for secret in sorted(_known, key=len, reverse=True):
+        text = text.replace(secret, PLACEHOLDER)
     for rule in _LOG_RULES:
         text = rule.sub(rf"\g<1>{PLACEHOLDER}", text)
     return text

@@ -13,10 +13,15 @@ from crawler.browser import Browsing
 from crawler.cassettes import CassetteMiss, tape_from
 from crawler.middlewares import RunStopping
 from crawler.origin import Origin
+from crawler.requests import OVER_HTTP, SECRET
 
 
 class ForbiddenAddress(IgnoreRequest):
     """Something asked for an address elsewhere; nothing but what a crawl is for is ever fetched."""
+
+
+class NotRecorded(IgnoreRequest):
+    """A cassette holds no secrets, so what is asked with one cannot be replayed."""
 
 
 class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it has no types
@@ -36,7 +41,7 @@ class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it ha
         """One answer; its body still packed. Raises CassetteMiss, ForbiddenAddress or RunStopping."""
         spider = self._mine.spider
         if not spider.may_ask(request.url):  # type: ignore[union-attr]  # a download has a spider
-            raise ForbiddenAddress(f"{request.url[:200]} is not on a host that is asked")
+            raise ForbiddenAddress(f"{request!r} is not on a host that is asked")
         stopping = spider.stopping_at(request.url)  # type: ignore[union-attr]
         if stopping or (self._mine.engine and not self._mine.engine.running):
             raise RunStopping("the run is stopping")
@@ -55,16 +60,20 @@ class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it ha
 
     async def plain(self, request: Request) -> Response:
         """Scrapy's own way with a request, or the cassette's answer to it; nobody asks whether it may be."""
+        secret = bool(request.meta.get(SECRET))
+        if self.tape.replays and secret:
+            raise NotRecorded("what is asked with a secret is not recorded")
         if self.tape.replays:
             return self._as_asked(request, self.tape.replay(request.method, request.url, _headers(request)))
-        wired = request.replace(url=self.origin.wire(request.url))
+        over_http = bool(request.meta.get(OVER_HTTP))
+        wired = request.replace(url=self.origin.wire(request.url, over_http=over_http))
         if self.origin.loopback:
             wired.meta.pop("proxy", None)
         response = await HTTP11DownloadHandler.download_request(self, wired)
         if "download_latency" in wired.meta:  # AutoThrottle reads it from the request it knows
             request.meta["download_latency"] = wired.meta["download_latency"]
         answer = self._as_asked(request, response)
-        if self.tape.records:
+        if self.tape.records and not secret:
             self.tape.record(request.method, request.url, _headers(request), answer)
         return answer
 

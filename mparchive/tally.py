@@ -11,6 +11,7 @@ WORDS = {
     "known": "already archived",
     "changed": "changed since the last visit (a new version)",
     "unchanged": "fetched, the text as before",
+    "foreign": "of another account than they were listed for: the pages are kept, not taken as posts",
     "deleted": "deleted by the author",
     "violation": "taken down by the platform",
     "unavailable": "cannot be viewed",

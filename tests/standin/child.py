@@ -86,6 +86,10 @@ class Standin:
         """Let a post's address show a notice (notices.NOTICES), a variant such as "edited", or "original"."""
         self._order(do="show", post=post, what=what)
 
+    def source(self, source: str, fault: str | None) -> None:
+        """Let album, backend, official or feed be struck by a fault (discovery.FAULTS), or be well."""
+        self._order(do="source", source=source, fault=fault)
+
     def forget(self) -> None:
         """Start the statistics anew."""
         self._order(do="forget")

@@ -14,6 +14,7 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from tests.standin.discovery import Listings, asking
 from tests.standin.faults import MEDIA, Fault, Faults, fault_of
 from tests.standin.media import EVIL_SVG, bomb_png, file_at
 from tests.standin.site import HTML, Answer, Site
@@ -22,6 +23,7 @@ from tests.standin.wire import bomb, pack
 KEPT_REQUESTS = 100_000  # of the newest, in the statistics
 CHUNK = 64 * 1024  # bytes
 HUGE = 2 * 1024**3  # bytes
+HUGE_LIST = 100 * 1024**2  # bytes
 OTHER_HOST = "/_host/"
 _COOKIES = (
     "rewardsn=; Path=/; HttpOnly; Secure",
@@ -40,6 +42,7 @@ class Front(Resource):
         super().__init__()
         self.site = site
         self.faults = Faults()
+        self.listings = Listings(site)
         self._requests: list[dict[str, Any]] = []
 
     def render(self, request: Request) -> int:
@@ -53,6 +56,9 @@ class Front(Resource):
         return NOT_DONE_YET
 
     def _outside(self, request: Request, target: str, path: str, query: dict[str, str]) -> None:
+        if self.listings.kind(path):
+            self._listing(request, target)
+            return
         if path.startswith(OTHER_HOST):
             self._media(request, target)
             return
@@ -65,6 +71,22 @@ class Front(Resource):
             answer, fault = self.site.challenge(target), None
         self._note(target, path, fault, answer)
         Delivery(request, answer).send(fault)
+
+    def _listing(self, request: Request, target: str) -> None:
+        """A list of posts, at whichever host; one that hangs is never answered."""
+        path, _, query = target.partition("?")
+        headers = {
+            name.decode().lower(): values[0].decode("latin-1")
+            for name, values in request.requestHeaders.getAllRawHeaders()
+        }
+        answer = self.listings.answer(asking(path, query, headers, request.content.read()))
+        fault = self.listings.on_the_wire(path)
+        self._note(path, path, None, answer)
+        if fault == "huge":
+            request.setHeader("Content-Length", str(HUGE_LIST))
+            request.write(b" " * HUGE_LIST)
+        if not fault:
+            Delivery(request, answer).send(None)
 
     def _media(self, request: Request, target: str) -> None:
         """The file at another host's address, `/_host/<host>/<path>`."""
@@ -135,8 +157,10 @@ class Front(Resource):
                 self.site.show(order["post"], order["what"])
             case "forget":
                 self._requests.clear()
+            case "source":
+                self.listings.strike(order["source"], order["fault"])
             case other:
-                raise ValueError(f"no such order: {other!r}; one of fault, clear, show, forget")
+                raise ValueError(f"no such order: {other!r}; one of fault, clear, show, forget, source")
         return {"done": True}
 
 

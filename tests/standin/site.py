@@ -87,6 +87,10 @@ class Site:
         """What a correct reader says of every post's address now."""
         return [entry.now.expected for entry in self._entries.values()]
 
+    def posts(self) -> list[Post]:
+        """The posts there are, in the order they were added."""
+        return [entry.post for entry in self._entries.values()]
+
     def find(self, path: str, query: Mapping[str, str]) -> Entry | None:
         """The post an address names, if the stand-in has it."""
         if path.startswith("/s/"):

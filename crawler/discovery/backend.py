@@ -1,0 +1,174 @@
+"""The source `own_backend`: the list in the account's own back-end, with the operator's own login."""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from archive.address import HOST
+from crawler.discovery.answers import instant, json_of, key_of, listed, loaded, number, picked, table, words
+from crawler.discovery.login import Login
+from crawler.discovery.source import Ask, Discovery, Found, Reply, Seen, State, Trouble, newest_of
+
+PAGES = 30  # of one try: 150 pushes, half a year of a busy account
+COUNT = 5  # pushes a page, what the back-end's own page asks for
+REMEMBERED = 40  # addresses of the newest posts
+_KEPT = ("aid", "appmsgid", "itemidx", "item_show_type", "create_time", "update_time", "album_id", "digest")
+_REFUSALS = {
+    200003: (State.LOGIN_EXPIRED, "the login has expired (200003)"),
+    200040: (State.BAD_TOKEN, "the token does not belong to the cookie (200040)"),
+    200002: (
+        State.REFUSED,
+        "the arguments are refused (200002): the login is a mini-program's, or the account has switched off "
+        "being found by its name",
+    ),
+}
+_FREQUENCY = 200013
+
+
+class OwnBackend:
+    """`appmsgpublish`, and the older `appmsg?action=list_ex` where that is refused or not understood."""
+
+    name = "own_backend"
+    host = HOST
+
+    def __init__(self, biz: str, login: Login | None, problem: str = ""):
+        self._biz = biz
+        self._login = login
+        self._problem = problem
+
+    def discover(self, memory: dict[str, Any], now: datetime) -> Discovery:
+        """List what is new since the last try."""
+        if self._login is None:
+            return Found(State.NOT_CONFIGURED, self._problem or "no login is given", memory=memory)
+        warnings = tuple(filter(None, [self._login.warning(now)]))
+        seen: list[Seen] = []
+        try:
+            yield from self._list(self._login, memory, seen)
+        except Trouble as trouble:
+            return trouble.found(seen, memory, warnings)
+        if not seen:
+            return Found(State.EMPTY, "the back-end lists no posts", memory=memory, warnings=warnings)
+        kept = {"newest": [key_of(one.url) for one in seen[:REMEMBERED]], "listed": True}
+        return Found(State.OK, "", tuple(seen), newest_of(seen), kept, warnings)
+
+    def _list(self, login: Login, memory: dict[str, Any], seen: list[Seen]) -> Generator[Ask, Reply, None]:
+        try:
+            yield from self._pages(login, memory, seen, _PUBLISHED)
+        except Trouble as trouble:
+            if seen or trouble.state not in (State.REFUSED, State.NOT_UNDERSTOOD):
+                raise
+            try:
+                yield from self._pages(login, memory, seen, _LISTED)
+            except Trouble:
+                raise trouble from None  # what the list of today says, not that of yesterday
+
+    def _pages(
+        self, login: Login, memory: dict[str, Any], seen: list[Seen], way: "_Way"
+    ) -> Generator[Ask, Reply, None]:
+        """Page after page, newest first, to the end or to a post that was listed last time."""
+        known = set(memory.get("newest") or ())
+        for page in range(PAGES):
+            url = f"https://{HOST}{way.path}?{urlencode(way.query | self._query(login, page))}"
+            answer = json_of((yield Ask(url, headers=_headers(login), secret=True, follow=False)))
+            self._check(answer, login, memory)
+            pushes = way.pushes(answer)
+            posts = [post for push in pushes for post in push]
+            seen.extend(posts)
+            if not pushes or any(key_of(post.url) in known for post in posts):
+                return
+
+    def _query(self, login: Login, page: int) -> dict[str, str]:
+        place = {"begin": str(page * COUNT), "count": str(COUNT), "query": "", "fakeid": self._biz}
+        return place | {"token": login.token, "lang": "zh_CN", "f": "json", "ajax": "1"}
+
+    def _check(self, answer: dict[str, Any], login: Login, memory: dict[str, Any]) -> None:
+        base = table(answer.get("base_resp"))
+        ret = number(base.get("ret"))
+        if ret == 0:
+            return
+        if ret == _FREQUENCY:
+            raise self._frequency(login, memory)
+        if ret in _REFUSALS:
+            raise Trouble(*_REFUSALS[ret])
+        message = words(base.get("err_msg"))[:100]
+        raise Trouble(State.NOT_UNDERSTOOD, f"ret {ret} {message}".strip())
+
+    def _frequency(self, login: Login, memory: dict[str, Any]) -> Trouble:
+        """200013 means "too often" only to an account that lists itself; to all others, "never again"."""
+        is_own = login.is_of(self._biz)
+        if is_own or (is_own is None and memory.get("listed")):
+            return Trouble(State.RATE_LIMITED, "it was asked too often (200013)")
+        return Trouble(
+            State.CLOSED, "the back-end no longer lists other accounts than the login's own (200013)"
+        )
+
+
+def _headers(login: Login) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Cookie", login.cookie),
+        ("Referer", f"https://{HOST}/"),
+        ("X-Requested-With", "XMLHttpRequest"),
+        ("Accept", "application/json"),
+    )
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One of the back-end's two lists. `pushes` gives the posts of each push; no push at all is the end."""
+
+    path: str
+    query: dict[str, str]
+    pushes: Callable[[dict[str, Any]], list[list[Seen]]]
+
+
+def _published(answer: dict[str, Any]) -> list[list[Seen]]:
+    page = loaded(answer.get("publish_page"))
+    if not isinstance(page, dict):
+        raise Trouble(State.NOT_UNDERSTOOD, "an answer without publish_page")
+    return [_push(push) for push in listed(page.get("publish_list"))]
+
+
+def _push(push: dict[str, Any]) -> list[Seen]:
+    info = table(loaded(push.get("publish_info")))  # an empty string where nothing was published after all
+    return _posts(listed(info.get("appmsgex")) or listed(info.get("appmsg_info")))
+
+
+def _listed(answer: dict[str, Any]) -> list[list[Seen]]:
+    if "app_msg_list" not in answer:
+        raise Trouble(State.NOT_UNDERSTOOD, "an answer without app_msg_list")
+    posts = _posts(listed(answer["app_msg_list"]))
+    return [posts] if posts else []
+
+
+def _posts(items: list[dict[str, Any]]) -> list[Seen]:
+    return [_seen(item) for item in items if _url(item) and not _is_deleted(item)]
+
+
+def _url(item: dict[str, Any]) -> str:
+    link = item.get("link") or item.get("content_url")
+    return link if isinstance(link, str) else ""
+
+
+def _is_deleted(item: dict[str, Any]) -> bool:
+    return item.get("is_deleted") in (True, 1, "1", "true")
+
+
+def _seen(item: dict[str, Any]) -> Seen:
+    published = instant(item.get("create_time")) or instant(item.get("update_time"))
+    return Seen(_url(item), words(item.get("title")), published, picked(item, _KEPT))
+
+
+_PUBLISHED = _Way(
+    "/cgi-bin/appmsgpublish",
+    {
+        "sub": "list",
+        "search_field": "null",
+        "type": "101_1",
+        "free_publish_type": "1",
+        "sub_action": "list_ex",
+    },
+    _published,
+)
+_LISTED = _Way("/cgi-bin/appmsg", {"action": "list_ex", "type": "9"}, _listed)

@@ -1,0 +1,98 @@
+"""The sources of an account, by its configuration; secrets are read here, at the last moment."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crawler.discovery.account import AccountConfig
+from crawler.discovery.album import Album
+from crawler.discovery.backend import OwnBackend
+from crawler.discovery.feed import Feed
+from crawler.discovery.given import AddressList
+from crawler.discovery.login import Login, LoginError, read_login
+from crawler.discovery.neighbours import Neighbourhood, Neighbours
+from crawler.discovery.official import Official
+from crawler.discovery.secret import PLACEHOLDER, SecretMissing, filled
+from crawler.discovery.source import Source
+
+MAX_FOLLOWED = 50  # albums met in posts; the most used ones
+MAX_LIST_BYTES = 16 * 1024 * 1024
+
+
+def sources_of(account: AccountConfig, around: Neighbourhood | None = None) -> list[Source]:
+    """All sources of an account; `around`, what its posts lead to, adds the albums that are followed.
+
+    What is missing for a source (a file, a variable) is that source's own state, and raises nothing.
+    """
+    around = around or Neighbourhood()
+    albums = albums_of(account, around)
+    sources: list[Source] = [Album(account.biz, album) for album in albums]
+    sources += [_feed(address) for address in account.feeds]
+    if account.own_backend:
+        sources.append(OwnBackend(account.biz, *_login(account)))
+    if account.official:
+        told = _told(account.official.read_secret)
+        sources.append(Official(account.official.appid, told.text, told.problem))
+    if account.addresses_file:
+        told = _told(lambda: _list(Path(account.addresses_file or "")))
+        sources.append(AddressList(told.text, told.problem))
+    sources.append(Neighbours(around, albums))
+    return sources
+
+
+def albums_of(account: AccountConfig, around: Neighbourhood) -> Sequence[str]:
+    """The ids of the albums to list: those configured, and those followed."""
+    followed = around.albums[:MAX_FOLLOWED] if account.follow_albums else ()
+    return list(dict.fromkeys((*account.albums, *followed)))
+
+
+@dataclass(frozen=True)
+class _Told:
+    text: str = ""
+    problem: str = ""
+
+
+def _told(read: Callable[[], str]) -> _Told:
+    try:
+        return _Told(text=read())
+    except SecretMissing as missing:
+        return _Told(problem=str(missing))
+
+
+def _feed(address: str) -> Feed:
+    try:
+        whole, secret = filled(address)
+    except SecretMissing as missing:
+        return Feed(PLACEHOLDER.sub("x", address), named=address, problem=str(missing))
+    return Feed(whole, named=address, secret=secret)
+
+
+def _login(account: AccountConfig) -> tuple[Login | None, str]:
+    kept = account.own_backend
+    assert kept is not None  # noqa: S101 - the caller has looked
+    told = _told(kept.read_secret)
+    if told.problem:
+        return None, told.problem
+    try:
+        return read_login(told.text, _written_at(kept.credentials_file)), ""
+    except LoginError as error:
+        return None, str(error)
+
+
+def _written_at(path: Path | None) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path else None
+    except OSError:
+        return None
+
+
+def _list(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_LIST_BYTES + 1)
+    except OSError as error:
+        raise SecretMissing(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if len(content) > MAX_LIST_BYTES:
+        raise SecretMissing(f"{path} has over {MAX_LIST_BYTES} bytes; split it")
+    return content.decode("utf-8-sig", "replace")

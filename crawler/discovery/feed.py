@@ -1,0 +1,122 @@
+"""The source `feed`: any RSS, Atom or JSON Feed of the account's posts, by whichever service makes it."""
+
+import hashlib
+from collections.abc import Generator
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from crawler.discovery.answers import checked, is_html, web_page
+from crawler.discovery.feed_entries import Entry, entries
+from crawler.discovery.source import Ask, Discovery, Found, Reply, Seen, State, Trouble, newest_of
+from crawler.discovery.wechat_links import embedded, in_text, is_post
+
+RESOLVED = 20  # links of a try that are asked where they lead
+REMEMBERED = 500  # of those that were asked, so that none is asked twice
+ASIDE = 20  # links taken from the words of one entry
+MAX_MARK = 500  # characters of an ETag; longer ones are not sent back
+_ACCEPT = (
+    "Accept",
+    "application/feed+json, application/json;q=0.9, application/atom+xml, application/rss+xml, "
+    "application/xml;q=0.9, */*;q=0.5",
+)
+
+
+class Feed:
+    """One feed. `named` is its address as configured, without what is secret in it."""
+
+    def __init__(self, address: str, named: str = "", *, secret: bool = False, problem: str = ""):
+        self.name = feed_name(named or address)
+        self.host = urlsplit(address).netloc
+        self._address = address
+        self._secret = secret
+        self._problem = problem
+
+    def __repr__(self) -> str:
+        """Without what may be secret."""
+        return f"Feed({self.name!r})"
+
+    def discover(self, memory: dict[str, Any], now: datetime) -> Discovery:
+        """Read it, when it has changed since the last try."""
+        if self._problem:
+            return Found(State.NOT_CONFIGURED, self._problem, memory=memory)
+        seen: list[Seen] = []
+        try:
+            return (yield from self._read(memory, seen))
+        except Trouble as trouble:
+            return trouble.found(seen, memory)
+
+    def _read(self, memory: dict[str, Any], seen: list[Seen]) -> Discovery:
+        headers = (_ACCEPT, *_conditions(memory))
+        reply = yield Ask(self._address, headers=headers, secret=self._secret, follow=not self._secret)
+        if reply.status == 304:
+            return Found(State.UNCHANGED, memory=memory)
+        checked(reply)
+        if is_html(reply.body):
+            raise web_page(reply)
+        found = entries(reply.body)
+        if not found:
+            raise Trouble(State.EMPTY, "the feed has no entries")
+        kept = _marks(reply)
+        resolved = yield from self._resolve(found, memory)
+        for entry in found:
+            seen.extend(posts_of(entry, resolved))
+        if not seen:
+            raise Trouble(
+                State.NOT_UNDERSTOOD, f"none of its {len(found)} entries leads to a post of WeChat's"
+            )
+        if resolved:
+            kept["resolved"] = dict(list(resolved.items())[-REMEMBERED:])
+        return Found(State.OK, "", tuple(seen), newest_of(seen), kept)
+
+    def _resolve(self, found: list[Entry], memory: dict[str, Any]) -> Generator[Ask, Reply, dict[str, str]]:
+        """Where the feed's own server sends to for entries that name no post: a reader's redirects."""
+        known = memory.get("resolved")
+        resolved: dict[str, str] = dict(known) if isinstance(known, dict) else {}
+        unknown = [entry.link for entry in found if self._leads_on(entry) and entry.link not in resolved]
+        for link in unknown[:RESOLVED]:
+            reply = yield Ask(link, secret=self._secret, follow=False)
+            target = reply.header("location") if 300 <= reply.status < 400 else ""
+            resolved[link] = target if is_post(target) else ""
+        return resolved
+
+    def _leads_on(self, entry: Entry) -> bool:
+        here = urlsplit(entry.link).netloc == self.host
+        return here and not _named(entry) and not in_text(entry.content)
+
+
+def feed_name(address: str) -> str:
+    """`feed:host/path`, with a mark for its query: the address itself may be long, or one's own affair."""
+    parts = urlsplit(address)
+    mark = f"?{hashlib.sha256(parts.query.encode()).hexdigest()[:8]}" if parts.query else ""
+    return f"feed:{parts.netloc}{parts.path.rstrip('/')}{mark}"
+
+
+def _conditions(memory: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    marks = {"If-None-Match": memory.get("etag"), "If-Modified-Since": memory.get("modified")}
+    return tuple((name, value) for name, value in marks.items() if isinstance(value, str) and value)
+
+
+def _marks(reply: Reply) -> dict[str, Any]:
+    marks = {"etag": reply.header("etag"), "modified": reply.header("last-modified")}
+    return {name: value for name, value in marks.items() if value and len(value) <= MAX_MARK}
+
+
+def _named(entry: Entry) -> str:
+    """The post's address where the entry's link or id is one or carries one; empty otherwise."""
+    for link in (entry.link, entry.id):
+        if is_post(link):
+            return link
+    return embedded(entry.link) or embedded(entry.id)
+
+
+def posts_of(entry: Entry, resolved: dict[str, str]) -> list[Seen]:
+    """The posts an entry leads to: the one it is, else those its words link to."""
+    kept = {"entry": entry.id[:300]} if entry.id else {}
+    url = _named(entry) or resolved.get(entry.link, "")
+    if url:
+        return [Seen(url, entry.title, entry.published_at, kept)]
+    links = in_text(entry.content)[:ASIDE]
+    if len(links) == 1:
+        return [Seen(links[0], entry.title, entry.published_at, kept)]
+    return [Seen(link, listing=kept, aside=True) for link in links]

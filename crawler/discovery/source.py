@@ -1,0 +1,153 @@
+"""What a source is: asked nothing but for answers, it says which posts it knows and how it fares. No I/O."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request a source wants sent. `secret`: address, headers and body are never logged, recorded or kept.
+
+    `follow`: whether a redirect on the same host is followed; otherwise it is the answer.
+    """
+
+    url: str
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    secret: bool = field(default=False)
+    follow: bool = True
+
+    def __repr__(self) -> str:
+        """Without what may be secret."""
+        return f"<Ask {self.method} {self.url.partition('?')[0] if not self.secret else 'something secret'}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back, unpacked. `error` says why no answer came, in words without secrets."""
+
+    status: int = 0
+    url: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    error: str = ""
+
+    def header(self, name: str) -> str:
+        """The first value of a header, whatever its case; empty when there is none."""
+        return next((value for known, value in self.headers if known.lower() == name), "")
+
+
+class State(StrEnum):
+    """How a source fares."""
+
+    OK = "ok"
+    UNCHANGED = "unchanged"
+    EMPTY = "empty"
+    CLOSED = "closed"
+    LOGIN_EXPIRED = "login_expired"
+    BAD_TOKEN = "bad_token"  # noqa: S105 - a state
+    REFUSED = "refused"
+    RATE_LIMITED = "rate_limited"
+    VERIFICATION = "verification"
+    UNREACHABLE = "unreachable"
+    NOT_UNDERSTOOD = "not_understood"
+    FOREIGN = "foreign"
+    NOT_CONFIGURED = "not_configured"
+
+    @property
+    def good(self) -> bool:
+        """Whether the source did what it is for."""
+        return self in (State.OK, State.UNCHANGED)
+
+    @property
+    def remedy(self) -> str:
+        """What a person can do about it; empty where nothing needs doing."""
+        return _REMEDIES.get(self, "")
+
+
+_REMEDIES = {
+    State.EMPTY: "look in a browser whether it still lists posts; if it moved, change the configuration",
+    State.CLOSED: "WeChat lets nobody list this account this way any more, so waiting does not help; "
+    "take own_backend out for it and use albums, feeds or the account's own login",
+    State.LOGIN_EXPIRED: "sign in at mp.weixin.qq.com again and put the new cookie and token where the "
+    "configuration says",
+    State.BAD_TOKEN: "cookie and token are of different logins; copy both anew from one browser session",
+    State.REFUSED: "what it was asked with is not accepted; compare it with what the detail says",
+    State.RATE_LIMITED: "it is asked again later by itself; if this lasts for a day, ask it less often",
+    State.VERIFICATION: "everything for this line waits by itself; if this lasts for a day, use another line",
+    State.UNREACHABLE: "look whether the server runs and can be reached from here",
+    State.NOT_UNDERSTOOD: "open the address in a browser: it may have moved, or its form has changed",
+    State.FOREIGN: "it lists another account; correct the configuration",
+    State.NOT_CONFIGURED: "complete the configuration",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A post that a source lists, as it lists it. `published_at` is an aware UTC instant.
+
+    `aside`: found in the words of an entry, not as the entry itself.
+    """
+
+    url: str
+    title: str = ""
+    published_at: datetime | None = None
+    listing: dict[str, Any] = field(default_factory=dict)
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a source says at one try. `memory` is what it wants to be given at the next (JSON values)."""
+
+    state: State
+    detail: str = ""
+    seen: tuple[Seen, ...] = ()
+    newest: datetime | None = None
+    memory: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def advice(self) -> str:
+        """What to do, in words; empty when nothing."""
+        return " ".join(filter(None, (self.state.remedy, *self.warnings)))
+
+
+Discovery = Generator[Ask, Reply, Found]
+
+
+class Source(Protocol):
+    """One place where new posts of one account may be seen.
+
+    `name` tells it from the account's others (album:123, feed:rss.example/news, own_backend …); `host` is
+    the one it asks, empty when it asks none.
+    """
+
+    name: str
+    host: str
+
+    def discover(self, memory: dict[str, Any], now: datetime) -> Discovery:
+        """Yield what to ask, be sent the replies, return what was found. Raises nothing on purpose."""
+        ...
+
+
+class Trouble(Exception):
+    """What ends a source's try before its end; becomes its Found."""
+
+    def __init__(self, state: State, detail: str):
+        super().__init__(detail)
+        self.state = state
+        self.detail = detail
+
+    def found(self, seen: list[Seen], memory: dict[str, Any], warnings: tuple[str, ...] = ()) -> Found:
+        """What was seen before counts; the memory stays as it was, so that the rest is looked for again."""
+        return Found(self.state, self.detail, tuple(seen), newest_of(seen), memory, warnings)
+
+
+def newest_of(seen: list[Seen]) -> datetime | None:
+    """The latest publication among posts; None where none is told."""
+    return max((one.published_at for one in seen if one.published_at), default=None)

@@ -1,0 +1,148 @@
+"""The spider of sources: asks each source of an account which posts there are, and notes what they say."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+from scrapy import Request
+from scrapy.http import Response
+from scrapy.settings import BaseSettings
+from twisted.python.failure import Failure
+
+from archive.errors import AddressError
+from crawler import clock, worker
+from crawler.answer import DamagedAnswer
+from crawler.discovery import recording
+from crawler.discovery.account import AccountConfig
+from crawler.discovery.chain import sources_of
+from crawler.discovery.driver import Try
+from crawler.discovery.pipeline import SourceTally, Tried
+from crawler.discovery.requests import TRY, reason_of, reply_of, request_of
+from crawler.discovery.source import Ask, Found, Reply, Source, State
+from crawler.middlewares import RunStopping
+from crawler.spiders.base import ArchiveSpider
+
+HOSTS_AT_ONCE = 8  # so that one that hangs holds up no other; each host gets one request at a time
+TIMEOUT = 60.0  # seconds for one request; listings are small
+RETRIES = 1  # a source that fails twice is tried again at its next time
+
+
+class DiscoverSpider(ArchiveSpider):
+    """`-a account=JSON` (an AccountConfig), `-a only=NAME,NAME`, `-a all=1` to list what is known anew."""
+
+    name = "discover"
+    custom_settings = {"ITEM_PIPELINES": {"crawler.discovery.pipeline.SourcePipeline": 100}}  # noqa: RUF012 - Scrapy's
+
+    def __init__(
+        self, account: str = "", only: str = "", all: str = "", run: str | None = None, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.run_id = int(run) if run else 0
+        self.tally: SourceTally = SourceTally()
+        self.account: AccountConfig
+        self._given = account
+        self._only = {name.strip() for name in only.split(",") if name.strip()}
+        self._all = all == "1"
+        self._ended: list[Tried] = []
+        self._hosts: set[str] = set()
+        self._stopped_hosts: dict[str, str] = {}
+
+    @classmethod
+    def update_settings(cls, settings: BaseSettings) -> None:
+        """One request at a time for each host, several hosts at a time."""
+        settings.set("CONCURRENT_REQUESTS", HOSTS_AT_ONCE, priority="cmdline")
+        settings.set("CONCURRENT_REQUESTS_PER_DOMAIN", 1, priority="cmdline")
+        settings.set("WORKERS", 1, priority="cmdline")
+        timeout = min(TIMEOUT, settings.getfloat("DOWNLOAD_TIMEOUT"))
+        settings.set("DOWNLOAD_TIMEOUT", timeout, priority="cmdline")
+        settings.set("RETRY_TIMES", min(RETRIES, settings.getint("RETRY_TIMES")), priority="cmdline")
+        super().update_settings(settings)
+
+    def may_ask(self, url: str) -> bool:
+        """Only the hosts of the sources that are tried."""
+        parts = urlsplit(url)
+        return parts.scheme == "https" and parts.netloc in self._hosts
+
+    def stopping_at(self, url: str) -> str:
+        """Also why one host is left alone."""
+        return self.stopping or self._stopped_hosts.get(urlsplit(url).netloc, "")
+
+    async def start(self) -> AsyncIterator[Any]:
+        """A request for each source that asks anybody; the others have ended by then."""
+        async for request in super().start():
+            yield request
+        for tried in self._ended:
+            yield tried
+
+    async def requests(self) -> list[Request]:
+        """The first request of each source."""
+        self.account = self._account()
+        await self.archive.warm_up()
+        now = clock.now()
+        if not self.run_id:
+            arguments = {"account": self.account.biz, "only": sorted(self._only)}
+            self.run_id = await self.archive.call(worker.open_run, "discover", arguments, now)
+        biz, digest = self.account.biz, self.account.digest_title
+        before = await self.archive.call(recording.before, biz, digest)
+        sources = self._chosen(sources_of(self.account, before.around))
+        self.wanted = len(sources)
+        self._hosts = {source.host for source in sources if source.host}
+        tries = [Try(one, {} if self._all else before.memories.get(one.name, {}), now) for one in sources]
+        steps = [await self._step(one, None) for one in tries]
+        self._ended = [step for step in steps if isinstance(step, Tried)]
+        return [step for step in steps if isinstance(step, Request)]
+
+    def _account(self) -> AccountConfig:
+        try:
+            return AccountConfig.model_validate_json(self._given)
+        except ValidationError as error:
+            raise AddressError(f"-a account= is no account: {error.errors()[0]['msg']}") from None
+
+    def _chosen(self, sources: list[Source]) -> list[Source]:
+        names = [source.name for source in sources]
+        unknown = self._only - set(names) - {name.partition(":")[0] for name in names}
+        if unknown:
+            raise AddressError(
+                f"{self.account.name} has no source {', '.join(sorted(unknown))}; it has {', '.join(names)}"
+            )
+        wanted = [one for one in sources if {one.name, one.name.partition(":")[0]} & self._only]
+        return wanted if self._only else sources
+
+    async def _step(self, one: Try, reply: Reply | None) -> Request | Tried:
+        """Go on with a source, in a thread: a feed of some megabytes takes seconds to read."""
+        came = await asyncio.to_thread(one.step, reply)
+        if isinstance(came, Ask):
+            return request_of(came, one).replace(callback=self.parse, errback=self.failed)
+        return self._tried(one, came)
+
+    def _tried(self, one: Try, found: Found) -> Tried:
+        if found.state is State.VERIFICATION and one.host:
+            self._stopped_hosts.setdefault(one.host, str(State.VERIFICATION))
+        return Tried(one.name, found)
+
+    async def parse(self, response: Response, **_: Any) -> AsyncIterator[Request | Tried]:
+        """Hand the reply to its source."""
+        one: Try = response.request.meta[TRY]  # type: ignore[union-attr]  # set by Scrapy
+        try:
+            reply = await asyncio.to_thread(reply_of, response)
+        except DamagedAnswer as damage:
+            reply = Reply(error=f"its answer is damaged: {damage}")
+        yield await self._step(one, reply)
+
+    async def failed(  # type: ignore[override]  # Scrapy takes either
+        self, failure: Failure
+    ) -> AsyncIterator[Request | Tried]:
+        """Tell the source that no reply came, or end it because its host is left alone."""
+        one: Try = failure.request.meta[TRY]  # type: ignore[attr-defined]  # set by Scrapy
+        if isinstance(failure.value, RunStopping):
+            yield self._tried(one, self._left_alone(one))
+        else:
+            yield await self._step(one, Reply(error=reason_of(failure.value, self.settings)))
+
+    def _left_alone(self, one: Try) -> Found:
+        if one.host in self._stopped_hosts:
+            detail = f"not asked: {one.host} asked another source for verification"
+            return one.end(State.VERIFICATION, detail)
+        return one.end(State.UNREACHABLE, "not asked: the run was stopped")

@@ -1,0 +1,107 @@
+"""`mparchive discover`: try the sources of new posts now, and say what each says."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.table import Table
+
+from archive.database import open_archive
+from crawler.discovery.account import AccountConfig
+from mparchive.console import out, print_json, say, steps
+from mparchive.exits import CommandError, Exit
+from scheduler.config import find_config, load_config
+from scheduler.discover import Discovered, SourceResult, Wish, discover
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+_FAILED = {"database": Exit.DATABASE, "usage": Exit.USAGE}
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One account's sources, tried."""
+
+    account: AccountConfig
+    discovered: Discovered
+
+    @property
+    def sources(self) -> Sequence[SourceResult]:
+        """By name."""
+        return sorted(self.discovered.sources, key=lambda one: one.source)
+
+
+def discover_now(account: str | None, only: Sequence[str], whole: bool, as_json: bool) -> Exit:
+    """Try the sources of one account, or of all that are configured; what is new is due from then on."""
+    accounts = _chosen(load_config(find_config()).accounts, account)
+    with open_archive():  # an embedded server serves the accounts' crawls one after the other
+        tried = [_try(one, only, whole) for one in accounts]
+    if as_json:
+        print_json([_as_dict(one) for one in tried])
+    else:
+        for one in tried:
+            _print(one)
+    return _exit([source for one in tried for source in one.sources])
+
+
+def _chosen(accounts: Sequence[AccountConfig], wanted: str | None) -> list[AccountConfig]:
+    if wanted is None:
+        return list(accounts)
+    found = [one for one in accounts if wanted in (one.biz, one.name)]
+    if not found:
+        known = ", ".join(one.name for one in accounts)
+        raise CommandError(f"no account {wanted} in the configuration; it has {known}")
+    return found
+
+
+def _try(account: AccountConfig, only: Sequence[str], whole: bool) -> Tried:
+    names = [name for given in only for name in given.split(",") if name]
+    with steps(None) as shown:
+        done: list[str] = []
+
+        def hear(source: SourceResult) -> None:
+            done.append(source.source)
+            shown.step(f"{account.name} {source.source} {source.state}", len(done))
+
+        discovered = discover(Wish(account, names, whole), on_source=hear)
+    _check(discovered)
+    return Tried(account, discovered)
+
+
+def _check(discovered: Discovered) -> None:
+    """Raise CommandError when the crawl itself could not work."""
+    result = discovered.result
+    if result.timed_out:
+        say("the sources took too long; those that are missing below were not asked to the end")
+    elif result.verdict in _FAILED or not discovered.sources:
+        last = next((line for line in reversed(result.last_lines) if "reason=" in line), "it said nothing")
+        reason = last.rpartition("reason=")[2]
+        raise CommandError(reason, _FAILED.get(result.verdict, Exit.NOTHING_FETCHED))
+
+
+def _exit(sources: Sequence[SourceResult]) -> Exit:
+    good = sum(source.good for source in sources)
+    if good == len(sources):
+        return Exit.DONE
+    return Exit.PARTLY_FAILED if good else Exit.NOTHING_FETCHED
+
+
+def _as_dict(tried: Tried) -> dict[str, object]:
+    sources = [asdict(one) | {"newest": _iso(one.newest)} for one in tried.sources]
+    return {"account": tried.account.name, "biz": tried.account.biz, "sources": sources}
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _print(tried: Tried) -> None:
+    out.print(tried.account.name, markup=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("source", "state", "seen", "new", "newest", "what to do"):
+        table.add_column(heading)
+    for one in tried.sources:
+        newest = f"{one.newest.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if one.newest else ""
+        words = "; ".join(filter(None, (one.detail, one.advice)))
+        table.add_row(one.source, one.state, str(one.seen), str(one.new), newest, words)
+    out.print(table, markup=False)
