@@ -71,16 +71,27 @@ def records(
     `account` is a name or a biz; `since` and `until` are dates in Asia/Shanghai, both included.
     """
     rows = select(Post.aid, Post.title, Post.url, Post.published_on, Post.account_name, Post.text)
-    rows = rows.join(Account, Account.id == Post.account_id)
-    if account is not None:
-        rows = rows.where(_is_of(account))
-    if since is not None:
-        rows = rows.where(Post.published_on >= since)
-    if until is not None:
-        rows = rows.where(Post.published_on <= until)
-    rows = rows.order_by(Post.published_on.desc(), Post.mid.desc(), Post.idx, Account.biz)
-    found = session.execute(rows, execution_options={"yield_per": STREAMED})
+    rows = rows.join(Account, Account.id == Post.account_id).where(*_chosen(account, since, until))
+    found = session.execute(rows.order_by(*_NEWEST_FIRST), execution_options={"yield_per": STREAMED})
     return (Record(r[0], r[1], r[2], r[3].isoformat(), r[4], r[5]) for r in found)
+
+
+def posts(
+    session: Session, account: str | None = None, since: date | None = None, until: date | None = None
+) -> Iterator[Post]:
+    """The posts themselves with their HTML, in the same order, one at a time in memory."""
+    rows = select(Post.id).join(Account, Account.id == Post.account_id)
+    ids = session.scalars(rows.where(*_chosen(account, since, until)).order_by(*_NEWEST_FIRST)).all()
+    return (session.get_one(Post, post_id) for post_id in ids)
+
+
+_NEWEST_FIRST = (Post.published_on.desc(), Post.mid.desc(), Post.idx, Account.biz)
+
+
+def _chosen(account: str | None, since: date | None, until: date | None) -> list[ColumnElement[bool]]:
+    chosen = [] if account is None else [_is_of(account)]
+    chosen += [] if since is None else [Post.published_on >= since]
+    return chosen + ([] if until is None else [Post.published_on <= until])
 
 
 def account_names(session: Session) -> list[tuple[str, str]]:

@@ -1,13 +1,17 @@
 """`mparchive show` and `mparchive parse`: one post of the archive, one saved page."""
 
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.orm import Session
 
 from archive import queries
 from archive.database import open_archive, transaction
+from archive.links import links_of
+from archive.media.queries import ShownMedium, media_of
 from archive.models import Post
 from archive.reading import Reading
 from archive.record import SHANGHAI
@@ -17,12 +21,13 @@ from mparchive.exits import CommandError, Exit
 from mparchive.inputs import InputError
 from mparchive.inputs.page import MAX_PAGE
 from mparchive.inputs.source import open_bytes
+from mparchive.opening import open_page, print_page
 
 _LONG = 400  # characters of a text shown in a table
 
 
 def show(aid: str, account: str | None, what: str) -> Exit:
-    """Print a post: `what` is summary, text, raw, history or json."""
+    """Print a post: `what` is summary, text, raw, history, links, html, open or json."""
     with open_archive() as engine, transaction(engine) as session:
         post = _one_post(session, aid, account)
         match what:
@@ -32,6 +37,12 @@ def show(aid: str, account: str | None, what: str) -> Exit:
                 sys.stdout.buffer.write(_raw(session, post))
             case "history":
                 out.print(_history(session, post))
+            case "links":
+                out.print(_links(session, post))
+            case "html":
+                return print_page(session, post)
+            case "open":
+                return open_page(session, post)
             case "json":
                 print_json(_as_json(session, post))
             case _:
@@ -103,6 +114,15 @@ def _history(session: Session, post: Post) -> Table:
     return table
 
 
+def _links(session: Session, post: Post) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("relation", "words", "leads to"):
+        table.add_column(heading, overflow="fold")
+    for link in links_of(session, post):
+        table.add_row(link.relation, Text(_shortened(link.text)), Text(link.url or link.key))
+    return table
+
+
 def _as_json(session: Session, post: Post) -> dict[str, Any]:
     return {
         "post": queries.record_of(post).as_dict(),
@@ -122,6 +142,26 @@ def _as_json(session: Session, post: Post) -> dict[str, Any]:
             {**c, "sha256": c["sha256"].hex(), "fetched_at": c["fetched_at"].isoformat()}
             for c in queries.captures_of(session, post)
         ],
+        "links": [
+            {name: getattr(link, name) for name in ("relation", "position", "key", "url", "text", "facts")}
+            for link in links_of(session, post)
+        ],
+        "media": [_medium(medium) for medium in media_of(session, post)],
+    }
+
+
+def _medium(medium: ShownMedium) -> dict[str, Any]:
+    file = medium.file
+    return {
+        "role": medium.role,
+        "position": medium.position,
+        "type": medium.type,
+        "key": medium.key,
+        "url": medium.url,
+        "facts": medium.facts,
+        "file": {**asdict(file), "sha256": file.sha256.hex()} if file else None,
+        "last_outcome": medium.last_outcome,
+        "last_reason": medium.last_reason,
     }
 
 
