@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from archive.media.kept import KeptFile
 from archive.models import AddressRow, FileRow, MediumRow, Post, PostMedium, SightingRow
-from archive.text import index_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +128,3 @@ def _kept(file: FileRow | None) -> KeptFile | None:
     if file is None:
         return None
     return KeptFile(file.sha256, file.size, file.media_type, file.width, file.height, file.path)
-
-
-def find_file(session: Session, key: str) -> KeptFile | None:
-    """The file of the medium of this key, of an image its address."""
-    rows = select(FileRow).join(MediumRow, MediumRow.file_id == FileRow.id)
-    return _kept(session.scalar(rows.where(MediumRow.key == index_key(key))))

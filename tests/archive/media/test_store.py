@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from archive import queries
 from archive.address import parse_address
 from archive.decide import MAX_ATTEMPTS
-from archive.media.queries import DueMedium, due_media, find_file, media_numbers, media_of
+from archive.media.kept import KeptFile
+from archive.media.queries import DueMedium, due_media, media_numbers, media_of
 from archive.media.store import EXPIRED, NO_ADDRESS, give_up_expired, keep_file, make_due, note_missed
 from archive.models import FileRow, MediumRow, Post, PostMedium
 from archive.reading import Medium, Reading
@@ -46,6 +47,11 @@ def the_post(session: Session, number: int = 1) -> Post:
 def keys(session: Session, number: int = 1) -> list[str]:
     """What the post's current page shows, in order."""
     return [shown.key for shown in media_of(session, the_post(session, number))]
+
+
+def files(session: Session, number: int = 1) -> dict[str, KeptFile | None]:
+    """The files of what the post's current page shows, by key."""
+    return {shown.key: shown.file for shown in media_of(session, the_post(session, number))}
 
 
 def due(session: Session, hours: float = 0, types: tuple[str, ...] = ALL) -> list[DueMedium]:
@@ -164,8 +170,7 @@ def test_a_file_is_kept_once_for_all_who_show_it_and_not_asked_for_again(db_sess
     assert due(db_session, 10_000) == []
     (shown,) = media_of(db_session, the_post(db_session, 2))
     assert (shown.file, shown.last_outcome) == (kept_file(), "kept")
-    assert find_file(db_session, A.key) == kept_file()
-    assert find_file(db_session, C.key) is None
+    assert files(db_session) == {A.key: kept_file(), B.key: kept_file()}
 
 
 def test_the_path_of_a_file_is_the_one_it_was_last_put_at(db_session: Session) -> None:
@@ -173,7 +178,7 @@ def test_the_path_of_a_file_is_the_one_it_was_last_put_at(db_session: Session) -
     first, second = due(db_session)
     keep_file(db_session, first.id, kept_file(path="ab/old.bin"), NOW)
     keep_file(db_session, second.id, kept_file(path="ab/new.png"), NOW)
-    assert find_file(db_session, A.key) == kept_file(path="ab/new.png")
+    assert files(db_session)[A.key] == kept_file(path="ab/new.png")
 
 
 def test_what_fails_is_asked_for_later_and_later_then_no_more(db_session: Session) -> None:
@@ -204,7 +209,7 @@ def test_a_miss_takes_no_file_away_that_another_process_has_got(db_session: Sess
     keep_file(db_session, medium.id, kept_file(), NOW)
     note_missed(db_session, medium.id, FAILED, "timeout", NOW)
     assert (only(db_session).last_outcome, only(db_session).next_fetch_at) == ("kept", None)
-    assert find_file(db_session, A.key) == kept_file()
+    assert files(db_session) == {A.key: kept_file()}
 
 
 def test_a_new_signed_address_replaces_the_old_one_and_makes_it_due_again(db_session: Session) -> None:
@@ -277,7 +282,7 @@ def test_an_address_too_long_for_an_index_is_stored_whole_and_found(db_session: 
     (medium,) = due(db_session)
     assert (medium.url, len(medium.key)) == (long.url, len("sha256:") + 64)
     keep_file(db_session, medium.id, kept_file(), NOW)
-    assert find_file(db_session, long.key) == kept_file()
+    assert files(db_session, 2) == {medium.key: kept_file()}
 
 
 def test_a_post_of_ten_thousand_images_is_stored_whole(db_session: Session) -> None:
