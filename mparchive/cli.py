@@ -13,7 +13,6 @@ from archive.errors import ArchiveError, DatabaseUnavailable, IntegrityError
 from mparchive.backfill import Wanted
 from mparchive.backfill import backfill as run_backfill
 from mparchive.console import say
-from mparchive.discovering import discover_now
 from mparchive.exits import EXPLAINED, CommandError, Exit
 from mparchive.exporting import Selection
 from mparchive.exporting import export as run_export
@@ -44,8 +43,6 @@ class Format(StrEnum):
     DUMP = "dump"
     JSONL = "jsonl"
     CSV = "csv"
-    HTML = "html"
-    MARKDOWN = "markdown"
 
 
 @app.callback()
@@ -97,14 +94,10 @@ def backfill(
 @app.command()
 def export(
     form: Annotated[
-        Format,
-        typer.Option(
-            "--format",
-            help="dump is the JSON array users' tools read; html and markdown write a file a post.",
-        ),
+        Format, typer.Option("--format", help="dump is the JSON array users' tools read.")
     ] = Format.DUMP,
     output: Annotated[
-        Path | None, typer.Option(help="File, or a folder for one file an account or post; else stdout.")
+        Path | None, typer.Option(help="File, or a folder for one file an account; else stdout.")
     ] = None,
     account: Account = None,
     since: Day = None,
@@ -121,25 +114,11 @@ def show(
     text: Annotated[bool, typer.Option("--text", help="Only its text.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="The page as the server sent it, to the byte.")] = False,
     history: Annotated[bool, typer.Option("--history", help="Its versions.")] = False,
-    links: Annotated[bool, typer.Option("--links", help="What it leads to.")] = False,
-    html: Annotated[
-        bool, typer.Option("--html", help="One page with all it shows, for any browser.")
-    ] = False,
-    opened: Annotated[bool, typer.Option("--open", help="Open that page in the browser.")] = False,
     account: Annotated[str | None, typer.Option(help="__biz, where several accounts have this aid.")] = None,
     json: Json = False,
 ) -> None:
     """Print one post."""
-    views = {
-        "text": text,
-        "raw": raw,
-        "history": history,
-        "links": links,
-        "html": html,
-        "open": opened,
-        "json": json,
-    }
-    asked = [name for name, on in views.items() if on]
+    asked = [name for name, on in {"text": text, "raw": raw, "history": history, "json": json}.items() if on]
     if len(asked) > 1:
         raise CommandError(f"--{asked[0]} and --{asked[1]} exclude each other; give one of them")
     raise typer.Exit(run_show(aid, account, asked[0] if asked else "summary"))
@@ -173,19 +152,6 @@ def init(
 ) -> None:
     """Write the configuration that watches an account; what can be found out is not asked."""
     raise typer.Exit(run_init(what, output))
-
-
-@app.command()
-def discover(
-    account: Account = None,
-    only: Annotated[
-        list[str] | None, typer.Option(help="Only these sources, by name or kind: album, feed, neighbours …")
-    ] = None,
-    whole: Annotated[bool, typer.Option("--all", help="List all posts anew, not only the latest.")] = False,
-    json: Json = False,
-) -> None:
-    """Look for new posts now: ask every source of the configured accounts, and print what each says."""
-    raise typer.Exit(discover_now(account, only or [], whole, json))
 
 
 @app.command()

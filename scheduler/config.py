@@ -90,7 +90,7 @@ class Limits(Table):
     crawl_minutes: Annotated[Number, Field(ge=1, le=24 * 60)] = 60  # what is not asked by then is still due
     revisits_a_day: Annotated[Number, Field(ge=0, le=10_000)] = 200
     free_disk_mb: Annotated[Number, Field(ge=100)] = 2048  # less raises an alarm
-    quiet_hours_at_least: Annotated[Number, Field(ge=1)] = 36  # no account is called quiet sooner
+    quiet_after_hours: Annotated[Number, Field(ge=1)] = 36  # no account is called quiet sooner
 
 
 class Config(Table):

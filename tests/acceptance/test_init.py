@@ -1,0 +1,91 @@
+"""`mparchive init`: the configuration that watches an account, from whatever names one."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scheduler.config import Config, load_config
+from tests.acceptance.command import Command
+from tests.acceptance.dumps import write_dump
+from tests.standin import Standin
+from tests.standin.account import COMMISSION
+from tests.standin.pages import catalogue
+from tests.standin.posts import ALBUM, POSTS
+
+CommandAt = Callable[[str], Command]
+ARTICLE = next(post for post in POSTS if post.album and post.account is COMMISSION)
+APP = {
+    "articalList": [{"officalAccout": "合成海梁工信", "fakeId": "Mzk5OTAwMDAwMw%3D%3D"}],
+    "cookieStr": "hush",
+}
+
+
+def config_of(command: Command) -> Config:
+    return load_config(command.home / "mparchive.toml")
+
+
+def test_any_address_of_an_account_is_enough(mparchive_at: CommandAt) -> None:
+    with Standin() as standin:
+        command = mparchive_at(standin.origin)
+        done = command("init", ARTICLE.short_url)
+        assert (done.code, done.out) == (0, b"")
+        (account,) = config_of(command).accounts
+        assert (account.biz, account.name) == (COMMISSION.biz, COMMISSION.nickname)
+        assert f'# albums = ["{ALBUM}"]' in (command.home / "mparchive.toml").read_text()
+        assert COMMISSION.nickname in done.err
+
+        refused = command("init", ARTICLE.short_url)
+        assert (refused.code, "already" in refused.err, "--output" in refused.err) == (2, True, True)
+        again = command("init", ARTICLE.url, "--output", "-")  # its page is archived: nobody is asked
+        assert f'biz = "{COMMISSION.biz}"' in again.out.decode()
+        assert standin.stats()["total"] == 1
+    assert command.number("SELECT count(*) FROM posts") == 1
+
+
+def test_without_an_answer_a_long_address_still_tells_the_account(mparchive: Command) -> None:
+    long = mparchive("init", ARTICLE.url)
+    assert long.code == 4
+    assert [account.biz for account in config_of(mparchive).accounts] == [COMMISSION.biz]
+    assert "could not be found out" in long.err
+    short = mparchive("init", ARTICLE.short_url, "--output", "other.toml")
+    assert (short.code, "a short link alone does not name its account" in short.err) == (4, True)
+    assert not (mparchive.home / "other.toml").exists()
+
+
+def test_files_tell_their_accounts_without_any_request(mparchive: Command, tmp_path: Path) -> None:
+    write_dump(tmp_path / "dump.json", 3)
+    (tmp_path / "app.json").write_text(json.dumps(APP, ensure_ascii=False))
+    shown = next(one for one in catalogue() if one.post is ARTICLE)
+    (tmp_path / "page.html").write_bytes(b"".join(shown.render(0)))
+    assert mparchive("init", tmp_path).code == 0
+    names = {account.biz: account.name for account in config_of(mparchive).accounts}
+    assert names["Mzk5OTAwMDAwMw=="] == "合成海梁工信"
+    assert names[COMMISSION.biz] == COMMISSION.nickname
+    assert len(names) == 3
+    assert "hush" not in (tmp_path / "mparchive.toml").read_text()
+    assert not (tmp_path / "postgres").exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("https://example.org/s/abc", "only mp.weixin.qq.com is archived"),
+        ("nothing.json", "cannot be read"),
+        ("https://mp.weixin.qq.com/s?__biz=gh_1&mid=1&idx=1", "is no __biz"),
+    ],
+)
+def test_what_names_no_account_is_said(mparchive: Command, what: str, words: str) -> None:
+    done = mparchive("init", what)
+    assert words in done.err
+    assert "Traceback" not in done.err
+    assert not (mparchive.home / "mparchive.toml").exists()
+    assert done.code in (2, 4)
+
+
+def test_a_place_that_cannot_be_written_is_said(mparchive: Command, tmp_path: Path) -> None:
+    dump = write_dump(tmp_path / "dump.json", 1)
+    (tmp_path / "file").write_text("")
+    done = mparchive("init", dump, "--output", "file/mparchive.toml")
+    assert (done.code, "cannot be written" in done.err) == (2, True)
