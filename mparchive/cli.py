@@ -13,14 +13,17 @@ from archive.errors import ArchiveError, DatabaseUnavailable, IntegrityError
 from mparchive.backfill import Wanted
 from mparchive.backfill import backfill as run_backfill
 from mparchive.console import say
+from mparchive.discovering import discover_now
 from mparchive.exits import EXPLAINED, CommandError, Exit
 from mparchive.exporting import Selection
 from mparchive.exporting import export as run_export
+from mparchive.init import init as run_init
 from mparchive.init import init as run_init
 from mparchive.reporting import status as run_status
 from mparchive.showing import parse as run_parse
 from mparchive.showing import show as run_show
 from scheduler.daemon import run_daemon
+from scheduler.toml import ConfigError
 from scheduler.toml import ConfigError
 
 app = typer.Typer(
@@ -43,6 +46,8 @@ class Format(StrEnum):
     DUMP = "dump"
     JSONL = "jsonl"
     CSV = "csv"
+    HTML = "html"
+    MARKDOWN = "markdown"
 
 
 @app.callback()
@@ -94,10 +99,14 @@ def backfill(
 @app.command()
 def export(
     form: Annotated[
-        Format, typer.Option("--format", help="dump is the JSON array users' tools read.")
+        Format,
+        typer.Option(
+            "--format",
+            help="dump is the JSON array users' tools read; html and markdown write a file a post.",
+        ),
     ] = Format.DUMP,
     output: Annotated[
-        Path | None, typer.Option(help="File, or a folder for one file an account; else stdout.")
+        Path | None, typer.Option(help="File, or a folder for one file an account or post; else stdout.")
     ] = None,
     account: Account = None,
     since: Day = None,
@@ -114,11 +123,25 @@ def show(
     text: Annotated[bool, typer.Option("--text", help="Only its text.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="The page as the server sent it, to the byte.")] = False,
     history: Annotated[bool, typer.Option("--history", help="Its versions.")] = False,
+    links: Annotated[bool, typer.Option("--links", help="What it leads to.")] = False,
+    html: Annotated[
+        bool, typer.Option("--html", help="One page with all it shows, for any browser.")
+    ] = False,
+    opened: Annotated[bool, typer.Option("--open", help="Open that page in the browser.")] = False,
     account: Annotated[str | None, typer.Option(help="__biz, where several accounts have this aid.")] = None,
     json: Json = False,
 ) -> None:
     """Print one post."""
-    asked = [name for name, on in {"text": text, "raw": raw, "history": history, "json": json}.items() if on]
+    views = {
+        "text": text,
+        "raw": raw,
+        "history": history,
+        "links": links,
+        "html": html,
+        "open": opened,
+        "json": json,
+    }
+    asked = [name for name, on in views.items() if on]
     if len(asked) > 1:
         raise CommandError(f"--{asked[0]} and --{asked[1]} exclude each other; give one of them")
     raise typer.Exit(run_show(aid, account, asked[0] if asked else "summary"))
@@ -155,6 +178,33 @@ def init(
 
 
 @app.command()
+def init(
+    what: Annotated[
+        str,
+        typer.Argument(help="Address of any post; or a dump, list, saved page, app.json, a folder of them."),
+    ],
+    output: Annotated[
+        str | None, typer.Option(help="File to write; - for stdout. Else mparchive.toml, here.")
+    ] = None,
+) -> None:
+    """Write the configuration that watches an account; what can be found out is not asked."""
+    raise typer.Exit(run_init(what, output))
+
+
+@app.command()
+def discover(
+    account: Account = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only these sources, by name or kind: album, feed, neighbours …")
+    ] = None,
+    whole: Annotated[bool, typer.Option("--all", help="List all posts anew, not only the latest.")] = False,
+    json: Json = False,
+) -> None:
+    """Look for new posts now: ask every source of the configured accounts, and print what each says."""
+    raise typer.Exit(discover_now(account, only or [], whole, json))
+
+
+@app.command()
 def run(
     every: Annotated[int, typer.Option(min=1, help="Minutes between two looks at what is due.")] = 10,
 ) -> None:
@@ -168,6 +218,8 @@ def main() -> NoReturn:
         app()
     except CommandError as error:
         _end(str(error), error.code)
+    except ConfigError as error:
+        _end(str(error), Exit.USAGE)
     except ConfigError as error:
         _end(str(error), Exit.USAGE)
     except DatabaseUnavailable as error:
