@@ -1,18 +1,16 @@
 """Where a post's body is, for each kind (wechat.md, section 1)."""
 
-import html
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bs4 import BeautifulSoup
-from bs4.filter import SoupStrainer
-
 from archive.vocabulary import Kind
+from crawler.parse.elements import Element, find_elements
 from crawler.parse.jsvalues import html_decode, unescape
 from crawler.parse.outline import Outline
 from crawler.parse.state import PageState
-from crawler.parse.text_rule import text_of, text_of_html, text_of_plain
+from crawler.parse.text_rule import is_html, text_of, text_of_html, text_of_plain
+from crawler.parse.values import clean_url
 
 MAX_BODY = 8 * 1024 * 1024  # characters of HTML; the longest real body seen has 0.4 million
 MAX_NOTICE_SCRIPT = 20_000  # bytes; the script that writes a share's notice has under 2,000
@@ -26,10 +24,11 @@ _KINDS = {
     "11": Kind.SHARE,
     "17": Kind.SHORT,
 }
-_MEDIA = SoupStrainer([  # what a reader sees besides words
-    "img", "iframe", "video", "audio", "svg", "mpvoice", "qqmusic",
-    "mp-common-mpaudio", "mp-common-videosnap", "mp-common-qqmusic", "mp-common-poi",
-])  # fmt: skip
+_PICTURES = frozenset({"img", "image"})
+_PLAYERS = frozenset({  # what else a reader sees besides words
+    "iframe", "video", "audio", "svg", "mpvoice", "qqmusic", "mp-common-mpaudio", "mp-common-videosnap",
+    "mpvideosnap", "mp-common-qqmusic", "mp-common-poi",
+})  # fmt: skip
 _BACKGROUND = re.compile(
     r"""background(?:-image)?\s{0,9}:[^;"<>]{0,99}?url\((?:&quot;|["'])?(https?:(?:[^)"'&;\s]|&amp;){1,2000}+)"""
 )
@@ -40,11 +39,17 @@ _WRITTEN = re.compile(
 
 @dataclass(frozen=True)
 class Body:
-    """A post's body: the text by the text rule, and the addresses of what is shown in it, in order."""
+    """A post's body: the text by the text rule, and the addresses of what is shown in it, in order.
+
+    `html` is its HTML as the page holds it, empty where it is plain text; `elements` are the images, players
+    and links in either.
+    """
 
     text: str = ""
     images: tuple[str, ...] = ()
     players: int = 0  # videos, audios and other things a reader can look at that are no images
+    html: str = field(default="", repr=False)
+    elements: tuple[Element, ...] = field(default=(), repr=False)
 
     def __bool__(self) -> bool:
         visible = re.sub(r"&(?:nbsp|#160|ensp|emsp);|[\s\u200b\ufeff]", "", self.text)
@@ -100,48 +105,57 @@ def _served(outline: Outline) -> Body:
 
 
 def _body_of_html(markup: str) -> Body:
-    media = BeautifulSoup(markup, "lxml", parse_only=_MEDIA).find_all(True)
-    images = [source for tag in media if tag.name == "img" and (source := _image_source(tag.attrs))]
+    text = text_of_html(markup)
+    elements = find_elements(markup)
+    images = [source for found in elements if found.name in _PICTURES and (source := image_source(found))]
     images += [clean_url(found) for found in _BACKGROUND.findall(markup)]
-    players = sum(tag.name != "img" for tag in media)
-    return Body(text_of_html(markup), tuple(images), players)
+    images += [clean_url(address) for found in elements if (address := found.get("data-lazy-bgimg"))]
+    players = sum(found.name in _PLAYERS for found in elements)
+    return Body(text, tuple(images), players, markup, tuple(elements))
+
+
+def _body_of_words(words: str, images: tuple[str, ...] = (), players: int = 0) -> Body:
+    """What a page's state says about its pictures or players, or as a text post: HTML or plain text."""
+    markup = words[:MAX_BODY]
+    elements = tuple(find_elements(markup))
+    return Body(text_of(markup), images, players, markup if is_html(markup) else "", elements)
 
 
 def _with_listed(drawn: tuple[str, ...], state: PageState) -> tuple[str, ...]:
     """The page's own list of its images names them in full size; what only the body shows comes after."""
     listed = _listed_pictures(state)
-    known = {_without_size(url) for url in listed}
-    return (*listed, *(url for url in drawn if _without_size(url) not in known))
+    known = {without_size(url) for url in listed}
+    return (*listed, *(url for url in drawn if without_size(url) not in known))
 
 
 def _listed_pictures(state: PageState) -> tuple[str, ...]:
     """Only the first address of each: a picture also carries those of its watermark and share cover."""
-    pictures = state.items("picture_page_info_list", "data.picture_page_info_list")
+    pictures = listed_pictures(state)
     return tuple(clean_url(str(picture["cdn_url"])) for picture in pictures if picture.get("cdn_url"))
 
 
-def _without_size(url: str) -> str:
+def listed_pictures(state: PageState) -> list[dict[str, Any]]:
+    """The page's own list of its pictures."""
+    return state.items("picture_page_info_list", "data.picture_page_info_list")
+
+
+def without_size(url: str) -> str:
     """`…/640?wx_fmt=png` and `…/0?wx_fmt=png` are one picture in two sizes."""
     return url.partition("?")[0].rpartition("/")[0].partition("://")[2]
 
 
-def _image_source(attributes: Any) -> str:
-    source = clean_url(str(attributes.get("data-src") or attributes.get("src") or ""))
+def image_source(image: Element) -> str:
+    """The address of an image; empty where the page gives none on the web."""
+    source = clean_url(image.get("data-src", "src", "xlink:href", "href"))
     return source if source.startswith("http") else ""
-
-
-def clean_url(url: str) -> str:
-    """An address without the entities that some lists carry twice; scheme-less ones become https."""
-    decoded = html.unescape(html.unescape(url)).strip()
-    return f"https:{decoded}" if decoded.startswith("//") else decoded
 
 
 def _from_state(state: PageState) -> Body:
     content = state.get("data.content_noencode")
     if not isinstance(content, str):
         return Body()
-    found = _body_of_html(content)
-    return Body(text_of(content), found.images, found.players)
+    found = _body_of_html(content[:MAX_BODY])
+    return found if is_html(content) else replace(found, text=text_of_plain(content), html="")
 
 
 def _notice_of_share(kind: Kind, outline: Outline) -> Body:
@@ -166,16 +180,16 @@ def _picture(state: PageState, outline: Outline) -> Body:
     words = state.get("data.content_noencode", "data.desc", "desc", "msg_desc")
     if not images and outline.body:  # the form of 2018
         served = _body_of_html(outline.body)
-        return Body(_written_text(outline) or served.text, served.images)
-    return Body(text_of(str(words or "")), images)
+        return replace(served, text=_written_text(outline) or served.text, players=0)
+    return _body_of_words(str(words or ""), images)
 
 
 def _plain_text(state: PageState) -> Body:
     page = state.mapping("data.text_page_info")
     words = page.get("content_noencode") or state.get("data.content_noencode", "desc", "msg_desc")
     listed = [item.get("cdn_url") for item in page.get("picture_info") or [] if isinstance(item, dict)]
-    images = [clean_url(url) for url in listed if isinstance(url, str) and url]
-    return Body(text_of(words) if isinstance(words, str) else "", tuple(images))
+    images = tuple(clean_url(url) for url in listed if isinstance(url, str) and url)
+    return _body_of_words(words if isinstance(words, str) else "", images)
 
 
 def _player(state: PageState, description: str) -> Body:
@@ -184,4 +198,4 @@ def _player(state: PageState, description: str) -> Body:
     played = state.get("vid", "voiceid", "data.video_ids", "data.video_page_infos", "data.voice_in_appmsg")
     info = state.mapping("data.video_page_info")
     players = int(bool(played or info.get("mp_video_trans_info") or info.get("video_id")))
-    return Body(text_of(str(words or description)), (), players)
+    return _body_of_words(str(words or description), (), players)

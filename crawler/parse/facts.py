@@ -1,17 +1,15 @@
 """Everything else a post's page tells, as JSON values: author, cover, album, region, players and so on."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from archive.vocabulary import Kind
-from crawler.parse.body import Body, clean_url, copyright_stat
+from crawler.parse.body import Body, copyright_stat
 from crawler.parse.identity import Identity
 from crawler.parse.state import PageState
-
-AUDIO_URL = "https://res.wx.qq.com/voice/getvoice?mediaid="
+from crawler.parse.values import clean_url, link, plain
 
 
 def post_facts(
@@ -23,12 +21,12 @@ def post_facts(
         "kind": kind.value,
         "author": state.text("data.author", "author") or meta.get("author", ""),
         "digest": state.text("data.desc", "msg_desc", "desc") or meta.get("description", ""),
-        "cover": clean_url(state.text("data.cdn_url", "msg_cdn_url") or meta.get("og:image", "")),
+        "cover": _address(state, "data.cdn_url", "msg_cdn_url") or clean_url(meta.get("og:image", "")),
         "covers": _covers(state),
         "original": copyright_stat(state) == 1,
         "copyright_stat": copyright_stat(state),
-        "source_url": clean_url(state.text("data.source_url", "msg_source_url")),
-        "link": clean_url(state.text("data.link", "msg_link") or meta.get("og:url", "")),
+        "source_url": _address(state, "data.source_url", "msg_source_url"),
+        "link": _address(state, "data.link", "msg_link") or clean_url(meta.get("og:url", "")),
         "comment_id": _significant(state.text("data.comment_id", "comment_id")),
         "svr_time": state.number("data.svr_time", "svr_time"),
         "region": _region(state),
@@ -37,8 +35,6 @@ def post_facts(
         "albums": _albums(state),
         "reprint": _reprint(state),
         "images": list(body.images),
-        "videos": _videos(state),
-        "audios": _audios(state),
     }
     return {name: value for name, value in facts.items() if value not in ("", None, [], {})}
 
@@ -63,13 +59,18 @@ def _iso(instant: datetime | None) -> str:
     return instant.isoformat().replace("+00:00", "Z") if instant else ""
 
 
+def _address(state: PageState, *names: str) -> str:
+    value = state.get(*names)
+    return clean_url(value) if isinstance(value, str) else ""
+
+
 def _significant(value: str) -> str:
     return "" if value == "0" else value
 
 
 def _covers(state: PageState) -> dict[str, str]:
     ratios = {"1:1": "cdn_url_1_1", "2.35:1": "cdn_url_235_1", "16:9": "cdn_url_16_9", "3:4": "cdn_url_3_4"}
-    found = {ratio: clean_url(state.text(f"data.{name}", name)) for ratio, name in ratios.items()}
+    found = {ratio: _address(state, f"data.{name}", name) for ratio, name in ratios.items()}
     return {ratio: url for ratio, url in found.items() if url}
 
 
@@ -85,23 +86,33 @@ def _album(state: PageState) -> dict[str, Any]:
     """The album the post stands in, with its neighbours there (their addresses carry chksm)."""
     info = state.mapping("data.appmsgalbuminfo", "appmsgalbuminfo")
     if not info:
-        return next(iter(_albums(state)), {})
+        return _first_album(state)
     found = {
         "id": str(info.get("album_id_str") or info.get("album_id") or ""),
-        "title": _plain(info, "title"),
-        "link": _link(info, "link"),
+        "title": plain(info, "title"),
+        "link": link(info, "link"),
         "size": info.get("content_size"),
-        "previous": _neighbour(info, "pre"),
-        "next": _neighbour(info, "next"),
+        **_neighbours(info),
     }
     return (
         {name: value for name, value in found.items() if value not in ("", None, {})} if found["id"] else {}
     )
 
 
-def _neighbour(info: Mapping[str, Any], side: str) -> dict[str, str]:
-    link = _link(info, f"{side}_article_link")
-    return {"title": _plain(info, f"{side}_article_title"), "link": link} if link else {}
+def _first_album(state: PageState) -> dict[str, Any]:
+    """Pages before 2025-11 name the neighbours by themselves."""
+    found = next(iter(_albums(state)), {})
+    kept = state.mapping("album_keep_read_info")
+    return {**found, **_neighbours(kept)} if found and kept.get("album_id") == found["id"] else found
+
+
+def _neighbours(info: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    sides = {"previous": "pre", "next": "next"}
+    return {
+        name: {"title": plain(info, f"{side}_article_title"), "link": address}
+        for name, side in sides.items()
+        if (address := link(info, f"{side}_article_link"))
+    }
 
 
 def _albums(state: PageState) -> list[dict[str, Any]]:
@@ -110,29 +121,19 @@ def _albums(state: PageState) -> list[dict[str, Any]]:
     listed = state.items("album_info_list") + [tag for tag in tags if isinstance(tag, dict)]
     found: dict[str, dict[str, Any]] = {}
     for item in listed:
-        link = _link(item, "link") or _link(item, "tag_link")
-        album_id = str(item.get("albumId") or item.get("album_id") or item.get("id") or _album_id(link))
+        address = link(item, "link") or link(item, "tag_link")
+        album_id = str(item.get("albumId") or item.get("album_id") or item.get("id") or _album_id(address))
         if album_id and album_id != "0":
-            title = _plain(item, "title") or _plain(item, "tag_name")
-            found.setdefault(album_id, {"id": album_id, "title": title, "link": link})
+            title = plain(item, "title") or plain(item, "tag_name")
+            found.setdefault(album_id, {"id": album_id, "title": title, "link": address})
     return list(found.values())
 
 
-def _album_id(link: str) -> str:
+def _album_id(address: str) -> str:
     try:
-        return dict(parse_qsl(urlsplit(link).query)).get("album_id", "")
+        return dict(parse_qsl(urlsplit(address).query)).get("album_id", "")
     except ValueError:
         return ""
-
-
-def _plain(info: Mapping[str, Any], name: str) -> str:
-    value = info.get(name)
-    return clean_url(value) if isinstance(value, str) else ""
-
-
-def _link(info: Mapping[str, Any], name: str) -> str:
-    link = _plain(info, name)
-    return link if link.startswith("http") else ""
 
 
 def _reprint(state: PageState) -> dict[str, str]:
@@ -141,44 +142,12 @@ def _reprint(state: PageState) -> dict[str, str]:
         return {}
     info = state.mapping("data.copyright_info")
     found = {
-        "platform": _plain(info, "platform"),
-        "url": _link(info, "reprint_url"),
-        "user_name": _plain(info, "source_username") or state.text("source_username"),
-        "biz": _plain(info, "source_encode_biz") or state.text("source_encode_biz"),
+        "platform": plain(info, "platform"),
+        "url": link(info, "reprint_url"),
+        "user_name": plain(info, "source_username") or state.text("source_username"),
+        "biz": plain(info, "source_encode_biz") or state.text("source_encode_biz"),
         "mid": str(info.get("source_mid") or state.text("source_mid")),
         "idx": str(info.get("source_idx") or state.text("source_idx")),
-        "words": _plain(info, "guide_words"),
+        "words": plain(info, "guide_words"),
     }
     return {name: value for name, value in found.items() if value}
-
-
-def _videos(state: PageState) -> list[dict[str, Any]]:
-    listed = state.items("data.video_page_infos", "videoPageInfos") or [
-        dict(state.mapping("data.video_page_info"))
-    ]
-    found = [_video(item) for item in listed]
-    vid = state.text("vid")
-    if vid and not any(video.get("id") for video in found):
-        found.append({"id": vid})
-    return [video for video in found if video]
-
-
-def _video(item: Mapping[str, Any]) -> dict[str, Any]:
-    """One video; its addresses are signed and expire."""
-    sources = [source for source in item.get("mp_video_trans_info") or [] if isinstance(source, dict)]
-    found = {
-        "id": _plain(item, "video_id"),
-        "cover": _link(item, "cover_url"),
-        "sources": [{"url": _link(s, "url"), "quality": _plain(s, "video_quality_wording"),
-                     "duration_ms": s.get("duration_ms")} for s in sources if _link(s, "url")],
-    }  # fmt: skip
-    return {name: value for name, value in found.items() if value}
-
-
-def _audios(state: PageState) -> list[dict[str, Any]]:
-    voice = state.text("voiceid")
-    if not re.fullmatch(r"[A-Za-z0-9_=-]{4,200}", voice):
-        return []
-    audio: dict[str, Any] = {"id": voice, "url": AUDIO_URL + voice}
-    duration = state.number("duration")
-    return [{**audio, "duration": duration}] if duration else [audio]

@@ -2,25 +2,29 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from bs4 import BeautifulSoup
 from bs4.filter import SoupStrainer
 
-from archive.reading import Reading
+from archive.reading import Link, Medium, Reading
 from archive.record import Record
 from archive.vocabulary import Kind, Outcome
 from crawler.pages import MAX_NOTICE, Notice, is_challenge, read_notice
-from crawler.parse.body import Body, clean_url, find_body, find_kind
+from crawler.parse.body import Body, find_body, find_kind
 from crawler.parse.encoding import to_utf8
 from crawler.parse.facts import identity_facts, post_facts
 from crawler.parse.identity import Identity, find_identity
 from crawler.parse.jsvalues import unescape
+from crawler.parse.links import find_links
+from crawler.parse.media import find_media
 from crawler.parse.outline import Outline, outline
+from crawler.parse.players import find_players, players_by_name
 from crawler.parse.shown import SHOWN, against_shown
 from crawler.parse.state import PageState
 from crawler.parse.tokens import TooManyTags
+from crawler.parse.values import clean_url, known
 
 MAX_PAGE = 16 * 1024 * 1024  # bytes; the download cap, held here again for files and archives
 MAX_MARKUP = 1024 * 1024  # characters outside scripts and body; real pages have under 60,000
@@ -45,6 +49,18 @@ class Head:
     title: str
     account: str
     meta: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Post:
+    """What a post's page was taken apart into."""
+
+    page: Outline
+    state: PageState
+    head: Head
+    identity: Identity
+    kind: Kind
+    body: Body
 
 
 def read_page(
@@ -110,7 +126,7 @@ def _read_post(page: Outline, state: PageState, url: str | None) -> Reading:
         )
     if not identity.biz:
         return _unread("a post's page that does not name its account", identity, state)
-    return _article(identity, kind, state, body, head)
+    return _article(Post(page, state, head, identity, kind, body))
 
 
 def _unread(reason: str, identity: Identity, state: PageState, needs_browser: bool = False) -> Reading:
@@ -118,33 +134,52 @@ def _unread(reason: str, identity: Identity, state: PageState, needs_browser: bo
     return Reading(Outcome.UNKNOWN, reason, page=facts, needs_browser=needs_browser)
 
 
-def _article(identity: Identity, kind: Kind, state: PageState, body: Body, head: Head) -> Reading:
-    record = _record(identity, body, head) if identity.is_complete and head.title and head.account else None
-    facts = {
-        "title": head.title,
-        "account": head.account,
-        **post_facts(identity, kind, state, body, head.meta),
-    }
+def _article(post: Post) -> Reading:
+    identity, body = post.identity, post.body
+    record = _record(post) if identity.is_complete and post.head.title and post.head.account else None
+    players = find_players(post.state, body.elements)
+    told = post_facts(identity, post.kind, post.state, body, post.head.meta) | players_by_name(players)
+    covers = {"": told.get("cover", ""), **told.get("covers", {})}
+    media = find_media(post.state, body, covers, players)
+    links = find_links(told, post.state, post.page, body.elements)
+    facts = {"title": post.head.title, "account": post.head.account, **told, **_listed(media, links)}
     return Reading(
         outcome=Outcome.ARTICLE,
         reason="" if record else "the page does not say which post it is; give its address",
-        kind=kind,
+        kind=post.kind,
         record=record,
         biz=identity.biz,
         published_at=identity.published_at,
-        needs_browser=kind in _PLAYED and not body.text,
+        needs_browser=post.kind in _PLAYED and not body.text,
         page=facts if record else {**facts, "text": body.text},
+        html=body.html,
+        media=media,
+        links=links,
     )
 
 
-def _record(identity: Identity, body: Body, head: Head) -> Record:
+def _listed(media: tuple[Medium, ...], links: tuple[Link, ...]) -> dict[str, Any]:
+    """Media and links as JSON values; instants are ISO 8601."""
+    lists = {"media": list(map(_as_dict, media)), "links": list(map(_as_dict, links))}
+    return {name: found for name, found in lists.items() if found}
+
+
+def _as_dict(found: Medium | Link) -> dict[str, Any]:
+    values = {field.name: getattr(found, field.name) for field in fields(found)}
+    if instant := values.get("expires_at"):
+        values["expires_at"] = instant.isoformat()
+    return {**known(values), "position": found.position}
+
+
+def _record(post: Post) -> Record:
+    identity, head = post.identity, post.head
     return Record(
         aid=identity.aid,
         title=head.title,
         url=identity.url,
         date=identity.date,
         account=head.account,
-        text=body.text,
+        text=post.body.text,
     )
 
 

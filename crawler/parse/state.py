@@ -30,8 +30,9 @@ STATE_NAMES = frozenset({
     "name", "user_name", "alias", "author", "desc", "msg_desc", "msg_link", "msg_source_url", "msg_cdn_url",
     "cdn_url_1_1", "cdn_url_235_1", "item_show_type", "real_item_show_type", "_copyright_stat",
     "copyright_stat", "comment_id", "svr_time", "createTime", "create_time", "publish_time", "appmsgid",
-    "itemidx", "appmsgalbuminfo", "album_info_list", "picture_page_info_list", "videoPageInfos", "vid",
-    "voiceid", "duration", "ip_wording", "transferTargetLink", "source_encode_biz", "source_username",
+    "itemidx", "appmsgalbuminfo", "album_info_list", "album_keep_read_info",
+    "picture_page_info_list", "videoPageInfos", "vid", "voiceid", "duration", "ip_wording",
+    "transferTargetLink", "source_encode_biz", "source_username",
     "source_mid", "source_idx", "is_pay_subscribe", "round_head_img", "ori_head_img_url", "profile_signature",
 })  # fmt: skip
 

@@ -43,4 +43,9 @@ def text_of_plain(text: str) -> str:
 
 def text_of(body: str) -> str:
     """Apply the rule to a body from a page's script state, which may be HTML or plain text."""
-    return text_of_html(body) if _BLOCKS.search(body) else text_of_plain(body)
+    return text_of_html(body) if is_html(body) else text_of_plain(body)
+
+
+def is_html(body: str) -> bool:
+    """Whether a body from a page's script state is HTML, not plain text with links in it."""
+    return bool(_BLOCKS.search(body))

@@ -1,0 +1,217 @@
+"""What a post leads to: from its state first, then from its body in order."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from archive.address import HOST, Address, parse_address
+from archive.errors import AddressError
+from archive.reading import Link
+from archive.vocabulary import Relation
+from crawler.parse.elements import Element
+from crawler.parse.outline import Outline
+from crawler.parse.state import PageState
+from crawler.parse.values import MAX_WORDS, clean_url, known, link, plain, web_url, words
+
+MAX_LINKS = 2000  # of one post, and of the elements looked at for them; real posts have under 100
+_PROFILES = frozenset({"mp-common-profile", "mpprofile"})
+_MINI = "data-miniprogram-"
+_REPRINTED = re.compile(r"""<[^<>]{0,500}\bid=["']js_share_source["'][^<>]{0,500}>""")
+_TAGGED = re.compile(r"""<div[^<>]{0,300}article-tag__item-wrp[^<>]{0,1500}>(.{0,1500}?)</div>""", re.S)
+_DATA_URL = re.compile(r"""\bdata-url=["']([^"'<>\s]{1,2000})["']""")
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+
+
+def find_links(
+    facts: Mapping[str, Any], state: PageState, page: Outline, elements: Iterable[Element]
+) -> tuple[Link, ...]:
+    """Each place a post leads to, once for each relation. `facts` are those of the post's page."""
+    leading = islice(filter(_may_lead, elements), MAX_LINKS)
+    of_body = (found for element in leading if (found := _of_element(element)))
+    merged = _merged((*_of_state(facts, page), *of_body, *_named_posts(state)))
+    return tuple(islice(_counted(merged), MAX_LINKS))
+
+
+def _merged(links: Iterable[Link]) -> Iterable[Link]:
+    """At the first place of each, with the longer words: a picture and a title often lead to one post."""
+    found: dict[tuple[Relation, str], Link] = {}
+    for one in links:
+        first = found.setdefault((one.relation, one.key), one)
+        found[one.relation, one.key] = replace(
+            first,
+            url=one.url if "chksm=" in one.url and "chksm=" not in first.url else first.url,
+            text=max(first.text, one.text, key=len),
+            facts=one.facts | first.facts,
+        )
+    return found.values()
+
+
+def _counted(links: Iterable[Link]) -> Iterator[Link]:
+    positions = dict.fromkeys(Relation, 0)
+    for one in links:
+        yield replace(one, position=positions[one.relation])
+        positions[one.relation] += 1
+
+
+def _link(relation: Relation, key: str, url: str = "", text: str = "", **facts: Any) -> Link:
+    return Link(relation, key, url, 0, text, known(facts))
+
+
+def _of_state(facts: Mapping[str, Any], page: Outline) -> Iterator[Link]:
+    """What the page itself leads to, around the body."""
+    album = facts.get("album") or {}
+    for one in (album, *facts.get("albums", ())):
+        if one:
+            yield _link(
+                Relation.ALBUM, one["id"], one.get("link", ""), one.get("title", ""), size=one.get("size")
+            )
+    yield from _tagged_albums(page.markup)
+    for relation, side in ((Relation.PREVIOUS, "previous"), (Relation.NEXT, "next")):
+        if there := album.get(side):
+            key = _post_key(there["link"]) or there["link"]
+            yield _link(relation, key, there["link"], words(there["title"]), album=album["id"])
+    if source := web_url(facts.get("source_url")):
+        yield _link(Relation.SOURCE, source, source, post=_post_key(source))
+    yield from _reprint(facts.get("reprint") or {}, page.markup)
+
+
+def _tagged_albums(markup: str) -> Iterator[Link]:
+    """Pages of 2020 to 2023 have their albums as tags below the body."""
+    for tag in _TAGGED.finditer(markup) if "article-tag__item-wrp" in markup else ():
+        url = web_url(found[1]) if (found := _DATA_URL.search(tag[0])) else ""
+        if album := _parameter(url, "album_id"):
+            yield _link(Relation.ALBUM, album, url, words(_TAG.sub(" ", tag[1])))
+
+
+def _reprint(told: Mapping[str, str], markup: str) -> Iterator[Link]:
+    url = told.get("url") or _share_source(markup)
+    ids = [told.get(name, "") for name in ("biz", "mid", "idx")]
+    key = _post_key(url) or (":".join(ids) if all(ids) else web_url(url))
+    if key:
+        yield _link(Relation.REPRINT, key, url, account=told.get("platform"), user_name=told.get("user_name"))
+
+
+def _share_source(markup: str) -> str:
+    """The address of the post a share shows, on pages whose state does not tell it."""
+    tag = _REPRINTED.search(markup) if "js_share_source" in markup else None
+    found = _DATA_URL.search(tag[0]) if tag else None
+    return web_url(found[1]) if found else ""
+
+
+def _may_lead(element: Element) -> bool:
+    if element.name == "a":
+        return True
+    return element.name in _PROFILES or bool(element.get(f"{_MINI}appid", f"{_MINI}applink"))
+
+
+def _of_element(element: Element) -> Link | None:
+    if element.get(f"{_MINI}appid", f"{_MINI}applink"):
+        return _mini_program(element)
+    if element.name in _PROFILES:
+        return _account(element)
+    if "wx_topic_link" in element.get("class").split():
+        return _topic(element)
+    return _address(element)
+
+
+def _mini_program(element: Element) -> Link:
+    appid, path, applink = (element.get(_MINI + name) for name in ("appid", "path", "applink"))
+    nickname = words(element.get(f"{_MINI}nickname"))
+    title = words(element.get(f"{_MINI}title"))
+    image = element.get(f"{_MINI}imageurl", f"{_MINI}imageurlback") or element.image.get("data-src", "")
+    return _link(
+        Relation.MINI_PROGRAM,
+        f"{appid}:{clean_url(path)}" if appid else applink,
+        web_url(element.get("href")),
+        _words(element) or title or nickname,
+        appid=appid,
+        path=clean_url(path),
+        applink=applink,
+        nickname=nickname,
+        title=title,
+        image=web_url(image),
+        type=element.get(f"{_MINI}type"),
+    )
+
+
+def _account(element: Element) -> Link | None:
+    names = ("alias", "signature", "headimg", "service_type", "verify_status", "is_biz_ban")
+    facts = {name: words(element.get(f"data-{name}")) for name in names}
+    biz = element.get("data-id").strip()
+    return _link(Relation.ACCOUNT, biz, "", words(element.get("data-nickname")), **facts) if biz else None
+
+
+def _topic(element: Element) -> Link | None:
+    """A topic is known by its words: its `topic-id` is made anew each time an author writes it."""
+    text, ident = _words(element), words(element.get("topic-id"))
+    key = text.lstrip("#＃").strip() or ident
+    return _link(Relation.TOPIC, key, web_url(element.get("href")), text, topic_id=ident) if key else None
+
+
+def _address(element: Element) -> Link | None:
+    url = _absolute(element.get("href"))
+    if not url:
+        return None
+    relation, key = _place(url)
+    facts = {
+        "linktype": element.get("linktype", "data-linktype"),
+        "itemshowtype": element.get("data-itemshowtype", "itemshowtype"),
+        "image": web_url(element.image.get("data-src") or element.image.get("src") or ""),
+        "in_body": relation is Relation.ALBUM,
+    }
+    return _link(relation, key, url, _words(element), **facts)
+
+
+def _absolute(href: str) -> str:
+    """The whole address; empty for anchors of the page, scripts, and what no browser would follow."""
+    url = clean_url(href)
+    url = web_url(f"https://{HOST}{url}" if url.startswith("/") else url)
+    try:
+        return url if urlsplit(url).hostname else ""
+    except ValueError:
+        return ""
+
+
+def _place(url: str) -> tuple[Relation, str]:
+    """What an address leads to, and what that is known by."""
+    if key := _post_key(url):
+        return Relation.POST, key
+    parts = urlsplit(url)
+    album = _parameter(url, "album_id") if (parts.hostname, parts.path) == (HOST, "/mp/appmsgalbum") else ""
+    return (Relation.ALBUM, album) if album else (Relation.WEB, url)
+
+
+def _post_key(url: str) -> str:
+    address = _post_address(url)
+    return address.key if address else ""
+
+
+def _post_address(url: str) -> Address | None:
+    try:
+        return parse_address(url)
+    except AddressError:
+        return None
+
+
+def _parameter(url: str, name: str) -> str:
+    try:
+        return parse_qs(urlsplit(url).query).get(name, [""])[0]
+    except ValueError:
+        return ""
+
+
+def _words(element: Element) -> str:
+    """The words of a link; what its editor noted, or a picture says, where it has none."""
+    noted = element.attributes.get("textvalue", ""), element.image.get("alt", "")
+    return element.words or next((text for one in noted if (text := words(one))), "")[:MAX_WORDS]
+
+
+def _named_posts(state: PageState) -> Iterator[Link]:
+    """The page's own list of the posts its body links to, with their titles and accounts."""
+    for item in islice(state.items("data.ainfos"), MAX_LINKS):
+        if key := _post_key(url := link(item, "url")):
+            facts = {"title": words(plain(item, "title")), "account": words(plain(item, "subject_name"))}
+            yield _link(Relation.POST, key, url, "", **facts)

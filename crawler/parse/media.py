@@ -1,0 +1,152 @@
+"""The media of a post: its images, covers, videos with their stills, and audios, each at its address."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from archive.reading import Medium
+from archive.vocabulary import Role
+from crawler.parse.body import Body, image_source, listed_pictures, without_size
+from crawler.parse.players import Player, Stream
+from crawler.parse.state import PageState
+from crawler.parse.values import clean_url, known, web_url, whole, words
+
+MAX_MEDIA = 2000  # of one role; the post with the most images seen has 65
+_WIDEST = ("2.35:1", "16:9", "", "3:4", "1:1")  # the cover of a listing; "" is the one without a ratio
+_MAX_SIDE = 100_000  # pixels; what is wider is no image
+
+
+def find_media(
+    state: PageState, body: Body, covers: Mapping[str, str], players: Sequence[Player]
+) -> tuple[Medium, ...]:
+    """What a post shows, by role in order, each address once. `covers` are by ratio, "" without one."""
+    media = (
+        *_images(state, body),
+        *_cover(covers),
+        *(poster for player in players for poster in _poster(player)),
+        *(played for player in players for played in _played(player)),
+    )
+    return tuple(_counted(media))
+
+
+def _counted(media: Iterable[Medium]) -> Iterator[Medium]:
+    seen: dict[Role, set[str]] = {role: set() for role in Role}
+    for medium in media:
+        keys = seen[medium.role]
+        if medium.key and medium.key not in keys and len(keys) < MAX_MEDIA:
+            yield replace(medium, position=len(keys))
+            keys.add(medium.key)
+
+
+def _medium(role: Role, address: str, facts: Mapping[str, Any], key: str = "") -> Medium:
+    url = web_url(address).partition("#")[0]
+    return Medium(role, key if url else "", url, 0, facts=known(facts))
+
+
+def media_key(address: str) -> str:
+    """What an address that does not expire is known by: itself, by https, without its fragment."""
+    url = web_url(address).partition("#")[0]
+    try:
+        return urlunsplit(urlsplit(url)._replace(scheme="https")) if url else ""
+    except ValueError:
+        return ""
+
+
+def _images(state: PageState, body: Body) -> Iterator[Medium]:
+    sizes = _image_facts(state, body)
+    for address in body.images:
+        yield _medium(Role.IMAGE, address, sizes.get(_picture(address), {}), media_key(address))
+
+
+def _picture(address: str) -> str:
+    """One picture whatever the size asked for, where the host is one that scales."""
+    scaled = without_size(address)
+    return scaled if "qpic.cn/" in scaled or "qlogo.cn/" in scaled else address
+
+
+def _image_facts(state: PageState, body: Body) -> dict[str, dict[str, Any]]:
+    """What is told of each picture, by the page's list before the body's tags."""
+    found: dict[str, dict[str, Any]] = {}
+    for item in listed_pictures(state):
+        live = item.get("live_photo")
+        is_live = isinstance(live, Mapping) and bool(live.get("format_info"))
+        facts = known({**_size(item.get("width"), item.get("height")), "live_photo": is_live})
+        found.setdefault(_picture(clean_url(str(item.get("cdn_url") or ""))), facts)
+    for element in body.elements:
+        if element.name == "img":
+            size = _size(element.get("data-w"), None, element.get("data-ratio"))
+            told = known({**size, "alt": words(element.get("alt"))})
+            place = _picture(image_source(element))
+            found[place] = told | found.get(place, {})
+    return found
+
+
+def _size(width: Any, height: Any, ratio: str = "") -> dict[str, int | None]:
+    """Width and height in pixels. `data-w` is the width, `data-ratio` the height for a width of 1."""
+    wide, high = whole(width), whole(height)
+    if wide and not high:
+        try:
+            high = round(wide * float(ratio))
+        except (ValueError, OverflowError):
+            high = None
+    fits = all(side is None or 0 < side < _MAX_SIDE for side in (wide, high))
+    return {"width": wide, "height": high} if fits else {}
+
+
+def _cover(covers: Mapping[str, str]) -> Iterator[Medium]:
+    for ratio in _WIDEST:
+        if key := media_key(covers.get(ratio, "")):
+            yield _medium(Role.COVER, covers[ratio], {"ratio": ratio}, key)
+            return
+
+
+def _poster(player: Player) -> Iterator[Medium]:
+    """A still of a channel's video has a signed address, which is another one each time."""
+    signed = player.role is Role.VIDEO and "token=" in player.cover and player.id
+    key = f"poster:{player.id}" if signed else media_key(player.cover)
+    yield _medium(Role.POSTER, player.cover, {"id": player.id, "of": str(player.role)}, key)
+
+
+def _played(player: Player) -> Iterator[Medium]:
+    if player.streams:
+        yield _video(player)
+    elif player.url:
+        key = f"audio:{player.id}" if player.url.endswith(f"mediaid={player.id}") else media_key(player.url)
+        yield _medium(player.role, player.url, {"id": player.id, **player.facts}, key)
+
+
+def _video(player: Player) -> Medium:
+    """The best quality; `expires_at` stays unknown, for the address tells its start (`dis_t`) only."""
+    best = max(player.streams, key=lambda s: ((s.width or 0) * (s.height or 0), s.size or 0))
+    facts = {
+        "id": player.id,
+        **player.facts,
+        **_told(best),
+        "signed_at": _signed_at(best.url),
+        "qualities": [_told(stream) for stream in player.streams],
+    }
+    key = f"video:{player.id}" if player.id else media_key(best.url.partition("?")[0])
+    return _medium(Role.VIDEO, best.url, facts, key)
+
+
+def _told(stream: Stream) -> dict[str, Any]:
+    return known(
+        {
+            "quality": stream.quality,
+            "duration_ms": whole(stream.duration_ms),
+            "bytes": stream.size,
+            "width": stream.width,
+            "height": stream.height,
+        }
+    )
+
+
+def _signed_at(address: str) -> str:
+    """When an address was signed, ISO 8601 in UTC."""
+    try:
+        seconds = whole(parse_qs(urlsplit(address).query).get("dis_t", [""])[0])
+        return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z") if seconds else ""
+    except (ValueError, OverflowError, OSError):
+        return ""

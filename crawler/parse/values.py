@@ -1,0 +1,57 @@
+"""Single values out of a page's state: addresses, words and numbers, without what was escaped twice."""
+
+import html
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MAX_ADDRESS = 2000  # characters; longer ones fit no index, and real ones have under 700
+MAX_WORDS = 1000  # characters of a name, a caption or the words of a link; an unclosed link holds half a post
+# Only with the semicolon: `&region=1` is a parameter, not ®ion=1.
+_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+_BREAKS = re.compile(r"[\t\r\n]")
+
+
+def clean_url(url: str) -> str:
+    """An address without the entities that some lists carry twice; scheme-less ones become https."""
+    decoded = _BREAKS.sub("", _decoded(_decoded(url))).strip()
+    return f"https:{decoded}" if decoded.startswith("//") else decoded
+
+
+def _decoded(text: str) -> str:
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), text)
+
+
+def web_url(value: Any) -> str:
+    """The same, and empty for what is no http(s) address or longer than MAX_ADDRESS."""
+    url = clean_url(value) if isinstance(value, str) and len(value) <= 4 * MAX_ADDRESS else ""
+    return url if url.lower().startswith(("http://", "https://")) and len(url) <= MAX_ADDRESS else ""
+
+
+def plain(info: Mapping[str, Any], name: str) -> str:
+    """A string of an object, decoded; empty without one."""
+    value = info.get(name)
+    return html.unescape(html.unescape(value)).strip() if isinstance(value, str) else ""
+
+
+def link(info: Mapping[str, Any], name: str) -> str:
+    """An address of an object; empty without one."""
+    value = info.get(name)
+    found = clean_url(value) if isinstance(value, str) else ""
+    return found if found.startswith("http") else ""
+
+
+def words(text: str | None) -> str:
+    """Words on one line, entities decoded, at most MAX_WORDS characters."""
+    return " ".join(html.unescape(text or "").split())[:MAX_WORDS]
+
+
+def whole(value: Any) -> int | None:
+    """A whole number above 0, written as one or as a string; else None."""
+    written = str(value).strip() if isinstance(value, int | str) else ""
+    return int(written) or None if re.fullmatch(r"[0-9]{1,15}", written) else None
+
+
+def known(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that say something."""
+    return {name: value for name, value in facts.items() if value not in ("", None, [], {}, False)}
