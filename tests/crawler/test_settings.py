@@ -46,7 +46,13 @@ def test_certificates_are_verified_and_cookies_telnet_and_other_schemes_are_off(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("MPARCHIVE_DOWNLOAD_DELAY", "-1"), ("MPARCHIVE_CONCURRENCY", "many")]
+    ("name", "value"),
+    [
+        ("MPARCHIVE_DOWNLOAD_DELAY", "-1"),
+        ("MPARCHIVE_CONCURRENCY", "many"),
+        ("MPARCHIVE_MEDIA_TYPES", "image,smell"),
+        ("MPARCHIVE_MAX_VIDEO_MB", "0"),
+    ],
 )
 def test_a_wrong_variable_is_named_in_one_line(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
