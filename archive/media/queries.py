@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from archive.media.kept import KeptFile
 from archive.models import AddressRow, FileRow, MediumRow, Post, PostMedium, SightingRow
+from archive.vocabulary import MediumType
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ def due_media(
 ) -> list[DueMedium]:
     """Media of these types whose time has come; `run_id`: only those of posts seen in that run.
 
-    Those that failed before come last, and those whose address expires soon first.
+    Those that failed before come last; those whose address expires soon come first, then all that is no
+    image, for it may expire too.
     """
     rows = select(MediumRow.id, MediumRow.key, MediumRow.url, MediumRow.type, MediumRow.expires_at).where(
         MediumRow.next_fetch_at <= now,
@@ -52,9 +54,8 @@ def due_media(
     )
     if run_id is not None:
         rows = rows.where(MediumRow.id.in_(media_of_run(run_id)))
-    rows = rows.order_by(
-        MediumRow.attempts, MediumRow.expires_at.nulls_last(), MediumRow.next_fetch_at, MediumRow.id
-    )
+    first = MediumRow.expires_at.nulls_last(), MediumRow.type == MediumType.IMAGE
+    rows = rows.order_by(MediumRow.attempts, *first, MediumRow.next_fetch_at, MediumRow.id)
     return [DueMedium(*row) for row in session.execute(rows.limit(limit))]
 
 

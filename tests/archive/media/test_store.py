@@ -243,14 +243,15 @@ def test_the_address_of_what_has_a_file_stays_the_one_it_came_from(db_session: S
 
 
 def test_an_address_that_expires_is_asked_for_first_and_after_that_no_more(db_session: Session) -> None:
-    show(db_session, A, video("a", 3), video("b", 1, "wxv_2"))
-    assert [medium.key for medium in due(db_session)] == ["wxv_2", "wxv_1", A.key]
-    assert [medium.key for medium in due(db_session, 2)] == ["wxv_1", A.key]
+    unknown = replace(video(name="wxv_3"), expires_at=None)
+    show(db_session, A, unknown, video("a", 3), video("b", 1, "wxv_2"))
+    assert [medium.key for medium in due(db_session)] == ["wxv_2", "wxv_1", "wxv_3", A.key]
+    assert [medium.key for medium in due(db_session, 2)] == ["wxv_1", "wxv_3", A.key]
     assert [give_up_expired(db_session, NOW + hours * HOUR) for hours in (2, 2, 3)] == [1, 0, 1]
-    shown = media_of(db_session, the_post(db_session))
-    assert [(m.last_outcome, m.last_reason) for m in shown] == [(None, ""), (None, EXPIRED), (None, EXPIRED)]
+    shown = {m.key: m.last_reason for m in media_of(db_session, the_post(db_session))}
+    assert shown == {A.key: "", "wxv_1": EXPIRED, "wxv_2": EXPIRED, "wxv_3": ""}
     show(db_session, video("c", 9), hours=4)
-    assert [medium.key for medium in due(db_session, 4)] == ["wxv_1", A.key]
+    assert [medium.key for medium in due(db_session, 4)] == ["wxv_1", "wxv_3", A.key]
 
 
 def test_no_try_is_planned_for_when_the_address_will_have_expired(db_session: Session) -> None:
