@@ -44,7 +44,7 @@ def entries(body: bytes) -> list[Entry]:
     if body.lstrip()[:1] == b"{":
         return _json_entries(body)
     feed = feedparser.parse(_Bytes(body), sanitize_html=False, resolve_relative_uris=False)
-    if not feed.version and not feed.entries:
+    if not feed.get("version") and not feed.entries:
         raise Trouble(State.NOT_UNDERSTOOD, f"no feed came but {len(body)} bytes of something else")
     return [_entry(entry) for entry in feed.entries[:MAX_ENTRIES]]
 

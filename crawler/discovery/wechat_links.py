@@ -8,7 +8,7 @@ from archive.address import HOST, parse_address
 from archive.errors import AddressError
 
 MAX_LINKS = 1000  # of one text
-_LINK = re.compile(rf"https?://{re.escape(HOST)}/(?:s[/?]|mp/appmsg/show\?)[^\s\"'<>\\\]）】」，。、；]+")
+_LINK = re.compile(rf"https?://{re.escape(HOST)}/(?:s[/?]|mp/appmsg/show\?)[^\s\"'<>\\\],）】」，。、；]+")
 _ENTITY = re.compile(r"&(?:amp;)+")
 
 
