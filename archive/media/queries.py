@@ -1,11 +1,11 @@
 """Every read of media."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from archive.media.kept import KeptFile
@@ -15,13 +15,17 @@ from archive.vocabulary import MediumType
 
 @dataclass(frozen=True, slots=True)
 class DueMedium:
-    """A medium to download now; `expires_at` is when its address stops working (aware UTC)."""
+    """A medium to download now; `expires_at` is when its address stops working (aware UTC).
+
+    `facts` are those of the newest post that shows it.
+    """
 
     id: int
     key: str
     url: str
     type: str
     expires_at: datetime | None
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,16 @@ def due_media(
     Those that failed before come last; those whose address expires soon come first, then all that is no
     image, for it may expire too.
     """
-    rows = select(MediumRow.id, MediumRow.key, MediumRow.url, MediumRow.type, MediumRow.expires_at).where(
+    newest = select(PostMedium.facts).where(PostMedium.medium_id == MediumRow.id)
+    facts = newest.order_by(PostMedium.capture_id.desc()).limit(1).scalar_subquery()
+    rows = select(
+        MediumRow.id,
+        MediumRow.key,
+        MediumRow.url,
+        MediumRow.type,
+        MediumRow.expires_at,
+        func.coalesce(facts, text("'{}'::jsonb")),
+    ).where(
         MediumRow.next_fetch_at <= now,
         MediumRow.type.in_(types),
         MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now),

@@ -17,11 +17,23 @@ _HEADERS = {"Accept": "*/*"}  # a server that is told of newer formats makes the
 
 def medium_request(medium: DueMedium, max_bytes: int) -> Request:
     """Ask for a medium; raises ValueError, with the reason, for an address that is not asked."""
-    url = _address(medium.url)
+    url = _address(_fitting(medium, max_bytes))
     meta = {MEDIUM: medium, ASKED: url, "download_maxsize": max_bytes, "download_warnsize": 0}
     if medium.type != MediumType.IMAGE:
         meta["download_timeout"] = RECORDING_TIMEOUT
     return Request(url, headers=_HEADERS, meta=meta, dont_filter=True)
+
+
+def _fitting(medium: DueMedium, max_bytes: int) -> str:
+    """Of a video the best form that is small enough; where sizes are not told, the one known."""
+    if (medium.facts.get("bytes") or 0) <= max_bytes:
+        return medium.url
+    forms = [form for form in medium.facts.get("qualities", ()) if form.get("url") and form.get("bytes")]
+    small = [form for form in forms if form["bytes"] <= max_bytes]
+    if not small:
+        raise ValueError(f"none of its forms has at most {max_bytes} bytes; raise MPARCHIVE_MAX_VIDEO_MB")
+    best = max(small, key=lambda form: (form.get("width") or 0, form["bytes"]))
+    return str(best["url"])
 
 
 def _address(given: str) -> str:

@@ -125,7 +125,7 @@ def _video(player: Player) -> Medium:
         **player.facts,
         **_told(best),
         "signed_at": _signed_at(best.url),
-        "qualities": [_told(stream) for stream in player.streams],
+        "qualities": [_told(stream) | {"url": web_url(stream.url)} for stream in player.streams],
     }
     key = f"video:{player.id}" if player.id else media_key(best.url.partition("?")[0])
     return _medium(Role.VIDEO, best.url, facts, key)
