@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.async_api import CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
 
 from archive.address import HOST
 from crawler.answer import MAX_PAGE_BYTES
@@ -19,7 +20,7 @@ from crawler.browser_gate import Gate
 from crawler.parse.shown import SHOWN
 from crawler.parse.state import MAX_STATE, STATE_NAMES
 
-LOAD_TIMEOUT = 30_000  # milliseconds until a page has all its files; half of it is worth nothing
+LOAD_TIMEOUT = 30.0  # seconds until a page has all its files; half of it is worth nothing
 QUIET = 250  # milliseconds without a change in the page, or a file on its way: it has come to rest
 SETTLE_TIMEOUT = 3.0  # seconds to come to rest; some pages poll or move for ever
 EVALUATION = 3_000  # milliseconds for one reading of the page
@@ -42,17 +43,24 @@ class Drawn:
 
 async def take(page: Page, gate: Gate) -> Drawn:
     """Wait until the page has come to rest, and read it; raises NotDrawn, or Playwright's errors."""
-    await page.wait_for_load_state("load", timeout=LOAD_TIMEOUT)
     session = await page.context.new_cdp_session(page)
     tree = await session.send("Page.getFrameTree")
     frame = tree["frameTree"]["frame"]["id"]
     world = await session.send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "mparchive"})
     apart = world["executionContextId"]
+    await _loaded(session, apart)
     await _come_to_rest(session, apart, gate)
     values, cut = await _values(session)
     body = await _dom(session, apart)
     words = await _evaluated(session, _WORDS % MAX_WORDS, apart)
     return Drawn(body, {**values, SHOWN: str(words)[:MAX_WORDS]}, cut)
+
+
+async def _loaded(session: CDPSession, world: int) -> None:
+    try:
+        await asyncio.wait_for(_evaluated(session, _LOAD, world), LOAD_TIMEOUT)
+    except TimeoutError:
+        raise NotDrawn(f"it took longer than {LOAD_TIMEOUT:g} s to load") from None
 
 
 async def _come_to_rest(session: CDPSession, world: int, gate: Gate) -> None:
@@ -88,7 +96,11 @@ async def _dom(session: CDPSession, world: int) -> bytes:
 
 async def _values(session: CDPSession) -> tuple[dict[str, Any], bool]:
     """The page's own values by name, and whether they were too large to take."""
-    told = await _evaluated(session, _VALUES % {"size": MAX_STATE, "depth": MAX_DEPTH, "reads": _READS})
+    reading = _VALUES % {"size": MAX_STATE, "depth": MAX_DEPTH, "reads": _READS}
+    try:
+        told = await _evaluated(session, reading)
+    except PlaywrightError as error:  # ended by its time limit, or with the page's process
+        raise NotDrawn("the values of the page's scripts cannot be read in time") from error
     values = told.get("values") if isinstance(told, dict) else None
     if not isinstance(values, dict) or told.get("left", 0) < 0:
         return {}, True
@@ -97,6 +109,12 @@ async def _values(session: CDPSession) -> tuple[dict[str, Any], bool]:
         return {}, True
     return known, False
 
+
+# Asked of the document itself: Playwright's own wait never ends when a script navigates before the end of it.
+_LOAD = """new Promise(done => {
+  if (Reflect.get(Document.prototype, 'readyState', document) === 'complete') done();
+  else addEventListener('load', () => done());
+})"""
 
 _REST = """new Promise(done => {
   let quiet = setTimeout(done, %(quiet)d);

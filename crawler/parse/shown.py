@@ -35,7 +35,7 @@ def against_shown(reading: Reading, shown: Any) -> Reading:
 
 
 def shown_share(text: str, shown: str) -> float:
-    """Which share of a text's sentences, by length, stands among the shown words; letters and digits count."""
+    """Which share of a text's sentences, by length, stands among the words shown; signs do not count."""
     seen = _words(shown)
     pieces = [words for piece in _PIECES.split(html.unescape(text)) if (words := _words(piece))]
     total = sum(map(len, pieces))

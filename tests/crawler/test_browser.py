@@ -5,8 +5,9 @@ from contextlib import suppress
 import psutil
 import pytest
 
+from crawler.browser_gate import MAX_FILES
 from crawler.chromium import find_chromium, launch_options
-from tests.crawler import pages
+from tests.crawler import hostile, pages
 from tests.crawler.crawling import Crawler
 from tests.crawler.loopback import Loopback, Reply
 
@@ -104,6 +105,58 @@ def test_a_drawn_post_is_replayed_without_any_server(needs_chromium, crawler, se
     assert recorded.verdict == replayed.verdict == "done", replayed.output
     assert replayed.counts["outcomes"] == {"article": 1}
     assert len(server.asked) == served
+    evaluated = [row[0] for row in crawler.rows("SELECT evaluated FROM captures WHERE rendered")]
+    assert evaluated[0] == evaluated[1]
+    assert (evaluated[0]["biz"], evaluated[0]["mid"]) == (pages.BIZ, "1")
+    assert "脚本画出的正文。和更多" in evaluated[0]["text"]
+
+
+@browser
+def test_a_page_that_misbehaves_is_taken_and_gets_nowhere(needs_chromium, crawler, server):
+    scripts = [*hostile.MISBEHAVING.values(), hostile.SHOWS_A_NOTICE, hostile.SHOWS_NOTHING]
+    for mid, script in enumerate(scripts):
+        server.serve(pages.path(mid), Reply(hostile.page(mid, script)))
+    server.serve("/mp/file.zip", Reply(b"PK", headers={"Content-Type": "application/zip"}))
+    crawl = crawler.crawl([pages.url(mid) for mid in range(len(scripts))])
+    assert crawl.counts["outcomes"] == {"article": len(scripts) - 1, "deleted": 1}, crawl.output
+    assert (crawl.exit_code, crawl.verdict) == (0, "done")
+    drawn = crawler.rows("SELECT count(*) FROM posts WHERE text = '脚本画出的正文。\r'")
+    assert drawn == [(len(hostile.MISBEHAVING),)]
+    files = [path for path in server.paths if not path.startswith("/s?")]
+    assert sum(path.startswith("/mp/poll") for path in files) <= MAX_FILES
+    assert {path.partition("?")[0] for path in files} <= {"/mp/poll", "/mp/worker.js", "/mp/shared.js"}
+    assert crawl.output.count("action=render_disagrees") == 1
+    assert left_over(crawler) == []
+
+
+@browser
+def test_a_page_without_hope_costs_its_time_and_not_the_next_page(needs_chromium, crawler, server):
+    urls = []
+    for mid, (script, _) in enumerate(hostile.HOPELESS.values()):
+        server.serve(pages.path(mid), Reply(hostile.page(mid, script)))
+        urls += [pages.url(mid), *serve_drawn(server, 100 + mid)]
+    crawl = crawler.crawl(urls, RENDER_TIMEOUT=6)
+    number = len(hostile.HOPELESS)
+    assert crawl.counts["outcomes"] == {"article": number, "unknown": number}, crawl.output
+    assert crawl.counts["browser_failed"] == number
+    for mid, (_, reason) in enumerate(hostile.HOPELESS.values()):
+        (told,) = [line for line in crawl.output.splitlines() if f"mid={mid}&" in line and "failed" in line]
+        assert reason in told
+    assert crawler.rows("SELECT count(*) FROM captures WHERE NOT rendered") == [(2 * number,)]
+    assert left_over(crawler) == []
+
+
+@browser
+def test_files_of_other_hosts_are_loaded_only_when_asked_for(needs_chromium, crawler, server):
+    more = "document.getElementById('js_content').append('来自别处。');"
+    server.serve(
+        "/_host/elsewhere.example/x.js", Reply(more.encode(), headers={"Content-Type": "text/javascript"})
+    )
+    urls = serve_drawn(server, 1)
+    crawl = crawler.crawl(urls, environment={"MPARCHIVE_BROWSER_HOSTS": "res.example, elsewhere.example"})
+    assert crawl.verdict == "done", crawl.output
+    assert crawler.rows("SELECT text LIKE '%来自别处。%' FROM posts") == [(True,)]
+    assert not [path for path in server.paths if "mmbiz" in path or "forbidden" in path]
 
 
 def test_without_chromium_the_post_stays_what_its_plain_answer_says(crawler, server):
