@@ -99,11 +99,13 @@ def test_a_dump_adds_to_the_history_what_it_says_but_the_page_stays(db_session: 
     assert [r.text for r in queries.records(db_session)] == ["网页\r"]
 
 
-def test_a_dump_gives_the_page_no_new_address_date_or_name(db_session: Session) -> None:
+def test_a_dump_gives_the_page_the_chksm_it_lacks_but_no_new_date_or_name(db_session: Session) -> None:
     pages(db_session, [record()])
-    before = exported(db_session)
-    import_records(db_session, None, [replace(record(), date="2020-01-01", account="别名")], "dump", NOW)
-    assert exported(db_session) == before
+    assert [r.url for r in queries.records(db_session)] == [record(chksm="").url]
+    for chksm in ("be48", "ffff"):  # the first that is known stays
+        told = replace(record(chksm=chksm), date="2020-01-01", account="别名")
+        import_records(db_session, None, [told], "dump", NOW)
+        assert list(queries.records(db_session)) == [record(chksm="be48")]
 
 
 def test_a_text_that_changes_back_is_a_version_again(db_session: Session) -> None:
