@@ -18,12 +18,10 @@ from mparchive.exits import EXPLAINED, CommandError, Exit
 from mparchive.exporting import Selection
 from mparchive.exporting import export as run_export
 from mparchive.init import init as run_init
-from mparchive.init import init as run_init
 from mparchive.reporting import status as run_status
 from mparchive.showing import parse as run_parse
 from mparchive.showing import show as run_show
 from scheduler.daemon import run_daemon
-from scheduler.toml import ConfigError
 from scheduler.toml import ConfigError
 
 app = typer.Typer(
@@ -178,20 +176,6 @@ def init(
 
 
 @app.command()
-def init(
-    what: Annotated[
-        str,
-        typer.Argument(help="Address of any post; or a dump, list, saved page, app.json, a folder of them."),
-    ],
-    output: Annotated[
-        str | None, typer.Option(help="File to write; - for stdout. Else mparchive.toml, here.")
-    ] = None,
-) -> None:
-    """Write the configuration that watches an account; what can be found out is not asked."""
-    raise typer.Exit(run_init(what, output))
-
-
-@app.command()
 def discover(
     account: Account = None,
     only: Annotated[
@@ -218,8 +202,6 @@ def main() -> NoReturn:
         app()
     except CommandError as error:
         _end(str(error), error.code)
-    except ConfigError as error:
-        _end(str(error), Exit.USAGE)
     except ConfigError as error:
         _end(str(error), Exit.USAGE)
     except DatabaseUnavailable as error:
