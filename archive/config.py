@@ -1,10 +1,15 @@
 """Where the archive is: one server address, or a folder for the embedded one."""
 
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from archive.errors import DatabaseUnavailable
 
 
 class ArchiveSettings(BaseSettings):
@@ -12,10 +17,38 @@ class ArchiveSettings(BaseSettings):
 
     Without an address an embedded Postgres runs in `<home>/postgres`. `media` is a folder, or an address
     that fsspec knows (s3://bucket/prefix); without it the files lie in `<home>/media`.
+    MPARCHIVE_DATABASE_PASSWORD_FILE names a file with the password that the address leaves out, as containers
+    are given secrets; DatabaseUnavailable when it cannot be read.
     """
 
     model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, frozen=True)
 
     database_url: str | None = Field(default=None, repr=False)  # it may hold a password
+    database_password_file: Path | None = None
     home: Path = Field(default_factory=lambda: user_data_path("mparchive"))
     media: str | None = Field(default=None, repr=False)  # it may hold a password
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_password(cls, values: Any) -> Any:
+        address, path = values.get("database_url"), values.get("database_password_file")
+        if not address or not path:
+            return values
+        try:
+            whole = make_url(address).set(password=_password(Path(path)))
+        except (ArgumentError, ValueError):
+            return values  # whoever opens the archive says what is wrong with the address
+        return {**values, "database_url": whole.render_as_string(hide_password=False)}
+
+
+def _password(path: Path) -> str:
+    try:
+        password = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise DatabaseUnavailable(
+            f"MPARCHIVE_DATABASE_PASSWORD_FILE names {path}, which cannot be read: {why.lower()}"
+        ) from None
+    if not password:
+        raise DatabaseUnavailable(f"MPARCHIVE_DATABASE_PASSWORD_FILE names {path}, which is empty")
+    return password

@@ -35,11 +35,11 @@ def find_chromium(configured: str = "") -> str | None:
     return next((path for path in map(shutil.which, _NAMES) if path), None)
 
 
-def launch_options(configured: str = "") -> dict[str, Any]:
-    """Playwright's launch options: headless, in its sandbox unless root forbids one."""
+def launch_options(configured: str = "", sandbox: bool = True) -> dict[str, Any]:
+    """Playwright's launch options: headless, in its sandbox unless there cannot be one: root forbids it."""
     options: dict[str, Any] = {
         "headless": True,
-        "chromium_sandbox": not hasattr(os, "geteuid") or os.geteuid() != 0,
+        "chromium_sandbox": sandbox and (not hasattr(os, "geteuid") or os.geteuid() != 0),
         "ignore_default_args": ["--disable-popup-blocking"],
         "timeout": LAUNCH_TIMEOUT,
         "args": list(_ARGUMENTS),

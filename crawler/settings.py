@@ -24,6 +24,7 @@ class _Environment(MediaSettings):
     cassette: str = ""
     cassette_mode: str = ""
     chromium: str = ""
+    chromium_sandbox: bool = True  # false in the image, which is one itself: docs/adr/container.md
     render_timeout: float = Field(
         default=60.0, ge=1, le=600
     )  # seconds for one page in the browser, all of it
@@ -134,7 +135,7 @@ REQUEST_FINGERPRINTER_CLASS = "crawler.requests.AddressFingerprinter"
 PAGES_PER_BROWSER = 50  # then a fresh one: Chromium's memory only grows
 RENDER_TIMEOUT = _environment.render_timeout
 BROWSER_HOSTS = _environment.browser_hosts
-PLAYWRIGHT_LAUNCH_OPTIONS = launch_options(_environment.chromium)
+PLAYWRIGHT_LAUNCH_OPTIONS = launch_options(_environment.chromium, _environment.chromium_sandbox)
 PLAYWRIGHT_BROWSER_TYPE = "chromium"
 PLAYWRIGHT_BROWSER_PROVIDER = "crawler.browser.LazyChromium"
 PLAYWRIGHT_PROCESS_REQUEST_HEADERS = None

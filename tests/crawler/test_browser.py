@@ -170,11 +170,12 @@ def test_without_chromium_the_post_stays_what_its_plain_answer_says(crawler, ser
     assert "apt-get install chromium" in crawl.output
 
 
-def test_the_sandbox_is_given_up_only_for_root(monkeypatch):
+def test_the_sandbox_is_given_up_only_for_root_and_where_told(monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 0)
     assert launch_options()["chromium_sandbox"] is False
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert launch_options()["chromium_sandbox"] is True
+    assert launch_options(sandbox=False)["chromium_sandbox"] is False
 
 
 def test_a_configured_chromium_comes_first():
