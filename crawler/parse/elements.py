@@ -45,7 +45,7 @@ class Element:
     def add(self, text: str) -> None:
         """Take in text that stands inside, as long as there is room."""
         if self._length <= 2 * MAX_WORDS:
-            self._pieces.append(text)
+            self._pieces.append(text[: 2 * MAX_WORDS])
             self._length += len(text)
 
 

@@ -21,7 +21,8 @@ def post_facts(
         "kind": kind.value,
         "author": state.text("data.author", "author") or meta.get("author", ""),
         "digest": state.text("data.desc", "msg_desc", "desc") or meta.get("description", ""),
-        "cover": _address(state, "data.cdn_url", "msg_cdn_url") or clean_url(meta.get("og:image", "")),
+        "cover": _address(state, "data.cdn_url", "msg_cdn_url", "cdn_url")
+        or clean_url(meta.get("og:image", "")),
         "covers": _covers(state),
         "original": copyright_stat(state) == 1,
         "copyright_stat": copyright_stat(state),

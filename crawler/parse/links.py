@@ -14,13 +14,14 @@ from archive.vocabulary import Relation
 from crawler.parse.elements import Element
 from crawler.parse.outline import Outline
 from crawler.parse.state import PageState
-from crawler.parse.values import MAX_WORDS, clean_url, known, link, plain, web_url, words
+from crawler.parse.values import MAX_ADDRESS, clean_url, known, link, plain, web_url, words
 
 MAX_LINKS = 2000  # of one post, and of the elements looked at for them; real posts have under 100
 _PROFILES = frozenset({"mp-common-profile", "mpprofile"})
 _MINI = "data-miniprogram-"
 _REPRINTED = re.compile(r"""<[^<>]{0,500}\bid=["']js_share_source["'][^<>]{0,500}>""")
-_TAGGED = re.compile(r"""<div[^<>]{0,300}article-tag__item-wrp[^<>]{0,1500}>(.{0,1500}?)</div>""", re.S)
+_TAGGED = re.compile(r"""<div[^<>]{0,300}article-tag__item-wrp[^<>]{0,1500}>(.{0,900}?)</div>""", re.S)
+_ALBUM_ID = re.compile(r"[0-9]{1,30}")
 _DATA_URL = re.compile(r"""\bdata-url=["']([^"'<>\s]{1,2000})["']""")
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 
@@ -82,8 +83,9 @@ def _tagged_albums(markup: str) -> Iterator[Link]:
     """Pages of 2020 to 2023 have their albums as tags below the body."""
     for tag in _TAGGED.finditer(markup) if "article-tag__item-wrp" in markup else ():
         url = web_url(found[1]) if (found := _DATA_URL.search(tag[0])) else ""
-        if album := _parameter(url, "album_id"):
-            yield _link(Relation.ALBUM, album, url, words(_TAG.sub(" ", tag[1])))
+        if album := _album_id(url):
+            title = tag[1].partition("article-tag__item-num")[0].rpartition("<")[0]
+            yield _link(Relation.ALBUM, album, url, words(_TAG.sub("", title)).lstrip("#"))
 
 
 def _reprint(told: Mapping[str, str], markup: str) -> Iterator[Link]:
@@ -117,24 +119,16 @@ def _of_element(element: Element) -> Link | None:
     return _address(element)
 
 
-def _mini_program(element: Element) -> Link:
-    appid, path, applink = (element.get(_MINI + name) for name in ("appid", "path", "applink"))
-    nickname = words(element.get(f"{_MINI}nickname"))
-    title = words(element.get(f"{_MINI}title"))
+def _mini_program(element: Element) -> Link | None:
+    told = {name: words(element.get(_MINI + name)) for name in ("nickname", "title", "type")}
+    facts = {
+        name: clean_url(element.get(_MINI + name)[:MAX_ADDRESS]) for name in ("appid", "path", "applink")
+    }
     image = element.get(f"{_MINI}imageurl", f"{_MINI}imageurlback") or element.image.get("data-src", "")
-    return _link(
-        Relation.MINI_PROGRAM,
-        f"{appid}:{clean_url(path)}" if appid else applink,
-        web_url(element.get("href")),
-        _words(element) or title or nickname,
-        appid=appid,
-        path=clean_url(path),
-        applink=applink,
-        nickname=nickname,
-        title=title,
-        image=web_url(image),
-        type=element.get(f"{_MINI}type"),
-    )
+    key = f"{facts['appid']}:{facts['path']}" if facts["appid"] else facts["applink"]
+    text = _words(element) or told["title"] or told["nickname"]
+    more = {**facts, **told, "image": web_url(image)}
+    return _link(Relation.MINI_PROGRAM, key, web_url(element.get("href")), text, **more) if key else None
 
 
 def _account(element: Element) -> Link | None:
@@ -157,8 +151,8 @@ def _address(element: Element) -> Link | None:
         return None
     relation, key = _place(url)
     facts = {
-        "linktype": element.get("linktype", "data-linktype"),
-        "itemshowtype": element.get("data-itemshowtype", "itemshowtype"),
+        "linktype": words(element.get("linktype", "data-linktype")),
+        "itemshowtype": words(element.get("data-itemshowtype", "itemshowtype")),
         "image": web_url(element.image.get("data-src") or element.image.get("src") or ""),
         "in_body": relation is Relation.ALBUM,
     }
@@ -179,8 +173,7 @@ def _place(url: str) -> tuple[Relation, str]:
     """What an address leads to, and what that is known by."""
     if key := _post_key(url):
         return Relation.POST, key
-    parts = urlsplit(url)
-    album = _parameter(url, "album_id") if (parts.hostname, parts.path) == (HOST, "/mp/appmsgalbum") else ""
+    album = _album_id(url)
     return (Relation.ALBUM, album) if album else (Relation.WEB, url)
 
 
@@ -196,17 +189,21 @@ def _post_address(url: str) -> Address | None:
         return None
 
 
-def _parameter(url: str, name: str) -> str:
+def _album_id(url: str) -> str:
+    """The id of the album that an address leads to; empty where it leads elsewhere."""
     try:
-        return parse_qs(urlsplit(url).query).get(name, [""])[0]
+        parts = urlsplit(url)
+        ident = parse_qs(parts.query).get("album_id", [""])[0]
     except ValueError:
         return ""
+    is_album = (parts.hostname, parts.path) == (HOST, "/mp/appmsgalbum")
+    return ident if is_album and _ALBUM_ID.fullmatch(ident) else ""
 
 
 def _words(element: Element) -> str:
     """The words of a link; what its editor noted, or a picture says, where it has none."""
     noted = element.attributes.get("textvalue", ""), element.image.get("alt", "")
-    return element.words or next((text for one in noted if (text := words(one))), "")[:MAX_WORDS]
+    return element.words or next((text for one in noted if (text := words(one))), "")
 
 
 def _named_posts(state: PageState) -> Iterator[Link]:

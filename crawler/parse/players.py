@@ -78,7 +78,7 @@ def _listed_videos(state: PageState) -> Iterator[Player]:
     yield from videos
     vid = state.text("vid")
     if vid and not any(video.id for video in videos):
-        yield Player(Role.VIDEO, vid)
+        yield Player(Role.VIDEO, vid, cover=web_url(state.get("cdn_url")))  # cgiData's, 2018 and 2019
 
 
 def _listed_video(item: Mapping[str, Any]) -> Player:

@@ -43,7 +43,7 @@ def link(info: Mapping[str, Any], name: str) -> str:
 
 def words(text: str | None) -> str:
     """Words on one line, entities decoded, at most MAX_WORDS characters."""
-    return " ".join(html.unescape(text or "").split())[:MAX_WORDS]
+    return " ".join(html.unescape((text or "")[: 4 * MAX_WORDS]).split())[:MAX_WORDS]
 
 
 def whole(value: Any) -> int | None:
