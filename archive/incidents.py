@@ -11,17 +11,9 @@ from sqlalchemy import exists, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
+from archive.finding import Finding
 from archive.models import Incident
 from archive.text import storable
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong now: a key that stays the same while it lasts, words, and what to do."""
-
-    key: str
-    words: str
-    remedy: str
 
 
 @dataclass(frozen=True)

@@ -3,41 +3,33 @@
 Each function takes a session and leaves the commit to its caller.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from sqlalchemy import and_, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from archive import store
+from archive.finding import Watched
 from archive.models import Account, AddressRow, CaptureRow, Post, Run, SightingRow, SourceRow
 from archive.queries import DueAddress, due_addresses
 from archive.text import storable
 
 CLAIM_LASTS = timedelta(hours=25)  # longer than the longest crawl there may be; of a run that nobody closed
 _CLAIMING = 4_170_205_812  # any number; whoever claims addresses holds this lock
+MOST_FAILURES = 12  # counted; more make no difference
 _VISITED = ("article",)  # what is asked again by its age: a post that is there
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A source as it stands. Instants are UTC."""
+class Failures:
+    """Runs that failed one after the other. `last_at` is UTC."""
 
-    biz: str
-    account: str
-    name: str
-    state: str | None
-    detail: str
-    since: datetime | None
-    failures: int
-    seen: int
-    new: int
-    newest_at: datetime | None
-    last_tried_at: datetime | None
-    last_good_at: datetime | None
-    next_try_at: datetime | None
+    count: int
+    last_at: datetime | None
 
 
 def watched(session: Session, biz: str | None = None) -> list[Watched]:
@@ -53,7 +45,7 @@ def watched(session: Session, biz: str | None = None) -> list[Watched]:
 
 def plan_sources(session: Session, biz: str, times: Mapping[str, datetime]) -> None:
     """Note when sources of an account are asked next; those not known yet become known."""
-    account_id = _account_id(session, biz)
+    account_id = store.account_id(session, biz)
     row = postgresql.insert(SourceRow)
     row = row.on_conflict_do_update(
         constraint="uq__sources__account_id_name", set_={"next_try_at": row.excluded.next_try_at}
@@ -64,12 +56,6 @@ def plan_sources(session: Session, biz: str, times: Mapping[str, datetime]) -> N
     ]
     if values:
         session.execute(row, values)
-
-
-def _account_id(session: Session, biz: str) -> int:
-    row = postgresql.insert(Account).values(biz=biz).on_conflict_do_nothing(constraint="uq__accounts__biz")
-    session.execute(row)
-    return session.scalars(select(Account.id).where(Account.biz == biz)).one()
 
 
 def published_instants(session: Session, biz: str, since: datetime) -> list[datetime]:
@@ -94,7 +80,9 @@ def published_days(session: Session, biz: str, since: datetime) -> list[datetime
     return list(found)
 
 
-def claim_due(session: Session, command: str, limit: int, now: datetime) -> tuple[int, list[DueAddress]]:
+def claim_due(
+    session: Session, command: str, egress: str, limit: int, now: datetime
+) -> tuple[int, list[DueAddress]]:
     """Open a run for addresses that are due and that no open run has; its id (0: nothing is due), and them.
 
     Two that claim at the same time get different ones.
@@ -104,7 +92,7 @@ def claim_due(session: Session, command: str, limit: int, now: datetime) -> tupl
     due = [one for one in due_addresses(session, now, limit + len(taken)) if one.id not in taken][:limit]
     if not due:
         return 0, []
-    run_id = store.start_run(session, command, {"due": len(due)}, now)
+    run_id = store.start_run(session, command, {"egress": egress, "due": len(due)}, now)
     store.assign(session, run_id, [address.id for address in due])
     return run_id, due
 
@@ -120,13 +108,33 @@ def _claimed(session: Session, now: datetime) -> set[int]:
     return set(session.scalars(select(SightingRow.address_id).where(SightingRow.run_id.in_(open_runs))))
 
 
-def close_left_runs(session: Session, commands: Sequence[str], now: datetime, older_than: timedelta) -> int:
-    """Close runs of the daemon that were left open by workers that are gone; how many."""
-    left = Run.finished_at.is_(None) & Run.command.in_(commands) & (Run.started_at < now - older_than)
-    closed = session.execute(
-        update(Run).where(left).values(verdict="failed", finished_at=now).returning(Run.id)
+def close_left_runs(session: Session, command: str, egress: str, now: datetime) -> int:
+    """Close the runs that workers of a line, which are gone, left open; how many."""
+    left = Run.finished_at.is_(None) & (Run.command == command) & (Run.arguments["egress"].astext == egress)
+    closed = update(Run).where(left).values(verdict="failed", finished_at=now)
+    return len(session.execute(closed.returning(Run.id)).all())
+
+
+def failures_in_a_row(session: Session, command: str, egress: str, verdicts: Collection[str]) -> Failures:
+    """How many of a line's last runs ended with one of these verdicts, and when the last of them did."""
+    of_line = (Run.command == command) & (Run.arguments["egress"].astext == egress)
+    rows = select(Run.verdict, Run.finished_at).where(of_line, Run.finished_at.is_not(None))
+    ended = session.execute(rows.order_by(Run.id.desc()).limit(MOST_FAILURES)).all()
+    failed = list(takewhile(lambda run: run.verdict in verdicts, ended))
+    return Failures(len(failed), failed[0].finished_at if failed else None)
+
+
+def failed_jobs(session: Session, within: timedelta) -> dict[str, int]:
+    """How many jobs of each kind were given up within this time, by the database's own clock."""
+    rows = session.execute(
+        text(
+            "SELECT task_name, count(DISTINCT job.id) FROM jobs.procrastinate_jobs job"
+            " JOIN jobs.procrastinate_events event ON event.job_id = job.id AND event.type = 'failed'"
+            " WHERE job.status = 'failed' AND event.at > now() - :within GROUP BY task_name"
+        ),
+        {"within": within},
     )
-    return len(closed.all())
+    return {name: count for name, count in rows}
 
 
 def revisits_since(session: Session, since: datetime) -> int:
@@ -152,3 +160,9 @@ def due_revisits(session: Session, ages: Sequence[timedelta], now: datetime, lim
         .limit(limit)
     )
     return list(session.scalars(rows))
+
+
+def watched_since(session: Session, biz: str) -> datetime | None:
+    """When the first source of an account came to be known; None before any was asked."""
+    rows = select(func.min(SourceRow.since)).join(Account, Account.id == SourceRow.account_id)
+    return session.scalar(rows.where(Account.biz == biz))

@@ -19,9 +19,9 @@ from mparchive.exporting import Selection
 from mparchive.exporting import export as run_export
 from mparchive.init import init as run_init
 from mparchive.reporting import status as run_status
+from mparchive.running import run_daemon, run_worker
 from mparchive.showing import parse as run_parse
 from mparchive.showing import show as run_show
-from scheduler.daemon import run_daemon
 from scheduler.toml import ConfigError
 
 app = typer.Typer(
@@ -189,11 +189,15 @@ def discover(
 
 
 @app.command()
-def run(
-    every: Annotated[int, typer.Option(min=1, help="Minutes between two looks at what is due.")] = 10,
-) -> None:
-    """Fetch what is due, every few minutes, until told to stop (SIGTERM or Ctrl-C)."""
-    raise typer.Exit(run_daemon(every))
+def run() -> None:
+    """Keep the archive up to date by mparchive.toml, until told to stop (SIGTERM or Ctrl-C)."""
+    raise typer.Exit(run_daemon())
+
+
+@app.command()
+def worker() -> None:
+    """Add hands: do the jobs that `mparchive run` has put into the same database."""
+    raise typer.Exit(run_worker())
 
 
 def main() -> NoReturn:

@@ -1,98 +1,228 @@
-"""The daemon: crawls what is due, every few minutes, until it is told to stop."""
+"""The daemon: looks at the timetable, puts jobs into the queue, and works itself, until it is stopped."""
 
-import logging
+import asyncio
+import os
 import signal
-import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from types import FrameType
 
 import structlog
-from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from procrastinate import App
 from sqlalchemy import Engine
 
-from archive import queries, store
 from archive.database import open_archive, transaction
-from archive.media.queries import due_media
+from archive.egresses import live_egresses, note_egress
+from crawler import clock
 from crawler.media.settings import MediaSettings
-from scheduler.launch import crawl
-from scheduler.timetable import timetable
+from scheduler.config import Config, load_config
+from scheduler.hands import Hands
+from scheduler.jobs import HOME, NO_DATABASE, Order, opened, place, queue_of
+from scheduler.metrics import serve_metrics
+from scheduler.settings import SchedulerSettings
+from scheduler.timetable import TIMETABLE, Entry, Work
+from scheduler.toml import ConfigError
+from scheduler.work import discovering, fetching, inbox, media, reporting, revisiting
+from scheduler.worker import LIVE_WITHIN, Pulse, Worker, first_line, quiet_logs
 
-CRAWL_TIME = 3600  # seconds for one crawl; what it has not asked by then is still due
-AT_ONCE = 500  # addresses a crawl: 50 minutes at 6 s each
+SECOND_SIGNAL = 143  # exit code of a process that SIGTERM ended
 
 log = structlog.get_logger()
 
 
-def run_daemon(every_minutes: int) -> int:
-    """Run until SIGTERM or SIGINT; returns 0. A crawl at work ends its page first. Raises SettingError."""
-    MediaSettings.read()  # refused now rather than at every look
-    stop = threading.Event()
-    _listen(stop)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    with open_archive() as engine:
-        scheduler = _scheduler(engine, every_minutes)
-        scheduler.start()
-        log.info("daemon started", action="daemon_started", every_minutes=every_minutes)
-        stop.wait()
-        log.info("daemon stops", action="daemon_stopping")
-        scheduler.shutdown(wait=True)
+@dataclass
+class Current:
+    """The configuration in force: that of a file which has changed, if it is good; else the old one stays."""
+
+    path: Path
+    config: Config = field(init=False)
+    problem: str = ""
+    _seen: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        self._seen = self._stamp()
+        self.config = load_config(self.path)
+
+    def refresh(self) -> None:
+        """Read the file again when it has changed."""
+        stamp = self._stamp()
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            self.config = load_config(self.path)
+        except ConfigError as error:
+            self.problem = str(error)
+            log.error("configuration refused", action="config_refused", reason=self.problem)
+        else:
+            self.problem = ""
+            log.info("configuration taken over", action="config_taken", path=str(self.path))
+
+    def again(self) -> None:
+        """Read the file at the next refresh, changed or not."""
+        self._seen = (0, 0)
+
+    def _stamp(self) -> tuple[int, int]:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return (-1, -1)
+        return (found.st_mtime_ns, found.st_size)
+
+
+@dataclass
+class Planner:
+    """Says at each tick which jobs there are to do."""
+
+    hands: Hands
+    current: Current
+
+    def orders(self, work: Work) -> list[Order]:
+        """The jobs of one kind that are to be done now."""
+        config, hands = self.current.config, self.hands
+        match work:
+            case Work.DISCOVER:
+                return discovering.orders(hands, config.accounts, config.schedule, self._lines())
+            case Work.FETCH:
+                return fetching.orders(hands, config.limits, self._lines())
+            case Work.MEDIA:
+                return media.orders(hands, config.limits, self._lines())
+            case Work.REVISIT:
+                return revisiting.orders(hands, config.limits, self._lines())
+            case Work.INBOX:
+                return inbox.orders(config.inbox)
+            case Work.REPORT:
+                return reporting.orders()
+
+    def _lines(self) -> list[str]:
+        """The lines that somebody works behind, this machine's own first."""
+        own = self.hands.egress
+        with transaction(self.hands.engine) as session:
+            live = live_egresses(session, self.hands.now(), LIVE_WITHIN)
+        return [own, *(line for line in live if line != own)]
+
+    async def tick(self, app: App, entry: Entry) -> int:
+        """One look at the timetable's entry: how many jobs it made. A database that is away makes none."""
+        self.current.refresh()
+        made = 0
+        try:
+            for order in await asyncio.to_thread(self.orders, entry.work):
+                made += await place(app, order, entry.tick(self.hands.now()))
+        except NO_DATABASE as error:
+            log.error(
+                "nothing could be planned", action="database_away", work=entry.work, reason=first_line(error)
+            )
+        return made
+
+
+def home_work(current: Current) -> dict[Work, Callable[..., None]]:
+    """What is only done where the configuration file is."""
+
+    def report(hands: Hands) -> None:
+        reporting.do(hands, current.config, current.problem)
+
+    def take_in(hands: Hands) -> None:
+        inbox.do(hands, current.config.inbox)
+
+    return {Work.REPORT: report, Work.INBOX: take_in}
+
+
+def run_daemon(config_path: Path, pulse: Pulse | None = None) -> int:
+    """Schedule and work until SIGTERM or SIGINT; returns 0.
+
+    Raises ConfigError, SettingError, DatabaseUnavailable.
+    """
+    current, settings = Current(config_path), SchedulerSettings.read()
+    stop = _ready(current)
+    with ExitStack() as stack:
+        hands = _hands(stack.enter_context(open_archive()), settings, stop)
+        if settings.metrics_at:
+            stack.enter_context(serve_metrics(hands.engine, *settings.metrics_at))
+        worker = Worker(hands, stop, home_work(current), [HOME], pulse or Pulse())
+        accounts = [account.name for account in current.config.accounts]
+        log.info("daemon started", action="daemon_started", egress=hands.egress, accounts=accounts)
+        asyncio.run(_schedule_and_work(Planner(hands, current), worker))
+        log.info("daemon stopped", action="daemon_stopped")
     return 0
 
 
-def _listen(stop: threading.Event) -> None:
-    def told(number: int, frame: FrameType | None) -> None:
-        stop.set()
+def run_worker(pulse: Pulse | None = None) -> int:
+    """Work until SIGTERM or SIGINT; returns 0. Raises SettingError, DatabaseUnavailable."""
+    settings, stop = SchedulerSettings.read(), _ready(None)
+    with open_archive() as engine:
+        hands = _hands(engine, settings, stop)
+        log.info("worker started", action="worker_started", egress=hands.egress)
+        asyncio.run(Worker(hands, stop, pulse=pulse or Pulse()).run())
+        log.info("worker stopped", action="worker_stopped")
+    return 0
 
-    signal.signal(signal.SIGTERM, told)
-    signal.signal(signal.SIGINT, told)
+
+def _ready(current: Current | None) -> threading.Event:
+    MediaSettings.read()  # refused now rather than at every look
+    quiet_logs()
+    stop = threading.Event()
+    _listen(stop, current)
+    return stop
 
 
-def _scheduler(engine: Engine, every_minutes: int) -> BackgroundScheduler:
-    scheduler = BackgroundScheduler(timezone=UTC)
-    for entry in timetable(every_minutes):
+def _hands(engine: Engine, settings: SchedulerSettings, stop: threading.Event) -> Hands:
+    hands = Hands(engine, settings.egress, stop)
+    with transaction(engine) as session:
+        note_egress(session, settings.egress, hands.now())
+    return hands
+
+
+async def _schedule_and_work(planner: Planner, worker: Worker) -> None:
+    app = queue_of(planner.hands.engine.url, dict.fromkeys(Work, _nothing))
+    async with opened(app):
+        scheduler = scheduler_of(planner, app)
+        scheduler.start()
+        try:
+            await worker.run()
+        finally:
+            scheduler.shutdown(wait=False)
+
+
+def _nothing() -> None:
+    """In place of work, in a queue that jobs are only put into."""
+
+
+def scheduler_of(planner: Planner, app: App, now: Callable[[], datetime] = clock.now) -> AsyncIOScheduler:
+    """The timetable in APScheduler's hands: late looks are made up for once, and never overlap."""
+    scheduler = AsyncIOScheduler(timezone=UTC)
+    for entry in TIMETABLE:
         scheduler.add_job(
-            look,
+            partial(planner.tick, app, entry),
             "interval",
-            args=[engine],
             seconds=entry.every.total_seconds(),
             jitter=int(entry.jitter.total_seconds()),
             misfire_grace_time=int(entry.grace.total_seconds()),
             coalesce=True,
             max_instances=1,
-            next_run_time=datetime.now(UTC),
-            id=entry.name,
+            next_run_time=now(),
+            id=str(entry.work),
         )
     return scheduler
 
 
-def look(engine: Engine, settings: Mapping[str, str] | None = None) -> None:
-    """Crawl the posts that are due now, then what posts show that is due."""
-    crawl_due(engine, settings)
-    crawl_due_media(engine, settings)
+def _listen(stop: threading.Event, current: Current | None) -> None:
+    def told(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            log.warning("stopped at once", action="stopped_at_once")
+            os._exit(SECOND_SIGNAL)  # a crawl's lifeline ends with this process
+        log.info("stopping", action="stopping", signal=signal.Signals(number).name)
+        stop.set()
 
+    def hangup(number: int, frame: FrameType | None) -> None:
+        if current:
+            current.again()
 
-def crawl_due(engine: Engine, settings: Mapping[str, str] | None = None) -> None:
-    """Crawl what is due now, in a child process; nothing due costs one query."""
-    now = datetime.now(UTC)
-    with transaction(engine) as session:
-        due = queries.due_addresses(session, now, AT_ONCE)
-        if not due:
-            log.info("nothing is due", action="nothing_due")
-            return
-        run_id = store.start_run(session, "run", {"due": len(due)}, now)
-        store.assign(session, run_id, [address.id for address in due])
-    result = crawl(run_id, settings=settings, timeout=CRAWL_TIME)
-    with transaction(engine) as session:
-        store.close_run(session, run_id, "failed", datetime.now(UTC))
-    log.info("crawl ended", action="crawl_ended", verdict=result.verdict, counts=result.counts)
-
-
-def crawl_due_media(engine: Engine, settings: Mapping[str, str] | None = None) -> None:
-    """Download the media that are due now, in a child process; nothing due costs one query."""
-    with transaction(engine) as session:
-        if not due_media(session, datetime.now(UTC), 1, types=MediaSettings.read().types):
-            return
-    result = crawl(None, spider="media", settings=settings, timeout=CRAWL_TIME)
-    log.info("media crawl ended", action="media_ended", verdict=result.verdict, counts=result.counts)
+    signal.signal(signal.SIGTERM, told)
+    signal.signal(signal.SIGINT, told)
+    signal.signal(signal.SIGHUP, hangup)

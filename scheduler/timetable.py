@@ -1,21 +1,49 @@
-"""The timetable of the daemon, as data."""
+"""The timetable of the daemon, as data: what is looked at how often. Pure."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Work(StrEnum):
+    """The kinds of jobs; also the names of their tasks in the queue."""
+
+    DISCOVER = "discover"
+    FETCH = "fetch"
+    MEDIA = "media"
+    REVISIT = "revisit"
+    INBOX = "inbox"
+    REPORT = "report"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One recurring piece of work. `grace`: how late it may still start; `jitter` keeps it off the minute."""
+    """One recurring look at whether there is work. A look costs a query; only work that is due makes a job.
 
-    name: str
+    `grace`: how late a look may still happen; `jitter` keeps machines off the same second.
+    """
+
+    work: Work
     every: timedelta
     jitter: timedelta
     grace: timedelta
 
+    def tick(self, now: datetime) -> int:
+        """The number of the interval that `now` lies in, the same on every machine: one job each."""
+        return int(now.timestamp() // self.every.total_seconds())
 
-def timetable(every_minutes: int) -> tuple[Entry, ...]:
-    """Look for due addresses every so many minutes."""
-    every = timedelta(minutes=every_minutes)
+
+def _entry(work: Work, seconds: int) -> Entry:
+    every = timedelta(seconds=seconds)
     # Never dropped for being late: a machine that slept looks once as soon as it wakes.
-    return (Entry("crawl", every, jitter=every / 10, grace=timedelta(days=1)),)
+    return Entry(work, every, jitter=every / 10, grace=timedelta(days=1))
+
+
+TIMETABLE = (
+    _entry(Work.DISCOVER, 60),
+    _entry(Work.FETCH, 60),
+    _entry(Work.MEDIA, 300),
+    _entry(Work.REVISIT, 900),
+    _entry(Work.INBOX, 30),
+    _entry(Work.REPORT, 300),
+)

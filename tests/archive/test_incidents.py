@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 from sqlalchemy.orm import Session
 
-from archive.incidents import Finding, mark_told, note_findings, open_incidents, recent_incidents, to_tell
+from archive.finding import Finding
+from archive.incidents import mark_told, note_findings, open_incidents, recent_incidents, to_tell
 
 NOW = datetime(2025, 11, 20, 4, tzinfo=UTC)
 HOUR = timedelta(hours=1)

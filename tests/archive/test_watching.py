@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from threading import Thread
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from archive import store
@@ -11,9 +11,12 @@ from archive.address import parse_address
 from archive.database import transaction
 from archive.models import Account, AddressRow, CaptureRow, Post
 from archive.watching import (
+    Failures,
     claim_due,
     close_left_runs,
     due_revisits,
+    failed_jobs,
+    failures_in_a_row,
     newest_post,
     plan_sources,
     published_days,
@@ -59,21 +62,21 @@ def publish(session: Session, mid: int, at: datetime | None, on: date, visited: 
 
 def test_what_is_due_is_claimed_once(db_session: Session) -> None:
     see(db_session, 1, 2, 3)
-    first, two = claim_due(db_session, "fetch", 2, NOW)
-    second, one = claim_due(db_session, "fetch", 2, NOW)
+    first, two = claim_due(db_session, "fetch", "home", 2, NOW)
+    second, one = claim_due(db_session, "fetch", "home", 2, NOW)
     assert (len(two), len(one), first != second) == (2, 1, True)
     assert not {address.id for address in two} & {address.id for address in one}
-    assert claim_due(db_session, "fetch", 2, NOW) == (0, [])
+    assert claim_due(db_session, "fetch", "home", 2, NOW) == (0, [])
     assert not something_is_due(db_session, NOW)
 
 
 def test_what_a_run_did_not_ask_is_due_again_once_the_run_is_closed(db_session: Session) -> None:
     see(db_session, 1)
-    run_id, _ = claim_due(db_session, "fetch", 9, NOW)
-    assert close_left_runs(db_session, ["fetch"], NOW + HOUR, 2 * HOUR) == 0
-    assert close_left_runs(db_session, ["fetch"], NOW + 3 * HOUR, 2 * HOUR) == 1
+    run_id, _ = claim_due(db_session, "fetch", "home", 9, NOW)
+    assert close_left_runs(db_session, "fetch", "office", NOW + HOUR) == 0
+    assert close_left_runs(db_session, "fetch", "home", NOW + HOUR) == 1
     assert something_is_due(db_session, NOW)
-    assert claim_due(db_session, "fetch", 9, NOW)[0] not in (0, run_id)
+    assert claim_due(db_session, "fetch", "home", 9, NOW)[0] not in (0, run_id)
 
 
 def test_claims_made_at_the_same_time_do_not_overlap(engine: Engine) -> None:
@@ -83,7 +86,7 @@ def test_claims_made_at_the_same_time_do_not_overlap(engine: Engine) -> None:
 
     def claim() -> None:
         with transaction(engine) as session:
-            claimed.append([one.id for one in claim_due(session, "fetch", 10, NOW)[1]])
+            claimed.append([one.id for one in claim_due(session, "fetch", "home", 10, NOW)[1]])
 
     threads = [Thread(target=claim) for _ in range(4)]
     for thread in threads:
@@ -138,3 +141,22 @@ def test_posts_asked_again_are_counted_by_the_runs_that_did(db_session: Session)
         run_id = store.start_run(db_session, "revisit", {}, at)
         store.finish_run(db_session, run_id, "done", {"asked_again": count}, at)
     assert revisits_since(db_session, NOW - 2 * HOUR) == 7
+
+
+def test_failures_are_counted_back_to_the_last_run_that_was_none(db_session: Session) -> None:
+    for hours, verdict in enumerate(("failed", "done", "failed", "database")):
+        run_id = store.start_run(db_session, "fetch", {"egress": "home"}, NOW)
+        store.finish_run(db_session, run_id, verdict, {}, NOW + hours * HOUR)
+    bad = ("failed", "database")
+    assert failures_in_a_row(db_session, "fetch", "home", bad) == Failures(2, NOW + 3 * HOUR)
+    assert failures_in_a_row(db_session, "fetch", "office", bad) == Failures(0, None)
+
+
+def test_jobs_that_were_given_up_are_counted_by_kind(db_session: Session) -> None:
+    job = "INSERT INTO jobs.procrastinate_jobs (queue_name, task_name, status) VALUES ('q', 'fetch', 'doing')"
+    (number,) = db_session.scalars(text(job + " RETURNING id"))
+    assert failed_jobs(db_session, HOUR) == {}
+    db_session.execute(text("SET LOCAL search_path TO jobs"))
+    db_session.execute(text(f"SELECT procrastinate_finish_job_v1({number}, 'failed', false)"))
+    db_session.execute(text("SET LOCAL search_path TO DEFAULT"))
+    assert failed_jobs(db_session, HOUR) == {"fetch": 1}

@@ -1,0 +1,1 @@
+"""The kinds of jobs: each module says when there is one to do, and does it."""

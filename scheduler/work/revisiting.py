@@ -1,0 +1,37 @@
+"""Revisit: posts that have come to an age are asked again; what changed is history."""
+
+from archive import store
+from archive.database import transaction
+from archive.watching import due_revisits, revisits_since
+from scheduler.config import Limits
+from scheduler.hands import Hands
+from scheduler.jobs import Order, line_lock, line_queue
+from scheduler.revisit import AGES, day_of
+from scheduler.timetable import Work
+from scheduler.work.crawling import HOST, is_held
+
+AT_ONCE = 50  # posts; so that new ones never wait longer than five minutes behind them
+
+
+def orders(hands: Hands, limits: Limits, lines: list[str]) -> list[Order]:
+    """One job, at the first line that is free, while the day's budget lasts."""
+    now = hands.now()
+    with transaction(hands.engine) as session:
+        left = limits.revisits_a_day - revisits_since(session, day_of(now))
+        due = left > 0 and due_revisits(session, AGES, now, 1)
+    arguments = {"most": min(left, AT_ONCE)}
+    return [
+        Order(Work.REVISIT, "all", line_queue(line), line_lock(line, HOST), arguments)
+        for line in (lines[:1] if due else [])
+    ]
+
+
+def do(hands: Hands, most: int) -> None:
+    """Make posts due that have come of age; the next fetch asks them, with whatever is due besides."""
+    if is_held(hands):
+        return
+    now = hands.now()
+    with transaction(hands.engine) as session:
+        run_id = store.start_run(session, Work.REVISIT, {"egress": hands.egress}, now)
+        due = store.make_due(session, due_revisits(session, AGES, now, most), now, again=True)
+        store.finish_run(session, run_id, "done", {"asked_again": len(due)}, now)

@@ -1,0 +1,112 @@
+"""What counts as wrong, and what does not."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from archive.finding import Finding, Watched
+from crawler.discovery.source import State
+from scheduler.health import AccountVitals, Bounds, LineVitals, Vitals, findings, longest_silence
+
+NOW = datetime(2025, 11, 20, 4, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+DAILY = [NOW - n * DAY for n in range(60, 0, -1)]
+# Workdays only: the longest usual gap is a weekend.
+WORKDAYS = [day for day in (NOW - n * DAY for n in range(120, 0, -1)) if day.weekday() < 5]
+
+
+def source(name: str, state: State, failures: int = 0, **more: object) -> Watched:
+    given = {"state": state, "failures": failures, "last_tried_at": NOW - HOUR, **more}
+    return Watched("biz", "合成", name, **given)  # type: ignore[arg-type]
+
+
+def found(
+    *, days: list[datetime] = DAILY, last: datetime | None = None, sources: object = ()
+) -> list[Finding]:
+    account = AccountVitals("biz", "合成", last or days[-1], days, sources)  # type: ignore[arg-type]
+    return findings(Vitals(accounts=[account]), Bounds(), NOW)
+
+
+def keys(found: list[Finding]) -> list[str]:
+    return [one.key for one in found]
+
+
+def test_all_being_well_nothing_is_found() -> None:
+    assert found(sources=[source("album:1", State.OK), source("feed:x", State.UNCHANGED)]) == []
+
+
+def test_silence_is_held_against_the_accounts_own_history() -> None:
+    assert longest_silence(DAILY, NOW, 36 * HOUR) == 3 * DAY
+    assert longest_silence(WORKDAYS, NOW, 36 * HOUR) == 9 * DAY
+    assert longest_silence(DAILY, NOW, 200 * HOUR) == 200 * HOUR
+
+
+def test_one_holiday_in_the_history_does_not_blunt_the_alarm() -> None:
+    holiday = [day for day in DAILY if not NOW - 40 * DAY < day < NOW - 30 * DAY]
+    assert longest_silence(holiday, NOW, 36 * HOUR) == 3 * DAY
+
+
+def test_an_account_that_was_seldom_seen_is_given_two_weeks() -> None:
+    assert longest_silence(DAILY[:4], NOW, 36 * HOUR) == 14 * DAY
+
+
+@pytest.mark.parametrize(("silent", "expected"), [(70 * HOUR, []), (74 * HOUR, ["quiet:biz"])])
+def test_an_account_quieter_than_it_ever_was_raises_an_alarm(silent: timedelta, expected: list[str]) -> None:
+    days = [day - silent for day in DAILY]
+    assert keys(found(days=days, last=NOW - silent)) == expected
+
+
+def test_an_account_of_which_nothing_was_ever_archived_is_silent_since_it_is_watched() -> None:
+    def account(since: datetime | None) -> Vitals:
+        return Vitals(accounts=[AccountVitals("biz", "合成", since)])
+
+    assert findings(account(None), Bounds(), NOW) == []
+    assert findings(account(NOW - 13 * DAY), Bounds(), NOW) == []
+    assert keys(findings(account(NOW - 15 * DAY), Bounds(), NOW)) == ["quiet:biz"]
+
+
+@pytest.mark.parametrize("state", [one for one in State if not one.good and one is not State.VERIFICATION])
+def test_a_source_that_is_not_good_is_told_with_its_remedy(state: State) -> None:
+    (told,) = found(sources=[source("album:1", State.OK), source("feed:x", state, failures=2, detail="why")])
+    assert told.key == "source:biz:feed:x"
+    assert "why" in told.words
+    assert told.remedy == state.remedy
+
+
+def test_a_listing_that_was_full_before_and_is_empty_now_says_so() -> None:
+    (told,) = found(
+        sources=[source("feed:x", State.OK), source("album:1", State.EMPTY, newest_at=NOW - 9 * DAY)]
+    )
+    assert "listed posts before" in told.words
+
+
+def test_what_may_be_over_at_the_next_try_is_not_told_at_the_first() -> None:
+    sources = [source("feed:x", State.OK), source("album:1", State.UNREACHABLE, failures=1)]
+    assert found(sources=sources) == []
+
+
+def test_a_challenge_is_told_once_of_the_line_and_not_of_each_source() -> None:
+    held = LineVitals("home", "verification", NOW + HOUR, 2)
+    challenged = source("album:1", State.VERIFICATION, failures=3)
+    account = AccountVitals("biz", "合成", NOW, DAILY, [challenged, source("feed:x", State.OK)])
+    assert keys(findings(Vitals(accounts=[account], held=[held]), Bounds(), NOW)) == ["verification:home"]
+
+
+def test_an_account_none_of_whose_sources_works_is_blind_whatever_its_own_posts_lead_to() -> None:
+    sources = [source("neighbours", State.OK), source("own_backend", State.LOGIN_EXPIRED)]
+    assert keys(found(sources=sources)) == ["source:biz:own_backend", "blind:biz"]
+
+
+def test_a_source_that_is_not_asked_any_more_is_nobodys_trouble() -> None:
+    gone = source("feed:old", State.UNREACHABLE, failures=9, last_tried_at=NOW - 4 * DAY)
+    assert found(sources=[source("album:1", State.OK), gone]) == []
+
+
+def test_a_disk_jobs_a_configuration_and_alarms_that_fail_are_found() -> None:
+    vitals = Vitals(
+        free={"/data": 5 * 2**20, "/media": 9 * 2**40},
+        failed_jobs={"fetch": 3},
+        config_problem="mparchive.toml, line 3: it is not TOML",
+        alarm_problem="the environment variable ALARMS is not set",
+    )
+    assert keys(findings(vitals, Bounds(), NOW)) == ["disk:/data", "jobs:fetch", "config", "alarms"]
