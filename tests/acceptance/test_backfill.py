@@ -31,7 +31,7 @@ def test_every_post_of_the_real_dump_gets_its_page_once(mparchive_at: CommandAt,
         assert command.rows(PAGES_AND_POSTS) == [(97, 97, 97, 97, 97)]
         again = command("backfill", dump, "--json")
         assert (again.code, again.json["counts"]) == (0, {"known": 97})
-        assert standin.stats()["total"] == 97
+        assert standin.stats()["hosts"]["mp.weixin.qq.com"] == 97
     assert command("export").out == dump.read_bytes()
 
 

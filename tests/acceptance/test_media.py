@@ -1,0 +1,95 @@
+"""What posts show comes with them: tied in order, kept once, and no reason for a post to fail."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.acceptance.command import Command
+from tests.standin import Standin
+from tests.standin.account import COMMISSION, NEIGHBOUR
+from tests.standin.posts import POSTS, RICH
+from tests.standin.rich import APPID, BACKGROUND, SHOWN, VIDEO
+
+BIZ = COMMISSION.biz
+CommandAt = Callable[[str], Command]
+SHOWN_BY = """
+    SELECT posts.aid, role, media.key, coalesce(last_outcome, '') FROM post_media
+    JOIN posts ON posts.id = post_id AND posts.capture_id = post_media.capture_id
+    JOIN media ON media.id = medium_id ORDER BY posts.id, role, position
+"""
+LINKED = "SELECT relation, post_links.text, post_links.key FROM post_links JOIN posts ON posts.id = post_id WHERE aid = '{}'"
+
+
+def write_list(folder: Path) -> Path:
+    path = folder / "list.txt"
+    path.write_text("".join(f"{post.url}\n" for post in POSTS), encoding="utf-8")
+    return path
+
+
+def shown(command: Command, role: str = "image") -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for aid, as_what, key, outcome in command.rows(SHOWN_BY):
+        if as_what == role:
+            found.setdefault(aid, []).append((key, outcome))
+    return found
+
+
+def test_every_picture_of_every_post_is_kept_and_tied_in_order(
+    mparchive_at: CommandAt, tmp_path: Path
+) -> None:
+    with Standin() as standin:
+        standin.fault("script", post="synthetic_rich_svg")
+        standin.fault("error", post="synthetic_108", status=404)
+        command = mparchive_at(standin.origin)
+        done = command("backfill", write_list(tmp_path), "--json")
+        assert done.code == 0, done.err
+        pages = standin.stats()["hosts"]["mp.weixin.qq.com"]
+        images = command("backfill", write_list(tmp_path), "--no-media", "--json")
+        standin.clear()
+        again = command("backfill", write_list(tmp_path))
+        assert standin.stats()["hosts"]["mp.weixin.qq.com"] == pages
+    assert (done.code, images.code, again.code) == (0, 0, 0), done.err
+    counts = done.json["counts"]
+    assert (counts["images_refused"], counts["images_failed"]) == (1, 2)
+    assert "an SVG with a <script>" in done.json["reasons"]["images_refused"]
+    assert not [name for name in images.json["counts"] if name.startswith("images")]
+    assert re.search(r"^3 +images kept", again.out.decode(), re.M)  # those that did not come before
+    for post in (post for post in POSTS if post.pictures):
+        assert [key for key, _ in shown(command)[post.aid]] == [picture.url for picture in post.pictures]
+    assert [key for key, _ in shown(command)[RICH.aid]] == [*SHOWN, BACKGROUND]
+    assert {outcome for of_post in shown(command).values() for _, outcome in of_post} == {"kept"}
+    assert shown(command, "poster")[RICH.aid] == [(VIDEO.poster.replace("http:", "https:"), "kept")]
+    assert shown(command, "video")[RICH.aid] == [(f"video:wxv_{VIDEO.id}", "")]
+    kinds = Counter(path.suffix for path in (tmp_path / "media").rglob("*.*"))
+    assert kinds == {".jpg": 5, ".png": 4, ".gif": 1, ".svg": 1}
+    check_links(command)
+
+
+def check_links(command: Command) -> None:
+    """The article that has everything leads where it is said to lead."""
+    found = {relation: (text, key) for relation, text, key in command.rows(LINKED.format(RICH.aid))}
+    linked, before, after = (f"{BIZ}:{mid}" for mid in ("2650000103:1", "2650000102:1", "2650000101:1"))
+    assert found.pop("topic")[0] == "#合成话题"
+    assert found == {
+        "post": ("合成的旧文", linked),
+        "previous": ("合成公告：零点刚过时发布", before),
+        "next": ("云屿市虚构的制造业数字化转型方案发布, 全文来了", after),
+        "album": ("合成合集", RICH.album),
+        "account": (NEIGHBOUR.nickname, NEIGHBOUR.biz),
+        "mini_program": ("打开小程序", f"{APPID}:pages/index?id=1"),
+        "source": ("", RICH.source_url),
+        "web": ("远处的网页", "https://www.example.com/far?x=1&y=2"),
+    }
+
+
+def test_a_cassette_without_pictures_says_how_many_are_missing(
+    mparchive_at: CommandAt, tmp_path: Path
+) -> None:
+    with Standin() as standin:
+        recorded = mparchive_at(standin.origin)(
+            "backfill", POSTS[0].url, "--no-media", "--record", "tape.yaml"
+        )
+    replayed = mparchive_at("")("backfill", POSTS[0].url, "--again", "--replay", "tape.yaml", "--json")
+    assert (recorded.code, replayed.code) == (0, 0)
+    assert replayed.json["counts"] == {"unchanged": 1, "images_not_recorded": 2}
