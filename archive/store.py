@@ -274,30 +274,44 @@ def store_readings(
     accounts = _put_accounts(session, names)
     urls = _settle_addresses(session, readings, accounts, now)
     readings = [(capture_id, with_chksm(reading, urls)) for capture_id, reading in readings]
-    for capture_id, reading in readings:
-        session.execute(
-            update(CaptureRow)
-            .where(CaptureRow.id == capture_id)
-            .values(outcome=reading.outcome, reason=storable(reading.reason), parser_version=parser_version)
-        )
-    posts = [
-        (place, PostState(accounts[r.biz], r.record, PAGE, capture_id, r, parser_version))
+    _note_outcomes(session, readings, parser_version)
+    posts = {
+        place: PostState(accounts[r.biz], r.record, PAGE, capture_id, r, parser_version)
         for place, (capture_id, r) in enumerate(readings)
         if r.outcome is Outcome.ARTICLE and r.record and r.biz
+    }
+    stored = _put_pages(session, run_id, readings, posts, now)
+    return [
+        stored.get(place) or (Stored.FOREIGN if before.record and not reading.record else Stored.NOT_A_POST)
+        for place, ((_, before), (_, reading)) in enumerate(zip(told, readings, strict=True))
     ]
-    puts = put_posts(session, run_id, [state for _, state in posts], now)
-    results = [
-        Stored.FOREIGN if before.record and not reading.record else Stored.NOT_A_POST
-        for (_, before), (_, reading) in zip(told, readings, strict=True)
-    ]
-    pages = []
-    for (place, _), put in zip(posts, puts, strict=True):
-        results[place] = put.result
-        if put.is_current:
-            pages.append(CurrentPage(put.post_id, *readings[place]))
+
+
+def _note_outcomes(
+    session: Session, readings: Sequence[tuple[int, Reading]], parser_version: int | None
+) -> None:
+    for capture_id, reading in readings:
+        values = {
+            "outcome": reading.outcome,
+            "reason": storable(reading.reason),
+            "parser_version": parser_version,
+        }
+        session.execute(update(CaptureRow).where(CaptureRow.id == capture_id).values(values))
+
+
+def _put_pages(
+    session: Session,
+    run_id: int | None,
+    readings: Sequence[tuple[int, Reading]],
+    posts: Mapping[int, PostState],
+    now: datetime,
+) -> dict[int, Stored]:
+    """Put the posts among readings, with what they show and lead to; what became of each, by its place."""
+    puts = dict(zip(posts, put_posts(session, run_id, list(posts.values()), now), strict=True))
+    pages = [CurrentPage(put.post_id, *readings[place]) for place, put in puts.items() if put.is_current]
     tie_media(session, pages, now)
     put_links(session, pages)
-    return results
+    return {place: put.result for place, put in puts.items()}
 
 
 def _settle_addresses(
