@@ -1,0 +1,48 @@
+# The image of mparchive: `mparchive run` as a user that is not root, with Debian's Python and Chromium.
+#   docker build -t mparchive .
+# Far from pypi.org, name a mirror: --build-arg PIP_INDEX_URL=https://…/simple
+ARG BASE=debian:bookworm-slim
+
+FROM ${BASE} AS build
+RUN apt-get update -q \
+    && apt-get install -y -q --no-install-recommends ca-certificates python3 python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /opt/mparchive
+ARG PIP_INDEX_URL=https://pypi.org/simple
+# First what seldom changes: every package by its hash, as everywhere.
+COPY requirements.txt ./
+RUN python3 -m venv .venv \
+    && .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.txt
+COPY pyproject.toml README.md ./
+COPY archive archive
+COPY crawler crawler
+COPY mparchive mparchive
+COPY scheduler scheduler
+# The installer itself is not needed any more; bytecode is, for nothing can be written beside the code later.
+RUN .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --editable . \
+    && .venv/bin/pip uninstall -q -y setuptools pip \
+    && .venv/bin/python -m compileall -q archive crawler mparchive scheduler
+
+FROM ${BASE}
+# libatomic1 is for the browser driver's node; tini passes signals on and buries what Chromium leaves behind.
+RUN apt-get update -q \
+    && apt-get install -y -q --no-install-recommends ca-certificates chromium libatomic1 python3 tini tzdata \
+    && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
+# 1000 is the first person's number on most machines: their secret files can then be read.
+ARG UID=1000
+RUN useradd --uid ${UID} --user-group --no-create-home --home-dir /tmp mparchive \
+    && install -d -o mparchive -g mparchive /data /config
+COPY --from=build /opt/mparchive /opt/mparchive
+ENV PATH=/opt/mparchive/.venv/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    MPARCHIVE_HOME=/data \
+    MPARCHIVE_CONFIG=/config/mparchive.toml \
+    MPARCHIVE_CHROMIUM=/usr/bin/chromium \
+    MPARCHIVE_CHROMIUM_SANDBOX=false
+USER mparchive
+WORKDIR /data
+ENTRYPOINT ["tini", "--", "mparchive"]
+CMD ["run"]
+# It imports and asks the database: some seconds of work, so not every minute.
+HEALTHCHECK --interval=5m --timeout=60s --start-period=2m --retries=2 CMD ["mparchive", "status", "--json"]
