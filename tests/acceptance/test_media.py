@@ -18,7 +18,10 @@ SHOWN_BY = """
     JOIN posts ON posts.id = post_id AND posts.capture_id = post_media.capture_id
     JOIN media ON media.id = medium_id ORDER BY posts.id, role, position
 """
-LINKED = "SELECT relation, post_links.text, post_links.key FROM post_links JOIN posts ON posts.id = post_id WHERE aid = '{}'"
+LINKED = """
+    SELECT relation, post_links.text, post_links.key FROM post_links
+    JOIN posts ON posts.id = post_id WHERE aid = '{}'
+"""
 
 
 def write_list(folder: Path) -> Path:
@@ -92,4 +95,5 @@ def test_a_cassette_without_pictures_says_how_many_are_missing(
         )
     replayed = mparchive_at("")("backfill", POSTS[0].url, "--again", "--replay", "tape.yaml", "--json")
     assert (recorded.code, replayed.code) == (0, 0)
-    assert replayed.json["counts"] == {"unchanged": 1, "images_not_recorded": 2}
+    counts = {name: number for name, number in replayed.json["counts"].items() if number}
+    assert counts == {"unchanged": 1, "images_not_recorded": 2}
