@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +13,7 @@ from scrapy.settings import BaseSettings
 
 from archive.config import ArchiveSettings
 from crawler import worker
+from crawler.protocol import START_METHOD_VARIABLE
 
 CALL_TIMEOUT = 300.0  # seconds; a batch takes well under 5, a database that restarts a few more
 BATCH_PAGES = 16  # one commit for each is too many; more only wait longer and weigh more
@@ -42,7 +44,7 @@ class Worker:
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
             # spawn: a fork of a process with a running reactor and its threads is not safe
-            context = multiprocessing.get_context("spawn")
+            context = multiprocessing.get_context(os.environ.get(START_METHOD_VARIABLE, "spawn"))
             self._pool = ProcessPoolExecutor(self._processes, context, worker.start, (self._settings,))
         return self._pool
 

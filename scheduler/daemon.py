@@ -21,6 +21,7 @@ from archive.database import open_archive, transaction
 from archive.egresses import live_egresses, note_egress
 from crawler import clock
 from crawler.media.settings import MediaSettings
+from scheduler.children import fork_crawls
 from scheduler.config import Config, load_config
 from scheduler.hands import Hands
 from scheduler.jobs import HOME, NO_DATABASE, Order, opened, place, queue_of
@@ -166,6 +167,7 @@ def run_worker(pulse: Pulse | None = None) -> int:
 def _ready(current: Current | None) -> threading.Event:
     MediaSettings.read()  # refused now rather than at every look
     quiet_logs()
+    fork_crawls("mparchive.cli")  # which the forks would import anyway, as it is what runs here
     stop = threading.Event()
     _listen(stop, current)
     return stop

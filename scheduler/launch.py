@@ -8,8 +8,6 @@ import os
 import queue
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -18,7 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from crawler.protocol import LIFELINE_VARIABLE, PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED
+from crawler.protocol import PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED
+from scheduler.children import Child, start
 
 GRACE = 20.0  # seconds after SIGTERM for the answer under way and for storing; whoever stops us gives 30
 STOP_POLL = 0.25  # seconds; how soon a crawl is told that its parent is being stopped
@@ -102,7 +101,7 @@ def _command(
     given = {**({"run": str(run_id)} if run_id is not None else {}), **arguments}
     of_run = [piece for name, value in given.items() for piece in ("-a", f"{name}={value}")]
     chosen = [piece for name, value in settings.items() for piece in ("-s", f"{name}={value}")]
-    return [sys.executable, "-m", "scrapy", "crawl", spider, *of_run, *chosen]
+    return ["crawl", spider, *of_run, *chosen]
 
 
 def _run(
@@ -113,19 +112,9 @@ def _run(
     hear: Callable[[str], None],
 ) -> tuple[int, bool]:
     """The exit code, and whether the process ended by itself."""
+    whole = {**os.environ, **environment, "SCRAPY_SETTINGS_MODULE": "crawler.settings"}
     with _lifeline() as descriptor:
-        ours = {"SCRAPY_SETTINGS_MODULE": "crawler.settings", LIFELINE_VARIABLE: str(descriptor)}
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and spider
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environment, **ours},
-            pass_fds=(descriptor,),
-            start_new_session=True,
-            text=True,
-            errors="replace",
-        )
+        process = start(command, whole, descriptor)
         lines, finished = _lines_of(process), False
         try:
             finished = _listen(lines, hear, time.monotonic() + timeout, stop)
@@ -147,11 +136,10 @@ def _lifeline() -> Iterator[int]:
         os.close(writing)
 
 
-def _lines_of(process: "subprocess.Popen[str]") -> "queue.Queue[str | None]":
+def _lines_of(process: Child) -> "queue.Queue[str | None]":
     lines: queue.Queue[str | None] = queue.Queue(maxsize=10_000)
 
     def read() -> None:
-        assert process.stdout is not None  # noqa: S101 - it is a pipe
         with process.stdout as output:
             for line in output:
                 lines.put(line.rstrip("\n")[:MAX_LINE])
@@ -182,20 +170,18 @@ def _listen(
     return False
 
 
-def _stop(
-    process: "subprocess.Popen[str]", lines: "queue.Queue[str | None]", hear: Callable[[str], None]
-) -> None:
+def _stop(process: Child, lines: "queue.Queue[str | None]", hear: Callable[[str], None]) -> None:
     """Ask the crawl to stop, which stores what it has received; then make its whole group stop."""
-    process.send_signal(signal.SIGTERM)
+    os.kill(process.pid, signal.SIGTERM)
     if not _listen(lines, hear, time.monotonic() + GRACE):
         os.killpg(process.pid, signal.SIGKILL)
         _listen(lines, hear, time.monotonic() + EOF_WAIT)
 
 
-def _exit_code(process: "subprocess.Popen[str]") -> int:
+def _exit_code(process: Child) -> int:
     """The exit code of a process that has closed its output; one that lingers on is killed."""
     try:
         return process.wait(EOF_WAIT)
-    except subprocess.TimeoutExpired:
+    except TimeoutError:
         os.killpg(process.pid, signal.SIGKILL)
         return process.wait()
