@@ -14,6 +14,7 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
+from crawler import clock
 from crawler.scrub import scrub_log
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class PatientRetry(RetryMiddleware):
         self, request: Request, response: Response, spider: Spider | None = None
     ) -> Request | Response:
         """Ask again after a transient status, unless the server wants more patience than a run has."""
-        wait = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+        wait = retry_after(response.headers.get("Retry-After"), clock.now())
         if wait is not None and wait > MAX_RETRY_AFTER:
             return response
         again = super().process_response(request, response)

@@ -3,7 +3,6 @@
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
@@ -12,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from archive.errors import ArchiveError
 from archive.vocabulary import Outcome
-from crawler import report, worker
+from crawler import clock, report, worker
 from crawler.offload import WorkerDied
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class Verdict:
     @staticmethod
     async def _noted(spider: "ArchiveSpider", verdict: str, counts: dict[str, Any]) -> str:
         try:
-            now = datetime.now(UTC)
+            now = clock.now()
             await spider.archive.call(worker.close_run, spider.run_id, verdict, counts, now)
         except (ArchiveError, SQLAlchemyError, WorkerDied) as error:
             logger.error("action=database_failed reason=%s", str(error).partition("\n")[0])

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from scrapy.crawler import Crawler
@@ -13,7 +12,7 @@ from scrapy.http import Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from archive.errors import ArchiveError, MediaFolderError
-from crawler import report, worker
+from crawler import clock, report, worker
 from crawler.answer import Answer
 from crawler.browser import BrowserMissing
 from crawler.cassettes import CassetteMiss
@@ -114,7 +113,7 @@ class ArchivePipeline(Pipeline):
     async def _work(self, answers: list[Answer]) -> list[worker.Result]:
         spider = self._spider
         try:
-            return await spider.archive.call(worker.work, spider.run_id, answers, datetime.now(UTC))
+            return await spider.archive.call(worker.work, spider.run_id, answers, clock.now())
         except WorkerDied as death:
             return await self._after_death(answers, death)
 
@@ -123,12 +122,12 @@ class ArchivePipeline(Pipeline):
         if self._worker_died(len(answers)):
             spider = self._spider
             async with self._recovering:
-                await read_what_was_kept(spider.archive, spider.run_id, datetime.now(UTC))
+                await read_what_was_kept(spider.archive, spider.run_id, clock.now())
         return [worker.Result(damage=str(death), interrupted=True)] * len(answers)
 
     async def _note(self, failures: list[worker.Failure]) -> list[None]:
         spider = self._spider
-        await spider.archive.call(worker.note_failures, spider.run_id, failures, datetime.now(UTC))
+        await spider.archive.call(worker.note_failures, spider.run_id, failures, clock.now())
         return [None] * len(failures)
 
     async def _answered(self, answer: Answer) -> None:

@@ -1,7 +1,6 @@
 """The way of one download: judged and kept in the worker, then reported."""
 
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from scrapy.crawler import Crawler
@@ -9,7 +8,7 @@ from scrapy.exceptions import DownloadCancelledError
 
 from archive.media.queries import DueMedium
 from archive.vocabulary import MediumOutcome
-from crawler import report
+from crawler import clock, report
 from crawler.cassettes import CassetteMiss
 from crawler.media.keeping import Download, Miss, Verdict, keep, note_misses
 from crawler.media.requests import MEDIUM, host_of
@@ -46,7 +45,7 @@ class MediaPipeline(Pipeline):
     async def _downloaded(self, download: Download) -> None:
         url = download.answer.requested_url
         self._in_a_row[host_of(url)] = 0
-        now = datetime.now(UTC)
+        now = clock.now()
         try:
             verdict = await self._spider.archive.call(keep, download, now, timeout=CHECK_TIME)
         except WorkerDied:
@@ -79,7 +78,7 @@ class MediaPipeline(Pipeline):
 
     async def _missed(self, medium: DueMedium, url: str, outcome: MediumOutcome, reason: str) -> None:
         misses = [Miss(medium.id, outcome, reason)]
-        await self._spider.archive.call(note_misses, misses, datetime.now(UTC))
+        await self._spider.archive.call(note_misses, misses, clock.now())
         self._tell(medium, url, Verdict(outcome, reason))
 
     def _tell(self, medium: DueMedium, url: str, verdict: Verdict) -> None:

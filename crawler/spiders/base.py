@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from archive.config import ArchiveSettings
 from archive.errors import AddressError, ArchiveError
+from crawler import clock
 from crawler.answer import header
 from crawler.monitors import Tally
 from crawler.offload import Worker, WorkerDied, workers_of
@@ -95,7 +96,7 @@ class ArchiveSpider(Spider):
 
     def moment(self, headers: Headers) -> datetime:
         """Now; in a replay the server's own Date, which is when the page was really fetched."""
-        now = datetime.now(UTC)
+        now = clock.now()
         if self.settings.get("CASSETTE_MODE") != "replay":
             return now
         try:

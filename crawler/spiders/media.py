@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from scrapy import Request
@@ -11,7 +10,7 @@ from scrapy.settings import BaseSettings
 
 from archive.media.queries import DueMedium
 from archive.vocabulary import MediumOutcome
-from crawler import report, worker
+from crawler import clock, report, worker
 from crawler.answer import Answer
 from crawler.media import keeping
 from crawler.media.requests import MEDIUM, host_of, medium_request
@@ -67,7 +66,7 @@ class MediaSpider(ArchiveSpider):
     async def requests(self) -> list[Request]:
         """One for each medium that may be asked for; the others are refused here."""
         await self.archive.warm_up()
-        now = datetime.now(UTC)
+        now = clock.now()
         arguments = {"of_run": self._of_run} if self._of_run else {}
         self.run_id = await self.archive.call(worker.open_run, "media", arguments, now)
         types = types_in(self.settings["MEDIA_TYPES"])

@@ -1,7 +1,6 @@
 """The spider of posts: fetches them at addresses that are due, or that were given."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from archive.queries import DueAddress
-from crawler import worker
+from crawler import clock, worker
 from crawler.answer import Answer
 from crawler.origin import is_allowed
 from crawler.recovery import read_what_was_kept
@@ -41,7 +40,7 @@ class PostsSpider(ArchiveSpider):
 
     async def _addresses(self) -> list[DueAddress]:
         await self.archive.warm_up()
-        now = datetime.now(UTC)
+        now = clock.now()
         only_this_run = self.run_id or None
         if not self.run_id:
             arguments = {"urls": scrub_log(self.urls or "")[:2000]}
