@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit
 
 from archive.reading import Medium
 from archive.vocabulary import Role
@@ -14,6 +15,7 @@ from crawler.parse.state import PageState
 from crawler.parse.values import clean_url, known, web_url, whole, words
 
 MAX_MEDIA = 2000  # of one role; the post with the most images seen has 65
+_MAX_SEEN = 2 * MAX_MEDIA  # images looked at for them
 _WIDEST = ("2.35:1", "16:9", "", "3:4", "1:1")  # the cover of a listing; "" is the one without a ratio
 _MAX_SIDE = 100_000  # pixels; what is wider is no image
 
@@ -48,15 +50,12 @@ def _medium(role: Role, address: str, facts: Mapping[str, Any], key: str = "") -
 def media_key(address: str) -> str:
     """What an address that does not expire is known by: itself, by https, without its fragment."""
     url = web_url(address).partition("#")[0]
-    try:
-        return urlunsplit(urlsplit(url)._replace(scheme="https")) if url else ""
-    except ValueError:
-        return ""
+    return f"https://{url.partition('://')[2]}" if url else ""
 
 
 def _images(state: PageState, body: Body) -> Iterator[Medium]:
     sizes = _image_facts(state, body)
-    for address in body.images:
+    for address in islice(dict.fromkeys(body.images), _MAX_SEEN):
         yield _medium(Role.IMAGE, address, sizes.get(_picture(address), {}), media_key(address))
 
 
@@ -74,12 +73,11 @@ def _image_facts(state: PageState, body: Body) -> dict[str, dict[str, Any]]:
         is_live = isinstance(live, Mapping) and bool(live.get("format_info"))
         facts = known({**_size(item.get("width"), item.get("height")), "live_photo": is_live})
         found.setdefault(_picture(clean_url(str(item.get("cdn_url") or ""))), facts)
-    for element in body.elements:
-        if element.name == "img":
-            size = _size(element.get("data-w"), None, element.get("data-ratio"))
-            told = known({**size, "alt": words(element.get("alt"))})
-            place = _picture(image_source(element))
-            found[place] = told | found.get(place, {})
+    for element in islice((found for found in body.elements if found.name == "img"), _MAX_SEEN):
+        size = _size(element.get("data-w"), None, element.get("data-ratio"))
+        told = known({**size, "alt": words(element.get("alt"))})
+        place = _picture(image_source(element))
+        found[place] = told | found.get(place, {})
     return found
 
 

@@ -19,7 +19,7 @@ def clean_url(url: str) -> str:
 
 
 def _decoded(text: str) -> str:
-    return _ENTITY.sub(lambda found: html.unescape(found[0]), text)
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
 
 
 def web_url(value: Any) -> str:

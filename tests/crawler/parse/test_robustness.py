@@ -1,5 +1,6 @@
 """Whatever the bytes: no exception, a bounded time and memory, and no article without a body."""
 
+import json
 import random
 import resource
 import subprocess
@@ -22,6 +23,22 @@ MAX_MEMORY = 500 * 1024 * 1024
 SIZE = 16 * 1024 * 1024
 _OPEN = b'<html><div id="js_article"><div id="js_content">'
 _CLOSE = b"</div></div></html>"
+_LINK = b'<a href="https://mp.weixin.qq.com/s?__biz=MzA5MjkzMTA1Mw==&mid=%d&idx=1&sn=x">'
+_VIDEO = b'<iframe data-mpvid="wxv_%d" data-cover="http%%3A%%2F%%2Fa%%2F%d"></iframe>'
+
+
+def _post(body: bytes, beside: bytes = b"") -> bytes:
+    """A page that says which post it is, and so is read to the end."""
+    ids = 'var biz = "MzA5MjkzMTA1Mw=="; var mid = "21"; var idx = "1"; var ct = "1488513562"; '
+    names = 'var msg_title = \'题\'; var nickname = "号"; var item_show_type = "0";'
+    script = f"<script>{ids}{names}</script>".encode()
+    return b"<html>" + beside + _OPEN[6:] + body + b"</div></div>" + script + b"</html>"
+
+
+def _many(pattern: bytes, count: int) -> bytes:
+    return b"".join(pattern % ((number,) * pattern.count(b"%d")) for number in range(count))
+
+
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "16 MB of div": lambda: b"<div>" * (SIZE // 5),
     "tags nested 50,000 deep": lambda: _OPEN + b"<b>" * 50_000 + b"x" + b"</b>" * 50_000 + _CLOSE,
@@ -41,6 +58,16 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "document.write without end": lambda: b"<script>" + b'document.write("' * 900_000 + b"</script>",
     "backgrounds without end": lambda: _OPEN + b"background:url(" * 900_000 + _CLOSE,
     "45,000 images": lambda: _OPEN + b'<img data-src="http://x/y">' * 45_000 + _CLOSE,
+    "24,000 links": lambda: _post(_many(_LINK + b"x</a>", 24_000)),
+    "12,000 links inside each other": lambda: _post(_many(_LINK, 12_000) + b"x" + b"</a>" * 12_000),
+    "a link of 8 MB of words": lambda: _post(_LINK % 7 + b"x " * 4_000_000),
+    "a link of 7 MB of textvalue": lambda: _post(
+        b'x<a href="//a.b/" textvalue="' + b"&amp;" * 1_400_000 + b'">'
+    ),
+    "48,000 images": lambda: _post(_many(b'<img data-src="http://x/%d" data-w="9">', 48_000)),
+    "an image of 300,000 attributes": lambda: _post(b"x<img " + _many(b"a%d=b ", 300_000) + b">"),
+    "24,000 videos": lambda: _post(_many(_VIDEO, 24_000)),
+    "20,000 tags of albums": lambda: _post(b"x", b'<div class="article-tag__item-wrp">' * 20_000),
     "a million attributes": lambda: _OPEN + b"<img " + b"a=b " * 3_000_000 + b">" + _CLOSE,
     "5 million ideographs": lambda: "字".encode() * 5_000_000,
     "NUL bytes": lambda: b"\0" * SIZE,
@@ -87,11 +114,22 @@ def test_any_bytes_are_read_without_an_exception(body: bytes) -> None:
     assert read_page(body).outcome is not Outcome.ARTICLE
 
 
+_STATE = """window.cgiDataNew = {ainfos: [{url: 'http://['}, {url: 1}], copyright_info: {
+    copyright_stat: 2, reprint_url: 'http://['},
+    picture_page_info_list: [1, {cdn_url: 'http://a/b', width: '-', live_photo: []}],
+    video_page_infos: [{mp_video_trans_info: [{url: 'http://[?dis_t=99999999999999', duration_ms: []}]}],
+    appmsgalbuminfo: {album_id: 1, pre_article_link: 'http://[', title: []}};"""
 _PIECES = st.sampled_from([
     "<html>", "</html>", '<div id="js_article">', '<div id="js_content">', "</div>", "<p>", "</p>",
     "<script>", "</script>", 'var biz = "MzA5MjkzMTA1Mw==" || "";', 'var ct = "1488513562";',
     "var msg_title = '题'.html(false);", 'var item_show_type = "10";', "<!--", "-->", "文字",
     "window.cgiDataNew = {content_noencode: JsDecode('字')};", '<img data-src="http://a/b">',
+    '<a href="https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv">', "</a>", '<a href="http://[">',
+    '<a class="wx_topic_link">', '<a data-miniprogram-appid="&#x0;">', "<mp-common-profile data-id=x>",
+    '<iframe data-src="//v.qq.com/?vid=abcd">', '<img data-src="https://a/b#c" data-w="9" data-ratio="nan">',
+    "<mpvoice voice_encode_fileid=abcd play_length=x>", "<qqmusic audiourl='http://[a'>", "字</div></div>",
+    '<div class="article-tag__item-wrp" data-url="http://[?album_id=1">', 'var mid = "21"; var idx = "1";',
+    "var nickname = '号';", 'var item_show_type = "0";', _STATE,
     "\\x3c", "'", '"', "{", "}", "<", ">", "&nbsp;", "\u3000", "\0",
 ])  # fmt: skip
 
@@ -101,6 +139,16 @@ _PIECES = st.sampled_from([
 def test_a_page_put_together_from_pieces_is_never_an_article_without_a_body(page: str) -> None:
     reading = read_page(page.encode())
     assert reading.outcome is not Outcome.ARTICLE or _has_body(reading)
+
+
+@given(st.lists(_PIECES, max_size=40).map("".join), st.lists(_PIECES, max_size=3).map("".join))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_body_put_together_from_pieces_is_read_with_keys_for_all_it_shows_and_leads_to(
+    body: str, beside: str
+) -> None:
+    reading = read_page(_post(body.encode(), beside.encode()))
+    assert all(found.key for found in (*reading.media, *reading.links))
+    assert json.loads(json.dumps(reading.page)) == reading.page
 
 
 @needs_captures
