@@ -1,18 +1,16 @@
 """`python -m bench`: measure, and write docs/performance.md from what was measured."""
 
 import argparse
-import os
-import platform
 import statistics
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from urllib.request import urlopen
 
 from bench.posts import write_posts
+from bench.report import machine, today, write_part
 from bench.steps import steps
-from bench.ways import ROOT, Way, bare_scrapy, old_way, whole_way
+from bench.ways import Way, bare_scrapy, old_way, whole_way
 from tests.standin import Standin
 
 WEIGHT = 2_500_000  # bytes of script in a page: the size of real ones
@@ -24,7 +22,6 @@ RATIOS = {
     "mparchive to the old way": ("mparchive", "the old way", None),
     "the same, answers after 150 ms": (*SLOW, 4.0),
 }
-REPORT = ROOT / "docs" / "performance.md"
 Round = dict[str, float]
 
 
@@ -40,7 +37,7 @@ def main() -> None:
                 rounds.append(_round(standin, addresses, Path(given) / str(number)))
                 sys.stderr.write(f"round {number + 1}: {_line(rounds[-1])}\n")
             page = urlopen(addresses[0].replace("http://mp.weixin.qq.com", standin.origin)).read()
-    REPORT.write_text(_report(options, rounds, steps(page), len(page)), encoding="utf-8")
+    write_part(_report(options, rounds, steps(page), len(page)))
     missed = [name for name, (_, _, floor) in RATIOS.items() if floor and _ratio(rounds, name) < floor]
     sys.exit(f"below what is wanted: {', '.join(missed)}" if missed else 0)
 
@@ -86,19 +83,11 @@ def _report(options: argparse.Namespace, rounds: list[Round], times: dict[str, f
         pages=options.pages,
         rounds=options.rounds,
         size=size / 1e6,
-        machine=f"{os.cpu_count()} cores ({_processor()}), Python {platform.python_version()}",
-        day=datetime.now(UTC).date(),
+        machine=machine(),
+        day=today(),
         ways=ways,
         ratios=ratios,
         steps="\n".join(f"| {name} | {spent:.1f} |" for name, spent in times.items()),
-    )
-
-
-def _processor() -> str:
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.exists() else []
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
     )
 
 

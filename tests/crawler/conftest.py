@@ -2,8 +2,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from crawler.chromium import find_chromium
 from tests.crawler.crawling import Crawler
 from tests.crawler.loopback import Loopback
+
+
+@pytest.fixture
+def needs_chromium() -> None:
+    """Skips, saying so, where no Chromium is installed."""
+    if find_chromium() is None:
+        pytest.skip("there is no Chromium on this machine")
 
 
 @pytest.fixture

@@ -6,19 +6,13 @@ import psutil
 import pytest
 
 from crawler.browser_gate import MAX_FILES
-from crawler.chromium import find_chromium, launch_options
+from crawler.chromium import launch_options
 from tests.crawler import hostile, pages
 from tests.crawler.crawling import Crawler
 from tests.crawler.loopback import Loopback, Reply
 
 browser = pytest.mark.browser
 ENDING = 30  # seconds within which the processes of a closed browser are gone
-
-
-@pytest.fixture
-def needs_chromium() -> None:
-    if find_chromium() is None:
-        pytest.skip("there is no Chromium on this machine")
 
 
 def serve_drawn(server, *mids: int) -> list[str]:
@@ -73,16 +67,6 @@ def test_a_drawn_post_is_stored_with_what_the_script_drew(needs_chromium, crawle
 def test_a_page_in_the_browser_reaches_no_picture_and_no_other_host(needs_chromium, crawler, server):
     crawler.crawl(serve_drawn(server, 1))
     assert set(server.paths) == {pages.path(1), "/mp/more"}
-
-
-@browser
-def test_a_fresh_browser_is_started_after_some_pages(needs_chromium, crawler, server):
-    seen = watched(crawler, server)
-    crawl = crawler.crawl(serve_drawn(server, 1, 2, 3), PAGES_PER_BROWSER=1, STATS_DUMP=True)
-    assert crawl.verdict == "done", crawl.output
-    assert "'playwright/browser_count': 3" in crawl.output
-    assert seen, "Chromium was running while it drew"
-    assert left_over(crawler) == []
 
 
 @browser

@@ -1,0 +1,43 @@
+"""docs/performance.md, of which every measurement writes its own part and leaves the others as they are."""
+
+import os
+import platform
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.ways import ROOT
+
+REPORT = ROOT / "docs" / "performance.md"
+_HEADINGS = re.compile(r"^(?=##? )", re.MULTILINE)
+
+
+def write_part(text: str, report: Path = REPORT) -> None:
+    """Put a part, which opens with a heading of its own, in the place of the one of that heading."""
+    written = report.read_text(encoding="utf-8") if report.exists() else ""
+    heading = text.partition("\n")[0]
+    parts = [part.strip() for part in _HEADINGS.split(written) if part.strip()]
+    here = [place for place, part in enumerate(parts) if part.partition("\n")[0] == heading]
+    if here:
+        parts[here[0]] = text.strip()
+    else:
+        parts.insert(0 if heading.startswith("# ") else len(parts), text.strip())
+    report.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def machine() -> str:
+    """The machine in a few words."""
+    return f"{os.cpu_count()} cores ({_processor()}), Python {platform.python_version()}"
+
+
+def today() -> str:
+    """The day, in UTC."""
+    return str(datetime.now(UTC).date())
+
+
+def _processor() -> str:
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )
