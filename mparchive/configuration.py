@@ -35,7 +35,6 @@ every_minutes = { album = 60, own_backend = 120 }  # one kind of source of all a
 
 [inbox]
 folder = "inbox"  # dumps, lists, saved pages and WARC files put there are taken in
-fetch = true  # and the addresses found are fetched
 
 [alarms]
 urls_file = "alarms"  # whom to tell: one address a line, see https://github.com/caronc/apprise/wiki

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from archive.config import ArchiveSettings
 from crawler.discovery.account import LONGEST, SHORTEST, AccountConfig
 from crawler.discovery.secret import Kept, VariableName
-from crawler.discovery.table import FOLDER, FileName, Number, Switch, Table, mistake
+from crawler.discovery.table import FOLDER, FileName, Number, Table, mistake
 from scheduler.toml import ConfigError, parsed, sentence
 
 FILE_NAME = "mparchive.toml"
@@ -70,7 +70,6 @@ class Inbox(Table):
     """A watched folder: dumps, lists, saved pages and WARC put there are taken in."""
 
     folder: FileName
-    fetch: Switch = True  # also fetch the addresses found
 
 
 class Alarms(Kept):
