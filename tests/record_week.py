@@ -1,7 +1,8 @@
 """Record the synthetic week anew: `python -m tests.record_week [FOLDER]`, by default cassettes/.
 
-The stand-in serves the week, the real spider visits it three times, and what went over the wire is left as
-one cassette a visit, with the list of the week's addresses. The archive of the recording is thrown away.
+The stand-in serves the week, the real spiders visit it three times, each time with an empty archive so that
+every picture is asked for, and what went over the wire is left as one cassette a visit, with the list of the
+week's addresses. The archives of the recording are thrown away.
 """
 
 import os
@@ -23,28 +24,26 @@ def record_week(folder: Path) -> None:
     """Write week.txt and week-1.yaml to week-3.yaml into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "week.txt").write_text(address_list(), encoding="utf-8")
-    with Standin(week=True, weight=WEIGHT) as standin, tempfile.TemporaryDirectory() as home:
+    with Standin(week=True, weight=WEIGHT) as standin:
         standin.fault("verification", post=CHALLENGED, times=1)
         for visit in VISITS:
             for post, what in STATES[visit].items():
                 standin.show(post, what)
-            _visit(folder, visit, standin.origin, home)
+            with tempfile.TemporaryDirectory() as home:
+                _visit(folder, visit, standin.origin, home)
 
 
 def _visit(folder: Path, visit: int, origin: str, home: str) -> None:
     cassette = folder / f"week-{visit}.yaml"
     cassette.unlink(missing_ok=True)
-    addresses = folder / "week.txt"
-    done = subprocess.run(
-        [sys.executable, "-m", "scrapy", "crawl", "posts", "-a", f"urls={addresses.resolve()}"],
-        env=_environment(origin, home, cassette.resolve()),
-        cwd=ROOT,
-        timeout=CRAWL,
-        check=False,
-    )
+    environment = _environment(origin, home, cassette.resolve())
+    addresses = (folder / "week.txt").resolve()
     wanted = STOPPED_BY_CHALLENGE if visit == 1 else 0
-    if done.returncode != wanted:
-        raise SystemExit(f"visit {visit} ended with exit code {done.returncode}, {wanted} was expected")
+    for spider, expected in (["posts", "-a", f"urls={addresses}"], wanted), (["media"], 0):
+        command = [sys.executable, "-m", "scrapy", "crawl", *spider]
+        done = subprocess.run(command, env=environment, cwd=ROOT, timeout=CRAWL, check=False)
+        if done.returncode != expected:
+            raise SystemExit(f"visit {visit} ended with exit code {done.returncode}, {expected} was expected")
 
 
 def _environment(origin: str, home: str, cassette: Path) -> dict[str, str]:
