@@ -52,12 +52,15 @@ def due_addresses(session: Session, now: datetime, limit: int, run_id: int | Non
     """Addresses whose time has come; `run_id`: only those seen in that run.
 
     Those that failed before come last: one that is answered with a challenge each time blocks no other.
+    Short links come first: what they lead to may be the post of a long address that then need not be asked.
     """
     rows = select(AddressRow.id, AddressRow.key, AddressRow.url).where(AddressRow.next_fetch_at <= now)
     if run_id is not None:
         seen = select(SightingRow.address_id).where(SightingRow.run_id == run_id)
         rows = rows.where(AddressRow.id.in_(seen))
-    rows = rows.order_by(AddressRow.attempts, AddressRow.next_fetch_at, AddressRow.id).limit(limit)
+    rows = rows.order_by(
+        AddressRow.attempts, AddressRow.aid.is_not(None), AddressRow.next_fetch_at, AddressRow.id
+    ).limit(limit)
     return [
         DueAddress(number, key, parse_address(url).fetch_url) for number, key, url in session.execute(rows)
     ]

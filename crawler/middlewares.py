@@ -29,6 +29,10 @@ class RunStopping(IgnoreRequest):
     """The run, or its work at this host, is being stopped, so nothing more is asked."""
 
 
+class FetchedAlready(IgnoreRequest):
+    """What is asked for has come in this run, at another address."""
+
+
 def retry_after(value: bytes | None, now: datetime) -> float | None:
     """Seconds the server asks to wait, from the header's number or date; None when it says nothing."""
     if not value:
@@ -63,10 +67,12 @@ class NotAsked:
         return cls(crawler)
 
     def process_request(self, request: Request, spider: Spider | None = None) -> None:
-        """Nothing, or RunStopping."""
+        """Nothing, or RunStopping or FetchedAlready."""
         stopping = self._crawler.spider.stopping_at(request.url)  # type: ignore[union-attr]  # it is there
         if stopping:
             raise RunStopping(f"nothing more is asked there ({stopping})")
+        if self._crawler.spider.has_got(request):  # type: ignore[union-attr]
+            raise FetchedAlready("the post was fetched at another address of it")
 
 
 class PatientRetry(RetryMiddleware):

@@ -12,11 +12,12 @@ from scrapy.http import Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from archive.errors import ArchiveError, MediaFolderError
+from archive.vocabulary import Outcome
 from crawler import clock, report, worker
 from crawler.answer import Answer
 from crawler.browser import BrowserMissing
 from crawler.cassettes import CassetteMiss
-from crawler.middlewares import RunStopping
+from crawler.middlewares import FetchedAlready, RunStopping
 from crawler.monitors import Tally
 from crawler.offload import Batches, WorkerDied, workers_of
 from crawler.parse.shown import AGREEMENT
@@ -137,6 +138,7 @@ class ArchivePipeline(Pipeline):
             await self._failed(answer.address_id, answer.requested_url, result.damage, result.interrupted)
             return
         self._tally.settle(answer.address_id, str(result.outcome), result.stored)
+        self._spider.got.add(result.key)  # type: ignore[attr-defined]  # the spider of posts has it
         report.page_fetched(self._tally.done, **_facts(answer, result))
         self._compare(answer, result)
         if result.outcome.blocks:
@@ -164,6 +166,8 @@ class ArchivePipeline(Pipeline):
         meta, error = refusal.request.meta, refusal.error
         if isinstance(error, RunStopping):
             self._tally.count("not_asked")
+        elif isinstance(error, FetchedAlready):
+            self._tally.settle(meta.get(ADDRESS_ID), str(Outcome.ARTICLE), "known")
         elif isinstance(error, BrowserMissing):
             self._without_browser(error)
         elif meta.get("playwright"):

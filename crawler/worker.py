@@ -26,6 +26,7 @@ from archive.database import open_archive, transaction
 from archive.errors import ArchiveError, IntegrityError
 from archive.media.folder import MediaFolder
 from archive.reading import Reading
+from archive.twins import keys_of
 from archive.vocabulary import Outcome
 from crawler.answer import Answer, DamagedAnswer, unpack
 from crawler.classify import classify
@@ -47,6 +48,7 @@ class Result:
     reason: str = ""
     kind: str = ""
     aid: str = ""
+    key: str = ""  # of the post's long address
     needs_browser: bool = False
     agrees: float | None = None  # of a drawn page: which share of the text the browser showed
     damage: str = ""
@@ -176,6 +178,7 @@ def _result(reading: Reading, stored: store.Stored) -> Result:
         reason=reading.reason,
         kind=reading.kind or "",
         aid=reading.record.aid if reading.record else "",
+        key=next(iter(keys_of([reading])), ""),
         needs_browser=reading.needs_browser,
         agrees=reading.page.get(AGREES),
     )

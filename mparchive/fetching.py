@@ -47,7 +47,7 @@ def fetch(run_id: int, wanted: int, settings: Mapping[str, str], tally: Tally, s
     for what, number in outcomes.items():
         if what != "article":  # those are counted by what was stored of them
             tally.add(what, number, reasons.told.get(what, ""))
-    for stored in ("new", "changed", "unchanged", "foreign"):
+    for stored in ("new", "changed", "unchanged", "known", "foreign"):
         tally.add(stored, result.counts.get("stored", {}).get(stored, 0))
     for what, remedy in _WITHOUT_BROWSER.items():
         if number := result.counts.get(what, 0):

@@ -90,6 +90,10 @@ class ArchiveSpider(Spider):
         """Why nothing more is asked at an address; empty while it may be."""
         return self.stopping
 
+    def has_got(self, request: Request) -> bool:
+        """Whether this run has got already what is asked for."""
+        return False
+
     def cassette_missed(self) -> None:
         """A cassette that is replayed lacks an answer: the run is not what was recorded, so it ends."""
         self.stop("cassette_miss")

@@ -12,7 +12,7 @@ from crawler import clock, worker
 from crawler.answer import Answer
 from crawler.origin import is_allowed
 from crawler.recovery import read_what_was_kept
-from crawler.requests import ADDRESS_ID, EVALUATED, asked_url, post_request
+from crawler.requests import ADDRESS_ID, ADDRESS_KEY, EVALUATED, asked_url, post_request
 from crawler.scrub import scrub_log, scrub_url
 from crawler.spiders.base import ArchiveSpider, headers_of
 
@@ -29,6 +29,11 @@ class PostsSpider(ArchiveSpider):
         super().__init__(**kwargs)
         self.run_id = int(run) if run else 0
         self.urls = urls
+        self.got: set[str] = set()  # keys of the posts fetched
+
+    def has_got(self, request: Request) -> bool:
+        """A post's short link may have led to what its long address is still waiting for."""
+        return request.meta.get(ADDRESS_KEY) in self.got
 
     def may_ask(self, url: str) -> bool:
         """Posts' pages come from mp.weixin.qq.com only."""

@@ -96,6 +96,7 @@ def test_every_source_is_tried_and_a_post_of_several_is_one_post(
     sighted = "SELECT count(DISTINCT source) FROM sightings s JOIN addresses a ON a.id = address_id"
     assert mparchive.number(f"{sighted} WHERE aid = '{IN_ALBUM[0].aid}'") == 4
     again(mparchive, standin)
+    fetched(mparchive, standin)
 
 
 def again(mparchive: Command, standin: Standin) -> None:
@@ -108,6 +109,20 @@ def again(mparchive: Command, standin: Standin) -> None:
     assert "feed:rss.example/feeds/long.rss unchanged 0 0" in text
     assert f"album:{ALBUM} ok {len(IN_ALBUM)} 0 2025-11-23 00:01" in text
     assert standin.stats()["total"] < first
+
+
+def fetched(mparchive: Command, standin: Standin) -> None:
+    """Each post is asked for once, though it has two addresses."""
+    standin.forget()
+    one_by_one = ("-s", "SCRAPER_SLOT_MAX_ACTIVE_SIZE=1")  # no page before the last is stored
+    output = crawl(mparchive, "posts", *one_by_one, MPARCHIVE_CHROMIUM="/nowhere/chromium")
+    assert "verdict=done" in output
+    paths = standin.stats()["paths"]
+    assert sum(paths.values()) == len(WEEK), paths
+    assert all(path.startswith("/s/") for path in paths)
+    assert mparchive.number("SELECT count(*) FROM posts") == len(WEEK)
+    assert mparchive.number("SELECT count(*) FROM posts WHERE url LIKE '%chksm=%'") == len(WEEK)
+    assert mparchive.number("SELECT count(*) FROM addresses WHERE next_fetch_at IS NOT NULL") == 0
 
 
 STRUCK: list[tuple[dict[str, str], dict[str, str], dict[str, str]]] = [
@@ -208,9 +223,14 @@ def crawled(mparchive: Command) -> str:
     """All that a crawl writes, as its own process does."""
     values = tomllib.loads((mparchive.home / "mparchive.toml").read_text(encoding="utf-8"))
     account = AccountConfig.model_validate(values["accounts"][0]).model_dump_json(exclude_defaults=True)
+    return crawl(mparchive, "discover", "-a", f"account={account}")
+
+
+def crawl(mparchive: Command, *arguments: str, **environment: str) -> str:
+    """All that a spider writes."""
     done = subprocess.run(
-        [sys.executable, "-m", "scrapy", "crawl", "discover", "-a", f"account={account}"],
-        env=mparchive.environment | {"SCRAPY_SETTINGS_MODULE": "crawler.settings"},
+        [sys.executable, "-m", "scrapy", "crawl", *arguments],
+        env=mparchive.environment | {"SCRAPY_SETTINGS_MODULE": "crawler.settings"} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=100,
