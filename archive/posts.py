@@ -18,6 +18,7 @@ from archive.record import Record
 from archive.text import storable, storable_json
 
 Identity = tuple[int, str]  # account id and aid
+_TIED = ("media", "links")  # they have rows of their own
 BATCH = 500  # posts a lookup: a statement takes 65,535 parameters
 
 
@@ -139,10 +140,11 @@ def _content(state: PostState) -> dict[str, Any]:
 
 def _facts(state: PostState) -> dict[str, Any]:
     reading = state.reading
+    page = {name: value for name, value in reading.page.items() if name not in _TIED} if reading else {}
     return {
         "published_at": reading.published_at if reading else None,
         "kind": reading.kind if reading else None,
-        "facts": storable_json(reading.page) if reading else {},
+        "facts": storable_json(page),
         "html": storable(reading.html) if reading and reading.html else None,
         "capture_id": state.capture_id,
     }

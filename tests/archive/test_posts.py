@@ -170,3 +170,10 @@ def test_a_text_as_large_as_the_largest_page_is_stored_and_comes_back(db_session
     assert import_records(db_session, None, [huge], "dump", NOW) == [Stored.NEW]
     assert pages(db_session, [huge]) == [Stored.UNCHANGED]
     assert next(queries.records(db_session)) == huge
+
+
+def test_facts_hold_what_has_no_rows_of_its_own(db_session: Session) -> None:
+    page = {"author": "合成编辑部", "media": [{"role": "image"}], "links": [{"relation": "post"}]}
+    kept = keep_captures(db_session, None, [(None, capture())])
+    store_readings(db_session, None, [(kept[0], article(record(), page=page))], NOW, 1)
+    assert db_session.scalar(select(Post.facts)) == {"author": "合成编辑部"}
