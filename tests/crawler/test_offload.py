@@ -1,9 +1,12 @@
 import asyncio
+import os
+import time
 
 import pytest
 from scrapy.settings import Settings
 
-from crawler.offload import BATCH_BYTES, BATCH_PAGES, Batches, workers_of
+from archive.config import ArchiveSettings
+from crawler.offload import BATCH_BYTES, BATCH_PAGES, Batches, Worker, WorkerDied, workers_of
 
 
 class Slow:
@@ -95,3 +98,15 @@ def test_the_error_of_a_batch_reaches_everybody_who_waits_and_the_next_batch_sti
 def test_there_are_no_more_workers_than_requests_at_a_time(concurrency, workers):
     settings = Settings({"WORKERS": 2, "CONCURRENT_REQUESTS": concurrency})
     assert workers_of(settings) == workers
+
+
+def test_a_call_over_its_time_costs_its_worker_and_the_next_call_has_another(fresh_database_url):
+    async def scenario() -> None:
+        worker = Worker(ArchiveSettings(database_url=fresh_database_url))
+        first = await worker.call(os.getpid)
+        with pytest.raises(WorkerDied, match="sleep"):
+            await worker.call(time.sleep, 200, timeout=0.1)
+        assert await worker.call(os.getpid) != first
+        await worker.close()
+
+    asyncio.run(scenario())

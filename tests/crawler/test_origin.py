@@ -1,6 +1,6 @@
 import pytest
 
-from crawler.origin import Origin, OriginError, is_allowed
+from crawler.origin import Origin, OriginError, is_allowed, may_hold_media, over_tls
 
 LOOPBACK = Origin("http://127.0.0.1:8000")
 
@@ -43,3 +43,25 @@ def test_a_redirect_is_read_as_mp_weixin_qq_coms_own(location):
 )
 def test_nothing_else_is_allowed(url):
     assert not is_allowed(url)
+    assert not may_hold_media(url) or url.startswith("https://mp.weixin.qq.com/")
+
+
+def test_another_host_has_a_path_of_its_own_at_the_stand_in_and_comes_back_as_itself():
+    url = "https://mmbiz.qpic.cn/mmbiz_png/abc/640?wx_fmt=png"
+    there = "http://127.0.0.1:8000/_host/mmbiz.qpic.cn/mmbiz_png/abc/640?wx_fmt=png"
+    assert LOOPBACK.wire(url) == there
+    assert LOOPBACK.location("https://wx.qlogo.cn/x/0", there) == url
+    assert LOOPBACK.location(url, "/moved/0") == "https://mmbiz.qpic.cn/moved/0"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("http://mmbiz.qpic.cn/a/0", "https://mmbiz.qpic.cn/a/0"),
+        ("http://mp.weixin.qq.com/s/abc", "https://mp.weixin.qq.com/s/abc"),
+        ("http://elsewhere.invalid/a", "http://elsewhere.invalid/a"),
+        ("http://mmbiz.qpic.cn:8080/a", "http://mmbiz.qpic.cn:8080/a"),
+    ],
+)
+def test_wechat_s_hosts_are_asked_over_tls(given, meant):
+    assert over_tls(given) == meant
