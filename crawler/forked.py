@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver
 from multiprocessing.reduction import DupFd
 from typing import Any
 
@@ -11,6 +12,10 @@ from crawler.protocol import LIFELINE_VARIABLE, START_METHOD_VARIABLE
 def handed_over(descriptor: int) -> Any:
     """A descriptor in the form in which it can be given to `main`."""
     return DupFd(descriptor)
+
+
+def _it_runs() -> None:
+    """… which the standard library would start anew, as it is not a child of this one."""
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], output: Any, lifeline: Any) -> None:
@@ -23,7 +28,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], output: Any, 
     os.environ.clear()
     os.environ.update(environment)
     os.environ[LIFELINE_VARIABLE] = str(lifeline.detach())
-    os.environ[START_METHOD_VARIABLE] = "forkserver"  # its workers come from the same process
+    os.environ[START_METHOD_VARIABLE] = "forkserver"  # its workers come from the same process as it did …
+    setattr(forkserver._forkserver, "ensure_running", _it_runs)  # noqa: B010 - no method of it is public
 
     from scrapy.cmdline import execute  # noqa: PLC0415 - only the fork runs it
 

@@ -140,9 +140,9 @@ def run_daemon(config_path: Path, pulse: Pulse | None = None) -> int:
     Raises ConfigError, SettingError, DatabaseUnavailable.
     """
     current, settings = Current(config_path), SchedulerSettings.read()
-    stop = _ready(current)
+    stop = ready(current)
     with ExitStack() as stack:
-        hands = _hands(stack.enter_context(open_archive()), settings, stop)
+        hands = hands_of(stack.enter_context(open_archive()), settings, stop)
         if settings.metrics_at:
             stack.enter_context(serve_metrics(hands.engine, *settings.metrics_at))
         worker = Worker(hands, stop, home_work(current), [HOME], pulse or Pulse())
@@ -155,16 +155,17 @@ def run_daemon(config_path: Path, pulse: Pulse | None = None) -> int:
 
 def run_worker(pulse: Pulse | None = None) -> int:
     """Work until SIGTERM or SIGINT; returns 0. Raises SettingError, DatabaseUnavailable."""
-    settings, stop = SchedulerSettings.read(), _ready(None)
+    settings, stop = SchedulerSettings.read(), ready(None)
     with open_archive() as engine:
-        hands = _hands(engine, settings, stop)
+        hands = hands_of(engine, settings, stop)
         log.info("worker started", action="worker_started", egress=hands.egress)
         asyncio.run(Worker(hands, stop, pulse=pulse or Pulse()).run())
         log.info("worker stopped", action="worker_stopped")
     return 0
 
 
-def _ready(current: Current | None) -> threading.Event:
+def ready(current: Current | None) -> threading.Event:
+    """Prepare this process for work; the event that is set when it is told to stop. Raises SettingError."""
     MediaSettings.read()  # refused now rather than at every look
     quiet_logs()
     fork_crawls("mparchive.cli")  # which the forks would import anyway, as it is what runs here
@@ -173,7 +174,8 @@ def _ready(current: Current | None) -> threading.Event:
     return stop
 
 
-def _hands(engine: Engine, settings: SchedulerSettings, stop: threading.Event) -> Hands:
+def hands_of(engine: Engine, settings: SchedulerSettings, stop: threading.Event) -> Hands:
+    """What jobs of this process work with; its line is known from now on."""
     hands = Hands(engine, settings.egress, stop)
     with transaction(engine) as session:
         note_egress(session, settings.egress, hands.now())

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -89,6 +90,10 @@ class Standin:
     def source(self, source: str, fault: str | None) -> None:
         """Let album, backend, official or feed be struck by a fault (discovery.FAULTS), or be well."""
         self._order(do="source", source=source, fault=fault)
+
+    def publish(self, number: int, posts: int, at: datetime) -> None:
+        """Publish a push now (tests.standin.publishing); `at` is what its pages say."""
+        self._order(do="publish", number=number, posts=posts, at=at.isoformat())
 
     def forget(self) -> None:
         """Start the statistics anew."""

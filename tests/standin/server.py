@@ -17,6 +17,7 @@ from twisted.web.server import NOT_DONE_YET
 from tests.standin.discovery import Listings, asking
 from tests.standin.faults import MEDIA, Fault, Faults, fault_of
 from tests.standin.media import EVIL_SVG, bomb_png, file_at
+from tests.standin.publishing import publish
 from tests.standin.site import HTML, Answer, Site
 from tests.standin.wire import bomb, pack
 
@@ -159,8 +160,12 @@ class Front(Resource):
                 self._requests.clear()
             case "source":
                 self.listings.strike(order["source"], order["fault"])
+            case "publish":
+                publish(self.site, order)
             case other:
-                raise ValueError(f"no such order: {other!r}; one of fault, clear, show, forget, source")
+                raise ValueError(
+                    f"no such order: {other!r}; one of fault, clear, show, forget, source, publish"
+                )
         return {"done": True}
 
 

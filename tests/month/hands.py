@@ -1,0 +1,30 @@
+"""`python -m tests.month.hands CONFIG`: a real worker with the daemon's own jobs, without its timetable.
+
+Whoever simulates a month looks at the timetable itself, at simulated instants. Workers that were killed are
+noticed within seconds here rather than a minute.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from archive.database import open_archive
+from scheduler.daemon import Current, hands_of, home_work, ready
+from scheduler.jobs import HOME
+from scheduler.settings import SchedulerSettings
+from scheduler.worker import Pulse, Worker
+
+PULSE = Pulse(every=0.5, gone_after=2.0)  # seconds
+
+
+def main() -> None:
+    """Work until told to stop."""
+    current = Current(Path(sys.argv[1]))
+    stop = ready(current)
+    with open_archive() as engine:
+        hands = hands_of(engine, SchedulerSettings.read(), stop)
+        asyncio.run(Worker(hands, stop, home_work(current), [HOME], PULSE).run())
+
+
+if __name__ == "__main__":
+    main()

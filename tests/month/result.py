@@ -1,0 +1,112 @@
+"""What a simulated month came to, read from the archive, the stand-in and whoever was told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from archive.config import ArchiveSettings
+from archive.database import open_archive, transaction
+from archive.models import AddressRow, CaptureRow, Incident, Post, Run, Version
+from tests.month.simulation import Push, Simulation
+from tests.standin.publishing import pushed
+
+
+@dataclass(frozen=True)
+class Result:
+    """Counts of posts, requests, alarms and what was done to the machinery."""
+
+    days: int
+    pushes: int
+    published: int
+    found: int
+    archived: int
+    duplicates: int
+    lost: int
+    false: int
+    longest_delay: timedelta
+    median_delay: timedelta
+    requests: int
+    challenges: int
+    alarms_raised: int
+    alarms_cleared: int
+    messages: int
+    crawls: int
+    kills: int
+    restarts: int
+    seconds: float
+    keys: tuple[str, ...] = ()
+
+    @property
+    def requests_per_post(self) -> float:
+        """All requests, also those of looks that found nothing."""
+        return self.requests / max(1, self.archived)
+
+
+def result_of(simulation: Simulation, days: int) -> Result:
+    """Compare what was published with what is in the archive."""
+    places = simulation.places
+    stats = places.standin.stats()
+    expected = {
+        one["aid"]: one["fields"] for one in places.standin.describe() if one["name"].startswith("push-")
+    }
+    with (
+        open_archive(ArchiveSettings(database_url=places.database_url)) as engine,
+        transaction(engine) as session,
+    ):
+        posts = session.scalars(select(Post)).all()
+        delays = sorted(_delays(session, simulation.pushes))
+        incidents = session.scalars(select(Incident).order_by(Incident.id)).all()
+        good = {post.aid for post in posts if _is(post, expected.get(post.aid))}
+        return Result(
+            days=days,
+            pushes=len(simulation.pushes),
+            published=len(expected),
+            found=len(expected.keys() & set(session.scalars(select(AddressRow.aid)))),
+            archived=len(good),
+            duplicates=_duplicates(session),
+            lost=len(expected.keys() - {post.aid for post in posts}),
+            false=len({post.aid for post in posts} - good),
+            longest_delay=delays[-1] if delays else timedelta(0),
+            median_delay=delays[len(delays) // 2] if delays else timedelta(0),
+            requests=stats["total"],
+            challenges=sum(n for path, n in stats["paths"].items() if path.startswith("/mp/wappoc")),
+            alarms_raised=len(incidents),
+            alarms_cleared=sum(one.closed_at is not None for one in incidents),
+            messages=len(places.receiver.messages),
+            crawls=session.scalar(select(func.count()).select_from(Run)) or 0,
+            kills=places.kills,
+            restarts=places.restarts,
+            seconds=simulation.seconds,
+            keys=tuple(one.key for one in incidents),
+        )
+
+
+def _is(post: Post, fields: dict[str, str] | None) -> bool:
+    return fields is not None and (post.title, post.text) == (fields["标题title"], fields["finalContent"])
+
+
+def _duplicates(session: Session) -> int:
+    """Posts stored more than once, and second versions of posts that nobody changed."""
+    aids = session.scalar(select(func.count(Post.aid.distinct()))) or 0
+    versions = session.scalar(select(func.count()).select_from(Version)) or 0
+    return versions - aids
+
+
+def _delays(session: Session, pushes: Sequence[Push]) -> list[timedelta]:
+    """From each post's publication to its first good capture, in simulated time."""
+    first = select(AddressRow.aid, func.min(CaptureRow.fetched_at))
+    first = first.join(CaptureRow, CaptureRow.address_id == AddressRow.id).where(
+        CaptureRow.outcome == "article"
+    )
+    captured: dict[str | None, datetime] = {
+        aid: at for aid, at in session.execute(first.group_by(AddressRow.aid))
+    }
+    return [
+        captured[post.aid] - push.at
+        for push in pushes
+        for post in pushed(push.number, push.posts, push.at)
+        if post.aid in captured
+    ]

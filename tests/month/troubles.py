@@ -1,0 +1,49 @@
+"""What goes wrong in a simulated month, and in its short form."""
+
+from tests.month.places import Places
+from tests.month.simulation import DAY, HOUR, START, Trouble
+
+
+def _storm(day: float, hours: float) -> list[Trouble]:
+    """The server demands verification for a while, of pages and listings."""
+    begin = START + day * DAY
+    return [
+        Trouble(begin, "verification storm", lambda places: places.standin.fault("verification")),
+        Trouble(begin + hours * HOUR, "storm over", lambda places: places.standin.clear()),
+    ]
+
+
+def _listing(day: float, days: float, source: str, fault: str) -> list[Trouble]:
+    """A listing answers otherwise for a while."""
+    begin = START + day * DAY
+    return [
+        Trouble(begin, f"{source} {fault}", lambda places: places.standin.source(source, fault)),
+        Trouble(begin + days * DAY, f"{source} well", lambda places: places.standin.source(source, None)),
+    ]
+
+
+def _killed(day: float) -> Trouble:
+    return Trouble(START + day * DAY, "worker killed with -9", Places.kill_worker, busy=True)
+
+
+def _restarted(day: float) -> Trouble:
+    return Trouble(START + day * DAY, "database restarted", Places.restart_database, busy=True)
+
+
+SHORT = (
+    *_storm(0.38, 4),  # begins at 16:00, just before the usual hour
+    *_listing(1.0, 0.5, "backend", "closed"),
+    _killed(0.05),
+    _restarted(1.05),
+)
+MONTH = (
+    *_storm(3.38, 5),
+    *_storm(10.0, 30),
+    *_storm(23.4, 12),
+    *_listing(6.0, 4.0, "backend", "closed"),
+    *_listing(14.0, 2.0, "album", "empty"),
+    *_listing(17.0, 1.0, "feed", "html"),
+    *_listing(20.0, 2.0, "backend", "expired"),
+    *map(_killed, (1.4, 2.05, 8.05, 12.4, 19.4, 26.1)),
+    *map(_restarted, (4.05, 9.4, 15.4, 25.05)),
+)

@@ -1,0 +1,37 @@
+"""Posts that appear while the stand-in runs: ordinary articles of the commission, of one push at a time."""
+
+from datetime import datetime
+from typing import Any
+
+from archive.vocabulary import Kind
+from tests.standin.account import Post
+from tests.standin.pages import Shown
+from tests.standin.posts import body_html, paragraphs
+from tests.standin.site import Site
+
+ALBUM = "3900000000000000009"
+FIRST_MID = 2650100000
+
+
+def pushed(number: int, posts: int, at: datetime) -> list[Post]:
+    """The posts of push `number`, published at an aware instant; always the same for the same number."""
+    mid = FIRST_MID + number
+    return [
+        Post(
+            name=f"push-{number}-{idx}",
+            kind=Kind.ARTICLE,
+            mid=mid,
+            title=f"合成：第{number}次推送的第{idx}篇",
+            body=body_html(paragraphs(number * 10 + idx, 2)),
+            created=at,
+            idx=idx,
+            album=ALBUM,
+        )
+        for idx in range(1, posts + 1)
+    ]
+
+
+def publish(site: Site, order: dict[str, Any]) -> None:
+    """Carry out the order "publish": number, posts, at (ISO)."""
+    for post in pushed(order["number"], order["posts"], datetime.fromisoformat(order["at"])):
+        site.add(Shown(post))
