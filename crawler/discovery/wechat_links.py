@@ -1,6 +1,5 @@
 """Finding the addresses of posts in what others write. Pure."""
 
-import html
 import re
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,7 +8,8 @@ from archive.errors import AddressError
 
 MAX_LINKS = 1000  # of one text
 _LINK = re.compile(rf"https?://{re.escape(HOST)}/(?:s[/?]|mp/appmsg/show\?)[^\s\"'<>\\\],）】」，。、；]+")
-_ENTITY = re.compile(r"&(?:amp;)+")
+_AMPERSAND = re.compile(r"&(?:amp;)+")
+_END = re.compile(r"&(?:quot|apos|lt|gt|nbsp|#\d+|#x[0-9a-fA-F]+);")  # none of them is part of an address
 
 
 def is_post(url: str) -> bool:
@@ -22,10 +22,10 @@ def is_post(url: str) -> bool:
 
 
 def in_text(text: str) -> list[str]:
-    """The addresses of posts in a text or its HTML, each once, in order."""
+    r"""The addresses of posts in a text, its HTML or JSON (http:\/\/…&amp;…), each once, in order."""
     found: dict[str, None] = {}
-    for match in _LINK.finditer(text):
-        url = html.unescape(_ENTITY.sub("&", match[0])).rstrip(".,;:!?)")
+    for match in _LINK.finditer(text.replace("\\/", "/")):
+        url = _END.split(_AMPERSAND.sub("&", match[0]), maxsplit=1)[0].rstrip(".,;:!?)")
         if is_post(url):
             found[url] = None
             if len(found) >= MAX_LINKS:
