@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # its types come in a package of their own
-from bs4 import BeautifulSoup, Tag
+from bs4 import Tag
 
 from archive.export.files import Names, write_bytes
 from archive.export.prose import to_markdown
@@ -14,11 +15,11 @@ from archive.export.written import Written
 from archive.media.kept import KeptFile
 from archive.media.queries import ShownMedium
 from archive.models import Post
-from archive.offline.body import inner, text_markup
 from archive.offline.cards import CARD, asked_of
+from archive.offline.elements import element
 from archive.offline.media import PostMedia
 from archive.offline.page import albums, how_to_fetch
-from archive.offline.plain import plain_body
+from archive.offline.post import plain_post, text_markup
 from archive.offline.safe import Sources, make_safe
 from archive.offline.shown import ShownPost
 from archive.offline.style import image_addresses
@@ -75,14 +76,10 @@ def markdown(shown: ShownPost, images: _Beside) -> str:
     front = yaml.safe_dump(
         front_matter(shown), allow_unicode=True, sort_keys=False, width=2**20, default_flow_style=False
     )
-    title = to_markdown(f"<h1>{_escaped(post.title)}</h1>") if post.title.strip() else ""
+    title = to_markdown(f"<h1>{escape(' '.join(post.title.split()))}</h1>")
     note = "" if post.capture_id else f"> Only the text is archived; {how_to_fetch(post)}"
     body = _body(post, images)
     return "\n\n".join(filter(None, (f"---\n{front}---", title, note, body))) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return BeautifulSoup("", "lxml").new_string(" ".join(text.split())).output_ready()
 
 
 def front_matter(shown: ShownPost) -> dict[str, Any]:
@@ -114,16 +111,14 @@ def front_matter(shown: ShownPost) -> dict[str, Any]:
 
 
 def _body(post: Post, images: _Beside) -> str:
-    body = inner(plain_body(post.html or _text(post)))
-    if not post.html:
-        _put_first(body, images.media.of_role(Role.IMAGE))
+    body = plain_post(post, images.media, _text(post))
     sources = Sources()
     for card in body.find_all(class_=CARD):
         _quote(card, images)
     for tag in body.find_all(style=lambda style: bool(style and "url" in style.lower())):
         for address in reversed(image_addresses(str(tag["style"]))):
             if images.media.find(address):
-                tag.insert(0, _image(address))
+                tag.insert(0, element("img", src=address))
     for drawing in body.find_all(DRAWING):
         drawing.decompose()
     for image in body.find_all("img"):
@@ -138,28 +133,15 @@ def _text(post: Post) -> str:
     return markup.replace("</p><p>", "<br>") if post.kind in _IN_LINES else markup
 
 
-def _image(address: str) -> Tag:
-    return BeautifulSoup("", "lxml").new_tag("img", attrs={"src": address})
-
-
-def _put_first(body: Tag, pictures: list[ShownMedium]) -> None:
-    for place, medium in enumerate(pictures):
-        paragraph = BeautifulSoup("", "lxml").new_tag("p")
-        paragraph.append(_image(medium.url))
-        body.insert(place, paragraph)
-
-
 def _quote(card: Tag, images: _Beside) -> None:
     """A card becomes a quotation: its words a line each, and where what it plays is found."""
-    medium_type, ident, poster = asked_of(card)
-    medium = images.media.find_played(medium_type, ident)
+    asked = asked_of(card)
+    medium = images.media.find_played(asked.type, asked.id)
     if medium is not None and medium.url and medium.url not in card.get_text():
-        line = BeautifulSoup("", "lxml").new_tag("span")
-        line.string = medium.url
-        card.append(line)
+        card.append(element("span", medium.url))
     for line in card.find_all("span")[1:]:
-        line.insert_before(BeautifulSoup("", "lxml").new_tag("br"))
+        line.insert_before(element("br"))
     card.name, card.attrs = "blockquote", {}
-    still = images.media.find(poster) or (images.media.poster_of(medium) if medium else None)
+    still = images.media.find_still(asked.poster, asked.id)
     if still is not None:
-        card.insert_before(_image(still.url))
+        card.insert_before(element("img", src=still.url))

@@ -8,6 +8,8 @@ from bs4 import BeautifulSoup, Tag
 from bs4.element import NavigableString, PageElement
 from markdownify import ATX, MarkdownConverter
 
+from archive.offline.elements import element
+
 MOST_COLUMNS = 50  # cells of a row; a colspan may claim a thousand
 _BLOCKS = frozenset({
     "div", "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "table", "thead", "tbody", "tfoot",
@@ -91,7 +93,7 @@ def _wrap(run: list[PageElement]) -> None:
     parent = run[0].parent if run else None
     if parent is None or parent.name not in _CONTAINERS:
         return
-    paragraph = BeautifulSoup("", "lxml").new_tag("p")
+    paragraph = element("p")
     run[0].insert_before(paragraph)
     for part in run:
         paragraph.append(part.extract())

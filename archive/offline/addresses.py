@@ -4,6 +4,7 @@ import html
 from urllib.parse import urljoin, urlsplit
 
 SITE = "https://mp.weixin.qq.com/"
+_SCALING = ("qpic.cn", "qlogo.cn")
 _FOLLOWED = frozenset({"http", "https", "mailto", "tel"})
 
 
@@ -26,7 +27,12 @@ def clean_link(written: str) -> str:
         return ""
 
 
+def without_scheme(address: str) -> str:
+    """http and https lead to the same image, and a fragment to no other."""
+    return address.partition("#")[0].partition("://")[2]
+
+
 def without_size(address: str) -> str:
-    """`…/640?wx_fmt=png` and `…/0?wx_fmt=png` are one picture in two sizes, on whichever host."""
-    path = address.partition("?")[0].partition("://")[2].partition("/")[2]
-    return path.rpartition("/")[0]
+    """`…/640?wx_fmt=png` and `…/0?wx_fmt=png` are one picture in two sizes; "" of hosts without sizes."""
+    host, _, path = without_scheme(address).partition("?")[0].partition("/")
+    return path.rpartition("/")[0] if host.endswith(_SCALING) else ""

@@ -1,71 +1,27 @@
 """What stands between a page's head and foot: the body, or the text, with everything archived in it."""
 
-import html
-
-from bs4 import BeautifulSoup, Tag
+from bs4 import Tag
 
 from archive.media.queries import ShownMedium
 from archive.models import Post
-from archive.offline.cards import CARD, asked_of, duration, make_card
+from archive.offline.cards import CARD, asked_of, told_of
+from archive.offline.elements import element
 from archive.offline.embedded import Embedded
 from archive.offline.pictures import is_inline
-from archive.offline.plain import plain_body
+from archive.offline.post import plain_post, text_markup
 from archive.offline.safe import OWN, make_safe
 from archive.offline.style import image_addresses
 from archive.offline.svg import DRAWING
-from archive.vocabulary import Kind, Role
 
 MISSING = f"{OWN}-missing"
-_PLAYED = (Role.VIDEO, Role.AUDIO)
-_LABELS = {"video": "视频", "audio": "音频"}
 _MISSING_WORDS = "图片未存档 · image not archived"
 
 
 def body_markup(post: Post, files: Embedded) -> str:
     """The safe markup of a post's body."""
-    body = inner(plain_body(post.html or text_markup(post.text)))
-    if not post.html:
-        _put_gallery(body, files)
-    _put_players(body, files, first=post.kind in (Kind.VIDEO, Kind.AUDIO, Kind.MUSIC))
+    body = plain_post(post, files.media, text_markup(post.text))
     _fill(body, files)
     return make_safe(body.decode_contents(), files.sources, files.background)
-
-
-def inner(soup: BeautifulSoup) -> Tag:
-    """The element that holds what was parsed."""
-    return soup.body or soup
-
-
-def text_markup(text: str) -> str:
-    """A text by the text rule as HTML: its entities are as served, a carriage return ends a line."""
-    lines = html.unescape(text).replace("\n", "\r").split("\r")
-    return "".join(f"<p>{html.escape(line) or '<br>'}</p>" for line in lines).removesuffix("<p><br></p>")
-
-
-def _put_gallery(body: Tag, files: Embedded) -> None:
-    """The pictures of a post that has no HTML, above its words."""
-    soup = BeautifulSoup("", "lxml")
-    pictures = files.media.of_role(Role.IMAGE)
-    for place, medium in enumerate(pictures):
-        size = {name: str(medium.facts[name]) for name in ("width", "height") if _side(medium, name)}
-        paragraph = soup.new_tag("p", attrs={"class": f"{OWN}-picture"})
-        paragraph.append(soup.new_tag("img", attrs={"src": medium.url, **(size if len(size) == 2 else {})}))
-        body.insert(place, paragraph)
-
-
-def _side(medium: ShownMedium, name: str) -> bool:
-    value = medium.facts.get(name)
-    return isinstance(value, int) and 0 < value < 20_000
-
-
-def _put_players(body: Tag, files: Embedded, *, first: bool) -> None:
-    """A card for each video and audio that the body itself does not show."""
-    asked = [asked_of(card) for card in body.find_all(class_=CARD)]
-    shown = [files.media.find_played(medium_type, ident) for medium_type, ident, _ in asked]
-    for place, medium in enumerate(files.media.of_role(*_PLAYED)):
-        if medium not in shown:
-            card = make_card(_LABELS[medium.type], "", [], medium.type, medium.key)
-            body.insert(place if first else len(body.contents), card)
 
 
 def _fill(body: Tag, files: Embedded) -> None:
@@ -95,19 +51,16 @@ def _fill_image(image: Tag, files: Embedded) -> None:
         if medium.file.width and medium.file.height:
             image["width"], image["height"] = str(medium.file.width), str(medium.file.height)
     else:
-        image.replace_with(missing(source, why, str(image.get("width", "")), str(image.get("height", ""))))
+        _frame(image, source, why)
 
 
-def missing(address: str, why: str, width: str = "", height: str = "") -> Tag:
-    """A frame in the shape of an image that is not there, with its address to be read."""
-    soup = BeautifulSoup("", "lxml")
-    shape = f"width:{width}px;aspect-ratio:{width} / {height}" if width and height else ""
-    frame = soup.new_tag("span", attrs={"class": MISSING, **({"style": shape} if shape else {})})
-    for words in (_MISSING_WORDS, why, address):
-        line = soup.new_tag("span", attrs={"class": f"{MISSING}-line"})
-        line.string = words
-        frame.append(line)
-    return frame
+def _frame(image: Tag, address: str, why: str) -> None:
+    """Make of an image that is not there a frame in its shape, with its address to be read."""
+    width, height = image.get("width"), image.get("height")
+    image.name, image.attrs = "span", {"class": MISSING}
+    if width and height:
+        image["style"] = f"width:{width}px;aspect-ratio:{width} / {height}"
+    image.extend(element("span", words, class_=f"{MISSING}-line") for words in (_MISSING_WORDS, why, address))
 
 
 def _frame_background(tag: Tag, files: Embedded) -> None:
@@ -116,15 +69,17 @@ def _frame_background(tag: Tag, files: Embedded) -> None:
     absent = [address for address in addresses if address and files.background(address) is None]
     if absent and not tag.get_text(strip=True) and tag.find(["img", DRAWING]) is None:
         medium = files.media.find(absent[0])
-        tag.append(missing(absent[0], files.put(medium)[1]))
+        image = element("img")
+        _frame(image, absent[0], files.put(medium)[1])
+        tag.append(image)
 
 
 def _fill_card(card: Tag, files: Embedded) -> None:
-    medium_type, ident, poster = asked_of(card)
-    medium = files.media.find_played(medium_type, ident)
+    asked = asked_of(card)
+    medium = files.media.find_played(asked.type, asked.id)
     for name in [name for name in card.attrs if name.startswith(OWN)]:
         del card[name]
-    still = files.media.find(poster) or (files.media.poster_of(medium) if medium else None)
+    still = files.media.find_still(asked.poster, asked.id)
     if still is not None:
         card.insert(0, _still(still, files))
     if medium is not None:
@@ -133,26 +88,25 @@ def _fill_card(card: Tag, files: Embedded) -> None:
 
 
 def _still(still: ShownMedium, files: Embedded) -> Tag:
-    soup = BeautifulSoup("", "lxml")
     place, why = files.put(still)
-    image = soup.new_tag("img", attrs={"class": f"{CARD}-still", "src": place, "alt": ""})
-    return image if place else missing(still.url, why)
+    image = element("img", class_=f"{CARD}-still", src=place, alt="")
+    if not place:
+        _frame(image, still.url, why)
+    return image
 
 
 def _tell(card: Tag, medium: ShownMedium) -> None:
     """What the page tells of a medium and its card does not say yet."""
     known = card.get_text(" ")
-    told = [medium.facts.get("title") or medium.facts.get("name"), duration(medium.facts.get("duration_ms"))]
-    for name, words in zip(("title", "line"), told, strict=True):
-        if words and str(words) not in known:
-            _add(card, name, str(words))
+    for name, words in told_of(medium.facts):
+        if words not in known:
+            _add(card, name, words)
 
 
 def _play(card: Tag, medium: ShownMedium, files: Embedded) -> None:
     place, why = files.put(medium)
     if place:
-        attributes = {"src": place, "controls": "", "preload": "metadata"}
-        card.append(BeautifulSoup("", "lxml").new_tag(medium.type, attrs=attributes))
+        card.append(element(medium.type, src=place, controls="", preload="metadata"))
         return
     _add(card, "line", f"未存档 · not archived: {why}")
     if medium.url and medium.url not in card.get_text(" "):
@@ -160,6 +114,4 @@ def _play(card: Tag, medium: ShownMedium, files: Embedded) -> None:
 
 
 def _add(card: Tag, name: str, words: str) -> None:
-    line = BeautifulSoup("", "lxml").new_tag("span", attrs={"class": f"{CARD}-{name}"})
-    line.string = words
-    card.append(line)
+    card.append(element("span", words, class_=f"{CARD}-{name}"))

@@ -1,6 +1,7 @@
 """Players and cards that only WeChat's scripts draw: each becomes a small neutral card with its words."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from bs4 import BeautifulSoup, Tag
 
 from archive.offline.addresses import clean_address
+from archive.offline.elements import element
 from archive.offline.safe import OWN
 
 CARD = f"{OWN}-card"
@@ -32,8 +34,17 @@ class _Form:
 
 
 _VOICE = _Form("音频", ("name", "title"), ("author",), ("cover",), ("voice_encode_fileid",), "audio")
-_MUSIC = _Form("音乐", ("music_name", "name"), ("singer",), ("albumurl",), ("mid", "musicid"), "audio")
-_CHANNEL = _Form("视频号", ("data-desc", "data-nickname"), ("data-nickname",), ("data-url", "data-cover"))
+_MUSIC = _Form(
+    "音乐", ("music_name", "name"), ("singer",), ("albumurl",), ("musicid", "otherid", "mid"), "audio"
+)
+_CHANNEL = _Form(
+    "视频号",
+    ("data-desc", "data-intro", "data-nickname"),
+    ("data-nickname",),
+    ("data-url", "data-cover"),
+    ("data-id", "data-noticeid"),
+    "video",
+)
 _PROGRAM = _Form(
     "小程序",
     ("data-miniprogram-title", "data-title"),
@@ -73,10 +84,9 @@ def put_cards(soup: BeautifulSoup) -> None:
         if tag.decomposed:
             continue
         form = _form(tag)
-        card = make_card(
-            form.label, _first(tag, form.title), _details(tag, form), form.type, _ident(tag, form)
-        )
-        card[_POSTER] = clean_address(unquote(_first(tag, form.poster)))
+        poster = clean_address(unquote(_first(tag, form.poster)))
+        title, lines = _first(tag, form.title), _details(tag, form)
+        card = make_card(form.label, title, lines, Asked(form.type, _ident(tag, form), poster))
         tag.insert_after(card)
         for inner in tag.find_all(["source", "track"]):
             inner.decompose()
@@ -138,18 +148,38 @@ def duration(length: Any, unit: int = 1) -> str:
     return f"{seconds // 60}:{seconds % 60:02d}"
 
 
-def make_card(label: str, title: str, lines: list[str], medium_type: str = "", ident: str = "") -> Tag:
-    """A card; `medium_type` and `ident` say which of the post's media is to be put into it."""
-    soup = BeautifulSoup("", "lxml")
-    card = soup.new_tag("div", attrs={"class": CARD, _TYPE: medium_type, _ID: ident, _POSTER: ""})
+def told_of(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a page tells of what it plays: title, author and length, each with what it is in a card."""
+    seconds = facts.get("duration")
+    length = duration(facts.get("duration_ms")) or duration(seconds, 1000)
+    told = [
+        ("title", facts.get("title") or facts.get("name")),
+        ("line", facts.get("author")),
+        ("line", length),
+    ]
+    return [(name, words) for name, words in told if isinstance(words, str) and words]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a card is to show: the medium of this type and id, the still at this address; "" for none."""
+
+    type: str = ""
+    id: str = ""
+    poster: str = ""
+
+
+def make_card(label: str, title: str, lines: Sequence[str], asked: Asked) -> Tag:
+    """A card with these words."""
+    card = element("div", class_=CARD)
+    card.attrs |= {_TYPE: asked.type, _ID: asked.id, _POSTER: asked.poster}
     for name, words in (("label", label), ("title", title), *(("line", line) for line in lines)):
         if words:
-            line = soup.new_tag("span", attrs={"class": f"{CARD}-{name}"})
-            line.string = unescape(unescape(words)).strip()[:MAX_WORDS]  # titles come escaped twice
-            card.append(line)
+            plain = unescape(unescape(words)).strip()[:MAX_WORDS]  # titles come escaped twice
+            card.append(element("span", plain, class_=f"{CARD}-{name}"))
     return card
 
 
-def asked_of(card: Tag) -> tuple[str, str, str]:
-    """What a card is to show: type and id of a medium, address of a picture; "" for none."""
-    return str(card.get(_TYPE, "")), str(card.get(_ID, "")), str(card.get(_POSTER, ""))
+def asked_of(card: Tag) -> Asked:
+    """What a card is to show."""
+    return Asked(str(card.get(_TYPE, "")), str(card.get(_ID, "")), str(card.get(_POSTER, "")))

@@ -14,11 +14,11 @@ body{{font-family:"PingFang SC",system-ui,-apple-system,"Helvetica Neue","Hiragi
 color:var(--words);max-width:677px;margin:0 auto;padding:20px 16px 32px}}
 @media(min-width:1024px){{body{{padding:32px 0 48px}}}}
 a{{color:var(--link);text-decoration:none}}
-header h1{{font-size:22px;line-height:1.4;font-weight:500;margin-bottom:14px;overflow-wrap:anywhere}}
-header p{{font-size:15px;color:var(--quiet);margin-bottom:22px}}
-header p span{{display:inline-block;margin-right:10px}}
-header .account{{color:var(--link)}}
-header .original{{font-size:13px;background:rgba(128,128,128,.15);border-radius:3px;padding:0 4px}}
+body>header h1{{font-size:22px;line-height:1.4;font-weight:500;margin-bottom:14px;overflow-wrap:anywhere}}
+body>header p{{font-size:15px;color:var(--quiet);margin-bottom:22px}}
+body>header p span{{display:inline-block;margin-right:10px}}
+body>header .account{{color:var(--link)}}
+body>header .original{{font-size:13px;background:rgba(128,128,128,.15);border-radius:3px;padding:0 4px}}
 main{{position:relative;isolation:isolate;overflow-x:auto;overflow-y:hidden;font-size:17px;line-height:1.6;
 letter-spacing:.034em;text-align:justify;overflow-wrap:break-word}}
 main.drawn{{color-scheme:light;color:rgba(0,0,0,.9);--paper:#fff;--words:rgba(0,0,0,.9);
@@ -34,7 +34,7 @@ main th{{border-top-width:2px;background:rgba(128,128,128,.08)}}
 main img{{height:auto!important;vertical-align:bottom}}
 main pre{{white-space:pre-wrap}}
 main blockquote{{padding-left:10px;border-left:3px solid #dbdbdb;color:rgba(0,0,0,.5)}}
-main figure{{max-width:100%}}
+main pre>code{{display:block}}
 .mparchive-picture{{margin-bottom:12px}}
 {_MISSING}{{display:inline-flex;flex-direction:column;justify-content:center;text-align:center;
 width:100%;min-height:64px;padding:8px;border:1px dashed #b2b2b2;border-radius:4px;color:#777;
@@ -51,8 +51,8 @@ background:var(--paper);white-space:normal}}
 {_CARD} audio,{_CARD} video{{display:block;width:100%;margin-top:8px}}
 .more{{font-size:15px;margin-top:22px}}
 .more a{{margin-right:14px}}
-footer{{margin-top:32px;padding-top:12px;border-top:1px solid var(--line);font-size:12px;color:var(--quiet);
-overflow-wrap:anywhere}}
+body>footer{{margin-top:32px;padding-top:12px;border-top:1px solid var(--line);font-size:12px;
+color:var(--quiet);overflow-wrap:anywhere}}
 .days h2{{font-size:15px;font-weight:500;margin:18px 0 4px}}
 .days li{{list-style:none;margin:2px 0}}
 .days small{{color:var(--quiet)}}

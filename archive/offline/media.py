@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from archive.errors import IntegrityError, MediaMissing
 from archive.media.kept import KeptFile
 from archive.media.queries import ShownMedium
-from archive.offline.addresses import clean_address, without_size
+from archive.offline.addresses import without_scheme, without_size
 from archive.vocabulary import Role
 
 Read = Callable[[KeptFile], bytes]  # raises MediaMissing, IntegrityError
@@ -30,37 +30,32 @@ class PostMedia:
         self.troubles: list[str] = []
         self.damaged = False
         self._read = read
-        self._by_address = {clean_address(medium.url): medium for medium in reversed(shown)}
-        self._by_picture = {
-            without_size(medium.url): medium for medium in reversed(shown) if medium.type == "image"
-        }
-        self._by_address.pop("", None)
-        self._by_picture.pop("", None)
+        pictures = [medium for medium in reversed(shown) if medium.type == "image"]
+        self._by_address = {without_scheme(medium.url): medium for medium in pictures}
+        self._by_address |= {without_scheme(medium.key): medium for medium in pictures}
+        self._by_picture = {without_size(medium.url): medium for medium in pictures}
+        for known in (self._by_address, self._by_picture):
+            known.pop("", None)
 
     def of_role(self, *roles: Role) -> list[ShownMedium]:
         """Those of these roles, in the order shown."""
         return [medium for role in roles for medium in self.shown if medium.role == role]
 
     def find(self, address: str) -> ShownMedium | None:
-        """The medium at an address, or the same picture in another size."""
-        found = self._by_address.get(address)
-        return found or self._by_picture.get(without_size(address))
+        """The image at an address, or the same picture in another size."""
+        return self._by_address.get(without_scheme(address)) or self._by_picture.get(without_size(address))
 
     def find_played(self, medium_type: str, ident: str) -> ShownMedium | None:
-        """The audio or video with this id."""
+        """The audio or video with this id, or of this key."""
         for medium in self.shown if ident else ():
-            ids = (medium.key, str(medium.facts.get("id", "")))
-            if medium.type == medium_type and (ident in ids or medium.url.endswith(f"={ident}")):
+            if medium.type == medium_type and ident in (medium.facts.get("id"), medium.key):
                 return medium
         return None
 
-    def poster_of(self, played: ShownMedium) -> ShownMedium | None:
-        """The still of a video."""
-        posters = self.of_role(Role.POSTER)
-        same = [p for p in posters if p.facts.get("id") and p.facts.get("id") == played.facts.get("id")]
-        if not same and len(self.of_role(Role.VIDEO)) == 1:
-            same = posters
-        return next(iter(same), None)
+    def find_still(self, address: str, ident: str) -> ShownMedium | None:
+        """The still of a player: at an address, or of what has this id."""
+        same = [p for p in self.of_role(Role.POSTER) if ident and p.facts.get("id") == ident]
+        return self.find(address) or next(iter(same), None)
 
     def content(self, file: KeptFile) -> bytes | None:
         """The bytes of a file; None, with a trouble noted, when the media folder does not give them."""

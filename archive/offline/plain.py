@@ -18,6 +18,7 @@ _DEAD = ("script", "style", "template", "iframe", "frame", "object", "embed", "a
          "xmp", "plaintext", "textarea", "title", "select", "input", "math", "link", "meta", "base",
          "mp-style-type", "mp-common-cpsad")  # fmt: skip
 _WITH_WORDS = frozenset({"template", "xmp", "plaintext", "textarea", "title", "select", "math", "noframes"})
+_OF_PAGES = frozenset({"header", "footer", "main", "nav"})  # our page has its own
 _HIDDEN = re.compile(r"display\s*:\s*none", re.I)
 
 
@@ -50,6 +51,8 @@ def _disown(soup: BeautifulSoup) -> None:
     for tag in soup.find_all(True):
         if tag.name.startswith(OWN):
             tag.name = "span"
+        elif tag.name in _OF_PAGES:
+            tag.name = "div"
         for name in [name for name in tag.attrs if name.startswith(OWN)]:
             del tag[name]
         if tag.get("class"):  # others mean something to WeChat's own style sheet only
@@ -75,13 +78,16 @@ def _clean_links(soup: BeautifulSoup) -> None:
 
 
 def _flatten(soup: BeautifulSoup) -> None:
-    """Elements below MAX_DEPTH are taken out, what they hold stays."""
-    deep: list[Tag] = []
-    open_tags: list[tuple[Tag, int]] = [(tag, 1) for tag in soup.contents if isinstance(tag, Tag)]
+    """Of elements below MAX_DEPTH only what they hold stays: words and images, in order."""
+    open_tags: list[tuple[Tag, int]] = [(soup, 0)]
     while open_tags:
         tag, depth = open_tags.pop()
-        open_tags += [(inner, depth + 1) for inner in tag.contents if isinstance(inner, Tag)]
-        if depth > MAX_DEPTH and tag.contents:
-            deep.append(tag)
-    for tag in reversed(deep):
-        tag.unwrap()
+        inner = [child for child in tag.contents if isinstance(child, Tag)]
+        if depth < MAX_DEPTH:
+            open_tags += [(child, depth + 1) for child in inner]
+        elif inner:
+            leaves = [leaf for leaf in tag.descendants if not isinstance(leaf, Tag) or not leaf.contents]
+            for leaf in leaves:
+                leaf.extract()
+            tag.clear()
+            tag.extend(leaves)

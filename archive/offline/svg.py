@@ -33,8 +33,9 @@ _LENGTH = re.compile(r"\d[\d.]{0,9}(?:px|%|em|rem|vw)?")
 
 def put_boxes(soup: BeautifulSoup) -> None:
     """Replace each SVG, the outer before the inner ones it holds."""
-    while (svg := soup.find("svg")) is not None:
-        _replace(svg)
+    for svg in soup.find_all("svg"):
+        if not svg.decomposed:
+            _replace(svg)
 
 
 def _replace(svg: Tag) -> None:
