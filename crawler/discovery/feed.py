@@ -8,7 +8,18 @@ from urllib.parse import urlsplit
 
 from crawler.discovery.answers import checked, is_html, web_page
 from crawler.discovery.feed_entries import Entry, entries
-from crawler.discovery.source import Ask, Discovery, Found, Reply, Seen, State, Trouble, newest_of
+from crawler.discovery.source import (
+    ETAG,
+    MODIFIED,
+    Ask,
+    Discovery,
+    Found,
+    Reply,
+    Seen,
+    State,
+    Trouble,
+    newest_of,
+)
 from crawler.discovery.wechat_links import embedded, in_text, is_post
 
 RESOLVED = 20  # links of a try that are asked where they lead
@@ -76,6 +87,8 @@ class Feed:
         unknown = [entry.link for entry in found if self._leads_on(entry) and entry.link not in resolved]
         for link in unknown[:RESOLVED]:
             reply = yield Ask(link, secret=self._secret, follow=False)
+            if reply.error or reply.status >= 500:
+                continue  # nothing is known of it; it is asked at the next try
             target = reply.header("location") if 300 <= reply.status < 400 else ""
             resolved[link] = target if is_post(target) else ""
         return resolved
@@ -93,12 +106,12 @@ def feed_name(address: str) -> str:
 
 
 def _conditions(memory: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    marks = {"If-None-Match": memory.get("etag"), "If-Modified-Since": memory.get("modified")}
+    marks = {"If-None-Match": memory.get(ETAG), "If-Modified-Since": memory.get(MODIFIED)}
     return tuple((name, value) for name, value in marks.items() if isinstance(value, str) and value)
 
 
 def _marks(reply: Reply) -> dict[str, Any]:
-    marks = {"etag": reply.header("etag"), "modified": reply.header("last-modified")}
+    marks = {ETAG: reply.header("etag"), MODIFIED: reply.header("last-modified")}
     return {name: value for name, value in marks.items() if value and len(value) <= MAX_MARK}
 
 

@@ -1,7 +1,7 @@
 """The way of what a source found: noted in the worker, then told."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from crawler import clock, report
@@ -10,6 +10,7 @@ from crawler.discovery.source import Found
 from crawler.monitors import Tally
 from crawler.offload import WorkerDied
 from crawler.pipelines import Pipeline
+from crawler.scrub import scrub_log
 
 if TYPE_CHECKING:
     from crawler.spiders.discover import DiscoverSpider
@@ -48,7 +49,8 @@ class SourcePipeline(Pipeline):
 
     async def _settle(self, item: Tried) -> None:
         spider: DiscoverSpider = self._spider  # type: ignore[assignment]  # only this spider has this pipeline
-        arguments = (spider.run_id, spider.account.biz, item.name, item.found, clock.now())
+        found = replace(item.found, detail=scrub_log(item.found.detail))  # it may quote the server
+        arguments = (spider.run_id, spider.account.biz, item.name, found, clock.now())
         try:
             recorded = await spider.archive.call(recording.record, *arguments)
         except WorkerDied:  # killed from outside; once more in a new one

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from archive.address import Address, parse_address
 from archive.errors import AddressError
 from archive.sighting import Sighting
-from crawler.discovery.source import Found, Seen, State
+from crawler.discovery.source import ETAG, MODIFIED, Found, Seen, State
 
 AHEAD = timedelta(days=1)  # clocks differ, and a listing may tell only the day
 MAX_SEEN = 20_000  # of one try
@@ -84,7 +84,10 @@ def _judged(found: Found, kept: list[Seen], count: _Count) -> Found:
         detail = f"{count.foreign} of {count.foreign + len(kept)} posts are another account's"
     elif state is State.OK and found.seen and not kept:
         state, detail = State.NOT_UNDERSTOOD, "none of what it lists can be a post of the account"
-    return replace(found, state=state, detail=detail, seen=tuple(kept), newest=newest, warnings=warnings)
+    memory = found.memory
+    if state is not found.state or count.future:  # the same answer again must not pass for a good one
+        memory = {name: value for name, value in memory.items() if name not in (ETAG, MODIFIED)}
+    return Found(state, detail, tuple(kept), newest, memory, warnings)
 
 
 def _told(count: _Count) -> Iterable[str]:

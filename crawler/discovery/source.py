@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+ETAG, MODIFIED = "etag", "modified"  # in a memory: with these a source may be told that nothing has changed
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:

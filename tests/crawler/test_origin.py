@@ -65,3 +65,10 @@ def test_another_host_has_a_path_of_its_own_at_the_stand_in_and_comes_back_as_it
 )
 def test_wechat_s_hosts_are_asked_over_tls(given, meant):
     assert over_tls(given) == meant
+
+
+def test_a_feed_without_tls_is_asked_without_it_and_only_on_the_wire():
+    url = "https://rsshub:1200/wechat/1?k=2"
+    assert Origin().wire(url, over_http=True) == "http://rsshub:1200/wechat/1?k=2"
+    assert Origin().wire(url) == url
+    assert LOOPBACK.wire(url, over_http=True) == "http://127.0.0.1:8000/_host/rsshub:1200/wechat/1?k=2"

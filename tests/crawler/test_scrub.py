@@ -118,3 +118,11 @@ def test_a_log_line_and_its_traceback_lose_their_secrets():
     line = logging.Formatter("%(message)s").format(record)
     assert "c0ffee" not in line
     assert "/s?key=SCRUBBED" in line
+
+
+def test_a_secret_known_by_its_value_is_replaced_wherever_it_stands(monkeypatch):
+    monkeypatch.setattr(scrub, "_known", set())
+    scrub.keep_out("data_ticket=c0ffee")
+    scrub.keep_out("a=1")  # too short to be told from other text
+    line = "Retrying with {'Cookie': 'data_ticket=c0ffee'}, a=1"
+    assert scrub.scrub_log(line) == "Retrying with {'Cookie': 'SCRUBBED'}, a=1"

@@ -116,6 +116,16 @@ def test_a_readers_redirects_are_asked_where_they_lead_and_never_twice() -> None
     assert [seen.url for seen in again.seen] == [SHORT]
 
 
+def test_a_redirect_that_could_not_be_asked_for_is_asked_again() -> None:
+    replies = [rss(item("https://rss.example/go/1"), item(SHORT)), Reply(error="no answer within 60 s")]
+    first, _ = drive(Feed(ADDRESS), replies)
+    again, asked = drive(
+        Feed(ADDRESS), [replies[0], Reply(302, "", (("Location", post_url(2)),))], first.memory
+    )
+    assert len(asked) == 2
+    assert [seen.url for seen in again.seen] == [post_url(2), SHORT]
+
+
 def test_only_the_feeds_own_host_is_asked_where_it_leads_and_only_so_often() -> None:
     def answers(ask: Ask) -> Reply:
         if ask.url == ADDRESS:

@@ -42,6 +42,15 @@ def test_a_source_that_mostly_lists_another_account_is_foreign() -> None:
     assert len(result.sightings) == 1
 
 
+def test_what_was_not_believed_is_read_again_though_it_has_not_changed() -> None:
+    marks = {"etag": '"v1"', "modified": "Sun, 01 Mar 2026 02:00:00 GMT", "resolved": {}}
+    own, other = Seen(post_url(1)), Seen(post_url(2, OTHER))
+    assert screened(own, memory=marks).found.memory == marks
+    assert screened(own, other, other, memory=marks).found.memory == {"resolved": {}}
+    later = Seen(post_url(3), published_at=NOW + timedelta(days=3))
+    assert screened(own, later, memory=marks).found.memory == {"resolved": {}}
+
+
 def test_links_in_an_entrys_words_do_not_make_a_source_foreign() -> None:
     aside = [Seen(post_url(n, OTHER), aside=True) for n in range(5)]
     assert screened(Seen(post_url(1)), *aside).found.state is State.OK
