@@ -25,7 +25,9 @@ from crawler.chromium import REMEDY
 from crawler.requests import EVALUATED
 from crawler.scrub import scrub_log
 
-MAX_BROWSER_BYTES = 640 * 1024 * 1024  # of all its processes; a real page brings it to under 300 MB
+# Of all its processes, what is theirs alone: the heaviest real page brings them to 250 MB, and with the rest
+# of the crawl they are to stay under 1 GB.
+MAX_BROWSER_BYTES = 400 * 1024 * 1024
 _WEIGHED_EVERY = 0.2  # seconds; a script fills some 200 MB meanwhile
 LEAVE_TIMEOUT = 5_000  # milliseconds to leave a page that was taken
 CLOSE_TIMEOUT = 5.0  # seconds for a page, or a browser, to close; then its processes are killed
@@ -102,7 +104,8 @@ class Browsing:
     async def render(self, request: Request) -> Response:
         """The page's DOM, or a redirect it met; its evaluated state is then in the request's meta.
 
-        Raises BrowserMissing, CassetteMiss, NotDrawn, or DownloadFailedError when the line failed.
+        Raises BrowserMissing, CassetteMiss, NotDrawn, or DownloadFailedError when the line or the browser
+        failed, so that it is worth asking again.
         """
         async with self._turn:  # a page's time begins with its turn
             return await self._render(request, next(self._numbers))
@@ -147,7 +150,7 @@ class Browsing:
         while True:
             await asyncio.sleep(_WEIGHED_EVERY)
             process = self.renderer.browser_provider.process
-            if process and process.weight() > MAX_BROWSER_BYTES:
+            if process and await asyncio.to_thread(process.weight) > MAX_BROWSER_BYTES:
                 process.kill()
                 return
 
@@ -222,8 +225,7 @@ def _outcome(request: Request, sitting: Sitting, error: Exception | None) -> Res
 def _failure(request: Request, gate: Gate, error: Exception | None) -> Exception:
     reason = gate.failure or str(error or "").strip().partition("\n")[0][:200] or "it was closed"
     told = f"the browser could not show {urlsplit(request.url).path}: {reason}"
-    lost_line = gate.page is None and gate.failure
-    return DownloadFailedError(told) if lost_line else NotDrawn(told)
+    return NotDrawn(told) if isinstance(error, NotDrawn) else DownloadFailedError(told)
 
 
 def _note(request: Request, gate: Gate, drawn: Drawn) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LAUNCH_TIMEOUT = 30_000  # milliseconds
-HEAP_MB = 512  # of a page's JavaScript; a post needs under 100
+HEAP_MB = 256  # of a page's JavaScript; a post needs under 100
 _ARGUMENTS = (
     # Every request is answered by the gate (crawler.browser); Chromium itself finds no host at all.
     "--host-resolver-rules=MAP * ~NOTFOUND",

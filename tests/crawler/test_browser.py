@@ -1,5 +1,7 @@
 """Posts that only a script draws, through real Chromium."""
 
+import subprocess
+import threading
 from contextlib import suppress
 
 import psutil
@@ -119,7 +121,7 @@ def test_a_page_without_hope_costs_its_time_and_not_the_next_page(needs_chromium
     for mid, (script, _) in enumerate(hostile.HOPELESS.values()):
         server.serve(pages.path(mid), Reply(hostile.page(mid, script)))
         urls += [pages.url(mid), *serve_drawn(server, 100 + mid)]
-    crawl = crawler.crawl(urls, RENDER_TIMEOUT=6)
+    crawl = crawler.crawl(urls, RENDER_TIMEOUT=10)
     number = len(hostile.HOPELESS)
     assert crawl.counts["outcomes"] == {"article": number, "unknown": number}, crawl.output
     assert crawl.counts["browser_failed"] == number
@@ -127,6 +129,46 @@ def test_a_page_without_hope_costs_its_time_and_not_the_next_page(needs_chromium
         (told,) = [line for line in crawl.output.splitlines() if f"mid={mid}&" in line and "failed" in line]
         assert reason in told
     assert crawler.rows("SELECT count(*) FROM captures WHERE NOT rendered") == [(2 * number,)]
+    assert left_over(crawler) == []
+
+
+@browser
+def test_a_browser_that_is_killed_is_started_anew_and_the_page_asked_again(needs_chromium, crawler, server):
+    killed = []
+
+    def kill_once(path: str) -> None:
+        if path == "/mp/more" and not killed:
+            killed.extend(chromiums(crawler))
+            for process in killed:
+                with suppress(psutil.Error):
+                    process.kill()
+
+    server.on_request = kill_once
+    crawl = crawler.crawl(serve_drawn(server, 1, 2))
+    assert killed
+    assert (crawl.verdict, crawl.counts["outcomes"]) == ("done", {"article": 2}), crawl.output
+    assert crawler.rows("SELECT count(*) FROM captures WHERE rendered") == [(2,)]
+    assert left_over(crawler) == []
+
+
+@browser
+def test_a_crawl_that_is_killed_takes_its_browser_along(needs_chromium, crawler, server):
+    (url,) = serve_drawn(server, 1)
+    hanging = "fetch('/mp/more').then(() => { for (;;); });"
+    server.serve(pages.path(1), Reply(hostile.page(1, hanging)))
+    seen, began = set(), threading.Event()
+
+    def tell(path: str) -> None:
+        if path == "/mp/more":
+            seen.update(chromiums(crawler))
+            began.set()
+
+    server.on_request = tell
+    running = subprocess.Popen(crawler.command([url]), env=crawler.environment(), stderr=subprocess.DEVNULL)
+    assert began.wait(60), "the page is being drawn"
+    running.kill()
+    running.wait()
+    assert seen
     assert left_over(crawler) == []
 
 
