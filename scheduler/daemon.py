@@ -24,13 +24,13 @@ from crawler.media.settings import MediaSettings
 from scheduler.children import fork_crawls
 from scheduler.config import Config, load_config
 from scheduler.hands import Hands
-from scheduler.jobs import HOME, NO_DATABASE, Order, opened, place, queue_of
+from scheduler.jobs import HOME, NO_DATABASE, Order, first_line, opened, place, queue_of
 from scheduler.metrics import serve_metrics
 from scheduler.settings import SchedulerSettings
 from scheduler.timetable import TIMETABLE, Entry, Work
 from scheduler.toml import ConfigError
 from scheduler.work import discovering, fetching, inbox, media, reporting, revisiting
-from scheduler.worker import LIVE_WITHIN, Pulse, Worker, first_line, quiet_logs
+from scheduler.worker import LIVE_WITHIN, Pulse, Worker, quiet_logs
 
 SECOND_SIGNAL = 143  # exit code of a process that SIGTERM ended
 

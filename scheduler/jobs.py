@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from procrastinate import App, PsycopgConnector, exceptions
 from procrastinate.jobs import Job, Status
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
@@ -27,6 +28,7 @@ HOME = "home"  # queue of what is done where the configuration file is
 NO_DATABASE = (DBAPIError, DatabaseUnavailable, exceptions.ConnectorException)
 
 Do = Callable[..., None]
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def queue_of(url: URL, does: Mapping[Work, Do]) -> App:
     )
     app = App(connector=connector)
     for work, do in does.items():
-        app.task(name=str(work), retry=BackOff())(_doing(do))
+        app.task(name=str(work), retry=BackOff())(_doing(work, do))
     return app
 
 
@@ -97,11 +99,23 @@ async def opened(app: App) -> AsyncIterator[App]:
         await app.close_async()
 
 
-def _doing(do: Do) -> Callable[..., None]:
+def _doing(work: Work, do: Do) -> Callable[..., None]:
     def run(*, timestamp: int, **arguments: Any) -> None:
-        do(**arguments)
+        try:
+            do(**arguments)
+        except Interrupted:
+            raise
+        except Exception as error:
+            log.error("job failed", action="job_failed", work=work, reason=first_line(error))
+            raise
 
     return run
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what went wrong, from the driver where it is the database's."""
+    cause = getattr(error, "orig", None) or error.__cause__ or error
+    return f"{type(error).__name__}: {str(cause).strip().partition(chr(10))[0][:300]}"
 
 
 async def place(app: App, order: Order, tick: int) -> bool:

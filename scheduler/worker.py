@@ -17,7 +17,17 @@ from procrastinate.worker import Worker as QueueWorker
 from archive import egresses
 from archive.database import transaction
 from scheduler.hands import Hands
-from scheduler.jobs import NO_DATABASE, Do, hand_back, in_hand, line_queue, opened, queue_of, stalled
+from scheduler.jobs import (
+    NO_DATABASE,
+    Do,
+    first_line,
+    hand_back,
+    in_hand,
+    line_queue,
+    opened,
+    queue_of,
+    stalled,
+)
 from scheduler.timetable import Work
 from scheduler.work import discovering, fetching, media, revisiting
 
@@ -31,9 +41,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Pulse:
-    """Seconds: how often a worker shows that it lives, when it counts as gone, how long its jobs may end."""
+    """Seconds: how often a worker shows that it lives, and looks for jobs whose lock has become free; when it
+    counts as gone; how long its jobs may take to end.
+    """
 
     every: float = 10.0
+    look: float = 5.0
     gone_after: float = 60.0
     to_end: float = 28.0  # of the 30 a stop may take
 
@@ -98,6 +111,7 @@ class Worker:
             concurrency=CONCURRENCY,
             install_signal_handlers=False,
             delete_jobs=DeleteJobCondition.SUCCESSFUL,
+            fetch_job_polling_interval=self.pulse.look,
             update_heartbeat_interval=self.pulse.every,
             stalled_worker_timeout=self.pulse.gone_after,
             shutdown_graceful_timeout=self.pulse.to_end,
@@ -146,12 +160,7 @@ async def _lost(app: App, worker: QueueWorker) -> list[Job]:
     return [job for job in await in_hand(app, worker.worker_id) if job.id not in doing]
 
 
-def first_line(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    return str(cause).strip().partition("\n")[0][:300] or type(cause).__name__
-
-
 def quiet_logs() -> None:
-    """Leave out the libraries' own account of each step; what matters has a line of ours."""
+    """Leave out the libraries' account of each step, with its tracebacks; what matters has our own line."""
     for name in ("apscheduler", "procrastinate", "psycopg.pool"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)

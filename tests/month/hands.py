@@ -14,7 +14,7 @@ from scheduler.jobs import HOME
 from scheduler.settings import SchedulerSettings
 from scheduler.worker import Pulse, Worker
 
-PULSE = Pulse(every=0.5, gone_after=2.0)  # seconds
+PULSE = Pulse(every=0.5, look=0.5, gone_after=2.0)  # seconds
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from tests.month.troubles import SHORT
 
 PUSHES = tuple(
     Push(number, START + hours * timedelta(hours=1), posts)
-    for number, (hours, posts) in enumerate(((0.1, 2), (10.0, 1), (25.4, 2)), 1)
+    for number, (hours, posts) in enumerate(((0.0, 2), (10.0, 1), (25.4, 2)), 1)
 )
 
 
