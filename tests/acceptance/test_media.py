@@ -1,6 +1,7 @@
 """What posts show comes with them: tied in order, kept once, and no reason for a post to fail."""
 
 import re
+import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -97,3 +98,26 @@ def test_a_cassette_without_pictures_says_how_many_are_missing(
     assert (recorded.code, replayed.code) == (0, 0)
     counts = {name: number for name, number in replayed.json["counts"].items() if number}
     assert counts == {"unchanged": 1, "images_not_recorded": 2}
+
+
+def test_ctrl_c_among_the_pictures_leaves_the_rest_for_the_same_command(
+    mparchive_at: CommandAt, tmp_path: Path
+) -> None:
+    (post,) = (post for post in POSTS if post.name == "picture")
+    with Standin() as standin:
+        standin.fault("slow", post="media", seconds=10, after=1)  # what is under way is waited for
+        command = mparchive_at(standin.origin)
+        running = command.start("backfill", post.url, listen=True)
+        assert running.stderr is not None
+        for line in running.stderr:
+            if b" kept " in line:
+                break
+        running.send_signal(signal.SIGINT)
+        words = running.stderr.read().decode()
+        assert running.wait(60) == 130
+        running.stderr.close()
+        assert "the same command goes on" in words
+        standin.clear()
+        assert command("backfill", post.url).code == 0
+    assert [key for key, _ in shown(command)[post.aid]] == [picture.url for picture in post.pictures]
+    assert {outcome for _, outcome in shown(command)[post.aid]} == {"kept"}
