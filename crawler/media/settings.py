@@ -16,7 +16,7 @@ MEGABYTE = 1024 * 1024
 MAX_IMAGE_BYTES = 32 * MEGABYTE  # WeChat takes images of up to 10 MB
 MAX_AUDIO_BYTES = 64 * MEGABYTE  # an hour at 128 kbit/s
 DEFAULT_VIDEO_MB = 256  # WeChat takes videos of up to 200 MB
-LARGEST_VIDEO_MB = 1024  # a file is in memory three times while it is handed over
+LARGEST_VIDEO_MB = 500  # it costs thrice its size while it is handed over; at 2 GB Scrapy ends the crawl
 
 
 class SettingError(ArchiveError):
