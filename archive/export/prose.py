@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 from bs4 import BeautifulSoup, Tag
 from bs4.element import NavigableString, PageElement
@@ -154,7 +153,7 @@ class _Converter(MarkdownConverter):
         fence = "`" * max(3, longest + 1)
         return f"\n\n{fence}\n{text.strip(chr(10))}\n{fence}\n\n" if text.strip() else ""
 
-    def convert_td(self, el: Tag, text: str, _: Any) -> str:
+    def convert_td(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         span = str(el.get("colspan") or "")
         columns = min(MOST_COLUMNS, max(1, int(span))) if span.isascii() and span.isdigit() else 1
         return f" {' '.join(text.split())} |" + " |" * (columns - 1)

@@ -79,18 +79,29 @@ _NOTHING_SHOWN = frozenset({"mp-style-type", "mp-common-cpsad"})
 
 
 def put_cards(soup: BeautifulSoup) -> None:
-    """Put a card where each player or card stands; words inside stay before it."""
+    """Put a card where each player or card stands; words inside stay before it.
+
+    What plays the same once more is a part of the player before: scripts put frames into frames.
+    """
+    shown: set[tuple[str, str]] = set()
     for tag in soup.find_all(_is_card):
         if tag.decomposed:
             continue
-        form = _form(tag)
-        poster = clean_address(unquote(_first(tag, form.poster)))
-        title, lines = _first(tag, form.title), _details(tag, form)
-        card = make_card(form.label, title, lines, Asked(form.type, _ident(tag, form), poster))
-        tag.insert_after(card)
+        card = _card(tag)
+        asked = asked_of(card)
+        if not asked.id or (asked.type, asked.id) not in shown:
+            tag.insert_after(card)
+        shown.add((asked.type, asked.id))
         for inner in tag.find_all(["source", "track"]):
             inner.decompose()
         tag.unwrap()
+
+
+def _card(tag: Tag) -> Tag:
+    form = _form(tag)
+    poster = clean_address(unquote(_first(tag, form.poster)))
+    title, lines = _first(tag, form.title), _details(tag, form)
+    return make_card(form.label, title, lines, Asked(form.type, _ident(tag, form), poster))
 
 
 def _is_card(tag: Tag) -> bool:
