@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import write_dump
 from tests.standin.pages import all_pages
@@ -25,16 +27,30 @@ def test_a_post_is_shown_as_a_page_with_its_links_and_media(mparchive: Command, 
     page = mparchive("show", aid, "--html")
     assert (page.code, page.err) == (0, "")
     assert "（合成）第一段".encode() in page.out
-    opened = mparchive("show", aid, "--open")
-    path = Path(opened.out.decode().strip())
-    assert path.read_bytes() == page.out
-    assert "open this file" in opened.err
     links = mparchive("show", aid, "--links").out.decode()
     assert "mini_program" in links
     assert "合成的旧文" in links
     shown = mparchive("show", aid, "--json").json
     assert {link["relation"] for link in shown["links"]} >= {"post", "topic", "mini_program", "source"}
     assert {medium["role"] for medium in shown["media"]} == {"image", "cover", "poster", "video", "audio"}
+
+
+def test_the_page_is_opened_in_the_browser_or_said_where_it_lies(
+    mparchive: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aid = _keep_everything(mparchive, tmp_path)
+    for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    without = mparchive("show", aid, "--open")
+    path = Path(without.out.decode().strip())
+    assert path.read_bytes() == mparchive("show", aid, "--html").out
+    assert "open this file" in without.err
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/opened\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    assert mparchive("show", aid, "--open").err == ""
+    assert (tmp_path / "opened").read_text() == path.as_uri()
 
 
 def test_pages_and_markdown_go_to_a_folder_and_are_the_same_bytes_again(
