@@ -40,10 +40,10 @@ def _entry(work: Work, seconds: int) -> Entry:
 
 
 TIMETABLE = (
-    _entry(Work.DISCOVER, 60),
-    _entry(Work.FETCH, 60),
-    _entry(Work.MEDIA, 300),
+    _entry(Work.DISCOVER, 30),
+    _entry(Work.FETCH, 15),  # a new post waits no longer for its fetch
+    _entry(Work.MEDIA, 60),
     _entry(Work.REVISIT, 900),
-    _entry(Work.INBOX, 30),
+    _entry(Work.INBOX, 15),
     _entry(Work.REPORT, 300),
 )

@@ -1,0 +1,170 @@
+"""`mparchive run`, as a process: a first start on an empty archive, a configuration that breaks, the end."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import psutil
+import pytest
+from sqlalchemy import Engine
+
+from archive import queries
+from archive.database import transaction
+from tests.scheduler.conftest import ACCOUNT
+from tests.standin import Standin
+from tests.standin.week import ALBUM, WEEK
+
+COMMAND = Path(sys.executable).with_name("mparchive")
+TIME = 120  # seconds
+STOPPED_WITHIN = 30  # seconds
+GOOD = f'{ACCOUNT}albums = ["{ALBUM}"]\n'
+
+
+class Daemon:
+    """A running one, and what it says."""
+
+    def __init__(self, environment: dict[str, str], command: str = "run"):
+        self.process = subprocess.Popen(
+            [COMMAND, command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.lines: list[str] = []
+        self._said = threading.Condition()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as output:
+            for line in output:
+                with self._said:
+                    self.lines.append(line)
+                    self._said.notify_all()
+
+    def until(self, words: str) -> str:
+        """The first line that holds these words."""
+
+        def found() -> str:
+            return next((line for line in self.lines if words in line), "")
+
+        with self._said:
+            assert self._said.wait_for(lambda: bool(found()) or self.process.poll() is not None, TIME)
+        assert found(), "".join(self.lines)
+        return found()
+
+    def stop(self) -> int:
+        """As an operator does; the exit code."""
+        self.process.terminate()
+        return self.process.wait(STOPPED_WITHIN)
+
+
+@pytest.fixture
+def standin() -> Iterator[Standin]:
+    with Standin(week=True) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(environment: dict[str, str], standin: Standin, tmp_path: Path) -> dict[str, str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "mparchive.toml").write_text(GOOD, encoding="utf-8")
+    return {
+        **environment,
+        "MPARCHIVE_LOOPBACK": standin.origin,
+        "MPARCHIVE_METRICS": str(port),
+        "MPARCHIVE_MEDIA_DELAY": "0",
+        "MPARCHIVE_MEDIA_TYPES": "audio",
+    }
+
+
+def test_one_command_and_a_short_file_fill_an_empty_archive_and_a_broken_file_changes_nothing(
+    settings: dict[str, str], engine: Engine, tmp_path: Path
+) -> None:
+    daemon = Daemon(settings)
+    try:
+        assert "good=True" in daemon.until("source=album:")
+        (tmp_path / "mparchive.toml").write_text("[[accounts]\n", encoding="utf-8")
+        daemon.process.send_signal(signal.SIGHUP)
+        assert "line 1" in daemon.until("action=config_refused")
+        daemon.until("action=crawl_ended")
+        (tmp_path / "mparchive.toml").write_text(f"{GOOD}[limits]\nrevisits_a_day = 0\n", encoding="utf-8")
+        daemon.until("action=config_taken")
+        with urlopen(f"http://127.0.0.1:{settings['MPARCHIVE_METRICS']}/metrics", timeout=TIME) as answer:
+            metrics = answer.read().decode()
+        family = psutil.Process(daemon.process.pid).children(recursive=True)
+    finally:
+        code = daemon.stop()
+    assert code == 0, "".join(daemon.lines)
+    in_album = {post.aid for post in WEEK if post.album == ALBUM}
+    with transaction(engine) as session:
+        assert {record.aid for record in queries.records(session)} == in_album
+    assert f"mparchive_posts {len(in_album)}.0" in metrics
+    assert f'source="album:{ALBUM}"' in metrics
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+
+
+def test_a_worker_stopped_in_the_middle_of_a_crawl_hands_it_to_the_next_one(
+    settings: dict[str, str], engine: Engine, standin: Standin
+) -> None:
+    slow = {**settings, "MPARCHIVE_DOWNLOAD_DELAY": "5"}
+    daemon = Daemon(slow)
+    daemon.until("action=crawl_begun")
+    while not any(path.startswith("/s") for path in standin.stats()["paths"]):
+        assert daemon.process.poll() is None
+    assert daemon.stop() == 0
+    assert any("action=crawl_ended" in line and "verdict=stopped" in line for line in daemon.lines)
+    again = Daemon(settings, "worker")
+    try:
+        again.until("action=crawl_ended")
+    finally:
+        assert again.stop() == 0
+    in_album = {post.aid for post in WEEK if post.album == ALBUM}
+    with transaction(engine) as session:
+        assert {record.aid for record in queries.records(session)} == in_album
+
+
+def test_a_second_signal_stops_at_once_and_leaves_no_crawl_behind(
+    settings: dict[str, str], standin: Standin
+) -> None:
+    standin.fault("slow", seconds=60)
+    daemon = Daemon(settings)
+    daemon.until("action=daemon_started")
+    while not standin.stats()["total"]:
+        assert daemon.process.poll() is None
+    family = psutil.Process(daemon.process.pid).children(recursive=True)
+    daemon.process.terminate()
+    daemon.until("action=stopping")
+    daemon.process.terminate()
+    assert daemon.process.wait(10) == 143
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code", "said"),
+    [
+        ("MPARCHIVE_CONFIG", "/nowhere.toml", 2, "/nowhere.toml"),
+        ("MPARCHIVE_EGRESS", "a b", 2, "MPARCHIVE_EGRESS is 'a b'"),
+        ("MPARCHIVE_METRICS", "often", 2, "a port or host:port was expected"),
+        ("MPARCHIVE_DATABASE_URL", "postgresql://127.0.0.1:9/x", 6, "cannot use the database"),
+    ],
+)
+def test_what_cannot_start_says_why_in_one_sentence(
+    settings: dict[str, str], name: str, value: str, code: int, said: str
+) -> None:
+    done = subprocess.run(
+        [COMMAND, "run"],
+        env={**settings, name: value},
+        capture_output=True,
+        text=True,
+        timeout=TIME,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    assert said in done.stderr
