@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from rich.table import Table
-
 from archive.database import open_archive
 from crawler.discovery.account import AccountConfig
 from mparchive.console import out, print_json, say, steps
@@ -96,12 +94,18 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def _print(tried: Tried) -> None:
+    """A line a source, then what is to be said of each. Nothing is cut: --only takes the names."""
+    rows = [("source", "state", "seen", "new", "newest"), *map(_row, tried.sources)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     out.print(tried.account.name, markup=False)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("source", "state", "seen", "new", "newest", "what to do"):
-        table.add_column(heading)
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        out.print("  ".join(cells).rstrip(), markup=False)
     for one in tried.sources:
-        newest = f"{one.newest.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if one.newest else ""
-        words = "; ".join(filter(None, (one.detail, one.advice)))
-        table.add_row(one.source, one.state, str(one.seen), str(one.new), newest, words)
-    out.print(table, markup=False)
+        if words := "; ".join(filter(None, (one.detail, one.advice))):
+            out.print(f"{one.source}: {words}", markup=False)
+
+
+def _row(one: SourceResult) -> tuple[str, ...]:
+    newest = f"{one.newest.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if one.newest else ""
+    return one.source, one.state, str(one.seen), str(one.new), newest

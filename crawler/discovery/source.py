@@ -78,7 +78,7 @@ _REMEDIES = {
     State.LOGIN_EXPIRED: "sign in at mp.weixin.qq.com again and put the new cookie and token where the "
     "configuration says",
     State.BAD_TOKEN: "cookie and token are of different logins; copy both anew from one browser session",
-    State.REFUSED: "what it was asked with is not accepted; compare it with what the detail says",
+    State.REFUSED: "put right what is named, then look with `mparchive discover` whether it is good",
     State.RATE_LIMITED: "it is asked again later by itself; if this lasts for a day, ask it less often",
     State.VERIFICATION: "everything for this line waits by itself; if this lasts for a day, use another line",
     State.UNREACHABLE: "look whether the server runs and can be reached from here",
