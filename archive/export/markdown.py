@@ -15,7 +15,7 @@ from archive.export.written import Written
 from archive.media.kept import KeptFile
 from archive.media.queries import ShownMedium
 from archive.models import Post
-from archive.offline.cards import CARD, asked_of
+from archive.offline.cards import CARD, asked_of, told_of
 from archive.offline.elements import element
 from archive.offline.media import PostMedia
 from archive.offline.page import albums, how_to_fetch
@@ -137,8 +137,8 @@ def _quote(card: Tag, images: _Beside) -> None:
     """A card becomes a quotation: its words a line each, and where what it plays is found."""
     asked = asked_of(card)
     medium = images.media.find_played(asked.type, asked.id)
-    if medium is not None and medium.url and medium.url not in card.get_text():
-        card.append(element("span", medium.url))
+    told = [words for _, words in told_of(medium.facts)] + [medium.url] if medium else []
+    card.extend(element("span", words) for words in told if words and words not in card.get_text())
     for line in card.find_all("span")[1:]:
         line.insert_before(element("br"))
     card.name, card.attrs = "blockquote", {}

@@ -10,16 +10,8 @@ from archive.offline.addresses import without_scheme, without_size
 from archive.vocabulary import Role
 
 Read = Callable[[KeptFile], bytes]  # raises MediaMissing, IntegrityError
-PICTURES = frozenset(
-    {
-        "image/png",
-        "image/jpeg",
-        "image/gif",
-        "image/webp",
-        "image/bmp",
-        "image/avif",
-    }
-)  # fmt: skip - what browsers show and in what no script can run
+# What browsers show as images: in these, SVG included, no script runs and nothing is loaded.
+PICTURES = frozenset(f"image/{name}" for name in ("png", "jpeg", "gif", "webp", "bmp", "avif", "svg+xml"))
 
 
 class PostMedia:

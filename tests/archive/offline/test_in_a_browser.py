@@ -179,6 +179,19 @@ def test_a_background_is_drawn_from_the_page_itself(reader: Reader) -> None:
     assert reader.path.read_text().count("data:image/png") == 1
 
 
+def test_a_kept_drawing_is_shown_and_its_script_is_not_run(reader: Reader) -> None:
+    files = Files()
+    drawing = (
+        b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" onload="window.ran=1">'
+        b'<script>window.ran=1</script><image href="https://evil.example/x.png"/></svg>'
+    )
+    medium = image(1, files.keep(drawing, "image/svg+xml", (9, 9)))
+    page = offline_page(shown(post(f'<img data-src="{medium.url}">'), [medium], files))
+    assert reader.does_anything(_unguarded(page)) == []
+    assert _images_are_shown(reader)
+    assert "data:image/svg+xml" in page
+
+
 def test_words_are_readable_in_the_dark(reader: Reader) -> None:
     for made in (post('<p style="color: rgb(30, 30, 30)">字</p>'), post(None, kind="text")):
         reader.page.emulate_media(color_scheme="dark")
