@@ -111,7 +111,7 @@ class Browsing:
             return await self._render(request, next(self._numbers))
 
     async def _render(self, request: Request, number: int) -> Response:
-        hosts = frozenset(map(str.strip, self.settings.getlist("BROWSER_HOSTS")))
+        hosts = frozenset(self.settings.getlist("BROWSER_HOSTS"))
         sitting = Sitting(Gate(self.renderer.plain, hosts))
         name, error = f"page-{number}", None
         try:

@@ -3,9 +3,10 @@
 Each bound can be set as MPARCHIVE_<NAME> in the environment, or with Scrapy's own -s NAME=VALUE.
 """
 
+import re
 import sys
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from crawler.answer import MAX_PAGE_BYTES
 from crawler.chromium import launch_options
@@ -27,10 +28,20 @@ class _Environment(MediaSettings):
     chromium_sandbox: bool = True  # false in the image, which is one itself: docs/adr/container.md
     render_timeout: float = Field(
         default=60.0, ge=1, le=600
-    )  # seconds for one page in the browser, all of it
-    # Exact hosts, separated by commas, whose files the browser may load besides mp.weixin.qq.com's.
-    browser_hosts: str = Field(default="", pattern=r"^\s*([a-z0-9.-]+(\s*,\s*[a-z0-9.-]+)*)?\s*$")
+    )  # seconds; a page draws in two, started browser included
+    browser_hosts: str = ""  # whose scripts the browser may load besides mp.weixin.qq.com's
     log_level: str = "INFO"
+
+    @field_validator("browser_hosts")
+    @classmethod
+    def _are_hosts(cls, given: str) -> str:
+        hosts = [host.strip() for host in given.split(",") if host.strip()]
+        wrong = next((host for host in hosts if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host)), "")
+        if wrong:
+            raise ValueError(
+                f"{wrong!r} is no host; give exact names, separated by commas, like res.wx.qq.com"
+            )
+        return ",".join(hosts)
 
 
 def _from_environment() -> _Environment:

@@ -51,6 +51,8 @@ def test_certificates_are_verified_and_cookies_telnet_and_other_schemes_are_off(
         ("MPARCHIVE_DOWNLOAD_DELAY", "-1"),
         ("MPARCHIVE_CONCURRENCY", "many"),
         ("MPARCHIVE_MEDIA_TYPES", "image,smell"),
+        ("MPARCHIVE_RENDER_TIMEOUT", "0"),
+        ("MPARCHIVE_BROWSER_HOSTS", "https://res.wx.qq.com/"),
         ("MPARCHIVE_MAX_VIDEO_MB", "0"),
     ],
 )
