@@ -78,17 +78,23 @@ def record_sightings(
 
     One answer for each sighting, in order.
     """
+    sighted = _note_sightings(session, run_id, sightings, now)
+    give_chksm(session, [sighting.address for sighting in sightings])
+    return sighted
+
+
+def _note_sightings(
+    session: Session, run_id: int | None, sightings: Sequence[Sighting], now: datetime
+) -> list[Sighted]:
     accounts = _put_accounts(session, {s.address.biz: "" for s in sightings if s.address.biz})
     rows: dict[str, Sighting] = {}
     for sighting in sightings:  # of several for one post, the one with chksm gives the address to fetch
         best = rows.get(sighting.address.key)
         if best is None or (sighting.address.chksm and not best.address.chksm):
             rows[sighting.address.key] = sighting
-    best_first = [rows[key] for key in sorted(rows)]
-    known = _put_addresses(session, best_first, accounts, now)
+    known = _put_addresses(session, [rows[key] for key in sorted(rows)], accounts, now)
     _expect_nobody(session, sorted(s.address.key for s in sightings if not s.expected_biz))
     _put_sightings(session, run_id, sightings, {key: sighted.address_id for key, sighted in known.items()})
-    give_chksm(session, [sighting.address for sighting in best_first])
     return [known[sighting.address.key] for sighting in sightings]
 
 
@@ -223,12 +229,14 @@ def import_records(
     addresses = [parse_address(record.url) for record in records]
     accounts = _put_accounts(session, {a.biz: r.account for a, r in zip(addresses, records, strict=True)})
     sightings = [Sighting(a, source, now, title=r.title) for a, r in zip(addresses, records, strict=True)]
-    record_sightings(session, run_id, sightings, now)
+    _note_sightings(session, run_id, sightings, now)
     states = [
         PostState(accounts[address.biz], record, source)
         for address, record in zip(addresses, records, strict=True)
     ]
-    return [put.result for put in put_posts(session, run_id, states, now)]
+    puts = put_posts(session, run_id, states, now)
+    give_chksm(session, addresses)  # locks no post that is not locked by now
+    return [put.result for put in puts]
 
 
 def keep_captures(

@@ -57,20 +57,28 @@ def with_chksm(reading: Reading, urls: Mapping[str, str]) -> Reading:
 
 
 def give_chksm(session: Session, addresses: Sequence[Address]) -> None:
-    """Replace bare addresses of posts by those now seen with chksm."""
+    """Replace bare addresses of posts by those now seen with chksm; the posts are locked in order."""
     seen = {address.key: address for address in addresses if address.chksm and address.aid}
-    rows = select(Post.id, _KEY).select_from(Post).join(Account, Account.id == Post.account_id)
-    keys = sorted(seen)
-    for start in range(0, len(keys), BATCH):
-        batch = keys[start : start + BATCH]
-        aids = [seen[key].aid for key in batch]
-        bare = rows.where(Post.aid.in_(aids), _KEY.in_(batch), ~Post.url.contains("chksm="))
-        locked = session.execute(
-            bare.order_by(Post.account_id, Post.aid.collate("C")).with_for_update(of=Post)
-        ).all()
-        for post_id, key in locked:
-            url = storable(_canonical(seen[key]))
-            session.execute(update(Post).where(Post.id == post_id).values(url=url))
+    bare = sorted(_bare(session, list(seen.values())))
+    for start in range(0, len(bare), BATCH):
+        batch = {post_id: key for _, _, post_id, key in bare[start : start + BATCH]}
+        rows = select(Post.id).where(Post.id.in_(batch)).order_by(Post.account_id, Post.aid.collate("C"))
+        for post_id in session.scalars(rows.with_for_update()).all():
+            url = storable(_canonical(seen[batch[post_id]]))
+            still = Post.id == post_id, ~Post.url.contains("chksm=")
+            session.execute(update(Post).where(*still).values(url=url))
+
+
+def _bare(session: Session, addresses: Sequence[Address]) -> list[tuple[int, str, int, str]]:
+    """Account, aid, id and key of the posts of these addresses whose own lacks chksm."""
+    found: list[tuple[int, str, int, str]] = []
+    for start in range(0, len(addresses), BATCH):
+        batch = addresses[start : start + BATCH]
+        rows = select(Post.account_id, Post.aid, Post.id, _KEY).join(Account, Account.id == Post.account_id)
+        rows = rows.where(Post.aid.in_([one.aid for one in batch]), _KEY.in_([one.key for one in batch]))
+        for account_id, aid, post_id, key in session.execute(rows.where(~Post.url.contains("chksm="))):
+            found.append((account_id, aid, post_id, key))
+    return found
 
 
 def _canonical(address: Address) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
@@ -153,6 +154,22 @@ def test_known_posts_are_taken_in_the_order_of_their_aids(engine: Engine) -> Non
         lock(holding, "posts WHERE aid = '1003_1'")
     with transaction(engine) as session:
         assert [r.text for r in queries.records(session)] == ["改", RECORDS[1].text, "改"]
+
+
+def test_posts_that_gain_a_chksm_are_taken_in_the_order_of_their_aids(engine: Engine) -> None:
+    """Also by an import, where the first post has one already and only the others gain it."""
+    first = "SELECT id FROM posts WHERE aid = '1001_1' FOR UPDATE"
+    with transaction(engine) as session:  # their ids go against the order of their aids
+        import_records(session, None, [record(n, chksm="") for n in (3, 2, 1)], "dump", NOW)
+    with stopped_at(engine, first, sight) as holding:
+        lock(holding, "posts WHERE aid <> '1001_1'")
+    with transaction(engine) as session:
+        session.execute(text("UPDATE posts SET url = replace(url, '&chksm=be48', '') WHERE aid <> '1001_1'"))
+    importing = partial(import_records, run_id=None, records=RECORDS, source="dump", now=NOW)
+    with stopped_at(engine, first, importing) as holding:
+        lock(holding, "posts WHERE aid <> '1001_1'")
+    with transaction(engine) as session:
+        assert all("chksm=be48" in one.url for one in queries.records(session))
 
 
 def test_media_are_taken_in_the_order_of_their_keys_whichever_post_shows_them(engine: Engine) -> None:
