@@ -9,19 +9,23 @@ from archive import queries
 from archive.database import open_archive, transaction
 from mparchive.console import out, print_json
 from mparchive.exits import Exit
+from mparchive.watching import tables_of, watching_status
 
 _MEGABYTE = 1_000_000
 
 
 def status(as_json: bool) -> Exit:
     """Print the state of the archive."""
+    now = datetime.now(UTC)
     with open_archive() as engine, transaction(engine) as session:
-        found = queries.archive_status(session, datetime.now(UTC))
+        found, watching = queries.archive_status(session, now), watching_status(session, now)
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(found) | asdict(watching))
         return Exit.DONE
     out.print(_accounts(found))
     out.print(_numbers(found))
+    for table in tables_of(watching):
+        out.print(table)
     return Exit.DONE
 
 
