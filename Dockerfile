@@ -18,12 +18,21 @@ COPY archive archive
 COPY crawler crawler
 COPY mparchive mparchive
 COPY scheduler scheduler
-# The installer itself is not needed any more; bytecode is, for nothing can be written beside the code later.
+# The installer is not needed any more, nor are packages' own tests and what C compilers read; bytecode is, for
+# nothing can be written beside the code later.
 RUN .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --editable . \
     && .venv/bin/pip uninstall -q -y setuptools pip \
+    && find .venv \( -type d \( -name tests -o -name test -o -name include \) -o -name '*.a' -o -name '*.pyx' \) \
+        -prune -exec rm -rf {} + \
     && .venv/bin/python -m compileall -q archive crawler mparchive scheduler
 
 FROM ${BASE}
+# Chromium brings what only a screen or a graphics card needs; drawing in software is within itself.
+RUN printf 'path-exclude=%s\n' \
+        '/usr/share/doc/*' '/usr/share/man/*' '/usr/share/locale/*' '/usr/share/icons/*/*/*' \
+        '/usr/lib/*/dri/*' '/usr/lib/*/libLLVM*' '/usr/lib/*/libz3*' '/usr/lib/chromium/libVkLayer*' \
+        > /etc/dpkg/dpkg.cfg.d/lean \
+    && echo 'path-include=/usr/share/doc/*/copyright' >> /etc/dpkg/dpkg.cfg.d/lean
 # libatomic1 is for the browser driver's node; tini passes signals on and buries what Chromium leaves behind.
 RUN apt-get update -q \
     && apt-get install -y -q --no-install-recommends ca-certificates chromium libatomic1 python3 tini tzdata \

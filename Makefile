@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTEST_WORKERS ?= 2
 
-.PHONY: help setup setup-dev demo run test lint bench lock clean
+.PHONY: help setup setup-dev demo run test lint bench image lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ lint: setup-dev ## format, style, types and import rules
 
 bench: setup-dev ## measure, and write docs/performance.md
 	@.venv/bin/python -m bench
+
+image: setup-dev ## build the container's image and try it
+	@bin/image
 
 lock: setup-dev ## write requirements*.txt anew from pyproject.toml
 	@bin/lock

@@ -1,0 +1,103 @@
+"""Commands run in the built image with buildah, and a way from its loopback to a Postgres."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+BUILDAH = {"BUILDAH_ISOLATION": "chroot"}
+ROOT = Path(__file__).resolve().parents[2]
+ENTRY = ("tini", "--", "mparchive")  # of the image; `buildah run` passes over it
+FOLDERS = ("data", "config", "secrets")
+USER = 1000  # of the image
+TIMEOUT = 180  # seconds; starting a container here takes two
+
+
+def buildah(*arguments: str) -> str:
+    """Run buildah; returns what it printed."""
+    done = subprocess.run(
+        ["buildah", *arguments], env={**os.environ, **BUILDAH}, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Container:
+    """One working container, with two folders of this machine as /data and /config."""
+
+    name: str
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def _command(self, *command: str) -> list[str]:
+        options = [f"--volume={self.home / name}:/{name}" for name in FOLDERS]
+        options += [f"--env={name}={value}" for name, value in self.environment.items()]
+        return ["buildah", "run", *options, self.name, "--", *command]
+
+    def run(self, *command: str) -> tuple[int, str, str]:
+        """Run a command to its end: exit code, output, errors."""
+        done = subprocess.run(
+            self._command(*command),
+            env={**os.environ, **BUILDAH},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    @contextmanager
+    def service(self, name: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """Run a service of the compose file beside the test; what it says goes to <name>.log."""
+        with (self.home / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                self._command(*ENTRY, name),
+                env={**os.environ, **BUILDAH},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def container(image: str, home: Path, environment: dict[str, str]) -> Iterator[Container]:
+    """A working container of an image; gone afterwards."""
+    for name in FOLDERS:
+        (home / name).mkdir()
+        shutil.chown(home / name, USER, USER)
+    name = buildah("from", "--pull-never", image)
+    try:
+        yield Container(name, home, environment)
+    finally:
+        buildah("rm", name)
+
+
+def terminate(process: "subprocess.Popen[bytes]", seconds: float) -> int:
+    """Send SIGTERM to the first process of a container, as an engine does; returns how it ended."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    next(one for one in family if one.name() == "tini").terminate()
+    return process.wait(seconds)
+
+
+@contextmanager
+def on_loopback(socket: str) -> Iterator[int]:
+    """A port of 127.0.0.1 that leads to a server's Unix socket."""
+    command = [sys.executable, "-m", "tests.container.forward", socket]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()

@@ -1,0 +1,97 @@
+"""The built image: what is in it, and the service in it against a real Postgres and the stand-in.
+
+`make image` builds it and runs these; without it they are skipped.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from archive.vocabulary import Kind
+from tests.container.image import ENTRY, Container, buildah, container, on_loopback, terminate
+from tests.crawler.crawling import plain
+from tests.standin import Standin
+from tests.standin.account import COMMISSION
+from tests.standin.week import ALBUM, WEEK
+
+IMAGE = os.environ.get("IMAGE_UNDER_TEST", "")
+MOST_BYTES = 1_200_000_000
+LONGEST_STOP = 30  # seconds
+LONGEST_WAIT = 150  # seconds until the service has found and fetched everything
+IN_ALBUM = [post for post in WEEK if post.album == ALBUM]
+AUDIO = next(post for post in WEEK if post.kind is Kind.AUDIO)
+
+pytestmark = [
+    pytest.mark.skipif(not IMAGE, reason="no image to try: `make image` builds one"),
+    pytest.mark.skipif(not shutil.which("buildah"), reason="buildah, which runs the image, is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def standin() -> Iterator[Standin]:
+    with Standin(week=True) as running:
+        yield running
+
+
+@pytest.fixture
+def image(tmp_path: Path, fresh_database_url: str, standin: Standin) -> Iterator[Container]:
+    """A container whose archive is a database of the test's own."""
+    url = make_url(plain(fresh_database_url))
+    with on_loopback(f"{url.query['host']}/.s.PGSQL.{url.query.get('port', 5432)}") as port:
+        environment = {
+            "MPARCHIVE_DATABASE_URL": f"postgresql://{url.username}@127.0.0.1:{port}/{url.database}",
+            "MPARCHIVE_DATABASE_PASSWORD_FILE": "/secrets/database_password",
+            "MPARCHIVE_LOOPBACK": standin.origin,
+            "MPARCHIVE_DOWNLOAD_DELAY": "0",
+        }
+        with container(IMAGE, tmp_path, environment) as made:
+            (tmp_path / "secrets" / "database_password").write_text("synthetic\n")
+            yield made
+
+
+def posts(database_url: str) -> set[str]:
+    with psycopg.connect(plain(database_url)) as connection:
+        return {aid for (aid,) in connection.execute("SELECT aid FROM posts")}
+
+
+def test_it_is_small_and_holds_no_tool_to_build_with(image: Container) -> None:
+    one = json.loads(buildah("inspect", "--type", "image", IMAGE))["Docker"]["config"]
+    assert one["User"] == "mparchive"
+    assert one["Healthcheck"]["Test"] == ["CMD", "mparchive", "status", "--json"]
+    _, out, _ = image.run("sh", "-c", "id -u; command -v pip gcc make cc ld; du -xsb / 2>/dev/null | cut -f1")
+    uid, *tools, size = out.split()
+    assert (uid, tools) == ("1000", [])
+    assert int(size) < MOST_BYTES, size
+
+
+def test_the_service_watches_an_account_and_stops_when_told(
+    image: Container, fresh_database_url: str, tmp_path: Path
+) -> None:
+    assert image.run(*ENTRY, "status", "--json")[0] == 0  # the health check
+
+    code, _, err = image.run(*ENTRY, "init", IN_ALBUM[0].short_url)
+    config = tmp_path / "config" / "mparchive.toml"
+    assert (code, COMMISSION.nickname in config.read_text()) == (0, True), err
+    assert config.stat().st_uid == 1000
+
+    code, out, err = image.run(*ENTRY, "backfill", "--json", AUDIO.url)  # its text is drawn by Chromium
+    assert (code, json.loads(out)["counts"].get("new")) == (0, 1), err
+    with psycopg.connect(plain(fresh_database_url)) as connection:
+        assert connection.execute("SELECT count(*) FROM captures WHERE rendered").fetchone() == (1,)
+
+    config.write_text(config.read_text().replace("# albums = ", "albums = "))
+    wanted = {post.aid for post in IN_ALBUM}
+    with image.service("worker") as worker, image.service("run") as service:
+        until = time.monotonic() + LONGEST_WAIT
+        while not wanted <= posts(fresh_database_url) and time.monotonic() < until and service.poll() is None:
+            time.sleep(1)
+        codes = terminate(worker, LONGEST_STOP), terminate(service, LONGEST_STOP)
+    said = "\n".join(path.read_text() for path in tmp_path.glob("*.log"))
+    assert (codes, wanted - posts(fresh_database_url)) == ((0, 0), set()), said
