@@ -126,7 +126,7 @@ def test_a_worker_stopped_in_the_middle_of_a_crawl_hands_it_to_the_next_one(
         assert again.stop() == 0
     in_album = {post.aid for post in WEEK if post.album == ALBUM}
     with transaction(engine) as session:
-        assert {record.aid for record in queries.records(session)} == in_album
+        assert {record.aid for record in queries.records(session)} == in_album, "".join(again.lines)
 
 
 def test_a_second_signal_stops_at_once_and_leaves_no_crawl_behind(
