@@ -1,6 +1,7 @@
 """Chromium for the posts whose body only a script draws: one page at a time, each for a bounded while."""
 
 import asyncio
+import gc
 import itertools
 import logging
 from collections.abc import Awaitable
@@ -121,6 +122,7 @@ class Browsing:
         finally:
             worn = isinstance(error, NotDrawn) or number % self.settings.getint("PAGES_PER_BROWSER") == 0
             await self._tidy(name, worn)
+            gc.collect()  # Playwright's objects form rings, each with a page's megabytes, too few to be noticed
         return _outcome(request, sitting, error)
 
     async def _watched(self, rendering: Awaitable[Response], sitting: Sitting) -> None:
