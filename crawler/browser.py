@@ -122,7 +122,7 @@ class Browsing:
         finally:
             worn = isinstance(error, NotDrawn) or number % self.settings.getint("PAGES_PER_BROWSER") == 0
             await self._tidy(name, worn)
-            gc.collect()  # Playwright's objects form rings, each with a page's megabytes, too few to be noticed
+            gc.collect()  # Playwright's objects form rings, each with a page's megabytes, too few to notice
         return _outcome(request, sitting, error)
 
     async def _watched(self, rendering: Awaitable[Response], sitting: Sitting) -> None:
