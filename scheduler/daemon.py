@@ -217,10 +217,8 @@ def scheduler_of(planner: Planner, app: App, now: Callable[[], datetime] = clock
 
 def _listen(stop: threading.Event, current: Current | None) -> None:
     def told(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            log.warning("stopped at once", action="stopped_at_once")
+        if stop.is_set():  # nothing is logged here: the signal may have come amid a line
             os._exit(SECOND_SIGNAL)  # a crawl's lifeline ends with this process
-        log.info("stopping", action="stopping", signal=signal.Signals(number).name)
         stop.set()
 
     def hangup(number: int, frame: FrameType | None) -> None:

@@ -96,6 +96,8 @@ class Worker:
             ]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             interrupt.set()
+            if self.stop.is_set():
+                log.info("stopping", action="stopping")
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
