@@ -28,11 +28,19 @@ class Stored(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is stored of a post: the hash and source of its current state, and all hashes it ever had."""
+    """What is stored of a post: the hash and source of its current state, and all hashes it ever had.
+
+    `fetched_at` is when the page was fetched that is its current state, an aware UTC instant.
+    """
 
     content_hash: str
     source: str
     history: frozenset[str]
+    fetched_at: datetime | None = None
+
+    def is_newer_than(self, fetched_at: datetime | None) -> bool:
+        """Whether the current state is a later page than one fetched then: somebody handed in an old one."""
+        return bool(self.fetched_at and fetched_at and fetched_at < self.fetched_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +52,20 @@ class Intent:
     make_current: bool
 
 
-def decide(known: Known | None, content_hash: str, source: str, *, whole: bool = True) -> Intent:
+def decide(
+    known: Known | None,
+    content_hash: str,
+    source: str,
+    *,
+    whole: bool = True,
+    fetched_at: datetime | None = None,
+) -> Intent:
     """Compare what a source says with what is stored.
 
     The page itself is believed over a dump: a dump that says something else only adds to the history,
     and what it said before is not news. What is not `whole` (a page whose text only a browser draws) is no
-    version and never replaces anything; the first whole text is the first version.
+    version and never replaces anything; the first whole text is the first version. Nor does a page that was
+    fetched before the one that is current: what it says only adds to the history.
     """
     if known is None:
         return Intent(Stored.NEW, add_version=whole, make_current=True)
@@ -57,9 +73,10 @@ def decide(known: Known | None, content_hash: str, source: str, *, whole: bool =
         return Intent(Stored.UNCHANGED, add_version=False, make_current=False)
     if not known.history:
         return Intent(Stored.NEW, add_version=True, make_current=True)
-    if known.content_hash == content_hash:
+    is_old = known.is_newer_than(fetched_at)
+    if known.content_hash == content_hash and not is_old:
         return Intent(Stored.UNCHANGED, add_version=False, make_current=source == PAGE)
-    if source != PAGE and (content_hash in known.history or known.source == PAGE):
+    if is_old or (source != PAGE and (content_hash in known.history or known.source == PAGE)):
         return Intent(Stored.UNCHANGED, add_version=content_hash not in known.history, make_current=False)
     return Intent(Stored.CHANGED, add_version=True, make_current=True)
 

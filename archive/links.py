@@ -1,31 +1,18 @@
 """What posts lead to: written with their pages, read for people and as the raw material of discovery."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from archive.models import Account, AddressRow, Post, PostLink
+from archive.models import Post, PostLink
 from archive.posts import CurrentPage
 from archive.reading import Link
 from archive.text import index_key, storable, storable_json
-from archive.vocabulary import Relation
 
-TO_POSTS = (Relation.POST, Relation.PREVIOUS, Relation.NEXT, Relation.REPRINT)
 _Place = tuple[int, str, str]  # post, relation, key
-
-
-@dataclass(frozen=True, slots=True)
-class LinkedPost:
-    """A post that ours link to: `url` is the best address known, `posts` how many link there."""
-
-    key: str
-    url: str
-    text: str
-    posts: int
 
 
 def put_links(session: Session, pages: Sequence[CurrentPage]) -> None:
@@ -71,24 +58,3 @@ def links_of(session: Session, post: Post) -> list[PostLink]:
     """What the current page of a post leads to, by relation, in order."""
     rows = select(PostLink).where(PostLink.post_id == post.id, PostLink.capture_id == post.capture_id)
     return list(session.scalars(rows.order_by(PostLink.relation, PostLink.position, PostLink.id)))
-
-
-def posts_not_archived(session: Session, limit: int) -> list[LinkedPost]:
-    """Posts that ours lead to, now or once, and of which no address is known; the most linked first."""
-    has_chksm = PostLink.url.contains("chksm=")
-    best: Any = postgresql.aggregate_order_by(PostLink.url, has_chksm.desc(), PostLink.id)
-    words: Any = postgresql.aggregate_order_by(PostLink.text, (PostLink.text != "").desc(), PostLink.id)
-    posts = func.count(PostLink.post_id.distinct())
-    known = select(AddressRow.id).where(AddressRow.key == PostLink.key)
-    stored = (
-        select(Post.id)
-        .join(Account, Account.id == Post.account_id)
-        .where(Account.biz + ":" + func.replace(Post.aid, "_", ":") == PostLink.key)
-    )
-    rows = (
-        select(PostLink.key, func.array_agg(best)[1], func.array_agg(words)[1], posts)
-        .where(PostLink.relation.in_(TO_POSTS), PostLink.url != "", ~known.exists(), ~stored.exists())
-        .group_by(PostLink.key)
-        .order_by(posts.desc(), PostLink.key.collate("C"))
-    )
-    return [LinkedPost(*row) for row in session.execute(rows.limit(limit))]

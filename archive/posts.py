@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from archive.content_hash import content_hash
 from archive.decide import PAGE, Intent, Known, Stored, decide
-from archive.models import Post, Version
+from archive.models import CaptureRow, Post, Version
 from archive.reading import Reading
 from archive.record import Record
 from archive.text import storable, storable_json
@@ -24,7 +24,7 @@ BATCH = 500  # posts a lookup: a statement takes 65,535 parameters
 
 @dataclass(frozen=True)
 class PostState:
-    """What one source says a post is; `reading` and `capture_id` where that is its page."""
+    """What one source says a post is; the other four where that is its page, `fetched_at` in UTC."""
 
     account_id: int
     record: Record
@@ -32,6 +32,7 @@ class PostState:
     capture_id: int | None = None
     reading: Reading | None = None
     parser_version: int | None = None
+    fetched_at: datetime | None = None
 
     @property
     def identity(self) -> Identity:
@@ -95,7 +96,7 @@ def _put_round(
     versions: list[dict[str, Any]] = []
     for place, state in states.items():
         post_id, number, before = known.get(state.identity) or (inserted[state.identity], 0, None)
-        intent = decide(before, state.hash, state.source, whole=state.is_whole)
+        intent = decide(before, state.hash, state.source, whole=state.is_whole, fetched_at=state.fetched_at)
         results[place] = Put(intent.result, post_id, intent.make_current)
         if intent.add_version:
             versions.append(_version(post_id, number + 1, state, run_id, now))
@@ -160,8 +161,10 @@ def _lock_known(session: Session, identities: Sequence[Identity]) -> dict[Identi
 
 def _lock_batch(session: Session, identities: Sequence[Identity]) -> dict[Identity, tuple[int, int, Known]]:
     chosen = tuple_(Post.account_id, Post.aid).in_(identities)
-    posts = select(Post.id, Post.account_id, Post.aid, Post.content_hash, Post.source).where(chosen)
-    locked = session.execute(posts.order_by(Post.account_id, Post.aid.collate("C")).with_for_update()).all()
+    columns = (Post.id, Post.account_id, Post.aid, Post.content_hash, Post.source, CaptureRow.fetched_at)
+    posts = select(*columns).outerjoin(CaptureRow, CaptureRow.id == Post.capture_id).where(chosen)
+    posts = posts.order_by(Post.account_id, Post.aid.collate("C")).with_for_update(of=Post)
+    locked = session.execute(posts).all()
     hashes = select(Version.post_id, func.array_agg(Version.content_hash), func.max(Version.number))
     history = {
         post_id: (frozenset(all_hashes), number)
@@ -172,7 +175,8 @@ def _lock_batch(session: Session, identities: Sequence[Identity]) -> dict[Identi
     known: dict[Identity, tuple[int, int, Known]] = {}
     for row in locked:
         hashes_before, number = history.get(row.id, (frozenset(), 0))  # none: only half a page was ever read
-        known[row.account_id, row.aid] = row.id, number, Known(row.content_hash, row.source, hashes_before)
+        current = Known(row.content_hash, row.source, hashes_before, row.fetched_at)
+        known[row.account_id, row.aid] = row.id, number, current
     return known
 
 
