@@ -54,7 +54,7 @@ class Leaving:
         return bool(getattr(self._crawler.spider, "stopping", ""))
 
     def _let_go(self) -> None:
-        downloader = self._crawler.engine.downloader  # type: ignore[union-attr]  # it runs
+        downloader = self._crawler.engine.downloader
         for slot in downloader.slots.values():
             slot.delay = 0.0
             if slot.latercall:
