@@ -17,9 +17,9 @@ DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "month.md"
 _HEAD = """# A simulated month
 
 `python -m bench.month` goes through thirty days of an invented account and writes this page; do not edit.
-The crawls, the worker, the queue and the Postgres server are the real ones, each in its own process; the server
-asked is the stand-in. Only the clock is not: it stands still while there is work, and then jumps to the next
-instant at which something is due. A source was asked at most every two hours.
+The crawls, the worker, the queue and the Postgres server are the real ones, each in its own process; the
+server asked is the stand-in. Only the clock is not: it stands still while there is work, and then jumps to
+the next instant at which something is due. A source was asked at most every two hours.
 """
 
 
