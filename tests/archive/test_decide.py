@@ -40,6 +40,19 @@ def test_a_second_dump_with_another_text_is_a_change_once() -> None:
     assert decide(known("dump"), "a", "dump") == NOTHING
 
 
+def test_a_page_fetched_before_the_current_one_only_adds_to_the_history() -> None:
+    current = Known("b", PAGE, frozenset("ab"), NOW)
+    before, after = NOW - timedelta(days=1), NOW + timedelta(days=1)
+    for seen in "ab":
+        assert decide(current, seen, PAGE, fetched_at=before) == NOTHING
+    assert decide(current, "c", PAGE, fetched_at=before) == Intent(
+        Stored.UNCHANGED, add_version=True, make_current=False
+    )
+    for fetched_at in (NOW, after, None):
+        assert decide(current, "c", PAGE, fetched_at=fetched_at).make_current
+        assert decide(current, "b", PAGE, fetched_at=fetched_at).make_current
+
+
 def test_half_a_page_replaces_nothing() -> None:
     assert decide(known(), "c", PAGE, whole=False) == NOTHING
 

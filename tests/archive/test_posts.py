@@ -177,3 +177,13 @@ def test_facts_hold_what_has_no_rows_of_its_own(db_session: Session) -> None:
     kept = keep_captures(db_session, None, [(None, capture())])
     store_readings(db_session, None, [(kept[0], article(record(), page=page))], NOW, 1)
     assert db_session.scalar(select(Post.facts)) == {"author": "合成编辑部"}
+
+
+def test_a_page_saved_long_ago_does_not_replace_what_was_fetched_since(db_session: Session) -> None:
+    now_shown, once_shown = record(text="新"), record(text="旧")
+    for number, (shown, minutes) in enumerate([(now_shown, 0), (once_shown, -60), (now_shown, -90)]):
+        kept = keep_captures(db_session, None, [(None, capture(b"%d" % number, minutes=minutes))])
+        (stored,) = store_readings(db_session, None, [(kept[0], article(shown))], NOW, 1)
+        assert stored is (Stored.UNCHANGED if number else Stored.NEW)
+    assert [record.text for record in queries.records(db_session)] == ["新"]
+    assert [text for _, _, text in history(db_session)] == ["新", "旧"]
