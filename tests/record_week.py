@@ -15,6 +15,8 @@ from tests.standin import Standin
 from tests.standin.week import CHALLENGED, STATES, VISITS, address_list
 
 ROOT = Path(__file__).resolve().parents[1]
+# Seconds between two pages of the first visit: the drawn one is known to be one before the challenge comes.
+PAUSE = 0.5
 WEIGHT = 8_000  # bytes of script in a page: a cassette is kept in git
 CRAWL = 180  # seconds; a visit takes about five
 STOPPED_BY_CHALLENGE = 5  # exit code
@@ -36,7 +38,8 @@ def record_week(folder: Path) -> None:
 def _visit(folder: Path, visit: int, origin: str, home: str) -> None:
     cassette = folder / f"week-{visit}.yaml"
     cassette.unlink(missing_ok=True)
-    environment = _environment(origin, home, cassette.resolve())
+    pause = PAUSE if visit == 1 else 0
+    environment = _environment(origin, home, cassette.resolve()) | {"MPARCHIVE_DOWNLOAD_DELAY": str(pause)}
     addresses = (folder / "week.txt").resolve()
     wanted = STOPPED_BY_CHALLENGE if visit == 1 else 0
     for spider, expected in (["posts", "-a", f"urls={addresses}"], wanted), (["media"], 0):
@@ -52,7 +55,7 @@ def _environment(origin: str, home: str, cassette: Path) -> dict[str, str]:
         **inherited,
         "MPARCHIVE_HOME": home,
         "MPARCHIVE_LOOPBACK": origin,
-        "MPARCHIVE_DOWNLOAD_DELAY": "0",
+        "MPARCHIVE_MEDIA_DELAY": "0",
         "MPARCHIVE_CASSETTE": str(cassette),
         "MPARCHIVE_CASSETTE_MODE": "record",
     }
