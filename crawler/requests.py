@@ -26,7 +26,7 @@ def post_request(address: DueAddress) -> Request:
 
 
 def rendered_request(address_id: int | None, url: str) -> Request:
-    """Ask for the same post once more, through the browser, before others: a post is rather whole than next."""
+    """Ask for the same post once more, through the browser, before others: first whole, then next."""
     meta = {ADDRESS_ID: address_id, ASKED: url, "playwright": True, "max_retry_times": BROWSER_RETRIES}
     return Request(url, meta=meta, dont_filter=True, priority=1)
 
