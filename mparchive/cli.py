@@ -56,7 +56,10 @@ def mparchive() -> None:
 @app.command()
 def backfill(
     what: Annotated[
-        list[str], typer.Argument(help="Dump, list (txt, csv), address, saved page; - for stdin.")
+        list[str],
+        typer.Argument(
+            help="Dump, list (txt, csv), address, saved page, WARC, a folder of them; - for stdin."
+        ),
     ],
     url: Annotated[str | None, typer.Option(help="The address a saved page came from.")] = None,
     since: Day = None,

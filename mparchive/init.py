@@ -70,6 +70,7 @@ def init(what: str, output: str | None, environment: Mapping[str, str] = os.envi
     found = _Found()
     for item in read_given([what]):
         _take(item, found)
+    _leave_out_strangers(found)
     code = _ask(found) if found.addresses else Exit.DONE
     _leave_out_strangers(found)
     if not found.accounts:
@@ -139,6 +140,7 @@ def _leave_out_strangers(found: _Found) -> None:
         except ValidationError as error:
             say(str(error.errors()[0]["ctx"]["error"]))
             del found.accounts[biz]
+            found.addresses.pop(biz, None)
 
 
 def _is_named(found: _Found, biz: str) -> bool:
