@@ -23,6 +23,7 @@ from mparchive.inputs import (
     read_accounts,
     read_dump,
     read_warc,
+    shown,
 )
 from mparchive.inputs import read_list as listed_in
 from mparchive.inputs.page import MAX_PAGE
@@ -37,13 +38,13 @@ def read_given(what: Sequence[str], url: str | None = None) -> Iterator[Item]:
         try:
             if is_address(one):
                 yield _address(one)
-            elif Path(one).is_dir():
+            elif _is_folder(one):
                 yield from _folder(one, url)
             else:
                 with open_source(one) as source:
                     yield from _items(source, url)
         except InputError as error:
-            yield Flaw(one, "", str(error))
+            yield Flaw(shown(one), "", str(error))
 
 
 def _address(given: str) -> Item:
@@ -51,6 +52,13 @@ def _address(given: str) -> Item:
         return Listed(parse_address(f"https://{given}" if given.startswith(f"{HOST}/") else given))
     except AddressError as error:
         return Flaw(given, "", str(error))
+
+
+def _is_folder(given: str) -> bool:
+    try:
+        return Path(given).is_dir()
+    except OSError:  # a name no file can have; opening it tells
+        return False
 
 
 def _folder(folder: str, url: str | None) -> Iterator[Item]:
@@ -67,11 +75,13 @@ def _folder(folder: str, url: str | None) -> Iterator[Item]:
             passed += 1
         except InputError as error:
             taken += 1
-            yield Flaw(str(path), "", str(error))
+            yield Flaw(shown(str(path)), "", str(error))
     if not taken:
-        raise InputError(f"{folder} holds no dump, no list of addresses, no saved page and no WARC file")
+        raise InputError(
+            f"{shown(folder)} holds no dump, no list of addresses, no saved page and no WARC file"
+        )
     if passed:
-        yield Passed(folder, passed, "files that are no dump, list, saved page or WARC")
+        yield Passed(shown(folder), passed, "files that are no dump, list, saved page or WARC")
 
 
 def _items(source: Source, url: str | None) -> Iterator[Item]:

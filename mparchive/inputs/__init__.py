@@ -6,7 +6,7 @@ from mparchive.inputs.flaw import Flaw, InputError, NoInput, Passed
 from mparchive.inputs.folder import files_of, is_listing
 from mparchive.inputs.listing import Listed, read_list
 from mparchive.inputs.page import SavedPage
-from mparchive.inputs.source import Form, Source, is_address, open_source
+from mparchive.inputs.source import Form, Source, is_address, open_source, shown
 from mparchive.inputs.warc import read_warc
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "read_dump",
     "read_list",
     "read_warc",
+    "shown",
 ]

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -50,6 +51,15 @@ def is_address(what: str) -> bool:
     return "://" in what or what.startswith(f"{HOST}/")
 
 
+def shown(path: str) -> str:
+    """A file's name as it can be printed and stored: what is no UTF-8 comes from a Windows in China."""
+    name = os.fsencode(path)
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return name.decode("gb18030", "replace")
+
+
 @contextmanager
 def open_source(what: str) -> Iterator[Source]:
     """Open a file, or standard input for `-`; raises InputError when it is unreadable or nothing known."""
@@ -62,7 +72,7 @@ def open_source(what: str) -> Iterator[Source]:
 @contextmanager
 def open_bytes(what: str) -> Iterator[tuple[str, BinaryIO, datetime]]:
     """Name, unpacked bytes and time of an input; raises InputError when it cannot be read."""
-    name = "standard input" if what == STDIN else what
+    name = "standard input" if what == STDIN else shown(what)
     try:
         with _raw(what) as (raw, written_at), _unpacked(name, raw, seekable=what != STDIN) as stream:
             yield name, stream, written_at

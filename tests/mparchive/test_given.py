@@ -90,3 +90,17 @@ def test_an_accounts_file_and_a_page_can_be_given_by_themselves(tmp_path: Path) 
     account, page = given(tmp_path / "app.json", tmp_path / "data" / "2025" / "page.html")
     assert account == NamedAccount("Mzk5OTAwMDAwMQ==", "合成")
     assert isinstance(page, SavedPage)
+
+
+def test_names_that_are_no_utf8_are_those_of_a_windows_in_china(tmp_path: Path) -> None:
+    for name, content in {"页面.html": "<html></html>", "坏的.txt": "https://mp.weixin.qq.com/x"}.items():
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name.encode("gb18030"))).write_text(content)
+    page, flaw = given(tmp_path)
+    assert isinstance(page, SavedPage)
+    assert page.name == f"{tmp_path}/页面.html"
+    assert str(flaw).startswith(f"{tmp_path}/坏的.txt, line 1: ")
+
+
+def test_a_name_that_no_file_can_have_is_said() -> None:
+    (flaw,) = given(Path("x" * 5000))
+    assert str(flaw).endswith("cannot be read: file name too long")
