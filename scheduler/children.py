@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import IO, Protocol
 
@@ -22,6 +24,20 @@ class Child(Protocol):
 
     def wait(self, timeout: float | None = None) -> int:
         """Its exit code; raises TimeoutError when it has not ended by then."""
+
+    def ask_to_stop(self) -> None:
+        """Send it SIGTERM; nothing when it has ended."""
+
+    def kill_group(self) -> None:
+        """Kill it and what it has started; nothing when all have ended."""
+
+
+class _Grouped:
+    pid: int
+
+    def kill_group(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
 
 class _Forks:
@@ -44,7 +60,7 @@ def start(arguments: Sequence[str], environment: Mapping[str, str], lifeline: in
     return (_Fork if _Forks.on else _Fresh)(arguments, environment, lifeline)
 
 
-class _Fresh:
+class _Fresh(_Grouped):
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], lifeline: int):
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and spider
             [sys.executable, "-m", "scrapy", *arguments],
@@ -67,8 +83,11 @@ class _Fresh:
         except subprocess.TimeoutExpired:
             raise TimeoutError from None
 
+    def ask_to_stop(self) -> None:
+        self._process.terminate()
 
-class _Fork:
+
+class _Fork(_Grouped):
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], lifeline: int):
         reading, writing = os.pipe()
         given = (arguments, environment, forked.handed_over(writing), forked.handed_over(lifeline))
@@ -88,3 +107,7 @@ class _Fork:
         if self._process.exitcode is None:
             raise TimeoutError
         return self._process.exitcode
+
+    def ask_to_stop(self) -> None:
+        with suppress(ProcessLookupError):  # it has ended, and was waited for elsewhere
+            self._process.terminate()

@@ -7,7 +7,6 @@ import json
 import os
 import queue
 import re
-import signal
 import threading
 import time
 from collections import deque
@@ -172,9 +171,9 @@ def _listen(
 
 def _stop(process: Child, lines: "queue.Queue[str | None]", hear: Callable[[str], None]) -> None:
     """Ask the crawl to stop, which stores what it has received; then make its whole group stop."""
-    os.kill(process.pid, signal.SIGTERM)
+    process.ask_to_stop()
     if not _listen(lines, hear, time.monotonic() + GRACE):
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill_group()
         _listen(lines, hear, time.monotonic() + EOF_WAIT)
 
 
@@ -183,5 +182,5 @@ def _exit_code(process: Child) -> int:
     try:
         return process.wait(EOF_WAIT)
     except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill_group()
         return process.wait()
