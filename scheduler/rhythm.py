@@ -107,7 +107,7 @@ def outside_quiet(moment: datetime, hours: Hours) -> datetime:
         return moment
     first, last = hours.quiet
     local = moment.astimezone(SHANGHAI)
-    if not _is_between(local.time(), first, last):
+    if not _is_between(local.timetz().replace(tzinfo=None), first, last):
         return moment
     end = local.replace(hour=last.hour, minute=last.minute, second=last.second, microsecond=0)
     return (end if end > local else end + ONE_DAY).astimezone(moment.tzinfo)

@@ -14,6 +14,7 @@ PURE = (
     "archive/address.py",
     "archive/content_hash.py",
     "archive/decide.py",
+    "archive/finding.py",
     "archive/record.py",
     "archive/text.py",
     "archive/vocabulary.py",
@@ -23,6 +24,9 @@ PURE = (
     "crawler/media/recordings.py",
     "crawler/media/svg.py",
     "crawler/pages.py",
+    "scheduler/health.py",
+    "scheduler/revisit.py",
+    "scheduler/rhythm.py",
     "scheduler/timetable.py",
     *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "crawler/parse").glob("*.py")),
 )
