@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from archive import store
 from archive.finding import Watched
-from archive.models import Account, AddressRow, CaptureRow, Post, Run, SightingRow, SourceRow
+from archive.models import Account, AddressRow, CaptureRow, Egress, Post, Run, SightingRow, SourceRow
 from archive.queries import DueAddress, due_addresses
 from archive.text import storable
 
 CLAIM_LASTS = timedelta(hours=25)  # longer than the longest crawl there may be; of a run that nobody closed
+LINE_LASTS = timedelta(minutes=5)  # of a line that nobody is seen behind: its workers are gone
 _CLAIMING = 4_170_205_812  # any number; whoever claims addresses holds this lock
 MOST_FAILURES = 12  # counted; more make no difference
 _VISITED = ("article",)  # what is asked again by its age: a post that is there
@@ -104,7 +105,12 @@ def something_is_due(session: Session, now: datetime) -> bool:
 
 
 def _claimed(session: Session, now: datetime) -> set[int]:
-    open_runs = select(Run.id).where(Run.finished_at.is_(None), Run.started_at > now - CLAIM_LASTS)
+    """Addresses of open runs: of the daemon where somebody is seen behind its line, and of commands."""
+    egress = Run.arguments["egress"].astext
+    live = select(Egress.name).where(Egress.seen_at > now - LINE_LASTS)
+    open_runs = select(Run.id).where(
+        Run.finished_at.is_(None), Run.started_at > now - CLAIM_LASTS, egress.is_(None) | egress.in_(live)
+    )
     return set(session.scalars(select(SightingRow.address_id).where(SightingRow.run_id.in_(open_runs))))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from archive import store
 from archive.address import parse_address
 from archive.database import transaction
+from archive.egresses import note_egress
 from archive.models import Account, AddressRow, CaptureRow, Post
 from archive.watching import (
     Failures,
@@ -61,6 +62,7 @@ def publish(session: Session, mid: int, at: datetime | None, on: date, visited: 
 
 
 def test_what_is_due_is_claimed_once(db_session: Session) -> None:
+    note_egress(db_session, "home", NOW)
     see(db_session, 1, 2, 3)
     first, two = claim_due(db_session, "fetch", "home", 2, NOW)
     second, one = claim_due(db_session, "fetch", "home", 2, NOW)
@@ -70,7 +72,26 @@ def test_what_is_due_is_claimed_once(db_session: Session) -> None:
     assert not something_is_due(db_session, NOW)
 
 
+def test_what_a_worker_claimed_is_free_again_once_nobody_is_seen_behind_its_line(db_session: Session) -> None:
+    note_egress(db_session, "home", NOW)
+    see(db_session, 1)
+    claim_due(db_session, "fetch", "home", 9, NOW)
+    assert not something_is_due(db_session, NOW + HOUR / 20)
+    assert something_is_due(db_session, NOW + HOUR)
+    note_egress(db_session, "home", NOW + HOUR)
+    assert not something_is_due(db_session, NOW + HOUR)
+
+
+def test_what_a_person_is_fetching_is_not_fetched_by_the_daemon(db_session: Session) -> None:
+    see(db_session, 1, 2)
+    run_id = store.start_run(db_session, "backfill", {}, NOW)
+    first, _ = db_session.query(AddressRow).order_by(AddressRow.id)
+    store.assign(db_session, run_id, [first.id])
+    assert [one.key for one in claim_due(db_session, "fetch", "home", 9, NOW)[1]] == [f"{BIZ}:2:1"]
+
+
 def test_what_a_run_did_not_ask_is_due_again_once_the_run_is_closed(db_session: Session) -> None:
+    note_egress(db_session, "home", NOW)
     see(db_session, 1)
     run_id, _ = claim_due(db_session, "fetch", "home", 9, NOW)
     assert close_left_runs(db_session, "fetch", "office", NOW + HOUR) == 0
@@ -81,6 +102,7 @@ def test_what_a_run_did_not_ask_is_due_again_once_the_run_is_closed(db_session: 
 
 def test_claims_made_at_the_same_time_do_not_overlap(engine: Engine) -> None:
     with transaction(engine) as session:
+        note_egress(session, "home", NOW)
         see(session, *range(1, 31))
     claimed: list[list[int]] = []
 
