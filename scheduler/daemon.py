@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from archive.database import open_archive, transaction
 from archive.egresses import live_egresses, note_egress
+from archive.watching import LINE_LASTS
 from crawler import clock
 from crawler.media.settings import MediaSettings
 from scheduler.children import fork_crawls
@@ -30,7 +31,7 @@ from scheduler.settings import SchedulerSettings
 from scheduler.timetable import TIMETABLE, Entry, Work
 from scheduler.toml import ConfigError
 from scheduler.work import discovering, fetching, inbox, media, reporting, revisiting
-from scheduler.worker import LIVE_WITHIN, Pulse, Worker, quiet_logs
+from scheduler.worker import Pulse, Worker, quiet_logs
 
 SECOND_SIGNAL = 143  # exit code of a process that SIGTERM ended
 
@@ -105,7 +106,7 @@ class Planner:
         """The lines that somebody works behind, this machine's own first."""
         own = self.hands.egress
         with transaction(self.hands.engine) as session:
-            live = live_egresses(session, self.hands.now(), LIVE_WITHIN)
+            live = live_egresses(session, self.hands.now(), LINE_LASTS)
         return [own, *(line for line in live if line != own)]
 
     async def tick(self, app: App, entry: Entry) -> int:

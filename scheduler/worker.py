@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -33,7 +32,6 @@ from scheduler.work import discovering, fetching, media, revisiting
 
 AWAY_FIRST, AWAY_LAST = 1.0, 30.0  # seconds between two tries to reach a database that is away
 FORGET_AFTER = 14 * 24  # hours that a job which failed is kept for people to look at
-LIVE_WITHIN = timedelta(minutes=5)  # a line that nobody was seen behind for so long gets no job
 CONCURRENCY = 4  # a crawl of posts, one of media, the inbox, the report; locks keep them polite
 
 log = structlog.get_logger()
