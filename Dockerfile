@@ -1,6 +1,6 @@
 # The image of mparchive: `mparchive run` as a user that is not root, with Debian's Python and Chromium.
 #   docker build -t mparchive .
-# Far from pypi.org, name a mirror: --build-arg PIP_INDEX_URL=https://…/simple
+# Packages from a mirror: --build-arg PIP_INDEX_URL=https://…/simple
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
@@ -8,7 +8,7 @@ RUN apt-get update -q \
     && apt-get install -y -q --no-install-recommends ca-certificates python3 python3-venv \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/mparchive
-ARG PIP_INDEX_URL=https://pypi.org/simple
+ARG PIP_INDEX_URL=
 # First what seldom changes: every package by its hash, as everywhere.
 COPY requirements.txt ./
 RUN python3 -m venv .venv \

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 from urllib.request import Request, urlopen
 
-INDEX = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple")
+INDEX = os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
 TIMEOUT = 60  # seconds
 MAX_WHEEL = 10 * 1024 * 1024  # bytes; pip has about 2 MB
 
