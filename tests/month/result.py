@@ -37,7 +37,8 @@ class Result:
     kills: int
     restarts: int
     seconds: float
-    keys: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()  # of all incidents
+    still_open: tuple[str, ...] = ()
 
     @property
     def requests_per_post(self) -> float:
@@ -81,6 +82,7 @@ def result_of(simulation: Simulation, days: int) -> Result:
             restarts=places.restarts,
             seconds=simulation.seconds,
             keys=tuple(one.key for one in incidents),
+            still_open=tuple(one.key for one in incidents if one.closed_at is None),
         )
 
 
