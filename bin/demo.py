@@ -18,12 +18,15 @@ from sqlalchemy.orm import Session
 from archive import queries
 from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
+from archive.media.queries import media_of
 from archive.models import Post
+from archive.vocabulary import Role
 from crawler.chromium import REMEDY
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "demo-output"
 HOME = OUTPUT / "archive"
+PAGES = OUTPUT / "pages"
 COMMAND = Path(sys.executable).with_name("mparchive")
 WEEK = Path("cassettes/week.txt")
 VISITS = (
@@ -39,14 +42,18 @@ def main() -> None:
     """Three visits, a dump, and a table of what became of each post."""
     shutil.rmtree(OUTPUT, ignore_errors=True)
     HOME.mkdir(parents=True)
+    PAGES.mkdir()
     settings = ArchiveSettings(home=HOME, database_url=None)
     with open_archive(settings) as engine:  # held open: the commands then need not start it each time
         for number, (words, expected, options) in enumerate(VISITS, 1):
             console.print(f"\n[bold]{number}. {words}[/bold]")
             cassette = Path(f"cassettes/week-{number}.yaml")
             run("backfill", str(WEEK), "--replay", str(cassette), *options, expected=expected)
-        console.print("\n[bold]4. Write the archive out as the dump its users' tools read.[/bold]")
+        console.print(
+            "\n[bold]4. Write the archive out: as the dump its users' tools read, and as pages.[/bold]"
+        )
         run("export", "--output", str(OUTPUT.relative_to(ROOT)), expected=0)
+        run("export", "--format", "html", "--output", str(PAGES.relative_to(ROOT)), expected=0)
         with transaction(engine) as session:
             console.print(what_happened(session))
             drawn = any(capture["rendered"] for capture in all_captures(session))
@@ -71,12 +78,19 @@ def what_happened(session: Session) -> Table:
     )
     for heading in ("published", "kind"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("title", "what happened"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("title", overflow="fold")
+    table.add_column("pictures", justify="right", no_wrap=True)
+    table.add_column("what happened", overflow="fold")
     for record in queries.records(session):
         (post,) = queries.find_posts(session, record.aid)
-        table.add_row(record.date, post.kind, post.title, _fate(session, post))
+        table.add_row(record.date, post.kind, post.title, _pictures(session, post), _fate(session, post))
     return table
+
+
+def _pictures(session: Session, post: Post) -> str:
+    shown = [medium for medium in media_of(session, post) if medium.role == Role.IMAGE]
+    kept = sum(medium.file is not None for medium in shown)
+    return f"{kept} of {len(shown)}" if shown else ""
 
 
 def all_captures(session: Session) -> Iterator[dict[str, Any]]:
@@ -104,9 +118,17 @@ def farewell(*, without_browser: bool) -> None:
     if without_browser:
         console.print(f"No browser works here, so the audio post lacks its text: {REMEDY}.")
     (dump,) = OUTPUT.glob("*.json")
-    console.print(f"\nThe dump: {dump.relative_to(ROOT)}. The archive: {HOME.relative_to(ROOT)}. Try next:")
+    console.print(
+        f"\nThe dump: {dump.relative_to(ROOT)}. The posts as pages: {PAGES.relative_to(ROOT)}/index.html."
+    )
+    console.print(f"The archive: {HOME.relative_to(ROOT)}. Try next:")
     here = f"MPARCHIVE_HOME={HOME.relative_to(ROOT)} .venv/bin/mparchive"
-    for line in ("status", "show 2650001001_3 --history", "export --format csv --output week.csv"):
+    for line in (
+        "status",
+        "show 2650001001_3 --history",
+        "show 2650001002_2 --open",
+        "export --format csv --output week.csv",
+    ):
         console.print(f"  {here} {line}")
     console.print(
         "  .venv/bin/mparchive backfill YOUR-DUMP.json   (fetches for real, one page every 6 seconds)"
