@@ -6,7 +6,7 @@ identity of the post.
 
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from archive.errors import AddressError
 from archive.text import storable
@@ -16,6 +16,22 @@ _SHORT = re.compile(r"/s/([A-Za-z0-9_-]{10,64})/?")
 _BIZ = re.compile(r"[A-Za-z0-9+/=_-]{1,64}")  # base64 of a number; real ones have 16 characters
 _MID, _IDX = re.compile(r"[0-9]{1,18}"), re.compile(r"[0-9]{1,3}")  # they fit a 64-bit column
 MAX_LENGTH = 2048  # bytes, for an entry of a Postgres index holds 2700; real ones stay under 400
+
+# Of the reader's own session. They are no part of a post's address, so they are not even sent.
+SESSION_NAMES = frozenset(
+    {
+        "access_token",
+        "appmsg_token",
+        "exportkey",
+        "key",
+        "pass_ticket",
+        "token",
+        "uin",
+        "wap_sid2",
+        "wxtoken",
+        "wxuin",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,15 @@ def parse_address(text: str) -> Address:
     if parts.path not in ("/s", "/mp/appmsg/show"):
         raise AddressError(f"{url[:120]} is not the address of a post (…/s?__biz=… or …/s/…)")
     return _long(url, dict(parse_qsl(parts.query, keep_blank_values=True)))
+
+
+def without_session(url: str) -> str:
+    """The address without the reader's session parameters; otherwise the very same characters."""
+    parts = urlsplit(url)
+    kept = [
+        piece for piece in parts.query.split("&") if unquote(piece.partition("=")[0]) not in SESSION_NAMES
+    ]
+    return urlunsplit(parts._replace(query="&".join(kept)))
 
 
 def _split(url: str) -> SplitResult:

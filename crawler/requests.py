@@ -6,8 +6,8 @@ from scrapy import Request
 from scrapy.http import Response
 from scrapy.utils.request import RequestFingerprinter
 
+from archive.address import without_session
 from archive.queries import DueAddress
-from crawler.scrub import without_session
 
 # Keys of Request.meta; redirects and retries carry them along.
 ADDRESS_ID = "address_id"

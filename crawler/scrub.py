@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from archive.address import SESSION_NAMES
+
 PLACEHOLDER = "SCRUBBED"
 SHORTEST_SECRET = 6  # characters; what is shorter cannot be told from other text
 _known: set[str] = set()  # secrets known by their value, of this process
@@ -16,21 +18,6 @@ SECRET_HEADERS = frozenset(
 )
 SECRET_HEADER_PREFIX = "x-wx-"  # noqa: S105 - a name, not a secret
 
-# Of the reader's own session. They are no part of a post's address, so they are not even sent.
-SESSION_NAMES = frozenset(
-    {
-        "access_token",
-        "appmsg_token",
-        "exportkey",
-        "key",
-        "pass_ticket",
-        "token",
-        "uin",
-        "wap_sid2",
-        "wxtoken",
-        "wxuin",
-    }
-)
 # Of the server's challenge: needed on the wire to see it, of no use in a record.
 CHALLENGE_NAMES = frozenset({"cap_sid", "poc_sid", "poc_token"})
 SECRET_NAMES = SESSION_NAMES | CHALLENGE_NAMES | {"exportkey_token"}
@@ -77,13 +64,6 @@ def is_secret_header(name: str) -> bool:
 def public_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The headers without those that carry a session, and without secrets in addresses they name."""
     return tuple((name, scrub_log(value)) for name, value in headers if not is_secret_header(name))
-
-
-def without_session(url: str) -> str:
-    """The address without the reader's session parameters; otherwise the very same characters."""
-    parts = urlsplit(url)
-    kept = [piece for piece in parts.query.split("&") if piece.partition("=")[0] not in SESSION_NAMES]
-    return urlunsplit(parts._replace(query="&".join(kept)))
 
 
 def scrub_url(url: str) -> str:

@@ -15,6 +15,7 @@ PURE = (
     "archive/content_hash.py",
     "archive/decide.py",
     "archive/finding.py",
+    "archive/post_addresses.py",
     "archive/record.py",
     "archive/text.py",
     "archive/vocabulary.py",

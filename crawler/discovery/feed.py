@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from archive.post_addresses import embedded, in_text, is_post
 from crawler.discovery.answers import checked, is_html, web_page
 from crawler.discovery.feed_entries import Entry, entries
 from crawler.discovery.source import (
@@ -20,7 +21,6 @@ from crawler.discovery.source import (
     Trouble,
     newest_of,
 )
-from crawler.discovery.wechat_links import embedded, in_text, is_post
 
 RESOLVED = 20  # links of a try that are asked where they lead
 REMEMBERED = 500  # of those that were asked, so that none is asked twice

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from archive.post_addresses import in_text
 from crawler.discovery.source import Discovery, Found, Seen, State
-from crawler.discovery.wechat_links import in_text
 
 SHOWN = 3  # lines that hold no address and are named
 

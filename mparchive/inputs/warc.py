@@ -18,11 +18,11 @@ from warcio.recordloader import ArcWarcRecordLoader
 from warcio.statusandheaders import StatusAndHeaders, StatusAndHeadersParser, StatusAndHeadersParserException
 from warcio.timeutils import iso_date_to_datetime
 
-from archive.address import HOST, Address, parse_address
+from archive.address import HOST, Address, parse_address, without_session
 from archive.capture import Capture
 from archive.errors import AddressError
 from crawler.answer import Answer, DamagedAnswer, header, unpack
-from crawler.scrub import public_headers, without_session
+from crawler.scrub import public_headers
 from mparchive.inputs.digest import is_proven
 from mparchive.inputs.flaw import Flaw, InputError, Passed
 from mparchive.inputs.page import MAX_PAGE, SavedPage

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.address import MAX_LENGTH, Address, canonical_url, parse_address
+from archive.address import MAX_LENGTH, Address, canonical_url, parse_address, without_session
 from archive.errors import AddressError
 from tests.archive.making import BIZ
 
@@ -94,3 +94,11 @@ def test_no_text_does_worse_than_be_refused(text: str) -> None:
         return
     assert address.fetch_url.startswith(f"{HOST}/")
     assert len(address.key) < 100
+
+
+@pytest.mark.parametrize(
+    "name", ["key", "pass_ticket", "appmsg_token", "token", "uin", "wxtoken", "exportkey", "pass%5Fticket"]
+)
+def test_a_session_parameter_is_not_sent_and_everything_else_stays(name: str) -> None:
+    url = f"{HOST}/s?__biz=MjM5==&mid=1&{name}=c0ffee-Secret%2Bvalue&idx=1&chksm=a%2Fb~c&x="
+    assert without_session(url) == f"{HOST}/s?__biz=MjM5==&mid=1&idx=1&chksm=a%2Fb~c&x="

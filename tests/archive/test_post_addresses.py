@@ -3,7 +3,7 @@ import json
 import pytest
 
 from archive.address import parse_address
-from crawler.discovery.wechat_links import embedded, in_text, is_post
+from archive.post_addresses import embedded, in_text, is_post, others_in_text, without_addresses
 from tests.captures import capture, capture_names, needs_captures
 from tests.crawler.discovery.driving import post_url
 
@@ -15,6 +15,8 @@ SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
     [
         (f'<a href="{SHORT}">合成</a>', [SHORT]),
         (f"看（{SHORT}）。", [SHORT]),
+        (f"看{SHORT}，{post_url(1)}！好文", [SHORT, post_url(1)]),
+        (f"看“{SHORT}”。{post_url(2)}好文", [SHORT, post_url(2)]),
         (f"{post_url(1).replace('&', '&amp;')} {post_url(1).replace('&', '&amp;amp;')}", [post_url(1)]),
         ('{"url":"' + post_url(2).replace("/", "\\/") + '"}', [post_url(2)]),
         (f"&lt;a href=&quot;{SHORT}&quot;&gt;合成&lt;/a&gt;", [SHORT]),
@@ -41,6 +43,16 @@ def test_only_a_posts_own_address_is_one() -> None:
     assert is_post(SHORT)
     assert not is_post("https://r.example/")
     assert not is_post("")
+
+
+def test_other_addresses_are_told_apart_from_those_of_posts() -> None:
+    front = "https://mp.weixin.qq.com/"
+    text = f"{SHORT} {front}。{front} https://r.example/?u={SHORT} HTTPS://example.com/a"
+    assert others_in_text(text) == [front, "HTTPS://example.com/a"]
+
+
+def test_what_a_text_says_beside_its_addresses_is_left() -> None:
+    assert without_addresses(f"合成标题\n{SHORT}\n 看") == "合成标题 看"
 
 
 @needs_captures

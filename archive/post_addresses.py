@@ -1,13 +1,18 @@
 """Finding the addresses of posts in what others write. Pure."""
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 from urllib.parse import parse_qsl, urlsplit
 
 from archive.address import HOST, parse_address
 from archive.errors import AddressError
 
 MAX_LINKS = 1000  # of one text
-_LINK = re.compile(rf"https?://{re.escape(HOST)}/(?:s[/?]|mp/appmsg/show\?)[^\s\"'<>\\\],）】」，。、；]+")
+# What ends an address: space, quotes, brackets, and whatever Chinese goes on behind it without a space.
+_REST = r"[^\s\"'<>\\\],\u2013-\u2026\u2e80-\uffff]+"
+_LINK = re.compile(rf"https?://{re.escape(HOST)}/(?:s[/?]|mp/appmsg/show\?){_REST}")
+_ANY = re.compile(rf"https?://{_REST}", re.IGNORECASE)
 _AMPERSAND = re.compile(r"&(?:amp;)+")
 _END = re.compile(r"&(?:quot|apos|lt|gt|nbsp|#\d+|#x[0-9a-fA-F]+);")  # none of them is part of an address
 
@@ -24,13 +29,28 @@ def is_post(url: str) -> bool:
 def in_text(text: str) -> list[str]:
     r"""The addresses of posts in a text, its HTML or JSON (http:\/\/…&amp;…), each once, in order."""
     found: dict[str, None] = {}
-    for match in _LINK.finditer(text.replace("\\/", "/")):
-        url = _END.split(_AMPERSAND.sub("&", match[0]), maxsplit=1)[0].rstrip(".,;:!?)")
+    for url in _found(_LINK, text):
         if is_post(url):
             found[url] = None
             if len(found) >= MAX_LINKS:
                 break
     return list(found)
+
+
+def others_in_text(text: str) -> list[str]:
+    """The other http(s) addresses in a text, each once, in order; what only wraps a post's is none."""
+    urls = dict.fromkeys(islice(_found(_ANY, text), MAX_LINKS))
+    return [url for url in urls if not (is_post(url) or in_text(url))]
+
+
+def without_addresses(text: str) -> str:
+    """What a text says beside its addresses, in one line."""
+    return " ".join(_ANY.sub(" ", text.replace("\\/", "/")).split())
+
+
+def _found(pattern: re.Pattern[str], text: str) -> Iterator[str]:
+    for match in pattern.finditer(text.replace("\\/", "/")):
+        yield _END.split(_AMPERSAND.sub("&", match[0]), maxsplit=1)[0].rstrip(".,;:!?)")
 
 
 def embedded(url: str) -> str:
