@@ -70,6 +70,8 @@ def crawl(  # noqa: PLR0913 - all but the run are options, given by name
     told: list[tuple[str, dict[str, Any]]] = []
     last: deque[str] = deque(maxlen=LAST_LINES)
     stop = stop or threading.Event()
+    if stop.is_set():
+        return CrawlResult(run_id, "stopped", 0, stopped=True)
 
     def hear(line: str) -> None:
         last.append(line)

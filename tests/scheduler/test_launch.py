@@ -128,3 +128,10 @@ def test_a_crawl_whose_parent_is_being_stopped_stores_what_came_and_waits_for_no
     assert (result.verdict, result.stopped, result.timed_out) == ("stopped", True, False), result.last_lines
     assert result.counts["stored"] == {"new": 1}
     assert len(server.asked) == 1
+
+
+def test_a_crawl_is_not_even_started_when_its_parent_is_being_stopped():
+    stop = threading.Event()
+    stop.set()
+    result = crawl(1, environment={"MPARCHIVE_DATABASE_URL": "none is asked"}, timeout=60, stop=stop)
+    assert (result.verdict, result.stopped) == ("stopped", True)
