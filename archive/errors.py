@@ -31,3 +31,7 @@ class IntegrityError(ArchiveError):
 
 class ExportError(ArchiveError):
     """A file of an export cannot be written."""
+
+
+class TokenUnusable(ArchiveError):
+    """The inbox's token cannot be read, or is none."""

@@ -38,9 +38,9 @@ def in_text(text: str) -> list[str]:
 
 
 def others_in_text(text: str) -> list[str]:
-    """The other http(s) addresses in a text, each once, in order; what only wraps a post's is none."""
+    """The http(s) addresses that `in_text` leaves out, each once, in order; none that holds a post's."""
     urls = dict.fromkeys(islice(_found(_ANY, text), MAX_LINKS))
-    return [url for url in urls if not (is_post(url) or in_text(url))]
+    return [url for url in urls if not in_text(url)]
 
 
 def without_addresses(text: str) -> str:

@@ -20,6 +20,7 @@ from mparchive.exporting import export as run_export
 from mparchive.init import init as run_init
 from mparchive.reporting import status as run_status
 from mparchive.running import run_daemon, run_worker
+from mparchive.serving import serve as run_serve
 from mparchive.showing import parse as run_parse
 from mparchive.showing import show as run_show
 from scheduler.toml import ConfigError
@@ -201,6 +202,17 @@ def run() -> None:
 def worker() -> None:
     """Add hands: do the jobs that `mparchive run` has put into the same database."""
     raise typer.Exit(run_worker())
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Where to listen; 0.0.0.0 or :: for everywhere, behind TLS.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 8788,
+) -> None:
+    """Take links over HTTP: POST /inbox, for phones and bookmarklets; until told to stop."""
+    raise typer.Exit(run_serve(host, port))
 
 
 def main() -> NoReturn:

@@ -47,8 +47,8 @@ def test_only_a_posts_own_address_is_one() -> None:
 
 def test_other_addresses_are_told_apart_from_those_of_posts() -> None:
     front = "https://mp.weixin.qq.com/"
-    text = f"{SHORT} {front}。{front} https://r.example/?u={SHORT} HTTPS://example.com/a"
-    assert others_in_text(text) == [front, "HTTPS://example.com/a"]
+    text = f"{SHORT} {front}。{front} https://r.example/?u={SHORT} HTTPS://example.com/a {SHORT.upper()}"
+    assert others_in_text(text) == [front, "HTTPS://example.com/a", SHORT.upper()]
 
 
 def test_what_a_text_says_beside_its_addresses_is_left() -> None:

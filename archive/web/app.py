@@ -1,0 +1,77 @@
+"""The application: what is at which path."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, JSONResponse
+from sqlalchemy import Engine
+
+from archive.web.inbox_route import Inbox
+from archive.web.page import HEADERS, inbox_page
+
+_TEXT = {"type": "string"}
+_FIELDS = {
+    "type": "object",
+    "properties": {"url": _TEXT, "text": _TEXT, "title": _TEXT, "token": _TEXT},
+    "anyOf": [{"required": ["url"]}, {"required": ["text"]}],
+}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": _FIELDS},
+            "application/x-www-form-urlencoded": {"schema": _FIELDS},
+            "text/plain": {"schema": _TEXT},
+        },
+    },
+}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "No address of a post in it, or not readable"},
+    401: {"description": "The token is missing or wrong"},
+    403: {"description": "The inbox is closed: no token is set"},
+    408: {"description": "The body did not arrive in time"},
+    413: {"description": "Over 64 kB, or over 100 addresses"},
+    415: {"description": "The body's type is none of the three"},
+    429: {"description": "Over 60 posts a minute"},
+    503: {"description": "The database is away; nothing was filed"},
+}
+
+
+def create_app(
+    engine: Engine, token: str, now: Callable[[], datetime], elapsed: Callable[[], float] = time.monotonic
+) -> FastAPI:
+    """The archive over HTTP. Without a token the inbox says how to set one.
+
+    `now` is an aware UTC instant; `elapsed` (seconds) is what rates are measured by.
+    """
+    app = FastAPI(title="mparchive", docs_url=None, redoc_url=None)
+    inbox = Inbox(engine, token, now, elapsed)
+    app.add_api_route("/livez", _alive, methods=["GET"], summary="Whether this process answers")
+    app.add_api_route(
+        "/inbox",
+        _page,
+        methods=["GET"],
+        response_class=HTMLResponse,
+        summary="A page that files the address in its fragment",
+    )
+    app.add_api_route(
+        "/inbox",
+        inbox.receive,
+        methods=["POST"],
+        response_class=JSONResponse,
+        summary="File the addresses of posts in the body: they are fetched soon",
+        responses=_ANSWERS,
+        openapi_extra=_BODY,
+    )
+    return app
+
+
+def _alive() -> dict[str, str]:
+    return {"status": "alive"}
+
+
+def _page() -> HTMLResponse:
+    return HTMLResponse(inbox_page(), headers=HEADERS)

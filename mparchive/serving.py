@@ -1,0 +1,86 @@
+"""`mparchive serve`: the archive over HTTP."""
+
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import structlog
+
+from archive.database import open_archive
+from crawler import clock
+from mparchive.exits import CommandError, Exit
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+AT_ONCE = 64  # connections; more are answered 503
+IDLE = 5  # seconds a connection is kept for the next request
+STOP = 10  # seconds for what is being answered when told to stop
+BACKLOG = 128  # connections that wait to be taken
+
+log = structlog.get_logger()
+
+
+def serve(host: str, port: int) -> Exit:
+    """Serve until SIGTERM or SIGINT. Raises CommandError, TokenUnusable, DatabaseUnavailable."""
+    from archive.web import InboxSettings, create_app  # noqa: PLC0415 - half a second, of every command
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    token = InboxSettings().token()
+    with _listening(host, port) as listener, open_archive() as engine:
+        address = _address(listener)
+        log.info("serving", action="serving", inbox=f"http://{address}/inbox", open=bool(token))
+        _run(create_app(engine, token, clock.now), listener)
+        log.info("served", action="served")
+    return Exit.DONE
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A bound socket; the address is taken before anything else is started."""
+    try:
+        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(where[:2], family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        said = getattr(error, "strerror", None) or "that is no name of a host"
+        why = said.partition(" (while")[0]  # it goes on with the address once more
+        raise CommandError(
+            f"cannot listen at {host}:{port} ({why.lower()}); free it, or give another --host or --port"
+        ) from None
+    with listener:
+        yield listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _run(app: "FastAPI", listener: socket.socket) -> None:
+    import uvicorn  # noqa: PLC0415 - as above
+
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # it would hold what somebody writes behind a question mark
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=AT_ONCE,
+        timeout_keep_alive=IDLE,
+        timeout_graceful_shutdown=STOP,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _heard)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _heard(_number: int, _frame: FrameType | None) -> None:
+    """The server heeds signals itself, then raises them once more: its end is the whole answer."""
