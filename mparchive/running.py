@@ -4,6 +4,7 @@ import logging
 import sys
 
 from mparchive.exits import Exit
+from scheduler.children import fork_crawls
 from scheduler.config import find_config
 
 
@@ -12,7 +13,7 @@ def run_daemon() -> Exit:
     from scheduler import daemon  # noqa: PLC0415 - it takes half a second to import, of every command
 
     config = find_config()
-    _log()
+    _prepare()
     return Exit(daemon.run_daemon(config))
 
 
@@ -20,10 +21,11 @@ def run_worker() -> Exit:
     """Work. Raises SettingError, DatabaseUnavailable."""
     from scheduler import daemon  # noqa: PLC0415 - as above
 
-    _log()
+    _prepare()
     return Exit(daemon.run_worker())
 
 
-def _log() -> None:
-    """Libraries' warnings to stderr; our own lines go to stdout."""
+def _prepare() -> None:
+    """Libraries' warnings go to stderr, our own lines to stdout; crawls are forked."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    fork_crawls("mparchive.cli")  # which each fork would import anyway, as it is what runs here

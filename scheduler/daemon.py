@@ -22,7 +22,6 @@ from archive.egresses import live_egresses, note_egress
 from archive.watching import LINE_LASTS
 from crawler import clock
 from crawler.media.settings import MediaSettings
-from scheduler.children import fork_crawls
 from scheduler.config import Config, load_config
 from scheduler.hands import Hands
 from scheduler.jobs import HOME, NO_DATABASE, Order, first_line, opened, place, queue_of
@@ -169,7 +168,6 @@ def ready(current: Current | None) -> threading.Event:
     """Prepare this process for work; the event that is set when it is told to stop. Raises SettingError."""
     MediaSettings.read()  # refused now rather than at every look
     quiet_logs()
-    fork_crawls("mparchive.cli")  # which the forks would import anyway, as it is what runs here
     stop = threading.Event()
     _listen(stop, current)
     return stop
