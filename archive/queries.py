@@ -15,6 +15,8 @@ from archive.errors import ArchiveError, IntegrityError
 from archive.media.queries import media_numbers
 from archive.models import Account, AddressRow, CaptureRow, Post, Run, SightingRow, Version
 from archive.record import Record
+from archive.vocabulary import Outcome
+from archive.work_list import NO_ANSWER, NOT_DRAWN
 
 STREAMED = 200  # rows a fetch of the streaming reads: about 1 MB of posts
 UNREAD_AT_ONCE = 1000
@@ -239,7 +241,7 @@ def _count(session: Session, rows: Select[Any]) -> int:
 
 
 def _given_up() -> Select[Any]:
-    pending = AddressRow.last_outcome.in_(["unknown", "no_answer"])
+    pending = AddressRow.last_outcome.in_([Outcome.UNKNOWN, NO_ANSWER, NOT_DRAWN])
     return select(AddressRow.id).where(AddressRow.next_fetch_at.is_(None), pending)
 
 

@@ -31,6 +31,7 @@ from archive.vocabulary import Outcome
 from archive.work_list import (
     BY_KEY,
     NO_ANSWER,
+    NOT_DRAWN,
     account_id,
     assign,
     make_due,
@@ -188,24 +189,36 @@ def _settle_addresses(
     session: Session, readings: Sequence[tuple[int, Reading]], accounts: Mapping[str, int], now: datetime
 ) -> dict[str, str]:
     """Note what addresses came to; the best URL of each, and of each post read, by key."""
-    by_capture = dict(readings)
-    captures = select(CaptureRow.id, CaptureRow.address_id).where(CaptureRow.id.in_(by_capture))
-    found = session.execute(captures.order_by(CaptureRow.id)).all()
-    latest = {address_id: by_capture[capture_id] for capture_id, address_id in found if address_id}
+    latest = _latest(session, dict(readings))
     rows = _locked_addresses(session, latest, keys_of([reading for _, reading in readings]))
     for row in rows:
         if row.id not in latest:
             settle_twin(row)
             continue
-        reading = latest[row.id]
-        row.attempts = 0 if reading.outcome.is_final else row.attempts + 1
-        row.last_outcome, row.last_reason = reading.outcome, storable(reading.reason)
-        row.last_tried_at = now
-        row.next_fetch_at = next_fetch(reading.outcome, row.attempts, now)
+        reading, is_drawn = latest[row.id]
+        _settle(row, reading, is_drawn, now)
         if reading.record and reading.biz:
             row.account_id, row.aid = accounts[reading.biz], reading.record.aid
     session.flush()
     return {row.key: row.url for row in rows}
+
+
+def _latest(session: Session, readings: Mapping[int, Reading]) -> dict[int, tuple[Reading, bool]]:
+    """The last reading of each address, and whether a browser had drawn its page."""
+    captures = select(CaptureRow.id, CaptureRow.address_id, CaptureRow.rendered)
+    found = session.execute(captures.where(CaptureRow.id.in_(readings)).order_by(CaptureRow.id))
+    return {address_id: (readings[number], drawn) for number, address_id, drawn in found if address_id}
+
+
+def _settle(row: AddressRow, reading: Reading, is_drawn: bool, now: datetime) -> None:
+    """Note an answer. A post that only a browser has whole is asked again until one has drawn it."""
+    lacks = reading.outcome is Outcome.ARTICLE and reading.needs_browser and not is_drawn
+    is_final = reading.outcome.is_final and not lacks
+    row.attempts = 0 if is_final else row.attempts + 1
+    row.last_outcome = NOT_DRAWN if lacks else reading.outcome
+    row.last_reason = storable(reading.reason)
+    row.last_tried_at = now
+    row.next_fetch_at = next_fetch(None if lacks else reading.outcome, row.attempts, now)
 
 
 def record_failures(

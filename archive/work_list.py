@@ -17,9 +17,10 @@ from archive.twins import archived, give_chksm
 from archive.vocabulary import Outcome
 
 NO_ANSWER = "no_answer"
+NOT_DRAWN = "not_drawn"  # an article, whose text only a browser has; none has drawn it yet
 BY_KEY = AddressRow.key.collate("C")
 BATCH = 500  # rows a statement; a dump's record has 5 kB
-_PENDING = [*(outcome for outcome in Outcome if not outcome.is_final), NO_ANSWER]
+_PENDING = [*(outcome for outcome in Outcome if not outcome.is_final), NO_ANSWER, NOT_DRAWN]
 
 
 def record_sightings(

@@ -28,7 +28,9 @@ class AddressRow(Base):
         comment="account whose sources told of it; a post of another is not taken. NULL: anybody's"
     )
     attempts: Mapped[int] = mapped_column(server_default="0", comment="in a row without a final answer")
-    last_outcome: Mapped[str | None] = mapped_column(comment="outcome of the last answer, or no_answer")
+    last_outcome: Mapped[str | None] = mapped_column(
+        comment="outcome of the last answer, or no_answer, or not_drawn"
+    )
     last_reason: Mapped[str] = mapped_column(server_default="")
     last_tried_at: Mapped[datetime | None]
     next_fetch_at: Mapped[datetime | None] = mapped_column(comment="when it is due; NULL: not to be asked")

@@ -17,6 +17,7 @@ from archive.store import (
     Stored,
     import_records,
     keep_captures,
+    make_due,
     record_failures,
     record_sightings,
     start_run,
@@ -184,3 +185,15 @@ def test_the_longest_number_a_record_may_have_is_stored(db_session: Session) -> 
     url = record().url.replace("mid=1001", f"mid={mid}")
     longest = Record.from_mapping(Record(f"{mid}_999", "题", url, "2026-03-01", "示例账号", "文").as_dict())
     assert import_records(db_session, None, [longest], "dump", NOW) == [Stored.NEW]
+
+
+def test_a_post_whose_text_only_a_browser_has_is_due_until_one_has_drawn_it(db_session: Session) -> None:
+    (address,) = sight(db_session, record().url)
+    half = article(record(text=""), needs_browser=True)
+    read(db_session, half, address)
+    assert fetch_urls(db_session) == []
+    assert len(fetch_urls(db_session, days=1)) == 1
+    assert make_due(db_session, [address], NOW) == [address], "a command that is given it again asks at once"
+    drawn = keep_captures(db_session, None, [(address, capture(rendered=True))])
+    store_readings(db_session, None, [(drawn[0], article(record()))], NOW, 1)
+    assert make_due(db_session, [address], NOW) == fetch_urls(db_session, days=9) == []

@@ -165,9 +165,25 @@ def upgrade() -> None:
             comment="the body's HTML as its page holds it, not made safe; NULL where only the text is known",
         ),
     )
+    op.alter_column(
+        "addresses",
+        "last_outcome",
+        existing_type=sa.Text(),
+        existing_nullable=True,
+        comment="outcome of the last answer, or no_answer, or not_drawn",
+        existing_comment="outcome of the last answer, or no_answer",
+    )
 
 
 def downgrade() -> None:
+    op.alter_column(
+        "addresses",
+        "last_outcome",
+        existing_type=sa.Text(),
+        existing_nullable=True,
+        comment="outcome of the last answer, or no_answer",
+        existing_comment="outcome of the last answer, or no_answer, or not_drawn",
+    )
     op.drop_column("posts", "html")
     op.drop_column("captures", "evaluated")
     op.drop_index(op.f("ix__post_media__medium_id"), table_name="post_media")
