@@ -52,6 +52,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         raise CommandError(
             f"cannot listen at {host}:{port} ({why.lower()}); free it, or give another --host or --port"
         ) from None
+    # Else a small answer waits 40 ms for the client's word that it has the first half.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listener:
         yield listener
 

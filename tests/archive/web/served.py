@@ -1,0 +1,80 @@
+"""The application behind a real server on loopback, with clocks that stand until they are told."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from http.client import HTTPConnection, HTTPMessage
+from typing import Any, Self
+
+import uvicorn
+from sqlalchemy import Engine
+
+from archive.web import create_app
+from tests.archive.making import NOW
+
+TOKEN = "synthetic-token-0c4d"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+JSON, FORM, TEXT = "application/json", "application/x-www-form-urlencoded", "text/plain; charset=utf-8"
+PATIENCE = 60  # seconds
+
+
+@dataclass(frozen=True)
+class Got:
+    """One answer."""
+
+    status: int
+    headers: HTTPMessage
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Served:
+    """A client on one connection. `seconds` is what rates are measured by."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.origin = f"http://127.0.0.1:{port}"
+        self.seconds = 0.0
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Got:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self._connection.request(method, path, body, named)
+        answer = self._connection.getresponse()
+        return Got(answer.status, answer.headers, answer.read())
+
+    def post(self, body: bytes | str, kind: str = TEXT, token: str = TOKEN, **headers: str) -> Got:
+        """File something; without a token no header is sent."""
+        sent = body.encode() if isinstance(body, str) else body
+        signed = {"Authorization": f"Bearer {token}"} if token else {}
+        return self.ask("POST", "/inbox", sent, Content_Type=kind, **signed, **headers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._connection.close()
+
+
+@contextmanager
+def served(engine: Engine, token: str = TOKEN, now: datetime = NOW) -> Iterator[Served]:
+    """Serve this archive while the block runs."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, Served(listener.getsockname()[1]) as client:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        app = create_app(engine, token, lambda: now, lambda: client.seconds)
+        config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield client
+        finally:
+            server.should_exit = True
+            thread.join(PATIENCE)
