@@ -1,0 +1,86 @@
+"""`mparchive serve`, as a process: a link that is filed is due; it ends when told."""
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.acceptance.command import EXECUTABLE, Command
+
+TOKEN = "synthetic-token-0c4d"
+SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
+PATIENCE = 60  # seconds
+STOPPED_WITHIN = 20  # seconds
+
+
+@contextmanager
+def serving(command: Command, **environment: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """The process, and the address it says it serves the inbox at."""
+    process = subprocess.Popen(
+        [EXECUTABLE, "serve", "--port", "0"],
+        env=command.environment | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = next(line for line in process.stdout if "action=serving" in line)
+        yield process, line.partition("inbox=")[2].split()[0]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def post(address: str, body: dict[str, str]) -> tuple[int, dict[str, object]]:
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)
+    connection.request("POST", parts.path, json.dumps(body), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    status, value = answer.status, json.loads(answer.read())
+    connection.close()
+    return status, value
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_link_that_is_filed_is_due_and_the_server_ends_when_told(
+    mparchive: Command, number: signal.Signals
+) -> None:
+    (mparchive.home / "token").write_text(f"{TOKEN}\n")
+    named = {"MPARCHIVE_INBOX_TOKEN_FILE": str(mparchive.home / "token")}
+    with serving(mparchive, **named) as (process, address):
+        assert urlsplit(address).hostname == "127.0.0.1"
+        assert post(address, {"text": SHORT, "token": "another-token-0c4d"})[0] == 401
+        status, answer = post(address, {"text": f"合成 {SHORT}", "token": TOKEN})
+        assert status == 200
+        assert answer["filed"] == [{"address": SHORT, "new": True, "title": "合成"}]
+        assert mparchive("status", "--json").json["due"] == 1
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=STOPPED_WITHIN)
+        assert process.returncode == 0, said
+    assert "action=served" in said
+    assert TOKEN not in said
+
+
+def test_a_port_that_is_taken_and_a_token_that_is_none_are_said_before_anything_else(
+    mparchive: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = mparchive("serve", "--port", port)
+    assert (done.code, done.out) == (2, b"")
+    where = f"127.0.0.1:{port}"
+    assert done.err.strip() == (
+        f"cannot listen at {where} (address already in use); free it, or give another --host or --port"
+    )
+    assert mparchive("serve", "--host", "nowhere.invalid").code == 2
+    monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN", "short")
+    done = mparchive("serve", "--port", "0")
+    assert done.code == 2
+    assert "MPARCHIVE_INBOX_TOKEN holds no token of 16" in done.err
