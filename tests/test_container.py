@@ -58,14 +58,24 @@ def test_the_database_is_waited_for_and_its_password_is_a_file() -> None:
         assert service["depends_on"]["postgres"]["condition"] == "service_healthy"
         assert "@" in service["environment"]["MPARCHIVE_DATABASE_URL"]
         assert not re.search(r"//[^@/]*:[^@/]*@", service["environment"]["MPARCHIVE_DATABASE_URL"])
-    for service in SERVICES.values():
-        assert service["secrets"] == ["database_password"]
+    for name, service in SERVICES.items():
+        assert service["secrets"] == ["database_password", *(["inbox_token"] if name == "web" else [])]
     assert all(set(secret) == {"file"} for secret in COMPOSE["secrets"].values())
 
 
 def test_nothing_is_published_beyond_this_machine() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", ())]
     assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_the_inbox_is_only_opened_by_whoever_asks_for_it_and_has_its_token_in_a_file() -> None:
+    web = SERVICES["web"]
+    assert web["profiles"] == ["web"]
+    assert web["command"] == ["serve", "--host", "0.0.0.0"]
+    assert web["environment"].items() > SERVICES["mparchive"]["environment"].items()
+    assert web["environment"]["MPARCHIVE_INBOX_TOKEN_FILE"] == "/run/secrets/inbox_token"
+    assert "/livez" in web["healthcheck"]["test"][-1]
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["web"]
 
 
 def test_workers_can_be_multiplied() -> None:
