@@ -19,6 +19,8 @@ PURE = (
     "archive/record.py",
     "archive/text.py",
     "archive/vocabulary.py",
+    "archive/web/limit.py",
+    "archive/web/submission.py",
     "crawler/classify.py",
     *sorted(str(path.relative_to(ROOT)) for path in DISCOVERY),
     "crawler/media/content.py",
