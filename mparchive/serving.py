@@ -13,6 +13,7 @@ import structlog
 
 from archive.database import open_archive
 from crawler import clock
+from mparchive.console import say
 from mparchive.exits import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -29,10 +30,13 @@ log = structlog.get_logger()
 def serve(host: str, port: int) -> Exit:
     """Serve until SIGTERM or SIGINT. Raises CommandError, TokenUnusable, DatabaseUnavailable."""
     from archive.web import InboxSettings, create_app  # noqa: PLC0415 - half a second, of every command
+    from archive.web.refusal import no_token_set  # noqa: PLC0415 - as above
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     token = InboxSettings().token()
     with _listening(host, port) as listener, open_archive() as engine:
+        if not token:
+            say(no_token_set().english)
         address = _address(listener)
         log.info("serving", action="serving", inbox=f"http://{address}/inbox", open=bool(token))
         _run(create_app(engine, token, clock.now), listener)
@@ -79,10 +83,12 @@ def _run(app: "FastAPI", listener: socket.socket) -> None:
         timeout_keep_alive=IDLE,
         timeout_graceful_shutdown=STOP,
     )
+    server = uvicorn.Server(config)
+
+    def told(_number: int, _frame: FrameType | None) -> None:
+        """Before the server heeds signals itself, and after, when it raises them once more."""
+        server.should_exit = True
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _heard)
-    uvicorn.Server(config).run(sockets=[listener])
-
-
-def _heard(_number: int, _frame: FrameType | None) -> None:
-    """The server heeds signals itself, then raises them once more: its end is the whole answer."""
+        signal.signal(number, told)
+    server.run(sockets=[listener])

@@ -5,7 +5,7 @@ import json
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -20,8 +20,8 @@ STOPPED_WITHIN = 20  # seconds
 
 
 @contextmanager
-def serving(command: Command, **environment: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """The process, and the address it says it serves the inbox at."""
+def serving(command: Command, **environment: str) -> Iterator[tuple["subprocess.Popen[str]", str, list[str]]]:
+    """The process, the address it says it serves the inbox at, and all it said until then."""
     process = subprocess.Popen(
         [EXECUTABLE, "serve", "--port", "0"],
         env=command.environment | environment,
@@ -31,11 +31,19 @@ def serving(command: Command, **environment: str) -> Iterator[tuple["subprocess.
     )
     try:
         assert process.stdout is not None
-        line = next(line for line in process.stdout if "action=serving" in line)
-        yield process, line.partition("inbox=")[2].split()[0]
+        heard = list(until(process.stdout, "action=serving"))
+        yield process, heard[-1].partition("inbox=")[2].split()[0], heard
     finally:
         process.kill()
         process.communicate()
+
+
+def until(lines: Iterable[str], words: str) -> Iterator[str]:
+    """The lines up to the first that holds these words."""
+    for line in lines:
+        yield line
+        if words in line:
+            return
 
 
 def post(address: str, body: dict[str, str]) -> tuple[int, dict[str, object]]:
@@ -54,7 +62,7 @@ def test_a_link_that_is_filed_is_due_and_the_server_ends_when_told(
 ) -> None:
     (mparchive.home / "token").write_text(f"{TOKEN}\n")
     named = {"MPARCHIVE_INBOX_TOKEN_FILE": str(mparchive.home / "token")}
-    with serving(mparchive, **named) as (process, address):
+    with serving(mparchive, **named) as (process, address, _):
         assert urlsplit(address).hostname == "127.0.0.1"
         assert post(address, {"text": SHORT, "token": "another-token-0c4d"})[0] == 401
         status, answer = post(address, {"text": f"合成 {SHORT}", "token": TOKEN})
@@ -66,6 +74,16 @@ def test_a_link_that_is_filed_is_due_and_the_server_ends_when_told(
         assert process.returncode == 0, said
     assert "action=served" in said
     assert TOKEN not in said
+
+
+def test_without_a_token_the_inbox_is_closed_and_the_command_says_so_at_once(mparchive: Command) -> None:
+    with serving(mparchive) as (process, address, heard):
+        assert post(address, {"text": SHORT})[0] == 403
+        process.terminate()
+        said, _ = process.communicate(timeout=STOPPED_WITHIN)
+    assert process.returncode == 0, said
+    (sentence,) = [line for line in heard if "MPARCHIVE_INBOX_TOKEN_FILE" in line]
+    assert sentence.startswith("the inbox is closed: set ")
 
 
 def test_a_port_that_is_taken_and_a_token_that_is_none_are_said_before_anything_else(
