@@ -18,6 +18,7 @@ from mparchive.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from uvicorn import Server
 
 AT_ONCE = 64  # connections; more are answered 503
 IDLE = 5  # seconds a connection is kept for the next request
@@ -37,9 +38,11 @@ def serve(host: str, port: int) -> Exit:
     with _listening(host, port) as listener, open_archive() as engine:
         if not token:
             say(no_token_set().english)
+        server = _server(create_app(engine, token, clock.now))
+        _heed_signals(server)
         address = _address(listener)
         log.info("serving", action="serving", inbox=f"http://{address}/inbox", open=bool(token))
-        _run(create_app(engine, token, clock.now), listener)
+        server.run(sockets=[listener])
         log.info("served", action="served")
     return Exit.DONE
 
@@ -67,7 +70,7 @@ def _address(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _run(app: "FastAPI", listener: socket.socket) -> None:
+def _server(app: "FastAPI") -> "Server":
     import uvicorn  # noqa: PLC0415 - as above
 
     config = uvicorn.Config(
@@ -83,12 +86,13 @@ def _run(app: "FastAPI", listener: socket.socket) -> None:
         timeout_keep_alive=IDLE,
         timeout_graceful_shutdown=STOP,
     )
-    server = uvicorn.Server(config)
+    return uvicorn.Server(config)
 
+
+def _heed_signals(server: "Server") -> None:
     def told(_number: int, _frame: FrameType | None) -> None:
         """Before the server heeds signals itself, and after, when it raises them once more."""
         server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, told)
-    server.run(sockets=[listener])
