@@ -23,6 +23,7 @@ from mparchive.running import run_daemon, run_worker
 from mparchive.serving import serve as run_serve
 from mparchive.showing import parse as run_parse
 from mparchive.showing import show as run_show
+from scheduler.children import fork_crawls
 from scheduler.toml import ConfigError
 
 app = typer.Typer(
@@ -217,6 +218,7 @@ def serve(
 
 def main() -> NoReturn:
     """Entry point: every expected failure is one sentence on stderr and a documented exit code."""
+    fork_crawls()  # a command may start several
     try:
         app()
     except CommandError as error:
