@@ -2,8 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-
-import pytest
+from pathlib import Path
 
 from tests.month.places import Places
 from tests.month.result import Result, result_of
@@ -16,27 +15,24 @@ PUSHES = tuple(
 )
 
 
-@pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    with Places(tmp_path_factory.mktemp("month"), shortest=240, default=360) as places:
-        simulation = Simulation(places, PUSHES, SHORT, drain=DAY / 3)
-        asyncio.run(simulation.run())
-        assert places.stop_worker() == 0, (places.folder / "worker.log").read_text()
-        return result_of(simulation, 2)
-
-
-def test_whatever_goes_wrong_every_post_is_archived_once_and_nothing_else(result: Result) -> None:
+# One test: the days cost as much as ten others, and parallel runs would go through them once each.
+def test_whatever_goes_wrong_every_post_is_archived_once_soon_and_what_went_wrong_is_told(
+    tmp_path: Path,
+) -> None:
+    result = _days(tmp_path)
     assert (result.published, result.found, result.archived) == (5, 5, 5)
     assert (result.duplicates, result.lost, result.false) == (0, 0, 0)
     assert (result.kills, result.restarts) == (1, 1)
-
-
-def test_no_post_waits_longer_than_the_trouble_that_held_it_up(result: Result) -> None:
-    assert result.longest_delay <= timedelta(hours=12)
-
-
-def test_what_went_wrong_was_told_and_so_was_its_end(result: Result) -> None:
+    assert result.longest_delay <= timedelta(hours=12), "no post waits longer than what held it up"
     assert {"verification:default"} <= set(result.keys)
     assert any(key.endswith(":own_backend") for key in result.keys)
     assert result.alarms_cleared == result.alarms_raised
     assert 2 <= result.messages <= 2 * result.alarms_raised
+
+
+def _days(folder: Path) -> Result:
+    with Places(folder, shortest=240, default=360) as places:
+        simulation = Simulation(places, PUSHES, SHORT, drain=DAY / 3)
+        asyncio.run(simulation.run())
+        assert places.stop_worker() == 0, (places.folder / "worker.log").read_text()
+        return result_of(simulation, 2)
