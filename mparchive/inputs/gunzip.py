@@ -1,6 +1,7 @@
 """Unpacking gzip a piece at a time. Of a WARC file, which has a member for each record, damage costs one."""
 
 import zlib
+from collections import deque
 from collections.abc import Generator, Iterator
 from typing import BinaryIO
 
@@ -8,13 +9,16 @@ PIECE = 1024 * 1024  # bytes, packed or unpacked, at a time
 MAGIC = b"\x1f\x8b\x08"
 MARK = b"WARC/"  # every record of a WARC file begins with it
 _GZIP = 16 + zlib.MAX_WBITS
+# Bytes of a member that are searched once more when it turns out to be damaged: by then it may have swallowed
+# the next ones. More than any page packed.
+_SEARCHED_AGAIN = 16 * PIECE
 _TRIED = 512  # bytes of a member that tell whether a record is in it
 # Where a member broke off. No record ends before it, so that the one in there is not taken for whole.
 _BREAK = b"\r\n\r\n(damaged)\r\n\r\n"
 
 
 class DamagedGzip(Exception):
-    """The rest cannot be unpacked; `rest` holds the packed bytes from about there."""
+    """The rest cannot be unpacked; `rest`: packed bytes from its member's beginning, or later."""
 
     def __init__(self, rest: bytes):
         super().__init__("gzip is damaged")
@@ -46,17 +50,24 @@ class _Member:
 
     def __iter__(self) -> Generator[bytes, None, None]:
         member, rest = zlib.decompressobj(_GZIP), self._rest
+        fed = deque([rest])
         while not member.eof:
             try:
                 piece = member.decompress(rest, PIECE)
             except zlib.error:
-                raise DamagedGzip(rest) from None
+                raise DamagedGzip(b"".join(fed)) from None
             if piece:
                 yield piece
-            rest = member.unconsumed_tail or (b"" if member.eof else self._raw.read(PIECE))
+            rest = member.unconsumed_tail or (b"" if member.eof else self._more(fed))
             if not rest and not member.eof:
-                raise DamagedGzip(b"")
+                raise DamagedGzip(b"".join(fed))
         self.behind = member.unused_data.lstrip(b"\0") or self._raw.read(PIECE).lstrip(b"\0")  # some pad
+
+    def _more(self, fed: deque[bytes]) -> bytes:
+        fed.append(self._raw.read(PIECE))
+        while len(fed) > _SEARCHED_AGAIN // PIECE:
+            fed.popleft()
+        return fed[-1]
 
 
 def _next_record(raw: BinaryIO, rest: bytes) -> bytes:
