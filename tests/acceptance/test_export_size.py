@@ -1,10 +1,10 @@
 """An export streams: its memory does not grow with the archive."""
 
 import subprocess
-import sys
 
 from tests.acceptance.command import EXECUTABLE, Command
 from tests.acceptance.dumps import dump_bytes, record
+from tests.measured import measured, most_memory
 
 POSTS = 100_000
 MOST = 200 * 1024  # kB of resident memory
@@ -15,21 +15,12 @@ COPIES = f"""
 """
 
 
-# A process of a few megabytes in between: a child starts with the memory of whoever starts it on its account.
-MEASURED = """
-import resource, subprocess, sys
-code = subprocess.run(sys.argv[1:]).returncode
-sys.stderr.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
-sys.exit(code)
-"""
-
-
 def test_a_hundred_thousand_posts_leave_in_under_200_mb(mparchive: Command) -> None:
     mparchive("backfill", "-", "--no-fetch", stdin=dump_bytes([record(1)]))
     mparchive.execute(COPIES)
     output = mparchive.home / "out.json"
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, EXECUTABLE, "export", "--output", output],
+        measured([EXECUTABLE, "export", "--output", output]),
         env=mparchive.environment,
         capture_output=True,
         text=True,
@@ -37,4 +28,4 @@ def test_a_hundred_thousand_posts_leave_in_under_200_mb(mparchive: Command) -> N
     )
     assert done.returncode == 0, done.stderr
     assert output.stat().st_size > POSTS * 3000
-    assert 0 < int(done.stderr.split()[-1]) < MOST
+    assert 0 < most_memory(done.stderr) < MOST

@@ -1,7 +1,6 @@
 """Whole crawls of media: real processes, real HTTP on loopback, a real media folder."""
 
 import hashlib
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pytest
 
 from tests.crawler.crawling import TIMEOUT, Crawl, Crawler, ended, plain
 from tests.crawler.loopback import Reply
+from tests.measured import measured, most_memory
 from tests.standin import Standin
 from tests.standin.media import picture, recording, video
 
@@ -143,13 +143,15 @@ def test_each_answer_is_kept_or_refused_for_what_it_is_within_bounded_memory(gal
 
 def crawl_measured(gallery: Gallery, **settings: object) -> tuple[Crawl, int]:
     """A crawl, and the most memory (kB) any of its processes had."""
-    process = gallery.start(**settings)
-    assert process.stdout is not None
-    output = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.stdout.close()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return ended(process.returncode, output), used.ru_maxrss
+    done = subprocess.run(
+        measured(gallery.crawler.command(spider="media", **settings)),
+        env=gallery.crawler.environment(**gallery.environment),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    return ended(done.returncode, done.stdout + done.stderr), most_memory(done.stderr)
 
 
 def test_a_file_lies_in_the_folder_once_whatever_its_addresses(gallery):
