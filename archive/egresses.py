@@ -13,6 +13,9 @@ from sqlalchemy.orm import Session
 from archive.decide import held_for
 from archive.models import Egress
 from archive.text import storable
+from archive.vocabulary import Outcome
+
+BLOCKED = frozenset(str(outcome) for outcome in Outcome if outcome.blocks)
 
 
 def note_egress(session: Session, name: str, now: datetime) -> None:
@@ -65,3 +68,10 @@ def release(session: Session, name: str) -> None:
         .where(Egress.name == name, Egress.blocks > 0)
         .values(blocks=0, reason="", blocked_until=None)
     )
+
+
+def settle(session: Session, name: str, verdict: str, fetched: int, now: datetime) -> datetime | None:
+    """What a crawl's end means for its line: good pages free it, a challenge holds it; until when."""
+    if fetched:
+        release(session, name)
+    return hold(session, name, verdict, now) if verdict in BLOCKED else None

@@ -27,6 +27,7 @@ from mparchive.exits import Exit
 from mparchive.fetching import cassette_settings, fetch, fetch_media
 from mparchive.given import Item, read_given
 from mparchive.inputs import Entry, Flaw, Listed, NamedAccount, Passed, SavedPage
+from mparchive.line import Line
 from mparchive.tally import Tally
 
 BATCH = 500  # items a transaction
@@ -233,7 +234,7 @@ def _fetch(engine: Engine, run_id: int, taken: _Taken, wanted: Wanted, settings:
         return Exit.DONE
     try:
         with steps(len(due)) as shown:
-            return fetch(run_id, len(due), settings, taken.tally, shown)
+            return fetch(Line(engine, settings), run_id, len(due), taken.tally, shown)
     finally:
         with transaction(engine) as session:
             store.close_run(session, run_id, "failed", datetime.now(UTC))

@@ -6,6 +6,7 @@ from pathlib import Path
 from crawler.chromium import REMEDY
 from mparchive.console import Steps, say
 from mparchive.exits import CommandError, Exit
+from mparchive.line import Line
 from mparchive.tally import Tally
 from scheduler.launch import CrawlResult, crawl, page_of
 
@@ -37,12 +38,16 @@ def cassette_settings(replay: Path | None, record: Path | None) -> dict[str, str
     return {"CASSETTE": str(chosen.resolve()), "CASSETTE_MODE": "replay" if replay else "record"}
 
 
-def fetch(run_id: int, wanted: int, settings: Mapping[str, str], tally: Tally, shown: Steps) -> Exit:
+def fetch(line: Line, run_id: int, wanted: int, tally: Tally, shown: Steps) -> Exit:
     """Fetch the run's due addresses in a child process; counts go into `tally`.
 
     Raises CommandError when the crawl could not work at all.
     """
-    result, reasons = _crawl("posts", run_id, wanted, settings, shown)
+    if line.is_held():
+        tally.add("not_asked", wanted)
+        return Exit.VERIFICATION
+    result, reasons = _crawl("posts", run_id, wanted, line.settings, shown)
+    line.settle(result)
     outcomes = result.counts.get("outcomes", {})
     for what, number in outcomes.items():
         if what != "article":  # those are counted by what was stored of them

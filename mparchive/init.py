@@ -25,6 +25,7 @@ from mparchive.exits import CommandError, Exit
 from mparchive.fetching import fetch
 from mparchive.given import Item, read_given
 from mparchive.inputs import Entry, Flaw, Listed, NamedAccount, SavedPage
+from mparchive.line import Line
 from mparchive.tally import Tally
 from scheduler.config import FILE_NAME, VARIABLE
 
@@ -166,7 +167,7 @@ def _fetch(engine: Engine, run_id: int, number: int) -> Exit:
     """Fetch the run's pages. That none could be had is no end: an address may tell enough."""
     try:
         with steps(number) as shown:
-            return fetch(run_id, number, {}, Tally(), shown)
+            return fetch(Line(engine, {}), run_id, number, Tally(), shown)
     except CommandError as error:
         say(str(error))
         return error.code

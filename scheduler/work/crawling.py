@@ -7,13 +7,11 @@ import structlog
 from archive import egresses, store
 from archive.database import transaction
 from archive.queries import DueAddress
-from archive.vocabulary import Outcome
 from archive.watching import claim_due, close_left_runs, failures_in_a_row
 from scheduler.hands import CrawlFailed, Hands, Interrupted
 from scheduler.launch import CrawlResult, crawl
 
 HOST = "mp.weixin.qq.com"
-BLOCKED = frozenset(str(outcome) for outcome in Outcome if outcome.blocks)
 FAILED = ("failed", "database", "usage", "media_folder")  # verdicts that say nothing about what was asked
 RESTART_FIRST, RESTART_LAST = timedelta(minutes=1), timedelta(hours=1)
 
@@ -55,13 +53,11 @@ def _crawl(hands: Hands, run_id: int, due: list[DueAddress], minutes: int) -> No
 def settle_line(hands: Hands, verdict: str, fetched: int) -> None:
     """Free the line when good pages came through it, then hold it back when a challenge ended the crawl."""
     with transaction(hands.engine) as session:
-        if fetched:
-            egresses.release(session, hands.egress)
-        if verdict in BLOCKED:
-            until = egresses.hold(session, hands.egress, verdict, hands.now())
-            log.warning(
-                "line held back", action="egress_held", egress=hands.egress, reason=verdict, until=str(until)
-            )
+        until = egresses.settle(session, hands.egress, verdict, fetched, hands.now())
+    if until:
+        log.warning(
+            "line held back", action="egress_held", egress=hands.egress, reason=verdict, until=str(until)
+        )
 
 
 def end(result: CrawlResult, action: str) -> None:

@@ -65,6 +65,11 @@ def test_verification_stops_the_run_and_the_same_command_goes_on(
         stopped = command("backfill", dump)
         assert stopped.code == 5
         assert "verification" in stopped.out.decode()
+        asked = standin.stats()["total"]
+        held = command("backfill", dump)
+        assert (held.code, standin.stats()["total"]) == (5, asked), "for 30 minutes nothing is fetched"
+        assert "nothing is fetched before" in held.err
+        command.execute("UPDATE egresses SET blocked_until = now()")
         assert command("backfill", dump).code == 0
     assert command.number("SELECT count(*) FROM captures WHERE outcome = 'article'") == 6
 

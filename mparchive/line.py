@@ -1,0 +1,49 @@
+"""This machine's line to the outside, which commands given by hand respect as the daemon does."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from archive import egresses
+from archive.database import transaction
+from archive.record import SHANGHAI
+from crawler import clock
+from mparchive.console import say
+from scheduler.launch import CrawlResult
+from scheduler.settings import SchedulerSettings
+
+
+@dataclass(frozen=True)
+class Line:
+    """The way out, or the cassette in its place; `settings` are Scrapy's."""
+
+    engine: Engine
+    settings: Mapping[str, str]
+
+    @property
+    def is_real(self) -> bool:
+        """A replay asks nobody."""
+        return self.settings.get("CASSETTE_MODE") != "replay"
+
+    def is_held(self) -> bool:
+        """Whether nothing may be fetched now, which is then said."""
+        if not self.is_real:
+            return False
+        with transaction(self.engine) as session:
+            until = egresses.held_until(session, SchedulerSettings.read().egress, clock.now())
+        if until:
+            say(
+                f"WeChat has asked this line for verification: nothing is fetched before "
+                f"{until.astimezone(SHANGHAI):%H:%M} (Asia/Shanghai); what was given is kept, "
+                "and the same command goes on then"
+            )
+        return until is not None
+
+    def settle(self, result: CrawlResult) -> None:
+        """Hold it back after a challenge, for all that fetch through it; free it after good pages."""
+        if self.is_real:
+            fetched = result.counts.get("fetched", 0)
+            with transaction(self.engine) as session:
+                name = SchedulerSettings.read().egress
+                egresses.settle(session, name, result.verdict, fetched, clock.now())
