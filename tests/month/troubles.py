@@ -31,7 +31,7 @@ def _restarted(day: float) -> Trouble:
 
 
 SHORT = (
-    *_storm(0.38, 4),  # begins at 16:00, just before the usual hour
+    *_storm(0.38, 6),  # begins at 16:00; longer than the four hours, and some more, between two looks
     *_listing(1.0, 0.5, "backend", "closed"),
     _killed(0.05),
     _restarted(1.05),
