@@ -8,7 +8,7 @@ from bench.browser_memory import LIMIT, measure, write_pages
 from tests.crawler.crawling import ended
 from tests.standin import Standin
 
-PAGES = 40
+PAGES = 24
 WEIGHT = 200_000  # bytes of script in a page
 pytestmark = pytest.mark.browser
 
@@ -24,12 +24,12 @@ def test_pages_in_a_row_stay_within_bounds_and_leave_no_process(
             "MPARCHIVE_LOOPBACK": standin.origin,
             "MPARCHIVE_DOWNLOAD_DELAY": "0",
         }
-        settings = ("-s", "PAGES_PER_BROWSER=10", "-s", "STATS_DUMP=1")
+        settings = ("-s", "PAGES_PER_BROWSER=8", "-s", "STATS_DUMP=1")
         found = measure(addresses, tmp_path, environment, *settings)
     crawl = ended(found.exit_code, found.output)
     assert (crawl.verdict, crawl.counts["outcomes"]) == ("done", {"article": PAGES}), crawl.output
     assert found.pages == PAGES
     assert found.peak < LIMIT
     assert {"Scrapy", "worker", "driver", "Chromium"} <= {name for one in found.samples for name in one.parts}
-    assert "'playwright/browser_count': 4" in crawl.output
+    assert "'playwright/browser_count': 3" in crawl.output
     assert found.left == []
