@@ -12,15 +12,15 @@ from tests.month.simulation import Simulation, pushes
 from tests.month.troubles import MONTH
 
 DAYS = 30
-SHORTEST, DEFAULT = 180, 480  # minutes between two looks: a month of them then fits into two minutes
+SHORTEST, DEFAULT = 480, 720  # minutes between two looks: a month of them then fits into two minutes
 LAST_WORDS = 5000  # characters of the worker's log, when it did not get on
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "month.md"
-_HEAD = """# A simulated month
+_HEAD = f"""# A simulated month
 
 `python -m bench.month` goes through thirty days of an invented account and writes this page; do not edit.
 The crawls, the worker, the queue and the Postgres server are the real ones, each in its own process; the
 server asked is the stand-in. Only the clock is not: it stands still while there is work, and then jumps to
-the next instant at which something is due. A source was asked at most every three hours.
+the next instant at which something is due. A source was asked at most every {SHORTEST // 60} hours.
 """
 
 
