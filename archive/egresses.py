@@ -13,9 +13,7 @@ from sqlalchemy.orm import Session
 from archive.decide import held_for
 from archive.models import Egress
 from archive.text import storable
-from archive.vocabulary import Outcome
-
-BLOCKED = frozenset(str(outcome) for outcome in Outcome if outcome.blocks)
+from archive.vocabulary import BLOCKING
 
 
 def note_egress(session: Session, name: str, now: datetime) -> None:
@@ -74,4 +72,4 @@ def settle(session: Session, name: str, verdict: str, fetched: int, now: datetim
     """What a crawl's end means for its line: good pages free it, a challenge holds it; until when."""
     if fetched:
         release(session, name)
-    return hold(session, name, verdict, now) if verdict in BLOCKED else None
+    return hold(session, name, verdict, now) if verdict in BLOCKING else None

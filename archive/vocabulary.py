@@ -29,6 +29,9 @@ class Outcome(StrEnum):
         return not self.blocks and self is not Outcome.UNKNOWN
 
 
+BLOCKING = frozenset(outcome.value for outcome in Outcome if outcome.blocks)
+
+
 class Kind(StrEnum):
     """What sort of post an ARTICLE is; WeChat's `item_show_type` in brackets."""
 

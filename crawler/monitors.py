@@ -10,7 +10,7 @@ from scrapy.crawler import Crawler
 from sqlalchemy.exc import SQLAlchemyError
 
 from archive.errors import ArchiveError
-from archive.vocabulary import Outcome
+from archive.vocabulary import BLOCKING, Outcome
 from crawler import clock, report, worker
 from crawler.offload import WorkerDied
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("crawler")
 
-BLOCKED = frozenset(str(outcome) for outcome in Outcome if outcome.blocks)
-NOT_FETCHED = BLOCKED | {"failed", str(Outcome.UNKNOWN)}
+NOT_FETCHED = BLOCKING | {"failed", str(Outcome.UNKNOWN)}
 VERDICT = "verdict"  # the stats key; crawler.commands makes an exit code of it
 EXIT_CODES = {
     "done": 0,
@@ -69,7 +68,7 @@ class Tally:
 
 def verdict_of(reason: str, counts: dict[str, Any]) -> str:
     """One word on the run, from why it ended and what it got; an empty run is not taken for a good one."""
-    if reason in BLOCKED or reason in ("database", "usage"):
+    if reason in BLOCKING or reason in ("database", "usage"):
         return reason
     if reason == "shutdown":
         return "stopped"

@@ -218,7 +218,7 @@ def serve(
 
 def main() -> NoReturn:
     """Entry point: every expected failure is one sentence on stderr and a documented exit code."""
-    fork_crawls()  # a command may start several
+    fork_crawls("mparchive.cli")  # which each fork would import anyway, as it is what runs here
     try:
         app()
     except CommandError as error:

@@ -4,7 +4,6 @@ import logging
 import sys
 
 from mparchive.exits import Exit
-from scheduler.children import fork_crawls
 from scheduler.config import find_config
 
 
@@ -26,6 +25,5 @@ def run_worker() -> Exit:
 
 
 def _prepare() -> None:
-    """Libraries' warnings go to stderr, our own lines to stdout; crawls are forked."""
+    """Libraries' warnings go to stderr, our own lines to stdout."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    fork_crawls("mparchive.cli")  # which each fork would import anyway, as it is what runs here

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from archive.small_files import FileUnusable, read_small
+
 MAX_FILE = 256 * 1024  # bytes; two hundred accounts with all their sources have 100,000
 
 _PLACE = re.compile(r"^(.*?)(?: \(at (?:line (\d+), column (\d+)|end of document)\))?$", re.S)
@@ -56,12 +58,9 @@ def parsed(path: Path) -> tuple[str, dict[str, Any]]:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
-    if len(content) > MAX_FILE:
-        raise ConfigError(f"{path} has over {MAX_FILE} bytes; no configuration has")
+        content = read_small(path, MAX_FILE, "no configuration has")
+    except FileUnusable as error:
+        raise ConfigError(str(error)) from None
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

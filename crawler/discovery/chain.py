@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from archive.small_files import FileUnusable, read_small
 from crawler.discovery.account import AccountConfig
 from crawler.discovery.album import Album
 from crawler.discovery.backend import OwnBackend
@@ -89,10 +90,7 @@ def _written_at(path: Path | None) -> datetime | None:
 
 def _list(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_LIST_BYTES + 1)
-    except OSError as error:
-        raise SecretMissing(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
-    if len(content) > MAX_LIST_BYTES:
-        raise SecretMissing(f"{path} has over {MAX_LIST_BYTES} bytes; split it")
+        content = read_small(path, MAX_LIST_BYTES, "split it")
+    except FileUnusable as error:
+        raise SecretMissing(str(error)) from None
     return content.decode("utf-8-sig", "replace")

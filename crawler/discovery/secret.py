@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from archive.small_files import FileUnusable, read_small
 from crawler.discovery.table import FileName, Table
 
 MAX_SECRET = 64 * 1024  # bytes; a cookie has a few thousand
@@ -76,12 +77,9 @@ def filled(address: str, environment: Mapping[str, str] = os.environ) -> tuple[s
 
 def _from_file(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_SECRET + 1)
-    except OSError as error:
-        raise SecretMissing(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
-    if len(content) > MAX_SECRET:
-        raise SecretMissing(f"{path} has over {MAX_SECRET} bytes; no secret has")
+        content = read_small(path, MAX_SECRET, "no secret has")
+    except FileUnusable as error:
+        raise SecretMissing(str(error)) from None
     return _not_empty(content.decode("utf-8-sig", "replace"), str(path))
 
 

@@ -18,12 +18,13 @@ from twisted.python.failure import Failure
 from archive.config import ArchiveSettings
 from archive.errors import AddressError, ArchiveError
 from crawler import clock
-from crawler.answer import header
+from crawler.answer import Answer, header
 from crawler.monitors import Tally
 from crawler.offload import Worker, WorkerDied, workers_of
 from crawler.pipelines import Refusal
 from crawler.report import quiet_setup
-from crawler.scrub import public_headers, scrub_log
+from crawler.requests import ADDRESS_ID, EVALUATED, asked_url
+from crawler.scrub import public_headers, scrub_log, scrub_url
 
 logger = logging.getLogger("crawler")
 
@@ -98,7 +99,24 @@ class ArchiveSpider(Spider):
         """A cassette that is replayed lacks an answer: the run is not what was recorded, so it ends."""
         self.stop("cassette_miss")
 
-    def moment(self, headers: Headers) -> datetime:
+    def answer_of(self, response: Response) -> Answer:
+        """An answer as it came; nothing is read of it here."""
+        assert response.request is not None  # noqa: S101 - Scrapy has set it
+        headers = _headers_of(response)
+        return Answer(
+            address_id=response.request.meta.get(ADDRESS_ID),
+            requested_url=asked_url(response),
+            final_url=scrub_url(response.url),
+            status=response.status,
+            headers=headers,
+            body=response.body,
+            fetched_at=self._moment(headers),
+            ended_openly="partial" in response.flags,
+            rendered="playwright" in response.flags,
+            evaluated=response.request.meta.get(EVALUATED),
+        )
+
+    def _moment(self, headers: Headers) -> datetime:
         """Now; in a replay the server's own Date, which is when the page was really fetched."""
         now = clock.now()
         if self.settings.get("CASSETTE_MODE") != "replay":
@@ -123,7 +141,7 @@ class ArchiveSpider(Spider):
             self._closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=reason))
 
 
-def headers_of(response: Response) -> Headers:
+def _headers_of(response: Response) -> Headers:
     """An answer's headers, without secrets."""
     return public_headers(
         (name.decode("latin-1"), value.decode("latin-1"))

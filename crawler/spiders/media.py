@@ -11,14 +11,12 @@ from scrapy.settings import BaseSettings
 from archive.media.queries import DueMedium
 from archive.vocabulary import MediumOutcome
 from crawler import clock, report, worker
-from crawler.answer import Answer
 from crawler.media import keeping
 from crawler.media.requests import MEDIUM, host_of, medium_request
 from crawler.media.settings import MAX_MEDIA, max_bytes, types_in
 from crawler.origin import may_hold_media
-from crawler.requests import asked_url
-from crawler.scrub import scrub_log, scrub_url
-from crawler.spiders.base import OVER_ALL, ArchiveSpider, headers_of
+from crawler.scrub import scrub_log
+from crawler.spiders.base import OVER_ALL, ArchiveSpider
 
 logger = logging.getLogger("crawler")
 
@@ -90,18 +88,7 @@ class MediaSpider(ArchiveSpider):
         return keeping.Miss(medium.id, MediumOutcome.REFUSED, reason)
 
     def parse(self, response: Response, **_: Any) -> Iterator[keeping.Download]:
-        """Hand the answer on, whatever it is; nothing is read here."""
+        """Hand the answer on, whatever it is."""
         assert response.request is not None  # noqa: S101 - Scrapy has set it
-        headers = headers_of(response)
         medium = response.request.meta[MEDIUM]
-        answer = Answer(
-            address_id=None,
-            requested_url=asked_url(response),
-            final_url=scrub_url(response.url),
-            status=response.status,
-            headers=headers,
-            body=response.body,
-            fetched_at=self.moment(headers),
-            ended_openly="partial" in response.flags,
-        )
-        yield keeping.Download(medium, answer, self._max_bytes(medium))
+        yield keeping.Download(medium, self.answer_of(response), self._max_bytes(medium))

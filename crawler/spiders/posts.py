@@ -12,9 +12,9 @@ from crawler import clock, worker
 from crawler.answer import Answer
 from crawler.origin import is_allowed
 from crawler.recovery import read_what_was_kept
-from crawler.requests import ADDRESS_ID, ADDRESS_KEY, EVALUATED, asked_url, post_request
-from crawler.scrub import scrub_log, scrub_url
-from crawler.spiders.base import ArchiveSpider, headers_of
+from crawler.requests import ADDRESS_KEY, post_request
+from crawler.scrub import scrub_log
+from crawler.spiders.base import ArchiveSpider
 
 MAX_ADDRESSES = 20_000  # of one run: 33 hours at 6 s each; the rest stays due for the next
 MAX_LIST_BYTES = 16 * 1024 * 1024
@@ -56,21 +56,8 @@ class PostsSpider(ArchiveSpider):
         return await self.archive.call(worker.due, only_this_run, MAX_ADDRESSES, now)
 
     def parse(self, response: Response, **_: Any) -> Iterator[Answer]:
-        """Hand the answer on, whatever it is; nothing is read here."""
-        assert response.request is not None  # noqa: S101 - Scrapy has set it
-        headers = headers_of(response)
-        yield Answer(
-            address_id=response.request.meta.get(ADDRESS_ID),
-            requested_url=asked_url(response),
-            final_url=scrub_url(response.url),
-            status=response.status,
-            headers=headers,
-            body=response.body,
-            fetched_at=self.moment(headers),
-            ended_openly="partial" in response.flags,
-            rendered="playwright" in response.flags,
-            evaluated=response.request.meta.get(EVALUATED),
-        )
+        """Hand the answer on, whatever it is."""
+        yield self.answer_of(response)
 
 
 def listed(urls: str) -> list[str]:
