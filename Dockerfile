@@ -10,9 +10,11 @@ RUN apt-get update -q \
 WORKDIR /opt/mparchive
 ARG PIP_INDEX_URL=
 # First what seldom changes: every package by its hash, as everywhere.
-COPY requirements.txt ./
+COPY requirements-build.txt requirements.txt ./
 RUN python3 -m venv .venv \
-    && .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.txt
+    && .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-build.txt \
+    && .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --require-hashes --no-build-isolation \
+        -r requirements.txt
 COPY pyproject.toml README.md ./
 COPY archive archive
 COPY crawler crawler

@@ -1,9 +1,11 @@
 """The tables, one a module."""
 
+from archive.models.absence import Absence
 from archive.models.account import Account
 from archive.models.address import AddressRow
 from archive.models.base import Base
 from archive.models.capture import CaptureRow
+from archive.models.chain import Chain, ChainEntry
 from archive.models.egress import Egress
 from archive.models.file import FileRow
 from archive.models.incident import Incident
@@ -17,10 +19,13 @@ from archive.models.source import SourceRow
 from archive.models.version import Version
 
 __all__ = [
+    "Absence",
     "Account",
     "AddressRow",
     "Base",
     "CaptureRow",
+    "Chain",
+    "ChainEntry",
     "Egress",
     "FileRow",
     "Incident",

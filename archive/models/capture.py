@@ -28,7 +28,15 @@ class CaptureRow(Base):
     body: Mapped[bytes] = mapped_column(
         LargeBinary, comment="the bytes after content decoding, by body_encoding"
     )
-    body_encoding: Mapped[str] = mapped_column(comment="gzip: as the server sent it; zstd: one zstd frame")
+    body_encoding: Mapped[str] = mapped_column(
+        comment="gzip: as the server sent it; zstd: one zstd frame; zstd-prefix: one zstd frame made with the"
+        " uncompressed body of reference_id as its prefix (zstd -d --long=27 --patch-from=REFERENCE)"
+    )
+    reference_id: Mapped[int | None] = mapped_column(
+        ForeignKey("captures.id"),
+        index=True,
+        comment="the capture whose body this one's is stored against; its own is stored whole",
+    )
     body_size: Mapped[int] = mapped_column(comment="bytes, uncompressed")
     sha256: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256 of the uncompressed body")
     fetched_at: Mapped[datetime]
