@@ -1,30 +1,20 @@
-"""The console command `mparchive`: reads the command line, calls the work, sets the exit code."""
+"""The console command `mparchive`: reads the command line, calls the work, sets the exit code.
+
+A command imports its work when it is called: all of it takes a second, which no other command should wait.
+"""
 
 import sys
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from sqlalchemy.exc import DBAPIError
 
-from archive.errors import ArchiveError, DatabaseUnavailable, IntegrityError
-from mparchive.backfill import Wanted
-from mparchive.backfill import backfill as run_backfill
 from mparchive.console import say
-from mparchive.discovering import discover_now
 from mparchive.exits import EXPLAINED, CommandError, Exit
-from mparchive.exporting import Selection
-from mparchive.exporting import export as run_export
-from mparchive.init import init as run_init
-from mparchive.reporting import status as run_status
-from mparchive.running import run_daemon, run_worker
-from mparchive.serving import serve as run_serve
-from mparchive.showing import parse as run_parse
-from mparchive.showing import show as run_show
+from mparchive.failures import explained
+from mparchive.formats import Format
 from scheduler.children import fork_crawls
-from scheduler.toml import ConfigError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,16 +28,6 @@ Day = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="YYYY-MM-DD, Asia/Shanghai, included.")
 ]
 Account = Annotated[str | None, typer.Option(help="Name or __biz of the account.")]
-
-
-class Format(StrEnum):
-    """Formats of an export."""
-
-    DUMP = "dump"
-    JSONL = "jsonl"
-    CSV = "csv"
-    HTML = "html"
-    MARKDOWN = "markdown"
 
 
 @app.callback()
@@ -82,6 +62,9 @@ def backfill(
     json: Json = False,
 ) -> None:
     """Take posts over from files and addresses, and fetch their pages; resumable at any moment."""
+    from mparchive.backfill import Wanted
+    from mparchive.backfill import backfill as run_backfill
+
     wanted = Wanted(
         what=tuple(what),
         url=url,
@@ -116,6 +99,9 @@ def export(
     until: Day = None,
 ) -> None:
     """Write the archived posts out, newest first."""
+    from mparchive.exporting import Selection
+    from mparchive.exporting import export as run_export
+
     chosen = Selection(account, since.date() if since else None, until.date() if until else None)
     raise typer.Exit(run_export(form, output, chosen))
 
@@ -147,6 +133,8 @@ def show(
     asked = [name for name, on in views.items() if on]
     if len(asked) > 1:
         raise CommandError(f"--{asked[0]} and --{asked[1]} exclude each other; give one of them")
+    from mparchive.showing import show as run_show
+
     raise typer.Exit(run_show(aid, account, asked[0] if asked else "summary"))
 
 
@@ -157,12 +145,16 @@ def parse(
     json: Json = False,
 ) -> None:
     """Say what a saved page is and what it says; needs no database."""
+    from mparchive.showing import parse as run_parse
+
     raise typer.Exit(run_parse(file, url, json))
 
 
 @app.command()
 def status(json: Json = False) -> None:
     """How much there is, what is due, how the last run ended."""
+    from mparchive.reporting import status as run_status
+
     raise typer.Exit(run_status(json))
 
 
@@ -177,6 +169,8 @@ def init(
     ] = None,
 ) -> None:
     """Write the configuration that watches an account; what can be found out is not asked."""
+    from mparchive.init import init as run_init
+
     raise typer.Exit(run_init(what, output))
 
 
@@ -190,18 +184,24 @@ def discover(
     json: Json = False,
 ) -> None:
     """Look for new posts now: ask every source of the configured accounts, and print what each says."""
+    from mparchive.discovering import discover_now
+
     raise typer.Exit(discover_now(account, only or [], whole, json))
 
 
 @app.command()
 def run() -> None:
     """Keep the archive up to date by mparchive.toml, until told to stop (SIGTERM or Ctrl-C)."""
+    from mparchive.running import run_daemon
+
     raise typer.Exit(run_daemon())
 
 
 @app.command()
 def worker() -> None:
     """Add hands: do the jobs that `mparchive run` has put into the same database."""
+    from mparchive.running import run_worker
+
     raise typer.Exit(run_worker())
 
 
@@ -213,6 +213,8 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 8788,
 ) -> None:
     """Take links over HTTP: POST /inbox, for phones and bookmarklets; until told to stop."""
+    from mparchive.serving import serve as run_serve
+
     raise typer.Exit(run_serve(host, port))
 
 
@@ -221,22 +223,6 @@ def main() -> NoReturn:
     fork_crawls("mparchive.cli")  # which each fork would import anyway, as it is what runs here
     try:
         app()
-    except CommandError as error:
-        _end(str(error), error.code)
-    except ConfigError as error:
-        _end(str(error), Exit.USAGE)
-    except DatabaseUnavailable as error:
-        _end(str(error), Exit.DATABASE)
-    except IntegrityError as error:
-        _end(str(error), Exit.INTEGRITY)
-    except ArchiveError as error:
-        _end(str(error), Exit.USAGE)
-    except DBAPIError as error:
-        first = str(error.orig).strip().partition("\n")[0]
-        _end(
-            f"the database failed ({first}); what was done before is kept, run the same command again",
-            Exit.DATABASE,
-        )
     except SystemExit as ended:
         if ended.code == Exit.INTERRUPTED:  # typer's word for Ctrl-C
             say("stopped; the same command goes on where this one was")
@@ -244,6 +230,11 @@ def main() -> NoReturn:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has what it wanted
         sys.exit(Exit.DONE)
+    except Exception as error:
+        failure = explained(error)
+        if failure is None:
+            raise
+        _end(*failure)
     sys.exit(Exit.DONE)
 
 

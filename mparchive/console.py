@@ -4,10 +4,12 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -21,7 +23,7 @@ class Steps(Protocol):
 
 
 class _Bar:
-    def __init__(self, progress: Progress, total: int | None) -> None:
+    def __init__(self, progress: "Progress", total: int | None) -> None:
         self._progress = progress
         self._task = progress.add_task("", total=total)
 
@@ -43,6 +45,14 @@ def steps(total: int | None) -> Iterator[Steps]:
     if not err.is_terminal:
         yield _Lines(total)
         return
+    from rich.progress import (  # noqa: PLC0415 - only a terminal has a bar
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=err) as progress:
         yield _Bar(progress, total)

@@ -1,0 +1,34 @@
+"""Expected failures: each is one sentence for the person at the terminal, and a documented exit code."""
+
+from archive.errors import ArchiveError, DatabaseUnavailable, IntegrityError
+from mparchive.exits import CommandError, Exit
+
+
+def explained(error: Exception) -> tuple[str, Exit] | None:
+    """What to say and what to end with; None for what nobody expected."""
+    match error:
+        case CommandError():
+            return str(error), error.code
+        case DatabaseUnavailable():
+            return str(error), Exit.DATABASE
+        case IntegrityError():
+            return str(error), Exit.INTEGRITY
+        case ArchiveError():
+            return str(error), Exit.USAGE
+        case _:
+            return _of_libraries(error)
+
+
+def _of_libraries(error: Exception) -> tuple[str, Exit] | None:
+    """… whose errors are known only where they are loaded: after a failure that is no matter."""
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+
+    from scheduler.toml import ConfigError  # noqa: PLC0415
+
+    if isinstance(error, ConfigError):
+        return str(error), Exit.USAGE
+    if isinstance(error, DBAPIError):
+        first = str(error.orig).strip().partition("\n")[0]
+        words = f"the database failed ({first}); what was done before is kept, run the same command again"
+        return words, Exit.DATABASE
+    return None

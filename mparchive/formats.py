@@ -1,0 +1,13 @@
+"""The formats of an export, on the command line."""
+
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """Formats of an export."""
+
+    DUMP = "dump"
+    JSONL = "jsonl"
+    CSV = "csv"
+    HTML = "html"
+    MARKDOWN = "markdown"
