@@ -1,26 +1,19 @@
 """Opening the archive: the server, its schema, and transactions."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib import resources
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
+from archive import schema
 from archive.config import ArchiveSettings
 from archive.embedded import embedded_postgres
 from archive.errors import DatabaseUnavailable
 
 CONNECT_TIMEOUT = 10  # seconds
 STATEMENT_TIMEOUT = 600  # seconds; the longest statement is the export's
-_MIGRATION_LOCK = 4_170_205_811  # any number; whoever migrates holds it
-
-logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -59,31 +52,16 @@ def _engine(url: str) -> Engine:
 
 
 def _upgrade(engine: Engine) -> None:
-    """Migrate to head; of several processes that start at once one does it, the others wait."""
     try:
-        with engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-            command.upgrade(alembic_config(connection), "head")
+        schema.upgrade(engine)
     except DBAPIError as error:
         raise DatabaseUnavailable(_reason(engine, error)) from None
-    except CommandError as error:
-        raise DatabaseUnavailable(
-            f"the database was made by a newer mparchive ({error}); install it, or name another"
-        ) from None
 
 
 def _reason(engine: Engine, error: DBAPIError) -> str:
     where = engine.url.set(query={}).render_as_string(hide_password=True)  # a query may hold one as well
     first = str(error.orig).strip().partition("\n")[0]
     return f"cannot use the database {where} ({first}); check MPARCHIVE_DATABASE_URL and that the server runs"
-
-
-def alembic_config(connection: Connection) -> Config:
-    """Alembic's configuration for this connection: the migrations lie in the package."""
-    config = Config()
-    config.set_main_option("script_location", str(resources.files("archive") / "migrations"))
-    config.attributes["connection"] = connection
-    return config
 
 
 @contextmanager

@@ -6,7 +6,6 @@ Nothing here starts a thread or installs a reactor, or reads the environment, as
 import importlib
 
 MODULES = (
-    "alembic.command",
     "archive.embedded",
     "crawler.commands.crawl",
     "crawler.discovery.pipeline",

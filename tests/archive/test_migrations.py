@@ -1,6 +1,8 @@
 """The schema, as the migrations make it."""
 
 import re
+import subprocess
+import sys
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -9,10 +11,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
 from archive import queries
-from archive.database import alembic_config, transaction
+from archive.database import transaction
 from archive.media.queries import due_media
 from archive.media.store import keep_file
 from archive.models import Base
+from archive.schema import alembic_config, newest
 from archive.store import Stored, import_records, keep_captures, store_readings
 from tests.archive.making import NOW, article, capture, image, kept_file, link, record
 
@@ -84,6 +87,20 @@ def test_every_migration_opens_with_a_sentence(engine: Engine) -> None:
         scripts = ScriptDirectory.from_config(alembic_config(connection))
         for revision in scripts.walk_revisions():
             assert revision.doc.endswith("."), revision.path
+
+
+def test_the_newest_revision_is_told_by_a_files_name_as_alembic_tells_it(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert newest() == ScriptDirectory.from_config(alembic_config(connection)).get_current_head()
+
+
+def test_an_archive_that_is_up_to_date_opens_without_alembic(fresh_database_url: str) -> None:
+    opened = (
+        "import sys; from archive.config import ArchiveSettings; from archive.database import open_archive\n"
+        f"with open_archive(ArchiveSettings(database_url={fresh_database_url!r})): pass\n"
+        "assert 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", opened], check=True)
 
 
 def test_every_table_says_what_it_holds_and_bodies_are_not_compressed_twice(engine: Engine) -> None:
