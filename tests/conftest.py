@@ -14,9 +14,11 @@ _KEPT = "MPARCHIVE_SHARED"  # says where test material is; the program does not 
 
 
 def pytest_configure() -> None:
-    """Whoever runs the tests has an archive of their own: no test may meet it."""
+    """Whoever runs the tests has an archive of their own: no test may meet it; and children start fast."""
     for name in [name for name in os.environ if name.startswith(_OURS) and name != _KEPT]:
         del os.environ[name]
+    # Tests start hundreds of processes; where nothing compiled is kept each compiles everything anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")
