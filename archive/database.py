@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from archive import schema
 from archive.config import ArchiveSettings
-from archive.embedded import embedded_postgres
 from archive.errors import DatabaseUnavailable
 
 CONNECT_TIMEOUT = 10  # seconds
@@ -21,11 +20,17 @@ def open_archive(settings: ArchiveSettings | None = None) -> Iterator[Engine]:
     """Open the archive, its schema up to date; raises DatabaseUnavailable (one sentence, no password)."""
     settings = settings or ArchiveSettings()
     with ExitStack() as stack:
-        url = settings.database_url or stack.enter_context(embedded_postgres(settings.home))
+        url = settings.database_url or _embedded(settings, stack)
         engine = _engine(url)
         stack.callback(engine.dispose)
         _upgrade(engine)
         yield engine
+
+
+def _embedded(settings: ArchiveSettings, stack: ExitStack) -> str:
+    from archive.embedded import embedded_postgres  # noqa: PLC0415 - nobody with a server of their own needs it
+
+    return stack.enter_context(embedded_postgres(settings.home))
 
 
 def _engine(url: str) -> Engine:
