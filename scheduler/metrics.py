@@ -1,21 +1,13 @@
-"""Metrics for Prometheus, read from the archive whenever they are asked for."""
+"""Metrics for Prometheus, beside the daemon."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
-from archive import egresses, queries
-from archive.database import transaction
-from archive.incidents import open_incidents
-from archive.watching import watched
+from archive.metrics import ArchiveMetrics
 from crawler import clock
-from crawler.discovery.source import State
 from crawler.media.settings import SettingError
 
 
@@ -23,7 +15,7 @@ from crawler.media.settings import SettingError
 def serve_metrics(engine: Engine, host: str, port: int) -> Iterator[int]:
     """Serve /metrics while the block runs; the port. Raises SettingError when it is taken."""
     registry = CollectorRegistry()
-    registry.register(ArchiveMetrics(engine))
+    registry.register(ArchiveMetrics(engine, clock.now))
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
@@ -36,71 +28,3 @@ def serve_metrics(engine: Engine, host: str, port: int) -> Iterator[int]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-class ArchiveMetrics(Collector):
-    """What is in the archive and how it fares, as gauges."""
-
-    def __init__(self, engine: Engine):
-        self._engine = engine
-
-    def describe(self) -> list[Metric]:
-        """Nothing in advance: the database need not be there yet."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """All of them; only mparchive_up while the database is away."""
-        try:
-            with transaction(self._engine) as session:
-                found = [*_numbers(session), *_sources(session), *_trouble(session)]
-        except DBAPIError:
-            found = []
-        yield GaugeMetricFamily("mparchive_up", "Whether the archive's database answers", bool(found))
-        yield from found
-
-
-def _numbers(session: Session) -> Iterator[Metric]:
-    status = queries.archive_status(session, clock.now())
-    for name, words, value in (
-        ("posts", "Posts in the archive", status.posts),
-        ("versions", "Versions of posts", status.versions),
-        ("due", "Addresses to be fetched now", status.due),
-        ("waiting", "Addresses to be fetched later", status.waiting),
-        ("given_up", "Addresses not asked any more without a final answer", status.given_up),
-        ("unread", "Captures kept but not read", status.unread),
-        ("stored_bytes", "Bytes of captures as stored", status.stored_bytes),
-    ):
-        yield GaugeMetricFamily(f"mparchive_{name}", words, value)
-    captures = GaugeMetricFamily("mparchive_captures", "Captures by outcome", labels=["outcome"])
-    for outcome, count in status.captures_by_outcome.items():
-        captures.add_metric([outcome], count)
-    yield captures
-
-
-def _sources(session: Session) -> Iterator[Metric]:
-    labels = ["biz", "source"]
-    good = GaugeMetricFamily("mparchive_source_good", "Whether a source did what it is for", labels=labels)
-    failures = GaugeMetricFamily(
-        "mparchive_source_failures", "Tries in a row that were not good", labels=labels
-    )
-    newest = GaugeMetricFamily(
-        "mparchive_source_newest_timestamp_seconds", "Publication of its newest post", labels=labels
-    )
-    for row in watched(session):
-        if row.state:
-            good.add_metric([row.biz, row.name], State(row.state).good)
-            failures.add_metric([row.biz, row.name], row.failures)
-        if row.newest_at:
-            newest.add_metric([row.biz, row.name], row.newest_at.timestamp())
-    yield from (good, failures, newest)
-
-
-def _trouble(session: Session) -> Iterator[Metric]:
-    now = clock.now()
-    incidents = GaugeMetricFamily("mparchive_incidents", "What is wrong now", labels=["key"])
-    for one in open_incidents(session):
-        incidents.add_metric([one.key], 1)
-    held = GaugeMetricFamily("mparchive_egress_held", "Whether a line is held back", labels=["egress"])
-    for row in egresses.egresses(session):
-        held.add_metric([row.name], row.blocked_until is not None and row.blocked_until > now)
-    yield from (incidents, held)
