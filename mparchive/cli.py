@@ -145,7 +145,7 @@ def parse(
     json: Json = False,
 ) -> None:
     """Say what a saved page is and what it says; needs no database."""
-    from mparchive.showing import parse as run_parse
+    from mparchive.parsing import parse as run_parse
 
     raise typer.Exit(run_parse(file, url, json))
 

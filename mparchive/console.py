@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,6 +10,9 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from rich.table import Table
+
+LONG = 400  # characters of a text shown in a table
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -66,3 +69,21 @@ def print_json(value: Any) -> None:
 def say(message: str) -> None:
     """One sentence on stderr."""
     err.print(message, markup=False)
+
+
+def facts_table(facts: Mapping[str, str]) -> "Table":
+    """A name and what it is, a line each."""
+    from rich.table import Table  # noqa: PLC0415 - a tenth of a command's start, where nothing is shown so
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, value)
+    return table
+
+
+def shortened(text: str) -> str:
+    """The beginning of a text, for a table."""
+    words = text.replace("\r", "\n").strip()
+    return words if len(words) <= LONG else f"{words[:LONG]}…"

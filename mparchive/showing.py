@@ -1,4 +1,4 @@
-"""`mparchive show` and `mparchive parse`: one post of the archive, one saved page."""
+"""`mparchive show`: one post of the archive."""
 
 import sys
 from dataclasses import asdict
@@ -13,17 +13,10 @@ from archive.database import open_archive, transaction
 from archive.links import links_of
 from archive.media.queries import ShownMedium, media_of
 from archive.models import Post
-from archive.reading import Reading
 from archive.record import SHANGHAI
-from crawler.parse import read_page
-from mparchive.console import out, print_json
+from mparchive.console import facts_table, out, print_json, shortened
 from mparchive.exits import CommandError, Exit
-from mparchive.inputs import InputError
-from mparchive.inputs.page import MAX_PAGE
-from mparchive.inputs.source import open_bytes
 from mparchive.opening import open_page, print_page
-
-_LONG = 400  # characters of a text shown in a table
 
 
 def show(aid: str, account: str | None, what: str) -> Exit:
@@ -71,9 +64,8 @@ def _raw(session: Session, post: Post) -> bytes:
 
 
 def _summary(session: Session, post: Post) -> Table:
-    table = _table()
     captures = queries.captures_of(session, post)
-    rows = {
+    facts = {
         "aid": post.aid,
         "title": post.title,
         "account": post.account_name,
@@ -85,23 +77,9 @@ def _summary(session: Session, post: Post) -> Table:
         "versions": str(len(queries.versions_of(session, post))),
         "captures": ", ".join(f"{c['fetched_at']:%Y-%m-%d %H:%M}Z {c['outcome']}" for c in captures)
         or "none",
-        "text": _shortened(post.text),
+        "text": shortened(post.text),
     }
-    for name, value in rows.items():
-        table.add_row(name, value)
-    return table
-
-
-def _table() -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    return table
-
-
-def _shortened(text: str) -> str:
-    words = text.replace("\r", "\n").strip()
-    return words if len(words) <= _LONG else f"{words[:_LONG]}…"
+    return facts_table(facts)
 
 
 def _history(session: Session, post: Post) -> Table:
@@ -119,7 +97,7 @@ def _links(session: Session, post: Post) -> Table:
     for heading in ("relation", "words", "leads to"):
         table.add_column(heading, overflow="fold")
     for link in links_of(session, post):
-        table.add_row(link.relation, Text(_shortened(link.text)), Text(link.url or link.key))
+        table.add_row(link.relation, Text(shortened(link.text)), Text(link.url or link.key))
     return table
 
 
@@ -163,45 +141,3 @@ def _medium(medium: ShownMedium) -> dict[str, Any]:
         "last_outcome": medium.last_outcome,
         "last_reason": medium.last_reason,
     }
-
-
-def parse(path: str, url: str | None, as_json: bool) -> Exit:
-    """Print what a saved page is and says; no database."""
-    reading = read_page(_page(path), url)
-    if as_json:
-        print_json(reading_as_json(reading))
-    else:
-        out.print(_reading_table(reading))
-    return Exit.DONE
-
-
-def _page(path: str) -> bytes:
-    try:
-        with open_bytes(path) as (_, stream, _):
-            return stream.read(MAX_PAGE + 1)
-    except InputError as error:
-        raise CommandError(str(error)) from None
-
-
-def reading_as_json(reading: Reading) -> dict[str, Any]:
-    """The four keys of `parse --json`."""
-    return {
-        "outcome": str(reading.outcome),
-        "kind": str(reading.kind) if reading.kind else None,
-        "post": reading.record.as_dict() if reading.record else None,
-        "page": {**reading.page, **({"reason": reading.reason} if reading.reason else {})},
-    }
-
-
-def _reading_table(reading: Reading) -> Table:
-    table = _table()
-    table.add_row("outcome", str(reading.outcome))
-    if reading.kind:
-        table.add_row("kind", str(reading.kind))
-    if reading.reason:
-        table.add_row("reason", reading.reason)
-    for name, value in (reading.record.as_dict() if reading.record else {}).items():
-        table.add_row(name, _shortened(value))
-    for name, value in reading.page.items():
-        table.add_row(name, _shortened(str(value)))
-    return table
