@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from archive.content_hash import content_hash
 from archive.decide import PAGE, Intent, Known, Stored, decide
+from archive.integrity.chain import append_versions
 from archive.models import CaptureRow, Post, Version
 from archive.reading import Reading
 from archive.record import Record
@@ -71,9 +72,13 @@ class CurrentPage:
 def put_posts(session: Session, run_id: int | None, states: Sequence[PostState], now: datetime) -> list[Put]:
     """Store states of posts, each post once; the results in the order of the states."""
     results: dict[int, Put] = {}
+    versions: list[int] = []
     for places in _rounds(states):
         chosen = {place: states[place] for place in places}
-        results.update(_put_round(session, run_id, chosen, now))
+        put, added = _put_round(session, run_id, chosen, now)
+        results.update(put)
+        versions.extend(added)
+    append_versions(session, versions)
     return [results[place] for place in range(len(states))]
 
 
@@ -89,7 +94,8 @@ def _rounds(states: Sequence[PostState]) -> list[list[int]]:
 
 def _put_round(
     session: Session, run_id: int | None, states: Mapping[int, PostState], now: datetime
-) -> dict[int, Put]:
+) -> tuple[dict[int, Put], Sequence[int]]:
+    """What became of the states, by their places, and the ids of the versions that were added."""
     inserted = _insert(session, list(states.values()), now)
     known = _lock_known(session, [s.identity for s in states.values() if s.identity not in inserted])
     results: dict[int, Put] = {}
@@ -102,9 +108,9 @@ def _put_round(
             versions.append(_version(post_id, number + 1, state, run_id, now))
         if before is not None:
             _update(session, post_id, state, intent)
-    if versions:
-        session.execute(insert(Version), versions)
-    return results
+    if not versions:
+        return results, ()
+    return results, session.scalars(insert(Version).returning(Version.id), versions).all()
 
 
 def _insert(session: Session, states: Sequence[PostState], now: datetime) -> dict[Identity, int]:

@@ -1,9 +1,9 @@
 """Every write to the archive. Each function takes a session and leaves the commit to its caller.
 
 Rows are locked in one order everywhere, so that processes cannot wait for each other in a ring: accounts by
-biz, addresses by key, then sightings, captures, posts by account and aid, versions, media by key, files,
-post_media, post_links. Text is compared as Python compares it (COLLATE "C"), not as the database's language
-would.
+biz, addresses by key, then sightings, captures, posts by account and aid, versions, chains by biz, media by
+key, files, post_media, post_links. Text is compared as Python compares it (COLLATE "C"), not as the
+database's language would.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ from archive.address import parse_address
 from archive.capture import Capture
 from archive.decide import PAGE, Stored, next_fetch
 from archive.expected import without_strangers
+from archive.integrity.chain import append_captures
 from archive.links import put_links
 from archive.media.store import tie_media
 from archive.models import AddressRow, CaptureRow, Run
@@ -99,7 +100,10 @@ def import_records(
 def keep_captures(
     session: Session, run_id: int | None, captures: Sequence[tuple[int | None, Capture]]
 ) -> list[int]:
-    """Keep answers as they came, before anybody reads them; their ids, in order."""
+    """Keep answers as they came, before anybody reads them; their ids, in order.
+
+    It ends a transaction: it locks the chains, which come after what storing a reading locks.
+    """
     if not captures:
         return []
     values = [
@@ -120,7 +124,9 @@ def keep_captures(
         for address_id, capture in captures
     ]
     row = insert(CaptureRow).returning(CaptureRow.id, sort_by_parameter_order=True)
-    return list(session.scalars(row, values))
+    ids = list(session.scalars(row, values))
+    append_captures(session, ids)
+    return ids
 
 
 def store_readings(

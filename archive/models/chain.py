@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from archive.models.base import Base, Key
@@ -43,4 +43,4 @@ class ChainEntry(Base):
         LargeBinary, comment="SHA-256 of what the row holds, by the rule of docs/integrity.md"
     )
     digest: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256, 32 bytes")
-    added_at: Mapped[datetime]
+    added_at: Mapped[datetime] = mapped_column(server_default=func.now())

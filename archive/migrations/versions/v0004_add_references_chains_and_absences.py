@@ -15,6 +15,8 @@ _ENCODINGS = (
 
 
 def upgrade() -> None:
+    op.drop_index(op.f("ix__addresses__account_id"), table_name="addresses")
+    op.create_index(op.f("ix__addresses__account_id_aid"), "addresses", ["account_id", "aid"], unique=False)
     op.create_table(
         "chains",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -109,7 +111,9 @@ def upgrade() -> None:
             comment="SHA-256 of what the row holds, by the rule of docs/integrity.md",
         ),
         sa.Column("digest", sa.LargeBinary(), nullable=False, comment="SHA-256, 32 bytes"),
-        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "added_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
         sa.CheckConstraint(
             "num_nonnulls(capture_id, version_id) = 1", name=op.f("ck__chain_entries__one_subject")
         ),
@@ -172,3 +176,5 @@ def downgrade() -> None:
     op.drop_index(op.f("ix__absences__capture_id"), table_name="absences")
     op.drop_table("absences")
     op.drop_table("chains")
+    op.drop_index(op.f("ix__addresses__account_id_aid"), table_name="addresses")
+    op.create_index(op.f("ix__addresses__account_id"), "addresses", ["account_id"], unique=False)
