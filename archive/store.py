@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from archive import blobs
+from archive import absences, blobs
 from archive.address import parse_address
 from archive.capture import Capture
 from archive.decide import PAGE, Stored, next_fetch
@@ -136,7 +136,7 @@ def store_readings(
     now: datetime,
     parser_version: int | None = None,
 ) -> list[Stored]:
-    """Store what captures were read as: outcome, address state, post, version, media and links.
+    """Store what captures were read as: outcome, address state, post, version, absence, media and links.
 
     One answer each, in order.
     """
@@ -152,7 +152,11 @@ def store_readings(
         for place, (capture_id, r) in enumerate(readings)
         if r.outcome is Outcome.ARTICLE and r.record and r.biz
     }
+    captures = [capture_id for capture_id, _ in readings]
+    if any(reading.outcome.is_away for _, reading in readings):
+        absences.lock_posts(session, captures)  # with those that are put now: all in one order
     stored = _put_pages(session, run_id, readings, posts, now)
+    absences.note(session, captures)
     return [
         stored.get(place) or (Stored.FOREIGN if before.record and not reading.record else Stored.NOT_A_POST)
         for place, ((_, before), (_, reading)) in enumerate(zip(told, readings, strict=True))

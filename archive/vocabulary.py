@@ -28,8 +28,23 @@ class Outcome(StrEnum):
         """The server has told what became of the post: asking again soon is pointless."""
         return not self.blocks and self is not Outcome.UNKNOWN
 
+    @property
+    def is_away(self) -> bool:
+        """The server says of the post that was at this address that it is not to be had.
+
+        An expired link or a bad address says nothing about the post.
+        """
+        return self in (
+            Outcome.DELETED,
+            Outcome.VIOLATION,
+            Outcome.UNAVAILABLE,
+            Outcome.MIGRATED,
+            Outcome.PRIVATE,
+        )
+
 
 BLOCKING = frozenset(outcome.value for outcome in Outcome if outcome.blocks)
+AWAY = frozenset(outcome.value for outcome in Outcome if outcome.is_away)
 
 
 class Kind(StrEnum):

@@ -14,6 +14,7 @@ class AddressRow(Base):
     __tablename__ = "addresses"
     __table_args__ = (
         Index(None, "next_fetch_at", postgresql_where=text("next_fetch_at IS NOT NULL")),
+        Index(None, "account_id", "aid"),
         {"comment": "Addresses of posts: the crawl's work list"},
     )
 
@@ -22,7 +23,7 @@ class AddressRow(Base):
     url: Mapped[str] = mapped_column(
         comment="best address known; one with chksm is never replaced by a bare one"
     )
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"), index=True)
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     aid: Mapped[str | None] = mapped_column(comment="mid_idx; NULL while only a short link is known")
     expected_biz: Mapped[str | None] = mapped_column(
         comment="account whose sources told of it; a post of another is not taken. NULL: anybody's"

@@ -18,6 +18,7 @@ from archive.database import transaction
 from archive.media.queries import due_media
 from archive.media.store import give_up_expired, keep_file
 from archive.media.store import make_due as make_media_due
+from archive.reading import Reading
 from archive.sighting import Sighting
 from archive.store import (
     assign,
@@ -28,6 +29,7 @@ from archive.store import (
     record_sightings,
     store_readings,
 )
+from archive.vocabulary import Outcome
 from tests.archive.making import BIZ, NOW, article, capture, image, kept_file, record, video
 
 HOUR = timedelta(hours=1)
@@ -204,3 +206,22 @@ def test_a_file_is_noted_while_a_page_that_shows_it_is_stored(engine: Engine) ->
         with transaction(engine) as noting:  # waits for nothing that storing has
             noting.execute(text("SET LOCAL lock_timeout = '2s'"))
             keep_file(noting, medium.id, kept_file(), NOW)
+
+
+def test_posts_that_are_away_are_taken_with_those_that_are_there_in_the_order_of_their_aids(
+    engine: Engine,
+) -> None:
+    with transaction(engine) as session:
+        import_records(session, None, RECORDS, "dump", NOW)
+        pages = [(id_, capture(str(id_).encode())) for id_ in sight(session)]
+        kept = keep_captures(session, None, pages)
+    gone = Reading(Outcome.DELETED, "gone")
+    readings = list(zip(kept, (article(record(3, text="改")), gone, gone), strict=True))
+
+    def store(session: Session) -> None:
+        store_readings(session, None, readings, NOW, 1)
+
+    with stopped_at(engine, "SELECT id FROM posts WHERE aid = '1001_1' FOR UPDATE", store) as holding:
+        lock(holding, "posts WHERE aid <> '1001_1'")
+    with transaction(engine) as session:
+        assert session.execute(text("SELECT count(*) FROM absences")).scalar_one() == 2
