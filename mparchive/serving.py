@@ -1,5 +1,6 @@
 """`mparchive serve`: the archive over HTTP."""
 
+import ipaddress
 import logging
 import signal
 import socket
@@ -25,23 +26,39 @@ IDLE = 5  # seconds a connection is kept for the next request
 STOP = 10  # seconds for what is being answered when told to stop
 BACKLOG = 128  # connections that wait to be taken
 
+_UNGUARDED = (
+    "whoever reaches this address could read the archive: set MPARCHIVE_READING_TOKEN or"
+    " MPARCHIVE_READING_TOKEN_FILE (at least 16 characters), or MPARCHIVE_PROXY_USER_HEADER with"
+    " MPARCHIVE_TRUSTED_PROXIES; or say --to-everybody"
+)
+
 log = structlog.get_logger()
 
 
-def serve(host: str, port: int) -> Exit:
+def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
     """Serve until SIGTERM or SIGINT. Raises CommandError, TokenUnusable, DatabaseUnavailable."""
-    from archive.web import InboxSettings, create_app  # noqa: PLC0415 - half a second, of every command
+    from archive.web import InboxSettings, ReadingSettings, create_app  # noqa: PLC0415 - half a second
+    from archive.web.inbox_route import Inbox  # noqa: PLC0415 - as above
+    from archive.web.readers import Readers  # noqa: PLC0415 - as above
     from archive.web.refusal import no_token_set  # noqa: PLC0415 - as above
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    token = InboxSettings().token()
-    with _listening(host, port) as listener, open_archive() as engine:
+    token, access = InboxSettings().token(), ReadingSettings().access()
+    with _listening(host, port) as listener, open_archive() as engine, Readers(engine) as readers:
+        if access.is_open and not to_everybody and not _is_loopback(listener):
+            raise CommandError(_UNGUARDED)
         if not token:
             say(no_token_set().english)
-        server = _server(create_app(engine, token, clock.now))
+        server = _server(create_app(Inbox(engine, token, clock.now), readers, clock.now, access=access))
         _heed_signals(server)
         address = _address(listener)
-        log.info("serving", action="serving", inbox=f"http://{address}/inbox", open=bool(token))
+        log.info(
+            "serving",
+            action="serving",
+            address=f"http://{address}/",
+            inbox=f"http://{address}/inbox",
+            open=bool(token),
+        )
         server.run(sockets=[listener])
         log.info("served", action="served")
     return Exit.DONE
@@ -63,6 +80,10 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listener:
         yield listener
+
+
+def _is_loopback(listener: socket.socket) -> bool:
+    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
 
 
 def _address(listener: socket.socket) -> str:

@@ -23,6 +23,9 @@ def schema() -> Any:
     return json.loads(vendored.read_text())
 
 
+WEB_SECRETS = ["inbox_token", "reading_token"]
+
+
 def test_the_compose_file_is_one_by_the_specification() -> None:
     jsonschema.validate(COMPOSE, schema())
 
@@ -59,7 +62,7 @@ def test_the_database_is_waited_for_and_its_password_is_a_file() -> None:
         assert "@" in service["environment"]["MPARCHIVE_DATABASE_URL"]
         assert not re.search(r"//[^@/]*:[^@/]*@", service["environment"]["MPARCHIVE_DATABASE_URL"])
     for name, service in SERVICES.items():
-        assert service["secrets"] == ["database_password", *(["inbox_token"] if name == "web" else [])]
+        assert service["secrets"] == ["database_password", *(WEB_SECRETS if name == "web" else [])]
     assert all(set(secret) == {"file"} for secret in COMPOSE["secrets"].values())
 
 
@@ -68,12 +71,13 @@ def test_nothing_is_published_beyond_this_machine() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_the_inbox_is_only_opened_by_whoever_asks_for_it_and_has_its_token_in_a_file() -> None:
+def test_the_reading_room_is_only_opened_by_whoever_asks_for_it_and_has_its_tokens_in_files() -> None:
     web = SERVICES["web"]
     assert web["profiles"] == ["web"]
     assert web["command"] == ["serve", "--host", "0.0.0.0"]
     assert web["environment"].items() > SERVICES["mparchive"]["environment"].items()
-    assert web["environment"]["MPARCHIVE_INBOX_TOKEN_FILE"] == "/run/secrets/inbox_token"
+    for secret in WEB_SECRETS:
+        assert web["environment"][f"MPARCHIVE_{secret.upper()}_FILE"] == f"/run/secrets/{secret}"
     assert "/livez" in web["healthcheck"]["test"][-1]
     assert [name for name, service in SERVICES.items() if "profiles" in service] == ["web"]
 

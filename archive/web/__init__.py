@@ -1,6 +1,6 @@
-"""The archive over HTTP. So far its one door in: the inbox."""
+"""The archive over HTTP: the reading room, and its one door in, the inbox."""
 
 from archive.web.app import create_app
-from archive.web.settings import InboxSettings
+from archive.web.settings import InboxSettings, ReadingSettings
 
-__all__ = ["InboxSettings", "create_app"]
+__all__ = ["InboxSettings", "ReadingSettings", "create_app"]

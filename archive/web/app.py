@@ -7,10 +7,13 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse
-from sqlalchemy import Engine
 
+from archive.web.access import OPEN, Access
+from archive.web.gate import Gate
 from archive.web.inbox_route import Inbox
+from archive.web.operation import operation
 from archive.web.page import HEADERS, inbox_page
+from archive.web.readers import Readers
 
 _TEXT = {"type": "string"}
 _FIELDS = {
@@ -41,15 +44,19 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(
-    engine: Engine, token: str, now: Callable[[], datetime], elapsed: Callable[[], float] = time.monotonic
+    inbox: Inbox,
+    readers: Readers,
+    now: Callable[[], datetime],
+    elapsed: Callable[[], float] = time.monotonic,
+    access: Access = OPEN,
 ) -> FastAPI:
-    """The archive over HTTP. Without a token the inbox says how to set one.
+    """The archive over HTTP: everything reads through `readers`, only the inbox writes.
 
-    `now` is an aware UTC instant; `elapsed` (seconds) is what rates are measured by.
+    `now` is an aware UTC instant; `elapsed` (seconds) is what rates are measured by. `access`: who may read.
     """
     app = FastAPI(title="mparchive", docs_url=None, redoc_url=None)
-    inbox = Inbox(engine, token, now, elapsed)
-    app.add_api_route("/livez", _alive, methods=["GET"], summary="Whether this process answers")
+    app.add_middleware(Gate, access=access, elapsed=elapsed)
+    app.include_router(operation(readers, now))
     app.add_api_route(
         "/inbox",
         _page,
@@ -67,10 +74,6 @@ def create_app(
         openapi_extra=_BODY,
     )
     return app
-
-
-def _alive() -> dict[str, str]:
-    return {"status": "alive"}
 
 
 def _page() -> HTMLResponse:

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import math
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -43,9 +44,18 @@ log = structlog.get_logger()
 
 
 class Inbox:
-    """The inbox of one archive. `now` is an aware UTC instant, `elapsed` a clock that only goes forward."""
+    """The inbox of one archive; without a token it says how to set one.
 
-    def __init__(self, engine: Engine, token: str, now: Callable[[], datetime], elapsed: Callable[[], float]):
+    `now` is an aware UTC instant, `elapsed` a clock in seconds that only goes forward.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        token: str,
+        now: Callable[[], datetime],
+        elapsed: Callable[[], float] = time.monotonic,
+    ):
         self._engine, self._token, self._now = engine, token, now
         self._posts = Limit(MOST, WINDOW, elapsed)
         self._wrong_tokens = Limit(MOST, WINDOW, elapsed)  # whoever guesses shuts nobody else out

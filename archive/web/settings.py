@@ -1,17 +1,22 @@
-"""The inbox's token: from a file, as containers are given secrets, or from the environment."""
+"""Tokens and who is trusted: from files, as containers are given secrets, or from the environment."""
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from archive.errors import TokenUnusable
+from archive.small_files import FileUnusable, read_small
+from archive.web.access import Access, Network
 
 SHORTEST, LONGEST = 16, 256  # characters; at 60 tries a minute nobody guesses 16
 _TOKEN = re.compile(rf"[!-~]{{{SHORTEST},{LONGEST}}}")  # what any header, form and keyboard can carry
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}")
 _MAX_FILE = 4096  # bytes
-_VARIABLE, _FILE_VARIABLE = "MPARCHIVE_INBOX_TOKEN", "MPARCHIVE_INBOX_TOKEN_FILE"
+_INBOX, _READING = "MPARCHIVE_INBOX_TOKEN", "MPARCHIVE_READING_TOKEN"
+_USER_HEADER, _PROXIES = "MPARCHIVE_PROXY_USER_HEADER", "MPARCHIVE_TRUSTED_PROXIES"
 
 
 class InboxSettings(BaseSettings):
@@ -24,20 +29,55 @@ class InboxSettings(BaseSettings):
 
     def token(self) -> str:
         """The token; empty where there is none. Raises TokenUnusable, without any of it."""
-        if self.inbox_token and self.inbox_token_file:
-            raise TokenUnusable(f"{_VARIABLE} and {_FILE_VARIABLE} exclude each other; set one of them")
-        if self.inbox_token_file:
-            return _usable(_read(self.inbox_token_file), f"the file that {_FILE_VARIABLE} names")
-        return _usable(self.inbox_token.get_secret_value(), _VARIABLE) if self.inbox_token else ""
+        return _token(self.inbox_token, self.inbox_token_file, _INBOX)
 
 
-def _read(path: Path) -> str:
+class ReadingSettings(BaseSettings):
+    """Who may read: MPARCHIVE_READING_TOKEN or MPARCHIVE_READING_TOKEN_FILE, and whom a proxy lets in.
+
+    MPARCHIVE_PROXY_USER_HEADER names the header by which the proxies of MPARCHIVE_TRUSTED_PROXIES (addresses
+    or networks, with commas between) say whom they have let in.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, frozen=True)
+
+    reading_token: SecretStr | None = Field(default=None)
+    reading_token_file: Path | None = None
+    proxy_user_header: str = ""
+    trusted_proxies: str = ""
+
+    def access(self) -> Access:
+        """The door. Raises TokenUnusable."""
+        token = _token(self.reading_token, self.reading_token_file, _READING)
+        if self.proxy_user_header and not _HEADER.fullmatch(self.proxy_user_header):
+            raise TokenUnusable(f"{_USER_HEADER} is no name of a header, such as X-Forwarded-User")
+        if self.proxy_user_header and not self.trusted_proxies:
+            raise TokenUnusable(f"{_USER_HEADER} wants {_PROXIES} too: the addresses it is believed of")
+        return Access(token, self.proxy_user_header, _networks(self.trusted_proxies))
+
+
+def _networks(text: str) -> tuple[Network, ...]:
     try:
-        with path.open("rb") as file:
-            return file.read(_MAX_FILE + 1).decode("ascii", "replace")
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise TokenUnusable(f"{_FILE_VARIABLE} names {path}, which cannot be read: {why}") from None
+        return tuple(ip_network(one.strip()) for one in text.split(",") if one.strip())
+    except ValueError:
+        raise TokenUnusable(
+            f"{_PROXIES} takes addresses or networks with commas between: 127.0.0.1, 10.0.0.0/8"
+        ) from None
+
+
+def _token(value: SecretStr | None, path: Path | None, variable: str) -> str:
+    if value and path:
+        raise TokenUnusable(f"{variable} and {variable}_FILE exclude each other; set one of them")
+    if path:
+        return _usable(_read(path, f"{variable}_FILE"), f"the file that {variable}_FILE names")
+    return _usable(value.get_secret_value(), variable) if value else ""
+
+
+def _read(path: Path, variable: str) -> str:
+    try:
+        return read_small(path, _MAX_FILE, "a token has at most 256 characters").decode("ascii", "replace")
+    except FileUnusable as error:
+        raise TokenUnusable(f"{variable}: {error}") from None
 
 
 def _usable(text: str, where: str) -> str:

@@ -14,6 +14,9 @@ import uvicorn
 from sqlalchemy import Engine
 
 from archive.web import create_app
+from archive.web.access import OPEN, Access
+from archive.web.inbox_route import Inbox
+from archive.web.readers import Readers
 from tests.archive.making import NOW
 
 TOKEN = "synthetic-token-0c4d"
@@ -64,11 +67,18 @@ class Served:
 
 
 @contextmanager
-def served(engine: Engine, token: str = TOKEN, now: datetime = NOW) -> Iterator[Served]:
+def served(
+    engine: Engine, token: str = TOKEN, now: datetime = NOW, access: Access = OPEN
+) -> Iterator[Served]:
     """Serve this archive while the block runs."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, Served(listener.getsockname()[1]) as client:
+    with (
+        Readers(engine) as readers,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        Served(listener.getsockname()[1]) as client,
+    ):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        app = create_app(engine, token, lambda: now, lambda: client.seconds)
+        inbox = Inbox(engine, token, lambda: now, lambda: client.seconds)
+        app = create_app(inbox, readers, lambda: now, lambda: client.seconds, access)
         config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

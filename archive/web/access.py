@@ -1,0 +1,78 @@
+"""Who may read: everybody on this machine, or whoever brings the token or comes through the proxy."""
+
+import binascii
+import hmac
+import ipaddress
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from starlette.datastructures import Headers
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True)
+class Access:
+    """The reading room's door. Without a token and a header it stands open.
+
+    `user_header` is believed of `proxies` alone: it names whom the proxy has let in.
+    """
+
+    token: str = ""
+    user_header: str = ""
+    proxies: Sequence[Network] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may read."""
+        return not self.token and not self.user_header
+
+    def admits(self, peer: str, headers: Headers) -> bool:
+        """Whether a request with these headers, from this address, may be answered."""
+        if self.is_open or self._is_let_in(peer, headers):
+            return True
+        given = _token_in(headers.get("authorization", ""))
+        return bool(self.token) and hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
+
+    def client(self, peer: str, headers: Headers) -> str:
+        """Whose request it is, for counting: the address that a trusted proxy names, else the peer's."""
+        named = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        return str(_address(named)) if self._is_proxy(peer) and _address(named) else peer
+
+    def _is_let_in(self, peer: str, headers: Headers) -> bool:
+        return bool(self.user_header) and self._is_proxy(peer) and bool(headers.get(self.user_header))
+
+    def _is_proxy(self, peer: str) -> bool:
+        address = _address(peer)
+        return address is not None and any(address in network for network in self.proxies)
+
+
+OPEN = Access()
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _token_in(authorization: str) -> str:
+    """The token of `Bearer TOKEN`, or the password of `Basic`, which browsers ask their people for."""
+    scheme, _, value = authorization.partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return value.strip()
+        case "basic":
+            return _password(value.strip())
+    return ""
+
+
+def _password(value: str) -> str:
+    try:
+        return b64decode(value, validate=True).decode("utf-8").partition(":")[2]
+    except (binascii.Error, ValueError):
+        return ""
