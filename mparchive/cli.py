@@ -211,11 +211,14 @@ def serve(
         str, typer.Option(help="Where to listen; 0.0.0.0 or :: for everywhere, behind TLS.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 8788,
+    to_everybody: Annotated[
+        bool, typer.Option("--to-everybody", help="Elsewhere than on loopback without a token or a proxy.")
+    ] = False,
 ) -> None:
-    """Take links over HTTP: POST /inbox, for phones and bookmarklets; until told to stop."""
+    """Open the reading room: the archive in a browser, as feeds and API, and POST /inbox."""
     from mparchive.serving import serve as run_serve
 
-    raise typer.Exit(run_serve(host, port))
+    raise typer.Exit(run_serve(host, port, to_everybody))
 
 
 def main() -> NoReturn:
