@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from archive import blobs
 from archive.address import parse_address
+from archive.bodies import body_of
 from archive.capture import Capture
-from archive.errors import ArchiveError, IntegrityError
+from archive.errors import ArchiveError
 from archive.media.queries import media_numbers
 from archive.models import Account, AddressRow, CaptureRow, Post, Run, SightingRow, Version
 from archive.record import Record
@@ -164,7 +164,7 @@ def capture(session: Session, capture_id: int) -> Capture:
         final_url=row.final_url,
         status=row.status,
         headers=tuple((name, value) for name, value in row.headers),
-        body=_body(row),
+        body=body_of(session, row),
         fetched_at=row.fetched_at,
         rendered=row.rendered,
         evaluated=row.evaluated,
@@ -182,14 +182,7 @@ def capture_body(session: Session, capture_id: int) -> bytes:
     row = session.get(CaptureRow, capture_id)
     if row is None:
         raise ArchiveError(f"there is no capture {capture_id}")
-    return _body(row)
-
-
-def _body(row: CaptureRow) -> bytes:
-    try:
-        return blobs.unpack(row.body, row.body_encoding, row.sha256)
-    except IntegrityError as error:
-        raise IntegrityError(f"capture {row.id}: {error}") from None
+    return body_of(session, row)
 
 
 def unread_captures(session: Session) -> list[int]:
