@@ -12,7 +12,7 @@ class Capture:
     """One answer, before anybody has judged it.
 
     `body` is the entity body after content decoding (gzip, br) and before any text decoding.
-    `gzipped` is the same body as it was sent, where that was in gzip: it saves packing it again.
+    `gzipped` is the same body as it was sent, where that was in gzip: a measure of what storing it saves.
     `fetched_at` is an aware UTC instant. `rendered` marks a browser's DOM instead of served bytes, and
     `evaluated` is then what the page's own scripts held: their variables by name, as JSON values, and under
     `text` the words the browser showed.

@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from archive import absences, blobs
+from archive import absences
 from archive.address import parse_address
+from archive.bodies import Packed, References, packed
 from archive.capture import Capture
 from archive.decide import PAGE, Stored, next_fetch
 from archive.expected import without_strangers
@@ -106,27 +107,43 @@ def keep_captures(
     """
     if not captures:
         return []
-    values = [
-        {
-            "address_id": address_id,
-            "run_id": run_id,
-            "requested_url": storable(capture.requested_url),
-            "final_url": storable(capture.final_url),
-            "status": capture.status,
-            "headers": storable_json([list(pair) for pair in capture.headers]),
-            **blobs.packed(capture),
-            "body_size": len(capture.body),
-            "sha256": capture.sha256,
-            "fetched_at": capture.fetched_at,
-            "rendered": capture.rendered,
-            "evaluated": storable_json(capture.evaluated),
-        }
-        for address_id, capture in captures
-    ]
-    row = insert(CaptureRow).returning(CaptureRow.id, sort_by_parameter_order=True)
-    ids = list(session.scalars(row, values))
+    references = References(session)
+    ids: list[int] = []
+    waiting: list[dict[str, Any]] = []
+    for address_id, capture in captures:
+        body = packed(capture, references)
+        waiting.append(_row(run_id, address_id, capture, body))
+        if body.is_reference:  # the next ones of this very batch may be stored against it
+            ids += _insert(session, waiting)
+            waiting = []
+            references.add(ids[-1], capture)
+    ids += _insert(session, waiting)
     append_captures(session, ids)
     return ids
+
+
+def _row(run_id: int | None, address_id: int | None, capture: Capture, body: Packed) -> dict[str, Any]:
+    return {
+        "address_id": address_id,
+        "run_id": run_id,
+        "requested_url": storable(capture.requested_url),
+        "final_url": storable(capture.final_url),
+        "status": capture.status,
+        "headers": storable_json([list(pair) for pair in capture.headers]),
+        **body.columns,
+        "body_size": len(capture.body),
+        "sha256": capture.sha256,
+        "fetched_at": capture.fetched_at,
+        "rendered": capture.rendered,
+        "evaluated": storable_json(capture.evaluated),
+    }
+
+
+def _insert(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
+    if not rows:
+        return []
+    statement = insert(CaptureRow).returning(CaptureRow.id, sort_by_parameter_order=True)
+    return list(session.scalars(statement, rows))
 
 
 def store_readings(

@@ -36,10 +36,15 @@ def main() -> None:
             for number in range(options.rounds):
                 rounds.append(_round(standin, addresses, Path(given) / str(number)))
                 sys.stderr.write(f"round {number + 1}: {_line(rounds[-1])}\n")
-            page = urlopen(addresses[0].replace("http://mp.weixin.qq.com", standin.origin)).read()
-    write_part(_report(options, rounds, steps(page), len(page)))
+            page, earlier = (_page(standin, address) for address in addresses[:2])
+    write_part(_report(options, rounds, steps(page, earlier), len(page)))
     missed = [name for name, (_, _, floor) in RATIOS.items() if floor and _ratio(rounds, name) < floor]
     sys.exit(f"below what is wanted: {', '.join(missed)}" if missed else 0)
+
+
+def _page(standin: Standin, address: str) -> bytes:
+    with urlopen(address.replace("http://mp.weixin.qq.com", standin.origin)) as answer:
+        return bytes(answer.read())
 
 
 def _options() -> argparse.Namespace:

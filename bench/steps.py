@@ -6,9 +6,8 @@ import statistics
 import time
 from collections.abc import Callable
 
-import zstandard
-
-from archive import blobs
+from archive.bodies import frames
+from archive.bodies.sketch import sketch
 from crawler.parse import read_page
 from crawler.parse.encoding import to_utf8
 from crawler.parse.outline import outline
@@ -17,7 +16,7 @@ from crawler.parse.state import PageState
 ROUNDS = 30
 
 
-def steps(body: bytes) -> dict[str, float]:
+def steps(body: bytes, earlier: bytes) -> dict[str, float]:
     """Milliseconds a page, by step; the parser's two largest parts are also shown alone."""
     packed = gzip.compress(body, 6)
     served = to_utf8(body)
@@ -25,9 +24,8 @@ def steps(body: bytes) -> dict[str, float]:
     work: dict[str, Callable[[], object]] = {
         "unpack gzip": lambda: gzip.decompress(packed),
         "hash (SHA-256)": lambda: hashlib.sha256(body).digest(),
-        "(compress with zstd, only what did not come in gzip)": lambda: zstandard.ZstdCompressor(
-            level=blobs.LEVEL
-        ).compress(body),
+        "find its likest reference (sketch)": lambda: sketch(body),
+        "store it against a reference (zstd)": lambda: frames.against(body, earlier),
         "parse, all of it": lambda: read_page(body),
         "- of that: walk the tags": lambda: outline(served),
         "- of that: read the script state": lambda: PageState(scripts),
