@@ -3,18 +3,18 @@
 Each function takes a session and leaves the commit to its caller.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from sqlalchemy import and_, func, or_, select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from archive import store
 from archive.finding import Watched
-from archive.models import Account, AddressRow, CaptureRow, Egress, Post, Run, SightingRow, SourceRow
+from archive.models import Account, Egress, Post, Run, SightingRow, SourceRow
 from archive.queries import DueAddress, due_addresses
 from archive.text import storable
 
@@ -22,7 +22,6 @@ CLAIM_LASTS = timedelta(hours=25)  # longer than the longest crawl there may be;
 LINE_LASTS = timedelta(minutes=5)  # of a line that nobody is seen behind: its workers are gone
 _CLAIMING = 4_170_205_812  # any number; whoever claims addresses holds this lock
 MOST_FAILURES = 12  # counted; more make no difference
-_VISITED = ("article",)  # what is asked again by its age: a post that is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,31 +140,6 @@ def failed_jobs(session: Session, within: timedelta) -> dict[str, int]:
         {"within": within},
     )
     return {name: count for name, count in rows}
-
-
-def revisits_since(session: Session, since: datetime) -> int:
-    """How many posts were asked again by their age since then."""
-    rows = select(func.coalesce(func.sum(Run.counts["asked_again"].as_integer()), 0))
-    return int(session.scalar(rows.where(Run.command == "revisit", Run.started_at >= since)) or 0)
-
-
-def due_revisits(session: Session, ages: Sequence[timedelta], now: datetime, limit: int) -> list[int]:
-    """Addresses of posts that have come to an age they were not asked at, the youngest posts first."""
-    came_of_age = or_(
-        *(
-            and_(Post.published_at <= now - age, AddressRow.last_tried_at < Post.published_at + age)
-            for age in ages
-        )
-    )
-    rows = (
-        select(AddressRow.id)
-        .join(CaptureRow, CaptureRow.address_id == AddressRow.id)
-        .join(Post, Post.capture_id == CaptureRow.id)
-        .where(AddressRow.last_outcome.in_(_VISITED), AddressRow.next_fetch_at.is_(None), came_of_age)
-        .order_by(Post.published_at.desc(), AddressRow.id)
-        .limit(limit)
-    )
-    return list(session.scalars(rows))
 
 
 def watched_since(session: Session, biz: str) -> datetime | None:

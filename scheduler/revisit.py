@@ -1,11 +1,35 @@
-"""Which posts are asked again, and when: young ones often, then at growing intervals. Pure."""
+"""Which posts are asked again, and when: young ones often, then at growing intervals, for ever. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from archive.revisits import Intervals
 from scheduler.rhythm import SHANGHAI
 
-# Ages of a post at which it is asked again: most edits come within a day, take-downs within weeks.
-AGES = tuple(timedelta(hours=hours) for hours in (1, 6, 24, 72, 168, 720, 2160, 4320, 8760))
+
+def _hours(*hours: int) -> tuple[timedelta, ...]:
+    return tuple(timedelta(hours=number) for number in hours)
+
+
+INTERVALS = Intervals(
+    # ages of a post: most edits come within a day, take-downs within weeks; then every year
+    there=_hours(1, 6, 24, 72, 168, 720, 2160, 4320, 8760),
+    # how long it has been away: what comes back does so within days or hardly ever
+    away=_hours(24, 72, 168, 720, 2160, 4320, 8760),
+    fresh=timedelta(days=7),
+)
+
+
+def next_visit(since: datetime, tried_at: datetime, ages: Sequence[timedelta]) -> datetime:
+    """When what began at `since` and was asked at `tried_at` next comes to one of these ages.
+
+    After the last of them: whenever as much time has gone by again.
+    """
+    for age in ages:
+        if since + age > tried_at:
+            return since + age
+    last = ages[-1]
+    return since + last * ((tried_at - since) // last + 1)
 
 
 def day_of(now: datetime) -> datetime:

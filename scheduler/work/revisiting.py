@@ -2,11 +2,11 @@
 
 from archive import store
 from archive.database import transaction
-from archive.watching import due_revisits, revisits_since
+from archive.revisits import due_revisits, revisits_since
 from scheduler.config import Limits
 from scheduler.hands import Hands
 from scheduler.jobs import Order, line_lock, line_queue
-from scheduler.revisit import AGES, day_of
+from scheduler.revisit import INTERVALS, day_of
 from scheduler.timetable import Work
 from scheduler.work.crawling import HOST, is_held
 
@@ -18,7 +18,7 @@ def orders(hands: Hands, limits: Limits, lines: list[str]) -> list[Order]:
     now = hands.now()
     with transaction(hands.engine) as session:
         left = limits.revisits_a_day - revisits_since(session, day_of(now))
-        due = left > 0 and due_revisits(session, AGES, now, 1)
+        due = left > 0 and due_revisits(session, INTERVALS, now, 1)
     arguments = {"most": min(left, AT_ONCE)}
     return [
         Order(Work.REVISIT, "all", line_queue(line), line_lock(line, HOST), arguments)
@@ -33,5 +33,5 @@ def do(hands: Hands, most: int) -> None:
     now = hands.now()
     with transaction(hands.engine) as session:
         run_id = store.start_run(session, Work.REVISIT, {"egress": hands.egress}, now)
-        due = store.make_due(session, due_revisits(session, AGES, now, most), now, again=True)
+        due = store.make_due(session, due_revisits(session, INTERVALS, now, most), now, again=True)
         store.finish_run(session, run_id, "done", {"asked_again": len(due)}, now)

@@ -15,14 +15,12 @@ from archive.watching import (
     Failures,
     claim_due,
     close_left_runs,
-    due_revisits,
     failed_jobs,
     failures_in_a_row,
     newest_post,
     plan_sources,
     published_days,
     published_instants,
-    revisits_since,
     something_is_due,
     watched,
 )
@@ -144,25 +142,6 @@ def test_an_accounts_habit_is_read_from_its_posts(db_session: Session) -> None:
 def test_a_post_that_only_a_dump_told_of_counts_with_the_noon_of_its_day(db_session: Session) -> None:
     publish(db_session, 1, None, date(2025, 11, 19))
     assert newest_post(db_session, BIZ) == datetime(2025, 11, 19, 4, tzinfo=UTC)
-
-
-def test_a_post_is_asked_again_once_at_each_age(db_session: Session) -> None:
-    ages = (HOUR, 6 * HOUR)
-    publish(db_session, 1, NOW - 2 * HOUR, date(2025, 11, 20), visited=NOW - 1.5 * HOUR)  # 1 h came
-    publish(db_session, 2, NOW - 2 * HOUR, date(2025, 11, 20), visited=NOW - 0.5 * HOUR)  # asked since
-    publish(db_session, 3, NOW - 9 * HOUR, date(2025, 11, 19), visited=NOW - 4 * HOUR)  # 6 h came
-    publish(db_session, 4, NOW - 0.5 * HOUR, date(2025, 11, 20), visited=NOW - 0.4 * HOUR)  # too young
-    publish(db_session, 5, None, date(2025, 11, 20), visited=NOW - 9 * HOUR)  # nobody knows its age
-    aids = [db_session.get_one(AddressRow, one).aid for one in due_revisits(db_session, ages, NOW, 9)]
-    assert aids == ["1_1", "3_1"]
-    assert len(due_revisits(db_session, ages, NOW, 1)) == 1
-
-
-def test_posts_asked_again_are_counted_by_the_runs_that_did(db_session: Session) -> None:
-    for count, at in ((3, NOW), (4, NOW - HOUR), (50, NOW - 30 * HOUR)):
-        run_id = store.start_run(db_session, "revisit", {}, at)
-        store.finish_run(db_session, run_id, "done", {"asked_again": count}, at)
-    assert revisits_since(db_session, NOW - 2 * HOUR) == 7
 
 
 def test_failures_are_counted_back_to_the_last_run_that_was_none(db_session: Session) -> None:
