@@ -29,6 +29,10 @@ class IntegrityError(ArchiveError):
     """Something stored is not what was stored."""
 
 
+class NotArchived(ArchiveError):
+    """There is no such thing in the archive."""
+
+
 class ExportError(ArchiveError):
     """A file of an export cannot be written."""
 

@@ -83,6 +83,14 @@ def engine(fresh_database_url: str) -> Iterator[Engine]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def module_engine(server_url: str, template: str) -> Iterator[Engine]:
+    """An engine on one database for all tests of a module."""
+    for url in _database(server_url, f"TEMPLATE {template}"):
+        with open_archive(ArchiveSettings(database_url=url)) as opened:
+            yield opened
+
+
 @pytest.fixture(scope="session")
 def shared_engine(server_url: str, template: str) -> Iterator[Engine]:
     """An engine on one database that tests leave as they found it."""

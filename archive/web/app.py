@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from archive.web.access import OPEN, Access
+from archive.web.api import api_router
+from archive.web.failing import answer_failures, say_as_json
 from archive.web.gate import Gate
 from archive.web.inbox_route import Inbox
 from archive.web.operation import operation
@@ -56,7 +58,9 @@ def create_app(
     """
     app = FastAPI(title="mparchive", docs_url=None, redoc_url=None)
     app.add_middleware(Gate, access=access, elapsed=elapsed)
+    answer_failures(app, say_as_json)
     app.include_router(operation(readers, now))
+    app.include_router(api_router(readers, now))
     app.add_api_route(
         "/inbox",
         _page,

@@ -1,0 +1,108 @@
+"""The stream of posts, newest first: a page at a time, from any place on."""
+
+import binascii
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
+
+from archive import queries
+from archive.errors import ArchiveError
+from archive.models import Account, Post
+from archive.text import storable
+
+_NUMBER = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+_PLACE = TypeAdapter(tuple[date, _NUMBER, _NUMBER, Annotated[str, Field(max_length=200)]])
+_IN_A_LIST = (
+    Post.id, Post.aid, Post.mid, Post.idx, Post.title, Post.url, Post.published_on, Post.published_at,
+    Post.account_name, Post.kind, Post.first_archived_at,
+)  # fmt: skip
+
+
+class CursorError(ArchiveError):
+    """A cursor is none that this archive has given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in the stream: that of a post. `published_on` is a date in Asia/Shanghai."""
+
+    published_on: date
+    mid: int
+    idx: int
+    biz: str
+
+    def cursor(self) -> str:
+        """The place as an opaque word for an address."""
+        values = [self.published_on.isoformat(), self.mid, self.idx, self.biz]
+        return urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str) -> Place:
+    """The place that a cursor stands for. Raises CursorError."""
+    try:
+        written = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        place = Place(*_PLACE.validate_json(written))
+    except (binascii.Error, ValueError, ValidationError):
+        raise CursorError("that cursor is none of this archive's; begin without one") from None
+    return place
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which posts: of an account (name or biz), of a kind, between two days in Asia/Shanghai (included)."""
+
+    account: str | None = None
+    kind: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some posts with their accounts' biz, and where the next page begins."""
+
+    posts: Sequence[tuple[Post, str]]
+    next: str | None
+
+
+def page(
+    session: Session,
+    chosen: Chosen,
+    after: str | None,
+    limit: int,
+    columns: Sequence[InstrumentedAttribute[str]] = (),
+) -> Page:
+    """The posts after a cursor, at most so many, without text but for `columns`. Raises CursorError."""
+    account = None if chosen.account is None else storable(chosen.account)
+    rows = queries.chosen_posts(select(Post, Account.biz), account, chosen.since, chosen.until)
+    rows = rows.options(load_only(*_IN_A_LIST, *columns, raiseload=True))
+    if chosen.kind is not None:
+        rows = rows.where(Post.kind == storable(chosen.kind))
+    if after is not None:
+        rows = rows.where(_is_after(place_of(after)))
+    found = [
+        (post, biz) for post, biz in session.execute(rows.order_by(*queries.NEWEST_FIRST).limit(limit + 1))
+    ]
+    more = found[:limit][-1:] if len(found) > limit else []
+    return Page(found[:limit], next((_place(post, biz).cursor() for post, biz in more), None))
+
+
+def _place(post: Post, biz: str) -> Place:
+    return Place(post.published_on, post.mid, post.idx, biz)
+
+
+def _is_after(place: Place) -> ColumnElement[bool]:
+    same_push = and_(Post.published_on == place.published_on, Post.mid == place.mid)
+    return or_(
+        Post.published_on < place.published_on,
+        and_(Post.published_on == place.published_on, Post.mid < place.mid),
+        and_(same_push, Post.idx > place.idx),
+        and_(same_push, Post.idx == place.idx, Account.biz > storable(place.biz)),
+    )
