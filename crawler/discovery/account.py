@@ -9,12 +9,12 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from pydantic import AfterValidator, Field
 
 from archive.address import HOST
+from archive.digest import DIGEST
 from crawler.discovery.secret import PLACEHOLDER, Official, OwnBackend
 from crawler.discovery.table import FileName, Number, Switch, Table
 
 MAX_SOURCES = 100  # of a kind and an account; each is asked for one by one
 MAX_ADDRESS = 2048  # characters
-DIGEST = "一周要闻"  # in the title of the posts that list an account's week
 SHORTEST, LONGEST = 15, 24 * 60  # minutes between two looks: polite, and still news
 _SECRET_PARAMETERS = frozenset(
     ("access_token", "api_key", "apikey", "auth", "code", "key", "password", "secret", "token")

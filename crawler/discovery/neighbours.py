@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from crawler.discovery.digest import Digest, Title, missing_titles
+from archive.digest import Digest, Title, Titles
 from crawler.discovery.source import Discovery, Found, Seen, State
 
 MAX_MISSING = 200  # titles that are reported; a digest has twenty
@@ -63,10 +63,11 @@ class Neighbours:
         return f"its posts are in albums that are not listed: {shown} (see albums, follow_albums)"
 
     def _missing(self) -> list[dict[str, str]]:
+        held = Titles(self._around.titles)
         found = [
             {"digest": digest.aid, "title": title}
             for digest in self._around.digests
-            for title in missing_titles(digest, self._around.titles)
+            for title in held.missing(digest)
         ]
         return found[:MAX_MISSING]
 

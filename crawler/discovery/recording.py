@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from archive import sources
+from archive.digest import Digest, Title
 from archive.sources import Report, TitledPost
-from crawler.discovery.digest import Digest, Title
 from crawler.discovery.neighbours import Linked, Neighbourhood
 from crawler.discovery.screening import screen
 from crawler.discovery.source import Found

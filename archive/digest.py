@@ -3,10 +3,12 @@
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+DIGEST = "一周要闻"  # in the title of the posts that list an account's week
 SHORTEST = 6  # characters that count in a title; what is shorter proves nothing
 LOOKED_BACK = timedelta(days=60)  # a digest lists its own week, sometimes what it had left out before
 LOOKED_AHEAD = timedelta(days=3)
@@ -65,11 +67,25 @@ def normalised(title: str) -> str:
     return "".join(character for character in text if character.isalnum())
 
 
-def missing_titles(digest: Digest, archived: Sequence[Title]) -> list[str]:
-    """Titles of a digest that no post of that time has, whole or before the name of a series."""
-    first, last = digest.published_on - LOOKED_BACK, digest.published_on + LOOKED_AHEAD
-    held = {normalised(one.title) for one in archived if first <= one.published_on <= last}
-    return [title for title in titles_in(digest.text) if not _is_held(normalised(title), held)]
+class Titles:
+    """The titles of an account's posts, to hold digests against."""
+
+    def __init__(self, titles: Iterable[Title]):
+        self._titles = sorted(titles, key=lambda one: one.published_on)
+        self._days = [one.published_on for one in self._titles]
+        self._normalised: dict[str, str] = {}  # a year of digests looks at each title ten times
+
+    def missing(self, digest: Digest) -> list[str]:
+        """Titles of a digest that no post of that time has, whole or before the name of a series."""
+        first = bisect_left(self._days, digest.published_on - LOOKED_BACK)
+        last = bisect_right(self._days, digest.published_on + LOOKED_AHEAD)
+        held = {self._key(one.title) for one in self._titles[first:last]}
+        return [title for title in titles_in(digest.text) if not _is_held(normalised(title), held)]
+
+    def _key(self, title: str) -> str:
+        if title not in self._normalised:
+            self._normalised[title] = normalised(title)
+        return self._normalised[title]
 
 
 def _is_held(title: str, held: set[str]) -> bool:
