@@ -18,11 +18,11 @@ from archive.media.store import keep_file
 from archive.reading import Reading
 from archive.store import import_records, keep_captures, store_readings
 from archive.vocabulary import Role
-from tests.archive.making import NOW, article, capture, image, kept_file, link, record
+from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template
 
 POSTS = 100
 IMAGES = 10  # all of them in every post
-BODIES = [bytes(range(256)) * number for number in range(1, 4)]
+BODIES = [template(1) + str(number).encode() for number in range(3)]  # stored against the first
 PICTURE = b"invented picture" * 1000
 
 

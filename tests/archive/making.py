@@ -1,6 +1,7 @@
 """Made-up records, captures and readings."""
 
 import hashlib
+import random
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
@@ -29,6 +30,13 @@ def capture(body: bytes = b"<html>", *, minutes: int = 0, **more: object) -> Cap
     url = "https://mp.weixin.qq.com/s?__biz=x"
     at = NOW + timedelta(minutes=minutes)
     return Capture(url, url, 200, (("Content-Type", "text/html"),), body, at, **more)  # type: ignore[arg-type]
+
+
+def template(number: int, size: int = 20_000) -> bytes:
+    """What the pages of one template share, by its number: scripts that no other has, hard to compress."""
+    numbers = random.Random(number)
+    words = [f"{numbers.getrandbits(128):x}" for _ in range(size // 50)]
+    return "".join(f"function f{word}(){{return 1}}" for word in words).encode()
 
 
 def article(record: Record, **more: object) -> Reading:

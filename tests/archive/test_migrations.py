@@ -11,13 +11,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
 from archive import queries
+from archive.bodies import unpack
 from archive.database import transaction
 from archive.media.queries import due_media
 from archive.media.store import keep_file
 from archive.models import Base
 from archive.schema import alembic_config, newest
 from archive.store import Stored, import_records, keep_captures, store_readings
-from tests.archive.making import NOW, article, capture, image, kept_file, link, record
+from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template
+
+PAGES = [template(1) + str(number).encode() for number in (1, 2)]
+STORED = text("SELECT body, body_encoding, sha256 FROM captures WHERE id = :id")
 
 
 def test_the_migrated_schema_is_that_of_the_models(engine: Engine) -> None:
@@ -32,6 +36,7 @@ def test_a_database_with_data_goes_down_to_nothing_and_up_again(engine: Engine) 
     with transaction(engine) as session:
         import_records(session, None, [record()], "dump", NOW)
         kept = keep_captures(session, None, [(None, capture(rendered=True, evaluated={"text": "改"}))])
+        further = keep_captures(session, None, [(None, capture(body)) for body in PAGES])[-1]
         page = article(record(text="改\r"), html="<p>改</p>", media=(image("a"),), links=(link(2),))
         store_readings(session, None, [(kept[0], page)], NOW, 1)
         (medium,) = due_media(session, NOW, 1, types=["image"])
@@ -42,6 +47,8 @@ def test_a_database_with_data_goes_down_to_nothing_and_up_again(engine: Engine) 
             to(alembic_config(connection), revision)
         with transaction(engine) as session:
             assert list(queries.records(session)) == [record(text="改\r")]
+            stored = session.execute(STORED.bindparams(id=further)).one()
+            assert unpack(*stored) == PAGES[-1]
     with engine.begin() as connection:
         command.downgrade(alembic_config(connection), "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]

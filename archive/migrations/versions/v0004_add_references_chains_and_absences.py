@@ -3,6 +3,9 @@
 import sqlalchemy as sa
 from alembic import op
 
+from archive.bodies import frames
+from archive.errors import IntegrityError
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -111,9 +114,7 @@ def upgrade() -> None:
             comment="SHA-256 of what the row holds, by the rule of docs/integrity.md",
         ),
         sa.Column("digest", sa.LargeBinary(), nullable=False, comment="SHA-256, 32 bytes"),
-        sa.Column(
-            "added_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
+        sa.Column("added_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
             "num_nonnulls(capture_id, version_id) = 1", name=op.f("ck__chain_entries__one_subject")
         ),
@@ -156,6 +157,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    _store_whole()
     op.drop_constraint(op.f("fk__captures__reference_id__captures"), "captures", type_="foreignkey")
     op.drop_index(op.f("ix__captures__reference_id"), table_name="captures")
     op.alter_column(
@@ -178,3 +180,22 @@ def downgrade() -> None:
     op.drop_table("chains")
     op.drop_index(op.f("ix__addresses__account_id_aid"), table_name="addresses")
     op.create_index(op.f("ix__addresses__account_id"), "addresses", ["account_id"], unique=False)
+
+
+def _store_whole() -> None:
+    """Give what is stored against another a frame of its own, one at a time; raises IntegrityError."""
+    bind = op.get_bind()
+    op.execute("SET LOCAL statement_timeout = 0")  # every further page is packed anew
+    against = "SELECT id FROM captures WHERE reference_id IS NOT NULL ORDER BY id"
+    both = sa.text(
+        "SELECT page.body, page.body_encoding, page.sha256, r.body, r.body_encoding, r.sha256"
+        " FROM captures page JOIN captures r ON r.id = page.reference_id WHERE page.id = :id"
+    )
+    change = sa.text("UPDATE captures SET body = :body, body_encoding = 'zstd' WHERE id = :id")
+    for capture_id in bind.execute(sa.text(against)).scalars().all():
+        row = bind.execute(both, {"id": capture_id}).one()
+        try:
+            body = frames.unpack(*row[:3], frames.unpack(*row[3:]))
+        except IntegrityError as error:
+            raise IntegrityError(f"capture {capture_id}: {error}") from None
+        bind.execute(change, {"id": capture_id, "body": frames.whole(body)})

@@ -72,6 +72,18 @@ def test_a_frame_needs_the_reference_it_was_made_with_and_no_other_takes_one() -
         unpacked(frames.whole(PAGE), "zstd", PAGE, REFERENCE)
 
 
+def test_no_bit_that_flips_ever_gives_other_bytes() -> None:
+    refused = 0
+    for place in range(len(AGAINST_IT) * 8):
+        flipped = bytearray(AGAINST_IT)
+        flipped[place // 8] ^= 1 << place % 8
+        try:
+            assert unpacked(bytes(flipped), "zstd-prefix", PAGE, REFERENCE) == PAGE  # a bit that says nothing
+        except IntegrityError:
+            refused += 1
+    assert refused > len(AGAINST_IT) * 7
+
+
 ZEROS = bytes(MAX_BODY + 1)
 BOMBS = {
     "gzip": ("gzip", gzip.compress(ZEROS, 1)),
