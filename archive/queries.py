@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
@@ -18,6 +18,7 @@ from archive.record import Record
 from archive.vocabulary import Outcome
 from archive.work_list import NO_ANSWER, NOT_DRAWN
 
+Rows = TypeVar("Rows", bound="Select[*tuple[Any, ...]]")
 STREAMED = 200  # rows a fetch of the streaming reads: about 1 MB of posts
 UNREAD_AT_ONCE = 1000
 
@@ -76,8 +77,8 @@ def records(
     `account` is a name or a biz; `since` and `until` are dates in Asia/Shanghai, both included.
     """
     rows = select(Post.aid, Post.title, Post.url, Post.published_on, Post.account_name, Post.text)
-    rows = rows.join(Account, Account.id == Post.account_id).where(*_chosen(account, since, until))
-    found = session.execute(rows.order_by(*_NEWEST_FIRST), execution_options={"yield_per": STREAMED})
+    rows = chosen_posts(rows, account, since, until).order_by(*NEWEST_FIRST)
+    found = session.execute(rows, execution_options={"yield_per": STREAMED})
     return (Record(r[0], r[1], r[2], r[3].isoformat(), r[4], r[5]) for r in found)
 
 
@@ -85,18 +86,19 @@ def posts(
     session: Session, account: str | None = None, since: date | None = None, until: date | None = None
 ) -> Iterator[Post]:
     """The posts themselves with their HTML, in the same order, one at a time in memory."""
-    rows = select(Post.id).join(Account, Account.id == Post.account_id)
-    ids = session.scalars(rows.where(*_chosen(account, since, until)).order_by(*_NEWEST_FIRST)).all()
+    ids = session.scalars(chosen_posts(select(Post.id), account, since, until).order_by(*NEWEST_FIRST)).all()
     return (session.get_one(Post, post_id) for post_id in ids)
 
 
-_NEWEST_FIRST = (Post.published_on.desc(), Post.mid.desc(), Post.idx, Account.biz)
+NEWEST_FIRST = (Post.published_on.desc(), Post.mid.desc(), Post.idx, Account.biz)
 
 
-def _chosen(account: str | None, since: date | None, until: date | None) -> list[ColumnElement[bool]]:
+def chosen_posts(rows: Rows, account: str | None, since: date | None, until: date | None) -> Rows:
+    """What is selected of posts, of those of an account and between two days; joins their accounts."""
     chosen = [] if account is None else [_is_of(account)]
     chosen += [] if since is None else [Post.published_on >= since]
-    return chosen + ([] if until is None else [Post.published_on <= until])
+    chosen += [] if until is None else [Post.published_on <= until]
+    return rows.join(Account, Account.id == Post.account_id).where(*chosen)
 
 
 def account_names(session: Session) -> list[tuple[str, str]]:
@@ -140,13 +142,26 @@ def versions_of(session: Session, post: Post) -> list[Version]:
     return list(session.scalars(select(Version).where(Version.post_id == post.id).order_by(Version.number)))
 
 
+def last_changes(session: Session, post_ids: Sequence[int]) -> dict[int, datetime]:
+    """When the newest version of each post was recorded."""
+    rows = select(Version.post_id, func.max(Version.recorded_at)).where(Version.post_id.in_(post_ids))
+    return {post_id: recorded_at for post_id, recorded_at in session.execute(rows.group_by(Version.post_id))}
+
+
 def captures_of(session: Session, post: Post) -> list[dict[str, Any]]:
     """The captures of a post without their bodies, last first."""
     wanted = select(AddressRow.id).where(AddressRow.account_id == post.account_id, AddressRow.aid == post.aid)
+    told = select(Version.capture_id).where(Version.post_id == post.id)
     rows = select(*_CAPTURE_COLUMNS).where(
-        CaptureRow.address_id.in_(wanted) | (CaptureRow.id == post.capture_id)
+        CaptureRow.address_id.in_(wanted) | (CaptureRow.id == post.capture_id) | CaptureRow.id.in_(told)
     )
     return [dict(row) for row in session.execute(rows.order_by(CaptureRow.id.desc())).mappings()]
+
+
+def capture_told(session: Session, capture_id: int) -> dict[str, Any] | None:
+    """A capture without its body."""
+    row = session.execute(select(*_CAPTURE_COLUMNS).where(CaptureRow.id == capture_id)).mappings().first()
+    return None if row is None else dict(row)
 
 
 _CAPTURE_COLUMNS = (
@@ -171,9 +186,13 @@ def capture(session: Session, capture_id: int) -> Capture:
     )
 
 
-def find_capture(session: Session, requested_url: str, sha256: bytes) -> int | None:
-    """The first capture of these very bytes from this address."""
+def find_capture(
+    session: Session, requested_url: str, sha256: bytes, fetched_at: datetime | None = None
+) -> int | None:
+    """The first capture of these very bytes from this address, if given at this instant."""
     rows = select(CaptureRow.id).where(CaptureRow.requested_url == requested_url, CaptureRow.sha256 == sha256)
+    if fetched_at is not None:
+        rows = rows.where(CaptureRow.fetched_at == fetched_at)
     return session.scalar(rows.order_by(CaptureRow.id).limit(1))
 
 

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from archive.web.access import OPEN, Access
 from archive.web.api import api_router
 from archive.web.failing import answer_failures, say_as_json
+from archive.web.feeds import feeds_router
 from archive.web.gate import Gate
 from archive.web.inbox_route import Inbox
 from archive.web.operation import operation
@@ -61,6 +62,7 @@ def create_app(
     answer_failures(app, say_as_json)
     app.include_router(operation(readers, now))
     app.include_router(api_router(readers, now))
+    app.include_router(feeds_router(readers))
     app.add_api_route(
         "/inbox",
         _page,

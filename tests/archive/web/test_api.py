@@ -148,7 +148,7 @@ def test_how_the_archive_fares(web: Served) -> None:
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.text(max_size=80) | st.binary(max_size=60).map(lambda raw: quote(raw)))
+@given(st.text(max_size=80) | st.binary(max_size=60).map(quote))
 def test_any_cursor_is_a_place_or_refused(cursor: str) -> None:
     try:
         place = place_of(cursor)

@@ -1,0 +1,95 @@
+"""/feeds/posts.atom and /feeds/posts.json, with the filters of the stream."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.orm import Session
+
+from archive import queries, stream
+from archive.models import Post
+from archive.stream import Chosen
+from archive.text import storable
+from archive.vocabulary import Kind
+from archive.web.feeds import atom, json_feed
+from archive.web.feeds.entries import Feed, entry_of, printable
+from archive.web.readers import Readers
+
+ENTRIES = 50  # of a page: readers ask every hour, an account publishes some posts a day
+_EPOCH = datetime(2012, 8, 23, tzinfo=UTC)  # of a feed without entries: no official account is older
+_Account = Annotated[str | None, Query(max_length=200, description="Name or __biz")]
+_After = Annotated[str | None, Query(max_length=500, description="Cursor of the page before")]
+
+
+def feeds_router(readers: Readers) -> APIRouter:
+    """Both formats."""
+    router = APIRouter(tags=["feeds"])
+    formats: tuple[tuple[str, str, Callable[[Feed], bytes]], ...] = (
+        ("atom", atom.MEDIA_TYPE, lambda feed: atom.write_atom(feed, _EPOCH)),
+        ("json", json_feed.MEDIA_TYPE, json_feed.write_json_feed),
+    )
+    for ending, media_type, write in formats:
+        _add(router, readers, ending, media_type, write)
+    return router
+
+
+def _add(
+    router: APIRouter, readers: Readers, ending: str, media_type: str, write: Callable[[Feed], bytes]
+) -> None:
+    def feed(
+        request: Request, account: _Account = None, kind: Kind | None = None, after: _After = None
+    ) -> Response:
+        with readers.session() as session:
+            found = _feed(session, request, Chosen(account, kind), after)
+        return _answer(request, write(found), found.updated(_EPOCH), media_type)
+
+    router.add_api_route(
+        f"/feeds/posts.{ending}",
+        feed,
+        methods=["GET"],
+        name=f"feed_{ending}",
+        operation_id=f"feed_{ending}",
+        summary=f"The newest posts with their texts ({media_type})",
+        response_class=Response,
+        responses={
+            200: {"content": {media_type: {"schema": {"type": "string"}}}},
+            304: {"description": "You have it"},
+        },
+    )
+
+
+def _feed(session: Session, request: Request, chosen: Chosen, after: str | None) -> Feed:
+    page = stream.page(session, chosen, after, ENTRIES, [Post.text])
+    changed = queries.last_changes(session, [post.id for post, _ in page.posts])
+    origin = str(request.base_url).rstrip("/")
+    following = page.next and str(request.url.include_query_params(after=page.next))
+    return Feed(
+        title=_title(session, chosen),
+        address=str(request.url),
+        home=f"{origin}/",
+        next=following or None,
+        entries=[entry_of(post, biz, changed.get(post.id), origin) for post, biz in page.posts],
+    )
+
+
+def _title(session: Session, chosen: Chosen) -> str:
+    name = chosen.account and (queries.account_name(session, storable(chosen.account)) or chosen.account)
+    parts = [name, chosen.kind]
+    return " · ".join(["mparchive", *(printable(part) for part in parts if part)])
+
+
+def _answer(request: Request, content: bytes, changed: datetime, media_type: str) -> Response:
+    """The document, or that nothing changed since the reader asked before."""
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {
+        "ETag": tag,
+        "Last-Modified": format_datetime(changed.astimezone(UTC).replace(microsecond=0), usegmt=True),
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=media_type)
