@@ -107,9 +107,13 @@ def find_anew(session: Session, post_ids: Sequence[int]) -> None:
     """Note when these posts were away, by all their captures. The posts are locked by the caller."""
     for start in range(0, len(post_ids), BATCH):
         ids = post_ids[start : start + BATCH]
-        answers = _answers(session, ids)
-        found = {post_id: list(absences_in(answers.get(post_id, ()))) for post_id in ids}
-        _reconcile(session, found)
+        _reconcile(session, told(session, ids))
+
+
+def told(session: Session, post_ids: Sequence[int]) -> dict[int, list[Away]]:
+    """When each of these posts was away, as all its captures tell it; at most BATCH posts."""
+    answers = _answers(session, post_ids)
+    return {post_id: list(absences_in(answers.get(post_id, ()))) for post_id in post_ids}
 
 
 def _posts_of(capture_ids: Sequence[int]) -> Select[Any]:

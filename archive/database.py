@@ -21,7 +21,7 @@ def open_archive(settings: ArchiveSettings | None = None) -> Iterator[Engine]:
     settings = settings or ArchiveSettings()
     with ExitStack() as stack:
         url = settings.database_url or _embedded(settings, stack)
-        engine = _engine(url)
+        engine = engine_at(url)
         stack.callback(engine.dispose)
         _upgrade(engine)
         yield engine
@@ -33,7 +33,8 @@ def _embedded(settings: ArchiveSettings, stack: ExitStack) -> str:
     return stack.enter_context(embedded_postgres(settings.home))
 
 
-def _engine(url: str) -> Engine:
+def engine_at(url: str) -> Engine:
+    """An engine for a server that runs; raises DatabaseUnavailable when the address is none of Postgres."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # the second for a port that is no number

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 from archive.models import Account, AddressRow, CaptureRow, SourceRow
 from archive.reading import Reading
 
+STRANGER = "a post of another account"  # how the reason of such a capture begins
+
 
 def without_strangers(session: Session, readings: Sequence[tuple[int, Reading]]) -> list[tuple[int, Reading]]:
     """The readings, without the record where a post is neither of the account expected nor of one watched.
@@ -38,5 +40,5 @@ def _watched(session: Session, bizs: set[str]) -> set[str]:
 
 
 def _stranger(reading: Reading, expected: str) -> Reading:
-    reason = f"a post of another account ({reading.biz}) than the one its address was listed for ({expected})"
+    reason = f"{STRANGER} ({reading.biz}) than the one its address was listed for ({expected})"
     return replace(reading, record=None, biz=None, reason=reason)

@@ -159,6 +159,30 @@ def status(json: Json = False) -> None:
 
 
 @app.command()
+def verify(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these checks: seals, ties, chains, posts, absences, bytes, media, text."),
+    ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Start over, also where an earlier one was stopped.")
+    ] = False,
+    head: Annotated[
+        Path | None, typer.Option(help="Heads written down earlier: the chains must pass through them.")
+    ] = None,
+    save_head: Annotated[
+        Path | None, typer.Option("--save-head", help="Write the heads of the chains to this file.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check that all is as it was archived: every row, page and file; resumable at any moment."""
+    from mparchive.verifying import Verified
+    from mparchive.verifying import verify as run_verify
+
+    raise typer.Exit(run_verify(Verified(tuple(only or ()), anew, head, save_head, json)))
+
+
+@app.command()
 def init(
     what: Annotated[
         str,

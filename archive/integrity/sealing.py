@@ -6,7 +6,7 @@ A migration that makes a table, or adds a column to one, calls `seal` for it.
 from sqlalchemy import Connection, text
 
 # Triggers fire in the order of their names: whatever else fills columns comes before.
-_TRIGGER = "zz_seal"
+TRIGGER = "zz_seal"
 _ADD = """
 ALTER TABLE {table} ADD COLUMN IF NOT EXISTS seal bytea;
 COMMENT ON COLUMN {table}.seal IS 'SHA-256 of the row, made by its trigger';
@@ -36,12 +36,12 @@ def seal(connection: Connection, table: str) -> None:
     """Seal a table's rows, those that are there and those to come; again after a column was added."""
     columns = connection.execute(_COLUMNS, {"table": table})
     values = ", ".join(_value(name, type_) for name, type_ in columns)
-    connection.execute(text(_ADD.format(table=table, values=values, trigger=_TRIGGER)))
+    connection.execute(text(_ADD.format(table=table, values=values, trigger=TRIGGER)))
 
 
 def unseal(connection: Connection, table: str) -> None:
     """Take the seals away again."""
-    connection.execute(text(_REMOVE.format(table=table, trigger=_TRIGGER)))
+    connection.execute(text(_REMOVE.format(table=table, trigger=TRIGGER)))
 
 
 def _value(name: str, type_: str) -> str:

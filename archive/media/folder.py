@@ -15,6 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 from archive.config import ArchiveSettings
 from archive.errors import IntegrityError, MediaFolderError, MediaMissing
 
+_BY_HASH = re.compile("[0-9a-f]{2}")
 UNFINISHED = "unfinished"  # where files are written before they get their name
 
 
@@ -64,6 +65,20 @@ class MediaFolder:
         if hashlib.sha256(content).digest() != sha256:
             raise IntegrityError(f"{path} in the media folder does not have the hash it was stored with")
         return content
+
+    def paths(self) -> Iterator[str]:
+        """The files that are there, in order, those of one first letter pair at a time in memory."""
+        try:
+            for folder in sorted(self._files.ls(self._root, detail=False)):
+                if _BY_HASH.fullmatch(folder.rpartition("/")[2]):
+                    start = len(folder) - 2
+                    yield from (found[start:] for found in sorted(self._files.find(folder)))
+        except FileNotFoundError:
+            return  # nothing was ever put
+        except Exception as error:  # each storage has errors of its own
+            raise MediaFolderError(
+                f"cannot list the media folder {self._shown} ({_words(error)}); check MPARCHIVE_MEDIA"
+            ) from None
 
     def _at(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}"

@@ -1,0 +1,36 @@
+"""absences: when posts were away is what their captures tell."""
+
+from dataclasses import asdict
+
+from sqlalchemy import select
+
+from archive import absences
+from archive.integrity.check import Check, Look
+from archive.integrity.finding import Finding, Found
+from archive.models import Absence, Post
+
+NAME = "absences"
+ROWS = absences.BATCH
+OTHER = "is not what the captures of its post tell; restore it from a backup"
+NOT_NOTED = "absences that captures tell and nobody noted; `mparchive reparse` notes them"
+
+
+def _look(look: Look) -> Found:
+    ids = look.session.scalars(select(Post.id).where(look.has(Post.id)).order_by(Post.id)).all()
+    told = {
+        (post_id, away.capture_id): asdict(away)
+        for post_id, all_of_it in absences.told(look.session, ids).items()
+        for away in all_of_it
+    }
+    found = Found(len(ids))
+    rows = select(Absence).where(Absence.post_id.in_(ids)).order_by(Absence.id)
+    for row in look.session.scalars(rows):
+        values = told.pop((row.post_id, row.capture_id), None)
+        if values is None or any(getattr(row, name) != value for name, value in values.items()):
+            found.findings.append(Finding(NAME, "absences", row.id, OTHER))
+    if told:
+        found.notes[NOT_NOTED] += len(told)
+    return found
+
+
+CHECKS = (Check(NAME, "posts", ROWS, _look),)

@@ -1,0 +1,33 @@
+"""bytes: every page unpacks to the bytes that came, by their hash and size."""
+
+from sqlalchemy import select
+
+from archive.bodies import bodies
+from archive.errors import IntegrityError
+from archive.integrity.check import Check, Look
+from archive.integrity.finding import Finding, Found
+from archive.models import CaptureRow
+
+NAME = "bytes"
+ROWS = 64  # pages of 3 MB: one at a time in memory, a second of work
+REMEDY = "restore it from a backup"
+
+
+def _look(look: Look) -> Found:
+    rows = select(CaptureRow.id, CaptureRow.body_size).where(look.has(CaptureRow.id)).order_by(CaptureRow.id)
+    sizes = {id_: size for id_, size in look.session.execute(rows)}
+    found = Found(len(sizes))
+    for id_, body in bodies(look.session, list(sizes)):
+        if isinstance(body, IntegrityError):
+            found.findings.append(Finding(NAME, "captures", id_, f"{_words(body, id_)}; {REMEDY}"))
+        elif len(body) != sizes[id_]:
+            words = f"its body has {len(body)} bytes, not the {sizes[id_]} it says; {REMEDY}"
+            found.findings.append(Finding(NAME, "captures", id_, words))
+    return found
+
+
+def _words(error: IntegrityError, id_: int) -> str:
+    return str(error).removeprefix(f"capture {id_}: ")  # a finding names its row itself
+
+
+CHECKS = (Check(NAME, "captures", ROWS, _look, is_heavy=True),)

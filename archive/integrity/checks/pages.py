@@ -1,0 +1,120 @@
+"""text: pages, read again from their bytes, say what is stored of them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from archive import queries
+from archive.content_hash import content_hash
+from archive.errors import IntegrityError
+from archive.expected import STRANGER
+from archive.integrity.check import Check, Look
+from archive.integrity.finding import Finding, Found
+from archive.models import Account, CaptureRow, MediumRow, Post, PostLink, PostMedium, Version
+from archive.reading import Reading
+from archive.record import Record
+from archive.text import index_key, storable
+from archive.vocabulary import Outcome
+
+NAME = "text"
+ROWS = 16  # pages of a tenth of a second each
+EARLIER = "pages read by another version of the parser; `mparchive reparse` reads them anew"
+UNREAD = "pages not read yet; the next crawl reads them"
+REMEDY = "restore it from a backup"
+
+
+def _look(look: Look) -> Found:
+    columns = (CaptureRow.id, CaptureRow.outcome, CaptureRow.reason, CaptureRow.parser_version)
+    rows = look.session.execute(select(*columns).where(look.has(CaptureRow.id)).order_by(CaptureRow.id)).all()
+    found = Found(len(rows))
+    for row in rows:
+        if row.outcome is None:
+            found.notes[UNREAD] += 1
+        elif row.parser_version != look.means.parser_version:
+            found.notes[EARLIER] += 1
+        elif row.outcome != Outcome.UNKNOWN:  # some of those killed whoever read them
+            found.findings += _read_again(look, row)
+    return found
+
+
+def _read_again(look: Look, row: Any) -> list[Finding]:
+    try:
+        reading = look.means.read(queries.capture(look.session, row.id))
+    except IntegrityError:
+        return []  # the bytes themselves are told of
+    if reading.outcome != row.outcome:
+        words = f"its page says {reading.outcome}, stored is {row.outcome}; {REMEDY}"
+        return [Finding(NAME, "captures", row.id, words)]
+    if reading.record is None or reading.biz is None or row.reason.startswith(STRANGER):
+        return []
+    return list(_against_post(look.session, row.id, reading, reading.record))
+
+
+def _against_post(session: Session, capture_id: int, reading: Reading, record: Record) -> Iterator[Finding]:
+    rows = select(Post).join(Account, Account.id == Post.account_id)
+    post = session.scalar(rows.where(Account.biz == reading.biz, Post.aid == record.aid))
+    if post is None:
+        words = f"its page is post {record.aid} of {reading.biz}, which is gone; {REMEDY}"
+        yield Finding(NAME, "captures", capture_id, words)
+        return
+    yield from _against_versions(session, capture_id, reading, record, post.id)
+    if post.capture_id == capture_id:
+        yield from _against_current(session, reading, record, post)
+
+
+def _against_versions(
+    session: Session, capture_id: int, reading: Reading, record: Record, post_id: int
+) -> Iterator[Finding]:
+    rows = select(Version.content_hash).where(Version.post_id == post_id)
+    hash_ = content_hash(storable(record.title), storable(record.text))
+    if not reading.needs_browser and hash_ not in set(session.scalars(rows)):
+        yield Finding(NAME, "captures", capture_id, f"no version has what its page says; {REMEDY}")
+
+
+def _against_current(session: Session, reading: Reading, record: Record, post: Post) -> Iterator[Finding]:
+    """The post, its media and its links are those of this page."""
+    told = {
+        "title": storable(record.title),
+        "text": storable(record.text),
+        "html": storable(reading.html) if reading.html else None,
+        "kind": reading.kind,
+        "published_at": reading.published_at,
+        "published_on": record.date,
+    }
+    for name, value in told.items():
+        stored = getattr(post, name)
+        if (str(stored) if name == "published_on" else stored) != value:
+            yield Finding(NAME, "posts", post.id, f"its {name} is not what its page says; {REMEDY}")
+    media = {(medium.role.value, index_key(medium.key)) for medium in reading.media}
+    links = {(link.relation.value, index_key(link.key)) for link in reading.links}
+    yield from _differences(post, "post_media", media, _media_of(session, post))
+    yield from _differences(post, "post_links", links, _links_of(session, post))
+
+
+def _media_of(session: Session, post: Post) -> Iterable[tuple[str, str]]:
+    rows = select(PostMedium.role, MediumRow.key).join(MediumRow, MediumRow.id == PostMedium.medium_id)
+    rows = rows.where(PostMedium.post_id == post.id, PostMedium.capture_id == post.capture_id)
+    return [(role, key) for role, key in session.execute(rows)]
+
+
+def _links_of(session: Session, post: Post) -> Iterable[tuple[str, str]]:
+    rows = select(PostLink.relation, PostLink.key)
+    rows = rows.where(PostLink.post_id == post.id, PostLink.capture_id == post.capture_id)
+    return [(relation, key) for relation, key in session.execute(rows)]
+
+
+def _differences(
+    post: Post, table: str, told: set[tuple[str, str]], stored: Iterable[tuple[str, str]]
+) -> Iterator[Finding]:
+    missing, strange = told - set(stored), set(stored) - told
+    if missing:
+        words = f"{len(missing)} of its page's rows in {table} are gone; {REMEDY}"
+        yield Finding(NAME, "posts", post.id, words)
+    if strange:
+        words = f"{len(strange)} rows in {table} are not of its page; {REMEDY}"
+        yield Finding(NAME, "posts", post.id, words)
+
+
+CHECKS = (Check(NAME, "captures", ROWS, _look, is_heavy=True),)

@@ -1,0 +1,71 @@
+"""ties: every row that another one belongs to is there."""
+
+from functools import partial
+
+from sqlalchemy import ForeignKey, Table, func, select
+
+from archive.integrity.check import Check, Look
+from archive.integrity.finding import Finding, Found
+from archive.models import AddressRow, Base, CaptureRow, SightingRow
+
+NAME = "ties"
+ROWS = 5000
+
+
+def _look(table: Table, look: Look) -> Found:
+    findings = [finding for key in _foreign_keys(table) for finding in _loose(key, look)]
+    if table is AddressRow.__table__:
+        findings.extend(_unseen(look))
+    if table is CaptureRow.__table__:
+        findings.extend(_stored_twice_over(look))
+    return Found(_count(table, look), findings)
+
+
+def _foreign_keys(table: Table) -> list[ForeignKey]:
+    return sorted(table.foreign_keys, key=lambda key: key.parent.name)
+
+
+def _count(table: Table, look: Look) -> int:
+    return look.session.scalar(select(func.count()).select_from(table).where(look.has(table.c.id))) or 0
+
+
+def _loose(key: ForeignKey, look: Look) -> list[Finding]:
+    column, table, target = key.parent, key.parent.table, key.column.table.alias()
+    there = select(target.c.id).where(target.c.id == column).exists()
+    rows = select(table.c.id, column).where(look.has(table.c.id), column.is_not(None), ~there)
+    return [
+        Finding(NAME, table.name, id_, f"its {column.name} is {to}, but {key.column.table.name} {to} is gone;"
+                " restore it from a backup")
+        for id_, to in look.session.execute(rows.order_by(table.c.id))
+    ]  # fmt: skip
+
+
+def _unseen(look: Look) -> list[Finding]:
+    """An address is noted with the sighting that told of it."""
+    seen = select(SightingRow.id).where(SightingRow.address_id == AddressRow.id).exists()
+    rows = select(AddressRow.id).where(look.has(AddressRow.id), ~seen).order_by(AddressRow.id)
+    words = (
+        "nothing says any more where it was seen: its rows in sightings are gone; restore them from a backup"
+    )
+    return [Finding(NAME, "addresses", id_, words) for id_ in look.session.scalars(rows)]
+
+
+def _stored_twice_over(look: Look) -> list[Finding]:
+    """A reference is stored whole."""
+    reference = CaptureRow.__table__.alias()
+    rows = select(CaptureRow.id, CaptureRow.reference_id).join(
+        reference, reference.c.id == CaptureRow.reference_id
+    )
+    rows = rows.where(look.has(CaptureRow.id), reference.c.reference_id.is_not(None)).order_by(CaptureRow.id)
+    return [
+        Finding(NAME, "captures", id_, f"its reference, captures {to}, is itself stored against another;"
+                " restore both from a backup")
+        for id_, to in look.session.execute(rows)
+    ]  # fmt: skip
+
+
+CHECKS = tuple(
+    Check(NAME, table.name, ROWS, partial(_look, table))
+    for table in sorted(Base.metadata.tables.values(), key=lambda table: table.name)
+    if table.foreign_keys
+)
