@@ -14,6 +14,7 @@ from mparchive.console import say
 from mparchive.exits import EXPLAINED, CommandError, Exit
 from mparchive.failures import explained
 from mparchive.formats import Format
+from mparchive.last_two import LastTwo
 from scheduler.children import fork_crawls
 
 app = typer.Typer(
@@ -106,12 +107,17 @@ def export(
     raise typer.Exit(run_export(form, output, chosen))
 
 
-@app.command()
+@app.command(cls=LastTwo)
 def show(
     aid: Annotated[str, typer.Argument(help="mid_idx of the post.")],
     text: Annotated[bool, typer.Option("--text", help="Only its text.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="The page as the server sent it, to the byte.")] = False,
-    history: Annotated[bool, typer.Option("--history", help="Its versions.")] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Its versions, pages and absences, in one time line.")
+    ] = False,
+    diff: Annotated[
+        str | None, typer.Option(metavar="[N..M]", help="What changed: from version N to M, or in the last.")
+    ] = None,
     links: Annotated[bool, typer.Option("--links", help="What it leads to.")] = False,
     html: Annotated[
         bool, typer.Option("--html", help="One page with all it shows, for any browser.")
@@ -128,14 +134,17 @@ def show(
         "links": links,
         "html": html,
         "open": opened,
-        "json": json,
+        "diff": diff is not None,
     }
     asked = [name for name, on in views.items() if on]
     if len(asked) > 1:
         raise CommandError(f"--{asked[0]} and --{asked[1]} exclude each other; give one of them")
+    what = asked[0] if asked else "summary"
+    if json and what not in ("summary", "history", "diff"):
+        raise CommandError(f"--{what} and --json exclude each other; give one of them")
     from mparchive.showing import show as run_show
 
-    raise typer.Exit(run_show(aid, account, asked[0] if asked else "summary"))
+    raise typer.Exit(run_show(aid, account, what, versions=diff or "", as_json=json))
 
 
 @app.command()

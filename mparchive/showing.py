@@ -10,17 +10,22 @@ from sqlalchemy.orm import Session
 
 from archive import queries
 from archive.database import open_archive, transaction
+from archive.history import history_of
 from archive.links import links_of
 from archive.media.queries import ShownMedium, media_of
 from archive.models import Post
 from archive.record import SHANGHAI
 from mparchive.console import facts_table, out, print_json, shortened
 from mparchive.exits import CommandError, Exit
+from mparchive.history import history_as_json, print_difference, print_history
 from mparchive.opening import open_page, print_page
 
 
-def show(aid: str, account: str | None, what: str) -> Exit:
-    """Print a post: `what` is summary, text, raw, history, links, html, open or json."""
+def show(aid: str, account: str | None, what: str, *, versions: str = "", as_json: bool = False) -> Exit:
+    """Print a post: `what` is summary, text, raw, history, diff, links, html or open.
+
+    The summary, the history and the difference of two `versions` (N..M) may be had `as_json`.
+    """
     with open_archive() as engine, transaction(engine) as session:
         post = _one_post(session, aid, account)
         match what:
@@ -29,14 +34,16 @@ def show(aid: str, account: str | None, what: str) -> Exit:
             case "raw":
                 sys.stdout.buffer.write(_raw(session, post))
             case "history":
-                out.print(_history(session, post))
+                print_history(session, post, as_json)
+            case "diff":
+                print_difference(session, post, versions, as_json)
             case "links":
                 out.print(_links(session, post))
             case "html":
                 return print_page(session, post)
             case "open":
                 return open_page(session, post)
-            case "json":
+            case _ if as_json:
                 print_json(_as_json(session, post))
             case _:
                 out.print(_summary(session, post))
@@ -82,16 +89,6 @@ def _summary(session: Session, post: Post) -> Table:
     return facts_table(facts)
 
 
-def _history(session: Session, post: Post) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("version", "recorded (UTC)", "source", "characters", "title"):
-        table.add_column(heading)
-    for version in queries.versions_of(session, post):
-        recorded = f"{version.recorded_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(str(version.number), recorded, version.source, str(len(version.text)), version.title)
-    return table
-
-
 def _links(session: Session, post: Post) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("relation", "words", "leads to"):
@@ -107,19 +104,7 @@ def _as_json(session: Session, post: Post) -> dict[str, Any]:
         "kind": post.kind,
         "published_at": post.published_at.isoformat() if post.published_at else None,
         "page": post.facts,
-        "versions": [
-            {
-                "number": v.number,
-                "source": v.source,
-                "recorded_at": v.recorded_at.isoformat(),
-                "hash": v.content_hash,
-            }
-            for v in queries.versions_of(session, post)
-        ],
-        "captures": [
-            {**c, "sha256": c["sha256"].hex(), "fetched_at": c["fetched_at"].isoformat()}
-            for c in queries.captures_of(session, post)
-        ],
+        **history_as_json(history_of(session, post)),
         "links": [
             {name: getattr(link, name) for name in ("relation", "position", "key", "url", "text", "facts")}
             for link in links_of(session, post)
