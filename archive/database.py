@@ -8,6 +8,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from archive import schema
+from archive.binary import heed_binary
 from archive.config import ArchiveSettings
 from archive.errors import DatabaseUnavailable
 
@@ -45,7 +46,7 @@ def engine_at(url: str) -> Engine:
         raise DatabaseUnavailable(
             f"MPARCHIVE_DATABASE_URL names {parsed.get_backend_name()}; only Postgres works"
         )
-    return create_engine(
+    engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
         hide_parameters=True,  # an error's text must not hold a post's
@@ -55,6 +56,8 @@ def engine_at(url: str) -> Engine:
             "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT}s",
         },
     )
+    heed_binary(engine)
+    return engine
 
 
 def _upgrade(engine: Engine) -> None:

@@ -6,12 +6,11 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from archive.address import parse_address
 from archive.bodies import body_of
 from archive.capture import Capture
-from archive.errors import ArchiveError
 from archive.media.queries import media_numbers
 from archive.models import Account, AddressRow, CaptureRow, Post, Run, SightingRow, Version
 from archive.record import Record
@@ -173,13 +172,13 @@ _CAPTURE_COLUMNS = (
 
 def capture(session: Session, capture_id: int) -> Capture:
     """A capture as it was kept; raises IntegrityError when its bytes are not those."""
-    row = session.get_one(CaptureRow, capture_id)
+    row = session.get_one(CaptureRow, capture_id, options=[defer(CaptureRow.body)])
     return Capture(
         requested_url=row.requested_url,
         final_url=row.final_url,
         status=row.status,
         headers=tuple((name, value) for name, value in row.headers),
-        body=body_of(session, row),
+        body=body_of(session, capture_id),
         fetched_at=row.fetched_at,
         rendered=row.rendered,
         evaluated=row.evaluated,
@@ -197,11 +196,8 @@ def find_capture(
 
 
 def capture_body(session: Session, capture_id: int) -> bytes:
-    """The exact bytes of a capture; raises ArchiveError when there is none, IntegrityError when damaged."""
-    row = session.get(CaptureRow, capture_id)
-    if row is None:
-        raise ArchiveError(f"there is no capture {capture_id}")
-    return body_of(session, row)
+    """The exact bytes of a capture; raises IntegrityError when it is damaged or there is none."""
+    return body_of(session, capture_id)
 
 
 def unread_captures(session: Session) -> list[int]:

@@ -49,13 +49,23 @@ def against(body: bytes, reference: bytes) -> bytes:
 
 def unpack(stored: bytes, encoding: str, sha256: bytes, reference: bytes | None = None) -> bytes:
     """The exact bytes again; raises IntegrityError when they are not those that were stored."""
-    try:
-        body = _unpack(stored, encoding, reference)
-    except (zstd.ZstdError, OSError, EOFError, ValueError, zlib.error) as error:
-        raise IntegrityError(f"the body cannot be unpacked ({error})") from None
+    body = unproved(stored, encoding, reference)
+    prove(body, sha256)
+    return body
+
+
+def prove(body: bytes, sha256: bytes) -> None:
+    """Raise IntegrityError when these are not the bytes of this hash."""
     if hashlib.sha256(body).digest() != sha256:
         raise IntegrityError("the body does not have the hash it was stored with")
-    return body
+
+
+def unproved(stored: bytes, encoding: str, reference: bytes | None = None) -> bytes:
+    """What is in the stored bytes, whether or not it is what was; raises IntegrityError without any."""
+    try:
+        return _unpack(stored, encoding, reference)
+    except (zstd.ZstdError, OSError, EOFError, ValueError, zlib.error) as error:
+        raise IntegrityError(f"the body cannot be unpacked ({error})") from None
 
 
 def _unpack(stored: bytes, encoding: str, reference: bytes | None) -> bytes:

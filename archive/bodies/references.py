@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from archive.bodies.frames import unpack
+from archive.bodies.reading import body_of
 from archive.bodies.sketch import Sketch, likeness, sketch
 from archive.capture import Capture
 from archive.errors import IntegrityError
@@ -98,10 +98,8 @@ def _used_last(session: Session) -> list[Row[tuple[int, bytes, int]]]:
 
 def _loaded(session: Session, capture_id: int) -> tuple[bytes, Sketch] | None:
     """The body of a reference; None of a damaged one: what comes is stored without it."""
-    columns = select(CaptureRow.body, CaptureRow.body_encoding, CaptureRow.sha256)
-    row = session.execute(columns.where(CaptureRow.id == capture_id)).one()
     try:
-        body = unpack(row.body, row.body_encoding, row.sha256)
+        body = body_of(session, capture_id)
     except IntegrityError as error:
         logger.error("action=reference_damaged capture=%d reason=%s", capture_id, error)
         return None

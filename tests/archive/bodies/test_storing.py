@@ -156,21 +156,44 @@ def test_reading_asks_for_a_page_and_its_reference_and_for_that_once(db_session:
 
 
 @pytest.mark.parametrize("column", ["body", "sha256"])
-@pytest.mark.parametrize("damaged", ["the page", "its reference"])
-def test_one_bit_that_has_flipped_is_an_error_that_names_the_capture(
-    db_session: Session, column: str, damaged: str
+def test_one_bit_of_a_page_that_has_flipped_is_an_error_that_names_it(
+    db_session: Session, column: str
 ) -> None:
-    reference, further, other = keep(db_session, page(1), page(2), page(1, of=2))
-    flipped = further if damaged == "the page" else reference
-    flip = f"UPDATE captures SET {column} = set_bit({column}, 101, 1 - get_bit({column}, 101)) WHERE id = :id"
-    db_session.execute(text(flip), {"id": flipped})
-    found = read_back(db_session, [further, reference, other])
-    assert str(found[0]).startswith(f"capture {further}: ")
-    assert (f"its reference, capture {reference}" in str(found[0])) == (damaged == "its reference")
-    assert found[1:] == [page(1) if flipped == further else str(found[1]), page(1, of=2)]
+    reference, further, other = keep(db_session, page(1), page(2), page(3))
+    flip(db_session, column, further)
+    assert read_back(db_session, [reference, other]) == [page(1), page(3)]
     for read in (queries.capture, queries.capture_body):
-        with pytest.raises(IntegrityError, match=f"^capture {further}: "):
+        with pytest.raises(IntegrityError, match=f"^capture {further}: the body "):
             read(db_session, further)
+
+
+def test_one_bit_of_a_reference_that_has_flipped_names_it_for_every_page_that_needs_it(
+    db_session: Session,
+) -> None:
+    reference, further, other = ids = keep(db_session, page(1), page(2), page(1, of=2))
+    flip(db_session, "body", reference)
+    damage, through, whole = read_back(db_session, ids)[0], *read_back(db_session, [further, other])
+    assert str(damage).startswith(f"capture {reference}: the body ")
+    assert str(through).startswith(f"capture {further}: its reference, capture {reference}: the body ")
+    assert whole == page(1, of=2)
+
+
+def test_a_reference_whose_hash_is_damaged_damages_no_other_page(db_session: Session) -> None:
+    reference, further = ids = keep(db_session, page(1), page(2))
+    flip(db_session, "sha256", reference)
+    damage, whole = read_back(db_session, ids)
+    assert str(damage).startswith(f"capture {reference}: ")
+    assert whole == page(2)
+    flip(db_session, "sha256", further)
+    assert "its reference" in str(read_back(db_session, [further])[0])  # which of the two is not known
+
+
+def flip(session: Session, column: str, capture_id: int) -> None:
+    """Turn one bit over."""
+    change = (
+        f"UPDATE captures SET {column} = set_bit({column}, 101, 1 - get_bit({column}, 101)) WHERE id = :id"
+    )
+    session.execute(text(change), {"id": capture_id})
 
 
 TAMPERED = {

@@ -1,0 +1,256 @@
+"""`python -m bench.space`: what a page takes, on the real captures of 2025 and later; writes docs/space.md.
+
+They lie beside the repository (`MPARCHIVE_SHARED`) and are stored one by one, in the order they were served.
+"""
+
+import gzip
+import io
+import re
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from backports import zstd
+from sqlalchemy import Engine, text
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from archive import queries
+from archive.bodies import References, packed
+from archive.capture import Capture
+from archive.config import ArchiveSettings
+from archive.database import open_archive, transaction
+from archive.record import SHANGHAI
+from archive.store import keep_captures
+from bench.report import machine, today
+from tests.captures import CAPTURES, capture, capture_names
+
+SINCE = datetime(2025, 1, 1, tzinfo=SHANGHAI)
+PLAIN = 3  # the level of zstd that is compared with: its own default
+READS = 9
+MEGABYTE = 1e6
+WANTED = {"share": 0.1, "MB/s": 40, "ms": 15}
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "space.md"
+URL = "https://mp.weixin.qq.com/s/of-a-capture"
+HEADERS = (("Content-Type", "text/html; charset=UTF-8"), ("Content-Encoding", "gzip"))
+T = TypeVar("T")
+_SERVED = re.compile(rb"svr_time\D{1,30}(\d{10})")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as it was served, in gzip as a server sends it."""
+
+    kind: str
+    served_at: datetime
+    body: bytes
+
+    def answer(self) -> Capture:
+        """The answer it came in."""
+        gzipped = gzip.compress(self.body, 6)
+        return Capture(URL, URL, 200, HEADERS, self.body, self.served_at, gzipped=gzipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Bytes and seconds of one page."""
+
+    page: Page
+    warc: int
+    plain: int
+    stored: int
+    is_reference: bool
+    packing: float
+    writing: float
+    reading: float
+
+    @property
+    def share(self) -> float:
+        """Of the WARC record."""
+        return self.stored / self.warc
+
+
+def served_since(first: datetime) -> list[Page]:
+    """The pages of posts served since then, in that order; none where there are no captures."""
+    pages = []
+    for name in capture_names("article_*"):
+        body = capture(name)
+        if told := _SERVED.search(body):
+            served_at = datetime.fromtimestamp(int(told[1]), UTC)
+            pages.append(Page(name.partition("/")[0].removeprefix("article_"), served_at, body))
+    return sorted((page for page in pages if page.served_at >= first), key=lambda page: page.served_at)
+
+
+def measured(engine: Engine, pages: Sequence[Page], reads: int = READS) -> list[Measured]:
+    """Store each page in a transaction of its own, and read it back; raises when other bytes come."""
+    return [_measured(engine, page, reads) for page in pages]
+
+
+def _measured(engine: Engine, page: Page, reads: int) -> Measured:
+    answer = page.answer()
+    with transaction(engine) as session:
+        packing, _ = _timed(lambda: packed(answer, References(session)))
+    writing, number = _timed(lambda: _kept(engine, answer))
+    readings = [_timed(lambda: _read(engine, number)) for _ in range(reads)]
+    if any(body != page.body for _, body in readings):
+        raise SystemExit(f"capture {number} came back with other bytes")
+    with transaction(engine) as session:
+        columns = text("SELECT length(body), reference_id IS NULL FROM captures WHERE id = :id")
+        stored, is_reference = session.execute(columns, {"id": number}).one()
+    reading = statistics.median(seconds for seconds, _ in readings)
+    plain = len(zstd.compress(page.body, PLAIN))
+    return Measured(page, warc_bytes(page), plain, stored, is_reference, packing, writing, reading)
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
+    start = time.perf_counter()
+    done = work()
+    return time.perf_counter() - start, done
+
+
+def _kept(engine: Engine, answer: Capture) -> int:
+    with transaction(engine) as session:
+        return keep_captures(session, None, [(None, answer)])[0]
+
+
+def _read(engine: Engine, number: int) -> bytes:
+    with transaction(engine) as session:
+        return queries.capture_body(session, number)
+
+
+def warc_bytes(page: Page) -> int:
+    """What a WARC file holds of it: warcio's response record, gzip."""
+    file = io.BytesIO()
+    writer = WARCWriter(file, gzip=True, warc_version="WARC/1.1")
+    http = StatusAndHeaders("200 OK", [HEADERS[0]], protocol="HTTP/1.1")
+    record = writer.create_warc_record(URL, "response", io.BytesIO(page.body), http_headers=http)
+    writer.write_record(record)
+    return len(file.getvalue())
+
+
+def main() -> None:
+    """Measure, write the page, and fail when something is beyond what is wanted."""
+    pages = served_since(SINCE)
+    if not pages:
+        raise SystemExit(f"no captures at {CAPTURES}; set MPARCHIVE_SHARED")
+    with (
+        tempfile.TemporaryDirectory(prefix="mparchive-space-", ignore_cleanup_errors=True) as home,
+        open_archive(ArchiveSettings(home=Path(home))) as engine,
+    ):
+        found = measured(engine, pages)
+    report = _report(found)
+    DOCUMENT.write_text(report, encoding="utf-8")
+    sys.stdout.write(report)
+    if missed := _missed(found):
+        raise SystemExit(f"beyond what is wanted: {', '.join(missed)}")
+
+
+def _further(found: Sequence[Measured]) -> list[Measured]:
+    return [one for one in found if not one.is_reference]
+
+
+def _rate(found: Sequence[Measured], seconds: Callable[[Measured], float]) -> float:
+    return sum(len(one.page.body) for one in found) / MEGABYTE / sum(seconds(one) for one in found)
+
+
+def _missed(found: Sequence[Measured]) -> list[str]:
+    largest = max((one.share for one in _further(found)), default=1)
+    slowest = max(one.reading for one in found) * 1000
+    over = {
+        f"a further page takes {largest:.3f} of its WARC record": largest > WANTED["share"],
+        f"packing at {_rate(found, _packing):.0f} MB/s": _rate(found, _packing) < WANTED["MB/s"],
+        f"reading a page takes {slowest:.1f} ms": slowest >= WANTED["ms"],
+    }
+    return [sentence for sentence, is_over in over.items() if is_over]
+
+
+def _packing(one: Measured) -> float:
+    return one.packing
+
+
+def _writing(one: Measured) -> float:
+    return one.writing
+
+
+def _report(found: Sequence[Measured]) -> str:
+    further = _further(found)
+    return _TEXT.format(
+        day=today(),
+        machine=machine(),
+        pages="\n".join(_line(number, one) for number, one in enumerate(found, 1)),
+        further=len(further),
+        mean=statistics.mean(one.share for one in further),
+        largest=max(one.share for one in further),
+        raw=statistics.mean(one.stored / len(one.page.body) for one in further),
+        plain=statistics.mean(one.stored / one.plain for one in further),
+        totals="\n".join(_total(found[:number]) for number in _counts(len(found))),
+        packing=_rate(found, _packing),
+        writing=_rate(found, _writing),
+        read_further=_milliseconds(further),
+        read_reference=_milliseconds([one for one in found if one.is_reference]),
+        slowest=max(one.reading for one in found) * 1000,
+    )
+
+
+def _line(number: int, one: Measured) -> str:
+    what = "reference" if one.is_reference else f"{one.share:.3f}"
+    served = one.page.served_at.astimezone(SHANGHAI).date()
+    sizes = " | ".join(f"{size:,}" for size in (len(one.page.body), one.warc, one.plain, one.stored))
+    return f"| {number} | {served} | {one.page.kind} | {sizes} | {what} |"
+
+
+def _counts(pages: int) -> list[int]:
+    return [*range(1, pages, max(1, pages // 7)), pages]
+
+
+def _total(found: Sequence[Measured]) -> str:
+    stored, warc = sum(one.stored for one in found), sum(one.warc for one in found)
+    references = len(found) - len(_further(found))
+    return f"| {len(found)} | {references} | {warc:,} | {stored:,} | {stored / warc:.2f} |"
+
+
+def _milliseconds(found: Sequence[Measured]) -> float:
+    return statistics.median(one.reading for one in found) * 1000
+
+
+_TEXT = """# What a page takes
+
+Written by `python -m bench.space` ({day}) from what it ran; do not edit. Machine: {machine}.
+
+Real pages of posts, served in 2025 and later, stored one by one in the order they were served, in an archive
+that was empty. A page that no earlier one of its template fits is stored whole and is a *reference* for those
+that come (why: [adr/bodies-in-postgres.md](adr/bodies-in-postgres.md)); the others are *further* pages, and
+the last column is what they take of their WARC record. WARC: a response record of warcio, gzip. zstd: level
+3, each page by itself. Bytes.
+
+| | served | kind | raw | WARC, gzip | zstd | here | further |
+|---|---|---|---|---|---|---|---|
+{pages}
+
+The {further} further pages take {mean:.3f} of their WARC record on average and {largest:.3f} at most (wanted:
+at most 0.1); that is {raw:.4f} of what was served, and {plain:.3f} of zstd without references.
+
+With the references, the total falls with the number of pages, and rises where the template moves:
+
+| pages | of them references | WARC, gzip | here | share |
+|---|---|---|---|---|
+{totals}
+
+| time | |
+|---|---|
+| choose a reference and pack, MB of page a second (wanted: at least 40) | {packing:.0f} |
+| the whole way into the database, each page in a transaction of its own, MB/s | {writing:.0f} |
+| read a further page back, whole way, its hash and its reference's proved, ms (median) | {read_further:.1f} |
+| read a reference back, ms (median) | {read_reference:.1f} |
+| the slowest of all, ms (wanted: under 15) | {slowest:.1f} |
+"""
+
+
+if __name__ == "__main__":
+    main()
