@@ -68,18 +68,19 @@ def normalised(title: str) -> str:
 
 
 class Titles:
-    """The titles of an account's posts, to hold digests against."""
+    """The titles of an account's posts, to hold digests against; `anytime`: of no known date."""
 
-    def __init__(self, titles: Iterable[Title]):
+    def __init__(self, titles: Iterable[Title], anytime: Iterable[str] = ()):
         self._titles = sorted(titles, key=lambda one: one.published_on)
         self._days = [one.published_on for one in self._titles]
+        self._anytime = {normalised(title) for title in anytime}
         self._normalised: dict[str, str] = {}  # a year of digests looks at each title ten times
 
     def missing(self, digest: Digest) -> list[str]:
         """Titles of a digest that no post of that time has, whole or before the name of a series."""
         first = bisect_left(self._days, digest.published_on - LOOKED_BACK)
         last = bisect_right(self._days, digest.published_on + LOOKED_AHEAD)
-        held = {self._key(one.title) for one in self._titles[first:last]}
+        held = self._anytime | {self._key(one.title) for one in self._titles[first:last]}
         return [title for title in titles_in(digest.text) if not _is_held(normalised(title), held)]
 
     def _key(self, title: str) -> str:

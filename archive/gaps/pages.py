@@ -1,0 +1,120 @@
+"""What archived posts lack: their page, its images; and pages that are kept and not read."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, select, true
+from sqlalchemy.orm import Session
+
+from archive.gaps.addresses import STATE, state
+from archive.gaps.gap import Gap, GapKind
+from archive.gaps.whose import Whose, day_of
+from archive.models import Absence, AddressRow, CaptureRow, MediumRow, Post, PostMedium
+from archive.vocabulary import AWAY, MediumOutcome, MediumType
+
+READ_WITHIN = timedelta(hours=1)  # of being kept; longer, and whoever kept it was killed
+_OF_POST = (AddressRow.account_id == Post.account_id) & (AddressRow.aid == Post.aid)
+
+
+def without_page(session: Session, its: Whose) -> Iterator[Gap]:
+    """Posts of which only the text is known, as after a dump; not those that are away by now."""
+    for row in session.execute(_without_page(its)):
+        yield its.gap(
+            GapKind.NO_PAGE,
+            row.post_aid,
+            f"taken over from a {row.source}; {state(row, its.now)}",
+            "`mparchive audit --fill` fetches it",
+            fillable=True,
+            day=row.published_on,
+            title=row.title,
+            address_id=row.address_id,
+            url="" if row.address_id else row.post_url,
+        )
+
+
+def _without_page(its: Whose) -> Select[Any]:
+    best = _best_address()
+    away = select(Absence.id).where(Absence.post_id == Post.id, Absence.returned_at.is_(None))
+    gone = select(AddressRow.id).where(_OF_POST, AddressRow.last_outcome.in_(AWAY))
+    columns = (Post.aid.label("post_aid"), Post.url.label("post_url"), Post.title, Post.published_on)
+    rows = select(*columns, Post.source, best).outerjoin(best, true())
+    rows = rows.where(Post.account_id == its.account_id, Post.capture_id.is_(None))
+    return rows.where(~away.exists(), ~gone.exists()).order_by(Post.published_on, Post.mid, Post.idx)
+
+
+def _best_address() -> Any:
+    """The address of a post with chksm, else any."""
+    rows = select(AddressRow.id.label("address_id"), *STATE).where(_OF_POST)
+    return rows.order_by(AddressRow.url.contains("chksm=").desc(), AddressRow.id).limit(1).lateral()
+
+
+def without_images(session: Session, its: Whose) -> Iterator[Gap]:
+    """Posts whose current page shows images that are not kept."""
+    for row in session.execute(_without_images(its)):
+        counts = {"never asked": row.never, "refused": row.refused, "failed": row.failed, "expired": row.over}
+        told = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+        can_ask = row.lacking > row.over
+        yield its.gap(
+            GapKind.NO_IMAGES,
+            row.aid,
+            f"{row.lacking} of its {row.shown} images are not kept: {told}",
+            "`mparchive audit --fill` asks for them"
+            if can_ask
+            else f"their addresses work no more; `mparchive backfill --again {row.url}` may give new ones",
+            fillable=can_ask,
+            day=row.published_on,
+            title=row.title,
+            address_id=row.address_id,
+            url="" if row.address_id else row.url,
+        )
+
+
+def _without_images(its: Whose) -> Select[Any]:
+    best = _best_address()
+    counts = _image_counts(its).subquery()
+    rows = select(Post.aid, Post.url, Post.title, Post.published_on, counts, best)
+    rows = rows.join(counts, counts.c.post_id == Post.id).outerjoin(best, true())
+    return rows.order_by(Post.published_on, Post.mid, Post.idx)
+
+
+def _image_counts(its: Whose) -> Select[Any]:
+    """By post: images its current page shows, those not kept, and why; each is counted once."""
+    outcome, lacks = MediumRow.last_outcome, MediumRow.file_id.is_(None)
+    over = lacks & ((MediumRow.url == "") | func.coalesce(MediumRow.expires_at <= its.now, False))
+
+    def number(which: Any) -> Any:
+        return func.count(MediumRow.id.distinct()).filter(which)
+
+    return (
+        select(
+            PostMedium.post_id,
+            func.count(MediumRow.id.distinct()).label("shown"),
+            number(lacks).label("lacking"),
+            number(over).label("over"),
+            number(lacks & ~over & outcome.is_(None)).label("never"),
+            number(lacks & ~over & (outcome == MediumOutcome.REFUSED)).label("refused"),
+            number(lacks & ~over & (outcome == MediumOutcome.FAILED)).label("failed"),
+        )
+        .join(MediumRow, MediumRow.id == PostMedium.medium_id)
+        .join(Post, (Post.id == PostMedium.post_id) & (Post.capture_id == PostMedium.capture_id))
+        .where(Post.account_id == its.account_id, MediumRow.type == MediumType.IMAGE)
+        .group_by(PostMedium.post_id)
+        .having(func.bool_or(lacks))
+    )
+
+
+def unread(session: Session, its: Whose) -> Iterator[Gap]:
+    """Captures that were kept a while ago and never read."""
+    rows = select(CaptureRow.id, CaptureRow.requested_url, CaptureRow.fetched_at)
+    rows = rows.outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id).where(its.addresses)
+    rows = rows.where(CaptureRow.outcome.is_(None), CaptureRow.fetched_at < its.now - READ_WITHIN)
+    for number, url, fetched_at in session.execute(rows.order_by(CaptureRow.id)):
+        yield its.gap(
+            GapKind.UNREAD,
+            f"capture {number}",
+            f"the answer of {url} was kept and not read",
+            "`mparchive audit --fill` has it read, as does any crawl",
+            fillable=True,
+            day=day_of(fetched_at),
+        )
