@@ -7,6 +7,7 @@ from enum import StrEnum
 from archive.vocabulary import MediumOutcome, Outcome
 
 PAGE = "page"  # the source of what a post's own page said; everything else is hearsay
+REPARSE = "reparse"  # … and of what a later parser read out of a page that was read before
 RETRY_FIRST = timedelta(minutes=10)
 RETRY_LAST = timedelta(hours=24)
 MAX_ATTEMPTS = 8  # in a row: 10 min to 21 h apart, two days in all
@@ -30,13 +31,15 @@ class Stored(StrEnum):
 class Known:
     """What is stored of a post: the hash and source of its current state, and all hashes it ever had.
 
-    `fetched_at` is when the page was fetched that is its current state, an aware UTC instant.
+    `fetched_at` is when the page was fetched that is its current state, an aware UTC instant; `last_hash`
+    is that of the last version.
     """
 
     content_hash: str
     source: str
     history: frozenset[str]
     fetched_at: datetime | None = None
+    last_hash: str = ""
 
     def is_newer_than(self, fetched_at: datetime | None) -> bool:
         """Whether the current state is a later page than one fetched then: somebody handed in an old one."""
@@ -65,7 +68,8 @@ def decide(
     The page itself is believed over a dump: a dump that says something else only adds to the history,
     and what it said before is not news. What is not `whole` (a page whose text only a browser draws) is no
     version and never replaces anything; the first whole text is the first version. Nor does a page that was
-    fetched before the one that is current: what it says only adds to the history.
+    fetched before the one that is current: what it says only adds to the history. Of several pages that a
+    later parser reads alike, one version is enough.
     """
     if known is None:
         return Intent(Stored.NEW, add_version=whole, make_current=True)
@@ -73,12 +77,13 @@ def decide(
         return Intent(Stored.UNCHANGED, add_version=False, make_current=False)
     if not known.history:
         return Intent(Stored.NEW, add_version=True, make_current=True)
-    is_old = known.is_newer_than(fetched_at)
+    is_old, is_page = known.is_newer_than(fetched_at), source in (PAGE, REPARSE)
     if known.content_hash == content_hash and not is_old:
-        return Intent(Stored.UNCHANGED, add_version=False, make_current=source == PAGE)
-    if is_old or (source != PAGE and (content_hash in known.history or known.source == PAGE)):
+        return Intent(Stored.UNCHANGED, add_version=False, make_current=is_page)
+    if is_old or (not is_page and (content_hash in known.history or known.source == PAGE)):
         return Intent(Stored.UNCHANGED, add_version=content_hash not in known.history, make_current=False)
-    return Intent(Stored.CHANGED, add_version=True, make_current=True)
+    is_there = source == REPARSE and content_hash == known.last_hash
+    return Intent(Stored.CHANGED, add_version=not is_there, make_current=True)
 
 
 def next_fetch(outcome: Outcome | None, attempts: int, now: datetime) -> datetime | None:

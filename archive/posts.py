@@ -8,14 +8,16 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from archive.content_hash import content_hash
-from archive.decide import PAGE, Intent, Known, Stored, decide
+from archive.decide import PAGE, REPARSE, Intent, Known, Stored, decide
 from archive.integrity.chain import append_versions
 from archive.models import CaptureRow, Post, Version
 from archive.reading import Reading
 from archive.record import Record
+from archive.search.index import index_posts
 from archive.text import storable, storable_json
 
 Identity = tuple[int, str]  # account id and aid
@@ -78,6 +80,7 @@ def put_posts(session: Session, run_id: int | None, states: Sequence[PostState],
         put, added = _put_round(session, run_id, chosen, now)
         results.update(put)
         versions.extend(added)
+    index_posts(session, [put.post_id for put in results.values() if put.is_current])
     append_versions(session, versions)
     return [results[place] for place in range(len(states))]
 
@@ -141,7 +144,7 @@ def _content(state: PostState) -> dict[str, Any]:
         "content_hash": state.hash,
         "published_on": date.fromisoformat(state.record.date),
         "account_name": storable(state.record.account),
-        "source": state.source,
+        "source": PAGE if state.source == REPARSE else state.source,
     }
 
 
@@ -171,17 +174,19 @@ def _lock_batch(session: Session, identities: Sequence[Identity]) -> dict[Identi
     posts = select(*columns).outerjoin(CaptureRow, CaptureRow.id == Post.capture_id).where(chosen)
     posts = posts.order_by(Post.account_id, Post.aid.collate("C")).with_for_update(of=Post)
     locked = session.execute(posts).all()
-    hashes = select(Version.post_id, func.array_agg(Version.content_hash), func.max(Version.number))
+    in_order = func.array_agg(aggregate_order_by(Version.content_hash, Version.number))
+    hashes = select(Version.post_id, in_order, func.max(Version.number))
     history = {
-        post_id: (frozenset(all_hashes), number)
+        post_id: (all_hashes, number)
         for post_id, all_hashes, number in session.execute(
             hashes.where(Version.post_id.in_([row.id for row in locked])).group_by(Version.post_id)
         )
     }
     known: dict[Identity, tuple[int, int, Known]] = {}
     for row in locked:
-        hashes_before, number = history.get(row.id, (frozenset(), 0))  # none: only half a page was ever read
-        current = Known(row.content_hash, row.source, hashes_before, row.fetched_at)
+        before, number = history.get(row.id, ([""], 0))  # no hash: only half a page was ever read
+        all_before = frozenset(filter(None, before))
+        current = Known(row.content_hash, row.source, all_before, row.fetched_at, before[-1])
         known[row.account_id, row.aid] = row.id, number, current
     return known
 
@@ -211,7 +216,7 @@ def _update(session: Session, post_id: int, state: PostState, intent: Intent) ->
     """
     if not intent.make_current:
         return
-    values = _content(state) | (_facts(state) if state.source == PAGE else {})
+    values = _content(state) | (_facts(state) if state.reading else {})
     values["account_name"] = func.coalesce(func.nullif(Post.account_name, ""), values["account_name"])
     session.execute(update(Post).where(Post.id == post_id).values(values))
     if "chksm=" in state.record.url:

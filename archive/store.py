@@ -10,30 +10,28 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, case, insert, select, update
 from sqlalchemy.orm import Session
 
 from archive import absences
 from archive.address import parse_address
 from archive.bodies import Packed, References, packed
 from archive.capture import Capture
-from archive.decide import PAGE, Stored, next_fetch
+from archive.decide import PAGE, REPARSE, Stored
 from archive.expected import without_strangers
 from archive.integrity.chain import append_captures
 from archive.links import put_links
 from archive.media.store import tie_media
-from archive.models import AddressRow, CaptureRow, Run
+from archive.models import CaptureRow, Run
 from archive.posts import CurrentPage, PostState, put_posts
 from archive.reading import Reading
 from archive.record import Record
+from archive.settling import record_failures, settle_addresses
 from archive.sighting import Sighted, Sighting
 from archive.text import storable, storable_json
-from archive.twins import give_chksm, keys_of, settle_twin, with_chksm
+from archive.twins import give_chksm, with_chksm
 from archive.vocabulary import Outcome
 from archive.work_list import (
-    BY_KEY,
-    NO_ANSWER,
-    NOT_DRAWN,
     account_id,
     assign,
     make_due,
@@ -155,17 +153,25 @@ def store_readings(
 ) -> list[Stored]:
     """Store what captures were read as: outcome, address state, post, version, absence, media and links.
 
-    One answer each, in order.
+    One answer each, in order. What was read before, by an earlier parser, is marked as such.
     """
     told, readings = readings, without_strangers(session, readings)
     names = {r.biz: r.record.account for _, r in readings if r.biz and r.record}
     accounts = put_accounts(session, names)
-    urls = _settle_addresses(session, readings, accounts, now)
+    kept = _kept(session, [capture_id for capture_id, _ in readings])
+    urls = settle_addresses(session, readings, accounts, now)
     readings = [(capture_id, with_chksm(reading, urls)) for capture_id, reading in readings]
     _note_outcomes(session, readings, parser_version)
-    fetched = _fetched_at(session, [capture_id for capture_id, _ in readings])
     posts = {
-        place: PostState(accounts[r.biz], r.record, PAGE, capture_id, r, parser_version, fetched[capture_id])
+        place: PostState(
+            accounts[r.biz],
+            r.record,
+            kept[capture_id].source,
+            capture_id,
+            r,
+            parser_version,
+            kept[capture_id].fetched_at,
+        )
         for place, (capture_id, r) in enumerate(readings)
         if r.outcome is Outcome.ARTICLE and r.record and r.biz
     }
@@ -180,9 +186,11 @@ def store_readings(
     ]
 
 
-def _fetched_at(session: Session, capture_ids: Sequence[int]) -> dict[int, datetime]:
-    rows = select(CaptureRow.id, CaptureRow.fetched_at).where(CaptureRow.id.in_(capture_ids))
-    return {number: fetched_at for number, fetched_at in session.execute(rows)}
+def _kept(session: Session, capture_ids: Sequence[int]) -> dict[int, Row[tuple[int, datetime, str]]]:
+    """By id: when these captures were fetched, and what they are the source of."""
+    source = case((CaptureRow.outcome.is_(None), PAGE), else_=REPARSE)
+    rows = select(CaptureRow.id, CaptureRow.fetched_at, source.label("source"))
+    return {row.id: row for row in session.execute(rows.where(CaptureRow.id.in_(capture_ids)))}
 
 
 def _note_outcomes(
@@ -210,60 +218,3 @@ def _put_pages(
     tie_media(session, pages, now)
     put_links(session, pages)
     return {place: put.result for place, put in puts.items()}
-
-
-def _settle_addresses(
-    session: Session, readings: Sequence[tuple[int, Reading]], accounts: Mapping[str, int], now: datetime
-) -> dict[str, str]:
-    """Note what addresses came to; the best URL of each, and of each post read, by key."""
-    latest = _latest(session, dict(readings))
-    rows = _locked_addresses(session, latest, keys_of([reading for _, reading in readings]))
-    for row in rows:
-        if row.id not in latest:
-            settle_twin(row)
-            continue
-        reading, is_drawn = latest[row.id]
-        _settle(row, reading, is_drawn, now)
-        if reading.record and reading.biz:
-            row.account_id, row.aid = accounts[reading.biz], reading.record.aid
-    session.flush()
-    return {row.key: row.url for row in rows}
-
-
-def _latest(session: Session, readings: Mapping[int, Reading]) -> dict[int, tuple[Reading, bool]]:
-    """The last reading of each address, and whether a browser had drawn its page."""
-    captures = select(CaptureRow.id, CaptureRow.address_id, CaptureRow.rendered)
-    found = session.execute(captures.where(CaptureRow.id.in_(readings)).order_by(CaptureRow.id))
-    return {address_id: (readings[number], drawn) for number, address_id, drawn in found if address_id}
-
-
-def _settle(row: AddressRow, reading: Reading, is_drawn: bool, now: datetime) -> None:
-    """Note an answer. A post that only a browser has whole is asked again until one has drawn it."""
-    lacks = reading.outcome is Outcome.ARTICLE and reading.needs_browser and not is_drawn
-    is_final = reading.outcome.is_final and not lacks
-    row.attempts = 0 if is_final else row.attempts + 1
-    row.last_outcome = NOT_DRAWN if lacks else reading.outcome
-    row.last_reason = storable(reading.reason)
-    row.last_tried_at = now
-    row.next_fetch_at = next_fetch(None if lacks else reading.outcome, row.attempts, now)
-
-
-def record_failures(
-    session: Session, run_id: int | None, failures: Sequence[tuple[int, str]], now: datetime
-) -> None:
-    """Note that addresses gave no answer at all, and why; they are asked again later."""
-    reasons = dict(failures)
-    for row in _locked_addresses(session, reasons):
-        row.attempts += 1
-        row.last_outcome, row.last_reason = NO_ANSWER, storable(reasons[row.id])
-        row.last_tried_at = now
-        row.next_fetch_at = next_fetch(None, row.attempts, now)
-    session.flush()
-
-
-def _locked_addresses(
-    session: Session, ids: Mapping[int, Any], keys: Mapping[str, Any] | None = None
-) -> Sequence[AddressRow]:
-    wanted = AddressRow.id.in_(ids) | AddressRow.key.in_(keys or ())
-    rows = select(AddressRow).where(wanted).order_by(BY_KEY)
-    return session.scalars(rows.with_for_update()).all()
