@@ -20,6 +20,7 @@ from archive.media.queries import due_media
 from archive.media.store import make_due
 from archive.sighting import Sighting
 from archive.vocabulary import Outcome
+from crawler.classify import classify
 from crawler.media.settings import MediaSettings
 from crawler.parse import PARSER_VERSION, read_page
 from mparchive.console import out, print_json, say, steps
@@ -199,13 +200,14 @@ def _take_addresses(engine: Engine, run_id: int, items: list[Listed], taken: _Ta
 
 def _take_page(engine: Engine, run_id: int, page: SavedPage, taken: _Taken) -> None:
     """Keep a saved page as a capture, once, then read it, as if it had just been fetched."""
-    reading = read_page(page.body, page.url)
+    reading = classify(page.answer) if page.answer and page.url else read_page(page.body, page.url)
     named = page.url or (reading.record.url if reading.record else page.name)
-    capture = Capture(named, named, 200, page.headers, page.body, page.saved_at)
+    capture = page.answer or Capture(named, named, 200, page.headers, page.body, page.saved_at)
     now = datetime.now(UTC)
     with transaction(engine) as session:
-        address_id = _page_address(session, run_id, named, page.saved_at, now)
-        capture_id = queries.find_capture(session, named, capture.sha256)
+        address_id = _page_address(session, run_id, named, page, now)
+        fetched_at = page.saved_at if page.answer else None  # a copied file may have another time
+        capture_id = queries.find_capture(session, capture.requested_url, capture.sha256, fetched_at)
         if capture_id is None:
             (capture_id,) = store.keep_captures(session, run_id, [(address_id, capture)])
     with transaction(engine) as session:
@@ -215,9 +217,9 @@ def _take_page(engine: Engine, run_id: int, page: SavedPage, taken: _Taken) -> N
     taken.tally.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)
 
 
-def _page_address(session: Session, run_id: int, url: str, seen_at: datetime, now: datetime) -> int | None:
+def _page_address(session: Session, run_id: int, url: str, page: SavedPage, now: datetime) -> int | None:
     with suppress(AddressError):
-        sighting = Sighting(parse_address(url), "saved page", seen_at)
+        sighting = Sighting(parse_address(url), "saved page", page.saved_at, expected_biz=page.expected_biz)
         return store.record_sightings(session, run_id, [sighting], now)[0].address_id
     return None
 

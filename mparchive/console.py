@@ -35,18 +35,20 @@ class _Bar:
 
 
 class _Lines:
-    def __init__(self, total: int | None) -> None:
+    def __init__(self, total: int | None, every: int) -> None:
         self._total = f"/{total}" if total is not None else ""
+        self._every = every
 
     def step(self, words: str, done: int) -> None:
-        err.print(f"{done}{self._total} {words}", markup=False)
+        if done % self._every == 0:
+            err.print(f"{done}{self._total} {words}", markup=False)
 
 
 @contextmanager
-def steps(total: int | None) -> Iterator[Steps]:
-    """A progress bar on a terminal, plain lines elsewhere."""
+def steps(total: int | None, every: int = 1) -> Iterator[Steps]:
+    """A progress bar on a terminal, plain lines elsewhere: one for so many steps."""
     if not err.is_terminal:
-        yield _Lines(total)
+        yield _Lines(total, every)
         return
     from rich.progress import (  # noqa: PLC0415 - only a terminal has a bar
         BarColumn,

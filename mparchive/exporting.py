@@ -1,9 +1,13 @@
-"""`mparchive export`: the archive as files its users' tools read."""
+"""`mparchive export`: the archive as files its users' tools read.
+
+Three families: records go into one file, posts into a folder with a file each, captures into a web archive.
+"""
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,78 +16,107 @@ from sqlalchemy.orm import Session
 from archive import queries
 from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
-from archive.export import write_csv, write_dump, write_html, write_jsonl, write_markdown
+from archive.export import (
+    Selection,
+    write_csv,
+    write_dump,
+    write_html,
+    write_jsonl,
+    write_markdown,
+    write_wacz,
+    write_warc,
+)
+from archive.export.captured import count_captures
 from archive.export.files import as_file_name, atomically
 from archive.export.written import Written
 from archive.media.folder import MediaFolder
 from archive.offline import ShownPost, shown_post
 from archive.record import SHANGHAI, Record
-from mparchive.console import say
+from mparchive.console import say, steps
 from mparchive.exits import CommandError, Exit
+from mparchive.formats import Format
 from mparchive.opening import end_with
 
-Writer = Callable[[Iterable[Record], BinaryIO], int]
-FORMATS: dict[str, tuple[Writer, str]] = {
-    "dump": (write_dump, "json"),
-    "jsonl": (write_jsonl, "jsonl"),
-    "csv": (write_csv, "csv"),
+CAPTURES_A_LINE = 100  # of progress, where there is no terminal
+
+
+RECORDS: dict[Format, tuple[Callable[[Iterable[Record], BinaryIO], int], str]] = {
+    Format.DUMP: (write_dump, "json"),
+    Format.JSONL: (write_jsonl, "jsonl"),
+    Format.CSV: (write_csv, "csv"),
 }
-FOLDER_FORMATS: dict[str, Callable[[Iterable[ShownPost], Path], Written]] = {
-    "html": write_html,
-    "markdown": write_markdown,
+POSTS: dict[Format, Callable[[Iterable[ShownPost], Path], Written]] = {
+    Format.HTML: write_html,
+    Format.MARKDOWN: write_markdown,
+}
+CAPTURES: dict[Format, tuple[Callable[..., Written], str]] = {
+    Format.WARC: (write_warc, "warc.gz"),
+    Format.WACZ: (write_wacz, "wacz"),
 }
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Which posts: of an account (name or biz), between two days in Asia/Shanghai, both included."""
-
-    account: str | None = None
-    since: date | None = None
-    until: date | None = None
-
-
-def export(form: str, output: Path | None, chosen: Selection) -> Exit:
-    """Write the posts to a file, to one file an account or a post in a folder, or to stdout."""
+def export(form: Format, output: Path | None, chosen: Selection) -> Exit:
+    """Write what is chosen to a file, to one file an account or a post in a folder, or to stdout."""
     with open_archive() as engine, transaction(engine) as session:
         if chosen.account is not None and not queries.has_account(session, chosen.account):
             raise CommandError(
                 f"the archive has no account {chosen.account!r}; `mparchive status` lists them"
             )
-        if form in FOLDER_FORMATS:
-            return _posts_to_folder(session, form, output, chosen)
-        if output is not None and output.is_dir():
-            accounts = (
-                [chosen.account] if chosen.account else [biz for biz, _ in queries.account_names(session)]
-            )
-            count = sum(_to_folder(session, form, output, replace(chosen, account=one)) for one in accounts)
-        else:
-            count = _to_file(session, form, output, chosen)
+        if form in RECORDS:
+            return _records(session, form, output, chosen)
+        if form in POSTS:
+            return _posts(session, form, output, chosen)
+        return _captures(session, form, output, chosen)
+
+
+def _records(session: Session, form: Format, output: Path | None, chosen: Selection) -> Exit:
+    write, ending = RECORDS[form]
+    count = 0
+    for path, part in _files(session, output, chosen, ending):
+        records = queries.records(session, part.account, part.since, part.until)
+        one = partial(write, records)
+        count += one(sys.stdout.buffer) if path is None else atomically(path, one)
     say(f"{count} posts exported")
     return Exit.DONE
 
 
-def _posts_to_folder(session: Session, form: str, output: Path | None, chosen: Selection) -> Exit:
+def _posts(session: Session, form: Format, output: Path | None, chosen: Selection) -> Exit:
     if output is None or (output.exists() and not output.is_dir()):
         given = "" if output is None else f", and {output} is a file"
         raise CommandError(f"--format {form} writes a file a post{given}; name a folder with --output FOLDER")
     folder = MediaFolder(ArchiveSettings())
     posts = queries.posts(session, chosen.account, chosen.since, chosen.until)
-    written = FOLDER_FORMATS[form]((shown_post(session, post, folder) for post in posts), output)
+    written = POSTS[form]((shown_post(session, post, folder) for post in posts), output)
     say(f"{written.posts} posts exported")
     return end_with(written)
 
 
-def _to_folder(session: Session, form: str, folder: Path, chosen: Selection) -> int:
-    account = chosen.account or ""
-    name = as_file_name(queries.account_name(session, account) or account)
+def _captures(session: Session, form: Format, output: Path | None, chosen: Selection) -> Exit:
+    write, ending = CAPTURES[form]
+    if output is None and form is Format.WACZ:
+        raise CommandError("a WACZ is no stream; name a file with --output FILE.wacz")
+    folder = MediaFolder(ArchiveSettings())
+    total = Written()
+    for path, part in _files(session, output, chosen, ending):
+        with steps(count_captures(session, part)[0], every=CAPTURES_A_LINE) as shown:
+            one = partial(write, session, part, folder, step=shown.step)
+            total.join(one(sys.stdout.buffer) if path is None else atomically(path, one))
+    say(f"{total.captures} captures exported")
+    return end_with(total)
+
+
+def _files(
+    session: Session, output: Path | None, chosen: Selection, ending: str
+) -> list[tuple[Path | None, Selection]]:
+    """The files to write, and what goes into each: in a folder one an account, named for people."""
+    if output is None or not output.is_dir():
+        return [(output, chosen)]
+    accounts = [chosen.account] if chosen.account else [biz for biz, _ in queries.account_names(session)]
     today = datetime.now(SHANGHAI).strftime("%Y%m%d")
-    return _to_file(session, form, folder / f"{name}_{today}.{FORMATS[form][1]}", chosen)
-
-
-def _to_file(session: Session, form: str, path: Path | None, chosen: Selection) -> int:
-    records = queries.records(session, chosen.account, chosen.since, chosen.until)
-    write = FORMATS[form][0]
-    if path is None:
-        return write(records, sys.stdout.buffer)
-    return atomically(path, lambda out: write(records, out))
+    return [
+        (
+            output / f"{as_file_name(queries.account_name(session, one) or one)}_{today}.{ending}",
+            replace(chosen, account=one),
+        )
+        for one in accounts
+    ]

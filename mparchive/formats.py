@@ -11,3 +11,5 @@ class Format(StrEnum):
     CSV = "csv"
     HTML = "html"
     MARKDOWN = "markdown"
+    WARC = "warc"
+    WACZ = "wacz"

@@ -60,16 +60,16 @@ def _named(server_url: str, name: str) -> str:
 @pytest.fixture
 def empty_database_url(server_url: str) -> Iterator[str]:
     """A database without any table."""
-    yield from _database(server_url, "TEMPLATE template0")
+    yield from database_from(server_url, "TEMPLATE template0")
 
 
 @pytest.fixture
 def fresh_database_url(server_url: str, template: str) -> Iterator[str]:
     """An empty, migrated database of the test's own; child processes may use it."""
-    yield from _database(server_url, f"TEMPLATE {template}")
+    yield from database_from(server_url, f"TEMPLATE {template}")
 
 
-def _database(server_url: str, how: str) -> Iterator[str]:
+def database_from(server_url: str, how: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
     _execute(server_url, f"CREATE DATABASE {name} {how}")
     yield _named(server_url, name)
@@ -86,7 +86,7 @@ def engine(fresh_database_url: str) -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def module_engine(server_url: str, template: str) -> Iterator[Engine]:
     """An engine on one database for all tests of a module."""
-    for url in _database(server_url, f"TEMPLATE {template}"):
+    for url in database_from(server_url, f"TEMPLATE {template}"):
         with open_archive(ArchiveSettings(database_url=url)) as opened:
             yield opened
 
@@ -94,7 +94,7 @@ def module_engine(server_url: str, template: str) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def shared_engine(server_url: str, template: str) -> Iterator[Engine]:
     """An engine on one database that tests leave as they found it."""
-    for url in _database(server_url, f"TEMPLATE {template}"):
+    for url in database_from(server_url, f"TEMPLATE {template}"):
         with open_archive(ArchiveSettings(database_url=url)) as opened:
             yield opened
 

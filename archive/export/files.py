@@ -21,7 +21,7 @@ def atomically(path: Path, write: Callable[[BinaryIO], Result]) -> Result:
     unfinished = path.with_name(f".{path.name[:80]}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as out:
+        with unfinished.open("w+b") as out:
             result = write(out)
         unfinished.replace(path)
     except OSError as error:

@@ -1,0 +1,131 @@
+"""WACZ: a WARC file with an index and a list of pages in one zip, for replayweb.page and its like.
+
+py-wacz makes the index and the description; the zip is our own, for its writes the time of day into it.
+"""
+
+import html
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, BinaryIO
+from uuid import NAMESPACE_URL, uuid5
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from archive.export.captured import count_captures
+from archive.export.selection import Selection
+from archive.export.warc import EPOCH, write_warc
+from archive.export.written import Written
+from archive.media.folder import MediaFolder
+from archive.models import CaptureRow, Post
+from archive.queries import chosen_posts
+
+WARC = "archive/data.warc.gz"
+INDEX, INDEX_OF_INDEX, PAGES = "indexes/index.cdx.gz", "indexes/index.idx", "pages/pages.jsonl"
+PACKAGE, PACKAGE_DIGEST = "datapackage.json", "datapackage-digest.json"
+LINES = 1024  # of the index in one packed block, as archiveweb.page has it
+AT_ONCE = 200  # posts a fetch: about 1 MB
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say; what the files' times are is in them
+
+
+def write_wacz(
+    session: Session,
+    chosen: Selection,
+    folder: MediaFolder,
+    out: BinaryIO,
+    step: Callable[[str, int], None] = lambda words, done: None,
+) -> Written:
+    """Write what is chosen to a file open for reading and writing; `step` as write_warc's.
+
+    The WARC file lies in the system's folder of temporary files meanwhile.
+    """
+    with tempfile.TemporaryDirectory(prefix="mparchive-") as place:
+        warc = Path(place) / Path(WARC).name
+        with warc.open("wb") as file:
+            written = write_warc(session, chosen, folder, file, step)
+        with ZipFile(out, "w") as target:
+            indexer = _write_index(warc, target)
+            _copy(warc, target)
+            _write_pages(session, chosen, target)
+            _describe(indexer, target, count_captures(session, chosen)[1] or EPOCH)
+    return written
+
+
+def _member(name: str, packing: int = ZIP_STORED) -> ZipInfo:
+    member = ZipInfo(name, _ZIP_EPOCH)
+    member.compress_type = packing
+    return member
+
+
+def _write_index(warc: Path, target: ZipFile) -> Any:
+    from wacz.waczindexer import WACZIndexer  # noqa: PLC0415 - a second, which only this way out costs
+
+    index_of_index = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
+    with target.open(_member(INDEX), "w", force_zip64=True) as data:
+        indexer = WACZIndexer(
+            index_of_index,
+            [str(warc)],
+            sort=True,
+            post_append=True,
+            compress=data,
+            lines=LINES,
+            digest_records=True,
+            fields="referrer",
+            data_out_name=Path(INDEX).name,
+            hash_type="sha256",
+            detect_pages=False,
+        )
+        indexer.process_all()
+    target.writestr(_member(INDEX_OF_INDEX, ZIP_DEFLATED), index_of_index.buffer.getvalue())
+    return indexer
+
+
+def _copy(warc: Path, target: ZipFile) -> None:
+    with warc.open("rb") as file, target.open(_member(WARC), "w", force_zip64=True) as member:
+        shutil.copyfileobj(file, member)
+
+
+def _write_pages(session: Session, chosen: Selection, target: ZipFile) -> None:
+    head = {"format": "json-pages-1.0", "id": "pages", "title": "Posts", "hasText": True}
+    with target.open(_member(PAGES, ZIP_DEFLATED), "w", force_zip64=True) as member:
+        member.write(_line(head))
+        for page in _pages(session, chosen):
+            member.write(_line(page))
+
+
+def _pages(session: Session, chosen: Selection) -> Iterator[dict[str, Any]]:
+    """The posts that have a page, newest first: each with the capture its text is of."""
+    rows = select(Post.title, Post.text, Post.published_on, CaptureRow.requested_url, CaptureRow.fetched_at)
+    rows = chosen_posts(rows, chosen.account, chosen.since, chosen.until)
+    rows = rows.join(CaptureRow, CaptureRow.id == Post.capture_id)
+    rows = rows.order_by(Post.published_on.desc(), Post.mid.desc(), Post.idx, Post.account_id)
+    for title, text, day, url, fetched_at in session.execute(rows, execution_options={"yield_per": AT_ONCE}):
+        ts = fetched_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        yield {
+            "id": uuid5(NAMESPACE_URL, f"{url} {ts}").hex,
+            "url": url,
+            "ts": ts,
+            "title": f"{title} ({day})",
+            "text": html.unescape(text).replace("\r", "\n").strip(),
+        }
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+
+
+def _describe(indexer: Any, target: ZipFile, latest: datetime) -> None:
+    """py-wacz's description of the members, with the time of the latest capture instead of now."""
+    words = SimpleNamespace(title="Posts of WeChat official accounts", desc="", date="")
+    package = json.loads(indexer.generate_datapackage(words, target))
+    package["created"] = latest.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    content = json.dumps(package, indent=2).encode()
+    target.writestr(_member(PACKAGE, ZIP_DEFLATED), content)
+    target.writestr(_member(PACKAGE_DIGEST, ZIP_DEFLATED), indexer.generate_datapackage_digest(content))

@@ -1,0 +1,168 @@
+"""WARC and WACZ: read back by warcio, the same bytes every time, nothing said that was not so."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session
+from warcio.archiveiterator import ArchiveIterator
+from warcio.checker import Checker
+
+from archive.config import ArchiveSettings
+from archive.database import open_archive, transaction
+from archive.export import Selection, write_wacz, write_warc
+from archive.export.written import Written
+from archive.media.folder import MediaFolder
+from archive.models import Account, CaptureRow, FileRow, Post
+from tests.archive.filled import PICTURES, answers, fill
+from tests.database import database_from
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*(tempfile|Temporary).*"
+)  # warcio leaves its own to the collector
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> MediaFolder:
+    return MediaFolder(ArchiveSettings(home=tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="module")
+def filled(server_url: str, template: str, folder: MediaFolder) -> Iterator[Engine]:
+    """An archive with one of everything; no test changes it."""
+    for url in database_from(server_url, f"TEMPLATE {template}"):
+        with open_archive(ArchiveSettings(database_url=url)) as engine:
+            fill(engine, folder)
+            yield engine
+
+
+def _warc(engine: Engine, folder: MediaFolder, chosen: Selection = Selection()) -> tuple[bytes, Written]:  # noqa: B008
+    out = io.BytesIO()
+    with transaction(engine) as session:
+        written = write_warc(session, chosen, folder, out)
+    return out.getvalue(), written
+
+
+def _records(warc: bytes) -> list:
+    found = []
+    for record in ArchiveIterator(io.BytesIO(warc), check_digests="raise"):
+        record.content = record.content_stream().read()
+        found.append(record)
+    return found
+
+
+def _kinds(records: list) -> dict[str, int]:
+    kinds = [record.rec_type for record in records]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+
+def test_every_answer_is_in_a_warc_with_what_is_known_of_it(filled: Engine, folder: MediaFolder) -> None:
+    warc, written = _warc(filled, folder)
+    records, kept = _records(warc), answers()
+    assert (written.captures, written.missing) == (len(kept), 0)
+    served = [one for one in kept if one.headers and not one.rendered]
+    assert _kinds(records) == {
+        "warcinfo": 1,
+        "metadata": len(kept),
+        "request": len(served),
+        "response": len(served) - 2,
+        "revisit": 2,
+        "conversion": 1,
+        "resource": 1 + PICTURES,
+    }
+    responses = [record for record in records if record.rec_type == "response"]
+    bodies = {one.body for one in served}
+    assert {record.content for record in responses} == bodies
+    assert all(record.rec_headers["WARC-Date"].endswith(".001234Z") for record in responses)
+    http = responses[0].http_headers
+    assert http["Content-Length"] == str(len(responses[0].content))
+    assert (http["Content-Encoding"], http["X-Archive-Orig-Content-Encoding"]) == (None, "gzip")
+    ids = [record.rec_headers["WARC-Record-ID"] for record in records]
+    assert len(set(ids)) == len(ids)
+    revisits = [record for record in records if record.rec_type == "revisit"]
+    assert {one.rec_headers["WARC-Refers-To"] for one in revisits} == {
+        responses[0].rec_headers["WARC-Record-ID"]
+    }
+
+
+SCRIPT = """
+import sys
+from archive.config import ArchiveSettings
+from archive.database import open_archive, transaction
+from archive.export import Selection, write_warc
+from archive.media.folder import MediaFolder
+settings = ArchiveSettings()
+with open_archive(settings) as engine, transaction(engine) as session:
+    write_warc(session, Selection(), MediaFolder(settings), sys.stdout.buffer)
+"""
+
+
+def test_two_exports_by_two_processes_are_the_same_bytes(filled: Engine, folder: MediaFolder) -> None:
+    environment = {
+        "MPARCHIVE_DATABASE_URL": filled.url.render_as_string(hide_password=False),
+        "MPARCHIVE_MEDIA": folder._root,
+        "PYTHONHASHSEED": "7",
+        "TZ": "America/New_York",
+    }
+    again = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, check=True)
+    assert again.stdout == _warc(filled, folder)[0]
+
+
+def test_one_accounts_part_of_a_day_is_only_that(filled: Engine, folder: MediaFolder) -> None:
+    with transaction(filled) as session:
+        post = session.scalars(select(Post).order_by(Post.id).limit(1)).one()
+        biz, day = session.get_one(Account, post.account_id).biz, post.published_on
+        same = (Post.account_id == post.account_id) & (Post.published_on == day)
+        aids = set(session.scalars(select(Post.aid).where(same)))
+    records = _records(_warc(filled, folder, Selection(biz, day, day))[0])
+    metadata = [record.content.decode() for record in records if record.rec_type == "metadata"]
+    told = {line for block in metadata for line in block.splitlines() if line.startswith("aid: ")}
+    assert told == {f"aid: {aid}" for aid in aids}
+    whole = _records(_warc(filled, folder, Selection(biz))[0])
+    assert any(b"outcome: deleted" in record.content for record in whole)
+
+
+def test_what_cannot_be_read_is_left_out_and_named(filled: Engine, folder: MediaFolder) -> None:
+    with Session(filled) as session:
+        number = session.scalars(select(func.min(CaptureRow.id))).one()
+        session.execute(update(CaptureRow).where(CaptureRow.id == number).values(sha256=bytes(32)))
+        first = select(func.min(FileRow.id)).scalar_subquery()
+        session.execute(update(FileRow).where(FileRow.id == first).values(path="ab/cd/gone.png"))
+        written = write_warc(session, Selection(), folder, io.BytesIO())
+        session.rollback()
+    assert (written.captures, written.missing, written.damaged) == (len(answers()) - 1, 2, True)
+    assert written.troubles[0].startswith(f"capture {number}: ")
+    assert "ab/cd/gone.png" in written.troubles[1]
+
+
+def test_a_wacz_holds_the_same_with_an_index_and_its_pages(
+    filled: Engine, folder: MediaFolder, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        with (tmp_path / name).open("w+b") as out, transaction(filled) as session:
+            write_wacz(session, Selection(), folder, out)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    valid = Path(sys.executable).with_name("wacz")
+    done = subprocess.run([valid, "validate", "-f", tmp_path / "one"], capture_output=True, check=False)
+    assert b"Validation succeeded" in done.stdout, done.stdout + done.stderr
+    with ZipFile(tmp_path / "one") as file:
+        head, *pages = map(json.loads, file.read("pages/pages.jsonl").splitlines())
+        assert file.read("archive/data.warc.gz") == _warc(filled, folder)[0]
+    assert head["format"] == "json-pages-1.0"
+    with transaction(filled) as session:
+        assert len(pages) == session.scalar(select(func.count(Post.capture_id)))
+    assert all(page["url"].startswith("https://mp.weixin.qq.com/") and page["title"] for page in pages)
+
+
+def test_warcio_finds_nothing_wrong(filled: Engine, folder: MediaFolder, tmp_path: Path) -> None:
+    path = tmp_path / "a.warc.gz"
+    path.write_bytes(_warc(filled, folder)[0])
+    checker = Checker(type("Arguments", (), {"inputs": [str(path)], "verbose": False}))
+    checker.process_all()
+    assert checker.exit_value == 0

@@ -1,0 +1,90 @@
+"""An archive with one of everything: invented answers of every outcome, kept and read as a crawl does it."""
+
+import gzip
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import Engine, update
+from sqlalchemy.orm import Session
+
+from archive.address import parse_address
+from archive.capture import Capture
+from archive.database import transaction
+from archive.media.folder import MediaFolder
+from archive.media.queries import due_media
+from archive.media.store import keep_file
+from archive.models import FileRow
+from archive.sighting import Sighting
+from archive.store import keep_captures, record_sightings, start_run, store_readings
+from crawler.classify import classify
+from crawler.parse import PARSER_VERSION
+from tests.archive.making import NOW, kept_file
+from tests.standin.media import picture
+from tests.standin.pages import catalogue
+
+HEADERS = (
+    ("Content-Type", "text/html; charset=UTF-8"),
+    ("Content-Encoding", "gzip"),
+    ("Transfer-Encoding", "chunked"),
+    ("RetKey", "合成"),
+)
+PICTURES = 2
+
+
+def answers() -> list[Capture]:
+    """What was served: each page, one of them again, one of them edited, one drawn, one under an error."""
+    pages = [
+        _answer(shown.expected.url, b"".join(shown.render(2000)), n) for n, shown in enumerate(catalogue())
+    ]
+    first = pages[0]
+    edited = first.body.replace("合成".encode(), "改过".encode())
+    later = [
+        _later(first, 100),
+        _later(first, 200, edited, gzipped=gzip.compress(edited, mtime=0)),
+        _later(
+            first, 300, rendered=True, evaluated={"text": "画出来的字", "cgiDataNew": {"a": [1, None, "é"]}}
+        ),
+        _later(first, 400, b"<html><body>busy</body></html>", status=503, gzipped=None),
+        _later(first, 500),
+    ]
+    saved = Capture("somebody's page.html", "somebody's page.html", 200, (), b"<html>saved</html>", NOW)
+    return [*pages, *later, saved]
+
+
+def fill(engine: Engine, folder: MediaFolder) -> None:
+    """Keep and read these answers, one a transaction, and some of the pictures they show."""
+    with transaction(engine) as session:
+        run_id = start_run(session, "fill", {}, NOW)
+    for answer in answers():
+        with transaction(engine) as session:
+            (capture_id,) = keep_captures(session, run_id, [(_address(session, run_id, answer), answer)])
+        with transaction(engine) as session:
+            reading = [(capture_id, classify(answer))]
+            store_readings(session, run_id, reading, answer.fetched_at, PARSER_VERSION)
+    with transaction(engine) as session:
+        for number, medium in enumerate(
+            due_media(session, NOW + timedelta(days=30), PICTURES, types=["image"])
+        ):
+            content = picture(f"synthetic_{number}")
+            file = kept_file(content)
+            path = folder.put(content, file.sha256, ".png")
+            keep_file(session, medium.id, replace(file, path=path), NOW)
+        session.execute(update(FileRow).values(first_stored_at=NOW))
+
+
+def _answer(url: str, body: bytes, number: int) -> Capture:
+    at = NOW + timedelta(minutes=number, microseconds=1234)
+    fetch_url = parse_address(url).fetch_url
+    return Capture(fetch_url, fetch_url, 200, HEADERS, body, at, gzipped=gzip.compress(body, mtime=0))
+
+
+def _later(answer: Capture, minutes: int, body: bytes | None = None, **changed: object) -> Capture:
+    at = answer.fetched_at + timedelta(minutes=minutes)
+    return replace(answer, body=body or answer.body, fetched_at=at, **changed)  # type: ignore[arg-type]
+
+
+def _address(session: Session, run_id: int, answer: Capture) -> int | None:
+    if "://" not in answer.requested_url:
+        return None
+    sighting = Sighting(parse_address(answer.requested_url), "list", answer.fetched_at)
+    return record_sightings(session, run_id, [sighting], answer.fetched_at)[0].address_id
