@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from uvicorn import Server
 
-AT_ONCE = 64  # connections; more are answered 503
+AT_ONCE = 2000  # connections; more are answered 503. How many requests are worked on is the gate's affair
+FILES = AT_ONCE * 2  # descriptors; beyond them nothing more could be said to anybody
 IDLE = 5  # seconds a connection is kept for the next request
 STOP = 10  # seconds for what is being answered when told to stop
-BACKLOG = 128  # connections that wait to be taken
+BACKLOG = 2048  # connections that wait to be taken
 
 _UNGUARDED = (
     "whoever reaches this address could read the archive: set MPARCHIVE_READING_TOKEN or"
@@ -43,6 +45,8 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
     from archive.web.refusal import no_token_set  # noqa: PLC0415 - as above
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # else a line for each connection too many
+    _make_room()
     token, access = InboxSettings().token(), ReadingSettings().access()
     with _listening(host, port) as listener, open_archive() as engine, Readers(engine) as readers:
         if access.is_open and not to_everybody and not _is_loopback(listener):
@@ -62,6 +66,13 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
         server.run(sockets=[listener])
         log.info("served", action="served")
     return Exit.DONE
+
+
+def _make_room() -> None:
+    """Let the process have as many files open as it may have connections, where it is allowed to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 @contextmanager

@@ -1,5 +1,6 @@
-"""The gate before everything: the door, and how much one client may ask."""
+"""The gate before everything: the door, how much one client may ask, and how much is done at once."""
 
+import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from archive.web.operation import ALIVE, READY
 
 MOST, WINDOW = 1200, 60.0  # requests of one address in so many seconds: a page shows up to a hundred pictures
 CLIENTS = 1000  # addresses that are counted; at 1,200 instants each, 40 MB at the worst
+HANDS = 32  # requests worked on at once; a reader's page is made of that many pictures
+HAND_WAIT = 10.0  # seconds for a hand that is free
 FREE = frozenset({ALIVE, READY})  # asked by machines that have no token
 _OWN_DOOR = "/inbox"  # its token is another: it writes
 
@@ -24,11 +27,28 @@ class Gate:
     def __init__(self, app: ASGIApp, access: Access, elapsed: Callable[[], float]):
         self._app, self._access, self._elapsed = app, access, elapsed
         self._clients: OrderedDict[str, Limit] = OrderedDict()
+        self._hands = asyncio.Semaphore(HANDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or say why not."""
-        refused = self._refused(scope) if scope["type"] == "http" else None
-        await (refused or self._app)(scope, receive, send)
+        if scope["type"] != "http" or scope["path"] == ALIVE:
+            await self._app(scope, receive, send)
+        elif refused := self._refused(scope):
+            await refused(scope, receive, send)
+        else:
+            await self._in_turn(scope, receive, send)
+
+    async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(HAND_WAIT):
+                await self._hands.acquire()
+        except TimeoutError:
+            await _busy()(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._hands.release()
 
     def _refused(self, scope: Scope) -> PlainTextResponse | None:
         headers, peer = Headers(scope=scope), (scope.get("client") or ("", 0))[0]
@@ -54,6 +74,11 @@ def _too_often(wait: int) -> PlainTextResponse:
         f"At most {MOST} requests a minute; wait {wait} s.\n每分钟最多 {MOST} 次请求；请等待 {wait} 秒。\n"
     )
     return PlainTextResponse(words, 429, {"Retry-After": str(wait), "Cache-Control": "no-store"})
+
+
+def _busy() -> PlainTextResponse:
+    words = "Too many ask at once; try again in a minute.\n请求过多，请稍后再试。\n"
+    return PlainTextResponse(words, 503, {"Retry-After": "60", "Cache-Control": "no-store"})
 
 
 def _closed() -> PlainTextResponse:

@@ -17,15 +17,6 @@ class Shape(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class Problem(BaseModel):
-    """RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-
-
 class AccountShape(Shape):
     """An account that has posts, or is watched."""
 

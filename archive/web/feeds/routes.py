@@ -16,6 +16,7 @@ from archive.text import storable
 from archive.vocabulary import Kind
 from archive.web.feeds import atom, json_feed
 from archive.web.feeds.entries import Feed, entry_of, printable
+from archive.web.problems import PROBLEMS
 from archive.web.readers import Readers
 
 ENTRIES = 50  # of a page: readers ask every hour, an account publishes some posts a day
@@ -55,7 +56,8 @@ def _add(
         summary=f"The newest posts with their texts ({media_type})",
         response_class=Response,
         responses={
-            200: {"content": {media_type: {"schema": {"type": "string"}}}},
+            **PROBLEMS,
+            200: {"content": {media_type: {"schema": {"type": "object" if ending == "json" else "string"}}}},
             304: {"description": "You have it"},
         },
     )
