@@ -13,6 +13,7 @@ from archive.models.medium import MediumRow
 from archive.models.post import Post
 from archive.models.post_link import PostLink
 from archive.models.post_medium import PostMedium
+from archive.models.post_words import PostWords
 from archive.models.run import Run
 from archive.models.sighting import SightingRow
 from archive.models.source import SourceRow
@@ -33,6 +34,7 @@ __all__ = [
     "Post",
     "PostLink",
     "PostMedium",
+    "PostWords",
     "Run",
     "SightingRow",
     "SourceRow",
