@@ -19,7 +19,7 @@ class Leaving:
     def __init__(self, crawler: Crawler):
         self._crawler = crawler
         self._task: asyncio.Task[None] | None = None
-        crawler.signals.connect(self._opened, signals.spider_opened)
+        crawler.signals.connect(self._started, signals.engine_started)
         crawler.signals.connect(self._closed, signals.spider_closed)
 
     @classmethod
@@ -27,7 +27,7 @@ class Leaving:
         """Scrapy's way in."""
         return cls(crawler)
 
-    def _opened(self) -> None:
+    def _started(self) -> None:
         self._task = asyncio.ensure_future(self._watch())
 
     async def _closed(self) -> None:
@@ -37,8 +37,7 @@ class Leaving:
                 await self._task
 
     async def _watch(self) -> None:
-        while not (self._running or self._stopping):  # the engine starts after the spider has opened
-            await asyncio.sleep(POLL)
+        await asyncio.sleep(POLL)  # the engine runs a moment after it says so, and may have stopped by then
         while self._running and not self._stopping:
             await asyncio.sleep(POLL)
         while True:  # until closed: an answer under way may still queue a browser's request

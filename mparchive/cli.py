@@ -15,7 +15,7 @@ from mparchive.exits import EXPLAINED, CommandError, Exit
 from mparchive.failures import explained
 from mparchive.formats import Format
 from mparchive.last_two import LastTwo
-from scheduler.children import fork_crawls
+from scheduler.children import import_before_forking
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -256,7 +256,7 @@ def serve(
 
 def main() -> NoReturn:
     """Entry point: every expected failure is one sentence on stderr and a documented exit code."""
-    fork_crawls("mparchive.cli")  # which each fork would import anyway, as it is what runs here
+    import_before_forking("mparchive.cli")  # which each fork would import anyway, as it is what runs here
     try:
         app()
     except SystemExit as ended:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crawler.protocol import PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED
-from scheduler.children import Child, start
+from scheduler.children import Child
 
 GRACE = 20.0  # seconds after SIGTERM for the answer under way and for storing; whoever stops us gives 30
 STOP_POLL = 0.25  # seconds; how soon a crawl is told that its parent is being stopped
@@ -115,7 +115,7 @@ def _run(
     """The exit code, and whether the process ended by itself."""
     whole = {**os.environ, **environment, "SCRAPY_SETTINGS_MODULE": "crawler.settings"}
     with _lifeline() as descriptor:
-        process = start(command, whole, descriptor)
+        process = Child(command, whole, descriptor)
         lines, finished = _lines_of(process), False
         try:
             finished = _listen(lines, hear, time.monotonic() + timeout, stop)

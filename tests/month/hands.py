@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from archive.database import open_archive
-from scheduler.children import fork_crawls
+from scheduler.children import import_before_forking
 from scheduler.daemon import Current, hands_of, home_work, ready
 from scheduler.jobs import HOME
 from scheduler.settings import SchedulerSettings
@@ -22,7 +22,7 @@ def main() -> None:
     """Work until told to stop."""
     current = Current(Path(sys.argv[1]))
     stop = ready(current)
-    fork_crawls()
+    import_before_forking("scheduler.daemon")  # which this module imports, and each fork imports this module
     with open_archive() as engine:
         hands = hands_of(engine, SchedulerSettings.read(), stop)
         asyncio.run(Worker(hands, stop, home_work(current), [HOME], PULSE).run())
