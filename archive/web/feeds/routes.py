@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from archive import queries, stream
 from archive.models import Post
+from archive.search import parse, search
 from archive.stream import Chosen
 from archive.text import storable
 from archive.vocabulary import Kind
@@ -22,6 +23,7 @@ from archive.web.readers import Readers
 ENTRIES = 50  # of a page: readers ask every hour, an account publishes some posts a day
 _EPOCH = datetime(2012, 8, 23, tzinfo=UTC)  # of a feed without entries: no official account is older
 _Account = Annotated[str | None, Query(max_length=200, description="Name or __biz")]
+_Words = Annotated[str | None, Query(max_length=2000, description="A search")]
 _After = Annotated[str | None, Query(max_length=500, description="Cursor of the page before")]
 
 
@@ -41,10 +43,15 @@ def _add(
     router: APIRouter, readers: Readers, ending: str, media_type: str, write: Callable[[Feed], bytes]
 ) -> None:
     def feed(
-        request: Request, account: _Account = None, kind: Kind | None = None, after: _After = None
+        request: Request,
+        account: _Account = None,
+        kind: Kind | None = None,
+        q: _Words = None,
+        after: _After = None,
     ) -> Response:
         with readers.session() as session:
-            found = _feed(session, request, Chosen(account, kind), after)
+            page = _page(session, Chosen(account, kind), q, after)
+            found = _feed(session, request, page, _title(session, account, kind, q))
         return _answer(request, write(found), found.updated(_EPOCH), media_type)
 
     router.add_api_route(
@@ -63,13 +70,20 @@ def _add(
     )
 
 
-def _feed(session: Session, request: Request, chosen: Chosen, after: str | None) -> Feed:
-    page = stream.page(session, chosen, after, ENTRIES, [Post.text])
+def _page(session: Session, chosen: Chosen, words: str | None, after: str | None) -> stream.Page:
+    if words is None:
+        return stream.page(session, chosen, after, ENTRIES, [Post.text])
+    account = chosen.account and storable(chosen.account)
+    found = search(session, parse(words), account=account, kind=chosen.kind, limit=ENTRIES, after=after)
+    return stream.Page([(session.get_one(Post, hit.post_id), hit.biz) for hit in found.hits], found.next)
+
+
+def _feed(session: Session, request: Request, page: stream.Page, title: str) -> Feed:
     changed = queries.last_changes(session, [post.id for post, _ in page.posts])
     origin = str(request.base_url).rstrip("/")
     following = page.next and str(request.url.include_query_params(after=page.next))
     return Feed(
-        title=_title(session, chosen),
+        title=title,
         address=str(request.url),
         home=f"{origin}/",
         next=following or None,
@@ -77,10 +91,10 @@ def _feed(session: Session, request: Request, chosen: Chosen, after: str | None)
     )
 
 
-def _title(session: Session, chosen: Chosen) -> str:
-    name = chosen.account and (queries.account_name(session, storable(chosen.account)) or chosen.account)
-    parts = [name, chosen.kind]
-    return " · ".join(["mparchive", *(printable(part) for part in parts if part)])
+def _title(session: Session, account: str | None, kind: str | None, words: str | None) -> str:
+    name = account and (queries.account_name(session, storable(account)) or account)
+    parts = ["mparchive", *(printable(part) for part in (name, kind, words) if part)]
+    return " · ".join(parts)
 
 
 def _answer(request: Request, content: bytes, changed: datetime, media_type: str) -> Response:

@@ -139,6 +139,17 @@ def test_nothing_but_reading_is_offered(web: Served) -> None:
     assert {web.ask(method, "/api/v1/posts").status for method in ("POST", "PUT", "DELETE", "PATCH")} == {405}
 
 
+def test_search_gives_the_posts_with_their_excerpts(web: Served) -> None:
+    found = web.ask("GET", f"/api/v1/search?q={quote('第二段改')}").json
+    (hit,) = found["hits"]
+    assert (hit["aid"], found["next"]) == ("1001_1", None)
+    assert "第二段改" in [piece["text"] for piece in hit["excerpt"] if piece["found"]]
+    assert len(web.ask("GET", f"/api/v1/search?limit=100&q={quote('第一段')}").json["hits"]) == MANY
+    assert web.ask("GET", "/api/v1/search?q=-only").status == 400
+    assert web.ask("GET", "/api/v1/search?q=%00%ff%22").status in (200, 400)
+    assert web.ask("GET", f"/api/v1/search?q={quote('段')}&after=x").status == 400
+
+
 def test_how_the_archive_fares(web: Served) -> None:
     status = web.ask("GET", "/api/v1/status").json
     assert (status["posts"], status["captures"], status["incidents"]) == (MANY, 3, [])

@@ -135,6 +135,18 @@ def test_the_rest_stands_on_the_next_page(ending: str, web: Served) -> None:
     assert count == MANY - ENTRIES
 
 
+def test_a_search_is_a_feed(web: Served) -> None:
+    items = check_json(ask(web, f"/feeds/posts.json?q={quote('第二段😀')}").json)["items"]
+    assert items == []  # in the text there is a space between
+    (item,) = check_json(ask(web, f"/feeds/posts.json?q={quote('逗号 粗')}").json)["items"]
+    assert item["url"].endswith(ODD.aid)
+    assert (
+        feedparser.parse(ask(web, f"/feeds/posts.atom?q={quote('逗号')}").body).feed.title
+        == "mparchive · 逗号"
+    )
+    assert web.ask("GET", "/feeds/posts.atom?q=-x").status == 400
+
+
 @pytest.mark.parametrize("ending", ["atom", "json"])
 def test_a_feed_without_posts_is_valid(ending: str, web: Served) -> None:
     answer = ask(web, f"/feeds/posts.{ending}?account=nobody%0b%00&kind=video")
