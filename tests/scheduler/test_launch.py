@@ -100,7 +100,9 @@ def test_a_crawl_ends_with_the_parent_that_was_killed(environment, server, fresh
     root = Path(__file__).parents[2]
     started = [subprocess.Popen([sys.executable, "-c", script], env={**os.environ, **environment}, cwd=root)]
     started[0].wait(60)
-    assert any(name.startswith("python") for name in names), "the crawl was running when its parent was killed"
+    assert any(name.startswith("python") for name in names), (
+        "the crawl was running when its parent was killed"
+    )
     _, alive = psutil.wait_procs(family, timeout=30)
     assert [process.cmdline() for process in alive if "postgres" not in process.name()] == []
 
