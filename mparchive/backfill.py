@@ -16,23 +16,19 @@ from archive.capture import Capture
 from archive.database import open_archive, transaction
 from archive.decide import Stored
 from archive.errors import AddressError
-from archive.media.queries import due_media
-from archive.media.store import make_due
 from archive.sighting import Sighting
 from archive.vocabulary import Outcome
 from crawler.classify import classify
-from crawler.media.settings import MediaSettings
 from crawler.parse import PARSER_VERSION, read_page
-from mparchive.console import out, print_json, say, steps
+from mparchive.console import out, print_json, say
 from mparchive.exits import Exit
-from mparchive.fetching import cassette_settings, fetch, fetch_media
+from mparchive.fetching import cassette_settings, fetch_due, fetch_missing_media
 from mparchive.given import Item, read_given
 from mparchive.inputs import Entry, Flaw, Listed, NamedAccount, Passed, SavedPage
 from mparchive.line import Line
 from mparchive.tally import Tally
 
 BATCH = 500  # items a transaction
-MOST_COUNTED = 100_000  # media: a week of downloads; 50 MB while they are counted
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ def backfill(wanted: Wanted) -> Exit:
         taken = _take_all(engine, run_id, items, wanted)
         code = _fetch(engine, run_id, taken, wanted, settings)
         if wanted.fetch and wanted.media and code not in (Exit.DATABASE, Exit.USAGE):
-            code = _fetch_media(engine, run_id, taken.tally, settings) or code
+            code = fetch_missing_media(engine, run_id, taken.tally, settings) or code
     _report(taken.tally, wanted)
     return _worst(code, taken)
 
@@ -234,25 +230,7 @@ def _fetch(engine: Engine, run_id: int, taken: _Taken, wanted: Wanted, settings:
             store.finish_run(session, run_id, "done", taken.tally.as_dict(), now)
     if not due:
         return Exit.DONE
-    try:
-        with steps(len(due)) as shown:
-            return fetch(Line(engine, settings), run_id, len(due), taken.tally, shown)
-    finally:
-        with transaction(engine) as session:
-            store.close_run(session, run_id, "failed", datetime.now(UTC))
-
-
-def _fetch_media(engine: Engine, run_id: int, tally: Tally, settings: dict[str, str]) -> Exit:
-    """Download what these posts show and is not kept yet, also of posts that were known."""
-    now = datetime.now(UTC)
-    types = MediaSettings.read().types
-    with transaction(engine) as session:
-        make_due(session, run_id, now)
-        due = len(due_media(session, now, MOST_COUNTED, types=types, run_id=run_id))
-    if not due:
-        return Exit.DONE
-    with steps(due) as shown:
-        return fetch_media(run_id, due, settings, tally, shown)
+    return fetch_due(Line(engine, settings), run_id, len(due), taken.tally)
 
 
 def _report(tally: Tally, wanted: Wanted) -> None:

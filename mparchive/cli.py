@@ -192,6 +192,34 @@ def verify(
 
 
 @app.command()
+def audit(
+    account: Account = None,
+    since: Day = None,
+    until: Day = None,
+    fill: Annotated[
+        bool, typer.Option("--fill", help="Ask for what is lacking, then say what is left.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many of a kind and account, shown or asked for.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say what the archive lacks, how that is known, and what would fill it."""
+    from mparchive.auditing import Asked
+    from mparchive.auditing import audit as run_audit
+
+    asked = Asked(
+        account=account,
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+        fill=fill,
+        json=json,
+        limit=limit,
+    )
+    raise typer.Exit(run_audit(asked))
+
+
+@app.command()
 def init(
     what: Annotated[
         str,

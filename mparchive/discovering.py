@@ -33,7 +33,7 @@ def discover_now(account: str | None, only: Sequence[str], whole: bool, as_json:
     """Try the sources of one account, or of all that are configured; what is new is due from then on."""
     accounts = _chosen(load_config(find_config()).accounts, account)
     with open_archive():  # an embedded server serves the accounts' crawls one after the other
-        tried = [_try(one, only, whole) for one in accounts]
+        tried = [try_sources(one, only, whole) for one in accounts]
     if as_json:
         print_json([_as_dict(one) for one in tried])
     else:
@@ -52,7 +52,8 @@ def _chosen(accounts: Sequence[AccountConfig], wanted: str | None) -> list[Accou
     return found
 
 
-def _try(account: AccountConfig, only: Sequence[str], whole: bool) -> Tried:
+def try_sources(account: AccountConfig, only: Sequence[str], whole: bool) -> Tried:
+    """Ask these sources of an account, or all; raises CommandError when nothing could be asked."""
     names = [name for given in only for name in given.split(",") if name]
     with steps(None) as shown:
         done: list[str] = []

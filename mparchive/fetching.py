@@ -1,16 +1,25 @@
 """Run a crawl for a run's addresses and turn what it tells into counts and an exit code."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import Engine
+
+from archive import store
+from archive.database import transaction
+from archive.media.queries import due_media
+from archive.media.store import make_due
 from crawler.chromium import REMEDY
-from mparchive.console import Steps, say
+from crawler.media.settings import MediaSettings
+from mparchive.console import Steps, say, steps
 from mparchive.exits import CommandError, Exit
 from mparchive.line import Line
 from mparchive.tally import Tally
 from scheduler.launch import CrawlResult, crawl, page_of
 
 BASE_TIME = 600  # seconds: starting, retries of one address, a slow end
+MOST_COUNTED = 100_000  # media: a week of downloads; 50 MB while they are counted
 TIME_PER_ADDRESS = 60  # seconds; 6 s of pause, a slow page, a browser
 _WITHOUT_BROWSER = {"browser_missing": REMEDY, "browser_failed": "the log of the crawl says why"}
 _EXITS = {
@@ -36,6 +45,32 @@ def cassette_settings(replay: Path | None, record: Path | None) -> dict[str, str
     if chosen is None:
         return {}
     return {"CASSETTE": str(chosen.resolve()), "CASSETTE_MODE": "replay" if replay else "record"}
+
+
+def fetch_due(line: Line, run_id: int, due: int, tally: Tally) -> Exit:
+    """Fetch a run's addresses, `due` of them, and end the run; counts go into `tally`.
+
+    Raises CommandError when the crawl could not work at all.
+    """
+    try:
+        with steps(due) as shown:
+            return fetch(line, run_id, due, tally, shown)
+    finally:
+        with transaction(line.engine) as session:
+            store.close_run(session, run_id, "failed", datetime.now(UTC))
+
+
+def fetch_missing_media(engine: Engine, run_id: int, tally: Tally, settings: Mapping[str, str]) -> Exit:
+    """Download what a run's posts show and is not kept yet, also of posts that were known."""
+    now = datetime.now(UTC)
+    types = MediaSettings.read().types
+    with transaction(engine) as session:
+        make_due(session, run_id, now)
+        due = len(due_media(session, now, MOST_COUNTED, types=types, run_id=run_id))
+    if not due:
+        return Exit.DONE
+    with steps(due) as shown:
+        return fetch_media(run_id, due, settings, tally, shown)
 
 
 def fetch(line: Line, run_id: int, wanted: int, tally: Tally, shown: Steps) -> Exit:

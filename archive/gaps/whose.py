@@ -41,6 +41,23 @@ class Whose:
         return Gap(kind, self.biz, self.name or self.biz, subject, what, remedy, **more)
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An account by its id, biz and name."""
+
+    id: int
+    biz: str
+    name: str
+
+
+def accounts(session: Session) -> list[Named]:
+    """All accounts that anything is known of, in the order they came to be known."""
+    return [
+        Named(*row)
+        for row in session.execute(select(Account.id, Account.biz, Account.name).order_by(Account.id))
+    ]
+
+
 def whose(session: Session, account_id: int | None, now: datetime, *, has_sources: bool) -> Whose:
     """The account of this id; raises NoResultFound when there is none."""
     if account_id is None:
