@@ -81,10 +81,12 @@ def of_post(session: Session, post: Post) -> list[Absence]:
 
 def lock_posts(session: Session, capture_ids: Sequence[int]) -> None:
     """Lock the posts whose addresses gave these captures, in the order in which all posts are locked."""
+    _lock(session, Post.id.in_(_posts_of(capture_ids)))
+
+
+def _lock(session: Session, chosen: ColumnElement[bool]) -> None:
     in_order = Post.account_id, Post.aid.collate("C")
-    session.execute(
-        select(Post.id).where(Post.id.in_(_posts_of(capture_ids))).order_by(*in_order).with_for_update()
-    )
+    session.execute(select(Post.id).where(chosen).order_by(*in_order).with_for_update())
 
 
 def note(session: Session, capture_ids: Sequence[int]) -> None:
@@ -104,9 +106,10 @@ def posts_ever_missing(session: Session) -> list[int]:
 
 
 def find_anew(session: Session, post_ids: Sequence[int]) -> None:
-    """Note when these posts were away, by all their captures. The posts are locked by the caller."""
+    """Note when these posts were away, by all their captures."""
     for start in range(0, len(post_ids), BATCH):
         ids = post_ids[start : start + BATCH]
+        _lock(session, Post.id.in_(ids))
         _reconcile(session, told(session, ids))
 
 

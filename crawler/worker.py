@@ -204,6 +204,18 @@ def read_kept(run_id: int, capture_id: int, now: datetime) -> None:
     _store(run_id, [(capture_id, reading)], now)
 
 
+def read_again(capture_ids: Sequence[int]) -> list[Reading | str]:
+    """What today's parser reads in captures, in order; of one that is damaged, how."""
+    return in_transaction(lambda session: [_read_again(session, number) for number in capture_ids])
+
+
+def _read_again(session: Session, capture_id: int) -> Reading | str:
+    try:
+        return classify(queries.capture(session, capture_id))
+    except IntegrityError as damage:
+        return str(damage)
+
+
 def give_up(run_id: int, capture_id: int, reason: str, now: datetime) -> None:
     """Note a capture whose reading kills the worker, so that the next start does not try it again."""
     _store(run_id, [(capture_id, Reading(Outcome.UNKNOWN, reason=reason))], now)

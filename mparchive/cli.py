@@ -148,6 +148,26 @@ def show(
 
 
 @app.command()
+def reparse(
+    aid: Annotated[list[str] | None, typer.Argument(help="Only these posts (mid_idx).")] = None,
+    account: Account = None,
+    since: Day = None,
+    until: Day = None,
+    whole: Annotated[bool, typer.Option("--all", help="Also what today's parser has read.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write what changes, as versions marked so.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Read kept pages again with today's parser: say what would change, or write it."""
+    from archive.rereading import Chosen
+    from mparchive.reparsing import reparse as run_reparse
+
+    days = since.date() if since else None, until.date() if until else None
+    raise typer.Exit(run_reparse(Chosen(tuple(aid or ()), account, *days, whole), apply=apply, as_json=json))
+
+
+@app.command()
 def parse(
     file: Annotated[str, typer.Argument(help="A saved page, also gzipped; - for stdin.")],
     url: Annotated[str | None, typer.Option(help="The address it came from; old pages do not tell.")] = None,
