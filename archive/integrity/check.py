@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, SQLColumnExpression
+from sqlalchemy import ColumnElement, FromClause, SQLColumnExpression
 from sqlalchemy.orm import Session
 
 from archive.capture import Capture
@@ -12,6 +12,12 @@ from archive.media.folder import MediaFolder
 from archive.reading import Reading
 
 FIRST, LAST = -(2**63), 2**63 - 1  # ids; a flipped bit may have made any
+
+
+def id_of(table: FromClause) -> ColumnElement[int]:
+    """The column that names a table's rows."""
+    (column,) = table.primary_key
+    return column
 
 
 @dataclass(frozen=True)

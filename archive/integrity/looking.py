@@ -7,7 +7,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from archive.integrity.check import Check, Look, Means
+from archive.integrity.check import Check, Look, Means, id_of
 from archive.integrity.finding import Finding, Found
 from archive.models import Base
 
@@ -16,16 +16,16 @@ T = TypeVar("T")
 # What Postgres says of damaged pages, rows, indexes, files and characters; anything else is no finding.
 _DAMAGE = ("XX", "22", "58")
 UNREADABLE = "cannot be read ({reason}); restore it from a backup"
-_NEXT = "SELECT max(id) FROM (SELECT id FROM {table} WHERE id > :after ORDER BY id LIMIT :rows) AS found"
 _LAST_GIVEN = text("SELECT last_value FROM pg_sequences WHERE sequencename = :name")
 
 
 def next_rows(engine: Engine, check: Check, after: int) -> int | None:
     """The last id of the next rows to look at; None when there are no more."""
-    query = text(_NEXT.format(table=check.table))
+    id_ = id_of(Base.metadata.tables[check.table])
+    rows = select(id_).where(id_ > after).order_by(id_).limit(check.rows).subquery()
 
     def last_of_them(session: Session) -> int | None:
-        last: int | None = session.scalar(query, {"after": after, "rows": check.rows})
+        last: int | None = session.scalar(select(func.max(rows.c[0])))
         return last
 
     return readable(engine, last_of_them, otherwise=lambda: _next_by_number(engine, check, max(after, 0)))

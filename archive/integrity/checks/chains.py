@@ -15,8 +15,9 @@ from archive.models import CaptureRow, Chain, ChainEntry, Version
 
 NAME = "chains"
 ROWS = 2000
-CHANGED = "is not what was linked into its chain: somebody changed it; restore it from a backup"
-GONE = "is gone, or what it belongs to, but its chain holds it; restore it from a backup"
+REMEDY = "restore it from a backup"
+CHANGED = f"is not what was linked into its chain: somebody changed it; {REMEDY}"
+GONE = f"is gone, or what it belongs to, but its chain holds it; {REMEDY}"
 UNLINKED = "is in no chain: it was put in past the program, or its entry was taken out; compare with a backup"
 _Entry = Row[Any]
 
@@ -41,6 +42,7 @@ def _entries() -> Select[*tuple[Any, ...]]:
         before.digest.label("before"),
         Chain.id.label("chain"),
         func.coalesce(captures.c.content, versions.c.content).label("held"),
+        (versions.c.biz != Chain.biz).label("is_strange"),  # a capture's may be told later to be another
     )
     rows = rows.outerjoin(captures, captures.c.id == ChainEntry.capture_id)
     rows = rows.outerjoin(versions, versions.c.id == ChainEntry.version_id)
@@ -58,11 +60,13 @@ def _flaws(row: _Entry) -> Iterator[Finding]:
     elif row.held != row.content:
         yield Finding(NAME, table, id_, CHANGED)
     if row.chain is None:
-        yield _entry(row, f"its chain, chains {row.chain_id}, is gone; restore it from a backup")
+        yield _entry(row, f"its chain, chains {row.chain_id}, is gone; {REMEDY}")
+    if row.is_strange:
+        yield Finding(NAME, "chains", row.chain_id, f"it holds a version of another account; {REMEDY}")
     if row.position != 1 and row.before is None:
-        yield _entry(row, f"position {row.position - 1} before it is missing; restore it from a backup")
+        yield _entry(row, f"position {row.position - 1} before it is missing; {REMEDY}")
     elif row.digest != link(row.before or START, row.content):
-        yield _entry(row, "its digest does not follow from the entry before it; restore it from a backup")
+        yield _entry(row, f"its digest does not follow from the entry before it; {REMEDY}")
 
 
 def _entry(row: _Entry, words: str) -> Finding:
@@ -81,10 +85,10 @@ def _look_at_heads(look: Look) -> Found:
     for id_, length, digest, entries, end in look.session.execute(rows.where(look.has(Chain.id))):
         found.rows += 1
         if entries != length:
-            words = f"it says it has {length} entries, there are {entries}; restore it from a backup"
+            words = f"it says it has {length} entries, there are {entries}; {REMEDY}"
             found.findings.append(Finding(NAME, "chains", id_, words))
         elif digest != (end if length else START):
-            words = "its digest is not that of its last entry; restore it from a backup"
+            words = f"its digest is not that of its last entry; {REMEDY}"
             found.findings.append(Finding(NAME, "chains", id_, words))
     return found
 

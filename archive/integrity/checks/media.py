@@ -14,16 +14,18 @@ NAME = "media"
 ROWS = 200
 MISSING = "is not in the media folder; put it back from a backup, at {path}"
 DAMAGED = "in the media folder is not what was stored; put it back from a backup, at {path}"
-UNREADABLE = "cannot be read from the disk; put it back from a backup, at {path}"
+UNREADABLE = "is not a file that can be read; put it back from a backup, at {path}"
 OTHER_SIZE = "has {found} bytes in the media folder, not the {size} it says; restore both from a backup"
 STRANGERS = "files in the media folder that the archive does not know"
+# What a system says of one file: lost by its disk, or not a file at all.
+OF_ONE_FILE = (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 AT_ONCE = 500  # paths a statement
 
 
 def _look(look: Look) -> Found:
     found = Found()
-    if look.after == FIRST:
-        found.notes[STRANGERS] += sum(1 for _ in strangers(look))
+    if look.after == FIRST and (unknown := sum(1 for _ in strangers(look))):
+        found.notes[STRANGERS] += unknown
     rows = select(FileRow.id, FileRow.path, FileRow.sha256, FileRow.size).where(look.has(FileRow.id))
     for id_, path, sha256, size in look.session.execute(rows.order_by(FileRow.id)):
         found.rows += 1
@@ -39,8 +41,8 @@ def _flaw(look: Look, path: str, sha256: bytes, size: int) -> str | None:
         return MISSING
     except IntegrityError:
         return DAMAGED
-    except MediaFolderError as error:  # of the whole folder, except where the disk has lost one file
-        if getattr(error.__context__, "errno", None) != errno.EIO:
+    except MediaFolderError as error:  # else of the whole folder
+        if getattr(error.__context__, "errno", None) not in OF_ONE_FILE:
             raise
         return UNREADABLE
     return None if len(content) == size else OTHER_SIZE.format(found=len(content), size=size)

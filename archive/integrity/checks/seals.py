@@ -4,7 +4,7 @@ from functools import partial
 
 from sqlalchemy import Table, func, literal_column, select, text
 
-from archive.integrity.check import FIRST, Check, Look
+from archive.integrity.check import FIRST, Check, Look, id_of
 from archive.integrity.finding import Finding, Found
 from archive.integrity.sealing import TRIGGER
 from archive.models import Base, CaptureRow
@@ -21,8 +21,8 @@ _SWITCHED_OFF = text(
 
 def _look(table: Table, look: Look) -> Found:
     sealed = func.seal_of(literal_column(f'"{table.name}"'))
-    changed = func.array_agg(table.c.id).filter(table.c.seal.is_distinct_from(sealed))
-    rows = select(func.count(), changed).select_from(table).where(look.has(table.c.id))
+    changed = func.array_agg(id_of(table)).filter(table.c.seal.is_distinct_from(sealed))
+    rows = select(func.count(), changed).select_from(table).where(look.has(id_of(table)))
     count, ids = look.session.execute(rows).one()
     findings = [Finding(NAME, table.name, id_, CHANGED) for id_ in sorted(ids or ())]
     return Found(count, [*_switched_off(table, look), *findings])

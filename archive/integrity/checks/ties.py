@@ -4,7 +4,7 @@ from functools import partial
 
 from sqlalchemy import ForeignKey, Table, func, select
 
-from archive.integrity.check import Check, Look
+from archive.integrity.check import Check, Look, id_of
 from archive.integrity.finding import Finding, Found
 from archive.models import AddressRow, Base, CaptureRow, SightingRow
 
@@ -26,17 +26,17 @@ def _foreign_keys(table: Table) -> list[ForeignKey]:
 
 
 def _count(table: Table, look: Look) -> int:
-    return look.session.scalar(select(func.count()).select_from(table).where(look.has(table.c.id))) or 0
+    return look.session.scalar(select(func.count()).select_from(table).where(look.has(id_of(table)))) or 0
 
 
 def _loose(key: ForeignKey, look: Look) -> list[Finding]:
     column, table, target = key.parent, key.parent.table, key.column.table.alias()
-    there = select(target.c.id).where(target.c.id == column).exists()
-    rows = select(table.c.id, column).where(look.has(table.c.id), column.is_not(None), ~there)
+    there = select(target).where(target.c[key.column.name] == column).exists()
+    rows = select(id_of(table), column).where(look.has(id_of(table)), column.is_not(None), ~there)
     return [
         Finding(NAME, table.name, id_, f"its {column.name} is {to}, but {key.column.table.name} {to} is gone;"
                 " restore it from a backup")
-        for id_, to in look.session.execute(rows.order_by(table.c.id))
+        for id_, to in look.session.execute(rows.order_by(id_of(table)))
     ]  # fmt: skip
 
 
