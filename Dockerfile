@@ -20,12 +20,13 @@ COPY archive archive
 COPY crawler crawler
 COPY mparchive mparchive
 COPY scheduler scheduler
-# The installer is not needed any more, nor are packages' own tests and what C compilers read; bytecode is, for
-# nothing can be written beside the code later.
+# The installer is not needed any more, nor are packages' own tests, what C compilers read, and the dates of
+# languages that the reading room does not speak; bytecode is, for nothing can be written beside the code later.
 RUN .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --editable . \
     && .venv/bin/pip uninstall -q -y setuptools pip \
     && find .venv \( -type d \( -name tests -o -name test -o -name include \) -o -name '*.a' -o -name '*.pyx' \) \
         -prune -exec rm -rf {} + \
+    && find .venv -path '*/babel/locale-data/*' ! -name 'root*' ! -name 'en*' ! -name 'zh*' -delete \
     && .venv/bin/python -m compileall -q archive crawler mparchive scheduler
 
 FROM ${BASE}
