@@ -22,6 +22,7 @@ from mparchive.inputs import (
     open_source,
     read_accounts,
     read_dump,
+    read_wacz,
     read_warc,
     shown,
 )
@@ -94,6 +95,8 @@ def _items(source: Source, url: str | None) -> Iterator[Item]:
             yield _page(source, url)
         case Form.WARC:
             yield from read_warc(source.stream, source.name)
+        case Form.WACZ:
+            yield from read_wacz(source.stream, source.name)
         case Form.ACCOUNTS:
             yield from read_accounts(source.stream, source.name)
 

@@ -1,4 +1,4 @@
-"""What people hand in: dumps, lists, saved pages, WARC and lists of accounts, told apart by their content."""
+"""What people hand in: dumps, lists, saved pages, WARC, WACZ, lists of accounts, told apart by their content."""
 
 from mparchive.inputs.accounts import NamedAccount, read_accounts
 from mparchive.inputs.dump import Entry, read_dump
@@ -7,6 +7,7 @@ from mparchive.inputs.folder import files_of, is_listing
 from mparchive.inputs.listing import Listed, read_list
 from mparchive.inputs.page import SavedPage
 from mparchive.inputs.source import Form, Source, is_address, open_source, shown
+from mparchive.inputs.wacz import read_wacz
 from mparchive.inputs.warc import read_warc
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "read_accounts",
     "read_dump",
     "read_list",
+    "read_wacz",
     "read_warc",
     "shown",
 ]

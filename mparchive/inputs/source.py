@@ -22,6 +22,7 @@ MAX_WARC = 16 * MAX_INPUT  # bytes, unpacked; 4000 pages as they are sent, and w
 HEAD = 64 * 1024  # bytes looked at to tell what an input is
 IN_MEMORY = 16 * 1024 * 1024  # bytes of an unpacked input before it goes to a temporary file
 GZIP = b"\x1f\x8b"
+ZIP = b"PK\x03\x04"
 STDIN = "-"
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -33,6 +34,7 @@ class Form(StrEnum):
     LIST = "list"
     PAGE = "page"
     WARC = "warc"
+    WACZ = "wacz"
     ACCOUNTS = "accounts"
 
 
@@ -100,8 +102,15 @@ def _unpacked(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[BinaryIO]
         raw.seek(0)
         yield raw
         return
+    with copied(name, gunzipped(raw) if first == GZIP else pieces_of(raw)) as copy:
+        yield copy
+
+
+@contextmanager
+def copied(name: str, pieces: Iterator[bytes]) -> Iterator[BinaryIO]:
+    """A seekable copy of a stream, in memory while it is small; raises InputError where it is too large."""
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
-        _copy(name, gunzipped(raw) if first == GZIP else _pieces(raw), copy)
+        _copy(name, pieces, copy)
         yield copy  # type: ignore[misc]  # a binary file in all but its declared type
 
 
@@ -118,13 +127,14 @@ def _copy(name: str, pieces: Iterator[bytes], target: "tempfile.SpooledTemporary
     target.seek(0)
 
 
-def _pieces(raw: BinaryIO) -> Iterator[bytes]:
+def pieces_of(raw: BinaryIO) -> Iterator[bytes]:
+    """A stream in pieces of at most PIECE bytes."""
     while piece := raw.read(PIECE):
         yield piece
 
 
 def _limit(head: bytes) -> int:
-    return MAX_WARC if head.startswith(MARK) else MAX_INPUT
+    return MAX_WARC if head.startswith((MARK, ZIP)) else MAX_INPUT
 
 
 def _too_large(name: str, limit: int) -> InputError:
@@ -143,6 +153,8 @@ def _form(name: str, head: bytes) -> Form:
         return Form.ACCOUNTS
     if text.startswith(MARK):
         return Form.WARC
+    if head.startswith(ZIP):
+        return Form.WACZ
     if name.endswith(".json"):
         raise NoInput(f"{name} is not a dump: a dump is a JSON array and begins with [")
     if b"\0" in head and not head.startswith(_WIDE_MARKS):

@@ -1,0 +1,52 @@
+"""Captures out as WARC and in again, by the command: the same bytes, times, outcomes, posts, versions."""
+
+from dataclasses import replace
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from sqlalchemy import Engine
+
+from archive.config import ArchiveSettings
+from archive.media.folder import MediaFolder
+from tests.acceptance.command import Command
+from tests.archive.filled import answers, fill
+from tests.database import database_from
+
+CAPTURES = """
+SELECT requested_url, final_url, status, headers::text, encode(sha256, 'hex'), fetched_at, rendered,
+       evaluated::text, outcome, reason, parser_version FROM captures ORDER BY id
+"""
+POSTS = "SELECT aid, title, text, url, kind, published_at, source FROM posts ORDER BY aid"
+VERSIONS = """
+SELECT p.aid, v.number, v.title, v.text, v.source, v.parser_version FROM versions v
+JOIN posts p ON p.id = post_id ORDER BY p.aid, v.number
+"""
+
+
+@pytest.fixture
+def filled(engine: Engine, mparchive: Command) -> Command:
+    """The command with an archive that has one of everything; the two fixtures share the database."""
+    fill(engine, MediaFolder(ArchiveSettings(home=mparchive.home)))
+    return mparchive
+
+
+def test_what_was_exported_comes_in_again_as_it_was(
+    filled: Command, tmp_path: Path, server_url: str, template: str
+) -> None:
+    for form in ("warc", "wacz"):
+        done = filled("export", "--format", form, "--output", tmp_path / f"a.{form}")
+        assert (done.code, done.err) == (0, f"{len(answers())} captures exported\n")
+    assert filled("export", "--format", "warc").out == (tmp_path / "a.warc").read_bytes()
+    with ZipFile(tmp_path / "a.wacz") as file:
+        assert file.read("archive/data.warc.gz") == (tmp_path / "a.warc").read_bytes()
+    for url in database_from(server_url, f"TEMPLATE {template}"):
+        other = replace(filled, database_url=url)
+        taken = other("backfill", tmp_path / "a.wacz", "--no-fetch", "--json")
+        assert (taken.code, taken.json["counts"].get("bad_input")) == (0, None)
+        for query in (CAPTURES, POSTS, VERSIONS):
+            assert other.rows(query) == filled.rows(query)
+        assert other("export").out == filled("export").out
+        again = other("backfill", tmp_path / "a.warc", "--no-fetch", "--json")
+        assert again.json["counts"].get("new", 0) == 0
+        assert other.number("SELECT count(*) FROM captures") == len(answers())
