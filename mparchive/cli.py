@@ -89,7 +89,8 @@ def export(
         Format,
         typer.Option(
             "--format",
-            help="dump is the JSON array users' tools read; html and markdown write a file a post.",
+            help="dump is the JSON array users' tools read; html and markdown write a file a post; warc and"
+            " wacz hold the pages as they were served.",
         ),
     ] = Format.DUMP,
     output: Annotated[
@@ -100,7 +101,7 @@ def export(
     until: Day = None,
 ) -> None:
     """Write the archived posts out, newest first."""
-    from mparchive.exporting import Selection
+    from archive.export import Selection
     from mparchive.exporting import export as run_export
 
     chosen = Selection(account, since.date() if since else None, until.date() if until else None)
