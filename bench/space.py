@@ -129,8 +129,8 @@ def warc_bytes(page: Page) -> int:
     file = io.BytesIO()
     writer = WARCWriter(file, gzip=True, warc_version="WARC/1.1")
     http = StatusAndHeaders("200 OK", [HEADERS[0]], protocol="HTTP/1.1")
-    record = writer.create_warc_record(URL, "response", io.BytesIO(page.body), http_headers=http)
-    writer.write_record(record)
+    payload, size = io.BytesIO(page.body), len(page.body)
+    writer.write_record(writer.create_warc_record(URL, "response", payload, length=size, http_headers=http))
     return len(file.getvalue())
 
 

@@ -1,25 +1,33 @@
 """docs/sql.md: its statements run as they stand there, and answer what their headings ask."""
 
+import hashlib
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from backports import zstd
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from archive.address import parse_address
+from archive.database import transaction
 from archive.media.queries import due_media
 from archive.media.store import keep_file, note_missed
 from archive.reading import Link
 from archive.sighting import Sighting
 from archive.store import keep_captures, record_sightings, store_readings
 from archive.vocabulary import MediumOutcome, Relation, Role
-from tests.archive.making import NOW, article, capture, image, kept_file, link, record, video
+from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template, video
 
-STATEMENTS = re.findall(
-    r"```sql\n(.*?)```", (Path(__file__).parents[2] / "docs" / "sql.md").read_text("utf-8"), re.DOTALL
-)
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text("utf-8")
+STATEMENTS = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
+(SHELL,) = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
+NEEDED = ("psql", "xxd", "zstd", "sha256sum")
+PAGES = [template(1) + f"<p>{number}</p>".encode() for number in range(2)]
 TOKEN = "abcdefghijklmnopqrstuv"
 
 
@@ -67,4 +75,30 @@ def test_the_posts_that_lead_to_a_post(linked: Session) -> None:
 
 
 def test_there_is_no_other_statement() -> None:
-    assert len(STATEMENTS) == 2
+    assert len(STATEMENTS) == 3
+
+
+def test_a_page_with_what_it_needs_to_be_unpacked(db_session: Session) -> None:
+    reference, further = keep_captures(db_session, None, [(None, capture(page)) for page in PAGES])
+    store_readings(db_session, None, [(further, article(record(1)))], NOW, 1)
+    (found,) = db_session.execute(text(STATEMENTS[2])).mappings().all()
+    assert (found["id"], found["reference_id"]) == (further, reference)
+    assert (found["body_encoding"], found["reference_encoding"]) == ("zstd-prefix", "zstd")
+    prefix = zstd.ZstdDict(zstd.decompress(bytes.fromhex(found["reference_body"])), is_raw=True).as_prefix
+    page = zstd.decompress(bytes.fromhex(found["body"]), zstd_dict=prefix)
+    assert (page, found["sha256"]) == (PAGES[1], hashlib.sha256(PAGES[1]).hexdigest())
+
+
+@pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason=f"needs the commands {', '.join(NEEDED)}")
+def test_the_commands_of_a_shell_get_a_page_out(
+    engine: Engine, fresh_database_url: str, tmp_path: Path
+) -> None:
+    with transaction(engine) as session:
+        reference, further = keep_captures(session, None, [(None, capture(page)) for page in PAGES])
+    script = re.sub(r"\b5\b", str(reference), re.sub(r"\b17\b", str(further), SHELL))
+    here = os.environ | {"MPARCHIVE_DATABASE_URL": fresh_database_url.replace("+psycopg", "")}
+    done = subprocess.run(
+        ["sh", "-euc", script], cwd=tmp_path, env=here, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split()[0] == hashlib.sha256(PAGES[1]).hexdigest()
+    assert [(tmp_path / f"{n}.html").read_bytes() for n in (reference, further)] == PAGES
