@@ -1,7 +1,7 @@
 """Days without a post, held against how often the account publishes on such days. Pure.
 
-A day's chance of being silent is learnt from the same weekday half a year before and after, and while that
-is little from all workdays, or all days of weekends. Few days prove little: the estimate then stays near one
+A day's chance of being silent is learnt from the same weekday half a year before and after, and while these
+are few from all workdays, or all days of weekends. Where those are few as well the estimate stays near one
 half, and hardly any silence is worth telling.
 """
 
@@ -14,8 +14,8 @@ from math import prod
 
 FEWEST_DAYS = 8  # with posts; fewer tell no rhythm
 LEARNED_OVER = timedelta(weeks=26)  # before and after: an account changes its habits over the years
-FEWEST_WEEKS = 8  # of a weekday that speak for themselves
-RARE = 0.05  # a silence whose chance is below is told: one in twenty of an account that goes on as ever
+ALIKE = 2  # days of a weekday that the other workdays, or days of weekends, weigh as much as
+RARE = 0.01  # a silence whose chance is below is told: one in a hundred of an account that goes on as ever
 _WEEKEND = 5  # Saturday, as date.weekday() counts
 _ONE = timedelta(days=1)
 
@@ -60,13 +60,13 @@ class _History:
         return Silence(first, last, chance, {weekday: 1 - chance for weekday, chance in silent.items()})
 
     def _chance(self, weekday: int, first: date, last: date) -> float:
-        """That such a day is silent, by the others around; Jeffreys' estimate, as it may be very few."""
+        """That such a day is silent, by the others around."""
+        alike = range(_WEEKEND) if weekday < _WEEKEND else range(_WEEKEND, 7)
+        numbers = [self._around(one, first, last) for one in alike]
+        published, days = sum(one for one, _ in numbers), sum(all_ for _, all_ in numbers)
+        of_those = (days - published + 0.5) / (days + 1)  # Jeffreys' estimate, as even these may be few
         published, days = self._around(weekday, first, last)
-        if days < FEWEST_WEEKS:
-            alike = range(_WEEKEND) if weekday < _WEEKEND else range(_WEEKEND, 7)
-            numbers = [self._around(one, first, last) for one in alike]
-            published, days = sum(one for one, _ in numbers), sum(all_ for _, all_ in numbers)
-        return (days - published + 0.5) / (days + 1)
+        return (days - published + ALIKE * of_those) / (days + ALIKE)
 
     def _around(self, weekday: int, first: date, last: date) -> tuple[int, int]:
         """How many of these weekdays had posts, and how many there were, without the silence itself."""
