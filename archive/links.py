@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from archive.models import Post, PostLink
+from archive.models import Account, AddressRow, Post, PostLink
 from archive.posts import CurrentPage
 from archive.reading import Link
 from archive.text import index_key, storable, storable_json
@@ -58,3 +58,14 @@ def links_of(session: Session, post: Post) -> list[PostLink]:
     """What the current page of a post leads to, by relation, in order."""
     rows = select(PostLink).where(PostLink.post_id == post.id, PostLink.capture_id == post.capture_id)
     return list(session.scalars(rows.order_by(PostLink.relation, PostLink.position, PostLink.id)))
+
+
+def archived_posts(session: Session, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Those of these keys that lead to a post in the archive: its biz and aid."""
+    rows = (
+        select(AddressRow.key, Account.biz, Post.aid)
+        .join(Post, (Post.account_id == AddressRow.account_id) & (Post.aid == AddressRow.aid))
+        .join(Account, Account.id == Post.account_id)
+        .where(AddressRow.key.in_(keys))
+    )
+    return {key: (biz, aid) for key, biz, aid in session.execute(rows)}

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, defer
 from archive.address import parse_address
 from archive.bodies import body_of
 from archive.capture import Capture
+from archive.errors import NotArchived
 from archive.media.queries import media_numbers
 from archive.models import Account, AddressRow, CaptureRow, Post, Run, SightingRow, Version
 from archive.record import Record
@@ -104,6 +105,14 @@ def account_names(session: Session) -> list[tuple[str, str]]:
     """Accounts that have posts: biz and name, by name."""
     rows = select(Account.biz, Account.name).where(Account.id.in_(select(Post.account_id)))
     return [(biz, name) for biz, name in session.execute(rows.order_by(Account.name, Account.biz))]
+
+
+def account_of(session: Session, biz: str) -> Account:
+    """The account of this biz. Raises NotArchived."""
+    account = session.scalar(select(Account).where(Account.biz == biz))
+    if account is None:
+        raise NotArchived(f"there is no account {biz} in the archive")
+    return account
 
 
 def account_name(session: Session, account: str) -> str | None:
@@ -228,7 +237,7 @@ def archive_status(session: Session, now: datetime) -> Status:
     )
     body_bytes, stored_bytes = session.execute(sizes).one()
     return Status(
-        accounts=_accounts(session),
+        accounts=accounts(session),
         posts=_count(session, select(Post.id)),
         versions=_count(session, select(Version.id)),
         captures=sum(by_outcome.values()),
@@ -253,7 +262,8 @@ def _given_up() -> Select[Any]:
     return select(AddressRow.id).where(AddressRow.next_fetch_at.is_(None), pending)
 
 
-def _accounts(session: Session) -> list[dict[str, Any]]:
+def accounts(session: Session) -> list[dict[str, Any]]:
+    """The accounts, with how many posts there are of each, from which day to which (in Asia/Shanghai)."""
     rows = (
         select(
             Account.biz,

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from archive.config import ArchiveSettings
 from archive.database import open_archive
+from archive.media.folder import MediaFolder
 from crawler import clock
 from mparchive.console import say
 from mparchive.exits import CommandError, Exit
@@ -53,7 +55,9 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
             raise CommandError(_UNGUARDED)
         if not token:
             say(no_token_set().english)
-        server = _server(create_app(Inbox(engine, token, clock.now), readers, clock.now, access=access))
+        folder = MediaFolder(ArchiveSettings())
+        app = create_app(Inbox(engine, token, clock.now), readers, folder, clock.now, access=access)
+        server = _server(app)
         _heed_signals(server)
         address = _address(listener)
         log.info(

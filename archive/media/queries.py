@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from archive.media.kept import KeptFile
 from archive.models import AddressRow, FileRow, MediumRow, Post, PostMedium, SightingRow
-from archive.vocabulary import MediumType
+from archive.vocabulary import MediumType, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +142,21 @@ def _kept(file: FileRow | None) -> KeptFile | None:
     if file is None:
         return None
     return KeptFile(file.sha256, file.size, file.media_type, file.width, file.height, file.path)
+
+
+def file_of(session: Session, sha256: bytes) -> KeptFile | None:
+    """The file of this content."""
+    return _kept(session.scalar(select(FileRow).where(FileRow.sha256 == sha256)))
+
+
+def covers(session: Session, post_ids: Collection[int]) -> dict[int, KeptFile]:
+    """The files of posts' covers, by post: of those that have one, by their current pages."""
+    rows = (
+        select(PostMedium.post_id, FileRow)
+        .join(Post, (Post.id == PostMedium.post_id) & (Post.capture_id == PostMedium.capture_id))
+        .join(MediumRow, MediumRow.id == PostMedium.medium_id)
+        .join(FileRow, FileRow.id == MediumRow.file_id)
+        .where(PostMedium.post_id.in_(post_ids), PostMedium.role == Role.COVER)
+        .order_by(PostMedium.post_id, PostMedium.position.desc(), PostMedium.id.desc())
+    )
+    return {post_id: kept for post_id, file in session.execute(rows) if (kept := _kept(file))}

@@ -8,14 +8,16 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from archive.media.folder import MediaFolder
 from archive.web.access import OPEN, Access
 from archive.web.api import api_router
-from archive.web.failing import answer_failures, say_as_json
+from archive.web.failing import answer_failures
 from archive.web.feeds import feeds_router
 from archive.web.gate import Gate
 from archive.web.inbox_route import Inbox
 from archive.web.operation import operation
 from archive.web.page import HEADERS, inbox_page
+from archive.web.pages import pages_router, say_as_suits
 from archive.web.readers import Readers
 
 _TEXT = {"type": "string"}
@@ -46,23 +48,26 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(
+def create_app(  # noqa: PLR0913, PLR0917 - the parts of the house
     inbox: Inbox,
     readers: Readers,
+    folder: MediaFolder,
     now: Callable[[], datetime],
     elapsed: Callable[[], float] = time.monotonic,
     access: Access = OPEN,
 ) -> FastAPI:
     """The archive over HTTP: everything reads through `readers`, only the inbox writes.
 
-    `now` is an aware UTC instant; `elapsed` (seconds) is what rates are measured by. `access`: who may read.
+    `folder` holds the media that are shown. `now` is an aware UTC instant; `elapsed` (seconds) is what rates
+    are measured by. `access`: who may read.
     """
     app = FastAPI(title="mparchive", docs_url=None, redoc_url=None)
     app.add_middleware(Gate, access=access, elapsed=elapsed)
-    answer_failures(app, say_as_json)
+    answer_failures(app, say_as_suits)
     app.include_router(operation(readers, now))
     app.include_router(api_router(readers, now))
     app.include_router(feeds_router(readers))
+    app.include_router(pages_router(readers, folder, now))
     app.add_api_route(
         "/inbox",
         _page,

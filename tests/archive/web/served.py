@@ -13,6 +13,8 @@ from typing import Any, Self
 import uvicorn
 from sqlalchemy import Engine
 
+from archive.config import ArchiveSettings
+from archive.media.folder import MediaFolder
 from archive.web import create_app
 from archive.web.access import OPEN, Access
 from archive.web.inbox_route import Inbox
@@ -68,7 +70,11 @@ class Served:
 
 @contextmanager
 def served(
-    engine: Engine, token: str = TOKEN, now: datetime = NOW, access: Access = OPEN
+    engine: Engine,
+    token: str = TOKEN,
+    now: datetime = NOW,
+    access: Access = OPEN,
+    folder: MediaFolder | None = None,
 ) -> Iterator[Served]:
     """Serve this archive while the block runs."""
     with (
@@ -77,8 +83,9 @@ def served(
         Served(listener.getsockname()[1]) as client,
     ):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        folder = folder or MediaFolder(ArchiveSettings())
         inbox = Inbox(engine, token, lambda: now, lambda: client.seconds)
-        app = create_app(inbox, readers, lambda: now, lambda: client.seconds, access)
+        app = create_app(inbox, readers, folder, lambda: now, lambda: client.seconds, access)
         config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

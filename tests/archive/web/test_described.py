@@ -8,7 +8,9 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 from sqlalchemy import Engine
 
+from archive.config import ArchiveSettings
 from archive.database import transaction
+from archive.media.folder import MediaFolder
 from archive.store import import_records
 from archive.web import create_app
 from archive.web.inbox_route import Inbox
@@ -24,7 +26,8 @@ def test_every_answer_is_one_that_is_described(engine: Engine) -> None:
     with transaction(engine) as session:
         import_records(session, None, [record(number) for number in range(1, 6)], "dump", NOW)
     with Readers(engine) as readers:
-        app = create_app(Inbox(engine, "", lambda: NOW), readers, lambda: NOW, lambda: 0.0)
+        inbox = Inbox(engine, "", lambda: NOW)
+        app = create_app(inbox, readers, MediaFolder(ArchiveSettings()), lambda: NOW, lambda: 0.0)
         described = schemathesis.openapi.from_asgi("/openapi.json", app)
         operations = [one.ok() for one in described.get_all_operations()]  # type: ignore[union-attr]  # else it fails, as it should
         assert len(operations) > MANY

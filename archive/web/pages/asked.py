@@ -1,0 +1,27 @@
+"""What addresses of pages may hold, in types that refuse everything else."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BeforeValidator
+
+from archive.vocabulary import Kind
+
+MAX_CURSOR = 500  # characters
+
+
+def _empty_is_none(value: Any) -> Any:
+    """A form sends also what nobody filled in."""
+    return None if value == "" else value
+
+
+Day = Annotated[date | None, BeforeValidator(_empty_is_none), Query()]
+OfKind = Annotated[Kind | None, BeforeValidator(_empty_is_none), Query()]
+Name = Annotated[str | None, BeforeValidator(_empty_is_none), Query(max_length=200)]
+Cursor = Annotated[str | None, BeforeValidator(_empty_is_none), Query(max_length=MAX_CURSOR)]
+
+
+def add_page(router: APIRouter, path: str, endpoint: Any) -> None:
+    """Answer GET and HEAD at a path."""
+    router.add_api_route(path, endpoint, methods=["GET", "HEAD"], response_class=Response)

@@ -1,0 +1,49 @@
+"""A post as the offline page, and captures as the server sent them: what is not ours, locked in."""
+
+from fastapi import APIRouter, Request, Response
+
+from archive import queries
+from archive.errors import NotArchived
+from archive.media.folder import MediaFolder
+from archive.offline import offline_page, shown_post
+from archive.web.api.posts import found_post
+from archive.web.api.shapes import Aid, Biz, Number
+from archive.web.pages.asked import add_page
+from archive.web.pages.render import GUARDED
+from archive.web.readers import Readers
+
+# The page's own policy once more, and no script even if it were wrong: it has no origin at all.
+_OFFLINE = (
+    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
+)
+_SOURCE = "default-src 'none'; frame-ancestors 'none'; sandbox"
+MAX_OFFLINE = 24 * 1024 * 1024  # characters of pictures: a reader waits for it, eight may at once
+
+
+def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
+    """/posts/…/offline and /captures/…"""
+    router = APIRouter()
+
+    def offline(biz: Biz, aid: Aid) -> Response:
+        with readers.session() as session:
+            shown = shown_post(session, found_post(session, biz, aid), folder)
+        content = offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
+        headers = {**GUARDED, "Content-Security-Policy": _OFFLINE, "Cache-Control": "private, no-cache"}
+        return Response(content, headers=headers, media_type="text/html")
+
+    def source(request: Request, number: Number) -> Response:
+        with readers.session() as session:
+            told = queries.capture_told(session, number)
+            if told is None:
+                raise NotArchived(f"there is no capture {number}")
+            tag = f'"{told["sha256"].hex()}"'
+            headers = {**GUARDED, "Content-Security-Policy": _SOURCE, "ETag": tag}
+            if tag in request.headers.get("if-none-match", ""):
+                return Response(status_code=304, headers=headers)
+            content = queries.capture_body(session, number)
+        return Response(content, headers=headers, media_type="text/plain; charset=utf-8")
+
+    add_page(router, "/posts/{biz}/{aid}/offline", offline)
+    add_page(router, "/captures/{number}", source)
+    return router

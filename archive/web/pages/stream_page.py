@@ -1,0 +1,120 @@
+"""The posts by day and push, as the accounts published them; all, or of one account."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.orm import Session
+
+from archive import queries, stream
+from archive.media.queries import covers
+from archive.models import Post
+from archive.stream import Chosen, Page, Place
+from archive.vocabulary import Kind
+from archive.web.api.shapes import Biz
+from archive.web.pages.asked import Cursor, Day, Name, OfKind, add_page
+from archive.web.pages.files import shown_at
+from archive.web.pages.render import page
+from archive.web.pages.visit import Visit
+from archive.web.readers import Readers
+
+POSTS = 60  # a page: some days of an account that publishes daily, drawn in a tenth of a second
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What an account published at once. `at` is UTC, None where only the day is known."""
+
+    biz: str
+    name: str
+    at: datetime | None
+    posts: Sequence[Post]
+    cover: str
+
+
+def stream_router(readers: Readers) -> APIRouter:
+    """/ and /accounts."""
+    router = APIRouter()
+
+    def every_post(  # noqa: PLR0913, PLR0917 - a filter is an argument
+        request: Request,
+        account: Name = None,
+        kind: OfKind = None,
+        since: Day = None,
+        until: Day = None,
+        after: Cursor = None,
+    ) -> Response:
+        with readers.session() as session:
+            return _stream(session, request, Chosen(account, kind, since, until), after)
+
+    def of_account(  # noqa: PLR0913, PLR0917 - as above
+        request: Request,
+        biz: Biz,
+        kind: OfKind = None,
+        since: Day = None,
+        until: Day = None,
+        after: Cursor = None,
+    ) -> Response:
+        with readers.session() as session:
+            name = queries.account_of(session, biz).name
+            return _stream(session, request, Chosen(biz, kind, since, until), after, biz, name)
+
+    def accounts(request: Request) -> Response:
+        with readers.session() as session:
+            return page(request, "accounts.html", accounts=queries.accounts(session))
+
+    add_page(router, "/", every_post)
+    add_page(router, "/accounts", accounts)
+    add_page(router, "/accounts/{biz}", of_account)
+    return router
+
+
+def _stream(  # noqa: PLR0913, PLR0917 - what a page is made of
+    session: Session, request: Request, chosen: Chosen, after: str | None, biz: str = "", name: str = ""
+) -> Response:
+    visit, found = Visit.of(request), whole_pushes(stream.page(session, chosen, after, POSTS))
+    feed = visit.link("feeds", "posts.atom", lang=None, account=chosen.account, kind=chosen.kind)
+    return page(
+        request,
+        "stream.html",
+        days=list(by_day(session, found.posts)),
+        next=found.next,
+        chosen=chosen,
+        biz=biz,
+        name=name or biz,
+        feed=feed,
+        is_filtered=chosen != Chosen(biz or None),
+        accounts=queries.account_names(session),
+        kinds=[("", visit.word("all_kinds")), *((kind, visit.word(f"kind.{kind}")) for kind in Kind)],
+    )
+
+
+def whole_pushes(found: Page) -> Page:
+    """Without the last push where it may go on behind the page's end, unless there is no other. Pure."""
+    last = _push_of(found.posts[-1]) if found.next else None
+    kept = [one for one in found.posts if _push_of(one) != last]
+    if last is None or not kept:
+        return found
+    post, biz = kept[-1]
+    return Page(kept, Place(post.published_on, post.mid, post.idx, biz).cursor())
+
+
+def by_day(session: Session, posts: Sequence[tuple[Post, str]]) -> Iterable[tuple[date, Sequence[Push]]]:
+    """The posts' days with their pushes, in the order they came in."""
+    files = covers(session, [post.id for post, _ in posts])
+    addresses = {post_id: shown_at(file) for post_id, file in files.items()}
+    for day, of_day in groupby(posts, lambda one: one[0].published_on):
+        yield day, [_push(list(one), addresses) for _, one in groupby(of_day, _push_of)]
+
+
+def _push_of(one: tuple[Post, str]) -> tuple[date, int, str]:
+    post, biz = one
+    return post.published_on, post.mid, biz
+
+
+def _push(of_push: Sequence[tuple[Post, str]], covers: dict[int, str]) -> Push:
+    posts = [post for post, _ in of_push]
+    cover = next((covers[post.id] for post in posts[:1] if post.id in covers), "")
+    return Push(of_push[0][1], posts[0].account_name, posts[0].published_at, posts, cover)
