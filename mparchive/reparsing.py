@@ -23,7 +23,8 @@ from mparchive.exits import CommandError, Exit
 
 MOST_PROCESSES = 8  # each takes 200 MB, and one that writes keeps up with no more
 MOST_LISTED = 100_000  # changes in the JSON: 30 MB; beyond them only the counts go on
-_WORDS = {
+_UNREAD = "unread"
+_WORDS: dict[str, str] = {
     Finding.SAME: "unchanged",
     Finding.FACTS: "other facts, the same text",
     Finding.TEXT: "another text",
@@ -31,6 +32,7 @@ _WORDS = {
     Finding.NEW: "new post",
     Finding.OUTCOME: "another outcome",
     Finding.LOST: "would be lost, left as it is",
+    _UNREAD: "could not be read",
 }
 
 
@@ -56,7 +58,7 @@ class _Report:
 
     def damage(self, reason: str) -> None:
         """Count a page that could not be read."""
-        self.counts["unread"] += 1
+        self.counts[_UNREAD] += 1
         self.unread.append(reason)
         say(reason)
 
@@ -67,8 +69,7 @@ class _Report:
             told = {"parser_version": PARSER_VERSION, "applied": self.applied, "counts": dict(self.counts)}
             print_json({**told, "changes": self.changes, "unread": self.unread})
         else:
-            told = {**_WORDS, "unread": "could not be read"}
-            out.print(facts_table({told[what]: str(number) for what, number in self.counts.items()}))
+            out.print(facts_table({_WORDS[what]: str(number) for what, number in self.counts.items()}))
         if changed and not self.applied:
             say("nothing was written; the same command with --apply writes it")
         return self._code()

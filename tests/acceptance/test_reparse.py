@@ -1,0 +1,80 @@
+"""A better parser over kept pages, by the command: told first, written when asked, once, even after a kill."""
+
+import signal
+from dataclasses import replace
+
+from sqlalchemy import Engine
+
+from archive.address import parse_address
+from archive.capture import Capture
+from archive.database import transaction
+from archive.reading import Reading
+from archive.sighting import Sighting
+from archive.store import keep_captures, record_sightings, store_readings
+from archive.vocabulary import Outcome
+from crawler.classify import classify
+from crawler.parse import PARSER_VERSION
+from tests.acceptance.command import Command
+from tests.archive.making import NOW, article, record
+from tests.standin.pages import all_pages
+
+CUT, BARE, UNREAD, FALSE = "article", "article-with-traps", "article-at-midnight", "deleted"
+READ = f"SELECT count(*) FROM captures WHERE parser_version = {PARSER_VERSION}"
+NEW_VERSIONS = (
+    "SELECT p.aid FROM versions v JOIN posts p ON p.id = v.post_id WHERE v.source = 'reparse' ORDER BY p.aid"
+)
+
+
+def as_read_early(name: str, reading: Reading) -> Reading:
+    """What an earlier parser made of it: it cut a text, missed facts, knew no template, believed a notice."""
+    if name == CUT and reading.record:
+        return replace(reading, record=replace(reading.record, text=reading.record.text[:-9]))
+    if name == BARE:
+        return replace(reading, html="", page={}, media=(), links=())
+    if name == UNREAD:
+        return Reading(Outcome.UNKNOWN, "a post of a type this version does not know")
+    return article(record(201)) if name == FALSE else reading
+
+
+def keep_all(engine: Engine) -> int:
+    """Keep every page of the stand-in, as an earlier parser read it; how many there are."""
+    pages = [(name, Capture(url, url, 200, (), body, NOW), url) for name, body, url, _ in all_pages()]
+    with transaction(engine) as session:
+        seen = [Sighting(parse_address(url), "list", NOW) for _, _, url in pages]
+        addresses = [sighted.address_id for sighted in record_sightings(session, None, seen, NOW)]
+        kept = keep_captures(session, None, list(zip(addresses, (one for _, one, _ in pages), strict=True)))
+    with transaction(engine) as session:
+        readings = [as_read_early(name, classify(page)) for name, page, _ in pages]
+        store_readings(session, None, list(zip(kept, readings, strict=True)), NOW, PARSER_VERSION - 1)
+    return len(pages)
+
+
+def test_what_a_better_parser_reads_is_told_then_written_once(engine: Engine, mparchive: Command) -> None:
+    count = keep_all(engine)
+    told = mparchive("reparse", "--json")
+    assert told.code == 3, told.err
+    wanted = {"text": 1, "facts": 1, "new": 1, "lost": 1, "same": count - 4}
+    assert told.json["counts"] == wanted
+    assert {one["aid"]: one["finding"] for one in told.json["changes"]} == {
+        "2650000101_1": "text", "2650000101_2": "facts", "2650000102_1": "new", "1201_1": "lost",
+    }  # fmt: skip
+    assert "--apply writes it" in told.err
+    assert (mparchive.number(READ), mparchive.rows(NEW_VERSIONS)) == (0, [])
+
+    running = mparchive.start("reparse", "--apply")
+    while mparchive.number(READ) == 0:
+        assert running.poll() is None
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert mparchive("reparse", "--apply").code == 3
+    assert mparchive.number(READ) == count - 1
+    assert mparchive.rows(NEW_VERSIONS) == [("2650000101_1",), ("2650000102_1",)]
+    again = mparchive("reparse", "--apply", "--json")
+    assert (again.code, again.json["counts"]) == (3, {"lost": 1})
+
+    mparchive.execute("UPDATE captures SET sha256 = sha256(sha256) WHERE outcome = 'violation'")
+    damaged = mparchive("reparse", "--all")
+    assert damaged.code == 7
+    assert "capture 15: " in damaged.err
+    assert mparchive.rows(NEW_VERSIONS) == [("2650000101_1",), ("2650000102_1",)]
+    assert mparchive("reparse", "999_1").code == 2
