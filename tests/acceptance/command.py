@@ -11,6 +11,10 @@ from typing import Any
 
 import psycopg
 
+from archive.config import ArchiveSettings
+from archive.database import open_archive
+from archive.integrity.verify import verify_archive
+from mparchive.verifying import means_of
 from tests.crawler.crawling import plain
 
 EXECUTABLE = Path(sys.executable).with_name("mparchive")
@@ -92,3 +96,9 @@ class Command:
     def execute(self, statement: str) -> None:
         with psycopg.connect(plain(self.database_url)) as connection:
             connection.execute(statement)
+
+    def findings(self) -> list[str]:
+        """What `mparchive verify` finds, asked here: it spares the start of a command."""
+        settings = ArchiveSettings(database_url=self.database_url, home=self.home)
+        with open_archive(settings) as engine:
+            return [str(finding) for finding in verify_archive(engine, means_of(settings)).findings]

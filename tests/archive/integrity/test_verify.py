@@ -1,0 +1,100 @@
+"""Verifying a whole archive: going on after a stop, several processes, heads that were written down."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from archive.config import ArchiveSettings
+from archive.database import transaction
+from archive.integrity.chain import heads
+from archive.integrity.check import Means
+from archive.integrity.checks import CHECKS
+from archive.integrity.finding import MAX_KEPT, Finding, Report
+from archive.integrity.hands import FEW
+from archive.integrity.verify import against, verify_archive
+from archive.media.folder import MediaFolder
+from archive.store import import_records, keep_captures
+from tests.archive.integrity.filling import means_at
+from tests.archive.making import NOW, capture, record
+
+
+@pytest.fixture
+def means(tmp_path: Path) -> Means:
+    return means_at(MediaFolder(ArchiveSettings(media=str(tmp_path / "media"))))
+
+
+class Stopped(Exception):
+    """Whoever verifies has pressed Ctrl-C."""
+
+
+def test_verifying_that_is_stopped_goes_on_where_it_was_and_keeps_what_it_found(
+    engine: Engine, means: Means, tmp_path: Path
+) -> None:
+    place, seen = tmp_path / "verify.json", []
+    with transaction(engine) as session:
+        import_records(session, None, [record(1), record(2)], "dump", NOW)
+        keep_captures(session, None, [(None, capture())])
+        session.execute(text("UPDATE accounts SET biz = biz || 'x'"))
+
+    def stop(check: str, done: int, total: int) -> None:
+        seen.append((check, done, total))
+        if check == "bytes":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        verify_archive(engine, means, place=place, step=stop)
+    before = len(seen)
+    report = verify_archive(engine, means, place=place, step=lambda *step: seen.append(step))
+    assert [check for check, _, _ in seen[before:]] == ["text"]
+    assert seen[-1][1] == seen[-1][2] == report.checked.total()
+    assert not place.exists()
+    whole = verify_archive(engine, means)
+    assert (report.checked, report.found, report.findings) == (whole.checked, whole.found, whole.findings)
+    assert report.found["chains"] > 0
+
+
+def test_how_far_it_came_in_another_archive_or_with_other_checks_is_nothing_to_go_on_from(
+    engine: Engine, means: Means, tmp_path: Path
+) -> None:
+    place = tmp_path / "verify.json"
+    with transaction(engine) as session:
+        keep_captures(session, None, [(None, capture())])
+    done = {"upto": {"bytes captures": 10}, "done": ["bytes captures"], "report": Report().as_dict()}
+    for left in ({"archive": "another", "names": ["bytes"], **done}, {"archive": 1}, "{"):
+        place.write_text(left if isinstance(left, str) else json.dumps(left))
+        assert verify_archive(engine, means, only=["bytes"], place=place).checked["bytes"] == 1
+
+
+def test_many_pages_are_looked_at_by_several_processes_and_told_in_order(
+    engine: Engine, means: Means
+) -> None:
+    rows = next(check.rows for check in CHECKS if check.name == "bytes")
+    many = FEW * rows + 2
+    with transaction(engine) as session:
+        ids = keep_captures(session, None, [(None, capture(b"%d" % n)) for n in range(many)])
+        session.execute(text("UPDATE captures SET sha256 = sha256(sha256) WHERE id % 7 = 0"))
+    report = verify_archive(engine, means, only=["bytes"])
+    assert report.checked["bytes"] == many
+    assert [finding.id for finding in report.findings] == [id_ for id_ in ids if id_ % 7 == 0]
+
+
+def test_an_archive_that_has_grown_passes_through_its_head_and_one_that_was_rewritten_does_not(
+    db_session: Session,
+) -> None:
+    import_records(db_session, None, [record(1), record(2)], "dump", NOW)
+    (head,) = heads(db_session)
+    import_records(db_session, None, [record(3)], "dump", NOW)
+    assert against(db_session, [head, head._replace(length=0)]) == []
+    assert "has 3 entries, 9 when" in against(db_session, [head._replace(length=9)])[0].words
+    assert "has 0 entries, 2 when" in against(db_session, [head._replace(biz="other")])[0].words
+    db_session.execute(text("UPDATE chain_entries SET digest = sha256(digest) WHERE position = 2"))
+    assert "does not pass through the head" in against(db_session, [head])[0].words
+
+
+def test_findings_beyond_the_bound_are_counted() -> None:
+    report = Report()
+    report.find(Finding("seals", "posts", id_, "") for id_ in range(MAX_KEPT + 5))
+    assert (len(report.findings), report.found["seals"]) == (MAX_KEPT, MAX_KEPT + 5)
