@@ -37,7 +37,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 MAX_TITLE = 100  # characters of a line in a list; WeChat allows 64 but for posts that are all text
 
 
-def page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+def page(request: Request, template: str, status: int = 200, /, **values: Any) -> Response:
     """A page; 304 without it where the reader has it already."""
     visit = Visit.of(request)
     markup = _templates.get_template(template).render(

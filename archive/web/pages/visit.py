@@ -30,17 +30,17 @@ class Visit:
         asked = language if named in LANGUAGES else None
         return cls(request.url.path, dict(request.query_params), language, asked)
 
-    def word(self, name: str, **values: object) -> str:
+    def word(self, name: str, /, **values: object) -> str:
         """A word of the reading room in the reader's language."""
         return word(self.language, name, **values)
 
-    def link(self, *path: object, **query: object) -> str:
+    def link(self, /, *path: object, **query: object) -> str:
         """The address of a page of ours; what is None or empty is left out."""
         place = "/" + "/".join(quote(str(part), safe=_IN_PATH) for part in path)
         given = {"lang": self.asked, **query}
         told = urlencode({name: value for name, value in given.items() if value not in (None, "")})
         return f"{place}?{told}" if told else place
 
-    def here(self, **changes: object) -> str:
+    def here(self, /, **changes: object) -> str:
         """The address of this page with other parameters."""
         return self.link(self.path.removeprefix("/"), **{**self.query, **changes})

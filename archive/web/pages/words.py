@@ -284,7 +284,7 @@ WORDS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
-def word(language: Language, name: str, **values: object) -> str:
+def word(language: Language, name: str, /, **values: object) -> str:
     """What is said in a language under a name. Raises KeyError for a name there is none of."""
     said = WORDS[name][_ZH if language == "zh" else _EN]
     return said.format(**values) if values else said

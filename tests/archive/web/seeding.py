@@ -1,0 +1,161 @@
+"""An archive worth looking at: every page of the stand-in, pictures, an edit, a take-down, sources, trouble.
+
+All of it is invented.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from archive.address import canonical_url, parse_address
+from archive.capture import Capture
+from archive.database import transaction
+from archive.egresses import hold, note_egress
+from archive.finding import Finding
+from archive.incidents import note_findings
+from archive.media.folder import MediaFolder
+from archive.media.kept import KeptFile
+from archive.media.store import keep_file
+from archive.models import MediumRow
+from archive.reading import Reading
+from archive.record import Record
+from archive.sighting import Sighting
+from archive.sources import Report, record_report
+from archive.store import (
+    finish_run,
+    import_records,
+    keep_captures,
+    record_sightings,
+    start_run,
+    store_readings,
+)
+from archive.vocabulary import Kind, Outcome
+from crawler.parse import PARSER_VERSION, read_page
+from tests.archive.making import BIZ
+from tests.standin.media import picture
+from tests.standin.pages import all_pages
+
+LATER = datetime(2025, 11, 20, 4, 0, tzinfo=UTC)  # after all that the stand-in has published
+FIRST = datetime(2025, 11, 9, 4, 0, tzinfo=UTC)
+EDITED, DELETED = "9001_1", "9002_1"
+NAME = "合成云屿经信"
+SVG = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" onload="window.ran=1">'
+    b'<script>window.ran=1</script><image href="https://evil.example/x.png"/></svg>'
+)
+
+
+def fill(engine: Engine, folder: MediaFolder) -> None:
+    """Put everything in."""
+    with transaction(engine) as session:
+        run = start_run(session, "backfill", {}, FIRST)
+        _pages(session, run)
+        _fates(session, run)
+        finish_run(session, run, "done", {"fetched": 20, "new": 18}, FIRST + timedelta(minutes=5))
+    with transaction(engine) as session:
+        import_records(session, None, list(_records()), "dump", FIRST)
+    keep_pictures(engine, folder)
+    with transaction(engine) as session:
+        _trouble(session)
+
+
+def _pages(session: Session, run: int) -> None:
+    for number, (_, body, url, _) in enumerate(all_pages()):
+        at = FIRST + timedelta(minutes=number)
+        put_page(session, url, body, read_page(body, url), at, run)
+
+
+def put_page(
+    session: Session, url: str, body: bytes, reading: Reading, at: datetime, run: int | None = None
+) -> int:
+    """Keep one answer and what it was read as."""
+    address = parse_address(url)
+    (sighted,) = record_sightings(session, run, [Sighting(address, "list", at)], at)
+    capture = Capture(url, url, 200, (("Content-Type", "text/html; charset=UTF-8"),), body, at)
+    (kept,) = keep_captures(session, run, [(sighted.address_id, capture)])
+    store_readings(session, run, [(kept, reading)], at, PARSER_VERSION)
+    return kept
+
+
+def invented(aid: str, title: str, text: str, html: str | None = None, day: str = "2025-11-12") -> Reading:
+    """An article of the invented account."""
+    mid, idx = aid.split("_")
+    record = Record(aid, title, canonical_url(BIZ, mid, idx, "5a", "be48"), day, "示例账号", text)
+    at = datetime.fromisoformat(f"{day}T09:30:00+08:00")
+    return Reading(Outcome.ARTICLE, kind=Kind.ARTICLE, record=record, biz=BIZ, html=html or "", published_at=at)
+
+
+def put_invented(session: Session, reading: Reading, at: datetime, run: int | None = None) -> int:
+    """Keep an invented article whose page is not worth drawing."""
+    assert reading.record
+    body = f"<html><script>window.ran=1</script>{reading.record.text}</html>".encode()
+    return put_page(session, reading.record.url, body, reading, at, run)
+
+
+def _fates(session: Session, run: int) -> None:
+    first = invented(EDITED, "关于合成项目的通知", "本次申报截止时间为十一月十五日。\r" + "补充说明。" * 200)
+    put_invented(session, first, FIRST, run)
+    text = first.record.text.replace("十五日", "二十日") if first.record else ""
+    put_invented(session, replace(first, record=replace(first.record, text=text)), LATER, run)  # type: ignore[type-var]  # it has one
+    gone = invented(DELETED, "一篇后来被删除的合成文章", "原文仍在。\r", day="2025-11-13")
+    put_invented(session, gone, FIRST, run)
+    away = Reading(Outcome.DELETED, reason="该内容已被发布者删除")
+    assert gone.record
+    put_page(session, gone.record.url, "该内容已被发布者删除".encode(), away, LATER, run)
+
+
+def _records() -> Sequence[Record]:
+    """A year of an account, most days, with a hole in summer."""
+    days = [date(2024, 12, 2) + timedelta(days=number) for number in range(340)]
+    published = [day for day in days if day.weekday() < 5 and not date(2025, 7, 10) < day < date(2025, 7, 21)]
+    return [
+        Record(
+            f"{5000 + number}_{place}",
+            f"合成日报第{number}期（{place}）",
+            canonical_url(BIZ, str(5000 + number), str(place), "5a", "be48"),
+            day.isoformat(),
+            "示例账号",
+            f"第{number}期合成日报，第{place}条。\r",
+        )
+        for number, day in enumerate(published)
+        for place in range(1, 2 + number * 7 % 4)
+    ]
+
+
+def keep_pictures(engine: Engine, folder: MediaFolder) -> None:
+    """Draw a picture for each image that posts show."""
+    with transaction(engine) as session:
+        wanted = session.scalars(
+            select(MediumRow.id).where(MediumRow.type == "image", MediumRow.file_id.is_(None))
+        ).all()
+    for number in wanted:
+        content = picture(f"synthetic_{number}")
+        keep_one(engine, folder, number, content)
+
+
+def keep_one(
+    engine: Engine, folder: MediaFolder, medium: int, content: bytes, media_type: str = "image/png"
+) -> str:
+    """Keep a file of a medium; its hash."""
+    sha256 = hashlib.sha256(content).digest()
+    ending = ".svg" if "svg" in media_type else ".png"
+    path = folder.put(content, sha256, ending)
+    with transaction(engine) as session:
+        keep_file(session, medium, KeptFile(sha256, len(content), media_type, 240, 160, path), FIRST)
+    return sha256.hex()
+
+
+def _trouble(session: Session) -> None:
+    for name, state, good in (("album:1", "ok", True), ("feed:synthetic", "blocked", False)):
+        record_report(session, None, Report(BIZ, name, state, good, "answer 200013" * (not good)), LATER)
+    note_egress(session, "office", LATER)
+    hold(session, "office", "verification", LATER)
+    finding = Finding("source:synthetic", "the feed has not answered since yesterday", "look at its address")
+    note_findings(session, [finding], FIRST)
+    other = Finding("quiet:synthetic", "nothing was published for two days", "look at the account by hand")
+    note_findings(session, [finding, other], LATER)
+    note_findings(session, [finding], LATER + timedelta(hours=1))
