@@ -10,6 +10,9 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from archive.errors import DatabaseUnavailable
+from archive.small_files import FileUnusable, read_small
+
+MAX_PASSWORD = 4096  # bytes
 
 
 class ArchiveSettings(BaseSettings):
@@ -43,12 +46,10 @@ class ArchiveSettings(BaseSettings):
 
 def _password(path: Path) -> str:
     try:
-        password = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not text"
-        raise DatabaseUnavailable(
-            f"MPARCHIVE_DATABASE_PASSWORD_FILE names {path}, which cannot be read: {why.lower()}"
-        ) from None
+        password = read_small(path, MAX_PASSWORD, "that is no password").decode("utf-8").strip()
+    except (FileUnusable, UnicodeDecodeError) as error:
+        why = f"{path} is not text" if isinstance(error, UnicodeDecodeError) else error
+        raise DatabaseUnavailable(f"MPARCHIVE_DATABASE_PASSWORD_FILE: {why}") from None
     if not password:
-        raise DatabaseUnavailable(f"MPARCHIVE_DATABASE_PASSWORD_FILE names {path}, which is empty")
+        raise DatabaseUnavailable(f"MPARCHIVE_DATABASE_PASSWORD_FILE: {path} is empty")
     return password

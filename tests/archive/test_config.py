@@ -33,7 +33,10 @@ def test_the_password_may_stand_in_a_file(password_file: Path) -> None:
 
 def test_a_file_without_a_password_is_named(password_file: Path) -> None:
     password_file.write_text(" \n")
-    with pytest.raises(DatabaseUnavailable, match="database_password, which is empty"):
+    with pytest.raises(DatabaseUnavailable, match="database_password is empty"):
+        ArchiveSettings()
+    password_file.write_text("x" * 5000)
+    with pytest.raises(DatabaseUnavailable, match="over 4096 bytes"):
         ArchiveSettings()
     password_file.unlink()
     with pytest.raises(DatabaseUnavailable, match="cannot be read: no such file"):
