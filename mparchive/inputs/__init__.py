@@ -1,4 +1,4 @@
-"""What people hand in: dumps, lists, saved pages, WARC, WACZ, lists of accounts, told apart by their content."""
+"""What people hand in: dumps, lists, saved pages, WARC, WACZ, accounts; told apart by their content."""
 
 from mparchive.inputs.accounts import NamedAccount, read_accounts
 from mparchive.inputs.dump import Entry, read_dump

@@ -1,0 +1,161 @@
+"""Restoring a backup into an empty place: all of it, or nothing."""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, text
+
+from archive import schema
+from archive.backup.file import MEDIA, Backup, BackupDamaged, BackupError, NotEmpty, Step
+from archive.backup.manifest import Manifest, Member
+from archive.backup.tables import copy_in, empty, first_row, number_on, set_triggers, tables_in
+from archive.backup.tools import Tool, find_tool, output_of
+from archive.backup.write import DUMP, TABLES, TIMEOUT
+from archive.media.folder import MediaFolder
+
+_ENTRY = re.compile(r"(\d+); .* (TABLE DATA|SEQUENCE SET) (?P<schema>\S+) (?P<name>\S+) \S+")
+
+
+def restore(
+    engine: Engine,
+    folder: MediaFolder,
+    backup: Backup,
+    room: Path,
+    step: Step = lambda name, done: None,
+) -> None:
+    """Restore a checked backup; `step` hears member and bytes done. `room` is a folder that may hold a copy.
+
+    Raises NotEmpty where there is anything already, BackupError where it cannot be restored here,
+    BackupDamaged. Whatever fails, the place is empty again.
+    """
+    _refuse_unfit(engine, backup.manifest)
+    refuse_full(engine, folder)
+    tool = _tool(backup.manifest)
+    put: list[str] = []
+    try:
+        _restore_media(folder, backup, put, step)
+        _restore_database(engine, backup, tool, room)
+    except BaseException:
+        _clear(engine, folder, put)
+        raise
+
+
+def refuse_full(engine: Engine, folder: MediaFolder) -> None:
+    """Raise NotEmpty unless there is no row and no media file."""
+    with engine.connect() as connection:
+        table = first_row(connection, tables_in(connection))
+    if table is not None:
+        raise NotEmpty(
+            f"there is an archive here already (a row in {table}); a backup is restored into an empty place "
+            "only: name another database, or another folder with MPARCHIVE_HOME"
+        )
+    if (file := next(folder.paths(), None)) is not None:
+        raise NotEmpty(
+            f"the media folder is not empty ({file}); a backup is restored into an empty place only: "
+            "name another folder with MPARCHIVE_HOME or MPARCHIVE_MEDIA"
+        )
+
+
+def _refuse_unfit(engine: Engine, manifest: Manifest) -> None:
+    if manifest.schema_revision > schema.newest():
+        raise BackupError(
+            f"the backup is of mparchive {manifest.program}, which is newer than this one; install that"
+        )
+    with engine.connect() as connection:
+        server = int(connection.scalar(text("SHOW server_version_num")) or 0) // 10_000
+    if manifest.database == "pg_dump" and server < manifest.server:
+        raise BackupError(
+            f"the backup is of PostgreSQL {manifest.server}, and this server is {server}; "
+            f"restore it into one of {manifest.server} or later"
+        )
+
+
+def _tool(manifest: Manifest) -> Tool | None:
+    if manifest.database == "copy":
+        return None
+    tool = find_tool("pg_restore", manifest.tool)
+    if tool is None:
+        raise BackupError(
+            f"the backup was written by pg_dump {manifest.tool}, and there is no pg_restore of that version "
+            f"or later here; install PostgreSQL's client programs of version {manifest.tool}"
+        )
+    return tool
+
+
+def _restore_media(folder: MediaFolder, backup: Backup, put: list[str], step: Step) -> None:
+    done = 0
+    for member in backup.manifest.members:
+        if member.name.startswith(MEDIA):
+            content = b"".join(backup.pieces(member))
+            name = member.name.removeprefix(MEDIA)
+            put.append(name)
+            folder.put(content, hashlib.sha256(content).digest(), Path(name).suffix)
+        done += member.size
+        step(member.name, done)
+
+
+def _restore_database(engine: Engine, backup: Backup, tool: Tool | None, room: Path) -> None:
+    """The schema by our own migrations, as it was then; the rows as they were; then today's schema."""
+    with engine.begin() as connection:
+        schema.migrate(connection, backup.manifest.schema_revision)
+        set_triggers(connection, tables_in(connection), fire=False)
+        if tool is None:
+            _copy_all(connection, backup)
+    if tool is not None:
+        _load_dump(engine, backup, tool, room)
+    with engine.begin() as connection:
+        tables = tables_in(connection)
+        set_triggers(connection, tables, fire=True)
+        number_on(connection, tables)
+        schema.migrate(connection, "head")
+        connection.execute(text("ANALYZE"))
+
+
+def _copy_all(connection: Connection, backup: Backup) -> None:
+    connection.execute(text(f"SET LOCAL statement_timeout = '{TIMEOUT}s'"))
+    for table in backup.manifest.tables:
+        copy_in(connection, table, backup.pieces(_member(backup, f"{TABLES}{table.name}.copy.zst")))
+
+
+def _load_dump(engine: Engine, backup: Backup, tool: Tool, room: Path) -> None:
+    """Have pg_restore put the rows in; it must jump about in the dump, so it gets a file of its own."""
+    with tempfile.TemporaryDirectory(prefix=".restoring-", dir=room) as place:
+        dump, wanted = Path(place) / DUMP, Path(place) / "entries"
+        with dump.open("wb") as out:
+            out.writelines(backup.pieces(_member(backup, DUMP)))
+        listed = b"".join(output_of([tool.path, "--list", str(dump)], engine)).decode()
+        wanted.write_text("\n".join(_in_order(listed, backup.manifest)) + "\n")
+        load = [tool.path, "--data-only", "--single-transaction", "--exit-on-error", "--no-owner"]
+        database = ["--dbname", engine.url.database or ""]
+        for _ in output_of([*load, *database, "--use-list", str(wanted), str(dump)], engine):
+            pass
+
+
+def _member(backup: Backup, name: str) -> Member:
+    for member in backup.manifest.members:
+        if member.name == name:
+            return member
+    raise BackupDamaged(f"{backup.path} lacks {name}; use another backup")
+
+
+def _in_order(listed: str, manifest: Manifest) -> Iterator[str]:
+    """The dump's entries of our tables' rows; those that others refer to first."""
+    entries = {entry["name"]: line for line in listed.splitlines() if (entry := _ENTRY.fullmatch(line))}
+    for table in manifest.tables:
+        if table.name not in entries:
+            raise BackupError(f"the dump in the backup lacks the table {table.name}; use another backup")
+        yield entries[table.name]
+
+
+def _clear(engine: Engine, folder: MediaFolder, put: list[str]) -> None:
+    """Leave the place as it was found: no row, no file."""
+    with engine.begin() as connection:
+        tables = tables_in(connection)
+        empty(connection, tables)
+        set_triggers(connection, tables, fire=True)
+        schema.migrate(connection, "head")
+    for path in put:
+        folder.remove(path)

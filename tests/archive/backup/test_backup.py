@@ -1,0 +1,187 @@
+"""Backups: what comes back is what was there, by pg_dump and by COPY; what is damaged is named."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from archive.backup import BackupDamaged, BackupError, NotEmpty, opened, restore, write_backup
+from archive.backup.tables import tables_in
+from archive.backup.tools import environment
+from archive.config import ArchiveSettings
+from archive.database import open_archive, transaction
+from archive.export import Selection, write_warc
+from archive.media.folder import MediaFolder
+from tests.archive.filled import fill
+from tests.database import database_from
+
+Place = tuple[Engine, MediaFolder]
+
+
+@pytest.fixture(scope="module")
+def original(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """An archive with one of everything; no test changes it."""
+    folder = MediaFolder(ArchiveSettings(home=tmp_path_factory.mktemp("home")))
+    for url in database_from(server_url, f"TEMPLATE {template}"):
+        with open_archive(ArchiveSettings(database_url=url)) as engine:
+            fill(engine, folder)
+            yield engine, folder
+
+
+@pytest.fixture(scope="module")
+def backup(original: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("backup") / "a.backup"
+    manifest = write_backup(*original, path)
+    assert (manifest.database, manifest.lacking) == ("pg_dump", ())
+    return path
+
+
+@pytest.fixture
+def place(engine: Engine, tmp_path: Path) -> Place:
+    """An empty one."""
+    return engine, MediaFolder(ArchiveSettings(home=tmp_path))
+
+
+def bring_back(path: Path, place: Place, room: Path) -> None:
+    with opened(path) as backup:
+        backup.check()
+        restore(*place, backup, room)
+
+
+def rows(engine: Engine) -> dict[str, list]:
+    """Every row of every table, seals and all."""
+    with engine.connect() as connection:
+        names = [table.name for table in tables_in(connection)]
+        return {
+            name: list(connection.execute(text(f"SELECT t::text FROM {name} t ORDER BY 1")).scalars())
+            for name in names
+        }
+
+
+def warc(place: Place) -> bytes:
+    out = io.BytesIO()
+    with transaction(place[0]) as session:
+        write_warc(session, Selection(), place[1], out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("with_tool", [True, False])
+def test_what_comes_back_is_what_was_there(
+    original: Place, place: Place, tmp_path: Path, with_tool: bool
+) -> None:
+    path = tmp_path / "a.backup"
+    manifest = write_backup(*original, path, with_tool=with_tool)
+    assert manifest.database == ("pg_dump" if with_tool else "copy")
+    bring_back(path, place, tmp_path)
+    assert rows(place[0]) == rows(original[0])
+    assert list(place[1].paths()) == list(original[1].paths())
+    assert warc(place) == warc(original)
+    with place[0].begin() as connection:  # numbers and triggers go on
+        run = text(
+            "INSERT INTO runs (command, started_at) VALUES ('x', now()) RETURNING id, seal IS NOT NULL"
+        )
+        assert connection.execute(run).one() == (manifest.rows["runs"] + 1, True)
+
+
+def test_a_damaged_row_comes_back_damaged_and_not_sealed_anew(
+    original: Place, place: Place, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.backup"
+    with original[0].begin() as connection:
+        connection.execute(text("ALTER TABLE runs DISABLE TRIGGER USER"))
+        connection.execute(text("UPDATE runs SET command = 'forged'"))
+        connection.execute(text("ALTER TABLE runs ENABLE TRIGGER USER"))
+    write_backup(*original, path)
+    with original[0].begin() as connection:
+        connection.execute(text("UPDATE runs SET command = 'fill'"))
+    bring_back(path, place, tmp_path)
+    with place[0].connect() as connection:
+        assert connection.execute(text("SELECT seal = seal_of(r), command FROM runs r")).one() == (
+            False,
+            "forged",
+        )
+
+
+def test_a_full_place_is_not_touched(original: Place, backup: Path, place: Place, tmp_path: Path) -> None:
+    before = rows(original[0])
+    with pytest.raises(NotEmpty, match="a row in accounts"):
+        bring_back(backup, (original[0], place[1]), tmp_path)
+    assert rows(original[0]) == before
+    place[1].put(b"x", bytes(32), ".png")
+    with pytest.raises(NotEmpty, match="media folder is not empty"):
+        bring_back(backup, place, tmp_path)
+    assert not any(rows(place[0]).values())
+
+
+def damaged_places(content: bytes) -> list[tuple[str, bytes]]:
+    """A bit flipped in each sort of member, and the file cut in several places."""
+    flips = {
+        "database.dump": content.index(b"PGDMP") + 5000,
+        "media/": content.index(b"\x89PNG") + 50,
+        "manifest.json": content.rindex(b'"schema_revision"') + 4,
+    }
+    flipped = [
+        (name, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]) for name, at in flips.items()
+    ]
+    cuts = {
+        "database.dump": content.index(b"PGDMP") + 5000,
+        "media/": content.index(b"\x89PNG") + 50,
+        "its list of members": len(content) - 10,
+    }
+    return flipped + [(name, content[:at]) for name, at in cuts.items()]
+
+
+def test_damage_is_named_before_anything_is_written(backup: Path, place: Place, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.backup"
+    for name, content in damaged_places(backup.read_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(BackupDamaged, match=name):
+            bring_back(path, place, tmp_path)
+    assert not any(rows(place[0]).values())
+    assert not list(place[1].paths())
+
+
+def test_what_is_no_backup_is_said(tmp_path: Path, backup: Path) -> None:
+    for content in (b"", b"[]", b"PK\x03\x04" + bytes(100), backup.read_bytes()[10:]):
+        (tmp_path / "x").write_bytes(content)
+        with pytest.raises(BackupError, match="is no backup"), opened(tmp_path / "x"):
+            pass
+    with pytest.raises(BackupError, match="cannot be read"), opened(tmp_path / "nothing"):
+        pass
+
+
+def test_a_backup_is_never_overwritten(original: Place, tmp_path: Path) -> None:
+    path = tmp_path / "a.backup"
+    path.write_bytes(b"precious")
+    with pytest.raises(BackupError, match="never overwritten"):
+        write_backup(*original, path)
+    assert path.read_bytes() == b"precious"
+
+
+def test_a_failure_half_way_leaves_the_place_empty(backup: Path, place: Place, tmp_path: Path) -> None:
+    with place[0].begin() as connection:
+        connection.execute(text("ALTER TABLE versions ADD CONSTRAINT never CHECK (number < 0)"))
+    with pytest.raises(BackupError, match=r"pg_restore failed: .*never"):
+        bring_back(backup, place, tmp_path)
+    assert not any(rows(place[0]).values())
+    assert not list(place[1].paths())
+    with place[0].begin() as connection:
+        connection.execute(text("ALTER TABLE versions DROP CONSTRAINT never"))
+    bring_back(backup, place, tmp_path)
+
+
+def test_a_media_file_that_is_gone_is_told_and_the_rest_is_kept(original: Place, tmp_path: Path) -> None:
+    empty = MediaFolder(ArchiveSettings(home=tmp_path))
+    manifest = write_backup(original[0], empty, tmp_path / "a.backup")
+    assert len(manifest.lacking) == 2
+    assert "is not in the media folder" in manifest.lacking[0]
+    assert not [member for member in manifest.members if member.name.startswith("media/")]
+
+
+def test_a_password_is_in_the_environment_only() -> None:
+    engine = create_engine("postgresql+psycopg://me:s3cret@db.example:6543/posts?sslmode=require")
+    told = environment(engine)
+    assert (told["PGHOST"], told["PGPORT"], told["PGDATABASE"]) == ("db.example", "6543", "posts")
+    assert (told["PGUSER"], told["PGPASSWORD"], told["PGSSLMODE"]) == ("me", "s3cret", "require")
