@@ -40,3 +40,4 @@ def test_a_post_that_is_edited_deleted_and_back_again_is_told_by_the_command(
     between = mparchive("show", "--diff", "1..2", "--json", POST.aid).json
     changed = [piece for piece in between["pieces"] if piece["kind"] != "same"]
     assert changed == [{"kind": "added", "text": f"{ADDED}\r"}]
+    assert mparchive.findings() == []

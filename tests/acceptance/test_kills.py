@@ -42,6 +42,7 @@ def test_a_backfill_that_is_killed_again_and_again_loses_and_doubles_nothing(
         assert command("backfill", dump, "--no-media").code == 0
     assert command.rows(STATE) == ONE_OF_EACH
     assert command("export").out == dump.read_bytes()
+    assert command.findings() == []
 
 
 def _run_and_kill(command: Command, dump: Path, chance: random.Random) -> None:

@@ -53,6 +53,7 @@ def test_every_picture_of_every_post_is_kept_and_tied_in_order(
         standin.clear()
         again = command("backfill", write_list(tmp_path))
         assert standin.stats()["hosts"]["mp.weixin.qq.com"] == pages
+    assert command.findings() == []
     assert (done.code, images.code, again.code) == (0, 0, 0), done.err
     counts = done.json["counts"]
     assert (counts["images_refused"], counts["images_failed"]) == (1, 2)

@@ -69,6 +69,7 @@ def test_what_a_better_parser_reads_is_told_then_written_once(engine: Engine, mp
     assert mparchive("reparse", "--apply").code == 3
     assert mparchive.number(READ) == count - 1
     assert mparchive.rows(NEW_VERSIONS) == [("2650000101_1",), ("2650000102_1",)]
+    assert mparchive.findings() == []
     again = mparchive("reparse", "--apply", "--json")
     assert (again.code, again.json["counts"]) == (3, {"lost": 1})
 
