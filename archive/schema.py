@@ -28,6 +28,17 @@ def upgrade(engine: Engine) -> None:
             _migrate(connection)
 
 
+def migrate(connection: Connection, wanted: str) -> None:
+    """Bring an archive without a row to a revision, up or down; `head` is the newest."""
+    from alembic import command  # noqa: PLC0415 - as said above
+
+    has, target = revision(connection) or "", newest() if wanted == "head" else wanted
+    if has < target:
+        command.upgrade(alembic_config(connection), target)
+    elif has > target:
+        command.downgrade(alembic_config(connection), target)
+
+
 def revision(connection: Connection) -> str | None:
     """What the database is at; None for an empty one."""
     if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:

@@ -272,6 +272,30 @@ def discover(
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write; none is ever overwritten.")],
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Do not look whether the archive itself is sound.")
+    ] = False,
+) -> None:
+    """Write the whole archive, database and media, to one file, and read that again."""
+    from mparchive.backing_up import back_up
+
+    raise typer.Exit(back_up(file, verified=not no_verify))
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `mparchive backup` wrote.")],
+    check: Annotated[bool, typer.Option("--check", help="Only read it and check every byte.")] = False,
+) -> None:
+    """Restore a backup into an empty place, and verify what is there then."""
+    from mparchive.backing_up import bring_back
+
+    raise typer.Exit(bring_back(file, only_check=check))
+
+
+@app.command()
 def run() -> None:
     """Keep the archive up to date by mparchive.toml, until told to stop (SIGTERM or Ctrl-C)."""
     from mparchive.running import run_daemon

@@ -66,6 +66,16 @@ class MediaFolder:
             raise IntegrityError(f"{path} in the media folder does not have the hash it was stored with")
         return content
 
+    def remove(self, path: str) -> None:
+        """Take a file out again, if it is there."""
+        try:
+            with suppress(FileNotFoundError):
+                self._files.rm_file(self._at(path))
+        except Exception as error:  # each storage has errors of its own
+            raise MediaFolderError(
+                f"cannot remove {path} from the media folder {self._shown} ({_words(error)}); do it by hand"
+            ) from None
+
     def paths(self) -> Iterator[str]:
         """The files that are there, in order, those of one first letter pair at a time in memory."""
         try:
