@@ -6,11 +6,11 @@ week's addresses. The archives of the recording are thrown away.
 """
 
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from tests.crawler.crawling import forked
 from tests.standin import Standin
 from tests.standin.week import CHALLENGED, STATES, VISITS, address_list
 
@@ -43,16 +43,17 @@ def _visit(folder: Path, visit: int, origin: str, home: str) -> None:
     addresses = (folder / "week.txt").resolve()
     wanted = STOPPED_BY_CHALLENGE if visit == 1 else 0
     for spider, expected in (["posts", "-a", f"urls={addresses}"], wanted), (["media"], 0):
-        command = [sys.executable, "-m", "scrapy", "crawl", *spider]
-        done = subprocess.run(command, env=environment, cwd=ROOT, timeout=CRAWL, check=False)
-        if done.returncode != expected:
-            raise SystemExit(f"visit {visit} ended with exit code {done.returncode}, {expected} was expected")
+        done = forked(["crawl", *spider], environment, CRAWL)
+        if done.exit_code != expected:
+            sys.stderr.write(done.output)
+            raise SystemExit(f"visit {visit} ended with exit code {done.exit_code}, {expected} was expected")
 
 
 def _environment(origin: str, home: str, cassette: Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MPARCHIVE_")}
     return {
         **inherited,
+        "SCRAPY_SETTINGS_MODULE": "crawler.settings",
         "MPARCHIVE_HOME": home,
         "MPARCHIVE_LOOPBACK": origin,
         "MPARCHIVE_MEDIA_DELAY": "0",

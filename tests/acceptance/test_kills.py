@@ -13,9 +13,12 @@ from tests.acceptance.command import Command
 from tests.acceptance.dumps import write_dump
 from tests.standin import Standin
 
-POSTS = 24
+POSTS = 16
 KILLS = 10  # in each of the archives below: fifty in all
-EARLIEST, LATEST = 0.5, 4.5  # seconds: the import is done after one, the last page fetched after four
+EARLIEST, LATEST = (
+    0.3,
+    3.0,
+)  # seconds: the import is done after half of one, the last page fetched after three
 PAUSE = 0.05  # seconds the server waits before each page, so that kills find work under way
 ONE_OF_EACH = [(POSTS, POSTS, POSTS, 0, POSTS)]
 STATE = """

@@ -58,16 +58,16 @@ class Crawler:
             return connection.execute(query).fetchall()
 
 
-def forked(arguments: list[str], environment: dict[str, str]) -> Crawl:
+def forked(arguments: list[str], environment: dict[str, str], timeout: float = TIMEOUT) -> Crawl:
     """Run `scrapy` with these arguments, as a fork of a warm process, as the daemon does."""
     reading, writing = os.pipe()
     child = Child(arguments, environment, reading)
-    late = threading.Timer(TIMEOUT, child.kill_group)
+    late = threading.Timer(timeout, child.kill_group)
     late.start()
     try:
         with child.stdout as output:
             said = output.read()
-        return ended(child.wait(TIMEOUT), said)
+        return ended(child.wait(timeout), said)
     finally:
         late.cancel()
         os.close(reading)
