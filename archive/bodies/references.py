@@ -8,6 +8,7 @@ that is no longer used is forgotten. A process keeps only their bytes, under the
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
@@ -45,8 +46,13 @@ class References:
     """What the captures of one transaction may be stored against."""
 
     def __init__(self, session: Session):
-        self._known = list(_known(session))
-        self._hold()
+        self._session = session
+
+    @cached_property
+    def _known(self) -> list[Reference]:
+        known = list(_known(self._session))
+        _hold(known)
+        return known
 
     def likely(self, body: bytes) -> list[Reference]:
         """Those of a size that makes sense, the likest first; among equals, the one used last."""
@@ -61,11 +67,12 @@ class References:
         del self._known[KNOWN:]
         while sum(len(known.body) for known in self._known) > MAX_HELD:
             self._known.pop()
-        self._hold()
+        _hold(self._known)
 
-    def _hold(self) -> None:
-        _held.clear()
-        _held.update({known.sha256: (known.body, known.sketch) for known in self._known})
+
+def _hold(references: list[Reference]) -> None:
+    _held.clear()
+    _held.update({known.sha256: (known.body, known.sketch) for known in references})
 
 
 def _fits(size: int, reference: int) -> bool:
@@ -86,10 +93,10 @@ def _known(session: Session) -> Iterator[Reference]:
 def _used_last(session: Session) -> list[Row[tuple[int, bytes, int]]]:
     """Id, hash and size of the references of the newest captures, the one used last first."""
     used = func.coalesce(CaptureRow.reference_id, CaptureRow.id).label("id")
-    large = CaptureRow.body_size.between(SMALLEST, MAX_REFERENCE)
-    recent = select(used, CaptureRow.id.label("by")).where(large).order_by(CaptureRow.id.desc())
-    by = recent.limit(RECENT).subquery()
-    last = select(by.c.id, func.max(by.c.by).label("last")).group_by(by.c.id)
+    recent = select(used, CaptureRow.id.label("by"), CaptureRow.body_size)
+    by = recent.order_by(CaptureRow.id.desc()).limit(RECENT).subquery()
+    last = select(by.c.id, func.max(by.c.by).label("last"))
+    last = last.where(by.c.body_size.between(SMALLEST, MAX_REFERENCE)).group_by(by.c.id)
     chosen = last.order_by(func.max(by.c.by).desc()).limit(KNOWN).subquery()
     rows = select(CaptureRow.id, CaptureRow.sha256, CaptureRow.body_size)
     rows = rows.join(chosen, chosen.c.id == CaptureRow.id).order_by(chosen.c.last.desc())
