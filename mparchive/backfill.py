@@ -24,7 +24,11 @@ from mparchive.console import out, print_json, say
 from mparchive.exits import Exit
 from mparchive.fetching import cassette_settings, fetch_due, fetch_missing_media
 from mparchive.given import Item, read_given
-from mparchive.inputs import Entry, Flaw, Listed, NamedAccount, Passed, SavedPage
+from mparchive.inputs.accounts import NamedAccount
+from mparchive.inputs.dump import Entry
+from mparchive.inputs.flaw import Flaw, Passed
+from mparchive.inputs.listing import Listed
+from mparchive.inputs.page import SavedPage
 from mparchive.line import Line
 from mparchive.tally import Tally
 

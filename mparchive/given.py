@@ -5,29 +5,16 @@ from pathlib import Path
 
 from archive.address import HOST, parse_address
 from archive.errors import AddressError
-from mparchive.inputs import (
-    Entry,
-    Flaw,
-    Form,
-    InputError,
-    Listed,
-    NamedAccount,
-    NoInput,
-    Passed,
-    SavedPage,
-    Source,
-    files_of,
-    is_address,
-    is_listing,
-    open_source,
-    read_accounts,
-    read_dump,
-    read_wacz,
-    read_warc,
-    shown,
-)
-from mparchive.inputs import read_list as listed_in
-from mparchive.inputs.page import MAX_PAGE
+from mparchive.inputs.accounts import NamedAccount, read_accounts
+from mparchive.inputs.dump import Entry, read_dump
+from mparchive.inputs.flaw import Flaw, InputError, NoInput, Passed
+from mparchive.inputs.folder import files_of, is_listing
+from mparchive.inputs.listing import Listed
+from mparchive.inputs.listing import read_list as listed_in
+from mparchive.inputs.page import MAX_PAGE, SavedPage
+from mparchive.inputs.source import Form, Source, is_address, open_source, shown
+from mparchive.inputs.wacz import read_wacz
+from mparchive.inputs.warc import read_warc
 
 Good = Entry | Listed | SavedPage | NamedAccount
 Item = Good | Flaw | Passed

@@ -24,7 +24,11 @@ from mparchive.console import say, steps
 from mparchive.exits import CommandError, Exit
 from mparchive.fetching import fetch
 from mparchive.given import Item, read_given
-from mparchive.inputs import Entry, Flaw, Listed, NamedAccount, SavedPage
+from mparchive.inputs.accounts import NamedAccount
+from mparchive.inputs.dump import Entry
+from mparchive.inputs.flaw import Flaw
+from mparchive.inputs.listing import Listed
+from mparchive.inputs.page import SavedPage
 from mparchive.line import Line
 from mparchive.tally import Tally
 from scheduler.config import FILE_NAME, VARIABLE

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from mparchive.given import Item, read_given
-from mparchive.inputs import Flaw, Listed, NamedAccount, Passed, SavedPage
 from mparchive.inputs import folder as folders
+from mparchive.inputs.accounts import NamedAccount
+from mparchive.inputs.flaw import Flaw, Passed
+from mparchive.inputs.listing import Listed
+from mparchive.inputs.page import SavedPage
 from tests.mparchive.inputs.test_warc import Writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(tempfile|Temporary).*")  # warcio's writer

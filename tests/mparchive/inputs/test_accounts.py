@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mparchive.inputs import Flaw, InputError, NamedAccount, read_accounts
+from mparchive.inputs.accounts import NamedAccount, read_accounts
+from mparchive.inputs.flaw import Flaw, InputError
 
 BIZ = "Mzk5OTAwMDAwMQ=="
 

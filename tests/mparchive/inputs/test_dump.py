@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mparchive.inputs import Entry, Flaw, InputError, read_dump
 from mparchive.inputs import dump as dump_module
+from mparchive.inputs.dump import Entry, read_dump
+from mparchive.inputs.flaw import Flaw, InputError
 from tests.acceptance.dumps import dump_bytes, record
 
 

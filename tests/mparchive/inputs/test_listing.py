@@ -5,7 +5,8 @@ from datetime import date
 
 import pytest
 
-from mparchive.inputs import Flaw, InputError, Listed, read_list
+from mparchive.inputs.flaw import Flaw, InputError
+from mparchive.inputs.listing import Listed, read_list
 
 LONG = "http://mp.weixin.qq.com/s?__biz=Mzk5OTAwMDAwMg==&mid=11&idx=1&sn=ab&chksm=cd#rd"
 SHORT = "https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv"

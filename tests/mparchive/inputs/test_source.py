@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mparchive.inputs import Form, InputError, is_address, open_source, source
+from mparchive.inputs import source
+from mparchive.inputs.flaw import InputError
+from mparchive.inputs.source import Form, is_address, open_source
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,10 @@ import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from mparchive.inputs import Flaw, Form, InputError, Passed, SavedPage, open_source, read_warc
+from mparchive.inputs.flaw import Flaw, InputError, Passed
+from mparchive.inputs.page import SavedPage
+from mparchive.inputs.source import Form, open_source
+from mparchive.inputs.warc import read_warc
 
 # warcio leaves its writer's temporary files to the garbage collector
 pytestmark = pytest.mark.filterwarnings("ignore:.*(tempfile|Temporary).*")
