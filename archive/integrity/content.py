@@ -40,8 +40,6 @@ def version_contents() -> Select[int, str, bytes]:
         Account.biz,
         Post.aid,
         row.number,
-        row.title,
-        _hash(row.text),
         row.content_hash,
         row.source,
         _hex(page.sha256),

@@ -3,6 +3,8 @@
 A migration that makes a table, or adds a column to one, calls `seal` for it.
 """
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, text
 
 # Triggers fire in the order of their names: whatever else fills columns comes before.
@@ -25,6 +27,8 @@ DROP FUNCTION seal_{table}();
 DROP FUNCTION seal_of({table});
 ALTER TABLE {table} DROP COLUMN seal
 """
+# Texts that may be long are hashed by themselves: as JSON each character would be looked at once more.
+_LONG = "html"
 # Columns computed by the database itself have no value yet when the trigger fires.
 _COLUMNS = text(
     "SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attrelid = to_regclass(:table)"
@@ -32,10 +36,13 @@ _COLUMNS = text(
 )
 
 
-def seal(connection: Connection, table: str) -> None:
-    """Seal a table's rows, those that are there and those to come; again after a column was added."""
+def seal(connection: Connection, table: str, but: Collection[str] = ()) -> None:
+    """Seal a table's rows, those that are there and those to come; again after a column was added.
+
+    `but` are columns that a hash in the row itself is of: to hash them again would cost most.
+    """
     columns = connection.execute(_COLUMNS, {"table": table})
-    values = ", ".join(_value(name, type_) for name, type_ in columns)
+    values = ", ".join(_value(name, type_) for name, type_ in columns if name not in but)
     connection.execute(text(_ADD.format(table=table, values=values, trigger=TRIGGER)))
 
 
@@ -49,6 +56,8 @@ def _value(name: str, type_: str) -> str:
     match type_:
         case "bytea":
             return f"encode(sha256(row_.{name}), 'hex')"
+        case "text" if name == _LONG:
+            return f"encode(sha256(convert_to(row_.{name}, 'UTF8')), 'hex')"
         case "timestamp with time zone":
             return f"row_.{name} AT TIME ZONE 'UTC'"
     return f"row_.{name}"

@@ -16,6 +16,7 @@ TABLES = (
     "absences", "accounts", "addresses", "captures", "chain_entries", "chains", "egresses", "files",
     "incidents", "media", "post_links", "post_media", "posts", "runs", "sightings", "sources", "versions",
 )  # fmt: skip
+HASHED = {"posts": ("text",), "versions": ("text",)}  # by content_hash
 BATCH = 1000  # rows chained a statement
 _INSTANT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 # The rule of docs/integrity.md, as it was when rows were first chained.
@@ -31,9 +32,9 @@ ORDER BY c.id LIMIT :batch
 """
 _VERSIONS = """
 SELECT v.id, account.biz,
-  sha256(convert_to(jsonb_build_array('version'::text, account.biz, p.aid, v.number, v.title,
-    encode(sha256(convert_to(v.text, 'UTF8')), 'hex'), v.content_hash, v.source, encode(c.sha256, 'hex'),
-    v.parser_version, to_char(timezone('UTC', v.recorded_at), :instant))::text, 'UTF8')) AS content
+  sha256(convert_to(jsonb_build_array('version'::text, account.biz, p.aid, v.number, v.content_hash, v.source,
+    encode(c.sha256, 'hex'), v.parser_version,
+    to_char(timezone('UTC', v.recorded_at), :instant))::text, 'UTF8')) AS content
 FROM versions v JOIN posts p ON p.id = v.post_id JOIN accounts account ON account.id = p.account_id
 LEFT JOIN captures c ON c.id = v.capture_id
 WHERE v.id > :after AND NOT EXISTS (SELECT FROM chain_entries e WHERE e.version_id = v.id)
@@ -46,7 +47,7 @@ def upgrade() -> None:
     _chain("capture_id", _CAPTURES)
     _chain("version_id", _VERSIONS)
     for table in TABLES:
-        seal(op.get_bind(), table)
+        seal(op.get_bind(), table, but=HASHED.get(table, ()))
 
 
 def _chain(subject: str, rows: str) -> None:

@@ -76,7 +76,8 @@ def _beneath(
     name = f"{table.name} {id_ ^ 1 << 40 if column is key else id_}"
     free = (f"ALTER TABLE {table.name} ALTER {key.name} DROP IDENTITY IF EXISTS",) if column is key else ()
     update = f"UPDATE {table.name} SET {column.name} = {flipped(column)} WHERE {key.name} = {id_}"
-    yield Mutation((BENEATH, *free, update), ("seals",), name)
+    is_hashed = column.name == "text" and "content_hash" in table.columns  # which its seal leaves to that
+    yield Mutation((BENEATH, *free, update), ("posts" if is_hashed else "seals",), name)
     if may_be_null and _is_known(connection, column, f"{key.name} = {id_}"):
         lost = f"UPDATE {table.name} SET {column.name} = NULL WHERE {key.name} = {id_}"
         yield Mutation((BENEATH, lost), ("seals",), name)
@@ -93,7 +94,7 @@ _BY_HAND: dict[tuple[str, str], tuple[str, ...]] = {
         "evaluated",
     ),
     ("chains", "versions"): (
-        "number", "title", "text", "content_hash", "source", "parser_version", "recorded_at",
+        "number", "content_hash", "source", "parser_version", "recorded_at",
     ),
     ("chains", "chain_entries"): ("position", "content", "digest"),
     ("chains", "chains"): ("length", "digest", "biz"),
