@@ -8,21 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Interval, Select, and_, case, extract, func, literal, select, text
 from sqlalchemy.orm import Session
 
+from archive.intervals import Intervals
 from archive.models import Absence, AddressRow, CaptureRow, Post, Run
 from archive.vocabulary import Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Intervals:
-    """At which ages a post is asked again; after the last, whenever as much time has gone by again.
-
-    `there` counts from its publication, `away` from when it was first missing. What began less than
-    `fresh` ago may not use up the day's budget alone.
-    """
-
-    there: tuple[timedelta, ...]
-    away: tuple[timedelta, ...]
-    fresh: timedelta
 
 
 @dataclass(frozen=True, slots=True)

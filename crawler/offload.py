@@ -36,15 +36,16 @@ class WorkerDied(Exception):
 class Worker:
     """A pool of worker processes, started on the first call and again after one has died."""
 
-    def __init__(self, settings: ArchiveSettings, processes: int = 1):
+    def __init__(self, settings: ArchiveSettings, processes: int = 1, method: str = ""):
         self._settings = settings
+        # spawn: a fork of a process with a running reactor and its threads is not safe
+        self._method = method or os.environ.get(START_METHOD_VARIABLE, "spawn")
         self._processes = processes
         self._pool: ProcessPoolExecutor | None = None
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            # spawn: a fork of a process with a running reactor and its threads is not safe
-            context = multiprocessing.get_context(os.environ.get(START_METHOD_VARIABLE, "spawn"))
+            context = multiprocessing.get_context(self._method)
             self._pool = ProcessPoolExecutor(self._processes, context, worker.start, (self._settings,))
         return self._pool
 

@@ -1,6 +1,7 @@
 """Stored captures read again by today's parser, in parallel processes, in their order."""
 
 import asyncio
+import multiprocessing
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 
@@ -11,6 +12,7 @@ from crawler.offload import Worker, WorkerDied
 
 PAGES = 8  # a call: two seconds of work, 30 MB of pages
 AHEAD = 2  # calls a process has before it: it never waits, and readings (0.3 MB each) do not pile up
+_METHOD = "forkserver"  # what readers need is imported once
 DEADLY = "reading this page killed the process that read it"
 
 Read = tuple[int, Reading | str]
@@ -20,9 +22,10 @@ class Rereader:
     """Worker processes that read captures; a page that kills its reader is told, and the others are read."""
 
     def __init__(self, settings: ArchiveSettings, processes: int):
-        self._workers = Worker(settings, processes)
-        self._waiting_for_each = processes * AHEAD
-        self._alone = Worker(settings)
+        multiprocessing.get_context(_METHOD).set_forkserver_preload([worker.__name__])
+        self._workers = Worker(settings, processes, _METHOD)
+        self._alone = Worker(settings, method=_METHOD)
+        self._at_once = processes * AHEAD
         self._one_at_a_time = asyncio.Lock()
 
     async def read(self, capture_ids: Sequence[int]) -> AsyncGenerator[list[Read], None]:
@@ -31,7 +34,7 @@ class Rereader:
         try:
             for start in range(0, len(capture_ids), PAGES):
                 waiting.append(asyncio.create_task(self._read(capture_ids[start : start + PAGES])))
-                if len(waiting) >= self._waiting_for_each:
+                if len(waiting) >= self._at_once:
                     yield await waiting.popleft()
             while waiting:
                 yield await waiting.popleft()

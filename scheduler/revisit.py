@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from archive.revisits import Intervals
+from archive.intervals import Intervals
 from scheduler.rhythm import SHANGHAI
 
 

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from archive import queries, store
 from archive.address import parse_address
+from archive.intervals import Intervals
 from archive.models import AddressRow
 from archive.reading import Reading
-from archive.revisits import Intervals, due_revisits, revisits_since, visited
+from archive.revisits import due_revisits, revisits_since, visited
 from archive.vocabulary import Outcome
 from scheduler.revisit import INTERVALS, next_visit
 from tests.archive.making import BIZ, NOW, article, capture, record
