@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.month.places import Places
 from tests.month.result import Result, result_of
 from tests.month.simulation import Simulation, pushes
-from tests.month.troubles import MONTH
+from tests.month.troubles import EDITS, MONTH, RETURNED, TAKEN_DOWN
 
 DAYS = 30
 SHORTEST, DEFAULT = 480, 720  # minutes between two looks: a month of them then fits into two minutes
@@ -34,6 +34,8 @@ def main() -> None:
     sys.stdout.write(text)
     if result.lost or result.duplicates or result.false or result.archived != result.published:
         raise SystemExit("posts were lost, doubled or false")
+    if (result.edits, result.away, result.returned) != (EDITS, TAKEN_DOWN, RETURNED):
+        raise SystemExit("the history does not show what became of the posts")
 
 
 def _run(folder: Path) -> tuple[Result, list[str]]:
@@ -59,6 +61,10 @@ def _table(result: Result) -> str:
         "from publication to archive, longest": _words(result.longest_delay),
         "requests": f"{result.requests}, of which {result.challenges} were answered with a challenge",
         "requests for each new post": f"{result.requests_per_post:.1f}",
+        "edits shown as versions": f"{result.edits} of {EDITS}",
+        "times that a post was away": f"{result.away} of {TAKEN_DOWN}",
+        "returns": f"{result.returned} of {RETURNED}",
+        "pictures kept": f"{result.pictures_kept} of {result.pictures}",
         "alarms raised": result.alarms_raised,
         "alarms cleared": result.alarms_cleared,
         "alarms that last at the end": ", ".join(result.still_open) or "none",

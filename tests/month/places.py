@@ -20,6 +20,7 @@ from tests.standin.publishing import ALBUM
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds for a server or a worker to end
+REVISITS = 50  # a day: more than there are, so that only the posts' ages count
 LIGHT = 20_000  # bytes of script in a page: the pages' weight is measured elsewhere
 _CONFIG = """
 [[accounts]]
@@ -38,7 +39,7 @@ shortest_minutes = {shortest}
 urls_file = "urls"
 
 [limits]
-revisits_a_day = 0
+revisits_a_day = {revisits}
 free_disk_mb = 100
 """
 
@@ -64,8 +65,8 @@ class Places:
         self._stack.enter_context(self.receiver)
         self._stack.enter_context(self.standin)
         self.database_url = self._stack.enter_context(embedded_postgres(self.folder))
-        told = {"biz": COMMISSION.biz, "name": COMMISSION.nickname, "album": ALBUM, **self._minutes}
-        self.config.write_text(_CONFIG.format(**told), encoding="utf-8")
+        told = {"biz": COMMISSION.biz, "name": COMMISSION.nickname, "album": ALBUM, "revisits": REVISITS}
+        self.config.write_text(_CONFIG.format(**told, **self._minutes), encoding="utf-8")
         login = {"cookie": COOKIE, "token": TOKEN, "ends": "2099-01-01T00:00:00+08:00"}
         (self.folder / "login.json").write_text(json.dumps(login), encoding="utf-8")
         (self.folder / "urls").write_text(self.receiver.address, encoding="utf-8")
@@ -84,7 +85,7 @@ class Places:
             "MPARCHIVE_LOOPBACK": self.standin.origin,
             "MPARCHIVE_NOW": str(self.clock),
             "MPARCHIVE_DOWNLOAD_DELAY": "0",
-            "MPARCHIVE_MEDIA_TYPES": "audio",  # the posts have none
+            "MPARCHIVE_MEDIA_DELAY": "0",
         }
 
     def set_clock(self, now: datetime) -> None:

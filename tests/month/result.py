@@ -4,19 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
-from archive.models import AddressRow, CaptureRow, Incident, Post, Run, Version
+from archive.models import Absence, AddressRow, Base, CaptureRow, Incident, MediumRow, Post, Run, Version
 from tests.month.simulation import Push, Simulation
+from tests.standin.account import Post as Made
+from tests.standin.pages import Shown
 from tests.standin.publishing import pushed
 
 
 @dataclass(frozen=True)
 class Result:
-    """Counts of posts, requests, alarms and what was done to the machinery."""
+    """Counts of posts, requests, alarms and what was done to the machinery.
+
+    `edits`, `away` and `returned` are what the archive's history shows.
+    """
 
     days: int
     pushes: int
@@ -36,6 +41,11 @@ class Result:
     crawls: int
     kills: int
     restarts: int
+    edits: int
+    away: int
+    returned: int
+    pictures: int
+    pictures_kept: int
     seconds: float
     keys: tuple[str, ...] = ()  # of all incidents
     still_open: tuple[str, ...] = ()
@@ -50,9 +60,7 @@ def result_of(simulation: Simulation, days: int) -> Result:
     """Compare what was published with what is in the archive."""
     places = simulation.places
     stats = places.standin.stats()
-    expected = {
-        one["aid"]: one["fields"] for one in places.standin.describe() if one["name"].startswith("push-")
-    }
+    expected = _expected(simulation)
     with (
         open_archive(ArchiveSettings(database_url=places.database_url)) as engine,
         transaction(engine) as session,
@@ -77,9 +85,14 @@ def result_of(simulation: Simulation, days: int) -> Result:
             alarms_raised=len(incidents),
             alarms_cleared=sum(one.closed_at is not None for one in incidents),
             messages=len(places.receiver.messages),
-            crawls=session.scalar(select(func.count()).select_from(Run)) or 0,
+            crawls=_count(session, Run, Run.command != "revisit"),
             kills=places.kills,
             restarts=places.restarts,
+            edits=_states(session) - len(posts),
+            away=_count(session, Absence),
+            returned=_count(session, Absence, Absence.returned_at.is_not(None)),
+            pictures=_count(session, MediumRow),
+            pictures_kept=_count(session, MediumRow, MediumRow.file_id.is_not(None)),
             seconds=simulation.seconds,
             keys=tuple(one.key for one in incidents),
             still_open=tuple(one.key for one in incidents if one.closed_at is None),
@@ -90,11 +103,31 @@ def _is(post: Post, fields: dict[str, str] | None) -> bool:
     return fields is not None and (post.title, post.text) == (fields["标题title"], fields["finalContent"])
 
 
+def _expected(simulation: Simulation) -> dict[str, dict[str, str] | None]:
+    """The record of each published post by aid: as shown now, or once published where it is away."""
+    made = {post.aid: Shown(post).expected for push in simulation.pushes for post in _posts(push)}
+    shown = {one["aid"]: one["fields"] for one in simulation.places.standin.describe()}
+    return {aid: shown[aid] or one.fields for aid, one in made.items()}
+
+
+def _posts(push: Push) -> list[Made]:
+    return pushed(push.number, push.posts, push.at)
+
+
+def _count(session: Session, table: type[Base], *which: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(table).where(*which)) or 0
+
+
+def _states(session: Session) -> int:
+    """Different texts of posts."""
+    different = select(Version.post_id, Version.content_hash).distinct().subquery()
+    return session.scalar(select(func.count()).select_from(different)) or 0
+
+
 def _duplicates(session: Session) -> int:
-    """Posts stored more than once, and second versions of posts that nobody changed."""
+    """Posts stored more than once, and versions that say what another one says."""
     aids = session.scalar(select(func.count(Post.aid.distinct()))) or 0
-    versions = session.scalar(select(func.count()).select_from(Version)) or 0
-    return versions - aids
+    return (_count(session, Post) - aids) + (_count(session, Version) - _states(session))
 
 
 def _delays(session: Session, pushes: Sequence[Push]) -> list[timedelta]:
@@ -106,9 +139,4 @@ def _delays(session: Session, pushes: Sequence[Push]) -> list[timedelta]:
     captured: dict[str | None, datetime] = {
         aid: at for aid, at in session.execute(first.group_by(AddressRow.aid))
     }
-    return [
-        captured[post.aid] - push.at
-        for push in pushes
-        for post in pushed(push.number, push.posts, push.at)
-        if post.aid in captured
-    ]
+    return [captured[post.aid] - push.at for push in pushes for post in _posts(push) if post.aid in captured]

@@ -33,12 +33,12 @@ from tests.standin.account import at
 START = at("2025-10-06 07:00")  # a Monday
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 REPORTS_EVERY = 2 * HOUR
+REVISITS_EVERY = 8 * HOUR
 DRAIN = 2 * DAY  # after the last publication; longer than any line is held, and any source waits for its turn
 JOB_TIME = 120.0  # seconds of the machine that one instant may take
 # A job that is tried again waits real seconds, which have no meaning here.
 _NO_WAITING = "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE scheduled_at > now()"
-LOOKS = tuple(entry for entry in TIMETABLE if entry.work in (Work.DISCOVER, Work.FETCH))
-(REPORT,) = (entry for entry in TIMETABLE if entry.work is Work.REPORT)
+ENTRIES = {entry.work: entry for entry in TIMETABLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ class Simulation:
     happened: list[str] = field(default_factory=list)
     _strikes: list[Trouble] = field(default_factory=list)
     _reported: datetime = START - DAY
+    _revisited: datetime = START
 
     async def run(self) -> None:
         """From the start until everything has had its chance to be archived."""
@@ -108,13 +109,22 @@ class Simulation:
         while self.now < end:
             while coming and coming[0].at <= self.now:
                 self._happens(coming.pop(0))
-            for entry in LOOKS:
-                await self._look(planner, app, entry)
-            if self.now - self._reported >= REPORTS_EVERY:
-                self._reported = self.now
-                await self._look(planner, app, REPORT)
+            for work in self._works():
+                await self._look(planner, app, ENTRIES[work])
             known = [coming[0].at] if coming else []
             self._to(min(*known, end, await self._next_due(engine)))
+
+    def _works(self) -> Iterator[Work]:
+        """What is looked at now."""
+        yield Work.DISCOVER
+        if self.now - self._revisited >= REVISITS_EVERY:
+            self._revisited = self.now
+            yield Work.REVISIT
+        yield Work.FETCH
+        yield Work.MEDIA
+        if self.now - self._reported >= REPORTS_EVERY:
+            self._reported = self.now
+            yield Work.REPORT
 
     def _happens(self, one: Push | Trouble) -> None:
         if isinstance(one, Push):

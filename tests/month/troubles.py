@@ -1,5 +1,8 @@
 """What goes wrong in a simulated month, and in its short form."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from tests.month.places import Places
 from tests.month.simulation import DAY, HOUR, START, Trouble
 
@@ -30,13 +33,50 @@ def _restarted(day: float) -> Trouble:
     return Trouble(START + day * DAY, "database restarted", Places.restart_database, busy=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of a post, named by its push and its place in it, so many days after the start."""
+
+    post: str
+    day: float
+    what: str  # "deleted", or the state it is in from then on: "edited" or, when it returns so, "original"
+
+    @property
+    def trouble(self) -> Trouble:
+        """… as something that happens."""
+        name = f"push-{self.post}"
+        return Trouble(
+            START + self.day * DAY, f"{name} {self.what}", lambda places: places.standin.show(name, self.what)
+        )
+
+
+def changes(of: Sequence[Change]) -> list[Trouble]:
+    """All of them, in order."""
+    return [one.trouble for one in of]
+
+
+# before the storm; so that one look sees both, and one of the next day the return
+SHORT_CHANGES = (Change("1-1", 0.2, "edited"), Change("1-2", 0.25, "deleted"), Change("1-2", 0.6, "original"))
+CHANGES = (
+    Change("2-1", 1.5, "edited"),
+    Change("5-1", 5.0, "deleted"),
+    Change("5-1", 12.0, "original"),
+    Change("9-1", 8.0, "edited"),
+    Change("12-1", 11.0, "deleted"),
+    Change("20-1", 17.0, "edited"),
+    Change("20-1", 19.5, "deleted"),
+    Change("20-1", 21.5, "edited"),
+)
+EDITS, TAKEN_DOWN, RETURNED = 3, 3, 2  # in CHANGES
 SHORT = (
+    *changes(SHORT_CHANGES),
     *_storm(0.38, 6),  # begins at 16:00; longer than the four hours, and some more, between two looks
     *_listing(1.0, 0.5, "backend", "closed"),
     _killed(0.05),
     _restarted(1.05),
 )
 MONTH = (
+    *changes(CHANGES),
     *_storm(3.38, 5),
     *_storm(10.0, 30),
     *_storm(23.4, 12),

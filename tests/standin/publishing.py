@@ -1,5 +1,6 @@
 """Posts that appear while the stand-in runs: ordinary articles of the commission, of one push at a time."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.standin.site import Site
 
 ALBUM = "3900000000000000009"
 FIRST_MID = 2650100000
+FIRST_PICTURE = 5000  # one a push: its posts show the same
 
 
 def pushed(number: int, posts: int, at: datetime) -> list[Post]:
@@ -22,7 +24,7 @@ def pushed(number: int, posts: int, at: datetime) -> list[Post]:
             kind=Kind.ARTICLE,
             mid=mid,
             title=f"合成：第{number}次推送的第{idx}篇",
-            body=body_html(paragraphs(number * 10 + idx, 2)),
+            body=body_html(paragraphs(number * 10 + idx, 2), picture=FIRST_PICTURE + number),
             created=at,
             idx=idx,
             album=ALBUM,
@@ -31,7 +33,12 @@ def pushed(number: int, posts: int, at: datetime) -> list[Post]:
     ]
 
 
+def edited(post: Post) -> Post:
+    """The post after somebody has corrected it: the variant "edited"."""
+    return replace(post, body=post.body.replace("不存在", "仍不存在"))
+
+
 def publish(site: Site, order: dict[str, Any]) -> None:
     """Carry out the order "publish": number, posts, at (ISO)."""
     for post in pushed(order["number"], order["posts"], datetime.fromisoformat(order["at"])):
-        site.add(Shown(post))
+        site.add(Shown(post), edited=Shown(edited(post)))
