@@ -1,0 +1,26 @@
+"""A command starts without what only other commands need."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("alembic", "babel", "lxml", "playwright", "procrastinate", "pydantic", "scrapy", "sqlalchemy", "vcr")
+
+
+@pytest.mark.parametrize(
+    ("module", "needed"),
+    [
+        ("mparchive.cli", set()),
+        ("mparchive.parsing", {"lxml"}),
+        ("mparchive.reporting", {"pydantic", "sqlalchemy"}),
+        ("mparchive.exporting", {"lxml", "pydantic", "sqlalchemy"}),
+        ("mparchive.showing", {"lxml", "pydantic", "sqlalchemy"}),
+    ],
+)
+def test_a_command_loads_no_library_it_does_not_need(module: str, needed: set[str]) -> None:
+    program = f"import sys, {module}; print(*sorted(set({HEAVY}) & set(sys.modules)))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert set(loaded.split()) <= needed
