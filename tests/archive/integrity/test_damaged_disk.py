@@ -1,0 +1,34 @@
+"""A bit that flips in the files of the database: Postgres refuses its page, and the rows are named."""
+
+from pathlib import Path
+
+from sqlalchemy import text
+
+from archive.config import ArchiveSettings
+from archive.database import open_archive, transaction
+from archive.integrity.verify import verify_archive
+from archive.media.folder import MediaFolder
+from archive.store import import_records
+from tests.archive.integrity.filling import means_at
+from tests.archive.making import NOW, record
+
+POSTS = 40
+
+
+def test_rows_of_a_page_that_postgres_refuses_are_named_and_all_others_are_looked_at(tmp_path: Path) -> None:
+    settings = ArchiveSettings(home=tmp_path / "home")
+    with open_archive(settings) as engine, transaction(engine) as session:
+        records = [record(number, text="合成的一段。" * 40) for number in range(POSTS)]
+        import_records(session, None, records, "dump", NOW)
+        file = session.scalar(text("SELECT pg_relation_filepath('versions')"))
+        on_first = session.scalars(text("SELECT id FROM versions WHERE ctid < '(1,0)' ORDER BY id")).all()
+    page = bytearray((settings.home / "postgres" / file).read_bytes())
+    page[4000] ^= 1
+    (settings.home / "postgres" / file).write_bytes(page)
+    with open_archive(settings) as engine:
+        report = verify_archive(engine, means_at(MediaFolder(settings)), only=["seals", "posts"])
+    damaged = [finding for finding in report.findings if finding.table == "versions"]
+    assert {finding.id for finding in damaged} == set(on_first)
+    assert 0 < len(on_first) < POSTS
+    assert all("cannot be read (invalid page in block 0" in finding.words for finding in damaged)
+    assert report.checked["seals"] > 4 * POSTS
