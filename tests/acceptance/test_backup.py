@@ -1,0 +1,43 @@
+"""`mparchive backup` and `restore`, end to end: into the embedded server, and refused where they must be."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from archive.config import ArchiveSettings
+from archive.embedded import embedded_postgres
+from archive.media.folder import MediaFolder
+from tests.acceptance.command import Command
+from tests.archive.filled import fill
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A data folder with its embedded server running, which its own user may reach."""
+    folder = tempfile.TemporaryDirectory(prefix="mparchive-", ignore_cleanup_errors=True)
+    with folder as place, embedded_postgres(Path(place)):
+        yield Path(place)
+
+
+def test_a_restored_archive_equals_the_original(
+    engine: Engine, mparchive: Command, elsewhere: Path, tmp_path: Path
+) -> None:
+    fill(engine, MediaFolder(ArchiveSettings(home=mparchive.home)))
+    file, cut = tmp_path / "archive.backup", tmp_path / "cut.backup"
+    made = mparchive("backup", file)
+    assert (made.code, "read again and found whole" in made.err) == (0, True), made.err
+    cut.write_bytes(file.read_bytes()[:-100])
+    assert mparchive("restore", cut, "--check").code == 7
+    full = mparchive("restore", file)
+    assert (full.code, "empty place only" in full.err) == (2, True)
+
+    other = replace(mparchive, database_url="", home=elsewhere)
+    done = other("restore", file)
+    assert (done.code, done.err.splitlines()[-1].startswith("restored ")) == (0, True), done.err
+    assert other("export").out == mparchive("export").out
+    for path in (mparchive.home / "media").rglob("*.png"):
+        assert (elsewhere / path.relative_to(mparchive.home)).read_bytes() == path.read_bytes()
