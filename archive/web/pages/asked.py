@@ -4,11 +4,11 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from archive.vocabulary import Kind
 
-MAX_CURSOR = 500  # characters
+MAX_NAME, MAX_CURSOR = 200, 500  # characters
 
 
 def _empty_is_none(value: Any) -> Any:
@@ -18,8 +18,10 @@ def _empty_is_none(value: Any) -> Any:
 
 Day = Annotated[date | None, BeforeValidator(_empty_is_none), Query()]
 OfKind = Annotated[Kind | None, BeforeValidator(_empty_is_none), Query()]
-Name = Annotated[str | None, BeforeValidator(_empty_is_none), Query(max_length=200)]
-Cursor = Annotated[str | None, BeforeValidator(_empty_is_none), Query(max_length=MAX_CURSOR)]
+Name = Annotated[Annotated[str, Field(max_length=MAX_NAME)] | None, BeforeValidator(_empty_is_none), Query()]
+Cursor = Annotated[
+    Annotated[str, Field(max_length=MAX_CURSOR)] | None, BeforeValidator(_empty_is_none), Query()
+]
 
 
 def add_page(router: APIRouter, path: str, endpoint: Any) -> None:

@@ -66,11 +66,11 @@ def fill(engine: Engine, folder: MediaFolder) -> None:
 def _pages(session: Session, run: int) -> None:
     for number, (_, body, url, _) in enumerate(all_pages()):
         at = FIRST + timedelta(minutes=number)
-        put_page(session, url, body, read_page(body, url), at, run)
+        put_page(session, url, body, read_page(body, url), at, run=run)
 
 
 def put_page(
-    session: Session, url: str, body: bytes, reading: Reading, at: datetime, run: int | None = None
+    session: Session, url: str, body: bytes, reading: Reading, at: datetime, *, run: int | None = None
 ) -> int:
     """Keep one answer and what it was read as."""
     address = parse_address(url)
@@ -86,14 +86,16 @@ def invented(aid: str, title: str, text: str, html: str | None = None, day: str 
     mid, idx = aid.split("_")
     record = Record(aid, title, canonical_url(BIZ, mid, idx, "5a", "be48"), day, "示例账号", text)
     at = datetime.fromisoformat(f"{day}T09:30:00+08:00")
-    return Reading(Outcome.ARTICLE, kind=Kind.ARTICLE, record=record, biz=BIZ, html=html or "", published_at=at)
+    return Reading(
+        Outcome.ARTICLE, kind=Kind.ARTICLE, record=record, biz=BIZ, html=html or "", published_at=at
+    )
 
 
 def put_invented(session: Session, reading: Reading, at: datetime, run: int | None = None) -> int:
     """Keep an invented article whose page is not worth drawing."""
     assert reading.record
     body = f"<html><script>window.ran=1</script>{reading.record.text}</html>".encode()
-    return put_page(session, reading.record.url, body, reading, at, run)
+    return put_page(session, reading.record.url, body, reading, at, run=run)
 
 
 def _fates(session: Session, run: int) -> None:
@@ -105,7 +107,7 @@ def _fates(session: Session, run: int) -> None:
     put_invented(session, gone, FIRST, run)
     away = Reading(Outcome.DELETED, reason="该内容已被发布者删除")
     assert gone.record
-    put_page(session, gone.record.url, "该内容已被发布者删除".encode(), away, LATER, run)
+    put_page(session, gone.record.url, "该内容已被发布者删除".encode(), away, LATER, run=run)
 
 
 def _records() -> Sequence[Record]:
