@@ -44,9 +44,10 @@ def write_wacz(
 ) -> Written:
     """Write what is chosen to a file open for reading and writing; `step` as write_warc's.
 
-    The WARC file lies in the system's folder of temporary files meanwhile.
+    The WARC file lies beside it meanwhile, where there has to be room anyway.
     """
-    with tempfile.TemporaryDirectory(prefix="mparchive-") as place:
+    beside = Path(out.name).absolute().parent
+    with tempfile.TemporaryDirectory(prefix=".mparchive-", dir=beside) as place:
         warc = Path(place) / Path(WARC).name
         with warc.open("wb") as file:
             written = write_warc(session, chosen, folder, file, step)
