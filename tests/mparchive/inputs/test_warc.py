@@ -1,9 +1,12 @@
 """Reading WARC files: written by warcio as its users write them, and damaged in every way that happens."""
 
 import gzip
+import hashlib
 import io
+import json
 import re
 import tracemalloc
+from base64 import b32encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -266,6 +269,88 @@ def test_a_large_file_is_read_in_little_memory(tmp_path: Path) -> None:
     assert count == 39
     assert tracemalloc.get_traced_memory()[1] < 16_000_000
     tracemalloc.stop()
+
+
+IDENTICAL = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
+
+
+def _revisit(writer: Writer, of: bytes = PAGE % 1, **named: str) -> Writer:
+    """A record that says the same bytes came again a year later."""
+    digest = "sha1:" + b32encode(hashlib.sha1(of, usedforsecurity=False).digest()).decode()
+    headers = {
+        "WARC_Profile": IDENTICAL,
+        "WARC_Date": "2025-05-06T07:08:09Z",
+        "WARC_Refers_To_Target_URI": LONG.format(1),
+        "WARC_Refers_To_Date": DATE,
+        "WARC_Payload_Digest": digest,
+    }
+    return writer.add(b"", kind="revisit", **headers | named)
+
+
+def test_a_revisit_is_the_page_again_at_its_own_time(tmp_path: Path) -> None:
+    packed = gzip.compress(PAGE % 1, mtime=0)
+    writer = Writer().add(packed, headers=[("Content-Encoding", "gzip")])
+    first, second = read(tmp_path, _revisit(writer, packed).content)
+    assert isinstance(first, SavedPage)
+    assert isinstance(second, SavedPage)
+    assert (second.body, second.url, second.saved_at.year) == (first.body, first.url, 2025)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"WARC_Refers_To_Date": "2023-01-01T00:00:00Z"}, "not in this file"),
+        ({"WARC_Payload_Digest": "sha1:" + "A" * 32}, "other bytes"),
+        ({"WARC_Profile": IDENTICAL.replace("identical-payload-digest", "server-not-modified")}, "same"),
+    ],
+)
+def test_a_revisit_of_what_is_not_known_is_none(tmp_path: Path, change: dict[str, str], words: str) -> None:
+    items = read(tmp_path, _revisit(Writer().add(PAGE % 1), **change).add(PAGE % 2, LONG.format(2)).content)
+    assert bodies(items) == [PAGE % 1, PAGE % 2]
+    assert words in flaws(items)[0]
+
+
+def _told(**changed: object) -> bytes:
+    """What a file of ours would tell of the first page."""
+    body = PAGE % 1
+    told = {
+        "requested_url": LONG.format(1),
+        "final_url": LONG.format(1) + "&scene=1",
+        "status": 503,
+        "headers": [["X", "合成"]],
+        "sha256": hashlib.sha256(body).hexdigest(),
+        "rendered": False,
+        "evaluated": None,
+        "expected_biz": "",
+    }
+    return b"outcome: unknown\r\nmparchive-capture: " + json.dumps(told | changed).encode() + b"\r\n"
+
+
+def _with_told(told: bytes) -> bytes:
+    name = "<urn:uuid:00000000-0000-5000-8000-000000000001>"
+    writer = Writer().add(told, kind="metadata", WARC_Refers_To=name)
+    return writer.add(PAGE % 1, status="503 Busy", WARC_Record_ID=name).content
+
+
+def test_what_an_archive_like_this_told_of_an_answer_is_taken(tmp_path: Path) -> None:
+    (page,) = read(tmp_path, _with_told(_told()))
+    assert isinstance(page, SavedPage)
+    assert page.answer is not None
+    assert (page.answer.status, page.answer.headers) == (503, (("X", "合成"),))
+    assert page.answer.final_url.endswith("&scene=1")
+
+
+def test_what_is_told_must_be_of_these_bytes_and_this_address(tmp_path: Path) -> None:
+    for change, words in (
+        ({"sha256": "00"}, "the hash"),
+        ({"requested_url": LONG.format(9)}, "said to be of"),
+    ):
+        (flaw,) = flaws(read(tmp_path, _with_told(_told(**change))))
+        assert words in flaw
+    for told in (_told(status="x"), b"mparchive-capture: " + b"[" * 100_000):
+        assert not bodies(
+            read(tmp_path, _with_told(told))
+        )  # others' answers under an error status are no pages
 
 
 def test_a_file_without_a_record_is_said() -> None:
