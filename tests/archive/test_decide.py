@@ -5,7 +5,17 @@ from datetime import timedelta
 import pytest
 
 from archive.content_hash import content_hash
-from archive.decide import MAX_ATTEMPTS, PAGE, Intent, Known, Stored, decide, next_fetch, next_medium_fetch
+from archive.decide import (
+    MAX_ATTEMPTS,
+    PAGE,
+    REPARSE,
+    Intent,
+    Known,
+    Stored,
+    decide,
+    next_fetch,
+    next_medium_fetch,
+)
 from archive.vocabulary import MediumOutcome, Outcome
 from tests.archive.making import NOW
 
@@ -51,6 +61,13 @@ def test_a_page_fetched_before_the_current_one_only_adds_to_the_history() -> Non
     for fetched_at in (NOW, after, None):
         assert decide(current, "c", PAGE, fetched_at=fetched_at).make_current
         assert decide(current, "b", PAGE, fetched_at=fetched_at).make_current
+
+
+def test_a_page_read_again_is_believed_as_the_page_and_needs_no_second_version_of_the_same_words() -> None:
+    current = Known("b", PAGE, frozenset("abc"), NOW, last_hash="c")
+    assert decide(current, "a", REPARSE) == Intent(Stored.CHANGED, add_version=True, make_current=True)
+    assert decide(current, "c", REPARSE) == Intent(Stored.CHANGED, add_version=False, make_current=True)
+    assert decide(current, "c", PAGE) == Intent(Stored.CHANGED, add_version=True, make_current=True)
 
 
 def test_half_a_page_replaces_nothing() -> None:
