@@ -5,7 +5,7 @@ All of it is invented.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Engine, select
@@ -57,28 +57,34 @@ def fill(engine: Engine, folder: MediaFolder) -> None:
         _fates(session, run)
         finish_run(session, run, "done", {"fetched": 20, "new": 18}, FIRST + timedelta(minutes=5))
     with transaction(engine) as session:
-        import_records(session, None, list(_records()), "dump", FIRST)
+        import_records(session, None, daily_records(), "dump", FIRST)
     keep_pictures(engine, folder)
     with transaction(engine) as session:
         _trouble(session)
 
 
 def _pages(session: Session, run: int) -> None:
-    for number, (_, body, url, _) in enumerate(all_pages()):
-        at = FIRST + timedelta(minutes=number)
-        put_page(session, url, body, read_page(body, url), at, run=run)
+    put_pages(session, [Page(url, body, read_page(body, url)) for _, body, url, _ in all_pages()], FIRST, run)
 
 
-def put_page(
-    session: Session, url: str, body: bytes, reading: Reading, at: datetime, *, run: int | None = None
-) -> int:
-    """Keep one answer and what it was read as."""
-    address = parse_address(url)
-    (sighted,) = record_sightings(session, run, [Sighting(address, "list", at)], at)
-    capture = Capture(url, url, 200, (("Content-Type", "text/html; charset=UTF-8"),), body, at)
-    (kept,) = keep_captures(session, run, [(sighted.address_id, capture)])
-    store_readings(session, run, [(kept, reading)], at, PARSER_VERSION)
-    return kept
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer, and what it is read as."""
+
+    url: str
+    body: bytes
+    reading: Reading
+
+
+def put_pages(session: Session, pages: Sequence[Page], at: datetime, run: int | None = None) -> None:
+    """Keep answers of one instant, and what they were read as."""
+    seen = [Sighting(parse_address(page.url), "list", at) for page in pages]
+    addresses = [one.address_id for one in record_sightings(session, run, seen, at)]
+    headers = (("Content-Type", "text/html; charset=UTF-8"),)
+    answers = [Capture(page.url, page.url, 200, headers, page.body, at) for page in pages]
+    kept = keep_captures(session, run, list(zip(addresses, answers, strict=True)))
+    readings = [(number, page.reading) for number, page in zip(kept, pages, strict=True)]
+    store_readings(session, run, readings, at, PARSER_VERSION)
 
 
 def invented(aid: str, title: str, text: str, html: str | None = None, day: str = "2025-11-12") -> Reading:
@@ -91,29 +97,27 @@ def invented(aid: str, title: str, text: str, html: str | None = None, day: str 
     )
 
 
-def put_invented(session: Session, reading: Reading, at: datetime, run: int | None = None) -> int:
-    """Keep an invented article whose page is not worth drawing."""
+def page_of(reading: Reading) -> Page:
+    """An invented article's page, which is not worth drawing."""
     assert reading.record
     body = f"<html><script>window.ran=1</script>{reading.record.text}</html>".encode()
-    return put_page(session, reading.record.url, body, reading, at, run=run)
+    return Page(reading.record.url, body, reading)
 
 
 def _fates(session: Session, run: int) -> None:
-    first = invented(EDITED, "关于合成项目的通知", "本次申报截止时间为十一月十五日。\r" + "补充说明。" * 200)
-    put_invented(session, first, FIRST, run)
-    text = first.record.text.replace("十五日", "二十日") if first.record else ""
-    put_invented(session, replace(first, record=replace(first.record, text=text)), LATER, run)  # type: ignore[type-var]  # it has one
-    gone = invented(DELETED, "一篇后来被删除的合成文章", "原文仍在。\r", day="2025-11-13")
-    put_invented(session, gone, FIRST, run)
+    """One post is edited, one deleted."""
+    text = "本次申报截止时间为十一月{}日。\r" + "补充说明。" * 200
+    first, then = (invented(EDITED, "关于合成项目的通知", text.format(day)) for day in ("十五", "二十"))
+    gone = page_of(invented(DELETED, "一篇后来被删除的合成文章", "原文仍在。\r", day="2025-11-13"))
     away = Reading(Outcome.DELETED, reason="该内容已被发布者删除")
-    assert gone.record
-    put_page(session, gone.record.url, "该内容已被发布者删除".encode(), away, LATER, run=run)
+    put_pages(session, [page_of(first), gone], FIRST, run)
+    put_pages(session, [page_of(then), Page(gone.url, away.reason.encode(), away)], LATER, run)
 
 
-def _records() -> Sequence[Record]:
-    """A year of an account, most days, with a hole in summer."""
-    days = [date(2024, 12, 2) + timedelta(days=number) for number in range(340)]
-    published = [day for day in days if day.weekday() < 5 and not date(2025, 7, 10) < day < date(2025, 7, 21)]
+def daily_records() -> Sequence[Record]:
+    """A quarter of an account, on working days, with a hole in September; and one post of the year before."""
+    days = [date(2025, 8, 1) + timedelta(days=number) for number in range(100)]
+    working = [day for day in days if day.weekday() < 5 and not date(2025, 9, 10) < day < date(2025, 9, 22)]
     return [
         Record(
             f"{5000 + number}_{place}",
@@ -123,7 +127,7 @@ def _records() -> Sequence[Record]:
             "示例账号",
             f"第{number}期合成日报，第{place}条。\r",
         )
-        for number, day in enumerate(published)
+        for number, day in enumerate((date(2024, 12, 2), *working))
         for place in range(1, 2 + number * 7 % 4)
     ]
 
