@@ -65,7 +65,7 @@ CHANGES = (
     Change("12-1", 11.0, "deleted"),
     Change("20-1", 17.0, "edited"),
     Change("20-1", 19.5, "deleted"),
-    Change("20-1", 21.5, "edited"),
+    Change("20-1", 23.2, "edited"),  # it is asked again at the age of a week, on day 22
 )
 EDITS, TAKEN_DOWN, RETURNED = 3, 3, 2  # in CHANGES
 SHORT = (
