@@ -192,7 +192,9 @@ def status(json: Json = False) -> None:
 def verify(
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Only these checks: seals, ties, chains, posts, absences, bytes, media, text."),
+        typer.Option(
+            help="Only these checks: seals, ties, chains, posts, absences, search, bytes, media, text."
+        ),
     ] = None,
     anew: Annotated[
         bool, typer.Option("--anew", help="Start over, also where an earlier one was stopped.")

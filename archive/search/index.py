@@ -37,13 +37,15 @@ def rebuild(session: Session, step: Callable[[int], None] = lambda _: None) -> N
 
 def check(session: Session) -> list[str]:
     """What is not as it should be, a sentence each: all posts' words, and of some that the index has them."""
-    wrong: list[str] = []
-    for done, ids in _batches(session):
-        posts = select(*_COLUMNS, *_KEPT).outerjoin(PostWords, PostWords.post_id == Post.id)
-        rows = session.execute(posts.where(Post.id.in_(ids)).order_by(Post.id)).all()
-        wrong.extend(sentence for row in rows if (sentence := _difference(row)))
-        wrong.extend(_unfound(session, rows[done % CHECK_EVERY :: CHECK_EVERY]))
-    return wrong
+    return [sentence for _, ids in _batches(session) for _, sentence in flaws(session, ids)]
+
+
+def flaws(session: Session, post_ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """The same of these posts, at most BATCH: the id of each post that has one."""
+    posts = select(*_COLUMNS, *_KEPT).outerjoin(PostWords, PostWords.post_id == Post.id)
+    rows = session.execute(posts.where(Post.id.in_(post_ids)).order_by(Post.id)).all()
+    yield from ((row.id, sentence) for row in rows if (sentence := _difference(row)))
+    yield from _unfound(session, rows[::CHECK_EVERY])
 
 
 def has_grams(grams: Sequence[str]) -> ColumnElement[bool]:
@@ -90,10 +92,11 @@ def _difference(row: AnyRow) -> str | None:
     return None
 
 
-def _unfound(session: Session, rows: Sequence[AnyRow]) -> Iterator[str]:
+def _unfound(session: Session, rows: Sequence[AnyRow]) -> Iterator[tuple[int, str]]:
     for row in rows:
         title, text_ = words_of(row.title, row.text).split("\n")
         grams = grams_of([title, text_])
         asked = select(PostWords.post_id).where(has_grams(grams))
         if grams and row.id not in session.scalars(asked):
-            yield f"post {row.id}: the index of search has lost it; `mparchive search --rebuild` repairs that"
+            words = "the index of search has lost it; `mparchive search --rebuild` repairs that"
+            yield row.id, f"post {row.id}: {words}"

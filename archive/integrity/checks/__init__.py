@@ -1,7 +1,7 @@
 """The checks, in the order in which they are made: what explains the rest comes first."""
 
 from archive.integrity.check import Check
-from archive.integrity.checks import absences, bodies, chains, media, pages, posts, seals, ties
+from archive.integrity.checks import absences, bodies, chains, media, pages, posts, seals, ties, words
 
 CHECKS: tuple[Check, ...] = (
     *seals.CHECKS,
@@ -9,6 +9,7 @@ CHECKS: tuple[Check, ...] = (
     *chains.CHECKS,
     *posts.CHECKS,
     *absences.CHECKS,
+    *words.CHECKS,
     *bodies.CHECKS,
     *media.CHECKS,
     *pages.CHECKS,

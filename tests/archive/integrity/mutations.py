@@ -104,8 +104,12 @@ _BY_HAND: dict[tuple[str, str], tuple[str, ...]] = {
     ("absences", "absences"): (
         "outcome", "reason", "last_seen_at", "first_missing_at", "last_missing_at", "returned_at",
     ),
+    ("search", "post_words"): ("account_id", "published_on", "kind", "words"),
     ("bytes", "captures"): ("body", "sha256", "body_size"),
 }  # fmt: skip
+
+
+_FLIPPED_BY_HAND = {"account_id": "(SELECT max(id) FROM accounts WHERE id <> account_id)"}
 
 
 def by_hand(connection: Connection) -> Iterator[Mutation]:
@@ -114,8 +118,9 @@ def by_hand(connection: Connection) -> Iterator[Mutation]:
         where = "biz <> ''" if table == "chains" else "true"
         for name in columns:
             column = Base.metadata.tables[table].columns[name]
+            key, value = id_of(column.table).name, _FLIPPED_BY_HAND.get(name, flipped(column))
             for id_ in ids(connection, table, where):
-                update = f"UPDATE {table} SET {name} = {flipped(column)} WHERE id = {id_}"
+                update = f"UPDATE {table} SET {name} = {value} WHERE {key} = {id_}"
                 yield Mutation((update,), (check,), f"{table} {id_}")
     yield from _of_pages(connection)
     yield from _of_owners(connection)

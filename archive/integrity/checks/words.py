@@ -1,0 +1,23 @@
+"""search: what search reads of posts is what they say."""
+
+from sqlalchemy import select
+
+from archive.integrity.check import Check, Look
+from archive.integrity.finding import Finding, Found
+from archive.models import Post
+from archive.search.index import BATCH, flaws
+
+NAME = "search"
+
+
+def _look(look: Look) -> Found:
+    ids = look.session.scalars(select(Post.id).where(look.has(Post.id)).order_by(Post.id)).all()
+    found = Found(len(ids))
+    for start in range(0, len(ids), BATCH):
+        for id_, sentence in flaws(look.session, ids[start : start + BATCH]):
+            words = sentence.removeprefix(f"post {id_}: ")  # a finding names its row itself
+            found.findings.append(Finding(NAME, "post_words", id_, words))
+    return found
+
+
+CHECKS = (Check(NAME, "posts", BATCH, _look),)
