@@ -88,22 +88,36 @@ def served_since(first: datetime) -> list[Page]:
 
 
 def measured(engine: Engine, pages: Sequence[Page], reads: int = READS) -> list[Measured]:
-    """Store each page in a transaction of its own, and read it back; raises when other bytes come."""
-    return [_measured(engine, page, reads) for page in pages]
+    """Store each page in a transaction of its own, then read all back; raises when other bytes come."""
+    kept = [_packed_and_kept(engine, page) for page in pages]
+    rounds = [
+        [_reading(engine, number, page) for (_, _, number), page in zip(kept, pages, strict=True)]
+        for _ in range(reads)
+    ]
+    readings = map(statistics.median, zip(*rounds, strict=True))
+    return [_measured(engine, *one) for one in zip(pages, kept, readings, strict=True)]
 
 
-def _measured(engine: Engine, page: Page, reads: int) -> Measured:
+def _packed_and_kept(engine: Engine, page: Page) -> tuple[float, float, int]:
     answer = page.answer()
     with transaction(engine) as session:
         packing, _ = _timed(lambda: packed(answer, References(session)))
     writing, number = _timed(lambda: _kept(engine, answer))
-    readings = [_timed(lambda: _read(engine, number)) for _ in range(reads)]
-    if any(body != page.body for _, body in readings):
+    return packing, writing, number
+
+
+def _reading(engine: Engine, number: int, page: Page) -> float:
+    seconds, body = _timed(lambda: _read(engine, number))
+    if body != page.body:
         raise SystemExit(f"capture {number} came back with other bytes")
+    return seconds
+
+
+def _measured(engine: Engine, page: Page, kept: tuple[float, float, int], reading: float) -> Measured:
+    packing, writing, number = kept
     with transaction(engine) as session:
         columns = text("SELECT length(body), reference_id IS NULL FROM captures WHERE id = :id")
         stored, is_reference = session.execute(columns, {"id": number}).one()
-    reading = statistics.median(seconds for seconds, _ in readings)
     plain = len(zstd.compress(page.body, PLAIN))
     return Measured(page, warc_bytes(page), plain, stored, is_reference, packing, writing, reading)
 
