@@ -1,6 +1,8 @@
 """What a crawl and whoever starts it agree on. Imports nothing, so that a command starts without Scrapy."""
 
-LIFELINE_VARIABLE = "MPARCHIVE_LIFELINE"  # number of the inherited descriptor; set by scheduler.launch only
+LIFELINE_VARIABLE = (
+    "MPARCHIVE_LIFELINE"  # number of the inherited descriptor; set for crawls and the reading room
+)
 START_METHOD_VARIABLE = "MPARCHIVE_START_METHOD"  # of its worker processes; set by crawler.forked only
 RUN_FINISHED = "action=run_finished"
 PAGE_FETCHED = "action=fetched"

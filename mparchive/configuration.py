@@ -40,6 +40,9 @@ folder = "inbox"  # dumps, lists, saved pages and WARC files put there are taken
 urls_file = "alarms"  # whom to tell: one address a line, see https://github.com/caronc/apprise/wiki
 again_after_hours = 6  # at most one alarm of a kind in so long
 
+[reading_room]
+listen = "127.0.0.1:8788"  # where `mparchive run` serves the archive to browsers; not here alone: set a token
+
 [limits]
 pages_a_crawl = 500  # 50 minutes at 6 s each
 crawl_minutes = 60

@@ -2,18 +2,25 @@
 
 import logging
 import sys
+from contextlib import nullcontext
 
+from mparchive.beside import ReadingRoom
 from mparchive.exits import Exit
-from scheduler.config import find_config
+from scheduler.config import find_config, load_config
 
 
 def run_daemon() -> Exit:
-    """Schedule and work. Raises ConfigError, SettingError, DatabaseUnavailable."""
+    """Schedule and work, and serve the reading room where it is configured.
+
+    Raises ConfigError, SettingError, DatabaseUnavailable.
+    """
     from scheduler import daemon  # noqa: PLC0415 - it takes half a second to import, of every command
 
-    config = find_config()
+    path = find_config()
+    room = load_config(path).reading_room
     _prepare()
-    return Exit(daemon.run_daemon(config))
+    with ReadingRoom(*room.address) if room else nullcontext():
+        return Exit(daemon.run_daemon(path))
 
 
 def run_worker() -> Exit:

@@ -92,6 +92,30 @@ class Limits(Table):
     quiet_after_hours: Annotated[Number, Field(ge=1)] = 36  # no account is called quiet sooner
 
 
+def _listening_at(text: str) -> str:
+    host, port = host_and_port(text)
+    if not host or not 0 <= port <= 65535:
+        raise ValueError(f'{text[:80]!r} is no address to listen at; "127.0.0.1:8788" was expected')
+    return text
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """`127.0.0.1:8788` or `[::1]:8788` in its parts; the port is -1 where there is none."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port) if port.isascii() and port.isdecimal() else -1
+
+
+class ReadingRoom(Table):
+    """The archive in a browser, served beside the daemon."""
+
+    listen: Annotated[str, AfterValidator(_listening_at)] = "127.0.0.1:8788"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        return host_and_port(self.listen)
+
+
 class Config(Table):
     """A whole configuration, checked."""
 
@@ -100,6 +124,7 @@ class Config(Table):
     inbox: Inbox | None = None
     alarms: Alarms | None = None
     limits: Limits = Limits()
+    reading_room: ReadingRoom | None = None
 
     @model_validator(mode="after")
     def _some_accounts(self) -> "Config":

@@ -7,7 +7,9 @@ import socket
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 
@@ -102,3 +104,28 @@ def test_a_port_that_is_taken_and_a_token_that_is_none_are_said_before_anything_
     done = mparchive("serve", "--port", "0")
     assert done.code == 2
     assert "MPARCHIVE_INBOX_TOKEN holds no token of 16" in done.err
+
+
+def test_the_daemon_serves_the_reading_room_too_and_takes_it_along_when_it_is_killed(
+    mparchive: Command, tmp_path: Path
+) -> None:
+    config = tmp_path / "mparchive.toml"
+    config.write_text(
+        '[[accounts]]\nbiz = "Mzk5OTAwMDAwMQ=="\nname = "合成"\n[reading_room]\nlisten = "127.0.0.1:0"\n'
+    )
+    process = subprocess.Popen(
+        [EXECUTABLE, "run"],
+        env=mparchive.environment | {"MPARCHIVE_CONFIG": str(config)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        address = list(until(process.stdout, "action=serving"))[-1].partition("address=")[2].split()[0]
+        with urlopen(f"{address}health", timeout=PATIENCE) as answer:
+            assert answer.status == 200
+    finally:
+        process.kill()
+    said, _ = process.communicate(timeout=STOPPED_WITHIN)  # which ends when nobody holds its output any more
+    assert "action=served" in said

@@ -46,6 +46,8 @@ folder = "inbox"
 urls_env = "ALARMS"
 [limits]
 revisits_a_day = 0
+[reading_room]
+listen = "[::1]:8800"
 """,
     )
     (account,) = config.accounts
@@ -54,6 +56,7 @@ revisits_a_day = 0
     assert account.own_backend and account.own_backend.credentials_file == Path("/run/secrets/login")
     assert config.schedule.every_minutes.album == 45
     assert quiet_between(config.schedule.quiet_hours or "") == (time(23), time(7))
+    assert config.reading_room and config.reading_room.address == ("::1", 8800)
     assert config.inbox and config.inbox.folder == tmp_path / "inbox"
     assert AccountConfig.model_validate_json(account.model_dump_json()) == account
 
@@ -91,6 +94,8 @@ def test_the_marks_that_editors_on_windows_leave_do_no_harm(tmp_path: Path, endi
         (ACCOUNT + "[schedule]\nquiet_hours = '23-7'\n", "line 5: schedule.quiet_hours: '23-7' are no hours"),
         (ACCOUNT + "[schedule]\ndefault_minutes = 1000\n", "line 4: schedule: shortest_minutes <= "),
         (ACCOUNT + "[alarms]\nurls_env = 'a b'\n", "alarms.urls_env: the name of an environment variable"),
+        (ACCOUNT + "[reading_room]\nlisten = '8788'\n", "'8788' is no address to listen at"),
+        (ACCOUNT + "[reading_room]\nlisten = '[::1]:99999'\n", "is no address to listen at"),
         ("x = 1\n" * 50_000, "has over 262144 bytes"),
     ],
 )  # fmt: skip
