@@ -6,14 +6,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from archive import schema
 from archive.backup.file import MEDIA, Backup, BackupDamaged, BackupError, NotEmpty, Step
 from archive.backup.manifest import Manifest, Member
 from archive.backup.tables import copy_in, empty, first_row, number_on, set_triggers, tables_in
-from archive.backup.tools import Tool, find_tool, output_of
-from archive.backup.write import DUMP, TABLES, TIMEOUT
+from archive.backup.tools import TIMEOUT, Tool, find_tool, output_of
+from archive.backup.write import DUMP, TABLES
+from archive.errors import ArchiveError
 from archive.media.folder import MediaFolder
 
 _ENTRY = re.compile(r"(\d+); .* (TABLE DATA|SEQUENCE SET) (?P<schema>\S+) (?P<name>\S+) \S+")
@@ -38,8 +41,8 @@ def restore(
     try:
         _restore_media(folder, backup, put, step)
         _restore_database(engine, backup, tool, room)
-    except BaseException:
-        _clear(engine, folder, put)
+    except BaseException as error:
+        _cleared_after(error, engine, folder, put)
         raise
 
 
@@ -129,9 +132,15 @@ def _load_dump(engine: Engine, backup: Backup, tool: Tool, room: Path) -> None:
         listed = b"".join(output_of([tool.path, "--list", str(dump)], engine)).decode()
         wanted.write_text("\n".join(_in_order(listed, backup.manifest)) + "\n")
         load = [tool.path, "--data-only", "--single-transaction", "--exit-on-error", "--no-owner"]
-        database = ["--dbname", engine.url.database or ""]
-        for _ in output_of([*load, *database, "--use-list", str(wanted), str(dump)], engine):
+        database = make_conninfo(dbname=_name(engine))
+        for _ in output_of([*load, "--dbname", database, "--use-list", str(wanted), str(dump)], engine):
             pass
+
+
+def _name(engine: Engine) -> str:
+    with engine.connect() as connection:
+        name: str = connection.execute(text("SELECT current_database()")).scalar_one()
+        return name
 
 
 def _member(backup: Backup, name: str) -> Member:
@@ -148,6 +157,17 @@ def _in_order(listed: str, manifest: Manifest) -> Iterator[str]:
         if table.name not in entries:
             raise BackupError(f"the dump in the backup lacks the table {table.name}; use another backup")
         yield entries[table.name]
+
+
+def _cleared_after(error: BaseException, engine: Engine, folder: MediaFolder, put: list[str]) -> None:
+    try:
+        _clear(engine, folder, put)
+    except (DBAPIError, ArchiveError) as second:
+        first = str(error).partition("\n")[0]
+        raise BackupError(
+            f"restoring failed ({first}), and what was restored by then could not be removed "
+            f"({type(second).__name__}): drop the database and empty the media folder before you try again"
+        ) from error
 
 
 def _clear(engine: Engine, folder: MediaFolder, put: list[str]) -> None:

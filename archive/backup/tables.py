@@ -10,16 +10,16 @@ from sqlalchemy import Table as SqlTable
 
 from archive.backup.file import PIECE
 from archive.backup.manifest import Table
+from archive.models import Base
 
 LEVEL = 1  # of zstd: most bytes are packed bodies already
-REVISION = "alembic_version"  # made by the migrations, not copied
 
 
 def tables_in(connection: Connection) -> list[SqlTable]:
-    """The archive's tables; those that others refer to come first."""
+    """The archive's tables as they are now; those that others refer to come first."""
     found = MetaData()
-    found.reflect(connection)
-    return [table for table in found.sorted_tables if table.name != REVISION]
+    found.reflect(connection, only=lambda name, _: name in Base.metadata.tables)
+    return found.sorted_tables
 
 
 def described(connection: Connection, tables: Iterable[SqlTable]) -> list[Table]:

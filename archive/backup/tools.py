@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 from psycopg import pq
 from sqlalchemy import Engine
@@ -16,6 +17,7 @@ from sqlalchemy import Engine
 from archive.backup.file import PIECE, BackupError
 
 ASKING = 30  # seconds for a tool to say its version
+TIMEOUT = 12 * 3600  # seconds for all tables; 1 TB at 25 MB/s
 _DEBIAN = Path("/usr/lib/postgresql")
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 
@@ -67,17 +69,24 @@ def environment(engine: Engine) -> dict[str, str]:
 
 
 def output_of(command: Sequence[str], engine: Engine) -> Iterator[bytes]:
-    """What a program writes, a piece at a time; raises BackupError with its words when it fails."""
+    """What a program writes, a piece at a time; raises BackupError with its words when it fails, or takes
+    longer than TIMEOUT.
+    """
     with tempfile.TemporaryFile() as errors:
         with subprocess.Popen(  # noqa: S603 - found above
             command, env=environment(engine), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
         ) as running:
+            bound = Timer(TIMEOUT, running.kill)
+            bound.start()
             try:
                 while piece := running.stdout.read(PIECE):  # type: ignore[union-attr]  # a pipe
                     yield piece
+                running.wait()
             except BaseException:
                 running.kill()
                 raise
+            finally:
+                bound.cancel()
         if running.returncode:
             errors.seek(0)
             raise BackupError(f"{Path(command[0]).name} failed: {_first_words(errors.read(PIECE))}")
@@ -85,4 +94,4 @@ def output_of(command: Sequence[str], engine: Engine) -> Iterator[bytes]:
 
 def _first_words(errors: bytes) -> str:
     lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
-    return (lines or ["it gave no reason"])[0][:300]
+    return (lines or ["it was ended without a word"])[0][:300]

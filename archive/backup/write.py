@@ -13,7 +13,7 @@ from archive import schema
 from archive.backup.file import MEDIA, BackupError, Step, Writer, opened
 from archive.backup.manifest import Manifest, Table
 from archive.backup.tables import copied_out, described, tables_in
-from archive.backup.tools import Tool, find_tool, output_of
+from archive.backup.tools import TIMEOUT, Tool, find_tool, output_of
 from archive.errors import IntegrityError, MediaMissing
 from archive.export.files import atomically
 from archive.integrity.chain import heads
@@ -23,7 +23,6 @@ from archive.models import FileRow
 DUMP = "database.dump"
 TABLES = "tables/"
 COPY_FORMAT = 1  # of what this module writes where there is no pg_dump
-TIMEOUT = 12 * 3600  # seconds a backup may take: one transaction, in which nothing is cleaned up
 STREAMED = 1000  # rows of files a fetch
 
 
