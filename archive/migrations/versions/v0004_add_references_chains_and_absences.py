@@ -193,9 +193,9 @@ def _store_whole() -> None:
     )
     change = sa.text("UPDATE captures SET body = :body, body_encoding = 'zstd' WHERE id = :id")
     for capture_id in bind.execute(sa.text(against)).scalars().all():
-        row = bind.execute(both, {"id": capture_id}).one()
+        page, encoding, sha256, *reference = bind.execute(both, {"id": capture_id}).one()
         try:
-            body = frames.unpack(*row[:3], frames.unpack(*row[3:]))
+            body = frames.unpack(page, encoding, sha256, frames.unpack(*reference))
         except IntegrityError as error:
             raise IntegrityError(f"capture {capture_id}: {error}") from None
         bind.execute(change, {"id": capture_id, "body": frames.whole(body)})
