@@ -6,10 +6,11 @@ A command imports its work when it is called: all of it takes a second, which no
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from archive.vocabulary import Kind
 from mparchive.console import say
 from mparchive.exits import EXPLAINED, CommandError, Exit
 from mparchive.failures import explained
@@ -108,6 +109,36 @@ def export(
     raise typer.Exit(run_export(form, output, chosen))
 
 
+@app.command(context_settings={"ignore_unknown_options": True})
+def search(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Words that posts must have; a phrase '\"in quotes\"'; -word must not be in them."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Print at most so many.")] = 20,
+    account: Account = None,
+    kind: Annotated[Kind | None, typer.Option(help="Only posts of this kind.")] = None,
+    since: Day = None,
+    until: Day = None,
+    order: Annotated[Literal["date", "relevance"], typer.Option(help="What comes first.")] = "date",
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Compute anew what search reads.")] = False,
+    json: Json = False,
+) -> None:
+    """Find the posts that have the words, newest first."""
+    from mparchive.searching import Asked, rebuild_index, search_posts
+
+    if unknown := [word for word in words or [] if word.startswith("--")]:
+        raise CommandError(f"there is no option {unknown[0]}; a word that begins so is given in quotes")
+    if rebuild == bool(words):
+        raise CommandError("give words to search for, or --rebuild alone")
+    if rebuild:
+        raise typer.Exit(rebuild_index())
+    days = since.date() if since else None, until.date() if until else None
+    raise typer.Exit(search_posts(Asked(" ".join(words or []), account, kind, *days, order, limit, json)))
+
+
 @app.command(cls=LastTwo)
 def show(
     aid: Annotated[str, typer.Argument(help="mid_idx of the post.")],
@@ -181,14 +212,6 @@ def parse(
 
 
 @app.command()
-def status(json: Json = False) -> None:
-    """How much there is, what is due, how the last run ended."""
-    from mparchive.reporting import status as run_status
-
-    raise typer.Exit(run_status(json))
-
-
-@app.command()
 def verify(
     only: Annotated[
         list[str] | None,
@@ -212,6 +235,14 @@ def verify(
     from mparchive.verifying import verify as run_verify
 
     raise typer.Exit(run_verify(Verified(tuple(only or ()), anew, head, save_head, json)))
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """How much there is, what is due, how the last run ended."""
+    from mparchive.reporting import status as run_status
+
+    raise typer.Exit(run_status(json))
 
 
 @app.command()

@@ -1,7 +1,19 @@
 """Search: the posts that contain the words, on core Postgres; docs/search.md says what "contain" means."""
 
-from archive.search.finding import Found, Hit, search
+from archive.search.finding import MAX_LIMIT, Found, Hit, Order, search
 from archive.search.index import check, index_posts, rebuild
 from archive.search.query import Query, SearchError, parse
 
-__all__ = ["Found", "Hit", "Query", "SearchError", "check", "index_posts", "parse", "rebuild", "search"]
+__all__ = [
+    "MAX_LIMIT",
+    "Found",
+    "Hit",
+    "Order",
+    "Query",
+    "SearchError",
+    "check",
+    "index_posts",
+    "parse",
+    "rebuild",
+    "search",
+]

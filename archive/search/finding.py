@@ -22,7 +22,7 @@ MAX_LIMIT = 100  # hits a page
 # fill the page the words are rare enough for the index, which names all posts that have them.
 WALKED = 500
 RANKED = 500  # newest hits that are ranked by relevance; older ones follow by date
-_NEWEST_FIRST = (PostWords.published_on.desc(), PostWords.post_id.desc())
+NEWEST_FIRST = (PostWords.published_on.desc(), PostWords.post_id.desc())
 _place = tuple_(PostWords.published_on, PostWords.post_id)
 
 
@@ -125,7 +125,7 @@ def newest(
     chosen = (
         select(PostWords.published_on, PostWords.post_id, PostWords.words)
         .where(*filters, *older)
-        .order_by(*_NEWEST_FIRST)
+        .order_by(*NEWEST_FIRST)
     )
     found = session.execute(
         _with_words(chosen.limit(max(WALKED, 4 * limit)), query, query.words, limit)

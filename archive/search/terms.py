@@ -1,8 +1,8 @@
-"""Words as runs of one to three characters, which the index knows; pure."""
+"""Words as runs of one and two characters, which the index knows; pure."""
 
 from collections.abc import Iterable
 
-LONGEST = 3  # characters of a run in the index, as `search_grams` makes them
+LONGEST = 2  # characters of a run in the index, as `search_grams` makes them
 MAX_GRAMS = 16  # asked of a word: so many together are in hardly a post that has not the word itself
 
 

@@ -12,18 +12,15 @@ branch_labels = None
 depends_on = None
 
 BATCH = 500  # posts a statement
-# Every run of one, two and three characters, cut by what runs in C: all characters, then pieces of two and of
-# three from each place they can begin at. A newline ends a piece, and the words' own one only makes shorter
-# runs, which are there anyway. The cost keeps the planner from computing runs where the index has them.
+# Every run of one and of two characters, cut by what runs in C: all characters, then pairs from each of the two
+# places they can begin at. A newline ends a pair, and the words' own one only makes shorter runs, which are
+# there anyway. The cost keeps the planner from computing runs where the index has them.
 GRAMS = r"""
 CREATE FUNCTION search_grams(words text) RETURNS text[]
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 100000 AS $$
 SELECT string_to_array(words, NULL)
-  || string_to_array(regexp_replace(words, '(..)', E'\\1\n', 'g'), E'\n')
-  || string_to_array(regexp_replace(substr(words, 2), '(..)', E'\\1\n', 'g'), E'\n')
-  || string_to_array(regexp_replace(words, '(...)', E'\\1\n', 'g'), E'\n')
-  || string_to_array(regexp_replace(substr(words, 2), '(...)', E'\\1\n', 'g'), E'\n')
-  || string_to_array(regexp_replace(substr(words, 3), '(...)', E'\\1\n', 'g'), E'\n')
+  || string_to_array(regexp_replace(words, '..', E'\\&\n', 'g'), E'\n')
+  || string_to_array(regexp_replace(substr(words, 2), '..', E'\\&\n', 'g'), E'\n')
 $$
 """
 # Words lie uncompressed beside narrow rows: rows are sorted without them, and are read fast where needed.

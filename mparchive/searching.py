@@ -1,0 +1,88 @@
+"""`mparchive search`: the posts that have the words."""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from rich.text import Text
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from archive.database import open_archive, transaction
+from archive.search import MAX_LIMIT, Found, Hit, Order, Query, parse, rebuild, search
+from mparchive.console import out, print_json, say, steps
+from mparchive.exits import Exit
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is looked for, and how many are wanted."""
+
+    words: str
+    account: str | None
+    kind: str | None
+    since: date | None
+    until: date | None
+    order: Order
+    limit: int
+    json: bool
+
+
+def search_posts(asked: Asked) -> Exit:
+    """Print the hits: aid, date, title and excerpt; that there are none, or more, is said on stderr."""
+    query = parse(asked.words)
+    with open_archive() as engine:
+        found = _pages(engine, query, asked)
+    if asked.json:
+        print_json([_as_json(hit) for hit in found.hits])
+    else:
+        for hit in found.hits:
+            _print(hit)
+    if not found.hits:
+        say("no post has these words")
+    elif found.next:
+        say(f"there are more than {asked.limit}; --limit shows more, --since and --until choose days")
+    return Exit.DONE
+
+
+def rebuild_index() -> Exit:
+    """Compute anew what search reads of all posts."""
+    with open_archive() as engine, transaction(engine) as session, steps(None, every=500) as shown:
+        rebuild(session, lambda done: shown.step("posts", done))
+    return Exit.DONE
+
+
+def _pages(engine: Engine, query: Query, asked: Asked) -> Found:
+    """The hits that are wanted, however many pages they are."""
+    with transaction(engine) as session:
+        found = _page(session, query, asked, min(MAX_LIMIT, asked.limit), None)
+        while found.next and (left := asked.limit - len(found.hits)):
+            page = _page(session, query, asked, min(MAX_LIMIT, left), found.next)
+            found = Found([*found.hits, *page.hits], page.next)
+    return found
+
+
+def _page(session: Session, query: Query, asked: Asked, limit: int, after: str | None) -> Found:
+    return search(
+        session,
+        query,
+        account=asked.account,
+        kind=asked.kind,
+        since=asked.since,
+        until=asked.until,
+        order=asked.order,
+        limit=limit,
+        after=after,
+    )
+
+
+def _print(hit: Hit) -> None:
+    out.print(Text.assemble((hit.aid, "cyan"), f"  {hit.published_on}  ", (hit.title, "bold")))
+    out.print(
+        Text.assemble("    ", *((piece, "bold yellow" if is_word else "") for piece, is_word in hit.excerpt))
+    )
+
+
+def _as_json(hit: Hit) -> dict[str, Any]:
+    excerpt = [{"text": piece, "is_word": is_word} for piece, is_word in hit.excerpt]
+    return {**asdict(hit), "excerpt": excerpt}
