@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTEST_WORKERS ?= 3  # of two cores: many tests wait for a process, a server or a browser
 
-.PHONY: help setup setup-dev demo run test lint bench image lock clean
+.PHONY: help setup setup-dev demo run test lint bench screenshots image lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ lint: setup-dev ## format, style, types and import rules
 
 bench: setup-dev ## measure, and write docs/performance.md
 	@.venv/bin/python -m bench
+
+screenshots: setup-dev ## draw docs/screenshots anew
+	@.venv/bin/python bin/screenshots.py
 
 image: setup-dev ## build the container's image and try it
 	@bin/image

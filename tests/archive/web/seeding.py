@@ -41,6 +41,7 @@ from tests.standin.pages import all_pages
 
 LATER = datetime(2025, 11, 20, 4, 0, tzinfo=UTC)  # after all that the stand-in has published
 FIRST = datetime(2025, 11, 9, 4, 0, tzinfo=UTC)
+LAST, DAYS = date(2025, 11, 8), 100  # of the account that publishes daily
 EDITED, DELETED = "9001_1", "9002_1"
 NAME = "合成云屿经信"
 SVG = (
@@ -49,15 +50,15 @@ SVG = (
 )
 
 
-def fill(engine: Engine, folder: MediaFolder) -> None:
-    """Put everything in."""
+def fill(engine: Engine, folder: MediaFolder, days: int = DAYS) -> None:
+    """Put everything in; `days` of an account that publishes on working days."""
     with transaction(engine) as session:
         run = start_run(session, "backfill", {}, FIRST)
         _pages(session, run)
         _fates(session, run)
         finish_run(session, run, "done", {"fetched": 20, "new": 18}, FIRST + timedelta(minutes=5))
     with transaction(engine) as session:
-        import_records(session, None, daily_records(), "dump", FIRST)
+        import_records(session, None, daily_records(days), "dump", FIRST)
     keep_pictures(engine, folder)
     with transaction(engine) as session:
         _trouble(session)
@@ -114,10 +115,10 @@ def _fates(session: Session, run: int) -> None:
     put_pages(session, [page_of(then), Page(gone.url, away.reason.encode(), away)], LATER, run)
 
 
-def daily_records() -> Sequence[Record]:
-    """A quarter of an account, on working days, with a hole in September; and one post of the year before."""
-    days = [date(2025, 8, 1) + timedelta(days=number) for number in range(100)]
-    working = [day for day in days if day.weekday() < 5 and not date(2025, 9, 10) < day < date(2025, 9, 22)]
+def daily_records(days: int = DAYS) -> Sequence[Record]:
+    """Working days of an account, with a hole in September; and one post of the year before."""
+    every = [LAST - timedelta(days=number) for number in range(days)][::-1]
+    working = [day for day in every if day.weekday() < 5 and not date(2025, 9, 10) < day < date(2025, 9, 22)]
     return [
         Record(
             f"{5000 + number}_{place}",
@@ -127,7 +128,7 @@ def daily_records() -> Sequence[Record]:
             "示例账号",
             f"第{number}期合成日报，第{place}条。\r",
         )
-        for number, day in enumerate((date(2024, 12, 2), *working))
+        for number, day in enumerate((date(2024, 5, 6), *working))
         for place in range(1, 2 + number * 7 % 4)
     ]
 
