@@ -5,16 +5,25 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import ARRAY, BigInteger, Row, any_, bindparam, cast, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from archive.integrity.content import capture_contents, version_contents
-from archive.models import CaptureRow, Chain, ChainEntry, Version
+from archive.models import Base, CaptureRow, Chain, ChainEntry, Version
 
 START = bytes(32)  # what the first link of a chain is linked to
-BATCH = 500  # rows a statement
 _Found = Row[int, str, bytes]
+# Made once: they run for every page that is kept, and to make them takes longer than to run them.
+_IDS = any_(cast(bindparam("ids"), ARRAY(BigInteger)))
+_CAPTURES = capture_contents().where(CaptureRow.id == _IDS).order_by(CaptureRow.id)
+_VERSIONS = version_contents().where(Version.id == _IDS).order_by(Version.id)
+_LOCK = select(Chain.id, Chain.length, Chain.digest).where(Chain.biz == bindparam("biz")).with_for_update()
+_NEW = postgresql.insert(Chain).on_conflict_do_nothing(constraint="uq__chains__biz")
+_ENTRIES = insert(Base.metadata.tables[ChainEntry.__tablename__])
+_CHAINS = Base.metadata.tables[Chain.__tablename__]
+_GROW = update(_CHAINS).where(_CHAINS.c.id == bindparam("chain"))
+_GROW = _GROW.values(length=bindparam("grown"), digest=bindparam("end"))
 
 
 class Head(NamedTuple):
@@ -32,28 +41,18 @@ def link(before: bytes, content: bytes) -> bytes:
 
 def append_captures(session: Session, ids: Sequence[int]) -> None:
     """Link captures that were just kept. Holds their chains until the transaction ends."""
-    _append(session, "capture_id", _contents(session, capture_contents(), CaptureRow.id, ids))
+    _append(session, "capture_id", session.execute(_CAPTURES, {"ids": ids}).all() if ids else ())
 
 
 def append_versions(session: Session, ids: Sequence[int]) -> None:
     """Link versions that were just added. Holds their chains until the transaction ends."""
-    _append(session, "version_id", _contents(session, version_contents(), Version.id, ids))
+    _append(session, "version_id", session.execute(_VERSIONS, {"ids": ids}).all() if ids else ())
 
 
 def heads(session: Session) -> list[Head]:
     """The ends of all chains, by account."""
     rows = select(Chain.biz, Chain.length, Chain.digest).order_by(Chain.biz.collate("C"))
     return [Head(biz, length, digest.hex()) for biz, length, digest in session.execute(rows)]
-
-
-def _contents(
-    session: Session, rows: Select[int, str, bytes], number: object, ids: Sequence[int]
-) -> list[_Found]:
-    found: list[_Found] = []
-    for start in range(0, len(ids), BATCH):
-        wanted = number.in_(ids[start : start + BATCH])  # type: ignore[attr-defined]  # a column
-        found.extend(session.execute(rows.where(wanted)))
-    return sorted(found, key=lambda row: row[0])
 
 
 def _append(session: Session, subject: str, rows: Sequence[_Found]) -> None:
@@ -64,19 +63,20 @@ def _append(session: Session, subject: str, rows: Sequence[_Found]) -> None:
         _extend(session, _locked(session, biz), subject, chains[biz])
 
 
-def _locked(session: Session, biz: str) -> Chain:
-    new = postgresql.insert(Chain).values(biz=biz, length=0, digest=START)
-    session.execute(new.on_conflict_do_nothing(constraint="uq__chains__biz"))
-    row = select(Chain.id, Chain.length, Chain.digest).where(Chain.biz == biz)
-    return session.execute(row.with_for_update()).one()  # type: ignore[return-value]
+def _locked(session: Session, biz: str) -> Row[int, int, bytes]:
+    """An account's chain, which is made if there is none."""
+    if found := session.execute(_LOCK, {"biz": biz}).one_or_none():
+        return found
+    session.execute(_NEW, {"biz": biz, "length": 0, "digest": START})
+    return session.execute(_LOCK, {"biz": biz}).one()
 
 
-def _extend(session: Session, chain: Chain, subject: str, rows: Sequence[_Found]) -> None:
+def _extend(session: Session, chain: Row[int, int, bytes], subject: str, rows: Sequence[_Found]) -> None:
     digest, entries = chain.digest, []
     for position, row in enumerate(rows, chain.length + 1):
         digest = link(digest, row.content)
         entry = {"position": position, subject: row.id, "content": row.content, "digest": digest}
         entries.append({"chain_id": chain.id, **entry})
-    session.execute(insert(ChainEntry), entries)
-    grown = {"length": chain.length + len(entries), "digest": digest}
-    session.execute(update(Chain).where(Chain.id == chain.id).values(grown))
+    session.execute(_ENTRIES, entries)
+    grown = {"chain": chain.id, "grown": chain.length + len(entries), "end": digest}
+    session.execute(_GROW, grown)
