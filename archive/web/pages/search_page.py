@@ -54,6 +54,7 @@ def search_router(readers: Readers) -> APIRouter:
         visit = Visit.of(request)
         kinds = [("", visit.word("all_kinds")), *((one, visit.word(f"kind.{one}")) for one in Kind)]
         told = {"words": words, "found": found, "problem": problem, "max_length": MAX_LENGTH}
+        told["feed"] = visit.link("feeds", "posts.atom", lang=None, q=words, account=account, kind=kind)
         status = 400 if problem else 200
         return page(request, "search.html", status, accounts=accounts, kinds=kinds, **filters, **told)
 

@@ -8,6 +8,8 @@ from html import unescape
 from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Engine, select, text
 
 from archive.database import transaction
@@ -240,6 +242,21 @@ def test_programs_are_answered_as_programs_and_people_as_people(room: Room) -> N
     assert get(room, "/api/v1/nothing").headers["Content-Type"] == "application/problem+json"
     assert room.web.ask("POST", "/health").status == 405
     assert get(room, "/nothing").headers["Content-Type"].startswith("text/html")
+
+
+_ANYTHING = st.binary(max_size=40).map(quote) | st.text(max_size=20).map(quote)
+_NAMES = st.sampled_from(
+    ["q", "lang", "account", "kind", "since", "until", "after", "order", "year", "before", "self", "status"]
+)
+
+
+@given(path=st.sampled_from(PAGES), given=st.dictionaries(_NAMES, _ANYTHING, max_size=4))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_whatever_an_address_holds_the_answer_is_a_page_or_a_clean_refusal(
+    room: Room, path: str, given: dict[str, str]
+) -> None:
+    query = "&".join(f"{name}={value}" for name, value in given.items())
+    assert get(room, f"{path}{'&' if '?' in path else '?'}{query}").status in (200, 400, 404)
 
 
 def test_a_database_that_is_away_is_said_as_a_page(engine: Engine) -> None:
