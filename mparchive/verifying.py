@@ -17,6 +17,7 @@ from archive.integrity.chain import Head
 from archive.integrity.check import Means
 from archive.integrity.checks import NAMES
 from archive.integrity.finding import Report
+from archive.integrity.hands import HandsLost
 from archive.integrity.verify import against, verify_archive
 from archive.media.folder import MediaFolder
 from crawler.classify import classify
@@ -58,7 +59,7 @@ def verify(asked: Verified) -> Exit:
         with transaction(engine) as session:
             report.find(against(session, known))
     if asked.save_head is not None:
-        write_bytes(asked.save_head, _as_json(report.heads))
+        _save_heads(report, asked.save_head)
     if asked.json:
         print_json({"sound": report.is_sound, **report.as_dict()})
     else:
@@ -75,10 +76,12 @@ def _names(given: tuple[str, ...]) -> list[str]:
 
 
 def _verified(engine: Engine, settings: ArchiveSettings, names: list[str], place: Path) -> Report:
-    settings.home.mkdir(parents=True, exist_ok=True)
     with ExitStack() as closing:
         step = shown_steps(closing)
-        return verify_archive(engine, means_of(settings), only=names, place=place, step=step)
+        try:
+            return verify_archive(engine, means_of(settings), only=names, place=place, step=step)
+        except HandsLost as error:
+            raise CommandError(str(error), Exit.PARTLY_FAILED) from None
 
 
 def shown_steps(closing: ExitStack) -> Callable[[str, int, int], None]:
@@ -111,9 +114,13 @@ def read_heads(path: Path) -> list[Head]:
         raise CommandError(f"{path} holds no heads; name a file that --save-head wrote") from None
 
 
-def _as_json(heads: list[Head]) -> bytes:
-    lines = [json.dumps(head._asdict(), ensure_ascii=False) for head in heads]
-    return ("[\n" + ",\n".join(lines) + "\n]\n").encode()
+def _save_heads(report: Report, path: Path) -> None:
+    """Only of an archive that is sound: a head would vouch for what was found."""
+    if not report.is_sound:
+        say(f"{path} is not written: its heads would vouch for what was found")
+        return
+    lines = [json.dumps(head._asdict(), ensure_ascii=False) for head in report.heads]
+    write_bytes(path, ("[\n" + ",\n".join(lines) + "\n]\n").encode())
 
 
 def _print(report: Report) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from archive.errors import ArchiveError
 from archive.integrity.check import FIRST, Check
 from archive.integrity.finding import COUNTS, Finding, Found, Report
 
@@ -14,6 +15,10 @@ _ARCHIVE = text(
     "SELECT format('%s/%s/%s', (SELECT system_identifier FROM pg_control_system()), oid,"
     " (SELECT version_num FROM alembic_version)) FROM pg_database WHERE datname = current_database()"
 )
+
+
+class ProgressLost(ArchiveError):
+    """The file of the progress cannot be written."""
 
 
 def archive_id(connection: Connection) -> str:
@@ -65,8 +70,15 @@ class Progress:
             return
         state = {"archive": self.archive, "names": self.names, "upto": self.upto, "done": sorted(self.done)}
         part = self.place.with_suffix(".part")
-        part.write_text(json.dumps({**state, "report": self.report.as_dict()}), encoding="utf-8")
-        part.replace(self.place)
+        try:
+            self.place.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(json.dumps({**state, "report": self.report.as_dict()}), encoding="utf-8")
+            part.replace(self.place)
+        except OSError as error:
+            raise ProgressLost(
+                f"how far verifying has come cannot be written to {self.place} ({error.strerror});"
+                " make room, or set MPARCHIVE_HOME"
+            ) from None
 
 
 def _key(check: Check) -> str:

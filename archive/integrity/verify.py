@@ -29,7 +29,8 @@ def verify_archive(
     """Make the checks `only` names, or all; what they found is in the report.
 
     `place` is a file that keeps how far it came; it goes on from what is there. `step` is told the check, and
-    how many of how many rows were looked at. Raises HandsLost, MediaFolderError, DBAPIError.
+    how many of how many rows were looked at. Raises HandsLost, ProgressLost,
+    MediaFolderError, DBAPIError.
     """
     names = tuple(name for name in NAMES if not only or name in only)
     checks = [check for check in CHECKS if check.name in names]

@@ -14,6 +14,7 @@ from archive.integrity.check import Means
 from archive.integrity.checks import CHECKS
 from archive.integrity.finding import MAX_KEPT, Finding, Report
 from archive.integrity.hands import FEW
+from archive.integrity.progress import ProgressLost
 from archive.integrity.verify import against, verify_archive
 from archive.media.folder import MediaFolder
 from archive.store import import_records, keep_captures
@@ -66,6 +67,14 @@ def test_how_far_it_came_in_another_archive_or_with_other_checks_is_nothing_to_g
     for left in ({"archive": "another", "names": ["bytes"], **done}, {"archive": 1}, "{"):
         place.write_text(left if isinstance(left, str) else json.dumps(left))
         assert verify_archive(engine, means, only=["bytes"], place=place).checked["bytes"] == 1
+
+
+def test_a_place_that_cannot_be_written_is_named(engine: Engine, means: Means, tmp_path: Path) -> None:
+    with transaction(engine) as session:
+        keep_captures(session, None, [(None, capture())])
+    (tmp_path / "file").touch()
+    with pytest.raises(ProgressLost, match=r"cannot be written to .*/file/verify.json \(File exists\)"):
+        verify_archive(engine, means, only=["bytes"], place=tmp_path / "file" / "verify.json")
 
 
 def test_many_pages_are_looked_at_by_several_processes_and_told_in_order(
