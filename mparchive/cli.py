@@ -13,7 +13,7 @@ import typer
 from archive.vocabulary import Kind
 from mparchive.console import say
 from mparchive.exits import EXPLAINED, CommandError, Exit
-from mparchive.failures import explained
+from mparchive.failures import STOPPED, explained
 from mparchive.formats import Format
 from mparchive.last_two import LastTwo
 from scheduler.children import import_before_forking
@@ -367,7 +367,7 @@ def main() -> NoReturn:
         app()
     except SystemExit as ended:
         if ended.code == Exit.INTERRUPTED:  # typer's word for Ctrl-C
-            say("stopped; the same command goes on where this one was")
+            say(STOPPED)
         raise
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has what it wanted

@@ -3,6 +3,8 @@
 from archive.errors import ArchiveError, DatabaseUnavailable, IntegrityError
 from mparchive.exits import CommandError, Exit
 
+STOPPED = "stopped; the same command goes on where this one was"
+
 
 def explained(error: Exception) -> tuple[str, Exit] | None:
     """What to say and what to end with; None for what nobody expected."""
@@ -27,8 +29,17 @@ def _of_libraries(error: Exception) -> tuple[str, Exit] | None:
 
     if isinstance(error, ConfigError):
         return str(error), Exit.USAGE
+    if isinstance(error, DBAPIError) and _was_stopped(error.orig):
+        return STOPPED, Exit.INTERRUPTED
     if isinstance(error, DBAPIError):
         first = str(error.orig).strip().partition("\n")[0]
         words = f"the database failed ({first}); what was done before is kept, run the same command again"
         return words, Exit.DATABASE
     return None
+
+
+def _was_stopped(error: BaseException | None) -> bool:
+    """Whether Ctrl-C came amid a statement: tidying up then fails in words of the driver's own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None

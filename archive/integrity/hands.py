@@ -41,9 +41,13 @@ class Hands:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if self._pool is None:
+            return
+        if error is not None:  # nobody waits for what is looked at now, and it writes nothing
+            for process in list((self._pool._processes or {}).values()):
+                process.kill()
+        self._pool.shutdown(cancel_futures=True)
 
     def look(self, check: Check, ranges: Iterable[Range], rows: int) -> Iterator[tuple[int, Found]]:
         """Look at so many rows in ranges, several at once where it pays; raises HandsLost.
