@@ -12,7 +12,7 @@ def _tidied_up_after_ctrl_c() -> Exception:
         try:
             raise KeyboardInterrupt
         finally:
-            raise ValueError("can't change 'autocommit' now")  # noqa: B012 - as drivers do
+            raise ValueError("can't change 'autocommit' now")
     except ValueError as error:
         return error
 
