@@ -14,14 +14,15 @@ PARAGRAPHS = 40  # of 60 words: 5 kB of text, the mean of a real dump
 
 def write_posts(path: Path, number: int) -> list[str]:
     """Write a dump of invented posts; returns their addresses."""
-    records = [_record(place) for place in range(number)]
+    records = [made_record(place) for place in range(number)]
     path.write_text(
         json.dumps([record.as_dict() for record in records], ensure_ascii=False), encoding="utf-8"
     )
     return [record.url for record in records]
 
 
-def _record(place: int) -> Record:
+def made_record(place: int) -> Record:
+    """The record of one of them."""
     chance = random.Random(place)
     mid = str(2_650_000_000 + place)
     text = "".join("".join(chance.choices(_WORDS, k=60)) + "。\r" for _ in range(PARAGRAPHS))

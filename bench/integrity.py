@@ -1,0 +1,169 @@
+"""`python -m bench.integrity`: what chains and seals cost, and how fast verifying is.
+
+With and without them in turns, in one archive, on invented posts and pages of the size of real ones.
+Processor time is measured, ours and that of the database: what else the machine does counts for little.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest.mock import patch
+
+import psutil
+from sqlalchemy import Engine, text
+
+from archive.capture import Capture
+from archive.config import ArchiveSettings
+from archive.database import open_archive, transaction
+from archive.integrity.check import Look
+from archive.integrity.checks import CHECKS
+from archive.integrity.sealing import TRIGGER
+from archive.models import Base
+from archive.store import import_records, keep_captures, store_readings
+from bench.posts import made_record
+from bench.report import machine, today, write_part
+from crawler.classify import classify
+from crawler.parse import PARSER_VERSION
+from mparchive.verifying import means_of
+from tests.standin.pages import Shown, catalogue
+
+ROUNDS = 5  # each of them twice
+IMPORTED = 500  # posts a round, in one transaction
+PAGES = 10  # a round
+WEIGHT = 2_500_000  # bytes of script in a page: the size of real ones
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+APPENDS = ("archive.posts.append_versions", "archive.store.append_captures")
+Work = Callable[[Engine, int], None]
+
+
+def main() -> None:
+    """Measure in turns, and report medians."""
+    with tempfile.TemporaryDirectory() as folder, open_archive(_at(folder)) as engine:
+        prices = {name: _price(engine, work) for name, work in WORKS.items()}
+        speeds = _speeds(engine, _at(folder))
+    write_part(_report(prices, speeds))
+
+
+def _at(folder: str) -> ArchiveSettings:
+    return ArchiveSettings(home=Path(folder))
+
+
+def _import(engine: Engine, round_: int) -> None:
+    records = [made_record(place) for place in range(round_ * IMPORTED, (round_ + 1) * IMPORTED)]
+    with transaction(engine) as session:
+        import_records(session, None, records, "dump", NOW)
+
+
+def _crawl(engine: Engine, round_: int) -> None:
+    """As a crawl does it: so many pages are kept in one transaction, and stored in another."""
+    answers = [_answer(round_ * PAGES + number) for number in range(PAGES)]
+    with transaction(engine) as session:
+        kept = keep_captures(session, None, [(None, answer) for answer in answers])
+    readings = list(zip(kept, map(classify, answers), strict=True))
+    with transaction(engine) as session:
+        store_readings(session, None, readings, NOW, PARSER_VERSION)
+
+
+WORKS: dict[str, Work] = {"a post of a dump": _import, "a page": _crawl}
+COUNTS = {"a post of a dump": IMPORTED, "a page": PAGES}
+
+
+def _answer(number: int) -> Capture:
+    """The stand-in's article as the page of a post of its own."""
+    post = next(shown for shown in catalogue() if isinstance(shown, Shown) and shown.notice is None)
+    mid = str(post.post.mid)
+    body = b"".join(post.render(WEIGHT)).replace(mid.encode(), str(2_660_000_000 + number).encode())
+    url = post.expected.url.replace(mid, str(2_660_000_000 + number))
+    return Capture(url, url, 200, (), body, NOW)
+
+
+def _price(engine: Engine, work: Work) -> tuple[float, float]:
+    """Seconds of a round with and without chains and seals."""
+    spent: dict[bool, list[float]] = {True: [], False: []}
+    work(engine, 0)  # everything is loaded and the references are known
+    for round_ in range(1, 2 * ROUNDS + 1):
+        is_with = round_ % 2 == 0
+        with nullcontext() if is_with else _without(engine):
+            spent[is_with].append(_seconds(engine, work, round_))
+    return statistics.median(spent[True]), statistics.median(spent[False])
+
+
+def _seconds(engine: Engine, work: Work, round_: int) -> float:
+    with engine.connect() as connection:
+        server = psutil.Process(connection.scalar(text("SELECT pg_backend_pid()")))
+    before = time.process_time() + sum(server.cpu_times()[:2])
+    work(engine, round_)
+    return time.process_time() + sum(server.cpu_times()[:2]) - before
+
+
+@contextmanager
+def _without(engine: Engine) -> Iterator[None]:
+    _switch(engine, "DISABLE", "DROP")
+    with patch(APPENDS[0]), patch(APPENDS[1]):
+        yield
+    with transaction(engine) as session:
+        for table in Base.metadata.tables:
+            session.execute(text(f"UPDATE {table} SET seal = seal_of({table}) WHERE seal IS NULL"))
+    _switch(engine, "ENABLE", "SET")
+
+
+def _switch(engine: Engine, trigger: str, constraint: str) -> None:
+    with transaction(engine) as session:
+        for table in Base.metadata.tables:
+            session.execute(text(f"ALTER TABLE {table} ALTER seal {constraint} NOT NULL"))
+            session.execute(text(f"ALTER TABLE {table} {trigger} TRIGGER {TRIGGER}"))
+
+
+def _speeds(engine: Engine, settings: ArchiveSettings) -> dict[str, float]:
+    """Rows, megabytes of pages and pages that a core looks at in a second."""
+    with transaction(engine) as session:
+        size = float(session.scalar(text("SELECT sum(body_size) FROM captures")) or 0) / 1e6
+    speeds = {}
+    for name in ("seals", "bytes", "text"):
+        found = Counter[str]()
+        spent = _seconds(
+            engine, lambda engine, _, name=name, found=found: _look(engine, settings, name, found), 0
+        )
+        speeds[name] = (size if name == "bytes" else found.total()) / spent
+    return speeds
+
+
+def _look(engine: Engine, settings: ArchiveSettings, name: str, found: Counter[str]) -> None:
+    with transaction(engine) as session:
+        for check in (check for check in CHECKS if check.name == name):
+            found[check.table] += check.look(Look(session, means_of(settings))).rows
+
+
+def _report(prices: dict[str, tuple[float, float]], speeds: dict[str, float]) -> str:
+    rows = "\n".join(
+        f"| {name} | {1000 * without / COUNTS[name]:.2f} | {1000 * with_ / COUNTS[name]:.2f}"
+        f" | {100 * (with_ / without - 1):.1f} % |"
+        for name, (with_, without) in prices.items()
+    )
+    return _TEXT.format(rows=rows, machine=machine(), day=today(), **speeds)
+
+
+_TEXT = """## Integrity
+
+Written by `python -m bench.integrity` ({day}). Machine: {machine}.
+
+What chains and seals cost, in milliseconds of processor time, ours and the database's. A page has 2.5 MB;
+it is kept, read and stored.
+
+| what is stored | without | with | price |
+|---|---|---|---|
+{rows}
+
+Verifying looks, a core and a second, at {seals:,.0f} rows for their seals and at {bytes:.0f} MB of pages for
+their bytes, and reads {text:.0f} pages again.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
