@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from archive import store
 from archive.finding import Watched
+from archive.locks import runs_going_on
 from archive.models import Account, Egress, Post, Run, SightingRow, SourceRow
 from archive.queries import DueAddress, due_addresses
 from archive.text import storable
 
-CLAIM_LASTS = timedelta(hours=25)  # longer than the longest crawl there may be; of a run that nobody closed
+CLAIM_LASTS = timedelta(hours=25)  # longer than the longest crawl there may be: the outer bound
 LINE_LASTS = timedelta(minutes=5)  # of a line that nobody is seen behind: its workers are gone
 _CLAIMING = 4_170_205_812  # any number; whoever claims addresses holds this lock
 MOST_FAILURES = 12  # counted; more make no difference
@@ -104,12 +105,11 @@ def something_is_due(session: Session, now: datetime) -> bool:
 
 
 def _claimed(session: Session, now: datetime) -> set[int]:
-    """Addresses of open runs: of the daemon where somebody is seen behind its line, and of commands."""
+    """Addresses of open runs: the daemon's where somebody is seen behind its line, others that go on."""
     egress = Run.arguments["egress"].astext
     live = select(Egress.name).where(Egress.seen_at > now - LINE_LASTS)
-    open_runs = select(Run.id).where(
-        Run.finished_at.is_(None), Run.started_at > now - CLAIM_LASTS, egress.is_(None) | egress.in_(live)
-    )
+    lives = egress.in_(live) | (egress.is_(None) & Run.id.in_(runs_going_on()))
+    open_runs = select(Run.id).where(Run.finished_at.is_(None), Run.started_at > now - CLAIM_LASTS, lives)
     return set(session.scalars(select(SightingRow.address_id).where(SightingRow.run_id.in_(open_runs))))
 
 

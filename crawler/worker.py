@@ -24,6 +24,7 @@ from archive.capture import Capture
 from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
 from archive.errors import ArchiveError, IntegrityError
+from archive.locks import going_on
 from archive.media.folder import MediaFolder
 from archive.reading import Reading
 from archive.twins import keys_of
@@ -120,8 +121,10 @@ def media_folder() -> MediaFolder:
 
 
 def open_run(command: str, arguments: dict[str, Any], now: datetime) -> int:
-    """Note that a crawl begins that nobody has opened a run for."""
-    return in_transaction(lambda session: store.start_run(session, command, arguments, now))
+    """Note that a crawl begins that nobody has opened a run for; it goes on as long as this worker."""
+    run_id = in_transaction(lambda session: store.start_run(session, command, arguments, now))
+    _Archive.closing.enter_context(going_on(_Archive.engine, run_id))
+    return run_id
 
 
 def close_run(run_id: int, verdict: str, counts: dict[str, Any], now: datetime) -> None:

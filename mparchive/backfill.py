@@ -16,6 +16,7 @@ from archive.capture import Capture
 from archive.database import open_archive, transaction
 from archive.decide import Stored
 from archive.errors import AddressError
+from archive.locks import going_on
 from archive.sighting import Sighting
 from archive.vocabulary import Outcome
 from crawler.classify import classify
@@ -72,10 +73,9 @@ def backfill(wanted: Wanted) -> Exit:
     with open_archive() as engine:
         with transaction(engine) as session:
             run_id = store.start_run(session, "backfill", _arguments(wanted), datetime.now(UTC))
-        taken = _take_all(engine, run_id, items, wanted)
-        code = _fetch(engine, run_id, taken, wanted, settings)
-        if wanted.fetch and wanted.media and code not in (Exit.DATABASE, Exit.USAGE):
-            code = fetch_missing_media(engine, run_id, taken.tally, settings) or code
+        with going_on(engine, run_id):
+            taken = _take_all(engine, run_id, items, wanted)
+            code = _fetch(Line(engine, settings), run_id, taken, wanted)
     _report(taken.tally, wanted)
     return _worst(code, taken)
 
@@ -224,17 +224,25 @@ def _page_address(session: Session, run_id: int, url: str, page: SavedPage, now:
     return None
 
 
-def _fetch(engine: Engine, run_id: int, taken: _Taken, wanted: Wanted, settings: dict[str, str]) -> Exit:
+def _fetch(line: Line, run_id: int, taken: _Taken, wanted: Wanted) -> Exit:
+    """Fetch pages, then what they show; the worst that came of it."""
+    code = _fetch_pages(line, run_id, taken, wanted)
+    if wanted.fetch and wanted.media and code not in (Exit.DATABASE, Exit.USAGE):
+        code = fetch_missing_media(line, run_id, taken.tally) or code
+    return code
+
+
+def _fetch_pages(line: Line, run_id: int, taken: _Taken, wanted: Wanted) -> Exit:
     """Fetch what has no final answer yet; addresses that have one are known."""
     now = datetime.now(UTC)
-    with transaction(engine) as session:
+    with transaction(line.engine) as session:
         due = store.make_due(session, sorted(taken.addresses), now, wanted.again) if wanted.fetch else []
         taken.tally.add("known" if wanted.fetch else "not_asked", len(taken.listed.difference(due)))
         if not due:
             store.finish_run(session, run_id, "done", taken.tally.as_dict(), now)
     if not due:
         return Exit.DONE
-    return fetch_due(Line(engine, settings), run_id, len(due), taken.tally)
+    return fetch_due(line, run_id, len(due), taken.tally)
 
 
 def _report(tally: Tally, wanted: Wanted) -> None:

@@ -5,10 +5,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Engine
+
 from archive.database import open_archive
+from archive.locks import Hosts
 from crawler.discovery.account import AccountConfig
 from mparchive.console import out, print_json, say, steps
 from mparchive.exits import CommandError, Exit
+from mparchive.line import Line
 from scheduler.config import find_config, load_config
 from scheduler.discover import Discovered, SourceResult, Wish, discover
 
@@ -32,8 +36,8 @@ class Tried:
 def discover_now(account: str | None, only: Sequence[str], whole: bool, as_json: bool) -> Exit:
     """Try the sources of one account, or of all that are configured; what is new is due from then on."""
     accounts = _chosen(load_config(find_config()).accounts, account)
-    with open_archive():  # an embedded server serves the accounts' crawls one after the other
-        tried = [try_sources(one, only, whole) for one in accounts]
+    with open_archive() as engine:  # an embedded server serves the accounts' crawls one after the other
+        tried = [try_sources(engine, one, only, whole) for one in accounts]
     if as_json:
         print_json([_as_dict(one) for one in tried])
     else:
@@ -52,10 +56,12 @@ def _chosen(accounts: Sequence[AccountConfig], wanted: str | None) -> list[Accou
     return found
 
 
-def try_sources(account: AccountConfig, only: Sequence[str], whole: bool) -> Tried:
+def try_sources(engine: Engine, account: AccountConfig, only: Sequence[str], whole: bool) -> Tried:
     """Ask these sources of an account, or all; raises CommandError when nothing could be asked."""
     names = [name for given in only for name in given.split(",") if name]
-    with steps(None) as shown:
+    with Line(engine, {}).turn(Hosts.PAGES) as mine, steps(None) as shown:
+        if not mine:
+            raise CommandError(f"no source of {account.name} was asked", Exit.NOTHING_FETCHED)
         done: list[str] = []
 
         def hear(source: SourceResult) -> None:

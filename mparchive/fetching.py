@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from archive import store
 from archive.database import transaction
+from archive.locks import Hosts
 from archive.media.queries import due_media
 from archive.media.store import make_due
 from crawler.chromium import REMEDY
@@ -60,17 +59,17 @@ def fetch_due(line: Line, run_id: int, due: int, tally: Tally) -> Exit:
             store.close_run(session, run_id, "failed", datetime.now(UTC))
 
 
-def fetch_missing_media(engine: Engine, run_id: int, tally: Tally, settings: Mapping[str, str]) -> Exit:
+def fetch_missing_media(line: Line, run_id: int, tally: Tally) -> Exit:
     """Download what a run's posts show and is not kept yet, also of posts that were known."""
     now = datetime.now(UTC)
     types = MediaSettings.read().types
-    with transaction(engine) as session:
+    with transaction(line.engine) as session:
         make_due(session, run_id, now)
         due = len(due_media(session, now, MOST_COUNTED, types=types, run_id=run_id))
     if not due:
         return Exit.DONE
     with steps(due) as shown:
-        return fetch_media(run_id, due, settings, tally, shown)
+        return fetch_media(line, run_id, due, tally, shown)
 
 
 def fetch(line: Line, run_id: int, wanted: int, tally: Tally, shown: Steps) -> Exit:
@@ -78,11 +77,17 @@ def fetch(line: Line, run_id: int, wanted: int, tally: Tally, shown: Steps) -> E
 
     Raises CommandError when the crawl could not work at all.
     """
-    if line.is_held():
-        tally.add("not_asked", wanted)
-        return Exit.VERIFICATION
-    result, reasons = _crawl("posts", run_id, wanted, line.settings, shown)
-    line.settle(result)
+    with line.turn(Hosts.PAGES) as mine:
+        if not mine or line.is_held():
+            tally.add("not_asked", wanted)
+            return Exit.VERIFICATION if mine else Exit.NOTHING_FETCHED
+        result, reasons = _crawl("posts", run_id, wanted, line.settings, shown)
+        line.settle(result)
+    _count_pages(result, wanted, tally, reasons)
+    return _exit(result)
+
+
+def _count_pages(result: CrawlResult, wanted: int, tally: Tally, reasons: "Reasons") -> None:
     outcomes = result.counts.get("outcomes", {})
     for what, number in outcomes.items():
         if what != "article":  # those are counted by what was stored of them
@@ -93,15 +98,18 @@ def fetch(line: Line, run_id: int, wanted: int, tally: Tally, shown: Steps) -> E
         if number := result.counts.get(what, 0):
             tally.add(what, number, remedy)
     tally.add("not_asked", max(0, wanted - sum(outcomes.values())))
-    return _exit(result)
 
 
-def fetch_media(run_id: int, wanted: int, settings: Mapping[str, str], tally: Tally, shown: Steps) -> Exit:
+def fetch_media(line: Line, run_id: int, wanted: int, tally: Tally, shown: Steps) -> Exit:
     """Download the due media of a run's posts in a child process; counts go into `tally`.
 
     A medium that failed never makes a post fail: the exit code is DONE, but for a database that failed.
     """
-    result, reasons = _crawl("media", run_id, wanted, settings, shown)
+    with line.turn(Hosts.MEDIA) as mine:
+        if not mine:
+            tally.add("images_not_asked", wanted)
+            return Exit.DONE
+        result, reasons = _crawl("media", run_id, wanted, line.settings, shown)
     outcomes = result.counts.get("outcomes", {})
     for what, number in outcomes.items():
         tally.add(f"images_{what}", number, reasons.told.get(what, ""))

@@ -14,6 +14,7 @@ from archive.address import parse_address
 from archive.database import transaction
 from archive.errors import AddressError
 from archive.gaps import Gap, GapKind
+from archive.locks import going_on
 from archive.sighting import Sighting
 from crawler import clock
 from crawler.discovery.account import MAX_SOURCES, AccountConfig
@@ -61,7 +62,7 @@ class Filling:
         """Have the sources of accounts list all they have; a challenge ends it, and holds the line."""
         code = Exit.DONE
         for account in accounts:
-            states = _asked(account)
+            states = _asked(self.engine, account)
             if State.VERIFICATION in states:
                 with transaction(self.engine) as session:
                     egresses.hold(session, SchedulerSettings.read().egress, State.VERIFICATION, clock.now())
@@ -77,17 +78,19 @@ class Filling:
             pages = _assigned(session, run_id, [gap for gap in wanted if gap.kind not in _PAGES_STAY], now)
             _assigned(session, run_id, [gap for gap in wanted if gap.kind in _PAGES_STAY], now)
             due = store.make_due(session, pages, now, again=True)
-        # the crawl of pages is also who reads what was kept and not read
-        code = fetch_due(Line(self.engine, {}), run_id, len(due), self.tally)
-        if code not in (Exit.DATABASE, Exit.USAGE, Exit.VERIFICATION):
-            code = fetch_missing_media(self.engine, run_id, self.tally, {}) or code
+        line = Line(self.engine, {})
+        with going_on(self.engine, run_id):
+            # the crawl of pages is also who reads what was kept and not read
+            code = fetch_due(line, run_id, len(due), self.tally)
+            if code not in (Exit.DATABASE, Exit.USAGE, Exit.VERIFICATION):
+                code = fetch_missing_media(line, run_id, self.tally) or code
         return code
 
 
-def _asked(account: AccountConfig) -> list[State]:
+def _asked(engine: Engine, account: AccountConfig) -> list[State]:
     """Try the sources of an account; what is not good is said."""
     try:
-        sources = try_sources(account, (), whole=True).sources
+        sources = try_sources(engine, account, (), whole=True).sources
     except CommandError as error:
         if error.code is Exit.DATABASE:
             raise

@@ -15,6 +15,7 @@ from archive import queries, store
 from archive.address import Address
 from archive.database import open_archive, transaction
 from archive.last_page import last_page
+from archive.locks import going_on
 from archive.reading import Reading
 from archive.sighting import Sighting
 from crawler.discovery.account import Biz
@@ -160,7 +161,8 @@ def _visit(engine: Engine, wanted: list[Address]) -> tuple[Exit, list[Reading]]:
         sightings = [Sighting(address, "init", now) for address in wanted]
         ids = [one.address_id for one in store.record_sightings(session, run_id, sightings, now)]
         due = store.make_due(session, ids, now)
-    code = _fetch(engine, run_id, len(due)) if due else Exit.DONE
+    with going_on(engine, run_id):
+        code = _fetch(engine, run_id, len(due)) if due else Exit.DONE
     with transaction(engine) as session:
         store.close_run(session, run_id, "done" if code is Exit.DONE else "failed", datetime.now(UTC))
         pages = [(last_page(session, number), address) for number, address in zip(ids, wanted, strict=True)]

@@ -1,17 +1,21 @@
 """This machine's line to the outside, which commands given by hand respect as the daemon does."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
 from archive import egresses
 from archive.database import transaction
+from archive.locks import Hosts, turn
 from archive.record import SHANGHAI
 from crawler import clock
 from mparchive.console import say
 from scheduler.launch import CrawlResult
 from scheduler.settings import SchedulerSettings
+
+LONGEST_WAIT = 65 * 60.0  # seconds; a crawl of the daemon ends within an hour (limits.crawl_minutes)
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,22 @@ class Line:
     def is_real(self) -> bool:
         """A replay asks nobody."""
         return self.settings.get("CASSETTE_MODE") != "replay"
+
+    @contextmanager
+    def turn(self, hosts: Hosts) -> Iterator[bool]:
+        """Have the line to oneself for a crawl; False, which is then said, when another goes on too long."""
+        if not self.is_real:
+            yield True
+            return
+        name = SchedulerSettings.read().egress
+        with turn(self.engine, name, hosts, wait=LONGEST_WAIT, on_wait=_say_that_it_waits) as mine:
+            if not mine:
+                say(
+                    f"another crawl has gone through this line for {LONGEST_WAIT / 60:.0f} minutes: "
+                    "nothing more is asked; what was given is kept, and the same command goes on when that "
+                    "one has ended"
+                )
+            yield mine
 
     def is_held(self) -> bool:
         """Whether nothing may be fetched now, which is then said."""
@@ -47,3 +67,7 @@ class Line:
             with transaction(self.engine) as session:
                 name = SchedulerSettings.read().egress
                 egresses.settle(session, name, result.verdict, fetched, clock.now())
+
+
+def _say_that_it_waits() -> None:
+    say("another crawl goes through this line; waiting for its end")

@@ -1,11 +1,14 @@
 """What all jobs that crawl have in common: one line, one run, and what a crawl's end means for both."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import structlog
 
 from archive import egresses, store
 from archive.database import transaction
+from archive.locks import Hosts, turn
 from archive.queries import DueAddress
 from archive.watching import claim_due, close_left_runs, failures_in_a_row
 from scheduler.hands import CrawlFailed, Hands, Interrupted
@@ -25,10 +28,25 @@ def is_held(hands: Hands) -> bool:
 
 
 def crawl_due(hands: Hands, command: str, pages: int, minutes: int) -> None:
-    """Crawl addresses that are due, at most so many and so long.
+    """Crawl addresses that are due, at most so many and so long; none while another crawl has the line.
 
     Raises Interrupted, CrawlFailed, or what the database raises.
     """
+    with my_turn(hands, Hosts.PAGES) as mine:
+        if mine and not is_held(hands):
+            _claim_and_crawl(hands, command, pages, minutes)
+
+
+@contextmanager
+def my_turn(hands: Hands, hosts: Hosts) -> Iterator[bool]:
+    """This line's turn for one crawl; False while somebody else has it, whose end no job waits for."""
+    with turn(hands.engine, hands.egress, hosts) as mine:
+        if not mine:
+            log.info("another crawl goes through this line", action="line_in_use", hosts=hosts)
+        yield mine
+
+
+def _claim_and_crawl(hands: Hands, command: str, pages: int, minutes: int) -> None:
     now = hands.now()
     with transaction(hands.engine) as session:
         close_left_runs(session, command, hands.egress, now)

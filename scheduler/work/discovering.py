@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from archive import egresses
 from archive.database import transaction
 from archive.finding import Watched
+from archive.locks import Hosts
 from archive.sources import albums_met
 from archive.watching import plan_sources, published_instants, watched
 from crawler.discovery.account import AccountConfig
@@ -32,7 +33,7 @@ from scheduler.rhythm import (
     scattered,
 )
 from scheduler.timetable import Work
-from scheduler.work.crawling import HOST, end
+from scheduler.work.crawling import HOST, end, my_turn
 
 TOGETHER = timedelta(minutes=5)  # what is due within is asked along: starting a crawl costs more
 
@@ -103,14 +104,21 @@ def hours_of(schedule: Schedule) -> Hours:
 
 
 def do(hands: Hands, account: dict[str, Any], schedule: dict[str, Any]) -> None:
-    """Ask what is due of an account, and plan the next time of each source that was asked."""
+    """Ask what is due of an account, and plan the next time of each source that was asked.
+
+    Where another crawl has the line, only sources elsewhere than at WeChat's own host are asked.
+    """
     watching, when = AccountConfig.model_validate(account), Schedule.model_validate(schedule)
     now = hands.now()
-    with transaction(hands.engine) as session:
-        held = egresses.held_until(session, hands.egress, now) is not None
-        names = due_sources(_sources(session, watching), watched(session, watching.biz), now, held=held)
-    if not names:
-        return
+    with my_turn(hands, Hosts.PAGES) as mine:
+        with transaction(hands.engine) as session:
+            held = not mine or egresses.held_until(session, hands.egress, now) is not None
+            names = due_sources(_sources(session, watching), watched(session, watching.biz), now, held=held)
+        if names:
+            _ask(hands, watching, when, names)
+
+
+def _ask(hands: Hands, watching: AccountConfig, when: Schedule, names: Sequence[str]) -> None:
     found = discover(Wish(watching, names), settings=hands.settings, stop=hands.interrupt)
     if not found.result.stopped:
         _settle(hands, Planner(watching, when, hands.now()), names, found)

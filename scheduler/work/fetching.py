@@ -6,7 +6,7 @@ from scheduler.config import Limits
 from scheduler.hands import Hands
 from scheduler.jobs import Order, line_lock, line_queue
 from scheduler.timetable import Work
-from scheduler.work.crawling import HOST, crawl_due, is_held, may_start
+from scheduler.work.crawling import HOST, crawl_due, may_start
 
 
 def orders(hands: Hands, limits: Limits, lines: list[str]) -> list[Order]:
@@ -23,6 +23,5 @@ def _order(line: str, limits: Limits) -> Order:
 
 
 def do(hands: Hands, pages: int, minutes: int) -> None:
-    """Crawl what is due, unless the line was held back meanwhile."""
-    if not is_held(hands):
-        crawl_due(hands, "fetch", pages, minutes)
+    """Crawl what is due, unless the line is in use or was held back meanwhile."""
+    crawl_due(hands, "fetch", pages, minutes)

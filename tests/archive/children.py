@@ -12,6 +12,7 @@ from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
 from archive.errors import DatabaseUnavailable
 from archive.export import write_csv, write_dump, write_jsonl
+from archive.locks import Hosts, turn
 from archive.media.folder import MediaFolder
 from archive.media.queries import due_media
 from archive.media.store import keep_file
@@ -37,6 +38,12 @@ def hold() -> None:
     with open_archive(ArchiveSettings()):
         print("open", flush=True)
         sys.stdin.read()
+
+
+def have_turn() -> None:
+    """Have the turn of the line `home`, say so, keep it until stdin ends."""
+    with open_archive(ArchiveSettings()) as engine, turn(engine, "home", Hosts.PAGES):
+        _ready()
 
 
 def refused() -> None:
@@ -122,6 +129,7 @@ def _ready() -> None:
 if __name__ == "__main__":
     whats: dict[str, Callable[[], None]] = {
         "hold": hold,
+        "turn": have_turn,
         "come and go": come_and_go,
         "refused": refused,
         "import": import_all,

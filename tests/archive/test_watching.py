@@ -10,8 +10,10 @@ from archive import store
 from archive.address import parse_address
 from archive.database import transaction
 from archive.egresses import note_egress
+from archive.locks import going_on
 from archive.models import Account, AddressRow, CaptureRow, Post
 from archive.watching import (
+    CLAIM_LASTS,
     Failures,
     claim_due,
     close_left_runs,
@@ -80,12 +82,18 @@ def test_what_a_worker_claimed_is_free_again_once_nobody_is_seen_behind_its_line
     assert not something_is_due(db_session, NOW + HOUR)
 
 
-def test_what_a_person_is_fetching_is_not_fetched_by_the_daemon(db_session: Session) -> None:
+def test_what_a_command_is_fetching_is_not_fetched_by_the_daemon_and_is_free_when_that_is_gone(
+    db_session: Session, shared_engine: Engine
+) -> None:
+    note_egress(db_session, "home", NOW)
     see(db_session, 1, 2)
     run_id = store.start_run(db_session, "backfill", {}, NOW)
     first, _ = db_session.query(AddressRow).order_by(AddressRow.id)
     store.assign(db_session, run_id, [first.id])
-    assert [one.key for one in claim_due(db_session, "fetch", "home", 9, NOW)[1]] == [f"{BIZ}:2:1"]
+    with going_on(shared_engine, run_id):
+        assert [one.key for one in claim_due(db_session, "fetch", "home", 9, NOW)[1]] == [f"{BIZ}:2:1"]
+        assert something_is_due(db_session, NOW + CLAIM_LASTS)
+    assert [one.key for one in claim_due(db_session, "fetch", "home", 9, NOW)[1]] == [f"{BIZ}:1:1"]
 
 
 def test_what_a_run_did_not_ask_is_due_again_once_the_run_is_closed(db_session: Session) -> None:

@@ -10,6 +10,8 @@ from archive import egresses, store
 from archive.address import parse_address
 from archive.database import transaction
 from archive.finding import Watched
+from archive.locks import Hosts, turn
+from archive.models import Run
 from archive.queries import due_addresses
 from archive.watching import plan_sources
 from crawler.discovery.account import AccountConfig
@@ -62,6 +64,23 @@ def test_a_job_that_comes_to_a_line_held_back_meanwhile_asks_nothing(hands: Hand
         egresses.hold(session, "home", "verification", NOW)
     fetching.do(hands, pages=9, minutes=1)  # a crawl would need a server
     assert len(fetching.orders(hands, LIMITS, ["office"])) == 1
+
+
+def test_a_job_that_comes_to_a_line_in_use_waits_for_nothing_and_asks_only_elsewhere(
+    hands: Hands, engine: Engine
+) -> None:
+    see(engine)
+    with transaction(engine) as session:
+        plan_sources(session, COMMISSION.biz, {ALBUM: NOW, FEED: NOW + HOUR, "neighbours": NOW + HOUR})
+    (order,) = discovering.orders(hands, [ACCOUNT], Schedule(), ["home"])
+    with turn(engine, "home", Hosts.PAGES), turn(engine, "home", Hosts.MEDIA):
+        fetching.do(hands, pages=9, minutes=1)  # a crawl would need a server
+        media.do(hands, minutes=1)
+        discovering.do(hands, **order.arguments)
+    with transaction(engine) as session:
+        assert session.query(Run).count() == 0
+    assert len(fetching.orders(hands, LIMITS, ["home"])) == 1
+    assert discovering.orders(hands, [ACCOUNT], Schedule(), ["home"]) == [order]
 
 
 def test_a_line_rests_longer_after_each_crawl_that_failed(hands: Hands, engine: Engine) -> None:
