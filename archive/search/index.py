@@ -44,8 +44,9 @@ def flaws(session: Session, post_ids: Sequence[int]) -> Iterator[tuple[int, str]
     """The same of these posts, at most BATCH: the id of each post that has one."""
     posts = select(*_COLUMNS, *_KEPT).outerjoin(PostWords, PostWords.post_id == Post.id)
     rows = session.execute(posts.where(Post.id.in_(post_ids)).order_by(Post.id)).all()
-    yield from ((row.id, sentence) for row in rows if (sentence := _difference(row)))
-    yield from _unfound(session, rows[::CHECK_EVERY])
+    differing = {row.id: sentence for row in rows if (sentence := _difference(row))}
+    yield from differing.items()
+    yield from _unfound(session, [row for row in rows[::CHECK_EVERY] if row.id not in differing])
 
 
 def has_grams(grams: Sequence[str]) -> ColumnElement[bool]:
