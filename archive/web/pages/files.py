@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from archive.errors import MediaFolderError, MediaMissing, NotArchived
+from archive.errors import MediaMissing, NotArchived
 from archive.media.folder import MediaFolder
 from archive.media.kept import KeptFile
 from archive.media.queries import file_of
@@ -73,12 +73,6 @@ def _content(folder: MediaFolder, file: KeptFile) -> bytes:
         return folder.get(file.path, file.sha256)
     except MediaMissing as error:
         raise NotArchived(f"{error}; `mparchive verify` says what else is missing") from None
-    except MediaFolderError as error:
-        raise UnreadableFolder(str(error)) from None
-
-
-class UnreadableFolder(MediaFolderError):
-    """The storage of media does not answer."""
 
 
 def _answer(request: Request, content: bytes, headers: dict[str, str]) -> Response:

@@ -183,6 +183,8 @@ def test_a_missing_or_damaged_file_is_said_not_shown(room: Room) -> None:
     got = get(room, f"/files/{lost}")
     assert got.status == 404
     assert "media folder" in words(got)
+    place.mkdir()
+    assert get(room, f"/files/{lost}").status == 503
 
 
 def test_search_marks_what_it_found_and_says_what_cannot_be_searched(room: Room) -> None:
