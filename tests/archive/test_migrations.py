@@ -17,6 +17,7 @@ from archive.media.queries import due_media
 from archive.media.store import keep_file
 from archive.models import Base
 from archive.schema import alembic_config, newest
+from archive.search import check
 from archive.store import Stored, import_records, keep_captures, store_readings
 from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template
 
@@ -49,6 +50,7 @@ def test_a_database_with_data_goes_down_to_nothing_and_up_again(engine: Engine) 
             assert list(queries.records(session)) == [record(text="改\r")]
             stored = session.execute(STORED.bindparams(id=further)).one()
             assert unpack(*stored) == PAGES[-1]
+            assert revision != "head" or check(session) == []
     with engine.begin() as connection:
         command.downgrade(alembic_config(connection), "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]

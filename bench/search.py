@@ -1,0 +1,221 @@
+"""How fast search is beside ILIKE, over invented posts of real lengths.
+
+`python -m bench.search [POSTS [ASKED [COMPARED]]]` writes the table of docs/search.md. Posts are loaded as of
+before search, which a migration then adds, as in an archive that has been there; ILIKE reads the column that
+search reads, for the same page of 20.
+"""
+
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+from alembic import command
+from sqlalchemy import Engine, insert, select, text
+from sqlalchemy.orm import Session
+
+from archive.config import ArchiveSettings
+from archive.database import open_archive, transaction
+from archive.embedded import embedded_postgres
+from archive.models import Account, PostWords
+from archive.schema import alembic_config
+from archive.search import parse, search
+from archive.search.finding import NEWEST_FIRST, matching, newest
+from archive.search.query import Query
+from bench.invented import InventedTexts
+from bench.report import machine, today, write_part
+from bench.ways import ROOT
+
+POSTS = 200_000
+ASKED = 2000  # queries asked of search
+COMPARED = 30  # of those that few posts match, also asked of ILIKE; and as many of the rest
+RARE = 0.01  # of the posts
+PAGE = 20
+FIRST_DAY = date(2013, 1, 1)
+REPORT = ROOT / "docs" / "search.md"
+_POST = (
+    "COPY posts (account_id, aid, mid, idx, title, url, published_on, account_name, text, kind, content_hash,"
+    " source) FROM STDIN"
+)
+_TOLD = """## Measured
+
+{day}, {machine}; `python -m bench.search {posts} {asked}`, one run. Invented posts of the lengths of
+real ones; a query is a piece of a text, 1 to 12 characters, one in ten in no text. A search is the whole of
+it: the first page of 20 with its excerpts. The comparison is of finding that page's posts: search's way against
+ILIKE in the same column and order, which has to find the same.
+
+{posts} posts: the index takes {index}, the words {words} (the posts themselves {stored}); both are made of
+the posts by the migration in {built}.
+
+| posts that match | queries | whole search: median | p95 | slowest |
+|---|---|---|---|---|
+{searches}
+
+| posts that match | queries | finding by search: median | by ILIKE: median | faster in all | least |
+|---|---|---|---|---|---|
+{compared}
+"""
+_SIZES = text(
+    "SELECT pg_relation_size('ix__post_words__grams'), pg_table_size('post_words'), pg_table_size('posts')"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query, how many posts match, and the seconds it took: all of it, and finding in both ways."""
+
+    query: Query
+    matches: int
+    seconds: float
+    finding: float = 0.0
+    ilike: float = 0.0
+
+
+def main(posts: int = POSTS, asked: int = ASKED, compared: int = COMPARED) -> None:
+    """Load, index, ask, and write the table."""
+    with (
+        tempfile.TemporaryDirectory(prefix="mparchive-search-", ignore_cleanup_errors=True) as folder,
+        embedded_postgres(Path(folder)) as url,
+        open_archive(ArchiveSettings(database_url=url)) as engine,
+    ):
+        _migrate(engine, command.downgrade, "0005")
+        _load(engine, posts)
+        built = _timed(lambda: _migrate(engine, command.upgrade, "head"))
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE post_words"))
+            connection.execute(text("VACUUM ANALYZE posts"))
+        with transaction(engine) as session:
+            sizes = session.execute(_SIZES).one()
+            results = _ask(session, asked, compared, posts)
+        write_part(_report(posts, built, sizes, results), REPORT)
+
+
+def _migrate(engine: Engine, to: Callable[..., None], revision: str) -> None:
+    with engine.begin() as connection:
+        to(alembic_config(connection), revision)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _load(engine: Engine, posts: int) -> None:
+    texts = InventedTexts()
+    with engine.begin() as connection:
+        account = connection.scalar(
+            insert(Account).values(biz="Mzk5OTAwMDAwMQ==", name="合成账号").returning(Account.id)
+        )
+        with connection.connection.cursor() as cursor, cursor.copy(_POST) as copy:
+            for number in range(posts):
+                copy.write_row(_row(number, account, texts, posts))
+
+
+def _row(number: int, account: int | None, texts: InventedTexts, posts: int) -> tuple[object, ...]:
+    mid = 2_650_000_000 + number
+    day = FIRST_DAY + timedelta(days=number * 4600 // posts)
+    title, body = texts.title(number), texts.text(number)
+    url = f"http://mp.weixin.qq.com/s?__biz=Mzk5OTAwMDAwMQ==&mid={mid}&idx=1&sn={number:032x}#rd"
+    return account, f"{mid}_1", mid, 1, title, url, day, "合成账号", body, "article", "2:", "dump"
+
+
+def _ask(session: Session, asked: int, compared: int, posts: int) -> list[Asked]:
+    results = [_one(session, query) for query in _queries(session, asked, posts)]
+    rare = [result for result in results if result.matches < RARE * posts][:compared]
+    rest = [result for result in results if result.matches >= RARE * posts][:compared]
+    with_ilike = {id(result): _compared(session, result) for result in [*rare, *rest]}
+    return [with_ilike.get(id(result), result) for result in results]
+
+
+def _queries(session: Session, asked: int, posts: int) -> Iterator[Query]:
+    """Pieces of texts, 1 to 12 characters; one in ten is in no text."""
+    chance = random.Random(6)
+    first = session.scalar(text("SELECT min(post_id) FROM post_words")) or 0
+    for _ in range(asked):
+        row = select(PostWords.words).where(PostWords.post_id == first + chance.randrange(posts))
+        words = session.scalars(row).one().replace('"', " ").replace("\n", " ")
+        start, length = chance.randrange(len(words)), chance.randint(1, 12)
+        piece = words[start : start + length]
+        if chance.random() < 0.1:
+            piece = "".join(chance.sample(piece, len(piece))) + "龘"
+        yield parse(f'"{piece}"')
+
+
+def _one(session: Session, query: Query) -> Asked:
+    seconds = _timed(lambda: search(session, query, limit=PAGE))
+    matches = len(session.execute(matching(select(PostWords), query)).all())
+    return Asked(query, matches, seconds)
+
+
+def _compared(session: Session, asked: Asked) -> Asked:
+    """Search's way and ILIKE by turns, each the better of two times: the first may read from disk."""
+    (word,) = asked.query.words
+    escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    columns = select(PostWords.published_on, PostWords.post_id)
+    rows = columns.where(PostWords.words.ilike(f"%{escaped}%")).order_by(*NEWEST_FIRST).limit(PAGE)
+    ilike, found = [], []
+    for _ in range(2):
+        ilike.append(_timed(lambda: session.execute(rows).all()))
+        found.append(_timed(lambda: newest(session, asked.query, (), PAGE)))
+    if [tuple(row) for row in session.execute(rows)] != [
+        astuple(p) for p in newest(session, asked.query, (), PAGE)
+    ]:
+        raise SystemExit(f"search and ILIKE differ on {word!r}")
+    return replace(asked, finding=min(found), ilike=min(ilike))
+
+
+def _report(posts: int, built: float, sizes: Sequence[int], results: list[Asked]) -> str:
+    named = {
+        "under 1 %": [result for result in results if result.matches < RARE * posts],
+        "1 % and more": [result for result in results if result.matches >= RARE * posts],
+        "all": results,
+    }
+    return _TOLD.format(
+        posts=posts,
+        asked=len(results),
+        day=today(),
+        machine=machine(),
+        index=_mb(sizes[0]),
+        words=_mb(sizes[1]),
+        stored=_mb(sizes[2]),
+        built=f"{built:.0f} s",
+        searches="\n".join(_searches(name, some) for name, some in named.items() if some),
+        compared="\n".join(_comparison(name, some) for name, some in named.items() if some),
+    )
+
+
+def _searches(name: str, results: list[Asked]) -> str:
+    took = sorted(result.seconds for result in results)
+    return _line(
+        name, len(took), _ms(statistics.median(took)), _ms(took[len(took) * 95 // 100]), _ms(took[-1])
+    )
+
+
+def _comparison(name: str, results: list[Asked]) -> str:
+    both = [(result.finding, result.ilike) for result in results if result.ilike]
+    found, ilike = [finding for finding, _ in both], [seconds for _, seconds in both]
+    least = min(seconds / finding for finding, seconds in both)
+    medians = _ms(statistics.median(found)), _ms(statistics.median(ilike))
+    return _line(name, len(both), *medians, f"{sum(ilike) / sum(found):.1f} times", f"{least:.1f} times")
+
+
+def _line(*cells: object) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:4]))
