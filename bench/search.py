@@ -11,9 +11,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from alembic import command
 from sqlalchemy import Engine, insert, select, text
@@ -25,12 +26,14 @@ from archive.embedded import embedded_postgres
 from archive.models import Account, PostWords
 from archive.schema import alembic_config
 from archive.search import parse, search
+from archive.search.cursor import Place
 from archive.search.finding import NEWEST_FIRST, matching, newest
 from archive.search.query import Query
 from bench.invented import InventedTexts
 from bench.report import machine, today, write_part
 from bench.ways import ROOT
 
+Result = TypeVar("Result")
 POSTS = 200_000
 ASKED = 2000  # queries asked of search
 COMPARED = 30  # of those that few posts match, also asked of ILIKE; and as many of the rest
@@ -46,8 +49,8 @@ _TOLD = """## Measured
 
 {day}, {machine}; `python -m bench.search {posts} {asked}`, one run. Invented posts of the lengths of
 real ones; a query is a piece of a text, 1 to 12 characters, one in ten in no text. A search is the whole of
-it: the first page of 20 with its excerpts. The comparison is of finding that page's posts: search's way against
-ILIKE in the same column and order, which has to find the same.
+it: the first page of 20 with its excerpts. The comparison is of finding that page's posts: search's way
+against ILIKE in the same column and order, which has to find the same.
 
 {posts} posts: the index takes {index}, the words {words} (the posts themselves {stored}); both are made of
 the posts by the migration in {built}.
@@ -85,14 +88,19 @@ def main(posts: int = POSTS, asked: int = ASKED, compared: int = COMPARED) -> No
     ):
         _migrate(engine, command.downgrade, "0005")
         _load(engine, posts)
-        built = _timed(lambda: _migrate(engine, command.upgrade, "head"))
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE post_words"))
-            connection.execute(text("VACUUM ANALYZE posts"))
-        with transaction(engine) as session:
-            sizes = session.execute(_SIZES).one()
-            results = _ask(session, asked, compared, posts)
-        write_part(_report(posts, built, sizes, results), REPORT)
+        built, _ = _timed(lambda: _migrate(engine, command.upgrade, "head"))
+        measure(engine, posts, asked, compared, built)
+
+
+def measure(engine: Engine, posts: int, asked: int, compared: int, built: float) -> None:
+    """Ask, and write the table."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE post_words"))
+        connection.execute(text("VACUUM ANALYZE posts"))
+    with transaction(engine) as session:
+        sizes = session.execute(_SIZES).one()
+        results = _ask(session, asked, compared, posts)
+    write_part(_report(posts, built, sizes, results), REPORT)
 
 
 def _migrate(engine: Engine, to: Callable[..., None], revision: str) -> None:
@@ -100,10 +108,11 @@ def _migrate(engine: Engine, to: Callable[..., None], revision: str) -> None:
         to(alembic_config(connection), revision)
 
 
-def _timed(work: Callable[[], object]) -> float:
+def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
+    """The seconds it took, and what came of it."""
     started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+    result = work()
+    return time.perf_counter() - started, result
 
 
 def _load(engine: Engine, posts: int) -> None:
@@ -148,26 +157,22 @@ def _queries(session: Session, asked: int, posts: int) -> Iterator[Query]:
 
 
 def _one(session: Session, query: Query) -> Asked:
-    seconds = _timed(lambda: search(session, query, limit=PAGE))
+    seconds, _ = _timed(lambda: search(session, query, limit=PAGE))
     matches = len(session.execute(matching(select(PostWords), query)).all())
     return Asked(query, matches, seconds)
 
 
 def _compared(session: Session, asked: Asked) -> Asked:
-    """Search's way and ILIKE by turns, each the better of two times: the first may read from disk."""
+    """The same question by search's way and by ILIKE, which have to find the same."""
     (word,) = asked.query.words
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     columns = select(PostWords.published_on, PostWords.post_id)
     rows = columns.where(PostWords.words.ilike(f"%{escaped}%")).order_by(*NEWEST_FIRST).limit(PAGE)
-    ilike, found = [], []
-    for _ in range(2):
-        ilike.append(_timed(lambda: session.execute(rows).all()))
-        found.append(_timed(lambda: newest(session, asked.query, (), PAGE)))
-    if [tuple(row) for row in session.execute(rows)] != [
-        astuple(p) for p in newest(session, asked.query, (), PAGE)
-    ]:
+    ilike, by_ilike = _timed(lambda: [Place(*row) for row in session.execute(rows)])
+    finding, found = _timed(lambda: newest(session, asked.query, (), PAGE))
+    if found != by_ilike:
         raise SystemExit(f"search and ILIKE differ on {word!r}")
-    return replace(asked, finding=min(found), ilike=min(ilike))
+    return replace(asked, finding=finding, ilike=ilike)
 
 
 def _report(posts: int, built: float, sizes: Sequence[int], results: list[Asked]) -> str:
