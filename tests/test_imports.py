@@ -27,6 +27,7 @@ PURE = (
     "archive/vocabulary.py",
     "archive/web/limit.py",
     "archive/web/submission.py",
+    "archive/web_address.py",
     "crawler/classify.py",
     *sorted(str(path.relative_to(ROOT)) for path in DISCOVERY),
     "crawler/media/content.py",

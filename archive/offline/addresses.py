@@ -1,7 +1,8 @@
 """Addresses as bodies write them."""
 
-import html
 from urllib.parse import urljoin, urlsplit
+
+from archive.web_address import clean_url
 
 SITE = "https://mp.weixin.qq.com/"
 _SCALING = ("qpic.cn", "qlogo.cn")
@@ -9,9 +10,8 @@ _FOLLOWED = frozenset({"http", "https", "mailto", "tel"})
 
 
 def clean_address(written: str) -> str:
-    """An image's address without the entities some carry twice; "" for what is none on the web."""
-    decoded = html.unescape(html.unescape(written)).strip()
-    address = f"https:{decoded}" if decoded.startswith("//") else decoded
+    """An image's address, as reading a page cleans it; "" for what is none on the web."""
+    address = clean_url(written)
     return address if address.lower().startswith(("http://", "https://")) else ""
 
 

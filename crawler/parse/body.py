@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archive.vocabulary import Kind
+from archive.web_address import clean_url
 from crawler.parse.elements import Element, find_elements
 from crawler.parse.jsvalues import html_decode, unescape
 from crawler.parse.outline import Outline
 from crawler.parse.state import PageState
 from crawler.parse.text_rule import is_html, text_of, text_of_html, text_of_plain
-from crawler.parse.values import clean_url
 
 MAX_BODY = 8 * 1024 * 1024  # characters of HTML; the longest real body seen has 0.4 million
 MAX_NOTICE_SCRIPT = 20_000  # bytes; the script that writes a share's notice has under 2,000

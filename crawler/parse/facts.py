@@ -6,10 +6,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from archive.vocabulary import Kind
+from archive.web_address import clean_url
 from crawler.parse.body import Body, copyright_stat
 from crawler.parse.identity import Identity
 from crawler.parse.state import PageState
-from crawler.parse.values import clean_url, link, plain
+from crawler.parse.values import link, plain
 
 
 def post_facts(

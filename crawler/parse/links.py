@@ -11,10 +11,11 @@ from archive.address import HOST, Address, parse_address
 from archive.errors import AddressError
 from archive.reading import Link
 from archive.vocabulary import Relation
+from archive.web_address import clean_url
 from crawler.parse.elements import Element
 from crawler.parse.outline import Outline
 from crawler.parse.state import PageState
-from crawler.parse.values import MAX_ADDRESS, clean_url, known, link, plain, web_url, words
+from crawler.parse.values import MAX_ADDRESS, known, link, plain, web_url, words
 
 MAX_LINKS = 2000  # of one post, and of the elements looked at for them; real posts have under 100
 _PROFILES = frozenset({"mp-common-profile", "mpprofile"})

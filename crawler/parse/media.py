@@ -9,10 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from archive.reading import Medium
 from archive.vocabulary import Role
+from archive.web_address import clean_url
 from crawler.parse.body import Body, image_source, listed_pictures, without_size
 from crawler.parse.players import Player, Stream
 from crawler.parse.state import PageState
-from crawler.parse.values import clean_url, known, web_url, whole, words
+from crawler.parse.values import known, web_url, whole, words
 
 MAX_MEDIA = 2000  # of one role; the post with the most images seen has 65
 _MAX_SEEN = 2 * MAX_MEDIA  # images looked at for them

@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from archive.vocabulary import Role
+from archive.web_address import clean_url
 from crawler.parse.elements import Element
 from crawler.parse.state import PageState
-from crawler.parse.values import clean_url, known, link, plain, web_url, whole, words
+from crawler.parse.values import known, link, plain, web_url, whole, words
 
 AUDIO_URL = "https://res.wx.qq.com/voice/getvoice?mediaid="
 MAX_PLAYERS = 500  # of a post; real ones have under 20

@@ -11,6 +11,7 @@ from bs4.filter import SoupStrainer
 from archive.reading import Link, Medium, Reading
 from archive.record import Record
 from archive.vocabulary import Kind, Outcome
+from archive.web_address import clean_url
 from crawler.pages import MAX_NOTICE, Notice, is_challenge, read_notice
 from crawler.parse.body import Body, find_body, find_kind
 from crawler.parse.encoding import to_utf8
@@ -24,7 +25,7 @@ from crawler.parse.players import find_players, players_by_name
 from crawler.parse.shown import SHOWN, against_shown
 from crawler.parse.state import PageState
 from crawler.parse.tokens import TooManyTags
-from crawler.parse.values import clean_url, known
+from crawler.parse.values import known
 
 MAX_PAGE = 16 * 1024 * 1024  # bytes; the download cap, held here again for files and archives
 MAX_MARKUP = 1024 * 1024  # characters outside scripts and body; real pages have under 60,000

@@ -5,25 +5,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from archive.web_address import clean_url
+
 MAX_ADDRESS = 2000  # characters; longer ones fit no index, and real ones have under 700
 MAX_WORDS = 1000  # characters of a name, a caption or the words of a link; an unclosed link holds half a post
-# Only with the semicolon: `&region=1` is a parameter, not ®ion=1.
-_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
-_BREAKS = re.compile(r"[\t\r\n]")
-
-
-def clean_url(url: str) -> str:
-    """An address without the entities that some lists carry twice; scheme-less ones become https."""
-    decoded = _BREAKS.sub("", _decoded(_decoded(url))).strip()
-    return f"https:{decoded}" if decoded.startswith("//") else decoded
-
-
-def _decoded(text: str) -> str:
-    return _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
 
 
 def web_url(value: Any) -> str:
-    """The same, and empty for what is no http(s) address or longer than MAX_ADDRESS."""
+    """A clean address; empty for what is no http(s) address or longer than MAX_ADDRESS."""
     url = clean_url(value) if isinstance(value, str) and len(value) <= 4 * MAX_ADDRESS else ""
     return url if url.lower().startswith(("http://", "https://")) and len(url) <= MAX_ADDRESS else ""
 
