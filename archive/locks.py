@@ -13,6 +13,8 @@ from sqlalchemy import BigInteger, Connection, Engine, Select, cast, column, fun
 from sqlalchemy.exc import DBAPIError
 
 POLL = 0.5  # seconds between two tries to get what another has; they cost a query each
+# Of a machine that lost its power nothing tells the server; by itself it would ask after two hours.
+_KEEPALIVE = {"tcp_keepalives_idle": "60", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "6"}
 
 _PG_LOCKS = table(
     "pg_locks", *map(column, ("locktype", "database", "classid", "objid", "objsubid", "granted"))
@@ -91,6 +93,7 @@ def _own_connection(engine: Engine) -> Iterator[Connection]:
     """A connection that no pool gets back, so that its locks end with it at the latest."""
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.detach()
+        connection.execute(select(*(func.set_config(*one, False) for one in _KEEPALIVE.items())))
         try:
             yield connection
         finally:
