@@ -34,6 +34,8 @@ VISITS = (
     ("Half an hour later, the same command: only what is not archived yet is asked for.", 0, ()),
     ("A week later, all of them again: one was edited meanwhile, one was deleted.", 0, ("--again",)),
 )
+WORD = "新型储能"
+READING_ROOM = "http://127.0.0.1:8788/"  # of `mparchive serve`
 TIME = 300  # seconds for one command; a visit takes about ten
 console = Console(highlight=False, soft_wrap=True)
 
@@ -54,6 +56,9 @@ def main() -> None:
         )
         run("export", "--output", str(OUTPUT.relative_to(ROOT)), expected=0)
         run("export", "--format", "html", "--output", str(PAGES.relative_to(ROOT)), expected=0)
+        console.print("\n[bold]5. Find words in it, and hold every byte against its hash.[/bold]")
+        run("search", WORD, "--limit", "3", expected=0)
+        run("verify", expected=0)
         with transaction(engine) as session:
             console.print(what_happened(session))
             drawn = any(capture["rendered"] for capture in all_captures(session))
@@ -127,12 +132,14 @@ def farewell(*, without_browser: bool) -> None:
         "status",
         "show 2650001001_3 --history",
         "show 2650001002_2 --open",
+        "audit",
         "export --format csv --output week.csv",
     ):
         console.print(f"  {here} {line}")
     console.print(
         "  .venv/bin/mparchive backfill YOUR-DUMP.json   (fetches for real, one page every 6 seconds)"
     )
+    console.print(f"\nThe reading room: {here} serve\n  then open {READING_ROOM}")
 
 
 if __name__ == "__main__":
