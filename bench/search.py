@@ -39,6 +39,7 @@ ASKED = 2000  # queries asked of search
 COMPARED = 30  # of those that few posts match, also asked of ILIKE; and as many of the rest
 RARE = 0.01  # of the posts
 PAGE = 20
+TIMES = 3
 FIRST_DAY = date(2013, 1, 1)
 REPORT = ROOT / "docs" / "search.md"
 _POST = (
@@ -163,16 +164,21 @@ def _one(session: Session, query: Query) -> Asked:
 
 
 def _compared(session: Session, asked: Asked) -> Asked:
-    """The same question by search's way and by ILIKE, which have to find the same."""
-    (word,) = asked.query.words
+    """The same question by search's way and by ILIKE, which have to find the same; the best of some."""
+    times = 1 if asked.matches < PAGE else TIMES  # ILIKE takes seconds where it has to read every post
+    by_ilike = [_timed(lambda: _ilike(session, asked.query)) for _ in range(times)]
+    found = [_timed(lambda: newest(session, asked.query, (), PAGE)) for _ in by_ilike]
+    if found[0][1] != by_ilike[0][1]:
+        raise SystemExit(f"search and ILIKE differ on {asked.query}")
+    return replace(asked, finding=min(found)[0], ilike=min(by_ilike)[0])
+
+
+def _ilike(session: Session, query: Query) -> list[Place]:
+    (word,) = query.words
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     columns = select(PostWords.published_on, PostWords.post_id)
     rows = columns.where(PostWords.words.ilike(f"%{escaped}%")).order_by(*NEWEST_FIRST).limit(PAGE)
-    ilike, by_ilike = _timed(lambda: [Place(*row) for row in session.execute(rows)])
-    finding, found = _timed(lambda: newest(session, asked.query, (), PAGE))
-    if found != by_ilike:
-        raise SystemExit(f"search and ILIKE differ on {word!r}")
-    return replace(asked, finding=finding, ilike=ilike)
+    return [Place(*row) for row in session.execute(rows)]
 
 
 def _report(posts: int, built: float, sizes: Sequence[int], results: list[Asked]) -> str:
