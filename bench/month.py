@@ -12,6 +12,7 @@ from tests.month.simulation import Simulation, pushes
 from tests.month.troubles import EDITS, MONTH, RETURNED, TAKEN_DOWN
 
 DAYS = 30
+REPORTS, REVISITS = timedelta(hours=4), timedelta(hours=12)  # between two of them
 SHORTEST, DEFAULT = 480, 720  # minutes between two looks: a month of them then fits into two minutes
 LAST_WORDS = 5000  # characters of the worker's log, when it did not get on
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "month.md"
@@ -40,7 +41,7 @@ def main() -> None:
 
 def _run(folder: Path) -> tuple[Result, list[str]]:
     with Places(folder, shortest=SHORTEST, default=DEFAULT) as places:
-        simulation = Simulation(places, pushes(DAYS), MONTH)
+        simulation = Simulation(places, pushes(DAYS), MONTH, reports_every=REPORTS, revisits_every=REVISITS)
         try:
             asyncio.run(simulation.run())
         except TimeoutError:

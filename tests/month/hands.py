@@ -15,7 +15,8 @@ from scheduler.jobs import HOME
 from scheduler.settings import SchedulerSettings
 from scheduler.worker import Pulse, Worker
 
-PULSE = Pulse(every=0.5, look=0.5, gone_after=2.0)  # seconds
+# Seconds. After a restart of the database the queue hears nothing of new jobs for half a minute: it looks.
+PULSE = Pulse(every=0.5, look=0.1, gone_after=2.0)
 
 
 def main() -> None:

@@ -82,6 +82,8 @@ class Simulation:
     pushes: Sequence[Push]
     troubles: Sequence[Trouble]
     drain: timedelta = DRAIN
+    reports_every: timedelta = REPORTS_EVERY
+    revisits_every: timedelta = REVISITS_EVERY
     now: datetime = START
     seconds: float = 0.0
     happened: list[str] = field(default_factory=list)
@@ -117,12 +119,12 @@ class Simulation:
     def _works(self) -> Iterator[Work]:
         """What is looked at now."""
         yield Work.DISCOVER
-        if self.now - self._revisited >= REVISITS_EVERY:
+        if self.now - self._revisited >= self.revisits_every:
             self._revisited = self.now
             yield Work.REVISIT
         yield Work.FETCH
         yield Work.MEDIA
-        if self.now - self._reported >= REPORTS_EVERY:
+        if self.now - self._reported >= self.reports_every:
             self._reported = self.now
             yield Work.REPORT
 
@@ -172,7 +174,7 @@ class Simulation:
                 select(func.count()).select_from(AddressRow).where(AddressRow.next_fetch_at <= self.now)
             )
         moments += [self.now + 10 * MINUTE] if overdue else []
-        moments.append(max(self._reported + REPORTS_EVERY, self.now + MINUTE))
+        moments.append(max(self._reported + self.reports_every, self.now + MINUTE))
         return min(moment for moment in moments if moment)
 
     def _to(self, moment: datetime) -> None:
