@@ -12,8 +12,8 @@ from tests.month.simulation import Simulation, pushes
 from tests.month.troubles import EDITS, MONTH, RETURNED, TAKEN_DOWN
 
 DAYS = 30
-REPORTS, REVISITS = timedelta(hours=4), timedelta(hours=12)  # between two of them
-SHORTEST, DEFAULT = 480, 720  # minutes between two looks: a month of them then fits into two minutes
+REPORTS, REVISITS = timedelta(hours=6), timedelta(hours=12)  # between two of them
+SHORTEST, DEFAULT = 600, 720  # minutes between two looks: a month of them then fits into two minutes
 LAST_WORDS = 5000  # characters of the worker's log, when it did not get on
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "month.md"
 _HEAD = f"""# A simulated month
