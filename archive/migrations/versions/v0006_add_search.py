@@ -13,8 +13,8 @@ depends_on = None
 
 BATCH = 500  # posts a statement
 # Every run of one and of two characters, cut by what runs in C: all characters, then pairs from each of the
-# two places they can begin at. A newline ends a pair, and the words' own one only makes shorter runs, which are
-# there anyway. The cost keeps the planner from computing runs where the index has them.
+# two places they can begin at. A newline ends a pair, and the words' own one only makes shorter runs, which
+# are there anyway. The cost keeps the planner from computing runs where the index has them.
 GRAMS = r"""
 CREATE FUNCTION search_grams(words text) RETURNS text[]
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE COST 100000 AS $$
