@@ -1,11 +1,24 @@
 """Search itself: which posts have the words, page by page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, Select, Tuple, func, select, tuple_
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Text,
+    Tuple,
+    bindparam,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from archive.models import Account, Post, PostWords
@@ -49,6 +62,8 @@ class Found:
 
 
 Filters: TypeAlias = Sequence[ColumnElement[bool]]
+Word: TypeAlias = str | BindParameter[str]
+Limit: TypeAlias = int | BindParameter[int] | None
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 
@@ -132,8 +147,26 @@ def newest(
 def _walked(
     session: Session, query: Query, filters: Filters, limit: int, before: Place | None
 ) -> list[Place]:
-    rows = _posts_before(filters, before).limit(max(WALKED, 4 * limit))
+    walked = max(WALKED, 4 * limit)
+    if not filters and before is None:
+        return _walked_from_the_newest(session, query, limit, walked)
+    rows = _posts_before(filters, before).limit(walked)
     return _places(session, _with_words(rows, query, query.words, limit))
+
+
+def _walked_from_the_newest(session: Session, query: Query, limit: int, walked: int) -> list[Place]:
+    """What most ask first, by a statement made once: making it takes as long as reading dozens of posts."""
+    said = {f"word_{place}": word for place, word in enumerate((*query.words, *query.excluded))}
+    statement = _first_walk(len(query.words), len(query.excluded))
+    return _places(session, statement, {**said, "limit": limit, "walked": walked})
+
+
+@cache
+def _first_walk(words: int, excluded: int) -> Rows:
+    """The statement for so many words: a question has at most MAX_WORDS of both."""
+    said = [bindparam(f"word_{place}", type_=Text) for place in range(words + excluded)]
+    rows = _posts_before((), None).limit(bindparam("walked", type_=Integer))
+    return _having(rows, said[:words], said[words:], bindparam("limit", type_=Integer))
 
 
 def _posts_before(filters: Filters, before: Place | None) -> Rows:
@@ -142,8 +175,8 @@ def _posts_before(filters: Filters, before: Place | None) -> Rows:
     return rows.where(*filters, *older).order_by(*NEWEST_FIRST)
 
 
-def _places(session: Session, rows: Rows) -> list[Place]:
-    return [Place(*row) for row in session.execute(rows)]
+def _places(session: Session, rows: Rows, said: Mapping[str, Any] | None = None) -> list[Place]:
+    return [Place(*row) for row in session.execute(rows, said)]
 
 
 def matching(chosen: Rows, query: Query, limit: int | None = None) -> Rows:
@@ -156,9 +189,13 @@ def matching(chosen: Rows, query: Query, limit: int | None = None) -> Rows:
 
 def _with_words(rows: Rows, query: Query, words: Sequence[str], limit: int | None) -> Rows:
     """Of the rows, in their order, those that have the words and none that are excluded."""
+    return _having(rows, words, query.excluded, limit)
+
+
+def _having(rows: Rows, words: Sequence[Word], excluded: Sequence[Word], limit: Limit) -> Rows:
     row = rows.subquery()
     has = [func.strpos(row.c.words, word) > 0 for word in words]
-    has_not = [func.strpos(row.c.words, word) == 0 for word in query.excluded]
+    has_not = [func.strpos(row.c.words, word) == 0 for word in excluded]
     found = select(row.c.published_on, row.c.post_id).where(*has, *has_not)
     return found.order_by(row.c.published_on.desc(), row.c.post_id.desc()).limit(limit)
 
