@@ -81,9 +81,12 @@ def image_addresses(style: str) -> list[str]:
 
 def _value(tokens: Iterable[Any], image: Image) -> str:
     try:
-        return "".join(_token(token, image, 0) for token in tokens).strip()
+        parts = [_token(token, image, 0) for token in tokens]
     except _Refused:
         return ""
+    while parts and parts[-1].isspace():  # the text itself may end in a space that a backslash keeps
+        parts.pop()
+    return "".join(parts).lstrip()
 
 
 def _token(token: Any, image: Image, depth: int) -> str:

@@ -69,6 +69,7 @@ def test_a_style_of_unheard_length_is_dropped() -> None:
 
 @given(st.text(alphabet="abcurlx:;()[]{}\"'\\/*-#!,. 016\n\0@<>&", max_size=60) | st.text(max_size=40))
 @example("background:url(" * 9)
+@example("\\ ")
 @example("color:" + "rgb(" * 2000)
 def test_nothing_loads_and_a_safe_style_is_safe(style: str) -> None:
     once = without_images(f"background-image:{style};{style}")
