@@ -7,7 +7,7 @@ import pytest
 
 from tests.captures import SHARED
 
-pytest_plugins = ["tests.database"]
+pytest_plugins = ["tests.chromium", "tests.database"]
 
 _OURS = "MPARCHIVE_"
 _KEPT = "MPARCHIVE_SHARED"  # says where test material is; the program does not know it

@@ -2,22 +2,20 @@
 
 import html
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Error, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Error, Page, Route
 
 from archive.offline import ShownPost, offline_page
 from archive.reading import Reading
-from crawler.chromium import find_chromium
 from crawler.parse import read_page
 from tests.archive.offline.hostile import ASKING, PRETENDING, RUNNING
 from tests.archive.offline.making import Files, image, of_reading, post, shown
 from tests.captures import capture, capture_names, needs_captures
+from tests.chromium import TOUCHED
 from tests.standin.media import picture
 from tests.standin.pages import all_pages
 
@@ -37,10 +35,6 @@ _LEFT = """() => [
     ).map(element => element.outerHTML),
     [...document.querySelectorAll('main a[href]')].map(link => link.protocol),
 ]"""
-_TOUCHED = """() => document.querySelectorAll('*').forEach(element => {
-    for (const name of ['mouseover', 'focus', 'toggle', 'load', 'error', 'animationstart', 'begin'])
-        element.dispatchEvent(new Event(name));
-})"""
 
 
 @dataclass
@@ -69,7 +63,7 @@ class Reader:
         """What a page does when it is shown and touched."""
         try:
             self.show(markup)
-            self.page.evaluate(_TOUCHED)
+            self.page.evaluate(TOUCHED)
             ran = self.page.evaluate("() => window.ran !== undefined")
         except Error as error:
             return [*self.asked, f"it went away: {error.message}"]
@@ -77,17 +71,13 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+def reader(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Reader:
     path = tmp_path_factory.mktemp("offline") / "page.html"
-    with sync_playwright() as playwright:
-        options: dict[str, Any] = {"executable_path": find_chromium(), "args": ["--no-sandbox"]}
-        browser = playwright.chromium.launch(**options)
-        context = browser.new_context(viewport={"width": DESK, "height": 900}, offline=True)
-        reader = Reader(context.new_page(), path)
-        context.route("**/*", reader.on_request)
-        reader.page.on("dialog", lambda dialog: dialog.dismiss())
-        yield reader
-        browser.close()
+    context = chromium.new_context(viewport={"width": DESK, "height": 900}, offline=True)
+    reader = Reader(context.new_page(), path)
+    context.route("**/*", reader.on_request)
+    reader.page.on("dialog", lambda dialog: dialog.dismiss())
+    return reader
 
 
 def _as_it_is(body: str) -> str:

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 from sqlalchemy import Engine, select
 
 from archive.database import transaction
 from archive.models import AddressRow, SightingRow
-from crawler.chromium import find_chromium
 from tests.archive.web.served import TOKEN, Served, served
 
 pytestmark = pytest.mark.browser
@@ -17,14 +16,6 @@ POST = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
 OPENED = f"{POST}?key=c0ffeec0ffee&scene=1#wechat_redirect"
 PAGE = "<!doctype html><meta charset=utf-8><title>合成标题</title><p>合成"
 POLICY = {"Content-Security-Policy": "default-src 'none'; script-src 'none'; connect-src 'none'"}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

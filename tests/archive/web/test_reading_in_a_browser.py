@@ -10,15 +10,15 @@ from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from archive.database import transaction
-from crawler.chromium import find_chromium
 from tests.archive.making import BIZ
 from tests.archive.offline.hostile import ASKING, PRETENDING, RUNNING
 from tests.archive.web.conftest import Room
 from tests.archive.web.seeding import EDITED, invented, page_of, put_pages
 from tests.archive.web.test_pages import PAGES
+from tests.chromium import TOUCHED
 
 pytestmark = pytest.mark.browser
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1100, "height": 900}
@@ -31,10 +31,6 @@ RULES = {
 }
 HOSTILE = {**RUNNING, **ASKING, **PRETENDING}
 _TOO_WIDE = "() => document.documentElement.scrollWidth > innerWidth"
-_TOUCHED = """() => document.querySelectorAll('*').forEach(element => {
-    for (const name of ['mouseover', 'focus', 'toggle', 'load', 'error', 'animationstart', 'begin'])
-        element.dispatchEvent(new Event(name));
-})"""
 
 
 @dataclass
@@ -68,14 +64,6 @@ class Reader:
         else:
             self.asked.append(address)
             route.abort()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -174,7 +162,7 @@ def test_hostile_posts_do_nothing_wherever_they_are_shown(reader: Reader) -> Non
     page = reader.window()
     for path in _where_shown(aids):
         page.goto(reader.at(path), wait_until="load")
-        page.evaluate(_TOUCHED)
+        page.evaluate(TOUCHED)
         assert page.evaluate("() => window.ran === undefined"), path
         assert (
             page.evaluate("() => document.querySelectorAll('script, [onerror], [onload], base').length") == 0
