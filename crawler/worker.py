@@ -3,15 +3,12 @@
 Its functions are called by name through a process pool; between calls it keeps only its database connection.
 """
 
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from multiprocessing import parent_process, util
+from multiprocessing import util
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine
@@ -26,6 +23,7 @@ from archive.database import open_archive, transaction
 from archive.errors import ArchiveError, IntegrityError
 from archive.locks import going_on
 from archive.media.folder import MediaFolder
+from archive.parent import end_with_parent
 from archive.reading import Reading
 from archive.twins import keys_of
 from archive.vocabulary import Outcome
@@ -79,21 +77,12 @@ def start(settings: ArchiveSettings) -> None:
     A failure is kept for the calls: an initializer that raises only breaks the pool, without a word.
     """
     _Archive.settings = settings
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the crawl itself decides how an interrupt ends
+    end_with_parent()
     try:
         _Archive.engine = _Archive.closing.enter_context(open_archive(settings))
     except ArchiveError as error:
         _Archive.failure = error
     util.Finalize(None, _Archive.closing.close, exitpriority=10)
-
-
-def _die_with_parent() -> None:
-    """A crawl killed with -9 closes nothing: without this its worker would wait for work for ever."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def ready() -> None:

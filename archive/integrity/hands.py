@@ -2,13 +2,10 @@
 
 import multiprocessing
 import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import parent_process
 from typing import Self
 
 from sqlalchemy import Engine
@@ -19,6 +16,7 @@ from archive.integrity.check import Check, Means
 from archive.integrity.checks import CHECKS
 from archive.integrity.finding import Found
 from archive.integrity.looking import look
+from archive.parent import end_with_parent
 
 MOST = 8  # processes; each has a few pages of 16 MB in memory
 AHEAD = 2  # calls that wait for each process: none is idle, and few are in vain when it ends
@@ -94,16 +92,8 @@ class _Here:
 
 
 def _start(url: str, means: Means) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it decides how an interrupt ends
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent()
     _Here.engine, _Here.means = engine_at(url), means
-
-
-def _die_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _look(number: int, after: int, last: int) -> Found:
