@@ -14,10 +14,10 @@ from sqlalchemy import ColumnElement, Select, delete, exists, insert, select, un
 from sqlalchemy.orm import Session
 
 from archive.models import Absence, AddressRow, CaptureRow, Post
+from archive.of_post import IS_ITS_ADDRESS
 from archive.vocabulary import AWAY, Outcome
 
 BATCH = 500  # posts or captures a statement
-_OF_POST = (AddressRow.account_id == Post.account_id) & (AddressRow.aid == Post.aid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +120,17 @@ def told(session: Session, post_ids: Sequence[int]) -> dict[int, list[Away]]:
 
 
 def _posts_of(capture_ids: Sequence[int]) -> Select[Any]:
-    rows = select(Post.id).join(AddressRow, _OF_POST).join(CaptureRow, CaptureRow.address_id == AddressRow.id)
+    rows = (
+        select(Post.id)
+        .join(AddressRow, IS_ITS_ADDRESS)
+        .join(CaptureRow, CaptureRow.address_id == AddressRow.id)
+    )
     return rows.where(CaptureRow.id.in_(capture_ids))
 
 
 def _has_been_missing() -> ColumnElement[bool]:
     missing = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
-    return missing.where(_OF_POST, CaptureRow.outcome.in_(AWAY)).correlate(Post).exists()
+    return missing.where(IS_ITS_ADDRESS, CaptureRow.outcome.in_(AWAY)).correlate(Post).exists()
 
 
 def _answers(session: Session, post_ids: Sequence[int]) -> dict[int, list[Answer]]:
@@ -140,7 +144,9 @@ def _answers(session: Session, post_ids: Sequence[int]) -> dict[int, list[Answer
     )
     telling = CaptureRow.outcome.in_([*AWAY, Outcome.ARTICLE]), Post.id.in_(post_ids)
     asked = (
-        select(*columns).join(AddressRow, _OF_POST).join(CaptureRow, CaptureRow.address_id == AddressRow.id)
+        select(*columns)
+        .join(AddressRow, IS_ITS_ADDRESS)
+        .join(CaptureRow, CaptureRow.address_id == AddressRow.id)
     )
     handed_in = select(*columns).join(CaptureRow, CaptureRow.id == Post.capture_id)  # it may have no address
     rows = union(asked.where(*telling), handed_in.where(*telling)).order_by("post_id", "fetched_at", "id")

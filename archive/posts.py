@@ -149,14 +149,17 @@ def _content(state: PostState) -> dict[str, Any]:
 
 
 def _facts(state: PostState) -> dict[str, Any]:
-    reading = state.reading
+    return {**page_facts(state.reading), "capture_id": state.capture_id}
+
+
+def page_facts(reading: Reading | None) -> dict[str, Any]:
+    """What is stored of a post besides its record; nothing is known where no page was read."""
     page = {name: value for name, value in reading.page.items() if name not in _TIED} if reading else {}
     return {
         "published_at": reading.published_at if reading else None,
         "kind": reading.kind if reading else None,
         "facts": storable_json(page),
         "html": storable(reading.html) if reading and reading.html else None,
-        "capture_id": state.capture_id,
     }
 
 

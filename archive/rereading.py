@@ -17,9 +17,11 @@ from archive.content_hash import content_hash
 from archive.difference import Extent, difference, extent
 from archive.expected import without_strangers
 from archive.models import Account, AddressRow, CaptureRow, MediumRow, Post, PostLink, PostMedium, Version
+from archive.of_post import IS_ITS_ADDRESS
+from archive.posts import page_facts
 from archive.reading import Reading
 from archive.record import Record
-from archive.text import index_key, storable, storable_json
+from archive.text import index_key, storable
 from archive.vocabulary import Outcome
 
 _Row = Row[*tuple[Any, ...]]
@@ -66,8 +68,7 @@ class Reread:
 def captures_to_reread(session: Session, chosen: Chosen, parser_version: int) -> list[int]:
     """The captures an earlier parser has read, in the order they were fetched."""
     rows = select(CaptureRow.id).outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id)
-    of_post = (Post.account_id == AddressRow.account_id) & (Post.aid == AddressRow.aid)
-    rows = rows.outerjoin(Post, of_post).outerjoin(Account, Account.id == AddressRow.account_id)
+    rows = rows.outerjoin(Post, IS_ITS_ADDRESS).outerjoin(Account, Account.id == AddressRow.account_id)
     rows = rows.where(CaptureRow.outcome.is_not(None), *_conditions(chosen))
     if not chosen.whole:
         version = func.coalesce(CaptureRow.parser_version, 0)
@@ -215,15 +216,14 @@ def _is_lost(capture: _Row, reading: Reading) -> bool:
 
 
 def _facts(post: Post, ties: tuple[int, int]) -> tuple[Any, ...]:
-    return post.kind, post.published_at, str(post.published_on), post.html, post.facts, *ties
+    return post.kind, post.published_at, post.html, post.facts, str(post.published_on), *ties
 
 
 def _told(reading: Reading) -> tuple[Any, ...]:
-    page = {name: value for name, value in reading.page.items() if name not in ("media", "links")}
+    told = page_facts(reading)
     media, links = _tied(reading)
     day = reading.record.date if reading.record else ""
-    html = storable(reading.html) if reading.html else None
-    return reading.kind, reading.published_at, day, html, storable_json(page), len(media), len(links)
+    return *(told[name] for name in ("kind", "published_at", "html", "facts")), day, len(media), len(links)
 
 
 def _tied(reading: Reading) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Interval, Select, and_, case, extract, func, literal, select, text
+from sqlalchemy import ColumnElement, Interval, Select, and_, case, extract, func, literal, select
 from sqlalchemy.orm import Session
 
 from archive.intervals import Intervals
 from archive.models import Absence, AddressRow, CaptureRow, Post, Run
+from archive.of_post import PUBLISHED_AT
 from archive.vocabulary import Outcome
 
 
@@ -23,9 +24,7 @@ class Visited:
 
 
 _IS_AWAY = Absence.id.is_not(None)
-# only the day is known of a post of a dump
-_NOON = func.timezone("Asia/Shanghai", Post.published_on + text("interval '12 hours'"))
-_SINCE = case((_IS_AWAY, Absence.first_missing_at), else_=func.coalesce(Post.published_at, _NOON))
+_SINCE = case((_IS_AWAY, Absence.first_missing_at), else_=PUBLISHED_AT)
 
 
 def revisits_since(session: Session, since: datetime) -> int:

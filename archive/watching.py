@@ -16,6 +16,7 @@ from archive import store
 from archive.finding import Watched
 from archive.locks import runs_going_on
 from archive.models import Account, Egress, Post, Run, SightingRow, SourceRow
+from archive.of_post import NOON, PUBLISHED_AT
 from archive.queries import DueAddress, due_addresses
 from archive.text import storable
 
@@ -68,16 +69,14 @@ def published_instants(session: Session, biz: str, since: datetime) -> list[date
 
 def newest_post(session: Session, biz: str) -> datetime | None:
     """When the newest archived post of an account was published: the instant, or else noon of its day."""
-    noon = func.timezone("Asia/Shanghai", Post.published_on + text("interval '12 hours'"))
-    rows = select(func.max(func.coalesce(Post.published_at, noon)))
+    rows = select(func.max(PUBLISHED_AT))
     return session.scalar(rows.join(Account, Account.id == Post.account_id).where(Account.biz == biz))
 
 
 def published_days(session: Session, biz: str, since: datetime) -> list[datetime]:
     """Noon in Asia/Shanghai of the days an account published on, first to last: also of posts of dumps."""
-    noon = func.timezone("Asia/Shanghai", Post.published_on + text("interval '12 hours'"))
-    rows = select(noon).join(Account, Account.id == Post.account_id).where(Account.biz == biz)
-    found = session.scalars(rows.where(Post.published_on >= since.date()).distinct().order_by(noon))
+    rows = select(NOON).join(Account, Account.id == Post.account_id).where(Account.biz == biz)
+    found = session.scalars(rows.where(Post.published_on >= since.date()).distinct().order_by(NOON))
     return list(found)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from archive.gaps.gap import Gap, GapKind
 from archive.gaps.whose import Whose, day_of
 from archive.models import AddressRow, Post, SightingRow
+from archive.of_post import IS_ITS_ADDRESS
 from archive.record import SHANGHAI
 from archive.vocabulary import BLOCKING, Outcome
 from archive.work_list import NO_ANSWER, NOT_DRAWN
@@ -51,9 +52,8 @@ def _rows(its: Whose) -> Select[Any]:
         .where(SightingRow.address_id == AddressRow.id)
         .lateral()
     )
-    of_post = (Post.account_id == AddressRow.account_id) & (Post.aid == AddressRow.aid)
     columns = (AddressRow.id, AddressRow.aid, AddressRow.url, *STATE, *told.c)
-    rows = select(*columns, Post.published_on, Post.title.label("post_title")).outerjoin(Post, of_post)
+    rows = select(*columns, Post.published_on, Post.title.label("post_title")).outerjoin(Post, IS_ITS_ADDRESS)
     rows = rows.join(told, true())
     open_ = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_UNANSWERED)
     wanted = AddressRow.last_outcome.in_(list(_KINDS)) | (open_ & Post.id.is_(None))

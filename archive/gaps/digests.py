@@ -8,17 +8,16 @@ from sqlalchemy.orm import Session
 
 from archive.digest import Digest, Title, Titles, normalised
 from archive.gaps.gap import Gap, GapKind
-from archive.gaps.whose import Whose
+from archive.gaps.whose import NO_SOURCE, Whose
 from archive.models import AddressRow, Post, SightingRow, Version
+from archive.of_post import IS_ITS_ADDRESS
 from archive.vocabulary import AWAY, Outcome
 from archive.work_list import NO_ANSWER
 
 _LOOK = "`mparchive audit --fill` looks for it in the account's sources"
-_NO_SOURCE = "give the account a source in mparchive.toml, or `mparchive backfill` the post's address"
 _KNOWN = (
     "an address listed by this title is among those that are mentioned: `mparchive audit --fill` fetches it"
 )
-_OF_POST = (AddressRow.account_id == Post.account_id) & (AddressRow.aid == Post.aid)
 
 
 def listed_titles(session: Session, its: Whose, digest_title: str) -> Iterator[Gap]:
@@ -38,7 +37,7 @@ def listed_titles(session: Session, its: Whose, digest_title: str) -> Iterator[G
 
 
 def _gap(its: Whose, digest: Digest, title: str, *, is_known: bool) -> Gap:
-    remedy = _KNOWN if is_known else _LOOK if its.can_look else _NO_SOURCE
+    remedy = _KNOWN if is_known else _LOOK if its.can_look else NO_SOURCE
     what = f"listed by {digest.aid} ({digest.title})"
     fillable = is_known or its.can_look
     return its.gap(
@@ -62,7 +61,7 @@ def _titles(session: Session, its: Whose) -> Iterator[Title]:
     current = select(Post.title, Post.published_on).where(own)
     earlier = select(Version.title, Post.published_on).join(Post, Post.id == Version.post_id)
     listed = select(SightingRow.title, Post.published_on).distinct()
-    listed = listed.join(AddressRow, AddressRow.id == SightingRow.address_id).join(Post, _OF_POST)
+    listed = listed.join(AddressRow, AddressRow.id == SightingRow.address_id).join(Post, IS_ITS_ADDRESS)
     for rows in (
         current,
         earlier.where(own, Version.title != Post.title),
@@ -85,5 +84,5 @@ def _waiting(session: Session, its: Whose) -> Sequence[str]:
         (Outcome.VERIFICATION, Outcome.RATE_LIMITED, NO_ANSWER)
     )
     rows = select(SightingRow.title).join(AddressRow, AddressRow.id == SightingRow.address_id)
-    rows = rows.outerjoin(Post, _OF_POST).where(its.addresses, pending, Post.id.is_(None))
+    rows = rows.outerjoin(Post, IS_ITS_ADDRESS).where(its.addresses, pending, Post.id.is_(None))
     return session.scalars(rows.where(SightingRow.title != "")).all()

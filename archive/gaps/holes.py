@@ -10,14 +10,13 @@ from sqlalchemy import BigInteger, Date, cast, func, literal, null, select, unio
 from sqlalchemy.orm import Session
 
 from archive.gaps.gap import Gap, GapKind
-from archive.gaps.whose import Whose
+from archive.gaps.whose import NO_SOURCE, Whose
 from archive.models import AddressRow, Post, PostLink, SightingRow
 from archive.sources import TO_NEIGHBOURS
 
 MOST_IN_PUSH = 20  # WeChat takes 8; a higher place is somebody's invention and makes no holes
 _WHOLE = ("own_backend", "official")  # sources that list a push whole: what they leave out is not there
 _LOOK = "`mparchive audit --fill` asks the account's sources anew"
-_NO_SOURCE = "give the account a source in mparchive.toml, or `mparchive backfill` the post's address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def holes(session: Session, its: Whose) -> Iterator[Gap]:
         for place in range(1, push.places[-1]):
             if place not in push.places and not any(last > place for last in listed[push.mid]):
                 what = f"places {known} of push {push.mid} are known, {place} is not"
-                remedy = _LOOK if its.can_look else _NO_SOURCE
+                remedy = _LOOK if its.can_look else NO_SOURCE
                 yield its.gap(
                     GapKind.HOLE, f"{push.mid}_{place}", what, remedy, fillable=its.can_look, day=push.day
                 )

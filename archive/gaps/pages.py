@@ -4,48 +4,56 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select, true
+from sqlalchemy import Row, Select, func, select, true
 from sqlalchemy.orm import Session
 
 from archive.gaps.addresses import STATE, state
 from archive.gaps.gap import Gap, GapKind
 from archive.gaps.whose import Whose, day_of
 from archive.models import Absence, AddressRow, CaptureRow, MediumRow, Post, PostMedium
+from archive.of_post import IS_ITS_ADDRESS
 from archive.vocabulary import AWAY, MediumOutcome, MediumType
 
+_POST = (Post.aid.label("post_aid"), Post.url.label("post_url"), Post.title, Post.published_on)
 READ_WITHIN = timedelta(hours=1)  # of being kept; longer, and whoever kept it was killed
-_OF_POST = (AddressRow.account_id == Post.account_id) & (AddressRow.aid == Post.aid)
 
 
 def without_page(session: Session, its: Whose) -> Iterator[Gap]:
     """Posts of which only the text is known, as after a dump; not those that are away by now."""
     for row in session.execute(_without_page(its)):
-        yield its.gap(
-            GapKind.NO_PAGE,
-            row.post_aid,
-            f"taken over from a {row.source}; {state(row, its.now)}",
-            "`mparchive audit --fill` fetches it",
-            fillable=True,
-            day=row.published_on,
-            title=row.title,
-            address_id=row.address_id,
-            url="" if row.address_id else row.post_url,
-        )
+        what = f"taken over from a {row.source}; {state(row, its.now)}"
+        yield _of_post(its, GapKind.NO_PAGE, row, what, "`mparchive audit --fill` fetches it")
+
+
+def _of_post(  # noqa: PLR0913 - what differs between the gaps of posts
+    its: Whose, kind: GapKind, row: Row[Any], what: str, remedy: str, *, fillable: bool = True
+) -> Gap:
+    """A gap of an archived post: its address is asked, or the one that stands with the post."""
+    return its.gap(
+        kind,
+        row.post_aid,
+        what,
+        remedy,
+        fillable=fillable,
+        day=row.published_on,
+        title=row.title,
+        address_id=row.address_id,
+        url="" if row.address_id else row.post_url,
+    )
 
 
 def _without_page(its: Whose) -> Select[Any]:
     best = _best_address()
     away = select(Absence.id).where(Absence.post_id == Post.id, Absence.returned_at.is_(None))
-    gone = select(AddressRow.id).where(_OF_POST, AddressRow.last_outcome.in_(AWAY))
-    columns = (Post.aid.label("post_aid"), Post.url.label("post_url"), Post.title, Post.published_on)
-    rows = select(*columns, Post.source, best).outerjoin(best, true())
+    gone = select(AddressRow.id).where(IS_ITS_ADDRESS, AddressRow.last_outcome.in_(AWAY))
+    rows = select(*_POST, Post.source, best).outerjoin(best, true())
     rows = rows.where(Post.account_id == its.account_id, Post.capture_id.is_(None))
     return rows.where(~away.exists(), ~gone.exists()).order_by(Post.published_on, Post.mid, Post.idx)
 
 
 def _best_address() -> Any:
     """The address of a post with chksm, else any."""
-    rows = select(AddressRow.id.label("address_id"), *STATE).where(_OF_POST)
+    rows = select(AddressRow.id.label("address_id"), *STATE).where(IS_ITS_ADDRESS)
     return rows.order_by(AddressRow.url.contains("chksm=").desc(), AddressRow.id).limit(1).lateral()
 
 
@@ -55,25 +63,20 @@ def without_images(session: Session, its: Whose) -> Iterator[Gap]:
         counts = {"never asked": row.never, "refused": row.refused, "failed": row.failed, "expired": row.over}
         told = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
         can_ask = row.lacking > row.over
-        yield its.gap(
-            GapKind.NO_IMAGES,
-            row.aid,
-            f"{row.lacking} of its {row.shown} images are not kept: {told}",
+        what = f"{row.lacking} of its {row.shown} images are not kept: {told}"
+        remedy = (
             "`mparchive audit --fill` asks for them"
             if can_ask
-            else f"their addresses work no more; `mparchive backfill --again {row.url}` may give new ones",
-            fillable=can_ask,
-            day=row.published_on,
-            title=row.title,
-            address_id=row.address_id,
-            url="" if row.address_id else row.url,
+            else "their addresses work no more; "
+            f"`mparchive backfill --again {row.post_url}` may give new ones"
         )
+        yield _of_post(its, GapKind.NO_IMAGES, row, what, remedy, fillable=can_ask)
 
 
 def _without_images(its: Whose) -> Select[Any]:
     best = _best_address()
     counts = _image_counts(its).subquery()
-    rows = select(Post.aid, Post.url, Post.title, Post.published_on, counts, best)
+    rows = select(*_POST, counts, best)
     rows = rows.join(counts, counts.c.post_id == Post.id).outerjoin(best, true())
     return rows.order_by(Post.published_on, Post.mid, Post.idx)
 

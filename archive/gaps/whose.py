@@ -12,6 +12,7 @@ from archive.models import Account, AddressRow, Post, PostLink, SourceRow
 from archive.record import SHANGHAI
 from archive.vocabulary import Relation
 
+NO_SOURCE = "give the account a source in mparchive.toml, or `mparchive backfill` the post's address"
 _OWN = "neighbours"  # asks nobody but the archive
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from archive.media.kept import KeptFile
 from archive.models import AddressRow, FileRow, MediumRow, Post, PostMedium, SightingRow
+from archive.of_post import IS_ITS_ADDRESS
 from archive.vocabulary import MediumType, Role
 
 
@@ -77,7 +78,7 @@ def media_of_run(run_id: int) -> Select[Any]:
     return (
         select(PostMedium.medium_id)
         .join(Post, Post.id == PostMedium.post_id)
-        .join(AddressRow, (AddressRow.account_id == Post.account_id) & (AddressRow.aid == Post.aid))
+        .join(AddressRow, IS_ITS_ADDRESS)
         .join(SightingRow, SightingRow.address_id == AddressRow.id)
         .where(SightingRow.run_id == run_id)
     )
