@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from archive import schema
 from archive.binary import heed_binary
 from archive.config import ArchiveSettings
-from archive.errors import DatabaseUnavailable
+from archive.errors import DatabaseUnavailable, first_line
 
 CONNECT_TIMEOUT = 10  # seconds
 STATEMENT_TIMEOUT = 600  # seconds; the longest statement is the export's
@@ -72,7 +72,7 @@ def _upgrade(engine: Engine) -> None:
 
 def _reason(engine: Engine, error: DBAPIError) -> str:
     where = engine.url.set(query={}).render_as_string(hide_password=True)  # a query may hold one as well
-    first = str(error.orig).strip().partition("\n")[0]
+    first = first_line(error)
     return f"cannot use the database {where} ({first}); check MPARCHIVE_DATABASE_URL and that the server runs"
 
 

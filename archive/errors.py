@@ -1,6 +1,11 @@
 """Errors of the archive. Each message is one sentence for the person at the terminal."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what went wrong, in the driver's words where it is the database's."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+
+
 class ArchiveError(Exception):
     """Root of what the archive raises on purpose."""
 

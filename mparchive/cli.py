@@ -4,7 +4,7 @@ A command imports its work when it is called: all of it takes a second, which no
 """
 
 import sys
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -70,8 +70,8 @@ def backfill(
     wanted = Wanted(
         what=tuple(what),
         url=url,
-        since=since.date() if since else None,
-        until=until.date() if until else None,
+        since=_day(since),
+        until=_day(until),
         limit=limit,
         dry_run=dry_run,
         fetch=not no_fetch,
@@ -105,7 +105,7 @@ def export(
     from archive.export import Selection
     from mparchive.exporting import export as run_export
 
-    chosen = Selection(account, since.date() if since else None, until.date() if until else None)
+    chosen = Selection(account, _day(since), _day(until))
     raise typer.Exit(run_export(form, output, chosen))
 
 
@@ -135,7 +135,7 @@ def search(
         raise CommandError("give words to search for, or --rebuild alone")
     if rebuild:
         raise typer.Exit(rebuild_index())
-    days = since.date() if since else None, until.date() if until else None
+    days = _day(since), _day(until)
     raise typer.Exit(search_posts(Asked(" ".join(words or []), account, kind, *days, order, limit, json)))
 
 
@@ -195,7 +195,7 @@ def reparse(
     from archive.rereading import Chosen
     from mparchive.reparsing import reparse as run_reparse
 
-    days = since.date() if since else None, until.date() if until else None
+    days = _day(since), _day(until)
     raise typer.Exit(run_reparse(Chosen(tuple(aid or ()), account, *days, whole), apply=apply, as_json=json))
 
 
@@ -264,8 +264,8 @@ def audit(
 
     asked = Asked(
         account=account,
-        since=since.date() if since else None,
-        until=until.date() if until else None,
+        since=_day(since),
+        until=_day(until),
         fill=fill,
         json=json,
         limit=limit,
@@ -358,6 +358,11 @@ def serve(
     from mparchive.serving import serve as run_serve
 
     raise typer.Exit(run_serve(host, port, to_everybody))
+
+
+def _day(given: datetime | None) -> date | None:
+    """An option's day: typer reads only instants."""
+    return given.date() if given else None
 
 
 def main() -> NoReturn:

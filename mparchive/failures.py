@@ -1,6 +1,6 @@
 """Expected failures: each is one sentence for the person at the terminal, and a documented exit code."""
 
-from archive.errors import ArchiveError, DatabaseUnavailable, IntegrityError
+from archive.errors import ArchiveError, DatabaseUnavailable, IntegrityError, first_line
 from mparchive.exits import CommandError, Exit
 
 STOPPED = "stopped; the same command goes on where this one was"
@@ -32,7 +32,7 @@ def _of_libraries(error: Exception) -> tuple[str, Exit] | None:
     if isinstance(error, DBAPIError) and _was_stopped(error.orig):
         return STOPPED, Exit.INTERRUPTED
     if isinstance(error, DBAPIError):
-        first = str(error.orig).strip().partition("\n")[0]
+        first = first_line(error)
         words = f"the database failed ({first}); what was done before is kept, run the same command again"
         return words, Exit.DATABASE
     return None

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from archive.errors import first_line
 from archive.integrity.check import Check, Look, Means, id_of
 from archive.integrity.finding import Finding, Found
 from archive.models import Base
@@ -87,4 +88,4 @@ def _reason(error: DBAPIError) -> str:
     state = getattr(error.orig, "sqlstate", None) or ""
     if not state.startswith(_DAMAGE):
         raise error
-    return str(error.orig).strip().partition("\n")[0]
+    return first_line(error)

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from archive.errors import ArchiveError, IntegrityError, MediaFolderError, NotArchived
+from archive.errors import ArchiveError, IntegrityError, MediaFolderError, NotArchived, first_line
 from archive.web.problems import AGAIN, problem
 from archive.web.readers import NO_DATABASE
 
@@ -37,8 +37,9 @@ def answer_failures(app: FastAPI, say: Say) -> None:
         return say(request, _status(error), str(error), {})
 
     def away(request: Request, error: Exception) -> Response:
-        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
-        log.error("a reader was not answered", action="database_away", work="reading", reason=reason)
+        log.error(
+            "a reader was not answered", action="database_away", work="reading", reason=first_line(error)
+        )
         return say(
             request, 503, "the database does not answer in time; try again", {"Retry-After": str(AGAIN)}
         )

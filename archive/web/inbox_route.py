@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.requests import ClientDisconnect
 
+from archive.errors import first_line
 from archive.sighting import Sighted
 from archive.web.filing import Sorted, file_sightings, sort_out
 from archive.web.limit import Limit
@@ -96,7 +97,7 @@ class Inbox:
         try:
             return file_sightings(self._engine, found.sightings, self._now())
         except (DBAPIError, NoConnectionFree) as error:
-            reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+            reason = first_line(error)
             log.error("nothing could be filed", action="database_away", work="inbox", reason=reason)
             raise database_away() from None
 
