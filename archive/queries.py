@@ -166,10 +166,12 @@ def captures_of(session: Session, post: Post) -> list[dict[str, Any]]:
     return [dict(row) for row in session.execute(rows.order_by(CaptureRow.id.desc())).mappings()]
 
 
-def capture_told(session: Session, capture_id: int) -> dict[str, Any] | None:
-    """A capture without its body."""
+def capture_told(session: Session, capture_id: int) -> dict[str, Any]:
+    """A capture without its body. Raises NotArchived when there is none."""
     row = session.execute(select(*_CAPTURE_COLUMNS).where(CaptureRow.id == capture_id)).mappings().first()
-    return None if row is None else dict(row)
+    if row is None:
+        raise NotArchived(f"there is no capture {capture_id}")
+    return dict(row)
 
 
 _CAPTURE_COLUMNS = (

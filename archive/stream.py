@@ -1,18 +1,15 @@
 """The stream of posts, newest first: a page at a time, from any place on."""
 
-import binascii
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
-from archive import queries
+from archive import cursors, queries
 from archive.errors import ArchiveError
 from archive.models import Account, Post
 from archive.text import storable
@@ -40,16 +37,14 @@ class Place:
 
     def cursor(self) -> str:
         """The place as an opaque word for an address."""
-        values = [self.published_on.isoformat(), self.mid, self.idx, self.biz]
-        return urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+        return cursors.written([self.published_on.isoformat(), self.mid, self.idx, self.biz])
 
 
 def place_of(cursor: str) -> Place:
     """The place that a cursor stands for. Raises CursorError."""
     try:
-        written = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        place = Place(*_PLACE.validate_json(written))
-    except (binascii.Error, ValueError, ValidationError):
+        place = Place(*_PLACE.validate_python(cursors.read(cursor)))
+    except (ValueError, RecursionError):  # pydantic's error is one of the first
         raise CursorError("that cursor is none of this archive's; begin without one") from None
     return place
 
@@ -91,10 +86,11 @@ def page(
         (post, biz) for post, biz in session.execute(rows.order_by(*queries.NEWEST_FIRST).limit(limit + 1))
     ]
     more = found[:limit][-1:] if len(found) > limit else []
-    return Page(found[:limit], next((_place(post, biz).cursor() for post, biz in more), None))
+    return Page(found[:limit], next((place_at(post, biz).cursor() for post, biz in more), None))
 
 
-def _place(post: Post, biz: str) -> Place:
+def place_at(post: Post, biz: str) -> Place:
+    """The place of a post of an account."""
     return Place(post.published_on, post.mid, post.idx, biz)
 
 

@@ -13,6 +13,7 @@ DISCOVERY = [path for path in ROOT.glob("crawler/discovery/*.py") if path.stem n
 PURE = (
     "archive/address.py",
     "archive/content_hash.py",
+    "archive/cursors.py",
     "archive/decide.py",
     "archive/finding.py",
     "archive/post_addresses.py",

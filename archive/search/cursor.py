@@ -1,11 +1,9 @@
 """Where a page of hits ended, as the opaque text that asks for the next one; pure."""
 
-import base64
-import binascii
-import json
 from dataclasses import dataclass
 from datetime import date
 
+from archive import cursors
 from archive.search.query import SearchError
 
 MAX_LENGTH = 200  # characters; ours have half of it
@@ -30,9 +28,7 @@ class Cursor:
 
     def __str__(self) -> str:
         values = [self.score, *_values(self.last), *(_values(self.oldest) if self.oldest else ())]
-        return (
-            base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
-        )
+        return cursors.written(values)
 
 
 def _values(place: Place) -> tuple[int, int]:
@@ -44,10 +40,9 @@ def read_cursor(text: str) -> Cursor:
     try:
         if len(text) > MAX_LENGTH:
             raise ValueError
-        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        score, *numbers = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        score, *numbers = cursors.read(text)
         return _cursor(score, numbers)
-    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise SearchError(
             "the place to go on from is not one of this search; start at its first page"
         ) from None

@@ -28,6 +28,7 @@ from archive.search.index import has_grams
 from archive.search.query import Query, SearchError
 from archive.search.relevance import score
 from archive.search.terms import grams_of, is_exact
+from archive.text import storable
 
 Order = Literal["date", "relevance"]
 MAX_LIMIT = 100  # hits a page
@@ -98,6 +99,7 @@ def search(  # noqa: PLR0913 - filters, all by name
 
 
 def _accounts(session: Session, account: str) -> Sequence[int]:
+    account = storable(account)
     named = select(Account.id).where((Account.biz == account) | (Account.name == account))
     once = select(Post.account_id).where(Post.account_name == account).distinct()
     return session.scalars(named).all() or session.scalars(once).all()

@@ -1,6 +1,6 @@
 """Versions, their differences, and captures with their bytes."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
@@ -12,9 +12,9 @@ from archive.models import Version
 from archive.web.api.posts import capture_shape, found_post
 from archive.web.api.shapes import Aid, Biz, CaptureShape, Differences, Number, PieceShape, WholeVersion
 from archive.web.readers import Readers
+from archive.web.unchanged import FOR_EVER, unchanged
 
 _Place = Annotated[int, Query(ge=1, lt=2**31)]
-_FOR_EVER = "private, max-age=31536000, immutable"  # of what is told by its hash
 _BYTES = {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
 
 
@@ -41,7 +41,7 @@ def history_router(readers: Readers) -> APIRouter:
     @router.get("/captures/{number}", summary="One answer of the server, without its bytes")
     def capture(number: Number) -> CaptureShape:
         with readers.session() as session:
-            return capture_shape(_capture(session, number))
+            return capture_shape(queries.capture_told(session, number))
 
     @router.get(
         "/captures/{number}/body",
@@ -51,10 +51,10 @@ def history_router(readers: Readers) -> APIRouter:
     )
     def body(number: Number, request: Request) -> Response:
         with readers.session() as session:
-            tag = f'"{_capture(session, number)["sha256"].hex()}"'
-            headers = {"ETag": tag, "Cache-Control": _FOR_EVER, "X-Content-Type-Options": "nosniff"}
-            if tag in request.headers.get("if-none-match", ""):
-                return Response(status_code=304, headers=headers)
+            tag = f'"{queries.capture_told(session, number)["sha256"].hex()}"'
+            headers = {"ETag": tag, "Cache-Control": FOR_EVER, "X-Content-Type-Options": "nosniff"}
+            if known := unchanged(request, headers):
+                return known
             content = queries.capture_body(session, number)
         headers["Content-Disposition"] = f'attachment; filename="capture-{number}"'
         return Response(content, headers=headers, media_type="application/octet-stream")
@@ -68,10 +68,3 @@ def _version(session: Session, biz: str, aid: str, number: int) -> Version:
         if version.number == number:
             return version
     raise NotArchived(f"{aid} has {len(versions)} versions, and no version {number}")
-
-
-def _capture(session: Session, number: int) -> dict[str, Any]:
-    found = queries.capture_told(session, number)
-    if found is None:
-        raise NotArchived(f"there is no capture {number}")
-    return found

@@ -1,7 +1,6 @@
 """Posts: a list with filters, and each whole."""
 
 from dataclasses import asdict
-from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
@@ -18,9 +17,12 @@ from archive.stream import Chosen
 from archive.vocabulary import Kind
 from archive.web.api.shapes import (
     AbsenceShape,
+    AccountName,
+    After,
     Aid,
     Biz,
     CaptureShape,
+    Day,
     DumpRecord,
     FileShape,
     LinkShape,
@@ -50,11 +52,11 @@ def posts_router(readers: Readers) -> APIRouter:
     def posts(  # noqa: PLR0913, PLR0917 - a filter is an argument
         request: Request,
         response: Response,
-        account: Annotated[str | None, Query(max_length=200, description="Name or __biz")] = None,
+        account: AccountName = None,
         kind: Kind | None = None,
-        since: Annotated[date | None, Query(description="Date in Asia/Shanghai, included")] = None,
-        until: Annotated[date | None, Query(description="Date in Asia/Shanghai, included")] = None,
-        after: Annotated[str | None, Query(max_length=500, description="Cursor of the page before")] = None,
+        since: Day = None,
+        until: Day = None,
+        after: After = None,
         limit: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
         representation: Annotated[
             Representation, Query(description="dump: the six fields of the dump; the cursor is in Link")
@@ -109,7 +111,7 @@ def _whole(session: Session, post: Post, biz: str) -> WholePost:
         **_in_list(post, biz).model_dump(),
         text=post.text,
         facts=post.facts,
-        media=[medium_shape(medium) for medium in media_of(session, post)],
+        media=[_medium_shape(medium) for medium in media_of(session, post)],
         links=[LinkShape.model_validate(link) for link in links_of(session, post)],
         versions=[VersionShape.model_validate(one) for one in queries.versions_of(session, post)],
         absences=[AbsenceShape.model_validate(one) for one in absences.of_post(session, post)],
@@ -117,7 +119,7 @@ def _whole(session: Session, post: Post, biz: str) -> WholePost:
     )
 
 
-def medium_shape(medium: ShownMedium) -> MediumShape:
+def _medium_shape(medium: ShownMedium) -> MediumShape:
     """A medium, its file's hash in hexadecimal digits."""
     fields = {name: getattr(medium, name) for name in MediumShape.model_fields if name != "file"}
     return MediumShape(**fields, file=_file_shape(medium.file) if medium.file else None)

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from archive.search import Hit, parse, search
 from archive.search.finding import MAX_LIMIT, Order
-from archive.text import storable
 from archive.vocabulary import Kind
+from archive.web.api.shapes import AccountName, After, Day
 from archive.web.readers import Readers
 
 
@@ -46,12 +46,12 @@ def search_router(readers: Readers) -> APIRouter:
     @router.get("/search", summary="Posts that contain the words")
     def find(  # noqa: PLR0913, PLR0917 - a filter is an argument
         q: Annotated[str, Query(description='Words, "phrases", -exclusions', max_length=2000)],
-        account: Annotated[str | None, Query(max_length=200, description="Name or __biz")] = None,
+        account: AccountName = None,
         kind: Kind | None = None,
-        since: Annotated[date | None, Query(description="Date in Asia/Shanghai, included")] = None,
-        until: Annotated[date | None, Query(description="Date in Asia/Shanghai, included")] = None,
+        since: Day = None,
+        until: Day = None,
         order: Order = "date",
-        after: Annotated[str | None, Query(max_length=500, description="Cursor of the page before")] = None,
+        after: After = None,
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
     ) -> Hits:
         query = parse(q)
@@ -59,7 +59,7 @@ def search_router(readers: Readers) -> APIRouter:
             found = search(
                 session,
                 query,
-                account=account and storable(account),
+                account=account,
                 kind=kind,
                 since=since,
                 until=until,

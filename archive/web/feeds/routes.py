@@ -7,6 +7,7 @@ from email.utils import format_datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from archive import queries, stream
@@ -15,16 +16,16 @@ from archive.search import parse, search
 from archive.stream import Chosen
 from archive.text import storable
 from archive.vocabulary import Kind
+from archive.web.api.shapes import AccountName, After
 from archive.web.feeds import atom, json_feed
 from archive.web.feeds.entries import Feed, entry_of, printable
 from archive.web.problems import PROBLEMS
 from archive.web.readers import Readers
+from archive.web.unchanged import unchanged
 
 ENTRIES = 50  # of a page: readers ask every hour, an account publishes some posts a day
 _EPOCH = datetime(2012, 8, 23, tzinfo=UTC)  # of a feed without entries: no official account is older
-_Account = Annotated[str | None, Query(max_length=200, description="Name or __biz")]
 _Words = Annotated[str | None, Query(max_length=2000, description="A search")]
-_After = Annotated[str | None, Query(max_length=500, description="Cursor of the page before")]
 
 
 def feeds_router(readers: Readers) -> APIRouter:
@@ -44,10 +45,10 @@ def _add(
 ) -> None:
     def feed(
         request: Request,
-        account: _Account = None,
+        account: AccountName = None,
         kind: Kind | None = None,
         q: _Words = None,
-        after: _After = None,
+        after: After = None,
     ) -> Response:
         with readers.session() as session:
             page = _page(session, Chosen(account, kind), q, after)
@@ -73,9 +74,11 @@ def _add(
 def _page(session: Session, chosen: Chosen, words: str | None, after: str | None) -> stream.Page:
     if words is None:
         return stream.page(session, chosen, after, ENTRIES, [Post.text])
-    account = chosen.account and storable(chosen.account)
-    found = search(session, parse(words), account=account, kind=chosen.kind, limit=ENTRIES, after=after)
-    return stream.Page([(session.get_one(Post, hit.post_id), hit.biz) for hit in found.hits], found.next)
+    query = parse(words)
+    found = search(session, query, account=chosen.account, kind=chosen.kind, limit=ENTRIES, after=after)
+    rows = select(Post).where(Post.id.in_([hit.post_id for hit in found.hits]))
+    posts = {post.id: post for post in session.scalars(rows)}
+    return stream.Page([(posts[hit.post_id], hit.biz) for hit in found.hits], found.next)
 
 
 def _feed(session: Session, request: Request, page: stream.Page, title: str) -> Feed:
@@ -106,6 +109,4 @@ def _answer(request: Request, content: bytes, changed: datetime, media_type: str
         "Cache-Control": "no-cache",
         "X-Content-Type-Options": "nosniff",
     }
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type=media_type)
+    return unchanged(request, headers) or Response(content, headers=headers, media_type=media_type)

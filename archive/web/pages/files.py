@@ -13,8 +13,8 @@ from archive.offline.media import PICTURES
 from archive.web.pages.asked import add_page
 from archive.web.pages.render import GUARDED
 from archive.web.readers import Readers
+from archive.web.unchanged import FOR_EVER, unchanged
 
-_FOR_EVER = "private, max-age=31536000, immutable"  # what is told by its hash never changes
 _LOCKED = (
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"  # drawings have styles
 )
@@ -35,15 +35,12 @@ def files_router(readers: Readers, folder: MediaFolder) -> APIRouter:
     router = APIRouter()
 
     def file(request: Request, sha256: Hash) -> Response:
-        tag = f'"{sha256}"'
         with readers.session() as session:
             kept = file_of(session, bytes.fromhex(sha256))
         if kept is None:
             raise NotArchived(f"there is no file {sha256} in the archive")
-        headers = {**_headers(kept), "ETag": tag}
-        if tag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return _answer(request, _content(folder, kept), headers)
+        headers = {**_headers(kept), "ETag": f'"{sha256}"'}
+        return unchanged(request, headers) or _answer(request, _content(folder, kept), headers)
 
     add_page(router, "/files/{sha256}", file)
     return router
@@ -63,7 +60,7 @@ def _headers(file: KeptFile) -> dict[str, str]:
         "Content-Security-Policy": _LOCKED,
         "Content-Type": file.media_type if shown else _UNKNOWN,
         "Content-Disposition": f'{"inline" if shown else "attachment"}; filename="{name}"',
-        "Cache-Control": _FOR_EVER,
+        "Cache-Control": FOR_EVER,
         "Accept-Ranges": "bytes",
     }
 

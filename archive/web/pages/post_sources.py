@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Request, Response
 
 from archive import queries
-from archive.errors import NotArchived
 from archive.media.folder import MediaFolder
 from archive.offline import offline_page, shown_post
 from archive.web.api.posts import found_post
@@ -11,6 +10,7 @@ from archive.web.api.shapes import Aid, Biz, Number
 from archive.web.pages.asked import add_page
 from archive.web.pages.render import GUARDED
 from archive.web.readers import Readers
+from archive.web.unchanged import unchanged
 
 # The page's own policy once more, and no script even if it were wrong: it has no origin at all.
 _OFFLINE = (
@@ -34,13 +34,10 @@ def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
 
     def source(request: Request, number: Number) -> Response:
         with readers.session() as session:
-            told = queries.capture_told(session, number)
-            if told is None:
-                raise NotArchived(f"there is no capture {number}")
-            tag = f'"{told["sha256"].hex()}"'
+            tag = f'"{queries.capture_told(session, number)["sha256"].hex()}"'
             headers = {**GUARDED, "Content-Security-Policy": _SOURCE, "ETag": tag}
-            if tag in request.headers.get("if-none-match", ""):
-                return Response(status_code=304, headers=headers)
+            if known := unchanged(request, headers):
+                return known
             content = queries.capture_body(session, number)
         return Response(content, headers=headers, media_type="text/plain; charset=utf-8")
 

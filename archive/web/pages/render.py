@@ -13,6 +13,7 @@ from archive.record import SHANGHAI
 from archive.web.pages.static import STYLE
 from archive.web.pages.visit import Visit
 from archive.web.pages.words import LANGUAGES
+from archive.web.unchanged import unchanged
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; frame-src 'self'; "
@@ -46,9 +47,8 @@ def page(request: Request, template: str, status: int = 200, /, **values: Any) -
     content = markup.encode("utf-8", "replace")
     tag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {**_HEADERS, "ETag": tag, "Content-Language": _TAGS[visit.language]}
-    if status == 200 and tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(content, status, headers, "text/html")
+    known = unchanged(request, headers) if status == 200 else None
+    return known or Response(content, status, headers, "text/html")
 
 
 def instant(moment: datetime | None) -> str:

@@ -4,18 +4,16 @@ from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator
-from sqlalchemy.orm import Session
 
 from archive import queries
 from archive.errors import ArchiveError
-from archive.search import Found, parse, search
+from archive.search import parse, search
 from archive.search.finding import Order
 from archive.search.query import MAX_LENGTH
 from archive.text import storable
-from archive.vocabulary import Kind
 from archive.web.pages.asked import Cursor, Day, Name, OfKind, add_page
 from archive.web.pages.render import page
-from archive.web.pages.visit import Visit
+from archive.web.pages.visit import Visit, kinds_of
 from archive.web.readers import Readers
 
 HITS = 20  # a page
@@ -43,26 +41,23 @@ def search_router(readers: Readers) -> APIRouter:
         order: InOrder = "date",
         after: Cursor = None,
     ) -> Response:
-        filters = {"account": account, "kind": kind, "since": since, "until": until, "order": order}
+        filters: dict[str, Any] = {"account": account, "kind": kind, "since": since, "until": until}
+        filters["order"] = order
         words, found, problem = storable(q.strip()), None, ""
         with readers.session() as session:
             accounts = queries.account_names(session)
             try:
-                found = _found(session, words, after=after, **filters) if words else None
+                if words:
+                    found = search(session, parse(words), after=after, limit=HITS, **filters)
             except ArchiveError as error:
                 problem = str(error)
         visit = Visit.of(request)
-        kinds = [("", visit.word("all_kinds")), *((one, visit.word(f"kind.{one}")) for one in Kind)]
         told = {"words": words, "found": found, "problem": problem, "max_length": MAX_LENGTH}
         told["feed"] = visit.link("feeds", "posts.atom", lang=None, q=words, account=account, kind=kind)
         status = 400 if problem else 200
-        return page(request, "search.html", status, accounts=accounts, kinds=kinds, **filters, **told)
+        return page(
+            request, "search.html", status, accounts=accounts, kinds=kinds_of(visit), **filters, **told
+        )
 
     add_page(router, "/search", find)
     return router
-
-
-def _found(session: Session, words: str, **filters: Any) -> Found:
-    """Raises SearchError."""
-    account = filters["account"]
-    return search(session, parse(words), **{**filters, "account": account and storable(account)}, limit=HITS)

@@ -11,13 +11,12 @@ from sqlalchemy.orm import Session
 from archive import queries, stream
 from archive.media.queries import covers
 from archive.models import Post
-from archive.stream import Chosen, Page, Place
-from archive.vocabulary import Kind
+from archive.stream import Chosen, Page, place_at
 from archive.web.api.shapes import Biz
 from archive.web.pages.asked import Cursor, Day, Name, OfKind, add_page
 from archive.web.pages.files import shown_at
 from archive.web.pages.render import page
-from archive.web.pages.visit import Visit
+from archive.web.pages.visit import Visit, kinds_of
 from archive.web.readers import Readers
 
 POSTS = 60  # a page: some days of an account that publishes daily, drawn in a tenth of a second
@@ -87,7 +86,7 @@ def _stream(  # noqa: PLR0913, PLR0917 - what a page is made of
         feed=feed,
         is_filtered=chosen != Chosen(biz or None),
         accounts=queries.account_names(session),
-        kinds=[("", visit.word("all_kinds")), *((kind, visit.word(f"kind.{kind}")) for kind in Kind)],
+        kinds=kinds_of(visit),
     )
 
 
@@ -97,8 +96,7 @@ def whole_pushes(found: Page) -> Page:
     kept = [one for one in found.posts if _push_of(one) != last]
     if last is None or not kept:
         return found
-    post, biz = kept[-1]
-    return Page(kept, Place(post.published_on, post.mid, post.idx, biz).cursor())
+    return Page(kept, place_at(*kept[-1]).cursor())
 
 
 def by_day(session: Session, posts: Sequence[tuple[Post, str]]) -> Iterable[tuple[date, Sequence[Push]]]:

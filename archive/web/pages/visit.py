@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 
+from archive.vocabulary import Kind
 from archive.web.pages.language import chosen_language
 from archive.web.pages.words import LANGUAGES, Language, word
 
@@ -44,3 +45,8 @@ class Visit:
     def here(self, /, **changes: object) -> str:
         """The address of this page with other parameters."""
         return self.link(self.path.removeprefix("/"), **{**self.query, **changes})
+
+
+def kinds_of(visit: Visit) -> list[tuple[str, str]]:
+    """The kinds to choose from in a form, with their words; "" is all of them."""
+    return [("", visit.word("all_kinds")), *((kind, visit.word(f"kind.{kind}")) for kind in Kind)]
