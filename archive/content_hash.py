@@ -2,6 +2,9 @@
 
 import hashlib
 
+from archive.record import Record
+from archive.text import storable
+
 VERSION = "1"  # first in every hash, so that a later way of hashing is told from this one
 
 
@@ -13,3 +16,8 @@ def content_hash(title: str, text: str) -> str:
         digest.update(len(encoded).to_bytes(8, "big"))
         digest.update(encoded)
     return f"{VERSION}:{digest.hexdigest()}"
+
+
+def hash_of(record: Record) -> str:
+    """The hash of a record as it is stored."""
+    return content_hash(storable(record.title), storable(record.text))

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from archive.models import Account, AddressRow, Post, PostLink
+from archive.of_post import IS_ITS_ADDRESS
 from archive.posts import CurrentPage
 from archive.reading import Link
 from archive.text import index_key, storable, storable_json
@@ -64,7 +65,7 @@ def archived_posts(session: Session, keys: Sequence[str]) -> dict[str, tuple[str
     """Those of these keys that lead to a post in the archive: its biz and aid."""
     rows = (
         select(AddressRow.key, Account.biz, Post.aid)
-        .join(Post, (Post.account_id == AddressRow.account_id) & (Post.aid == AddressRow.aid))
+        .join(Post, IS_ITS_ADDRESS)
         .join(Account, Account.id == Post.account_id)
         .where(AddressRow.key.in_(keys))
     )

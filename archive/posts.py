@@ -11,16 +11,17 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
-from archive.content_hash import content_hash
+from archive.content_hash import hash_of
 from archive.decide import PAGE, REPARSE, Intent, Known, Stored, decide
 from archive.integrity.chain import append_versions
 from archive.models import CaptureRow, Post, Version
 from archive.reading import Reading
 from archive.record import Record
 from archive.search.index import index_posts
-from archive.text import storable, storable_json
+from archive.text import index_key, storable, storable_json
 
 Identity = tuple[int, str]  # account id and aid
+Tie = tuple[str, str]
 _TIED = ("media", "links")  # they have rows of their own
 BATCH = 500  # posts a lookup: a statement takes 65,535 parameters
 
@@ -50,7 +51,7 @@ class PostState:
     @property
     def hash(self) -> str:
         """The hash of what would be stored."""
-        return content_hash(storable(self.record.title), storable(self.record.text))
+        return hash_of(self.record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,12 @@ def _content(state: PostState) -> dict[str, Any]:
 
 def _facts(state: PostState) -> dict[str, Any]:
     return {**page_facts(state.reading), "capture_id": state.capture_id}
+
+
+def page_ties(reading: Reading) -> tuple[set[Tie], set[Tie]]:
+    """The media and the links that are tied to a post: role or relation, and key, as they are stored."""
+    media = {(medium.role.value, index_key(medium.key)) for medium in reading.media}
+    return media, {(link.relation.value, index_key(link.key)) for link in reading.links}
 
 
 def page_facts(reading: Reading | None) -> dict[str, Any]:

@@ -13,15 +13,15 @@ from sqlalchemy import ColumnElement, Date, Row, cast, delete, func, select, tup
 from sqlalchemy.orm import Session
 
 from archive import store
-from archive.content_hash import content_hash
+from archive.content_hash import hash_of
 from archive.difference import Extent, difference, extent
 from archive.expected import without_strangers
 from archive.models import Account, AddressRow, CaptureRow, MediumRow, Post, PostLink, PostMedium, Version
 from archive.of_post import IS_ITS_ADDRESS
-from archive.posts import page_facts
+from archive.posts import page_facts, page_ties
 from archive.reading import Reading
 from archive.record import Record
-from archive.text import index_key, storable
+from archive.text import storable
 from archive.vocabulary import Outcome
 
 _Row = Row[*tuple[Any, ...]]
@@ -196,7 +196,7 @@ def _of_post(
         return Finding.NEW, Extent(len(record.text), 0)
     if reading.needs_browser:
         return Finding.SAME, None
-    hash_ = content_hash(storable(record.title), storable(record.text))
+    hash_ = hash_of(record)
     is_current = known.fetched_at is None or capture.fetched_at >= known.fetched_at
     if hash_ == known.post.content_hash:
         is_same = known.post.capture_id != capture.id or _facts(known.post, ties) == _told(reading)
@@ -221,19 +221,14 @@ def _facts(post: Post, ties: tuple[int, int]) -> tuple[Any, ...]:
 
 def _told(reading: Reading) -> tuple[Any, ...]:
     told = page_facts(reading)
-    media, links = _tied(reading)
+    media, links = page_ties(reading)
     day = reading.record.date if reading.record else ""
     return *(told[name] for name in ("kind", "published_at", "html", "facts")), day, len(media), len(links)
 
 
-def _tied(reading: Reading) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-    media = {(medium.role.value, index_key(medium.key)) for medium in reading.media}
-    return media, {(link.relation.value, index_key(link.key)) for link in reading.links}
-
-
 def _untie(session: Session, capture_id: int, reading: Reading) -> None:
     """Part a page from what an earlier parser found in it, and today's does not."""
-    media, links = _tied(reading)
+    media, links = page_ties(reading)
     strange = (
         select(PostMedium.id, PostMedium.role, MediumRow.key)
         .join(MediumRow)

@@ -1,7 +1,7 @@
 """`mparchive backup` and `mparchive restore`: the whole archive in one file, and back again."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -15,11 +15,10 @@ from archive.database import open_archive, transaction
 from archive.integrity.chain import heads
 from archive.integrity.checks import CHECKS
 from archive.integrity.finding import Report
-from archive.integrity.verify import verify_archive
 from archive.media.folder import MediaFolder
 from mparchive.console import say, steps
 from mparchive.exits import Exit
-from mparchive.verifying import means_of, shown_steps
+from mparchive.verifying import verify_with
 
 MIB = 1024 * 1024
 LINE = 1024  # MiB a line of progress, where there is no terminal
@@ -32,7 +31,7 @@ def back_up(path: Path, *, verified: bool) -> Exit:
     with open_archive(settings) as engine:
         with _progress(size_of(engine)) as step:
             manifest = write_backup(engine, MediaFolder(settings), path, step)
-        report = _verified(engine, settings, QUICK) if verified else Report()
+        report = verify_with(engine, settings, QUICK) if verified else Report()
     _say_lacking(manifest)
     say(f"{path}: {_summary(manifest)}; read again and found whole")
     return _exit(report, manifest)
@@ -57,7 +56,7 @@ def _restored(backup: Backup, settings: ArchiveSettings) -> Exit:
         with _progress(_size(manifest)) as step:
             restore(engine, folder, backup, settings.home, step)
         _compare(engine, manifest)
-        report = _verified(engine, settings, ())
+        report = verify_with(engine, settings, ())
     _say_lacking(manifest)
     say(f"restored {_summary(manifest)}")
     return _exit(report, manifest)
@@ -87,11 +86,6 @@ def _compare(engine: Engine, manifest: Manifest) -> None:
         raise BackupDamaged(
             "after restoring, the chains end otherwise than the manifest says; use another backup"
         )
-
-
-def _verified(engine: Engine, settings: ArchiveSettings, only: tuple[str, ...]) -> Report:
-    with ExitStack() as closing:
-        return verify_archive(engine, means_of(settings), only=only, step=shown_steps(closing))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """`mparchive verify`: whether the archive is what was archived, and what in it is not."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,7 @@ def verify(asked: Verified) -> Exit:
     if asked.anew:
         place.unlink(missing_ok=True)
     with open_archive(settings) as engine:
-        report = _verified(engine, settings, names, place)
+        report = verify_with(engine, settings, names, place)
         with transaction(engine) as session:
             report.find(against(session, known))
     if asked.save_head is not None:
@@ -75,16 +75,19 @@ def _names(given: tuple[str, ...]) -> list[str]:
     return names
 
 
-def _verified(engine: Engine, settings: ArchiveSettings, names: list[str], place: Path) -> Report:
+def verify_with(
+    engine: Engine, settings: ArchiveSettings, names: Sequence[str], place: Path | None = None
+) -> Report:
+    """Verify with these checks (none: all) and show how far it is. Raises CommandError when killed."""
     with ExitStack() as closing:
-        step = shown_steps(closing)
+        step = _shown_steps(closing)
         try:
             return verify_archive(engine, means_of(settings), only=names, place=place, step=step)
         except HandsLost as error:
             raise CommandError(str(error), Exit.PARTLY_FAILED) from None
 
 
-def shown_steps(closing: ExitStack) -> Callable[[str, int, int], None]:
+def _shown_steps(closing: ExitStack) -> Callable[[str, int, int], None]:
     """What shows each step: a bar on a terminal, elsewhere a line each tenth of the way and each check."""
     shown: list[Steps] = []
     last: tuple[str, int] | None = None

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from archive.export.selection import Selection
 from archive.models import Account, AddressRow, CaptureRow, FileRow, MediumRow, Post, PostMedium
+from archive.of_post import IS_ITS_ADDRESS
 from archive.queries import chosen_posts
 
 AT_ONCE = 50  # captures whose facts are in memory; a drawn page's values have up to a few MB
@@ -79,14 +80,13 @@ def _facts(session: Session, batch: Sequence[Row[int, int]]) -> list[Captured]:
 
 
 def _fact_rows(ids: list[int]) -> Select[Any]:
-    is_of = (Post.account_id == AddressRow.account_id) & (Post.aid == AddressRow.aid)
     rows = select(
         CaptureRow.id, CaptureRow.requested_url, CaptureRow.final_url, CaptureRow.status, CaptureRow.headers,
         CaptureRow.sha256, CaptureRow.fetched_at, CaptureRow.rendered, CaptureRow.evaluated,
         CaptureRow.outcome, CaptureRow.reason, CaptureRow.parser_version, AddressRow.aid,
         AddressRow.expected_biz, Post.kind,
     )  # fmt: skip
-    rows = rows.outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id).outerjoin(Post, is_of)
+    rows = rows.outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id).outerjoin(Post, IS_ITS_ADDRESS)
     return rows.where(CaptureRow.id.in_(ids)).order_by(CaptureRow.id)
 
 
@@ -101,11 +101,7 @@ def _belongs(chosen: Selection) -> ColumnElement[bool]:
     if chosen == Selection():
         return true()
     posts = _posts(chosen)
-    addresses = (
-        select(AddressRow.id)
-        .join(Post, (Post.account_id == AddressRow.account_id) & (Post.aid == AddressRow.aid))
-        .where(Post.id.in_(posts))
-    )
+    addresses = select(AddressRow.id).join(Post, IS_ITS_ADDRESS).where(Post.id.in_(posts))
     belongs = [
         CaptureRow.address_id.in_(addresses),
         CaptureRow.id.in_(select(Post.capture_id).where(Post.id.in_(posts))),

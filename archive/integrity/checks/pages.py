@@ -7,15 +7,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from archive import queries
-from archive.content_hash import content_hash
+from archive.content_hash import hash_of
 from archive.errors import IntegrityError
 from archive.expected import STRANGER
 from archive.integrity.check import Check, Look
 from archive.integrity.finding import Finding, Found
 from archive.models import Account, CaptureRow, MediumRow, Post, PostLink, PostMedium, Version
+from archive.posts import page_facts, page_ties
 from archive.reading import Reading
 from archive.record import Record
-from archive.text import index_key, storable
+from archive.text import storable
 from archive.vocabulary import Outcome
 
 NAME = "text"
@@ -68,27 +69,19 @@ def _against_versions(
     session: Session, capture_id: int, reading: Reading, record: Record, post_id: int
 ) -> Iterator[Finding]:
     rows = select(Version.content_hash).where(Version.post_id == post_id)
-    hash_ = content_hash(storable(record.title), storable(record.text))
-    if not reading.needs_browser and hash_ not in set(session.scalars(rows)):
+    if not reading.needs_browser and hash_of(record) not in set(session.scalars(rows)):
         yield Finding(NAME, "captures", capture_id, f"no version has what its page says; {REMEDY}")
 
 
 def _against_current(session: Session, reading: Reading, record: Record, post: Post) -> Iterator[Finding]:
     """The post, its media and its links are those of this page."""
-    told = {
-        "title": storable(record.title),
-        "text": storable(record.text),
-        "html": storable(reading.html) if reading.html else None,
-        "kind": reading.kind,
-        "published_at": reading.published_at,
-        "published_on": record.date,
-    }
+    told = {"title": storable(record.title), "text": storable(record.text), "published_on": record.date}
+    told |= {name: value for name, value in page_facts(reading).items() if name != "facts"}
     for name, value in told.items():
         stored = getattr(post, name)
         if (str(stored) if name == "published_on" else stored) != value:
             yield Finding(NAME, "posts", post.id, f"its {name} is not what its page says; {REMEDY}")
-    media = {(medium.role.value, index_key(medium.key)) for medium in reading.media}
-    links = {(link.relation.value, index_key(link.key)) for link in reading.links}
+    media, links = page_ties(reading)
     yield from _differences(post, "post_media", media, _media_of(session, post))
     yield from _differences(post, "post_links", links, _links_of(session, post))
 
