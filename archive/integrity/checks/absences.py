@@ -12,7 +12,7 @@ from archive.models import Absence, Post
 NAME = "absences"
 ROWS = absences.BATCH
 OTHER = "is not what the captures of its post tell; restore it from a backup"
-NOT_NOTED = "absences that captures tell and nobody noted; `mparchive reparse` notes them"
+NOT_NOTED = "absences that captures tell and nobody noted; `mparchive reparse --apply` notes them"
 
 
 def _look(look: Look) -> Found:

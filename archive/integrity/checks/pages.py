@@ -21,7 +21,7 @@ from archive.vocabulary import Outcome
 
 NAME = "text"
 ROWS = 16  # pages of a tenth of a second each
-EARLIER = "pages read by another version of the parser; `mparchive reparse` reads them anew"
+EARLIER = "pages read by another version of the parser; `mparchive reparse --apply` reads them anew"
 UNREAD = "pages not read yet; the next crawl reads them"
 REMEDY = "restore it from a backup"
 
