@@ -1,6 +1,7 @@
 """The spider of sources: asks each source of an account which posts there are, and notes what they say."""
 
 import asyncio
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,6 +47,7 @@ class DiscoverSpider(ArchiveSpider):
         self._only = {name.strip() for name in only.split(",") if name.strip()}
         self._all = all == "1"
         self._ended: list[Tried] = []
+        self._waiting: defaultdict[str, deque[Try]] = defaultdict(deque)
         self._hosts: set[str] = set()
         self._stopped_hosts: dict[str, str] = {}
 
@@ -90,7 +92,11 @@ class DiscoverSpider(ArchiveSpider):
         self.wanted = len(sources)
         self._hosts = {source.host for source in sources if source.host}
         tries = [Try(one, {} if self._all else before.memories.get(one.name, {}), now) for one in sources]
-        steps = [await self._step(one, None) for one in tries]
+        steps = [
+            step
+            for one in self._beginning(tries)
+            async for step in self._with_next(await self._step(one, None), one.host)
+        ]
         self._ended = [step for step in steps if isinstance(step, Tried)]
         return [step for step in steps if isinstance(step, Request)]
 
@@ -110,8 +116,30 @@ class DiscoverSpider(ArchiveSpider):
         wanted = [one for one in sources if {one.name, one.name.partition(":")[0]} & self._only]
         return wanted if self._only else sources
 
+    def _beginning(self, tries: list[Try]) -> list[Try]:
+        """The first source of each host, and all that ask nobody. The others wait for the one before to end.
+
+        Its last answer is read by then: one that asks for verification is the last the host is asked for.
+        """
+        beginning: list[Try] = []
+        for one in tries:
+            if one.host and any(first.host == one.host for first in beginning):
+                self._waiting[one.host].append(one)
+            else:
+                beginning.append(one)
+        return beginning
+
+    async def _with_next(self, step: Request | Tried, host: str) -> AsyncIterator[Request | Tried]:
+        """A source's step; when that is its end, also the first step of the next at its host."""
+        yield step
+        while isinstance(step, Tried) and self._waiting[host]:
+            step = await self._step(self._waiting[host].popleft(), None)
+            yield step
+
     async def _step(self, one: Try, reply: Reply | None) -> Request | Tried:
         """Go on with a source, in a thread: a feed of some megabytes takes seconds to read."""
+        if reply is None and (self.stopping or one.host in self._stopped_hosts):
+            return self._tried(one, self._left_alone(one))
         came = await asyncio.to_thread(one.step, reply)
         if isinstance(came, Ask):
             return request_of(came, one).replace(callback=self.parse, errback=self.failed)
@@ -129,7 +157,8 @@ class DiscoverSpider(ArchiveSpider):
             reply = await asyncio.to_thread(reply_of, response)
         except DamagedAnswer as damage:
             reply = Reply(error=f"its answer is damaged: {damage}")
-        yield await self._step(one, reply)
+        async for step in self._with_next(await self._step(one, reply), one.host):
+            yield step
 
     async def failed(  # type: ignore[override]  # Scrapy takes either
         self, failure: Failure
@@ -137,9 +166,11 @@ class DiscoverSpider(ArchiveSpider):
         """Tell the source that no reply came, or end it because its host is left alone."""
         one: Try = failure.request.meta[TRY]  # type: ignore[attr-defined]  # set by Scrapy
         if isinstance(failure.value, RunStopping):
-            yield self._tried(one, self._left_alone(one))
+            step: Request | Tried = self._tried(one, self._left_alone(one))
         else:
-            yield await self._step(one, Reply(error=reason_of(failure.value, self.settings)))
+            step = await self._step(one, Reply(error=reason_of(failure.value, self.settings)))
+        async for each in self._with_next(step, one.host):
+            yield each
 
     def _left_alone(self, one: Try) -> Found:
         if one.host in self._stopped_hosts:
