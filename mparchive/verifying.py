@@ -18,8 +18,10 @@ from archive.integrity.check import Means
 from archive.integrity.checks import NAMES
 from archive.integrity.finding import Report
 from archive.integrity.hands import HandsLost
+from archive.integrity.runs import note_verified
 from archive.integrity.verify import against, verify_archive
 from archive.media.folder import MediaFolder
+from crawler import clock
 from crawler.classify import classify
 from crawler.parse import PARSER_VERSION
 from mparchive.console import Steps, err, out, print_json, say, steps
@@ -54,10 +56,12 @@ def verify(asked: Verified) -> Exit:
     place = settings.home / PLACE
     if asked.anew:
         place.unlink(missing_ok=True)
+    started = clock.now()
     with open_archive(settings) as engine:
         report = verify_with(engine, settings, names, place)
         with transaction(engine) as session:
             report.find(against(session, known))
+            note_verified(session, names, report, started, clock.now())
     if asked.save_head is not None:
         _save_heads(report, asked.save_head)
     if asked.json:

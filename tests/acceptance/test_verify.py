@@ -23,6 +23,8 @@ def test_a_crawled_archive_is_sound_and_what_is_touched_later_is_named_with_exit
     assert sound.json["checked"].keys() == set(NAMES)
     assert json.loads(head.read_bytes()) == sound.json["heads"]
     assert [one["length"] for one in sound.json["heads"]] == [2 * POSTS]
+    last = mparchive("status", "--json").json["last_runs"][0]
+    assert (last["command"], last["verdict"], last["counts"]["found"]) == ("verify", "sound", 0)
 
     ((last,),) = mparchive.rows("SELECT max(id) FROM versions")
     mparchive.execute(f"UPDATE versions SET source = 'page of old' WHERE id = {last}")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from archive import incidents, queries, statistics
 from archive.egresses import egresses
 from archive.integrity.chain import heads
+from archive.integrity.runs import last_verified
 from archive.readiness import unready
 from archive.watching import watched
 from archive.web.pages.asked import add_page
@@ -43,6 +44,7 @@ def _told(session: Session, now: datetime) -> dict[str, Any]:
         "lines": egresses(session)[:MOST],
         "status": queries.archive_status(session, now),
         "bytes_grown": grown(statistics.bytes_kept(session)),
+        "verified": last_verified(session),
         "chains": heads(session)[:MOST],
         "posts_grown": grown(statistics.posts_archived(session)),
     }

@@ -4,6 +4,7 @@ All of it is invented.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -17,6 +18,9 @@ from archive.database import transaction
 from archive.egresses import hold, note_egress
 from archive.finding import Finding
 from archive.incidents import note_findings
+from archive.integrity.finding import Finding as VerifyFinding
+from archive.integrity.finding import Report as VerifyReport
+from archive.integrity.runs import note_verified
 from archive.media.folder import MediaFolder
 from archive.media.kept import KeptFile
 from archive.media.store import keep_file
@@ -157,6 +161,9 @@ def keep_one(
 
 
 def _trouble(session: Session) -> None:
+    verified = VerifyReport(Counter(bytes=20, media=18))
+    verified.find([VerifyFinding("media", "files", 1, "is not what was kept")])
+    note_verified(session, ["bytes", "media"], verified, LATER, LATER + timedelta(minutes=2))
     for name, state, good in (("album:1", "ok", True), ("feed:synthetic", "blocked", False)):
         record_report(session, None, Report(BIZ, name, state, good, "answer 200013" * (not good)), LATER)
     note_egress(session, "office", LATER)

@@ -225,6 +225,8 @@ def test_health_tells_what_is_wrong_what_was_and_how_much_there_is(room: Room) -
     assert "answer 200013" in said
     assert "office 2025-11-20 12:00 2025-11-20 12:30 verification demanded" in said
     assert "backfill 2025-11-09 12:00 2025-11-09 12:05 done" in said
+    assert "Verified, last on 2025-11-20 12:02; not as archived: 1, which" in said
+    assert "Rows looked at: Bytes of captures 20 Media files 18 Heads" in said
     assert re.search(r"Heads of the chains .* \b[0-9a-f]{64}\b", said)
 
 

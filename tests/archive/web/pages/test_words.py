@@ -7,6 +7,7 @@ from importlib import resources
 import pytest
 
 from archive.gaps import GapKind
+from archive.integrity.checks import NAMES
 from archive.vocabulary import Kind, MediumType, Outcome, Relation
 from archive.web.pages.language import chosen_language
 from archive.web.pages.words import WORDS, word
@@ -15,7 +16,7 @@ _VALUES = string.Formatter()
 _PAGES = resources.files("archive.web.pages")
 _CHINESE = re.compile("[一-鿿]")
 _SAME = {"hash"}  # a name that both languages share
-_BY_VALUE = ("kind.", "outcome.", "relation.", "medium.", "gap.", "error_")
+_BY_VALUE = ("kind.", "outcome.", "relation.", "medium.", "gap.", "check.", "error_")
 
 
 def values_of(text: str) -> set[str]:
@@ -38,6 +39,7 @@ def test_whatever_there_is_has_a_word() -> None:
         ("relation", Relation),
         ("medium", MediumType),
         ("gap", GapKind),
+        ("check", NAMES),
     ):
         assert {f"{prefix}.{one}" for one in kinds} <= set(WORDS)
 
