@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 
 from archive.record import SHANGHAI
+from archive.web.pages.saying import counted, said
 from archive.web.pages.static import STYLE
 from archive.web.pages.visit import Visit
 from archive.web.pages.words import LANGUAGES
@@ -90,6 +91,8 @@ def _made() -> Environment:
         "number": lambda count: f"{count:,}",
         "day": _day,
         "heading": _heading,
+        "said": said,
+        "counted": counted,
     }
     return made
 
