@@ -10,12 +10,14 @@ from sqlalchemy import Engine
 from archive.database import open_archive
 from archive.locks import Hosts
 from crawler.discovery.account import AccountConfig
+from crawler.discovery.source import State
 from mparchive.console import out, print_json, say, steps
 from mparchive.exits import CommandError, Exit
 from mparchive.line import Line
 from scheduler.config import find_config, load_config
 from scheduler.discover import Discovered, SourceResult, Wish, discover
 
+ELSEWHERE = "its sources there are left alone, those elsewhere are asked"
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 _FAILED = {"database": Exit.DATABASE, "usage": Exit.USAGE}
 
@@ -57,18 +59,26 @@ def _chosen(accounts: Sequence[AccountConfig], wanted: str | None) -> list[Accou
 
 
 def try_sources(engine: Engine, account: AccountConfig, only: Sequence[str], whole: bool) -> Tried:
-    """Ask these sources of an account, or all; raises CommandError when nothing could be asked."""
+    """Ask these sources of an account, or all; raises CommandError when nothing could be asked.
+
+    A challenge holds the line back; of one that is held only sources elsewhere than at WeChat are asked.
+    """
     names = [name for given in only for name in given.split(",") if name]
-    with Line(engine, {}).turn(Hosts.PAGES) as mine, steps(None) as shown:
+    line = Line(engine, {})
+    with line.turn(Hosts.PAGES) as mine, steps(None) as shown:
         if not mine:
             raise CommandError(f"no source of {account.name} was asked", Exit.NOTHING_FETCHED)
-        done: list[str] = []
+        held, done = line.is_held(ELSEWHERE), []
 
         def hear(source: SourceResult) -> None:
             done.append(source.source)
             shown.step(f"{account.name} {source.source} {source.state}", len(done))
 
-        discovered = discover(Wish(account, names, whole), on_source=hear)
+        discovered = discover(Wish(account, names, whole, held), on_source=hear)
+        if any(one.state == State.VERIFICATION for one in discovered.sources):
+            line.settle(State.VERIFICATION)
+    if held and not discovered.sources:
+        raise CommandError(f"no source of {account.name} was asked: all are at WeChat", Exit.VERIFICATION)
     _check(discovered)
     return Tried(account, discovered)
 

@@ -82,7 +82,7 @@ def fetch(line: Line, run_id: int, wanted: int, tally: Tally, shown: Steps) -> E
             tally.add("not_asked", wanted)
             return Exit.VERIFICATION if mine else Exit.NOTHING_FETCHED
         result, reasons = _crawl("posts", run_id, wanted, line.settings, shown)
-        line.settle(result)
+        line.settle(result.verdict, result.counts.get("fetched", 0))
     _count_pages(result, wanted, tally, reasons)
     return _exit(result)
 

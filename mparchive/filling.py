@@ -9,14 +9,13 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from archive import egresses, store
+from archive import store
 from archive.address import parse_address
 from archive.database import transaction
 from archive.errors import AddressError
 from archive.gaps import Gap, GapKind
 from archive.locks import going_on
 from archive.sighting import Sighting
-from crawler import clock
 from crawler.discovery.account import MAX_SOURCES, AccountConfig
 from crawler.discovery.source import State
 from mparchive.console import say
@@ -25,7 +24,6 @@ from mparchive.exits import CommandError, Exit
 from mparchive.fetching import fetch_due, fetch_missing_media
 from mparchive.line import Line
 from mparchive.tally import Tally
-from scheduler.settings import SchedulerSettings
 
 MOST_FILLED = 1000  # posts asked for at a time: under two hours at 6 s each; the same command goes on
 BATCH = 500  # rows a statement
@@ -59,13 +57,11 @@ class Filling:
         return (self._fetch(wanted) if wanted else Exit.DONE) or looked
 
     def _look(self, accounts: Iterable[AccountConfig]) -> Exit:
-        """Have the sources of accounts list all they have; a challenge ends it, and holds the line."""
+        """Have the sources of accounts list all they have; a challenge ends it."""
         code = Exit.DONE
         for account in accounts:
             states = _asked(self.engine, account)
             if State.VERIFICATION in states:
-                with transaction(self.engine) as session:
-                    egresses.hold(session, SchedulerSettings.read().egress, State.VERIFICATION, clock.now())
                 return Exit.VERIFICATION
             if not all(state.good for state in states):
                 code = Exit.PARTLY_FAILED

@@ -12,9 +12,9 @@ from archive.locks import Hosts, turn
 from archive.record import SHANGHAI
 from crawler import clock
 from mparchive.console import say
-from scheduler.launch import CrawlResult
 from scheduler.settings import SchedulerSettings
 
+KEPT = "what was given is kept, and the same command goes on then"
 LONGEST_WAIT = 65 * 60.0  # seconds; a crawl of the daemon ends within an hour (limits.crawl_minutes)
 
 
@@ -46,8 +46,8 @@ class Line:
                 )
             yield mine
 
-    def is_held(self) -> bool:
-        """Whether nothing may be fetched now, which is then said."""
+    def is_held(self, meanwhile: str = KEPT) -> bool:
+        """Whether WeChat may be asked nothing now, which is then said, with what becomes of the command."""
         if not self.is_real:
             return False
         with transaction(self.engine) as session:
@@ -55,18 +55,16 @@ class Line:
         if until:
             say(
                 f"WeChat has asked this line for verification: nothing is fetched before "
-                f"{until.astimezone(SHANGHAI):%H:%M} (Asia/Shanghai); what was given is kept, "
-                "and the same command goes on then"
+                f"{until.astimezone(SHANGHAI):%H:%M} (Asia/Shanghai); {meanwhile}"
             )
         return until is not None
 
-    def settle(self, result: CrawlResult) -> None:
+    def settle(self, verdict: str, fetched: int = 0) -> None:
         """Hold it back after a challenge, for all that fetch through it; free it after good pages."""
         if self.is_real:
-            fetched = result.counts.get("fetched", 0)
             with transaction(self.engine) as session:
                 name = SchedulerSettings.read().egress
-                egresses.settle(session, name, result.verdict, fetched, clock.now())
+                egresses.settle(session, name, verdict, fetched, clock.now())
 
 
 def _say_that_it_waits() -> None:

@@ -42,11 +42,15 @@ class Discovered:
 
 @dataclass(frozen=True)
 class Wish:
-    """Which sources of an account: all, or these names and kinds; `whole`: as if it were the first time."""
+    """Which sources of an account: all, or these names and kinds.
+
+    `whole`: as if it were the first time. `held`: but for those at WeChat's own host.
+    """
 
     account: AccountConfig
     only: Collection[str] = field(default=())
     whole: bool = False
+    held: bool = False
 
     @property
     def arguments(self) -> dict[str, str]:
@@ -54,7 +58,8 @@ class Wish:
         given = {"account": self.account.model_dump_json(exclude_defaults=True)}
         if self.only:
             given["only"] = ",".join(sorted(self.only))
-        return given | ({"all": "1"} if self.whole else {})
+        given |= {"all": "1"} if self.whole else {}
+        return given | ({"held": "1"} if self.held else {})
 
     @property
     def time(self) -> float:

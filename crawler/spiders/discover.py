@@ -12,6 +12,7 @@ from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from twisted.python.failure import Failure
 
+from archive.address import HOST
 from archive.errors import AddressError
 from crawler import clock, worker
 from crawler.answer import DamagedAnswer
@@ -31,13 +32,22 @@ RETRIES = 1  # a source that fails twice is tried again at its next time
 
 
 class DiscoverSpider(ArchiveSpider):
-    """`-a account=JSON` (an AccountConfig), `-a only=NAME,NAME`, `-a all=1` to list what is known anew."""
+    """`-a account=JSON` (an AccountConfig), `-a only=NAME,NAME`, `-a all=1` to list what is known anew.
+
+    `-a held=1`: but for those at WeChat's own host, which wants to be left alone.
+    """
 
     name = "discover"
     custom_settings = {"ITEM_PIPELINES": {"crawler.discovery.pipeline.SourcePipeline": 100}}  # noqa: RUF012 - Scrapy's
 
     def __init__(
-        self, account: str = "", only: str = "", all: str = "", run: str | None = None, **kwargs: Any
+        self,
+        account: str = "",
+        only: str = "",
+        all: str = "",
+        held: str = "",
+        run: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.run_id = int(run) if run else 0
@@ -46,6 +56,7 @@ class DiscoverSpider(ArchiveSpider):
         self._given = account
         self._only = {name.strip() for name in only.split(",") if name.strip()}
         self._all = all == "1"
+        self._held = held == "1"
         self._ended: list[Tried] = []
         self._waiting: defaultdict[str, deque[Try]] = defaultdict(deque)
         self._hosts: set[str] = set()
@@ -114,7 +125,8 @@ class DiscoverSpider(ArchiveSpider):
                 f"{self.account.name} has no source {', '.join(sorted(unknown))}; it has {', '.join(names)}"
             )
         wanted = [one for one in sources if {one.name, one.name.partition(":")[0]} & self._only]
-        return wanted if self._only else sources
+        chosen = wanted if self._only else sources
+        return [one for one in chosen if not (self._held and one.host == HOST)]
 
     def _beginning(self, tries: list[Try]) -> list[Try]:
         """The first source of each host, and all that ask nobody. The others wait for the one before to end.

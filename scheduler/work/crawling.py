@@ -14,7 +14,6 @@ from archive.watching import claim_due, close_left_runs, failures_in_a_row
 from scheduler.hands import CrawlFailed, Hands, Interrupted
 from scheduler.launch import CrawlResult, crawl
 
-HOST = "mp.weixin.qq.com"
 FAILED = ("failed", "database", "usage", "media_folder")  # verdicts that say nothing about what was asked
 RESTART_FIRST, RESTART_LAST = timedelta(minutes=1), timedelta(hours=1)
 

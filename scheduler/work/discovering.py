@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from archive import egresses
+from archive.address import HOST
 from archive.database import transaction
 from archive.finding import Watched
 from archive.locks import Hosts
@@ -33,7 +34,7 @@ from scheduler.rhythm import (
     scattered,
 )
 from scheduler.timetable import Work
-from scheduler.work.crawling import HOST, end, my_turn
+from scheduler.work.crawling import end, my_turn
 
 TOGETHER = timedelta(minutes=5)  # what is due within is asked along: starting a crawl costs more
 

@@ -1,12 +1,13 @@
 """Fetch: posts whose addresses are due."""
 
+from archive.address import HOST
 from archive.database import transaction
 from archive.watching import something_is_due
 from scheduler.config import Limits
 from scheduler.hands import Hands
 from scheduler.jobs import Order, line_lock, line_queue
 from scheduler.timetable import Work
-from scheduler.work.crawling import HOST, crawl_due, may_start
+from scheduler.work.crawling import crawl_due, may_start
 
 
 def orders(hands: Hands, limits: Limits, lines: list[str]) -> list[Order]:

@@ -1,6 +1,7 @@
 """Revisit: posts that have come to an age are asked again; what changed is history."""
 
 from archive import store
+from archive.address import HOST
 from archive.database import transaction
 from archive.revisits import due_revisits, revisits_since
 from scheduler.config import Limits
@@ -8,7 +9,7 @@ from scheduler.hands import Hands
 from scheduler.jobs import Order, line_lock, line_queue
 from scheduler.revisit import INTERVALS, day_of
 from scheduler.timetable import Work
-from scheduler.work.crawling import HOST, is_held
+from scheduler.work.crawling import is_held
 
 AT_ONCE = 50  # posts; so that new ones never wait longer than five minutes behind them
 

@@ -178,6 +178,23 @@ def test_a_source_that_is_struck_says_so_and_the_others_go_on(
     assert "Traceback" not in done.err
 
 
+def test_after_a_challenge_wechat_is_left_alone_and_the_sources_elsewhere_are_asked(
+    mparchive: Command, standin: Standin
+) -> None:
+    configure(mparchive, feeds=(LONG,))
+    standin.source("album", "verification")
+    assert states(mparchive("discover", "--json"))["album"] == "verification"
+    standin.source("album", None)
+    standin.forget()
+    again = mparchive("discover", "--json")
+    assert states(again) == {"official": "ok", "long": "unchanged", "neighbours": "unchanged"}
+    assert (again.code, "nothing is fetched before" in again.err) == (0, True)
+    assert not [path for path in standin.stats()["paths"] if path.startswith("/mp/appmsgalbum")]
+    refused = mparchive("discover", "--only", "album,own_backend")
+    assert (refused.code, refused.out) == (5, b"")
+    assert "all are at WeChat" in refused.err
+
+
 def test_where_no_source_is_good_the_exit_code_says_it(mparchive: Command, standin: Standin) -> None:
     standin.source("album", "empty")
     assert mparchive("discover", "--only", "album").code == 4
