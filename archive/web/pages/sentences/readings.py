@@ -4,7 +4,8 @@ READINGS: dict[str, str] = {
     "the answer is empty": "返回为空",
     "the answer has {size:number} bytes, more than {most:number}": "返回有 {size} 字节，超过 {most}",
     "the answer is JSON, not a page": "返回的是 JSON，不是网页",
-    "the page has more than {most:number} tags; no post has": "网页的标签超过 {most} 个，不会是文章",
+    "the page has {tags:sentence}; no post has": "网页的标签数{tags}，不会是文章",
+    "more than {most:number} tags": "超过 {most}",
     "the page has {size:number} characters of markup; no post has": (
         "网页的标记有 {size} 个字符，不会是文章"
     ),
