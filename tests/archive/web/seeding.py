@@ -16,7 +16,6 @@ from archive.address import canonical_url, parse_address
 from archive.capture import Capture
 from archive.database import transaction
 from archive.egresses import hold, note_egress
-from archive.finding import Finding
 from archive.incidents import note_findings
 from archive.integrity.finding import Finding as VerifyFinding
 from archive.integrity.finding import Report as VerifyReport
@@ -38,7 +37,10 @@ from archive.store import (
     store_readings,
 )
 from archive.vocabulary import Kind, Outcome
+from archive.watching import watched
+from crawler.discovery.source import State
 from crawler.parse import PARSER_VERSION, read_page
+from scheduler.health import AccountVitals, Bounds, Vitals, findings
 from tests.archive.making import BIZ
 from tests.standin.media import picture
 from tests.standin.pages import all_pages
@@ -48,6 +50,7 @@ FIRST = datetime(2025, 11, 9, 4, 0, tzinfo=UTC)
 LAST, DAYS = date(2025, 11, 8), 100  # of the account that publishes daily
 EDITED, DELETED = "9001_1", "9002_1"
 NAME = "合成云屿经信"
+QUOTED = "ret 99999 freq control"  # a server's own words
 SVG = (
     b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" onload="window.ran=1">'
     b'<script>window.ran=1</script><image href="https://evil.example/x.png"/></svg>'
@@ -164,12 +167,17 @@ def _trouble(session: Session) -> None:
     verified = VerifyReport(Counter(bytes=20, media=18))
     verified.find([VerifyFinding("media", "files", 1, "is not what was kept")])
     note_verified(session, ["bytes", "media"], verified, LATER, LATER + timedelta(minutes=2))
-    for name, state, good in (("album:1", "ok", True), ("feed:synthetic", "blocked", False)):
-        record_report(session, None, Report(BIZ, name, state, good, "answer 200013" * (not good)), LATER)
+    for name, state, detail in (
+        ("album:1", State.OK, "1 post of another account left out."),
+        ("feed:synthetic", State.UNREACHABLE, "its server is in trouble (status 503)"),
+        ("own_backend", State.NOT_UNDERSTOOD, QUOTED),
+    ):
+        record_report(session, None, Report(BIZ, name, state, state.good, detail), LATER)
     note_egress(session, "office", LATER)
     hold(session, "office", "verification", LATER)
-    finding = Finding("source:synthetic", "the feed has not answered since yesterday", "look at its address")
-    note_findings(session, [finding], FIRST)
-    other = Finding("quiet:synthetic", "nothing was published for two days", "look at the account by hand")
-    note_findings(session, [finding, other], LATER)
-    note_findings(session, [finding], LATER + timedelta(hours=1))
+    account = AccountVitals(BIZ, "示例账号", FIRST - timedelta(days=30), sources=watched(session, BIZ))
+    found = findings(Vitals(accounts=[account], free={"/data": 2**20}), Bounds(), LATER)
+    lasting = [one for one in found if not one.key.startswith("quiet")]
+    note_findings(session, lasting, FIRST)
+    note_findings(session, found, LATER)
+    note_findings(session, lasting, LATER + timedelta(hours=1))

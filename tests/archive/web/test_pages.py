@@ -19,6 +19,7 @@ from tests.archive.web.conftest import Room
 from tests.archive.web.seeding import (
     DELETED,
     EDITED,
+    QUOTED,
     SVG,
     daily_records,
     invented,
@@ -219,15 +220,34 @@ def test_the_calendar_counts_days_months_and_silences_and_gaps_have_a_page(room:
 def test_health_tells_what_is_wrong_what_was_and_how_much_there_is(room: Room) -> None:
     said = words(get(room, "/health?lang=en"))
     assert (
-        "Wrong now Began What What to do 2025-11-09 12:00 the feed has not answered since yesterday" in said
+        "Wrong now Began What What to do 2025-11-09 12:00 /data has 1 MB left make room: once the disk"
+        in said
     )
-    assert "nothing was published for two days" in said
-    assert "answer 200013" in said
+    assert "示例账号 has published nothing since 2025-10-10 12:00, longer than ever is usual" in said
+    assert "unreachable its server is in trouble (status 503)" in said
     assert "office 2025-11-20 12:00 2025-11-20 12:30 verification demanded" in said
     assert "backfill 2025-11-09 12:00 2025-11-09 12:05 done" in said
     assert "Verified, last on 2025-11-20 12:02; not as archived: 1, which" in said
     assert "Rows looked at: Bytes of captures 20 Media files 18 Heads" in said
     assert re.search(r"Heads of the chains .* \b[0-9a-f]{64}\b", said)
+
+
+def test_what_the_archive_wrote_down_is_chinese_on_chinese_pages_but_for_what_others_said(room: Room) -> None:
+    for path in ("/health", f"{ACCOUNT}/gaps", f"/accounts/{OTHER}/gaps"):
+        page = get(room, f"{path}?lang=zh").body.decode()
+        english = re.findall(r' lang="en"[^>]*>([^<]*)<', page)
+        assert english == ["English", *[QUOTED] * (path == "/health")], path
+        own = get(room, f"{path}?lang=en").body.decode()
+        assert own.count('<html lang="en"') == own.count(' lang="en"') - 1, path  # and the link to English
+    said = words(get(room, "/health?lang=zh"))
+    assert "当前问题 开始 事件 处理办法 2025-11-09 12:00 /data 仅剩 1 MB 请腾出空间" in said
+    assert "示例账号 自 2025-10-10 12:00 起未发布文章，已超出通常的最长间隔" in said
+    assert "feed:synthetic 无法连接 服务器出错（状态码 503）" in said
+    assert "album:1 正常 已略去其他公众号的 1 篇文章" in said
+    assert "补录（backfill） 2025-11-09 12:00 2025-11-09 12:05 完成 新增 18，成功 20" in said
+    assert "取自导出文件（dump）；从未请求 `mparchive audit --fill` 会抓取它" in words(
+        get(room, f"{ACCOUNT}/gaps?lang=zh")
+    )
 
 
 def test_what_the_reader_has_is_not_sent_again_and_head_has_no_body(room: Room) -> None:

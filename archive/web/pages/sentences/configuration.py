@@ -42,7 +42,7 @@ CONFIGURATION: dict[str, str] = {
     "there is no account; a table [[accounts]] with biz and name was expected": (
         "没有公众号；应有含 biz 和 name 的 [[accounts]] 表"
     ),
-    "{name} has the same; give an account one [[accounts]]": (
+    "{name:short} has the same; give an account one [[accounts]]": (
         "与 {name} 的相同；每个公众号只能有一个 [[accounts]]"
     ),
     "there is no such key; did you mean {near}?": "没有这个键；是否指 {near}？",
@@ -52,27 +52,27 @@ CONFIGURATION: dict[str, str] = {
         "密钥不应写在此文件中；请用 {names} 指明它的位置"
     ),
     "{first:key} or {second:key}": "{first} 或 {second}",
-    '{given} are no hours; "23:00-07:00" was expected': '{given} 不是时段；应形如 "23:00-07:00"',
-    "{given} begins when it ends; leave quiet_hours out to have none": (
+    '{given:quoted} are no hours; "23:00-07:00" was expected': '{given} 不是时段；应形如 "23:00-07:00"',
+    "{given:quoted} begins when it ends; leave quiet_hours out to have none": (
         "{given} 的起止时间相同；不需要时段时请去掉 quiet_hours"
     ),
-    '{given} is no address to listen at; "127.0.0.1:8788" was expected': (
+    '{given:quoted} is no address to listen at; "127.0.0.1:8788" was expected': (
         '{given} 不是监听地址；应形如 "127.0.0.1:8788"'
     ),
-    "{given} is no __biz; it stands in every long address of the account: __biz=MzA…==": (
+    "{given:quoted} is no __biz; it stands in every long address of the account: __biz=MzA…==": (
         "{given} 不是 __biz；它在该公众号的每个长链接中：__biz=MzA…=="
     ),
-    "{given} lost its end; {whole} was expected": "{given} 缺了结尾；应为 {whole}",
-    "{given} is neither an album's number nor its address "
+    "{given:quoted} lost its end; {whole} was expected": "{given} 缺了结尾；应为 {whole}",
+    "{given:quoted} is neither an album's number nor its address "
     "(https://mp.weixin.qq.com/mp/appmsgalbum?…album_id=…)": (
         "{given} 既不是合集编号，也不是合集地址（https://mp.weixin.qq.com/mp/appmsgalbum?…album_id=…）"
     ),
-    "{given} is no address; https://… was expected": "{given} 不是地址；应形如 https://…",
-    "{given} holds a secret, which does not belong into this file; write {{env:VARIABLE}} or "
+    "{given:quoted} is no address; https://… was expected": "{given} 不是地址；应形如 https://…",
+    "{given:quoted} holds a secret, which does not belong into this file; write {{env:VARIABLE}} or "
     "{{file:/path}} in its place": (
         "{given} 含有密钥，密钥不应写在此文件中；请改写为 {{env:变量名}} 或 {{file:/路径}}"
     ),
-    "{given} is no regular expression: {why}": "{given} 不是正则表达式：{why}",
+    "{given:quoted} is no regular expression: {why}": "{given} 不是正则表达式：{why}",
     # files and variables
     "{file:file} cannot be read: {why:sentence}": "无法读取 {file}：{why}",
     "no such file or directory": "文件或目录不存在",

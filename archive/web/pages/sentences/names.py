@@ -3,6 +3,7 @@
 What the pages have a word for already is called by that.
 """
 
+from archive.vocabulary import Kind
 from archive.web.pages.words import WORDS
 
 
@@ -69,6 +70,7 @@ _OTHERS = {
 }
 NAMES: dict[str, str] = {
     **_called("relation."),
+    **{kind: _called("kind.")[kind] for kind in Kind},
     **_called("outcome."),
     **_STATES,
     **_COMMANDS,

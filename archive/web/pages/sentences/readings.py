@@ -12,7 +12,7 @@ READINGS: dict[str, str] = {
     "the server asks for verification": "服务器要求验证",
     "the page ends before </html>: only half of it was received": "网页在 </html> 之前结束：只收到一部分",
     "a post of a type this version does not know": "此版本不认识的文章类型",
-    "a {kind} post without a body in the served page": "{kind} 类型的文章，返回的网页中没有正文",
+    "a {kind:sentence} post without a body in the served page": "{kind} 类型的文章，返回的网页中没有正文",
     "a post's page that does not name its account": "文章网页没有写明公众号",
     "the page does not say which post it is; give its address": "网页没有写明是哪篇文章；请给出其链接",
     "a page of the template {template}, not a post": "模板为 {template} 的网页，不是文章",

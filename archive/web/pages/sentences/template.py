@@ -15,6 +15,8 @@ _PATTERNS = {
     "whole": _ANY,  # said in Chinese, or the template does not fit
     "list": _ANY,  # joined by ", "; each of it as a sentence is
     "file": f"/{_ANY}",
+    "quoted": f"[\"']{_ANY}",
+    "short": "[^:]{1,100}",
     "name": "[A-Za-z_]{1,40}",  # one of sentences.names, or the template does not fit
     "key": r"[A-Za-z_][A-Za-z0-9_.\[\]]{0,200}",
     "number": r"[0-9]{1,18}(?:\.[0-9]{1,3})?",

@@ -12,7 +12,7 @@ from archive.decide import Stored
 from archive.integrity.checks import NAMES as CHECKS
 from archive.integrity.runs import _NOT_SOUND, _SOUND
 from archive.rereading import Finding
-from archive.vocabulary import MediumOutcome, Outcome, Relation
+from archive.vocabulary import Kind, MediumOutcome, Outcome, Relation
 from archive.web.pages.sentences.names import COUNTS, NAMES
 from archive.work_list import NO_ANSWER, NOT_DRAWN
 from crawler.discovery.pipeline import SourceTally
@@ -50,7 +50,7 @@ def _event(node: ast.AST) -> Iterator[ast.expr]:
 
 def names() -> set[str]:
     """All words that stand alone, but counts."""
-    kinds = (State, Outcome, Relation, MediumOutcome, Stored, Work, EXIT_CODES, WEEKDAYS)
+    kinds = (State, Outcome, Kind, Relation, MediumOutcome, Stored, Work, EXIT_CODES, WEEKDAYS)
     others = ("verify", "dump", "unread", NO_ANSWER, NOT_DRAWN, _SOUND, _NOT_SOUND)
     return {str(one) for kind in kinds for one in kind} | {*texts(_files(), _command), *others}
 
