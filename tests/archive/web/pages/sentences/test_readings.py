@@ -11,9 +11,7 @@ from crawler.parse.tokens import MAX_TAGS
 from tests.archive.web.pages.sentences.written import texts
 
 _FOLDER = Path(next(iter(crawler.__path__)))
-_FILES = (
-    *("parse/reader.py", "answer.py", "recovery.py"),
-)  # fmt: skip
+_FILES = ("parse/reader.py", "answer.py", "recovery.py")
 _MAKERS = ("_unread", "DamagedAnswer", "OversizedAnswer")
 
 
