@@ -250,6 +250,20 @@ def test_what_the_archive_wrote_down_is_chinese_on_chinese_pages_but_for_what_ot
     )
 
 
+def test_why_a_page_is_not_shown_is_chinese_on_chinese_pages(room: Room) -> None:
+    for path, why in {
+        "/captures/999999": "没有抓取记录 999999",
+        "/accounts/unknown/calendar": "存档中没有公众号 unknown",
+        "/search?q=-x": "只有要排除的词",
+        "/search?q=x&after=tampered": "续读位置不属于此次检索",
+        "/?after=tampered": "该翻页位置不属于本存档",
+    }.items():
+        got = get(room, f"{path}{'&' if '?' in path else '?'}lang=zh")
+        assert got.status in (400, 404)
+        assert why in words(got)
+        assert got.body.decode().count(' lang="en"') == 1, "the link to English"
+
+
 def test_what_the_reader_has_is_not_sent_again_and_head_has_no_body(room: Room) -> None:
     got = get(room, RICH)
     again = get(room, RICH, If_None_Match=got.headers["ETag"])

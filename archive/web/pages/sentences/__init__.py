@@ -1,4 +1,4 @@
-"""What the archive wrote down in English, said in Chinese: alarms, states of sources, evidence of gaps. Pure.
+"""What is written down in English, said in Chinese: alarms, states of sources, evidence, failures. Pure.
 
 The sentences are made where they are logged, sent and stored; the modules here know them by their form.
 """
@@ -6,6 +6,7 @@ The sentences are made where they are logged, sent and stored; the modules here 
 from functools import lru_cache, partial
 
 from archive.web.pages.sentences.configuration import CONFIGURATION
+from archive.web.pages.sentences.failures import FAILURES
 from archive.web.pages.sentences.gaps import GAPS
 from archive.web.pages.sentences.health import HEALTH
 from archive.web.pages.sentences.names import NAMES
@@ -17,7 +18,7 @@ MAX_LENGTH = 4000  # characters; what is longer quotes somebody at length, and s
 MOST_NESTED = 6  # sentences within sentences; an alarm of a source with two remarks has four
 _REMEMBERED = 4096  # a page of gaps has the same remedies over and over
 
-CATALOGUE = {**HEALTH, **SOURCES, **GAPS, **READINGS, **CONFIGURATION}
+CATALOGUE = {**HEALTH, **SOURCES, **GAPS, **READINGS, **CONFIGURATION, **FAILURES}
 
 
 def _templates() -> list[Template]:

@@ -16,6 +16,7 @@ from archive.web.pages.sentences import (
     NAMES,
     TEMPLATES,
     configuration,
+    failures,
     gaps,
     health,
     readings,
@@ -25,6 +26,7 @@ from archive.web.pages.sentences import (
 from crawler.discovery.source import State
 from tests.archive.web.pages.sentences import (
     test_configuration,
+    test_failures,
     test_gaps,
     test_health,
     test_readings,
@@ -66,6 +68,7 @@ def test_no_template_is_there_that_the_program_never_says(db_session: Session, t
         *test_readings.reasons(),
         *test_configuration.mistakes(tmp_path),
         *test_configuration.missing_secrets(tmp_path),
+        *test_failures.reasons(),
     ]
     assert sorted(set(CATALOGUE) - used(told)) == []
 
@@ -73,6 +76,7 @@ def test_no_template_is_there_that_the_program_never_says(db_session: Session, t
 def test_each_sentence_stands_in_one_catalogue_with_the_same_values_in_both_languages() -> None:
     parts = (
         health.HEALTH, sources.SOURCES, gaps.GAPS, readings.READINGS, configuration.CONFIGURATION,
+        failures.FAILURES,
     )  # fmt: skip
     assert sum(map(len, parts)) == len(CATALOGUE)
     for english, chinese in CATALOGUE.items():
