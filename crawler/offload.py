@@ -1,6 +1,7 @@
 """The reactor's side of the worker process: calls into it, batches for it, a new one when it dies."""
 
 import asyncio
+import logging
 import multiprocessing
 import os
 from collections import deque
@@ -14,6 +15,8 @@ from scrapy.settings import BaseSettings
 from archive.config import ArchiveSettings
 from crawler import worker
 from crawler.protocol import START_METHOD_VARIABLE
+
+logger = logging.getLogger("crawler")
 
 CALL_TIMEOUT = 300.0  # seconds; a batch takes well under 5, a database that restarts a few more
 BATCH_PAGES = 16  # one commit for each is too many; more only wait longer and weigh more
@@ -51,13 +54,25 @@ class Worker:
 
     async def call(self, function: Callable[..., T], *arguments: Any, timeout: float = CALL_TIMEOUT) -> T:
         """Run a function there, at most `timeout` seconds long; raises what it raises, or WorkerDied."""
-        pool = self._started()
-        future = asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+        pool, future = self._handed(function, arguments)
         try:
             return await asyncio.wait_for(future, timeout)
         except (BrokenProcessPool, TimeoutError) as error:
             self._drop(pool)
             raise WorkerDied(f"the worker process died in {function.__name__}") from error
+
+    def _handed(
+        self, function: Callable[..., T], arguments: tuple[Any, ...]
+    ) -> tuple[ProcessPoolExecutor, asyncio.Future[T]]:
+        """Hand a call to the pool. Where a worker died with nothing in hand, nothing was lost: a new pool."""
+        loop, pool = asyncio.get_running_loop(), self._started()
+        try:
+            return pool, loop.run_in_executor(pool, function, *arguments)
+        except BrokenProcessPool:
+            logger.warning("action=worker_replaced reason=it died with nothing in hand")
+            self._drop(pool)
+            pool = self._started()
+            return pool, loop.run_in_executor(pool, function, *arguments)
 
     async def warm_up(self) -> None:
         """Start every worker now rather than under the first pages."""

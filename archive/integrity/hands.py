@@ -59,12 +59,17 @@ class Hands:
     def _look(self, check: Check, ranges: Iterable[Range]) -> Iterator[tuple[int, Found]]:
         waiting: deque[tuple[int, Future[Found]]] = deque()
         number = CHECKS.index(check)
-        for after, last in ranges:
-            waiting.append((last, self._started().submit(_look, number, after, last)))
-            if len(waiting) >= self._count * AHEAD:
+        try:
+            for after, last in ranges:
+                waiting.append((last, self._started().submit(_look, number, after, last)))
+                if len(waiting) >= self._count * AHEAD:
+                    yield _answer(waiting)
+            while waiting:
                 yield _answer(waiting)
-        while waiting:
-            yield _answer(waiting)
+        except BrokenProcessPool:
+            raise HandsLost(
+                "a process that verified was killed, perhaps for want of memory; the same command goes on"
+            ) from None
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -76,12 +81,7 @@ class Hands:
 
 def _answer(waiting: deque[tuple[int, Future[Found]]]) -> tuple[int, Found]:
     last, future = waiting.popleft()
-    try:
-        return last, future.result()
-    except BrokenProcessPool:
-        raise HandsLost(
-            "a process that verified was killed, perhaps for want of memory; the same command goes on"
-        ) from None
+    return last, future.result()
 
 
 class _Here:

@@ -1,5 +1,6 @@
 """The way of one download: judged and kept in the worker, then reported."""
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ class MediaPipeline(Pipeline):
     def __init__(self, crawler: Crawler):
         super().__init__(crawler)
         self._in_a_row: Counter[str] = Counter()
+        self._judging = asyncio.Lock()  # Scrapy hands over two items at once
 
     @property
     def _media(self) -> "MediaSpider":
@@ -47,7 +49,8 @@ class MediaPipeline(Pipeline):
         self._in_a_row[host_of(url)] = 0
         now = clock.now()
         try:
-            verdict = await self._spider.archive.call(keep, download, now, timeout=CHECK_TIME)
+            async with self._judging:
+                verdict = await self._spider.archive.call(keep, download, now, timeout=CHECK_TIME)
         except WorkerDied:
             if self._worker_died(1):
                 await self._missed(download.medium, url, MediumOutcome.REFUSED, FATAL)

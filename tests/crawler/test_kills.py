@@ -48,19 +48,25 @@ def everything_is_there_once(crawler: Crawler) -> bool:
 def test_a_killed_worker_costs_at_most_its_batch(crawler, server):
     urls = serve_all(server)
     started: list[subprocess.Popen[str]] = []
+    at_work: list[psutil.Process] = []
 
-    def kill_once(path: str) -> None:
-        if path == pages.path(4) and started:
-            for worker in workers(started[0]):
+    def stop_then_kill(path: str) -> None:
+        """It stops before the first page, so that it has pages in hand when it is killed."""
+        if path == pages.path(1):
+            at_work.extend(workers(started[0]))
+            for worker in at_work:
+                worker.suspend()
+        elif path == pages.path(4):
+            for worker in at_work:
                 worker.kill()
+            server.on_request = lambda _path: None
 
-    server.on_request = kill_once
+    server.on_request = stop_then_kill
     started.append(start(crawler, urls))
     output, _ = started[0].communicate(timeout=TIMEOUT)
     crawl = ended(started[0].returncode, output)
     assert "action=worker_died" in output
     assert crawl.verdict == "partly_failed", output
-    server.on_request = lambda _path: None
     assert crawler.crawl().verdict in ("done", "nothing_due")
     assert everything_is_there_once(crawler)
 

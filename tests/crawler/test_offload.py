@@ -1,5 +1,6 @@
 import asyncio
 import os
+import signal
 import time
 
 import pytest
@@ -98,6 +99,20 @@ def test_the_error_of_a_batch_reaches_everybody_who_waits_and_the_next_batch_sti
 def test_there_are_no_more_workers_than_requests_at_a_time(concurrency, workers):
     settings = Settings({"WORKERS": 2, "CONCURRENT_REQUESTS": concurrency})
     assert workers_of(settings) == workers
+
+
+def test_a_worker_that_is_killed_with_nothing_in_hand_costs_nothing(fresh_database_url):
+    async def scenario() -> None:
+        worker = Worker(ArchiveSettings(database_url=fresh_database_url))
+        first = await worker.call(os.getpid)
+        pool = worker._started()
+        os.kill(first, signal.SIGKILL)
+        while not pool._broken:  # the pool's own thread sees it
+            await asyncio.sleep(0)
+        assert await worker.call(os.getpid) != first
+        await worker.close()
+
+    asyncio.run(scenario())
 
 
 def test_a_call_over_its_time_costs_its_worker_and_the_next_call_has_another(fresh_database_url):

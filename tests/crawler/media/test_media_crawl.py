@@ -274,14 +274,20 @@ def test_a_killed_crawl_goes_on_where_it_was_and_a_killed_worker_costs_one_mediu
     assert not psutil.wait_procs([one for one in family if is_worker(one)], timeout=20)[1]
     assert {*small.outcomes.values()} <= {"kept", None}
 
-    def kill_worker(_path: str) -> None:
-        for process in psutil.Process(running[0].pid).children(recursive=True):
-            if is_worker(process):
-                process.kill()
-        server.on_request = lambda _path: None
+    at_work: list[psutil.Process] = []
 
-    running[0] = small.start(DOWNLOAD_DELAY="0.5")
-    server.on_request = kill_worker
+    def stop_then_kill_worker(_path: str) -> None:
+        """It stops at the first request, so that it has the first medium in hand at the second."""
+        if at_work:
+            at_work.pop().kill()
+            server.on_request = lambda _path: None
+        else:
+            family = psutil.Process(running[0].pid).children(recursive=True)
+            at_work.extend(process for process in family if is_worker(process))
+            at_work[0].suspend()
+
+    server.on_request = lambda path: stop_then_kill_worker(path) if len(running) == 2 else None
+    running.insert(0, small.start(DOWNLOAD_DELAY="0.5"))
     output, _ = running[0].communicate(timeout=TIMEOUT)
     crawl = ended(running[0].returncode, output)
     assert crawl.counts["outcomes"]["refused"] == 1, output
