@@ -1,7 +1,6 @@
 """The embedded Postgres, shared and killed by real processes."""
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ from archive.database import open_archive
 from archive.embedded import UNFINISHED
 from archive.errors import DatabaseUnavailable
 from tests.archive.conftest import Child, StartChild
+from tests.archive.nobody import AS_NOBODY, NOBODY, becomes_nobody
 
 
 @pytest.fixture
@@ -121,21 +121,6 @@ def test_four_first_users_at_once_make_one_database_and_leave_no_server(
     assert [user.wait(60) for user in users] == [0] * 4
     assert servers(home) == []
     assert list(home.glob(UNFINISHED + "*")) == []
-
-
-# The user may read what root may, for Python itself may lie in root's folder, and write only its own.
-NOBODY = 65534
-AS_NOBODY = [
-    "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-    "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search",
-]  # fmt: skip
-
-
-def becomes_nobody() -> bool:
-    """Whether a process can be started so; only root can, and not in every container."""
-    if os.geteuid() != 0 or shutil.which("setpriv") is None:
-        return False
-    return subprocess.run([*AS_NOBODY, "true"], capture_output=True, check=False).returncode == 0
 
 
 needs_nobody = pytest.mark.skipif(
