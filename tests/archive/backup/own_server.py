@@ -1,0 +1,99 @@
+"""A Postgres of somebody's own: what docs/backup.md speaks of, in one folder and without a port."""
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from archive.backup.tools import find_tool
+from tests.archive.nobody import AS_NOBODY, NOBODY
+
+TIME = 60  # seconds for any command, and for the server to come to a state
+OLDEST = 17  # of PostgreSQL, that the document is for
+DOCUMENTED = "/pitr"  # where the document has log and bases
+DATABASE = "mparchive"
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """It has its socket in `folder`, and below that its data, and in `kept` what the document calls /pitr."""
+
+    folder: Path
+
+    @property
+    def database_url(self) -> str:
+        """For whoever archives into it."""
+        return f"postgresql+psycopg://postgres@/{DATABASE}?host={self.folder}"
+
+    @property
+    def kept(self) -> Path:
+        """Log and bases."""
+        return self.folder / "kept"
+
+    def names(self, folder: str) -> list[str]:
+        """What is in a folder of `kept`."""
+        return sorted(path.name for path in (self.kept / folder).iterdir())
+
+    def sh(self, commands: str) -> str:
+        """Run commands of the document in a shell of the server's user; what they print."""
+        before = AS_NOBODY if os.geteuid() == 0 else []
+        path = f"{_programs()}:{os.environ['PATH']}"
+        place = {"PGDATA": str(self.folder / "data"), "PGHOST": str(self.folder), "PGUSER": "postgres"}
+        # A server that is started would hold a pipe open.
+        with tempfile.TemporaryFile("w+") as out:
+            ran = subprocess.run(
+                [*before, "bash", "-ec", commands.replace(DOCUMENTED, str(self.kept))],
+                env={**os.environ, **place, "PATH": path, "LC_ALL": "C"},
+                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=TIME, check=False,
+            )  # fmt: skip
+            out.seek(0)
+            said = out.read()
+        assert ran.returncode == 0, said
+        return said
+
+    def start(self) -> None:
+        """Until it answers; a test loses nothing when the machine's power fails."""
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
+        self.sh(f"pg_ctl start -w -t {TIME} -l {self.folder}/log -o '{options}'")
+
+    def stop(self, how: str = "fast") -> None:
+        self.sh(f"pg_ctl stop -w -t {TIME} -m {how}")
+
+    def asked(self, query: str) -> str:
+        return self.sh(f'psql -d {DATABASE} -Atc "{query}"').strip()
+
+    def wait_until(self, condition: str) -> None:
+        until = time.monotonic() + TIME
+        while self.asked(f"SELECT {condition}") != "t":
+            assert time.monotonic() < until, f"{condition} never came; {(self.folder / 'log').read_text()}"
+            time.sleep(0.02)
+
+
+@cache
+def _programs() -> Path:
+    tool = find_tool("initdb", OLDEST)
+    assert tool
+    return Path(tool.path).parent
+
+
+@contextmanager
+def own_server() -> Iterator[OwnServer]:
+    """A new one, running; nothing of it is left."""
+    with tempfile.TemporaryDirectory(prefix="mparchive-own-") as place:
+        server = OwnServer(Path(place))
+        server.kept.mkdir()
+        if os.geteuid() == 0:
+            for folder in (server.folder, server.kept):
+                os.chown(folder, NOBODY, NOBODY)
+        server.sh("initdb --no-sync -U postgres -A trust -E UTF8 --locale=C")
+        try:
+            server.start()
+            server.sh(f"createdb {DATABASE}")
+            yield server
+        finally:
+            server.sh(f"pg_ctl status >/dev/null || exit 0; pg_ctl stop -w -t {TIME} -m fast")
