@@ -45,8 +45,9 @@ class Captured:
 
 @dataclass(frozen=True, slots=True)
 class KeptMedium:
-    """A media file at one of its addresses; `stored_at` is UTC."""
+    """A media file at one of its addresses; `key` is what the archive knows it by, `stored_at` is UTC."""
 
+    key: str
     url: str
     media_type: str
     path: str
@@ -122,13 +123,21 @@ def _addresses_of(account: str) -> Select[int]:
 
 
 def kept_media(session: Session, chosen: Selection) -> Iterator[KeptMedium]:
-    """The media files the chosen posts show or showed, an address at a time."""
+    """The media files the chosen posts show or showed, an address at a time.
+
+    Ordered by key, for their ids depend on which pages were read together.
+    """
     rows = select(
-        MediumRow.url, FileRow.media_type, FileRow.path, FileRow.sha256, FileRow.first_stored_at
+        MediumRow.key,
+        MediumRow.url,
+        FileRow.media_type,
+        FileRow.path,
+        FileRow.sha256,
+        FileRow.first_stored_at,
     ).join(FileRow, FileRow.id == MediumRow.file_id)
     rows = rows.where(MediumRow.url.startswith("http"))
     if chosen != Selection():
         shown = select(PostMedium.medium_id).where(PostMedium.post_id.in_(_posts(chosen)))
         rows = rows.where(MediumRow.id.in_(shown))
-    found = session.execute(rows.order_by(MediumRow.id), execution_options={"yield_per": 1000})
+    found = session.execute(rows.order_by(MediumRow.key.collate("C")), execution_options={"yield_per": 1000})
     return (KeptMedium(*row) for row in found)

@@ -19,8 +19,12 @@ VERSION = "1.1"
 SAVED = "urn:mparchive:saved:"  # what stands for the address of a page that was saved without one
 ORIGINAL = "X-Archive-Orig-"  # before headers that were true of the answer's wrappings, not of its body
 CAPTURE_FIELD = "mparchive-capture"  # of a metadata record: what `mparchive backfill` makes the capture of
+MEDIUM_FIELD = (
+    "mparchive-medium"  # of a media file's record: the key of the medium, whose address may be signed
+)
 _WRAPPINGS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
 _SAFE = "/?#[]@!$&'()*+,;=:%-._~"  # what an address may hold as it is
+_KEY_SAFE = "/:?&="  # without %, so that it can be undone
 
 
 class Records:
@@ -54,6 +58,7 @@ class Records:
         headers = _headers(f"medium {medium.url} {medium.sha256.hex()}", medium.stored_at) | {
             "Content-Type": medium.media_type,
             "WARC-Payload-Digest": digest(medium.sha256),
+            MEDIUM_FIELD: quote(medium.key, safe=_KEY_SAFE),
         }
         return self._record("resource", medium.url, content, headers)
 
