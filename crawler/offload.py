@@ -8,13 +8,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Generic, TypeVar
-
-from scrapy.settings import BaseSettings
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from archive.config import ArchiveSettings
 from crawler import worker
 from crawler.protocol import START_METHOD_VARIABLE
+
+if TYPE_CHECKING:
+    from scrapy.settings import BaseSettings
 
 logger = logging.getLogger("crawler")
 
@@ -27,7 +28,7 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
-def workers_of(settings: BaseSettings) -> int:
+def workers_of(settings: "BaseSettings") -> int:
     """How many workers a crawl can use: with one request at a time never more than one."""
     return min(settings.getint("WORKERS"), settings.getint("CONCURRENT_REQUESTS"))
 

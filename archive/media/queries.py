@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from archive.media.kept import KeptFile
@@ -71,6 +71,13 @@ def due_media(
     first = MediumRow.expires_at.nulls_last(), MediumRow.type == MediumType.IMAGE
     rows = rows.order_by(MediumRow.attempts, *first, MediumRow.next_fetch_at, MediumRow.id)
     return [DueMedium(*row) for row in session.execute(rows.limit(limit))]
+
+
+def awaited_media(session: Session, keys: Collection[str], urls: Collection[str]) -> list[DueMedium]:
+    """Media without a file that have one of these keys or addresses, due or not."""
+    rows = select(MediumRow.id, MediumRow.key, MediumRow.url, MediumRow.type, MediumRow.expires_at)
+    rows = rows.where(MediumRow.file_id.is_(None), or_(MediumRow.key.in_(keys), MediumRow.url.in_(urls)))
+    return [DueMedium(*row) for row in session.execute(rows.order_by(MediumRow.id))]
 
 
 def media_of_run(run_id: int) -> Select[Any]:

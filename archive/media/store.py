@@ -120,8 +120,10 @@ def _is_over(expires_at: datetime | None, now: datetime) -> bool:
     return expires_at is not None and expires_at <= now
 
 
-def keep_file(session: Session, medium_id: int, kept: KeptFile, now: datetime) -> None:
+def keep_file(session: Session, medium_id: int, kept: KeptFile, now: datetime, url: str = "") -> None:
     """Note that a medium's file is in the media folder; call it after MediaFolder.put.
+
+    `now` is when it came, and `url` the address it came from, where that may be another than the one known.
 
     One a transaction: two that note the same files the other way round would wait for each other.
     """
@@ -139,6 +141,7 @@ def keep_file(session: Session, medium_id: int, kept: KeptFile, now: datetime) -
     row = row.on_conflict_do_update(constraint="uq__files__sha256", set_={"path": row.excluded.path})
     medium.file_id = session.execute(row.returning(FileRow.id)).scalar_one()
     medium.attempts, medium.next_fetch_at = 0, None
+    medium.url = storable(url) or medium.url
     _note(medium, MediumOutcome.KEPT, "", now)
     session.flush()
 

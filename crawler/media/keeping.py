@@ -24,6 +24,8 @@ from crawler.scrub import scrub_log
 
 # 320 MB of pixels, half as much again for a progressive JPEG's coefficients, and room for the decoder.
 CHECK_MEMORY = 1024 * 1024 * 1024
+CHECK_TIME = 120.0  # seconds to decode and store one file; a large video to a distant storage takes one
+FATAL = "judging it killed or hung the process that did"
 EXPIRED = "its address has expired; it is fetched again when the post is re-visited"
 _TOO_MANY_REQUESTS = 429
 _READERS: dict[str, Callable[[bytes], Content]] = {
@@ -82,15 +84,23 @@ def note_misses(misses: Sequence[Miss], now: datetime) -> None:
 
 def keep(download: Download, now: datetime) -> Verdict:
     """Keep one file, or note why not."""
+    verdict = take(download, now)
+    if verdict.outcome is not MediumOutcome.KEPT:
+        note_misses([Miss(download.medium.id, verdict.outcome, verdict.reason)], now)
+    return verdict
+
+
+def take(download: Download, now: datetime) -> Verdict:
+    """Keep one file that came at `now`, if it is what it should be; else the medium stays as it was."""
     found = _judged(download)
     if isinstance(found, Verdict):
-        note_misses([Miss(download.medium.id, found.outcome, found.reason)], now)
         return found
     body, content = found
     digest = hashlib.sha256(body).digest()
     path = worker.media_folder().put(body, digest, content.suffix)
     kept = KeptFile(digest, len(body), content.media_type, content.width, content.height, path)
-    worker.in_transaction(lambda session: keep_file(session, download.medium.id, kept, now))
+    medium = download.medium
+    worker.in_transaction(lambda session: keep_file(session, medium.id, kept, now, medium.url))
     return Verdict(MediumOutcome.KEPT, media_type=content.media_type)
 
 

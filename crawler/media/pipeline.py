@@ -11,7 +11,7 @@ from archive.media.queries import DueMedium
 from archive.vocabulary import MediumOutcome
 from crawler import clock, report
 from crawler.cassettes import CassetteMiss
-from crawler.media.keeping import Download, Miss, Verdict, keep, note_misses
+from crawler.media.keeping import CHECK_TIME, FATAL, Download, Miss, Verdict, keep, note_misses
 from crawler.media.requests import MEDIUM, host_of
 from crawler.middlewares import RunStopping
 from crawler.offload import WorkerDied
@@ -21,9 +21,6 @@ from crawler.scrub import scrub_log
 
 if TYPE_CHECKING:
     from crawler.spiders.media import MediaSpider
-
-CHECK_TIME = 120.0  # seconds to decode and store one file; a large video to a distant storage takes one
-FATAL = "judging it killed or hung the process that did"
 
 
 class MediaPipeline(Pipeline):
