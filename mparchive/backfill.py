@@ -29,8 +29,10 @@ from mparchive.inputs.accounts import NamedAccount
 from mparchive.inputs.dump import Entry
 from mparchive.inputs.flaw import Flaw, Passed
 from mparchive.inputs.listing import Listed
+from mparchive.inputs.medium import SavedMedium, seek_none
 from mparchive.inputs.page import SavedPage
 from mparchive.line import Line
+from mparchive.taking_media import MediaTaker
 from mparchive.tally import Tally
 
 BATCH = 500  # items a transaction
@@ -67,17 +69,22 @@ class _Taken:
 def backfill(wanted: Wanted) -> Exit:
     """Take in the inputs, fetch what is not archived yet, say what came of it."""
     settings = cassette_settings(wanted.replay, wanted.record)
-    items = _selected(read_given(wanted.what, wanted.url), wanted)
     if wanted.dry_run:
-        return _dry_run(items, wanted)
+        return _dry_run(_selected(read_given(wanted.what, wanted.url), wanted), wanted)
     with open_archive() as engine:
         with transaction(engine) as session:
             run_id = store.start_run(session, "backfill", _arguments(wanted), datetime.now(UTC))
         with going_on(engine, run_id):
-            taken = _take_all(engine, run_id, items, wanted)
+            taken = _take_given(engine, run_id, wanted)
             code = _fetch(Line(engine, settings), run_id, taken, wanted)
     _report(taken.tally, wanted)
     return _worst(code, taken)
+
+
+def _take_given(engine: Engine, run_id: int, wanted: Wanted) -> _Taken:
+    with MediaTaker.opened(engine) as media:
+        given = read_given(wanted.what, wanted.url, media.seek if wanted.media else seek_none)
+        return _take_all(engine, run_id, _selected(given, wanted), media)
 
 
 def _arguments(wanted: Wanted) -> dict[str, Any]:
@@ -85,13 +92,18 @@ def _arguments(wanted: Wanted) -> dict[str, Any]:
 
 
 def _selected(items: Iterable[Item], wanted: Wanted) -> Iterator[Item]:
-    """Items within the dates (where a date is known), at most `limit`; what is not taken always."""
+    """Items within the dates (where a date is known), at most `limit`; what is not taken always.
+
+    Behind the last page that is taken its media may come.
+    """
     taken = 0
     for item in items:
-        if isinstance(item, Flaw | Passed):
+        if isinstance(item, Flaw | Passed | SavedMedium):
             yield item
         elif _is_within(item, wanted):
             if wanted.limit is not None and taken >= wanted.limit:
+                if isinstance(item, SavedPage):
+                    continue
                 return
             taken += 1
             yield item
@@ -153,7 +165,7 @@ def _noted(item: Item, taken: _Taken) -> bool:
     return isinstance(item, Flaw | Passed)
 
 
-def _take_all(engine: Engine, run_id: int, items: Iterable[Item], wanted: Wanted) -> _Taken:
+def _take_all(engine: Engine, run_id: int, items: Iterable[Item], media: MediaTaker) -> _Taken:
     taken = _Taken()
     for batch in _batches(item for item in items if not _noted(item, taken)):
         taken.good += len(batch)
@@ -163,17 +175,19 @@ def _take_all(engine: Engine, run_id: int, items: Iterable[Item], wanted: Wanted
             _take_addresses(engine, run_id, addresses, taken)
         for page in (item for item in batch if isinstance(item, SavedPage)):
             _take_page(engine, run_id, page, taken)
+        for medium in (item for item in batch if isinstance(item, SavedMedium)):
+            _take_medium(medium, media, taken)
         for account in (item for item in batch if isinstance(item, NamedAccount)):
             taken.tally.add("accounts", reason=f"{_named(account)}; `mparchive init` with the same file")
     return taken
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Items by the transaction; a page ends its batch, for it may have 16 MB."""
+    """Items by the transaction; a page or a medium ends its batch, for it may have 16 MB and more."""
     batch: list[Item] = []
     for item in items:
         batch.append(item)
-        if len(batch) == BATCH or isinstance(item, SavedPage):
+        if len(batch) == BATCH or isinstance(item, SavedPage | SavedMedium):
             yield batch
             batch = []
     if batch:
@@ -215,6 +229,13 @@ def _take_page(engine: Engine, run_id: int, page: SavedPage, taken: _Taken) -> N
     stored = reading.outcome is Outcome.ARTICLE and reading.record
     what = "known" if result is Stored.UNCHANGED else str(result)
     taken.tally.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)
+
+
+def _take_medium(saved: SavedMedium, media: MediaTaker, taken: _Taken) -> None:
+    if bad := media.take(saved):
+        _noted(bad, taken)
+    else:
+        taken.tally.add("images_kept")
 
 
 def _page_address(session: Session, run_id: int, url: str, page: SavedPage, now: datetime) -> int | None:

@@ -53,7 +53,7 @@ def backfill(
         bool, typer.Option("--dry-run", help="Say what would be taken; write nothing.")
     ] = False,
     no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Take the input in, fetch no page.")] = False,
-    no_media: Annotated[bool, typer.Option("--no-media", help="Fetch the pages, not their images.")] = False,
+    no_media: Annotated[bool, typer.Option("--no-media", help="Only the pages, not their images.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Also fetch what is archived already.")] = False,
     replay: Annotated[
         Path | None, typer.Option(help="Answer from this cassette, never from the network.")

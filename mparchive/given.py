@@ -11,26 +11,27 @@ from mparchive.inputs.flaw import Flaw, InputError, NoInput, Passed
 from mparchive.inputs.folder import files_of, is_listing
 from mparchive.inputs.listing import Listed
 from mparchive.inputs.listing import read_list as listed_in
+from mparchive.inputs.medium import SavedMedium, Seek, seek_none
 from mparchive.inputs.page import MAX_PAGE, SavedPage
 from mparchive.inputs.source import Form, Source, is_address, open_source, shown
 from mparchive.inputs.wacz import read_wacz
 from mparchive.inputs.warc import read_warc
 
-Good = Entry | Listed | SavedPage | NamedAccount
+Good = Entry | Listed | SavedPage | SavedMedium | NamedAccount
 Item = Good | Flaw | Passed
 
 
-def read_given(what: Sequence[str], url: str | None = None) -> Iterator[Item]:
-    """Read what was given, in order. `url` is the address of a saved page."""
+def read_given(what: Sequence[str], url: str | None = None, seek: Seek = seek_none) -> Iterator[Item]:
+    """Read what was given, in order. `url` is a saved page's address; `seek` says which media to give."""
     for one in what:
         try:
             if is_address(one):
                 yield _address(one)
             elif _is_folder(one):
-                yield from _folder(one, url)
+                yield from _folder(one, url, seek)
             else:
                 with open_source(one) as source:
-                    yield from _items(source, url)
+                    yield from _items(source, url, seek)
         except InputError as error:
             yield Flaw(shown(one), "", str(error))
 
@@ -49,7 +50,7 @@ def _is_folder(given: str) -> bool:
         return False
 
 
-def _folder(folder: str, url: str | None) -> Iterator[Item]:
+def _folder(folder: str, url: str | None, seek: Seek) -> Iterator[Item]:
     """The files of a folder, in order. Whatever else lies there, scripts and pictures, is passed over."""
     taken = passed = 0
     for path in files_of(Path(folder)):
@@ -57,7 +58,7 @@ def _folder(folder: str, url: str | None) -> Iterator[Item]:
             with open_source(str(path)) as source:
                 if source.form is Form.LIST and not is_listing(source):
                     raise NoInput(f"{path} is no list of addresses")
-                yield from _items(source, url)
+                yield from _items(source, url, seek)
             taken += 1
         except NoInput:
             passed += 1
@@ -72,7 +73,7 @@ def _folder(folder: str, url: str | None) -> Iterator[Item]:
         yield Passed(shown(folder), passed, "files that are no dump, list, saved page or WARC")
 
 
-def _items(source: Source, url: str | None) -> Iterator[Item]:
+def _items(source: Source, url: str | None, seek: Seek) -> Iterator[Item]:
     match source.form:
         case Form.DUMP:
             yield from read_dump(source.stream, source.name)
@@ -81,9 +82,9 @@ def _items(source: Source, url: str | None) -> Iterator[Item]:
         case Form.PAGE:
             yield _page(source, url)
         case Form.WARC:
-            yield from read_warc(source.stream, source.name)
+            yield from read_warc(source.stream, source.name, seek)
         case Form.WACZ:
-            yield from read_wacz(source.stream, source.name)
+            yield from read_wacz(source.stream, source.name, seek)
         case Form.ACCOUNTS:
             yield from read_accounts(source.stream, source.name)
 

@@ -3,23 +3,41 @@
 import io
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from mparchive.inputs.flaw import Flaw, InputError, NoInput, Passed
 from mparchive.inputs.gunzip import PIECE, gunzipped
+from mparchive.inputs.medium import SavedMedium, Seek, seek_none
 from mparchive.inputs.page import SavedPage
 from mparchive.inputs.source import MAX_WARC, ZIP, copied, pieces_of
-from mparchive.inputs.warc import read_warc
+from mparchive.inputs.warc import read_pages
+from mparchive.inputs.warc_media import read_media
 
 MAX_MEMBERS = 100_000  # of the zip; archiveweb.page writes fewer than 20
 _WARC = re.compile(r"archive/[^/]+\.warc(?:\.gz)?")
 _LOCAL = struct.Struct("<4s22xHH")  # of a member's own header: mark, lengths of name and extra
 
 
-def read_wacz(stream: BinaryIO, name: str) -> Iterator[SavedPage | Flaw | Passed]:
-    """What read_warc says of each WARC file. Raises InputError when there is none, or they are too large."""
+def read_wacz(
+    stream: BinaryIO, name: str, seek: Seek = seek_none
+) -> Iterator[SavedPage | SavedMedium | Flaw | Passed]:
+    """The pages of all its WARC files, then the media, as read_warc does it with one.
+
+    Raises InputError when there is none, or they are too large.
+    """
+    with_media = yield from _pages(stream, name, _warcs(stream, name))
+    for member in with_media:  # unpacked once more: there may be too many to keep them all unpacked
+        with copied(_label(name, member), _content(stream, member)) as warc:
+            yield from read_media(warc, _label(name, member), seek)
+
+
+def _label(name: str, member: ZipInfo) -> str:
+    return f"{name}, {member.filename}"
+
+
+def _warcs(stream: BinaryIO, name: str) -> list[ZipInfo]:
     try:
         members = ZipFile(stream).infolist()
     except (BadZipFile, NotImplementedError, ValueError) as error:
@@ -27,16 +45,25 @@ def read_wacz(stream: BinaryIO, name: str) -> Iterator[SavedPage | Flaw | Passed
     warcs = [member for member in members[:MAX_MEMBERS] if _WARC.fullmatch(member.filename)]
     if not warcs:
         raise NoInput(f"{name} is a zip, but no WACZ: it has no folder `archive` with a WARC file")
-    total = 0
+    return warcs
+
+
+def _pages(
+    stream: BinaryIO, name: str, warcs: list[ZipInfo]
+) -> Generator[SavedPage | Flaw | Passed, None, list[ZipInfo]]:
+    """The pages; those of the WARC files that may hold media are the generator's value."""
+    total, with_media = 0, []
     for member in warcs:
         try:
-            with copied(f"{name}, {member.filename}", _content(stream, member)) as warc:
+            with copied(_label(name, member), _content(stream, member)) as warc:
                 total += warc.seek(0, 2)
                 if total > MAX_WARC:
                     raise InputError(f"{name} has more than {MAX_WARC} bytes; split it")
-                yield from read_warc(warc, f"{name}, {member.filename}")
+                if (yield from read_pages(warc, _label(name, member))):
+                    with_media.append(member)
         except InputError as error:
             yield Flaw(name, member.filename, str(error))
+    return with_media
 
 
 def _content(stream: BinaryIO, member: ZipInfo) -> Iterator[bytes]:

@@ -1,47 +1,48 @@
 """Reading WARC files: the answers of mp.weixin.qq.com for posts become saved pages, with their own date."""
 
-import io
-import re
-from collections import Counter, OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO, Generic, TypeVar
-from urllib.parse import urlsplit
+from collections import Counter
+from collections.abc import Generator, Iterator
+from typing import BinaryIO
 
-from warcio.bufferedreaders import ChunkedDataException, ChunkedDataReader
-from warcio.statusandheaders import StatusAndHeaders
-
-from archive.address import HOST, Address, parse_address, without_session
+from archive.address import parse_address, without_session
 from archive.capture import Capture
-from archive.errors import AddressError
 from archive.export.warc_records import SAVED, target
-from crawler.answer import Answer, DamagedAnswer, header, unpack
+from crawler.answer import DamagedAnswer, unpack
 from crawler.scrub import public_headers
-from mparchive.inputs.digest import is_proven
 from mparchive.inputs.flaw import Flaw, InputError, Passed
+from mparchive.inputs.medium import SavedMedium, Seek, seek_none
 from mparchive.inputs.page import MAX_PAGE, SavedPage
-from mparchive.inputs.warc_records import BadRecord, Record, http_parts, records_of
+from mparchive.inputs.warc_answers import Answers, Memory, answer_of, proven
+from mparchive.inputs.warc_media import NO_ANSWER, may_be_medium, read_media, why_no_post
+from mparchive.inputs.warc_records import BadRecord, Record, records_of
 from mparchive.inputs.warc_told import Told, told_in
 
 MAX_TOLD = 64  # metadata records that wait for the record they are of; it follows at once
-MAX_ANSWERS = 100_000  # answers remembered for revisits of them, of 1 kB; 300 GB of pages
 _UNSERVED = ("conversion", "resource")
-NO_ANSWER = "records that are no answers"
-OTHER_HOST = "answers of other hosts"
-NO_POST = f"answers of {HOST} that are no posts"
 NO_PAGE = "answers without a page (redirects, errors)"
-Kept = TypeVar("Kept")
 
 
-def read_warc(stream: BinaryIO, name: str) -> Iterator[SavedPage | Flaw | Passed]:
-    """Pages of posts, flaws of single records, and at the end what was passed over.
+def read_warc(
+    stream: BinaryIO, name: str, seek: Seek = seek_none
+) -> Iterator[SavedPage | SavedMedium | Flaw | Passed]:
+    """Pages of posts, flaws of single records, what was passed over, and then the media that are sought.
 
+    The media come last, for `seek` knows of those that the pages show only when these have been read.
     Raises InputError when there is no record at all.
     """
+    if (yield from read_pages(stream, name)):
+        yield from read_media(stream, name, seek)
+
+
+def read_pages(stream: BinaryIO, name: str) -> Generator[SavedPage | Flaw | Passed, None, bool]:
+    """The same without the media; whether there may be any is the generator's value."""
     passed: Counter[str] = Counter()
-    reader, is_empty = _Reader(stream, name), True
+    reader, is_empty, has_media = _Reader(stream, name), True, False
     for record in records_of(stream):
         is_empty = False
+        if isinstance(record, Record) and may_be_medium(record):
+            has_media = True
+            continue
         item = reader.item(record) if isinstance(record, Record) else Flaw(name, *record)
         if isinstance(item, str):
             passed[item] += 1
@@ -51,31 +52,7 @@ def read_warc(stream: BinaryIO, name: str) -> Iterator[SavedPage | Flaw | Passed
         raise InputError(f"{name} begins like a WARC file, but holds no record")
     for what, count in passed.items():
         yield Passed(name, count, what)
-
-
-class _Memory(Generic[Kept]):
-    """The latest things, by name; the oldest is forgotten for one too many."""
-
-    def __init__(self, most: int):
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
-        self._most = most
-
-    def put(self, name: str, kept: Kept) -> None:
-        if name:
-            self._kept[name] = kept
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-
-    def get(self, name: str) -> Kept | None:
-        return self._kept.get(name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Served:
-    """An answer as it stands in a record: headers and payload still in the wrappings it came in."""
-
-    http: StatusAndHeaders
-    payload: bytes
+    return has_media
 
 
 class _Reader:
@@ -83,8 +60,8 @@ class _Reader:
 
     def __init__(self, stream: BinaryIO, name: str):
         self._stream, self._name = stream, name
-        self._told: _Memory[Told] = _Memory(MAX_TOLD)
-        self._answers: _Memory[Record] = _Memory(2 * MAX_ANSWERS)  # each by its id and by address and date
+        self._told: Memory[Told] = Memory(MAX_TOLD)
+        self._answers = Answers(stream)
 
     def item(self, record: Record) -> SavedPage | Flaw | str | None:
         """A page, what is wrong with it, or why it is passed over; None: it tells of another record."""
@@ -106,43 +83,21 @@ class _Reader:
         kind = record.get("WARC-Type")
         if kind not in ("response", "revisit") and not (told and kind in _UNSERVED):
             return NO_ANSWER
-        if not (told and record.target.startswith(SAVED)) and urlsplit(record.target).hostname != HOST:
-            return OTHER_HOST
-        try:
-            address = (
-                None if record.target.startswith(SAVED) else parse_address(without_session(record.target))
-            )
-        except AddressError:
-            return NO_POST
+        is_saved = bool(told) and record.target.startswith(SAVED)
+        if why := "" if is_saved else why_no_post(record.target):
+            return why
         if kind in _UNSERVED and told:
-            return self._kept(record, told, _proven(record, record.block(self._stream)))
-        return self._answer(record, address, told)
+            return self._kept(record, told, proven(record, record.block(self._stream)))
+        return self._answer(record, told)
 
-    def _answer(self, record: Record, address: Address | None, told: Told | None) -> SavedPage | str:
-        if record.get("WARC-Type") == "revisit":
-            served = self._revisited(record)
-        else:
-            served = _served(record, record.block(self._stream))
-            self._answers.put(record.get("WARC-Record-ID"), record)
-            self._answers.put(f"{record.target} {record.get('WARC-Date')}", record)
+    def _answer(self, record: Record, told: Told | None) -> SavedPage | str:
+        served = self._answers.of(record)
         if told:
             return self._kept(record, told, served.payload)
-        if _status(served.http) != 200 or address is None:
+        if served.status != 200:
             return NO_PAGE
-        return self._saved(record, unpack(_told_by(record, address, served)))
-
-    def _revisited(self, record: Record) -> _Served:
-        """The answer that came again; of the revisit's own record there is only the time."""
-        by_date = f"{record.get('WARC-Refers-To-Target-URI').strip('<>')} {record.get('WARC-Refers-To-Date')}"
-        before = self._answers.get(record.get("WARC-Refers-To")) or self._answers.get(by_date)
-        if not record.get("WARC-Profile").rstrip("/").endswith("identical-payload-digest"):
-            raise BadRecord("it is a revisit that does not say that the bytes were the same")
-        if before is None:
-            raise BadRecord("it is a revisit of a record that is not in this file before it")
-        served = _served(before, before.block(self._stream))
-        if is_proven(served.payload, record.get("WARC-Payload-Digest")) is False:
-            raise BadRecord("it is a revisit of other bytes than those of the record it refers to")
-        return served
+        url = parse_address(without_session(record.target)).url
+        return self._saved(record, unpack(answer_of(record, url, served)))
 
     def _kept(self, record: Record, told: Told, body: bytes) -> SavedPage:
         """A capture that an archive like this one had."""
@@ -180,69 +135,3 @@ class _Reader:
 
 def _public(url: str) -> str:
     return without_session(url) if "://" in url else url
-
-
-def _served(record: Record, block: bytes) -> _Served:
-    http, payload = http_parts(block)
-    _check_digest(record, http, block, payload)
-    return _Served(http, payload)
-
-
-def _proven(record: Record, block: bytes) -> bytes:
-    _check_digest(record, StatusAndHeaders("", []), block, block)
-    return block
-
-
-def _check_digest(record: Record, http: StatusAndHeaders, block: bytes, payload: bytes) -> None:
-    """The block's digest; the payload's only where nobody can have taken it of the joined chunks."""
-    content, digest = block, record.get("WARC-Block-Digest")
-    if not digest and not http.get_header("transfer-encoding"):
-        content, digest = payload, record.get("WARC-Payload-Digest")
-    proven = is_proven(content, digest)
-    if record.is_doubtful and not proven:
-        raise BadRecord(f"its length is wrong: no record begins after the {record.size} bytes it should have")
-    if proven is False:
-        raise BadRecord("it is damaged: its bytes are not those of its digest")
-
-
-def _told_by(record: Record, address: Address, served: _Served) -> Answer:
-    headers, payload = public_headers((name, value) for name, value in served.http.headers), served.payload
-    length = header(headers, "content-length")
-    if length.isdigit() and len(payload) < int(length):
-        raise BadRecord(f"the answer in it has {len(payload)} of its {length} bytes")
-    chunked = header(headers, "transfer-encoding").lower() == "chunked"
-    body = _joined(payload) if chunked else payload
-    return Answer(
-        address_id=None,
-        requested_url=address.url,
-        final_url=address.url,
-        status=_status(served.http),
-        headers=_as_packed(headers, body),
-        body=body,
-        fetched_at=record.date,
-        ended_openly=not chunked and not length,
-    )
-
-
-def _status(http: StatusAndHeaders) -> int:
-    code = str(http.get_statuscode())
-    if not re.fullmatch(r"[1-5][0-9]{2}", code):
-        raise BadRecord("the answer in it has no status")
-    return int(code)
-
-
-def _joined(payload: bytes) -> bytes:
-    """The body of an answer sent in chunks; some writers keep it joined already, under the same headers."""
-    if not re.match(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]*)?\r\n", payload):
-        return payload
-    try:
-        return bytes(ChunkedDataReader(io.BytesIO(payload), raise_exceptions=True).read())
-    except ChunkedDataException:
-        raise BadRecord("the answer in it ends in the middle of a chunk") from None
-
-
-def _as_packed(headers: tuple[tuple[str, str], ...], body: bytes) -> tuple[tuple[str, str], ...]:
-    """The headers, without a packing that the writer has undone already."""
-    if body.lstrip()[:1] == b"<":
-        return tuple((name, value) for name, value in headers if name.lower() != "content-encoding")
-    return headers

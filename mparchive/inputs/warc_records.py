@@ -74,10 +74,10 @@ class Record:
         """A header's value, empty where there is none."""
         return str(self.headers.get_header(name) or "")
 
-    def block(self, stream: BinaryIO) -> bytes:
-        """What it holds; raises BadRecord when that is too much, or was cut by its writer."""
-        if self.size > MAX_BLOCK:
-            raise BadRecord(f"it has {self.size} bytes, at most {MAX_BLOCK} are taken")
+    def block(self, stream: BinaryIO, most: int = MAX_BLOCK) -> bytes:
+        """What it holds; raises BadRecord when that is over `most` bytes, or was cut by its writer."""
+        if self.size > most:
+            raise BadRecord(f"it has {self.size} bytes, at most {most} are taken")
         if self.get("WARC-Truncated"):
             raise BadRecord("whoever wrote it did not receive all of it (WARC-Truncated)")
         stream.seek(self.begin)
