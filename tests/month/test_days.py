@@ -35,7 +35,7 @@ def test_whatever_goes_wrong_every_post_is_archived_once_soon_and_what_went_wron
 
 def _days(folder: Path) -> Result:
     with Places(folder, shortest=240, default=360) as places:
-        simulation = Simulation(places, PUSHES, SHORT, drain=DAY / 2)
+        simulation = Simulation(places, PUSHES, SHORT, drain=DAY)
         asyncio.run(simulation.run())
         assert places.stop_worker() == 0, (places.folder / "worker.log").read_text()
         return result_of(simulation, 2)
