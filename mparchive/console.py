@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 LONG = 400  # characters of a text shown in a table
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# What is shown is mostly other people's words: brackets and colons in them style nothing.
+out = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+err = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 class Steps(Protocol):
@@ -58,7 +59,8 @@ def steps(total: int | None, every: int = 1) -> Iterator[Steps]:
         TimeRemainingColumn,
     )
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    words = TextColumn("{task.description}", markup=False)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), words)
     with Progress(*columns, console=err) as progress:
         yield _Bar(progress, total)
 

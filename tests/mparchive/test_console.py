@@ -1,0 +1,30 @@
+"""What is shown of other people's words is these words."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from mparchive import console
+from mparchive.tally import Tally
+
+WORDS = "[/合成] [red]a :x: [1]"
+
+
+def test_brackets_and_colons_in_a_text_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally()
+    tally.add("unknown", reason=WORDS)
+    console.out.print(tally.table())
+    console.out.print(console.facts_table({"title": WORDS}))
+    console.say(WORDS)
+    said = capsys.readouterr()
+    assert (said.out.count(WORDS), said.err) == (2, f"{WORDS}\n")
+
+
+def test_so_they_are_beside_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    terminal = Console(file=shown, force_terminal=True, width=200)
+    monkeypatch.setattr(console, "err", terminal)
+    with console.steps(1) as steps:
+        steps.step(WORDS, 1)
+    assert WORDS in shown.getvalue()
