@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from pydantic import ValidationError
 
@@ -127,11 +127,15 @@ def _zip(path: Path, stream: BinaryIO) -> ZipFile:
     if not _is_backup(stream):
         raise BackupError(f"{path} is no backup; name a file that `mparchive backup` wrote")
     try:
-        return ZipFile(stream)
+        file = ZipFile(stream)
     except (BadZipFile, ValueError, NotImplementedError):
         raise BackupDamaged(
             f"{path} is cut off or damaged in {_last_member(stream)}; use another backup"
         ) from None
+    for member in file.infolist():
+        if member.compress_type != ZIP_STORED:  # a flipped bit; each packing has errors of its own
+            raise BackupDamaged(f"{member.filename} in {path} is listed as packed; use another backup")
+    return file
 
 
 def _manifest(path: Path, file: ZipFile) -> Manifest:

@@ -17,7 +17,7 @@ from archive.backup.tables import copy_in, empty, first_row, number_on, set_trig
 from archive.backup.tools import TIMEOUT, Tool, find_tool, output_of
 from archive.backup.write import DUMP, TABLES
 from archive.errors import ArchiveError
-from archive.media.folder import MediaFolder
+from archive.media.folder import MediaFolder, path_of
 
 _ENTRY = re.compile(r"(\d+); .* (TABLE DATA|SEQUENCE SET) (?P<schema>\S+) (?P<name>\S+) \S+")
 
@@ -92,12 +92,19 @@ def _restore_media(folder: MediaFolder, backup: Backup, put: list[str], step: St
     done = 0
     for member in backup.manifest.members:
         if member.name.startswith(MEDIA):
-            content = b"".join(backup.pieces(member))
-            name = member.name.removeprefix(MEDIA)
-            put.append(name)
-            folder.put(content, hashlib.sha256(content).digest(), Path(name).suffix)
+            _restore_file(folder, backup, member, put)
         done += member.size
         step(member.name, done)
+
+
+def _restore_file(folder: MediaFolder, backup: Backup, member: Member, put: list[str]) -> None:
+    """A name is never taken at its word: what is `put` is removed again when restoring fails."""
+    content, name = b"".join(backup.pieces(member)), member.name.removeprefix(MEDIA)
+    digest, suffix = hashlib.sha256(content).digest(), Path(name).suffix
+    if name != path_of(digest, suffix):
+        raise BackupDamaged(f"{member.name} in {backup.path} is not named by its content; use another backup")
+    put.append(name)
+    folder.put(content, digest, suffix)
 
 
 def _restore_database(engine: Engine, backup: Backup, tool: Tool | None, room: Path) -> None:

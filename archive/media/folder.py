@@ -40,8 +40,7 @@ class MediaFolder:
 
     def put(self, content: bytes, sha256: bytes, suffix: str) -> str:
         """Store a file, unless it is there; returns its path within the folder. `suffix` as in .png."""
-        name = sha256.hex()
-        path = f"{name[:2]}/{name[2:4]}/{name}{suffix}"
+        path = path_of(sha256, suffix)
         try:
             if self._size(path) != len(content):
                 self._write(path, content)
@@ -106,6 +105,12 @@ class MediaFolder:
         else:  # a storage shows a file when it is whole; where one does not, its size will tell
             self._files.makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
             self._files.pipe_file(self._at(path), content)
+
+
+def path_of(sha256: bytes, suffix: str) -> str:
+    """Where a file of this content and ending lies within the folder."""
+    name = sha256.hex()
+    return f"{name[:2]}/{name[2:4]}/{name}{suffix}"
 
 
 def _write_whole(root: Path, path: str, content: bytes) -> None:

@@ -2,12 +2,15 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from archive.backup import BackupDamaged, BackupError, NotEmpty, opened, restore, write_backup
+from archive.backup.file import Writer
 from archive.backup.tables import tables_in
 from archive.backup.tools import environment
 from archive.config import ArchiveSettings
@@ -140,6 +143,46 @@ def test_damage_is_named_before_anything_is_written(backup: Path, place: Place, 
         with pytest.raises(BackupDamaged, match=name):
             bring_back(path, place, tmp_path)
     assert not any(rows(place[0]).values())
+    assert not list(place[1].paths())
+
+
+def test_a_member_listed_as_packed_is_named(backup: Path, tmp_path: Path) -> None:
+    path, content = tmp_path / "damaged.backup", bytearray(backup.read_bytes())
+    packing = content.rindex(b"PK\x01\x02") + 10
+    content[packing] ^= 8  # deflate
+    path.write_bytes(content)
+    with pytest.raises(BackupDamaged, match=r"manifest\.json in .* is listed as packed"), opened(path):
+        pass
+
+
+def with_a_file_named(backup: Path, name: str, path: Path) -> None:
+    """A backup of nothing but a media file of this name, for which its manifest vouches."""
+    with opened(backup) as whole, path.open("wb") as out:
+        writer = Writer(out, lambda name, done: None)
+        writer.add(name, [b"x"])
+        writer.close(whole.manifest.model_copy(update={"members": tuple(writer.members)}))
+
+
+def test_no_flipped_bit_in_the_list_of_members_makes_another_error(backup: Path, tmp_path: Path) -> None:
+    """Nearly all are told; what a zip says of when and by what a member was written does not matter."""
+    path = tmp_path / "small.backup"
+    with_a_file_named(backup, "media/x", path)
+    content = path.read_bytes()
+    for at, bit in product(range(content.index(b"PK\x01\x02"), len(content)), range(8)):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :])
+        with suppress(BackupDamaged, BackupError), opened(path) as damaged:
+            damaged.check()
+
+
+def test_a_file_that_is_not_named_by_its_content_costs_nothing_outside(
+    backup: Path, place: Place, tmp_path: Path
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"somebody's")
+    with_a_file_named(backup, "media/../precious", tmp_path / "forged.backup")
+    with pytest.raises(BackupDamaged, match=r"media/\.\./precious in .* is not named by its content"):
+        bring_back(tmp_path / "forged.backup", place, tmp_path)
+    assert precious.read_bytes() == b"somebody's"
     assert not list(place[1].paths())
 
 
