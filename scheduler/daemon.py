@@ -109,15 +109,19 @@ class Planner:
         return [own, *(line for line in live if line != own)]
 
     async def tick(self, app: App, entry: Entry) -> int:
-        """One look at the timetable's entry: how many jobs it made. A database that is away makes none."""
-        self.current.refresh()
+        """One look at the timetable's entry: how many jobs it made. One that fails says so, and made none."""
         made = 0
         try:
+            self.current.refresh()
             for order in await asyncio.to_thread(self.orders, entry.work):
                 made += await place(app, order, entry.tick(self.hands.now()))
         except NO_DATABASE as error:
             log.error(
                 "nothing could be planned", action="database_away", work=entry.work, reason=first_line(error)
+            )
+        except Exception as error:  # APScheduler's own account of it is left out of the log
+            log.error(
+                "nothing could be planned", action="look_failed", work=entry.work, reason=first_line(error)
             )
         return made
 

@@ -20,6 +20,7 @@ PATIENCE = 2
 STALE = timedelta(days=3)  # a source not tried for so long is no longer watched, or the daemon was off
 _NO_LISTINGS = ("neighbours",)  # what the archive itself leads to: good whatever the outside does
 _CONFIG_REMEDY = "correct the file; until then the daemon goes on with the configuration it has"
+_INBOX_REMEDY = "make the folder, and let the daemon's user read and write it; what is put there waits"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Vitals:
     failed_jobs: Mapping[str, int] = field(default_factory=dict)
     config_problem: str = ""
     alarm_problem: str = ""
+    inbox_problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def findings(vitals: Vitals, bounds: Bounds, now: datetime) -> list[Finding]:
             if vitals.alarm_problem
             else []
         ),
+        *([Finding("inbox", vitals.inbox_problem, _INBOX_REMEDY)] if vitals.inbox_problem else []),
     ]
 
 

@@ -16,7 +16,7 @@ from scheduler.jobs import HOME, Order
 from scheduler.timetable import Work
 
 DONE, REFUSED = "done", "refused"
-SETTLED = 5.0  # seconds without a change: whoever writes the file has finished
+SETTLED = 5.0  # seconds away from the last change: whoever writes the file has finished
 TIME = 1800.0  # seconds for one file; a dump of a hundred thousand posts takes ten minutes
 AT_ONCE = 100  # files a job
 POLL = 0.25  # seconds
@@ -31,25 +31,56 @@ def orders(inbox: Inbox | None) -> list[Order]:
     return [Order(Work.INBOX, "all", HOME, Work.INBOX)] if inbox and waiting(inbox.folder) else []
 
 
+def problem(inbox: Inbox | None) -> str:
+    """Why nothing can be taken in from the folder, in a sentence; empty when it can, or none is watched."""
+    if inbox is None:
+        return ""
+    try:
+        os.scandir(inbox.folder).close()
+    except OSError as error:
+        return f"the inbox {inbox.folder} cannot be read: {(error.strerror or str(error)).lower()}"
+    if not os.access(inbox.folder, os.W_OK):
+        return f"the inbox {inbox.folder} cannot be written: files are moved within it once they are taken in"
+    return ""
+
+
 def waiting(folder: Path) -> list[Path]:
-    """The files to take in, by name; neither hidden ones nor those still being written."""
-    if not folder.is_dir():
+    """The files to take in, by name; neither hidden ones nor those still being written.
+
+    None of a folder that cannot be read: the report tells that.
+    """
+    try:
+        there = sorted(folder.iterdir())
+    except OSError:
         return []
-    settled = time.time() - SETTLED
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_file()
-        and not path.name.startswith((".", "~"))
-        and path.suffix.lower() not in _UNFINISHED
-        and path.stat().st_mtime <= settled
-    ][:AT_ONCE]
+    return [path for path in there if _is_whole(path)][:AT_ONCE]
+
+
+def _is_whole(path: Path) -> bool:
+    """A file's own time may lie ahead: it comes with files from archives and other machines."""
+    if path.name.startswith((".", "~")) or path.suffix.lower() in _UNFINISHED or not path.is_file():
+        return False
+    stamp = _stamp(path)
+    return stamp is not None and abs(time.time() - stamp[0] / 1e9) >= SETTLED
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is written: its time in nanoseconds since 1970, and its size."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None  # somebody has taken it away
+    return found.st_mtime_ns, found.st_size
 
 
 def do(hands: Hands, inbox: Inbox | None) -> None:
     """Take in what waits. Raises Interrupted, or CrawlFailed when the archive cannot be written."""
     for path in waiting(inbox.folder) if inbox else []:
+        before = _stamp(path)
         code, said = _backfill(path, hands.interrupt)
+        if _stamp(path) != before:
+            log.info("file changed meanwhile", action="inbox_changed", file=path.name, said=said)
+            continue  # taken in again once it is whole; what is known then is passed over
         if code not in (*_TAKEN, *_PARTLY, *_USAGE):
             raise CrawlFailed(f"{path.name} could not be taken in: {said or f'exit code {code}'}")
         moved = _move(path, REFUSED if code in _USAGE else DONE, said if code not in _TAKEN else "")
@@ -87,10 +118,9 @@ def _said(out: bytes, err: bytes) -> str:
     """The counts, and the last words about what was wrong."""
     last = err.decode("utf-8", "replace").strip().splitlines()[-1:]
     try:
-        counts = " ".join(
-            f"{name}={count}" for name, count in json.loads(out).items() if isinstance(count, int)
-        )
-    except (ValueError, AttributeError):
+        told = json.loads(out)["counts"]
+        counts = " ".join(f"{name}={count}" for name, count in told.items() if count)
+    except (ValueError, KeyError):  # it ended before it had any
         counts = ""
     return " ".join([counts, *last]).strip()[:500]
 

@@ -20,6 +20,7 @@ from scheduler.health import USUAL_OVER, AccountVitals, Bounds, LineVitals, Vita
 from scheduler.jobs import HOME, Order
 from scheduler.notify import NotTold, tell
 from scheduler.timetable import Work
+from scheduler.work import inbox
 
 FAILED_WITHIN = timedelta(hours=6)
 TOLD_AGAIN = timedelta(hours=6)  # without [alarms] nobody is told, but the log is no flood either
@@ -52,6 +53,7 @@ def look(session: Session, config: Config, config_problem: str, now: datetime) -
         failed_jobs=failed_jobs(session, FAILED_WITHIN),
         config_problem=config_problem,
         alarm_problem=_alarm_problem(config.alarms),
+        inbox_problem=inbox.problem(config.inbox),
     )
 
 

@@ -1,11 +1,12 @@
 """`mparchive run`, as a process: a first start on an empty archive, a configuration that breaks, the end."""
 
+import asyncio
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -15,6 +16,12 @@ from sqlalchemy import Engine
 
 from archive import queries
 from archive.database import transaction
+from scheduler.config import Config
+from scheduler.daemon import Current, Planner
+from scheduler.hands import Hands
+from scheduler.jobs import Order, queue_of
+from scheduler.timetable import TIMETABLE, Work
+from scheduler.work import inbox
 from tests.scheduler.conftest import ACCOUNT
 from tests.standin import Standin
 from tests.standin.week import ALBUM, WEEK
@@ -107,6 +114,23 @@ def test_one_command_and_a_short_file_fill_an_empty_archive_and_a_broken_file_ch
     assert f'source="album:{ALBUM}"' in metrics
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
+
+
+def test_a_look_that_fails_is_said_and_harms_no_other(
+    configured: Callable[[str], Config], engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def fails(*_: object) -> list[Order]:
+        raise PermissionError(13, "synthetic")
+
+    configured("")
+    monkeypatch.setattr(inbox, "orders", fails)
+    planner = Planner(Hands(engine, "home", threading.Event()), Current(tmp_path / "mparchive.toml"))
+    (entry,) = (entry for entry in TIMETABLE if entry.work is Work.INBOX)
+    assert asyncio.run(planner.tick(queue_of(engine.url, {}), entry)) == 0
+    said = capsys.readouterr().out
+    assert "action=look_failed" in said
+    assert "work=inbox" in said
 
 
 def test_a_worker_stopped_in_the_middle_of_a_crawl_hands_it_to_the_next_one(

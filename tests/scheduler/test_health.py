@@ -102,11 +102,12 @@ def test_a_source_that_is_not_asked_any_more_is_nobodys_trouble() -> None:
     assert found(sources=[source("album:1", State.OK), gone]) == []
 
 
-def test_a_disk_jobs_a_configuration_and_alarms_that_fail_are_found() -> None:
+def test_a_disk_jobs_a_configuration_alarms_and_an_inbox_that_fail_are_found() -> None:
     vitals = Vitals(
         free={"/data": 5 * 2**20, "/media": 9 * 2**40},
         failed_jobs={"fetch": 3},
         config_problem="mparchive.toml, line 3: it is not TOML",
         alarm_problem="the environment variable ALARMS is not set",
+        inbox_problem="the inbox /inbox cannot be read: no such file or directory",
     )
-    assert keys(findings(vitals, Bounds(), NOW)) == ["disk:/data", "jobs:fetch", "config", "alarms"]
+    assert keys(findings(vitals, Bounds(), NOW)) == ["disk:/data", "jobs:fetch", "config", "alarms", "inbox"]

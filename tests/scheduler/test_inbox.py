@@ -2,7 +2,10 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from archive.database import transaction
 from scheduler.config import Inbox
 from scheduler.hands import CrawlFailed, Hands, Interrupted
 from scheduler.work import inbox
+from tests.archive.nobody import AS_NOBODY, becomes_nobody
 from tests.standin.week import WEEK
 
 LONG_AGO = 1_000_000_000  # seconds since 1970
@@ -45,14 +49,63 @@ def test_only_whole_files_wait(folder: Path) -> None:
     assert inbox.orders(None) == []
 
 
+def test_a_file_whose_time_lies_ahead_does_not_wait_for_it(folder: Path) -> None:
+    put(folder / "packed-in-shanghai.txt", "x")
+    ahead = time.time() + 8 * 3600
+    os.utime(folder / "packed-in-shanghai.txt", (ahead, ahead))
+    assert [path.name for path in inbox.waiting(folder)] == ["packed-in-shanghai.txt"]
+
+
+def test_a_folder_that_cannot_be_used_is_a_problem_and_nothing_waits_in_it(folder: Path) -> None:
+    assert inbox.problem(None) == inbox.problem(Inbox(folder=folder)) == ""
+    missing, file = folder / "nowhere", folder / "file"
+    put(file, "x")
+    assert inbox.problem(Inbox(folder=missing)).endswith("nowhere cannot be read: no such file or directory")
+    assert inbox.problem(Inbox(folder=file)).endswith("file cannot be read: not a directory")
+    assert inbox.waiting(missing) == inbox.waiting(file) == []
+
+
+@pytest.mark.skipif(not becomes_nobody(), reason="only root can become another user")
+def test_a_folder_of_somebody_elses_is_a_problem(folder: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from scheduler.config import Inbox;"
+        "from scheduler.work.inbox import problem; print(problem(Inbox(folder=Path(sys.argv[1]))))"
+    )
+    command = [*AS_NOBODY, sys.executable, "-c", code, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "inbox cannot be written" in done.stdout
+
+
+def test_a_file_that_is_still_written_while_it_is_taken_in_stays(
+    engine: Engine, folder: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder / "list.txt", f"{WEEK[0].url}\n")
+    take = inbox._backfill
+
+    def written_meanwhile(path: Path, interrupt: threading.Event) -> tuple[int, str]:
+        taken = take(path, interrupt)
+        put(path, "".join(f"{post.url}\n" for post in WEEK[:2]))
+        return taken
+
+    monkeypatch.setattr(inbox, "_backfill", written_meanwhile)
+    inbox.do(hands(engine), Inbox(folder=folder))
+    assert [path.name for path in folder.iterdir()] == ["list.txt"]
+    monkeypatch.setattr(inbox, "_backfill", take)
+    inbox.do(hands(engine), Inbox(folder=folder))
+    assert (folder / "done" / "list.txt").is_file()
+    with transaction(engine) as session:
+        assert len(queries.due_addresses(session, hands(engine).now(), 10)) == 2
+
+
 def test_what_is_good_is_taken_in_and_what_is_not_is_put_aside_with_the_reason(
-    engine: Engine, folder: Path, environment: dict[str, str]
+    engine: Engine, folder: Path, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(folder / "list.txt", "".join(f"{post.url}\n" for post in WEEK[:3]))
     put(folder / "nonsense.json", "{")
     (folder / "done").mkdir()
     (folder / "done" / "list.txt").write_text("an earlier one")
     inbox.do(hands(engine), Inbox(folder=folder))
+    assert "not_asked=3" in capsys.readouterr().out
     assert {path.name for path in folder.rglob("*") if path.is_file()} == {
         "list.txt", "list-1.txt", "nonsense.json", "nonsense.json.why.txt",
     }  # fmt: skip

@@ -142,6 +142,15 @@ def test_whom_to_tell_being_unknown_is_itself_an_incident(
     assert "action=incident_opened" in capsys.readouterr().out
 
 
+def test_an_inbox_that_is_not_there_is_told(
+    reports: Reporting, configured: Callable[[str], Config], tmp_path: Path
+) -> None:
+    reports.config = configured('[inbox]\nfolder = "inbox"\n[limits]\nfree_disk_mb = 100\n')
+    assert reports.at(NOW) == ["inbox"]
+    (tmp_path / "inbox").mkdir()
+    assert reports.at(NOW + HOUR) == []
+
+
 def test_a_full_disk_is_told(reports: Reporting, configured: Callable[[str], Config]) -> None:
     reports.config = configured("[limits]\nfree_disk_mb = 1000000000\n")
     (key,) = reports.at(NOW)

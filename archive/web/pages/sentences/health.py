@@ -14,6 +14,13 @@ HEALTH: dict[str, str] = {
     ),
     "nobody can be told of alarms: {why:sentence}": "无法发送报警：{why}",
     "check the addresses of [alarms]": "请检查 [alarms] 中的地址",
+    "the inbox {folder:file} cannot be read: {why:sentence}": "无法读取收件箱文件夹 {folder}：{why}",
+    "the inbox {folder:file} cannot be written: files are moved within it once they are taken in": (
+        "无法写入收件箱文件夹 {folder}：文件收录后要在其中移动"
+    ),
+    "make the folder, and let the daemon's user read and write it; what is put there waits": (
+        "请建立该文件夹，并允许守护进程的用户读写；放入其中的文件会等到那时"
+    ),
     "{account}: no source works, so new posts go unseen": "{account}：没有可用的来源，无法发现新文章",
     "see what is said of each source, or add one: an album, a feed, the account's own login": (
         "请查看各来源的说明，或增加来源：合集、订阅源、该公众号自己的登录"

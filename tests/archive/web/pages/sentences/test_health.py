@@ -23,6 +23,7 @@ from tests.archive.making import BIZ, NOW
 
 HOUR = timedelta(hours=1)
 UNSET = "SYNTHETIC_UNSET_VARIABLE"
+_UNWRITABLE = "written: files are moved within it once they are taken in"
 
 
 def _source(state: State, detail: str, listed_before: bool) -> Watched:
@@ -40,6 +41,8 @@ def _vitals() -> Iterator[Vitals]:
                 yield Vitals(accounts=[AccountVitals(BIZ, "合成", NOW, sources=[source])])
     yield Vitals(accounts=[AccountVitals(BIZ, "合成", NOW - timedelta(days=20))])
     yield Vitals(held=[LineVitals("office", reason, NOW, 2) for reason in BLOCKING])
+    for problem in ("read: no such file or directory", _UNWRITABLE):
+        yield Vitals(inbox_problem=f"the inbox /data/inbox cannot be {problem}")
     yield Vitals(free={"/data": 5 * 2**20}, failed_jobs={work: 3 for work in Work})
 
 
@@ -79,7 +82,7 @@ def reasons(session: Session) -> list[str]:
 
 def test_every_alarm_and_remedy_is_said_in_chinese(db_session: Session) -> None:
     assert {one.key.partition(":")[0] for one in found()} == {
-        "blind", "disk", "jobs", "quiet", "source", "verification",
+        "blind", "disk", "inbox", "jobs", "quiet", "source", "verification",
     }  # fmt: skip
     assert [one for one in sentences_of_alarms(db_session) if translated(one) is None] == []
 
