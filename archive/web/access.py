@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from starlette.datastructures import Headers
 
 Network = IPv4Network | IPv6Network
+_SCHEMES = ("http", "https")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Access:
         """Whose request it is, for counting: the address that a trusted proxy names, else the peer's."""
         named = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
         return str(_address(named)) if self._is_proxy(peer) and _address(named) else peer
+
+    def scheme(self, peer: str, headers: Headers, otherwise: str) -> str:
+        """How the client reached us: what a trusted proxy says, else the scheme of our own connection."""
+        named = headers.get("x-forwarded-proto", "").strip().lower()
+        return named if self._is_proxy(peer) and named in _SCHEMES else otherwise
 
     def _is_let_in(self, peer: str, headers: Headers) -> bool:
         return bool(self.user_header) and self._is_proxy(peer) and bool(headers.get(self.user_header))

@@ -62,7 +62,7 @@ def create_app(  # noqa: PLR0913, PLR0917 - the parts of the house
     are measured by. `access`: who may read.
     """
     app = FastAPI(title="mparchive", docs_url=None, redoc_url=None)
-    app.add_middleware(Gate, access=access, elapsed=elapsed)
+    app.add_middleware(Gate, access=access, elapsed=elapsed, say=say_as_suits)
     answer_failures(app, say_as_suits)
     app.include_router(operation(readers, now))
     app.include_router(api_router(readers, now))

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from archive.errors import ArchiveError, IntegrityError, MediaFolderError, NotArchived, first_line
+from archive.web.faults import fault
 from archive.web.problems import AGAIN, problem
 from archive.web.readers import NO_DATABASE
 
@@ -31,7 +32,7 @@ def answer_failures(app: FastAPI, say: Say) -> None:
 
     def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
-        return say(request, 422, "; ".join(map(_fault, error.errors()[:MOST_SAID])), {})
+        return say(request, 422, "; ".join(map(fault, error.errors()[:MOST_SAID])), {})
 
     def refused(request: Request, error: Exception) -> Response:
         return say(request, _status(error), str(error), {})
@@ -62,9 +63,3 @@ def _status(error: Exception) -> int:
             log.error("the media folder does not answer", action="media_away", reason=str(error))
             return 503
     return 400
-
-
-def _fault(fault: dict[str, object]) -> str:
-    place = fault["loc"]
-    name = place[-1] if isinstance(place, tuple) and place else "request"
-    return f"{name}: {str(fault['msg']).lower()}"

@@ -6,32 +6,41 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from archive.web.access import Access
+from archive.web.failing import Say
 from archive.web.limit import Limit
 from archive.web.operation import ALIVE, READY
+from archive.web.pages.static import ICON, STYLE
 
 MOST, WINDOW = 1200, 60.0  # requests of one address in so many seconds: a page shows up to a hundred pictures
 CLIENTS = 1000  # addresses that are counted; at 1,200 instants each, 40 MB at the worst
 HANDS = 32  # requests worked on at once; a reader's page is made of that many pictures
 HAND_WAIT = 10.0  # seconds for a hand that is free
 FREE = frozenset({ALIVE, READY})  # asked by machines that have no token
-_OWN_DOOR = "/inbox"  # its token is another: it writes
+_WITHOUT_TOKEN = frozenset(
+    {"/inbox", STYLE, ICON}
+)  # the inbox has its own; refusals are drawn with the others
 
 
 class Gate:
-    """ASGI middleware. `elapsed` is a clock in seconds that only goes forward."""
+    """ASGI middleware. `elapsed` is a clock in seconds that only goes forward; `say` writes a refusal."""
 
-    def __init__(self, app: ASGIApp, access: Access, elapsed: Callable[[], float]):
-        self._app, self._access, self._elapsed = app, access, elapsed
+    def __init__(self, app: ASGIApp, access: Access, elapsed: Callable[[], float], say: Say):
+        self._app, self._access, self._elapsed, self._say = app, access, elapsed, say
         self._clients: OrderedDict[str, Limit] = OrderedDict()
         self._hands = asyncio.Semaphore(HANDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or say why not."""
-        if scope["type"] != "http" or scope["path"] == ALIVE:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope = self._understood(scope)
+        if scope["path"] == ALIVE:
             await self._app(scope, receive, send)
         elif refused := self._refused(scope):
             await refused(scope, receive, send)
@@ -43,22 +52,27 @@ class Gate:
             async with asyncio.timeout(HAND_WAIT):
                 await self._hands.acquire()
         except TimeoutError:
-            await _busy()(scope, receive, send)
+            await self._busy(scope)(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
         finally:
             self._hands.release()
 
-    def _refused(self, scope: Scope) -> PlainTextResponse | None:
-        headers, peer = Headers(scope=scope), (scope.get("client") or ("", 0))[0]
+    def _understood(self, scope: Scope) -> Scope:
+        """HEAD is answered as GET is, and the server leaves the body out; https is what the client sees."""
+        scheme = self._access.scheme(_peer(scope), Headers(scope=scope), scope["scheme"])
+        return {**scope, "scheme": scheme, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
+
+    def _refused(self, scope: Scope) -> Response | None:
+        headers, peer = Headers(scope=scope), _peer(scope)
         if scope["path"] in FREE:
             return None
         if wait := self._count(self._access.client(peer, headers)):
-            return _too_often(math.ceil(wait))
-        if scope["path"] == _OWN_DOOR or self._access.admits(peer, headers):
+            return self._too_often(scope, math.ceil(wait))
+        if scope["path"] in _WITHOUT_TOKEN or self._access.admits(peer, headers):
             return None
-        return _closed()
+        return self._closed(scope)
 
     def _count(self, client: str) -> float:
         """Take one of a client's; the seconds to wait where there is none left."""
@@ -68,23 +82,22 @@ class Gate:
             self._clients.popitem(last=False)
         return limit.take()
 
+    def _too_often(self, scope: Scope, wait: int) -> Response:
+        again = {"Retry-After": str(wait)}
+        return self._say(Request(scope), 429, f"at most {MOST} requests a minute; wait {wait} s", again)
 
-def _too_often(wait: int) -> PlainTextResponse:
-    words = (
-        f"At most {MOST} requests a minute; wait {wait} s.\n每分钟最多 {MOST} 次请求；请等待 {wait} 秒。\n"
-    )
-    return PlainTextResponse(words, 429, {"Retry-After": str(wait), "Cache-Control": "no-store"})
+    def _busy(self, scope: Scope) -> Response:
+        again = {"Retry-After": "60"}
+        return self._say(Request(scope), 503, "too many ask at once; try again in a minute", again)
+
+    def _closed(self, scope: Scope) -> Response:
+        return self._say(
+            Request(scope),
+            401,
+            "give the token as the password, with any user name, or as `Authorization: Bearer`",
+            {"WWW-Authenticate": 'Basic realm="mparchive", charset="UTF-8"'},
+        )
 
 
-def _busy() -> PlainTextResponse:
-    words = "Too many ask at once; try again in a minute.\n请求过多，请稍后再试。\n"
-    return PlainTextResponse(words, 503, {"Retry-After": "60", "Cache-Control": "no-store"})
-
-
-def _closed() -> PlainTextResponse:
-    words = (
-        "The reading room wants its token: as the password (any user name), or Authorization: Bearer.\n"
-        "阅览室需要口令：作为密码输入（用户名任意），或使用 Authorization: Bearer。\n"
-    )
-    asked = {"WWW-Authenticate": 'Basic realm="mparchive", charset="UTF-8"', "Cache-Control": "no-store"}
-    return PlainTextResponse(words, 401, asked)
+def _peer(scope: Scope) -> str:
+    return str((scope.get("client") or ("", 0))[0])

@@ -4,13 +4,17 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from archive.web.faults import written_as_day
 
 Biz = Annotated[str, Path(pattern=r"^[A-Za-z0-9+/=_-]{1,64}$", description="__biz of the account")]
 Aid = Annotated[str, Path(pattern=r"^[0-9]{1,18}_[0-9]{1,3}$", description="mid_idx of the post")]
 Number = Annotated[int, Path(ge=1, lt=2**63)]
 AccountName = Annotated[str | None, Query(max_length=200, description="Name or __biz")]
-Day = Annotated[date | None, Query(description="Date in Asia/Shanghai, included")]
+Day = Annotated[
+    date | None, BeforeValidator(written_as_day), Query(description="Date in Asia/Shanghai, included")
+]
 After = Annotated[str | None, Query(max_length=500, description="Cursor of the page before")]
 
 

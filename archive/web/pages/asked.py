@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BeforeValidator, Field
 
 from archive.vocabulary import Kind
+from archive.web.faults import written_as_day
 
 MAX_NAME, MAX_CURSOR = 200, 500  # characters
 
@@ -16,7 +17,7 @@ def _empty_is_none(value: Any) -> Any:
     return None if value == "" else value
 
 
-Day = Annotated[date | None, BeforeValidator(_empty_is_none), Query()]
+Day = Annotated[date | None, BeforeValidator(written_as_day), BeforeValidator(_empty_is_none), Query()]
 OfKind = Annotated[Kind | None, BeforeValidator(_empty_is_none), Query()]
 Name = Annotated[Annotated[str, Field(max_length=MAX_NAME)] | None, BeforeValidator(_empty_is_none), Query()]
 Cursor = Annotated[

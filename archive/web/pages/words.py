@@ -248,8 +248,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "no_chains": ("No chain has begun.", "尚无链。"),
     # failures
     "error_400": ("This cannot be understood", "无法理解的请求"),
+    "error_401": ("The reading room wants its token", "阅览室需要口令"),
     "error_404": ("There is no such page", "没有此页面"),
     "error_405": ("This cannot be done here", "此处不支持该操作"),
+    "error_429": ("Too many requests", "请求过于频繁"),
     "error_500": ("Something stored is damaged", "存储内容已损坏"),
     "error_503": ("The archive does not answer now", "存档暂时无法响应"),
     "to_stream": ("To the newest posts", "查看最新文章"),

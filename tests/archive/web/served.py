@@ -86,7 +86,15 @@ def served(
         folder = folder or MediaFolder(ArchiveSettings())
         inbox = Inbox(engine, token, lambda: now, lambda: client.seconds)
         app = create_app(inbox, readers, folder, lambda: now, lambda: client.seconds, access)
-        config = uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_config=None, access_log=False)
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -1,5 +1,6 @@
 """Who may read: the door and the gate."""
 
+import re
 from base64 import b64encode
 from ipaddress import ip_network
 
@@ -10,6 +11,7 @@ from starlette.datastructures import Headers
 from archive.errors import TokenUnusable
 from archive.web import ReadingSettings
 from archive.web.access import OPEN, Access
+from archive.web.failing import say_as_json
 from archive.web.gate import CLIENTS, MOST, Gate
 from tests.archive.web.served import served
 
@@ -105,8 +107,48 @@ def test_a_client_that_asks_too_much_is_told_when_to_come_back(engine: Engine) -
         assert web.ask("GET", "/absent").status == 404
 
 
+def test_who_is_refused_in_a_browser_reads_why_on_a_page_of_theirs_and_programs_as_problems(
+    engine: Engine,
+) -> None:
+    with served(engine, access=Access(TOKEN)) as web:
+        refused = web.ask("GET", "/health", Accept_Language="zh-CN")
+        assert refused.status == 401
+        assert "阅览室需要口令" in refused.body.decode()
+        assert "请将口令作为密码输入" in refused.body.decode()
+        style = re.findall(r'href="(/static/[^"]+)"', refused.body.decode())[0]
+        assert web.ask("GET", style).status == 200
+        for path in ("/api/v1/posts", "/feeds/posts.atom", "/metrics"):
+            assert web.ask("GET", path).json["status"] == 401
+        for _ in range(MOST):
+            refused = web.ask("GET", "/api/v1/posts")
+        assert refused.status == 429
+        assert refused.json["detail"] == "at most 1200 requests a minute; wait 60 s"
+        assert "每分钟最多 1200 次请求" in web.ask("GET", "/?lang=zh").body.decode()
+
+
+def test_head_is_answered_as_get_is_without_a_body(engine: Engine) -> None:
+    with served(engine) as web:
+        for path in ("/livez", "/readyz", "/metrics", "/feeds/posts.atom", "/api/v1/posts", "/openapi.json"):
+            head, got = web.ask("HEAD", path), web.ask("GET", path)
+            assert (head.status, head.body) == (200, b"")
+            assert head.headers["Content-Type"] == got.headers["Content-Type"]
+
+
+def test_feeds_lead_to_https_where_a_trusted_proxy_says_so(engine: Engine) -> None:
+    proxy = Access(TOKEN, "X-Forwarded-User", (ip_network("127.0.0.0/8"),))
+    for access, scheme, expected in (
+        (proxy, "https", "https"),
+        (proxy, "ftp", "http"),
+        (OPEN, "https", "http"),
+    ):
+        with served(engine, access=access) as web:
+            told = {"X_Forwarded_User": "somebody", "X_Forwarded_Proto": scheme, "Host": "archive.example"}
+            feed = web.ask("GET", "/feeds/posts.json", **told).json
+            assert feed["home_page_url"] == f"{expected}://archive.example/"
+
+
 def test_only_so_many_clients_are_counted() -> None:
-    gate = Gate(lambda *_: None, OPEN, lambda: 0.0)  # type: ignore[arg-type]  # nothing is passed on
+    gate = Gate(lambda *_: None, OPEN, lambda: 0.0, say_as_json)  # type: ignore[arg-type]  # nothing is passed on
     for number in range(CLIENTS + 50):
         gate._count(f"192.0.2.{number}")
     assert len(gate._clients) == CLIENTS

@@ -257,6 +257,11 @@ def test_why_a_page_is_not_shown_is_chinese_on_chinese_pages(room: Room) -> None
         "/search?q=-x": "只有要排除的词",
         "/search?q=x&after=tampered": "续读位置不属于此次检索",
         "/?after=tampered": "该翻页位置不属于本存档",
+        "/?since=yesterday&kind=letter": "；since：请按 YYYY-MM-DD 给出日期",
+        "/?since=1731283200": "since：请按 YYYY-MM-DD 给出日期",
+        "/accounts/..": "biz：格式应为 ^[A-Za-z0-9+/=_-]{1,64}$",
+        "/captures/9223372036854775808": "number：必须小于 9223372036854775808",
+        "/captures/x": "number：请给出整数",
     }.items():
         got = get(room, f"{path}{'&' if '?' in path else '?'}lang=zh")
         assert got.status in (400, 404)

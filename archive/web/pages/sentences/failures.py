@@ -31,4 +31,40 @@ FAILURES: dict[str, str] = {
     ),
     "that cursor is none of this archive's; begin without one": ("该翻页位置不属于本存档；请从第一页开始"),
     "the database does not answer in time; try again": "数据库未能及时响应；请稍后再试",
+    # the gate
+    "at most {most:number} requests a minute; wait {wait:number} s": (
+        "每分钟最多 {most} 次请求；请等待 {wait} 秒"
+    ),
+    "too many ask at once; try again in a minute": "同时请求过多；请一分钟后再试",
+    "give the token as the password, with any user name, or as `Authorization: Bearer`": (
+        "请将口令作为密码输入（用户名任意），或使用 `Authorization: Bearer`"
+    ),
+    # parameters
+    "{name:short}: this parameter is missing": "{name}：缺少此参数",
+    "{name:short}: give a day as YYYY-MM-DD": "{name}：请按 YYYY-MM-DD 给出日期",
+    "{name:short}: give a whole number": "{name}：请给出整数",
+    "{name:short}: give {least:number} or more": "{name}：不得小于 {least}",
+    "{name:short}: give {most:number} or less": "{name}：不得大于 {most}",
+    "{name:short}: give less than {bound:short}": "{name}：必须小于 {bound}",
+    "{name:short}: give at most {most:number} characters": "{name}：最多 {most} 个字符",
+    "{name:short}: give one of the form {form:short}": "{name}：格式应为 {form}",
+    "{name:short}: give one of {choices:short}": "{name}：应为下列之一：{choices}",
+    # damage
+    "capture {number:number}: {what:sentence}": "抓取记录 {number}：{what}",
+    "its reference, capture {number:number}: {what:sentence}": "其参照（抓取记录 {number}）：{what}",
+    "its reference, capture {number:number}, is missing": "其参照（抓取记录 {number}）缺失",
+    "the body does not have the hash it was stored with": "内容与存入时的哈希不符",
+    "the body is stored as {encoding} and has {how_many} reference": (
+        "内容的存储方式 {encoding} 与其参照（{how_many}）不相符"
+    ),
+    "the body is stored as {encoding}, which this version does not know": (
+        "本版本不认识内容的存储方式 {encoding}"
+    ),
+    "the body cannot be unpacked ({why})": "内容无法解压（{why}）",
+    "{path} in the media folder does not have the hash it was stored with": (
+        "媒体文件夹中的 {path} 与存入时的哈希不符"
+    ),
+    "cannot read the media folder {folder} ({why}); check MPARCHIVE_MEDIA": (
+        "无法读取媒体文件夹 {folder}（{why}）；请检查 MPARCHIVE_MEDIA"
+    ),
 }

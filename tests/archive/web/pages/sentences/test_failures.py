@@ -1,21 +1,40 @@
 """Why a page cannot be shown as asked, said in Chinese to those who read Chinese."""
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import archive
+from archive.web.faults import SAYINGS
 from archive.web.pages.sentences import translated
 from tests.archive.web.pages.sentences.written import texts
 
 _FOLDER = Path(next(iter(archive.__path__)))
-_FILES = ("queries.py", "stream.py", "search", "media/folder.py", "web/api", "web/pages", "web/failing.py")
-_ERRORS = ("NotArchived", "SearchError", "CursorError", "MediaMissing")
+_FILES = (
+    "queries.py", "stream.py", "search", "media/folder.py", "web/api", "web/pages", "web/failing.py",
+    "web/gate.py", "bodies/frames.py",
+)  # fmt: skip
+_ERRORS = ("NotArchived", "SearchError", "CursorError", "MediaMissing", "IntegrityError")
+_UNREADABLE = "cannot read the media folder /media (Permission denied); check MPARCHIVE_MEDIA"
 
 
 def reasons() -> list[str]:
     """All that the code may give."""
-    return list(texts(_files(), _told))
+    told, faults = list(texts(_files(), _told)), list(_faults())
+    return [*told, *faults, "; ".join(faults[:3]), *_damage(), _UNREADABLE]
+
+
+def _faults() -> Iterator[str]:
+    for saying in SAYINGS.values():
+        yield saying.format_map(defaultdict(lambda: "7"))
+
+
+def _damage() -> Iterator[str]:
+    """As archive.bodies.reading names what is damaged."""
+    for place in ("capture 7", "capture 7: its reference, capture 8"):
+        yield f"{place}: the body does not have the hash it was stored with"
+    yield "capture 7: its reference, capture 8, is missing"
 
 
 def _files() -> Iterator[Path]:
@@ -29,6 +48,8 @@ def _told(node: ast.AST) -> Iterator[ast.expr]:
         case ast.Call(func=ast.Name(name), args=[words, *_]) if name in _ERRORS:
             yield words
         case ast.Call(func=ast.Name("say"), args=[_, ast.Constant(), words, *_]):
+            yield words
+        case ast.Call(func=ast.Attribute(attr="_say"), args=[_, ast.Constant(), words, *_]):
             yield words
 
 
