@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from mparchive.taking_media import MediaTaker
 from mparchive.tally import Tally
 
 BATCH = 500  # items a transaction
+AHEAD = timedelta(hours=1)  # by which another machine's clock may be ahead of ours
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _selected(items: Iterable[Item], wanted: Wanted) -> Iterator[Item]:
     Behind the last page that is taken its media may come.
     """
     taken = 0
-    for item in items:
+    for item in map(_dated, items):
         if isinstance(item, Flaw | Passed | SavedMedium):
             yield item
         elif _is_within(item, wanted):
@@ -107,6 +108,15 @@ def _selected(items: Iterable[Item], wanted: Wanted) -> Iterator[Item]:
                 return
             taken += 1
             yield item
+
+
+def _dated(item: Item) -> Item:
+    """The item, unless it is a page that is yet to come: none that is fetched before then would be newer."""
+    if not isinstance(item, SavedPage) or item.saved_at <= datetime.now(UTC) + AHEAD:
+        return item
+    when = f"{item.saved_at:%Y-%m-%d %H:%M} UTC"
+    words = f"{item.name} is dated {when}, which is yet to come; correct its date or this machine's clock"
+    return Flaw(item.name, "", words)
 
 
 def _is_within(item: Item, wanted: Wanted) -> bool:

@@ -1,5 +1,6 @@
 """Captures out as WARC and in again, by the command: the same bytes, times, outcomes, posts, versions."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from archive.media.folder import MediaFolder
 from tests.acceptance.command import Command
 from tests.archive.filled import answers, fill
 from tests.database import database_from
+from tests.mparchive.inputs.test_warc import LONG, Writer
+from tests.standin.pages import Shown
+from tests.standin.posts import POSTS as SHOWN
 
 CAPTURES = """
 SELECT requested_url, final_url, status, headers::text, encode(sha256, 'hex'), fetched_at, rendered,
@@ -46,3 +50,21 @@ def test_what_was_exported_comes_in_again_as_it_was(
         again = other("backfill", tmp_path / "a.warc", "--no-fetch", "--json")
         assert again.json["counts"].get("new", 0) == 0
         assert other.number("SELECT count(*) FROM captures") == len(answers())
+
+
+@pytest.mark.filterwarnings("ignore:.*(tempfile|Temporary).*")  # warcio's writer
+def test_a_page_that_is_yet_to_come_is_not_taken_for_it_would_hide_all_later_ones(
+    mparchive: Command, tmp_path: Path
+) -> None:
+    body = b"".join(Shown(SHOWN[0]).render(2000))
+    saved, warc = tmp_path / "page.html", tmp_path / "a.warc"
+    saved.write_bytes(body)
+    os.utime(saved, (0, 4_000_000_000))
+    writer = Writer().add(body, SHOWN[0].url, WARC_Date="9999-12-31T23:59:59Z")
+    warc.write_bytes(writer.add(b"<html></html>", LONG.format(2)).content)
+    taken = mparchive("backfill", saved, warc, "--no-fetch", "--json")
+    assert (taken.code, mparchive.number("SELECT count(*) FROM posts")) == (3, 0)
+    assert [line.partition(", which is yet to come; ")[0] for line in taken.err.splitlines()] == [
+        f"{saved} is dated 2096-10-02 07:06 UTC",
+        f"{warc}, record 1 is dated 9999-12-31 23:59 UTC",
+    ]
