@@ -17,7 +17,7 @@ from mparchive.inputs.warc_media import NO_ANSWER, may_be_medium, read_media, wh
 from mparchive.inputs.warc_records import BadRecord, Record, records_of
 from mparchive.inputs.warc_told import Told, told_in
 
-MAX_TOLD = 64  # metadata records that wait for the record they are of; it follows at once
+MAX_TOLD = 2  # metadata records that wait for the record they are of, of up to 16 MB; it follows at once
 _UNSERVED = ("conversion", "resource")
 NO_PAGE = "answers without a page (redirects, errors)"
 

@@ -15,6 +15,7 @@ from mparchive.inputs.digest import is_proven
 from mparchive.inputs.warc_records import MAX_BLOCK, BadRecord, Record, http_parts
 
 MAX_ANSWERS = 100_000  # answers remembered for revisits of them, of 1 kB; 300 GB of pages
+UNPACKED = ("", "identity", "gzip", "x-gzip")  # what crawler.answer.unpack takes off
 Kept = TypeVar("Kept")
 
 
@@ -103,12 +104,17 @@ def answer_of(record: Record, url: str, served: Served) -> Answer:
         raise BadRecord(f"the answer in it has {len(payload)} of its {length} bytes")
     chunked = header(headers, "transfer-encoding").lower() == "chunked"
     body = _joined(payload) if chunked else payload
+    headers = _as_packed(headers, body)
+    if (packing := header(headers, "content-encoding").strip().lower()) not in UNPACKED:
+        raise BadRecord(
+            f"content encoding {packing[:40]!r} is not unpacked here; have it recorded with gzip or none"
+        )
     return Answer(
         address_id=None,
         requested_url=url,
         final_url=url,
         status=served.status,
-        headers=_as_packed(headers, body),
+        headers=headers,
         body=body,
         fetched_at=record.date,
         ended_openly=not chunked and not length,

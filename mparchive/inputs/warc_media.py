@@ -64,7 +64,7 @@ def read_media(stream: BinaryIO, name: str, seek: Seek) -> Iterator[SavedMedium 
 
 def _named(record: Record) -> Named:
     address = media_key(record.target)
-    return Named(address, unquote(record.get(MEDIUM_FIELD)) or index_key(address))
+    return Named(address, index_key(unquote(record.get(MEDIUM_FIELD)) or address))
 
 
 def _item(

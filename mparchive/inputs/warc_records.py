@@ -131,6 +131,8 @@ def _framed(stream: BinaryIO, start: int, size: int, number: int) -> Record:
     blank = _BLANK.search(head)
     if not blank:
         raise BadRecord(f"its headers have over {MAX_HEAD} bytes or no end")
+    if b"\0" in head[: blank.end()]:
+        raise BadRecord("its headers hold a NUL, which no address has and nothing can store")
     headers = _parsed(_warc_parser, head[: blank.end()])
     length = str(headers.get_header("Content-Length") or "")
     if not re.fullmatch(r"[0-9]{1,15}", length):

@@ -129,9 +129,10 @@ def test_anybodys_picture_is_taken_whether_it_comes_before_its_page_or_after(oth
         gzip.compress(picture("second")), second, headers=[("Content-Encoding", "gzip")]
     )
     writer.add(b"", third, status="302 Found")
+    writer.add(b"x", "https://mmbiz.qpic.cn/other", kind="resource", mparchive_medium="no%00key")
     taken = other("backfill", "-", "--no-fetch", "--json", stdin=writer.content)
     assert taken.code == 0, taken.err
-    assert (taken.json["counts"]["images_kept"], taken.json["counts"]["passed_over"]) == (2, 2)
+    assert (taken.json["counts"]["images_kept"], taken.json["counts"]["passed_over"]) == (2, 3)
     rows = other.rows(
         "SELECT size, first_stored_at FROM media JOIN files ON files.id = file_id ORDER BY size"
     )

@@ -191,6 +191,7 @@ def test_a_wrong_length_costs_its_record_and_no_other(tmp_path: Path, change: in
         b"WARC/1.0\r\nContent-Length: 1e9\r\n\r\n\r\n\r\n",
         b"WARC/1.0\r\nX: " + b"y" * 70_000 + b"\r\n\r\n\r\n\r\n",
         b"WARC/1.0\r\n\xff\xfe\r\n\r\n\r\n\r\n",
+        b"WARC/1.0\r\nWARC-Target-URI: https://a/\0\r\nContent-Length: 0\r\n\r\n\r\n\r\n",
     ],
 )
 def test_broken_headers_cost_their_record_and_no_other(tmp_path: Path, head: bytes) -> None:
