@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import accumulate
 
-from archive.statistics import Month
+from archive.statistics import Month, by_month
 
 SQUARE, GAP = 10, 2  # of a day, in units of the drawing
 LEVELS = 4
@@ -51,10 +52,11 @@ def _level(count: int, most: int) -> int:
 
 
 def grown(months: Sequence[Month]) -> list[Grown]:
-    """What months added, summed up."""
-    whole = sum(month.count for month in months) or 1
-    found, total = [], 0
-    for month in months:
-        total += month.count
-        found.append(Grown(month.month, month.count, total, total / whole))
-    return found
+    """What months added, summed up, also in months without anything: time goes evenly."""
+    every = by_month({month.month: month.count for month in months})
+    whole = sum(month.count for month in every) or 1
+    totals = accumulate(month.count for month in every)
+    return [
+        Grown(month.month, month.count, total, total / whole)
+        for month, total in zip(every, totals, strict=True)
+    ]

@@ -70,6 +70,10 @@ def _day(day: date, visit: Visit) -> str:
     return format_date(day, "full", locale=_LOCALES[visit.language])
 
 
+def _month(day: date, visit: Visit) -> str:
+    return format_date(day, "LLL", locale=_LOCALES[visit.language])
+
+
 def _heading(title: str, otherwise: str) -> str:
     """A title on one line: posts that are all text have theirs as title."""
     line = " ".join(title.split())
@@ -90,6 +94,7 @@ def _made() -> Environment:
         "size": size,
         "number": lambda count: f"{count:,}",
         "day": _day,
+        "month": _month,
         "heading": _heading,
         "said": said,
         "counted": counted,

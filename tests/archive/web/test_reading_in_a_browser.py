@@ -30,6 +30,13 @@ RULES = {
     "iframes": False,  # what posts themselves look like is not ours
 }
 HOSTILE = {**RUNNING, **ASKING, **PRETENDING}
+_BROKEN_DATES = """() => [...document.querySelectorAll('td, th')]
+    .filter(cell => /^\\d{4}-\\d\\d-\\d\\d( \\d\\d:\\d\\d)?$/.test(cell.innerText.trim()))
+    .filter(cell => { const range = document.createRange(); range.selectNodeContents(cell);
+        return new Set([...range.getClientRects()].map(one => Math.round(one.top / 6))).size > 1 })
+    .map(cell => cell.innerText)"""
+_NARROW_WORDS = """() => [...document.querySelectorAll('td')]
+    .filter(cell => cell.clientWidth < 100 && cell.innerText.length > 30).map(cell => cell.innerText)"""
 _TOO_WIDE = "() => document.documentElement.scrollWidth > innerWidth"
 
 
@@ -122,7 +129,7 @@ def test_no_page_has_a_barrier_in_either_language_light_or_dark(reader: Reader) 
     axe, found = Axe(), {}
     for lang, scheme in (("en", "light"), ("zh", "dark")):
         page = reader.window(color_scheme=scheme)
-        for path in PAGES:
+        for path in (*PAGES, "/inbox"):
             page.goto(reader.at(f"{path}{'&' if '?' in path else '?'}lang={lang}"))
             violations = axe.run(page, options=RULES).response["violations"]
             found[path, lang] = [(one["id"], one["nodes"][0]["html"][:200]) for one in violations]
@@ -137,6 +144,19 @@ def test_on_a_phone_no_page_is_wider_than_the_phone_and_the_dark_is_dark(reader:
         wide += [path] if page.evaluate(_TOO_WIDE) else []
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 23)"
     assert wide == []
+
+
+def test_on_a_phone_tables_are_read_line_by_line_and_pictures_show_something(reader: Reader) -> None:
+    page = reader.window(viewport=PHONE)
+    for path in PAGES:
+        page.goto(reader.at(path))
+        assert page.evaluate(_BROKEN_DATES) == [], path
+        assert page.evaluate(_NARROW_WORDS) == [], path
+    for path in (f"/accounts/{BIZ}/calendar", "/health"):
+        page.goto(reader.at(path))
+        heights = page.evaluate("() => [...document.querySelectorAll('.area')].map(a => a.getBBox().height)")
+        assert heights, path
+        assert min(heights) > 100, path
 
 
 def test_pictures_come_from_the_archive_itself(reader: Reader) -> None:

@@ -26,5 +26,5 @@ def test_a_day_with_any_post_is_seen_and_that_with_most_is_darkest() -> None:
 
 def test_growth_is_summed_up_and_ends_at_the_top() -> None:
     told = grown([Month(date(2025, 1, 1), 3), Month(date(2025, 3, 1), 1)])
-    assert [(one.total, one.height) for one in told] == [(3, 0.75), (4, 1.0)]
+    assert [(one.total, one.height) for one in told] == [(3, 0.75), (3, 0.75), (4, 1.0)]
     assert grown([]) == []
