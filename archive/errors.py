@@ -34,6 +34,10 @@ class IntegrityError(ArchiveError):
     """Something stored is not what was stored."""
 
 
+class MediaUnreadable(IntegrityError):
+    """A file in the media folder cannot be read, while others can."""
+
+
 class NotArchived(ArchiveError):
     """There is no such thing in the archive."""
 

@@ -1,5 +1,6 @@
 """The media folder: files by their content, written once; a folder here or any storage fsspec knows."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -13,9 +14,11 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from archive.config import ArchiveSettings
-from archive.errors import IntegrityError, MediaFolderError, MediaMissing
+from archive.errors import IntegrityError, MediaFolderError, MediaMissing, MediaUnreadable
 
 _BY_HASH = re.compile("[0-9a-f]{2}")
+# What a system says of one file: lost by its disk, or not a file at all.
+_OF_ONE_FILE = (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 UNFINISHED = "unfinished"  # where files are written before they get their name
 
 
@@ -52,12 +55,18 @@ class MediaFolder:
         return path
 
     def get(self, path: str, sha256: bytes) -> bytes:
-        """The content of a file; raises MediaMissing when it is not there, IntegrityError when damaged."""
+        """The content of a file; raises MediaMissing when it is not there, IntegrityError when it is damaged,
+        of which MediaUnreadable is one.
+        """
         try:
             content: bytes = self._files.cat_file(self._at(path))
         except FileNotFoundError:
             raise MediaMissing(f"{path} is not in the media folder {self._shown}") from None
         except Exception as error:  # each storage has errors of its own
+            if getattr(error, "errno", None) in _OF_ONE_FILE and self._files.isdir(self._root):
+                raise MediaUnreadable(
+                    f"{path} in the media folder cannot be read ({_words(error)})"
+                ) from None
             raise MediaFolderError(
                 f"cannot read the media folder {self._shown} ({_words(error)}); check MPARCHIVE_MEDIA"
             ) from None

@@ -1,11 +1,10 @@
 """media: every file is in the media folder, with its size and hash."""
 
-import errno
 from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from archive.errors import IntegrityError, MediaFolderError, MediaMissing
+from archive.errors import IntegrityError, MediaMissing, MediaUnreadable
 from archive.integrity.check import FIRST, Check, Look
 from archive.integrity.finding import Finding, Found
 from archive.models import FileRow
@@ -17,8 +16,6 @@ DAMAGED = "in the media folder is not what was stored; put it back from a backup
 UNREADABLE = "is not a file that can be read; put it back from a backup, at {path}"
 OTHER_SIZE = "has {found} bytes in the media folder, not the {size} it says; restore both from a backup"
 STRANGERS = "files in the media folder that the archive does not know"
-# What a system says of one file: lost by its disk, or not a file at all.
-OF_ONE_FILE = (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 AT_ONCE = 500  # paths a statement
 
 
@@ -39,12 +36,10 @@ def _flaw(look: Look, path: str, sha256: bytes, size: int) -> str | None:
         content = look.means.folder.get(path, sha256)
     except MediaMissing:
         return MISSING
+    except MediaUnreadable:
+        return UNREADABLE
     except IntegrityError:
         return DAMAGED
-    except MediaFolderError as error:  # else of the whole folder
-        if getattr(error.__context__, "errno", None) not in OF_ONE_FILE:
-            raise
-        return UNREADABLE
     return None if len(content) == size else OTHER_SIZE.format(found=len(content), size=size)
 
 

@@ -1,5 +1,6 @@
 """Backups: what comes back is what was there, by pg_dump and by COPY; what is damaged is named."""
 
+import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import suppress
@@ -221,6 +222,19 @@ def test_a_media_file_that_is_gone_is_told_and_the_rest_is_kept(original: Place,
     assert len(manifest.lacking) == 2
     assert "is not in the media folder" in manifest.lacking[0]
     assert not [member for member in manifest.members if member.name.startswith("media/")]
+
+
+def test_a_media_file_that_its_disk_has_lost_is_told_and_the_rest_is_kept(
+    original: Place, tmp_path: Path
+) -> None:
+    folder = MediaFolder(ArchiveSettings(home=tmp_path))
+    first, second = original[1].paths()
+    (tmp_path / "media" / first).mkdir(parents=True)
+    content = original[1].get(second, bytes.fromhex(Path(second).stem))
+    assert folder.put(content, hashlib.sha256(content).digest(), ".png") == second
+    manifest = write_backup(original[0], folder, tmp_path / "a.backup")
+    assert manifest.lacking == (f"{first} in the media folder cannot be read (Is a directory)",)
+    assert f"media/{second}" in [member.name for member in manifest.members]
 
 
 def test_a_password_is_in_the_environment_only() -> None:

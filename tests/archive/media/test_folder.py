@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from archive.config import ArchiveSettings
-from archive.errors import IntegrityError, MediaFolderError, MediaMissing
+from archive.errors import IntegrityError, MediaFolderError, MediaMissing, MediaUnreadable
 from archive.media.folder import UNFINISHED, MediaFolder
 
 PICTURE = b"\x89PNG invented" * 1000
@@ -65,6 +65,12 @@ def test_a_file_that_is_not_there_and_one_that_was_changed_are_told_apart(addres
     folder.put(PICTURE[:-1] + b"!", HASH, ".png")
     with pytest.raises(IntegrityError, match="does not have the hash"):
         folder.get(PATH, HASH)
+
+
+def test_one_file_that_cannot_be_read_is_not_the_whole_folder(tmp_path: Path) -> None:
+    (tmp_path / PATH).mkdir(parents=True)  # as a bad sector: the file system gives this one file no more
+    with pytest.raises(MediaUnreadable, match=f"{PATH} in the media folder cannot be read"):
+        folder_at(tmp_path).get(PATH, HASH)
 
 
 def test_the_folder_is_in_the_home_unless_it_is_named(tmp_path: Path) -> None:
