@@ -10,6 +10,7 @@ from archive.difference import Piece
 from archive.history import Change, GonePictures, History, timeline
 from archive.models import Absence
 from archive.web.pages.render import instant
+from archive.web.pages.sentences.names import NAMES
 from archive.web.pages.visit import Visit
 
 CONTEXT = 120  # characters shown on each side of a change
@@ -43,9 +44,8 @@ def events(history: History, visit: Visit) -> Iterator[tuple[datetime, str, str]
 def _version(change: Change, visit: Visit) -> str:
     version, extent = change.version, change.extent
     name = "version_first" if version.number == 1 else "version_changed"
-    return visit.word(
-        name, n=version.number, added=extent.added, removed=extent.removed, source=version.source
-    )
+    source = version.source if visit.language == "en" else NAMES.get(version.source, version.source)
+    return visit.word(name, n=version.number, added=extent.added, removed=extent.removed, source=source)
 
 
 def _missing(absence: Absence, visit: Visit) -> str:

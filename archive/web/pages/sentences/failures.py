@@ -64,6 +64,7 @@ FAILURES: dict[str, str] = {
     "{path} in the media folder does not have the hash it was stored with": (
         "媒体文件夹中的 {path} 与存入时的哈希不符"
     ),
+    "{path} in the media folder cannot be read ({why})": "无法读取媒体文件夹中的 {path}（{why}）",
     "cannot read the media folder {folder} ({why}); check MPARCHIVE_MEDIA": (
         "无法读取媒体文件夹 {folder}（{why}）；请检查 MPARCHIVE_MEDIA"
     ),

@@ -3,6 +3,7 @@
 What the pages have a word for already is called by that.
 """
 
+from archive.decide import PAGE
 from archive.vocabulary import Kind
 from archive.web.pages.words import WORDS
 
@@ -60,6 +61,7 @@ _OTHERS = {
     "no_answer": "无应答",
     "not_drawn": "未经浏览器渲染",
     "dump": "导出文件（dump）",
+    PAGE: "原网页",
     "Monday": "周一",
     "Tuesday": "周二",
     "Wednesday": "周三",

@@ -16,13 +16,16 @@ _FILES = (
     "web/gate.py", "bodies/frames.py",
 )  # fmt: skip
 _ERRORS = ("NotArchived", "SearchError", "CursorError", "MediaMissing", "IntegrityError")
-_UNREADABLE = "cannot read the media folder /media (Permission denied); check MPARCHIVE_MEDIA"
+_UNREADABLE = (
+    "cannot read the media folder /media (Permission denied); check MPARCHIVE_MEDIA",
+    "76/f7/76f7.png in the media folder cannot be read (Is a directory)",
+)
 
 
 def reasons() -> list[str]:
     """All that the code may give."""
     told, faults = list(texts(_files(), _told)), list(_faults())
-    return [*told, *faults, "; ".join(faults[:3]), *_damage(), _UNREADABLE]
+    return [*told, *faults, "; ".join(faults[:3]), *_damage(), *_UNREADABLE]
 
 
 def _faults() -> Iterator[str]:

@@ -8,7 +8,7 @@ import archive
 import crawler
 import mparchive
 import scheduler
-from archive.decide import Stored
+from archive.decide import PAGE, Stored
 from archive.integrity.checks import NAMES as CHECKS
 from archive.integrity.runs import _NOT_SOUND, _SOUND
 from archive.rereading import Finding
@@ -51,7 +51,7 @@ def _event(node: ast.AST) -> Iterator[ast.expr]:
 def names() -> set[str]:
     """All words that stand alone, but counts."""
     kinds = (State, Outcome, Kind, Relation, MediumOutcome, Stored, Work, EXIT_CODES, WEEKDAYS)
-    others = ("verify", "dump", "unread", NO_ANSWER, NOT_DRAWN, _SOUND, _NOT_SOUND)
+    others = ("verify", "dump", PAGE, "unread", NO_ANSWER, NOT_DRAWN, _SOUND, _NOT_SOUND)
     return {str(one) for kind in kinds for one in kind} | {*texts(_files(), _command), *others}
 
 
