@@ -31,6 +31,7 @@ AT_ONCE = 2000  # connections; more are answered 503. How many requests are work
 FILES = AT_ONCE * 2  # descriptors; beyond them nothing more could be said to anybody
 IDLE = 5  # seconds a connection is kept for the next request
 STOP = 10  # seconds for what is being answered when told to stop
+STALLED = 60  # seconds a client may take nothing of its answer, which is in memory until then
 BACKLOG = 2048  # connections that wait to be taken
 
 _UNGUARDED = (
@@ -97,6 +98,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         ) from None
     # Else a small answer waits 40 ms for the client's word that it has the first half.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sys.platform == "linux":  # the connections it takes have it from there
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED * 1000)
     with listener:
         yield listener
 
@@ -113,9 +116,11 @@ def _address(listener: socket.socket) -> str:
 def _server(app: "FastAPI") -> "Server":
     import uvicorn  # noqa: PLC0415 - as above
 
+    from mparchive.punctual import Punctual  # noqa: PLC0415 - as above
+
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=Punctual,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -1,5 +1,6 @@
 """The application behind a real server on loopback, with clocks that stand until they are told."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -19,6 +20,7 @@ from archive.web import create_app
 from archive.web.access import OPEN, Access
 from archive.web.inbox_route import Inbox
 from archive.web.readers import Readers
+from mparchive.punctual import Punctual
 from tests.archive.making import NOW
 
 TOKEN = "synthetic-token-0c4d"
@@ -75,6 +77,8 @@ def served(
     now: datetime = NOW,
     access: Access = OPEN,
     folder: MediaFolder | None = None,
+    *,
+    protocol: type[asyncio.Protocol] = Punctual,
 ) -> Iterator[Served]:
     """Serve this archive while the block runs."""
     with (
@@ -88,7 +92,7 @@ def served(
         app = create_app(inbox, readers, folder, lambda: now, lambda: client.seconds, access)
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=protocol,
             ws="none",
             lifespan="off",
             log_config=None,

@@ -1,0 +1,56 @@
+"""Clients that are slow on purpose: their places are given to others."""
+
+import socket
+import sys
+
+import pytest
+from sqlalchemy import Engine
+
+from mparchive.punctual import Punctual
+from mparchive.serving import STALLED, _listening
+from tests.archive.web.served import PATIENCE, Served, served
+
+ASKED = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+class Hasty(Punctual):
+    """Nobody has time."""
+
+    seconds = 0.05
+
+
+def said(web: Served, sent: bytes) -> bytes:
+    """What is answered until the server ends the connection; it is left open by us."""
+    with socket.create_connection(("127.0.0.1", web.port), timeout=PATIENCE) as client:
+        client.sendall(sent)
+        answer = b""
+        while more := client.recv(65536):
+            answer += more
+        return answer
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "])
+def test_who_connects_and_does_not_ask_is_let_go(sent: bytes, engine: Engine) -> None:
+    with served(engine, protocol=Hasty) as web:
+        assert said(web, sent) == b""
+        assert web.ask("GET", "/livez").status == 200
+
+
+@pytest.mark.parametrize("after", [b"", b"GET / HTTP/1.1\r\n"])
+def test_who_asked_is_answered_and_has_to_ask_again_as_soon(after: bytes, engine: Engine) -> None:
+    with served(engine, protocol=Hasty) as web:
+        assert said(web, ASKED + after).count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_a_body_that_nobody_waits_for_holds_no_connection(engine: Engine) -> None:
+    with served(engine, protocol=Hasty) as web:
+        endless = ASKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 99\r\n\r\nx")
+        assert b"HTTP/1.1 200 OK" in said(web, endless)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of clients that take nothing")
+def test_who_takes_nothing_of_an_answer_is_given_up_by_the_system() -> None:
+    with _listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        taken, _ = listener.accept()
+        with taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == STALLED * 1000
