@@ -14,6 +14,8 @@ _SORTS: dict[int, Sort] = {0: "same", 1: "added", -1: "removed"}
 SEARCH_SECONDS = 2.0
 MAX_BY_CHARACTER = 100_000  # characters of both together; real posts have under 40,000. More: by paragraph
 
+MAX_PARAGRAPHS = 100_000  # of both together; more, which no post has, are not compared: one text for another
+
 _LETTER = r"[0-9A-Za-zÀ-ÖØ-öø-ɏͰ-ϿЀ-ԯ０-９Ａ-Ｚａ-ｚ]"
 _MARKS = r"[\u0300-\u036f\u20d0-\u20ff\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]*"  # they belong to what they follow
 _BY_CHARACTER = re.compile(
@@ -71,10 +73,18 @@ def difference(before: str, after: str) -> list[Piece]:
     Chinese is compared by character, what is written in Latin letters or digits by word; texts too long for
     that by paragraph (which `\\r` ends). Takes at most a few seconds, whatever the texts.
     """
+    if before.count("\r") + after.count("\r") > MAX_PARAGRAPHS:
+        return _wholly(before, after)
     is_long = len(before) + len(after) > MAX_BY_CHARACTER
     alphabet = _Alphabet(_BY_PARAGRAPH if is_long else _BY_CHARACTER)
     found = _compared(alphabet.written(before), alphabet.written(after))
     return [Piece(_SORTS[sort], alphabet.read(written)) for sort, written in found]
+
+
+def _wholly(before: str, after: str) -> list[Piece]:
+    if before == after:
+        return [Piece("same", before)]
+    return [piece for piece in (Piece("removed", before), Piece("added", after)) if piece.text]
 
 
 def extent(pieces: Sequence[Piece]) -> Extent:

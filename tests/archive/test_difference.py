@@ -69,5 +69,12 @@ def test_texts_too_long_to_compare_by_character_are_compared_by_paragraph() -> N
     ]
 
 
+def test_of_texts_with_more_paragraphs_than_can_be_told_apart_one_stands_for_the_other() -> None:
+    before = "".join(f"{number}\r" for number in range(140_000))
+    assert difference(before, "x\r" + before) == [Piece("removed", before), Piece("added", "x\r" + before)]
+    assert difference(before, before) == [Piece("same", before)]
+    assert difference("", before) == [Piece("added", before)]
+
+
 def test_the_extent_of_a_change_is_counted_in_characters() -> None:
     assert extent(difference("总投资1,234万元", "总投资2万元")) == Extent(added=1, removed=5)
