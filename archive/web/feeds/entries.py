@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from archive.models import Post
 from archive.record import SHANGHAI
+from archive.web.titles import is_visible
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -48,7 +49,7 @@ def entry_of(post: Post, biz: str, changed: datetime | None, origin: str) -> Ent
     published = post.published_at or datetime.combine(post.published_on, time(), SHANGHAI)
     return Entry(
         id=f"https://mp.weixin.qq.com/s?__biz={biz}&mid={post.mid}&idx={post.idx}",
-        title=printable(post.title) or post.aid,
+        title=printable(post.title).strip() if is_visible(post.title) else post.aid,
         author=printable(post.account_name) or biz,
         page=f"{origin}/posts/{quote(biz, safe='=')}/{post.aid}",
         source=printable(post.url),

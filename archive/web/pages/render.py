@@ -14,6 +14,7 @@ from archive.web.pages.saying import counted, said
 from archive.web.pages.static import STYLE
 from archive.web.pages.visit import Visit
 from archive.web.pages.words import LANGUAGES
+from archive.web.titles import is_visible
 from archive.web.unchanged import unchanged
 
 _POLICY = (
@@ -75,8 +76,8 @@ def _month(day: date, visit: Visit) -> str:
 
 
 def _heading(title: str, otherwise: str) -> str:
-    """A title on one line: posts that are all text have theirs as title."""
-    line = " ".join(title.split())
+    """A title on one line: posts that are all text have theirs as title, and some one of no sign."""
+    line = " ".join(title.split()) if is_visible(title) else ""
     return (line if len(line) <= MAX_TITLE else f"{line[:MAX_TITLE]}…") or otherwise
 
 

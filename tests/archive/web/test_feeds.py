@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -110,6 +111,15 @@ def test_atom_is_valid_whole_and_read_by_a_reader(web: Served) -> None:
     assert first.content[0].value == "<p>&lt;script&gt;一&amp;二</p><p>第二段\xa0😀\ufffd</p>"
     assert first.link.endswith(f"/posts/{BIZ}/{ODD.aid}")
     assert first.id == f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid={1000 + MANY}&idx=1"
+
+
+@pytest.mark.parametrize("title", ["", " \u3000", "\u200b\u2060", "\u3164", "\u202e", "\x01"])
+def test_a_title_that_shows_nothing_is_called_by_the_posts_number(title: str, engine: Engine) -> None:
+    with transaction(engine) as session:
+        import_records(session, None, [replace(record(1), title=title)], "dump", NOW)
+    with served(engine) as client:
+        assert feedparser.parse(ask(client, "/feeds/posts.atom").body).entries[0].title == record(1).aid
+        assert "(without a title)</a>" in client.ask("GET", "/?lang=en").body.decode()
 
 
 def test_json_feed_is_valid_and_says_the_same(web: Served) -> None:

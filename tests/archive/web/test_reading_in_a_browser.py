@@ -159,6 +159,18 @@ def test_on_a_phone_tables_are_read_line_by_line_and_pictures_show_something(rea
         assert min(heights) > 100, path
 
 
+def test_a_title_that_turns_the_direction_turns_nothing_beside_it(reader: Reader) -> None:
+    turning = invented("12900_1", "\u202e合成 gnp.exe", "字。\r", day="2012-08-29")
+    with transaction(reader.room.engine) as session:
+        put_pages(session, [page_of(turning)], LONG_AGO)
+    page = reader.window()
+    page.goto(reader.at(f"/accounts/{BIZ}?until=2012-08-29"))
+    title, kind = page.locator(".push li a").bounding_box(), page.locator(".push li .kind").bounding_box()
+    assert title
+    assert kind
+    assert kind["x"] >= title["x"] + title["width"]
+
+
 def test_pictures_come_from_the_archive_itself(reader: Reader) -> None:
     page = reader.window()
     for path in ("/posts/Mzk5OTAwMDAwMQ==/2650000101_1", "/accounts/Mzk5OTAwMDAwMQ==?until=2025-11-08"):
