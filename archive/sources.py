@@ -77,6 +77,10 @@ def _tell(row: SourceRow, report: Report, new: int, now: datetime) -> None:
     if row.state != report.state:
         row.state, row.since = report.state, now
     row.detail = storable(report.detail)
+    if report.good and row.failures:
+        row.next_try_at = (
+            None  # planned while it failed; whoever found it good, it is due by its rhythm again
+        )
     row.failures = 0 if report.good else row.failures + 1
     row.seen, row.new = len(report.sightings), new
     row.newest_at = max(filter(None, (row.newest_at, report.newest)), default=None)

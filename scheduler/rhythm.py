@@ -19,7 +19,7 @@ ONE_DAY = timedelta(days=1)
 RATE_LIMITED_FIRST = timedelta(hours=1)
 
 # Only a person can mend these; asking more often tells nothing new.
-_HOPELESS = frozenset(
+HOPELESS = frozenset(
     (State.CLOSED, State.LOGIN_EXPIRED, State.BAD_TOKEN, State.REFUSED, State.NOT_CONFIGURED, State.FOREIGN)
 )
 
@@ -80,7 +80,7 @@ def next_look(state: State | None, failures: int, regular: datetime, now: dateti
     `regular` is when it would be asked if all were well. After a challenge that is the line's matter. None as
     state: its try said nothing at all.
     """
-    if state in _HOPELESS:
+    if state in HOPELESS:
         return now + ONE_DAY
     if state is State.VERIFICATION:
         return now + hours.shortest

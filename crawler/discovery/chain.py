@@ -48,6 +48,17 @@ def albums_of(account: AccountConfig, around: Neighbourhood) -> Sequence[str]:
     return list(dict.fromkeys((*account.albums, *followed)))
 
 
+def given_at(account: AccountConfig) -> dict[str, datetime]:
+    """By source, when the file with its login, secret or list was last put in place; those that have one."""
+    backend, official = account.own_backend, account.official
+    files = {
+        OwnBackend.name: backend.credentials_file if backend else None,
+        Official.name: official.secret_file if official else None,
+        AddressList.name: account.addresses_file,
+    }
+    return {name: at for name, path in files.items() if (at := _put_at(path)) is not None}
+
+
 @dataclass(frozen=True)
 class _Told:
     text: str = ""
@@ -84,6 +95,14 @@ def _login(account: AccountConfig) -> tuple[Login | None, str]:
 def _written_at(path: Path | None) -> datetime | None:
     try:
         return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path else None
+    except OSError:
+        return None
+
+
+def _put_at(path: Path | None) -> datetime | None:
+    """When its content or its name last changed here, which no copying program pretends otherwise."""
+    try:
+        return datetime.fromtimestamp(path.stat().st_ctime, UTC) if path else None
     except OSError:
         return None
 

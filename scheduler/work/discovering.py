@@ -1,7 +1,7 @@
 """Discover: ask the sources of an account that are due, then plan when each is asked next."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +16,8 @@ from archive.finding import Watched
 from archive.locks import Hosts
 from archive.sources import albums_met
 from archive.watching import plan_sources, published_instants, watched
-from crawler.discovery.account import AccountConfig
-from crawler.discovery.chain import MAX_FOLLOWED, sources_of
+from crawler.discovery.account import SHORTEST, AccountConfig
+from crawler.discovery.chain import MAX_FOLLOWED, given_at, sources_of
 from crawler.discovery.neighbours import Neighbourhood
 from crawler.discovery.source import Source, State
 from scheduler.config import Schedule, quiet_between
@@ -25,6 +25,7 @@ from scheduler.discover import Discovered, Wish, discover
 from scheduler.hands import Hands
 from scheduler.jobs import Order, line_lock, line_queue
 from scheduler.rhythm import (
+    HOPELESS,
     LEARNED_OVER,
     Hours,
     is_quiet,
@@ -37,6 +38,8 @@ from scheduler.timetable import Work
 from scheduler.work.crawling import end, my_turn
 
 TOGETHER = timedelta(minutes=5)  # what is due within is asked along: starting a crawl costs more
+# No plan lies further ahead (a day, half of it for jitter, a day of quiet hours) unless the clock was wrong.
+FURTHEST = timedelta(days=3)
 
 log = structlog.get_logger()
 
@@ -67,7 +70,7 @@ def _line_for(hands: Hands, account: AccountConfig, lines: list[str], now: datet
         sources, known = _sources(session, account), watched(session, account.biz)
         for line in lines:
             held = egresses.held_until(session, line, now) is not None
-            if due_sources(sources, known, now, held=held):
+            if due_sources(sources, known, now, held=held, given=given_at(account)):
                 return line
     return ""
 
@@ -79,19 +82,32 @@ def _sources(session: Session, account: AccountConfig) -> list[Source]:
 
 
 def due_sources(
-    sources: Sequence[Source], known: Sequence[Watched], now: datetime, *, held: bool
+    sources: Sequence[Source],
+    known: Sequence[Watched],
+    now: datetime,
+    *,
+    held: bool,
+    given: Mapping[str, datetime] | None = None,
 ) -> list[str]:
     """The names of the sources to ask now: those due, and with them those that are due in a moment.
 
-    Of a line that is `held` back nothing is asked at WeChat's own host.
+    Of a line that is `held` back nothing is asked at WeChat's own host. `given`: see chain.given_at.
     """
-    planned = {row.name: row.next_try_at or now for row in known}
+    planned = {row.name: _planned(row, now, (given or {}).get(row.name)) for row in known}
     free = {
         source.name: planned.get(source.name, now) for source in sources if not (held and source.host == HOST)
     }
     if not any(at <= now for at in free.values()):
         return []
     return sorted(name for name, at in free.items() if at <= now + TOGETHER)
+
+
+def _planned(row: Watched, now: datetime, given: datetime | None) -> datetime:
+    """When a source is to be asked: now, once a person has given what it waits for."""
+    tried, planned = row.last_tried_at, row.next_try_at or now
+    if tried and given and row.state in HOPELESS and tried < given <= now:
+        return min(planned, tried + timedelta(minutes=SHORTEST))
+    return planned if planned - now <= FURTHEST else now
 
 
 def hours_of(schedule: Schedule) -> Hours:
@@ -114,7 +130,8 @@ def do(hands: Hands, account: dict[str, Any], schedule: dict[str, Any]) -> None:
     with my_turn(hands, Hosts.PAGES) as mine:
         with transaction(hands.engine) as session:
             held = not mine or egresses.held_until(session, hands.egress, now) is not None
-            names = due_sources(_sources(session, watching), watched(session, watching.biz), now, held=held)
+            sources, known = _sources(session, watching), watched(session, watching.biz)
+            names = due_sources(sources, known, now, held=held, given=given_at(watching))
         if names:
             _ask(hands, watching, when, names)
 

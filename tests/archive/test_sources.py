@@ -70,6 +70,20 @@ def test_the_state_of_a_source_has_a_beginning_and_failures_are_counted(db_sessi
     assert (source.failures, source.since, source.new) == (0, NOW + 4 * HOUR, 0)
 
 
+def test_a_source_found_good_again_is_not_left_alone_for_as_long_as_one_that_failed(
+    db_session: Session,
+) -> None:
+    record_report(db_session, None, report(state="login_expired", good=False), NOW)
+    source = db_session.scalars(select(SourceRow)).one()
+    for good, planned in ((False, NOW + 24 * HOUR), (True, None)):
+        source.next_try_at = NOW + 24 * HOUR
+        record_report(db_session, None, report(state="ok" if good else "refused", good=good), NOW + HOUR)
+        assert source.next_try_at == planned
+    source.next_try_at = NOW + 24 * HOUR
+    record_report(db_session, None, report(), NOW + 2 * HOUR)
+    assert source.next_try_at == NOW + 24 * HOUR
+
+
 def test_two_sources_of_one_post_make_one_address_and_two_sightings(db_session: Session) -> None:
     record_report(db_session, None, report(bare(1), name="neighbours"), NOW)
     both = Report(BIZ, "feed:x", "ok", True, sightings=[sighting(record(1).url, source="feed:x")])

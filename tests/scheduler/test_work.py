@@ -15,6 +15,7 @@ from archive.models import Run
 from archive.queries import due_addresses
 from archive.watching import plan_sources
 from crawler.discovery.account import AccountConfig
+from crawler.discovery.backend import OwnBackend
 from crawler.discovery.chain import sources_of
 from crawler.discovery.source import State
 from scheduler.config import Limits, Schedule
@@ -145,6 +146,22 @@ def test_the_sources_to_ask_are_those_due_and_those_due_in_a_moment(
 ) -> None:
     rows = [known(name, NOW + wait) for name, wait in planned]
     assert discovering.due_sources(sources_of(ACCOUNT), rows, NOW, held=held) == expected
+
+
+def test_a_login_put_in_place_is_tried_soon_and_once() -> None:
+    def due(given: datetime, state: State = State.LOGIN_EXPIRED, at: datetime = NOW + HOUR) -> list[str]:
+        row = Watched(COMMISSION.biz, "合成", "own_backend", state, last_tried_at=NOW, next_try_at=NOW + DAY)
+        sources = [OwnBackend(COMMISSION.biz, None)]
+        return discovering.due_sources(sources, [row], at, held=False, given={"own_backend": given})
+
+    assert due(NOW + MINUTE) == ["own_backend"]
+    assert due(NOW + MINUTE, at=NOW + 2 * MINUTE) == []  # not at every touch of the file
+    assert due(NOW - MINUTE) == due(NOW + DAY) == due(NOW + MINUTE, State.OK) == []
+
+
+def test_what_was_planned_while_the_clock_was_years_ahead_is_due() -> None:
+    rows = [known(name, NOW + 900 * DAY) for name in (ALBUM, FEED)] + [known("neighbours", NOW + DAY)]
+    assert discovering.due_sources(sources_of(ACCOUNT), rows, NOW, held=False) == [ALBUM, FEED]
 
 
 def test_an_account_gets_a_job_when_a_source_is_due_and_none_in_the_quiet_hours(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crawler.discovery.account import AccountConfig
-from crawler.discovery.chain import sources_of
+from crawler.discovery.chain import given_at, sources_of
 from crawler.discovery.neighbours import Neighbourhood
 from crawler.discovery.source import Reply, State
 from tests.crawler.discovery.driving import BIZ, NOW, drive
@@ -83,3 +83,17 @@ def test_a_file_that_holds_no_login_is_said_to(tmp_path: Path, text: str) -> Non
     path.write_text(text)
     (source, _) = sources_of(account(own_backend={"credentials_file": str(path)}))
     assert drive(source)[0].state is State.NOT_CONFIGURED
+
+
+def test_what_a_source_waits_for_is_given_when_its_file_is_there(tmp_path: Path) -> None:
+    config = account(
+        own_backend={"credentials_file": tmp_path / "login"},
+        official={"appid": "wx" + "0" * 16, "secret_env": "APPSECRET"},
+        addresses_file=tmp_path / "list.txt",
+    )
+    assert given_at(config) == {}
+    (tmp_path / "copied").write_text("x")
+    os.utime(tmp_path / "copied", (1, 1))
+    (tmp_path / "copied").rename(tmp_path / "login")
+    assert given_at(config).keys() == {"own_backend"}
+    assert given_at(config)["own_backend"].year > 2000
