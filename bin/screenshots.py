@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the invented archive is that of the tests
@@ -60,6 +60,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with _invented() as origin, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        _want_chinese(browser)
         for shot in SHOTS:
             width, height = shot.size
             page = browser.new_page(
@@ -81,6 +82,18 @@ def _invented() -> Iterator[str]:
             fill(engine, folder, DAYS)
             with served(engine, now=LATER, folder=folder) as client:
                 yield client.origin
+
+
+def _want_chinese(browser: Browser) -> None:
+    """Without a font for them, every Chinese sign is drawn as the same empty box."""
+    page = browser.new_page(viewport={"width": 40, "height": 40})
+    drawn = set()
+    for sign in "上海":
+        page.set_content(f'<p lang="zh">{sign}')
+        drawn.add(page.screenshot())
+    page.close()
+    if len(drawn) == 1:
+        raise SystemExit("there is no Chinese font; install one, such as Debian's fonts-noto-cjk")
 
 
 def _save(drawn: bytes, path: Path) -> None:
