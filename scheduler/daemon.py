@@ -32,6 +32,7 @@ from scheduler.toml import ConfigError
 from scheduler.work import discovering, fetching, inbox, media, reporting, revisiting
 from scheduler.worker import Pulse, Worker, quiet_logs
 
+CLOCK_LOOK = 10.0  # seconds; by a clock that nobody puts back
 SECOND_SIGNAL = 143  # exit code of a process that SIGTERM ended
 
 log = structlog.get_logger()
@@ -190,10 +191,28 @@ async def _schedule_and_work(planner: Planner, worker: Worker) -> None:
     async with opened(app):
         scheduler = scheduler_of(planner, app)
         scheduler.start()
+        watch = asyncio.create_task(_watch_clock(scheduler))
         try:
             await worker.run()
         finally:
+            watch.cancel()
             scheduler.shutdown(wait=False)
+
+
+async def _watch_clock(scheduler: AsyncIOScheduler) -> None:
+    while True:
+        await asyncio.sleep(CLOCK_LOOK)
+        if looks := bring_forward(scheduler, datetime.now(UTC)):  # APScheduler's own clock
+            log.warning("the clock was put back", action="clock_put_back", looks=looks)
+
+
+def bring_forward(scheduler: AsyncIOScheduler, now: datetime) -> list[str]:
+    """Have looks now that the clock, when it is put back by hours, would leave waiting for as long; which."""
+    every = {str(entry.work): entry.every for entry in TIMETABLE}
+    far = [job for job in scheduler.get_jobs() if job.next_run_time - now > 2 * every[job.id]]
+    for job in far:
+        job.modify(next_run_time=now)
+    return [job.id for job in far]
 
 
 def _nothing() -> None:

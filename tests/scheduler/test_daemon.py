@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -17,7 +18,7 @@ from sqlalchemy import Engine
 from archive import queries
 from archive.database import transaction
 from scheduler.config import Config
-from scheduler.daemon import Current, Planner
+from scheduler.daemon import Current, Planner, bring_forward, scheduler_of
 from scheduler.hands import Hands
 from scheduler.jobs import Order, queue_of
 from scheduler.timetable import TIMETABLE, Work
@@ -131,6 +132,27 @@ def test_a_look_that_fails_is_said_and_harms_no_other(
     said = capsys.readouterr().out
     assert "action=look_failed" in said
     assert "work=inbox" in said
+
+
+def test_looks_do_not_wait_for_the_hours_that_a_clock_was_put_back(
+    configured: Callable[[str], Config], engine: Engine, tmp_path: Path
+) -> None:
+    configured("")
+    planner = Planner(Hands(engine, "home", threading.Event()), Current(tmp_path / "mparchive.toml"))
+    now = datetime.now(UTC)
+
+    async def brought_forward(ahead: timedelta) -> tuple[list[str], set[datetime]]:
+        scheduler = scheduler_of(planner, queue_of(engine.url, {}), lambda: now + ahead)
+        scheduler.start(paused=True)
+        try:
+            looks = bring_forward(scheduler, now)
+            return looks, {job.next_run_time for job in scheduler.get_jobs()}
+        finally:
+            scheduler.shutdown(wait=False)
+
+    looks, times = asyncio.run(brought_forward(timedelta(hours=8)))
+    assert (set(looks), times) == (set(Work), {now})
+    assert asyncio.run(brought_forward(timedelta(seconds=15))) == ([], {now + timedelta(seconds=15)})
 
 
 def test_a_worker_stopped_in_the_middle_of_a_crawl_hands_it_to_the_next_one(
