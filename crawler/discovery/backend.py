@@ -67,8 +67,11 @@ class OwnBackend:
     def _pages(
         self, login: Login, memory: dict[str, Any], seen: list[Seen], way: "_Way"
     ) -> Generator[Ask, Reply, None]:
-        """Page after page, newest first, to the end or to a post that was listed last time."""
-        known = set(memory.get("newest") or ())
+        """Page after page, newest first, to the end or to a post that was listed last time.
+
+        A page that brings nothing new is the end too: some answer whatever place they are asked for.
+        """
+        known, listed = set(memory.get("newest") or ()), set[str]()
         for page in range(PAGES):
             url = f"https://{HOST}{way.path}?{urlencode(way.query | self._query(login, page))}"
             answer = json_of((yield Ask(url, headers=_headers(login), secret=True, follow=False)))
@@ -76,8 +79,10 @@ class OwnBackend:
             pushes = way.pushes(answer)
             posts = [post for push in pushes for post in push]
             seen.extend(posts)
-            if not pushes or any(key_of(post.url) in known for post in posts):
+            keys = {key_of(post.url) for post in posts}
+            if not pushes or keys & known or (keys and keys <= listed):
                 return
+            listed |= keys
 
     def _query(self, login: Login, page: int) -> dict[str, str]:
         place = {"begin": str(page * COUNT), "count": str(COUNT), "query": "", "fakeid": self._biz}

@@ -68,6 +68,11 @@ def test_only_what_is_new_is_listed_again() -> None:
     assert [seen.url for seen in again.seen] == [post_url(3), post_url(2)]
 
 
+def test_a_list_that_answers_the_same_whatever_is_asked_is_asked_twice() -> None:
+    found, asked = drive(OwnBackend(BIZ, LOGIN), lambda ask: published(push(item(2), item(1))))
+    assert (found.state, len(asked)) == (State.OK, 2)
+
+
 def test_a_list_without_end_is_left_after_some_pages() -> None:
     _, asked = drive(OwnBackend(BIZ, LOGIN), lambda ask: published(push(item(int(query(ask)["begin"])))))
     assert len(asked) == PAGES
