@@ -67,14 +67,16 @@ def decide(
 
     The page itself is believed over a dump: a dump that says something else only adds to the history,
     and what it said before is not news. What is not `whole` (a page whose text only a browser draws) is no
-    version and never replaces anything; the first whole text is the first version. Nor does a page that was
+    version and never replaces anything, but what was read of that same page while there is no version; the
+    first whole text is the first version. Nor does a page that was
     fetched before the one that is current: what it says only adds to the history. Of several pages that a
     later parser reads alike, one version is enough.
     """
     if known is None:
         return Intent(Stored.NEW, add_version=whole, make_current=True)
     if not whole:
-        return Intent(Stored.UNCHANGED, add_version=False, make_current=False)
+        is_its_own = source == REPARSE and not known.history and fetched_at == known.fetched_at
+        return Intent(Stored.UNCHANGED, add_version=False, make_current=is_its_own)
     if not known.history:
         return Intent(Stored.NEW, add_version=True, make_current=True)
     is_old, is_page = known.is_newer_than(fetched_at), source in (PAGE, REPARSE)

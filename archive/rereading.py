@@ -194,9 +194,11 @@ def _of_post(
 ) -> tuple[Finding, Extent | None]:
     if known is None:
         return Finding.NEW, Extent(len(record.text), 0)
-    if reading.needs_browser:
-        return Finding.SAME, None
     hash_ = hash_of(record)
+    if reading.needs_browser:
+        is_its = known.post.capture_id == capture.id and not known.hashes
+        is_same = hash_ == known.post.content_hash and _facts(known.post, ties) == _told(reading)
+        return Finding.FACTS if is_its and not is_same else Finding.SAME, None
     is_current = known.fetched_at is None or capture.fetched_at >= known.fetched_at
     if hash_ == known.post.content_hash:
         is_same = known.post.capture_id != capture.id or _facts(known.post, ties) == _told(reading)

@@ -81,6 +81,14 @@ def test_half_a_page_is_no_version_and_the_first_whole_text_is_the_first() -> No
     assert decide(half, "b", PAGE) == Intent(Stored.NEW, add_version=True, make_current=True)
 
 
+def test_half_a_page_read_again_replaces_only_what_was_read_of_itself() -> None:
+    half = Known("c", PAGE, frozenset(), NOW)
+    own = decide(half, "d", REPARSE, whole=False, fetched_at=NOW)
+    assert own == Intent(Stored.UNCHANGED, add_version=False, make_current=True)
+    assert decide(half, "d", REPARSE, whole=False, fetched_at=NOW + timedelta(days=1)) == NOTHING
+    assert decide(known(), "d", REPARSE, whole=False, fetched_at=NOW) == NOTHING
+
+
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome.is_final])
 def test_a_final_answer_is_not_asked_for_again(outcome: Outcome) -> None:
     assert next_fetch(outcome, 0, NOW) is None

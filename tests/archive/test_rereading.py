@@ -174,6 +174,18 @@ def test_a_drawn_page_is_not_replaced_by_the_plain_one_read_again(db_session: Se
     assert versions(db_session) == [("page", "播报", OLD)]
 
 
+def test_of_half_a_page_that_nobody_drew_yet_the_facts_are_filled(db_session: Session) -> None:
+    kept = ask(db_session, says("", needs_browser=True, media=(image("chrome"),)))
+    better = says("", needs_browser=True, html="<p></p>", media=(image("a"),))
+    assert again(db_session, (kept, better)) == [Finding.FACTS]
+    (post,) = db_session.query(Post)
+    assert (post.html, [medium.key for medium in media_of(db_session, post)]) == ("<p></p>", [image("a").key])
+    assert versions(db_session) == []
+    done = everything(db_session)
+    assert again(db_session, (kept, better)) == [Finding.SAME]
+    assert everything(db_session) == done
+
+
 def test_only_what_an_earlier_parser_read_is_chosen_by_post_account_and_day(db_session: Session) -> None:
     first, second = ask(db_session, says("字")), ask(db_session, article(record(2)), 5, number=2)
     notice = ask(db_session, Reading(Outcome.DELETED, "gone"), 7, number=3)

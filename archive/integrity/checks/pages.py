@@ -61,7 +61,7 @@ def _against_post(session: Session, capture_id: int, reading: Reading, record: R
         yield Finding(NAME, "captures", capture_id, words)
         return
     yield from _against_versions(session, capture_id, reading, record, post.id)
-    if post.capture_id == capture_id:
+    if post.capture_id == capture_id and not _is_told_by_others(session, reading, post):
         yield from _against_current(session, reading, record, post)
 
 
@@ -71,6 +71,12 @@ def _against_versions(
     rows = select(Version.content_hash).where(Version.post_id == post_id)
     if not reading.needs_browser and hash_of(record) not in set(session.scalars(rows)):
         yield Finding(NAME, "captures", capture_id, f"no version has what its page says; {REMEDY}")
+
+
+def _is_told_by_others(session: Session, reading: Reading, post: Post) -> bool:
+    """Its page is only half a one, and it has its text from a dump."""
+    rows = select(Version.id).where(Version.post_id == post.id).limit(1)
+    return reading.needs_browser and session.scalar(rows) is not None
 
 
 def _against_current(session: Session, reading: Reading, record: Record, post: Post) -> Iterator[Finding]:

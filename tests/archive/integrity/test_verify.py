@@ -1,6 +1,7 @@
 """Verifying a whole archive: going on after a stop, several processes, heads that were written down."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ from archive.integrity.hands import FEW
 from archive.integrity.progress import ProgressLost
 from archive.integrity.verify import against, verify_archive
 from archive.media.folder import MediaFolder
-from archive.store import import_records, keep_captures
-from tests.archive.integrity.filling import means_at
+from archive.store import import_records, keep_captures, start_run
+from tests.archive.integrity.filling import fetch, means_at
 from tests.archive.making import NOW, capture, record
+from tests.standin.pages import Shown
+from tests.standin.posts import POSTS
 
 
 @pytest.fixture
@@ -88,6 +91,18 @@ def test_many_pages_are_looked_at_by_several_processes_and_told_in_order(
     report = verify_archive(engine, means, only=["bytes"])
     assert report.checked["bytes"] == many
     assert [finding.id for finding in report.findings] == [id_ for id_ in ids if id_ % 7 == 0]
+
+
+def test_half_a_page_says_nothing_against_the_text_that_a_dump_has_of_its_post(
+    engine: Engine, means: Means
+) -> None:
+    shown = next(one for one in map(Shown, POSTS) if one.expected.needs_browser)
+    page = b"".join(shown.render(2000)), shown.expected.url
+    with transaction(engine) as session:
+        half = fetch(session, start_run(session, "backfill", {}, NOW), page, NOW, means)
+        assert half.record
+        import_records(session, None, [replace(half.record, text="转储里的文字\r")], "dump", NOW)
+    assert verify_archive(engine, means).findings == []
 
 
 def test_an_archive_that_has_grown_passes_through_its_head_and_one_that_was_rewritten_does_not(
