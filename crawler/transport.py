@@ -1,6 +1,7 @@
 """The one door to the network: WeChat's own hosts, their stand-in on loopback, or a cassette."""
 
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
@@ -82,7 +83,7 @@ class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it ha
         headers = response.headers.copy()
         location = headers.get("Location")
         if location is not None:
-            headers["Location"] = self.origin.location(request.url, location.decode("latin-1"))
+            headers["Location"] = self.origin.location(_on_the_wire(request), location.decode("latin-1"))
         return Response(
             request.url,
             status=response.status,
@@ -97,6 +98,12 @@ class Transport(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # it ha
         """Close the browser and write the cassette."""
         await super().close()
         self.tape.close()
+
+
+def _on_the_wire(request: Request) -> str:
+    """The address that was asked, of which a relative one is part."""
+    parts = urlsplit(request.url)
+    return urlunsplit(parts._replace(scheme="http")) if request.meta.get(OVER_HTTP) else request.url
 
 
 def _headers(request: Request) -> dict[str, Any]:

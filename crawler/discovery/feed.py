@@ -58,8 +58,13 @@ class Feed:
             return trouble.found(seen, memory)
 
     def _read(self, memory: dict[str, Any], seen: list[Seen]) -> Discovery:
-        headers = (_ACCEPT, *_conditions(memory))
+        conditions = _conditions(memory)
+        headers = (_ACCEPT, *conditions)
         reply = yield Ask(self._address, headers=headers, secret=self._secret, follow=not self._secret)
+        if reply.status == 304 and not conditions:
+            raise Trouble(
+                State.NOT_UNDERSTOOD, "it says that nothing has changed, and never said what there is (304)"
+            )
         if reply.status == 304:
             return Found(State.UNCHANGED, memory=memory)
         checked(reply)

@@ -13,6 +13,7 @@ import pytest
 
 from crawler.discovery.account import AccountConfig
 from tests.acceptance.command import Command, Done
+from tests.crawler.loopback import Loopback, Reply
 from tests.standin import Standin
 from tests.standin.account import COMMISSION
 from tests.standin.discovery import ACCESS_TOKEN, APPID, COOKIE, SECRET, TOKEN
@@ -193,6 +194,18 @@ def test_after_a_challenge_wechat_is_left_alone_and_the_sources_elsewhere_are_as
     refused = mparchive("discover", "--only", "album,own_backend")
     assert (refused.code, refused.out) == (5, b"")
     assert "all are at WeChat" in refused.err
+
+
+def test_a_feed_that_moved_is_told_by_the_address_it_moved_to(
+    mparchive_at: Callable[[str], Command],
+) -> None:
+    command = mparchive_at("")
+    with Loopback() as server:
+        server.serve("/old", Reply(status=302, headers={"Location": "/new?k=1"}))
+        configure(command, feeds=(f"{server.url}/old",))
+        done = command("discover", "--json", "--only", "feed")
+        assert f"it has moved to {server.url}/new; write that address" in told(done)["feed"]["detail"]
+        assert server.paths == ["/old"]
 
 
 def test_where_no_source_is_good_the_exit_code_says_it(mparchive: Command, standin: Standin) -> None:

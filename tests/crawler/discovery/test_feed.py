@@ -149,6 +149,7 @@ def test_only_the_feeds_own_host_is_asked_where_it_leads_and_only_so_often() -> 
         (page(b"\x00\xff" * 500), State.NOT_UNDERSTOOD),
         (page(b""), State.NOT_UNDERSTOOD),
         (page(b"<rss>" + b" " * 9_000_000), State.NOT_UNDERSTOOD),
+        (page(b"", status=304), State.NOT_UNDERSTOOD),
         (page({}, status=403), State.REFUSED),
         (page({}, status=503), State.UNREACHABLE),
         (Reply(301, ADDRESS, (("Location", "https://new.example/f?k=secret"),)), State.NOT_UNDERSTOOD),

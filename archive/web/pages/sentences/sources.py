@@ -52,6 +52,9 @@ SOURCES: dict[str, str] = {
     "its server is in trouble (status {status:number})": "服务器出错（状态码 {status}）",
     "it refuses (status {status:number})": "拒绝访问（状态码 {status}）",
     "it sends to the login page": "跳转到了登录页",
+    "it says that nothing has changed, and never said what there is (304)": (
+        "它说没有变化（304），却从未给出过内容"
+    ),
     "it has moved to {address}; write that address": "已迁移到 {address}；请改写为该地址",
     "a login page came instead of a list": "返回的是登录页，而不是列表",
     "a web page came instead of a list": "返回的是网页，而不是列表",

@@ -71,6 +71,7 @@ def _of_feeds() -> Iterator[Found]:
     elsewhere = {"items": [{"url": "https://elsewhere.example/1"}]}
     bodies = ({"items": []}, elsewhere, {"error": 1}, b"\0", b"<rss>" + b" " * 9_000_000)
     yield from (drive(Feed("https://rss.example/f"), [page(body)])[0] for body in bodies)
+    yield drive(Feed("https://rss.example/f"), [page(b"", 304)])[0]
 
 
 def _of_the_back_end() -> Iterator[Found]:
