@@ -23,6 +23,7 @@ from archive.web.api.shapes import Aid, Biz
 from archive.web.pages.asked import add_page
 from archive.web.pages.changes import events, shortened
 from archive.web.pages.files import shown_at
+from archive.web.pages.reading import readable
 from archive.web.pages.render import instant, page
 from archive.web.pages.visit import Visit
 from archive.web.readers import Readers
@@ -98,7 +99,7 @@ def _page(session: Session, request: Request, post: Post, biz: str, view: str, *
 def _text(session: Session, request: Request, post: Post) -> dict[str, Any]:
     media = media_of(session, post)
     return {
-        "text": Markup(text_markup(post.text)),  # noqa: S704 - it escapes all of it
+        "text": Markup(text_markup(readable(post.text))),  # noqa: S704 - it escapes all of it
         "pictures": [_shown(one) for one in media if one.role == Role.IMAGE],
         "recordings": [_shown(one) for one in media if one.role in (Role.AUDIO, Role.VIDEO)],
         "links": list(_leads(session, links_of(session, post))),

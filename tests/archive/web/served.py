@@ -27,6 +27,7 @@ TOKEN = "synthetic-token-0c4d"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 JSON, FORM, TEXT = "application/json", "application/x-www-form-urlencoded", "text/plain; charset=utf-8"
 PATIENCE = 60  # seconds
+IDLE = 3600  # seconds a connection is kept: other tests, or a busy machine, may come between two requests
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,8 @@ def test_on_a_phone_no_page_is_wider_than_the_phone_and_the_dark_is_dark(reader:
         wide += [path] if page.evaluate(_TOO_WIDE) else []
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 23)"
     assert wide == []
+    page.emulate_media(media="print")  # paper is light
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(251, 250, 247)"
 
 
 def test_on_a_phone_tables_are_read_line_by_line_and_pictures_show_something(reader: Reader) -> None:
