@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.captures import SHARED
 
@@ -11,6 +12,10 @@ pytest_plugins = ["tests.chromium", "tests.database"]
 
 _OURS = "MPARCHIVE_"
 _KEPT = "MPARCHIVE_SHARED"  # says where test material is; the program does not know it
+
+# By default an example that takes over 0.2 s fails, as any may on a machine that has much to do.
+settings.register_profile("whatever the load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("whatever the load")
 
 
 def pytest_configure() -> None:
