@@ -6,7 +6,7 @@ from datetime import time
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from archive.config import ArchiveSettings
 from crawler.discovery.account import LONGEST, SHORTEST, AccountConfig
@@ -66,10 +66,17 @@ class Schedule(Table):
         return self
 
 
+def _of_its_own(folder: Path, info: ValidationInfo) -> Path:
+    beside = (info.context or {}).get(FOLDER)
+    if beside is not None and folder.resolve() == Path(beside).resolve():
+        raise ValueError("a folder of its own was expected: all files in it are taken in and moved")
+    return folder
+
+
 class Inbox(Table):
     """A watched folder: dumps, lists, saved pages and WARC put there are taken in."""
 
-    folder: FileName
+    folder: Annotated[FileName, AfterValidator(_of_its_own)]
 
 
 class Alarms(Kept):

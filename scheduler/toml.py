@@ -101,6 +101,8 @@ def _expected(error: Any, place: Sequence[str | int]) -> str:
         return _PATTERNS.get(
             str(place[-1]), "the name of an environment variable was expected: BACKEND_LOGIN"
         )
+    if type_ == "tuple_type" and place == ["accounts"]:
+        return "tables were expected, each under [[accounts]] with two brackets"
     words = _EXPECTED.get(type_)
     return words.format(**context) if words else str(error["msg"])
 

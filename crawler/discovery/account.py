@@ -2,7 +2,6 @@
 
 import re
 from base64 import b64decode
-from binascii import Error as NotBase64
 from typing import Annotated
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -26,7 +25,7 @@ def _biz(text: str) -> str:
     padded = text + "=" * (-len(text) % 4)
     try:
         number = b64decode(padded, validate=True)
-    except NotBase64:
+    except ValueError:  # also where it is not even ASCII, as a name is not
         number = b""
     if not number.isdigit():
         raise ValueError(

@@ -29,7 +29,7 @@ def sources_of(account: AccountConfig, around: Neighbourhood | None = None) -> l
     around = around or Neighbourhood()
     albums = albums_of(account, around)
     sources: list[Source] = [Album(account.biz, album) for album in albums]
-    sources += [_feed(address) for address in account.feeds]
+    sources += [_feed(address) for address in dict.fromkeys(account.feeds)]
     if account.own_backend:
         sources.append(OwnBackend(account.biz, *_login(account)))
     if account.official:

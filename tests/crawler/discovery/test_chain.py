@@ -25,7 +25,7 @@ def names(config: AccountConfig, around: Neighbourhood | None = None) -> list[st
 def test_each_configured_place_is_a_source() -> None:
     config = account(
         albums=["11", "22"],
-        feeds=["https://rss.example/a.xml", "http://reader:4000/feeds/all.atom"],
+        feeds=["https://rss.example/a.xml", "http://reader:4000/feeds/all.atom", "https://rss.example/a.xml"],
         own_backend={"credentials_env": "LOGIN"},
         official={"appid": "wx" + "0" * 16, "secret_env": "APPSECRET"},
         addresses_file="/nowhere/list.txt",

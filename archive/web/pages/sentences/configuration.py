@@ -29,6 +29,12 @@ CONFIGURATION: dict[str, str] = {
     'a list was expected: ["…", "…"]': '应为列表：["…", "…"]',
     'the name of a file was expected: "…"': '应为文件名："…"',
     "a table was expected": "应为表",
+    "tables were expected, each under [[accounts]] with two brackets": (
+        "应为若干个表，各自写在双层方括号的 [[accounts]] 之下"
+    ),
+    "a folder of its own was expected: all files in it are taken in and moved": (
+        "应为专用的文件夹：其中的所有文件都会被收录并移走"
+    ),
     "some text was expected": "文本不能为空",
     "at least {least:number} was expected": "不能小于 {least}",
     "at most {most:number} was expected": "不能大于 {most}",
