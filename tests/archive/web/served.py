@@ -99,6 +99,7 @@ def served(
             log_config=None,
             access_log=False,
             proxy_headers=False,
+            timeout_keep_alive=IDLE,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
