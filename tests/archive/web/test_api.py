@@ -158,7 +158,7 @@ def test_how_the_archive_fares(web: Served) -> None:
     assert web.ask("GET", "/api/v1/incidents").json == []
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=200, suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.text(max_size=80) | st.binary(max_size=60).map(quote))
 def test_any_cursor_is_a_place_or_refused(cursor: str) -> None:
     try:

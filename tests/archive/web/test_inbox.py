@@ -250,7 +250,7 @@ hostile = st.binary(max_size=300) | st.lists(st.sampled_from(PIECES), max_size=1
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=hostile, kind=st.sampled_from([JSON, FORM, TEXT]))
 def test_any_bytes_get_a_right_answer(web: Served, body: bytes, kind: str) -> None:
     web.seconds += 1
