@@ -1,5 +1,6 @@
 """What is exported, replayed by pywb as any web archive: a post's text is found at its address."""
 
+import random
 import re
 import socket
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
@@ -22,6 +23,9 @@ from tests.archive.filled import fill
 
 PYWB = Path(sys.prefix) / "pywb" / "bin"  # made by bin/setup --dev: it needs older packages than ours
 WAIT = 100  # seconds for pywb to serve
+PORTS = range(
+    20_000, 32_000
+)  # below those that Linux gives to connections, of which other tests have thousands
 
 
 @contextmanager
@@ -29,8 +33,7 @@ def replaying(place: Path, wacz: Path) -> Iterator[str]:
     """pywb with one collection that holds the file; yields the address below which its pages are."""
     for command in (["init", "posts"], ["add", "--unpack-wacz", "posts", str(wacz)]):
         subprocess.run([PYWB / "wb-manager", *command], cwd=place, check=True, capture_output=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = _free_port()
     command = [PYWB / "wayback", "--bind", "127.0.0.1", "--port", str(port)]
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, cwd=place, stdout=quiet, stderr=quiet) as server:
@@ -38,6 +41,14 @@ def replaying(place: Path, wacz: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}/posts"
         finally:
             server.kill()
+
+
+def _free_port() -> int:
+    """One that nobody has, and nobody gets by chance until pywb takes it."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise RuntimeError("no port is free")
 
 
 def fetched(url: str) -> bytes:
