@@ -20,18 +20,34 @@ class NotTold(Exception):
     """An alarm could not be sent; one sentence without any address."""
 
 
-def tell(addresses: str, begun: Sequence[Incident], ended: Sequence[Incident]) -> None:
-    """Send one message about all of them to every address (one a line). Raises NotTold."""
-    sender, lines = Apprise(), [line.strip() for line in addresses.splitlines()]
+def tell(addresses: str, begun: Sequence[Incident], ended: Sequence[Incident]) -> list[int]:
+    """Send one message about all of them to every address (one a line); the numbers of those that took none.
+
+    Raises NotTold when no address took it. Once one has it is told: that one would get each further try too.
+    """
+    lines = [line.strip() for line in addresses.splitlines()]
     wanted = [line for line in lines if line and not line.startswith("#")]
     if not wanted or len(wanted) > MAX_ADDRESSES:
         raise NotTold(f"there are {len(wanted)} addresses to tell; 1 to {MAX_ADDRESSES} were expected")
-    for number, line in enumerate(wanted, 1):
-        if not sender.add(line):
-            raise NotTold(f"address {number} of those to tell is none that apprise knows")
+    senders = [_sender(line) for line in wanted]
+    if all(sender is None for sender in senders):
+        raise NotTold("address 1 of those to tell is none that apprise knows")
     kind = NotifyType.WARNING if begun else NotifyType.SUCCESS
-    if not sender.notify(title=title(begun, ended), body=words(begun, ended), notify_type=kind):
-        raise NotTold("an alarm could not be sent to every address; it is tried again")
+    what, body = title(begun, ended), words(begun, ended)
+    missed = [
+        number
+        for number, sender in enumerate(senders, 1)
+        if sender is None or not sender.notify(title=what, body=body, notify_type=kind)
+    ]
+    if len(missed) == len(wanted):
+        raise NotTold("an alarm could not be sent to any address; it is tried again")
+    return missed
+
+
+def _sender(address: str) -> Apprise | None:
+    """None for an address that apprise does not know."""
+    sender = Apprise()
+    return sender if sender.add(address) else None
 
 
 def title(begun: Sequence[Incident], ended: Sequence[Incident]) -> str:

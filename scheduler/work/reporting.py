@@ -108,9 +108,11 @@ def _sent(alarms: Alarms | None, begun: Sequence, ended: Sequence) -> bool:  # t
     if alarms is None:
         return False
     try:
-        tell(alarms.read_secret(), begun, ended)
+        missed = tell(alarms.read_secret(), begun, ended)
     except (NotTold, SecretMissing) as error:
         log.error(str(error), action="alarm_not_sent")
         return False
+    for number in missed:
+        log.error(f"address {number} of those to tell took no alarm", action="alarm_not_sent")
     log.info("alarm sent", action="alarm_sent", begun=len(begun), ended=len(ended))
     return True

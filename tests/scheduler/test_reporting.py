@@ -134,6 +134,19 @@ def test_an_alarm_that_could_not_be_sent_is_sent_at_the_next_report(
     assert len(receiver.messages) == 1
 
 
+@pytest.mark.parametrize("broken", ["json://127.0.0.1:9/secret1", "no-such-service-secret1"])
+def test_an_address_that_takes_nothing_keeps_no_other_from_being_told_once(
+    reports: Reporting, receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: str
+) -> None:
+    (tmp_path / "urls").write_text(f"{broken}\n{receiver.address}\n")
+    for hours in range(3):
+        reports.at(NOW + hours * HOUR, "broken")
+    assert len(receiver.messages) == 1
+    said = capsys.readouterr().out
+    assert said.count("address 1 of those to tell took no alarm") == 1
+    assert "secret1" not in said
+
+
 def test_whom_to_tell_being_unknown_is_itself_an_incident(
     reports: Reporting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
