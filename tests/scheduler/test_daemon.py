@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -29,7 +28,8 @@ from tests.standin.week import ALBUM, WEEK
 
 COMMAND = Path(sys.executable).with_name("mparchive")
 TIME = 120  # seconds
-STOPPED_WITHIN = 30  # seconds
+STOPPED_WITHIN = 60  # seconds; up to 30 are its own, the rest is for a machine that has much to do
+NEVER = 300  # seconds the server takes for an answer that nobody is to wait for
 GOOD = f'{ACCOUNT}albums = ["{ALBUM}"]\n'
 
 
@@ -63,6 +63,13 @@ class Daemon:
         assert found(), "".join(self.lines)
         return found()
 
+    @property
+    def port(self) -> int:
+        """Where it listens: at one that was free when it took it."""
+        listening = psutil.Process(self.process.pid).net_connections("tcp")
+        (port,) = {one.laddr.port for one in listening if one.status == psutil.CONN_LISTEN}
+        return port
+
     def stop(self) -> int:
         """As an operator does; the exit code."""
         self.process.terminate()
@@ -77,14 +84,11 @@ def standin() -> Iterator[Standin]:
 
 @pytest.fixture
 def settings(environment: dict[str, str], standin: Standin, tmp_path: Path) -> dict[str, str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     (tmp_path / "mparchive.toml").write_text(GOOD, encoding="utf-8")
     return {
         **environment,
         "MPARCHIVE_LOOPBACK": standin.origin,
-        "MPARCHIVE_METRICS": str(port),
+        "MPARCHIVE_METRICS": "0",
         "MPARCHIVE_MEDIA_DELAY": "0",
         "MPARCHIVE_MEDIA_TYPES": "audio",
     }
@@ -102,7 +106,7 @@ def test_one_command_and_a_short_file_fill_an_empty_archive_and_a_broken_file_ch
         daemon.until("action=crawl_ended")
         (tmp_path / "mparchive.toml").write_text(f"{GOOD}[limits]\nrevisits_a_day = 0\n", encoding="utf-8")
         daemon.until("action=config_taken")
-        with urlopen(f"http://127.0.0.1:{settings['MPARCHIVE_METRICS']}/metrics", timeout=TIME) as answer:
+        with urlopen(f"http://127.0.0.1:{daemon.port}/metrics", timeout=TIME) as answer:
             metrics = answer.read().decode()
         family = psutil.Process(daemon.process.pid).children(recursive=True)
     finally:
@@ -113,7 +117,7 @@ def test_one_command_and_a_short_file_fill_an_empty_archive_and_a_broken_file_ch
         assert {record.aid for record in queries.records(session)} == in_album
     assert f"mparchive_posts {len(in_album)}.0" in metrics
     assert f'source="album:{ALBUM}"' in metrics
-    _, alive = psutil.wait_procs(family, timeout=20)
+    _, alive = psutil.wait_procs(family, timeout=STOPPED_WITHIN)
     assert alive == []
 
 
@@ -178,7 +182,7 @@ def test_a_worker_stopped_in_the_middle_of_a_crawl_hands_it_to_the_next_one(
 def test_a_second_signal_stops_at_once_and_leaves_no_crawl_behind(
     settings: dict[str, str], standin: Standin
 ) -> None:
-    standin.fault("slow", seconds=60)
+    standin.fault("slow", seconds=NEVER)
     daemon = Daemon(settings)
     daemon.until("action=daemon_started")
     while not standin.stats()["total"]:
@@ -187,8 +191,8 @@ def test_a_second_signal_stops_at_once_and_leaves_no_crawl_behind(
     daemon.process.terminate()
     daemon.until("action=stopping")
     daemon.process.terminate()
-    assert daemon.process.wait(10) == 143
-    _, alive = psutil.wait_procs(family, timeout=20)
+    assert daemon.process.wait(STOPPED_WITHIN) == 143
+    _, alive = psutil.wait_procs(family, timeout=STOPPED_WITHIN)
     assert alive == []
 
 
