@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -21,7 +22,9 @@ TIME = 1800.0  # seconds for one file; a dump of a hundred thousand posts takes 
 AT_ONCE = 100  # files a job
 POLL = 0.25  # seconds
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".swp")
-_TAKEN, _PARTLY, _USAGE = (0,), (3,), (2,)  # exit codes of `mparchive backfill`
+_TAKEN, _PARTLY = 0, 3  # exit codes of `mparchive backfill`
+# The archive's trouble (6, 7), or somebody ended it: the file is as good as before.
+_AGAIN = (6, 7, 130, -signal.SIGINT, -signal.SIGTERM)
 
 log = structlog.get_logger()
 
@@ -81,9 +84,9 @@ def do(hands: Hands, inbox: Inbox | None) -> None:
         if _stamp(path) != before:
             log.info("file changed meanwhile", action="inbox_changed", file=path.name, said=said)
             continue  # taken in again once it is whole; what is known then is passed over
-        if code not in (*_TAKEN, *_PARTLY, *_USAGE):
+        if code in _AGAIN:
             raise CrawlFailed(f"{path.name} could not be taken in: {said or f'exit code {code}'}")
-        moved = _move(path, REFUSED if code in _USAGE else DONE, said if code not in _TAKEN else "")
+        moved = _put_aside(path, code, said)
         log.info("file taken in", action="inbox_taken", file=path.name, code=code, to=str(moved), said=said)
 
 
@@ -123,6 +126,13 @@ def _said(out: bytes, err: bytes) -> str:
     except (ValueError, KeyError):  # it ended before it had any
         counts = ""
     return " ".join([counts, *last]).strip()[:500]
+
+
+def _put_aside(path: Path, code: int, said: str) -> Path:
+    """Also a file that its reader broke on: it would keep all others waiting for ever."""
+    if code in (_TAKEN, _PARTLY):
+        return _move(path, DONE, said if code == _PARTLY else "")
+    return _move(path, REFUSED, said or f"taking it in ended with exit code {code}; put it back to try again")
 
 
 def _move(path: Path, into: str, said: str) -> Path:

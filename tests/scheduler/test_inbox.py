@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -123,6 +124,32 @@ def test_without_a_database_the_file_stays_for_the_next_try(
     with pytest.raises(CrawlFailed, match=r"list\.txt could not be taken in: .*database"):
         inbox.do(hands(engine), Inbox(folder=folder))
     assert (folder / "list.txt").is_file()
+
+
+def test_a_file_that_its_reader_breaks_on_keeps_no_other_waiting(
+    engine: Engine, folder: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder / "a.json", "[]")
+    put(folder / "b.txt", WEEK[0].url)
+    take = inbox._backfill
+
+    def breaks(path: Path, interrupt: threading.Event) -> tuple[int, str]:
+        return (-signal.SIGKILL, "") if path.name == "a.json" else take(path, interrupt)
+
+    monkeypatch.setattr(inbox, "_backfill", breaks)
+    inbox.do(hands(engine), Inbox(folder=folder))
+    assert "exit code -9" in (folder / "refused" / "a.json.why.txt").read_text()
+    assert (folder / "done" / "b.txt").is_file()
+
+
+def test_a_file_whose_reader_was_told_to_stop_stays(
+    engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder / "a.json", "[]")
+    monkeypatch.setattr(inbox, "_backfill", lambda *_: (130, "stopped"))
+    with pytest.raises(CrawlFailed, match="stopped"):
+        inbox.do(hands(engine), Inbox(folder=folder))
+    assert (folder / "a.json").is_file()
 
 
 def test_a_worker_that_stops_leaves_the_file_where_it_is(
