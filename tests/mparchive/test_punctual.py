@@ -33,14 +33,14 @@ class HastyOnceAsked(Hasty):
 def said(web: Served, sent: bytes, after_the_answer: bytes = b"") -> bytes:
     """What is answered until the server ends the connection; it is left open by us."""
     answer = b""
-    with socket.create_connection(("127.0.0.1", web.port), timeout=PATIENCE) as client:
-        with suppress(ConnectionError):  # it may end before all was sent
-            client.sendall(sent)
-            while after_the_answer and not answer.endswith(ANSWER):
-                answer += client.recv(65536)
-            client.sendall(after_the_answer)
-            while more := client.recv(65536):
-                answer += more
+    address = ("127.0.0.1", web.port)
+    with socket.create_connection(address, timeout=PATIENCE) as client, suppress(ConnectionError):
+        client.sendall(sent)  # the connection may end before all is sent
+        while after_the_answer and not answer.endswith(ANSWER):
+            answer += client.recv(65536)
+        client.sendall(after_the_answer)
+        while more := client.recv(65536):
+            answer += more
     return answer
 
 
