@@ -15,6 +15,7 @@ _SEARCHED_AGAIN = 16 * PIECE
 _TRIED = 512  # bytes of a member that tell whether a record is in it
 # Where a member broke off. No record ends before it, so that the one in there is not taken for whole.
 _BREAK = b"\r\n\r\n(damaged)\r\n\r\n"
+LOST = b"WARC/0.0\r\nLost: all of a damaged member\r\n\r\n"  # stands for a record of which nothing came out
 
 
 class DamagedGzip(Exception):
@@ -29,16 +30,19 @@ def gunzipped(raw: BinaryIO) -> Iterator[bytes]:
     """The content, in pieces of at most PIECE bytes; raises DamagedGzip unless it is a WARC file's."""
     rest, is_warc = raw.read(PIECE), None
     while rest:
+        is_begun = False
         try:
             for piece in (member := _Member(raw, rest)):
                 is_warc = piece.startswith(MARK) if is_warc is None else is_warc
+                is_begun = is_begun or len(piece) > len(LOST)
                 yield piece
             rest = member.behind
         except DamagedGzip as damage:
-            if not is_warc:
+            rest = b"" if is_warc is False else _next_record(raw, damage.rest)
+            if not is_warc and not rest:
                 raise
-            yield _BREAK
-            rest = _next_record(raw, damage.rest)
+            yield _BREAK if is_begun else b"\r\n\r\n" + LOST if is_warc else LOST
+            is_warc = True
 
 
 class _Member:

@@ -15,6 +15,7 @@ from warcio.recordloader import ArcWarcRecordLoader
 from warcio.statusandheaders import StatusAndHeaders, StatusAndHeadersParser, StatusAndHeadersParserException
 from warcio.timeutils import iso_date_to_datetime
 
+from mparchive.inputs.gunzip import LOST
 from mparchive.inputs.page import MAX_PAGE
 
 MAX_HEAD = 64 * 1024  # bytes of a record's own headers; real ones have under 2000
@@ -128,6 +129,8 @@ def _next_start(stream: BinaryIO, at: int) -> int | None:
 def _framed(stream: BinaryIO, start: int, size: int, number: int) -> Record:
     stream.seek(start)
     head = stream.read(MAX_HEAD)
+    if head.startswith(LOST):
+        raise BadRecord("it cannot be unpacked: its gzip is damaged")
     blank = _BLANK.search(head)
     if not blank:
         raise BadRecord(f"its headers have over {MAX_HEAD} bytes or no end")

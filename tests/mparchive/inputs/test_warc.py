@@ -249,6 +249,24 @@ def test_no_damage_ever_makes_another_page(tmp_path: Path, packed: bool, digest:
             assert bodies(items)[0] == PAGE % 1, place
         if digest or packed:  # whose own check sum tells
             assert set(bodies(items)) <= {PAGE % 1, PAGE % 2, PAGE % 3}, place
+        if packed:
+            assert len(bodies(items)) == 3 or flaws(items), place
+
+
+@pytest.mark.parametrize("digest", [False, True])
+@pytest.mark.parametrize("hurt", [0, 1])
+def test_a_packed_record_that_is_damaged_is_named_in_its_place(
+    tmp_path: Path, digest: bool, hurt: int
+) -> None:
+    writer = Writer(packed=True)
+    for number in range(1, 4):
+        writer.add(PAGE % number, LONG.format(number), digest=digest)
+    content, middle = writer.content, (writer.starts[hurt] + writer.starts[hurt + 1]) // 2
+    items = read(tmp_path, content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :])
+    assert bodies(items) == [PAGE % number for number in (1, 2, 3) if number != hurt + 1]
+    (flaw,) = flaws(items)
+    assert flaw.startswith(f"week.warc, record {hurt + 1} at byte")
+    assert flaw.endswith("it cannot be unpacked: its gzip is damaged")
 
 
 def test_a_damaged_body_is_known_by_its_digest(tmp_path: Path) -> None:
