@@ -134,7 +134,7 @@ def test_a_saved_page_is_archived_as_if_it_had_been_fetched(
 def test_ctrl_c_ends_it_with_a_word_on_how_to_go_on(mparchive_at: CommandAt, tmp_path: Path) -> None:
     dump = write_dump(tmp_path / "dump.json", 5)
     with Standin(dump=dump) as standin:
-        standin.fault("slow", seconds=10, after=1)  # what is under way is waited for
+        standin.fault("slow", seconds=5, after=1)  # what is under way is waited for
         command = mparchive_at(standin.origin)
         running = command.start("backfill", dump, listen=True)
         assert running.stderr is not None

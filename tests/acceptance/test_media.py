@@ -106,7 +106,7 @@ def test_ctrl_c_among_the_pictures_leaves_the_rest_for_the_same_command(
 ) -> None:
     (post,) = (post for post in POSTS if post.name == "picture")
     with Standin() as standin:
-        standin.fault("slow", post="media", seconds=10, after=1)  # what is under way is waited for
+        standin.fault("slow", post="media", seconds=5, after=1)  # what is under way is waited for
         command = mparchive_at(standin.origin)
         running = command.start("backfill", post.url, listen=True)
         assert running.stderr is not None
