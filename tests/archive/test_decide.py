@@ -45,6 +45,10 @@ def test_a_dump_never_replaces_what_the_page_said() -> None:
     assert decide(known(), "a", "dump") == NOTHING
 
 
+def test_a_dump_that_says_what_the_page_said_does_not_take_its_place() -> None:
+    assert decide(known(), "b", "dump") == NOTHING
+
+
 def test_a_second_dump_with_another_text_is_a_change_once() -> None:
     assert decide(known("dump"), "c", "dump").result is Stored.CHANGED
     assert decide(known("dump"), "a", "dump") == NOTHING
