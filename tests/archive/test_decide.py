@@ -90,7 +90,8 @@ def test_half_a_page_read_again_replaces_only_what_was_read_of_itself() -> None:
     own = decide(half, "d", REPARSE, whole=False, fetched_at=NOW)
     assert own == Intent(Stored.UNCHANGED, add_version=False, make_current=True)
     assert decide(half, "d", REPARSE, whole=False, fetched_at=NOW + timedelta(days=1)) == NOTHING
-    assert decide(known(), "d", REPARSE, whole=False, fetched_at=NOW) == NOTHING
+    whole = Known("c", PAGE, frozenset("c"), NOW)
+    assert decide(whole, "d", REPARSE, whole=False, fetched_at=NOW) == NOTHING
 
 
 @pytest.mark.parametrize("outcome", [outcome for outcome in Outcome if outcome.is_final])

@@ -32,11 +32,13 @@ def test_without_a_habit_a_source_is_asked_at_the_default_interval() -> None:
     now = at("2025-11-17 10:00")
     assert rhythm([], now, HOURS) == now + HOUR
     assert rhythm(WORKDAYS[:5], now, HOURS) == now + HOUR
-    assert rhythm([now - 90 * DAY] * 20, now, HOURS) == now + HOUR
+    assert rhythm([push - 90 * DAY for push in WORKDAYS], now, HOURS) == now + HOUR, "a habit of long ago"
 
 
 def test_at_the_usual_hour_it_is_asked_often() -> None:
-    assert rhythm(WORKDAYS, at("2025-11-17 17:00"), HOURS) <= at("2025-11-17 17:30")
+    now = at("2025-11-17 17:00")
+    assert rhythm(WORKDAYS, now, HOURS) <= now + 30 * MINUTE
+    assert rhythm(WORKDAYS, now, Hours(shortest=HOUR)) == now + HOUR
 
 
 def test_in_the_night_it_is_not_asked_before_something_may_be_there() -> None:
@@ -84,6 +86,9 @@ def test_whatever_the_history_the_interval_keeps_its_bounds(ages: list[int], lat
         (State.LOGIN_EXPIRED, 1, DAY),
         (State.CLOSED, 9, DAY),
         (State.NOT_CONFIGURED, 1, DAY),
+        (State.BAD_TOKEN, 1, DAY),
+        (State.REFUSED, 1, DAY),
+        (State.FOREIGN, 1, DAY),
         (State.UNREACHABLE, 1, 15 * MINUTE),
         (State.UNREACHABLE, 3, HOUR),
         (State.UNREACHABLE, 40, 12 * HOUR),
@@ -111,6 +116,7 @@ def test_a_source_that_fails_is_asked_by_what_may_mend_it(
         ((time(23), time(7)), "2025-11-17 07:00", "2025-11-17 07:00"),
         ((time(12), time(13, 30)), "2025-11-17 12:15", "2025-11-17 13:30"),
         ((time(12), time(13, 30)), "2025-11-17 11:59", "2025-11-17 11:59"),
+        ((time(12), time(13, 30)), "2025-11-17 13:30", "2025-11-17 13:30"),
         (None, "2025-11-17 03:00", "2025-11-17 03:00"),
     ],
 )
