@@ -23,7 +23,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     epilog=EXPLAINED,
-    help=__doc__,
 )
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, for scripts.")]
 Day = Annotated[

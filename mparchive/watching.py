@@ -60,7 +60,7 @@ def tables_of(found: Watching) -> Iterator[Table]:
 def _sources(sources: Sequence[Watched]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("source", "state", "seen", "new", "newest", "last tried", "next", "account"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for one in sources:
         numbers = (str(one.seen), str(one.new))
         times = (_at(one.newest_at), _at(one.last_tried_at), _at(one.next_try_at))
@@ -80,7 +80,7 @@ def _wrong(incidents: Sequence[dict[str, Any]]) -> Table:
 def _held(lines: Sequence[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("line held back", "until", "because of"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for one in lines:
         table.add_row(one["name"], _at(one["held_until"]), one["reason"])
     return table

@@ -57,3 +57,14 @@ def test_a_script_gets_the_same_and_what_is_over(troubled: None, capsys: pytest.
     assert {one["name"]: one["held_until"] is not None for one in told["egresses"]} == {
         "home": True, "office": False,
     }  # fmt: skip
+
+
+def test_no_name_is_cut_short_where_there_is_little_room(
+    engine: Engine, troubled: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """80 columns, as a pipe or a timer's mail has; a long word goes on in the next line."""
+    long = Report(BIZ, "album:3900000000000000001", "not_configured", good=False, detail="")
+    with transaction(engine) as session:
+        record_report(session, None, long, datetime.now(UTC))
+    status(as_json=False)
+    assert "…" not in capsys.readouterr().out
