@@ -89,9 +89,10 @@ def _check(discovered: Discovered) -> None:
     if result.timed_out:
         say("the sources took too long; those that are missing below were not asked to the end")
     elif result.verdict in _FAILED or not discovered.sources:
-        last = next((line for line in reversed(result.last_lines) if "reason=" in line), "it said nothing")
-        reason = last.rpartition("reason=")[2]
-        raise CommandError(reason, _FAILED.get(result.verdict, Exit.NOTHING_FETCHED))
+        lines = [line for line in result.last_lines if line.strip()] or ["it said nothing"]
+        last = next((line for line in reversed(lines) if "reason=" in line), lines[-1])
+        wrong = Exit.USAGE if result.exit_code == Exit.USAGE else Exit.NOTHING_FETCHED  # of its settings
+        raise CommandError(last.rpartition("reason=")[2], _FAILED.get(result.verdict, wrong))
 
 
 def _exit(sources: Sequence[SourceResult]) -> Exit:

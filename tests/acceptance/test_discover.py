@@ -213,6 +213,12 @@ def test_where_no_source_is_good_the_exit_code_says_it(mparchive: Command, stand
     assert mparchive("discover", "--only", "album").code == 4
 
 
+def test_a_setting_that_is_wrong_is_named(mparchive: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPARCHIVE_RETRY_TIMES", "often")
+    done = mparchive("discover", "--only", "album")
+    assert (done.code, "MPARCHIVE_RETRY_TIMES is 'often'" in done.err) == (2, True)
+
+
 def test_a_source_that_is_not_there_is_told_with_those_that_are(mparchive: Command) -> None:
     done = mparchive("discover", "--only", "feed:none")
     assert done.code == 2
