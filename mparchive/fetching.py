@@ -156,7 +156,8 @@ def _exit(result: CrawlResult) -> Exit:
             "the crawl took too long and was stopped; the same command goes on", Exit.PARTLY_FAILED
         )
     if result.verdict not in _EXITS:
-        raise CommandError(f"the crawl failed: {_why(result)}", Exit.NOTHING_FETCHED)
+        wrong = Exit.USAGE if result.exit_code == Exit.USAGE else Exit.NOTHING_FETCHED  # of its settings
+        raise CommandError(f"the crawl failed: {_why(result)}", wrong)
     return _EXITS[result.verdict]
 
 

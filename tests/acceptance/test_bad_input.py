@@ -98,6 +98,13 @@ def test_an_unreachable_database_is_said_in_a_sentence(tmp_path: Path) -> None:
     assert done.code == 6
 
 
+def test_a_wrong_setting_is_wrong_input(mparchive: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPARCHIVE_RETRY_TIMES", "often")
+    done = mparchive("backfill", ADDRESS)
+    _told(done.err, ("MPARCHIVE_RETRY_TIMES is 'often'",))
+    assert done.code == 2
+
+
 def test_an_unknown_option_is_a_wrong_call(mparchive: Command) -> None:
     assert mparchive("export", "--format", "xml").code == 2
 
