@@ -48,6 +48,12 @@ def test_one_holiday_in_the_history_does_not_blunt_the_alarm() -> None:
 
 def test_an_account_that_was_seldom_seen_is_given_two_weeks() -> None:
     assert longest_silence(DAILY[:4], NOW, 36 * HOUR) == 14 * DAY
+    assert longest_silence(DAILY[:4], NOW, 20 * DAY) == 20 * DAY, "unless more was asked for"
+
+
+def test_how_an_account_was_years_ago_does_not_count() -> None:
+    weekly_once = [DAILY[0] - 400 * DAY - n * 7 * DAY for n in range(50, 0, -1)]
+    assert longest_silence([*weekly_once, *DAILY], NOW, 36 * HOUR) == 3 * DAY
 
 
 @pytest.mark.parametrize(("silent", "expected"), [(70 * HOUR, []), (74 * HOUR, ["quiet:biz"])])
