@@ -1,10 +1,13 @@
 """Thousands at once: each gets a right answer or a clean refusal, and whoever fetches is not in their way."""
 
 import asyncio
+import resource
 import threading
 from collections import Counter
+from collections.abc import Iterator
 
 import psutil
+import pytest
 from sqlalchemy import Engine, text
 
 from archive.database import transaction
@@ -17,10 +20,20 @@ from tests.archive.web.served import served
 AT_ONCE = 1500
 MORE_MEMORY = 300 * 2**20  # bytes; a connection and its request take some 50 kB
 PATIENCE = 60  # seconds
+FILES = 2 * AT_ONCE + 500  # descriptors: both ends of each connection are here, and what else is open
 READERS = (
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE application_name = 'mparchive reading room' AND datname = current_database()"
 )
+
+
+@pytest.fixture
+def both_ends() -> Iterator[None]:
+    """As many descriptors as that takes; most machines give a process 1024 until it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, FILES), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def ask(port: int, path: str) -> str:
@@ -37,6 +50,7 @@ async def flood(port: int) -> Counter[str]:
     return Counter(await asyncio.gather(*(ask(port, "/api/v1/posts") for _ in range(AT_ONCE))))
 
 
+@pytest.mark.usefixtures("both_ends")
 def test_whoever_asks_gets_an_answer_and_the_database_is_left_to_others(engine: Engine) -> None:
     with transaction(engine) as session:
         import_records(session, None, [record()], "dump", NOW)
