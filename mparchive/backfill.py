@@ -1,9 +1,12 @@
 """`mparchive backfill`: take posts over from files and addresses, and fetch their pages."""
 
+import os
+import signal
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from archive.sighting import Sighting
 from archive.vocabulary import Outcome
 from crawler.classify import classify
 from crawler.parse import PARSER_VERSION, read_page
+from mparchive import lifeline
 from mparchive.console import out, print_json, say
 from mparchive.exits import Exit
 from mparchive.fetching import cassette_settings, fetch_due, fetch_missing_media
@@ -69,6 +73,7 @@ class _Taken:
 
 def backfill(wanted: Wanted) -> Exit:
     """Take in the inputs, fetch what is not archived yet, say what came of it."""
+    lifeline.heed(partial(os.kill, os.getpid(), signal.SIGKILL))  # loses nothing, at any moment
     settings = cassette_settings(wanted.replay, wanted.record)
     if wanted.dry_run:
         return _dry_run(_selected(read_given(wanted.what, wanted.url), wanted), wanted)

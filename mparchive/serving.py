@@ -2,14 +2,13 @@
 
 import ipaddress
 import logging
-import os
 import resource
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from archive.config import ArchiveSettings
 from archive.database import open_archive
 from archive.media.folder import MediaFolder
 from crawler import clock
-from crawler.protocol import LIFELINE_VARIABLE
+from mparchive import lifeline
 from mparchive.console import say
 from mparchive.exits import CommandError, Exit
 
@@ -63,7 +62,7 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
         app = create_app(Inbox(engine, token, clock.now), readers, folder, clock.now, access=access)
         server = _server(app)
         _heed_signals(server)
-        _heed_lifeline(server)
+        lifeline.heed(partial(setattr, server, "should_exit", True))
         address = _address(listener)
         log.info(
             "serving",
@@ -132,19 +131,6 @@ def _server(app: "FastAPI") -> "Server":
         timeout_graceful_shutdown=STOP,
     )
     return uvicorn.Server(config)
-
-
-def _heed_lifeline(server: "Server") -> None:
-    """End with the daemon that started this process, also when it is killed."""
-    descriptor = os.environ.get(LIFELINE_VARIABLE, "")
-
-    def watch() -> None:
-        while os.read(int(descriptor), 1):
-            pass
-        server.should_exit = True
-
-    if descriptor.isdecimal():
-        threading.Thread(target=watch, daemon=True).start()
 
 
 def _heed_signals(server: "Server") -> None:

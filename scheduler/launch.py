@@ -10,13 +10,13 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from crawler.protocol import PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED
 from scheduler.children import Child
+from scheduler.lifeline import lifeline
 
 GRACE = 20.0  # seconds after SIGTERM for the answer under way and for storing; whoever stops us gives 30
 STOP_POLL = 0.25  # seconds; how soon a crawl is told that its parent is being stopped
@@ -114,7 +114,7 @@ def _run(
 ) -> tuple[int, bool]:
     """The exit code, and whether the process ended by itself."""
     whole = {**os.environ, **environment, "SCRAPY_SETTINGS_MODULE": "crawler.settings"}
-    with _lifeline() as descriptor:
+    with lifeline() as descriptor:
         process = Child(command, whole, descriptor)
         lines, finished = _lines_of(process), False
         try:
@@ -124,17 +124,6 @@ def _run(
                 _stop(process, lines, hear)
             exit_code = _exit_code(process)
         return exit_code, finished
-
-
-@contextmanager
-def _lifeline() -> Iterator[int]:
-    """A pipe whose writing end only this process holds: should it be killed, the crawl reads the end."""
-    reading, writing = os.pipe()
-    try:
-        yield reading
-    finally:
-        os.close(reading)
-        os.close(writing)
 
 
 def _lines_of(process: Child) -> "queue.Queue[str | None]":

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import structlog
 
+from crawler.protocol import LIFELINE_VARIABLE
 from scheduler.config import Inbox
 from scheduler.hands import CrawlFailed, Hands, Interrupted
 from scheduler.jobs import HOME, Order
+from scheduler.lifeline import lifeline
 from scheduler.timetable import Work
 
 DONE, REFUSED = "done", "refused"
@@ -99,9 +101,19 @@ def _backfill(path: Path, interrupt: threading.Event) -> tuple[int, str]:
         "--",
         str(path),
     ]
-    process = subprocess.Popen(  # noqa: S603 - our own command
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
-    )
+    with lifeline() as descriptor:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, LIFELINE_VARIABLE: str(descriptor)},
+            pass_fds=(descriptor,),
+        )
+        return _ended(process, interrupt)
+
+
+def _ended(process: subprocess.Popen[bytes], interrupt: threading.Event) -> tuple[int, str]:
     until = time.monotonic() + TIME
     while True:
         try:

@@ -9,8 +9,9 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from archive import queries
 from archive.database import transaction
@@ -18,6 +19,7 @@ from scheduler.config import Inbox
 from scheduler.hands import CrawlFailed, Hands, Interrupted
 from scheduler.work import inbox
 from tests.archive.nobody import AS_NOBODY, becomes_nobody
+from tests.scheduler.waiting import TIME, wait_for
 from tests.standin.week import WEEK
 
 LONG_AGO = 1_000_000_000  # seconds since 1970
@@ -160,4 +162,24 @@ def test_a_worker_that_stops_leaves_the_file_where_it_is(
     stopping.interrupt.set()
     with pytest.raises(Interrupted):
         inbox.do(stopping, Inbox(folder=folder))
+    assert (folder / "list.txt").is_file()
+
+
+def test_what_takes_a_file_in_ends_with_a_worker_that_is_killed(
+    engine: Engine, folder: Path, environment: dict[str, str]
+) -> None:
+    put(folder / "list.txt", WEEK[0].url)
+    script = (
+        "import threading; from pathlib import Path; from scheduler.config import Inbox;"
+        " from scheduler.hands import Hands; from scheduler.work import inbox;"
+        f" inbox.do(Hands(None, 'home', threading.Event()), Inbox(folder=Path({str(folder)!r})))"
+    )
+    with transaction(engine) as session:
+        session.execute(text("LOCK TABLE runs"))  # what is taken in waits for it
+        worker = psutil.Popen([sys.executable, "-c", script], env={**os.environ, **environment})
+        wait_for(worker.children)
+        family = worker.children()
+        worker.kill()
+        _, alive = psutil.wait_procs([worker, *family], timeout=TIME)
+        assert alive == []
     assert (folder / "list.txt").is_file()

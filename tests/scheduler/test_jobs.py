@@ -18,12 +18,12 @@ from scheduler.jobs import BackOff, Order, hand_back, in_hand, line_lock, line_q
 from scheduler.timetable import TIMETABLE, Work
 from scheduler.worker import Pulse, Worker
 from tests.scheduler.test_rhythm import MINUTE, at
+from tests.scheduler.waiting import TIME, wait_for
 
 LINE = "home"
 ORDER = Order(Work.FETCH, LINE, line_queue(LINE), line_lock(LINE, "mp.weixin.qq.com"))
 # The only worker that is gone here has been so for a minute; one that lives may not be heard of for seconds.
 PULSE = Pulse(every=0.1, look=0.1, gone_after=30, to_end=10)
-TIME = 20  # seconds
 
 
 def queue(engine: Engine, do: Callable[..., None] = lambda: None) -> App:
@@ -75,13 +75,6 @@ class Working:
         self.stop.set()
         self._thread.join(TIME)
         assert not self._thread.is_alive()
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    until = time.monotonic() + TIME
-    while not what():
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.02)
 
 
 def statuses(engine: Engine) -> list[str]:
