@@ -35,6 +35,10 @@ def test_a_digest_without_numbers_is_read_by_its_overview() -> None:
     assert titles_in(overview) == TITLES
 
 
+def test_what_is_too_short_for_a_title_is_none_and_characters_of_html_are_what_they_stand_for() -> None:
+    assert titles_in("01 政策活动\r02 合成企业A&amp;B签约仪式") == ["合成企业A&B签约仪式"]
+
+
 def test_a_title_is_held_in_other_punctuation_and_before_a_series_name() -> None:
     archived = [
         Title("合成产业大会在云屿市开幕,多项虚构成果发布", DAY),
