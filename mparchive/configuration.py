@@ -9,7 +9,8 @@ from tomlkit.items import Table
 _HEAD = """\
 What mparchive watches. Everything behind a # is off; the values shown are the defaults or examples.
 Times of day are in Asia/Shanghai; file names are seen from this file's folder. No secret belongs in here:
-name the file or the environment variable that holds it."""
+name the file or the environment variable that holds it (credentials_file or credentials_env, secret_file or
+secret_env, urls_file or urls_env)."""
 
 _ACCOUNT = """\
 Where its new posts may be seen; each source can fail alone, so give more than one. Links between its posts
@@ -31,7 +32,7 @@ default_minutes = 60  # between two looks, until the archive has shown the accou
 shortest_minutes = 15  # when it usually publishes
 longest_minutes = 720  # when it never does
 jitter_percent = 10  # of each interval, either way
-every_minutes = { album = 60, own_backend = 120 }  # one kind of source of all accounts
+every_minutes = { album = 60, own_backend = 120 }  # by kind of source; feed, official, list, neighbours too
 
 [inbox]
 folder = "inbox"  # dumps, lists, saved pages and WARC files put there are taken in
