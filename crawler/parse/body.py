@@ -79,8 +79,9 @@ def find_body(kind: Kind, state: PageState, outline: Outline, description: str =
     match kind:
         case Kind.ARTICLE | Kind.SHARE:
             found = _served(outline)
-            if not found or (state.drawn and _is_less(found, _from_state(state))):
-                found = _from_state(state) or found or _notice_of_share(kind, outline)
+            if not found or state.drawn:
+                written = _from_state(state) or _shared(kind, outline)
+                found = written if not found or _is_less(found, written) else found
             return replace(found, images=_with_listed(found.images, state))
         case Kind.PICTURE:
             return _picture(state, outline)
@@ -158,9 +159,11 @@ def _from_state(state: PageState) -> Body:
     return found if is_html(content) else replace(found, text=text_of_plain(content), html="")
 
 
-def _notice_of_share(kind: Kind, outline: Outline) -> Body:
-    """Pages before 2025-11 hold only the sharer's own words of a shared post."""
-    return Body(_written_text(outline)) if kind is Kind.SHARE else Body()
+def _shared(kind: Kind, outline: Outline) -> Body:
+    """A share before 2025-11 has the post it shares in a script of HTML; still older ones only its notice."""
+    if kind is not Kind.SHARE or len(outline.shared) > MAX_BODY:
+        return Body()
+    return _body_of_html(outline.shared) if outline.shared.strip() else Body(_written_text(outline))
 
 
 def _written_text(outline: Outline) -> str:
@@ -177,25 +180,34 @@ def _written_text(outline: Outline) -> str:
 
 def _picture(state: PageState, outline: Outline) -> Body:
     images = _listed_pictures(state)
-    words = state.get("data.content_noencode", "data.desc", "desc", "msg_desc")
     if not images and outline.body:  # the form of 2018
         served = _body_of_html(outline.body)
         return replace(served, text=_written_text(outline) or served.text, players=0)
-    return _body_of_words(str(words or ""), images)
+    words = state.get("data.content_noencode")
+    return _body_of_words(words, images) if isinstance(words, str) else Body(_described(state), images)
 
 
 def _plain_text(state: PageState) -> Body:
     page = state.mapping("data.text_page_info")
-    words = page.get("content_noencode") or state.get("data.content_noencode", "desc", "msg_desc")
+    words = page.get("content_noencode") or state.get(
+        "data.content_noencode", "ContentNoEncode", "TextContentNoEncode"
+    )
     listed = [item.get("cdn_url") for item in page.get("picture_info") or [] if isinstance(item, dict)]
     images = tuple(clean_url(url) for url in listed if isinstance(url, str) and url)
-    return _body_of_words(words if isinstance(words, str) else "", images)
+    return _body_of_words(words, images) if isinstance(words, str) else Body(_described(state), images)
+
+
+def _described(state: PageState) -> str:
+    """What a post says where the page has it as its description only: plain text in HTML's escapes."""
+    return text_of_plain(state.text("data.desc", "desc", "msg_desc")[:MAX_BODY])
 
 
 def _player(state: PageState, description: str) -> Body:
     """Video, audio and the like: the words about it; what is played counts as body."""
-    words = state.get("data.content_noencode", "data.desc", "desc", "msg_desc")
+    words = state.get("data.content_noencode", "videoContentNoEncode", "ContentNoEncode")
     played = state.get("vid", "voiceid", "data.video_ids", "data.video_page_infos", "data.voice_in_appmsg")
     info = state.mapping("data.video_page_info")
     players = int(bool(played or info.get("mp_video_trans_info") or info.get("video_id")))
-    return _body_of_words(str(words or description), (), players)
+    if isinstance(words, str):
+        return _body_of_words(words, (), players)
+    return Body(_described(state) or text_of_plain(description), (), players)

@@ -11,7 +11,7 @@ from lxml import etree
 
 from crawler.parse.values import MAX_WORDS, words
 
-MAX_ELEMENTS = 50_000  # of one body; a page of more tags is none of WeChat's (tokens.MAX_TAGS)
+MAX_ELEMENTS = 200_000  # of one body; a page of more tags is none of WeChat's (tokens.MAX_TAGS)
 _NAMES = frozenset({
     "a", "img", "image", "iframe", "video", "audio", "source", "svg", "mpvoice", "qqmusic",
     "mp-common-mpaudio", "mp-common-qqmusic", "mp-common-videosnap", "mpvideosnap", "mp-common-poi",

@@ -3,6 +3,7 @@
 import codecs
 import json
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 
 _DECLARED = re.compile(rb"""charset\s*=\s*["']?\s*([A-Za-z0-9_-]{2,20})""", re.IGNORECASE)
@@ -33,13 +34,28 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _from_declared(body: bytes, content_type: str) -> bytes:
-    """A page saved in a Chinese encoding; anything else is broken UTF-8, and shown as such."""
+    """A page saved in another encoding of Chinese; anything else is broken UTF-8, and shown as such."""
     declared = _DECLARED.search(content_type.encode("ascii", "ignore")) or _DECLARED.search(body[:_HEAD])
     label = declared[1].lower() if declared else b""
     if label.startswith((b"gb", b"utf-8", b"utf8")) or not label:
+        return _decoded(body, ("gb18030",))
+    return _decoded(body, ("big5hkscs", "cp950")) if label.startswith(b"big5") else body
+
+
+def _decoded(body: bytes, encodings: Iterable[str]) -> bytes:
+    for encoding in encodings:
         with suppress(UnicodeDecodeError):
-            return body.decode("gb18030").encode()
+            return body.decode(encoding).encode()
     return body
+
+
+def is_garbled(text: bytes) -> bool:
+    """Whether more of what is beyond ASCII is broken UTF-8 than not: the encoding is one nobody told."""
+    first = _BEYOND_ASCII.search(text)
+    if first is None or _is_utf8(text):
+        return False
+    sample = text[first.start() : first.start() + _SAMPLE].decode("utf-8", "replace")
+    return 2 * sample.count("\ufffd") > sum(character > "\x7f" for character in sample)
 
 
 def _unwrapped(body: bytes) -> bytes:

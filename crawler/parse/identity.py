@@ -96,7 +96,8 @@ def _completed(known: Identity, address: Address) -> Identity:
 
 def find_instant(state: PageState) -> datetime | None:
     """The publication instant, UTC: `ct` is in Unix seconds, written times are Beijing wall clock."""
-    names = ("ct", "data.ori_create_time", "data.create_timestamp", "data.ori_send_time", "create_time")
+    names = ("ct", "data.ori_create_time", "data.create_timestamp", "data.ori_send_time", "create_time",
+             "oriCreateTime")  # fmt: skip
     for name in names:
         seconds = state.number(name)
         if seconds is not None and _EARLIEST < seconds < _LATEST:

@@ -1,8 +1,8 @@
 """Read values out of WeChat's inline scripts: a JavaScript parser gives the tree, literals are evaluated.
 
 Only what a page writes down as a value is read (strings, numbers, lists, objects, `a || b`, `'1' * 1`,
-`JsDecode('…')`, `htmlDecode("…")`, `'…'.html(false)`); nothing is executed. What is not such a value is
-UNKNOWN, never a guess.
+`JsDecode('…')`, `htmlDecode("…")`, `'…'.html(false)`, `[…].slice(0, 20)`); nothing
+is executed. What is not such a value is UNKNOWN, never a guess.
 """
 
 import html
@@ -16,6 +16,12 @@ from tree_sitter_javascript import language
 MAX_SCRIPT = 4 * 1024 * 1024  # bytes; the largest real state script seen has 0.4 MB
 MAX_BRACKETS = 100_000  # opening ones, which is what a syntax tree's memory grows with; real ones have 5,000
 MAX_DEPTH = 40  # levels of nesting; real state has under 10
+
+
+class Decoded(str):
+    """A string whose entities the page's own script has decoded already."""
+
+    __slots__ = ()
 
 
 class _Unknown:
@@ -98,6 +104,8 @@ def _targets(root: Node) -> Iterator[tuple[Node, Node]]:
                 value = value.named_children[-1]
             if value is not target:
                 yield target, value
+                if value.type == "call_expression":  # var set = (function () { … })()
+                    stack.extend(_called_body(value))
         elif node.type == "call_expression":
             stack.extend(_called_body(node))
         elif node.type in _BODIES:
@@ -223,24 +231,34 @@ def _call(node: Node, depth: int) -> Any:
     if function is None or arguments is None:
         return UNKNOWN
     if function.type == "member_expression":
-        return _method(function, depth)
+        return _method(function, arguments, depth)
     first = evaluate(arguments.named_children[0], depth) if arguments.named_children else UNKNOWN
     decoder = _DECODERS.get(_text(function))
     return decoder(first) if decoder and isinstance(first, str) else UNKNOWN
 
 
-def _method(member: Node, depth: int) -> Any:
+def _method(member: Node, arguments: Node, depth: int) -> Any:
     """`'…'.html(false)` decodes entities; `"…".replace(…)` is only ever used to lay a text out."""
     subject, name = member.child_by_field_name("object"), member.child_by_field_name("property")
     value = evaluate(subject, depth) if subject else UNKNOWN
+    if isinstance(value, list) and name and _text(name) == "slice":
+        return _slice(value, [evaluate(bound, depth) for bound in arguments.named_children])
     if not isinstance(value, str) or name is None:
         return UNKNOWN
     match _text(name):
         case "html":
-            return html.unescape(value)
+            return Decoded(html.unescape(value))
         case "replace" | "trim" | "toString":
             return value
     return UNKNOWN
+
+
+def _slice(items: list[Any], bounds: list[Any]) -> Any:
+    """Part of a list, between two places written down as whole numbers."""
+    if len(bounds) > 2 or not all(type(bound) is int for bound in bounds):
+        return UNKNOWN
+    start, end = [*bounds, None, None][:2]
+    return items[start:end]
 
 
 def js_decode(value: str) -> str:
@@ -252,7 +270,7 @@ def js_decode(value: str) -> str:
 
 def html_decode(value: str) -> str:
     """WeChat's own htmlDecode: entities, and `<br>` as a line break."""
-    return html.unescape(_BREAK.sub("\n", value))
+    return Decoded(html.unescape(_BREAK.sub("\n", value)))
 
 
 _DECODERS: dict[str, Callable[[str], str]] = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from crawler.parse.tokens import Token, tokens
 
-_ID = re.compile(rb"""\bid\s*=\s*["']?([A-Za-z0-9_-]+)""")
+_ID = re.compile(rb"""(?<![A-Za-z0-9_-])id\s*=\s*["']?([A-Za-z0-9_-]+)""")
 _MARKED_IDS = frozenset({b"js_article", b"js_content"})
 
 
@@ -15,12 +15,14 @@ class Outline:
 
     `markup` is the page without the content of scripts and styles, and without the body.
     `body` is the inner HTML of the last #js_content, None when there is none or it is never closed.
+    `shared` is the shared post that pages before 2025-11 keep in a script of HTML, for their own use.
     """
 
     scripts: list[bytes] = field(default_factory=list)
     markup: str = ""
     body: str | None = None
     body_in_page: bool = False
+    shared: str = ""
     has_article: bool = False
     complete: bool = False  # the page's own </html> was received
     tags: int = 0
@@ -52,6 +54,8 @@ def outline(text: bytes) -> Outline:
             cuts.append((token.end, token.inner_end))
             if token.name == b"script":
                 found.scripts.append(text[token.end : token.inner_end])
+                if _is_shared(token):
+                    found.shared = found.scripts[-1].decode("utf-8", "replace")
         if body:
             body.see(token)
         match _marked_id(token):
@@ -63,6 +67,11 @@ def outline(text: bytes) -> Outline:
     _take_body(text, found, body, cuts)
     found.markup = _without(text, cuts).decode("utf-8", "replace")
     return found
+
+
+def _is_shared(script: Token) -> bool:
+    match = _ID.search(script.attributes) if b"content_tpl" in script.attributes else None
+    return match is not None and match[1] == b"content_tpl"
 
 
 def _marked_id(token: Token) -> bytes | None:

@@ -14,7 +14,7 @@ from archive.vocabulary import Kind, Outcome
 from archive.web_address import clean_url
 from crawler.pages import MAX_NOTICE, Notice, is_challenge, read_notice
 from crawler.parse.body import Body, find_body, find_kind
-from crawler.parse.encoding import to_utf8
+from crawler.parse.encoding import is_garbled, to_utf8
 from crawler.parse.facts import identity_facts, post_facts
 from crawler.parse.identity import Identity, find_identity
 from crawler.parse.jsvalues import unescape
@@ -31,8 +31,9 @@ MAX_PAGE = 16 * 1024 * 1024  # bytes; the download cap, held here again for file
 MAX_MARKUP = 1024 * 1024  # characters outside scripts and body; real pages have under 60,000
 MAX_NOTICE_TAGS = 3000  # real notices have under 300
 _META = SoupStrainer("meta")
-_HEADING = SoupStrainer("h1")
-_ACCOUNT = SoupStrainer(id="js_name")
+_HEADING, _OLD_HEADING = SoupStrainer("h1"), SoupStrainer("h2", id="activity-name")  # until 2019
+_ACCOUNT, _OLD_ACCOUNT = SoupStrainer(id="js_name"), SoupStrainer(id="post-user")
+_TEXT_ACCOUNT = SoupStrainer(class_=re.compile(r"^\s*wx_follow_nickname\b"))  # of a text post, in #js_content
 _PLAYED = frozenset({Kind.VIDEO, Kind.AUDIO, Kind.MUSIC, Kind.SHORT})
 _DRAWN = re.compile(r"""document\.write\(\s*(?:'((?:[^'\\]++|\\.)*+)'|"((?:[^"\\]++|\\.)*+)")""", re.S)
 _HIDDEN = ".weui-a11y_ref, [style*='display:none'], [style*='display: none'], .weui-msg__extra-area"
@@ -82,8 +83,11 @@ def read_page(
         return Reading(Outcome.UNKNOWN, f"the answer has {len(body)} bytes, more than {MAX_PAGE}")
     if body.lstrip()[:1] in (b"{", b"["):
         return Reading(Outcome.UNKNOWN, "the answer is JSON, not a page")
+    served = to_utf8(body, content_type)
+    if is_garbled(served):
+        return Reading(Outcome.UNKNOWN, "most of its characters are in an encoding that it does not tell")
     try:
-        return _read(to_utf8(body, content_type), url, evaluated or {})
+        return _read(served, url, evaluated or {})
     except TooManyTags as error:
         return Reading(Outcome.UNKNOWN, f"the page has {error}; no post has")
 
@@ -196,15 +200,25 @@ def _read_head(page: Outline, state: PageState) -> Head:
 
 def _title(state: PageState, meta: dict[str, str], page: Outline) -> str:
     written = state.text("data.title", "msg_title", "title")
-    return written if written.strip() else meta.get("og:title", "").strip() or _text_of(page, _HEADING)
+    if written.strip():
+        return written
+    marked = (_text_of(page.markup, wanted) for wanted in (_OLD_HEADING, _HEADING))
+    return meta.get("og:title", "").strip() or next(filter(None, marked), "")
 
 
 def _account(state: PageState, page: Outline) -> str:
-    return state.text("nickname", "nick_name", "data.nick_name", "name") or _text_of(page, _ACCOUNT)
+    written = state.text("nickname", "nick_name", "data.nick_name", "name")
+    if written:
+        return written
+    marked = (_text_of(page.markup, wanted) for wanted in (_ACCOUNT, _OLD_ACCOUNT, _TEXT_ACCOUNT))
+    return next(filter(None, marked), "") or _text_of(page.body or "", _TEXT_ACCOUNT)
 
 
-def _text_of(page: Outline, wanted: SoupStrainer) -> str:
-    return BeautifulSoup(page.markup, "lxml", parse_only=wanted).get_text(" ", strip=True)
+def _text_of(markup: str, wanted: SoupStrainer) -> str:
+    """The words of the first such element that has any."""
+    soup = BeautifulSoup(markup, "lxml", parse_only=wanted)
+    words = (found.get_text(" ", strip=True) for found in soup.find_all(True, recursive=False))
+    return next(filter(None, words), "")
 
 
 def _read_notice(page: Outline, state: PageState) -> Reading:
@@ -215,7 +229,7 @@ def _read_notice(page: Outline, state: PageState) -> Reading:
     if page.tags > MAX_NOTICE_TAGS:
         return Reading(Outcome.UNKNOWN, f"a page of {page.tags} tags and no post", page=facts)
     notice = read_notice(_shown(page))
-    target = clean_url(state.text("transferTargetLink"))
+    target = clean_url(state.text("transferTargetLink", "transfer_target_link"))
     if target.startswith("http"):
         facts["moved_to"] = target
         notice = Notice(Outcome.MIGRATED, notice.reason) if notice.outcome is Outcome.UNKNOWN else notice

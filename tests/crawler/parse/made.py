@@ -10,12 +10,15 @@ BIZ = "MzAwMDAwMDAwMA=="
 OTHER = "MzAwMDAwMDAwMg=="
 
 
-def page(body: str = "<p>字</p>", script: str = "", *, show_type: int = 0, around: str = "") -> bytes:
-    """A page with this inside #js_content and these script values; `around` stands beside the body."""
+def page(
+    body: str = "<p>字</p>", script: str = "", *, show_type: int = 0, around: str = "", after: str = ""
+) -> bytes:
+    """A page with this inside #js_content and these script values; `around` stands beside the body, `after`
+    behind the script."""
     return f"""<!DOCTYPE html><html><head><meta charset="utf-8"></head><body>
 <div id="js_article"><h1>题</h1>{around}<div id="js_content">{body}</div></div>
 <script>var biz = "{BIZ}"; var mid = "21"; var idx = "1"; var sn = "ab"; var ct = "1700000000";
-var msg_title = '题'; var nickname = "号"; var item_show_type = "{show_type}"; {script}</script>
+var msg_title = '题'; var nickname = "号"; var item_show_type = "{show_type}"; {script}</script>{after}
 </body></html>""".encode()
 
 

@@ -17,6 +17,8 @@ VALUES: dict[str, tuple[str, Any]] = {
     "JsDecode": (r"JsDecode('\x3cb\x3e \x26amp; \\x0a')", "<b> &amp; \n"),
     "htmlDecode": ('htmlDecode("a&amp;b<br/>c")', "a&b\nc"),
     "html(false)": ("'a&quot;b'.html(false)", 'a"b'),
+    "the first of a list": ("[1, 2, 3].slice(0, 2)", [1, 2]),
+    "a list from a place on": ("[1, 2, 3].slice(1)", [2, 3]),
     "an object": ("{a: '1' * 1, 'b': [{c: 'd'},], e: true}", {"a": 1, "b": [{"c": "d"}], "e": True}),
     "a condition": ("'true' === 'true' ? 1 : 0", 1),
     "joined strings": ("'a' + 'b'", "ab"),
@@ -32,7 +34,17 @@ def test_a_value(written: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["start + end >> 1", "other", "f('x')", "`a${b}`", "function () {}", "'2' * 3"]
+    "written",
+    [
+        "start + end >> 1",
+        "other",
+        "f('x')",
+        "`a${b}`",
+        "function () {}",
+        "'2' * 3",
+        "[1, 2].slice(start)",
+        "[1, 2].map(1)",
+    ],
 )
 def test_what_is_no_plain_value_is_left_out(written: str) -> None:
     assert not list(assignments(f"var wanted = {written};".encode(), frozenset({"wanted"})))
@@ -44,9 +56,11 @@ def test_only_code_that_runs_at_once_counts() -> None:
         (function (_g) { var d = _g.cgiData; d.wanted = 'yes'; })(window);
         (() => { try { window.wanted = window.other = 'too' } catch (e) {} })();
         if (window.x) { wanted = 'maybe'; }
+        var set = (function () { var wanted = window.nothing || 'inside'; return wanted; })();
+        var other = function () { wanted = 'no'; };
     """
     found = list(assignments(script.encode(), frozenset({"wanted"})))
-    assert found == [("d.wanted", "yes"), ("window.wanted", "too"), ("wanted", "maybe")]
+    assert found == [("d.wanted", "yes"), ("window.wanted", "too"), ("wanted", "maybe"), ("wanted", "inside")]
 
 
 def test_a_broken_script_still_tells_what_stands_before_the_break() -> None:

@@ -4,6 +4,7 @@ READINGS: dict[str, str] = {
     "the answer is empty": "返回为空",
     "the answer has {size:number} bytes, more than {most:number}": "返回有 {size} 字节，超过 {most}",
     "the answer is JSON, not a page": "返回的是 JSON，不是网页",
+    "most of its characters are in an encoding that it does not tell": "多数字符使用了页面未说明的编码",
     "the page has {tags:sentence}; no post has": "网页的标签数{tags}，不会是文章",
     "more than {most:number} tags": "超过 {most}",
     "the page has {size:number} characters of markup; no post has": (
