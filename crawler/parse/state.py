@@ -16,7 +16,7 @@ MAX_STATE = 6 * 1024 * 1024  # bytes of script read as state, all together; real
 # Fixed strings, because a search for them runs at memory speed over a megabyte of bundled script; each with
 # the size in bytes above which a script that has it is WeChat's own program, not a post's state.
 _MARKS = {
-    b"cgiDataNew = {": 4_000_000,
+    b"cgiDataNew = {": 4_000_000, b"cgiDataNew={": 4_000_000,
     b'var biz = "': 150_000, b"window.biz = '": 150_000, b'd.biz = "': 150_000,
     b"var msg_title = ": 150_000, b"picture_page_info_list = [": 150_000,
     b"album_info_list = [": 30_000, b"videoPageInfos = [": 30_000, b"cgiData = {": 30_000,

@@ -1,4 +1,4 @@
-"""Pages served before 2025-11, and pages that name things in ways of their own; all of them invented."""
+"""Pages served before 2025-11, and such as write things down in ways of their own; all are invented."""
 
 import pytest
 
@@ -62,6 +62,11 @@ def test_the_account_is_found_however_its_name_is_written_down(words: str) -> No
     assert read_page(served).outcome is Outcome.UNKNOWN
     other = f"<script>{words.format(BIZ)}</script></body>".encode()
     assert read_page(served.replace(b"</body>", other)).biz == BIZ
+
+
+def test_the_state_is_found_without_spaces_in_a_script_of_its_own() -> None:
+    state = "<script>window.cgiDataNew={content_noencode:'全文'};</script>"
+    assert read("", show_type=11, after=state).record.text == "全文"  # type: ignore[union-attr]
 
 
 def test_a_title_about_html_is_decoded_once() -> None:
