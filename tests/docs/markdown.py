@@ -9,6 +9,7 @@ DOCUMENTS = (
     *READMES,
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "cassettes" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 )
 _FENCE = re.compile(r"^( *)```.*?\n(.*?)^\1```", re.DOTALL | re.MULTILINE)

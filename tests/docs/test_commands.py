@@ -36,6 +36,11 @@ def test_every_command_that_is_written_can_be_given(document: Path) -> None:
     assert wrong == []
 
 
+def test_a_command_is_found_wherever_it_stands() -> None:
+    text = "`A=1 mparchive verify --anew`\n```sh\nexec mparchive mparchive backup x --no-verify; y --z\n```\n"
+    assert sorted(given(text)) == [("backup", ["--no-verify"]), ("verify", ["--anew"])]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 def test_every_option_that_is_written_is_one_of_some_command(document: Path) -> None:
     alone = {option for span in spans(told(document)) for option in _OPTION.findall(span)}
@@ -75,7 +80,7 @@ def test_every_check_of_verify_is_described() -> None:
 def given(text: str) -> Iterator[tuple[str, list[str]]]:
     """Each `mparchive NAME …` that is written as code, with its options."""
     for line in [*fenced(text), *spans(text)]:
-        for name, rest in re.findall(r"(?:^|[ =])mparchive ([a-z]+)\b([^|;&#)]*)", line):
+        for name, rest in re.findall(r"(?:^|[ =])mparchive (?!mparchive )([a-z]+)\b([^|;&#)]*)", line):
             if name in OPTIONS or rest.lstrip().startswith("-"):
                 yield name, _OPTION.findall(rest)
 

@@ -21,6 +21,13 @@ def test_documents_that_are_named_are_there(document: Path) -> None:
     assert [name for name in mentioned if not (DOCUMENTS[0].parent / name).is_file()] == []
 
 
+def test_a_link_that_leads_nowhere_is_noticed() -> None:
+    readme = DOCUMENTS[0]
+    assert leads(readme, "docs/operation.md#the-log")
+    assert not leads(readme, "docs/operation.md#no-such-heading")
+    assert not leads(readme, "docs/no-such.md")
+
+
 def leads(document: Path, link: str) -> bool:
     """Whether a relative link leads to something, and its anchor to a heading."""
     place, _, anchor = link.partition("#")
