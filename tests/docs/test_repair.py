@@ -1,0 +1,42 @@
+"""docs/operation.md: what it says to do with a damaged page makes the archive whole again."""
+
+import re
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from archive.config import ArchiveSettings
+from archive.database import transaction
+from archive.integrity.verify import verify_archive
+from archive.media.folder import MediaFolder
+from archive.store import keep_captures
+from tests.archive.integrity.filling import means_at
+from tests.archive.integrity.mutations import BENEATH
+from tests.archive.making import capture
+from tests.docs.markdown import ROOT, told
+
+OPERATION = told(ROOT / "docs" / "operation.md")
+(REPAIR,) = re.findall(r"^  BEGIN;\n(.+?)^  COMMIT;\n", OPERATION, re.DOTALL | re.MULTILINE)
+MAKE, COPY, UPDATE = re.split(r"\n(?=  \\copy|  UPDATE)", REPAIR)
+
+
+def test_a_page_from_a_backup_takes_the_place_of_a_damaged_one(engine: Engine, tmp_path: Path) -> None:
+    means = means_at(MediaFolder(ArchiveSettings(media=str(tmp_path))))
+    with transaction(engine) as session:
+        (number,) = keep_captures(session, None, [(None, capture())])
+    with engine.connect() as backup:
+        good = backup.execute(
+            text("SELECT id, body, body_encoding, reference_id FROM captures WHERE id = :id"), {"id": number}
+        ).one()
+    with engine.begin() as connection:
+        connection.execute(text(BENEATH))
+        connection.execute(text("UPDATE captures SET body = '\\x00', reference_id = NULL"))
+    assert set(verify_archive(engine, means).found) == {"seals", "bytes"}
+    with engine.begin() as connection:
+        connection.execute(text(MAKE))
+        connection.execute(
+            text("INSERT INTO good VALUES (:id, :body, :body_encoding, :reference_id)"), good._asdict()
+        )
+        connection.execute(text(UPDATE))
+    assert verify_archive(engine, means).is_sound
+    assert COPY.split()[:3] == ["\\copy", "good", "FROM"]
