@@ -66,11 +66,12 @@ def backfill(
     from mparchive.backfill import Wanted
     from mparchive.backfill import backfill as run_backfill
 
+    days = _days(since, until)
     wanted = Wanted(
         what=tuple(what),
         url=url,
-        since=_day(since),
-        until=_day(until),
+        since=days[0],
+        until=days[1],
         limit=limit,
         dry_run=dry_run,
         fetch=not no_fetch,
@@ -104,7 +105,7 @@ def export(
     from archive.export import Selection
     from mparchive.exporting import export as run_export
 
-    chosen = Selection(account, _day(since), _day(until))
+    chosen = Selection(account, *_days(since, until))
     raise typer.Exit(run_export(form, output, chosen))
 
 
@@ -133,8 +134,8 @@ def search(
     if rebuild == bool(words):
         raise CommandError("give words to search for, or --rebuild alone")
     if rebuild:
-        raise typer.Exit(rebuild_index())
-    days = _day(since), _day(until)
+        raise typer.Exit(rebuild_index(json))
+    days = _days(since, until)
     raise typer.Exit(search_posts(Asked(" ".join(words or []), account, kind, *days, order, limit, json)))
 
 
@@ -194,7 +195,7 @@ def reparse(
     from archive.rereading import Chosen
     from mparchive.reparsing import reparse as run_reparse
 
-    days = _day(since), _day(until)
+    days = _days(since, until)
     raise typer.Exit(run_reparse(Chosen(tuple(aid or ()), account, *days, whole), apply=apply, as_json=json))
 
 
@@ -261,10 +262,11 @@ def audit(
     from mparchive.auditing import Asked
     from mparchive.auditing import audit as run_audit
 
+    days = _days(since, until)
     asked = Asked(
         account=account,
-        since=_day(since),
-        until=_day(until),
+        since=days[0],
+        until=days[1],
         fill=fill,
         json=json,
         limit=limit,
@@ -359,9 +361,12 @@ def serve(
     raise typer.Exit(run_serve(host, port, to_everybody))
 
 
-def _day(given: datetime | None) -> date | None:
-    """An option's day: typer reads only instants."""
-    return given.date() if given else None
+def _days(since: datetime | None, until: datetime | None) -> tuple[date | None, date | None]:
+    """Two options' days: typer reads only instants. Raises CommandError where none is between them."""
+    first, last = since and since.date(), until and until.date()
+    if first and last and first > last:
+        raise CommandError(f"--since {first} is after --until {last}, so no day is chosen; swap them")
+    return first, last
 
 
 def main() -> NoReturn:

@@ -99,7 +99,10 @@ def _exit(sources: Sequence[SourceResult]) -> Exit:
     good = sum(source.good for source in sources)
     if good == len(sources):
         return Exit.DONE
-    return Exit.PARTLY_FAILED if good else Exit.NOTHING_FETCHED
+    if good:
+        return Exit.PARTLY_FAILED
+    challenged = any(source.state == State.VERIFICATION for source in sources)
+    return Exit.VERIFICATION if challenged else Exit.NOTHING_FETCHED
 
 
 def _as_dict(tried: Tried) -> dict[str, object]:

@@ -32,6 +32,7 @@ from archive.export.written import Written
 from archive.media.folder import MediaFolder
 from archive.offline import ShownPost, shown_post
 from archive.record import SHANGHAI, Record
+from mparchive.accounts import check_account
 from mparchive.console import say, steps
 from mparchive.exits import CommandError, Exit
 from mparchive.formats import Format
@@ -58,10 +59,7 @@ CAPTURES: dict[Format, tuple[Callable[..., Written], str]] = {
 def export(form: Format, output: Path | None, chosen: Selection) -> Exit:
     """Write what is chosen to a file, to one file an account or a post in a folder, or to stdout."""
     with open_archive() as engine, transaction(engine) as session:
-        if chosen.account is not None and not queries.has_account(session, chosen.account):
-            raise CommandError(
-                f"the archive has no account {chosen.account!r}; `mparchive status` lists them"
-            )
+        check_account(session, chosen.account)
         if form in RECORDS:
             return _records(session, form, output, chosen)
         if form in POSTS:

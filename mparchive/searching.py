@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from archive.database import open_archive, transaction
 from archive.search import MAX_LIMIT, Found, Hit, Order, Query, parse, rebuild, search
+from mparchive.accounts import check_account
 from mparchive.console import out, print_json, say, steps
 from mparchive.exits import Exit
 
@@ -45,16 +46,28 @@ def search_posts(asked: Asked) -> Exit:
     return Exit.DONE
 
 
-def rebuild_index() -> Exit:
-    """Compute anew what search reads of all posts."""
+def rebuild_index(as_json: bool) -> Exit:
+    """Compute anew what search reads of all posts, and say of how many."""
+    posts = 0
     with open_archive() as engine, transaction(engine) as session, steps(None, every=500) as shown:
-        rebuild(session, lambda done: shown.step("posts", done))
+
+        def step(done: int) -> None:
+            nonlocal posts
+            posts = done
+            shown.step("posts", done)
+
+        rebuild(session, step)
+    if as_json:
+        print_json({"posts": posts})
+    else:
+        say(f"search reads {posts} posts anew")
     return Exit.DONE
 
 
 def _pages(engine: Engine, query: Query, asked: Asked) -> Found:
     """The hits that are wanted, however many pages they are."""
     with transaction(engine) as session:
+        check_account(session, asked.account)
         found = _page(session, query, asked, min(MAX_LIMIT, asked.limit), None)
         while found.next and (left := asked.limit - len(found.hits)):
             page = _page(session, query, asked, min(MAX_LIMIT, left), found.next)

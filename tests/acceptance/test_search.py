@@ -25,6 +25,14 @@ def test_a_search_prints_what_it_found_and_says_on_stderr_what_else_there_is(
 
     nothing = mparchive("search", "没有", "--json")
     assert (nothing.code, nothing.json, "no post" in nothing.err) == (0, [], True)
-    for wrong, said in (("-没有", "only excludes"), ("--limt", "no option --limt")):
-        refused = mparchive("search", wrong)
+    for wrong, said in (
+        (["-没有"], "only excludes"),
+        (["--limt"], "no option --limt"),
+        (["互联网", "--account", "没有"], "no account '没有'"),
+        (["互联网", "--since", "2026-03-02", "--until", "2026-03-01"], "2026-03-02 is after --until"),
+    ):
+        refused = mparchive("search", *wrong)
         assert (refused.code, said in refused.err) == (2, True)
+
+    assert mparchive("search", "--rebuild", "--json").json == {"posts": 3}
+    assert "3 posts" in mparchive("search", "--rebuild").err
