@@ -48,15 +48,8 @@ def search_posts(asked: Asked) -> Exit:
 
 def rebuild_index(as_json: bool) -> Exit:
     """Compute anew what search reads of all posts, and say of how many."""
-    posts = 0
     with open_archive() as engine, transaction(engine) as session, steps(None, every=500) as shown:
-
-        def step(done: int) -> None:
-            nonlocal posts
-            posts = done
-            shown.step("posts", done)
-
-        rebuild(session, step)
+        posts = rebuild(session, lambda done: shown.step("posts", done))
     if as_json:
         print_json({"posts": posts})
     else:

@@ -25,14 +25,16 @@ def index_posts(session: Session, post_ids: Sequence[int]) -> None:
         _write(session, select(*_COLUMNS).where(Post.id.in_(ids[start : start + BATCH])).order_by(Post.id))
 
 
-def rebuild(session: Session, step: Callable[[int], None] = lambda _: None) -> None:
-    """Compute anew what search reads of all posts, and its index; `step` hears how many posts are done."""
+def rebuild(session: Session, step: Callable[[int], None] = lambda _: None) -> int:
+    """Compute anew what search reads of all posts, and its index; how many posts, as `step` hears."""
     session.execute(text("SET LOCAL statement_timeout = 0"))  # a large archive takes minutes
     session.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
+    done = 0
     for done, ids in _batches(session):
         index_posts(session, ids)
         step(done)
     session.execute(text("REINDEX INDEX ix__post_words__grams"))
+    return done
 
 
 def check(session: Session) -> list[str]:

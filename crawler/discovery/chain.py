@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from os import stat_result
 from pathlib import Path
 
 from archive.small_files import FileUnusable, read_small
@@ -93,16 +94,20 @@ def _login(account: AccountConfig) -> tuple[Login | None, str]:
 
 
 def _written_at(path: Path | None) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(path.stat().st_mtime, UTC) if path else None
-    except OSError:
-        return None
+    """When its content was written, wherever that was."""
+    found = _stat(path)
+    return datetime.fromtimestamp(found.st_mtime, UTC) if found else None
 
 
 def _put_at(path: Path | None) -> datetime | None:
     """When its content or its name last changed here, which no copying program pretends otherwise."""
+    found = _stat(path)
+    return datetime.fromtimestamp(found.st_ctime, UTC) if found else None
+
+
+def _stat(path: Path | None) -> stat_result | None:
     try:
-        return datetime.fromtimestamp(path.stat().st_ctime, UTC) if path else None
+        return path.stat() if path else None
     except OSError:
         return None
 
