@@ -144,7 +144,11 @@ class EmbeddedServer:
         ]
         wait = ["--wait", "--timeout", str(START_TIMEOUT), "--silent"]
         # The data folder's path goes by the environment: pg_ctl would not escape it for its shell.
-        self._run("pg_ctl", ["start", *wait, "--log=log", "-o", shlex.join(options)], self._data)
+        try:
+            self._run("pg_ctl", ["start", *wait, "--log=log", "-o", shlex.join(options)], self._data)
+        except DatabaseUnavailable:
+            if self._running() is None:  # else one whose starter was killed, or that replays a long log
+                raise
 
     def _run(self, program: str, arguments: Sequence[str], data: Path) -> None:
         """Run a program of Postgres in the data folder, as the server's user."""

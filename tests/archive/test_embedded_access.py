@@ -228,9 +228,9 @@ def test_root_without_capabilities_is_told_which_folder_is_closed(
 
 
 def test_a_folder_for_the_socket_that_another_made_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", tempfile.mkdtemp(prefix="mparchive-", dir="/tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
     data = tmp_path / ("long-" * 30)
     data.mkdir()
     account = server_account(data)
@@ -239,7 +239,7 @@ def test_a_folder_for_the_socket_that_another_made_is_not_used(
     first.symlink_to(tmp_path)
     try:
         second = socket_folder(data, account)
-        assert second.parent != first.parent
+        assert second.parent == place
         assert is_private(second, account)
         second.chmod(0o755)
         with pytest.raises(DatabaseUnavailable, match="MPARCHIVE_HOME"):
