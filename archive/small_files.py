@@ -1,6 +1,10 @@
 """Files that a configuration names, and itself: small, so that no wrong name fills the memory."""
 
+import os
+import stat
 from pathlib import Path
+
+CONTAINER_SECRETS = Path("/run/secrets")  # mounted for one container, readable by every user in it
 
 
 class FileUnusable(Exception):
@@ -9,11 +13,31 @@ class FileUnusable(Exception):
 
 def read_small(path: Path, most: int, hint: str) -> bytes:
     """A file of at most so many bytes; `hint` ends the sentence on a larger one. Raises FileUnusable."""
+    return _read(path, most, hint, is_secret=False)
+
+
+def read_secret_file(path: Path, most: int, hint: str) -> bytes:
+    """Read a small file that only its owner may read, or where root owns it, its group.
+
+    Raises FileUnusable, also when others may read it; what containers mount below /run/secrets is exempt.
+    """
+    return _read(path, most, hint, is_secret=not path.is_relative_to(CONTAINER_SECRETS))
+
+
+def _read(path: Path, most: int, hint: str, *, is_secret: bool) -> bytes:
     try:
         with path.open("rb") as file:
+            if is_secret and _is_open_to_others(os.fstat(file.fileno())):
+                raise FileUnusable(f"{path} can be read or changed by other users; chmod 600 {path}")
             content = file.read(most + 1)
     except OSError as error:
         raise FileUnusable(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
     if len(content) > most:
         raise FileUnusable(f"{path} has over {most} bytes; {hint}")
     return content
+
+
+def _is_open_to_others(found: os.stat_result) -> bool:
+    """Postgres judges the files of keys in this way: root may lend one to a service by its group."""
+    group = stat.S_IWGRP | stat.S_IXGRP if found.st_uid == 0 and os.geteuid() != 0 else stat.S_IRWXG
+    return stat.S_ISREG(found.st_mode) and bool(found.st_mode & (group | stat.S_IRWXO))

@@ -16,6 +16,7 @@ from archive.integrity.chain import heads
 from archive.integrity.checks import CHECKS
 from archive.integrity.finding import Report
 from archive.media.folder import MediaFolder
+from archive.private_files import make_private_folder
 from mparchive.console import say, steps
 from mparchive.exits import Exit
 from mparchive.verifying import verify_with
@@ -52,7 +53,7 @@ def _restored(backup: Backup, settings: ArchiveSettings) -> Exit:
     with open_archive(settings) as engine:
         refuse_full(engine, folder)
         _check(backup)
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_private_folder(settings.home)
         with _progress(_size(manifest)) as step:
             restore(engine, folder, backup, settings.home, step)
         _compare(engine, manifest)

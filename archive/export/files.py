@@ -7,21 +7,27 @@ from typing import BinaryIO, TypeVar
 
 from archive.errors import ExportError
 from archive.models import Post
+from archive.private_files import make_private_folder, private_opener
 
 MAX_TITLE = 40  # characters of a title in a file's name: of 255 bytes three a character, and the aid's
 _FORBIDDEN = frozenset('/\\:*?"<>|')
 Result = TypeVar("Result")
 
 
-def atomically(path: Path, write: Callable[[BinaryIO], Result]) -> Result:
+def atomically(path: Path, write: Callable[[BinaryIO], Result], *, is_private: bool = False) -> Result:
     """Write beside the file and rename: a reader never sees half a file, a full disk costs nothing.
 
+    `is_private`: the file has mode 0600 whatever the umask, and folders that are made for it 0700.
     Raises ExportError when it cannot be written.
     """
     unfinished = path.with_name(f".{path.name[:80]}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w+b") as out:
+        if is_private:
+            make_private_folder(path.parent)
+            unfinished.unlink(missing_ok=True)  # one that a killed process left might be open to others
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with open(unfinished, "w+b", opener=private_opener if is_private else None) as out:
             result = write(out)
         unfinished.replace(path)
     except OSError as error:
@@ -31,9 +37,9 @@ def atomically(path: Path, write: Callable[[BinaryIO], Result]) -> Result:
     return result
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, is_private: bool = False) -> None:
     """Write a file's whole content in this way."""
-    atomically(path, lambda out: out.write(content))
+    atomically(path, lambda out: out.write(content), is_private=is_private)
 
 
 def as_file_name(name: str) -> str:

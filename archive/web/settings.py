@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from archive.errors import TokenUnusable
-from archive.small_files import FileUnusable, read_small
+from archive.small_files import FileUnusable, read_secret_file
 from archive.web.access import Access, Network
 
 SHORTEST, LONGEST = 16, 256  # characters; at 60 tries a minute nobody guesses 16
@@ -75,7 +75,9 @@ def _token(value: SecretStr | None, path: Path | None, variable: str) -> str:
 
 def _read(path: Path, variable: str) -> str:
     try:
-        return read_small(path, _MAX_FILE, "a token has at most 256 characters").decode("ascii", "replace")
+        return read_secret_file(path, _MAX_FILE, "a token has at most 256 characters").decode(
+            "ascii", "replace"
+        )
     except FileUnusable as error:
         raise TokenUnusable(f"{variable}: {error}") from None
 

@@ -8,6 +8,8 @@ from typing import Any
 from vcr.persisters.filesystem import CassetteNotFoundError
 from vcr.serialize import deserialize, serialize
 
+from archive.private_files import make_private_folder
+
 
 class CassetteError(Exception):
     """A cassette is missing or is not one; the message says which and what to do."""
@@ -29,17 +31,16 @@ class AtomicPersister:
 
     @staticmethod
     def save_cassette(cassette_path: str, cassette_dict: dict[str, Any], serializer: Any) -> None:
-        """Write a cassette in one step."""
+        """Write a cassette in one step, for its owner alone: it may hold cookies."""
         path = Path(cassette_path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         data = serialize(cassette_dict, serializer)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # with mode 0600
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(name).chmod(0o644)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

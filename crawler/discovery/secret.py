@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from archive.small_files import FileUnusable, read_small
+from archive.small_files import FileUnusable, read_secret_file
 from crawler.discovery.table import FileName, Table
 
 MAX_SECRET = 64 * 1024  # bytes; a cookie has a few thousand
@@ -77,7 +77,7 @@ def filled(address: str, environment: Mapping[str, str] = os.environ) -> tuple[s
 
 def _from_file(path: Path) -> str:
     try:
-        content = read_small(path, MAX_SECRET, "no secret has")
+        content = read_secret_file(path, MAX_SECRET, "no secret has")
     except FileUnusable as error:
         raise SecretMissing(str(error)) from None
     return _not_empty(content.decode("utf-8-sig", "replace"), str(path))

@@ -10,6 +10,7 @@ from pathlib import Path
 from archive import queries
 from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
+from archive.embedded import embedded_postgres
 from archive.errors import DatabaseUnavailable
 from archive.export import write_csv, write_dump, write_jsonl
 from archive.locks import Hosts, turn
@@ -36,6 +37,13 @@ def page(number: int, name: str = "shared") -> Reading:
 def hold() -> None:
     """Open the archive, say so, keep it open until stdin ends."""
     with open_archive(ArchiveSettings()):
+        print("open", flush=True)
+        sys.stdin.read()
+
+
+def hold_server() -> None:
+    """Run the embedded server, say so, keep it until stdin ends."""
+    with embedded_postgres(ArchiveSettings().home):
         print("open", flush=True)
         sys.stdin.read()
 
@@ -129,6 +137,7 @@ def _ready() -> None:
 if __name__ == "__main__":
     whats: dict[str, Callable[[], None]] = {
         "hold": hold,
+        "hold server": hold_server,
         "turn": have_turn,
         "come and go": come_and_go,
         "refused": refused,

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from archive.config import ArchiveSettings
 from archive.database import open_archive
-from archive.embedded import UNFINISHED
+from archive.embedded_server import UNFINISHED
 from archive.errors import DatabaseUnavailable
 from tests.archive.conftest import Child, StartChild
 from tests.archive.nobody import AS_NOBODY, NOBODY, becomes_nobody

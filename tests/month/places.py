@@ -13,6 +13,7 @@ from typing import Self
 
 from archive.embedded import embedded_postgres
 from tests.month.receiver import Receiver
+from tests.secret_files import put_secret
 from tests.standin import Standin
 from tests.standin.account import COMMISSION
 from tests.standin.discovery import COOKIE, TOKEN
@@ -68,8 +69,8 @@ class Places:
         told = {"biz": COMMISSION.biz, "name": COMMISSION.nickname, "album": ALBUM, "revisits": REVISITS}
         self.config.write_text(_CONFIG.format(**told, **self._minutes), encoding="utf-8")
         login = {"cookie": COOKIE, "token": TOKEN, "ends": "2099-01-01T00:00:00+08:00"}
-        (self.folder / "login.json").write_text(json.dumps(login), encoding="utf-8")
-        (self.folder / "urls").write_text(self.receiver.address, encoding="utf-8")
+        put_secret(self.folder / "login.json", json.dumps(login))
+        put_secret(self.folder / "urls", self.receiver.address)
         return self
 
     def __exit__(self, *error: object) -> None:

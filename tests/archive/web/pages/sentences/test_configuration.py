@@ -15,6 +15,7 @@ from scheduler.toml import ConfigError
 from tests.crawler.discovery.driving import drive
 from tests.scheduler import test_config
 from tests.scheduler.test_config import ACCOUNT, load
+from tests.secret_files import put_secret
 
 _CASES = (
     test_config.test_a_mistake_is_told_by_file_line_and_key,
@@ -66,9 +67,11 @@ def _denied() -> str:
 
 def missing_secrets(folder: Path) -> list[str]:
     """A sentence on each secret that is not where it should be."""
-    (folder / "empty").touch()
-    (folder / "long").write_bytes(b"x" * 70_000)
-    kept = [OwnBackend(credentials_file=folder / name) for name in ("nowhere", "empty", "long")]
+    (folder / "empty").touch(0o600)
+    put_secret(folder / "long", "x" * 70_000)
+    put_secret(folder / "open", "token=1")
+    (folder / "open").chmod(0o644)
+    kept = [OwnBackend(credentials_file=folder / name) for name in ("nowhere", "empty", "long", "open")]
     kept.append(OwnBackend(credentials_env="LOGIN"))
     told = []
     for one in kept:
