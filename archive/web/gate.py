@@ -101,8 +101,12 @@ class Gate:
         return self._say(Request(scope), 503, "too many ask at once; try again in a minute", again)
 
     def _misdirected(self, scope: Scope) -> Response:
-        words = "this archive is not served by that name; if it should be, add it to MPARCHIVE_SERVED_HOSTS"
-        return self._say(Request(scope), 421, words, {})
+        return self._say(
+            Request(scope),
+            421,
+            "this archive is not served by that name; if it should be, add it to MPARCHIVE_SERVED_HOSTS",
+            {},
+        )
 
     def _closed(self, scope: Scope) -> Response:
         return self._say(

@@ -45,9 +45,8 @@ def entries(body: bytes) -> list[Entry]:
         return _json_entries(body)
     try:
         feed = feedparser.parse(_Bytes(body), sanitize_html=False, resolve_relative_uris=False)
-    except Exception as error:  # it trusts what a feed says in more places than can be named
-        words = f"the feed cannot be read ({type(error).__name__})"
-        raise Trouble(State.NOT_UNDERSTOOD, words) from None
+    except Exception:  # it trusts what a feed says in more places than can be named
+        raise Trouble(State.NOT_UNDERSTOOD, "the feed cannot be read") from None
     if not feed.get("version") and not feed.entries:
         raise Trouble(State.NOT_UNDERSTOOD, f"no feed came but {len(body)} bytes of something else")
     return [_entry(entry) for entry in feed.entries[:MAX_ENTRIES]]

@@ -41,8 +41,10 @@ def read_apart(body: bytes) -> list[Entry]:
 
 
 def _too_long() -> Trouble:
-    words = f"reading the feed took over {CPU_SECONDS} s of processor time; it may be made to harm"
-    return Trouble(State.NOT_UNDERSTOOD, words)
+    return Trouble(
+        State.NOT_UNDERSTOOD,
+        f"reading the feed took over {CPU_SECONDS} s of processor time; it may be made to harm",
+    )
 
 
 def _entry(identity: str, link: str, title: str, published_at: str | None, content: str) -> Entry:
