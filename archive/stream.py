@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import accumulate
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
 from archive import cursors, queries
@@ -14,6 +15,7 @@ from archive.errors import ArchiveError
 from archive.models import Account, Post
 from archive.text import storable
 
+MOST_TEXT = 4 * 1024 * 1024  # bytes of text on a page; fifty usual posts have 1.5 MB, one may have 12 MB
 _NUMBER = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 _PLACE = TypeAdapter(tuple[date, _NUMBER, _NUMBER, Annotated[str, Field(max_length=200)]])
 _IN_A_LIST = (
@@ -74,7 +76,10 @@ def page(
     limit: int,
     columns: Sequence[InstrumentedAttribute[str]] = (),
 ) -> Page:
-    """The posts after a cursor, at most so many, without text but for `columns`. Raises CursorError."""
+    """The posts after a cursor, at most so many, without text but for `columns`. Raises CursorError.
+
+    With `columns` there are fewer where their texts have more than MOST_TEXT.
+    """
     account = None if chosen.account is None else storable(chosen.account)
     rows = queries.chosen_posts(select(Post, Account.biz), account, chosen.since, chosen.until)
     rows = rows.options(load_only(*_IN_A_LIST, *columns, raiseload=True))
@@ -82,11 +87,23 @@ def page(
         rows = rows.where(Post.kind == storable(chosen.kind))
     if after is not None:
         rows = rows.where(_is_after(place_of(after)))
+    if columns:
+        limit = _fitting(session, rows.order_by(*queries.NEWEST_FIRST).limit(limit))
     found = [
         (post, biz) for post, biz in session.execute(rows.order_by(*queries.NEWEST_FIRST).limit(limit + 1))
     ]
     more = found[:limit][-1:] if len(found) > limit else []
     return Page(found[:limit], next((place_at(post, biz).cursor() for post, biz in more), None))
+
+
+def _fitting(session: Session, rows: Select[Post, str]) -> int:
+    """How many of these posts fit into a page with their texts."""
+    return fitting(list(session.scalars(rows.with_only_columns(func.octet_length(Post.text)))))
+
+
+def fitting(sizes: Sequence[int]) -> int:
+    """How many texts of these sizes (bytes), from the first on, a page holds; one at least."""
+    return max(1, sum(total <= MOST_TEXT for total in accumulate(sizes)))
 
 
 def place_at(post: Post, biz: str) -> Place:

@@ -7,7 +7,7 @@ from archive.address import HOST, parse_address
 from archive.errors import AddressError
 from mparchive.inputs.accounts import NamedAccount, read_accounts
 from mparchive.inputs.dump import Entry, read_dump
-from mparchive.inputs.flaw import Flaw, InputError, NoInput, Passed
+from mparchive.inputs.flaw import Flaw, InputError, NoInput, Passed, few_flaws
 from mparchive.inputs.folder import files_of, is_listing
 from mparchive.inputs.listing import Listed
 from mparchive.inputs.listing import read_list as listed_in
@@ -74,6 +74,10 @@ def _folder(folder: str, url: str | None, seek: Seek) -> Iterator[Item]:
 
 
 def _items(source: Source, url: str | None, seek: Seek) -> Iterator[Item]:
+    return few_flaws(_read(source, url, seek), source.name)
+
+
+def _read(source: Source, url: str | None, seek: Seek) -> Iterator[Item]:
     match source.form:
         case Form.DUMP:
             yield from read_dump(source.stream, source.name)

@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -52,10 +53,13 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # else a line for each connection too many
     _make_room()
-    token, access = InboxSettings().token(), ReadingSettings().access()
+    settings = ReadingSettings()
+    token, access = InboxSettings().token(), settings.access()
     with _listening(host, port) as listener, open_archive() as engine, Readers(engine) as readers:
         if access.is_open and not to_everybody and not _is_loopback(listener):
             raise CommandError(_UNGUARDED)
+        if access.is_open and _is_loopback(listener):
+            access = replace(access, hosts=settings.hosts(host))
         if not token:
             say(no_token_set().english)
         folder = MediaFolder(ArchiveSettings())

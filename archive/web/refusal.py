@@ -5,6 +5,8 @@ from archive.web.settings import SHORTEST
 MAX_BODY = 64 * 1024  # bytes; a text with a hundred addresses has 30,000
 MAX_ADDRESSES = 100
 MOST, WINDOW = 60, 60  # posts in so many seconds
+MOST_UNSIGNED = 64  # bodies received at once that come without the token in a header
+MOST_OF_ONE = 8  # of them from one client; a phone sends one
 BODY_SECONDS = 10  # for the whole body
 
 
@@ -90,6 +92,16 @@ def too_often(wait: int) -> Refusal:
         429,
         f"at most {MOST} posts a minute; wait {wait} s",
         f"每分钟最多 {MOST} 次；请等待 {wait} 秒。",
+        wait,
+    )
+
+
+def too_many_at_once(wait: int = BODY_SECONDS) -> Refusal:
+    """Others are still sending."""
+    return Refusal(
+        503,
+        f"too many send at once; wait {wait} s, or send the token as `Authorization: Bearer …`",
+        f"同时发送的人过多；请等待 {wait} 秒，或在 Authorization: Bearer 请求头中提供口令。",
         wait,
     )
 

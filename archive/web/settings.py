@@ -11,11 +11,14 @@ from archive.errors import TokenUnusable
 from archive.small_files import FileUnusable, read_secret_file
 from archive.web.access import Access, Network
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 SHORTEST, LONGEST = 16, 256  # characters; at 60 tries a minute nobody guesses 16
 _TOKEN = re.compile(rf"[!-~]{{{SHORTEST},{LONGEST}}}")  # what any header, form and keyboard can carry
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}")
 _MAX_FILE = 4096  # bytes
 _INBOX, _READING = "MPARCHIVE_INBOX_TOKEN", "MPARCHIVE_READING_TOKEN"
+_HOST = re.compile(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]")
+_HOSTS = "MPARCHIVE_SERVED_HOSTS"
 _USER_HEADER, _PROXIES = "MPARCHIVE_PROXY_USER_HEADER", "MPARCHIVE_TRUSTED_PROXIES"
 
 
@@ -36,7 +39,8 @@ class ReadingSettings(BaseSettings):
     """Who may read: MPARCHIVE_READING_TOKEN or MPARCHIVE_READING_TOKEN_FILE, and whom a proxy lets in.
 
     MPARCHIVE_PROXY_USER_HEADER names the header by which the proxies of MPARCHIVE_TRUSTED_PROXIES (addresses
-    or networks, with commas between) say whom they have let in.
+    or networks, with commas between) say whom they have let in. MPARCHIVE_SERVED_HOSTS (with commas between)
+    are further names by which an open reading room may be asked.
     """
 
     model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, frozen=True)
@@ -45,6 +49,7 @@ class ReadingSettings(BaseSettings):
     reading_token_file: Path | None = None
     proxy_user_header: str = ""
     trusted_proxies: str = ""
+    served_hosts: str = ""
 
     def access(self) -> Access:
         """The door. Raises TokenUnusable."""
@@ -54,6 +59,14 @@ class ReadingSettings(BaseSettings):
         if self.proxy_user_header and not self.trusted_proxies:
             raise TokenUnusable(f"{_USER_HEADER} wants {_PROXIES} too: the addresses it is believed of")
         return Access(token, self.proxy_user_header, _networks(self.trusted_proxies))
+
+    def hosts(self, own: str) -> frozenset[str]:
+        """By which names an open reading room on this machine may be asked. Raises TokenUnusable."""
+        named = {one.strip().lower() for one in self.served_hosts.split(",") if one.strip()}
+        if not all(_HOST.fullmatch(one) for one in named):
+            raise TokenUnusable(f"{_HOSTS} takes names of hosts with commas between, without ports")
+        own = own.lower()
+        return LOOPBACK | named | {f"[{own}]" if ":" in own else own}
 
 
 def _networks(text: str) -> tuple[Network, ...]:

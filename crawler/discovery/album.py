@@ -23,6 +23,7 @@ from crawler.discovery.source import Ask, Discovery, Found, Reply, Seen, State, 
 
 PAGES = 30  # of one try: 600 posts; what an album has beyond is gone on with at the next try
 COUNT = 20  # posts a page, the most the server gives
+MOST_LISTED = 5 * COUNT  # of one page; what an answer lists beyond is asked for as the next page
 REMEMBERED = 40  # keys of the newest posts: two pages, should the first of them be deleted meanwhile
 _KEPT = ("key", "msgid", "itemidx", "pos_num", "item_show_type", "create_time", "is_pay_subscribe")
 _Place = tuple[str, str]  # msgid and itemidx of the last post listed
@@ -207,6 +208,7 @@ def _refusal(ret: int | None) -> Trouble:
 
 
 def _listing(items: list[dict[str, Any]], more: bool, count: int | None) -> Listing:
+    items = items[:MOST_LISTED]
     posts = [(_key(item), _seen(item)) for item in items if isinstance(item.get("url"), str)]
     last = (str(items[-1].get("msgid", "")), str(items[-1].get("itemidx", ""))) if items else ("", "")
     return Listing(tuple(posts), more and bool(items) and all(last), last, count)

@@ -1,5 +1,6 @@
 """An album's web page: its first posts, in the list that is shown and in the page's own variables. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +31,11 @@ def album_page(body: bytes) -> AlbumPage | None:
     if not state.get("albumId"):
         return None
     items = [_item(tag) for tag in soup.select("li.js_album_item")]
-    times = {(one.get("msgid"), one.get("itemidx")): one for one in listed(state.get("articleList"))}
+    times = {
+        (str(one.get("msgid")), str(one.get("itemidx"))): one for one in listed(state.get("articleList"))
+    }
     for item in items:
-        told = times.get((item.get("msgid"), item.get("itemidx")), {})
+        told = times.get((str(item.get("msgid")), str(item.get("itemidx"))), {})
         item["create_time"] = told.get("create_time")
     return AlbumPage(items, number(state.get("continue_flag")) == 1, number(state.get("article_count")))
 
@@ -41,8 +44,8 @@ def _state(soup: BeautifulSoup) -> dict[str, Any]:
     for script in soup.find_all("script"):
         text = script.get_text()
         if "cgiData" in text:
-            for _, value in assignments(text.encode(), frozenset({"cgiData"})):
-                return dict(value)
+            for _, value in assignments(text.encode("utf-8", "replace"), frozenset({"cgiData"})):
+                return dict(value) if isinstance(value, Mapping) else {}
     return {}
 
 

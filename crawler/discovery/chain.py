@@ -11,6 +11,7 @@ from crawler.discovery.account import AccountConfig
 from crawler.discovery.album import Album
 from crawler.discovery.backend import OwnBackend
 from crawler.discovery.feed import Feed
+from crawler.discovery.feed_process import read_apart
 from crawler.discovery.given import AddressList
 from crawler.discovery.login import Login, LoginError, read_login
 from crawler.discovery.neighbours import Neighbourhood, Neighbours
@@ -78,7 +79,7 @@ def _feed(address: str) -> Feed:
         whole, secret = filled(address)
     except SecretMissing as missing:
         return Feed(PLACEHOLDER.sub("x", address), named=address, problem=str(missing))
-    return Feed(whole, named=address, secret=secret)
+    return Feed(whole, named=address, secret=secret, read=read_apart)
 
 
 def _login(account: AccountConfig) -> tuple[Login | None, str]:

@@ -1,7 +1,7 @@
 """The source `feed`: any RSS, Atom or JSON Feed of the account's posts, by whichever service makes it."""
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,14 +34,26 @@ _ACCEPT = (
 
 
 class Feed:
-    """One feed. `named` is its address as configured, without what is secret in it."""
+    """One feed. `named` is its address as configured, without what is secret in it.
 
-    def __init__(self, address: str, named: str = "", *, secret: bool = False, problem: str = ""):
+    `read` takes the entries out of a feed; it raises Trouble.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        named: str = "",
+        *,
+        secret: bool = False,
+        problem: str = "",
+        read: Callable[[bytes], list[Entry]] = entries,
+    ):
         self.name = feed_name(named or address)
         self.host = urlsplit(address).netloc
         self._address = address
         self._secret = secret
         self._problem = problem
+        self._entries_of = read
 
     def __repr__(self) -> str:
         """Without what may be secret."""
@@ -70,7 +82,7 @@ class Feed:
         checked(reply)
         if is_html(reply.body):
             raise web_page(reply)
-        found = entries(reply.body)
+        found = self._entries_of(reply.body)
         if not found:
             raise Trouble(State.EMPTY, "the feed has no entries")
         kept = _marks(reply)

@@ -43,7 +43,10 @@ def entries(body: bytes) -> list[Entry]:
         raise Trouble(State.NOT_UNDERSTOOD, f"a feed of {len(body)} bytes; at most {MAX_BYTES} are read")
     if body.lstrip()[:1] == b"{":
         return _json_entries(body)
-    feed = feedparser.parse(_Bytes(body), sanitize_html=False, resolve_relative_uris=False)
+    try:
+        feed = feedparser.parse(_Bytes(body), sanitize_html=False, resolve_relative_uris=False)
+    except Exception:  # it trusts what a feed says in more places than can be named
+        raise Trouble(State.NOT_UNDERSTOOD, "the feed cannot be read") from None
     if not feed.get("version") and not feed.entries:
         raise Trouble(State.NOT_UNDERSTOOD, f"no feed came but {len(body)} bytes of something else")
     return [_entry(entry) for entry in feed.entries[:MAX_ENTRIES]]

@@ -1,6 +1,11 @@
 """What of an input is not taken: a flawed part, a part that is not ours, or all of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
+
+MAX_FLAWS = 1000  # of one input that are named; a file made to hurt has one for every ten bytes
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +38,18 @@ class InputError(Exception):
 
 class NoInput(InputError):
     """It is in order, but nothing that could be taken in."""
+
+
+class TooLarge(InputError):
+    """It has more bytes than are read."""
+
+
+def few_flaws(items: Iterator[T], name: str) -> Iterator[T | Flaw]:
+    """The items of an input, of its flaws the first ones; behind them how many more there were."""
+    number = 0
+    for item in items:
+        number += isinstance(item, Flaw)
+        if number <= MAX_FLAWS or not isinstance(item, Flaw):
+            yield item
+    if number > MAX_FLAWS:
+        yield Flaw(name, "", f"{name} has {number} flaws, of which the first {MAX_FLAWS} are named")

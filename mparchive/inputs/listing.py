@@ -15,6 +15,9 @@ from archive.record import FIELDS, SHANGHAI
 from mparchive.inputs.flaw import Flaw, InputError
 
 MAX_LINE = 256 * 1024  # characters; the table of a whole dump has lines of up to 100,000
+MAX_ADDRESSES = (
+    1_000_000  # of one list, remembered so that each comes once, 200 MB; ten years of 300 accounts
+)
 _HEADERS = (FIELDS[2], "url", "link", "链接", "地址", "address")
 _TITLES = (FIELDS[1], "title", "标题")
 _DATES = (FIELDS[3], "time", "create_time", "update_time", "date", "时间", "日期", "发布时间")
@@ -55,6 +58,10 @@ def read_list(stream: BinaryIO, name: str) -> Iterator[Listed | Flaw]:
         if isinstance(item, Listed):
             if item.address.key in seen:
                 continue
+            if len(seen) == MAX_ADDRESSES:
+                what = f"{name} holds over {MAX_ADDRESSES} addresses; nothing from here on was read, split it"
+                yield Flaw(name, "", what)
+                return
             seen.add(item.address.key)
         yield item
     if not found:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from archive.address import HOST
-from mparchive.inputs.flaw import InputError, NoInput
+from mparchive.inputs.flaw import InputError, NoInput, TooLarge
 from mparchive.inputs.gunzip import MARK, PIECE, DamagedGzip, gunzipped
 
 MAX_INPUT = 1024**3  # bytes, unpacked; a dump of 200,000 posts
@@ -98,7 +98,7 @@ def _unpacked(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[BinaryIO]
     if first != GZIP and seekable:
         limit = _limit(raw.read(len(MARK)))
         if raw.seek(0, io.SEEK_END) > limit:
-            raise _too_large(name, limit)
+            raise too_large(name, limit)
         raw.seek(0)
         yield raw
         return
@@ -107,21 +107,26 @@ def _unpacked(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[BinaryIO]
 
 
 @contextmanager
-def copied(name: str, pieces: Iterator[bytes]) -> Iterator[BinaryIO]:
-    """A seekable copy of a stream, in memory while it is small; raises InputError where it is too large."""
+def copied(name: str, pieces: Iterator[bytes], most: int | None = None) -> Iterator[BinaryIO]:
+    """A seekable copy of a stream, in memory while it is small; raises InputError where it is too large.
+
+    `most` is in bytes; without it, what is allowed for a file of this form.
+    """
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
-        _copy(name, pieces, copy)
+        _copy(name, pieces, copy, most)
         yield copy  # type: ignore[misc]  # a binary file in all but its declared type
 
 
-def _copy(name: str, pieces: Iterator[bytes], target: "tempfile.SpooledTemporaryFile[bytes]") -> None:
-    limit = MAX_INPUT
+def _copy(
+    name: str, pieces: Iterator[bytes], target: "tempfile.SpooledTemporaryFile[bytes]", most: int | None
+) -> None:
+    limit = MAX_INPUT if most is None else most
     try:
         for piece in pieces:
-            limit = limit if target.tell() else _limit(piece)
+            limit = _limit(piece) if most is None and not target.tell() else limit
             target.write(piece)
             if target.tell() > limit:
-                raise _too_large(name, limit)
+                raise too_large(name, limit)
     except DamagedGzip:
         raise InputError(f"{name} is a damaged gzip file") from None
     target.seek(0)
@@ -137,8 +142,9 @@ def _limit(head: bytes) -> int:
     return MAX_WARC if head.startswith((MARK, ZIP)) else MAX_INPUT
 
 
-def _too_large(name: str, limit: int) -> InputError:
-    return InputError(f"{name} has more than {limit} bytes; split it")
+def too_large(name: str, limit: int) -> TooLarge:
+    """What to say of a file of more than `limit` bytes."""
+    return TooLarge(f"{name} has more than {limit} bytes; split it")
 
 
 def _form(name: str, head: bytes) -> Form:

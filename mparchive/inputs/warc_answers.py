@@ -1,12 +1,11 @@
 """The answers in WARC records: proven by their digests, out of their wrappings, found again by revisits."""
 
-import io
+import hashlib
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import BinaryIO, Generic, TypeVar
 
-from warcio.bufferedreaders import ChunkedDataException, ChunkedDataReader
 from warcio.statusandheaders import StatusAndHeaders
 
 from crawler.answer import Answer, header
@@ -14,28 +13,34 @@ from crawler.scrub import public_headers
 from mparchive.inputs.digest import is_proven
 from mparchive.inputs.warc_records import MAX_BLOCK, BadRecord, Record, http_parts
 
-MAX_ANSWERS = 100_000  # answers remembered for revisits of them, of 1 kB; 300 GB of pages
+MAX_ANSWERS = 100_000  # answers remembered for revisits of them, at most 1.5 kB each; 300 GB of pages
 UNPACKED = ("", "identity", "gzip", "x-gzip")  # what crawler.answer.unpack takes off
 Kept = TypeVar("Kept")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,1000})?\r\n")  # how many bytes follow
 
 
 class Memory(Generic[Kept]):
-    """The latest things, by name; the oldest is forgotten for one too many."""
+    """The latest things, by the hash of their name; the oldest is forgotten for one too many."""
 
     def __init__(self, most: int):
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._kept: OrderedDict[bytes, Kept] = OrderedDict()
         self._most = most
 
     def put(self, name: str, kept: Kept) -> None:
         """Remember a thing that has a name."""
         if name:
-            self._kept[name] = kept
+            self._kept[_hashed(name)] = kept
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
 
     def get(self, name: str) -> Kept | None:
         """What was last put under a name."""
-        return self._kept.get(name)
+        return self._kept.get(_hashed(name))
+
+
+def _hashed(name: str) -> bytes:
+    """A name in 32 bytes: whoever wrote the file chose it, of up to 64 kB."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,9 @@ class Answers:
 
     def remember(self, record: Record) -> None:
         """Note where an answer is."""
-        self._read.put(record.get("WARC-Record-ID"), record)
-        self._read.put(f"{record.target} {record.get('WARC-Date')}", record)
+        slim = record.slim()
+        self._read.put(record.get("WARC-Record-ID"), slim)
+        self._read.put(f"{record.target} {record.get('WARC-Date')}", slim)
 
     def of(self, record: Record, most: int = MAX_BLOCK) -> Served:
         """The answer of a response or a revisit of at most so many bytes; raises BadRecord."""
@@ -81,6 +87,8 @@ class Answers:
             raise BadRecord("it is a revisit that does not say that the bytes were the same")
         if before is None:
             raise BadRecord("it is a revisit of a record that is not in this file before it")
+        if not before.is_doubtful:  # of those that are, reading the block takes it
+            record.allowance.take(before.size)
         served = _served(before, before.block(self._stream, most))
         if is_proven(served.payload, record.get("WARC-Payload-Digest")) is False:
             raise BadRecord("it is a revisit of other bytes than those of the record it refers to")
@@ -100,7 +108,7 @@ def answer_of(record: Record, url: str, served: Served) -> Answer:
     """
     headers, payload = public_headers((name, value) for name, value in served.http.headers), served.payload
     length = header(headers, "content-length")
-    if length.isdigit() and len(payload) < int(length):
+    if re.fullmatch(r"[0-9]{1,15}", length) and len(payload) < int(length):
         raise BadRecord(f"the answer in it has {len(payload)} of its {length} bytes")
     chunked = header(headers, "transfer-encoding").lower() == "chunked"
     body = _joined(payload) if chunked else payload
@@ -141,12 +149,19 @@ def _check_digest(record: Record, http: StatusAndHeaders, block: bytes, payload:
 
 def _joined(payload: bytes) -> bytes:
     """The body of an answer sent in chunks; some writers keep it joined already, under the same headers."""
-    if not re.match(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]*)?\r\n", payload):
+    if not _CHUNK.match(payload):
         return payload
-    try:
-        return bytes(ChunkedDataReader(io.BytesIO(payload), raise_exceptions=True).read())
-    except ChunkedDataException:
-        raise BadRecord("the answer in it ends in the middle of a chunk") from None
+    chunks: list[bytes] = []
+    at = 0
+    while head := _CHUNK.match(payload, at):
+        begin, at = head.end(), head.end() + int(head[1], 16)
+        if begin == at:
+            return b"".join(chunks)  # what may follow are more headers
+        if payload[at : at + 2] != b"\r\n":
+            break
+        chunks.append(payload[begin:at])
+        at += 2
+    raise BadRecord("the answer in it ends in the middle of a chunk")
 
 
 def _as_packed(headers: tuple[tuple[str, str], ...], body: bytes) -> tuple[tuple[str, str], ...]:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archive.export.warc_records import CAPTURE_FIELD
+
+MAX_URL = 8192  # characters; a saved page's file may have a long name, an address of a post has under 2048
 
 
 class Told(BaseModel):
@@ -12,9 +14,9 @@ class Told(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    requested_url: str
-    final_url: str
-    status: int
+    requested_url: str = Field(max_length=MAX_URL)
+    final_url: str = Field(max_length=MAX_URL)
+    status: int = Field(ge=0, le=999)
     headers: tuple[tuple[str, str], ...]
     sha256: str
     rendered: bool

@@ -8,7 +8,6 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import pytest
 
-from mparchive.inputs import source as sources
 from mparchive.inputs import wacz as reading
 from mparchive.inputs.flaw import Flaw, InputError
 from mparchive.inputs.page import SavedPage
@@ -64,7 +63,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (flaw,) = read(tmp_path, zipped({"archive/a.warc": b"WARC/1.1" + bytes(10_000_000)}, ZIP_DEFLATED))
     assert isinstance(flaw, Flaw)
     assert "is packed" in str(flaw)
-    monkeypatch.setattr(sources, "MAX_WARC", 100_000)
+    monkeypatch.setattr(reading, "MAX_WARC", 100_000)
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     bomb = packer.compress(b"WARC/1.1\r\n" + bytes(50_000_000)) + packer.flush()
     (flaw,) = read(tmp_path, zipped({"archive/a.warc.gz": bomb}))
