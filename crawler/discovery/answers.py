@@ -1,6 +1,5 @@
 """Judging an answer before a source reads it, and reading values whatever their type. Pure."""
 
-import html
 import json
 import re
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from archive import entities
 from archive.address import HOST, parse_address
 from archive.errors import AddressError
 from archive.vocabulary import Outcome
@@ -19,7 +19,7 @@ MAX_NOTICE_BYTES = 4 * 1024 * 1024  # what may be a challenge or a login page; t
 _LAST_SECOND = 4_102_444_800  # 2100-01-01; what lies beyond is no time of a post
 _HTML = re.compile(rb"<!doctype\s+html|<html", re.IGNORECASE)
 _LOGIN = re.compile("登录超时|请重新登录|请先登录|扫码登录|使用帐号登录|/cgi-bin/(?:loginpage|bizlogin)")
-_TAGS = re.compile(r"</?em[^>]*>", re.IGNORECASE)
+_TAGS = re.compile(r"</?em[^<>]*>", re.IGNORECASE)
 _BLOCKED = {Outcome.VERIFICATION: State.VERIFICATION, Outcome.RATE_LIMITED: State.RATE_LIMITED}
 _STATUSES = {
     401: (State.REFUSED, "it wants a login or a key (401)"),
@@ -124,7 +124,7 @@ def words(value: Any) -> str:
     """A text as people read it: entities decoded, a search's marks taken out, on one line."""
     if not isinstance(value, str):
         return ""
-    return " ".join(html.unescape(_TAGS.sub("", value)).split())
+    return " ".join(entities.unescape(_TAGS.sub("", value)).split())
 
 
 def instant(value: Any) -> datetime | None:

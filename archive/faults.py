@@ -1,0 +1,27 @@
+"""Tell errors that one page or record causes from those of the database, the disk or the process."""
+
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+
+from archive.errors import AddressError, ArchiveError, RecordError, first_line
+
+MAX_MESSAGE = 200  # characters of an error's message that are kept
+_LIMIT_EXCEEDED = "54"  # class of SQLSTATE: a row or statement that is too large for the database
+
+
+def is_of_content(error: Exception) -> bool:
+    """Whether the error comes from what was read or stored, so that everything else can go on.
+
+    An outage of the database, a full disk and too little memory would meet every other page as well.
+    """
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return isinstance(error, DataError | IntegrityError) or state.startswith(_LIMIT_EXCEEDED)
+    if isinstance(error, ArchiveError):
+        return isinstance(error, AddressError | RecordError)
+    return not isinstance(error, SQLAlchemyError | OSError | MemoryError)
+
+
+def in_words(error: BaseException) -> str:
+    """The class of an error and the first line of its message, shortened."""
+    name, message = type(error).__name__, " ".join(first_line(error).split())[:MAX_MESSAGE]
+    return f"{name}: {message}" if message else name
