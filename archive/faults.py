@@ -2,9 +2,8 @@
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from archive.errors import AddressError, ArchiveError, RecordError, first_line
+from archive.errors import AddressError, ArchiveError, RecordError
 
-MAX_MESSAGE = 200  # characters of an error's message that are kept
 _LIMIT_EXCEEDED = "54"  # class of SQLSTATE: a row or statement that is too large for the database
 
 
@@ -19,9 +18,3 @@ def is_of_content(error: Exception) -> bool:
     if isinstance(error, ArchiveError):
         return isinstance(error, AddressError | RecordError)
     return not isinstance(error, SQLAlchemyError | OSError | MemoryError)
-
-
-def in_words(error: BaseException) -> str:
-    """The class of an error and the first line of its message, shortened."""
-    name, message = type(error).__name__, " ".join(first_line(error).split())[:MAX_MESSAGE]
-    return f"{name}: {message}" if message else name

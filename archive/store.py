@@ -18,8 +18,9 @@ from archive.address import parse_address
 from archive.bodies import Packed, References, packed
 from archive.capture import Capture
 from archive.decide import PAGE, REPARSE, Stored
+from archive.errors import in_words
 from archive.expected import without_strangers
-from archive.faults import in_words, is_of_content
+from archive.faults import is_of_content
 from archive.incidents import note_captures
 from archive.integrity.chain import append_captures
 from archive.links import put_links

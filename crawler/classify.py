@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from archive.capture import Capture
-from archive.faults import in_words, is_of_content
+from archive.errors import in_words
 from archive.reading import Reading, unreadable
 from archive.vocabulary import Outcome
 from crawler.answer import header
@@ -19,9 +19,9 @@ def classify(capture: Capture) -> Reading:
     """
     try:
         return _classified(capture)
+    except (MemoryError, OSError):
+        raise
     except Exception as error:
-        if not is_of_content(error):
-            raise
         return unreadable(in_words(error))
 
 

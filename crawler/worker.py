@@ -20,8 +20,8 @@ from archive.address import parse_address
 from archive.capture import Capture
 from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
-from archive.errors import ArchiveError, IntegrityError
-from archive.faults import in_words, is_of_content
+from archive.errors import ArchiveError, IntegrityError, in_words
+from archive.faults import is_of_content
 from archive.locks import going_on
 from archive.media.folder import MediaFolder
 from archive.parent import end_with_parent
@@ -226,6 +226,10 @@ def _read_again(session: Session, capture_id: int) -> Reading | str:
         return read_within_bounds(queries.capture(session, capture_id))
     except IntegrityError as damage:
         return str(damage)
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        return unreadable(in_words(error))
 
 
 def give_up(run_id: int, capture_id: int, reason: str, now: datetime) -> None:

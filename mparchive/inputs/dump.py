@@ -9,12 +9,14 @@ from hashlib import sha256
 from typing import Any, BinaryIO
 
 from archive.address import Address, parse_address
-from archive.errors import ArchiveError, RecordError
+from archive.errors import ArchiveError, RecordError, in_words
+from archive.faults import is_of_content
 from archive.record import Record
 from mparchive.inputs.flaw import Flaw, InputError
 
 PIECE = 1024 * 1024  # bytes read at a time
 MAX_RECORD = 4 * 1024 * 1024  # characters, 12 MB of Chinese; the longest real one has under 100,000
+MAX_DIGITS = 1000  # of a number; records hold strings only
 _SPACE = " \t\r\n"
 _DAMAGE = "\0"  # in the place of bytes that are no text: nothing in JSON begins with it
 
@@ -26,6 +28,7 @@ class Entry:
     number: int
     record: Record
     address: Address
+    source: str = ""  # the dump's name
 
 
 class _Text:
@@ -101,8 +104,13 @@ def _sentence(error: Exception) -> str:
     return str(error)
 
 
+def _number(digits: str) -> int | None:
+    """A whole number; None for one of thousands of digits, which `int` refuses and no record holds."""
+    return int(digits) if len(digits) <= MAX_DIGITS else None
+
+
 def _values(text: _Text) -> Iterator[Any]:
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_int=_number)
     text.next()
     text.at += 1  # the bracket that made it a dump
     if text.next() == "]":
@@ -142,9 +150,13 @@ def _entry(value: Any, number: int, name: str) -> Entry | Flaw:
         return Flaw(name, where, f"it is a {type(value).__name__}, an object with six fields was expected")
     try:
         record = Record.from_mapping(value)
-        return Entry(number, record, _address(record))
+        return Entry(number, record, _address(record), name)
     except ArchiveError as error:
         return Flaw(name, where, str(error))
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        return Flaw(name, where, f"it could not be read: {in_words(error)}")
 
 
 def _address(record: Record) -> Address:
