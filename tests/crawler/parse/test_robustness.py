@@ -185,8 +185,8 @@ _SOUP = st.sampled_from([
 ])  # fmt: skip
 _MARKUP = st.sampled_from([
     "<p>", "</p>", "<b", " =", '"', "'", ">", "<", "<!--", "-->", "</script>", "<style>", "</div>", LONG,
-    "&#x;",
-    '<div id="js_article">', '<div id="js_content">', '<div id="app"></div>', "<h1>题</h1>", "&lt;", "\0", "字",
+    "&#x;", '<div id="js_article">',
+    '<div id="js_content">', '<div id="app"></div>', "<h1>题</h1>", "&lt;", "\0", "字",
     '<meta property="og:url" content="http://[">', '<meta name="author" content="' + LONG + '">',
     '<div class="weui-msg__title">链接已过期</div>', '<img data-src="//[" data-ratio="nan" data-w="1">',
     "<!-- saved from url=(0010)http://[ -->", '<h2 id="activity-name">', '<span id="js_name">号</span>',
