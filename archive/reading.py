@@ -42,6 +42,9 @@ class Link:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+UNREADABLE = "this page could not be read: "  # how the reason of such a reading begins
+
+
 @dataclass(frozen=True)
 class Reading:
     """The parser's whole answer for one page.
@@ -65,3 +68,13 @@ class Reading:
     html: str = ""
     media: tuple[Medium, ...] = ()
     links: tuple[Link, ...] = ()
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether it stands for a page whose reading or storing failed."""
+        return self.outcome is Outcome.UNKNOWN and self.reason.startswith(UNREADABLE)
+
+
+def unreadable(why: str) -> Reading:
+    """What is stored of a page whose reading or storing failed, and why, in a few words."""
+    return Reading(Outcome.UNKNOWN, reason=f"{UNREADABLE}{why}")

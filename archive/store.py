@@ -6,9 +6,9 @@ key, files, post_media, post_links. Text is compared as Python compares it (COLL
 database's language would.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Row, case, insert, select, update
 from sqlalchemy.orm import Session
@@ -18,13 +18,16 @@ from archive.address import parse_address
 from archive.bodies import Packed, References, packed
 from archive.capture import Capture
 from archive.decide import PAGE, REPARSE, Stored
+from archive.errors import in_words
 from archive.expected import without_strangers
+from archive.faults import is_of_content
+from archive.incidents import note_captures
 from archive.integrity.chain import append_captures
 from archive.links import put_links
 from archive.media.store import tie_media
 from archive.models import CaptureRow, Run
 from archive.posts import CurrentPage, PostState, put_posts
-from archive.reading import Reading
+from archive.reading import Reading, unreadable
 from archive.record import Record
 from archive.settling import record_failures, settle_addresses
 from archive.sighting import Sighted, Sighting
@@ -54,8 +57,13 @@ __all__ = [
     "record_failures",
     "record_sightings",
     "start_run",
+    "store_each",
     "store_readings",
 ]
+
+
+T = TypeVar("T")
+InTransaction = Callable[[Callable[[Session], T]], T]  # runs a function in a transaction of its own
 
 
 def start_run(session: Session, command: str, arguments: Mapping[str, Any], now: datetime) -> int:
@@ -180,9 +188,40 @@ def store_readings(
         absences.lock_posts(session, captures)  # with those that are put now: all in one order
     stored = _put_pages(session, run_id, readings, posts, now)
     absences.note(session, captures)
+    failed = {capture_id: reading.reason for capture_id, reading in readings if reading.is_unreadable}
+    note_captures(session, failed, set(captures) - set(failed), now)
     return [
         stored.get(place) or (Stored.FOREIGN if before.record and not reading.record else Stored.NOT_A_POST)
         for place, ((_, before), (_, reading)) in enumerate(zip(told, readings, strict=True))
+    ]
+
+
+def store_each(
+    in_transaction: InTransaction[list[Stored]],
+    run_id: int | None,
+    readings: Sequence[tuple[int, Reading]],
+    now: datetime,
+    parser_version: int | None = None,
+) -> list[tuple[Reading, Stored]]:
+    """Store readings together; where one cannot be stored, that one as unreadable, the others as they are.
+
+    Returns what was stored of each, in order. Each then has a transaction of its own: in a common one the
+    rows of all would be locked in the order of the readings, which another process may wait for.
+    """
+    try:
+        stored = in_transaction(
+            lambda session: store_readings(session, run_id, readings, now, parser_version)
+        )
+        return [(reading, what) for (_, reading), what in zip(readings, stored, strict=True)]
+    except Exception as error:
+        if not is_of_content(error) or (len(readings) == 1 and readings[0][1].is_unreadable):
+            raise
+        failure = unreadable(in_words(error))
+    if len(readings) == 1:
+        readings = [(readings[0][0], failure)]
+        return store_each(in_transaction, run_id, readings, now, parser_version)
+    return [
+        one for pair in readings for one in store_each(in_transaction, run_id, [pair], now, parser_version)
     ]
 
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from archive.capture import Capture
-from archive.reading import Reading
+from archive.errors import in_words
+from archive.reading import Reading, unreadable
 from archive.vocabulary import Outcome
 from crawler.answer import header
 from crawler.parse import read_page
@@ -12,7 +13,19 @@ TOO_MANY_REQUESTS = 429
 
 
 def classify(capture: Capture) -> Reading:
-    """Read a capture; an answer under an error status or a redirect is never a post."""
+    """Read a capture; an answer under an error status or a redirect is never a post.
+
+    A page on which the parser fails is unknown, for that reason. Raises MemoryError.
+    """
+    try:
+        return _classified(capture)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        return unreadable(in_words(error))
+
+
+def _classified(capture: Capture) -> Reading:
     if capture.status == TOO_MANY_REQUESTS:
         return Reading(Outcome.RATE_LIMITED, reason=_status_reason(capture))
     content_type = header(capture.headers, "content-type")

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from crawler import worker
 from crawler.offload import Worker, WorkerDied
+from crawler.reading import DEADLY
 
 logger = logging.getLogger("crawler")
 
@@ -20,8 +21,7 @@ async def read_what_was_kept(archive: Worker, run_id: int, now: datetime) -> int
             await archive.call(worker.read_kept, run_id, capture_id, now)
         except WorkerDied:
             logger.error("action=unreadable capture=%d", capture_id)
-            reason = "reading this page killed the process that read it"
-            await archive.call(worker.give_up, run_id, capture_id, reason, now)
+            await archive.call(worker.give_up, run_id, capture_id, DEADLY, now)
     if captures:
         logger.info("action=recovered captures=%d", len(captures))
     return len(captures)

@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 
 from archive.config import ArchiveSettings
-from archive.reading import Reading
+from archive.reading import Reading, unreadable
 from crawler import worker
 from crawler.offload import Worker, WorkerDied
+from crawler.reading import DEADLY
 
 PAGES = 8  # a call: two seconds of work, 30 MB of pages
 AHEAD = 2  # calls a process has before it: it never waits, and readings (0.3 MB each) do not pile up
 _METHOD = "forkserver"  # what readers need is imported once
-DEADLY = "reading this page killed the process that read it"
 
 Read = tuple[int, Reading | str]
 
@@ -55,5 +55,5 @@ class Rereader:
             try:
                 (reading,) = await self._alone.call(worker.read_again, [number])
             except WorkerDied:
-                return f"capture {number}: {DEADLY}"
+                return unreadable(DEADLY)
             return reading

@@ -20,17 +20,18 @@ from archive.address import parse_address
 from archive.capture import Capture
 from archive.config import ArchiveSettings
 from archive.database import open_archive, transaction
-from archive.errors import ArchiveError, IntegrityError
+from archive.errors import ArchiveError, IntegrityError, in_words
+from archive.faults import is_of_content
 from archive.locks import going_on
 from archive.media.folder import MediaFolder
 from archive.parent import end_with_parent
-from archive.reading import Reading
+from archive.reading import Reading, unreadable
 from archive.twins import keys_of
 from archive.vocabulary import Outcome
 from crawler.answer import Answer, DamagedAnswer, unpack
-from crawler.classify import classify
 from crawler.parse import PARSER_VERSION
 from crawler.parse.shown import AGREES
+from crawler.reading import read_within_bounds
 
 DATABASE_ATTEMPTS = 4  # a server that restarts is back within the 7 s these last
 FIRST_WAIT = 1.0  # seconds, doubling
@@ -97,7 +98,9 @@ def in_transaction(work: Callable[[Session], T]) -> T:
         try:
             with transaction(_Archive.engine) as session:
                 return work(session)
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError) as error:
+            if is_of_content(error):
+                raise
             time.sleep(FIRST_WAIT * 2**attempt)
             _Archive.engine.dispose()
     with transaction(_Archive.engine) as session:
@@ -142,18 +145,33 @@ def work(run_id: int, answers: Sequence[Answer], now: datetime) -> list[Result]:
     """Keep, then parse, then store a batch; the results in the order of the answers."""
     captures = [_unpacked(answer) for answer in answers]
     whole = [(a.address_id, c) for a, c in zip(answers, captures, strict=True) if isinstance(c, Capture)]
-    ids = in_transaction(lambda session: store.keep_captures(session, run_id, whole))
-    readings = [classify(capture) for _, capture in whole]
-    pairs = list(zip(ids, readings, strict=True))
-    stored = _store(run_id, pairs, now)
-    results = iter(_result(reading, what) for reading, what in zip(readings, stored, strict=True))
-    return [next(results) if isinstance(c, Capture) else Result(damage=c) for c in captures]
+    kept = iter(_keep(run_id, whole))
+    told = [next(kept) if isinstance(capture, Capture) else capture for capture in captures]
+    pairs = [
+        (number, read_within_bounds(capture))
+        for number, capture in zip(told, captures, strict=True)
+        if isinstance(number, int) and isinstance(capture, Capture)
+    ]
+    results = iter([_result(reading, what) for reading, what in _store(run_id, pairs, now)])
+    return [next(results) if isinstance(number, int) else Result(damage=number) for number in told]
 
 
-def _store(run_id: int, readings: Sequence[tuple[int, Reading]], now: datetime) -> list[store.Stored]:
-    return in_transaction(
-        lambda session: store.store_readings(session, run_id, readings, now, PARSER_VERSION)
-    )
+def _keep(run_id: int, captures: Sequence[tuple[int | None, Capture]]) -> list[int | str]:
+    """The ids of captures once they are kept; of one that cannot be kept, why."""
+    try:
+        return [*in_transaction(lambda session: store.keep_captures(session, run_id, captures))]
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        if len(captures) == 1:
+            return [f"the answer could not be stored: {in_words(error)}"]
+    return [one for capture in captures for one in _keep(run_id, [capture])]
+
+
+def _store(
+    run_id: int, readings: Sequence[tuple[int, Reading]], now: datetime
+) -> list[tuple[Reading, store.Stored]]:
+    return store.store_each(in_transaction, run_id, readings, now, PARSER_VERSION)
 
 
 def _unpacked(answer: Answer) -> Capture | str:
@@ -190,9 +208,11 @@ def unread() -> list[int]:
 def read_kept(run_id: int, capture_id: int, now: datetime) -> None:
     """Read one capture that was kept by an earlier worker."""
     try:
-        reading = classify(in_transaction(lambda session: queries.capture(session, capture_id)))
-    except IntegrityError as error:
-        reading = Reading(Outcome.UNKNOWN, reason=str(error))
+        reading = read_within_bounds(in_transaction(lambda session: queries.capture(session, capture_id)))
+    except Exception as error:
+        if not (isinstance(error, IntegrityError) or is_of_content(error)):
+            raise
+        reading = unreadable(str(error) if isinstance(error, IntegrityError) else in_words(error))
     _store(run_id, [(capture_id, reading)], now)
 
 
@@ -203,11 +223,15 @@ def read_again(capture_ids: Sequence[int]) -> list[Reading | str]:
 
 def _read_again(session: Session, capture_id: int) -> Reading | str:
     try:
-        return classify(queries.capture(session, capture_id))
+        return read_within_bounds(queries.capture(session, capture_id))
     except IntegrityError as damage:
         return str(damage)
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        return unreadable(in_words(error))
 
 
 def give_up(run_id: int, capture_id: int, reason: str, now: datetime) -> None:
     """Note a capture whose reading kills the worker, so that the next start does not try it again."""
-    _store(run_id, [(capture_id, Reading(Outcome.UNKNOWN, reason=reason))], now)
+    _store(run_id, [(capture_id, unreadable(reason))], now)

@@ -1,9 +1,11 @@
 """`mparchive parse`: what one saved page is and says; neither database nor network."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from archive.capture import Capture
 from archive.reading import Reading
-from crawler.parse import read_page
+from crawler.reading import PageReader
 from mparchive.console import facts_table, out, print_json, shortened
 from mparchive.exits import CommandError, Exit
 from mparchive.inputs.flaw import InputError
@@ -13,7 +15,9 @@ from mparchive.inputs.source import open_bytes
 
 def parse(path: str, url: str | None, as_json: bool) -> Exit:
     """Print what a saved page is and says; `-` is stdin."""
-    reading = read_page(_page(path), url)
+    address = url or ""
+    with PageReader() as reader:
+        reading = reader.read(Capture(address, address, 200, (), _page(path), datetime.now(UTC)))
     if as_json:
         print_json(_as_json(reading))
     else:

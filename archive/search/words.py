@@ -1,6 +1,6 @@
 """The words of a post as they are searched: what its reader sees, in small letters."""
 
-import html
+from archive import entities
 
 SEAM = "\n"  # between title and text; no query holds it, so nothing is found across the two
 # Python makes two characters of the first, and its choice for the second depends on what stands beside it.
@@ -14,7 +14,7 @@ def words_of(title: str, text: str) -> str:
 
 def shown(text: str) -> str:
     """A post's text as its reader sees it, on one line."""
-    return one_line(html.unescape(text))
+    return one_line(entities.unescape(text))
 
 
 def one_line(text: str) -> str:

@@ -1,6 +1,8 @@
 """Reading feeds: RSS and Atom by feedparser, JSON Feed, which it does not know, by a few lines. Pure."""
 
+import logging
 from calendar import timegm
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +12,7 @@ import feedparser
 from crawler.discovery.answers import listed, loaded, words
 from crawler.discovery.source import State, Trouble
 
+logger = logging.getLogger("crawler")
 MAX_BYTES = (
     8 * 1024 * 1024
 )  # of a feed; one of 20 whole posts has 6 MB, and broken XML is read at 0.2 MB a second
@@ -49,7 +52,24 @@ def entries(body: bytes) -> list[Entry]:
         raise Trouble(State.NOT_UNDERSTOOD, "the feed cannot be read") from None
     if not feed.get("version") and not feed.entries:
         raise Trouble(State.NOT_UNDERSTOOD, f"no feed came but {len(body)} bytes of something else")
-    return [_entry(entry) for entry in feed.entries[:MAX_ENTRIES]]
+    return _readable(_entry, feed.entries[:MAX_ENTRIES])
+
+
+def _readable(read: Callable[[Any], Entry], entries: Sequence[Any]) -> list[Entry]:
+    """The entries that can be read; one that cannot is logged. Raises Trouble where none can."""
+    found: list[Entry] = []
+    why = ""
+    for number, entry in enumerate(entries, 1):
+        try:
+            found.append(read(entry))
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:
+            why = f"entry {number} could not be read ({type(error).__name__})"
+            logger.error("action=entry_unreadable reason=%s", why)
+    if why and not found:
+        raise Trouble(State.NOT_UNDERSTOOD, why)
+    return found
 
 
 def _entry(entry: Any) -> Entry:
@@ -76,7 +96,7 @@ def _json_entries(body: bytes) -> list[Entry]:
     feed = loaded(body)
     if not isinstance(feed, dict) or "items" not in feed:
         raise Trouble(State.NOT_UNDERSTOOD, "JSON that is no JSON Feed")
-    return [_json_entry(item) for item in listed(feed["items"])[:MAX_ENTRIES]]
+    return _readable(_json_entry, listed(feed["items"])[:MAX_ENTRIES])
 
 
 def _json_entry(item: dict[str, Any]) -> Entry:

@@ -11,6 +11,7 @@ from crawler.parse.jsvalues import html_decode, unescape
 from crawler.parse.outline import Outline
 from crawler.parse.state import PageState
 from crawler.parse.text_rule import is_html, text_of, text_of_html, text_of_plain
+from crawler.parse.tokens import tokens
 
 MAX_BODY = 8 * 1024 * 1024  # characters of HTML; the longest real body seen has 0.4 million
 MAX_NOTICE_SCRIPT = 20_000  # bytes; the script that writes a share's notice has under 2,000
@@ -168,14 +169,21 @@ def _shared(kind: Kind, outline: Outline) -> Body:
 
 def _written_text(outline: Outline) -> str:
     """The words a page writes into itself: `document.write("…".replace(…))` inside the share notice."""
-    served = outline.body or ""
-    for script in (
-        raw.decode("utf-8", "replace") for raw in outline.scripts if len(raw) <= MAX_NOTICE_SCRIPT
-    ):
-        match = _WRITTEN.search(script) if "share_notice" in script or script in served else None
+    served = _scripts_in(outline.body or "")
+    for raw in outline.scripts:
+        if len(raw) > MAX_NOTICE_SCRIPT or not (b"share_notice" in raw or raw in served):
+            continue
+        match = _WRITTEN.search(raw.decode("utf-8", "replace"))
         if match and match[1]:
             return text_of_plain(html_decode(unescape(match[1])))
     return ""
+
+
+def _scripts_in(markup: str) -> frozenset[bytes]:
+    served = markup.encode()
+    return frozenset(
+        served[token.end : token.inner_end] for token in tokens(served) if token.inner_end > token.end
+    )
 
 
 def _picture(state: PageState, outline: Outline) -> Body:

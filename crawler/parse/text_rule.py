@@ -8,7 +8,7 @@ _SPACE = re.compile(r"\s+")  # Python's \s, so U+00A0 and U+3000 as well
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _BLOCKS = re.compile(r"<(?:p|section|div|blockquote|h[1-6]|ul|ol|table)\b[^<>]*>", re.IGNORECASE)
 # What WeChat itself puts into a plain text: links, and line breaks. Anything else is the author's own "<".
-_INLINE = re.compile(r"</?(?:a|span|strong|em|b|i|font|img)(?:\s[^<>]*=[^<>]*)?\s*>", re.IGNORECASE)
+_INLINE = re.compile(r"</?(?:a|span|strong|em|b|i|font|img)(?:\s*+>|\s(?=[^<>=]*+=)[^<>]*+>)", re.IGNORECASE)
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _PARAGRAPH_END = "\x00"  # cannot stand in a page that came as text: NUL is no HTML character
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from archive import egresses
 from archive.config import ArchiveSettings
 from archive.database import transaction
-from archive.incidents import Noted, mark_told, note_findings, to_tell
+from archive.incidents import Noted, capture_findings, mark_told, note_findings, to_tell
 from archive.watching import failed_jobs, newest_post, published_days, watched, watched_since
 from crawler.discovery.secret import SecretMissing
 from scheduler.config import Alarms, Config
@@ -38,7 +38,8 @@ def do(hands: Hands, config: Config, config_problem: str = "") -> None:
     now = hands.now()
     with transaction(hands.engine) as session:
         vitals = look(session, config, config_problem, now)
-        noted = note_findings(session, findings(vitals, _bounds(config), now), now)
+        found = [*findings(vitals, _bounds(config), now), *capture_findings(session)]
+        noted = note_findings(session, found, now)
     _log(noted)
     _tell(hands, config.alarms, now)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from urllib.parse import quote
 
+from archive import entities
 from archive.models import Post
 from archive.record import SHANGHAI
 from archive.web.titles import is_visible
@@ -62,7 +63,7 @@ def entry_of(post: Post, biz: str, changed: datetime | None, origin: str) -> Ent
 
 def _paragraphs(text: str) -> list[str]:
     """The text as people read it: entities decoded, blank lines left out."""
-    return [line for part in text.split("\r") if (line := html.unescape(part).strip())]
+    return [line for part in text.split("\r") if (line := entities.unescape(part).strip())]
 
 
 def printable(text: str) -> str:

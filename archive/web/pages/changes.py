@@ -1,11 +1,11 @@
 """What became of a post, in the reader's words. Pure."""
 
-import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from archive import entities
 from archive.difference import Piece
 from archive.history import Change, GonePictures, History, timeline
 from archive.models import Absence
@@ -64,7 +64,7 @@ def shortened(pieces: Sequence[Piece]) -> list[Stretch]:
 
 
 def _stretches(piece: Piece) -> Iterator[Stretch]:
-    text = html.unescape(piece.text).replace("\r", "\n")
+    text = entities.unescape(piece.text).replace("\r", "\n")
     if piece.kind != "same" or len(text) <= LEFT_OUT:
         yield Stretch(piece.kind, text)
         return
