@@ -23,6 +23,7 @@ _SEAM = re.compile(rf"(?<=\w)(?:{BOLD}{{2}}|{STRUCK}{{2}})(?=\w)")  # between bo
 _TOKEN = re.compile(r"\\.|&(?:lt|amp);|\w+|.", re.S)
 _ACTS_IN_CODE = re.compile(r"<|\][(\[:]")  # for readers that do not know this kind of code
 _CODE_SPECIAL = re.compile(r"[^\w\s,;/'\"()]|^[\d \t]+|[\r\n](?=\s*[\r\n])", re.M)
+_NOT_IN_TARGET = re.compile(r"[\s<>\"'`\\{}|\[\]\x00-\x1f\x7f]")
 _IN_ALT = re.compile(r"[`\\*_\[\]<{]")
 
 
@@ -158,9 +159,21 @@ def _is_followed(address: str) -> bool:
 
 def _destination(address: str) -> str:
     """An address as a link's target: in angle brackets where it would end early."""
-    clean = re.sub(r"[\s<>\"'`\\{}|\x00-\x1f]", _encoded, address)
+    clean = _NOT_IN_TARGET.sub(_encoded, address)
+    if not _is_balanced(clean):
+        clean = clean.replace("(", "%28").replace(")", "%29")
     clean = _ENTITY.sub("&amp;", clean)
     return f"<{clean}>" if re.search(r"[()*_]", clean) else clean
+
+
+def _is_balanced(address: str) -> bool:
+    """Whether each parenthesis has its other half: where not, readers differ in where a target ends."""
+    depth = 0
+    for char in address:
+        depth += (char == "(") - (char == ")")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def _encoded(found: re.Match[str]) -> str:

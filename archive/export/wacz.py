@@ -114,7 +114,7 @@ def _pages(session: Session, chosen: Selection) -> Iterable[Row[Any]]:
 
 
 def _page(row: Row[Any]) -> dict[str, Any]:
-    title, text, day, url, fetched_at = row
+    title, text, day, url, fetched_at = tuple(row)
     ts = fetched_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "id": uuid5(NAMESPACE_URL, f"{url} {ts}").hex,

@@ -69,6 +69,12 @@ def make_safe(markup: str, sources: Sources, background: Image) -> str:
     styles: dict[str, str] = {}
 
     def attribute(tag: str, name: str, value: str) -> str | None:
+        try:
+            return kept(name, value)
+        except Exception:  # the library would let pass what this raises about
+            return None
+
+    def kept(name: str, value: str) -> str | None:
         if name == "style":
             if value not in styles:
                 styles[value] = safe_style(value, background)
