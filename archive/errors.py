@@ -54,5 +54,13 @@ class ExportError(ArchiveError):
     """A file of an export cannot be written."""
 
 
+class NothingWritable(ExportError):
+    """No file of an export can be written: the disk is full, or the folder may not be written to."""
+
+
+class PageError(ArchiveError):
+    """The page of a post cannot be made."""
+
+
 class TokenUnusable(ArchiveError):
     """The inbox's token cannot be read, or is none."""

@@ -10,19 +10,25 @@ import io
 from collections.abc import Iterable
 from typing import BinaryIO
 
+from archive.export.records import encoded
+from archive.export.written import Written
 from archive.record import FIELDS, Record
 
 
-def write_csv(records: Iterable[Record], out: BinaryIO) -> int:
-    """Write a header and one row a record; returns how many records there were."""
-    text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
-    out.write(codecs.BOM_UTF8)
-    rows = csv.DictWriter(text, FIELDS, quoting=csv.QUOTE_ALL)
-    rows.writeheader()
+def write_csv(records: Iterable[Record], out: BinaryIO, left_out: Written | None = None) -> int:
+    """Write a header and one row a record; returns how many records were written.
+
+    A record that cannot be is told to `left_out`.
+    """
+    out.write(codecs.BOM_UTF8 + _row(FIELDS))
     count = 0
-    for record in records:
-        rows.writerow(record.as_dict())
+    for row in encoded(records, lambda record: _row(record.as_dict().values()), left_out):
+        out.write(row)
         count += 1
-    text.flush()
-    text.detach()
     return count
+
+
+def _row(values: Iterable[str]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(values)
+    return text.getvalue().encode()

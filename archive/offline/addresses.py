@@ -1,6 +1,6 @@
 """Addresses as bodies write them."""
 
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from archive.web_address import clean_url
 
@@ -25,6 +25,14 @@ def clean_link(written: str) -> str:
         return whole if urlsplit(whole).scheme in _FOLLOWED else ""
     except ValueError:
         return ""
+
+
+def parts_of(address: str) -> SplitResult:
+    """The parts of an address, all empty where it is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def without_scheme(address: str) -> str:

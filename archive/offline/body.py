@@ -5,7 +5,7 @@ from bs4 import Tag
 from archive.media.queries import ShownMedium
 from archive.models import Post
 from archive.offline.cards import CARD, asked_of, told_of
-from archive.offline.elements import element
+from archive.offline.elements import element, holders, words_of
 from archive.offline.embedded import Embedded
 from archive.offline.pictures import is_inline
 from archive.offline.post import plain_post, text_markup
@@ -28,8 +28,10 @@ def _fill(body: Tag, files: Embedded) -> None:
     """Put files where they are shown, and a frame where one is missing."""
     for card in body.find_all(class_=CARD):
         _fill_card(card, files)
+    filled = holders([*words_of(body), *body.find_all(["img", DRAWING])])
     for tag in body.find_all(style=lambda style: bool(style and "url" in style.lower())):
-        _frame_background(tag, files)
+        if id(tag) not in filled:
+            _frame_background(tag, files)
     for drawing in body.find_all(DRAWING):
         drawing.name, drawing["src"] = "img", files.sources.put(str(drawing["src"]))
         drawing["alt"] = ""
@@ -67,7 +69,7 @@ def _frame_background(tag: Tag, files: Embedded) -> None:
     """An element that showed nothing but a background says so where that is not archived."""
     addresses = image_addresses(str(tag.get("style", "")))
     absent = [address for address in addresses if address and files.background(address) is None]
-    if absent and not tag.get_text(strip=True) and tag.find(["img", DRAWING]) is None:
+    if absent:
         medium = files.media.find(absent[0])
         image = element("img")
         _frame(image, absent[0], files.put(medium)[1])

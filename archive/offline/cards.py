@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import unescape
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from bs4 import BeautifulSoup, Tag
 
-from archive.offline.addresses import clean_address
+from archive.entities import unescape
+from archive.offline.addresses import clean_address, parts_of
 from archive.offline.elements import element
 from archive.offline.safe import OWN
 
@@ -138,7 +138,7 @@ def _played_at(tag: Tag) -> str:
     source = tag.find("source")
     written = _first(tag, ("data-src", "src")) or (_first(source, ("src",)) if source else "")
     address = clean_address(written)
-    return "" if urlsplit(address).path == "/mp/readtemplate" else address
+    return "" if parts_of(address).path == "/mp/readtemplate" else address
 
 
 def _ident(tag: Tag, form: _Form) -> str:
@@ -146,7 +146,7 @@ def _ident(tag: Tag, form: _Form) -> str:
     known = _first(tag, (*form.ident, "data-mpvid", "vid"))
     if known or form.type != "video":
         return known
-    query = urlsplit(clean_address(str(tag.get("data-src") or tag.get("src") or ""))).query
+    query = parts_of(clean_address(str(tag.get("data-src") or tag.get("src") or ""))).query
     return next(iter(parse_qs(query).get("vid", [])), "")
 
 

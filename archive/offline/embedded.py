@@ -22,7 +22,8 @@ class Embedded:
         self._room = most
         self.sources = Sources()
         self._known: dict[bytes, str] = {}  # data: address by content: the page holds them anyway
-        self._backgrounds: dict[str, str | None] = {}  # variable by address
+        self._backgrounds: dict[str, str | None] = {}  # data: address by address
+        self._numbers: dict[str, int] = {}  # of the variables, by address
 
     def put(self, medium: ShownMedium | None) -> tuple[str, str]:
         """Put a medium's file in: what stands for it in `src` until the page is made safe, else why not."""
@@ -33,10 +34,11 @@ class Embedded:
         """The style sheet's variable that holds the image at an address; each is in the page once."""
         if address not in self._backgrounds:
             data, _ = self._address(self.media.find(address))
+            self._numbers[address] = len(self._backgrounds)
             self._backgrounds[address] = data or None
         if self._backgrounds[address] is None:
             return None
-        return f"var(--{OWN}-{list(self._backgrounds).index(address)})"
+        return f"var(--{OWN}-{self._numbers[address]})"
 
     @property
     def variables(self) -> str:

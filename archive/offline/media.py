@@ -28,6 +28,13 @@ class PostMedia:
         self._by_picture = {without_size(medium.url): medium for medium in pictures}
         for known in (self._by_address, self._by_picture):
             known.pop("", None)
+        self._played: dict[tuple[str, str], ShownMedium] = {}
+        self._stills: dict[str, ShownMedium] = {}
+        for medium in reversed(shown):  # where two are known by one name, the first counts
+            names = {str(name) for name in (medium.facts.get("id"), medium.key) if name}
+            self._played |= {(medium.type, name): medium for name in names}
+            if medium.role == Role.POSTER and medium.facts.get("id"):
+                self._stills[str(medium.facts["id"])] = medium
 
     def of_role(self, *roles: Role) -> list[ShownMedium]:
         """Those of these roles, in the order shown."""
@@ -39,15 +46,11 @@ class PostMedia:
 
     def find_played(self, medium_type: str, ident: str) -> ShownMedium | None:
         """The audio or video with this id, or of this key."""
-        for medium in self.shown if ident else ():
-            if medium.type == medium_type and ident in (medium.facts.get("id"), medium.key):
-                return medium
-        return None
+        return self._played.get((medium_type, ident)) if ident else None
 
     def find_still(self, address: str, ident: str) -> ShownMedium | None:
         """The still of a player: at an address, or of what has this id."""
-        same = [p for p in self.of_role(Role.POSTER) if ident and p.facts.get("id") == ident]
-        return self.find(address) or next(iter(same), None)
+        return self.find(address) or self._stills.get(ident)
 
     def content(self, file: KeptFile) -> bytes | None:
         """The bytes of a file; None, with a trouble noted, when the media folder does not give them."""

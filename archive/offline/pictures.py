@@ -15,6 +15,8 @@ _SOURCES = ("data-src", "src", "data-backsrc", "data-croporisrc", "data-original
 def put_pictures(soup: BeautifulSoup) -> None:
     """Give each image its address in `src`, and its size; an image without an address goes."""
     for image in soup.find_all("img"):
+        if image.decomposed:
+            continue
         source = _source(image)
         if not source:
             image.decompose()

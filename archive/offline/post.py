@@ -5,6 +5,7 @@ from typing import Any
 
 from bs4 import Tag
 
+from archive.entities import unescape
 from archive.media.queries import ShownMedium
 from archive.models import Post
 from archive.offline.addresses import clean_address
@@ -40,7 +41,7 @@ def _body(markup: str) -> Tag:
 
 def text_markup(text: str) -> str:
     """A text by the text rule as HTML: its entities are as served, a carriage return ends a line."""
-    lines = html.unescape(text).replace("\n", "\r").split("\r")
+    lines = unescape(text).replace("\n", "\r").split("\r")
     return "".join(f"<p>{html.escape(line) or '<br>'}</p>" for line in lines).removesuffix("<p><br></p>")
 
 

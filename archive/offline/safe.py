@@ -43,21 +43,22 @@ class Sources:
     """Addresses that our own steps put into a body, to be known from those that stood there before."""
 
     def __init__(self) -> None:
-        self._addresses: list[str] = []
+        self._addresses: dict[str, str] = {}
+        self._known: set[str] = set()
 
     def put(self, address: str) -> str:
         """What stands for an address in src or poster until the body is made safe."""
-        self._addresses.append(address)
-        return f"{OWN}:{len(self._addresses) - 1}"
+        stands_for = f"{OWN}:{len(self._addresses)}"
+        self._addresses[stands_for] = address
+        self._known.add(address)
+        return stands_for
 
     def __contains__(self, address: object) -> bool:
-        return address in self._addresses
+        return address in self._known
 
     def get(self, stands_for: str) -> str | None:
         """The address for what `put` answered; None for anything else."""
-        number = stands_for.removeprefix(f"{OWN}:")
-        known = number.isascii() and number.isdigit() and int(number) < len(self._addresses)
-        return self._addresses[int(number)] if known else None
+        return self._addresses.get(stands_for)
 
 
 def make_safe(markup: str, sources: Sources, background: Image) -> str:
@@ -68,6 +69,12 @@ def make_safe(markup: str, sources: Sources, background: Image) -> str:
     styles: dict[str, str] = {}
 
     def attribute(tag: str, name: str, value: str) -> str | None:
+        try:
+            return kept(name, value)
+        except Exception:  # the library would let pass what this raises about
+            return None
+
+    def kept(name: str, value: str) -> str | None:
         if name == "style":
             if value not in styles:
                 styles[value] = safe_style(value, background)

@@ -64,12 +64,19 @@ def safe_style(style: str, image: Image) -> str:
     if len(style) > MAX_STYLE:
         return ""
     kept: dict[str, str] = {}
-    for found in tinycss2.parse_blocks_contents(style, skip_comments=True, skip_whitespace=True):
+    for found in _declarations(style):
         if found.type == "declaration" and found.lower_name in _PROPERTIES:
             value = _value(found.value, image)
             if value and not _hides(found.lower_name, value):
                 kept[found.lower_name] = value + ("!important" if found.important else "")
     return ";".join(f"{name}:{value}" for name, value in _uncut(kept).items())
+
+
+def _declarations(style: str) -> list[Any]:
+    try:
+        return list(tinycss2.parse_blocks_contents(style, skip_comments=True, skip_whitespace=True))
+    except ValueError:  # a number of more digits than Python reads
+        return []
 
 
 def image_addresses(style: str) -> list[str]:

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from archive.errors import ArchiveError, IntegrityError, MediaFolderError, NotArchived, first_line
+from archive.errors import ArchiveError, IntegrityError, MediaFolderError, NotArchived, PageError, first_line
 from archive.web.faults import fault
 from archive.web.problems import AGAIN, problem
 from archive.web.readers import NO_DATABASE
@@ -59,6 +59,8 @@ def _status(error: Exception) -> int:
         case IntegrityError():
             log.error("something stored is damaged", action="damaged", reason=str(error))
             return 500
+        case PageError():
+            return 501
         case MediaFolderError():
             log.error("the media folder does not answer", action="media_away", reason=str(error))
             return 503

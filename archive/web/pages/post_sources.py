@@ -1,10 +1,14 @@
 """A post as the offline page, and captures as the server sent them: what is not ours, locked in."""
 
+import structlog
 from fastapi import APIRouter, Request, Response
 
 from archive import queries
+from archive.errors import MediaFolderError, PageError
+from archive.export.written import reason_of
 from archive.media.folder import MediaFolder
-from archive.offline import offline_page, shown_post
+from archive.offline import ShownPost, offline_page, shown_post
+from archive.offline.size import check_size
 from archive.web.api.posts import found_post
 from archive.web.api.shapes import Aid, Biz, Number
 from archive.web.pages.asked import add_page
@@ -18,7 +22,28 @@ _OFFLINE = (
     "form-action 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
 )
 _SOURCE = "default-src 'none'; frame-ancestors 'none'; sandbox"
+log = structlog.get_logger()
 MAX_OFFLINE = 24 * 1024 * 1024  # characters of pictures: a reader waits for it, eight may at once
+
+
+def _offline_page(shown: ShownPost) -> bytes:
+    """The page; raises PageError, in words for the reader, where it cannot be made."""
+    try:
+        check_size(shown.post)
+        return offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
+    except MediaFolderError:
+        raise
+    except Exception as error:
+        log.error(
+            "the page of a post cannot be made",
+            action="page_failed",
+            aid=shown.post.aid,
+            reason=reason_of(error),
+        )
+        raise PageError(
+            f"the page of post {shown.post.aid} cannot be made ({reason_of(error)}); its text is at "
+            "the post's own address, and `mparchive export --format html` takes longer over large posts"
+        ) from None
 
 
 def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
@@ -28,7 +53,7 @@ def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
     def offline(biz: Biz, aid: Aid) -> Response:
         with readers.session() as session:
             shown = shown_post(session, found_post(session, biz, aid), folder)
-        content = offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
+        content = _offline_page(shown)
         headers = {**GUARDED, "Content-Security-Policy": _OFFLINE, "Cache-Control": "private, no-cache"}
         return Response(content, headers=headers, media_type="text/html")
 
