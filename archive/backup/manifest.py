@@ -85,7 +85,7 @@ class Manifest(_Common):
 
 
 class ManifestV1(_Common):
-    """The manifest of format 1, which version 0.1 wrote.
+    """The manifest of format 1, which earlier versions wrote.
 
     `database` says how the tables were written, `tool` by which version of pg_dump.
     """

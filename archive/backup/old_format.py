@@ -1,4 +1,4 @@
-"""Reading the tables of a backup of format 1, which version 0.1 wrote: as data only.
+"""Reading the tables of a backup of format 1, which earlier versions wrote: as data only.
 
 Such a backup has its tables as COPY's text packed with zstd, or as a dump of pg_dump. A dump holds SQL, and
 that of a forged one could run programs on the server. So pg_restore only turns it into text, without any

@@ -24,6 +24,7 @@ from archive.backup.tables import (
     copy_in,
     first_row,
     foreign_keys_checked_after,
+    lock,
     only_inserting,
     prepare,
     set_triggers,
@@ -139,7 +140,7 @@ def _restore_database(connection: Connection, backup: Backup, room: Path, progre
     schema.migrate(connection, backup.manifest.schema_revision)
     prepare(connection)  # migrations have limits of their own
     tables = tables_in(connection)
-    _lock(connection, tables)
+    lock(connection, tables)
     _refuse_rows(connection)
     set_triggers(connection, tables, fire=False)
     with foreign_keys_checked_after(connection, tables):
@@ -149,12 +150,6 @@ def _restore_database(connection: Connection, backup: Backup, room: Path, progre
     _compare_heads(connection, backup.manifest)
     schema.migrate(connection, "head")
     connection.execute(text("ANALYZE"))
-
-
-def _lock(connection: Connection, tables: list[SqlTable]) -> None:
-    """Keep everybody else out until the transaction ends."""
-    names = ", ".join(map(connection.dialect.identifier_preparer.format_table, tables))
-    connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
 
 
 def _load(

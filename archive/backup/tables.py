@@ -8,8 +8,9 @@ import psycopg
 from sqlalchemy import Connection, MetaData, func, select, text
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.exc import IntegrityError as RowsDisagree
+from sqlalchemy.exc import OperationalError
 
-from archive.backup.file import BackupDamaged
+from archive.backup.file import BackupDamaged, BackupError
 from archive.backup.manifest import Table
 from archive.errors import DatabaseUnavailable, first_line
 from archive.models import Base
@@ -22,6 +23,8 @@ SETTINGS = (
     "timezone = 'UTC'",
 )
 TIMEOUT = 12 * 3600  # seconds for one table; 1 TB at 25 MB/s
+LOCK_TIMEOUT = 60_000  # milliseconds; the transaction of a restore that was killed ends in less
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code
 _FORMAT = "(FORMAT text, ENCODING 'UTF8')"
 _FOREIGN_KEYS = text(
     "SELECT relname, conname, pg_get_constraintdef(c.oid) AS definition"
@@ -102,6 +105,20 @@ def copy_in(
     except psycopg.Error as error:
         raise BackupDamaged(
             f"the rows of {table.name} cannot be loaded ({_said(error)}); use another backup"
+        ) from None
+
+
+def lock(connection: Connection, tables: Iterable[SqlTable]) -> None:
+    """Keep everybody else out until the transaction ends; raises BackupError after LOCK_TIMEOUT."""
+    names = ", ".join(map(connection.dialect.identifier_preparer.format_table, tables))
+    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}ms'"))
+    try:
+        connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise BackupError(
+            "another program uses this database; stop `mparchive run`, `worker` and `serve` there first"
         ) from None
 
 

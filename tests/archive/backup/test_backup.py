@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from archive import schema
 from archive.backup import BackupDamaged, BackupError, NotEmpty, opened, restore, write_backup
 from archive.backup.manifest import rows_of
 from archive.backup.tables import tables_in
@@ -272,3 +273,28 @@ def test_media_files_that_an_interrupted_restore_has_left_are_used(
     bring_back(backup, place, tmp_path)
     assert list(place[1].paths()) == list(original[1].paths())
     assert rows(place[0]) == rows(original[0])
+
+
+def test_a_database_that_somebody_else_uses_is_refused(
+    backup: Path, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("archive.backup.tables.LOCK_TIMEOUT", 1)
+    with place[0].connect() as other:
+        other.execute(text("SELECT count(*) FROM runs"))
+        with pytest.raises(BackupError, match="another program uses this database"):
+            bring_back(backup, place, tmp_path)
+    assert not list(place[1].paths())
+
+
+def test_a_backup_of_an_older_schema_is_brought_up_to_date(
+    backup: Path, place: Place, module_engine: Engine, tmp_path: Path
+) -> None:
+    older = module_engine, MediaFolder(ArchiveSettings(home=tmp_path / "older"))
+    bring_back(backup, older, tmp_path)
+    expected = rows(module_engine)
+    with module_engine.begin() as connection:
+        schema.migrate(connection, "0005")
+    assert write_backup(*older, tmp_path / "older.backup").schema_revision == "0005"
+    bring_back(tmp_path / "older.backup", place, tmp_path)
+    assert rows(place[0]) == expected
+    assert expected["post_words"]

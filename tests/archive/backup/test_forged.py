@@ -13,7 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import pytest
 from sqlalchemy import Engine
 
-from archive.backup import BackupDamaged, opened, restore, write_backup
+from archive.backup import BackupDamaged, BackupError, opened, restore, write_backup
 from archive.backup import file as limits
 from archive.backup.old_format import tables_of_dump
 from archive.backup.tables import first_row, tables_in
@@ -96,6 +96,16 @@ def test_statements_beside_the_rows_of_an_old_dump_are_not_executed(
     statement = f"COPY(SELECT 1)TO PROGRAM'>{proof}'--"
     change = statement_replaced(b"SELECT pg_catalog.setval('public.addresses_id_seq'", statement)
     bring_back(forge(FIXTURE / "pg_dump.backup", tmp_path / "forged.backup", change), place, tmp_path)
+
+
+def test_an_old_dump_without_a_pg_restore_that_reads_it_is_refused(place: Place, tmp_path: Path) -> None:
+    def change(manifest: Manifest, _members: Members) -> None:
+        manifest["tool"] = 99
+
+    path = forge(FIXTURE / "pg_dump.backup", tmp_path / "new.backup", change)
+    with pytest.raises(BackupError, match="written with pg_dump 99, and no pg_restore of that version"):
+        bring_back(path, place, tmp_path)
+    assert not list(place[1].paths())
 
 
 def test_of_the_text_of_a_dump_only_rows_are_read() -> None:
