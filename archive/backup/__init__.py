@@ -1,11 +1,12 @@
-"""Backups: the whole archive in one file, and back into an empty place (docs/backup.md)."""
+"""Backups: write the whole archive to one file, and restore it into an empty archive (docs/backup.md)."""
 
 from archive.backup.file import Backup, BackupDamaged, BackupError, NotEmpty, opened
-from archive.backup.manifest import Manifest
+from archive.backup.manifest import AnyManifest, Manifest
 from archive.backup.restore import restore
 from archive.backup.write import write_backup
 
 __all__ = [
+    "AnyManifest",
     "Backup",
     "BackupDamaged",
     "BackupError",

