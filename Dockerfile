@@ -20,6 +20,7 @@ COPY archive archive
 COPY crawler crawler
 COPY mparchive mparchive
 COPY scheduler scheduler
+COPY web web
 # The installer is not needed any more, nor are packages' own tests, what C compilers read, and the dates of
 # languages that the reading room does not speak; bytecode is, for nothing can be written beside the code later.
 RUN .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --editable . \

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import psutil
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive
-from archive.vocabulary import Kind
+from archive.db.engine import open_archive
+from archive.db.settings import ArchiveSettings
+from archive.domain.outcomes import Kind
 from bench.report import machine, today, write_part
 from bench.ways import ROOT
 from tests.standin import Standin

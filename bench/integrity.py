@@ -18,19 +18,20 @@ from unittest.mock import patch
 import psutil
 from sqlalchemy import Engine, text
 
-from archive.capture import Capture
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.integrity.check import Look
+from archive.db.engine import open_archive, transaction
+from archive.db.models import Base
+from archive.db.settings import ArchiveSettings
+from archive.domain.captures import Capture
+from archive.ingest.pages import import_records, store_readings
+from archive.integrity.check import RowRange
 from archive.integrity.checks import CHECKS
-from archive.integrity.sealing import TRIGGER
-from archive.models import Base
-from archive.store import import_records, keep_captures, store_readings
+from archive.integrity.row_seals import TRIGGER
+from archive.repository.captures import keep_captures
 from bench.posts import made_record
 from bench.report import machine, today, write_part
-from crawler.classify import classify
 from crawler.parse import PARSER_VERSION
-from mparchive.verifying import means_of
+from crawler.parse.classify import classify
+from mparchive.commands.verify import means_of
 from tests.standin.pages import Shown, catalogue
 
 ROUNDS = 5  # each of them twice
@@ -38,7 +39,7 @@ IMPORTED = 500  # posts a round, in one transaction
 PAGES = 10  # a round
 WEIGHT = 2_500_000  # bytes of script in a page: the size of real ones
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-APPENDS = ("archive.posts.append_versions", "archive.store.append_captures")
+APPENDS = ("archive.repository.posts.append_versions", "archive.ingest.pages.append_captures")
 Work = Callable[[Engine, int], None]
 
 
@@ -137,7 +138,7 @@ def _speeds(engine: Engine, settings: ArchiveSettings) -> dict[str, float]:
 def _look(engine: Engine, settings: ArchiveSettings, name: str, found: Counter[str]) -> None:
     with transaction(engine) as session:
         for check in (check for check in CHECKS if check.name == name):
-            found[check.table] += check.look(Look(session, means_of(settings))).rows
+            found[check.table] += check.look(RowRange(session, means_of(settings))).rows
 
 
 def _report(prices: dict[str, tuple[float, float]], speeds: dict[str, float]) -> str:

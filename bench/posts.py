@@ -4,8 +4,8 @@ import json
 import random
 from pathlib import Path
 
-from archive.address import canonical_url
-from archive.record import Record
+from archive.domain.addresses import canonical_url
+from archive.domain.records import Record
 
 BIZ = "Mzk5OTAwMDAwMQ=="
 _WORDS = ("产业", "园区", "企业", "发展", "合成", "虚构", "项目", "会议", "通知", "服务", "创新", "制造")

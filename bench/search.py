@@ -20,15 +20,14 @@ from alembic import command
 from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.orm import Session
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.embedded import embedded_postgres
-from archive.models import Account, PostWords
-from archive.schema import alembic_config
-from archive.search import parse, search
-from archive.search.cursor import Place
-from archive.search.finding import NEWEST_FIRST, matching, newest
-from archive.search.query import Query
+from archive.db.embedded_postgres import embedded_postgres
+from archive.db.engine import open_archive, transaction
+from archive.db.models import Account, PostWords
+from archive.db.schema import alembic_config
+from archive.db.settings import ArchiveSettings
+from archive.search.engine import NEWEST_FIRST, matching, newest, search
+from archive.search.query import Query, parse
+from archive.search.results import Place
 from bench.invented import InventedTexts
 from bench.report import machine, today, write_part
 from bench.ways import ROOT

@@ -21,15 +21,15 @@ from sqlalchemy import Engine, text
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from archive import queries
-from archive.bodies import References, packed
-from archive.capture import Capture
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.record import SHANGHAI
-from archive.store import keep_captures
+from archive.db.engine import open_archive, transaction
+from archive.db.settings import ArchiveSettings
+from archive.domain.captures import Capture
+from archive.domain.records import SHANGHAI
+from archive.repository import captures
+from archive.repository.captures import keep_captures
+from archive.storage.bodies import References, encode_body
 from bench.report import machine, today
-from tests.captures import CAPTURES, capture, capture_names
+from tests.support.captures import CAPTURES, capture, capture_names
 
 SINCE = datetime(2025, 1, 1, tzinfo=SHANGHAI)
 PLAIN = 3  # the level of zstd that is compared with: its own default
@@ -101,7 +101,7 @@ def measured(engine: Engine, pages: Sequence[Page], reads: int = READS) -> list[
 def _packed_and_kept(engine: Engine, page: Page) -> tuple[float, float, int]:
     answer = page.answer()
     with transaction(engine) as session:
-        packing, _ = _timed(lambda: packed(answer, References(session)))
+        packing, _ = _timed(lambda: encode_body(answer, References(session)))
     writing, number = _timed(lambda: _kept(engine, answer))
     return packing, writing, number
 
@@ -135,7 +135,7 @@ def _kept(engine: Engine, answer: Capture) -> int:
 
 def _read(engine: Engine, number: int) -> bytes:
     with transaction(engine) as session:
-        return queries.capture_body(session, number)
+        return captures.capture_body(session, number)
 
 
 def warc_bytes(page: Page) -> int:

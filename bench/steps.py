@@ -6,12 +6,11 @@ import statistics
 import time
 from collections.abc import Callable
 
-from archive.bodies import frames
-from archive.bodies.sketch import sketch
-from crawler.parse import read_page
-from crawler.parse.encoding import to_utf8
-from crawler.parse.outline import outline
-from crawler.parse.state import PageState
+from archive.storage import body_codec
+from archive.storage.body_codec import sketch
+from crawler.parse.html_outline import outline, to_utf8
+from crawler.parse.page import read_page
+from crawler.parse.script_state import PageState
 
 ROUNDS = 30
 
@@ -25,7 +24,7 @@ def steps(body: bytes, earlier: bytes) -> dict[str, float]:
         "unpack gzip": lambda: gzip.decompress(packed),
         "hash (SHA-256)": lambda: hashlib.sha256(body).digest(),
         "find its likest reference (sketch)": lambda: sketch(body),
-        "store it against a reference (zstd)": lambda: frames.against(body, earlier),
+        "store it against a reference (zstd)": lambda: body_codec.encode_delta(body, earlier),
         "parse, all of it": lambda: read_page(body),
         "- of that: walk the tags": lambda: outline(served),
         "- of that: read the script state": lambda: PageState(scripts),

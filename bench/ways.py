@@ -11,8 +11,8 @@ from pathlib import Path
 
 import requests
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive
+from archive.db.engine import open_archive
+from archive.db.settings import ArchiveSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 CONCURRENCY = 16

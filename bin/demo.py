@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy.orm import Session
 
-from archive import queries
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.media.queries import media_of
-from archive.models import Post
-from archive.vocabulary import Role
-from crawler.chromium import REMEDY
+from archive.db.engine import open_archive, transaction
+from archive.db.models import Post
+from archive.db.settings import ArchiveSettings
+from archive.domain.outcomes import Role
+from archive.repository import captures as captures_repository
+from archive.repository import post_queries
+from archive.repository.media import media_of
+from crawler.browser.launch_options import REMEDY
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "demo-output"
@@ -86,8 +87,8 @@ def what_happened(session: Session) -> Table:
     table.add_column("title", overflow="fold")
     table.add_column("pictures", justify="right", no_wrap=True)
     table.add_column("what happened", overflow="fold")
-    for record in queries.records(session):
-        (post,) = queries.find_posts(session, record.aid)
+    for record in post_queries.records(session):
+        (post,) = post_queries.find_posts(session, record.aid)
         table.add_row(record.date, post.kind, post.title, _pictures(session, post), _fate(session, post))
     return table
 
@@ -100,18 +101,18 @@ def _pictures(session: Session, post: Post) -> str:
 
 def all_captures(session: Session) -> Iterator[dict[str, Any]]:
     """What is known of each answer that was kept for a post."""
-    for record in queries.records(session):
-        for post in queries.find_posts(session, record.aid):
-            yield from queries.captures_of(session, post)
+    for record in post_queries.records(session):
+        for post in post_queries.find_posts(session, record.aid):
+            yield from captures_repository.list_captures(session, post)
 
 
 def _fate(session: Session, post: Post) -> str:
-    captures = queries.captures_of(session, post)
+    captures = captures_repository.list_captures(session, post)
     if captures[0]["outcome"] != "article":
         return f"{captures[0]['outcome']} later; its text is kept"
     if any(capture["rendered"] for capture in captures):
         return "archived; a browser drew its text"
-    if len(queries.versions_of(session, post)) > 1:
+    if len(post_queries.versions_of(session, post)) > 1:
         return "edited later; both texts are kept"
     if any(capture["outcome"] == "verification" for capture in captures):
         return "archived at the second visit"

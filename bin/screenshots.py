@@ -14,13 +14,13 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the invented archive is that of the tests
 
-from archive.config import ArchiveSettings  # noqa: E402 - as above
-from archive.database import open_archive  # noqa: E402
-from archive.media.folder import MediaFolder  # noqa: E402
-from crawler.chromium import find_chromium  # noqa: E402
+from archive.db.engine import open_archive  # noqa: E402
+from archive.db.settings import ArchiveSettings  # noqa: E402 - as above
+from archive.storage.media_files import MediaFolder  # noqa: E402
+from crawler.browser.launch_options import find_chromium  # noqa: E402
 from tests.archive.making import BIZ  # noqa: E402
-from tests.archive.web.seeding import EDITED, LATER, fill  # noqa: E402
-from tests.archive.web.served import served  # noqa: E402
+from tests.web.seeding import EDITED, LATER, fill  # noqa: E402
+from tests.web.served import served  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
 MOST = 150_000  # bytes of one

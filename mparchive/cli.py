@@ -10,13 +10,11 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from mparchive.console import say
-from mparchive.exits import EXPLAINED, CommandError, Exit
-from mparchive.failures import STOPPED, explained
-from mparchive.formats import Format
-from mparchive.last_two import LastTwo
-from scheduler.children import import_before_forking
+from mparchive.errors import EXPLAINED, STOPPED, CommandError, Exit, error_message
+from mparchive.options import Format, LastTwo
+from scheduler.crawl_process import import_before_forking
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,10 +22,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog=EXPLAINED,
 )
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, for scripts.")]
+
 Day = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="YYYY-MM-DD, Asia/Shanghai, included.")
 ]
+
 Account = Annotated[str | None, typer.Option(help="Name or __biz of the account.")]
 
 
@@ -63,11 +64,11 @@ def backfill(
     json: Json = False,
 ) -> None:
     """Take posts over from files and addresses, and fetch their pages; resumable at any moment."""
-    from mparchive.backfill import Wanted
-    from mparchive.backfill import backfill as run_backfill
+    from mparchive.commands.backfill import BackfillOptions
+    from mparchive.commands.backfill import backfill as run_backfill
 
     days = _days(since, until)
-    wanted = Wanted(
+    wanted = BackfillOptions(
         what=tuple(what),
         url=url,
         since=days[0],
@@ -102,8 +103,8 @@ def export(
     until: Day = None,
 ) -> None:
     """Write the archived posts out, newest first."""
-    from archive.export import Selection
-    from mparchive.exporting import export as run_export
+    from archive.export.records import Selection
+    from mparchive.commands.export import export as run_export
 
     chosen = Selection(account, *_days(since, until))
     raise typer.Exit(run_export(form, output, chosen))
@@ -127,7 +128,7 @@ def search(
     json: Json = False,
 ) -> None:
     """Find the posts that have the words, newest first."""
-    from mparchive.searching import Asked, rebuild_index, search_posts
+    from mparchive.commands.search import SearchOptions, rebuild_index, search_posts
 
     if unknown := [word for word in words or [] if word.startswith("--")]:
         raise CommandError(f"there is no option {unknown[0]}; a word that begins so is given in quotes")
@@ -136,7 +137,9 @@ def search(
     if rebuild:
         raise typer.Exit(rebuild_index(json))
     days = _days(since, until)
-    raise typer.Exit(search_posts(Asked(" ".join(words or []), account, kind, *days, order, limit, json)))
+    raise typer.Exit(
+        search_posts(SearchOptions(" ".join(words or []), account, kind, *days, order, limit, json))
+    )
 
 
 @app.command(cls=LastTwo)
@@ -174,7 +177,7 @@ def show(
     what = asked[0] if asked else "summary"
     if json and what not in ("summary", "history", "diff"):
         raise CommandError(f"--{what} and --json exclude each other; give one of them")
-    from mparchive.showing import show as run_show
+    from mparchive.commands.show import show as run_show
 
     raise typer.Exit(run_show(aid, account, what, versions=diff or "", as_json=json))
 
@@ -192,11 +195,13 @@ def reparse(
     json: Json = False,
 ) -> None:
     """Read kept pages again with today's parser: say what would change, or write it."""
-    from archive.rereading import Chosen
-    from mparchive.reparsing import reparse as run_reparse
+    from archive.ingest.reparse import ReparseSelection
+    from mparchive.commands.reparse import reparse as run_reparse
 
     days = _days(since, until)
-    raise typer.Exit(run_reparse(Chosen(tuple(aid or ()), account, *days, whole), apply=apply, as_json=json))
+    raise typer.Exit(
+        run_reparse(ReparseSelection(tuple(aid or ()), account, *days, whole), apply=apply, as_json=json)
+    )
 
 
 @app.command()
@@ -206,7 +211,7 @@ def parse(
     json: Json = False,
 ) -> None:
     """Say what a saved page is and what it says; needs no database."""
-    from mparchive.parsing import parse as run_parse
+    from mparchive.commands.parse import parse as run_parse
 
     raise typer.Exit(run_parse(file, url, json))
 
@@ -231,8 +236,8 @@ def verify(
     json: Json = False,
 ) -> None:
     """Check that all is as it was archived: every row, page and file; resumable at any moment."""
-    from mparchive.verifying import Verified
-    from mparchive.verifying import verify as run_verify
+    from mparchive.commands.verify import Verified
+    from mparchive.commands.verify import verify as run_verify
 
     raise typer.Exit(run_verify(Verified(tuple(only or ()), anew, head, save_head, json)))
 
@@ -240,7 +245,7 @@ def verify(
 @app.command()
 def status(json: Json = False) -> None:
     """How much there is, what is due, how the last run ended."""
-    from mparchive.reporting import status as run_status
+    from mparchive.commands.status import status as run_status
 
     raise typer.Exit(run_status(json))
 
@@ -259,11 +264,11 @@ def audit(
     json: Json = False,
 ) -> None:
     """Say what the archive lacks, how that is known, and what would fill it."""
-    from mparchive.auditing import Asked
-    from mparchive.auditing import audit as run_audit
+    from mparchive.commands.audit import AuditOptions
+    from mparchive.commands.audit import audit as run_audit
 
     days = _days(since, until)
-    asked = Asked(
+    asked = AuditOptions(
         account=account,
         since=days[0],
         until=days[1],
@@ -285,7 +290,7 @@ def init(
     ] = None,
 ) -> None:
     """Write the configuration that watches an account; what can be found out is not asked."""
-    from mparchive.init import init as run_init
+    from mparchive.commands.init import init as run_init
 
     raise typer.Exit(run_init(what, output))
 
@@ -300,7 +305,7 @@ def discover(
     json: Json = False,
 ) -> None:
     """Look for new posts now: ask every source of the configured accounts, and print what each says."""
-    from mparchive.discovering import discover_now
+    from mparchive.commands.discover import discover_now
 
     raise typer.Exit(discover_now(account, only or [], whole, json))
 
@@ -313,7 +318,7 @@ def backup(
     ] = False,
 ) -> None:
     """Write the whole archive, database and media, to one file, and read that again."""
-    from mparchive.backing_up import back_up
+    from mparchive.commands.backup import back_up
 
     raise typer.Exit(back_up(file, verified=not no_verify))
 
@@ -324,15 +329,15 @@ def restore(
     check: Annotated[bool, typer.Option("--check", help="Only read it and check every byte.")] = False,
 ) -> None:
     """Restore a backup into an empty place, and verify what is there then."""
-    from mparchive.backing_up import bring_back
+    from mparchive.commands.backup import restore_archive
 
-    raise typer.Exit(bring_back(file, only_check=check))
+    raise typer.Exit(restore_archive(file, only_check=check))
 
 
 @app.command()
 def run() -> None:
     """Keep the archive up to date by mparchive.toml, until told to stop (SIGTERM or Ctrl-C)."""
-    from mparchive.running import run_daemon
+    from mparchive.commands.run import run_daemon
 
     raise typer.Exit(run_daemon())
 
@@ -340,7 +345,7 @@ def run() -> None:
 @app.command()
 def worker() -> None:
     """Add hands: do the jobs that `mparchive run` has put into the same database."""
-    from mparchive.running import run_worker
+    from mparchive.commands.run import run_worker
 
     raise typer.Exit(run_worker())
 
@@ -356,7 +361,7 @@ def serve(
     ] = False,
 ) -> None:
     """Open the reading room: the archive in a browser, as feeds and API, and POST /inbox."""
-    from mparchive.serving import serve as run_serve
+    from mparchive.commands.serve import serve as run_serve
 
     raise typer.Exit(run_serve(host, port, to_everybody))
 
@@ -382,7 +387,7 @@ def main() -> NoReturn:
         sys.stderr.close()  # whoever read our output has what it wanted
         sys.exit(Exit.DONE)
     except Exception as error:
-        failure = explained(error)
+        failure = error_message(error)
         if failure is None:
             raise
         _end(*failure)

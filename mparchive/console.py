@@ -16,6 +16,7 @@ LONG = 400  # characters of a text shown in a table
 
 # What is shown is mostly other people's words: brackets and colons in them style nothing.
 out = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+
 err = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 

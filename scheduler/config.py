@@ -8,14 +8,25 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
-from archive.config import ArchiveSettings
-from crawler.discovery.account import LONGEST, SHORTEST, AccountConfig
-from crawler.discovery.secret import Kept, VariableName
-from crawler.discovery.table import FOLDER, FileName, Number, Table, mistake
-from scheduler.toml import ConfigError, parsed, sentence
+from archive.db.settings import ArchiveSettings
+from crawler.discovery.config import (
+    FOLDER,
+    LONGEST,
+    SHORTEST,
+    AccountConfig,
+    FileName,
+    Kept,
+    Number,
+    Table,
+    VariableName,
+    mistake,
+)
+from scheduler.config_errors import ConfigError, parsed, sentence
 
 FILE_NAME = "mparchive.toml"
+
 VARIABLE = "MPARCHIVE_CONFIG"
+
 MAX_ACCOUNTS = 200  # at 6 s a request, a round of more takes over an hour
 
 

@@ -17,22 +17,24 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from procrastinate import App
 from sqlalchemy import Engine
 
-from archive.database import open_archive, transaction
-from archive.egresses import live_egresses, note_egress
-from archive.watching import LINE_LASTS
-from crawler import clock
+from archive.db.engine import open_archive, transaction
+from archive.repository.egress import live_egresses, note_egress
+from archive.repository.frontier import LINE_LASTS
+from archive.system import clock
 from crawler.media.settings import MediaSettings
 from scheduler.config import Config, load_config
-from scheduler.hands import Hands
-from scheduler.jobs import HOME, NO_DATABASE, Order, first_line, opened, place, queue_of
+from scheduler.config_errors import ConfigError
+from scheduler.job_context import JobContext
+from scheduler.jobs import discover, fetch, inbox, media, revisit
+from scheduler.jobs import report as report_module
 from scheduler.metrics import serve_metrics
+from scheduler.queue import HOME, NO_DATABASE, Order, first_line, opened, place, queue_of
 from scheduler.settings import SchedulerSettings
 from scheduler.timetable import TIMETABLE, Entry, Work
-from scheduler.toml import ConfigError
-from scheduler.work import discovering, fetching, inbox, media, reporting, revisiting
-from scheduler.worker import Pulse, Worker, quiet_logs
+from scheduler.worker import HeartbeatSettings, Worker, quiet_logs
 
 CLOCK_LOOK = 10.0  # seconds; by a clock that nobody puts back
+
 SECOND_SIGNAL = 143  # exit code of a process that SIGTERM ended
 
 log = structlog.get_logger()
@@ -82,7 +84,7 @@ class Current:
 class Planner:
     """Says at each tick which jobs there are to do."""
 
-    hands: Hands
+    hands: JobContext
     current: Current
 
     def orders(self, work: Work) -> list[Order]:
@@ -90,17 +92,17 @@ class Planner:
         config, hands = self.current.config, self.hands
         match work:
             case Work.DISCOVER:
-                return discovering.orders(hands, config.accounts, config.schedule, self._lines())
+                return discover.plan(hands, config.accounts, config.schedule, self._lines())
             case Work.FETCH:
-                return fetching.orders(hands, config.limits, self._lines())
+                return fetch.plan(hands, config.limits, self._lines())
             case Work.MEDIA:
-                return media.orders(hands, config.limits, self._lines())
+                return media.plan(hands, config.limits, self._lines())
             case Work.REVISIT:
-                return revisiting.orders(hands, config.limits, self._lines())
+                return revisit.plan(hands, config.limits, self._lines())
             case Work.INBOX:
-                return inbox.orders(config.inbox)
+                return inbox.plan(config.inbox)
             case Work.REPORT:
-                return reporting.orders()
+                return report_module.plan()
 
     def _lines(self) -> list[str]:
         """The lines that somebody works behind, this machine's own first."""
@@ -130,16 +132,16 @@ class Planner:
 def home_work(current: Current) -> dict[Work, Callable[..., None]]:
     """What is only done where the configuration file is."""
 
-    def report(hands: Hands) -> None:
-        reporting.do(hands, current.config, current.problem)
+    def report(hands: JobContext) -> None:
+        report_module.run(hands, current.config, current.problem)
 
-    def take_in(hands: Hands) -> None:
-        inbox.do(hands, current.config.inbox)
+    def take_in(hands: JobContext) -> None:
+        inbox.run(hands, current.config.inbox)
 
     return {Work.REPORT: report, Work.INBOX: take_in}
 
 
-def run_daemon(config_path: Path, pulse: Pulse | None = None) -> int:
+def run_daemon(config_path: Path, pulse: HeartbeatSettings | None = None) -> int:
     """Schedule and work until SIGTERM or SIGINT; returns 0.
 
     Raises ConfigError, SettingError, DatabaseUnavailable.
@@ -150,7 +152,7 @@ def run_daemon(config_path: Path, pulse: Pulse | None = None) -> int:
         hands = hands_of(stack.enter_context(open_archive()), settings, stop)
         if settings.metrics_at:
             stack.enter_context(serve_metrics(hands.engine, *settings.metrics_at))
-        worker = Worker(hands, stop, home_work(current), [HOME], pulse or Pulse())
+        worker = Worker(hands, stop, home_work(current), [HOME], pulse or HeartbeatSettings())
         accounts = [account.name for account in current.config.accounts]
         log.info("daemon started", action="daemon_started", egress=hands.egress, accounts=accounts)
         asyncio.run(_schedule_and_work(Planner(hands, current), worker))
@@ -158,13 +160,13 @@ def run_daemon(config_path: Path, pulse: Pulse | None = None) -> int:
     return 0
 
 
-def run_worker(pulse: Pulse | None = None) -> int:
+def run_worker(pulse: HeartbeatSettings | None = None) -> int:
     """Work until SIGTERM or SIGINT; returns 0. Raises SettingError, DatabaseUnavailable."""
     settings, stop = SchedulerSettings.read(), ready(None)
     with open_archive() as engine:
         hands = hands_of(engine, settings, stop)
         log.info("worker started", action="worker_started", egress=hands.egress)
-        asyncio.run(Worker(hands, stop, pulse=pulse or Pulse()).run())
+        asyncio.run(Worker(hands, stop, pulse=pulse or HeartbeatSettings()).run())
         log.info("worker stopped", action="worker_stopped")
     return 0
 
@@ -178,9 +180,9 @@ def ready(current: Current | None) -> threading.Event:
     return stop
 
 
-def hands_of(engine: Engine, settings: SchedulerSettings, stop: threading.Event) -> Hands:
+def hands_of(engine: Engine, settings: SchedulerSettings, stop: threading.Event) -> JobContext:
     """What jobs of this process work with; its line is known from now on."""
-    hands = Hands(engine, settings.egress, stop)
+    hands = JobContext(engine, settings.egress, stop)
     with transaction(engine) as session:
         note_egress(session, settings.egress, hands.now())
     return hands

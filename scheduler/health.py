@@ -5,21 +5,31 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from archive.finding import Finding, Watched
+from archive.domain.monitoring import HealthProblem, SourceStatus
 from crawler.discovery.source import State
-from scheduler.rhythm import SHANGHAI
+from scheduler.polling import SHANGHAI
 
 USUAL_OVER = timedelta(days=180)  # the history that an account's silence is held against
+
 FEWEST_GAPS = 5  # fewer tell nothing usual
+
 USUAL_SHARE = 0.95  # of the gaps are no longer than the longest usual one; a holiday is not usual
+
 TIMES_USUAL = 3
+
 UNKNOWN_USUAL = timedelta(days=14)  # silence that is told where nothing usual is known
+
 # What may be over at the next try is told at the second; the rest at once.
 _PATIENT = frozenset((State.UNREACHABLE, State.NOT_UNDERSTOOD, State.RATE_LIMITED))
+
 PATIENCE = 2
+
 STALE = timedelta(days=3)  # a source not tried for so long is no longer watched, or the daemon was off
+
 _NO_LISTINGS = ("neighbours",)  # what the archive itself leads to: good whatever the outside does
+
 _CONFIG_REMEDY = "correct the file; until then the daemon goes on with the configuration it has"
+
 _INBOX_REMEDY = "make the folder, and let the daemon's user read and write it; what is put there waits"
 
 
@@ -34,7 +44,7 @@ class AccountVitals:
     name: str
     last: datetime | None = None
     days: Sequence[datetime] = ()
-    sources: Sequence[Watched] = ()
+    sources: Sequence[SourceStatus] = ()
 
 
 @dataclass(frozen=True)
@@ -68,13 +78,13 @@ class Bounds:
     free_disk: int = 2048 * 1024 * 1024  # bytes
 
 
-def findings(vitals: Vitals, bounds: Bounds, now: datetime) -> list[Finding]:
+def findings(vitals: Vitals, bounds: Bounds, now: datetime) -> list[HealthProblem]:
     """What is wrong, each with a key that stays the same while it lasts."""
     return [
         *(found for account in vitals.accounts for found in _account(account, bounds, now)),
         *map(_held, vitals.held),
         *(
-            Finding(
+            HealthProblem(
                 f"disk:{place}",
                 f"{place} has {free / 2**20:.0f} MB left",
                 "make room: once the disk is full, nothing more can be kept",
@@ -83,24 +93,24 @@ def findings(vitals: Vitals, bounds: Bounds, now: datetime) -> list[Finding]:
             if free < bounds.free_disk
         ),
         *(
-            Finding(
+            HealthProblem(
                 f"jobs:{work}",
                 f"{count} {work} jobs failed in the last hours",
                 "look at the daemon's log: it says why, and goes on by itself once that is mended",
             )
             for work, count in vitals.failed_jobs.items()
         ),
-        *([Finding("config", vitals.config_problem, _CONFIG_REMEDY)] if vitals.config_problem else []),
+        *([HealthProblem("config", vitals.config_problem, _CONFIG_REMEDY)] if vitals.config_problem else []),
         *(
-            [Finding("alarms", vitals.alarm_problem, "check the addresses of [alarms]")]
+            [HealthProblem("alarms", vitals.alarm_problem, "check the addresses of [alarms]")]
             if vitals.alarm_problem
             else []
         ),
-        *([Finding("inbox", vitals.inbox_problem, _INBOX_REMEDY)] if vitals.inbox_problem else []),
+        *([HealthProblem("inbox", vitals.inbox_problem, _INBOX_REMEDY)] if vitals.inbox_problem else []),
     ]
 
 
-def _account(account: AccountVitals, bounds: Bounds, now: datetime) -> Iterator[Finding]:
+def _account(account: AccountVitals, bounds: Bounds, now: datetime) -> Iterator[HealthProblem]:
     yield from _quiet(account, bounds, now)
     tried = [
         one for one in account.sources if one.state and one.last_tried_at and now - one.last_tried_at < STALE
@@ -109,17 +119,17 @@ def _account(account: AccountVitals, bounds: Bounds, now: datetime) -> Iterator[
     for source in tried:
         yield from _source(account, source)
     if listing and not any(_state(one).good for one in listing):
-        yield Finding(
+        yield HealthProblem(
             f"blind:{account.biz}",
             f"{account.name}: no source works, so new posts go unseen",
             "see what is said of each source, or add one: an album, a feed, the account's own login",
         )
 
 
-def _quiet(account: AccountVitals, bounds: Bounds, now: datetime) -> Iterator[Finding]:
+def _quiet(account: AccountVitals, bounds: Bounds, now: datetime) -> Iterator[HealthProblem]:
     bound, last = longest_silence(account.days, now, bounds.quiet_at_least), account.last
     if last is not None and now - last > bound:
-        yield Finding(
+        yield HealthProblem(
             f"quiet:{account.biz}",
             f"{account.name} has published nothing since {last.astimezone(SHANGHAI):%Y-%m-%d %H:%M}, "
             f"longer than ever is usual ({_words(bound)})",
@@ -137,7 +147,7 @@ def longest_silence(days: Sequence[datetime], now: datetime, at_least: timedelta
     return max(usual * TIMES_USUAL, at_least)
 
 
-def _source(account: AccountVitals, source: Watched) -> Iterator[Finding]:
+def _source(account: AccountVitals, source: SourceStatus) -> Iterator[HealthProblem]:
     state = _state(source)
     if state.good or state is State.VERIFICATION:  # of that the line tells
         return
@@ -146,20 +156,20 @@ def _source(account: AccountVitals, source: Watched) -> Iterator[Finding]:
     words = f"{account.name}: {source.name} is {state}"
     if state is State.EMPTY and source.newest_at:
         words += ", although it listed posts before"
-    yield Finding(
+    yield HealthProblem(
         f"source:{account.biz}:{source.name}",
         f"{words} ({source.detail})" if source.detail else words,
         state.remedy,
     )
 
 
-def _state(source: Watched) -> State:
+def _state(source: SourceStatus) -> State:
     return State(source.state or State.NOT_UNDERSTOOD)
 
 
-def _held(line: LineVitals) -> Finding:
+def _held(line: LineVitals) -> HealthProblem:
     until = line.until.astimezone(SHANGHAI)
-    return Finding(
+    return HealthProblem(
         f"verification:{line.name}",
         f"the server asks for verification (line {line.name}, {line.reason}, {line.challenges} in a row); "
         f"nothing is fetched before {until:%Y-%m-%d %H:%M}",

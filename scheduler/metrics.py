@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, start_http_server
 from sqlalchemy import Engine
 
-from archive.metrics import ArchiveMetrics
-from crawler import clock
+from archive.reports.metrics import ArchiveMetrics
+from archive.system import clock
 from crawler.media.settings import SettingError
 
 

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 from apprise import Apprise, NotifyType
 
-from archive.models import Incident
-from scheduler.rhythm import SHANGHAI
+from archive.db.models import Incident
+from scheduler.polling import SHANGHAI
 
 MAX_ADDRESSES = 20
+
 MAX_WORDS = 3500  # characters; the shortest of the usual services takes 4,096
+
 TITLE = "mparchive"
 
 # Its lines hold the addresses, and these hold secrets.

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from crawler.media.settings import SettingError
 
 DEFAULT_METRICS_HOST = "127.0.0.1"
+
 _EXPECTED = {
     "egress": "a name was expected: letters, digits, dots and dashes",
     "metrics": "a port or host:port was expected: 9108 or 0.0.0.0:9108",

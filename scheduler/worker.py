@@ -13,10 +13,11 @@ from procrastinate import App
 from procrastinate.jobs import DeleteJobCondition, Job
 from procrastinate.worker import Worker as QueueWorker
 
-from archive import egresses
-from archive.database import transaction
-from scheduler.hands import Hands
-from scheduler.jobs import (
+from archive.db.engine import transaction
+from archive.repository import egress
+from scheduler.job_context import JobContext
+from scheduler.jobs import discover, fetch, media, revisit
+from scheduler.queue import (
     NO_DATABASE,
     Do,
     first_line,
@@ -28,17 +29,18 @@ from scheduler.jobs import (
     stalled,
 )
 from scheduler.timetable import Work
-from scheduler.work import discovering, fetching, media, revisiting
 
 AWAY_FIRST, AWAY_LAST = 1.0, 30.0  # seconds between two tries to reach a database that is away
+
 FORGET_AFTER = 14 * 24  # hours that a job which failed is kept for people to look at
+
 CONCURRENCY = 4  # a crawl of posts, one of media, the inbox, the report; locks keep them polite
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Pulse:
+class HeartbeatSettings:
     """Seconds: how often a worker shows that it lives, and looks for jobs whose lock has become free; when it
     counts as gone; how long its jobs may take to end.
     """
@@ -49,13 +51,13 @@ class Pulse:
     to_end: float = 28.0  # of the 30 a stop may take
 
 
-def line_work(hands: Hands) -> dict[Work, Do]:
+def egress_tasks(hands: JobContext) -> dict[Work, Do]:
     """What every worker can do; it needs no configuration file."""
     return {
-        Work.FETCH: partial(fetching.do, hands),
-        Work.MEDIA: partial(media.do, hands),
-        Work.REVISIT: partial(revisiting.do, hands),
-        Work.DISCOVER: partial(discovering.do, hands),
+        Work.FETCH: partial(fetch.run, hands),
+        Work.MEDIA: partial(media.run, hands),
+        Work.REVISIT: partial(revisit.run, hands),
+        Work.DISCOVER: partial(discover.run, hands),
     }
 
 
@@ -63,11 +65,11 @@ def line_work(hands: Hands) -> dict[Work, Do]:
 class Worker:
     """One worker at one line. `more` is what it does besides, from the queues `more_queues`."""
 
-    hands: Hands
+    hands: JobContext
     stop: threading.Event
-    more: Mapping[Work, Callable[[Hands], None]] = field(default_factory=dict)
+    more: Mapping[Work, Callable[[JobContext], None]] = field(default_factory=dict)
     more_queues: Collection[str] = ()
-    pulse: Pulse = field(default_factory=Pulse)
+    pulse: HeartbeatSettings = field(default_factory=HeartbeatSettings)
 
     async def run(self) -> None:
         """Work until `stop` is set; a database that is away is waited for, whatever it takes."""
@@ -85,7 +87,7 @@ class Worker:
         """Work until `stop` is set or the database is lost; then no job goes on in this process."""
         interrupt = threading.Event()
         hands = replace(self.hands, interrupt=interrupt)
-        does = line_work(hands) | {work: partial(do, hands) for work, do in self.more.items()}
+        does = egress_tasks(hands) | {work: partial(do, hands) for work, do in self.more.items()}
         async with opened(queue_of(hands.engine.url, does)) as app:
             worker = self._worker(app)
             tasks = [
@@ -133,7 +135,7 @@ class Worker:
 
     def _show(self) -> None:
         with transaction(self.hands.engine) as session:
-            egresses.note_egress(session, self.hands.egress, self.hands.now())
+            egress.note_egress(session, self.hands.egress, self.hands.now())
 
     async def _stopped(self, worker: QueueWorker | None = None) -> None:
         """Return once this worker is told to stop, or the queue's own one has stopped taking jobs."""

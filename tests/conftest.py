@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.captures import SHARED
+from tests.support.captures import SHARED
 
-pytest_plugins = ["tests.chromium", "tests.database"]
+pytest_plugins = ["tests.support.chromium", "tests.support.database"]
 
 _OURS = "MPARCHIVE_"
 _KEPT = "MPARCHIVE_SHARED"  # says where test material is; the program does not know it

@@ -1,7 +1,6 @@
 """Backups: the whole archive in one file, and back into an empty place (docs/backup.md)."""
 
-from archive.backup.file import Backup, BackupDamaged, BackupError, NotEmpty, opened
-from archive.backup.manifest import Manifest
+from archive.backup.backup_file import Backup, BackupDamaged, BackupError, Manifest, NotEmpty, opened
 from archive.backup.restore import restore
 from archive.backup.write import write_backup
 

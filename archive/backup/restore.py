@@ -10,14 +10,32 @@ from psycopg.conninfo import make_conninfo
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from archive import schema
-from archive.backup.file import MEDIA, Backup, BackupDamaged, BackupError, NotEmpty, Step
-from archive.backup.manifest import Manifest, Member
-from archive.backup.tables import copy_in, empty, first_row, number_on, set_triggers, tables_in
-from archive.backup.tools import TIMEOUT, Tool, find_tool, output_of
+from archive.backup.backup_file import (
+    MEDIA,
+    Backup,
+    BackupDamaged,
+    BackupError,
+    Manifest,
+    Member,
+    NotEmpty,
+    Step,
+)
+from archive.backup.postgres import (
+    TIMEOUT,
+    Tool,
+    copy_in,
+    empty,
+    find_tool,
+    first_row,
+    output_of,
+    reset_sequences,
+    set_triggers,
+    tables_in,
+)
 from archive.backup.write import DUMP, TABLES
-from archive.errors import ArchiveError
-from archive.media.folder import MediaFolder, path_of
+from archive.db import schema
+from archive.domain.errors import ArchiveError
+from archive.storage.media_files import MediaFolder, path_of
 
 _ENTRY = re.compile(r"(\d+); .* (TABLE DATA|SEQUENCE SET) (?P<schema>\S+) (?P<name>\S+) \S+")
 
@@ -119,7 +137,7 @@ def _restore_database(engine: Engine, backup: Backup, tool: Tool | None, room: P
     with engine.begin() as connection:
         tables = tables_in(connection)
         set_triggers(connection, tables, fire=True)
-        number_on(connection, tables)
+        reset_sequences(connection, tables)
         schema.migrate(connection, "head")
         connection.execute(text("ANALYZE"))
 

@@ -9,20 +9,21 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.orm import Session
 
-from archive import schema
-from archive.backup.file import MEDIA, BackupError, Step, Writer, opened
-from archive.backup.manifest import Manifest, Table
-from archive.backup.tables import copied_out, described, tables_in
-from archive.backup.tools import TIMEOUT, Tool, find_tool, output_of
-from archive.errors import IntegrityError, MediaMissing
-from archive.export.files import atomically
-from archive.integrity.chain import heads
-from archive.media.folder import MediaFolder
-from archive.models import FileRow
+from archive.backup.backup_file import MEDIA, BackupError, Manifest, Step, Table, Writer, opened
+from archive.backup.postgres import TIMEOUT, Tool, copied_out, described, find_tool, output_of, tables_in
+from archive.db import schema
+from archive.db.models import FileRow
+from archive.domain.errors import IntegrityError, MediaMissing
+from archive.repository.hash_chain import heads
+from archive.storage.media_files import MediaFolder
+from archive.system.files import atomically
 
 DUMP = "database.dump"
+
 TABLES = "tables/"
+
 COPY_FORMAT = 1  # of what this module writes where there is no pg_dump
+
 STREAMED = 1000  # rows of files a fetch
 
 

@@ -2,12 +2,9 @@
 file of a web archive.
 """
 
-from archive.export.csv import write_csv
-from archive.export.dump import write_dump
 from archive.export.html import write_html
-from archive.export.jsonl import write_jsonl
 from archive.export.markdown import write_markdown
-from archive.export.selection import Selection
+from archive.export.records import Selection, write_csv, write_dump, write_jsonl
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
 

@@ -1,39 +1,13 @@
 """Files of an export: written whole or not at all, named for people."""
 
-import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import BinaryIO, TypeVar
+from dataclasses import dataclass, field
 
-from archive.errors import ExportError
-from archive.models import Post
+from archive.db.models import Post
+from archive.rendering.page import ShownPost
 
 MAX_TITLE = 40  # characters of a title in a file's name: of 255 bytes three a character, and the aid's
+
 _FORBIDDEN = frozenset('/\\:*?"<>|')
-Result = TypeVar("Result")
-
-
-def atomically(path: Path, write: Callable[[BinaryIO], Result]) -> Result:
-    """Write beside the file and rename: a reader never sees half a file, a full disk costs nothing.
-
-    Raises ExportError when it cannot be written.
-    """
-    unfinished = path.with_name(f".{path.name[:80]}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("w+b") as out:
-            result = write(out)
-        unfinished.replace(path)
-    except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return result
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file's whole content in this way."""
-    atomically(path, lambda out: out.write(content))
 
 
 def as_file_name(name: str) -> str:
@@ -56,3 +30,40 @@ class Names:
             name = f"{name}-{post.account_id}"
         self._taken.add(name.casefold())
         return name
+
+
+MAX_TROUBLES = 20  # sentences kept; the rest is counted
+
+
+@dataclass
+class Written:
+    """How many posts or captures, and which bodies and files of the media folder could not be read: `damaged`
+    where one of them is not what was stored.
+    """
+
+    posts: int = 0
+    captures: int = 0
+    missing: int = 0
+    damaged: bool = False
+    troubles: list[str] = field(default_factory=list)
+
+    def add(self, shown: ShownPost) -> None:
+        """Count a post that was written."""
+        self.posts += 1
+        for trouble in shown.media.troubles:
+            self.lack(trouble, shown.media.damaged)
+
+    def lack(self, trouble: str, damaged: bool) -> None:
+        """Count something that could not be read, and why."""
+        self.missing += 1
+        self.damaged = self.damaged or damaged
+        if len(self.troubles) < MAX_TROUBLES:
+            self.troubles.append(trouble)
+
+    def join(self, other: "Written") -> None:
+        """Count another file's as well."""
+        self.posts += other.posts
+        self.captures += other.captures
+        self.missing += other.missing
+        self.damaged = self.damaged or other.damaged
+        self.troubles = (self.troubles + other.troubles)[:MAX_TROUBLES]

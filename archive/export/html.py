@@ -7,10 +7,9 @@ from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
-from archive.export.files import Names, write_bytes
-from archive.export.written import Written
-from archive.offline.page import framed, offline_page
-from archive.offline.shown import ShownPost
+from archive.export.files import Names, Written
+from archive.rendering.page import ShownPost, framed, offline_page
+from archive.system.files import write_bytes
 
 INDEX = "index.html"
 

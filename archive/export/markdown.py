@@ -6,29 +6,27 @@ from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # its types come in a package of their own
+import yaml
 from bs4 import Tag
 
-from archive.export.files import Names, write_bytes
-from archive.export.prose import to_markdown
-from archive.export.written import Written
-from archive.media.kept import KeptFile
-from archive.media.queries import ShownMedium
-from archive.models import Post
-from archive.offline.cards import CARD, asked_of, told_of
-from archive.offline.elements import element
-from archive.offline.media import PostMedia
-from archive.offline.page import albums, how_to_fetch
-from archive.offline.post import plain_post, text_markup
-from archive.offline.safe import Sources, make_safe
-from archive.offline.shown import ShownPost
-from archive.offline.style import image_addresses
-from archive.offline.svg import DRAWING
-from archive.record import SHANGHAI
-from archive.vocabulary import Kind, Role
+from archive.db.models import Post
+from archive.domain.outcomes import Kind, Role
+from archive.domain.records import SHANGHAI
+from archive.export.files import Names, Written
+from archive.export.html_to_markdown import to_markdown
+from archive.rendering.cards import CARD, asked_of, element, told_of
+from archive.rendering.media import PostMedia
+from archive.rendering.page import ShownPost, albums, how_to_fetch
+from archive.rendering.post_body import plain_post, text_markup
+from archive.rendering.sanitizer import Sources, image_addresses, make_safe
+from archive.rendering.svg import DRAWING
+from archive.repository.media import KeptFile, ShownMedium
+from archive.system.files import write_bytes
 
 IMAGES = "images"  # the folder beside the posts
+
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
+
 _IN_LINES = (Kind.TEXT, Kind.PICTURE, Kind.SHORT, Kind.VIDEO, Kind.AUDIO, Kind.MUSIC)
 
 

@@ -19,19 +19,24 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.export.captured import count_captures
-from archive.export.selection import Selection
+from archive.db.models import CaptureRow, Post
+from archive.export.captures import count_captures
+from archive.export.files import Written
+from archive.export.records import Selection
 from archive.export.warc import EPOCH, write_warc
-from archive.export.written import Written
-from archive.media.folder import MediaFolder
-from archive.models import CaptureRow, Post
-from archive.queries import chosen_posts
+from archive.repository.post_queries import chosen_posts
+from archive.storage.media_files import MediaFolder
 
 WARC = "archive/data.warc.gz"
+
 INDEX, INDEX_OF_INDEX, PAGES = "indexes/index.cdx.gz", "indexes/index.idx", "pages/pages.jsonl"
+
 PACKAGE, PACKAGE_DIGEST = "datapackage.json", "datapackage-digest.json"
+
 LINES = 1024  # of the index in one packed block, as archiveweb.page has it
+
 AT_ONCE = 200  # posts a fetch: about 1 MB
+
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say; what the files' times are is in them
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from archive.errors import ArchiveError
-from archive.integrity.check import FIRST, Check
-from archive.integrity.finding import COUNTS, Finding, Found, Report
+from archive.domain.errors import ArchiveError
+from archive.integrity.check import COUNTS, FIRST, BatchResult, Check, Finding, VerificationReport
 
 _ARCHIVE = text(
     "SELECT format('%s/%s/%s', (SELECT system_identifier FROM pg_control_system()), oid,"
@@ -35,7 +34,7 @@ class Progress:
     place: Path | None = None
     upto: dict[str, int] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
-    report: Report = field(default_factory=Report)
+    report: VerificationReport = field(default_factory=VerificationReport)
 
     def after(self, check: Check) -> int:
         """The last id a check has looked at."""
@@ -49,7 +48,7 @@ class Progress:
         """How many rows were looked at."""
         return sum(self.report.checked.values())
 
-    def note(self, check: Check, last: int, found: Found) -> None:
+    def note(self, check: Check, last: int, found: BatchResult) -> None:
         """Take over what some rows came to."""
         self.report.add(check.name, found)
         self.upto[_key(check)] = last
@@ -99,8 +98,8 @@ def resumed(archive: str, names: tuple[str, ...], place: Path | None) -> Progres
         return new  # none, or half a one: verifying from the start is always right
 
 
-def _report(state: dict[str, Any]) -> Report:
-    report = Report(findings=[Finding(**finding) for finding in state["findings"]])
+def _report(state: dict[str, Any]) -> VerificationReport:
+    report = VerificationReport(findings=[Finding(**finding) for finding in state["findings"]])
     for name in COUNTS:
         getattr(report, name).update(state[name])
     return report

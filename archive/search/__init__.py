@@ -1,7 +1,7 @@
 """Search: the posts that contain the words, on core Postgres; docs/search.md says what "contain" means."""
 
-from archive.search.finding import MAX_LIMIT, Found, Hit, Order, search
-from archive.search.index import check, index_posts, rebuild
+from archive.repository.search_index import check, index_posts, rebuild
+from archive.search.engine import MAX_LIMIT, Found, Hit, Order, search
 from archive.search.query import Query, SearchError, parse
 
 __all__ = [

@@ -3,13 +3,16 @@
 import re
 from dataclasses import dataclass
 
-from archive.errors import ArchiveError
-from archive.search.words import fold
-from archive.text import storable
+from archive.domain.errors import ArchiveError
+from archive.domain.pg_text import storable
+from archive.domain.search_text import fold
 
 MAX_LENGTH = 1000  # characters; longer is a text, not a question
+
 MAX_WORDS = 20  # each costs a look into every candidate
+
 _WORD = re.compile(r'(-?)(?:"([^"]*)(?:"|$)|“([^”]*)(?:”|$)|(\S+))')
+
 _WHITE = re.compile(r"\s+")
 
 

@@ -5,9 +5,9 @@ import argparse
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
 
-from crawler.cassettes import CassetteError, tape_from
-from crawler.monitors import EXIT_CODES, VERDICT
-from crawler.origin import Origin, OriginError
+from crawler.cassettes.cassette import CassetteError, tape_from
+from crawler.download.hosts import Origin, OriginError
+from crawler.run_stats import EXIT_CODES, VERDICT
 
 
 class Command(crawl.Command):

@@ -14,14 +14,15 @@ from scrapy.exceptions import (
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
 
-from crawler import scrub
-from crawler.answer import Answer, unpack
-from crawler.discovery.driver import Try
-from crawler.discovery.source import Ask, Reply
+from crawler import redaction
+from crawler.discovery.source import Ask, Reply, SourceRun
+from crawler.parse.response import FetchedPage, unpack
 from crawler.requests import OVER_HTTP, SECRET
 
 TRY = "try"  # key of Request.meta
+
 SOURCE = "source"
+
 _NO_TIME = datetime.fromtimestamp(0, UTC)  # nobody keeps the answer
 
 
@@ -33,7 +34,7 @@ class SourceRequest(Request):
         return f"<{self.method} for {self.meta.get(SOURCE, 'a source')}>"
 
 
-def request_of(ask: Ask, one: Try) -> SourceRequest:
+def request_of(ask: Ask, one: SourceRun) -> SourceRequest:
     """The request for an ask. An http address goes out as https in all but the wire: one door for both."""
     parts = urlsplit(ask.url)
     meta = {TRY: one, SOURCE: one.name, SECRET: ask.secret, OVER_HTTP: parts.scheme == "http"}
@@ -54,11 +55,11 @@ def request_of(ask: Ask, one: Try) -> SourceRequest:
 def keep_secret(ask: Ask) -> None:
     """From here on nothing of it is written down, whoever quotes it."""
     parts = urlsplit(ask.url)
-    scrub.keep_out(parts.query)
-    scrub.keep_out(f"{parts.path}?{parts.query}" if parts.query else parts.path)
+    redaction.keep_out(parts.query)
+    redaction.keep_out(f"{parts.path}?{parts.query}" if parts.query else parts.path)
     for name, value in ask.headers:
-        if scrub.is_secret_header(name):
-            scrub.keep_out(value)
+        if redaction.is_secret_header(name):
+            redaction.keep_out(value)
 
 
 def reply_of(response: Response) -> Reply:
@@ -68,7 +69,7 @@ def reply_of(response: Response) -> Reply:
         for name, values in response.headers.items()
         for value in values
     )
-    answer = Answer(None, response.url, response.url, response.status, headers, response.body, _NO_TIME)
+    answer = FetchedPage(None, response.url, response.url, response.status, headers, response.body, _NO_TIME)
     return Reply(response.status, response.url, headers, unpack(answer).body)
 
 

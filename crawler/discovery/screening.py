@@ -5,14 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from archive.address import Address, parse_address
-from archive.errors import AddressError
-from archive.sighting import Sighting
+from archive.domain.addresses import Address, parse_address
+from archive.domain.captures import Sighting
+from archive.domain.errors import AddressError
 from crawler.discovery.source import ETAG, MODIFIED, Found, Seen, State
 
 AHEAD = timedelta(days=1)  # clocks differ, and a listing may tell only the day
+
 MAX_SEEN = 20_000  # of one try
+
 MAX_TITLE = 500  # characters; a text post is called by its whole body
+
 MAX_LISTING = 4000  # characters of JSON
 
 

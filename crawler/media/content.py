@@ -3,10 +3,12 @@
 import json
 from dataclasses import dataclass
 
-from archive.vocabulary import MediumType
+from archive.domain.outcomes import MediumType
 
 _BEGINNING = 1024  # bytes that are looked at to say what something is instead
+
 _PAGE_MARKS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script")
+
 _MARK = b"\xef\xbb\xbf"
 
 SUFFIXES = {

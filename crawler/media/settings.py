@@ -5,17 +5,22 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from archive.errors import ArchiveError
-from archive.vocabulary import MediumType
+from archive.domain.errors import ArchiveError
+from archive.domain.outcomes import MediumType
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 MAX_MEDIA = 20_000  # of one run: 33 hours at 6 s each; the rest stays due for the next
+
 MEGABYTE = 1024 * 1024
+
 MAX_IMAGE_BYTES = 32 * MEGABYTE  # WeChat takes images of up to 10 MB
+
 MAX_AUDIO_BYTES = 64 * MEGABYTE  # an hour at 128 kbit/s
+
 DEFAULT_VIDEO_MB = 256  # WeChat takes videos of up to 200 MB
+
 LARGEST_VIDEO_MB = 500  # it costs thrice its size while it is handed over; at 2 GB Scrapy ends the crawl
 
 

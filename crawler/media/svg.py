@@ -9,18 +9,27 @@ from lxml import etree
 from crawler.media.content import NotMedium
 
 MAX_SVG_BYTES = 8 * 1024 * 1024  # of text; drawings in posts have some kB
+
 MAX_ELEMENTS = 200_000
+
 MAX_SIDE = 100_000  # pixels; a size beyond it says nothing
+
 _SVG = "{http://www.w3.org/2000/svg}"
+
 _ACTIVE = frozenset(
     {"script", "foreignobject", "iframe", "object", "embed", "handler", "listener", "audio", "video"}
 )
+
 _ENCODINGS = ("UTF-8", "US-ASCII", "ASCII")
+
 _INSIDE = re.compile(r"#|data:image/(?:png|jpeg|gif|webp);base64,", re.IGNORECASE)
+
 _BLANKS = re.compile(r"[\x00-\x20\x7f]+")
+
 _START = re.compile(
     rb"(?:<\?[^>]*>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>|\s+)*+<(?:\w+:)?svg[\s>/]", re.S | re.I
 )
+
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:px)?\s*")
 
 

@@ -1,6 +1,6 @@
 """Readers of mp.weixin.qq.com's pages: bytes in, values out; no I/O, no clock."""
 
-from crawler.parse.reader import read_page
+from crawler.parse.page import read_page
 
 PARSER_VERSION = 3  # stored with every reading; raise it when a reading of the same bytes may change
 

@@ -9,17 +9,20 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from crawler.parse.values import MAX_WORDS, words
+from crawler.parse.field_values import MAX_WORDS, words
 
 MAX_ELEMENTS = 200_000  # of one body; a page of more tags is none of WeChat's (tokens.MAX_TAGS)
+
 _NAMES = frozenset({
     "a", "img", "image", "iframe", "video", "audio", "source", "svg", "mpvoice", "qqmusic",
     "mp-common-mpaudio", "mp-common-qqmusic", "mp-common-videosnap", "mpvideosnap", "mp-common-poi",
     "mp-common-profile", "mpprofile",
 })  # fmt: skip
+
 _MARKS = (  # attributes that count on elements of any name
     "data-miniprogram-appid", "data-miniprogram-applink", "data-mpvid", "data-lazy-bgimg",
 )  # fmt: skip
+
 _UNSEEN = frozenset({"script", "style"})
 
 

@@ -5,14 +5,16 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from archive.address import Address, canonical_url, parse_address
-from archive.errors import AddressError
-from archive.record import SHANGHAI
-from crawler.parse.state import PageState
+from archive.domain.addresses import Address, canonical_url, parse_address
+from archive.domain.errors import AddressError
+from archive.domain.records import SHANGHAI
+from crawler.parse.script_state import PageState
 
 # WeChat's official accounts opened in August 2012; a time stamp outside this is not a publication time.
 _EARLIEST, _LATEST = 1_340_000_000, 4_102_444_800
+
 _BIZ = re.compile(r"[A-Za-z0-9+/]{4,40}={0,2}")
+
 _MINUTE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?: (\d{2}):(\d{2}))?")
 
 

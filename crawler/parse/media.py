@@ -7,23 +7,26 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from archive.reading import Medium
-from archive.vocabulary import Role
-from archive.web_address import clean_url
+from archive.domain.addresses import clean_url
+from archive.domain.outcomes import Role
+from archive.domain.parsed_page import MediaRef
 from crawler.parse.body import Body, image_source, listed_pictures, without_size
+from crawler.parse.field_values import known, web_url, whole, words
 from crawler.parse.players import Player, Stream
-from crawler.parse.state import PageState
-from crawler.parse.values import known, web_url, whole, words
+from crawler.parse.script_state import PageState
 
 MAX_MEDIA = 2000  # of one role; the post with the most images seen has 65
+
 _MAX_SEEN = 2 * MAX_MEDIA  # images looked at for them
+
 _WIDEST = ("2.35:1", "16:9", "", "3:4", "1:1")  # the cover of a listing; "" is the one without a ratio
+
 _MAX_SIDE = 100_000  # pixels; what is wider is no image
 
 
 def find_media(
     state: PageState, body: Body, covers: Mapping[str, str], players: Sequence[Player]
-) -> tuple[Medium, ...]:
+) -> tuple[MediaRef, ...]:
     """What a post shows, by role in order, each address once. `covers` are by ratio, "" without one."""
     media = (
         *_images(state, body),
@@ -34,7 +37,7 @@ def find_media(
     return tuple(_counted(media))
 
 
-def _counted(media: Iterable[Medium]) -> Iterator[Medium]:
+def _counted(media: Iterable[MediaRef]) -> Iterator[MediaRef]:
     seen: dict[Role, set[str]] = {role: set() for role in Role}
     for medium in media:
         keys = seen[medium.role]
@@ -43,9 +46,9 @@ def _counted(media: Iterable[Medium]) -> Iterator[Medium]:
             keys.add(medium.key)
 
 
-def _medium(role: Role, address: str, facts: Mapping[str, Any], key: str = "") -> Medium:
+def _medium(role: Role, address: str, facts: Mapping[str, Any], key: str = "") -> MediaRef:
     url = web_url(address).partition("#")[0]
-    return Medium(role, key if url else "", url, 0, facts=known(facts))
+    return MediaRef(role, key if url else "", url, 0, facts=known(facts))
 
 
 def media_key(address: str) -> str:
@@ -54,7 +57,7 @@ def media_key(address: str) -> str:
     return f"https://{url.partition('://')[2]}" if url else ""
 
 
-def _images(state: PageState, body: Body) -> Iterator[Medium]:
+def _images(state: PageState, body: Body) -> Iterator[MediaRef]:
     sizes = _image_facts(state, body)
     for address in islice(dict.fromkeys(body.images), _MAX_SEEN):
         yield _medium(Role.IMAGE, address, sizes.get(_picture(address), {}), media_key(address))
@@ -94,21 +97,21 @@ def _size(width: Any, height: Any, ratio: str = "") -> dict[str, int | None]:
     return {"width": wide, "height": high} if fits else {}
 
 
-def _cover(covers: Mapping[str, str]) -> Iterator[Medium]:
+def _cover(covers: Mapping[str, str]) -> Iterator[MediaRef]:
     for ratio in _WIDEST:
         if key := media_key(covers.get(ratio, "")):
             yield _medium(Role.COVER, covers[ratio], {"ratio": ratio}, key)
             return
 
 
-def _poster(player: Player) -> Iterator[Medium]:
+def _poster(player: Player) -> Iterator[MediaRef]:
     """A still of a channel's video has a signed address, which is another one each time."""
     signed = player.role is Role.VIDEO and "token=" in player.cover and player.id
     key = f"poster:{player.id}" if signed else media_key(player.cover)
     yield _medium(Role.POSTER, player.cover, {"id": player.id, "of": str(player.role)}, key)
 
 
-def _played(player: Player) -> Iterator[Medium]:
+def _played(player: Player) -> Iterator[MediaRef]:
     if player.streams:
         yield _video(player)
     elif player.url:
@@ -116,7 +119,7 @@ def _played(player: Player) -> Iterator[Medium]:
         yield _medium(player.role, player.url, {"id": player.id, **player.facts}, key)
 
 
-def _video(player: Player) -> Medium:
+def _video(player: Player) -> MediaRef:
     """The best quality; `expires_at` stays unknown, for the address tells its start (`dis_t`) only."""
     best = max(player.streams, key=lambda s: ((s.width or 0) * (s.height or 0), s.size or 0))
     facts = {

@@ -6,17 +6,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from archive.vocabulary import Role
-from archive.web_address import clean_url
+from archive.domain.addresses import clean_url
+from archive.domain.outcomes import Role
 from crawler.parse.elements import Element
-from crawler.parse.state import PageState
-from crawler.parse.values import known, link, plain, web_url, whole, words
+from crawler.parse.field_values import known, link, plain, web_url, whole, words
+from crawler.parse.script_state import PageState
 
 AUDIO_URL = "https://res.wx.qq.com/voice/getvoice?mediaid="
+
 MAX_PLAYERS = 500  # of a post; real ones have under 20
+
 _ID = re.compile(r"[A-Za-z0-9_=-]{4,200}")
+
 _SNAPS = frozenset({"mp-common-videosnap", "mpvideosnap"})
+
 _VOICES = frozenset({"mpvoice", "mp-common-mpaudio"})
+
 _SONGS = frozenset({"qqmusic", "mp-common-qqmusic"})
 
 

@@ -15,16 +15,16 @@ from scrapy.settings import BaseSettings
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.python.failure import Failure
 
-from archive.config import ArchiveSettings
-from archive.errors import AddressError, ArchiveError
-from crawler import clock
-from crawler.answer import Answer, header
-from crawler.monitors import Tally
-from crawler.offload import Worker, WorkerDied, workers_of
-from crawler.pipelines import Refusal
-from crawler.report import quiet_setup
+from archive.db.settings import ArchiveSettings
+from archive.domain.errors import AddressError, ArchiveError
+from archive.system import clock
+from crawler.items import FetchFailure
+from crawler.log import quiet_setup
+from crawler.parse.response import FetchedPage, header
+from crawler.redaction import public_headers, scrub_log, scrub_url
 from crawler.requests import ADDRESS_ID, EVALUATED, asked_url
-from crawler.scrub import public_headers, scrub_log, scrub_url
+from crawler.run_stats import Tally
+from crawler.worker.pool import Worker, WorkerDied, workers_of
 
 logger = logging.getLogger("crawler")
 
@@ -99,11 +99,11 @@ class ArchiveSpider(Spider):
         """A cassette that is replayed lacks an answer: the run is not what was recorded, so it ends."""
         self.stop("cassette_miss")
 
-    def answer_of(self, response: Response) -> Answer:
+    def answer_of(self, response: Response) -> FetchedPage:
         """An answer as it came; nothing is read of it here."""
         assert response.request is not None  # noqa: S101 - Scrapy has set it
         headers = _headers_of(response)
-        return Answer(
+        return FetchedPage(
             address_id=response.request.meta.get(ADDRESS_ID),
             requested_url=asked_url(response),
             final_url=scrub_url(response.url),
@@ -127,11 +127,11 @@ class ArchiveSpider(Spider):
             return now
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
-    def failed(self, failure: Failure) -> Iterator[Refusal]:
+    def failed(self, failure: Failure) -> Iterator[FetchFailure]:
         """Hand on that there was no answer, and why."""
         request: Request = failure.request  # type: ignore[attr-defined]  # set by Scrapy
         assert failure.value is not None  # noqa: S101 - Scrapy has set it
-        yield Refusal(request, failure.value)
+        yield FetchFailure(request, failure.value)
 
     def stop(self, reason: str) -> None:
         """Stop the run for this reason: from now on the transport sends nothing any more."""

@@ -12,22 +12,24 @@ from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from twisted.python.failure import Failure
 
-from archive.address import HOST
-from archive.errors import AddressError
-from crawler import clock, worker
-from crawler.answer import DamagedAnswer
-from crawler.discovery import recording
-from crawler.discovery.account import AccountConfig
-from crawler.discovery.chain import sources_of
-from crawler.discovery.driver import Try
-from crawler.discovery.pipeline import SourceTally, Tried
+from archive.domain.addresses import HOST
+from archive.domain.errors import AddressError
+from archive.system import clock
+from crawler.discovery.config import AccountConfig
+from crawler.discovery.registry import sources_of
 from crawler.discovery.requests import TRY, reason_of, reply_of, request_of
-from crawler.discovery.source import Ask, Found, Reply, Source, State
-from crawler.middlewares import RunStopping
+from crawler.discovery.source import Ask, Found, Reply, Source, SourceRun, State
+from crawler.download.middlewares import RunStopping
+from crawler.items import SourceResult
+from crawler.parse.response import DamagedAnswer
+from crawler.run_stats import SourceTally
 from crawler.spiders.base import ArchiveSpider
+from crawler.worker import source_tasks, tasks
 
 HOSTS_AT_ONCE = 8  # so that one that hangs holds up no other; each host gets one request at a time
+
 TIMEOUT = 60.0  # seconds for one request; listings are small
+
 RETRIES = 1  # a source that fails twice is tried again at its next time
 
 
@@ -38,7 +40,7 @@ class DiscoverSpider(ArchiveSpider):
     """
 
     name = "discover"
-    custom_settings = {"ITEM_PIPELINES": {"crawler.discovery.pipeline.SourcePipeline": 100}}  # noqa: RUF012 - Scrapy's
+    custom_settings = {"ITEM_PIPELINES": {"crawler.pipelines.sources.SourcePipeline": 100}}  # noqa: RUF012 - Scrapy's
 
     def __init__(
         self,
@@ -57,8 +59,8 @@ class DiscoverSpider(ArchiveSpider):
         self._only = {name.strip() for name in only.split(",") if name.strip()}
         self._all = all == "1"
         self._held = held == "1"
-        self._ended: list[Tried] = []
-        self._waiting: defaultdict[str, deque[Try]] = defaultdict(deque)
+        self._ended: list[SourceResult] = []
+        self._waiting: defaultdict[str, deque[SourceRun]] = defaultdict(deque)
         self._hosts: set[str] = set()
         self._stopped_hosts: dict[str, str] = {}
 
@@ -96,19 +98,21 @@ class DiscoverSpider(ArchiveSpider):
         now = clock.now()
         if not self.run_id:
             arguments = {"account": self.account.biz, "only": sorted(self._only)}
-            self.run_id = await self.archive.call(worker.open_run, "discover", arguments, now)
+            self.run_id = await self.archive.call(tasks.open_run, "discover", arguments, now)
         biz, digest = self.account.biz, self.account.digest_title
-        before = await self.archive.call(recording.before, biz, digest)
+        before = await self.archive.call(source_tasks.before, biz, digest)
         sources = self._chosen(sources_of(self.account, before.around))
         self.wanted = len(sources)
         self._hosts = {source.host for source in sources if source.host}
-        tries = [Try(one, {} if self._all else before.memories.get(one.name, {}), now) for one in sources]
+        tries = [
+            SourceRun(one, {} if self._all else before.memories.get(one.name, {}), now) for one in sources
+        ]
         steps = [
             step
             for one in self._beginning(tries)
             async for step in self._with_next(await self._step(one, None), one.host)
         ]
-        self._ended = [step for step in steps if isinstance(step, Tried)]
+        self._ended = [step for step in steps if isinstance(step, SourceResult)]
         return [step for step in steps if isinstance(step, Request)]
 
     def _account(self) -> AccountConfig:
@@ -128,12 +132,12 @@ class DiscoverSpider(ArchiveSpider):
         chosen = wanted if self._only else sources
         return [one for one in chosen if not (self._held and one.host == HOST)]
 
-    def _beginning(self, tries: list[Try]) -> list[Try]:
+    def _beginning(self, tries: list[SourceRun]) -> list[SourceRun]:
         """The first source of each host, and all that ask nobody. The others wait for the one before to end.
 
         Its last answer is read by then: one that asks for verification is the last the host is asked for.
         """
-        beginning: list[Try] = []
+        beginning: list[SourceRun] = []
         for one in tries:
             if one.host and any(first.host == one.host for first in beginning):
                 self._waiting[one.host].append(one)
@@ -141,14 +145,16 @@ class DiscoverSpider(ArchiveSpider):
                 beginning.append(one)
         return beginning
 
-    async def _with_next(self, step: Request | Tried, host: str) -> AsyncIterator[Request | Tried]:
+    async def _with_next(
+        self, step: Request | SourceResult, host: str
+    ) -> AsyncIterator[Request | SourceResult]:
         """A source's step; when that is its end, also the first step of the next at its host."""
         yield step
-        while isinstance(step, Tried) and self._waiting[host]:
+        while isinstance(step, SourceResult) and self._waiting[host]:
             step = await self._step(self._waiting[host].popleft(), None)
             yield step
 
-    async def _step(self, one: Try, reply: Reply | None) -> Request | Tried:
+    async def _step(self, one: SourceRun, reply: Reply | None) -> Request | SourceResult:
         """Go on with a source, in a thread: a feed of some megabytes takes seconds to read."""
         if reply is None and (self.stopping or one.host in self._stopped_hosts):
             return self._tried(one, self._left_alone(one))
@@ -157,14 +163,14 @@ class DiscoverSpider(ArchiveSpider):
             return request_of(came, one).replace(callback=self.parse, errback=self.failed)
         return self._tried(one, came)
 
-    def _tried(self, one: Try, found: Found) -> Tried:
+    def _tried(self, one: SourceRun, found: Found) -> SourceResult:
         if found.state is State.VERIFICATION and one.host:
             self._stopped_hosts.setdefault(one.host, str(State.VERIFICATION))
-        return Tried(one.name, found)
+        return SourceResult(one.name, found)
 
-    async def parse(self, response: Response, **_: Any) -> AsyncIterator[Request | Tried]:
+    async def parse(self, response: Response, **_: Any) -> AsyncIterator[Request | SourceResult]:
         """Hand the reply to its source."""
-        one: Try = response.request.meta[TRY]  # type: ignore[union-attr]  # set by Scrapy
+        one: SourceRun = response.request.meta[TRY]  # type: ignore[union-attr]  # set by Scrapy
         try:
             reply = await asyncio.to_thread(reply_of, response)
         except DamagedAnswer as damage:
@@ -174,17 +180,17 @@ class DiscoverSpider(ArchiveSpider):
 
     async def failed(  # type: ignore[override]  # Scrapy takes either
         self, failure: Failure
-    ) -> AsyncIterator[Request | Tried]:
+    ) -> AsyncIterator[Request | SourceResult]:
         """Tell the source that no reply came, or end it because its host is left alone."""
-        one: Try = failure.request.meta[TRY]  # type: ignore[attr-defined]  # set by Scrapy
+        one: SourceRun = failure.request.meta[TRY]  # type: ignore[attr-defined]  # set by Scrapy
         if isinstance(failure.value, RunStopping):
-            step: Request | Tried = self._tried(one, self._left_alone(one))
+            step: Request | SourceResult = self._tried(one, self._left_alone(one))
         else:
             step = await self._step(one, Reply(error=reason_of(failure.value, self.settings)))
         async for each in self._with_next(step, one.host):
             yield each
 
-    def _left_alone(self, one: Try) -> Found:
+    def _left_alone(self, one: SourceRun) -> Found:
         if one.host in self._stopped_hosts:
             detail = f"not asked: {one.host} asked another source for verification"
             return one.end(State.VERIFICATION, detail)

@@ -8,15 +8,16 @@ from scrapy import Request
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
 
-from archive.media.queries import DueMedium
-from archive.vocabulary import MediumOutcome
-from crawler import clock, report, worker
-from crawler.media import keeping
-from crawler.media.requests import MEDIUM, host_of, medium_request
+from archive.domain.outcomes import MediumOutcome
+from archive.repository.media import DueMedium
+from archive.system import clock
+from crawler import items, log
+from crawler.download.hosts import may_hold_media
 from crawler.media.settings import MAX_MEDIA, max_bytes, types_in
-from crawler.origin import may_hold_media
-from crawler.scrub import scrub_log
+from crawler.redaction import scrub_log
+from crawler.requests import MEDIUM, host_of, medium_request
 from crawler.spiders.base import OVER_ALL, ArchiveSpider
+from crawler.worker import media_tasks, tasks
 
 logger = logging.getLogger("crawler")
 
@@ -25,7 +26,7 @@ class MediaSpider(ArchiveSpider):
     """`-a run=ID`: media of the posts that run saw; without: all that is due. It has a run of its own."""
 
     name = "media"
-    custom_settings = {"ITEM_PIPELINES": {"crawler.media.pipeline.MediaPipeline": 100}}  # noqa: RUF012 - Scrapy's
+    custom_settings = {"ITEM_PIPELINES": {"crawler.pipelines.media.MediaPipeline": 100}}  # noqa: RUF012 - Scrapy's
 
     def __init__(self, run: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
@@ -66,29 +67,29 @@ class MediaSpider(ArchiveSpider):
         await self.archive.warm_up()
         now = clock.now()
         arguments = {"of_run": self._of_run} if self._of_run else {}
-        self.run_id = await self.archive.call(worker.open_run, "media", arguments, now)
+        self.run_id = await self.archive.call(tasks.open_run, "media", arguments, now)
         types = types_in(self.settings["MEDIA_TYPES"])
-        due = await self.archive.call(keeping.due, self._of_run, MAX_MEDIA, types, now)
+        due = await self.archive.call(media_tasks.due, self._of_run, MAX_MEDIA, types, now)
         requests, misses = [], []
         for medium in due:
             try:
                 requests.append(medium_request(medium, self._max_bytes(medium)))
             except ValueError as refusal:
                 misses.append(self._unasked(medium, str(refusal)))
-        await self.archive.call(keeping.note_misses, misses, now)
+        await self.archive.call(media_tasks.note_misses, misses, now)
         return requests
 
     def _max_bytes(self, medium: DueMedium) -> int:
         return max_bytes(medium.type, self.settings.getint("MAX_VIDEO_MB"))
 
-    def _unasked(self, medium: DueMedium, reason: str) -> keeping.Miss:
+    def _unasked(self, medium: DueMedium, reason: str) -> media_tasks.DownloadFailure:
         reason = scrub_log(reason)
         self.tally.settle(medium.id, MediumOutcome.REFUSED, "")
-        report.page_failed(self.tally.done, outcome=MediumOutcome.REFUSED, reason=reason)
-        return keeping.Miss(medium.id, MediumOutcome.REFUSED, reason)
+        log.page_failed(self.tally.done, outcome=MediumOutcome.REFUSED, reason=reason)
+        return media_tasks.DownloadFailure(medium.id, MediumOutcome.REFUSED, reason)
 
-    def parse(self, response: Response, **_: Any) -> Iterator[keeping.Download]:
+    def parse(self, response: Response, **_: Any) -> Iterator[items.MediaDownload]:
         """Hand the answer on, whatever it is."""
         assert response.request is not None  # noqa: S101 - Scrapy has set it
         medium = response.request.meta[MEDIUM]
-        yield keeping.Download(medium, self.answer_of(response), self._max_bytes(medium))
+        yield items.MediaDownload(medium, self.answer_of(response), self._max_bytes(medium))

@@ -7,16 +7,18 @@ from typing import Any
 from scrapy import Request
 from scrapy.http import Response
 
-from archive.queries import DueAddress
-from crawler import clock, worker
-from crawler.answer import Answer
-from crawler.origin import is_allowed
-from crawler.recovery import read_what_was_kept
+from archive.repository.frontier import DueAddress
+from archive.system import clock
+from crawler.download.hosts import is_allowed
+from crawler.parse.response import FetchedPage
+from crawler.pipelines.base import read_what_was_kept
+from crawler.redaction import scrub_log
 from crawler.requests import ADDRESS_KEY, post_request
-from crawler.scrub import scrub_log
 from crawler.spiders.base import ArchiveSpider
+from crawler.worker import tasks
 
 MAX_ADDRESSES = 20_000  # of one run: 33 hours at 6 s each; the rest stays due for the next
+
 MAX_LIST_BYTES = 16 * 1024 * 1024
 
 
@@ -49,13 +51,13 @@ class PostsSpider(ArchiveSpider):
         only_this_run = self.run_id or None
         if not self.run_id:
             arguments = {"urls": scrub_log(self.urls or "")[:2000]}
-            self.run_id = await self.archive.call(worker.open_run, "scrapy crawl posts", arguments, now)
+            self.run_id = await self.archive.call(tasks.open_run, "scrapy crawl posts", arguments, now)
         await read_what_was_kept(self.archive, self.run_id, now)
         if self.urls:
-            return await self.archive.call(worker.sight, self.run_id, listed(self.urls), now)
-        return await self.archive.call(worker.due, only_this_run, MAX_ADDRESSES, now)
+            return await self.archive.call(tasks.sight, self.run_id, listed(self.urls), now)
+        return await self.archive.call(tasks.due, only_this_run, MAX_ADDRESSES, now)
 
-    def parse(self, response: Response, **_: Any) -> Iterator[Answer]:
+    def parse(self, response: Response, **_: Any) -> Iterator[FetchedPage]:
         """Hand the answer on, whatever it is."""
         yield self.answer_of(response)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import psycopg
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive
-from archive.integrity.verify import verify_archive
-from mparchive.verifying import means_of
+from archive.db.engine import open_archive
+from archive.db.settings import ArchiveSettings
+from archive.integrity.verifier import verify_archive
+from mparchive.commands.verify import means_of
 from tests.crawler.crawling import plain
 
 EXECUTABLE = Path(sys.executable).with_name("mparchive")

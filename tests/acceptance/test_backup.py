@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from archive.config import ArchiveSettings
-from archive.embedded import embedded_postgres
-from archive.media.folder import MediaFolder
+from archive.db.embedded_postgres import embedded_postgres
+from archive.db.settings import ArchiveSettings
+from archive.storage.media_files import MediaFolder
 from tests.acceptance.command import Command
 from tests.archive.filled import fill
 

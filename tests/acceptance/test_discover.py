@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crawler.discovery.account import AccountConfig
+from crawler.discovery.config import AccountConfig
 from tests.acceptance.command import Command, Done
 from tests.crawler.loopback import Loopback, Reply
 from tests.standin import Standin

@@ -7,7 +7,7 @@ import pytest
 
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import dump_bytes, record
-from tests.mparchive.inputs.test_warc import DATE, Writer
+from tests.mparchive.importers.test_warc import DATE, Writer
 from tests.standin.account import COMMISSION
 from tests.standin.pages import catalogue
 from tests.standin.posts import POSTS

@@ -5,15 +5,16 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from archive.address import parse_address
-from archive.capture import Capture
-from archive.database import transaction
-from archive.reading import Reading
-from archive.sighting import Sighting
-from archive.store import keep_captures, record_sightings, store_readings
-from archive.vocabulary import Outcome
-from crawler.classify import classify
+from archive.db.engine import transaction
+from archive.domain.addresses import parse_address
+from archive.domain.captures import Capture, Sighting
+from archive.domain.outcomes import Outcome
+from archive.domain.parsed_page import ParsedPage
+from archive.ingest.pages import store_readings
+from archive.repository.captures import keep_captures
+from archive.repository.frontier import record_sightings
 from crawler.parse import PARSER_VERSION
+from crawler.parse.classify import classify
 from tests.acceptance.command import Command
 from tests.archive.making import NOW, article, record
 from tests.standin.pages import all_pages
@@ -25,14 +26,14 @@ NEW_VERSIONS = (
 )
 
 
-def as_read_early(name: str, reading: Reading) -> Reading:
+def as_read_early(name: str, reading: ParsedPage) -> ParsedPage:
     """What an earlier parser made of it: it cut a text, missed facts, knew no template, believed a notice."""
     if name == CUT and reading.record:
         return replace(reading, record=replace(reading.record, text=reading.record.text[:-9]))
     if name == BARE:
         return replace(reading, html="", page={}, media=(), links=())
     if name == UNREAD:
-        return Reading(Outcome.UNKNOWN, "a post of a type this version does not know")
+        return ParsedPage(Outcome.UNKNOWN, "a post of a type this version does not know")
     return article(record(201)) if name == FALSE else reading
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from archive.config import ArchiveSettings
-from archive.media.folder import MediaFolder
+from archive.db.settings import ArchiveSettings
+from archive.storage.media_files import MediaFolder
 from tests.acceptance.command import Command
 from tests.archive.filled import answers, fill
-from tests.database import database_from
-from tests.mparchive.inputs.test_warc import LONG, Writer
+from tests.mparchive.importers.test_warc import LONG, Writer
 from tests.standin.pages import Shown
 from tests.standin.posts import POSTS as SHOWN
+from tests.support.database import database_from
 
 CAPTURES = """
 SELECT requested_url, final_url, status, headers::text, encode(sha256, 'hex'), fetched_at, rendered,

@@ -8,16 +8,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from archive.capture import Capture
-from crawler.classify import classify
+from archive.domain.captures import Capture
+from crawler.parse.classify import classify
 from tests.acceptance.command import NOWHERE, Command
 from tests.archive.making import NOW
-from tests.database import database_from
-from tests.mparchive.inputs.test_warc import DATE, Writer
+from tests.mparchive.importers.test_warc import DATE, Writer
 from tests.standin import Standin
 from tests.standin.media import EVIL_SVG, SVG, bomb_png, picture
 from tests.standin.pages import Shown
 from tests.standin.posts import POSTS, RICH
+from tests.support.database import database_from
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(tempfile|Temporary).*")  # warcio's writer
 KEPT = """

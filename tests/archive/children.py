@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from archive import queries
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.errors import DatabaseUnavailable
-from archive.export import write_csv, write_dump, write_jsonl
-from archive.locks import Hosts, turn
-from archive.media.folder import MediaFolder
-from archive.media.queries import due_media
-from archive.media.store import keep_file
-from archive.reading import Reading
-from archive.store import import_records, keep_captures, store_readings
-from archive.vocabulary import Role
+from archive.db.advisory_locks import Hosts, egress_lock
+from archive.db.engine import open_archive, transaction
+from archive.db.settings import ArchiveSettings
+from archive.domain.errors import DatabaseUnavailable
+from archive.domain.outcomes import Role
+from archive.domain.parsed_page import ParsedPage
+from archive.export.records import write_csv, write_dump, write_jsonl
+from archive.ingest.pages import import_records, store_readings
+from archive.repository import post_queries
+from archive.repository.captures import keep_captures
+from archive.repository.media import due_media, keep_file
+from archive.storage.media_files import MediaFolder
 from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template
 
 POSTS = 100
@@ -27,7 +27,7 @@ BODIES = [template(1) + str(number).encode() for number in range(3)]  # stored a
 PICTURE = b"invented picture" * 1000
 
 
-def page(number: int, name: str = "shared") -> Reading:
+def page(number: int, name: str = "shared") -> ParsedPage:
     """The page of post `number`, with images that all posts show, each at a place of its own, and a link."""
     media = [image(f"{name}{(number + place) % IMAGES}", place) for place in range(IMAGES)]
     return article(record(number), media=(*media, image("cover", role=Role.COVER)), links=(link(number + 1),))
@@ -42,7 +42,7 @@ def hold() -> None:
 
 def have_turn() -> None:
     """Have the turn of the line `home`, say so, keep it until stdin ends."""
-    with open_archive(ArchiveSettings()) as engine, turn(engine, "home", Hosts.PAGES):
+    with open_archive(ArchiveSettings()) as engine, egress_lock(engine, "home", Hosts.PAGES):
         _ready()
 
 
@@ -107,7 +107,7 @@ def export() -> None:
     with open_archive(ArchiveSettings()) as engine, Path(os.devnull).open("wb") as out:
         for write in (write_dump, write_csv, write_jsonl):
             with transaction(engine) as session:
-                counts.append(write(queries.records(session), out))
+                counts.append(write(post_queries.records(session), out))
     print(*counts, _peak())
 
 

@@ -7,17 +7,18 @@ from datetime import timedelta
 from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
-from archive.address import parse_address
-from archive.capture import Capture
-from archive.database import transaction
-from archive.media.folder import MediaFolder
-from archive.media.queries import due_media
-from archive.media.store import keep_file
-from archive.models import FileRow
-from archive.sighting import Sighting
-from archive.store import keep_captures, record_sightings, start_run, store_readings
-from crawler.classify import classify
+from archive.db.engine import transaction
+from archive.db.models import FileRow
+from archive.domain.addresses import parse_address
+from archive.domain.captures import Capture, Sighting
+from archive.ingest.pages import store_readings
+from archive.repository.captures import keep_captures
+from archive.repository.frontier import record_sightings
+from archive.repository.media import due_media, keep_file
+from archive.repository.runs import start_run
+from archive.storage.media_files import MediaFolder
 from crawler.parse import PARSER_VERSION
+from crawler.parse.classify import classify
 from tests.archive.making import NOW, kept_file
 from tests.standin.media import picture
 from tests.standin.pages import catalogue

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from archive.address import canonical_url
-from archive.capture import Capture
-from archive.media.kept import KeptFile
-from archive.reading import Link, Medium, Reading
-from archive.record import Record
-from archive.vocabulary import Kind, Outcome, Relation, Role
+from archive.domain.addresses import canonical_url
+from archive.domain.captures import Capture
+from archive.domain.outcomes import Kind, Outcome, Relation, Role
+from archive.domain.parsed_page import LinkRef, MediaRef, ParsedPage
+from archive.domain.records import Record
+from archive.repository.media import KeptFile
 
 BIZ = "MzA0NjAyNTQ5NQ=="
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -39,27 +39,27 @@ def template(number: int, size: int = 20_000) -> bytes:
     return "".join(f"function f{word}(){{return 1}}" for word in words).encode()
 
 
-def article(record: Record, **more: object) -> Reading:
+def article(record: Record, **more: object) -> ParsedPage:
     """What the parser says of a page that holds this record."""
-    return Reading(Outcome.ARTICLE, kind=Kind.ARTICLE, record=record, biz=BIZ, **more)  # type: ignore[arg-type]
+    return ParsedPage(Outcome.ARTICLE, kind=Kind.ARTICLE, record=record, biz=BIZ, **more)  # type: ignore[arg-type]
 
 
-def image(name: str, position: int = 0, role: Role = Role.IMAGE, **more: object) -> Medium:
+def image(name: str, position: int = 0, role: Role = Role.IMAGE, **more: object) -> MediaRef:
     """An image at an address of its own."""
     url = f"https://mmbiz.qpic.cn/mmbiz_png/{name}/640"
-    return Medium(role, url, url, position, **more)  # type: ignore[arg-type]
+    return MediaRef(role, url, url, position, **more)  # type: ignore[arg-type]
 
 
-def video(token: str = "a", hours: float = 2, name: str = "wxv_1") -> Medium:
+def video(token: str = "a", hours: float = 2, name: str = "wxv_1") -> MediaRef:
     """A video whose address is signed with a token, and expires so many hours after NOW."""
     url = f"https://mpvideo.qpic.cn/{name}.mp4?token={token}"
-    return Medium(Role.VIDEO, name, url, 0, expires_at=NOW + timedelta(hours=hours))
+    return MediaRef(Role.VIDEO, name, url, 0, expires_at=NOW + timedelta(hours=hours))
 
 
-def link(number: int, relation: Relation = Relation.POST, **more: object) -> Link:
+def link(number: int, relation: Relation = Relation.POST, **more: object) -> LinkRef:
     """A link to post `number` of the account, without chksm as most are."""
     key, url = f"{BIZ}:{1000 + number}:1", record(number, chksm="").url
-    return Link(relation, key, url, **{"position": 0, "text": "见前文"} | more)  # type: ignore[arg-type]
+    return LinkRef(relation, key, url, **{"position": 0, "text": "见前文"} | more)  # type: ignore[arg-type]
 
 
 def kept_file(content: bytes = b"picture", path: str = "ab/cd/abcd.png") -> KeptFile:

@@ -3,7 +3,7 @@
 from sqlalchemy import Engine
 
 from bench.space import SINCE, WANTED, measured, served_since
-from tests.captures import needs_captures
+from tests.support.captures import needs_captures
 
 
 @needs_captures

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.container.image import ENTRY, Container, buildah, container, on_loopback, terminate
 from tests.crawler.crawling import plain
 from tests.standin import Standin

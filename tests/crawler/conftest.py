@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from crawler.chromium import find_chromium
+from crawler.browser.launch_options import find_chromium
 from tests.crawler.crawling import Crawler
 from tests.crawler.loopback import Loopback
 

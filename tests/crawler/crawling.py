@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from scheduler.children import Child
+from scheduler.crawl_process import Child
 
 TIMEOUT = 100  # seconds; a crawl of these tests takes about three
 

@@ -10,8 +10,8 @@ from typer.main import get_command
 
 from archive.integrity.checks import NAMES
 from mparchive.cli import app
-from mparchive.exits import Exit
-from mparchive.formats import Format
+from mparchive.errors import Exit
+from mparchive.options import Format
 from tests.docs.markdown import DOCUMENTS, READMES, fenced, named, rows, spans, told
 
 GROUP = get_command(app)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
-from archive.finding import Watched
-from archive.metrics import ArchiveMetrics
+from archive.domain.monitoring import SourceStatus
+from archive.reports.metrics import ArchiveMetrics
 from scheduler.health import AccountVitals, Bounds, LineVitals, Vitals, findings
 from tests.docs.markdown import ROOT, rows, spans, told
 
@@ -26,7 +26,7 @@ def below(heading: str) -> list[str]:
 
 
 def test_every_alarm_has_a_row_by_its_key_and_no_other_has() -> None:
-    source = Watched("B", "name", "album:1", state="refused", last_tried_at=NOW, failures=9)
+    source = SourceStatus("B", "name", "album:1", state="refused", last_tried_at=NOW, failures=9)
     everything = Vitals(
         accounts=[AccountVitals("B", "name", NOW - timedelta(days=99), (), [source])],
         held=[LineVitals("default", "verification", NOW, 1)],

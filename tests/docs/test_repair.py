@@ -5,11 +5,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from archive.config import ArchiveSettings
-from archive.database import transaction
-from archive.integrity.verify import verify_archive
-from archive.media.folder import MediaFolder
-from archive.store import keep_captures
+from archive.db.engine import transaction
+from archive.db.settings import ArchiveSettings
+from archive.integrity.verifier import verify_archive
+from archive.repository.captures import keep_captures
+from archive.storage.media_files import MediaFolder
 from tests.archive.integrity.filling import means_at
 from tests.archive.integrity.mutations import BENEATH
 from tests.archive.making import capture

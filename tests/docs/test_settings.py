@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
-from archive.config import ArchiveSettings
-from archive.web.settings import InboxSettings, ReadingSettings
-from crawler import protocol
-from crawler.discovery.table import Table
+from archive.db.settings import ArchiveSettings
+from archive.system import parent_watch
+from crawler.discovery.config import Table
+from crawler.process import protocol
 from crawler.settings import _Environment as CrawlSettings
 from scheduler.config import load_config
 from scheduler.settings import SchedulerSettings
 from tests.docs.markdown import DOCUMENTS, READMES, ROOT, named, rows, told
+from web.auth import InboxSettings, ReadingSettings
 
 EXAMPLE = ROOT / "docs" / "mparchive.example.toml"
 ROOMS = ("archive", "crawler", "scheduler", "mparchive")
@@ -29,7 +30,7 @@ READERS: tuple[type[BaseSettings], ...] = (
     SchedulerSettings,
 )
 # What one process of the program says to another, and nobody else says.
-BETWEEN_PROCESSES = {protocol.LIFELINE_VARIABLE, protocol.START_METHOD_VARIABLE}
+BETWEEN_PROCESSES = {parent_watch.LIFELINE_VARIABLE, protocol.START_METHOD_VARIABLE}
 WHERE_VARIABLES_STAND = (*DOCUMENTS, ROOT / "Dockerfile", ROOT / "docker-compose.yml")
 OF_THE_TESTS = {"MPARCHIVE_SHARED"}
 _VARIABLE = re.compile(r"MPARCHIVE_[A-Z_]*[A-Z]")

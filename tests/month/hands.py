@@ -8,15 +8,15 @@ import asyncio
 import sys
 from pathlib import Path
 
-from archive.database import open_archive
-from scheduler.children import import_before_forking
+from archive.db.engine import open_archive
+from scheduler.crawl_process import import_before_forking
 from scheduler.daemon import Current, hands_of, home_work, ready
-from scheduler.jobs import HOME
+from scheduler.queue import HOME
 from scheduler.settings import SchedulerSettings
-from scheduler.worker import Pulse, Worker
+from scheduler.worker import HeartbeatSettings, Worker
 
 # Seconds. After a restart of the database the queue hears nothing of new jobs for half a minute: it looks.
-PULSE = Pulse(every=0.5, look=0.1, gone_after=2.0)
+PULSE = HeartbeatSettings(every=0.5, look=0.1, gone_after=2.0)
 
 
 def main() -> None:

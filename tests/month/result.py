@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.models import Absence, AddressRow, Base, CaptureRow, Incident, MediumRow, Post, Run, Version
+from archive.db.engine import open_archive, transaction
+from archive.db.models import Absence, AddressRow, Base, CaptureRow, Incident, MediumRow, Post, Run, Version
+from archive.db.settings import ArchiveSettings
 from tests.month.simulation import Push, Simulation
 from tests.standin.account import Post as Made
 from tests.standin.pages import Shown

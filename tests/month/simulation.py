@@ -19,12 +19,12 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from sqlalchemy import Engine, func, select
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.models import AddressRow, Egress, SourceRow
+from archive.db.engine import open_archive, transaction
+from archive.db.models import AddressRow, Egress, SourceRow
+from archive.db.settings import ArchiveSettings
 from scheduler.daemon import Current, Planner
-from scheduler.hands import Hands
-from scheduler.jobs import opened, queue_of
+from scheduler.job_context import JobContext
+from scheduler.queue import opened, queue_of
 from scheduler.settings import SchedulerSettings
 from scheduler.timetable import TIMETABLE, Entry, Work
 from tests.month.places import Places
@@ -99,7 +99,7 @@ class Simulation:
         with _environment(places.environment), open_archive(ArchiveSettings()) as engine:
             places.start_worker()
             current = Current(places.config)
-            planner = Planner(Hands(engine, SchedulerSettings.read().egress, Event()), current)
+            planner = Planner(JobContext(engine, SchedulerSettings.read().egress, Event()), current)
             app = queue_of(engine.url, dict.fromkeys(Work, _nothing))
             async with opened(app):
                 await self._through(planner, app, engine)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from archive.finding import Finding, Watched
+from archive.domain.monitoring import HealthProblem, SourceStatus
 from crawler.discovery.source import State
 from scheduler.health import AccountVitals, Bounds, LineVitals, Vitals, findings, longest_silence
 
@@ -15,19 +15,19 @@ DAILY = [NOW - n * DAY for n in range(60, 0, -1)]
 WORKDAYS = [day for day in (NOW - n * DAY for n in range(120, 0, -1)) if day.weekday() < 5]
 
 
-def source(name: str, state: State, failures: int = 0, **more: object) -> Watched:
+def source(name: str, state: State, failures: int = 0, **more: object) -> SourceStatus:
     given = {"state": state, "failures": failures, "last_tried_at": NOW - HOUR, **more}
-    return Watched("biz", "合成", name, **given)  # type: ignore[arg-type]
+    return SourceStatus("biz", "合成", name, **given)  # type: ignore[arg-type]
 
 
 def found(
     *, days: list[datetime] = DAILY, last: datetime | None = None, sources: object = ()
-) -> list[Finding]:
+) -> list[HealthProblem]:
     account = AccountVitals("biz", "合成", last or days[-1], days, sources)  # type: ignore[arg-type]
     return findings(Vitals(accounts=[account]), Bounds(), NOW)
 
 
-def keys(found: list[Finding]) -> list[str]:
+def keys(found: list[HealthProblem]) -> list[str]:
     return [one.key for one in found]
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cached_property
 
-from archive.address import canonical_url
-from archive.vocabulary import Kind, Outcome
+from archive.domain.addresses import canonical_url
+from archive.domain.outcomes import Kind, Outcome
 
 SHANGHAI = timezone(timedelta(hours=8))
 

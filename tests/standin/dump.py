@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from zlib import crc32
 
-from archive.address import parse_address
-from archive.record import Record
-from archive.vocabulary import Kind
+from archive.domain.addresses import parse_address
+from archive.domain.outcomes import Kind
+from archive.domain.records import Record
 from tests.standin.account import Account, Post, at
 from tests.standin.rule import markup_for
 

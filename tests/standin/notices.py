@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from archive.vocabulary import Outcome
+from archive.domain.outcomes import Outcome
 from tests.standin.account import COMMISSION
 from tests.standin.skeleton import fill, weigh
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from archive.record import FIELDS
-from archive.vocabulary import Kind, Outcome
+from archive.domain.outcomes import Kind, Outcome
+from archive.domain.records import FIELDS
 from tests.standin.account import Expected, Post, at
 from tests.standin.notices import NOTICES, NoticePage
 from tests.standin.post_page import render

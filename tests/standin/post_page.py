@@ -2,7 +2,7 @@
 
 import base64
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.standin import media
 from tests.standin.account import NEIGHBOUR, Account, Post, Video
 from tests.standin.skeleton import encoded, fill, js, weigh

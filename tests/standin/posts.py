@@ -1,6 +1,6 @@
 """Invented posts of the invented commission, one or more of every kind. Every sentence is synthetic."""
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.standin.account import NEIGHBOUR, Picture, Post, at
 from tests.standin.rich import rich_post
 

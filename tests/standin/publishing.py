@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.standin.account import Post
 from tests.standin.pages import Shown
 from tests.standin.posts import body_html, paragraphs

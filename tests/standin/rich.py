@@ -1,6 +1,6 @@
 """One invented article that shows and links to everything an article can."""
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.standin.account import NEIGHBOUR, Neighbour, Post, Video, at
 from tests.standin.skeleton import encoded
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from crawler.media.images import image_content
-from crawler.media.recordings import audio_content, video_content
+from crawler.media.validate import audio_content, image_content, video_content
 from tests.standin import Standin
 from tests.standin.client import get
 from tests.standin.faults import MEDIA, Fault, Faults

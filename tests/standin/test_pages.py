@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from archive.vocabulary import Kind, Outcome
-from crawler.parse import read_page
+from archive.domain.outcomes import Kind, Outcome
+from crawler.parse.page import read_page
 from tests.standin.notices import NOTICES
 from tests.standin.pages import all_pages, catalogue
 from tests.standin.rule import final_content, markup_for

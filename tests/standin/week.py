@@ -7,7 +7,7 @@ one post was edited and one was deleted. Everything is synthetic.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.standin.account import NEIGHBOUR, Picture, Post, at
 from tests.standin.pages import Shown
 from tests.standin.posts import body_html, paragraphs

@@ -14,6 +14,7 @@ CHECKS: tuple[Check, ...] = (
     *media.CHECKS,
     *pages.CHECKS,
 )
+
 NAMES = tuple(dict.fromkeys(check.name for check in CHECKS))
 
 __all__ = ["CHECKS", "NAMES"]

@@ -4,25 +4,27 @@ from dataclasses import asdict
 
 from sqlalchemy import select
 
-from archive import absences
-from archive.integrity.check import Check, Look
-from archive.integrity.finding import Finding, Found
-from archive.models import Absence, Post
+from archive.db.models import Absence, Post
+from archive.integrity.check import BatchResult, Check, Finding, RowRange
+from archive.repository import absences
 
 NAME = "absences"
+
 ROWS = absences.BATCH
+
 OTHER = "is not what the captures of its post tell; restore it from a backup"
+
 NOT_NOTED = "absences that captures tell and nobody noted; `mparchive reparse --apply` notes them"
 
 
-def _look(look: Look) -> Found:
+def _look(look: RowRange) -> BatchResult:
     ids = look.session.scalars(select(Post.id).where(look.has(Post.id)).order_by(Post.id)).all()
     told = {
         (post_id, away.capture_id): asdict(away)
-        for post_id, all_of_it in absences.told(look.session, ids).items()
+        for post_id, all_of_it in absences.compute_absences(look.session, ids).items()
         for away in all_of_it
     }
-    found = Found(len(ids))
+    found = BatchResult(len(ids))
     rows = select(Absence).where(Absence.post_id.in_(ids)).order_by(Absence.id)
     for row in look.session.scalars(rows):
         values = told.pop((row.post_id, row.capture_id), None)

@@ -2,21 +2,22 @@
 
 from sqlalchemy import select
 
-from archive.bodies import bodies
-from archive.errors import IntegrityError
-from archive.integrity.check import Check, Look
-from archive.integrity.finding import Finding, Found
-from archive.models import CaptureRow
+from archive.db.models import CaptureRow
+from archive.domain.errors import IntegrityError
+from archive.integrity.check import BatchResult, Check, Finding, RowRange
+from archive.storage.bodies import bodies
 
 NAME = "bytes"
+
 ROWS = 64  # pages of 3 MB: one at a time in memory, a second of work
+
 REMEDY = "restore it from a backup"
 
 
-def _look(look: Look) -> Found:
+def _look(look: RowRange) -> BatchResult:
     rows = select(CaptureRow.id, CaptureRow.body_size).where(look.has(CaptureRow.id)).order_by(CaptureRow.id)
     sizes = {id_: size for id_, size in look.session.execute(rows)}
-    found = Found(len(sizes))
+    found = BatchResult(len(sizes))
     for id_, body in bodies(look.session, list(sizes)):
         if isinstance(body, IntegrityError):
             found.findings.append(Finding(NAME, "captures", id_, f"{_words(body, id_)}; {REMEDY}"))

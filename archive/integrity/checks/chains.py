@@ -7,24 +7,28 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import aliased
 
-from archive.integrity.chain import START, link
-from archive.integrity.check import Check, Look
-from archive.integrity.content import capture_contents, version_contents
-from archive.integrity.finding import Finding, Found
-from archive.models import CaptureRow, Chain, ChainEntry, Version
+from archive.db.models import CaptureRow, Chain, ChainEntry, Version
+from archive.integrity.check import BatchResult, Check, Finding, RowRange
+from archive.repository.hash_chain import START, capture_contents, link, version_contents
 
 NAME = "chains"
+
 ROWS = 2000
+
 REMEDY = "restore it from a backup"
+
 CHANGED = f"is not what was linked into its chain: somebody changed it; {REMEDY}"
+
 GONE = f"is gone, or what it belongs to, but its chain holds it; {REMEDY}"
+
 UNLINKED = "is in no chain: it was put in past the program, or its entry was taken out; compare with a backup"
+
 _Entry = Row[Any]
 
 
-def _look_at_entries(look: Look) -> Found:
+def _look_at_entries(look: RowRange) -> BatchResult:
     rows = look.session.execute(_entries().where(look.has(ChainEntry.id))).all()
-    return Found(len(rows), [finding for row in rows for finding in _flaws(row)])
+    return BatchResult(len(rows), [finding for row in rows for finding in _flaws(row)])
 
 
 def _entries() -> Select[*tuple[Any, ...]]:
@@ -73,7 +77,7 @@ def _entry(row: _Entry, words: str) -> Finding:
     return Finding(NAME, "chain_entries", row.id, words)
 
 
-def _look_at_heads(look: Look) -> Found:
+def _look_at_heads(look: RowRange) -> BatchResult:
     last = select(ChainEntry.digest).where(
         ChainEntry.chain_id == Chain.id, ChainEntry.position == Chain.length
     )
@@ -81,7 +85,7 @@ def _look_at_heads(look: Look) -> Found:
     rows = select(
         Chain.id, Chain.length, Chain.digest, count.scalar_subquery(), last.limit(1).scalar_subquery()
     )
-    found = Found()
+    found = BatchResult()
     for id_, length, digest, entries, end in look.session.execute(rows.where(look.has(Chain.id))):
         found.rows += 1
         if entries != length:
@@ -93,11 +97,11 @@ def _look_at_heads(look: Look) -> Found:
     return found
 
 
-def _look_for_unlinked(subject: type[CaptureRow] | type[Version], look: Look) -> Found:
+def _look_for_unlinked(subject: type[CaptureRow] | type[Version], look: RowRange) -> BatchResult:
     column = ChainEntry.capture_id if subject is CaptureRow else ChainEntry.version_id
     linked = select(ChainEntry.id).where(column == subject.id).exists()
     rows = look.session.execute(select(subject.id, linked).where(look.has(subject.id)).order_by(subject.id))
-    found = Found()
+    found = BatchResult()
     for id_, is_linked in rows:
         found.rows += 1
         if not is_linked:

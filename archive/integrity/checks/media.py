@@ -4,23 +4,29 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from archive.errors import IntegrityError, MediaMissing, MediaUnreadable
-from archive.integrity.check import FIRST, Check, Look
-from archive.integrity.finding import Finding, Found
-from archive.models import FileRow
+from archive.db.models import FileRow
+from archive.domain.errors import IntegrityError, MediaMissing, MediaUnreadable
+from archive.integrity.check import FIRST, BatchResult, Check, Finding, RowRange
 
 NAME = "media"
+
 ROWS = 200
+
 MISSING = "is not in the media folder; put it back from a backup, at {path}"
+
 DAMAGED = "in the media folder is not what was stored; put it back from a backup, at {path}"
+
 UNREADABLE = "is not a file that can be read; put it back from a backup, at {path}"
+
 OTHER_SIZE = "has {found} bytes in the media folder, not the {size} it says; restore both from a backup"
+
 STRANGERS = "files in the media folder that the archive does not know"
+
 AT_ONCE = 500  # paths a statement
 
 
-def _look(look: Look) -> Found:
-    found = Found()
+def _look(look: RowRange) -> BatchResult:
+    found = BatchResult()
     if look.after == FIRST and (unknown := sum(1 for _ in strangers(look))):
         found.notes[STRANGERS] += unknown
     rows = select(FileRow.id, FileRow.path, FileRow.sha256, FileRow.size).where(look.has(FileRow.id))
@@ -31,7 +37,7 @@ def _look(look: Look) -> Found:
     return found
 
 
-def _flaw(look: Look, path: str, sha256: bytes, size: int) -> str | None:
+def _flaw(look: RowRange, path: str, sha256: bytes, size: int) -> str | None:
     try:
         content = look.means.folder.get(path, sha256)
     except MediaMissing:
@@ -43,7 +49,7 @@ def _flaw(look: Look, path: str, sha256: bytes, size: int) -> str | None:
     return None if len(content) == size else OTHER_SIZE.format(found=len(content), size=size)
 
 
-def strangers(look: Look) -> Iterator[str]:
+def strangers(look: RowRange) -> Iterator[str]:
     """Files in the media folder that no row is of: a download that was killed, or somebody's own."""
     batch: list[str] = []
     for path in look.means.folder.paths():
@@ -54,7 +60,7 @@ def strangers(look: Look) -> Iterator[str]:
     yield from _unknown(look, batch)
 
 
-def _unknown(look: Look, paths: list[str]) -> list[str]:
+def _unknown(look: RowRange, paths: list[str]) -> list[str]:
     known = set(look.session.scalars(select(FileRow.path).where(FileRow.path.in_(paths))))
     return [path for path in paths if path not in known]
 

@@ -6,30 +6,31 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive import queries
-from archive.content_hash import hash_of
-from archive.errors import IntegrityError
-from archive.expected import STRANGER
-from archive.integrity.check import Check, Look
-from archive.integrity.finding import Finding, Found
-from archive.models import Account, CaptureRow, MediumRow, Post, PostLink, PostMedium, Version
-from archive.posts import page_facts, page_ties
-from archive.reading import Reading
-from archive.record import Record
-from archive.text import storable
-from archive.vocabulary import Outcome
+from archive.db.models import Account, CaptureRow, MediumRow, Post, PostLink, PostMedium, Version
+from archive.domain.errors import IntegrityError
+from archive.domain.outcomes import Outcome
+from archive.domain.parsed_page import ParsedPage, page_facts, page_ties
+from archive.domain.pg_text import storable
+from archive.domain.records import Record, record_hash
+from archive.integrity.check import BatchResult, Check, Finding, RowRange
+from archive.repository import captures
+from archive.repository.address_outcomes import STRANGER
 
 NAME = "text"
+
 ROWS = 16  # pages of a tenth of a second each
+
 EARLIER = "pages read by another version of the parser; `mparchive reparse --apply` reads them anew"
+
 UNREAD = "pages not read yet; the next crawl reads them"
+
 REMEDY = "restore it from a backup"
 
 
-def _look(look: Look) -> Found:
+def _look(look: RowRange) -> BatchResult:
     columns = (CaptureRow.id, CaptureRow.outcome, CaptureRow.reason, CaptureRow.parser_version)
     rows = look.session.execute(select(*columns).where(look.has(CaptureRow.id)).order_by(CaptureRow.id)).all()
-    found = Found(len(rows))
+    found = BatchResult(len(rows))
     for row in rows:
         if row.outcome is None:
             found.notes[UNREAD] += 1
@@ -40,9 +41,9 @@ def _look(look: Look) -> Found:
     return found
 
 
-def _read_again(look: Look, row: Any) -> list[Finding]:
+def _read_again(look: RowRange, row: Any) -> list[Finding]:
     try:
-        reading = look.means.read(queries.capture(look.session, row.id))
+        reading = look.means.read(captures.capture(look.session, row.id))
     except IntegrityError:
         return []  # the bytes themselves are told of
     if reading.outcome != row.outcome:
@@ -53,7 +54,9 @@ def _read_again(look: Look, row: Any) -> list[Finding]:
     return list(_against_post(look.session, row.id, reading, reading.record))
 
 
-def _against_post(session: Session, capture_id: int, reading: Reading, record: Record) -> Iterator[Finding]:
+def _against_post(
+    session: Session, capture_id: int, reading: ParsedPage, record: Record
+) -> Iterator[Finding]:
     rows = select(Post).join(Account, Account.id == Post.account_id)
     post = session.scalar(rows.where(Account.biz == reading.biz, Post.aid == record.aid))
     if post is None:
@@ -66,20 +69,20 @@ def _against_post(session: Session, capture_id: int, reading: Reading, record: R
 
 
 def _against_versions(
-    session: Session, capture_id: int, reading: Reading, record: Record, post_id: int
+    session: Session, capture_id: int, reading: ParsedPage, record: Record, post_id: int
 ) -> Iterator[Finding]:
     rows = select(Version.content_hash).where(Version.post_id == post_id)
-    if not reading.needs_browser and hash_of(record) not in set(session.scalars(rows)):
+    if not reading.needs_browser and record_hash(record) not in set(session.scalars(rows)):
         yield Finding(NAME, "captures", capture_id, f"no version has what its page says; {REMEDY}")
 
 
-def _is_told_by_others(session: Session, reading: Reading, post: Post) -> bool:
+def _is_told_by_others(session: Session, reading: ParsedPage, post: Post) -> bool:
     """Its page is only half a one, and it has its text from a dump."""
     rows = select(Version.id).where(Version.post_id == post.id).limit(1)
     return reading.needs_browser and session.scalar(rows) is not None
 
 
-def _against_current(session: Session, reading: Reading, record: Record, post: Post) -> Iterator[Finding]:
+def _against_current(session: Session, reading: ParsedPage, record: Record, post: Post) -> Iterator[Finding]:
     """The post, its media and its links are those of this page."""
     told = {"title": storable(record.title), "text": storable(record.text), "published_on": record.date}
     told |= {name: value for name, value in page_facts(reading).items() if name != "facts"}

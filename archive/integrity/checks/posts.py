@@ -4,15 +4,18 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, cast, func, literal, select
 
-from archive.content_hash import VERSION as HASH_VERSION
-from archive.integrity.check import Check, Look
-from archive.integrity.finding import Finding, Found
-from archive.models import Post, Version
+from archive.db.models import Post, Version
+from archive.domain.records import VERSION as HASH_VERSION
+from archive.integrity.check import BatchResult, Check, Finding, RowRange
 
 NAME = "posts"
+
 ROWS = 1000
+
 CHANGED = "its title and text do not have its content_hash; restore it from a backup"
+
 OF_NO_VERSION = "what it says is none of its versions; restore it from a backup"
+
 OTHER_AID = "its aid is not that of its mid and idx; restore it from a backup"
 
 
@@ -29,10 +32,10 @@ def _bytes(part: Any) -> ColumnElement[bytes]:
     return func.convert_to(part, "UTF8")
 
 
-def _look_at_versions(look: Look) -> Found:
+def _look_at_versions(look: RowRange) -> BatchResult:
     right = Version.content_hash == _hash(Version.title, Version.text)
     rows = select(Version.id, right).where(look.has(Version.id)).order_by(Version.id)
-    found = Found()
+    found = BatchResult()
     for id_, is_right in look.session.execute(rows):
         found.rows += 1
         if not is_right:
@@ -40,7 +43,7 @@ def _look_at_versions(look: Look) -> Found:
     return found
 
 
-def _look_at_posts(look: Look) -> Found:
+def _look_at_posts(look: RowRange) -> BatchResult:
     versions = select(Version.id).where(Version.post_id == Post.id)
     same = versions.where(Version.content_hash == Post.content_hash)
     is_half = ~versions.exists() & (Post.text == "")  # the text is there only when a browser has drawn it
@@ -50,7 +53,7 @@ def _look_at_posts(look: Look) -> Found:
         (same.exists() | is_half).label("is_version"),
         (Post.aid == func.concat(Post.mid, "_", Post.idx)).label("is_named"),
     )
-    found = Found()
+    found = BatchResult()
     for row in look.session.execute(rows.where(look.has(Post.id)).order_by(Post.id)):
         found.rows += 1
         flaws = {CHANGED: row.is_right, OF_NO_VERSION: row.is_version, OTHER_AID: row.is_named}

@@ -2,17 +2,16 @@
 
 from sqlalchemy import select
 
-from archive.integrity.check import Check, Look
-from archive.integrity.finding import Finding, Found
-from archive.models import Post
-from archive.search.index import BATCH, flaws
+from archive.db.models import Post
+from archive.integrity.check import BatchResult, Check, Finding, RowRange
+from archive.repository.search_index import BATCH, flaws
 
 NAME = "search"
 
 
-def _look(look: Look) -> Found:
+def _look(look: RowRange) -> BatchResult:
     ids = look.session.scalars(select(Post.id).where(look.has(Post.id)).order_by(Post.id)).all()
-    found = Found(len(ids))
+    found = BatchResult(len(ids))
     for start in range(0, len(ids), BATCH):
         for id_, sentence in flaws(look.session, ids[start : start + BATCH]):
             words = sentence.removeprefix(f"post {id_}: ")  # a finding names its row itself

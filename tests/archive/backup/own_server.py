@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from archive.backup.tools import find_tool
+from archive.backup.postgres import find_tool
 from tests.archive.nobody import AS_NOBODY, NOBODY
 
 TIME = 60  # seconds for any command, and for the server to come to a state

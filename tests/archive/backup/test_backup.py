@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from archive.backup import BackupDamaged, BackupError, NotEmpty, opened, restore, write_backup
-from archive.backup.file import Writer
-from archive.backup.tables import tables_in
-from archive.backup.tools import environment
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.export import Selection, write_warc
-from archive.media.folder import MediaFolder
+from archive.backup.backup_file import BackupDamaged, BackupError, NotEmpty, Writer, opened
+from archive.backup.postgres import environment, tables_in
+from archive.backup.restore import restore
+from archive.backup.write import write_backup
+from archive.db.engine import open_archive, transaction
+from archive.db.settings import ArchiveSettings
+from archive.export.records import Selection
+from archive.export.warc import write_warc
+from archive.storage.media_files import MediaFolder
 from tests.archive.filled import fill
-from tests.database import database_from
+from tests.support.database import database_from
 
 Place = tuple[Engine, MediaFolder]
 

@@ -20,20 +20,20 @@ import pytest
 import yaml
 from sqlalchemy import Engine, select, text
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.integrity.chain import heads
-from archive.media.folder import MediaFolder
-from archive.media.queries import due_media
-from archive.models import FileRow, Post
-from archive.store import import_records
+from archive.db.engine import open_archive, transaction
+from archive.db.models import FileRow, Post
+from archive.db.settings import ArchiveSettings
+from archive.ingest.pages import import_records
+from archive.repository.hash_chain import heads
+from archive.repository.media import due_media
+from archive.storage.media_files import MediaFolder
 from tests.acceptance.command import Command
 from tests.archive.backup.own_server import DOCUMENTED, OwnServer, own_server
 from tests.archive.filled import fill
 from tests.archive.making import NOW, record
 from tests.archive.nobody import becomes_nobody
-from tests.archive.web.seeding import keep_one
 from tests.standin.media import picture
+from tests.web.seeding import keep_one
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs" / "backup.md").read_text("utf-8")

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from archive.errors import ExportError, IntegrityError
-from archive.export import write_html, write_markdown
-from archive.export.files import Names, atomically
-from archive.offline import offline_page
-from archive.offline.embedded import FULL
-from tests.archive.offline.making import Files, image, post, shown
+from archive.domain.errors import ExportError, IntegrityError
+from archive.export.files import Names
+from archive.export.html import write_html
+from archive.export.markdown import write_markdown
+from archive.rendering.media import FULL
+from archive.rendering.page import offline_page
+from archive.system.files import atomically
+from tests.archive.rendering.making import Files, image, post, shown
 from tests.standin.media import picture
 
 

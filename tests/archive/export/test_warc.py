@@ -14,14 +14,16 @@ from sqlalchemy.orm import Session
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.export import Selection, write_wacz, write_warc
-from archive.export.written import Written
-from archive.media.folder import MediaFolder
-from archive.models import Account, CaptureRow, FileRow, Post
+from archive.db.engine import open_archive, transaction
+from archive.db.models import Account, CaptureRow, FileRow, Post
+from archive.db.settings import ArchiveSettings
+from archive.export.files import Written
+from archive.export.records import Selection
+from archive.export.wacz import write_wacz
+from archive.export.warc import write_warc
+from archive.storage.media_files import MediaFolder
 from tests.archive.filled import PICTURES, answers, fill
-from tests.database import database_from
+from tests.support.database import database_from
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*(tempfile|Temporary).*"

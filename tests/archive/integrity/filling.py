@@ -7,28 +7,21 @@ from datetime import datetime, timedelta
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from archive.address import parse_address
-from archive.capture import Capture
-from archive.integrity.check import Means
-from archive.media.folder import MediaFolder
-from archive.media.kept import KeptFile
-from archive.media.queries import due_media
-from archive.media.store import keep_file
-from archive.models import Egress, Incident, SourceRow
-from archive.reading import Reading
-from archive.record import Record
-from archive.sighting import Sighting
-from archive.store import (
-    account_id,
-    finish_run,
-    import_records,
-    keep_captures,
-    record_sightings,
-    start_run,
-    store_readings,
-)
-from crawler.classify import classify
+from archive.db.models import Egress, Incident, SourceRow
+from archive.domain.addresses import parse_address
+from archive.domain.captures import Capture, Sighting
+from archive.domain.parsed_page import ParsedPage
+from archive.domain.records import Record
+from archive.ingest.pages import import_records, store_readings
+from archive.integrity.check import CheckContext
+from archive.repository.accounts import account_id
+from archive.repository.captures import keep_captures
+from archive.repository.frontier import record_sightings
+from archive.repository.media import KeptFile, due_media, keep_file
+from archive.repository.runs import finish_run, start_run
+from archive.storage.media_files import MediaFolder
 from crawler.parse import PARSER_VERSION
+from crawler.parse.classify import classify
 from tests.archive.making import NOW, capture, kept_file
 from tests.standin.pages import all_pages
 
@@ -36,7 +29,7 @@ EDITED = "<p>后来加上的一段合成文字</p>".encode()
 FILES = 4
 
 
-def fill(session: Session, means: Means) -> None:
+def fill(session: Session, means: CheckContext) -> None:
     """Two runs, a week apart; then a dump, alarms, sources and a line to the outside."""
     pages = {name: (body, url) for name, body, url, _ in all_pages()}
     run_id = start_run(session, "backfill", {"what": ["合成"]}, NOW)
@@ -54,10 +47,10 @@ def fetch(
     run_id: int,
     page: tuple[bytes, str],
     at: datetime,
-    means: Means,
+    means: CheckContext,
     *,
     rendered: bool = False,
-) -> Reading:
+) -> ParsedPage:
     """What a crawl does with one answer: its bytes and address."""
     body, url = page
     seen = record_sightings(session, run_id, [Sighting(parse_address(url), "list", at, "合成", {"n": 1})], at)
@@ -69,7 +62,7 @@ def fetch(
     return reading
 
 
-def _edit_and_take_down(session: Session, pages: dict[str, tuple[bytes, str]], means: Means) -> None:
+def _edit_and_take_down(session: Session, pages: dict[str, tuple[bytes, str]], means: CheckContext) -> None:
     (body, url), (gone, _) = pages["article"], pages["deleted"]
     run_id = start_run(session, "revisit", {}, NOW)
     edited = re.sub(rb'(id="js_content"[^<>]*>)', rb"\1" + EDITED, body)
@@ -108,6 +101,6 @@ def _operate(session: Session) -> None:
     session.execute(insert(Egress), [{"name": name, "seen_at": NOW} for name in ("a", "b")])
 
 
-def means_at(folder: MediaFolder) -> Means:
+def means_at(folder: MediaFolder) -> CheckContext:
     """The real parser, and a media folder of the test's own."""
-    return Means(folder, classify, PARSER_VERSION)
+    return CheckContext(folder, classify, PARSER_VERSION)

@@ -7,8 +7,8 @@ from random import Random
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, DateTime, LargeBinary, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from archive.db.models import Base
 from archive.integrity.check import id_of
-from archive.models import Base
 
 ROWS = 3  # of each table, for each of its columns
 BENEATH = "SET LOCAL session_replication_role = replica"  # no trigger fires and no foreign key holds

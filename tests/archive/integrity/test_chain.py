@@ -11,13 +11,15 @@ from alembic import command
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from archive.address import parse_address
-from archive.database import transaction
-from archive.integrity.chain import heads
-from archive.models import Chain, ChainEntry
-from archive.schema import alembic_config
-from archive.sighting import Sighting
-from archive.store import import_records, keep_captures, record_sightings, store_readings
+from archive.db.engine import transaction
+from archive.db.models import Chain, ChainEntry
+from archive.db.schema import alembic_config
+from archive.domain.addresses import parse_address
+from archive.domain.captures import Sighting
+from archive.ingest.pages import import_records, store_readings
+from archive.repository.captures import keep_captures
+from archive.repository.frontier import record_sightings
+from archive.repository.hash_chain import heads
 from tests.archive.making import BIZ, NOW, article, capture, record
 from tests.crawler.crawling import plain
 

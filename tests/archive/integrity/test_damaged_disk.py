@@ -4,11 +4,11 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.integrity.verify import verify_archive
-from archive.media.folder import MediaFolder
-from archive.store import import_records
+from archive.db.engine import open_archive, transaction
+from archive.db.settings import ArchiveSettings
+from archive.ingest.pages import import_records
+from archive.integrity.verifier import verify_archive
+from archive.storage.media_files import MediaFolder
 from tests.archive.integrity.filling import means_at
 from tests.archive.making import NOW, record
 

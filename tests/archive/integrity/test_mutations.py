@@ -9,11 +9,10 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 
-from archive.config import ArchiveSettings
-from archive.integrity.check import Look, Means
+from archive.db.settings import ArchiveSettings
+from archive.integrity.check import CheckContext, Finding, RowRange
 from archive.integrity.checks import CHECKS
-from archive.integrity.finding import Finding
-from archive.media.folder import MediaFolder
+from archive.storage.media_files import MediaFolder
 from tests.archive.integrity.filling import fill, means_at
 from tests.archive.integrity.mutations import FAMILIES, Mutation, ids
 
@@ -26,12 +25,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def means(folder: Path) -> Means:
+def means(folder: Path) -> CheckContext:
     return means_at(MediaFolder(ArchiveSettings(media=str(folder))))
 
 
 @pytest.fixture(scope="module")
-def filled(shared_engine: Engine, means: Means) -> Iterator[Connection]:
+def filled(shared_engine: Engine, means: CheckContext) -> Iterator[Connection]:
     """The small archive, gone when the module is."""
     with shared_engine.connect() as connection:
         outer = connection.begin()
@@ -51,23 +50,23 @@ def looked_at(connection: Connection) -> Iterator[Session]:
     savepoint.rollback()
 
 
-def findings(session: Session, means: Means, mutation: Mutation) -> list[Finding]:
+def findings(session: Session, means: CheckContext, mutation: Mutation) -> list[Finding]:
     """What the checks say that must find it; those that look at each row alone, only of its own."""
     table, id_ = mutation.table, int(mutation.names.partition(" ")[2])
     found: list[Finding] = []
     for check in (check for check in CHECKS if check.name in mutation.checks):
         if check.name == "text" and table == "posts":
             page = session.scalar(text("SELECT capture_id FROM posts WHERE id = :id"), {"id": id_})
-            found += check.look(Look(session, means, page - 1, page)).findings
+            found += check.look(RowRange(session, means, page - 1, page)).findings
         elif check.name in ("seals", "bytes", "text", "media"):
             own = check.table == table
-            found += check.look(Look(session, means, id_ - 1, id_)).findings if own else []
+            found += check.look(RowRange(session, means, id_ - 1, id_)).findings if own else []
         else:
-            found += check.look(Look(session, means)).findings
+            found += check.look(RowRange(session, means)).findings
     return found
 
 
-def is_found(connection: Connection, means: Means, mutation: Mutation) -> bool:
+def is_found(connection: Connection, means: CheckContext, mutation: Mutation) -> bool:
     with looked_at(connection) as session:
         for statement in mutation.statements:
             session.connection().exec_driver_sql(statement)
@@ -75,16 +74,16 @@ def is_found(connection: Connection, means: Means, mutation: Mutation) -> bool:
         return any(named.search(str(finding)) for finding in findings(session, means, mutation))
 
 
-def test_what_nobody_touched_is_sound(filled: Connection, means: Means) -> None:
+def test_what_nobody_touched_is_sound(filled: Connection, means: CheckContext) -> None:
     with looked_at(filled) as session:
-        looks = [check.look(Look(session, means)) for check in CHECKS]
+        looks = [check.look(RowRange(session, means)) for check in CHECKS]
     assert [finding for found in looks for finding in found.findings] == []
     assert min(found.rows for found in looks) > 0
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_becomes_of_a_row_is_found_and_the_row_is_named(
-    filled: Connection, means: Means, family: str
+    filled: Connection, means: CheckContext, family: str
 ) -> None:
     mutations = list(FAMILIES[family](filled))
     assert [mutation for mutation in mutations if not is_found(filled, means, mutation)] == []
@@ -113,7 +112,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_becomes_of_a_file_is_found_and_its_row_is_named(
-    filled: Connection, means: Means, folder: Path, damage: str
+    filled: Connection, means: CheckContext, folder: Path, damage: str
 ) -> None:
     with looked_at(filled) as session:
         for id_ in ids(filled, "files"):

@@ -8,17 +8,18 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from archive.config import ArchiveSettings
-from archive.database import transaction
-from archive.integrity.chain import heads
-from archive.integrity.check import Means
+from archive.db.engine import transaction
+from archive.db.settings import ArchiveSettings
+from archive.ingest.pages import import_records
+from archive.integrity.check import MAX_KEPT, CheckContext, Finding, VerificationReport
 from archive.integrity.checks import CHECKS
-from archive.integrity.finding import MAX_KEPT, Finding, Report
-from archive.integrity.hands import FEW
+from archive.integrity.process_pool import FEW
 from archive.integrity.progress import ProgressLost
-from archive.integrity.verify import against, verify_archive
-from archive.media.folder import MediaFolder
-from archive.store import import_records, keep_captures, start_run
+from archive.integrity.verifier import against, verify_archive
+from archive.repository.captures import keep_captures
+from archive.repository.hash_chain import heads
+from archive.repository.runs import start_run
+from archive.storage.media_files import MediaFolder
 from tests.archive.integrity.filling import fetch, means_at
 from tests.archive.making import NOW, capture, record
 from tests.standin.pages import Shown
@@ -26,7 +27,7 @@ from tests.standin.posts import POSTS
 
 
 @pytest.fixture
-def means(tmp_path: Path) -> Means:
+def means(tmp_path: Path) -> CheckContext:
     return means_at(MediaFolder(ArchiveSettings(media=str(tmp_path / "media"))))
 
 
@@ -35,7 +36,7 @@ class Stopped(Exception):
 
 
 def test_verifying_that_is_stopped_goes_on_where_it_was_and_keeps_what_it_found(
-    engine: Engine, means: Means, tmp_path: Path
+    engine: Engine, means: CheckContext, tmp_path: Path
 ) -> None:
     place, seen = tmp_path / "verify.json", []
     with transaction(engine) as session:
@@ -61,18 +62,22 @@ def test_verifying_that_is_stopped_goes_on_where_it_was_and_keeps_what_it_found(
 
 
 def test_how_far_it_came_in_another_archive_or_with_other_checks_is_nothing_to_go_on_from(
-    engine: Engine, means: Means, tmp_path: Path
+    engine: Engine, means: CheckContext, tmp_path: Path
 ) -> None:
     place = tmp_path / "verify.json"
     with transaction(engine) as session:
         keep_captures(session, None, [(None, capture())])
-    done = {"upto": {"bytes captures": 10}, "done": ["bytes captures"], "report": Report().as_dict()}
+    done = {
+        "upto": {"bytes captures": 10},
+        "done": ["bytes captures"],
+        "report": VerificationReport().as_dict(),
+    }
     for left in ({"archive": "another", "names": ["bytes"], **done}, {"archive": 1}, "{"):
         place.write_text(left if isinstance(left, str) else json.dumps(left))
         assert verify_archive(engine, means, only=["bytes"], place=place).checked["bytes"] == 1
 
 
-def test_a_place_that_cannot_be_written_is_named(engine: Engine, means: Means, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_named(engine: Engine, means: CheckContext, tmp_path: Path) -> None:
     with transaction(engine) as session:
         keep_captures(session, None, [(None, capture())])
     (tmp_path / "file").touch()
@@ -81,7 +86,7 @@ def test_a_place_that_cannot_be_written_is_named(engine: Engine, means: Means, t
 
 
 def test_many_pages_are_looked_at_by_several_processes_and_told_in_order(
-    engine: Engine, means: Means
+    engine: Engine, means: CheckContext
 ) -> None:
     rows = next(check.rows for check in CHECKS if check.name == "bytes")
     many = FEW * rows + 2
@@ -94,7 +99,7 @@ def test_many_pages_are_looked_at_by_several_processes_and_told_in_order(
 
 
 def test_half_a_page_says_nothing_against_the_text_that_a_dump_has_of_its_post(
-    engine: Engine, means: Means
+    engine: Engine, means: CheckContext
 ) -> None:
     shown = next(one for one in map(Shown, POSTS) if one.expected.needs_browser)
     page = b"".join(shown.render(2000)), shown.expected.url
@@ -119,6 +124,6 @@ def test_an_archive_that_has_grown_passes_through_its_head_and_one_that_was_rewr
 
 
 def test_findings_beyond_the_bound_are_counted() -> None:
-    report = Report()
+    report = VerificationReport()
     report.find(Finding("seals", "posts", id_, "") for id_ in range(MAX_KEPT + 5))
     assert (len(report.findings), report.found["seals"]) == (MAX_KEPT, MAX_KEPT + 5)

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from archive.record import Record
-from archive.store import import_records
+from archive.domain.records import Record
+from archive.ingest.pages import import_records
 from tests.archive.making import NOW, record
 
 POSTS = 2000

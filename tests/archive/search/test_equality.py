@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from archive.models import Post, PostWords
-from archive.search import Query, check, parse, search
-from archive.search.finding import matching
-from archive.search.query import MAX_WORDS
-from archive.search.terms import grams_of, is_exact
+from archive.db.models import Post, PostWords
+from archive.domain.search_text import grams_of, is_exact
+from archive.repository.search_index import check
+from archive.search.engine import matching, search
+from archive.search.query import MAX_WORDS, Query, parse
 
 QUERIES = 10_000
 STATED = 500

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.search import Query, SearchError, parse
-from archive.search.query import MAX_LENGTH, MAX_WORDS
+from archive.search.query import MAX_LENGTH, MAX_WORDS, Query, SearchError, parse
 
 TYPED = st.text(st.sampled_from('ab工业 -"“”\u3000\t\0\ud800') | st.characters(), max_size=60)
 

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from crawler.media.content import NotMedium
-from crawler.media.recordings import audio_content, video_content
+from crawler.media.validate import audio_content, video_content
 from tests.standin.media import recording, video
 
 MP4 = video("synthetic_tested", 500)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from archive.reading import Link, Medium, Reading
-from crawler.parse import read_page
+from archive.domain.parsed_page import LinkRef, MediaRef, ParsedPage
+from crawler.parse.page import read_page
 
 BIZ = "MzAwMDAwMDAwMA=="
 OTHER = "MzAwMDAwMDAwMg=="
@@ -22,7 +22,7 @@ var msg_title = '题'; var nickname = "号"; var item_show_type = "{show_type}";
 </body></html>""".encode()
 
 
-def read(body: str = "<p>字</p>", script: str = "", **more: Any) -> Reading:
+def read(body: str = "<p>字</p>", script: str = "", **more: Any) -> ParsedPage:
     """What such a page is read as; it must be an article with a record."""
     reading = read_page(page(body, script, **more))
     assert reading.record is not None, reading.reason
@@ -35,14 +35,14 @@ def post_url(mid: int, *, biz: str = BIZ, chksm: str = "") -> str:
     return f"http://mp.weixin.qq.com/s?__biz={biz}&mid={mid}&idx=1&sn=cd{tail}&scene=21#wechat_redirect"
 
 
-def links(reading: Reading, relation: str) -> list[Link]:
+def links(reading: ParsedPage, relation: str) -> list[LinkRef]:
     """Its links of one relation, in order."""
     found = [link for link in reading.links if link.relation == relation]
     assert [link.position for link in found] == list(range(len(found)))
     return found
 
 
-def media(reading: Reading, role: str) -> list[Medium]:
+def media(reading: ParsedPage, role: str) -> list[MediaRef]:
     """Its media of one role, in order."""
     found = [medium for medium in reading.media if medium.role == role]
     assert [medium.position for medium in found] == list(range(len(found)))

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from archive.record import Record
-from archive.vocabulary import Kind, Outcome
-from crawler.parse import read_page
-from crawler.parse.text_rule import text_of
-from tests.captures import (
+from archive.domain.outcomes import Kind, Outcome
+from archive.domain.records import Record
+from crawler.parse.body import text_of
+from crawler.parse.page import read_page
+from tests.support.captures import (
     capture,
     capture_names,
     evaluated_states,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from archive.vocabulary import Relation
+from archive.domain.outcomes import Relation
 from tests.crawler.parse.made import BIZ, OTHER, js, links, post_url, read
 
 ALBUM = f"https://mp.weixin.qq.com/mp/appmsgalbum?__biz={BIZ}&action=getalbum&album_id=4000000000000000001"

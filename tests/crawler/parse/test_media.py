@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crawler.parse import read_page
+from crawler.parse.page import read_page
 from tests.crawler.parse.made import BIZ, js, media, page, read
 
 IMAGE = "https://mmbiz.qpic.cn/mmbiz_png/synthetic{}/640?wx_fmt=png&from=appmsg"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from archive.vocabulary import Kind, Outcome
-from crawler.parse import read_page
-from crawler.parse.shown import shown_share
+from archive.domain.outcomes import Kind, Outcome
+from crawler.parse.page import read_page
+from crawler.parse.rendered import shown_share
 from tests.crawler import pages
 
 TEXT = "合成的第一句。合成的第二句！"

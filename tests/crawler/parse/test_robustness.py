@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archive.reading import Reading
-from archive.vocabulary import Outcome
-from crawler.parse import read_page
-from tests.captures import capture, capture_names, needs_captures
+from archive.domain.outcomes import Outcome
+from archive.domain.parsed_page import ParsedPage
+from crawler.parse.page import read_page
+from tests.support.captures import capture, capture_names, needs_captures
 
 MAX_SECONDS = 2  # of processor time for one page
 MAX_MEMORY = 500 * 1024 * 1024
@@ -76,7 +76,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 }
 
 
-def _has_body(reading: Reading) -> bool:
+def _has_body(reading: ParsedPage) -> bool:
     text = reading.record.text if reading.record else reading.page.get("text")
     return bool(
         text or reading.page.get("images") or reading.page.get("videos") or reading.page.get("audios")

@@ -1,0 +1,81 @@
+"""The schema of the database: brought up to date by Alembic, which is loaded only when it is not."""
+
+import re
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, text
+
+from archive.domain.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_MIGRATION_LOCK = 4_170_205_811  # any number; whoever migrates holds it
+
+_MIGRATIONS = resources.files("archive.db") / "migrations"
+
+_NAME = re.compile(r"v(\d+)_\w+\.py")  # of a migration's file; the number is its revision
+
+
+def upgrade(engine: Engine) -> None:
+    """Migrate to head; of several processes that start at once one does it, the others wait.
+
+    Raises DatabaseUnavailable for a database of a newer mparchive, DBAPIError when it cannot be reached.
+    """
+    with engine.begin() as connection:
+        if revision(connection) != newest():
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            _migrate(connection)
+
+
+def migrate(connection: Connection, wanted: str) -> None:
+    """Bring an archive without a row to a revision, up or down; `head` is the newest."""
+    from alembic import command  # noqa: PLC0415 - as said above
+
+    has, target = revision(connection) or "", newest() if wanted == "head" else wanted
+    if has < target:
+        command.upgrade(alembic_config(connection), target)
+    elif has > target:
+        command.downgrade(alembic_config(connection), target)
+
+
+def revision(connection: Connection) -> str | None:
+    """What the database is at; None for an empty one."""
+    if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+@cache
+def newest() -> str:
+    """The last migration's revision, told by its file's name: asking Alembic takes a quarter second."""
+    return max(found[1] for found in map(_NAME.fullmatch, _names()) if found)
+
+
+def _names() -> list[str]:
+    return [file.name for file in (_MIGRATIONS / "versions").iterdir()]
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - as said above
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    try:
+        command.upgrade(alembic_config(connection), "head")
+    except CommandError as error:
+        raise DatabaseUnavailable(
+            f"the database was made by a newer mparchive ({error}); install it, or name another"
+        ) from None
+
+
+def alembic_config(connection: Connection) -> "Config":
+    """Alembic's configuration for this connection: the migrations lie in the package."""
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,55 @@
+"""Where the archive is: one server address, or a folder for the embedded one."""
+
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_data_path
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from archive.domain.errors import DatabaseUnavailable
+from archive.system.files import FileUnusable, read_small
+
+MAX_PASSWORD = 4096  # bytes
+
+
+class ArchiveSettings(BaseSettings):
+    """Read from MPARCHIVE_DATABASE_URL, MPARCHIVE_HOME, MPARCHIVE_MEDIA; an empty variable counts as unset.
+
+    Without an address an embedded Postgres runs in `<home>/postgres`. `media` is a folder, or an address
+    that fsspec knows (s3://bucket/prefix); without it the files lie in `<home>/media`.
+    MPARCHIVE_DATABASE_PASSWORD_FILE names a file with the password that the address leaves out, as containers
+    are given secrets; DatabaseUnavailable when it cannot be read.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, frozen=True)
+
+    database_url: str | None = Field(default=None, repr=False)  # it may hold a password
+    database_password_file: Path | None = None
+    home: Path = Field(default_factory=lambda: user_data_path("mparchive"))
+    media: str | None = Field(default=None, repr=False)  # it may hold a password
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_password(cls, values: Any) -> Any:
+        address, path = values.get("database_url"), values.get("database_password_file")
+        if not address or not path:
+            return values
+        try:
+            whole = make_url(address).set(password=_password(Path(path)))
+        except (ArgumentError, ValueError):
+            return values  # whoever opens the archive says what is wrong with the address
+        return {**values, "database_url": whole.render_as_string(hide_password=False)}
+
+
+def _password(path: Path) -> str:
+    try:
+        password = read_small(path, MAX_PASSWORD, "that is no password").decode("utf-8").strip()
+    except (FileUnusable, UnicodeDecodeError) as error:
+        why = f"{path} is not text" if isinstance(error, UnicodeDecodeError) else error
+        raise DatabaseUnavailable(f"MPARCHIVE_DATABASE_PASSWORD_FILE: {why}") from None
+    if not password:
+        raise DatabaseUnavailable(f"MPARCHIVE_DATABASE_PASSWORD_FILE: {path} is empty")
+    return password

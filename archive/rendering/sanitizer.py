@@ -1,0 +1,242 @@
+"""Inline styles: what may stay of them on a page that asks for nothing outside."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import nh3
+import tinycss2
+from tinycss2.serializer import serialize_identifier
+
+MAX_STYLE = 20_000  # characters of one attribute; real ones have under 2,000
+
+MAX_NESTING = 8  # brackets in brackets; real values have two
+
+FAINTEST = 0.1  # below this opacity words cannot be read: the page's own scripts would have shown them
+
+Image = Callable[[str], str | None]  # the CSS that stands for an image's address
+
+_SIDES = ("top", "right", "bottom", "left")
+
+_CORNERS = ("top-left", "top-right", "bottom-right", "bottom-left")
+
+_PROPERTIES = frozenset({
+    "color", "font", "font-family", "font-size", "font-style", "font-variant", "font-weight", "font-stretch",
+    "letter-spacing", "line-height", "word-spacing", "text-align", "text-align-last", "text-indent",
+    "text-decoration", "text-decoration-line", "text-decoration-color", "text-decoration-style",
+    "text-decoration-thickness", "text-underline-offset", "text-emphasis", "text-shadow", "text-transform",
+    "white-space", "word-break", "word-wrap", "overflow-wrap", "line-break", "vertical-align", "direction",
+    "writing-mode", "text-orientation", "-webkit-text-stroke", "-webkit-text-stroke-width",
+    "-webkit-text-stroke-color", "-webkit-text-fill-color",
+    "background", "background-color", "background-image", "background-repeat", "background-size",
+    "background-position", "background-position-x", "background-position-y", "background-clip",
+    "-webkit-background-clip", "background-origin", "background-blend-mode",
+    "border", "border-width", "border-style", "border-color", "border-radius", "border-collapse",
+    "border-spacing", "border-image", "border-image-slice", "border-image-width", "border-image-repeat",
+    "border-image-source", "box-shadow", "outline", "outline-width", "outline-style", "outline-color",
+    *(f"border-{side}{part}" for side in _SIDES for part in ("", "-width", "-style", "-color")),
+    *(f"border-{corner}-radius" for corner in _CORNERS),
+    "margin", "padding", *(f"{space}-{side}" for space in ("margin", "padding") for side in _SIDES),
+    "width", "height", "min-width", "min-height", "max-width", "max-height", "box-sizing", "aspect-ratio",
+    "display", "float", "clear", "overflow", "overflow-x", "overflow-y", "position", *_SIDES, "z-index",
+    "flex", "flex-basis", "flex-direction", "flex-flow", "flex-grow", "flex-shrink", "flex-wrap", "order",
+    "align-items", "align-self", "align-content", "justify-content", "justify-items", "justify-self",
+    "place-items", "place-content", "gap", "row-gap", "column-gap", "grid", "grid-area", "grid-column",
+    "grid-row", "grid-template", "grid-template-columns", "grid-template-rows", "grid-auto-flow",
+    "column-count", "columns", "object-fit", "object-position", "opacity", "transform", "transform-origin",
+    "transform-style", "perspective", "rotate", "scale", "translate", "mix-blend-mode", "isolation",
+    "list-style", "list-style-type", "list-style-position", "table-layout", "caption-side", "empty-cells",
+})  # fmt: skip
+
+_FUNCTIONS = frozenset({
+    "rgb", "rgba", "hsl", "hsla", "calc", "min", "max", "clamp", "linear-gradient", "radial-gradient",
+    "conic-gradient", "repeating-linear-gradient", "repeating-radial-gradient", "translate", "translatex",
+    "translatey", "translatez", "translate3d", "rotate", "rotatex", "rotatey", "rotatez", "rotate3d",
+    "scale", "scalex", "scaley", "scale3d", "skew", "skewx", "skewy", "matrix", "matrix3d", "perspective",
+    "repeat", "minmax", "fit-content",
+})  # fmt: skip
+
+_PLAIN = frozenset({"ident", "number", "percentage", "dimension", "hash", "string", "whitespace"})
+
+_LITERALS = frozenset(",/+-*")
+
+_PLACES = frozenset({"relative", "absolute", "static"})  # fixed and sticky would lie over our own words
+
+
+class _Refused(Exception):
+    """A value holds something that may not stay."""
+
+
+def safe_style(style: str, image: Image) -> str:
+    """The declarations known to be harmless; `image` says what stands for an address, None for nothing.
+
+    What would hide words stays out as well: there is no script to show them again.
+    """
+    if len(style) > MAX_STYLE:
+        return ""
+    kept: dict[str, str] = {}
+    for found in tinycss2.parse_blocks_contents(style, skip_comments=True, skip_whitespace=True):
+        if found.type == "declaration" and found.lower_name in _PROPERTIES:
+            value = _value(found.value, image)
+            if value and not _hides(found.lower_name, value):
+                kept[found.lower_name] = value + ("!important" if found.important else "")
+    return ";".join(f"{name}:{value}" for name, value in _uncut(kept).items())
+
+
+def image_addresses(style: str) -> list[str]:
+    """The addresses of a style's images, in order."""
+    found: dict[str, None] = {}
+    safe_style(style, found.setdefault)
+    return list(found)
+
+
+def _value(tokens: Iterable[Any], image: Image) -> str:
+    try:
+        parts = [_token(token, image, 0) for token in tokens]
+    except _Refused:
+        return ""
+    while parts and parts[-1].isspace():  # the text itself may end in a space that a backslash keeps
+        parts.pop()
+    return "".join(parts).lstrip()
+
+
+def _token(token: Any, image: Image, depth: int) -> str:
+    if token.type in _PLAIN or (token.type == "literal" and token.value in _LITERALS):
+        return str(token.serialize())
+    if token.type == "comment":
+        return " "
+    if (address := _address(token)) is not None:
+        return image(address) or "none"
+    if depth < MAX_NESTING and token.type == "function" and token.lower_name in _FUNCTIONS:
+        inner = "".join(_token(part, image, depth + 1) for part in token.arguments)
+        return f"{serialize_identifier(token.lower_name)}({inner})"
+    if 0 < depth < MAX_NESTING and token.type == "() block":
+        return "(" + "".join(_token(part, image, depth + 1) for part in token.content) + ")"
+    raise _Refused
+
+
+def _address(token: Any) -> str | None:
+    """The address of url(…), written with or without quotes."""
+    if token.type == "url":
+        return str(token.value)
+    if token.type == "function" and token.lower_name == "url":
+        inner = [part for part in token.arguments if part.type not in ("whitespace", "comment")]
+        return str(inner[0].value) if len(inner) == 1 and inner[0].type == "string" else ""
+    return None
+
+
+def _hides(name: str, value: str) -> bool:
+    match name:
+        case "display":
+            return value.lower() == "none"
+        case "position":
+            return value.lower() not in _PLACES
+        case "opacity":
+            return _fraction(value) < FAINTEST
+    return False
+
+
+def _fraction(value: str) -> float:
+    try:
+        return float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
+    except ValueError:
+        return 1
+
+
+def _uncut(kept: dict[str, str]) -> dict[str, str]:
+    """A box of no height that cuts off what it holds is one that a touch would open."""
+    cuts = "hidden" in kept.get("overflow", "") + kept.get("overflow-y", "")
+    flat = [name for name in ("height", "max-height") if cuts and _is_zero(kept.get(name, ""))]
+    return {name: value for name, value in kept.items() if name not in flat}
+
+
+def _is_zero(value: str) -> bool:
+    return value.removesuffix("!important").rstrip("%pxremvhw") in ("0", "0.0")
+
+
+OWN = "mparchive"  # scheme of what only our own steps may put into src; prefix of our classes
+
+_TAGS = {
+    "a", "abbr", "address", "article", "aside", "audio", "b", "bdi", "bdo", "big", "blockquote", "br",
+    "caption", "center", "cite", "code", "col", "colgroup", "dd", "del", "dfn", "div", "dl", "dt", "em",
+    "figcaption", "figure", "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img",
+    "ins", "kbd", "li", "mark", "ol", "p", "pre", "q", "rb", "rp", "rt", "rtc", "ruby", "s",
+    "samp", "section", "small", "span", "strike", "strong", "sub", "sup", "table", "tbody", "td", "tfoot",
+    "th", "thead", "time", "tr", "tt", "u", "ul", "var", "video", "wbr",
+}  # fmt: skip
+
+_CELL = {"colspan", "rowspan", "width", "height", "align", "valign", "bgcolor"}
+
+_ATTRIBUTES = {
+    "*": {"style", "class", "dir", "lang", "title", "align"},
+    "a": {"href"},
+    "img": {"src", "alt", "width", "height"},
+    "audio": {"src", "controls", "preload"},
+    "video": {"src", "controls", "preload", "poster"},
+    "font": {"color", "size", "face"},
+    "ol": {"start", "type", "reversed"},
+    "ul": {"type"},
+    "li": {"value", "type"},
+    "table": {"width", "border", "cellpadding", "cellspacing", "bgcolor"},
+    "tr": {"bgcolor", "valign"},
+    "td": _CELL,
+    "th": _CELL,
+    "col": {"span", "width"},
+    "colgroup": {"span", "width"},
+}
+
+_SCHEMES = {"http", "https", "mailto", "tel"}
+
+_WITH_CONTENT = {"script", "style"}  # go with what they hold; of any other tag that goes, the words stay
+
+_LOADED = frozenset({"src", "poster"})
+
+
+class Sources:
+    """Addresses that our own steps put into a body, to be known from those that stood there before."""
+
+    def __init__(self) -> None:
+        self._addresses: list[str] = []
+
+    def put(self, address: str) -> str:
+        """What stands for an address in src or poster until the body is made safe."""
+        self._addresses.append(address)
+        return f"{OWN}:{len(self._addresses) - 1}"
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._addresses
+
+    def get(self, stands_for: str) -> str | None:
+        """The address for what `put` answered; None for anything else."""
+        number = stands_for.removeprefix(f"{OWN}:")
+        known = number.isascii() and number.isdigit() and int(number) < len(self._addresses)
+        return self._addresses[int(number)] if known else None
+
+
+def make_safe(markup: str, sources: Sources, background: Image) -> str:
+    """The markup with nothing in it that acts or loads: only `sources` are left in src and poster.
+
+    `background` gives the CSS for the address of a style's image; None drops it.
+    """
+    styles: dict[str, str] = {}
+
+    def attribute(tag: str, name: str, value: str) -> str | None:
+        if name == "style":
+            if value not in styles:
+                styles[value] = safe_style(value, background)
+            return styles[value] or None
+        if name in _LOADED:
+            return sources.get(value)
+        if name == "class":
+            return value if value.startswith(f"{OWN}-") else None
+        return None if name == "href" and value.startswith(f"{OWN}:") else value
+
+    return nh3.clean(
+        markup,
+        tags=_TAGS,
+        clean_content_tags=_WITH_CONTENT,
+        attributes=_ATTRIBUTES,
+        attribute_filter=attribute,
+        url_schemes=_SCHEMES | {OWN},
+        url_relative=lambda address: address if address in sources else None,
+        link_rel="noopener noreferrer nofollow",
+    )

@@ -1,0 +1,125 @@
+"""Inline SVG: layouts become boxes with what they hold, drawings become images of allowed shapes only."""
+
+import base64
+import re
+from xml.sax.saxutils import quoteattr
+
+from bs4 import BeautifulSoup, Tag
+
+from archive.rendering.sanitizer import OWN
+
+DRAWING = f"{OWN}-drawing"  # the element of an image that we made ourselves
+
+MAX_DRAWING = 200_000  # characters; an ornament has under 20,000
+
+_HOLDERS = ["foreignobject", "image", "text"]
+
+_SHAPES = {
+    name.lower(): name
+    for name in ("g", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "defs",
+                 "linearGradient", "radialGradient", "stop", "clipPath")
+}  # fmt: skip
+
+_DRAWN = frozenset({"path", "rect", "circle", "ellipse", "line", "polyline", "polygon"})
+
+_ATTRIBUTES = {
+    name.lower(): name
+    for name in ("d", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "rx", "ry", "width", "height", "fx",
+                 "fy", "points", "fill", "fill-opacity", "fill-rule", "stroke", "stroke-width", "offset",
+                 "stroke-linecap", "stroke-linejoin", "stroke-miterlimit", "stroke-dasharray", "opacity",
+                 "stroke-opacity", "transform", "clip-path", "clip-rule", "stop-color", "stop-opacity", "id",
+                 "gradientUnits", "gradientTransform", "clipPathUnits", "spreadMethod")
+}  # fmt: skip
+
+_VALUE = re.compile(r"[\w\s.,;:#%()+\-]*")
+
+_REFERENCE = re.compile(r"url\(#[\w-]+\)")
+
+_VIEW = re.compile(r"\s*(-?[\d.]+)[\s,]+(-?[\d.]+)[\s,]+(\d[\d.]*)[\s,]+(\d[\d.]*)\s*")
+
+_LENGTH = re.compile(r"\d[\d.]{0,9}(?:px|%|em|rem|vw)?")
+
+
+def put_boxes(soup: BeautifulSoup) -> None:
+    """Replace each SVG, the outer before the inner ones it holds."""
+    for svg in soup.find_all("svg"):
+        if not svg.decomposed:
+            _replace(svg)
+
+
+def _replace(svg: Tag) -> None:
+    if svg.find(_HOLDERS) is None and "url(" not in str(svg.get("style", "")):
+        _draw(svg)
+    else:
+        _box(svg)
+
+
+def _box(svg: Tag) -> None:
+    style = f"{_shape(svg)}{svg.get('style', '')}"
+    for tag in svg.find_all(True, recursive=False):
+        _keep_words(tag)
+    svg.name, svg.attrs = "div", {"style": style}
+
+
+def _keep_words(tag: Tag) -> None:
+    """Of what an SVG holds directly or in groups: HTML, images and words stay, shapes and their motion go."""
+    match tag.name:
+        case "foreignobject":
+            tag.name, tag.attrs = "div", {"style": str(tag.get("style", ""))}
+        case "image":
+            source = tag.get("xlink:href") or tag.get("href") or tag.get("data-src") or ""
+            tag.name, tag.attrs = "img", {"src": str(source)}
+        case "g" | "a" | "switch":
+            for inner in tag.find_all(True, recursive=False):
+                _keep_words(inner)
+            tag.unwrap()
+        case "text" | "svg":
+            tag.name = "span" if tag.name == "text" else "svg"
+        case _ if tag.find([*_HOLDERS, "svg"]) is None:
+            tag.decompose()
+        case _:
+            tag.unwrap()
+
+
+def _shape(svg: Tag) -> str:
+    """The size an SVG has before its own style: the width given, else all there is, and its view's shape."""
+    width = str(svg.get("width", "")).strip()
+    found = _VIEW.fullmatch(str(svg.get("viewbox", "")))
+    ratio = f"aspect-ratio:{found[3]} / {found[4]};" if found else ""
+    size = (width if not width.isdigit() else f"{width}px") if _LENGTH.fullmatch(width) else "100%"
+    return f"display:inline-block;vertical-align:top;width:{size};{ratio}"
+
+
+def _draw(svg: Tag) -> None:
+    """A drawing becomes an image: in one no script runs and nothing is loaded, and it has none anyway."""
+    drawing = "".join(_shapes(tag) for tag in svg.find_all(True, recursive=False))
+    view = _VIEW.fullmatch(str(svg.get("viewbox", "")))
+    if not drawing or not view or len(drawing) > MAX_DRAWING or svg.find(list(_DRAWN)) is None:
+        svg.decompose()
+        return
+    box = " ".join(view.groups())
+    fill = str(svg.get("fill", ""))
+    paint = f" fill={quoteattr(fill)}" if fill and _is_safe(fill) else ""
+    picture = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}"{paint}>{drawing}</svg>'
+    source = "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
+    style = f"{_shape(svg)}{svg.get('style', '')}"
+    svg.name, svg.attrs = DRAWING, {"src": source, "style": style}
+    svg.clear()
+
+
+def _shapes(tag: Tag) -> str:
+    name = _SHAPES.get(tag.name)
+    if name is None:
+        return ""
+    kept = "".join(
+        f" {_ATTRIBUTES[attribute]}={quoteattr(str(value))}"
+        for attribute, value in tag.attrs.items()
+        if attribute in _ATTRIBUTES and _is_safe(str(value))
+    )
+    inner = "".join(_shapes(child) for child in tag.find_all(True, recursive=False))
+    return f"<{name}{kept}>{inner}</{name}>"
+
+
+def _is_safe(value: str) -> bool:
+    without = _REFERENCE.sub("", value)
+    return "url" not in without.lower() and bool(_VALUE.fullmatch(without))

@@ -1,0 +1,71 @@
+"""TODO describe."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any
+
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.orm import Session
+
+from archive.db.models import Run
+from archive.domain.pg_text import storable_json
+
+
+def start_run(session: Session, command: str, arguments: Mapping[str, Any], now: datetime) -> int:
+    """Note that a piece of work begins; returns its id."""
+    row = insert(Run).values(command=command, arguments=storable_json(dict(arguments)), started_at=now)
+    return session.execute(row.returning(Run.id)).scalar_one()
+
+
+def finish_run(session: Session, run_id: int, verdict: str, counts: Mapping[str, Any], now: datetime) -> None:
+    """Note how it ended."""
+    values = {"verdict": verdict, "counts": dict(counts), "finished_at": now}
+    session.execute(update(Run).where(Run.id == run_id).values(values))
+
+
+def close_run(session: Session, run_id: int, verdict: str, now: datetime) -> None:
+    """Note the end of a run whose own process could not: killed, refused, out of time."""
+    left_open = update(Run).where(Run.id == run_id, Run.finished_at.is_(None))
+    session.execute(left_open.values(verdict=verdict, finished_at=now))
+
+
+MOST_FAILURES = 12  # counted; more make no difference
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Runs that failed one after the other. `last_at` is UTC."""
+
+    count: int
+    last_at: datetime | None
+
+
+def close_left_runs(session: Session, command: str, egress: str, now: datetime) -> int:
+    """Close the runs that workers of a line, which are gone, left open; how many."""
+    left = Run.finished_at.is_(None) & (Run.command == command) & (Run.arguments["egress"].astext == egress)
+    closed = update(Run).where(left).values(verdict="failed", finished_at=now)
+    return len(session.execute(closed.returning(Run.id)).all())
+
+
+def failures_in_a_row(session: Session, command: str, egress: str, verdicts: Collection[str]) -> Failures:
+    """How many of a line's last runs ended with one of these verdicts, and when the last of them did."""
+    of_line = (Run.command == command) & (Run.arguments["egress"].astext == egress)
+    rows = select(Run.verdict, Run.finished_at).where(of_line, Run.finished_at.is_not(None))
+    ended = session.execute(rows.order_by(Run.id.desc()).limit(MOST_FAILURES)).all()
+    failed = list(takewhile(lambda run: run.verdict in verdicts, ended))
+    return Failures(len(failed), failed[0].finished_at if failed else None)
+
+
+def failed_jobs(session: Session, within: timedelta) -> dict[str, int]:
+    """How many jobs of each kind were given up within this time, by the database's own clock."""
+    rows = session.execute(
+        text(
+            "SELECT task_name, count(DISTINCT job.id) FROM jobs.procrastinate_jobs job"
+            " JOIN jobs.procrastinate_events event ON event.job_id = job.id AND event.type = 'failed'"
+            " WHERE job.status = 'failed' AND event.at > now() - :within GROUP BY task_name"
+        ),
+        {"within": within},
+    )
+    return {name: count for name, count in rows}

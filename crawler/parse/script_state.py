@@ -1,0 +1,155 @@
+"""A page's script state: what its own scripts say the post is, under one name whatever the template's year.
+
+Templates write the same value as `var ct = "…"` (articles since 2017), `window.ct = '…'` (picture and text
+posts), `d.ct = "…"` (2018-2019 pages) or as a key of `cgiDataNew` (since 2025-11). Of a page a browser has
+drawn, what the scripts themselves made of them is known as well, and comes first.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from crawler.parse.js_literals import Decoded, assignments
+
+MAX_STATE = 6 * 1024 * 1024  # bytes of script read as state, all together; real pages have under 0.6 MB
+
+# Fixed strings, because a search for them runs at memory speed over a megabyte of bundled script; each with
+# the size in bytes above which a script that has it is WeChat's own program, not a post's state.
+_MARKS = {
+    b"cgiDataNew = {": 4_000_000, b"cgiDataNew={": 4_000_000,
+    b'var biz = "': 150_000, b"window.biz = '": 150_000, b'd.biz = "': 150_000,
+    b"var msg_title = ": 150_000, b"picture_page_info_list = [": 150_000,
+    b"album_info_list = [": 30_000, b"videoPageInfos = [": 30_000, b"cgiData = {": 30_000,
+    b"ip_wording = {": 30_000, b"item_show_type = ": 30_000, b"transferTargetLink = ": 60_000,
+    b"transfer_target_link = ": 60_000, b"voiceid": 30_000,
+}  # fmt: skip
+
+_LOOSE = re.compile(rb"""(?:cgiDataNew|cgiData)\s*=\s*\{|\b(?:biz|msg_title|ct)\s*=\s*["']""")
+
+MAX_LOOSE = 150_000  # bytes of a script that names the account in a way no known template does
+
+# What text, audio and video posts say, in the middle of a program of 0.3 MB; other names in it mean nothing.
+# Only pages before 2025-11 have it nowhere else.
+_WORDS_MARK, MAX_WORDS_SCRIPT = b"ContentNoEncode = ", 1_000_000
+
+_WORDS_NAMES = frozenset({"ContentNoEncode", "TextContentNoEncode", "videoContentNoEncode"})
+
+_PAGE_MID = re.compile(rb"""PAGE_MID\s*=\s*["']([^"'\s]{1,100})["']""")
+
+STATE_NAMES = frozenset({
+    "cgiDataNew", "cgiData", "biz", "mid", "idx", "sn", "ct", "title", "msg_title", "nickname", "nick_name",
+    "name", "user_name", "alias", "author", "desc", "msg_desc", "msg_link", "msg_source_url", "msg_cdn_url",
+    "cdn_url_1_1", "cdn_url_235_1", "item_show_type", "real_item_show_type", "_copyright_stat",
+    "copyright_stat", "comment_id", "svr_time", "createTime", "oriCreateTime", "create_time",
+    "publish_time", "appmsgid", "itemidx", "appmsgalbuminfo", "album_info_list", "album_keep_read_info",
+    "picture_page_info_list", "videoPageInfos", "vid", "voiceid", "duration", "ip_wording",
+    "transferTargetLink", "transfer_target_link", "source_encode_biz", "source_username",
+    "source_mid", "source_idx", "is_pay_subscribe", "round_head_img", "ori_head_img_url", "profile_signature",
+})  # fmt: skip
+
+
+class PageState:
+    """Named values of a page; the first non-empty one of each name wins, evaluated ones before read ones."""
+
+    def __init__(self, scripts: Iterable[bytes], evaluated: Mapping[str, Any] | None = None) -> None:
+        self._values: dict[str, Any] = {}
+        self._budget = MAX_STATE
+        self.page_mid = ""
+        self.drawn = bool(evaluated)  # by a browser
+        for name, value in (evaluated or {}).items():
+            if name in STATE_NAMES:
+                self._take(name, value)
+        self._read(list(scripts))
+        data = self._values.get("cgiDataNew")
+        self.data: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+
+    def _read(self, scripts: list[bytes]) -> None:
+        chosen = [script for script in scripts if _has_state(script)]
+        self._read_state(chosen)
+        if not (chosen and self._names_account()):
+            self._read_state(script for script in scripts if script not in chosen and _is_loose(script))
+        if "cgiDataNew" not in self._values:
+            self._read_words(scripts)
+        self.page_mid = next((mid for script in scripts if (mid := _page_mid(script))), "")
+
+    def _read_state(self, scripts: Iterable[bytes]) -> None:
+        for script in scripts:
+            self._budget -= len(script)
+            if self._budget < 0:
+                break
+            for name, value in assignments(script, STATE_NAMES):
+                self._take(name.rpartition(".")[2], value)
+
+    def _names_account(self) -> bool:
+        data = self._values.get("cgiDataNew")
+        return bool(self._values.get("biz") or (isinstance(data, Mapping) and data.get("bizuin")))
+
+    def _read_words(self, scripts: Iterable[bytes]) -> None:
+        for script in scripts:
+            if len(script) <= MAX_WORDS_SCRIPT and _WORDS_MARK in script:
+                for name, value in assignments(script, _WORDS_NAMES):
+                    self._take(name, value)
+
+    def _take(self, name: str, value: Any) -> None:
+        if name == "cgiData" and isinstance(value, Mapping):
+            for key, inner in value.items():
+                self._take(key, inner)
+        elif not self._values.get(name) and value not in ("", None, [], {}):
+            self._values[name] = value
+
+    def get(self, *names: str) -> Any:
+        """The first of these names that has a value; `data.x` looks into cgiDataNew. None without one."""
+        for name in names:
+            value = self.data.get(name[5:]) if name.startswith("data.") else self._values.get(name)
+            if value not in ("", None, [], {}):
+                return value
+        return None
+
+    def text(self, *names: str) -> str:
+        """The same as a string with entities decoded; empty without one."""
+        for name in names:
+            value = self.get(name)
+            if isinstance(value, Decoded):
+                return str(value)
+            if isinstance(value, str | int | float) and not isinstance(value, bool):
+                return html.unescape(str(value))
+        return ""
+
+    def number(self, *names: str) -> int | None:
+        """The first of these that is a whole number."""
+        for name in names:
+            value = str(self.get(name) or "")
+            if re.fullmatch(r"[0-9]{1,18}", value):
+                return int(value)
+        return None
+
+    def mapping(self, *names: str) -> Mapping[str, Any]:
+        """The first of these that is an object; empty without one."""
+        return next((value for name in names if isinstance(value := self.get(name), Mapping)), {})
+
+    def items(self, *names: str) -> list[dict[str, Any]]:
+        """The objects in the first of these that is a list."""
+        found = next((value for name in names if isinstance(value := self.get(name), list)), [])
+        return [item for item in found if isinstance(item, dict)]
+
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
+
+def _has_state(script: bytes) -> bool:
+    size = len(script)
+    return any(size <= limit and mark in script for mark, limit in _MARKS.items())
+
+
+def _is_loose(script: bytes) -> bool:
+    return len(script) <= MAX_LOOSE and bool(_LOOSE.search(script))
+
+
+def _page_mid(script: bytes) -> str:
+    position = script.find(b"PAGE_MID")
+    while position != -1:
+        if match := _PAGE_MID.match(script, position):
+            return match[1].decode("ascii", "replace")
+        position = script.find(b"PAGE_MID", position + 1)
+    return ""

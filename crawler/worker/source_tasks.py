@@ -1,0 +1,79 @@
+"""The worker's side of a discovery: what the archive knows before it, and noting what each source said."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from archive.domain.weekly_digest import Title, WeeklyDigest
+from archive.repository import sources
+from archive.repository.sources import Report, TitledPost
+from crawler.discovery.screening import screen
+from crawler.discovery.source import Found
+from crawler.discovery.sources.archived_links import Linked, Neighbourhood
+from crawler.worker.tasks import in_transaction
+
+MAX_LINKED = 2000  # posts of one try that known ones lead to
+
+MAX_ALBUMS = 200
+
+MAX_TITLES = 20_000  # posts of an account whose titles digests are compared with
+
+MAX_DIGESTS = 60  # the newest: over a year of weeks
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the archive knows of an account before its sources are tried; memories by source."""
+
+    around: Neighbourhood
+    memories: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was noted of a source: its findings after the screening, and how many addresses were new."""
+
+    found: Found
+    new: int
+
+
+def before(biz: str, digest_title: str) -> Before:
+    """Read it; `digest_title` is a regular expression that the titles of digests match."""
+
+    def read(session: Session) -> Before:
+        return Before(_around(session, biz, digest_title), sources.memories(session, biz))
+
+    return in_transaction(read)
+
+
+def _around(session: Session, biz: str, digest_title: str) -> Neighbourhood:
+    posts = sources.titles(session, biz, MAX_TITLES)
+    linked = sources.linked_addresses(session, biz, MAX_LINKED)
+    return Neighbourhood(
+        linked=tuple(Linked(one.url, one.text, one.posts) for one in linked),
+        digests=_digests(session, posts, digest_title),
+        titles=tuple(Title(post.title, post.published_on) for post in posts),
+        albums=tuple(sources.albums_met(session, biz, MAX_ALBUMS)),
+    )
+
+
+def _digests(session: Session, posts: list[TitledPost], digest_title: str) -> tuple[WeeklyDigest, ...]:
+    pattern = re.compile(digest_title)
+    chosen = [post for post in posts if pattern.search(post.title)][:MAX_DIGESTS]
+    texts = sources.texts(session, [post.id for post in chosen])
+    return tuple(WeeklyDigest(post.aid, post.title, post.published_on, texts[post.id]) for post in chosen)
+
+
+def record(run_id: int, biz: str, name: str, found: Found, now: datetime) -> Recorded:
+    """Note what a source found, as far as it is believed."""
+    screened = screen(found, biz, name, now)
+    told = screened.found
+    detail = " ".join(filter(None, (told.detail, *told.warnings)))
+    report = Report(
+        biz, name, told.state, told.state.good, detail, screened.sightings, told.newest, told.memory
+    )
+    sighted = in_transaction(lambda session: sources.record_report(session, run_id, report, now))
+    return Recorded(told, len({one.key for one in sighted if one.is_new}))

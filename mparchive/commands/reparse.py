@@ -1,0 +1,166 @@
+"""`mparchive reparse`: read stored pages again with today's parser, and write what it reads better."""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from archive.db.engine import open_archive, transaction
+from archive.db.settings import ArchiveSettings
+from archive.domain.parsed_page import ParsedPage
+from archive.ingest.reparse import (
+    ReparseResult,
+    ReparseSelection,
+    Reread,
+    captures_to_reread,
+    findings,
+    reread,
+)
+from archive.repository import absences, runs
+from crawler.parse import PARSER_VERSION
+from crawler.worker.pool import DEADLY, Read, Rereader
+from mparchive.console import Steps, facts_table, out, print_json, say, steps
+from mparchive.errors import CommandError, Exit
+
+MOST_PROCESSES = 8  # each takes 200 MB, and one that writes keeps up with no more
+
+MOST_LISTED = 100_000  # changes in the JSON: 30 MB; beyond them only the counts go on
+
+_UNREAD = "unread"
+
+_WORDS: dict[str, str] = {
+    ReparseResult.SAME: "unchanged",
+    ReparseResult.FACTS: "other facts, the same text",
+    ReparseResult.TEXT: "another text",
+    ReparseResult.EARLIER_TEXT: "another text of an earlier page",
+    ReparseResult.NEW: "new post",
+    ReparseResult.OUTCOME: "another outcome",
+    ReparseResult.LOST: "would be lost, left as it is",
+    _UNREAD: "could not be read",
+}
+
+
+@dataclass
+class _Report:
+    """What became of the pages; `unread` says of those that could not be read why."""
+
+    as_json: bool
+    applied: bool
+    counts: Counter[str] = field(default_factory=Counter)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+
+    def add(self, one: Reread) -> None:
+        """Count one page, and tell of it unless it stays as it was."""
+        self.counts[one.finding] += 1
+        if one.finding is ReparseResult.SAME:
+            return
+        if not self.as_json:
+            out.print(_line(one), markup=False)
+        elif len(self.changes) < MOST_LISTED:
+            self.changes.append(asdict(one))
+
+    def damage(self, reason: str) -> None:
+        """Count a page that could not be read."""
+        self.counts[_UNREAD] += 1
+        self.unread.append(reason)
+        say(reason)
+
+    def end(self) -> Exit:
+        """Print the counts; the exit code that tells them."""
+        changed = sum(self.counts[finding] for finding in ReparseResult) - self.counts[ReparseResult.SAME]
+        if self.as_json:
+            told = {"parser_version": PARSER_VERSION, "applied": self.applied, "counts": dict(self.counts)}
+            print_json({**told, "changes": self.changes, "unread": self.unread})
+        else:
+            out.print(facts_table({_WORDS[what]: str(number) for what, number in self.counts.items()}))
+        if changed and not self.applied:
+            say("nothing was written; the same command with --apply writes it")
+        return self._code()
+
+    def _code(self) -> Exit:
+        if any(DEADLY not in reason for reason in self.unread):
+            return Exit.INTEGRITY
+        return Exit.PARTLY_FAILED if self.unread or self.counts[ReparseResult.LOST] else Exit.DONE
+
+
+def reparse(chosen: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
+    """Read the chosen captures again and tell what changes; with `apply` write it."""
+    with open_archive() as engine:
+        with transaction(engine) as session:
+            ids = captures_to_reread(session, chosen, PARSER_VERSION)
+        if not ids:
+            _nothing_to_read(engine, chosen)
+        report = _Report(as_json, apply)
+        run_id = _open_run(engine, chosen) if apply else 0
+        with steps(len(ids)) as shown:
+            asyncio.run(_read_all(engine, ids, run_id, report, shown))
+        if apply:
+            _close_run(engine, run_id, chosen, report)
+    return report.end()
+
+
+def _nothing_to_read(engine: Engine, chosen: ReparseSelection) -> None:
+    with transaction(engine) as session:
+        if chosen != ReparseSelection() and not captures_to_reread(
+            session, replace(chosen, whole=True), PARSER_VERSION
+        ):
+            raise CommandError("no page is kept of such posts; `mparchive backfill` fetches them")
+    say(f"today's parser (version {PARSER_VERSION}) has read all of these pages; --all reads them again")
+
+
+def _open_run(engine: Engine, chosen: ReparseSelection) -> int:
+    arguments = {name: str(value) for name, value in asdict(chosen).items() if value}
+    with transaction(engine) as session:
+        return runs.start_run(session, "reparse", arguments, datetime.now(UTC))
+
+
+def _close_run(engine: Engine, run_id: int, chosen: ReparseSelection, report: _Report) -> None:
+    """Note how it ended; and when posts were away of which captures were kept before that was noted."""
+    with transaction(engine) as session:
+        missing = absences.posts_ever_missing(session)
+    for start in range(0, len(missing), absences.BATCH):
+        with transaction(engine) as session:
+            absences.rebuild_absences(session, missing[start : start + absences.BATCH])
+    with transaction(engine) as session:
+        runs.finish_run(session, run_id, "done", dict(report.counts), datetime.now(UTC))
+
+
+async def _read_all(engine: Engine, ids: Sequence[int], run_id: int, report: _Report, shown: Steps) -> None:
+    reader = Rereader(ArchiveSettings(), min(MOST_PROCESSES, len(os.sched_getaffinity(0))))
+    done = 0
+    async with aclosing(reader.read(ids)) as read:
+        async for some in read:
+            for one in _settled(engine, some, run_id, report):
+                report.add(one)
+            done += len(some)
+            shown.step("pages read again", done)
+
+
+def _settled(engine: Engine, some: Sequence[Read], run_id: int, report: _Report) -> list[Reread]:
+    """What a few pages change, written where there is a run."""
+    readings = []
+    for number, reading in some:
+        if isinstance(reading, ParsedPage):
+            readings.append((number, reading))
+        else:
+            report.damage(reading)
+    with transaction(engine) as session:
+        if run_id:
+            return reread(session, run_id, readings, datetime.now(UTC), PARSER_VERSION)
+        session.execute(text("SET TRANSACTION READ ONLY"))
+        return findings(session, readings)
+
+
+def _line(one: Reread) -> str:
+    named = one.aid or f"capture {one.capture_id}"
+    size = f"+{one.extent.added} −{one.extent.removed}" if one.extent else ""
+    outcomes = f"{one.before} → {one.after}" if one.before != one.after else ""
+    reason = one.reason if one.finding in (ReparseResult.LOST, ReparseResult.OUTCOME) else ""
+    return ", ".join(filter(None, (named, _WORDS[one.finding], size, outcomes, one.title, reason)))

@@ -1,0 +1,62 @@
+"""`mparchive serve`: the archive over HTTP."""
+
+import logging
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from archive.db.engine import open_archive
+from archive.db.settings import ArchiveSettings
+from archive.storage.media_files import MediaFolder
+from archive.system import clock, parent_watch
+from mparchive.console import say
+from mparchive.errors import CommandError, Exit
+from web.server import handle_signals, is_loopback, listening, make_server, raise_file_limit, server_address
+
+if TYPE_CHECKING:
+    pass
+
+_UNGUARDED = (
+    "whoever reaches this address could read the archive: set MPARCHIVE_READING_TOKEN or"
+    " MPARCHIVE_READING_TOKEN_FILE (at least 16 characters), or MPARCHIVE_PROXY_USER_HEADER with"
+    " MPARCHIVE_TRUSTED_PROXIES; or say --to-everybody"
+)
+
+log = structlog.get_logger()
+
+
+def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
+    """Serve until SIGTERM or SIGINT. Raises CommandError, TokenUnusable, DatabaseUnavailable."""
+    from archive.db.engine import Readers  # noqa: PLC0415 - as above
+    from web.app import create_app  # noqa: PLC0415 - half a second
+    from web.auth import InboxSettings, ReadingSettings  # noqa: PLC0415 - as above
+    from web.inbox.routes import Inbox  # noqa: PLC0415 - as above
+    from web.inbox.submission import no_token_set  # noqa: PLC0415 - as above
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # else a line for each connection too many
+    raise_file_limit()
+    token, access = InboxSettings().token(), ReadingSettings().access()
+    with listening(host, port) as listener, open_archive() as engine, Readers(engine) as readers:
+        if access.is_open and not to_everybody and not is_loopback(listener):
+            raise CommandError(_UNGUARDED)
+        if not token:
+            say(no_token_set().english)
+        folder = MediaFolder(ArchiveSettings())
+        app = create_app(Inbox(engine, token, clock.now), readers, folder, clock.now, access=access)
+        server = make_server(app)
+        handle_signals(server)
+        parent_watch.watch_parent(partial(setattr, server, "should_exit", True))
+        address = server_address(listener)
+        log.info(
+            "serving",
+            action="serving",
+            address=f"http://{address}/",
+            inbox=f"http://{address}/inbox",
+            open=bool(token),
+        )
+        server.run(sockets=[listener])
+        log.info("served", action="served")
+    return Exit.DONE

@@ -1,0 +1,161 @@
+"""What the scheduler asks the archive: claims that never overlap, habits, sources' times, posts of an age."""
+
+from datetime import UTC, date, datetime, timedelta
+from threading import Thread
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from archive.db.advisory_locks import run_lock
+from archive.db.engine import transaction
+from archive.db.models import Account, AddressRow, CaptureRow, Post
+from archive.domain import captures
+from archive.domain.addresses import parse_address
+from archive.repository import frontier, runs
+from archive.repository.egress import note_egress
+from archive.repository.frontier import CLAIM_LASTS, claim_due, something_is_due
+from archive.repository.runs import Failures, close_left_runs, failed_jobs, failures_in_a_row
+from archive.repository.sources import newest_post, plan_sources, published_days, published_instants, watched
+
+NOW = datetime(2025, 11, 20, 4, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+BIZ = "Mzk5OTAwMDAwMQ=="
+
+
+def see(session: Session, *mids: int, now: datetime = NOW) -> None:
+    seen = [
+        parse_address(f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid={mid}&idx=1&sn={mid:032x}") for mid in mids
+    ]
+    frontier.record_sightings(session, None, [captures.Sighting(one, "test", now) for one in seen], now)
+
+
+def publish(session: Session, mid: int, at: datetime | None, on: date, visited: datetime = NOW) -> None:
+    """A post with its address and page."""
+    see(session, mid, now=visited)
+    address = session.query(AddressRow).filter_by(aid=f"{mid}_1").one()
+    address.last_outcome, address.last_tried_at, address.next_fetch_at = "article", visited, None
+    capture = CaptureRow(
+        address_id=address.id, requested_url="u", final_url="u", status=200, headers=[], body=b"",
+        body_encoding="zstd", body_size=0, sha256=b"", fetched_at=visited, rendered=False,
+    )  # fmt: skip
+    session.add(capture)
+    session.flush()
+    account = session.query(Account).filter_by(biz=BIZ).one()
+    session.add(
+        Post(
+            account_id=account.id, aid=f"{mid}_1", mid=mid, idx=1, title="t", url="u", published_on=on,
+            account_name="n", text="t", published_at=at, content_hash="h", source="page",
+            capture_id=capture.id,
+        )
+    )  # fmt: skip
+    session.flush()
+
+
+def test_what_is_due_is_claimed_once(db_session: Session) -> None:
+    note_egress(db_session, "home", NOW)
+    see(db_session, 1, 2, 3)
+    first, two = claim_due(db_session, "fetch", "home", 2, NOW)
+    second, one = claim_due(db_session, "fetch", "home", 2, NOW)
+    assert (len(two), len(one), first != second) == (2, 1, True)
+    assert not {address.id for address in two} & {address.id for address in one}
+    assert claim_due(db_session, "fetch", "home", 2, NOW) == (0, [])
+    assert not something_is_due(db_session, NOW)
+
+
+def test_what_a_worker_claimed_is_free_again_once_nobody_is_seen_behind_its_line(db_session: Session) -> None:
+    note_egress(db_session, "home", NOW)
+    see(db_session, 1)
+    claim_due(db_session, "fetch", "home", 9, NOW)
+    assert not something_is_due(db_session, NOW + HOUR / 20)
+    assert something_is_due(db_session, NOW + HOUR)
+    note_egress(db_session, "home", NOW + HOUR)
+    assert not something_is_due(db_session, NOW + HOUR)
+
+
+def test_what_a_command_is_fetching_is_not_fetched_by_the_daemon_and_is_free_when_that_is_gone(
+    db_session: Session, shared_engine: Engine
+) -> None:
+    note_egress(db_session, "home", NOW)
+    see(db_session, 1, 2)
+    run_id = runs.start_run(db_session, "backfill", {}, NOW)
+    first, _ = db_session.query(AddressRow).order_by(AddressRow.id)
+    frontier.assign(db_session, run_id, [first.id])
+    with run_lock(shared_engine, run_id):
+        assert [one.key for one in claim_due(db_session, "fetch", "home", 9, NOW)[1]] == [f"{BIZ}:2:1"]
+        assert something_is_due(db_session, NOW + CLAIM_LASTS)
+    assert [one.key for one in claim_due(db_session, "fetch", "home", 9, NOW)[1]] == [f"{BIZ}:1:1"]
+
+
+def test_what_a_run_did_not_ask_is_due_again_once_the_run_is_closed(db_session: Session) -> None:
+    note_egress(db_session, "home", NOW)
+    see(db_session, 1)
+    run_id, _ = claim_due(db_session, "fetch", "home", 9, NOW)
+    assert close_left_runs(db_session, "fetch", "office", NOW + HOUR) == 0
+    assert close_left_runs(db_session, "fetch", "home", NOW + HOUR) == 1
+    assert something_is_due(db_session, NOW)
+    assert claim_due(db_session, "fetch", "home", 9, NOW)[0] not in (0, run_id)
+
+
+def test_claims_made_at_the_same_time_do_not_overlap(engine: Engine) -> None:
+    with transaction(engine) as session:
+        note_egress(session, "home", NOW)
+        see(session, *range(1, 31))
+    claimed: list[list[int]] = []
+
+    def claim() -> None:
+        with transaction(engine) as session:
+            claimed.append([one.id for one in claim_due(session, "fetch", "home", 10, NOW)[1]])
+
+    threads = [Thread(target=claim) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(len, claimed)) == [0, 10, 10, 10]
+    assert len({number for one in claimed for number in one}) == 30
+
+
+def test_a_source_is_planned_before_it_was_ever_tried_and_again_after(db_session: Session) -> None:
+    plan_sources(db_session, BIZ, {"album:1": NOW, "feed:x": NOW + HOUR})
+    plan_sources(db_session, BIZ, {"album:1": NOW + 2 * HOUR})
+    found = watched(db_session, BIZ)
+    assert [(one.name, one.next_try_at, one.state) for one in found] == [
+        ("album:1", NOW + 2 * HOUR, None),
+        ("feed:x", NOW + HOUR, None),
+    ]
+    assert watched(db_session, "other") == []
+
+
+def test_an_accounts_habit_is_read_from_its_posts(db_session: Session) -> None:
+    publish(db_session, 1, NOW - 50 * HOUR, date(2025, 11, 18))
+    publish(db_session, 2, NOW - 2 * HOUR, date(2025, 11, 20))
+    publish(db_session, 3, None, date(2025, 11, 19))
+    assert published_instants(db_session, BIZ, NOW - 3 * HOUR) == [NOW - 2 * HOUR]
+    assert newest_post(db_session, BIZ) == NOW - 2 * HOUR
+    assert [one.date() for one in published_days(db_session, BIZ, NOW - 90 * HOUR)] == [
+        date(2025, 11, 18), date(2025, 11, 19), date(2025, 11, 20),
+    ]  # fmt: skip
+
+
+def test_a_post_that_only_a_dump_told_of_counts_with_the_noon_of_its_day(db_session: Session) -> None:
+    publish(db_session, 1, None, date(2025, 11, 19))
+    assert newest_post(db_session, BIZ) == datetime(2025, 11, 19, 4, tzinfo=UTC)
+
+
+def test_failures_are_counted_back_to_the_last_run_that_was_none(db_session: Session) -> None:
+    for hours, verdict in enumerate(("failed", "done", "failed", "database")):
+        run_id = runs.start_run(db_session, "fetch", {"egress": "home"}, NOW)
+        runs.finish_run(db_session, run_id, verdict, {}, NOW + hours * HOUR)
+    bad = ("failed", "database")
+    assert failures_in_a_row(db_session, "fetch", "home", bad) == Failures(2, NOW + 3 * HOUR)
+    assert failures_in_a_row(db_session, "fetch", "office", bad) == Failures(0, None)
+
+
+def test_jobs_that_were_given_up_are_counted_by_kind(db_session: Session) -> None:
+    job = "INSERT INTO jobs.procrastinate_jobs (queue_name, task_name, status) VALUES ('q', 'fetch', 'doing')"
+    (number,) = db_session.scalars(text(job + " RETURNING id"))
+    assert failed_jobs(db_session, HOUR) == {}
+    db_session.execute(text("SET LOCAL search_path TO jobs"))
+    db_session.execute(text(f"SELECT procrastinate_finish_job_v1({number}, 'failed', false)"))
+    db_session.execute(text("SET LOCAL search_path TO DEFAULT"))
+    assert failed_jobs(db_session, HOUR) == {"fetch": 1}

@@ -1,0 +1,72 @@
+"""What `mparchive status` says of sources, incidents and lines."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from archive.db.engine import transaction
+from archive.domain.monitoring import HealthProblem
+from archive.repository import egress
+from archive.repository.incidents import note_findings
+from archive.repository.sources import Report, record_report
+from mparchive.commands.status import status
+
+BIZ = "Mzk5OTAwMDAwMQ=="
+
+
+@pytest.fixture
+def troubled(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive whose source was closed, which is told, and whose line is held back."""
+    now = datetime.now(UTC)
+    with transaction(engine) as session:
+        record_report(session, None, Report(BIZ, "own_backend", "closed", good=False, detail="200013"), now)
+        note_findings(session, [HealthProblem("source:x", "own_backend is closed", "use albums")], now)
+        note_findings(
+            session,
+            [HealthProblem("source:x", "own_backend is closed", "use albums"), HealthProblem("y", "b", "c")],
+            now,
+        )
+        note_findings(session, [HealthProblem("source:x", "own_backend is closed", "use albums")], now)
+        egress.hold(session, "home", "verification", now)
+        egress.hold(session, "office", "verification", now - timedelta(days=1))
+    monkeypatch.setenv("MPARCHIVE_DATABASE_URL", engine.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("MPARCHIVE_HOME", str(tmp_path))
+
+
+def test_a_person_sees_what_is_wrong_and_what_to_do(
+    troubled: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status(as_json=False)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert any(line.startswith("own_backend closed 0 0") for line in lines)
+    assert any(line.endswith("own_backend is closed use albums") for line in lines)
+    assert any(line.startswith("home 20") and line.endswith("verification") for line in lines)
+    assert not any(line.startswith("office") for line in lines)
+
+
+def test_a_script_gets_the_same_and_what_is_over(troubled: None, capsys: pytest.CaptureFixture[str]) -> None:
+    status(as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert [(one["name"], one["state"], one["failures"]) for one in told["sources"]] == [
+        ("own_backend", "closed", 1)
+    ]
+    assert {(one["key"], one["closed_at"] is None) for one in told["incidents"]} == {
+        ("source:x", True), ("y", False),
+    }  # fmt: skip
+    assert {one["name"]: one["held_until"] is not None for one in told["egresses"]} == {
+        "home": True, "office": False,
+    }  # fmt: skip
+
+
+def test_no_name_is_cut_short_where_there_is_little_room(
+    engine: Engine, troubled: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """80 columns, as a pipe or a timer's mail has; a long word goes on in the next line."""
+    long = Report(BIZ, "album:3900000000000000001", "not_configured", good=False, detail="")
+    with transaction(engine) as session:
+        record_report(session, None, long, datetime.now(UTC))
+    status(as_json=False)
+    assert "…" not in capsys.readouterr().out

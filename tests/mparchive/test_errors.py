@@ -1,0 +1,22 @@
+"""What is said of failures that libraries put into words of their own."""
+
+from sqlalchemy.exc import DBAPIError
+
+from mparchive.errors import STOPPED, Exit, error_message
+
+
+def _tidied_up_after_ctrl_c() -> Exception:
+    """What a driver raises when its connection is tidied up amid a statement that Ctrl-C has ended."""
+    try:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise ValueError("can't change 'autocommit' now")
+    except ValueError as error:
+        return error
+
+
+def test_ctrl_c_amid_a_statement_is_no_failure_of_the_database() -> None:
+    assert error_message(DBAPIError("SELECT 1", {}, _tidied_up_after_ctrl_c())) == (STOPPED, Exit.INTERRUPTED)
+    words, code = error_message(DBAPIError("SELECT 1", {}, ValueError("gone"))) or ("", None)
+    assert (words.partition(";")[0], code) == ("the database failed (gone)", Exit.DATABASE)

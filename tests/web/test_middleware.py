@@ -1,0 +1,15 @@
+"""Rates, by a clock that is told."""
+
+from web.middleware import Limit
+
+
+def test_it_holds_in_every_window_not_only_in_whole_minutes() -> None:
+    clock = [0.0]
+    limit = Limit(2, 60, lambda: clock[0])
+    assert limit.take() == 0
+    clock[0] = 50
+    assert limit.take() == 0
+    assert limit.take() == 10
+    clock[0] = 60
+    assert limit.take() == 0
+    assert limit.take() == 50

@@ -1,0 +1,86 @@
+"""What machines ask: alive, ready, metrics."""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine, text, update
+
+from archive.db.engine import Readers, transaction
+from archive.db.models import SourceRow
+from archive.domain.monitoring import HealthProblem
+from archive.ingest.pages import import_records
+from archive.reports.status import LOOKED_WITHIN
+from archive.repository.incidents import note_findings
+from archive.repository.sources import Report, record_report
+from tests.archive.making import BIZ, NOW, record
+from tests.web.served import Served, served
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def reasons(web: Served, status: int = 503) -> Sequence[str]:
+    answer = web.ask("GET", "/readyz")
+    assert answer.status == status
+    found: list[str] = answer.json["reasons"]
+    return found
+
+
+def test_an_archive_that_nobody_watches_is_ready(engine: Engine) -> None:
+    with transaction(engine) as session:
+        import_records(session, None, [record()], "dump", NOW)
+    with served(engine) as web:
+        assert reasons(web, 200) == []
+
+
+def test_a_stale_archive_is_not_ready(engine: Engine) -> None:
+    with transaction(engine) as session:
+        record_report(session, None, Report(BIZ, "album:1", "ok", good=True), NOW)
+    with served(engine) as web:
+        assert reasons(web, 200) == []
+        with transaction(engine) as session:
+            longer_ago = NOW - LOOKED_WITHIN - timedelta(minutes=1)
+            session.execute(update(SourceRow).values(last_good_at=longer_ago))
+        (stale,) = reasons(web)
+        assert "no source has worked since 2026-02-28" in stale
+
+
+def test_an_account_that_is_too_quiet_makes_it_unready(engine: Engine) -> None:
+    with transaction(engine) as session:
+        note_findings(
+            session,
+            [HealthProblem(f"quiet:{BIZ}", "it is quiet", "look"), HealthProblem("disk:x", "y", "z")],
+            NOW,
+        )
+    with served(engine) as web:
+        assert reasons(web) == ["it is quiet; look"]
+
+
+def test_a_schema_of_another_program_makes_it_unready(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with served(engine) as web:
+        assert "0001" in reasons(web)[0]
+
+
+def test_every_number_of_the_dashboard_is_served(engine: Engine) -> None:
+    with transaction(engine) as session:
+        import_records(session, None, [record()], "dump", NOW)
+    with served(engine) as web:
+        answer = web.ask("GET", "/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(answer.body.decode())}
+    assert families["mparchive_up"].samples[0].value == 1
+    assert families["mparchive_posts"].samples[0].value == 1
+    dashboard = json.loads((ROOT / "docs" / "grafana.json").read_text(encoding="utf-8"))
+    asked = {target["expr"] for panel in dashboard["panels"] for target in panel["targets"]}
+    assert asked
+    named = {word for expr in asked for word in expr.replace("(", " ").replace(")", " ").split()}
+    assert {word.partition("{")[0] for word in named if word.startswith("mparchive_")} <= set(families)
+
+
+def test_readers_cannot_write(engine: Engine) -> None:
+    with Readers(engine) as readers, readers.session() as session:
+        assert session.scalar(text("SHOW transaction_read_only")) == "on"
+        assert session.scalar(text("SHOW statement_timeout")) == "10s"

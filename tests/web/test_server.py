@@ -1,0 +1,65 @@
+"""Clients that are slow on purpose: their places are given to others."""
+
+import asyncio
+import socket
+import sys
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.web.served import PATIENCE, Served, served
+from web.server import STALLED, HeaderTimeoutProtocol, listening
+
+ANSWER = b'{"status":"alive"}'
+ASKED = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+class Hasty(HeaderTimeoutProtocol):
+    """Nobody has time to ask."""
+
+    seconds = 0.05
+
+
+class HastyOnceAsked(Hasty):
+    """Nobody has time to ask again; the first request comes when this machine lets it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
+        super().connection_made(transport)
+        self._stop_waiting()
+
+
+def said(web: Served, sent: bytes, after_the_answer: bytes = b"") -> bytes:
+    """What is answered until the server ends the connection; it is left open by us."""
+    answer = b""
+    address = ("127.0.0.1", web.port)
+    with socket.create_connection(address, timeout=PATIENCE) as client, suppress(ConnectionError):
+        client.sendall(sent)  # the connection may end before all is sent
+        while after_the_answer and not answer.endswith(ANSWER):
+            answer += client.recv(65536)
+        client.sendall(after_the_answer)
+        while more := client.recv(65536):
+            answer += more
+    return answer
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "])
+def test_who_connects_and_does_not_ask_is_let_go(sent: bytes, engine: Engine) -> None:
+    with served(engine, protocol=Hasty) as web:
+        assert said(web, sent) == b""
+
+
+@pytest.mark.parametrize("head", [ASKED, ASKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 99\r\n\r\n")])
+def test_who_was_answered_and_goes_on_with_half_of_something_is_let_go_too(
+    head: bytes, engine: Engine
+) -> None:
+    with served(engine, protocol=HastyOnceAsked) as web:
+        assert said(web, head, b"GET / HTTP/1.1\r\n").count(b"HTTP/1.1 200 OK") == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of clients that take nothing")
+def test_who_takes_nothing_of_an_answer_is_given_up_by_the_system() -> None:
+    with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        taken, _ = listener.accept()
+        with taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == STALLED * 1000

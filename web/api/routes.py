@@ -1,0 +1,322 @@
+"""Posts: a list with filters, and each whole."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+
+from archive.db.engine import Readers
+from archive.db.models import Post, Version
+from archive.domain.errors import NotArchived
+from archive.domain.outcomes import Kind
+from archive.domain.text_diff import difference
+from archive.reports import status as status_module
+from archive.repository import absences, captures, incidents, post_queries
+from archive.repository.links import links_of
+from archive.repository.media import KeptFile, ShownMedium, media_of
+from archive.repository.post_queries import PostFilter
+from archive.repository.sources import watched
+from archive.search.engine import MAX_LIMIT, Hit, Order, search
+from archive.search.query import parse
+from web.api.schemas import (
+    AbsenceShape,
+    AccountName,
+    Accounts,
+    AccountShape,
+    After,
+    Aid,
+    Biz,
+    CaptureShape,
+    Day,
+    Differences,
+    DumpRecord,
+    FileShape,
+    IncidentShape,
+    LinkShape,
+    MediumShape,
+    Number,
+    PieceShape,
+    PostInList,
+    PostPage,
+    SourceShape,
+    StatusShape,
+    VersionShape,
+    WholePost,
+    WholeVersion,
+)
+from web.errors import PROBLEMS
+from web.http_cache import FOR_EVER, unchanged
+
+USUAL, MOST = 20, 100  # posts a page
+
+
+class Representation(StrEnum):
+    """How posts are written."""
+
+    API = "api"
+    DUMP = "dump"
+
+
+def posts_router(readers: Readers) -> APIRouter:
+    """/posts and what is below."""
+    router = APIRouter()
+
+    @router.get("/posts", summary="Posts, newest first", response_model=PostPage | list[DumpRecord])
+    def posts(  # noqa: PLR0913, PLR0917 - a filter is an argument
+        request: Request,
+        response: Response,
+        account: AccountName = None,
+        kind: Kind | None = None,
+        since: Day = None,
+        until: Day = None,
+        after: After = None,
+        limit: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
+        representation: Annotated[
+            Representation, Query(description="dump: the six fields of the dump; the cursor is in Link")
+        ] = Representation.API,
+    ) -> PostPage | list[DumpRecord]:
+        is_dump = representation is Representation.DUMP
+        with readers.session() as session:
+            chosen = PostFilter(account, kind, since, until)
+            page = post_queries.page(session, chosen, after, limit, [Post.text] if is_dump else [])
+            if page.next:
+                following = request.url.include_query_params(after=page.next)
+                response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+            if is_dump:
+                return [_record(post) for post, _ in page.posts]
+            return PostPage(posts=[_in_list(post, biz) for post, biz in page.posts], next=page.next)
+
+    @router.get("/posts/{biz}/{aid}", summary="A post with everything that is known of it")
+    def post(biz: Biz, aid: Aid) -> WholePost:
+        with readers.session() as session:
+            return _whole(session, found_post(session, biz, aid), biz)
+
+    @router.get("/posts/{biz}/{aid}/record", summary="A post as the dump has it")
+    def record(biz: Biz, aid: Aid) -> DumpRecord:
+        with readers.session() as session:
+            return _record(found_post(session, biz, aid))
+
+    return router
+
+
+def found_post(session: Session, biz: str, aid: str) -> Post:
+    """The post of this account. Raises NotArchived."""
+    posts = post_queries.find_posts(session, aid, biz)
+    if not posts:
+        raise NotArchived(f"there is no post {aid} of {biz} in the archive")
+    return posts[0]
+
+
+def _record(post: Post) -> DumpRecord:
+    return DumpRecord.model_validate(post_queries.record_of(post).as_dict())
+
+
+def _in_list(post: Post, biz: str) -> PostInList:
+    return PostInList.model_validate({**_fields(post, PostInList), "biz": biz})
+
+
+def _fields(row: object, shape: type[PostInList]) -> dict[str, object]:
+    return {name: getattr(row, name) for name in shape.model_fields if hasattr(type(row), name)}
+
+
+def _whole(session: Session, post: Post, biz: str) -> WholePost:
+    return WholePost(
+        **_in_list(post, biz).model_dump(),
+        text=post.text,
+        facts=post.facts,
+        media=[_medium_shape(medium) for medium in media_of(session, post)],
+        links=[LinkShape.model_validate(link) for link in links_of(session, post)],
+        versions=[VersionShape.model_validate(one) for one in post_queries.versions_of(session, post)],
+        absences=[AbsenceShape.model_validate(one) for one in absences.of_post(session, post)],
+        captures=[capture_shape(one) for one in captures.list_captures(session, post)],
+    )
+
+
+def _medium_shape(medium: ShownMedium) -> MediumShape:
+    """A medium, its file's hash in hexadecimal digits."""
+    fields = {name: getattr(medium, name) for name in MediumShape.model_fields if name != "file"}
+    return MediumShape(**fields, file=_file_shape(medium.file) if medium.file else None)
+
+
+def _file_shape(file: KeptFile) -> FileShape:
+    return FileShape.model_validate({**asdict(file), "sha256": file.sha256.hex()})
+
+
+def capture_shape(row: dict[str, object]) -> CaptureShape:
+    """A capture's row, its hash in hexadecimal digits."""
+    sha256 = row["sha256"]
+    assert isinstance(sha256, bytes)  # noqa: S101 - it is a column of bytes
+    return CaptureShape.model_validate({**row, "sha256": sha256.hex()})
+
+
+_Place = Annotated[int, Query(ge=1, lt=2**31)]
+
+_BYTES = {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
+
+
+def history_router(readers: Readers) -> APIRouter:
+    """What posts were, and what the server sent."""
+    router = APIRouter()
+
+    @router.get("/posts/{biz}/{aid}/versions/{number}", summary="A state of a post's text")
+    def version(biz: Biz, aid: Aid, number: Number) -> WholeVersion:
+        with readers.session() as session:
+            return WholeVersion.model_validate(_version(session, biz, aid, number))
+
+    @router.get("/posts/{biz}/{aid}/difference", summary="What changed between two versions")
+    def differences(biz: Biz, aid: Aid, before: _Place, after: _Place) -> Differences:
+        with readers.session() as session:
+            one, other = (_version(session, biz, aid, number) for number in (before, after))
+        return Differences(
+            before=before,
+            after=after,
+            title=[PieceShape.model_validate(piece) for piece in difference(one.title, other.title)],
+            text=[PieceShape.model_validate(piece) for piece in difference(one.text, other.text)],
+        )
+
+    @router.get("/captures/{number}", summary="One answer of the server, without its bytes")
+    def capture(number: Number) -> CaptureShape:
+        with readers.session() as session:
+            return capture_shape(captures.get_capture_metadata(session, number))
+
+    @router.get(
+        "/captures/{number}/body",
+        summary="The exact bytes that the server sent",
+        response_class=Response,
+        responses={**_BYTES, 304: {"description": "You have them"}},  # type: ignore[dict-item]  # as FastAPI has it
+    )
+    def body(number: Number, request: Request) -> Response:
+        with readers.session() as session:
+            tag = f'"{captures.get_capture_metadata(session, number)["sha256"].hex()}"'
+            headers = {"ETag": tag, "Cache-Control": FOR_EVER, "X-Content-Type-Options": "nosniff"}
+            if known := unchanged(request, headers):
+                return known
+            content = captures.capture_body(session, number)
+        headers["Content-Disposition"] = f'attachment; filename="capture-{number}"'
+        return Response(content, headers=headers, media_type="application/octet-stream")
+
+    return router
+
+
+def _version(session: Session, biz: str, aid: str, number: int) -> Version:
+    versions = post_queries.versions_of(session, found_post(session, biz, aid))
+    for version in versions:
+        if version.number == number:
+            return version
+    raise NotArchived(f"{aid} has {len(versions)} versions, and no version {number}")
+
+
+class ExcerptPiece(BaseModel):
+    """A stretch of an excerpt; `found` where it is one of the words."""
+
+    text: str
+    found: bool
+
+
+class HitShape(BaseModel):
+    """A post that has the words."""
+
+    biz: str
+    aid: str
+    account: str
+    title: str
+    published_on: date
+    kind: str | None
+    excerpt: list[ExcerptPiece]
+
+
+class Hits(BaseModel):
+    """A page of them; `next` is the cursor of the next page, null at the end."""
+
+    hits: list[HitShape]
+    next: str | None
+
+
+def search_router(readers: Readers) -> APIRouter:
+    """/search."""
+    router = APIRouter()
+
+    @router.get("/search", summary="Posts that contain the words")
+    def find(  # noqa: PLR0913, PLR0917 - a filter is an argument
+        q: Annotated[str, Query(description='Words, "phrases", -exclusions', max_length=2000)],
+        account: AccountName = None,
+        kind: Kind | None = None,
+        since: Day = None,
+        until: Day = None,
+        order: Order = "date",
+        after: After = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
+    ) -> Hits:
+        query = parse(q)
+        with readers.session() as session:
+            found = search(
+                session,
+                query,
+                account=account,
+                kind=kind,
+                since=since,
+                until=until,
+                order=order,
+                limit=limit,
+                after=after,
+            )
+        return Hits(hits=[_shape(hit) for hit in found.hits], next=found.next)
+
+    return router
+
+
+def _shape(hit: Hit) -> HitShape:
+    pieces = [ExcerptPiece(text=text, found=found) for text, found in hit.excerpt]
+    told = {name: getattr(hit, name) for name in HitShape.model_fields if name != "excerpt"}
+    return HitShape(**told, excerpt=pieces)
+
+
+MOST_INCIDENTS = 100
+
+RECENT = timedelta(days=30)
+
+
+def state_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
+    """/accounts, /status, /incidents."""
+    router = APIRouter()
+
+    @router.get("/accounts", summary="The accounts of the archive")
+    def accounts() -> Accounts:
+        with readers.session() as session:
+            found = status_module.archive_status(session, now()).accounts
+        return Accounts(accounts=[AccountShape.model_validate(one) for one in found])
+
+    @router.get("/status", summary="How much there is, what waits, what is wrong")
+    def status() -> StatusShape:
+        with readers.session() as session:
+            told = asdict(status_module.archive_status(session, now()))
+            return StatusShape(
+                **{name: told[name] for name in StatusShape.model_fields if name in told},
+                incidents=[IncidentShape.model_validate(one) for one in incidents.open_incidents(session)],
+                sources=[SourceShape.model_validate(one) for one in watched(session)],
+            )
+
+    @router.get("/incidents", summary="What was wrong in the last 30 days, the latest first")
+    def recent(limit: Annotated[int, Query(ge=1, le=MOST_INCIDENTS)] = 20) -> list[IncidentShape]:
+        with readers.session() as session:
+            found = incidents.recent_incidents(session, now() - RECENT)
+        return [IncidentShape.model_validate(one) for one in found[:limit]]
+
+    return router
+
+
+API = "/api/v1"
+
+
+def api_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
+    """All of them; `now` is an aware UTC instant."""
+    router = APIRouter(prefix=API, tags=["api"], responses=PROBLEMS)
+    for part in (posts_router, history_router, search_router):
+        router.include_router(part(readers))
+    router.include_router(state_router(readers, now))
+    return router
