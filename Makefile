@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTEST_WORKERS ?= 3  # of two cores: many tests wait for a process, a server or a browser
 
-.PHONY: help setup setup-dev demo run test lint bench screenshots image lock clean
+.PHONY: help setup setup-dev demo run test lint bench screenshots image catalogues lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ screenshots: setup-dev ## draw docs/screenshots anew
 
 image: setup-dev ## build the container's image and try it
 	@bin/image
+
+catalogues: setup-dev ## compile the message catalogues after a change of a .po file
+	@.venv/bin/python bin/catalogues.py
 
 lock: setup-dev ## write requirements*.txt anew from pyproject.toml
 	@bin/lock

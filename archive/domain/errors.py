@@ -1,4 +1,8 @@
-"""Errors of the archive. Each message is one sentence for the person at the terminal."""
+"""Errors of the archive. Each carries a message: a stable code with parameters."""
+
+from typing import Any
+
+from archive.domain.messages import Message
 
 
 def first_line(error: BaseException) -> str:
@@ -6,7 +10,29 @@ def first_line(error: BaseException) -> str:
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
 
 
-class ArchiveError(Exception):
+class MessageError(Exception):
+    """An error that says what was wrong, and what to do, by a message code with parameters."""
+
+    def __init__(self, code: str, **params: Any):
+        super().__init__(code, params)
+        self.message = Message(code, params)
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore_error, (type(self), self.message.code, dict(self.message.params), self.__dict__)
+
+
+def _restore_error(kind: type[MessageError], code: str, params: dict[str, Any], state: dict[str, Any]) -> Any:
+    """Rebuild an error that another process raised."""
+    error = kind.__new__(kind)
+    Exception.__init__(error, code, params)
+    error.__dict__.update(state)
+    return error
+
+
+class ArchiveError(MessageError):
     """Root of what the archive raises on purpose."""
 
 
