@@ -90,6 +90,9 @@ def test_both_languages_say_the_same_things(package: str) -> None:
 
 def test_the_compiled_catalogues_are_those_of_the_sources() -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "bin" / "catalogues.py", "--check"], capture_output=True, text=True
+        [sys.executable, ROOT / "bin" / "catalogues.py", "--check"],
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr

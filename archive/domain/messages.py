@@ -55,7 +55,7 @@ class Message:
 
     @classmethod
     def load(cls, stored: str) -> Self:
-        """Read what `dump` wrote; any other text, such as a sentence of an earlier version, is kept as it is."""
+        """Read what `dump` wrote; keep any other text, such as a sentence of an earlier version."""
         code, _, params = stored.partition(" ")
         if "." not in code or template(code, "en") is None:
             return cls("archive.verbatim", {"text": stored}) if stored else cls("")
