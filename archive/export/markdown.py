@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 from bs4 import Tag
 
 from archive.db.models import Post
