@@ -62,7 +62,9 @@ def write_backup(
     with engine.connect() as connection:
         moment = _moment(connection)
         tool = find_tool("pg_dump", moment.server) if with_tool else None
-        manifest = atomically(path, lambda out: _write(engine, moment, folder, tool, Writer(out, step)))
+        manifest = atomically(
+            path, lambda out: _write(engine, moment, folder, tool, Writer(out, step)), is_private=True
+        )
     with opened(path) as backup:
         backup.check()
     return manifest

@@ -16,6 +16,7 @@ from archive.integrity.check import VerificationReport
 from archive.integrity.checks import CHECKS
 from archive.repository.hash_chain import heads
 from archive.storage.media_files import MediaFolder
+from archive.system.private_files import make_private_folder
 from mparchive.commands.verify import verify_with
 from mparchive.console import say, steps
 from mparchive.errors import Exit
@@ -54,7 +55,7 @@ def _restored(backup: Backup, settings: ArchiveSettings) -> Exit:
     with open_archive(settings) as engine:
         refuse_full(engine, folder)
         _check(backup)
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_private_folder(settings.home)
         with _progress(_size(manifest)) as step:
             restore(engine, folder, backup, settings.home, step)
         _compare(engine, manifest)

@@ -52,7 +52,7 @@ def open_page(session: Session, post: Post) -> Exit:
     """Write the page below the data folder, print where, and open it where there is a display."""
     page, written = _page(session, post)
     path = ArchiveSettings().home.absolute() / "pages" / f"{Names().of(post)}.html"
-    write_bytes(path, page)
+    write_bytes(path, page, is_private=True)
     sys.stdout.write(f"{path}\n")
     if not (_has_display() and webbrowser.open(path.as_uri())):
         say("no browser could be opened here; open this file in one")

@@ -17,6 +17,10 @@ PIECE = 1024 * 1024  # bytes read at a time
 
 MAX_RECORD = 4 * 1024 * 1024  # characters, 12 MB of Chinese; the longest real one has under 100,000
 
+MAX_RECORDS = 1_000_000  # remembered so that each comes once, 300 MB; a dump of MAX_INPUT has 200,000
+
+MAX_DIGITS = 400  # of a number; Python refuses to read one of over 4300, and so the rest of the dump
+
 _SPACE = " \t\r\n"
 
 _DAMAGE = "\0"  # in the place of bytes that are no text: nothing in JSON begins with it
@@ -77,6 +81,10 @@ def read_dump(stream: BinaryIO, name: str) -> Iterator[Entry | Flaw]:
         if isinstance(value, Flaw):
             yield value
             continue
+        if len(seen) >= MAX_RECORDS:
+            what = f"{name} has over {MAX_RECORDS} records; nothing from here on was read, split it"
+            yield Flaw(name, f"record {number}", what)
+            break
         entry = _entry(value, number, name)
         taken = _first_of_its_post(entry, seen, name) if isinstance(entry, Entry) else entry
         if taken is not None:
@@ -105,7 +113,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _values(text: _Text) -> Iterator[Any]:
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_int=_whole)
     text.next()
     text.at += 1  # the bracket that made it a dump
     if text.next() == "]":
@@ -123,6 +131,11 @@ def _values(text: _Text) -> Iterator[Any]:
         text.next()
     if text.next():
         raise ValueError("something follows the closing ]")
+
+
+def _whole(digits: str) -> float:
+    """A whole number; a longer one than anything is counted in becomes infinite, which no field takes."""
+    return int(digits) if len(digits) <= MAX_DIGITS else float("inf")
 
 
 def _value(text: _Text, decoder: json.JSONDecoder) -> Any:

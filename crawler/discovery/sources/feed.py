@@ -2,7 +2,7 @@
 
 import hashlib
 from calendar import timegm
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -59,7 +59,10 @@ def entries(body: bytes) -> list[Entry]:
         raise SourceError(State.NOT_UNDERSTOOD, f"a feed of {len(body)} bytes; at most {MAX_BYTES} are read")
     if body.lstrip()[:1] == b"{":
         return _json_entries(body)
-    feed = feedparser.parse(_Bytes(body), sanitize_html=False, resolve_relative_uris=False)
+    try:
+        feed = feedparser.parse(_Bytes(body), sanitize_html=False, resolve_relative_uris=False)
+    except Exception:  # it trusts what a feed says in more places than can be named
+        raise SourceError(State.NOT_UNDERSTOOD, "the feed cannot be read") from None
     if not feed.get("version") and not feed.entries:
         raise SourceError(State.NOT_UNDERSTOOD, f"no feed came but {len(body)} bytes of something else")
     return [_entry(entry) for entry in feed.entries[:MAX_ENTRIES]]
@@ -130,14 +133,26 @@ _ACCEPT = (
 
 
 class Feed:
-    """One feed. `named` is its address as configured, without what is secret in it."""
+    """One feed. `named` is its address as configured, without what is secret in it.
 
-    def __init__(self, address: str, named: str = "", *, secret: bool = False, problem: str = ""):
+    `read` takes the entries out of a feed; it raises Trouble.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        named: str = "",
+        *,
+        secret: bool = False,
+        problem: str = "",
+        read: Callable[[bytes], list[Entry]] = entries,
+    ):
         self.name = feed_name(named or address)
         self.host = urlsplit(address).netloc
         self._address = address
         self._secret = secret
         self._problem = problem
+        self._entries_of = read
 
     def __repr__(self) -> str:
         """Without what may be secret."""
@@ -166,7 +181,7 @@ class Feed:
         checked(reply)
         if is_html(reply.body):
             raise web_page(reply)
-        found = entries(reply.body)
+        found = self._entries_of(reply.body)
         if not found:
             raise SourceError(State.EMPTY, "the feed has no entries")
         kept = _marks(reply)
