@@ -1,12 +1,13 @@
 """Files that a configuration names, and itself: small, so that no wrong name fills the memory."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from archive.domain.errors import ExportError
+from archive.domain.errors import ExportError, NothingWritable
 from archive.system.private_files import make_private_folder, private_opener
 
 CONTAINER_SECRETS = Path("/run/secrets")  # mounted for one container, readable by every user in it
@@ -48,6 +49,9 @@ def _is_open_to_others(found: os.stat_result) -> bool:
     return stat.S_ISREG(found.st_mode) and bool(found.st_mode & (group | stat.S_IRWXO))
 
 
+# What a system says when the next file will fare no better.
+_OF_ALL_FILES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
+
 Result = TypeVar("Result")
 
 
@@ -55,9 +59,9 @@ def atomically(path: Path, write: Callable[[BinaryIO], Result], *, is_private: b
     """Write beside the file and rename: a reader never sees half a file, a full disk costs nothing.
 
     `is_private`: the file has mode 0600 whatever the umask, and folders that are made for it 0700.
-    Raises ExportError when it cannot be written.
+    Raises ExportError when it cannot be written, NothingWritable when no other file could be either.
     """
-    unfinished = path.with_name(f".{path.name[:80]}.{os.getpid()}")
+    unfinished = path.with_name(f".mparchive-{os.getpid()}.unfinished")
     try:
         if is_private:
             make_private_folder(path.parent)
@@ -68,7 +72,8 @@ def atomically(path: Path, write: Callable[[BinaryIO], Result], *, is_private: b
             result = write(out)
         unfinished.replace(path)
     except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror}") from None
+        kind = NothingWritable if error.errno in _OF_ALL_FILES else ExportError
+        raise kind(f"cannot write {path}: {error.strerror}") from None
     finally:
         unfinished.unlink(missing_ok=True)
     return result

@@ -1,6 +1,5 @@
 """Judging an answer before a source reads it, and reading values whatever their type. Pure."""
 
-import html
 import json
 import re
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from archive.domain import entities
 from archive.domain.addresses import HOST, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.outcomes import Outcome
@@ -134,7 +134,7 @@ def words(value: Any) -> str:
     """A text as people read it: entities decoded, a search's marks taken out, on one line."""
     if not isinstance(value, str):
         return ""
-    return " ".join(html.unescape(_TAGS.sub("", value[:MAX_WORDS])).split())
+    return " ".join(entities.unescape(_TAGS.sub("", value[:MAX_WORDS])).split())
 
 
 def instant(value: Any) -> datetime | None:

@@ -9,8 +9,9 @@ from hashlib import sha256
 from typing import Any, BinaryIO
 
 from archive.domain.addresses import Address, parse_address
-from archive.domain.errors import ArchiveError, RecordError
+from archive.domain.errors import ArchiveError, RecordError, in_words
 from archive.domain.records import Record
+from archive.ingest.faults import is_of_content
 from mparchive.importers.items import Flaw, InputError
 
 PIECE = 1024 * 1024  # bytes read at a time
@@ -33,6 +34,7 @@ class Entry:
     number: int
     record: Record
     address: Address
+    source: str = ""  # the dump's name
 
 
 class _Text:
@@ -158,9 +160,13 @@ def _entry(value: Any, number: int, name: str) -> Entry | Flaw:
         return Flaw(name, where, f"it is a {type(value).__name__}, an object with six fields was expected")
     try:
         record = Record.from_mapping(value)
-        return Entry(number, record, _address(record))
+        return Entry(number, record, _address(record), name)
     except ArchiveError as error:
         return Flaw(name, where, str(error))
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        return Flaw(name, where, f"it could not be read: {in_words(error)}")
 
 
 def _address(record: Record) -> Address:

@@ -1,8 +1,9 @@
 """Reading feeds: RSS and Atom by feedparser, JSON Feed, which it does not know, by a few lines. Pure."""
 
 import hashlib
+import logging
 from calendar import timegm
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,8 @@ from crawler.discovery.source import (
     State,
     newest_of,
 )
+
+logger = logging.getLogger("crawler")
 
 MAX_BYTES = (
     8 * 1024 * 1024
@@ -65,7 +68,24 @@ def entries(body: bytes) -> list[Entry]:
         raise SourceError(State.NOT_UNDERSTOOD, "the feed cannot be read") from None
     if not feed.get("version") and not feed.entries:
         raise SourceError(State.NOT_UNDERSTOOD, f"no feed came but {len(body)} bytes of something else")
-    return [_entry(entry) for entry in feed.entries[:MAX_ENTRIES]]
+    return _readable(_entry, feed.entries[:MAX_ENTRIES])
+
+
+def _readable(read: Callable[[Any], Entry], entries: Sequence[Any]) -> list[Entry]:
+    """The entries that can be read; one that cannot is logged. Raises Trouble where none can."""
+    found: list[Entry] = []
+    why = ""
+    for number, entry in enumerate(entries, 1):
+        try:
+            found.append(read(entry))
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:
+            why = f"entry {number} could not be read ({type(error).__name__})"
+            logger.error("action=entry_unreadable reason=%s", why)
+    if why and not found:
+        raise SourceError(State.NOT_UNDERSTOOD, why)
+    return found
 
 
 def _entry(entry: Any) -> Entry:
@@ -92,7 +112,7 @@ def _json_entries(body: bytes) -> list[Entry]:
     feed = loaded(body)
     if not isinstance(feed, dict) or "items" not in feed:
         raise SourceError(State.NOT_UNDERSTOOD, "JSON that is no JSON Feed")
-    return [_json_entry(item) for item in listed(feed["items"])[:MAX_ENTRIES]]
+    return _readable(_json_entry, listed(feed["items"])[:MAX_ENTRIES])
 
 
 def _json_entry(item: dict[str, Any]) -> Entry:

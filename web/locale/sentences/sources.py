@@ -63,6 +63,8 @@ SOURCES: dict[str, str] = {
     ),
     "an answer without {name:key}": "应答中缺少 {name}",
     "it wanted to ask more than {most:number} times": "需要的请求超过 {most} 次",
+    "entry {number:number} could not be read ({error})": "第 {number} 条无法解析（{error}）",
+    "something it lists could not be stored: {why}": "其列出的内容有无法保存的：{why}",
     "reading its answer failed ({error}); please report this with the log": (
         "解析应答时出错（{error}）；请连同日志一起报告"
     ),
