@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
-from mparchive.console import pictured
+from archive.domain.messages import Message
+from mparchive.console import printable
 
 WORDS = {
     "new": "new posts",
@@ -46,8 +47,9 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, str] = field(default_factory=dict)
 
-    def add(self, what: str, number: int = 1, reason: str = "") -> None:
+    def add(self, what: str, number: int = 1, reason: Message | str = "") -> None:
         """Count something; the first reason of each is kept."""
+        reason = str(Message.load(reason) if isinstance(reason, str) else reason)
         self.counts[what] += number
         if reason:
             self.reasons.setdefault(what, reason)
@@ -61,5 +63,5 @@ class Tally:
         table = Table(box=None, pad_edge=False, show_header=False)
         for what, words in WORDS.items():
             if self.counts[what]:
-                table.add_row(str(self.counts[what]), words, pictured(self.reasons.get(what, "")[:200]))
+                table.add_row(str(self.counts[what]), words, printable(self.reasons.get(what, "")[:200]))
         return table

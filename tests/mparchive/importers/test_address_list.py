@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from mparchive.importers.address_list import Listed, read_list
+from mparchive.importers.address_list import ListedAddress, read_list
 from mparchive.importers.items import Flaw, InputError
 
 LONG = "http://mp.weixin.qq.com/s?__biz=Mzk5OTAwMDAwMg==&mid=11&idx=1&sn=ab&chksm=cd#rd"
@@ -13,10 +13,10 @@ SHORT = "https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv"
 KEYS = ["Mzk5OTAwMDAwMg==:11:1", "s/abcdefghijklmnopqrstuv"]
 
 
-def read(content: str | bytes) -> tuple[list[Listed], list[str]]:
+def read(content: str | bytes) -> tuple[list[ListedAddress], list[str]]:
     stream = io.BytesIO(content.encode() if isinstance(content, str) else content)
     items = list(read_list(stream, "a.txt"))
-    return [i for i in items if isinstance(i, Listed)], [str(i) for i in items if isinstance(i, Flaw)]
+    return [i for i in items if isinstance(i, ListedAddress)], [str(i) for i in items if isinstance(i, Flaw)]
 
 
 @pytest.mark.parametrize(

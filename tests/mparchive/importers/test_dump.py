@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mparchive.importers import dump
-from mparchive.importers.dump import Entry, read_dump
+from mparchive.importers.dump import DumpEntry, read_dump
 from mparchive.importers.items import Flaw, InputError
 from tests.acceptance.dumps import dump_bytes, record
 
@@ -17,7 +17,7 @@ from tests.acceptance.dumps import dump_bytes, record
 def read(content: bytes) -> tuple[list[int], list[str]]:
     """Numbers of the good records, and the flaws as sentences."""
     items = list(read_dump(io.BytesIO(content), "a.json"))
-    good = [item.number for item in items if isinstance(item, Entry)]
+    good = [item.number for item in items if isinstance(item, DumpEntry)]
     return good, [str(item) for item in items if isinstance(item, Flaw)]
 
 

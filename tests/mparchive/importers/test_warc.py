@@ -15,7 +15,7 @@ import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from mparchive.importers.items import Flaw, InputError, Passed, SavedPage
+from mparchive.importers.items import Flaw, InputError, SavedPage, Skipped
 from mparchive.importers.open import Form, open_source
 from mparchive.importers.warc import read_warc
 
@@ -25,7 +25,7 @@ LONG = "https://mp.weixin.qq.com/s?__biz=Mzk5OTAwMDAwMg==&mid={}&idx=1&sn=ab&chk
 PAGE = b"<!DOCTYPE html><html><body>%d</body></html>"
 DATE = "2024-05-06T07:08:09Z"
 Headers = list[tuple[str, str]]
-Item = SavedPage | Flaw | Passed
+Item = SavedPage | Flaw | Skipped
 
 
 class Writer:
