@@ -58,7 +58,9 @@ class FoundAccount:
 
 def configuration_text(accounts: Iterable[FoundAccount], language: Language = "en") -> str:
     """Return a configuration of these accounts, valid as it is and with any of its examples uncommented."""
-    template = resources.files("mparchive").joinpath(f"mparchive.{_TEMPLATES[language]}").read_text(encoding="utf-8")
+    template = (
+        resources.files("mparchive").joinpath(f"mparchive.{_TEMPLATES[language]}").read_text(encoding="utf-8")
+    )
     before, _, rest = template.partition(_ACCOUNT_TABLE)
     example, _, after = rest.partition("\n\n")
     tables = (_account_table(account, example, language) for account in accounts)

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from archive.domain.captures import Capture
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
-from archive.repository.media import DueMedium
-from crawler.parse.response import FetchedPage
+
+if TYPE_CHECKING:
+    from archive.repository.media import DueMedium
+    from crawler.parse.response import FetchedPage
 
 MAX_FLAWS = 1000  # of one input that are reported; a hostile file has one for every ten bytes
 
@@ -101,7 +103,7 @@ class MediumName:
 class AwaitedMedium:
     """A medium without a file, and the most bytes that are accepted, compressed and decompressed."""
 
-    medium: DueMedium
+    medium: "DueMedium"
     max_bytes: int
 
 
@@ -113,7 +115,7 @@ class SavedMedium:
     where: Message
     awaited: tuple[AwaitedMedium, ...]
     url: str
-    response: FetchedPage
+    response: "FetchedPage"
 
 
 FindMedia = Callable[[Sequence[MediumName]], Sequence[tuple[AwaitedMedium, ...]]]

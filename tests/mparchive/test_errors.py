@@ -2,6 +2,7 @@
 
 from sqlalchemy.exc import DBAPIError
 
+from archive.domain.messages import Message
 from mparchive.errors import STOPPED, Exit, error_message
 
 
@@ -18,5 +19,6 @@ def _tidied_up_after_ctrl_c() -> Exception:
 
 def test_ctrl_c_amid_a_statement_is_no_failure_of_the_database() -> None:
     assert error_message(DBAPIError("SELECT 1", {}, _tidied_up_after_ctrl_c())) == (STOPPED, Exit.INTERRUPTED)
-    words, code = error_message(DBAPIError("SELECT 1", {}, ValueError("gone"))) or ("", None)
-    assert (words.partition(";")[0], code) == ("the database failed (gone)", Exit.DATABASE)
+    failure = error_message(DBAPIError("SELECT 1", {}, ValueError("gone")))
+    message = Message("mparchive.error.database_failed", {"reason": "gone"})
+    assert failure == (message, Exit.DATABASE)

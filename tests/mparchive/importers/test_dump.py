@@ -54,7 +54,7 @@ def test_other_content_under_the_same_aid_names_both_records() -> None:
 def test_bytes_that_are_no_text_cost_only_what_follows() -> None:
     good, (flaw,) = read(dump_bytes([record(1), record(2)])[:-1] + b"\xff, ]")
     assert good == [1, 2]
-    assert flaw == "a.json, record 3: it is not UTF-8; nothing from here on can be read"
+    assert flaw == "a.json, record 3: it is not UTF-8; the rest of the file cannot be read"
 
 
 def test_a_stray_byte_at_the_very_end_is_noticed() -> None:

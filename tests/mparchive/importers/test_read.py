@@ -65,13 +65,13 @@ def test_a_folder_without_any_input_is_said(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text("print()")
     (flaw,) = given(tmp_path)
     assert isinstance(flaw, Flaw)
-    assert "holds no dump" in str(flaw)
+    assert "contains no dump" in str(flaw)
 
 
 def test_a_folder_of_a_whole_disk_is_not_walked_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read, "MOST_FILES", 3)
+    monkeypatch.setattr(read, "MAX_FILES", 3)
     for number in range(4):
         (tmp_path / f"{number}.png").write_bytes(b"\0")
     (flaw,) = given(tmp_path)

@@ -45,7 +45,7 @@ def read(folder: Path, content: bytes, sought: Sought) -> list[Item]:
 
 
 def files(items: list[Item]) -> list[bytes]:
-    return [item.answer.body for item in items if isinstance(item, SavedMedium)]
+    return [item.response.body for item in items if isinstance(item, SavedMedium)]
 
 
 def test_media_come_after_the_pages_and_each_other_record_is_counted_once(tmp_path: Path) -> None:
@@ -56,16 +56,16 @@ def test_media_come_after_the_pages_and_each_other_record_is_counted_once(tmp_pa
     assert isinstance(page, SavedPage)
     assert len(files(rest)) == 2
     assert sorted(str(item) for item in rest if isinstance(item, Skipped)) == [
-        "week.warc: 1 answers of other hosts",
-        "week.warc: 1 answers of other hosts",
-        "week.warc: 1 answers without a file (redirects, errors)",
-        "week.warc: 1 records that are no answers",
-        "week.warc: 1 records that are no answers",
+        "week.warc: 1 record that is no response",
+        "week.warc: 1 record that is no response",
+        "week.warc: 1 response of another host",
+        "week.warc: 1 response of another host",
+        "week.warc: 1 response without a file (redirect, error)",
     ]
 
 
 def test_records_are_looked_up_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warc, "AT_ONCE", 2)
+    monkeypatch.setattr(warc, "LOOKUP_BATCH", 2)
     writer, sought = Writer(), Sought(PICTURE)
     for number in range(4):
         writer.add(b"x", f"http://mmbiz.qpic.cn/{number}#fragment")
@@ -140,4 +140,4 @@ def test_a_wacz_may_have_its_files_and_its_pages_in_different_warcs(tmp_path: Pa
     assert isinstance(page, SavedPage)
     assert page.body == PAGE % 1
     assert isinstance(file, SavedMedium)
-    assert (file.source, file.answer.body) == ("posts.wacz, archive/a.warc.gz", b"file")
+    assert (file.source, file.response.body) == ("posts.wacz, archive/a.warc.gz", b"file")
