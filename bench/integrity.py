@@ -19,13 +19,13 @@ import psutil
 from sqlalchemy import Engine, text
 
 from archive.db.engine import open_archive, transaction
+from archive.db.migrations.row_seals import TRIGGER
 from archive.db.models import Base
 from archive.db.settings import ArchiveSettings
 from archive.domain.captures import Capture
 from archive.ingest.pages import import_records, store_readings
 from archive.integrity.check import RowRange
 from archive.integrity.checks import CHECKS
-from archive.integrity.row_seals import TRIGGER
 from archive.repository.captures import keep_captures
 from bench.posts import made_record
 from bench.report import machine, today, write_part

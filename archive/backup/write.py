@@ -55,7 +55,7 @@ def write_backup(
 ) -> Manifest:
     """Write the file whole or not at all, then read it again; `step` hears member and bytes written.
 
-    `with_tool` says whether pg_dump is used where there is one. Raises BackupError, ExportError.
+    `with_tool` says whether pg_dump is used where there is one. Raises BackupError, FileWriteError.
     """
     if path.exists():
         raise BackupError(f"{path} is there already, and a backup is never overwritten; name another file")

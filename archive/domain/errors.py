@@ -3,11 +3,22 @@
 from typing import Any
 
 from archive.domain.messages import Message
+from archive.system.files import FileUnusable, FileWriteError
 
 
 def first_line(error: BaseException) -> str:
     """The first line of what went wrong, in the driver's words where it is the database's."""
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+
+
+def file_message(error: FileUnusable | FileWriteError) -> Message:
+    """Return the message of a file that could not be read or written."""
+    match error:
+        case FileWriteError():
+            return Message("archive.file.unwritable", {"path": error.filename, "reason": error.strerror})
+        case FileUnusable(limit=int(limit)):
+            return Message("archive.file.too_large", {"path": str(error.path), "limit": limit})
+    return Message("archive.file.unreadable", {"path": str(error.path), "reason": error.reason})
 
 
 class MessageError(Exception):
@@ -66,10 +77,6 @@ class MediaUnreadable(IntegrityError):
 
 class NotArchived(ArchiveError):
     """There is no such thing in the archive."""
-
-
-class ExportError(ArchiveError):
-    """A file of an export cannot be written."""
 
 
 class TokenUnusable(ArchiveError):

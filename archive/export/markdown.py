@@ -31,7 +31,7 @@ _IN_LINES = (Kind.TEXT, Kind.PICTURE, Kind.SHORT, Kind.VIDEO, Kind.AUDIO, Kind.M
 
 
 def write_markdown(posts: Iterable[ShownPost], folder: Path) -> Written:
-    """Write `<date>-<aid>-<title>.md` of each post and the images it shows; raises ExportError."""
+    """Write `<date>-<aid>-<title>.md` of each post and the images it shows; raises FileWriteError."""
     written, names = Written(), Names()
     for shown in posts:
         images = _Beside(shown.media)

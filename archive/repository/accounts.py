@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from archive.db.models import Account, Post
 from archive.domain.errors import NotArchived
 from archive.domain.pg_text import storable
-from mparchive.errors import CommandError
 
 
 def put_accounts(session: Session, names: Mapping[str, str]) -> dict[str, int]:
@@ -104,6 +103,6 @@ def accounts(session: Session) -> list[Named]:
 
 
 def check_account(session: Session, account: str | None) -> None:
-    """Raise CommandError when one is named, by biz or name, of which the archive has no post."""
+    """Raise NotArchived when an account is named, by biz or name, of which the archive has no post."""
     if account is not None and not has_account(session, account):
-        raise CommandError(f"the archive has no account {account!r}; `mparchive status` lists them")
+        raise NotArchived("archive.account.missing", account=account)
