@@ -14,7 +14,7 @@ from archive.backup.postgres import TIMEOUT, Tool, copied_out, described, find_t
 from archive.db import schema
 from archive.db.models import FileRow
 from archive.domain.errors import IntegrityError, MediaMissing
-from archive.repository.hash_chain import heads
+from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder
 from archive.system.files import atomically
 
@@ -95,7 +95,7 @@ def _write(
         tool=tool.version if tool else COPY_FORMAT,
         made_at=moment.at,
         tables=tuple(moment.tables),
-        heads=tuple(heads(Session(moment.connection))),
+        heads=tuple(chain_heads(Session(moment.connection))),
         lacking=tuple(lacking),
         members=tuple(writer.members),
     )

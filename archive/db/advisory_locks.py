@@ -75,7 +75,7 @@ def run_lock(engine: Engine, run_id: int) -> Iterator[None]:
         yield
 
 
-def runs_going_on() -> Select[int]:
+def live_runs() -> Select[int]:
     """The ids of the runs that go on, as a subquery."""
     here = select(_PG_DATABASE.c.oid).where(_PG_DATABASE.c.datname == func.current_database())
     return select(cast(_PG_LOCKS.c.objid, BigInteger)).where(

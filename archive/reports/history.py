@@ -67,7 +67,7 @@ def history_of(session: Session, post: Post) -> History:
     )
     return History(
         changes=list(_changes(session, post_queries.versions_of(session, post))),
-        absences=absences.of_post(session, post),
+        absences=absences.absences_of(session, post),
         captures=captures,
         pictures=_gone_pictures(session, post),
     )

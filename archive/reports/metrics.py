@@ -14,7 +14,7 @@ from archive.db.engine import transaction
 from archive.reports import status as status_module
 from archive.repository import accounts, egress
 from archive.repository.incidents import open_incidents
-from archive.repository.sources import newest_post, watched
+from archive.repository.sources import newest_post, source_statuses
 
 
 class ArchiveMetrics(Collector):
@@ -81,7 +81,7 @@ def _sources(session: Session) -> Iterator[Metric]:
     newest = GaugeMetricFamily(
         "mparchive_source_newest_timestamp_seconds", "Publication of its newest post", labels=labels
     )
-    for row in watched(session):
+    for row in source_statuses(session):
         if row.state:
             good.add_metric([row.biz, row.name], row.failures == 0)
             failures.add_metric([row.biz, row.name], row.failures)
@@ -95,6 +95,6 @@ def _trouble(session: Session, now: datetime) -> Iterator[Metric]:
     for one in open_incidents(session):
         incidents.add_metric([one.key], 1)
     held = GaugeMetricFamily("mparchive_egress_held", "Whether a line is held back", labels=["egress"])
-    for row in egress.egresses(session):
+    for row in egress.list_egresses(session):
         held.add_metric([row.name], row.blocked_until is not None and row.blocked_until > now)
     yield from (incidents, held)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from archive.db import schema
 from archive.db.models import Account, AddressRow, CaptureRow, Post, Run, SourceRow, Version
-from archive.domain.outcomes import NO_ANSWER, NOT_DRAWN, Outcome
+from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
 from archive.repository.accounts import account_summaries
 from archive.repository.incidents import open_incidents
 from archive.repository.media import media_numbers
@@ -65,7 +65,7 @@ def _count(session: Session, rows: Select[Any]) -> int:
 
 
 def _given_up() -> Select[Any]:
-    pending = AddressRow.last_outcome.in_([Outcome.UNKNOWN, NO_ANSWER, NOT_DRAWN])
+    pending = AddressRow.last_outcome.in_([Outcome.UNKNOWN, NO_ANSWER, NOT_RENDERED])
     return select(AddressRow.id).where(AddressRow.next_fetch_at.is_(None), pending)
 
 

@@ -162,7 +162,7 @@ def _assigned(session: Session, run_id: int, gaps: Sequence[Gap], now: datetime)
     noted = frontier.record_sightings(session, run_id, sightings, now) if sightings else []
     known = sorted({gap.address_id for gap in gaps if gap.address_id is not None})
     for start in range(0, len(known), BATCH):
-        frontier.assign(session, run_id, known[start : start + BATCH])
+        frontier.claim_addresses(session, run_id, known[start : start + BATCH], now)
     return sorted({*known, *(one.address_id for one in noted)})
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
 from archive.repository.accounts import check_account
-from archive.repository.search_index import rebuild
+from archive.repository.search_index import rebuild_search_index
 from archive.search.engine import MAX_LIMIT, Found, Hit, Order, search
 from archive.search.query import Query, parse
 from mparchive.console import out, print_json, say, steps
@@ -51,7 +51,7 @@ def search_posts(asked: SearchOptions) -> Exit:
 def rebuild_index(as_json: bool) -> Exit:
     """Compute anew what search reads of all posts, and say of how many."""
     with open_archive() as engine, transaction(engine) as session, steps(None, every=500) as shown:
-        posts = rebuild(session, lambda done: shown.step("posts", done))
+        posts = rebuild_search_index(session, lambda done: shown.step("posts", done))
     if as_json:
         print_json({"posts": posts})
     else:

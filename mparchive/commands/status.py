@@ -15,7 +15,7 @@ from archive.domain.records import SHANGHAI
 from archive.reports import status as status_module
 from archive.repository import egress
 from archive.repository.incidents import recent_incidents
-from archive.repository.sources import watched
+from archive.repository.sources import source_statuses
 from mparchive.console import out, print_json
 from mparchive.errors import Exit
 
@@ -34,9 +34,9 @@ class Watching:
 def watching_status(session: Session, now: datetime) -> Watching:
     """All of it, for people and for scripts."""
     return Watching(
-        watched(session),
+        source_statuses(session),
         [_incident(one) for one in recent_incidents(session, now - LATELY)],
-        [_egress(one, now) for one in egress.egresses(session)],
+        [_egress(one, now) for one in egress.list_egresses(session)],
     )
 
 

@@ -14,7 +14,7 @@ from archive.domain.monitoring import HealthProblem
 from archive.ingest.pages import import_records
 from archive.reports.status import LOOKED_WITHIN
 from archive.repository.incidents import note_findings
-from archive.repository.sources import Report, record_report
+from archive.repository.sources import SourceReport, record_report
 from tests.archive.making import BIZ, NOW, record
 from tests.web.served import Served, served
 
@@ -37,7 +37,7 @@ def test_an_archive_that_nobody_watches_is_ready(engine: Engine) -> None:
 
 def test_a_stale_archive_is_not_ready(engine: Engine) -> None:
     with transaction(engine) as session:
-        record_report(session, None, Report(BIZ, "album:1", "ok", good=True), NOW)
+        record_report(session, None, SourceReport(BIZ, "album:1", "ok", good=True), NOW)
     with served(engine) as web:
         assert reasons(web, 200) == []
         with transaction(engine) as session:

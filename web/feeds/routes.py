@@ -7,7 +7,6 @@ from email.utils import format_datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
@@ -79,8 +78,7 @@ def _page(session: Session, chosen: PostFilter, words: str | None, after: str | 
         return post_queries.page(session, chosen, after, ENTRIES, [Post.text])
     query = parse(words)
     found = search(session, query, account=chosen.account, kind=chosen.kind, limit=ENTRIES, after=after)
-    rows = select(Post).where(Post.id.in_([hit.post_id for hit in found.hits]))
-    posts = {post.id: post for post in session.scalars(rows)}
+    posts = post_queries.posts_by_id(session, [hit.post_id for hit in found.hits])
     return post_queries.Page([(posts[hit.post_id], hit.biz) for hit in found.hits], found.next)
 
 

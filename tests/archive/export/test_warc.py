@@ -18,9 +18,9 @@ from archive.db.engine import open_archive, transaction
 from archive.db.models import Account, CaptureRow, FileRow, Post
 from archive.db.settings import ArchiveSettings
 from archive.export.files import Written
-from archive.export.records import Selection
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
+from archive.repository.capture_selection import Selection
 from archive.storage.media_files import MediaFolder
 from tests.archive.filled import PICTURES, answers, fill
 from tests.support.database import database_from

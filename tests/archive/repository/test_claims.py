@@ -12,10 +12,16 @@ from archive.db.models import Account, AddressRow, CaptureRow, Post
 from archive.domain import captures
 from archive.domain.addresses import parse_address
 from archive.repository import frontier, runs
-from archive.repository.egress import note_egress
-from archive.repository.frontier import CLAIM_LASTS, claim_due, something_is_due
-from archive.repository.runs import Failures, close_left_runs, failed_jobs, failures_in_a_row
-from archive.repository.sources import newest_post, plan_sources, published_days, published_instants, watched
+from archive.repository.egress import record_heartbeat
+from archive.repository.frontier import CLAIM_LASTS, claim_due, has_due_address
+from archive.repository.runs import Failures, close_abandoned_runs, failed_jobs, failures_in_a_row
+from archive.repository.sources import (
+    newest_post,
+    plan_sources,
+    published_days,
+    published_instants,
+    source_statuses,
+)
 
 NOW = datetime(2025, 11, 20, 4, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -52,53 +58,53 @@ def publish(session: Session, mid: int, at: datetime | None, on: date, visited: 
 
 
 def test_what_is_due_is_claimed_once(db_session: Session) -> None:
-    note_egress(db_session, "home", NOW)
+    record_heartbeat(db_session, "home", NOW)
     see(db_session, 1, 2, 3)
     first, two = claim_due(db_session, "fetch", "home", 2, NOW)
     second, one = claim_due(db_session, "fetch", "home", 2, NOW)
     assert (len(two), len(one), first != second) == (2, 1, True)
     assert not {address.id for address in two} & {address.id for address in one}
     assert claim_due(db_session, "fetch", "home", 2, NOW) == (0, [])
-    assert not something_is_due(db_session, NOW)
+    assert not has_due_address(db_session, NOW)
 
 
 def test_what_a_worker_claimed_is_free_again_once_nobody_is_seen_behind_its_line(db_session: Session) -> None:
-    note_egress(db_session, "home", NOW)
+    record_heartbeat(db_session, "home", NOW)
     see(db_session, 1)
     claim_due(db_session, "fetch", "home", 9, NOW)
-    assert not something_is_due(db_session, NOW + HOUR / 20)
-    assert something_is_due(db_session, NOW + HOUR)
-    note_egress(db_session, "home", NOW + HOUR)
-    assert not something_is_due(db_session, NOW + HOUR)
+    assert not has_due_address(db_session, NOW + HOUR / 20)
+    assert has_due_address(db_session, NOW + HOUR)
+    record_heartbeat(db_session, "home", NOW + HOUR)
+    assert not has_due_address(db_session, NOW + HOUR)
 
 
 def test_what_a_command_is_fetching_is_not_fetched_by_the_daemon_and_is_free_when_that_is_gone(
     db_session: Session, shared_engine: Engine
 ) -> None:
-    note_egress(db_session, "home", NOW)
+    record_heartbeat(db_session, "home", NOW)
     see(db_session, 1, 2)
     run_id = runs.start_run(db_session, "backfill", {}, NOW)
     first, _ = db_session.query(AddressRow).order_by(AddressRow.id)
-    frontier.assign(db_session, run_id, [first.id])
+    frontier.claim_addresses(db_session, run_id, [first.id])
     with run_lock(shared_engine, run_id):
         assert [one.key for one in claim_due(db_session, "fetch", "home", 9, NOW)[1]] == [f"{BIZ}:2:1"]
-        assert something_is_due(db_session, NOW + CLAIM_LASTS)
+        assert has_due_address(db_session, NOW + CLAIM_LASTS)
     assert [one.key for one in claim_due(db_session, "fetch", "home", 9, NOW)[1]] == [f"{BIZ}:1:1"]
 
 
 def test_what_a_run_did_not_ask_is_due_again_once_the_run_is_closed(db_session: Session) -> None:
-    note_egress(db_session, "home", NOW)
+    record_heartbeat(db_session, "home", NOW)
     see(db_session, 1)
     run_id, _ = claim_due(db_session, "fetch", "home", 9, NOW)
-    assert close_left_runs(db_session, "fetch", "office", NOW + HOUR) == 0
-    assert close_left_runs(db_session, "fetch", "home", NOW + HOUR) == 1
-    assert something_is_due(db_session, NOW)
+    assert close_abandoned_runs(db_session, "fetch", "office", NOW + HOUR) == 0
+    assert close_abandoned_runs(db_session, "fetch", "home", NOW + HOUR) == 1
+    assert has_due_address(db_session, NOW)
     assert claim_due(db_session, "fetch", "home", 9, NOW)[0] not in (0, run_id)
 
 
 def test_claims_made_at_the_same_time_do_not_overlap(engine: Engine) -> None:
     with transaction(engine) as session:
-        note_egress(session, "home", NOW)
+        record_heartbeat(session, "home", NOW)
         see(session, *range(1, 31))
     claimed: list[list[int]] = []
 
@@ -118,12 +124,12 @@ def test_claims_made_at_the_same_time_do_not_overlap(engine: Engine) -> None:
 def test_a_source_is_planned_before_it_was_ever_tried_and_again_after(db_session: Session) -> None:
     plan_sources(db_session, BIZ, {"album:1": NOW, "feed:x": NOW + HOUR})
     plan_sources(db_session, BIZ, {"album:1": NOW + 2 * HOUR})
-    found = watched(db_session, BIZ)
+    found = source_statuses(db_session, BIZ)
     assert [(one.name, one.next_try_at, one.state) for one in found] == [
         ("album:1", NOW + 2 * HOUR, None),
         ("feed:x", NOW + HOUR, None),
     ]
-    assert watched(db_session, "other") == []
+    assert source_statuses(db_session, "other") == []
 
 
 def test_an_accounts_habit_is_read_from_its_posts(db_session: Session) -> None:

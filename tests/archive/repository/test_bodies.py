@@ -1,4 +1,4 @@
-"""Pages of one template: the first is stored whole, the others against it; each comes back to the byte."""
+"""Test that the first page of a template is stored whole, the others as deltas, and all come back exactly."""
 
 import gzip
 from collections.abc import Iterator, Sequence
@@ -12,31 +12,31 @@ from sqlalchemy.orm import Session
 from archive.db.engine import transaction
 from archive.domain.errors import IntegrityError
 from archive.reports import status
+from archive.repository import bodies as bodies_module
 from archive.repository import captures
-from archive.repository.captures import keep_captures
-from archive.storage import bodies as bodies_module
-from archive.storage.bodies import bodies
+from archive.repository.bodies import bodies, capture_body
+from archive.repository.captures import store_captures
 from tests.archive.making import capture, template
 
 
 def page(number: int, of: int = 1) -> bytes:
-    """Page `number` of the template `of`."""
+    """Make page `number` of the template `of`."""
     return template(of) + f'<p class="page">第 {number} 篇</p>'.encode()
 
 
 def keep(session: Session, *pages: bytes, **more: object) -> list[int]:
-    """Keep these pages in one batch."""
-    return keep_captures(session, None, [(None, capture(body, **more)) for body in pages])
+    """Store these pages in one batch."""
+    return store_captures(session, None, [(None, capture(body, **more)) for body in pages])
 
 
 def references_of(session: Session, ids: Sequence[int]) -> list[int | None]:
-    """What each is stored against."""
+    """Return what each capture is stored against."""
     of = text("SELECT reference_id FROM captures WHERE id = :id")
     return [session.scalar(of, {"id": id_}) for id_ in ids]
 
 
 def read_back(session: Session, ids: Sequence[int]) -> list[bytes | str]:
-    """The body of each, or the sentence that says what is wrong with it."""
+    """Read each body, or the sentence that says what is wrong with it."""
     return [str(body) if isinstance(body, IntegrityError) else body for _, body in bodies(session, ids)]
 
 
@@ -48,7 +48,7 @@ def test_further_pages_are_stored_against_the_first_of_their_template(db_session
     later = keep(db_session, page(4), page(3, of=2), rendered=True)
     assert references_of(db_session, later) == [first, other]
     assert read_back(db_session, ids + later) == [*pages, page(4), page(3, of=2)]
-    assert captures.capture(db_session, third).body == captures.capture_body(db_session, third) == page(3)
+    assert captures.load_capture(db_session, third).body == capture_body(db_session, third) == page(3)
     assert status.archive_status(db_session, capture().fetched_at).stored_bytes < len(page(1)) * 1.5
 
 
@@ -110,32 +110,32 @@ def test_two_at_once_each_keep_a_reference_and_whoever_comes_next_uses_either(en
 
 
 def keep_apart(session: Session, *pages: bytes) -> list[int]:
-    """Keep pages of an address of their own, whose chain nobody else has locked."""
+    """Store pages of an address of their own, whose chain nobody else has locked."""
     biz = "MjM5MDU2MTc4NQ=="
     new = "INSERT INTO addresses (key, url, first_seen_at) VALUES (:key, '', now()) RETURNING id"
     address_id = session.scalar(text(new), {"key": f"{biz}:1:1"})
-    return keep_captures(session, None, [(address_id, capture(body)) for body in pages])
+    return store_captures(session, None, [(address_id, capture(body)) for body in pages])
 
 
 def test_only_so_many_references_are_known_and_those_in_use_are_kept(
     db_session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (used,) = keep(db_session, page(1))
-    for of in range(2, bodies_module.KNOWN + 4):
+    for of in range(2, bodies_module.MAX_BASES + 4):
         keep(db_session, page(1, of=of), page(of))
     assert references_of(db_session, keep(db_session, page(0))) == [used]
-    assert len(bodies_module._held) == bodies_module.KNOWN
+    assert len(bodies_module._decoded) == bodies_module.MAX_BASES
     assert references_of(db_session, keep(db_session, page(2, of=2))) == [
         None
     ]  # long not used, and forgotten
-    monkeypatch.setattr(bodies_module, "MAX_HELD", 3 * len(page(1)))
+    monkeypatch.setattr(bodies_module, "MAX_BASE_BYTES", 3 * len(page(1)))
     keep(db_session, page(0))
-    assert sum(len(body) for body, _ in bodies_module._held.values()) <= 3 * len(page(1))
+    assert sum(len(body) for body, _ in bodies_module._decoded.values()) <= 3 * len(page(1))
 
 
 @contextmanager
 def statements(session: Session) -> Iterator[list[str]]:
-    """What is asked of the database meanwhile."""
+    """Collect the statements executed meanwhile."""
     asked: list[str] = []
 
     def note(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
@@ -150,7 +150,7 @@ def test_reading_asks_for_a_page_and_its_reference_and_for_that_once(db_session:
     ids = keep(db_session, *(page(number) for number in range(6)))
     db_session.expunge_all()
     with statements(db_session) as asked:
-        captures.capture_body(db_session, ids[3])
+        capture_body(db_session, ids[3])
     assert len(asked) == 2
     with statements(db_session) as asked:
         list(bodies(db_session, ids))
@@ -164,7 +164,7 @@ def test_one_bit_of_a_page_that_has_flipped_is_an_error_that_names_it(
     reference, further, other = keep(db_session, page(1), page(2), page(3))
     flip(db_session, column, further)
     assert read_back(db_session, [reference, other]) == [page(1), page(3)]
-    for read in (captures.capture, captures.capture_body):
+    for read in (captures.load_capture, capture_body):
         with pytest.raises(IntegrityError, match=f"^capture {further}: the body "):
             read(db_session, further)
 
@@ -176,7 +176,7 @@ def test_one_bit_of_a_reference_that_has_flipped_names_it_for_every_page_that_ne
     flip(db_session, "body", reference)
     damage, through, whole = read_back(db_session, ids)[0], *read_back(db_session, [further, other])
     assert str(damage).startswith(f"capture {reference}: the body ")
-    assert str(through).startswith(f"capture {further}: its reference, capture {reference}: the body ")
+    assert str(through).startswith(f"capture {further}: its delta base, capture {reference}: the body ")
     assert whole == page(1, of=2)
 
 
@@ -187,7 +187,7 @@ def test_a_reference_whose_hash_is_damaged_damages_no_other_page(db_session: Ses
     assert str(damage).startswith(f"capture {reference}: ")
     assert whole == page(2)
     flip(db_session, "sha256", further)
-    assert "its reference" in str(read_back(db_session, [further])[0])  # which of the two is not known
+    assert "its delta base" in str(read_back(db_session, [further])[0])  # which of the two is not known
 
 
 def flip(session: Session, column: str, capture_id: int) -> None:
@@ -199,11 +199,11 @@ def flip(session: Session, column: str, capture_id: int) -> None:
 
 
 TAMPERED = {
-    "DELETE FROM captures WHERE id = :reference": "its reference, capture {reference}, is missing",
-    "UPDATE captures SET reference_id = 0 WHERE id = :further": "its reference, capture 0, is missing",
-    "UPDATE captures SET reference_id = NULL WHERE id = :further": "has no reference",
-    "UPDATE captures SET reference_id = id WHERE id = :further": "itself stored against another",
-    "UPDATE captures SET body_encoding = 'zstd' WHERE id = :further": "has a reference",
+    "DELETE FROM captures WHERE id = :reference": "its delta base, capture {reference}, is missing",
+    "UPDATE captures SET reference_id = 0 WHERE id = :further": "its delta base, capture 0, is missing",
+    "UPDATE captures SET reference_id = NULL WHERE id = :further": "has no delta base",
+    "UPDATE captures SET reference_id = id WHERE id = :further": "itself stored as a delta",
+    "UPDATE captures SET body_encoding = 'zstd' WHERE id = :further": "has a delta base",
     "UPDATE captures SET body_encoding = 'br' WHERE id = :reference": "capture {reference}: .*'br'",
 }
 
@@ -217,7 +217,7 @@ def test_a_reference_that_is_not_what_it_was_is_named(
     db_session.execute(text("SET LOCAL session_replication_role = replica"))  # no foreign keys
     db_session.execute(text(change), {name: id_ for name, id_ in named.items() if f":{name}" in change})
     with pytest.raises(IntegrityError, match=f"^capture {further}: .*{sentence.format(**named)}"):
-        captures.capture_body(db_session, further)
+        capture_body(db_session, further)
 
 
 def test_a_reference_cannot_be_deleted_while_something_is_stored_against_it(db_session: Session) -> None:
@@ -231,7 +231,7 @@ def test_nothing_is_stored_against_a_damaged_page_and_it_is_said(
     db_session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
     (damaged,) = keep(db_session, page(1))
-    bodies_module._held.clear()  # as in a process that starts
+    bodies_module._decoded.clear()  # as in a process that starts
     db_session.execute(text("UPDATE captures SET body = 'x' WHERE id = :id"), {"id": damaged})
     first, _ = ids = keep(db_session, page(1), page(2))
     assert references_of(db_session, ids) == [None, first]
