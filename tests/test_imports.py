@@ -1,4 +1,4 @@
-"""The rules of the house that no single module can hold: who imports whom, and who knows the time."""
+"""Test rules across modules: who imports whom, where SQL stands, and which modules are pure."""
 
 import ast
 import subprocess
@@ -39,6 +39,23 @@ def test_packages_import_only_downwards() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_sql_statements_stand_in_the_repository_only() -> None:
+    """Allow SQL also where the database itself is opened, and in read models above the repository."""
+    without = ["web", "crawler", "scheduler", "mparchive"]
+    without += [f"archive/{package}" for package in ("domain", "storage", "ingest", "export", "rendering")]
+    makers = {"select", "text", "insert", "update", "delete"}
+    found = [
+        f"{path.relative_to(ROOT)}: {alias.name}"
+        for package in without
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy")
+        for alias in node.names
+        if alias.name in makers
+    ]
+    assert found == []
+
+
 @pytest.mark.parametrize("path", PURE)
 def test_pure_modules_ask_no_clock_and_touch_nothing_outside(path: str) -> None:
     assert not list(impurities((ROOT / path).read_text(encoding="utf-8")))
@@ -60,7 +77,7 @@ def test_an_impure_line_is_noticed(source: str) -> None:
 
 
 def impurities(source: str) -> list[str]:
-    """Imports of what reaches outside, calls of clocks and of open()."""
+    """Find imports of what reaches outside, calls of clocks and of open()."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

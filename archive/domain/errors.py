@@ -7,7 +7,7 @@ from archive.system.files import FileUnusable, FileWriteError
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what went wrong, in the driver's words where it is the database's."""
+    """Return the first line of an error, the driver's own text for an error of the database."""
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
 
 
@@ -44,11 +44,11 @@ def _restore_error(kind: type[MessageError], code: str, params: dict[str, Any], 
 
 
 class ArchiveError(MessageError):
-    """Root of what the archive raises on purpose."""
+    """Base of the errors that the archive raises on purpose."""
 
 
 class RecordError(ArchiveError):
-    """A record of a dump is not one."""
+    """A record of a dump is not valid."""
 
 
 class AddressError(ArchiveError):
@@ -68,7 +68,7 @@ class MediaMissing(ArchiveError):
 
 
 class IntegrityError(ArchiveError):
-    """Something stored is not what was stored."""
+    """Stored data is damaged."""
 
 
 class MediaUnreadable(IntegrityError):
@@ -76,8 +76,8 @@ class MediaUnreadable(IntegrityError):
 
 
 class NotArchived(ArchiveError):
-    """There is no such thing in the archive."""
+    """The archive does not have what was asked for."""
 
 
 class TokenUnusable(ArchiveError):
-    """The inbox's token cannot be read, or is none."""
+    """The inbox's token cannot be read, or is not valid."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, exists, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -274,7 +274,7 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
 
 
 def _is_alive(now: datetime) -> ColumnElement[bool]:
-    """Tell whether a run's process lives: behind a live egress for the daemon's, else by the run's lock."""
-    egress = Run.arguments["egress"].astext
+    """Tell whether a run's process lives: by the run's lock, or the daemon's by a heartbeat of its egress."""
     live_egresses = select(Egress.name).where(Egress.seen_at > now - EGRESS_LIVES)
-    return case((egress.is_not(None), egress.in_(live_egresses)), else_=Run.id.in_(live_runs()))
+    of_daemon = and_(Run.arguments.has_key("due"), Run.arguments["egress"].astext.in_(live_egresses))
+    return or_(of_daemon, Run.id.in_(live_runs()))

@@ -145,13 +145,13 @@ def health_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
 def _told(session: Session, now: datetime) -> dict[str, Any]:
     lately = incidents.recent_incidents(session, now - RECENT)
     return {
-        "reasons": unready(session, now),
+        "reasons": [str(reason) for reason in unready(session, now)],
         "wrong": incidents.open_incidents(session)[:MOST_INCIDENTS],
         "over": [one for one in lately if one.closed_at is not None][:MOST_INCIDENTS],
         "sources": source_statuses(session)[:MOST_INCIDENTS],
         "lines": list_egresses(session)[:MOST_INCIDENTS],
         "status": status.archive_status(session, now),
-        "bytes_grown": grown(statistics.bytes_kept(session)),
+        "bytes_grown": grown(statistics.bytes_stored(session)),
         "verified": last_verified(session),
         "chains": chain_heads(session)[:MOST_INCIDENTS],
         "posts_grown": grown(statistics.posts_archived(session)),

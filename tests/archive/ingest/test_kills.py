@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from archive.db.engine import transaction
 from archive.db.settings import ArchiveSettings
 from archive.ingest.pages import store_parse_results
-from archive.repository import captures, post_queries
+from archive.repository import bodies, captures, post_queries
 from archive.repository.media import due_media, media_of, store_file
 from archive.storage.media_files import MediaFolder
 from tests.archive.children import BODIES, IMAGES, PICTURE, page
@@ -25,7 +25,7 @@ def test_answers_kept_before_a_kill_are_read_after_it(
     child.wait(10)
     with transaction(engine) as session:
         unread = captures.unparsed_captures(session)
-        assert [captures.capture_body(session, id_) for id_ in unread] == BODIES
+        assert [bodies.capture_body(session, id_) for id_ in unread] == BODIES
         assert list(post_queries.records(session)) == []
         readings = [(id_, page(n)) for n, id_ in enumerate(unread)]
         assert store_parse_results(session, None, readings, NOW, 1) == ["new"] * len(BODIES)

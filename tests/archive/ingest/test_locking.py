@@ -34,13 +34,13 @@ Work = Callable[[Session], object]
 
 
 def sight(session: Session) -> list[int]:
-    """Sight the three addresses, the last first; their ids."""
+    """Record sightings of the three addresses, the last first; return their ids."""
     seen = [Sighting(parse_address(each.url), "list", NOW) for each in RECORDS[::-1]]
     return [sighted.address_id for sighted in record_sightings(session, None, seen, NOW)]
 
 
 def sight_backwards(session: Session) -> list[int]:
-    """The same one at a time, so that their ids go against the order of their keys."""
+    """Record the same one at a time, so that the ids are in the opposite order of the keys."""
     for each in RECORDS[::-1]:
         record_sightings(session, None, [Sighting(parse_address(each.url), "list", NOW)], NOW)
     return sight(session)
@@ -124,16 +124,16 @@ def test_a_dump_is_imported_account_first_then_addresses(engine: Engine) -> None
         lock_addresses_from(holding, 0)
 
 
-def test_sightings_are_given_to_a_run_in_the_order_they_are_written_in(engine: Engine) -> None:
+def test_addresses_are_claimed_in_the_order_of_their_keys(engine: Engine) -> None:
     with transaction(engine) as session:
-        ids = sorted(sight(session))
-        session.execute(text("UPDATE sightings SET title = 'moved' WHERE address_id = :a"), {"a": ids[0]})
+        ids = sight_backwards(session)
         run = session.execute(
             text("INSERT INTO runs (command, started_at) VALUES ('run', now()) RETURNING id")
         ).scalar_one()
-    first = f"SELECT id FROM sightings WHERE address_id = {ids[0]} FOR UPDATE"
-    with stopped_at(engine, first, lambda session: claim_addresses(session, run, ids)) as holding:
-        lock(holding, f"sightings WHERE address_id > {ids[0]}")
+    with stopped_at(
+        engine, FIRST_ADDRESS, lambda session: claim_addresses(session, run, ids, NOW)
+    ) as holding:
+        lock_addresses_from(holding, 1)
 
 
 def test_known_posts_are_taken_in_the_order_of_their_aids(engine: Engine) -> None:

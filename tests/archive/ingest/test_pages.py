@@ -18,6 +18,7 @@ from archive.ingest.pages import import_records, store_parse_results
 from archive.reports import status
 from archive.repository import captures, frontier, post_queries
 from archive.repository.address_outcomes import record_failures
+from archive.repository.bodies import capture_body
 from archive.repository.captures import store_captures
 from archive.repository.frontier import make_due, record_sightings
 from archive.repository.runs import start_run
@@ -161,15 +162,15 @@ def test_one_bit_that_has_flipped_is_an_error_that_names_the_capture(
     first, second = store_captures(db_session, None, [(None, whole), (None, damaged)])
     flip = f"UPDATE captures SET {column} = set_bit({column}, 101, 1 - get_bit({column}, 101)) WHERE id = :id"
     db_session.execute(text(flip), {"id": second})
-    for read_back in (captures.capture_body, captures.load_capture):
+    for read_back in (capture_body, captures.load_capture):
         with pytest.raises(IntegrityError, match=f"capture {second}:"):
             read_back(db_session, second)
-    assert captures.capture_body(db_session, first) == b"page" * 100
+    assert capture_body(db_session, first) == b"page" * 100
 
 
 def test_a_capture_that_is_not_there_is_said_so(db_session: Session) -> None:
     with pytest.raises(ArchiveError, match="no capture 7"):
-        captures.capture_body(db_session, 7)
+        capture_body(db_session, 7)
 
 
 def test_what_postgres_cannot_store_is_replaced_and_stops_nothing(db_session: Session) -> None:

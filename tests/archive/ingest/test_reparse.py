@@ -17,12 +17,13 @@ from archive.domain.parsed_page import ParsedPage
 from archive.domain.text_diff import Extent
 from archive.domain.update_decisions import REPARSE
 from archive.ingest.pages import store_parse_results
-from archive.ingest.reparse import ReparseResult, ReparseSelection, captures_to_reparse, findings, reread
+from archive.ingest.reparse import ReparseResult, apply_parse_results, compare_parse_results
 from archive.repository import absences, post_queries
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
 from archive.repository.links import links_of
 from archive.repository.media import media_of
+from archive.repository.parse_results import ReparseSelection, captures_to_reparse
 from archive.repository.runs import start_run
 from tests.archive.making import NOW, article, capture, image, link, record
 
@@ -52,9 +53,9 @@ def says(words: str, **more: Any) -> ParsedPage:
 
 def again(session: Session, *readings: tuple[int, ParsedPage], at: datetime = LATER) -> list[ReparseResult]:
     """Tell, then write, what the later parser reads; the findings, of which both say the same."""
-    told = findings(session, readings)
+    told = compare_parse_results(session, readings)
     run_id = start_run(session, "reparse", {}, at)
-    assert reread(session, run_id, readings, at, NEW) == told
+    assert apply_parse_results(session, run_id, readings, at, NEW) == told
     return [one.finding for one in told]
 
 
@@ -70,7 +71,7 @@ def everything(session: Session) -> Any:
 
 def test_a_better_reading_of_the_current_page_is_a_version_marked_as_such(db_session: Session) -> None:
     kept = ask(db_session, says("第一\r"))
-    (told,) = findings(db_session, [(kept, says("第一段\r"))])
+    (told,) = compare_parse_results(db_session, [(kept, says("第一段\r"))])
     assert (told.finding, told.extent, told.aid) == (ReparseResult.TEXT, Extent(1, 0), "1001_1")
     assert again(db_session, (kept, says("第一段\r"))) == [ReparseResult.TEXT]
     assert versions(db_session) == [("page", "第一\r", OLD), (REPARSE, "第一段\r", NEW)]
@@ -83,7 +84,7 @@ def test_a_better_reading_of_the_current_page_is_a_version_marked_as_such(db_ses
 def test_telling_what_would_change_writes_nothing(db_session: Session) -> None:
     first, second = ask(db_session, says("一\r")), ask(db_session, UNREAD, 5, number=2)
     before = everything(db_session)
-    findings(db_session, [(first, says("二\r")), (second, article(record(2)))])
+    compare_parse_results(db_session, [(first, says("二\r")), (second, article(record(2)))])
     assert everything(db_session) == before
 
 

@@ -151,7 +151,7 @@ def test_what_never_gave_a_final_answer_is_asked_again_and_the_rest_only_when_to
 def test_addresses_given_to_a_run_are_that_runs(db_session: Session) -> None:
     first, second = (start_run(db_session, "run", {}, NOW) for _ in range(2))
     addresses = [sight(db_session, record(n).url, source, run=first) for n in (1, 2) for source in ("a", "b")]
-    claim_addresses(db_session, second, addresses[:1])
+    claim_addresses(db_session, second, addresses[:1], NOW)
     assert due(db_session, run=second) == addresses[:1]
     assert due(db_session, run=first) == addresses[2:3]
 

@@ -204,7 +204,7 @@ def test_what_fails_is_asked_for_later_and_later_then_no_more(db_session: Sessio
         assert bool(due(db_session, 24)) is (attempt < MAX_ATTEMPTS)
         assert due(db_session) == []
     (shown,) = media_of(db_session, the_post(db_session))
-    assert (shown.last_outcome, shown.last_reason) == ("failed", "timeout\ufffd")
+    assert (shown.last_outcome, str(shown.last_reason)) == ("failed", "timeout\ufffd")
     assert media_numbers(db_session, NOW)["image"]["given_up"] == 1
 
 
@@ -262,7 +262,7 @@ def test_an_address_that_expires_is_asked_for_first_and_after_that_no_more(db_se
     assert [medium.key for medium in due(db_session)] == ["wxv_2", "wxv_1", "wxv_3", A.key]
     assert [medium.key for medium in due(db_session, 2)] == ["wxv_1", "wxv_3", A.key]
     assert [give_up_expired(db_session, NOW + hours * HOUR) for hours in (2, 2, 3)] == [1, 0, 1]
-    shown = {m.key: m.last_reason for m in media_of(db_session, the_post(db_session))}
+    shown = {m.key: m.last_reason.code for m in media_of(db_session, the_post(db_session))}
     assert shown == {A.key: "", "wxv_1": ADDRESS_EXPIRED, "wxv_2": ADDRESS_EXPIRED, "wxv_3": ""}
     show(db_session, video("c", 9), hours=4)
     assert [medium.key for medium in due(db_session, 4)] == ["wxv_1", "wxv_3", A.key]
@@ -285,7 +285,7 @@ def test_what_has_no_address_that_works_is_known_but_not_asked_for(
 ) -> None:
     show(db_session, medium)
     assert due(db_session) == []
-    assert [shown.last_reason for shown in media_of(db_session, the_post(db_session))] == [reason]
+    assert [shown.last_reason.code for shown in media_of(db_session, the_post(db_session))] == [reason]
     show(db_session, video("new", 5), hours=1)
     assert [medium.url for medium in due(db_session, 1)] == [video("new").url]
 

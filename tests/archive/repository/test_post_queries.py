@@ -12,6 +12,7 @@ from archive.domain.captures import Sighting
 from archive.ingest.pages import import_records, store_parse_results
 from archive.reports import status as status_module
 from archive.repository import accounts as accounts_repository
+from archive.repository import bodies as bodies_repository
 from archive.repository import captures as captures_repository
 from archive.repository import post_queries
 from archive.repository.address_outcomes import record_failures
@@ -128,5 +129,5 @@ def test_real_pages_come_back_to_the_byte_from_either_packing(db_session: Sessio
     answers = [capture(body) for body in bodies]
     answers += [capture(body, gzipped=gzip.compress(body)) for body in bodies]
     kept = store_captures(db_session, None, [(None, answer) for answer in answers])
-    assert [captures_repository.capture_body(db_session, id_) for id_ in kept] == bodies * 2
+    assert [bodies_repository.capture_body(db_session, id_) for id_ in kept] == bodies * 2
     assert bodies
