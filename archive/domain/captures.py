@@ -16,8 +16,8 @@ class Capture:
     `body` is the entity body after content decoding (gzip, br) and before any text decoding.
     `gzipped` is the same body as it was sent, if that was in gzip: a measure of what storing it saves.
     `fetched_at` is an aware UTC instant. `rendered` marks a browser's DOM instead of served bytes:
-    `evaluated` then holds the variables of the page's own scripts by name, as JSON values, and under `text` the text that
-    the browser showed.
+    `evaluated` then holds the variables of the page's own scripts by name, as JSON values, and under
+    `text` the text that the browser showed.
     """
 
     requested_url: str

@@ -12,7 +12,7 @@ from archive.reports.statistics import (
     Month,
     Silence,
     by_month,
-    bytes_kept,
+    bytes_stored,
     delays,
     posts_archived,
     posts_by_day,
@@ -40,7 +40,7 @@ def test_delays_are_counted_once_each_by_the_shortest_that_holds(db_session: Ses
     db_session.execute(update(Post).values(first_archived_at=NOW))  # else it is the database's clock
     assert delays(db_session, BIZ) == [1, 1, 0, 0, 0, 1]  # of that of the dump nobody knows the instant
     assert delays(db_session, "nobody") == [0] * 6
-    (month,) = bytes_kept(db_session)
+    (month,) = bytes_stored(db_session)
     assert month.month == date(2026, 3, 1)
     assert month.count > 0
 

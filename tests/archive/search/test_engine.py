@@ -140,7 +140,7 @@ def test_what_is_older_than_the_ranked_posts_follows_by_date(
 def test_words_that_only_old_posts_have_are_found_behind_many_newer_ones(
     db_session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("archive.search.engine.WALKED", 3)
+    monkeypatch.setattr("archive.search.engine.SCANNED", 3)
     take(db_session, *(on(f"2026-03-{number + 1:02}", number, "新的") for number in range(1, 20)))
     take(db_session, on("2026-03-01", 0, "旧的工业互联网"))
     assert aids(db_session, "旧的", limit=1) == aids(db_session, "工业互联", limit=1) == ["1000_1"]
@@ -176,9 +176,9 @@ def test_what_is_wrong_with_the_index_is_told_and_a_rebuild_repairs_it(db_sessio
     db_session.execute(update(Post).where(Post.aid == "1001_1").values(text="别的文字"))
     db_session.execute(delete(PostWords).where(PostWords.post_id.in_(ids(db_session, "1002_1"))))
     wrong = check_search_index(db_session)
-    assert [sentence.split(": ")[1].split(";")[0] for sentence in wrong] == [
-        "search has other words than it",
-        "search does not know it",
+    assert [one.params["reason"].code for one in wrong] == [
+        "archive.search_index.text_differs",
+        "archive.search_index.post_missing",
     ]
     rebuild_search_index(db_session)
     assert check_search_index(db_session) == []
@@ -191,7 +191,7 @@ def test_a_post_that_the_index_lost_is_told(db_session: Session) -> None:
     take(db_session, record())
     db_session.execute(text(ready.format("true")))
     (wrong,) = check_search_index(db_session)
-    assert "the index of search has lost it" in wrong
+    assert wrong.params["reason"].code == "archive.search_index.lookup_fails"
     rebuild_search_index(db_session)
     assert check_search_index(db_session) == []
 
