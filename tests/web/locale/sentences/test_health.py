@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from archive.db.models import SourceRow
 from archive.domain.monitoring import HealthProblem, SourceStatus
 from archive.domain.outcomes import BLOCKING
-from archive.reports.status import LOOKED_WITHIN, unready
+from archive.reports.status import WATCHED_WITHIN, unready
 from archive.repository.incidents import note_findings
 from archive.repository.sources import SourceReport, record_report
 from crawler.discovery.source import State
@@ -73,7 +73,7 @@ def reasons(session: Session) -> list[str]:
     record_report(session, None, SourceReport(BIZ, "album:1", State.OK, good=True), NOW)
     record_report(session, None, SourceReport("MzA=", "album:2", State.EMPTY, good=False), NOW)
     session.execute(
-        update(SourceRow).where(SourceRow.name == "album:1").values(last_good_at=NOW - 2 * LOOKED_WITHIN)
+        update(SourceRow).where(SourceRow.name == "album:1").values(last_good_at=NOW - 2 * WATCHED_WITHIN)
     )
     note_findings(session, [one for one in found() if one.key.startswith(("quiet", "blind"))], NOW)
     session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
