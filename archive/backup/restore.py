@@ -81,7 +81,7 @@ def refuse_full(engine: Engine, folder: MediaFolder) -> None:
 
 
 def _refuse_unfit(engine: Engine, manifest: Manifest) -> None:
-    if manifest.schema_revision > schema.newest():
+    if manifest.schema_revision > schema.newest_revision():
         raise BackupError(
             f"the backup is of mparchive {manifest.program}, which is newer than this one; install that"
         )

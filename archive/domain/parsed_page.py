@@ -68,7 +68,7 @@ class ParsedPage:
     links: tuple[LinkRef, ...] = ()
 
 
-Identity = tuple[int, str]  # account id and aid
+PostIdentity = tuple[int, str]  # account id and aid
 
 Association = tuple[str, str]
 
@@ -91,7 +91,7 @@ class PostState:
     fetched_at: datetime | None = None
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> PostIdentity:
         """Return what identifies the post."""
         return self.account_id, self.record.aid
 

@@ -34,10 +34,10 @@ def read_small(path: Path, most: int, hint: str) -> bytes:
     return content
 
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
-def atomically(path: Path, write: Callable[[BinaryIO], Result]) -> Result:
+def atomically(path: Path, write: Callable[[BinaryIO], _Result]) -> _Result:
     """Write a temporary file beside `path`, then rename it: no reader sees half a file.
 
     Return what `write` returned. Raises FileWriteError; a file that stood at `path` is then unchanged.

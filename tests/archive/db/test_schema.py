@@ -15,7 +15,7 @@ from sqlalchemy import Engine, inspect, text
 from archive.db.engine import transaction
 from archive.db.migrations import versions
 from archive.db.models import Base
-from archive.db.schema import alembic_config, newest
+from archive.db.schema import alembic_config, newest_revision
 from archive.domain.update_decisions import StoreResult
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository import post_queries
@@ -117,7 +117,7 @@ def test_every_migration_opens_with_a_sentence(engine: Engine) -> None:
 
 def test_the_newest_revision_is_told_by_a_files_name_as_alembic_tells_it(engine: Engine) -> None:
     with engine.connect() as connection:
-        assert newest() == ScriptDirectory.from_config(alembic_config(connection)).get_current_head()
+        assert newest_revision() == ScriptDirectory.from_config(alembic_config(connection)).get_current_head()
 
 
 def test_an_archive_that_is_up_to_date_opens_without_alembic(fresh_database_url: str) -> None:
