@@ -14,7 +14,7 @@ from archive.db.models import Post, PostWords
 from archive.domain.search_text import grams_of, is_exact
 from archive.repository.search_index import check_search_index
 from archive.search.engine import matching, search
-from archive.search.query import Query, parse
+from archive.search.query import MAX_QUERY_WORDS, Query, parse
 
 QUERIES = 10_000
 STATED = 500
