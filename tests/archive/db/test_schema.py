@@ -3,17 +3,14 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from procrastinate.schema import SchemaManager
 from sqlalchemy import Engine, inspect, text
 
 from archive.db.engine import transaction
-from archive.db.migrations import versions
 from archive.db.models import Base
 from archive.db.schema import alembic_config, newest_revision
 from archive.domain.update_decisions import StoreResult
@@ -93,19 +90,6 @@ def test_every_instant_has_a_zone(engine: Engine) -> None:
     )
     with engine.connect() as connection:
         assert connection.execute(kinds).scalars().all() == ["timestamp with time zone"]
-
-
-def test_the_queue_is_made_by_the_pinned_schema_and_not_by_the_installed_package() -> None:
-    pinned = (Path(versions.__file__).parent / "v0003_procrastinate_3_10.sql").read_text(encoding="utf-8")
-    assert "CREATE TABLE procrastinate_jobs" in pinned
-    for file in Path(versions.__file__).parent.glob("v*.py"):
-        assert "procrastinate.schema" not in file.read_text(encoding="utf-8"), file.name
-
-
-def test_the_installed_queue_library_has_the_pinned_schema_or_a_migration_beside_it() -> None:
-    """Notice an upgrade of procrastinate that changed its schema: it needs a migration here."""
-    pinned = (Path(versions.__file__).parent / "v0003_procrastinate_3_10.sql").read_text(encoding="utf-8")
-    assert pinned.endswith(SchemaManager.get_schema())
 
 
 def test_every_migration_opens_with_a_sentence(engine: Engine) -> None:
