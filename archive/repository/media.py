@@ -282,7 +282,7 @@ def _row(medium: MediaRef, now: datetime) -> dict[str, Any]:
 
 
 def _fresher(known: dict[str, Any] | None, row: dict[str, Any]) -> dict[str, Any]:
-    """Of two rows of one medium the one whose address lasts longer."""
+    """Return the row of a medium whose URL lasts longer, of the two."""
     if known is None or not known["url"]:
         return row
     if not row["url"] or (
