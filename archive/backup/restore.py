@@ -99,7 +99,7 @@ def _refuse_rows(connection: Connection) -> None:
 
 
 def _refuse_unknown(manifest: AnyManifest) -> None:
-    if manifest.schema_revision > schema.newest():
+    if manifest.schema_revision > schema.newest_revision():
         raise BackupError("the backup was made by a newer mparchive; install that")
     if manifest.schema_revision not in schema.revisions():
         raise BackupDamaged(

@@ -81,7 +81,7 @@ def unreadable(why: str) -> ParsedPage:
     return ParsedPage(Outcome.UNKNOWN, reason=f"{UNREADABLE}{why}")
 
 
-Identity = tuple[int, str]  # account id and aid
+PostIdentity = tuple[int, str]  # account id and aid
 
 Association = tuple[str, str]
 
@@ -104,7 +104,7 @@ class PostState:
     fetched_at: datetime | None = None
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> PostIdentity:
         """Return what identifies the post."""
         return self.account_id, self.record.aid
 

@@ -12,10 +12,10 @@ _ONE_FOR_ONE = str.maketrans({"\u0130": "i", "\u03a3": "\u03c3"})
 
 def words_of(title: str, text: str) -> str:
     """Return the searched text of a post: its title, and its text with entities decoded."""
-    return fold(one_line(title)) + SEAM + fold(shown(text))
+    return fold(one_line(title)) + SEAM + fold(text_as_shown(text))
 
 
-def shown(text: str) -> str:
+def text_as_shown(text: str) -> str:
     """Return a post's text as its reader sees it, on one line."""
     return one_line(entities.unescape(text))
 

@@ -111,7 +111,7 @@ def _pages(session: Session, chosen: Selection) -> Iterable[Row[str, str, date, 
 
 
 def _page(row: Row[str, str, date, str, datetime]) -> dict[str, Any]:
-    title, text, day, url, fetched_at = tuple(row)
+    title, text, day, url, fetched_at = row
     ts = fetched_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "id": uuid5(NAMESPACE_URL, f"{url} {ts}").hex,

@@ -121,13 +121,13 @@ class PostPosition:
 
     def cursor(self) -> str:
         """Return the position as an opaque cursor for a URL."""
-        return pagination.encode([self.published_on.isoformat(), self.mid, self.idx, self.biz])
+        return pagination.encode_cursor([self.published_on.isoformat(), self.mid, self.idx, self.biz])
 
 
 def position_of(cursor: str) -> PostPosition:
     """Return the position that a cursor stands for. Raises CursorError."""
     try:
-        position = PostPosition(*_POSITION.validate_python(pagination.decode(cursor)))
+        position = PostPosition(*_POSITION.validate_python(pagination.decode_cursor(cursor)))
     except (ValueError, RecursionError):  # pydantic's error is one of the first
         raise CursorError("archive.cursor.unknown") from None
     return position

@@ -22,7 +22,7 @@ _BY_HASH = re.compile("[0-9a-f]{2}")
 # Errors that concern one file: unreadable on its disk, or not a file at all.
 _OF_ONE_FILE = (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
-UNFINISHED = "unfinished"  # where files are written before they get their name
+UNFINISHED_FOLDER = "unfinished"  # where files are written before they get their name
 
 
 class MediaFolder:
@@ -118,7 +118,7 @@ def path_of(sha256: bytes, suffix: str) -> str:
 
 def _write_atomically(root: Path, path: str, content: bytes, *, is_private: bool) -> None:
     """Write a file so that after any crash it is there completely or not at all."""
-    target, part = root / path, root / UNFINISHED / uuid4().hex
+    target, part = root / path, root / UNFINISHED_FOLDER / uuid4().hex
     for folder in (target.parent, part.parent):
         if is_private:
             make_private_folder(folder)

@@ -74,10 +74,10 @@ def _is_open_to_others(found: os.stat_result) -> bool:
     return stat.S_ISREG(found.st_mode) and bool(found.st_mode & (group | stat.S_IRWXO))
 
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
-def atomically(path: Path, write: Callable[[BinaryIO], Result], *, is_private: bool = False) -> Result:
+def atomically(path: Path, write: Callable[[BinaryIO], _Result], *, is_private: bool = False) -> _Result:
     """Write a temporary file beside `path`, then rename it: no reader sees half a file.
 
     `is_private`: the file has mode 0600 whatever the umask, and folders that are made for it 0700.

@@ -133,9 +133,9 @@ def _close_run(engine: Engine, run_id: int, chosen: ReparseSelection, report: _R
     """Note how it ended; and when posts were away of which captures were kept before that was noted."""
     with transaction(engine) as session:
         missing = absences.posts_ever_missing(session)
-    for start in range(0, len(missing), absences.BATCH):
+    for start in range(0, len(missing), absences.ABSENCE_BATCH):
         with transaction(engine) as session:
-            absences.rebuild_absences(session, missing[start : start + absences.BATCH])
+            absences.rebuild_absences(session, missing[start : start + absences.ABSENCE_BATCH])
     with transaction(engine) as session:
         runs.finish_run(session, run_id, "done", dict(report.counts), datetime.now(UTC))
 

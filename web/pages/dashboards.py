@@ -119,7 +119,7 @@ def _of_all(session: Session, biz: str, days: dict[date, int]) -> dict[str, Any]
     counts = statistics.delays(session, biz)
     return {
         "months": statistics.by_month(days),
-        "silences": statistics.silences(list(days), SILENCES),
+        "silences": statistics.quiet_periods(list(days), SILENCES),
         "delays": list(zip(_DELAYS, counts, strict=True)) if any(counts) else [],
         "growth": grown(statistics.posts_archived(session, biz)),
     }
