@@ -74,7 +74,8 @@ def test_a_folder_that_cannot_be_used_is_a_problem_and_nothing_waits_in_it(folde
 def test_a_folder_of_somebody_elses_is_a_problem(folder: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from scheduler.config import Inbox;"
-        "from scheduler.jobs.inbox import inbox_problem; print(inbox_problem(Inbox(folder=Path(sys.argv[1]))))"
+        "from scheduler.jobs.inbox import inbox_problem;"
+        "print(inbox_problem(Inbox(folder=Path(sys.argv[1]))))"
     )
     command = [*AS_NOBODY, sys.executable, "-c", code, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
