@@ -53,7 +53,7 @@ class Daemon:
                     self._said.notify_all()
 
     def until(self, words: str) -> str:
-        """The first line that holds these words."""
+        """Wait for a line that holds these words, and return it."""
 
         def found() -> str:
             return next((line for line in self.lines if words in line), "")

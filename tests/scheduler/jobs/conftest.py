@@ -9,5 +9,5 @@ from tests.scheduler.jobs.planning import NOW
 
 @pytest.fixture
 def context(engine: Engine) -> JobContext:
-    """What jobs of a worker at the egress `home` work with, at a fixed instant."""
+    """Return what jobs of a worker at the egress `home` are given, at a fixed instant."""
     return JobContext(engine, "home", threading.Event(), now=lambda: NOW)
