@@ -122,10 +122,6 @@ def _is_fresh(checked_at: datetime | None, now: datetime) -> bool:
     return checked_at is not None and now - checked_at < SOURCE_STALE
 
 
-def _is_fresh(checked_at: datetime | None, now: datetime) -> bool:
-    return checked_at is not None and now - checked_at < SOURCE_STALE
-
-
 def _silence(account: AccountHealth, bounds: Bounds, now: datetime) -> Iterator[HealthProblem]:
     bound, last = longest_silence(account.days, now, bounds.quiet_at_least), account.last
     if last is not None and now - last > bound:
