@@ -43,6 +43,9 @@ class LinkRef:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+UNREADABLE = "this page could not be read: "  # how the reason of such a reading begins
+
+
 @dataclass(frozen=True)
 class ParsedPage:
     """The parser's whole answer for one page.
@@ -66,6 +69,16 @@ class ParsedPage:
     html: str = ""
     media: tuple[MediaRef, ...] = ()
     links: tuple[LinkRef, ...] = ()
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether it stands for a page whose reading or storing failed."""
+        return self.outcome is Outcome.UNKNOWN and self.reason.startswith(UNREADABLE)
+
+
+def unreadable(why: str) -> ParsedPage:
+    """What is stored of a page whose reading or storing failed, and why, in a few words."""
+    return ParsedPage(Outcome.UNKNOWN, reason=f"{UNREADABLE}{why}")
 
 
 Identity = tuple[int, str]  # account id and aid
