@@ -26,7 +26,7 @@ from archive.integrity.check import note_verified
 from archive.repository.captures import store_captures
 from archive.repository.egress import block_egress, record_heartbeat
 from archive.repository.frontier import record_sightings
-from archive.repository.incidents import note_findings
+from archive.repository.incidents import record_problems
 from archive.repository.media import StoredFile, store_file
 from archive.repository.runs import finish_run, start_run
 from archive.repository.sources import SourceReport, record_report, source_statuses
@@ -34,7 +34,7 @@ from archive.storage.media_files import MediaFolder
 from crawler.discovery.source import State
 from crawler.parse import PARSER_VERSION
 from crawler.parse.page import read_page
-from scheduler.health import AccountVitals, Bounds, Vitals, findings
+from scheduler.health import AccountHealth, Bounds, HealthSnapshot, health_problems
 from tests.archive.making import BIZ
 from tests.standin.media import picture
 from tests.standin.pages import all_pages
@@ -169,11 +169,11 @@ def _trouble(session: Session) -> None:
         record_report(session, None, SourceReport(BIZ, name, state, state.good, detail), LATER)
     record_heartbeat(session, "office", LATER)
     block_egress(session, "office", "verification", LATER)
-    account = AccountVitals(
+    account = AccountHealth(
         BIZ, "示例账号", FIRST - timedelta(days=30), sources=source_statuses(session, BIZ)
     )
-    found = findings(Vitals(accounts=[account], free={"/data": 2**20}), Bounds(), LATER)
+    found = health_problems(HealthSnapshot(accounts=[account], free={"/data": 2**20}), Bounds(), LATER)
     lasting = [one for one in found if not one.key.startswith("quiet")]
-    note_findings(session, lasting, FIRST)
-    note_findings(session, found, LATER)
-    note_findings(session, lasting, LATER + timedelta(hours=1))
+    record_problems(session, lasting, FIRST)
+    record_problems(session, found, LATER)
+    record_problems(session, lasting, LATER + timedelta(hours=1))

@@ -17,6 +17,7 @@ from archive.domain.update_decisions import StoreResult
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository import post_queries
 from archive.repository.captures import store_captures
+from archive.repository.incidents import open_incidents
 from archive.repository.media import due_media, store_file
 from archive.repository.search_index import check_search_index
 from archive.storage.body_codec import decode_verified
@@ -122,3 +123,27 @@ def test_every_table_says_what_it_holds_and_bodies_are_not_compressed_twice(engi
     )
     with engine.connect() as connection:
         assert connection.execute(storage).scalar_one() in ("e", b"e")
+
+
+def test_incidents_of_earlier_versions_keep_their_sentences_and_are_sealed_again(engine: Engine) -> None:
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0006")
+    insert = text(
+        "INSERT INTO incidents (key, words, remedy, opened_at, last_seen_at)"
+        " VALUES ('quiet:x', 'no post for 5 days', 'look at the account', :now, :now)"
+    )
+    with engine.begin() as connection:
+        connection.execute(insert, {"now": NOW})
+        command.upgrade(alembic_config(connection), "head")
+    with transaction(engine) as session:
+        (row,) = open_incidents(session)
+        assert row.code == "archive.verbatim"
+        assert (row.words, row.remedy) == ("no post for 5 days", "look at the account")
+        row.params = {"text": "changed", "remedy": "changed"}
+    with engine.connect() as connection:
+        sealed = connection.execute(text("SELECT seal = seal_of(incidents) FROM incidents")).scalars().all()
+    assert sealed == [True]
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0006")
+        words = connection.execute(text("SELECT words, remedy, seal = seal_of(incidents) FROM incidents"))
+        assert words.all() == [("changed", "changed", True)]

@@ -7,7 +7,7 @@ from archive.db.migrations.row_seals import seal
 
 revision = "0008"
 
-down_revision = "0006"
+down_revision = "0007"
 
 branch_labels = None
 

@@ -12,7 +12,7 @@ INSERT INTO sightings (address_id, run_id, source, url, first_seen_at, last_seen
 SELECT a.id, r.id, 'list', 'u', now(), now() FROM addresses a JOIN runs r
 ON (a.key = 's/open') = (r.finished_at IS NULL)
 """
-BEFORE = "0006"
+BEFORE = "0007"
 CLAIMS = text("SELECT key, claimed_by_run_id IS NOT NULL, claimed_until > now() FROM addresses ORDER BY key")
 SEALS = text("SELECT bool_and(a.seal = seal_of(a)) FROM addresses a")
 
