@@ -13,11 +13,11 @@ import typer
 
 from archive.domain.messages import Message
 from archive.domain.outcomes import Kind
+from crawler.process.entry import import_before_forking
 from mparchive.console import say
 from mparchive.console import translated as _
 from mparchive.errors import STOPPED, CommandError, Exit, error_message
 from mparchive.options import Format, OptionalDiffValue
-from scheduler.crawl_process import import_before_forking
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -98,7 +98,7 @@ def export_command(
     until: Until = None,
 ) -> None:
     """Write archived posts to files."""
-    from archive.export.records import Selection
+    from archive.repository.capture_selection import Selection
     from mparchive.commands.export import export
 
     raise typer.Exit(export(form, output, Selection(account, *_days(since, until))))
@@ -183,7 +183,7 @@ def reparse_command(
     json: Json = False,
 ) -> None:
     """Parse stored pages again."""
-    from archive.ingest.reparse import ReparseSelection
+    from archive.repository.parse_results import ReparseSelection
     from mparchive.commands.reparse import reparse
 
     selection = ReparseSelection(tuple(aid or ()), account, *_days(since, until), whole)

@@ -2,8 +2,15 @@
 
 from enum import IntEnum
 
-from archive.domain.errors import DatabaseUnavailable, IntegrityError, MessageError, first_line
+from archive.domain.errors import (
+    DatabaseUnavailable,
+    IntegrityError,
+    MessageError,
+    file_message,
+    first_line,
+)
 from archive.domain.messages import Message
+from archive.system.files import FileWriteError
 
 
 class Exit(IntEnum):
@@ -45,17 +52,15 @@ def error_message(error: Exception) -> tuple[Message, Exit] | None:
         return error.message, error.code
     if isinstance(error, MessageError):
         return error.message, next(code for kind, code in _EXITS if isinstance(error, kind))
+    if isinstance(error, FileWriteError):
+        return file_message(error), Exit.USAGE
     return _library_error(error)
 
 
 def _library_error(error: Exception) -> tuple[Message, Exit] | None:
-    """Return the same for errors of modules that are imported only now: they take long to import."""
+    """Return the same for errors of a library that takes long to import."""
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
-    from scheduler.config_errors import ConfigError  # noqa: PLC0415
-
-    if isinstance(error, ConfigError):
-        return Message("archive.verbatim", {"text": str(error)}), Exit.USAGE
     if isinstance(error, DBAPIError) and _is_interrupted(error.orig):
         return STOPPED, Exit.INTERRUPTED
     if isinstance(error, DBAPIError):

@@ -16,6 +16,7 @@ from crawler.download.middlewares import RunStopping
 from crawler.items import FetchFailure, MediaDownload
 from crawler.pipelines.base import Pipeline
 from crawler.pipelines.posts import MAX_FAILURES_IN_A_ROW, reason_of
+from crawler.process.protocol import PageDone
 from crawler.redaction import scrub_log
 from crawler.requests import ASKED, MEDIUM, host_of
 from crawler.worker.media_tasks import CHECK_TIME, FATAL, DownloadFailure, MediaVerdict, keep, note_misses
@@ -84,12 +85,14 @@ class MediaPipeline(Pipeline):
         self._tell(medium, url, MediaVerdict(outcome, reason))
 
     def _tell(self, medium: DueMedium, url: str, verdict: MediaVerdict) -> None:
-        self._tally.settle(medium.id, verdict.outcome, "")
-        facts = {
-            "outcome": verdict.outcome,
-            "kind": verdict.media_type,
-            "address": scrub_log(url),
-            "reason": scrub_log(verdict.reason),
-        }
-        told = log.page_fetched if verdict.outcome is MediumOutcome.KEPT else log.page_failed
-        told(self._tally.done, **facts)
+        self._tally.record(medium.id, verdict.outcome, "")
+        report = log.page_fetched if verdict.outcome is MediumOutcome.KEPT else log.page_failed
+        report(
+            PageDone(
+                self._tally.done,
+                outcome=verdict.outcome,
+                kind=verdict.media_type,
+                address=scrub_log(url),
+                reason=scrub_log(verdict.reason),
+            )
+        )

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scrapy.crawler import Crawler
 
@@ -17,6 +17,7 @@ from crawler.items import FetchFailure
 from crawler.parse.rendered import AGREEMENT
 from crawler.parse.response import FetchedPage
 from crawler.pipelines.base import Pipeline, read_what_was_kept
+from crawler.process.protocol import PageDone
 from crawler.redaction import scrub_log
 from crawler.requests import ADDRESS_ID, ASKED, rendered_request
 from crawler.worker import tasks
@@ -77,9 +78,9 @@ class ArchivePipeline(Pipeline):
         if result.damage:
             await self._failed(answer.address_id, answer.requested_url, result.damage, result.interrupted)
             return
-        self._tally.settle(answer.address_id, str(result.outcome), result.stored)
+        self._tally.record(answer.address_id, str(result.outcome), result.stored)
         self._spider.got.add(result.key)  # type: ignore[attr-defined]  # the spider of posts has it
-        log.page_fetched(self._tally.done, **_facts(answer, result))
+        log.page_fetched(_page_done(self._tally.done, answer, result))
         self._compare(answer, result)
         if result.outcome.blocks:
             self._spider.stop(str(result.outcome))
@@ -107,12 +108,12 @@ class ArchivePipeline(Pipeline):
         if isinstance(error, RunStopping):
             self._tally.count("not_asked")
         elif isinstance(error, FetchedAlready):
-            self._tally.settle(meta.get(ADDRESS_ID), str(Outcome.ARTICLE), "known")
+            self._tally.record(meta.get(ADDRESS_ID), str(Outcome.ARTICLE), "known")
         elif isinstance(error, BrowserMissing):
             self._without_browser(error)
         elif meta.get("playwright"):
             self._tally.count("browser_failed")
-            log.page_failed(self._tally.done, address=meta[ASKED], reason=reason_of(error))
+            log.page_failed(PageDone(self._tally.done, address=meta[ASKED], reason=reason_of(error)))
         else:
             # a gap in a cassette says nothing about the address
             missed = isinstance(error, CassetteMiss)
@@ -128,8 +129,8 @@ class ArchivePipeline(Pipeline):
         self._tally.count("browser_missing")
 
     async def _failed(self, address_id: int | None, url: str, reason: str, interrupted: bool) -> None:
-        self._tally.settle(address_id, "failed", "")
-        log.page_failed(self._tally.done, address=scrub_log(url), reason=reason)
+        self._tally.record(address_id, "failed", "")
+        log.page_failed(PageDone(self._tally.done, address=scrub_log(url), reason=reason))
         if address_id is not None and not interrupted:
             await self._failures.put(tasks.Failure(address_id, reason))
 
@@ -140,13 +141,14 @@ def reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
-def _facts(answer: FetchedPage, result: tasks.Result) -> dict[str, Any]:
-    return {
-        "outcome": str(result.outcome),
-        "kind": result.kind,
-        "stored": result.stored,
-        "aid": result.aid,
-        "address": scrub_log(answer.requested_url),
-        "reason": "" if result.outcome == "article" else scrub_log(result.reason[:200]),
-        "how": "browser" if answer.rendered else "",
-    }
+def _page_done(done: int, answer: FetchedPage, result: tasks.Result) -> PageDone:
+    return PageDone(
+        done,
+        outcome=str(result.outcome),
+        kind=result.kind,
+        stored=result.stored,
+        aid=result.aid,
+        address=scrub_log(answer.requested_url),
+        reason="" if result.outcome == "article" else scrub_log(result.reason[:1000]),
+        how="browser" if answer.rendered else "",
+    )

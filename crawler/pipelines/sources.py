@@ -1,12 +1,13 @@
 """The way of what a source found: noted in the worker, then told."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archive.system import clock
 from crawler import log
 from crawler.items import SourceResult
 from crawler.pipelines.base import Pipeline
+from crawler.process.protocol import SourceChecked
 from crawler.redaction import scrub_log
 from crawler.worker import source_tasks
 from crawler.worker.pool import WorkerDied
@@ -29,18 +30,18 @@ class SourcePipeline(Pipeline):
         spider.tally.states[item.name] = recorded.found
         spider.tally.events["seen"] += len(recorded.found.seen)
         spider.tally.events["new"] += recorded.new
-        log.source_tried(_told(item.name, recorded))
+        log.source_checked(_checked(item.name, recorded))
 
 
-def _told(name: str, recorded: source_tasks.Recorded) -> dict[str, Any]:
+def _checked(name: str, recorded: source_tasks.Recorded) -> SourceChecked:
     found = recorded.found
-    return {
-        "source": name,
-        "state": str(found.state),
-        "good": found.state.good,
-        "seen": len(found.seen),
-        "new": recorded.new,
-        "newest": found.newest.isoformat() if found.newest else None,
-        "detail": found.detail[:500],
-        "advice": found.advice[:1000],
-    }
+    return SourceChecked(
+        source=name,
+        state=str(found.state),
+        good=found.state.good,
+        seen=len(found.seen),
+        new=recorded.new,
+        newest=found.newest.isoformat() if found.newest else None,
+        detail=found.detail[:500],
+        advice=found.advice[:1000],
+    )

@@ -14,6 +14,7 @@ from archive.system import clock
 from crawler import items, log
 from crawler.download.hosts import may_hold_media
 from crawler.media.settings import MAX_MEDIA, max_bytes, types_in
+from crawler.process.protocol import PageDone
 from crawler.redaction import scrub_log
 from crawler.requests import MEDIUM, host_of, medium_request
 from crawler.spiders.base import OVER_ALL, ArchiveSpider
@@ -84,8 +85,8 @@ class MediaSpider(ArchiveSpider):
 
     def _unasked(self, medium: DueMedium, reason: str) -> media_tasks.DownloadFailure:
         reason = scrub_log(reason)
-        self.tally.settle(medium.id, MediumOutcome.REFUSED, "")
-        log.page_failed(self.tally.done, outcome=MediumOutcome.REFUSED, reason=reason)
+        self.tally.record(medium.id, MediumOutcome.REFUSED, "")
+        log.page_failed(PageDone(self.tally.done, outcome=MediumOutcome.REFUSED, reason=reason))
         return media_tasks.DownloadFailure(medium.id, MediumOutcome.REFUSED, reason)
 
     def parse(self, response: Response, **_: Any) -> Iterator[items.MediaDownload]:

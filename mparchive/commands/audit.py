@@ -22,16 +22,16 @@ from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
-from archive.domain.weekly_digest import DIGEST
+from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.repository import frontier, runs
-from archive.repository.accounts import Named, accounts
+from archive.repository.accounts import AccountRef, accounts
 from crawler.discovery.config import MAX_SOURCES, AccountConfig
 from crawler.discovery.source import State
-from mparchive.commands.discover import try_sources
+from mparchive.commands.discover import check_account
 from mparchive.console import label, localized, out, print_json, say, shortened, translated
-from mparchive.crawl import Line, fetch_due, fetch_missing_media
+from mparchive.crawl import fetch_due, fetch_missing_media, is_blocked, open_egress
 from mparchive.errors import CommandError, Exit
-from mparchive.run_summary import Tally
+from mparchive.run_summary import RunSummary
 from scheduler.config import VARIABLE, find_config, load_config
 from scheduler.config_errors import ConfigError
 
@@ -46,12 +46,12 @@ _MEDIA_ONLY = (GapKind.NO_IMAGES,)  # the pages of these posts are archived; onl
 
 @dataclass(frozen=True)
 class GapFiller:
-    """Fetches what is missing, at most `limit` gaps of each kind, and counts the results in `tally`."""
+    """Fetches what is missing, at most `limit` gaps of each kind, and counts the results in `summary`."""
 
     engine: Engine
     configured: Mapping[str, AccountConfig]
     limit: int | None
-    tally: Tally
+    summary: RunSummary
 
     def fill(self, gaps: Sequence[Gap], again: Callable[[], Sequence[Gap]]) -> Exit:
         """List the sources for posts without a known address, fetch those with one; return the worse code.
@@ -60,7 +60,7 @@ class GapFiller:
         """
         if not any(gap.fillable for gap in gaps):
             return Exit.DONE
-        if Line(self.engine, {}).is_held():
+        if is_blocked(open_egress(self.engine)):
             return Exit.VERIFICATION
         accounts_to_list = _accounts_to_list(gaps, self.configured)
         list_code = self._list_sources(accounts_to_list)
@@ -89,19 +89,19 @@ class GapFiller:
             )
             _claim_addresses(session, run_id, [gap for gap in wanted if gap.kind in _MEDIA_ONLY], now)
             due = frontier.make_due(session, pages, now, again=True)
-        line = Line(self.engine, {})
+        egress = open_egress(self.engine)
         with run_lock(self.engine, run_id):
             # the crawl of pages also parses stored pages that are not parsed yet
-            code = fetch_due(line, run_id, len(due), self.tally)
+            code = fetch_due(egress, run_id, len(due), self.summary)
             if code not in (Exit.DATABASE, Exit.USAGE, Exit.VERIFICATION):
-                code = fetch_missing_media(line, run_id, self.tally) or code
+                code = fetch_missing_media(egress, run_id, self.summary) or code
         return code
 
 
 def _list_account(engine: Engine, account: AccountConfig) -> list[State]:
     """List the sources of an account, and report those that failed."""
     try:
-        sources = try_sources(engine, account, (), whole=True).sources
+        sources = check_account(engine, account, (), whole=True).sources
     except CommandError as error:
         if error.code is Exit.DATABASE:
             raise
@@ -166,7 +166,7 @@ def _claim_addresses(session: Session, run_id: int, gaps: Sequence[Gap], now: da
     recorded = frontier.record_sightings(session, run_id, sightings, now) if sightings else []
     known = sorted({gap.address_id for gap in gaps if gap.address_id is not None})
     for start in range(0, len(known), BATCH):
-        frontier.assign(session, run_id, known[start : start + BATCH])
+        frontier.claim_addresses(session, run_id, known[start : start + BATCH], now)
     return sorted({*known, *(one.address_id for one in recorded)})
 
 
@@ -195,18 +195,18 @@ def audit(options: AuditOptions) -> Exit:
     Raises CommandError, ConfigError, DatabaseUnavailable.
     """
     configured = _configured()
-    tally, code = Tally(), Exit.DONE
+    summary, code = RunSummary(), Exit.DONE
     with open_archive() as engine:
         gaps = _find_all_gaps(engine, options, configured)
         before = _counts(gaps)
         if options.fill:
             again = partial(_find_all_gaps, engine, options, configured)
-            code = GapFiller(engine, configured, options.limit, tally).fill(gaps, again)
+            code = GapFiller(engine, configured, options.limit, summary).fill(gaps, again)
             gaps = again()
     if options.json:
-        print_json(_as_json(gaps, before, tally, options))
+        print_json(_as_json(gaps, before, summary, options))
     else:
-        _print(gaps, before, tally, options)
+        _print(gaps, before, summary, options)
     return code
 
 
@@ -240,13 +240,13 @@ def _find_all_gaps(
                 now,
                 since=options.since,
                 until=options.until,
-                digest_title=config.digest_title if config else DIGEST,
+                digest_title=config.digest_title if config else DIGEST_TITLE,
                 has_sources=config is not None,
             )
     return found
 
 
-def _select_accounts(known: Sequence[Named], wanted: str | None) -> Sequence[Named]:
+def _select_accounts(known: Sequence[AccountRef], wanted: str | None) -> Sequence[AccountRef]:
     found = [one for one in known if wanted in (None, one.biz, one.name)]
     if wanted is not None and not found:
         code = "mparchive.audit.no_such_account" if known else "mparchive.audit.no_accounts"
@@ -261,10 +261,10 @@ def _counts(gaps: Iterable[Gap]) -> dict[str, int]:
 
 
 def _as_json(
-    gaps: Sequence[Gap], before: Mapping[str, int], tally: Tally, options: AuditOptions
+    gaps: Sequence[Gap], before: Mapping[str, int], summary: RunSummary, options: AuditOptions
 ) -> dict[str, Any]:
     result = {"counts": _counts(gaps), "gaps": [_gap_as_json(gap) for gap in _limited(gaps, options.limit)]}
-    return result | ({"before": dict(before), "filled": tally.as_dict()} if options.fill else {})
+    return result | ({"before": dict(before), "filled": summary.as_dict()} if options.fill else {})
 
 
 def _gap_as_json(gap: Gap) -> dict[str, Any]:
@@ -285,10 +285,12 @@ def _limited(gaps: Iterable[Gap], limit: int | None) -> list[Gap]:
     return limited
 
 
-def _print(gaps: Sequence[Gap], before: Mapping[str, int], tally: Tally, options: AuditOptions) -> None:
+def _print(
+    gaps: Sequence[Gap], before: Mapping[str, int], summary: RunSummary, options: AuditOptions
+) -> None:
     """Print the counts, then the gaps of each kind."""
     if options.fill:
-        out.print(tally.table())
+        out.print(summary.table())
     if not gaps:
         out.print(translated("mparchive.audit.none_left" if before else "mparchive.audit.none_found"))
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -25,19 +25,22 @@ from archive.domain.update_decisions import StoreResult
 from archive.ingest import pages
 from archive.ingest.faults import is_of_content
 from archive.repository import captures, frontier, runs
-from archive.system import parent_watch
+from archive.system.parent_watch import ParentWatch
 from crawler.parse import PARSER_VERSION
 from crawler.worker.page_reader import PageReader
 from mparchive.console import out, print_json, say
-from mparchive.crawl import Line, cassette_settings, fetch_due, fetch_missing_media
+from mparchive.crawl import cassette_settings, fetch_due, fetch_missing_media, open_egress
 from mparchive.errors import Exit
 from mparchive.importers.accounts import NamedAccount
 from mparchive.importers.address_list import ListedAddress
 from mparchive.importers.dump import DumpEntry
-from mparchive.importers.items import Flaw, SavedMedium, SavedPage, Skipped, find_no_media
-from mparchive.importers.media import MediaImporter
+from mparchive.importers.items import Flaw, SavedMedium, SavedPage, Skipped
 from mparchive.importers.read import Item, read_inputs
-from mparchive.run_summary import Tally
+from mparchive.run_summary import RunSummary
+from scheduler.egress_session import EgressSession
+
+if TYPE_CHECKING:
+    from mparchive.importers.media import MediaImporter
 
 T = TypeVar("T")
 
@@ -68,7 +71,7 @@ class BackfillOptions:
 class _Imported:
     """What was imported. `addresses` and `listed` hold ids of addresses."""
 
-    tally: Tally = field(default_factory=Tally)
+    summary: RunSummary = field(default_factory=RunSummary)
     addresses: set[int] = field(default_factory=set)
     listed: set[int] = field(default_factory=set)  # those of lists, without a record
     good: int = 0
@@ -79,7 +82,8 @@ def backfill(options: BackfillOptions) -> Exit:
 
     Raises CommandError, SettingError, DatabaseUnavailable.
     """
-    parent_watch.watch_parent(partial(os.kill, os.getpid(), signal.SIGKILL))  # loses nothing, at any moment
+    # A kill at any moment loses nothing.
+    ParentWatch.from_environment(partial(os.kill, os.getpid(), signal.SIGKILL))
     settings = cassette_settings(options.replay, options.record)
     if options.dry_run:
         return _dry_run(_selected(read_inputs(options.inputs, options.url), options), options)
@@ -88,15 +92,21 @@ def backfill(options: BackfillOptions) -> Exit:
             run_id = runs.start_run(session, "backfill", _arguments(options), datetime.now(UTC))
         with run_lock(engine, run_id):
             imported = _import_inputs(engine, run_id, options)
-            code = _fetch(Line(engine, settings), run_id, imported, options)
-    _report(imported.tally, options)
+            code = _fetch(open_egress(engine, settings), run_id, imported, options)
+    _report(imported.summary, options)
     return _exit_code(code, imported)
 
 
 def _import_inputs(engine: Engine, run_id: int, options: BackfillOptions) -> _Imported:
-    with MediaImporter.opened(engine) as media, PageReader() as reader:
-        given = read_inputs(options.inputs, options.url, media.find if options.media else find_no_media)
-        return _import_all(engine, run_id, _selected(given, options), media, reader)
+    with PageReader() as reader:
+        if not options.media:
+            items = read_inputs(options.inputs, options.url)
+            return _import_all(engine, run_id, _selected(items, options), None, reader)
+        from mparchive.importers.media import MediaImporter  # noqa: PLC0415 - half a second, for media alone
+
+        with MediaImporter.opened(engine) as media:
+            items = read_inputs(options.inputs, options.url, media.find)
+            return _import_all(engine, run_id, _selected(items, options), media, reader)
 
 
 def _arguments(options: BackfillOptions) -> dict[str, Any]:
@@ -155,7 +165,7 @@ def _dry_run(items: Iterable[Item], options: BackfillOptions) -> Exit:
         if not options.json:
             say(Message("mparchive.backfill.would_import", {"item": _name(item)}))
     if options.json:
-        print_json({"would_take": imported.good, **imported.tally.as_dict()})
+        print_json({"would_take": imported.good, **imported.summary.as_dict()})
     else:
         say(Message("mparchive.backfill.dry_run", {"n": imported.good}))
     return _exit_code(Exit.DONE, imported)
@@ -179,14 +189,14 @@ def _is_rejected(item: Item, imported: _Imported) -> bool:
     match item:
         case Flaw():
             say(item.message)
-            imported.tally.add("bad_input", reason=item.message)
+            imported.summary.add("bad_input", reason=item.message)
         case Skipped(number=number):
-            imported.tally.add("passed_over", number, item.message)
+            imported.summary.add("passed_over", number, item.message)
     return isinstance(item, Flaw | Skipped)
 
 
 def _import_all(
-    engine: Engine, run_id: int, items: Iterable[Item], media: MediaImporter, reader: PageReader
+    engine: Engine, run_id: int, items: Iterable[Item], media: "MediaImporter | None", reader: PageReader
 ) -> _Imported:
     imported = _Imported()
     for batch in _batches(item for item in items if not _is_rejected(item, imported)):
@@ -201,7 +211,7 @@ def _import_all(
             _import_medium(medium, media, imported)
         for account in (item for item in batch if isinstance(item, NamedAccount)):
             reason = Message("mparchive.backfill.account_found", {"account": _name(account)})
-            imported.tally.add("accounts", reason=reason)
+            imported.summary.add("accounts", reason=reason)
     return imported
 
 
@@ -234,7 +244,7 @@ def _import_records(engine: Engine, run_id: int, items: list[DumpEntry], importe
         return
     imported.addresses |= addresses
     for result in results:
-        imported.tally.add("known" if result is StoreResult.UNCHANGED else str(result))
+        imported.summary.add("known" if result is StoreResult.UNCHANGED else str(result))
 
 
 def _unstorable(entry: DumpEntry, error: Exception) -> Flaw:
@@ -284,13 +294,13 @@ def _stored_page(
         fetched_at = page.saved_at if page.answer else None  # a copied file may have another time
         capture_id = captures.find_capture(session, capture.requested_url, capture.sha256, fetched_at)
         if capture_id is None:
-            (capture_id,) = captures.keep_captures(session, run_id, [(address_id, capture)])
+            (capture_id,) = captures.store_captures(session, run_id, [(address_id, capture)])
     ((reading, result),) = pages.store_each(
         partial(_in_transaction, engine), run_id, [(capture_id, reading)], now, PARSER_VERSION
     )
     stored = reading.outcome is Outcome.ARTICLE and reading.record
     what = "known" if result is StoreResult.UNCHANGED else str(result)
-    imported.tally.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)
+    imported.summary.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)
     return reading
 
 
@@ -299,11 +309,13 @@ def _in_transaction(engine: Engine, work: Callable[[Session], T]) -> T:
         return work(session)
 
 
-def _import_medium(saved: SavedMedium, media: MediaImporter, imported: _Imported) -> None:
+def _import_medium(saved: SavedMedium, media: "MediaImporter | None", imported: _Imported) -> None:
+    if media is None:
+        return
     if bad := media.store(saved):
         _is_rejected(bad, imported)
     else:
-        imported.tally.add("images_kept")
+        imported.summary.add("images_kept")
 
 
 def _page_address(session: Session, run_id: int, url: str, page: SavedPage, now: datetime) -> int | None:
@@ -313,41 +325,41 @@ def _page_address(session: Session, run_id: int, url: str, page: SavedPage, now:
     return None
 
 
-def _fetch(line: Line, run_id: int, imported: _Imported, options: BackfillOptions) -> Exit:
+def _fetch(egress: EgressSession, run_id: int, imported: _Imported, options: BackfillOptions) -> Exit:
     """Fetch pages, then their media; return the worse exit code."""
-    code = _fetch_pages(line, run_id, imported, options)
+    code = _fetch_pages(egress, run_id, imported, options)
     if options.fetch and options.media and code not in (Exit.DATABASE, Exit.USAGE):
-        code = fetch_missing_media(line, run_id, imported.tally) or code
+        code = fetch_missing_media(egress, run_id, imported.summary) or code
     return code
 
 
-def _fetch_pages(line: Line, run_id: int, imported: _Imported, options: BackfillOptions) -> Exit:
+def _fetch_pages(egress: EgressSession, run_id: int, imported: _Imported, options: BackfillOptions) -> Exit:
     """Fetch the addresses without a final answer; the others are counted as known."""
     now = datetime.now(UTC)
-    with transaction(line.engine) as session:
+    with transaction(egress.engine) as session:
         due = (
             frontier.make_due(session, sorted(imported.addresses), now, options.again)
             if options.fetch
             else []
         )
-        imported.tally.add("known" if options.fetch else "not_asked", len(imported.listed.difference(due)))
+        imported.summary.add("known" if options.fetch else "not_asked", len(imported.listed.difference(due)))
         if not due:
-            runs.finish_run(session, run_id, "done", imported.tally.as_dict(), now)
+            runs.finish_run(session, run_id, "done", imported.summary.as_dict(), now)
     if not due:
         return Exit.DONE
-    return fetch_due(line, run_id, len(due), imported.tally)
+    return fetch_due(egress, run_id, len(due), imported.summary)
 
 
-def _report(tally: Tally, options: BackfillOptions) -> None:
+def _report(summary: RunSummary, options: BackfillOptions) -> None:
     if options.json:
-        print_json(tally.as_dict())
+        print_json(summary.as_dict())
     else:
-        out.print(tally.table())
+        out.print(summary.table())
 
 
 def _exit_code(code: Exit, imported: _Imported) -> Exit:
     """Return USAGE where all input was bad, PARTLY_FAILED where some was, else the code of the crawl."""
-    if not imported.tally.counts["bad_input"]:
+    if not imported.summary.counts["bad_input"]:
         return code
     if not imported.good:
         return Exit.USAGE

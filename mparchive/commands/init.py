@@ -26,14 +26,14 @@ from archive.system.catalogues import Language, process_language
 from crawler.discovery.config import Biz
 from crawler.parse.page import read_page
 from mparchive.console import printable, say, steps
-from mparchive.crawl import Line, fetch
+from mparchive.crawl import fetch_pages, open_egress
 from mparchive.errors import CommandError, Exit
 from mparchive.importers.accounts import NamedAccount
 from mparchive.importers.address_list import ListedAddress
 from mparchive.importers.dump import DumpEntry
 from mparchive.importers.items import Flaw, SavedPage, message_of
 from mparchive.importers.read import Item, read_inputs
-from mparchive.run_summary import Tally
+from mparchive.run_summary import RunSummary
 from scheduler.config import FILE_NAME, VARIABLE
 
 STDOUT = "-"
@@ -191,7 +191,7 @@ def _fetch_names(found: _Found) -> Exit:
     if len(wanted) > MAX_FETCHED:
         say(Message("mparchive.init.some_fetched", {"n": len(wanted), "max": MAX_FETCHED}))
     with open_archive() as engine:
-        code, pages = _fetch_pages(engine, wanted[:MAX_FETCHED])
+        code, pages = _visit_addresses(engine, wanted[:MAX_FETCHED])
         for page in pages:
             found.add_page(page)
         with transaction(engine) as session:
@@ -215,7 +215,7 @@ def _is_named(found: _Found, biz: str) -> bool:
     return biz in found.accounts and bool(found.accounts[biz].name)
 
 
-def _fetch_pages(engine: Engine, wanted: list[Address]) -> tuple[Exit, list[ParsedPage]]:
+def _visit_addresses(engine: Engine, wanted: list[Address]) -> tuple[Exit, list[ParsedPage]]:
     """Return the parsed pages of these addresses, fetched unless they are archived already."""
     now = datetime.now(UTC)
     with transaction(engine) as session:
@@ -234,8 +234,8 @@ def _fetch_pages(engine: Engine, wanted: list[Address]) -> tuple[Exit, list[Pars
 def _crawl(engine: Engine, run_id: int, number: int) -> Exit:
     """Fetch the pages of the run. A failure does not end the command: an address may be enough."""
     try:
-        with steps(number) as shown:
-            return fetch(Line(engine, {}), run_id, number, Tally(), shown)
+        with steps(number) as progress:
+            return fetch_pages(open_egress(engine), run_id, number, RunSummary(), progress)
     except CommandError as error:
         say(error.message)
         return error.code

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
@@ -18,15 +18,14 @@ from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
 from archive.ingest.faults import is_of_content
 from archive.ingest.reparse import (
+    ReparsedCapture,
     ReparseResult,
-    ReparseSelection,
-    Reread,
-    captures_to_reread,
-    findings,
-    reread,
+    apply_parse_results,
+    compare_parse_results,
 )
 from archive.repository import absences, runs
 from archive.repository.incidents import note_captures
+from archive.repository.parse_results import ReparseSelection, captures_to_reparse
 from crawler.parse import PARSER_VERSION
 from crawler.worker.pool import Read, Rereader
 from mparchive.console import Steps, facts_table, label, localized, out, print_json, say, steps, translated
@@ -52,7 +51,7 @@ class _Report:
     unread: list[Message] = field(default_factory=list)
     is_damaged: bool = False
 
-    def add(self, one: Reread) -> None:
+    def add(self, one: ReparsedCapture) -> None:
         """Count one page, and report it unless it is unchanged."""
         self.counts[one.finding] += 1
         if one.finding is ReparseResult.SAME:
@@ -98,7 +97,7 @@ def reparse(selection: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
     """
     with open_archive() as engine:
         with transaction(engine) as session:
-            ids = captures_to_reread(session, selection, PARSER_VERSION)
+            ids = captures_to_reparse(session, selection, PARSER_VERSION)
         if not ids:
             _report_nothing_to_do(engine, selection)
         report = _Report(as_json, apply)
@@ -112,7 +111,7 @@ def reparse(selection: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
 
 def _report_nothing_to_do(engine: Engine, selection: ReparseSelection) -> None:
     with transaction(engine) as session:
-        if selection != ReparseSelection() and not captures_to_reread(
+        if selection != ReparseSelection() and not captures_to_reparse(
             session, replace(selection, whole=True), PARSER_VERSION
         ):
             raise CommandError(Message("mparchive.reparse.no_pages"))
@@ -129,9 +128,9 @@ def _close_run(engine: Engine, run_id: int, selection: ReparseSelection, report:
     """Finish the run, and rebuild the take-downs of posts whose captures are older than that table."""
     with transaction(engine) as session:
         missing = absences.posts_ever_missing(session)
-    for start in range(0, len(missing), absences.BATCH):
+    for start in range(0, len(missing), absences.ABSENCE_BATCH):
         with transaction(engine) as session:
-            absences.rebuild_absences(session, missing[start : start + absences.BATCH])
+            absences.rebuild_absences(session, missing[start : start + absences.ABSENCE_BATCH])
     with transaction(engine) as session:
         runs.finish_run(session, run_id, "done", dict(report.counts), datetime.now(UTC))
 
@@ -147,7 +146,9 @@ async def _parse_all(engine: Engine, ids: Sequence[int], run_id: int, report: _R
             shown.step(translated("mparchive.reparse.progress"), done)
 
 
-def _compare_or_apply(engine: Engine, some: Sequence[Read], run_id: int, report: _Report) -> list[Reread]:
+def _compare_or_apply(
+    engine: Engine, some: Sequence[Read], run_id: int, report: _Report
+) -> list[ReparsedCapture]:
     """Return what a few pages change; with a run, write it."""
     readings, failed = [], {}
     for number, reading in some:
@@ -175,7 +176,7 @@ def _report_failed(engine: Engine, run_id: int, failed: Mapping[int, str], repor
 
 def _results(
     engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int, report: _Report
-) -> list[Reread]:
+) -> list[ReparsedCapture]:
     """Return what the parse results change; one that cannot be stored is reported, the others are written."""
     try:
         return _reparse_batch(engine, readings, run_id)
@@ -188,15 +189,17 @@ def _results(
     return [one for pair in readings for one in _results(engine, [pair], run_id, report)]
 
 
-def _reparse_batch(engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int) -> list[Reread]:
+def _reparse_batch(
+    engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int
+) -> list[ReparsedCapture]:
     with transaction(engine) as session:
         if run_id:
-            return reread(session, run_id, readings, datetime.now(UTC), PARSER_VERSION)
-        session.execute(text("SET TRANSACTION READ ONLY"))
-        return findings(session, readings)
+            return apply_parse_results(session, run_id, readings, datetime.now(UTC), PARSER_VERSION)
+        session.connection(execution_options={"postgresql_readonly": True})
+        return compare_parse_results(session, readings)
 
 
-def _line(one: Reread) -> str:
+def _line(one: ReparsedCapture) -> str:
     named = one.aid or translated("mparchive.show.event.capture", id=one.capture_id)
     size = f"+{one.extent.added} −{one.extent.removed}" if one.extent else ""
     before, after = (label("mparchive.outcome.", outcome or "") for outcome in (one.before, one.after))

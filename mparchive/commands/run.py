@@ -10,7 +10,7 @@ from typing import Self
 
 import structlog
 
-from archive.system.parent_watch import LIFELINE_VARIABLE
+from archive.system.parent_watch import ENVIRONMENT_VARIABLE
 from mparchive.errors import Exit
 from scheduler.config import find_config, load_config
 
@@ -66,7 +66,7 @@ class WebServerProcess:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and command
                 [sys.executable, "-c", "from mparchive.cli import main; main()", *self._arguments],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, LIFELINE_VARIABLE: str(self._read_end)},
+                env={**os.environ, ENVIRONMENT_VARIABLE: str(self._read_end)},
                 pass_fds=(self._read_end,),
                 start_new_session=True,
             )
@@ -84,7 +84,7 @@ def start_daemon() -> Exit:
     web_server = load_config(path).reading_room
     _send_warnings_to_stderr()
     with WebServerProcess(*web_server.address) if web_server else nullcontext():
-        return Exit(daemon.run_daemon(path))
+        return Exit(daemon.run_scheduler(path))
 
 
 def start_worker() -> Exit:
@@ -92,7 +92,7 @@ def start_worker() -> Exit:
     from scheduler import daemon  # noqa: PLC0415 - as above
 
     _send_warnings_to_stderr()
-    return Exit(daemon.run_worker())
+    return Exit(daemon.work_until_stopped())
 
 
 def _send_warnings_to_stderr() -> None:

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from archive.db.engine import open_archive, transaction
 from archive.domain.messages import Message
 from archive.repository.accounts import check_account
-from archive.repository.search_index import rebuild
-from archive.search.engine import MAX_LIMIT, Found, Hit, Order, search
+from archive.repository.search_index import rebuild_search_index
+from archive.search.engine import MAX_LIMIT, Hit, Order, SearchPage, search
 from archive.search.query import Query, parse
 from mparchive.console import out, print_json, say, steps, translated
 from mparchive.errors import Exit
@@ -52,7 +52,9 @@ def search_posts(options: SearchOptions) -> Exit:
 def rebuild_index(as_json: bool) -> Exit:
     """Rebuild the search index of all posts, and print how many there are."""
     with open_archive() as engine, transaction(engine) as session, steps(None, every=500) as shown:
-        posts = rebuild(session, lambda done: shown.step(translated("mparchive.search.posts"), done))
+        posts = rebuild_search_index(
+            session, lambda done: shown.step(translated("mparchive.search.posts"), done)
+        )
     if as_json:
         print_json({"posts": posts})
     else:
@@ -60,18 +62,20 @@ def rebuild_index(as_json: bool) -> Exit:
     return Exit.DONE
 
 
-def _pages(engine: Engine, query: Query, options: SearchOptions) -> Found:
+def _pages(engine: Engine, query: Query, options: SearchOptions) -> SearchPage:
     """Return as many matches as are wanted, from as many pages of results as that takes."""
     with transaction(engine) as session:
         check_account(session, options.account)
         found = _page(session, query, options, min(MAX_LIMIT, options.limit), None)
         while found.next and (left := options.limit - len(found.hits)):
             page = _page(session, query, options, min(MAX_LIMIT, left), found.next)
-            found = Found([*found.hits, *page.hits], page.next)
+            found = SearchPage([*found.hits, *page.hits], page.next)
     return found
 
 
-def _page(session: Session, query: Query, options: SearchOptions, limit: int, after: str | None) -> Found:
+def _page(
+    session: Session, query: Query, options: SearchOptions, limit: int, after: str | None
+) -> SearchPage:
     return search(
         session,
         query,

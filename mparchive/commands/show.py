@@ -31,11 +31,11 @@ from archive.reports.history import (
     history_of,
     timeline,
 )
+from archive.repository import bodies, post_queries
 from archive.repository import captures as captures_repository
-from archive.repository import post_queries
 from archive.repository.links import links_of
 from archive.repository.media import ShownMedium, media_of
-from archive.repository.revisits import visited
+from archive.repository.revisits import revisit_state
 from archive.storage.media_files import MediaFolder
 from archive.system.files import write_bytes
 from mparchive.console import (
@@ -102,14 +102,11 @@ def _find_post(session: Session, aid: str, account: str | None) -> Post:
 
 def _raw_page(session: Session, post: Post) -> bytes:
     """Return the latest page of the post as the server sent it."""
-    pages = [
-        c
-        for c in captures_repository.list_captures(session, post)
-        if c["outcome"] == "article" and not c["rendered"]
-    ]
+    captures = captures_repository.list_captures(session, post)
+    pages = [one for one in captures if one["outcome"] == "article" and not one["rendered"]]
     if not pages:
         raise CommandError(Message("mparchive.show.no_page", {"aid": post.aid, "url": post.url}))
-    return captures_repository.capture_body(session, pages[0]["id"])
+    return bodies.capture_body(session, pages[0]["id"])
 
 
 def _summary_table(session: Session, post: Post) -> Table:
@@ -213,7 +210,12 @@ def history_as_json(history: History) -> dict[str, Any]:
         "versions": [_version_as_json(change) for change in history.changes],
         "absences": [_absence_as_json(absence) for absence in history.absences],
         "captures": [
-            {**one, "sha256": one["sha256"].hex(), "fetched_at": one["fetched_at"].isoformat()}
+            {
+                **one,
+                "reason": str(one["reason"]),
+                "sha256": one["sha256"].hex(),
+                "fetched_at": one["fetched_at"].isoformat(),
+            }
             for one in history.captures
         ],
         "gone_pictures": [
@@ -272,7 +274,7 @@ def _isoformat(at: datetime | None) -> str | None:
 
 def _next_visit(session: Session, post: Post) -> datetime | None:
     """Return when the daemon fetches the post again if its daily limit allows, as a UTC instant."""
-    state = visited(session, post)
+    state = revisit_state(session, post)
     if state is None:
         return None
     return next_visit(state.since, state.tried_at, INTERVALS.away if state.is_away else INTERVALS.there)
@@ -302,14 +304,10 @@ def _version_name(version: Version) -> str:
 
 def _change_text(change: Change) -> str:
     version, extent = change.version, change.extent
-    parser = ""
-    if version.parser_version:
-        parser = translated("mparchive.show.parser", version=version.parser_version)
-    if version.number > 1:
-        size = translated("mparchive.show.changed_characters", added=extent.added, removed=extent.removed)
-    else:
-        size = translated("mparchive.show.characters", n=extent.added)
-    return _listed(label("mparchive.version_source.", version.source), parser, size, version.title)
+    parser = version.parser_version and translated("mparchive.show.parser", version=version.parser_version)
+    code = "mparchive.show.changed_characters" if version.number > 1 else "mparchive.show.characters"
+    size = translated(code, n=extent.added, added=extent.added, removed=extent.removed)
+    return _listed(label("mparchive.version_source.", version.source), parser or "", size, version.title)
 
 
 def _absence_text(absence: Absence) -> str:
@@ -393,5 +391,5 @@ def _medium_as_json(medium: ShownMedium) -> dict[str, Any]:
         "facts": medium.facts,
         "file": {**asdict(file), "sha256": file.sha256.hex()} if file else None,
         "last_outcome": medium.last_outcome,
-        "last_reason": medium.last_reason,
+        "last_reason": str(medium.last_reason),
     }

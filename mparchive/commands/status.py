@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
 from archive.db.models import Egress, Incident
-from archive.domain.monitoring import SourceStatus
+from archive.domain.messages import Message
+from archive.domain.monitoring import SourceStatus, remedy_for
 from archive.domain.records import SHANGHAI
 from archive.reports.status import Status, archive_status
 from archive.repository import egress
 from archive.repository.incidents import recent_incidents
-from archive.repository.sources import watched
+from archive.repository.sources import source_statuses
 from mparchive.console import label, localized, out, print_json, table_with, translated
 from mparchive.errors import Exit
 
@@ -51,14 +52,14 @@ def status(as_json: bool) -> Exit:
 def monitoring_status(session: Session, now: datetime) -> MonitoringStatus:
     """Return the status of sources, incidents and egresses at an aware instant."""
     return MonitoringStatus(
-        watched(session),
+        source_statuses(session),
         [_incident(one) for one in recent_incidents(session, now - RECENT)],
-        [_egress(one, now) for one in egress.egresses(session)],
+        [_egress(one, now) for one in egress.list_egresses(session)],
     )
 
 
 def _incident(incident: Incident) -> dict[str, Any]:
-    names = ("key", "words", "remedy", "opened_at", "closed_at", "told_opened_at")
+    names = ("key", "code", "params", "words", "remedy", "opened_at", "closed_at", "told_opened_at")
     return {name: getattr(incident, name) for name in names}
 
 
@@ -95,7 +96,9 @@ def _source_table(sources: Sequence[SourceStatus]) -> Table:
 def _incident_table(incidents: Sequence[dict[str, Any]]) -> Table:
     table = table_with(*_headings("wrong_since", "problem", "remedy"))
     for one in incidents:
-        table.add_row(_local_time(one["opened_at"]), localized(one["words"]), localized(one["remedy"]))
+        problem = Message.from_json(one)
+        remedy = localized(remedy_for(problem))
+        table.add_row(_local_time(one["opened_at"]), localized(problem), remedy)
     return table
 
 

@@ -18,7 +18,7 @@ from archive.integrity.check import CheckContext, Finding, VerificationReport, n
 from archive.integrity.checks import NAMES
 from archive.integrity.process_pool import HandsLost
 from archive.integrity.verifier import against, verify_archive
-from archive.repository.hash_chain import Head
+from archive.repository.hash_chain import ChainHead
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
 from archive.system.files import write_bytes
@@ -33,7 +33,7 @@ PROGRESS_LINES = 10  # for each check, where there is no terminal: every tenth o
 
 MAX_HEADS_FILE = 16 * 1024 * 1024  # bytes; the heads of a thousand accounts take 150 kB
 
-_HEADS = TypeAdapter(list[Head])
+_HEADS = TypeAdapter(list[ChainHead])
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _progress_callback(closing: ExitStack) -> Callable[[str, int, int], None]:
     return step
 
 
-def read_heads(path: Path) -> list[Head]:
+def read_heads(path: Path) -> list[ChainHead]:
     """Read heads that --save-head or `verify --json` wrote. Raises CommandError on any other file."""
     try:
         if path.stat().st_size > MAX_HEADS_FILE:

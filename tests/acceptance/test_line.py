@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from archive.db.advisory_locks import Hosts, egress_lock
 from archive.db.engine import transaction
-from archive.repository.frontier import something_is_due
+from archive.repository.frontier import has_due_address
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import write_dump
 from tests.standin import Standin
@@ -47,7 +47,7 @@ def test_commands_at_one_line_crawl_one_after_the_other_and_one_that_is_killed_k
 
 
 def _started(command: Command, urls: list[str]) -> "subprocess.Popen[bytes]":
-    """A backfill of these addresses."""
+    """Start a backfill of these addresses."""
     path = command.home / f"{_mid(urls[0])}.txt"
     path.write_text("\n".join(urls), encoding="utf-8")
     return command.start("backfill", path, "--no-media", listen=True)
@@ -64,4 +64,4 @@ def _mid(url: str) -> str:
 
 def _is_due(engine: Engine) -> bool:
     with transaction(engine) as session:
-        return something_is_due(session, datetime.now(UTC))
+        return has_due_address(session, datetime.now(UTC))
