@@ -1,4 +1,4 @@
-"""The worker's side of a discovery: what the archive knows before it, and noting what each source said."""
+"""Tasks of the worker for a check of sources: what the archive knows before, and what each source lists."""
 
 import re
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from archive.domain.weekly_digest import Title, WeeklyDigest
 from archive.repository import sources
 from archive.repository.sources import Report, TitledPost
 from crawler.discovery.screening import screen
-from crawler.discovery.source import Found
-from crawler.discovery.sources.archived_links import Linked, Neighbourhood
+from crawler.discovery.source import SourceFindings
+from crawler.discovery.sources.archived_links import LinkedPost, Neighbourhood
 from crawler.worker.tasks import in_transaction
 
-MAX_LINKED = 2000  # posts of one try that known ones lead to
+MAX_LINKED = 2000  # posts of one run that archived ones link to
 
 MAX_ALBUMS = 200
 
@@ -25,35 +25,35 @@ MAX_DIGESTS = 60  # the newest: over a year of weeks
 
 
 @dataclass(frozen=True)
-class Before:
-    """What the archive knows of an account before its sources are tried; memories by source."""
+class KnownOfAccount:
+    """What the archive knows of an account before its sources are checked; memories by source."""
 
-    around: Neighbourhood
+    archived: Neighbourhood
     memories: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What was noted of a source: its findings after the screening, and how many addresses were new."""
+    """What was recorded of a source: its findings after the screening, and how many addresses were new."""
 
-    found: Found
+    findings: SourceFindings
     new: int
 
 
-def before(biz: str, digest_title: str) -> Before:
-    """Read it; `digest_title` is a regular expression that the titles of digests match."""
+def known_of(biz: str, digest_title: str) -> KnownOfAccount:
+    """Return what is known; `digest_title` is a regular expression that the titles of digests match."""
 
-    def read(session: Session) -> Before:
-        return Before(_around(session, biz, digest_title), sources.memories(session, biz))
+    def read(session: Session) -> KnownOfAccount:
+        return KnownOfAccount(_archived(session, biz, digest_title), sources.memories(session, biz))
 
     return in_transaction(read)
 
 
-def _around(session: Session, biz: str, digest_title: str) -> Neighbourhood:
+def _archived(session: Session, biz: str, digest_title: str) -> Neighbourhood:
     posts = sources.titles(session, biz, MAX_TITLES)
     linked = sources.linked_addresses(session, biz, MAX_LINKED)
     return Neighbourhood(
-        linked=tuple(Linked(one.url, one.text, one.posts) for one in linked),
+        linked=tuple(LinkedPost(one.url, one.text, one.posts) for one in linked),
         digests=_digests(session, posts, digest_title),
         titles=tuple(Title(post.title, post.published_on) for post in posts),
         albums=tuple(sources.albums_met(session, biz, MAX_ALBUMS)),
@@ -62,18 +62,24 @@ def _around(session: Session, biz: str, digest_title: str) -> Neighbourhood:
 
 def _digests(session: Session, posts: list[TitledPost], digest_title: str) -> tuple[WeeklyDigest, ...]:
     pattern = re.compile(digest_title)
-    chosen = [post for post in posts if pattern.search(post.title)][:MAX_DIGESTS]
-    texts = sources.texts(session, [post.id for post in chosen])
-    return tuple(WeeklyDigest(post.aid, post.title, post.published_on, texts[post.id]) for post in chosen)
+    digests = [post for post in posts if pattern.search(post.title)][:MAX_DIGESTS]
+    texts = sources.texts(session, [post.id for post in digests])
+    return tuple(WeeklyDigest(post.aid, post.title, post.published_on, texts[post.id]) for post in digests)
 
 
-def record(run_id: int, biz: str, name: str, found: Found, now: datetime) -> Recorded:
-    """Note what a source found, as far as it is believed."""
-    screened = screen(found, biz, name, now)
-    told = screened.found
-    detail = " ".join(filter(None, (told.detail, *told.warnings)))
+def record(run_id: int, biz: str, name: str, findings: SourceFindings, now: datetime) -> Recorded:
+    """Store the sightings of a source after the screening, and its state."""
+    screened = screen(findings, biz, name, now)
+    kept = screened.findings
     report = Report(
-        biz, name, told.state, told.state.good, detail, screened.sightings, told.newest, told.memory
+        biz,
+        name,
+        kept.state,
+        kept.state.good,
+        kept.summary.dump() if kept.summary else "",
+        screened.sightings,
+        kept.newest,
+        kept.memory,
     )
     sighted = in_transaction(lambda session: sources.record_report(session, run_id, report, now))
-    return Recorded(told, len({one.key for one in sighted if one.is_new}))
+    return Recorded(kept, len({one.key for one in sighted if one.is_new}))
