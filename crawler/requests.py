@@ -59,7 +59,12 @@ def post_request(address: DueAddress) -> Request:
 
 def rendered_request(address_id: int | None, url: str) -> Request:
     """Return a request for the same post through the browser, to be sent before any other post's."""
-    meta = {ADDRESS_ID: address_id, REQUESTED_URL: url, "playwright": True, "max_retry_times": BROWSER_RETRIES}
+    meta = {
+        ADDRESS_ID: address_id,
+        REQUESTED_URL: url,
+        "playwright": True,
+        "max_retry_times": BROWSER_RETRIES,
+    }
     return Request(url, meta=meta, dont_filter=True, priority=1)
 
 
@@ -119,20 +124,24 @@ def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
+_FAILURES: tuple[tuple[type[BaseException], str], ...] = (
+    (CannotResolveHostError, "crawler.fetch.unknown_host"),
+    (DownloadConnectionRefusedError, "crawler.fetch.connection_refused"),
+    (ResponseDataLossError, "crawler.fetch.cut_off"),
+)
+
+
 def failure_message(error: BaseException | None, settings: BaseSettings) -> Message:
     """Return why there is no response. Without the error's own text, which may quote a secret address."""
     match error:
+        case MessageError():
+            return error.message
         case DownloadTimeoutError():
             return Message("crawler.fetch.timeout", {"limit": f"{settings.getfloat('DOWNLOAD_TIMEOUT'):g}"})
         case DownloadCancelledError():
             limit = settings.getint("DOWNLOAD_MAXSIZE") // (1024 * 1024)
             return Message("crawler.fetch.too_large", {"limit": limit})
-        case CannotResolveHostError():
-            return Message("crawler.fetch.unknown_host")
-        case DownloadConnectionRefusedError():
-            return Message("crawler.fetch.connection_refused")
-        case ResponseDataLossError():
-            return Message("crawler.fetch.cut_off")
-        case MessageError():
-            return error.message
-    return Message("crawler.fetch.connection_failed", {"error": type(error).__name__})
+    code = next((code for kind, code in _FAILURES if isinstance(error, kind)), "")
+    return (
+        Message(code) if code else Message("crawler.fetch.connection_failed", {"error": type(error).__name__})
+    )

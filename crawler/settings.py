@@ -8,8 +8,8 @@ import sys
 
 from pydantic import Field, field_validator
 
-from crawler.browser.launch_options import launch_options
 from archive.system.catalogues import process_language
+from crawler.browser.launch_options import launch_options
 from crawler.media.settings import InvalidSetting, MediaSettings, SettingError
 from crawler.parse.response import MAX_PAGE_BYTES
 
@@ -27,7 +27,9 @@ class _Environment(MediaSettings):
     cassette_mode: str = ""
     chromium: str = ""
     chromium_sandbox: bool = True  # false in the image, which is one itself: docs/adr/container.md
-    render_timeout: float = Field(default=60.0, ge=1, le=600)  # seconds; a page takes two, with the browser's start
+    render_timeout: float = Field(
+        default=60.0, ge=1, le=600
+    )  # seconds; a page takes two, with the browser's start
     browser_hosts: str = ""  # hosts whose scripts the browser may load besides mp.weixin.qq.com's
     log_level: str = "INFO"
 

@@ -86,7 +86,7 @@ MOST_COUNTED = 100_000  # media: a week of downloads; 50 MB while they are count
 
 TIME_PER_ADDRESS = 60  # seconds; 6 s of pause, a slow page, a browser
 
-_WITHOUT_BROWSER = {"browser_missing": REMEDY, "browser_failed": "the log of the crawl says why"}
+_WITHOUT_BROWSER = {"browser_missing": str(REMEDY), "browser_failed": "the log of the crawl says why"}
 
 _EXITS = {
     "done": Exit.DONE,

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from archive.db.settings import ArchiveSettings
+from archive.domain.messages import Message
 from crawler.discovery.config import (
     FOLDER,
     LONGEST,
@@ -19,7 +20,7 @@ from crawler.discovery.config import (
     Number,
     Table,
     VariableName,
-    mistake,
+    mistake_at,
 )
 from scheduler.config_errors import ConfigError, parsed, sentence
 
@@ -156,8 +157,10 @@ class Config(Table):
         for number, account in enumerate(self.accounts):
             first = seen.setdefault(account.biz, number)
             if first != number:
-                raise mistake(
-                    f"{self.accounts[first].name} has the same; give an account one [[accounts]]",
+                raise mistake_at(
+                    Message.load(
+                        f"{self.accounts[first].name} has the same; give an account one [[accounts]]"
+                    ),
                     "accounts",
                     number,
                     "biz",

@@ -159,7 +159,7 @@ def _source(account: AccountVitals, source: SourceStatus) -> Iterator[HealthProb
     yield HealthProblem(
         f"source:{account.biz}:{source.name}",
         f"{words} ({source.detail})" if source.detail else words,
-        state.remedy,
+        str(state.remedy or ""),
     )
 
 

@@ -14,7 +14,14 @@ from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from archive.db.engine import NO_DATABASE
-from archive.domain.errors import ArchiveError, IntegrityError, MediaFolderError, NotArchived, first_line
+from archive.domain.errors import (
+    ArchiveError,
+    IntegrityError,
+    MediaFolderError,
+    NotArchived,
+    PageError,
+    first_line,
+)
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -131,6 +138,8 @@ def _status(error: Exception) -> int:
         case IntegrityError():
             log.error("something stored is damaged", action="damaged", reason=str(error))
             return 500
+        case PageError():
+            return 501
         case MediaFolderError():
             log.error("the media folder does not answer", action="media_away", reason=str(error))
             return 503

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from web.auth import Access
 from web.errors import Say
+from web.inbox.routes import CLIENT
 from web.monitoring import ALIVE, READY
 from web.pages.render import ICON, STYLE
 
@@ -42,11 +43,11 @@ HANDS = 32  # requests worked on at once; a reader's page is made of that many p
 
 HAND_WAIT = 10.0  # seconds for a hand that is free
 
+INBOX = "/inbox"
+
 FREE = frozenset({ALIVE, READY})  # asked by machines that have no token
 
-_WITHOUT_TOKEN = frozenset(
-    {"/inbox", STYLE, ICON}
-)  # the inbox has its own; refusals are drawn with the others
+_WITHOUT_TOKEN = frozenset({INBOX, STYLE, ICON})  # the inbox has its own; refusals are drawn with the others
 
 
 class Gate:
@@ -65,8 +66,12 @@ class Gate:
         scope = self._understood(scope)
         if scope["path"] == ALIVE:
             await self._app(scope, receive, send)
+        elif scope["path"] not in FREE and not self._access.serves(Headers(scope=scope)):
+            await self._misdirected(scope)(scope, receive, send)
         elif refused := self._refused(scope):
             await refused(scope, receive, send)
+        elif scope["path"] == INBOX and scope["method"] == "POST":  # it has bounds of its own
+            await self._app(scope, receive, send)
         else:
             await self._in_turn(scope, receive, send)
 
@@ -85,13 +90,19 @@ class Gate:
     def _understood(self, scope: Scope) -> Scope:
         """HEAD is answered as GET is, and the server leaves the body out; https is what the client sees."""
         scheme = self._access.scheme(_peer(scope), Headers(scope=scope), scope["scheme"])
-        return {**scope, "scheme": scheme, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
+        client = self._access.client(_peer(scope), Headers(scope=scope))
+        return {
+            **scope,
+            CLIENT: client,
+            "scheme": scheme,
+            "method": "GET" if scope["method"] == "HEAD" else scope["method"],
+        }
 
     def _refused(self, scope: Scope) -> Response | None:
         headers, peer = Headers(scope=scope), _peer(scope)
         if scope["path"] in FREE:
             return None
-        if wait := self._count(self._access.client(peer, headers)):
+        if wait := self._count(scope[CLIENT]):
             return self._too_often(scope, math.ceil(wait))
         if scope["path"] in _WITHOUT_TOKEN or self._access.admits(peer, headers):
             return None
@@ -112,6 +123,14 @@ class Gate:
     def _busy(self, scope: Scope) -> Response:
         again = {"Retry-After": "60"}
         return self._say(Request(scope), 503, "too many ask at once; try again in a minute", again)
+
+    def _misdirected(self, scope: Scope) -> Response:
+        return self._say(
+            Request(scope),
+            421,
+            "this archive is not served by that name; if it should be, add it to MPARCHIVE_SERVED_HOSTS",
+            {},
+        )
 
     def _closed(self, scope: Scope) -> Response:
         return self._say(

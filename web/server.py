@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -21,11 +21,18 @@ if TYPE_CHECKING:
 
 HEAD_SECONDS = 20  # for all of a request's head; phones on bad lines take some seconds
 
+MOST_IDLE = 1000  # connections without a request; half of all there may be
+
 
 class HeaderTimeoutProtocol(H11Protocol):
-    """As uvicorn has it, which waits for a request's first line and headers for ever."""
+    """As uvicorn has it, which waits for a request's first line and headers for ever.
+
+    Of connections without a whole request there are at most `most_idle`; one more ends the one that has been
+    so for longest. A browser whose connection is ended so opens another.
+    """
 
     seconds: float = HEAD_SECONDS
+    most_idle: int = MOST_IDLE
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
@@ -41,20 +48,38 @@ class HeaderTimeoutProtocol(H11Protocol):
         else:
             self._stop_waiting()
 
+    def on_response_complete(self) -> None:
+        """Whoever was answered is idle until the next request."""
+        super().on_response_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._note_idle()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is waited for any longer."""
         self._stop_waiting()
         super().connection_lost(exc)
 
+    @property
+    def _idle(self) -> dict["HeaderTimeoutProtocol", None]:
+        """The server's connections without a request, the one that has been so for longest first."""
+        return cast("dict[HeaderTimeoutProtocol, None]", vars(self.server_state).setdefault("idle", {}))
+
+    def _note_idle(self) -> None:
+        self._idle.setdefault(self)
+        if len(self._idle) > self.most_idle:
+            next(iter(self._idle))._end()
+
     def _wait(self) -> None:
         if self._late is None:
             self._late = self.loop.call_later(self.seconds, self._end)
+        self._note_idle()
 
     def _end(self) -> None:
-        self._late = None
+        self._stop_waiting()
         self.timeout_keep_alive_handler()
 
     def _stop_waiting(self) -> None:
+        self._idle.pop(self, None)
         if self._late is not None:
             self._late.cancel()
             self._late = None

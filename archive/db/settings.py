@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from archive.domain.errors import DatabaseUnavailable
-from archive.system.files import FileUnusable, read_small
+from archive.system.files import FileUnusable, read_secret_file
 
 MAX_PASSWORD = 4096  # bytes
 
@@ -46,7 +46,7 @@ class ArchiveSettings(BaseSettings):
 
 def _password(path: Path) -> str:
     try:
-        password = read_small(path, MAX_PASSWORD, "that is no password").decode("utf-8").strip()
+        password = read_secret_file(path, MAX_PASSWORD, "that is no password").decode("utf-8").strip()
     except (FileUnusable, UnicodeDecodeError) as error:
         why = f"{path} is not text" if isinstance(error, UnicodeDecodeError) else error
         raise DatabaseUnavailable(f"MPARCHIVE_DATABASE_PASSWORD_FILE: {why}") from None

@@ -4,10 +4,26 @@ from typing import Any
 
 from archive.domain.messages import Message
 
+MAX_MESSAGE = 200  # characters of an error's message that are kept
+
 
 def first_line(error: BaseException) -> str:
     """The first line of what went wrong, in the driver's words where it is the database's."""
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+
+
+def in_words(error: BaseException) -> str:
+    """The class of an error and the first line of its message, shortened."""
+    name, message = type(error).__name__, " ".join(first_line(error).split())[:MAX_MESSAGE]
+    return f"{name}: {message}" if message else name
+
+
+def error_message(error: BaseException) -> Message:
+    """Return the message of an error; for one of a library its class and the first line of its text."""
+    if isinstance(error, MessageError):
+        return error.message
+    name, text = type(error).__name__, " ".join(first_line(error).split())[:MAX_MESSAGE]
+    return Message("archive.error.other", {"error": name, "detail": text or name})
 
 
 class MessageError(Exception):
@@ -70,6 +86,14 @@ class NotArchived(ArchiveError):
 
 class ExportError(ArchiveError):
     """A file of an export cannot be written."""
+
+
+class NothingWritable(ExportError):
+    """No file of an export can be written: the disk is full, or the folder may not be written to."""
+
+
+class PageError(ArchiveError):
+    """The page of a post cannot be made."""
 
 
 class TokenUnusable(ArchiveError):

@@ -1,7 +1,8 @@
 """The words of a post as they are searched: what its reader sees, in small letters."""
 
-import html
 from collections.abc import Iterable
+
+from archive.domain import entities
 
 SEAM = "\n"  # between title and text; no query holds it, so nothing is found across the two
 
@@ -16,7 +17,7 @@ def words_of(title: str, text: str) -> str:
 
 def shown(text: str) -> str:
     """A post's text as its reader sees it, on one line."""
-    return one_line(html.unescape(text))
+    return one_line(entities.unescape(text))
 
 
 def one_line(text: str) -> str:

@@ -1,12 +1,14 @@
 """The weekly digest: which titles it lists, and which of them the archive does not hold. Pure."""
 
-import html
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import islice
+
+from archive.domain import entities
 
 DIGEST = "一周要闻"  # in the title of the posts that list an account's week
 
@@ -15,6 +17,8 @@ SHORTEST = 6  # characters that count in a title; what is shorter proves nothing
 LOOKED_BACK = timedelta(days=60)  # a digest lists its own week, sometimes what it had left out before
 
 LOOKED_AHEAD = timedelta(days=3)
+
+MAX_LISTED = 500  # titles of one digest that are looked at, each against all posts; real ones list under 50
 
 _PARTS = re.compile(r"[\r\n]+")
 
@@ -49,7 +53,7 @@ def titles_in(text: str) -> list[str]:
     Each stands as a heading of its own with a number before it; only a digest without such headings is read
     by its overview, where several titles may run together in a line.
     """
-    lines = [html.unescape(line) for line in _PARTS.split(text)]
+    lines = [entities.unescape(line) for line in _PARTS.split(text)]
     numbered = [found[1] for line in lines if (found := _NUMBERED.match(line))]
     return _once(numbered or [title for line in lines for title in _bulleted(line)])
 
@@ -61,7 +65,7 @@ def _bulleted(line: str) -> list[str]:
 
 def _once(titles: Iterable[str]) -> list[str]:
     found: dict[str, str] = {}
-    for title in titles:
+    for title in islice(titles, MAX_LISTED):
         key = normalised(title)
         if len(key) >= SHORTEST:
             found.setdefault(key, " ".join(title.split()))
@@ -70,7 +74,7 @@ def _once(titles: Iterable[str]) -> list[str]:
 
 def normalised(title: str) -> str:
     """A title by its letters and digits alone: posts and digests differ in spaces, dashes and quotes."""
-    text = unicodedata.normalize("NFKC", html.unescape(title)).casefold()
+    text = unicodedata.normalize("NFKC", entities.unescape(title)).casefold()
     return "".join(character for character in text if character.isalnum())
 
 

@@ -6,8 +6,9 @@ key, files, post_media, post_links. Text is compared as Python compares it (COLL
 database's language would.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import Row, case, select, update
 from sqlalchemy.orm import Session
@@ -15,11 +16,13 @@ from sqlalchemy.orm import Session
 from archive.db.models import CaptureRow
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
+from archive.domain.errors import error_message
 from archive.domain.outcomes import Outcome
-from archive.domain.parsed_page import CurrentPage, ParsedPage, PostState
+from archive.domain.parsed_page import CurrentPage, ParsedPage, PostState, unreadable
 from archive.domain.pg_text import storable
 from archive.domain.records import Record
 from archive.domain.update_decisions import PAGE, REPARSE, StoreResult
+from archive.ingest.faults import is_of_content
 from archive.repository import absences
 from archive.repository.accounts import put_accounts
 from archive.repository.address_outcomes import (
@@ -29,9 +32,14 @@ from archive.repository.address_outcomes import (
     with_chksm,
 )
 from archive.repository.frontier import note_sightings
+from archive.repository.incidents import note_captures
 from archive.repository.links import put_links
 from archive.repository.media import tie_media
 from archive.repository.posts import put_posts
+
+T = TypeVar("T")
+
+InTransaction = Callable[[Callable[[Session], T]], T]  # runs a function in a transaction of its own
 
 
 def import_records(
@@ -90,10 +98,41 @@ def store_readings(
         absences.lock_posts(session, captures)  # with those that are put now: all in one order
     stored = _put_pages(session, run_id, readings, posts, now)
     absences.update_absences(session, captures)
+    failed = {capture_id: reading.reason for capture_id, reading in readings if reading.is_unreadable}
+    note_captures(session, failed, set(captures) - set(failed), now)
     return [
         stored.get(place)
         or (StoreResult.FOREIGN if before.record and not reading.record else StoreResult.NOT_A_POST)
         for place, ((_, before), (_, reading)) in enumerate(zip(told, readings, strict=True))
+    ]
+
+
+def store_each(
+    in_transaction: InTransaction[list[StoreResult]],
+    run_id: int | None,
+    readings: Sequence[tuple[int, ParsedPage]],
+    now: datetime,
+    parser_version: int | None = None,
+) -> list[tuple[ParsedPage, StoreResult]]:
+    """Store readings together; where one cannot be stored, that one as unreadable, the others as they are.
+
+    Returns what was stored of each, in order. Each then has a transaction of its own: in a common one the
+    rows of all would be locked in the order of the readings, which another process may wait for.
+    """
+    try:
+        stored = in_transaction(
+            lambda session: store_readings(session, run_id, readings, now, parser_version)
+        )
+        return [(reading, what) for (_, reading), what in zip(readings, stored, strict=True)]
+    except Exception as error:
+        if not is_of_content(error) or (len(readings) == 1 and readings[0][1].is_unreadable):
+            raise
+        failure = unreadable(error_message(error))
+    if len(readings) == 1:
+        readings = [(readings[0][0], failure)]
+        return store_each(in_transaction, run_id, readings, now, parser_version)
+    return [
+        one for pair in readings for one in store_each(in_transaction, run_id, [pair], now, parser_version)
     ]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import accumulate
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
@@ -77,6 +78,8 @@ def last_changes(session: Session, post_ids: Sequence[int]) -> dict[int, datetim
     return {post_id: recorded_at for post_id, recorded_at in session.execute(rows.group_by(Version.post_id))}
 
 
+MOST_TEXT = 4 * 1024 * 1024  # bytes of text on a page; fifty usual posts have 1.5 MB, one may have 12 MB
+
 _NUMBER = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 
 _PLACE = TypeAdapter(tuple[date, _NUMBER, _NUMBER, Annotated[str, Field(max_length=200)]])
@@ -139,7 +142,10 @@ def page(
     limit: int,
     columns: Sequence[InstrumentedAttribute[str]] = (),
 ) -> Page:
-    """The posts after a cursor, at most so many, without text but for `columns`. Raises CursorError."""
+    """The posts after a cursor, at most so many, without text but for `columns`. Raises CursorError.
+
+    With `columns` there are fewer where their texts have more than MOST_TEXT.
+    """
     account = None if chosen.account is None else storable(chosen.account)
     rows = chosen_posts(select(Post, Account.biz), account, chosen.since, chosen.until)
     rows = rows.options(load_only(*_IN_A_LIST, *columns, raiseload=True))
@@ -147,9 +153,21 @@ def page(
         rows = rows.where(Post.kind == storable(chosen.kind))
     if after is not None:
         rows = rows.where(_is_after(place_of(after)))
+    if columns:
+        limit = _fitting(session, rows.order_by(*NEWEST_FIRST).limit(limit))
     found = [(post, biz) for post, biz in session.execute(rows.order_by(*NEWEST_FIRST).limit(limit + 1))]
     more = found[:limit][-1:] if len(found) > limit else []
     return Page(found[:limit], next((place_at(post, biz).cursor() for post, biz in more), None))
+
+
+def _fitting(session: Session, rows: Select[Post, str]) -> int:
+    """How many of these posts fit into a page with their texts."""
+    return fitting(list(session.scalars(rows.with_only_columns(func.octet_length(Post.text)))))
+
+
+def fitting(sizes: Sequence[int]) -> int:
+    """How many texts of these sizes (bytes), from the first on, a page holds; one at least."""
+    return max(1, sum(total <= MOST_TEXT for total in accumulate(sizes)))
 
 
 def place_at(post: Post, biz: str) -> PostPosition:

@@ -4,6 +4,8 @@ import os
 import shutil
 from typing import Any
 
+from archive.domain.messages import Message
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 LAUNCH_TIMEOUT = 30_000  # milliseconds
@@ -26,10 +28,7 @@ _ARGUMENTS = (
     "--deny-permission-prompts",
 )
 
-REMEDY = (
-    "install Chromium (Debian: apt-get install chromium; elsewhere: playwright install chromium) "
-    "or name one in MPARCHIVE_CHROMIUM"
-)
+REMEDY = Message("crawler.browser.install")  # what to do when there is no Chromium
 
 
 def find_chromium(configured: str = "") -> str | None:

@@ -24,14 +24,14 @@ from scrapy_playwright.provider import PlaywrightBrowserProvider
 
 from archive.domain.errors import MessageError, first_line
 from archive.domain.messages import Message
+from crawler.browser.launch_options import REMEDY
 from crawler.browser.request_gate import RequestGate
 from crawler.browser.snapshot import RenderedPage, RenderError, take_snapshot
 from crawler.redaction import scrub_log
 from crawler.requests import EVALUATED
 
-
-# Memory that is not shared, of all its processes: the heaviest real page brings it to 250 MB, and together with
-# the rest of the crawl it is to stay under 1 GB.
+# Memory that is not shared, of all its processes: the heaviest real page brings it to 250 MB, and together
+# with the rest of the crawl it is to stay under 1 GB.
 MAX_BROWSER_BYTES = 400 * 1024 * 1024
 
 _WEIGH_INTERVAL = 0.2  # seconds; a script fills some 200 MB meanwhile
@@ -96,7 +96,8 @@ class LazyChromium(PlaywrightBrowserProvider):  # type: ignore[misc]  # it has n
             browser: Browser = await super().launch_browser()
             self.process = await BrowserProcess.of(browser)
         except (PlaywrightError, OSError) as error:
-            raise BrowserMissing("crawler.browser.missing", error=first_line(error)[:200]) from error
+            error_text = first_line(error)[:200]
+            raise BrowserMissing("crawler.browser.missing", error=error_text, remedy=REMEDY) from error
         return browser
 
 
@@ -159,11 +160,11 @@ class Renderer:
         finally:
             is_old = isinstance(error, RenderError) or number % self.settings.getint("PAGES_PER_BROWSER") == 0
             await self._close_page(name, is_old)
-            gc.collect()  # Playwright's objects form cycles, each with megabytes of a page, too few to trigger it
+            gc.collect()  # few, but large: cycles of Playwright's objects hold megabytes of a page each
         return _response(request, page, error)
 
     async def _bounded(self, rendering: Awaitable[Response], page: PageSession) -> None:
-        """Render a page within bounds of time and memory. Raises RenderError beyond them, or when it crashes."""
+        """Render a page within bounds of time and memory. Raises RenderError beyond them, or on a crash."""
         limit = self.settings.getfloat("RENDER_TIMEOUT")
         render = asyncio.ensure_future(rendering)
         crash = asyncio.ensure_future(page.crashed.wait())
@@ -202,7 +203,7 @@ class Renderer:
 
     async def _end_browser(self) -> None:
         """Close Chromium, or kill it; the next page starts a new one."""
-        browser: Browser | None = getattr(self.renderer, "browser", None)
+        browser: Browser | None = getattr(self.handler, "browser", None)
         if browser is None:
             return
         gone = asyncio.Event()
@@ -271,7 +272,9 @@ def _failure(request: Request, gate: RequestGate, error: Exception | None) -> Ex
     elif isinstance(error, MessageError):
         reason = error.message
     else:
-        reason = first_line(error)[:200] if error and str(error).strip() else Message("crawler.browser.closed")
+        reason = (
+            first_line(error)[:200] if error and str(error).strip() else Message("crawler.browser.closed")
+        )
     params = {"path": urlsplit(request.url).path, "reason": reason}
     failure = RenderError if isinstance(error, RenderError) else RenderFailed
     return failure("crawler.browser.failed", **params)

@@ -17,7 +17,7 @@ from playwright.async_api import Error as PlaywrightError
 from archive.domain.addresses import HOST
 from archive.domain.errors import MessageError
 from crawler.browser.request_gate import RequestGate
-from crawler.parse.rendered import SHOWN_TEXT
+from crawler.parse.page import SHOWN_TEXT
 from crawler.parse.response import MAX_PAGE_BYTES
 from crawler.parse.script_state import MAX_STATE, STATE_NAMES
 
@@ -81,7 +81,12 @@ async def _wait_until_settled(session: CDPSession, world: int, gate: RequestGate
 
 
 async def _evaluate(session: CDPSession, expression: str, world: int | None = None) -> Any:
-    arguments = {"expression": expression, "returnByValue": True, "awaitPromise": True, "timeout": EVALUATION_TIMEOUT}
+    arguments = {
+        "expression": expression,
+        "returnByValue": True,
+        "awaitPromise": True,
+        "timeout": EVALUATION_TIMEOUT,
+    }
     answer = await session.send("Runtime.evaluate", arguments | ({"contextId": world} if world else {}))
     if "exceptionDetails" in answer:
         error = str(answer["exceptionDetails"].get("text"))[:80]

@@ -1,4 +1,4 @@
-"""The tables of the configuration file that describe accounts and their sources, and reads of their secrets."""
+"""Configuration tables of accounts and their sources, and reads of the secrets that these name."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from archive.domain.addresses import HOST
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
 from archive.domain.weekly_digest import DIGEST
-from archive.system.files import FileUnusable, read_small
+from archive.system.files import FileUnusable, read_secret_file, read_small
 
 FOLDER = "folder"  # key of the validation context: the folder that relative file names start from
 
@@ -48,6 +48,12 @@ class SecretMissing(MessageError):
     """A secret is not where the configuration says. The message holds none of it."""
 
 
+def mistake_at(message: Message, *place: str | int) -> PydanticCustomError:
+    """Return an error to raise in a table's validator, about a key within the table."""
+    context = {"words": str(message), "message": message, "place": list(place)}
+    return PydanticCustomError("mistake", "{words}", context)
+
+
 class Table(BaseModel):
     """A table of the configuration file. Wrong values raise pydantic's ValidationError."""
 
@@ -58,9 +64,7 @@ class Table(BaseModel):
     def _only_known_keys(cls, value: Any) -> Any:
         for key in value if isinstance(value, dict) else ():
             if key not in cls.model_fields:
-                message = cls._unknown_key(key)
-                context = {"words": str(message), "message": message, "place": [key]}
-                raise PydanticCustomError("unknown_key", "{words}", context)
+                raise mistake_at(cls._unknown_key(key), key)
         return value
 
     @classmethod
@@ -144,21 +148,22 @@ def fill_placeholders(address: str, environment: Mapping[str, str] = os.environ)
     return filled, filled != address
 
 
-def read_text_file(path: Path, limit: int, too_large: str) -> str:
-    """Return the text of a file of at most `limit` bytes.
-
-    Raises SecretMissing; `too_large` is the message code for a larger file.
-    """
+def read_list(path: Path, limit: int) -> str:
+    """Return the text of a file of at most `limit` bytes. Raises SecretMissing."""
     try:
-        content = read_small(path, limit, str(Message(too_large)))
+        return read_small(path, limit, str(Message("crawler.config.split_list"))).decode(
+            "utf-8-sig", "replace"
+        )
     except FileUnusable as error:
-        reason = getattr(error, "message", None) or Message.load(str(error))
-        raise SecretMissing("crawler.config.file_unusable", reason=reason) from None
-    return content.decode("utf-8-sig", "replace")
+        raise SecretMissing("crawler.config.file_unusable", reason=str(error)) from None
 
 
 def _read_file(path: Path) -> str:
-    text = read_text_file(path, MAX_SECRET, "crawler.config.secret_too_large").strip()
+    try:
+        content = read_secret_file(path, MAX_SECRET, str(Message("crawler.config.no_such_secret")))
+    except FileUnusable as error:
+        raise SecretMissing("crawler.config.file_unusable", reason=str(error)) from None
+    text = content.decode("utf-8-sig", "replace").strip()
     if not text:
         raise SecretMissing("crawler.config.file_empty", path=path)
     return text

@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 from os import stat_result
 from pathlib import Path
 
-from archive.domain.messages import Message
 from crawler.discovery.config import (
     PLACEHOLDER,
     AccountConfig,
     SecretMissing,
     fill_placeholders,
-    read_text_file,
+    read_list,
 )
 from crawler.discovery.config import Official as OfficialConfig
 from crawler.discovery.config import OwnBackend as OwnBackendConfig
+from crawler.discovery.feed_process import read_feed
 from crawler.discovery.source import Source
 from crawler.discovery.sources.address_list import AddressList
 from crawler.discovery.sources.album import Album
@@ -73,7 +73,7 @@ def _feed(address: str) -> Feed:
         filled, secret = fill_placeholders(address)
     except SecretMissing as missing:
         return Feed(PLACEHOLDER.sub("x", address), named=address, problem=missing.message)
-    return Feed(filled, named=address, secret=secret)
+    return Feed(filled, named=address, secret=secret, read=read_feed)
 
 
 def _own_backend(biz: str, config: OwnBackendConfig) -> OwnBackend:
@@ -94,7 +94,7 @@ def _official(config: OfficialConfig) -> Official:
 
 def _address_list(path: Path) -> AddressList:
     try:
-        return AddressList(read_text_file(path, MAX_LIST_BYTES, "crawler.config.list_too_large"))
+        return AddressList(read_list(path, MAX_LIST_BYTES))
     except SecretMissing as missing:
         return AddressList("", missing.message)
 

@@ -35,7 +35,9 @@ class Fetch:
 
     def __repr__(self) -> str:
         """Return method and address, without anything that may be secret."""
-        return f"<Fetch {self.method} {self.url.partition('?')[0] if not self.secret else 'a secret address'}>"
+        return (
+            f"<Fetch {self.method} {self.url.partition('?')[0] if not self.secret else 'a secret address'}>"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,7 @@ class SourceRun:
         return SourceFindings(state, detail, memory=self._memory)
 
     def _broken(self, error: Exception) -> SourceFindings:
-        """Turn an error of our own code into findings. Its text may quote a secret, so only its class is kept."""
+        """Turn an error of our own code into findings. Its text is left out, as it may quote a secret."""
         trace = error.__traceback__
         while trace and trace.tb_next:
             trace = trace.tb_next

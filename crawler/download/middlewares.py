@@ -131,4 +131,6 @@ class SameHostRedirect(RedirectMiddleware):
             assert self.crawler.stats is not None  # noqa: S101 - Scrapy has set it
             self.crawler.stats.inc_value("redirect/refused")
             return response
-        return result.replace(dont_filter=True)  # several posts may redirect to one page, such as the verification page
+        return result.replace(
+            dont_filter=True
+        )  # several posts may redirect to one page, such as the verification page

@@ -71,7 +71,9 @@ def _problem(wrong: "ErrorDetails") -> Message:
     name = "MPARCHIVE_" + "_".join(map(str, wrong["loc"])).upper()
     cause = wrong.get("ctx", {}).get("error")
     reason = cause.message if isinstance(cause, MessageError) else wrong["msg"]
-    return Message("crawler.settings.variable", {"name": name, "value": repr(wrong["input"]), "reason": reason})
+    return Message(
+        "crawler.settings.variable", {"name": name, "value": repr(wrong["input"]), "reason": reason}
+    )
 
 
 def types_in(text: str) -> tuple[MediumType, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from crawler.parse.field_values import MAX_WORDS, words
+from crawler.parse.script_state import MAX_WORDS, words
 
 MAX_ELEMENTS = 200_000  # of one body; a page of more tags is none of WeChat's (tokens.MAX_TAGS)
 

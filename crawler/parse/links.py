@@ -12,9 +12,8 @@ from archive.domain.errors import AddressError
 from archive.domain.outcomes import Relation
 from archive.domain.parsed_page import LinkRef
 from crawler.parse.elements import Element
-from crawler.parse.field_values import MAX_ADDRESS, known, link, plain, web_url, words
 from crawler.parse.html_outline import Outline
-from crawler.parse.script_state import PageState
+from crawler.parse.script_state import MAX_ADDRESS, PageState, known, link, plain, web_url, words
 
 MAX_LINKS = 2000  # of one post, and of the elements looked at for them; real posts have under 100
 

@@ -11,9 +11,8 @@ from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Role
 from archive.domain.parsed_page import MediaRef
 from crawler.parse.body import Body, image_source, listed_pictures, without_size
-from crawler.parse.field_values import known, web_url, whole, words
 from crawler.parse.players import Player, Stream
-from crawler.parse.script_state import PageState
+from crawler.parse.script_state import PageState, known, web_url, whole, words
 
 MAX_MEDIA = 2000  # of one role; the post with the most images seen has 65
 

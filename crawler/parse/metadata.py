@@ -8,9 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Kind
 from crawler.parse.body import Body, copyright_stat
-from crawler.parse.field_values import link, plain
 from crawler.parse.identity import Identity
-from crawler.parse.script_state import PageState
+from crawler.parse.script_state import PageState, link, plain
 
 
 def post_facts(

@@ -9,8 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Role
 from crawler.parse.elements import Element
-from crawler.parse.field_values import known, link, plain, web_url, whole, words
-from crawler.parse.script_state import PageState
+from crawler.parse.script_state import PageState, known, link, plain, web_url, whole, words
 
 AUDIO_URL = "https://res.wx.qq.com/voice/getvoice?mediaid="
 

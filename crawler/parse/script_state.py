@@ -5,12 +5,13 @@ posts), `d.ct = "…"` (2018-2019 pages) or as a key of `cgiDataNew` (since 2025
 drawn, what the scripts themselves made of them is known as well, and comes first.
 """
 
-import html
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from crawler.parse.js_literals import Decoded, assignments
+from archive.domain import entities
+from archive.domain.addresses import clean_url
+from crawler.parse.js_literals import MAX_SIGNS, Decoded, assignments, signs_in
 
 MAX_STATE = 6 * 1024 * 1024  # bytes of script read as state, all together; real pages have under 0.6 MB
 
@@ -37,6 +38,10 @@ _WORDS_NAMES = frozenset({"ContentNoEncode", "TextContentNoEncode", "videoConten
 
 _PAGE_MID = re.compile(rb"""PAGE_MID\s*=\s*["']([^"'\s]{1,100})["']""")
 
+MAX_ADDRESS = 2000  # characters; longer ones fit no index, and real ones have under 700
+
+MAX_WORDS = 1000  # characters of a name, a caption or the words of a link; an unclosed link holds half a post
+
 STATE_NAMES = frozenset({
     "cgiDataNew", "cgiData", "biz", "mid", "idx", "sn", "ct", "title", "msg_title", "nickname", "nick_name",
     "name", "user_name", "alias", "author", "desc", "msg_desc", "msg_link", "msg_source_url", "msg_cdn_url",
@@ -54,7 +59,8 @@ class PageState:
 
     def __init__(self, scripts: Iterable[bytes], evaluated: Mapping[str, Any] | None = None) -> None:
         self._values: dict[str, Any] = {}
-        self._budget = MAX_STATE
+        self._bytes_left = MAX_STATE
+        self._signs_left = MAX_SIGNS
         self.page_mid = ""
         self.drawn = bool(evaluated)  # by a browser
         for name, value in (evaluated or {}).items():
@@ -68,18 +74,25 @@ class PageState:
         chosen = [script for script in scripts if _has_state(script)]
         self._read_state(chosen)
         if not (chosen and self._names_account()):
-            self._read_state(script for script in scripts if script not in chosen and _is_loose(script))
+            read = set(chosen)
+            self._read_state(script for script in scripts if script not in read and _is_loose(script))
         if "cgiDataNew" not in self._values:
             self._read_words(scripts)
         self.page_mid = next((mid for script in scripts if (mid := _page_mid(script))), "")
 
     def _read_state(self, scripts: Iterable[bytes]) -> None:
         for script in scripts:
-            self._budget -= len(script)
-            if self._budget < 0:
+            if not self._may_read(script):
                 break
             for name, value in assignments(script, STATE_NAMES):
                 self._take(name.rpartition(".")[2], value)
+
+    def _may_read(self, script: bytes) -> bool:
+        """Whether the page has not had its share yet; the script counts from then on."""
+        self._bytes_left -= len(script)
+        if self._bytes_left >= 0:
+            self._signs_left -= signs_in(script)
+        return self._bytes_left >= 0 and self._signs_left >= 0
 
     def _names_account(self) -> bool:
         data = self._values.get("cgiDataNew")
@@ -87,14 +100,15 @@ class PageState:
 
     def _read_words(self, scripts: Iterable[bytes]) -> None:
         for script in scripts:
-            if len(script) <= MAX_WORDS_SCRIPT and _WORDS_MARK in script:
+            if len(script) <= MAX_WORDS_SCRIPT and _WORDS_MARK in script and self._may_read(script):
                 for name, value in assignments(script, _WORDS_NAMES):
                     self._take(name, value)
 
     def _take(self, name: str, value: Any) -> None:
         if name == "cgiData" and isinstance(value, Mapping):
             for key, inner in value.items():
-                self._take(key, inner)
+                if key != name:
+                    self._take(key, inner)
         elif not self._values.get(name) and value not in ("", None, [], {}):
             self._values[name] = value
 
@@ -113,7 +127,7 @@ class PageState:
             if isinstance(value, Decoded):
                 return str(value)
             if isinstance(value, str | int | float) and not isinstance(value, bool):
-                return html.unescape(str(value))
+                return entities.unescape(str(value))
         return ""
 
     def number(self, *names: str) -> int | None:
@@ -153,3 +167,38 @@ def _page_mid(script: bytes) -> str:
             return match[1].decode("ascii", "replace")
         position = script.find(b"PAGE_MID", position + 1)
     return ""
+
+
+def web_url(value: Any) -> str:
+    """A clean address; empty for what is no http(s) address or longer than MAX_ADDRESS."""
+    url = clean_url(value) if isinstance(value, str) and len(value) <= 4 * MAX_ADDRESS else ""
+    return url if url.lower().startswith(("http://", "https://")) and len(url) <= MAX_ADDRESS else ""
+
+
+def plain(info: Mapping[str, Any], name: str) -> str:
+    """A string of an object, decoded; empty without one."""
+    value = info.get(name)
+    return entities.unescape(entities.unescape(value)).strip() if isinstance(value, str) else ""
+
+
+def link(info: Mapping[str, Any], name: str) -> str:
+    """An address of an object; empty without one."""
+    value = info.get(name)
+    found = clean_url(value) if isinstance(value, str) else ""
+    return found if found.startswith("http") else ""
+
+
+def words(text: str | None) -> str:
+    """Words on one line, entities decoded, at most MAX_WORDS characters."""
+    return " ".join(entities.unescape((text or "")[: 4 * MAX_WORDS]).split())[:MAX_WORDS]
+
+
+def whole(value: Any) -> int | None:
+    """A whole number above 0, written as one or as a string; else None."""
+    written = str(value).strip() if isinstance(value, int | str) else ""
+    return int(written) or None if re.fullmatch(r"[0-9]{1,15}", written) else None
+
+
+def known(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that say something."""
+    return {name: value for name, value in facts.items() if value not in ("", None, [], {}, False)}

@@ -9,10 +9,10 @@ from scrapy.exceptions import DropItem
 from sqlalchemy.exc import SQLAlchemyError
 
 from archive.domain.errors import ArchiveError, MediaFolderError
-from archive.domain.messages import Message
 from crawler.run_stats import Tally
 from crawler.worker import tasks
-from crawler.worker.pool import KILLS_PARSER, Worker, WorkerDied
+from crawler.worker.page_parser import PROCESS_DIED
+from crawler.worker.pool import Worker, WorkerDied
 
 if TYPE_CHECKING:
     from crawler.spiders.base import ArchiveSpider
@@ -25,7 +25,7 @@ logger = logging.getLogger("crawler")
 async def parse_unparsed(archive: Worker, run_id: int, now: datetime) -> int:
     """Parse the captures that were stored but not parsed, one at a time; returns their number.
 
-    A page that kills the worker is recorded as unknown. Raises WorkerDied when even that fails.
+    A page that kills the worker is recorded as unreadable. Raises WorkerDied when even that fails.
     """
     captures = await archive.call(tasks.unparsed)
     for capture_id in captures:
@@ -33,7 +33,7 @@ async def parse_unparsed(archive: Worker, run_id: int, now: datetime) -> int:
             await archive.call(tasks.parse_stored, run_id, capture_id, now)
         except WorkerDied:
             logger.error("action=unreadable capture=%d", capture_id)
-            await archive.call(tasks.record_unknown, run_id, capture_id, Message(KILLS_PARSER), now)
+            await archive.call(tasks.record_unreadable, run_id, capture_id, PROCESS_DIED, now)
     if captures:
         logger.info("action=recovered captures=%d", len(captures))
     return len(captures)

@@ -1,13 +1,10 @@
 """Tasks of the worker process for media: it checks a download by decoding it, and stores the file."""
 
 import hashlib
-import resource
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -29,6 +26,7 @@ from crawler.parse.response import (
 )
 from crawler.redaction import scrub_log
 from crawler.worker import tasks
+from crawler.worker.page_parser import limited_memory
 
 # 320 MB of pixels, half as much again for a progressive JPEG's coefficients, and room for the decoder.
 CHECK_MEMORY = 1024 * 1024 * 1024
@@ -36,8 +34,6 @@ CHECK_MEMORY = 1024 * 1024 * 1024
 CHECK_TIME = 120.0  # seconds to decode and store one file; a large video to a remote storage takes one minute
 
 FATAL = "crawler.media.kills"  # the message code for a file that kills or hangs the process checking it
-
-_STATM = Path("/proc/self/statm")  # Linux's; elsewhere only the bound of pixels holds
 
 _TOO_MANY_REQUESTS = 429
 
@@ -48,30 +44,9 @@ _CHECKS: dict[str, Callable[[bytes], Content]] = {
 }
 
 
-@contextmanager
-def limited_memory(more: int) -> Iterator[None]:
-    """Let this process allocate at most about `more` bytes; beyond them it gets a MemoryError.
-
-    Decoders need it that trust what a file says about its size.
-    """
-    if not _STATM.exists():
-        yield
-        return
-    used = int(_STATM.read_text().split()[0]) * resource.getpagesize()
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = used + more
-    resource.setrlimit(
-        resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
-    )
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
 @dataclass(frozen=True, slots=True)
 class MediaResult:
-    """The result of a download. `blocks`: the host refuses us, so that no more requests are to be sent to it."""
+    """The result of a download. `blocks`: the host refuses us, and is to get no more requests."""
 
     outcome: MediumOutcome
     reason: Message | None = None

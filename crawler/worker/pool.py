@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
-from archive.domain.parsed_page import ParsedPage
+from archive.domain.parsed_page import ParsedPage, unreadable
 from crawler.process.protocol import START_METHOD_VARIABLE
 from crawler.worker import tasks
+from crawler.worker.page_parser import PROCESS_DIED
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
@@ -158,8 +159,6 @@ REPARSE_PAGES = 8  # in a call: two seconds of work, 30 MB of pages
 
 CALLS_AHEAD = 2  # per process: it never waits, and parsed pages (0.3 MB each) do not pile up
 
-KILLS_PARSER = "crawler.parse.kills"  # the message code for a page that kills the process parsing it
-
 _METHOD = "forkserver"  # imports of the parser are done once
 
 Reparsed = tuple[int, ParsedPage | Message]
@@ -203,5 +202,5 @@ class Reparser:
             try:
                 (page,) = await self._alone.call(tasks.reparse, [capture_id])
             except WorkerDied:
-                return Message("crawler.parse.capture_kills", {"id": capture_id})
+                return unreadable(PROCESS_DIED)
             return page

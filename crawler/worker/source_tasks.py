@@ -1,19 +1,27 @@
 """Tasks of the worker for a check of sources: what the archive knows before, and what each source lists."""
 
+import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from archive.domain.captures import Sighted, Sighting
+from archive.domain.errors import error_message
+from archive.domain.messages import Message
 from archive.domain.weekly_digest import Title, WeeklyDigest
-from archive.repository import sources
+from archive.ingest.faults import is_of_content
+from archive.repository import frontier, sources
 from archive.repository.sources import Report, TitledPost
 from crawler.discovery.screening import screen
-from crawler.discovery.source import SourceFindings
+from crawler.discovery.source import SourceFindings, State
 from crawler.discovery.sources.archived_links import LinkedPost, Neighbourhood
 from crawler.worker.tasks import in_transaction
+
+logger = logging.getLogger("crawler")
 
 MAX_LINKED = 2000  # posts of one run that archived ones link to
 
@@ -81,5 +89,36 @@ def record(run_id: int, biz: str, name: str, findings: SourceFindings, now: date
         kept.newest,
         kept.memory,
     )
-    sighted = in_transaction(lambda session: sources.record_report(session, run_id, report, now))
+    try:
+        sighted = in_transaction(lambda session: sources.record_report(session, run_id, report, now))
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        return _record_storable(run_id, report, kept, now, error_message(error))
     return Recorded(kept, len({one.key for one in sighted if one.is_new}))
+
+
+def _record_storable(
+    run_id: int, report: Report, findings: SourceFindings, now: datetime, reason: Message
+) -> Recorded:
+    """Record each sighting that can be stored by itself, and the source as not understood."""
+    new = 0
+    for sighting in report.sightings:
+        try:
+            sighted = in_transaction(partial(_record_sighting, run_id=run_id, sighting=sighting, now=now))
+        except Exception as error:
+            if not is_of_content(error):
+                raise
+            logger.error("action=listing_unstorable source=%s reason=%s", report.name, type(error).__name__)
+            continue
+        new += sighted.is_new
+    detail = Message("crawler.source.unstorable", {"reason": reason})
+    failed = replace(findings, state=State.NOT_UNDERSTOOD, detail=detail, posts=(), memory={})
+    bare = Report(report.biz, report.name, failed.state, False, detail.dump(), (), None, {})
+    in_transaction(lambda session: sources.record_report(session, run_id, bare, now))
+    return Recorded(failed, new)
+
+
+def _record_sighting(session: Session, run_id: int, sighting: Sighting, now: datetime) -> Sighted:
+    (sighted,) = frontier.record_sightings(session, run_id, [sighting], now)
+    return sighted

@@ -22,19 +22,21 @@ from archive.domain import captures as captures_module
 from archive.domain import update_decisions
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture
-from archive.domain.errors import ArchiveError, IntegrityError
+from archive.domain.errors import ArchiveError, IntegrityError, error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
-from archive.domain.parsed_page import ParsedPage
+from archive.domain.parsed_page import ParsedPage, unreadable
 from archive.ingest import pages
+from archive.ingest.faults import is_of_content
 from archive.repository import address_outcomes, frontier, runs
 from archive.repository import captures as captures_repository
 from archive.repository.address_outcomes import keys_of
 from archive.storage.media_files import MediaFolder
 from archive.system.parent_watch import end_with_parent
 from crawler.parse import PARSER_VERSION
-from crawler.parse.page import AGREES, classify
+from crawler.parse.page import AGREES
 from crawler.parse.response import DamagedResponse, FetchedPage, unpack
+from crawler.worker.page_parser import parse_within_bounds
 
 DATABASE_ATTEMPTS = 4  # a server that restarts is back within the 7 s that these take
 
@@ -105,7 +107,9 @@ def in_transaction(work: Callable[[Session], T]) -> T:
         try:
             with transaction(_Archive.engine) as session:
                 return work(session)
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError) as error:
+            if is_of_content(error):
+                raise
             time.sleep(FIRST_WAIT * 2**attempt)
             _Archive.engine.dispose()
     with transaction(_Archive.engine) as session:
@@ -150,11 +154,15 @@ def store_pages(run_id: int, fetched: Sequence[FetchedPage], now: datetime) -> l
     """Store the captures of a batch, then parse them and store the posts; returns a result for each page."""
     captures = [_capture(page) for page in fetched]
     complete = [(p.address_id, c) for p, c in zip(fetched, captures, strict=True) if isinstance(c, Capture)]
-    ids = in_transaction(lambda session: captures_repository.keep_captures(session, run_id, complete))
-    parsed = [classify(capture) for _, capture in complete]
-    stored = _store(run_id, list(zip(ids, parsed, strict=True)), now)
-    results = iter(_result(page, what) for page, what in zip(parsed, stored, strict=True))
-    return [next(results) if isinstance(c, Capture) else PageResult(damage=c) for c in captures]
+    ids = iter(_store_captures(run_id, complete))
+    stored = [next(ids) if isinstance(capture, Capture) else capture for capture in captures]
+    parsed = [
+        (capture_id, parse_within_bounds(capture))
+        for capture_id, capture in zip(stored, captures, strict=True)
+        if isinstance(capture_id, int) and isinstance(capture, Capture)
+    ]
+    results = iter([_result(page, what) for page, what in _store(run_id, parsed, now)])
+    return [next(results) if isinstance(one, int) else PageResult(damage=one) for one in stored]
 
 
 def _capture(page: FetchedPage) -> Capture | Message:
@@ -164,10 +172,22 @@ def _capture(page: FetchedPage) -> Capture | Message:
         return damage.message
 
 
+def _store_captures(run_id: int, captures: Sequence[tuple[int | None, Capture]]) -> list[int | Message]:
+    """Store captures and return their ids; for one that cannot be stored, why."""
+    try:
+        return [*in_transaction(lambda session: captures_repository.keep_captures(session, run_id, captures))]
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        if len(captures) == 1:
+            return [Message("crawler.response.unstorable", {"reason": error_message(error)})]
+    return [one for capture in captures for one in _store_captures(run_id, [capture])]
+
+
 def _store(
     run_id: int, parsed: Sequence[tuple[int, ParsedPage]], now: datetime
-) -> list[update_decisions.StoreResult]:
-    return in_transaction(lambda session: pages.store_readings(session, run_id, parsed, now, PARSER_VERSION))
+) -> list[tuple[ParsedPage, update_decisions.StoreResult]]:
+    return pages.store_each(in_transaction, run_id, parsed, now, PARSER_VERSION)
 
 
 def _result(page: ParsedPage, stored: update_decisions.StoreResult) -> PageResult:
@@ -195,11 +215,14 @@ def unparsed() -> list[int]:
 
 
 def parse_stored(run_id: int, capture_id: int, now: datetime) -> None:
-    """Parse one capture that an earlier worker stored; a damaged one is recorded as unknown."""
+    """Parse one capture that an earlier worker stored; a damaged one is recorded as unreadable."""
     try:
-        page = classify(in_transaction(lambda session: captures_repository.capture(session, capture_id)))
-    except IntegrityError as damage:
-        page = ParsedPage(Outcome.UNKNOWN, reason=damage.message.dump())
+        capture = in_transaction(lambda session: captures_repository.capture(session, capture_id))
+        page = parse_within_bounds(capture)
+    except Exception as error:
+        if not (isinstance(error, IntegrityError) or is_of_content(error)):
+            raise
+        page = unreadable(error_message(error))
     _store(run_id, [(capture_id, page)], now)
 
 
@@ -210,11 +233,15 @@ def reparse(capture_ids: Sequence[int]) -> list[ParsedPage | Message]:
 
 def _reparse(session: Session, capture_id: int) -> ParsedPage | Message:
     try:
-        return classify(captures_repository.capture(session, capture_id))
+        return parse_within_bounds(captures_repository.capture(session, capture_id))
     except IntegrityError as damage:
         return damage.message
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        return unreadable(error_message(error))
 
 
-def record_unknown(run_id: int, capture_id: int, reason: Message, now: datetime) -> None:
-    """Record a capture that kills the worker as unknown, so that the next start does not parse it again."""
-    _store(run_id, [(capture_id, ParsedPage(Outcome.UNKNOWN, reason=reason.dump()))], now)
+def record_unreadable(run_id: int, capture_id: int, reason: Message, now: datetime) -> None:
+    """Record a capture that kills the worker as unreadable, so that it is not parsed again."""
+    _store(run_id, [(capture_id, unreadable(reason))], now)

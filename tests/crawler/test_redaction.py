@@ -112,7 +112,7 @@ def test_a_log_line_and_its_traceback_lose_their_secrets():
 
 def test_a_secret_known_by_its_value_is_replaced_wherever_it_stands(monkeypatch):
     monkeypatch.setattr(redaction, "_known", set())
-    redaction.keep_out("data_ticket=c0ffee")
-    redaction.keep_out("a=1")  # too short to be told from other text
+    redaction.register_secret("data_ticket=c0ffee")
+    redaction.register_secret("a=1")  # too short to be told from other text
     line = "Retrying with {'Cookie': 'data_ticket=c0ffee'}, a=1"
     assert redaction.scrub_log(line) == "Retrying with {'Cookie': 'SCRUBBED'}, a=1"

@@ -80,6 +80,7 @@ def served(
     folder: MediaFolder | None = None,
     *,
     protocol: type[asyncio.Protocol] = HeaderTimeoutProtocol,
+    at_once: int | None = None,
 ) -> Iterator[Served]:
     """Serve this archive while the block runs."""
     with (
@@ -100,6 +101,7 @@ def served(
             access_log=False,
             proxy_headers=False,
             timeout_keep_alive=IDLE,
+            limit_concurrency=at_once,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from archive.domain.errors import TokenUnusable
+from tests.support.secret_files import put_secret
 from web.auth import InboxSettings
 
 TOKEN = "synthetic-token-0c4d"
@@ -19,7 +20,7 @@ def test_it_comes_from_the_environment_or_a_file(monkeypatch: pytest.MonkeyPatch
     assert InboxSettings().token() == TOKEN
     assert TOKEN not in repr(InboxSettings())
     monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN", "")
-    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    put_secret(tmp_path / "token", f"{TOKEN}\n")
     monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN_FILE", str(tmp_path / "token"))
     assert InboxSettings().token() == TOKEN
 
@@ -30,7 +31,7 @@ def test_it_comes_from_the_environment_or_a_file(monkeypatch: pytest.MonkeyPatch
 def test_what_is_too_short_or_cannot_be_typed_is_refused_without_being_shown(
     wrong: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "token").write_text(wrong)
+    put_secret(tmp_path / "token", wrong)
     monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN_FILE", str(tmp_path / "token"))
     with pytest.raises(TokenUnusable, match="16 to 256") as error:
         InboxSettings().token()

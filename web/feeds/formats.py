@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from archive.db.models import Post
+from archive.domain import entities
 from archive.domain.records import SHANGHAI
 from web.http_cache import is_visible
 
@@ -66,7 +67,7 @@ def entry_of(post: Post, biz: str, changed: datetime | None, origin: str) -> Ent
 
 def _paragraphs(text: str) -> list[str]:
     """The text as people read it: entities decoded, blank lines left out."""
-    return [line for part in text.split("\r") if (line := html.unescape(part).strip())]
+    return [line for part in text.split("\r") if (line := entities.unescape(part).strip())]
 
 
 def printable(text: str) -> str:

@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
@@ -78,10 +79,20 @@ def _page(session: Session, chosen: PostFilter, words: str | None, after: str | 
     if words is None:
         return post_queries.page(session, chosen, after, ENTRIES, [Post.text])
     query = parse(words)
-    found = search(session, query, account=chosen.account, kind=chosen.kind, limit=ENTRIES, after=after)
+    find = partial(search, session, query, account=chosen.account, kind=chosen.kind, after=after)
+    found = find(limit=ENTRIES)
+    if (fitting := _fitting(session, [hit.post_id for hit in found.hits])) < len(found.hits):
+        found = find(limit=fitting)
     rows = select(Post).where(Post.id.in_([hit.post_id for hit in found.hits]))
     posts = {post.id: post for post in session.scalars(rows)}
     return post_queries.Page([(posts[hit.post_id], hit.biz) for hit in found.hits], found.next)
+
+
+def _fitting(session: Session, ids: list[int]) -> int:
+    """How many of these posts fit into a feed with their texts."""
+    rows = select(Post.id, func.octet_length(Post.text)).where(Post.id.in_(ids))
+    sizes = {number: size for number, size in session.execute(rows)}
+    return post_queries.fitting([sizes[number] for number in ids])
 
 
 def _feed(session: Session, request: Request, page: post_queries.Page, title: str) -> Feed:

@@ -9,6 +9,7 @@ import hmac
 import math
 import time
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from html import escape
@@ -32,6 +33,8 @@ from web.inbox.submission import (
     FORM,
     MAX_BODY,
     MOST,
+    MOST_OF_ONE,
+    MOST_UNSIGNED,
     WINDOW,
     InboxError,
     Sorted,
@@ -43,6 +46,7 @@ from web.inbox.submission import (
     not_readable,
     read_submission,
     too_long,
+    too_many_at_once,
     too_often,
     too_slow,
     wrong_token,
@@ -78,6 +82,8 @@ def inbox_page(said: str = "") -> str:
     return _PAGE.substitute(style=_STYLE, script=_SCRIPT, said=escape(said))
 
 
+CLIENT = "mparchive.client"  # key of an ASGI scope: the client's address, as a trusted proxy names it
+
 _PLAIN = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 _BEARER = "bearer "
@@ -99,6 +105,7 @@ class Inbox:
         elapsed: Callable[[], float] = time.monotonic,
     ):
         self._engine, self._token, self._now = engine, token, now
+        self._unsigned: Counter[str] = Counter()  # bodies being received, by client
         self._posts = Limit(MOST, WINDOW, elapsed)
         self._wrong_tokens = Limit(MOST, WINDOW, elapsed)  # whoever guesses shuts nobody else out
 
@@ -118,14 +125,30 @@ class Inbox:
     async def _file(self, request: Request) -> dict[str, Any]:
         if not self._token:
             raise no_token_set()
-        body = await _body(request)
+        signed = _bearer(request)
+        if signed:
+            self._admit(signed)
+        body = await _body(request) if signed else await self._unsigned_body(request)
         sent = read_submission(body, media_type_of(request.headers.get("content-type", "")))
-        self._admit(_bearer(request) or sent.token)
+        if not signed:
+            self._admit(sent.token)
         found = classify_addresses(sent, self._now())
         sighted = await run_in_threadpool(self._store, found)
         new = sum(one.is_new for one in sighted)
         log.info("links filed", action="inbox_filed", filed=len(sighted), new=new, refused=len(found.refused))
         return _filed(found, sighted)
+
+    async def _unsigned_body(self, request: Request) -> bytes:
+        """The body of whoever may be anybody: few are waited for, of each client and of all."""
+        client = str(request.scope.get(CLIENT, ""))
+        if self._unsigned[client] >= MOST_OF_ONE or self._unsigned.total() >= MOST_UNSIGNED:
+            raise too_many_at_once()
+        self._unsigned[client] += 1
+        try:
+            return await _body(request)
+        finally:
+            self._unsigned[client] -= 1
+            self._unsigned += Counter()  # forgets the clients of whom there are none
 
     def _admit(self, token: str) -> None:
         right = hmac.compare_digest(token.encode("utf-8", "replace"), self._token.encode())

@@ -30,6 +30,10 @@ MAX_ADDRESSES = 100
 
 MOST, WINDOW = 60, 60  # posts in so many seconds
 
+MOST_UNSIGNED = 64  # bodies received at once that come without the token in a header
+
+MOST_OF_ONE = 8  # of them from one client; a phone sends one
+
 BODY_SECONDS = 10  # for the whole body
 
 
@@ -115,6 +119,16 @@ def too_often(wait: int) -> InboxError:
         429,
         f"at most {MOST} posts a minute; wait {wait} s",
         f"每分钟最多 {MOST} 次；请等待 {wait} 秒。",
+        wait,
+    )
+
+
+def too_many_at_once(wait: int = BODY_SECONDS) -> InboxError:
+    """Others are still sending."""
+    return InboxError(
+        503,
+        f"too many send at once; wait {wait} s, or send the token as `Authorization: Bearer …`",
+        f"同时发送的人过多；请等待 {wait} 秒，或在 Authorization: Bearer 请求头中提供口令。",
         wait,
     )
 

@@ -253,8 +253,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "error_401": ("The reading room wants its token", "阅览室需要口令"),
     "error_404": ("There is no such page", "没有此页面"),
     "error_405": ("This cannot be done here", "此处不支持该操作"),
+    "error_421": ("The archive is not served by this name", "此主机名未开放访问"),
     "error_429": ("Too many requests", "请求过于频繁"),
     "error_500": ("Something stored is damaged", "存储内容已损坏"),
+    "error_501": ("This page cannot be made", "无法生成此页面"),
     "error_503": ("The archive does not answer now", "存档暂时无法响应"),
     "to_stream": ("To the newest posts", "查看最新文章"),
     # what things are

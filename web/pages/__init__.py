@@ -37,7 +37,7 @@ _FOR_PROGRAMS = ("/api/", "/feeds/", "/openapi.json", "/inbox", "/metrics", "/li
 
 _SAID_OTHERWISE = {422: 400}  # what people write into an address is bad input, not a bad document
 
-_KNOWN = frozenset({400, 401, 404, 405, 429, 500, 503})
+_KNOWN = frozenset({400, 401, 404, 405, 421, 429, 500, 501, 503})
 
 _SELF_EVIDENT = frozenset({"Not Found", "Method Not Allowed"})  # Starlette's own words
 

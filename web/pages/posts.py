@@ -1,6 +1,5 @@
 """What became of a post, in the reader's words. Pure."""
 
-import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,17 +7,21 @@ from datetime import datetime
 from itertools import groupby
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query, Request, Response
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
 from archive.db.models import Absence, Post, PostLink, Version
-from archive.domain.errors import NotArchived
+from archive.domain import entities
+from archive.domain.errors import MediaFolderError, NotArchived, PageError
 from archive.domain.outcomes import Role
 from archive.domain.text_diff import Piece
+from archive.export.files import reason_of
 from archive.rendering.images import clean_address, clean_link
-from archive.rendering.page import offline_page, shown_post
+from archive.rendering.page import ShownPost, offline_page, shown_post
+from archive.rendering.page_limits import check_size
 from archive.rendering.post_body import text_markup
 from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
 from archive.repository import absences, captures
@@ -85,7 +88,7 @@ def shortened(pieces: Sequence[Piece]) -> list[Stretch]:
 
 
 def _stretches(piece: Piece) -> Iterator[Stretch]:
-    text = html.unescape(piece.text).replace("\r", "\n")
+    text = entities.unescape(piece.text).replace("\r", "\n")
     if piece.kind != "same" or len(text) <= LEFT_OUT:
         yield Stretch(piece.kind, text)
         return
@@ -257,7 +260,29 @@ _OFFLINE = (
 
 _SOURCE = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
+log = structlog.get_logger()
+
 MAX_OFFLINE = 24 * 1024 * 1024  # characters of pictures: a reader waits for it, eight may at once
+
+
+def _offline_page(shown: ShownPost) -> bytes:
+    """The page; raises PageError, in words for the reader, where it cannot be made."""
+    try:
+        check_size(shown.post)
+        return offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
+    except MediaFolderError:
+        raise
+    except Exception as error:
+        log.error(
+            "the page of a post cannot be made",
+            action="page_failed",
+            aid=shown.post.aid,
+            reason=reason_of(error),
+        )
+        raise PageError(
+            f"the page of post {shown.post.aid} cannot be made ({reason_of(error)}); its text is at "
+            "the post's own address, and `mparchive export --format html` takes longer over large posts"
+        ) from None
 
 
 def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
@@ -267,7 +292,7 @@ def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
     def offline(biz: Biz, aid: Aid) -> Response:
         with readers.session() as session:
             shown = shown_post(session, found_post(session, biz, aid), folder)
-        content = offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
+        content = _offline_page(shown)
         headers = {**GUARDED, "Content-Security-Policy": _OFFLINE, "Cache-Control": "private, no-cache"}
         return Response(content, headers=headers, media_type="text/html")
 

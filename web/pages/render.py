@@ -82,7 +82,8 @@ class Visit:
 
     def link(self, /, *path: object, **query: object) -> str:
         """The address of a page of ours; what is None or empty is left out."""
-        place = "/" + "/".join(quote(str(part), safe=_IN_PATH) for part in path)
+        # two slashes at the beginning would name another host
+        place = "/" + "/".join(quote(str(part), safe=_IN_PATH) for part in path).lstrip("/")
         given = {"lang": self.asked, **query}
         told = urlencode({name: value for name, value in given.items() if value not in (None, "")})
         return f"{place}?{told}" if told else place

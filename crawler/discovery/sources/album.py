@@ -1,6 +1,6 @@
 """The source `album`: the posts of one album, from its JSON listing or its web page."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,6 +39,8 @@ MAX_PAGES = 30  # of one run: 600 posts; the next run continues with the rest of
 
 PAGE_SIZE = 20  # posts, the most the server gives
 
+MAX_LISTED = 5 * PAGE_SIZE  # of one page; what a response lists beyond is requested as the next page
+
 MAX_REMEMBERED = 40  # keys of the newest posts: two pages, in case the first of them are deleted meanwhile
 
 _STORED = ("key", "msgid", "itemidx", "pos_num", "item_show_type", "create_time", "is_pay_subscribe")
@@ -66,9 +68,9 @@ def read_album_page(body: bytes) -> AlbumPage | None:
     if not state.get("albumId"):
         return None
     items = [_item(tag) for tag in soup.select("li.js_album_item")]
-    scripted = {(one.get("msgid"), one.get("itemidx")): one for one in as_objects(state.get("articleList"))}
+    scripted = {_key(one): one for one in as_objects(state.get("articleList"))}
     for item in items:
-        same = scripted.get((item.get("msgid"), item.get("itemidx")), {})
+        same = scripted.get(_key(item), {})
         item["create_time"] = same.get("create_time")  # which the list that is shown lacks
     more = as_number(state.get("continue_flag")) == 1
     return AlbumPage(items, more, as_number(state.get("article_count")))
@@ -78,8 +80,8 @@ def _page_state(soup: BeautifulSoup) -> dict[str, Any]:
     for script in soup.find_all("script"):
         text = script.get_text()
         if "cgiData" in text:
-            for _, value in assignments(text.encode(), frozenset({"cgiData"})):
-                return dict(value)
+            for _, value in assignments(text.encode("utf-8", "replace"), frozenset({"cgiData"})):
+                return dict(value) if isinstance(value, Mapping) else {}
     return {}
 
 
@@ -248,7 +250,7 @@ def _findings(posts: dict[str, ListedPost], memory: dict[str, Any], *, more: boo
 
 
 def read_listing(reply: Reply) -> Listing:
-    """Read a page of the listing, in JSON or as the album's web page. Raises SourceError when it is neither."""
+    """Read a page of the listing, in JSON or as a web page. Raises SourceError when it is neither."""
     if not reply.error and reply.status == 200 and is_web_page(reply.body):
         page = read_album_page(reply.body)
         if page is None:
@@ -273,13 +275,18 @@ def _refusal(ret: int | None) -> SourceError:
     return SourceError(State.REFUSED, "crawler.album.refused", number=ret)
 
 
+def _key(item: dict[str, Any]) -> str:
+    return f"{item.get('msgid', '')}_{item.get('itemidx', '')}"
+
+
 def _listing(items: list[dict[str, Any]], more: bool, count: int | None) -> Listing:
-    posts = []
+    posts, items = [], items[:MAX_LISTED]
     for item in items:
         if isinstance(item.get("url"), str):
-            key = f"{item.get('msgid', '')}_{item.get('itemidx', '')}"
             published = as_instant(item.get("create_time"))
             listing = stored_fields(item, _STORED)
-            posts.append((key, ListedPost(item["url"], as_text(item.get("title")), published, listing)))
+            posts.append(
+                (_key(item), ListedPost(item["url"], as_text(item.get("title")), published, listing))
+            )
     last = (str(items[-1].get("msgid", "")), str(items[-1].get("itemidx", ""))) if items else ("", "")
     return Listing(tuple(posts), more and bool(items) and all(last), last, count)

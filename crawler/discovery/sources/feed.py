@@ -1,8 +1,9 @@
 """The source `feed`: RSS and Atom by feedparser, JSON Feed, which it does not support, by our own code."""
 
 import hashlib
+import logging
 from calendar import timegm
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -32,6 +33,8 @@ from crawler.discovery.source import (
     State,
     newest_of,
 )
+
+logger = logging.getLogger("crawler")
 
 MAX_BYTES = 8 * 1024 * 1024  # of a feed; one of 20 whole posts has 6 MB, broken XML is parsed at 0.2 MB/s
 
@@ -79,10 +82,31 @@ def read_entries(body: bytes) -> list[Entry]:
         raise SourceError(State.NOT_UNDERSTOOD, "crawler.feed.too_large", size=len(body), limit=MAX_BYTES)
     if body.lstrip()[:1] == b"{":
         return _json_entries(body)
-    feed = feedparser.parse(_Bytes(body), sanitize_html=False, resolve_relative_uris=False)
+    try:
+        feed = feedparser.parse(_Bytes(body), sanitize_html=False, resolve_relative_uris=False)
+    except Exception:  # it trusts a feed's content in more places than can be listed
+        raise SourceError(State.NOT_UNDERSTOOD, "crawler.feed.unreadable") from None
     if not feed.get("version") and not feed.entries:
         raise SourceError(State.NOT_UNDERSTOOD, "crawler.feed.not_a_feed", size=len(body))
-    return [_entry(entry) for entry in feed.entries[:MAX_ENTRIES]]
+    return _readable(_entry, feed.entries[:MAX_ENTRIES])
+
+
+def _readable(read: Callable[[Any], Entry], entries: Sequence[Any]) -> list[Entry]:
+    """Return the entries that can be read, and log the others. Raises SourceError when none can."""
+    found: list[Entry] = []
+    failed: tuple[int, str] | None = None
+    for number, entry in enumerate(entries, 1):
+        try:
+            found.append(read(entry))
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:
+            failed = number, type(error).__name__
+            logger.error("action=entry_unreadable entry=%d error=%s", *failed)
+    if failed and not found:
+        params = {"number": failed[0], "error": failed[1]}
+        raise SourceError(State.NOT_UNDERSTOOD, "crawler.feed.entry_unreadable", **params)
+    return found
 
 
 def _entry(entry: Any) -> Entry:
@@ -109,7 +133,7 @@ def _json_entries(body: bytes) -> list[Entry]:
     feed = nested_json(body)
     if not isinstance(feed, dict) or "items" not in feed:
         raise SourceError(State.NOT_UNDERSTOOD, "crawler.feed.not_json_feed")
-    return [_json_entry(item) for item in as_objects(feed["items"])[:MAX_ENTRIES]]
+    return _readable(_json_entry, as_objects(feed["items"])[:MAX_ENTRIES])
 
 
 def _json_entry(item: dict[str, Any]) -> Entry:
@@ -135,16 +159,26 @@ def _from_iso(text: str) -> datetime | None:
 
 
 class Feed:
-    """One feed. `named` is its address as configured, with placeholders for what is secret in it."""
+    """One feed. `named` is its address as configured, with placeholders for what is secret in it.
+
+    `read` returns the entries of a feed, or raises SourceError.
+    """
 
     def __init__(
-        self, address: str, named: str = "", *, secret: bool = False, problem: Message | None = None
+        self,
+        address: str,
+        named: str = "",
+        *,
+        secret: bool = False,
+        problem: Message | None = None,
+        read: Callable[[bytes], list[Entry]] = read_entries,
     ):
         self.name = feed_name(named or address)
         self.host = urlsplit(address).netloc
         self._address = address
         self._secret = secret
         self._problem = problem
+        self._read_entries = read
 
     def __repr__(self) -> str:
         """Return the name, without anything that may be secret."""
@@ -171,7 +205,7 @@ class Feed:
         check_reply(reply)
         if is_web_page(reply.body):
             raise web_page_error(reply)
-        entries = read_entries(reply.body)
+        entries = self._read_entries(reply.body)
         if not entries:
             raise SourceError(State.EMPTY, "crawler.feed.empty")
         new_memory = _validators(reply)
@@ -190,7 +224,9 @@ class Feed:
         """Return by link where the feed's own server redirects to, for entries that name no post."""
         known = memory.get("resolved")
         resolved: dict[str, str] = dict(known) if isinstance(known, dict) else {}
-        unknown = [entry.link for entry in entries if self._may_redirect(entry) and entry.link not in resolved]
+        unknown = [
+            entry.link for entry in entries if self._may_redirect(entry) and entry.link not in resolved
+        ]
         for link in unknown[:MAX_RESOLVED]:
             reply = yield Fetch(link, secret=self._secret, follow=False)
             if reply.error or reply.status >= 500:

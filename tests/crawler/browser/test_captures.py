@@ -18,8 +18,7 @@ from crawler.browser.request_gate import Gate
 from crawler.browser.snapshot import take
 from crawler.parse.body import text_of_html
 from crawler.parse.html_outline import outline
-from crawler.parse.page import read_page
-from crawler.parse.rendered import AGREEMENT, AGREES
+from crawler.parse.page import AGREEMENT, AGREES, read_page
 from tests.crawler.parse.test_captures import FOLDERS
 from tests.support.captures import capture, capture_names, expected_ids, expected_texts, needs_captures
 

@@ -83,11 +83,11 @@ def test_a_verification_met_in_the_browser_stops_the_run(needs_chromium, crawler
 
 @browser
 def test_a_drawn_post_is_replayed_without_any_server(needs_chromium, crawler, server, tmp_path):
-    tape = str(tmp_path / "tape.yaml")
+    cassette = str(tmp_path / "cassette.yaml")
     urls = serve_drawn(server, 1)
-    recorded = crawler.crawl(urls, CASSETTE=tape, CASSETTE_MODE="record")
+    recorded = crawler.crawl(urls, CASSETTE=cassette, CASSETTE_MODE="record")
     served = len(server.asked)
-    replayed = crawler.crawl(urls, CASSETTE=tape, CASSETTE_MODE="replay")
+    replayed = crawler.crawl(urls, CASSETTE=cassette, CASSETTE_MODE="replay")
     assert recorded.verdict == replayed.verdict == "done", replayed.output
     assert replayed.counts["outcomes"] == {"article": 1}
     assert len(server.asked) == served

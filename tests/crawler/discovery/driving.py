@@ -6,21 +6,21 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from crawler.discovery.source import Ask, Found, Reply, Source
+from crawler.discovery.source import Fetch, SourceFindings, Reply, Source
 
 BIZ = "Mzk5OTAwMDAwMQ=="
 OTHER = "Mzk5OTAwMDAwMg=="
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
-Answers = Callable[[Ask], Reply]
+Answers = Callable[[Fetch], Reply]
 
 
 def drive(
     source: Source, answers: Answers | Iterable[Reply] = (), memory: dict[str, Any] | None = None
-) -> tuple[Found, list[Ask]]:
+) -> tuple[SourceFindings, list[Fetch]]:
     """Run a source to its end, with replies from a function or in order; what it found, and all it asked."""
     left = iter(answers) if not callable(answers) else None
     steps = source.discover(memory or {}, NOW)
-    asked: list[Ask] = []
+    asked: list[Fetch] = []
     try:
         ask = next(steps)
         while True:
@@ -28,7 +28,7 @@ def drive(
             reply = answers(ask) if callable(answers) else next(left)  # type: ignore[arg-type]
             ask = steps.send(reply)
     except StopIteration as end:
-        assert isinstance(end.value, Found), "it asked more often than there are replies"
+        assert isinstance(end.value, SourceFindings), "it asked more often than there are replies"
         return end.value, asked
 
 
@@ -38,7 +38,7 @@ def page(value: Any, status: int = 200, url: str = "https://mp.weixin.qq.com/x")
     return Reply(status, url, (("Content-Type", "application/json"),), body)
 
 
-def query(ask: Ask) -> dict[str, str]:
+def query(ask: Fetch) -> dict[str, str]:
     """The parameters of what was asked."""
     return dict(parse_qsl(urlsplit(ask.url).query, keep_blank_values=True))
 

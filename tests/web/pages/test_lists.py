@@ -14,6 +14,7 @@ from sqlalchemy import Engine, select, text
 
 from archive.db.engine import transaction
 from archive.db.models import MediumRow, PostMedium
+from archive.rendering.page_limits import MAX_TAGS
 from tests.archive.making import BIZ, image
 from tests.web.conftest import Room
 from tests.web.seeding import (
@@ -28,6 +29,7 @@ from tests.web.seeding import (
     put_pages,
 )
 from tests.web.served import Got, served
+from web.pages import posts
 
 OTHER = "Mzk5OTAwMDAwMQ=="  # the stand-in's account
 RICH = f"/posts/{OTHER}/2650000101_1"
@@ -313,3 +315,29 @@ def test_a_database_that_is_away_is_said_as_a_page(engine: Engine) -> None:
         assert got.headers["Retry-After"]
         assert "存档暂时无法响应" in words(got)
         assert "SELECT" not in words(got)
+
+
+def test_a_page_that_cannot_be_made_is_said_and_harms_no_other(room: Room) -> None:
+    whole, large = (invented(f"{number}_1", "题", "文", html, "2012-09-01") for number, html in (
+        (14_001, "<svg><image><a><img></a></image></svg><p>字</p>"), (14_002, "<b>" * (MAX_TAGS + 1))
+    ))  # fmt: skip
+    with transaction(room.engine) as session:
+        put_pages(session, [page_of(whole), page_of(large)], _LONG_AGO)
+    assert get(room, f"{POST}/14001_1/offline").status == 200
+    refused = get(room, f"{POST}/14002_1/offline")
+    assert refused.status == 501
+    assert "the page of post 14002_1 cannot be made (it has" in words(refused)
+    assert get(room, f"{POST}/14002_1").status == 200
+
+
+def test_a_page_that_fails_unforeseen_is_answered_in_words(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> str:
+        raise RecursionError("maximum recursion depth exceeded")
+
+    monkeypatch.setattr(posts, "offline_page", fail)
+    got = get(room, f"{RICH}/offline")
+    assert got.status == 501
+    assert "RecursionError" in words(got)
+    assert "Traceback" not in words(got)

@@ -81,6 +81,9 @@ CONFIGURATION: dict[str, str] = {
     "{given:quoted} is no regular expression: {why}": "{given} 不是正则表达式：{why}",
     # files and variables
     "{file:file} cannot be read: {why:sentence}": "无法读取 {file}：{why}",
+    "{file:file} can be read or changed by other users; chmod 600 {path}": (
+        "其他用户可以读取或修改 {file}；请运行 chmod 600 {path}"
+    ),
     "no such file or directory": "文件或目录不存在",
     "permission denied": "权限不足",
     "is a directory": "这是一个目录",

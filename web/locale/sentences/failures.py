@@ -35,6 +35,9 @@ FAILURES: dict[str, str] = {
     "at most {most:number} requests a minute; wait {wait:number} s": (
         "每分钟最多 {most} 次请求；请等待 {wait} 秒"
     ),
+    "this archive is not served by that name; if it should be, add it to MPARCHIVE_SERVED_HOSTS": (
+        "不以该主机名提供访问；如需启用，请将其加入 MPARCHIVE_SERVED_HOSTS"
+    ),
     "too many ask at once; try again in a minute": "同时请求过多；请一分钟后再试",
     "give the token as the password, with any user name, or as `Authorization: Bearer`": (
         "请将口令作为密码输入（用户名任意），或使用 `Authorization: Bearer`"

@@ -18,6 +18,10 @@ HEALTH: dict[str, str] = {
     "the inbox {folder:file} cannot be written: files are moved within it once they are taken in": (
         "无法写入收件箱文件夹 {folder}：文件收录后要在其中移动"
     ),
+    "capture {number:number}: {why:sentence}": "第 {number} 号抓取记录：{why}",
+    "the page is kept: report it; `mparchive reparse --all` reads it again with a later version": (
+        "网页原件已保存：请附上此原因报告问题；升级后可用 `mparchive reparse --all` 重新解析"
+    ),
     "make the folder, and let the daemon's user read and write it; what is put there waits": (
         "请建立该文件夹，并允许守护进程的用户读写；放入其中的文件会等到那时"
     ),

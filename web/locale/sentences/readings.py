@@ -19,7 +19,9 @@ READINGS: dict[str, str] = {
     "a page of the template {template}, not a post": "模板为 {template} 的网页，不是文章",
     "a page of {tags:number} tags and no post": "有 {tags} 个标签的网页，不是文章",
     "the page shows no words and holds no post": "网页没有文字，也不是文章",
-    "reading this page killed the process that read it": "解析此网页时进程崩溃",
+    "this page could not be read: {why}": "无法解析此网页：{why}",
+    "this page could not be read: the process that read it died": "无法解析此网页：解析进程意外退出",
+    "reading this page killed the process that read it": "解析此网页时进程崩溃",  # stored by earlier versions
     "the connection ended before the end of the page": "网页未传完连接就断开了",
     "content encoding {encoding} was not asked for": "返回了未请求的内容编码 {encoding}",
     "an answer of {size:number} bytes, at most {most:number} are taken": (

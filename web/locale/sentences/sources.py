@@ -63,6 +63,8 @@ SOURCES: dict[str, str] = {
     ),
     "an answer without {name:key}": "应答中缺少 {name}",
     "it wanted to ask more than {most:number} times": "需要的请求超过 {most} 次",
+    "entry {number:number} could not be read ({error})": "第 {number} 条无法解析（{error}）",
+    "something it lists could not be stored: {why}": "其列出的内容有无法保存的：{why}",
     "reading its answer failed ({error}); please report this with the log": (
         "解析应答时出错（{error}）；请连同日志一起报告"
     ),
@@ -83,6 +85,11 @@ SOURCES: dict[str, str] = {
     "no feed came but {size:number} bytes of something else": (
         "返回的不是订阅源，而是 {size} 字节的其他内容"
     ),
+    "reading the feed failed; it may be made to harm": "读取订阅源失败；其内容可能是恶意构造的",
+    "reading the feed took over {seconds:number} s of processor time; it may be made to harm": (
+        "读取订阅源占用处理器超过 {seconds} 秒；其内容可能是恶意构造的"
+    ),
+    "the feed cannot be read": "无法读取该订阅源",
     "JSON that is no JSON Feed": "返回的 JSON 不是 JSON Feed",
     # the account's own login
     "no login is given": "没有提供登录信息",

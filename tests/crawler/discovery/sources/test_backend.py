@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crawler.discovery.source import Ask, Found, Reply, State
+from crawler.discovery.source import Fetch, SourceFindings, Reply, State
 from crawler.discovery.sources.backend import COUNT, LIFE, PAGES, Login, LoginError, OwnBackend, read_login
 from tests.crawler.discovery.driving import BIZ, NOW, OTHER, drive, page, post_url, query
 from tests.support.captures import capture, needs_captures
@@ -41,8 +41,8 @@ def test_nested_lists_are_read_to_the_empty_page() -> None:
     replies = [published(push(item(9), item(8, is_deleted=True)), nothing, push(item(7))), published()]
     found, asked = drive(OwnBackend(BIZ, LOGIN), replies)
     assert found.state is State.OK
-    assert [seen.url for seen in found.seen] == [post_url(9), post_url(7)]
-    assert found.seen[0].title == "合成第9篇"
+    assert [seen.url for seen in found.posts] == [post_url(9), post_url(7)]
+    assert found.posts[0].title == "合成第9篇"
     assert found.newest == datetime.fromtimestamp(1_770_000_009, UTC)
     assert [query(ask)["begin"] for ask in asked] == ["0", str(COUNT)]
 
@@ -64,7 +64,7 @@ def test_only_what_is_new_is_listed_again() -> None:
     first, _ = drive(source, [published(push(item(2)), push(item(1))), published()])
     again, asked = drive(source, [published(push(item(3)), push(item(2)))], first.memory)
     assert len(asked) == 1
-    assert [seen.url for seen in again.seen] == [post_url(3), post_url(2)]
+    assert [seen.url for seen in again.posts] == [post_url(3), post_url(2)]
 
 
 def test_a_list_that_answers_the_same_whatever_is_asked_is_asked_twice() -> None:
@@ -81,7 +81,7 @@ def test_numbers_may_come_as_strings() -> None:
     listed = published(push(item(1, create_time="1770000001", is_deleted="0", itemidx="1")))
     body = json.loads(listed.body) | {"base_resp": {"ret": "0"}}
     found, _ = drive(OwnBackend(BIZ, LOGIN), [page(body), published()])
-    assert [seen.url for seen in found.seen] == [post_url(1)]
+    assert [seen.url for seen in found.posts] == [post_url(1)]
     assert found.newest == datetime.fromtimestamp(1_770_000_001, UTC)
 
 
@@ -120,7 +120,7 @@ def test_the_older_list_is_asked_where_the_newer_is_refused() -> None:
     end = page({"base_resp": {"ret": 0}, "app_msg_list": []})
     found, asked = drive(OwnBackend(BIZ, LOGIN), [refused(200002), older, end])
     assert found.state is State.OK
-    assert [seen.url for seen in found.seen] == [post_url(4)]
+    assert [seen.url for seen in found.posts] == [post_url(4)]
     assert query(asked[1])["action"] == "list_ex"
 
 
@@ -167,7 +167,7 @@ def test_a_fresh_login_is_not_warned_of() -> None:
     assert _listed(Login(LOGIN.cookie, LOGIN.token, NOW + timedelta(days=3))).advice == ""
 
 
-def _listed(login: Login) -> Found:
+def _listed(login: Login) -> SourceFindings:
     return drive(OwnBackend(BIZ, login), [published(push(item(1))), published()])[0]
 
 
@@ -208,8 +208,8 @@ def test_the_real_form_of_ones_own_list_is_read() -> None:
     body = capture("json_backend/aidwork-own_publish_list_sample.desensitised.json.gz")
     end = published()
     found, _ = drive(OwnBackend(BIZ, LOGIN), [page(body), end])
-    assert len(found.seen) == 2, "a deleted post is listed, or one is missing"
-    assert all(seen.published_at and seen.title for seen in found.seen)
+    assert len(found.posts) == 2, "a deleted post is listed, or one is missing"
+    assert all(seen.published_at and seen.title for seen in found.posts)
 
 
 @needs_captures
@@ -218,8 +218,8 @@ def test_the_real_older_list_is_read_without_the_searchs_marks() -> None:
     raw = json.loads(body)["app_msg_list"]
     end = page({"base_resp": {"ret": 0}, "app_msg_list": []})
     found, _ = drive(OwnBackend(BIZ, LOGIN), [refused(200002), page(body), end])
-    assert [seen.url for seen in found.seen] == [one["link"] for one in raw]
-    assert not any("<em>" in seen.title for seen in found.seen)
+    assert [seen.url for seen in found.posts] == [one["link"] for one in raw]
+    assert not any("<em>" in seen.title for seen in found.posts)
 
 
 @needs_captures
@@ -229,7 +229,7 @@ def test_real_items_of_the_older_list_are_all_read() -> None:
     listed = page({"base_resp": {"ret": 0}, "app_msg_list": items})
     end = page({"base_resp": {"ret": 0}, "app_msg_list": []})
     found, _ = drive(OwnBackend(BIZ, LOGIN), [refused(200002), listed, end])
-    assert [seen.url for seen in found.seen] == [one["link"] for one in items]
+    assert [seen.url for seen in found.posts] == [one["link"] for one in items]
 
 
 @needs_captures
@@ -242,7 +242,7 @@ def test_real_items_of_the_older_list_are_all_read() -> None:
     ],
 )
 def test_real_errors_of_the_back_end_are_told_apart(name: str, biz: str, state: State) -> None:
-    def answers(_: Ask) -> Reply:
+    def answers(_: Fetch) -> Reply:
         return page(capture(f"json_errors/{name}.json.gz"))
 
     assert drive(OwnBackend(biz, LOGIN), answers)[0].state is state

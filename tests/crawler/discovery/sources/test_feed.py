@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crawler.discovery.source import Ask, Reply, State
+from crawler.discovery.source import Fetch, Reply, State
 from crawler.discovery.sources.feed import RESOLVED, Feed, feed_name
 from tests.crawler.discovery.driving import drive, page, post_url
 
@@ -31,14 +31,14 @@ def item(link: str, title: str = "合成标题", content: str = "", guid: str = 
 
 
 def urls(reply: Reply, *more: Reply) -> list[str]:
-    return [seen.url for seen in drive(Feed(ADDRESS), [reply, *more])[0].seen]
+    return [seen.url for seen in drive(Feed(ADDRESS), [reply, *more])[0].posts]
 
 
 def test_the_posts_of_an_rss_feed_are_seen_with_title_and_time() -> None:
     found, asked = drive(Feed(ADDRESS), [rss(item(post_url(1), "合成 &amp;amp; 标题"), item(SHORT))])
     assert found.state is State.OK
-    assert [seen.url for seen in found.seen] == [post_url(1), SHORT]
-    assert (found.seen[0].title, found.seen[0].published_at) == ("合成 & 标题", AT)
+    assert [seen.url for seen in found.posts] == [post_url(1), SHORT]
+    assert (found.posts[0].title, found.posts[0].published_at) == ("合成 & 标题", AT)
     assert len(asked) == 1
 
 
@@ -48,13 +48,13 @@ def test_an_atom_feed_is_read() -> None:
         f'<link href="{SHORT}"/><id>1</id><published>2026-03-01T09:30:00+08:00</published></entry></feed>'
     )
     found, _ = drive(Feed(ADDRESS), [page(text.encode())])
-    assert [(seen.url, seen.title, seen.published_at) for seen in found.seen] == [(SHORT, "合成", AT)]
+    assert [(seen.url, seen.title, seen.published_at) for seen in found.posts] == [(SHORT, "合成", AT)]
 
 
 def test_a_json_feed_is_read() -> None:
     one = {"id": 1, "url": SHORT, "title": "合成", "date_published": "2026-03-01T09:30:00+08:00"}
     found, _ = drive(Feed(ADDRESS), [page({"version": "https://jsonfeed.org/version/1.1", "items": [one]})])
-    assert [(seen.url, seen.title, seen.published_at) for seen in found.seen] == [(SHORT, "合成", AT)]
+    assert [(seen.url, seen.title, seen.published_at) for seen in found.posts] == [(SHORT, "合成", AT)]
 
 
 def test_what_has_not_changed_is_not_sent_again() -> None:
@@ -88,13 +88,13 @@ def test_an_entrys_id_may_be_the_address() -> None:
 def test_the_words_of_an_entry_are_looked_through_where_its_link_is_another() -> None:
     content = f'<p>合成 <a href="{post_url(3).replace("&", "&amp;")}">原文</a></p>'
     found, _ = drive(Feed(ADDRESS), [rss(item("https://reader.example/1", content=content))])
-    assert [(seen.url, seen.title, seen.aside) for seen in found.seen] == [(post_url(3), "合成标题", False)]
+    assert [(seen.url, seen.title, seen.aside) for seen in found.posts] == [(post_url(3), "合成标题", False)]
 
 
 def test_of_several_posts_in_an_entrys_words_none_gets_its_title() -> None:
     content = f"{SHORT} {post_url(3)}"
     found, _ = drive(Feed(ADDRESS), [rss(item("https://reader.example/1", content=content))])
-    assert [(seen.url, seen.title, seen.aside) for seen in found.seen] == [
+    assert [(seen.url, seen.title, seen.aside) for seen in found.posts] == [
         (SHORT, "", True), (post_url(3), "", True),
     ]  # fmt: skip
 
@@ -102,7 +102,7 @@ def test_of_several_posts_in_an_entrys_words_none_gets_its_title() -> None:
 def test_a_readers_redirects_are_asked_where_they_lead_and_never_twice() -> None:
     links = [f"https://rss.example/go/{n}" for n in range(3)]
 
-    def answers(ask: Ask) -> Reply:
+    def answers(ask: Fetch) -> Reply:
         if ask.url == ADDRESS:
             return rss(*map(item, links))
         assert not ask.follow
@@ -110,10 +110,10 @@ def test_a_readers_redirects_are_asked_where_they_lead_and_never_twice() -> None
 
     first, asked = drive(Feed(ADDRESS), answers)
     assert [ask.url for ask in asked] == [ADDRESS, *links]
-    assert [seen.url for seen in first.seen] == [SHORT]
+    assert [seen.url for seen in first.posts] == [SHORT]
     again, asked = drive(Feed(ADDRESS), answers, json.loads(json.dumps(first.memory)))
     assert [ask.url for ask in asked] == [ADDRESS]
-    assert [seen.url for seen in again.seen] == [SHORT]
+    assert [seen.url for seen in again.posts] == [SHORT]
 
 
 def test_a_redirect_that_could_not_be_asked_for_is_asked_again() -> None:
@@ -123,11 +123,11 @@ def test_a_redirect_that_could_not_be_asked_for_is_asked_again() -> None:
         Feed(ADDRESS), [replies[0], Reply(302, "", (("Location", post_url(2)),))], first.memory
     )
     assert len(asked) == 2
-    assert [seen.url for seen in again.seen] == [post_url(2), SHORT]
+    assert [seen.url for seen in again.posts] == [post_url(2), SHORT]
 
 
 def test_only_the_feeds_own_host_is_asked_where_it_leads_and_only_so_often() -> None:
-    def answers(ask: Ask) -> Reply:
+    def answers(ask: Fetch) -> Reply:
         if ask.url == ADDRESS:
             many = [item(f"https://rss.example/go/{n}") for n in range(RESOLVED + 5)]
             return rss(item("https://elsewhere.example/1"), item("http://169.254.169.254/"), *many)
@@ -158,7 +158,7 @@ def test_only_the_feeds_own_host_is_asked_where_it_leads_and_only_so_often() -> 
 )
 def test_every_other_answer_has_its_state(reply: Reply, state: State) -> None:
     found, _ = drive(Feed(ADDRESS), [reply])
-    assert (found.state, found.seen) == (state, ())
+    assert (found.state, found.posts) == (state, ())
     assert "secret" not in found.detail
 
 
@@ -176,7 +176,7 @@ def test_an_entity_bomb_is_bounded() -> None:
         f'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">{bomb}]><rss version="2.0"><channel><item><title>&h;</title>'
     )
     found, _ = drive(Feed(ADDRESS), [page(f"{text}<link>{SHORT}</link></item></channel></rss>".encode())])
-    assert sum(len(seen.title) for seen in found.seen) < 10_000
+    assert sum(len(seen.title) for seen in found.posts) < 10_000
 
 
 def test_what_is_secret_in_an_address_is_in_nothing_that_is_told() -> None:

@@ -13,6 +13,7 @@ from scheduler.config_errors import ConfigError
 from tests.crawler.discovery.driving import drive
 from tests.scheduler import test_config
 from tests.scheduler.test_config import ACCOUNT, load
+from tests.support.secret_files import put_secret
 from web.locale.sentences import translated
 
 _CASES = (
@@ -65,9 +66,11 @@ def _denied() -> str:
 
 def missing_secrets(folder: Path) -> list[str]:
     """A sentence on each secret that is not where it should be."""
-    (folder / "empty").touch()
-    (folder / "long").write_bytes(b"x" * 70_000)
-    kept = [OwnBackend(credentials_file=folder / name) for name in ("nowhere", "empty", "long")]
+    (folder / "empty").touch(0o600)
+    put_secret(folder / "long", "x" * 70_000)
+    put_secret(folder / "open", "token=1")
+    (folder / "open").chmod(0o644)
+    kept = [OwnBackend(credentials_file=folder / name) for name in ("nowhere", "empty", "long", "open")]
     kept.append(OwnBackend(credentials_env="LOGIN"))
     told = []
     for one in kept:

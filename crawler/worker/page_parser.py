@@ -1,0 +1,104 @@
+"""Parses captures within bounds of memory and time."""
+
+import multiprocessing
+import resource
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from archive.domain.captures import Capture
+from archive.domain.messages import Message
+from archive.domain.parsed_page import ParsedPage, unreadable
+from archive.system.parent_watch import end_with_parent
+from crawler.parse.page import classify
+
+MAX_MEMORY = 1024**3  # bytes to parse one page; hostile ones have taken 0.5 GB, real ones take under 0.1
+
+MAX_SECONDS = 60.0  # of wall time for one page; hostile ones have taken 20, real ones take under 1
+
+PROCESS_DIED = Message("crawler.parse.process_died")
+
+
+_STATM = Path("/proc/self/statm")  # on Linux; elsewhere memory is not bounded
+
+
+@contextmanager
+def limited_memory(more: int) -> Iterator[None]:
+    """Let this process allocate at most about `more` bytes; beyond them it gets a MemoryError.
+
+    Decoders need it that trust what a file says about its size.
+    """
+    if not _STATM.exists():
+        yield
+        return
+    used = int(_STATM.read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = used + more
+    resource.setrlimit(
+        resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
+    )
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def parse_within_bounds(capture: Capture) -> ParsedPage:
+    """Parse a capture; one that takes more than MAX_MEMORY is unreadable."""
+    try:
+        with limited_memory(MAX_MEMORY):
+            return classify(capture)
+    except MemoryError:
+        return unreadable(Message("crawler.parse.too_much_memory", {"limit": MAX_MEMORY // 1024**2}))
+
+
+class PageParser:
+    """Parses captures in a process of its own, which is replaced when a page kills it or takes too long.
+
+    The process starts with the first page. `parse` is what it runs.
+    """
+
+    def __init__(
+        self, seconds: float = MAX_SECONDS, parse: Callable[[Capture], ParsedPage] = parse_within_bounds
+    ) -> None:
+        self._seconds = seconds
+        self._parse = parse
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def parse(self, capture: Capture) -> ParsedPage:
+        """Parse a capture; unreadable when that takes too long or too much memory, or kills the process."""
+        try:
+            return self._started().submit(self._parse, capture).result(self._seconds)
+        except TimeoutError:
+            self._end()
+            return unreadable(Message("crawler.parse.too_slow", {"limit": f"{self._seconds:.0f}"}))
+        except BrokenProcessPool:
+            self._end()
+            return unreadable(PROCESS_DIED)
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload([__name__])
+            self._pool = ProcessPoolExecutor(1, context, end_with_parent)
+        return self._pool
+
+    def _end(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        for process in list((pool._processes or {}).values()):  # a hung one does not end by itself
+            process.kill()
+        pool.shutdown(wait=True, cancel_futures=True)
