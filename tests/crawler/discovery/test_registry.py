@@ -56,7 +56,7 @@ def test_what_is_missing_is_said_by_the_source_that_misses_it() -> None:
     assert {answer.state for answer, _ in found.values()} == {State.NOT_CONFIGURED}
     assert not any(asked for _, asked in found.values())
     assert neighbours[0].state is State.UNCHANGED
-    assert all("SYNTHETIC_UNSET" in a.detail or "/nowhere/" in a.detail for a, _ in found.values())
+    assert all("SYNTHETIC_UNSET" in str(a.detail) or "/nowhere/" in str(a.detail) for a, _ in found.values())
 
 
 def test_the_list_is_read_anew_each_time(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_the_age_of_a_login_is_that_of_its_file(tmp_path: Path) -> None:
     os.utime(path, (written.timestamp(),) * 2)
     (source, _) = sources_of(account(own_backend={"credentials_file": str(path)}))
     found, _ = drive(source, [Reply(error="its host is not known")])
-    assert "ends in about 12 h" in found.advice
+    assert "ends in about 12 h" in str(found.advice)
 
 
 @pytest.mark.parametrize("text", ["", "cookie: x"])

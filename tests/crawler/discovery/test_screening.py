@@ -32,13 +32,13 @@ def test_a_post_of_another_account_is_left_out_and_said() -> None:
     result = screened(ListedPost(post_url(1)), ListedPost(post_url(2)), ListedPost(post_url(3, OTHER)))
     assert len(result.sightings) == 2
     assert result.findings.state is State.OK
-    assert "1 post of another account" in result.findings.advice
+    assert "1 post of another account" in str(result.findings.advice)
 
 
 def test_a_source_that_mostly_lists_another_account_is_foreign() -> None:
     result = screened(ListedPost(post_url(1)), ListedPost(post_url(2, OTHER)), ListedPost(post_url(3, OTHER)))
     assert result.findings.state is State.FOREIGN
-    assert "2 of 3" in result.findings.detail
+    assert "2 of 3" in str(result.findings.detail)
     assert len(result.sightings) == 1
 
 
@@ -61,7 +61,7 @@ def test_a_date_in_the_future_is_not_believed() -> None:
     result = screened(ListedPost(post_url(1), published_at=soon), ListedPost(post_url(2), published_at=later))
     assert [one.address.aid for one in result.sightings] == ["2650000001_1"]
     assert result.findings.newest == soon
-    assert "in the future" in result.findings.advice
+    assert "in the future" in str(result.findings.advice)
 
 
 def test_a_list_of_nothing_that_can_be_believed_is_no_success() -> None:
@@ -80,7 +80,7 @@ def test_what_is_no_address_of_a_post_is_left_out() -> None:
         ListedPost("x" * 9000),
     )
     assert len(result.sightings) == 1
-    assert "2 addresses of no post" in result.findings.advice
+    assert "2 addresses of no post" in str(result.findings.advice)
 
 
 def test_titles_listings_and_numbers_are_bounded() -> None:
@@ -89,7 +89,7 @@ def test_titles_listings_and_numbers_are_bounded() -> None:
     assert result.sightings[0].listing == {"left_out": "too long"}
     many = screened(*(ListedPost(post_url(n)) for n in range(MAX_POSTS + 3)))
     assert len(many.sightings) == MAX_POSTS
-    assert "3 posts beyond" in many.findings.advice
+    assert "3 posts beyond" in str(many.findings.advice)
 
 
 def test_an_address_listed_twice_is_one_sighting() -> None:

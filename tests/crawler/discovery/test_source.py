@@ -47,7 +47,7 @@ def test_a_reader_that_breaks_ends_its_source_only_and_quotes_nothing(
     with caplog.at_level(logging.ERROR, "crawler"):
         _, found = run(Source(error=KeyError("marker-2f7c")))
     assert (found.state, found.memory) == (State.NOT_UNDERSTOOD, {"before": 1})
-    assert "KeyError" in found.detail
+    assert "KeyError" in str(found.detail)
     assert "marker-2f7c" not in caplog.text + str(found)
     assert "test_driver.py:" in caplog.text
 

@@ -15,7 +15,7 @@ def test_addresses_stand_anywhere_in_the_lines() -> None:
 def test_lines_without_an_address_are_named() -> None:
     found, _ = drive(AddressList(f"nothing\n{SHORT}\nhttps://example.com/\na\nb\n"))
     assert found.state is State.OK
-    assert "line 1, 3, 4 and 1 more" in found.advice
+    assert "line 1, 3, 4 and 1 more" in str(found.advice)
 
 
 def test_an_empty_file_is_no_success() -> None:

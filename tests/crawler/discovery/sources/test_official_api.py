@@ -74,7 +74,7 @@ def test_only_the_pages_before_what_is_known_are_asked_for() -> None:
 def test_each_error_of_the_interface_is_told_in_words(code: int, state: State, words: str) -> None:
     found, asked = drive(SOURCE, [page({"errcode": code, "errmsg": f"synthetic {SECRET[:4]}"})])
     assert (found.state, len(asked)) == (state, 1)
-    assert words in found.detail
+    assert words in str(found.detail)
 
 
 def test_no_posts_at_all_is_no_success() -> None:
