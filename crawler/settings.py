@@ -164,7 +164,6 @@ ITEM_PIPELINES = {
 EXTENSIONS = {
     "crawler.log.Scrubbing": 0,
     "crawler.extensions.RunVerdict": 0,
-    "crawler.extensions.ParentWatch": 0,
     "crawler.extensions.DrainOnStop": 0,
     "scrapy.extensions.telnet.TelnetConsole": None,
     "scrapy.extensions.remote_control.RemoteControl": None,

@@ -1,14 +1,20 @@
 """`scrapy crawl` with an exit code that says how the run went."""
 
 import argparse
+import os
+import signal
+from functools import partial
 
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
 
+from archive.db.settings import ArchiveSettings
 from archive.system.catalogues import process_language
+from archive.system.parent_watch import ParentWatch
 from crawler.cassettes.cassette import CassetteError, cassette_from
 from crawler.download.hosts import Origin, OriginError
 from crawler.run_stats import EXIT_CODES, VERDICT
+from crawler.worker.pool import fork_workers, workers_of
 
 
 class Command(crawl.Command):
@@ -21,6 +27,9 @@ class Command(crawl.Command):
         self._check_settings()
         assert self.crawler_process is not None  # noqa: S101 - Scrapy has set it
         crawler = self._create_crawler(args[0])
+        fork_workers(ArchiveSettings(), workers_of(crawler.settings))
+        # Whoever passed a pipe to watch made this the leader of a group: worker and browser end with it.
+        ParentWatch.from_environment(partial(os.killpg, 0, signal.SIGKILL))
         self.crawler_process.crawl(crawler, **opts.spargs)
         self.crawler_process.start()
         verdict = crawler.stats.get_value(VERDICT, "failed") if crawler.stats else "failed"

@@ -1,4 +1,4 @@
-"""The download handler, the only way to the network: to WeChat's hosts, a stand-in on loopback, a cassette."""
+"""The download handler, the only way to the network: to WeChat's hosts, a stand-in, or a cassette."""
 
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -40,7 +40,7 @@ class DownloadHandler(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  #
         self.config.target_closed_max_retries = 0  # the retry middleware decides whether to try again
 
     async def download_request(self, request: Request) -> Response:
-        """Return the response, its body still packed. Raises CassetteMiss, ForbiddenAddress or RunStopping."""
+        """Return the response, still packed. Raises CassetteMiss, ForbiddenAddress or RunStopping."""
         spider = self._own_crawler.spider
         if not spider.may_ask(request.url):  # type: ignore[union-attr]  # a download has a spider
             raise ForbiddenAddress("crawler.fetch.forbidden", request=repr(request))
@@ -61,7 +61,7 @@ class DownloadHandler(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  #
         return response
 
     async def fetch(self, request: Request) -> Response:
-        """Download as Scrapy does, or from the cassette; without a check of the address. Raises CassetteMiss."""
+        """Download as Scrapy does, or replay, without a check of the address. Raises CassetteMiss."""
         secret = bool(request.meta.get(SECRET))
         if self.cassette.replays and secret:
             raise NotRecorded("crawler.fetch.not_recorded")

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from random import uniform
 from typing import Self
@@ -14,15 +14,16 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
+from archive.domain.backoff import exponential
 from archive.domain.errors import MessageError
 from archive.system import clock
 from crawler.redaction import scrub_log
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE = 2.0  # seconds before the first retry, doubling with each
+FIRST_PAUSE = timedelta(seconds=2)  # before the first retry, doubling with each
 
-MAX_PAUSE = 60.0  # seconds
+MAX_PAUSE = timedelta(minutes=1)
 
 MAX_RETRY_AFTER = 120.0  # seconds a run waits when the server says how long; longer is for the next run
 
@@ -53,9 +54,9 @@ def retry_after(value: bytes | None, now: datetime) -> float | None:
     return max(0.0, (moment - now).total_seconds())
 
 
-def back_off(tries: int, first: float) -> float:
-    """Return the seconds to wait before retry number `tries`, doubling, with a tenth of jitter."""
-    pause: float = min(first * 2 ** (tries - 1), MAX_PAUSE)
+def retry_pause(tries: int, first: timedelta) -> float:
+    """Return the seconds to wait before retry number `tries`: doubling, with a tenth of jitter."""
+    pause = exponential(tries, first, MAX_PAUSE).total_seconds()
     return pause * uniform(0.9, 1.1)  # noqa: S311 - no secret
 
 
@@ -109,8 +110,8 @@ class RetryAfterMiddleware(RetryMiddleware):
     async def _pause(self, request: Request, wait: float | None) -> None:
         if self.crawler.settings.get("CASSETTE_MODE") == "replay":
             return
-        first = min(FIRST_PAUSE, self.crawler.settings.getfloat("DOWNLOAD_DELAY"))
-        left = back_off(request.meta["retry_times"], first) if wait is None else wait
+        first = min(FIRST_PAUSE, timedelta(seconds=self.crawler.settings.getfloat("DOWNLOAD_DELAY")))
+        left = retry_pause(request.meta["retry_times"], first) if wait is None else wait
         while left > 0 and self.crawler.engine and self.crawler.engine.running:
             await asyncio.sleep(min(left, _POLL))
             left -= _POLL

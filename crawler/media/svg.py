@@ -39,7 +39,7 @@ def is_svg(body: bytes) -> bool:
 
 
 def svg_size(body: bytes) -> tuple[int | None, int | None]:
-    """Return width and height in pixels where the SVG gives them. Raises NotMedium when it does more than draw."""
+    """Return width and height in pixels where given. Raises NotMedium when it does more than draw."""
     root = _parsed(body)
     for number, element in enumerate(root.iter()):
         if number >= MAX_ELEMENTS:

@@ -378,7 +378,7 @@ def compare_with_shown(page: ParsedPage, shown: Any) -> ParsedPage:
 
 
 def shown_share(text: str, shown: str) -> float:
-    """Return which share of a text's sentences, by length, is in the text shown; only letters and digits count."""
+    """Return which share of a text's sentences, by length in letters and digits, is in the text shown."""
     letters = _NOT_LETTERS.sub("", shown[:MAX_SHOWN])
     split = _PIECES.split(entities.unescape(text), maxsplit=MAX_PIECES)[:MAX_PIECES]
     pieces = [piece for piece in (_NOT_LETTERS.sub("", one) for one in split) if piece]

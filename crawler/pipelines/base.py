@@ -9,6 +9,7 @@ from scrapy.exceptions import DropItem
 from sqlalchemy.exc import SQLAlchemyError
 
 from archive.domain.errors import ArchiveError, MediaFolderError
+from crawler import log
 from crawler.run_stats import Tally
 from crawler.worker import tasks
 from crawler.worker.page_parser import PROCESS_DIED
@@ -72,7 +73,7 @@ class Pipeline:
         return item
 
     def _stop(self, what: str, error: Exception) -> None:
-        logger.error("action=%s_failed reason=%s", what, str(error).partition("\n")[0])
+        log.crawl_failed(f"{what}_failed", error)
         self._spider.stop(what)
 
     async def _process(self, item: Any) -> None:

@@ -16,7 +16,8 @@ from crawler.cassettes.cassette import CassetteMiss
 from crawler.download.middlewares import RunStopping
 from crawler.items import FetchFailure, MediaDownload
 from crawler.pipelines.base import Pipeline
-from crawler.pipelines.posts import MAX_FAILURES_IN_A_ROW, error_message
+from crawler.pipelines.posts import MAX_FAILURES_IN_A_ROW, scrubbed_message
+from crawler.process.protocol import PageDone
 from crawler.redaction import scrub_log, scrub_message
 from crawler.requests import MEDIUM, REQUESTED_URL, host_of
 from crawler.worker import media_tasks
@@ -71,7 +72,7 @@ class MediaPipeline(Pipeline):
             reason = Message("crawler.media.too_large", {"limit": meta["download_maxsize"]})
             await self._fail(medium, url, MediumOutcome.REFUSED, reason)
         else:
-            await self._fail(medium, url, MediumOutcome.FAILED, error_message(error))
+            await self._fail(medium, url, MediumOutcome.FAILED, scrubbed_message(error))
             host = host_of(url)
             self._in_a_row[host] += 1
             if self._in_a_row[host] == MAX_FAILURES_IN_A_ROW:
@@ -83,12 +84,14 @@ class MediaPipeline(Pipeline):
         self._report(medium, url, MediaResult(outcome, reason))
 
     def _report(self, medium: DueMedium, url: str, result: MediaResult) -> None:
-        self._tally.settle(medium.id, result.outcome, "")
-        fields = {
-            "outcome": result.outcome,
-            "kind": result.media_type,
-            "address": scrub_log(url),
-            "reason": scrub_message(result.reason).dump() if result.reason else "",
-        }
+        self._tally.record(medium.id, result.outcome, "")
         report = log.page_fetched if result.outcome is MediumOutcome.KEPT else log.page_failed
-        report(self._tally.done, **fields)
+        report(
+            PageDone(
+                self._tally.done,
+                outcome=result.outcome,
+                kind=result.media_type,
+                address=scrub_log(url),
+                reason=scrub_message(result.reason).dump() if result.reason else "",
+            )
+        )

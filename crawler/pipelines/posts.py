@@ -3,11 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from scrapy.crawler import Crawler
 
-from archive.domain.errors import MessageError
+from archive.domain.errors import error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.system import clock
@@ -19,12 +18,13 @@ from crawler.items import FetchFailure
 from crawler.parse.page import AGREEMENT
 from crawler.parse.response import FetchedPage
 from crawler.pipelines.base import Pipeline, parse_unparsed
+from crawler.process.protocol import PageDone
 from crawler.redaction import scrub_log, scrub_message
 from crawler.requests import ADDRESS_ID, REQUESTED_URL, rendered_request
 from crawler.worker import tasks
 from crawler.worker.pool import Batches, WorkerDied, workers_of
 
-# In a row, each after its retries: then the connection is down, and going on would use up the addresses' tries.
+# In a row, each after its retries: the connection is down, and going on would use up the addresses' tries.
 MAX_FAILURES_IN_A_ROW = 5
 
 logger = logging.getLogger("crawler")
@@ -76,9 +76,9 @@ class PostPipeline(Pipeline):
         if result.damage:
             await self._fail(page.address_id, page.requested_url, result.damage, result.interrupted)
             return
-        self._tally.settle(page.address_id, str(result.outcome), result.stored)
+        self._tally.record(page.address_id, str(result.outcome), result.stored)
         self._spider.got.add(result.key)  # type: ignore[attr-defined]  # the spider of posts has it
-        log.page_fetched(self._tally.done, **_fields(page, result))
+        log.page_fetched(_page_done(self._tally.done, page, result))
         if result.agreement is not None and result.agreement < AGREEMENT:
             self._tally.count("render_disagrees")
             address = scrub_log(page.requested_url)
@@ -102,7 +102,7 @@ class PostPipeline(Pipeline):
         if isinstance(error, RunStopping):
             self._tally.count("not_asked")
         elif isinstance(error, AlreadyFetched):
-            self._tally.settle(meta.get(ADDRESS_ID), str(Outcome.ARTICLE), "known")
+            self._tally.record(meta.get(ADDRESS_ID), str(Outcome.ARTICLE), "known")
         elif isinstance(error, BrowserMissing):
             if not self._browser_missing:
                 logger.warning("action=browser_missing reason=%s", error)
@@ -110,40 +110,36 @@ class PostPipeline(Pipeline):
             self._tally.count("browser_missing")
         elif meta.get("playwright"):
             self._tally.count("browser_failed")
-            reason = error_message(error).dump()
-            log.page_failed(self._tally.done, address=meta[REQUESTED_URL], reason=reason)
+            reason = scrubbed_message(error).dump()
+            log.page_failed(PageDone(self._tally.done, address=meta[REQUESTED_URL], reason=reason))
         else:
             # a gap in a cassette says nothing about the address
             missed = isinstance(error, CassetteMiss)
-            await self._fail(meta.get(ADDRESS_ID), meta[REQUESTED_URL], error_message(error), missed)
+            await self._fail(meta.get(ADDRESS_ID), meta[REQUESTED_URL], scrubbed_message(error), missed)
             self._in_a_row += 1
             if self._in_a_row >= MAX_FAILURES_IN_A_ROW:
                 self._spider.stop("unreachable")
 
     async def _fail(self, address_id: int | None, url: str, reason: Message, interrupted: bool) -> None:
-        self._tally.settle(address_id, "failed", "")
-        log.page_failed(self._tally.done, address=scrub_log(url), reason=reason.dump())
+        self._tally.record(address_id, "failed", "")
+        log.page_failed(PageDone(self._tally.done, address=scrub_log(url), reason=reason.dump()))
         if address_id is not None and not interrupted:
             await self._failures.put(tasks.Failure(address_id, reason))
 
 
-def error_message(error: BaseException) -> Message:
-    """Return the message of an error, without secrets; the error's class and text where it has none."""
-    if isinstance(error, MessageError):
-        return scrub_message(error.message)
-    name, text = type(error).__name__, scrub_log(" ".join(str(error).split()))[:300]
-    if not text:
-        return Message("crawler.fetch.connection_failed", {"error": name})
-    return Message("crawler.fetch.error", {"error": name, "detail": text})
+def scrubbed_message(error: BaseException) -> Message:
+    """Return the message of an error without secrets."""
+    return scrub_message(error_message(error))
 
 
-def _fields(page: FetchedPage, result: tasks.PageResult) -> dict[str, Any]:
-    return {
-        "outcome": str(result.outcome),
-        "kind": result.kind,
-        "stored": result.stored,
-        "aid": result.aid,
-        "address": scrub_log(page.requested_url),
-        "reason": "" if result.outcome is Outcome.ARTICLE else scrub_log(result.reason),
-        "how": "browser" if page.rendered else "",
-    }
+def _page_done(done: int, page: FetchedPage, result: tasks.PageResult) -> PageDone:
+    return PageDone(
+        done,
+        outcome=str(result.outcome),
+        kind=result.kind,
+        stored=result.stored,
+        aid=result.aid,
+        address=scrub_log(page.requested_url),
+        reason="" if result.outcome is Outcome.ARTICLE else scrub_log(result.reason),
+        how="browser" if page.rendered else "",
+    )

@@ -1,12 +1,13 @@
 """The pipeline of sources: the worker stores what each source lists, and this reports it."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archive.system import clock
 from crawler import log
 from crawler.items import SourceResult
 from crawler.pipelines.base import Pipeline
+from crawler.process.protocol import SourceChecked
 from crawler.redaction import scrub_message
 from crawler.worker import source_tasks
 from crawler.worker.pool import WorkerDied
@@ -30,18 +31,18 @@ class SourcePipeline(Pipeline):
         spider.tally.states[item.name] = recorded.findings
         spider.tally.events["seen"] += len(recorded.findings.posts)
         spider.tally.events["new"] += recorded.new
-        log.source_tried(_fields(item.name, recorded))
+        log.source_checked(_checked(item.name, recorded))
 
 
-def _fields(name: str, recorded: source_tasks.Recorded) -> dict[str, Any]:
+def _checked(name: str, recorded: source_tasks.Recorded) -> SourceChecked:
     findings = recorded.findings
-    return {
-        "source": name,
-        "state": str(findings.state),
-        "good": findings.state.good,
-        "seen": len(findings.posts),
-        "new": recorded.new,
-        "newest": findings.newest.isoformat() if findings.newest else None,
-        "detail": findings.detail.dump() if findings.detail else "",
-        "advice": findings.advice.dump() if findings.advice else "",
-    }
+    return SourceChecked(
+        source=name,
+        state=str(findings.state),
+        good=findings.state.good,
+        seen=len(findings.posts),
+        new=recorded.new,
+        newest=findings.newest.isoformat() if findings.newest else None,
+        detail=findings.detail.dump() if findings.detail else "",
+        advice=findings.advice.dump() if findings.advice else "",
+    )

@@ -1,7 +1,6 @@
 """The base class of all spiders: it opens a run, counts results, and can stop the crawl for a reason."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,15 +17,13 @@ from twisted.python.failure import Failure
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import AddressError, ArchiveError
 from archive.system import clock
+from crawler import log
 from crawler.items import FetchFailure
-from crawler.log import quiet_setup
 from crawler.parse.response import FetchedPage, header
-from crawler.redaction import public_headers, scrub_log, scrub_url
+from crawler.redaction import public_headers, scrub_url
 from crawler.requests import ADDRESS_ID, EVALUATED, requested_url
 from crawler.run_stats import Tally
 from crawler.worker.pool import Worker, WorkerDied, workers_of
-
-logger = logging.getLogger("crawler")
 
 # Above Scrapy's own highest: it applies the command line's settings once more, after the spider's.
 HIGHEST_PRIORITY = 50
@@ -47,7 +44,7 @@ class ArchiveSpider(Spider):
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
         """Create the spider for Scrapy; its worker process starts with the first call."""
-        quiet_setup()
+        log.quiet_setup()
         spider = super().from_crawler(crawler, *args, **kwargs)
         spider.archive = Worker(ArchiveSettings(), workers_of(crawler.settings))
         return spider
@@ -67,13 +64,13 @@ class ArchiveSpider(Spider):
         try:
             requests = await self.requests()
         except (AddressError, OSError) as error:
-            logger.error("action=run_refused reason=%s", scrub_log(str(error)))
+            log.crawl_failed("run_refused", error)
             raise CloseSpider("usage") from error
         except (ArchiveError, SQLAlchemyError, WorkerDied) as error:
-            logger.error("action=database_failed reason=%s", str(error).partition("\n")[0])
+            log.crawl_failed("database_failed", error)
             raise CloseSpider("database") from error
         self.wanted = self.wanted or len(requests)
-        logger.info("action=run_started run=%d wanted=%d", self.run_id, self.wanted)
+        log.run_started(self.run_id, self.wanted)
         for request in requests:
             yield request.replace(callback=self.parse, errback=self.failed)
 

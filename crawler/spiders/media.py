@@ -15,6 +15,7 @@ from archive.system import clock
 from crawler import items, log
 from crawler.download.hosts import may_hold_media
 from crawler.media.settings import MAX_MEDIA, max_bytes, types_in
+from crawler.process.protocol import PageDone
 from crawler.redaction import scrub_message
 from crawler.requests import MEDIUM, MediumNotRequested, host_of, medium_request
 from crawler.spiders.base import HIGHEST_PRIORITY, ArchiveSpider
@@ -84,8 +85,8 @@ class MediaSpider(ArchiveSpider):
         return max_bytes(medium.type, self.settings.getint("MAX_VIDEO_MB"))
 
     def _refused(self, medium: DueMedium, reason: Message) -> media_tasks.DownloadFailure:
-        self.tally.settle(medium.id, MediumOutcome.REFUSED, "")
-        log.page_failed(self.tally.done, outcome=MediumOutcome.REFUSED, reason=reason.dump())
+        self.tally.record(medium.id, MediumOutcome.REFUSED, "")
+        log.page_failed(PageDone(self.tally.done, outcome=MediumOutcome.REFUSED, reason=reason.dump()))
         return media_tasks.DownloadFailure(medium.id, MediumOutcome.REFUSED, reason)
 
     def parse(self, response: Response, **_: Any) -> Iterator[items.MediaDownload]:

@@ -10,7 +10,7 @@ from typing import Self
 
 import structlog
 
-from archive.system.parent_watch import LIFELINE_VARIABLE
+from archive.system.parent_watch import ENVIRONMENT_VARIABLE
 from mparchive.errors import Exit
 from scheduler.config import find_config, load_config
 
@@ -65,7 +65,7 @@ class WebServerProcess:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and command
                 [sys.executable, "-c", "from mparchive.cli import main; main()", *self._arguments],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, LIFELINE_VARIABLE: str(self._lifeline)},
+                env={**os.environ, ENVIRONMENT_VARIABLE: str(self._lifeline)},
                 pass_fds=(self._lifeline,),
                 start_new_session=True,
             )

@@ -30,7 +30,7 @@ READERS: tuple[type[BaseSettings], ...] = (
     SchedulerSettings,
 )
 # What one process of the program says to another, and nobody else says.
-BETWEEN_PROCESSES = {parent_watch.LIFELINE_VARIABLE, protocol.START_METHOD_VARIABLE}
+BETWEEN_PROCESSES = {parent_watch.ENVIRONMENT_VARIABLE, protocol.PROGRESS_VARIABLE}
 WHERE_VARIABLES_STAND = (*DOCUMENTS, ROOT / "Dockerfile", ROOT / "docker-compose.yml")
 OF_THE_TESTS = {"MPARCHIVE_SHARED"}
 _VARIABLE = re.compile(r"MPARCHIVE_[A-Z_]*[A-Z]")

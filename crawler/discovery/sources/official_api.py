@@ -59,7 +59,7 @@ _ERRORS = {  # WeChat's error codes
 
 
 class Official:
-    """`freepublish/batchget`. The access token is requested at each run: it stays the same while it is valid."""
+    """`freepublish/batchget`. The access token is requested at each run; it is the same while valid."""
 
     name = "official"
     host = API_HOST

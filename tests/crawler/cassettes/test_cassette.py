@@ -11,8 +11,8 @@ from scrapy.settings import Settings
 from crawler.cassettes.cassette import (
     CassetteError,
     CassetteMiss,
-    RecordedResponse,
     HttpCassette,
+    RecordedResponse,
     cassette_from,
 )
 

@@ -23,7 +23,6 @@ def test_a_crawl_is_replayed_with_the_server_down(crawler, server, cassette, fre
     assert recorded.verdict == "done", recorded.output
     assert "c0ffee" not in Path(cassette).read_text()
     served = len(server.asked)
-    crawler.rows("TRUNCATE runs, addresses, accounts CASCADE RETURNING 1") if False else None
     replayed = crawler.crawl(urls, CASSETTE=cassette, CASSETTE_MODE="replay")
     assert replayed.verdict == "done", replayed.output
     assert replayed.counts["outcomes"] == recorded.counts["outcomes"] == {"article": 1, "deleted": 1}
@@ -36,9 +35,9 @@ def test_a_replayed_capture_carries_the_moment_it_was_served(crawler, server, ca
     server.serve(pages.path(1), Reply(pages.article(1)))
     crawler.crawl([pages.url(1)], CASSETTE=cassette, CASSETTE_MODE="record")
     text = Path(cassette).read_text()
-    cassette = yaml.safe_load(text)
-    cassette["interactions"][0]["response"]["headers"]["Date"] = ["Fri, 31 Jul 2026 12:00:00 GMT"]
-    Path(cassette).write_text(yaml.safe_dump(cassette, allow_unicode=True))
+    recording = yaml.safe_load(text)
+    recording["interactions"][0]["response"]["headers"]["Date"] = ["Fri, 31 Jul 2026 12:00:00 GMT"]
+    Path(cassette).write_text(yaml.safe_dump(recording, allow_unicode=True))
     crawler.crawl([pages.url(1)], CASSETTE=cassette, CASSETTE_MODE="replay")
     moments = crawler.rows(
         "SELECT to_char(fetched_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') FROM captures"
@@ -55,7 +54,7 @@ def test_an_unrecorded_request_fails_loudly_and_reaches_nobody(crawler, server, 
         crawl = lost.crawl([pages.url(77)], CASSETTE=cassette, CASSETTE_MODE="replay")
         assert trap.asked == []
     assert (crawl.exit_code, crawl.verdict) == (1, "failed"), crawl.output
-    assert "CassetteMiss" in crawl.output
+    assert "holds no further answer" in crawl.output
     assert "mid=77" in crawl.output
     assert crawler.rows("SELECT count(*) FROM captures") == before
 

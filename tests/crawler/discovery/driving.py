@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from crawler.discovery.source import Fetch, SourceFindings, Reply, Source
+from crawler.discovery.source import Fetch, Reply, Source, SourceFindings
 
 BIZ = "Mzk5OTAwMDAwMQ=="
 OTHER = "Mzk5OTAwMDAwMg=="

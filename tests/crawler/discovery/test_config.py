@@ -38,7 +38,7 @@ def test_root_may_lend_a_file_to_a_service_by_its_group(tmp_path: Path, mode: in
     put_secret(path, "token=1")
     os.chown(path, 0, NOBODY)
     path.chmod(mode)
-    read = "import sys; from crawler.discovery.secret import OwnBackend as Login; "
+    read = "import sys; from crawler.discovery.config import OwnBackend as Login; "
     read += "Login(credentials_file=sys.argv[1]).read_secret()"
     command = [*AS_NOBODY, sys.executable, "-c", read, str(path)]
     done = subprocess.run(command, capture_output=True, check=False)

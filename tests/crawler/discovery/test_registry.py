@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from archive.domain.messages import Message
 from crawler.discovery.config import AccountConfig
 from crawler.discovery.registry import given_at, sources_of
 from crawler.discovery.source import Reply, State
@@ -74,7 +75,7 @@ def test_the_age_of_a_login_is_that_of_its_file(tmp_path: Path) -> None:
     written = NOW - timedelta(days=3, hours=12)
     os.utime(path, (written.timestamp(),) * 2)
     (source, _) = sources_of(account(own_backend={"credentials_file": str(path)}))
-    found, _ = drive(source, [Reply(error="its host is not known")])
+    found, _ = drive(source, [Reply(error=Message("crawler.fetch.unknown_host"))])
     assert "ends in about 12 h" in str(found.advice)
 
 

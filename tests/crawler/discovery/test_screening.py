@@ -1,15 +1,16 @@
 from datetime import timedelta
 from typing import Any
 
+from archive.domain.messages import Message
 from crawler.discovery.screening import MAX_POSTS, Screened, screen
-from crawler.discovery.source import SourceFindings, ListedPost, State
+from crawler.discovery.source import ListedPost, SourceFindings, State
 from tests.crawler.discovery.driving import BIZ, NOW, OTHER, post_url
 
 SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
 
 
 def screened(*seen: ListedPost, **more: Any) -> Screened:
-    return screen(SourceFindings(**{"state": State.OK, "seen": seen} | more), BIZ, "album:1", NOW)
+    return screen(SourceFindings(**{"state": State.OK, "posts": seen} | more), BIZ, "album:1", NOW)
 
 
 def test_posts_of_the_account_become_sightings() -> None:
@@ -25,7 +26,7 @@ def test_posts_of_the_account_become_sightings() -> None:
     assert long.listing == {"key": "1", "published_at": at.isoformat()}
     assert (short.address.token, short.listing) == ("AbCdEfGhIjKlMnOpQrStUv", None)
     assert {one.expected_biz for one in result.sightings} == {BIZ}
-    assert (result.findings.state, result.findings.newest, result.findings.advice) == (State.OK, at, "")
+    assert (result.findings.state, result.findings.newest, result.findings.advice) == (State.OK, at, None)
 
 
 def test_a_post_of_another_account_is_left_out_and_said() -> None:
@@ -97,5 +98,12 @@ def test_an_address_listed_twice_is_one_sighting() -> None:
 
 
 def test_a_state_that_is_not_good_stays_what_it_is() -> None:
-    result = screened(ListedPost(post_url(1, OTHER)), state=State.LOGIN_EXPIRED, detail="why")
-    assert (result.findings.state, result.findings.detail) == (State.LOGIN_EXPIRED, "why")
+    result = screened(
+        ListedPost(post_url(1, OTHER)),
+        state=State.LOGIN_EXPIRED,
+        detail=Message("archive.verbatim", {"text": "why"}),
+    )
+    assert (result.findings.state, result.findings.detail) == (
+        State.LOGIN_EXPIRED,
+        Message("archive.verbatim", {"text": "why"}),
+    )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crawler.discovery.source import MAX_FETCHES, Fetch, Discovery, SourceFindings, Reply, SourceRun, State
+from crawler.discovery.source import MAX_FETCHES, Discovery, Fetch, Reply, SourceFindings, SourceRun, State
 from tests.crawler.discovery.driving import NOW
 
 
@@ -49,7 +49,7 @@ def test_a_reader_that_breaks_ends_its_source_only_and_quotes_nothing(
     assert (found.state, found.memory) == (State.NOT_UNDERSTOOD, {"before": 1})
     assert "KeyError" in str(found.detail)
     assert "marker-2f7c" not in caplog.text + str(found)
-    assert "test_driver.py:" in caplog.text
+    assert "test_source.py:" in caplog.text
 
 
 def test_a_source_can_be_ended_from_outside() -> None:

@@ -14,7 +14,7 @@ from archive.ingest.pages import store_readings
 from archive.repository.captures import keep_captures
 from archive.repository.frontier import due_addresses, record_sightings
 from archive.repository.runs import start_run
-from crawler.discovery.source import SourceFindings, ListedPost, State
+from crawler.discovery.source import ListedPost, SourceFindings, State
 from crawler.discovery.sources.archived_links import ArchivedLinks
 from crawler.worker import tasks
 from crawler.worker.source_tasks import before, record

@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
+from archive.domain.messages import Message
 from crawler.discovery.source import Fetch, Reply, State
-from crawler.discovery.sources.album import PAGES, Album, read_listing
+from crawler.discovery.sources.album import MAX_PAGES, Album, read_listing
 from tests.crawler.discovery.driving import BIZ, drive, page, post_url, query
 from tests.support.captures import capture, capture_names, needs_captures
 
@@ -117,15 +118,15 @@ def test_an_album_that_cannot_be_turned_is_gone_on_with_at_its_end() -> None:
 
 
 def test_a_long_album_is_gone_through_in_several_tries() -> None:
-    album, server = Album(BIZ, "77"), Server(list(range(1, PAGES * PER_PAGE + 200)))
+    album, server = Album(BIZ, "77"), Server(list(range(1, MAX_PAGES * PER_PAGE + 200)))
     seen: set[str] = set()
     memory: dict[str, Any] = {}
-    for expected in (PAGES, 11, 1):
+    for expected in (MAX_PAGES, 11, 1):
         found, asked = drive(album, server, memory)
         assert len(asked) == expected
         memory = json.loads(json.dumps(found.memory))
         seen |= {one.url for one in found.posts}
-    assert len(seen) == PAGES * PER_PAGE + 199
+    assert len(seen) == MAX_PAGES * PER_PAGE + 199
 
 
 def test_a_server_that_repeats_one_page_for_ever_is_left() -> None:
@@ -139,10 +140,10 @@ def test_a_server_that_repeats_one_page_for_ever_is_left() -> None:
 def test_what_was_seen_before_a_failure_counts_and_the_rest_is_asked_for_again() -> None:
     server = Server(list(range(1, 46)))
     replies = [server.answer([item(n) for n in range(45, 25, -1)], more=True, first=True)]
-    replies.append(Reply(error="no answer within 60 s"))
+    replies.append(Reply(error=Message("crawler.fetch.timeout", {"limit": 60})))
     found, _ = drive(Album(BIZ, "77"), replies, {"newest": ["x"]})
     assert found.state is State.UNREACHABLE
-    assert found.detail == "no answer within 60 s"
+    assert str(found.detail) == "no answer within 60 s"
     assert len(found.posts) == 20
     assert found.memory == {"newest": ["x"]}
 

@@ -4,8 +4,16 @@ from typing import Any
 
 import pytest
 
-from crawler.discovery.source import Fetch, SourceFindings, Reply, State
-from crawler.discovery.sources.backend import COUNT, LIFE, PAGES, Login, LoginError, OwnBackend, read_login
+from crawler.discovery.source import Fetch, Reply, SourceFindings, State
+from crawler.discovery.sources.backend import (
+    LOGIN_LIFE,
+    MAX_PAGES,
+    PAGE_SIZE,
+    Login,
+    LoginError,
+    OwnBackend,
+    read_login,
+)
 from tests.crawler.discovery.driving import BIZ, NOW, OTHER, drive, page, post_url, query
 from tests.support.captures import capture, needs_captures
 
@@ -44,7 +52,7 @@ def test_nested_lists_are_read_to_the_empty_page() -> None:
     assert [seen.url for seen in found.posts] == [post_url(9), post_url(7)]
     assert found.posts[0].title == "合成第9篇"
     assert found.newest == datetime.fromtimestamp(1_770_000_009, UTC)
-    assert [query(ask)["begin"] for ask in asked] == ["0", str(COUNT)]
+    assert [query(ask)["begin"] for ask in asked] == ["0", str(PAGE_SIZE)]
 
 
 def test_everything_asked_is_secret_and_goes_nowhere_else() -> None:
@@ -74,7 +82,7 @@ def test_a_list_that_answers_the_same_whatever_is_asked_is_asked_twice() -> None
 
 def test_a_list_without_end_is_left_after_some_pages() -> None:
     _, asked = drive(OwnBackend(BIZ, LOGIN), lambda ask: published(push(item(int(query(ask)["begin"])))))
-    assert len(asked) == PAGES
+    assert len(asked) == MAX_PAGES
 
 
 def test_numbers_may_come_as_strings() -> None:
@@ -150,7 +158,7 @@ def test_an_empty_list_is_no_success() -> None:
 def test_without_a_login_nothing_is_asked() -> None:
     found, asked = drive(OwnBackend(BIZ, None, "the environment variable LOGIN is not set"))
     assert (found.state, asked) == (State.NOT_CONFIGURED, [])
-    assert found.detail == "the environment variable LOGIN is not set"
+    assert str(found.detail) == "the environment variable LOGIN is not set"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +172,7 @@ def test_the_end_of_a_login_is_warned_of_before_it_comes(left: timedelta, words:
 
 
 def test_a_fresh_login_is_not_warned_of() -> None:
-    assert _listed(Login(LOGIN.cookie, LOGIN.token, NOW + timedelta(days=3))).advice == ""
+    assert _listed(Login(LOGIN.cookie, LOGIN.token, NOW + timedelta(days=3))).advice is None
 
 
 def _listed(login: Login) -> SourceFindings:
@@ -181,7 +189,7 @@ def _listed(login: Login) -> SourceFindings:
 )
 def test_a_login_may_be_written_as_json_or_in_lines(text: str) -> None:
     login = read_login(text, NOW)
-    assert (login.cookie, login.token, login.ends) == ("a=1; b=2", "123", NOW + LIFE)
+    assert (login.cookie, login.token, login.ends) == ("a=1; b=2", "123", NOW + LOGIN_LIFE)
 
 
 def test_the_end_written_with_a_login_counts() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from archive.domain.messages import Message
 from crawler.discovery.source import Fetch, Reply, State
-from crawler.discovery.sources.feed import RESOLVED, Feed, feed_name
+from crawler.discovery.sources.feed import MAX_RESOLVED, Feed, feed_name
 from tests.crawler.discovery.driving import drive, page, post_url
 
 ADDRESS = "https://rss.example/wechat/jxw.xml"
@@ -117,7 +118,10 @@ def test_a_readers_redirects_are_asked_where_they_lead_and_never_twice() -> None
 
 
 def test_a_redirect_that_could_not_be_asked_for_is_asked_again() -> None:
-    replies = [rss(item("https://rss.example/go/1"), item(SHORT)), Reply(error="no answer within 60 s")]
+    replies = [
+        rss(item("https://rss.example/go/1"), item(SHORT)),
+        Reply(error=Message("crawler.fetch.unknown_host")),
+    ]
     first, _ = drive(Feed(ADDRESS), replies)
     again, asked = drive(
         Feed(ADDRESS), [replies[0], Reply(302, "", (("Location", post_url(2)),))], first.memory
@@ -129,13 +133,13 @@ def test_a_redirect_that_could_not_be_asked_for_is_asked_again() -> None:
 def test_only_the_feeds_own_host_is_asked_where_it_leads_and_only_so_often() -> None:
     def answers(ask: Fetch) -> Reply:
         if ask.url == ADDRESS:
-            many = [item(f"https://rss.example/go/{n}") for n in range(RESOLVED + 5)]
+            many = [item(f"https://rss.example/go/{n}") for n in range(MAX_RESOLVED + 5)]
             return rss(item("https://elsewhere.example/1"), item("http://169.254.169.254/"), *many)
         assert ask.url.startswith("https://rss.example/")
         return Reply(302, ask.url, (("Location", SHORT),))
 
     _, asked = drive(Feed(ADDRESS), answers)
-    assert len(asked) == 1 + RESOLVED
+    assert len(asked) == 1 + MAX_RESOLVED
 
 
 @pytest.mark.parametrize(
@@ -153,7 +157,7 @@ def test_only_the_feeds_own_host_is_asked_where_it_leads_and_only_so_often() -> 
         (page({}, status=403), State.REFUSED),
         (page({}, status=503), State.UNREACHABLE),
         (Reply(301, ADDRESS, (("Location", "https://new.example/f?k=secret"),)), State.NOT_UNDERSTOOD),
-        (Reply(error="its host is not known"), State.UNREACHABLE),
+        (Reply(error=Message("crawler.fetch.unknown_host")), State.UNREACHABLE),
     ],
 )
 def test_every_other_answer_has_its_state(reply: Reply, state: State) -> None:
