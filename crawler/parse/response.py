@@ -27,8 +27,8 @@ class OversizedResponse(DamagedResponse):
 class FetchedPage:
     """A response with its body still packed, so that unpacking costs the reactor nothing.
 
-    `fetched_at` is an aware UTC instant; `headers` hold no secrets any more; `ended_openly` says that the body
-    ended only with the connection. `evaluated` is as in a capture.
+    `fetched_at` is an aware UTC instant; `headers` hold no secrets any more; `ended_openly` says that the end
+    of the body was that of the connection. `evaluated` is as in a capture.
     """
 
     address_id: int | None
