@@ -1,18 +1,16 @@
 """Parses captures within bounds of memory and time."""
 
 import multiprocessing
-import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from archive.domain.captures import Capture
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
+from archive.system.memory_limit import at_most
 from archive.system.parent_watch import end_with_parent
 from crawler.parse.page import classify
 
@@ -23,34 +21,10 @@ MAX_SECONDS = 60.0  # of wall time for one page; hostile ones have taken 20, rea
 PROCESS_DIED = Message("crawler.parse.process_died")
 
 
-_STATM = Path("/proc/self/statm")  # on Linux; elsewhere memory is not bounded
-
-
-@contextmanager
-def limited_memory(more: int) -> Iterator[None]:
-    """Let this process allocate at most about `more` bytes; beyond them it gets a MemoryError.
-
-    Decoders need it that trust what a file says about its size.
-    """
-    if not _STATM.exists():
-        yield
-        return
-    used = int(_STATM.read_text().split()[0]) * resource.getpagesize()
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = used + more
-    resource.setrlimit(
-        resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
-    )
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
 def parse_within_bounds(capture: Capture) -> ParsedPage:
     """Parse a capture; one that takes more than MAX_MEMORY is unreadable."""
     try:
-        with limited_memory(MAX_MEMORY):
+        with at_most(MAX_MEMORY):
             return classify(capture)
     except MemoryError:
         return unreadable(Message("crawler.parse.too_much_memory", {"limit": MAX_MEMORY // 1024**2}))
