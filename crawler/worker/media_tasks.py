@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome, MediumType
 from archive.repository.media import DueMedium, KeptFile, due_media, give_up_expired, keep_file, note_missed
-from archive.system.memory_limit import at_most
+from archive.system.memory_limit import memory_limit
 from crawler.items import MediaDownload
 from crawler.media.content import Content, NotMedium, begins_as_page
 from crawler.media.validate import audio_content, image_content, video_content
@@ -115,7 +115,7 @@ def _check(download: MediaDownload) -> tuple[bytes, Content] | MediaResult:
         body = unpacked_body(response, download.max_bytes)
         if refusal := _refusal(response, body, download.medium):
             return refusal
-        with at_most(CHECK_MEMORY):
+        with memory_limit(CHECK_MEMORY):
             return body, _CHECKS[download.medium.type](body)
     except (OversizedResponse, NotMedium) as error:
         return MediaResult(MediumOutcome.REFUSED, error.message)

@@ -10,7 +10,7 @@ from typing import Self
 from archive.domain.captures import Capture
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
-from archive.system.memory_limit import at_most
+from archive.system.memory_limit import memory_limit
 from archive.system.parent_watch import end_with_parent
 from crawler.parse.page import classify
 
@@ -24,7 +24,7 @@ PROCESS_DIED = Message("crawler.parse.process_died")
 def parse_within_bounds(capture: Capture) -> ParsedPage:
     """Parse a capture; one that takes more than MAX_MEMORY is unreadable."""
     try:
-        with at_most(MAX_MEMORY):
+        with memory_limit(MAX_MEMORY):
             return classify(capture)
     except MemoryError:
         return unreadable(Message("crawler.parse.too_much_memory", {"limit": MAX_MEMORY // 1024**2}))
