@@ -18,7 +18,7 @@ from crawler.worker.pool import WorkerDied
 if TYPE_CHECKING:
     from crawler.spiders.base import ArchiveSpider
 
-POLL = 0.25  # seconds; how soon it is noticed that the crawl stops
+STOP_CHECK = 0.25  # seconds; how soon it is noticed that the crawl stops
 
 
 class RunVerdict:
@@ -77,12 +77,13 @@ class DrainOnStop:
                 await self._task
 
     async def _watch(self) -> None:
-        await asyncio.sleep(POLL)  # the engine runs a moment after it says so, and may have stopped by then
+        # The engine runs a moment after it says so, and may have stopped by then.
+        await asyncio.sleep(STOP_CHECK)
         while self._running and not self._stopping:
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(STOP_CHECK)
         while True:  # until closed: a response being processed may still queue a browser's request
             self._end_pauses()
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(STOP_CHECK)
 
     @property
     def _running(self) -> bool:

@@ -16,7 +16,7 @@ from archive.system import clock
 from archive.system.catalogues import process_language
 from crawler.browser.launch_options import REMEDY
 from crawler.media.settings import MediaSettings
-from crawler.process.protocol import Event, PageDone
+from crawler.process.protocol import PageDone, ProgressEvent
 from mparchive.console import Steps, say, steps, translated
 from mparchive.errors import CommandError, Exit
 from mparchive.run_summary import RunSummary
@@ -174,8 +174,8 @@ def _crawl(
     return egress.crawl(run_id, spider=spider, timeout=timeout, on_event=on_event), reasons
 
 
-def _progress_shower(progress: Steps, reasons: dict[str, str]) -> Callable[[Event], None]:
-    def show(event: Event) -> None:
+def _progress_shower(progress: Steps, reasons: dict[str, str]) -> Callable[[ProgressEvent], None]:
+    def show(event: ProgressEvent) -> None:
         if not isinstance(event, PageDone):
             return
         outcome = event.outcome or "failed"

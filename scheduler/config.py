@@ -85,7 +85,7 @@ def _check_own_folder(folder: Path, info: ValidationInfo) -> Path:
     return folder
 
 
-class Inbox(Table):
+class InboxConfig(Table):
     """A watched folder: dumps, lists, saved pages and WARC files put there are imported."""
 
     folder: Annotated[FileName, AfterValidator(_check_own_folder)]
@@ -140,7 +140,7 @@ class Config(Table):
 
     accounts: Annotated[tuple[AccountConfig, ...], Field(max_length=MAX_ACCOUNTS)] = ()
     schedule: Schedule = Schedule()
-    inbox: Inbox | None = None
+    inbox: InboxConfig | None = None
     alarms: Alarms | None = None
     limits: Limits = Limits()
     reading_room: ReadingRoom | None = None

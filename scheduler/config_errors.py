@@ -11,7 +11,7 @@ from archive.domain.errors import MessageError
 from archive.domain.messages import Message
 from archive.system.files import FileUnusable, read_small
 
-MAX_FILE = 256 * 1024  # bytes; two hundred accounts with all their sources have 100,000
+MAX_CONFIG_BYTES = 256 * 1024  # bytes; two hundred accounts with all their sources have 100,000
 
 _PATTERNS = {"appid": "scheduler.config.expected.appid"}  # any other pattern is that of a variable's name
 
@@ -53,7 +53,7 @@ def parse_toml(path: Path) -> dict[str, Any]:
 
 def _read_text(path: Path) -> str:
     try:
-        content = read_small(path, MAX_FILE, str(Message("scheduler.config.no_such_size")))
+        content = read_small(path, MAX_CONFIG_BYTES, str(Message("scheduler.config.no_such_size")))
     except FileUnusable as error:
         raise ConfigError("scheduler.config.unreadable", reason=_message_of(error)) from None
     try:

@@ -23,16 +23,16 @@ from archive.domain.messages import Message
 from archive.repository import runs
 from archive.system.parent_watch import lifeline
 from crawler.process import entry
-from crawler.process.protocol import CrawlError, Event, RunStarted, decode
+from crawler.process.protocol import CrawlError, ProgressEvent, RunStarted, decode_event
 from crawler.run_stats import EXIT_CODES
 
 GRACE = 20.0  # seconds after SIGTERM to store what is being received; whoever stops this process gives 30
 
-POLL = 0.25  # seconds; how soon a crawl is stopped once its caller is, and how soon its end is noticed
+EVENT_POLL = 0.25  # seconds; how soon a crawl is stopped once its caller is, and how soon its end is noticed
 
 LAST_LINES = 50  # of the crawl's output, shown when it could not say itself what was wrong
 
-MAX_LINE = 4000  # characters of one of these
+MAX_LINE_SHOWN = 4000  # characters of one of these
 
 END_WAIT = 5.0  # seconds for the last events and the end of the process once it has closed its pipe
 
@@ -48,7 +48,7 @@ class CrawlProcess:
         progress, progress_end = os.pipe()
         inherited = map(entry.dup_for_child, (output_end, progress_end, lifeline))
         self._process: BaseProcess = entry.FORK_SERVER.Process(
-            target=entry.main, args=(arguments, environment, *inherited)
+            target=entry.run_crawl_process, args=(arguments, environment, *inherited)
         )
         self.output: IO[str] = os.fdopen(output, encoding="utf-8", errors="replace")
         self.progress: IO[bytes] = os.fdopen(progress, "rb")
@@ -109,7 +109,7 @@ def crawl(  # noqa: PLR0913 - all but engine and run are options, given by name
     environment: Mapping[str, str] | None = None,
     timeout: float,
     stop: threading.Event | None = None,
-    on_event: Callable[[Event], None] | None = None,
+    on_event: Callable[[ProgressEvent], None] | None = None,
 ) -> CrawlResult:
     """Fetch what is due of a run (None: all that is due) for at most `timeout` seconds.
 
@@ -161,14 +161,14 @@ def _stored_result(engine: Engine, run_id: int | None, exit_code: int) -> tuple[
 class _WatchedCrawl:
     """One crawl process and what has been heard of it."""
 
-    def __init__(self, process: CrawlProcess, on_event: Callable[[Event], None] | None):
+    def __init__(self, process: CrawlProcess, on_event: Callable[[ProgressEvent], None] | None):
         self.run_id: int | None = None
         self.exit_code = -1
         self._process = process
         self._on_event = on_event
         self._errors: list[str] = []
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
-        self._events: queue.Queue[Event | None] = queue.Queue(maxsize=10_000)
+        self._events: queue.Queue[ProgressEvent | None] = queue.Queue(maxsize=10_000)
         self._reader = threading.Thread(target=self._read_output, daemon=True)
         self._reader.start()
         threading.Thread(target=self._read_progress, daemon=True).start()
@@ -198,13 +198,13 @@ class _WatchedCrawl:
     def _read_output(self) -> None:
         with self._process.output as output:
             for line in output:
-                self._last_lines.append(line.rstrip("\n")[:MAX_LINE])
+                self._last_lines.append(line.rstrip("\n")[:MAX_LINE_SHOWN])
 
     def _read_progress(self) -> None:
         with self._process.progress as progress:
             for line in progress:
                 with suppress(ValueError):  # the last line of a crawl that was killed may be cut
-                    self._events.put(decode(line))
+                    self._events.put(decode_event(line))
         self._events.put(None)
 
     def _listen(self, until: float, stop: threading.Event | None = None) -> bool:
@@ -214,7 +214,7 @@ class _WatchedCrawl:
             if left <= 0:
                 return False
             try:
-                event = self._events.get(timeout=min(left, POLL))
+                event = self._events.get(timeout=min(left, EVENT_POLL))
             except queue.Empty:
                 if self._process.has_ended:  # something it started may still have the pipe
                     return True
@@ -224,7 +224,7 @@ class _WatchedCrawl:
             self._handle(event)
         return False
 
-    def _handle(self, event: Event) -> None:
+    def _handle(self, event: ProgressEvent) -> None:
         match event:
             case RunStarted(run_id=run_id):
                 self.run_id = run_id

@@ -28,10 +28,10 @@ from scheduler.config_errors import ConfigError
 from scheduler.job_context import JobContext
 from scheduler.jobs import discover, fetch, inbox, report
 from scheduler.metrics import serve_metrics
-from scheduler.queue import HOME, NO_DATABASE, PlannedJob, defer, failure_summary, open_queue, queue_of
+from scheduler.queue import DATABASE_ERRORS, HOME, PlannedJob, defer, failure_summary, open_queue, queue_of
 from scheduler.settings import SchedulerSettings
-from scheduler.timetable import TIMETABLE, Entry, Work
-from scheduler.worker import HeartbeatSettings, Worker, quiet_logs
+from scheduler.timetable import TIMETABLE, TimetableEntry, Work
+from scheduler.worker import HeartbeatSettings, JobWorker, quiet_logs
 
 CLOCK_CHECK = 10.0  # seconds, by a clock that nobody sets back
 
@@ -111,14 +111,14 @@ class JobPlanner:
             live = live_egresses(session, self.context.now(), LINE_LASTS)
         return [own, *(egress for egress in live if egress != own)]
 
-    async def tick(self, app: App, entry: Entry) -> int:
+    async def tick(self, app: App, entry: TimetableEntry) -> int:
         """Defer the jobs of a timetable entry; returns how many are new. A failure is only logged."""
         deferred = 0
         try:
             self.current.refresh()
             for job in await asyncio.to_thread(self.plan, entry.work):
                 deferred += await defer(app, job, entry.tick(self.context.now()))
-        except NO_DATABASE as error:
+        except DATABASE_ERRORS as error:
             reason = failure_summary(error)
             log.error("nothing could be planned", action="database_away", work=entry.work, reason=reason)
         except Exception as error:  # APScheduler's own report of it is left out of the log
@@ -139,7 +139,7 @@ def home_tasks(current: CurrentConfig) -> dict[Work, Callable[..., None]]:
     return {Work.REPORT: run_report, Work.INBOX: run_inbox}
 
 
-def run_daemon(config_path: Path, heartbeat: HeartbeatSettings | None = None) -> int:
+def run_scheduler(config_path: Path, heartbeat: HeartbeatSettings | None = None) -> int:
     """Schedule and work until SIGTERM or SIGINT; returns 0.
 
     Raises ConfigError, SettingError, DatabaseUnavailable.
@@ -150,7 +150,7 @@ def run_daemon(config_path: Path, heartbeat: HeartbeatSettings | None = None) ->
         context = open_context(stack.enter_context(open_archive()), settings, stop)
         if settings.metrics_at:
             stack.enter_context(serve_metrics(context.engine, *settings.metrics_at))
-        worker = Worker(context, stop, home_tasks(current), [HOME], heartbeat or HeartbeatSettings())
+        worker = JobWorker(context, stop, home_tasks(current), [HOME], heartbeat or HeartbeatSettings())
         accounts = [account.name for account in current.config.accounts]
         log.info("daemon started", action="daemon_started", egress=context.egress, accounts=accounts)
         asyncio.run(_schedule_and_work(JobPlanner(context, current), worker))
@@ -158,13 +158,13 @@ def run_daemon(config_path: Path, heartbeat: HeartbeatSettings | None = None) ->
     return 0
 
 
-def run_worker(heartbeat: HeartbeatSettings | None = None) -> int:
+def work_until_stopped(heartbeat: HeartbeatSettings | None = None) -> int:
     """Work until SIGTERM or SIGINT; returns 0. Raises SettingError, DatabaseUnavailable."""
     settings, stop = SchedulerSettings.read(), prepare_process(None)
     with open_archive() as engine:
         context = open_context(engine, settings, stop)
         log.info("worker started", action="worker_started", egress=context.egress)
-        asyncio.run(Worker(context, stop, heartbeat=heartbeat or HeartbeatSettings()).run())
+        asyncio.run(JobWorker(context, stop, heartbeat=heartbeat or HeartbeatSettings()).run())
         log.info("worker stopped", action="worker_stopped")
     return 0
 
@@ -186,7 +186,7 @@ def open_context(engine: Engine, settings: SchedulerSettings, stop: threading.Ev
     return context
 
 
-async def _schedule_and_work(planner: JobPlanner, worker: Worker) -> None:
+async def _schedule_and_work(planner: JobPlanner, worker: JobWorker) -> None:
     app = queue_of(planner.context.engine.url, dict.fromkeys(Work, _not_run_here))
     async with open_queue(app):
         scheduler = scheduler_of(planner, app)

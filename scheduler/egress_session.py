@@ -15,7 +15,7 @@ from archive.db.advisory_locks import Hosts, egress_lock
 from archive.db.engine import transaction
 from archive.repository import egress, runs
 from archive.system import clock
-from crawler.process.protocol import Event, RunStarted
+from crawler.process.protocol import ProgressEvent, RunStarted
 from scheduler.crawl_process import CrawlResult, crawl
 
 
@@ -72,11 +72,11 @@ class EgressSession:
         arguments: Mapping[str, str] | None = None,
         timeout: float,
         stop: threading.Event | None = None,
-        on_event: Callable[[Event], None] | None = None,
+        on_event: Callable[[ProgressEvent], None] | None = None,
     ) -> CrawlResult:
         """Crawl through this egress, which the run's row then names; see scheduler.crawl_process.crawl."""
 
-        def record(event: Event) -> None:
+        def record(event: ProgressEvent) -> None:
             if isinstance(event, RunStarted) and self.sends_requests:
                 with transaction(self.engine) as session:
                     runs.record_egress(session, event.run_id, self.name)

@@ -25,7 +25,8 @@ _PATIENT = frozenset((State.UNREACHABLE, State.NOT_UNDERSTOOD, State.RATE_LIMITE
 
 PATIENCE = 2  # checks in a row
 
-STALE = timedelta(days=3)  # a source not checked for so long is no longer watched, or the daemon was off
+# A source not checked for so long is no longer watched, or the daemon was off.
+SOURCE_STALE = timedelta(days=3)
 
 _NO_LISTINGS = ("neighbours",)  # what the archive's own posts link to: good whatever WeChat does
 
@@ -109,14 +110,16 @@ def _problem(key: str, code: str, **params: Any) -> HealthProblem:
 
 def _account_problems(account: AccountHealth, bounds: Bounds, now: datetime) -> Iterator[HealthProblem]:
     yield from _silence(account, bounds, now)
-    checked = [
-        one for one in account.sources if one.state and one.last_tried_at and now - one.last_tried_at < STALE
-    ]
+    checked = [one for one in account.sources if one.state and _is_fresh(one.last_tried_at, now)]
     listing = [one for one in checked if one.name not in _NO_LISTINGS]
     for source in checked:
         yield from _source_problem(account, source)
     if listing and not any(_state(one).good for one in listing):
         yield _problem(f"blind:{account.biz}", "blind", account=account.name)
+
+
+def _is_fresh(checked_at: datetime | None, now: datetime) -> bool:
+    return checked_at is not None and now - checked_at < SOURCE_STALE
 
 
 def _silence(account: AccountHealth, bounds: Bounds, now: datetime) -> Iterator[HealthProblem]:

@@ -10,9 +10,9 @@ from archive.domain.errors import MessageError
 from archive.domain.messages import Message
 from archive.system.catalogues import Language, process_language
 
-MAX_ADDRESSES = 20
+MAX_ALARM_ADDRESSES = 20
 
-MAX_LENGTH = 3500  # characters; the shortest of the usual services takes 4,096
+MAX_ALARM_LENGTH = 3500  # characters; the shortest of the usual services takes 4,096
 
 # Its log lines hold the addresses, and these hold secrets.
 logging.getLogger("apprise").setLevel(logging.CRITICAL)
@@ -32,8 +32,8 @@ def send_alarm(
     """
     lines = [line.strip() for line in addresses.splitlines()]
     wanted = [line for line in lines if line and not line.startswith("#")]
-    if not wanted or len(wanted) > MAX_ADDRESSES:
-        raise AlarmNotSent("scheduler.alarm.address_count", count=len(wanted), most=MAX_ADDRESSES)
+    if not wanted or len(wanted) > MAX_ALARM_ADDRESSES:
+        raise AlarmNotSent("scheduler.alarm.address_count", count=len(wanted), most=MAX_ALARM_ADDRESSES)
     senders = [_sender(line) for line in wanted]
     if all(sender is None for sender in senders):
         raise AlarmNotSent("scheduler.alarm.no_known_address")
@@ -67,7 +67,7 @@ def alarm_title(begun: Sequence[Incident], ended: Sequence[Incident], language: 
 
 
 def alarm_body(begun: Sequence[Incident], ended: Sequence[Incident], language: Language) -> str:
-    """Return the text: what began and what to do, then what is over; at most MAX_LENGTH characters."""
+    """Return the text: what began and what to do, then what is over; at most MAX_ALARM_LENGTH characters."""
     paragraphs = [
         Message("scheduler.alarm.begun", {"problem": one.message, "remedy": one.remedy_message})
         for one in begun
@@ -77,4 +77,4 @@ def alarm_body(begun: Sequence[Incident], ended: Sequence[Incident], language: L
         for one in ended
     ]
     whole = "\n\n".join(one.text(language) for one in paragraphs)
-    return whole if len(whole) <= MAX_LENGTH else whole[:MAX_LENGTH] + " …"
+    return whole if len(whole) <= MAX_ALARM_LENGTH else whole[:MAX_ALARM_LENGTH] + " …"

@@ -21,7 +21,7 @@ from scheduler.timetable import Work
 
 SCHEMA = "jobs"
 
-CONNECTIONS = 4  # of one worker: fetching, heartbeat, finishing, one more
+QUEUE_CONNECTIONS = 4  # of one worker: fetching, heartbeat, finishing, one more
 
 CONNECT_TIME = 10.0  # seconds for a connection from the pool; longer means that the database is unreachable
 
@@ -37,7 +37,7 @@ OTHER_WAIT = 60  # seconds
 
 HOME = "home"  # queue of the jobs that run where the configuration file is
 
-NO_DATABASE = (DBAPIError, DatabaseUnavailable, exceptions.ConnectorException)
+DATABASE_ERRORS = (DBAPIError, DatabaseUnavailable, exceptions.ConnectorException)
 
 TaskFunction = Callable[..., None]
 
@@ -78,7 +78,7 @@ class JobRetry(BaseRetryStrategy):
         """Return when to run the job again; None: it has failed."""
         if isinstance(exception, Interrupted):
             return RetryDecision(retry_in={"seconds": 0})
-        if isinstance(exception, NO_DATABASE) and job.attempts < DATABASE_TRIES:
+        if isinstance(exception, DATABASE_ERRORS) and job.attempts < DATABASE_TRIES:
             wait = exponential(job.attempts + 1, DATABASE_FIRST, DATABASE_LAST)
             return RetryDecision(retry_in={"seconds": int(wait.total_seconds())})
         if isinstance(exception, CrawlFailed) or job.attempts >= OTHER_TRIES:
@@ -92,7 +92,7 @@ def queue_of(url: URL, functions: Mapping[Work, TaskFunction]) -> App:
         conninfo=url.set(drivername="postgresql").render_as_string(hide_password=False),
         kwargs={"options": f"-c search_path={SCHEMA} -c timezone=UTC", "application_name": "mparchive jobs"},
         min_size=1,
-        max_size=CONNECTIONS,
+        max_size=QUEUE_CONNECTIONS,
         timeout=CONNECT_TIME,
     )
     app = App(connector=connector)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from crawler.discovery.config import AccountConfig
-from crawler.process.protocol import Event, SourceChecked
+from crawler.process.protocol import ProgressEvent, SourceChecked
 from scheduler.crawl_process import CrawlResult
 from scheduler.egress_session import EgressSession
 
@@ -68,7 +68,7 @@ def check_sources(
     """
     checked: list[SourceChecked] = []
 
-    def collect(event: Event) -> None:
+    def collect(event: ProgressEvent) -> None:
         if isinstance(event, SourceChecked):
             checked.append(event)
             if on_source:

@@ -17,7 +17,7 @@ class Work(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimetableEntry:
     """One recurring check for work of a kind. A check costs a query; only work that is due becomes a job.
 
     `grace`: how late a check may still happen; `jitter` keeps machines from checking at the same second.
@@ -33,10 +33,10 @@ class Entry:
         return int(now.timestamp() // self.every.total_seconds())
 
 
-def _entry(work: Work, seconds: int) -> Entry:
+def _entry(work: Work, seconds: int) -> TimetableEntry:
     every = timedelta(seconds=seconds)
     # Never dropped for being late: a machine that slept checks once as soon as it wakes.
-    return Entry(work, every, jitter=every / 10, grace=timedelta(days=1))
+    return TimetableEntry(work, every, jitter=every / 10, grace=timedelta(days=1))
 
 
 TIMETABLE = (

@@ -20,7 +20,7 @@ from archive.repository import egress
 from scheduler.job_context import JobContext
 from scheduler.jobs import discover, fetch
 from scheduler.queue import (
-    NO_DATABASE,
+    DATABASE_ERRORS,
     TaskFunction,
     egress_queue,
     failure_summary,
@@ -68,7 +68,7 @@ def egress_tasks(context: JobContext) -> dict[Work, TaskFunction]:
 
 
 @dataclass
-class Worker:
+class JobWorker:
     """One worker at one egress. It also runs `more` kinds of jobs, from the queues `more_queues`."""
 
     context: JobContext
@@ -84,7 +84,7 @@ class Worker:
             try:
                 await self._run_until_lost()
                 attempts = 0
-            except NO_DATABASE as error:
+            except DATABASE_ERRORS as error:
                 log.error("database unreachable", action="database_away", reason=failure_summary(error))
                 attempts += 1
                 await self._pause(exponential(attempts, RECONNECT_FIRST, RECONNECT_LAST))

@@ -23,8 +23,6 @@ MORE_CAPTURES = f"{CAPTURE}more"
 
 MAX_CAPTURES = 20  # incidents of single captures open at a time; further ones share one
 
-_PREFIX = "archive.incident."  # of message codes; each has a remedy below it
-
 
 @dataclass(frozen=True)
 class IncidentChanges:
@@ -118,16 +116,13 @@ def note_captures(session: Session, failed: Mapping[int, str], read: Collection[
     for capture_id in sorted(failed):
         is_full = len(_open_captures(session)) >= MAX_CAPTURES
         key = MORE_CAPTURES if is_full else f"{CAPTURE}{capture_id}"
-        params = {"id": capture_id, "reason": Message.load(failed[capture_id])}
-        _open(session, key, HealthProblem(key, Message(f"{_PREFIX}capture", params)), now)
+        params = {"capture": capture_id, "reason": Message.load(failed[capture_id])}
+        _open(session, key, HealthProblem(key, Message("archive.incident.capture_not_read", params)), now)
 
 
-def capture_findings(session: Session) -> list[HealthProblem]:
-    """Return the open incidents of captures as problems: `record_problems` keeps open what it is given."""
-    rows = _open_captures(session)
-    return [
-        HealthProblem(row.key, Message.from_json({"code": row.code, "params": row.params})) for row in rows
-    ]
+def unread_capture_problems(session: Session) -> list[HealthProblem]:
+    """Return the captures that could not be read, so that `record_problems` keeps their incidents open."""
+    return [HealthProblem(row.key, row.message) for row in _open_captures(session)]
 
 
 def _open_captures(session: Session) -> Sequence[Incident]:

@@ -28,11 +28,11 @@ def import_before_forking(*modules: str) -> None:
 
 
 def dup_for_child(descriptor: int) -> Any:
-    """Return a descriptor in the form in which `main` takes it."""
+    """Return a descriptor in the form in which `run_crawl_process` takes it."""
     return DupFd(descriptor)
 
 
-def main(
+def run_crawl_process(
     arguments: Sequence[str], environment: Mapping[str, str], output: Any, progress: Any, lifeline: Any
 ) -> None:
     """Run `scrapy` with these arguments in a process group of its own.

@@ -61,9 +61,9 @@ class CrawlError:
     reason: str
 
 
-Event = RunStarted | PageDone | SourceChecked | CrawlError
+ProgressEvent = RunStarted | PageDone | SourceChecked | CrawlError
 
-_KINDS: dict[str, type[Event]] = {
+_KINDS: dict[str, type[ProgressEvent]] = {
     "run": RunStarted,
     "page": PageDone,
     "source": SourceChecked,
@@ -72,13 +72,13 @@ _KINDS: dict[str, type[Event]] = {
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
-def encode(event: Event) -> bytes:
+def encode_event(event: ProgressEvent) -> bytes:
     """Return an event as one line of JSON."""
     return json.dumps({"event": _NAMES[type(event)], **asdict(event)}, ensure_ascii=False).encode() + b"\n"
 
 
-def decode(line: bytes) -> Event:
-    """Read one line that `encode` wrote. Raises ValueError for anything else, such as half a line."""
+def decode_event(line: bytes) -> ProgressEvent:
+    """Read one line that `encode_event` wrote. Raises ValueError for anything else, such as half a line."""
     try:
         fields = json.loads(line)
         return _KINDS[fields.pop("event")](**fields)
@@ -86,12 +86,12 @@ def decode(line: bytes) -> Event:
         raise ValueError(f"not a line of progress: {line[:80]!r}") from error
 
 
-def emit(event: Event) -> None:
+def emit(event: ProgressEvent) -> None:
     """Write an event to whoever started this crawl; does nothing when nobody listens, or has gone."""
     descriptor = os.environ.get(PROGRESS_VARIABLE, "")
     if not descriptor.isdecimal():
         return
-    left = memoryview(encode(event))
+    left = memoryview(encode_event(event))
     with suppress(BrokenPipeError):
         while left:
             left = left[os.write(int(descriptor), left) :]

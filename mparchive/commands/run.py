@@ -83,7 +83,7 @@ def run_daemon() -> Exit:
     room = load_config(path).reading_room
     _prepare()
     with WebServerProcess(*room.address) if room else nullcontext():
-        return Exit(daemon.run_daemon(path))
+        return Exit(daemon.run_scheduler(path))
 
 
 def run_worker() -> Exit:
@@ -91,7 +91,7 @@ def run_worker() -> Exit:
     from scheduler import daemon  # noqa: PLC0415 - as above
 
     _prepare()
-    return Exit(daemon.run_worker())
+    return Exit(daemon.work_until_stopped())
 
 
 def _prepare() -> None:

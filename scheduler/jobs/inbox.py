@@ -13,7 +13,7 @@ import structlog
 
 from archive.domain.messages import Message
 from archive.system.parent_watch import ENVIRONMENT_VARIABLE, lifeline
-from scheduler.config import Inbox
+from scheduler.config import InboxConfig
 from scheduler.job_context import CrawlFailed, Interrupted, JobContext
 from scheduler.queue import HOME, PlannedJob
 from scheduler.timetable import Work
@@ -22,11 +22,11 @@ DONE, REFUSED = "done", "refused"  # folders within the inbox
 
 UNCHANGED_FOR = 5.0  # seconds since the last change: whoever writes the file has finished
 
-TIMEOUT = 1800.0  # seconds for one file; a dump of a hundred thousand posts takes ten minutes
+IMPORT_TIMEOUT = 1800.0  # seconds for one file; a dump of a hundred thousand posts takes ten minutes
 
-MAX_FILES = 100  # per job
+FILES_PER_JOB = 100  # per job
 
-POLL = 0.25  # seconds
+IMPORT_POLL = 0.25  # seconds
 
 MAX_OUTPUT = 500  # characters of what the import printed, for the log and the note beside a file
 
@@ -40,13 +40,13 @@ _TRY_AGAIN = (6, 7, 130, -signal.SIGINT, -signal.SIGTERM)
 log = structlog.get_logger()
 
 
-def plan_inbox(inbox: Inbox | None) -> list[PlannedJob]:
+def plan_inbox(inbox: InboxConfig | None) -> list[PlannedJob]:
     """Plan one job while a file waits."""
     waiting = inbox and waiting_files(inbox.folder)
     return [PlannedJob(Work.INBOX, "all", HOME, Work.INBOX)] if waiting else []
 
 
-def inbox_problem(inbox: Inbox | None) -> Message | None:
+def inbox_problem(inbox: InboxConfig | None) -> Message | None:
     """Return why nothing can be imported from the folder; None when it can, or none is watched."""
     if inbox is None:
         return None
@@ -69,7 +69,7 @@ def waiting_files(folder: Path) -> list[Path]:
         entries = sorted(folder.iterdir())
     except OSError:
         return []
-    return [path for path in entries if _is_complete(path)][:MAX_FILES]
+    return [path for path in entries if _is_complete(path)][:FILES_PER_JOB]
 
 
 def _is_complete(path: Path) -> bool:
@@ -89,7 +89,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def run_inbox(context: JobContext, inbox: Inbox | None) -> None:
+def run_inbox(context: JobContext, inbox: InboxConfig | None) -> None:
     """Import the files that wait. Raises Interrupted, or CrawlFailed when the archive cannot be written."""
     for path in waiting_files(inbox.folder) if inbox else []:
         before = _stamp(path)
@@ -121,17 +121,17 @@ def _backfill(path: Path, interrupt: threading.Event) -> tuple[int, str]:
 
 
 def _wait(process: subprocess.Popen[bytes], interrupt: threading.Event) -> tuple[int, str]:
-    until = time.monotonic() + TIMEOUT
+    until = time.monotonic() + IMPORT_TIMEOUT
     while True:
         try:
-            out, err = process.communicate(timeout=POLL)
+            out, err = process.communicate(timeout=IMPORT_POLL)
         except subprocess.TimeoutExpired:
             if interrupt.is_set() or time.monotonic() > until:
                 process.kill()  # what it has committed stays, and is imported once only
                 process.communicate()
                 if interrupt.is_set():
                     raise Interrupted("the worker is stopping") from None
-                return _USAGE, str(Message("scheduler.inbox.timed_out", {"seconds": round(TIMEOUT)}))
+                return _USAGE, str(Message("scheduler.inbox.timed_out", {"seconds": round(IMPORT_TIMEOUT)}))
             continue
         return process.returncode, _summary(out, err)
 

@@ -15,10 +15,10 @@ from archive.domain.messages import Message
 from archive.repository import egress
 from archive.repository.incidents import (
     IncidentChanges,
-    capture_findings,
     incidents_to_report,
     mark_reported,
     record_problems,
+    unread_capture_problems,
 )
 from archive.repository.runs import failed_jobs
 from archive.repository.sources import newest_post, published_days, watched, watched_since
@@ -48,7 +48,7 @@ def run_report(context: JobContext, config: Config, config_problem: Message | No
     now = context.now()
     with transaction(context.engine) as session:
         snapshot = health_snapshot(session, config, config_problem, now)
-        problems = [*health_problems(snapshot, _bounds(config), now), *capture_findings(session)]
+        problems = [*health_problems(snapshot, _bounds(config), now), *unread_capture_problems(session)]
         changes = record_problems(session, problems, now)
     _log(changes)
     _notify(context, config.alarms, now)

@@ -8,7 +8,14 @@ import pytest
 
 from archive.domain.errors import DatabaseUnavailable
 from crawler import log
-from crawler.process.protocol import PROGRESS_VARIABLE, CrawlError, Event, PageDone, RunStarted, decode
+from crawler.process.protocol import (
+    PROGRESS_VARIABLE,
+    CrawlError,
+    PageDone,
+    ProgressEvent,
+    RunStarted,
+    decode_event,
+)
 from crawler.redaction import keep_out
 
 
@@ -18,8 +25,8 @@ class Heard:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def events(self) -> list[Event]:
-        return [decode(line) for line in os.read(self._descriptor, 65536).splitlines()]
+    def events(self) -> list[ProgressEvent]:
+        return [decode_event(line) for line in os.read(self._descriptor, 65536).splitlines()]
 
 
 @pytest.fixture

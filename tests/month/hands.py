@@ -13,7 +13,7 @@ from crawler.process.entry import import_before_forking
 from scheduler.daemon import CurrentConfig, home_tasks, open_context, prepare_process
 from scheduler.queue import HOME
 from scheduler.settings import SchedulerSettings
-from scheduler.worker import HeartbeatSettings, Worker
+from scheduler.worker import HeartbeatSettings, JobWorker
 
 # Seconds. After a restart of the database the queue hears nothing of new jobs for half a minute: it looks.
 PULSE = HeartbeatSettings(every=0.5, poll=0.1, gone_after=2.0)
@@ -26,7 +26,7 @@ def main() -> None:
     import_before_forking("scheduler.daemon")  # which this module imports, and each fork imports this module
     with open_archive() as engine:
         context = open_context(engine, SchedulerSettings.read(), stop)
-        asyncio.run(Worker(context, stop, home_tasks(current), [HOME], PULSE).run())
+        asyncio.run(JobWorker(context, stop, home_tasks(current), [HOME], PULSE).run())
 
 
 if __name__ == "__main__":

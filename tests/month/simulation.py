@@ -26,7 +26,7 @@ from scheduler.daemon import CurrentConfig, JobPlanner
 from scheduler.job_context import JobContext
 from scheduler.queue import open_queue, queue_of
 from scheduler.settings import SchedulerSettings
-from scheduler.timetable import TIMETABLE, Entry, Work
+from scheduler.timetable import TIMETABLE, TimetableEntry, Work
 from tests.month.places import Places
 from tests.standin.account import at
 
@@ -140,7 +140,7 @@ class Simulation:
         trouble.do(self.places)
         self.happened.append(f"{trouble.at:%m-%d %H:%M} {trouble.name}")
 
-    async def _look(self, planner: JobPlanner, app: App, entry: Entry) -> None:
+    async def _look(self, planner: JobPlanner, app: App, entry: TimetableEntry) -> None:
         if await planner.tick(app, entry):
             await self._worked(app)
 

@@ -18,7 +18,7 @@ from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.repository.frontier import record_sightings
 from archive.repository.runs import finish_run, run_result, start_run
-from crawler.process.protocol import Event, PageDone, RunStarted
+from crawler.process.protocol import PageDone, ProgressEvent, RunStarted
 from scheduler.crawl_process import CrawlResult, crawl
 from tests.crawler import pages
 from tests.crawler.loopback import Loopback, Reply
@@ -66,7 +66,7 @@ def test_progress_comes_as_events_and_the_result_from_the_run_whatever_is_logged
 ) -> None:
     serve(server, 1, 2, 3)
     run_of(engine, 3)
-    events: list[Event] = []
+    events: list[ProgressEvent] = []
     run_id = run_of(engine, 1, 2)
     quiet = {**environment, "MPARCHIVE_LOG_LEVEL": level}
     result = crawl(engine, run_id, environment=quiet, timeout=100, on_event=events.append)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from archive.db.models import Incident
-from scheduler.notify import MAX_LENGTH, AlarmNotSent, alarm_body, send_alarm
+from scheduler.notify import MAX_ALARM_LENGTH, AlarmNotSent, alarm_body, send_alarm
 from tests.month.receiver import Receiver
 
 # The library looks for it to type the pictures of mails, before Python 3.13.
@@ -73,4 +73,4 @@ def test_what_cannot_be_sent_is_said_without_the_address(addresses: str, code: s
 
 
 def test_a_message_about_very_much_is_cut() -> None:
-    assert len(alarm_body([incident("x" * 500)] * 50, [], "en")) <= MAX_LENGTH + 2
+    assert len(alarm_body([incident("x" * 500)] * 50, [], "en")) <= MAX_ALARM_LENGTH + 2

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from scheduler.job_context import Interrupted, JobContext
 from scheduler.queue import PlannedJob, defer
 from scheduler.timetable import Work
-from scheduler.worker import HeartbeatSettings, Worker
+from scheduler.worker import HeartbeatSettings, JobWorker
 from tests.scheduler.test_queue import EGRESS, JOB, with_queue
 from tests.scheduler.waiting import TIME, wait_for
 
@@ -24,7 +24,7 @@ class Working:
 
     def __init__(self, engine: Engine, do: Callable[[JobContext], None]):
         self.stop = threading.Event()
-        worker = Worker(
+        worker = JobWorker(
             JobContext(engine, EGRESS, self.stop), self.stop, {Work.FETCH: do}, heartbeat=HEARTBEAT
         )
         self._thread = threading.Thread(target=asyncio.run, args=(worker.run(),))

@@ -7,16 +7,16 @@ import pytest
 from crawler.process.protocol import (
     PROGRESS_VARIABLE,
     CrawlError,
-    Event,
     PageDone,
+    ProgressEvent,
     RunStarted,
     SourceChecked,
-    decode,
+    decode_event,
     emit,
-    encode,
+    encode_event,
 )
 
-EVENTS: list[Event] = [
+EVENTS: list[ProgressEvent] = [
     RunStarted(7, 3),
     PageDone(3, outcome="article", aid="1_1", reason='a "b"\n文'),
     SourceChecked("album:1", "ok", True, seen=2, newest="2025-11-20T04:00:00+00:00"),
@@ -25,16 +25,16 @@ EVENTS: list[Event] = [
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_an_event_is_one_line_and_read_back_as_it_was(event: Event) -> None:
-    line = encode(event)
+def test_an_event_is_one_line_and_read_back_as_it_was(event: ProgressEvent) -> None:
+    line = encode_event(event)
     assert (line.count(b"\n"), line[-1:]) == (1, b"\n")
-    assert decode(line) == event
+    assert decode_event(line) == event
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b"[]", b"3", b'{"event": "page"}', b'{"event": "none"}'])
 def test_half_a_line_or_another_one_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError, match="not a line of progress"):
-        decode(line)
+        decode_event(line)
 
 
 def test_events_go_to_the_descriptor_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +44,7 @@ def test_events_go_to_the_descriptor_that_the_environment_names(monkeypatch: pyt
         emit(event)
     os.close(writing)
     with os.fdopen(reading, "rb") as lines:
-        assert [decode(line) for line in lines] == EVENTS
+        assert [decode_event(line) for line in lines] == EVENTS
 
 
 def test_a_crawl_goes_on_when_its_listener_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -299,7 +299,8 @@ def test_a_killed_crawl_goes_on_where_it_was_and_a_killed_worker_costs_one_mediu
 
 def is_worker(process: psutil.Process) -> bool:
     try:
-        return "spawn_main" in " ".join(process.cmdline())
+        command = " ".join(process.cmdline())
+        return "spawn_main" in command or "scrapy crawl" in command  # a fork has its parent's command line
     except psutil.NoSuchProcess:
         return False
 

@@ -33,6 +33,11 @@ def receiver() -> Iterator[Receiver]:
         yield running
 
 
+def write_secret(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o600)
+
+
 class Reporting:
     """A daemon's reports, one after the other."""
 
@@ -52,7 +57,7 @@ def reports(
     engine: Engine, configured: Callable[[str], Config], receiver: Receiver, tmp_path: Path,
     environment: dict[str, str],
 ) -> Reporting:  # fmt: skip
-    (tmp_path / "urls").write_text(receiver.address)
+    write_secret(tmp_path / "urls", receiver.address)
     return Reporting(engine, configured('[alarms]\nurls_file = "urls"\n[limits]\nfree_disk_mb = 100\n'))
 
 
@@ -103,7 +108,7 @@ def test_an_alarm_that_could_not_be_sent_is_sent_at_the_next_report(
 def test_an_address_that_takes_nothing_keeps_no_other_from_one_alarm(
     reports: Reporting, receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: str
 ) -> None:
-    (tmp_path / "urls").write_text(f"{broken}\n{receiver.address}\n")
+    write_secret(tmp_path / "urls", f"{broken}\n{receiver.address}\n")
     for hours in range(3):
         reports.at(NOW + hours * HOUR, "broken")
     assert len(receiver.messages) == 1
