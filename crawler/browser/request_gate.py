@@ -13,7 +13,7 @@ from playwright.async_api import Request as PageRequest
 from scrapy import Request
 from scrapy.http import Response
 
-from archive.domain.errors import MessageError
+from archive.domain.errors import error_message
 from archive.domain.messages import Message
 from crawler.cassettes.cassette import CassetteMiss, RecordedResponse
 from crawler.download.hosts import is_allowed
@@ -122,7 +122,7 @@ class RequestGate:
             return None
         except Exception as error:  # whatever fails, the page must not wait for it
             self.refused_files += 1
-            self.failure = self.failure or _message_of(error)
+            self.failure = self.failure or error_message(error)
             return None
         self._received += len(response.body)
         if self._received > MAX_FILE_BYTES + MAX_PAGE_BYTES:
@@ -140,13 +140,6 @@ async def _close_popup(opened: Page) -> None:
 
 async def _fulfill(route: Route, response: RecordedResponse) -> None:
     await route.fulfill(status=response.status, headers=dict(response.headers), body=response.body)
-
-
-def _message_of(error: Exception) -> Message:
-    if isinstance(error, MessageError):
-        return error.message
-    params = {"error": type(error).__name__, "detail": str(error)[:200]}
-    return Message("crawler.fetch.error", params)
 
 
 def _is_page(response: RecordedResponse) -> bool:

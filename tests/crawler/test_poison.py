@@ -79,9 +79,9 @@ def test_a_saved_page_over_its_bounds_is_unreadable_and_the_next_one_is_read() -
     def capture(body: bytes) -> Capture:
         return Capture("", "", 200, (), body, NOW)
 
-    with PageParser(0.2, _read_or_fail) as reader:
-        assert "longer than" in reader.read(capture(b"hangs")).reason
-    with PageParser(60, _read_or_fail) as reader:
-        killed = reader.read(capture(b"kills"))
+    with PageParser(0.2, _read_or_fail) as parser:
+        assert "crawler.parse.too_slow" in parser.parse(capture(b"hangs")).reason
+    with PageParser(60, _read_or_fail) as parser:
+        killed = parser.parse(capture(b"kills"))
         assert (killed.outcome, killed.is_unreadable) == (Outcome.UNKNOWN, True)
-        assert reader.read(capture(pages.article(7))).outcome is Outcome.ARTICLE
+        assert parser.parse(capture(pages.article(7))).outcome is Outcome.ARTICLE

@@ -103,7 +103,7 @@ def test_the_process_that_reads_a_feed_has_bounds_of_its_own(
 
 
 def test_a_character_of_five_thousand_digits_ends_its_feed_alone() -> None:
-    with pytest.raises(SourceError, match="the feed cannot be read"):
+    with pytest.raises(SourceError, match="the feed cannot be parsed"):
         read_entries(rss(b"<item><title>&#" + b"9" * 5000 + b";</title></item>"))
 
 

@@ -12,6 +12,7 @@ import psutil
 import psycopg
 import pytest
 
+from archive.domain.messages import Message
 from tests.crawler.crawling import TIMEOUT, Crawl, Crawler, ended, plain
 from tests.crawler.loopback import Reply
 from tests.standin import Standin
@@ -128,9 +129,9 @@ def test_each_answer_is_kept_or_refused_for_what_it_is_within_bounded_memory(gal
     found = gallery.states
     for number, (kind, (outcome, words, _)) in enumerate(faults.items()):
         state = found[f"https://host{number}.qpic.cn/mmbiz_png/synthetic_{kind}/0?wx_fmt=png"]
-        assert (state[0], words in state[1]) == (outcome, True), (kind, state)
+        assert (state[0], words in str(Message.load(state[1]))) == (outcome, True), (kind, state)
     assert {url: found[url][2] for url in good} == good
-    assert found[missing][:2] == ("failed", "the server answered 404")
+    assert str(Message.load(found[missing][1])) == "the server answered 404"
     assert {found[url][0] for url in foreign} == {"refused"}
     assert sorted(standin.stats()["hosts"]) == sorted({
         "mmbiz.qpic.cn", "wx.qlogo.cn", *(f"host{number}.qpic.cn" for number in range(len(faults)))
@@ -223,8 +224,8 @@ def test_a_host_that_wants_us_to_stop_is_left_alone_and_the_others_are_asked(sma
     assert (crawl.counts["not_asked"], crawl.verdict) == (3, "partly_failed")
     reasons = {key: reason for key, (_, reason, *_) in small.states.items() if reason}
     assert reasons == {
-        f"{CDN}/a/0": "the server answered 429, too many requests",
-        "https://wx.qlogo.cn/a/0": "the server answered with verification",
+        f"{CDN}/a/0": "crawler.media.too_many_requests",
+        "https://wx.qlogo.cn/a/0": "crawler.media.blocked.verification",
     }
     still_due = small.crawler.rows("SELECT count(*) FROM media WHERE next_fetch_at <= now()")
     assert still_due == [(3,)]
@@ -293,7 +294,7 @@ def test_a_killed_crawl_goes_on_where_it_was_and_a_killed_worker_costs_one_mediu
     assert crawl.counts["outcomes"]["refused"] == 1, output
     assert {*small.outcomes.values()} == {"kept", "refused"}
     (reason,) = {state[1] for state in small.states.values() if state[0] == "refused"}
-    assert reason == "judging it killed or hung the process that did"
+    assert reason == "crawler.media.kills"
     assert len(small.files) == 5
 
 
