@@ -178,7 +178,7 @@ def _read_variable(name: str, environment: Mapping[str, str]) -> str:
 
 
 def _check_biz(text: str) -> str:
-    """Check a `__biz`, which is a number in base64: MjM5… or Mz…"""
+    """Check a `__biz`, which is a number in base64 (MjM5… or Mz…)."""
     padded = text + "=" * (-len(text) % 4)
     try:
         number = b64decode(padded, validate=True)

@@ -1,4 +1,4 @@
-"""Everything else a post's page tells, as JSON values: author, cover, album, region, players and so on."""
+"""Collects everything else a post's page says, as JSON values: author, cover, album, region and so on."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ from crawler.parse.script_state import PageState, link, plain
 def post_facts(
     identity: Identity, kind: Kind, state: PageState, body: Body, meta: dict[str, str]
 ) -> dict[str, Any]:
-    """The facts of a post's page. Instants are ISO 8601 in UTC, `ct` and `svr_time` Unix seconds."""
+    """Return the facts of a post's page. Instants are ISO 8601 in UTC, `ct` and `svr_time` Unix seconds."""
     facts: dict[str, Any] = {
         **identity_facts(identity, state),
         "kind": kind.value,
@@ -41,7 +41,7 @@ def post_facts(
 
 
 def identity_facts(identity: Identity, state: PageState) -> dict[str, Any]:
-    """The ids as the page has them; also told of a page that is no post but names one."""
+    """Return the ids as the page has them, also for a page that is no post but names one."""
     return {
         "biz": identity.biz,
         "mid": identity.mid,
@@ -84,7 +84,7 @@ def _region(state: PageState) -> dict[str, str]:
 
 
 def _album(state: PageState) -> dict[str, Any]:
-    """The album the post stands in, with its neighbours there (their addresses carry chksm)."""
+    """Return the album the post belongs to, with its neighbours there (their addresses carry chksm)."""
     info = state.mapping("data.appmsgalbuminfo", "appmsgalbuminfo")
     if not info:
         return _first_album(state)

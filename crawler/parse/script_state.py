@@ -1,8 +1,8 @@
-"""A page's script state: what its own scripts say the post is, under one name whatever the template's year.
+"""Reads a page's script state: what its own scripts say of the post, by one name for all templates.
 
 Templates write the same value as `var ct = "…"` (articles since 2017), `window.ct = '…'` (picture and text
-posts), `d.ct = "…"` (2018-2019 pages) or as a key of `cgiDataNew` (since 2025-11). Of a page a browser has
-drawn, what the scripts themselves made of them is known as well, and comes first.
+posts), `d.ct = "…"` (2018-2019 pages) or as a key of `cgiDataNew` (since 2025-11). The final values of
+a rendered page come first.
 """
 
 import re
@@ -113,7 +113,7 @@ class PageState:
             self._values[name] = value
 
     def get(self, *names: str) -> Any:
-        """The first of these names that has a value; `data.x` looks into cgiDataNew. None without one."""
+        """Return the first of these names with a value; `data.x` is a key of cgiDataNew. None without one."""
         for name in names:
             value = self.data.get(name[5:]) if name.startswith("data.") else self._values.get(name)
             if value not in ("", None, [], {}):
@@ -121,7 +121,7 @@ class PageState:
         return None
 
     def text(self, *names: str) -> str:
-        """The same as a string with entities decoded; empty without one."""
+        """Return the same as a string with entities decoded; empty without one."""
         for name in names:
             value = self.get(name)
             if isinstance(value, Decoded):
@@ -131,7 +131,7 @@ class PageState:
         return ""
 
     def number(self, *names: str) -> int | None:
-        """The first of these that is a whole number."""
+        """Return the first of these that is a whole number; None without one."""
         for name in names:
             value = str(self.get(name) or "")
             if re.fullmatch(r"[0-9]{1,18}", value):
@@ -139,11 +139,11 @@ class PageState:
         return None
 
     def mapping(self, *names: str) -> Mapping[str, Any]:
-        """The first of these that is an object; empty without one."""
+        """Return the first of these that is an object; empty without one."""
         return next((value for name in names if isinstance(value := self.get(name), Mapping)), {})
 
     def items(self, *names: str) -> list[dict[str, Any]]:
-        """The objects in the first of these that is a list."""
+        """Return the objects in the first of these that is a list."""
         found = next((value for name in names if isinstance(value := self.get(name), list)), [])
         return [item for item in found if isinstance(item, dict)]
 
@@ -170,35 +170,35 @@ def _page_mid(script: bytes) -> str:
 
 
 def web_url(value: Any) -> str:
-    """A clean address; empty for what is no http(s) address or longer than MAX_ADDRESS."""
+    """Return a clean address; empty for what is no http(s) address or longer than MAX_ADDRESS."""
     url = clean_url(value) if isinstance(value, str) and len(value) <= 4 * MAX_ADDRESS else ""
     return url if url.lower().startswith(("http://", "https://")) and len(url) <= MAX_ADDRESS else ""
 
 
 def plain(info: Mapping[str, Any], name: str) -> str:
-    """A string of an object, decoded; empty without one."""
+    """Return a string of an object, decoded; empty without one."""
     value = info.get(name)
     return entities.unescape(entities.unescape(value)).strip() if isinstance(value, str) else ""
 
 
 def link(info: Mapping[str, Any], name: str) -> str:
-    """An address of an object; empty without one."""
+    """Return an address of an object; empty without one."""
     value = info.get(name)
     found = clean_url(value) if isinstance(value, str) else ""
     return found if found.startswith("http") else ""
 
 
 def words(text: str | None) -> str:
-    """Words on one line, entities decoded, at most MAX_WORDS characters."""
+    """Return a text on one line, with entities decoded, of at most MAX_WORDS characters."""
     return " ".join(entities.unescape((text or "")[: 4 * MAX_WORDS]).split())[:MAX_WORDS]
 
 
 def whole(value: Any) -> int | None:
-    """A whole number above 0, written as one or as a string; else None."""
+    """Return a whole number above 0, also written as a string; else None."""
     written = str(value).strip() if isinstance(value, int | str) else ""
     return int(written) or None if re.fullmatch(r"[0-9]{1,15}", written) else None
 
 
 def known(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that say something."""
+    """Return the facts that have a value."""
     return {name: value for name, value in facts.items() if value not in ("", None, [], {}, False)}

@@ -42,7 +42,7 @@ def left_over(crawler: Crawler) -> list[psutil.Process]:
 
 
 def watched(crawler: Crawler, server: Loopback) -> set[psutil.Process]:
-    """Fills with the Chromium processes that run while a page asks for its data."""
+    """Collect the Chromium processes that run while a page requests its data."""
     seen: set[psutil.Process] = set()
     server.on_request = lambda path: seen.update(chromiums(crawler) if path == "/mp/more" else ())
     return seen

@@ -1,4 +1,4 @@
-"""Drives a source by hand: what it asks, and what it says when it gets these replies."""
+"""Drives a source with given replies, and collects its requests and findings."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ Answers = Callable[[Fetch], Reply]
 def drive(
     source: Source, answers: Answers | Iterable[Reply] = (), memory: dict[str, Any] | None = None
 ) -> tuple[SourceFindings, list[Fetch]]:
-    """Run a source to its end, with replies from a function or in order; what it found, and all it asked."""
+    """Run a source to its end, with replies from a function or in order; return findings and requests."""
     left = iter(answers) if not callable(answers) else None
     steps = source.discover(memory or {}, NOW)
     asked: list[Fetch] = []
@@ -28,22 +28,22 @@ def drive(
             reply = answers(ask) if callable(answers) else next(left)  # type: ignore[arg-type]
             ask = steps.send(reply)
     except StopIteration as end:
-        assert isinstance(end.value, SourceFindings), "it asked more often than there are replies"
+        assert isinstance(end.value, SourceFindings), "it sent more requests than there are replies"
         return end.value, asked
 
 
 def page(value: Any, status: int = 200, url: str = "https://mp.weixin.qq.com/x") -> Reply:
-    """A reply with JSON, or with these very bytes."""
+    """Return a reply with JSON, or with these very bytes."""
     body = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()
     return Reply(status, url, (("Content-Type", "application/json"),), body)
 
 
 def query(ask: Fetch) -> dict[str, str]:
-    """The parameters of what was asked."""
+    """Return the parameters of a request."""
     return dict(parse_qsl(urlsplit(ask.url).query, keep_blank_values=True))
 
 
 def post_url(number: int, biz: str = BIZ, chksm: str = "ab12") -> str:
-    """The long address of invented post `number`."""
+    """Return the long address of invented post `number`."""
     tail = f"&chksm={chksm}" if chksm else ""
     return f"http://mp.weixin.qq.com/s?__biz={biz}&mid={2650000000 + number}&idx=1&sn=5a{number}{tail}#rd"

@@ -87,7 +87,7 @@ def gallery(fresh_database_url: str, tmp_path: Path, standin: Standin) -> Galler
 
 @pytest.fixture
 def small(crawler: Crawler, tmp_path: Path) -> Gallery:
-    """The same, for a server of the test's own making."""
+    """Return the same for a server that the test scripts."""
     return Gallery(crawler, tmp_path / "media")
 
 
@@ -143,7 +143,7 @@ def test_each_answer_is_kept_or_refused_for_what_it_is_within_bounded_memory(gal
 
 
 def crawl_measured(gallery: Gallery, **settings: object) -> tuple[Crawl, int]:
-    """A crawl, and the most memory (kB) any of its processes had."""
+    """Run a crawl; return it with the most memory (kB) that any of its processes had."""
     done = subprocess.run(
         measured(gallery.crawler.command(spider="media", **settings)),
         env=gallery.crawler.environment(**gallery.environment),
@@ -187,7 +187,7 @@ def test_recordings_are_downloaded_when_asked_for_and_what_expires_first(gallery
     assert asked[0] == "/_host/mpvideo.qpic.cn/synthetic_signed.f10002.mp4"
     found = gallery.states
     assert [found[url][2] for url in (lasting, signed, voice)] == ["video/mp4", "video/mp4", "audio/mpeg"]
-    assert found[over][1].startswith("its address has expired; it is fetched again")
+    assert str(Message.load(found[over][1])).startswith("its address has expired; it is fetched again")
     assert {path.read_bytes() for path in gallery.files} == {
         video("synthetic_lasting", 10002), video("synthetic_signed", 10002), recording("synthetic_voice_1")
     }  # fmt: skip
@@ -278,7 +278,7 @@ def test_a_killed_crawl_goes_on_where_it_was_and_a_killed_worker_costs_one_mediu
     at_work: list[psutil.Process] = []
 
     def stop_then_kill_worker(_path: str) -> None:
-        """It stops at the first request, so that it has the first medium in hand at the second."""
+        """Suspend the worker at the first request, so that it holds the first medium at the second."""
         if at_work:
             at_work.pop().kill()
             server.on_request = lambda _path: None

@@ -1,4 +1,4 @@
-"""What the archive knows before a discovery, and what it holds after one."""
+"""What the archive knows before a check of sources, and what it stores after one."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ BIZ = making.BIZ
 
 @pytest.fixture
 def run_id(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> int:
-    """An archive open in this process as in a worker, and a run."""
+    """Open an archive in this process as in a worker, and a run."""
     monkeypatch.setattr(tasks._Archive, "engine", engine, raising=False)
     with transaction(engine) as session:
         return start_run(session, "discover", {}, NOW)
