@@ -54,7 +54,7 @@ def mistake_at(message: Message, *place: str | int) -> PydanticCustomError:
     return PydanticCustomError("mistake", "{words}", context)
 
 
-class Table(BaseModel):
+class ConfigTable(BaseModel):
     """A table of the configuration file. Wrong values raise pydantic's ValidationError."""
 
     model_config = ConfigDict(frozen=True)
@@ -93,7 +93,7 @@ FileName = Annotated[Path, AfterValidator(_absolute)]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 
 
-class Kept(Table):
+class Kept(ConfigTable):
     """A table that says where a secret is: with exactly one of `<what>_file` and `<what>_env`."""
 
     what: ClassVar[str]
@@ -115,7 +115,7 @@ class Kept(Table):
         return _read_file(Path(path)) if path else _read_variable(str(self._reference("env")), environment)
 
 
-class OwnBackend(Kept):
+class OwnBackendConfig(Kept):
     """The operator's own login to the account's back-end."""
 
     what = "credentials"
@@ -124,7 +124,7 @@ class OwnBackend(Kept):
     credentials_env: VariableName | None = None
 
 
-class Official(Kept):
+class OfficialConfig(Kept):
     """The credentials for WeChat's official API, of an account of one's own."""
 
     what = "secret"
@@ -148,7 +148,7 @@ def fill_placeholders(address: str, environment: Mapping[str, str] = os.environ)
     return filled, filled != address
 
 
-def read_list(path: Path, limit: int) -> str:
+def read_address_file(path: Path, limit: int) -> str:
     """Return the text of a file of at most `limit` bytes. Raises SecretMissing."""
     try:
         return read_small(path, limit, str(Message("crawler.config.split_list"))).decode(
@@ -244,7 +244,7 @@ FeedAddress = Annotated[str, Field(max_length=MAX_ADDRESS), AfterValidator(_chec
 TitlePattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_pattern)]
 
 
-class AccountConfig(Table):
+class AccountConfig(ConfigTable):
     """One `[[accounts]]` of the configuration. `model_dump_json` passes it to a child process."""
 
     biz: Biz
@@ -253,7 +253,7 @@ class AccountConfig(Table):
     follow_albums: Switch = False  # list also the albums that its posts belong to
     feeds: Annotated[tuple[FeedAddress, ...], Field(max_length=MAX_SOURCES)] = ()  # see fill_placeholders
     addresses_file: FileName | None = None
-    own_backend: OwnBackend | None = None
-    official: Official | None = None
+    own_backend: OwnBackendConfig | None = None
+    official: OfficialConfig | None = None
     digest_title: TitlePattern = DIGEST  # a regular expression, searched for in titles
     every_minutes: Annotated[Number, Field(ge=SHORTEST, le=LONGEST)] | None = None  # None: adaptive

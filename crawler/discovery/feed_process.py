@@ -13,7 +13,7 @@ from datetime import datetime
 
 from archive.domain.messages import Message
 from crawler.discovery.source import SourceError, State
-from crawler.discovery.sources.feed import Entry, read_entries
+from crawler.discovery.sources.feed import FeedEntry, read_entries
 
 COMMAND = ("-m", "crawler.discovery.feed_process")
 
@@ -24,7 +24,7 @@ WALL_SECONDS = 180.0  # on a busy machine
 MEMORY = 2 * 1024**3  # bytes; a feed of 8 MB takes 300 MB
 
 
-def read_feed(body: bytes) -> list[Entry]:
+def read_feed(body: bytes) -> list[FeedEntry]:
     """Return the entries of a feed. Raises SourceError when this is no feed, or exceeds the bounds above."""
     command = [sys.executable, *COMMAND]
     try:
@@ -49,9 +49,9 @@ def _too_long() -> SourceError:
     return SourceError(State.NOT_UNDERSTOOD, "crawler.feed.too_slow", limit=CPU_SECONDS)
 
 
-def _entry(identity: str, link: str, title: str, published_at: str | None, content: str) -> Entry:
+def _entry(identity: str, link: str, title: str, published_at: str | None, content: str) -> FeedEntry:
     instant = datetime.fromisoformat(published_at) if published_at else None
-    return Entry(identity, link, title, instant, content)
+    return FeedEntry(identity, link, title, instant, content)
 
 
 def main() -> None:

@@ -8,19 +8,19 @@ from pathlib import Path
 from crawler.discovery.config import (
     PLACEHOLDER,
     AccountConfig,
+    OfficialConfig,
+    OwnBackendConfig,
     SecretMissing,
     fill_placeholders,
-    read_list,
+    read_address_file,
 )
-from crawler.discovery.config import Official as OfficialConfig
-from crawler.discovery.config import OwnBackend as OwnBackendConfig
 from crawler.discovery.feed_process import read_feed
 from crawler.discovery.source import Source
 from crawler.discovery.sources.address_list import AddressList
 from crawler.discovery.sources.album import Album
 from crawler.discovery.sources.archived_links import ArchivedLinks, Neighbourhood
 from crawler.discovery.sources.backend import LoginError, OwnBackend, read_login
-from crawler.discovery.sources.feed import Feed
+from crawler.discovery.sources.feed import FeedSource
 from crawler.discovery.sources.official_api import Official
 
 MAX_FOLLOWED = 50  # albums of posts that are listed as well; the most used ones
@@ -68,12 +68,12 @@ def given_at(account: AccountConfig) -> dict[str, datetime]:
     return {name: datetime.fromtimestamp(stat.st_ctime, UTC) for name, stat in found.items() if stat}
 
 
-def _feed(address: str) -> Feed:
+def _feed(address: str) -> FeedSource:
     try:
         filled, secret = fill_placeholders(address)
     except SecretMissing as missing:
-        return Feed(PLACEHOLDER.sub("x", address), named=address, problem=missing.message)
-    return Feed(filled, named=address, secret=secret, read=read_feed)
+        return FeedSource(PLACEHOLDER.sub("x", address), named=address, problem=missing.message)
+    return FeedSource(filled, named=address, secret=secret, read=read_feed)
 
 
 def _own_backend(biz: str, config: OwnBackendConfig) -> OwnBackend:
@@ -94,7 +94,7 @@ def _official(config: OfficialConfig) -> Official:
 
 def _address_list(path: Path) -> AddressList:
     try:
-        return AddressList(read_list(path, MAX_LIST_BYTES))
+        return AddressList(read_address_file(path, MAX_LIST_BYTES))
     except SecretMissing as missing:
         return AddressList("", missing.message)
 

@@ -8,7 +8,7 @@ from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Kind
 from crawler.parse.elements import Element, find_elements
 from crawler.parse.html_outline import Outline, tokens
-from crawler.parse.js_literals import html_decode, unescape
+from crawler.parse.js_literals import html_decode, unescape_js
 from crawler.parse.script_state import PageState
 
 _SPACE = re.compile(r"\s+")  # Python's \s, so U+00A0 and U+3000 as well
@@ -182,8 +182,8 @@ def _body_of_words(words: str, images: tuple[str, ...] = (), players: int = 0) -
 def _with_listed(drawn: tuple[str, ...], state: PageState) -> tuple[str, ...]:
     """Return the images of the page's own list, which has them in full size, then those only the body has."""
     listed = _listed_pictures(state)
-    known = {without_size(url) for url in listed}
-    return (*listed, *(url for url in drawn if without_size(url) not in known))
+    known = {sizeless_path(url) for url in listed}
+    return (*listed, *(url for url in drawn if sizeless_path(url) not in known))
 
 
 def _listed_pictures(state: PageState) -> tuple[str, ...]:
@@ -197,7 +197,7 @@ def listed_pictures(state: PageState) -> list[dict[str, Any]]:
     return state.items("picture_page_info_list", "data.picture_page_info_list")
 
 
-def without_size(url: str) -> str:
+def sizeless_path(url: str) -> str:
     """`…/640?wx_fmt=png` and `…/0?wx_fmt=png` are one picture in two sizes."""
     return url.partition("?")[0].rpartition("/")[0].partition("://")[2]
 
@@ -231,7 +231,7 @@ def _written_text(outline: Outline) -> str:
             continue
         match = _WRITTEN.search(raw.decode("utf-8", "replace"))
         if match and match[1]:
-            return text_of_plain(html_decode(unescape(match[1])))
+            return text_of_plain(html_decode(unescape_js(match[1])))
     return ""
 
 

@@ -187,7 +187,7 @@ def _text(node: Node, at: _Place) -> str:
     return at.script[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
-def unescape(literal: str) -> str:
+def unescape_js(literal: str) -> str:
     """Return the value of the inside of a JavaScript string literal."""
     if "\\" not in literal:
         return literal
@@ -204,13 +204,13 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _string(node: Node, at: _Place) -> Any:
-    return unescape(_text(node, at)[1:-1])
+    return unescape_js(_text(node, at)[1:-1])
 
 
 def _template(node: Node, at: _Place) -> Any:
     if any(child.type == "template_substitution" for child in node.named_children):
         return UNKNOWN
-    return unescape(_text(node, at)[1:-1])
+    return unescape_js(_text(node, at)[1:-1])
 
 
 def _number(node: Node, at: _Place) -> Any:
@@ -242,7 +242,7 @@ def _object(node: Node, at: _Place) -> Any:
 def _pairs(node: Node, at: _Place) -> Iterator[tuple[str, Node]]:
     for pair in node.named_children:
         if pair.type == "pair" and len(pair.named_children) >= 2:
-            yield unescape(_text(pair.named_children[0], at).strip("\"'")), pair.named_children[-1]
+            yield unescape_js(_text(pair.named_children[0], at).strip("\"'")), pair.named_children[-1]
 
 
 def _binary(node: Node, at: _Place) -> Any:

@@ -13,7 +13,7 @@ from archive.domain.outcomes import Relation
 from archive.domain.parsed_page import LinkRef
 from crawler.parse.elements import Element
 from crawler.parse.html_outline import Outline
-from crawler.parse.script_state import MAX_ADDRESS, PageState, known, link, plain, web_url, words
+from crawler.parse.script_state import MAX_ADDRESS, PageState, known, link_address, plain, web_url, words
 
 MAX_LINKS = 2000  # of one post, and of the elements looked at for them; real posts have under 100
 
@@ -215,6 +215,6 @@ def _words(element: Element) -> str:
 def _named_posts(state: PageState) -> Iterator[LinkRef]:
     """Return the page's own list of the posts its body links to, with their titles and accounts."""
     for item in islice(state.items("data.ainfos"), MAX_LINKS):
-        if key := _post_key(url := link(item, "url")):
+        if key := _post_key(url := link_address(item, "url")):
             facts = {"title": words(plain(item, "title")), "account": words(plain(item, "subject_name"))}
             yield _link(Relation.POST, key, url, "", **facts)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Role
 from archive.domain.parsed_page import MediaRef
-from crawler.parse.body import Body, image_source, listed_pictures, without_size
+from crawler.parse.body import Body, image_source, listed_pictures, sizeless_path
 from crawler.parse.players import Player, Stream
 from crawler.parse.script_state import PageState, known, web_url, whole, words
 
@@ -26,7 +26,7 @@ _MAX_SIDE = 100_000  # pixels; what is wider is no image
 def find_media(
     state: PageState, body: Body, covers: Mapping[str, str], players: Sequence[Player]
 ) -> tuple[MediaRef, ...]:
-    """Return the media of a post, by role in order, each address once. `covers` are by ratio, "" without one."""
+    """Return the media of a post by role, in order, each address once. `covers` are by ratio, "" for none."""
     media = (
         *_images(state, body),
         *_cover(covers),
@@ -64,7 +64,7 @@ def _images(state: PageState, body: Body) -> Iterator[MediaRef]:
 
 def _picture(address: str) -> str:
     """One picture whatever the size asked for, where the host is one that scales."""
-    scaled = without_size(address)
+    scaled = sizeless_path(address)
     return scaled if "qpic.cn/" in scaled or "qlogo.cn/" in scaled else address
 
 

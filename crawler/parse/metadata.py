@@ -9,7 +9,7 @@ from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Kind
 from crawler.parse.body import Body, copyright_stat
 from crawler.parse.identity import Identity
-from crawler.parse.script_state import PageState, link, plain
+from crawler.parse.script_state import PageState, link_address, plain
 
 
 def post_facts(
@@ -91,7 +91,7 @@ def _album(state: PageState) -> dict[str, Any]:
     found = {
         "id": str(info.get("album_id_str") or info.get("album_id") or ""),
         "title": plain(info, "title"),
-        "link": link(info, "link"),
+        "link": link_address(info, "link"),
         "size": info.get("content_size"),
         **_neighbours(info),
     }
@@ -112,7 +112,7 @@ def _neighbours(info: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     return {
         name: {"title": plain(info, f"{side}_article_title"), "link": address}
         for name, side in sides.items()
-        if (address := link(info, f"{side}_article_link"))
+        if (address := link_address(info, f"{side}_article_link"))
     }
 
 
@@ -122,7 +122,7 @@ def _albums(state: PageState) -> list[dict[str, Any]]:
     listed = state.items("album_info_list") + [tag for tag in tags if isinstance(tag, dict)]
     found: dict[str, dict[str, Any]] = {}
     for item in listed:
-        address = link(item, "link") or link(item, "tag_link")
+        address = link_address(item, "link") or link_address(item, "tag_link")
         album_id = str(item.get("albumId") or item.get("album_id") or item.get("id") or _album_id(address))
         if album_id and album_id != "0":
             title = plain(item, "title") or plain(item, "tag_name")
@@ -144,7 +144,7 @@ def _reprint(state: PageState) -> dict[str, str]:
     info = state.mapping("data.copyright_info")
     found = {
         "platform": plain(info, "platform"),
-        "url": link(info, "reprint_url"),
+        "url": link_address(info, "reprint_url"),
         "user_name": plain(info, "source_username") or state.text("source_username"),
         "biz": plain(info, "source_encode_biz") or state.text("source_encode_biz"),
         "mid": str(info.get("source_mid") or state.text("source_mid")),

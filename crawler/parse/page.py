@@ -19,7 +19,7 @@ from archive.domain.records import Record
 from crawler.parse.body import Body, find_body, find_kind
 from crawler.parse.html_outline import Outline, TooManyTags, is_garbled, outline, to_utf8
 from crawler.parse.identity import Identity, find_identity
-from crawler.parse.js_literals import unescape
+from crawler.parse.js_literals import unescape_js
 from crawler.parse.links import find_links
 from crawler.parse.media import find_media
 from crawler.parse.metadata import identity_facts, post_facts
@@ -82,7 +82,7 @@ _NOT_LETTERS = re.compile(r"\W+")
 
 
 @dataclass(frozen=True)
-class Head:
+class PostHead:
     """What a post's page says outside its body; `meta` by name or property, the first of each."""
 
     title: str
@@ -91,12 +91,12 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Post:
+class PostParts:
     """The parts of a post's page."""
 
     page: Outline
     state: PageState
-    head: Head
+    head: PostHead
     identity: Identity
     kind: Kind
     body: Body
@@ -208,7 +208,7 @@ def _read_post(page: Outline, state: PageState, url: str | None) -> ParsedPage:
         return _no_article(reason, identity, state, needs_browser=True)
     if not identity.biz:
         return _no_article(_reason("crawler.parse.no_account"), identity, state)
-    return _article(Post(page, state, head, identity, kind, body))
+    return _article(PostParts(page, state, head, identity, kind, body))
 
 
 def _no_article(reason: str, identity: Identity, state: PageState, needs_browser: bool = False) -> ParsedPage:
@@ -216,7 +216,7 @@ def _no_article(reason: str, identity: Identity, state: PageState, needs_browser
     return ParsedPage(Outcome.UNKNOWN, reason, page=facts, needs_browser=needs_browser)
 
 
-def _article(post: Post) -> ParsedPage:
+def _article(post: PostParts) -> ParsedPage:
     identity, body = post.identity, post.body
     record = _record(post) if identity.is_complete and post.head.title and post.head.account else None
     players = find_players(post.state, body.elements)
@@ -253,7 +253,7 @@ def _as_dict(found: MediaRef | LinkRef) -> dict[str, Any]:
     return {**known(values), "position": found.position}
 
 
-def _record(post: Post) -> Record:
+def _record(post: PostParts) -> Record:
     identity, head = post.identity, post.head
     return Record(
         aid=identity.aid,
@@ -265,14 +265,14 @@ def _record(post: Post) -> Record:
     )
 
 
-def _read_head(page: Outline, state: PageState) -> Head:
+def _read_head(page: Outline, state: PageState) -> PostHead:
     soup = BeautifulSoup(page.markup.partition("</head>")[0], "lxml", parse_only=_META)
     meta: dict[str, str] = {}
     for tag in soup.find_all("meta"):
         name, content = tag.get("property") or tag.get("name"), tag.get("content")
         if isinstance(name, str) and isinstance(content, str) and content:
             meta.setdefault(name, content)
-    return Head(_title(state, meta, page), _account(state, page), meta)
+    return PostHead(_title(state, meta, page), _account(state, page), meta)
 
 
 def _title(state: PageState, meta: dict[str, str], page: Outline) -> str:
@@ -354,7 +354,7 @@ def _written_markup(page: Outline) -> str:
         if b"document.write" not in script:
             continue
         for found in _WRITTEN.finditer(script.decode("utf-8", "replace")):
-            written.append(unescape(found[1] or found[2] or ""))
+            written.append(unescape_js(found[1] or found[2] or ""))
             length += len(written[-1])
             if length > MAX_WRITTEN:
                 return ""

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Role
 from crawler.parse.elements import Element
-from crawler.parse.script_state import PageState, known, link, plain, web_url, whole, words
+from crawler.parse.script_state import PageState, known, link_address, plain, web_url, whole, words
 
 AUDIO_URL = "https://res.wx.qq.com/voice/getvoice?mediaid="
 
@@ -88,13 +88,15 @@ def _listed_videos(state: PageState) -> Iterator[Player]:
 
 def _listed_video(item: Mapping[str, Any]) -> Player:
     sources = item.get("mp_video_trans_info") or []
-    streams = [_stream(source) for source in sources if isinstance(source, dict) and link(source, "url")]
-    return Player(Role.VIDEO, plain(item, "video_id"), "", link(item, "cover_url"), tuple(streams))
+    streams = [
+        _stream(source) for source in sources if isinstance(source, dict) and link_address(source, "url")
+    ]
+    return Player(Role.VIDEO, plain(item, "video_id"), "", link_address(item, "cover_url"), tuple(streams))
 
 
 def _stream(source: Mapping[str, Any]) -> Stream:
     return Stream(
-        url=link(source, "url"),
+        url=link_address(source, "url"),
         quality=plain(source, "video_quality_wording"),
         duration_ms=source.get("duration_ms"),
         size=whole(source.get("filesize")),

@@ -181,7 +181,7 @@ def plain(info: Mapping[str, Any], name: str) -> str:
     return entities.unescape(entities.unescape(value)).strip() if isinstance(value, str) else ""
 
 
-def link(info: Mapping[str, Any], name: str) -> str:
+def link_address(info: Mapping[str, Any], name: str) -> str:
     """Return an address of an object; empty without one."""
     value = info.get(name)
     found = clean_url(value) if isinstance(value, str) else ""

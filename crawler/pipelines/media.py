@@ -80,7 +80,7 @@ class MediaPipeline(Pipeline):
 
     async def _fail(self, medium: DueMedium, url: str, outcome: MediumOutcome, reason: Message) -> None:
         failures = [DownloadFailure(medium.id, outcome, reason)]
-        await self._spider.archive.call(media_tasks.record_failures, failures, clock.now())
+        await self._spider.archive.call(media_tasks.record_missing, failures, clock.now())
         self._report(medium, url, MediaResult(outcome, reason))
 
     def _report(self, medium: DueMedium, url: str, result: MediaResult) -> None:

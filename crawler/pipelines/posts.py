@@ -67,7 +67,7 @@ class PostPipeline(Pipeline):
 
     async def _record_failures(self, failures: list[tasks.Failure]) -> list[None]:
         spider = self._spider
-        await spider.archive.call(tasks.record_failures, spider.run_id, failures, clock.now())
+        await spider.archive.call(tasks.record_unreached, spider.run_id, failures, clock.now())
         return [None] * len(failures)
 
     async def _process_page(self, page: FetchedPage) -> None:

@@ -71,14 +71,14 @@ class MediaSpider(ArchiveSpider):
         arguments = {"of_run": self._of_run} if self._of_run else {}
         self.run_id = await self.archive.call(tasks.open_run, "media", arguments, now)
         types = types_in(self.settings["MEDIA_TYPES"])
-        due = await self.archive.call(media_tasks.due, self._of_run, MAX_MEDIA, types, now)
+        due = await self.archive.call(media_tasks.due_files, self._of_run, MAX_MEDIA, types, now)
         requests, failures = [], []
         for medium in due:
             try:
                 requests.append(medium_request(medium, self._max_bytes(medium)))
             except MediumNotRequested as refusal:
                 failures.append(self._refused(medium, scrub_message(refusal.message)))
-        await self.archive.call(media_tasks.record_failures, failures, now)
+        await self.archive.call(media_tasks.record_missing, failures, now)
         return requests
 
     def _max_bytes(self, medium: DueMedium) -> int:

@@ -55,7 +55,7 @@ class PostsSpider(ArchiveSpider):
         if self.urls:
             addresses = await self.archive.call(tasks.sight, self.run_id, listed_urls(self.urls), now)
         else:
-            addresses = await self.archive.call(tasks.due, only_this_run, MAX_ADDRESSES, now)
+            addresses = await self.archive.call(tasks.due_posts, only_this_run, MAX_ADDRESSES, now)
         return [post_request(address) for address in addresses]
 
     def parse(self, response: Response, **_: Any) -> Iterator[FetchedPage]:

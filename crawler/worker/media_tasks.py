@@ -63,7 +63,7 @@ class DownloadFailure:
     reason: Message
 
 
-def due(run_id: int | None, limit: int, types: Collection[str], now: datetime) -> list[DueMedium]:
+def due_files(run_id: int | None, limit: int, types: Collection[str], now: datetime) -> list[DueMedium]:
     """Return the media to download now: those of the posts seen in the run, or all that are due."""
 
     def read(session: Session) -> list[DueMedium]:
@@ -73,7 +73,7 @@ def due(run_id: int | None, limit: int, types: Collection[str], now: datetime) -
     return tasks.in_transaction(read)
 
 
-def record_failures(failures: Sequence[DownloadFailure], now: datetime) -> None:
+def record_missing(failures: Sequence[DownloadFailure], now: datetime) -> None:
     """Record media without a file, each in its own transaction: pages lock media in another order."""
     for failure in failures:
         work = partial(
@@ -90,7 +90,7 @@ def store_or_record(download: MediaDownload, now: datetime) -> MediaResult:
     """Store one file, or record why there is none."""
     result = store_file(download, now)
     if result.outcome is not MediumOutcome.KEPT and result.reason:
-        record_failures([DownloadFailure(download.medium.id, result.outcome, result.reason)], now)
+        record_missing([DownloadFailure(download.medium.id, result.outcome, result.reason)], now)
     return result
 
 

@@ -216,14 +216,14 @@ class Reparser:
 
     async def _parse(self, ids: Sequence[int]) -> list[Reparsed]:
         try:
-            return list(zip(ids, await self._workers.call(tasks.reparse, ids), strict=True))
+            return list(zip(ids, await self._workers.call(tasks.reparse_captures, ids), strict=True))
         except WorkerDied:  # because of one of these pages, or of one that another process parsed
             return [(capture_id, await self._parse_alone(capture_id)) for capture_id in ids]
 
     async def _parse_alone(self, capture_id: int) -> ParsedPage | Message:
         async with self._one_at_a_time:
             try:
-                (page,) = await self._alone.call(tasks.reparse, [capture_id])
+                (page,) = await self._alone.call(tasks.reparse_captures, [capture_id])
             except WorkerDied:
                 return unreadable(PROCESS_DIED)
             return page

@@ -128,12 +128,12 @@ def open_run(command: str, arguments: dict[str, Any], now: datetime) -> int:
     return run_id
 
 
-def close_run(run_id: int, verdict: str, counts: dict[str, Any], now: datetime) -> None:
+def end_run(run_id: int, verdict: str, counts: dict[str, Any], now: datetime) -> None:
     """Record how the crawl ended."""
     in_transaction(lambda session: runs.finish_run(session, run_id, verdict, counts, now))
 
 
-def due(run_id: int | None, limit: int, now: datetime) -> list[frontier.DueAddress]:
+def due_posts(run_id: int | None, limit: int, now: datetime) -> list[frontier.DueAddress]:
     """Return the addresses to fetch now: those sighted in the run, or all that are due."""
     return in_transaction(lambda session: list(frontier.due_addresses(session, now, limit, run_id)))
 
@@ -203,7 +203,7 @@ def _result(page: ParsedPage, stored: update_decisions.StoreResult) -> PageResul
     )
 
 
-def record_failures(run_id: int, failures: Sequence[Failure], now: datetime) -> None:
+def record_unreached(run_id: int, failures: Sequence[Failure], now: datetime) -> None:
     """Record that addresses gave no response, so that they are fetched again later."""
     pairs = [(failure.address_id, failure.reason.dump()) for failure in failures]
     in_transaction(lambda session: address_outcomes.record_failures(session, run_id, pairs, now))
@@ -226,12 +226,12 @@ def parse_stored(run_id: int, capture_id: int, now: datetime) -> None:
     _store(run_id, [(capture_id, page)], now)
 
 
-def reparse(capture_ids: Sequence[int]) -> list[ParsedPage | Message]:
+def reparse_captures(capture_ids: Sequence[int]) -> list[ParsedPage | Message]:
     """Return what the parser makes of captures, in order; for a damaged one, what is wrong with it."""
-    return in_transaction(lambda session: [_reparse(session, capture_id) for capture_id in capture_ids])
+    return in_transaction(lambda session: [_reparse_one(session, capture_id) for capture_id in capture_ids])
 
 
-def _reparse(session: Session, capture_id: int) -> ParsedPage | Message:
+def _reparse_one(session: Session, capture_id: int) -> ParsedPage | Message:
     try:
         return parse_within_bounds(captures_repository.capture(session, capture_id))
     except IntegrityError as damage:

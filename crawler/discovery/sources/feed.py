@@ -56,7 +56,7 @@ _ACCEPT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FeedEntry:
     """One entry of a feed. `published_at` is an aware UTC instant; `content` is HTML or text."""
 
     id: str
@@ -76,7 +76,7 @@ class _Bytes:
         return self._content
 
 
-def read_entries(body: bytes) -> list[Entry]:
+def read_entries(body: bytes) -> list[FeedEntry]:
     """Return the entries of a feed. Raises SourceError when this is no feed."""
     if len(body) > MAX_BYTES:
         raise SourceError(State.NOT_UNDERSTOOD, "crawler.feed.too_large", size=len(body), limit=MAX_BYTES)
@@ -91,9 +91,9 @@ def read_entries(body: bytes) -> list[Entry]:
     return _readable(_entry, feed.entries[:MAX_ENTRIES])
 
 
-def _readable(read: Callable[[Any], Entry], entries: Sequence[Any]) -> list[Entry]:
+def _readable(read: Callable[[Any], FeedEntry], entries: Sequence[Any]) -> list[FeedEntry]:
     """Return the entries that can be read, and log the others. Raises SourceError when none can."""
-    found: list[Entry] = []
+    found: list[FeedEntry] = []
     failed: tuple[int, str] | None = None
     for number, entry in enumerate(entries, 1):
         try:
@@ -109,9 +109,9 @@ def _readable(read: Callable[[Any], Entry], entries: Sequence[Any]) -> list[Entr
     return found
 
 
-def _entry(entry: Any) -> Entry:
+def _entry(entry: Any) -> FeedEntry:
     contents = [entry.get("summary", ""), *(one.get("value", "") for one in entry.get("content", ()))]
-    return Entry(
+    return FeedEntry(
         id=str(entry.get("id", "")),
         link=str(entry.get("link", "")),
         title=as_text(entry.get("title")),
@@ -129,19 +129,19 @@ def _from_struct(time: Any) -> datetime | None:
         return None
 
 
-def _json_entries(body: bytes) -> list[Entry]:
+def _json_entries(body: bytes) -> list[FeedEntry]:
     feed = nested_json(body)
     if not isinstance(feed, dict) or "items" not in feed:
         raise SourceError(State.NOT_UNDERSTOOD, "crawler.feed.not_json_feed")
     return _readable(_json_entry, as_objects(feed["items"])[:MAX_ENTRIES])
 
 
-def _json_entry(item: dict[str, Any]) -> Entry:
+def _json_entry(item: dict[str, Any]) -> FeedEntry:
     def text(name: str) -> str:
         value = item.get(name)
         return value if isinstance(value, str) else ""
 
-    return Entry(
+    return FeedEntry(
         id=str(item.get("id") or ""),
         link=text("url") or text("external_url"),
         title=as_text(item.get("title")),
@@ -158,7 +158,7 @@ def _from_iso(text: str) -> datetime | None:
         return None
 
 
-class Feed:
+class FeedSource:
     """One feed. `named` is its address as configured, with placeholders for what is secret in it.
 
     `read` returns the entries of a feed, or raises SourceError.
@@ -171,7 +171,7 @@ class Feed:
         *,
         secret: bool = False,
         problem: Message | None = None,
-        read: Callable[[bytes], list[Entry]] = read_entries,
+        read: Callable[[bytes], list[FeedEntry]] = read_entries,
     ):
         self.name = feed_name(named or address)
         self.host = urlsplit(address).netloc
@@ -182,7 +182,7 @@ class Feed:
 
     def __repr__(self) -> str:
         """Return the name, without anything that may be secret."""
-        return f"Feed({self.name!r})"
+        return f"FeedSource({self.name!r})"
 
     def discover(self, memory: dict[str, Any], now: datetime) -> Discovery:
         """List its posts, when it has changed since the last run."""
@@ -219,7 +219,7 @@ class Feed:
         return SourceFindings(State.OK, None, tuple(posts), newest_of(posts), new_memory)
 
     def _resolve(
-        self, entries: list[Entry], memory: dict[str, Any]
+        self, entries: list[FeedEntry], memory: dict[str, Any]
     ) -> Generator[Fetch, Reply, dict[str, str]]:
         """Return by link where the feed's own server redirects to, for entries that name no post."""
         known = memory.get("resolved")
@@ -235,7 +235,7 @@ class Feed:
             resolved[link] = target if is_post(target) else ""
         return resolved
 
-    def _may_redirect(self, entry: Entry) -> bool:
+    def _may_redirect(self, entry: FeedEntry) -> bool:
         is_own = urlsplit(entry.link).netloc == self.host
         return is_own and not _post_address(entry) and not in_text(entry.content)
 
@@ -259,7 +259,7 @@ def _validators(reply: Reply) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value and len(value) <= MAX_MARK}
 
 
-def _post_address(entry: Entry) -> str:
+def _post_address(entry: FeedEntry) -> str:
     """Return the post's address where the entry's link or id is or contains one; empty otherwise."""
     for link in (entry.link, entry.id):
         if is_post(link):
@@ -267,7 +267,7 @@ def _post_address(entry: Entry) -> str:
     return embedded(entry.link) or embedded(entry.id)
 
 
-def posts_of(entry: Entry, resolved: dict[str, str]) -> list[ListedPost]:
+def posts_of(entry: FeedEntry, resolved: dict[str, str]) -> list[ListedPost]:
     """Return the post that an entry is, else the posts that its text links to."""
     listing = {"entry": entry.id[:300]} if entry.id else {}
     url = _post_address(entry) or resolved.get(entry.link, "")

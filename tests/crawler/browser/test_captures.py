@@ -31,11 +31,11 @@ pytestmark = [pytest.mark.browser, needs_captures]
 
 @dataclass
 class Both:
-    """One capture, read as served and as rendered; `asked` lists what Chromium requested besides and did not get."""
+    """One capture, parsed as served and as rendered; `asked`: what Chromium requested and did not get."""
 
     name: str
     static: ParsedPage
-    drawn: ParsedPage
+    rendered: ParsedPage
     asked: int
 
     @property
@@ -91,7 +91,7 @@ def test_static_and_browser_read_the_same_of_every_capture() -> None:
 
 def _differences(both: Both) -> list[str]:
     """Compare the record byte for byte, and everything else that the page says."""
-    static, drawn = _told(both.static), _told(both.drawn)
+    static, rendered = _told(both.static), _told(both.rendered)
     return [name for name in static.keys() | rendered.keys() if static.get(name) != rendered.get(name)]
 
 
@@ -117,7 +117,7 @@ def _write_table(all_read: list[Both]) -> None:
     for both in all_read:
         kinds[str(both.static.kind)].append(both)
     rows = [
-        f"| {kind} | {len(tried)} | {_right(tried, 'static')} | {_right(tried, 'drawn')} "
+        f"| {kind} | {len(tried)} | {_right(tried, 'static')} | {_right(tried, 'rendered')} "
         f"| {sum(both.shown >= AGREEMENT for both in tried)} |"
         for kind, tried in kinds.items()
     ]

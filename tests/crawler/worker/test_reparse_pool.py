@@ -31,7 +31,7 @@ async def parse_all(settings: ArchiveSettings) -> list[Reparsed]:
 def test_a_page_that_kills_its_process_is_unreadable_and_all_others_are_parsed_in_order(
     fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "reparse", parse_or_die)
+    monkeypatch.setattr(tasks, "reparse_captures", parse_or_die)
     parsed = asyncio.run(parse_all(ArchiveSettings(database_url=fresh_database_url)))
     assert [number for number, _ in parsed] == list(range(1, COUNT + 1))
     assert {number: page for number, page in parsed if page != f"page {number}"} == {

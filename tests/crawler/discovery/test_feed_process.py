@@ -12,7 +12,7 @@ from crawler.discovery.responses import as_instant, as_number, as_text
 from crawler.discovery.source import Reply, SourceError
 from crawler.discovery.sources.address_list import AddressList
 from crawler.discovery.sources.album import MAX_LISTED, read_album_page, read_listing
-from crawler.discovery.sources.feed import Entry, read_entries
+from crawler.discovery.sources.feed import FeedEntry, read_entries
 from tests.crawler.discovery.driving import drive, page, post_url
 from tests.support.growth import grows_evenly
 
@@ -63,7 +63,7 @@ def test_a_feed_is_read_apart_as_it_is_read_here() -> None:
     item = "<item><link>https://x.example/1</link><title>合成</title><guid>7</guid>"
     body = rss(f"{item}<pubDate>Sun, 01 Mar 2026 09:30:00 +0800</pubDate></item><item/>".encode())
     assert read_feed(body) == read_entries(body)
-    assert read_feed(body)[0] == Entry(
+    assert read_feed(body)[0] == FeedEntry(
         "7", "https://x.example/1", "合成", datetime(2026, 3, 1, 1, 30, tzinfo=UTC), ""
     )
 
