@@ -21,6 +21,7 @@ from archive.db.engine import open_archive, transaction
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.domain.errors import AddressError
+from archive.domain.messages import Message
 from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.repository import frontier, runs
 from archive.repository.accounts import AccountRef, accounts
@@ -106,7 +107,8 @@ def _asked(engine: Engine, account: AccountConfig) -> list[State]:
         return [State.UNREACHABLE]
     for one in sources:
         if not one.good:
-            words = ": ".join(filter(None, (one.source, one.state, one.detail, one.advice)))
+            messages = [str(Message.load(stored)) for stored in (one.detail, one.advice) if stored]
+            words = ": ".join([one.source, one.state, *messages])
             say(f"{account.name}: {words}")
     return [State(one.state) for one in sources]
 

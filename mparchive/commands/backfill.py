@@ -18,6 +18,7 @@ from archive.db.engine import open_archive, transaction
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
 from archive.domain.errors import AddressError, in_words
+from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.update_decisions import StoreResult
@@ -26,7 +27,7 @@ from archive.ingest.faults import is_of_content
 from archive.repository import captures, frontier, runs
 from archive.system.parent_watch import ParentWatch
 from crawler.parse import PARSER_VERSION
-from crawler.worker.page_reader import PageReader
+from crawler.worker.page_parser import PageParser
 from mparchive.console import out, print_json, say
 from mparchive.crawl import cassette_settings, fetch_due, fetch_missing_media, open_egress
 from mparchive.errors import Exit
@@ -94,15 +95,15 @@ def backfill(wanted: BackfillOptions) -> Exit:
 
 
 def _take_given(engine: Engine, run_id: int, wanted: BackfillOptions) -> _Taken:
-    with PageReader() as reader:
+    with PageParser() as parser:
         if not wanted.media:
             given = read_given(wanted.what, wanted.url)
-            return _take_all(engine, run_id, _selected(given, wanted), None, reader)
+            return _take_all(engine, run_id, _selected(given, wanted), None, parser)
         from mparchive.importers.media import MediaTaker  # noqa: PLC0415 - half a second, for media alone
 
         with MediaTaker.opened(engine) as media:
             given = read_given(wanted.what, wanted.url, media.seek)
-            return _take_all(engine, run_id, _selected(given, wanted), media, reader)
+            return _take_all(engine, run_id, _selected(given, wanted), media, parser)
 
 
 def _arguments(wanted: BackfillOptions) -> dict[str, Any]:
@@ -193,7 +194,7 @@ def _noted(item: Item, taken: _Taken) -> bool:
 
 
 def _take_all(
-    engine: Engine, run_id: int, items: Iterable[Item], media: "MediaTaker | None", reader: PageReader
+    engine: Engine, run_id: int, items: Iterable[Item], media: "MediaTaker | None", parser: PageParser
 ) -> _Taken:
     taken = _Taken()
     for batch in _batches(item for item in items if not _noted(item, taken)):
@@ -203,7 +204,7 @@ def _take_all(
         if addresses := [item for item in batch if isinstance(item, Listed)]:
             _take_addresses(engine, run_id, addresses, taken)
         for page in (item for item in batch if isinstance(item, SavedPage)):
-            _take_page(engine, run_id, page, reader, taken)
+            _take_page(engine, run_id, page, parser, taken)
         for medium in (item for item in batch if isinstance(item, SavedMedium)):
             _take_medium(medium, media, taken)
         for account in (item for item in batch if isinstance(item, NamedAccount)):
@@ -257,25 +258,25 @@ def _take_addresses(engine: Engine, run_id: int, items: list[Listed], taken: _Ta
     taken.addresses |= taken.listed
 
 
-def _take_page(engine: Engine, run_id: int, page: SavedPage, reader: PageReader, taken: _Taken) -> None:
+def _take_page(engine: Engine, run_id: int, page: SavedPage, parser: PageParser, taken: _Taken) -> None:
     """Keep a saved page as a capture, once, then read it, as if it had just been fetched."""
     try:
-        reading = _stored_page(engine, run_id, page, reader, taken)
+        reading = _stored_page(engine, run_id, page, parser, taken)
     except Exception as error:
         if not is_of_content(error):
             raise
         _noted(Flaw(page.name, "", f"{page.name} could not be stored: {in_words(error)}"), taken)
         return
     if reading.is_unreadable:
-        _noted(Flaw(page.name, "", f"{page.name}: {reading.reason}"), taken)
+        _noted(Flaw(page.name, "", f"{page.name}: {Message.load(reading.reason)}"), taken)
 
 
 def _stored_page(
-    engine: Engine, run_id: int, page: SavedPage, reader: PageReader, taken: _Taken
+    engine: Engine, run_id: int, page: SavedPage, parser: PageParser, taken: _Taken
 ) -> ParsedPage:
     address = page.url or ""
     saved = Capture(address, address, 200, (), page.body, page.saved_at)
-    reading = reader.read(page.answer if page.answer and page.url else saved)
+    reading = parser.parse(page.answer if page.answer and page.url else saved)
     named = page.url or (reading.record.url if reading.record else page.name)
     capture = page.answer or Capture(named, named, 200, page.headers, page.body, page.saved_at)
     now = datetime.now(UTC)

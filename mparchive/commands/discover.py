@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import open_archive
+from archive.domain.messages import Message
 from archive.domain.records import SHANGHAI
 from archive.system.catalogues import process_language
 from crawler.discovery.config import AccountConfig
@@ -125,7 +126,10 @@ def _print(checked: CheckedAccount) -> None:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         out.print("  ".join(cells).rstrip(), markup=False)
     for one in checked.sources:
-        if words := "; ".join(filter(None, (one.detail, one.advice))):
+        messages = (
+            Message.load(stored).text(process_language()) for stored in (one.detail, one.advice) if stored
+        )
+        if words := "; ".join(messages):
             out.print(f"{one.source}: {words}", markup=False)
 
 
