@@ -46,7 +46,7 @@ class RunVerdict:
     @staticmethod
     async def _record(spider: "ArchiveSpider", verdict: str, counts: dict[str, Any]) -> str:
         try:
-            await spider.archive.call(tasks.close_run, spider.run_id, verdict, counts, clock.now())
+            await spider.archive.call(tasks.end_run, spider.run_id, verdict, counts, clock.now())
         except (ArchiveError, SQLAlchemyError, WorkerDied) as error:
             log.crawl_failed("database_failed", error)
             return "database"

@@ -11,6 +11,7 @@ from scrapy.http import Response
 from scrapy.logformatter import LogFormatter, LogFormatterResult
 
 from archive.domain.errors import MessageError, first_line
+from archive.domain.messages import Message
 from crawler.process.protocol import CrawlError, PageDone, RunStarted, SourceChecked, emit
 from crawler.redaction import scrub_log
 
@@ -91,7 +92,9 @@ def page_failed(page: PageDone) -> None:
 
 def source_checked(source: SourceChecked) -> None:
     """Report a source that was asked: its state, what it listed, and what to do."""
-    logger.info("action=source_tried %s", json.dumps(asdict(source), ensure_ascii=False))
+    fields = asdict(source)
+    fields |= {name: str(Message.load(fields[name])) for name in ("detail", "advice") if fields[name]}
+    logger.info("action=source_tried %s", json.dumps(fields, ensure_ascii=False))
     emit(source)
 
 
@@ -109,4 +112,6 @@ def run_finished(verdict: str, counts: dict[str, Any]) -> None:
 
 def _fields(page: PageDone) -> str:
     fields = {name: value for name, value in asdict(page).items() if name != "done" and value}
+    if page.reason:
+        fields["reason"] = str(Message.load(page.reason))
     return " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archive.domain.outcomes import BLOCKING, Outcome
-from crawler.discovery.source import Found
+from crawler.discovery.source import SourceFindings
 
 NOT_FETCHED = BLOCKING | {"failed", str(Outcome.UNKNOWN)}
 
@@ -77,7 +77,7 @@ class SourceTally(Tally):
 
     def __init__(self) -> None:
         super().__init__()
-        self.states: dict[str, Found] = {}
+        self.states: dict[str, SourceFindings] = {}
 
     @property
     def done(self) -> int:

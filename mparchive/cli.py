@@ -16,7 +16,7 @@ from archive.domain.outcomes import Kind
 from crawler.process.entry import import_before_forking
 from mparchive.console import say
 from mparchive.console import translated as _
-from mparchive.errors import STOPPED, CommandError, Exit, error_message
+from mparchive.errors import STOPPED, CommandError, Exit, describe_failure
 from mparchive.options import Format, OptionalDiffValue
 
 app = typer.Typer(
@@ -342,7 +342,7 @@ def main() -> NoReturn:
         sys.stderr.close()  # the reader of our output has closed it
         sys.exit(Exit.DONE)
     except Exception as error:
-        failure = error_message(error)
+        failure = describe_failure(error)
         if failure is None:
             raise
         message, code = failure

@@ -46,7 +46,7 @@ _EXITS: tuple[tuple[type[MessageError], Exit], ...] = (
 )
 
 
-def error_message(error: Exception) -> tuple[Message, Exit] | None:
+def describe_failure(error: Exception) -> tuple[Message, Exit] | None:
     """Return the message and the exit code of an expected error, None for any other."""
     if isinstance(error, CommandError):
         return error.message, error.code

@@ -15,13 +15,14 @@ from crawler.discovery.config import (
     LONGEST,
     SHORTEST,
     AccountConfig,
+    ConfigTable,
     FileName,
     Kept,
     Number,
-    Table,
     VariableName,
+    mistake_at,
 )
-from scheduler.config_errors import ConfigError, ConfigMistake, config_error, mistake_at, parse_toml
+from scheduler.config_errors import ConfigError, ConfigMistake, config_error, parse_toml
 
 FILE_NAME = "mparchive.toml"
 
@@ -49,7 +50,7 @@ def quiet_between(text: str) -> tuple[time, time]:
 Minutes = Annotated[Number, Field(ge=SHORTEST, le=LONGEST)]
 
 
-class SourceMinutes(Table):
+class SourceMinutes(ConfigTable):
     """Minutes between two checks of one kind of source, instead of the account's own rhythm."""
 
     album: Minutes | None = None
@@ -60,7 +61,7 @@ class SourceMinutes(Table):
     list: Minutes | None = None
 
 
-class Schedule(Table):
+class Schedule(ConfigTable):
     """When sources are checked. Times of day are in Asia/Shanghai."""
 
     quiet_hours: Annotated[str, AfterValidator(_check_hours)] | None = None  # nothing is checked within
@@ -84,7 +85,7 @@ def _check_own_folder(folder: Path, info: ValidationInfo) -> Path:
     return folder
 
 
-class InboxConfig(Table):
+class InboxConfig(ConfigTable):
     """A watched folder: dumps, lists, saved pages and WARC files put there are imported."""
 
     folder: Annotated[FileName, AfterValidator(_check_own_folder)]
@@ -100,7 +101,7 @@ class Alarms(Kept):
     again_after_hours: Annotated[Number, Field(ge=1, le=24 * 7)] = 6  # one alarm per key in so long
 
 
-class Limits(Table):
+class Limits(ConfigTable):
     """Bounds of the daemon's work."""
 
     pages_a_crawl: Annotated[Number, Field(ge=1, le=5000)] = 500  # 50 minutes at 6 s each
@@ -123,7 +124,7 @@ def host_and_port(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port) if port.isascii() and port.isdecimal() else -1
 
 
-class ReadingRoom(Table):
+class ReadingRoom(ConfigTable):
     """The web pages of the archive, served by a process of the daemon's."""
 
     listen: Annotated[str, AfterValidator(_check_address)] = "127.0.0.1:8788"
@@ -134,7 +135,7 @@ class ReadingRoom(Table):
         return host_and_port(self.listen)
 
 
-class Config(Table):
+class Config(ConfigTable):
     """A whole configuration, checked."""
 
     accounts: Annotated[tuple[AccountConfig, ...], Field(max_length=MAX_ACCOUNTS)] = ()

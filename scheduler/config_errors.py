@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import PydanticCustomError
 
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
@@ -40,12 +39,6 @@ class ConfigError(MessageError):
 
 class ConfigMistake(MessageError, ValueError):
     """A value of the configuration is wrong; validators raise it, and pydantic wraps it."""
-
-
-def mistake_at(message: Message, *place: str | int) -> PydanticCustomError:
-    """Return an error to raise in a table's validator, about a key within the table."""
-    context = {"words": str(message), "message": message, "place": list(place)}
-    return PydanticCustomError("mistake", "{words}", context)
 
 
 def parse_toml(path: Path) -> dict[str, Any]:

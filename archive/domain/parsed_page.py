@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from archive.domain.messages import Message
 from archive.domain.outcomes import Kind, Outcome, Relation, Role
 from archive.domain.pg_text import index_key, storable, storable_json
 from archive.domain.records import Record, record_hash
@@ -43,7 +44,7 @@ class LinkRef:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-UNREADABLE = "this page could not be read: "  # how the reason of such a reading begins
+UNREADABLE = "archive.page.unreadable"  # code of the reason of a page whose parsing or storing failed
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,13 @@ class ParsedPage:
 
     @property
     def is_unreadable(self) -> bool:
-        """Whether it stands for a page whose reading or storing failed."""
-        return self.outcome is Outcome.UNKNOWN and self.reason.startswith(UNREADABLE)
+        """Tell whether this stands for a page whose parsing or storing failed."""
+        return self.outcome is Outcome.UNKNOWN and Message.load(self.reason).code == UNREADABLE
 
 
-def unreadable(why: str) -> ParsedPage:
-    """What is stored of a page whose reading or storing failed, and why, in a few words."""
-    return ParsedPage(Outcome.UNKNOWN, reason=f"{UNREADABLE}{why}")
+def unreadable(why: Message) -> ParsedPage:
+    """Return what is stored of a page whose parsing or storing failed, with the reason."""
+    return ParsedPage(Outcome.UNKNOWN, reason=Message(UNREADABLE, {"reason": why}).dump())
 
 
 PostIdentity = tuple[int, str]  # account id and aid

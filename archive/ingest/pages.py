@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
-from archive.domain.errors import in_words
+from archive.domain.errors import error_message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import CurrentPage, ParsedPage, PostState, unreadable
 from archive.domain.records import Record
@@ -125,7 +125,7 @@ def store_each(
     except Exception as error:
         if not is_of_content(error) or (len(results) == 1 and results[0][1].is_unreadable):
             raise
-        failure = unreadable(in_words(error))
+        failure = unreadable(error_message(error))
     if len(results) == 1:
         return store_each(in_transaction, run_id, [(results[0][0], failure)], now, parser_version)
     return [

@@ -17,7 +17,7 @@ from archive.db.advisory_locks import run_lock
 from archive.db.engine import open_archive, transaction
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
-from archive.domain.errors import AddressError, in_words
+from archive.domain.errors import AddressError, error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
@@ -27,7 +27,7 @@ from archive.ingest.faults import is_of_content
 from archive.repository import captures, frontier, runs
 from archive.system.parent_watch import ParentWatch
 from crawler.parse import PARSER_VERSION
-from crawler.worker.page_reader import PageReader
+from crawler.worker.page_parser import PageParser
 from mparchive.console import out, print_json, say
 from mparchive.crawl import cassette_settings, fetch_due, fetch_missing_media, open_egress
 from mparchive.errors import Exit
@@ -98,15 +98,15 @@ def backfill(options: BackfillOptions) -> Exit:
 
 
 def _import_inputs(engine: Engine, run_id: int, options: BackfillOptions) -> _Imported:
-    with PageReader() as reader:
+    with PageParser() as parser:
         if not options.media:
             items = read_inputs(options.inputs, options.url)
-            return _import_all(engine, run_id, _selected(items, options), None, reader)
+            return _import_all(engine, run_id, _selected(items, options), None, parser)
         from mparchive.importers.media import MediaImporter  # noqa: PLC0415 - half a second, for media alone
 
         with MediaImporter.opened(engine) as media:
             items = read_inputs(options.inputs, options.url, media.find)
-            return _import_all(engine, run_id, _selected(items, options), media, reader)
+            return _import_all(engine, run_id, _selected(items, options), media, parser)
 
 
 def _arguments(options: BackfillOptions) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _is_rejected(item: Item, imported: _Imported) -> bool:
 
 
 def _import_all(
-    engine: Engine, run_id: int, items: Iterable[Item], media: "MediaImporter | None", reader: PageReader
+    engine: Engine, run_id: int, items: Iterable[Item], media: "MediaImporter | None", parser: PageParser
 ) -> _Imported:
     imported = _Imported()
     for batch in _batches(item for item in items if not _is_rejected(item, imported)):
@@ -206,7 +206,7 @@ def _import_all(
         if addresses := [item for item in batch if isinstance(item, ListedAddress)]:
             _import_addresses(engine, run_id, addresses, imported)
         for page in (item for item in batch if isinstance(item, SavedPage)):
-            _import_page(engine, run_id, page, reader, imported)
+            _import_page(engine, run_id, page, parser, imported)
         for medium in (item for item in batch if isinstance(item, SavedMedium)):
             _import_medium(medium, media, imported)
         for account in (item for item in batch if isinstance(item, NamedAccount)):
@@ -249,7 +249,7 @@ def _import_records(engine: Engine, run_id: int, items: list[DumpEntry], importe
 
 def _unstorable(entry: DumpEntry, error: Exception) -> Flaw:
     where = Message("mparchive.input.record_of_post", {"number": entry.number, "aid": entry.record.aid})
-    reason = Message("mparchive.backfill.not_stored", {"reason": in_words(error)})
+    reason = Message("mparchive.backfill.not_stored", {"reason": error_message(error)})
     return Flaw(entry.source, where, reason)
 
 
@@ -263,15 +263,15 @@ def _import_addresses(engine: Engine, run_id: int, items: list[ListedAddress], i
 
 
 def _import_page(
-    engine: Engine, run_id: int, page: SavedPage, reader: PageReader, imported: _Imported
+    engine: Engine, run_id: int, page: SavedPage, parser: PageParser, imported: _Imported
 ) -> None:
     """Store a saved page as a capture, once, and parse it as if it had just been fetched."""
     try:
-        reading = _stored_page(engine, run_id, page, reader, imported)
+        reading = _stored_page(engine, run_id, page, parser, imported)
     except Exception as error:
         if not is_of_content(error):
             raise
-        params = {"name": page.name, "reason": in_words(error)}
+        params = {"name": page.name, "reason": error_message(error)}
         _is_rejected(Flaw(page.name, None, Message("mparchive.backfill.page_not_stored", params)), imported)
         return
     if reading.is_unreadable:
@@ -281,11 +281,11 @@ def _import_page(
 
 
 def _stored_page(
-    engine: Engine, run_id: int, page: SavedPage, reader: PageReader, imported: _Imported
+    engine: Engine, run_id: int, page: SavedPage, parser: PageParser, imported: _Imported
 ) -> ParsedPage:
     address = page.url or ""
     saved = Capture(address, address, 200, (), page.body, page.saved_at)
-    reading = reader.read(page.answer if page.answer and page.url else saved)
+    reading = parser.parse(page.answer if page.answer and page.url else saved)
     named = page.url or (reading.record.url if reading.record else page.name)
     capture = page.answer or Capture(named, named, 200, page.headers, page.body, page.saved_at)
     now = datetime.now(UTC)

@@ -6,7 +6,7 @@ from typing import Any
 from archive.domain.captures import Capture
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage
-from crawler.worker.page_reader import PageReader
+from crawler.worker.page_parser import PageParser
 from mparchive.console import facts_table, label, localized, out, print_json, shortened
 from mparchive.errors import Exit
 from mparchive.importers.items import MAX_PAGE
@@ -16,8 +16,8 @@ from mparchive.importers.open import open_bytes
 def parse_file(path: str, url: str | None, as_json: bool) -> Exit:
     """Print the parse result of a saved page; `-` is stdin. Raises InputError where it cannot be read."""
     address = url or ""
-    with PageReader() as reader:
-        reading = reader.read(Capture(address, address, 200, (), _page(path), datetime.now(UTC)))
+    with PageParser() as reader:
+        reading = reader.parse(Capture(address, address, 200, (), _page(path), datetime.now(UTC)))
     if as_json:
         print_json(_as_json(reading))
     else:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
-from archive.domain.errors import in_words
+from archive.domain.errors import error_message
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
 from archive.ingest.faults import is_of_content
@@ -27,7 +27,7 @@ from archive.repository import absences, runs
 from archive.repository.incidents import note_captures
 from archive.repository.parse_results import ReparseSelection, captures_to_reparse
 from crawler.parse import PARSER_VERSION
-from crawler.worker.pool import Read, Rereader
+from crawler.worker.pool import Reparsed, Reparser
 from mparchive.console import Steps, facts_table, label, localized, out, print_json, say, steps, translated
 from mparchive.errors import CommandError, Exit
 
@@ -136,9 +136,9 @@ def _close_run(engine: Engine, run_id: int, selection: ReparseSelection, report:
 
 
 async def _parse_all(engine: Engine, ids: Sequence[int], run_id: int, report: _Report, shown: Steps) -> None:
-    reader = Rereader(ArchiveSettings(), min(MAX_PROCESSES, len(os.sched_getaffinity(0))))
+    parser = Reparser(ArchiveSettings(), min(MAX_PROCESSES, len(os.sched_getaffinity(0))))
     done = 0
-    async with aclosing(reader.read(ids)) as batches:
+    async with aclosing(parser.parse(ids)) as batches:
         async for some in batches:
             for one in _compare_or_apply(engine, some, run_id, report):
                 report.add(one)
@@ -147,13 +147,13 @@ async def _parse_all(engine: Engine, ids: Sequence[int], run_id: int, report: _R
 
 
 def _compare_or_apply(
-    engine: Engine, some: Sequence[Read], run_id: int, report: _Report
+    engine: Engine, some: Sequence[Reparsed], run_id: int, report: _Report
 ) -> list[ReparsedCapture]:
     """Return what a few pages change; with a run, write it."""
     readings, failed = [], {}
     for number, reading in some:
         if not isinstance(reading, ParsedPage):
-            report.damage(reading)
+            report.damage(str(reading))
         elif reading.is_unreadable:
             failed[number] = reading.reason
         else:
@@ -184,7 +184,7 @@ def _results(
         if not is_of_content(error):
             raise
         if len(readings) == 1:
-            _report_failed(engine, run_id, {readings[0][0]: unreadable(in_words(error)).reason}, report)
+            _report_failed(engine, run_id, {readings[0][0]: unreadable(error_message(error)).reason}, report)
             return []
     return [one for pair in readings for one in _results(engine, [pair], run_id, report)]
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, BinaryIO
 
 from archive.domain.addresses import Address, parse_address
-from archive.domain.errors import ArchiveError, MessageError, RecordError, in_words
+from archive.domain.errors import ArchiveError, MessageError, RecordError, error_message
 from archive.domain.messages import Message
 from archive.domain.records import Record
 from archive.ingest.faults import is_of_content
@@ -176,7 +176,9 @@ def _entry(value: Any, number: int, name: str) -> DumpEntry | Flaw:
     except Exception as error:
         if not is_of_content(error):
             raise
-        return Flaw(name, where, Message("mparchive.dump.unreadable_record", {"reason": in_words(error)}))
+        return Flaw(
+            name, where, Message("mparchive.dump.unreadable_record", {"reason": error_message(error)})
+        )
 
 
 def _address(record: Record) -> Address:

@@ -16,7 +16,7 @@ from archive.repository.media import awaited_media
 from crawler.items import MediaDownload
 from crawler.media.settings import MediaSettings, max_bytes
 from crawler.parse.media import media_key
-from crawler.worker.media_tasks import CHECK_TIME, FATAL, take
+from crawler.worker.media_tasks import CHECK_TIME, FATAL, store_download
 from crawler.worker.pool import Worker, WorkerDied
 from mparchive.importers.items import AwaitedMedium, Flaw, MediumName, SavedMedium, Skipped
 
@@ -57,19 +57,19 @@ class MediaImporter:
     def store(self, saved: SavedMedium) -> Flaw | Skipped | None:
         """Store a file for its media; return a flaw where it is invalid, or that all of them have a file."""
         awaited = [one for one in saved.awaited if one.medium.id not in self._stored]
-        reasons = [self._rejection(saved, one) for one in awaited]
-        if not reasons:
+        if not awaited:
             return Skipped(saved.source, 1, ALREADY_STORED)
-        return Flaw(saved.source, saved.where, Message.load(reasons[0])) if all(reasons) else None
+        reasons = [reason for one in awaited if (reason := self._rejection(saved, one))]
+        return Flaw(saved.source, saved.where, reasons[0]) if len(reasons) == len(awaited) else None
 
-    def _rejection(self, saved: SavedMedium, awaited: AwaitedMedium) -> str:
-        """Store the file for one medium; return why it is rejected, empty where it is stored."""
+    def _rejection(self, saved: SavedMedium, awaited: AwaitedMedium) -> Message | None:
+        """Store the file for one medium; return why it is rejected, None where it is stored."""
         download = MediaDownload(replace(awaited.medium, url=saved.url), saved.response, awaited.max_bytes)
-        call = self._worker.call(take, download, saved.response.fetched_at, timeout=CHECK_TIME)
+        call = self._worker.call(store_download, download, saved.response.fetched_at, timeout=CHECK_TIME)
         try:
             verdict = self._runner.run(call)
         except WorkerDied:
-            return FATAL
+            return Message(FATAL)
         if verdict.outcome is MediumOutcome.KEPT:
             self._stored.add(awaited.medium.id)
         return verdict.reason

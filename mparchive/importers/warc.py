@@ -14,7 +14,7 @@ from archive.domain.errors import AddressError
 from archive.domain.pg_text import index_key
 from archive.export.warc import CAPTURE_FIELD, MEDIUM_FIELD, SAVED, target
 from crawler.parse.media import media_key
-from crawler.parse.response import DamagedAnswer, FetchedPage, unpack
+from crawler.parse.response import DamagedResponse, FetchedPage, unpack
 from crawler.redaction import public_headers
 from mparchive.importers.items import (
     MAX_PAGE,
@@ -219,7 +219,7 @@ class _PageReader:
             if record.get("WARC-Type") == "metadata" and self._remember_metadata(record):
                 return None
             return self._page(record)
-        except (BadRecord, DamagedAnswer) as bad:
+        except (BadRecord, DamagedResponse) as bad:
             return Flaw(self._name, record.where, message_of(bad))
 
     def _remember_metadata(self, record: Record) -> bool:

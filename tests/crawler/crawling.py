@@ -82,5 +82,5 @@ def ended(exit_code: int, output: str) -> Crawl:
 
 
 def plain(url: str) -> str:
-    """The address as psycopg takes it, without SQLAlchemy's driver."""
+    """Return the address as psycopg takes it, without SQLAlchemy's driver."""
     return re.sub(r"^postgresql\+psycopg:", "postgresql:", url)

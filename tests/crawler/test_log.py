@@ -16,7 +16,7 @@ from crawler.process.protocol import (
     RunStarted,
     decode_event,
 )
-from crawler.redaction import keep_out
+from crawler.redaction import register_secret
 
 
 class Heard:
@@ -77,7 +77,7 @@ def test_an_error_of_a_library_is_handed_over_by_its_first_line(
 
 
 def test_no_secret_is_written_by_any_library() -> None:
-    keep_out("hush-hush-secret")
+    register_secret("hush-hush-secret")
     record = logging.LogRecord("x", logging.ERROR, "f", 1, "asked with %s", ("hush-hush-secret",), None)
     assert log.ScrubbingFilter().filter(record)
     assert "hush" not in record.getMessage()

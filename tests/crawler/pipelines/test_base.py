@@ -60,7 +60,7 @@ def test_a_killed_worker_costs_at_most_its_batch(crawler, server):
     at_work: list[psutil.Process] = []
 
     def stop_then_kill(path: str) -> None:
-        """It stops before the first page, so that it has pages in hand when it is killed."""
+        """Suspend the worker before the first page, so that it holds pages when it is killed."""
         if path == pages.path(1):
             at_work.extend(workers(started[0]))
             for worker in at_work:
