@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from bs4 import BeautifulSoup
 from bs4.filter import SoupStrainer
 
 from archive.domain.addresses import clean_url
+from archive.domain.messages import Message
 from archive.domain.outcomes import Kind, Outcome
 from archive.domain.parsed_page import LinkRef, MediaRef, ParsedPage
 from archive.domain.records import Record
 from crawler.parse.body import Body, find_body, find_kind
+from crawler.parse.copies import DIFFER, MarkedCopies, compare_copies
 from crawler.parse.field_values import known
 from crawler.parse.html_outline import Outline, TooManyTags, is_garbled, outline, to_utf8
 from crawler.parse.identity import Identity, find_identity
@@ -20,9 +22,12 @@ from crawler.parse.js_literals import unescape
 from crawler.parse.links import find_links
 from crawler.parse.media import find_media
 from crawler.parse.metadata import identity_facts, post_facts
-from crawler.parse.notices import MAX_NOTICE, Notice, is_challenge, read_notice
+from crawler.parse.mixed_encoding import is_mixed
+from crawler.parse.notices import MAX_NOTICE, Notice, is_challenge, read_notice, read_whole_notice
 from crawler.parse.players import find_players, players_by_name
 from crawler.parse.rendered import SHOWN, against_shown
+from crawler.parse.required import missing_fields, title_of_words
+from crawler.parse.saved import is_whole_without_end, saved_from
 from crawler.parse.script_state import PageState
 
 MAX_PAGE = 16 * 1024 * 1024  # bytes; the download cap, held here again for files and archives
@@ -39,6 +44,14 @@ _HEADING, _OLD_HEADING = SoupStrainer("h1"), SoupStrainer("h2", id="activity-nam
 
 _ACCOUNT, _OLD_ACCOUNT = SoupStrainer(id="js_name"), SoupStrainer(id="post-user")
 
+_PROFILE_ACCOUNT = SoupStrainer(class_=re.compile(r"^\s*profile_nickname\b"))
+
+_TITLE = SoupStrainer(id="activity-name")
+
+_SHOWN_TIMES = (SoupStrainer(id="publish_time"), SoupStrainer(id="post-date"))
+
+_TIME_PROPERTIES = ("article:published_time", "og:article:published_time", "og:release_date")
+
 _TEXT_ACCOUNT = SoupStrainer(class_=re.compile(r"^\s*wx_follow_nickname\b"))  # of a text post, in #js_content
 
 _PLAYED = frozenset({Kind.VIDEO, Kind.AUDIO, Kind.MUSIC, Kind.SHORT})
@@ -51,8 +64,6 @@ _NOTICE = ".weui-msg__title, .weui-msg__desc, .mesg-block, .page_msg, .global_er
 
 # Error pages have no PAGE_MID or one of these; others are whole pages of their own (album, about, profile).
 _NOTICE_TEMPLATES = ("appmsg/", "pages/common_share", "msg", "error", "rumor", "verify.html")
-
-_SAVED = re.compile(rb"<!-- saved from url=\(\d{1,5}\)(https?://[^\s<>]{1,2000}) -->")
 
 _SHELL = re.compile(r"""<div(?=[^<>]*?\bid=["']?app)[^<>]*+>\s*+</div>""")
 
@@ -76,6 +87,7 @@ class Post:
     identity: Identity
     kind: Kind
     body: Body
+    copies: dict[str, str]  # AGREE by the name of each value that the page holds more than once
 
 
 def read_page(
@@ -97,17 +109,24 @@ def read_page(
     if body.lstrip()[:1] in (b"{", b"["):
         return ParsedPage(Outcome.UNKNOWN, "the answer is JSON, not a page")
     served = to_utf8(body, content_type)
-    if is_garbled(served):
-        return ParsedPage(Outcome.UNKNOWN, "most of its characters are in an encoding that it does not tell")
+    if reason := _encoding_fault(body, served):
+        return ParsedPage(Outcome.UNKNOWN, reason)
     try:
         return _read(served, url, evaluated or {})
     except TooManyTags as error:
         return ParsedPage(Outcome.UNKNOWN, f"the page has {error}; no post has")
 
 
+def _encoding_fault(body: bytes, served: bytes) -> str:
+    if is_garbled(served):
+        return "most of its characters are in an encoding that it does not tell"
+    return Message("crawler.page.mixed_encoding").dump() if is_mixed(body, served) else ""
+
+
 def _read(served: bytes, url: str | None, evaluated: Mapping[str, Any]) -> ParsedPage:
-    url = url or _saved_from(served)
+    url = url or saved_from(served)
     page = outline(served)
+    page.complete = page.complete or is_whole_without_end(served, page.body)
     if len(page.markup) > MAX_MARKUP:
         return ParsedPage(
             Outcome.UNKNOWN, f"the page has {len(page.markup)} characters of markup; no post has"
@@ -120,12 +139,6 @@ def _read(served: bytes, url: str | None, evaluated: Mapping[str, Any]) -> Parse
     return _read_notice(page, state)
 
 
-def _saved_from(served: bytes) -> str | None:
-    """Browsers write the address into the head of a page they save."""
-    found = _SAVED.search(served[:4096])
-    return found[1].decode("utf-8", "replace") if found else None
-
-
 def _page_facts(state: PageState) -> dict[str, Any]:
     return {"template": state.page_mid} if state.page_mid else {}
 
@@ -133,7 +146,7 @@ def _page_facts(state: PageState) -> dict[str, Any]:
 def _read_post(page: Outline, state: PageState, url: str | None) -> ParsedPage:
     """A page of a post's template. It is an article only when all of it came, and it has a body."""
     head = _read_head(page, state)
-    identity = find_identity(state, url, head.meta.get("og:url", ""))
+    identity = find_identity(state, url, head.meta.get("og:url", ""), _shown_times(page, head.meta))
     kind = find_kind(state, page)
     if not page.complete:
         return _unread("the page ends before </html>: only half of it was received", identity, state)
@@ -144,9 +157,50 @@ def _read_post(page: Outline, state: PageState, url: str | None) -> ParsedPage:
         return _unread(
             f"a {kind} post without a body in the served page", identity, state, needs_browser=True
         )
-    if not identity.biz:
-        return _unread("a post's page that does not name its account", identity, state)
-    return _article(Post(page, state, head, identity, kind, body))
+    copies = compare_copies(state, page, _marked_copies(page, head), kind)
+    if not head.title:
+        head = replace(head, title=title_of_words(kind, body.text))
+    return _judge(Post(page, state, head, identity, kind, body, copies))
+
+
+def _judge(post: Post) -> ParsedPage:
+    """Make an article of a page, unless its copies differ, its body is a notice or a field is missing."""
+    if differing := [name for name, found in post.copies.items() if found == DIFFER]:
+        names = [Message(f"crawler.page.field.{name}") for name in differing]
+        reason = Message("crawler.page.copies_differ", {"fields": names}).dump()
+        found = _unread(reason, post.identity, post.state)
+        return replace(found, page={**found.page, "copies": post.copies})
+    body = post.body
+    notice = None if body.images or body.players else read_whole_notice(body.text)
+    if notice:
+        facts = {**_page_facts(post.state), "notice": notice.reason}
+        return ParsedPage(notice.outcome, notice.reason, page=facts)
+    if missing := missing_fields(post.identity, post.head.title, post.head.account):
+        return _incomplete(post, missing)
+    return _article(post)
+
+
+def _marked_copies(page: Outline, head: Head) -> MarkedCopies:
+    meta = head.meta
+    return MarkedCopies(
+        titles=(meta.get("og:title", ""), _text_of(page.markup, _TITLE)),
+        accounts=(_text_of(page.markup, _ACCOUNT), _text_of(page.markup, _OLD_ACCOUNT)),
+        links=(meta.get("og:url", ""),),
+    )
+
+
+def _shown_times(page: Outline, meta: Mapping[str, str]) -> list[str]:
+    shown = [_text_of(page.markup, wanted) for wanted in _SHOWN_TIMES]
+    return [*shown, *(meta.get(name, "") for name in _TIME_PROPERTIES)]
+
+
+def _incomplete(post: Post, missing: list[str]) -> ParsedPage:
+    """Report a post whose page lacks what a record needs, with all that it says."""
+    names = [Message(f"crawler.page.field.{name}") for name in missing]
+    facts = {"title": post.head.title, "account": post.head.account, "text": post.body.text}
+    facts |= post_facts(post.identity, post.kind, post.state, post.body, post.head.meta)
+    reason = Message("crawler.page.article_without", {"fields": names}).dump()
+    return ParsedPage(Outcome.UNKNOWN, reason, page={**known(facts), "missing": missing})
 
 
 def _unread(reason: str, identity: Identity, state: PageState, needs_browser: bool = False) -> ParsedPage:
@@ -156,22 +210,22 @@ def _unread(reason: str, identity: Identity, state: PageState, needs_browser: bo
 
 def _article(post: Post) -> ParsedPage:
     identity, body = post.identity, post.body
-    record = _record(post) if identity.is_complete and post.head.title and post.head.account else None
     players = find_players(post.state, body.elements)
     told = post_facts(identity, post.kind, post.state, body, post.head.meta) | players_by_name(players)
     covers = {"": told.get("cover", ""), **told.get("covers", {})}
     media = find_media(post.state, body, covers, players)
     links = find_links(told, post.state, post.page, body.elements)
     facts = {"title": post.head.title, "account": post.head.account, **told, **_listed(media, links)}
+    if post.copies:
+        facts["copies"] = post.copies
     return ParsedPage(
         outcome=Outcome.ARTICLE,
-        reason="" if record else "the page does not say which post it is; give its address",
         kind=post.kind,
-        record=record,
+        record=_record(post),
         biz=identity.biz,
         published_at=identity.published_at,
         needs_browser=post.kind in _PLAYED and not body.text,
-        page=facts if record else {**facts, "text": body.text},
+        page=facts,
         html=body.html,
         media=media,
         links=links,
@@ -225,7 +279,8 @@ def _account(state: PageState, page: Outline) -> str:
     written = state.text("nickname", "nick_name", "data.nick_name", "name")
     if written:
         return written
-    marked = (_text_of(page.markup, wanted) for wanted in (_ACCOUNT, _OLD_ACCOUNT, _TEXT_ACCOUNT))
+    wanted = (_ACCOUNT, _OLD_ACCOUNT, _TEXT_ACCOUNT, _PROFILE_ACCOUNT)
+    marked = (_text_of(page.markup, one) for one in wanted)
     return next(filter(None, marked), "") or _text_of(page.body or "", _TEXT_ACCOUNT)
 
 

@@ -36,6 +36,7 @@ def test_sizes_of_the_pages_own_list_count_before_those_of_tags_and_live_photos_
     first, second = media(read("", script, show_type=8), "image")
     assert first.facts == {"width": 1201, "height": 1601, "live_photo": True}
     assert (second.key, second.facts) == (IMAGE.format(2), {"width": 10, "height": 20})
+    script = f"window.cgiDataNew = {js({'picture_page_info_list': listed})};"
     article = media(read(_tag(2, 'data-w="5" data-ratio="1" alt="说"'), script), "image")
     assert article[1].facts == {"width": 10, "height": 20, "alt": "说"}
 
