@@ -39,6 +39,8 @@ _TIMES = ("ct", "data.ori_create_time", "data.create_timestamp", "create_time", 
 
 _WALL_CLOCKS = ("data.create_time", "createTime", "publish_time")
 
+_SHARE_TYPE = 11
+
 _SHARE_PANEL = 'id="js_share_source"'
 
 _LINKS = ("msg_link", "data.link")
@@ -133,7 +135,7 @@ def _compare_bodies(state: PageState, page: Outline, kind: Kind) -> dict[str, bo
     match kind:
         case Kind.ARTICLE | Kind.SHARE:
             served = page.body if page.body and page.body.strip() else page.shared
-            if not content or not (served or _lacks_body(page)):
+            if not content or not (served or _lacks_body(state, page)):
                 return {}
             return _compare_html(served, content)
         case Kind.PICTURE:
@@ -148,9 +150,10 @@ def _compare_bodies(state: PageState, page: Outline, kind: Kind) -> dict[str, bo
     return {}
 
 
-def _lacks_body(page: Outline) -> bool:
-    """Tell whether the place of the body is empty, other than that of a share, which its scripts fill."""
-    return page.body_in_page and _SHARE_PANEL not in page.markup
+def _lacks_body(state: PageState, page: Outline) -> bool:
+    """Tell whether the place of the body is empty on a page whose scripts do not fill it, as a share's do."""
+    is_filled = state.number("item_show_type", "data.item_show_type") == _SHARE_TYPE
+    return page.body_in_page and not is_filled and _SHARE_PANEL not in page.markup
 
 
 def _compare_html(served: str, content: str) -> dict[str, bool | None]:

@@ -195,7 +195,8 @@ def truncated(original: Original, chance: random.Random, others: list[Original])
 
 
 KINDS: tuple[Mutate, ...] = (
-    emptied, cut, without_tags, without_paragraphs, notice, other_body, title, time, ids, half_gb18030, truncated,
+    emptied, cut, without_tags, without_paragraphs, notice, other_body, title, time, ids, half_gb18030,
+    truncated,
 )  # fmt: skip
 
 

@@ -193,7 +193,8 @@ def test_the_html_is_the_inside_of_the_body_exactly_as_served(body: str, html: s
 
 def test_the_html_of_a_share_comes_from_the_pages_state_and_of_plain_text_there_is_none() -> None:
     state = {"copyright_info": {"copyright_stat": 2}, "content_noencode": "<p>全文</p>"}
-    assert read("", f"window.cgiDataNew = {js(state)};").html == "<p>全文</p>"
+    panel = '<span id="js_share_source"></span>'
+    assert read("", f"window.cgiDataNew = {js(state)};", around=panel).html == "<p>全文</p>"
     words = {"text_page_info": {"content_noencode": "一 < 二\n三"}}
     assert read("<p>框</p>", f"window.cgiDataNew = {js(words)};", show_type=10).html == ""
 
