@@ -5,8 +5,8 @@ import re
 # A text in UTF-8 that is damaged has single broken characters; a text in GB18030 has hardly a whole one.
 MAX_BROKEN = 8  # in a whole page; no real page has any
 
-# What has no ASCII in it: two characters of GB18030 or more.
-_BEYOND_ASCII = re.compile(rb"[\x80-\xff]{4,}")
+# Without ASCII: one character of GB18030 or more. A character of UTF-8 that was cut off counts as one broken.
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]{2,}")
 
 # Three Chinese characters in UTF-8 one after the other: in GB18030 such bytes come together by chance once in
 # some million characters.
@@ -36,6 +36,6 @@ def _is_broken(text: bytes) -> bool:
         decoded = run[0].decode("utf-8", "replace")
         in_run = decoded.count("\ufffd") - run[0].count("\ufffd".encode())
         broken += in_run
-        if 2 * in_run > len(decoded) or broken > MAX_BROKEN:
+        if (in_run > 1 and 2 * in_run > len(decoded)) or broken > MAX_BROKEN:
             return True
     return False
