@@ -46,7 +46,7 @@ def test_a_page_without_scripts_has_its_address_in_a_comment_and_its_date_in_wha
     ("shown", "instant"),
     [("2025年9月1日 00:05", "2025-08-31T16:05:00Z"), ("2025-09-01", "2025-08-31T16:00:00Z"),
      ("2025/9/1 8:05", "2025-09-01T00:05:00Z"), ("2025-09-01T00:05:00Z", "2025-09-01T00:05:00Z"),
-     ("2025-09-01T00:05:00+09:00", "2025-08-31T15:05:00Z"), 
+     ("2025-09-01T00:05:00+09:00", "2025-08-31T15:05:00Z"),
      ("2025年9月1日 00:05 上海", "2025-08-31T16:05:00Z")],
 )  # fmt: skip
 def test_a_shown_time_is_that_of_shanghai(shown: str, instant: str) -> None:
@@ -65,7 +65,7 @@ def test_a_page_without_a_time_names_it(shown: str) -> None:
 
 def test_all_that_is_missing_is_named_and_the_words_are_there() -> None:
     served = page().replace("<h1>题</h1>".encode(), b"")
-    for pattern in (rb'var biz = "[^"]+";', rb'var mid = "21";', rb'var ct = "\d+";', 
+    for pattern in (rb'var biz = "[^"]+";', rb'var mid = "21";', rb'var ct = "\d+";',
                     rb"var msg_title = '[^']+';", rb'var nickname = "[^"]+";'):  # fmt: skip
         served = re.sub(pattern, b"", served)
     assert _missing(served) == ["biz", "mid", "title", "time", "account"]
