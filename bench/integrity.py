@@ -30,7 +30,7 @@ from archive.repository.captures import keep_captures
 from bench.posts import made_record
 from bench.report import machine, today, write_part
 from crawler.parse import PARSER_VERSION
-from crawler.parse.classify import classify
+from crawler.parse.page import classify
 from mparchive.commands.verify import means_of
 from tests.standin.pages import Shown, catalogue
 

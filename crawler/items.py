@@ -1,21 +1,17 @@
-"""TODO describe."""
+"""What spiders yield besides FetchedPage: failed requests, findings of sources, downloads of media."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from scrapy.http import Request
 
 from archive.repository.media import DueMedium
-from crawler.discovery.source import Found
+from crawler.discovery.source import SourceFindings
 from crawler.parse.response import FetchedPage
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)
 class FetchFailure:
-    """A request that got no answer, and why."""
+    """A request that got no response, and why."""
 
     request: Request
     error: BaseException
@@ -23,16 +19,16 @@ class FetchFailure:
 
 @dataclass(frozen=True, slots=True)
 class SourceResult:
-    """A source's try at its end."""
+    """The findings of one source, by its name."""
 
     name: str
-    found: Found
+    findings: SourceFindings
 
 
 @dataclass(frozen=True, slots=True)
 class MediaDownload:
-    """What came for a medium; `max_bytes` bounds it, as received and as unpacked."""
+    """The response to a request for a medium; `max_bytes` bounds it, as received and as unpacked."""
 
     medium: DueMedium
-    answer: FetchedPage
+    response: FetchedPage
     max_bytes: int

@@ -1,7 +1,8 @@
-"""How a crawl reports: one line a page, one line a run, each with a stable `action=` word."""
+"""How a crawl reports: log lines with a stable `action=` word for people, events for whoever started it."""
 
 import json
 import logging
+from dataclasses import asdict
 from typing import Any
 
 from scrapy import Request, Spider, signals
@@ -9,7 +10,9 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.logformatter import LogFormatter, LogFormatterResult
 
-from crawler.process.protocol import PAGE_FAILED, PAGE_FETCHED, RUN_FINISHED, SOURCE_TRIED
+from archive.domain.errors import MessageError, first_line
+from archive.domain.messages import Message
+from crawler.process.protocol import CrawlError, PageDone, RunStarted, SourceChecked, emit
 from crawler.redaction import scrub_log
 
 logger = logging.getLogger("crawler")
@@ -18,26 +21,26 @@ _TRACEBACKS = logging.Formatter()
 
 
 class QuietFormatter(LogFormatter):
-    """No line of Scrapy's own for a page: the pipeline has a better one, once it knows what the page is."""
+    """Leaves out Scrapy's own lines about a page: the pipelines write better ones once the page is parsed."""
 
     def crawled(  # type: ignore[override]  # None means no line, as the base class documents
         self, request: Request, response: Response, spider: Spider
     ) -> LogFormatterResult | None:
-        """Nothing."""
+        """Return no line."""
         return None
 
     def scraped(  # type: ignore[override]
         self, item: Any, response: Any, spider: Spider
     ) -> LogFormatterResult | None:
-        """Nothing."""
+        """Return no line."""
         return None
 
 
 class ScrubbingFilter(logging.Filter):
-    """Takes secrets out of whatever line any library writes."""
+    """Removes secrets from the log lines of any library."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always lets the line through."""
+        """Clean the record in place; returns True, since every line is written."""
         message = record.getMessage()
         clean = scrub_log(message)
         if clean != message:
@@ -48,46 +51,67 @@ class ScrubbingFilter(logging.Filter):
 
 
 def quiet_setup() -> None:
-    """Leave out Scrapy's account of its own set-up, 60 lines before the first page."""
+    """Leave out Scrapy's lines about its own set-up, 60 of them before the first page."""
     for name in ("scrapy.addons", "scrapy.crawler", "scrapy.middleware"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class Scrubbing:
-    """Puts the filter on every handler, once the spider opens: until then Scrapy replaces its handler."""
+    """Adds the filter to every handler when the spider opens: until then Scrapy replaces its handler."""
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "Scrubbing":
-        """Scrapy's way in."""
+        """Create the extension for Scrapy."""
         scrubbing = cls()
         crawler.signals.connect(scrubbing.start, signals.spider_opened)
         return scrubbing
 
     def start(self) -> None:
-        """From here on nothing secret is written."""
+        """Filter everything that is written from now on."""
         for handler in logging.getLogger().handlers:
             handler.addFilter(ScrubbingFilter())
 
 
-def page_fetched(done: int, **facts: str) -> None:
-    """One page is kept and read."""
-    logger.info("%s done=%d %s", PAGE_FETCHED, done, _words(facts))
+def run_started(run_id: int, wanted: int) -> None:
+    """Report that the crawl has its run, and how many things it wants."""
+    logger.info("action=run_started run=%d wanted=%d", run_id, wanted)
+    emit(RunStarted(run_id, wanted))
 
 
-def page_failed(done: int, **facts: str) -> None:
-    """One address gave no page."""
-    logger.warning("%s done=%d %s", PAGE_FAILED, done, _words(facts))
+def page_fetched(page: PageDone) -> None:
+    """Report a page or media file that is stored."""
+    logger.info("action=fetched done=%d %s", page.done, _fields(page))
+    emit(page)
 
 
-def source_tried(told: dict[str, Any]) -> None:
-    """One source was asked: its state, what it listed, and what to do, as JSON."""
-    logger.info("%s %s", SOURCE_TRIED, json.dumps(told, ensure_ascii=False))
+def page_failed(page: PageDone) -> None:
+    """Report an address or media file that gave nothing to store."""
+    logger.warning("action=failed done=%d %s", page.done, _fields(page))
+    emit(page)
+
+
+def source_checked(source: SourceChecked) -> None:
+    """Report a source that was asked: its state, what it listed, and what to do."""
+    fields = asdict(source)
+    fields |= {name: str(Message.load(fields[name])) for name in ("detail", "advice") if fields[name]}
+    logger.info("action=source_tried %s", json.dumps(fields, ensure_ascii=False))
+    emit(source)
+
+
+def crawl_failed(action: str, error: BaseException) -> None:
+    """Report an error that ends the crawl; `action` names it in the log."""
+    reason = scrub_log(first_line(error))
+    logger.error("action=%s reason=%s", action, reason)
+    emit(CrawlError(error.message.dump() if isinstance(error, MessageError) else reason))
 
 
 def run_finished(verdict: str, counts: dict[str, Any]) -> None:
-    """The run's last line: the verdict, and the counts as JSON for whoever started it."""
-    logger.info("%s verdict=%s counts=%s", RUN_FINISHED, verdict, json.dumps(counts, sort_keys=True))
+    """Log the run's last line; whoever started the crawl reads the same from the run's row."""
+    logger.info("action=run_finished verdict=%s counts=%s", verdict, json.dumps(counts, sort_keys=True))
 
 
-def _words(facts: dict[str, str]) -> str:
-    return " ".join(f"{name}={json.dumps(text, ensure_ascii=False)}" for name, text in facts.items() if text)
+def _fields(page: PageDone) -> str:
+    fields = {name: value for name, value in asdict(page).items() if name != "done" and value}
+    if page.reason:
+        fields["reason"] = str(Message.load(page.reason))
+    return " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())

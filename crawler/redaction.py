@@ -1,19 +1,21 @@
-"""What must never be written down: cookies, session keys and tokens, in addresses, headers and bodies.
+"""Removes secrets (cookies, session keys, tokens) from addresses, headers, bodies, messages and log lines.
 
-A capture keeps its body exactly as served; cassettes, headers, addresses and log lines are scrubbed.
+A capture stores its body exactly as served; everything else that is stored or logged goes through here.
 """
 
 import re
 from collections.abc import Iterable
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from archive.domain.addresses import SESSION_NAMES
+from archive.domain.messages import Message
 
 PLACEHOLDER = "SCRUBBED"
 
-SHORTEST_SECRET = 6  # characters; what is shorter cannot be told from other text
+SHORTEST_SECRET = 6  # characters; anything shorter occurs in other text as well
 
-_known: set[str] = set()  # secrets known by their value, of this process
+_registered: set[str] = set()  # secrets of this process, known by their value
 
 SECRET_HEADERS = frozenset(
     {"authorization", "cookie", "proxy-authorization", "set-cookie", "set-cookie2", "x-csrf-token"}
@@ -21,12 +23,12 @@ SECRET_HEADERS = frozenset(
 
 SECRET_HEADER_PREFIX = "x-wx-"  # noqa: S105 - a name, not a secret
 
-# Of the server's challenge: needed on the wire to see it, of no use in a record.
+# Of the server's challenge: needed in the request to recognise it, of no use in a record.
 CHALLENGE_NAMES = frozenset({"cap_sid", "poc_sid", "poc_token"})
 
 SECRET_NAMES = SESSION_NAMES | CHALLENGE_NAMES | {"exportkey_token"}
 
-# `key`, `token` and `uin` are everyday words in scripts; the others only ever name a secret.
+# `key`, `token` and `uin` are common names in scripts; the others only ever name a secret.
 _COMMON = frozenset({"key", "token", "uin"})
 
 _RARE = "|".join(sorted(SECRET_NAMES - _COMMON))
@@ -54,48 +56,45 @@ _ANY_SECRET = "|".join(sorted(SECRET_NAMES))
 
 _LOG_RULES = (
     re.compile(rf"((?:\b|%(?:25)*(?:26|3F))(?:{_ANY_SECRET})=)[^\s&'\"<>,)]+"),
-    # within an address that is itself a parameter, once or more often encoded
+    # within an address that is itself a parameter, encoded once or more often
     re.compile(rf"((?:\b|%(?:25)*(?:26|3F))(?:{_ANY_SECRET})%(?:25)*3D)(?:(?!%(?:25)*26)[^\s&'\"<>,)])+"),
 )
 
 _TEXT_TYPES = re.compile(r"^(?:text/|application/(?:json|javascript|x-javascript|xml|xhtml))")
 
 
-def keep_out(secret: str) -> None:
-    """From now on `scrub_log` takes out this very text wherever it stands."""
+def register_secret(secret: str) -> None:
+    """Make `scrub_log` remove this very text from now on, wherever it stands."""
     if len(secret) >= SHORTEST_SECRET:
-        _known.add(secret)
+        _registered.add(secret)
 
 
 def is_secret_header(name: str) -> bool:
-    """Whether a header of this name carries a session."""
+    """Tell whether a header of this name carries a session."""
     lower = name.lower()
     return lower in SECRET_HEADERS or lower.startswith(SECRET_HEADER_PREFIX)
 
 
 def public_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """The headers without those that carry a session, and without secrets in addresses they name."""
+    """Return the headers without those that carry a session, and without secrets in the others' values."""
     return tuple((name, scrub_log(value)) for name, value in headers if not is_secret_header(name))
 
 
 def scrub_url(url: str) -> str:
-    """The address with secret values replaced; other characters stay as they are."""
+    """Return the address with secret values replaced; other characters stay as they are."""
     parts = urlsplit(url)
-    pieces = [_scrub_piece(piece) for piece in parts.query.split("&")]
+    pieces = parts.query.split("&")
+    for number, piece in enumerate(pieces):
+        name, _, value = piece.partition("=")
+        if name in SECRET_NAMES and value:
+            pieces[number] = f"{name}={PLACEHOLDER}"
+        elif "%" in value and any(secret in value for secret in SECRET_NAMES):
+            pieces[number] = f"{name}={scrub_log(value)}"
     return urlunsplit(parts._replace(query="&".join(pieces)))
 
 
-def _scrub_piece(piece: str) -> str:
-    name, equals, value = piece.partition("=")
-    if name in SECRET_NAMES and value:
-        return f"{name}={PLACEHOLDER}"
-    if "%" in value and any(secret in value for secret in SECRET_NAMES):
-        return f"{name}{equals}{scrub_log(value)}"
-    return piece
-
-
 def scrub_body(body: bytes, content_type: str) -> bytes:
-    """A text body with secret values replaced; any other body as it is."""
+    """Return a text body with secret values replaced; any other body as it is."""
     if not _TEXT_TYPES.match(content_type.strip().lower()):
         return body
     text = body.decode("latin-1")  # every byte survives the round trip, whatever the real encoding
@@ -106,19 +105,24 @@ def scrub_body(body: bytes, content_type: str) -> bytes:
     return text.encode("latin-1")
 
 
-def scrub_form(body: bytes) -> bytes:
-    """A form's body with secret values replaced; the bytes unchanged when there are none."""
-    pairs = parse_qsl(body.decode("latin-1"), keep_blank_values=True)
-    if not any(name in SECRET_NAMES for name, _ in pairs):
-        return body
-    clean = [(name, PLACEHOLDER if name in SECRET_NAMES else value) for name, value in pairs]
-    return urlencode(clean).encode("ascii")
-
-
 def scrub_log(text: str) -> str:
-    """A log line without the value of any secret parameter, and without any secret known by its value."""
-    for secret in sorted(_known, key=len, reverse=True):
+    """Return a text without the values of secret parameters and without any registered secret."""
+    for secret in sorted(_registered, key=len, reverse=True):
         text = text.replace(secret, PLACEHOLDER)
     for rule in _LOG_RULES:
         text = rule.sub(rf"\g<1>{PLACEHOLDER}", text)
     return text
+
+
+def scrub_message(message: Message) -> Message:
+    """Return a message without secrets in its parameters, which may quote a server."""
+    params: dict[str, Any] = {}
+    for name, value in message.params.items():
+        match value:
+            case str():
+                params[name] = scrub_log(value)
+            case Message():
+                params[name] = scrub_message(value)
+            case _:
+                params[name] = value
+    return Message(message.code, params)

@@ -1,18 +1,15 @@
-"""TODO describe."""
+"""Counts of one crawl and the verdict on it, as they go into the run's row and the exit code."""
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archive.domain.outcomes import BLOCKING, Outcome
-from crawler.discovery.source import Found
-
-if TYPE_CHECKING:
-    pass
+from crawler.discovery.source import SourceFindings
 
 NOT_FETCHED = BLOCKING | {"failed", str(Outcome.UNKNOWN)}
 
-VERDICT = "verdict"  # the stats key; crawler.commands makes an exit code of it
+VERDICT = "verdict"  # key in Scrapy's stats, which crawler.commands.crawl turns into the exit code
 
 EXIT_CODES = {
     "done": 0,
@@ -30,27 +27,27 @@ EXIT_CODES = {
 
 @dataclass
 class Tally:
-    """What became of each address so far. A rendered answer takes the place of the plain one."""
+    """The outcome of each address so far. A rendered page replaces the outcome of the plain one."""
 
     addresses: dict[int | None, tuple[str, str]] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
 
     @property
     def done(self) -> int:
-        """How many addresses have come to something."""
+        """Return how many addresses have an outcome."""
         return len(self.addresses)
 
-    def settle(self, address_id: int | None, outcome: str, stored: str) -> None:
-        """Note what an address came to. Of a post that was new first and then rendered, `new` stays."""
+    def record(self, address_id: int | None, outcome: str, stored: str) -> None:
+        """Set the outcome of an address. A post that was new stays new when its rendered page follows."""
         _, before = self.addresses.get(address_id, ("", ""))
         self.addresses[address_id] = (outcome, before if before == "new" else stored)
 
     def count(self, event: str) -> None:
-        """Note something else that happened."""
+        """Count something that is no outcome of an address."""
         self.events[event] += 1
 
     def counts(self, wanted: int) -> dict[str, Any]:
-        """The run's counts, as they go into its row."""
+        """Return the counts as they go into the run's row."""
         outcomes = Counter(outcome for outcome, _ in self.addresses.values())
         stored = Counter(what for _, what in self.addresses.values() if what)
         failed = sum(outcomes[name] for name in NOT_FETCHED)
@@ -60,7 +57,7 @@ class Tally:
 
 
 def verdict_of(reason: str, counts: dict[str, Any]) -> str:
-    """One word on the run, from why it ended and what it got; an empty run is not taken for a good one."""
+    """Return the verdict on a run from why it ended and what it fetched; an empty run is no success."""
     if reason in BLOCKING or reason in ("database", "usage"):
         return reason
     if reason == "shutdown":
@@ -76,19 +73,19 @@ def verdict_of(reason: str, counts: dict[str, Any]) -> str:
 
 
 class SourceTally(Tally):
-    """What each source came to: the run is as good as its sources."""
+    """The result of each source so far: the run is as good as its sources."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.states: dict[str, Found] = {}
+        self.states: dict[str, SourceFindings] = {}
 
     @property
     def done(self) -> int:
-        """How many sources have come to an end."""
+        """Return how many sources have been asked."""
         return len(self.states)
 
     def counts(self, wanted: int) -> dict[str, Any]:
-        """The run's counts, as they go into its row."""
+        """Return the counts as they go into the run's row."""
         good = sum(found.state.good for found in self.states.values())
         states = Counter(str(found.state) for found in self.states.values())
         numbers = {"wanted": wanted, "fetched": good, "failed": wanted - good}

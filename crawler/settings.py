@@ -1,4 +1,4 @@
-"""Scrapy's settings for this project; the only reader of the crawl's environment.
+"""Scrapy's settings for this project, the only module that reads the crawl's environment.
 
 Each bound can be set as MPARCHIVE_<NAME> in the environment, or with Scrapy's own -s NAME=VALUE.
 """
@@ -8,19 +8,20 @@ import sys
 
 from pydantic import Field, field_validator
 
+from archive.system.catalogues import process_language
 from crawler.browser.launch_options import launch_options
-from crawler.media.settings import MediaSettings, SettingError
+from crawler.media.settings import InvalidSetting, MediaSettings, SettingError
 from crawler.parse.response import MAX_PAGE_BYTES
 
 
 class _Environment(MediaSettings):
-    """What the environment may change; pydantic says which variable is wrong and how."""
+    """The settings that the environment may change."""
 
     download_delay: float = Field(default=6.0, ge=0)  # people report 2 s unsafe, 5 s safe
     concurrency: int = Field(default=1, ge=1, le=32)
-    download_timeout: float = Field(default=90.0, gt=0)  # a 4 MB page over a bad line, with room
+    download_timeout: float = Field(default=90.0, gt=0)  # enough for a 4 MB page over a bad connection
     retry_times: int = Field(default=3, ge=0, le=10)
-    workers: int = Field(default=2, ge=1, le=8)  # at one request at a time only one is started
+    workers: int = Field(default=2, ge=1, le=8)  # never more than requests at a time
     loopback: str = ""
     cassette: str = ""
     cassette_mode: str = ""
@@ -28,19 +29,17 @@ class _Environment(MediaSettings):
     chromium_sandbox: bool = True  # false in the image, which is one itself: docs/adr/container.md
     render_timeout: float = Field(
         default=60.0, ge=1, le=600
-    )  # seconds; a page draws in two, started browser included
-    browser_hosts: str = ""  # whose scripts the browser may load besides mp.weixin.qq.com's
+    )  # seconds; a page takes two, with the browser's start
+    browser_hosts: str = ""  # hosts whose scripts the browser may load besides mp.weixin.qq.com's
     log_level: str = "INFO"
 
     @field_validator("browser_hosts")
     @classmethod
-    def _are_hosts(cls, given: str) -> str:
-        hosts = [host.strip() for host in given.split(",") if host.strip()]
+    def _host_names(cls, value: str) -> str:
+        hosts = [host.strip() for host in value.split(",") if host.strip()]
         wrong = next((host for host in hosts if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host)), "")
         if wrong:
-            raise ValueError(
-                f"{wrong!r} is no host; give exact names, separated by commas, like res.wx.qq.com"
-            )
+            raise InvalidSetting("crawler.settings.not_host", text=repr(wrong))
         return ",".join(hosts)
 
 
@@ -48,7 +47,7 @@ def _from_environment() -> _Environment:
     try:
         return _Environment.read()
     except SettingError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{error.message.text(process_language())}\n")
         raise SystemExit(2) from None
 
 
@@ -60,7 +59,7 @@ SPIDER_MODULES = ["crawler.spiders"]
 
 COMMANDS_MODULE = "crawler.commands"
 
-# Who asks. A plain desktop browser's name gets the whole page; no other mark of a browser is imitated.
+# The name of a plain desktop browser gets the whole page; nothing else of a browser is imitated.
 USER_AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
 )
@@ -68,14 +67,14 @@ USER_AGENT = (
 DEFAULT_REQUEST_HEADERS = {
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     "Accept-Language": "zh-CN,zh;q=0.9",  # otherwise notices come in English
-    "Accept-Encoding": "gzip",  # the one packing that can be checked for a cut and is in Python itself
+    "Accept-Encoding": "gzip",  # it can be checked for completeness, and Python has it built in
 }
 
 COOKIES_ENABLED = False
 
 REFERRER_POLICY = "no-referrer"
 
-# Every address was given by a person or by the account itself, one page each: not a robot's wandering.
+# Every address comes from a person or from the account itself: this is no crawler that follows links.
 ROBOTSTXT_OBEY = False
 
 # Politeness: one request at a time, 5.1 to 6.9 s apart; AutoThrottle only ever makes it slower.
@@ -106,14 +105,14 @@ DOWNLOAD_VERIFY_CERTIFICATES = True
 
 DNS_TIMEOUT = 20
 
-# Of media (crawler.spiders.media): what is asked for, and how far apart.
+# Of media (crawler.spiders.media): the types, and the delay.
 MEDIA_TYPES = _environment.media_types
 
 MEDIA_DELAY = _environment.media_delay
 
 MAX_VIDEO_MB = _environment.max_video_mb
 
-# What is transient is asked again, with a growing pause (crawler.middlewares).
+# Transient failures are retried, with growing pauses (crawler.download.middlewares).
 RETRY_TIMES = _environment.retry_times
 
 RETRY_HTTP_CODES = [408, 429, 500, 502, 503, 504, 522, 524]
@@ -124,19 +123,19 @@ REDIRECT_MAX_TIMES = 5
 
 METAREFRESH_ENABLED = False
 
-HTTPERROR_ALLOW_ALL = True  # every answer is kept, whatever its status
+HTTPERROR_ALLOW_ALL = True  # every response is stored, whatever its status
 
-# The worker unpacks (crawler.answer): in the reactor it would cost more than the download itself.
+# The worker unpacks (crawler.parse.response): in the reactor it would cost more than the download.
 COMPRESSION_ENABLED = False
 
-CONCURRENT_ITEMS = 2  # an answer is one item; Scrapy starts this many tasks for each
+CONCURRENT_ITEMS = 2  # a response is one item; Scrapy starts this many tasks for each
 
 WORKERS = _environment.workers
 
 SCRAPER_SLOT_MAX_ACTIVE_SIZE = 24 * 1024 * 1024  # received bytes waiting for the worker; then no new request
 
 DOWNLOAD_HANDLERS = {
-    "https": "crawler.download.handler.Transport",
+    "https": "crawler.download.handler.DownloadHandler",
     "http": None,
     "data": None,
     "file": None,
@@ -159,13 +158,12 @@ DOWNLOADER_MIDDLEWARES = {
 }
 
 ITEM_PIPELINES = {
-    "crawler.pipelines.posts.ArchivePipeline": 100,  # keep, parse, decide, store: one step, in the worker
+    "crawler.pipelines.posts.PostPipeline": 100,  # store, parse, decide: one step, in the worker
 }
 
 EXTENSIONS = {
     "crawler.log.Scrubbing": 0,
     "crawler.extensions.RunVerdict": 0,
-    "crawler.extensions.ParentWatch": 0,
     "crawler.extensions.DrainOnStop": 0,
     "scrapy.extensions.telnet.TelnetConsole": None,
     "scrapy.extensions.remote_control.RemoteControl": None,
@@ -177,8 +175,8 @@ REMOTE_CONTROL_ENABLED = False
 
 REQUEST_FINGERPRINTER_CLASS = "crawler.requests.AddressFingerprinter"
 
-# Chromium, for the few posts whose body only a script draws (crawler.browser).
-PAGES_PER_BROWSER = 50  # then a fresh one: Chromium's memory only grows
+# Chromium, for the few posts whose body only a script renders (crawler.browser).
+PAGES_PER_BROWSER = 50  # then a new one is started: Chromium's memory only grows
 
 RENDER_TIMEOUT = _environment.render_timeout
 
@@ -206,7 +204,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 LOGSTATS_INTERVAL = 60.0
 
-STATS_DUMP = False  # the verdict line has what matters
+STATS_DUMP = False  # the last log line of a run has what matters
 
 MEMUSAGE_WARNING_MB = 1024
 

@@ -11,10 +11,10 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from archive.domain.outcomes import Kind
+from crawler.process.entry import import_before_forking
 from mparchive.console import say
 from mparchive.errors import EXPLAINED, STOPPED, CommandError, Exit, error_message
 from mparchive.options import Format, LastTwo
-from scheduler.crawl_process import import_before_forking
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from archive.domain.messages import Message
+from archive.system.catalogues import process_language
+
 if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
@@ -112,6 +115,11 @@ def print_json(value: Any) -> None:
 def say(message: str) -> None:
     """One sentence on stderr."""
     err.print(message, markup=False)
+
+
+def translated(code: str, **params: Any) -> str:
+    """Return the words of a message code in the language of this process."""
+    return Message(code, params).text(process_language())
 
 
 def facts_table(facts: Mapping[str, str]) -> "Table":

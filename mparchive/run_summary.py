@@ -1,4 +1,4 @@
-"""What a backfill did with each post, and the closing table."""
+"""What a command did with each post, counted, and the table that it prints at its end."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,60 +6,70 @@ from typing import Any
 
 from rich.table import Table
 
+from archive.domain.messages import Message
+from archive.system.catalogues import Language, process_language
 from mparchive.console import pictured
 
-WORDS = {
-    "new": "new posts",
-    "known": "already archived",
-    "changed": "changed since the last visit (a new version)",
-    "unchanged": "fetched, the text as before",
-    "foreign": "of another account than they were listed for: the pages are kept, not taken as posts",
-    "deleted": "deleted by the author",
-    "violation": "taken down by the platform",
-    "unavailable": "cannot be viewed",
-    "expired_link": "the link has expired",
-    "migrated": "the account has moved",
-    "private": "private",
-    "bad_request": "no such post",
-    "unknown": "answered by a page that is not understood; asked again later",
-    "verification": "the server asked for verification; asked again later",
-    "rate_limited": "the server asked for a pause; asked again later",
-    "failed": "no answer; asked again later",
-    "not_asked": "not asked yet; the same command goes on",
-    "browser_missing": "kept without the text that only a browser shows",
-    "browser_failed": "kept without the text that only a browser shows, which failed",
-    "images_kept": "images kept",
-    "images_refused": "images refused",
-    "images_failed": "images without an answer; asked again later",
-    "images_not_asked": "images not asked for yet; the same command goes on",
-    "images_not_recorded": "images that the cassette does not hold",
-    "accounts": "accounts, which a configuration can watch",
-    "passed_over": "passed over",
-    "bad_input": "bad input, see above",
-}
+# In the order of the table's rows; each has its words in the catalogue.
+COUNTED = (
+    "new",
+    "known",
+    "changed",
+    "unchanged",
+    "foreign",
+    "deleted",
+    "violation",
+    "unavailable",
+    "expired_link",
+    "migrated",
+    "private",
+    "bad_request",
+    "unknown",
+    "verification",
+    "rate_limited",
+    "failed",
+    "not_asked",
+    "browser_missing",
+    "browser_failed",
+    "images_kept",
+    "images_refused",
+    "images_failed",
+    "images_not_asked",
+    "images_not_recorded",
+    "accounts",
+    "passed_over",
+    "bad_input",
+)
+
+MAX_REASON = 200  # characters of an example in the table
 
 
 @dataclass
-class Tally:
-    """Counts by what became of each post; `reasons` keeps one example for each failure."""
+class RunSummary:
+    """Counts by outcome; `reasons` has the first reason that was given for each."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    reasons: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, Message] = field(default_factory=dict)
 
-    def add(self, what: str, number: int = 1, reason: str = "") -> None:
-        """Count something; the first reason of each is kept."""
+    def add(self, what: str, number: int = 1, reason: Message | str = "") -> None:
+        """Count something. A reason may be a message, a stored message or plain text."""
         self.counts[what] += number
-        if reason:
-            self.reasons.setdefault(what, reason)
+        message = Message.load(reason) if isinstance(reason, str) else reason
+        if message.code:
+            self.reasons.setdefault(what, message)
 
     def as_dict(self) -> dict[str, Any]:
-        """For --json."""
-        return {"counts": dict(self.counts), "reasons": self.reasons}
+        """Return counts and reasons as --json prints them; the reasons in English."""
+        reasons = {what: str(message) for what, message in self.reasons.items()}
+        return {"counts": dict(self.counts), "reasons": reasons}
 
-    def table(self) -> Table:
-        """The closing table."""
+    def table(self, language: Language | None = None) -> Table:
+        """Return the closing table, in the language of this process unless another is given."""
+        language = language or process_language()
         table = Table(box=None, pad_edge=False, show_header=False)
-        for what, words in WORDS.items():
+        for what in COUNTED:
             if self.counts[what]:
-                table.add_row(str(self.counts[what]), words, pictured(self.reasons.get(what, "")[:200]))
+                words = Message(f"mparchive.summary.{what}").text(language)
+                reason = self.reasons[what].text(language) if what in self.reasons else ""
+                table.add_row(str(self.counts[what]), words, pictured(reason[:MAX_REASON]))
         return table

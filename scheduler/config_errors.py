@@ -1,148 +1,100 @@
-"""Mistakes in a TOML file, each told in one sentence: file, line, key, and what was expected."""
+"""Mistakes in a TOML file, each as one sentence: the file, the key, and what was expected."""
 
-import re
 import tomllib
-from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from archive.domain.errors import MessageError
+from archive.domain.messages import Message
 from archive.system.files import FileUnusable, read_small
 
-MAX_FILE = 256 * 1024  # bytes; two hundred accounts with all their sources have 100,000
+MAX_CONFIG_BYTES = 256 * 1024  # bytes; two hundred accounts with all their sources have 100,000
 
-_PLACE = re.compile(r"^(.*?)(?: \(at (?:line (\d+), column (\d+)|end of document)\))?$", re.S)
+_PATTERNS = {"appid": "scheduler.config.expected.appid"}  # any other pattern is that of a variable's name
 
-_HINTS = {
-    "Expected '=' after": 'a line is key = "value", a [table] or a # comment',
-    "Expected": "a text ends with the quote it begins with, on its own line",
-    "Invalid value": 'text stands in straight quotes: "…"; numbers, true and false without',
-    "Invalid statement": 'a line is key = "value", a [table] or a # comment',
-    "Cannot overwrite a value": "the key stands there twice",
-    "Unclosed array": "a list ends with ]",
-    "Illegal character": "a text ends with a quote on its own line",
-}
-
+# Of pydantic's error types; the parameters of these messages are those of pydantic.
 _EXPECTED = {
-    "missing": "it is missing",
-    "string_type": 'text was expected: "…"',
-    "int_type": "a whole number was expected, without quotes",
-    "bool_type": "true or false was expected, without quotes",
-    "tuple_type": 'a list was expected: ["…", "…"]',
-    "path_type": 'the name of a file was expected: "…"',
-    "model_type": "a table was expected",
-    "model_attributes_type": "a table was expected",
-    "string_too_short": "some text was expected",
-    "greater_than_equal": "at least {ge} was expected",
-    "less_than_equal": "at most {le} was expected",
-    "string_too_long": "at most {max_length} characters were expected",
-    "too_long": "at most {max_length} entries were expected",
-}
-
-_PATTERNS = {
-    "appid": "an AppID was expected: wx and 16 hex digits",
+    "missing": "scheduler.config.expected.key",
+    "string_type": "scheduler.config.expected.text",
+    "int_type": "scheduler.config.expected.whole_number",
+    "bool_type": "scheduler.config.expected.true_or_false",
+    "tuple_type": "scheduler.config.expected.list",
+    "path_type": "scheduler.config.expected.file_name",
+    "model_type": "scheduler.config.expected.table",
+    "model_attributes_type": "scheduler.config.expected.table",
+    "string_too_short": "scheduler.config.expected.some_text",
+    "greater_than_equal": "scheduler.config.expected.at_least",
+    "less_than_equal": "scheduler.config.expected.at_most",
+    "string_too_long": "scheduler.config.expected.shorter_text",
+    "too_long": "scheduler.config.expected.fewer_entries",
 }
 
 
-class ConfigError(Exception):
+class ConfigError(MessageError):
     """The configuration cannot be used; the message is one sentence."""
 
 
-def parsed(path: Path) -> tuple[str, dict[str, Any]]:
-    """A file's text and values. Raises ConfigError when it cannot be read or is not TOML."""
-    text = _text(path)
-    try:
-        return text, tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(_not_toml(path, text, str(error))) from None
+class ConfigMistake(MessageError, ValueError):
+    """A value of the configuration is wrong; validators raise it, and pydantic wraps it."""
 
 
-def _text(path: Path) -> str:
+def parse_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file. Raises ConfigError when it cannot be read, or is not TOML."""
     try:
-        content = read_small(path, MAX_FILE, "no configuration has")
+        return tomllib.loads(_read_text(path))
+    except RecursionError:
+        raise ConfigError("scheduler.config.too_deep", path=path) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError("scheduler.config.not_toml", path=path, reason=str(error)) from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        content = read_small(path, MAX_CONFIG_BYTES, str(Message("scheduler.config.no_such_size")))
     except FileUnusable as error:
-        raise ConfigError(str(error)) from None
+        raise ConfigError("scheduler.config.unreadable", reason=_message_of(error)) from None
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}, line {line}: it is not UTF-8; save the file as UTF-8") from None
+        raise ConfigError("scheduler.config.not_utf8", path=path, line=line) from None
 
 
-def _not_toml(path: Path, text: str, message: str) -> str:
-    found = _PLACE.match(message)
-    what, line, column = found.groups() if found else (message, None, None)
-    hint = next((hint for begin, hint in _HINTS.items() if what.startswith(begin)), what)
-    if not line and "=" not in what:
-        hint = "the file ends too soon: a bracket, brace or quote is not closed"
-    place = f"line {line or len(text.splitlines())}"
-    there = f" at column {column}" if column else ""
-    return f"{path}, {place}: it is not TOML{there}; {hint}"
+def config_error(path: Path, error: ValidationError) -> ConfigError:
+    """Return the first mistake that pydantic found as an error, with the number of the others."""
+    first, *others = error.errors()
+    context = first.get("ctx", {})
+    place = [*first["loc"], *context.get("place", ())]
+    expected = _expected(first["type"], context, place, str(first["msg"]))
+    if place:
+        expected = Message("scheduler.config.at_key", {"key": key_path(place), "expected": expected})
+    if not others:
+        return ConfigError("scheduler.config.mistake", path=path, mistake=expected)
+    return ConfigError("scheduler.config.mistakes", path=path, mistake=expected, n=len(others))
 
 
-def sentence(path: Path, text: str, error: ValidationError) -> str:
-    """The first mistake of a file, by its lines, and how many there are besides."""
-    told = sorted((_told(text, one) for one in error.errors()), key=lambda one: one[0])
-    line, words = told[0]
-    more = f" (and {len(told) - 1} more)" if told[1:] else ""
-    return f"{path}, line {line}: {words}{more}"
+def _expected(kind: str, context: Any, place: Sequence[str | int], words: str) -> Message:
+    if isinstance(context.get("message"), Message):
+        return Message(context["message"].code, context["message"].params)
+    if kind == "value_error":
+        return _message_of(context["error"])
+    if kind == "string_pattern_mismatch":
+        return Message(_PATTERNS.get(str(place[-1]), "scheduler.config.expected.variable_name"))
+    if kind == "tuple_type" and place == ["accounts"]:
+        return Message("scheduler.config.expected.account_tables")
+    code = _EXPECTED.get(kind)
+    return Message(code, context) if code else Message.load(words)
 
 
-def _told(text: str, error: Any) -> tuple[int, str]:
-    place = [*error["loc"], *error.get("ctx", {}).get("place", ())]
-    name = _name(place)
-    return line_of(text, place), f"{name}: {_expected(error, place)}" if name else _expected(error, place)
+def _message_of(error: BaseException) -> Message:
+    """Return the message of an error, or its text where it carries none."""
+    return error.message if isinstance(error, MessageError) else Message.load(str(error))
 
 
-def _expected(error: Any, place: Sequence[str | int]) -> str:
-    context, type_ = error.get("ctx", {}), error["type"]
-    if type_ == "value_error":
-        return str(context["error"])
-    if type_ == "string_pattern_mismatch":
-        return _PATTERNS.get(
-            str(place[-1]), "the name of an environment variable was expected: BACKEND_LOGIN"
-        )
-    if type_ == "tuple_type" and place == ["accounts"]:
-        return "tables were expected, each under [[accounts]] with two brackets"
-    words = _EXPECTED.get(type_)
-    return words.format(**context) if words else str(error["msg"])
-
-
-def _name(place: Sequence[str | int]) -> str:
-    """`accounts[2].albums[1]`, counted from 1 as people do."""
+def key_path(place: Sequence[str | int]) -> str:
+    """Return a key as `accounts[2].albums[1]`, counted from 1 as people do."""
     pieces = [f"[{piece + 1}]" if isinstance(piece, int) else f".{piece}" for piece in place]
     return "".join(pieces).removeprefix(".")
-
-
-def line_of(text: str, place: Sequence[str | int]) -> int:
-    """The line where a key stands, from 1: the first behind which the file holds it.
-
-    For a key that is missing, the line of its table; for an item of a list, the list's.
-    """
-    lines = text.splitlines()
-    for length in range(len(place), 0, -1):
-        wanted = place[:length]
-        end = bisect_left(range(1, len(lines) + 1), True, key=lambda n: _holds(_prefix(lines, n)[1], wanted))
-        if end < len(lines):
-            return _prefix(lines, end)[0] + 1
-    return 1
-
-
-def _prefix(lines: Sequence[str], count: int) -> tuple[int, Any]:
-    """The longest beginning of at most `count` lines that is TOML, and what it holds."""
-    while True:
-        try:
-            return count, tomllib.loads("\n".join(lines[:count]) + "\n")
-        except tomllib.TOMLDecodeError:
-            count -= 1
-
-
-def _holds(value: Any, place: Sequence[str | int]) -> bool:
-    for piece in place:
-        try:
-            value = value[piece]
-        except (KeyError, IndexError, TypeError):
-            return False
-    return True

@@ -1,40 +1,39 @@
-"""When a source is asked next: by the account's own rhythm, by the hours, by how the source fares. Pure."""
+"""When a source is checked next: by the account's habit, the quiet hours and the source's state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
+from archive.domain.backoff import exponential
+from archive.domain.records import SHANGHAI
 from crawler.discovery.source import State
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
+HABIT_PERIOD = timedelta(weeks=12)  # long enough to see weekdays, short enough to follow a new habit
 
-LEARNED_OVER = timedelta(weeks=12)  # long enough to see weekdays, short enough to follow a new habit
+FEWEST_PUSHES = 8  # fewer show no habit
 
-FEWEST_PUSHES = 8  # fewer tell no habit
-
-# Looked for when so many pushes are to be expected since the last look: at a usual hour that is soon.
+# A check is due when so many pushes are to be expected since the last one: at a usual hour that is soon.
 EXPECTED_PUSHES = 0.2
 
 SAME_PUSH = timedelta(minutes=10)  # posts of one push appear together
 
 STEP = timedelta(minutes=15)
 
-WEEKDAY_SHARE = 0.7  # of what an hour promises; the rest is that hour on any day, so that no hour is blind
+WEEKDAY_SHARE = 0.7  # of what an hour promises; the rest is that hour on any day, so that no hour is ignored
 
 ONE_DAY = timedelta(days=1)
 
 RATE_LIMITED_FIRST = timedelta(hours=1)
 
-# Only a person can mend these; asking more often tells nothing new.
-HOPELESS = frozenset(
+# Only a person can repair these; checking more often tells nothing new.
+NEEDS_PERSON = frozenset(
     (State.CLOSED, State.LOGIN_EXPIRED, State.BAD_TOKEN, State.REFUSED, State.NOT_CONFIGURED, State.FOREIGN)
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
-    """How often a source may and must be asked. `quiet`: from and to, times of day in Asia/Shanghai."""
+class PollingBounds:
+    """How often a source is checked. `quiet`: from and to, times of day in Asia/Shanghai."""
 
     shortest: timedelta = timedelta(minutes=15)
     longest: timedelta = timedelta(hours=12)
@@ -42,34 +41,34 @@ class Hours:
     quiet: tuple[time, time] | None = None
 
 
-def rhythm(published: Sequence[datetime], now: datetime, hours: Hours) -> datetime:
-    """When to look next for an account that published at these instants (aware, any order).
+def usual_interval(published: Sequence[datetime], now: datetime, bounds: PollingBounds) -> datetime:
+    """Return when to check an account that published at these instants (aware, any order).
 
-    Soon where its habit promises a post, late where it never published; `default` while there is no habit.
+    Soon where its habit promises a post, late where it never published; `default` while it shows no habit.
     """
     pushes = _pushes(published, now)
     if len(pushes) < FEWEST_PUSHES:
-        return now + hours.default
-    promised = _promise(pushes, now)
+        return now + bounds.default
+    rates = _hourly_rates(pushes, now)
     moment, expected = now, 0.0
-    while expected < EXPECTED_PUSHES and moment - now < hours.longest:
+    while expected < EXPECTED_PUSHES and moment - now < bounds.longest:
         local = moment.astimezone(SHANGHAI)
-        expected += promised[local.weekday()][local.hour] * (STEP / timedelta(hours=1))
+        expected += rates[local.weekday()][local.hour] * (STEP / timedelta(hours=1))
         moment += STEP
-    return min(max(moment, now + hours.shortest), now + hours.longest)
+    return min(max(moment, now + bounds.shortest), now + bounds.longest)
 
 
 def _pushes(published: Sequence[datetime], now: datetime) -> list[datetime]:
-    """The first instant of each push of the last weeks."""
+    """Return the first instant of each push within the habit period."""
     pushes: list[datetime] = []
-    for instant in sorted(one for one in published if now - LEARNED_OVER <= one <= now):
+    for instant in sorted(one for one in published if now - HABIT_PERIOD <= one <= now):
         if not pushes or instant - pushes[-1] > SAME_PUSH:
             pushes.append(instant)
     return pushes
 
 
-def _promise(pushes: Sequence[datetime], now: datetime) -> list[list[float]]:
-    """Pushes to be expected in each hour of each weekday; half of each counts for the hours beside it."""
+def _hourly_rates(pushes: Sequence[datetime], now: datetime) -> list[list[float]]:
+    """Return the pushes to expect in each hour of each weekday; half of each counts for the hours beside."""
     weeks = max(1.0, (now - pushes[0]) / timedelta(weeks=1))
     days = [[0.0] * 24 for _ in range(7)]
     for push in pushes:
@@ -82,38 +81,35 @@ def _promise(pushes: Sequence[datetime], now: datetime) -> list[list[float]]:
     ]
 
 
-def next_look(state: State | None, failures: int, regular: datetime, now: datetime, hours: Hours) -> datetime:
-    """When to ask a source again that is in this state after so many tries in a row that were not good.
+def next_check(
+    state: State | None, failures: int, regular: datetime, now: datetime, bounds: PollingBounds
+) -> datetime:
+    """Return when to check a source in this state again, after so many checks in a row that were not good.
 
-    `regular` is when it would be asked if all were well. After a challenge that is the line's matter. None as
-    state: its try said nothing at all.
+    `regular` is when it would be checked if all were well. After a challenge the egress decides. A state of
+    None: the check told nothing at all.
     """
-    if state in HOPELESS:
+    if state in NEEDS_PERSON:
         return now + ONE_DAY
     if state is State.VERIFICATION:
-        return now + hours.shortest
+        return now + bounds.shortest
     if state is State.RATE_LIMITED:
-        return now + _doubling(RATE_LIMITED_FIRST, failures, ONE_DAY)
+        return now + exponential(failures, RATE_LIMITED_FIRST, ONE_DAY)
     if state in (State.UNREACHABLE, State.NOT_UNDERSTOOD, None):
-        return now + _doubling(hours.shortest, failures, hours.longest)
+        return now + exponential(failures, bounds.shortest, bounds.longest)
     return regular
 
 
-def _doubling(first: timedelta, failures: int, last: timedelta) -> timedelta:
-    doubled: timedelta = first * (1 << min(max(failures - 1, 0), 10))
-    return min(doubled, last)
-
-
-def scattered(moment: datetime, now: datetime, percent: int, chance: float) -> datetime:
-    """The moment moved by up to `percent` of its distance from now, either way; `chance` is from 0 to 1."""
+def add_jitter(moment: datetime, now: datetime, percent: int, chance: float) -> datetime:
+    """Move a moment by up to `percent` of its distance from now, either way; `chance` is from 0 to 1."""
     return moment + (moment - now) * (percent / 100) * (2 * chance - 1)
 
 
-def outside_quiet(moment: datetime, hours: Hours) -> datetime:
-    """The moment, or the end of the quiet hours it falls into."""
-    if hours.quiet is None:
+def outside_quiet(moment: datetime, bounds: PollingBounds) -> datetime:
+    """Return the moment, or the end of the quiet hours it falls into."""
+    if bounds.quiet is None:
         return moment
-    first, last = hours.quiet
+    first, last = bounds.quiet
     local = moment.astimezone(SHANGHAI)
     if not _is_between(local.timetz().replace(tzinfo=None), first, last):
         return moment
@@ -121,9 +117,9 @@ def outside_quiet(moment: datetime, hours: Hours) -> datetime:
     return (end if end > local else end + ONE_DAY).astimezone(moment.tzinfo)
 
 
-def is_quiet(moment: datetime, hours: Hours) -> bool:
-    """Whether nothing is asked at this moment."""
-    return outside_quiet(moment, hours) != moment
+def is_quiet(moment: datetime, bounds: PollingBounds) -> bool:
+    """Return whether a moment lies in the quiet hours."""
+    return outside_quiet(moment, bounds) != moment
 
 
 def _is_between(moment: time, first: time, last: time) -> bool:

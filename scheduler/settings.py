@@ -1,25 +1,21 @@
-"""What the environment says to the daemon and the workers."""
+"""Settings of the daemon and the workers, from the environment."""
 
 from typing import Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from archive.domain.messages import Message
 from crawler.media.settings import SettingError
 
 DEFAULT_METRICS_HOST = "127.0.0.1"
 
-_EXPECTED = {
-    "egress": "a name was expected: letters, digits, dots and dashes",
-    "metrics": "a port or host:port was expected: 9108 or 0.0.0.0:9108",
-}
-
 
 class SchedulerSettings(BaseSettings):
-    """MPARCHIVE_EGRESS names the line to the outside that this machine uses; MPARCHIVE_METRICS is host:port.
+    """MPARCHIVE_EGRESS names the egress that this machine uses; MPARCHIVE_METRICS is a port or host:port.
 
-    All that share an address on the internet share a line, and are challenged together. So without a name all
-    are taken to share one: too polite at worst.
+    All machines that share an address on the internet share an egress, and are challenged together. So
+    without a name all are taken to share one: too polite at worst.
     """
 
     model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, frozen=True)
@@ -29,17 +25,22 @@ class SchedulerSettings(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """What the environment says; raises SettingError."""
+        """Read the environment. Raises SettingError."""
         try:
             return cls()
         except ValidationError as error:
             (wrong, *_) = error.errors()
-            name, expected = str(wrong["loc"][0]), _EXPECTED.get(str(wrong["loc"][0]), wrong["msg"])
-            raise SettingError(f"MPARCHIVE_{name.upper()} is {wrong['input']!r}; {expected}") from None
+            name = str(wrong["loc"][0])
+            raise SettingError(
+                "scheduler.settings.refused",
+                variable=f"MPARCHIVE_{name.upper()}",
+                value=repr(wrong["input"]),
+                expected=Message(f"scheduler.settings.expected.{name}"),
+            ) from None
 
     @property
     def metrics_at(self) -> tuple[str, int] | None:
-        """Host and port; on loopback unless a host is named. None: no metrics."""
+        """Return host and port, on loopback unless a host is named; None: no metrics."""
         if self.metrics is None:
             return None
         host, _, port = self.metrics.rpartition(":")

@@ -1,113 +1,85 @@
-"""Try the sources of an account in a child process, and hear what each says."""
+"""Checks the sources of one account in a crawl process, and collects what each of them lists."""
 
-import json
-import re
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
 from crawler.discovery.config import AccountConfig
-from crawler.process.protocol import SOURCE_TRIED
-from scheduler.crawl_process import CrawlResult, crawl
+from crawler.process.protocol import ProgressEvent, SourceChecked
+from scheduler.crawl_process import CrawlResult
+from scheduler.egress_session import EgressSession
 
-START_TIME = 120.0  # seconds: starting, and the archive's own part
+START_TIME = 120.0  # seconds to start, and for the archive's own part
 
-TIME_PER_SOURCE = 600.0  # seconds: 30 pages 6 s apart, and some of them slow
+TIME_PER_SOURCE = 600.0  # seconds: 30 pages 6 s apart, some of them slow
 
-_TRIED = re.compile(rf"{SOURCE_TRIED} (\{{.*\}})$")
-
-
-@dataclass(frozen=True)
-class SourceResult:
-    """What one source said. `state` is crawler.discovery.source.State's word; `newest` is aware UTC."""
-
-    source: str
-    state: str
-    good: bool
-    seen: int = 0
-    new: int = 0
-    newest: datetime | None = None
-    detail: str = ""
-    advice: str = ""
+MAX_FOLLOWED_COUNTED = 10  # albums met in posts, as far as the time limit counts them
 
 
 @dataclass(frozen=True)
-class Discovered:
-    """What the sources said, in the order they came to an end, and how the crawl itself went."""
+class CheckedSources:
+    """The sources in the order in which they were finished, and how the crawl itself went."""
 
     result: CrawlResult
-    sources: tuple[SourceResult, ...] = ()
+    sources: tuple[SourceChecked, ...] = ()
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Which sources of an account: all, or these names and kinds.
+class CheckRequest:
+    """Which sources of an account to check: all, or these names and kinds.
 
-    `whole`: as if it were the first time. `held`: but for those at WeChat's own host.
+    `from_start`: list everything, as if it were the first time. `blocked`: leave out those at WeChat's host.
     """
 
     account: AccountConfig
     only: Collection[str] = field(default=())
-    whole: bool = False
-    held: bool = False
+    from_start: bool = False
+    blocked: bool = False
 
     @property
     def arguments(self) -> dict[str, str]:
-        """For the spider."""
+        """Return the arguments of the spider."""
         given = {"account": self.account.model_dump_json(exclude_defaults=True)}
         if self.only:
             given["only"] = ",".join(sorted(self.only))
-        given |= {"all": "1"} if self.whole else {}
-        return given | ({"held": "1"} if self.held else {})
+        given |= {"all": "1"} if self.from_start else {}
+        return given | ({"held": "1"} if self.blocked else {})
 
     @property
-    def time(self) -> float:
-        """Seconds it may take: sources of one host are asked one after the other."""
+    def timeout(self) -> float:
+        """Return the seconds it may take: sources of one host are asked one after the other."""
         account = self.account
         fixed = sum(map(bool, (account.own_backend, account.official, account.addresses_file)))
-        followed = 10 if account.follow_albums else 0
+        followed = MAX_FOLLOWED_COUNTED if account.follow_albums else 0
         sources = len(account.albums) + len(account.feeds) + fixed + followed
         return START_TIME + TIME_PER_SOURCE * max(1, sources)
 
 
-def discover(  # noqa: PLR0913 - all but the wish are options, given by name
-    wish: Wish,
-    run_id: int | None = None,
+def check_sources(
+    egress: EgressSession,
+    request: CheckRequest,
     *,
-    settings: Mapping[str, str] | None = None,
-    timeout: float | None = None,
     stop: threading.Event | None = None,
-    on_source: Callable[[SourceResult], None] | None = None,
-) -> Discovered:
-    """Try sources; what each one saw is in the archive when it is heard of. Without a run it opens one."""
-    told: list[SourceResult] = []
+    on_source: Callable[[SourceChecked], None] | None = None,
+) -> CheckedSources:
+    """Check sources in a run of its own; what each lists is stored when `on_source` is called for it.
 
-    def hear(line: str) -> None:
-        source = source_of(line)
-        if source:
-            told.append(source)
+    Raises what the database raises.
+    """
+    checked: list[SourceChecked] = []
+
+    def collect(event: ProgressEvent) -> None:
+        if isinstance(event, SourceChecked):
+            checked.append(event)
             if on_source:
-                on_source(source)
+                on_source(event)
 
-    result = crawl(
-        run_id,
+    result = egress.crawl(
+        None,
         spider="discover",
-        arguments=wish.arguments,
-        settings=settings,
-        timeout=timeout or wish.time,
+        arguments=request.arguments,
+        timeout=request.timeout,
         stop=stop,
-        on_line=hear,
+        on_event=collect,
     )
-    return Discovered(result, tuple(told))
-
-
-def source_of(line: str) -> SourceResult | None:
-    """What a log line says about a source; None for any other line."""
-    found = _TRIED.search(line)
-    if not found:
-        return None
-    told: dict[str, Any] = json.loads(found[1])
-    newest = datetime.fromisoformat(told["newest"]) if told["newest"] else None
-    return SourceResult(**(told | {"newest": newest}))
+    return CheckedSources(result, tuple(checked))

@@ -1,4 +1,4 @@
-"""The timetable of the daemon, as data: what is looked at how often. Pure."""
+"""The timetable of the daemon as data: how often it checks whether there is work of each kind."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,10 +17,10 @@ class Work(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One recurring look at whether there is work. A look costs a query; only work that is due makes a job.
+class TimetableEntry:
+    """One recurring check for work of a kind. A check costs a query; only work that is due becomes a job.
 
-    `grace`: how late a look may still happen; `jitter` keeps machines off the same second.
+    `grace`: how late a check may still happen; `jitter` keeps machines from checking at the same second.
     """
 
     work: Work
@@ -29,14 +29,14 @@ class Entry:
     grace: timedelta
 
     def tick(self, now: datetime) -> int:
-        """The number of the interval that `now` lies in, the same on every machine: one job each."""
+        """Return the number of the interval that `now` lies in, the same on every machine: one job each."""
         return int(now.timestamp() // self.every.total_seconds())
 
 
-def _entry(work: Work, seconds: int) -> Entry:
+def _entry(work: Work, seconds: int) -> TimetableEntry:
     every = timedelta(seconds=seconds)
-    # Never dropped for being late: a machine that slept looks once as soon as it wakes.
-    return Entry(work, every, jitter=every / 10, grace=timedelta(days=1))
+    # Never dropped for being late: a machine that slept checks once as soon as it wakes.
+    return TimetableEntry(work, every, jitter=every / 10, grace=timedelta(days=1))
 
 
 TIMETABLE = (

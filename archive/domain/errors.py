@@ -18,6 +18,14 @@ def in_words(error: BaseException) -> str:
     return f"{name}: {message}" if message else name
 
 
+def error_message(error: BaseException) -> Message:
+    """Return the message of an error; for one of a library its class and the first line of its text."""
+    if isinstance(error, MessageError):
+        return error.message
+    name, text = type(error).__name__, " ".join(first_line(error).split())[:MAX_MESSAGE]
+    return Message("archive.error.other", {"error": name, "detail": text or name})
+
+
 class MessageError(Exception):
     """An error that says what was wrong, and what to do, by a message code with parameters."""
 

@@ -1,21 +1,40 @@
-"""What the health checks look at and find; pure data."""
+"""What the health checks are given and what they find."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from archive.domain.messages import Message
+
+VERBATIM = "archive.verbatim"  # the code of sentences that earlier versions stored
+
 
 @dataclass(frozen=True, slots=True)
 class HealthProblem:
-    """Something that is wrong now: a key that stays the same while it lasts, words, and what to do."""
+    """Something that is wrong now. The key stays the same while it lasts; the message's code has a remedy."""
 
     key: str
-    words: str
-    remedy: str
+    message: Message
+
+    @property
+    def remedy(self) -> Message:
+        """Return what to do about it."""
+        return remedy_for(self.message)
+
+
+def remedy_for(problem: Message) -> Message:
+    """Return what to do about a problem: its code with `.remedy`, or the stored sentence of an old one."""
+    if problem.code == VERBATIM:
+        return Message(VERBATIM, {"text": problem.params.get("remedy", "")})
+    return Message(f"{problem.code}.remedy", problem.params)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
-    """A source as it stands. Instants are UTC."""
+    """The stored state of one source. Instants are aware UTC.
+
+    `since`: since when it has been in its state; `failures`: checks in a row that were not good; `seen` and
+    `new`: posts it listed at the last check, and those that were new.
+    """
 
     biz: str
     account: str

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from archive.domain.messages import Message
 from archive.domain.outcomes import Kind, Outcome, Relation, Role
 from archive.domain.pg_text import index_key, storable, storable_json
 from archive.domain.records import Record, record_hash
@@ -43,7 +44,7 @@ class LinkRef:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-UNREADABLE = "this page could not be read: "  # how the reason of such a reading begins
+UNREADABLE = "archive.page.unreadable"  # code of the reason of a page whose parsing or storing failed
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ParsedPage:
     """The parser's whole answer for one page.
 
     `record` is there exactly when `outcome` is ARTICLE *and* the page names its post (biz, mid, idx).
-    `reason` says in the page's own words, where it has some, why the outcome is what it is.
+    `reason` says why the outcome is what it is: the page's own words, or what `Message.dump` writes.
     `page` holds everything else the page tells, as JSON values.
     `published_at` is an aware UTC instant; `needs_browser` says the plain answer holds no body but a
     rendered one might.
@@ -72,13 +73,13 @@ class ParsedPage:
 
     @property
     def is_unreadable(self) -> bool:
-        """Whether it stands for a page whose reading or storing failed."""
-        return self.outcome is Outcome.UNKNOWN and self.reason.startswith(UNREADABLE)
+        """Tell whether this stands for a page whose parsing or storing failed."""
+        return self.outcome is Outcome.UNKNOWN and Message.load(self.reason).code == UNREADABLE
 
 
-def unreadable(why: str) -> ParsedPage:
-    """What is stored of a page whose reading or storing failed, and why, in a few words."""
-    return ParsedPage(Outcome.UNKNOWN, reason=f"{UNREADABLE}{why}")
+def unreadable(why: Message) -> ParsedPage:
+    """Return what is stored of a page whose parsing or storing failed, with the reason."""
+    return ParsedPage(Outcome.UNKNOWN, reason=Message(UNREADABLE, {"reason": why}).dump())
 
 
 Identity = tuple[int, str]  # account id and aid

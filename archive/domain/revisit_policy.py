@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from scheduler.polling import SHANGHAI
+from archive.domain.records import SHANGHAI
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from archive.domain.backoff import exponential
 from archive.domain.outcomes import MediumOutcome, Outcome
 
 PAGE = "page"  # the source of what a post's own page said; everything else is hearsay
@@ -108,12 +109,12 @@ def next_fetch(outcome: Outcome | None, attempts: int, now: datetime) -> datetim
         return now + challenge_backoff(attempts)
     if attempts >= MAX_ATTEMPTS:
         return None
-    return now + _doubling(RETRY_FIRST, attempts, RETRY_LAST)
+    return now + exponential(attempts, RETRY_FIRST, RETRY_LAST)
 
 
 def challenge_backoff(challenges: int) -> timedelta:
     """How long nothing is asked after so many challenges in a row: 30 minutes, doubling to 6 hours."""
-    return _doubling(BLOCKED_FIRST, challenges, BLOCKED_LAST)
+    return exponential(challenges, BLOCKED_FIRST, BLOCKED_LAST)
 
 
 def next_medium_fetch(outcome: MediumOutcome, attempts: int, now: datetime) -> datetime | None:
@@ -125,8 +126,3 @@ def next_medium_fetch(outcome: MediumOutcome, attempts: int, now: datetime) -> d
             return now + REFUSED_WAITS[attempts - 1] if attempts <= len(REFUSED_WAITS) else None
         case MediumOutcome.FAILED:
             return next_fetch(None, attempts, now)
-
-
-def _doubling(first: timedelta, attempts: int, last: timedelta) -> timedelta:
-    factor = 1 << min(max(attempts - 1, 0), 10)
-    return min(first * factor, last)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from archive.db.models import CaptureRow
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
-from archive.domain.errors import in_words
+from archive.domain.errors import error_message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import CurrentPage, ParsedPage, PostState, unreadable
 from archive.domain.pg_text import storable
@@ -127,7 +127,7 @@ def store_each(
     except Exception as error:
         if not is_of_content(error) or (len(readings) == 1 and readings[0][1].is_unreadable):
             raise
-        failure = unreadable(in_words(error))
+        failure = unreadable(error_message(error))
     if len(readings) == 1:
         readings = [(readings[0][0], failure)]
         return store_each(in_transaction, run_id, readings, now, parser_version)

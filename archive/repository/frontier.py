@@ -221,9 +221,9 @@ def something_is_due(session: Session, now: datetime) -> bool:
 
 
 def _claimed(session: Session, now: datetime) -> set[int]:
-    """Addresses of open runs: the daemon's where somebody is seen behind its line, others that go on."""
-    egress = Run.arguments["egress"].astext
+    """Return the addresses of open runs: commands' that go on, the daemon's while its egress has a worker."""
     live = select(Egress.name).where(Egress.seen_at > now - LINE_LASTS)
-    lives = egress.in_(live) | (egress.is_(None) & Run.id.in_(runs_going_on()))
+    of_daemon = Run.arguments.has_key("due") & Run.arguments["egress"].astext.in_(live)
+    lives = of_daemon | Run.id.in_(runs_going_on())
     open_runs = select(Run.id).where(Run.finished_at.is_(None), Run.started_at > now - CLAIM_LASTS, lives)
     return set(session.scalars(select(SightingRow.address_id).where(SightingRow.run_id.in_(open_runs))))

@@ -1,4 +1,4 @@
-"""Incidents: opened when something is wrong, closed when it is right again, told once each.
+"""Incidents: opened when a problem begins, closed when it is over, each reported to people once.
 
 Each function takes a session and leaves the commit to its caller.
 """
@@ -6,14 +6,16 @@ Each function takes a session and leaves the commit to its caller.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import exists, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
 from archive.db.models import CaptureRow, Incident
+from archive.domain.messages import Message
 from archive.domain.monitoring import HealthProblem
-from archive.domain.pg_text import storable
+from archive.domain.pg_text import storable, storable_json
 
 CAPTURE = "capture:"  # begins the keys of incidents of captures that could not be read; the id follows
 
@@ -21,63 +23,62 @@ MORE_CAPTURES = f"{CAPTURE}more"
 
 MAX_CAPTURES = 20  # incidents of single captures open at a time; further ones share one
 
-_CAPTURE_REMEDY = "the page is kept: report it; `mparchive reparse --all` reads it again with a later version"
-
 
 @dataclass(frozen=True)
-class Noted:
-    """What changed: incidents that began, and those that ended."""
+class IncidentChanges:
+    """The incidents that began and those that ended."""
 
     opened: tuple[Incident, ...] = ()
     closed: tuple[Incident, ...] = ()
 
 
-def note_findings(session: Session, findings: Sequence[HealthProblem], now: datetime) -> Noted:
-    """Compare what is wrong now with what was: open, keep and close incidents."""
-    wrong = {storable(finding.key): finding for finding in findings}
-    opened = [row for key in sorted(wrong) if (row := _opened(session, key, wrong[key], now)) is not None]
+def record_problems(session: Session, problems: Sequence[HealthProblem], now: datetime) -> IncidentChanges:
+    """Open, keep and close incidents so that the open ones are the problems of now."""
+    current = {storable(problem.key): problem for problem in problems}
+    opened = [row for key in sorted(current) if (row := _open(session, key, current[key], now)) is not None]
     closed = []
-    for row in _open(session, lock=True):
-        finding = wrong.get(row.key)
-        if finding is None:
+    for row in session.scalars(_open_rows().with_for_update()).all():
+        problem = current.get(row.key)
+        if problem is None:
             row.closed_at = now
             closed.append(row)
         else:
-            row.words, row.remedy = storable(finding.words), storable(finding.remedy)
-            row.last_seen_at = now
+            row.code, row.params, row.last_seen_at = problem.message.code, _params(problem), now
     session.flush()
-    return Noted(tuple(opened), tuple(closed))
+    return IncidentChanges(tuple(opened), tuple(closed))
 
 
-def _opened(session: Session, key: str, finding: HealthProblem, now: datetime) -> Incident | None:
-    """The new incident; None when there is one of this key already."""
+def _open(session: Session, key: str, problem: HealthProblem, now: datetime) -> Incident | None:
+    """Return the new incident; None when there is an open one of this key."""
     row = postgresql.insert(Incident).values(
-        key=key,
-        words=storable(finding.words),
-        remedy=storable(finding.remedy),
-        opened_at=now,
-        last_seen_at=now,
+        key=key, code=problem.message.code, params=_params(problem), opened_at=now, last_seen_at=now
     )
     row = row.on_conflict_do_nothing(index_elements=["key"], index_where=Incident.closed_at.is_(None))
     return session.scalars(row.returning(Incident)).one_or_none()
 
 
-def _open(session: Session, *, lock: bool = False) -> Sequence[Incident]:
-    rows = select(Incident).where(Incident.closed_at.is_(None)).order_by(Incident.key.collate("C"))
-    return session.scalars(rows.with_for_update() if lock else rows).all()
+def _params(problem: HealthProblem) -> dict[str, Any]:
+    params: dict[str, Any] = storable_json(problem.message.as_json()["params"])
+    return params
+
+
+def _open_rows() -> Any:
+    return select(Incident).where(Incident.closed_at.is_(None)).order_by(Incident.key.collate("C"))
 
 
 def open_incidents(session: Session) -> Sequence[Incident]:
-    """What is wrong now, by key."""
-    return _open(session)
+    """Return the incidents that last, by key."""
+    rows: Sequence[Incident] = session.scalars(_open_rows()).all()
+    return rows
 
 
-def to_tell(
+def incidents_to_report(
     session: Session, now: datetime, again_after: timedelta
 ) -> tuple[Sequence[Incident], Sequence[Incident]]:
-    """Incidents whose beginning is to be told, and those whose end is.
+    """Return the incidents whose beginning is to be reported, and those whose end is.
 
-    One that flaps is told at most once in `again_after`; the end is told of what was told to have begun.
+    A problem that comes and goes is reported at most once in `again_after`; an end only where the beginning
+    was.
     """
     other = aliased(Incident)
     lately = exists().where(other.key == Incident.key, other.told_opened_at > now - again_after)
@@ -91,14 +92,14 @@ def to_tell(
     return session.scalars(begun.order_by(*in_order)).all(), session.scalars(ended.order_by(*in_order)).all()
 
 
-def mark_told(session: Session, begun: Sequence[int], ended: Sequence[int], now: datetime) -> None:
-    """Note that these were told, by their ids."""
+def mark_reported(session: Session, begun: Sequence[int], ended: Sequence[int], now: datetime) -> None:
+    """Record that the beginning or the end of these incidents, by id, was reported."""
     session.execute(update(Incident).where(Incident.id.in_(begun)).values(told_opened_at=now))
     session.execute(update(Incident).where(Incident.id.in_(ended)).values(told_closed_at=now))
 
 
 def recent_incidents(session: Session, since: datetime) -> Sequence[Incident]:
-    """Incidents that lasted at some moment since then, the last one first."""
+    """Return incidents that lasted at some moment since then, the latest first."""
     lasted = or_(Incident.closed_at.is_(None), Incident.closed_at >= since)
     return session.scalars(
         select(Incident).where(lasted).order_by(Incident.opened_at.desc(), Incident.id.desc())
@@ -115,13 +116,13 @@ def note_captures(session: Session, failed: Mapping[int, str], read: Collection[
     for capture_id in sorted(failed):
         is_full = len(_open_captures(session)) >= MAX_CAPTURES
         key = MORE_CAPTURES if is_full else f"{CAPTURE}{capture_id}"
-        words = f"capture {capture_id}: {failed[capture_id]}"
-        _opened(session, key, HealthProblem(key, words, _CAPTURE_REMEDY), now)
+        params = {"capture": capture_id, "reason": Message.load(failed[capture_id])}
+        _open(session, key, HealthProblem(key, Message("archive.incident.capture_not_read", params)), now)
 
 
-def capture_findings(session: Session) -> list[HealthProblem]:
-    """The captures that still could not be read, as findings: what `note_findings` gets, it keeps open."""
-    return [HealthProblem(row.key, row.words, row.remedy) for row in _open_captures(session)]
+def unread_capture_problems(session: Session) -> list[HealthProblem]:
+    """Return the captures that could not be read, so that `record_problems` keeps their incidents open."""
+    return [HealthProblem(row.key, row.message) for row in _open_captures(session)]
 
 
 def _open_captures(session: Session) -> Sequence[Incident]:

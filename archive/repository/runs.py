@@ -25,6 +25,18 @@ def finish_run(session: Session, run_id: int, verdict: str, counts: Mapping[str,
     session.execute(update(Run).where(Run.id == run_id).values(values))
 
 
+def run_result(session: Session, run_id: int) -> tuple[str | None, dict[str, Any]]:
+    """Return the verdict and the counts of a run; no verdict while it is not finished."""
+    row = session.execute(select(Run.verdict, Run.counts).where(Run.id == run_id)).one_or_none()
+    return (row.verdict, row.counts) if row else (None, {})
+
+
+def record_egress(session: Session, run_id: int, egress: str) -> None:
+    """Record the egress that a run goes through, in its arguments."""
+    merged = Run.arguments.concat({"egress": egress})
+    session.execute(update(Run).where(Run.id == run_id).values(arguments=merged))
+
+
 def close_run(session: Session, run_id: int, verdict: str, now: datetime) -> None:
     """Note the end of a run whose own process could not: killed, refused, out of time."""
     left_open = update(Run).where(Run.id == run_id, Run.finished_at.is_(None))

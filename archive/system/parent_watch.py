@@ -1,4 +1,8 @@
-"""Helper processes end with whoever started them, also when that is killed and closes nothing."""
+"""End a process together with the one that started it, even when that one was killed.
+
+A parent gives its child the reading end of a pipe and keeps the writing end, which the operating system
+closes with the parent. Processes of a multiprocessing pool have such a pipe already.
+"""
 
 import os
 import signal
@@ -6,25 +10,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
+from typing import Self
 
-
-def end_with_parent() -> None:
-    """Called in a helper at its start. An interrupt is for the parent to decide about."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-
-
-def _die_with_parent() -> None:
-    """Without this a helper of a parent killed with -9 would wait for work for ever."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+ENVIRONMENT_VARIABLE = "MPARCHIVE_LIFELINE"  # number of the inherited descriptor
 
 
 @contextmanager
 def lifeline() -> Iterator[int]:
-    """A pipe whose writing end only this process holds: should it be killed, the child reads the end."""
+    """Open a pipe for a child; yields the descriptor of the reading end, which the child must inherit."""
     reading, writing = os.pipe()
     try:
         yield reading
@@ -33,19 +26,38 @@ def lifeline() -> Iterator[int]:
         os.close(writing)
 
 
-LIFELINE_VARIABLE = (
-    "MPARCHIVE_LIFELINE"  # number of the inherited descriptor; set for crawls and the reading room
-)
+class ParentWatch:
+    """Waits in a thread for the end of the parent process, then calls a function once."""
+
+    def __init__(self, wait_for_end: Callable[[], object], on_end: Callable[[], object]):
+        def watch() -> None:
+            wait_for_end()
+            on_end()
+
+        threading.Thread(target=watch, name="parent watch", daemon=True).start()
+
+    @classmethod
+    def from_environment(cls, on_end: Callable[[], object]) -> Self | None:
+        """Watch the pipe that the environment names; returns None where no parent gave one.
+
+        The variable is removed, since processes started from here do not inherit the pipe.
+        """
+        descriptor = os.environ.pop(ENVIRONMENT_VARIABLE, "")
+        return cls(lambda: _read_to_end(int(descriptor)), on_end) if descriptor.isdecimal() else None
+
+    @classmethod
+    def from_multiprocessing(cls, on_end: Callable[[], object]) -> Self | None:
+        """Watch the parent that `multiprocessing` knows; returns None in a process it did not start."""
+        parent = parent_process()
+        return cls(parent.join, on_end) if parent is not None else None
 
 
-def watch_parent(end: Callable[[], object]) -> None:
-    """Call `end`, in a thread, once the process that started this one is gone; does nothing without such."""
-    descriptor = os.environ.pop(LIFELINE_VARIABLE, "")  # what this process starts has not inherited the pipe
+def _read_to_end(descriptor: int) -> None:
+    while os.read(descriptor, 1):
+        pass
 
-    def watch() -> None:
-        while os.read(int(descriptor), 1):
-            pass
-        end()
 
-    if descriptor.isdecimal():
-        threading.Thread(target=watch, daemon=True).start()
+def end_with_parent() -> None:
+    """Prepare a pool's process: it ignores interrupts, which its parent handles, and ends with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ParentWatch.from_multiprocessing(lambda: os._exit(1))

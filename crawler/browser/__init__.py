@@ -1,1 +1,1 @@
-"""TODO describe."""
+"""Rendering of posts in Chromium, through scrapy-playwright."""

@@ -1,8 +1,10 @@
-"""Which Chromium is started, and with what. Loads nothing of Playwright."""
+"""Finds Chromium and its launch options. Imports nothing of Playwright."""
 
 import os
 import shutil
 from typing import Any
+
+from archive.domain.messages import Message
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -11,14 +13,14 @@ LAUNCH_TIMEOUT = 30_000  # milliseconds
 HEAP_MB = 256  # of a page's JavaScript; a post needs under 100
 
 _ARGUMENTS = (
-    # Every request is answered by the gate (crawler.browser); Chromium itself finds no host at all.
+    # Every request is answered by crawler.browser.request_gate; Chromium itself resolves no host.
     "--host-resolver-rules=MAP * ~NOTFOUND",
     f"--js-flags=--max-old-space-size={HEAP_MB}",
     "--disable-background-networking",
     "--disable-dev-shm-usage",  # containers give /dev/shm only 64 MB
     "--disable-gpu",
-    "--blink-settings=imagesEnabled=false",  # refused one by one at the gate, 10,000 would take a minute
-    # What asks past the gate all the same, as an address in numbers could, meets a closed door.
+    "--blink-settings=imagesEnabled=false",  # refusing them one by one would take a minute for 10,000
+    # A request that bypasses the gate all the same, such as one to a numeric address, finds no proxy.
     "--proxy-server=127.0.0.1:9",
     "--proxy-bypass-list=<-loopback>",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
@@ -26,21 +28,18 @@ _ARGUMENTS = (
     "--deny-permission-prompts",
 )
 
-REMEDY = (
-    "install Chromium (Debian: apt-get install chromium; elsewhere: playwright install chromium) "
-    "or name one in MPARCHIVE_CHROMIUM"
-)
+REMEDY = Message("crawler.browser.install")  # what to do when there is no Chromium
 
 
 def find_chromium(configured: str = "") -> str | None:
-    """The configured Chromium, else the system's; None leaves it to Playwright's own download."""
+    """Return the configured Chromium, else the system's; None leaves it to Playwright's own download."""
     if configured:
         return configured
     return next((path for path in map(shutil.which, _NAMES) if path), None)
 
 
 def launch_options(configured: str = "", sandbox: bool = True) -> dict[str, Any]:
-    """Playwright's launch options: headless, in its sandbox unless there cannot be one: root forbids it."""
+    """Return Playwright's launch options: headless, and in Chromium's sandbox, which root cannot have."""
     options: dict[str, Any] = {
         "headless": True,
         "chromium_sandbox": sandbox and (not hasattr(os, "geteuid") or os.geteuid() != 0),

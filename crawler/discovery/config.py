@@ -1,4 +1,4 @@
-"""What every table of the configuration has in common: no unknown key, no secret, whole file names."""
+"""Configuration tables of accounts and their sources, and reads of the secrets that these name."""
 
 import os
 import re
@@ -13,27 +13,49 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, Valid
 from pydantic_core import PydanticCustomError
 
 from archive.domain.addresses import HOST
+from archive.domain.errors import MessageError
+from archive.domain.messages import Message
 from archive.domain.weekly_digest import DIGEST
-from archive.system.files import FileUnusable, read_secret_file
+from archive.system.files import FileUnusable, read_secret_file, read_small
 
 FOLDER = "folder"  # key of the validation context: the folder that relative file names start from
 
-Number = Annotated[int, Strict()]  # "5" and true are no numbers
+MAX_SECRET = 64 * 1024  # bytes; a cookie has a few thousand
 
-Switch = Annotated[bool, Strict()]
+MAX_SOURCES = 100  # of a kind and an account; each is asked on its own
 
-_SECRETS = frozenset(
+MAX_ADDRESS = 2048  # characters
+
+SHORTEST, LONGEST = 15, 24 * 60  # minutes between two checks: polite, and still up to date
+
+# In an address, the place of a secret: {env:RSSHUB_KEY} or {file:/run/secrets/rsshub_key}
+PLACEHOLDER = re.compile(r"\{(env|file):([^{}]+)\}")
+
+_SECRET_KEYS = frozenset(
     ("appsecret", "cookie", "cookies", "credentials", "key", "passwd", "password", "secret", "token", "urls")
 )
 
+_SECRET_PARAMETERS = frozenset(
+    ("access_token", "api_key", "apikey", "auth", "code", "key", "password", "secret", "token")
+)
 
-def mistake(words: str, *place: str | int) -> PydanticCustomError:
-    """To raise in a validator: what is wrong with a key of the table, told where the key stands."""
-    return PydanticCustomError("mistake", "{words}", {"words": words, "place": list(place)})
+
+class InvalidValue(MessageError, ValueError):
+    """A value of the configuration is wrong; pydantic turns it into its own error, with this one in it."""
 
 
-class Table(BaseModel):
-    """A table of the configuration file, checked; a mistake is a pydantic ValidationError."""
+class SecretMissing(MessageError):
+    """A secret is not where the configuration says. The message holds none of it."""
+
+
+def mistake_at(message: Message, *place: str | int) -> PydanticCustomError:
+    """Return an error to raise in a table's validator, about a key within the table."""
+    context = {"words": str(message), "message": message, "place": list(place)}
+    return PydanticCustomError("mistake", "{words}", context)
+
+
+class ConfigTable(BaseModel):
+    """A table of the configuration file. Wrong values raise pydantic's ValidationError."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,20 +64,18 @@ class Table(BaseModel):
     def _only_known_keys(cls, value: Any) -> Any:
         for key in value if isinstance(value, dict) else ():
             if key not in cls.model_fields:
-                raise mistake(cls._unknown(key), key)
+                raise mistake_at(cls._unknown_key(key), key)
         return value
 
     @classmethod
-    def _unknown(cls, key: str) -> str:
+    def _unknown_key(cls, key: str) -> Message:
         known = list(cls.model_fields)
-        outside = [name for name in known if name.endswith(("_file", "_env"))]
-        if key.lower() in _SECRETS and outside:
-            return (
-                f"a secret does not belong into this file; name where it stands with {' or '.join(outside)}"
-            )
-        near = get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-        return f"there is no such key; {hint}"
+        references = [name for name in known if name.endswith(("_file", "_env"))]
+        if key.lower() in _SECRET_KEYS and references:
+            return Message("crawler.config.secret_key", {"names": references})
+        if near := get_close_matches(key, known, n=1):
+            return Message("crawler.config.unknown_key_near", {"near": near[0]})
+        return Message("crawler.config.unknown_key", {"known": known})
 
 
 def _absolute(path: Path, info: ValidationInfo) -> Path:
@@ -64,42 +84,38 @@ def _absolute(path: Path, info: ValidationInfo) -> Path:
     return Path(folder) / path if folder is not None else path
 
 
-FileName = Annotated[Path, AfterValidator(_absolute)]
+Number = Annotated[int, Strict()]  # "5" and true are no numbers
 
-MAX_SECRET = 64 * 1024  # bytes; a cookie has a few thousand
+Switch = Annotated[bool, Strict()]
+
+FileName = Annotated[Path, AfterValidator(_absolute)]
 
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 
-# In an address, what stands for a secret: {env:RSSHUB_KEY} or {file:/run/secrets/rsshub_key}
-PLACEHOLDER = re.compile(r"\{(env|file):([^{}]+)\}")
 
-
-class SecretMissing(Exception):
-    """A secret is not where the configuration says; one sentence, without any of it."""
-
-
-class Kept(Table):
-    """A table that names where a secret is kept: exactly one of `<what>_file` and `<what>_env`."""
+class Kept(ConfigTable):
+    """A table that says where a secret is: with exactly one of `<what>_file` and `<what>_env`."""
 
     what: ClassVar[str]
 
     @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self._named("file") is None) == (self._named("env") is None):
-            raise ValueError(f"one of {self.what}_file and {self.what}_env was expected")
+    def _exactly_one(self) -> Self:
+        if (self._reference("file") is None) == (self._reference("env") is None):
+            names = {"file": f"{self.what}_file", "variable": f"{self.what}_env"}
+            raise InvalidValue("crawler.config.one_reference", **names)
         return self
 
-    def _named(self, form: str) -> Path | str | None:
-        named: Path | str | None = getattr(self, f"{self.what}_{form}")
-        return named
+    def _reference(self, kind: str) -> Path | str | None:
+        reference: Path | str | None = getattr(self, f"{self.what}_{kind}")
+        return reference
 
     def read_secret(self, environment: Mapping[str, str] = os.environ) -> str:
-        """The secret, without space around it. Raises SecretMissing when it is not there, or empty."""
-        path = self._named("file")
-        return _from_file(Path(path)) if path else _from_variable(str(self._named("env")), environment)
+        """Return the secret, stripped. Raises SecretMissing when it is not there, or empty."""
+        path = self._reference("file")
+        return _read_file(Path(path)) if path else _read_variable(str(self._reference("env")), environment)
 
 
-class OwnBackend(Kept):
+class OwnBackendConfig(Kept):
     """The operator's own login to the account's back-end."""
 
     what = "credentials"
@@ -108,8 +124,8 @@ class OwnBackend(Kept):
     credentials_env: VariableName | None = None
 
 
-class Official(Kept):
-    """WeChat's official interface, of an account one runs."""
+class OfficialConfig(Kept):
+    """The credentials for WeChat's official API, of an account of one's own."""
 
     what = "secret"
 
@@ -118,97 +134,87 @@ class Official(Kept):
     secret_env: VariableName | None = None
 
 
-def filled(address: str, environment: Mapping[str, str] = os.environ) -> tuple[str, bool]:
-    """An address with its placeholders replaced, and whether there were any: then it is a secret itself.
+def fill_placeholders(address: str, environment: Mapping[str, str] = os.environ) -> tuple[str, bool]:
+    """Return an address with its placeholders replaced, and whether there were any: then it is secret.
 
     Raises SecretMissing.
     """
 
-    def value(found: re.Match[str]) -> str:
-        form, name = found.groups()
-        return _from_file(Path(name)) if form == "file" else _from_variable(name, environment)
+    def value(match: re.Match[str]) -> str:
+        kind, name = match.groups()
+        return _read_file(Path(name)) if kind == "file" else _read_variable(name, environment)
 
-    whole = PLACEHOLDER.sub(value, address)
-    return whole, whole != address
+    filled = PLACEHOLDER.sub(value, address)
+    return filled, filled != address
 
 
-def _from_file(path: Path) -> str:
+def read_address_file(path: Path, limit: int) -> str:
+    """Return the text of a file of at most `limit` bytes. Raises SecretMissing."""
     try:
-        content = read_secret_file(path, MAX_SECRET, "no secret has")
-    except FileUnusable as error:
-        raise SecretMissing(str(error)) from None
-    return _not_empty(content.decode("utf-8-sig", "replace"), str(path))
-
-
-def _from_variable(name: str, environment: Mapping[str, str]) -> str:
-    if name not in environment:
-        raise SecretMissing(f"the environment variable {name} is not set")
-    return _not_empty(environment[name], f"the environment variable {name}")
-
-
-def _not_empty(text: str, where: str) -> str:
-    if not text.strip():
-        raise SecretMissing(f"{where} is empty")
-    return text.strip()
-
-
-MAX_SOURCES = 100  # of a kind and an account; each is asked for one by one
-
-MAX_ADDRESS = 2048  # characters
-
-SHORTEST, LONGEST = 15, 24 * 60  # minutes between two looks: polite, and still news
-
-_SECRET_PARAMETERS = frozenset(
-    ("access_token", "api_key", "apikey", "auth", "code", "key", "password", "secret", "token")
-)
-
-
-def _biz(text: str) -> str:
-    """A `__biz` is a number in base64: MjM5… or Mz…"""
-    padded = text + "=" * (-len(text) % 4)
-    try:
-        number = b64decode(padded, validate=True)
-    except ValueError:  # also where it is not even ASCII, as a name is not
-        number = b""
-    if not number.isdigit():
-        raise ValueError(
-            f"{text[:80]!r} is no __biz; it stands in every long address of the account: __biz=MzA…=="
+        return read_small(path, limit, str(Message("crawler.config.split_list"))).decode(
+            "utf-8-sig", "replace"
         )
-    if padded != text:
-        raise ValueError(f"{text!r} lost its end; {padded!r} was expected")
+    except FileUnusable as error:
+        raise SecretMissing("crawler.config.file_unusable", reason=str(error)) from None
+
+
+def _read_file(path: Path) -> str:
+    try:
+        content = read_secret_file(path, MAX_SECRET, str(Message("crawler.config.no_such_secret")))
+    except FileUnusable as error:
+        raise SecretMissing("crawler.config.file_unusable", reason=str(error)) from None
+    text = content.decode("utf-8-sig", "replace").strip()
+    if not text:
+        raise SecretMissing("crawler.config.file_empty", path=path)
     return text
 
 
-def _album(text: str) -> str:
-    """The id of an album, given itself or in the album's address."""
-    given = text.strip()
-    if "://" in given or given.startswith(HOST):
-        parts = urlsplit(given if "://" in given else f"https://{given}")
+def _read_variable(name: str, environment: Mapping[str, str]) -> str:
+    if name not in environment:
+        raise SecretMissing("crawler.config.variable_missing", name=name)
+    if not (text := environment[name].strip()):
+        raise SecretMissing("crawler.config.variable_empty", name=name)
+    return text
+
+
+def _check_biz(text: str) -> str:
+    """Check a `__biz`, which is a number in base64 (MjM5… or Mz…)."""
+    padded = text + "=" * (-len(text) % 4)
+    try:
+        number = b64decode(padded, validate=True)
+    except ValueError:  # also raised for text that is not ASCII, such as a name
+        number = b""
+    if not number.isdigit():
+        raise InvalidValue("crawler.config.not_biz", text=repr(text[:80]))
+    if padded != text:
+        raise InvalidValue("crawler.config.biz_cut", text=repr(text), whole=repr(padded))
+    return text
+
+
+def _album_id(text: str) -> str:
+    """Return the id of an album from the id itself or the album's address."""
+    album = text.strip()
+    if "://" in album or album.startswith(HOST):
+        parts = urlsplit(album if "://" in album else f"https://{album}")
         query = parse_qs(parts.query.replace("&amp;", "&"))
-        given = query.get("album_id", [""])[0] if parts.hostname == HOST else ""
-    if not re.fullmatch(r"[0-9]{1,20}", given):
-        raise ValueError(
-            f"{text[:120]!r} is neither an album's number nor its address "
-            f"(https://{HOST}/mp/appmsgalbum?…album_id=…)"
-        )
-    return given
+        album = query.get("album_id", [""])[0] if parts.hostname == HOST else ""
+    if not re.fullmatch(r"[0-9]{1,20}", album):
+        raise InvalidValue("crawler.config.not_album", text=repr(text[:120]), host=HOST)
+    return album
 
 
-def _feed(text: str) -> str:
-    """A feed's address; what is secret in it is a placeholder (crawler.discovery.secret)."""
+def _check_feed(text: str) -> str:
+    """Check the address of a feed; secrets stand in it as placeholders."""
     try:
         parts = urlsplit(PLACEHOLDER.sub("x", text))
-        host, named = parts.hostname, parts.username is not None
-        parts.port  # noqa: B018 - raises ValueError when it is none
+        host, has_user = parts.hostname, parts.username is not None
+        parts.port  # noqa: B018 - raises ValueError for a wrong port
     except ValueError:
-        host, named = None, False
+        host, has_user = None, False
     if not host or parts.scheme not in ("http", "https"):
-        raise ValueError(f"{_without_query(text)!r} is no address; https://… was expected")
-    if named or any(_is_secret(name, value) for name, value in parse_qsl(urlsplit(text).query)):
-        raise ValueError(
-            f"{_without_query(text)!r} holds a secret, which does not belong into this file; write "
-            "{env:VARIABLE} or {file:/path} in its place"
-        )
+        raise InvalidValue("crawler.config.not_address", text=repr(_without_secrets(text)))
+    if has_user or any(_is_secret(name, value) for name, value in parse_qsl(urlsplit(text).query)):
+        raise InvalidValue("crawler.config.secret_in_address", text=repr(_without_secrets(text)))
     return text
 
 
@@ -216,38 +222,38 @@ def _is_secret(name: str, value: str) -> bool:
     return name.lower() in _SECRET_PARAMETERS and not PLACEHOLDER.fullmatch(value)
 
 
-def _without_query(text: str) -> str:
-    """The address for messages: no user, no query, where secrets stand."""
+def _without_secrets(text: str) -> str:
+    """Return the address for messages, without user and query."""
     return re.sub(r"//[^/@]*@", "//", text.partition("?")[0])[:120]
 
 
-def _pattern(text: str) -> str:
+def _check_pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression: {error}") from None
+        raise InvalidValue("crawler.config.not_pattern", text=repr(text), error=str(error)) from None
     return text
 
 
-Biz = Annotated[str, AfterValidator(_biz)]
+Biz = Annotated[str, AfterValidator(_check_biz)]
 
-Album = Annotated[str, AfterValidator(_album)]
+AlbumId = Annotated[str, AfterValidator(_album_id)]
 
-Feed = Annotated[str, Field(max_length=MAX_ADDRESS), AfterValidator(_feed)]
+FeedAddress = Annotated[str, Field(max_length=MAX_ADDRESS), AfterValidator(_check_feed)]
 
-Pattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_pattern)]
+TitlePattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_pattern)]
 
 
-class AccountConfig(Table):
-    """One `[[accounts]]` of the configuration. `model_dump_json` carries it to a child process."""
+class AccountConfig(ConfigTable):
+    """One `[[accounts]]` of the configuration. `model_dump_json` passes it to a child process."""
 
     biz: Biz
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    albums: Annotated[tuple[Album, ...], Field(max_length=MAX_SOURCES)] = ()  # their ids
-    follow_albums: Switch = False  # also those met in its posts
-    feeds: Annotated[tuple[Feed, ...], Field(max_length=MAX_SOURCES)] = ()  # see secret.filled
+    albums: Annotated[tuple[AlbumId, ...], Field(max_length=MAX_SOURCES)] = ()
+    follow_albums: Switch = False  # list also the albums that its posts belong to
+    feeds: Annotated[tuple[FeedAddress, ...], Field(max_length=MAX_SOURCES)] = ()  # see fill_placeholders
     addresses_file: FileName | None = None
-    own_backend: OwnBackend | None = None
-    official: Official | None = None
-    digest_title: Pattern = DIGEST  # a regular expression, searched for in titles
-    every_minutes: Annotated[Number, Field(ge=SHORTEST, le=LONGEST)] | None = None  # None: by its own rhythm
+    own_backend: OwnBackendConfig | None = None
+    official: OfficialConfig | None = None
+    digest_title: TitlePattern = DIGEST  # a regular expression, searched for in titles
+    every_minutes: Annotated[Number, Field(ge=SHORTEST, le=LONGEST)] | None = None  # None: adaptive

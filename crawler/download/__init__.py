@@ -1,1 +1,1 @@
-"""TODO describe."""
+"""Downloads: the handler, the hosts it may reach, and the middlewares."""

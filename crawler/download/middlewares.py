@@ -1,8 +1,8 @@
-"""Retries that wait, and redirects that stay where a crawl may ask."""
+"""Downloader middlewares: requests dropped early, retries that wait, redirects within the allowed hosts."""
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from random import uniform
 from typing import Self
@@ -14,30 +14,32 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
+from archive.domain.backoff import exponential
+from archive.domain.errors import MessageError
 from archive.system import clock
 from crawler.redaction import scrub_log
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE = 2.0  # seconds before the first retry, doubling with each
+FIRST_PAUSE = timedelta(seconds=2)  # before the first retry, doubling with each
 
-MAX_PAUSE = 60.0
+MAX_PAUSE = timedelta(minutes=1)
 
-MAX_RETRY_AFTER = 120.0  # seconds a run waits for a server that says how long; longer is for the next run
+MAX_RETRY_AFTER = 120.0  # seconds a run waits when the server says how long; longer is for the next run
 
 _POLL = 0.25  # seconds; how soon a pause notices that the run is stopping
 
 
-class RunStopping(IgnoreRequest):
-    """The run, or its work at this host, is being stopped, so nothing more is asked."""
+class RunStopping(MessageError, IgnoreRequest):
+    """The run, or its work at this host, is being stopped: no more requests are sent."""
 
 
-class FetchedAlready(IgnoreRequest):
-    """What is asked for has come in this run, at another address."""
+class AlreadyFetched(MessageError, IgnoreRequest):
+    """The post was fetched in this run, at another of its addresses."""
 
 
 def retry_after(value: bytes | None, now: datetime) -> float | None:
-    """Seconds the server asks to wait, from the header's number or date; None when it says nothing."""
+    """Return the seconds that the header asks to wait, a number or a date; None when it says nothing."""
     if not value:
         return None
     text = value.decode("latin-1").strip()
@@ -52,76 +54,76 @@ def retry_after(value: bytes | None, now: datetime) -> float | None:
     return max(0.0, (moment - now).total_seconds())
 
 
-def back_off(tries: int, first: float) -> float:
-    """Seconds to wait before retry number `tries`, doubling, with a tenth of jitter."""
-    pause: float = min(first * 2 ** (tries - 1), MAX_PAUSE)
+def retry_pause(tries: int, first: timedelta) -> float:
+    """Return the seconds to wait before retry number `tries`: doubling, with a tenth of jitter."""
+    pause = exponential(tries, first, MAX_PAUSE).total_seconds()
     return pause * uniform(0.9, 1.1)  # noqa: S311 - no secret
 
 
 class DropUnwantedRequests:
-    """Lets go of what a crawl asks no more, before it waits for its turn at the host."""
+    """Drops requests that are no longer wanted, before they wait for their turn at the host."""
 
     def __init__(self, crawler: Crawler):
         self._crawler = crawler
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's way in."""
+        """Create the middleware for Scrapy."""
         return cls(crawler)
 
     def process_request(self, request: Request, spider: Spider | None = None) -> None:
-        """Nothing, or RunStopping or FetchedAlready."""
+        """Let the request pass, or raise RunStopping or AlreadyFetched."""
         stopping = self._crawler.spider.stopping_at(request.url)  # type: ignore[union-attr]  # it is there
         if stopping:
-            raise RunStopping(f"nothing more is asked there ({stopping})")
+            raise RunStopping("crawler.fetch.stopping", reason=stopping)
         if self._crawler.spider.has_got(request):  # type: ignore[union-attr]
-            raise FetchedAlready("the post was fetched at another address of it")
+            raise AlreadyFetched("crawler.fetch.already_fetched")
 
 
 class RetryAfterMiddleware(RetryMiddleware):
-    """Scrapy's retries, each after a pause: the server's own Retry-After, or a doubling one.
+    """Scrapy's retries, each after a pause: as long as Retry-After says, else doubling.
 
-    The pause holds the request's place in the downloader, so that nothing else is asked meanwhile.
+    The request stays in the downloader during the pause, so that no other one is sent meanwhile.
     """
 
     async def process_response(  # type: ignore[override]  # Scrapy takes coroutines here
         self, request: Request, response: Response, spider: Spider | None = None
     ) -> Request | Response:
-        """Ask again after a transient status, unless the server wants more patience than a run has."""
+        """Retry after a transient status, unless the server asks to wait longer than a run does."""
         wait = retry_after(response.headers.get("Retry-After"), clock.now())
         if wait is not None and wait > MAX_RETRY_AFTER:
             return response
-        again = super().process_response(request, response)
-        if isinstance(again, Request):
-            await self._pause(again, wait)
-        return again
+        retry = super().process_response(request, response)
+        if isinstance(retry, Request):
+            await self._pause(retry, wait)
+        return retry
 
     async def process_exception(  # type: ignore[override]
         self, request: Request, exception: Exception, spider: Spider | None = None
     ) -> Request | Response | None:
-        """Ask again after a failure of the line."""
-        again = super().process_exception(request, exception)
-        if isinstance(again, Request):
-            await self._pause(again, None)
-        return again
+        """Retry after a failed connection."""
+        retry = super().process_exception(request, exception)
+        if isinstance(retry, Request):
+            await self._pause(retry, None)
+        return retry
 
     async def _pause(self, request: Request, wait: float | None) -> None:
         if self.crawler.settings.get("CASSETTE_MODE") == "replay":
             return
-        first = min(FIRST_PAUSE, self.crawler.settings.getfloat("DOWNLOAD_DELAY"))
-        left = back_off(request.meta["retry_times"], first) if wait is None else wait
+        first = min(FIRST_PAUSE, timedelta(seconds=self.crawler.settings.getfloat("DOWNLOAD_DELAY")))
+        left = retry_pause(request.meta["retry_times"], first) if wait is None else wait
         while left > 0 and self.crawler.engine and self.crawler.engine.running:
             await asyncio.sleep(min(left, _POLL))
             left -= _POLL
 
 
 class SameHostRedirect(RedirectMiddleware):
-    """Scrapy's redirects, followed only where this crawl may ask; any other 30x answer is itself kept."""
+    """Scrapy's redirects, followed only where this crawl may send requests; any other is the response."""
 
     def process_response(
         self, request: Request, response: Response, spider: Spider | None = None
     ) -> Request | Response:
-        """Follow, or hand the redirect itself on as the answer."""
+        """Follow the redirect, or return it as the response."""
         result = super().process_response(request, response)
         if not isinstance(result, Request):
             return result
@@ -130,4 +132,6 @@ class SameHostRedirect(RedirectMiddleware):
             assert self.crawler.stats is not None  # noqa: S101 - Scrapy has set it
             self.crawler.stats.inc_value("redirect/refused")
             return response
-        return result.replace(dont_filter=True)  # the target may be everybody's, like the verification page
+        return result.replace(
+            dont_filter=True
+        )  # several posts may redirect to one page, such as the verification page

@@ -1,6 +1,6 @@
-"""Whether bytes are an image that can be shown, found out by decoding it. Pure: no I/O, no clock.
+"""Checks that bytes are an image, by decoding it, or an audio or video that is complete. No I/O, no clock.
 
-Only one frame is decoded, under a bound of pixels; a crash of a decoder is the caller's to survive.
+Of an image one frame is decoded, within a bound of pixels; a decoder that crashes takes the process with it.
 """
 
 import struct
@@ -11,7 +11,7 @@ from io import BytesIO
 from PIL import Image, UnidentifiedImageError
 
 from archive.domain.outcomes import MediumType
-from crawler.media.content import Content, NotMedium, instead
+from crawler.media.content import Content, NotMedium, unknown_format
 from crawler.media.svg import is_svg, svg_size
 
 # A picture 1080 pixels wide of the greatest height JPEG has (65,500) has 71 MP: 320 MB when decoded.
@@ -31,20 +31,20 @@ _FORMATS = tuple(_TYPES.keys() - {"MPO"})  # which is opened as a JPEG
 
 
 def image_content(body: bytes) -> Content:
-    """What image the bytes are; raises NotMedium with the reason when they are none, or a dangerous one."""
+    """Return what image the bytes are. Raises NotMedium when they are none, or a dangerous one."""
     if is_svg(body):
         return Content("image/svg+xml", *svg_size(body))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.simplefilter("ignore", UserWarning)  # of odd metadata, which nobody here reads
+            warnings.simplefilter("ignore", UserWarning)  # about odd metadata, which is not used here
             return _decoded(body)
     except UnidentifiedImageError:
-        raise instead(body, MediumType.IMAGE) from None
+        raise unknown_format(body, MediumType.IMAGE) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large() from None
     except MemoryError:
-        raise NotMedium("decoding it takes too much memory") from None
+        raise NotMedium("crawler.media.memory") from None
     except (
         OSError,
         ValueError,
@@ -55,7 +55,8 @@ def image_content(body: bytes) -> Content:
         TypeError,
         struct.error,
     ) as error:
-        raise NotMedium(f"it cannot be decoded ({_words(error)})") from None
+        text = " ".join(str(error).split())[:120] or type(error).__name__
+        raise NotMedium("crawler.media.undecodable", error=text) from None
 
 
 def _decoded(body: bytes) -> Content:
@@ -68,27 +69,23 @@ def _decoded(body: bytes) -> Content:
 
 
 def _too_large() -> NotMedium:
-    return NotMedium(f"it has more than {MAX_PIXELS} pixels when decoded")
+    return NotMedium("crawler.media.too_many_pixels", limit=MAX_PIXELS)
 
 
-def _words(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
-
-
-_BEGINNINGS = (
+_SIGNATURES = (
     (b"#!AMR-WB\n", "audio/amr"),
     (b"#!AMR\n", "audio/amr"),
-    (b"\x02#!SILK_V3", "audio/silk"),  # as WeChat writes it, with a byte before the mark
+    (b"\x02#!SILK_V3", "audio/silk"),  # as WeChat writes it, with a byte before the signature
     (b"#!SILK_V3", "audio/silk"),
 )
 
-_MAX_BOXES = 100_000  # of an MP4; a video in fragments has one or two a second
+_MAX_BOXES = 100_000  # of an MP4; a fragmented video has one or two a second
 
 
 def audio_content(body: bytes) -> Content:
-    """What audio the bytes are; raises NotMedium when they are none, or cut off."""
-    for beginning, media_type in _BEGINNINGS:
-        if body.startswith(beginning):
+    """Return what audio the bytes are. Raises NotMedium when they are none, or cut off."""
+    for signature, media_type in _SIGNATURES:
+        if body.startswith(signature):
             return Content(media_type)
     if _is_mp4(body):
         _check_boxes(body)
@@ -97,13 +94,13 @@ def audio_content(body: bytes) -> Content:
         return Content("audio/mpeg")
     if _is_adts(body):
         return Content("audio/aac")
-    raise instead(body, MediumType.AUDIO)
+    raise unknown_format(body, MediumType.AUDIO)
 
 
 def video_content(body: bytes) -> Content:
-    """That the bytes are an MP4; raises NotMedium when they are none, or cut off."""
+    """Return the type of an MP4 video. Raises NotMedium when the bytes are none, or cut off."""
     if not _is_mp4(body):
-        raise instead(body, MediumType.VIDEO)
+        raise unknown_format(body, MediumType.VIDEO)
     _check_boxes(body)
     return Content("video/mp4")
 
@@ -113,9 +110,9 @@ def _is_mp4(body: bytes) -> bool:
 
 
 def _check_boxes(body: bytes) -> None:
-    """Every box is whole, and one of them tells how to play the others."""
+    """Raise NotMedium unless every box of an MP4 is complete, and one of them is the index."""
     if b"moov" not in list(_boxes(body)):
-        raise NotMedium("it is an MP4 without the part that tells how to play it")
+        raise NotMedium("crawler.media.mp4_without_index")
 
 
 def _boxes(body: bytes) -> Iterator[bytes]:
@@ -129,14 +126,14 @@ def _boxes(body: bytes) -> Iterator[bytes]:
         elif size == 0:  # to the end
             size = len(body) - at
         if len(name) < 4 or size < 8 or at + size > len(body):
-            raise NotMedium("it is an MP4 that is cut off")
+            raise NotMedium("crawler.media.mp4_cut_off")
         yield name
         at += size
-    raise NotMedium(f"it is an MP4 of more than {_MAX_BOXES} parts")
+    raise NotMedium("crawler.media.mp4_too_many_boxes", limit=_MAX_BOXES)
 
 
 def _is_mp3(body: bytes) -> bool:
-    """A tag of titles, or a frame whose header makes sense."""
+    """Tell whether there is an ID3 tag, or a frame with a valid header."""
     if body.startswith(b"ID3"):
         return len(body) > 10 and body[3] != 0xFF and max(body[6:10]) < 0x80
     if len(body) < 4 or body[0] != 0xFF or body[1] & 0xE0 != 0xE0:

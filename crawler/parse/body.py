@@ -1,4 +1,4 @@
-"""The text rule: a post's `finalContent` from its body (product.md, section 1)."""
+"""Finds a post's kind and body, and applies the text rule: the post's `finalContent` from its body."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Kind
 from crawler.parse.elements import Element, find_elements
 from crawler.parse.html_outline import Outline, tokens
-from crawler.parse.js_literals import html_decode, unescape
+from crawler.parse.js_literals import html_decode, unescape_js
 from crawler.parse.script_state import PageState
 
 _SPACE = re.compile(r"\s+")  # Python's \s, so U+00A0 and U+3000 as well
@@ -110,7 +110,7 @@ class Body:
 
 
 def find_kind(state: PageState, outline: Outline) -> Kind | None:
-    """The kind by `item_show_type`, which pages before 2018-08 lack; None for a type nobody described."""
+    """Return the kind by `item_show_type`, which pages before 2018-08 lack; None for an unknown type."""
     written = state.text("item_show_type", "data.item_show_type")
     kind = _KINDS.get(written) if written else (Kind.ARTICLE if outline.body_in_page else None)
     if kind is Kind.ARTICLE and copyright_stat(state) == 2:
@@ -125,7 +125,7 @@ def copyright_stat(state: PageState) -> int:
 
 
 def find_body(kind: Kind, state: PageState, outline: Outline, description: str = "") -> Body:
-    """The body of a post of this kind; empty (false) when the page holds none. May raise TooManyTags.
+    """Return the body of a post of this kind; empty (false) when the page holds none. Raises TooManyTags.
 
     `description` is the page's meta description, all that old video pages say in words.
     """
@@ -152,7 +152,7 @@ def _is_less(drawn: Body, written: Body) -> bool:
 
 
 def _served(outline: Outline) -> Body:
-    """The inner HTML of the last #js_content. Images are looked at where the page draws them from."""
+    """Return the inner HTML of the last #js_content, with the addresses that images are loaded from."""
     if outline.body is None or len(outline.body) > MAX_BODY:
         return Body()
     return _body_of_html(outline.body)
@@ -166,17 +166,17 @@ def _body_of_html(markup: str) -> Body:
 
 
 def _body_of_words(words: str, images: tuple[str, ...] = (), players: int = 0) -> Body:
-    """What a page's state says about its pictures or players, or as a text post: HTML or plain text."""
+    """Return the body of a text in the page's state, which may be HTML or plain text."""
     markup = words[:MAX_BODY]
     elements = tuple(find_elements(markup).elements)
     return Body(text_of(markup), images, players, markup if is_html(markup) else "", elements)
 
 
 def _with_listed(drawn: tuple[str, ...], state: PageState) -> tuple[str, ...]:
-    """The page's own list of its images names them in full size; what only the body shows comes after."""
+    """Return the images of the page's own list, which has them in full size, then those only the body has."""
     listed = _listed_pictures(state)
-    known = {without_size(url) for url in listed}
-    return (*listed, *(url for url in drawn if without_size(url) not in known))
+    known = {sizeless_path(url) for url in listed}
+    return (*listed, *(url for url in drawn if sizeless_path(url) not in known))
 
 
 def _listed_pictures(state: PageState) -> tuple[str, ...]:
@@ -190,11 +190,11 @@ def listed_addresses(state: PageState, *names: str) -> tuple[str, ...]:
 
 
 def listed_pictures(state: PageState) -> list[dict[str, Any]]:
-    """The page's own list of its pictures."""
+    """Return the page's own list of its pictures."""
     return state.items(*_PICTURE_LISTS)
 
 
-def without_size(url: str) -> str:
+def sizeless_path(url: str) -> str:
     """`…/640?wx_fmt=png` and `…/0?wx_fmt=png` are one picture in two sizes."""
     return url.partition("?")[0].rpartition("/")[0].partition("://")[2]
 
@@ -208,21 +208,21 @@ def _from_state(state: PageState) -> Body:
 
 
 def _shared(kind: Kind, outline: Outline) -> Body:
-    """A share before 2025-11 has the post it shares in a script of HTML; still older ones only its notice."""
+    """Return the post that a share shows: before 2025-11 in a script of HTML, in older ones only a notice."""
     if kind is not Kind.SHARE or len(outline.shared) > MAX_BODY:
         return Body()
     return _body_of_html(outline.shared) if outline.shared.strip() else Body(_written_text(outline))
 
 
 def _written_text(outline: Outline) -> str:
-    """The words a page writes into itself: `document.write("…".replace(…))` inside the share notice."""
+    """Return the text a page writes into itself: `document.write("…".replace(…))` in the share notice."""
     served = _scripts_in(outline.body or "")
     for raw in outline.scripts:
         if len(raw) > MAX_NOTICE_SCRIPT or not (b"share_notice" in raw or raw in served):
             continue
         match = _WRITTEN.search(raw.decode("utf-8", "replace"))
         if match and match[1]:
-            return text_of_plain(html_decode(unescape(match[1])))
+            return text_of_plain(html_decode(unescape_js(match[1])))
     return ""
 
 
@@ -253,7 +253,7 @@ def _plain_text(state: PageState) -> Body:
 
 
 def _described(state: PageState) -> str:
-    """What a post says where the page has it as its description only: plain text in HTML's escapes."""
+    """Return the text of a post that the page has only as its description: plain text with HTML escapes."""
     return text_of_plain(state.text("data.desc", "desc", "msg_desc")[:MAX_BODY])
 
 

@@ -12,11 +12,11 @@ from archive.domain import entities
 from archive.domain.addresses import Address, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.outcomes import Kind
-from crawler.parse.body import listed_addresses, text_of, text_of_html, without_size
+from crawler.parse.body import listed_addresses, sizeless_path, text_of, text_of_html
 from crawler.parse.elements import find_elements
 from crawler.parse.html_outline import Outline
 from crawler.parse.identity import is_publication_time, wall_clock
-from crawler.parse.js_literals import unescape
+from crawler.parse.js_literals import unescape_js
 from crawler.parse.script_state import PageState
 
 AGREE, DIFFER = "agree", "differ"
@@ -83,7 +83,7 @@ def _compared(copies: Iterable[str], normalised: Callable[[str], str] = str) -> 
 def _compare_words(copies: Iterable[str]) -> bool | None:
     """Compare values without white space; a copy may have a script's escapes in it, or lack a "<word>"."""
     said = [
-        {_squeezed(copy), _squeezed(unescape(copy)), _TAG.sub("", _squeezed(copy))}
+        {_squeezed(copy), _squeezed(unescape_js(copy)), _TAG.sub("", _squeezed(copy))}
         for copy in copies
         if _squeezed(copy)
     ]
@@ -159,7 +159,7 @@ def _lacks_body(state: PageState, page: Outline) -> bool:
 def _compare_html(served: str, content: str) -> dict[str, bool | None]:
     """Compare two copies of a body: words and ends of paragraphs, and images whatever their size."""
     texts = [_words_and_paragraphs(text) for text in (text_of_html(served), text_of(content))]
-    images = [{without_size(url) or url for url in find_elements(copy).images} for copy in (served, content)]
+    images = [{sizeless_path(url) or url for url in find_elements(copy).images} for copy in (served, content)]
     return {BODY: texts[0] == texts[1], IMAGES: images[0] == images[1] if any(images) else None}
 
 

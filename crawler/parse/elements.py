@@ -1,4 +1,4 @@
-"""The elements of a body that show or lead to something, found in one walk without building a tree.
+"""Finds the elements of a body that show or link to something, in one walk without building a tree.
 
 A tree of what strangers write has its costs: libxml2 builds none deeper than 256 levels, and takes minutes
 over an element of 100,000 attributes. Its events come in the time it takes to read the markup.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from crawler.parse.body_images import StyleImages, element_images
-from crawler.parse.field_values import MAX_WORDS, words
+from crawler.parse.script_state import MAX_WORDS, words
 
 MAX_ELEMENTS = 200_000  # of one body; a page of more tags is none of WeChat's (tokens.MAX_TAGS)
 
@@ -38,7 +38,7 @@ class Element:
     _length: int = 0
 
     def get(self, *names: str) -> str:
-        """The first of these attributes that is not empty."""
+        """Return the first of these attributes that is not empty."""
         return next((value for name in names if (value := self.attributes.get(name))), "")
 
     @property
@@ -110,7 +110,7 @@ class _Walk:
 
 
 def find_elements(markup: str) -> BodyElements:
-    """Find the elements that show or lead to something; what cannot be parsed ends the search."""
+    """Return the elements that show or link to something, in order; what cannot be parsed ends the search."""
     walk = _Walk()
     served = markup.replace("\0", "\ufffd").encode("utf-8", "replace")
     if b"<" in served:

@@ -1,4 +1,4 @@
-"""Walk the tags of a page without building a tree, so that offsets into the served bytes survive.
+"""Walks the tags of a page without building a tree, so that offsets into the served bytes survive.
 
 BeautifulSoup gives no offsets, and the text rule wants the body exactly as served; a page of 3 MB is nine
 tenths script, which this walk jumps over at the speed of `bytes.find`. Everything HTML's grammar is made
@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from archive.domain.errors import MessageError
+
 MAX_TAGS = 200_000  # real pages have under 3,000; one of a thousand formulas, drawn as SVG, has 100,000
 
 _RAW_TEXT = frozenset({b"script", b"style"})
@@ -24,7 +26,7 @@ _DECLARATIONS = (b"<!", b"<?", b"</")
 _NAME = re.compile(rb"</?+[a-zA-Z]")
 
 
-class TooManyTags(ValueError):
+class TooManyTags(MessageError):
     """More tags than any real page has; the page is not one of WeChat's."""
 
 
@@ -54,7 +56,7 @@ def tokens(text: bytes, start: int = 0) -> Iterator[Token]:
             return
         yield token
         position = token.next
-    raise TooManyTags(f"more than {MAX_TAGS} tags")
+    raise TooManyTags("crawler.parse.too_many_tags", limit=MAX_TAGS)
 
 
 class _Walk:
@@ -213,7 +215,7 @@ _HEAD = 4096  # bytes in which a page declares its charset
 
 
 def to_utf8(body: bytes, content_type: str | None = None) -> bytes:
-    """A page's bytes in UTF-8, which is what WeChat serves whatever a header says; never raises."""
+    """Return a page's bytes in UTF-8, which is what WeChat serves whatever a header says; never raises."""
     served = body.removeprefix(codecs.BOM_UTF8)
     if not _is_utf8(served):
         served = _from_declared(served, content_type or "")
@@ -234,7 +236,7 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def _from_declared(body: bytes, content_type: str) -> bytes:
-    """A page saved in another encoding of Chinese; anything else is broken UTF-8, and shown as such."""
+    """Decode a page saved in another Chinese encoding; anything else is broken UTF-8, and treated as such."""
     declared = _DECLARED.search(content_type.encode("ascii", "ignore")) or _DECLARED.search(body[:_HEAD])
     label = declared[1].lower() if declared else b""
     if label.startswith((b"gb", b"utf-8", b"utf8")) or not label:
@@ -259,7 +261,7 @@ def is_garbled(text: bytes) -> bool:
 
 
 def _unwrapped(body: bytes) -> bytes:
-    """Some tools save a page as the inside of a JSON string: quotes and line ends escaped."""
+    """Unescape a page that a tool saved as the inside of a JSON string."""
     head = body[:_HEAD]
     if b"\\n" not in head or b'=\\"' not in head or b'="' in head:
         return body

@@ -1,4 +1,4 @@
-"""Which post a page is: account, ids, check value, address, publication instant."""
+"""Finds which post a page is: account, ids, check value, address, publication instant."""
 
 import re
 from collections.abc import Iterable
@@ -107,7 +107,7 @@ def _completed(known: Identity, address: Address) -> Identity:
 
 
 def find_instant(state: PageState, shown_times: Iterable[str] = ()) -> datetime | None:
-    """Return the publication instant, UTC: `ct` is in Unix seconds, written times are Beijing wall clock."""
+    """Return the publication instant in UTC; `ct` is in Unix seconds, written times are in Asia/Shanghai."""
     names = ("ct", "data.ori_create_time", "data.create_timestamp", "data.ori_send_time", "create_time",
              "oriCreateTime")  # fmt: skip
     for name in names:

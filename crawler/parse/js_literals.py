@@ -1,4 +1,4 @@
-"""Read values out of WeChat's inline scripts: a JavaScript parser gives the tree, literals are evaluated.
+"""Reads values from WeChat's inline scripts: a JavaScript parser gives the tree, literals are evaluated.
 
 Only what a page writes down as a value is read (strings, numbers, lists, objects, `a || b`, `'1' * 1`,
 `JsDecode('…')`, `htmlDecode("…")`, `'…'.html(false)`, `[…].slice(0, 20)`); nothing
@@ -99,7 +99,7 @@ def assignments(script: bytes, wanted: frozenset[str]) -> Iterator[tuple[str, An
 
 
 def _parsed(script: bytes) -> Tree | None:
-    """The syntax tree; None where making it takes longer than MAX_SECONDS."""
+    """Return the syntax tree; None where building it takes longer than MAX_SECONDS."""
     until = thread_time() + MAX_SECONDS
 
     def read(offset: int, _: Point) -> memoryview:
@@ -126,7 +126,7 @@ class LazyObject(Mapping[str, Any]):
         self._values: dict[str, Any] = {}
 
     def __getitem__(self, key: str) -> Any:
-        """The value; raises KeyError where there is none or it is no plain value."""
+        """Return the value. Raises KeyError where there is none or it is no plain value."""
         if key not in self._values:
             self._values[key] = evaluate(self._nodes[key], self._at)
         if self._values[key] is UNKNOWN:
@@ -134,7 +134,7 @@ class LazyObject(Mapping[str, Any]):
         return self._values[key]
 
     def __iter__(self) -> Iterator[str]:
-        """The keys that have a plain value."""
+        """Iterate over the keys that have a plain value."""
         return (key for key in self._nodes if self.get(key, UNKNOWN) is not UNKNOWN)
 
     def __len__(self) -> int:
@@ -148,7 +148,7 @@ _BODIES = frozenset({"program", "statement_block", "try_statement", "if_statemen
 
 
 def _targets(root: Node) -> Iterator[tuple[Node, Node]]:
-    """The assignments that run when the script does: also inside blocks and functions called on the spot."""
+    """Yield the assignments that run with the script, also in blocks and in functions called on the spot."""
     stack = [root]
     while stack:
         node = stack.pop()
@@ -178,7 +178,7 @@ def _called_body(call: Node) -> list[Node]:
 
 
 def evaluate(node: Node, at: _Place) -> Any:
-    """The value an expression writes down, or UNKNOWN."""
+    """Return the value of a literal expression, or UNKNOWN."""
     reader = _READERS.get(node.type)
     return reader(node, at.deeper()) if reader and at.depth < MAX_DEPTH else UNKNOWN
 
@@ -187,8 +187,8 @@ def _text(node: Node, at: _Place) -> str:
     return at.script[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
-def unescape(literal: str) -> str:
-    """What the inside of a JavaScript string literal stands for."""
+def unescape_js(literal: str) -> str:
+    """Return the value of the inside of a JavaScript string literal."""
     if "\\" not in literal:
         return literal
     joined = _ESCAPE.sub(_unescaped, literal)
@@ -204,13 +204,13 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _string(node: Node, at: _Place) -> Any:
-    return unescape(_text(node, at)[1:-1])
+    return unescape_js(_text(node, at)[1:-1])
 
 
 def _template(node: Node, at: _Place) -> Any:
     if any(child.type == "template_substitution" for child in node.named_children):
         return UNKNOWN
-    return unescape(_text(node, at)[1:-1])
+    return unescape_js(_text(node, at)[1:-1])
 
 
 def _number(node: Node, at: _Place) -> Any:
@@ -242,7 +242,7 @@ def _object(node: Node, at: _Place) -> Any:
 def _pairs(node: Node, at: _Place) -> Iterator[tuple[str, Node]]:
     for pair in node.named_children:
         if pair.type == "pair" and len(pair.named_children) >= 2:
-            yield unescape(_text(pair.named_children[0], at).strip("\"'")), pair.named_children[-1]
+            yield unescape_js(_text(pair.named_children[0], at).strip("\"'")), pair.named_children[-1]
 
 
 def _binary(node: Node, at: _Place) -> Any:

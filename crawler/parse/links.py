@@ -1,4 +1,4 @@
-"""What a post leads to: from its state first, then from its body in order."""
+"""Finds the links of a post: from its state first, then from its body in order."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,9 +12,8 @@ from archive.domain.errors import AddressError
 from archive.domain.outcomes import Relation
 from archive.domain.parsed_page import LinkRef
 from crawler.parse.elements import Element
-from crawler.parse.field_values import MAX_ADDRESS, known, link, plain, web_url, words
 from crawler.parse.html_outline import Outline
-from crawler.parse.script_state import PageState
+from crawler.parse.script_state import MAX_ADDRESS, PageState, known, link_address, plain, web_url, words
 
 MAX_LINKS = 2000  # of one post, and of the elements looked at for them; real posts have under 100
 
@@ -69,7 +68,7 @@ def _link(relation: Relation, key: str, url: str = "", text: str = "", **facts: 
 
 
 def _of_state(facts: Mapping[str, Any], page: Outline) -> Iterator[LinkRef]:
-    """What the page itself leads to, around the body."""
+    """Yield the links of the page around the body."""
     album = facts.get("album") or {}
     for one in (album, *facts.get("albums", ())):
         if one:
@@ -104,7 +103,7 @@ def _reprint(told: Mapping[str, str], markup: str) -> Iterator[LinkRef]:
 
 
 def _share_source(markup: str) -> str:
-    """The address of the post a share shows, on pages whose state does not tell it."""
+    """Return the address of the post that a share shows, on pages whose state lacks it."""
     tag = _REPRINTED.search(markup) if "js_share_source" in markup else None
     found = _DATA_URL.search(tag[0]) if tag else None
     return web_url(found[1]) if found else ""
@@ -146,7 +145,7 @@ def _account(element: Element) -> LinkRef | None:
 
 
 def _topic(element: Element) -> LinkRef | None:
-    """A topic is known by its words: its `topic-id` is made anew each time an author writes it."""
+    """Return the key of a topic: its text, as its `topic-id` is new each time an author writes it."""
     text, ident = _words(element), words(element.get("topic-id"))
     key = text.lstrip("#＃").strip() or ident
     return _link(Relation.TOPIC, key, web_url(element.get("href")), text, topic_id=ident) if key else None
@@ -167,7 +166,7 @@ def _address(element: Element) -> LinkRef | None:
 
 
 def _absolute(href: str) -> str:
-    """The whole address; empty for anchors of the page, scripts, and what no browser would follow."""
+    """Return the absolute address; empty for anchors, scripts, and what no browser would follow."""
     url = clean_url(href)
     url = web_url(f"https://{HOST}{url}" if url.startswith("/") else url)
     try:
@@ -177,7 +176,7 @@ def _absolute(href: str) -> str:
 
 
 def _place(url: str) -> tuple[Relation, str]:
-    """What an address leads to, and what that is known by."""
+    """Return what an address leads to, and its key."""
     if key := _post_key(url):
         return Relation.POST, key
     album = _album_id(url)
@@ -197,7 +196,7 @@ def _post_address(url: str) -> Address | None:
 
 
 def _album_id(url: str) -> str:
-    """The id of the album that an address leads to; empty where it leads elsewhere."""
+    """Return the id of the album that an address leads to; empty where it leads elsewhere."""
     try:
         parts = urlsplit(url)
         ident = parse_qs(parts.query).get("album_id", [""])[0]
@@ -208,14 +207,14 @@ def _album_id(url: str) -> str:
 
 
 def _words(element: Element) -> str:
-    """The words of a link; what its editor noted, or a picture says, where it has none."""
+    """Return the text of a link; the editor's note or the image's text where it has none."""
     noted = element.attributes.get("textvalue", ""), element.image.get("alt", "")
     return element.words or next((text for one in noted if (text := words(one))), "")
 
 
 def _named_posts(state: PageState) -> Iterator[LinkRef]:
-    """The page's own list of the posts its body links to, with their titles and accounts."""
+    """Return the page's own list of the posts its body links to, with their titles and accounts."""
     for item in islice(state.items("data.ainfos"), MAX_LINKS):
-        if key := _post_key(url := link(item, "url")):
+        if key := _post_key(url := link_address(item, "url")):
             facts = {"title": words(plain(item, "title")), "account": words(plain(item, "subject_name"))}
             yield _link(Relation.POST, key, url, "", **facts)

@@ -1,4 +1,4 @@
-"""The media of a post: its images, covers, videos with their stills, and audios, each at its address."""
+"""Finds the media of a post: images, covers, videos with their stills, and audios, with addresses."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,11 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Role
 from archive.domain.parsed_page import MediaRef
-from crawler.parse.body import Body, listed_pictures, without_size
+from crawler.parse.body import Body, listed_pictures, sizeless_path
 from crawler.parse.body_images import image_address
-from crawler.parse.field_values import known, web_url, whole, words
 from crawler.parse.players import Player, Stream
-from crawler.parse.script_state import PageState
+from crawler.parse.script_state import PageState, known, web_url, whole, words
 
 MAX_MEDIA = 2000  # of one role; the post with the most images seen has 65
 
@@ -28,7 +27,7 @@ _MAX_SIDE = 100_000  # pixels; what is wider is no image
 def find_media(
     state: PageState, body: Body, covers: Mapping[str, str], players: Sequence[Player]
 ) -> tuple[MediaRef, ...]:
-    """What a post shows, by role in order, each address once. `covers` are by ratio, "" without one."""
+    """Return the media of a post by role, in order, each address once. `covers` are by ratio, "" for none."""
     media = (
         *_images(state, body),
         *_cover(covers),
@@ -53,7 +52,7 @@ def _medium(role: Role, address: str, facts: Mapping[str, Any], key: str = "") -
 
 
 def media_key(address: str) -> str:
-    """What an address that does not expire is known by: itself, by https, without its fragment."""
+    """Return the key of an address that does not expire: itself, by https, without its fragment."""
     url = web_url(address).partition("#")[0]
     return f"https://{url.partition('://')[2]}" if url else ""
 
@@ -66,12 +65,12 @@ def _images(state: PageState, body: Body) -> Iterator[MediaRef]:
 
 def _picture(address: str) -> str:
     """One picture whatever the size asked for, where the host is one that scales."""
-    scaled = without_size(address)
+    scaled = sizeless_path(address)
     return scaled if "qpic.cn/" in scaled or "qlogo.cn/" in scaled else address
 
 
 def _image_facts(state: PageState, body: Body) -> dict[str, dict[str, Any]]:
-    """What is told of each picture, by the page's list before the body's tags."""
+    """Return the facts about each picture, from the page's list before the body's tags."""
     found: dict[str, dict[str, Any]] = {}
     for item in listed_pictures(state):
         live = item.get("live_photo")
@@ -106,7 +105,7 @@ def _cover(covers: Mapping[str, str]) -> Iterator[MediaRef]:
 
 
 def _poster(player: Player) -> Iterator[MediaRef]:
-    """A still of a channel's video has a signed address, which is another one each time."""
+    """Return a still of a channel's video, whose signed address differs each time."""
     signed = player.role is Role.VIDEO and "token=" in player.cover and player.id
     key = f"poster:{player.id}" if signed else media_key(player.cover)
     yield _medium(Role.POSTER, player.cover, {"id": player.id, "of": str(player.role)}, key)
@@ -121,7 +120,7 @@ def _played(player: Player) -> Iterator[MediaRef]:
 
 
 def _video(player: Player) -> MediaRef:
-    """The best quality; `expires_at` stays unknown, for the address tells its start (`dis_t`) only."""
+    """Return the best quality; `expires_at` is unknown, as the address has only its start (`dis_t`)."""
     best = max(player.streams, key=lambda s: ((s.width or 0) * (s.height or 0), s.size or 0))
     facts = {
         "id": player.id,

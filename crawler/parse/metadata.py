@@ -1,4 +1,4 @@
-"""Everything else a post's page tells, as JSON values: author, cover, album, region, players and so on."""
+"""Collects everything else a post's page says, as JSON values: author, cover, album, region and so on."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,15 +8,14 @@ from urllib.parse import parse_qsl, urlsplit
 from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Kind
 from crawler.parse.body import Body, copyright_stat
-from crawler.parse.field_values import link, plain
 from crawler.parse.identity import Identity
-from crawler.parse.script_state import PageState
+from crawler.parse.script_state import PageState, link_address, plain
 
 
 def post_facts(
     identity: Identity, kind: Kind, state: PageState, body: Body, meta: dict[str, str]
 ) -> dict[str, Any]:
-    """The facts of a post's page. Instants are ISO 8601 in UTC, `ct` and `svr_time` Unix seconds."""
+    """Return the facts of a post's page. Instants are ISO 8601 in UTC, `ct` and `svr_time` Unix seconds."""
     facts: dict[str, Any] = {
         **identity_facts(identity, state),
         "kind": kind.value,
@@ -42,7 +41,7 @@ def post_facts(
 
 
 def identity_facts(identity: Identity, state: PageState) -> dict[str, Any]:
-    """The ids as the page has them; also told of a page that is no post but names one."""
+    """Return the ids as the page has them, also for a page that is no post but names one."""
     return {
         "biz": identity.biz,
         "mid": identity.mid,
@@ -85,14 +84,14 @@ def _region(state: PageState) -> dict[str, str]:
 
 
 def _album(state: PageState) -> dict[str, Any]:
-    """The album the post stands in, with its neighbours there (their addresses carry chksm)."""
+    """Return the album the post belongs to, with its neighbours there (their addresses carry chksm)."""
     info = state.mapping("data.appmsgalbuminfo", "appmsgalbuminfo")
     if not info:
         return _first_album(state)
     found = {
         "id": str(info.get("album_id_str") or info.get("album_id") or ""),
         "title": plain(info, "title"),
-        "link": link(info, "link"),
+        "link": link_address(info, "link"),
         "size": info.get("content_size"),
         **_neighbours(info),
     }
@@ -113,7 +112,7 @@ def _neighbours(info: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     return {
         name: {"title": plain(info, f"{side}_article_title"), "link": address}
         for name, side in sides.items()
-        if (address := link(info, f"{side}_article_link"))
+        if (address := link_address(info, f"{side}_article_link"))
     }
 
 
@@ -123,7 +122,7 @@ def _albums(state: PageState) -> list[dict[str, Any]]:
     listed = state.items("album_info_list") + [tag for tag in tags if isinstance(tag, dict)]
     found: dict[str, dict[str, Any]] = {}
     for item in listed:
-        address = link(item, "link") or link(item, "tag_link")
+        address = link_address(item, "link") or link_address(item, "tag_link")
         album_id = str(item.get("albumId") or item.get("album_id") or item.get("id") or _album_id(address))
         if album_id and album_id != "0":
             title = plain(item, "title") or plain(item, "tag_name")
@@ -145,7 +144,7 @@ def _reprint(state: PageState) -> dict[str, str]:
     info = state.mapping("data.copyright_info")
     found = {
         "platform": plain(info, "platform"),
-        "url": link(info, "reprint_url"),
+        "url": link_address(info, "reprint_url"),
         "user_name": plain(info, "source_username") or state.text("source_username"),
         "biz": plain(info, "source_encode_biz") or state.text("source_encode_biz"),
         "mid": str(info.get("source_mid") or state.text("source_mid")),

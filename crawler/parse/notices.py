@@ -1,4 +1,4 @@
-"""Say what a page is that holds no post: taken down, refused, expired, a challenge.
+"""Recognises a page that holds no post: taken down, refused, expired, a challenge.
 
 Sentences are looked for only in what such a page *shows*, never in its scripts, and only after it is clear
 that no post is there: genuine posts quote all of these sentences.
@@ -23,7 +23,7 @@ _MAX_REASON = 200
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a page without a post turned out to be, and the words it says so with."""
+    """The outcome of a page without a post, and the page's own text."""
 
     outcome: Outcome
     reason: str
@@ -98,12 +98,12 @@ def read_whole_notice(text: str) -> Notice | None:
 
 
 def is_challenge(final_url: str | None, page_mid: str) -> bool:
-    """The server asks for a human: told by its own machine marks, before any sentence."""
+    """Tell whether the server asks for a human, by its machine-readable marks rather than a sentence."""
     return _path(final_url or "") == CHALLENGE_PATH or page_mid.endswith(_CHALLENGE_MID)
 
 
 def _path(url: str) -> str:
-    """The path of an address; empty where it is none."""
+    """Return the path of an address; empty where it is none."""
     try:
         return urlsplit(url).path if len(url) < MAX_URL else ""
     except ValueError:  # a bracket that is never closed
@@ -111,7 +111,7 @@ def _path(url: str) -> str:
 
 
 def read_notice(shown: str) -> Notice:
-    """Judge the visible words of a page that holds no post; UNKNOWN when no known sentence is among them."""
+    """Return the notice in the visible text of a page without a post; UNKNOWN without a known sentence."""
     words = " ".join(shown.split())
     for outcome, pattern in _COMPILED.items():
         if pattern.search(words):

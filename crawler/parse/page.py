@@ -1,4 +1,4 @@
-"""Read one page: from bytes to outcome, kind and post."""
+"""Parses a page: from the bytes of a capture to its outcome, kind and post. No I/O, no clock."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,57 +6,43 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from bs4 import BeautifulSoup
-from bs4.filter import SoupStrainer
 
+from archive.domain import entities
 from archive.domain.addresses import clean_url
+from archive.domain.captures import Capture
+from archive.domain.errors import error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Kind, Outcome
-from archive.domain.parsed_page import LinkRef, MediaRef, ParsedPage
+from archive.domain.parsed_page import LinkRef, MediaRef, ParsedPage, unreadable
 from archive.domain.records import Record
 from crawler.parse.body import Body, find_body, find_kind
-from crawler.parse.copies import DIFFER, MarkedCopies, compare_copies
-from crawler.parse.field_values import known
+from crawler.parse.copies import DIFFER, compare_copies
+from crawler.parse.head import PostHead, read_head
 from crawler.parse.html_outline import Outline, TooManyTags, is_garbled, outline, to_utf8
 from crawler.parse.identity import Identity, find_identity
-from crawler.parse.js_literals import unescape
+from crawler.parse.js_literals import unescape_js
 from crawler.parse.links import find_links
 from crawler.parse.media import find_media
 from crawler.parse.metadata import identity_facts, post_facts
 from crawler.parse.mixed_encoding import is_mixed
 from crawler.parse.notices import MAX_NOTICE, Notice, is_challenge, read_notice, read_whole_notice
 from crawler.parse.players import find_players, players_by_name
-from crawler.parse.rendered import SHOWN, against_shown
 from crawler.parse.required import missing_fields, title_of_words
+from crawler.parse.response import header
 from crawler.parse.saved import is_whole_without_end, saved_from
-from crawler.parse.script_state import PageState
+from crawler.parse.script_state import PageState, known
 
-MAX_PAGE = 16 * 1024 * 1024  # bytes; the download cap, held here again for files and archives
+MAX_PAGE = 16 * 1024 * 1024  # bytes; the limit of downloads, here also for files that are imported
 
 MAX_MARKUP = 1024 * 1024  # characters outside scripts and body; real pages have under 60,000
 
-MAX_DRAWN = 64 * 1024  # characters that scripts write into a page of a notice; real ones write under 2000
+MAX_WRITTEN = 64 * 1024  # characters that scripts write into the page of a notice; real ones under 2000
 
 MAX_NOTICE_TAGS = 3000  # real notices have under 300
 
-_META = SoupStrainer("meta")
-
-_HEADING, _OLD_HEADING = SoupStrainer("h1"), SoupStrainer("h2", id="activity-name")  # until 2019
-
-_ACCOUNT, _OLD_ACCOUNT = SoupStrainer(id="js_name"), SoupStrainer(id="post-user")
-
-_PROFILE_ACCOUNT = SoupStrainer(class_=re.compile(r"^\s*profile_nickname\b"))
-
-_TITLE = SoupStrainer(id="activity-name")
-
-_SHOWN_TIMES = (SoupStrainer(id="publish_time"), SoupStrainer(id="post-date"))
-
-_TIME_PROPERTIES = ("article:published_time", "og:article:published_time", "og:release_date")
-
-_TEXT_ACCOUNT = SoupStrainer(class_=re.compile(r"^\s*wx_follow_nickname\b"))  # of a text post, in #js_content
-
 _PLAYED = frozenset({Kind.VIDEO, Kind.AUDIO, Kind.MUSIC, Kind.SHORT})
 
-_DRAWN = re.compile(r"""document\.write\(\s*(?:'((?:[^'\\]++|\\.)*+)'|"((?:[^"\\]++|\\.)*+)")""", re.S)
+_WRITTEN = re.compile(r"""document\.write\(\s*(?:'((?:[^'\\]++|\\.)*+)'|"((?:[^"\\]++|\\.)*+)")""", re.S)
 
 _HIDDEN = ".weui-a11y_ref, [style*='display:none'], [style*='display: none'], .weui-msg__extra-area"
 
@@ -67,27 +53,78 @@ _NOTICE_TEMPLATES = ("appmsg/", "pages/common_share", "msg", "error", "rumor", "
 
 _SHELL = re.compile(r"""<div(?=[^<>]*?\bid=["']?app)[^<>]*+>\s*+</div>""")
 
+_TOO_MANY_REQUESTS = 429
+
+_VERBATIM = "archive.verbatim"  # code of text that is no message of ours
+
+SHOWN_TEXT = "text"  # the name of the shown text among the evaluated values
+
+AGREES = "rendered_agrees"  # the fact: which share of the text, 0 to 1, was shown
+
+AGREEMENT = 0.9  # of the text; a little is rendered differently from its source, such as names of players
+
+REPLACED = 0.5  # less than this of the text beside a notice: the notice is shown instead of the text
+
+MAX_PIECES = 3000  # sentences searched for, the first ones; real posts have under 1000
+
+MAX_SHOWN = 500_000  # characters they are searched for in; real pages show under 50,000
+
+# A sentence ends, or an emoticon image stands in it, which the text has as "[name]".
+_PIECES = re.compile(r"[\r\n。！？!?；;]+|\[[^\[\]\s]{1,8}\]")
+
+_NOT_LETTERS = re.compile(r"\W+")
+
 
 @dataclass(frozen=True)
-class Head:
-    """What a post's page says outside its body; `meta` by name or property, the first of each."""
-
-    title: str
-    account: str
-    meta: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Post:
-    """What a post's page was taken apart into."""
+class PostParts:
+    """The parts of a post's page."""
 
     page: Outline
     state: PageState
-    head: Head
+    head: PostHead
     identity: Identity
     kind: Kind
     body: Body
     copies: dict[str, str]  # AGREE by the name of each value that the page holds more than once
+
+
+def classify(capture: Capture) -> ParsedPage:
+    """Parse a capture; under an error status or a redirect it is never a post.
+
+    A page on which the parser fails is unreadable, for that reason. Raises MemoryError and OSError.
+    """
+    try:
+        if capture.status == _TOO_MANY_REQUESTS:
+            return ParsedPage(Outcome.RATE_LIMITED, _status_reason(capture))
+        content_type = header(capture.headers, "content-type")
+        page = read_page(capture.body, capture.final_url, content_type, capture.evaluated)
+        return page if capture.status == 200 else _under_error_status(capture, page)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        return unreadable(error_message(error))
+
+
+def _under_error_status(capture: Capture, page: ParsedPage) -> ParsedPage:
+    if page.outcome.blocks:
+        return page
+    if page.outcome is Outcome.ARTICLE or not page.reason:
+        return ParsedPage(Outcome.UNKNOWN, _status_reason(capture))
+    if capture.status >= 500 or 300 <= capture.status < 400:
+        return replace(page, outcome=Outcome.UNKNOWN, reason=_status_reason(capture), record=None)
+    return page
+
+
+def _status_reason(capture: Capture) -> str:
+    values = {name: header(capture.headers, name.lower())[:200] for name in ("Location", "Retry-After")}
+    headers = [f"{name}: {value}" for name, value in values.items() if value]
+    if headers:
+        return _reason("crawler.parse.status_and_headers", status=capture.status, headers=headers)
+    return _reason("crawler.parse.status", status=capture.status)
+
+
+def _reason(code: str, **params: Any) -> str:
+    return Message(code, params).dump()
 
 
 def read_page(
@@ -96,31 +133,32 @@ def read_page(
     content_type: str | None = None,
     evaluated: Mapping[str, Any] | None = None,
 ) -> ParsedPage:
-    """Say what a page is and what it says; never raises, whatever the bytes.
+    """Parse the bytes of a page.
 
-    `url` is the final address the page came from: it tells a challenge, and the ids old pages leave out.
-    `content_type` is the header's value, used only where the bytes are not UTF-8. `evaluated` is what the
-    scripts of a page that a browser drew held in the end, and under `text` the words it showed.
+    `url` is the final address of the page: it shows a challenge, and the ids that old pages leave out.
+    `content_type` is the header's value, used only where the bytes are not UTF-8. `evaluated` holds the final
+    values of the scripts of a rendered page, and under `text` the text that it showed.
     """
     if not body.strip():
-        return ParsedPage(Outcome.UNKNOWN, "the answer is empty")
+        return ParsedPage(Outcome.UNKNOWN, _reason("crawler.parse.empty"))
     if len(body) > MAX_PAGE:
-        return ParsedPage(Outcome.UNKNOWN, f"the answer has {len(body)} bytes, more than {MAX_PAGE}")
+        reason = _reason("crawler.parse.too_large", size=len(body), limit=MAX_PAGE)
+        return ParsedPage(Outcome.UNKNOWN, reason)
     if body.lstrip()[:1] in (b"{", b"["):
-        return ParsedPage(Outcome.UNKNOWN, "the answer is JSON, not a page")
+        return ParsedPage(Outcome.UNKNOWN, _reason("crawler.parse.json"))
     served = to_utf8(body, content_type)
     if reason := _encoding_fault(body, served):
         return ParsedPage(Outcome.UNKNOWN, reason)
     try:
         return _read(served, url, evaluated or {})
     except TooManyTags as error:
-        return ParsedPage(Outcome.UNKNOWN, f"the page has {error}; no post has")
+        return ParsedPage(Outcome.UNKNOWN, error.message.dump())
 
 
 def _encoding_fault(body: bytes, served: bytes) -> str:
     if is_garbled(served):
-        return "most of its characters are in an encoding that it does not tell"
-    return Message("crawler.page.mixed_encoding").dump() if is_mixed(body, served) else ""
+        return _reason("crawler.parse.garbled")
+    return _reason("crawler.parse.mixed_encoding") if is_mixed(body, served) else ""
 
 
 def _read(served: bytes, url: str | None, evaluated: Mapping[str, Any]) -> ParsedPage:
@@ -128,14 +166,13 @@ def _read(served: bytes, url: str | None, evaluated: Mapping[str, Any]) -> Parse
     page = outline(served)
     page.complete = page.complete or is_whole_without_end(served, page.body)
     if len(page.markup) > MAX_MARKUP:
-        return ParsedPage(
-            Outcome.UNKNOWN, f"the page has {len(page.markup)} characters of markup; no post has"
-        )
+        reason = _reason("crawler.parse.too_much_markup", size=len(page.markup), limit=MAX_MARKUP)
+        return ParsedPage(Outcome.UNKNOWN, reason)
     state = PageState(page.scripts, evaluated)
     if is_challenge(url, state.page_mid):
-        return ParsedPage(Outcome.VERIFICATION, "the server asks for verification", page=_page_facts(state))
+        return ParsedPage(Outcome.VERIFICATION, _reason("crawler.parse.challenge"), page=_page_facts(state))
     if page.has_article:
-        return against_shown(_read_post(page, state, url), evaluated.get(SHOWN))
+        return compare_with_shown(_read_post(page, state, url), evaluated.get(SHOWN_TEXT))
     return _read_notice(page, state)
 
 
@@ -144,31 +181,30 @@ def _page_facts(state: PageState) -> dict[str, Any]:
 
 
 def _read_post(page: Outline, state: PageState, url: str | None) -> ParsedPage:
-    """A page of a post's template. It is an article only when all of it came, and it has a body."""
-    head = _read_head(page, state)
-    identity = find_identity(state, url, head.meta.get("og:url", ""), _shown_times(page, head.meta))
+    """Parse a page of a post's template. It is an article only when it is complete and has a body."""
+    head = read_head(page, state)
+    identity = find_identity(state, url, head.meta.get("og:url", ""), head.shown_times)
     kind = find_kind(state, page)
     if not page.complete:
-        return _unread("the page ends before </html>: only half of it was received", identity, state)
+        return _no_article(_reason("crawler.parse.cut_off"), identity, state)
     if kind is None:
-        return _unread("a post of a type this version does not know", identity, state, needs_browser=True)
+        return _no_article(_reason("crawler.parse.unknown_kind"), identity, state, needs_browser=True)
     body = find_body(kind, state, page, head.meta.get("description", ""))
     if not body:
-        return _unread(
-            f"a {kind} post without a body in the served page", identity, state, needs_browser=True
-        )
-    copies = compare_copies(state, page, _marked_copies(page, head), kind)
+        reason = _reason("crawler.parse.no_body", kind=Message(f"crawler.parse.kind.{kind}"))
+        return _no_article(reason, identity, state, needs_browser=True)
+    copies = compare_copies(state, page, head.marked, kind)
     if not head.title:
         head = replace(head, title=title_of_words(kind, body.text))
-    return _judge(Post(page, state, head, identity, kind, body, copies))
+    return _judge(PostParts(page, state, head, identity, kind, body, copies))
 
 
-def _judge(post: Post) -> ParsedPage:
+def _judge(post: PostParts) -> ParsedPage:
     """Make an article of a page, unless its copies differ, its body is a notice or a field is missing."""
     if differing := [name for name, found in post.copies.items() if found == DIFFER]:
-        names = [Message(f"crawler.page.field.{name}") for name in differing]
-        reason = Message("crawler.page.copies_differ", {"fields": names}).dump()
-        found = _unread(reason, post.identity, post.state)
+        names = [Message(f"crawler.parse.field.{name}") for name in differing]
+        reason = _reason("crawler.parse.copies_differ", fields=names)
+        found = _no_article(reason, post.identity, post.state)
         return replace(found, page={**found.page, "copies": post.copies})
     body = post.body
     notice = None if body.images or body.players else read_whole_notice(body.text)
@@ -180,42 +216,28 @@ def _judge(post: Post) -> ParsedPage:
     return _article(post)
 
 
-def _marked_copies(page: Outline, head: Head) -> MarkedCopies:
-    meta = head.meta
-    return MarkedCopies(
-        titles=(meta.get("og:title", ""), _text_of(page.markup, _TITLE)),
-        accounts=(_text_of(page.markup, _ACCOUNT), _text_of(page.markup, _OLD_ACCOUNT)),
-        links=(meta.get("og:url", ""),),
-    )
-
-
-def _shown_times(page: Outline, meta: Mapping[str, str]) -> list[str]:
-    shown = [_text_of(page.markup, wanted) for wanted in _SHOWN_TIMES]
-    return [*shown, *(meta.get(name, "") for name in _TIME_PROPERTIES)]
-
-
-def _incomplete(post: Post, missing: list[str]) -> ParsedPage:
+def _incomplete(post: PostParts, missing: list[str]) -> ParsedPage:
     """Report a post whose page lacks what a record needs, with all that it says."""
-    names = [Message(f"crawler.page.field.{name}") for name in missing]
+    names = [Message(f"crawler.parse.field.{name}") for name in missing]
     facts = {"title": post.head.title, "account": post.head.account, "text": post.body.text}
     facts |= post_facts(post.identity, post.kind, post.state, post.body, post.head.meta)
-    reason = Message("crawler.page.article_without", {"fields": names}).dump()
+    reason = _reason("crawler.parse.article_without", fields=names)
     return ParsedPage(Outcome.UNKNOWN, reason, page={**known(facts), "missing": missing})
 
 
-def _unread(reason: str, identity: Identity, state: PageState, needs_browser: bool = False) -> ParsedPage:
+def _no_article(reason: str, identity: Identity, state: PageState, needs_browser: bool = False) -> ParsedPage:
     facts = {name: value for name, value in identity_facts(identity, state).items() if value}
     return ParsedPage(Outcome.UNKNOWN, reason, page=facts, needs_browser=needs_browser)
 
 
-def _article(post: Post) -> ParsedPage:
+def _article(post: PostParts) -> ParsedPage:
     identity, body = post.identity, post.body
     players = find_players(post.state, body.elements)
-    told = post_facts(identity, post.kind, post.state, body, post.head.meta) | players_by_name(players)
-    covers = {"": told.get("cover", ""), **told.get("covers", {})}
+    stated = post_facts(identity, post.kind, post.state, body, post.head.meta) | players_by_name(players)
+    covers = {"": stated.get("cover", ""), **stated.get("covers", {})}
     media = find_media(post.state, body, covers, players)
-    links = find_links(told, post.state, post.page, body.elements)
-    facts = {"title": post.head.title, "account": post.head.account, **told, **_listed(media, links)}
+    links = find_links(stated, post.state, post.page, body.elements)
+    facts = {"title": post.head.title, "account": post.head.account, **stated, **_listed(media, links)}
     if post.copies:
         facts["copies"] = post.copies
     return ParsedPage(
@@ -233,7 +255,7 @@ def _article(post: Post) -> ParsedPage:
 
 
 def _listed(media: tuple[MediaRef, ...], links: tuple[LinkRef, ...]) -> dict[str, Any]:
-    """Media and links as JSON values; instants are ISO 8601."""
+    """Return media and links as JSON values; instants are ISO 8601."""
     lists = {"media": list(map(_as_dict, media)), "links": list(map(_as_dict, links))}
     return {name: found for name, found in lists.items() if found}
 
@@ -245,7 +267,7 @@ def _as_dict(found: MediaRef | LinkRef) -> dict[str, Any]:
     return {**known(values), "position": found.position}
 
 
-def _record(post: Post) -> Record:
+def _record(post: PostParts) -> Record:
     identity, head = post.identity, post.head
     return Record(
         aid=identity.aid,
@@ -257,47 +279,14 @@ def _record(post: Post) -> Record:
     )
 
 
-def _read_head(page: Outline, state: PageState) -> Head:
-    soup = BeautifulSoup(page.markup.partition("</head>")[0], "lxml", parse_only=_META)
-    meta: dict[str, str] = {}
-    for tag in soup.find_all("meta"):
-        name, content = tag.get("property") or tag.get("name"), tag.get("content")
-        if isinstance(name, str) and isinstance(content, str) and content:
-            meta.setdefault(name, content)
-    return Head(_title(state, meta, page), _account(state, page), meta)
-
-
-def _title(state: PageState, meta: dict[str, str], page: Outline) -> str:
-    written = state.text("data.title", "msg_title", "title")
-    if written.strip():
-        return written
-    marked = (_text_of(page.markup, wanted) for wanted in (_OLD_HEADING, _HEADING))
-    return meta.get("og:title", "").strip() or next(filter(None, marked), "")
-
-
-def _account(state: PageState, page: Outline) -> str:
-    written = state.text("nickname", "nick_name", "data.nick_name", "name")
-    if written:
-        return written
-    wanted = (_ACCOUNT, _OLD_ACCOUNT, _TEXT_ACCOUNT, _PROFILE_ACCOUNT)
-    marked = (_text_of(page.markup, one) for one in wanted)
-    return next(filter(None, marked), "") or _text_of(page.body or "", _TEXT_ACCOUNT)
-
-
-def _text_of(markup: str, wanted: SoupStrainer) -> str:
-    """The words of the first such element that has any."""
-    soup = BeautifulSoup(markup, "lxml", parse_only=wanted)
-    words = (found.get_text(" ", strip=True) for found in soup.find_all(True, recursive=False))
-    return next(filter(None, words), "")
-
-
 def _read_notice(page: Outline, state: PageState) -> ParsedPage:
-    """A page that is no post's: judged by what it shows, also by what it writes into itself."""
+    """Parse a page that is no post's, by the text it shows, including what its scripts write into it."""
     facts = _page_facts(state)
     if state.page_mid and not any(part in state.page_mid for part in _NOTICE_TEMPLATES):
-        return ParsedPage(Outcome.UNKNOWN, f"a page of the template {state.page_mid}, not a post", page=facts)
+        reason = _reason("crawler.parse.other_template", template=state.page_mid)
+        return ParsedPage(Outcome.UNKNOWN, reason, page=facts)
     if page.tags > MAX_NOTICE_TAGS:
-        return ParsedPage(Outcome.UNKNOWN, f"a page of {page.tags} tags and no post", page=facts)
+        return ParsedPage(Outcome.UNKNOWN, _reason("crawler.parse.no_post", n=page.tags), page=facts)
     notice = read_notice(_shown(page))
     target = clean_url(state.text("transferTargetLink", "transfer_target_link"))
     if target.startswith("http"):
@@ -305,14 +294,20 @@ def _read_notice(page: Outline, state: PageState) -> ParsedPage:
         notice = Notice(Outcome.MIGRATED, notice.reason) if notice.outcome is Outcome.UNKNOWN else notice
     if notice.reason:
         facts["notice"] = notice.reason
-    reason = notice.reason or "the page shows no words and holds no post"
+    reason = _own_words(notice.reason) if notice.reason else _reason("crawler.parse.nothing_shown")
     shell = notice.outcome is Outcome.UNKNOWN and bool(_SHELL.search(page.markup))
     return ParsedPage(notice.outcome, reason, page=facts, needs_browser=shell)
 
 
+def _own_words(words: str) -> str:
+    """Return the page's own words as a reason; marked as such where they have the form of a message code."""
+    loaded = Message.load(words)
+    return words if loaded.code == _VERBATIM else Message(_VERBATIM, {"text": words}).dump()
+
+
 def _shown(page: Outline) -> str:
-    """The words a reader sees: of the notice, where the page marks one, else all of a page of few words."""
-    soup = BeautifulSoup(page.markup + _drawn(page), "lxml")
+    """Return the text a reader sees: of the notice, where the page marks one, else all of a short page."""
+    soup = BeautifulSoup(page.markup + _written_markup(page), "lxml")
     for hidden in soup.select(_HIDDEN):
         hidden.extract()
     marked = _few_words(piece for found in soup.select(_NOTICE) for piece in found.stripped_strings)
@@ -321,7 +316,7 @@ def _shown(page: Outline) -> str:
 
 
 def _few_words(pieces: Iterable[str]) -> str | None:
-    """The pieces as one text; None where that is too long for a notice."""
+    """Return the pieces as one text; None where that is too long for a notice."""
     found: list[str] = []
     length = 0
     for piece in pieces:
@@ -332,16 +327,41 @@ def _few_words(pieces: Iterable[str]) -> str | None:
     return " ".join(found)
 
 
-def _drawn(page: Outline) -> str:
-    """The markup that the page's scripts write into it; none where it is more than a notice's could be."""
-    drawn: list[str] = []
+def _written_markup(page: Outline) -> str:
+    """Return the markup that the page's scripts write into it; empty where it is too much for a notice."""
+    written: list[str] = []
     length = 0
     for script in page.scripts:
         if b"document.write" not in script:
             continue
-        for found in _DRAWN.finditer(script.decode("utf-8", "replace")):
-            drawn.append(unescape(found[1] or found[2] or ""))
-            length += len(drawn[-1])
-            if length > MAX_DRAWN:
+        for found in _WRITTEN.finditer(script.decode("utf-8", "replace")):
+            written.append(unescape_js(found[1] or found[2] or ""))
+            length += len(written[-1])
+            if length > MAX_WRITTEN:
                 return ""
-    return "".join(drawn)
+    return "".join(written)
+
+
+def compare_with_shown(page: ParsedPage, shown: Any) -> ParsedPage:
+    """Return a rendered page with the share of its text that the browser showed among its facts.
+
+    A page that shows a notice instead of the text in its scripts is what the notice says, not an article.
+    """
+    if page.outcome is not Outcome.ARTICLE or not isinstance(shown, str):
+        return page
+    text = page.record.text if page.record else str(page.page.get("text", ""))
+    share = shown_share(text, shown)
+    if share < REPLACED and len(shown) <= MAX_NOTICE:
+        notice = read_notice(shown)
+        if notice.outcome is not Outcome.UNKNOWN:
+            return ParsedPage(notice.outcome, _own_words(notice.reason), page={"notice": notice.reason})
+    return replace(page, page={**page.page, AGREES: share})
+
+
+def shown_share(text: str, shown: str) -> float:
+    """Return which share of a text's sentences, by length in letters and digits, is in the text shown."""
+    letters = _NOT_LETTERS.sub("", shown[:MAX_SHOWN])
+    split = _PIECES.split(entities.unescape(text), maxsplit=MAX_PIECES)[:MAX_PIECES]
+    pieces = [piece for piece in (_NOT_LETTERS.sub("", one) for one in split) if piece]
+    total = sum(map(len, pieces))
+    return round(sum(len(piece) for piece in pieces if piece in letters) / total, 3) if total else 1.0

@@ -1,4 +1,4 @@
-"""What a post plays: videos and audios, of the page's state and of the players in its body."""
+"""Finds the videos and audios of a post, in the page's state and in the players of its body."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,8 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Role
 from crawler.parse.elements import Element
-from crawler.parse.field_values import known, link, plain, web_url, whole, words
-from crawler.parse.script_state import PageState
+from crawler.parse.script_state import PageState, known, link_address, plain, web_url, whole, words
 
 AUDIO_URL = "https://res.wx.qq.com/voice/getvoice?mediaid="
 
@@ -49,13 +48,13 @@ class Player:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """The facts as the page's JSON values have them."""
+        """Return the facts as JSON values."""
         sources = [{"url": s.url, "quality": s.quality, "duration_ms": s.duration_ms} for s in self.streams]
         return known({"id": self.id, "url": self.url, "cover": self.cover, "sources": sources, **self.facts})
 
 
 def find_players(state: PageState, elements: Sequence[Element]) -> list[Player]:
-    """The videos and audios of a post, those its state lists first, each once."""
+    """Return the videos and audios of a post, those of its state first, each once."""
     found: dict[tuple[Role, str], Player] = {}
     for player in (*_listed_videos(state), *_listed_audios(state), *_shown(elements)):
         key = (player.role, player.id or player.url or player.cover or str(len(found)))
@@ -68,7 +67,7 @@ def find_players(state: PageState, elements: Sequence[Element]) -> list[Player]:
 
 
 def players_by_name(players: Iterable[Player]) -> dict[str, list[dict[str, Any]]]:
-    """The videos and audios as the page's JSON values have them."""
+    """Return the videos and audios as JSON values, by name."""
     named = {Role.VIDEO: "videos", Role.AUDIO: "audios"}
     found: dict[str, list[dict[str, Any]]] = {}
     for player in players:
@@ -89,13 +88,15 @@ def _listed_videos(state: PageState) -> Iterator[Player]:
 
 def _listed_video(item: Mapping[str, Any]) -> Player:
     sources = item.get("mp_video_trans_info") or []
-    streams = [_stream(source) for source in sources if isinstance(source, dict) and link(source, "url")]
-    return Player(Role.VIDEO, plain(item, "video_id"), "", link(item, "cover_url"), tuple(streams))
+    streams = [
+        _stream(source) for source in sources if isinstance(source, dict) and link_address(source, "url")
+    ]
+    return Player(Role.VIDEO, plain(item, "video_id"), "", link_address(item, "cover_url"), tuple(streams))
 
 
 def _stream(source: Mapping[str, Any]) -> Stream:
     return Stream(
-        url=link(source, "url"),
+        url=link_address(source, "url"),
         quality=plain(source, "video_quality_wording"),
         duration_ms=source.get("duration_ms"),
         size=whole(source.get("filesize")),
@@ -132,7 +133,7 @@ def _shown(elements: Sequence[Element]) -> Iterator[Player]:
 
 
 def _frame(element: Element) -> Iterator[Player]:
-    """A video in a frame: WeChat's by `data-mpvid`, Tencent Video's by the `vid` of its address."""
+    """Return a video in a frame: WeChat's by `data-mpvid`, Tencent Video's by the `vid` of its address."""
     source = clean_url(element.get("data-src", "src"))
     ident = element.get("data-mpvid") or _parameter(source, "vid")
     if _ID.fullmatch(ident):
@@ -149,7 +150,7 @@ def _parameter(address: str, name: str) -> str:
 
 
 def _snap(element: Element) -> Player:
-    """A video of the account's channel (视频号): a card without an address of the video."""
+    """Return a video of the account's channel (视频号): a card without an address of the video."""
     facts = {
         "name": words(element.get("data-nickname")),
         "title": words(element.get("data-desc", "data-intro")),
@@ -175,7 +176,7 @@ def _voice_card(element: Element) -> Iterator[Player]:
 
 
 def _song(element: Element) -> Player:
-    """A song of QQ Music; `play_length` is in seconds here."""
+    """Return a song of QQ Music; `play_length` is in seconds here."""
     seconds = whole(element.get("play_length"))
     facts = {
         "name": words(element.get("music_name")),
@@ -188,7 +189,7 @@ def _song(element: Element) -> Player:
 
 
 def _plain_audio(element: Element) -> Iterator[Player]:
-    """An audio that a script put into the body, as the music behind a post is."""
+    """Return an audio that a script put into the body, such as background music."""
     if address := web_url(element.get("src")):
         voice = _parameter(address, "mediaid") if address.startswith(AUDIO_URL) else ""
         yield _voice(voice, {}) if _ID.fullmatch(voice) else Player(Role.AUDIO, url=address)

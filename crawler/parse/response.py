@@ -1,4 +1,4 @@
-"""An answer as it came off the wire, and its unpacking into a capture. Pure: no I/O, no clock."""
+"""A response as it was received, and its unpacking into a capture. No I/O, no clock."""
 
 import zlib
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from archive.domain.captures import Capture
+from archive.domain.errors import MessageError
 
 MAX_PAGE_BYTES = 16 * 1024 * 1024  # unpacked; real pages are 2.4-4 MB
 
@@ -14,20 +15,20 @@ _GZIPPED = ("gzip", "x-gzip")
 _GZIP = 16 + zlib.MAX_WBITS
 
 
-class DamagedAnswer(Exception):
-    """The bytes received are not a whole page of a bearable size; the message says why."""
+class DamagedResponse(MessageError):
+    """The bytes received are not a complete page within the size limit."""
 
 
-class OversizedAnswer(DamagedAnswer):
-    """It is larger than is taken, as received or as unpacked."""
+class OversizedResponse(DamagedResponse):
+    """The response is larger than the limit, as received or as unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedPage:
-    """One answer, its body still packed as it was sent, so that unpacking costs the reactor nothing.
+    """A response with its body still packed, so that unpacking costs the reactor nothing.
 
-    `fetched_at` is an aware UTC instant; `headers` hold no secrets any more; `ended_openly` says that the
-    end of the body was told by nothing but the connection's end. `evaluated` is as in a capture.
+    `fetched_at` is an aware UTC instant; `headers` hold no secrets any more; `ended_openly` says that the end
+    of the body was that of the connection. `evaluated` is as in a capture.
     """
 
     address_id: int | None
@@ -43,47 +44,47 @@ class FetchedPage:
 
 
 def header(headers: tuple[tuple[str, str], ...], name: str) -> str:
-    """The first value of a header, whatever its case; empty when there is none."""
+    """Return the first value of a header, given in lower case; empty when there is none."""
     return next((value for known, value in headers if known.lower() == name), "")
 
 
-def unpack(answer: FetchedPage, limit: int = MAX_PAGE_BYTES) -> Capture:
-    """The capture of an answer; raises DamagedAnswer for a half, broken or oversized body."""
-    encoding = _encoding(answer)
-    body = unpacked(answer, limit)
-    if answer.ended_openly and encoding in ("", "identity") and not _looks_whole(body):
-        raise DamagedAnswer("the connection ended before the end of the page")
+def unpack(page: FetchedPage, limit: int = MAX_PAGE_BYTES) -> Capture:
+    """Return the capture of a page. Raises DamagedResponse for an incomplete, broken or oversized body."""
+    encoding = _encoding(page)
+    body = unpacked_body(page, limit)
+    if page.ended_openly and encoding in ("", "identity") and not _looks_complete(body):
+        raise DamagedResponse("crawler.response.cut_off")
     return Capture(
-        requested_url=answer.requested_url,
-        final_url=answer.final_url,
-        status=answer.status,
-        headers=answer.headers,
+        requested_url=page.requested_url,
+        final_url=page.final_url,
+        status=page.status,
+        headers=page.headers,
         body=body,
-        fetched_at=answer.fetched_at,
-        rendered=answer.rendered,
-        evaluated=answer.evaluated,
-        gzipped=answer.body if encoding in _GZIPPED and answer.body else None,
+        fetched_at=page.fetched_at,
+        rendered=page.rendered,
+        evaluated=page.evaluated,
+        gzipped=page.body if encoding in _GZIPPED and page.body else None,
     )
 
 
-def _encoding(answer: FetchedPage) -> str:
-    return header(answer.headers, "content-encoding").strip().lower()
+def _encoding(page: FetchedPage) -> str:
+    return header(page.headers, "content-encoding").strip().lower()
 
 
-def unpacked(answer: FetchedPage, limit: int) -> bytes:
-    """The body without its packing; raises DamagedAnswer for a broken or oversized one."""
-    body, encoding = answer.body, _encoding(answer)
+def unpacked_body(page: FetchedPage, limit: int) -> bytes:
+    """Return the body unpacked. Raises DamagedResponse for a broken or oversized one."""
+    body, encoding = page.body, _encoding(page)
     if encoding in _GZIPPED and body:
         return gunzip(body, limit)
     if encoding not in ("", "identity", *_GZIPPED):
-        raise DamagedAnswer(f"content encoding {encoding[:40]!r} was not asked for")
+        raise DamagedResponse("crawler.response.encoding", encoding=repr(encoding[:40]))
     if len(body) > limit:
-        raise OversizedAnswer(f"an answer of {len(body)} bytes, at most {limit} are taken")
+        raise OversizedResponse("crawler.response.too_large", size=len(body), limit=limit)
     return body
 
 
 def gunzip(body: bytes, limit: int = MAX_PAGE_BYTES) -> bytes:
-    """Strict, unlike Scrapy's own: half a stream is a DamagedAnswer, not half a page."""
+    """Unpack gzip. Raises DamagedResponse also for half a stream, which Scrapy's own would return."""
     parts: list[bytes] = []
     size, rest = 0, body
     while rest:
@@ -91,16 +92,16 @@ def gunzip(body: bytes, limit: int = MAX_PAGE_BYTES) -> bytes:
         try:
             parts.append(member.decompress(rest, limit - size + 1))
         except zlib.error as error:
-            raise DamagedAnswer(f"gzip is broken ({error})") from None
+            raise DamagedResponse("crawler.response.gzip_broken", error=str(error)) from None
         size += len(parts[-1])
         if size > limit:
-            raise OversizedAnswer(f"an answer of more than {limit} bytes when unpacked")
+            raise OversizedResponse("crawler.response.too_large_unpacked", limit=limit)
         if not member.eof:
-            raise DamagedAnswer("gzip ends in the middle")
+            raise DamagedResponse("crawler.response.gzip_cut_off")
         rest = member.unused_data.lstrip(b"\0")  # some servers pad
     return b"".join(parts)
 
 
-def _looks_whole(body: bytes) -> bool:
+def _looks_complete(body: bytes) -> bool:
     tail = body[-64:].rstrip().lower()  # a page may close with a comment after its </html>
     return b"</html>" in tail or tail.endswith((b"}", b"]"))

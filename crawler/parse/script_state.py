@@ -1,8 +1,8 @@
-"""A page's script state: what its own scripts say the post is, under one name whatever the template's year.
+"""Reads a page's script state: what its own scripts say of the post, by one name for all templates.
 
 Templates write the same value as `var ct = "…"` (articles since 2017), `window.ct = '…'` (picture and text
-posts), `d.ct = "…"` (2018-2019 pages) or as a key of `cgiDataNew` (since 2025-11). Of a page a browser has
-drawn, what the scripts themselves made of them is known as well, and comes first.
+posts), `d.ct = "…"` (2018-2019 pages) or as a key of `cgiDataNew` (since 2025-11). The final values of
+a rendered page come first.
 """
 
 import re
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from archive.domain import entities
+from archive.domain.addresses import clean_url
 from crawler.parse.js_literals import MAX_SIGNS, Decoded, assignments, signs_in
 
 MAX_STATE = 6 * 1024 * 1024  # bytes of script read as state, all together; real pages have under 0.6 MB
@@ -36,6 +37,10 @@ _WORDS_MARK, MAX_WORDS_SCRIPT = b"ContentNoEncode = ", 1_000_000
 _WORDS_NAMES = frozenset({"ContentNoEncode", "TextContentNoEncode", "videoContentNoEncode"})
 
 _PAGE_MID = re.compile(rb"""PAGE_MID\s*=\s*["']([^"'\s]{1,100})["']""")
+
+MAX_ADDRESS = 2000  # characters; longer ones fit no index, and real ones have under 700
+
+MAX_WORDS = 1000  # characters of a name, a caption or the words of a link; an unclosed link holds half a post
 
 STATE_NAMES = frozenset({
     "cgiDataNew", "cgiData", "biz", "mid", "idx", "sn", "ct", "title", "msg_title", "nickname", "nick_name",
@@ -108,7 +113,7 @@ class PageState:
             self._values[name] = value
 
     def get(self, *names: str) -> Any:
-        """The first of these names that has a value; `data.x` looks into cgiDataNew. None without one."""
+        """Return the first of these names with a value; `data.x` is a key of cgiDataNew. None without one."""
         for name in names:
             value = self.data.get(name[5:]) if name.startswith("data.") else self._values.get(name)
             if value not in ("", None, [], {}):
@@ -116,7 +121,7 @@ class PageState:
         return None
 
     def text(self, *names: str) -> str:
-        """The same as a string with entities decoded; empty without one."""
+        """Return the same as a string with entities decoded; empty without one."""
         for name in names:
             value = self.get(name)
             if isinstance(value, Decoded):
@@ -126,7 +131,7 @@ class PageState:
         return ""
 
     def number(self, *names: str) -> int | None:
-        """The first of these that is a whole number."""
+        """Return the first of these that is a whole number; None without one."""
         for name in names:
             value = str(self.get(name) or "")
             if re.fullmatch(r"[0-9]{1,18}", value):
@@ -134,11 +139,11 @@ class PageState:
         return None
 
     def mapping(self, *names: str) -> Mapping[str, Any]:
-        """The first of these that is an object; empty without one."""
+        """Return the first of these that is an object; empty without one."""
         return next((value for name in names if isinstance(value := self.get(name), Mapping)), {})
 
     def items(self, *names: str) -> list[dict[str, Any]]:
-        """The objects in the first of these that is a list."""
+        """Return the objects in the first of these that is a list."""
         found = next((value for name in names if isinstance(value := self.get(name), list)), [])
         return [item for item in found if isinstance(item, dict)]
 
@@ -162,3 +167,38 @@ def _page_mid(script: bytes) -> str:
             return match[1].decode("ascii", "replace")
         position = script.find(b"PAGE_MID", position + 1)
     return ""
+
+
+def web_url(value: Any) -> str:
+    """Return a clean address; empty for what is no http(s) address or longer than MAX_ADDRESS."""
+    url = clean_url(value) if isinstance(value, str) and len(value) <= 4 * MAX_ADDRESS else ""
+    return url if url.lower().startswith(("http://", "https://")) and len(url) <= MAX_ADDRESS else ""
+
+
+def plain(info: Mapping[str, Any], name: str) -> str:
+    """Return a string of an object, decoded; empty without one."""
+    value = info.get(name)
+    return entities.unescape(entities.unescape(value)).strip() if isinstance(value, str) else ""
+
+
+def link_address(info: Mapping[str, Any], name: str) -> str:
+    """Return an address of an object; empty without one."""
+    value = info.get(name)
+    found = clean_url(value) if isinstance(value, str) else ""
+    return found if found.startswith("http") else ""
+
+
+def words(text: str | None) -> str:
+    """Return a text on one line, with entities decoded, of at most MAX_WORDS characters."""
+    return " ".join(entities.unescape((text or "")[: 4 * MAX_WORDS]).split())[:MAX_WORDS]
+
+
+def whole(value: Any) -> int | None:
+    """Return a whole number above 0, also written as a string; else None."""
+    written = str(value).strip() if isinstance(value, int | str) else ""
+    return int(written) or None if re.fullmatch(r"[0-9]{1,15}", written) else None
+
+
+def known(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts that have a value."""
+    return {name: value for name, value in facts.items() if value not in ("", None, [], {}, False)}

@@ -1,4 +1,4 @@
-"""Captures that were kept but never read: a worker or a whole crawl died in between."""
+"""The base class of all pipelines, and the parsing of captures that an earlier worker did not get to."""
 
 import logging
 from datetime import datetime
@@ -9,39 +9,39 @@ from scrapy.exceptions import DropItem
 from sqlalchemy.exc import SQLAlchemyError
 
 from archive.domain.errors import ArchiveError, MediaFolderError
+from crawler import log
 from crawler.run_stats import Tally
 from crawler.worker import tasks
-from crawler.worker.page_reader import DEADLY
+from crawler.worker.page_parser import PROCESS_DIED
 from crawler.worker.pool import Worker, WorkerDied
 
 if TYPE_CHECKING:
     from crawler.spiders.base import ArchiveSpider
 
+MAX_WORKER_DEATHS = 5  # of one run; more is no accident
+
 logger = logging.getLogger("crawler")
 
 
-async def read_what_was_kept(archive: Worker, run_id: int, now: datetime) -> int:
-    """Read each of them, one at a time; one that kills the worker is put down as unknown.
+async def parse_unparsed(archive: Worker, run_id: int, now: datetime) -> int:
+    """Parse the captures that were stored but not parsed, one at a time; returns their number.
 
-    Returns how many were read. Raises WorkerDied only when a fresh worker cannot even note that.
+    A page that kills the worker is recorded as unreadable. Raises WorkerDied when even that fails.
     """
-    captures = await archive.call(tasks.unread)
+    captures = await archive.call(tasks.unparsed)
     for capture_id in captures:
         try:
-            await archive.call(tasks.read_kept, run_id, capture_id, now)
+            await archive.call(tasks.parse_stored, run_id, capture_id, now)
         except WorkerDied:
             logger.error("action=unreadable capture=%d", capture_id)
-            await archive.call(tasks.give_up, run_id, capture_id, DEADLY, now)
+            await archive.call(tasks.record_unreadable, run_id, capture_id, PROCESS_DIED, now)
     if captures:
         logger.info("action=recovered captures=%d", len(captures))
     return len(captures)
 
 
-MAX_WORKER_DEATHS = 5  # of one run; more is no accident
-
-
 class Pipeline:
-    """What the ways of all answers share: a database or media folder that fails ends the crawl."""
+    """Passes items to the worker; a failure of the database or the media folder stops the crawl."""
 
     def __init__(self, crawler: Crawler):
         self._crawler = crawler
@@ -49,7 +49,7 @@ class Pipeline:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Scrapy's way in."""
+        """Create the pipeline for Scrapy."""
         return cls(crawler)
 
     @property
@@ -61,9 +61,9 @@ class Pipeline:
         return self._spider.tally
 
     async def process_item(self, item: Any) -> Any:
-        """Settle one answer, or one that did not come; returns when it is stored."""
+        """Process one item; returns when it is stored. Raises DropItem when that fails."""
         try:
-            await self._settle(item)
+            await self._process(item)
         except MediaFolderError as error:
             self._stop("media_folder", error)
             raise DropItem("the media folder failed") from error
@@ -73,16 +73,16 @@ class Pipeline:
         return item
 
     def _stop(self, what: str, error: Exception) -> None:
-        logger.error("action=%s_failed reason=%s", what, str(error).partition("\n")[0])
+        log.crawl_failed(f"{what}_failed", error)
         self._spider.stop(what)
 
-    async def _settle(self, item: Any) -> None:
+    async def _process(self, item: Any) -> None:
         raise NotImplementedError
 
-    def _worker_died(self, waiting: int) -> bool:
-        """Count one death; whether the crawl may go on."""
+    def _may_continue_after_death(self, lost: int) -> bool:
+        """Count a death of the worker, with `lost` items; tells whether the crawl may continue."""
         self._deaths += 1
-        logger.error("action=worker_died deaths=%d batch=%d", self._deaths, waiting)
+        logger.error("action=worker_died deaths=%d batch=%d", self._deaths, lost)
         if self._deaths > MAX_WORKER_DEATHS:
             self._spider.stop("worker_died")
         return self._deaths <= MAX_WORKER_DEATHS

@@ -1,4 +1,4 @@
-"""The way of one download: judged and kept in the worker, then reported."""
+"""The pipeline of media: the worker checks and stores each download, and this acts on the result."""
 
 import asyncio
 from collections import Counter
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DownloadCancelledError
 
+from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome
 from archive.repository.media import DueMedium
 from archive.system import clock
@@ -15,10 +16,12 @@ from crawler.cassettes.cassette import CassetteMiss
 from crawler.download.middlewares import RunStopping
 from crawler.items import FetchFailure, MediaDownload
 from crawler.pipelines.base import Pipeline
-from crawler.pipelines.posts import MAX_FAILURES_IN_A_ROW, reason_of
-from crawler.redaction import scrub_log
-from crawler.requests import ASKED, MEDIUM, host_of
-from crawler.worker.media_tasks import CHECK_TIME, FATAL, DownloadFailure, MediaVerdict, keep, note_misses
+from crawler.pipelines.posts import MAX_FAILURES_IN_A_ROW, scrubbed_message
+from crawler.process.protocol import PageDone
+from crawler.redaction import scrub_log, scrub_message
+from crawler.requests import MEDIUM, REQUESTED_URL, host_of
+from crawler.worker import media_tasks
+from crawler.worker.media_tasks import DownloadFailure, MediaResult
 from crawler.worker.pool import WorkerDied
 
 if TYPE_CHECKING:
@@ -26,70 +29,69 @@ if TYPE_CHECKING:
 
 
 class MediaPipeline(Pipeline):
-    """Hands downloads to the worker one by one: a file that kills it costs only itself."""
+    """Passes downloads to the worker one by one: a file that kills it costs only itself."""
 
     def __init__(self, crawler: Crawler):
         super().__init__(crawler)
         self._in_a_row: Counter[str] = Counter()
-        self._judging = asyncio.Lock()  # Scrapy hands over two items at once
+        self._one_at_a_time = asyncio.Lock()  # Scrapy processes two items at once
 
     @property
     def _media(self) -> "MediaSpider":
         return self._spider  # type: ignore[return-value]  # only its spider has this pipeline
 
-    async def _settle(self, item: MediaDownload | FetchFailure) -> None:
+    async def _process(self, item: MediaDownload | FetchFailure) -> None:
         if isinstance(item, MediaDownload):
-            await self._downloaded(item)
+            await self._process_download(item)
         else:
-            await self._refused(item)
+            await self._process_failure(item)
 
-    async def _downloaded(self, download: MediaDownload) -> None:
-        url = download.answer.requested_url
+    async def _process_download(self, download: MediaDownload) -> None:
+        url = download.response.requested_url
         self._in_a_row[host_of(url)] = 0
-        now = clock.now()
+        call = (media_tasks.store_or_record, download, clock.now())
         try:
-            async with self._judging:
-                verdict = await self._spider.archive.call(keep, download, now, timeout=CHECK_TIME)
+            async with self._one_at_a_time:
+                result = await self._spider.archive.call(*call, timeout=media_tasks.CHECK_TIME)
         except WorkerDied:
-            if self._worker_died(1):
-                await self._missed(download.medium, url, MediumOutcome.REFUSED, FATAL)
+            if self._may_continue_after_death(1):
+                await self._fail(download.medium, url, MediumOutcome.REFUSED, Message(media_tasks.FATAL))
             return
-        self._tell(download.medium, url, verdict)
-        if verdict.blocks:
-            self._media.stop_host(url, verdict.reason)
+        self._report(download.medium, url, result)
+        if result.blocks:
+            self._media.stop_host(url, str(result.reason))
 
-    async def _refused(self, refusal: FetchFailure) -> None:
-        meta, error = refusal.request.meta, refusal.error
-        medium, url = meta[MEDIUM], meta[ASKED]
+    async def _process_failure(self, failure: FetchFailure) -> None:
+        meta, error = failure.request.meta, failure.error
+        medium, url = meta[MEDIUM], meta[REQUESTED_URL]
         if isinstance(error, RunStopping):
             self._tally.count("not_asked")
         elif isinstance(error, CassetteMiss):
             self._tally.count("not_recorded")
         elif isinstance(error, DownloadCancelledError):
-            reason = f"it has more than {meta['download_maxsize']} bytes"
-            await self._missed(medium, url, MediumOutcome.REFUSED, reason)
+            reason = Message("crawler.media.too_large", {"limit": meta["download_maxsize"]})
+            await self._fail(medium, url, MediumOutcome.REFUSED, reason)
         else:
-            await self._missed(medium, url, MediumOutcome.FAILED, reason_of(error))
-            self._count_failure(url)
+            await self._fail(medium, url, MediumOutcome.FAILED, scrubbed_message(error))
+            host = host_of(url)
+            self._in_a_row[host] += 1
+            if self._in_a_row[host] == MAX_FAILURES_IN_A_ROW:
+                self._media.stop_host(url, "unreachable")
 
-    def _count_failure(self, url: str) -> None:
-        host = host_of(url)
-        self._in_a_row[host] += 1
-        if self._in_a_row[host] == MAX_FAILURES_IN_A_ROW:
-            self._media.stop_host(url, "unreachable")
+    async def _fail(self, medium: DueMedium, url: str, outcome: MediumOutcome, reason: Message) -> None:
+        failures = [DownloadFailure(medium.id, outcome, reason)]
+        await self._spider.archive.call(media_tasks.record_missing, failures, clock.now())
+        self._report(medium, url, MediaResult(outcome, reason))
 
-    async def _missed(self, medium: DueMedium, url: str, outcome: MediumOutcome, reason: str) -> None:
-        misses = [DownloadFailure(medium.id, outcome, reason)]
-        await self._spider.archive.call(note_misses, misses, clock.now())
-        self._tell(medium, url, MediaVerdict(outcome, reason))
-
-    def _tell(self, medium: DueMedium, url: str, verdict: MediaVerdict) -> None:
-        self._tally.settle(medium.id, verdict.outcome, "")
-        facts = {
-            "outcome": verdict.outcome,
-            "kind": verdict.media_type,
-            "address": scrub_log(url),
-            "reason": scrub_log(verdict.reason),
-        }
-        told = log.page_fetched if verdict.outcome is MediumOutcome.KEPT else log.page_failed
-        told(self._tally.done, **facts)
+    def _report(self, medium: DueMedium, url: str, result: MediaResult) -> None:
+        self._tally.record(medium.id, result.outcome, "")
+        report = log.page_fetched if result.outcome is MediumOutcome.KEPT else log.page_failed
+        report(
+            PageDone(
+                self._tally.done,
+                outcome=result.outcome,
+                kind=result.media_type,
+                address=scrub_log(url),
+                reason=scrub_message(result.reason).dump() if result.reason else "",
+            )
+        )

@@ -1,1 +1,1 @@
-"""TODO describe."""
+"""The crawl as a process of its own: its start, and the events it reports."""

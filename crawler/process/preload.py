@@ -1,6 +1,6 @@
-"""What every crawl imports, to be imported once by the process that crawls are forked from.
+"""The modules that every crawl needs, imported once by the process that crawls are forked from.
 
-Nothing here starts a thread or installs a reactor, or reads the environment, as crawler.settings does.
+None of them starts a thread, installs a reactor or reads the environment, as crawler.settings does.
 """
 
 import importlib
@@ -8,17 +8,16 @@ import importlib
 MODULES = (
     "archive.db.embedded_postgres",
     "crawler.commands.crawl",
-    "crawler.pipelines.sources",
-    "crawler.extensions",
-    "crawler.extensions",
-    "crawler.pipelines.media",
+    "crawler.download.handler",
     "crawler.download.middlewares",
-    "crawler.pipelines.posts",
+    "crawler.extensions",
     "crawler.log",
+    "crawler.pipelines.media",
+    "crawler.pipelines.posts",
+    "crawler.pipelines.sources",
     "crawler.spiders.discover",
     "crawler.spiders.media",
     "crawler.spiders.posts",
-    "crawler.download.handler",
     "scrapy.cmdline",
     "scrapy.core.engine",
     "scrapy.crawler",

@@ -1,11 +1,97 @@
-"""What a crawl and whoever starts it agree on. Imports nothing, so that a command starts without Scrapy."""
+"""Progress of a crawl as JSON lines, from the crawl's process to the one that started it.
 
-START_METHOD_VARIABLE = "MPARCHIVE_START_METHOD"  # of its worker processes; set by crawler.forked only
+The pipe has a descriptor of its own, so that no log level and no log format matters. Imports nothing of
+Scrapy: a command that only reads the lines starts without it.
+"""
 
-RUN_FINISHED = "action=run_finished"
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 
-PAGE_FETCHED = "action=fetched"
+PROGRESS_VARIABLE = "MPARCHIVE_PROGRESS"  # number of the inherited descriptor; without it nobody listens
 
-PAGE_FAILED = "action=failed"
 
-SOURCE_TRIED = "action=source_tried"
+@dataclass(frozen=True)
+class RunStarted:
+    """The crawl has its run and knows how many things it wants."""
+
+    run_id: int
+    wanted: int
+
+
+@dataclass(frozen=True)
+class PageDone:
+    """One address or media file is finished; `done` counts all that are, this one included.
+
+    `reason` is a stored message, or plain text; empty where all went well.
+    """
+
+    done: int
+    outcome: str = ""
+    kind: str = ""
+    stored: str = ""
+    aid: str = ""
+    address: str = ""
+    reason: str = ""
+    how: str = ""
+
+
+@dataclass(frozen=True)
+class SourceChecked:
+    """One source of new posts was asked. `state` is a word of crawler.discovery.source.State.
+
+    `newest` is the publication of the newest post listed, ISO 8601 with zone; None where it is unknown.
+    """
+
+    source: str
+    state: str
+    good: bool
+    seen: int = 0
+    new: int = 0
+    newest: str | None = None
+    detail: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class CrawlError:
+    """Something ends the crawl; `reason` is a stored message, or plain text."""
+
+    reason: str
+
+
+ProgressEvent = RunStarted | PageDone | SourceChecked | CrawlError
+
+_KINDS: dict[str, type[ProgressEvent]] = {
+    "run": RunStarted,
+    "page": PageDone,
+    "source": SourceChecked,
+    "error": CrawlError,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+def encode_event(event: ProgressEvent) -> bytes:
+    """Return an event as one line of JSON."""
+    return json.dumps({"event": _NAMES[type(event)], **asdict(event)}, ensure_ascii=False).encode() + b"\n"
+
+
+def decode_event(line: bytes) -> ProgressEvent:
+    """Read one line that `encode_event` wrote. Raises ValueError for anything else, such as half a line."""
+    try:
+        fields = json.loads(line)
+        return _KINDS[fields.pop("event")](**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a line of progress: {line[:80]!r}") from error
+
+
+def emit(event: ProgressEvent) -> None:
+    """Write an event to whoever started this crawl; does nothing when nobody listens, or has gone."""
+    descriptor = os.environ.get(PROGRESS_VARIABLE, "")
+    if not descriptor.isdecimal():
+        return
+    left = memoryview(encode_event(event))
+    with suppress(BrokenPipeError):
+        while left:
+            left = left[os.write(int(descriptor), left) :]

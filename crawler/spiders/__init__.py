@@ -1,1 +1,1 @@
-"""TODO describe."""
+"""The spiders: posts, media, and the sources of new posts."""

@@ -1,1 +1,1 @@
-"""TODO describe."""
+"""Worker processes that parse and store what a crawl fetches, and the calls into them."""

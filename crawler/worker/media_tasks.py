@@ -1,68 +1,43 @@
-"""A bound on what one piece of work may allocate, for decoders that trust what a file says of itself."""
+"""Tasks of the worker process for media: it checks a download by decoding it, and stores the file."""
 
 import hashlib
-import resource
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from sqlalchemy.orm import Session
 
+from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome, MediumType
 from archive.repository.media import DueMedium, KeptFile, due_media, give_up_expired, keep_file, note_missed
+from archive.system.memory_limit import memory_limit
 from crawler.items import MediaDownload
-from crawler.media.content import Content, NotMedium, is_page
+from crawler.media.content import Content, NotMedium, begins_as_page
 from crawler.media.validate import audio_content, image_content, video_content
-from crawler.parse.classify import classify
+from crawler.parse.page import classify
 from crawler.parse.response import (
     MAX_PAGE_BYTES,
-    DamagedAnswer,
+    DamagedResponse,
     FetchedPage,
-    OversizedAnswer,
+    OversizedResponse,
     header,
     unpack,
-    unpacked,
+    unpacked_body,
 )
 from crawler.redaction import scrub_log
 from crawler.worker import tasks
 
-_STATM = Path("/proc/self/statm")  # Linux's; elsewhere only the bound of pixels holds
-
-
-@contextmanager
-def at_most(more: int) -> Iterator[None]:
-    """Within it this process may allocate about so many bytes more; beyond that comes a MemoryError."""
-    if not _STATM.exists():
-        yield
-        return
-    used = int(_STATM.read_text().split()[0]) * resource.getpagesize()
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = used + more
-    resource.setrlimit(
-        resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
-    )
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
 # 320 MB of pixels, half as much again for a progressive JPEG's coefficients, and room for the decoder.
 CHECK_MEMORY = 1024 * 1024 * 1024
 
-CHECK_TIME = 120.0  # seconds to decode and store one file; a large video to a distant storage takes one
+CHECK_TIME = 120.0  # seconds to decode and store one file; a large video to a remote storage takes one minute
 
-FATAL = "judging it killed or hung the process that did"
-
-EXPIRED = "its address has expired; it is fetched again when the post is re-visited"
+FATAL = "crawler.media.kills"  # the message code for a file that kills or hangs the process checking it
 
 _TOO_MANY_REQUESTS = 429
 
-_READERS: dict[str, Callable[[bytes], Content]] = {
+_CHECKS: dict[str, Callable[[bytes], Content]] = {
     MediumType.IMAGE: image_content,
     MediumType.AUDIO: audio_content,
     MediumType.VIDEO: video_content,
@@ -70,11 +45,11 @@ _READERS: dict[str, Callable[[bytes], Content]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class MediaVerdict:
-    """What became of a medium. `blocks`: the host refuses us, and is to be left alone."""
+class MediaResult:
+    """The result of a download. `blocks`: the host refuses us, and is to get no more requests."""
 
     outcome: MediumOutcome
-    reason: str = ""
+    reason: Message | None = None
     media_type: str = ""
     blocks: bool = False
 
@@ -85,92 +60,97 @@ class DownloadFailure:
 
     medium_id: int
     outcome: MediumOutcome
-    reason: str
+    reason: Message
 
 
-def due(run_id: int | None, limit: int, types: Collection[str], now: datetime) -> list[DueMedium]:
-    """Media to download now: those of the posts seen in the run, or all that are due."""
+def due_files(run_id: int | None, limit: int, types: Collection[str], now: datetime) -> list[DueMedium]:
+    """Return the media to download now: those of the posts seen in the run, or all that are due."""
 
-    def ask(session: Session) -> list[DueMedium]:
+    def read(session: Session) -> list[DueMedium]:
         give_up_expired(session, now)
         return due_media(session, now, limit, types=types, run_id=run_id)
 
-    return tasks.in_transaction(ask)
+    return tasks.in_transaction(read)
 
 
-def note_misses(misses: Sequence[DownloadFailure], now: datetime) -> None:
-    """Note media that gave no file."""
-    for miss in misses:  # one a transaction: whoever stores pages takes media in another order
-        noting = partial(
-            note_missed, medium_id=miss.medium_id, outcome=miss.outcome, reason=miss.reason, now=now
+def record_missing(failures: Sequence[DownloadFailure], now: datetime) -> None:
+    """Record media without a file, each in its own transaction: pages lock media in another order."""
+    for failure in failures:
+        work = partial(
+            note_missed,
+            medium_id=failure.medium_id,
+            outcome=failure.outcome,
+            reason=failure.reason.dump(),
+            now=now,
         )
-        tasks.in_transaction(noting)
+        tasks.in_transaction(work)
 
 
-def keep(download: MediaDownload, now: datetime) -> MediaVerdict:
-    """Keep one file, or note why not."""
-    verdict = take(download, now)
-    if verdict.outcome is not MediumOutcome.KEPT:
-        note_misses([DownloadFailure(download.medium.id, verdict.outcome, verdict.reason)], now)
-    return verdict
+def store_or_record(download: MediaDownload, now: datetime) -> MediaResult:
+    """Store one file, or record why there is none."""
+    result = store_file(download, now)
+    if result.outcome is not MediumOutcome.KEPT and result.reason:
+        record_missing([DownloadFailure(download.medium.id, result.outcome, result.reason)], now)
+    return result
 
 
-def take(download: MediaDownload, now: datetime) -> MediaVerdict:
-    """Keep one file that came at `now`, if it is what it should be; else the medium stays as it was."""
-    found = _judged(download)
-    if isinstance(found, MediaVerdict):
-        return found
-    body, content = found
+def store_file(download: MediaDownload, now: datetime) -> MediaResult:
+    """Store one file that was received at `now`, if it is what it should be; otherwise change nothing."""
+    checked = _check(download)
+    if isinstance(checked, MediaResult):
+        return checked
+    body, content = checked
     digest = hashlib.sha256(body).digest()
     path = tasks.media_folder().put(body, digest, content.suffix)
-    kept = KeptFile(digest, len(body), content.media_type, content.width, content.height, path)
+    file = KeptFile(digest, len(body), content.media_type, content.width, content.height, path)
     medium = download.medium
-    tasks.in_transaction(lambda session: keep_file(session, medium.id, kept, now, medium.url))
-    return MediaVerdict(MediumOutcome.KEPT, media_type=content.media_type)
+    tasks.in_transaction(lambda session: keep_file(session, medium.id, file, now, medium.url))
+    return MediaResult(MediumOutcome.KEPT, media_type=content.media_type)
 
 
-def _judged(download: MediaDownload) -> tuple[bytes, Content] | MediaVerdict:
-    answer = download.answer
+def _check(download: MediaDownload) -> tuple[bytes, Content] | MediaResult:
+    """Return the body and what it is, or why it is not stored."""
+    response = download.response
     try:
-        body = unpacked(answer, download.max_bytes)
-        refused = _refusal(answer, body, download.medium)
-        if refused:
-            return refused
-        with at_most(CHECK_MEMORY):
-            return body, _READERS[download.medium.type](body)
-    except (OversizedAnswer, NotMedium) as wrong:
-        return MediaVerdict(MediumOutcome.REFUSED, str(wrong))
-    except DamagedAnswer as damage:
-        return MediaVerdict(MediumOutcome.FAILED, str(damage))
+        body = unpacked_body(response, download.max_bytes)
+        if refusal := _refusal(response, body, download.medium):
+            return refusal
+        with memory_limit(CHECK_MEMORY):
+            return body, _CHECKS[download.medium.type](body)
+    except (OversizedResponse, NotMedium) as error:
+        return MediaResult(MediumOutcome.REFUSED, error.message)
+    except DamagedResponse as error:
+        return MediaResult(MediumOutcome.FAILED, error.message)
 
 
-def _refusal(answer: FetchedPage, body: bytes, medium: DueMedium) -> MediaVerdict | None:
-    """What an answer says that is no file at all."""
-    if answer.status == _TOO_MANY_REQUESTS:
-        return MediaVerdict(MediumOutcome.FAILED, "the server answered 429, too many requests", blocks=True)
-    if is_page(body) and (asked := _challenge(answer)):
-        return MediaVerdict(MediumOutcome.FAILED, asked, blocks=True)
-    if 300 <= answer.status < 400:
-        target = scrub_log(header(answer.headers, "location")[:200])
-        return MediaVerdict(MediumOutcome.REFUSED, f"it is redirected to {target}, which is not followed")
-    reason = _failure(answer, medium)
-    return MediaVerdict(MediumOutcome.FAILED, reason) if reason else None
+def _refusal(response: FetchedPage, body: bytes, medium: DueMedium) -> MediaResult | None:
+    """Return the result for a response that is no file at all."""
+    if response.status == _TOO_MANY_REQUESTS:
+        reason = Message("crawler.media.too_many_requests")
+        return MediaResult(MediumOutcome.FAILED, reason, blocks=True)
+    if begins_as_page(body) and (challenge := _challenge(response)):
+        return MediaResult(MediumOutcome.FAILED, challenge, blocks=True)
+    if 300 <= response.status < 400:
+        target = scrub_log(header(response.headers, "location")[:200])
+        return MediaResult(MediumOutcome.REFUSED, Message("crawler.media.redirected", {"address": target}))
+    failure = _failure(response, medium)
+    return MediaResult(MediumOutcome.FAILED, failure) if failure else None
 
 
-def _failure(answer: FetchedPage, medium: DueMedium) -> str:
-    if answer.status == 403 and medium.type == MediumType.VIDEO:
-        return EXPIRED
-    if answer.status != 200:
-        return f"the server answered {answer.status}"
-    if answer.ended_openly and medium.type != MediumType.IMAGE:  # half an image is noticed when it is decoded
-        return "the connection ended, perhaps before the end of the file"
-    return ""
+def _failure(response: FetchedPage, medium: DueMedium) -> Message | None:
+    if response.status == 403 and medium.type == MediumType.VIDEO:
+        return Message("crawler.media.expired")
+    if response.status != 200:
+        return Message("crawler.media.status", {"status": response.status})
+    if response.ended_openly and medium.type != MediumType.IMAGE:  # of an image, decoding shows it
+        return Message("crawler.media.cut_off")
+    return None
 
 
-def _challenge(answer: FetchedPage) -> str:
-    """Why a page that came instead of a file means that the server wants us to stop; else nothing."""
+def _challenge(response: FetchedPage) -> Message | None:
+    """Return a reason when the page that came instead of a file asks us to stop; None for any other page."""
     try:
-        reading: Any = classify(unpack(answer, MAX_PAGE_BYTES))
-    except DamagedAnswer:
-        return ""
-    return f"the server answered with {reading.outcome}" if reading.outcome.blocks else ""
+        outcome = classify(unpack(response, MAX_PAGE_BYTES)).outcome
+    except DamagedResponse:
+        return None
+    return Message(f"crawler.media.blocked.{outcome}") if outcome.blocks else None

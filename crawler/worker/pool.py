@@ -1,9 +1,8 @@
-"""The reactor's side of the worker process: calls into it, batches for it, a new one when it dies."""
+"""Pools of worker processes: calls into them, batches for them, new ones when they die."""
 
 import asyncio
 import logging
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -11,10 +10,11 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from archive.db.settings import ArchiveSettings
+from archive.domain.errors import MessageError
+from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
-from crawler.process.protocol import START_METHOD_VARIABLE
 from crawler.worker import tasks
-from crawler.worker.page_reader import DEADLY
+from crawler.worker.page_parser import PROCESS_DIED
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
@@ -23,7 +23,7 @@ logger = logging.getLogger("crawler")
 
 CALL_TIMEOUT = 300.0  # seconds; a batch takes well under 5, a database that restarts a few more
 
-BATCH_PAGES = 16  # one commit for each is too many; more only wait longer and weigh more
+BATCH_PAGES = 16  # fewer cost more commits; more only wait longer and take more memory
 
 BATCH_BYTES = 16 * 1024 * 1024  # as received; bounds what one call copies into the worker
 
@@ -35,72 +35,97 @@ Outcome = TypeVar("Outcome")
 
 
 def workers_of(settings: "BaseSettings") -> int:
-    """How many workers a crawl can use: with one request at a time never more than one."""
+    """Return how many workers a crawl can use: never more than it sends requests at a time."""
     return min(settings.getint("WORKERS"), settings.getint("CONCURRENT_REQUESTS"))
 
 
-class WorkerDied(Exception):
-    """The worker process is gone, killed or hung, with the call it was given."""
+class WorkerDied(MessageError):
+    """The worker process was killed, or hung and was killed, while it ran a call."""
+
+
+_forked: list[tuple[ArchiveSettings, ProcessPoolExecutor]] = []
+
+
+def fork_workers(settings: ArchiveSettings, processes: int) -> None:
+    """Start worker processes as forks of this one; the next `Worker` of these settings takes them over.
+
+    To be called while this process has no other thread and its reactor does not run. A fork needs no import,
+    which costs a spawned worker 1.5 seconds of CPU.
+    """
+    context = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(processes, context, tasks.start, (settings,))
+    pool.submit(tasks.ready)
+    _forked.append((settings, pool))
+
+
+def _take_forked(settings: ArchiveSettings) -> ProcessPoolExecutor | None:
+    while _forked:
+        of_settings, pool = _forked.pop()
+        if of_settings == settings:
+            return pool
+        pool.shutdown(wait=False, cancel_futures=True)
+    return None
 
 
 class Worker:
     """A pool of worker processes, started on the first call and again after one has died."""
 
-    def __init__(self, settings: ArchiveSettings, processes: int = 1, method: str = ""):
+    def __init__(self, settings: ArchiveSettings, processes: int = 1, method: str = "spawn"):
         self._settings = settings
-        # spawn: a fork of a process with a running reactor and its threads is not safe
-        self._method = method or os.environ.get(START_METHOD_VARIABLE, "spawn")
+        self._method = method  # never fork: this process may have threads, and a reactor that runs
         self._processes = processes
         self._pool: ProcessPoolExecutor | None = None
 
     def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = _take_forked(self._settings)
         if self._pool is None:
             context = multiprocessing.get_context(self._method)
             self._pool = ProcessPoolExecutor(self._processes, context, tasks.start, (self._settings,))
         return self._pool
 
     async def call(self, function: Callable[..., T], *arguments: Any, timeout: float = CALL_TIMEOUT) -> T:
-        """Run a function there, at most `timeout` seconds long; raises what it raises, or WorkerDied."""
-        pool, future = self._handed(function, arguments)
+        """Run a function there, at most `timeout` seconds. Raises what it raises, or WorkerDied."""
+        pool, future = self._submit(function, arguments)
         try:
             return await asyncio.wait_for(future, timeout)
         except (BrokenProcessPool, TimeoutError) as error:
             self._drop(pool)
-            raise WorkerDied(f"the worker process died in {function.__name__}") from error
+            raise WorkerDied("crawler.worker.died", function=function.__name__) from error
 
-    def _handed(
+    def _submit(
         self, function: Callable[..., T], arguments: tuple[Any, ...]
     ) -> tuple[ProcessPoolExecutor, asyncio.Future[T]]:
-        """Hand a call to the pool. Where a worker died with nothing in hand, nothing was lost: a new pool."""
+        """Submit a call; to a new pool where a worker died while it was idle, as nothing was lost then."""
         loop, pool = asyncio.get_running_loop(), self._started()
         try:
             return pool, loop.run_in_executor(pool, function, *arguments)
         except BrokenProcessPool:
-            logger.warning("action=worker_replaced reason=it died with nothing in hand")
+            logger.warning("action=worker_replaced reason=it died while idle")
             self._drop(pool)
             pool = self._started()
             return pool, loop.run_in_executor(pool, function, *arguments)
 
     async def warm_up(self) -> None:
-        """Start every worker now rather than under the first pages."""
+        """Start every worker now rather than with the first pages."""
         await asyncio.gather(*(self.call(tasks.ready) for _ in range(self._processes)))
 
     def _drop(self, pool: ProcessPoolExecutor) -> None:
         if self._pool is pool:
             self._pool = None
-        for process in list((pool._processes or {}).values()):  # a hung one does not stop by itself
+        for process in list((pool._processes or {}).values()):  # a hung one does not end by itself
             process.kill()
         pool.shutdown(wait=False, cancel_futures=True)
 
     async def close(self) -> None:
-        """Let the worker finish and wait for its end."""
+        """Let the workers finish, and wait for their end."""
         pool, self._pool = self._pool, None
         if pool is not None:
             await asyncio.to_thread(pool.shutdown)
 
 
 class Batches(Generic[Item, Outcome]):
-    """Gathers what waits while the worker is busy, and hands it over together."""
+    """Collects items while the worker is busy, and sends them together."""
 
     def __init__(
         self,
@@ -116,7 +141,7 @@ class Batches(Generic[Item, Outcome]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def put(self, item: Item) -> Outcome:
-        """Wait for this item's outcome; an error of its batch is raised for every item of it."""
+        """Send an item and return its outcome. Raises the error of its batch, as for every item of it."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._start()
@@ -153,31 +178,32 @@ class Batches(Generic[Item, Outcome]):
             self._start()
 
 
-PAGES = 8  # a call: two seconds of work, 30 MB of pages
+REPARSE_PAGES = 8  # in a call: two seconds of work, 30 MB of pages
 
-AHEAD = 2  # calls a process has before it: it never waits, and readings (0.3 MB each) do not pile up
+CALLS_AHEAD = 2  # per process: it never waits, and parsed pages (0.3 MB each) do not pile up
 
-_METHOD = "forkserver"  # what readers need is imported once
+_METHOD = "forkserver"  # imports of the parser are done once
 
-Read = tuple[int, ParsedPage | str]
+Reparsed = tuple[int, ParsedPage | Message]
 
 
-class Rereader:
-    """Worker processes that read captures; a page that kills its reader is told, and the others are read."""
+class Reparser:
+    """Worker processes that parse stored captures again; a page that kills its process costs only itself."""
 
     def __init__(self, settings: ArchiveSettings, processes: int):
         multiprocessing.get_context(_METHOD).set_forkserver_preload([tasks.__name__])
         self._workers = Worker(settings, processes, _METHOD)
         self._alone = Worker(settings, method=_METHOD)
-        self._at_once = processes * AHEAD
+        self._at_once = processes * CALLS_AHEAD
         self._one_at_a_time = asyncio.Lock()
 
-    async def read(self, capture_ids: Sequence[int]) -> AsyncGenerator[list[Read], None]:
-        """What is read in captures, some at a time, in the order given."""
-        waiting: deque[asyncio.Task[list[Read]]] = deque()
+    async def parse(self, capture_ids: Sequence[int]) -> AsyncGenerator[list[Reparsed], None]:
+        """Yield the parsed pages of captures by id, or why there is none, in the order given."""
+        waiting: deque[asyncio.Task[list[Reparsed]]] = deque()
         try:
-            for start in range(0, len(capture_ids), PAGES):
-                waiting.append(asyncio.create_task(self._read(capture_ids[start : start + PAGES])))
+            for start in range(0, len(capture_ids), REPARSE_PAGES):
+                ids = capture_ids[start : start + REPARSE_PAGES]
+                waiting.append(asyncio.create_task(self._parse(ids)))
                 if len(waiting) >= self._at_once:
                     yield await waiting.popleft()
             while waiting:
@@ -188,16 +214,16 @@ class Rereader:
             await self._workers.close()
             await self._alone.close()
 
-    async def _read(self, ids: Sequence[int]) -> list[Read]:
+    async def _parse(self, ids: Sequence[int]) -> list[Reparsed]:
         try:
-            return list(zip(ids, await self._workers.call(tasks.read_again, ids), strict=True))
-        except WorkerDied:  # of one of these pages, or of one that another process read
-            return [(number, await self._read_alone(number)) for number in ids]
+            return list(zip(ids, await self._workers.call(tasks.reparse_captures, ids), strict=True))
+        except WorkerDied:  # because of one of these pages, or of one that another process parsed
+            return [(capture_id, await self._parse_alone(capture_id)) for capture_id in ids]
 
-    async def _read_alone(self, number: int) -> ParsedPage | str:
+    async def _parse_alone(self, capture_id: int) -> ParsedPage | Message:
         async with self._one_at_a_time:
             try:
-                (reading,) = await self._alone.call(tasks.read_again, [number])
+                (page,) = await self._alone.call(tasks.reparse_captures, [capture_id])
             except WorkerDied:
-                return unreadable(DEADLY)
-            return reading
+                return unreadable(PROCESS_DIED)
+            return page

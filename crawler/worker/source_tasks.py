@@ -1,4 +1,4 @@
-"""The worker's side of a discovery: what the archive knows before it, and noting what each source said."""
+"""Tasks of the worker for a check of sources: what the archive knows before, and what each source lists."""
 
 import logging
 import re
@@ -10,19 +10,20 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from archive.domain.captures import Sighted, Sighting
-from archive.domain.errors import in_words
+from archive.domain.errors import error_message
+from archive.domain.messages import Message
 from archive.domain.weekly_digest import Title, WeeklyDigest
 from archive.ingest.faults import is_of_content
 from archive.repository import frontier, sources
 from archive.repository.sources import Report, TitledPost
 from crawler.discovery.screening import screen
-from crawler.discovery.source import Found, State
-from crawler.discovery.sources.archived_links import Linked, Neighbourhood
+from crawler.discovery.source import SourceFindings, State
+from crawler.discovery.sources.archived_links import LinkedPost, Neighbourhood
 from crawler.worker.tasks import in_transaction
 
 logger = logging.getLogger("crawler")
 
-MAX_LINKED = 2000  # posts of one try that known ones lead to
+MAX_LINKED = 2000  # posts of one run that archived ones link to
 
 MAX_ALBUMS = 200
 
@@ -32,35 +33,35 @@ MAX_DIGESTS = 60  # the newest: over a year of weeks
 
 
 @dataclass(frozen=True)
-class Before:
-    """What the archive knows of an account before its sources are tried; memories by source."""
+class KnownOfAccount:
+    """What the archive knows of an account before its sources are checked; memories by source."""
 
-    around: Neighbourhood
+    archived: Neighbourhood
     memories: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What was noted of a source: its findings after the screening, and how many addresses were new."""
+    """What was recorded of a source: its findings after the screening, and how many addresses were new."""
 
-    found: Found
+    findings: SourceFindings
     new: int
 
 
-def before(biz: str, digest_title: str) -> Before:
-    """Read it; `digest_title` is a regular expression that the titles of digests match."""
+def known_of(biz: str, digest_title: str) -> KnownOfAccount:
+    """Return what is known; `digest_title` is a regular expression that the titles of digests match."""
 
-    def read(session: Session) -> Before:
-        return Before(_around(session, biz, digest_title), sources.memories(session, biz))
+    def read(session: Session) -> KnownOfAccount:
+        return KnownOfAccount(_archived(session, biz, digest_title), sources.memories(session, biz))
 
     return in_transaction(read)
 
 
-def _around(session: Session, biz: str, digest_title: str) -> Neighbourhood:
+def _archived(session: Session, biz: str, digest_title: str) -> Neighbourhood:
     posts = sources.titles(session, biz, MAX_TITLES)
     linked = sources.linked_addresses(session, biz, MAX_LINKED)
     return Neighbourhood(
-        linked=tuple(Linked(one.url, one.text, one.posts) for one in linked),
+        linked=tuple(LinkedPost(one.url, one.text, one.posts) for one in linked),
         digests=_digests(session, posts, digest_title),
         titles=tuple(Title(post.title, post.published_on) for post in posts),
         albums=tuple(sources.albums_met(session, biz, MAX_ALBUMS)),
@@ -69,47 +70,55 @@ def _around(session: Session, biz: str, digest_title: str) -> Neighbourhood:
 
 def _digests(session: Session, posts: list[TitledPost], digest_title: str) -> tuple[WeeklyDigest, ...]:
     pattern = re.compile(digest_title)
-    chosen = [post for post in posts if pattern.search(post.title)][:MAX_DIGESTS]
-    texts = sources.texts(session, [post.id for post in chosen])
-    return tuple(WeeklyDigest(post.aid, post.title, post.published_on, texts[post.id]) for post in chosen)
+    digests = [post for post in posts if pattern.search(post.title)][:MAX_DIGESTS]
+    texts = sources.texts(session, [post.id for post in digests])
+    return tuple(WeeklyDigest(post.aid, post.title, post.published_on, texts[post.id]) for post in digests)
 
 
-def record(run_id: int, biz: str, name: str, found: Found, now: datetime) -> Recorded:
-    """Note what a source found, as far as it is believed."""
-    screened = screen(found, biz, name, now)
-    told = screened.found
-    detail = " ".join(filter(None, (told.detail, *told.warnings)))
+def record(run_id: int, biz: str, name: str, findings: SourceFindings, now: datetime) -> Recorded:
+    """Store the sightings of a source after the screening, and its state."""
+    screened = screen(findings, biz, name, now)
+    kept = screened.findings
     report = Report(
-        biz, name, told.state, told.state.good, detail, screened.sightings, told.newest, told.memory
+        biz,
+        name,
+        kept.state,
+        kept.state.good,
+        kept.summary.dump() if kept.summary else "",
+        screened.sightings,
+        kept.newest,
+        kept.memory,
     )
     try:
         sighted = in_transaction(lambda session: sources.record_report(session, run_id, report, now))
     except Exception as error:
         if not is_of_content(error):
             raise
-        return _without_unstorable(run_id, report, told, now, in_words(error))
-    return Recorded(told, len({one.key for one in sighted if one.is_new}))
+        return _record_storable(run_id, report, kept, now, error_message(error))
+    return Recorded(kept, len({one.key for one in sighted if one.is_new}))
 
 
-def _without_unstorable(run_id: int, report: Report, told: Found, now: datetime, why: str) -> Recorded:
-    """Note the sightings that can be stored, each by itself, and that the source is not understood."""
-    detail = f"something it lists could not be stored: {why}"
+def _record_storable(
+    run_id: int, report: Report, findings: SourceFindings, now: datetime, reason: Message
+) -> Recorded:
+    """Record each sighting that can be stored by itself, and the source as not understood."""
     new = 0
     for sighting in report.sightings:
         try:
-            sighted = in_transaction(partial(_sight, run_id=run_id, sighting=sighting, now=now))
+            sighted = in_transaction(partial(_record_sighting, run_id=run_id, sighting=sighting, now=now))
         except Exception as error:
             if not is_of_content(error):
                 raise
             logger.error("action=listing_unstorable source=%s reason=%s", report.name, type(error).__name__)
             continue
         new += sighted.is_new
-    failed = replace(told, state=State.NOT_UNDERSTOOD, detail=detail, seen=(), memory={})
-    bare = Report(report.biz, report.name, failed.state, False, detail, (), None, {})
+    detail = Message("crawler.source.unstorable", {"reason": reason})
+    failed = replace(findings, state=State.NOT_UNDERSTOOD, detail=detail, posts=(), memory={})
+    bare = Report(report.biz, report.name, failed.state, False, detail.dump(), (), None, {})
     in_transaction(lambda session: sources.record_report(session, run_id, bare, now))
     return Recorded(failed, new)
 
 
-def _sight(session: Session, run_id: int, sighting: Sighting, now: datetime) -> Sighted:
+def _record_sighting(session: Session, run_id: int, sighting: Sighting, now: datetime) -> Sighted:
     (sighted,) = frontier.record_sightings(session, run_id, [sighting], now)
     return sighted

@@ -1,6 +1,6 @@
-"""The worker process of a crawl: unpacks, keeps, parses and stores, away from the reactor.
+"""Tasks of the worker process of a crawl: it unpacks, stores and parses pages, away from the reactor.
 
-Its functions are called by name through a process pool; between calls it keeps only its database connection.
+They are called through a process pool; between calls the process holds only its database connection.
 """
 
 import time
@@ -22,7 +22,8 @@ from archive.domain import captures as captures_module
 from archive.domain import update_decisions
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture
-from archive.domain.errors import ArchiveError, IntegrityError, in_words
+from archive.domain.errors import ArchiveError, IntegrityError, error_message
+from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage, unreadable
 from archive.ingest import pages
@@ -33,11 +34,11 @@ from archive.repository.address_outcomes import keys_of
 from archive.storage.media_files import MediaFolder
 from archive.system.parent_watch import end_with_parent
 from crawler.parse import PARSER_VERSION
-from crawler.parse.rendered import AGREES
-from crawler.parse.response import DamagedAnswer, FetchedPage, unpack
-from crawler.worker.page_reader import read_within_bounds
+from crawler.parse.page import AGREES
+from crawler.parse.response import DamagedResponse, FetchedPage, unpack
+from crawler.worker.page_parser import parse_within_bounds
 
-DATABASE_ATTEMPTS = 4  # a server that restarts is back within the 7 s these last
+DATABASE_ATTEMPTS = 4  # a server that restarts is back within the 7 s that these take
 
 FIRST_WAIT = 1.0  # seconds, doubling
 
@@ -45,8 +46,11 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one answer. `damage` is set instead of everything else when it was no whole page."""
+class PageResult:
+    """The result for one response. When it is no complete page, only `damage` is set.
+
+    `reason` is stored text: a message as `Message.dump` writes it, or the page's own words.
+    """
 
     outcome: Outcome = Outcome.UNKNOWN
     stored: str = ""
@@ -55,21 +59,21 @@ class Result:
     aid: str = ""
     key: str = ""  # of the post's long address
     needs_browser: bool = False
-    agrees: float | None = None  # of a drawn page: which share of the text the browser showed
-    damage: str = ""
-    interrupted: bool = False  # the worker died, which is no fault of the address
+    agreement: float | None = None  # of a rendered page: which share of the text the browser showed
+    damage: Message | None = None
+    interrupted: bool = False  # the worker died, which is not the fault of the address
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An address that gave no answer at all, and why; `reason` holds no secrets."""
+    """An address that gave no response, and why; `reason` holds no secrets."""
 
     address_id: int
-    reason: str
+    reason: Message
 
 
 class _Archive:
-    """The worker's one open archive."""
+    """The open archive of this worker process."""
 
     engine: Engine
     settings: ArchiveSettings
@@ -80,7 +84,7 @@ class _Archive:
 def start(settings: ArchiveSettings) -> None:
     """Open the archive once, at the start of the worker process.
 
-    A failure is kept for the calls: an initializer that raises only breaks the pool, without a word.
+    An error is raised by the calls: an initializer that raises only breaks the pool, without its message.
     """
     _Archive.settings = settings
     end_with_parent()
@@ -92,11 +96,11 @@ def start(settings: ArchiveSettings) -> None:
 
 
 def ready() -> None:
-    """Nothing: whoever gets an answer knows that a worker has started."""
+    """Return at once: the caller then knows that a worker has started."""
 
 
 def in_transaction(work: Callable[[Session], T]) -> T:
-    """Run `work` in one transaction, again while the database is away; the last error is raised."""
+    """Run `work` in one transaction, and retry while the database is unavailable. Raises the last error."""
     if _Archive.failure is not None:
         raise _Archive.failure
     for attempt in range(DATABASE_ATTEMPTS - 1):
@@ -113,132 +117,131 @@ def in_transaction(work: Callable[[Session], T]) -> T:
 
 
 def media_folder() -> MediaFolder:
-    """The folder the archive's files lie in; raises MediaFolderError when it cannot be one."""
+    """Return the archive's media folder. Raises MediaFolderError when it cannot be used."""
     return MediaFolder(_Archive.settings)
 
 
 def open_run(command: str, arguments: dict[str, Any], now: datetime) -> int:
-    """Note that a crawl begins that nobody has opened a run for; it goes on as long as this worker."""
+    """Open a run for a crawl that was started without one; it lasts as long as this worker."""
     run_id = in_transaction(lambda session: runs.start_run(session, command, arguments, now))
     _Archive.closing.enter_context(run_lock(_Archive.engine, run_id))
     return run_id
 
 
-def close_run(run_id: int, verdict: str, counts: dict[str, Any], now: datetime) -> None:
-    """Note how the crawl ended."""
+def end_run(run_id: int, verdict: str, counts: dict[str, Any], now: datetime) -> None:
+    """Record how the crawl ended."""
     in_transaction(lambda session: runs.finish_run(session, run_id, verdict, counts, now))
 
 
-def due(run_id: int | None, limit: int, now: datetime) -> list[frontier.DueAddress]:
-    """Addresses to fetch now: those sighted in the run, or all that are due."""
+def due_posts(run_id: int | None, limit: int, now: datetime) -> list[frontier.DueAddress]:
+    """Return the addresses to fetch now: those sighted in the run, or all that are due."""
     return in_transaction(lambda session: list(frontier.due_addresses(session, now, limit, run_id)))
 
 
 def sight(run_id: int, urls: Sequence[str], now: datetime) -> list[frontier.DueAddress]:
-    """Note addresses given on the command line; each is to be fetched, due or not, at the best URL known."""
+    """Record addresses from the command line; each is to be fetched, due or not, at the best URL known."""
     sightings = [captures_module.Sighting(parse_address(url), "command", now) for url in urls]
 
-    def note(session: Session) -> list[frontier.DueAddress]:
+    def record(session: Session) -> list[frontier.DueAddress]:
         given = {seen.address_id for seen in frontier.record_sightings(session, run_id, sightings, now)}
         known = [row for _, row in frontier.outcomes_of_run(session, run_id) if row.id in given]
         return [frontier.DueAddress(row.id, row.key, parse_address(row.url).fetch_url) for row in known]
 
-    return in_transaction(note)
+    return in_transaction(record)
 
 
-def work(run_id: int, answers: Sequence[FetchedPage], now: datetime) -> list[Result]:
-    """Keep, then parse, then store a batch; the results in the order of the answers."""
-    captures = [_unpacked(answer) for answer in answers]
-    whole = [(a.address_id, c) for a, c in zip(answers, captures, strict=True) if isinstance(c, Capture)]
-    kept = iter(_keep(run_id, whole))
-    told = [next(kept) if isinstance(capture, Capture) else capture for capture in captures]
-    pairs = [
-        (number, read_within_bounds(capture))
-        for number, capture in zip(told, captures, strict=True)
-        if isinstance(number, int) and isinstance(capture, Capture)
+def store_pages(run_id: int, fetched: Sequence[FetchedPage], now: datetime) -> list[PageResult]:
+    """Store the captures of a batch, then parse them and store the posts; returns a result for each page."""
+    captures = [_capture(page) for page in fetched]
+    complete = [(p.address_id, c) for p, c in zip(fetched, captures, strict=True) if isinstance(c, Capture)]
+    ids = iter(_store_captures(run_id, complete))
+    stored = [next(ids) if isinstance(capture, Capture) else capture for capture in captures]
+    parsed = [
+        (capture_id, parse_within_bounds(capture))
+        for capture_id, capture in zip(stored, captures, strict=True)
+        if isinstance(capture_id, int) and isinstance(capture, Capture)
     ]
-    results = iter([_result(reading, what) for reading, what in _store(run_id, pairs, now)])
-    return [next(results) if isinstance(number, int) else Result(damage=number) for number in told]
+    results = iter([_result(page, what) for page, what in _store(run_id, parsed, now)])
+    return [next(results) if isinstance(one, int) else PageResult(damage=one) for one in stored]
 
 
-def _keep(run_id: int, captures: Sequence[tuple[int | None, Capture]]) -> list[int | str]:
-    """The ids of captures once they are kept; of one that cannot be kept, why."""
+def _capture(page: FetchedPage) -> Capture | Message:
+    try:
+        return unpack(page)
+    except DamagedResponse as damage:
+        return damage.message
+
+
+def _store_captures(run_id: int, captures: Sequence[tuple[int | None, Capture]]) -> list[int | Message]:
+    """Store captures and return their ids; for one that cannot be stored, why."""
     try:
         return [*in_transaction(lambda session: captures_repository.keep_captures(session, run_id, captures))]
     except Exception as error:
         if not is_of_content(error):
             raise
         if len(captures) == 1:
-            return [f"the answer could not be stored: {in_words(error)}"]
-    return [one for capture in captures for one in _keep(run_id, [capture])]
+            return [Message("crawler.response.unstorable", {"reason": error_message(error)})]
+    return [one for capture in captures for one in _store_captures(run_id, [capture])]
 
 
 def _store(
-    run_id: int, readings: Sequence[tuple[int, ParsedPage]], now: datetime
+    run_id: int, parsed: Sequence[tuple[int, ParsedPage]], now: datetime
 ) -> list[tuple[ParsedPage, update_decisions.StoreResult]]:
-    return pages.store_each(in_transaction, run_id, readings, now, PARSER_VERSION)
+    return pages.store_each(in_transaction, run_id, parsed, now, PARSER_VERSION)
 
 
-def _unpacked(answer: FetchedPage) -> Capture | str:
-    try:
-        return unpack(answer)
-    except DamagedAnswer as damage:
-        return str(damage)
-
-
-def _result(reading: ParsedPage, stored: update_decisions.StoreResult) -> Result:
-    return Result(
-        outcome=reading.outcome,
+def _result(page: ParsedPage, stored: update_decisions.StoreResult) -> PageResult:
+    return PageResult(
+        outcome=page.outcome,
         stored=str(stored),
-        reason=reading.reason,
-        kind=reading.kind or "",
-        aid=reading.record.aid if reading.record else "",
-        key=next(iter(keys_of([reading])), ""),
-        needs_browser=reading.needs_browser,
-        agrees=reading.page.get(AGREES),
+        reason=page.reason,
+        kind=page.kind or "",
+        aid=page.record.aid if page.record else "",
+        key=next(iter(keys_of([page])), ""),
+        needs_browser=page.needs_browser,
+        agreement=page.page.get(AGREES),
     )
 
 
-def note_failures(run_id: int, failures: Sequence[Failure], now: datetime) -> None:
-    """Note that addresses gave no answer, so that they are asked again later."""
-    pairs = [(failure.address_id, failure.reason) for failure in failures]
+def record_unreached(run_id: int, failures: Sequence[Failure], now: datetime) -> None:
+    """Record that addresses gave no response, so that they are fetched again later."""
+    pairs = [(failure.address_id, failure.reason.dump()) for failure in failures]
     in_transaction(lambda session: address_outcomes.record_failures(session, run_id, pairs, now))
 
 
-def unread() -> list[int]:
-    """Captures an earlier worker kept but did not live to read."""
+def unparsed() -> list[int]:
+    """Return the ids of captures that an earlier worker stored but did not parse."""
     return in_transaction(lambda session: list(captures_repository.unread_captures(session)))
 
 
-def read_kept(run_id: int, capture_id: int, now: datetime) -> None:
-    """Read one capture that was kept by an earlier worker."""
+def parse_stored(run_id: int, capture_id: int, now: datetime) -> None:
+    """Parse one capture that an earlier worker stored; a damaged one is recorded as unreadable."""
     try:
-        reading = read_within_bounds(
-            in_transaction(lambda session: captures_repository.capture(session, capture_id))
-        )
+        capture = in_transaction(lambda session: captures_repository.capture(session, capture_id))
+        page = parse_within_bounds(capture)
     except Exception as error:
         if not (isinstance(error, IntegrityError) or is_of_content(error)):
             raise
-        reading = unreadable(str(error) if isinstance(error, IntegrityError) else in_words(error))
-    _store(run_id, [(capture_id, reading)], now)
+        page = unreadable(error_message(error))
+    _store(run_id, [(capture_id, page)], now)
 
 
-def read_again(capture_ids: Sequence[int]) -> list[ParsedPage | str]:
-    """What today's parser reads in captures, in order; of one that is damaged, how."""
-    return in_transaction(lambda session: [_read_again(session, number) for number in capture_ids])
+def reparse_captures(capture_ids: Sequence[int]) -> list[ParsedPage | Message]:
+    """Return what the parser makes of captures, in order; for a damaged one, what is wrong with it."""
+    return in_transaction(lambda session: [_reparse_one(session, capture_id) for capture_id in capture_ids])
 
 
-def _read_again(session: Session, capture_id: int) -> ParsedPage | str:
+def _reparse_one(session: Session, capture_id: int) -> ParsedPage | Message:
     try:
-        return read_within_bounds(captures_repository.capture(session, capture_id))
+        return parse_within_bounds(captures_repository.capture(session, capture_id))
     except IntegrityError as damage:
-        return str(damage)
+        return damage.message
     except Exception as error:
         if not is_of_content(error):
             raise
-        return unreadable(in_words(error))
+        return unreadable(error_message(error))
 
 
-def give_up(run_id: int, capture_id: int, reason: str, now: datetime) -> None:
-    """Note a capture whose reading kills the worker, so that the next start does not try it again."""
+def record_unreadable(run_id: int, capture_id: int, reason: Message, now: datetime) -> None:
+    """Record a capture that kills the worker as unreadable, so that it is not parsed again."""
     _store(run_id, [(capture_id, unreadable(reason))], now)

@@ -21,16 +21,17 @@ from archive.db.engine import open_archive, transaction
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.domain.errors import AddressError
+from archive.domain.messages import Message
 from archive.domain.weekly_digest import DIGEST
 from archive.repository import frontier, runs
 from archive.repository.accounts import Named, accounts
 from crawler.discovery.config import MAX_SOURCES, AccountConfig
 from crawler.discovery.source import State
-from mparchive.commands.discover import try_sources
+from mparchive.commands.discover import check_account
 from mparchive.console import out, print_json, say, shortened
-from mparchive.crawl import Line, fetch_due, fetch_missing_media
+from mparchive.crawl import fetch_due, fetch_missing_media, is_blocked, open_egress
 from mparchive.errors import CommandError, Exit
-from mparchive.run_summary import Tally
+from mparchive.run_summary import RunSummary
 from scheduler.config import VARIABLE, find_config, load_config
 from scheduler.config_errors import ConfigError
 
@@ -50,7 +51,7 @@ class Filling:
     engine: Engine
     configured: Mapping[str, AccountConfig]
     limit: int | None
-    tally: Tally
+    summary: RunSummary
 
     def fill(self, gaps: Sequence[Gap], again: Callable[[], Sequence[Gap]]) -> Exit:
         """Ask the sources for posts of no known address, then fetch what has one; the worst that came of it.
@@ -59,7 +60,7 @@ class Filling:
         """
         if not any(gap.fillable for gap in gaps):
             return Exit.DONE
-        if Line(self.engine, {}).is_held():
+        if is_blocked(open_egress(self.engine)):
             return Exit.VERIFICATION
         looking = _accounts(gaps, self.configured)
         looked = self._look(looking)
@@ -86,19 +87,19 @@ class Filling:
             pages = _assigned(session, run_id, [gap for gap in wanted if gap.kind not in _PAGES_STAY], now)
             _assigned(session, run_id, [gap for gap in wanted if gap.kind in _PAGES_STAY], now)
             due = frontier.make_due(session, pages, now, again=True)
-        line = Line(self.engine, {})
+        egress = open_egress(self.engine)
         with run_lock(self.engine, run_id):
             # the crawl of pages is also who reads what was kept and not read
-            code = fetch_due(line, run_id, len(due), self.tally)
+            code = fetch_due(egress, run_id, len(due), self.summary)
             if code not in (Exit.DATABASE, Exit.USAGE, Exit.VERIFICATION):
-                code = fetch_missing_media(line, run_id, self.tally) or code
+                code = fetch_missing_media(egress, run_id, self.summary) or code
         return code
 
 
 def _asked(engine: Engine, account: AccountConfig) -> list[State]:
     """Try the sources of an account; what is not good is said."""
     try:
-        sources = try_sources(engine, account, (), whole=True).sources
+        sources = check_account(engine, account, (), whole=True).sources
     except CommandError as error:
         if error.code is Exit.DATABASE:
             raise
@@ -106,7 +107,8 @@ def _asked(engine: Engine, account: AccountConfig) -> list[State]:
         return [State.UNREACHABLE]
     for one in sources:
         if not one.good:
-            words = ": ".join(filter(None, (one.source, one.state, one.detail, one.advice)))
+            messages = [str(Message.load(stored)) for stored in (one.detail, one.advice) if stored]
+            words = ": ".join([one.source, one.state, *messages])
             say(f"{account.name}: {words}")
     return [State(one.state) for one in sources]
 
@@ -198,18 +200,18 @@ class AuditOptions:
 def audit(asked: AuditOptions) -> Exit:
     """Say what is lacking; with `fill` first ask for it, and say then what is left."""
     configured = _configured()
-    tally, code = Tally(), Exit.DONE
+    summary, code = RunSummary(), Exit.DONE
     with open_archive() as engine:
         gaps = _find(engine, asked, configured)
         before = _counts(gaps)
         if asked.fill:
             again = partial(_find, engine, asked, configured)
-            code = Filling(engine, configured, asked.limit, tally).fill(gaps, again)
+            code = Filling(engine, configured, asked.limit, summary).fill(gaps, again)
             gaps = again()
     if asked.json:
-        print_json(_as_json(gaps, before, tally, asked))
+        print_json(_as_json(gaps, before, summary, asked))
     else:
-        _print(gaps, before, tally, asked)
+        _print(gaps, before, summary, asked)
     return code
 
 
@@ -261,10 +263,10 @@ def _counts(gaps: Iterable[Gap]) -> dict[str, int]:
 
 
 def _as_json(
-    gaps: Sequence[Gap], before: Mapping[str, int], tally: Tally, asked: AuditOptions
+    gaps: Sequence[Gap], before: Mapping[str, int], summary: RunSummary, asked: AuditOptions
 ) -> dict[str, Any]:
     told = {"counts": _counts(gaps), "gaps": [_gap_as_json(gap) for gap in _limited(gaps, asked.limit)]}
-    return told | ({"before": dict(before), "filled": tally.as_dict()} if asked.fill else {})
+    return told | ({"before": dict(before), "filled": summary.as_dict()} if asked.fill else {})
 
 
 def _gap_as_json(gap: Gap) -> dict[str, Any]:
@@ -282,10 +284,10 @@ def _limited(gaps: Iterable[Gap], limit: int | None) -> list[Gap]:
     return kept
 
 
-def _print(gaps: Sequence[Gap], before: Mapping[str, int], tally: Tally, asked: AuditOptions) -> None:
+def _print(gaps: Sequence[Gap], before: Mapping[str, int], summary: RunSummary, asked: AuditOptions) -> None:
     """For people: numbers first, then the gaps of each kind."""
     if asked.fill:
-        out.print(tally.table())
+        out.print(summary.table())
     if not gaps:
         out.print("no gaps are left" if before else "no gaps were found")
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -18,25 +18,29 @@ from archive.db.engine import open_archive, transaction
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
 from archive.domain.errors import AddressError, in_words
+from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.update_decisions import StoreResult
 from archive.ingest import pages
 from archive.ingest.faults import is_of_content
 from archive.repository import captures, frontier, runs
-from archive.system import parent_watch
+from archive.system.parent_watch import ParentWatch
 from crawler.parse import PARSER_VERSION
-from crawler.worker.page_reader import PageReader
+from crawler.worker.page_parser import PageParser
 from mparchive.console import out, print_json, say
-from mparchive.crawl import Line, cassette_settings, fetch_due, fetch_missing_media
+from mparchive.crawl import cassette_settings, fetch_due, fetch_missing_media, open_egress
 from mparchive.errors import Exit
 from mparchive.importers.accounts import NamedAccount
 from mparchive.importers.address_list import Listed
 from mparchive.importers.dump import Entry
-from mparchive.importers.items import Flaw, Passed, SavedMedium, SavedPage, seek_none
-from mparchive.importers.media import MediaTaker
+from mparchive.importers.items import Flaw, Passed, SavedMedium, SavedPage
 from mparchive.importers.read import Item, read_given
-from mparchive.run_summary import Tally
+from mparchive.run_summary import RunSummary
+from scheduler.egress_session import EgressSession
+
+if TYPE_CHECKING:
+    from mparchive.importers.media import MediaTaker
 
 T = TypeVar("T")
 
@@ -67,7 +71,7 @@ class BackfillOptions:
 class _Taken:
     """What the inputs came to. `due` and `listed` hold ids of addresses."""
 
-    tally: Tally = field(default_factory=Tally)
+    summary: RunSummary = field(default_factory=RunSummary)
     addresses: set[int] = field(default_factory=set)
     listed: set[int] = field(default_factory=set)  # those that came without a record
     good: int = 0
@@ -75,7 +79,8 @@ class _Taken:
 
 def backfill(wanted: BackfillOptions) -> Exit:
     """Take in the inputs, fetch what is not archived yet, say what came of it."""
-    parent_watch.watch_parent(partial(os.kill, os.getpid(), signal.SIGKILL))  # loses nothing, at any moment
+    # A kill at any moment loses nothing.
+    ParentWatch.from_environment(partial(os.kill, os.getpid(), signal.SIGKILL))
     settings = cassette_settings(wanted.replay, wanted.record)
     if wanted.dry_run:
         return _dry_run(_selected(read_given(wanted.what, wanted.url), wanted), wanted)
@@ -84,15 +89,21 @@ def backfill(wanted: BackfillOptions) -> Exit:
             run_id = runs.start_run(session, "backfill", _arguments(wanted), datetime.now(UTC))
         with run_lock(engine, run_id):
             taken = _take_given(engine, run_id, wanted)
-            code = _fetch(Line(engine, settings), run_id, taken, wanted)
-    _report(taken.tally, wanted)
+            code = _fetch(open_egress(engine, settings), run_id, taken, wanted)
+    _report(taken.summary, wanted)
     return _worst(code, taken)
 
 
 def _take_given(engine: Engine, run_id: int, wanted: BackfillOptions) -> _Taken:
-    with MediaTaker.opened(engine) as media, PageReader() as reader:
-        given = read_given(wanted.what, wanted.url, media.seek if wanted.media else seek_none)
-        return _take_all(engine, run_id, _selected(given, wanted), media, reader)
+    with PageParser() as parser:
+        if not wanted.media:
+            given = read_given(wanted.what, wanted.url)
+            return _take_all(engine, run_id, _selected(given, wanted), None, parser)
+        from mparchive.importers.media import MediaTaker  # noqa: PLC0415 - half a second, for media alone
+
+        with MediaTaker.opened(engine) as media:
+            given = read_given(wanted.what, wanted.url, media.seek)
+            return _take_all(engine, run_id, _selected(given, wanted), media, parser)
 
 
 def _arguments(wanted: BackfillOptions) -> dict[str, Any]:
@@ -152,7 +163,7 @@ def _dry_run(items: Iterable[Item], wanted: BackfillOptions) -> Exit:
         if not wanted.json:
             say(f"would take {_named(item)}")
     if wanted.json:
-        print_json({"would_take": taken.good, **taken.tally.as_dict()})
+        print_json({"would_take": taken.good, **taken.summary.as_dict()})
     else:
         say(f"{taken.good} would be taken; nothing was written or fetched")
     return _worst(Exit.DONE, taken)
@@ -176,14 +187,14 @@ def _noted(item: Item, taken: _Taken) -> bool:
     match item:
         case Flaw():
             say(str(item))
-            taken.tally.add("bad_input", reason=str(item))
+            taken.summary.add("bad_input", reason=str(item))
         case Passed(number=number):
-            taken.tally.add("passed_over", number, str(item))
+            taken.summary.add("passed_over", number, str(item))
     return isinstance(item, Flaw | Passed)
 
 
 def _take_all(
-    engine: Engine, run_id: int, items: Iterable[Item], media: MediaTaker, reader: PageReader
+    engine: Engine, run_id: int, items: Iterable[Item], media: "MediaTaker | None", parser: PageParser
 ) -> _Taken:
     taken = _Taken()
     for batch in _batches(item for item in items if not _noted(item, taken)):
@@ -193,11 +204,11 @@ def _take_all(
         if addresses := [item for item in batch if isinstance(item, Listed)]:
             _take_addresses(engine, run_id, addresses, taken)
         for page in (item for item in batch if isinstance(item, SavedPage)):
-            _take_page(engine, run_id, page, reader, taken)
+            _take_page(engine, run_id, page, parser, taken)
         for medium in (item for item in batch if isinstance(item, SavedMedium)):
             _take_medium(medium, media, taken)
         for account in (item for item in batch if isinstance(item, NamedAccount)):
-            taken.tally.add("accounts", reason=f"{_named(account)}; `mparchive init` with the same file")
+            taken.summary.add("accounts", reason=f"{_named(account)}; `mparchive init` with the same file")
     return taken
 
 
@@ -230,7 +241,7 @@ def _take_records(engine: Engine, run_id: int, items: list[Entry], taken: _Taken
         return
     taken.addresses |= addresses
     for result in results:
-        taken.tally.add("known" if result is StoreResult.UNCHANGED else str(result))
+        taken.summary.add("known" if result is StoreResult.UNCHANGED else str(result))
 
 
 def _unstorable(entry: Entry, error: Exception) -> Flaw:
@@ -247,25 +258,25 @@ def _take_addresses(engine: Engine, run_id: int, items: list[Listed], taken: _Ta
     taken.addresses |= taken.listed
 
 
-def _take_page(engine: Engine, run_id: int, page: SavedPage, reader: PageReader, taken: _Taken) -> None:
+def _take_page(engine: Engine, run_id: int, page: SavedPage, parser: PageParser, taken: _Taken) -> None:
     """Keep a saved page as a capture, once, then read it, as if it had just been fetched."""
     try:
-        reading = _stored_page(engine, run_id, page, reader, taken)
+        reading = _stored_page(engine, run_id, page, parser, taken)
     except Exception as error:
         if not is_of_content(error):
             raise
         _noted(Flaw(page.name, "", f"{page.name} could not be stored: {in_words(error)}"), taken)
         return
     if reading.is_unreadable:
-        _noted(Flaw(page.name, "", f"{page.name}: {reading.reason}"), taken)
+        _noted(Flaw(page.name, "", f"{page.name}: {Message.load(reading.reason)}"), taken)
 
 
 def _stored_page(
-    engine: Engine, run_id: int, page: SavedPage, reader: PageReader, taken: _Taken
+    engine: Engine, run_id: int, page: SavedPage, parser: PageParser, taken: _Taken
 ) -> ParsedPage:
     address = page.url or ""
     saved = Capture(address, address, 200, (), page.body, page.saved_at)
-    reading = reader.read(page.answer if page.answer and page.url else saved)
+    reading = parser.parse(page.answer if page.answer and page.url else saved)
     named = page.url or (reading.record.url if reading.record else page.name)
     capture = page.answer or Capture(named, named, 200, page.headers, page.body, page.saved_at)
     now = datetime.now(UTC)
@@ -280,7 +291,7 @@ def _stored_page(
     )
     stored = reading.outcome is Outcome.ARTICLE and reading.record
     what = "known" if result is StoreResult.UNCHANGED else str(result)
-    taken.tally.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)
+    taken.summary.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)
     return reading
 
 
@@ -289,11 +300,13 @@ def _in_transaction(engine: Engine, work: Callable[[Session], T]) -> T:
         return work(session)
 
 
-def _take_medium(saved: SavedMedium, media: MediaTaker, taken: _Taken) -> None:
+def _take_medium(saved: SavedMedium, media: "MediaTaker | None", taken: _Taken) -> None:
+    if media is None:
+        return
     if bad := media.take(saved):
         _noted(bad, taken)
     else:
-        taken.tally.add("images_kept")
+        taken.summary.add("images_kept")
 
 
 def _page_address(session: Session, run_id: int, url: str, page: SavedPage, now: datetime) -> int | None:
@@ -303,37 +316,37 @@ def _page_address(session: Session, run_id: int, url: str, page: SavedPage, now:
     return None
 
 
-def _fetch(line: Line, run_id: int, taken: _Taken, wanted: BackfillOptions) -> Exit:
+def _fetch(egress: EgressSession, run_id: int, taken: _Taken, wanted: BackfillOptions) -> Exit:
     """Fetch pages, then what they show; the worst that came of it."""
-    code = _fetch_pages(line, run_id, taken, wanted)
+    code = _fetch_pages(egress, run_id, taken, wanted)
     if wanted.fetch and wanted.media and code not in (Exit.DATABASE, Exit.USAGE):
-        code = fetch_missing_media(line, run_id, taken.tally) or code
+        code = fetch_missing_media(egress, run_id, taken.summary) or code
     return code
 
 
-def _fetch_pages(line: Line, run_id: int, taken: _Taken, wanted: BackfillOptions) -> Exit:
+def _fetch_pages(egress: EgressSession, run_id: int, taken: _Taken, wanted: BackfillOptions) -> Exit:
     """Fetch what has no final answer yet; addresses that have one are known."""
     now = datetime.now(UTC)
-    with transaction(line.engine) as session:
+    with transaction(egress.engine) as session:
         due = frontier.make_due(session, sorted(taken.addresses), now, wanted.again) if wanted.fetch else []
-        taken.tally.add("known" if wanted.fetch else "not_asked", len(taken.listed.difference(due)))
+        taken.summary.add("known" if wanted.fetch else "not_asked", len(taken.listed.difference(due)))
         if not due:
-            runs.finish_run(session, run_id, "done", taken.tally.as_dict(), now)
+            runs.finish_run(session, run_id, "done", taken.summary.as_dict(), now)
     if not due:
         return Exit.DONE
-    return fetch_due(line, run_id, len(due), taken.tally)
+    return fetch_due(egress, run_id, len(due), taken.summary)
 
 
-def _report(tally: Tally, wanted: BackfillOptions) -> None:
+def _report(summary: RunSummary, wanted: BackfillOptions) -> None:
     if wanted.json:
-        print_json(tally.as_dict())
+        print_json(summary.as_dict())
     else:
-        out.print(tally.table())
+        out.print(summary.table())
 
 
 def _worst(code: Exit, taken: _Taken) -> Exit:
     """Bad input weighs: nothing good at all is a wrong call, some of it a part that failed."""
-    if not taken.tally.counts["bad_input"]:
+    if not taken.summary.counts["bad_input"]:
         return code
     if not taken.good:
         return Exit.USAGE

@@ -1,103 +1,104 @@
-"""`mparchive discover`: try the sources of new posts now, and say what each says."""
+"""`mparchive discover`: check the sources of new posts now, and say what each of them lists."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import open_archive
+from archive.domain.messages import Message
+from archive.domain.records import SHANGHAI
+from archive.system.catalogues import process_language
 from crawler.discovery.config import AccountConfig
 from crawler.discovery.source import State
-from mparchive.console import out, print_json, say, steps
-from mparchive.crawl import Line
+from crawler.process.protocol import SourceChecked
+from mparchive.console import out, print_json, say, steps, translated
+from mparchive.crawl import is_blocked, open_egress, wait_for_turn
 from mparchive.errors import CommandError, Exit
 from scheduler.config import find_config, load_config
-from scheduler.source_check import Discovered, SourceResult, Wish, discover
-
-ELSEWHERE = "its sources there are left alone, those elsewhere are asked"
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
+from scheduler.source_check import CheckedSources, CheckRequest, check_sources
 
 _FAILED = {"database": Exit.DATABASE, "usage": Exit.USAGE}
 
 
 @dataclass(frozen=True)
-class Tried:
-    """One account's sources, tried."""
+class CheckedAccount:
+    """One account and its sources, checked."""
 
     account: AccountConfig
-    discovered: Discovered
+    checked: CheckedSources
 
     @property
-    def sources(self) -> Sequence[SourceResult]:
-        """By name."""
-        return sorted(self.discovered.sources, key=lambda one: one.source)
+    def sources(self) -> Sequence[SourceChecked]:
+        """Return the sources by name."""
+        return sorted(self.checked.sources, key=lambda one: one.source)
 
 
 def discover_now(account: str | None, only: Sequence[str], whole: bool, as_json: bool) -> Exit:
-    """Try the sources of one account, or of all that are configured; what is new is due from then on."""
+    """Check the sources of one account, or of all that are configured; new posts are due from then on."""
     accounts = _chosen(load_config(find_config()).accounts, account)
     with open_archive() as engine:  # an embedded server serves the accounts' crawls one after the other
-        tried = [try_sources(engine, one, only, whole) for one in accounts]
+        checked = [check_account(engine, one, only, whole) for one in accounts]
     if as_json:
-        print_json([_as_dict(one) for one in tried])
+        print_json([_as_dict(one) for one in checked])
     else:
-        for one in tried:
+        for one in checked:
             _print(one)
-    return _exit([source for one in tried for source in one.sources])
+    return _exit_code([source for one in checked for source in one.sources])
 
 
 def _chosen(accounts: Sequence[AccountConfig], wanted: str | None) -> list[AccountConfig]:
     if wanted is None:
         return list(accounts)
-    found = [one for one in accounts if wanted in (one.biz, one.name)]
-    if not found:
-        known = ", ".join(one.name for one in accounts)
-        raise CommandError(f"no account {wanted} in the configuration; it has {known}")
-    return found
+    matching = [one for one in accounts if wanted in (one.biz, one.name)]
+    if not matching:
+        known = [one.name for one in accounts]
+        raise CommandError(translated("mparchive.discover.no_such_account", account=wanted, known=known))
+    return matching
 
 
-def try_sources(engine: Engine, account: AccountConfig, only: Sequence[str], whole: bool) -> Tried:
-    """Ask these sources of an account, or all; raises CommandError when nothing could be asked.
+def check_account(engine: Engine, account: AccountConfig, only: Sequence[str], whole: bool) -> CheckedAccount:
+    """Check these sources of an account, or all; while the egress is blocked, only those not at WeChat.
 
-    A challenge holds the line back; of one that is held only sources elsewhere than at WeChat are asked.
+    Raises CommandError when nothing could be checked.
     """
     names = [name for given in only for name in given.split(",") if name]
-    line = Line(engine, {})
-    with line.turn(Hosts.PAGES) as mine, steps(None) as shown:
+    egress = open_egress(engine)
+    with wait_for_turn(egress, Hosts.PAGES) as mine, steps(None) as progress:
         if not mine:
-            raise CommandError(f"no source of {account.name} was asked", Exit.NOTHING_FETCHED)
-        held, done = line.is_held(ELSEWHERE), []
+            words = translated("mparchive.discover.nothing_asked", account=account.name)
+            raise CommandError(words, Exit.NOTHING_FETCHED)
+        blocked, done = is_blocked(egress, "mparchive.discover.only_elsewhere"), []
 
-        def hear(source: SourceResult) -> None:
+        def show(source: SourceChecked) -> None:
             done.append(source.source)
-            shown.step(f"{account.name} {source.source} {source.state}", len(done))
+            progress.step(f"{account.name} {source.source} {source.state}", len(done))
 
-        discovered = discover(Wish(account, names, whole, held), on_source=hear)
-        if any(one.state == State.VERIFICATION for one in discovered.sources):
-            line.settle(State.VERIFICATION)
-    if held and not discovered.sources:
-        raise CommandError(f"no source of {account.name} was asked: all are at WeChat", Exit.VERIFICATION)
-    _check(discovered)
-    return Tried(account, discovered)
+        request = CheckRequest(account, names, whole, blocked)
+        checked = check_sources(egress, request, on_source=show)
+        if any(one.state == State.VERIFICATION for one in checked.sources):
+            egress.record_outcome(State.VERIFICATION)
+    if blocked and not checked.sources:
+        words = translated("mparchive.discover.all_at_wechat", account=account.name)
+        raise CommandError(words, Exit.VERIFICATION)
+    _check_result(checked)
+    return CheckedAccount(account, checked)
 
 
-def _check(discovered: Discovered) -> None:
+def _check_result(checked: CheckedSources) -> None:
     """Raise CommandError when the crawl itself could not work."""
-    result = discovered.result
+    result = checked.result
     if result.timed_out:
-        say("the sources took too long; those that are missing below were not asked to the end")
-    elif result.verdict in _FAILED or not discovered.sources:
-        lines = [line for line in result.last_lines if line.strip()] or ["it said nothing"]
-        last = next((line for line in reversed(lines) if "reason=" in line), lines[-1])
-        wrong = Exit.USAGE if result.exit_code == Exit.USAGE else Exit.NOTHING_FETCHED  # of its settings
-        raise CommandError(last.rpartition("reason=")[2], _FAILED.get(result.verdict, wrong))
+        say(translated("mparchive.discover.timed_out"))
+    elif result.verdict in _FAILED or not checked.sources:
+        code = Exit.USAGE if result.exit_code == Exit.USAGE else Exit.NOTHING_FETCHED  # wrong settings
+        words = result.error.text(process_language())
+        raise CommandError(words, _FAILED.get(result.verdict, code))
 
 
-def _exit(sources: Sequence[SourceResult]) -> Exit:
+def _exit_code(sources: Sequence[SourceChecked]) -> Exit:
     good = sum(source.good for source in sources)
     if good == len(sources):
         return Exit.DONE
@@ -107,28 +108,32 @@ def _exit(sources: Sequence[SourceResult]) -> Exit:
     return Exit.VERIFICATION if challenged else Exit.NOTHING_FETCHED
 
 
-def _as_dict(tried: Tried) -> dict[str, object]:
-    sources = [asdict(one) | {"newest": _iso(one.newest)} for one in tried.sources]
-    return {"account": tried.account.name, "biz": tried.account.biz, "sources": sources}
+def _as_dict(checked: CheckedAccount) -> dict[str, object]:
+    sources = [asdict(one) for one in checked.sources]
+    return {"account": checked.account.name, "biz": checked.account.biz, "sources": sources}
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
-
-
-def _print(tried: Tried) -> None:
-    """A line a source, then what is to be said of each. Nothing is cut: --only takes the names."""
-    rows = [("source", "state", "seen", "new", "newest"), *map(_row, tried.sources)]
+def _print(checked: CheckedAccount) -> None:
+    """Print a line for each source, then details and advice. Names are not cut: --only takes them."""
+    headings = tuple(
+        translated(f"mparchive.discover.heading.{name}")
+        for name in ("source", "state", "seen", "new", "newest")
+    )
+    rows = [headings, *map(_row, checked.sources)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    out.print(tried.account.name, markup=False)
+    out.print(checked.account.name, markup=False)
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         out.print("  ".join(cells).rstrip(), markup=False)
-    for one in tried.sources:
-        if words := "; ".join(filter(None, (one.detail, one.advice))):
+    for one in checked.sources:
+        messages = (
+            Message.load(stored).text(process_language()) for stored in (one.detail, one.advice) if stored
+        )
+        if words := "; ".join(messages):
             out.print(f"{one.source}: {words}", markup=False)
 
 
-def _row(one: SourceResult) -> tuple[str, ...]:
-    newest = f"{one.newest.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if one.newest else ""
+def _row(one: SourceChecked) -> tuple[str, ...]:
+    moment = datetime.fromisoformat(one.newest).astimezone(SHANGHAI) if one.newest else None
+    newest = f"{moment:%Y-%m-%d %H:%M}" if moment else ""
     return one.source, one.state, str(one.seen), str(one.new), newest

@@ -24,14 +24,14 @@ from archive.repository.captures import last_page
 from crawler.discovery.config import Biz
 from crawler.parse.page import read_page
 from mparchive.console import say, steps
-from mparchive.crawl import Line, fetch
+from mparchive.crawl import fetch_pages, open_egress
 from mparchive.errors import CommandError, Exit
 from mparchive.importers.accounts import NamedAccount
 from mparchive.importers.address_list import Listed
 from mparchive.importers.dump import Entry
 from mparchive.importers.items import Flaw, SavedPage
 from mparchive.importers.read import Item, read_given
-from mparchive.run_summary import Tally
+from mparchive.run_summary import RunSummary
 from scheduler.config import FILE_NAME, VARIABLE
 
 _HEAD = """\
@@ -268,8 +268,8 @@ def _visit(engine: Engine, wanted: list[Address]) -> tuple[Exit, list[ParsedPage
 def _fetch(engine: Engine, run_id: int, number: int) -> Exit:
     """Fetch the run's pages. That none could be had is no end: an address may tell enough."""
     try:
-        with steps(number) as shown:
-            return fetch(Line(engine, {}), run_id, number, Tally(), shown)
+        with steps(number) as progress:
+            return fetch_pages(open_egress(engine), run_id, number, RunSummary(), progress)
     except CommandError as error:
         say(str(error))
         return error.code

@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from archive.domain.captures import Capture
+from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage
-from crawler.worker.page_reader import PageReader
+from archive.system.catalogues import process_language
+from crawler.worker.page_parser import PageParser
 from mparchive.console import facts_table, out, print_json, shortened
 from mparchive.errors import CommandError, Exit
 from mparchive.importers.items import MAX_PAGE, InputError
@@ -15,8 +17,8 @@ from mparchive.importers.open import open_bytes
 def parse(path: str, url: str | None, as_json: bool) -> Exit:
     """Print what a saved page is and says; `-` is stdin."""
     address = url or ""
-    with PageReader() as reader:
-        reading = reader.read(Capture(address, address, 200, (), _page(path), datetime.now(UTC)))
+    with PageParser() as reader:
+        reading = reader.parse(Capture(address, address, 200, (), _page(path), datetime.now(UTC)))
     if as_json:
         print_json(_as_json(reading))
     else:
@@ -38,12 +40,16 @@ def _as_json(reading: ParsedPage) -> dict[str, Any]:
         "outcome": str(reading.outcome),
         "kind": str(reading.kind) if reading.kind else None,
         "post": reading.record.as_dict() if reading.record else None,
-        "page": {**reading.page, **({"reason": reading.reason} if reading.reason else {})},
+        "page": {**reading.page, **({"reason": _reason(reading)} if reading.reason else {})},
     }
 
 
+def _reason(reading: ParsedPage) -> str:
+    return Message.load(reading.reason).text(process_language())
+
+
 def _facts(reading: ParsedPage) -> dict[str, str]:
-    facts = {"outcome": str(reading.outcome), "kind": str(reading.kind or ""), "reason": reading.reason}
+    facts = {"outcome": str(reading.outcome), "kind": str(reading.kind or ""), "reason": _reason(reading)}
     facts = {name: value for name, value in facts.items() if value}
     facts |= {
         name: shortened(value) for name, value in (reading.record.as_dict() if reading.record else {}).items()

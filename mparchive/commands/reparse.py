@@ -13,7 +13,8 @@ from sqlalchemy import Engine, text
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
-from archive.domain.errors import in_words
+from archive.domain.errors import error_message
+from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
 from archive.ingest.faults import is_of_content
 from archive.ingest.reparse import (
@@ -26,8 +27,9 @@ from archive.ingest.reparse import (
 )
 from archive.repository import absences, runs
 from archive.repository.incidents import note_captures
+from archive.system.catalogues import process_language
 from crawler.parse import PARSER_VERSION
-from crawler.worker.pool import Read, Rereader
+from crawler.worker.pool import Reparsed, Reparser
 from mparchive.console import Steps, facts_table, out, print_json, say, steps
 from mparchive.errors import CommandError, Exit
 
@@ -142,9 +144,9 @@ def _close_run(engine: Engine, run_id: int, chosen: ReparseSelection, report: _R
 
 
 async def _read_all(engine: Engine, ids: Sequence[int], run_id: int, report: _Report, shown: Steps) -> None:
-    reader = Rereader(ArchiveSettings(), min(MOST_PROCESSES, len(os.sched_getaffinity(0))))
+    reader = Reparser(ArchiveSettings(), min(MOST_PROCESSES, len(os.sched_getaffinity(0))))
     done = 0
-    async with aclosing(reader.read(ids)) as read:
+    async with aclosing(reader.parse(ids)) as read:
         async for some in read:
             for one in _settled(engine, some, run_id, report):
                 report.add(one)
@@ -152,12 +154,12 @@ async def _read_all(engine: Engine, ids: Sequence[int], run_id: int, report: _Re
             shown.step("pages read again", done)
 
 
-def _settled(engine: Engine, some: Sequence[Read], run_id: int, report: _Report) -> list[Reread]:
+def _settled(engine: Engine, some: Sequence[Reparsed], run_id: int, report: _Report) -> list[Reread]:
     """What a few pages change, written where there is a run."""
     readings, failed = [], {}
     for number, reading in some:
         if not isinstance(reading, ParsedPage):
-            report.damage(reading)
+            report.damage(str(reading))
         elif reading.is_unreadable:
             failed[number] = reading.reason
         else:
@@ -170,7 +172,7 @@ def _settled(engine: Engine, some: Sequence[Read], run_id: int, report: _Report)
 def _note_failed(engine: Engine, run_id: int, failed: Mapping[int, str], report: _Report) -> None:
     """Name the captures; they stay as they are, with an incident each where there is a run."""
     for number, reason in failed.items():
-        report.fail(f"capture {number}: {reason}")
+        report.fail(f"capture {number}: {Message.load(reason).text(process_language())}")
     if run_id:
         with transaction(engine) as session:
             note_captures(session, failed, (), datetime.now(UTC))
@@ -186,7 +188,7 @@ def _written(
         if not is_of_content(error):
             raise
         if len(readings) == 1:
-            _note_failed(engine, run_id, {readings[0][0]: unreadable(in_words(error)).reason}, report)
+            _note_failed(engine, run_id, {readings[0][0]: unreadable(error_message(error)).reason}, report)
             return []
     return [one for pair in readings for one in _written(engine, [pair], run_id, report)]
 

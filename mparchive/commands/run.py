@@ -10,7 +10,7 @@ from typing import Self
 
 import structlog
 
-from archive.system.parent_watch import LIFELINE_VARIABLE
+from archive.system.parent_watch import ENVIRONMENT_VARIABLE
 from mparchive.errors import Exit
 from scheduler.config import find_config, load_config
 
@@ -65,7 +65,7 @@ class WebServerProcess:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and command
                 [sys.executable, "-c", "from mparchive.cli import main; main()", *self._arguments],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, LIFELINE_VARIABLE: str(self._lifeline)},
+                env={**os.environ, ENVIRONMENT_VARIABLE: str(self._lifeline)},
                 pass_fds=(self._lifeline,),
                 start_new_session=True,
             )
@@ -83,7 +83,7 @@ def run_daemon() -> Exit:
     room = load_config(path).reading_room
     _prepare()
     with WebServerProcess(*room.address) if room else nullcontext():
-        return Exit(daemon.run_daemon(path))
+        return Exit(daemon.run_scheduler(path))
 
 
 def run_worker() -> Exit:
@@ -91,7 +91,7 @@ def run_worker() -> Exit:
     from scheduler import daemon  # noqa: PLC0415 - as above
 
     _prepare()
-    return Exit(daemon.run_worker())
+    return Exit(daemon.work_until_stopped())
 
 
 def _prepare() -> None:

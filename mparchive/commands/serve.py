@@ -11,7 +11,8 @@ import structlog
 from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from archive.storage.media_files import MediaFolder
-from archive.system import clock, parent_watch
+from archive.system import clock
+from archive.system.parent_watch import ParentWatch
 from mparchive.console import say
 from mparchive.errors import CommandError, Exit
 from web.server import handle_signals, is_loopback, listening, make_server, raise_file_limit, server_address
@@ -52,7 +53,7 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
         app = create_app(Inbox(engine, token, clock.now), readers, folder, clock.now, access=access)
         server = make_server(app)
         handle_signals(server)
-        parent_watch.watch_parent(partial(setattr, server, "should_exit", True))
+        ParentWatch.from_environment(partial(setattr, server, "should_exit", True))
         address = server_address(listener)
         log.info(
             "serving",

@@ -11,11 +11,13 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
 from archive.db.models import Egress, Incident
-from archive.domain.monitoring import SourceStatus
+from archive.domain.messages import Message
+from archive.domain.monitoring import SourceStatus, remedy_for
 from archive.reports import status as status_module
 from archive.repository import egress
 from archive.repository.incidents import recent_incidents
 from archive.repository.sources import watched
+from archive.system.catalogues import process_language
 from mparchive.console import out, print_json
 from mparchive.errors import Exit
 
@@ -43,7 +45,7 @@ def watching_status(session: Session, now: datetime) -> Watching:
 
 
 def _incident(one: Incident) -> dict[str, Any]:
-    names = ("key", "words", "remedy", "opened_at", "closed_at", "told_opened_at")
+    names = ("key", "code", "params", "words", "remedy", "opened_at", "closed_at", "told_opened_at")
     return {name: getattr(one, name) for name in names}
 
 
@@ -78,7 +80,9 @@ def _wrong(incidents: Sequence[dict[str, Any]]) -> Table:
     for heading in ("wrong since", "what", "what to do"):
         table.add_column(heading, overflow="fold")
     for one in incidents:
-        table.add_row(_at(one["opened_at"]), one["words"], one["remedy"])
+        problem, language = Message.from_json(one), process_language()
+        remedy = remedy_for(problem).text(language)
+        table.add_row(_at(one["opened_at"]), problem.text(language), remedy)
     return table
 
 

@@ -21,7 +21,7 @@ from archive.storage.media_files import MediaFolder
 from archive.system import clock
 from archive.system.files import write_bytes
 from crawler.parse import PARSER_VERSION
-from crawler.parse.classify import classify
+from crawler.parse.page import classify
 from mparchive.console import Steps, err, out, print_json, say, steps
 from mparchive.errors import CommandError, Exit
 

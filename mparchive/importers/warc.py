@@ -14,7 +14,7 @@ from archive.domain.errors import AddressError
 from archive.domain.pg_text import index_key
 from archive.export.warc import CAPTURE_FIELD, MEDIUM_FIELD, SAVED, target
 from crawler.parse.media import media_key
-from crawler.parse.response import DamagedAnswer, FetchedPage, unpack
+from crawler.parse.response import DamagedResponse, FetchedPage, unpack
 from crawler.redaction import public_headers
 from mparchive.importers.items import (
     MAX_PAGE,
@@ -212,7 +212,7 @@ class _Reader:
             if record.get("WARC-Type") == "metadata" and self._note(record):
                 return None
             return self._page(record)
-        except (BadRecord, DamagedAnswer) as bad:
+        except (BadRecord, DamagedResponse) as bad:
             return Flaw(self._name, record.where, str(bad))
 
     def _note(self, record: Record) -> bool:

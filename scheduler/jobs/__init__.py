@@ -1,1 +1,1 @@
-"""The kinds of jobs: each module says when there is one to do, and does it."""
+"""The kinds of jobs: each module plans the jobs that are needed, and runs one."""

@@ -1,8 +1,8 @@
-"""Discover: ask the sources of an account that are due, then plan when each is asked next."""
+"""Jobs that discover: check the sources of an account that are due, then plan when each is checked next."""
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,6 @@ from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
 from archive.domain.addresses import HOST
 from archive.domain.monitoring import SourceStatus
-from archive.repository import egress
 from archive.repository.sources import albums_met, plan_sources, published_instants, watched
 from crawler.discovery.config import SHORTEST, AccountConfig
 from crawler.discovery.registry import MAX_FOLLOWED, given_at, sources_of
@@ -21,22 +20,22 @@ from crawler.discovery.source import Source, State
 from crawler.discovery.sources.archived_links import Neighbourhood
 from scheduler.config import Schedule, quiet_between
 from scheduler.job_context import JobContext
-from scheduler.jobs.base import end, my_turn
+from scheduler.jobs.base import finish, record_outcome, take_turn
 from scheduler.polling import (
-    HOPELESS,
-    LEARNED_OVER,
-    Hours,
+    HABIT_PERIOD,
+    NEEDS_PERSON,
+    PollingBounds,
+    add_jitter,
     is_quiet,
-    next_look,
+    next_check,
     outside_quiet,
-    rhythm,
-    scattered,
+    usual_interval,
 )
-from scheduler.queue import Order, line_lock, line_queue
-from scheduler.source_check import Discovered, Wish, discover
+from scheduler.queue import PlannedJob, egress_queue, host_lock
+from scheduler.source_check import CheckedSources, CheckRequest, check_sources
 from scheduler.timetable import Work
 
-TOGETHER = timedelta(minutes=5)  # what is due within is asked along: starting a crawl costs more
+TOGETHER = timedelta(minutes=5)  # sources due within are checked along: starting a crawl costs more
 
 # No plan lies further ahead (a day, half of it for jitter, a day of quiet hours) unless the clock was wrong.
 FURTHEST = timedelta(days=3)
@@ -44,39 +43,39 @@ FURTHEST = timedelta(days=3)
 log = structlog.get_logger()
 
 
-def plan(
-    hands: JobContext, accounts: Sequence[AccountConfig], schedule: Schedule, lines: list[str]
-) -> list[Order]:
-    """A job for each account that has a source due, at a line that is free for it."""
-    now = hands.now()
-    if is_quiet(now, hours_of(schedule)):
+def plan_discover(
+    context: JobContext, accounts: Sequence[AccountConfig], schedule: Schedule, egresses: list[str]
+) -> list[PlannedJob]:
+    """Plan a job for each account that has a source due, at an egress that may check it."""
+    now = context.now()
+    if is_quiet(now, polling_bounds(schedule)):
         return []
-    made = []
+    jobs = []
     for account in accounts:
-        line = _line_for(hands, account, lines, now)
-        if line:
+        egress = _egress_for(context, account, egresses, now)
+        if egress:
             arguments = {
                 "account": account.model_dump(mode="json", exclude_defaults=True),
                 "schedule": schedule.model_dump(mode="json", exclude_defaults=True),
             }
-            lock = line_lock(line, HOST)
-            made.append(Order(Work.DISCOVER, account.biz, line_queue(line), lock, arguments))
-    return made
+            lock = host_lock(egress, HOST)
+            jobs.append(PlannedJob(Work.DISCOVER, account.biz, egress_queue(egress), lock, arguments))
+    return jobs
 
 
-def _line_for(hands: JobContext, account: AccountConfig, lines: list[str], now: datetime) -> str:
-    """The first line at which a source of the account may be asked now; empty when none is due."""
-    with transaction(hands.engine) as session:
+def _egress_for(context: JobContext, account: AccountConfig, egresses: list[str], now: datetime) -> str:
+    """Return the first egress at which a source of the account may be checked now; empty: none is due."""
+    with transaction(context.engine) as session:
         sources, known = _sources(session, account), watched(session, account.biz)
-        for line in lines:
-            held = egress.held_until(session, line, now) is not None
-            if due_sources(sources, known, now, held=held, given=given_at(account)):
-                return line
+    for egress in egresses:
+        blocked = context.session_of(egress).blocked_until() is not None
+        if due_sources(sources, known, now, blocked=blocked, given=given_at(account)):
+            return egress
     return ""
 
 
 def _sources(session: Session, account: AccountConfig) -> list[Source]:
-    """Those configured, and the albums met in posts where these are followed."""
+    """Return the configured sources, and the albums met in posts where these are followed."""
     met = albums_met(session, account.biz, MAX_FOLLOWED) if account.follow_albums else []
     return sources_of(account, Neighbourhood(albums=tuple(met)))
 
@@ -86,33 +85,35 @@ def due_sources(
     known: Sequence[SourceStatus],
     now: datetime,
     *,
-    held: bool,
+    blocked: bool,
     given: Mapping[str, datetime] | None = None,
 ) -> list[str]:
-    """The names of the sources to ask now: those due, and with them those that are due in a moment.
+    """Return the names of the sources to check now: those due, with those due within TOGETHER.
 
-    Of a line that is `held` back nothing is asked at WeChat's own host. `given`: see chain.given_at.
+    Through an egress that is `blocked`, WeChat's own host is not asked. `given`: see registry.given_at.
     """
-    planned = {row.name: _planned(row, now, (given or {}).get(row.name)) for row in known}
+    planned = {row.name: _planned_at(row, now, (given or {}).get(row.name)) for row in known}
     free = {
-        source.name: planned.get(source.name, now) for source in sources if not (held and source.host == HOST)
+        source.name: planned.get(source.name, now)
+        for source in sources
+        if not (blocked and source.host == HOST)
     }
     if not any(at <= now for at in free.values()):
         return []
     return sorted(name for name, at in free.items() if at <= now + TOGETHER)
 
 
-def _planned(row: SourceStatus, now: datetime, given: datetime | None) -> datetime:
-    """When a source is to be asked: now, once a person has given what it waits for."""
+def _planned_at(row: SourceStatus, now: datetime, given: datetime | None) -> datetime:
+    """Return when a source is due: soon, once a person has provided what it waits for."""
     tried, planned = row.last_tried_at, row.next_try_at or now
-    if tried and given and row.state in HOPELESS and tried < given <= now:
+    if tried and given and row.state in NEEDS_PERSON and tried < given <= now:
         return min(planned, tried + timedelta(minutes=SHORTEST))
     return planned if planned - now <= FURTHEST else now
 
 
-def hours_of(schedule: Schedule) -> Hours:
-    """The bounds of a schedule."""
-    return Hours(
+def polling_bounds(schedule: Schedule) -> PollingBounds:
+    """Return the bounds that a schedule sets."""
+    return PollingBounds(
         shortest=timedelta(minutes=schedule.shortest_minutes),
         longest=timedelta(minutes=schedule.longest_minutes),
         default=timedelta(minutes=schedule.default_minutes),
@@ -120,42 +121,43 @@ def hours_of(schedule: Schedule) -> Hours:
     )
 
 
-def run(hands: JobContext, account: dict[str, Any], schedule: dict[str, Any]) -> None:
-    """Ask what is due of an account, and plan the next time of each source that was asked.
+def run_discover(context: JobContext, account: dict[str, Any], schedule: dict[str, Any]) -> None:
+    """Check the due sources of an account, and plan the next check of each that was asked.
 
-    Where another crawl has the line, only sources elsewhere than at WeChat's own host are asked.
+    Where another crawl has the egress, only sources elsewhere than at WeChat's own host are checked.
+    Raises Interrupted, CrawlFailed, or what the database raises.
     """
-    watching, when = AccountConfig.model_validate(account), Schedule.model_validate(schedule)
-    now = hands.now()
-    with my_turn(hands, Hosts.PAGES) as mine:
-        with transaction(hands.engine) as session:
-            held = not mine or egress.held_until(session, hands.egress, now) is not None
+    watching = AccountConfig.model_validate(account)
+    planner = Planner(watching, Schedule.model_validate(schedule), context.now())
+    with take_turn(context, Hosts.PAGES) as mine:
+        blocked = not mine or context.egress_session.blocked_until() is not None
+        with transaction(context.engine) as session:
             sources, known = _sources(session, watching), watched(session, watching.biz)
-            names = due_sources(sources, known, now, held=held, given=given_at(watching))
+        names = due_sources(sources, known, context.now(), blocked=blocked, given=given_at(watching))
         if names:
-            _ask(hands, watching, when, names)
+            _check(context, planner, names)
 
 
-def _ask(hands: JobContext, watching: AccountConfig, when: Schedule, names: Sequence[str]) -> None:
-    found = discover(Wish(watching, names), settings=hands.settings, stop=hands.interrupt)
-    if not found.result.stopped:
-        _settle(hands, Planner(watching, when, hands.now()), names, found)
-    end(found.result, "discover_ended")
+def _check(context: JobContext, planner: "Planner", names: Sequence[str]) -> None:
+    request = CheckRequest(planner.account, names)
+    checked = check_sources(context.egress_session, request, stop=context.interrupt)
+    if not checked.result.stopped:
+        _record(context, planner.at(context.now()), names, checked)
+    finish(checked.result, "discover_ended")
 
 
-def _settle(hands: JobContext, planner: "Planner", asked: Sequence[str], found: Discovered) -> None:
-    """Hold the line after a challenge, and plan."""
-    biz, now = planner.account.biz, planner.now
-    for one in found.sources:
-        log.info("source tried", action="source_tried", biz=biz, **vars(one))
+def _record(context: JobContext, planner: "Planner", asked: Sequence[str], checked: CheckedSources) -> None:
+    """Back off after a challenge, and plan the next check of each source."""
+    biz = planner.account.biz
+    for one in checked.sources:
+        log.info("source checked", action="source_tried", biz=biz, **asdict(one))
     states: dict[str, State | None] = dict.fromkeys(asked)
-    states |= {one.source: State(one.state) for one in found.sources}
-    with transaction(hands.engine) as session:
-        if State.VERIFICATION in states.values():
-            until = egress.hold(session, hands.egress, State.VERIFICATION, now)
-            log.warning("line held back", action="egress_held", egress=hands.egress, until=str(until))
+    states |= {one.source: State(one.state) for one in checked.sources}
+    if State.VERIFICATION in states.values():
+        record_outcome(context, State.VERIFICATION)
+    with transaction(context.engine) as session:
         failures = {row.name: row.failures for row in watched(session, biz)}
-        published = published_instants(session, biz, now - LEARNED_OVER)
+        published = published_instants(session, biz, planner.now - HABIT_PERIOD)
         times = {
             name: planner.next_try(name, state, failures.get(name, 1), published)
             for name, state in states.items()
@@ -165,24 +167,33 @@ def _settle(hands: JobContext, planner: "Planner", asked: Sequence[str], found: 
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans the sources of one account after one try. `chance`: one for all, so that they stay together."""
+    """Plans the sources of one account after a check.
+
+    `chance` is from 0 to 1 and the same for all sources, so that they stay together.
+    """
 
     account: AccountConfig
     schedule: Schedule
     now: datetime
     chance: float = field(default_factory=random.random)
 
+    def at(self, now: datetime) -> "Planner":
+        """Return the same planner at another instant."""
+        return Planner(self.account, self.schedule, now, self.chance)
+
     def next_try(
         self, name: str, state: State | None, failures: int, published: Sequence[datetime]
     ) -> datetime:
-        """When a source is asked next: by its own or the account's interval, else by the account's rhythm."""
-        hours = hours_of(self.schedule)
-        minutes = self._minutes(name)
-        regular = self.now + timedelta(minutes=minutes) if minutes else rhythm(published, self.now, hours)
-        moment = next_look(state, failures, regular, self.now, hours)
-        moment = scattered(moment, self.now, self.schedule.jitter_percent, self.chance)
-        return outside_quiet(moment, hours)
+        """Return when to check a source next: by a configured interval, else by the account's habit."""
+        bounds = polling_bounds(self.schedule)
+        minutes = self._configured_minutes(name)
+        regular = (
+            self.now + timedelta(minutes=minutes) if minutes else usual_interval(published, self.now, bounds)
+        )
+        moment = next_check(state, failures, regular, self.now, bounds)
+        moment = add_jitter(moment, self.now, self.schedule.jitter_percent, self.chance)
+        return outside_quiet(moment, bounds)
 
-    def _minutes(self, name: str) -> int | None:
-        own: int | None = getattr(self.schedule.every_minutes, name.partition(":")[0], None)
-        return own or self.account.every_minutes
+    def _configured_minutes(self, name: str) -> int | None:
+        of_kind: int | None = getattr(self.schedule.every_minutes, name.partition(":")[0], None)
+        return of_kind or self.account.every_minutes

@@ -1,28 +1,112 @@
-"""Fetch: posts whose addresses are due."""
+"""Jobs that fetch what is due: posts, the media they show, and posts to visit again."""
 
+import structlog
+
+from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
 from archive.domain.addresses import HOST
-from archive.repository.frontier import something_is_due
+from archive.domain.revisit_policy import INTERVALS, day_of
+from archive.repository import frontier, runs
+from archive.repository.media import due_media
+from archive.repository.revisits import due_revisits, revisits_since
+from crawler.media.settings import MediaSettings
 from scheduler.config import Limits
 from scheduler.job_context import JobContext
-from scheduler.jobs.base import crawl_due, may_start
-from scheduler.queue import Order, line_lock, line_queue
+from scheduler.jobs.base import finish, may_start, record_outcome, take_turn
+from scheduler.queue import PlannedJob, egress_queue, host_lock
 from scheduler.timetable import Work
 
+REVISITS_AT_ONCE = 50  # posts; so that new ones never wait longer than five minutes behind them
 
-def plan(hands: JobContext, limits: Limits, lines: list[str]) -> list[Order]:
-    """A job for each line that is free, while anything is due."""
-    with transaction(hands.engine) as session:
-        if not something_is_due(session, hands.now()):
+log = structlog.get_logger()
+
+
+def plan_fetch(context: JobContext, limits: Limits, egresses: list[str]) -> list[PlannedJob]:
+    """Plan a job for each egress that is free, while any address is due."""
+    with transaction(context.engine) as session:
+        if not frontier.something_is_due(session, context.now()):
             return []
-    return [_order(line, limits) for line in lines if may_start(hands, line, "fetch")]
-
-
-def _order(line: str, limits: Limits) -> Order:
     arguments = {"pages": limits.pages_a_crawl, "minutes": limits.crawl_minutes}
-    return Order(Work.FETCH, line, line_queue(line), line_lock(line, HOST), arguments)
+    return [
+        PlannedJob(Work.FETCH, egress, egress_queue(egress), host_lock(egress, HOST), arguments)
+        for egress in egresses
+        if may_start(context, egress, Work.FETCH)
+    ]
 
 
-def run(hands: JobContext, pages: int, minutes: int) -> None:
-    """Crawl what is due, unless the line is in use or was held back meanwhile."""
-    crawl_due(hands, "fetch", pages, minutes)
+def run_fetch(context: JobContext, pages: int, minutes: int) -> None:
+    """Crawl due addresses, at most so many and so long; none while the egress is in use or blocked.
+
+    Raises Interrupted, CrawlFailed, or what the database raises.
+    """
+    with take_turn(context, Hosts.PAGES) as mine:
+        if mine and not context.egress_session.blocked_until():
+            _claim_and_crawl(context, pages, minutes)
+
+
+def _claim_and_crawl(context: JobContext, pages: int, minutes: int) -> None:
+    now = context.now()
+    with transaction(context.engine) as session:
+        runs.close_left_runs(session, Work.FETCH, context.egress, now)
+        run_id, due = frontier.claim_due(session, Work.FETCH, context.egress, pages, now)
+    if run_id:
+        log.info("crawl begins", action="crawl_begun", run=run_id, due=len(due), egress=context.egress)
+        _crawl(context, run_id, minutes)
+
+
+def _crawl(context: JobContext, run_id: int, minutes: int) -> None:
+    verdict = "failed"  # for a run that the crawl itself did not finish
+    try:
+        result = context.egress_session.crawl(run_id, timeout=minutes * 60, stop=context.interrupt)
+        verdict = "stopped" if result.stopped else verdict
+    finally:
+        with transaction(context.engine) as session:
+            runs.close_run(session, run_id, verdict, context.now())
+    record_outcome(context, result.verdict, result.counts.get("fetched", 0))
+    finish(result, "crawl_ended")
+
+
+def plan_media(context: JobContext, limits: Limits, egresses: list[str]) -> list[PlannedJob]:
+    """Plan one job, at the first egress, while any media file is due. WeChat's media hosts have own locks."""
+    with transaction(context.engine) as session:
+        due = due_media(session, context.now(), 1, types=MediaSettings.read().types)
+    arguments = {"minutes": limits.crawl_minutes}
+    return [
+        PlannedJob(Work.MEDIA, "all", egress_queue(egress), host_lock(egress, Hosts.MEDIA), arguments)
+        for egress in (egresses[:1] if due else [])
+    ]
+
+
+def run_media(context: JobContext, minutes: int) -> None:
+    """Download due media, unless another crawl of media goes through the egress."""
+    with take_turn(context, Hosts.MEDIA) as mine:
+        if not mine:
+            return
+        result = context.egress_session.crawl(
+            None, spider="media", timeout=minutes * 60, stop=context.interrupt
+        )
+        finish(result, "media_ended")
+
+
+def plan_revisit(context: JobContext, limits: Limits, egresses: list[str]) -> list[PlannedJob]:
+    """Plan one job, at the first egress, while the day's budget lasts and a post is old enough."""
+    now = context.now()
+    with transaction(context.engine) as session:
+        left = limits.revisits_a_day - revisits_since(session, day_of(now))
+        due = left > 0 and due_revisits(session, INTERVALS, now, 1)
+    arguments = {"most": min(left, REVISITS_AT_ONCE)}
+    return [
+        PlannedJob(Work.REVISIT, "all", egress_queue(egress), host_lock(egress, HOST), arguments)
+        for egress in (egresses[:1] if due else [])
+    ]
+
+
+def run_revisit(context: JobContext, most: int) -> None:
+    """Make posts due that are old enough to visit again; the next fetch job asks for them."""
+    if context.egress_session.blocked_until():
+        return
+    now = context.now()
+    with transaction(context.engine) as session:
+        run_id = runs.start_run(session, Work.REVISIT, {"egress": context.egress}, now)
+        due = frontier.make_due(session, due_revisits(session, INTERVALS, now, most), now, again=True)
+        runs.finish_run(session, run_id, "done", {"asked_again": len(due)}, now)

@@ -1,4 +1,4 @@
-"""Inbox: files put into a watched folder are taken in, one after the other, and moved beside it."""
+"""The job of the inbox: imports files from a watched folder one by one, then moves them within it."""
 
 import json
 import os
@@ -11,158 +11,156 @@ from pathlib import Path
 
 import structlog
 
-from archive.system.parent_watch import LIFELINE_VARIABLE, lifeline
-from scheduler.config import Inbox
+from archive.domain.messages import Message
+from archive.system.parent_watch import ENVIRONMENT_VARIABLE, lifeline
+from scheduler.config import InboxConfig
 from scheduler.job_context import CrawlFailed, Interrupted, JobContext
-from scheduler.queue import HOME, Order
+from scheduler.queue import HOME, PlannedJob
 from scheduler.timetable import Work
 
-DONE, REFUSED = "done", "refused"
+DONE, REFUSED = "done", "refused"  # folders within the inbox
 
-SETTLED = 5.0  # seconds away from the last change: whoever writes the file has finished
+UNCHANGED_FOR = 5.0  # seconds since the last change: whoever writes the file has finished
 
-TIME = 1800.0  # seconds for one file; a dump of a hundred thousand posts takes ten minutes
+IMPORT_TIMEOUT = 1800.0  # seconds for one file; a dump of a hundred thousand posts takes ten minutes
 
-AT_ONCE = 100  # files a job
+FILES_PER_JOB = 100  # per job
 
-POLL = 0.25  # seconds
+IMPORT_POLL = 0.25  # seconds
+
+MAX_OUTPUT = 500  # characters of what the import printed, for the log and the note beside a file
 
 _UNFINISHED = (".part", ".tmp", ".crdownload", ".swp")
 
-_TAKEN, _PARTLY = 0, 3  # exit codes of `mparchive backfill`
+_IMPORTED, _PARTLY, _USAGE = 0, 3, 2  # exit codes of `mparchive backfill`
 
-# The archive's trouble (6, 7), or somebody ended it: the file is as good as before.
-_AGAIN = (6, 7, 130, -signal.SIGINT, -signal.SIGTERM)
+# The archive failed (6, 7), or somebody ended the import: the file is as good as before.
+_TRY_AGAIN = (6, 7, 130, -signal.SIGINT, -signal.SIGTERM)
 
 log = structlog.get_logger()
 
 
-def plan(inbox: Inbox | None) -> list[Order]:
-    """One job while a file waits."""
-    return [Order(Work.INBOX, "all", HOME, Work.INBOX)] if inbox and waiting(inbox.folder) else []
+def plan_inbox(inbox: InboxConfig | None) -> list[PlannedJob]:
+    """Plan one job while a file waits."""
+    waiting = inbox and waiting_files(inbox.folder)
+    return [PlannedJob(Work.INBOX, "all", HOME, Work.INBOX)] if waiting else []
 
 
-def problem(inbox: Inbox | None) -> str:
-    """Why nothing can be taken in from the folder, in a sentence; empty when it can, or none is watched."""
+def inbox_problem(inbox: InboxConfig | None) -> Message | None:
+    """Return why nothing can be imported from the folder; None when it can, or none is watched."""
     if inbox is None:
-        return ""
+        return None
     try:
         os.scandir(inbox.folder).close()
     except OSError as error:
-        return f"the inbox {inbox.folder} cannot be read: {(error.strerror or str(error)).lower()}"
+        reason = (error.strerror or str(error)).lower()
+        return Message("scheduler.inbox.unreadable", {"folder": inbox.folder, "reason": reason})
     if not os.access(inbox.folder, os.W_OK):
-        return f"the inbox {inbox.folder} cannot be written: files are moved within it once they are taken in"
-    return ""
+        return Message("scheduler.inbox.not_writable", {"folder": inbox.folder})
+    return None
 
 
-def waiting(folder: Path) -> list[Path]:
-    """The files to take in, by name; neither hidden ones nor those still being written.
+def waiting_files(folder: Path) -> list[Path]:
+    """Return the files to import, by name; neither hidden ones nor those still being written.
 
-    None of a folder that cannot be read: the report tells that.
+    Returns none for a folder that cannot be read: the report job says so.
     """
     try:
-        there = sorted(folder.iterdir())
+        entries = sorted(folder.iterdir())
     except OSError:
         return []
-    return [path for path in there if _is_whole(path)][:AT_ONCE]
+    return [path for path in entries if _is_complete(path)][:FILES_PER_JOB]
 
 
-def _is_whole(path: Path) -> bool:
-    """A file's own time may lie ahead: it comes with files from archives and other machines."""
+def _is_complete(path: Path) -> bool:
+    """Return whether nobody writes the file; its time may lie ahead, as files from other machines have it."""
     if path.name.startswith((".", "~")) or path.suffix.lower() in _UNFINISHED or not path.is_file():
         return False
     stamp = _stamp(path)
-    return stamp is not None and abs(time.time() - stamp[0] / 1e9) >= SETTLED
+    return stamp is not None and abs(time.time() - stamp[0] / 1e9) >= UNCHANGED_FOR
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
-    """What changes when a file is written: its time in nanoseconds since 1970, and its size."""
+    """Return what changes when a file is written: its time in nanoseconds since 1970, and its size."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
-        return None  # somebody has taken it away
-    return found.st_mtime_ns, found.st_size
+        return None  # somebody has removed it
+    return status.st_mtime_ns, status.st_size
 
 
-def run(hands: JobContext, inbox: Inbox | None) -> None:
-    """Take in what waits. Raises Interrupted, or CrawlFailed when the archive cannot be written."""
-    for path in waiting(inbox.folder) if inbox else []:
+def run_inbox(context: JobContext, inbox: InboxConfig | None) -> None:
+    """Import the files that wait. Raises Interrupted, or CrawlFailed when the archive cannot be written."""
+    for path in waiting_files(inbox.folder) if inbox else []:
         before = _stamp(path)
-        code, said = _backfill(path, hands.interrupt)
+        code, output = _backfill(path, context.interrupt)
         if _stamp(path) != before:
-            log.info("file changed meanwhile", action="inbox_changed", file=path.name, said=said)
-            continue  # taken in again once it is whole; what is known then is passed over
-        if code in _AGAIN:
-            raise CrawlFailed(f"{path.name} could not be taken in: {said or f'exit code {code}'}")
-        moved = _put_aside(path, code, said)
-        log.info("file taken in", action="inbox_taken", file=path.name, code=code, to=str(moved), said=said)
+            log.info("file changed meanwhile", action="inbox_changed", file=path.name, said=output)
+            continue  # imported again once it is complete; posts that are known then are skipped
+        if code in _TRY_AGAIN:
+            raise CrawlFailed(
+                "scheduler.inbox.not_imported", file=path.name, reason=output or f"exit code {code}"
+            )
+        moved = _put_aside(path, code, output)
+        log.info("file imported", action="inbox_taken", file=path.name, code=code, to=str(moved), said=output)
 
 
 def _backfill(path: Path, interrupt: threading.Event) -> tuple[int, str]:
-    command = [
-        str(Path(sys.executable).with_name("mparchive")),
-        "backfill",
-        "--json",
-        "--no-fetch",
-        "--",
-        str(path),
-    ]
+    """Import one file by the command; returns the exit code and a summary of what it printed."""
+    executable = str(Path(sys.executable).with_name("mparchive"))
     with lifeline() as descriptor:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            command,
+            [executable, "backfill", "--json", "--no-fetch", "--", str(path)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, LIFELINE_VARIABLE: str(descriptor)},
+            env={**os.environ, ENVIRONMENT_VARIABLE: str(descriptor)},
             pass_fds=(descriptor,),
         )
-        return _ended(process, interrupt)
+        return _wait(process, interrupt)
 
 
-def _ended(process: subprocess.Popen[bytes], interrupt: threading.Event) -> tuple[int, str]:
-    until = time.monotonic() + TIME
+def _wait(process: subprocess.Popen[bytes], interrupt: threading.Event) -> tuple[int, str]:
+    until = time.monotonic() + IMPORT_TIMEOUT
     while True:
         try:
-            out, err = process.communicate(timeout=POLL)
+            out, err = process.communicate(timeout=IMPORT_POLL)
         except subprocess.TimeoutExpired:
             if interrupt.is_set() or time.monotonic() > until:
-                process.kill()  # what it has committed is kept, and taken in once only
+                process.kill()  # what it has committed stays, and is imported once only
                 process.communicate()
                 if interrupt.is_set():
                     raise Interrupted("the worker is stopping") from None
-                return 2, f"it took over {TIME:.0f} s"
+                return _USAGE, str(Message("scheduler.inbox.timed_out", {"seconds": round(IMPORT_TIMEOUT)}))
             continue
-        return process.returncode, _said(out, err)
+        return process.returncode, _summary(out, err)
 
 
-def _said(out: bytes, err: bytes) -> str:
-    """The counts, and the last words about what was wrong."""
+def _summary(out: bytes, err: bytes) -> str:
+    """Return the counts of the import, and the last line about what was wrong."""
     last = err.decode("utf-8", "replace").strip().splitlines()[-1:]
     try:
-        told = json.loads(out)["counts"]
-        counts = " ".join(f"{name}={count}" for name, count in told.items() if count)
+        numbers = json.loads(out)["counts"]
+        counts = " ".join(f"{name}={count}" for name, count in numbers.items() if count)
     except (ValueError, KeyError):  # it ended before it had any
         counts = ""
-    return " ".join([counts, *last]).strip()[:500]
+    return " ".join([counts, *last]).strip()[:MAX_OUTPUT]
 
 
-def _put_aside(path: Path, code: int, said: str) -> Path:
-    """Also a file that its reader broke on: it would keep all others waiting for ever."""
-    if code in (_TAKEN, _PARTLY):
-        return _move(path, DONE, said if code == _PARTLY else "")
-    return _move(path, REFUSED, said or f"taking it in ended with exit code {code}; put it back to try again")
+def _put_aside(path: Path, code: int, output: str) -> Path:
+    """Move a file that was imported or refused: one that ends its reader would stop all others for ever."""
+    if code in (_IMPORTED, _PARTLY):
+        return _move(path, DONE, output if code == _PARTLY else "")
+    return _move(path, REFUSED, output or str(Message("scheduler.inbox.ended", {"code": code})))
 
 
-def _move(path: Path, into: str, said: str) -> Path:
-    """Move a file into a folder beside the others, under a name that is free; why, in a text beside it."""
+def _move(path: Path, into: str, note: str) -> Path:
+    """Move a file to a free name in a folder of the inbox; a note goes into a text file beside it."""
     folder = path.parent / into
     folder.mkdir(exist_ok=True)
-    target = next(
-        one
-        for one in (folder / (f"{path.stem}-{n}{path.suffix}" if n else path.name) for n in range(10_000))
-        if not one.exists()
-    )
+    names = (f"{path.stem}-{number}{path.suffix}" if number else path.name for number in range(10_000))
+    target = next(folder / name for name in names if not (folder / name).exists())
     path.rename(target)
-    if said:
-        target.with_name(f"{target.name}.why.txt").write_text(said + "\n", encoding="utf-8")
+    if note:
+        target.with_name(f"{target.name}.why.txt").write_text(note + "\n", encoding="utf-8")
     return target

@@ -1,4 +1,4 @@
-"""Report: look at everything, open and close incidents, tell of them."""
+"""The job that examines everything, opens and closes incidents, and sends alarms about them."""
 
 import shutil
 from collections.abc import Sequence
@@ -9,71 +9,84 @@ import structlog
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
+from archive.db.models import Incident
 from archive.db.settings import ArchiveSettings
+from archive.domain.messages import Message
 from archive.repository import egress
-from archive.repository.incidents import Noted, capture_findings, mark_told, note_findings, to_tell
+from archive.repository.incidents import (
+    IncidentChanges,
+    incidents_to_report,
+    mark_reported,
+    record_problems,
+    unread_capture_problems,
+)
 from archive.repository.runs import failed_jobs
 from archive.repository.sources import newest_post, published_days, watched, watched_since
 from crawler.discovery.config import SecretMissing
 from scheduler.config import Alarms, Config
-from scheduler.health import USUAL_OVER, AccountVitals, Bounds, LineVitals, Vitals, findings
+from scheduler.health import HISTORY, AccountHealth, BlockedEgress, Bounds, HealthSnapshot, health_problems
 from scheduler.job_context import JobContext
 from scheduler.jobs import inbox
-from scheduler.notify import NotTold, tell
-from scheduler.queue import HOME, Order
+from scheduler.notify import AlarmNotSent, send_alarm
+from scheduler.queue import HOME, PlannedJob
 from scheduler.timetable import Work
 
 FAILED_WITHIN = timedelta(hours=6)
 
-TOLD_AGAIN = timedelta(hours=6)  # without [alarms] nobody is told, but the log is no flood either
+AGAIN_AFTER = timedelta(hours=6)  # without [alarms] nobody is notified, but the log is not flooded either
 
 log = structlog.get_logger()
 
 
-def plan() -> list[Order]:
-    """A job at every look."""
-    return [Order(Work.REPORT, "all", HOME, Work.REPORT)]
+def plan_report() -> list[PlannedJob]:
+    """Plan a job at every check."""
+    return [PlannedJob(Work.REPORT, "all", HOME, Work.REPORT)]
 
 
-def run(hands: JobContext, config: Config, config_problem: str = "") -> None:
-    """Look, note, tell."""
-    now = hands.now()
-    with transaction(hands.engine) as session:
-        vitals = health_snapshot(session, config, config_problem, now)
-        found = [*findings(vitals, _bounds(config), now), *capture_findings(session)]
-        noted = note_findings(session, found, now)
-    _log(noted)
-    _tell(hands, config.alarms, now)
+def run_report(context: JobContext, config: Config, config_problem: Message | None = None) -> None:
+    """Examine everything, record the incidents, and send alarms. Raises what the database raises."""
+    now = context.now()
+    with transaction(context.engine) as session:
+        snapshot = health_snapshot(session, config, config_problem, now)
+        problems = [*health_problems(snapshot, _bounds(config), now), *unread_capture_problems(session)]
+        changes = record_problems(session, problems, now)
+    _log(changes)
+    _notify(context, config.alarms, now)
 
 
-def health_snapshot(session: Session, config: Config, config_problem: str, now: datetime) -> Vitals:
-    """Everything the health checks want to know."""
-    held = [row for row in egress.egresses(session) if row.blocked_until and row.blocked_until > now]
-    return Vitals(
-        accounts=[_account(session, one.biz, one.name, now) for one in config.accounts],
-        held=[LineVitals(row.name, row.reason, row.blocked_until or now, row.blocks) for row in held],
-        free={str(place): shutil.disk_usage(place).free for place in watched_folders()},
+def health_snapshot(
+    session: Session, config: Config, config_problem: Message | None, now: datetime
+) -> HealthSnapshot:
+    """Read everything that the health checks examine."""
+    blocked = [
+        BlockedEgress(row.name, row.reason, row.blocked_until, row.blocks)
+        for row in egress.egresses(session)
+        if row.blocked_until and row.blocked_until > now
+    ]
+    return HealthSnapshot(
+        accounts=[_account_health(session, one.biz, one.name, now) for one in config.accounts],
+        blocked=blocked,
+        free={str(folder): shutil.disk_usage(folder).free for folder in watched_folders()},
         failed_jobs=failed_jobs(session, FAILED_WITHIN),
         config_problem=config_problem,
         alarm_problem=_alarm_problem(config.alarms),
-        inbox_problem=inbox.problem(config.inbox),
+        inbox_problem=inbox.inbox_problem(config.inbox),
     )
 
 
-def _account(session: Session, biz: str, name: str, now: datetime) -> AccountVitals:
-    days = published_days(session, biz, now - USUAL_OVER)
+def _account_health(session: Session, biz: str, name: str, now: datetime) -> AccountHealth:
+    days = published_days(session, biz, now - HISTORY)
     last = newest_post(session, biz) or watched_since(session, biz)
-    return AccountVitals(biz, name, last, days, watched(session, biz))
+    return AccountHealth(biz, name, last, days, watched(session, biz))
 
 
 def watched_folders() -> list[Path]:
-    """The folders on this machine whose disks fill up: the archive's home, and local media."""
+    """Return the folders on this machine whose disks fill up: the archive's home, and local media."""
     settings = ArchiveSettings()
-    named = [
-        settings.home,
-        *([Path(settings.media)] if settings.media and "://" not in settings.media else []),
-    ]
-    return [place for place in named if place.is_dir()]
+    folders = [settings.home]
+    if settings.media and "://" not in settings.media:
+        folders.append(Path(settings.media))
+    return [folder for folder in folders if folder.is_dir()]
 
 
 def _bounds(config: Config) -> Bounds:
@@ -81,41 +94,47 @@ def _bounds(config: Config) -> Bounds:
     return Bounds(timedelta(hours=limits.quiet_after_hours), limits.free_disk_mb * 2**20)
 
 
-def _alarm_problem(alarms: Alarms | None) -> str:
+def _alarm_problem(alarms: Alarms | None) -> Message | None:
     try:
         if alarms:
             alarms.read_secret()
     except SecretMissing as missing:
-        return f"nobody can be told of alarms: {missing}"
-    return ""
+        return Message("scheduler.alarm.no_addresses", {"reason": _message_of(missing)})
+    return None
 
 
-def _log(noted: Noted) -> None:
-    for one in noted.opened:
+def _message_of(error: Exception) -> Message:
+    """Return the message of an error, or its text where it carries none."""
+    message = getattr(error, "message", None)
+    return message if isinstance(message, Message) else Message.load(str(error))
+
+
+def _log(changes: IncidentChanges) -> None:
+    for one in changes.opened:
         log.warning(one.words, action="incident_opened", key=one.key, remedy=one.remedy)
-    for one in noted.closed:
+    for one in changes.closed:
         log.info(one.words, action="incident_closed", key=one.key)
 
 
-def _tell(hands: JobContext, alarms: Alarms | None, now: datetime) -> None:
-    again_after = timedelta(hours=alarms.again_after_hours) if alarms else TOLD_AGAIN
-    with transaction(hands.engine) as session:
-        begun, ended = to_tell(session, now, again_after)
-    if not (begun or ended) or not _sent(alarms, begun, ended):
+def _notify(context: JobContext, alarms: Alarms | None, now: datetime) -> None:
+    again_after = timedelta(hours=alarms.again_after_hours) if alarms else AGAIN_AFTER
+    with transaction(context.engine) as session:
+        begun, ended = incidents_to_report(session, now, again_after)
+    if not (begun or ended) or not _send(alarms, begun, ended):
         return
-    with transaction(hands.engine) as session:
-        mark_told(session, [one.id for one in begun], [one.id for one in ended], now)
+    with transaction(context.engine) as session:
+        mark_reported(session, [one.id for one in begun], [one.id for one in ended], now)
 
 
-def _sent(alarms: Alarms | None, begun: Sequence, ended: Sequence) -> bool:  # type: ignore[type-arg]
+def _send(alarms: Alarms | None, begun: Sequence[Incident], ended: Sequence[Incident]) -> bool:
     if alarms is None:
         return False
     try:
-        missed = tell(alarms.read_secret(), begun, ended)
-    except (NotTold, SecretMissing) as error:
+        missed = send_alarm(alarms.read_secret(), begun, ended)
+    except (AlarmNotSent, SecretMissing) as error:
         log.error(str(error), action="alarm_not_sent")
         return False
     for number in missed:
-        log.error(f"address {number} of those to tell took no alarm", action="alarm_not_sent")
+        log.error(f"address {number} took no alarm", action="alarm_not_sent")
     log.info("alarm sent", action="alarm_sent", begun=len(begun), ended=len(ended))
     return True

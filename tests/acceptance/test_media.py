@@ -59,7 +59,7 @@ def test_every_picture_of_every_post_is_kept_and_tied_in_order(
     assert (counts["images_refused"], counts["images_failed"]) == (1, 2)
     assert "an SVG with a <script>" in done.json["reasons"]["images_refused"]
     assert not [name for name in images.json["counts"] if name.startswith("images")]
-    assert re.search(r"^3 +images kept", again.out.decode(), re.M)  # those that did not come before
+    assert re.search(r"^3 +images stored", again.out.decode(), re.M)  # those that did not come before
     for post in (post for post in POSTS if post.pictures):
         assert [key for key, _ in shown(command)[post.aid]] == [picture.url for picture in post.pictures]
     assert [key for key, _ in shown(command)[RICH.aid]] == [*SHOWN, BACKGROUND]

@@ -14,7 +14,7 @@ from archive.ingest.pages import store_readings
 from archive.repository.captures import keep_captures
 from archive.repository.frontier import record_sightings
 from crawler.parse import PARSER_VERSION
-from crawler.parse.classify import classify
+from crawler.parse.page import classify
 from tests.acceptance.command import Command
 from tests.archive.making import NOW, article, record
 from tests.standin.pages import all_pages

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from archive.domain.captures import Capture
-from crawler.parse.classify import classify
+from crawler.parse.page import classify
 from tests.acceptance.command import NOWHERE, Command
 from tests.archive.making import NOW
 from tests.mparchive.importers.test_warc import DATE, Writer

@@ -18,7 +18,7 @@ from archive.repository.media import due_media, keep_file
 from archive.repository.runs import start_run
 from archive.storage.media_files import MediaFolder
 from crawler.parse import PARSER_VERSION
-from crawler.parse.classify import classify
+from crawler.parse.page import classify
 from tests.archive.making import NOW, kept_file
 from tests.standin.media import picture
 from tests.standin.pages import catalogue

@@ -3,7 +3,7 @@
 import pytest
 
 from archive.repository.media import DueMedium
-from crawler.requests import medium_request
+from crawler.requests import MediumNotRequested, medium_request
 
 MEGABYTE = 1024 * 1024
 FORMS = [
@@ -29,7 +29,7 @@ def test_of_a_video_the_best_form_that_is_small_enough_is_asked_for(limit, form)
 
 def test_a_video_of_no_form_small_enough_is_not_asked_for():
     video = medium(str(FORMS[0]["url"]), "video", bytes=FORMS[0]["bytes"], qualities=FORMS)
-    with pytest.raises(ValueError, match="MPARCHIVE_MAX_VIDEO_MB"):
+    with pytest.raises(MediumNotRequested, match="MPARCHIVE_MAX_VIDEO_MB"):
         medium_request(video, MEGABYTE)
 
 
@@ -74,5 +74,5 @@ def test_a_file_of_wechat_s_is_asked_for_over_tls(given, asked):
     ],
 )
 def test_nothing_else_is_asked_for(given):
-    with pytest.raises(ValueError, match=r"no host of WeChat's|no address|more than 2000 characters"):
+    with pytest.raises(MediumNotRequested, match=r"no host of WeChat's|no address|more than 2000 characters"):
         medium_request(medium(given), 1)

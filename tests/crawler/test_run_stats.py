@@ -34,9 +34,9 @@ def test_the_verdict_follows_from_why_the_run_ended_and_what_it_got(reason, numb
 
 def test_a_rendered_answer_takes_the_place_of_the_plain_one():
     tally = Tally()
-    tally.settle(1, "unknown", "not_a_post")
-    tally.settle(1, "article", "new")
-    tally.settle(2, "deleted", "not_a_post")
+    tally.record(1, "unknown", "not_a_post")
+    tally.record(1, "article", "new")
+    tally.record(2, "deleted", "not_a_post")
     assert tally.done == 2
     assert tally.counts(2) == {
         "wanted": 2,
@@ -49,13 +49,13 @@ def test_a_rendered_answer_takes_the_place_of_the_plain_one():
 
 def test_a_post_that_was_new_stays_new_when_its_rendering_says_the_same():
     tally = Tally()
-    tally.settle(1, "article", "new")
-    tally.settle(1, "article", "unchanged")
+    tally.record(1, "article", "new")
+    tally.record(1, "article", "unchanged")
     assert tally.counts(1)["stored"] == {"new": 1}
 
 
 def test_unknown_and_blocked_addresses_are_not_counted_as_fetched():
     tally = Tally()
     for number, outcome in enumerate(["article", "unknown", "verification", "failed"]):
-        tally.settle(number, outcome, "")
+        tally.record(number, outcome, "")
     assert (tally.counts(4)["fetched"], tally.counts(4)["failed"]) == (1, 3)

@@ -8,14 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
+from archive.domain.messages import Message
 from archive.domain.monitoring import SourceStatus
 from archive.reports.metrics import ArchiveMetrics
-from scheduler.health import AccountVitals, Bounds, LineVitals, Vitals, findings
+from scheduler.health import AccountHealth, BlockedEgress, Bounds, HealthSnapshot, health_problems
 from tests.docs.markdown import ROOT, rows, spans, told
 
 OPERATION = told(ROOT / "docs" / "operation.md")
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
-ROOMS = ("archive/web", "scheduler", "mparchive")  # whose log an operator of the daemon reads
+ROOMS = ("web", "scheduler", "mparchive")  # whose log an operator of the daemon reads
 
 
 def below(heading: str) -> list[str]:
@@ -27,16 +28,16 @@ def below(heading: str) -> list[str]:
 
 def test_every_alarm_has_a_row_by_its_key_and_no_other_has() -> None:
     source = SourceStatus("B", "name", "album:1", state="refused", last_tried_at=NOW, failures=9)
-    everything = Vitals(
-        accounts=[AccountVitals("B", "name", NOW - timedelta(days=99), (), [source])],
-        held=[LineVitals("default", "verification", NOW, 1)],
+    everything = HealthSnapshot(
+        accounts=[AccountHealth("B", "name", NOW - timedelta(days=99), (), [source])],
+        blocked=[BlockedEgress("default", "verification", NOW, 1)],
         free={"/data": 0},
         failed_jobs={"fetch": 1},
-        config_problem="x",
-        alarm_problem="x",
-        inbox_problem="x",
+        config_problem=Message.load("x"),
+        alarm_problem=Message.load("x"),
+        inbox_problem=Message.load("x"),
     )
-    kinds = {one.key.partition(":")[0] for one in findings(everything, Bounds(), NOW)}
+    kinds = {one.key.partition(":")[0] for one in health_problems(everything, Bounds(), NOW)}
     assert {key.partition(":")[0] for key in below("Alarms")} == kinds
 
 

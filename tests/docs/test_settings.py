@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 
 from archive.db.settings import ArchiveSettings
 from archive.system import parent_watch
-from crawler.discovery.config import Table
+from crawler.discovery.config import ConfigTable
 from crawler.process import protocol
 from crawler.settings import _Environment as CrawlSettings
 from scheduler.config import load_config
@@ -30,13 +30,13 @@ READERS: tuple[type[BaseSettings], ...] = (
     SchedulerSettings,
 )
 # What one process of the program says to another, and nobody else says.
-BETWEEN_PROCESSES = {parent_watch.LIFELINE_VARIABLE, protocol.START_METHOD_VARIABLE}
+BETWEEN_PROCESSES = {parent_watch.ENVIRONMENT_VARIABLE, protocol.PROGRESS_VARIABLE}
 WHERE_VARIABLES_STAND = (*DOCUMENTS, ROOT / "Dockerfile", ROOT / "docker-compose.yml")
 OF_THE_TESTS = {"MPARCHIVE_SHARED"}
 _VARIABLE = re.compile(r"MPARCHIVE_[A-Z_]*[A-Z]")
 
 
-def keys_below(table: type[Table]) -> Iterator[str]:
+def keys_below(table: type[ConfigTable]) -> Iterator[str]:
     """The keys of all tables that the configuration can have."""
     yield from table.model_fields
     for one in table.__subclasses__():
@@ -80,7 +80,7 @@ def test_the_example_can_be_uncommented_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_the_example_names_every_key() -> None:
-    assert [key for key in keys_below(Table) if not re.search(rf"\b{key}\b", told(EXAMPLE))] == []
+    assert [key for key in keys_below(ConfigTable) if not re.search(rf"\b{key}\b", told(EXAMPLE))] == []
 
 
 def words(path: Path) -> Iterator[str]:

@@ -9,24 +9,24 @@ import sys
 from pathlib import Path
 
 from archive.db.engine import open_archive
-from scheduler.crawl_process import import_before_forking
-from scheduler.daemon import Current, hands_of, home_work, ready
+from crawler.process.entry import import_before_forking
+from scheduler.daemon import CurrentConfig, home_tasks, open_context, prepare_process
 from scheduler.queue import HOME
 from scheduler.settings import SchedulerSettings
-from scheduler.worker import HeartbeatSettings, Worker
+from scheduler.worker import HeartbeatSettings, JobWorker
 
 # Seconds. After a restart of the database the queue hears nothing of new jobs for half a minute: it looks.
-PULSE = HeartbeatSettings(every=0.5, look=0.1, gone_after=2.0)
+PULSE = HeartbeatSettings(every=0.5, poll=0.1, gone_after=2.0)
 
 
 def main() -> None:
     """Work until told to stop."""
-    current = Current(Path(sys.argv[1]))
-    stop = ready(current)
+    current = CurrentConfig(Path(sys.argv[1]))
+    stop = prepare_process(current)
     import_before_forking("scheduler.daemon")  # which this module imports, and each fork imports this module
     with open_archive() as engine:
-        hands = hands_of(engine, SchedulerSettings.read(), stop)
-        asyncio.run(Worker(hands, stop, home_work(current), [HOME], PULSE).run())
+        context = open_context(engine, SchedulerSettings.read(), stop)
+        asyncio.run(JobWorker(context, stop, home_tasks(current), [HOME], PULSE).run())
 
 
 if __name__ == "__main__":

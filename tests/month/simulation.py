@@ -22,11 +22,11 @@ from sqlalchemy import Engine, func, select
 from archive.db.engine import open_archive, transaction
 from archive.db.models import AddressRow, Egress, SourceRow
 from archive.db.settings import ArchiveSettings
-from scheduler.daemon import Current, Planner
+from scheduler.daemon import CurrentConfig, JobPlanner
 from scheduler.job_context import JobContext
-from scheduler.queue import opened, queue_of
+from scheduler.queue import open_queue, queue_of
 from scheduler.settings import SchedulerSettings
-from scheduler.timetable import TIMETABLE, Entry, Work
+from scheduler.timetable import TIMETABLE, TimetableEntry, Work
 from tests.month.places import Places
 from tests.standin.account import at
 
@@ -98,14 +98,14 @@ class Simulation:
         self._to(START)
         with _environment(places.environment), open_archive(ArchiveSettings()) as engine:
             places.start_worker()
-            current = Current(places.config)
-            planner = Planner(JobContext(engine, SchedulerSettings.read().egress, Event()), current)
+            current = CurrentConfig(places.config)
+            planner = JobPlanner(JobContext(engine, SchedulerSettings.read().egress, Event()), current)
             app = queue_of(engine.url, dict.fromkeys(Work, _nothing))
-            async with opened(app):
+            async with open_queue(app):
                 await self._through(planner, app, engine)
         self.seconds = time.monotonic() - began
 
-    async def _through(self, planner: Planner, app: App, engine: Engine) -> None:
+    async def _through(self, planner: JobPlanner, app: App, engine: Engine) -> None:
         coming = sorted([*self.pushes, *self.troubles], key=lambda one: one.at)
         end = max(one.at for one in coming) + self.drain
         while self.now < end:
@@ -140,7 +140,7 @@ class Simulation:
         trouble.do(self.places)
         self.happened.append(f"{trouble.at:%m-%d %H:%M} {trouble.name}")
 
-    async def _look(self, planner: Planner, app: App, entry: Entry) -> None:
+    async def _look(self, planner: JobPlanner, app: App, entry: TimetableEntry) -> None:
         if await planner.tick(app, entry):
             await self._worked(app)
 

@@ -6,15 +6,15 @@ import pytest
 from rich.console import Console
 
 from mparchive import console
-from mparchive.run_summary import Tally
+from mparchive.run_summary import RunSummary
 
 WORDS = "[/合成] [red]a :x: [1]"
 
 
 def test_brackets_and_colons_in_a_text_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    tally = Tally()
-    tally.add("unknown", reason=WORDS)
-    console.out.print(tally.table())
+    summary = RunSummary()
+    summary.add("unknown", reason=WORDS)
+    console.out.print(summary.table())
     console.out.print(console.facts_table({"title": WORDS}))
     console.say(WORDS)
     said = capsys.readouterr()

@@ -17,10 +17,10 @@ from sqlalchemy import Engine
 from archive.db.engine import transaction
 from archive.repository import post_queries
 from scheduler.config import Config
-from scheduler.daemon import Current, Planner, bring_forward, scheduler_of
+from scheduler.daemon import CurrentConfig, JobPlanner, bring_forward, scheduler_of
 from scheduler.job_context import JobContext
 from scheduler.jobs import inbox
-from scheduler.queue import Order, queue_of
+from scheduler.queue import PlannedJob, queue_of
 from scheduler.timetable import TIMETABLE, Work
 from tests.scheduler.conftest import ACCOUNT
 from tests.standin import Standin
@@ -53,7 +53,7 @@ class Daemon:
                     self._said.notify_all()
 
     def until(self, words: str) -> str:
-        """The first line that holds these words."""
+        """Wait for a line that holds these words, and return it."""
 
         def found() -> str:
             return next((line for line in self.lines if words in line), "")
@@ -125,12 +125,14 @@ def test_a_look_that_fails_is_said_and_harms_no_other(
     configured: Callable[[str], Config], engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    def fails(*_: object) -> list[Order]:
+    def fails(*_: object) -> list[PlannedJob]:
         raise PermissionError(13, "synthetic")
 
     configured("")
-    monkeypatch.setattr(inbox, "plan", fails)
-    planner = Planner(JobContext(engine, "home", threading.Event()), Current(tmp_path / "mparchive.toml"))
+    monkeypatch.setattr(inbox, "plan_inbox", fails)
+    planner = JobPlanner(
+        JobContext(engine, "home", threading.Event()), CurrentConfig(tmp_path / "mparchive.toml")
+    )
     (entry,) = (entry for entry in TIMETABLE if entry.work is Work.INBOX)
     assert asyncio.run(planner.tick(queue_of(engine.url, {}), entry)) == 0
     said = capsys.readouterr().out
@@ -142,7 +144,9 @@ def test_looks_do_not_wait_for_the_hours_that_a_clock_was_put_back(
     configured: Callable[[str], Config], engine: Engine, tmp_path: Path
 ) -> None:
     configured("")
-    planner = Planner(JobContext(engine, "home", threading.Event()), Current(tmp_path / "mparchive.toml"))
+    planner = JobPlanner(
+        JobContext(engine, "home", threading.Event()), CurrentConfig(tmp_path / "mparchive.toml")
+    )
     now = datetime.now(UTC)
 
     async def brought_forward(ahead: timedelta) -> tuple[list[str], set[datetime]]:

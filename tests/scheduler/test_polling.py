@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.discovery.source import State
-from scheduler.polling import Hours, is_quiet, next_look, outside_quiet, rhythm, scattered
+from scheduler.polling import PollingBounds, add_jitter, is_quiet, next_check, outside_quiet, usual_interval
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-HOURS = Hours()
+HOURS = PollingBounds()
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
 def at(text: str) -> datetime:
-    """An instant written in Shanghai's time."""
+    """Return an instant written in Shanghai's time."""
     return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).astimezone(UTC)
 
 
@@ -30,28 +30,30 @@ WORKDAYS = [
 
 def test_without_a_habit_a_source_is_asked_at_the_default_interval() -> None:
     now = at("2025-11-17 10:00")
-    assert rhythm([], now, HOURS) == now + HOUR
-    assert rhythm(WORKDAYS[:5], now, HOURS) == now + HOUR
-    assert rhythm([push - 90 * DAY for push in WORKDAYS], now, HOURS) == now + HOUR, "a habit of long ago"
+    assert usual_interval([], now, HOURS) == now + HOUR
+    assert usual_interval(WORKDAYS[:5], now, HOURS) == now + HOUR
+    assert usual_interval([push - 90 * DAY for push in WORKDAYS], now, HOURS) == now + HOUR, (
+        "a habit of long ago"
+    )
 
 
 def test_at_the_usual_hour_it_is_asked_often() -> None:
     now = at("2025-11-17 17:00")
-    assert rhythm(WORKDAYS, now, HOURS) <= now + 30 * MINUTE
-    assert rhythm(WORKDAYS, now, Hours(shortest=HOUR)) == now + HOUR
+    assert usual_interval(WORKDAYS, now, HOURS) <= now + 30 * MINUTE
+    assert usual_interval(WORKDAYS, now, PollingBounds(shortest=HOUR)) == now + HOUR
 
 
 def test_in_the_night_it_is_not_asked_before_something_may_be_there() -> None:
-    looked = rhythm(WORKDAYS, at("2025-11-17 20:00"), HOURS)
+    looked = usual_interval(WORKDAYS, at("2025-11-17 20:00"), HOURS)
     assert looked == at("2025-11-18 08:00")  # the longest interval
-    assert at("2025-11-18 16:00") < rhythm(WORKDAYS, looked, HOURS) <= at("2025-11-18 17:30")
+    assert at("2025-11-18 16:00") < usual_interval(WORKDAYS, looked, HOURS) <= at("2025-11-18 17:30")
 
 
 def test_on_a_free_day_it_is_asked_less_often_than_on_a_workday() -> None:
     def looks(day: str) -> int:
         now, count = at(f"{day} 00:00"), 0
         while now < at(f"{day} 23:59"):
-            now, count = rhythm(WORKDAYS, now, HOURS), count + 1
+            now, count = usual_interval(WORKDAYS, now, HOURS), count + 1
         return count
 
     assert looks("2025-11-15") < looks("2025-11-18") <= 12
@@ -60,7 +62,7 @@ def test_on_a_free_day_it_is_asked_less_often_than_on_a_workday() -> None:
 def test_a_new_post_at_the_usual_hour_is_seen_within_half_an_hour() -> None:
     now, looks = at("2025-11-17 00:00"), []
     while now < at("2025-11-22 00:00"):
-        now = rhythm(WORKDAYS, now, HOURS)
+        now = usual_interval(WORKDAYS, now, HOURS)
         looks.append(now)
     for day in range(5):
         published = at("2025-11-17 17:03") + day * DAY
@@ -70,14 +72,14 @@ def test_a_new_post_at_the_usual_hour_is_seen_within_half_an_hour() -> None:
 def test_posts_of_one_push_count_once() -> None:
     many = [push + n * MINUTE for push in WORKDAYS for n in range(8)]
     now = at("2025-11-17 09:00")
-    assert rhythm(many, now, HOURS) == rhythm(WORKDAYS, now, HOURS)
+    assert usual_interval(many, now, HOURS) == usual_interval(WORKDAYS, now, HOURS)
 
 
 @given(st.lists(st.integers(0, 130 * 24 * 60), max_size=60), st.integers(0, 7 * 24 * 60))
 def test_whatever_the_history_the_interval_keeps_its_bounds(ages: list[int], later: int) -> None:
     now = at("2025-11-17 00:00") + later * MINUTE
     published = [now - age * MINUTE for age in ages]
-    assert HOURS.shortest <= rhythm(published, now, HOURS) - now <= HOURS.longest
+    assert HOURS.shortest <= usual_interval(published, now, HOURS) - now <= HOURS.longest
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_a_source_that_fails_is_asked_by_what_may_mend_it(
     state: State | None, failures: int, wait: timedelta
 ) -> None:
     now = at("2025-11-17 10:00")
-    assert next_look(state, failures, now + 3 * HOUR, now, HOURS) - now == wait
+    assert next_check(state, failures, now + 3 * HOUR, now, HOURS) - now == wait
 
 
 @pytest.mark.parametrize(
@@ -123,12 +125,12 @@ def test_a_source_that_fails_is_asked_by_what_may_mend_it(
 def test_what_falls_into_the_quiet_hours_is_asked_at_their_end(
     quiet: tuple[time, time] | None, moment: str, expected: str
 ) -> None:
-    hours = Hours(quiet=quiet)
+    hours = PollingBounds(quiet=quiet)
     assert outside_quiet(at(moment), hours) == at(expected)
     assert is_quiet(at(moment), hours) == (moment != expected)
 
 
 def test_jitter_moves_a_moment_by_its_share_at_most() -> None:
     now = at("2025-11-17 10:00")
-    moved = [scattered(now + 100 * MINUTE, now, 10, chance) - now for chance in (0.0, 0.5, 1.0)]
+    moved = [add_jitter(now + 100 * MINUTE, now, 10, chance) - now for chance in (0.0, 0.5, 1.0)]
     assert moved == [90 * MINUTE, 100 * MINUTE, 110 * MINUTE]

@@ -26,7 +26,7 @@ from archive.integrity.check import note_verified
 from archive.repository.captures import keep_captures
 from archive.repository.egress import hold, note_egress
 from archive.repository.frontier import record_sightings
-from archive.repository.incidents import note_findings
+from archive.repository.incidents import record_problems
 from archive.repository.media import KeptFile, keep_file
 from archive.repository.runs import finish_run, start_run
 from archive.repository.sources import Report, record_report, watched
@@ -34,7 +34,7 @@ from archive.storage.media_files import MediaFolder
 from crawler.discovery.source import State
 from crawler.parse import PARSER_VERSION
 from crawler.parse.page import read_page
-from scheduler.health import AccountVitals, Bounds, Vitals, findings
+from scheduler.health import AccountHealth, Bounds, HealthSnapshot, health_problems
 from tests.archive.making import BIZ
 from tests.standin.media import picture
 from tests.standin.pages import all_pages
@@ -169,9 +169,9 @@ def _trouble(session: Session) -> None:
         record_report(session, None, Report(BIZ, name, state, state.good, detail), LATER)
     note_egress(session, "office", LATER)
     hold(session, "office", "verification", LATER)
-    account = AccountVitals(BIZ, "示例账号", FIRST - timedelta(days=30), sources=watched(session, BIZ))
-    found = findings(Vitals(accounts=[account], free={"/data": 2**20}), Bounds(), LATER)
+    account = AccountHealth(BIZ, "示例账号", FIRST - timedelta(days=30), sources=watched(session, BIZ))
+    found = health_problems(HealthSnapshot(accounts=[account], free={"/data": 2**20}), Bounds(), LATER)
     lasting = [one for one in found if not one.key.startswith("quiet")]
-    note_findings(session, lasting, FIRST)
-    note_findings(session, found, LATER)
-    note_findings(session, lasting, LATER + timedelta(hours=1))
+    record_problems(session, lasting, FIRST)
+    record_problems(session, found, LATER)
+    record_problems(session, lasting, LATER + timedelta(hours=1))

@@ -10,10 +10,11 @@ from sqlalchemy import Engine, text, update
 
 from archive.db.engine import Readers, transaction
 from archive.db.models import SourceRow
+from archive.domain.messages import Message
 from archive.domain.monitoring import HealthProblem
 from archive.ingest.pages import import_records
 from archive.reports.status import LOOKED_WITHIN
-from archive.repository.incidents import note_findings
+from archive.repository.incidents import record_problems
 from archive.repository.sources import Report, record_report
 from tests.archive.making import BIZ, NOW, record
 from tests.web.served import Served, served
@@ -49,9 +50,9 @@ def test_a_stale_archive_is_not_ready(engine: Engine) -> None:
 
 def test_an_account_that_is_too_quiet_makes_it_unready(engine: Engine) -> None:
     with transaction(engine) as session:
-        note_findings(
+        record_problems(
             session,
-            [HealthProblem(f"quiet:{BIZ}", "it is quiet", "look"), HealthProblem("disk:x", "y", "z")],
+            [HealthProblem(f"quiet:{BIZ}", Message("a")), HealthProblem("disk:x", Message("b"))],
             NOW,
         )
     with served(engine) as web:

@@ -1,4 +1,4 @@
-"""runs: pieces of scheduled or manual work."""
+"""Tables of operation: runs, pieces of scheduled or manual work, and incidents."""
 
 from datetime import datetime
 from typing import Any
@@ -7,6 +7,8 @@ from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from archive.db.models.base import Base, Key
+from archive.domain.messages import Message
+from archive.domain.monitoring import remedy_for
 
 
 class Run(Base):
@@ -27,7 +29,7 @@ class Run(Base):
 
 
 class Incident(Base):
-    """One incident. While it lasts there is no second one of the same key."""
+    """One incident, named by a message code. While it lasts there is no second one of the same key."""
 
     __tablename__ = "incidents"
     __table_args__ = (
@@ -37,10 +39,32 @@ class Incident(Base):
 
     id: Mapped[Key]
     key: Mapped[str] = mapped_column(comment="what is wrong, and with what: quiet:BIZ, source:BIZ:album:1")
-    words: Mapped[str] = mapped_column(comment="what is wrong, for people")
-    remedy: Mapped[str] = mapped_column(comment="what to do about it")
     opened_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     closed_at: Mapped[datetime | None] = mapped_column(comment="NULL while it lasts")
     told_opened_at: Mapped[datetime | None] = mapped_column(comment="when the alarm went out")
     told_closed_at: Mapped[datetime | None] = mapped_column(comment="when its end was reported")
+    code: Mapped[str] = mapped_column(comment="message code of what is wrong; its remedy is CODE.remedy")
+    params: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'"), comment="parameters of the message"
+    )
+
+    @property
+    def message(self) -> Message:
+        """Return what is wrong."""
+        return Message.from_json({"code": self.code, "params": self.params})
+
+    @property
+    def remedy_message(self) -> Message:
+        """Return what to do about it."""
+        return remedy_for(self.message)
+
+    @property
+    def words(self) -> str:
+        """Return what is wrong, in English."""
+        return str(self.message)
+
+    @property
+    def remedy(self) -> str:
+        """Return what to do about it, in English."""
+        return str(self.remedy_message)

@@ -1,12 +1,13 @@
-"""The source `list`: a file of addresses that somebody writes into, read anew at each try."""
+"""The source `list`: a file of addresses that people add to, read again at each run."""
 
 from datetime import datetime
 from typing import Any
 
 from archive.domain.addresses import in_text
-from crawler.discovery.source import Discovery, Found, Seen, State
+from archive.domain.messages import Message
+from crawler.discovery.source import Discovery, ListedPost, SourceFindings, State
 
-SHOWN = 3  # lines that hold no address and are named
+MAX_NUMBERS = 3  # lines without an address that are listed in the warning
 
 
 class AddressList:
@@ -15,31 +16,33 @@ class AddressList:
     name = "list"
     host = ""
 
-    def __init__(self, text: str, problem: str = ""):
+    def __init__(self, text: str, problem: Message | None = None):
         self._text = text
         self._problem = problem
 
     def discover(self, memory: dict[str, Any], now: datetime) -> Discovery:
-        """All addresses of the file."""
+        """List all addresses of the file."""
         yield from ()
         if self._problem:
-            return Found(State.NOT_CONFIGURED, self._problem, memory=memory)
-        seen: dict[str, Seen] = {}
+            return SourceFindings(State.NOT_CONFIGURED, self._problem, memory=memory)
+        posts: dict[str, ListedPost] = {}
         wrong: list[int] = []
         for number, line in enumerate(self._text.splitlines(), 1):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             links = in_text(line)
-            seen |= {link: Seen(link) for link in links}
+            posts |= {link: ListedPost(link) for link in links}
             if not links:
                 wrong.append(number)
         warnings = (_warning(wrong),) if wrong else ()
-        if not seen:
-            return Found(State.EMPTY, "the file holds no address of a post", memory=memory, warnings=warnings)
-        return Found(State.OK, "", tuple(seen.values()), memory=memory, warnings=warnings)
+        if not posts:
+            empty = Message("crawler.list.empty")
+            return SourceFindings(State.EMPTY, empty, memory=memory, warnings=warnings)
+        return SourceFindings(State.OK, None, tuple(posts.values()), memory=memory, warnings=warnings)
 
 
-def _warning(wrong: list[int]) -> str:
-    shown = ", ".join(str(number) for number in wrong[:SHOWN])
-    more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-    return f"no address of a post in line {shown}{more} of the file."
+def _warning(wrong: list[int]) -> Message:
+    numbers, more = wrong[:MAX_NUMBERS], len(wrong) - MAX_NUMBERS
+    if more <= 0:
+        return Message("crawler.list.no_address", {"lines": numbers})
+    return Message("crawler.list.no_address_and_more", {"lines": numbers, "n": more})

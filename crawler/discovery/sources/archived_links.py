@@ -1,23 +1,24 @@
-"""The source `neighbours`: what the archived posts of an account lead to, and the weekly digest lists."""
+"""The source `neighbours`: posts that archived ones link to, and titles that the weekly digests list."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from archive.domain.messages import Message
 from archive.domain.weekly_digest import Title, Titles, WeeklyDigest
-from crawler.discovery.source import Discovery, Found, Seen, State
+from crawler.discovery.source import Discovery, ListedPost, SourceFindings, State
 
 MAX_MISSING = 200  # titles that are reported; a digest has twenty
 
-SHOWN = 3  # of them in words
+MAX_TITLES = 3  # of them in the warning
 
-OFFERED = 10  # albums that are named
+MAX_ALBUMS = 10  # that are offered
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
-    """A post that archived ones link to, and of which no address is known yet."""
+class LinkedPost:
+    """A post that archived ones link to and whose address is not known yet. `posts`: how many link to it."""
 
     url: str
     title: str
@@ -26,57 +27,61 @@ class Linked:
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """What the archive knows around an account's posts. `albums` are ids, met in posts, most used first."""
+    """What the archived posts of an account link to. `albums`: ids of their albums, the most used first."""
 
-    linked: tuple[Linked, ...] = ()
+    linked: tuple[LinkedPost, ...] = ()
     digests: tuple[WeeklyDigest, ...] = ()
     titles: tuple[Title, ...] = ()
     albums: tuple[str, ...] = ()
 
 
-class Neighbours:
-    """Asks nobody: everything is in the archive already. `albums`: the ids of those that are listed."""
+class ArchivedLinks:
+    """Sends no request: everything is in the archive. `albums`: the ids of the albums that are listed."""
 
     name = "neighbours"
     host = ""
 
-    def __init__(self, around: Neighbourhood, albums: Collection[str] = ()):
-        self._around = around
-        self._offered = [album for album in around.albums if album not in albums]
+    def __init__(self, archived: Neighbourhood, albums: Collection[str] = ()):
+        self._archived = archived
+        self._unlisted = [album for album in archived.albums if album not in albums]
 
     def discover(self, memory: dict[str, Any], now: datetime) -> Discovery:
-        """Addresses in known posts that are not known themselves; titles of digests that are not archived."""
+        """List the addresses that are not known yet, and the titles that are not archived."""
         yield from ()
-        seen = tuple(
-            Seen(linked.url, linked.title, listing={"links": linked.posts}) for linked in self._around.linked
+        posts = tuple(
+            ListedPost(linked.url, linked.title, listing={"links": linked.posts})
+            for linked in self._archived.linked
         )
         missing = self._missing()
-        kept = {"missing": missing} if missing else {}
-        detail = self._detail()
-        state = State.OK if seen or missing else State.UNCHANGED
-        return Found(state, detail, seen, memory=kept, warnings=_warnings(missing))
+        return SourceFindings(
+            State.OK if posts or missing else State.UNCHANGED,
+            self._detail(),
+            posts,
+            memory={"missing": missing} if missing else {},
+            warnings=_warnings([one["title"] for one in missing]),
+        )
 
-    def _detail(self) -> str:
-        if not self._around.titles:
-            return "no post of the account is archived yet"
-        if not self._offered:
-            return ""
-        shown = ", ".join(self._offered[:OFFERED])
-        return f"its posts are in albums that are not listed: {shown} (see albums, follow_albums)"
+    def _detail(self) -> Message | None:
+        if not self._archived.titles:
+            return Message("crawler.neighbours.nothing_archived")
+        if not self._unlisted:
+            return None
+        return Message("crawler.neighbours.unlisted_albums", {"albums": self._unlisted[:MAX_ALBUMS]})
 
     def _missing(self) -> list[dict[str, str]]:
-        held = Titles(self._around.titles)
-        found = [
+        archived = Titles(self._archived.titles)
+        missing = [
             {"digest": digest.aid, "title": title}
-            for digest in self._around.digests
-            for title in held.missing(digest)
+            for digest in self._archived.digests
+            for title in archived.missing(digest)
         ]
-        return found[:MAX_MISSING]
+        return missing[:MAX_MISSING]
 
 
-def _warnings(missing: list[dict[str, str]]) -> tuple[str, ...]:
-    if not missing:
+def _warnings(titles: list[str]) -> tuple[Message, ...]:
+    if not titles:
         return ()
-    shown = "; ".join(one["title"] for one in missing[:SHOWN])
-    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-    return (f"the account's digests list posts that are not archived: {shown}{more}.",)
+    shown, more = titles[:MAX_TITLES], len(titles) - MAX_TITLES
+    if more <= 0:
+        return (Message("crawler.neighbours.missing", {"titles": shown}),)
+    return (Message("crawler.neighbours.missing_and_more", {"titles": shown, "n": more}),)

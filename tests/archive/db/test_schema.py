@@ -17,6 +17,7 @@ from archive.domain.update_decisions import StoreResult
 from archive.ingest.pages import import_records, store_readings
 from archive.repository import post_queries
 from archive.repository.captures import keep_captures
+from archive.repository.incidents import open_incidents
 from archive.repository.media import due_media, keep_file
 from archive.repository.search_index import check
 from archive.storage.body_codec import unpack
@@ -106,7 +107,8 @@ def test_the_newest_revision_is_told_by_a_files_name_as_alembic_tells_it(engine:
 
 def test_an_archive_that_is_up_to_date_opens_without_alembic(fresh_database_url: str) -> None:
     opened = (
-        "import sys; from archive.config import ArchiveSettings; from archive.database import open_archive\n"
+        "import sys; from archive.db.settings import ArchiveSettings\n"
+        "from archive.db.engine import open_archive\n"
         f"with open_archive(ArchiveSettings(database_url={fresh_database_url!r})): pass\n"
         "assert 'alembic' not in sys.modules"
     )
@@ -121,3 +123,27 @@ def test_every_table_says_what_it_holds_and_bodies_are_not_compressed_twice(engi
     )
     with engine.connect() as connection:
         assert connection.execute(storage).scalar_one() in ("e", b"e")
+
+
+def test_incidents_of_earlier_versions_keep_their_sentences_and_are_sealed_again(engine: Engine) -> None:
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0006")
+    insert = text(
+        "INSERT INTO incidents (key, words, remedy, opened_at, last_seen_at)"
+        " VALUES ('quiet:x', 'no post for 5 days', 'look at the account', :now, :now)"
+    )
+    with engine.begin() as connection:
+        connection.execute(insert, {"now": NOW})
+        command.upgrade(alembic_config(connection), "head")
+    with transaction(engine) as session:
+        (row,) = open_incidents(session)
+        assert row.code == "archive.verbatim"
+        assert (row.words, row.remedy) == ("no post for 5 days", "look at the account")
+        row.params = {"text": "changed", "remedy": "changed"}
+    with engine.connect() as connection:
+        sealed = connection.execute(text("SELECT seal = seal_of(incidents) FROM incidents")).scalars().all()
+    assert sealed == [True]
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0006")
+        words = connection.execute(text("SELECT words, remedy, seal = seal_of(incidents) FROM incidents"))
+        assert words.all() == [("changed", "changed", True)]

@@ -21,7 +21,7 @@ from archive.repository.media import KeptFile, due_media, keep_file
 from archive.repository.runs import finish_run, start_run
 from archive.storage.media_files import MediaFolder
 from crawler.parse import PARSER_VERSION
-from crawler.parse.classify import classify
+from crawler.parse.page import classify
 from tests.archive.making import NOW, capture, kept_file
 from tests.standin.pages import all_pages
 

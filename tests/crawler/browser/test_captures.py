@@ -14,12 +14,11 @@ from scrapy.http import Response
 from archive.domain.outcomes import Kind
 from archive.domain.parsed_page import ParsedPage
 from crawler.browser.launch_options import launch_options
-from crawler.browser.request_gate import Gate
-from crawler.browser.snapshot import take
+from crawler.browser.request_gate import RequestGate
+from crawler.browser.snapshot import take_snapshot
 from crawler.parse.body import text_of_html
 from crawler.parse.html_outline import outline
-from crawler.parse.page import read_page
-from crawler.parse.rendered import AGREEMENT, AGREES
+from crawler.parse.page import AGREEMENT, AGREES, read_page
 from tests.crawler.parse.test_captures import FOLDERS
 from tests.support.captures import capture, capture_names, expected_ids, expected_texts, needs_captures
 
@@ -32,17 +31,17 @@ pytestmark = [pytest.mark.browser, needs_captures]
 
 @dataclass
 class Both:
-    """One capture, read as served and as drawn; `asked` is what Chromium wanted besides and did not get."""
+    """One capture, parsed as served and as rendered; `asked`: what Chromium requested and did not get."""
 
     name: str
     static: ParsedPage
-    drawn: ParsedPage
+    rendered: ParsedPage
     asked: int
 
     @property
     def shown(self) -> float:
         """The share of the text that the browser showed."""
-        return float(self.drawn.page[AGREES])
+        return float(self.rendered.page[AGREES])
 
 
 async def _read_all() -> list[Both]:
@@ -64,20 +63,20 @@ async def _read_both(browser: Browser, name: str) -> Both:
     page = await context.new_page()
     await gate.open(page, Request(ADDRESS))
     await page.goto(ADDRESS, wait_until="commit")
-    drawn = await take(page, gate)
+    rendered = await take_snapshot(page, gate)
     await context.close()
-    return Both(name, read_page(served), read_page(drawn.body, evaluated=drawn.evaluated), gate.files)
+    return Both(name, read_page(served), read_page(rendered.body, evaluated=rendered.evaluated), gate.files)
 
 
-def _gate_before(served: bytes) -> Gate:
-    """Gives the page, and nothing else."""
+def _gate_before(served: bytes) -> RequestGate:
+    """Give the page, and nothing else."""
 
     async def fetch(request: Request) -> Response:
         if request.url != ADDRESS:
             raise OSError("only the page itself was captured")
         return Response(request.url, headers={"Content-Type": "text/html; charset=UTF-8"}, body=served)
 
-    return Gate(fetch)
+    return RequestGate(fetch)
 
 
 def test_static_and_browser_read_the_same_of_every_capture() -> None:
@@ -91,9 +90,9 @@ def test_static_and_browser_read_the_same_of_every_capture() -> None:
 
 
 def _differences(both: Both) -> list[str]:
-    """The record is the same to the byte, and so is everything else that the page tells."""
-    static, drawn = _told(both.static), _told(both.drawn)
-    return [name for name in static.keys() | drawn.keys() if static.get(name) != drawn.get(name)]
+    """Compare the record byte for byte, and everything else that the page says."""
+    static, rendered = _told(both.static), _told(both.rendered)
+    return [name for name in static.keys() | rendered.keys() if static.get(name) != rendered.get(name)]
 
 
 def _told(reading: ParsedPage) -> dict[str, Any]:
@@ -118,7 +117,7 @@ def _write_table(all_read: list[Both]) -> None:
     for both in all_read:
         kinds[str(both.static.kind)].append(both)
     rows = [
-        f"| {kind} | {len(tried)} | {_right(tried, 'static')} | {_right(tried, 'drawn')} "
+        f"| {kind} | {len(tried)} | {_right(tried, 'static')} | {_right(tried, 'rendered')} "
         f"| {sum(both.shown >= AGREEMENT for both in tried)} |"
         for kind, tried in kinds.items()
     ]

@@ -42,7 +42,7 @@ def left_over(crawler: Crawler) -> list[psutil.Process]:
 
 
 def watched(crawler: Crawler, server: Loopback) -> set[psutil.Process]:
-    """Fills with the Chromium processes that run while a page asks for its data."""
+    """Collect the Chromium processes that run while a page requests its data."""
     seen: set[psutil.Process] = set()
     server.on_request = lambda path: seen.update(chromiums(crawler) if path == "/mp/more" else ())
     return seen
@@ -83,11 +83,11 @@ def test_a_verification_met_in_the_browser_stops_the_run(needs_chromium, crawler
 
 @browser
 def test_a_drawn_post_is_replayed_without_any_server(needs_chromium, crawler, server, tmp_path):
-    tape = str(tmp_path / "tape.yaml")
+    cassette = str(tmp_path / "cassette.yaml")
     urls = serve_drawn(server, 1)
-    recorded = crawler.crawl(urls, CASSETTE=tape, CASSETTE_MODE="record")
+    recorded = crawler.crawl(urls, CASSETTE=cassette, CASSETTE_MODE="record")
     served = len(server.asked)
-    replayed = crawler.crawl(urls, CASSETTE=tape, CASSETTE_MODE="replay")
+    replayed = crawler.crawl(urls, CASSETTE=cassette, CASSETTE_MODE="replay")
     assert recorded.verdict == replayed.verdict == "done", replayed.output
     assert replayed.counts["outcomes"] == {"article": 1}
     assert len(server.asked) == served

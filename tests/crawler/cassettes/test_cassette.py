@@ -8,7 +8,13 @@ import vcr
 from scrapy.http import Headers, Response
 from scrapy.settings import Settings
 
-from crawler.cassettes.cassette import CassetteError, CassetteMiss, Recorded, Tape, tape_from
+from crawler.cassettes.cassette import (
+    CassetteError,
+    CassetteMiss,
+    HttpCassette,
+    RecordedResponse,
+    cassette_from,
+)
 
 URL = "https://mp.weixin.qq.com/s?__biz=MjM5==&mid=1&idx=1&chksm=ab"
 HTML = {"Content-Type": "text/html; charset=UTF-8"}
@@ -23,43 +29,43 @@ def response(body: bytes, status: int = 200, **headers: str) -> Response:
 
 @pytest.fixture
 def path(tmp_path) -> str:
-    return str(tmp_path / "folder" / "tape.yaml")
+    return str(tmp_path / "folder" / "cassette.yaml")
 
 
 def record(path: str, *answers: Response, url: str = URL) -> None:
-    tape = Tape(path, "record")
+    cassette = HttpCassette(path, "record")
     for answer in answers:
-        tape.record("GET", url, ASKED, answer)
-    tape.close()
+        cassette.record("GET", url, ASKED, answer)
+    cassette.close()
 
 
 def test_what_was_recorded_is_replayed(path):
     record(path, response("正文\r\n<p>一</p>".encode(), 200, Date="Fri, 31 Jul 2026 12:00:00 GMT"))
-    answer = Tape(path, "replay").replay("GET", URL, ASKED)
+    answer = HttpCassette(path, "replay").replay("GET", URL, ASKED)
     assert (answer.status, answer.body) == (200, "正文\r\n<p>一</p>".encode())
     assert answer.headers["Date"] == b"Fri, 31 Jul 2026 12:00:00 GMT"
 
 
 def test_the_same_address_answers_in_the_order_recorded_and_then_misses(path):
     record(path, response(b"first"), response(b"deleted", 200))
-    tape = Tape(path, "replay")
-    assert [tape.replay("GET", URL, ASKED).body for _ in range(2)] == [b"first", b"deleted"]
+    cassette = HttpCassette(path, "replay")
+    assert [cassette.replay("GET", URL, ASKED).body for _ in range(2)] == [b"first", b"deleted"]
     with pytest.raises(CassetteMiss, match="mid=1"):
-        tape.replay("GET", URL, ASKED)
+        cassette.replay("GET", URL, ASKED)
 
 
 def test_recording_again_appends(path):
     record(path, response(b"first"))
     record(path, response(b"second"))
-    tape = Tape(path, "replay")
-    assert [tape.replay("GET", URL, ASKED).body for _ in range(2)] == [b"first", b"second"]
+    cassette = HttpCassette(path, "replay")
+    assert [cassette.replay("GET", URL, ASKED).body for _ in range(2)] == [b"first", b"second"]
 
 
 def test_a_packed_page_is_recorded_as_readable_text(path):
     page = "<p>readable</p><p>可读的正文</p>".encode()
     record(path, response(gzip.compress(page), Content_Encoding="gzip"))
     assert "<p>readable</p>" in Path(path).read_text()
-    answer = Tape(path, "replay").replay("GET", URL, ASKED)
+    answer = HttpCassette(path, "replay").replay("GET", URL, ASKED)
     assert answer.body == page
     assert "Content-Encoding" not in answer.headers
 
@@ -67,16 +73,16 @@ def test_a_packed_page_is_recorded_as_readable_text(path):
 def test_a_packed_page_that_is_cut_stays_as_it_came(path):
     cut = gzip.compress(os.urandom(500))[:-9]
     record(path, response(cut, Content_Encoding="gzip"))
-    answer = Tape(path, "replay").replay("GET", URL, ASKED)
+    answer = HttpCassette(path, "replay").replay("GET", URL, ASKED)
     assert (answer.body, answer.headers["Content-Encoding"]) == (cut, b"gzip")
 
 
 def test_binary_bodies_and_redirects_come_back_exactly(path):
     binary = bytes(range(256))
     record(path, response(binary), response(b"", 302, Location="https://mp.weixin.qq.com/s/abc"))
-    tape = Tape(path, "replay")
-    assert tape.replay("GET", URL, ASKED).body == binary
-    redirect = tape.replay("GET", URL, ASKED)
+    cassette = HttpCassette(path, "replay")
+    assert cassette.replay("GET", URL, ASKED).body == binary
+    redirect = cassette.replay("GET", URL, ASKED)
     assert (redirect.status, redirect.headers["Location"]) == (302, b"https://mp.weixin.qq.com/s/abc")
 
 
@@ -88,7 +94,9 @@ def test_a_body_written_as_a_string_by_vcrpy_is_read(path):
         "    status: {code: 200, message: OK}\nversion: 1\n",
         encoding="utf-8",
     )
-    assert Tape(path, "replay").replay("GET", "https://mp.weixin.qq.com/s/abc", {}).body == "文".encode()
+    assert (
+        HttpCassette(path, "replay").replay("GET", "https://mp.weixin.qq.com/s/abc", {}).body == "文".encode()
+    )
 
 
 def test_no_secret_reaches_the_file_and_the_scrubbed_request_is_still_matched(path):
@@ -99,22 +107,22 @@ def test_no_secret_reaches_the_file_and_the_scrubbed_request_is_still_matched(pa
         X_WX_Fj="c0ffee6",
         Location="/mp/wappoc_appmsgcaptcha?poc_token=c0ffee7",
     )
-    tape = Tape(path, "record")
-    tape.record("GET", url, ASKED | {"Cookie": "c0ffee8", "Authorization": "c0ffee9"}, answer)
-    tape.close()
+    cassette = HttpCassette(path, "record")
+    cassette.record("GET", url, ASKED | {"Cookie": "c0ffee8", "Authorization": "c0ffee9"}, answer)
+    cassette.close()
     assert "c0ffee" not in Path(path).read_text()
-    assert b"SCRUBBED" in Tape(path, "replay").replay("GET", url, ASKED).body
+    assert b"SCRUBBED" in HttpCassette(path, "replay").replay("GET", url, ASKED).body
 
 
 def test_a_browsers_request_and_a_plain_one_have_answers_of_their_own(path):
-    tape = Tape(path, "record")
-    tape.record("GET", URL, ASKED, response(b"plain 1"))
-    tape.keep("GET", URL, BROWSER, Recorded(200, (), b"browser"))
-    tape.record("GET", URL, ASKED, response(b"plain 2"))
-    tape.close()
-    tape = Tape(path, "replay")
-    assert [tape.replay("GET", URL, ASKED).body for _ in range(2)] == [b"plain 1", b"plain 2"]
-    assert tape.recorded("GET", URL, BROWSER).body == b"browser"
+    cassette = HttpCassette(path, "record")
+    cassette.record("GET", URL, ASKED, response(b"plain 1"))
+    cassette.append("GET", URL, BROWSER, RecordedResponse(200, (), b"browser"))
+    cassette.record("GET", URL, ASKED, response(b"plain 2"))
+    cassette.close()
+    cassette = HttpCassette(path, "replay")
+    assert [cassette.replay("GET", URL, ASKED).body for _ in range(2)] == [b"plain 1", b"plain 2"]
+    assert cassette.play("GET", URL, BROWSER).body == b"browser"
 
 
 def test_vcrpy_itself_replays_the_cassette(path):
@@ -130,9 +138,9 @@ def test_vcrpy_itself_replays_the_cassette(path):
 def test_a_replayed_cassette_is_not_written_to(path):
     record(path, response(b"x"))
     before = Path(path).stat().st_mtime_ns
-    tape = Tape(path, "replay")
-    tape.replay("GET", URL, ASKED)
-    tape.close()
+    cassette = HttpCassette(path, "replay")
+    cassette.replay("GET", URL, ASKED)
+    cassette.close()
     assert Path(path).stat().st_mtime_ns == before
 
 
@@ -145,16 +153,16 @@ def test_a_failed_write_leaves_the_old_cassette_whole(path, monkeypatch):
     monkeypatch.setattr("crawler.cassettes.cassette.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         record(path, response(b"new"))
-    assert [entry.name for entry in Path(path).parent.iterdir()] == ["tape.yaml"]
-    assert Tape(path, "replay").replay("GET", URL, ASKED).body == b"old"
+    assert [entry.name for entry in Path(path).parent.iterdir()] == ["cassette.yaml"]
+    assert HttpCassette(path, "replay").replay("GET", URL, ASKED).body == b"old"
 
 
 @pytest.mark.parametrize("content", ["", "not: a cassette", "{{{", "- 1"])
 def test_a_file_that_is_no_cassette_is_refused_by_name(path, content):
     Path(path).parent.mkdir()
     Path(path).write_text(content)
-    with pytest.raises(CassetteError, match=r"tape\.yaml"):
-        Tape(path, "replay")
+    with pytest.raises(CassetteError, match=r"cassette\.yaml"):
+        HttpCassette(path, "replay")
 
 
 @pytest.mark.parametrize(
@@ -163,19 +171,19 @@ def test_a_file_that_is_no_cassette_is_refused_by_name(path, content):
 )
 def test_half_a_switch_is_refused(settings):
     with pytest.raises(CassetteError, match="record or replay"):
-        tape_from(Settings(settings))
+        cassette_from(Settings(settings))
 
 
 def test_a_missing_cassette_is_refused_before_anything_is_asked(path):
-    with pytest.raises(CassetteError, match=r"tape\.yaml"):
-        tape_from(Settings({"CASSETTE": path, "CASSETTE_MODE": "replay"}))
+    with pytest.raises(CassetteError, match=r"cassette\.yaml"):
+        cassette_from(Settings({"CASSETTE": path, "CASSETTE_MODE": "replay"}))
 
 
 def test_without_the_switch_nothing_is_recorded_or_replayed():
-    tape = tape_from(Settings())
-    assert not tape.records
-    assert not tape.replays
-    tape.close()
+    cassette = cassette_from(Settings())
+    assert not cassette.records
+    assert not cassette.replays
+    cassette.close()
 
 
 @pytest.mark.parametrize(
@@ -185,5 +193,5 @@ def test_a_cassette_of_others_runs_nothing(tmp_path: Path, tag: str) -> None:
     path, mark = tmp_path / "forged.yaml", tmp_path / "mark"
     path.write_text(f"interactions:\n- request: !!python/{tag} [{mark}]\n  response: {{}}\nversion: 1\n")
     with pytest.raises(CassetteError, match="is not a cassette"):
-        Tape(str(path), "replay")
+        HttpCassette(str(path), "replay")
     assert not mark.exists()

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from crawler.discovery.config import OwnBackend, SecretMissing, filled
+from crawler.discovery.config import OwnBackendConfig, SecretMissing, fill_placeholders
 from tests.archive.nobody import AS_NOBODY, NOBODY, becomes_nobody
 from tests.support.secret_files import put_secret
 
 
 def test_a_secret_comes_from_its_file_without_the_space_around_it(tmp_path: Path) -> None:
     put_secret(tmp_path / "login", "\ufeff token=1\ncookie=2\n\n")
-    assert OwnBackend(credentials_file=tmp_path / "login").read_secret({}) == "token=1\ncookie=2"
+    assert OwnBackendConfig(credentials_file=tmp_path / "login").read_secret({}) == "token=1\ncookie=2"
 
 
 def test_a_secret_comes_from_its_variable() -> None:
-    assert OwnBackend(credentials_env="LOGIN").read_secret({"LOGIN": "token=1\n"}) == "token=1"
+    assert OwnBackendConfig(credentials_env="LOGIN").read_secret({"LOGIN": "token=1\n"}) == "token=1"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
@@ -27,7 +27,7 @@ def test_a_file_that_others_can_use_is_refused_with_the_remedy(tmp_path: Path, m
     put_secret(path, "token=1")
     path.chmod(mode)
     with pytest.raises(SecretMissing) as raised:
-        OwnBackend(credentials_file=path).read_secret({})
+        OwnBackendConfig(credentials_file=path).read_secret({})
     assert str(raised.value) == f"{path} can be read or changed by other users; chmod 600 {path}"
 
 
@@ -38,7 +38,7 @@ def test_root_may_lend_a_file_to_a_service_by_its_group(tmp_path: Path, mode: in
     put_secret(path, "token=1")
     os.chown(path, 0, NOBODY)
     path.chmod(mode)
-    read = "import sys; from crawler.discovery.secret import OwnBackend as Login; "
+    read = "import sys; from crawler.discovery.config import OwnBackendConfig as Login; "
     read += "Login(credentials_file=sys.argv[1]).read_secret()"
     command = [*AS_NOBODY, sys.executable, "-c", read, str(path)]
     done = subprocess.run(command, capture_output=True, check=False)
@@ -54,21 +54,21 @@ def test_a_file_without_a_secret_is_named(tmp_path: Path, content: bytes | None,
     if content is not None:
         put_secret(path, content.decode())
     with pytest.raises(SecretMissing, match=words) as raised:
-        OwnBackend(credentials_file=path).read_secret({})
+        OwnBackendConfig(credentials_file=path).read_secret({})
     assert str(path) in str(raised.value)
 
 
 def test_a_variable_that_is_missing_or_empty_is_named() -> None:
     with pytest.raises(SecretMissing, match="LOGIN is not set"):
-        OwnBackend(credentials_env="LOGIN").read_secret({})
+        OwnBackendConfig(credentials_env="LOGIN").read_secret({})
     with pytest.raises(SecretMissing, match="LOGIN is empty"):
-        OwnBackend(credentials_env="LOGIN").read_secret({"LOGIN": " "})
+        OwnBackendConfig(credentials_env="LOGIN").read_secret({"LOGIN": " "})
 
 
 def test_an_address_is_filled_with_its_secrets_and_then_is_one(tmp_path: Path) -> None:
     put_secret(tmp_path / "key", "abc\n")
     address = f"https://feeds.example/{{env:ROUTE}}?key={{file:{tmp_path / 'key'}}}"
-    assert filled(address, {"ROUTE": "a"}) == ("https://feeds.example/a?key=abc", True)
-    assert filled("https://feeds.example/a", {}) == ("https://feeds.example/a", False)
+    assert fill_placeholders(address, {"ROUTE": "a"}) == ("https://feeds.example/a?key=abc", True)
+    assert fill_placeholders("https://feeds.example/a", {}) == ("https://feeds.example/a", False)
     with pytest.raises(SecretMissing, match="ROUTE is not set"):
-        filled(address, {})
+        fill_placeholders(address, {})

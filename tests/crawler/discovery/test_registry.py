@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from archive.domain.messages import Message
 from crawler.discovery.config import AccountConfig
 from crawler.discovery.registry import given_at, sources_of
 from crawler.discovery.source import Reply, State
@@ -56,16 +57,16 @@ def test_what_is_missing_is_said_by_the_source_that_misses_it() -> None:
     assert {answer.state for answer, _ in found.values()} == {State.NOT_CONFIGURED}
     assert not any(asked for _, asked in found.values())
     assert neighbours[0].state is State.UNCHANGED
-    assert all("SYNTHETIC_UNSET" in a.detail or "/nowhere/" in a.detail for a, _ in found.values())
+    assert all("SYNTHETIC_UNSET" in str(a.detail) or "/nowhere/" in str(a.detail) for a, _ in found.values())
 
 
 def test_the_list_is_read_anew_each_time(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     config = account(addresses_file=str(path))
     path.write_text(f"\ufeff{SHORT}\n", encoding="utf-8")
-    assert [seen.url for seen in drive(sources_of(config)[0])[0].seen] == [SHORT]
+    assert [seen.url for seen in drive(sources_of(config)[0])[0].posts] == [SHORT]
     path.write_text(f"{SHORT}X\n{SHORT}\n", encoding="utf-8")
-    assert len(drive(sources_of(config)[0])[0].seen) == 2
+    assert len(drive(sources_of(config)[0])[0].posts) == 2
 
 
 def test_the_age_of_a_login_is_that_of_its_file(tmp_path: Path) -> None:
@@ -74,8 +75,8 @@ def test_the_age_of_a_login_is_that_of_its_file(tmp_path: Path) -> None:
     written = NOW - timedelta(days=3, hours=12)
     os.utime(path, (written.timestamp(),) * 2)
     (source, _) = sources_of(account(own_backend={"credentials_file": str(path)}))
-    found, _ = drive(source, [Reply(error="its host is not known")])
-    assert "ends in about 12 h" in found.advice
+    found, _ = drive(source, [Reply(error=Message("crawler.fetch.unknown_host"))])
+    assert "ends in about 12 h" in str(found.advice)
 
 
 @pytest.mark.parametrize("text", ["", "cookie: x"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crawler.discovery.source import MAX_ASKS, Ask, Discovery, Found, Reply, SourceRun, State
+from crawler.discovery.source import MAX_FETCHES, Discovery, Fetch, Reply, SourceFindings, SourceRun, State
 from tests.crawler.discovery.driving import NOW
 
 
@@ -18,27 +18,27 @@ class Source:
 
     def discover(self, memory: dict[str, Any], now: datetime) -> Discovery:
         for _ in range(self.steps):
-            yield Ask("https://rss.example/")
+            yield Fetch("https://rss.example/")
         if self.error:
             raise self.error
-        return Found(State.OK, memory={"n": 1})
+        return SourceFindings(State.OK, memory={"n": 1})
 
 
-def run(source: Source) -> tuple[int, Found]:
+def run(source: Source) -> tuple[int, SourceFindings]:
     one = SourceRun(source, {"before": 1}, NOW)
     asked, came = 0, one.step()
-    while isinstance(came, Ask):
+    while isinstance(came, Fetch):
         asked, came = asked + 1, one.step(Reply())
     return asked, came
 
 
 def test_a_source_is_driven_to_its_end() -> None:
-    assert run(Source(3)) == (3, Found(State.OK, memory={"n": 1}))
+    assert run(Source(3)) == (3, SourceFindings(State.OK, memory={"n": 1}))
 
 
 def test_a_source_that_asks_without_end_is_ended() -> None:
     asked, found = run(Source(10_000))
-    assert (asked, found.state, found.memory) == (MAX_ASKS, State.NOT_UNDERSTOOD, {"before": 1})
+    assert (asked, found.state, found.memory) == (MAX_FETCHES, State.NOT_UNDERSTOOD, {"before": 1})
 
 
 def test_a_reader_that_breaks_ends_its_source_only_and_quotes_nothing(
@@ -47,12 +47,14 @@ def test_a_reader_that_breaks_ends_its_source_only_and_quotes_nothing(
     with caplog.at_level(logging.ERROR, "crawler"):
         _, found = run(Source(error=KeyError("marker-2f7c")))
     assert (found.state, found.memory) == (State.NOT_UNDERSTOOD, {"before": 1})
-    assert "KeyError" in found.detail
+    assert "KeyError" in str(found.detail)
     assert "marker-2f7c" not in caplog.text + str(found)
-    assert "test_driver.py:" in caplog.text
+    assert "test_source.py:" in caplog.text
 
 
 def test_a_source_can_be_ended_from_outside() -> None:
     one = SourceRun(Source(), {"before": 1}, NOW)
     one.step()
-    assert one.end(State.VERIFICATION, "why") == Found(State.VERIFICATION, "why", memory={"before": 1})
+    assert one.end(State.VERIFICATION, "why") == SourceFindings(
+        State.VERIFICATION, "why", memory={"before": 1}
+    )

@@ -1,8 +1,8 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from crawler.download.middlewares import MAX_PAUSE, back_off, retry_after
+from crawler.download.middlewares import MAX_PAUSE, retry_after, retry_pause
 
 NOW = datetime(2026, 7, 31, 12, 0, 0, tzinfo=UTC)
 
@@ -25,6 +25,6 @@ def test_retry_after_is_read_as_a_number_or_a_date(value, seconds):
 
 
 def test_pauses_double_and_are_bounded():
-    pauses = [back_off(tries, 2.0) for tries in range(1, 12)]
+    pauses = [retry_pause(tries, timedelta(seconds=2)) for tries in range(1, 12)]
     assert all(0.9 * 2**n <= pause <= 1.1 * 2**n for n, pause in enumerate(pauses[:5], start=1))
-    assert all(pause <= MAX_PAUSE * 1.1 for pause in pauses)
+    assert all(pause <= MAX_PAUSE.total_seconds() * 1.1 for pause in pauses)

@@ -84,5 +84,5 @@ def test_every_address_of_an_image_host_in_a_body_is_known(name: str) -> None:
 
 
 def _picture(address: str) -> str:
-    """The host and path of an address without its size."""
+    """Return the host and path of an address without its size."""
     return address.partition("//")[2].partition("?")[0].partition("#")[0].rpartition("/")[0]

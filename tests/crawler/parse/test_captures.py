@@ -92,7 +92,7 @@ def test_a_post_is_the_same_on_a_page_from_before_2025_11(name: str) -> None:
 
 
 def _without_space(record: Record) -> Record:
-    """The post a share shows is laid out differently in the one place and the other."""
+    """Normalise the post that a share shows, which is laid out differently in the two places."""
     return replace(record, text=re.sub(r"\s", "", record.text))
 
 

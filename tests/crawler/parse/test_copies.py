@@ -20,7 +20,7 @@ def _differing(reading: ParsedPage) -> list[str]:
     assert reading.outcome is Outcome.UNKNOWN
     assert reading.record is None
     message = Message.load(reading.reason)
-    assert message.code == "crawler.page.copies_differ"
+    assert message.code == "crawler.parse.copies_differ"
     return [field.code.rpartition(".")[2] for field in message.params["fields"]]
 
 

@@ -15,7 +15,7 @@ URL = f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=21&idx=1&sn=ab&chksm=cd"
 def _unscripted(
     shown: str = "2025年9月1日 00:05", head: str = "", body: str = "<p>字</p>", end: str = "</html>"
 ) -> bytes:
-    """A page as a tool saves it that takes the scripts out."""
+    """Return a page saved by a tool that takes the scripts out."""
     return f"""<!DOCTYPE html><html><!--
  Page saved with SingleFile
  url: {URL}
@@ -29,7 +29,7 @@ def _missing(served: bytes) -> list[str]:
     reading = read_page(served)
     assert (reading.outcome, reading.record) == (Outcome.UNKNOWN, None)
     message = Message.load(reading.reason)
-    assert message.code == "crawler.page.article_without"
+    assert message.code == "crawler.parse.article_without"
     named = [field.code.rpartition(".")[2] for field in message.params["fields"]]
     assert reading.page["missing"] == named
     return named

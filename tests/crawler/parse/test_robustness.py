@@ -28,7 +28,7 @@ _VIDEO = b'<iframe data-mpvid="wxv_%d" data-cover="http%%3A%%2F%%2Fa%%2F%d"></if
 
 
 def _post(body: bytes, beside: bytes = b"") -> bytes:
-    """A page that says which post it is, and so is read to the end."""
+    """Return a page that says which post it is, so that it is parsed to the end."""
     ids = 'var biz = "MzA5MjkzMTA1Mw=="; var mid = "21"; var idx = "1"; var ct = "1488513562"; '
     names = 'var msg_title = \'题\'; var nickname = "号"; var item_show_type = "0";'
     script = f"<script>{ids}{names}</script>".encode()
@@ -84,7 +84,7 @@ def _has_body(reading: ParsedPage) -> bool:
 
 
 def _bounded(body: bytes) -> None:
-    """Runs in a child process: the limits hold for it alone, and none of them can be talked away."""
+    """Run in a child process, so that the limits hold for it alone and cannot be lifted."""
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS + 3, MAX_SECONDS + 3))
     before = time.process_time()
     reading = read_page(body)

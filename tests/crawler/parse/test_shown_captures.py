@@ -24,7 +24,7 @@ def _read(name: str) -> ParsedPage:
 
 
 def _body(reading: ParsedPage, name: str) -> lxml.html.HtmlElement:
-    """The body as lxml's tree: the served one, or for text and picture posts what the page's state says."""
+    """Return the body as lxml's tree: the served one, or for text and picture posts that of the state."""
     state = STATES.get(name, {})
     drawn = reading.kind in (Kind.TEXT, Kind.PICTURE) and state.get("content_noencode")
     return lxml.html.fromstring(f"<div>{drawn or reading.html}</div>")

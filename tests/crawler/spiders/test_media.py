@@ -12,6 +12,7 @@ import psutil
 import psycopg
 import pytest
 
+from archive.domain.messages import Message
 from tests.crawler.crawling import TIMEOUT, Crawl, Crawler, ended, plain
 from tests.crawler.loopback import Reply
 from tests.standin import Standin
@@ -86,7 +87,7 @@ def gallery(fresh_database_url: str, tmp_path: Path, standin: Standin) -> Galler
 
 @pytest.fixture
 def small(crawler: Crawler, tmp_path: Path) -> Gallery:
-    """The same, for a server of the test's own making."""
+    """Return the same for a server that the test scripts."""
     return Gallery(crawler, tmp_path / "media")
 
 
@@ -128,9 +129,9 @@ def test_each_answer_is_kept_or_refused_for_what_it_is_within_bounded_memory(gal
     found = gallery.states
     for number, (kind, (outcome, words, _)) in enumerate(faults.items()):
         state = found[f"https://host{number}.qpic.cn/mmbiz_png/synthetic_{kind}/0?wx_fmt=png"]
-        assert (state[0], words in state[1]) == (outcome, True), (kind, state)
+        assert (state[0], words in str(Message.load(state[1]))) == (outcome, True), (kind, state)
     assert {url: found[url][2] for url in good} == good
-    assert found[missing][:2] == ("failed", "the server answered 404")
+    assert str(Message.load(found[missing][1])) == "the server answered 404"
     assert {found[url][0] for url in foreign} == {"refused"}
     assert sorted(standin.stats()["hosts"]) == sorted({
         "mmbiz.qpic.cn", "wx.qlogo.cn", *(f"host{number}.qpic.cn" for number in range(len(faults)))
@@ -142,7 +143,7 @@ def test_each_answer_is_kept_or_refused_for_what_it_is_within_bounded_memory(gal
 
 
 def crawl_measured(gallery: Gallery, **settings: object) -> tuple[Crawl, int]:
-    """A crawl, and the most memory (kB) any of its processes had."""
+    """Run a crawl; return it with the most memory (kB) that any of its processes had."""
     done = subprocess.run(
         measured(gallery.crawler.command(spider="media", **settings)),
         env=gallery.crawler.environment(**gallery.environment),
@@ -186,7 +187,7 @@ def test_recordings_are_downloaded_when_asked_for_and_what_expires_first(gallery
     assert asked[0] == "/_host/mpvideo.qpic.cn/synthetic_signed.f10002.mp4"
     found = gallery.states
     assert [found[url][2] for url in (lasting, signed, voice)] == ["video/mp4", "video/mp4", "audio/mpeg"]
-    assert found[over][1].startswith("its address has expired; it is fetched again")
+    assert str(Message.load(found[over][1])).startswith("its address has expired; it is fetched again")
     assert {path.read_bytes() for path in gallery.files} == {
         video("synthetic_lasting", 10002), video("synthetic_signed", 10002), recording("synthetic_voice_1")
     }  # fmt: skip
@@ -223,8 +224,8 @@ def test_a_host_that_wants_us_to_stop_is_left_alone_and_the_others_are_asked(sma
     assert (crawl.counts["not_asked"], crawl.verdict) == (3, "partly_failed")
     reasons = {key: reason for key, (_, reason, *_) in small.states.items() if reason}
     assert reasons == {
-        f"{CDN}/a/0": "the server answered 429, too many requests",
-        "https://wx.qlogo.cn/a/0": "the server answered with verification",
+        f"{CDN}/a/0": "crawler.media.too_many_requests",
+        "https://wx.qlogo.cn/a/0": "crawler.media.blocked.verification",
     }
     still_due = small.crawler.rows("SELECT count(*) FROM media WHERE next_fetch_at <= now()")
     assert still_due == [(3,)]
@@ -277,7 +278,7 @@ def test_a_killed_crawl_goes_on_where_it_was_and_a_killed_worker_costs_one_mediu
     at_work: list[psutil.Process] = []
 
     def stop_then_kill_worker(_path: str) -> None:
-        """It stops at the first request, so that it has the first medium in hand at the second."""
+        """Suspend the worker at the first request, so that it holds the first medium at the second."""
         if at_work:
             at_work.pop().kill()
             server.on_request = lambda _path: None
@@ -293,13 +294,14 @@ def test_a_killed_crawl_goes_on_where_it_was_and_a_killed_worker_costs_one_mediu
     assert crawl.counts["outcomes"]["refused"] == 1, output
     assert {*small.outcomes.values()} == {"kept", "refused"}
     (reason,) = {state[1] for state in small.states.values() if state[0] == "refused"}
-    assert reason == "judging it killed or hung the process that did"
+    assert reason == "crawler.media.kills"
     assert len(small.files) == 5
 
 
 def is_worker(process: psutil.Process) -> bool:
     try:
-        return "spawn_main" in " ".join(process.cmdline())
+        command = " ".join(process.cmdline())
+        return "spawn_main" in command or "scrapy crawl" in command  # a fork has its parent's command line
     except psutil.NoSuchProcess:
         return False
 

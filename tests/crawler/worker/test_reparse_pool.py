@@ -1,4 +1,4 @@
-"""Kept pages read again in other processes: in their order, whatever becomes of a reader."""
+"""Stored pages are parsed again in other processes, in order, whatever becomes of a process."""
 
 import asyncio
 import os
@@ -10,28 +10,30 @@ import pytest
 from archive.db.settings import ArchiveSettings
 from archive.domain.parsed_page import unreadable
 from crawler.worker import tasks
-from crawler.worker.page_reader import DEADLY
-from crawler.worker.pool import PAGES, Read, Rereader
+from crawler.worker.page_parser import PROCESS_DIED
+from crawler.worker.pool import REPARSE_PAGES, Reparsed, Reparser
 
-KILLER = 2 * PAGES + 3
-COUNT = 6 * PAGES + 1
+KILLER = 2 * REPARSE_PAGES + 3
+COUNT = 6 * REPARSE_PAGES + 1
 
 
-def read_or_die(ids: Sequence[int]) -> list[str]:
-    """Stands for a reading that one page kills."""
+def parse_or_die(ids: Sequence[int]) -> list[str]:
+    """Parse like a parser that one page kills."""
     if KILLER in ids:
         os.kill(os.getpid(), signal.SIGKILL)
     return [f"page {number}" for number in ids]
 
 
-async def read_all(settings: ArchiveSettings) -> list[Read]:
-    return [one async for some in Rereader(settings, 2).read(range(1, COUNT + 1)) for one in some]
+async def parse_all(settings: ArchiveSettings) -> list[Reparsed]:
+    return [one async for some in Reparser(settings, 2).parse(range(1, COUNT + 1)) for one in some]
 
 
-def test_a_page_that_kills_its_reader_is_told_and_all_others_are_read_in_order(
+def test_a_page_that_kills_its_process_is_unreadable_and_all_others_are_parsed_in_order(
     fresh_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "read_again", read_or_die)
-    read = asyncio.run(read_all(ArchiveSettings(database_url=fresh_database_url)))
-    assert [number for number, _ in read] == list(range(1, COUNT + 1))
-    assert {number: told for number, told in read if told != f"page {number}"} == {KILLER: unreadable(DEADLY)}
+    monkeypatch.setattr(tasks, "reparse_captures", parse_or_die)
+    parsed = asyncio.run(parse_all(ArchiveSettings(database_url=fresh_database_url)))
+    assert [number for number, _ in parsed] == list(range(1, COUNT + 1))
+    assert {number: page for number, page in parsed if page != f"page {number}"} == {
+        KILLER: unreadable(PROCESS_DIED)
+    }

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import Engine
 
 from archive.db.engine import transaction
+from archive.domain.messages import Message
 from archive.domain.monitoring import HealthProblem
 from archive.repository import egress
-from archive.repository.incidents import note_findings
+from archive.repository.incidents import record_problems
 from archive.repository.sources import Report, record_report
 from mparchive.commands.status import status
 
@@ -23,13 +24,10 @@ def troubled(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     now = datetime.now(UTC)
     with transaction(engine) as session:
         record_report(session, None, Report(BIZ, "own_backend", "closed", good=False, detail="200013"), now)
-        note_findings(session, [HealthProblem("source:x", "own_backend is closed", "use albums")], now)
-        note_findings(
-            session,
-            [HealthProblem("source:x", "own_backend is closed", "use albums"), HealthProblem("y", "b", "c")],
-            now,
-        )
-        note_findings(session, [HealthProblem("source:x", "own_backend is closed", "use albums")], now)
+        closed = Message("archive.verbatim", {"text": "own_backend is closed", "remedy": "use albums"})
+        problems = [HealthProblem("source:x", closed), HealthProblem("y", Message.load("b"))]
+        for found in (problems[:1], problems, problems[:1]):
+            record_problems(session, found, now)
         egress.hold(session, "home", "verification", now)
         egress.hold(session, "office", "verification", now - timedelta(days=1))
     monkeypatch.setenv("MPARCHIVE_DATABASE_URL", engine.url.render_as_string(hide_password=False))

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from archive.db.engine import transaction
 from archive.repository import frontier
-from scheduler.config import Inbox
+from scheduler.config import InboxConfig
 from scheduler.job_context import CrawlFailed, Interrupted, JobContext
 from scheduler.jobs import inbox
 from tests.archive.nobody import AS_NOBODY, becomes_nobody
@@ -37,7 +37,7 @@ def put(path: Path, text: str) -> None:
     os.utime(path, (LONG_AGO, LONG_AGO))
 
 
-def hands(engine: Engine) -> JobContext:
+def context(engine: Engine) -> JobContext:
     return JobContext(engine, "home", threading.Event())
 
 
@@ -46,33 +46,36 @@ def test_only_whole_files_wait(folder: Path) -> None:
         put(folder / name, "x")
     (folder / "being-written.txt").write_text("x")
     (folder / "done").mkdir()
-    assert [path.name for path in inbox.waiting(folder)] == ["a.json", "b.txt"]
-    assert inbox.waiting(folder / "nowhere") == []
-    assert [order.queue for order in inbox.plan(Inbox(folder=folder))] == ["home"]
-    assert inbox.plan(None) == []
+    assert [path.name for path in inbox.waiting_files(folder)] == ["a.json", "b.txt"]
+    assert inbox.waiting_files(folder / "nowhere") == []
+    assert [order.queue for order in inbox.plan_inbox(InboxConfig(folder=folder))] == ["home"]
+    assert inbox.plan_inbox(None) == []
 
 
 def test_a_file_whose_time_lies_ahead_does_not_wait_for_it(folder: Path) -> None:
     put(folder / "packed-in-shanghai.txt", "x")
     ahead = time.time() + 8 * 3600
     os.utime(folder / "packed-in-shanghai.txt", (ahead, ahead))
-    assert [path.name for path in inbox.waiting(folder)] == ["packed-in-shanghai.txt"]
+    assert [path.name for path in inbox.waiting_files(folder)] == ["packed-in-shanghai.txt"]
 
 
 def test_a_folder_that_cannot_be_used_is_a_problem_and_nothing_waits_in_it(folder: Path) -> None:
-    assert inbox.problem(None) == inbox.problem(Inbox(folder=folder)) == ""
+    assert inbox.inbox_problem(None) is inbox.inbox_problem(InboxConfig(folder=folder)) is None
     missing, file = folder / "nowhere", folder / "file"
     put(file, "x")
-    assert inbox.problem(Inbox(folder=missing)).endswith("nowhere cannot be read: no such file or directory")
-    assert inbox.problem(Inbox(folder=file)).endswith("file cannot be read: not a directory")
-    assert inbox.waiting(missing) == inbox.waiting(file) == []
+    assert str(inbox.inbox_problem(InboxConfig(folder=missing))).endswith(
+        "nowhere cannot be read: no such file or directory"
+    )
+    assert str(inbox.inbox_problem(InboxConfig(folder=file))).endswith("file cannot be read: not a directory")
+    assert inbox.waiting_files(missing) == inbox.waiting_files(file) == []
 
 
 @pytest.mark.skipif(not becomes_nobody(), reason="only root can become another user")
 def test_a_folder_of_somebody_elses_is_a_problem(folder: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from scheduler.config import Inbox;"
-        "from scheduler.work.inbox import problem; print(problem(Inbox(folder=Path(sys.argv[1]))))"
+        "import sys; from pathlib import Path; from scheduler.config import InboxConfig;"
+        "from scheduler.jobs.inbox import inbox_problem;"
+        "print(inbox_problem(InboxConfig(folder=Path(sys.argv[1]))))"
     )
     command = [*AS_NOBODY, sys.executable, "-c", code, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -91,13 +94,13 @@ def test_a_file_that_is_still_written_while_it_is_taken_in_stays(
         return taken
 
     monkeypatch.setattr(inbox, "_backfill", written_meanwhile)
-    inbox.run(hands(engine), Inbox(folder=folder))
+    inbox.run_inbox(context(engine), InboxConfig(folder=folder))
     assert [path.name for path in folder.iterdir()] == ["list.txt"]
     monkeypatch.setattr(inbox, "_backfill", take)
-    inbox.run(hands(engine), Inbox(folder=folder))
+    inbox.run_inbox(context(engine), InboxConfig(folder=folder))
     assert (folder / "done" / "list.txt").is_file()
     with transaction(engine) as session:
-        assert len(frontier.due_addresses(session, hands(engine).now(), 10)) == 2
+        assert len(frontier.due_addresses(session, context(engine).now(), 10)) == 2
 
 
 def test_what_is_good_is_taken_in_and_what_is_not_is_put_aside_with_the_reason(
@@ -107,7 +110,7 @@ def test_what_is_good_is_taken_in_and_what_is_not_is_put_aside_with_the_reason(
     put(folder / "nonsense.json", "{")
     (folder / "done").mkdir()
     (folder / "done" / "list.txt").write_text("an earlier one")
-    inbox.run(hands(engine), Inbox(folder=folder))
+    inbox.run_inbox(context(engine), InboxConfig(folder=folder))
     assert "not_asked=3" in capsys.readouterr().out
     assert {path.name for path in folder.rglob("*") if path.is_file()} == {
         "list.txt", "list-1.txt", "nonsense.json", "nonsense.json.why.txt",
@@ -115,7 +118,7 @@ def test_what_is_good_is_taken_in_and_what_is_not_is_put_aside_with_the_reason(
     assert (folder / "refused" / "nonsense.json").is_file()
     assert "nonsense.json" in (folder / "refused" / "nonsense.json.why.txt").read_text()
     with transaction(engine) as session:
-        assert len(frontier.due_addresses(session, hands(engine).now(), 10)) == 3
+        assert len(frontier.due_addresses(session, context(engine).now(), 10)) == 3
 
 
 def test_without_a_database_the_file_stays_for_the_next_try(
@@ -123,8 +126,8 @@ def test_without_a_database_the_file_stays_for_the_next_try(
 ) -> None:
     put(folder / "list.txt", WEEK[0].url)
     monkeypatch.setenv("MPARCHIVE_DATABASE_URL", "postgresql://127.0.0.1:9/nowhere")
-    with pytest.raises(CrawlFailed, match=r"list\.txt could not be taken in: .*database"):
-        inbox.run(hands(engine), Inbox(folder=folder))
+    with pytest.raises(CrawlFailed, match=r"list\.txt could not be imported: .*database"):
+        inbox.run_inbox(context(engine), InboxConfig(folder=folder))
     assert (folder / "list.txt").is_file()
 
 
@@ -139,7 +142,7 @@ def test_a_file_that_its_reader_breaks_on_keeps_no_other_waiting(
         return (-signal.SIGKILL, "") if path.name == "a.json" else take(path, interrupt)
 
     monkeypatch.setattr(inbox, "_backfill", breaks)
-    inbox.run(hands(engine), Inbox(folder=folder))
+    inbox.run_inbox(context(engine), InboxConfig(folder=folder))
     assert "exit code -9" in (folder / "refused" / "a.json.why.txt").read_text()
     assert (folder / "done" / "b.txt").is_file()
 
@@ -150,7 +153,7 @@ def test_a_file_whose_reader_was_told_to_stop_stays(
     put(folder / "a.json", "[]")
     monkeypatch.setattr(inbox, "_backfill", lambda *_: (130, "stopped"))
     with pytest.raises(CrawlFailed, match="stopped"):
-        inbox.run(hands(engine), Inbox(folder=folder))
+        inbox.run_inbox(context(engine), InboxConfig(folder=folder))
     assert (folder / "a.json").is_file()
 
 
@@ -158,10 +161,10 @@ def test_a_worker_that_stops_leaves_the_file_where_it_is(
     engine: Engine, folder: Path, environment: dict[str, str]
 ) -> None:
     put(folder / "list.txt", json.dumps([]))
-    stopping = hands(engine)
+    stopping = context(engine)
     stopping.interrupt.set()
     with pytest.raises(Interrupted):
-        inbox.run(stopping, Inbox(folder=folder))
+        inbox.run_inbox(stopping, InboxConfig(folder=folder))
     assert (folder / "list.txt").is_file()
 
 
@@ -170,9 +173,10 @@ def test_what_takes_a_file_in_ends_with_a_worker_that_is_killed(
 ) -> None:
     put(folder / "list.txt", WEEK[0].url)
     script = (
-        "import threading; from pathlib import Path; from scheduler.config import Inbox;"
-        " from scheduler.hands import Hands; from scheduler.work import inbox;"
-        f" inbox.do(Hands(None, 'home', threading.Event()), Inbox(folder=Path({str(folder)!r})))"
+        "import threading; from pathlib import Path; from scheduler.config import InboxConfig;"
+        " from scheduler.job_context import JobContext; from scheduler.jobs import inbox;"
+        " context = JobContext(None, 'home', threading.Event());"
+        f" inbox.run_inbox(context, InboxConfig(folder=Path({str(folder)!r})))"
     )
     with transaction(engine) as session:
         session.execute(text("LOCK TABLE runs"))  # what is taken in waits for it

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
-from archive.db.models import Incident
+from archive.domain.messages import Message
 from archive.repository import egress
 from archive.repository.incidents import open_incidents
 from archive.repository.sources import Report, record_report
@@ -18,7 +18,6 @@ from crawler.discovery.source import State
 from scheduler.config import Config
 from scheduler.job_context import JobContext
 from scheduler.jobs import report
-from scheduler.notify import MAX_WORDS, NotTold, tell, words
 from tests.month.receiver import Receiver
 from tests.standin.account import COMMISSION
 
@@ -34,38 +33,9 @@ def receiver() -> Iterator[Receiver]:
         yield running
 
 
-def incident(said: str, closed: datetime | None = None) -> Incident:
-    return Incident(
-        key="k", words=said, remedy="do something", opened_at=NOW, last_seen_at=NOW, closed_at=closed
-    )
-
-
-def test_one_message_tells_what_began_with_the_remedy_and_what_is_over(receiver: Receiver) -> None:
-    tell(f"# whom\n{receiver.address}\n", [incident("no post for 5 days")], [incident("a disk", NOW)])
-    (message,) = receiver.messages
-    assert message["title"] == "mparchive: 1 new, 1 over"
-    assert message["message"].splitlines() == [
-        "no post for 5 days.", "→ do something.", "", "Over since 2025-11-20 12:00: a disk.",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("addresses", "said"),
-    [
-        ("", "0 addresses"),
-        ("# nobody\n", "0 addresses"),
-        ("no-such-service-secret1", "address 1 of those to tell is none"),
-        ("json://127.0.0.1:9/secret1", "could not be sent"),
-    ],
-)
-def test_what_cannot_be_sent_is_told_without_the_address(addresses: str, said: str) -> None:
-    with pytest.raises(NotTold, match=said) as raised:
-        tell(addresses, [incident("x")], [])
-    assert "secret1" not in str(raised.value)
-
-
-def test_a_message_about_very_much_is_cut() -> None:
-    assert len(words([incident("x" * 500)] * 50, [])) <= MAX_WORDS + 2
+def write_secret(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o600)
 
 
 class Reporting:
@@ -76,8 +46,8 @@ class Reporting:
 
     def at(self, now: datetime, problem: str = "") -> list[str]:
         """One report; the keys of what is wrong then."""
-        hands = JobContext(self.engine, "home", threading.Event(), now=lambda: now)
-        report.run(hands, self.config, problem)
+        context = JobContext(self.engine, "home", threading.Event(), now=lambda: now)
+        report.run_report(context, self.config, Message.load(problem) if problem else None)
         with transaction(self.engine) as session:
             return [one.key for one in open_incidents(session)]
 
@@ -87,7 +57,7 @@ def reports(
     engine: Engine, configured: Callable[[str], Config], receiver: Receiver, tmp_path: Path,
     environment: dict[str, str],
 ) -> Reporting:  # fmt: skip
-    (tmp_path / "urls").write_text(receiver.address)
+    write_secret(tmp_path / "urls", receiver.address)
     return Reporting(engine, configured('[alarms]\nurls_file = "urls"\n[limits]\nfree_disk_mb = 100\n'))
 
 
@@ -95,7 +65,7 @@ def try_source(session: Session, state: State, now: datetime) -> None:
     record_report(session, None, Report(COMMISSION.biz, "album:1", state, state.good), now)
 
 
-def test_a_source_that_fails_is_told_once_and_so_is_its_recovery(
+def test_a_source_that_fails_is_reported_once_and_so_is_its_recovery(
     reports: Reporting, receiver: Receiver, engine: Engine
 ) -> None:
     for hours, state in enumerate((State.OK, State.CLOSED, State.CLOSED, State.OK)):
@@ -104,10 +74,10 @@ def test_a_source_that_fails_is_told_once_and_so_is_its_recovery(
         reports.at(NOW + hours * HOUR)
         reports.at(NOW + hours * HOUR + HOUR / 2)
     assert [message["title"] for message in receiver.messages] == ["mparchive: 2 new", "mparchive: 2 over"]
-    assert State.CLOSED.remedy in receiver.messages[0]["message"]
+    assert "use albums, feeds or the account's own login" in receiver.messages[0]["message"]
 
 
-def test_a_line_held_back_is_told_and_told_to_be_free_by_itself(
+def test_an_egress_that_backs_off_is_reported_and_so_is_its_end(
     reports: Reporting, receiver: Receiver, engine: Engine
 ) -> None:
     with transaction(engine) as session:
@@ -117,7 +87,7 @@ def test_a_line_held_back_is_told_and_told_to_be_free_by_itself(
     assert [message["title"] for message in receiver.messages] == ["mparchive: 1 new", "mparchive: 1 over"]
 
 
-def test_a_configuration_that_is_refused_is_told(reports: Reporting, receiver: Receiver) -> None:
+def test_a_refused_configuration_is_reported(reports: Reporting, receiver: Receiver) -> None:
     assert reports.at(NOW, "mparchive.toml, line 3: it is not TOML") == ["config"]
     assert "line 3" in receiver.messages[0]["message"]
 
@@ -135,19 +105,19 @@ def test_an_alarm_that_could_not_be_sent_is_sent_at_the_next_report(
 
 
 @pytest.mark.parametrize("broken", ["json://127.0.0.1:9/secret1", "no-such-service-secret1"])
-def test_an_address_that_takes_nothing_keeps_no_other_from_being_told_once(
+def test_an_address_that_takes_nothing_keeps_no_other_from_one_alarm(
     reports: Reporting, receiver: Receiver, tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: str
 ) -> None:
-    (tmp_path / "urls").write_text(f"{broken}\n{receiver.address}\n")
+    write_secret(tmp_path / "urls", f"{broken}\n{receiver.address}\n")
     for hours in range(3):
         reports.at(NOW + hours * HOUR, "broken")
     assert len(receiver.messages) == 1
     said = capsys.readouterr().out
-    assert said.count("address 1 of those to tell took no alarm") == 1
+    assert said.count("address 1 took no alarm") == 1
     assert "secret1" not in said
 
 
-def test_whom_to_tell_being_unknown_is_itself_an_incident(
+def test_missing_alarm_addresses_are_an_incident(
     reports: Reporting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "urls").unlink()
@@ -155,7 +125,7 @@ def test_whom_to_tell_being_unknown_is_itself_an_incident(
     assert "action=incident_opened" in capsys.readouterr().out
 
 
-def test_an_inbox_that_is_not_there_is_told(
+def test_a_missing_inbox_is_reported(
     reports: Reporting, configured: Callable[[str], Config], tmp_path: Path
 ) -> None:
     reports.config = configured('[inbox]\nfolder = "inbox"\n[limits]\nfree_disk_mb = 100\n')
@@ -164,7 +134,7 @@ def test_an_inbox_that_is_not_there_is_told(
     assert reports.at(NOW + HOUR) == []
 
 
-def test_a_full_disk_is_told(reports: Reporting, configured: Callable[[str], Config]) -> None:
+def test_a_full_disk_is_reported(reports: Reporting, configured: Callable[[str], Config]) -> None:
     reports.config = configured("[limits]\nfree_disk_mb = 1000000000\n")
     (key,) = reports.at(NOW)
     assert key.startswith("disk:")

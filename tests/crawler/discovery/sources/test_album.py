@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from crawler.discovery.source import Ask, Reply, State
-from crawler.discovery.sources.album import PAGES, Album, read_listing
+from archive.domain.messages import Message
+from crawler.discovery.source import Fetch, Reply, State
+from crawler.discovery.sources.album import MAX_PAGES, Album, read_listing
 from tests.crawler.discovery.driving import BIZ, drive, page, post_url, query
 from tests.support.captures import capture, capture_names, needs_captures
 
@@ -31,7 +32,7 @@ class Server:
         self.oldest_first = oldest_first
         self.turns = turns  # whether is_reverse has any effect
 
-    def __call__(self, ask: Ask) -> Reply:
+    def __call__(self, ask: Fetch) -> Reply:
         asked = query(ask)
         turned = self.turns and asked["is_reverse"] == "1"
         numbers = self.numbers if self.oldest_first != turned else self.numbers[::-1]
@@ -51,19 +52,19 @@ class Server:
 def test_an_album_is_listed_page_by_page_without_any_login() -> None:
     found, asked = drive(Album(BIZ, "77"), Server(list(range(1, 46))))
     assert found.state is State.OK
-    assert len(found.seen) == 45
+    assert len(found.posts) == 45
     assert len(asked) == 3
     assert query(asked[0]) | {"count": "20", "album_id": "77", "f": "json"} == query(asked[0])
     assert [query(ask).get("begin_msgid") for ask in asked] == [None, "2650000026", "2650000006"]
     assert not any(ask.secret or ask.headers for ask in asked)
-    assert found.seen[0].title == "合成第45篇 & 更多"
-    assert found.newest == found.seen[0].published_at
-    assert "chksm=" in found.seen[0].url
+    assert found.posts[0].title == "合成第45篇 & 更多"
+    assert found.newest == found.posts[0].published_at
+    assert "chksm=" in found.posts[0].url
 
 
 def test_a_single_post_comes_as_an_object_instead_of_a_list() -> None:
     found, _ = drive(Album(BIZ, "77"), Server([7]))
-    assert [seen.url for seen in found.seen] == [post_url(7)]
+    assert [seen.url for seen in found.posts] == [post_url(7)]
 
 
 def test_only_the_pages_before_what_is_known_are_asked_for() -> None:
@@ -73,7 +74,7 @@ def test_only_the_pages_before_what_is_known_are_asked_for() -> None:
     server.numbers.extend((100, 101))
     second, asked = drive(album, server, first.memory)
     assert len(asked) == 1
-    assert {seen.url for seen in second.seen} > {post_url(100), post_url(101)}
+    assert {seen.url for seen in second.posts} > {post_url(100), post_url(101)}
 
 
 def test_a_post_put_in_between_is_found_though_the_newest_are_known() -> None:
@@ -81,7 +82,7 @@ def test_a_post_put_in_between_is_found_though_the_newest_are_known() -> None:
     first, _ = drive(album, server)
     server.numbers.insert(10, 500)
     second, asked = drive(album, server, first.memory)
-    assert post_url(500) in {seen.url for seen in second.seen}
+    assert post_url(500) in {seen.url for seen in second.posts}
     assert len(asked) == 5
     _, asked = drive(album, server, second.memory)
     assert len(asked) == 1, "the next try would ask for all of it again"
@@ -98,34 +99,34 @@ def test_deleted_newest_posts_do_not_hide_what_is_known() -> None:
 def test_an_album_with_its_oldest_post_first_is_turned_and_remembered_so() -> None:
     album, server = Album(BIZ, "77"), Server(list(range(1, 46)), oldest_first=True)
     first, asked = drive(album, server)
-    assert len(first.seen) == 45
+    assert len(first.posts) == 45
     assert [query(ask)["is_reverse"] for ask in asked] == ["0", "1", "1", "1"]
     server.numbers.append(46)
     second, asked = drive(album, server, first.memory)
     assert [query(ask)["is_reverse"] for ask in asked] == ["1"]
-    assert second.seen[0].url == post_url(46)
+    assert second.posts[0].url == post_url(46)
 
 
 def test_an_album_that_cannot_be_turned_is_gone_on_with_at_its_end() -> None:
     album, server = Album(BIZ, "77"), Server(list(range(1, 90)), oldest_first=True, turns=False)
     first, asked = drive(album, server)
-    assert len(first.seen) == 89
+    assert len(first.posts) == 89
     server.numbers.append(90)
     second, asked = drive(album, server, first.memory)
-    assert post_url(90) in {seen.url for seen in second.seen}
+    assert post_url(90) in {seen.url for seen in second.posts}
     assert len(asked) == 3  # both directions, and what follows the last post known
 
 
 def test_a_long_album_is_gone_through_in_several_tries() -> None:
-    album, server = Album(BIZ, "77"), Server(list(range(1, PAGES * PER_PAGE + 200)))
+    album, server = Album(BIZ, "77"), Server(list(range(1, MAX_PAGES * PER_PAGE + 200)))
     seen: set[str] = set()
     memory: dict[str, Any] = {}
-    for expected in (PAGES, 11, 1):
+    for expected in (MAX_PAGES, 11, 1):
         found, asked = drive(album, server, memory)
         assert len(asked) == expected
         memory = json.loads(json.dumps(found.memory))
-        seen |= {one.url for one in found.seen}
-    assert len(seen) == PAGES * PER_PAGE + 199
+        seen |= {one.url for one in found.posts}
+    assert len(seen) == MAX_PAGES * PER_PAGE + 199
 
 
 def test_a_server_that_repeats_one_page_for_ever_is_left() -> None:
@@ -139,11 +140,11 @@ def test_a_server_that_repeats_one_page_for_ever_is_left() -> None:
 def test_what_was_seen_before_a_failure_counts_and_the_rest_is_asked_for_again() -> None:
     server = Server(list(range(1, 46)))
     replies = [server.answer([item(n) for n in range(45, 25, -1)], more=True, first=True)]
-    replies.append(Reply(error="no answer within 60 s"))
+    replies.append(Reply(error=Message("crawler.fetch.timeout", {"limit": 60})))
     found, _ = drive(Album(BIZ, "77"), replies, {"newest": ["x"]})
     assert found.state is State.UNREACHABLE
-    assert found.detail == "no answer within 60 s"
-    assert len(found.seen) == 20
+    assert str(found.detail) == "no answer within 60 s"
+    assert len(found.posts) == 20
     assert found.memory == {"newest": ["x"]}
 
 
@@ -169,7 +170,7 @@ def test_what_was_seen_before_a_failure_counts_and_the_rest_is_asked_for_again()
 )  # fmt: skip
 def test_every_other_answer_has_its_state(reply: Reply, state: State) -> None:
     found, asked = drive(Album(BIZ, "77"), [reply])
-    assert (found.state, found.seen, len(asked)) == (state, (), 1)
+    assert (found.state, found.posts, len(asked)) == (state, (), 1)
     assert found.state.remedy
     assert not found.state.good
 

@@ -4,8 +4,16 @@ from typing import Any
 
 import pytest
 
-from crawler.discovery.source import Ask, Found, Reply, State
-from crawler.discovery.sources.backend import COUNT, LIFE, PAGES, Login, LoginError, OwnBackend, read_login
+from crawler.discovery.source import Fetch, Reply, SourceFindings, State
+from crawler.discovery.sources.backend import (
+    LOGIN_LIFE,
+    MAX_PAGES,
+    PAGE_SIZE,
+    Login,
+    LoginError,
+    OwnBackend,
+    read_login,
+)
 from tests.crawler.discovery.driving import BIZ, NOW, OTHER, drive, page, post_url, query
 from tests.support.captures import capture, needs_captures
 
@@ -41,10 +49,10 @@ def test_nested_lists_are_read_to_the_empty_page() -> None:
     replies = [published(push(item(9), item(8, is_deleted=True)), nothing, push(item(7))), published()]
     found, asked = drive(OwnBackend(BIZ, LOGIN), replies)
     assert found.state is State.OK
-    assert [seen.url for seen in found.seen] == [post_url(9), post_url(7)]
-    assert found.seen[0].title == "合成第9篇"
+    assert [seen.url for seen in found.posts] == [post_url(9), post_url(7)]
+    assert found.posts[0].title == "合成第9篇"
     assert found.newest == datetime.fromtimestamp(1_770_000_009, UTC)
-    assert [query(ask)["begin"] for ask in asked] == ["0", str(COUNT)]
+    assert [query(ask)["begin"] for ask in asked] == ["0", str(PAGE_SIZE)]
 
 
 def test_everything_asked_is_secret_and_goes_nowhere_else() -> None:
@@ -64,7 +72,7 @@ def test_only_what_is_new_is_listed_again() -> None:
     first, _ = drive(source, [published(push(item(2)), push(item(1))), published()])
     again, asked = drive(source, [published(push(item(3)), push(item(2)))], first.memory)
     assert len(asked) == 1
-    assert [seen.url for seen in again.seen] == [post_url(3), post_url(2)]
+    assert [seen.url for seen in again.posts] == [post_url(3), post_url(2)]
 
 
 def test_a_list_that_answers_the_same_whatever_is_asked_is_asked_twice() -> None:
@@ -74,14 +82,14 @@ def test_a_list_that_answers_the_same_whatever_is_asked_is_asked_twice() -> None
 
 def test_a_list_without_end_is_left_after_some_pages() -> None:
     _, asked = drive(OwnBackend(BIZ, LOGIN), lambda ask: published(push(item(int(query(ask)["begin"])))))
-    assert len(asked) == PAGES
+    assert len(asked) == MAX_PAGES
 
 
 def test_numbers_may_come_as_strings() -> None:
     listed = published(push(item(1, create_time="1770000001", is_deleted="0", itemidx="1")))
     body = json.loads(listed.body) | {"base_resp": {"ret": "0"}}
     found, _ = drive(OwnBackend(BIZ, LOGIN), [page(body), published()])
-    assert [seen.url for seen in found.seen] == [post_url(1)]
+    assert [seen.url for seen in found.posts] == [post_url(1)]
     assert found.newest == datetime.fromtimestamp(1_770_000_001, UTC)
 
 
@@ -96,8 +104,8 @@ def test_numbers_may_come_as_strings() -> None:
 def test_each_error_of_the_back_end_has_a_state_and_a_remedy(ret: int, state: State, remedy: str) -> None:
     found, _ = drive(OwnBackend(BIZ, LOGIN), lambda _: refused(ret))
     assert found.state is state
-    assert str(ret) in found.detail
-    assert remedy in found.advice
+    assert str(ret) in str(found.detail)
+    assert remedy in str(found.advice)
 
 
 def test_200013_is_a_pause_for_ones_own_account_and_the_end_for_any_other() -> None:
@@ -105,7 +113,7 @@ def test_200013_is_a_pause_for_ones_own_account_and_the_end_for_any_other() -> N
     other, asked = drive(OwnBackend(OTHER, LOGIN), [refused(200013)])
     assert (own.state, other.state) == (State.RATE_LIMITED, State.CLOSED)
     assert len(asked) == 1
-    assert "waiting does not help" in other.advice
+    assert "waiting does not help" in str(other.advice)
 
 
 def test_a_cookie_that_does_not_tell_its_account_is_judged_by_what_it_has_listed() -> None:
@@ -120,14 +128,14 @@ def test_the_older_list_is_asked_where_the_newer_is_refused() -> None:
     end = page({"base_resp": {"ret": 0}, "app_msg_list": []})
     found, asked = drive(OwnBackend(BIZ, LOGIN), [refused(200002), older, end])
     assert found.state is State.OK
-    assert [seen.url for seen in found.seen] == [post_url(4)]
+    assert [seen.url for seen in found.posts] == [post_url(4)]
     assert query(asked[1])["action"] == "list_ex"
 
 
 def test_where_both_lists_are_refused_the_newer_ones_reason_is_told() -> None:
     found, asked = drive(OwnBackend(BIZ, LOGIN), [refused(200002), refused(200003)])
     assert (found.state, len(asked)) == (State.REFUSED, 2)
-    assert "200002" in found.detail
+    assert "200002" in str(found.detail)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +158,7 @@ def test_an_empty_list_is_no_success() -> None:
 def test_without_a_login_nothing_is_asked() -> None:
     found, asked = drive(OwnBackend(BIZ, None, "the environment variable LOGIN is not set"))
     assert (found.state, asked) == (State.NOT_CONFIGURED, [])
-    assert found.detail == "the environment variable LOGIN is not set"
+    assert str(found.detail) == "the environment variable LOGIN is not set"
 
 
 @pytest.mark.parametrize(
@@ -160,14 +168,14 @@ def test_the_end_of_a_login_is_warned_of_before_it_comes(left: timedelta, words:
     login = Login(LOGIN.cookie, LOGIN.token, NOW + left)
     found = _listed(login)
     assert found.state is State.OK
-    assert words in found.advice
+    assert words in str(found.advice)
 
 
 def test_a_fresh_login_is_not_warned_of() -> None:
-    assert _listed(Login(LOGIN.cookie, LOGIN.token, NOW + timedelta(days=3))).advice == ""
+    assert _listed(Login(LOGIN.cookie, LOGIN.token, NOW + timedelta(days=3))).advice is None
 
 
-def _listed(login: Login) -> Found:
+def _listed(login: Login) -> SourceFindings:
     return drive(OwnBackend(BIZ, login), [published(push(item(1))), published()])[0]
 
 
@@ -181,7 +189,7 @@ def _listed(login: Login) -> Found:
 )
 def test_a_login_may_be_written_as_json_or_in_lines(text: str) -> None:
     login = read_login(text, NOW)
-    assert (login.cookie, login.token, login.ends) == ("a=1; b=2", "123", NOW + LIFE)
+    assert (login.cookie, login.token, login.ends) == ("a=1; b=2", "123", NOW + LOGIN_LIFE)
 
 
 def test_the_end_written_with_a_login_counts() -> None:
@@ -208,8 +216,8 @@ def test_the_real_form_of_ones_own_list_is_read() -> None:
     body = capture("json_backend/aidwork-own_publish_list_sample.desensitised.json.gz")
     end = published()
     found, _ = drive(OwnBackend(BIZ, LOGIN), [page(body), end])
-    assert len(found.seen) == 2, "a deleted post is listed, or one is missing"
-    assert all(seen.published_at and seen.title for seen in found.seen)
+    assert len(found.posts) == 2, "a deleted post is listed, or one is missing"
+    assert all(seen.published_at and seen.title for seen in found.posts)
 
 
 @needs_captures
@@ -218,8 +226,8 @@ def test_the_real_older_list_is_read_without_the_searchs_marks() -> None:
     raw = json.loads(body)["app_msg_list"]
     end = page({"base_resp": {"ret": 0}, "app_msg_list": []})
     found, _ = drive(OwnBackend(BIZ, LOGIN), [refused(200002), page(body), end])
-    assert [seen.url for seen in found.seen] == [one["link"] for one in raw]
-    assert not any("<em>" in seen.title for seen in found.seen)
+    assert [seen.url for seen in found.posts] == [one["link"] for one in raw]
+    assert not any("<em>" in seen.title for seen in found.posts)
 
 
 @needs_captures
@@ -229,7 +237,7 @@ def test_real_items_of_the_older_list_are_all_read() -> None:
     listed = page({"base_resp": {"ret": 0}, "app_msg_list": items})
     end = page({"base_resp": {"ret": 0}, "app_msg_list": []})
     found, _ = drive(OwnBackend(BIZ, LOGIN), [refused(200002), listed, end])
-    assert [seen.url for seen in found.seen] == [one["link"] for one in items]
+    assert [seen.url for seen in found.posts] == [one["link"] for one in items]
 
 
 @needs_captures
@@ -242,7 +250,7 @@ def test_real_items_of_the_older_list_are_all_read() -> None:
     ],
 )
 def test_real_errors_of_the_back_end_are_told_apart(name: str, biz: str, state: State) -> None:
-    def answers(_: Ask) -> Reply:
+    def answers(_: Fetch) -> Reply:
         return page(capture(f"json_errors/{name}.json.gz"))
 
     assert drive(OwnBackend(biz, LOGIN), answers)[0].state is state

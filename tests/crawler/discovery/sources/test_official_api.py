@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from crawler.discovery.source import Ask, Reply, State
+from crawler.discovery.source import Fetch, Reply, State
 from crawler.discovery.sources.official_api import Official
 from tests.crawler.discovery.driving import drive, page, post_url, query
 
@@ -21,7 +21,7 @@ class Interface:
     def __init__(self, entries: list[dict[str, Any]]):
         self.entries = entries
 
-    def __call__(self, ask: Ask) -> Reply:
+    def __call__(self, ask: Fetch) -> Reply:
         given = json.loads(ask.body)
         if ask.url.endswith("/stable_token"):
             return page({"access_token": TOKEN, "expires_in": 7200})
@@ -33,8 +33,8 @@ class Interface:
 def test_published_posts_are_listed_page_by_page() -> None:
     found, asked = drive(SOURCE, Interface([entry(n) for n in range(45, 0, -1)]))
     assert found.state is State.OK
-    assert [seen.url for seen in found.seen] == [post_url(n) for n in range(45, 0, -1)]
-    assert found.newest == found.seen[0].published_at
+    assert [seen.url for seen in found.posts] == [post_url(n) for n in range(45, 0, -1)]
+    assert found.newest == found.posts[0].published_at
     assert [ask.method for ask in asked] == ["POST"] * 4
     assert TOKEN not in json.dumps(found.memory)
 
@@ -48,7 +48,7 @@ def test_all_it_asks_is_secret() -> None:
 
 def test_deleted_posts_are_left_out() -> None:
     found, _ = drive(SOURCE, Interface([entry(2, is_deleted=True), entry(1)]))
-    assert [seen.url for seen in found.seen] == [post_url(1)]
+    assert [seen.url for seen in found.posts] == [post_url(1)]
 
 
 def test_only_the_pages_before_what_is_known_are_asked_for() -> None:
@@ -74,7 +74,7 @@ def test_only_the_pages_before_what_is_known_are_asked_for() -> None:
 def test_each_error_of_the_interface_is_told_in_words(code: int, state: State, words: str) -> None:
     found, asked = drive(SOURCE, [page({"errcode": code, "errmsg": f"synthetic {SECRET[:4]}"})])
     assert (found.state, len(asked)) == (state, 1)
-    assert words in found.detail
+    assert words in str(found.detail)
 
 
 def test_no_posts_at_all_is_no_success() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.discovery.config import AccountConfig, OwnBackend, SecretMissing
+from crawler.discovery.config import AccountConfig, OwnBackendConfig, SecretMissing
 from crawler.discovery.registry import MAX_LIST_BYTES, sources_of
 from scheduler.config_errors import ConfigError
 from tests.crawler.discovery.driving import drive
@@ -70,15 +70,15 @@ def missing_secrets(folder: Path) -> list[str]:
     put_secret(folder / "long", "x" * 70_000)
     put_secret(folder / "open", "token=1")
     (folder / "open").chmod(0o644)
-    kept = [OwnBackend(credentials_file=folder / name) for name in ("nowhere", "empty", "long", "open")]
-    kept.append(OwnBackend(credentials_env="LOGIN"))
+    kept = [OwnBackendConfig(credentials_file=folder / name) for name in ("nowhere", "empty", "long", "open")]
+    kept.append(OwnBackendConfig(credentials_env="LOGIN"))
     told = []
     for one in kept:
         with pytest.raises(SecretMissing) as raised:
             one.read_secret({})
         told.append(str(raised.value))
     with pytest.raises(SecretMissing) as blank:
-        OwnBackend(credentials_env="LOGIN").read_secret({"LOGIN": " "})
+        OwnBackendConfig(credentials_env="LOGIN").read_secret({"LOGIN": " "})
     return [*told, str(blank.value), _too_long_a_list(folder)]
 
 

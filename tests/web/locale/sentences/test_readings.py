@@ -12,7 +12,7 @@ from web.locale.sentences import translated
 
 _FOLDER = Path(next(iter(crawler.__path__)))
 _FILES = ("parse/reader.py", "answer.py", "recovery.py")
-_MAKERS = ("_unread", "DamagedAnswer", "OversizedAnswer")
+_MAKERS = ("_unread", "DamagedResponse", "OversizedResponse")
 
 
 def read() -> Iterator[str]:
@@ -48,6 +48,6 @@ def test_whatever_is_said_of_an_answer_is_said_in_chinese() -> None:
 
 
 def test_an_error_is_told_by_its_name_and_in_chinese() -> None:
-    told = translated("no_answer (DamagedAnswer: gzip ends in the middle)")
-    assert told == "无应答（DamagedAnswer：gzip 数据不完整）"
+    told = translated("no_answer (DamagedResponse: gzip ends in the middle)")
+    assert told == "无应答（DamagedResponse：gzip 数据不完整）"
     assert translated("unknown (HTTP 503, Retry-After: 5)") == "未知（HTTP 503, Retry-After: 5）"

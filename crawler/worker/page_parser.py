@@ -1,4 +1,4 @@
-"""Read one capture within bounds of memory and time."""
+"""Parses captures within bounds of memory and time."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -8,38 +8,39 @@ from types import TracebackType
 from typing import Self
 
 from archive.domain.captures import Capture
+from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
+from archive.system.memory_limit import memory_limit
 from archive.system.parent_watch import end_with_parent
-from crawler.parse.classify import classify
-from crawler.worker.media_tasks import at_most
+from crawler.parse.page import classify
 
-MAX_MEMORY = 1024**3  # bytes for reading one page; hostile ones have taken 0.5 GB, real ones take under 0.1
+MAX_MEMORY = 1024**3  # bytes to parse one page; hostile ones have taken 0.5 GB, real ones take under 0.1
 
 MAX_SECONDS = 60.0  # of wall time for one page; hostile ones have taken 20, real ones take under 1
 
-DEADLY = "the process that read it died"
+PROCESS_DIED = Message("crawler.parse.process_died")
 
 
-def read_within_bounds(capture: Capture) -> ParsedPage:
-    """What a capture is; one whose reading takes more than MAX_MEMORY is unreadable."""
+def parse_within_bounds(capture: Capture) -> ParsedPage:
+    """Parse a capture; one that takes more than MAX_MEMORY is unreadable."""
     try:
-        with at_most(MAX_MEMORY):
+        with memory_limit(MAX_MEMORY):
             return classify(capture)
     except MemoryError:
-        return unreadable(f"it takes more than {MAX_MEMORY // 1024**2} MB of memory")
+        return unreadable(Message("crawler.parse.too_much_memory", {"limit": MAX_MEMORY // 1024**2}))
 
 
-class PageReader:
-    """Reads captures in a process of its own, which is replaced where a page kills it or takes too long.
+class PageParser:
+    """Parses captures in a process of its own, which is replaced when a page kills it or takes too long.
 
-    The process starts with the first page. `read` is what it runs.
+    The process starts with the first page. `parse` is what it runs.
     """
 
     def __init__(
-        self, seconds: float = MAX_SECONDS, read: Callable[[Capture], ParsedPage] = read_within_bounds
+        self, seconds: float = MAX_SECONDS, parse: Callable[[Capture], ParsedPage] = parse_within_bounds
     ) -> None:
         self._seconds = seconds
-        self._read = read
+        self._parse = parse
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -50,16 +51,16 @@ class PageReader:
     ) -> None:
         self._end()
 
-    def read(self, capture: Capture) -> ParsedPage:
-        """What a capture is; unreadable where that takes too long, too much memory or kills the process."""
+    def parse(self, capture: Capture) -> ParsedPage:
+        """Parse a capture; unreadable when that takes too long or too much memory, or kills the process."""
         try:
-            return self._started().submit(self._read, capture).result(self._seconds)
+            return self._started().submit(self._parse, capture).result(self._seconds)
         except TimeoutError:
             self._end()
-            return unreadable(f"it takes longer than {self._seconds:.0f} s")
+            return unreadable(Message("crawler.parse.too_slow", {"limit": f"{self._seconds:.0f}"}))
         except BrokenProcessPool:
             self._end()
-            return unreadable(DEADLY)
+            return unreadable(PROCESS_DIED)
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -72,6 +73,6 @@ class PageReader:
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        for process in list((pool._processes or {}).values()):  # one that hangs does not stop by itself
+        for process in list((pool._processes or {}).values()):  # a hung one does not end by itself
             process.kill()
         pool.shutdown(wait=True, cancel_futures=True)

@@ -3,8 +3,7 @@
 import pytest
 
 from archive.domain.outcomes import Kind, Outcome
-from crawler.parse.page import read_page
-from crawler.parse.rendered import shown_share
+from crawler.parse.page import read_page, shown_share
 from tests.crawler import pages
 
 TEXT = "合成的第一句。合成的第二句！"

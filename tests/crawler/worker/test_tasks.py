@@ -14,7 +14,7 @@ from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.repository.captures import keep_captures
 from archive.repository.frontier import record_sightings
-from crawler.worker.page_reader import PageReader, read_within_bounds
+from crawler.worker.page_parser import PageParser, parse_within_bounds
 from tests.archive.making import NOW
 from tests.crawler import pages
 from tests.crawler.crawling import Crawler
@@ -72,16 +72,16 @@ def _read_or_fail(capture: Capture) -> ParsedPage:
         os.kill(os.getpid(), signal.SIGKILL)
     if capture.body == b"fills":
         raise MemoryError
-    return read_within_bounds(capture)
+    return parse_within_bounds(capture)
 
 
 def test_a_saved_page_over_its_bounds_is_unreadable_and_the_next_one_is_read() -> None:
     def capture(body: bytes) -> Capture:
         return Capture("", "", 200, (), body, NOW)
 
-    with PageReader(0.2, _read_or_fail) as reader:
-        assert "longer than" in reader.read(capture(b"hangs")).reason
-    with PageReader(60, _read_or_fail) as reader:
-        killed = reader.read(capture(b"kills"))
+    with PageParser(0.2, _read_or_fail) as parser:
+        assert "crawler.parse.too_slow" in parser.parse(capture(b"hangs")).reason
+    with PageParser(60, _read_or_fail) as parser:
+        killed = parser.parse(capture(b"kills"))
         assert (killed.outcome, killed.is_unreadable) == (Outcome.UNKNOWN, True)
-        assert reader.read(capture(pages.article(7))).outcome is Outcome.ARTICLE
+        assert parser.parse(capture(pages.article(7))).outcome is Outcome.ARTICLE

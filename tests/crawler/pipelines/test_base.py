@@ -30,8 +30,17 @@ def start(crawler: Crawler, urls: list[str], **settings: object) -> "subprocess.
 
 
 def workers(process: "subprocess.Popen[str]") -> list[psutil.Process]:
-    children = psutil.Process(process.pid).children(recursive=True)
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    """Return its worker processes: forks of it, and those spawned later in place of a dead one."""
+    crawl = psutil.Process(process.pid)
+    return [child for child in crawl.children(recursive=True) if is_worker(child, crawl.cmdline())]
+
+
+def is_worker(process: psutil.Process, of_crawl: list[str]) -> bool:
+    try:
+        command = process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+    return command == of_crawl or "spawn_main" in " ".join(command)
 
 
 def everything_is_there_once(crawler: Crawler) -> bool:
@@ -51,7 +60,7 @@ def test_a_killed_worker_costs_at_most_its_batch(crawler, server):
     at_work: list[psutil.Process] = []
 
     def stop_then_kill(path: str) -> None:
-        """It stops before the first page, so that it has pages in hand when it is killed."""
+        """Suspend the worker before the first page, so that it holds pages when it is killed."""
         if path == pages.path(1):
             at_work.extend(workers(started[0]))
             for worker in at_work:
@@ -81,25 +90,19 @@ def test_a_crawl_killed_with_9_leaves_no_process_and_the_next_one_completes_it(
 
     def kill(_path: str) -> None:
         if len(server.asked) == request_number and started:
-            family.extend(psutil.Process(started[0].pid).children(recursive=True))
+            family.extend(workers(started[0]))
             started[0].kill()
 
     server.on_request = kill
     started.append(start(crawler, urls))
     started[0].communicate(timeout=TIMEOUT)
     server.on_request = lambda _path: None
-    _, alive = psutil.wait_procs([child for child in family if "spawn_main" in cmdline(child)], timeout=20)
+    assert family, "it had a worker"
+    _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
     crawl = crawler.crawl()
     assert crawl.verdict in ("done", "nothing_due"), crawl.output
     assert everything_is_there_once(crawler)
-
-
-def cmdline(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
-        return ""
 
 
 def test_an_interrupted_crawl_stores_what_it_has_received_and_asks_nothing_more(crawler, server):
