@@ -158,7 +158,7 @@ def read_page(
 def _encoding_fault(body: bytes, served: bytes) -> str:
     if is_garbled(served):
         return _reason("crawler.parse.garbled")
-    return _reason("crawler.parse.mixed_encoding") if is_mixed(body, served) else ""
+    return _reason("crawler.parse.two_encodings") if is_mixed(body, served) else ""
 
 
 def _read(served: bytes, url: str | None, evaluated: Mapping[str, Any]) -> ParsedPage:

@@ -19,7 +19,7 @@ def test_a_page_of_two_encodings_is_no_article(first: str, part: str) -> None:
     reading = read_page(served[:middle].encode(first) + served[middle:].encode(second))
     assert reading.outcome is Outcome.UNKNOWN
     if first == "utf-8":  # else most of it may be in neither
-        assert reading.reason == Message("crawler.parse.mixed_encoding").dump()
+        assert reading.reason == Message("crawler.parse.two_encodings").dump()
 
 
 def test_a_whole_page_in_gb18030_is_read() -> None:
