@@ -11,7 +11,7 @@ from archive.db.engine import transaction
 from archive.domain.messages import Message
 from archive.domain.records import SHANGHAI
 from archive.repository import runs
-from archive.repository.media import due_media, make_due
+from archive.repository.media import due_media, make_media_due
 from archive.system import clock
 from archive.system.catalogues import process_language
 from crawler.browser.launch_options import REMEDY
@@ -102,7 +102,7 @@ def fetch_missing_media(egress: EgressSession, run_id: int, summary: RunSummary)
     now = clock.now()
     types = MediaSettings.read().types
     with transaction(egress.engine) as session:
-        make_due(session, run_id, now)
+        make_media_due(session, run_id, now)
         due = len(due_media(session, now, MAX_MEDIA_COUNTED, types=types, run_id=run_id))
     if not due:
         return Exit.DONE

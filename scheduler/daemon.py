@@ -19,8 +19,8 @@ from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
 from archive.domain.messages import Message
-from archive.repository.egress import live_egresses, note_egress
-from archive.repository.frontier import LINE_LASTS
+from archive.repository.egress import live_egresses, record_heartbeat
+from archive.repository.frontier import EGRESS_LIVES
 from archive.system import clock
 from crawler.media.settings import MediaSettings
 from scheduler.config import Config, load_config
@@ -108,7 +108,7 @@ class JobPlanner:
         """Return the egresses that have a worker, this machine's own first."""
         own = self.context.egress
         with transaction(self.context.engine) as session:
-            live = live_egresses(session, self.context.now(), LINE_LASTS)
+            live = live_egresses(session, self.context.now(), EGRESS_LIVES)
         return [own, *(egress for egress in live if egress != own)]
 
     async def tick(self, app: App, entry: TimetableEntry) -> int:
@@ -182,7 +182,7 @@ def open_context(engine: Engine, settings: SchedulerSettings, stop: threading.Ev
     """Return what jobs of this process work with; from now on its egress gets jobs."""
     context = JobContext(engine, settings.egress, stop)
     with transaction(engine) as session:
-        note_egress(session, settings.egress, context.now())
+        record_heartbeat(session, settings.egress, context.now())
     return context
 
 

@@ -55,14 +55,14 @@ class EgressSession:
         if not self.sends_requests:
             return None
         with transaction(self.engine) as session:
-            return egress.held_until(session, self.name, self.now())
+            return egress.blocked_until(session, self.name, self.now())
 
     def record_outcome(self, verdict: str, fetched: int = 0) -> datetime | None:
         """Free the egress after good pages, back off after a challenge; returns until when, if so."""
         if not self.sends_requests:
             return None
         with transaction(self.engine) as session:
-            return egress.settle(session, self.name, verdict, fetched, self.now())
+            return egress.record_crawl_end(session, self.name, verdict, fetched, self.now())
 
     def crawl(  # noqa: PLR0913 - all but the run are options, given by name
         self,

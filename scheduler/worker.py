@@ -141,7 +141,7 @@ class JobWorker:
 
     def _note_egress(self) -> None:
         with transaction(self.context.engine) as session:
-            egress.note_egress(session, self.context.egress, self.context.now())
+            egress.record_heartbeat(session, self.context.egress, self.context.now())
 
     async def _until_stopped(self, worker: QueueWorker | None = None) -> None:
         """Return once this worker is stopped, or procrastinate's own has stopped taking jobs."""

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from archive.domain.addresses import HOST
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
-from archive.domain.weekly_digest import DIGEST
+from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.system.files import FileUnusable, read_secret_file, read_small
 
 FOLDER = "folder"  # key of the validation context: the folder that relative file names start from
@@ -255,5 +255,5 @@ class AccountConfig(ConfigTable):
     addresses_file: FileName | None = None
     own_backend: OwnBackendConfig | None = None
     official: OfficialConfig | None = None
-    digest_title: TitlePattern = DIGEST  # a regular expression, searched for in titles
+    digest_title: TitlePattern = DIGEST_TITLE  # a regular expression, searched for in titles
     every_minutes: Annotated[Number, Field(ge=SHORTEST, le=LONGEST)] | None = None  # None: adaptive

@@ -10,7 +10,14 @@ from sqlalchemy.orm import Session
 
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome, MediumType
-from archive.repository.media import DueMedium, KeptFile, due_media, give_up_expired, keep_file, note_missed
+from archive.repository.media import (
+    DueMedium,
+    StoredFile,
+    due_media,
+    give_up_expired,
+    record_media_failure,
+    store_file,
+)
 from archive.system.memory_limit import memory_limit
 from crawler.items import MediaDownload
 from crawler.media.content import Content, NotMedium, begins_as_page
@@ -77,7 +84,7 @@ def record_missing(failures: Sequence[DownloadFailure], now: datetime) -> None:
     """Record media without a file, each in its own transaction: pages lock media in another order."""
     for failure in failures:
         work = partial(
-            note_missed,
+            record_media_failure,
             medium_id=failure.medium_id,
             outcome=failure.outcome,
             reason=failure.reason.dump(),
@@ -88,13 +95,13 @@ def record_missing(failures: Sequence[DownloadFailure], now: datetime) -> None:
 
 def store_or_record(download: MediaDownload, now: datetime) -> MediaResult:
     """Store one file, or record why there is none."""
-    result = store_file(download, now)
+    result = store_download(download, now)
     if result.outcome is not MediumOutcome.KEPT and result.reason:
         record_missing([DownloadFailure(download.medium.id, result.outcome, result.reason)], now)
     return result
 
 
-def store_file(download: MediaDownload, now: datetime) -> MediaResult:
+def store_download(download: MediaDownload, now: datetime) -> MediaResult:
     """Store one file that was received at `now`, if it is what it should be; otherwise change nothing."""
     checked = _check(download)
     if isinstance(checked, MediaResult):
@@ -102,9 +109,9 @@ def store_file(download: MediaDownload, now: datetime) -> MediaResult:
     body, content = checked
     digest = hashlib.sha256(body).digest()
     path = tasks.media_folder().put(body, digest, content.suffix)
-    file = KeptFile(digest, len(body), content.media_type, content.width, content.height, path)
+    file = StoredFile(digest, len(body), content.media_type, content.width, content.height, path)
     medium = download.medium
-    tasks.in_transaction(lambda session: keep_file(session, medium.id, file, now, medium.url))
+    tasks.in_transaction(lambda session: store_file(session, medium.id, file, now, medium.url))
     return MediaResult(MediumOutcome.KEPT, media_type=content.media_type)
 
 

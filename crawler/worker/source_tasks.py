@@ -15,7 +15,7 @@ from archive.domain.messages import Message
 from archive.domain.weekly_digest import Title, WeeklyDigest
 from archive.ingest.faults import is_of_content
 from archive.repository import frontier, sources
-from archive.repository.sources import Report, TitledPost
+from archive.repository.sources import SourceReport, TitledPost
 from crawler.discovery.screening import screen
 from crawler.discovery.source import SourceFindings, State
 from crawler.discovery.sources.archived_links import LinkedPost, Neighbourhood
@@ -52,26 +52,26 @@ def known_of(biz: str, digest_title: str) -> KnownOfAccount:
     """Return what is known; `digest_title` is a regular expression that the titles of digests match."""
 
     def read(session: Session) -> KnownOfAccount:
-        return KnownOfAccount(_archived(session, biz, digest_title), sources.memories(session, biz))
+        return KnownOfAccount(_archived(session, biz, digest_title), sources.source_memories(session, biz))
 
     return in_transaction(read)
 
 
 def _archived(session: Session, biz: str, digest_title: str) -> Neighbourhood:
-    posts = sources.titles(session, biz, MAX_TITLES)
+    posts = sources.titled_posts(session, biz, MAX_TITLES)
     linked = sources.linked_addresses(session, biz, MAX_LINKED)
     return Neighbourhood(
         linked=tuple(LinkedPost(one.url, one.text, one.posts) for one in linked),
         digests=_digests(session, posts, digest_title),
         titles=tuple(Title(post.title, post.published_on) for post in posts),
-        albums=tuple(sources.albums_met(session, biz, MAX_ALBUMS)),
+        albums=tuple(sources.linked_albums(session, biz, MAX_ALBUMS)),
     )
 
 
 def _digests(session: Session, posts: list[TitledPost], digest_title: str) -> tuple[WeeklyDigest, ...]:
     pattern = re.compile(digest_title)
     digests = [post for post in posts if pattern.search(post.title)][:MAX_DIGESTS]
-    texts = sources.texts(session, [post.id for post in digests])
+    texts = sources.post_texts(session, [post.id for post in digests])
     return tuple(WeeklyDigest(post.aid, post.title, post.published_on, texts[post.id]) for post in digests)
 
 
@@ -79,7 +79,7 @@ def record(run_id: int, biz: str, name: str, findings: SourceFindings, now: date
     """Store the sightings of a source after the screening, and its state."""
     screened = screen(findings, biz, name, now)
     kept = screened.findings
-    report = Report(
+    report = SourceReport(
         biz,
         name,
         kept.state,
@@ -99,7 +99,7 @@ def record(run_id: int, biz: str, name: str, findings: SourceFindings, now: date
 
 
 def _record_storable(
-    run_id: int, report: Report, findings: SourceFindings, now: datetime, reason: Message
+    run_id: int, report: SourceReport, findings: SourceFindings, now: datetime, reason: Message
 ) -> Recorded:
     """Record each sighting that can be stored by itself, and the source as not understood."""
     new = 0
@@ -114,7 +114,7 @@ def _record_storable(
         new += sighted.is_new
     detail = Message("crawler.source.unstorable", {"reason": reason})
     failed = replace(findings, state=State.NOT_UNDERSTOOD, detail=detail, posts=(), memory={})
-    bare = Report(report.biz, report.name, failed.state, False, detail.dump(), (), None, {})
+    bare = SourceReport(report.biz, report.name, failed.state, False, detail.dump(), (), None, {})
     in_transaction(lambda session: sources.record_report(session, run_id, bare, now))
     return Recorded(failed, new)
 

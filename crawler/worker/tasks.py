@@ -30,7 +30,7 @@ from archive.ingest import pages
 from archive.ingest.faults import is_of_content
 from archive.repository import address_outcomes, frontier, runs
 from archive.repository import captures as captures_repository
-from archive.repository.address_outcomes import keys_of
+from archive.repository.address_outcomes import keys_of_posts
 from archive.storage.media_files import MediaFolder
 from archive.system.parent_watch import end_with_parent
 from crawler.parse import PARSER_VERSION
@@ -144,7 +144,7 @@ def sight(run_id: int, urls: Sequence[str], now: datetime) -> list[frontier.DueA
 
     def record(session: Session) -> list[frontier.DueAddress]:
         given = {seen.address_id for seen in frontier.record_sightings(session, run_id, sightings, now)}
-        known = [row for _, row in frontier.outcomes_of_run(session, run_id) if row.id in given]
+        known = [row for row in frontier.addresses_of_run(session, run_id) if row.id in given]
         return [frontier.DueAddress(row.id, row.key, parse_address(row.url).fetch_url) for row in known]
 
     return in_transaction(record)
@@ -175,7 +175,9 @@ def _capture(page: FetchedPage) -> Capture | Message:
 def _store_captures(run_id: int, captures: Sequence[tuple[int | None, Capture]]) -> list[int | Message]:
     """Store captures and return their ids; for one that cannot be stored, why."""
     try:
-        return [*in_transaction(lambda session: captures_repository.keep_captures(session, run_id, captures))]
+        return [
+            *in_transaction(lambda session: captures_repository.store_captures(session, run_id, captures))
+        ]
     except Exception as error:
         if not is_of_content(error):
             raise
@@ -197,7 +199,7 @@ def _result(page: ParsedPage, stored: update_decisions.StoreResult) -> PageResul
         reason=page.reason,
         kind=page.kind or "",
         aid=page.record.aid if page.record else "",
-        key=next(iter(keys_of([page])), ""),
+        key=next(iter(keys_of_posts([page])), ""),
         needs_browser=page.needs_browser,
         agreement=page.page.get(AGREES),
     )
@@ -211,13 +213,13 @@ def record_unreached(run_id: int, failures: Sequence[Failure], now: datetime) ->
 
 def unparsed() -> list[int]:
     """Return the ids of captures that an earlier worker stored but did not parse."""
-    return in_transaction(lambda session: list(captures_repository.unread_captures(session)))
+    return in_transaction(lambda session: list(captures_repository.unparsed_captures(session)))
 
 
 def parse_stored(run_id: int, capture_id: int, now: datetime) -> None:
     """Parse one capture that an earlier worker stored; a damaged one is recorded as unreadable."""
     try:
-        capture = in_transaction(lambda session: captures_repository.capture(session, capture_id))
+        capture = in_transaction(lambda session: captures_repository.load_capture(session, capture_id))
         page = parse_within_bounds(capture)
     except Exception as error:
         if not (isinstance(error, IntegrityError) or is_of_content(error)):
@@ -233,7 +235,7 @@ def reparse_captures(capture_ids: Sequence[int]) -> list[ParsedPage | Message]:
 
 def _reparse_one(session: Session, capture_id: int) -> ParsedPage | Message:
     try:
-        return parse_within_bounds(captures_repository.capture(session, capture_id))
+        return parse_within_bounds(captures_repository.load_capture(session, capture_id))
     except IntegrityError as damage:
         return damage.message
     except Exception as error:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
@@ -18,15 +18,14 @@ from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
 from archive.ingest.faults import is_of_content
 from archive.ingest.reparse import (
+    ReparsedCapture,
     ReparseResult,
-    ReparseSelection,
-    Reread,
-    captures_to_reread,
-    findings,
-    reread,
+    apply_parse_results,
+    compare_parse_results,
 )
 from archive.repository import absences, runs
 from archive.repository.incidents import note_captures
+from archive.repository.parse_results import ReparseSelection, captures_to_reparse
 from archive.system.catalogues import process_language
 from crawler.parse import PARSER_VERSION
 from crawler.worker.pool import Reparsed, Reparser
@@ -62,7 +61,7 @@ class _Report:
     unread: list[str] = field(default_factory=list)
     is_damaged: bool = False
 
-    def add(self, one: Reread) -> None:
+    def add(self, one: ReparsedCapture) -> None:
         """Count one page, and tell of it unless it stays as it was."""
         self.counts[one.finding] += 1
         if one.finding is ReparseResult.SAME:
@@ -105,7 +104,7 @@ def reparse(chosen: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
     """Read the chosen captures again and tell what changes; with `apply` write it."""
     with open_archive() as engine:
         with transaction(engine) as session:
-            ids = captures_to_reread(session, chosen, PARSER_VERSION)
+            ids = captures_to_reparse(session, chosen, PARSER_VERSION)
         if not ids:
             _nothing_to_read(engine, chosen)
         report = _Report(as_json, apply)
@@ -119,7 +118,7 @@ def reparse(chosen: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
 
 def _nothing_to_read(engine: Engine, chosen: ReparseSelection) -> None:
     with transaction(engine) as session:
-        if chosen != ReparseSelection() and not captures_to_reread(
+        if chosen != ReparseSelection() and not captures_to_reparse(
             session, replace(chosen, whole=True), PARSER_VERSION
         ):
             raise CommandError("no page is kept of such posts; `mparchive backfill` fetches them")
@@ -136,9 +135,9 @@ def _close_run(engine: Engine, run_id: int, chosen: ReparseSelection, report: _R
     """Note how it ended; and when posts were away of which captures were kept before that was noted."""
     with transaction(engine) as session:
         missing = absences.posts_ever_missing(session)
-    for start in range(0, len(missing), absences.BATCH):
+    for start in range(0, len(missing), absences.ABSENCE_BATCH):
         with transaction(engine) as session:
-            absences.rebuild_absences(session, missing[start : start + absences.BATCH])
+            absences.rebuild_absences(session, missing[start : start + absences.ABSENCE_BATCH])
     with transaction(engine) as session:
         runs.finish_run(session, run_id, "done", dict(report.counts), datetime.now(UTC))
 
@@ -154,7 +153,7 @@ async def _read_all(engine: Engine, ids: Sequence[int], run_id: int, report: _Re
             shown.step("pages read again", done)
 
 
-def _settled(engine: Engine, some: Sequence[Reparsed], run_id: int, report: _Report) -> list[Reread]:
+def _settled(engine: Engine, some: Sequence[Reparsed], run_id: int, report: _Report) -> list[ReparsedCapture]:
     """What a few pages change, written where there is a run."""
     readings, failed = [], {}
     for number, reading in some:
@@ -180,7 +179,7 @@ def _note_failed(engine: Engine, run_id: int, failed: Mapping[int, str], report:
 
 def _written(
     engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int, report: _Report
-) -> list[Reread]:
+) -> list[ReparsedCapture]:
     """What readings change; one that cannot be stored is named, and the others are written."""
     try:
         return _reread(engine, readings, run_id)
@@ -193,15 +192,15 @@ def _written(
     return [one for pair in readings for one in _written(engine, [pair], run_id, report)]
 
 
-def _reread(engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int) -> list[Reread]:
+def _reread(engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int) -> list[ReparsedCapture]:
     with transaction(engine) as session:
         if run_id:
-            return reread(session, run_id, readings, datetime.now(UTC), PARSER_VERSION)
-        session.execute(text("SET TRANSACTION READ ONLY"))
-        return findings(session, readings)
+            return apply_parse_results(session, run_id, readings, datetime.now(UTC), PARSER_VERSION)
+        session.connection(execution_options={"postgresql_readonly": True})
+        return compare_parse_results(session, readings)
 
 
-def _line(one: Reread) -> str:
+def _line(one: ReparsedCapture) -> str:
     named = one.aid or f"capture {one.capture_id}"
     size = f"+{one.extent.added} −{one.extent.removed}" if one.extent else ""
     outcomes = f"{one.before} → {one.after}" if one.before != one.after else ""

@@ -16,7 +16,7 @@ from archive.repository.media import awaited_media
 from crawler.items import MediaDownload
 from crawler.media.settings import MediaSettings, max_bytes
 from crawler.parse.media import media_key
-from crawler.worker.media_tasks import CHECK_TIME, FATAL, store_file
+from crawler.worker.media_tasks import CHECK_TIME, FATAL, store_download
 from crawler.worker.pool import Worker, WorkerDied
 from mparchive.importers.items import Flaw, Named, Passed, SavedMedium, Wanted
 
@@ -65,7 +65,7 @@ class MediaTaker:
     def _refused(self, saved: SavedMedium, wanted: Wanted) -> str:
         """Why it is not this medium's file; empty when it is kept as that."""
         download = MediaDownload(replace(wanted.medium, url=saved.url), saved.answer, wanted.max_bytes)
-        call = self._worker.call(store_file, download, saved.answer.fetched_at, timeout=CHECK_TIME)
+        call = self._worker.call(store_download, download, saved.answer.fetched_at, timeout=CHECK_TIME)
         try:
             verdict = self._runner.run(call)
         except WorkerDied:

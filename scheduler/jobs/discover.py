@@ -13,7 +13,7 @@ from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
 from archive.domain.addresses import HOST
 from archive.domain.monitoring import SourceStatus
-from archive.repository.sources import albums_met, plan_sources, published_instants, watched
+from archive.repository.sources import linked_albums, plan_sources, published_instants, source_statuses
 from crawler.discovery.config import SHORTEST, AccountConfig
 from crawler.discovery.registry import MAX_FOLLOWED, given_at, sources_of
 from crawler.discovery.source import Source, State
@@ -66,7 +66,7 @@ def plan_discover(
 def _egress_for(context: JobContext, account: AccountConfig, egresses: list[str], now: datetime) -> str:
     """Return the first egress at which a source of the account may be checked now; empty: none is due."""
     with transaction(context.engine) as session:
-        sources, known = _sources(session, account), watched(session, account.biz)
+        sources, known = _sources(session, account), source_statuses(session, account.biz)
     for egress in egresses:
         blocked = context.session_of(egress).blocked_until() is not None
         if due_sources(sources, known, now, blocked=blocked, given=given_at(account)):
@@ -76,7 +76,7 @@ def _egress_for(context: JobContext, account: AccountConfig, egresses: list[str]
 
 def _sources(session: Session, account: AccountConfig) -> list[Source]:
     """Return the configured sources, and the albums met in posts where these are followed."""
-    met = albums_met(session, account.biz, MAX_FOLLOWED) if account.follow_albums else []
+    met = linked_albums(session, account.biz, MAX_FOLLOWED) if account.follow_albums else []
     return sources_of(account, Neighbourhood(albums=tuple(met)))
 
 
@@ -132,7 +132,7 @@ def run_discover(context: JobContext, account: dict[str, Any], schedule: dict[st
     with take_turn(context, Hosts.PAGES) as mine:
         blocked = not mine or context.egress_session.blocked_until() is not None
         with transaction(context.engine) as session:
-            sources, known = _sources(session, watching), watched(session, watching.biz)
+            sources, known = _sources(session, watching), source_statuses(session, watching.biz)
         names = due_sources(sources, known, context.now(), blocked=blocked, given=given_at(watching))
         if names:
             _check(context, planner, names)
@@ -156,7 +156,7 @@ def _record(context: JobContext, planner: "Planner", asked: Sequence[str], check
     if State.VERIFICATION in states.values():
         record_outcome(context, State.VERIFICATION)
     with transaction(context.engine) as session:
-        failures = {row.name: row.failures for row in watched(session, biz)}
+        failures = {row.name: row.failures for row in source_statuses(session, biz)}
         published = published_instants(session, biz, planner.now - HABIT_PERIOD)
         times = {
             name: planner.next_try(name, state, failures.get(name, 1), published)

@@ -5,7 +5,7 @@ import structlog
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
 from archive.domain.addresses import HOST
-from archive.domain.revisit_policy import INTERVALS, day_of
+from archive.domain.revisit_policy import INTERVALS, start_of_day
 from archive.repository import frontier, runs
 from archive.repository.media import due_media
 from archive.repository.revisits import due_revisits, revisits_since
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 def plan_fetch(context: JobContext, limits: Limits, egresses: list[str]) -> list[PlannedJob]:
     """Plan a job for each egress that is free, while any address is due."""
     with transaction(context.engine) as session:
-        if not frontier.something_is_due(session, context.now()):
+        if not frontier.has_due_address(session, context.now()):
             return []
     arguments = {"pages": limits.pages_a_crawl, "minutes": limits.crawl_minutes}
     return [
@@ -47,7 +47,7 @@ def run_fetch(context: JobContext, pages: int, minutes: int) -> None:
 def _claim_and_crawl(context: JobContext, pages: int, minutes: int) -> None:
     now = context.now()
     with transaction(context.engine) as session:
-        runs.close_left_runs(session, Work.FETCH, context.egress, now)
+        runs.close_abandoned_runs(session, Work.FETCH, context.egress, now)
         run_id, due = frontier.claim_due(session, Work.FETCH, context.egress, pages, now)
     if run_id:
         log.info("crawl begins", action="crawl_begun", run=run_id, due=len(due), egress=context.egress)
@@ -92,7 +92,7 @@ def plan_revisit(context: JobContext, limits: Limits, egresses: list[str]) -> li
     """Plan one job, at the first egress, while the day's budget lasts and a post is old enough."""
     now = context.now()
     with transaction(context.engine) as session:
-        left = limits.revisits_a_day - revisits_since(session, day_of(now))
+        left = limits.revisits_a_day - revisits_since(session, start_of_day(now))
         due = left > 0 and due_revisits(session, INTERVALS, now, 1)
     arguments = {"most": min(left, REVISITS_AT_ONCE)}
     return [

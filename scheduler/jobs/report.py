@@ -21,7 +21,7 @@ from archive.repository.incidents import (
     unread_capture_problems,
 )
 from archive.repository.runs import failed_jobs
-from archive.repository.sources import newest_post, published_days, watched, watched_since
+from archive.repository.sources import newest_post, published_days, source_statuses, watched_since
 from crawler.discovery.config import SecretMissing
 from scheduler.config import Alarms, Config
 from scheduler.health import HISTORY, AccountHealth, BlockedEgress, Bounds, HealthSnapshot, health_problems
@@ -60,7 +60,7 @@ def health_snapshot(
     """Read everything that the health checks examine."""
     blocked = [
         BlockedEgress(row.name, row.reason, row.blocked_until, row.blocks)
-        for row in egress.egresses(session)
+        for row in egress.list_egresses(session)
         if row.blocked_until and row.blocked_until > now
     ]
     return HealthSnapshot(
@@ -77,7 +77,7 @@ def health_snapshot(
 def _account_health(session: Session, biz: str, name: str, now: datetime) -> AccountHealth:
     days = published_days(session, biz, now - HISTORY)
     last = newest_post(session, biz) or watched_since(session, biz)
-    return AccountHealth(biz, name, last, days, watched(session, biz))
+    return AccountHealth(biz, name, last, days, source_statuses(session, biz))
 
 
 def watched_folders() -> list[Path]:

@@ -38,7 +38,7 @@ def test_a_blocked_egress_fetches_nothing_and_says_until_when(
     engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with transaction(engine) as session:
-        egress.hold(session, "default", "verification", clock.now())
+        egress.block_egress(session, "default", "verification", clock.now())
     summary = RunSummary()
     with steps(None) as progress:
         assert fetch_pages(open_egress(engine), 1, 3, summary, progress) is Exit.VERIFICATION

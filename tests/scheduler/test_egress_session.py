@@ -9,7 +9,7 @@ from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
 from archive.db.models import Run
 from archive.repository import egress
-from archive.repository.frontier import claim_due, something_is_due
+from archive.repository.frontier import claim_due, has_due_address
 from archive.repository.runs import record_egress, start_run
 from scheduler.egress_session import EgressSession
 from tests.archive.repository.test_claims import see
@@ -58,7 +58,7 @@ def test_challenges_in_a_row_block_an_egress_and_a_good_page_frees_it(
     for day, (verdict, fetched) in enumerate(verdicts):
         session_of(engine, NOW + day * DAY).record_outcome(verdict, fetched)
     with transaction(engine) as session:
-        (row,) = egress.egresses(session)
+        (row,) = egress.list_egresses(session)
         assert row.blocks == blocks
 
 
@@ -81,10 +81,10 @@ def test_the_egress_of_a_run_by_hand_is_recorded_and_does_not_make_its_addresses
     engine: Engine,
 ) -> None:
     with transaction(engine) as session:
-        egress.note_egress(session, "home", NOW)
+        egress.record_heartbeat(session, "home", NOW)
         see(session, 1)
         run_id, _ = claim_due(session, "fetch", "home", 1, NOW)
-        assert not something_is_due(session, NOW), "the daemon's claim lasts while its egress has a worker"
+        assert not has_due_address(session, NOW), "the daemon's claim lasts while its egress has a worker"
         run = session.get_one(Run, run_id)
         run.finished_at = NOW
         by_hand = start_run(session, "backfill", {"what": "x"}, NOW)
@@ -92,4 +92,4 @@ def test_the_egress_of_a_run_by_hand_is_recorded_and_does_not_make_its_addresses
         see(session, 1)
     with transaction(engine) as session:
         assert session.get_one(Run, by_hand).arguments == {"what": "x", "egress": "home"}
-        assert something_is_due(session, NOW), "a command that was killed keeps nothing"
+        assert has_due_address(session, NOW), "a command that was killed keeps nothing"

@@ -14,7 +14,7 @@ import pytest
 
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import IntegrityError, MediaFolderError, MediaMissing, MediaUnreadable
-from archive.storage.media_files import UNFINISHED, MediaFolder
+from archive.storage.media_files import UNFINISHED_FOLDER, MediaFolder
 
 PICTURE = b"\x89PNG invented" * 1000
 HASH = hashlib.sha256(PICTURE).digest()
@@ -33,7 +33,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def folder_at(address: str | Path) -> MediaFolder:
-    """The media folder at this address."""
+    """Open the media folder at this address."""
     return MediaFolder(ArchiveSettings(media=str(address)))
 
 
@@ -99,7 +99,7 @@ def test_many_that_write_the_same_file_at_once_leave_it_once(tmp_path: Path) -> 
 
 @contextmanager
 def no_file_above(size: int) -> Iterator[None]:
-    """The system lets this process write no more than so many bytes into a file, as a full disk would."""
+    """Limit the size of files this process can write, as a full disk would."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
@@ -118,7 +118,7 @@ def test_a_disk_that_takes_half_of_a_file_leaves_nothing_of_it(tmp_path: Path) -
 
 
 def test_what_killed_processes_left_half_written_is_removed_when_nobody_writes(tmp_path: Path) -> None:
-    (unfinished := tmp_path / UNFINISHED).mkdir()
+    (unfinished := tmp_path / UNFINISHED_FOLDER).mkdir()
     (unfinished / uuid4().hex).write_bytes(PICTURE[:10])
     writing = os.open(unfinished, os.O_RDONLY)
     fcntl.flock(writing, fcntl.LOCK_SH)  # as whoever writes does

@@ -12,7 +12,7 @@ from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
 from crawler.worker.page_parser import PageParser, parse_within_bounds
 from tests.archive.making import NOW
@@ -33,7 +33,7 @@ def refuse_one_post(crawler: Crawler, *, keep: bool) -> None:
         if keep:
             seen = [Sighting(parse_address(one.requested_url), "list", NOW) for one in captures]
             ids = [one.address_id for one in record_sightings(session, None, seen, NOW)]
-            keep_captures(session, None, list(zip(ids, captures, strict=True)))
+            store_captures(session, None, list(zip(ids, captures, strict=True)))
 
 
 def all_but_one_are_stored(crawler: Crawler) -> bool:

@@ -42,7 +42,7 @@ def test_while_the_egress_is_blocked_sources_at_wechat_are_left_out(
     monkeypatch.setenv("MPARCHIVE_DATABASE_URL", engine.url.render_as_string(hide_password=False))
     monkeypatch.setenv("MPARCHIVE_HOME", str(tmp_path))
     with transaction(engine) as session:
-        egress.hold(session, "default", "verification", clock.now())
+        egress.block_egress(session, "default", "verification", clock.now())
     with pytest.raises(CommandError, match="all are at WeChat") as refused:
         check_account(engine, ACCOUNT, ("album",), whole=False)
     assert refused.value.code is Exit.VERIFICATION

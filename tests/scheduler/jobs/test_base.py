@@ -42,7 +42,7 @@ def test_an_egress_backs_off_after_challenges_in_a_row_and_is_freed_by_a_good_pa
         context = JobContext(engine, "home", threading.Event(), now=lambda number=number: NOW + number * DAY)
         base.record_outcome(context, verdict, fetched)
     with transaction(engine) as session:
-        (row,) = egress.egresses(session)
+        (row,) = egress.list_egresses(session)
         assert row.blocks == blocks
 
 

@@ -21,7 +21,7 @@ def test_each_free_egress_gets_a_job_while_an_address_is_due(context: JobContext
     sight(engine)
     assert [job.subject for job in fetch.plan_fetch(context, LIMITS, EGRESSES)] == EGRESSES
     with transaction(engine) as session:
-        egress.hold(session, "home", "verification", NOW)
+        egress.block_egress(session, "home", "verification", NOW)
     (job,) = fetch.plan_fetch(context, LIMITS, EGRESSES)
     assert (job.queue, job.lock) == ("line:office", "office:mp.weixin.qq.com")
 
@@ -29,7 +29,7 @@ def test_each_free_egress_gets_a_job_while_an_address_is_due(context: JobContext
 def test_a_job_whose_egress_was_blocked_meanwhile_asks_nothing(context: JobContext, engine: Engine) -> None:
     sight(engine)
     with transaction(engine) as session:
-        egress.hold(session, "home", "verification", NOW)
+        egress.block_egress(session, "home", "verification", NOW)
     fetch.run_fetch(context, pages=9, minutes=1)  # a crawl would need a server
     assert len(fetch.plan_fetch(context, LIMITS, ["office"])) == 1
 

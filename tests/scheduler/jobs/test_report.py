@@ -13,7 +13,7 @@ from archive.db.engine import transaction
 from archive.domain.messages import Message
 from archive.repository import egress
 from archive.repository.incidents import open_incidents
-from archive.repository.sources import Report, record_report
+from archive.repository.sources import SourceReport, record_report
 from crawler.discovery.source import State
 from scheduler.config import Config
 from scheduler.job_context import JobContext
@@ -62,7 +62,7 @@ def reports(
 
 
 def try_source(session: Session, state: State, now: datetime) -> None:
-    record_report(session, None, Report(COMMISSION.biz, "album:1", state, state.good), now)
+    record_report(session, None, SourceReport(COMMISSION.biz, "album:1", state, state.good), now)
 
 
 def test_a_source_that_fails_is_reported_once_and_so_is_its_recovery(
@@ -81,7 +81,7 @@ def test_an_egress_that_backs_off_is_reported_and_so_is_its_end(
     reports: Reporting, receiver: Receiver, engine: Engine
 ) -> None:
     with transaction(engine) as session:
-        egress.hold(session, "home", "verification", NOW)
+        egress.block_egress(session, "home", "verification", NOW)
     assert reports.at(NOW) == ["verification:home"]
     assert reports.at(NOW + HOUR) == []
     assert [message["title"] for message in receiver.messages] == ["mparchive: 1 new", "mparchive: 1 over"]
