@@ -27,7 +27,7 @@ lint: setup-dev ## format, style, types and import rules
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
 
-bench: setup-dev ## measure, and write docs/performance.md
+bench: setup-dev ## measure, and write docs/reference/performance.md
 	@.venv/bin/python -m bench
 
 screenshots: setup-dev ## draw docs/screenshots anew

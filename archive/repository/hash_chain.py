@@ -1,4 +1,4 @@
-"""What a link of a chain vouches for, by the rule of docs/integrity.md; in SQL: the rows stay where they are.
+"""What a link of a chain vouches for, by the rule of docs/reference/integrity.md; in SQL: the rows stay where they are.
 
 A row's content is the SHA-256 of a JSON array of its values; it holds nothing that may change later.
 """

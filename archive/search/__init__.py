@@ -1,4 +1,4 @@
-"""Search: the posts that contain the words, on core Postgres; docs/search.md says what "contain" means."""
+"""Search: the posts that contain the words, on core Postgres; docs/reference/search.md says what "contain" means."""
 
 from archive.repository.search_index import check, index_posts, rebuild
 from archive.search.engine import MAX_LIMIT, Found, Hit, Order, search

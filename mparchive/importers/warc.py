@@ -1,4 +1,4 @@
-"""What `mparchive export --format warc` tells of a capture beside its bytes (docs/warc.md)."""
+"""What `mparchive export --format warc` tells of a capture beside its bytes (docs/reference/warc.md)."""
 
 from collections import Counter
 from collections.abc import Generator, Iterator

@@ -73,7 +73,7 @@ def test_the_readmes_name_every_exit_code(readme: Path) -> None:
 def test_every_check_of_verify_is_described() -> None:
     (verify,) = [parameter for parameter in GROUP.commands["verify"].params if "--only" in parameter.opts]
     offered = re.findall(r"\w+", str(getattr(verify, "help", "")).partition(":")[2])
-    described = [row[0].strip("`") for row in rows(told(DOCUMENTS[0].parent / "docs" / "integrity.md"))[1:]]
+    described = [row[0].strip("`") for row in rows(told(DOCUMENTS[0].parent / "docs" / "reference" / "integrity.md"))[1:]]
     assert sorted(described) == sorted(offered) == sorted(NAMES)
 
 

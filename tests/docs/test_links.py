@@ -23,8 +23,8 @@ def test_documents_that_are_named_are_there(document: Path) -> None:
 
 def test_a_link_that_leads_nowhere_is_noticed() -> None:
     readme = DOCUMENTS[0]
-    assert leads(readme, "docs/operation.md#the-log")
-    assert not leads(readme, "docs/operation.md#no-such-heading")
+    assert leads(readme, "docs/how-to/operate.md#the-log")
+    assert not leads(readme, "docs/how-to/operate.md#no-such-heading")
     assert not leads(readme, "docs/no-such.md")
 
 

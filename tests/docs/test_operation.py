@@ -13,7 +13,7 @@ from archive.reports.metrics import ArchiveMetrics
 from scheduler.health import AccountVitals, Bounds, LineVitals, Vitals, findings
 from tests.docs.markdown import ROOT, rows, spans, told
 
-OPERATION = told(ROOT / "docs" / "operation.md")
+OPERATION = told(ROOT / "docs" / "how-to" / "operate.md")
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 ROOMS = ("archive/web", "scheduler", "mparchive")  # whose log an operator of the daemon reads
 

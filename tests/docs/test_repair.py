@@ -1,4 +1,4 @@
-"""docs/operation.md: what it says to do with a damaged page makes the archive whole again."""
+"""docs/how-to/operate.md: what it says to do with a damaged page makes the archive whole again."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.archive.integrity.mutations import BENEATH
 from tests.archive.making import capture
 from tests.docs.markdown import ROOT, told
 
-OPERATION = told(ROOT / "docs" / "operation.md")
+OPERATION = told(ROOT / "docs" / "how-to" / "operate.md")
 (REPAIR,) = re.findall(r"^  BEGIN;\n(.+?)^  COMMIT;\n", OPERATION, re.DOTALL | re.MULTILINE)
 MAKE, COPY, UPDATE = re.split(r"\n(?=  \\copy|  UPDATE)", REPAIR)
 

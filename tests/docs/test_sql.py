@@ -1,4 +1,4 @@
-"""docs/sql.md: its statements run as they stand there, and answer what their headings ask."""
+"""docs/how-to/sql.md: its statements run as they stand there, and answer what their headings ask."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ from archive.repository.frontier import record_sightings
 from archive.repository.media import due_media, keep_file, note_missed
 from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template, video
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text("utf-8")
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "how-to" / "sql.md").read_text("utf-8")
 STATEMENTS = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
 (SHELL,) = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
 NEEDED = ("psql", "xxd", "zstd", "sha256sum")

@@ -1,4 +1,4 @@
-"""A Postgres of somebody's own: what docs/backup.md speaks of, in one folder and without a port."""
+"""A Postgres of somebody's own: what docs/how-to/back-up-and-restore.md speaks of, in one folder and without a port."""
 
 import os
 import subprocess

@@ -146,7 +146,7 @@ def upgrade() -> None:
 
 
 def _create_queue() -> None:
-    """Procrastinate's own tables, in a schema of their own (docs/adr/jobs-in-postgres.md)."""
+    """Procrastinate's own tables, in a schema of their own (docs/explanation/adr/jobs-in-postgres.md)."""
     op.execute("CREATE SCHEMA jobs")
     op.execute("SET LOCAL search_path TO jobs")
     op.get_bind().exec_driver_sql(SchemaManager.get_schema().replace("%", "%%"))

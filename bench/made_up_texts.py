@@ -1,7 +1,6 @@
-"""Invented texts like real ones in what search feels: lengths, how often characters and words come, Latin.
+"""Make up texts that resemble real ones to search: lengths, frequencies of characters and words, Latin.
 
-Words are made of characters by chance; they come as often as Zipf's law says, and each text repeats some of
-its own. No sentence is anybody's.
+Words are random characters with frequencies by Zipf's law, and each text repeats some of its own.
 """
 
 import random
@@ -19,8 +18,8 @@ _END_SHARE = 0.12
 _PER_WORD = 2.6  # characters, with what ends them
 
 
-class InventedTexts:
-    """Titles and texts by number: the same for the same number."""
+class MadeUpTexts:
+    """Titles and texts by number: always the same for a number."""
 
     def __init__(self) -> None:
         chance = random.Random(20)
@@ -30,12 +29,12 @@ class InventedTexts:
         self._often = list(accumulate(1 / (rank + 3) for rank in range(_WORDS)))
 
     def title(self, number: int) -> str:
-        """About twenty characters."""
+        """Return a title of about twenty characters."""
         chance = random.Random(-number - 1)
         return "".join(chance.choices(self._words, cum_weights=self._often, k=10))
 
     def text(self, number: int) -> str:
-        """A text by the text rule."""
+        """Return a text as the text rule produces it."""
         chance = random.Random(number)
         length = _length(chance)
         own = [chance.choice(self._words) for _ in range(20)]
