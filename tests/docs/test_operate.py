@@ -1,4 +1,4 @@
-"""What operators match on: the keys of alarms, the words of the log, the names of metrics."""
+"""Tests that docs/how-to/operate.md has every key of an alarm, word of the log and metric, and no other."""
 
 import ast
 import json
@@ -11,21 +11,21 @@ from sqlalchemy import Engine
 from archive.domain.monitoring import SourceStatus
 from archive.reports.metrics import ArchiveMetrics
 from scheduler.health import AccountVitals, Bounds, LineVitals, Vitals, findings
-from tests.docs.markdown import ROOT, rows, spans, told
+from tests.docs.markdown import DOCS, ROOT, rows, spans, text_of
 
-OPERATION = told(ROOT / "docs" / "how-to" / "operate.md")
+OPERATE = text_of(DOCS / "how-to" / "operate.md")
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
-ROOMS = ("archive/web", "scheduler", "mparchive")  # whose log an operator of the daemon reads
+LOGGING_PACKAGES = ("web", "scheduler", "mparchive")  # whose log an operator of the daemon reads
 
 
-def below(heading: str) -> list[str]:
-    """The first cells of the tables below a heading, what stands as code in them."""
-    section = re.split(r"^## ", OPERATION, flags=re.MULTILINE)
-    (found,) = [part for part in section if part.startswith(f"{heading}\n")]
-    return [span for cells in rows(found)[1:] for span in spans(cells[0])]
+def first_cells(heading: str) -> list[str]:
+    """Return the code in the first cells of the tables below a heading."""
+    sections = re.split(r"^## ", OPERATE, flags=re.MULTILINE)
+    (section,) = [one for one in sections if one.startswith(f"{heading}\n")]
+    return [span for cells in rows(section)[1:] for span in spans(cells[0])]
 
 
-def test_every_alarm_has_a_row_by_its_key_and_no_other_has() -> None:
+def test_every_alarm_has_a_row() -> None:
     source = SourceStatus("B", "name", "album:1", state="refused", last_tried_at=NOW, failures=9)
     everything = Vitals(
         accounts=[AccountVitals("B", "name", NOW - timedelta(days=99), (), [source])],
@@ -37,28 +37,28 @@ def test_every_alarm_has_a_row_by_its_key_and_no_other_has() -> None:
         inbox_problem="x",
     )
     kinds = {one.key.partition(":")[0] for one in findings(everything, Bounds(), NOW)}
-    assert {key.partition(":")[0] for key in below("Alarms")} == kinds
+    assert {key.partition(":")[0] for key in first_cells("Alarms")} == kinds
 
 
-def test_every_word_of_the_log_has_a_row_and_no_other_has() -> None:
-    written = {word for room in ROOMS for path in (ROOT / room).rglob("*.py") for word in actions(told(path))}
-    assert set(below("The log")) == written
+def test_every_word_of_the_log_has_a_row() -> None:
+    files = [path for package in LOGGING_PACKAGES for path in (ROOT / package).rglob("*.py")]
+    assert set(first_cells("The log")) == {word for path in files for word in actions(text_of(path))}
 
 
-def test_every_metric_has_a_row_and_no_other_has(engine: Engine) -> None:
+def test_every_metric_has_a_row_and_a_panel(engine: Engine) -> None:
     exported = {one.name for one in ArchiveMetrics(engine, lambda: NOW).collect()}
-    assert {name.partition("{")[0] for name in below("Metrics")} == exported
-    drawn = {
+    assert {name.partition("{")[0] for name in first_cells("Metrics")} == exported
+    shown = {
         name
-        for panel in json.loads(told(ROOT / "docs" / "grafana.json"))["panels"]
+        for panel in json.loads(text_of(DOCS / "grafana.json"))["panels"]
         for target in panel["targets"]
         for name in re.findall(r"\bmparchive_\w+", target["expr"])
     }
-    assert drawn == exported
+    assert shown == exported
 
 
 def actions(source: str) -> Iterator[str]:
-    """The words that a module logs as `action`, or hands over to be logged so."""
+    """Yield the words that a module logs as `action`, or passes on to be logged so."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.keyword) and node.arg == "action" and isinstance(node.value, ast.Constant):
             yield str(node.value.value)
