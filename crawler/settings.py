@@ -25,7 +25,7 @@ class _Environment(MediaSettings):
     cassette: str = ""
     cassette_mode: str = ""
     chromium: str = ""
-    chromium_sandbox: bool = True  # false in the image, which is one itself: docs/explanation/adr/container.md
+    chromium_sandbox: bool = True  # false in the image: docs/explanation/adr/container.md
     render_timeout: float = Field(
         default=60.0, ge=1, le=600
     )  # seconds; a page draws in two, started browser included

@@ -67,6 +67,6 @@ def operation(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
 def _reasons(readers: Readers, now: datetime) -> list[str]:
     try:
         with readers.session() as session:
-            return unready(session, now)
+            return [str(reason) for reason in unready(session, now)]
     except NO_DATABASE:
         return ["the database does not answer; see that its server runs, and MPARCHIVE_DATABASE_URL"]

@@ -14,7 +14,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from archive.domain.errors import ArchiveError, IntegrityError
-from archive.repository.hash_chain import Head
+from archive.repository.hash_chain import ChainHead
 
 FORMAT = 2  # of the backups this program writes; it also reads format 1
 
@@ -77,7 +77,7 @@ class _Common(_Frozen):
     schema_revision: Annotated[str, Field(pattern="^[0-9]{4}$")]
     server: int
     made_at: AwareDatetime
-    heads: tuple[Head, ...]
+    heads: tuple[ChainHead, ...]
     lacking: tuple[str, ...]
 
 

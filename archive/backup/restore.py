@@ -40,7 +40,7 @@ from archive.backup.postgres import (
 )
 from archive.db import schema
 from archive.domain.errors import MediaFolderError
-from archive.repository.hash_chain import heads
+from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder, path_of
 
 _SUFFIX = re.compile(r"(\.[a-z0-9]{1,8})?")  # of a media file
@@ -204,7 +204,7 @@ def _compare_rows(backup: Backup, table: str, loaded: int, expected: int) -> Non
 
 
 def _compare_heads(connection: Connection, manifest: AnyManifest) -> None:
-    if manifest.heads and tuple(heads(Session(connection))) != manifest.heads:
+    if manifest.heads and tuple(chain_heads(Session(connection))) != manifest.heads:
         raise BackupDamaged(
             "the chains of the backup end otherwise than its manifest says; use another backup"
         )

@@ -27,7 +27,7 @@ from archive.backup.postgres import copy_out, described, prepare, tables_in
 from archive.db import schema
 from archive.db.models import FileRow
 from archive.domain.errors import IntegrityError, MediaMissing
-from archive.repository.hash_chain import heads
+from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder
 from archive.system.files import atomically
 
@@ -58,7 +58,7 @@ def write_backup(
 ) -> Manifest:
     """Write the file whole or not at all, then read it again; `step` receives the progress.
 
-    Raises BackupError, ExportError where the file cannot be written.
+    Raises BackupError, FileWriteError.
     """
     if path.exists():
         raise BackupError(f"{path} is there already, and a backup is never overwritten; name another file")
@@ -87,7 +87,7 @@ def _write(out: BinaryIO, snapshot: _Snapshot, folder: MediaFolder, step: Step) 
         schema_revision=schema.revision(snapshot.connection) or "",
         server=snapshot.server,
         made_at=snapshot.at,
-        heads=tuple(heads(Session(snapshot.connection))),
+        heads=tuple(chain_heads(Session(snapshot.connection))),
         tables=tuple(_write_tables(snapshot, writer)),
         media=tuple(_write_media(snapshot, folder, writer, lacking)),
         lacking=tuple(lacking),

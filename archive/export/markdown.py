@@ -24,7 +24,7 @@ from archive.rendering.page import ShownPost, albums, how_to_fetch
 from archive.rendering.post_body import plain_post, text_markup
 from archive.rendering.sanitizer import Sources, image_addresses, make_safe
 from archive.rendering.svg import DRAWING
-from archive.repository.media import KeptFile, ShownMedium
+from archive.repository.media import ShownMedium, StoredFile
 from archive.system.files import write_bytes
 
 IMAGES = "images"  # the folder beside the posts
@@ -58,7 +58,7 @@ def write_markdown(posts: Iterable[ShownPost], folder: Path, make: Make = make_m
     return written
 
 
-def _write_image(path: Path, file: KeptFile, media: PostMedia) -> None:
+def _write_image(path: Path, file: StoredFile, media: PostMedia) -> None:
     """A file's name is its hash: one that is there with its size is that file."""
     if path.exists() and path.stat().st_size == file.size:
         return
@@ -72,7 +72,7 @@ class _Beside:
 
     def __init__(self, media: PostMedia) -> None:
         self.media = media
-        self.files: dict[str, KeptFile] = {}
+        self.files: dict[str, StoredFile] = {}
         self.pictures: dict[str, bytes] = {}
 
     def address(self, medium: ShownMedium | None, written: str) -> str:

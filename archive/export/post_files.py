@@ -13,7 +13,7 @@ from typing import Self
 from archive.domain.errors import ArchiveError, MediaFolderError, PageError
 from archive.export.files import reason_of
 from archive.rendering.page import ShownPost
-from archive.repository.media import KeptFile
+from archive.repository.media import StoredFile
 from archive.system.parent_watch import end_with_parent
 
 
@@ -24,7 +24,7 @@ class Made:
     """
 
     content: bytes
-    files: dict[str, KeptFile] = field(default_factory=dict)
+    files: dict[str, StoredFile] = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
     damaged: bool = False

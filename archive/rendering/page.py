@@ -16,7 +16,7 @@ from archive.rendering.images import clean_address
 from archive.rendering.media import MAX_EMBEDDED, Embedded, PostMedia
 from archive.rendering.post_body import body_markup
 from archive.repository import captures
-from archive.repository.media import KeptFile, media_of
+from archive.repository.media import StoredFile, media_of
 from archive.storage.media_files import MediaFolder
 
 _CARD, _MISSING = ".mparchive-card", ".mparchive-missing"
@@ -96,7 +96,7 @@ class _Reader:
 
     folder: MediaFolder
 
-    def __call__(self, file: KeptFile) -> bytes:
+    def __call__(self, file: StoredFile) -> bytes:
         return self.folder.get(file.path, file.sha256)
 
 

@@ -1,4 +1,4 @@
-"""Files that a configuration names, and itself: small, so that no wrong name fills the memory."""
+"""Read small files within a bound, and write files atomically."""
 
 import errno
 import os
@@ -7,18 +7,40 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from archive.domain.errors import ExportError, NothingWritable
 from archive.system.private_files import make_private_folder, private_opener
 
 CONTAINER_SECRETS = Path("/run/secrets")  # mounted for one container, readable by every user in it
 
 
+# Reasons for which no other file could be written either.
+_OF_ALL_FILES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
+
+
 class FileUnusable(Exception):
-    """It cannot be read, or is larger than such a file can be; the message says which and why."""
+    """A file that cannot be read, or is larger than such a file can be.
+
+    `reason` is the system's; `limit` is the size that the file exceeds, in bytes; `is_open` says that other
+    users can read or change a secret.
+    """
+
+    def __init__(
+        self, path: Path, words: str, reason: str = "", limit: int | None = None, *, is_open: bool = False
+    ):
+        super().__init__(words)
+        self.path, self.reason, self.limit, self.is_open = path, reason, limit, is_open
+
+
+class FileWriteError(OSError):
+    """A file that cannot be written; `filename` names it, `strerror` is the system's reason."""
+
+    @property
+    def concerns_all_files(self) -> bool:
+        """Whether no other file could be written either: the disk is full, or the folder read-only."""
+        return self.errno in _OF_ALL_FILES
 
 
 def read_small(path: Path, most: int, hint: str) -> bytes:
-    """A file of at most so many bytes; `hint` ends the sentence on a larger one. Raises FileUnusable."""
+    """Read a file of at most `most` bytes; `hint` ends the sentence on a larger one. Raises FileUnusable."""
     return _read(path, most, hint, is_secret=False)
 
 
@@ -34,12 +56,15 @@ def _read(path: Path, most: int, hint: str, *, is_secret: bool) -> bytes:
     try:
         with path.open("rb") as file:
             if is_secret and _is_open_to_others(os.fstat(file.fileno())):
-                raise FileUnusable(f"{path} can be read or changed by other users; chmod 600 {path}")
+                raise FileUnusable(
+                    path, f"{path} can be read or changed by other users; chmod 600 {path}", is_open=True
+                )
             content = file.read(most + 1)
     except OSError as error:
-        raise FileUnusable(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        reason = (error.strerror or str(error)).lower()
+        raise FileUnusable(path, f"{path} cannot be read: {reason}", reason) from None
     if len(content) > most:
-        raise FileUnusable(f"{path} has over {most} bytes; {hint}")
+        raise FileUnusable(path, f"{path} has over {most} bytes; {hint}", limit=most)
     return content
 
 
@@ -49,17 +74,14 @@ def _is_open_to_others(found: os.stat_result) -> bool:
     return stat.S_ISREG(found.st_mode) and bool(found.st_mode & (group | stat.S_IRWXO))
 
 
-# What a system says when the next file will fare no better.
-_OF_ALL_FILES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
-
 Result = TypeVar("Result")
 
 
 def atomically(path: Path, write: Callable[[BinaryIO], Result], *, is_private: bool = False) -> Result:
-    """Write beside the file and rename: a reader never sees half a file, a full disk costs nothing.
+    """Write a temporary file beside `path`, then rename it: no reader sees half a file.
 
     `is_private`: the file has mode 0600 whatever the umask, and folders that are made for it 0700.
-    Raises ExportError when it cannot be written, NothingWritable when no other file could be either.
+    Return what `write` returned. Raises FileWriteError; a file that stood at `path` is then unchanged.
     """
     unfinished = path.with_name(f".mparchive-{os.getpid()}.unfinished")
     try:
@@ -72,13 +94,12 @@ def atomically(path: Path, write: Callable[[BinaryIO], Result], *, is_private: b
             result = write(out)
         unfinished.replace(path)
     except OSError as error:
-        kind = NothingWritable if error.errno in _OF_ALL_FILES else ExportError
-        raise kind(f"cannot write {path}: {error.strerror}") from None
+        raise FileWriteError(error.errno, error.strerror, str(path)) from None
     finally:
         unfinished.unlink(missing_ok=True)
     return result
 
 
 def write_bytes(path: Path, content: bytes, *, is_private: bool = False) -> None:
-    """Write a file's whole content in this way."""
+    """Write the whole content of a file atomically. Raises FileWriteError."""
     atomically(path, lambda out: out.write(content), is_private=is_private)

@@ -9,9 +9,9 @@ from typing import Self
 
 from archive.domain.captures import Capture
 from archive.domain.parsed_page import ParsedPage, unreadable
+from archive.system.memory_limit import memory_limit
 from archive.system.parent_watch import end_with_parent
 from crawler.parse.classify import classify
-from crawler.worker.media_tasks import at_most
 
 MAX_MEMORY = 1024**3  # bytes for reading one page; hostile ones have taken 0.5 GB, real ones take under 0.1
 
@@ -23,7 +23,7 @@ DEADLY = "the process that read it died"
 def read_within_bounds(capture: Capture) -> ParsedPage:
     """What a capture is; one whose reading takes more than MAX_MEMORY is unreadable."""
     try:
-        with at_most(MAX_MEMORY):
+        with memory_limit(MAX_MEMORY):
             return classify(capture)
     except MemoryError:
         return unreadable(f"it takes more than {MAX_MEMORY // 1024**2} MB of memory")

@@ -14,7 +14,7 @@ from archive.domain.errors import in_words
 from archive.domain.weekly_digest import Title, WeeklyDigest
 from archive.ingest.faults import is_of_content
 from archive.repository import frontier, sources
-from archive.repository.sources import Report, TitledPost
+from archive.repository.sources import SourceReport, TitledPost
 from crawler.discovery.screening import screen
 from crawler.discovery.source import Found, State
 from crawler.discovery.sources.archived_links import Linked, Neighbourhood
@@ -51,26 +51,26 @@ def before(biz: str, digest_title: str) -> Before:
     """Read it; `digest_title` is a regular expression that the titles of digests match."""
 
     def read(session: Session) -> Before:
-        return Before(_around(session, biz, digest_title), sources.memories(session, biz))
+        return Before(_around(session, biz, digest_title), sources.source_memories(session, biz))
 
     return in_transaction(read)
 
 
 def _around(session: Session, biz: str, digest_title: str) -> Neighbourhood:
-    posts = sources.titles(session, biz, MAX_TITLES)
+    posts = sources.titled_posts(session, biz, MAX_TITLES)
     linked = sources.linked_addresses(session, biz, MAX_LINKED)
     return Neighbourhood(
         linked=tuple(Linked(one.url, one.text, one.posts) for one in linked),
         digests=_digests(session, posts, digest_title),
         titles=tuple(Title(post.title, post.published_on) for post in posts),
-        albums=tuple(sources.albums_met(session, biz, MAX_ALBUMS)),
+        albums=tuple(sources.linked_albums(session, biz, MAX_ALBUMS)),
     )
 
 
 def _digests(session: Session, posts: list[TitledPost], digest_title: str) -> tuple[WeeklyDigest, ...]:
     pattern = re.compile(digest_title)
     chosen = [post for post in posts if pattern.search(post.title)][:MAX_DIGESTS]
-    texts = sources.texts(session, [post.id for post in chosen])
+    texts = sources.post_texts(session, [post.id for post in chosen])
     return tuple(WeeklyDigest(post.aid, post.title, post.published_on, texts[post.id]) for post in chosen)
 
 
@@ -79,7 +79,7 @@ def record(run_id: int, biz: str, name: str, found: Found, now: datetime) -> Rec
     screened = screen(found, biz, name, now)
     told = screened.found
     detail = " ".join(filter(None, (told.detail, *told.warnings)))
-    report = Report(
+    report = SourceReport(
         biz, name, told.state, told.state.good, detail, screened.sightings, told.newest, told.memory
     )
     try:
@@ -91,7 +91,7 @@ def record(run_id: int, biz: str, name: str, found: Found, now: datetime) -> Rec
     return Recorded(told, len({one.key for one in sighted if one.is_new}))
 
 
-def _without_unstorable(run_id: int, report: Report, told: Found, now: datetime, why: str) -> Recorded:
+def _without_unstorable(run_id: int, report: SourceReport, told: Found, now: datetime, why: str) -> Recorded:
     """Note the sightings that can be stored, each by itself, and that the source is not understood."""
     detail = f"something it lists could not be stored: {why}"
     new = 0
@@ -105,7 +105,7 @@ def _without_unstorable(run_id: int, report: Report, told: Found, now: datetime,
             continue
         new += sighted.is_new
     failed = replace(told, state=State.NOT_UNDERSTOOD, detail=detail, seen=(), memory={})
-    bare = Report(report.biz, report.name, failed.state, False, detail, (), None, {})
+    bare = SourceReport(report.biz, report.name, failed.state, False, detail, (), None, {})
     in_transaction(lambda session: sources.record_report(session, run_id, bare, now))
     return Recorded(failed, new)
 

@@ -29,7 +29,7 @@ from archive.ingest import pages
 from archive.ingest.faults import is_of_content
 from archive.repository import address_outcomes, frontier, runs
 from archive.repository import captures as captures_repository
-from archive.repository.address_outcomes import keys_of
+from archive.repository.address_outcomes import keys_of_posts
 from archive.storage.media_files import MediaFolder
 from archive.system.parent_watch import end_with_parent
 from crawler.parse import PARSER_VERSION
@@ -140,7 +140,7 @@ def sight(run_id: int, urls: Sequence[str], now: datetime) -> list[frontier.DueA
 
     def note(session: Session) -> list[frontier.DueAddress]:
         given = {seen.address_id for seen in frontier.record_sightings(session, run_id, sightings, now)}
-        known = [row for _, row in frontier.outcomes_of_run(session, run_id) if row.id in given]
+        known = [row for row in frontier.addresses_of_run(session, run_id) if row.id in given]
         return [frontier.DueAddress(row.id, row.key, parse_address(row.url).fetch_url) for row in known]
 
     return in_transaction(note)
@@ -164,7 +164,9 @@ def work(run_id: int, answers: Sequence[FetchedPage], now: datetime) -> list[Res
 def _keep(run_id: int, captures: Sequence[tuple[int | None, Capture]]) -> list[int | str]:
     """The ids of captures once they are kept; of one that cannot be kept, why."""
     try:
-        return [*in_transaction(lambda session: captures_repository.keep_captures(session, run_id, captures))]
+        return [
+            *in_transaction(lambda session: captures_repository.store_captures(session, run_id, captures))
+        ]
     except Exception as error:
         if not is_of_content(error):
             raise
@@ -193,7 +195,7 @@ def _result(reading: ParsedPage, stored: update_decisions.StoreResult) -> Result
         reason=reading.reason,
         kind=reading.kind or "",
         aid=reading.record.aid if reading.record else "",
-        key=next(iter(keys_of([reading])), ""),
+        key=next(iter(keys_of_posts([reading])), ""),
         needs_browser=reading.needs_browser,
         agrees=reading.page.get(AGREES),
     )
@@ -207,14 +209,14 @@ def note_failures(run_id: int, failures: Sequence[Failure], now: datetime) -> No
 
 def unread() -> list[int]:
     """Captures an earlier worker kept but did not live to read."""
-    return in_transaction(lambda session: list(captures_repository.unread_captures(session)))
+    return in_transaction(lambda session: list(captures_repository.unparsed_captures(session)))
 
 
 def read_kept(run_id: int, capture_id: int, now: datetime) -> None:
     """Read one capture that was kept by an earlier worker."""
     try:
         reading = read_within_bounds(
-            in_transaction(lambda session: captures_repository.capture(session, capture_id))
+            in_transaction(lambda session: captures_repository.load_capture(session, capture_id))
         )
     except Exception as error:
         if not (isinstance(error, IntegrityError) or is_of_content(error)):
@@ -230,7 +232,7 @@ def read_again(capture_ids: Sequence[int]) -> list[ParsedPage | str]:
 
 def _read_again(session: Session, capture_id: int) -> ParsedPage | str:
     try:
-        return read_within_bounds(captures_repository.capture(session, capture_id))
+        return read_within_bounds(captures_repository.load_capture(session, capture_id))
     except IntegrityError as damage:
         return str(damage)
     except Exception as error:

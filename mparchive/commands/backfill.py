@@ -274,7 +274,7 @@ def _stored_page(
         fetched_at = page.saved_at if page.answer else None  # a copied file may have another time
         capture_id = captures.find_capture(session, capture.requested_url, capture.sha256, fetched_at)
         if capture_id is None:
-            (capture_id,) = captures.keep_captures(session, run_id, [(address_id, capture)])
+            (capture_id,) = captures.store_captures(session, run_id, [(address_id, capture)])
     ((reading, result),) = pages.store_each(
         partial(_in_transaction, engine), run_id, [(capture_id, reading)], now, PARSER_VERSION
     )

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
@@ -17,15 +17,14 @@ from archive.domain.errors import in_words
 from archive.domain.parsed_page import ParsedPage, unreadable
 from archive.ingest.faults import is_of_content
 from archive.ingest.reparse import (
+    ReparsedCapture,
     ReparseResult,
-    ReparseSelection,
-    Reread,
-    captures_to_reread,
-    findings,
-    reread,
+    apply_parse_results,
+    compare_parse_results,
 )
 from archive.repository import absences, runs
 from archive.repository.incidents import note_captures
+from archive.repository.parse_results import ReparseSelection, captures_to_reparse
 from crawler.parse import PARSER_VERSION
 from crawler.worker.pool import Read, Rereader
 from mparchive.console import Steps, facts_table, out, print_json, say, steps
@@ -60,7 +59,7 @@ class _Report:
     unread: list[str] = field(default_factory=list)
     is_damaged: bool = False
 
-    def add(self, one: Reread) -> None:
+    def add(self, one: ReparsedCapture) -> None:
         """Count one page, and tell of it unless it stays as it was."""
         self.counts[one.finding] += 1
         if one.finding is ReparseResult.SAME:
@@ -103,7 +102,7 @@ def reparse(chosen: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
     """Read the chosen captures again and tell what changes; with `apply` write it."""
     with open_archive() as engine:
         with transaction(engine) as session:
-            ids = captures_to_reread(session, chosen, PARSER_VERSION)
+            ids = captures_to_reparse(session, chosen, PARSER_VERSION)
         if not ids:
             _nothing_to_read(engine, chosen)
         report = _Report(as_json, apply)
@@ -117,7 +116,7 @@ def reparse(chosen: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
 
 def _nothing_to_read(engine: Engine, chosen: ReparseSelection) -> None:
     with transaction(engine) as session:
-        if chosen != ReparseSelection() and not captures_to_reread(
+        if chosen != ReparseSelection() and not captures_to_reparse(
             session, replace(chosen, whole=True), PARSER_VERSION
         ):
             raise CommandError("no page is kept of such posts; `mparchive backfill` fetches them")
@@ -152,7 +151,7 @@ async def _read_all(engine: Engine, ids: Sequence[int], run_id: int, report: _Re
             shown.step("pages read again", done)
 
 
-def _settled(engine: Engine, some: Sequence[Read], run_id: int, report: _Report) -> list[Reread]:
+def _settled(engine: Engine, some: Sequence[Read], run_id: int, report: _Report) -> list[ReparsedCapture]:
     """What a few pages change, written where there is a run."""
     readings, failed = [], {}
     for number, reading in some:
@@ -178,7 +177,7 @@ def _note_failed(engine: Engine, run_id: int, failed: Mapping[int, str], report:
 
 def _written(
     engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int, report: _Report
-) -> list[Reread]:
+) -> list[ReparsedCapture]:
     """What readings change; one that cannot be stored is named, and the others are written."""
     try:
         return _reread(engine, readings, run_id)
@@ -191,15 +190,15 @@ def _written(
     return [one for pair in readings for one in _written(engine, [pair], run_id, report)]
 
 
-def _reread(engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int) -> list[Reread]:
+def _reread(engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int) -> list[ReparsedCapture]:
     with transaction(engine) as session:
         if run_id:
-            return reread(session, run_id, readings, datetime.now(UTC), PARSER_VERSION)
-        session.execute(text("SET TRANSACTION READ ONLY"))
-        return findings(session, readings)
+            return apply_parse_results(session, run_id, readings, datetime.now(UTC), PARSER_VERSION)
+        session.connection(execution_options={"postgresql_readonly": True})
+        return compare_parse_results(session, readings)
 
 
-def _line(one: Reread) -> str:
+def _line(one: ReparsedCapture) -> str:
     named = one.aid or f"capture {one.capture_id}"
     size = f"+{one.extent.added} −{one.extent.removed}" if one.extent else ""
     outcomes = f"{one.before} → {one.after}" if one.before != one.after else ""

@@ -83,8 +83,7 @@ def _page(session: Session, chosen: PostFilter, words: str | None, after: str | 
     found = find(limit=ENTRIES)
     if (fitting := _fitting(session, [hit.post_id for hit in found.hits])) < len(found.hits):
         found = find(limit=fitting)
-    rows = select(Post).where(Post.id.in_([hit.post_id for hit in found.hits]))
-    posts = {post.id: post for post in session.scalars(rows)}
+    posts = post_queries.posts_by_id(session, [hit.post_id for hit in found.hits])
     return post_queries.Page([(posts[hit.post_id], hit.biz) for hit in found.hits], found.next)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import parse_qsl, urldefrag
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from archive.db.engine import transaction
 from archive.domain.addresses import (
@@ -21,7 +21,7 @@ from archive.domain.addresses import (
 from archive.domain.captures import Sighted, Sighting
 from archive.domain.errors import AddressError
 from archive.domain.pg_text import storable
-from archive.repository.frontier import make_due, record_sightings
+from archive.repository.frontier import submit_sightings
 from web.auth import SHORTEST
 
 MAX_BODY = 64 * 1024  # bytes; a text with a hundred addresses has 30,000
@@ -287,7 +287,4 @@ def file_sightings(engine: Engine, sightings: Sequence[Sighting], now: datetime)
     Raises SQLAlchemy's DBAPIError or TimeoutError when the database is away, or busy for over 10 s.
     """
     with transaction(engine) as session:
-        session.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"))
-        sighted = record_sightings(session, None, sightings, now)
-        make_due(session, [one.address_id for one in sighted if not one.is_new], now)
-    return sighted
+        return submit_sightings(session, sightings, now, statement_seconds=STATEMENT_SECONDS)

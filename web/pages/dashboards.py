@@ -18,9 +18,9 @@ from archive.reports import statistics, status
 from archive.reports.statistics import Month, by_month
 from archive.reports.status import unready
 from archive.repository import accounts, incidents
-from archive.repository.egress import egresses
-from archive.repository.hash_chain import heads
-from archive.repository.sources import watched
+from archive.repository.egress import list_egresses
+from archive.repository.hash_chain import chain_heads
+from archive.repository.sources import source_statuses
 from web.api.schemas import Biz
 from web.pages.render import add_page, page
 
@@ -145,15 +145,15 @@ def health_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
 def _told(session: Session, now: datetime) -> dict[str, Any]:
     lately = incidents.recent_incidents(session, now - RECENT)
     return {
-        "reasons": unready(session, now),
+        "reasons": [str(reason) for reason in unready(session, now)],
         "wrong": incidents.open_incidents(session)[:MOST_INCIDENTS],
         "over": [one for one in lately if one.closed_at is not None][:MOST_INCIDENTS],
-        "sources": watched(session)[:MOST_INCIDENTS],
-        "lines": egresses(session)[:MOST_INCIDENTS],
+        "sources": source_statuses(session)[:MOST_INCIDENTS],
+        "lines": list_egresses(session)[:MOST_INCIDENTS],
         "status": status.archive_status(session, now),
-        "bytes_grown": grown(statistics.bytes_kept(session)),
+        "bytes_grown": grown(statistics.bytes_stored(session)),
         "verified": last_verified(session),
-        "chains": heads(session)[:MOST_INCIDENTS],
+        "chains": chain_heads(session)[:MOST_INCIDENTS],
         "posts_grown": grown(statistics.posts_archived(session)),
     }
 

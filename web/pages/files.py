@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 from archive.db.engine import Readers
 from archive.domain.errors import MediaMissing, NotArchived
 from archive.rendering.media import PICTURES
-from archive.repository.media import KeptFile, file_of
+from archive.repository.media import StoredFile, file_of
 from archive.storage.media_files import MediaFolder
 from web.http_cache import FOR_EVER, unchanged
 from web.pages.render import GUARDED, add_page
@@ -26,7 +26,7 @@ _UNKNOWN = "application/octet-stream"
 Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
-def shown_at(file: KeptFile) -> str:
+def shown_at(file: StoredFile) -> str:
     """Where the reading room shows a file; "" of a type that browsers do not show."""
     return f"/files/{file.sha256.hex()}" if _is_shown(file.media_type) else ""
 
@@ -51,7 +51,7 @@ def _is_shown(media_type: str) -> bool:
     return media_type in PICTURES or _PLAYED.fullmatch(media_type) is not None
 
 
-def _headers(file: KeptFile) -> dict[str, str]:
+def _headers(file: StoredFile) -> dict[str, str]:
     """A file is never more than a picture or a recording: no script of a drawing runs, nothing is guessed."""
     shown = _is_shown(file.media_type)
     ending = file.path.rpartition(".")[2]
@@ -66,7 +66,7 @@ def _headers(file: KeptFile) -> dict[str, str]:
     }
 
 
-def _content(folder: MediaFolder, file: KeptFile) -> bytes:
+def _content(folder: MediaFolder, file: StoredFile) -> bytes:
     try:
         return folder.get(file.path, file.sha256)
     except MediaMissing as error:

@@ -17,7 +17,7 @@ from archive.domain.pg_text import storable
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.media import covers
-from archive.repository.post_queries import Page, PostFilter, place_at
+from archive.repository.post_queries import Page, PostFilter, position_at
 from archive.search.engine import Order, search
 from archive.search.query import MAX_LENGTH, parse
 from web.api.schemas import Biz
@@ -101,7 +101,7 @@ def whole_pushes(found: Page) -> Page:
     kept = [one for one in found.posts if _push_of(one) != last]
     if last is None or not kept:
         return found
-    return Page(kept, place_at(*kept[-1]).cursor())
+    return Page(kept, position_at(*kept[-1]).cursor())
 
 
 def by_day(session: Session, posts: Sequence[tuple[Post, str]]) -> Iterable[tuple[date, Sequence[Push]]]:

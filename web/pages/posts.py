@@ -24,10 +24,10 @@ from archive.rendering.page import ShownPost, offline_page, shown_post
 from archive.rendering.page_limits import check_size
 from archive.rendering.post_body import text_markup
 from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
-from archive.repository import absences, captures
+from archive.repository import absences, bodies, captures
 from archive.repository import captures as captures_repository
 from archive.repository.links import archived_posts, links_of
-from archive.repository.media import KeptFile, ShownMedium, media_of
+from archive.repository.media import ShownMedium, StoredFile, media_of
 from archive.storage.media_files import MediaFolder
 from web.api.routes import found_post
 from web.api.schemas import Aid, Biz, Number
@@ -62,7 +62,7 @@ def events(history: History, visit: Visit) -> Iterator[tuple[datetime, str, str]
             case GonePictures(count=count):
                 yield event.at, visit.word("gone_pictures", n=count), ""
             case capture:
-                yield event.at, _captured(capture, visit), capture["reason"]
+                yield event.at, _captured(capture, visit), str(capture["reason"])
 
 
 def _version_change(change: Change, visit: Visit) -> str:
@@ -116,7 +116,7 @@ class Shown:
     """A medium, where we show it, and why not if we do not."""
 
     type: str
-    file: KeptFile | None
+    file: StoredFile | None
     src: str
     why: str
 
@@ -179,7 +179,7 @@ _TEMPLATES = {
 
 
 def _page(session: Session, request: Request, post: Post, biz: str, view: str, **values: Any) -> Response:
-    away = next((one for one in absences.of_post(session, post) if one.returned_at is None), None)
+    away = next((one for one in absences.absences_of(session, post) if one.returned_at is None), None)
     return page(request, _TEMPLATES[view], post=post, biz=biz, view=view, away=away, **values)
 
 
@@ -197,7 +197,7 @@ def _text(session: Session, request: Request, post: Post) -> dict[str, Any]:
 
 def _shown(medium: ShownMedium) -> Shown:
     src = shown_at(medium.file) if medium.file else ""
-    return Shown(medium.type, medium.file, src, medium.last_reason)
+    return Shown(medium.type, medium.file, src, str(medium.last_reason))
 
 
 def _leads(session: Session, links: Sequence[PostLink]) -> Iterator[Lead]:
@@ -302,7 +302,7 @@ def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
             headers = {**GUARDED, "Content-Security-Policy": _SOURCE, "ETag": tag}
             if known := unchanged(request, headers):
                 return known
-            content = captures.capture_body(session, number)
+            content = bodies.capture_body(session, number)
         return Response(content, headers=headers, media_type="text/plain; charset=utf-8")
 
     add_page(router, "/posts/{biz}/{aid}/offline", offline)

@@ -14,9 +14,9 @@ from archive.domain.captures import Sighting
 from archive.domain.outcomes import MediumOutcome, Outcome, Relation
 from archive.domain.parsed_page import ParsedPage
 from archive.repository.address_outcomes import record_failures
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
-from archive.repository.media import note_missed
+from archive.repository.media import record_media_failure
 from tests.archive.audit.test_missing_posts import DIGEST, LATER, answer, post, put, see
 from tests.archive.making import BIZ, NOW, article, capture, image, link, record
 from web.locale.sentences import translated
@@ -39,7 +39,7 @@ def _addresses(session: Session) -> None:
     answer(session, post(23), ParsedPage(Outcome.EXPIRED_LINK))
     answer(session, post(24), ParsedPage(Outcome.UNKNOWN, "the answer is empty"))
     answer(session, post(25), article(post(25), needs_browser=True))
-    keep_captures(session, None, [(see(session, post(26)), capture(b"old"))])
+    store_captures(session, None, [(see(session, post(26)), capture(b"old"))])
 
 
 def _links_and_images(session: Session) -> None:
@@ -51,8 +51,8 @@ def _links_and_images(session: Session) -> None:
     answer(session, record(3), article(record(3), media=shown))
     answer(session, record(4), article(record(4), media=(image("over_too", expires_at=NOW),)))
     ids = {row.url.split("/")[-2]: row.id for row in session.scalars(select(MediumRow))}
-    note_missed(session, ids["refused"], MediumOutcome.REFUSED, "no image", NOW)
-    note_missed(session, ids["failed"], MediumOutcome.FAILED, "timed out", NOW)
+    record_media_failure(session, ids["refused"], MediumOutcome.REFUSED, "no image", NOW)
+    record_media_failure(session, ids["failed"], MediumOutcome.FAILED, "timed out", NOW)
 
 
 def gaps(session: Session) -> list[Gap]:

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from archive.db.models import SourceRow
 from archive.domain.monitoring import HealthProblem, SourceStatus
 from archive.domain.outcomes import BLOCKING
-from archive.reports.status import LOOKED_WITHIN, unready
+from archive.reports.status import WATCHED_WITHIN, unready
 from archive.repository.incidents import note_findings
-from archive.repository.sources import Report, record_report
+from archive.repository.sources import SourceReport, record_report
 from crawler.discovery.source import State
 from scheduler.config import Alarms, Config
 from scheduler.health import AccountVitals, Bounds, LineVitals, Vitals, findings
@@ -70,10 +70,10 @@ def sentences_of_alarms(session: Session) -> list[str]:
 
 def reasons(session: Session) -> list[str]:
     """Every way of not being ready."""
-    record_report(session, None, Report(BIZ, "album:1", State.OK, good=True), NOW)
-    record_report(session, None, Report("MzA=", "album:2", State.EMPTY, good=False), NOW)
+    record_report(session, None, SourceReport(BIZ, "album:1", State.OK, good=True), NOW)
+    record_report(session, None, SourceReport("MzA=", "album:2", State.EMPTY, good=False), NOW)
     session.execute(
-        update(SourceRow).where(SourceRow.name == "album:1").values(last_good_at=NOW - 2 * LOOKED_WITHIN)
+        update(SourceRow).where(SourceRow.name == "album:1").values(last_good_at=NOW - 2 * WATCHED_WITHIN)
     )
     note_findings(session, [one for one in found() if one.key.startswith(("quiet", "blind"))], NOW)
     session.execute(text("UPDATE alembic_version SET version_num = '0001'"))

@@ -8,7 +8,7 @@ import archive
 import crawler
 import mparchive
 import scheduler
-from archive.domain.outcomes import NO_ANSWER, NOT_DRAWN, Kind, MediumOutcome, Outcome, Relation
+from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Kind, MediumOutcome, Outcome, Relation
 from archive.domain.update_decisions import PAGE, StoreResult
 from archive.ingest.reparse import ReparseResult
 from archive.integrity.check import _NOT_SOUND, _SOUND
@@ -49,7 +49,7 @@ def _event(node: ast.AST) -> Iterator[ast.expr]:
 def names() -> set[str]:
     """All words that stand alone, but counts."""
     kinds = (State, Outcome, Kind, Relation, MediumOutcome, StoreResult, Work, EXIT_CODES, WEEKDAYS)
-    others = ("verify", "dump", PAGE, "unread", NO_ANSWER, NOT_DRAWN, _SOUND, _NOT_SOUND)
+    others = ("verify", "dump", PAGE, "unread", NO_ANSWER, NOT_RENDERED, _SOUND, _NOT_SOUND)
     return {str(one) for kind in kinds for one in kind} | {*texts(_files(), _command), *others}
 
 
