@@ -9,13 +9,13 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
-from tests.month.places import Places
+from tests.month.failures import EDITS, MONTH, RETURNED, TAKEN_DOWN
+from tests.month.machinery import Machinery
 from tests.month.result import Result, result_of
 from tests.month.simulation import Simulation, pushes
-from tests.month.troubles import EDITS, MONTH, RETURNED, TAKEN_DOWN
 
 DAYS = 30
-REPORTS, REVISITS = timedelta(hours=6), timedelta(hours=12)  # intervals
+REPORT_EVERY, REVISIT_EVERY = timedelta(hours=6), timedelta(hours=12)  # intervals
 SHORTEST, DEFAULT = 600, 720  # minutes between two queries of a source: a month then takes two minutes
 LOG_TAIL = 5000  # characters of the worker's log, if it got stuck
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "reference" / "simulated-month.md"
@@ -31,26 +31,28 @@ due. A source was queried at most every {SHORTEST // 60} hours.
 def main() -> None:
     """Run it, print and write the result; fail when a post was lost, duplicated or false."""
     with tempfile.TemporaryDirectory(prefix="mparchive-month-", ignore_cleanup_errors=True) as folder:
-        result, happened = _run(Path(folder))
+        result, history = _run(Path(folder))
     text = f"{_HEAD}\n{_table(result)}\n\nSimulated failures and changes, by the simulated clock:\n\n"
-    text += "".join(f"- {line}\n" for line in happened)
+    text += "".join(f"- {line}\n" for line in history)
     DOCUMENT.write_text(text, encoding="utf-8")
     sys.stdout.write(text)
     if result.lost or result.duplicates or result.false or result.archived != result.published:
         raise SystemExit("posts were lost, duplicated or false")
     if (result.edits, result.away, result.returned) != (EDITS, TAKEN_DOWN, RETURNED):
-        raise SystemExit("the history does not show what happened to the posts")
+        raise SystemExit("the history does not show what history to the posts")
 
 
 def _run(folder: Path) -> tuple[Result, list[str]]:
-    with Places(folder, shortest=SHORTEST, default=DEFAULT) as places:
-        simulation = Simulation(places, pushes(DAYS), MONTH, reports_every=REPORTS, revisits_every=REVISITS)
+    with Machinery(folder, shortest=SHORTEST, default=DEFAULT) as machinery:
+        simulation = Simulation(
+            machinery, pushes(DAYS), MONTH, reports_every=REPORT_EVERY, revisits_every=REVISIT_EVERY
+        )
         try:
             asyncio.run(simulation.run())
         except TimeoutError:
             sys.stderr.write((folder / "worker.log").read_text(encoding="utf-8")[-LOG_TAIL:])
             raise
-        return result_of(simulation, DAYS), simulation.happened
+        return result_of(simulation, DAYS), simulation.history
 
 
 def _table(result: Result) -> str:

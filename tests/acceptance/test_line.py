@@ -47,7 +47,7 @@ def test_commands_at_one_line_crawl_one_after_the_other_and_one_that_is_killed_k
 
 
 def _started(command: Command, urls: list[str]) -> "subprocess.Popen[bytes]":
-    """A backfill of these addresses."""
+    """Start a backfill of these addresses."""
     path = command.home / f"{_mid(urls[0])}.txt"
     path.write_text("\n".join(urls), encoding="utf-8")
     return command.start("backfill", path, "--no-media", listen=True)

@@ -73,7 +73,7 @@ class Container:
 
 @contextmanager
 def container(image: str, home: Path, environment: dict[str, str]) -> Iterator[Container]:
-    """A working container of an image; gone afterwards."""
+    """Yield a working container of an image, and remove it afterwards."""
     for name in FOLDERS:
         (home / name).mkdir()
         shutil.chown(home / name, USER, USER)
@@ -93,7 +93,7 @@ def terminate(process: "subprocess.Popen[bytes]", seconds: float) -> int:
 
 @contextmanager
 def on_loopback(socket: str) -> Iterator[int]:
-    """A port of 127.0.0.1 that leads to a server's Unix socket."""
+    """Yield a port of 127.0.0.1 that forwards to a server's Unix socket."""
     command = [sys.executable, "-m", "tests.container.forward", socket]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None

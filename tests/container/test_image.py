@@ -42,7 +42,7 @@ def standin() -> Iterator[Standin]:
 
 @pytest.fixture
 def image(tmp_path: Path, fresh_database_url: str, standin: Standin) -> Iterator[Container]:
-    """A container whose archive is a database of the test's own."""
+    """Yield a container whose archive is a database of the test's own."""
     url = make_url(plain(fresh_database_url))
     with on_loopback(f"{url.query['host']}/.s.PGSQL.{url.query.get('port', 5432)}") as port:
         environment = {

@@ -181,7 +181,7 @@ def test_a_bomb_is_small_on_the_wire_and_more_than_a_gigabyte_unpacked(standin: 
 
 
 def get_raw(origin: str, address: str) -> bytes:
-    """The bytes on the wire, not unpacked."""
+    """Return the bytes on the wire, not decompressed."""
     from urllib.request import Request, urlopen
 
     asked = urlsplit(address)

@@ -1,7 +1,7 @@
-"""`python -m tests.month.hands CONFIG`: a real worker with the daemon's own jobs, without its timetable.
+"""Run a real worker with the daemon's jobs but no timetable: `python -m tests.month.worker_process CONFIG`.
 
-Whoever simulates a month looks at the timetable itself, at simulated instants. Workers that were killed are
-noticed within seconds here rather than a minute.
+The simulation runs the timetable itself, at simulated times. Killed workers are noticed within seconds here
+rather than a minute.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from scheduler.queue import HOME
 from scheduler.settings import SchedulerSettings
 from scheduler.worker import HeartbeatSettings, Worker
 
-# Seconds. After a restart of the database the queue hears nothing of new jobs for half a minute: it looks.
+# Seconds. After a restart of the database no notification of a new job arrives for half a minute; it polls.
 PULSE = HeartbeatSettings(every=0.5, look=0.1, gone_after=2.0)
 
 
 def main() -> None:
-    """Work until told to stop."""
+    """Work until SIGTERM."""
     current = Current(Path(sys.argv[1]))
     stop = ready(current)
     import_before_forking("scheduler.daemon")  # which this module imports, and each fork imports this module

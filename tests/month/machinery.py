@@ -1,4 +1,4 @@
-"""What a simulated month runs on: a Postgres to be restarted, a stand-in, a worker to be killed."""
+"""Start the parts of a simulated month: Postgres, the stand-in server, a worker process."""
 
 import json
 import os
@@ -45,8 +45,8 @@ free_disk_mb = 100
 """
 
 
-class Places:
-    """All of them, while the `with` block runs; nothing is published yet. Intervals are in minutes."""
+class Machinery:
+    """All parts, running within the `with` block; nothing is published yet. Intervals are in minutes."""
 
     def __init__(self, folder: Path, *, shortest: int, default: int):
         self.folder = folder
@@ -66,8 +66,8 @@ class Places:
         self._stack.enter_context(self.receiver)
         self._stack.enter_context(self.standin)
         self.database_url = self._stack.enter_context(embedded_postgres(self.folder))
-        told = {"biz": COMMISSION.biz, "name": COMMISSION.nickname, "album": ALBUM, "revisits": REVISITS}
-        self.config.write_text(_CONFIG.format(**told, **self._minutes), encoding="utf-8")
+        values = {"biz": COMMISSION.biz, "name": COMMISSION.nickname, "album": ALBUM, "revisits": REVISITS}
+        self.config.write_text(_CONFIG.format(**values, **self._minutes), encoding="utf-8")
         login = {"cookie": COOKIE, "token": TOKEN, "ends": "2099-01-01T00:00:00+08:00"}
         put_secret(self.folder / "login.json", json.dumps(login))
         put_secret(self.folder / "urls", self.receiver.address)
@@ -79,7 +79,7 @@ class Places:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Of the worker, and of whoever looks at the timetable."""
+        """Return the environment of the worker and of the simulated timetable."""
         return {
             "MPARCHIVE_DATABASE_URL": self.database_url,
             "MPARCHIVE_HOME": str(self.folder),
@@ -90,16 +90,16 @@ class Places:
         }
 
     def set_clock(self, now: datetime) -> None:
-        """From here on it is this instant, everywhere."""
+        """Set the simulated clock of all processes."""
         fresh = self.clock.with_suffix(".new")
         fresh.write_text(now.isoformat(), encoding="ascii")
         fresh.rename(self.clock)
 
     def start_worker(self) -> None:
-        """A real worker process."""
+        """Start a real worker process."""
         with (self.folder / "worker.log").open("ab") as log:
             self._worker = subprocess.Popen(
-                [sys.executable, "-m", "tests.month.hands", str(self.config)],
+                [sys.executable, "-m", "tests.month.worker_process", str(self.config)],
                 env={**os.environ, **self.environment},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
@@ -108,7 +108,7 @@ class Places:
             )
 
     def kill_worker(self) -> None:
-        """kill -9, and a new one in its place."""
+        """Kill the worker with SIGKILL and start another one."""
         assert self._worker is not None
         self._worker.kill()
         self._worker.wait(PATIENCE)
@@ -116,7 +116,7 @@ class Places:
         self.start_worker()
 
     def stop_worker(self) -> int:
-        """As an operator does; its exit code."""
+        """Stop the worker with SIGTERM, and return its exit code."""
         if self._worker is None:
             return 0
         self._worker.terminate()
@@ -124,7 +124,7 @@ class Places:
         return code
 
     def restart_database(self) -> None:
-        """A fast shutdown, which ends every connection, and a start."""
+        """Restart Postgres with a fast shutdown, which ends every connection."""
         pid_file = self.folder / "postgres" / "postmaster.pid"
         os.kill(int(pid_file.read_text().partition("\n")[0]), signal.SIGINT)
         until = time.monotonic() + PATIENCE
