@@ -1,7 +1,9 @@
 """Fixtures and rules of all tests: no network but loopback, a clean environment, slow tests marked."""
 
 import os
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,8 +17,19 @@ _MATERIAL = "MPARCHIVE_SHARED"  # where test material is; the program does not r
 
 # Tests of whole processes: crawls, the daemon, the installed command, servers of their own, a browser.
 SLOW_FOLDERS = ("acceptance", "bench", "container", "month", "replay")
-SLOW_FIXTURES = {"chromium", "standin_server"}
-SLOW_HELPERS = ("tests.acceptance.command", "tests.archive.children", "tests.crawler.crawling")
+SLOW_FIXTURES = {"chromium", "standin"}
+SLOW_MODULES = (
+    "archive.db.embedded_postgres",
+    "scheduler.crawl_process",
+    "scheduler.daemon",
+    "subprocess",
+    "tests.acceptance.command",
+    "tests.archive.backup.own_server",
+    "tests.archive.children",
+    "tests.archive.nobody",
+    "tests.crawler.crawling",
+    "tests.standin.client",
+)  # a test module that imports one of these, or from it, is slow
 
 # By default an example that takes over 0.2 s fails, as any may on a machine that has much to do.
 settings.register_profile("whatever the load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -39,14 +52,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _is_slow(item: pytest.Item) -> bool:
-    module = getattr(item, "module", None)
-    used = {getattr(value, "__module__", "") for value in vars(module).values()} if module else set()
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    fixtures = set(getattr(item, "fixturenames", ()))
     return (
-        item.path.relative_to(Path(__file__).parent).parts[0] in SLOW_FOLDERS
+        folder in SLOW_FOLDERS
         or item.get_closest_marker("browser") is not None
-        or bool(SLOW_FIXTURES & set(getattr(item, "fixturenames", ())))
-        or bool(used & set(SLOW_HELPERS))
+        or not SLOW_FIXTURES.isdisjoint(fixtures)
+        or _imports_slow_module(getattr(item, "module", None))
     )
+
+
+@cache
+def _imports_slow_module(module: ModuleType | None) -> bool:
+    values = vars(module).values() if module else ()
+    names = {getattr(value, "__module__", None) or getattr(value, "__name__", "") for value in values}
+    return not names.isdisjoint(SLOW_MODULES)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Commands run in the built image with buildah, and a way from its loopback to a Postgres."""
+"""Run commands in the built image with buildah, and forward its loopback to a Postgres."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ import psutil
 
 BUILDAH = {"BUILDAH_ISOLATION": "chroot"}
 ROOT = Path(__file__).resolve().parents[2]
-ENTRY = ("tini", "--", "mparchive")  # of the image; `buildah run` passes over it
+ENTRY = ("tini", "--", "mparchive")  # of the image; `buildah run` ignores it
 FOLDERS = {"data": "/data", "config": "/config", "secrets": "/run/secrets"}
 USER = 1000  # of the image
 TIMEOUT = 180  # seconds; starting a container here takes two
 
 
 def buildah(*arguments: str) -> str:
-    """Run buildah; returns what it printed."""
+    """Run buildah, and return its output."""
     done = subprocess.run(
         ["buildah", *arguments], env={**os.environ, **BUILDAH}, capture_output=True, text=True, check=True
     )

@@ -1,8 +1,8 @@
 """Record the synthetic week: `python -m tests.support.record_week [FOLDER]`, by default into cassettes/.
 
-The stand-in serves the week and the real spiders visit it three times, each time with an empty archive so that
-every picture is requested. Each visit is written to one cassette, with the list of the week's addresses. The
-archives are discarded.
+The stand-in serves the week and the real spiders visit it three times, each time with an empty archive so
+that every picture is requested. Each visit is written to one cassette, with the list of the week's addresses.
+The archives are discarded.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A real Chromium draws the stand-in's pages, and complains of nothing."""
+"""Tests that a real Chromium renders the stand-in's pages without an error."""
 
 from collections.abc import Iterator
 
@@ -46,7 +46,7 @@ def _open(tab: Page, standin: Standin, name: str) -> None:
     tab.goto(f"{standin.origin}/s/{BY_NAME[name].token}", wait_until="load")
 
 
-def test_every_post_is_drawn_without_an_error(tab: Page, standin: Standin, complaints: list[str]) -> None:
+def test_every_post_is_rendered_without_an_error(tab: Page, standin: Standin, complaints: list[str]) -> None:
     for name in BY_NAME:
         _open(tab, standin, name)
     assert complaints == []
@@ -64,7 +64,7 @@ def test_a_share_gets_its_body_from_the_script(tab: Page, standin: Standin) -> N
     assert drawn == final_content(BY_NAME["share"].body)
 
 
-def test_the_words_of_text_and_picture_posts_are_drawn(tab: Page, standin: Standin) -> None:
+def test_the_text_of_text_and_picture_posts_is_rendered(tab: Page, standin: Standin) -> None:
     _open(tab, standin, "text")
     assert tab.locator("#js_text_desc").inner_text() == BY_NAME["text"].body
     assert tab.locator("#js_text_title").inner_text() == BY_NAME["text"].title
@@ -72,13 +72,13 @@ def test_the_words_of_text_and_picture_posts_are_drawn(tab: Page, standin: Stand
     assert tab.locator("#img_list img").count() == len(BY_NAME["picture"].pictures)
 
 
-def test_the_words_of_an_audio_post_are_only_there_once_drawn(tab: Page, standin: Standin) -> None:
+def test_the_text_of_an_audio_post_exists_only_when_rendered(tab: Page, standin: Standin) -> None:
     _open(tab, standin, "audio")
     drawn = final_content(tab.locator("#js_content").inner_html())
     assert drawn == "".join(f"{line}\r" for line in BY_NAME["audio"].body.split("\n"))
 
 
-def test_a_private_posts_notice_is_drawn(tab: Page, standin: Standin) -> None:
+def test_the_notice_of_a_private_post_is_rendered(tab: Page, standin: Standin) -> None:
     address = next(one for one in standin.describe() if one["name"] == "private")
     tab.goto(standin.origin + address["short_url"].removeprefix("https://mp.weixin.qq.com"))
     assert "根据作者隐私设置" in tab.locator(".weui-msg__title").inner_text()
