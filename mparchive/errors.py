@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from archive.domain.errors import ArchiveError, DatabaseUnavailable, IntegrityError, first_line
+from archive.domain.errors import DatabaseUnavailable, IntegrityError, MessageError, first_line
 
 
 class Exit(IntEnum):
@@ -44,7 +44,7 @@ def error_message(error: Exception) -> tuple[str, Exit] | None:
             return str(error), Exit.DATABASE
         case IntegrityError():
             return str(error), Exit.INTEGRITY
-        case ArchiveError():
+        case MessageError():
             return str(error), Exit.USAGE
         case _:
             return _of_libraries(error)

@@ -66,6 +66,11 @@ def find_posts(session: Session, aid: str, biz: str | None = None) -> list[Post]
     return list(session.scalars(rows.order_by(Account.biz)))
 
 
+def posts_by_id(session: Session, ids: Sequence[int]) -> dict[int, Post]:
+    """Return the posts of these ids, by id; an id without a post is left out."""
+    return {post.id: post for post in session.scalars(select(Post).where(Post.id.in_(ids)))}
+
+
 def versions_of(session: Session, post: Post) -> list[Version]:
     """The states of a post's text, first to last."""
     return list(session.scalars(select(Version).where(Version.post_id == post.id).order_by(Version.number)))

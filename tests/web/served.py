@@ -20,7 +20,7 @@ from archive.storage.media_files import MediaFolder
 from tests.archive.making import NOW
 from web.app import create_app
 from web.auth import OPEN, Access
-from web.inbox.routes import Inbox
+from web.inbox.routes import LinkInbox
 from web.server import HeaderTimeoutProtocol
 
 TOKEN = "synthetic-token-0c4d"
@@ -89,7 +89,7 @@ def served(
     ):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         folder = folder or MediaFolder(ArchiveSettings())
-        inbox = Inbox(engine, token, lambda: now, lambda: client.seconds)
+        inbox = LinkInbox(engine, token, lambda: now, lambda: client.seconds)
         app = create_app(inbox, readers, folder, lambda: now, lambda: client.seconds, access)
         config = uvicorn.Config(
             app,

@@ -11,8 +11,8 @@ from starlette.datastructures import Headers
 from archive.domain.errors import TokenUnusable
 from tests.web.served import served
 from web.auth import OPEN, Access, ReadingSettings
-from web.errors import json_problem_response
-from web.middleware import CLIENTS, MOST, Gate
+from web.errors import problem_response
+from web.middleware import MAX_CLIENTS, MAX_REQUESTS, AdmissionMiddleware
 
 TOKEN = "synthetic-reading-token"
 PROXIED = Access(TOKEN, "X-Forwarded-User", (ip_network("10.0.0.0/8"),))
@@ -65,7 +65,7 @@ def test_without_a_token_and_a_header_everybody_reads() -> None:
     ("name", "value", "said"),
     [
         ("READING_TOKEN", "short", "16 to 256"),
-        ("PROXY_USER_HEADER", "X Forwarded", "no name of a header"),
+        ("PROXY_USER_HEADER", "X Forwarded", "not the name of a header"),
         ("PROXY_USER_HEADER", "X-Forwarded-User", "MPARCHIVE_TRUSTED_PROXIES"),
         ("TRUSTED_PROXIES", "localhost", "addresses or networks"),
     ],
@@ -97,7 +97,7 @@ def test_machines_are_answered_without_the_token_and_everything_else_is_shut(eng
 
 def test_a_client_that_asks_too_much_is_told_when_to_come_back(engine: Engine) -> None:
     with served(engine) as web:
-        answers = {web.ask("GET", "/absent").status for _ in range(MOST)}
+        answers = {web.ask("GET", "/absent").status for _ in range(MAX_REQUESTS)}
         assert answers == {404}
         refused = web.ask("GET", "/absent")
         assert (refused.status, refused.headers["Retry-After"]) == (429, "60")
@@ -112,13 +112,13 @@ def test_who_is_refused_in_a_browser_reads_why_on_a_page_of_theirs_and_programs_
     with served(engine, access=Access(TOKEN)) as web:
         refused = web.ask("GET", "/health", Accept_Language="zh-CN")
         assert refused.status == 401
-        assert "阅览室需要口令" in refused.body.decode()
+        assert "需要访问口令" in refused.body.decode()
         assert "请将口令作为密码输入" in refused.body.decode()
         style = re.findall(r'href="(/static/[^"]+)"', refused.body.decode())[0]
         assert web.ask("GET", style).status == 200
         for path in ("/api/v1/posts", "/feeds/posts.atom", "/metrics"):
             assert web.ask("GET", path).json["status"] == 401
-        for _ in range(MOST):
+        for _ in range(MAX_REQUESTS):
             refused = web.ask("GET", "/api/v1/posts")
         assert refused.status == 429
         assert refused.json["detail"] == "at most 1200 requests a minute; wait 60 s"
@@ -147,7 +147,7 @@ def test_feeds_lead_to_https_where_a_trusted_proxy_says_so(engine: Engine) -> No
 
 
 def test_only_so_many_clients_are_counted() -> None:
-    gate = Gate(lambda *_: None, OPEN, lambda: 0.0, json_problem_response)  # type: ignore[arg-type]  # nothing is passed on
-    for number in range(CLIENTS + 50):
-        gate._count(f"192.0.2.{number}")
-    assert len(gate._clients) == CLIENTS
+    middleware = AdmissionMiddleware(lambda *_: None, OPEN, lambda: 0.0, problem_response)  # type: ignore[arg-type]  # nothing is passed on
+    for number in range(MAX_CLIENTS + 50):
+        middleware.count(f"192.0.2.{number}")
+    assert middleware.counted_clients == MAX_CLIENTS

@@ -1,11 +1,11 @@
 """Rates, by a clock that is told."""
 
-from web.middleware import Limit
+from web.middleware import RateLimiter
 
 
 def test_it_holds_in_every_window_not_only_in_whole_minutes() -> None:
     clock = [0.0]
-    limit = Limit(2, 60, lambda: clock[0])
+    limit = RateLimiter(2, 60, lambda: clock[0])
     assert limit.take() == 0
     clock[0] = 50
     assert limit.take() == 0

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.web.served import PATIENCE, Served, served
-from web.server import STALLED, HeaderTimeoutProtocol, listening
+from web.server import STALL_SECONDS, HeaderTimeoutProtocol, listening
 
 ANSWER = b'{"status":"alive"}'
 ASKED = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -26,7 +26,7 @@ class HastyOnceAsked(Hasty):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
-        self._stop_waiting()
+        self._stop_timeout()
 
 
 def said(web: Served, sent: bytes, after_the_answer: bytes = b"") -> bytes:
@@ -62,4 +62,4 @@ def test_who_takes_nothing_of_an_answer_is_given_up_by_the_system() -> None:
     with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         taken, _ = listener.accept()
         with taken:
-            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == STALLED * 1000
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == STALL_SECONDS * 1000

@@ -18,9 +18,9 @@ from archive.db.engine import transaction
 from archive.ingest.pages import import_records
 from tests.archive.making import BIZ, NOW, record
 from tests.web.served import Got, Served, served
-from web.feeds.routes import ENTRIES
+from web.feeds.routes import FEED_ENTRIES
 
-MANY = ENTRIES + 5
+MANY = FEED_ENTRIES + 5
 ODD = record(
     MANY, title="逗号, & <b>粗</b>\x0b\x1f", text="&lt;script&gt;一&amp;二\r\r  \r第二段&nbsp;😀\x00\r"
 )
@@ -105,7 +105,7 @@ def test_atom_is_valid_whole_and_read_by_a_reader(web: Served) -> None:
     check_atom(answer.body)
     read = feedparser.parse(answer.body)
     assert not read.bozo
-    assert len(read.entries) == ENTRIES
+    assert len(read.entries) == FEED_ENTRIES
     first = read.entries[0]
     assert first.title == "逗号, & <b>粗</b>"
     assert first.content[0].value == "<p>&lt;script&gt;一&amp;二</p><p>第二段\xa0😀\ufffd</p>"
@@ -119,7 +119,7 @@ def test_a_title_that_shows_nothing_is_called_by_the_posts_number(title: str, en
         import_records(session, None, [replace(record(1), title=title)], "dump", NOW)
     with served(engine) as client:
         assert feedparser.parse(ask(client, "/feeds/posts.atom").body).entries[0].title == record(1).aid
-        assert "(without a title)</a>" in client.ask("GET", "/?lang=en").body.decode()
+        assert "(untitled)</a>" in client.ask("GET", "/?lang=en").body.decode()
 
 
 def test_json_feed_is_valid_and_says_the_same(web: Served) -> None:
@@ -142,7 +142,7 @@ def test_the_rest_stands_on_the_next_page(ending: str, web: Served) -> None:
         if ending == "json"
         else len(feedparser.parse(answer.body).entries)
     )
-    assert count == MANY - ENTRIES
+    assert count == MANY - FEED_ENTRIES
 
 
 def test_a_search_is_a_feed(web: Served) -> None:

@@ -161,6 +161,6 @@ def test_it_runs_without_breaking_its_own_policy(window: BrowserContext, web: Se
     page.goto(f"{web.origin}/inbox")
     assert page.locator("#offer").is_visible()
     assert not page.locator("[name=username]").is_visible()  # it is there for what remembers passwords
-    assert page.get_by_role("link", name="Reading room").get_attribute("href") == "./"
+    assert page.get_by_role("link", name="To the archive").get_attribute("href") == "./"
     assert page.evaluate("getComputedStyle(document.querySelector('button')).minHeight") == "48px"
     assert complaints == []

@@ -19,7 +19,7 @@ from archive.repository.frontier import record_sightings
 from tests.archive.making import NOW, record
 from tests.web.served import FORM, JSON, TEXT, TOKEN, Served, served
 from web.inbox import routes, submission
-from web.inbox.submission import MAX_BODY, MOST, WINDOW
+from web.inbox.submission import MAX_BODY_BYTES, MAX_SUBMISSIONS, SUBMISSION_WINDOW
 
 SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
 SECRET = "c0ffee" * 8
@@ -110,7 +110,7 @@ def test_without_a_token_set_it_is_closed_and_says_how_to_open_it(engine: Engine
         ("1" * 60_000, JSON, 400),
         (b"\xff\xfe\x00", JSON, 400),
         ("&".join(["a=1"] * 300), FORM, 400),
-        ("x" * (MAX_BODY + 1), TEXT, 413),
+        ("x" * (MAX_BODY_BYTES + 1), TEXT, 413),
         ("\n".join(f"{SHORT[:-3]}{number}" for number in range(100, 201)), TEXT, 413),
         (SHORT, "multipart/form-data; boundary=x", 415),
         (SHORT, "", 415),
@@ -144,15 +144,15 @@ def raw(web: Served, rest: bytes) -> bytes:
 
 
 def test_a_thousand_posts_over_the_limit_are_told_to_wait_and_then_go_on(web: Served, engine: Engine) -> None:
-    answers = [web.post(SHORT) for _ in range(MOST + 1000)]
-    assert [answer.status for answer in answers] == [200] * MOST + [429] * 1000
-    assert answers[-1].headers["Retry-After"] == str(WINDOW)
-    web.seconds += WINDOW
+    answers = [web.post(SHORT) for _ in range(MAX_SUBMISSIONS + 1000)]
+    assert [answer.status for answer in answers] == [200] * MAX_SUBMISSIONS + [429] * 1000
+    assert answers[-1].headers["Retry-After"] == str(SUBMISSION_WINDOW)
+    web.seconds += SUBMISSION_WINDOW
     assert web.post(SHORT).status == 200
 
 
 def test_whoever_guesses_is_held_back_and_shuts_nobody_else_out(web: Served) -> None:
-    assert [web.post(SHORT, token="x" * 20).status for _ in range(MOST + 2)] == [401] * MOST + [429] * 2
+    assert [web.post(SHORT, token="x" * 20).status for _ in range(MAX_SUBMISSIONS + 2)] == [401] * MAX_SUBMISSIONS + [429] * 2
     assert web.post(SHORT).status == 200
 
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.archive.making import BIZ, NOW
-from web.inbox.submission import LONGEST_TITLE, InboxError, Submission, classify_addresses
+from web.inbox.submission import MAX_SUBMITTED_TITLE, InboxError, Submission, classify_addresses
 
 SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
 LONG = f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=1001&idx=1&sn=5a&chksm=be48"
@@ -46,7 +46,7 @@ def test_a_post_is_found_without_its_readers_session(text: str, address: str) ->
         (Submission(SHORT, title=" 合成\n标题 "), "合成 标题"),
         (Submission(f"{SHORT} 字", title=""), "字"),
         (Submission(f"{SHORT} {LONG} 合成标题"), ""),
-        (Submission(f"{SHORT} {'字' * (LONGEST_TITLE + 1)}"), ""),
+        (Submission(f"{SHORT} {'字' * (MAX_SUBMITTED_TITLE + 1)}"), ""),
         (Submission(f"{SHORT} \ufffd\ufffd"), ""),
     ],
 )
@@ -58,7 +58,7 @@ def test_addresses_of_no_post_are_named_with_the_reason() -> None:
     found = classify_addresses(
         Submission(f"{SHORT} https://example.com/a http://[x https://mp.weixin.qq.com/s/short"), NOW
     )
-    assert {one.address: one.why.partition(" is ")[2][:20] for one in found.refused} == {
+    assert {one.address: str(one.reason).partition(" is ")[2][:20] for one in found.refused} == {
         "https://example.com/a": "on host 'example.com",
         "http://[x": "not an address",
         "https://mp.weixin.qq.com/s/short": "not the address of a",

@@ -87,9 +87,9 @@ def reader(chromium: Browser, room: Room) -> Iterator[Reader]:
 def test_a_person_without_scripts_finds_reads_and_compares_a_post(reader: Reader) -> None:
     page = reader.window(java_script_enabled=False, locale="zh-CN")
     page.goto(reader.at("/"))
-    page.get_by_role("link", name="检索").click()
+    page.get_by_role("link", name="搜索").click()
     page.get_by_label("关键词").fill("截止时间")
-    page.get_by_role("button", name="检索").click()
+    page.get_by_role("button", name="搜索").click()
     assert page.locator("mark").all_inner_texts() == ["截止时间"]
     page.get_by_role("link", name="关于合成项目的通知").click()
     assert "本次申报截止时间为十一月二十日" in page.locator(".text").inner_text()
@@ -97,7 +97,7 @@ def test_a_person_without_scripts_finds_reads_and_compares_a_post(reader: Reader
     assert page.locator("ins").inner_text().endswith("二")
     assert page.locator("del").inner_text().endswith("五")
     page.get_by_role("link", name="English").click()
-    assert page.get_by_role("heading", name="Time line").is_visible()
+    assert page.get_by_role("heading", name="Timeline").is_visible()
     page.get_by_role("link", name="Page", exact=True).click()
     frame = page.frame_locator("iframe")
     assert "十一月二十日" in frame.locator("main").inner_text()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.pages.posts import readable
+from web.pages.posts import collapse_blank_lines
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,11 @@ from web.pages.posts import readable
     ],
 )
 def test_blank_lines_are_one_and_none_comes_first(text: str, read: str) -> None:
-    assert readable(text) == read
+    assert collapse_blank_lines(text) == read
 
 
 @given(st.lists(st.sampled_from(["\r", " ", "&nbsp;", "一", "二 三", "&lt;"]), max_size=30).map("".join))
 def test_no_word_is_lost_and_none_is_moved(text: str) -> None:
-    told = [line for line in readable(text).split("\r") if line]
+    told = [line for line in collapse_blank_lines(text).split("\r") if line]
     assert told == [line for line in text.split("\r") if line.replace("&nbsp;", "").strip()]
-    assert "\r\r\r" not in readable(text)
+    assert "\r\r\r" not in collapse_blank_lines(text)
