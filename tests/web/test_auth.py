@@ -1,8 +1,9 @@
-"""Who may read: the door and the gate."""
+"""Access control: tokens, trusted proxies, and the settings of both."""
 
 import re
 from base64 import b64encode
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -10,7 +11,7 @@ from starlette.datastructures import Headers
 
 from archive.domain.errors import TokenUnusable
 from tests.web.served import served
-from web.auth import OPEN, Access, ReadingSettings
+from web.auth import OPEN, Access, InboxSettings, ReadingSettings
 from web.errors import problem_response
 from web.middleware import MAX_CLIENTS, MAX_REQUESTS, AdmissionMiddleware
 
@@ -151,3 +152,44 @@ def test_only_so_many_clients_are_counted() -> None:
     for number in range(MAX_CLIENTS + 50):
         middleware.count(f"192.0.2.{number}")
     assert middleware.counted_clients == MAX_CLIENTS
+
+
+INBOX_TOKEN = "synthetic-token-0c4d"
+
+
+def test_without_a_token_there_is_none() -> None:
+    assert InboxSettings().token() == ""
+
+
+def test_it_comes_from_the_environment_or_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN", INBOX_TOKEN)
+    assert InboxSettings().token() == INBOX_TOKEN
+    assert INBOX_TOKEN not in repr(InboxSettings())
+    monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN", "")
+    (tmp_path / "token").write_text(f"{INBOX_TOKEN}\n")
+    monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN_FILE", str(tmp_path / "token"))
+    assert InboxSettings().token() == INBOX_TOKEN
+
+
+@pytest.mark.parametrize(
+    "wrong", ["hush-hush-hush-", "hush hush hush hush", "hush" * 100, "口令" * 16, "\x00" * 16]
+)
+def test_what_is_too_short_or_cannot_be_typed_is_refused_without_being_shown(
+    wrong: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text(wrong)
+    monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN_FILE", str(tmp_path / "token"))
+    with pytest.raises(TokenUnusable, match="16 to 256") as error:
+        InboxSettings().token()
+    assert "hush" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_and_two_places_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN_FILE", str(tmp_path / "absent"))
+    with pytest.raises(TokenUnusable, match=r"absent cannot be read: no such file"):
+        InboxSettings().token()
+    monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN", INBOX_TOKEN)
+    with pytest.raises(TokenUnusable, match="exclude each other"):
+        InboxSettings().token()

@@ -67,6 +67,7 @@ def test_whoever_asks_gets_an_answer_and_the_database_is_left_to_others(engine: 
         assert web.ask("GET", "/livez").status == 200
     assert set(found) <= {"200", "429", "503"}
     assert found.total() == AT_ONCE
-    assert found["200"] == min(MAX_REQUESTS, AT_ONCE - found["503"])
+    assert found["429"] == AT_ONCE - MAX_REQUESTS
+    assert found["200"] > 0  # of the others, a slow machine may answer some 503
     assert 0 < readers <= CONNECTIONS
     assert psutil.Process().memory_info().rss - before < MORE_MEMORY

@@ -8,7 +8,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text, update
 
-from archive.db.engine import Readers, transaction
+from archive.db.engine import transaction
 from archive.db.models import SourceRow
 from archive.domain.monitoring import HealthProblem
 from archive.ingest.pages import import_records
@@ -78,9 +78,3 @@ def test_every_number_of_the_dashboard_is_served(engine: Engine) -> None:
     assert asked
     named = {word for expr in asked for word in expr.replace("(", " ").replace(")", " ").split()}
     assert {word.partition("{")[0] for word in named if word.startswith("mparchive_")} <= set(families)
-
-
-def test_readers_cannot_write(engine: Engine) -> None:
-    with Readers(engine) as readers, readers.session() as session:
-        assert session.scalar(text("SHOW transaction_read_only")) == "on"
-        assert session.scalar(text("SHOW statement_timeout")) == "10s"

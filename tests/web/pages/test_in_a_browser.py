@@ -17,7 +17,7 @@ from tests.archive.making import BIZ
 from tests.archive.rendering.hostile import ASKING, PRETENDING, RUNNING
 from tests.support.chromium import TOUCHED
 from tests.web.conftest import Room
-from tests.web.pages.test_lists import PAGES
+from tests.web.pages.page_requests import PAGES
 from tests.web.seeding import EDITED, invented, page_of, put_pages
 
 pytestmark = pytest.mark.browser

@@ -1,0 +1,160 @@
+"""What all pages share: language, headers, caching, and the words of messages."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from archive.audit.gap import GapKind
+from archive.domain.messages import Message
+from archive.domain.outcomes import NO_ANSWER, NOT_DRAWN, Kind, MediumType, Outcome, Relation
+from archive.domain.update_decisions import StoreResult
+from archive.ingest.reparse import ReparseResult
+from archive.integrity.checks import NAMES as CHECK_NAMES
+from archive.system.catalogues import Language, template
+from crawler.discovery.source import State
+from crawler.run_stats import EXIT_CODES
+from tests.web.conftest import Room
+from tests.web.pages.page_requests import PAGES, RICH, get
+from web.pages.render import PageContext, chosen_language, format_size
+
+_OUTSIDE = re.compile(r'(?:src|srcset|data|action|poster|background)="(?:https?:)?//')
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_page_is_guarded_complete_and_in_one_language(room: Room, lang: str) -> None:
+    for path in PAGES:
+        got = get(room, f"{path}{'&' if '?' in path else '?'}lang={lang}")
+        assert got.status == (404 if "no-such" in path else 200), path
+        policy = got.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'self'; img-src 'self';"), path
+        assert "frame-ancestors 'none'" in policy
+        assert "script" not in policy
+        assert got.headers["Referrer-Policy"] == "no-referrer"
+        assert got.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Set-Cookie" not in got.headers
+        page = got.body.decode()
+        assert f'<html lang="{"zh-Hans" if lang == "zh" else "en"}">' in page
+        assert "<script" not in page
+        assert " style=" not in page
+        assert not _OUTSIDE.search(page), path
+        assert ("跳到正文" in page) is (lang == "zh")
+
+
+def test_the_language_is_the_browsers_unless_the_address_names_one_which_links_then_keep(room: Room) -> None:
+    chinese = get(room, "/", Accept_Language="de, zh-CN;q=0.8, en;q=0.3").body.decode()
+    assert 'lang="zh-Hans"' in chinese
+    assert 'href="/health"' in chinese
+    english = get(room, "/?lang=en", Accept_Language="zh-CN").body.decode()
+    assert '<html lang="en">' in english
+    assert 'href="/health?lang=en"' in english
+    assert get(room, "/", Accept_Language="x;q=é, ;;q=,*").status == 200
+
+
+def test_what_the_reader_has_is_not_sent_again_and_head_has_no_body(room: Room) -> None:
+    got = get(room, RICH)
+    again = get(room, RICH, If_None_Match=got.headers["ETag"])
+    assert (again.status, again.body) == (304, b"")
+    assert get(room, f"{RICH}?lang=zh", If_None_Match=got.headers["ETag"]).status == 200
+    head = room.web.ask("HEAD", RICH)
+    assert (head.status, head.body, head.headers["ETag"]) == (200, b"", got.headers["ETag"])
+    style = re.findall(r'href="(/static/[^"]+)"', got.body.decode())[0]
+    assert get(room, style).headers["Content-Type"].startswith("text/css")
+    assert get(room, "/favicon.ico").status == 200
+
+
+_ANYTHING = st.binary(max_size=40).map(quote) | st.text(max_size=20).map(quote)
+_NAMES = st.sampled_from(
+    ["q", "lang", "account", "kind", "since", "until", "after", "order", "year", "before", "self", "status"]
+)
+
+
+@given(path=st.sampled_from(PAGES), given=st.dictionaries(_NAMES, _ANYTHING, max_size=4))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_whatever_an_address_holds_the_answer_is_a_page_or_a_clean_refusal(
+    room: Room, path: str, given: dict[str, str]
+) -> None:
+    query = "&".join(f"{name}={value}" for name, value in given.items())
+    assert get(room, f"{path}{'&' if '?' in path else '?'}{query}").status in (200, 400, 404)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "accepted", "language"),
+    [
+        (None, "", "en"),
+        (None, "zh-TW,zh;q=0.9,en;q=0.8", "zh"),
+        (None, "en-GB, zh;q=0.9", "en"),
+        (None, "fr, zh;q=0.2, en;q=0.1", "zh"),
+        (None, "zh;q=0, en;q=0.1", "en"),
+        (None, "zh;q=nan, en;q=2, *", "en"),
+        (None, "," * 5000, "en"),
+        ("zh", "en", "zh"),
+        ("en", "zh", "en"),
+        ("ZH<script>", "zh", "zh"),
+    ],
+)
+def test_the_address_chooses_the_language_then_the_browser(
+    parameter: str | None, accepted: str, language: str
+) -> None:
+    assert chosen_language(parameter, accepted) == language
+
+
+def context(language: Language) -> PageContext:
+    return PageContext("/", {}, language, None)
+
+
+def test_text_in_another_language_is_marked_and_messages_and_values_are_not() -> None:
+    english, chinese = context("en"), context("zh")
+    code = Message("web.request.busy")
+    assert chinese.message(code) == chinese.message(code.dump()) == code.text("zh")
+    assert chinese.message("freq control <b>") == '<span lang="en">freq control &lt;b&gt;</span>'
+    assert english.message("freq control") == "freq control"
+    assert english.message("该内容已被发布者删除") == '<span lang="zh-Hans">该内容已被发布者删除</span>'
+    for value in ("1043_1", "https://example.com/a", "2026-03-02", ""):
+        assert chinese.message(value) == value
+
+
+def test_stored_values_have_names_and_unknown_ones_are_shown_as_they_are() -> None:
+    assert context("zh").name_of("archive.outcome.", "deleted") == "作者已删除"
+    assert context("en").name_of("archive.command.", "scrapy crawl posts") == "scrapy crawl posts"
+    assert context("zh").name_of("archive.verdict.", "a verdict of later") == "a verdict of later"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "values"),
+    [
+        ("archive.kind.", Kind),
+        ("archive.outcome.", (*Outcome, NO_ANSWER, NOT_DRAWN, "unread")),
+        ("archive.relation.", Relation),
+        ("archive.medium_type.", MediumType),
+        ("archive.gap_kind.", GapKind),
+        ("archive.check.", CHECK_NAMES),
+        ("archive.source_state.", State),
+        ("archive.verdict.", EXIT_CODES),
+        ("archive.count.", StoreResult),
+        ("archive.count.", ReparseResult),
+    ],
+)
+def test_each_value_that_the_program_stores_has_a_name(prefix: str, values: Iterable[str]) -> None:
+    assert [value for value in values if template(f"{prefix}{value}", "zh") is None] == []
+
+
+def test_counts_of_a_run_are_named_nested_in_brackets_and_without_zeros() -> None:
+    counts = {"fetched": 20, "failed": 0, "outcomes": {"deleted": 2}, "of_later": 1}
+    assert context("en").counts(counts) == "fetched 20, outcomes (deleted by its author 2), of_later 1"
+    assert context("zh").counts(counts) == "成功 20，结果（作者已删除 2），of_later 1"
+
+
+def test_a_parameter_that_looks_like_a_field_is_not_one() -> None:
+    assert context("en").text("web.calendar.title", name="{0.__class__}") == "Calendar: {0.__class__}"
+
+
+@pytest.mark.parametrize(
+    ("count", "size"),
+    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2_000_000, "2.0 MB"), (1e16, "10000.0 TB")],
+)
+def test_sizes_are_in_decimal_units(count: float, size: str) -> None:
+    assert format_size(count) == size
