@@ -154,8 +154,8 @@ def _token(value: SecretStr | None, path: Path | None, variable: str) -> str:
     if value and path:
         raise TokenUnusable("web.auth.two_tokens", variable=variable)
     if path:
-        place = Message("web.auth.token_of_file", {"variable": f"{variable}_FILE"})
-        return _checked(_read(path, f"{variable}_FILE"), place)
+        setting = Message("web.auth.token_of_file", {"variable": f"{variable}_FILE"})
+        return _checked(_read(path, f"{variable}_FILE"), setting)
     return _checked(value.get_secret_value(), variable) if value else ""
 
 
@@ -167,8 +167,8 @@ def _read(path: Path, variable: str) -> str:
         raise TokenUnusable("web.auth.token_file", variable=variable, reason=str(error)) from None
 
 
-def _checked(text: str, place: Message | str) -> str:
+def _checked(text: str, setting: Message | str) -> str:
     token = text.strip()
     if not _TOKEN.fullmatch(token):
-        raise TokenUnusable("web.auth.token_form", place=place, shortest=MIN_TOKEN, longest=MAX_TOKEN)
+        raise TokenUnusable("web.auth.token_form", setting=setting, shortest=MIN_TOKEN, longest=MAX_TOKEN)
     return token

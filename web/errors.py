@@ -99,7 +99,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 ErrorResponder = Callable[[Request, int, Message, dict[str, str]], Response]
 
-log = structlog.get_logger()
+_log = structlog.get_logger()
 
 
 def problem_response(_request: Request, status: int, detail: Message, headers: dict[str, str]) -> Response:
@@ -141,7 +141,7 @@ def install_error_handlers(app: FastAPI, respond: ErrorResponder) -> None:
 
     def database_away(request: Request, error: Exception) -> Response:
         reason = first_line(error)
-        log.error("a request was not answered", action="database_away", work="reading", reason=reason)
+        _log.error("a request was not answered", action="database_away", work="reading", reason=reason)
         retry = {"Retry-After": str(RETRY_SECONDS)}
         return respond(request, 503, Message("web.request.database_away"), retry)
 
@@ -157,9 +157,9 @@ def _status_of(error: ArchiveError) -> int:
         case NotArchived():
             return 404
         case IntegrityError():
-            log.error("something stored is damaged", action="damaged", reason=str(error))
+            _log.error("something stored is damaged", action="damaged", reason=str(error))
             return 500
         case MediaFolderError():
-            log.error("the media folder does not answer", action="media_away", reason=str(error))
+            _log.error("the media folder does not answer", action="media_away", reason=str(error))
             return 503
     return 400

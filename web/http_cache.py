@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 from fastapi import Request, Response
 
@@ -17,6 +19,11 @@ _TAG_LENGTH = 32  # hex digits of a SHA-256: 128 bits, enough for an entity tag
 def entity_tag(content: bytes) -> str:
     """Return a strong ETag of this content."""
     return f'"{hashlib.sha256(content).hexdigest()[:_TAG_LENGTH]}"'
+
+
+def http_date(moment: datetime) -> str:
+    """Return an aware instant as a Last-Modified header has it, in GMT to the second."""
+    return format_datetime(moment.astimezone(UTC).replace(microsecond=0), usegmt=True)
 
 
 def not_modified(request: Request, headers: Mapping[str, str]) -> Response | None:

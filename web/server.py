@@ -67,7 +67,7 @@ class HeaderTimeoutProtocol(H11Protocol):
 
 MAX_CONNECTIONS = 2000  # more are answered 503; the middleware bounds how many requests run at once
 
-MAX_FILES = MAX_CONNECTIONS * 2  # descriptors; without one no connection can even be refused
+MAX_DESCRIPTORS = MAX_CONNECTIONS * 2  # without a free one no connection can even be refused
 
 KEEP_ALIVE_SECONDS = 5  # for the next request on a connection
 
@@ -81,7 +81,7 @@ BACKLOG = 2048  # connections that wait to be accepted
 def raise_file_limit() -> None:
     """Raise the limit of open files to what MAX_CONNECTIONS needs, as far as the system allows it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(MAX_DESCRIPTORS, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 

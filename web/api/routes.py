@@ -52,7 +52,7 @@ from web.api.schemas import (
 from web.errors import PROBLEMS
 from web.http_cache import IMMUTABLE, not_modified
 
-DEFAULT_PAGE, MAX_PAGE = 20, 100  # posts
+DEFAULT_PAGE_POSTS, MAX_PAGE_POSTS = 20, 100
 
 
 class Representation(StrEnum):
@@ -75,7 +75,7 @@ def posts_router(readers: Readers) -> APIRouter:
         since: DayParam = None,
         until: DayParam = None,
         after: CursorParam = None,
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE_POSTS)] = DEFAULT_PAGE_POSTS,
         representation: Annotated[
             Representation, Query(description="dump: the six fields of the dump; the cursor is in Link")
         ] = Representation.API,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -27,7 +26,7 @@ from web.feeds.formats import (
     write_atom,
     write_json_feed,
 )
-from web.http_cache import entity_tag, not_modified
+from web.http_cache import entity_tag, http_date, not_modified
 
 FEED_ENTRIES = 50  # of a page: feed readers ask every hour, an account publishes some posts a day
 
@@ -113,7 +112,7 @@ def _answer(request: Request, content: bytes, changed: datetime, media_type: str
     """Answer with the document, or 304 if it has not changed since the client asked before."""
     headers = {
         "ETag": entity_tag(content),
-        "Last-Modified": format_datetime(changed.astimezone(UTC).replace(microsecond=0), usegmt=True),
+        "Last-Modified": http_date(changed),
         "Cache-Control": "no-cache",
         "X-Content-Type-Options": "nosniff",
     }

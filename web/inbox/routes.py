@@ -100,7 +100,7 @@ _PLAIN_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": NO_STORE
 
 _BEARER = "bearer "
 
-log = structlog.get_logger()
+_log = structlog.get_logger()
 
 
 class LinkInbox:
@@ -126,7 +126,7 @@ class LinkInbox:
         try:
             answer = await self._file(request)
         except InboxError as error:
-            log.info("post refused", action="inbox_refused", status=error.status, reason=str(error))
+            _log.info("post refused", action="inbox_refused", status=error.status, reason=str(error))
             return _refusal(request, error)
         return _answer(request, 200, answer, _summary(answer), {})
 
@@ -139,7 +139,8 @@ class LinkInbox:
         found = classify_addresses(sent, self._now())
         sighted = await run_in_threadpool(self._store, found)
         new = sum(one.is_new for one in sighted)
-        log.info("links filed", action="inbox_filed", filed=len(sighted), new=new, refused=len(found.refused))
+        refused = len(found.refused)
+        _log.info("links filed", action="inbox_filed", filed=len(sighted), new=new, refused=refused)
         return _filed(found, sighted)
 
     def _check_token(self, token: str) -> None:
@@ -154,7 +155,7 @@ class LinkInbox:
             return file_sightings(self._engine, found.sightings, self._now())
         except NO_DATABASE as error:
             reason = first_line(error)
-            log.error("nothing could be filed", action="database_away", work="inbox", reason=reason)
+            _log.error("nothing could be filed", action="database_away", work="inbox", reason=reason)
             raise InboxError(503, "web.inbox.database_away", DATABASE_RETRY) from None
 
 

@@ -112,10 +112,10 @@ def _stream(  # noqa: PLR0913, PLR0917 - each argument is a part of the page
 def whole_pushes(found: Page) -> Page:
     """Drop the last push of a page if it may go on after the page's end, unless it is the only one."""
     last = _push_of(found.posts[-1]) if found.next else None
-    kept = [one for one in found.posts if _push_of(one) != last]
-    if last is None or not kept:
+    whole = [one for one in found.posts if _push_of(one) != last]
+    if last is None or not whole:
         return found
-    return Page(kept, place_at(*kept[-1]).cursor())
+    return Page(whole, place_at(*whole[-1]).cursor())
 
 
 def group_by_day(

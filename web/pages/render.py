@@ -123,10 +123,10 @@ class PageContext:
 
     def link(self, /, *path: object, **query: object) -> str:
         """Return the address of a page of ours; parameters that are None or empty are left out."""
-        place = "/" + "/".join(quote(str(part), safe=_IN_PATH) for part in path)
+        address = "/" + "/".join(quote(str(part), safe=_IN_PATH) for part in path)
         parameters = {"lang": self.explicit_language, **query}
         encoded = urlencode({name: value for name, value in parameters.items() if value not in (None, "")})
-        return f"{place}?{encoded}" if encoded else place
+        return f"{address}?{encoded}" if encoded else address
 
     def here(self, /, **changes: object) -> str:
         """Return the address of this page with some parameters changed."""

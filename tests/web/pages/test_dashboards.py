@@ -49,7 +49,7 @@ def test_health_lists_problems_sources_egresses_runs_and_contents(room: Room) ->
 
 def test_names_of_stored_values_are_chinese_on_chinese_pages(room: Room) -> None:
     page = words(get(room, "/health?lang=zh"))
-    assert "当前问题 开始 事件 处理办法 2025-11-09 12:00 /data" in page
+    assert "当前问题 开始时间 事件 处理办法 2025-11-09 12:00 /data" in page
     assert "feed:synthetic 无法连接" in page
     assert "album:1 正常" in page
     assert "补录（backfill） 2025-11-09 12:00 2025-11-09 12:05 完成 新增 18，成功 20" in page
