@@ -1,4 +1,4 @@
-"""The reading room of an archive that is full, once for all tests that look at it."""
+"""The web UI of a filled archive, served once for all tests that read it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tests.web.served import Served, served
 
 @dataclass(frozen=True)
 class Room:
-    """What is served, and what it reads from; tests only ever add posts, of 2012."""
+    """A served archive, and what it reads from; tests only add posts, of 2012."""
 
     web: Served
     engine: Engine
@@ -27,7 +27,7 @@ class Room:
 
 @pytest.fixture(scope="session")
 def reading_room(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    """The archive of tests.web.seeding, on its evening."""
+    """Serve the archive of tests.web.seeding, at the time LATER."""
     for url in database_from(server_url, f"TEMPLATE {template}"):
         media = tmp_path_factory.mktemp("media")
         settings = ArchiveSettings(database_url=url, media=str(media))
@@ -40,6 +40,6 @@ def reading_room(server_url: str, template: str, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def room(reading_room: Room) -> Room:
-    """The same, a minute later: what was asked for before counts no more."""
+    """Serve the same a minute later, so that earlier requests do not count for the rate limit."""
     reading_room.web.seconds += 60
     return reading_room

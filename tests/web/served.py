@@ -1,4 +1,4 @@
-"""The application behind a real server on loopback, with clocks that stand until they are told."""
+"""The application behind a real server on loopback, with clocks that tests set."""
 
 import asyncio
 import json

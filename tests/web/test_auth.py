@@ -40,12 +40,12 @@ def basic(password: str) -> str:
         ("Bearer 口令口令口令口令口令口令口令口令", False),
     ],
 )
-def test_the_token_opens_as_bearer_or_as_password(authorization: str, admitted: bool) -> None:
+def test_the_token_is_accepted_as_bearer_or_as_password(authorization: str, admitted: bool) -> None:
     headers = Headers(raw=[(b"authorization", authorization.encode())])
     assert Access(TOKEN).admits("192.0.2.1", headers) is admitted
 
 
-def test_a_header_is_believed_of_trusted_proxies_alone() -> None:
+def test_headers_are_trusted_only_from_trusted_proxies() -> None:
     named = Headers({"X-Forwarded-User": "somebody", "X-Forwarded-For": "198.51.100.7, 203.0.113.9"})
     assert PROXIED.admits("10.1.2.3", named)
     assert PROXIED.admits("::ffff:10.1.2.3", named)
@@ -58,7 +58,7 @@ def test_a_header_is_believed_of_trusted_proxies_alone() -> None:
     assert PROXIED.client("10.1.2.3", Headers({"X-Forwarded-For": "no address"})) == "10.1.2.3"
 
 
-def test_without_a_token_and_a_header_everybody_reads() -> None:
+def test_without_a_token_and_a_header_anybody_may_read() -> None:
     assert OPEN.admits("192.0.2.1", Headers({}))
 
 
@@ -71,13 +71,15 @@ def test_without_a_token_and_a_header_everybody_reads() -> None:
         ("TRUSTED_PROXIES", "localhost", "addresses or networks"),
     ],
 )
-def test_half_a_setting_is_refused(name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_or_wrong_settings_are_refused(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(f"MPARCHIVE_{name}", value)
     with pytest.raises(TokenUnusable, match=said):
         ReadingSettings().access()
 
 
-def test_settings_make_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_decide_who_may_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ReadingSettings().access() == OPEN
     monkeypatch.setenv("MPARCHIVE_READING_TOKEN", TOKEN)
     monkeypatch.setenv("MPARCHIVE_PROXY_USER_HEADER", "X-Forwarded-User")
@@ -85,7 +87,7 @@ def test_settings_make_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ReadingSettings().access() == PROXIED
 
 
-def test_machines_are_answered_without_the_token_and_everything_else_is_shut(engine: Engine) -> None:
+def test_only_monitoring_and_the_inbox_need_no_token(engine: Engine) -> None:
     with served(engine, access=Access(TOKEN)) as web:
         assert [web.ask("GET", path).status for path in ("/livez", "/readyz", "/inbox")] == [200] * 3
         for path in ("/metrics", "/openapi.json", "/", "/absent"):
@@ -96,7 +98,7 @@ def test_machines_are_answered_without_the_token_and_everything_else_is_shut(eng
         assert web.ask("GET", "/metrics", Authorization=basic(TOKEN)).status == 200
 
 
-def test_a_client_that_asks_too_much_is_told_when_to_come_back(engine: Engine) -> None:
+def test_a_client_over_the_rate_limit_gets_429_with_retry_after(engine: Engine) -> None:
     with served(engine) as web:
         answers = {web.ask("GET", "/absent").status for _ in range(MAX_REQUESTS)}
         assert answers == {404}
@@ -107,7 +109,7 @@ def test_a_client_that_asks_too_much_is_told_when_to_come_back(engine: Engine) -
         assert web.ask("GET", "/absent").status == 404
 
 
-def test_who_is_refused_in_a_browser_reads_why_on_a_page_of_theirs_and_programs_as_problems(
+def test_a_refused_browser_gets_a_page_and_a_refused_program_a_problem(
     engine: Engine,
 ) -> None:
     with served(engine, access=Access(TOKEN)) as web:
@@ -126,7 +128,7 @@ def test_who_is_refused_in_a_browser_reads_why_on_a_page_of_theirs_and_programs_
         assert "每分钟最多 1200 次请求" in web.ask("GET", "/?lang=zh").body.decode()
 
 
-def test_head_is_answered_as_get_is_without_a_body(engine: Engine) -> None:
+def test_head_is_answered_as_get_without_a_body(engine: Engine) -> None:
     with served(engine) as web:
         for path in ("/livez", "/readyz", "/metrics", "/feeds/posts.atom", "/api/v1/posts", "/openapi.json"):
             head, got = web.ask("HEAD", path), web.ask("GET", path)
@@ -134,7 +136,7 @@ def test_head_is_answered_as_get_is_without_a_body(engine: Engine) -> None:
             assert head.headers["Content-Type"] == got.headers["Content-Type"]
 
 
-def test_feeds_lead_to_https_where_a_trusted_proxy_says_so(engine: Engine) -> None:
+def test_feeds_link_to_https_where_a_trusted_proxy_says_so(engine: Engine) -> None:
     proxy = Access(TOKEN, "X-Forwarded-User", (ip_network("127.0.0.0/8"),))
     for access, scheme, expected in (
         (proxy, "https", "https"),
@@ -147,7 +149,7 @@ def test_feeds_lead_to_https_where_a_trusted_proxy_says_so(engine: Engine) -> No
             assert feed["home_page_url"] == f"{expected}://archive.example/"
 
 
-def test_only_so_many_clients_are_counted() -> None:
+def test_the_number_of_counted_clients_is_bounded() -> None:
     middleware = AdmissionMiddleware(lambda *_: None, OPEN, lambda: 0.0, problem_response)  # type: ignore[arg-type]  # nothing is passed on
     for number in range(MAX_CLIENTS + 50):
         middleware.count(f"192.0.2.{number}")
@@ -157,11 +159,13 @@ def test_only_so_many_clients_are_counted() -> None:
 INBOX_TOKEN = "synthetic-token-0c4d"
 
 
-def test_without_a_token_there_is_none() -> None:
+def test_without_a_setting_the_inbox_has_no_token() -> None:
     assert InboxSettings().token() == ""
 
 
-def test_it_comes_from_the_environment_or_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_inbox_token_comes_from_the_environment_or_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN", INBOX_TOKEN)
     assert InboxSettings().token() == INBOX_TOKEN
     assert INBOX_TOKEN not in repr(InboxSettings())
@@ -174,7 +178,7 @@ def test_it_comes_from_the_environment_or_a_file(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     "wrong", ["hush-hush-hush-", "hush hush hush hush", "hush" * 100, "口令" * 16, "\x00" * 16]
 )
-def test_what_is_too_short_or_cannot_be_typed_is_refused_without_being_shown(
+def test_an_unusable_token_is_refused_and_not_shown(
     wrong: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "token").write_text(wrong)
@@ -184,7 +188,7 @@ def test_what_is_too_short_or_cannot_be_typed_is_refused_without_being_shown(
     assert "hush" not in str(error.value)
 
 
-def test_a_file_that_is_not_there_and_two_places_are_named(
+def test_a_missing_token_file_and_two_settings_at_once_are_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN_FILE", str(tmp_path / "absent"))

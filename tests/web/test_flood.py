@@ -1,4 +1,4 @@
-"""Thousands at once: each gets a right answer or a clean refusal, and whoever fetches is not in their way."""
+"""Thousands of requests at once get right answers or refusals, and do not hold up a crawl."""
 
 import asyncio
 import resource
@@ -50,7 +50,7 @@ async def flood(port: int) -> Counter[str]:
 
 
 @pytest.mark.usefixtures("both_ends")
-def test_whoever_asks_gets_an_answer_and_the_database_is_left_to_others(engine: Engine) -> None:
+def test_a_flood_of_requests_leaves_the_database_to_others(engine: Engine) -> None:
     with transaction(engine) as session:
         import_records(session, None, [record()], "dump", NOW)
     before = psutil.Process().memory_info().rss

@@ -1,9 +1,9 @@
-"""Rates, by a clock that is told."""
+"""The rate limiter, by a clock that the test sets."""
 
 from web.middleware import RateLimiter
 
 
-def test_it_holds_in_every_window_not_only_in_whole_minutes() -> None:
+def test_the_rate_limit_holds_in_every_window() -> None:
     clock = [0.0]
     limit = RateLimiter(2, 60, lambda: clock[0])
     assert limit.take() == 0

@@ -1,4 +1,4 @@
-"""What machines ask: alive, ready, metrics."""
+"""Monitoring: liveness, readiness, metrics."""
 
 import json
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def reasons(web: Served, status: int = 503) -> Sequence[str]:
     return found
 
 
-def test_an_archive_that_nobody_watches_is_ready(engine: Engine) -> None:
+def test_an_archive_without_sources_is_ready(engine: Engine) -> None:
     with transaction(engine) as session:
         import_records(session, None, [record()], "dump", NOW)
     with served(engine) as web:
@@ -47,7 +47,7 @@ def test_a_stale_archive_is_not_ready(engine: Engine) -> None:
         assert "no source has worked since 2026-02-28" in stale
 
 
-def test_an_account_that_is_too_quiet_makes_it_unready(engine: Engine) -> None:
+def test_a_silent_account_makes_the_archive_unready(engine: Engine) -> None:
     with transaction(engine) as session:
         note_findings(
             session,
@@ -58,14 +58,14 @@ def test_an_account_that_is_too_quiet_makes_it_unready(engine: Engine) -> None:
         assert reasons(web) == ["it is quiet; look"]
 
 
-def test_a_schema_of_another_program_makes_it_unready(engine: Engine) -> None:
+def test_another_schema_makes_the_archive_unready(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     with served(engine) as web:
         assert "0001" in reasons(web)[0]
 
 
-def test_every_number_of_the_dashboard_is_served(engine: Engine) -> None:
+def test_every_metric_of_the_dashboard_is_served(engine: Engine) -> None:
     with transaction(engine) as session:
         import_records(session, None, [record()], "dump", NOW)
     with served(engine) as web:

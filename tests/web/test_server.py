@@ -1,4 +1,4 @@
-"""Clients that are slow on purpose: their places are given to others."""
+"""Slow clients lose their connections."""
 
 import asyncio
 import socket
@@ -29,8 +29,8 @@ class HastyOnceAsked(Hasty):
         self._stop_timeout()
 
 
-def said(web: Served, sent: bytes, after_the_answer: bytes = b"") -> bytes:
-    """What is answered until the server ends the connection; it is left open by us."""
+def answer_until_closed(web: Served, sent: bytes, after_the_answer: bytes = b"") -> bytes:
+    """Return what is answered until the server ends the connection, which stays open on our side."""
     answer = b""
     address = ("127.0.0.1", web.port)
     with socket.create_connection(address, timeout=PATIENCE) as client, suppress(ConnectionError):
@@ -44,21 +44,19 @@ def said(web: Served, sent: bytes, after_the_answer: bytes = b"") -> bytes:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "])
-def test_who_connects_and_does_not_ask_is_let_go(sent: bytes, engine: Engine) -> None:
+def test_a_connection_without_a_request_is_closed(sent: bytes, engine: Engine) -> None:
     with served(engine, protocol=Hasty) as web:
-        assert said(web, sent) == b""
+        assert answer_until_closed(web, sent) == b""
 
 
 @pytest.mark.parametrize("head", [ASKED, ASKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 99\r\n\r\n")])
-def test_who_was_answered_and_goes_on_with_half_of_something_is_let_go_too(
-    head: bytes, engine: Engine
-) -> None:
+def test_an_incomplete_second_request_is_closed_too(head: bytes, engine: Engine) -> None:
     with served(engine, protocol=HastyOnceAsked) as web:
-        assert said(web, head, b"GET / HTTP/1.1\r\n").count(b"HTTP/1.1 200 OK") == 1
+        assert answer_until_closed(web, head, b"GET / HTTP/1.1\r\n").count(b"HTTP/1.1 200 OK") == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of clients that take nothing")
-def test_who_takes_nothing_of_an_answer_is_given_up_by_the_system() -> None:
+def test_the_system_drops_clients_that_accept_nothing() -> None:
     with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         taken, _ = listener.accept()
         with taken:

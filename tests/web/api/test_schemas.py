@@ -1,4 +1,4 @@
-"""The description is true: whatever is asked by it, the answer is one that it names, and never a failure."""
+"""The API conforms to its OpenAPI description, and never fails with 500."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ EXAMPLES = 12  # of each path
 MANY = 12  # paths at least, else the description is not the whole one
 
 
-def test_every_answer_is_one_that_is_described(engine: Engine) -> None:
+def test_every_answer_conforms_to_the_description(engine: Engine) -> None:
     with transaction(engine) as session:
         import_records(session, None, [record(number) for number in range(1, 6)], "dump", NOW)
     with Readers(engine) as readers:

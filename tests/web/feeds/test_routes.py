@@ -1,4 +1,4 @@
-"""Feeds: valid by the formats' own rules, whole, and sent once."""
+"""Feeds are valid by the rules of their formats, complete, and cached."""
 
 import re
 from collections.abc import Iterator
@@ -68,7 +68,7 @@ def web(module_engine: Engine) -> Iterator[Served]:
 
 
 def check_atom(document: bytes) -> Element:
-    """The MUSTs of RFC 4287, section 4, as far as they concern what is sent here."""
+    """Check the MUSTs of RFC 4287, section 4, as far as they concern what is sent here."""
     root = ElementTree.fromstring(document)
     assert root.tag == f"{ATOM}feed"
     whole = [root, *root.findall(f"{ATOM}entry")]
@@ -99,7 +99,7 @@ def ask(web: Served, path: str, known: str = "") -> Got:
     return answer
 
 
-def test_atom_is_valid_whole_and_read_by_a_reader(web: Served) -> None:
+def test_atom_is_valid_and_a_feed_reader_reads_it(web: Served) -> None:
     answer = ask(web, f"/feeds/posts.atom?account={quote(BIZ)}")
     assert answer.headers["Content-Type"].startswith("application/atom+xml")
     check_atom(answer.body)
@@ -114,7 +114,7 @@ def test_atom_is_valid_whole_and_read_by_a_reader(web: Served) -> None:
 
 
 @pytest.mark.parametrize("title", ["", " \u3000", "\u200b\u2060", "\u3164", "\u202e", "\x01"])
-def test_a_title_that_shows_nothing_is_called_by_the_posts_number(title: str, engine: Engine) -> None:
+def test_an_invisible_title_is_replaced(title: str, engine: Engine) -> None:
     with transaction(engine) as session:
         import_records(session, None, [replace(record(1), title=title)], "dump", NOW)
     with served(engine) as client:
@@ -122,7 +122,7 @@ def test_a_title_that_shows_nothing_is_called_by_the_posts_number(title: str, en
         assert "(untitled)</a>" in client.ask("GET", "/?lang=en").body.decode()
 
 
-def test_json_feed_is_valid_and_says_the_same(web: Served) -> None:
+def test_json_feed_is_valid_and_equals_atom(web: Served) -> None:
     answer = ask(web, "/feeds/posts.json")
     assert answer.headers["Content-Type"].startswith("application/feed+json")
     items = check_json(answer.json)["items"]
@@ -132,7 +132,7 @@ def test_json_feed_is_valid_and_says_the_same(web: Served) -> None:
 
 
 @pytest.mark.parametrize("ending", ["atom", "json"])
-def test_the_rest_stands_on_the_next_page(ending: str, web: Served) -> None:
+def test_the_next_page_has_the_rest(ending: str, web: Served) -> None:
     first = feedparser.parse(ask(web, "/feeds/posts.atom").body)
     (following,) = [link.href for link in first.feed.links if link.rel == "next"]
     path = following.partition(web.origin)[2].replace("posts.atom", f"posts.{ending}")
@@ -167,7 +167,7 @@ def test_a_feed_without_posts_is_valid(ending: str, web: Served) -> None:
 
 
 @pytest.mark.parametrize("ending", ["atom", "json"])
-def test_what_a_reader_has_is_not_sent_again(ending: str, web: Served, module_engine: Engine) -> None:
+def test_an_unchanged_feed_is_answered_with_304(ending: str, web: Served, module_engine: Engine) -> None:
     path = f"/feeds/posts.{ending}"
     first = ask(web, path)
     assert first.headers["Last-Modified"].endswith("GMT")
@@ -179,6 +179,6 @@ def test_what_a_reader_has_is_not_sent_again(ending: str, web: Served, module_en
     assert ask(web, path, first.headers["ETag"]).headers["ETag"] != first.headers["ETag"]
 
 
-def test_a_cursor_that_was_tampered_with_is_refused(web: Served) -> None:
+def test_a_tampered_cursor_is_refused(web: Served) -> None:
     assert web.ask("GET", "/feeds/posts.atom?after=x").status == 400
     assert web.ask("GET", "/feeds/posts.json?kind=nothing").status == 422

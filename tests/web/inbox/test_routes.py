@@ -80,7 +80,7 @@ def test_the_token_may_come_in_the_body_and_nowhere_else(web: Served) -> None:
 @pytest.mark.parametrize(
     "wrong", [NO_TOKEN, "synthetic-token-0c4", f"{TOKEN}x", "口令".encode().decode("latin-1")]
 )
-def test_another_token_files_nothing(web: Served, engine: Engine, wrong: str) -> None:
+def test_a_wrong_token_files_nothing(web: Served, engine: Engine, wrong: str) -> None:
     answer = web.post(SHORT, token=wrong)
     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert "token" in answer.json["error"]
@@ -88,7 +88,7 @@ def test_another_token_files_nothing(web: Served, engine: Engine, wrong: str) ->
     assert due(engine) == {}
 
 
-def test_without_a_token_set_it_is_closed_and_says_how_to_open_it(engine: Engine) -> None:
+def test_without_a_token_the_inbox_is_closed_and_says_how_to_open_it(engine: Engine) -> None:
     with served(engine, token="") as web:
         for sent in (NO_TOKEN, TOKEN):
             answer = web.post(SHORT, token=sent)
@@ -116,7 +116,7 @@ def test_without_a_token_set_it_is_closed_and_says_how_to_open_it(engine: Engine
         (SHORT, "", 415),
     ],
 )
-def test_what_cannot_be_taken_is_refused_in_one_sentence(
+def test_a_bad_body_is_refused_with_one_sentence(
     web: Served, engine: Engine, body: str | bytes, kind: str, status: int
 ) -> None:
     answer = web.post(body, kind)
@@ -126,24 +126,24 @@ def test_what_cannot_be_taken_is_refused_in_one_sentence(
     assert due(engine) == {}
 
 
-def test_a_body_of_no_told_length_is_bounded_too(web: Served) -> None:
+def test_a_chunked_body_is_bounded_too(web: Served) -> None:
     chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
     assert b" 413 " in raw(web, b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 3 + b"0\r\n\r\n")
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_does_not_arrive_times_out(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routes, "BODY_SECONDS", 0.05)
     assert b" 408 " in raw(web, b"Content-Length: 50\r\n\r\nhalf")
 
 
 def raw(web: Served, rest: bytes) -> bytes:
-    """The first bytes of the answer to a request that a well-behaved client would not send."""
+    """Return the first bytes of the answer to a request that a well-behaved client would not send."""
     with socket.create_connection(("127.0.0.1", web.port), timeout=30) as connection:
         connection.sendall(HEAD + rest)
         return connection.recv(100)
 
 
-def test_a_thousand_posts_over_the_limit_are_told_to_wait_and_then_go_on(web: Served, engine: Engine) -> None:
+def test_submissions_over_the_limit_have_to_wait(web: Served, engine: Engine) -> None:
     answers = [web.post(SHORT) for _ in range(MAX_SUBMISSIONS + 1000)]
     assert [answer.status for answer in answers] == [200] * MAX_SUBMISSIONS + [429] * 1000
     assert answers[-1].headers["Retry-After"] == str(SUBMISSION_WINDOW)
@@ -151,14 +151,14 @@ def test_a_thousand_posts_over_the_limit_are_told_to_wait_and_then_go_on(web: Se
     assert web.post(SHORT).status == 200
 
 
-def test_whoever_guesses_is_held_back_and_shuts_nobody_else_out(web: Served) -> None:
+def test_wrong_tokens_are_limited_apart_from_right_ones(web: Served) -> None:
     assert [web.post(SHORT, token="x" * 20).status for _ in range(MAX_SUBMISSIONS + 2)] == [
         401
     ] * MAX_SUBMISSIONS + [429] * 2
     assert web.post(SHORT).status == 200
 
 
-def test_what_was_given_up_is_wanted_again_and_what_is_settled_stays(web: Served, engine: Engine) -> None:
+def test_a_given_up_address_is_due_again_and_a_final_one_is_not(web: Served, engine: Engine) -> None:
     waiting, deleted = record(1).url, record(2).url
     with transaction(engine) as session:
         seen = [Sighting(parse_address(url), "list", NOW) for url in (waiting, deleted)]
@@ -170,7 +170,7 @@ def test_what_was_given_up_is_wanted_again_and_what_is_settled_stays(web: Served
     assert due(engine) == {waiting: True, deleted: False}
 
 
-def test_a_database_that_is_away_files_nothing_and_is_used_again_when_it_is_back(
+def test_a_database_that_is_down_files_nothing_and_is_used_again_afterwards(
     web: Served, engine: Engine, server_url: str
 ) -> None:
     name = engine.url.database
@@ -193,7 +193,7 @@ def test_a_database_that_is_away_files_nothing_and_is_used_again_when_it_is_back
     assert web.post(SHORT).json["filed"] == [{"address": SHORT, "new": True}]
 
 
-def test_a_database_that_is_busy_is_not_waited_for(
+def test_a_locked_database_is_not_waited_for(
     web: Served, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(submission, "STATEMENT_SECONDS", 0.05)
@@ -244,7 +244,7 @@ hostile = st.binary(max_size=300) | st.lists(st.sampled_from(PIECES), max_size=1
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=hostile, kind=st.sampled_from([JSON, FORM, TEXT]))
-def test_any_bytes_get_a_right_answer(web: Served, body: bytes, kind: str) -> None:
+def test_any_bytes_are_filed_or_refused(web: Served, body: bytes, kind: str) -> None:
     web.seconds += 1
     answer = web.post(body, kind)
     assert answer.status in (200, 400)

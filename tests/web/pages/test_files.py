@@ -15,7 +15,7 @@ from tests.web.seeding import SVG, invented, keep_one, page_of, put_pages
 _LONG_AGO = datetime(2012, 9, 1, 4, 0, tzinfo=UTC)
 
 
-def test_a_file_has_its_type_its_stretches_and_no_rights(room: Room) -> None:
+def test_a_file_has_its_type_and_ranges_and_runs_nothing(room: Room) -> None:
     with transaction(room.engine) as session:
         reading = invented("12001_1", "合成图", "图。\r", day="2012-09-01")
         media = (image("synthetic_svg"), image("synthetic_bin", 1))
@@ -43,7 +43,7 @@ def test_a_file_has_its_type_its_stretches_and_no_rights(room: Room) -> None:
     assert get(room, "/files/..%2f..%2fetc%2fpasswd").status in (400, 404)
 
 
-def test_a_missing_or_damaged_file_is_said_not_shown(room: Room) -> None:
+def test_a_missing_or_damaged_file_is_reported_and_not_shown(room: Room) -> None:
     with transaction(room.engine) as session:
         number = session.scalars(select(MediumRow.id).where(MediumRow.type == "image")).first() or 0
     lost = keep_one(room.engine, room.folder, number, b"lost")

@@ -24,7 +24,7 @@ def test_the_stream_shows_pushes_by_day_and_pages_through_every_post_once(room: 
     assert days == sorted(days, reverse=True)
 
 
-def test_filters_choose_and_what_is_no_filter_is_refused_in_words(room: Room) -> None:
+def test_filters_select_posts_and_wrong_ones_are_refused(room: Room) -> None:
     pictures = get(room, "/?kind=picture&account=&since=&until=").body.decode()
     assert 'kind">pictures' in pictures
     assert 'kind">article' not in pictures
@@ -35,7 +35,7 @@ def test_filters_choose_and_what_is_no_filter_is_refused_in_words(room: Room) ->
         assert "Invalid request" in words(got)
 
 
-def test_search_marks_what_it_found_and_says_what_cannot_be_searched(room: Room) -> None:
+def test_search_marks_hits_and_refuses_what_cannot_be_searched(room: Room) -> None:
     page = get(room, f"/search?q={quote('截止时间')}&lang=en").body.decode()
     assert "<mark>截止时间</mark>" in page
     assert f"{POST}/{EDITED}" in page

@@ -13,7 +13,7 @@ from tests.web.seeding import DELETED, EDITED
 from web.pages.posts import collapse_blank_lines
 
 
-def test_a_post_shows_its_text_pictures_facts_and_links_to_posts_of_the_archive(room: Room) -> None:
+def test_a_post_shows_its_text_images_details_and_links(room: Room) -> None:
     said = words(get(room, RICH))
     assert "云屿市虚构的制造业数字化转型方案发布, 全文来了" in said
     assert "2025-11-07 08:31" in said
@@ -27,7 +27,7 @@ def test_a_post_shows_its_text_pictures_facts_and_links_to_posts_of_the_archive(
     assert f'href="{RICH}"' in get(room, newest).body.decode()  # it leads to that one
 
 
-def test_history_tells_versions_captures_and_absences_and_marks_what_changed(room: Room) -> None:
+def test_history_shows_versions_captures_and_absences_and_marks_changes(room: Room) -> None:
     page = get(room, f"{POST}/{EDITED}/history").body.decode()
     assert "<ins><span" in page
     assert ">二</ins>" in page
@@ -42,7 +42,7 @@ def test_history_tells_versions_captures_and_absences_and_marks_what_changed(roo
     assert get(room, f"{POST}/{EDITED}/history?before=0").status == 400
 
 
-def test_a_capture_is_shown_as_text_to_the_byte_and_never_as_a_page(room: Room) -> None:
+def test_a_capture_is_served_byte_for_byte_as_plain_text(room: Room) -> None:
     page = get(room, f"{POST}/{EDITED}/captures").body.decode()
     number = re.findall(r'href="/captures/(\d+)"', page)[0]
     got = get(room, f"/captures/{number}")
@@ -65,12 +65,12 @@ def test_a_capture_is_shown_as_text_to_the_byte_and_never_as_a_page(room: Room) 
         ("一\n\n\n二", "一\r\r二"),
     ],
 )
-def test_blank_lines_are_one_and_none_comes_first(text: str, read: str) -> None:
+def test_runs_of_blank_lines_collapse(text: str, read: str) -> None:
     assert collapse_blank_lines(text) == read
 
 
 @given(st.lists(st.sampled_from(["\r", " ", "&nbsp;", "一", "二 三", "&lt;"]), max_size=30).map("".join))
-def test_no_word_is_lost_and_none_is_moved(text: str) -> None:
+def test_collapsing_blank_lines_keeps_every_word_in_order(text: str) -> None:
     told = [line for line in collapse_blank_lines(text).split("\r") if line]
     assert told == [line for line in text.split("\r") if line.replace("&nbsp;", "").strip()]
     assert "\r\r\r" not in collapse_blank_lines(text)

@@ -25,7 +25,7 @@ _OUTSIDE = re.compile(r'(?:src|srcset|data|action|poster|background)="(?:https?:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_every_page_is_guarded_complete_and_in_one_language(room: Room, lang: str) -> None:
+def test_every_page_has_its_security_headers_and_one_language(room: Room, lang: str) -> None:
     for path in PAGES:
         got = get(room, f"{path}{'&' if '?' in path else '?'}lang={lang}")
         assert got.status == (404 if "no-such" in path else 200), path
@@ -44,7 +44,7 @@ def test_every_page_is_guarded_complete_and_in_one_language(room: Room, lang: st
         assert ("跳到正文" in page) is (lang == "zh")
 
 
-def test_the_language_is_the_browsers_unless_the_address_names_one_which_links_then_keep(room: Room) -> None:
+def test_links_keep_the_language_that_the_address_names(room: Room) -> None:
     chinese = get(room, "/", Accept_Language="de, zh-CN;q=0.8, en;q=0.3").body.decode()
     assert 'lang="zh-Hans"' in chinese
     assert 'href="/health"' in chinese
@@ -54,7 +54,7 @@ def test_the_language_is_the_browsers_unless_the_address_names_one_which_links_t
     assert get(room, "/", Accept_Language="x;q=é, ;;q=,*").status == 200
 
 
-def test_what_the_reader_has_is_not_sent_again_and_head_has_no_body(room: Room) -> None:
+def test_an_unchanged_page_is_answered_with_304_and_head_has_no_body(room: Room) -> None:
     got = get(room, RICH)
     again = get(room, RICH, If_None_Match=got.headers["ETag"])
     assert (again.status, again.body) == (304, b"")
@@ -74,9 +74,7 @@ _NAMES = st.sampled_from(
 
 @given(path=st.sampled_from(PAGES), given=st.dictionaries(_NAMES, _ANYTHING, max_size=4))
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_whatever_an_address_holds_the_answer_is_a_page_or_a_clean_refusal(
-    room: Room, path: str, given: dict[str, str]
-) -> None:
+def test_any_query_is_answered_with_a_page_or_refused(room: Room, path: str, given: dict[str, str]) -> None:
     query = "&".join(f"{name}={value}" for name, value in given.items())
     assert get(room, f"{path}{'&' if '?' in path else '?'}{query}").status in (200, 400, 404)
 
