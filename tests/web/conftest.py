@@ -16,7 +16,7 @@ from tests.web.served import Served, served
 
 
 @dataclass(frozen=True)
-class Room:
+class SeededSite:
     """A served archive, and what it reads from; tests only add posts, of 2012."""
 
     web: Served
@@ -26,7 +26,9 @@ class Room:
 
 
 @pytest.fixture(scope="session")
-def reading_room(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+def seeded_site(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SeededSite]:
     """Serve the archive of tests.web.seeding, at the time LATER."""
     for url in database_from(server_url, f"TEMPLATE {template}"):
         media = tmp_path_factory.mktemp("media")
@@ -35,11 +37,11 @@ def reading_room(server_url: str, template: str, tmp_path_factory: pytest.TempPa
         with open_archive(settings) as engine:
             fill(engine, folder)
             with served(engine, now=LATER, folder=folder) as client:
-                yield Room(client, engine, folder, media)
+                yield SeededSite(client, engine, folder, media)
 
 
 @pytest.fixture
-def room(reading_room: Room) -> Room:
+def site(seeded_site: SeededSite) -> SeededSite:
     """Serve the same a minute later, so that earlier requests do not count for the rate limit."""
-    reading_room.web.seconds += 60
-    return reading_room
+    seeded_site.web.seconds += 60
+    return seeded_site

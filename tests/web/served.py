@@ -31,7 +31,7 @@ IDLE = 3600  # seconds a connection is kept: other tests, or a busy machine, may
 
 
 @dataclass(frozen=True)
-class Got:
+class Answer:
     """One answer."""
 
     status: int
@@ -52,13 +52,13 @@ class Served:
         self.seconds = 0.0
         self._connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
 
-    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Got:
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self._connection.request(method, path, body, named)
         answer = self._connection.getresponse()
-        return Got(answer.status, answer.headers, answer.read())
+        return Answer(answer.status, answer.headers, answer.read())
 
-    def post(self, body: bytes | str, kind: str = TEXT, token: str = TOKEN, **headers: str) -> Got:
+    def post(self, body: bytes | str, kind: str = TEXT, token: str = TOKEN, **headers: str) -> Answer:
         """File something; without a token no header is sent."""
         sent = body.encode() if isinstance(body, str) else body
         signed = {"Authorization": f"Bearer {token}"} if token else {}

@@ -63,7 +63,7 @@ def test_without_a_token_and_a_header_anybody_may_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "sentence"),
     [
         ("READING_TOKEN", "short", "16 to 256"),
         ("PROXY_USER_HEADER", "X Forwarded", "not the name of a header"),
@@ -72,10 +72,10 @@ def test_without_a_token_and_a_header_anybody_may_read() -> None:
     ],
 )
 def test_incomplete_or_wrong_settings_are_refused(
-    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+    name: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"MPARCHIVE_{name}", value)
-    with pytest.raises(TokenUnusable, match=said):
+    with pytest.raises(TokenUnusable, match=sentence):
         ReadingSettings().access()
 
 
@@ -131,9 +131,9 @@ def test_a_refused_browser_gets_a_page_and_a_refused_program_a_problem(
 def test_head_is_answered_as_get_without_a_body(engine: Engine) -> None:
     with served(engine) as web:
         for path in ("/livez", "/readyz", "/metrics", "/feeds/posts.atom", "/api/v1/posts", "/openapi.json"):
-            head, got = web.ask("HEAD", path), web.ask("GET", path)
+            head, answer = web.ask("HEAD", path), web.ask("GET", path)
             assert (head.status, head.body) == (200, b"")
-            assert head.headers["Content-Type"] == got.headers["Content-Type"]
+            assert head.headers["Content-Type"] == answer.headers["Content-Type"]
 
 
 def test_feeds_link_to_https_where_a_trusted_proxy_says_so(engine: Engine) -> None:
@@ -144,8 +144,8 @@ def test_feeds_link_to_https_where_a_trusted_proxy_says_so(engine: Engine) -> No
         (OPEN, "https", "http"),
     ):
         with served(engine, access=access) as web:
-            told = {"X_Forwarded_User": "somebody", "X_Forwarded_Proto": scheme, "Host": "archive.example"}
-            feed = web.ask("GET", "/feeds/posts.json", **told).json
+            headers = {"X_Forwarded_User": "somebody", "X_Forwarded_Proto": scheme, "Host": "archive.example"}
+            feed = web.ask("GET", "/feeds/posts.json", **headers).json
             assert feed["home_page_url"] == f"{expected}://archive.example/"
 
 

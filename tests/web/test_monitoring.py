@@ -74,7 +74,7 @@ def test_every_metric_of_the_dashboard_is_served(engine: Engine) -> None:
     assert families["mparchive_up"].samples[0].value == 1
     assert families["mparchive_posts"].samples[0].value == 1
     dashboard = json.loads((ROOT / "docs" / "grafana.json").read_text(encoding="utf-8"))
-    asked = {target["expr"] for panel in dashboard["panels"] for target in panel["targets"]}
-    assert asked
-    named = {word for expr in asked for word in expr.replace("(", " ").replace(")", " ").split()}
+    requested = {target["expr"] for panel in dashboard["panels"] for target in panel["targets"]}
+    assert requested
+    named = {word for expr in requested for word in expr.replace("(", " ").replace(")", " ").split()}
     assert {word.partition("{")[0] for word in named if word.startswith("mparchive_")} <= set(families)

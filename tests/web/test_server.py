@@ -15,14 +15,14 @@ ANSWER = b'{"status":"alive"}'
 ASKED = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
-class Hasty(HeaderTimeoutProtocol):
-    """Nobody has time to ask."""
+class ShortTimeout(HeaderTimeoutProtocol):
+    """Close connections without a request almost at once."""
 
     seconds = 0.05
 
 
-class HastyOnceAsked(Hasty):
-    """Nobody has time to ask again; the first request comes when this machine lets it."""
+class ShortTimeoutAfterRequest(ShortTimeout):
+    """Do the same once a first request was answered, however slow this machine is."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
@@ -45,13 +45,13 @@ def answer_until_closed(web: Served, sent: bytes, after_the_answer: bytes = b"")
 
 @pytest.mark.parametrize("sent", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "])
 def test_a_connection_without_a_request_is_closed(sent: bytes, engine: Engine) -> None:
-    with served(engine, protocol=Hasty) as web:
+    with served(engine, protocol=ShortTimeout) as web:
         assert answer_until_closed(web, sent) == b""
 
 
 @pytest.mark.parametrize("head", [ASKED, ASKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 99\r\n\r\n")])
 def test_an_incomplete_second_request_is_closed_too(head: bytes, engine: Engine) -> None:
-    with served(engine, protocol=HastyOnceAsked) as web:
+    with served(engine, protocol=ShortTimeoutAfterRequest) as web:
         assert answer_until_closed(web, head, b"GET / HTTP/1.1\r\n").count(b"HTTP/1.1 200 OK") == 1
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from archive.db.engine import transaction
 from archive.ingest.pages import import_records
 from tests.archive.making import BIZ, NOW, record
-from tests.web.served import Got, Served, served
+from tests.web.served import Answer, Served, served
 from web.feeds.routes import FEED_ENTRIES
 
 MANY = FEED_ENTRIES + 5
@@ -93,7 +93,7 @@ def check_json(document: Any) -> Any:
     return document
 
 
-def ask(web: Served, path: str, known: str = "") -> Got:
+def ask(web: Served, path: str, known: str = "") -> Answer:
     answer = web.ask("GET", path, If_None_Match=known)
     assert answer.status == 200
     return answer

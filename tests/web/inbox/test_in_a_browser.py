@@ -25,28 +25,30 @@ def web(engine: Engine) -> Iterator[Served]:
 
 
 @pytest.fixture
-def asked() -> list[str]:
+def requested() -> list[str]:
     """Collect every request of the browsers."""
     return []
 
 
 @pytest.fixture
-def window(chromium: Browser, web: Served, asked: list[str]) -> Iterator[BrowserContext]:
-    yield from _window(chromium, web, asked, javascript=True)
+def window(chromium: Browser, web: Served, requested: list[str]) -> Iterator[BrowserContext]:
+    yield from _window(chromium, web, requested, javascript=True)
 
 
 @pytest.fixture
-def plain_window(chromium: Browser, web: Served, asked: list[str]) -> Iterator[BrowserContext]:
-    yield from _window(chromium, web, asked, javascript=False)
+def plain_window(chromium: Browser, web: Served, requested: list[str]) -> Iterator[BrowserContext]:
+    yield from _window(chromium, web, requested, javascript=False)
 
 
-def _window(chromium: Browser, web: Served, asked: list[str], javascript: bool) -> Iterator[BrowserContext]:
+def _window(
+    chromium: Browser, web: Served, requested: list[str], javascript: bool
+) -> Iterator[BrowserContext]:
     """Open a browser that reaches our server, and one made-up page at any other address."""
     context = chromium.new_context(java_script_enabled=javascript, bypass_csp=False)
     context.set_default_timeout(30_000)
 
     def answer(route: Route) -> None:
-        asked.append(f"{route.request.method} {route.request.url}")
+        requested.append(f"{route.request.method} {route.request.url}")
         if route.request.url.startswith(web.origin):
             route.continue_()
         else:
@@ -82,13 +84,13 @@ def status_text(page: Page, words: str) -> str:
 
 
 def test_the_bookmarklet_files_a_post_with_one_tap_once_the_token_is_stored(
-    window: BrowserContext, web: Served, engine: Engine, asked: list[str]
+    window: BrowserContext, web: Served, engine: Engine, requested: list[str]
 ) -> None:
     page = window.new_page()
     page.goto(f"{web.origin}/inbox")
     bookmarklet = page.locator("#bookmarklet").get_attribute("href") or ""
 
-    first = tap(window, bookmarklet, OPENED)  # the token is asked for
+    first = tap(window, bookmarklet, OPENED)  # the token is missing
     first.get_by_label("Token").fill(TOKEN)
     assert filed(engine) == []
     first.get_by_role("button").click()
@@ -99,9 +101,9 @@ def test_the_bookmarklet_files_a_post_with_one_tap_once_the_token_is_stored(
     second = tap(window, bookmarklet, OPENED.replace("AbCd", "aBcD"))  # one tap
     assert "Filed 已收下" in status_text(second, "Filed")
     assert len(filed(engine)) == 2
-    ours = {one for one in asked if web.origin in one}
+    ours = {one for one in requested if web.origin in one}
     assert ours == {f"{method} {web.origin}/inbox" for method in ("GET", "POST")}
-    assert {one for one in asked if one not in ours} == {
+    assert {one for one in requested if one not in ours} == {
         f"GET {OPENED.partition('#')[0].replace('AbCd', name)}" for name in ("AbCd", "aBcD")
     }
 

@@ -73,8 +73,8 @@ def test_the_token_may_come_in_the_body_and_nowhere_else(web: Served) -> None:
     assert web.post(urlencode({"url": SHORT, "token": TOKEN}), FORM, NO_TOKEN).status == 200
     basic = {"Authorization": "Basic c3ludGhldGlj"}  # a proxy's own sign-in
     assert web.post(urlencode({"url": SHORT, "token": TOKEN}), FORM, NO_TOKEN, **basic).status == 200
-    asked = web.ask("POST", f"/inbox?token={TOKEN}", SHORT.encode(), Content_Type=TEXT)
-    assert asked.status == 401
+    answer = web.ask("POST", f"/inbox?token={TOKEN}", SHORT.encode(), Content_Type=TEXT)
+    assert answer.status == 401
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import re
 from html import unescape
 
 from tests.archive.making import BIZ
-from tests.web.conftest import Room
+from tests.web.conftest import SeededSite
 from tests.web.seeding import DELETED, EDITED
-from tests.web.served import Got
+from tests.web.served import Answer
 
 OTHER = "Mzk5OTAwMDAwMQ=="  # the stand-in's account
 RICH = f"/posts/{OTHER}/2650000101_1"
@@ -18,10 +18,10 @@ PAGES = (
 )  # fmt: skip
 
 
-def words(got: Got) -> str:
+def words(answer: Answer) -> str:
     """Return the text of a page, without its markup."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", got.body.decode())).split())
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.body.decode())).split())
 
 
-def get(room: Room, path: str, **headers: str) -> Got:
-    return room.web.ask("GET", path, **headers)
+def get(site: SeededSite, path: str, **headers: str) -> Answer:
+    return site.web.ask("GET", path, **headers)

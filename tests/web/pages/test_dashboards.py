@@ -14,28 +14,28 @@ from archive.domain.messages import Message
 from archive.reports.statistics import Month
 from archive.repository.sources import Report, record_report
 from tests.archive.making import BIZ, NOW
-from tests.web.conftest import Room
+from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import ACCOUNT, OTHER, POST, get, words
 from tests.web.seeding import EDITED, QUOTED
 from tests.web.served import served
 from web.pages.dashboards import HEAT_LEVELS, cumulate, heat_map
 
 
-def test_the_calendar_counts_days_months_and_silences(room: Room) -> None:
-    page = get(room, f"{ACCOUNT}/calendar?year=2025&lang=en")
-    said = words(page)
+def test_the_calendar_counts_days_months_and_silences(site: SeededSite) -> None:
+    page = get(site, f"{ACCOUNT}/calendar?year=2025&lang=en")
+    shown = words(page)
     assert page.body.decode().count('<rect class="h') == 365
-    assert "most on 2025-" in said
-    assert re.search(r"\b11 2025-09-10 2025-09-22\b", said)
-    assert "within 10 minutes" in said
-    assert words(get(room, f"{ACCOUNT}/calendar?year=2019&lang=en")).count("No posts in this year.") == 2
-    assert get(room, f"{ACCOUNT}/calendar?year=banana").status == 400
-    assert "Posts without their page" in words(get(room, f"{ACCOUNT}/gaps?lang=en"))
-    assert get(room, "/accounts/unknown/calendar").status == 404
+    assert "most on 2025-" in shown
+    assert re.search(r"\b11 2025-09-10 2025-09-22\b", shown)
+    assert "within 10 minutes" in shown
+    assert words(get(site, f"{ACCOUNT}/calendar?year=2019&lang=en")).count("No posts in this year.") == 2
+    assert get(site, f"{ACCOUNT}/calendar?year=banana").status == 400
+    assert "Posts without their page" in words(get(site, f"{ACCOUNT}/gaps?lang=en"))
+    assert get(site, "/accounts/unknown/calendar").status == 404
 
 
-def test_health_lists_problems_sources_egresses_runs_and_contents(room: Room) -> None:
-    page = words(get(room, "/health?lang=en"))
+def test_health_lists_problems_sources_egresses_runs_and_contents(site: SeededSite) -> None:
+    page = words(get(site, "/health?lang=en"))
     assert "Current problems Started Event What to do 2025-11-09 12:00 /data" in page
     assert "Resolved in the last 30 days Started Ended Event" in page
     assert "feed:synthetic unreachable" in page
@@ -47,21 +47,21 @@ def test_health_lists_problems_sources_egresses_runs_and_contents(room: Room) ->
     assert re.search(r"Heads of the hash chains .* \b[0-9a-f]{64}\b", page)
 
 
-def test_names_of_stored_values_are_chinese_on_chinese_pages(room: Room) -> None:
-    page = words(get(room, "/health?lang=zh"))
+def test_names_of_stored_values_are_chinese_on_chinese_pages(site: SeededSite) -> None:
+    page = words(get(site, "/health?lang=zh"))
     assert "当前问题 开始时间 事件 处理办法 2025-11-09 12:00 /data" in page
     assert "feed:synthetic 无法连接" in page
     assert "album:1 正常" in page
     assert "补录（backfill） 2025-11-09 12:00 2025-11-09 12:05 完成 新增 18，成功 20" in page
-    assert "来自原网页" in words(get(room, f"{POST}/{EDITED}/history?lang=zh"))
-    assert "缺少原网页的文章" in words(get(room, f"{ACCOUNT}/gaps?lang=zh"))
+    assert "来自原网页" in words(get(site, f"{POST}/{EDITED}/history?lang=zh"))
+    assert "缺少原网页的文章" in words(get(site, f"{ACCOUNT}/gaps?lang=zh"))
 
 
 # Strict: it fails once every part of the program gives messages; then this mark goes.
 @pytest.mark.xfail(reason="the archive's and the scheduler's sentences are not messages yet", strict=True)
-def test_nothing_but_quotations_is_english_on_chinese_pages(room: Room) -> None:
+def test_nothing_but_quotations_is_english_on_chinese_pages(site: SeededSite) -> None:
     for path in ("/health", f"{ACCOUNT}/gaps", f"/accounts/{OTHER}/gaps"):
-        page = get(room, f"{path}?lang=zh").body.decode()
+        page = get(site, f"{path}?lang=zh").body.decode()
         english = re.findall(r' lang="en"[^>]*>([^<]*)<', page)
         assert english == ["English", *[QUOTED] * (path == "/health")], path
 

@@ -1,6 +1,6 @@
 """The web UI in a real browser: without scripts, by keyboard, on a phone, in dark mode.
 
-Whatever posts hold, none of it runs, and no other server is asked for anything.
+Whatever posts hold, none of it runs, and no other server gets a request.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from archive.db.engine import transaction
 from tests.archive.making import BIZ
 from tests.archive.rendering.hostile import ASKING, PRETENDING, RUNNING
 from tests.support.chromium import TOUCHED
-from tests.web.conftest import Room
+from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import PAGES
 from tests.web.seeding import EDITED, invented, page_of, put_pages
 
@@ -42,11 +42,11 @@ _TOO_WIDE = "() => document.documentElement.scrollWidth > innerWidth"
 
 @dataclass
 class Reader:
-    """A person's browser: `asked` holds requests to others, `complaints` console messages and errors."""
+    """A person's browser: `requested` holds addresses elsewhere, `complaints` console messages and errors."""
 
     browser: Browser
-    room: Room
-    asked: list[str] = field(default_factory=list)
+    site: SeededSite
+    requested: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
     def window(self, **options: object) -> Page:
@@ -62,26 +62,26 @@ class Reader:
 
     def at(self, path: str) -> str:
         """Return the address of a page."""
-        return f"{self.room.web.origin}{path}"
+        return f"{self.site.web.origin}{path}"
 
     def _on_request(self, route: Route) -> None:
         address = route.request.url
-        if address.startswith((self.room.web.origin, "data:")):
+        if address.startswith((self.site.web.origin, "data:")):
             route.continue_()
         else:
-            self.asked.append(address)
+            self.requested.append(address)
             route.abort()
 
 
 @pytest.fixture
-def reader(chromium: Browser, room: Room) -> Iterator[Reader]:
-    """Open a browser; after the test, no other server was asked and no page broke its own policy."""
-    reader = Reader(chromium, room)
+def reader(chromium: Browser, site: SeededSite) -> Iterator[Reader]:
+    """Open a browser; after the test, no other server got a request and no page broke its own policy."""
+    reader = Reader(chromium, site)
     yield reader
     for context in chromium.contexts:
         context.close()
-    assert reader.asked == []
-    assert [said for said in reader.complaints if "404" not in said] == []
+    assert reader.requested == []
+    assert [one for one in reader.complaints if "404" not in one] == []
 
 
 def test_without_scripts_a_person_can_find_read_and_compare_a_post(reader: Reader) -> None:
@@ -163,7 +163,7 @@ def test_on_a_phone_tables_and_charts_are_readable(reader: Reader) -> None:
 
 def test_a_title_with_a_direction_override_does_not_affect_its_surroundings(reader: Reader) -> None:
     turning = invented("12900_1", "\u202e合成 gnp.exe", "字。\r", day="2012-08-29")
-    with transaction(reader.room.engine) as session:
+    with transaction(reader.site.engine) as session:
         put_pages(session, [page_of(turning)], LONG_AGO)
     page = reader.window()
     page.goto(reader.at(f"/accounts/{BIZ}?until=2012-08-29"))
@@ -188,10 +188,10 @@ def test_hostile_posts_run_nothing_wherever_they_are_shown(reader: Reader) -> No
     aids = [f"{13_000 + number}_1" for number in range(len(HOSTILE))]
     assert len(HOSTILE) > 60
     posts = [invented(aid, body, body, body, DAY) for aid, body in zip(aids, HOSTILE.values(), strict=True)]
-    with transaction(reader.room.engine) as session:
+    with transaction(reader.site.engine) as session:
         put_pages(session, [page_of(one) for one in posts], LONG_AGO)
     assert _ran_in_frames(reader, aids) == []
-    assert reader.asked == []
+    assert reader.requested == []
     reader.complaints.clear()  # the policy may speak up where a frame holds something: it is what holds it
     page = reader.window()
     for path in _where_shown(aids):
@@ -204,7 +204,7 @@ def test_hostile_posts_run_nothing_wherever_they_are_shown(reader: Reader) -> No
 
 
 def _ran_in_frames(reader: Reader, aids: list[str]) -> list[str]:
-    """Show all of them at once, each in a frame of its own with the rights the reading room gives it."""
+    """Show all of them at once, each in a frame of its own with the rights the web UI gives it."""
     page = reader.window()
     frames = "".join(f'<iframe src="/posts/{BIZ}/{aid}/offline"></iframe>' for aid in aids)
     page.route(reader.at("/all-at-once"), lambda route: route.fulfill(body=frames, content_type="text/html"))

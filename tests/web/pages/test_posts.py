@@ -7,51 +7,51 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.web.conftest import Room
+from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import OTHER, POST, RICH, get, words
 from tests.web.seeding import DELETED, EDITED
 from web.pages.posts import collapse_blank_lines
 
 
-def test_a_post_shows_its_text_images_details_and_links(room: Room) -> None:
-    said = words(get(room, RICH))
-    assert "云屿市虚构的制造业数字化转型方案发布, 全文来了" in said
-    assert "2025-11-07 08:31" in said
-    assert "Original yes" in said
-    page = get(room, RICH).body.decode()
+def test_a_post_shows_its_text_images_details_and_links(site: SeededSite) -> None:
+    shown = words(get(site, RICH))
+    assert "云屿市虚构的制造业数字化转型方案发布, 全文来了" in shown
+    assert "2025-11-07 08:31" in shown
+    assert "Original yes" in shown
+    page = get(site, RICH).body.decode()
     (src,) = re.findall(r'<img src="(/files/[0-9a-f]{64})" alt="Image 1"', page)
-    file = get(room, src)
+    file = get(site, src)
     assert file.headers["Content-Type"] == "image/png"
     assert hashlib.sha256(file.body).hexdigest() == src.removeprefix("/files/")
-    newest = re.findall(r'href="(/posts/[^"]+)"', get(room, f"/accounts/{OTHER}").body.decode())[0]
-    assert f'href="{RICH}"' in get(room, newest).body.decode()  # it leads to that one
+    newest = re.findall(r'href="(/posts/[^"]+)"', get(site, f"/accounts/{OTHER}").body.decode())[0]
+    assert f'href="{RICH}"' in get(site, newest).body.decode()  # it leads to that one
 
 
-def test_history_shows_versions_captures_and_absences_and_marks_changes(room: Room) -> None:
-    page = get(room, f"{POST}/{EDITED}/history").body.decode()
+def test_history_shows_versions_captures_and_absences_and_marks_changes(site: SeededSite) -> None:
+    page = get(site, f"{POST}/{EDITED}/history").body.decode()
     assert "<ins><span" in page
     assert ">二</ins>" in page
     assert "characters that did not change" in page
-    said = words(get(room, f"{POST}/{DELETED}/history"))
-    assert "unavailable: deleted by its author; last seen 2025-11-09 12:00 该内容已被发布者删除" in said
-    assert "There is only one version." in said
+    shown = words(get(site, f"{POST}/{DELETED}/history"))
+    assert "unavailable: deleted by its author; last seen 2025-11-09 12:00 该内容已被发布者删除" in shown
+    assert "There is only one version." in shown
     assert "no longer available at its address: deleted by its author" in words(
-        get(room, f"{POST}/{DELETED}")
+        get(site, f"{POST}/{DELETED}")
     )
-    assert get(room, f"{POST}/{EDITED}/history?before=1&after=9").status == 404
-    assert get(room, f"{POST}/{EDITED}/history?before=0").status == 400
+    assert get(site, f"{POST}/{EDITED}/history?before=1&after=9").status == 404
+    assert get(site, f"{POST}/{EDITED}/history?before=0").status == 400
 
 
-def test_a_capture_is_served_byte_for_byte_as_plain_text(room: Room) -> None:
-    page = get(room, f"{POST}/{EDITED}/captures").body.decode()
+def test_a_capture_is_served_byte_for_byte_as_plain_text(site: SeededSite) -> None:
+    page = get(site, f"{POST}/{EDITED}/captures").body.decode()
     number = re.findall(r'href="/captures/(\d+)"', page)[0]
-    got = get(room, f"/captures/{number}")
-    assert got.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert "sandbox" in got.headers["Content-Security-Policy"]
-    assert hashlib.sha256(got.body).hexdigest() in page
-    assert get(room, f"/api/v1/captures/{number}/body").body == got.body
-    assert get(room, f"/captures/{number}", If_None_Match=got.headers["ETag"]).status == 304
-    assert get(room, "/captures/999999").status == 404
+    answer = get(site, f"/captures/{number}")
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert hashlib.sha256(answer.body).hexdigest() in page
+    assert get(site, f"/api/v1/captures/{number}/body").body == answer.body
+    assert get(site, f"/captures/{number}", If_None_Match=answer.headers["ETag"]).status == 304
+    assert get(site, "/captures/999999").status == 404
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from archive.integrity.checks import NAMES as CHECK_NAMES
 from archive.system.catalogues import Language, template
 from crawler.discovery.source import State
 from crawler.run_stats import EXIT_CODES
-from tests.web.conftest import Room
+from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import PAGES, RICH, get
 from web.pages.render import PageContext, chosen_language, format_size
 
@@ -25,18 +25,18 @@ _OUTSIDE = re.compile(r'(?:src|srcset|data|action|poster|background)="(?:https?:
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-def test_every_page_has_its_security_headers_and_one_language(room: Room, lang: str) -> None:
+def test_every_page_has_its_security_headers_and_one_language(site: SeededSite, lang: str) -> None:
     for path in PAGES:
-        got = get(room, f"{path}{'&' if '?' in path else '?'}lang={lang}")
-        assert got.status == (404 if "no-such" in path else 200), path
-        policy = got.headers["Content-Security-Policy"]
+        answer = get(site, f"{path}{'&' if '?' in path else '?'}lang={lang}")
+        assert answer.status == (404 if "no-such" in path else 200), path
+        policy = answer.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'; style-src 'self'; img-src 'self';"), path
         assert "frame-ancestors 'none'" in policy
         assert "script" not in policy
-        assert got.headers["Referrer-Policy"] == "no-referrer"
-        assert got.headers["X-Content-Type-Options"] == "nosniff"
-        assert "Set-Cookie" not in got.headers
-        page = got.body.decode()
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Set-Cookie" not in answer.headers
+        page = answer.body.decode()
         assert f'<html lang="{"zh-Hans" if lang == "zh" else "en"}">' in page
         assert "<script" not in page
         assert " style=" not in page
@@ -44,26 +44,26 @@ def test_every_page_has_its_security_headers_and_one_language(room: Room, lang: 
         assert ("跳到正文" in page) is (lang == "zh")
 
 
-def test_links_keep_the_language_that_the_address_names(room: Room) -> None:
-    chinese = get(room, "/", Accept_Language="de, zh-CN;q=0.8, en;q=0.3").body.decode()
+def test_links_keep_the_language_that_the_address_names(site: SeededSite) -> None:
+    chinese = get(site, "/", Accept_Language="de, zh-CN;q=0.8, en;q=0.3").body.decode()
     assert 'lang="zh-Hans"' in chinese
     assert 'href="/health"' in chinese
-    english = get(room, "/?lang=en", Accept_Language="zh-CN").body.decode()
+    english = get(site, "/?lang=en", Accept_Language="zh-CN").body.decode()
     assert '<html lang="en">' in english
     assert 'href="/health?lang=en"' in english
-    assert get(room, "/", Accept_Language="x;q=é, ;;q=,*").status == 200
+    assert get(site, "/", Accept_Language="x;q=é, ;;q=,*").status == 200
 
 
-def test_an_unchanged_page_is_answered_with_304_and_head_has_no_body(room: Room) -> None:
-    got = get(room, RICH)
-    again = get(room, RICH, If_None_Match=got.headers["ETag"])
+def test_an_unchanged_page_is_answered_with_304_and_head_has_no_body(site: SeededSite) -> None:
+    answer = get(site, RICH)
+    again = get(site, RICH, If_None_Match=answer.headers["ETag"])
     assert (again.status, again.body) == (304, b"")
-    assert get(room, f"{RICH}?lang=zh", If_None_Match=got.headers["ETag"]).status == 200
-    head = room.web.ask("HEAD", RICH)
-    assert (head.status, head.body, head.headers["ETag"]) == (200, b"", got.headers["ETag"])
-    style = re.findall(r'href="(/static/[^"]+)"', got.body.decode())[0]
-    assert get(room, style).headers["Content-Type"].startswith("text/css")
-    assert get(room, "/favicon.ico").status == 200
+    assert get(site, f"{RICH}?lang=zh", If_None_Match=answer.headers["ETag"]).status == 200
+    head = site.web.ask("HEAD", RICH)
+    assert (head.status, head.body, head.headers["ETag"]) == (200, b"", answer.headers["ETag"])
+    style = re.findall(r'href="(/static/[^"]+)"', answer.body.decode())[0]
+    assert get(site, style).headers["Content-Type"].startswith("text/css")
+    assert get(site, "/favicon.ico").status == 200
 
 
 _ANYTHING = st.binary(max_size=40).map(quote) | st.text(max_size=20).map(quote)
@@ -74,9 +74,11 @@ _NAMES = st.sampled_from(
 
 @given(path=st.sampled_from(PAGES), given=st.dictionaries(_NAMES, _ANYTHING, max_size=4))
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-def test_any_query_is_answered_with_a_page_or_refused(room: Room, path: str, given: dict[str, str]) -> None:
+def test_any_query_is_answered_with_a_page_or_refused(
+    site: SeededSite, path: str, given: dict[str, str]
+) -> None:
     query = "&".join(f"{name}={value}" for name, value in given.items())
-    assert get(room, f"{path}{'&' if '?' in path else '?'}{query}").status in (200, 400, 404)
+    assert get(site, f"{path}{'&' if '?' in path else '?'}{query}").status in (200, 400, 404)
 
 
 @pytest.mark.parametrize(
