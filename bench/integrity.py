@@ -19,14 +19,14 @@ import psutil
 from sqlalchemy import Engine, text
 
 from archive.db.engine import open_archive, transaction
+from archive.db.migrations.row_seals import TRIGGER
 from archive.db.models import Base
 from archive.db.settings import ArchiveSettings
 from archive.domain.captures import Capture
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.integrity.check import RowRange
 from archive.integrity.checks import CHECKS
-from archive.integrity.row_seals import TRIGGER
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from bench.posts import made_record
 from bench.report import machine, today, write_part
 from crawler.parse import PARSER_VERSION
@@ -65,10 +65,10 @@ def _crawl(engine: Engine, round_: int) -> None:
     """As a crawl does it: so many pages are kept in one transaction, and stored in another."""
     answers = [_answer(round_ * PAGES + number) for number in range(PAGES)]
     with transaction(engine) as session:
-        kept = keep_captures(session, None, [(None, answer) for answer in answers])
+        kept = store_captures(session, None, [(None, answer) for answer in answers])
     readings = list(zip(kept, map(classify, answers), strict=True))
     with transaction(engine) as session:
-        store_readings(session, None, readings, NOW, PARSER_VERSION)
+        store_parse_results(session, None, readings, NOW, PARSER_VERSION)
 
 
 WORKS: dict[str, Work] = {"a post of a dump": _import, "a page": _crawl}

@@ -27,7 +27,7 @@ from archive.db.schema import alembic_config
 from archive.db.settings import ArchiveSettings
 from archive.search.engine import NEWEST_FIRST, matching, newest, search
 from archive.search.query import Query, parse
-from archive.search.results import Place
+from archive.search.results import DatePosition
 from bench.invented import InventedTexts
 from bench.report import machine, today, write_part
 from bench.ways import ROOT
@@ -181,12 +181,12 @@ def _by_both(session: Session, query: Query) -> tuple[float, float]:
     return finding, seconds
 
 
-def _ilike(session: Session, query: Query) -> list[Place]:
+def _ilike(session: Session, query: Query) -> list[DatePosition]:
     (word,) = query.words
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     columns = select(PostWords.published_on, PostWords.post_id)
     rows = columns.where(PostWords.words.ilike(f"%{escaped}%")).order_by(*NEWEST_FIRST).limit(PAGE)
-    return [Place(*row) for row in session.execute(rows)]
+    return [DatePosition(*row) for row in session.execute(rows)]
 
 
 def _report(posts: int, built: float, sizes: Sequence[int], results: list[Asked]) -> str:

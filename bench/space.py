@@ -25,9 +25,10 @@ from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.captures import Capture
 from archive.domain.records import SHANGHAI
-from archive.repository import captures
-from archive.repository.captures import keep_captures
-from archive.storage.bodies import References, encode_body
+from archive.repository import bodies
+from archive.repository.bodies import DeltaBases
+from archive.repository.captures import store_captures
+from archive.storage.bodies import encode_body
 from bench.report import machine, today
 from tests.support.captures import CAPTURES, capture, capture_names
 
@@ -101,7 +102,7 @@ def measured(engine: Engine, pages: Sequence[Page], reads: int = READS) -> list[
 def _packed_and_kept(engine: Engine, page: Page) -> tuple[float, float, int]:
     answer = page.answer()
     with transaction(engine) as session:
-        packing, _ = _timed(lambda: encode_body(answer, References(session)))
+        packing, _ = _timed(lambda: encode_body(answer, DeltaBases(session).known))
     writing, number = _timed(lambda: _kept(engine, answer))
     return packing, writing, number
 
@@ -130,12 +131,12 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
 
 def _kept(engine: Engine, answer: Capture) -> int:
     with transaction(engine) as session:
-        return keep_captures(session, None, [(None, answer)])[0]
+        return store_captures(session, None, [(None, answer)])[0]
 
 
 def _read(engine: Engine, number: int) -> bytes:
     with transaction(engine) as session:
-        return captures.capture_body(session, number)
+        return bodies.capture_body(session, number)
 
 
 def warc_bytes(page: Page) -> int:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from archive.storage import body_codec
-from archive.storage.body_codec import sketch
+from archive.storage.body_codec import signature
 from crawler.parse.html_outline import outline, to_utf8
 from crawler.parse.page import read_page
 from crawler.parse.script_state import PageState
@@ -23,7 +23,7 @@ def steps(body: bytes, earlier: bytes) -> dict[str, float]:
     work: dict[str, Callable[[], object]] = {
         "unpack gzip": lambda: gzip.decompress(packed),
         "hash (SHA-256)": lambda: hashlib.sha256(body).digest(),
-        "find its likest reference (sketch)": lambda: sketch(body),
+        "find its likest reference (sketch)": lambda: signature(body),
         "store it against a reference (zstd)": lambda: body_codec.encode_delta(body, earlier),
         "parse, all of it": lambda: read_page(body),
         "- of that: walk the tags": lambda: outline(served),

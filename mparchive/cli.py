@@ -103,7 +103,7 @@ def export(
     until: Day = None,
 ) -> None:
     """Write the archived posts out, newest first."""
-    from archive.export.records import Selection
+    from archive.repository.capture_selection import Selection
     from mparchive.commands.export import export as run_export
 
     chosen = Selection(account, *_days(since, until))
@@ -195,7 +195,7 @@ def reparse(
     json: Json = False,
 ) -> None:
     """Read kept pages again with today's parser: say what would change, or write it."""
-    from archive.ingest.reparse import ReparseSelection
+    from archive.repository.parse_results import ReparseSelection
     from mparchive.commands.reparse import reparse as run_reparse
 
     days = _days(since, until)

@@ -12,7 +12,7 @@ from archive.db.advisory_locks import Hosts, egress_lock
 from archive.db.engine import transaction
 from archive.domain.records import SHANGHAI
 from archive.repository import egress, runs
-from archive.repository.media import due_media, make_due
+from archive.repository.media import due_media, make_media_due
 from archive.system import clock
 from crawler.browser.launch_options import REMEDY
 from crawler.media.settings import MediaSettings
@@ -60,7 +60,7 @@ class Line:
         if not self.is_real:
             return False
         with transaction(self.engine) as session:
-            until = egress.held_until(session, SchedulerSettings.read().egress, clock.now())
+            until = egress.blocked_until(session, SchedulerSettings.read().egress, clock.now())
         if until:
             say(
                 f"WeChat has asked this line for verification: nothing is fetched before "
@@ -73,7 +73,7 @@ class Line:
         if self.is_real:
             with transaction(self.engine) as session:
                 name = SchedulerSettings.read().egress
-                egress.settle(session, name, verdict, fetched, clock.now())
+                egress.record_crawl_end(session, name, verdict, fetched, clock.now())
 
 
 def _say_that_it_waits() -> None:
@@ -131,7 +131,7 @@ def fetch_missing_media(line: Line, run_id: int, tally: Tally) -> Exit:
     now = datetime.now(UTC)
     types = MediaSettings.read().types
     with transaction(line.engine) as session:
-        make_due(session, run_id, now)
+        make_media_due(session, run_id, now)
         due = len(due_media(session, now, MOST_COUNTED, types=types, run_id=run_id))
     if not due:
         return Exit.DONE

@@ -2,7 +2,14 @@
 
 from enum import IntEnum
 
-from archive.domain.errors import DatabaseUnavailable, IntegrityError, MessageError, first_line
+from archive.domain.errors import (
+    DatabaseUnavailable,
+    IntegrityError,
+    MessageError,
+    file_message,
+    first_line,
+)
+from archive.system.files import FileWriteError
 
 
 class Exit(IntEnum):
@@ -46,6 +53,8 @@ def error_message(error: Exception) -> tuple[str, Exit] | None:
             return str(error), Exit.INTEGRITY
         case MessageError():
             return str(error), Exit.USAGE
+        case FileWriteError():
+            return str(file_message(error)), Exit.USAGE
         case _:
             return _of_libraries(error)
 

@@ -18,8 +18,8 @@ from procrastinate import App
 from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
-from archive.repository.egress import live_egresses, note_egress
-from archive.repository.frontier import LINE_LASTS
+from archive.repository.egress import live_egresses, record_heartbeat
+from archive.repository.frontier import EGRESS_LIVES
 from archive.system import clock
 from crawler.media.settings import MediaSettings
 from scheduler.config import Config, load_config
@@ -108,7 +108,7 @@ class Planner:
         """The lines that somebody works behind, this machine's own first."""
         own = self.hands.egress
         with transaction(self.hands.engine) as session:
-            live = live_egresses(session, self.hands.now(), LINE_LASTS)
+            live = live_egresses(session, self.hands.now(), EGRESS_LIVES)
         return [own, *(line for line in live if line != own)]
 
     async def tick(self, app: App, entry: Entry) -> int:
@@ -184,7 +184,7 @@ def hands_of(engine: Engine, settings: SchedulerSettings, stop: threading.Event)
     """What jobs of this process work with; its line is known from now on."""
     hands = JobContext(engine, settings.egress, stop)
     with transaction(engine) as session:
-        note_egress(session, settings.egress, hands.now())
+        record_heartbeat(session, settings.egress, hands.now())
     return hands
 
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from archive.domain.monitoring import HealthProblem, SourceStatus
+from archive.domain.records import SHANGHAI
 from crawler.discovery.source import State
-from scheduler.polling import SHANGHAI
 
 USUAL_OVER = timedelta(days=180)  # the history that an account's silence is held against
 

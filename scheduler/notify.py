@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from apprise import Apprise, NotifyType
 
 from archive.db.models import Incident
-from scheduler.polling import SHANGHAI
+from archive.domain.records import SHANGHAI
 
 MAX_ADDRESSES = 20
 

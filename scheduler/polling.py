@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
+from archive.domain.records import SHANGHAI
 from crawler.discovery.source import State
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 LEARNED_OVER = timedelta(weeks=12)  # long enough to see weekdays, short enough to follow a new habit
 

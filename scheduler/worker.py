@@ -135,7 +135,7 @@ class Worker:
 
     def _show(self) -> None:
         with transaction(self.hands.engine) as session:
-            egress.note_egress(session, self.hands.egress, self.hands.now())
+            egress.record_heartbeat(session, self.hands.egress, self.hands.now())
 
     async def _stopped(self, worker: QueueWorker | None = None) -> None:
         """Return once this worker is told to stop, or the queue's own one has stopped taking jobs."""

@@ -69,6 +69,6 @@ def monitoring_router(readers: Readers, now: Callable[[], datetime]) -> APIRoute
 def _reasons(readers: Readers, now: datetime) -> Sequence[Message | str]:
     try:
         with readers.session() as session:
-            return unready(session, now)
+            return [str(reason) for reason in unready(session, now)]
     except NO_DATABASE:
         return [Message("web.ready.database_away")]

@@ -11,7 +11,7 @@ from archive.audit.missing_pages import unread, without_images, without_page
 from archive.audit.missing_posts import albums, holes, lacking, linked, listed_titles
 from archive.audit.silences import silences
 from archive.db.models import Post
-from archive.domain.weekly_digest import DIGEST
+from archive.domain.weekly_digest import DIGEST_TITLE
 
 __all__ = ["Gap", "GapKind", "find_gaps"]
 
@@ -25,7 +25,7 @@ def find_gaps(  # noqa: PLR0913 - all but the first three are options, given by 
     *,
     since: date | None = None,
     until: date | None = None,
-    digest_title: str = DIGEST,
+    digest_title: str = DIGEST_TITLE,
     has_sources: bool = False,
 ) -> list[Gap]:
     """The gaps of an account by kind, in the order of GapKind; None: of addresses that tell no account.

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 
 from archive.audit.gap import NO_SOURCE, AuditScope, Gap, GapKind, day_of
 from archive.db.models import AddressRow, Post, PostLink, SightingRow, SourceRow, Version
-from archive.domain.outcomes import AWAY, BLOCKING, NO_ANSWER, NOT_DRAWN, Outcome, Relation
+from archive.domain.outcomes import AWAY, BLOCKING, NO_ANSWER, NOT_RENDERED, Outcome, Relation
 from archive.domain.records import SHANGHAI
 from archive.domain.weekly_digest import Title, Titles, WeeklyDigest, normalised
 from archive.repository.post_queries import IS_ITS_ADDRESS
-from archive.repository.sources import TO_NEIGHBOURS
+from archive.repository.sources import LINKS_TO_POSTS
 
 MOST_IN_PUSH = 20  # WeChat takes 8; a higher place is somebody's invention and makes no holes
 
@@ -73,7 +73,7 @@ def _known(its: AuditScope) -> Any:
         posts.where(Post.account_id == its.account_id),
         addresses.where(AddressRow.account_id == its.account_id, aid.is_not(None)),
         links.join(Post, Post.id == PostLink.post_id).where(
-            Post.account_id == its.account_id, PostLink.relation.in_(TO_NEIGHBOURS), own
+            Post.account_id == its.account_id, PostLink.relation.in_(LINKS_TO_POSTS), own
         ),
     )
 
@@ -130,7 +130,7 @@ def _links(its: AuditScope) -> Select[Any]:
             func.min(Post.aid.collate("C")),
         )
         .join(Post, Post.id == PostLink.post_id)
-        .where(Post.account_id == its.account_id, PostLink.relation.in_(TO_NEIGHBOURS), PostLink.url != "")
+        .where(Post.account_id == its.account_id, PostLink.relation.in_(LINKS_TO_POSTS), PostLink.url != "")
         .where(own, ~known.exists(), ~archived.exists())
         .group_by(PostLink.key)
         .order_by(posts.desc(), PostLink.key.collate("C"))
@@ -177,10 +177,10 @@ _FETCH = "`mparchive audit --fill` fetches it"
 _REMEDIES = {
     Outcome.EXPIRED_LINK: "this link works no more; `mparchive backfill` another address of the post",
     Outcome.UNKNOWN: "`mparchive audit --fill` asks once more; what stays so is of a new sort: report it",
-    NOT_DRAWN: "have Chromium installed, then `mparchive audit --fill`",
+    NOT_RENDERED: "have Chromium installed, then `mparchive audit --fill`",
 }
 
-_KINDS = {Outcome.UNKNOWN: GapKind.UNKNOWN, NOT_DRAWN: GapKind.NOT_DRAWN}
+_KINDS = {Outcome.UNKNOWN: GapKind.UNKNOWN, NOT_RENDERED: GapKind.NOT_DRAWN}
 
 
 def lacking(session: Session, its: AuditScope) -> Iterator[Gap]:

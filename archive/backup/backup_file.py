@@ -14,7 +14,7 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from archive.domain.errors import ArchiveError, IntegrityError
-from archive.repository.hash_chain import Head
+from archive.repository.hash_chain import ChainHead
 
 FORMAT = 1  # of backups; what reads them knows this one
 
@@ -56,7 +56,7 @@ class Manifest(BaseModel):
     tool: int
     made_at: datetime
     tables: tuple[Table, ...]
-    heads: tuple[Head, ...]
+    heads: tuple[ChainHead, ...]
     lacking: tuple[str, ...]
     members: tuple[Member, ...]
 

@@ -14,7 +14,7 @@ from archive.backup.postgres import TIMEOUT, Tool, copied_out, described, find_t
 from archive.db import schema
 from archive.db.models import FileRow
 from archive.domain.errors import IntegrityError, MediaMissing
-from archive.repository.hash_chain import heads
+from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder
 from archive.system.files import atomically
 
@@ -55,7 +55,7 @@ def write_backup(
 ) -> Manifest:
     """Write the file whole or not at all, then read it again; `step` hears member and bytes written.
 
-    `with_tool` says whether pg_dump is used where there is one. Raises BackupError, ExportError.
+    `with_tool` says whether pg_dump is used where there is one. Raises BackupError, FileWriteError.
     """
     if path.exists():
         raise BackupError(f"{path} is there already, and a backup is never overwritten; name another file")
@@ -95,7 +95,7 @@ def _write(
         tool=tool.version if tool else COPY_FORMAT,
         made_at=moment.at,
         tables=tuple(moment.tables),
-        heads=tuple(heads(Session(moment.connection))),
+        heads=tuple(chain_heads(Session(moment.connection))),
         lacking=tuple(lacking),
         members=tuple(writer.members),
     )

@@ -1,1 +1,1 @@
-"""TODO describe."""
+"""Open the database: settings, engine, embedded server, schema, locks."""

@@ -1,7 +1,7 @@
-"""Locks that end with the process that has them, however it ends: a line's turn, and a run that goes on.
+"""Locks that end with the process that holds them, however it ends: of an egress, and of a run.
 
-Each is the session lock of a connection of its own, which has no transaction open. A database that restarts
-forgets them all: a crawl that lives through that has no turn for the rest of it.
+Each is a session-level advisory lock on a connection of its own without an open transaction. A database that
+restarts forgets them all: a crawl that goes on after that holds no lock for the rest of it.
 """
 
 import time
@@ -12,9 +12,9 @@ from enum import IntEnum, StrEnum
 from sqlalchemy import BigInteger, Connection, Engine, Select, cast, column, func, literal, select, table
 from sqlalchemy.exc import DBAPIError
 
-POLL = 0.5  # seconds between two tries to get what another has; they cost a query each
+POLL = 0.5  # seconds between two tries to take a lock that another process holds; each costs a query
 
-# Of a machine that lost its power nothing tells the server; by itself it would ask after two hours.
+# A client that lost its power does not close its connection; the server's default is two hours.
 _KEEPALIVE = {"tcp_keepalives_idle": "60", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "6"}
 
 _PG_LOCKS = table(
@@ -27,16 +27,16 @@ _TWO_KEYS = 2  # pg_locks.objsubid of a lock that was taken by two keys
 
 
 class Hosts(StrEnum):
-    """What is asked through a line: WeChat's pages and listings, or the files they show."""
+    """What is fetched through an egress: WeChat's pages and listings, or the media they show."""
 
     PAGES = "pages"
     MEDIA = "media"
 
 
 class _Kind(IntEnum):
-    """The first key; any numbers that nobody else uses."""
+    """The first key of a lock: any numbers that nothing else uses."""
 
-    TURN = 417_020_001
+    EGRESS = 417_020_001
     RUN = 417_020_002
 
 
@@ -49,34 +49,34 @@ def egress_lock(
     wait: float = 0.0,
     on_wait: Callable[[], None] | None = None,
 ) -> Iterator[bool]:
-    """Have a line to oneself, for these hosts, while the block lasts; False: another has it.
+    """Lock an egress for these hosts while the block lasts; yield False when another crawl holds the lock.
 
-    Whoever crawls has a turn, so that a line never asks twice at a time. Another's end is waited for at most
-    `wait` seconds; `on_wait` is called once before that.
+    Every crawl takes it, so that an egress never sends two requests at once. Wait at most `wait` seconds for
+    the other crawl to end; `on_wait` is called once before that.
     """
-    key = func.hashtext(f"{egress}:{hosts}")  # two lines of one number would only be too polite
+    key = func.hashtext(f"{egress}:{hosts}")  # two egresses of equal hash only wait for each other
     with _own_connection(engine) as connection:
-        mine = _try(connection, _Kind.TURN, key)
-        if not mine and wait > 0:
+        locked = _try(connection, _Kind.EGRESS, key)
+        if not locked and wait > 0:
             if on_wait:
                 on_wait()
             until = time.monotonic() + wait
-            while not mine and time.monotonic() < until:
+            while not locked and time.monotonic() < until:
                 time.sleep(POLL)
-                mine = _try(connection, _Kind.TURN, key)
-        yield mine
+                locked = _try(connection, _Kind.EGRESS, key)
+        yield locked
 
 
 @contextmanager
 def run_lock(engine: Engine, run_id: int) -> Iterator[None]:
-    """Let others see that a run goes on while the block lasts: what it has to fetch is claimed."""
+    """Mark a run as alive while the block lasts, so that its claims hold."""
     with _own_connection(engine) as connection:
         _try(connection, _Kind.RUN, literal(run_id))
         yield
 
 
-def runs_going_on() -> Select[int]:
-    """The ids of the runs that go on, as a subquery."""
+def live_runs() -> Select[int]:
+    """Select the ids of the runs whose `run_lock` is held, as a subquery."""
     here = select(_PG_DATABASE.c.oid).where(_PG_DATABASE.c.datname == func.current_database())
     return select(cast(_PG_LOCKS.c.objid, BigInteger)).where(
         _PG_LOCKS.c.locktype == "advisory",
@@ -93,12 +93,12 @@ def _try(connection: Connection, kind: _Kind, key: object) -> bool:
 
 @contextmanager
 def _own_connection(engine: Engine) -> Iterator[Connection]:
-    """A connection that no pool gets back, so that its locks end with it at the latest."""
+    """Open a connection that is not returned to the pool, so that its locks end with it at the latest."""
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.detach()
         connection.execute(select(*(func.set_config(*one, False) for one in _KEEPALIVE.items())))
         try:
             yield connection
         finally:
-            with suppress(DBAPIError):  # a database that is away, or was, has forgotten them
+            with suppress(DBAPIError):  # a database that was away has forgotten them
                 connection.execute(select(func.pg_advisory_unlock_all()))

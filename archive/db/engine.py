@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
 from psycopg.pq import Format
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
@@ -135,11 +135,6 @@ _READ_ONLY_POOL: dict[str, Any] = {
 }
 
 NO_DATABASE = (DBAPIError, NoConnectionFree)
-
-
-def limit_statement_time(session: Session, seconds: float) -> None:
-    """Let each statement of the session's current transaction take at most so many seconds."""
-    session.execute(text(f"SET LOCAL statement_timeout = {max(round(seconds * 1000), 1)}"))
 
 
 class Readers:

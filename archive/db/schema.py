@@ -1,4 +1,4 @@
-"""The schema of the database: brought up to date by Alembic, which is loaded only when it is not."""
+"""Bring the database's schema up to date with Alembic, which is loaded only when something is to be done."""
 
 import re
 from functools import cache
@@ -12,7 +12,7 @@ from archive.domain.errors import DatabaseUnavailable
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_MIGRATION_LOCK = 4_170_205_811  # any number; whoever migrates holds it
+_MIGRATION_LOCK = 4_170_205_811  # any number; the process that migrates holds it
 
 _MIGRATIONS = resources.files("archive.db") / "migrations"
 
@@ -20,7 +20,7 @@ _NAME = re.compile(r"v(\d+)_\w+\.py")  # of a migration's file; the number is it
 
 
 def upgrade(engine: Engine) -> None:
-    """Migrate to head; of several processes that start at once one does it, the others wait.
+    """Migrate to the newest revision; of several processes that start at once one does it, the others wait.
 
     Raises DatabaseUnavailable for a database of a newer mparchive, DBAPIError when it cannot be reached.
     """
@@ -31,8 +31,8 @@ def upgrade(engine: Engine) -> None:
 
 
 def migrate(connection: Connection, wanted: str) -> None:
-    """Bring an archive without a row to a revision, up or down; `head` is the newest."""
-    from alembic import command  # noqa: PLC0415 - as said above
+    """Migrate an empty archive to a revision, up or down; `head` is the newest."""
+    from alembic import command  # noqa: PLC0415 - a quarter second, not needed at most starts
 
     has, target = revision(connection) or "", newest() if wanted == "head" else wanted
     if has < target:
@@ -42,16 +42,16 @@ def migrate(connection: Connection, wanted: str) -> None:
 
 
 def revision(connection: Connection) -> str | None:
-    """What the database is at; None for an empty one."""
+    """Return the revision of the database; None for an empty one."""
     if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
         return None
-    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
+    version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return version
 
 
 @cache
 def newest() -> str:
-    """The last migration's revision, told by its file's name: asking Alembic takes a quarter second."""
+    """Return the newest revision by the migrations' file names: asking Alembic takes a quarter second."""
     return max(found[1] for found in map(_NAME.fullmatch, _names()) if found)
 
 
@@ -60,19 +60,17 @@ def _names() -> list[str]:
 
 
 def _migrate(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415 - as said above
+    from alembic import command  # noqa: PLC0415 - a quarter second, not needed at most starts
     from alembic.util import CommandError  # noqa: PLC0415
 
     try:
         command.upgrade(alembic_config(connection), "head")
     except CommandError as error:
-        raise DatabaseUnavailable(
-            f"the database was made by a newer mparchive ({error}); install it, or name another"
-        ) from None
+        raise DatabaseUnavailable("archive.database.newer", reason=str(error)) from None
 
 
 def alembic_config(connection: Connection) -> "Config":
-    """Alembic's configuration for this connection: the migrations lie in the package."""
+    """Return Alembic's configuration for this connection; the migrations are in the package."""
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()

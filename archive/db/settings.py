@@ -1,4 +1,4 @@
-"""Where the archive is: one server address, or a folder for the embedded one."""
+"""Read where the archive is: the address of a server, or a folder for the embedded one."""
 
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from archive.domain.errors import DatabaseUnavailable
+from archive.domain.errors import DatabaseUnavailable, file_message
+from archive.domain.messages import Message
 from archive.system.files import FileUnusable, read_small
 
 MAX_PASSWORD = 4096  # bytes
 
 
 class ArchiveSettings(BaseSettings):
-    """Read from MPARCHIVE_DATABASE_URL, MPARCHIVE_HOME, MPARCHIVE_MEDIA; an empty variable counts as unset.
+    """MPARCHIVE_DATABASE_URL, MPARCHIVE_HOME and MPARCHIVE_MEDIA; an empty variable counts as unset.
 
     Without an address an embedded Postgres runs in `<home>/postgres`. `media` is a folder, or an address
     that fsspec knows (s3://bucket/prefix); without it the files lie in `<home>/media`.
@@ -47,9 +48,14 @@ class ArchiveSettings(BaseSettings):
 def _password(path: Path) -> str:
     try:
         password = read_small(path, MAX_PASSWORD, "that is no password").decode("utf-8").strip()
-    except (FileUnusable, UnicodeDecodeError) as error:
-        why = f"{path} is not text" if isinstance(error, UnicodeDecodeError) else error
-        raise DatabaseUnavailable(f"MPARCHIVE_DATABASE_PASSWORD_FILE: {why}") from None
+    except FileUnusable as error:
+        raise _unusable_password(file_message(error)) from None
+    except UnicodeDecodeError:
+        raise _unusable_password(Message("archive.file.not_text", {"path": str(path)})) from None
     if not password:
-        raise DatabaseUnavailable(f"MPARCHIVE_DATABASE_PASSWORD_FILE: {path} is empty")
+        raise _unusable_password(Message("archive.file.empty", {"path": str(path)}))
     return password
+
+
+def _unusable_password(reason: Message) -> DatabaseUnavailable:
+    return DatabaseUnavailable("archive.database.password_file", reason=reason)

@@ -1,4 +1,4 @@
-"""Addresses of posts on mp.weixin.qq.com: which post one names, and how to write it down.
+"""Parse addresses of posts on mp.weixin.qq.com, and find them in text.
 
 `chksm` is part of the address to fetch (without it the server asks for verification) but not of the
 identity of the post.
@@ -24,7 +24,7 @@ _MID, _IDX = re.compile(r"[0-9]{1,18}"), re.compile(r"[0-9]{1,3}")  # they fit a
 
 MAX_LENGTH = 2048  # bytes, for an entry of a Postgres index holds 2700; real ones stay under 400
 
-# Of the reader's own session. They are no part of a post's address, so they are not even sent.
+# Parameters of the reader's own session: not part of a post's address, so they are not even sent.
 SESSION_NAMES = frozenset(
     {
         "access_token",
@@ -43,7 +43,7 @@ SESSION_NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One address of a post. Either biz, mid and idx are known, or the short link's token is."""
+    """An address of a post. Either biz, mid and idx are known, or the short link's token is."""
 
     url: str
     biz: str = ""
@@ -55,47 +55,47 @@ class Address:
 
     @property
     def aid(self) -> str | None:
-        """`<mid>_<idx>`, the dedupe key within the account; None while only a short link is known."""
+        """Return `<mid>_<idx>`, unique within the account; None while only a short link is known."""
         return f"{self.mid}_{self.idx}" if self.mid else None
 
     @property
     def key(self) -> str:
-        """What makes two addresses one: the post's identity where it is known, else the short token."""
+        """Return what equal addresses share: the post's identity where known, else the short link's token."""
         return f"{self.biz}:{self.mid}:{self.idx}" if self.mid else f"s/{self.token}"
 
     @property
     def fetch_url(self) -> str:
-        """The https address to ask the server for: everything it was given with, without the fragment."""
+        """Return the https URL to fetch: all that was given, without the fragment."""
         parts = urlsplit(self.url)
         query = f"?{parts.query}" if parts.query else ""
         return f"https://{HOST}{parts.path}{query}"
 
 
 def canonical_url(biz: str, mid: str, idx: str, sn: str, chksm: str = "") -> str:
-    """The address as the dump writes it; `chksm` only where it is known."""
+    """Return the URL as the dump writes it; `chksm` only where it is known."""
     tail = f"&chksm={chksm}" if chksm else ""
     return f"http://{HOST}/s?__biz={biz}&mid={mid}&idx={idx}&sn={sn}{tail}#rd"
 
 
 def parse_address(text: str) -> Address:
-    """Read one address; raises AddressError saying in a sentence what is wrong with it."""
+    """Parse an address of a post. Raises AddressError."""
     url = text.strip().replace("&amp;", "&")
     length = len(url.encode("utf-8", "surrogatepass"))
     if length > MAX_LENGTH:
-        raise AddressError(f"address of {length} bytes, at most {MAX_LENGTH} are taken")
+        raise AddressError("archive.address.too_long", length=length, limit=MAX_LENGTH)
     if storable(url) != url:  # what is stored in its place might be no address
-        raise AddressError(f"{url[:120]!a} holds a character that no address has")
+        raise AddressError("archive.address.bad_character", url=ascii(url[:120]))
     parts = _split(url)
     short = _SHORT.fullmatch(parts.path)
     if short:
         return Address(url=url, token=short[1])
     if parts.path not in ("/s", "/mp/appmsg/show"):
-        raise AddressError(f"{url[:120]} is not the address of a post (…/s?__biz=… or …/s/…)")
+        raise AddressError("archive.address.not_a_post", url=url[:120])
     return _long(url, dict(parse_qsl(parts.query, keep_blank_values=True)))
 
 
 def without_session(url: str) -> str:
-    """The address without the reader's session parameters; otherwise the very same characters."""
+    """Remove the reader's session parameters from a URL; keep every other character."""
     parts = urlsplit(url)
     kept = [
         piece for piece in parts.query.split("&") if unquote(piece.partition("=")[0]) not in SESSION_NAMES
@@ -108,13 +108,13 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise AddressError(f"{url[:120]} is not an address") from None
+        raise AddressError("archive.address.not_an_address", url=url[:120]) from None
     if parts.scheme not in ("http", "https"):
-        raise AddressError(f"{url[:120]} is not an http(s) address")
+        raise AddressError("archive.address.not_http", url=url[:120])
     if parts.hostname != HOST:
-        raise AddressError(f"{url[:120]} is on host {parts.hostname!r}; only {HOST} is archived")
+        raise AddressError("archive.address.other_host", url=url[:120], host=parts.hostname, expected=HOST)
     if port is not None or parts.username is not None:
-        raise AddressError(f"{url[:120]} names a port or a user; give the plain {HOST} address")
+        raise AddressError("archive.address.port_or_user", url=url[:120], expected=HOST)
     return parts
 
 
@@ -123,13 +123,13 @@ def _long(url: str, query: dict[str, str]) -> Address:
     mid = query.get("mid") or query.get("appmsgid", "")
     idx = query.get("idx") or query.get("itemidx", "")
     if not (_BIZ.fullmatch(biz) and _MID.fullmatch(mid) and _IDX.fullmatch(idx)):
-        raise AddressError(f"{url[:120]} lacks __biz, mid or idx; copy the whole address of the post")
+        raise AddressError("archive.address.incomplete", url=url[:120])
     return Address(url, biz, mid, idx, query.get("sn", ""), query.get("chksm", ""))
 
 
-MAX_LINKS = 1000  # of one text
+MAX_LINKS = 1000  # found in one text
 
-# What ends an address: space, quotes, brackets, and whatever Chinese goes on behind it without a space.
+# An address ends at a space, quote or bracket, and at Chinese text that follows without a space.
 _REST = r"[^\s\"'<>\\\],\u2013-\u2026\u2e80-\uffff]+"
 
 _LINK = re.compile(rf"https?://{re.escape(HOST)}/(?:s[/?]|mp/appmsg/show\?){_REST}")
@@ -142,7 +142,7 @@ _END = re.compile(r"&(?:quot|apos|lt|gt|nbsp|#\d+|#x[0-9a-fA-F]+);")  # none of 
 
 
 def is_post(url: str) -> bool:
-    """Whether this is the address of a post on mp.weixin.qq.com."""
+    """Tell whether this is the address of a post on mp.weixin.qq.com."""
     try:
         parse_address(url)
     except AddressError:
@@ -151,34 +151,34 @@ def is_post(url: str) -> bool:
 
 
 def in_text(text: str) -> list[str]:
-    r"""The addresses of posts in a text, its HTML or JSON (http:\/\/…&amp;…), each once, in order."""
-    found: dict[str, None] = {}
-    for url in _found(_LINK, text):
+    r"""Return the addresses of posts in a text, HTML or JSON (http:\/\/…&amp;…), each once, in order."""
+    urls: dict[str, None] = {}
+    for url in _urls(_LINK, text):
         if is_post(url):
-            found[url] = None
-            if len(found) >= MAX_LINKS:
+            urls[url] = None
+            if len(urls) >= MAX_LINKS:
                 break
-    return list(found)
+    return list(urls)
 
 
 def others_in_text(text: str) -> list[str]:
-    """The http(s) addresses that `in_text` leaves out, each once, in order; none that holds a post's."""
-    urls = dict.fromkeys(islice(_found(_ANY, text), MAX_LINKS))
+    """Return the http(s) addresses that `in_text` leaves out, each once, in order."""
+    urls = dict.fromkeys(islice(_urls(_ANY, text), MAX_LINKS))
     return [url for url in urls if not in_text(url)]
 
 
 def without_addresses(text: str) -> str:
-    """What a text says beside its addresses, in one line."""
+    """Return a text without its addresses, on one line."""
     return " ".join(_ANY.sub(" ", text.replace("\\/", "/")).split())
 
 
-def _found(pattern: re.Pattern[str], text: str) -> Iterator[str]:
+def _urls(pattern: re.Pattern[str], text: str) -> Iterator[str]:
     for match in pattern.finditer(text.replace("\\/", "/")):
         yield _END.split(_AMPERSAND.sub("&", match[0]), maxsplit=1)[0].rstrip(".,;:!?)")
 
 
 def embedded(url: str) -> str:
-    """The address of a post that another address carries as a parameter; empty where it carries none."""
+    """Return the address of a post that another address has as a parameter; empty where it has none."""
     try:
         values = [value for _, value in parse_qsl(urlsplit(url).query, max_num_fields=50)]
     except ValueError:
@@ -193,7 +193,7 @@ _BREAKS = re.compile(r"[\t\r\n]")
 
 
 def clean_url(url: str) -> str:
-    """An address without the entities that some lists carry twice; scheme-less ones become https."""
+    """Decode entities, which some lists encode twice, and give an address without scheme https."""
     decoded = _BREAKS.sub("", _decoded(_decoded(url))).strip()
     return f"https:{decoded}" if decoded.startswith("//") else decoded
 

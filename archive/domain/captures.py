@@ -1,4 +1,4 @@
-"""A capture: one answer of the server, exactly as it came."""
+"""Define captures (responses of the server, exactly as they came) and sightings of addresses."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from archive.domain.addresses import Address
 
 @dataclass(frozen=True)
 class Capture:
-    """One answer, before anybody has judged it.
+    """A response of the server, before it is parsed.
 
     `body` is the entity body after content decoding (gzip, br) and before any text decoding.
-    `gzipped` is the same body as it was sent, where that was in gzip: a measure of what storing it saves.
-    `fetched_at` is an aware UTC instant. `rendered` marks a browser's DOM instead of served bytes, and
-    `evaluated` is then what the page's own scripts held: their variables by name, as JSON values, and under
-    `text` the words the browser showed.
+    `gzipped` is the same body as it was sent, if that was in gzip: a measure of what storing it saves.
+    `fetched_at` is an aware UTC instant. `rendered` marks a browser's DOM instead of served bytes:
+    `evaluated` then holds the variables of the page's own scripts by name, as JSON values, and under
+    `text` the text that the browser showed.
     """
 
     requested_url: str
@@ -32,15 +32,15 @@ class Capture:
 
     @cached_property
     def sha256(self) -> bytes:
-        """SHA-256 of the body, 32 bytes."""
+        """Return the SHA-256 of the body, 32 bytes."""
         return hashlib.sha256(self.body).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """`source` names who told of the address; `seen_at` is an aware UTC instant.
+    """An address as a source listed it. `seen_at` is an aware UTC instant.
 
-    `expected_biz` is the account it was listed for; empty where whatever it leads to is wanted.
+    `expected_biz` is the account it was listed for; empty where a post of any account is wanted.
     """
 
     address: Address
@@ -53,7 +53,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Sighted:
-    """What a sighting became: its address row, and whether that is new."""
+    """The stored address of a sighting, and whether it is new."""
 
     address_id: int
     key: str

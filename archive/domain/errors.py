@@ -3,11 +3,22 @@
 from typing import Any
 
 from archive.domain.messages import Message
+from archive.system.files import FileUnusable, FileWriteError
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what went wrong, in the driver's words where it is the database's."""
+    """Return the first line of an error, the driver's own text for an error of the database."""
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+
+
+def file_message(error: FileUnusable | FileWriteError) -> Message:
+    """Return the message of a file that could not be read or written."""
+    match error:
+        case FileWriteError():
+            return Message("archive.file.unwritable", {"path": error.filename, "reason": error.strerror})
+        case FileUnusable(limit=int(limit)):
+            return Message("archive.file.too_large", {"path": str(error.path), "limit": limit})
+    return Message("archive.file.unreadable", {"path": str(error.path), "reason": error.reason})
 
 
 class MessageError(Exception):
@@ -33,11 +44,11 @@ def _restore_error(kind: type[MessageError], code: str, params: dict[str, Any], 
 
 
 class ArchiveError(MessageError):
-    """Root of what the archive raises on purpose."""
+    """Base of the errors that the archive raises on purpose."""
 
 
 class RecordError(ArchiveError):
-    """A record of a dump is not one."""
+    """A record of a dump is not valid."""
 
 
 class AddressError(ArchiveError):
@@ -57,7 +68,7 @@ class MediaMissing(ArchiveError):
 
 
 class IntegrityError(ArchiveError):
-    """Something stored is not what was stored."""
+    """Stored data is damaged."""
 
 
 class MediaUnreadable(IntegrityError):
@@ -65,12 +76,8 @@ class MediaUnreadable(IntegrityError):
 
 
 class NotArchived(ArchiveError):
-    """There is no such thing in the archive."""
-
-
-class ExportError(ArchiveError):
-    """A file of an export cannot be written."""
+    """The archive does not have what was asked for."""
 
 
 class TokenUnusable(ArchiveError):
-    """The inbox's token cannot be read, or is none."""
+    """The inbox's token cannot be read, or is not valid."""

@@ -30,6 +30,8 @@ class Message:
 
     def text(self, language: Language) -> str:
         """Return the words in a language; a code without an entry is shown with its parameters."""
+        if not self.code:
+            return ""
         number = self.params.get(_NUMBER)
         words = template(self.code, language, number if isinstance(number, int) else None)
         values = {name: _text(value, language) for name, value in self.params.items()}
@@ -39,6 +41,10 @@ class Message:
 
     def __str__(self) -> str:
         return self.text("en")
+
+    def __bool__(self) -> bool:
+        """Tell whether there is a message: an empty stored reason loads as one without a code."""
+        return bool(self.code)
 
     def dump(self) -> str:
         """Return the message as it is stored in a text column: the code, then its parameters as JSON."""

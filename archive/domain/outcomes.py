@@ -1,10 +1,10 @@
-"""The words every part uses for what a page turned out to be (product vocabulary)."""
+"""Enumerate what a response, a post, a medium and a link can be."""
 
 from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What one capture is. Only ARTICLE becomes a post; outcomes are values, never exceptions."""
+    """What a capture turned out to be. Only ARTICLE becomes a post; outcomes are values, never exceptions."""
 
     ARTICLE = "article"
     DELETED = "deleted"
@@ -20,17 +20,17 @@ class Outcome(StrEnum):
 
     @property
     def blocks(self) -> bool:
-        """The server is refusing us, not telling about the post: the run must stop."""
+        """Tell whether the server refuses to answer: the run must stop."""
         return self in (Outcome.VERIFICATION, Outcome.RATE_LIMITED)
 
     @property
     def is_final(self) -> bool:
-        """The server has told what became of the post: asking again soon is pointless."""
+        """Tell whether the response says what became of the post: asking again soon is pointless."""
         return not self.blocks and self is not Outcome.UNKNOWN
 
     @property
     def is_away(self) -> bool:
-        """The server says of the post that was at this address that it is not to be had.
+        """Tell whether the server says that the post of this address is unavailable.
 
         An expired link or a bad address says nothing about the post.
         """
@@ -49,7 +49,7 @@ AWAY = frozenset(outcome.value for outcome in Outcome if outcome.is_away)
 
 
 class Kind(StrEnum):
-    """What sort of post an ARTICLE is; WeChat's `item_show_type` in brackets."""
+    """The kind of post an ARTICLE is; the number is WeChat's `item_show_type`."""
 
     ARTICLE = "article"  # 0
     SHARE = "share"  # 0 with copyright_stat 2: another account's post, quoted or reprinted in full
@@ -62,7 +62,7 @@ class Kind(StrEnum):
 
 
 class MediumType(StrEnum):
-    """What sort of file a medium is."""
+    """The kind of file a medium is."""
 
     IMAGE = "image"
     AUDIO = "audio"
@@ -70,7 +70,7 @@ class MediumType(StrEnum):
 
 
 class Role(StrEnum):
-    """What a medium is in its post."""
+    """The role of a medium in its post."""
 
     IMAGE = "image"  # in the body, in the order shown
     COVER = "cover"  # of the post, in listings
@@ -80,20 +80,20 @@ class Role(StrEnum):
 
     @property
     def type(self) -> MediumType:
-        """Covers and posters are images."""
+        """Return the type of file; covers and posters are images."""
         return {Role.AUDIO: MediumType.AUDIO, Role.VIDEO: MediumType.VIDEO}.get(self, MediumType.IMAGE)
 
 
 class MediumOutcome(StrEnum):
-    """What became of asking for a medium."""
+    """The result of a download of a medium."""
 
     KEPT = "kept"
-    REFUSED = "refused"  # an answer, but not what was asked for: no image, too large, dangerous
-    FAILED = "failed"  # no whole answer
+    REFUSED = "refused"  # a response that is not stored: no image, too large, dangerous
+    FAILED = "failed"  # no complete response
 
 
 class Relation(StrEnum):
-    """How what a link leads to stands to the post that holds it."""
+    """What a link leads to, as seen from the post that holds it."""
 
     POST = "post"  # another post, in the body
     TOPIC = "topic"  # a #topic
@@ -101,12 +101,13 @@ class Relation(StrEnum):
     PREVIOUS = "previous"  # the album's post before
     NEXT = "next"  # the album's post after
     MINI_PROGRAM = "mini_program"
-    ACCOUNT = "account"  # another account's card
+    ACCOUNT = "account"  # another account's profile card
     SOURCE = "source"  # 阅读原文
     REPRINT = "reprint"  # the post this one shares or reprints
     WEB = "web"  # any other page
 
 
-NO_ANSWER = "no_answer"
+# Outcomes of addresses that no capture has.
+NO_ANSWER = "no_answer"  # no response came
 
-NOT_DRAWN = "not_drawn"  # an article, whose text only a browser has; none has drawn it yet
+NOT_RENDERED = "not_drawn"  # an article whose text only a browser shows, and none has rendered it yet

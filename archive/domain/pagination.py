@@ -1,4 +1,4 @@
-"""Places to go on from as opaque words for addresses: JSON in base64; pure."""
+"""Encode positions of lists as opaque cursors for URLs: JSON in base64."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -9,13 +9,13 @@ ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 
 
 def encode(values: Sequence[str | int | None]) -> str:
-    """The word for these values."""
-    told = json.dumps(values, separators=(",", ":")).encode()
-    return urlsafe_b64encode(told).decode().rstrip("=")
+    """Return the cursor for these values."""
+    serialised = json.dumps(values, separators=(",", ":")).encode()
+    return urlsafe_b64encode(serialised).decode().rstrip("=")
 
 
-def decode(word: str) -> Any:
-    """The JSON value of a word, which anybody may have made. Raises ValueError or RecursionError."""
-    if not ALPHABET.issuperset(word):
+def decode(cursor: str) -> Any:
+    """Return the JSON value of a cursor, which may be anybody's. Raises ValueError or RecursionError."""
+    if not ALPHABET.issuperset(cursor):
         raise ValueError("a cursor has letters and digits alone")
-    return json.loads(urlsafe_b64decode(word + "=" * (-len(word) % 4)))
+    return json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))

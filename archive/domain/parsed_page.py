@@ -1,4 +1,4 @@
-"""A reading: what the parser says one capture is and says."""
+"""Define the parser's result for one capture, and the state of a post that follows from it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ class MediaRef:
 
     `key` is what it is known by: the address, or of a signed (expiring) one the video's own id.
     `position` counts from 0 within its role. `expires_at` is an aware UTC instant.
-    `facts` holds what else the page tells (alt, width, height, duration_ms, bytes, id), as JSON values.
+    `facts` holds what else the page says (alt, width, height, duration_ms, bytes, id), as JSON values.
     """
 
     role: Role
@@ -28,9 +28,9 @@ class MediaRef:
 
 @dataclass(frozen=True, slots=True)
 class LinkRef:
-    """Something a post leads to.
+    """A link of a post.
 
-    `key` is what it is known by, never empty: the work list's key of a post (biz:mid:idx or s/TOKEN), the id
+    `key` is what it is known by, never empty: an address key (biz:mid:idx or s/TOKEN) for a post, the id
     of an album or topic, the biz of an account, the appid and path of a mini-program, else the address.
     `url` is empty where the page gives none. `position` counts from 0 within its relation.
     """
@@ -45,14 +45,14 @@ class LinkRef:
 
 @dataclass(frozen=True)
 class ParsedPage:
-    """The parser's whole answer for one page.
+    """The parser's whole result for one page.
 
     `record` is there exactly when `outcome` is ARTICLE *and* the page names its post (biz, mid, idx).
-    `reason` says in the page's own words, where it has some, why the outcome is what it is.
-    `page` holds everything else the page tells, as JSON values.
-    `published_at` is an aware UTC instant; `needs_browser` says the plain answer holds no body but a
-    rendered one might.
-    `html` is the body's HTML as the page holds it, not made safe; empty where the body is plain text.
+    `reason` says why the outcome is what it is: the page's own words, or a dumped Message.
+    `page` holds everything else the page says, as JSON values.
+    `published_at` is an aware UTC instant; `needs_browser` says that the response holds no body but a
+    rendered page might.
+    `html` is the body's HTML as the page holds it, not sanitised; empty where the body is plain text.
     """
 
     outcome: Outcome
@@ -72,58 +72,61 @@ Identity = tuple[int, str]  # account id and aid
 
 Association = tuple[str, str]
 
-_TIED = ("media", "links")  # they have rows of their own
+_ASSOCIATED = ("media", "links")  # they have rows of their own
 
 
 @dataclass(frozen=True)
 class PostState:
-    """What one source says a post is; the other four where that is its page, `fetched_at` in UTC."""
+    """What one source says a post is.
+
+    The last four are set where the source is its page; `fetched_at` is an aware UTC instant.
+    """
 
     account_id: int
     record: Record
     source: str
     capture_id: int | None = None
-    reading: ParsedPage | None = None
+    page: ParsedPage | None = None
     parser_version: int | None = None
     fetched_at: datetime | None = None
 
     @property
     def identity(self) -> Identity:
-        """What makes two states those of one post."""
+        """Return what identifies the post."""
         return self.account_id, self.record.aid
 
     @property
     def is_whole(self) -> bool:
-        """Whether the source had the post's whole text."""
-        return self.reading is None or not self.reading.needs_browser
+        """Tell whether the source has the post's whole text."""
+        return self.page is None or not self.page.needs_browser
 
     @property
     def hash(self) -> str:
-        """The hash of what would be stored."""
+        """Return the content hash of what would be stored."""
         return record_hash(self.record)
 
 
 @dataclass(frozen=True, slots=True)
 class CurrentPage:
-    """The page that is now what a post is."""
+    """The page that a post's current state is from."""
 
     post_id: int
     capture_id: int
-    reading: ParsedPage
+    page: ParsedPage
 
 
-def page_ties(reading: ParsedPage) -> tuple[set[Association], set[Association]]:
-    """The media and the links that are tied to a post: role or relation, and key, as they are stored."""
-    media = {(medium.role.value, index_key(medium.key)) for medium in reading.media}
-    return media, {(link.relation.value, index_key(link.key)) for link in reading.links}
+def page_associations(page: ParsedPage) -> tuple[set[Association], set[Association]]:
+    """Return the media and the links of a page, each as role or relation and stored key."""
+    media = {(medium.role.value, index_key(medium.key)) for medium in page.media}
+    return media, {(link.relation.value, index_key(link.key)) for link in page.links}
 
 
-def page_facts(reading: ParsedPage | None) -> dict[str, Any]:
-    """What is stored of a post besides its record; nothing is known where no page was read."""
-    page = {name: value for name, value in reading.page.items() if name not in _TIED} if reading else {}
+def page_facts(page: ParsedPage | None) -> dict[str, Any]:
+    """Return what is stored of a post besides its record; all empty where no page was parsed."""
+    facts = {name: value for name, value in page.page.items() if name not in _ASSOCIATED} if page else {}
     return {
-        "published_at": reading.published_at if reading else None,
-        "kind": reading.kind if reading else None,
-        "facts": storable_json(page),
-        "html": storable(reading.html) if reading and reading.html else None,
+        "published_at": page.published_at if page else None,
+        "kind": page.kind if page else None,
+        "facts": storable_json(facts),
+        "html": storable(page.html) if page and page.html else None,
     }

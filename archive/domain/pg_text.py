@@ -1,4 +1,4 @@
-"""Text that Postgres can store: it takes any character but NUL and halves of surrogate pairs."""
+"""Make text storable in Postgres, which takes any character but NUL and lone surrogates."""
 
 import hashlib
 import math
@@ -11,12 +11,12 @@ _UNSTORABLE = re.compile("[\\0\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """The text with what cannot be stored replaced by U+FFFD, the sign for a lost character."""
+    """Replace characters that cannot be stored by U+FFFD, the replacement character."""
     return _UNSTORABLE.sub("\ufffd", text)
 
 
 def storable_json(value: Any) -> Any:
-    """The same for every string in a JSON value; numbers that JSON does not have become null."""
+    """Make every string of a JSON value storable; numbers that JSON does not have become null."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -29,7 +29,7 @@ def storable_json(value: Any) -> Any:
 
 
 def index_key(key: str) -> str:
-    """What stands for a key in an index: the key itself, or the hash of one that is too long for an entry."""
+    """Return the indexed form of a key: the key itself, or its hash if it is too long for an index."""
     stored = storable(key)
     encoded = stored.encode()
     return stored if len(encoded) <= MAX_KEY else f"sha256:{hashlib.sha256(encoded).hexdigest()}"

@@ -1,4 +1,4 @@
-"""The record: six string fields, in the order and under the names of the dump its users work with."""
+"""Define the record: six string fields, under the names and in the order of the dump."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ _AID = re.compile(r"[0-9]{1,18}_[0-9]{1,3}")  # a mid fits a 64-bit column; real
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One post as the dump has it. `date` is YYYY-MM-DD in Asia/Shanghai; `text` follows the text rule."""
+    """A post as the dump has it. `date` is YYYY-MM-DD in Asia/Shanghai; `text` follows the text rule."""
 
     aid: str
     title: str
@@ -31,50 +31,50 @@ class Record:
     text: str
 
     def as_dict(self) -> dict[str, str]:
-        """The record under the dump's own field names, in the dump's order."""
+        """Return the fields under the dump's names, in the dump's order."""
         values = (self.aid, self.title, self.url, self.date, self.account, self.text)
         return dict(zip(FIELDS, values, strict=True))
 
     def as_json(self) -> str:
-        """One record as the dump writes it."""
+        """Return the record as the dump writes it."""
         return json.dumps(self.as_dict(), ensure_ascii=False)
 
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any]) -> "Record":
-        """Check and take over one object of a dump; raises RecordError with what is wrong with it."""
+        """Check an object of a dump and return it as a record. Raises RecordError."""
         return _checked(cls(*(_string(raw, name) for name in FIELDS)))
 
 
 def _string(raw: Mapping[str, Any], name: str) -> str:
     if name not in raw:
-        raise RecordError(f"field {name} is missing")
+        raise RecordError("archive.record.field_missing", field=name)
     value = raw[name]
     if not isinstance(value, str):
-        raise RecordError(f"field {name} is a {type(value).__name__}, a string was expected")
+        raise RecordError("archive.record.field_not_text", field=name, type=type(value).__name__)
     return value
 
 
 def _checked(record: Record) -> Record:
     if not _AID.fullmatch(record.aid):
-        raise RecordError(f"文章标识符aid is {record.aid[:40]!r}, <mid>_<idx> was expected")
+        raise RecordError("archive.record.bad_aid", value=record.aid[:40])
     if not _is_day(record.date):
-        raise RecordError(f"时间time is {record.date[:40]!r}, YYYY-MM-DD was expected")
+        raise RecordError("archive.record.bad_date", value=record.date[:40])
     return record
 
 
 def _is_day(text: str) -> bool:
-    """Whether it is a date in the one form that comes out again as it went in (2025-W01-1 does not)."""
+    """Tell whether it is a date as YYYY-MM-DD; `fromisoformat` takes other forms, such as 2025-W01-1."""
     try:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
 
 
-VERSION = "1"  # first in every hash, so that a later way of hashing is told from this one
+VERSION = "1"  # begins every hash, so that a later way of hashing can be told apart
 
 
 def content_hash(title: str, text: str) -> str:
-    """`1:` and the SHA-256 of title and text, lengths included, in hexadecimal."""
+    """Return `1:` and the SHA-256, in hexadecimal, of title and text with their lengths."""
     digest = hashlib.sha256()
     for part in (title, text):
         encoded = part.encode("utf-8", "surrogatepass")
@@ -84,5 +84,5 @@ def content_hash(title: str, text: str) -> str:
 
 
 def record_hash(record: Record) -> str:
-    """The hash of a record as it is stored."""
+    """Return the content hash of a record as it is stored."""
     return content_hash(storable(record.title), storable(record.text))

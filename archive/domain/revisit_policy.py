@@ -1,18 +1,18 @@
-"""How often posts are asked again. Pure."""
+"""Decide at which ages posts are fetched again; archive.repository.revisits has the same rule in SQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from scheduler.polling import SHANGHAI
+from archive.domain.records import SHANGHAI
 
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """At which ages a post is asked again; after the last, whenever as much time has gone by again.
+    """Ages at which a post is fetched again; after the last, each time as much time has passed again.
 
-    `there` counts from its publication, `away` from when it was first missing. What began less than
-    `fresh` ago may not use up the day's budget alone.
+    `there` counts from its publication, `away` from when it was first missing. Posts younger than `fresh`
+    share the day's budget with the older ones.
     """
 
     there: tuple[timedelta, ...]
@@ -25,18 +25,18 @@ def _hours(*hours: int) -> tuple[timedelta, ...]:
 
 
 INTERVALS = Intervals(
-    # ages of a post: most edits come within a day, take-downs within weeks; then every year
+    # most edits come within a day, take-downs within weeks; then every year
     there=_hours(1, 6, 24, 72, 168, 720, 2160, 4320, 8760),
-    # how long it has been away: what comes back does so within days or hardly ever
+    # what comes back does so within days or hardly ever
     away=_hours(24, 72, 168, 720, 2160, 4320, 8760),
     fresh=timedelta(days=7),
 )
 
 
 def next_visit(since: datetime, tried_at: datetime, ages: Sequence[timedelta]) -> datetime:
-    """When what began at `since` and was asked at `tried_at` next comes to one of these ages.
+    """Return when something that began at `since` and was fetched at `tried_at` next has one of these ages.
 
-    After the last of them: whenever as much time has gone by again.
+    After the last of them: each time as much time has passed again.
     """
     for age in ages:
         if since + age > tried_at:
@@ -45,6 +45,6 @@ def next_visit(since: datetime, tried_at: datetime, ages: Sequence[timedelta]) -
     return since + last * ((tried_at - since) // last + 1)
 
 
-def day_of(now: datetime) -> datetime:
-    """The beginning of the day in Asia/Shanghai: from when the day's budget is counted."""
+def start_of_day(now: datetime) -> datetime:
+    """Return the start of the day in Asia/Shanghai, from which the day's budget is counted."""
     return now.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)

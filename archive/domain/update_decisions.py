@@ -1,4 +1,4 @@
-"""Decide what an answer means for what is stored; pure, the clock is an argument."""
+"""Decide what a response changes in the archive, and when an address or medium is fetched next."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,9 +6,9 @@ from enum import StrEnum
 
 from archive.domain.outcomes import MediumOutcome, Outcome
 
-PAGE = "page"  # the source of what a post's own page said; everything else is hearsay
+PAGE = "page"  # the source of states that a post's own page gave
 
-REPARSE = "reparse"  # … and of what a later parser read out of a page that was read before
+REPARSE = "reparse"  # the source of states that a later parser found in an earlier page
 
 RETRY_FIRST = timedelta(minutes=10)
 
@@ -20,12 +20,12 @@ BLOCKED_FIRST = timedelta(minutes=30)
 
 BLOCKED_LAST = timedelta(hours=6)
 
-# A media host may answer with a page for a while; what is still no image a week later will not be one.
+# A media host may send a page instead of an image for a while; a week later it is not going to change.
 REFUSED_WAITS = (timedelta(days=1), timedelta(days=7))
 
 
 class StoreResult(StrEnum):
-    """What became of one record or reading."""
+    """What storing a record or a parse result came to."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -49,7 +49,7 @@ class StoredPost:
     last_hash: str = ""
 
     def is_newer_than(self, fetched_at: datetime | None) -> bool:
-        """Whether the current state is a later page than one fetched then: somebody handed in an old one."""
+        """Tell whether the current state is of a later page than one fetched at this UTC instant."""
         return bool(self.fetched_at and fetched_at and fetched_at < self.fetched_at)
 
 
@@ -72,12 +72,11 @@ def decide(
 ) -> Intent:
     """Compare what a source says with what is stored.
 
-    The page itself is believed over a dump: a dump that says something else only adds to the history,
-    and what it said before is not news. What is not `whole` (a page whose text only a browser draws) is no
-    version and never replaces anything, but what was read of that same page while there is no version; the
-    first whole text is the first version. Nor does a page that was
-    fetched before the one that is current: what it says only adds to the history. Of several pages that a
-    later parser reads alike, one version is enough.
+    The page itself is believed over a dump: a dump that differs only adds to the history, and only once. A
+    page that is not `whole` (only a browser shows its text) makes no version and replaces nothing but an
+    earlier parse result of the same page while there is no version; the first whole text is the first
+    version. A page fetched before the current one only adds to the history. Of several pages that a later
+    parser reads alike, one version is enough. `fetched_at` is an aware UTC instant.
     """
     if known is None:
         return Intent(StoreResult.NEW, add_version=whole, make_current=True)
@@ -98,9 +97,9 @@ def decide(
 
 
 def next_fetch(outcome: Outcome | None, attempts: int, now: datetime) -> datetime | None:
-    """When to ask an address again; None: not by itself. `attempts` counts those without a final answer.
+    """Return when to fetch an address again (UTC); None: not unless somebody asks.
 
-    No outcome means that no answer came at all.
+    `attempts` counts those in a row without a final answer. No outcome means that no response came at all.
     """
     if outcome is not None and outcome.is_final:
         return None
@@ -112,12 +111,15 @@ def next_fetch(outcome: Outcome | None, attempts: int, now: datetime) -> datetim
 
 
 def challenge_backoff(challenges: int) -> timedelta:
-    """How long nothing is asked after so many challenges in a row: 30 minutes, doubling to 6 hours."""
+    """Return how long an egress is blocked after challenges in a row: 30 minutes, doubling to 6 hours."""
     return _doubling(BLOCKED_FIRST, challenges, BLOCKED_LAST)
 
 
 def next_medium_fetch(outcome: MediumOutcome, attempts: int, now: datetime) -> datetime | None:
-    """When to ask for a medium again; None: not by itself. `attempts` counts those without a file."""
+    """Return when to download a medium again (UTC); None: not unless somebody asks.
+
+    `attempts` counts those in a row without a file.
+    """
     match outcome:
         case MediumOutcome.KEPT:
             return None

@@ -1,4 +1,4 @@
-"""The weekly digest: which titles it lists, and which of them the archive does not hold. Pure."""
+"""Read the titles that a weekly digest post lists, and find those that the archive does not have."""
 
 import html
 import re
@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-DIGEST = "一周要闻"  # in the title of the posts that list an account's week
+DIGEST_TITLE = "一周要闻"  # in the title of posts that list an account's week
 
-SHORTEST = 6  # characters that count in a title; what is shorter proves nothing
+MIN_TITLE_LENGTH = 6  # letters and digits; a shorter title proves nothing
 
-LOOKED_BACK = timedelta(days=60)  # a digest lists its own week, sometimes what it had left out before
+DAYS_BEFORE = timedelta(days=60)  # a digest lists its own week, sometimes earlier posts it had left out
 
-LOOKED_AHEAD = timedelta(days=3)
+DAYS_AFTER = timedelta(days=3)
 
 _PARTS = re.compile(r"[\r\n]+")
 
@@ -27,7 +27,7 @@ _BETWEEN = re.compile(r"[·•▪■●◆]")
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """A post of the archive by its title. `published_on` is a date in Asia/Shanghai."""
+    """A title of an archived post. `published_on` is a date in Asia/Shanghai."""
 
     title: str
     published_on: date
@@ -35,7 +35,7 @@ class Title:
 
 @dataclass(frozen=True, slots=True)
 class WeeklyDigest:
-    """A post that lists the account's week; its text as the archive holds it."""
+    """A post that lists the account's week, with its text as archived. `published_on` is in Asia/Shanghai."""
 
     aid: str
     title: str
@@ -44,51 +44,51 @@ class WeeklyDigest:
 
 
 def titles_in(text: str) -> list[str]:
-    """The titles a digest lists, each once, in order.
+    """Return the titles a digest lists, each once, in order.
 
-    Each stands as a heading of its own with a number before it; only a digest without such headings is read
-    by its overview, where several titles may run together in a line.
+    They are numbered headings; only in a digest without such headings the bulleted overview counts, where
+    one line may hold several titles.
     """
     lines = [html.unescape(line) for line in _PARTS.split(text)]
-    numbered = [found[1] for line in lines if (found := _NUMBERED.match(line))]
+    numbered = [match[1] for line in lines if (match := _NUMBERED.match(line))]
     return _once(numbered or [title for line in lines for title in _bulleted(line)])
 
 
 def _bulleted(line: str) -> list[str]:
-    found = _BULLET.match(line)
-    return _BETWEEN.split(found[1]) if found else []
+    match = _BULLET.match(line)
+    return _BETWEEN.split(match[1]) if match else []
 
 
 def _once(titles: Iterable[str]) -> list[str]:
-    found: dict[str, str] = {}
+    unique: dict[str, str] = {}
     for title in titles:
         key = normalised(title)
-        if len(key) >= SHORTEST:
-            found.setdefault(key, " ".join(title.split()))
-    return list(found.values())
+        if len(key) >= MIN_TITLE_LENGTH:
+            unique.setdefault(key, " ".join(title.split()))
+    return list(unique.values())
 
 
 def normalised(title: str) -> str:
-    """A title by its letters and digits alone: posts and digests differ in spaces, dashes and quotes."""
+    """Return the letters and digits of a title: posts and digests differ in spaces, dashes and quotes."""
     text = unicodedata.normalize("NFKC", html.unescape(title)).casefold()
     return "".join(character for character in text if character.isalnum())
 
 
 class Titles:
-    """The titles of an account's posts, to hold digests against; `anytime`: of no known date."""
+    """The titles of an account's posts, to compare digests with; those of `anytime` have no known date."""
 
     def __init__(self, titles: Iterable[Title], anytime: Iterable[str] = ()):
         self._titles = sorted(titles, key=lambda one: one.published_on)
         self._days = [one.published_on for one in self._titles]
         self._anytime = {normalised(title) for title in anytime}
-        self._normalised: dict[str, str] = {}  # a year of digests looks at each title ten times
+        self._normalised: dict[str, str] = {}  # a year of digests compares each title ten times
 
     def missing(self, digest: WeeklyDigest) -> list[str]:
-        """Titles of a digest that no post of that time has, whole or before the name of a series."""
-        first = bisect_left(self._days, digest.published_on - LOOKED_BACK)
-        last = bisect_right(self._days, digest.published_on + LOOKED_AHEAD)
-        held = self._anytime | {self._key(one.title) for one in self._titles[first:last]}
-        return [title for title in titles_in(digest.text) if not _is_held(normalised(title), held)]
+        """Return the titles of a digest that no post of that time has, alone or within a longer title."""
+        first = bisect_left(self._days, digest.published_on - DAYS_BEFORE)
+        last = bisect_right(self._days, digest.published_on + DAYS_AFTER)
+        archived = self._anytime | {self._key(one.title) for one in self._titles[first:last]}
+        return [title for title in titles_in(digest.text) if not _is_archived(normalised(title), archived)]
 
     def _key(self, title: str) -> str:
         if title not in self._normalised:
@@ -96,7 +96,7 @@ class Titles:
         return self._normalised[title]
 
 
-def _is_held(title: str, held: set[str]) -> bool:
-    if title in held:
+def _is_archived(title: str, archived: set[str]) -> bool:
+    if title in archived:
         return True
-    return any(title in one or (len(one) >= SHORTEST * 2 and one in title) for one in held)
+    return any(title in one or (len(one) >= MIN_TITLE_LENGTH * 2 and one in title) for one in archived)

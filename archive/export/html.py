@@ -25,7 +25,7 @@ class _Entry:
 
 
 def write_html(posts: Iterable[ShownPost], folder: Path) -> Written:
-    """Write `<date>-<aid>-<title>.html` of each post, and index.html; raises ExportError."""
+    """Write `<date>-<aid>-<title>.html` of each post, and index.html; raises FileWriteError."""
     written, names, entries = Written(), Names(), []
     for shown in posts:
         post, name = shown.post, f"{names.of(shown.post)}.html"

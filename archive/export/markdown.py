@@ -20,7 +20,7 @@ from archive.rendering.page import ShownPost, albums, how_to_fetch
 from archive.rendering.post_body import plain_post, text_markup
 from archive.rendering.sanitizer import Sources, image_addresses, make_safe
 from archive.rendering.svg import DRAWING
-from archive.repository.media import KeptFile, ShownMedium
+from archive.repository.media import ShownMedium, StoredFile
 from archive.system.files import write_bytes
 
 IMAGES = "images"  # the folder beside the posts
@@ -31,7 +31,7 @@ _IN_LINES = (Kind.TEXT, Kind.PICTURE, Kind.SHORT, Kind.VIDEO, Kind.AUDIO, Kind.M
 
 
 def write_markdown(posts: Iterable[ShownPost], folder: Path) -> Written:
-    """Write `<date>-<aid>-<title>.md` of each post and the images it shows; raises ExportError."""
+    """Write `<date>-<aid>-<title>.md` of each post and the images it shows; raises FileWriteError."""
     written, names = Written(), Names()
     for shown in posts:
         images = _Beside(shown.media)
@@ -43,7 +43,7 @@ def write_markdown(posts: Iterable[ShownPost], folder: Path) -> Written:
     return written
 
 
-def _write_image(path: Path, file: KeptFile, media: PostMedia) -> None:
+def _write_image(path: Path, file: StoredFile, media: PostMedia) -> None:
     """A file's name is its hash: one that is there with its size is that file."""
     if path.exists() and path.stat().st_size == file.size:
         return
@@ -57,7 +57,7 @@ class _Beside:
 
     def __init__(self, media: PostMedia) -> None:
         self.media = media
-        self.files: dict[str, KeptFile] = {}
+        self.files: dict[str, StoredFile] = {}
 
     def address(self, medium: ShownMedium | None, written: str) -> str:
         if medium is None or medium.file is None:

@@ -4,8 +4,6 @@ import codecs
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
 from typing import BinaryIO
 
 from archive.domain.records import FIELDS, Record
@@ -43,20 +41,3 @@ def write_csv(records: Iterable[Record], out: BinaryIO) -> int:
     text.flush()
     text.detach()
     return count
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which posts: of an account (name or biz), between two days in Asia/Shanghai, both included."""
-
-    account: str | None = None
-    since: date | None = None
-    until: date | None = None
-
-    def __str__(self) -> str:
-        parts = (
-            f"of {self.account}" if self.account else "",
-            f"from {self.since}" if self.since else "",
-            f"to {self.until}" if self.until else "",
-        )
-        return " ".join(filter(None, parts)) or "all"

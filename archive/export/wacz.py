@@ -16,15 +16,12 @@ from typing import Any, BinaryIO
 from uuid import NAMESPACE_URL, uuid5
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.db.models import CaptureRow, Post
-from archive.export.captures import count_captures
 from archive.export.files import Written
-from archive.export.records import Selection
 from archive.export.warc import EPOCH, write_warc
-from archive.repository.post_queries import chosen_posts
+from archive.repository.capture_selection import Selection, count_captures
+from archive.repository.post_queries import posts_with_pages
 from archive.storage.media_files import MediaFolder
 
 WARC = "archive/data.warc.gz"
@@ -34,8 +31,6 @@ INDEX, INDEX_OF_INDEX, PAGES = "indexes/index.cdx.gz", "indexes/index.idx", "pag
 PACKAGE, PACKAGE_DIGEST = "datapackage.json", "datapackage-digest.json"
 
 LINES = 1024  # of the index in one packed block, as archiveweb.page has it
-
-AT_ONCE = 200  # posts a fetch: about 1 MB
 
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say; what the files' times are is in them
 
@@ -108,11 +103,8 @@ def _write_pages(session: Session, chosen: Selection, target: ZipFile) -> None:
 
 def _pages(session: Session, chosen: Selection) -> Iterator[dict[str, Any]]:
     """The posts that have a page, newest first: each with the capture its text is of."""
-    rows = select(Post.title, Post.text, Post.published_on, CaptureRow.requested_url, CaptureRow.fetched_at)
-    rows = chosen_posts(rows, chosen.account, chosen.since, chosen.until)
-    rows = rows.join(CaptureRow, CaptureRow.id == Post.capture_id)
-    rows = rows.order_by(Post.published_on.desc(), Post.mid.desc(), Post.idx, Post.account_id)
-    for title, text, day, url, fetched_at in session.execute(rows, execution_options={"yield_per": AT_ONCE}):
+    rows = posts_with_pages(session, chosen.account, chosen.since, chosen.until)
+    for title, text, day, url, fetched_at in rows:
         ts = fetched_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         yield {
             "id": uuid5(NAMESPACE_URL, f"{url} {ts}").hex,

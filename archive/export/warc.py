@@ -16,10 +16,16 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from archive.domain.errors import IntegrityError, MediaMissing
-from archive.export.captures import Captured, KeptMedium, captured, count_captures, kept_media
 from archive.export.files import Written
-from archive.export.records import Selection
-from archive.storage.bodies import bodies
+from archive.repository.bodies import bodies
+from archive.repository.capture_selection import (
+    SelectedCapture,
+    SelectedMedium,
+    Selection,
+    count_captures,
+    selected_captures,
+    selected_media,
+)
 from archive.storage.media_files import MediaFolder
 
 VERSION = "1.1"
@@ -52,7 +58,7 @@ class Records:
         block = _lines(fields)
         return self._record("warcinfo", "", block, _headers(f"warcinfo {block.decode()}", date))
 
-    def of_capture(self, capture: Captured, body: bytes, *, is_revisit: bool) -> list[ArcWarcRecord]:
+    def of_capture(self, capture: SelectedCapture, body: bytes, *, is_revisit: bool) -> list[ArcWarcRecord]:
         """A capture's records: metadata, the answer, and the request where one was made.
 
         The metadata come first, so that who reads the file knows what the answer is when it comes.
@@ -67,7 +73,7 @@ class Records:
         is_asked = bool(capture.headers) and not capture.rendered
         return [*records, self._request(capture, answer)] if is_asked else records
 
-    def of_medium(self, medium: KeptMedium, content: bytes) -> ArcWarcRecord:
+    def of_medium(self, medium: SelectedMedium, content: bytes) -> ArcWarcRecord:
         """A media file at its address; its answer's headers were not kept."""
         headers = _headers(f"medium {medium.url} {medium.sha256.hex()}", medium.stored_at) | {
             "Content-Type": medium.media_type,
@@ -76,13 +82,13 @@ class Records:
         }
         return self._record("resource", medium.url, content, headers)
 
-    def _response(self, capture: Captured, body: bytes) -> ArcWarcRecord:
+    def _response(self, capture: SelectedCapture, body: bytes) -> ArcWarcRecord:
         headers = _answer_headers("response", capture) | {"WARC-Payload-Digest": digest(capture.sha256)}
         return self._record(
             "response", target(capture.requested_url), body, headers, _http(capture, len(body))
         )
 
-    def _revisit(self, capture: Captured) -> ArcWarcRecord:
+    def _revisit(self, capture: SelectedCapture) -> ArcWarcRecord:
         """The same bytes again: only the headers, and where the bytes are."""
         url, first = target(capture.requested_url), capture.first_fetched_at
         before = _headers(f"response {_what(capture, first)}", first)["WARC-Record-ID"]
@@ -95,20 +101,20 @@ class Records:
             warc_headers_dict=_answer_headers("revisit", capture) | {"WARC-Refers-To": before},
         )
 
-    def _unserved(self, kind: str, capture: Captured, body: bytes) -> ArcWarcRecord:
+    def _unserved(self, kind: str, capture: SelectedCapture, body: bytes) -> ArcWarcRecord:
         headers = _answer_headers(kind, capture) | {
             "Content-Type": "text/html",
             "WARC-Payload-Digest": digest(capture.sha256),
         }
         return self._record(kind, target(capture.requested_url), body, headers)
 
-    def _metadata(self, capture: Captured, answer: ArcWarcRecord) -> ArcWarcRecord:
+    def _metadata(self, capture: SelectedCapture, answer: ArcWarcRecord) -> ArcWarcRecord:
         block, answer_id = _lines(_told(capture)), answer.rec_headers.get_header("WARC-Record-ID")
         headers = _headers(f"metadata {answer_id} {block.decode()}", capture.fetched_at)
         headers |= {"WARC-Refers-To": answer_id}
         return self._record("metadata", target(capture.requested_url), block, headers)
 
-    def _request(self, capture: Captured, answer: ArcWarcRecord) -> ArcWarcRecord:
+    def _request(self, capture: SelectedCapture, answer: ArcWarcRecord) -> ArcWarcRecord:
         parts = urlsplit(capture.requested_url)
         path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         line = f"GET {quote(path, safe=_SAFE)} HTTP/1.1"
@@ -143,11 +149,11 @@ def _headers(what: str, date: datetime) -> dict[str, str]:
     }
 
 
-def _answer_headers(kind: str, capture: Captured) -> dict[str, str]:
+def _answer_headers(kind: str, capture: SelectedCapture) -> dict[str, str]:
     return _headers(f"{kind} {_what(capture, capture.fetched_at)}", capture.fetched_at)
 
 
-def _what(capture: Captured, fetched_at: datetime) -> str:
+def _what(capture: SelectedCapture, fetched_at: datetime) -> str:
     return f"{capture.requested_url} {_date(fetched_at)} {capture.sha256.hex()}"
 
 
@@ -165,7 +171,7 @@ def _date(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _http(capture: Captured, length: int | None = None) -> StatusAndHeaders:
+def _http(capture: SelectedCapture, length: int | None = None) -> StatusAndHeaders:
     """The answer's headers, true of the body as it is now: without the wrappings it came in."""
     headers = [
         (f"{ORIGINAL}{name}" if name.lower() in _WRAPPINGS else name, _one_line(value))
@@ -183,7 +189,7 @@ def _status_line(status: int) -> str:
         return f"{status} Unknown"
 
 
-def _told(capture: Captured) -> dict[str, str]:
+def _told(capture: SelectedCapture) -> dict[str, str]:
     """What the archive knows of a capture: in words, and as `backfill` takes it."""
     known: dict[str, Any] = {
         "outcome": capture.outcome,
@@ -276,16 +282,18 @@ def _capture_records(
         yield from records.of_capture(capture, body, is_revisit=is_revisit)
 
 
-def _with_bodies(session: Session, chosen: Selection) -> Iterator[tuple[Captured, bytes | IntegrityError]]:
-    for some in captured(session, chosen):
+def _with_bodies(
+    session: Session, chosen: Selection
+) -> Iterator[tuple[SelectedCapture, bytes | IntegrityError]]:
+    for some in selected_captures(session, chosen):
         for capture, (_, body) in zip(some, bodies(session, [one.id for one in some]), strict=True):
             yield capture, body
 
 
 def _readable_media(
     session: Session, chosen: Selection, folder: MediaFolder, written: Written
-) -> Iterator[tuple[KeptMedium, bytes]]:
-    for medium in kept_media(session, chosen):
+) -> Iterator[tuple[SelectedMedium, bytes]]:
+    for medium in selected_media(session, chosen):
         try:
             yield medium, folder.get(medium.path, medium.sha256)
         except (MediaMissing, IntegrityError) as error:

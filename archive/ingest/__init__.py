@@ -1,1 +1,1 @@
-"""TODO describe."""
+"""Write transactions: store parse results and records, parse again."""

@@ -1,131 +1,110 @@
-"""Every write to the archive. Each function takes a session and leaves the commit to its caller.
+"""Store records of a dump and parse results of captures: every transaction that writes posts.
 
-Rows are locked in one order everywhere, so that processes cannot wait for each other in a ring: accounts by
-biz, addresses by key, then sightings, captures, posts by account and aid, versions, chains by biz, media by
-key, files, post_media, post_links. Text is compared as Python compares it (COLLATE "C"), not as the
-database's language would.
+Each function takes a session and leaves the commit to its caller. Rows are locked in one order everywhere, so
+that no two processes wait for each other: accounts by biz, addresses by key, then sightings, captures, posts
+by account and aid, versions, chains by biz, media by key, files, post_media, post_links. Text is compared as
+Python compares it (COLLATE "C"), not by the rules of the database's language.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, case, select, update
 from sqlalchemy.orm import Session
 
-from archive.db.models import CaptureRow
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import CurrentPage, ParsedPage, PostState
-from archive.domain.pg_text import storable
 from archive.domain.records import Record
-from archive.domain.update_decisions import PAGE, REPARSE, StoreResult
+from archive.domain.update_decisions import StoreResult
 from archive.repository import absences
 from archive.repository.accounts import put_accounts
 from archive.repository.address_outcomes import (
+    add_chksm,
     drop_foreign_posts,
-    give_chksm,
-    settle_addresses,
+    record_outcomes,
     with_chksm,
 )
-from archive.repository.frontier import note_sightings
+from archive.repository.captures import capture_origins, store_outcomes
+from archive.repository.frontier import store_sightings
 from archive.repository.links import put_links
-from archive.repository.media import tie_media
+from archive.repository.media import put_post_media
 from archive.repository.posts import put_posts
 
 
 def import_records(
     session: Session, run_id: int | None, records: Sequence[Record], source: str, now: datetime
 ) -> list[StoreResult]:
-    """Take over records of a dump: posts, versions, sightings and addresses. One answer each, in order.
+    """Store records of a dump as posts, versions, sightings and addresses; return one result each, in order.
 
-    Raises AddressError when a record's address is not one of a post.
+    `now` is an aware UTC instant. Raises AddressError when a record's address is not that of a post.
     """
     addresses = [parse_address(record.url) for record in records]
     accounts = put_accounts(session, {a.biz: r.account for a, r in zip(addresses, records, strict=True)})
     sightings = [Sighting(a, source, now, title=r.title) for a, r in zip(addresses, records, strict=True)]
-    note_sightings(session, run_id, sightings, now)
+    store_sightings(session, run_id, sightings, now)
     states = [
         PostState(accounts[address.biz], record, source)
         for address, record in zip(addresses, records, strict=True)
     ]
-    puts = put_posts(session, run_id, states, now)
-    give_chksm(session, addresses)  # locks no post that is not locked by now
-    return [put.result for put in puts]
+    stored = put_posts(session, run_id, states, now)
+    add_chksm(session, addresses)  # locks no post that is not locked by now
+    return [one.result for one in stored]
 
 
-def store_readings(
+def store_parse_results(
     session: Session,
     run_id: int | None,
-    readings: Sequence[tuple[int, ParsedPage]],
+    results: Sequence[tuple[int, ParsedPage]],
     now: datetime,
     parser_version: int | None = None,
 ) -> list[StoreResult]:
-    """Store what captures were read as: outcome, address state, post, version, absence, media and links.
+    """Store parse results, each with its capture's id: outcome, address, post, version, absence, media.
 
-    One answer each, in order. What was read before, by an earlier parser, is marked as such.
+    Return one result each, in order. `now` is an aware UTC instant.
     """
-    told, readings = readings, drop_foreign_posts(session, readings)
-    names = {r.biz: r.record.account for _, r in readings if r.biz and r.record}
+    own = drop_foreign_posts(session, results)
+    names = {page.biz: page.record.account for _, page in own if page.biz and page.record}
     accounts = put_accounts(session, names)
-    kept = _kept(session, [capture_id for capture_id, _ in readings])
-    urls = settle_addresses(session, readings, accounts, now)
-    readings = [(capture_id, with_chksm(reading, urls)) for capture_id, reading in readings]
-    _note_outcomes(session, readings, parser_version)
-    posts = {
+    capture_ids = [capture_id for capture_id, _ in own]
+    origins = capture_origins(session, capture_ids)
+    urls = record_outcomes(session, own, accounts, now)
+    own = [(capture_id, with_chksm(page, urls)) for capture_id, page in own]
+    store_outcomes(session, own, parser_version)
+    states = {
         place: PostState(
-            accounts[r.biz],
-            r.record,
-            kept[capture_id].source,
+            accounts[page.biz],
+            page.record,
+            origins[capture_id].source,
             capture_id,
-            r,
+            page,
             parser_version,
-            kept[capture_id].fetched_at,
+            origins[capture_id].fetched_at,
         )
-        for place, (capture_id, r) in enumerate(readings)
-        if r.outcome is Outcome.ARTICLE and r.record and r.biz
+        for place, (capture_id, page) in enumerate(own)
+        if page.outcome is Outcome.ARTICLE and page.record and page.biz
     }
-    captures = [capture_id for capture_id, _ in readings]
-    if any(reading.outcome.is_away for _, reading in readings):
-        absences.lock_posts(session, captures)  # with those that are put now: all in one order
-    stored = _put_pages(session, run_id, readings, posts, now)
-    absences.update_absences(session, captures)
+    if any(page.outcome.is_away for _, page in own):
+        absences.lock_posts(session, capture_ids)  # with the posts stored next: all in one order
+    stored = _store_posts(session, run_id, own, states, now)
+    absences.update_absences(session, capture_ids)
     return [
         stored.get(place)
-        or (StoreResult.FOREIGN if before.record and not reading.record else StoreResult.NOT_A_POST)
-        for place, ((_, before), (_, reading)) in enumerate(zip(told, readings, strict=True))
+        or (StoreResult.FOREIGN if before.record and not page.record else StoreResult.NOT_A_POST)
+        for place, ((_, before), (_, page)) in enumerate(zip(results, own, strict=True))
     ]
 
 
-def _kept(session: Session, capture_ids: Sequence[int]) -> dict[int, Row[tuple[int, datetime, str]]]:
-    """By id: when these captures were fetched, and what they are the source of."""
-    source = case((CaptureRow.outcome.is_(None), PAGE), else_=REPARSE)
-    rows = select(CaptureRow.id, CaptureRow.fetched_at, source.label("source"))
-    return {row.id: row for row in session.execute(rows.where(CaptureRow.id.in_(capture_ids)))}
-
-
-def _note_outcomes(
-    session: Session, readings: Sequence[tuple[int, ParsedPage]], parser_version: int | None
-) -> None:
-    for capture_id, reading in readings:
-        values = {
-            "outcome": reading.outcome,
-            "reason": storable(reading.reason),
-            "parser_version": parser_version,
-        }
-        session.execute(update(CaptureRow).where(CaptureRow.id == capture_id).values(values))
-
-
-def _put_pages(
+def _store_posts(
     session: Session,
     run_id: int | None,
-    readings: Sequence[tuple[int, ParsedPage]],
-    posts: Mapping[int, PostState],
+    results: Sequence[tuple[int, ParsedPage]],
+    states: Mapping[int, PostState],
     now: datetime,
 ) -> dict[int, StoreResult]:
-    """Put the posts among readings, with what they show and lead to; what became of each, by its place."""
-    puts = dict(zip(posts, put_posts(session, run_id, list(posts.values()), now), strict=True))
-    pages = [CurrentPage(put.post_id, *readings[place]) for place, put in puts.items() if put.is_current]
-    tie_media(session, pages, now)
+    """Store the posts among parse results with media and links; return their results by index."""
+    stored = dict(zip(states, put_posts(session, run_id, list(states.values()), now), strict=True))
+    pages = [CurrentPage(one.post_id, *results[place]) for place, one in stored.items() if one.is_current]
+    put_post_media(session, pages, now)
     put_links(session, pages)
-    return {place: put.result for place, put in puts.items()}
+    return {place: one.result for place, one in stored.items()}

@@ -13,7 +13,7 @@ from archive.db.models import Run
 from archive.domain.captures import Capture
 from archive.domain.parsed_page import ParsedPage
 from archive.repository import runs
-from archive.repository.hash_chain import Head
+from archive.repository.hash_chain import ChainHead
 from archive.storage.media_files import MediaFolder
 
 COUNTS = ("checked", "found", "notes")  # of a report
@@ -59,7 +59,7 @@ class VerificationReport:
     found: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
-    heads: list[Head] = field(default_factory=list)
+    heads: list[ChainHead] = field(default_factory=list)
 
     @property
     def is_sound(self) -> bool:

@@ -12,7 +12,7 @@ from archive.integrity.checks import CHECKS, NAMES
 from archive.integrity.process_pool import CheckPool
 from archive.integrity.progress import archive_id, resumed
 from archive.integrity.row_scan import count, next_rows, readable
-from archive.repository.hash_chain import Head, heads
+from archive.repository.hash_chain import ChainHead, chain_heads
 
 Step = Callable[[str, int, int], None]
 
@@ -46,7 +46,7 @@ def verify_archive(
                 step(check.name, progress.rows(), sum(counts.values()))
             progress.finish(check)
     progress.forget()
-    progress.report.heads = readable(engine, heads, otherwise=list)
+    progress.report.heads = readable(engine, chain_heads, otherwise=list)
     return progress.report
 
 
@@ -56,12 +56,12 @@ def _ranges(engine: Engine, check: Check, after: int) -> Iterator[tuple[int, int
         after = last
 
 
-def against(session: Session, known: Sequence[Head]) -> list[Finding]:
+def against(session: Session, known: Sequence[ChainHead]) -> list[Finding]:
     """Where the archive's chains do not pass through heads that were written down earlier."""
     return [finding for head in known if (finding := _against(session, head))]
 
 
-def _against(session: Session, head: Head) -> Finding | None:
+def _against(session: Session, head: ChainHead) -> Finding | None:
     chain = session.execute(select(Chain.id, Chain.length).where(Chain.biz == head.biz)).one_or_none()
     number, length = chain or (None, 0)
     at = select(ChainEntry.digest).where(ChainEntry.chain_id == number, ChainEntry.position == head.length)

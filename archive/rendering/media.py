@@ -7,9 +7,9 @@ from archive.domain.errors import IntegrityError, MediaMissing
 from archive.domain.outcomes import Role
 from archive.rendering.images import without_scheme, without_size
 from archive.rendering.sanitizer import OWN, Sources
-from archive.repository.media import KeptFile, ShownMedium
+from archive.repository.media import ShownMedium, StoredFile
 
-Read = Callable[[KeptFile], bytes]  # raises MediaMissing, IntegrityError
+Read = Callable[[StoredFile], bytes]  # raises MediaMissing, IntegrityError
 
 # What browsers show as images: in these, SVG included, no script runs and nothing is loaded.
 PICTURES = frozenset(f"image/{name}" for name in ("png", "jpeg", "gif", "webp", "bmp", "avif", "svg+xml"))
@@ -50,7 +50,7 @@ class PostMedia:
         same = [p for p in self.of_role(Role.POSTER) if ident and p.facts.get("id") == ident]
         return self.find(address) or next(iter(same), None)
 
-    def content(self, file: KeptFile) -> bytes | None:
+    def content(self, file: StoredFile) -> bytes | None:
         """The bytes of a file; None, with a trouble noted, when the media folder does not give them."""
         try:
             return self._read(file)
@@ -119,7 +119,7 @@ class Embedded:
     def _address(self, medium: ShownMedium | None) -> tuple[str, str]:
         """The data: address of a medium's file, or "" and why there is none."""
         if medium is None or medium.file is None:
-            return "", (medium.last_reason if medium else "") or NOT_ASKED
+            return "", str(medium.last_reason if medium else "") or NOT_ASKED
         file = medium.file
         if not _is_shown(file, medium.type):
             return "", NOT_SHOWN
@@ -129,7 +129,7 @@ class Embedded:
             return "", FULL
         return self._read(file)
 
-    def _read(self, file: KeptFile) -> tuple[str, str]:
+    def _read(self, file: StoredFile) -> tuple[str, str]:
         if file.sha256 not in self._known:
             content = self.media.content(file)
             if content is None:
@@ -140,7 +140,7 @@ class Embedded:
         return address, ""
 
 
-def _is_shown(file: KeptFile, medium_type: str) -> bool:
+def _is_shown(file: StoredFile, medium_type: str) -> bool:
     if medium_type == "image":
         return file.media_type in PICTURES
     family, _, name = file.media_type.partition("/")

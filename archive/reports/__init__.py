@@ -1,1 +1,1 @@
-"""TODO describe."""
+"""Read models across the archive: status, history, statistics, metrics."""

@@ -1,4 +1,4 @@
-"""What became of one post: its versions and how much each changed, its pages, when it was away."""
+"""Report the history of a post: its versions and how much each changed, its captures, its absences."""
 
 import re
 from collections import Counter
@@ -17,14 +17,14 @@ from archive.repository import absences, post_queries
 from archive.repository import captures as captures_repository
 
 # WeChat shows one picture at addresses that differ in size and format: .../mmbiz_png/NAME/640?wx_fmt=png
-_NAME_OF_PICTURE = re.compile(r"/(?:sz_)?mmbiz(?:_\w+)?/([^/?]+)")
+_PICTURE_NAME = re.compile(r"/(?:sz_)?mmbiz(?:_\w+)?/([^/?]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A version, and how much of the one before it changed, in characters of title and text.
+    """A version, and how much it changed of the one before, in characters of title and text.
 
-    `fetched_at` is when the page was fetched that said so; None where it was no page.
+    `fetched_at` is when its page was fetched (UTC); None where its source was no page.
     """
 
     version: Version
@@ -34,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class GonePictures:
-    """Pictures that no page shows since: which one showed them last, and how many."""
+    """Pictures that no later page shows: the capture that showed them last, and their number."""
 
     capture_id: int
     fetched_at: datetime
@@ -43,7 +43,7 @@ class GonePictures:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All of it; each list first to last. Captures are without their bodies."""
+    """The history of a post; each list is first to last, captures are without bodies."""
 
     changes: list[Change]
     absences: list[Absence]
@@ -53,7 +53,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the time line, at a UTC instant."""
+    """An event of the timeline, at a UTC instant."""
 
     at: datetime
     what: Change | Absence | GonePictures | dict[str, Any]
@@ -61,20 +61,20 @@ class Event:
 
 
 def history_of(session: Session, post: Post) -> History:
-    """Everything that is known of what became of a post."""
+    """Return everything that is stored of a post's history."""
     captures = sorted(
         captures_repository.list_captures(session, post), key=lambda one: (one["fetched_at"], one["id"])
     )
     return History(
         changes=list(_changes(session, post_queries.versions_of(session, post))),
-        absences=absences.of_post(session, post),
+        absences=absences.absences_of(session, post),
         captures=captures,
         pictures=_gone_pictures(session, post),
     )
 
 
 def timeline(history: History) -> list[Event]:
-    """The events in their order: a page comes before what was made of it."""
+    """Return the events in order; a capture comes before what was parsed from it."""
     events = [Event(one["fetched_at"], one) for one in history.captures]
     events += [Event(one.fetched_at, one) for one in history.pictures]
     for absence in history.absences:
@@ -86,12 +86,9 @@ def timeline(history: History) -> list[Event]:
 
 
 def changes_between(before: Version, after: Version) -> list[Piece]:
-    """The difference of two versions: their titles, then their texts, as paragraphs."""
-    return difference(_whole(before), _whole(after))
-
-
-def _whole(version: Version) -> str:
-    return f"{version.title}\r{version.text}"
+    """Return the difference of two versions: their titles, then their texts, as paragraphs."""
+    whole = [f"{version.title}\r{version.text}" for version in (before, after)]
+    return difference(*whole)
 
 
 def _changes(session: Session, versions: Sequence[Version]) -> Iterator[Change]:
@@ -105,20 +102,22 @@ def _changes(session: Session, versions: Sequence[Version]) -> Iterator[Change]:
 
 
 def _gone_pictures(session: Session, post: Post) -> list[GonePictures]:
-    """Pictures of the body that only earlier pages showed, by the page that showed them last."""
+    """Count the pictures of the body that only earlier pages showed, by the page that showed them last."""
     rows = select(PostMedium.capture_id, CaptureRow.fetched_at, MediumRow.key)
     rows = rows.join(MediumRow, MediumRow.id == PostMedium.medium_id)
     rows = rows.join(CaptureRow, CaptureRow.id == PostMedium.capture_id)
     shown = session.execute(rows.where(PostMedium.post_id == post.id, PostMedium.role == Role.IMAGE)).all()
-    still = {_name(key) for capture_id, _, key in shown if capture_id == post.capture_id}
-    return _counted((capture_id, at) for capture_id, at, key in shown if _name(key) not in still)
+    current = {_picture_name(key) for capture_id, _, key in shown if capture_id == post.capture_id}
+    return _count_by_page(
+        (capture_id, at) for capture_id, at, key in shown if _picture_name(key) not in current
+    )
 
 
-def _counted(gone: Iterable[tuple[int, datetime]]) -> list[GonePictures]:
+def _count_by_page(gone: Iterable[tuple[int, datetime]]) -> list[GonePictures]:
     by_page = sorted(Counter(gone).items(), key=lambda item: (item[0][1], item[0][0]))
     return [GonePictures(capture_id, at, count) for (capture_id, at), count in by_page]
 
 
-def _name(key: str) -> str:
-    found = _NAME_OF_PICTURE.search(key)
-    return found[1] if found else key
+def _picture_name(key: str) -> str:
+    match = _PICTURE_NAME.search(key)
+    return match[1] if match else key

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, read from the archive whenever they are asked for."""
+"""Collect metrics for Prometheus from the archive at every scrape."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -14,48 +14,48 @@ from archive.db.engine import transaction
 from archive.reports import status as status_module
 from archive.repository import accounts, egress
 from archive.repository.incidents import open_incidents
-from archive.repository.sources import newest_post, watched
+from archive.repository.sources import newest_post, source_statuses
 
 
 class ArchiveMetrics(Collector):
-    """What is in the archive and how it fares, as gauges. `now` is an aware UTC instant."""
+    """Size and health of the archive as gauges. `now` returns an aware UTC instant."""
 
     def __init__(self, engine: Engine, now: Callable[[], datetime]):
         self._engine, self._now = engine, now
 
     def describe(self) -> list[Metric]:
-        """Nothing in advance: the database need not be there yet."""
+        """Return no metric in advance: the database need not be there yet."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """All of them; only mparchive_up while the database is away."""
+        """Yield all metrics; only mparchive_up while the database does not answer."""
         try:
             with transaction(self._engine) as session:
                 now = self._now()
-                found = [
+                metrics = [
                     *_numbers(session, now),
                     *_accounts(session),
                     *_sources(session),
-                    *_trouble(session, now),
+                    *_problems(session, now),
                 ]
         except (DBAPIError, NoConnectionFree):
-            found = []
-        yield GaugeMetricFamily("mparchive_up", "Whether the archive's database answers", bool(found))
-        yield from found
+            metrics = []
+        yield GaugeMetricFamily("mparchive_up", "Whether the archive's database answers", bool(metrics))
+        yield from metrics
 
 
 def _numbers(session: Session, now: datetime) -> Iterator[Metric]:
     status = status_module.archive_status(session, now)
-    for name, words, value in (
+    for name, description, value in (
         ("posts", "Posts in the archive", status.posts),
         ("versions", "Versions of posts", status.versions),
         ("due", "Addresses to be fetched now", status.due),
         ("waiting", "Addresses to be fetched later", status.waiting),
         ("given_up", "Addresses not asked any more without a final answer", status.given_up),
-        ("unread", "Captures kept but not read", status.unread),
+        ("unread", "Captures stored and not parsed", status.unread),
         ("stored_bytes", "Bytes of captures as stored", status.stored_bytes),
     ):
-        yield GaugeMetricFamily(f"mparchive_{name}", words, value)
+        yield GaugeMetricFamily(f"mparchive_{name}", description, value)
     captures = GaugeMetricFamily("mparchive_captures", "Captures by outcome", labels=["outcome"])
     for outcome, count in status.captures_by_outcome.items():
         captures.add_metric([outcome], count)
@@ -81,7 +81,7 @@ def _sources(session: Session) -> Iterator[Metric]:
     newest = GaugeMetricFamily(
         "mparchive_source_newest_timestamp_seconds", "Publication of its newest post", labels=labels
     )
-    for row in watched(session):
+    for row in source_statuses(session):
         if row.state:
             good.add_metric([row.biz, row.name], row.failures == 0)
             failures.add_metric([row.biz, row.name], row.failures)
@@ -90,11 +90,13 @@ def _sources(session: Session) -> Iterator[Metric]:
     yield from (good, failures, newest)
 
 
-def _trouble(session: Session, now: datetime) -> Iterator[Metric]:
-    incidents = GaugeMetricFamily("mparchive_incidents", "What is wrong now", labels=["key"])
+def _problems(session: Session, now: datetime) -> Iterator[Metric]:
+    incidents = GaugeMetricFamily("mparchive_incidents", "Open incidents", labels=["key"])
     for one in open_incidents(session):
         incidents.add_metric([one.key], 1)
-    held = GaugeMetricFamily("mparchive_egress_held", "Whether a line is held back", labels=["egress"])
-    for row in egress.egresses(session):
-        held.add_metric([row.name], row.blocked_until is not None and row.blocked_until > now)
-    yield from (incidents, held)
+    blocked = GaugeMetricFamily(
+        "mparchive_egress_held", "Whether an egress is blocked after a challenge", labels=["egress"]
+    )
+    for row in egress.list_egresses(session):
+        blocked.add_metric([row.name], row.blocked_until is not None and row.blocked_until > now)
+    yield from (incidents, blocked)

@@ -1,4 +1,4 @@
-"""Whether the archive can be relied upon now: its schema, and how fresh it is."""
+"""Report the status of the archive: how much it holds, what is due, whether it is ready to be relied on."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,15 +9,22 @@ from sqlalchemy.orm import Session
 
 from archive.db import schema
 from archive.db.models import Account, AddressRow, CaptureRow, Post, Run, SourceRow, Version
-from archive.domain.outcomes import NO_ANSWER, NOT_DRAWN, Outcome
+from archive.domain.messages import Message
+from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
 from archive.repository.accounts import account_summaries
 from archive.repository.incidents import open_incidents
 from archive.repository.media import media_numbers
 
+_UNPARSED = "unread"  # stands for the outcome of captures that were not parsed yet
+
+WATCHED_WITHIN = timedelta(hours=36)  # quiet hours and a long block after a challenge fit in
+
+STALE_KINDS = ("quiet", "blind")  # of incidents that say that posts may be missed
+
 
 @dataclass(frozen=True)
 class Status:
-    """How much there is and what waits. Instants are UTC."""
+    """How much the archive holds, and what is due. Instants are UTC."""
 
     accounts: list[dict[str, Any]] = field(default_factory=list)
     posts: int = 0
@@ -35,8 +42,8 @@ class Status:
 
 
 def archive_status(session: Session, now: datetime) -> Status:
-    """How much there is, what waits and what was given up."""
-    outcomes = select(func.coalesce(CaptureRow.outcome, "unread"), func.count()).group_by(CaptureRow.outcome)
+    """Count what the archive holds, what is due and what was given up. `now` is an aware UTC instant."""
+    outcomes = select(func.coalesce(CaptureRow.outcome, _UNPARSED), func.count()).group_by(CaptureRow.outcome)
     by_outcome = {outcome: count for outcome, count in session.execute(outcomes)}
     sizes = select(
         func.coalesce(func.sum(CaptureRow.body_size), 0),
@@ -54,7 +61,7 @@ def archive_status(session: Session, now: datetime) -> Status:
         due=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at <= now)),
         waiting=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at > now)),
         given_up=_count(session, _given_up()),
-        unread=by_outcome.get("unread", 0),
+        unread=by_outcome.get(_UNPARSED, 0),
         media=media_numbers(session, now),
         last_runs=_last_runs(session),
     )
@@ -65,7 +72,7 @@ def _count(session: Session, rows: Select[Any]) -> int:
 
 
 def _given_up() -> Select[Any]:
-    pending = AddressRow.last_outcome.in_([Outcome.UNKNOWN, NO_ANSWER, NOT_DRAWN])
+    pending = AddressRow.last_outcome.in_([Outcome.UNKNOWN, NO_ANSWER, NOT_RENDERED])
     return select(AddressRow.id).where(AddressRow.next_fetch_at.is_(None), pending)
 
 
@@ -76,41 +83,37 @@ def _last_runs(session: Session) -> list[dict[str, Any]]:
     ]
 
 
-LOOKED_WITHIN = timedelta(hours=36)  # of an account that is watched: quiet hours and a long challenge fit in
-
-STALE = ("quiet", "blind")  # kinds of incidents that say that posts may go unseen
-
-
-def unready(session: Session, now: datetime) -> list[str]:
-    """Why the archive is not what its readers expect, one sentence each; empty: it is.
+def unready(session: Session, now: datetime) -> list[Message]:
+    """Return the reasons why the archive is not ready; none when it is.
 
     `now` is an aware UTC instant. Accounts that no source watches are never stale.
     """
-    return [*_schema(session), *_trouble(session), *_unwatched(session, now)]
+    return [*_schema_problems(session), *_stale_accounts(session), *_unwatched_accounts(session, now)]
 
 
-def _schema(session: Session) -> list[str]:
-    there, wanted = schema.revision(session.connection()), schema.newest()
-    if there == wanted:
+def _schema_problems(session: Session) -> list[Message]:
+    actual, expected = schema.revision(session.connection()), schema.newest()
+    if actual == expected:
         return []
-    return [f"the database's schema is {there}, this program's {wanted}; start the newer of the two again"]
+    return [Message("archive.status.other_schema", {"actual": actual, "expected": expected})]
 
 
-def _trouble(session: Session) -> list[str]:
-    return [f"{one.words}; {one.remedy}" for one in open_incidents(session) if one.key.split(":")[0] in STALE]
-
-
-def _unwatched(session: Session, now: datetime) -> list[str]:
-    looked = func.max(SourceRow.last_good_at)
-    rows = select(Account.name, Account.biz, looked).join(SourceRow, SourceRow.account_id == Account.id)
-    rows = rows.where(SourceRow.last_tried_at.is_not(None)).group_by(Account.id).order_by(Account.biz)
+def _stale_accounts(session: Session) -> list[Message]:
     return [
-        f"{name or biz}: no source has worked since {_instant(last)}; see `mparchive status`, and whether "
-        "`mparchive run` is running"
-        for name, biz, last in session.execute(rows)
-        if last is None or last < now - LOOKED_WITHIN
+        Message("archive.status.incident", {"problem": one.words, "remedy": one.remedy})
+        for one in open_incidents(session)
+        if one.key.split(":")[0] in STALE_KINDS
     ]
 
 
-def _instant(last: datetime | None) -> str:
-    return f"{last:%Y-%m-%d %H:%M} UTC" if last else "it was added"
+def _unwatched_accounts(session: Session, now: datetime) -> list[Message]:
+    last_good = func.max(SourceRow.last_good_at)
+    rows = select(Account.name, Account.biz, last_good).join(SourceRow, SourceRow.account_id == Account.id)
+    rows = rows.where(SourceRow.last_tried_at.is_not(None)).group_by(Account.id).order_by(Account.biz)
+    return [
+        Message("archive.status.source_silent", {"account": name or biz, "since": last})
+        if last
+        else Message("archive.status.source_never_worked", {"account": name or biz})
+        for name, biz, last in session.execute(rows)
+        if last is None or last < now - WATCHED_WITHIN
+    ]

@@ -1,1 +1,1 @@
-"""Images, audios and videos of posts: the folder their files lie in, what is written and read of them."""
+"""Read and write the database: one module per noun, the only place of SQL statements."""

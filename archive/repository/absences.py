@@ -1,7 +1,7 @@
-"""Absences: when posts were away, found in what their addresses answered.
+"""Compute and store absences: when posts were unavailable, by the captures of their addresses.
 
-They follow from the captures alone and are found anew whenever one is read: in whatever order pages come in
-(a WARC may bring one of years ago), what is noted is the order in which they were fetched.
+They follow from the captures alone and are computed again whenever one is parsed. Captures may come in any
+order (a WARC may bring one of years ago); what counts is the order in which they were fetched.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,12 +17,12 @@ from archive.db.models import Absence, AddressRow, CaptureRow, Post
 from archive.domain.outcomes import AWAY, Outcome
 from archive.repository.post_queries import IS_ITS_ADDRESS
 
-BATCH = 500  # posts or captures a statement
+BATCH = 500  # posts or captures per statement
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one capture says of a post: it is there, or away. `fetched_at` is UTC."""
+    """What one capture says of a post: it is there, or it is away. `fetched_at` is UTC."""
 
     capture_id: int
     fetched_at: datetime
@@ -31,8 +31,8 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
-    """An absence as the captures tell it; named as the columns are. Outcome and reason are the first's."""
+class ComputedAbsence:
+    """An absence by the captures; named as the columns are. Outcome and reason are the first capture's."""
 
     capture_id: int
     outcome: str | None
@@ -44,26 +44,26 @@ class Away:
     returned_capture_id: int | None = None
 
 
-def absences_in(answers: Iterable[Observation]) -> Iterator[Away]:
-    """The absences of one post, first to last; its answers are in the order of their fetching. Pure."""
+def absences_in(observations: Iterable[Observation]) -> Iterator[ComputedAbsence]:
+    """Yield the absences of one post, first to last, from its observations in the order of their fetching."""
     last_seen_at: datetime | None = None
     missing: list[Observation] = []
-    for answer in answers:
-        if answer.outcome in AWAY:
-            missing.append(answer)
+    for observation in observations:
+        if observation.outcome in AWAY:
+            missing.append(observation)
             continue
         if missing:
-            yield _away(missing, last_seen_at, answer)
-        missing, last_seen_at = [], answer.fetched_at
+            yield _absence(missing, last_seen_at, observation)
+        missing, last_seen_at = [], observation.fetched_at
     if missing:
-        yield _away(missing, last_seen_at, None)
+        yield _absence(missing, last_seen_at, None)
 
 
-def _away(
+def _absence(
     missing: Sequence[Observation], last_seen_at: datetime | None, returned: Observation | None
-) -> Away:
+) -> ComputedAbsence:
     first, last = missing[0], missing[-1]
-    return Away(
+    return ComputedAbsence(
         capture_id=first.capture_id,
         outcome=first.outcome,
         reason=first.reason,
@@ -75,8 +75,8 @@ def _away(
     )
 
 
-def of_post(session: Session, post: Post) -> list[Absence]:
-    """When a post was away, first to last."""
+def absences_of(session: Session, post: Post) -> list[Absence]:
+    """Return the stored absences of a post, first to last."""
     rows = select(Absence).where(Absence.post_id == post.id)
     return list(session.scalars(rows.order_by(Absence.first_missing_at, Absence.id)))
 
@@ -92,14 +92,14 @@ def _lock(session: Session, chosen: ColumnElement[bool]) -> None:
 
 
 def update_absences(session: Session, capture_ids: Sequence[int]) -> None:
-    """Bring up to date when the posts of these captures were away; their outcomes are noted already."""
+    """Bring the absences of the posts of these captures up to date; their outcomes are stored already."""
     touched = exists().where(Absence.post_id == Post.id) | _has_been_missing()
     posts = select(Post.id).where(Post.id.in_(_posts_of(capture_ids)), touched)
     rebuild_absences(session, session.scalars(posts).all())
 
 
 def posts_ever_missing(session: Session) -> list[int]:
-    """The posts of which a capture says that they were away."""
+    """Return the ids of posts that any capture says were away."""
     return list(
         session.scalars(
             select(Post.id).where(_has_been_missing()).order_by(Post.account_id, Post.aid.collate("C"))
@@ -108,17 +108,17 @@ def posts_ever_missing(session: Session) -> list[int]:
 
 
 def rebuild_absences(session: Session, post_ids: Sequence[int]) -> None:
-    """Note when these posts were away, by all their captures."""
+    """Compute and store the absences of these posts from all their captures."""
     for start in range(0, len(post_ids), BATCH):
         ids = post_ids[start : start + BATCH]
         _lock(session, Post.id.in_(ids))
         _reconcile(session, compute_absences(session, ids))
 
 
-def compute_absences(session: Session, post_ids: Sequence[int]) -> dict[int, list[Away]]:
-    """When each of these posts was away, as all its captures tell it; at most BATCH posts."""
-    answers = _answers(session, post_ids)
-    return {post_id: list(absences_in(answers.get(post_id, ()))) for post_id in post_ids}
+def compute_absences(session: Session, post_ids: Sequence[int]) -> dict[int, list[ComputedAbsence]]:
+    """Return the absences of each of these posts by all its captures; give at most BATCH posts."""
+    observations = _observations(session, post_ids)
+    return {post_id: list(absences_in(observations.get(post_id, ()))) for post_id in post_ids}
 
 
 def _posts_of(capture_ids: Sequence[int]) -> Select[Any]:
@@ -135,8 +135,8 @@ def _has_been_missing() -> ColumnElement[bool]:
     return missing.where(IS_ITS_ADDRESS, CaptureRow.outcome.in_(AWAY)).correlate(Post).exists()
 
 
-def _answers(session: Session, post_ids: Sequence[int]) -> dict[int, list[Observation]]:
-    """What captures say of these posts, by post, in the order of their fetching."""
+def _observations(session: Session, post_ids: Sequence[int]) -> dict[int, list[Observation]]:
+    """Return what captures say of these posts, by post, in the order of their fetching."""
     columns = (
         Post.id.label("post_id"),
         CaptureRow.id,
@@ -144,33 +144,37 @@ def _answers(session: Session, post_ids: Sequence[int]) -> dict[int, list[Observ
         CaptureRow.outcome,
         CaptureRow.reason,
     )
-    telling = CaptureRow.outcome.in_([*AWAY, Outcome.ARTICLE]), Post.id.in_(post_ids)
-    asked = (
+    conclusive = CaptureRow.outcome.in_([*AWAY, Outcome.ARTICLE]), Post.id.in_(post_ids)
+    by_address = (
         select(*columns)
         .join(AddressRow, IS_ITS_ADDRESS)
         .join(CaptureRow, CaptureRow.address_id == AddressRow.id)
     )
-    handed_in = select(*columns).join(CaptureRow, CaptureRow.id == Post.capture_id)  # it may have no address
-    rows = union(asked.where(*telling), handed_in.where(*telling)).order_by("post_id", "fetched_at", "id")
-    found = groupby(session.execute(rows), key=lambda row: row.post_id)
-    return {post_id: [Observation(*row[1:]) for row in rows] for post_id, rows in found}
+    by_current_page = select(*columns).join(
+        CaptureRow, CaptureRow.id == Post.capture_id
+    )  # it may have no address
+    rows = union(by_address.where(*conclusive), by_current_page.where(*conclusive)).order_by(
+        "post_id", "fetched_at", "id"
+    )
+    by_post = groupby(session.execute(rows), key=lambda row: row.post_id)
+    return {post_id: [Observation(*row[1:]) for row in rows] for post_id, rows in by_post}
 
 
-def _reconcile(session: Session, found: dict[int, list[Away]]) -> None:
-    """Make the rows of these posts say what was found; what ended first, for only one of a post may last."""
-    known = session.scalars(select(Absence).where(Absence.post_id.in_(found))).all()
+def _reconcile(session: Session, computed: dict[int, list[ComputedAbsence]]) -> None:
+    """Make the rows of these posts equal to what was computed; ended ones first: one of a post may last."""
+    known = session.scalars(select(Absence).where(Absence.post_id.in_(computed))).all()
     rows = {row.capture_id: row for row in known}
-    wanted = {away.capture_id: (post_id, away) for post_id, all_of_it in found.items() for away in all_of_it}
+    wanted = {one.capture_id: (post_id, one) for post_id, absences in computed.items() for one in absences}
     session.execute(
         delete(Absence).where(Absence.id.in_([row.id for row in known if row.capture_id not in wanted]))
     )
-    for capture_id, (_, away) in sorted(wanted.items(), key=lambda item: item[1][1].returned_at is None):
+    for capture_id, (_, absence) in sorted(wanted.items(), key=lambda item: item[1][1].returned_at is None):
         if capture_id in rows:
-            session.execute(update(Absence).where(Absence.id == rows[capture_id].id).values(asdict(away)))
+            session.execute(update(Absence).where(Absence.id == rows[capture_id].id).values(asdict(absence)))
     new = [
-        {"post_id": post_id, **asdict(away)}
-        for number, (post_id, away) in wanted.items()
-        if number not in rows
+        {"post_id": post_id, **asdict(absence)}
+        for capture_id, (post_id, absence) in wanted.items()
+        if capture_id not in rows
     ]
     if new:
         session.execute(insert(Absence), new)

@@ -1,4 +1,4 @@
-"""Accounts as they are named on the command line."""
+"""Store accounts, and find them by biz or name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,20 +11,19 @@ from sqlalchemy.orm import Session
 from archive.db.models import Account, Post
 from archive.domain.errors import NotArchived
 from archive.domain.pg_text import storable
-from mparchive.errors import CommandError
 
 
 def put_accounts(session: Session, names: Mapping[str, str]) -> dict[str, int]:
-    """Accounts by biz; a name that is told replaces the one known."""
+    """Store accounts by biz and return their ids; a name that is not empty replaces the one stored."""
     if not names:
         return {}
     row = postgresql.insert(Account)
     row = row.on_conflict_do_nothing(constraint="uq__accounts__biz")
     session.execute(row, [{"biz": biz, "name": storable(names[biz])} for biz in sorted(names)])
-    told = [{"b_biz": biz, "b_name": storable(name)} for biz, name in sorted(names.items()) if name]
-    found = session.execute(select(Account.biz, Account.id, Account.name).where(Account.biz.in_(names)))
-    accounts = {biz: (number, name) for biz, number, name in found}
-    for renamed in told:
+    renames = [{"b_biz": biz, "b_name": storable(name)} for biz, name in sorted(names.items()) if name]
+    rows = session.execute(select(Account.biz, Account.id, Account.name).where(Account.biz.in_(names)))
+    accounts = {biz: (number, name) for biz, number, name in rows}
+    for renamed in renames:
         if accounts[renamed["b_biz"]][1] != renamed["b_name"]:
             session.execute(
                 update(Account).where(Account.biz == renamed["b_biz"]).values(name=renamed["b_name"])
@@ -33,43 +32,43 @@ def put_accounts(session: Session, names: Mapping[str, str]) -> dict[str, int]:
 
 
 def account_id(session: Session, biz: str) -> int:
-    """The id of an account, which is noted when it is new."""
+    """Return the id of an account, which is stored when it is new."""
     return put_accounts(session, {biz: ""})[biz]
 
 
 def account_names(session: Session) -> list[tuple[str, str]]:
-    """Accounts that have posts: biz and name, by name."""
+    """Return biz and name of the accounts that have posts, by name."""
     rows = select(Account.biz, Account.name).where(Account.id.in_(select(Post.account_id)))
     return [(biz, name) for biz, name in session.execute(rows.order_by(Account.name, Account.biz))]
 
 
 def account_of(session: Session, biz: str) -> Account:
-    """The account of this biz. Raises NotArchived."""
+    """Return the account of this biz. Raises NotArchived."""
     account = session.scalar(select(Account).where(Account.biz == biz))
     if account is None:
-        raise NotArchived(f"there is no account {biz} in the archive")
+        raise NotArchived("archive.account.missing", account=biz)
     return account
 
 
 def account_name(session: Session, account: str) -> str | None:
-    """The name of the account of this biz or name."""
+    """Return the name of the account of this biz or name; None when there is none."""
     rows = select(Account.name).where((Account.biz == account) | (Account.name == account))
     return session.scalar(rows.limit(1))
 
 
 def has_account(session: Session, account: str) -> bool:
-    """Whether any post is of an account of this name or biz."""
+    """Tell whether any post is of an account of this name or biz."""
     rows = select(Post.id).join(Account, Account.id == Post.account_id)
     return session.scalar(rows.where(belongs_to(account)).limit(1)) is not None
 
 
 def belongs_to(account: str) -> ColumnElement[bool]:
-    """A post is of an account by its biz, by its name now, or by its name when the post was published."""
+    """Select posts of an account by its biz, its name now, or its name when the post was published."""
     return (Account.biz == account) | (Account.name == account) | (Post.account_name == account)
 
 
 def account_summaries(session: Session) -> list[dict[str, Any]]:
-    """The accounts, with how many posts there are of each, from which day to which (in Asia/Shanghai)."""
+    """Return the accounts with the number, first and last day (in Asia/Shanghai) of their posts."""
     rows = (
         select(
             Account.biz,
@@ -88,7 +87,7 @@ def account_summaries(session: Session) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An account by its id, biz and name."""
+    """An account with its id, biz and name."""
 
     id: int
     biz: str
@@ -96,7 +95,7 @@ class Named:
 
 
 def accounts(session: Session) -> list[Named]:
-    """All accounts that anything is known of, in the order they came to be known."""
+    """Return all accounts, in the order they became known."""
     return [
         Named(*row)
         for row in session.execute(select(Account.id, Account.biz, Account.name).order_by(Account.id))
@@ -104,6 +103,6 @@ def accounts(session: Session) -> list[Named]:
 
 
 def check_account(session: Session, account: str | None) -> None:
-    """Raise CommandError when one is named, by biz or name, of which the archive has no post."""
+    """Raise NotArchived when an account is named, by biz or name, of which the archive has no post."""
     if account is not None and not has_account(session, account):
-        raise CommandError(f"the archive has no account {account!r}; `mparchive status` lists them")
+        raise NotArchived("archive.account.missing", account=account)

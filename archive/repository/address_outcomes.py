@@ -1,7 +1,10 @@
-"""Several addresses of one post, its long one and its short links: what one got, no other need get."""
+"""Record what a response means for its address and for the aliases of it: the other addresses of its post.
+
+Rows are locked in the order that archive.ingest.pages states. Instants are aware UTC.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,151 +13,169 @@ from sqlalchemy.orm import Session, aliased
 
 from archive.db.models import Account, AddressRow, CaptureRow, Post, SourceRow
 from archive.domain.addresses import Address, canonical_url, parse_address
-from archive.domain.outcomes import NO_ANSWER, NOT_DRAWN, Outcome
+from archive.domain.messages import Message
+from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.pg_text import storable
 from archive.domain.update_decisions import next_fetch
 
-BATCH = 500  # keys a statement
+BATCH = 500  # keys per statement
 
-_KEY = Account.biz + ":" + func.replace(Post.aid, "_", ":")
+FOREIGN_POST = "archive.post.foreign"  # code of the reason of a post of another account
+
+FETCHED_AT_ALIAS = "archive.address.fetched_at_alias"
+
+BY_KEY = AddressRow.key.collate("C")
+
+_POST_KEY = Account.biz + ":" + func.replace(Post.aid, "_", ":")
 
 
-def archived(session: Session, addresses: Sequence[Address]) -> set[str]:
-    """Which of these keys are of posts whose page is archived, by whatever address it was fetched."""
-    found: set[str] = set()
+def archived_keys(session: Session, addresses: Sequence[Address]) -> set[str]:
+    """Return the keys of those addresses whose post has its page archived, whichever address gave it."""
+    keys_found: set[str] = set()
     long = [address for address in addresses if address.aid]
     for start in range(0, len(long), BATCH):
         batch = long[start : start + BATCH]
         keys = [address.key for address in batch]
-        rows = select(_KEY).select_from(Post).join(Account, Account.id == Post.account_id)
-        rows = rows.where(Post.aid.in_([address.aid for address in batch]), _KEY.in_(keys))
-        found.update(session.scalars(rows.where(Post.capture_id.is_not(None))))
-    return found
+        rows = select(_POST_KEY).select_from(Post).join(Account, Account.id == Post.account_id)
+        rows = rows.where(Post.aid.in_([address.aid for address in batch]), _POST_KEY.in_(keys))
+        keys_found.update(session.scalars(rows.where(Post.capture_id.is_not(None))))
+    return keys_found
 
 
-def keys_of(readings: Sequence[ParsedPage]) -> dict[str, ParsedPage]:
-    """The long address's key of each post that was read."""
+def keys_of_posts(parsed: Sequence[ParsedPage]) -> dict[str, ParsedPage]:
+    """Return the parse results that are posts, by the keys of their long addresses."""
     return {
-        f"{reading.biz}:{reading.record.aid.replace('_', ':')}": reading
-        for reading in readings
-        if reading.outcome is Outcome.ARTICLE and reading.biz and reading.record
+        f"{page.biz}:{page.record.aid.replace('_', ':')}": page
+        for page in parsed
+        if page.outcome is Outcome.ARTICLE and page.biz and page.record
     }
 
 
-def mark_alias_fetched(row: AddressRow) -> None:
-    """The post was just fetched at another address of it: nothing is left to ask for at one never asked."""
-    if row.last_outcome is None and row.next_fetch_at is not None:
-        row.next_fetch_at = None
-        row.last_outcome, row.last_reason = Outcome.ARTICLE, "fetched at another address of the post"
+def with_chksm(page: ParsedPage, urls: Mapping[str, str]) -> ParsedPage:
+    """Return a parse result with the best URL known of its post; a short link's page may not give its chksm.
 
-
-def with_chksm(reading: ParsedPage, urls: Mapping[str, str]) -> ParsedPage:
-    """The reading with the best address known of its post: a short link's page may not tell its chksm."""
-    record = reading.record
-    if record is None or not reading.biz or "chksm=" in record.url:
-        return reading
-    known = urls.get(f"{reading.biz}:{record.aid.replace('_', ':')}", "")
+    `urls` are URLs by address key.
+    """
+    record = page.record
+    if record is None or not page.biz or "chksm=" in record.url:
+        return page
+    known = urls.get(f"{page.biz}:{record.aid.replace('_', ':')}", "")
     if "chksm=" not in known:
-        return reading
-    return replace(reading, record=replace(record, url=_canonical(parse_address(known))))
+        return page
+    return replace(page, record=replace(record, url=_canonical(parse_address(known))))
 
 
-def give_chksm(session: Session, addresses: Sequence[Address]) -> None:
-    """Replace bare addresses of posts by those now seen with chksm; the posts are locked in order."""
+def add_chksm(session: Session, addresses: Sequence[Address]) -> None:
+    """Give archived posts whose URL lacks chksm the one of these addresses; they are locked in order."""
     seen = {address.key: address for address in addresses if address.chksm and address.aid}
-    bare = sorted(_bare(session, list(seen.values())))
+    bare = sorted(_posts_without_chksm(session, list(seen.values())))
     for start in range(0, len(bare), BATCH):
         batch = {post_id: key for _, _, post_id, key in bare[start : start + BATCH]}
         rows = select(Post.id).where(Post.id.in_(batch)).order_by(Post.account_id, Post.aid.collate("C"))
         for post_id in session.scalars(rows.with_for_update()).all():
             url = storable(_canonical(seen[batch[post_id]]))
-            still = Post.id == post_id, ~Post.url.contains("chksm=")
-            session.execute(update(Post).where(*still).values(url=url))
+            is_bare = Post.id == post_id, ~Post.url.contains("chksm=")
+            session.execute(update(Post).where(*is_bare).values(url=url))
 
 
-def _bare(session: Session, addresses: Sequence[Address]) -> list[tuple[int, str, int, str]]:
-    """Account, aid, id and key of the posts of these addresses whose own lacks chksm."""
-    found: list[tuple[int, str, int, str]] = []
+def _posts_without_chksm(session: Session, addresses: Sequence[Address]) -> list[tuple[int, str, int, str]]:
+    """Return account, aid, id and key of the posts of these addresses whose URL has no chksm."""
+    posts: list[tuple[int, str, int, str]] = []
     for start in range(0, len(addresses), BATCH):
         batch = addresses[start : start + BATCH]
-        rows = select(Post.account_id, Post.aid, Post.id, _KEY).join(Account, Account.id == Post.account_id)
-        rows = rows.where(Post.aid.in_([one.aid for one in batch]), _KEY.in_([one.key for one in batch]))
+        rows = select(Post.account_id, Post.aid, Post.id, _POST_KEY).join(
+            Account, Account.id == Post.account_id
+        )
+        rows = rows.where(Post.aid.in_([one.aid for one in batch]), _POST_KEY.in_([one.key for one in batch]))
         for account_id, aid, post_id, key in session.execute(rows.where(~Post.url.contains("chksm="))):
-            found.append((account_id, aid, post_id, key))
-    return found
+            posts.append((account_id, aid, post_id, key))
+    return posts
 
 
 def _canonical(address: Address) -> str:
     return canonical_url(address.biz, address.mid, address.idx, address.sn, address.chksm)
 
 
-BY_KEY = AddressRow.key.collate("C")
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """The newest of these parse results at one address."""
+
+    page: ParsedPage
+    is_rendered: bool
+    was_parsed: bool  # before, by an earlier parser
+    is_last: bool  # no later response of the address is stored
 
 
-def settle_addresses(
-    session: Session, readings: Sequence[tuple[int, ParsedPage]], accounts: Mapping[str, int], now: datetime
+def record_outcomes(
+    session: Session, results: Sequence[tuple[int, ParsedPage]], accounts: Mapping[str, int], now: datetime
 ) -> dict[str, str]:
-    """Note what addresses came to; the best URL of each, and of each post read, by key."""
-    latest = _latest(session, dict(readings))
-    rows = _locked_addresses(session, latest, keys_of([reading for _, reading in readings]))
+    """Record what parse results, by capture id, mean for their addresses and the aliases of these.
+
+    Return the best URLs of the addresses, and of the posts parsed, by key.
+    """
+    observed = _observed_by_address(session, dict(results))
+    rows = _locked_addresses(session, observed, keys_of_posts([page for _, page in results]))
     for row in rows:
-        if row.id not in latest:
-            mark_alias_fetched(row)
+        if row.id not in observed:
+            _record_fetched_alias(row)
             continue
-        reading, is_drawn, was_read, is_last = latest[row.id]
-        if not was_read:
-            _settle(row, reading, is_drawn, now)
-        elif is_last:
-            _settle_anew(row, reading, is_drawn, now)
-        if reading.record and reading.biz:
-            row.account_id, row.aid = accounts[reading.biz], reading.record.aid
+        one = observed[row.id]
+        if not one.was_parsed:
+            _record_outcome(row, one.page, one.is_rendered, now)
+        elif one.is_last:
+            _correct_outcome(row, one.page, one.is_rendered, now)
+        if one.page.record and one.page.biz:
+            row.account_id, row.aid = accounts[one.page.biz], one.page.record.aid
     session.flush()
     return {row.key: row.url for row in rows}
 
 
-def _latest(
-    session: Session, readings: Mapping[int, ParsedPage]
-) -> dict[int, tuple[ParsedPage, bool, bool, bool]]:
-    """The last reading of each address; whether its page was drawn, read before, and is the last there is."""
+def _observed_by_address(session: Session, results: Mapping[int, ParsedPage]) -> dict[int, _Observed]:
     later, when = aliased(CaptureRow), tuple_(CaptureRow.fetched_at, CaptureRow.id)
-    none_later = ~exists().where(
+    is_last = ~exists().where(
         later.address_id == CaptureRow.address_id, tuple_(later.fetched_at, later.id) > when
     )
-    facts = CaptureRow.rendered, CaptureRow.outcome.is_not(None), none_later
-    captures = select(CaptureRow.id, CaptureRow.address_id, *facts).where(CaptureRow.id.in_(readings))
-    found = session.execute(captures.order_by(CaptureRow.id))
+    facts = CaptureRow.rendered, CaptureRow.outcome.is_not(None), is_last
+    captures = select(CaptureRow.id, CaptureRow.address_id, *facts).where(CaptureRow.id.in_(results))
     return {
-        address_id: (readings[number], is_drawn, was_read, is_last)
-        for number, address_id, is_drawn, was_read, is_last in found
+        address_id: _Observed(results[capture_id], *flags)
+        for capture_id, address_id, *flags in session.execute(captures.order_by(CaptureRow.id))
         if address_id
     }
 
 
-def _settle(row: AddressRow, reading: ParsedPage, is_drawn: bool, now: datetime) -> None:
-    """Note an answer. A post that only a browser has whole is asked again until one has drawn it."""
-    lacks = reading.outcome is Outcome.ARTICLE and reading.needs_browser and not is_drawn
-    is_final = reading.outcome.is_final and not lacks
+def _record_fetched_alias(row: AddressRow) -> None:
+    """Ask no more for an address never asked: its post was just fetched at another one."""
+    if row.last_outcome is None and row.next_fetch_at is not None:
+        row.next_fetch_at = None
+        row.last_outcome, row.last_reason = Outcome.ARTICLE, Message(FETCHED_AT_ALIAS).dump()
+
+
+def _record_outcome(row: AddressRow, page: ParsedPage, is_rendered: bool, now: datetime) -> None:
+    """Record a response. A post that only a browser has whole is asked again until one has rendered it."""
+    needs_browser = page.outcome is Outcome.ARTICLE and page.needs_browser and not is_rendered
+    is_final = page.outcome.is_final and not needs_browser
     row.attempts = 0 if is_final else row.attempts + 1
-    row.last_outcome = NOT_DRAWN if lacks else reading.outcome
-    row.last_reason = storable(reading.reason)
+    row.last_outcome = NOT_RENDERED if needs_browser else page.outcome
+    row.last_reason = storable(page.reason)
     row.last_tried_at = now
-    row.next_fetch_at = next_fetch(None if lacks else reading.outcome, row.attempts, now)
+    row.next_fetch_at = next_fetch(None if needs_browser else page.outcome, row.attempts, now)
 
 
-def _settle_anew(row: AddressRow, reading: ParsedPage, is_drawn: bool, now: datetime) -> None:
-    """Note another outcome of the last answer; nothing was asked."""
+def _correct_outcome(row: AddressRow, page: ParsedPage, is_rendered: bool, now: datetime) -> None:
+    """Record what a later parser makes of the last response; nothing was asked now."""
     tried_at, before = row.last_tried_at, row.last_outcome
-    if before in (reading.outcome, NO_ANSWER) or (before == NOT_DRAWN and reading.needs_browser):
+    if before in (page.outcome, NO_ANSWER) or (before == NOT_RENDERED and page.needs_browser):
         return
-    _settle(row, reading, is_drawn, now)
+    _record_outcome(row, page, is_rendered, now)
     row.last_tried_at = tried_at
 
 
 def record_failures(
     session: Session, run_id: int | None, failures: Sequence[tuple[int, str]], now: datetime
 ) -> None:
-    """Note that addresses gave no answer at all, and why; they are asked again later."""
+    """Record that addresses, by id, gave no response, each with its reason; they are asked again later."""
     reasons = dict(failures)
     for row in _locked_addresses(session, reasons):
         row.attempts += 1
@@ -172,38 +193,38 @@ def _locked_addresses(
     return session.scalars(rows.with_for_update()).all()
 
 
-STRANGER = "a post of another account"  # how the reason of such a capture begins
-
-
 def drop_foreign_posts(
-    session: Session, readings: Sequence[tuple[int, ParsedPage]]
+    session: Session, results: Sequence[tuple[int, ParsedPage]]
 ) -> list[tuple[int, ParsedPage]]:
-    """The readings, without the record where a post is neither of the account expected nor of one watched.
+    """Return parse results without the record where a post is of neither the expected nor a watched account.
 
-    Its capture stays, with the reason; an address that somebody gave by hand expects nobody.
+    Its capture stays, with the reason. At an address that somebody gave by hand any account is expected.
     """
-    told = {capture_id: reading.biz for capture_id, reading in readings if reading.biz and reading.record}
+    biz_by_capture = {capture_id: page.biz for capture_id, page in results if page.biz and page.record}
     rows = select(CaptureRow.id, AddressRow.expected_biz).join(AddressRow)
-    rows = rows.where(CaptureRow.id.in_(told), AddressRow.expected_biz.is_not(None))
-    found = session.execute(rows)
-    strangers = {number: expected for number, expected in found if expected and told[number] != expected}
-    watched = _watched(session, {told[capture_id] or "" for capture_id in strangers})
+    rows = rows.where(CaptureRow.id.in_(biz_by_capture), AddressRow.expected_biz.is_not(None))
+    foreign = {
+        capture_id: expected
+        for capture_id, expected in session.execute(rows)
+        if expected and biz_by_capture[capture_id] != expected
+    }
+    watched = _watched_accounts(session, {biz_by_capture[capture_id] or "" for capture_id in foreign})
     return [
-        (capture_id, _stranger(reading, strangers[capture_id]))
-        if capture_id in strangers and reading.biz not in watched
-        else (capture_id, reading)
-        for capture_id, reading in readings
+        (capture_id, _without_record(page, foreign[capture_id]))
+        if capture_id in foreign and page.biz not in watched
+        else (capture_id, page)
+        for capture_id, page in results
     ]
 
 
-def _watched(session: Session, bizs: set[str]) -> set[str]:
-    """Which of these accounts new posts are looked for of."""
+def _watched_accounts(session: Session, bizs: set[str]) -> set[str]:
+    """Return those of these accounts that have a source of new posts."""
     if not bizs:
         return set()
     rows = select(Account.biz).where(Account.biz.in_(bizs))
     return set(session.scalars(rows.where(Account.id.in_(select(SourceRow.account_id)))))
 
 
-def _stranger(reading: ParsedPage, expected: str) -> ParsedPage:
-    reason = f"{STRANGER} ({reading.biz}) than the one its address was listed for ({expected})"
-    return replace(reading, record=None, biz=None, reason=reason)
+def _without_record(page: ParsedPage, expected: str) -> ParsedPage:
+    reason = Message(FOREIGN_POST, {"biz": page.biz, "expected": expected})
+    return replace(page, record=None, biz=None, reason=reason.dump())

@@ -1,46 +1,52 @@
-"""The page an address led to last, to be read again."""
+"""Store the server's responses as they came, and read them back."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, case, insert, select, update
 from sqlalchemy.orm import Session, defer
 
 from archive.db.models import AddressRow, CaptureRow, Post, Version
 from archive.domain.captures import Capture
 from archive.domain.errors import NotArchived
+from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
+from archive.domain.parsed_page import ParsedPage
 from archive.domain.pg_text import storable, storable_json
+from archive.domain.update_decisions import PAGE, REPARSE
+from archive.repository.bodies import DeltaBases, capture_body
 from archive.repository.hash_chain import append_captures
-from archive.storage.bodies import Packed, References, body_of, encode_body
+from archive.storage.bodies import EncodedBody, encode_body
+
+UNPARSED_BATCH = 1000  # captures left unparsed that are handed out at once
 
 
-def keep_captures(
+def store_captures(
     session: Session, run_id: int | None, captures: Sequence[tuple[int | None, Capture]]
 ) -> list[int]:
-    """Keep answers as they came, before anybody reads them; their ids, in order.
+    """Store captures, each with the id of its address or None, before they are parsed; return their ids.
 
-    It ends a transaction: it locks the chains, which come after what storing a reading locks.
+    Call it last in a transaction: it locks the hash chains, after all that storing a parse result locks.
     """
     if not captures:
         return []
-    references = References(session)
+    bases = DeltaBases(session)
     ids: list[int] = []
     waiting: list[dict[str, Any]] = []
     for address_id, capture in captures:
-        body = encode_body(capture, references)
+        body = encode_body(capture, bases.known)
         waiting.append(_row(run_id, address_id, capture, body))
-        if body.is_reference:  # the next ones of this very batch may be stored against it
+        if body.is_delta_base:  # it needs its id now: the rest of this batch may be stored against it
             ids += _insert(session, waiting)
             waiting = []
-            references.add(ids[-1], capture)
+            bases.add(ids[-1], capture)
     ids += _insert(session, waiting)
     append_captures(session, ids)
     return ids
 
 
-def _row(run_id: int | None, address_id: int | None, capture: Capture, body: Packed) -> dict[str, Any]:
+def _row(run_id: int | None, address_id: int | None, capture: Capture, body: EncodedBody) -> dict[str, Any]:
     return {
         "address_id": address_id,
         "run_id": run_id,
@@ -64,43 +70,73 @@ def _insert(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
     return list(session.scalars(statement, rows))
 
 
-UNREAD_AT_ONCE = 1000
+def capture_origins(
+    session: Session, capture_ids: Sequence[int]
+) -> dict[int, Row[tuple[int, datetime, str]]]:
+    """Return by id when each capture was fetched, and as which source its parse result counts.
+
+    The source is PAGE for a capture parsed for the first time, REPARSE for one parsed before.
+    """
+    source = case((CaptureRow.outcome.is_(None), PAGE), else_=REPARSE)
+    rows = select(CaptureRow.id, CaptureRow.fetched_at, source.label("source"))
+    return {row.id: row for row in session.execute(rows.where(CaptureRow.id.in_(capture_ids)))}
 
 
-def list_captures(session: Session, post: Post) -> list[dict[str, Any]]:
-    """The captures of a post without their bodies, last first."""
-    wanted = select(AddressRow.id).where(AddressRow.account_id == post.account_id, AddressRow.aid == post.aid)
-    told = select(Version.capture_id).where(Version.post_id == post.id)
-    rows = select(*_CAPTURE_COLUMNS).where(
-        CaptureRow.address_id.in_(wanted) | (CaptureRow.id == post.capture_id) | CaptureRow.id.in_(told)
-    )
-    return [dict(row) for row in session.execute(rows.order_by(CaptureRow.id.desc())).mappings()]
+def store_outcomes(
+    session: Session, results: Sequence[tuple[int, ParsedPage]], parser_version: int | None
+) -> None:
+    """Store what captures turned out to be, and which parser says so."""
+    for capture_id, page in results:
+        values = {
+            "outcome": page.outcome,
+            "reason": storable(page.reason),
+            "parser_version": parser_version,
+        }
+        session.execute(update(CaptureRow).where(CaptureRow.id == capture_id).values(values))
 
 
-def get_capture_metadata(session: Session, capture_id: int) -> dict[str, Any]:
-    """A capture without its body. Raises NotArchived when there is none."""
-    row = session.execute(select(*_CAPTURE_COLUMNS).where(CaptureRow.id == capture_id)).mappings().first()
-    if row is None:
-        raise NotArchived(f"there is no capture {capture_id}")
-    return dict(row)
-
-
-_CAPTURE_COLUMNS = (
+_METADATA = (
     CaptureRow.id, CaptureRow.outcome, CaptureRow.reason, CaptureRow.status, CaptureRow.fetched_at,
     CaptureRow.requested_url, CaptureRow.final_url, CaptureRow.body_size, CaptureRow.sha256,
     CaptureRow.rendered,
 )  # fmt: skip
 
 
-def capture(session: Session, capture_id: int) -> Capture:
-    """A capture as it was kept; raises IntegrityError when its bytes are not those."""
+def list_captures(session: Session, post: Post) -> list[dict[str, Any]]:
+    """Return the captures of a post without their bodies, the last stored first; `reason` is a Message."""
+    addresses = select(AddressRow.id).where(
+        AddressRow.account_id == post.account_id, AddressRow.aid == post.aid
+    )
+    of_versions = select(Version.capture_id).where(Version.post_id == post.id)
+    rows = select(*_METADATA).where(
+        CaptureRow.address_id.in_(addresses)
+        | (CaptureRow.id == post.capture_id)
+        | CaptureRow.id.in_(of_versions)
+    )
+    return [_metadata(row) for row in session.execute(rows.order_by(CaptureRow.id.desc()))]
+
+
+def get_capture_metadata(session: Session, capture_id: int) -> dict[str, Any]:
+    """Return a capture without its body; `reason` is a Message. Raises NotArchived when there is none."""
+    row = session.execute(select(*_METADATA).where(CaptureRow.id == capture_id)).first()
+    if row is None:
+        raise NotArchived("archive.capture.missing", id=capture_id)
+    return _metadata(row)
+
+
+def _metadata(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    return {**row._mapping, "reason": Message.load(row.reason)}
+
+
+def load_capture(session: Session, capture_id: int) -> Capture:
+    """Return a capture with its body. Raises IntegrityError when its bytes are damaged."""
     row = session.get_one(CaptureRow, capture_id, options=[defer(CaptureRow.body)])
     return Capture(
         requested_url=row.requested_url,
         final_url=row.final_url,
         status=row.status,
         headers=tuple((name, value) for name, value in row.headers),
-        body=body_of(session, capture_id),
+        body=capture_body(session, capture_id),
         fetched_at=row.fetched_at,
         rendered=row.rendered,
         evaluated=row.evaluated,
@@ -110,26 +146,24 @@ def capture(session: Session, capture_id: int) -> Capture:
 def find_capture(
     session: Session, requested_url: str, sha256: bytes, fetched_at: datetime | None = None
 ) -> int | None:
-    """The first capture of these very bytes from this address, if given at this instant."""
+    """Return the first capture of these bytes from this address, at this UTC instant if one is given."""
     rows = select(CaptureRow.id).where(CaptureRow.requested_url == requested_url, CaptureRow.sha256 == sha256)
     if fetched_at is not None:
         rows = rows.where(CaptureRow.fetched_at == fetched_at)
     return session.scalar(rows.order_by(CaptureRow.id).limit(1))
 
 
-def capture_body(session: Session, capture_id: int) -> bytes:
-    """The exact bytes of a capture; raises IntegrityError when it is damaged or there is none."""
-    return body_of(session, capture_id)
-
-
-def unread_captures(session: Session) -> list[int]:
-    """Captures that were kept but not read, oldest first: whoever kept them was killed."""
+def unparsed_captures(session: Session) -> list[int]:
+    """Return captures that a killed process left unparsed, oldest first, at most UNPARSED_BATCH."""
     rows = select(CaptureRow.id).where(CaptureRow.outcome.is_(None)).order_by(CaptureRow.id)
-    return list(session.scalars(rows.limit(UNREAD_AT_ONCE)))
+    return list(session.scalars(rows.limit(UNPARSED_BATCH)))
 
 
 def last_page(session: Session, address_id: int) -> bytes | None:
-    """The newest page of a post as it was served; None when no post was ever seen at the address."""
+    """Return the newest page served at an address that was a post; None when there is none.
+
+    Raises IntegrityError when it is damaged.
+    """
     rows = select(CaptureRow.id).where(
         CaptureRow.address_id == address_id,
         CaptureRow.outcome == Outcome.ARTICLE,

@@ -1,6 +1,6 @@
-"""Lines to the outside: which there are, and which are held back after a challenge.
+"""Keep the network egresses: which there are, and which are blocked after a challenge.
 
-Each function takes a session and leaves the commit to its caller.
+Each function takes a session and leaves the commit to its caller. Instants are aware UTC.
 """
 
 from collections.abc import Sequence
@@ -16,34 +16,36 @@ from archive.domain.pg_text import storable
 from archive.domain.update_decisions import challenge_backoff
 
 
-def note_egress(session: Session, name: str, now: datetime) -> None:
-    """Note that somebody works behind this line now."""
+def record_heartbeat(session: Session, name: str, now: datetime) -> None:
+    """Record that a process works behind an egress now."""
     row = postgresql.insert(Egress).values(name=name, seen_at=now)
     session.execute(
         row.on_conflict_do_update(constraint="uq__egresses__name", set_={"seen_at": row.excluded.seen_at})
     )
 
 
-def egresses(session: Session) -> Sequence[Egress]:
-    """All lines, by name."""
+def list_egresses(session: Session) -> Sequence[Egress]:
+    """Return all egresses, by name."""
     return session.scalars(select(Egress).order_by(Egress.name)).all()
 
 
 def live_egresses(session: Session, now: datetime, within: timedelta) -> list[str]:
-    """The names of lines that somebody was seen behind not longer ago than this."""
+    """Return the names of egresses whose last heartbeat is at most this long ago."""
     rows = select(Egress.name).where(Egress.seen_at >= now - within)
     return list(session.scalars(rows.order_by(Egress.name)))
 
 
-def held_until(session: Session, name: str, now: datetime) -> datetime | None:
-    """Until when nothing may be fetched through a line; None when it is free."""
+def blocked_until(session: Session, name: str, now: datetime) -> datetime | None:
+    """Return until when nothing may be fetched through an egress; None when it is not blocked."""
     return session.scalar(select(Egress.blocked_until).where(Egress.name == name, Egress.blocked_until > now))
 
 
-def hold(session: Session, name: str, reason: str, now: datetime) -> datetime:
-    """Hold a line back after a challenge: 30 minutes, doubling to 6 hours with each in a row; until when.
+def block_egress(session: Session, name: str, reason: str, now: datetime) -> datetime:
+    """Block an egress after a challenge and return until when.
 
-    A second challenge while it is held (another crawl that was under way) adds nothing.
+    It is 30 minutes after the first challenge, doubling to 6 hours with each further one in a row.
+
+    A second challenge while it is blocked, of another crawl that was under way, changes nothing.
     """
     session.execute(
         postgresql.insert(Egress)
@@ -59,8 +61,8 @@ def hold(session: Session, name: str, reason: str, now: datetime) -> datetime:
     return row.blocked_until
 
 
-def release(session: Session, name: str) -> None:
-    """A good page came through: the next challenge is the first one again."""
+def unblock_egress(session: Session, name: str) -> None:
+    """Unblock an egress after a good page came through; the next challenge counts as the first again."""
     session.execute(
         update(Egress)
         .where(Egress.name == name, Egress.blocks > 0)
@@ -68,8 +70,10 @@ def release(session: Session, name: str) -> None:
     )
 
 
-def settle(session: Session, name: str, verdict: str, fetched: int, now: datetime) -> datetime | None:
-    """What a crawl's end means for its line: good pages free it, a challenge holds it; until when."""
+def record_crawl_end(
+    session: Session, name: str, verdict: str, fetched: int, now: datetime
+) -> datetime | None:
+    """Unblock an egress after good pages, block it after a challenge; return until when it is blocked."""
     if fetched:
-        release(session, name)
-    return hold(session, name, verdict, now) if verdict in BLOCKING else None
+        unblock_egress(session, name)
+    return block_egress(session, name, verdict, now) if verdict in BLOCKING else None

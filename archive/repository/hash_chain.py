@@ -1,6 +1,7 @@
-"""What a link of a chain vouches for, by the rule of docs/integrity.md; in SQL: the rows stay where they are.
+"""Extend the hash chains over captures and versions, by the rules of docs/integrity.md.
 
-A row's content is the SHA-256 of a JSON array of its values; it holds nothing that may change later.
+The content of an entry is the SHA-256 of a JSON array of the row's values, computed in SQL; it holds nothing
+that may change later.
 """
 
 import hashlib
@@ -36,7 +37,7 @@ _LONG_KEY = "^[^:]+:[0-9]+:[0-9]+$"
 
 
 def capture_contents() -> Select[int, str, bytes]:
-    """Captures: id, biz of the chain each belongs to when it is kept, and content."""
+    """Select the id, the biz of the chain and the entry's content of captures."""
     row = CaptureRow
     values = (
         row.requested_url,
@@ -55,7 +56,7 @@ def capture_contents() -> Select[int, str, bytes]:
 
 
 def version_contents() -> Select[int, str, bytes]:
-    """Versions: id, biz of the chain each belongs to, and content."""
+    """Select the id, the biz of the chain and the entry's content of versions."""
     row, page = Version, aliased(CaptureRow)
     values = (
         Account.biz,
@@ -73,9 +74,9 @@ def version_contents() -> Select[int, str, bytes]:
 
 
 def _biz() -> ColumnElement[str]:
-    """The account of a capture's address, as far as the address or who told of it says."""
-    told = case((AddressRow.key.regexp_match(_LONG_KEY), func.split_part(AddressRow.key, ":", 1)))
-    return func.coalesce(told, AddressRow.expected_biz, "")
+    """Return the account of a capture's address: by the address, else by the source that listed it."""
+    by_address = case((AddressRow.key.regexp_match(_LONG_KEY), func.split_part(AddressRow.key, ":", 1)))
+    return func.coalesce(by_address, AddressRow.expected_biz, "")
 
 
 def _content(subject: str, *values: Any) -> ColumnElement[bytes]:
@@ -98,11 +99,11 @@ def _instant(value: Any) -> ColumnElement[str]:
     return func.to_char(func.timezone("UTC", value), _INSTANT)
 
 
-START = bytes(32)  # what the first link of a chain is linked to
+START = bytes(32)  # stands for the digest before the first entry of a chain
 
-_Found = Row[int, str, bytes]
+_Subject = Row[int, str, bytes]
 
-# Made once: they run for every page that is kept, and to make them takes longer than to run them.
+# Built once: they run for every page that is stored, and building them takes longer than running them.
 _IDS = any_(cast(bindparam("ids"), ARRAY(BigInteger)))
 
 _CAPTURES = capture_contents().where(CaptureRow.id == _IDS).order_by(CaptureRow.id)
@@ -122,37 +123,37 @@ _GROW = update(_CHAINS).where(_CHAINS.c.id == bindparam("chain"))
 _GROW = _GROW.values(length=bindparam("grown"), digest=bindparam("end"))
 
 
-class Head(NamedTuple):
-    """The end of one account's chain: whoever knows it can tell any change of what it vouches for."""
+class ChainHead(NamedTuple):
+    """The end of one account's chain: it proves every entry before it."""
 
     biz: str
     length: int
     digest: str  # hexadecimal
 
 
-def link(before: bytes, content: bytes) -> bytes:
-    """The digest of an entry: of the one before it and of its own content."""
+def entry_digest(before: bytes, content: bytes) -> bytes:
+    """Return the digest of an entry: of the digest before it and its own content."""
     return hashlib.sha256(before + content).digest()
 
 
 def append_captures(session: Session, ids: Sequence[int]) -> None:
-    """Link captures that were just kept. Holds their chains until the transaction ends."""
+    """Append captures that were just stored; their chains stay locked until the transaction ends."""
     _append(session, "capture_id", session.execute(_CAPTURES, {"ids": ids}).all() if ids else ())
 
 
 def append_versions(session: Session, ids: Sequence[int]) -> None:
-    """Link versions that were just added. Holds their chains until the transaction ends."""
+    """Append versions that were just stored; their chains stay locked until the transaction ends."""
     _append(session, "version_id", session.execute(_VERSIONS, {"ids": ids}).all() if ids else ())
 
 
-def heads(session: Session) -> list[Head]:
-    """The ends of all chains, by account."""
+def chain_heads(session: Session) -> list[ChainHead]:
+    """Return the heads of all chains, by account."""
     rows = select(Chain.biz, Chain.length, Chain.digest).order_by(Chain.biz.collate("C"))
-    return [Head(biz, length, digest.hex()) for biz, length, digest in session.execute(rows)]
+    return [ChainHead(biz, length, digest.hex()) for biz, length, digest in session.execute(rows)]
 
 
-def _append(session: Session, subject: str, rows: Sequence[_Found]) -> None:
-    chains: dict[str, list[_Found]] = defaultdict(list)
+def _append(session: Session, subject: str, rows: Sequence[_Subject]) -> None:
+    chains: dict[str, list[_Subject]] = defaultdict(list)
     for row in rows:
         chains[row.biz].append(row)
     for biz in sorted(chains):
@@ -160,17 +161,17 @@ def _append(session: Session, subject: str, rows: Sequence[_Found]) -> None:
 
 
 def _locked(session: Session, biz: str) -> Row[int, int, bytes]:
-    """An account's chain, which is made if there is none."""
-    if found := session.execute(_LOCK, {"biz": biz}).one_or_none():
-        return found
+    """Lock an account's chain, created if there is none."""
+    if chain := session.execute(_LOCK, {"biz": biz}).one_or_none():
+        return chain
     session.execute(_NEW, {"biz": biz, "length": 0, "digest": START})
     return session.execute(_LOCK, {"biz": biz}).one()
 
 
-def _extend(session: Session, chain: Row[int, int, bytes], subject: str, rows: Sequence[_Found]) -> None:
+def _extend(session: Session, chain: Row[int, int, bytes], subject: str, rows: Sequence[_Subject]) -> None:
     digest, entries = chain.digest, []
     for position, row in enumerate(rows, chain.length + 1):
-        digest = link(digest, row.content)
+        digest = entry_digest(digest, row.content)
         entry = {"position": position, subject: row.id, "content": row.content, "digest": digest}
         entries.append({"chain_id": chain.id, **entry})
     session.execute(_ENTRIES, entries)

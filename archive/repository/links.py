@@ -1,4 +1,4 @@
-"""What posts lead to: written with their pages, read for people and as the raw material of discovery."""
+"""Write the links of posts with their pages, and read them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,14 +12,14 @@ from archive.domain.parsed_page import CurrentPage, LinkRef
 from archive.domain.pg_text import index_key, storable, storable_json
 from archive.repository.post_queries import IS_ITS_ADDRESS
 
-_Place = tuple[int, str, str]  # post, relation, key
+_LinkId = tuple[int, str, str]  # post, relation, key
 
 
 def put_links(session: Session, pages: Sequence[CurrentPage]) -> None:
-    """Note what posts lead to. What only an earlier page had stays tied to that page's capture."""
-    links: dict[_Place, tuple[int, LinkRef]] = {}
+    """Store the links of posts. A link that only an earlier page had keeps that page's capture."""
+    links: dict[_LinkId, tuple[int, LinkRef]] = {}
     for page in pages:
-        links |= _first_places(page)
+        links |= _links_of_page(page)
     values = [
         {
             "post_id": post_id,
@@ -40,28 +40,28 @@ def put_links(session: Session, pages: Sequence[CurrentPage]) -> None:
         session.execute(row, values)
 
 
-def _first_places(page: CurrentPage) -> dict[_Place, tuple[int, LinkRef]]:
-    """The links of a page by post, relation and key; of several to one place the first, with the first words.
+def _links_of_page(page: CurrentPage) -> dict[_LinkId, tuple[int, LinkRef]]:
+    """Return the links of a page by post, relation and key: of equal ones the first, with the first text.
 
-    A picture and the words below it often lead to the same post.
+    A picture and the text below it often lead to the same post.
     """
-    places: dict[_Place, tuple[int, LinkRef]] = {}
-    for link in sorted(page.reading.links, key=lambda link: link.position):
-        place = (page.post_id, link.relation, index_key(link.key))
-        _, first = places.setdefault(place, (page.capture_id, link))
+    links: dict[_LinkId, tuple[int, LinkRef]] = {}
+    for link in sorted(page.page.links, key=lambda link: link.position):
+        link_id = (page.post_id, link.relation, index_key(link.key))
+        _, first = links.setdefault(link_id, (page.capture_id, link))
         if not first.text:
-            places[place] = page.capture_id, replace(first, text=link.text)
-    return places
+            links[link_id] = page.capture_id, replace(first, text=link.text)
+    return links
 
 
 def links_of(session: Session, post: Post) -> list[PostLink]:
-    """What the current page of a post leads to, by relation, in order."""
+    """Return the links of a post's current page, by relation, in order."""
     rows = select(PostLink).where(PostLink.post_id == post.id, PostLink.capture_id == post.capture_id)
     return list(session.scalars(rows.order_by(PostLink.relation, PostLink.position, PostLink.id)))
 
 
 def archived_posts(session: Session, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Those of these keys that lead to a post in the archive: its biz and aid."""
+    """Return biz and aid of the archived posts that these address keys lead to, by key."""
     rows = (
         select(AddressRow.key, Account.biz, Post.aid)
         .join(Post, IS_ITS_ADDRESS)

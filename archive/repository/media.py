@@ -1,4 +1,7 @@
-"""A file as it lies in the media folder."""
+"""Write and read the media of posts: what pages show, what is due for download, which files are stored.
+
+Rows are locked in the order that archive.ingest.pages states. Instants are aware UTC.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +12,8 @@ from sqlalchemy import ColumnElement, Select, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow, FileRow, MediumRow, Post, PostMedium, SightingRow
+from archive.db.models import AddressRow, FileRow, MediumRow, Post, PostMedium
+from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome, MediumType, Role
 from archive.domain.parsed_page import CurrentPage, MediaRef
 from archive.domain.pg_text import index_key, storable, storable_json
@@ -18,10 +22,11 @@ from archive.repository.post_queries import IS_ITS_ADDRESS
 
 
 @dataclass(frozen=True, slots=True)
-class KeptFile:
-    """`size` in bytes, `media_type` by content (image/png), `width` and `height` in pixels of an image.
+class StoredFile:
+    """A file in the media folder.
 
-    `path` is where MediaFolder put it.
+    `size` is in bytes, `media_type` by content (image/png), `width` and `height` in pixels of an image;
+    `path` is within the media folder.
     """
 
     sha256: bytes
@@ -49,7 +54,7 @@ class DueMedium:
 
 @dataclass(frozen=True, slots=True)
 class ShownMedium:
-    """A medium of a post. `file` is None until it was downloaded; the last two say what came of asking."""
+    """A medium of a post. `file` is None until it was downloaded; the last two say how that went."""
 
     role: str
     position: int
@@ -57,15 +62,15 @@ class ShownMedium:
     url: str
     type: str
     facts: dict[str, Any]
-    file: KeptFile | None
+    file: StoredFile | None
     last_outcome: str | None
-    last_reason: str
+    last_reason: Message
 
 
 def due_media(
     session: Session, now: datetime, limit: int, *, types: Collection[str], run_id: int | None = None
 ) -> list[DueMedium]:
-    """Media of these types whose time has come; `run_id`: only those of posts seen in that run.
+    """Return media of these types that are due; with `run_id` only those of posts whose addresses it claimed.
 
     Those that failed before come last; those whose address expires soon come first, then all that is no
     image, for it may expire too.
@@ -92,25 +97,24 @@ def due_media(
 
 
 def awaited_media(session: Session, keys: Collection[str], urls: Collection[str]) -> list[DueMedium]:
-    """Media without a file that have one of these keys or addresses, due or not."""
+    """Return media without a file that have one of these keys or URLs, due or not."""
     rows = select(MediumRow.id, MediumRow.key, MediumRow.url, MediumRow.type, MediumRow.expires_at)
     rows = rows.where(MediumRow.file_id.is_(None), or_(MediumRow.key.in_(keys), MediumRow.url.in_(urls)))
     return [DueMedium(*row) for row in session.execute(rows.order_by(MediumRow.id))]
 
 
 def media_of_run(run_id: int) -> Select[Any]:
-    """The ids of media of the posts whose addresses were seen in a run."""
+    """Select the ids of media of the posts whose addresses a run claimed."""
     return (
         select(PostMedium.medium_id)
         .join(Post, Post.id == PostMedium.post_id)
         .join(AddressRow, IS_ITS_ADDRESS)
-        .join(SightingRow, SightingRow.address_id == AddressRow.id)
-        .where(SightingRow.run_id == run_id)
+        .where(AddressRow.claimed_by_run_id == run_id)
     )
 
 
 def media_numbers(session: Session, now: datetime) -> dict[str, dict[str, int]]:
-    """By type: media known, kept, due, waiting and given up, and the bytes of their files."""
+    """Count media by type: known, kept, due, waiting, given up, and the bytes of their files."""
     wanted = MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now)
     due, waiting = wanted & (MediumRow.next_fetch_at <= now), wanted & (MediumRow.next_fetch_at > now)
     rows = select(
@@ -132,14 +136,14 @@ def media_numbers(session: Session, now: datetime) -> dict[str, dict[str, int]]:
 
 
 def _sizes(session: Session) -> dict[str, int]:
-    """Bytes of files by the type of the media they are of, each file once."""
+    """Sum the bytes of files by the type of their media, each file once."""
     files = select(MediumRow.type, MediumRow.file_id).distinct().subquery()
     rows = select(files.c.type, func.sum(FileRow.size)).join(FileRow, FileRow.id == files.c.file_id)
     return {type_: int(size) for type_, size in session.execute(rows.group_by(files.c.type))}
 
 
 def media_of(session: Session, post: Post) -> list[ShownMedium]:
-    """What the current page of a post shows, by role, in the order shown."""
+    """Return the media of a post's current page, by role, in the order shown."""
     rows = (
         select(PostMedium, MediumRow, FileRow)
         .join(MediumRow, MediumRow.id == PostMedium.medium_id)
@@ -158,25 +162,25 @@ def _shown(place: PostMedium, medium: MediumRow, file: FileRow | None) -> ShownM
         url=medium.url,
         type=medium.type,
         facts=place.facts,
-        file=_kept(file),
+        file=_stored_file(file),
         last_outcome=medium.last_outcome,
-        last_reason=medium.last_reason,
+        last_reason=Message.load(medium.last_reason),
     )
 
 
-def _kept(file: FileRow | None) -> KeptFile | None:
+def _stored_file(file: FileRow | None) -> StoredFile | None:
     if file is None:
         return None
-    return KeptFile(file.sha256, file.size, file.media_type, file.width, file.height, file.path)
+    return StoredFile(file.sha256, file.size, file.media_type, file.width, file.height, file.path)
 
 
-def file_of(session: Session, sha256: bytes) -> KeptFile | None:
-    """The file of this content."""
-    return _kept(session.scalar(select(FileRow).where(FileRow.sha256 == sha256)))
+def file_of(session: Session, sha256: bytes) -> StoredFile | None:
+    """Return the stored file with this SHA-256; None when there is none."""
+    return _stored_file(session.scalar(select(FileRow).where(FileRow.sha256 == sha256)))
 
 
-def covers(session: Session, post_ids: Collection[int]) -> dict[int, KeptFile]:
-    """The files of posts' covers, by post: of those that have one, by their current pages."""
+def covers(session: Session, post_ids: Collection[int]) -> dict[int, StoredFile]:
+    """Return the stored covers of posts by post id, as their current pages have them."""
     rows = (
         select(PostMedium.post_id, FileRow)
         .join(Post, (Post.id == PostMedium.post_id) & (Post.capture_id == PostMedium.capture_id))
@@ -185,28 +189,28 @@ def covers(session: Session, post_ids: Collection[int]) -> dict[int, KeptFile]:
         .where(PostMedium.post_id.in_(post_ids), PostMedium.role == Role.COVER)
         .order_by(PostMedium.post_id, PostMedium.position.desc(), PostMedium.id.desc())
     )
-    return {post_id: kept for post_id, file in session.execute(rows) if (kept := _kept(file))}
+    return {post_id: stored for post_id, file in session.execute(rows) if (stored := _stored_file(file))}
 
 
-BATCH = 500  # rows a statement
+BATCH = 500  # rows per statement
 
-EXPIRED = "its address has expired"
+ADDRESS_EXPIRED = "archive.media.address_expired"
 
-NO_ADDRESS = "the page gives no address"
+NO_ADDRESS = "archive.media.no_address"
 
 _BY_KEY = MediumRow.key.collate("C")
 
 _FRESH = ("url", "expires_at", "attempts", "last_outcome", "last_reason", "next_fetch_at")
 
 
-def tie_media(session: Session, pages: Sequence[CurrentPage], now: datetime) -> None:
-    """Note what posts show; media not known are due at once, whatever their type.
+def put_post_media(session: Session, pages: Sequence[CurrentPage], now: datetime) -> None:
+    """Store what posts show; media not known are due at once, whatever their type.
 
-    What only an earlier page of a post showed stays tied to that page's capture.
+    A medium that only an earlier page of a post showed keeps that page's capture.
     """
     shown: dict[tuple[int, str, str], tuple[int, MediaRef]] = {}
     for page in pages:
-        shown |= _first_places(page)
+        shown |= _media_of_page(page)
     ids = _put_media(session, [medium for _, medium in shown.values()], now)
     values = [
         {
@@ -226,16 +230,16 @@ def tie_media(session: Session, pages: Sequence[CurrentPage], now: datetime) -> 
         session.execute(row, values)
 
 
-def _first_places(page: CurrentPage) -> dict[tuple[int, str, str], tuple[int, MediaRef]]:
-    """What a page shows by post, role and key; of what stands there twice, the first place."""
-    places: dict[tuple[int, str, str], tuple[int, MediaRef]] = {}
-    for medium in sorted(page.reading.media, key=lambda medium: medium.position):
-        places.setdefault((page.post_id, medium.role, index_key(medium.key)), (page.capture_id, medium))
-    return places
+def _media_of_page(page: CurrentPage) -> dict[tuple[int, str, str], tuple[int, MediaRef]]:
+    """Return the media of a page by post, role and key: of equal ones the first."""
+    media: dict[tuple[int, str, str], tuple[int, MediaRef]] = {}
+    for medium in sorted(page.page.media, key=lambda medium: medium.position):
+        media.setdefault((page.post_id, medium.role, index_key(medium.key)), (page.capture_id, medium))
+    return media
 
 
 def _put_media(session: Session, media: Iterable[MediaRef], now: datetime) -> dict[str, int]:
-    """Ids of media by key. An address that is newer than the one known makes what has no file due again."""
+    """Store media and return their ids by key. A newer URL makes a medium without a file due again."""
     rows: dict[str, dict[str, Any]] = {}
     for medium in media:
         row = _row(medium, now)
@@ -264,15 +268,15 @@ def _insert_or_refresh() -> postgresql.Insert:
 
 
 def _row(medium: MediaRef, now: datetime) -> dict[str, Any]:
-    reason = NO_ADDRESS if not medium.url else EXPIRED if _is_over(medium.expires_at, now) else ""
+    code = NO_ADDRESS if not medium.url else ADDRESS_EXPIRED if _is_over(medium.expires_at, now) else ""
     return {
         "key": index_key(medium.key),
         "url": storable(medium.url),
         "type": medium.role.type,
         "attempts": 0,
         "last_outcome": None,
-        "last_reason": reason,
-        "next_fetch_at": None if reason else now,
+        "last_reason": code,
+        "next_fetch_at": None if code else now,
         "expires_at": medium.expires_at,
     }
 
@@ -292,65 +296,67 @@ def _is_over(expires_at: datetime | None, now: datetime) -> bool:
     return expires_at is not None and expires_at <= now
 
 
-def keep_file(session: Session, medium_id: int, kept: KeptFile, now: datetime, url: str = "") -> None:
-    """Note that a medium's file is in the media folder; call it after MediaFolder.put.
+def store_file(session: Session, medium_id: int, stored: StoredFile, now: datetime, url: str = "") -> None:
+    """Record that a medium's file is in the media folder; call it after MediaFolder.put.
 
-    `now` is when it came, and `url` the address it came from, where that may be another than the one known.
+    `now` is when it came, and `url` where it came from, if that may differ from the URL known.
 
-    One a transaction: two that note the same files the other way round would wait for each other.
+    Call it once per transaction: two that store the same files in opposite order would wait for each other.
     """
     medium = session.get_one(MediumRow, medium_id, with_for_update=True)
     row = postgresql.insert(FileRow).values(
-        sha256=kept.sha256,
-        size=kept.size,
-        media_type=kept.media_type,
-        width=kept.width,
-        height=kept.height,
-        path=kept.path,
+        sha256=stored.sha256,
+        size=stored.size,
+        media_type=stored.media_type,
+        width=stored.width,
+        height=stored.height,
+        path=stored.path,
         first_stored_at=now,
     )
-    # the path of the file that was just put is one that is there for certain
+    # the path that was just written is certain to exist
     row = row.on_conflict_do_update(constraint="uq__files__sha256", set_={"path": row.excluded.path})
     medium.file_id = session.execute(row.returning(FileRow.id)).scalar_one()
     medium.attempts, medium.next_fetch_at = 0, None
     medium.url = storable(url) or medium.url
-    _note(medium, MediumOutcome.KEPT, "", now)
+    _record(medium, MediumOutcome.KEPT, "", now)
     session.flush()
 
 
-def note_missed(session: Session, medium_id: int, outcome: MediumOutcome, reason: str, now: datetime) -> None:
-    """Note that a medium was refused or failed, and why; it is asked for again later, within bounds.
+def record_media_failure(
+    session: Session, medium_id: int, outcome: MediumOutcome, reason: str, now: datetime
+) -> None:
+    """Record that a download was refused or failed, and why; it is tried again later, within bounds.
 
-    One a transaction: tie_media takes several by their keys.
+    Call it once per transaction: put_post_media locks several media by their keys.
     """
     medium = session.get_one(MediumRow, medium_id, with_for_update=True)
-    if medium.file_id is not None:  # another process had more luck
+    if medium.file_id is not None:  # another process has downloaded it
         return
     medium.attempts += 1
     again = next_medium_fetch(outcome, medium.attempts, now)
     medium.next_fetch_at = None if again and _is_over(medium.expires_at, again) else again
-    _note(medium, outcome, reason, now)
+    _record(medium, outcome, reason, now)
     session.flush()
 
 
-def _note(medium: MediumRow, outcome: MediumOutcome, reason: str, now: datetime) -> None:
+def _record(medium: MediumRow, outcome: MediumOutcome, reason: str, now: datetime) -> None:
     medium.last_outcome, medium.last_reason, medium.last_tried_at = outcome, storable(reason), now
 
 
-def make_due(session: Session, run_id: int, now: datetime) -> int:
-    """Ask now for every medium without a file of the posts a run saw, also for those given up; how many."""
+def make_media_due(session: Session, run_id: int, now: datetime) -> int:
+    """Make media without a file due, also given-up ones, of posts whose address a run claimed; count them."""
     wanted = MediumRow.id.in_(media_of_run(run_id)) & (MediumRow.url != "")
     alive = MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now)
-    return _set(session, wanted & alive, {"next_fetch_at": now, "attempts": 0})
+    return _update_locked(session, wanted & alive, {"next_fetch_at": now, "attempts": 0})
 
 
 def give_up_expired(session: Session, now: datetime) -> int:
-    """Ask no more for media whose addresses have expired, until a page gives new ones; how many."""
+    """Stop downloads of media whose URLs have expired, until a page gives new ones; count them."""
     over = MediumRow.next_fetch_at.is_not(None) & (MediumRow.expires_at <= now)
-    return _set(session, over, {"next_fetch_at": None, "last_reason": EXPIRED})
+    return _update_locked(session, over, {"next_fetch_at": None, "last_reason": ADDRESS_EXPIRED})
 
 
-def _set(session: Session, which: ColumnElement[bool], values: dict[str, Any]) -> int:
+def _update_locked(session: Session, which: ColumnElement[bool], values: dict[str, Any]) -> int:
     rows = select(MediumRow.id).where(which, MediumRow.file_id.is_(None)).order_by(_BY_KEY)
     locked = session.scalars(rows.with_for_update()).all()
     for start in range(0, len(locked), BATCH):

@@ -1,4 +1,4 @@
-"""Writing posts and their versions: the part of the store that leans on `uq__posts__account_id_aid`."""
+"""Write posts and their versions, each post once: `uq__posts__account_id_aid` decides between processes."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ from archive.domain.update_decisions import PAGE, REPARSE, Intent, StoredPost, S
 from archive.repository.hash_chain import append_versions
 from archive.repository.search_index import index_posts
 
-BATCH = 500  # posts a lookup: a statement takes 65,535 parameters
+BATCH = 500  # posts per lookup: a statement takes 65,535 parameters
 
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """What became of one state: of which post it is, and whether it is now what the post is."""
+    """The result of storing one state: its post, and whether it is now the post's current state."""
 
     result: StoreResult
     post_id: int
@@ -33,7 +33,7 @@ class StoredState:
 def put_posts(
     session: Session, run_id: int | None, states: Sequence[PostState], now: datetime
 ) -> list[StoredState]:
-    """Store states of posts, each post once; the results in the order of the states."""
+    """Store states of posts; return the results in their order. `now` is an aware UTC instant."""
     results: dict[int, StoredState] = {}
     versions: list[int] = []
     for places in _rounds(states):
@@ -47,7 +47,7 @@ def put_posts(
 
 
 def _rounds(states: Sequence[PostState]) -> list[list[int]]:
-    """Places of the states so grouped that no post stands twice in a group; sorted, for locking in order."""
+    """Group the states' indexes so that no group has a post twice; each is sorted, for locking in order."""
     seen: dict[Identity, int] = defaultdict(int)
     rounds: dict[int, list[int]] = defaultdict(list)
     for place, state in enumerate(states):
@@ -59,7 +59,7 @@ def _rounds(states: Sequence[PostState]) -> list[list[int]]:
 def _put_round(
     session: Session, run_id: int | None, states: Mapping[int, PostState], now: datetime
 ) -> tuple[dict[int, StoredState], Sequence[int]]:
-    """What became of the states, by their places, and the ids of the versions that were added."""
+    """Store states of different posts; return the results by index, and the ids of the new versions."""
     inserted = _insert(session, list(states.values()), now)
     known = _lock_known(session, [s.identity for s in states.values() if s.identity not in inserted])
     results: dict[int, StoredState] = {}
@@ -78,13 +78,13 @@ def _put_round(
 
 
 def _insert(session: Session, states: Sequence[PostState], now: datetime) -> dict[Identity, int]:
-    """Insert what is not there; whoever comes second, in this process or another, inserts nothing."""
+    """Insert posts that do not exist yet; return their ids. Of two processes one inserts a post."""
     row = postgresql.insert(Post).on_conflict_do_nothing(constraint="uq__posts__account_id_aid")
     values = [{**_content(s), **_facts(s), **_identity(s), "first_archived_at": now} for s in states]
     if not values:
         return {}
-    found = session.execute(row.returning(Post.account_id, Post.aid, Post.id), values)
-    return {(account_id, aid): post_id for account_id, aid, post_id in found}
+    inserted = session.execute(row.returning(Post.account_id, Post.aid, Post.id), values)
+    return {(account_id, aid): post_id for account_id, aid, post_id in inserted}
 
 
 def _identity(state: PostState) -> dict[str, Any]:
@@ -110,13 +110,13 @@ def _content(state: PostState) -> dict[str, Any]:
 
 
 def _facts(state: PostState) -> dict[str, Any]:
-    return {**page_facts(state.reading), "capture_id": state.capture_id}
+    return {**page_facts(state.page), "capture_id": state.capture_id}
 
 
 def _lock_known(
     session: Session, identities: Sequence[Identity]
 ) -> dict[Identity, tuple[int, int, StoredPost]]:
-    """Posts that are there already, locked in order: id, number of the last version, and what is known."""
+    """Lock existing posts in order; return id, number of the last version, and stored state of each."""
     known: dict[Identity, tuple[int, int, StoredPost]] = {}
     for start in range(0, len(identities), BATCH):
         known |= _lock_batch(session, identities[start : start + BATCH])
@@ -141,7 +141,7 @@ def _lock_batch(
     }
     known: dict[Identity, tuple[int, int, StoredPost]] = {}
     for row in locked:
-        before, number = history.get(row.id, ([""], 0))  # no hash: only half a page was ever read
+        before, number = history.get(row.id, ([""], 0))  # no hash: no page was ever parsed whole
         all_before = frozenset(filter(None, before))
         current = StoredPost(row.content_hash, row.source, all_before, row.fetched_at, before[-1])
         known[row.account_id, row.aid] = row.id, number, current
@@ -166,14 +166,14 @@ def _version(
 
 
 def _update(session: Session, post_id: int, state: PostState, intent: Intent) -> None:
-    """Bring a known post up to date.
+    """Bring an existing post up to date.
 
-    Its address changes only to gain a chksm, so that exports stay equal; the account's name only where it is
-    not known, for a page names the account as it is called today.
+    Its URL changes only to gain a chksm, so that exports stay equal; the account's name only where it is not
+    known, for a page names the account as it is called today.
     """
     if not intent.make_current:
         return
-    values = _content(state) | (_facts(state) if state.reading else {})
+    values = _content(state) | (_facts(state) if state.page else {})
     values["account_name"] = func.coalesce(func.nullif(Post.account_name, ""), values["account_name"])
     session.execute(update(Post).where(Post.id == post_id).values(values))
     if "chksm=" in state.record.url:

@@ -1,4 +1,7 @@
-"""TODO describe."""
+"""Record the runs of commands and jobs: when each began, how it ended, which failed in a row.
+
+Each function takes a session and leaves the commit to its caller. Instants are aware UTC.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,24 +17,24 @@ from archive.domain.pg_text import storable_json
 
 
 def start_run(session: Session, command: str, arguments: Mapping[str, Any], now: datetime) -> int:
-    """Note that a piece of work begins; returns its id."""
+    """Open a run and return its id; `arguments` are JSON values."""
     row = insert(Run).values(command=command, arguments=storable_json(dict(arguments)), started_at=now)
     return session.execute(row.returning(Run.id)).scalar_one()
 
 
 def finish_run(session: Session, run_id: int, verdict: str, counts: Mapping[str, Any], now: datetime) -> None:
-    """Note how it ended."""
+    """Record how a run ended."""
     values = {"verdict": verdict, "counts": dict(counts), "finished_at": now}
     session.execute(update(Run).where(Run.id == run_id).values(values))
 
 
 def close_run(session: Session, run_id: int, verdict: str, now: datetime) -> None:
-    """Note the end of a run whose own process could not: killed, refused, out of time."""
+    """Record the end of a run whose own process did not: it was killed, refused or out of time."""
     left_open = update(Run).where(Run.id == run_id, Run.finished_at.is_(None))
     session.execute(left_open.values(verdict=verdict, finished_at=now))
 
 
-MOST_FAILURES = 12  # counted; more make no difference
+MAX_FAILURES = 12  # counted; more make no difference to the back-off
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +45,26 @@ class Failures:
     last_at: datetime | None
 
 
-def close_left_runs(session: Session, command: str, egress: str, now: datetime) -> int:
-    """Close the runs that workers of a line, which are gone, left open; how many."""
-    left = Run.finished_at.is_(None) & (Run.command == command) & (Run.arguments["egress"].astext == egress)
-    closed = update(Run).where(left).values(verdict="failed", finished_at=now)
+def close_abandoned_runs(session: Session, command: str, egress: str, now: datetime) -> int:
+    """Close the runs of a command that dead workers of an egress left open; count them."""
+    is_open = (
+        Run.finished_at.is_(None) & (Run.command == command) & (Run.arguments["egress"].astext == egress)
+    )
+    closed = update(Run).where(is_open).values(verdict="failed", finished_at=now)
     return len(session.execute(closed.returning(Run.id)).all())
 
 
 def failures_in_a_row(session: Session, command: str, egress: str, verdicts: Collection[str]) -> Failures:
-    """How many of a line's last runs ended with one of these verdicts, and when the last of them did."""
-    of_line = (Run.command == command) & (Run.arguments["egress"].astext == egress)
-    rows = select(Run.verdict, Run.finished_at).where(of_line, Run.finished_at.is_not(None))
-    ended = session.execute(rows.order_by(Run.id.desc()).limit(MOST_FAILURES)).all()
+    """Count how many of an egress's last runs ended in a row with one of these verdicts."""
+    of_egress = (Run.command == command) & (Run.arguments["egress"].astext == egress)
+    rows = select(Run.verdict, Run.finished_at).where(of_egress, Run.finished_at.is_not(None))
+    ended = session.execute(rows.order_by(Run.id.desc()).limit(MAX_FAILURES)).all()
     failed = list(takewhile(lambda run: run.verdict in verdicts, ended))
     return Failures(len(failed), failed[0].finished_at if failed else None)
 
 
 def failed_jobs(session: Session, within: timedelta) -> dict[str, int]:
-    """How many jobs of each kind were given up within this time, by the database's own clock."""
+    """Count the jobs of each kind given up within this time, by the database's own clock."""
     rows = session.execute(
         text(
             "SELECT task_name, count(DISTINCT job.id) FROM jobs.procrastinate_jobs job"

@@ -1,6 +1,7 @@
-"""Sources of new posts: what each said last, and what the archive knows around an account's posts.
+"""Keep the sources of new posts: what each returned last, when it is tried next, and what it needs to know.
 
-Written after sightings, in the order of the store: accounts, addresses, sightings, sources.
+Each function takes a session and leaves the commit to its caller. Rows are locked in the order that
+archive.ingest.pages states, sources after sightings. Instants are aware UTC.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +21,15 @@ from archive.domain.pg_text import storable, storable_json
 from archive.repository import accounts, frontier
 from archive.repository.post_queries import NOON, PUBLISHED_AT
 
-TO_NEIGHBOURS = (Relation.POST, Relation.PREVIOUS, Relation.NEXT)
+LINKS_TO_POSTS = (Relation.POST, Relation.PREVIOUS, Relation.NEXT)
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a source of an account said at one try. `newest` is aware UTC; `memory` holds JSON values."""
+class SourceReport:
+    """What a source of an account returned at one try. `memory` holds JSON values for its next try.
+
+    `detail` says why it is in this state, as Message.dump writes it.
+    """
 
     biz: str
     name: str
@@ -39,7 +43,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class LinkedAddress:
-    """A post that an account's posts link to and that is on no list yet; `posts`: how many link there."""
+    """A post that an account's posts link to and no source has listed; `posts` counts the linking ones."""
 
     url: str
     text: str
@@ -48,7 +52,7 @@ class LinkedAddress:
 
 @dataclass(frozen=True, slots=True)
 class TitledPost:
-    """A post by its title. `published_on` is a date in Asia/Shanghai."""
+    """A post of the archive with its title. `published_on` is a date in Asia/Shanghai."""
 
     id: int
     aid: str
@@ -56,33 +60,34 @@ class TitledPost:
     published_on: date
 
 
-def record_report(session: Session, run_id: int | None, report: Report, now: datetime) -> list[Sighted]:
-    """Note what a source saw, and how it fares; one answer for each sighting, in order."""
+def record_report(session: Session, run_id: int | None, report: SourceReport, now: datetime) -> list[Sighted]:
+    """Store what a source listed, and its state; return one result for each sighting, in order.
+
+    The run does not claim the addresses: any crawl may fetch them at once.
+    """
     account_id = accounts.account_id(session, report.biz)
-    sighted = frontier.record_sightings(session, run_id, report.sightings, now)
+    sighted = frontier.record_sightings(session, run_id, report.sightings, now, claim=False)
     new = len({one.key for one in sighted if one.is_new})
     _put_source(session, account_id, report, new, now)
     return sighted
 
 
-def _put_source(session: Session, account_id: int, report: Report, new: int, now: datetime) -> None:
+def _put_source(session: Session, account_id: int, report: SourceReport, new: int, now: datetime) -> None:
     row = postgresql.insert(SourceRow)
     row = row.values(account_id=account_id, name=storable(report.name), since=now)
     row = row.on_conflict_do_update(
         constraint="uq__sources__account_id_name", set_={"name": row.excluded.name}
     )  # which also locks it
-    _tell(session.scalars(row.returning(SourceRow)).one(), report, new, now)
+    _update_source(session.scalars(row.returning(SourceRow)).one(), report, new, now)
     session.flush()
 
 
-def _tell(row: SourceRow, report: Report, new: int, now: datetime) -> None:
+def _update_source(row: SourceRow, report: SourceReport, new: int, now: datetime) -> None:
     if row.state != report.state:
         row.state, row.since = report.state, now
     row.detail = storable(report.detail)
     if report.good and row.failures:
-        row.next_try_at = (
-            None  # planned while it failed; whoever found it good, it is due by its rhythm again
-        )
+        row.next_try_at = None  # was planned while it failed; from now on it is due by its polling interval
     row.failures = 0 if report.good else row.failures + 1
     row.seen, row.new = len(report.sightings), new
     row.newest_at = max(filter(None, (row.newest_at, report.newest)), default=None)
@@ -92,28 +97,28 @@ def _tell(row: SourceRow, report: Report, new: int, now: datetime) -> None:
         row.last_good_at = now
 
 
-def memories(session: Session, biz: str) -> dict[str, dict[str, Any]]:
-    """What the sources of an account want to be given at their next try, by name."""
+def source_memories(session: Session, biz: str) -> dict[str, dict[str, Any]]:
+    """Return what the sources of an account stored for their next try, by name."""
     rows = select(SourceRow.name, SourceRow.memory).join(Account, Account.id == SourceRow.account_id)
     return {name: memory for name, memory in session.execute(rows.where(Account.biz == biz))}
 
 
 def linked_addresses(session: Session, biz: str, limit: int) -> list[LinkedAddress]:
-    """Posts that the account's posts lead to, by a short link or as posts of its own; the most linked first.
+    """Return posts that the account's posts link to, by short link or as its own, the most linked first.
 
     Those whose address is known already are left out.
     """
     has_chksm = PostLink.url.contains("chksm=")
     best: Any = postgresql.aggregate_order_by(PostLink.url, has_chksm.desc(), PostLink.id)
-    words: Any = postgresql.aggregate_order_by(PostLink.text, (PostLink.text != "").desc(), PostLink.id)
+    label: Any = postgresql.aggregate_order_by(PostLink.text, (PostLink.text != "").desc(), PostLink.id)
     posts = func.count(PostLink.post_id.distinct())
     known = select(AddressRow.id).where(AddressRow.key == PostLink.key)
     its_own = PostLink.key.startswith(f"{biz}:", autoescape=True) | PostLink.key.startswith("s/")
     rows = (
-        select(func.array_agg(best)[1], func.array_agg(words)[1], posts)
+        select(func.array_agg(best)[1], func.array_agg(label)[1], posts)
         .join(Post, Post.id == PostLink.post_id)
         .join(Account, Account.id == Post.account_id)
-        .where(Account.biz == biz, PostLink.relation.in_(TO_NEIGHBOURS), PostLink.url != "")
+        .where(Account.biz == biz, PostLink.relation.in_(LINKS_TO_POSTS), PostLink.url != "")
         .where(its_own, ~known.exists())
         .group_by(PostLink.key)
         .order_by(posts.desc(), PostLink.key.collate("C"))
@@ -121,8 +126,8 @@ def linked_addresses(session: Session, biz: str, limit: int) -> list[LinkedAddre
     return [LinkedAddress(*row) for row in session.execute(rows.limit(limit))]
 
 
-def albums_met(session: Session, biz: str, limit: int) -> list[str]:
-    """The ids of albums that the account's posts are in, the most used first."""
+def linked_albums(session: Session, biz: str, limit: int) -> list[str]:
+    """Return the ids of albums that the account's posts are in, the most used first."""
     posts = func.count(PostLink.post_id.distinct())
     rows = (
         select(PostLink.key)
@@ -135,33 +140,33 @@ def albums_met(session: Session, biz: str, limit: int) -> list[str]:
     return list(session.scalars(rows.limit(limit)))
 
 
-def titles(session: Session, biz: str, limit: int) -> list[TitledPost]:
-    """The account's posts by title, the newest first."""
+def titled_posts(session: Session, biz: str, limit: int) -> list[TitledPost]:
+    """Return the account's posts with their titles, the newest first."""
     rows = select(Post.id, Post.aid, Post.title, Post.published_on)
     rows = rows.join(Account, Account.id == Post.account_id).where(Account.biz == biz)
     rows = rows.order_by(Post.published_on.desc(), Post.mid.desc(), Post.idx).limit(limit)
     return [TitledPost(*row) for row in session.execute(rows)]
 
 
-def texts(session: Session, post_ids: Sequence[int]) -> dict[int, str]:
-    """The texts of posts by their ids."""
+def post_texts(session: Session, post_ids: Sequence[int]) -> dict[int, str]:
+    """Return the texts of posts by their ids."""
     rows = select(Post.id, Post.text).where(Post.id.in_(post_ids))
     return {post_id: text for post_id, text in session.execute(rows)}
 
 
-def watched(session: Session, biz: str | None = None) -> list[SourceStatus]:
-    """The sources that were ever tried or planned, of one account or of all, by account and name."""
+def source_statuses(session: Session, biz: str | None = None) -> list[SourceStatus]:
+    """Return the sources that were ever tried or planned, of one account or of all, by account and name."""
     columns = [getattr(SourceRow, name) for name in SourceStatus.__slots__ if name not in ("biz", "account")]
     rows = select(Account.biz, Account.name.label("account"), *columns)
     rows = rows.join(Account, Account.id == SourceRow.account_id)
     if biz is not None:
         rows = rows.where(Account.biz == biz)
-    found = session.execute(rows.order_by(Account.biz, SourceRow.name))
-    return [SourceStatus(**row) for row in found.mappings()]
+    sources = session.execute(rows.order_by(Account.biz, SourceRow.name))
+    return [SourceStatus(**row) for row in sources.mappings()]
 
 
 def plan_sources(session: Session, biz: str, times: Mapping[str, datetime]) -> None:
-    """Note when sources of an account are asked next; those not known yet become known."""
+    """Store when sources of an account are tried next; sources not known yet are added."""
     account_id = accounts.account_id(session, biz)
     row = postgresql.insert(SourceRow)
     row = row.on_conflict_do_update(
@@ -176,26 +181,26 @@ def plan_sources(session: Session, biz: str, times: Mapping[str, datetime]) -> N
 
 
 def published_instants(session: Session, biz: str, since: datetime) -> list[datetime]:
-    """When an account published, where its pages told the instant, first to last."""
+    """Return when an account published, of posts whose page gives the instant, first to last."""
     rows = select(Post.published_at).join(Account, Account.id == Post.account_id)
     rows = rows.where(Account.biz == biz, Post.published_at >= since)
     return [instant for instant in session.scalars(rows.order_by(Post.published_at)) if instant is not None]
 
 
 def newest_post(session: Session, biz: str) -> datetime | None:
-    """When the newest archived post of an account was published: the instant, or else noon of its day."""
+    """Return when the newest archived post of an account was published: the instant, else noon of its day."""
     rows = select(func.max(PUBLISHED_AT))
     return session.scalar(rows.join(Account, Account.id == Post.account_id).where(Account.biz == biz))
 
 
 def published_days(session: Session, biz: str, since: datetime) -> list[datetime]:
-    """Noon in Asia/Shanghai of the days an account published on, first to last: also of posts of dumps."""
+    """Return noon in Asia/Shanghai of each day an account published on, first to last, dumps included."""
     rows = select(NOON).join(Account, Account.id == Post.account_id).where(Account.biz == biz)
-    found = session.scalars(rows.where(Post.published_on >= since.date()).distinct().order_by(NOON))
-    return list(found)
+    days = rows.where(Post.published_on >= since.date()).distinct().order_by(NOON)
+    return list(session.scalars(days))
 
 
 def watched_since(session: Session, biz: str) -> datetime | None:
-    """When the first source of an account came to be known; None before any was asked."""
+    """Return when the first source of an account became known; None before any was tried."""
     rows = select(func.min(SourceRow.since)).join(Account, Account.id == SourceRow.account_id)
     return session.scalar(rows.where(Account.biz == biz))

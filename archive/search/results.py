@@ -1,4 +1,4 @@
-"""The piece of a text that shows why it was found; pure."""
+"""Present search results: excerpts with the words marked, relevance scores, page cursors."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,22 +9,22 @@ from archive.domain import pagination
 from archive.domain.search_text import SEAM, fold, shown
 from archive.search.query import SearchError
 
-Marked = list[tuple[str, bool]]  # pieces of text, and whether each is one of the words
+MarkedText = list[tuple[str, bool]]  # pieces of text, and whether each is one of the words
 
 LENGTH = 80  # characters
 
-_BEFORE = 20  # of them before the first word
+_CONTEXT = 20  # characters before the first word
 
-_MOST_WINDOWS = 3  # into one text, where the words are far apart
+_MAX_WINDOWS = 3  # of one text, where the words are far apart
 
 _ELLIPSIS = "…"
 
 
-def excerpt(text: str, words: Sequence[str]) -> Marked:
-    """About LENGTH characters of a post's text around the first places of the words, which are marked."""
+def excerpt(text: str, words: Sequence[str]) -> MarkedText:
+    """Return about LENGTH characters of a post's text around the words' first positions, words marked."""
     whole = shown(text)
     windows = list(_windows(fold(whole), words)) or [(0, LENGTH)]
-    pieces: Marked = []
+    pieces: MarkedText = []
     for start, end in windows:
         if start > 0 or pieces:
             pieces.append((_ELLIPSIS, False))
@@ -34,12 +34,12 @@ def excerpt(text: str, words: Sequence[str]) -> Marked:
     return pieces
 
 
-def marked(line: str, words: Sequence[str]) -> Marked:
-    """A line with its words marked, the longest where several begin at one place."""
+def marked(line: str, words: Sequence[str]) -> MarkedText:
+    """Return a line with the words marked, the longest where several begin at one position."""
     longest_first = sorted(words, key=len, reverse=True)
-    found = re.finditer("|".join(map(re.escape, longest_first)), fold(line)) if words else iter(())
+    matches = re.finditer("|".join(map(re.escape, longest_first)), fold(line)) if words else iter(())
     pieces, after = [], 0
-    for match in found:
+    for match in matches:
         pieces.append((line[after : match.start()], False))
         pieces.append((line[match.start() : match.end()], True))
         after = match.end()
@@ -48,21 +48,21 @@ def marked(line: str, words: Sequence[str]) -> Marked:
 
 
 def _windows(folded: str, words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Where to look into the text: around the words' first places, in its order, apart from each other."""
+    """Yield start and end of windows around the words' first positions, in order, without overlap."""
     places = sorted((place, len(word)) for word in words if (place := folded.find(word)) >= 0)
     chosen: list[tuple[int, int]] = []
-    length = LENGTH // min(len(places), _MOST_WINDOWS) if places else LENGTH
+    length = LENGTH // min(len(places), _MAX_WINDOWS) if places else LENGTH
     for place, size in places:
         end_before = chosen[-1][1] if chosen else 0
-        if place + size <= end_before or len(chosen) == _MOST_WINDOWS:
+        if place + size <= end_before or len(chosen) == _MAX_WINDOWS:
             continue
-        start = max(place - _BEFORE, end_before, 0)
+        start = max(place - _CONTEXT, end_before, 0)
         chosen.append((start, max(start + length, min(place + size, start + LENGTH))))
     yield from _joined(chosen)
 
 
 def _joined(windows: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Windows that touch, as one."""
+    """Join windows that touch."""
     joined: list[tuple[int, int]] = []
     for start, end in windows:
         if joined and start <= joined[-1][1]:
@@ -72,34 +72,34 @@ def _joined(windows: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     yield from joined
 
 
-TITLE = 2.0  # a word in the title tells as much as two texts full of it
+TITLE_WEIGHT = 2.0  # a word in the title counts as two texts full of it
 
-USUAL_LENGTH = 1700  # characters of a text; the mean of real ones
+MEAN_LENGTH = 1700  # characters of a text, by real posts
 
-_SOON, _BY_LENGTH = 1.2, 0.75  # BM25's usual numbers
+_K1, _B = 1.2, 0.75  # BM25's usual parameters
 
 _UNIT = 1_000_000  # a score is a whole number of these
 
 
-def score(words: str, asked: Sequence[str]) -> int:
-    """The score of a post's words, from 0 to 3 million."""
-    title, _, text = words.partition(SEAM)
-    damping = _SOON * (1 - _BY_LENGTH + _BY_LENGTH * len(text) / USUAL_LENGTH)
+def score(indexed: str, words: Sequence[str]) -> int:
+    """Return the relevance of a post's indexed text for the words, from 0 to 3 million."""
+    title, _, text = indexed.partition(SEAM)
+    damping = _K1 * (1 - _B + _B * len(text) / MEAN_LENGTH)
     total = 0.0
-    for word in asked:
+    for word in words:
         times = text.count(word)
-        total += times / (times + damping) + (TITLE if word in title else 0.0)
-    return round(total / len(asked) * _UNIT)
+        total += times / (times + damping) + (TITLE_WEIGHT if word in title else 0.0)
+    return round(total / len(words) * _UNIT)
 
 
-MAX_LENGTH = 200  # characters; ours have half of it
+MAX_CURSOR_LENGTH = 200  # characters; ours have half of it
 
-_MOST = 2**63 - 1  # what an id may be
+_MAX_ID = 2**63 - 1  # of a 64-bit column
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """A post's place in the order of dates."""
+class DatePosition:
+    """A post's position in the order of dates. `published_on` is a date in Asia/Shanghai."""
 
     published_on: date
     post_id: int
@@ -107,42 +107,41 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last hit's place; by relevance also its score, and the oldest of the posts that were ranked."""
+    """The position of a page's last hit; by relevance also its score and the oldest of the ranked posts."""
 
-    last: Place
+    last: DatePosition
     score: int | None = None
-    oldest: Place | None = None
+    oldest: DatePosition | None = None
 
     def __str__(self) -> str:
         values = [self.score, *_values(self.last), *(_values(self.oldest) if self.oldest else ())]
         return pagination.encode(values)
 
 
-def _values(place: Place) -> tuple[int, int]:
+def _values(place: DatePosition) -> tuple[int, int]:
     return place.published_on.toordinal(), place.post_id
 
 
 def read_cursor(text: str) -> Cursor:
-    """Raises SearchError for what is none."""
+    """Parse the cursor of a search page. Raises SearchError when it is not one."""
     try:
-        if len(text) > MAX_LENGTH:
+        if len(text) > MAX_CURSOR_LENGTH:
             raise ValueError
         score, *numbers = pagination.decode(text)
         return _cursor(score, numbers)
     except (ValueError, TypeError, OverflowError, RecursionError):
-        raise SearchError(
-            "the place to go on from is not one of this search; start at its first page"
-        ) from None
+        raise SearchError("archive.search.unknown_cursor") from None
 
 
 def _cursor(score: object, numbers: list[object]) -> Cursor:
-    if not all(type(number) is int and 0 < number <= _MOST for number in numbers):
+    if not all(type(number) is int and 0 < number <= _MAX_ID for number in numbers):
         raise ValueError
-    places = [Place(date.fromordinal(day), key) for day, key in zip(numbers[::2], numbers[1::2], strict=True)]  # type: ignore[arg-type]
+    pairs = zip(numbers[::2], numbers[1::2], strict=True)
+    places = [DatePosition(date.fromordinal(day), post_id) for day, post_id in pairs]  # type: ignore[arg-type]
     if score is None:
         (last,) = places
         return Cursor(last)
-    if type(score) is not int or not 0 <= score <= _MOST:
+    if type(score) is not int or not 0 <= score <= _MAX_ID:
         raise ValueError
     last, oldest = places
     return Cursor(last, score, oldest)

@@ -1,1 +1,1 @@
-"""Bytes: how page bodies are encoded and stored, and the folder of media files."""
+"""Store bytes: page bodies and media files."""

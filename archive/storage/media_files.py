@@ -1,4 +1,4 @@
-"""The media folder: files by their content, written once; a folder here or any storage fsspec knows."""
+"""Store media files by their content, each once, in a local folder or any storage that fsspec supports."""
 
 import errno
 import fcntl
@@ -18,14 +18,14 @@ from archive.domain.errors import IntegrityError, MediaFolderError, MediaMissing
 
 _BY_HASH = re.compile("[0-9a-f]{2}")
 
-# What a system says of one file: lost by its disk, or not a file at all.
+# Errors that concern one file: unreadable on its disk, or not a file at all.
 _OF_ONE_FILE = (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 UNFINISHED = "unfinished"  # where files are written before they get their name
 
 
 class MediaFolder:
-    """Raises MediaFolderError, in one sentence and without a password, when it cannot be used."""
+    """The media folder. Every method raises MediaFolderError, without a password, when it cannot be used."""
 
     def __init__(self, settings: ArchiveSettings) -> None:
         address = settings.media or str(settings.home / "media")
@@ -33,72 +33,62 @@ class MediaFolder:
         try:
             self._files, self._root = fsspec.core.url_to_fs(address)
         except ImportError as error:  # fsspec says which package
-            raise MediaFolderError(
-                f"MPARCHIVE_MEDIA is {self._shown}, for which a package is missing ({error}); "
-                "install it beside mparchive, or name a folder"
-            ) from None
+            raise self._error("archive.media_folder.package_missing", error, reason=str(error)) from None
         except Exception as error:  # each storage has errors of its own
-            raise MediaFolderError(
-                f"MPARCHIVE_MEDIA is {self._shown}, which cannot be used ({_words(error)}); "
-                "name a folder, or the address of a storage such as s3://bucket/prefix"
-            ) from None
+            raise self._error("archive.media_folder.unusable", error) from None
+
+    def _error(self, code: str, error: Exception, **params: str) -> MediaFolderError:
+        return MediaFolderError(code, **{"folder": self._shown, "reason": _reason(error), **params})
 
     def put(self, content: bytes, sha256: bytes, suffix: str) -> str:
-        """Store a file, unless it is there; returns its path within the folder. `suffix` as in .png."""
+        """Store a file unless it is there; return its path within the folder. `suffix` is as in .png."""
         path = path_of(sha256, suffix)
         try:
             if self._size(path) != len(content):
                 self._write(path, content)
         except Exception as error:  # each storage has errors of its own
-            raise MediaFolderError(
-                f"cannot write to the media folder {self._shown} ({_words(error)}); "
-                "make room or set MPARCHIVE_MEDIA"
-            ) from None
+            raise self._error("archive.media_folder.not_writable", error) from None
         return path
 
     def get(self, path: str, sha256: bytes) -> bytes:
-        """The content of a file; raises MediaMissing when it is not there, IntegrityError when it is damaged,
-        of which MediaUnreadable is one.
+        """Return the content of a file.
+
+        Raises MediaMissing when it is not there, IntegrityError when it is damaged, and its subclass
+        MediaUnreadable when it cannot be read.
         """
         try:
             content: bytes = self._files.cat_file(self._at(path))
         except FileNotFoundError:
-            raise MediaMissing(f"{path} is not in the media folder {self._shown}") from None
+            raise MediaMissing("archive.media_file.missing", path=path, folder=self._shown) from None
         except Exception as error:  # each storage has errors of its own
             if getattr(error, "errno", None) in _OF_ONE_FILE and self._files.isdir(self._root):
                 raise MediaUnreadable(
-                    f"{path} in the media folder cannot be read ({_words(error)})"
+                    "archive.media_file.unreadable", path=path, reason=_reason(error)
                 ) from None
-            raise MediaFolderError(
-                f"cannot read the media folder {self._shown} ({_words(error)}); check MPARCHIVE_MEDIA"
-            ) from None
+            raise self._error("archive.media_folder.not_readable", error) from None
         if hashlib.sha256(content).digest() != sha256:
-            raise IntegrityError(f"{path} in the media folder does not have the hash it was stored with")
+            raise IntegrityError("archive.media_file.wrong_hash", path=path)
         return content
 
     def remove(self, path: str) -> None:
-        """Take a file out again, if it is there."""
+        """Remove a file if it is there."""
         try:
             with suppress(FileNotFoundError):
                 self._files.rm_file(self._at(path))
         except Exception as error:  # each storage has errors of its own
-            raise MediaFolderError(
-                f"cannot remove {path} from the media folder {self._shown} ({_words(error)}); do it by hand"
-            ) from None
+            raise self._error("archive.media_folder.not_removable", error, path=path) from None
 
     def paths(self) -> Iterator[str]:
-        """The files that are there, in order, those of one first letter pair at a time in memory."""
+        """Yield the paths of all files, in order; those of one two-digit folder are in memory at a time."""
         try:
             for folder in sorted(self._files.ls(self._root, detail=False)):
                 if _BY_HASH.fullmatch(folder.rpartition("/")[2]):
                     start = len(folder) - 2
-                    yield from (found[start:] for found in sorted(self._files.find(folder)))
+                    yield from (path[start:] for path in sorted(self._files.find(folder)))
         except FileNotFoundError:
-            return  # nothing was ever put
+            return  # nothing was ever stored
         except Exception as error:  # each storage has errors of its own
-            raise MediaFolderError(
-                f"cannot list the media folder {self._shown} ({_words(error)}); check MPARCHIVE_MEDIA"
-            ) from None
+            raise self._error("archive.media_folder.not_listable", error) from None
 
     def _at(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}"
@@ -112,20 +102,20 @@ class MediaFolder:
 
     def _write(self, path: str, content: bytes) -> None:
         if isinstance(self._files, LocalFileSystem):
-            _write_whole(Path(self._root), path, content)
-        else:  # a storage shows a file when it is whole; where one does not, its size will tell
+            _write_atomically(Path(self._root), path, content)
+        else:  # object storage shows only complete files; elsewhere the size shows an incomplete one
             self._files.makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
             self._files.pipe_file(self._at(path), content)
 
 
 def path_of(sha256: bytes, suffix: str) -> str:
-    """Where a file of this content and ending lies within the folder."""
+    """Return the path within the folder of a file with this SHA-256 and suffix."""
     name = sha256.hex()
     return f"{name[:2]}/{name[2:4]}/{name}{suffix}"
 
 
-def _write_whole(root: Path, path: str, content: bytes) -> None:
-    """Write a file so that whatever happens it is there wholly or not at all."""
+def _write_atomically(root: Path, path: str, content: bytes) -> None:
+    """Write a file so that after any crash it is there completely or not at all."""
     target, part = root / path, root / UNFINISHED / uuid4().hex
     for folder in (target.parent, part.parent):
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,19 +129,19 @@ def _write_whole(root: Path, path: str, content: bytes) -> None:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
-    for folder in (target.parent, target.parent.parent, root):  # each may have been made just now
+    for folder in (target.parent, target.parent.parent, root):  # each may have just been created
         _sync(folder)
 
 
 @contextmanager
 def _writing_in(unfinished: Path) -> Iterator[None]:
-    """Share a lock that the kernel drops when a process is killed; who is alone removes what those left."""
+    """Share a lock that the kernel drops with a killed process; a lone process removes what those left."""
     handle = os.open(unfinished, os.O_RDONLY)
     try:
         with suppress(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for left in unfinished.iterdir():
-                left.unlink()
+            for leftover in unfinished.iterdir():
+                leftover.unlink()
         fcntl.flock(handle, fcntl.LOCK_SH)
         yield
     finally:
@@ -170,6 +160,6 @@ def _without_secrets(address: str) -> str:
     return re.sub(r"//[^/]*@", "//", address.partition("?")[0])
 
 
-def _words(error: Exception) -> str:
-    """What went wrong, in words that hold no address: a storage's own may hold a password."""
+def _reason(error: Exception) -> str:
+    """Return what went wrong without any address: a storage's own text may hold a password."""
     return getattr(error, "strerror", None) or type(error).__name__

@@ -1,1 +1,1 @@
-"""TODO describe."""
+"""Operating system services without any knowledge of the archive."""

@@ -1,4 +1,4 @@
-"""The one clock of a running program; what decides takes its instant as an argument."""
+"""Tell the time: the one clock of the program. Functions that decide take the instant as an argument."""
 
 import os
 from collections.abc import Mapping
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def now(environment: Mapping[str, str] = os.environ) -> datetime:
-    """Now, as an aware UTC instant.
+    """Return the current instant, aware, in UTC.
 
-    Against the stand-in only (MPARCHIVE_LOOPBACK), MPARCHIVE_NOW names a file that holds the instant, so that
-    months can be gone through in minutes. Never heeded otherwise: a real page has the real time.
+    With MPARCHIVE_LOOPBACK, which tests set for a server of their own, MPARCHIVE_NOW names a file that holds
+    the instant, so that a test can go through months in minutes. It is ignored otherwise.
     """
     named = environment.get("MPARCHIVE_NOW")
     if not named or not environment.get("MPARCHIVE_LOOPBACK"):

@@ -1,26 +1,36 @@
-"""Files that a configuration names, and itself: small, so that no wrong name fills the memory."""
+"""Read small files within a bound, and write files atomically."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from archive.domain.errors import ExportError
-
 
 class FileUnusable(Exception):
-    """It cannot be read, or is larger than such a file can be; the message says which and why."""
+    """A file that cannot be read, or is larger than such a file can be.
+
+    `reason` is the system's, empty for a file of more than `limit` bytes. `limit` is None for the others.
+    """
+
+    def __init__(self, path: Path, words: str, reason: str = "", limit: int | None = None):
+        super().__init__(words)
+        self.path, self.reason, self.limit = path, reason, limit
+
+
+class FileWriteError(OSError):
+    """A file that cannot be written; `filename` names it, `strerror` is the system's reason."""
 
 
 def read_small(path: Path, most: int, hint: str) -> bytes:
-    """A file of at most so many bytes; `hint` ends the sentence on a larger one. Raises FileUnusable."""
+    """Read a file of at most `most` bytes; `hint` ends the sentence on a larger one. Raises FileUnusable."""
     try:
         with path.open("rb") as file:
             content = file.read(most + 1)
     except OSError as error:
-        raise FileUnusable(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        reason = (error.strerror or str(error)).lower()
+        raise FileUnusable(path, f"{path} cannot be read: {reason}", reason) from None
     if len(content) > most:
-        raise FileUnusable(f"{path} has over {most} bytes; {hint}")
+        raise FileUnusable(path, f"{path} has over {most} bytes; {hint}", limit=most)
     return content
 
 
@@ -28,9 +38,9 @@ Result = TypeVar("Result")
 
 
 def atomically(path: Path, write: Callable[[BinaryIO], Result]) -> Result:
-    """Write beside the file and rename: a reader never sees half a file, a full disk costs nothing.
+    """Write a temporary file beside `path`, then rename it: no reader sees half a file.
 
-    Raises ExportError when it cannot be written.
+    Return what `write` returned. Raises FileWriteError; a file that stood at `path` is then unchanged.
     """
     unfinished = path.with_name(f".{path.name[:80]}.{os.getpid()}")
     try:
@@ -39,12 +49,12 @@ def atomically(path: Path, write: Callable[[BinaryIO], Result]) -> Result:
             result = write(out)
         unfinished.replace(path)
     except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror}") from None
+        raise FileWriteError(error.errno, error.strerror, str(path)) from None
     finally:
         unfinished.unlink(missing_ok=True)
     return result
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file's whole content in this way."""
+    """Write the whole content of a file atomically. Raises FileWriteError."""
     atomically(path, lambda out: out.write(content))

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, Valid
 from pydantic_core import PydanticCustomError
 
 from archive.domain.addresses import HOST
-from archive.domain.weekly_digest import DIGEST
+from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.system.files import FileUnusable, read_small
 
 FOLDER = "folder"  # key of the validation context: the folder that relative file names start from
@@ -249,5 +249,5 @@ class AccountConfig(Table):
     addresses_file: FileName | None = None
     own_backend: OwnBackend | None = None
     official: Official | None = None
-    digest_title: Pattern = DIGEST  # a regular expression, searched for in titles
+    digest_title: Pattern = DIGEST_TITLE  # a regular expression, searched for in titles
     every_minutes: Annotated[Number, Field(ge=SHORTEST, le=LONGEST)] | None = None  # None: by its own rhythm

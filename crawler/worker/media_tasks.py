@@ -13,7 +13,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from archive.domain.outcomes import MediumOutcome, MediumType
-from archive.repository.media import DueMedium, KeptFile, due_media, give_up_expired, keep_file, note_missed
+from archive.repository.media import (
+    DueMedium,
+    StoredFile,
+    due_media,
+    give_up_expired,
+    record_media_failure,
+    store_file,
+)
 from crawler.items import MediaDownload
 from crawler.media.content import Content, NotMedium, is_page
 from crawler.media.validate import audio_content, image_content, video_content
@@ -102,7 +109,7 @@ def note_misses(misses: Sequence[DownloadFailure], now: datetime) -> None:
     """Note media that gave no file."""
     for miss in misses:  # one a transaction: whoever stores pages takes media in another order
         noting = partial(
-            note_missed, medium_id=miss.medium_id, outcome=miss.outcome, reason=miss.reason, now=now
+            record_media_failure, medium_id=miss.medium_id, outcome=miss.outcome, reason=miss.reason, now=now
         )
         tasks.in_transaction(noting)
 
@@ -123,9 +130,9 @@ def take(download: MediaDownload, now: datetime) -> MediaVerdict:
     body, content = found
     digest = hashlib.sha256(body).digest()
     path = tasks.media_folder().put(body, digest, content.suffix)
-    kept = KeptFile(digest, len(body), content.media_type, content.width, content.height, path)
+    kept = StoredFile(digest, len(body), content.media_type, content.width, content.height, path)
     medium = download.medium
-    tasks.in_transaction(lambda session: keep_file(session, medium.id, kept, now, medium.url))
+    tasks.in_transaction(lambda session: store_file(session, medium.id, kept, now, medium.url))
     return MediaVerdict(MediumOutcome.KEPT, media_type=content.media_type)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from archive.domain.weekly_digest import Title, WeeklyDigest
 from archive.repository import sources
-from archive.repository.sources import Report, TitledPost
+from archive.repository.sources import SourceReport, TitledPost
 from crawler.discovery.screening import screen
 from crawler.discovery.source import Found
 from crawler.discovery.sources.archived_links import Linked, Neighbourhood
@@ -44,26 +44,26 @@ def before(biz: str, digest_title: str) -> Before:
     """Read it; `digest_title` is a regular expression that the titles of digests match."""
 
     def read(session: Session) -> Before:
-        return Before(_around(session, biz, digest_title), sources.memories(session, biz))
+        return Before(_around(session, biz, digest_title), sources.source_memories(session, biz))
 
     return in_transaction(read)
 
 
 def _around(session: Session, biz: str, digest_title: str) -> Neighbourhood:
-    posts = sources.titles(session, biz, MAX_TITLES)
+    posts = sources.titled_posts(session, biz, MAX_TITLES)
     linked = sources.linked_addresses(session, biz, MAX_LINKED)
     return Neighbourhood(
         linked=tuple(Linked(one.url, one.text, one.posts) for one in linked),
         digests=_digests(session, posts, digest_title),
         titles=tuple(Title(post.title, post.published_on) for post in posts),
-        albums=tuple(sources.albums_met(session, biz, MAX_ALBUMS)),
+        albums=tuple(sources.linked_albums(session, biz, MAX_ALBUMS)),
     )
 
 
 def _digests(session: Session, posts: list[TitledPost], digest_title: str) -> tuple[WeeklyDigest, ...]:
     pattern = re.compile(digest_title)
     chosen = [post for post in posts if pattern.search(post.title)][:MAX_DIGESTS]
-    texts = sources.texts(session, [post.id for post in chosen])
+    texts = sources.post_texts(session, [post.id for post in chosen])
     return tuple(WeeklyDigest(post.aid, post.title, post.published_on, texts[post.id]) for post in chosen)
 
 
@@ -72,7 +72,7 @@ def record(run_id: int, biz: str, name: str, found: Found, now: datetime) -> Rec
     screened = screen(found, biz, name, now)
     told = screened.found
     detail = " ".join(filter(None, (told.detail, *told.warnings)))
-    report = Report(
+    report = SourceReport(
         biz, name, told.state, told.state.good, detail, screened.sightings, told.newest, told.memory
     )
     sighted = in_transaction(lambda session: sources.record_report(session, run_id, report, now))

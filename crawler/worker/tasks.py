@@ -28,7 +28,7 @@ from archive.domain.parsed_page import ParsedPage
 from archive.ingest import pages
 from archive.repository import address_outcomes, frontier, runs
 from archive.repository import captures as captures_repository
-from archive.repository.address_outcomes import keys_of
+from archive.repository.address_outcomes import keys_of_posts
 from archive.storage.media_files import MediaFolder
 from archive.system.parent_watch import end_with_parent
 from crawler.parse import PARSER_VERSION
@@ -137,7 +137,7 @@ def sight(run_id: int, urls: Sequence[str], now: datetime) -> list[frontier.DueA
 
     def note(session: Session) -> list[frontier.DueAddress]:
         given = {seen.address_id for seen in frontier.record_sightings(session, run_id, sightings, now)}
-        known = [row for _, row in frontier.outcomes_of_run(session, run_id) if row.id in given]
+        known = [row for row in frontier.addresses_of_run(session, run_id) if row.id in given]
         return [frontier.DueAddress(row.id, row.key, parse_address(row.url).fetch_url) for row in known]
 
     return in_transaction(note)
@@ -147,7 +147,7 @@ def work(run_id: int, answers: Sequence[FetchedPage], now: datetime) -> list[Res
     """Keep, then parse, then store a batch; the results in the order of the answers."""
     captures = [_unpacked(answer) for answer in answers]
     whole = [(a.address_id, c) for a, c in zip(answers, captures, strict=True) if isinstance(c, Capture)]
-    ids = in_transaction(lambda session: captures_repository.keep_captures(session, run_id, whole))
+    ids = in_transaction(lambda session: captures_repository.store_captures(session, run_id, whole))
     readings = [classify(capture) for _, capture in whole]
     pairs = list(zip(ids, readings, strict=True))
     stored = _store(run_id, pairs, now)
@@ -159,7 +159,7 @@ def _store(
     run_id: int, readings: Sequence[tuple[int, ParsedPage]], now: datetime
 ) -> list[update_decisions.StoreResult]:
     return in_transaction(
-        lambda session: pages.store_readings(session, run_id, readings, now, PARSER_VERSION)
+        lambda session: pages.store_parse_results(session, run_id, readings, now, PARSER_VERSION)
     )
 
 
@@ -177,7 +177,7 @@ def _result(reading: ParsedPage, stored: update_decisions.StoreResult) -> Result
         reason=reading.reason,
         kind=reading.kind or "",
         aid=reading.record.aid if reading.record else "",
-        key=next(iter(keys_of([reading])), ""),
+        key=next(iter(keys_of_posts([reading])), ""),
         needs_browser=reading.needs_browser,
         agrees=reading.page.get(AGREES),
     )
@@ -191,13 +191,15 @@ def note_failures(run_id: int, failures: Sequence[Failure], now: datetime) -> No
 
 def unread() -> list[int]:
     """Captures an earlier worker kept but did not live to read."""
-    return in_transaction(lambda session: list(captures_repository.unread_captures(session)))
+    return in_transaction(lambda session: list(captures_repository.unparsed_captures(session)))
 
 
 def read_kept(run_id: int, capture_id: int, now: datetime) -> None:
     """Read one capture that was kept by an earlier worker."""
     try:
-        reading = classify(in_transaction(lambda session: captures_repository.capture(session, capture_id)))
+        reading = classify(
+            in_transaction(lambda session: captures_repository.load_capture(session, capture_id))
+        )
     except IntegrityError as error:
         reading = ParsedPage(Outcome.UNKNOWN, reason=str(error))
     _store(run_id, [(capture_id, reading)], now)
@@ -210,7 +212,7 @@ def read_again(capture_ids: Sequence[int]) -> list[ParsedPage | str]:
 
 def _read_again(session: Session, capture_id: int) -> ParsedPage | str:
     try:
-        return classify(captures_repository.capture(session, capture_id))
+        return classify(captures_repository.load_capture(session, capture_id))
     except IntegrityError as damage:
         return str(damage)
 

@@ -21,7 +21,7 @@ from archive.db.engine import open_archive, transaction
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.domain.errors import AddressError
-from archive.domain.weekly_digest import DIGEST
+from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.repository import frontier, runs
 from archive.repository.accounts import Named, accounts
 from crawler.discovery.config import MAX_SOURCES, AccountConfig
@@ -162,7 +162,7 @@ def _assigned(session: Session, run_id: int, gaps: Sequence[Gap], now: datetime)
     noted = frontier.record_sightings(session, run_id, sightings, now) if sightings else []
     known = sorted({gap.address_id for gap in gaps if gap.address_id is not None})
     for start in range(0, len(known), BATCH):
-        frontier.assign(session, run_id, known[start : start + BATCH])
+        frontier.claim_addresses(session, run_id, known[start : start + BATCH], now)
     return sorted({*known, *(one.address_id for one in noted)})
 
 
@@ -241,7 +241,7 @@ def _find(engine: Engine, asked: AuditOptions, configured: Mapping[str, AccountC
                 now,
                 since=asked.since,
                 until=asked.until,
-                digest_title=config.digest_title if config else DIGEST,
+                digest_title=config.digest_title if config else DIGEST_TITLE,
                 has_sources=config is not None,
             )
     return found

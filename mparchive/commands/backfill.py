@@ -237,9 +237,9 @@ def _take_page(engine: Engine, run_id: int, page: SavedPage, taken: _Taken) -> N
         fetched_at = page.saved_at if page.answer else None  # a copied file may have another time
         capture_id = captures.find_capture(session, capture.requested_url, capture.sha256, fetched_at)
         if capture_id is None:
-            (capture_id,) = captures.keep_captures(session, run_id, [(address_id, capture)])
+            (capture_id,) = captures.store_captures(session, run_id, [(address_id, capture)])
     with transaction(engine) as session:
-        (result,) = pages.store_readings(session, run_id, [(capture_id, reading)], now, PARSER_VERSION)
+        (result,) = pages.store_parse_results(session, run_id, [(capture_id, reading)], now, PARSER_VERSION)
     stored = reading.outcome is Outcome.ARTICLE and reading.record
     what = "known" if result is StoreResult.UNCHANGED else str(result)
     taken.tally.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)

@@ -14,7 +14,7 @@ from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.integrity.check import VerificationReport
 from archive.integrity.checks import CHECKS
-from archive.repository.hash_chain import heads
+from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder
 from mparchive.commands.verify import verify_with
 from mparchive.console import say, steps
@@ -78,7 +78,7 @@ def _compare(engine: Engine, manifest: Manifest) -> None:
     with transaction(engine) as session:
         connection = session.connection()
         rows = {table.name: table.rows for table in described(connection, tables_in(connection))}
-        chains = tuple(heads(session))
+        chains = tuple(chain_heads(session))
     for name, count in manifest.rows.items():
         if rows.get(name) != count:
             raise BackupDamaged(

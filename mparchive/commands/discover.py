@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import open_archive
+from archive.domain.records import SHANGHAI
 from crawler.discovery.config import AccountConfig
 from crawler.discovery.source import State
 from mparchive.console import out, print_json, say, steps
@@ -19,7 +19,6 @@ from scheduler.source_check import Discovered, SourceResult, Wish, discover
 
 ELSEWHERE = "its sources there are left alone, those elsewhere are asked"
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 _FAILED = {"database": Exit.DATABASE, "usage": Exit.USAGE}
 

@@ -16,17 +16,17 @@ from sqlalchemy.orm import Session
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.records import SHANGHAI, Record
-from archive.export.captures import count_captures
 from archive.export.files import Written, as_file_name
 from archive.export.html import write_html
 from archive.export.markdown import write_markdown
-from archive.export.records import Selection, write_csv, write_dump, write_jsonl
+from archive.export.records import write_csv, write_dump, write_jsonl
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
 from archive.rendering.page import ShownPost, shown_post
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.accounts import check_account
+from archive.repository.capture_selection import Selection, count_captures
 from archive.storage.media_files import MediaFolder
 from archive.system.files import atomically
 from mparchive.commands.show import end_with

@@ -9,20 +9,19 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.parsed_page import ParsedPage
 from archive.ingest.reparse import (
+    ReparsedCapture,
     ReparseResult,
-    ReparseSelection,
-    Reread,
-    captures_to_reread,
-    findings,
-    reread,
+    apply_parse_results,
+    compare_parse_results,
 )
 from archive.repository import absences, runs
+from archive.repository.parse_results import ReparseSelection, captures_to_reparse
 from crawler.parse import PARSER_VERSION
 from crawler.worker.pool import DEADLY, Read, Rereader
 from mparchive.console import Steps, facts_table, out, print_json, say, steps
@@ -56,7 +55,7 @@ class _Report:
     changes: list[dict[str, Any]] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
-    def add(self, one: Reread) -> None:
+    def add(self, one: ReparsedCapture) -> None:
         """Count one page, and tell of it unless it stays as it was."""
         self.counts[one.finding] += 1
         if one.finding is ReparseResult.SAME:
@@ -94,7 +93,7 @@ def reparse(chosen: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
     """Read the chosen captures again and tell what changes; with `apply` write it."""
     with open_archive() as engine:
         with transaction(engine) as session:
-            ids = captures_to_reread(session, chosen, PARSER_VERSION)
+            ids = captures_to_reparse(session, chosen, PARSER_VERSION)
         if not ids:
             _nothing_to_read(engine, chosen)
         report = _Report(as_json, apply)
@@ -108,7 +107,7 @@ def reparse(chosen: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
 
 def _nothing_to_read(engine: Engine, chosen: ReparseSelection) -> None:
     with transaction(engine) as session:
-        if chosen != ReparseSelection() and not captures_to_reread(
+        if chosen != ReparseSelection() and not captures_to_reparse(
             session, replace(chosen, whole=True), PARSER_VERSION
         ):
             raise CommandError("no page is kept of such posts; `mparchive backfill` fetches them")
@@ -143,7 +142,7 @@ async def _read_all(engine: Engine, ids: Sequence[int], run_id: int, report: _Re
             shown.step("pages read again", done)
 
 
-def _settled(engine: Engine, some: Sequence[Read], run_id: int, report: _Report) -> list[Reread]:
+def _settled(engine: Engine, some: Sequence[Read], run_id: int, report: _Report) -> list[ReparsedCapture]:
     """What a few pages change, written where there is a run."""
     readings = []
     for number, reading in some:
@@ -153,12 +152,12 @@ def _settled(engine: Engine, some: Sequence[Read], run_id: int, report: _Report)
             report.damage(reading)
     with transaction(engine) as session:
         if run_id:
-            return reread(session, run_id, readings, datetime.now(UTC), PARSER_VERSION)
-        session.execute(text("SET TRANSACTION READ ONLY"))
-        return findings(session, readings)
+            return apply_parse_results(session, run_id, readings, datetime.now(UTC), PARSER_VERSION)
+        session.connection(execution_options={"postgresql_readonly": True})
+        return compare_parse_results(session, readings)
 
 
-def _line(one: Reread) -> str:
+def _line(one: ReparsedCapture) -> str:
     named = one.aid or f"capture {one.capture_id}"
     size = f"+{one.extent.added} −{one.extent.removed}" if one.extent else ""
     outcomes = f"{one.before} → {one.after}" if one.before != one.after else ""

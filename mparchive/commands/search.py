@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
 from archive.repository.accounts import check_account
-from archive.repository.search_index import rebuild
-from archive.search.engine import MAX_LIMIT, Found, Hit, Order, search
+from archive.repository.search_index import rebuild_search_index
+from archive.search.engine import MAX_LIMIT, Hit, Order, SearchPage, search
 from archive.search.query import Query, parse
 from mparchive.console import out, print_json, say, steps
 from mparchive.errors import Exit
@@ -51,7 +51,7 @@ def search_posts(asked: SearchOptions) -> Exit:
 def rebuild_index(as_json: bool) -> Exit:
     """Compute anew what search reads of all posts, and say of how many."""
     with open_archive() as engine, transaction(engine) as session, steps(None, every=500) as shown:
-        posts = rebuild(session, lambda done: shown.step("posts", done))
+        posts = rebuild_search_index(session, lambda done: shown.step("posts", done))
     if as_json:
         print_json({"posts": posts})
     else:
@@ -59,18 +59,18 @@ def rebuild_index(as_json: bool) -> Exit:
     return Exit.DONE
 
 
-def _pages(engine: Engine, query: Query, asked: SearchOptions) -> Found:
+def _pages(engine: Engine, query: Query, asked: SearchOptions) -> SearchPage:
     """The hits that are wanted, however many pages they are."""
     with transaction(engine) as session:
         check_account(session, asked.account)
         found = _page(session, query, asked, min(MAX_LIMIT, asked.limit), None)
         while found.next and (left := asked.limit - len(found.hits)):
             page = _page(session, query, asked, min(MAX_LIMIT, left), found.next)
-            found = Found([*found.hits, *page.hits], page.next)
+            found = SearchPage([*found.hits, *page.hits], page.next)
     return found
 
 
-def _page(session: Session, query: Query, asked: SearchOptions, limit: int, after: str | None) -> Found:
+def _page(session: Session, query: Query, asked: SearchOptions, limit: int, after: str | None) -> SearchPage:
     return search(
         session,
         query,

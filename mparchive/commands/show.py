@@ -30,11 +30,11 @@ from archive.reports.history import (
     history_of,
     timeline,
 )
+from archive.repository import bodies, post_queries
 from archive.repository import captures as captures_repository
-from archive.repository import post_queries
 from archive.repository.links import links_of
 from archive.repository.media import ShownMedium, media_of
-from archive.repository.revisits import visited
+from archive.repository.revisits import revisit_state
 from archive.storage.media_files import MediaFolder
 from archive.system.files import write_bytes
 from mparchive.console import facts_table, out, print_json, say, shortened
@@ -114,7 +114,12 @@ def history_as_json(history: History) -> dict[str, Any]:
         "versions": [_version_as_json(change) for change in history.changes],
         "absences": [_absence_as_json(absence) for absence in history.absences],
         "captures": [
-            {**one, "sha256": one["sha256"].hex(), "fetched_at": one["fetched_at"].isoformat()}
+            {
+                **one,
+                "reason": str(one["reason"]),
+                "sha256": one["sha256"].hex(),
+                "fetched_at": one["fetched_at"].isoformat(),
+            }
             for one in history.captures
         ],
         "gone_pictures": [
@@ -172,7 +177,7 @@ def _instant(at: datetime | None) -> str | None:
 
 def _next(session: Session, post: Post) -> datetime | None:
     """When the daemon asks for the post again, while its budget lasts."""
-    found = visited(session, post)
+    found = revisit_state(session, post)
     if found is None:
         return None
     return next_visit(found.since, found.tried_at, INTERVALS.away if found.is_away else INTERVALS.there)
@@ -209,7 +214,7 @@ def _of_absence(absence: Absence) -> str:
 
 def _of_capture(capture: dict[str, Any]) -> str:
     drawn = "drawn by a browser" if capture["rendered"] else ""
-    return ", ".join(filter(None, (capture["outcome"] or "not read yet", capture["reason"], drawn)))
+    return ", ".join(filter(None, (capture["outcome"] or "not read yet", str(capture["reason"]), drawn)))
 
 
 def _local(at: datetime) -> str:
@@ -302,7 +307,7 @@ def _raw(session: Session, post: Post) -> bytes:
         raise CommandError(
             f"{post.aid} was taken over without its page; `mparchive backfill {post.url}` fetches it"
         )
-    return captures_repository.capture_body(session, pages[0]["id"])
+    return bodies.capture_body(session, pages[0]["id"])
 
 
 def _summary(session: Session, post: Post) -> Table:
@@ -359,5 +364,5 @@ def _medium(medium: ShownMedium) -> dict[str, Any]:
         "facts": medium.facts,
         "file": {**asdict(file), "sha256": file.sha256.hex()} if file else None,
         "last_outcome": medium.last_outcome,
-        "last_reason": medium.last_reason,
+        "last_reason": str(medium.last_reason),
     }

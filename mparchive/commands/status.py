@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from rich.table import Table
 from sqlalchemy.orm import Session
@@ -12,14 +11,13 @@ from sqlalchemy.orm import Session
 from archive.db.engine import open_archive, transaction
 from archive.db.models import Egress, Incident
 from archive.domain.monitoring import SourceStatus
+from archive.domain.records import SHANGHAI
 from archive.reports import status as status_module
 from archive.repository import egress
 from archive.repository.incidents import recent_incidents
-from archive.repository.sources import watched
+from archive.repository.sources import source_statuses
 from mparchive.console import out, print_json
 from mparchive.errors import Exit
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 LATELY = timedelta(days=7)  # incidents that ended longer ago are left out
 
@@ -36,9 +34,9 @@ class Watching:
 def watching_status(session: Session, now: datetime) -> Watching:
     """All of it, for people and for scripts."""
     return Watching(
-        watched(session),
+        source_statuses(session),
         [_incident(one) for one in recent_incidents(session, now - LATELY)],
-        [_egress(one, now) for one in egress.egresses(session)],
+        [_egress(one, now) for one in egress.list_egresses(session)],
     )
 
 

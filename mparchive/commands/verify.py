@@ -16,7 +16,7 @@ from archive.integrity.check import CheckContext, VerificationReport, note_verif
 from archive.integrity.checks import NAMES
 from archive.integrity.process_pool import HandsLost
 from archive.integrity.verifier import against, verify_archive
-from archive.repository.hash_chain import Head
+from archive.repository.hash_chain import ChainHead
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
 from archive.system.files import write_bytes
@@ -31,7 +31,7 @@ TENTHS = 10
 
 MAX_HEADS = 16 * 1024 * 1024  # bytes of a file of heads; one of a thousand accounts has 150 kB
 
-_HEADS = TypeAdapter(list[Head])
+_HEADS = TypeAdapter(list[ChainHead])
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _shown_steps(closing: ExitStack) -> Callable[[str, int, int], None]:
     return step
 
 
-def read_heads(path: Path) -> list[Head]:
+def read_heads(path: Path) -> list[ChainHead]:
     """Heads that were written down: of `--save-head`, or what `verify --json` printed."""
     try:
         if path.stat().st_size > MAX_HEADS:

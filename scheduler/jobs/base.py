@@ -11,7 +11,7 @@ from archive.db.engine import transaction
 from archive.repository import egress as egress_repository
 from archive.repository import runs
 from archive.repository.frontier import DueAddress, claim_due
-from archive.repository.runs import close_left_runs, failures_in_a_row
+from archive.repository.runs import close_abandoned_runs, failures_in_a_row
 from scheduler.crawl_process import CrawlResult, crawl
 from scheduler.job_context import CrawlFailed, Interrupted, JobContext
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 def is_held(hands: JobContext) -> bool:
     """Whether this worker's line is held back now."""
     with transaction(hands.engine) as session:
-        return egress_repository.held_until(session, hands.egress, hands.now()) is not None
+        return egress_repository.blocked_until(session, hands.egress, hands.now()) is not None
 
 
 def crawl_due(hands: JobContext, command: str, pages: int, minutes: int) -> None:
@@ -50,7 +50,7 @@ def my_turn(hands: JobContext, hosts: Hosts) -> Iterator[bool]:
 def _claim_and_crawl(hands: JobContext, command: str, pages: int, minutes: int) -> None:
     now = hands.now()
     with transaction(hands.engine) as session:
-        close_left_runs(session, command, hands.egress, now)
+        close_abandoned_runs(session, command, hands.egress, now)
         run_id, due = claim_due(session, command, hands.egress, pages, now)
     if run_id:
         _crawl(hands, run_id, due, minutes)
@@ -72,7 +72,7 @@ def _crawl(hands: JobContext, run_id: int, due: list[DueAddress], minutes: int) 
 def settle_line(hands: JobContext, verdict: str, fetched: int) -> None:
     """Free the line when good pages came through it, then hold it back when a challenge ended the crawl."""
     with transaction(hands.engine) as session:
-        until = egress_repository.settle(session, hands.egress, verdict, fetched, hands.now())
+        until = egress_repository.record_crawl_end(session, hands.egress, verdict, fetched, hands.now())
     if until:
         log.warning(
             "line held back", action="egress_held", egress=hands.egress, reason=verdict, until=str(until)
@@ -93,7 +93,7 @@ def may_start(hands: JobContext, egress: str, command: str) -> bool:
     """Whether a line is free, and has rested after crawls that failed on their own account."""
     now = hands.now()
     with transaction(hands.engine) as session:
-        if egress_repository.held_until(session, egress, now):
+        if egress_repository.blocked_until(session, egress, now):
             return False
         failures = failures_in_a_row(session, command, egress, FAILED)
     return failures.last_at is None or now >= rested_at(failures.count, failures.last_at)

@@ -14,7 +14,7 @@ from archive.db.engine import transaction
 from archive.domain.addresses import HOST
 from archive.domain.monitoring import SourceStatus
 from archive.repository import egress
-from archive.repository.sources import albums_met, plan_sources, published_instants, watched
+from archive.repository.sources import linked_albums, plan_sources, published_instants, source_statuses
 from crawler.discovery.config import SHORTEST, AccountConfig
 from crawler.discovery.registry import MAX_FOLLOWED, given_at, sources_of
 from crawler.discovery.source import Source, State
@@ -67,9 +67,9 @@ def plan(
 def _line_for(hands: JobContext, account: AccountConfig, lines: list[str], now: datetime) -> str:
     """The first line at which a source of the account may be asked now; empty when none is due."""
     with transaction(hands.engine) as session:
-        sources, known = _sources(session, account), watched(session, account.biz)
+        sources, known = _sources(session, account), source_statuses(session, account.biz)
         for line in lines:
-            held = egress.held_until(session, line, now) is not None
+            held = egress.blocked_until(session, line, now) is not None
             if due_sources(sources, known, now, held=held, given=given_at(account)):
                 return line
     return ""
@@ -77,7 +77,7 @@ def _line_for(hands: JobContext, account: AccountConfig, lines: list[str], now: 
 
 def _sources(session: Session, account: AccountConfig) -> list[Source]:
     """Those configured, and the albums met in posts where these are followed."""
-    met = albums_met(session, account.biz, MAX_FOLLOWED) if account.follow_albums else []
+    met = linked_albums(session, account.biz, MAX_FOLLOWED) if account.follow_albums else []
     return sources_of(account, Neighbourhood(albums=tuple(met)))
 
 
@@ -129,8 +129,8 @@ def run(hands: JobContext, account: dict[str, Any], schedule: dict[str, Any]) ->
     now = hands.now()
     with my_turn(hands, Hosts.PAGES) as mine:
         with transaction(hands.engine) as session:
-            held = not mine or egress.held_until(session, hands.egress, now) is not None
-            sources, known = _sources(session, watching), watched(session, watching.biz)
+            held = not mine or egress.blocked_until(session, hands.egress, now) is not None
+            sources, known = _sources(session, watching), source_statuses(session, watching.biz)
             names = due_sources(sources, known, now, held=held, given=given_at(watching))
         if names:
             _ask(hands, watching, when, names)
@@ -152,9 +152,9 @@ def _settle(hands: JobContext, planner: "Planner", asked: Sequence[str], found: 
     states |= {one.source: State(one.state) for one in found.sources}
     with transaction(hands.engine) as session:
         if State.VERIFICATION in states.values():
-            until = egress.hold(session, hands.egress, State.VERIFICATION, now)
+            until = egress.block_egress(session, hands.egress, State.VERIFICATION, now)
             log.warning("line held back", action="egress_held", egress=hands.egress, until=str(until))
-        failures = {row.name: row.failures for row in watched(session, biz)}
+        failures = {row.name: row.failures for row in source_statuses(session, biz)}
         published = published_instants(session, biz, now - LEARNED_OVER)
         times = {
             name: planner.next_try(name, state, failures.get(name, 1), published)

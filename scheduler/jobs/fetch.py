@@ -2,7 +2,7 @@
 
 from archive.db.engine import transaction
 from archive.domain.addresses import HOST
-from archive.repository.frontier import something_is_due
+from archive.repository.frontier import has_due_address
 from scheduler.config import Limits
 from scheduler.job_context import JobContext
 from scheduler.jobs.base import crawl_due, may_start
@@ -13,7 +13,7 @@ from scheduler.timetable import Work
 def plan(hands: JobContext, limits: Limits, lines: list[str]) -> list[Order]:
     """A job for each line that is free, while anything is due."""
     with transaction(hands.engine) as session:
-        if not something_is_due(session, hands.now()):
+        if not has_due_address(session, hands.now()):
             return []
     return [_order(line, limits) for line in lines if may_start(hands, line, "fetch")]
 

@@ -13,7 +13,7 @@ from archive.db.settings import ArchiveSettings
 from archive.repository import egress
 from archive.repository.incidents import Noted, mark_told, note_findings, to_tell
 from archive.repository.runs import failed_jobs
-from archive.repository.sources import newest_post, published_days, watched, watched_since
+from archive.repository.sources import newest_post, published_days, source_statuses, watched_since
 from crawler.discovery.config import SecretMissing
 from scheduler.config import Alarms, Config
 from scheduler.health import USUAL_OVER, AccountVitals, Bounds, LineVitals, Vitals, findings
@@ -47,7 +47,7 @@ def run(hands: JobContext, config: Config, config_problem: str = "") -> None:
 
 def health_snapshot(session: Session, config: Config, config_problem: str, now: datetime) -> Vitals:
     """Everything the health checks want to know."""
-    held = [row for row in egress.egresses(session) if row.blocked_until and row.blocked_until > now]
+    held = [row for row in egress.list_egresses(session) if row.blocked_until and row.blocked_until > now]
     return Vitals(
         accounts=[_account(session, one.biz, one.name, now) for one in config.accounts],
         held=[LineVitals(row.name, row.reason, row.blocked_until or now, row.blocks) for row in held],
@@ -62,7 +62,7 @@ def health_snapshot(session: Session, config: Config, config_problem: str, now: 
 def _account(session: Session, biz: str, name: str, now: datetime) -> AccountVitals:
     days = published_days(session, biz, now - USUAL_OVER)
     last = newest_post(session, biz) or watched_since(session, biz)
-    return AccountVitals(biz, name, last, days, watched(session, biz))
+    return AccountVitals(biz, name, last, days, source_statuses(session, biz))
 
 
 def watched_folders() -> list[Path]:

@@ -2,7 +2,7 @@
 
 from archive.db.engine import transaction
 from archive.domain.addresses import HOST
-from archive.domain.revisit_policy import INTERVALS, day_of
+from archive.domain.revisit_policy import INTERVALS, start_of_day
 from archive.repository import frontier, runs
 from archive.repository.revisits import due_revisits, revisits_since
 from scheduler.config import Limits
@@ -18,7 +18,7 @@ def plan(hands: JobContext, limits: Limits, lines: list[str]) -> list[Order]:
     """One job, at the first line that is free, while the day's budget lasts."""
     now = hands.now()
     with transaction(hands.engine) as session:
-        left = limits.revisits_a_day - revisits_since(session, day_of(now))
+        left = limits.revisits_a_day - revisits_since(session, start_of_day(now))
         due = left > 0 and due_revisits(session, INTERVALS, now, 1)
     arguments = {"most": min(left, AT_ONCE)}
     return [

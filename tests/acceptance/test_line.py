@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from archive.db.advisory_locks import Hosts, egress_lock
 from archive.db.engine import transaction
-from archive.repository.frontier import something_is_due
+from archive.repository.frontier import has_due_address
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import write_dump
 from tests.standin import Standin
@@ -64,4 +64,4 @@ def _mid(url: str) -> str:
 
 def _is_due(engine: Engine) -> bool:
     with transaction(engine) as session:
-        return something_is_due(session, datetime.now(UTC))
+        return has_due_address(session, datetime.now(UTC))

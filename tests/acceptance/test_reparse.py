@@ -10,8 +10,8 @@ from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
-from archive.ingest.pages import store_readings
-from archive.repository.captures import keep_captures
+from archive.ingest.pages import store_parse_results
+from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
 from crawler.parse import PARSER_VERSION
 from crawler.parse.classify import classify
@@ -43,10 +43,10 @@ def keep_all(engine: Engine) -> int:
     with transaction(engine) as session:
         seen = [Sighting(parse_address(url), "list", NOW) for _, _, url in pages]
         addresses = [sighted.address_id for sighted in record_sightings(session, None, seen, NOW)]
-        kept = keep_captures(session, None, list(zip(addresses, (one for _, one, _ in pages), strict=True)))
+        kept = store_captures(session, None, list(zip(addresses, (one for _, one, _ in pages), strict=True)))
     with transaction(engine) as session:
         readings = [as_read_early(name, classify(page)) for name, page, _ in pages]
-        store_readings(session, None, list(zip(kept, readings, strict=True)), NOW, PARSER_VERSION - 1)
+        store_parse_results(session, None, list(zip(kept, readings, strict=True)), NOW, PARSER_VERSION - 1)
     return len(pages)
 
 

@@ -14,10 +14,10 @@ from archive.domain.errors import DatabaseUnavailable
 from archive.domain.outcomes import Role
 from archive.domain.parsed_page import ParsedPage
 from archive.export.records import write_csv, write_dump, write_jsonl
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.repository import post_queries
-from archive.repository.captures import keep_captures
-from archive.repository.media import due_media, keep_file
+from archive.repository.captures import store_captures
+from archive.repository.media import due_media, store_file
 from archive.storage.media_files import MediaFolder
 from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template
 
@@ -79,10 +79,10 @@ def store_all() -> None:
         _ready()
         order = _order()
         with transaction(engine) as session:
-            ids = keep_captures(session, None, [(None, capture(str(n).encode())) for n in order])
+            ids = store_captures(session, None, [(None, capture(str(n).encode())) for n in order])
         with transaction(engine) as session:
             readings = [(id_, page(n)) for id_, n in zip(ids, order, strict=True)]
-            store_readings(session, None, readings, NOW, 1)
+            store_parse_results(session, None, readings, NOW, 1)
 
 
 def keep() -> None:
@@ -90,14 +90,14 @@ def keep() -> None:
     settings = ArchiveSettings()
     with open_archive(settings) as engine:
         with transaction(engine) as session:
-            ids = keep_captures(session, None, [(None, capture(body)) for body in BODIES])
+            ids = store_captures(session, None, [(None, capture(body)) for body in BODIES])
         with transaction(engine) as session:
             readings = [(id_, page(n)) for n, id_ in enumerate(ids)]
-            store_readings(session, None, readings, NOW, 1)
+            store_parse_results(session, None, readings, NOW, 1)
             file = kept_file(PICTURE)
             path = MediaFolder(settings).put(PICTURE, file.sha256, ".png")
             (medium, *_) = due_media(session, NOW, 1, types=["image"])
-            keep_file(session, medium.id, replace(file, path=path), NOW)
+            store_file(session, medium.id, replace(file, path=path), NOW)
             _ready()
 
 

@@ -11,10 +11,10 @@ from archive.db.engine import transaction
 from archive.db.models import FileRow
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
-from archive.ingest.pages import store_readings
-from archive.repository.captures import keep_captures
+from archive.ingest.pages import store_parse_results
+from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
-from archive.repository.media import due_media, keep_file
+from archive.repository.media import due_media, store_file
 from archive.repository.runs import start_run
 from archive.storage.media_files import MediaFolder
 from crawler.parse import PARSER_VERSION
@@ -58,10 +58,10 @@ def fill(engine: Engine, folder: MediaFolder) -> None:
         run_id = start_run(session, "fill", {}, NOW)
     for answer in answers():
         with transaction(engine) as session:
-            (capture_id,) = keep_captures(session, run_id, [(_address(session, run_id, answer), answer)])
+            (capture_id,) = store_captures(session, run_id, [(_address(session, run_id, answer), answer)])
         with transaction(engine) as session:
             reading = [(capture_id, classify(answer))]
-            store_readings(session, run_id, reading, answer.fetched_at, PARSER_VERSION)
+            store_parse_results(session, run_id, reading, answer.fetched_at, PARSER_VERSION)
     with transaction(engine) as session:
         for number, medium in enumerate(
             due_media(session, NOW + timedelta(days=30), PICTURES, types=["image"])
@@ -69,7 +69,7 @@ def fill(engine: Engine, folder: MediaFolder) -> None:
             content = picture(f"synthetic_{number}")
             file = kept_file(content)
             path = folder.put(content, file.sha256, ".png")
-            keep_file(session, medium.id, replace(file, path=path), NOW)
+            store_file(session, medium.id, replace(file, path=path), NOW)
         session.execute(update(FileRow).values(first_stored_at=NOW))
 
 

@@ -11,7 +11,7 @@ from archive.domain.captures import Capture
 from archive.domain.outcomes import Kind, Outcome, Relation, Role
 from archive.domain.parsed_page import LinkRef, MediaRef, ParsedPage
 from archive.domain.records import Record
-from archive.repository.media import KeptFile
+from archive.repository.media import StoredFile
 
 BIZ = "MzA0NjAyNTQ5NQ=="
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -62,9 +62,9 @@ def link(number: int, relation: Relation = Relation.POST, **more: object) -> Lin
     return LinkRef(relation, key, url, **{"position": 0, "text": "见前文"} | more)  # type: ignore[arg-type]
 
 
-def kept_file(content: bytes = b"picture", path: str = "ab/cd/abcd.png") -> KeptFile:
+def kept_file(content: bytes = b"picture", path: str = "ab/cd/abcd.png") -> StoredFile:
     """A file in the media folder."""
-    return KeptFile(hashlib.sha256(content).digest(), len(content), "image/png", 640, 480, path)
+    return StoredFile(hashlib.sha256(content).digest(), len(content), "image/png", 640, 480, path)
 
 
 any_record = st.builds(

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from archive.db.engine import transaction
 from archive.db.settings import ArchiveSettings
 from archive.integrity.verifier import verify_archive
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from archive.storage.media_files import MediaFolder
 from tests.archive.integrity.filling import means_at
 from tests.archive.integrity.mutations import BENEATH
@@ -23,7 +23,7 @@ MAKE, COPY, UPDATE = re.split(r"\n(?=  \\copy|  UPDATE)", REPAIR)
 def test_a_page_from_a_backup_takes_the_place_of_a_damaged_one(engine: Engine, tmp_path: Path) -> None:
     means = means_at(MediaFolder(ArchiveSettings(media=str(tmp_path))))
     with transaction(engine) as session:
-        (number,) = keep_captures(session, None, [(None, capture())])
+        (number,) = store_captures(session, None, [(None, capture())])
     with engine.connect() as backup:
         good = backup.execute(
             text("SELECT id, body, body_encoding, reference_id FROM captures WHERE id = :id"), {"id": number}

@@ -18,10 +18,10 @@ from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.domain.outcomes import MediumOutcome, Relation, Role
 from archive.domain.parsed_page import LinkRef
-from archive.ingest.pages import store_readings
-from archive.repository.captures import keep_captures
+from archive.ingest.pages import store_parse_results
+from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
-from archive.repository.media import due_media, keep_file, note_missed
+from archive.repository.media import due_media, record_media_failure, store_file
 from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template, video
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text("utf-8")
@@ -46,8 +46,8 @@ def linked(db_session: Session) -> Session:
     seen = [Sighting(parse_address(short), "list", NOW)]
     (address,) = record_sightings(db_session, None, seen, NOW)
     addresses = [address.address_id, None, None, None, None]
-    ids = keep_captures(db_session, None, [(id_, capture()) for id_ in addresses])
-    store_readings(db_session, None, list(zip(ids, readings, strict=True)), NOW, 1)
+    ids = store_captures(db_session, None, [(id_, capture()) for id_ in addresses])
+    store_parse_results(db_session, None, list(zip(ids, readings, strict=True)), NOW, 1)
     return db_session
 
 
@@ -58,8 +58,8 @@ def asked(session: Session, number: int) -> list[tuple[Any, ...]]:
 
 def test_the_pictures_of_a_post(linked: Session) -> None:
     first, second, _ = due_media(linked, NOW, 3, types=["image"])
-    keep_file(linked, first.id, kept_file(path="ab/a.png"), NOW)
-    note_missed(linked, second.id, MediumOutcome.REFUSED, "text/html", NOW)
+    store_file(linked, first.id, kept_file(path="ab/a.png"), NOW)
+    record_media_failure(linked, second.id, MediumOutcome.REFUSED, "text/html", NOW)
     assert asked(linked, 0) == [
         ("cover", 0, image("c").url, None, ""),
         ("image", 0, image("a").url, "ab/a.png", ""),
@@ -80,8 +80,8 @@ def test_there_is_no_other_statement() -> None:
 
 
 def test_a_page_with_what_it_needs_to_be_unpacked(db_session: Session) -> None:
-    reference, further = keep_captures(db_session, None, [(None, capture(page)) for page in PAGES])
-    store_readings(db_session, None, [(further, article(record(1)))], NOW, 1)
+    reference, further = store_captures(db_session, None, [(None, capture(page)) for page in PAGES])
+    store_parse_results(db_session, None, [(further, article(record(1)))], NOW, 1)
     (found,) = db_session.execute(text(STATEMENTS[2])).mappings().all()
     assert (found["id"], found["reference_id"]) == (further, reference)
     assert (found["body_encoding"], found["reference_encoding"]) == ("zstd-prefix", "zstd")
@@ -95,7 +95,7 @@ def test_the_commands_of_a_shell_get_a_page_out(
     engine: Engine, fresh_database_url: str, tmp_path: Path
 ) -> None:
     with transaction(engine) as session:
-        reference, further = keep_captures(session, None, [(None, capture(page)) for page in PAGES])
+        reference, further = store_captures(session, None, [(None, capture(page)) for page in PAGES])
     script = re.sub(r"\b5\b", str(reference), re.sub(r"\b17\b", str(further), SHELL))
     here = os.environ | {"MPARCHIVE_DATABASE_URL": fresh_database_url.replace("+psycopg", "")}
     done = subprocess.run(

@@ -55,7 +55,7 @@ def test_each_free_line_gets_a_job_while_an_address_is_due(hands: JobContext, en
     see(engine)
     assert [order.subject for order in fetch.plan(hands, LIMITS, LINES)] == LINES
     with transaction(engine) as session:
-        egress.hold(session, "home", "verification", NOW)
+        egress.block_egress(session, "home", "verification", NOW)
     (order,) = fetch.plan(hands, LIMITS, LINES)
     assert (order.queue, order.lock) == ("line:office", "office:mp.weixin.qq.com")
 
@@ -65,7 +65,7 @@ def test_a_job_that_comes_to_a_line_held_back_meanwhile_asks_nothing(
 ) -> None:
     see(engine)
     with transaction(engine) as session:
-        egress.hold(session, "home", "verification", NOW)
+        egress.block_egress(session, "home", "verification", NOW)
     fetch.run(hands, pages=9, minutes=1)  # a crawl would need a server
     assert len(fetch.plan(hands, LIMITS, ["office"])) == 1
 
@@ -115,7 +115,7 @@ def test_a_line_is_held_back_by_challenges_in_a_row_and_freed_by_a_good_page(
         hands = JobContext(engine, "home", threading.Event(), now=lambda number=number: NOW + number * DAY)
         base.settle_line(hands, verdict, fetched)
     with transaction(engine) as session:
-        (row,) = egress.egresses(session)
+        (row,) = egress.list_egresses(session)
         assert row.blocks == blocks
 
 

@@ -19,17 +19,17 @@ from archive.domain.captures import Capture, Sighting
 from archive.domain.outcomes import Kind, Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.integrity.check import Finding as VerifyFinding
 from archive.integrity.check import VerificationReport as VerifyReport
 from archive.integrity.check import note_verified
-from archive.repository.captures import keep_captures
-from archive.repository.egress import hold, note_egress
+from archive.repository.captures import store_captures
+from archive.repository.egress import block_egress, record_heartbeat
 from archive.repository.frontier import record_sightings
 from archive.repository.incidents import note_findings
-from archive.repository.media import KeptFile, keep_file
+from archive.repository.media import StoredFile, store_file
 from archive.repository.runs import finish_run, start_run
-from archive.repository.sources import Report, record_report, watched
+from archive.repository.sources import SourceReport, record_report, source_statuses
 from archive.storage.media_files import MediaFolder
 from crawler.discovery.source import State
 from crawler.parse import PARSER_VERSION
@@ -84,9 +84,9 @@ def put_pages(session: Session, pages: Sequence[Page], at: datetime, run: int | 
     addresses = [one.address_id for one in record_sightings(session, run, seen, at)]
     headers = (("Content-Type", "text/html; charset=UTF-8"),)
     answers = [Capture(page.url, page.url, 200, headers, page.body, at) for page in pages]
-    kept = keep_captures(session, run, list(zip(addresses, answers, strict=True)))
+    kept = store_captures(session, run, list(zip(addresses, answers, strict=True)))
     readings = [(number, page.reading) for number, page in zip(kept, pages, strict=True)]
-    store_readings(session, run, readings, at, PARSER_VERSION)
+    store_parse_results(session, run, readings, at, PARSER_VERSION)
 
 
 def invented(aid: str, title: str, text: str, html: str | None = None, day: str = "2025-11-12") -> ParsedPage:
@@ -153,7 +153,7 @@ def keep_one(
     ending = ".svg" if "svg" in media_type else ".png"
     path = folder.put(content, sha256, ending)
     with transaction(engine) as session:
-        keep_file(session, medium, KeptFile(sha256, len(content), media_type, 240, 160, path), FIRST)
+        store_file(session, medium, StoredFile(sha256, len(content), media_type, 240, 160, path), FIRST)
     return sha256.hex()
 
 
@@ -166,10 +166,12 @@ def _trouble(session: Session) -> None:
         ("feed:synthetic", State.UNREACHABLE, "its server is in trouble (status 503)"),
         ("own_backend", State.NOT_UNDERSTOOD, QUOTED),
     ):
-        record_report(session, None, Report(BIZ, name, state, state.good, detail), LATER)
-    note_egress(session, "office", LATER)
-    hold(session, "office", "verification", LATER)
-    account = AccountVitals(BIZ, "示例账号", FIRST - timedelta(days=30), sources=watched(session, BIZ))
+        record_report(session, None, SourceReport(BIZ, name, state, state.good, detail), LATER)
+    record_heartbeat(session, "office", LATER)
+    block_egress(session, "office", "verification", LATER)
+    account = AccountVitals(
+        BIZ, "示例账号", FIRST - timedelta(days=30), sources=source_statuses(session, BIZ)
+    )
     found = findings(Vitals(accounts=[account], free={"/data": 2**20}), Bounds(), LATER)
     lasting = [one for one in found if not one.key.startswith("quiet")]
     note_findings(session, lasting, FIRST)

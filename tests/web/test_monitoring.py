@@ -12,9 +12,9 @@ from archive.db.engine import transaction
 from archive.db.models import SourceRow
 from archive.domain.monitoring import HealthProblem
 from archive.ingest.pages import import_records
-from archive.reports.status import LOOKED_WITHIN
+from archive.reports.status import WATCHED_WITHIN
 from archive.repository.incidents import note_findings
-from archive.repository.sources import Report, record_report
+from archive.repository.sources import SourceReport, record_report
 from tests.archive.making import BIZ, NOW, record
 from tests.web.served import Served, served
 
@@ -37,11 +37,11 @@ def test_an_archive_without_sources_is_ready(engine: Engine) -> None:
 
 def test_a_stale_archive_is_not_ready(engine: Engine) -> None:
     with transaction(engine) as session:
-        record_report(session, None, Report(BIZ, "album:1", "ok", good=True), NOW)
+        record_report(session, None, SourceReport(BIZ, "album:1", "ok", good=True), NOW)
     with served(engine) as web:
         assert reasons(web, 200) == []
         with transaction(engine) as session:
-            longer_ago = NOW - LOOKED_WITHIN - timedelta(minutes=1)
+            longer_ago = NOW - WATCHED_WITHIN - timedelta(minutes=1)
             session.execute(update(SourceRow).values(last_good_at=longer_ago))
         (stale,) = reasons(web)
         assert "no source has worked since 2026-02-28" in stale

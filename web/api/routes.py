@@ -16,11 +16,11 @@ from archive.domain.errors import NotArchived
 from archive.domain.outcomes import Kind
 from archive.domain.text_diff import difference
 from archive.reports import status as status_module
-from archive.repository import absences, captures, incidents, post_queries
+from archive.repository import absences, bodies, captures, incidents, post_queries
 from archive.repository.links import links_of
-from archive.repository.media import KeptFile, ShownMedium, media_of
+from archive.repository.media import ShownMedium, StoredFile, media_of
 from archive.repository.post_queries import PostFilter
-from archive.repository.sources import watched
+from archive.repository.sources import source_statuses
 from archive.search.engine import MAX_LIMIT, Hit, Order, search
 from archive.search.query import parse
 from web.api.schemas import (
@@ -132,7 +132,7 @@ def _whole_post(session: Session, post: Post, biz: str) -> WholePost:
         media=[_medium_shape(medium) for medium in media_of(session, post)],
         links=[LinkShape.model_validate(link) for link in links_of(session, post)],
         versions=[VersionShape.model_validate(one) for one in post_queries.versions_of(session, post)],
-        absences=[AbsenceShape.model_validate(one) for one in absences.of_post(session, post)],
+        absences=[AbsenceShape.model_validate(one) for one in absences.absences_of(session, post)],
         captures=[capture_shape(one) for one in captures.list_captures(session, post)],
     )
 
@@ -143,7 +143,7 @@ def _medium_shape(medium: ShownMedium) -> MediumShape:
     return MediumShape(**fields, file=_file_shape(medium.file) if medium.file else None)
 
 
-def _file_shape(file: KeptFile) -> FileShape:
+def _file_shape(file: StoredFile) -> FileShape:
     return FileShape.model_validate({**asdict(file), "sha256": file.sha256.hex()})
 
 
@@ -151,7 +151,7 @@ def capture_shape(row: dict[str, object]) -> CaptureShape:
     """Return a capture's row, its hash in hexadecimal digits."""
     sha256 = row["sha256"]
     assert isinstance(sha256, bytes)  # noqa: S101 - it is a column of bytes
-    return CaptureShape.model_validate({**row, "sha256": sha256.hex()})
+    return CaptureShape.model_validate({**row, "reason": str(row["reason"]), "sha256": sha256.hex()})
 
 
 _VersionNumber = Annotated[int, Query(ge=1, lt=2**31)]
@@ -198,7 +198,7 @@ def history_router(readers: Readers) -> APIRouter:
             headers = {"ETag": tag, "Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
             if known := not_modified(request, headers):
                 return known
-            content = captures.capture_body(session, number)
+            content = bodies.capture_body(session, number)
         headers["Content-Disposition"] = f'attachment; filename="capture-{number}"'
         return Response(content, headers=headers, media_type="application/octet-stream")
 
@@ -300,7 +300,7 @@ def state_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
             return StatusShape(
                 **{name: values[name] for name in StatusShape.model_fields if name in values},
                 incidents=[IncidentShape.model_validate(one) for one in incidents.open_incidents(session)],
-                sources=[SourceShape.model_validate(one) for one in watched(session)],
+                sources=[SourceShape.model_validate(one) for one in source_statuses(session)],
             )
 
     @router.get("/incidents", summary="What was wrong in the last 30 days, the latest first")

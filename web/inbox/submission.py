@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urldefrag
 
 from sqlalchemy import Engine
 
-from archive.db.engine import limit_statement_time, transaction
+from archive.db.engine import transaction
 from archive.domain.addresses import (
     Address,
     embedded,
@@ -23,7 +23,7 @@ from archive.domain.captures import Sighted, Sighting
 from archive.domain.errors import AddressError, MessageError
 from archive.domain.messages import Message
 from archive.domain.pg_text import storable
-from archive.repository.frontier import make_due, record_sightings
+from archive.repository.frontier import submit_sightings
 from web.auth import MIN_TOKEN
 
 MAX_BODY_BYTES = 64 * 1024  # a text with a hundred addresses has 30,000
@@ -211,7 +211,4 @@ def file_sightings(engine: Engine, sightings: Sequence[Sighting], now: datetime)
     Raises SQLAlchemy's DBAPIError or TimeoutError when the database does not answer, or not in time.
     """
     with transaction(engine) as session:
-        limit_statement_time(session, STATEMENT_SECONDS)
-        sighted = record_sightings(session, None, sightings, now)
-        make_due(session, [one.address_id for one in sighted if not one.is_new], now)
-    return sighted
+        return submit_sightings(session, sightings, now, statement_seconds=STATEMENT_SECONDS)

@@ -18,9 +18,9 @@ from archive.reports import statistics, status
 from archive.reports.statistics import Month, by_month
 from archive.reports.status import unready
 from archive.repository import accounts, incidents
-from archive.repository.egress import egresses as list_egresses
-from archive.repository.hash_chain import heads
-from archive.repository.sources import watched
+from archive.repository.egress import list_egresses
+from archive.repository.hash_chain import chain_heads
+from archive.repository.sources import source_statuses
 from web.api.schemas import BizParam
 from web.pages.render import add_page, render_page
 
@@ -157,12 +157,12 @@ def _health_values(session: Session, now: datetime) -> dict[str, Any]:
         "reasons": unready(session, now),
         "problems": incidents.open_incidents(session)[:_MAX_ROWS],
         "resolved": [one for one in recent if one.closed_at is not None][:_MAX_ROWS],
-        "sources": watched(session)[:_MAX_ROWS],
+        "sources": source_statuses(session)[:_MAX_ROWS],
         "egresses": list_egresses(session)[:_MAX_ROWS],
         "status": status.archive_status(session, now),
-        "bytes_grown": cumulate(statistics.bytes_kept(session)),
+        "bytes_grown": cumulate(statistics.bytes_stored(session)),
         "verified": last_verified(session),
-        "chains": heads(session)[:_MAX_ROWS],
+        "chains": chain_heads(session)[:_MAX_ROWS],
         "posts_grown": cumulate(statistics.posts_archived(session)),
     }
 

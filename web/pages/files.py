@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request, Response
 from archive.db.engine import Readers
 from archive.domain.errors import MediaMissing, NotArchived
 from archive.rendering.media import PICTURES
-from archive.repository.media import KeptFile, file_of
+from archive.repository.media import StoredFile, file_of
 from archive.storage.media_files import MediaFolder
 from web.http_cache import IMMUTABLE, not_modified
 from web.pages.render import SECURITY_HEADERS, add_page
@@ -26,7 +26,7 @@ _DOWNLOAD_TYPE = "application/octet-stream"
 FileHash = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
-def file_address(file: KeptFile) -> str:
+def file_address(file: StoredFile) -> str:
     """Return the address of a file; "" for a type that browsers do not show."""
     return f"/files/{file.sha256.hex()}" if _is_displayable(file.media_type) else ""
 
@@ -51,7 +51,7 @@ def _is_displayable(media_type: str) -> bool:
     return media_type in PICTURES or _PLAYABLE.fullmatch(media_type) is not None
 
 
-def _headers(file: KeptFile) -> dict[str, str]:
+def _headers(file: StoredFile) -> dict[str, str]:
     """Return headers that let a file be an image or a recording only: no script in an SVG runs."""
     displayable = _is_displayable(file.media_type)
     ending = file.path.rpartition(".")[2]
@@ -66,7 +66,7 @@ def _headers(file: KeptFile) -> dict[str, str]:
     }
 
 
-def _content(folder: MediaFolder, file: KeptFile) -> bytes:
+def _content(folder: MediaFolder, file: StoredFile) -> bytes:
     try:
         return folder.get(file.path, file.sha256)
     except MediaMissing as error:

@@ -17,7 +17,7 @@ from archive.domain.pg_text import storable
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.media import covers
-from archive.repository.post_queries import Page, PostFilter, place_at
+from archive.repository.post_queries import Page, PostFilter, position_at
 from archive.search.engine import Order, search
 from archive.search.query import MAX_LENGTH, parse
 from web.api.schemas import BizParam
@@ -115,7 +115,7 @@ def whole_pushes(found: Page) -> Page:
     whole = [one for one in found.posts if _push_of(one) != last]
     if last is None or not whole:
         return found
-    return Page(whole, place_at(*whole[-1]).cursor())
+    return Page(whole, position_at(*whole[-1]).cursor())
 
 
 def group_by_day(

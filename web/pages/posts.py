@@ -22,10 +22,10 @@ from archive.rendering.images import clean_address, clean_link
 from archive.rendering.page import offline_page, shown_post
 from archive.rendering.post_body import text_markup
 from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
-from archive.repository import absences
+from archive.repository import absences, bodies
 from archive.repository import captures as captures_repository
 from archive.repository.links import archived_posts, links_of
-from archive.repository.media import KeptFile, ShownMedium, media_of
+from archive.repository.media import ShownMedium, StoredFile, media_of
 from archive.storage.media_files import MediaFolder
 from web.api.routes import get_post
 from web.api.schemas import AidParam, BizParam, NumberParam
@@ -52,7 +52,7 @@ class TimelineEntry:
 
     at: datetime
     event: Message
-    reason: str = ""
+    reason: Message | str = ""
 
 
 def timeline_entries(history: History, context: PageContext) -> Iterator[TimelineEntry]:
@@ -126,7 +126,7 @@ class PageMedium:
     """A medium with the address of its file; `reason` says why there is no file."""
 
     type: str
-    file: KeptFile | None
+    file: StoredFile | None
     src: str
     reason: Message
 
@@ -194,7 +194,7 @@ def post_router(readers: Readers) -> APIRouter:
 
 
 def _render(session: Session, request: Request, post: Post, biz: str, view: str, **values: Any) -> Response:
-    away = next((one for one in absences.of_post(session, post) if one.returned_at is None), None)
+    away = next((one for one in absences.absences_of(session, post) if one.returned_at is None), None)
     return render_page(request, _TEMPLATES[view], post=post, biz=biz, view=view, away=away, **values)
 
 
@@ -212,8 +212,7 @@ def _text_values(session: Session, request: Request, post: Post) -> dict[str, An
 
 def _page_medium(medium: ShownMedium) -> PageMedium:
     src = file_address(medium.file) if medium.file else ""
-    stored = medium.last_reason
-    reason = Message.load(stored) if stored else Message("web.post.not_downloaded")
+    reason = medium.last_reason or Message("web.post.not_downloaded")
     return PageMedium(medium.type, medium.file, src, reason)
 
 
@@ -304,7 +303,7 @@ def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
             headers = {**SECURITY_HEADERS, "Content-Security-Policy": _SOURCE_POLICY, "ETag": tag}
             if known := not_modified(request, headers):
                 return known
-            content = captures_repository.capture_body(session, number)
+            content = bodies.capture_body(session, number)
         return Response(content, headers=headers, media_type="text/plain; charset=utf-8")
 
     add_page(router, "/posts/{biz}/{aid}/offline", offline)

@@ -1,1 +1,1 @@
-"""TODO describe."""
+"""Alembic migrations of the archive's schema; they import nothing else of the program."""

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that archive.database hands over."""
+"""Run Alembic on the connection that archive.db.schema passes."""
 
 from alembic import context
 

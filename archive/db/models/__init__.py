@@ -1,4 +1,4 @@
-"""The tables, one a module."""
+"""The tables of the archive as SQLAlchemy models."""
 
 from archive.db.models.accounts import Account, Egress, SourceRow
 from archive.db.models.addresses import AddressRow, SightingRow

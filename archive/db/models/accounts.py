@@ -1,4 +1,4 @@
-"""accounts: the official accounts whose posts are kept."""
+"""Define the tables of accounts, their sources, and egresses."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from archive.db.models.base import Base, Key
 
 
 class Account(Base):
-    """One official account."""
+    """An official account."""
 
     __tablename__ = "accounts"
     __table_args__ = {"comment": "Official accounts, by WeChat's own identifier"}  # noqa: RUF012
@@ -24,7 +24,7 @@ class Account(Base):
 
 
 class SourceRow(Base):
-    """One source of one account: what it said last, and when it is asked next."""
+    """A source of an account: what it returned last, and when it is tried next."""
 
     __tablename__ = "sources"
     __table_args__ = (
@@ -55,7 +55,7 @@ class SourceRow(Base):
 
 
 class Egress(Base):
-    """One line to the outside: workers that share it are challenged together."""
+    """A network egress: workers that share it are challenged together."""
 
     __tablename__ = "egresses"
     __table_args__ = {"comment": "Lines to the outside; a challenge holds back all that go through one"}  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""addresses: what there is to fetch, and when next."""
+"""Define the tables of the crawl frontier: addresses, and where they were seen."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from archive.db.models.base import Base, Key
 
 
 class AddressRow(Base):
-    """One post's address; the work list of the crawl."""
+    """An address of a post: when to fetch it next, and which run has claimed it."""
 
     __tablename__ = "addresses"
     __table_args__ = (
@@ -37,10 +37,16 @@ class AddressRow(Base):
     last_tried_at: Mapped[datetime | None]
     next_fetch_at: Mapped[datetime | None] = mapped_column(comment="when it is due; NULL: not to be asked")
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    claimed_by_run_id: Mapped[int | None] = mapped_column(
+        ForeignKey("runs.id"), index=True, comment="the last run that was to fetch it"
+    )
+    claimed_until: Mapped[datetime | None] = mapped_column(
+        comment="no other run takes it before, unless that run has finished or its process is gone"
+    )
 
 
 class SightingRow(Base):
-    """A source told of an address; once per source and wording, with the first and last time."""
+    """Where an address was seen: once per source and spelling, with the first and the last time."""
 
     __tablename__ = "sightings"
     __table_args__ = (
@@ -51,7 +57,7 @@ class SightingRow(Base):
     id: Mapped[Key]
     address_id: Mapped[int] = mapped_column(ForeignKey("addresses.id"))
     run_id: Mapped[int | None] = mapped_column(
-        ForeignKey("runs.id"), index=True, comment="last run that saw it"
+        ForeignKey("runs.id"), index=True, comment="run that first saw it"
     )
     source: Mapped[str]
     url: Mapped[str] = mapped_column(comment="as the source wrote it")

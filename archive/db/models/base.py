@@ -1,4 +1,4 @@
-"""What all tables share: names of constraints by rule, instants with a zone."""
+"""Define what all tables share: names of constraints by rule, instants with a time zone."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ Key = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_ke
 
 
 class Base(DeclarativeBase):
-    """Root of the tables."""
+    """Base class of all tables."""
 
     metadata = MetaData(naming_convention=NAMES)
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol

@@ -1,4 +1,4 @@
-"""captures: the answers of the server, as they came."""
+"""Define the tables of captures and of the hash chains over them."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from archive.db.models.base import Base, Key
 
 
 class CaptureRow(Base):
-    """One answer: exact body bytes (compressed), headers, addresses, time and hash."""
+    """A response of the server: exact body bytes (compressed), headers, URLs, time and hash."""
 
     __tablename__ = "captures"
     __table_args__ = (
@@ -50,7 +50,7 @@ class CaptureRow(Base):
 
 
 class Chain(Base):
-    """The head of one account's chain of hashes."""
+    """The head of an account's hash chain."""
 
     __tablename__ = "chains"
     __table_args__ = {"comment": "Chains of hashes over captures and versions, one an account: their heads"}  # noqa: RUF012
@@ -66,7 +66,7 @@ class Chain(Base):
 
 
 class ChainEntry(Base):
-    """One link of a chain. digest = SHA-256(digest of the one before || content)."""
+    """An entry of a hash chain. digest = SHA-256(digest of the entry before || content)."""
 
     __tablename__ = "chain_entries"
     __table_args__ = (

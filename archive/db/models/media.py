@@ -1,4 +1,4 @@
-"""media: the images, audios and videos of posts, by address; the work list of their downloads."""
+"""Define the tables of media, their files, and their places in posts."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from archive.db.models.base import Base, Key
 
 
 class MediumRow(Base):
-    """One image, audio or video that some post shows."""
+    """An image, audio or video that some post shows, and when to download it next."""
 
     __tablename__ = "media"
     __table_args__ = (
@@ -37,7 +37,7 @@ class MediumRow(Base):
 
 
 class FileRow(Base):
-    """One file in the media folder."""
+    """A file in the media folder."""
 
     __tablename__ = "files"
     __table_args__ = {"comment": "Files in the media folder, once per content"}  # noqa: RUF012

@@ -1,4 +1,4 @@
-"""posts: the current state of each post."""
+"""Define the tables of posts, their versions, absences, links and search words."""
 
 from datetime import date, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from archive.db.models.base import Base, Key
 
 
 class Post(Base):
-    """One post: the record's six fields, and what else its page tells."""
+    """A post: the record's six fields, and what else its page says."""
 
     __tablename__ = "posts"
     __table_args__ = (
@@ -43,7 +43,7 @@ class Post(Base):
 
 
 class Version(Base):
-    """An append-only state of a post's title and text."""
+    """A version of a post's title and text; rows are only added."""
 
     __tablename__ = "versions"
     __table_args__ = (
@@ -65,7 +65,7 @@ class Version(Base):
 
 
 class Absence(Base):
-    """A time during which a post was away: deleted, taken down, private. At most one lasts."""
+    """A time during which a post was unavailable: deleted, taken down, private. At most one lasts."""
 
     __tablename__ = "absences"
     __table_args__ = (
@@ -119,7 +119,7 @@ class PostLink(Base):
 
 
 class PostWords(Base):
-    """A post as search sees it; all of it is computed from `posts`, and can be computed anew."""
+    """A post as search sees it; computed from `posts`, and can be computed again."""
 
     __tablename__ = "post_words"
     __table_args__ = (

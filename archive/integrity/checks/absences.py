@@ -20,9 +20,9 @@ NOT_NOTED = "absences that captures tell and nobody noted; `mparchive reparse --
 def _look(look: RowRange) -> BatchResult:
     ids = look.session.scalars(select(Post.id).where(look.has(Post.id)).order_by(Post.id)).all()
     told = {
-        (post_id, away.capture_id): asdict(away)
-        for post_id, all_of_it in absences.compute_absences(look.session, ids).items()
-        for away in all_of_it
+        (post_id, absence.capture_id): asdict(absence)
+        for post_id, computed in absences.compute_absences(look.session, ids).items()
+        for absence in computed
     }
     found = BatchResult(len(ids))
     rows = select(Absence).where(Absence.post_id.in_(ids)).order_by(Absence.id)

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from archive.db.models import CaptureRow
 from archive.domain.errors import IntegrityError
 from archive.integrity.check import BatchResult, Check, Finding, RowRange
-from archive.storage.bodies import bodies
+from archive.repository.bodies import bodies
 
 NAME = "bytes"
 
@@ -20,15 +20,16 @@ def _look(look: RowRange) -> BatchResult:
     found = BatchResult(len(sizes))
     for id_, body in bodies(look.session, list(sizes)):
         if isinstance(body, IntegrityError):
-            found.findings.append(Finding(NAME, "captures", id_, f"{_words(body, id_)}; {REMEDY}"))
+            found.findings.append(Finding(NAME, "captures", id_, f"{_words(body)}; {REMEDY}"))
         elif len(body) != sizes[id_]:
             words = f"its body has {len(body)} bytes, not the {sizes[id_]} it says; {REMEDY}"
             found.findings.append(Finding(NAME, "captures", id_, words))
     return found
 
 
-def _words(error: IntegrityError, id_: int) -> str:
-    return str(error).removeprefix(f"capture {id_}: ")  # a finding names its row itself
+def _words(error: IntegrityError) -> str:
+    reason = error.message.params.get("reason")  # a finding names its row itself
+    return str(reason or error)
 
 
 CHECKS = (Check(NAME, "captures", ROWS, _look, is_heavy=True),)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from archive.db.models import CaptureRow, Chain, ChainEntry, Version
 from archive.integrity.check import BatchResult, Check, Finding, RowRange
-from archive.repository.hash_chain import START, capture_contents, link, version_contents
+from archive.repository.hash_chain import START, capture_contents, entry_digest, version_contents
 
 NAME = "chains"
 
@@ -69,7 +69,7 @@ def _flaws(row: _Entry) -> Iterator[Finding]:
         yield Finding(NAME, "chains", row.chain_id, f"it holds a version of another account; {REMEDY}")
     if row.position != 1 and row.before is None:
         yield _entry(row, f"position {row.position - 1} before it is missing; {REMEDY}")
-    elif row.digest != link(row.before or START, row.content):
+    elif row.digest != entry_digest(row.before or START, row.content):
         yield _entry(row, f"its digest does not follow from the entry before it; {REMEDY}")
 
 

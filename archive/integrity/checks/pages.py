@@ -9,12 +9,11 @@ from sqlalchemy.orm import Session
 from archive.db.models import Account, CaptureRow, MediumRow, Post, PostLink, PostMedium, Version
 from archive.domain.errors import IntegrityError
 from archive.domain.outcomes import Outcome
-from archive.domain.parsed_page import ParsedPage, page_facts, page_ties
+from archive.domain.parsed_page import ParsedPage, page_associations, page_facts
 from archive.domain.pg_text import storable
 from archive.domain.records import Record, record_hash
 from archive.integrity.check import BatchResult, Check, Finding, RowRange
 from archive.repository import captures
-from archive.repository.address_outcomes import STRANGER
 
 NAME = "text"
 
@@ -43,13 +42,14 @@ def _look(look: RowRange) -> BatchResult:
 
 def _read_again(look: RowRange, row: Any) -> list[Finding]:
     try:
-        reading = look.means.read(captures.capture(look.session, row.id))
+        reading = look.means.read(captures.load_capture(look.session, row.id))
     except IntegrityError:
         return []  # the bytes themselves are told of
     if reading.outcome != row.outcome:
         words = f"its page says {reading.outcome}, stored is {row.outcome}; {REMEDY}"
         return [Finding(NAME, "captures", row.id, words)]
-    if reading.record is None or reading.biz is None or row.reason.startswith(STRANGER):
+    is_foreign = row.outcome == Outcome.ARTICLE and row.reason  # a post of another account
+    if reading.record is None or reading.biz is None or is_foreign:
         return []
     return list(_against_post(look.session, row.id, reading, reading.record))
 
@@ -90,7 +90,7 @@ def _against_current(session: Session, reading: ParsedPage, record: Record, post
         stored = getattr(post, name)
         if (str(stored) if name == "published_on" else stored) != value:
             yield Finding(NAME, "posts", post.id, f"its {name} is not what its page says; {REMEDY}")
-    media, links = page_ties(reading)
+    media, links = page_associations(reading)
     yield from _differences(post, "post_media", media, _media_of(session, post))
     yield from _differences(post, "post_links", links, _links_of(session, post))
 

@@ -4,9 +4,9 @@ from functools import partial
 
 from sqlalchemy import Table, func, literal_column, select, text
 
+from archive.db.migrations.row_seals import TRIGGER
 from archive.db.models import Base, CaptureRow
 from archive.integrity.check import FIRST, BatchResult, Check, Finding, RowRange, id_of
-from archive.integrity.row_seals import TRIGGER
 
 NAME = "seals"
 

@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from archive.db.models import Post
 from archive.integrity.check import BatchResult, Check, Finding, RowRange
-from archive.repository.search_index import BATCH, flaws
+from archive.repository.search_index import BATCH, search_index_errors
 
 NAME = "search"
 
@@ -13,9 +13,8 @@ def _look(look: RowRange) -> BatchResult:
     ids = look.session.scalars(select(Post.id).where(look.has(Post.id)).order_by(Post.id)).all()
     found = BatchResult(len(ids))
     for start in range(0, len(ids), BATCH):
-        for id_, sentence in flaws(look.session, ids[start : start + BATCH]):
-            words = sentence.removeprefix(f"post {id_}: ")  # a finding names its row itself
-            found.findings.append(Finding(NAME, "post_words", id_, words))
+        for id_, reason in search_index_errors(look.session, ids[start : start + BATCH]):
+            found.findings.append(Finding(NAME, "post_words", id_, str(reason)))
     return found
 
 

@@ -15,11 +15,11 @@ from archive.domain.captures import Sighting
 from archive.domain.outcomes import MediumOutcome, Outcome, Relation
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.address_outcomes import record_failures
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
-from archive.repository.media import keep_file, note_missed
+from archive.repository.media import record_media_failure, store_file
 from tests.archive.making import BIZ, NOW, article, capture, image, kept_file, link, record
 
 LATER = NOW + timedelta(days=1)
@@ -42,8 +42,8 @@ def see(session: Session, record: Record, source: str = "album:1", **listing: st
 
 
 def answer(session: Session, record: Record, reading: ParsedPage) -> None:
-    (number,) = keep_captures(session, None, [(see(session, record), capture(record.url.encode()))])
-    store_readings(session, None, [(number, reading)], NOW, 1)
+    (number,) = store_captures(session, None, [(see(session, record), capture(record.url.encode()))])
+    store_parse_results(session, None, [(number, reading)], NOW, 1)
 
 
 def gaps(session: Session, kind: GapKind, **more: object) -> list[Gap]:
@@ -178,9 +178,9 @@ def test_images_that_are_not_kept_are_counted_by_post_and_reason(db_session: Ses
     answer(db_session, post(10), article(post(10), media=tuple(image(name) for name in "abcd")))
     answer(db_session, post(11), article(post(11), media=(image("a"),)))
     a, b, c, _ = db_session.scalars(select(MediumRow.id).order_by(MediumRow.key))
-    keep_file(db_session, a, kept_file(), NOW)
-    note_missed(db_session, b, MediumOutcome.REFUSED, "no image", NOW)
-    note_missed(db_session, c, MediumOutcome.FAILED, "timed out", NOW)
+    store_file(db_session, a, kept_file(), NOW)
+    record_media_failure(db_session, b, MediumOutcome.REFUSED, "no image", NOW)
+    record_media_failure(db_session, c, MediumOutcome.FAILED, "timed out", NOW)
     (gap,) = gaps(db_session, GapKind.NO_IMAGES)
     assert gap.subject == "10_1"
     assert gap.what == "3 of its 4 images are not kept: 1 never asked, 1 refused, 1 failed"
@@ -188,8 +188,8 @@ def test_images_that_are_not_kept_are_counted_by_post_and_reason(db_session: Ses
 
 def test_a_capture_nobody_read_is_a_gap_after_an_hour(db_session: Session) -> None:
     address = see(db_session, post(10))
-    (old,) = keep_captures(db_session, None, [(address, capture(b"old"))])
-    keep_captures(db_session, None, [(address, capture(b"new", minutes=24 * 60 - 30))])
+    (old,) = store_captures(db_session, None, [(address, capture(b"old"))])
+    store_captures(db_session, None, [(address, capture(b"new", minutes=24 * 60 - 30))])
     assert subjects(db_session, GapKind.UNREAD) == [f"capture {old}"]
 
 

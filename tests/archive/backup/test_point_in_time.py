@@ -24,7 +24,7 @@ from archive.db.engine import open_archive, transaction
 from archive.db.models import FileRow, Post
 from archive.db.settings import ArchiveSettings
 from archive.ingest.pages import import_records
-from archive.repository.hash_chain import heads
+from archive.repository.hash_chain import chain_heads
 from archive.repository.media import due_media
 from archive.storage.media_files import MediaFolder
 from tests.acceptance.command import Command
@@ -104,7 +104,7 @@ def take_base(server: OwnServer) -> str:
 def written_heads(engine: Engine) -> str:
     """As `mparchive verify --save-head` writes them."""
     with transaction(engine) as session:
-        return json.dumps([head._asdict() for head in heads(session)])
+        return json.dumps([head._asdict() for head in chain_heads(session)])
 
 
 def posts(engine: Engine) -> set[str]:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine, text
 
-from archive.db.advisory_locks import Hosts, egress_lock, run_lock, runs_going_on
+from archive.db.advisory_locks import Hosts, egress_lock, live_runs, run_lock
 from tests.archive.conftest import StartChild
 
 
@@ -33,9 +33,9 @@ def test_what_goes_on_is_seen_while_it_does_and_leaves_no_connection(engine: Eng
     ours = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
     with engine.connect() as watching:
         with run_lock(engine, 7), run_lock(engine, 9), egress_lock(engine, "home", Hosts.PAGES):
-            assert sorted(watching.scalars(runs_going_on())) == [7, 9]
+            assert sorted(watching.scalars(live_runs())) == [7, 9]
             assert watching.scalar(ours) == 4
-        assert watching.scalars(runs_going_on()).all() == []
+        assert watching.scalars(live_runs()).all() == []
 
 
 def test_a_crawl_outlives_a_database_that_forgot_its_turn(engine: Engine) -> None:

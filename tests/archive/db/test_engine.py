@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from archive.db.engine import READER_NAME, Readers, limit_statement_time, open_archive, transaction
+from archive.db.engine import READER_NAME, Readers, open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import DatabaseUnavailable
 from archive.repository.runs import start_run
@@ -115,14 +115,6 @@ def test_readers_cannot_write_and_have_small_bounds(engine: Engine) -> None:
     }
     with Readers(engine) as readers, readers.session() as session:
         assert {name: session.scalar(text(f"SHOW {name}")) for name in settings} == settings
-
-
-def test_a_statement_of_a_transaction_can_be_given_less_time(engine: Engine) -> None:
-    with transaction(engine) as session:
-        limit_statement_time(session, 0.05)
-        assert session.scalar(text("SHOW statement_timeout")) == "50ms"
-    with transaction(engine) as session:
-        assert session.scalar(text("SHOW statement_timeout")) != "50ms"
 
 
 def test_there_is_one_place_that_makes_engines() -> None:

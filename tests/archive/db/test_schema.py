@@ -3,23 +3,26 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from procrastinate.schema import SchemaManager
 from sqlalchemy import Engine, inspect, text
 
 from archive.db.engine import transaction
+from archive.db.migrations import versions
 from archive.db.models import Base
 from archive.db.schema import alembic_config, newest
 from archive.domain.update_decisions import StoreResult
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.repository import post_queries
-from archive.repository.captures import keep_captures
-from archive.repository.media import due_media, keep_file
-from archive.repository.search_index import check
-from archive.storage.body_codec import unpack
+from archive.repository.captures import store_captures
+from archive.repository.media import due_media, store_file
+from archive.repository.search_index import check_search_index
+from archive.storage.body_codec import decode_verified
 from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template
 
 PAGES = [template(1) + str(number).encode() for number in (1, 2)]
@@ -37,12 +40,12 @@ def test_the_migrated_schema_is_that_of_the_models(engine: Engine) -> None:
 def test_a_database_with_data_goes_down_to_nothing_and_up_again(engine: Engine) -> None:
     with transaction(engine) as session:
         import_records(session, None, [record()], "dump", NOW)
-        kept = keep_captures(session, None, [(None, capture(rendered=True, evaluated={"text": "改"}))])
-        further = keep_captures(session, None, [(None, capture(body)) for body in PAGES])[-1]
+        kept = store_captures(session, None, [(None, capture(rendered=True, evaluated={"text": "改"}))])
+        further = store_captures(session, None, [(None, capture(body)) for body in PAGES])[-1]
         page = article(record(text="改\r"), html="<p>改</p>", media=(image("a"),), links=(link(2),))
-        store_readings(session, None, [(kept[0], page)], NOW, 1)
+        store_parse_results(session, None, [(kept[0], page)], NOW, 1)
         (medium,) = due_media(session, NOW, 1, types=["image"])
-        keep_file(session, medium.id, kept_file(), NOW)
+        store_file(session, medium.id, kept_file(), NOW)
     for revision in ("0001", "head"):  # what the first schema holds stays
         with engine.begin() as connection:
             to = command.upgrade if revision == "head" else command.downgrade
@@ -50,8 +53,8 @@ def test_a_database_with_data_goes_down_to_nothing_and_up_again(engine: Engine) 
         with transaction(engine) as session:
             assert list(post_queries.records(session)) == [record(text="改\r")]
             stored = session.execute(STORED.bindparams(id=further)).one()
-            assert unpack(*stored) == PAGES[-1]
-            assert revision != "head" or check(session) == []
+            assert decode_verified(*stored) == PAGES[-1]
+            assert revision != "head" or check_search_index(session) == []
     with engine.begin() as connection:
         command.downgrade(alembic_config(connection), "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]
@@ -92,6 +95,19 @@ def test_every_instant_has_a_zone(engine: Engine) -> None:
         assert connection.execute(kinds).scalars().all() == ["timestamp with time zone"]
 
 
+def test_the_queue_is_made_by_the_pinned_schema_and_not_by_the_installed_package() -> None:
+    pinned = (Path(versions.__file__).parent / "v0003_procrastinate_3_10.sql").read_text(encoding="utf-8")
+    assert "CREATE TABLE procrastinate_jobs" in pinned
+    for file in Path(versions.__file__).parent.glob("v*.py"):
+        assert "procrastinate.schema" not in file.read_text(encoding="utf-8"), file.name
+
+
+def test_the_installed_queue_library_has_the_pinned_schema_or_a_migration_beside_it() -> None:
+    """Notice an upgrade of procrastinate that changed its schema: it needs a migration here."""
+    pinned = (Path(versions.__file__).parent / "v0003_procrastinate_3_10.sql").read_text(encoding="utf-8")
+    assert pinned.endswith(SchemaManager.get_schema())
+
+
 def test_every_migration_opens_with_a_sentence(engine: Engine) -> None:
     with engine.connect() as connection:
         scripts = ScriptDirectory.from_config(alembic_config(connection))
@@ -106,7 +122,8 @@ def test_the_newest_revision_is_told_by_a_files_name_as_alembic_tells_it(engine:
 
 def test_an_archive_that_is_up_to_date_opens_without_alembic(fresh_database_url: str) -> None:
     opened = (
-        "import sys; from archive.config import ArchiveSettings; from archive.database import open_archive\n"
+        "import sys; from archive.db.settings import ArchiveSettings\n"
+        "from archive.db.engine import open_archive\n"
         f"with open_archive(ArchiveSettings(database_url={fresh_database_url!r})): pass\n"
         "assert 'alembic' not in sys.modules"
     )

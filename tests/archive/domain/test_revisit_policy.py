@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.domain.revisit_policy import INTERVALS, day_of, next_visit
+from archive.domain.revisit_policy import INTERVALS, next_visit, start_of_day
 
 BORN = datetime(2025, 11, 20, 4, tzinfo=UTC)
 LONG = timedelta(days=4000)
@@ -41,5 +41,5 @@ def test_whoever_asks_later_is_asked_again_no_earlier_and_always_later(
 
 
 def test_the_days_budget_counts_from_midnight_in_shanghai() -> None:
-    assert day_of(datetime(2025, 11, 20, 16, 30, tzinfo=UTC)) == datetime(2025, 11, 20, 16, tzinfo=UTC)
-    assert day_of(datetime(2025, 11, 20, 15, 30, tzinfo=UTC)) == datetime(2025, 11, 19, 16, tzinfo=UTC)
+    assert start_of_day(datetime(2025, 11, 20, 16, 30, tzinfo=UTC)) == datetime(2025, 11, 20, 16, tzinfo=UTC)
+    assert start_of_day(datetime(2025, 11, 20, 15, 30, tzinfo=UTC)) == datetime(2025, 11, 19, 16, tzinfo=UTC)

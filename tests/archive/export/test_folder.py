@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from archive.domain.errors import ExportError, IntegrityError
+from archive.domain.errors import IntegrityError
 from archive.export.files import Names
 from archive.export.html import write_html
 from archive.export.markdown import write_markdown
 from archive.rendering.media import FULL
 from archive.rendering.page import offline_page
-from archive.system.files import atomically
+from archive.system.files import FileWriteError, atomically
 from tests.archive.rendering.making import Files, image, post, shown
 from tests.standin.media import picture
 
@@ -96,6 +96,6 @@ def test_a_write_that_fails_leaves_the_file_that_was_there(tmp_path: Path) -> No
         out.write(b"half")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(ExportError, match="No space left"):
+    with pytest.raises(FileWriteError, match="No space left"):
         atomically(path, fail)
     assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("file", "before")]

@@ -18,9 +18,9 @@ from archive.db.engine import open_archive, transaction
 from archive.db.models import Account, CaptureRow, FileRow, Post
 from archive.db.settings import ArchiveSettings
 from archive.export.files import Written
-from archive.export.records import Selection
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
+from archive.repository.capture_selection import Selection
 from archive.storage.media_files import MediaFolder
 from tests.archive.filled import PICTURES, answers, fill
 from tests.support.database import database_from
@@ -95,10 +95,10 @@ def test_every_answer_is_in_a_warc_with_what_is_known_of_it(filled: Engine, fold
 
 SCRIPT = """
 import sys
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
+from archive.db.settings import ArchiveSettings
+from archive.db.engine import open_archive, transaction
 from archive.export import Selection, write_warc
-from archive.media.folder import MediaFolder
+from archive.storage.media_files import MediaFolder
 settings = ArchiveSettings()
 with open_archive(settings) as engine, transaction(engine) as session:
     write_warc(session, Selection(), MediaFolder(settings), sys.stdout.buffer)

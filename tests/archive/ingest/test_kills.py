@@ -7,9 +7,9 @@ from sqlalchemy import Engine, text
 
 from archive.db.engine import transaction
 from archive.db.settings import ArchiveSettings
-from archive.ingest.pages import store_readings
-from archive.repository import captures, post_queries
-from archive.repository.media import due_media, keep_file, media_of
+from archive.ingest.pages import store_parse_results
+from archive.repository import bodies, captures, post_queries
+from archive.repository.media import due_media, media_of, store_file
 from archive.storage.media_files import MediaFolder
 from tests.archive.children import BODIES, IMAGES, PICTURE, page
 from tests.archive.conftest import StartChild
@@ -24,13 +24,13 @@ def test_answers_kept_before_a_kill_are_read_after_it(
     child.kill()
     child.wait(10)
     with transaction(engine) as session:
-        unread = captures.unread_captures(session)
-        assert [captures.capture_body(session, id_) for id_ in unread] == BODIES
+        unread = captures.unparsed_captures(session)
+        assert [bodies.capture_body(session, id_) for id_ in unread] == BODIES
         assert list(post_queries.records(session)) == []
         readings = [(id_, page(n)) for n, id_ in enumerate(unread)]
-        assert store_readings(session, None, readings, NOW, 1) == ["new"] * len(BODIES)
+        assert store_parse_results(session, None, readings, NOW, 1) == ["new"] * len(BODIES)
     with transaction(engine) as session:
-        assert captures.unread_captures(session) == []
+        assert captures.unparsed_captures(session) == []
         assert len(list(post_queries.records(session))) == len(BODIES)
         assert len(due_media(session, NOW, 100, types=["image"])) == IMAGES + 1
     the_file_without_a_row_is_used(engine, tmp_path)
@@ -46,7 +46,7 @@ def the_file_without_a_row_is_used(engine: Engine, home: Path) -> None:
         assert session.execute(text("SELECT count(*) FROM files")).scalar_one() == 0
         (medium, *_) = due_media(session, NOW, 1, types=["image"])
         path = folder.put(PICTURE, file.sha256, ".png")
-        keep_file(session, medium.id, replace(file, path=path), NOW)
+        store_file(session, medium.id, replace(file, path=path), NOW)
         (post,) = post_queries.find_posts(session, "1000_1", BIZ)
         (shown,) = [shown for shown in media_of(session, post) if shown.file]
     assert folder.get(shown.file.path, shown.file.sha256) == PICTURE  # type: ignore[union-attr]  # as chosen

@@ -17,13 +17,12 @@ from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.repository import post_queries
 from archive.repository.address_outcomes import record_failures
-from archive.repository.captures import keep_captures
-from archive.repository.frontier import assign, make_due, record_sightings
-from archive.repository.media import due_media, give_up_expired, keep_file
-from archive.repository.media import make_due as make_media_due
+from archive.repository.captures import store_captures
+from archive.repository.frontier import claim_addresses, make_due, record_sightings
+from archive.repository.media import due_media, give_up_expired, make_media_due, store_file
 from tests.archive.making import BIZ, NOW, article, capture, image, kept_file, record, video
 
 HOUR = timedelta(hours=1)
@@ -35,13 +34,13 @@ Work = Callable[[Session], object]
 
 
 def sight(session: Session) -> list[int]:
-    """Sight the three addresses, the last first; their ids."""
+    """Record sightings of the three addresses, the last first; return their ids."""
     seen = [Sighting(parse_address(each.url), "list", NOW) for each in RECORDS[::-1]]
     return [sighted.address_id for sighted in record_sightings(session, None, seen, NOW)]
 
 
 def sight_backwards(session: Session) -> list[int]:
-    """The same one at a time, so that their ids go against the order of their keys."""
+    """Record the same one at a time, so that the ids are in the opposite order of the keys."""
     for each in RECORDS[::-1]:
         record_sightings(session, None, [Sighting(parse_address(each.url), "list", NOW)], NOW)
     return sight(session)
@@ -103,11 +102,11 @@ def test_every_writer_takes_addresses_in_the_order_of_their_keys(engine: Engine)
 def test_pages_are_stored_account_first_then_addresses_then_captures(engine: Engine) -> None:
     with transaction(engine) as session:
         ids = sight_backwards(session)
-        kept = keep_captures(session, None, [(id_, capture(str(id_).encode())) for id_ in ids])
+        kept = store_captures(session, None, [(id_, capture(str(id_).encode())) for id_ in ids])
     readings = [(id_, article(each)) for id_, each in zip(kept, RECORDS[::-1], strict=True)]
 
     def store(session: Session) -> None:
-        store_readings(session, None, readings, NOW, 1)
+        store_parse_results(session, None, readings, NOW, 1)
 
     with stopped_at(engine, ACCOUNT, store) as holding:
         lock_addresses_from(holding, 0)
@@ -125,26 +124,26 @@ def test_a_dump_is_imported_account_first_then_addresses(engine: Engine) -> None
         lock_addresses_from(holding, 0)
 
 
-def test_sightings_are_given_to_a_run_in_the_order_they_are_written_in(engine: Engine) -> None:
+def test_addresses_are_claimed_in_the_order_of_their_keys(engine: Engine) -> None:
     with transaction(engine) as session:
-        ids = sorted(sight(session))
-        session.execute(text("UPDATE sightings SET title = 'moved' WHERE address_id = :a"), {"a": ids[0]})
+        ids = sight_backwards(session)
         run = session.execute(
             text("INSERT INTO runs (command, started_at) VALUES ('run', now()) RETURNING id")
         ).scalar_one()
-    first = f"SELECT id FROM sightings WHERE address_id = {ids[0]} FOR UPDATE"
-    with stopped_at(engine, first, lambda session: assign(session, run, ids)) as holding:
-        lock(holding, f"sightings WHERE address_id > {ids[0]}")
+    with stopped_at(
+        engine, FIRST_ADDRESS, lambda session: claim_addresses(session, run, ids, NOW)
+    ) as holding:
+        lock_addresses_from(holding, 1)
 
 
 def test_known_posts_are_taken_in_the_order_of_their_aids(engine: Engine) -> None:
     with transaction(engine) as session:
         import_records(session, None, RECORDS[::-1], "dump", NOW)
-        kept = keep_captures(session, None, [(None, capture(b"1")), (None, capture(b"2"))])
+        kept = store_captures(session, None, [(None, capture(b"1")), (None, capture(b"2"))])
     readings = [(id_, article(record(n, text="改"))) for id_, n in zip(kept, (3, 1), strict=True)]
 
     def store(session: Session) -> None:
-        store_readings(session, None, readings, NOW, 1)
+        store_parse_results(session, None, readings, NOW, 1)
 
     with stopped_at(engine, "SELECT id FROM posts WHERE aid = '1001_1' FOR UPDATE", store) as holding:
         lock(holding, "posts WHERE aid = '1003_1'")
@@ -174,14 +173,14 @@ def test_media_are_taken_in_the_order_of_their_keys_whichever_post_shows_them(en
         run_id = session.execute(text(run)).scalar_one()
         seen = [Sighting(parse_address(each.url), "list", NOW) for each in RECORDS]
         record_sightings(session, run_id, seen, NOW)
-        first, *_ = kept = keep_captures(session, None, [(None, capture(b"1")), (None, capture(b"2"))])
+        first, *_ = kept = store_captures(session, None, [(None, capture(b"1")), (None, capture(b"2"))])
         backwards = tuple(video(name=name) for name in "cba")  # their ids go against the order of their keys
-        store_readings(session, None, [(first, article(RECORDS[0], media=backwards))], NOW, 1)
+        store_parse_results(session, None, [(first, article(RECORDS[0], media=backwards))], NOW, 1)
         session.execute(text("UPDATE media SET next_fetch_at = NULL"))
     shown = [(RECORDS[1], video("new", 3, "c")), (RECORDS[0], video("new", 3, "a"))]
     readings = [(id_, article(each, media=(one,))) for id_, (each, one) in zip(kept, shown, strict=True)]
     writers: list[Work] = [
-        lambda session: store_readings(session, None, readings, NOW, 1),
+        lambda session: store_parse_results(session, None, readings, NOW, 1),
         lambda session: make_media_due(session, run_id, NOW),
         lambda session: give_up_expired(session, NOW + 4 * HOUR),
     ]
@@ -192,14 +191,14 @@ def test_media_are_taken_in_the_order_of_their_keys_whichever_post_shows_them(en
 
 def test_a_file_is_noted_while_a_page_that_shows_it_is_stored(engine: Engine) -> None:
     with transaction(engine) as session:
-        (kept,) = keep_captures(session, None, [(None, capture())])
-        store_readings(session, None, [(kept, article(RECORDS[0], media=(image("a"),)))], NOW, 1)
+        (kept,) = store_captures(session, None, [(None, capture())])
+        store_parse_results(session, None, [(kept, article(RECORDS[0], media=(image("a"),)))], NOW, 1)
         (medium,) = due_media(session, NOW, 1, types=["image"])
     with transaction(engine) as storing:
-        store_readings(storing, None, [(kept, article(RECORDS[0], media=(image("b"),)))], NOW, 1)
+        store_parse_results(storing, None, [(kept, article(RECORDS[0], media=(image("b"),)))], NOW, 1)
         with transaction(engine) as noting:  # waits for nothing that storing has
             noting.execute(text("SET LOCAL lock_timeout = '2s'"))
-            keep_file(noting, medium.id, kept_file(), NOW)
+            store_file(noting, medium.id, kept_file(), NOW)
 
 
 def test_posts_that_are_away_are_taken_with_those_that_are_there_in_the_order_of_their_aids(
@@ -208,12 +207,12 @@ def test_posts_that_are_away_are_taken_with_those_that_are_there_in_the_order_of
     with transaction(engine) as session:
         import_records(session, None, RECORDS, "dump", NOW)
         pages = [(id_, capture(str(id_).encode())) for id_ in sight(session)]
-        kept = keep_captures(session, None, pages)
+        kept = store_captures(session, None, pages)
     gone = ParsedPage(Outcome.DELETED, "gone")
     readings = list(zip(kept, (article(record(3, text="改")), gone, gone), strict=True))
 
     def store(session: Session) -> None:
-        store_readings(session, None, readings, NOW, 1)
+        store_parse_results(session, None, readings, NOW, 1)
 
     with stopped_at(engine, "SELECT id FROM posts WHERE aid = '1001_1' FOR UPDATE", store) as holding:
         lock(holding, "posts WHERE aid <> '1001_1'")

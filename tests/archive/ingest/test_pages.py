@@ -14,11 +14,12 @@ from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
 from archive.domain.update_decisions import StoreResult
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.reports import status
 from archive.repository import captures, frontier, post_queries
 from archive.repository.address_outcomes import record_failures
-from archive.repository.captures import keep_captures
+from archive.repository.bodies import capture_body
+from archive.repository.captures import store_captures
 from archive.repository.frontier import make_due, record_sightings
 from archive.repository.runs import start_run
 from tests.archive.making import BIZ, NOW, article, capture, record
@@ -32,8 +33,8 @@ def sight(session: Session, *urls: str, run: int | None = None) -> list[int]:
 
 def read(session: Session, reading: ParsedPage, address: int | None = None, minutes: int = 0) -> StoreResult:
     """Keep one page and store its reading."""
-    kept = keep_captures(session, None, [(address, capture(f"{minutes}".encode(), minutes=minutes))])
-    return store_readings(session, None, [(kept[0], reading)], NOW, 1)[0]
+    kept = store_captures(session, None, [(address, capture(f"{minutes}".encode(), minutes=minutes))])
+    return store_parse_results(session, None, [(kept[0], reading)], NOW, 1)[0]
 
 
 def versions(session: Session, aid: str = "1001_1") -> list[str]:
@@ -133,21 +134,21 @@ def test_a_run_is_given_only_what_it_was_asked_for(db_session: Session) -> None:
 
 def test_a_capture_is_unread_until_its_reading_is_stored_and_comes_back_exactly(db_session: Session) -> None:
     body = bytes(range(256)) * 999
-    (kept,) = keep_captures(db_session, None, [(None, capture(body))])
-    assert captures.unread_captures(db_session) == [kept]
-    store_readings(db_session, None, [(kept, ParsedPage(Outcome.UNKNOWN))], NOW, 1)
-    assert captures.unread_captures(db_session) == []
-    assert captures.capture(db_session, kept) == capture(body)
+    (kept,) = store_captures(db_session, None, [(None, capture(body))])
+    assert captures.unparsed_captures(db_session) == [kept]
+    store_parse_results(db_session, None, [(kept, ParsedPage(Outcome.UNKNOWN))], NOW, 1)
+    assert captures.unparsed_captures(db_session) == []
+    assert captures.load_capture(db_session, kept) == capture(body)
 
 
 def test_what_a_browser_saw_is_kept_with_its_page_and_nothing_where_none_was(db_session: Session) -> None:
     evaluated = {"cgiDataNew": {"title": "题\0", "mid": 1}, "picture_page_info_list": [{}], "text": "字"}
     pages = [capture(b"1", rendered=True, evaluated=evaluated), capture(b"2")]
-    drawn, plain = keep_captures(db_session, None, [(None, page) for page in pages])
-    assert captures.capture(db_session, drawn).evaluated == {
+    drawn, plain = store_captures(db_session, None, [(None, page) for page in pages])
+    assert captures.load_capture(db_session, drawn).evaluated == {
         "cgiDataNew": {"title": "题\ufffd", "mid": 1}, "picture_page_info_list": [{}], "text": "字",
     }  # fmt: skip
-    assert captures.capture(db_session, plain) == pages[1]
+    assert captures.load_capture(db_session, plain) == pages[1]
     none = text("SELECT evaluated IS NULL FROM captures WHERE id = :id")
     assert [db_session.scalar(none, {"id": id_}) for id_ in (drawn, plain)] == [False, True]
 
@@ -158,18 +159,18 @@ def test_one_bit_that_has_flipped_is_an_error_that_names_the_capture(
     db_session: Session, column: str, gzipped: bytes | None
 ) -> None:
     whole, damaged = (capture(b"page" * 100, gzipped=gzipped) for _ in range(2))
-    first, second = keep_captures(db_session, None, [(None, whole), (None, damaged)])
+    first, second = store_captures(db_session, None, [(None, whole), (None, damaged)])
     flip = f"UPDATE captures SET {column} = set_bit({column}, 101, 1 - get_bit({column}, 101)) WHERE id = :id"
     db_session.execute(text(flip), {"id": second})
-    for read_back in (captures.capture_body, captures.capture):
+    for read_back in (capture_body, captures.load_capture):
         with pytest.raises(IntegrityError, match=f"capture {second}:"):
             read_back(db_session, second)
-    assert captures.capture_body(db_session, first) == b"page" * 100
+    assert capture_body(db_session, first) == b"page" * 100
 
 
 def test_a_capture_that_is_not_there_is_said_so(db_session: Session) -> None:
     with pytest.raises(ArchiveError, match="no capture 7"):
-        captures.capture_body(db_session, 7)
+        capture_body(db_session, 7)
 
 
 def test_what_postgres_cannot_store_is_replaced_and_stops_nothing(db_session: Session) -> None:
@@ -194,6 +195,6 @@ def test_a_post_whose_text_only_a_browser_has_is_due_until_one_has_drawn_it(db_s
     assert fetch_urls(db_session) == []
     assert len(fetch_urls(db_session, days=1)) == 1
     assert make_due(db_session, [address], NOW) == [address], "a command that is given it again asks at once"
-    drawn = keep_captures(db_session, None, [(address, capture(rendered=True))])
-    store_readings(db_session, None, [(drawn[0], article(record()))], NOW, 1)
+    drawn = store_captures(db_session, None, [(address, capture(rendered=True))])
+    store_parse_results(db_session, None, [(drawn[0], article(record()))], NOW, 1)
     assert make_due(db_session, [address], NOW) == fetch_urls(db_session, days=9) == []

@@ -16,13 +16,14 @@ from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.text_diff import Extent
 from archive.domain.update_decisions import REPARSE
-from archive.ingest.pages import store_readings
-from archive.ingest.reparse import ReparseResult, ReparseSelection, captures_to_reread, findings, reread
+from archive.ingest.pages import store_parse_results
+from archive.ingest.reparse import ReparseResult, apply_parse_results, compare_parse_results
 from archive.repository import absences, post_queries
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
 from archive.repository.links import links_of
 from archive.repository.media import media_of
+from archive.repository.parse_results import ReparseSelection, captures_to_reparse
 from archive.repository.runs import start_run
 from tests.archive.making import NOW, article, capture, image, link, record
 
@@ -41,8 +42,8 @@ def ask(session: Session, reading: ParsedPage, minutes: int = 0, number: int = 1
     seen = Sighting(parse_address(record(number).url), "list", NOW)
     (sighted,) = record_sightings(session, None, [seen], NOW)
     at = NOW + timedelta(minutes=minutes)
-    (kept,) = keep_captures(session, None, [(sighted.address_id, capture(b"%d" % minutes, minutes=minutes))])
-    store_readings(session, None, [(kept, reading)], at, OLD)
+    (kept,) = store_captures(session, None, [(sighted.address_id, capture(b"%d" % minutes, minutes=minutes))])
+    store_parse_results(session, None, [(kept, reading)], at, OLD)
     return kept
 
 
@@ -52,9 +53,9 @@ def says(words: str, **more: Any) -> ParsedPage:
 
 def again(session: Session, *readings: tuple[int, ParsedPage], at: datetime = LATER) -> list[ReparseResult]:
     """Tell, then write, what the later parser reads; the findings, of which both say the same."""
-    told = findings(session, readings)
+    told = compare_parse_results(session, readings)
     run_id = start_run(session, "reparse", {}, at)
-    assert reread(session, run_id, readings, at, NEW) == told
+    assert apply_parse_results(session, run_id, readings, at, NEW) == told
     return [one.finding for one in told]
 
 
@@ -70,7 +71,7 @@ def everything(session: Session) -> Any:
 
 def test_a_better_reading_of_the_current_page_is_a_version_marked_as_such(db_session: Session) -> None:
     kept = ask(db_session, says("第一\r"))
-    (told,) = findings(db_session, [(kept, says("第一段\r"))])
+    (told,) = compare_parse_results(db_session, [(kept, says("第一段\r"))])
     assert (told.finding, told.extent, told.aid) == (ReparseResult.TEXT, Extent(1, 0), "1001_1")
     assert again(db_session, (kept, says("第一段\r"))) == [ReparseResult.TEXT]
     assert versions(db_session) == [("page", "第一\r", OLD), (REPARSE, "第一段\r", NEW)]
@@ -83,7 +84,7 @@ def test_a_better_reading_of_the_current_page_is_a_version_marked_as_such(db_ses
 def test_telling_what_would_change_writes_nothing(db_session: Session) -> None:
     first, second = ask(db_session, says("一\r")), ask(db_session, UNREAD, 5, number=2)
     before = everything(db_session)
-    findings(db_session, [(first, says("二\r")), (second, article(record(2)))])
+    compare_parse_results(db_session, [(first, says("二\r")), (second, article(record(2)))])
     assert everything(db_session) == before
 
 
@@ -166,7 +167,7 @@ def test_an_answer_that_was_not_the_last_of_its_address_says_nothing_of_it_now(d
     assert again(db_session, (kept, says("字"))) == [ReparseResult.NEW]
     (address,) = db_session.query(AddressRow)
     assert address.last_outcome == "deleted"
-    (absence,) = absences.of_post(db_session, post_queries.find_posts(db_session, "1001_1")[0])
+    (absence,) = absences.absences_of(db_session, post_queries.find_posts(db_session, "1001_1")[0])
     assert (absence.last_seen_at, absence.first_missing_at) == (NOW, NOW + timedelta(minutes=5))
 
 
@@ -176,15 +177,15 @@ def test_a_notice_that_is_understood_at_last_tells_of_an_absence(db_session: Ses
     assert again(db_session, (kept, ParsedPage(Outcome.VIOLATION, "此内容因违规无法查看"))) == [
         ReparseResult.OUTCOME
     ]
-    (absence,) = absences.of_post(db_session, post_queries.find_posts(db_session, "1001_1")[0])
+    (absence,) = absences.absences_of(db_session, post_queries.find_posts(db_session, "1001_1")[0])
     assert absence.outcome == "violation"
 
 
 def test_a_drawn_page_is_not_replaced_by_the_plain_one_read_again(db_session: Session) -> None:
     plain = ask(db_session, says("", needs_browser=True))
     (address,) = db_session.query(AddressRow)
-    (drawn,) = keep_captures(db_session, None, [(address.id, capture(b"drawn", minutes=1, rendered=True))])
-    store_readings(db_session, None, [(drawn, says("播报"))], NOW, OLD)
+    (drawn,) = store_captures(db_session, None, [(address.id, capture(b"drawn", minutes=1, rendered=True))])
+    store_parse_results(db_session, None, [(drawn, says("播报"))], NOW, OLD)
     assert again(db_session, (plain, says("", needs_browser=True))) == [ReparseResult.SAME]
     assert versions(db_session) == [("page", "播报", OLD)]
 
@@ -204,12 +205,12 @@ def test_of_half_a_page_that_nobody_drew_yet_the_facts_are_filled(db_session: Se
 def test_only_what_an_earlier_parser_read_is_chosen_by_post_account_and_day(db_session: Session) -> None:
     first, second = ask(db_session, says("字")), ask(db_session, article(record(2)), 5, number=2)
     notice = ask(db_session, ParsedPage(Outcome.DELETED, "gone"), 7, number=3)
-    (unread,) = keep_captures(db_session, None, [(None, capture(minutes=9))])
+    (unread,) = store_captures(db_session, None, [(None, capture(minutes=9))])
     again(db_session, (second, article(record(2))))
     day, later = date(2026, 3, 1), date(2026, 3, 2)  # of publication; of the fetch, which is all a notice has
 
     def chosen(**wanted: Any) -> Sequence[int]:
-        return captures_to_reread(db_session, ReparseSelection(**wanted), NEW)
+        return captures_to_reparse(db_session, ReparseSelection(**wanted), NEW)
 
     assert chosen() == [first, notice]
     assert chosen(whole=True) == [first, second, notice]

@@ -12,12 +12,12 @@ from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.integrity.check import CheckContext
 from archive.repository.accounts import account_id
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
-from archive.repository.media import KeptFile, due_media, keep_file
+from archive.repository.media import StoredFile, due_media, store_file
 from archive.repository.runs import finish_run, start_run
 from archive.storage.media_files import MediaFolder
 from crawler.parse import PARSER_VERSION
@@ -56,9 +56,9 @@ def fetch(
     seen = record_sightings(session, run_id, [Sighting(parse_address(url), "list", at, "合成", {"n": 1})], at)
     evaluated = {"text": "合成", "n": 1.5} if rendered else None
     answer = Capture(url, url, 200, (("Content-Type", "text/html"),), body, at, rendered, evaluated)
-    (kept,) = keep_captures(session, run_id, [(seen[0].address_id, answer)])
+    (kept,) = store_captures(session, run_id, [(seen[0].address_id, answer)])
     reading = means.read(answer)
-    store_readings(session, run_id, [(kept, reading)], at, means.parser_version)
+    store_parse_results(session, run_id, [(kept, reading)], at, means.parser_version)
     return reading
 
 
@@ -69,7 +69,7 @@ def _edit_and_take_down(session: Session, pages: dict[str, tuple[bytes, str]], m
     for days, answer in enumerate([edited, gone, gone, edited, gone], 7):
         fetch(session, run_id, (answer, url), NOW + timedelta(days=days), means)
     fetch(session, run_id, pages["picture"], NOW + timedelta(days=20), means, rendered=True)
-    keep_captures(session, run_id, [(None, capture(b"of no address"))])
+    store_captures(session, run_id, [(None, capture(b"of no address"))])
 
 
 def _elsewhere(record: Record) -> Record:
@@ -82,8 +82,8 @@ def keep_files(session: Session, folder: MediaFolder) -> None:
         content = b"picture %d" % number * 50
         file = kept_file(content)
         path = folder.put(content, file.sha256, ".png")
-        kept = KeptFile(file.sha256, file.size, file.media_type, file.width, file.height, path)
-        keep_file(session, medium.id, kept, NOW)
+        kept = StoredFile(file.sha256, file.size, file.media_type, file.width, file.height, path)
+        store_file(session, medium.id, kept, NOW)
 
 
 def _operate(session: Session) -> None:

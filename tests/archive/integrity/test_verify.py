@@ -16,8 +16,8 @@ from archive.integrity.checks import CHECKS
 from archive.integrity.process_pool import FEW
 from archive.integrity.progress import ProgressLost
 from archive.integrity.verifier import against, verify_archive
-from archive.repository.captures import keep_captures
-from archive.repository.hash_chain import heads
+from archive.repository.captures import store_captures
+from archive.repository.hash_chain import chain_heads
 from archive.repository.runs import start_run
 from archive.storage.media_files import MediaFolder
 from tests.archive.integrity.filling import fetch, means_at
@@ -41,7 +41,7 @@ def test_verifying_that_is_stopped_goes_on_where_it_was_and_keeps_what_it_found(
     place, seen = tmp_path / "verify.json", []
     with transaction(engine) as session:
         import_records(session, None, [record(1), record(2)], "dump", NOW)
-        keep_captures(session, None, [(None, capture())])
+        store_captures(session, None, [(None, capture())])
         session.execute(text("UPDATE accounts SET biz = biz || 'x'"))
 
     def stop(check: str, done: int, total: int) -> None:
@@ -66,7 +66,7 @@ def test_how_far_it_came_in_another_archive_or_with_other_checks_is_nothing_to_g
 ) -> None:
     place = tmp_path / "verify.json"
     with transaction(engine) as session:
-        keep_captures(session, None, [(None, capture())])
+        store_captures(session, None, [(None, capture())])
     done = {
         "upto": {"bytes captures": 10},
         "done": ["bytes captures"],
@@ -79,7 +79,7 @@ def test_how_far_it_came_in_another_archive_or_with_other_checks_is_nothing_to_g
 
 def test_a_place_that_cannot_be_written_is_named(engine: Engine, means: CheckContext, tmp_path: Path) -> None:
     with transaction(engine) as session:
-        keep_captures(session, None, [(None, capture())])
+        store_captures(session, None, [(None, capture())])
     (tmp_path / "file").touch()
     with pytest.raises(ProgressLost, match=r"cannot be written to .*/file/verify.json \(File exists\)"):
         verify_archive(engine, means, only=["bytes"], place=tmp_path / "file" / "verify.json")
@@ -91,7 +91,7 @@ def test_many_pages_are_looked_at_by_several_processes_and_told_in_order(
     rows = next(check.rows for check in CHECKS if check.name == "bytes")
     many = FEW * rows + 2
     with transaction(engine) as session:
-        ids = keep_captures(session, None, [(None, capture(b"%d" % n)) for n in range(many)])
+        ids = store_captures(session, None, [(None, capture(b"%d" % n)) for n in range(many)])
         session.execute(text("UPDATE captures SET sha256 = sha256(sha256) WHERE id % 7 = 0"))
     report = verify_archive(engine, means, only=["bytes"])
     assert report.checked["bytes"] == many
@@ -114,7 +114,7 @@ def test_an_archive_that_has_grown_passes_through_its_head_and_one_that_was_rewr
     db_session: Session,
 ) -> None:
     import_records(db_session, None, [record(1), record(2)], "dump", NOW)
-    (head,) = heads(db_session)
+    (head,) = chain_heads(db_session)
     import_records(db_session, None, [record(3)], "dump", NOW)
     assert against(db_session, [head, head._replace(length=0)]) == []
     assert "has 3 entries, 9 when" in against(db_session, [head._replace(length=9)])[0].words

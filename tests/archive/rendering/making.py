@@ -11,7 +11,7 @@ from archive.domain.outcomes import Role
 from archive.domain.parsed_page import MediaRef, ParsedPage
 from archive.rendering.media import PostMedia
 from archive.rendering.page import ShownPost
-from archive.repository.media import KeptFile, ShownMedium
+from archive.repository.media import ShownMedium, StoredFile
 from tests.standin.media import picture
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -46,21 +46,21 @@ class Files:
 
     def keep(
         self, content: bytes, media_type: str = "image/png", size: tuple[int, int] = (240, 160)
-    ) -> KeptFile:
+    ) -> StoredFile:
         """Put a file in."""
         sha256 = hashlib.sha256(content).digest()
         self.contents[sha256] = content
         ending = media_type.rpartition("/")[2]
-        return KeptFile(sha256, len(content), media_type, *size, f"aa/bb/{sha256.hex()}.{ending}")
+        return StoredFile(sha256, len(content), media_type, *size, f"aa/bb/{sha256.hex()}.{ending}")
 
-    def read(self, file: KeptFile) -> bytes:
+    def read(self, file: StoredFile) -> bytes:
         """The content of a file."""
         if file.sha256 not in self.contents:
             raise MediaMissing(f"{file.path} is not in the media folder")
         return self.contents[file.sha256]
 
 
-def image(number: int, file: KeptFile | None = None, **more: Any) -> ShownMedium:
+def image(number: int, file: StoredFile | None = None, **more: Any) -> ShownMedium:
     """Image `number` of a post."""
     url = IMAGE.format(number)
     values = {"role": "image", "position": number, "key": url, "url": url, "type": "image", "facts": {}}

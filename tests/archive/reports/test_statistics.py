@@ -7,18 +7,18 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from archive.db.models import Post
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.reports.statistics import (
     Month,
     Silence,
     by_month,
-    bytes_kept,
+    bytes_stored,
     delays,
     posts_archived,
     posts_by_day,
     silences,
 )
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from tests.archive.making import BIZ, NOW, article, capture, record
 
 
@@ -34,13 +34,13 @@ def test_posts_are_counted_by_their_days_and_archived_months(db_session: Session
 def test_delays_are_counted_once_each_by_the_shortest_that_holds(db_session: Session) -> None:
     for number, delay in enumerate((timedelta(minutes=1), timedelta(minutes=30), timedelta(days=400))):
         reading = article(record(number), published_at=NOW - delay)
-        kept = keep_captures(db_session, None, [(None, capture(b"%d" % number))])
-        store_readings(db_session, None, [(kept[0], reading)], NOW, 1)
+        kept = store_captures(db_session, None, [(None, capture(b"%d" % number))])
+        store_parse_results(db_session, None, [(kept[0], reading)], NOW, 1)
     import_records(db_session, None, [record(9)], "dump", NOW)
     db_session.execute(update(Post).values(first_archived_at=NOW))  # else it is the database's clock
     assert delays(db_session, BIZ) == [1, 1, 0, 0, 0, 1]  # of that of the dump nobody knows the instant
     assert delays(db_session, "nobody") == [0] * 6
-    (month,) = bytes_kept(db_session)
+    (month,) = bytes_stored(db_session)
     assert month.month == date(2026, 3, 1)
     assert month.count > 0
 

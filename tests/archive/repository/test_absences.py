@@ -15,10 +15,10 @@ from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.domain.outcomes import AWAY, Outcome
 from archive.domain.parsed_page import ParsedPage
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.repository import absences, post_queries
 from archive.repository.absences import Observation, absences_in
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
 from tests.archive.making import NOW, article, capture, record
 
@@ -37,14 +37,14 @@ def ask(session: Session, answers: Sequence[tuple[int, ParsedPage]], url: str = 
     """Keep and read answers of one address, each fetched so many minutes after NOW, in this order."""
     (sighted,) = record_sightings(session, None, [Sighting(parse_address(url), "list", NOW)], NOW)
     for minutes, reading in answers:
-        kept = keep_captures(session, None, [(sighted.address_id, capture(url.encode(), minutes=minutes))])
-        store_readings(session, None, [(kept[0], reading)], at(minutes), 1)
+        kept = store_captures(session, None, [(sighted.address_id, capture(url.encode(), minutes=minutes))])
+        store_parse_results(session, None, [(kept[0], reading)], at(minutes), 1)
 
 
 def told(session: Session) -> list[Told]:
     """The absences of the one post, their times in minutes after NOW."""
     (post,) = post_queries.find_posts(session, "1001_1")
-    return [shown(row) for row in absences.of_post(session, post)]
+    return [shown(row) for row in absences.absences_of(session, post)]
 
 
 def shown(row: Absence) -> Told:
@@ -108,8 +108,8 @@ def test_an_address_that_never_was_a_post_is_missed_by_nobody(db_session: Sessio
 
 
 def test_a_post_handed_in_without_its_address_was_seen(db_session: Session) -> None:
-    kept = keep_captures(db_session, None, [(None, capture(minutes=3))])
-    store_readings(db_session, None, [(kept[0], THERE)], NOW, 1)
+    kept = store_captures(db_session, None, [(None, capture(minutes=3))])
+    store_parse_results(db_session, None, [(kept[0], THERE)], NOW, 1)
     ask(db_session, [(10, DELETED)])
     assert told(db_session) == [("deleted", 3, 10, 10, None)]
 

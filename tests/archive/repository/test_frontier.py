@@ -16,11 +16,11 @@ from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.pg_text import storable
 from archive.domain.records import Record
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.repository import accounts, captures, frontier, post_queries
 from archive.repository.address_outcomes import record_failures
-from archive.repository.captures import keep_captures
-from archive.repository.frontier import assign, make_due, record_sightings
+from archive.repository.captures import store_captures
+from archive.repository.frontier import claim_addresses, make_due, record_sightings
 from archive.repository.runs import start_run
 from tests.archive.making import BIZ, NOW, article, capture, record
 
@@ -36,8 +36,8 @@ def sight(session: Session, url: str, source: str = "list", *, hours: int = 0, r
 
 def answer(session: Session, address: int, reading: ParsedPage) -> None:
     """The address answered with a page that was read so."""
-    kept = keep_captures(session, None, [(address, capture())])
-    store_readings(session, None, [(kept[0], reading)], NOW, 1)
+    kept = store_captures(session, None, [(address, capture())])
+    store_parse_results(session, None, [(kept[0], reading)], NOW, 1)
 
 
 def sightings(session: Session) -> list[tuple[str, str]]:
@@ -107,8 +107,8 @@ def test_a_short_link_is_tied_to_its_post_once_its_page_has_been_read(db_session
 
 def test_a_short_and_a_long_link_read_in_one_batch_are_one_post(db_session: Session) -> None:
     addresses = [sight(db_session, SHORT), sight(db_session, record().url)]
-    kept = keep_captures(db_session, None, [(a, capture(str(a).encode())) for a in addresses])
-    stored = store_readings(db_session, None, [(k, article(record())) for k in kept], NOW, 1)
+    kept = store_captures(db_session, None, [(a, capture(str(a).encode())) for a in addresses])
+    stored = store_parse_results(db_session, None, [(k, article(record())) for k in kept], NOW, 1)
     assert sorted(stored) == ["new", "unchanged"]
     (post,) = post_queries.find_posts(db_session, "1001_1", BIZ)
     assert len(post_queries.versions_of(db_session, post)) == 1
@@ -151,7 +151,7 @@ def test_what_never_gave_a_final_answer_is_asked_again_and_the_rest_only_when_to
 def test_addresses_given_to_a_run_are_that_runs(db_session: Session) -> None:
     first, second = (start_run(db_session, "run", {}, NOW) for _ in range(2))
     addresses = [sight(db_session, record(n).url, source, run=first) for n in (1, 2) for source in ("a", "b")]
-    assign(db_session, second, addresses[:1])
+    claim_addresses(db_session, second, addresses[:1], NOW)
     assert due(db_session, run=second) == addresses[:1]
     assert due(db_session, run=first) == addresses[2:3]
 
@@ -199,7 +199,7 @@ def test_nothing_to_write_is_no_error(db_session: Session) -> None:
     no_records: list[Record] = []
     assert record_sightings(db_session, None, [], NOW) == []
     assert import_records(db_session, None, no_records, "dump", NOW) == []
-    assert keep_captures(db_session, None, []) == []
-    assert store_readings(db_session, None, [], NOW, 1) == []
+    assert store_captures(db_session, None, []) == []
+    assert store_parse_results(db_session, None, [], NOW, 1) == []
     record_failures(db_session, None, [], NOW)
     assert make_due(db_session, [], NOW) == []

@@ -6,9 +6,9 @@ from sqlalchemy.orm import Session
 from archive.db.models import PostLink
 from archive.domain.outcomes import Relation
 from archive.domain.parsed_page import LinkRef
-from archive.ingest.pages import store_readings
+from archive.ingest.pages import store_parse_results
 from archive.repository import post_queries
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from archive.repository.links import links_of
 from tests.archive.making import BIZ, NOW, article, capture, link, record
 
@@ -17,8 +17,8 @@ ALBUM = LinkRef(Relation.ALBUM, "1234567890123456789", "", 0, "一图读懂", {"
 
 def lead(session: Session, *links: LinkRef, number: int = 1, **more: object) -> None:
     """Store a page of post `number` that leads to these."""
-    (id_,) = keep_captures(session, None, [(None, capture(b"page"))])
-    store_readings(session, None, [(id_, article(record(number), links=links, **more))], NOW, 1)
+    (id_,) = store_captures(session, None, [(None, capture(b"page"))])
+    store_parse_results(session, None, [(id_, article(record(number), links=links, **more))], NOW, 1)
 
 
 def of(session: Session, number: int = 1) -> list[PostLink]:

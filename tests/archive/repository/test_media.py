@@ -13,23 +13,23 @@ from archive.domain.captures import Sighting
 from archive.domain.outcomes import MediumOutcome, Outcome, Role
 from archive.domain.parsed_page import MediaRef, ParsedPage
 from archive.domain.update_decisions import MAX_ATTEMPTS
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.reports import status
 from archive.repository import post_queries
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
 from archive.repository.media import (
-    EXPIRED,
+    ADDRESS_EXPIRED,
     NO_ADDRESS,
     DueMedium,
-    KeptFile,
+    StoredFile,
     due_media,
     give_up_expired,
-    keep_file,
-    make_due,
+    make_media_due,
     media_numbers,
     media_of,
-    note_missed,
+    record_media_failure,
+    store_file,
 )
 from archive.repository.runs import start_run
 from tests.archive.making import BIZ, NOW, article, capture, image, kept_file, record, video
@@ -42,8 +42,8 @@ REFUSED, FAILED = MediumOutcome.REFUSED, MediumOutcome.FAILED
 def store(session: Session, *readings: ParsedPage, hours: float = 0, rendered: bool = False) -> list[int]:
     """Keep and store one page for each of these readings; the captures' ids."""
     page = capture(rendered=rendered)
-    ids = keep_captures(session, None, [(None, page) for _ in readings])
-    store_readings(session, None, list(zip(ids, readings, strict=True)), NOW + hours * HOUR, 1)
+    ids = store_captures(session, None, [(None, page) for _ in readings])
+    store_parse_results(session, None, list(zip(ids, readings, strict=True)), NOW + hours * HOUR, 1)
     return ids
 
 
@@ -63,7 +63,7 @@ def keys(session: Session, number: int = 1) -> list[str]:
     return [shown.key for shown in media_of(session, the_post(session, number))]
 
 
-def files(session: Session, number: int = 1) -> dict[str, KeptFile | None]:
+def files(session: Session, number: int = 1) -> dict[str, StoredFile | None]:
     """The files of what the post's current page shows, by key."""
     return {shown.key: shown.file for shown in media_of(session, the_post(session, number))}
 
@@ -159,8 +159,8 @@ def test_a_post_that_is_taken_down_keeps_its_media(db_session: Session) -> None:
     seen = [Sighting(parse_address(record().url), "list", NOW)]
     (address,) = record_sightings(db_session, None, seen, NOW)
     for reading in (article(record(), media=(A,), html="<p>"), ParsedPage(Outcome.DELETED, "gone")):
-        (id_,) = keep_captures(db_session, None, [(address.address_id, capture())])
-        store_readings(db_session, None, [(id_, reading)], NOW, 1)
+        (id_,) = store_captures(db_session, None, [(address.address_id, capture())])
+        store_parse_results(db_session, None, [(id_, reading)], NOW, 1)
     assert keys(db_session) == [A.key]
     assert [medium.key for medium in due(db_session)] == [A.key]
 
@@ -177,7 +177,7 @@ def test_a_dump_has_no_media_and_its_page_brings_them(db_session: Session) -> No
 def test_a_file_is_kept_once_for_all_who_show_it_and_not_asked_for_again(db_session: Session) -> None:
     show(db_session, A, B)
     for medium in due(db_session):
-        keep_file(db_session, medium.id, kept_file(), NOW)
+        store_file(db_session, medium.id, kept_file(), NOW)
     assert count(db_session, FileRow) == 1
     assert due(db_session, 10_000) == []
     show(db_session, A, number=2, hours=1)
@@ -190,8 +190,8 @@ def test_a_file_is_kept_once_for_all_who_show_it_and_not_asked_for_again(db_sess
 def test_the_path_of_a_file_is_the_one_it_was_last_put_at(db_session: Session) -> None:
     show(db_session, A, B)
     first, second = due(db_session)
-    keep_file(db_session, first.id, kept_file(path="ab/old.bin"), NOW)
-    keep_file(db_session, second.id, kept_file(path="ab/new.png"), NOW)
+    store_file(db_session, first.id, kept_file(path="ab/old.bin"), NOW)
+    store_file(db_session, second.id, kept_file(path="ab/new.png"), NOW)
     assert files(db_session)[A.key] == kept_file(path="ab/new.png")
 
 
@@ -199,12 +199,12 @@ def test_what_fails_is_asked_for_later_and_later_then_no_more(db_session: Sessio
     show(db_session, A)
     (medium,) = due(db_session)
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        note_missed(db_session, medium.id, FAILED, "timeout\0", NOW)
+        record_media_failure(db_session, medium.id, FAILED, "timeout\0", NOW)
         assert only(db_session).attempts == attempt
         assert bool(due(db_session, 24)) is (attempt < MAX_ATTEMPTS)
         assert due(db_session) == []
     (shown,) = media_of(db_session, the_post(db_session))
-    assert (shown.last_outcome, shown.last_reason) == ("failed", "timeout\ufffd")
+    assert (shown.last_outcome, str(shown.last_reason)) == ("failed", "timeout\ufffd")
     assert media_numbers(db_session, NOW)["image"]["given_up"] == 1
 
 
@@ -212,7 +212,7 @@ def test_what_is_refused_is_asked_for_a_day_and_a_week_later(db_session: Session
     show(db_session, A)
     waits = []
     for _ in range(3):
-        note_missed(db_session, due(db_session, 10_000)[0].id, REFUSED, "text/html", NOW)
+        record_media_failure(db_session, due(db_session, 10_000)[0].id, REFUSED, "text/html", NOW)
         waits.append(only(db_session).next_fetch_at)
     assert waits == [NOW + DAY, NOW + 7 * DAY, None]
 
@@ -220,15 +220,15 @@ def test_what_is_refused_is_asked_for_a_day_and_a_week_later(db_session: Session
 def test_a_miss_takes_no_file_away_that_another_process_has_got(db_session: Session) -> None:
     show(db_session, A)
     (medium,) = due(db_session)
-    keep_file(db_session, medium.id, kept_file(), NOW)
-    note_missed(db_session, medium.id, FAILED, "timeout", NOW)
+    store_file(db_session, medium.id, kept_file(), NOW)
+    record_media_failure(db_session, medium.id, FAILED, "timeout", NOW)
     assert (only(db_session).last_outcome, only(db_session).next_fetch_at) == ("kept", None)
     assert files(db_session) == {A.key: kept_file()}
 
 
 def test_a_new_signed_address_replaces_the_old_one_and_makes_it_due_again(db_session: Session) -> None:
     show(db_session, video("a", 2))
-    note_missed(db_session, due(db_session)[0].id, FAILED, "reset", NOW + HOUR)
+    record_media_failure(db_session, due(db_session)[0].id, FAILED, "reset", NOW + HOUR)
     show(db_session, video("b", 5), number=2, hours=1)
     (medium,) = due(db_session, 1)
     assert (medium.url, medium.expires_at) == (video("b").url, NOW + 5 * HOUR)
@@ -251,7 +251,7 @@ def test_a_batch_with_two_addresses_of_one_video_takes_the_one_that_lasts(db_ses
 
 def test_the_address_of_what_has_a_file_stays_the_one_it_came_from(db_session: Session) -> None:
     show(db_session, video("a", 2))
-    keep_file(db_session, due(db_session)[0].id, kept_file(), NOW)
+    store_file(db_session, due(db_session)[0].id, kept_file(), NOW)
     show(db_session, video("b", 5), hours=1)
     assert (only(db_session).url, due(db_session, 10_000)) == (video("a").url, [])
 
@@ -262,8 +262,8 @@ def test_an_address_that_expires_is_asked_for_first_and_after_that_no_more(db_se
     assert [medium.key for medium in due(db_session)] == ["wxv_2", "wxv_1", "wxv_3", A.key]
     assert [medium.key for medium in due(db_session, 2)] == ["wxv_1", "wxv_3", A.key]
     assert [give_up_expired(db_session, NOW + hours * HOUR) for hours in (2, 2, 3)] == [1, 0, 1]
-    shown = {m.key: m.last_reason for m in media_of(db_session, the_post(db_session))}
-    assert shown == {A.key: "", "wxv_1": EXPIRED, "wxv_2": EXPIRED, "wxv_3": ""}
+    shown = {m.key: m.last_reason.code for m in media_of(db_session, the_post(db_session))}
+    assert shown == {A.key: "", "wxv_1": ADDRESS_EXPIRED, "wxv_2": ADDRESS_EXPIRED, "wxv_3": ""}
     show(db_session, video("c", 9), hours=4)
     assert [medium.key for medium in due(db_session, 4)] == ["wxv_1", "wxv_3", A.key]
 
@@ -271,21 +271,21 @@ def test_an_address_that_expires_is_asked_for_first_and_after_that_no_more(db_se
 def test_no_try_is_planned_for_when_the_address_will_have_expired(db_session: Session) -> None:
     show(db_session, video(hours=2))
     (medium,) = due(db_session)
-    note_missed(db_session, medium.id, FAILED, "reset", NOW + HOUR)
+    record_media_failure(db_session, medium.id, FAILED, "reset", NOW + HOUR)
     assert only(db_session).next_fetch_at == NOW + HOUR + timedelta(minutes=10)
-    note_missed(db_session, medium.id, FAILED, "reset", NOW + 1.9 * HOUR)
+    record_media_failure(db_session, medium.id, FAILED, "reset", NOW + 1.9 * HOUR)
     assert (only(db_session).next_fetch_at, only(db_session).last_reason) == (None, "reset")
 
 
 @pytest.mark.parametrize(
-    ("medium", "reason"), [(video(hours=-1), EXPIRED), (replace(video(), url=""), NO_ADDRESS)]
+    ("medium", "reason"), [(video(hours=-1), ADDRESS_EXPIRED), (replace(video(), url=""), NO_ADDRESS)]
 )
 def test_what_has_no_address_that_works_is_known_but_not_asked_for(
     db_session: Session, medium: MediaRef, reason: str
 ) -> None:
     show(db_session, medium)
     assert due(db_session) == []
-    assert [shown.last_reason for shown in media_of(db_session, the_post(db_session))] == [reason]
+    assert [shown.last_reason.code for shown in media_of(db_session, the_post(db_session))] == [reason]
     show(db_session, video("new", 5), hours=1)
     assert [medium.url for medium in due(db_session, 1)] == [video("new").url]
 
@@ -296,7 +296,7 @@ def test_an_address_too_long_for_an_index_is_stored_whole_and_found(db_session: 
     show(db_session, long, number=2)
     (medium,) = due(db_session)
     assert (medium.url, len(medium.key)) == (long.url, len("sha256:") + 64)
-    keep_file(db_session, medium.id, kept_file(), NOW)
+    store_file(db_session, medium.id, kept_file(), NOW)
     assert files(db_session, 2) == {medium.key: kept_file()}
 
 
@@ -321,9 +321,9 @@ def test_a_run_is_given_the_media_of_the_posts_it_saw(db_session: Session) -> No
     assert len(due_media(db_session, NOW, 1, types=ALL, run_id=run)) == 1
     for medium in due(db_session):
         for _ in range(3):
-            note_missed(db_session, medium.id, REFUSED, "text/html", NOW)
+            record_media_failure(db_session, medium.id, REFUSED, "text/html", NOW)
     assert due(db_session, 10_000) == []
-    assert make_due(db_session, run, NOW) == 2
+    assert make_media_due(db_session, run, NOW) == 2
     assert (of(run), of(another)) == ([A.key, B.key], [B.key])
 
 
@@ -331,8 +331,8 @@ def test_making_due_spares_what_has_a_file_and_what_no_longer_works(db_session: 
     run = start_run(db_session, "backfill", {}, NOW)
     record_sightings(db_session, run, [Sighting(parse_address(record().url), "list", NOW)], NOW)
     show(db_session, A, B, video(hours=1), replace(video(name="wxv_2"), url=""))
-    keep_file(db_session, due(db_session, types=("image",))[0].id, kept_file(), NOW)
-    assert make_due(db_session, run, NOW + 2 * HOUR) == 1
+    store_file(db_session, due(db_session, types=("image",))[0].id, kept_file(), NOW)
+    assert make_media_due(db_session, run, NOW + 2 * HOUR) == 1
     assert [medium.key for medium in due(db_session, 2)] == [B.key]
 
 
@@ -340,10 +340,10 @@ def test_the_numbers_tell_by_type_what_is_known_kept_due_waiting_and_given_up(db
     show(db_session, A, B, C, image("d"), image("e"), video(hours=1), video(hours=9, name="wxv_2"))
     first, second, third, fourth, _ = due(db_session, types=("image",))
     for medium in (first, second):
-        keep_file(db_session, medium.id, kept_file(b"same"), NOW)
-    note_missed(db_session, third.id, FAILED, "timeout", NOW)
+        store_file(db_session, medium.id, kept_file(b"same"), NOW)
+    record_media_failure(db_session, third.id, FAILED, "timeout", NOW)
     for _ in range(3):
-        note_missed(db_session, fourth.id, REFUSED, "text/html", NOW)
+        record_media_failure(db_session, fourth.id, REFUSED, "text/html", NOW)
     assert media_numbers(db_session, NOW + timedelta(minutes=5)) == {
         "image": {"known": 5, "kept": 2, "due": 1, "waiting": 1, "given_up": 1, "bytes": 4},
         "video": {"known": 2, "kept": 0, "due": 2, "waiting": 0, "given_up": 0, "bytes": 0},

@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.reports import status as status_module
 from archive.repository import accounts as accounts_repository
+from archive.repository import bodies as bodies_repository
 from archive.repository import captures as captures_repository
 from archive.repository import post_queries
 from archive.repository.address_outcomes import record_failures
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
 from archive.repository.runs import close_run, finish_run, start_run
 from tests.archive.making import BIZ, NOW, article, capture, record
@@ -73,8 +74,8 @@ def test_accounts_are_known_by_name_and_by_biz(three_days: Session) -> None:
 
 def test_the_status_counts_what_there_is_and_what_waits(three_days: Session) -> None:
     bodies = [b"a" * 1000, b"b"]
-    kept = keep_captures(three_days, None, [(None, capture(body)) for body in bodies])
-    store_readings(three_days, None, [(kept[0], article(record(1, text="改")))], NOW, 1)
+    kept = store_captures(three_days, None, [(None, capture(body)) for body in bodies])
+    store_parse_results(three_days, None, [(kept[0], article(record(1, text="改")))], NOW, 1)
     seen = [Sighting(parse_address(record(9).url), "list", NOW)]
     (late,) = record_sightings(three_days, None, seen, NOW)
     record_failures(three_days, None, [(late.address_id, "timeout")], NOW)
@@ -108,14 +109,14 @@ def test_captures_of_a_post_come_last_first_and_without_their_bodies(three_days:
     seen = [Sighting(parse_address(record(1).url), "list", NOW)]
     (address,) = record_sightings(three_days, None, seen, NOW)
     answers = [(address.address_id, capture(body)) for body in (b"first", b"second")]
-    kept = keep_captures(three_days, None, [*answers, (None, capture(b"of another"))])
+    kept = store_captures(three_days, None, [*answers, (None, capture(b"of another"))])
     found = captures_repository.list_captures(three_days, post)
     assert [row["id"] for row in found] == [kept[1], kept[0]]
     assert all("body" not in row for row in found)
 
 
 def test_the_same_bytes_from_the_same_address_are_found_again(db_session: Session) -> None:
-    kept = keep_captures(db_session, None, [(None, capture(b"page")), (None, capture(b"page"))])
+    kept = store_captures(db_session, None, [(None, capture(b"page")), (None, capture(b"page"))])
     url, sha256 = capture().requested_url, capture(b"page").sha256
     assert captures_repository.find_capture(db_session, url, sha256) == kept[0]
     assert captures_repository.find_capture(db_session, url, capture(b"other").sha256) is None
@@ -127,6 +128,6 @@ def test_real_pages_come_back_to_the_byte_from_either_packing(db_session: Sessio
     bodies = [captures.capture(name) for name in captures.capture_names("article_*")[:3]]
     answers = [capture(body) for body in bodies]
     answers += [capture(body, gzipped=gzip.compress(body)) for body in bodies]
-    kept = keep_captures(db_session, None, [(None, answer) for answer in answers])
-    assert [captures_repository.capture_body(db_session, id_) for id_ in kept] == bodies * 2
+    kept = store_captures(db_session, None, [(None, answer) for answer in answers])
+    assert [bodies_repository.capture_body(db_session, id_) for id_ in kept] == bodies * 2
     assert bodies

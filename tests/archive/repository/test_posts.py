@@ -15,9 +15,9 @@ from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
 from archive.domain.update_decisions import StoreResult
 from archive.export.records import write_dump
-from archive.ingest.pages import import_records, store_readings
+from archive.ingest.pages import import_records, store_parse_results
 from archive.repository import accounts, post_queries
-from archive.repository.captures import keep_captures
+from archive.repository.captures import store_captures
 from archive.repository.media import due_media
 from tests.archive.making import BIZ, NOW, article, capture, image, link, record
 
@@ -43,13 +43,13 @@ def exported(session: Session) -> bytes:
 
 def pages(session: Session, made: list[Record]) -> list[StoreResult]:
     """Keep and store a page for each of these records, at the bare address a page has."""
-    kept = keep_captures(session, None, [(None, capture(r.aid.encode())) for r in made])
+    kept = store_captures(session, None, [(None, capture(r.aid.encode())) for r in made])
     readings: list[ParsedPage] = []
     for each in made:
         page = replace(each, url=each.url.partition("&chksm=")[0] + "#rd")
         shown = article(page, html=f"<p>{each.text}</p>", media=(image(each.aid),), links=(link(1),))
         readings.append(replace(shown, biz=parse_address(each.url).biz))
-    return store_readings(session, None, list(zip(kept, readings, strict=True)), NOW, 1)
+    return store_parse_results(session, None, list(zip(kept, readings, strict=True)), NOW, 1)
 
 
 def count(session: Session, table: type[Post] | type[Version]) -> int | None:
@@ -160,17 +160,17 @@ def test_the_page_knows_the_day_better_than_the_dump(db_session: Session) -> Non
 
 def test_a_record_at_a_bare_address_gains_the_chksm_when_somebody_knows_it(db_session: Session) -> None:
     import_records(db_session, None, [record(chksm="")], "dump", NOW)
-    kept = keep_captures(db_session, None, [(None, capture())])
-    store_readings(db_session, None, [(kept[0], article(record()))], NOW, 1)
+    kept = store_captures(db_session, None, [(None, capture())])
+    store_parse_results(db_session, None, [(kept[0], article(record()))], NOW, 1)
     assert next(post_queries.records(db_session)).url == record().url
 
 
 def test_half_a_page_gives_way_to_the_whole_one(db_session: Session) -> None:
-    kept = keep_captures(db_session, None, [(None, capture(b"1")), (None, capture(b"2"))])
+    kept = store_captures(db_session, None, [(None, capture(b"1")), (None, capture(b"2"))])
     half, whole = article(record(text=""), needs_browser=True), article(record())
-    assert store_readings(db_session, None, [(kept[0], half)], NOW, 1) == [StoreResult.NEW]
-    assert store_readings(db_session, None, [(kept[1], whole)], NOW, 1) == [StoreResult.NEW]
-    assert store_readings(db_session, None, [(kept[0], half)], NOW, 1) == [StoreResult.UNCHANGED]
+    assert store_parse_results(db_session, None, [(kept[0], half)], NOW, 1) == [StoreResult.NEW]
+    assert store_parse_results(db_session, None, [(kept[1], whole)], NOW, 1) == [StoreResult.NEW]
+    assert store_parse_results(db_session, None, [(kept[0], half)], NOW, 1) == [StoreResult.UNCHANGED]
     assert history(db_session) == [(1, "page", record().text)]
     assert list(post_queries.records(db_session)) == [record()]
 
@@ -184,16 +184,16 @@ def test_a_text_as_large_as_the_largest_page_is_stored_and_comes_back(db_session
 
 def test_facts_hold_what_has_no_rows_of_its_own(db_session: Session) -> None:
     page = {"author": "合成编辑部", "media": [{"role": "image"}], "links": [{"relation": "post"}]}
-    kept = keep_captures(db_session, None, [(None, capture())])
-    store_readings(db_session, None, [(kept[0], article(record(), page=page))], NOW, 1)
+    kept = store_captures(db_session, None, [(None, capture())])
+    store_parse_results(db_session, None, [(kept[0], article(record(), page=page))], NOW, 1)
     assert db_session.scalar(select(Post.facts)) == {"author": "合成编辑部"}
 
 
 def test_a_page_saved_long_ago_does_not_replace_what_was_fetched_since(db_session: Session) -> None:
     now_shown, once_shown = record(text="新"), record(text="旧")
     for number, (shown, minutes) in enumerate([(now_shown, 0), (once_shown, -60), (now_shown, -90)]):
-        kept = keep_captures(db_session, None, [(None, capture(b"%d" % number, minutes=minutes))])
-        (stored,) = store_readings(db_session, None, [(kept[0], article(shown))], NOW, 1)
+        kept = store_captures(db_session, None, [(None, capture(b"%d" % number, minutes=minutes))])
+        (stored,) = store_parse_results(db_session, None, [(kept[0], article(shown))], NOW, 1)
         assert stored is (StoreResult.UNCHANGED if number else StoreResult.NEW)
     assert [record.text for record in post_queries.records(db_session)] == ["新"]
     assert [text for _, _, text in history(db_session)] == ["新", "旧"]

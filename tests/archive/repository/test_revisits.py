@@ -15,7 +15,7 @@ from archive.domain.parsed_page import ParsedPage
 from archive.domain.revisit_policy import INTERVALS, Intervals, next_visit
 from archive.ingest import pages
 from archive.repository import captures, frontier, post_queries, runs
-from archive.repository.revisits import due_revisits, revisits_since, visited
+from archive.repository.revisits import due_revisits, revisit_state, revisits_since
 from tests.archive.making import BIZ, NOW, article, capture, record
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -27,8 +27,8 @@ def ask(session: Session, number: int, reading: ParsedPage, at: datetime) -> Non
     """Ask the address of a post, and store what it answered."""
     seen = Sighting(parse_address(record(number).url), "test", at)
     (sighted,) = frontier.record_sightings(session, None, [seen], at)
-    kept = captures.keep_captures(session, None, [(sighted.address_id, capture(minutes=_minutes(at)))])
-    pages.store_readings(session, None, [(kept[0], reading)], at, 1)
+    kept = captures.store_captures(session, None, [(sighted.address_id, capture(minutes=_minutes(at)))])
+    pages.store_parse_results(session, None, [(kept[0], reading)], at, 1)
 
 
 def _minutes(at: datetime) -> int:
@@ -141,6 +141,6 @@ def test_what_the_database_finds_due_is_what_the_rule_says(db_session: Session) 
 
 def _comes(session: Session, number: int) -> datetime:
     (post,) = post_queries.find_posts(session, record(number).aid, BIZ)
-    found = visited(session, post)
+    found = revisit_state(session, post)
     assert found is not None
     return next_visit(found.since, found.tried_at, INTERVALS.away if found.is_away else INTERVALS.there)

@@ -13,17 +13,17 @@ from archive.domain.captures import Sighting
 from archive.domain.outcomes import Kind, Outcome, Relation
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.update_decisions import StoreResult
-from archive.ingest.pages import import_records, store_readings
-from archive.repository.captures import keep_captures
+from archive.ingest.pages import import_records, store_parse_results
+from archive.repository.captures import store_captures
 from archive.repository.frontier import due_addresses, record_sightings
 from archive.repository.sources import (
-    Report,
-    albums_met,
+    SourceReport,
     linked_addresses,
-    memories,
+    linked_albums,
+    post_texts,
     record_report,
-    texts,
-    titles,
+    source_memories,
+    titled_posts,
 )
 from tests.archive.making import BIZ, NOW, article, capture, link, record
 
@@ -36,15 +36,17 @@ def sighting(url: str, *, expected: str = BIZ, source: str = "feed:rss.example/a
     return Sighting(parse_address(url), source, NOW, expected_biz=expected)
 
 
-def report(*urls: str, **more: Any) -> Report:
-    return Report(**{"biz": BIZ, "name": "album:1", "state": "ok", "good": True} | more,
+def report(*urls: str, **more: Any) -> SourceReport:
+    return SourceReport(**{"biz": BIZ, "name": "album:1", "state": "ok", "good": True} | more,
                   sightings=[sighting(url, source="album:1") for url in urls])  # fmt: skip
 
 
 def fetched(session: Session, address_id: int, reading: ParsedPage) -> StoreResult:
     """Store a page that an address gave."""
-    (capture_id,) = keep_captures(session, None, [(address_id, capture(reading.reason.encode() + b"<html>"))])
-    return store_readings(session, None, [(capture_id, reading)], NOW + HOUR)[0]
+    (capture_id,) = store_captures(
+        session, None, [(address_id, capture(reading.reason.encode() + b"<html>"))]
+    )
+    return store_parse_results(session, None, [(capture_id, reading)], NOW + HOUR)[0]
 
 
 def row(session: Session, url: str) -> AddressRow:
@@ -63,8 +65,8 @@ def test_what_a_source_says_is_kept_with_its_sightings(db_session: Session) -> N
     source = db_session.scalars(select(SourceRow)).one()
     assert (source.name, source.state, source.seen, source.new) == ("album:1", "ok", 2, 2)
     assert (source.newest_at, source.last_good_at, source.failures) == (NOW, NOW, 0)
-    assert memories(db_session, BIZ) == {"album:1": {"etag": "x"}}
-    assert memories(db_session, OTHER) == {}
+    assert source_memories(db_session, BIZ) == {"album:1": {"etag": "x"}}
+    assert source_memories(db_session, OTHER) == {}
     assert len(due_addresses(db_session, NOW, 10)) == 2
 
 
@@ -96,7 +98,7 @@ def test_a_source_found_good_again_is_not_left_alone_for_as_long_as_one_that_fai
 
 def test_two_sources_of_one_post_make_one_address_and_two_sightings(db_session: Session) -> None:
     record_report(db_session, None, report(bare(1), name="neighbours"), NOW)
-    both = Report(BIZ, "feed:x", "ok", True, sightings=[sighting(record(1).url, source="feed:x")])
+    both = SourceReport(BIZ, "feed:x", "ok", True, sightings=[sighting(record(1).url, source="feed:x")])
     record_report(db_session, None, both, NOW)
     (address,) = db_session.scalars(select(AddressRow))
     assert "chksm=be48" in address.url
@@ -172,7 +174,7 @@ def test_what_somebody_gave_by_hand_is_wanted_whoever_it_is_of(db_session: Sessi
 
 
 def test_a_post_of_an_account_that_is_watched_too_is_taken(db_session: Session) -> None:
-    record_report(db_session, None, Report(OTHER, "neighbours", "unchanged", True), NOW)
+    record_report(db_session, None, SourceReport(OTHER, "neighbours", "unchanged", True), NOW)
     record_sightings(db_session, None, [sighting(SHORT)], NOW)
     assert fetched(db_session, row(db_session, SHORT).id, other_accounts()) is StoreResult.NEW
 
@@ -182,8 +184,8 @@ def test_strangers_and_ones_own_in_one_batch_are_told_apart(db_session: Session)
     record_sightings(db_session, None, [sighting(url) for url in urls], NOW)
     pages = [other_accounts(), article(record(2)), article(record(3))]
     ids = [row(db_session, url).id for url in urls]
-    captures = keep_captures(db_session, None, [(i, capture(b"%d" % i)) for i in ids])
-    stored = store_readings(db_session, None, list(zip(captures, pages, strict=True)), NOW)
+    captures = store_captures(db_session, None, [(i, capture(b"%d" % i)) for i in ids])
+    stored = store_parse_results(db_session, None, list(zip(captures, pages, strict=True)), NOW)
     assert stored == [StoreResult.FOREIGN, StoreResult.NEW, StoreResult.NEW]
     assert sorted(db_session.scalars(select(Post.aid))) == ["1002_1", "1003_1"]
 
@@ -206,7 +208,7 @@ def test_posts_that_known_ones_lead_to_are_offered_until_they_are_known(db_sessi
     found = linked_addresses(db_session, BIZ, 10)
     assert [(one.url, one.posts) for one in found] == [(record(5).url, 2), (SHORT, 1)]
     assert linked_addresses(db_session, OTHER, 10) == []
-    assert albums_met(db_session, BIZ, 10) == ["3900"]
+    assert linked_albums(db_session, BIZ, 10) == ["3900"]
     record_sightings(db_session, None, [sighting(record(5).url)], NOW)
     assert [one.url for one in linked_addresses(db_session, BIZ, 10)] == [SHORT]
 
@@ -214,6 +216,6 @@ def test_posts_that_known_ones_lead_to_are_offered_until_they_are_known(db_sessi
 def test_titles_come_newest_first_with_their_texts_on_demand(db_session: Session) -> None:
     store_page(db_session, 1)
     store_page(db_session, 2)
-    found = titles(db_session, BIZ, 10)
+    found = titled_posts(db_session, BIZ, 10)
     assert [post.aid for post in found] == ["1002_1", "1001_1"]
-    assert texts(db_session, [found[0].id]) == {found[0].id: record(2).text}
+    assert post_texts(db_session, [found[0].id]) == {found[0].id: record(2).text}

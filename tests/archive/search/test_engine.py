@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Post, PostWords
 from archive.domain.records import Record
-from archive.ingest.pages import import_records, store_readings
-from archive.repository.captures import keep_captures
-from archive.repository.search_index import check, rebuild
+from archive.ingest.pages import import_records, store_parse_results
+from archive.repository.captures import store_captures
+from archive.repository.search_index import check_search_index, rebuild_search_index
 from archive.search.engine import search
 from archive.search.query import SearchError, parse
 from tests.archive.making import BIZ, NOW, article, capture, record
@@ -40,11 +40,11 @@ def test_a_post_is_found_by_what_it_says_now_at_once(db_session: Session) -> Non
 
 def test_a_page_that_was_read_is_found_by_its_text_and_kind(db_session: Session) -> None:
     take(db_session, record(1, text="旧的文字\r"))
-    kept = keep_captures(db_session, None, [(None, capture())])
-    store_readings(db_session, None, [(kept[0], article(record(1, text="网页&nbsp;文字\r")))], NOW, 1)
+    kept = store_captures(db_session, None, [(None, capture())])
+    store_parse_results(db_session, None, [(kept[0], article(record(1, text="网页&nbsp;文字\r")))], NOW, 1)
     assert aids(db_session, '"网页 文字"', kind="article") == ["1001_1"]
     assert aids(db_session, "网页", kind="picture") == aids(db_session, "旧的") == []
-    assert check(db_session) == []
+    assert check_search_index(db_session) == []
 
 
 def test_a_post_that_is_gone_from_the_database_is_not_found(db_session: Session) -> None:
@@ -140,7 +140,7 @@ def test_what_is_older_than_the_ranked_posts_follows_by_date(
 def test_words_that_only_old_posts_have_are_found_behind_many_newer_ones(
     db_session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("archive.search.engine.WALKED", 3)
+    monkeypatch.setattr("archive.search.engine.SCANNED", 3)
     take(db_session, *(on(f"2026-03-{number + 1:02}", number, "新的") for number in range(1, 20)))
     take(db_session, on("2026-03-01", 0, "旧的工业互联网"))
     assert aids(db_session, "旧的", limit=1) == aids(db_session, "工业互联", limit=1) == ["1000_1"]
@@ -175,13 +175,13 @@ def test_what_is_wrong_with_the_index_is_told_and_a_rebuild_repairs_it(db_sessio
     take(db_session, *(record(number) for number in range(1, 5)))
     db_session.execute(update(Post).where(Post.aid == "1001_1").values(text="别的文字"))
     db_session.execute(delete(PostWords).where(PostWords.post_id.in_(ids(db_session, "1002_1"))))
-    wrong = check(db_session)
-    assert [sentence.split(": ")[1].split(";")[0] for sentence in wrong] == [
-        "search has other words than it",
-        "search does not know it",
+    wrong = check_search_index(db_session)
+    assert [one.params["reason"].code for one in wrong] == [
+        "archive.search_index.text_differs",
+        "archive.search_index.post_missing",
     ]
-    rebuild(db_session)
-    assert check(db_session) == []
+    rebuild_search_index(db_session)
+    assert check_search_index(db_session) == []
     assert aids(db_session, "别的") == ["1001_1"]
 
 
@@ -190,10 +190,10 @@ def test_a_post_that_the_index_lost_is_told(db_session: Session) -> None:
     db_session.execute(text(ready.format("false")))
     take(db_session, record())
     db_session.execute(text(ready.format("true")))
-    (wrong,) = check(db_session)
-    assert "the index of search has lost it" in wrong
-    rebuild(db_session)
-    assert check(db_session) == []
+    (wrong,) = check_search_index(db_session)
+    assert wrong.params["reason"].code == "archive.search_index.lookup_fails"
+    rebuild_search_index(db_session)
+    assert check_search_index(db_session) == []
 
 
 def ids(session: Session, aid: str) -> list[int]:

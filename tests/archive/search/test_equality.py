@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Post, PostWords
 from archive.domain.search_text import grams_of, is_exact
-from archive.repository.search_index import check
+from archive.repository.search_index import check_search_index
 from archive.search.engine import matching, search
 from archive.search.query import MAX_WORDS, Query, parse
 
@@ -156,7 +156,7 @@ def test_the_index_is_asked_and_not_every_post(filled: Session) -> None:
 
 
 def test_nothing_is_wrong_with_what_was_indexed(filled: Session) -> None:
-    assert check(filled) == []
+    assert check_search_index(filled) == []
 
 
 def test_as_many_words_as_are_allowed_find_what_they_should(filled: Session, texts: Texts) -> None:

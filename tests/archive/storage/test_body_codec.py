@@ -1,4 +1,4 @@
-"""Frames: exact on return, or an error."""
+"""Test that bodies come back exactly, or as an error."""
 
 import gzip
 import hashlib
@@ -13,22 +13,22 @@ from archive.storage import body_codec
 from archive.storage.body_codec import MAX_BODY
 from tests.support import captures
 
-REFERENCE = bytes(range(256)) * 40
-PAGE = b"<html>" + REFERENCE + b"</html>"
-AGAINST_IT = body_codec.encode_delta(PAGE, REFERENCE)
+BASE = bytes(range(256)) * 40
+PAGE = b"<html>" + BASE + b"</html>"
+DELTA_FRAME = body_codec.encode_delta(PAGE, BASE)
 
 
-def unpacked(stored: bytes, encoding: str, body: bytes, reference: bytes | None = None) -> bytes:
-    """What comes out of stored bytes that are said to be this body."""
-    return body_codec.unpack(stored, encoding, hashlib.sha256(body).digest(), reference)
+def decoded(stored: bytes, encoding: str, body: bytes, base: bytes | None = None) -> bytes:
+    """Decode stored bytes that are said to be this body."""
+    return body_codec.decode_verified(stored, encoding, hashlib.sha256(body).digest(), base)
 
 
 @given(st.binary(max_size=5000), st.binary(min_size=8, max_size=5000))
-def test_a_body_comes_back_as_it_went_in(body: bytes, reference: bytes) -> None:
-    assert unpacked(body_codec.encode(body), body_codec.WHOLE, body) == body
-    assert unpacked(gzip.compress(body, mtime=0), body_codec.GZIP, body) == body
-    for against in (reference, reference + body, body + reference):
-        assert unpacked(body_codec.encode_delta(body, against), body_codec.AGAINST, body, against) == body
+def test_a_body_comes_back_as_it_went_in(body: bytes, base: bytes) -> None:
+    assert decoded(body_codec.encode(body), body_codec.WHOLE, body) == body
+    assert decoded(gzip.compress(body, mtime=0), body_codec.GZIP, body) == body
+    for against in (base, base + body, body + base):
+        assert decoded(body_codec.encode_delta(body, against), body_codec.DELTA, body, against) == body
 
 
 @captures.needs_captures
@@ -38,7 +38,7 @@ def test_every_real_capture_comes_back_to_the_byte_against_the_one_before_it() -
     for name in names:
         body = captures.capture(name)
         frame = body_codec.encode_delta(body, before)
-        assert unpacked(frame, body_codec.AGAINST, body, before) == body, name
+        assert decoded(frame, body_codec.DELTA, body, before) == body, name
         before = body
 
 
@@ -47,42 +47,42 @@ STORED = {
     "junk": b"junk",
     "another body in zstd": zstd.compress(b"other"),
     "another body in gzip": gzip.compress(b"other"),
-    "another body against the reference": body_codec.encode_delta(b"other" + REFERENCE, REFERENCE),
-    "a frame without its end": AGAINST_IT[:-3],
-    "a frame and something more": AGAINST_IT + b"x",
-    "two frames": AGAINST_IT + zstd.compress(b"more"),
+    "another body against the base": body_codec.encode_delta(b"other" + BASE, BASE),
+    "a frame without its end": DELTA_FRAME[:-3],
+    "a frame and something more": DELTA_FRAME + b"x",
+    "two frames": DELTA_FRAME + zstd.compress(b"more"),
 }
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "gzip", "zstd-prefix", "br"])
 @pytest.mark.parametrize("stored", STORED.values(), ids=STORED)
 def test_stored_bytes_that_are_not_the_body_are_an_error(stored: bytes, encoding: str) -> None:
-    reference = REFERENCE if encoding == body_codec.AGAINST else None
+    base = BASE if encoding == body_codec.DELTA else None
     with pytest.raises(IntegrityError):
-        unpacked(stored, encoding, PAGE, reference)
+        decoded(stored, encoding, PAGE, base)
 
 
-def test_a_frame_needs_the_reference_it_was_made_with_and_no_other_takes_one() -> None:
-    assert unpacked(AGAINST_IT, "zstd-prefix", PAGE, REFERENCE) == PAGE
-    for reference in (REFERENCE[::-1], REFERENCE[:-1], b"short", b""):
+def test_a_frame_needs_the_base_it_was_made_with_and_no_other_takes_one() -> None:
+    assert decoded(DELTA_FRAME, "zstd-prefix", PAGE, BASE) == PAGE
+    for base in (BASE[::-1], BASE[:-1], b"short", b""):
         with pytest.raises(IntegrityError):
-            unpacked(AGAINST_IT, "zstd-prefix", PAGE, reference)
-    with pytest.raises(IntegrityError, match="has no reference"):
-        unpacked(AGAINST_IT, "zstd-prefix", PAGE)
-    with pytest.raises(IntegrityError, match="has a reference"):
-        unpacked(body_codec.encode(PAGE), "zstd", PAGE, REFERENCE)
+            decoded(DELTA_FRAME, "zstd-prefix", PAGE, base)
+    with pytest.raises(IntegrityError, match="has no delta base"):
+        decoded(DELTA_FRAME, "zstd-prefix", PAGE)
+    with pytest.raises(IntegrityError, match="has a delta base"):
+        decoded(body_codec.encode(PAGE), "zstd", PAGE, BASE)
 
 
 def test_no_bit_that_flips_ever_gives_other_bytes() -> None:
     refused = 0
-    for place in range(len(AGAINST_IT) * 8):
-        flipped = bytearray(AGAINST_IT)
+    for place in range(len(DELTA_FRAME) * 8):
+        flipped = bytearray(DELTA_FRAME)
         flipped[place // 8] ^= 1 << place % 8
         try:
-            assert unpacked(bytes(flipped), "zstd-prefix", PAGE, REFERENCE) == PAGE  # a bit that says nothing
+            assert decoded(bytes(flipped), "zstd-prefix", PAGE, BASE) == PAGE  # a bit that says nothing
         except IntegrityError:
             refused += 1
-    assert refused > len(AGAINST_IT) * 7
+    assert refused > len(DELTA_FRAME) * 7
 
 
 ZEROS = bytes(MAX_BODY + 1)
@@ -93,7 +93,7 @@ BOMBS = {
         "zstd",
         zstd.compress(ZEROS, options={zstd.CompressionParameter.content_size_flag: 0}),
     ),
-    "zstd against a reference": ("zstd-prefix", body_codec.encode_delta(ZEROS, REFERENCE)),
+    "zstd against a base": ("zstd-prefix", body_codec.encode_delta(ZEROS, BASE)),
     "zstd after another frame": ("zstd", zstd.compress(PAGE) + zstd.compress(ZEROS)),
 }
 
@@ -101,7 +101,7 @@ BOMBS = {
 @pytest.mark.parametrize(("encoding", "bomb"), BOMBS.values(), ids=BOMBS)
 def test_a_bomb_is_refused_without_being_unpacked_whole(encoding: str, bomb: bytes) -> None:
     with pytest.raises(IntegrityError):
-        unpacked(bomb, encoding, ZEROS, REFERENCE if encoding == body_codec.AGAINST else None)
+        decoded(bomb, encoding, ZEROS, BASE if encoding == body_codec.DELTA else None)
 
 
 def test_a_frame_that_wants_a_larger_window_than_memory_is_meant_for_is_refused() -> None:
@@ -109,4 +109,4 @@ def test_a_frame_that_wants_a_larger_window_than_memory_is_meant_for_is_refused(
     packing = zstd.ZstdCompressor(options=options)
     frame = packing.compress(PAGE) + packing.flush()  # streamed: it cannot say how large it is
     with pytest.raises(IntegrityError):
-        unpacked(frame, "zstd", PAGE)
+        decoded(frame, "zstd", PAGE)

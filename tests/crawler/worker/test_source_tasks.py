@@ -10,8 +10,8 @@ from archive.db.models import AddressRow, Post, SightingRow, SourceRow
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.domain.outcomes import Relation
-from archive.ingest.pages import store_readings
-from archive.repository.captures import keep_captures
+from archive.ingest.pages import store_parse_results
+from archive.repository.captures import store_captures
 from archive.repository.frontier import due_addresses, record_sightings
 from archive.repository.runs import start_run
 from crawler.discovery.source import Found, Seen, State
@@ -37,8 +37,8 @@ def archive_page(engine: Engine, number: int, **more: object) -> None:
     with transaction(engine) as session:
         seen = Sighting(parse_address(record_.url), "test", NOW)
         (sighted,) = record_sightings(session, None, [seen], NOW)
-        (kept,) = keep_captures(session, None, [(sighted.address_id, making.capture(b"%d" % number))])
-        store_readings(session, None, [(kept, replace(making.article(record_), **more))], NOW)  # type: ignore[arg-type]
+        (kept,) = store_captures(session, None, [(sighted.address_id, making.capture(b"%d" % number))])
+        store_parse_results(session, None, [(kept, replace(making.article(record_), **more))], NOW)  # type: ignore[arg-type]
 
 
 def test_what_known_posts_lead_to_is_found_once(engine: Engine, run_id: int) -> None:

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from archive.db.engine import transaction
 from archive.domain.text_diff import difference
-from archive.ingest.pages import import_records, store_readings
-from archive.repository.captures import keep_captures
+from archive.ingest.pages import import_records, store_parse_results
+from archive.repository.captures import store_captures
 from mparchive.cli import app
 from mparchive.commands.show import CONTEXT, _shown
 from mparchive.errors import CommandError
@@ -27,9 +27,9 @@ def show(engine: Engine, fresh_database_url: str, monkeypatch: pytest.MonkeyPatc
     with transaction(engine) as session:
         import_records(session, None, [record(1), record(2)], "dump", NOW)
         pages = [(None, capture(b"1")), (None, capture(b"2", minutes=5))]
-        for number, kept in enumerate(keep_captures(session, None, pages)):
+        for number, kept in enumerate(store_captures(session, None, pages)):
             page = article(record(1, text="第一段\r另一段\r"), media=(image(f"{number}"), image("same", 1)))
-            store_readings(session, None, [(kept, page)], NOW, 2)
+            store_parse_results(session, None, [(kept, page)], NOW, 2)
     return lambda *arguments: CliRunner().invoke(app, ["show", *arguments])
 
 

@@ -7,9 +7,9 @@ from sqlalchemy import Engine
 
 from archive.db.engine import transaction
 from archive.domain.outcomes import MediumOutcome
-from archive.ingest.pages import store_readings
-from archive.repository.captures import keep_captures
-from archive.repository.media import due_media, keep_file, note_missed
+from archive.ingest.pages import store_parse_results
+from archive.repository.captures import store_captures
+from archive.repository.media import due_media, record_media_failure, store_file
 from mparchive.commands.status import status
 from tests.archive.making import NOW, article, capture, image, kept_file, record, video
 
@@ -24,13 +24,13 @@ def test_the_status_tells_of_media_by_type(
     status(as_json=False)
     assert "kept" not in capsys.readouterr().out
     with transaction(engine) as session:
-        (id_,) = keep_captures(session, None, [(None, capture())])
+        (id_,) = store_captures(session, None, [(None, capture())])
         media = (*(image(name) for name in "abc"), video(hours=-1))
-        store_readings(session, None, [(id_, article(record(), media=media))], NOW, 1)
+        store_parse_results(session, None, [(id_, article(record(), media=media))], NOW, 1)
         first, second, _ = due_media(session, NOW, 3, types=["image"])
-        keep_file(session, first.id, kept_file(b"x" * 1_500_000), NOW)
+        store_file(session, first.id, kept_file(b"x" * 1_500_000), NOW)
         for _ in range(3):
-            note_missed(session, second.id, MediumOutcome.REFUSED, "text/html", NOW)
+            record_media_failure(session, second.id, MediumOutcome.REFUSED, "text/html", NOW)
     status(as_json=False)
     told = capsys.readouterr().out
     assert "image     1 of 3 kept (1.5 MB), 1 due, 1 given up" in told

@@ -11,7 +11,7 @@ from archive.db.engine import transaction
 from archive.domain.monitoring import HealthProblem
 from archive.repository import egress
 from archive.repository.incidents import note_findings
-from archive.repository.sources import Report, record_report
+from archive.repository.sources import SourceReport, record_report
 from mparchive.commands.status import status
 
 BIZ = "Mzk5OTAwMDAwMQ=="
@@ -22,7 +22,9 @@ def troubled(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """An archive whose source was closed, which is told, and whose line is held back."""
     now = datetime.now(UTC)
     with transaction(engine) as session:
-        record_report(session, None, Report(BIZ, "own_backend", "closed", good=False, detail="200013"), now)
+        record_report(
+            session, None, SourceReport(BIZ, "own_backend", "closed", good=False, detail="200013"), now
+        )
         note_findings(session, [HealthProblem("source:x", "own_backend is closed", "use albums")], now)
         note_findings(
             session,
@@ -30,8 +32,8 @@ def troubled(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             now,
         )
         note_findings(session, [HealthProblem("source:x", "own_backend is closed", "use albums")], now)
-        egress.hold(session, "home", "verification", now)
-        egress.hold(session, "office", "verification", now - timedelta(days=1))
+        egress.block_egress(session, "home", "verification", now)
+        egress.block_egress(session, "office", "verification", now - timedelta(days=1))
     monkeypatch.setenv("MPARCHIVE_DATABASE_URL", engine.url.render_as_string(hide_password=False))
     monkeypatch.setenv("MPARCHIVE_HOME", str(tmp_path))
 
@@ -56,7 +58,7 @@ def test_a_script_gets_the_same_and_what_is_over(troubled: None, capsys: pytest.
     assert {(one["key"], one["closed_at"] is None) for one in told["incidents"]} == {
         ("source:x", True), ("y", False),
     }  # fmt: skip
-    assert {one["name"]: one["held_until"] is not None for one in told["egresses"]} == {
+    assert {one["name"]: one["blocked_until"] is not None for one in told["egresses"]} == {
         "home": True, "office": False,
     }  # fmt: skip
 
@@ -65,7 +67,7 @@ def test_no_name_is_cut_short_where_there_is_little_room(
     engine: Engine, troubled: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """80 columns, as a pipe or a timer's mail has; a long word goes on in the next line."""
-    long = Report(BIZ, "album:3900000000000000001", "not_configured", good=False, detail="")
+    long = SourceReport(BIZ, "album:3900000000000000001", "not_configured", good=False, detail="")
     with transaction(engine) as session:
         record_report(session, None, long, datetime.now(UTC))
     status(as_json=False)

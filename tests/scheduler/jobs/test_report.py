@@ -13,7 +13,7 @@ from archive.db.engine import transaction
 from archive.db.models import Incident
 from archive.repository import egress
 from archive.repository.incidents import open_incidents
-from archive.repository.sources import Report, record_report
+from archive.repository.sources import SourceReport, record_report
 from crawler.discovery.source import State
 from scheduler.config import Config
 from scheduler.job_context import JobContext
@@ -92,7 +92,7 @@ def reports(
 
 
 def try_source(session: Session, state: State, now: datetime) -> None:
-    record_report(session, None, Report(COMMISSION.biz, "album:1", state, state.good), now)
+    record_report(session, None, SourceReport(COMMISSION.biz, "album:1", state, state.good), now)
 
 
 def test_a_source_that_fails_is_told_once_and_so_is_its_recovery(
@@ -111,7 +111,7 @@ def test_a_line_held_back_is_told_and_told_to_be_free_by_itself(
     reports: Reporting, receiver: Receiver, engine: Engine
 ) -> None:
     with transaction(engine) as session:
-        egress.hold(session, "home", "verification", NOW)
+        egress.block_egress(session, "home", "verification", NOW)
     assert reports.at(NOW) == ["verification:home"]
     assert reports.at(NOW + HOUR) == []
     assert [message["title"] for message in receiver.messages] == ["mparchive: 1 new", "mparchive: 1 over"]

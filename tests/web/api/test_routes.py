@@ -15,10 +15,10 @@ from archive.domain.captures import Sighting
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import FIELDS
-from archive.ingest.pages import import_records, store_readings
-from archive.repository.captures import keep_captures
+from archive.ingest.pages import import_records, store_parse_results
+from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
-from archive.repository.post_queries import CursorError, PostPosition, place_of
+from archive.repository.post_queries import CursorError, PostPosition, position_of
 from tests.archive.making import BIZ, NOW, article, capture, image, link, record
 from tests.web.served import Served, served
 
@@ -40,8 +40,8 @@ def web(module_engine: Engine) -> Iterator[Served]:
         ]
         for hours, page in enumerate(pages):
             body = f"<html>{hours}".encode()
-            kept = keep_captures(session, None, [(sighted.address_id, capture(body, minutes=60 * hours))])
-            store_readings(session, None, [(kept[0], page)], NOW + timedelta(hours=hours), 2)
+            kept = store_captures(session, None, [(sighted.address_id, capture(body, minutes=60 * hours))])
+            store_parse_results(session, None, [(kept[0], page)], NOW + timedelta(hours=hours), 2)
     with served(module_engine) as client:
         yield client
 
@@ -164,17 +164,17 @@ def test_status_accounts_and_incidents(web: Served) -> None:
 @given(st.text(max_size=80) | st.binary(max_size=60).map(quote))
 def test_any_cursor_is_a_position_or_refused(cursor: str) -> None:
     try:
-        place = place_of(cursor)
+        place = position_of(cursor)
     except CursorError:
         return
-    assert place_of(place.cursor()) == place
+    assert position_of(place.cursor()) == place
 
 
 @given(
     st.builds(PostPosition, st.dates(), st.integers(0, 2**63 - 1), st.integers(0, 99), st.text(max_size=64))
 )
 def test_a_position_survives_its_cursor(place: PostPosition) -> None:
-    assert place_of(place.cursor()) == place
+    assert position_of(place.cursor()) == place
 
 
 def test_damage_is_reported_without_a_traceback(web: Served, module_engine: Engine) -> None:

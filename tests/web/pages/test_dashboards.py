@@ -12,7 +12,7 @@ from archive.db.engine import transaction
 from archive.db.models import SourceRow
 from archive.domain.messages import Message
 from archive.reports.statistics import Month
-from archive.repository.sources import Report, record_report
+from archive.repository.sources import SourceReport, record_report
 from tests.archive.making import BIZ, NOW
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import ACCOUNT, OTHER, POST, get, words
@@ -69,7 +69,7 @@ def test_nothing_but_quotations_is_english_on_chinese_pages(site: SeededSite) ->
 def test_a_stored_message_is_shown_in_the_readers_language_and_by_the_api_in_english(engine: Engine) -> None:
     detail = Message("web.request.too_many", {"most": 7, "wait": 3})
     with transaction(engine) as session:
-        record_report(session, None, Report(BIZ, "album:1", "unreachable", good=False), NOW)
+        record_report(session, None, SourceReport(BIZ, "album:1", "unreachable", good=False), NOW)
         session.execute(update(SourceRow).values(detail=detail.dump()))
     with served(engine) as web:
         for language, shown in (

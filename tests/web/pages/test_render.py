@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from archive.audit.gap import GapKind
 from archive.domain.messages import Message
-from archive.domain.outcomes import NO_ANSWER, NOT_DRAWN, Kind, MediumType, Outcome, Relation
+from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Kind, MediumType, Outcome, Relation
 from archive.domain.update_decisions import StoreResult
 from archive.ingest.reparse import ReparseResult
 from archive.integrity.checks import NAMES as CHECK_NAMES
@@ -127,7 +127,7 @@ def test_stored_values_have_names_and_unknown_ones_are_shown_as_they_are() -> No
     ("prefix", "values"),
     [
         ("archive.kind.", Kind),
-        ("archive.outcome.", (*Outcome, NO_ANSWER, NOT_DRAWN, "unread")),
+        ("archive.outcome.", (*Outcome, NO_ANSWER, NOT_RENDERED, "unread")),
         ("archive.relation.", Relation),
         ("archive.medium_type.", MediumType),
         ("archive.gap_kind.", GapKind),

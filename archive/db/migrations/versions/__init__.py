@@ -1,1 +1,1 @@
-"""TODO describe."""
+"""The revisions, in the order of their numbers."""

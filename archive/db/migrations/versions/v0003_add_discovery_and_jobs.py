@@ -1,8 +1,9 @@
 """Add the sources of new posts, incidents, lines to the outside, and the queue of jobs."""
 
+from pathlib import Path
+
 import sqlalchemy as sa
 from alembic import op
-from procrastinate.schema import SchemaManager
 from sqlalchemy.dialects import postgresql
 
 revision = "0003"
@@ -146,10 +147,15 @@ def upgrade() -> None:
 
 
 def _create_queue() -> None:
-    """Procrastinate's own tables, in a schema of their own (docs/adr/jobs-in-postgres.md)."""
+    """Create procrastinate's tables in a schema of their own (docs/adr/jobs-in-postgres.md).
+
+    The SQL file is that of procrastinate 3.10. Each later change of procrastinate's schema is a new migration
+    that runs the files shipped in `procrastinate/sql/migrations` since the version before.
+    """
     op.execute("CREATE SCHEMA jobs")
     op.execute("SET LOCAL search_path TO jobs")
-    op.get_bind().exec_driver_sql(SchemaManager.get_schema().replace("%", "%%"))
+    schema = Path(__file__).with_name("v0003_procrastinate_3_10.sql").read_text(encoding="utf-8")
+    op.get_bind().exec_driver_sql(schema.replace("%", "%%"))
     op.execute("SET LOCAL search_path TO DEFAULT")
 
 

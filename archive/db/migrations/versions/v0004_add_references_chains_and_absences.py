@@ -1,10 +1,11 @@
 """Store pages against earlier ones, chain captures and versions, remember when posts were away."""
 
+import gzip
+import hashlib
+
 import sqlalchemy as sa
 from alembic import op
-
-from archive.domain.errors import IntegrityError
-from archive.storage import body_codec
+from backports import zstd
 
 revision = "0004"
 
@@ -186,9 +187,9 @@ def downgrade() -> None:
 
 
 def _store_whole() -> None:
-    """Give what is stored against another a frame of its own, one at a time; raises IntegrityError."""
+    """Store every delta as a frame of its own, one at a time. Raises ValueError on a damaged body."""
     bind = op.get_bind()
-    op.execute("SET LOCAL statement_timeout = 0")  # every further page is packed anew
+    op.execute("SET LOCAL statement_timeout = 0")  # every page stored as a delta is compressed again
     against = "SELECT id FROM captures WHERE reference_id IS NOT NULL ORDER BY id"
     both = sa.text(
         "SELECT page.body, page.body_encoding, page.sha256, r.body, r.body_encoding, r.sha256"
@@ -197,8 +198,22 @@ def _store_whole() -> None:
     change = sa.text("UPDATE captures SET body = :body, body_encoding = 'zstd' WHERE id = :id")
     for capture_id in bind.execute(sa.text(against)).scalars().all():
         page, encoding, sha256, *reference = bind.execute(both, {"id": capture_id}).one()
-        try:
-            body = body_codec.unpack(page, encoding, sha256, body_codec.unpack(*reference))
-        except IntegrityError as error:
-            raise IntegrityError(f"capture {capture_id}: {error}") from None
-        bind.execute(change, {"id": capture_id, "body": body_codec.encode(body)})
+        body = _decode(capture_id, page, encoding, sha256, _decode(capture_id, *reference))
+        bind.execute(change, {"id": capture_id, "body": zstd.compress(body, _LEVEL)})
+
+
+_LEVEL = 6  # what bodies stored on their own were compressed with at this revision
+
+_BOUNDED: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 27}  # 128 MB: a body and its base
+
+
+def _decode(capture_id: int, stored: bytes, encoding: str, sha256: bytes, base: bytes | None = None) -> bytes:
+    """Return the bytes of a body, verified. Raises ValueError when they are not those that were stored."""
+    if encoding == "gzip":
+        body = gzip.decompress(stored)
+    else:
+        prefix = zstd.ZstdDict(base, is_raw=True).as_prefix if encoding == "zstd-prefix" and base else None
+        body = zstd.decompress(stored, zstd_dict=prefix, options=_BOUNDED)
+    if hashlib.sha256(body).digest() != sha256:
+        raise ValueError(f"the body of capture {capture_id} is damaged; restore it before the downgrade")
+    return body

@@ -5,7 +5,7 @@ import hashlib
 import sqlalchemy as sa
 from alembic import op
 
-from archive.integrity.row_seals import seal, unseal
+from archive.db.migrations.row_seals import seal, unseal
 
 revision = "0005"
 

@@ -1,13 +1,14 @@
-"""Seals: a hash in every row, made by the database itself, so that a bit flipped beneath it shows.
+"""Row checksums ("seals"), computed by triggers of the database, so that a damaged row is found.
 
-A migration that makes a table, or adds a column to one, calls `seal` for it.
+A migration that creates a table, or adds a column to one, calls `seal` for that table. Published migrations
+call these functions, so their effect is frozen: to compute checksums in another way, write new functions.
 """
 
 from collections.abc import Collection
 
 from sqlalchemy import Connection, text
 
-# Triggers fire in the order of their names: whatever else fills columns comes before.
+# Triggers fire in the order of their names: this one after all that fill columns.
 TRIGGER = "zz_seal"
 
 _ADD = """
@@ -30,7 +31,7 @@ DROP FUNCTION seal_of({table});
 ALTER TABLE {table} DROP COLUMN seal
 """
 
-# Texts that may be long are hashed by themselves: as JSON each character would be looked at once more.
+# Long texts are hashed separately: inside JSON every character would be escaped first.
 _LONG = "html"
 
 # Columns computed by the database itself have no value yet when the trigger fires.
@@ -41,9 +42,9 @@ _COLUMNS = text(
 
 
 def seal(connection: Connection, table: str, but: Collection[str] = ()) -> None:
-    """Seal a table's rows, those that are there and those to come; again after a column was added.
+    """Add checksums to a table's present and future rows; call it again after a column was added.
 
-    `but` are columns that a hash in the row itself is of: to hash them again would cost most.
+    `but` names columns that another hash in the row covers: hashing them again would cost most.
     """
     columns = connection.execute(_COLUMNS, {"table": table})
     values = ", ".join(_value(name, type_) for name, type_ in columns if name not in but)
@@ -51,12 +52,12 @@ def seal(connection: Connection, table: str, but: Collection[str] = ()) -> None:
 
 
 def unseal(connection: Connection, table: str) -> None:
-    """Take the seals away again."""
+    """Remove the checksums of a table."""
     connection.execute(text(_REMOVE.format(table=table, trigger=TRIGGER)))
 
 
 def _value(name: str, type_: str) -> str:
-    """A column as it is hashed: the same whatever the session's settings, long bytes by their hash."""
+    """Return the SQL of a column's hashed form: independent of session settings, long values hashed."""
     match type_:
         case "bytea":
             return f"encode(sha256(row_.{name}), 'hex')"
