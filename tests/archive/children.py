@@ -28,7 +28,7 @@ PICTURE = b"invented picture" * 1000
 
 
 def page(number: int, name: str = "shared") -> ParsedPage:
-    """The page of post `number`, with images that all posts show, each at a place of its own, and a link."""
+    """Make the page of post `number`, with images that all posts show, at different positions, and a link."""
     media = [image(f"{name}{(number + place) % IMAGES}", place) for place in range(IMAGES)]
     return article(record(number), media=(*media, image("cover", role=Role.COVER)), links=(link(number + 1),))
 

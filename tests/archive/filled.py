@@ -33,7 +33,7 @@ PICTURES = 2
 
 
 def answers() -> list[Capture]:
-    """What was served: each page, one of them again, one of them edited, one drawn, one under an error."""
+    """Make the responses: each page, one of them again, one edited, one rendered, one with an error."""
     pages = [
         _answer(shown.expected.url, b"".join(shown.render(2000)), n) for n, shown in enumerate(catalogue())
     ]

@@ -21,7 +21,7 @@ from tests.archive.nobody import AS_NOBODY, NOBODY, becomes_nobody
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A data folder the server's own user may reach; whatever still runs there is ended."""
+    """Make a data folder that the server's user may reach; stop what still runs there."""
     with tempfile.TemporaryDirectory(prefix="mparchive-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
         for process in servers(Path(folder)):
@@ -30,7 +30,7 @@ def home() -> Iterator[Path]:
 
 
 def servers(home: Path) -> list[psutil.Process]:
-    """The postmasters of this folder."""
+    """Return the postmasters of this folder."""
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         command = process.info["cmdline"] or []
@@ -40,7 +40,7 @@ def servers(home: Path) -> list[psutil.Process]:
 
 
 def opened(child: Child) -> Child:
-    """The child, once it has the archive open."""
+    """Return the child once it has the archive open."""
     assert child.stdout and child.stdout.readline() == "open\n"
     return child
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def refused(url: str) -> str:
-    """What is said about this address."""
+    """Return the error message for this address."""
     with pytest.raises(DatabaseUnavailable) as caught, open_archive(ArchiveSettings(database_url=url)):
         pass
     return str(caught.value)

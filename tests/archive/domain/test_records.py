@@ -18,7 +18,7 @@ AID, TITLE, URL, DATE, ACCOUNT, TEXT = FIELDS
 
 
 def without(name: str) -> dict[str, str]:
-    """A record that lacks this field."""
+    """Make a record that lacks this field."""
     return {field: value for field, value in GOOD.items() if field != name}
 
 

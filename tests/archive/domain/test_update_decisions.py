@@ -23,7 +23,7 @@ NOTHING = Intent(StoreResult.UNCHANGED, add_version=False, make_current=False)
 
 
 def known(source: str = PAGE) -> StoredPost:
-    """A post whose text is `b` and once was `a`."""
+    """Make a post whose text is `b` and once was `a`."""
     return StoredPost("b", source, frozenset("ab"))
 
 

@@ -37,7 +37,7 @@ def test_answers_kept_before_a_kill_are_read_after_it(
 
 
 def the_file_without_a_row_is_used(engine: Engine, home: Path) -> None:
-    """What the killed process had put into the folder is in no row, and is not written a second time."""
+    """Test that a file the killed process had written has no row, and is not written a second time."""
     (orphan,) = [path for path in home.rglob("*") if path.is_file()]
     before = orphan.stat().st_ino, orphan.stat().st_mtime_ns
     folder = MediaFolder(ArchiveSettings(home=home))

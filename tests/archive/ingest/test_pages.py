@@ -26,25 +26,25 @@ from tests.archive.making import BIZ, NOW, article, capture, record
 
 
 def sight(session: Session, *urls: str, run: int | None = None) -> list[int]:
-    """Note these addresses as seen in a list; their ids."""
+    """Record sightings of these addresses; return their ids."""
     seen = [Sighting(parse_address(url), "list", NOW) for url in urls]
     return [sighted.address_id for sighted in record_sightings(session, run, seen, NOW)]
 
 
 def read(session: Session, reading: ParsedPage, address: int | None = None, minutes: int = 0) -> StoreResult:
-    """Keep one page and store its reading."""
+    """Store one capture and its parse result."""
     kept = store_captures(session, None, [(address, capture(f"{minutes}".encode(), minutes=minutes))])
     return store_parse_results(session, None, [(kept[0], reading)], NOW, 1)[0]
 
 
 def versions(session: Session, aid: str = "1001_1") -> list[str]:
-    """The texts of a post, first to last."""
+    """Return the texts of a post's versions, first to last."""
     (post,) = post_queries.find_posts(session, aid)
     return [version.text for version in post_queries.versions_of(session, post)]
 
 
 def fetch_urls(session: Session, run: int | None = None, days: int = 0) -> list[str]:
-    """What is due."""
+    """Return the URLs that are due."""
     return [due.fetch_url for due in frontier.due_addresses(session, NOW + timedelta(days), 100, run)]
 
 

@@ -1,4 +1,4 @@
-"""Pages read again by a later parser: what is told of them, what is written, and what is left alone."""
+"""Test parsing captures again: what is reported, what is written, and what is left as it is."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ EVERYTHING = text(
 
 
 def ask(session: Session, reading: ParsedPage, minutes: int = 0, number: int = 1) -> int:
-    """An address answers, and an early parser reads the answer; the capture's id."""
+    """Store a response as an early parser parsed it; return the capture's id."""
     seen = Sighting(parse_address(record(number).url), "list", NOW)
     (sighted,) = record_sightings(session, None, [seen], NOW)
     at = NOW + timedelta(minutes=minutes)
@@ -52,7 +52,7 @@ def says(words: str, **more: Any) -> ParsedPage:
 
 
 def again(session: Session, *readings: tuple[int, ParsedPage], at: datetime = LATER) -> list[ReparseResult]:
-    """Tell, then write, what the later parser reads; the findings, of which both say the same."""
+    """Compare, then apply parse results of a later parser; return the findings, equal for both."""
     told = compare_parse_results(session, readings)
     run_id = start_run(session, "reparse", {}, at)
     assert apply_parse_results(session, run_id, readings, at, NEW) == told

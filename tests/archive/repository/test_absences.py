@@ -42,7 +42,7 @@ def ask(session: Session, answers: Sequence[tuple[int, ParsedPage]], url: str = 
 
 
 def told(session: Session) -> list[Told]:
-    """The absences of the one post, their times in minutes after NOW."""
+    """Return the absences of the one post, their times in minutes after NOW."""
     (post,) = post_queries.find_posts(session, "1001_1")
     return [shown(row) for row in absences.absences_of(session, post)]
 

@@ -1,4 +1,4 @@
-"""Sightings and addresses: who told of a post, where it is fetched, when it is due."""
+"""Test sightings and addresses: which source listed a post, where it is fetched, when it is due."""
 
 from datetime import timedelta
 
@@ -29,25 +29,25 @@ HOUR = timedelta(hours=1)
 
 
 def sight(session: Session, url: str, source: str = "list", *, hours: int = 0, run: int | None = None) -> int:
-    """This source tells of this address; its id."""
+    """Record a sighting of this address by this source; return its id."""
     seen = Sighting(parse_address(url), source, NOW + hours * HOUR, "标题", {"itemidx": 1})
     return record_sightings(session, run, [seen], NOW)[0].address_id
 
 
 def answer(session: Session, address: int, reading: ParsedPage) -> None:
-    """The address answered with a page that was read so."""
+    """Store a response of the address and its parse result."""
     kept = store_captures(session, None, [(address, capture())])
     store_parse_results(session, None, [(kept[0], reading)], NOW, 1)
 
 
 def sightings(session: Session) -> list[tuple[str, str]]:
-    """Source and wording of every sighting."""
+    """Return source and spelling of every sighting."""
     rows = select(SightingRow.source, SightingRow.url).order_by(SightingRow.source, SightingRow.url)
     return [(source, url) for source, url in session.execute(rows)]
 
 
 def due(session: Session, *, hours: float = 0, run: int | None = None) -> list[int]:
-    """What is due then."""
+    """Return the ids of addresses due then."""
     return [each.id for each in frontier.due_addresses(session, NOW + hours * HOUR, 100, run)]
 
 

@@ -22,7 +22,7 @@ def lead(session: Session, *links: LinkRef, number: int = 1, **more: object) -> 
 
 
 def of(session: Session, number: int = 1) -> list[PostLink]:
-    """What the current page of post `number` leads to."""
+    """Return the links of the current page of post `number`."""
     session.expire_all()
     (post,) = post_queries.find_posts(session, f"{1000 + number}_1", BIZ)
     return links_of(session, post)

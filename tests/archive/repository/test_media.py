@@ -59,22 +59,22 @@ def the_post(session: Session, number: int = 1) -> Post:
 
 
 def keys(session: Session, number: int = 1) -> list[str]:
-    """What the post's current page shows, in order."""
+    """Return what the post's current page shows, in order."""
     return [shown.key for shown in media_of(session, the_post(session, number))]
 
 
 def files(session: Session, number: int = 1) -> dict[str, StoredFile | None]:
-    """The files of what the post's current page shows, by key."""
+    """Return the files of what the post's current page shows, by key."""
     return {shown.key: shown.file for shown in media_of(session, the_post(session, number))}
 
 
 def due(session: Session, hours: float = 0, types: tuple[str, ...] = ALL) -> list[DueMedium]:
-    """What is due so many hours after NOW."""
+    """Return what is due so many hours after NOW."""
     return due_media(session, NOW + hours * HOUR, 100, types=types)
 
 
 def only(session: Session) -> MediumRow:
-    """The one medium there is, as it stands now."""
+    """Return the only medium, loaded afresh."""
     return session.scalars(select(MediumRow).execution_options(populate_existing=True)).one()
 
 

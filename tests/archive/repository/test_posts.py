@@ -24,13 +24,13 @@ from tests.archive.making import BIZ, NOW, article, capture, image, link, record
 
 @pytest.fixture
 def real_dump(shared: Path) -> bytes:
-    """The real dump of 97 posts, as it lies there."""
+    """Return the bytes of the real dump of 97 posts."""
     (path,) = (shared / "dump").glob("*.json")
     return path.read_bytes()
 
 
 def records_of(dump: bytes) -> list[Record]:
-    """The records of a dump."""
+    """Return the records of a dump."""
     return [Record.from_mapping(raw) for raw in json.loads(dump)]
 
 
@@ -58,7 +58,7 @@ def count(session: Session, table: type[Post] | type[Version]) -> int | None:
 
 
 def history(session: Session) -> list[tuple[int, str, str]]:
-    """Number, source and text of every version of the one post."""
+    """Return number, source and text of every version of the only post."""
     (post,) = post_queries.find_posts(session, "1001_1", BIZ)
     return [(v.number, v.source, v.text) for v in post_queries.versions_of(session, post)]
 

@@ -22,7 +22,7 @@ def take(session: Session, *records: Record) -> None:
 
 
 def aids(session: Session, words: str, **more: object) -> list[str]:
-    """The hits' aids, in order."""
+    """Return the hits' aids, in order."""
     return [hit.aid for hit in search(session, parse(words), **more).hits]  # type: ignore[arg-type]
 
 

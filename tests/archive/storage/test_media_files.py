@@ -33,7 +33,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def folder_at(address: str | Path) -> MediaFolder:
-    """The media folder at this address."""
+    """Open the media folder at this address."""
     return MediaFolder(ArchiveSettings(media=str(address)))
 
 
@@ -99,7 +99,7 @@ def test_many_that_write_the_same_file_at_once_leave_it_once(tmp_path: Path) -> 
 
 @contextmanager
 def no_file_above(size: int) -> Iterator[None]:
-    """The system lets this process write no more than so many bytes into a file, as a full disk would."""
+    """Limit the size of files this process can write, as a full disk would."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:

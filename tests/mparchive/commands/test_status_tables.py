@@ -58,7 +58,7 @@ def test_a_script_gets_the_same_and_what_is_over(troubled: None, capsys: pytest.
     assert {(one["key"], one["closed_at"] is None) for one in told["incidents"]} == {
         ("source:x", True), ("y", False),
     }  # fmt: skip
-    assert {one["name"]: one["blocked_until"] is not None for one in told["egresses"]} == {
+    assert {one["name"]: one["held_until"] is not None for one in told["egresses"]} == {
         "home": True, "office": False,
     }  # fmt: skip
 
