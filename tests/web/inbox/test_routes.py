@@ -196,7 +196,7 @@ def test_a_database_that_is_down_files_nothing_and_is_used_again_afterwards(
 def test_a_locked_database_is_not_waited_for(
     web: Served, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submission, "STATEMENT_SECONDS", 0.05)
+    monkeypatch.setattr(submission, "STATEMENT_SECONDS", 1)
     with transaction(engine) as session:
         session.execute(text("LOCK TABLE addresses"))
         assert web.post(SHORT).status == 503
