@@ -117,6 +117,24 @@ def test_text_in_another_language_is_marked_and_messages_and_values_are_not() ->
         assert chinese.message(value) == value
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        "",
+        " []",
+        " null",
+        " 5",
+        " {",
+        ' {"most": 1}',
+        ' {"most": {}, "wait": 1}',
+        ' {"most": {"at": "x"}, "wait": 1}',
+    ],
+)
+def test_text_that_only_looks_like_a_message_is_shown_as_it_is(params: str) -> None:
+    stored = f"web.request.too_many{params}"
+    assert context("en").message(stored) == stored
+
+
 def test_stored_values_have_names_and_unknown_ones_are_shown_as_they_are() -> None:
     assert context("zh").name_of("archive.outcome.", "deleted") == "作者已删除"
     assert context("en").name_of("archive.command.", "scrapy crawl posts") == "scrapy crawl posts"
