@@ -25,7 +25,7 @@ from archive.db.engine import open_archive, transaction
 from archive.db.models import Account, PostWords
 from archive.db.schema import alembic_config
 from archive.db.settings import ArchiveSettings
-from archive.search.engine import NEWEST_FIRST, matching, newest, search
+from archive.search.engine import BY_DATE, matching, newest_matching, search
 from archive.search.query import Query, parse
 from archive.search.results import DatePosition
 from bench.invented import InventedTexts
@@ -174,7 +174,7 @@ def _compared(session: Session, asked: Asked) -> Asked:
 
 def _by_both(session: Session, query: Query) -> tuple[float, float]:
     """The seconds of search's way and of ILIKE, which have to find the same."""
-    finding, found = _timed(lambda: newest(session, query, (), PAGE))
+    finding, found = _timed(lambda: newest_matching(session, query, (), PAGE))
     seconds, by_ilike = _timed(lambda: _ilike(session, query))
     if found != by_ilike:
         raise SystemExit(f"search and ILIKE differ on {query}")
@@ -185,7 +185,7 @@ def _ilike(session: Session, query: Query) -> list[DatePosition]:
     (word,) = query.words
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     columns = select(PostWords.published_on, PostWords.post_id)
-    rows = columns.where(PostWords.words.ilike(f"%{escaped}%")).order_by(*NEWEST_FIRST).limit(PAGE)
+    rows = columns.where(PostWords.words.ilike(f"%{escaped}%")).order_by(*BY_DATE).limit(PAGE)
     return [DatePosition(*row) for row in session.execute(rows)]
 
 

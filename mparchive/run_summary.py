@@ -6,6 +6,8 @@ from typing import Any
 
 from rich.table import Table
 
+from mparchive.console import pictured
+
 WORDS = {
     "new": "new posts",
     "known": "already archived",
@@ -59,5 +61,5 @@ class Tally:
         table = Table(box=None, pad_edge=False, show_header=False)
         for what, words in WORDS.items():
             if self.counts[what]:
-                table.add_row(str(self.counts[what]), words, self.reasons.get(what, "")[:200])
+                table.add_row(str(self.counts[what]), words, pictured(self.reasons.get(what, "")[:200]))
         return table

@@ -14,9 +14,9 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.datastructures import Headers
 
-from archive.domain.errors import TokenUnusable
+from archive.domain.errors import TokenUnusable, file_message
 from archive.domain.messages import Message
-from archive.system.files import FileUnusable, read_small
+from archive.system.files import FileUnusable, read_secret_file
 
 Network = IPv4Network | IPv6Network
 
@@ -28,11 +28,13 @@ class Access:
     """Who may read: everybody, or whoever sends the token or was authenticated by a trusted proxy.
 
     `user_header` is the request header by which `proxies`, and nobody else, name whom they authenticated.
+    `hosts` are the host names, without a port, that a request may be sent to; if empty, any.
     """
 
     token: str = ""
     user_header: str = ""
     proxies: Sequence[Network] = ()
+    hosts: frozenset[str] = frozenset()
 
     @property
     def is_open(self) -> bool:
@@ -46,18 +48,30 @@ class Access:
         sent = _token_in(headers.get("authorization", ""))
         return bool(self.token) and hmac.compare_digest(sent.encode("utf-8", "replace"), self.token.encode())
 
+    def serves(self, headers: Headers) -> bool:
+        """Tell whether a request names one of the hosts of this archive.
+
+        Another site can resolve its own name to this machine and then read what its visitor may read (DNS
+        rebinding); the browser then sends that site's name. Clients of HTTP/1.0 may send no name.
+        """
+        host = headers.get("host")
+        return not self.hosts or host is None or _host_name(host) in self.hosts
+
     def client(self, peer: str, headers: Headers) -> str:
         """Return the address to count a request by: the one that a trusted proxy names, else the peer's."""
-        named = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+        named = _last_value(headers, "x-forwarded-for")
         return str(_parse_ip(named)) if self._is_proxy(peer) and _parse_ip(named) else peer
 
     def scheme(self, peer: str, headers: Headers, otherwise: str) -> str:
         """Return the scheme that the client used: what a trusted proxy says, else that of our connection."""
-        named = headers.get("x-forwarded-proto", "").strip().lower()
+        named = _last_value(headers, "x-forwarded-proto").lower()
         return named if self._is_proxy(peer) and named in _SCHEMES else otherwise
 
     def _is_authenticated(self, peer: str, headers: Headers) -> bool:
-        return bool(self.user_header) and self._is_proxy(peer) and bool(headers.get(self.user_header))
+        if not self.user_header or not self._is_proxy(peer):
+            return False
+        users = headers.getlist(self.user_header)  # if there are two, the client may have sent one of them
+        return len(users) == 1 and bool(users[0])
 
     def _is_proxy(self, peer: str) -> bool:
         address = _parse_ip(peer)
@@ -65,6 +79,17 @@ class Access:
 
 
 OPEN = Access()
+
+
+def _last_value(headers: Headers, name: str) -> str:
+    """Return the last value of a header, which the nearest proxy added; the client may have sent the rest."""
+    return ",".join(headers.getlist(name)).rpartition(",")[2].strip()
+
+
+def _host_name(host: str) -> str:
+    """Return the host name of a Host header in lower case, without the port."""
+    name = host.strip().lower()
+    return name.partition("]")[0] + "]" if name.startswith("[") else name.partition(":")[0].removesuffix(".")
 
 
 def _parse_ip(text: str) -> IPv4Address | IPv6Address | None:
@@ -93,6 +118,8 @@ def _password(value: str) -> str:
         return ""
 
 
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
 MIN_TOKEN, MAX_TOKEN = 16, 256  # characters; at 60 tries a minute nobody guesses 16
 
 _TOKEN = re.compile(rf"[!-~]{{{MIN_TOKEN},{MAX_TOKEN}}}")  # what any header, form and keyboard can carry
@@ -102,6 +129,10 @@ _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}")
 _MAX_FILE = 4096  # bytes
 
 _INBOX, _READING = "MPARCHIVE_INBOX_TOKEN", "MPARCHIVE_READING_TOKEN"
+
+_HOST = re.compile(r"[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\]")
+
+_HOSTS = "MPARCHIVE_SERVED_HOSTS"
 
 _USER_HEADER, _PROXIES = "MPARCHIVE_PROXY_USER_HEADER", "MPARCHIVE_TRUSTED_PROXIES"
 
@@ -123,7 +154,8 @@ class ReadingSettings(BaseSettings):
     """Who may read: MPARCHIVE_READING_TOKEN or MPARCHIVE_READING_TOKEN_FILE, and whom a proxy authenticates.
 
     MPARCHIVE_PROXY_USER_HEADER names the header by which the proxies of MPARCHIVE_TRUSTED_PROXIES (addresses
-    or networks, with commas between) name whom they have authenticated.
+    or networks, with commas between) name whom they have authenticated. MPARCHIVE_SERVED_HOSTS (names with
+    commas between) are further host names by which an archive that is open to everybody is reached.
     """
 
     model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, frozen=True)
@@ -132,6 +164,7 @@ class ReadingSettings(BaseSettings):
     reading_token_file: Path | None = None
     proxy_user_header: str = ""
     trusted_proxies: str = ""
+    served_hosts: str = ""
 
     def access(self) -> Access:
         """Return who may read. Raises TokenUnusable for a token, header or network that is none."""
@@ -141,6 +174,17 @@ class ReadingSettings(BaseSettings):
         if self.proxy_user_header and not self.trusted_proxies:
             raise TokenUnusable("web.auth.header_without_proxies", variable=_USER_HEADER, proxies=_PROXIES)
         return Access(token, self.proxy_user_header, _networks(self.trusted_proxies))
+
+    def hosts(self, own: str) -> frozenset[str]:
+        """Return the host names of an open archive that only this machine can reach.
+
+        `own` is the host at which it listens. Raises TokenUnusable if a configured name is none.
+        """
+        names = {one.strip().lower() for one in self.served_hosts.split(",") if one.strip()}
+        if not all(_HOST.fullmatch(name) for name in names):
+            raise TokenUnusable("web.auth.host_names", variable=_HOSTS)
+        own = own.lower()
+        return LOOPBACK_HOSTS | names | {f"[{own}]" if ":" in own else own}
 
 
 def _networks(text: str) -> tuple[Network, ...]:
@@ -160,11 +204,17 @@ def _token(value: SecretStr | None, path: Path | None, variable: str) -> str:
 
 
 def _read(path: Path, variable: str) -> str:
-    hint = Message("web.auth.token_size", {"longest": MAX_TOKEN})
     try:
-        return read_small(path, _MAX_FILE, str(hint)).decode("ascii", "replace")
+        return read_secret_file(path, _MAX_FILE, "that is no token").decode("ascii", "replace")
     except FileUnusable as error:
-        raise TokenUnusable("web.auth.token_file", variable=variable, reason=str(error)) from None
+        raise TokenUnusable("web.auth.token_file", variable=variable, reason=_file_reason(error)) from None
+
+
+def _file_reason(error: FileUnusable) -> Message:
+    if error.limit is None:
+        return file_message(error)
+    params = {"path": str(error.path), "limit": error.limit, "longest": MAX_TOKEN}
+    return Message("web.auth.token_file_too_large", params)
 
 
 def _checked(text: str, setting: Message | str) -> str:

@@ -14,7 +14,14 @@ from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from archive.db.engine import NO_DATABASE
-from archive.domain.errors import ArchiveError, IntegrityError, MediaFolderError, NotArchived, first_line
+from archive.domain.errors import (
+    ArchiveError,
+    IntegrityError,
+    MediaFolderError,
+    NotArchived,
+    PageError,
+    first_line,
+)
 from archive.domain.messages import Message
 from web.http_cache import NO_STORE
 
@@ -159,6 +166,8 @@ def _status_of(error: ArchiveError) -> int:
         case IntegrityError():
             _log.error("something stored is damaged", action="damaged", reason=str(error))
             return 500
+        case PageError():
+            return 501
         case MediaFolderError():
             _log.error("the media folder does not answer", action="media_away", reason=str(error))
             return 503

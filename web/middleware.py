@@ -45,10 +45,14 @@ CONCURRENCY_WAIT = 10.0  # seconds a request waits for another to end
 
 _BUSY_RETRY = 60  # seconds
 
+CLIENT_KEY = "mparchive.client"  # of an ASGI scope: the client's address, as a trusted proxy names it
+
+INBOX_PATH = "/inbox"
+
 _WITHOUT_LIMIT = frozenset({LIVE_PATH, READY_PATH})  # asked by monitors, which have no token
 
 _WITHOUT_TOKEN = frozenset(
-    {"/inbox", STYLE_PATH, ICON_PATH}
+    {INBOX_PATH, STYLE_PATH, ICON_PATH}
 )  # the inbox has its own; refusals need the others
 
 
@@ -68,8 +72,12 @@ class AdmissionMiddleware:
         scope = self._normalized(scope)
         if scope["path"] == LIVE_PATH:
             await self._app(scope, receive, send)
+        elif scope["path"] not in _WITHOUT_LIMIT and not self._access.serves(Headers(scope=scope)):
+            await self._misdirected(scope)(scope, receive, send)
         elif refused := self._refusal(scope):
             await refused(scope, receive, send)
+        elif scope["path"] == INBOX_PATH and scope["method"] == "POST":  # it has its own limits
+            await self._app(scope, receive, send)
         else:
             await self._run(scope, receive, send)
 
@@ -86,15 +94,21 @@ class AdmissionMiddleware:
             self._slots.release()
 
     def _normalized(self, scope: Scope) -> Scope:
-        """Turn HEAD into GET, whose body the server leaves out, and set the scheme that the client uses."""
+        """Turn HEAD into GET, whose body the server leaves out; set the client's address and its scheme."""
         scheme = self._access.scheme(_peer(scope), Headers(scope=scope), scope["scheme"])
-        return {**scope, "scheme": scheme, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
+        client = self._access.client(_peer(scope), Headers(scope=scope))
+        return {
+            **scope,
+            CLIENT_KEY: client,
+            "scheme": scheme,
+            "method": "GET" if scope["method"] == "HEAD" else scope["method"],
+        }
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers, peer = Headers(scope=scope), _peer(scope)
         if scope["path"] in _WITHOUT_LIMIT:
             return None
-        if wait := self.count(self._access.client(peer, headers)):
+        if wait := self.count(scope[CLIENT_KEY]):
             return self._too_many(scope, math.ceil(wait))
         if scope["path"] in _WITHOUT_TOKEN or self._access.admits(peer, headers):
             return None
@@ -120,6 +134,9 @@ class AdmissionMiddleware:
     def _busy(self, scope: Scope) -> Response:
         retry = {"Retry-After": str(_BUSY_RETRY)}
         return self._respond(Request(scope), 503, Message("web.request.busy"), retry)
+
+    def _misdirected(self, scope: Scope) -> Response:
+        return self._respond(Request(scope), 421, Message("web.request.misdirected"), {})
 
     def _token_missing(self, scope: Scope) -> Response:
         challenge = {"WWW-Authenticate": 'Basic realm="mparchive", charset="UTF-8"'}

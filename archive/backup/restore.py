@@ -1,43 +1,49 @@
-"""Restoring a backup into an empty place: all of it, or nothing."""
+"""Restoring a backup into an empty archive: all of it, or nothing.
+
+Nothing in a backup is ever executed. Our own migrations make the tables; the rows go in by COPY statements
+whose names come from our own schema, as a role that may insert rows and nothing else; and all of it is one
+transaction, which is committed only when the rows agree with the manifest.
+"""
 
 import hashlib
 import re
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from psycopg.conninfo import make_conninfo
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Table as SqlTable
+from sqlalchemy.orm import Session
 
 from archive.backup.backup_file import (
-    MEDIA,
+    AnyManifest,
     Backup,
     BackupDamaged,
     BackupError,
     Manifest,
-    Member,
+    MediaFile,
     NotEmpty,
     Step,
+    rows_of,
 )
+from archive.backup.old_format import TableRows, old_tables
 from archive.backup.postgres import (
-    TIMEOUT,
-    Tool,
+    advance_sequences,
+    columns_of,
     copy_in,
-    empty,
-    find_tool,
     first_row,
-    output_of,
-    reset_sequences,
+    foreign_keys_checked_after,
+    lock,
+    only_inserting,
+    prepare,
     set_triggers,
     tables_in,
 )
-from archive.backup.write import DUMP, TABLES
 from archive.db import schema
-from archive.domain.errors import ArchiveError
+from archive.domain.errors import MediaFolderError
+from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder, path_of
 
-_ENTRY = re.compile(r"(\d+); .* (TABLE DATA|SEQUENCE SET) (?P<schema>\S+) (?P<name>\S+) \S+")
+_SUFFIX = re.compile(r"(\.[a-z0-9]{1,8})?")  # of a media file
 
 
 def restore(
@@ -47,160 +53,171 @@ def restore(
     room: Path,
     step: Step = lambda name, done: None,
 ) -> None:
-    """Restore a checked backup; `step` hears member and bytes done. `room` is a folder that may hold a copy.
+    """Restore a checked backup; `step` receives the progress. `room` is a folder that may hold a copy of it.
 
-    Raises NotEmpty where there is anything already, BackupError where it cannot be restored here,
-    BackupDamaged. Whatever fails, the place is empty again.
+    Raises NotEmpty where there is an archive already, BackupError where this backup cannot be restored here,
+    BackupDamaged. Whatever fails, the archive is empty again. After a kill only media files may be left, and
+    the next restore of the same backup uses them.
     """
-    _refuse_unfit(engine, backup.manifest)
-    refuse_full(engine, folder)
-    tool = _tool(backup.manifest)
+    _refuse_unknown(backup.manifest)
+    present = refuse_full(engine, folder, backup.manifest)
     put: list[str] = []
     try:
-        _restore_media(folder, backup, put, step)
-        _restore_database(engine, backup, tool, room)
+        progress = _Progress(step)
+        _restore_media(folder, backup, present, put, progress)
+        with engine.begin() as connection:
+            _restore_database(connection, backup, room, progress)
     except BaseException as error:
-        _cleared_after(error, engine, folder, put)
+        _remove(folder, put, error)
         raise
 
 
-def refuse_full(engine: Engine, folder: MediaFolder) -> None:
-    """Raise NotEmpty unless there is no row and no media file."""
+def refuse_full(engine: Engine, folder: MediaFolder, manifest: AnyManifest) -> frozenset[str]:
+    """Raise NotEmpty unless there is no row, and no media file but of this backup; return those of it.
+
+    Media files are named by their content, so that those an interrupted restore has left can stay.
+    """
     with engine.connect() as connection:
-        table = first_row(connection, tables_in(connection))
-    if table is not None:
+        _refuse_rows(connection)
+    ours, present = {file.path for file in manifest.media}, set()
+    for path in folder.paths():
+        if path not in ours:
+            raise NotEmpty(
+                f"the media folder is not empty ({path} is not of this backup); a backup is restored into an "
+                "empty place only: name another folder with MPARCHIVE_HOME or MPARCHIVE_MEDIA"
+            )
+        present.add(path)
+    return frozenset(present)
+
+
+def _refuse_rows(connection: Connection) -> None:
+    if (table := first_row(connection, tables_in(connection))) is not None:
         raise NotEmpty(
             f"there is an archive here already (a row in {table}); a backup is restored into an empty place "
             "only: name another database, or another folder with MPARCHIVE_HOME"
         )
-    if (file := next(folder.paths(), None)) is not None:
-        raise NotEmpty(
-            f"the media folder is not empty ({file}); a backup is restored into an empty place only: "
-            "name another folder with MPARCHIVE_HOME or MPARCHIVE_MEDIA"
+
+
+def _refuse_unknown(manifest: AnyManifest) -> None:
+    if manifest.schema_revision > schema.newest_revision():
+        raise BackupError("the backup was made by a newer mparchive; install that")
+    if manifest.schema_revision not in schema.revisions():
+        raise BackupDamaged(
+            f"there never was a schema of revision {manifest.schema_revision}; use another backup"
         )
 
 
-def _refuse_unfit(engine: Engine, manifest: Manifest) -> None:
-    if manifest.schema_revision > schema.newest():
-        raise BackupError(
-            f"the backup is of mparchive {manifest.program}, which is newer than this one; install that"
+class _Progress:
+    """Counts bytes as they are read, and reports them to `step`."""
+
+    def __init__(self, step: Step):
+        self._step, self._done = step, 0
+
+    def over(self, name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the pieces of something named."""
+        for piece in pieces:
+            yield piece
+            self._done += len(piece)
+            self._step(name, self._done)
+
+
+def _restore_media(
+    folder: MediaFolder, backup: Backup, present: frozenset[str], put: list[str], progress: _Progress
+) -> None:
+    """Write the media files; `put` receives the paths of those that were not there before."""
+    for file in backup.manifest.media:
+        content = b"".join(progress.over(file.path, backup.pieces(file.member)))
+        digest = _checked(backup, file, content)
+        if file.path not in present:
+            put.append(file.path)
+        folder.put(content, digest, Path(file.path).suffix)
+
+
+def _checked(backup: Backup, file: MediaFile, content: bytes) -> bytes:
+    """Return the SHA-256 of a media file; raise BackupDamaged unless its name is made from it."""
+    digest, suffix = hashlib.sha256(content).digest(), Path(file.path).suffix
+    if file.path != path_of(digest, suffix) or not _SUFFIX.fullmatch(suffix):
+        raise BackupDamaged(
+            f"{file.member.name} in {backup.path} is not named by its content; use another backup"
         )
-    with engine.connect() as connection:
-        server = int(connection.scalar(text("SHOW server_version_num")) or 0) // 10_000
-    if manifest.database == "pg_dump" and server < manifest.server:
-        raise BackupError(
-            f"the backup is of PostgreSQL {manifest.server}, and this server is {server}; "
-            f"restore it into one of {manifest.server} or later"
-        )
+    return digest
 
 
-def _tool(manifest: Manifest) -> Tool | None:
-    if manifest.database == "copy":
-        return None
-    tool = find_tool("pg_restore", manifest.tool)
-    if tool is None:
-        raise BackupError(
-            f"the backup was written by pg_dump {manifest.tool}, and there is no pg_restore of that version "
-            f"or later here; install PostgreSQL's client programs of version {manifest.tool}"
-        )
-    return tool
+def _restore_database(connection: Connection, backup: Backup, room: Path, progress: _Progress) -> None:
+    """Make the schema the backup was made with, load the rows, compare, and bring the schema up to date."""
+    prepare(connection)
+    schema.migrate(connection, backup.manifest.schema_revision)
+    prepare(connection)  # migrations have limits of their own
+    tables = tables_in(connection)
+    lock(connection, tables)
+    _refuse_rows(connection)
+    set_triggers(connection, tables, fire=False)
+    with foreign_keys_checked_after(connection, tables):
+        _load(connection, tables, backup, room, progress)
+    set_triggers(connection, tables, fire=True)
+    advance_sequences(connection, tables)
+    _compare_heads(connection, backup.manifest)
+    schema.migrate(connection, "head")
+    connection.execute(text("ANALYZE"))
 
 
-def _restore_media(folder: MediaFolder, backup: Backup, put: list[str], step: Step) -> None:
-    done = 0
-    for member in backup.manifest.members:
-        if member.name.startswith(MEDIA):
-            _restore_file(folder, backup, member, put)
-        done += member.size
-        step(member.name, done)
+def _load(
+    connection: Connection, tables: list[SqlTable], backup: Backup, room: Path, progress: _Progress
+) -> None:
+    """Load every table; raise BackupDamaged unless each has the rows that the manifest says."""
+    place: str = connection.execute(select(func.current_schema())).scalar_one()
+    missing = {table.name: table for table in tables}
+    _compare_tables(missing, backup)
+    expected = rows_of(backup.manifest)
+    with only_inserting(connection, place, tables):
+        for name, columns, rows in _tables(backup, room):
+            table = missing.pop(name, None)
+            if table is None:
+                continue  # of a dump that held somebody else's table
+            if set(columns) != set(columns_of(table)) or len(columns) != len(set(columns)):
+                raise BackupDamaged(
+                    f"{name} in {backup.path} has other columns than its schema; use another backup"
+                )
+            loaded = copy_in(connection, place, table, columns, progress.over(name, rows))
+            _compare_rows(backup, name, loaded, expected[name])
+    for name in missing:
+        _compare_rows(backup, name, 0, expected[name])
 
 
-def _restore_file(folder: MediaFolder, backup: Backup, member: Member, put: list[str]) -> None:
-    """A name is never taken at its word: what is `put` is removed again when restoring fails."""
-    content, name = b"".join(backup.pieces(member)), member.name.removeprefix(MEDIA)
-    digest, suffix = hashlib.sha256(content).digest(), Path(name).suffix
-    if name != path_of(digest, suffix):
-        raise BackupDamaged(f"{member.name} in {backup.path} is not named by its content; use another backup")
-    put.append(name)
-    folder.put(content, digest, suffix)
-
-
-def _restore_database(engine: Engine, backup: Backup, tool: Tool | None, room: Path) -> None:
-    """The schema by our own migrations, as it was then; the rows as they were; then today's schema."""
-    with engine.begin() as connection:
-        schema.migrate(connection, backup.manifest.schema_revision)
-        set_triggers(connection, tables_in(connection), fire=False)
-        if tool is None:
-            _copy_all(connection, backup)
-    if tool is not None:
-        _load_dump(engine, backup, tool, room)
-    with engine.begin() as connection:
-        tables = tables_in(connection)
-        set_triggers(connection, tables, fire=True)
-        reset_sequences(connection, tables)
-        schema.migrate(connection, "head")
-        connection.execute(text("ANALYZE"))
-
-
-def _copy_all(connection: Connection, backup: Backup) -> None:
-    connection.execute(text(f"SET LOCAL statement_timeout = '{TIMEOUT}s'"))
+def _tables(backup: Backup, room: Path) -> Iterator[TableRows]:
+    if not isinstance(backup.manifest, Manifest):
+        yield from old_tables(backup, backup.manifest, room)
+        return
     for table in backup.manifest.tables:
-        copy_in(connection, table, backup.pieces(_member(backup, f"{TABLES}{table.name}.copy.zst")))
+        yield TableRows(table.name, table.columns, backup.pieces(table.member))
 
 
-def _load_dump(engine: Engine, backup: Backup, tool: Tool, room: Path) -> None:
-    """Have pg_restore put the rows in; it must jump about in the dump, so it gets a file of its own."""
-    with tempfile.TemporaryDirectory(prefix=".restoring-", dir=room) as place:
-        dump, wanted = Path(place) / DUMP, Path(place) / "entries"
-        with dump.open("wb") as out:
-            out.writelines(backup.pieces(_member(backup, DUMP)))
-        listed = b"".join(output_of([tool.path, "--list", str(dump)], engine)).decode()
-        wanted.write_text("\n".join(_in_order(listed, backup.manifest)) + "\n")
-        load = [tool.path, "--data-only", "--single-transaction", "--exit-on-error", "--no-owner"]
-        database = make_conninfo(dbname=_name(engine))
-        for _ in output_of([*load, "--dbname", database, "--use-list", str(wanted), str(dump)], engine):
-            pass
+def _compare_tables(tables: dict[str, SqlTable], backup: Backup) -> None:
+    listed = [table.name for table in backup.manifest.tables]
+    if sorted(listed) != sorted(tables):
+        raise BackupDamaged(f"{backup.path} has other tables than its schema; use another backup")
 
 
-def _name(engine: Engine) -> str:
-    with engine.connect() as connection:
-        name: str = connection.execute(text("SELECT current_database()")).scalar_one()
-        return name
+def _compare_rows(backup: Backup, table: str, loaded: int, expected: int) -> None:
+    if loaded != expected:
+        raise BackupDamaged(f"{table} in {backup.path} has {loaded} rows, not {expected}; use another backup")
 
 
-def _member(backup: Backup, name: str) -> Member:
-    for member in backup.manifest.members:
-        if member.name == name:
-            return member
-    raise BackupDamaged(f"{backup.path} lacks {name}; use another backup")
+def _compare_heads(connection: Connection, manifest: AnyManifest) -> None:
+    if manifest.heads and tuple(chain_heads(Session(connection))) != manifest.heads:
+        raise BackupDamaged(
+            "the chains of the backup end otherwise than its manifest says; use another backup"
+        )
 
 
-def _in_order(listed: str, manifest: Manifest) -> Iterator[str]:
-    """The dump's entries of our tables' rows; those that others refer to first."""
-    entries = {entry["name"]: line for line in listed.splitlines() if (entry := _ENTRY.fullmatch(line))}
-    for table in manifest.tables:
-        if table.name not in entries:
-            raise BackupError(f"the dump in the backup lacks the table {table.name}; use another backup")
-        yield entries[table.name]
-
-
-def _cleared_after(error: BaseException, engine: Engine, folder: MediaFolder, put: list[str]) -> None:
+def _remove(folder: MediaFolder, put: list[str], error: BaseException) -> None:
+    """Remove the media files that were written; the database has undone its transaction by itself."""
     try:
-        _clear(engine, folder, put)
-    except (DBAPIError, ArchiveError) as second:
+        for path in put:
+            folder.remove(path)
+    except MediaFolderError as second:
         first = str(error).partition("\n")[0]
         raise BackupError(
-            f"restoring failed ({first}), and what was restored by then could not be removed "
-            f"({type(second).__name__}): drop the database and empty the media folder before you try again"
+            f"restoring failed ({first}), and its media files could not be removed ({second}); "
+            "they do no harm: restore the same backup again, or empty the media folder"
         ) from error
-
-
-def _clear(engine: Engine, folder: MediaFolder, put: list[str]) -> None:
-    """Leave the place as it was found: no row, no file."""
-    with engine.begin() as connection:
-        tables = tables_in(connection)
-        empty(connection, tables)
-        set_triggers(connection, tables, fire=True)
-        schema.migrate(connection, "head")
-    for path in put:
-        folder.remove(path)

@@ -1,16 +1,29 @@
 """Making a backup: database, chain heads and media files of one moment, in one file."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import BinaryIO
 
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.orm import Session
 
-from archive.backup.backup_file import MEDIA, BackupError, Manifest, Step, Table, Writer, opened
-from archive.backup.postgres import TIMEOUT, Tool, copied_out, described, find_tool, output_of, tables_in
+from archive.backup.backup_file import (
+    MEDIA,
+    TABLES,
+    BackupError,
+    Manifest,
+    MediaFile,
+    Step,
+    Table,
+    TableFile,
+    Writer,
+    opened,
+)
+from archive.backup.postgres import copy_out, described, prepare, tables_in
 from archive.db import schema
 from archive.db.models import FileRow
 from archive.domain.errors import IntegrityError, MediaMissing
@@ -18,110 +31,90 @@ from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder
 from archive.system.files import atomically
 
-DUMP = "database.dump"
+ROWS_AT_ONCE = 1000  # of files, fetched at once
 
-TABLES = "tables/"
-
-COPY_FORMAT = 1  # of what this module writes where there is no pg_dump
-
-STREAMED = 1000  # rows of files a fetch
+ONLY_OWNER = 0o600  # mode of a backup: it holds everything the archive holds
 
 
 @dataclass
-class _Moment:
+class _Snapshot:
     """The archive as it was when the backup began: what one transaction sees."""
 
     connection: Connection
-    snapshot: str
     at: datetime
     server: int
     tables: Sequence[Table]
 
 
 def size_of(engine: Engine) -> int:
-    """About how many bytes a backup will have, for a progress bar."""
+    """Return about how many bytes a backup will have, for a progress bar."""
     with Session(engine) as session:
         database = session.scalar(text("SELECT pg_database_size(current_database())")) or 0
         return database + int(session.scalar(select(func.coalesce(func.sum(FileRow.size), 0))) or 0)
 
 
 def write_backup(
-    engine: Engine,
-    folder: MediaFolder,
-    path: Path,
-    step: Step = lambda name, done: None,
-    *,
-    with_tool: bool = True,
+    engine: Engine, folder: MediaFolder, path: Path, step: Step = lambda name, done: None
 ) -> Manifest:
-    """Write the file whole or not at all, then read it again; `step` hears member and bytes written.
+    """Write the file whole or not at all, then read it again; `step` receives the progress.
 
-    `with_tool` says whether pg_dump is used where there is one. Raises BackupError, FileWriteError.
+    Raises BackupError, FileWriteError.
     """
     if path.exists():
         raise BackupError(f"{path} is there already, and a backup is never overwritten; name another file")
     with engine.connect() as connection:
-        moment = _moment(connection)
-        tool = find_tool("pg_dump", moment.server) if with_tool else None
-        manifest = atomically(path, lambda out: _write(engine, moment, folder, tool, Writer(out, step)))
+        snapshot = _snapshot(connection)
+        manifest = atomically(path, lambda out: _write(out, snapshot, folder, step), is_private=True)
     with opened(path) as backup:
         backup.check()
     return manifest
 
 
-def _moment(connection: Connection) -> _Moment:
+def _snapshot(connection: Connection) -> _Snapshot:
     connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-    for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
-        connection.execute(text(f"SET LOCAL {limit} = '{TIMEOUT}s'"))
-    now, snapshot, server = connection.execute(
-        text("SELECT now(), pg_export_snapshot(), current_setting('server_version_num')::int / 10000")
+    prepare(connection)
+    now, server = connection.execute(
+        text("SELECT now(), current_setting('server_version_num')::int / 10000")
     ).one()
-    return _Moment(connection, snapshot, now, server, described(connection, tables_in(connection)))
+    return _Snapshot(connection, now, server, described(connection, tables_in(connection)))
 
 
-def _write(
-    engine: Engine, moment: _Moment, folder: MediaFolder, tool: Tool | None, writer: Writer
-) -> Manifest:
-    if tool:
-        writer.add(DUMP, _dumped(engine, moment, tool))
-    else:
-        for table in moment.tables:
-            writer.add(f"{TABLES}{table.name}.copy.zst", copied_out(moment.connection, table))
-    lacking = list(_write_media(moment, folder, writer))
+def _write(out: BinaryIO, snapshot: _Snapshot, folder: MediaFolder, step: Step) -> Manifest:
+    os.fchmod(out.fileno(), ONLY_OWNER)
+    writer, lacking = Writer(out, step), list[str]()
     manifest = Manifest(
         program=version("mparchive"),
-        schema_revision=schema.revision(moment.connection) or "",
-        server=moment.server,
-        database="pg_dump" if tool else "copy",
-        tool=tool.version if tool else COPY_FORMAT,
-        made_at=moment.at,
-        tables=tuple(moment.tables),
-        heads=tuple(chain_heads(Session(moment.connection))),
+        schema_revision=schema.revision(snapshot.connection) or "",
+        server=snapshot.server,
+        made_at=snapshot.at,
+        heads=tuple(chain_heads(Session(snapshot.connection))),
+        tables=tuple(_write_tables(snapshot, writer)),
+        media=tuple(_write_media(snapshot, folder, writer, lacking)),
         lacking=tuple(lacking),
-        members=tuple(writer.members),
     )
     writer.close(manifest)
+    out.flush()
+    os.fsync(out.fileno())
     return manifest
 
 
-def _dumped(engine: Engine, moment: _Moment, tool: Tool) -> Iterator[bytes]:
-    place = moment.connection.scalar(text("SELECT current_schema()"))
-    command = [
-        tool.path,
-        "--format=custom",
-        "--compress=1",  # most bytes are packed bodies already
-        "--no-owner",
-        "--no-privileges",
-        f"--snapshot={moment.snapshot}",
-        f'--schema="{place}"',
-    ]
-    return output_of(command, engine)
+def _write_tables(snapshot: _Snapshot, writer: Writer) -> Iterator[TableFile]:
+    for table in snapshot.tables:
+        rows = copy_out(snapshot.connection, table)
+        member = writer.add(f"{TABLES}{table.name}.copy", rows, compressed=True)
+        yield TableFile(**table.model_dump(), size=member.size, sha256=member.sha256)
 
 
-def _write_media(moment: _Moment, folder: MediaFolder, writer: Writer) -> Iterator[str]:
-    """Write each file once; yields a sentence for each that cannot be read."""
+def _write_media(
+    snapshot: _Snapshot, folder: MediaFolder, writer: Writer, lacking: list[str]
+) -> Iterator[MediaFile]:
+    """Write each file once; add a sentence to `lacking` for each that cannot be read."""
     rows = select(FileRow.path, FileRow.sha256).order_by(FileRow.path)
-    for path, sha256 in moment.connection.execute(rows, execution_options={"yield_per": STREAMED}):
+    for path, sha256 in snapshot.connection.execute(rows, execution_options={"yield_per": ROWS_AT_ONCE}):
         try:
-            writer.add(f"{MEDIA}{path}", [folder.get(path, sha256)])
+            content = folder.get(path, sha256)
         except (MediaMissing, IntegrityError) as error:
-            yield str(error)
+            lacking.append(str(error))
+        else:
+            member = writer.add(f"{MEDIA}{path}", [content], compressed=False)
+            yield MediaFile(path=path, size=member.size, sha256=member.sha256)

@@ -12,7 +12,7 @@ from enum import IntEnum, StrEnum
 from sqlalchemy import BigInteger, Connection, Engine, Select, cast, column, func, literal, select, table
 from sqlalchemy.exc import DBAPIError
 
-POLL = 0.5  # seconds between two tries to take a lock that another process holds; each costs a query
+LOCK_POLL_SECONDS = 0.5  # between two tries to take a lock that another process holds; each costs a query
 
 # A client that lost its power does not close its connection; the server's default is two hours.
 _KEEPALIVE = {"tcp_keepalives_idle": "60", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "6"}
@@ -62,7 +62,7 @@ def egress_lock(
                 on_wait()
             until = time.monotonic() + wait
             while not locked and time.monotonic() < until:
-                time.sleep(POLL)
+                time.sleep(LOCK_POLL_SECONDS)
                 locked = _try(connection, _Kind.EGRESS, key)
         yield locked
 

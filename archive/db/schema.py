@@ -25,7 +25,7 @@ def upgrade(engine: Engine) -> None:
     Raises DatabaseUnavailable for a database of a newer mparchive, DBAPIError when it cannot be reached.
     """
     with engine.begin() as connection:
-        if revision(connection) != newest():
+        if revision(connection) != newest_revision():
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             _migrate(connection)
 
@@ -34,7 +34,7 @@ def migrate(connection: Connection, wanted: str) -> None:
     """Migrate an empty archive to a revision, up or down; `head` is the newest."""
     from alembic import command  # noqa: PLC0415 - a quarter second, not needed at most starts
 
-    has, target = revision(connection) or "", newest() if wanted == "head" else wanted
+    has, target = revision(connection) or "", newest_revision() if wanted == "head" else wanted
     if has < target:
         command.upgrade(alembic_config(connection), target)
     elif has > target:
@@ -49,14 +49,16 @@ def revision(connection: Connection) -> str | None:
     return version
 
 
+def newest_revision() -> str:
+    """Return the last migration's revision."""
+    return max(revisions())
+
+
 @cache
-def newest() -> str:
-    """Return the newest revision by the migrations' file names: asking Alembic takes a quarter second."""
-    return max(found[1] for found in map(_NAME.fullmatch, _names()) if found)
-
-
-def _names() -> list[str]:
-    return [file.name for file in (_MIGRATIONS / "versions").iterdir()]
+def revisions() -> frozenset[str]:
+    """Return all revisions, read from the names of the files: asking Alembic takes a quarter second."""
+    names = (file.name for file in (_MIGRATIONS / "versions").iterdir())
+    return frozenset(found[1] for found in map(_NAME.fullmatch, names) if found)
 
 
 def _migrate(connection: Connection) -> None:

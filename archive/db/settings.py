@@ -11,7 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from archive.domain.errors import DatabaseUnavailable, file_message
 from archive.domain.messages import Message
-from archive.system.files import FileUnusable, read_small
+from archive.system.files import FileUnusable, read_secret_file
 
 MAX_PASSWORD = 4096  # bytes
 
@@ -47,7 +47,7 @@ class ArchiveSettings(BaseSettings):
 
 def _password(path: Path) -> str:
     try:
-        password = read_small(path, MAX_PASSWORD, "that is no password").decode("utf-8").strip()
+        password = read_secret_file(path, MAX_PASSWORD, "that is no password").decode("utf-8").strip()
     except FileUnusable as error:
         raise _unusable_password(file_message(error)) from None
     except UnicodeDecodeError:

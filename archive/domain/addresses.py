@@ -22,7 +22,7 @@ _BIZ = re.compile(r"[A-Za-z0-9+/=_-]{1,64}")  # base64 of a number; real ones ha
 
 _MID, _IDX = re.compile(r"[0-9]{1,18}"), re.compile(r"[0-9]{1,3}")  # they fit a 64-bit column
 
-MAX_LENGTH = 2048  # bytes, for an entry of a Postgres index holds 2700; real ones stay under 400
+MAX_ADDRESS_BYTES = 2048  # bytes, for an entry of a Postgres index holds 2700; real ones stay under 400
 
 # Parameters of the reader's own session: not part of a post's address, so they are not even sent.
 SESSION_NAMES = frozenset(
@@ -81,8 +81,8 @@ def parse_address(text: str) -> Address:
     """Parse an address of a post. Raises AddressError."""
     url = text.strip().replace("&amp;", "&")
     length = len(url.encode("utf-8", "surrogatepass"))
-    if length > MAX_LENGTH:
-        raise AddressError("archive.address.too_long", length=length, limit=MAX_LENGTH)
+    if length > MAX_ADDRESS_BYTES:
+        raise AddressError("archive.address.too_long", length=length, limit=MAX_ADDRESS_BYTES)
     if storable(url) != url:  # what is stored in its place might be no address
         raise AddressError("archive.address.bad_character", url=ascii(url[:120]))
     parts = _split(url)
@@ -127,7 +127,7 @@ def _long(url: str, query: dict[str, str]) -> Address:
     return Address(url, biz, mid, idx, query.get("sn", ""), query.get("chksm", ""))
 
 
-MAX_LINKS = 1000  # found in one text
+MAX_ADDRESSES_IN_TEXT = 1000  # found in one text
 
 # An address ends at a space, quote or bracket, and at Chinese text that follows without a space.
 _REST = r"[^\s\"'<>\\\],\u2013-\u2026\u2e80-\uffff]+"
@@ -156,14 +156,14 @@ def in_text(text: str) -> list[str]:
     for url in _urls(_LINK, text):
         if is_post(url):
             urls[url] = None
-            if len(urls) >= MAX_LINKS:
+            if len(urls) >= MAX_ADDRESSES_IN_TEXT:
                 break
     return list(urls)
 
 
 def others_in_text(text: str) -> list[str]:
     """Return the http(s) addresses that `in_text` leaves out, each once, in order."""
-    urls = dict.fromkeys(islice(_urls(_ANY, text), MAX_LINKS))
+    urls = dict.fromkeys(islice(_urls(_ANY, text), MAX_ADDRESSES_IN_TEXT))
     return [url for url in urls if not in_text(url)]
 
 

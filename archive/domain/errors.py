@@ -5,10 +5,18 @@ from typing import Any
 from archive.domain.messages import Message
 from archive.system.files import FileUnusable, FileWriteError
 
+MAX_MESSAGE = 200  # characters of an error's message that are kept
+
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an error, the driver's own text for an error of the database."""
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+
+
+def in_words(error: BaseException) -> str:
+    """The class of an error and the first line of its message, shortened."""
+    name, message = type(error).__name__, " ".join(first_line(error).split())[:MAX_MESSAGE]
+    return f"{name}: {message}" if message else name
 
 
 def file_message(error: FileUnusable | FileWriteError) -> Message:
@@ -16,6 +24,8 @@ def file_message(error: FileUnusable | FileWriteError) -> Message:
     match error:
         case FileWriteError():
             return Message("archive.file.unwritable", {"path": error.filename, "reason": error.strerror})
+        case FileUnusable(is_open=True):
+            return Message("archive.file.open_to_others", {"path": str(error.path)})
         case FileUnusable(limit=int(limit)):
             return Message("archive.file.too_large", {"path": str(error.path), "limit": limit})
     return Message("archive.file.unreadable", {"path": str(error.path), "reason": error.reason})
@@ -77,6 +87,18 @@ class MediaUnreadable(IntegrityError):
 
 class NotArchived(ArchiveError):
     """The archive does not have what was asked for."""
+
+
+class ExportError(ArchiveError):
+    """A file of an export cannot be written."""
+
+
+class NothingWritable(ExportError):
+    """No file of an export can be written: the disk is full, or the folder may not be written to."""
+
+
+class PageError(ArchiveError):
+    """The page of a post cannot be made."""
 
 
 class TokenUnusable(ArchiveError):

@@ -8,13 +8,13 @@ from typing import Any
 ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-def encode(values: Sequence[str | int | None]) -> str:
+def encode_cursor(values: Sequence[str | int | None]) -> str:
     """Return the cursor for these values."""
     serialised = json.dumps(values, separators=(",", ":")).encode()
     return urlsafe_b64encode(serialised).decode().rstrip("=")
 
 
-def decode(cursor: str) -> Any:
+def decode_cursor(cursor: str) -> Any:
     """Return the JSON value of a cursor, which may be anybody's. Raises ValueError or RecursionError."""
     if not ALPHABET.issuperset(cursor):
         raise ValueError("a cursor has letters and digits alone")

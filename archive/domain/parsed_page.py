@@ -43,6 +43,9 @@ class LinkRef:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+UNREADABLE = "this page could not be read: "  # how the reason of such a reading begins
+
+
 @dataclass(frozen=True)
 class ParsedPage:
     """The parser's whole result for one page.
@@ -67,8 +70,18 @@ class ParsedPage:
     media: tuple[MediaRef, ...] = ()
     links: tuple[LinkRef, ...] = ()
 
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether it stands for a page whose reading or storing failed."""
+        return self.outcome is Outcome.UNKNOWN and self.reason.startswith(UNREADABLE)
 
-Identity = tuple[int, str]  # account id and aid
+
+def unreadable(why: str) -> ParsedPage:
+    """What is stored of a page whose reading or storing failed, and why, in a few words."""
+    return ParsedPage(Outcome.UNKNOWN, reason=f"{UNREADABLE}{why}")
+
+
+PostIdentity = tuple[int, str]  # account id and aid
 
 Association = tuple[str, str]
 
@@ -91,7 +104,7 @@ class PostState:
     fetched_at: datetime | None = None
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> PostIdentity:
         """Return what identifies the post."""
         return self.account_id, self.record.aid
 

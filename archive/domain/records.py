@@ -70,7 +70,7 @@ def _is_day(text: str) -> bool:
         return False
 
 
-VERSION = "1"  # begins every hash, so that a later way of hashing can be told apart
+HASH_VERSION = "1"  # begins every hash, so that a later way of hashing can be told apart
 
 
 def content_hash(title: str, text: str) -> str:
@@ -80,7 +80,7 @@ def content_hash(title: str, text: str) -> str:
         encoded = part.encode("utf-8", "surrogatepass")
         digest.update(len(encoded).to_bytes(8, "big"))
         digest.update(encoded)
-    return f"{VERSION}:{digest.hexdigest()}"
+    return f"{HASH_VERSION}:{digest.hexdigest()}"
 
 
 def record_hash(record: Record) -> str:

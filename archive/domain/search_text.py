@@ -1,7 +1,8 @@
 """Normalise text for search and cut it into n-grams: what a reader sees, in lower case."""
 
-import html
 from collections.abc import Iterable
+
+from archive.domain import entities
 
 SEAM = "\n"  # between title and text; no query contains it, so no match spans both
 
@@ -11,12 +12,12 @@ _ONE_FOR_ONE = str.maketrans({"\u0130": "i", "\u03a3": "\u03c3"})
 
 def words_of(title: str, text: str) -> str:
     """Return the searched text of a post: its title, and its text with entities decoded."""
-    return fold(one_line(title)) + SEAM + fold(shown(text))
+    return fold(one_line(title)) + SEAM + fold(text_as_shown(text))
 
 
-def shown(text: str) -> str:
+def text_as_shown(text: str) -> str:
     """Return a post's text as its reader sees it, on one line."""
-    return one_line(html.unescape(text))
+    return one_line(entities.unescape(text))
 
 
 def one_line(text: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from diff_match_patch import diff_match_patch
 
@@ -75,6 +75,22 @@ class _Alphabet:
         return self._by_token[token]
 
 
+class _Comparison(diff_match_patch):  # type: ignore[misc]  # it has no types
+    """The library's, without its search for a long middle that both have where a text repeats itself: that
+    takes the square of the length, and no heed of the time.
+    """
+
+    def diff_halfMatch(self, text1: str, text2: str) -> Any:
+        longer, shorter = sorted((text1, text2), key=len, reverse=True)
+        seed_length = len(longer) // 4
+        for start in (-(-len(longer) // 4), -(-len(longer) // 2)):
+            seed = longer[start : start + seed_length]
+            first = shorter.find(seed)
+            if seed and first != -1 and -1 != shorter.find(seed, first + 1) < first + seed_length:
+                return None
+        return super().diff_halfMatch(text1, text2)
+
+
 def difference(before: str, after: str) -> list[Piece]:
     """Return the pieces in order: `same` and `removed` make `before`, `same` and `added` make `after`.
 
@@ -105,7 +121,7 @@ def _length(pieces: Sequence[Piece], kind: PieceKind) -> int:
 
 
 def _compare(before: str, after: str) -> Iterator[tuple[int, str]]:
-    comparison = diff_match_patch()
+    comparison = _Comparison()
     comparison.Diff_Timeout = SEARCH_SECONDS
     pieces = comparison.diff_main(before, after, False)
     comparison.diff_cleanupSemantic(pieces)

@@ -1,12 +1,14 @@
 """Read the titles that a weekly digest post lists, and find those that the archive does not have."""
 
-import html
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import islice
+
+from archive.domain import entities
 
 DIGEST_TITLE = "一周要闻"  # in the title of posts that list an account's week
 
@@ -15,6 +17,8 @@ MIN_TITLE_LENGTH = 6  # letters and digits; a shorter title proves nothing
 DAYS_BEFORE = timedelta(days=60)  # a digest lists its own week, sometimes earlier posts it had left out
 
 DAYS_AFTER = timedelta(days=3)
+
+MAX_LISTED = 500  # titles of one digest that are looked at, each against all posts; real ones list under 50
 
 _PARTS = re.compile(r"[\r\n]+")
 
@@ -49,7 +53,7 @@ def titles_in(text: str) -> list[str]:
     They are numbered headings; only in a digest without such headings the bulleted overview counts, where
     one line may hold several titles.
     """
-    lines = [html.unescape(line) for line in _PARTS.split(text)]
+    lines = [entities.unescape(line) for line in _PARTS.split(text)]
     numbered = [match[1] for line in lines if (match := _NUMBERED.match(line))]
     return _once(numbered or [title for line in lines for title in _bulleted(line)])
 
@@ -61,7 +65,7 @@ def _bulleted(line: str) -> list[str]:
 
 def _once(titles: Iterable[str]) -> list[str]:
     unique: dict[str, str] = {}
-    for title in titles:
+    for title in islice(titles, MAX_LISTED):
         key = normalised(title)
         if len(key) >= MIN_TITLE_LENGTH:
             unique.setdefault(key, " ".join(title.split()))
@@ -70,7 +74,7 @@ def _once(titles: Iterable[str]) -> list[str]:
 
 def normalised(title: str) -> str:
     """Return the letters and digits of a title: posts and digests differ in spaces, dashes and quotes."""
-    text = unicodedata.normalize("NFKC", html.unescape(title)).casefold()
+    text = unicodedata.normalize("NFKC", entities.unescape(title)).casefold()
     return "".join(character for character in text if character.isalnum())
 
 

@@ -7,7 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
-from archive.export.files import Names, Written
+from archive.export.files import Names, Written, name_of
+from archive.export.post_files import Made, Make
 from archive.rendering.page import ShownPost, framed, offline_page
 from archive.system.files import write_bytes
 
@@ -24,14 +25,24 @@ class _Entry:
     account: str
 
 
-def write_html(posts: Iterable[ShownPost], folder: Path) -> Written:
-    """Write `<date>-<aid>-<title>.html` of each post, and index.html; raises FileWriteError."""
+def make_html(shown: ShownPost) -> Made:
+    """The page of a post."""
+    content = offline_page(shown).encode("utf-8", "replace")
+    return Made(content, troubles=shown.media.troubles, damaged=shown.media.damaged)
+
+
+def write_html(posts: Iterable[ShownPost], folder: Path, make: Make = make_html) -> Written:
+    """Write `<date>-<aid>-<title>.html` of each post, and index.html; a post that cannot be written is left
+    out. Raises ExportError where none can be.
+    """
     written, names, entries = Written(), Names(), []
     for shown in posts:
-        post, name = shown.post, f"{names.of(shown.post)}.html"
-        write_bytes(folder / name, offline_page(shown).encode("utf-8", "replace"))
-        entries.append(_Entry(post.published_on.isoformat(), name, post.title, post.account_name))
-        written.add(shown)
+        post = shown.post
+        with written.apart(name_of(post)):
+            made, name = make(shown), f"{names.of(post)}.html"
+            write_bytes(folder / name, made.content)
+            entries.append(_Entry(post.published_on.isoformat(), name, post.title, post.account_name))
+            written.add(made.troubles, made.damaged)
     write_bytes(folder / INDEX, _index(entries).encode("utf-8", "replace"))
     return written
 

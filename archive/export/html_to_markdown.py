@@ -1,215 +1,256 @@
-"""A safe body's HTML as Markdown (CommonMark with tables): clean paragraphs, every word, nothing stray."""
+"""A safe body's HTML as Markdown (CommonMark with tables): clean paragraphs, every word, nothing stray.
 
-import re
-from collections.abc import Iterable
+The body is gone over once, so that time grows with its length alone. Lists and quotations repeat their mark
+in every line they hold: those deeper than MAX_QUOTED are written as if they lay less deep.
+"""
 
-from bs4 import BeautifulSoup, Tag
-from bs4.element import NavigableString, PageElement
-from markdownify import ATX, MarkdownConverter
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
-from archive.rendering.cards import element
+from bs4 import Tag
+from bs4.element import Comment, NavigableString, PageElement
 
-MOST_COLUMNS = 50  # cells of a row; a colspan may claim a thousand
+from archive.export import markdown_text
+from archive.rendering.cards import holders, read_html
+
+MAX_COLUMNS = 50  # cells that one cell may span; a colspan may claim a thousand
+
+MAX_QUOTED = 12  # lists and quotations within each other; posts have three
+
+_CELLS = frozenset({"td", "th"})
+
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 
 _BLOCKS = frozenset({
-    "div", "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "table", "thead", "tbody", "tfoot",
-    "tr", "td", "th", "caption", "blockquote", "pre", "hr", "colgroup", "col",
+    "div", "p", *_HEADINGS, "ul", "ol", "li", "table", "thead", "tbody", "tfoot", "tr", *_CELLS, "caption",
+    "blockquote", "pre", "hr", "colgroup", "col", "section", "article", "header", "footer", "main", "nav",
+    "aside", "address", "center", "figure", "figcaption", "dl", "dt", "dd",
 })  # fmt: skip
 
-_AS_DIV = ["section", "article", "header", "footer", "main", "nav", "aside", "address", "center", "figure",
-           "figcaption", "dl", "dt", "dd"]  # fmt: skip
-
-_AS_SPAN = ["font", "big", "small", "u", "ins", "mark", "time", "abbr", "dfn", "cite", "var", "tt", "bdi",
-            "bdo", "q", "kbd", "samp", "ruby", "rb", "rtc", "rp", "rt", "sub", "sup"]  # fmt: skip
-
-_CONTAINERS = frozenset({"div", "blockquote", "body"})
-
-_INLINE_CODE = re.compile(r"[`\\*_\[\]<]")
-
-_ENTITY = re.compile(r"&(?=#?\w{1,40};)")
-
-_LINE_START = re.compile(r"(\s*)([-+>](?=\s|$)|#{1,6}(?=\s|$)|=+\s*$|-{2,}\s*$|>|~{3,}|\|)")
-
-_NUMBERED = re.compile(r"(\s*\d{1,9})([.)])(?=\s|$)")
-
-_BLANK = re.compile(r"[\s\u200b\ufeff]*")
-
-_SEAM = re.compile(r"(?<=\w)(?:\*{4}|~{4})(?=\w)")  # the end of bold words and the beginning of the next
-
-# what stands at the edges of bold words would keep the stars from being read as such beside a letter
-_EDGES = re.compile(r"((?:\\.|[^\w\\])*+)(.*?)((?:\\.|[^\w\\])*)", re.S)
+_MARKS = {
+    **dict.fromkeys(["b", "strong"], markdown_text.BOLD),
+    **dict.fromkeys(["s", "del", "strike"], markdown_text.STRUCK),
+    **dict.fromkeys(["i", "em"], markdown_text.SLANTED),
+}
 
 
 def to_markdown(safe_html: str) -> str:
     """The Markdown of safe HTML, without a newline at its end."""
-    soup = BeautifulSoup(safe_html, "lxml")
-    body = soup.body
-    if body is None:
-        return ""
-    _simplify(body)
-    _wrap_lines(body)
-    converter = _Converter(heading_style=ATX, bullets="-", table_infer_header=True)
-    return str(converter.convert_soup(body)).strip()
+    body = read_html(safe_html).body
+    return "\n".join(_joined(_Writer(body).blocks(body, 0))) if body else ""
 
 
-def _simplify(body: Tag) -> None:
-    """Fewer kinds of elements, none inline around a block, white space as a browser shows it."""
-    for tag in body.find_all(_AS_DIV):
-        tag.name = "div"
-    for tag in body.find_all("table"):
-        if len(tag.find_all(["td", "th"])) == 1 or tag.find("table") is not None:
-            _as_layout(tag)
-    for tag in reversed(body.find_all(lambda tag: tag.name not in _BLOCKS and _holds_block(tag))):
-        tag.unwrap()
-    for tag in body.find_all([*_AS_SPAN, "span"]):
-        tag.unwrap()
-    for line in body.select("pre > code"):
-        line.append("\n")
-        line.unwrap()
-    body.smooth()
-    for text in body.find_all(string=re.compile(r"\s")):
-        if text.find_parent("pre") is None:
-            text.replace_with(NavigableString(re.sub(r"[ \t\r\n\f]+", " ", text)))
+@dataclass(frozen=True)
+class _Block:
+    """A paragraph, list, table and the like; the lines of a list may follow those before it at once."""
+
+    lines: list[str]
+    is_list: bool = False
 
 
-def _holds_block(tag: Tag) -> bool:
-    return tag.find(list(_BLOCKS)) is not None
+@dataclass(frozen=True)
+class _Around:
+    """What words stand in."""
+
+    in_cell: bool = False
+    in_line: bool = False  # of a heading or a cell, which has only one
+    marks: frozenset[str] = field(default_factory=frozenset)
 
 
-def _as_layout(table: Tag) -> None:
-    """A table of one cell, or around another, only arranges: its cells follow each other."""
-    for part in table.find_all(["tbody", "thead", "tfoot", "tr", "td", "th", "caption"]):
-        if part.find_parent("table") is table:
-            part.name = "div"
-    table.name = "div"
+_PLAIN = _Around()
 
 
-def _wrap_lines(container: Tag) -> None:
-    """Put what stands directly in a container of blocks into paragraphs."""
-    run: list[PageElement] = []
-    for child in [*container.contents, None]:
-        if isinstance(child, Tag) and child.name in _BLOCKS:
-            _wrap(run)
-            run = []
-            if child.name in _CONTAINERS or child.find(list(_CONTAINERS)) is not None:
-                _wrap_lines(child)
-        elif child is None:
-            _wrap(run)
-        else:
-            run.append(child)
+class _Writer:
+    """Writes the elements of one body."""
+
+    def __init__(self, body: Tag) -> None:
+        self._holding = holders(body.find_all(list(_BLOCKS)))
+        self._tables = _real_tables(body)
+
+    def blocks(self, container: Tag, quoted: int) -> list[_Block]:
+        """What a container holds, as blocks."""
+        found: list[_Block] = []
+        run: list[str] = []
+        self._collect(container, quoted, found, run)
+        _end_paragraph(run, found)
+        return found
+
+    def _collect(self, container: Tag, quoted: int, found: list[_Block], run: list[str]) -> None:
+        for child in container.contents:
+            if not isinstance(child, Tag) or (child.name not in _BLOCKS and id(child) not in self._holding):
+                run.append(self._inline(child, _PLAIN))
+            elif child.name not in _BLOCKS:  # words marked as a whole with blocks among them
+                self._collect(child, quoted, found, run)
+            else:
+                _end_paragraph(run, found)
+                found += self._block(child, quoted)
+
+    def _block(self, tag: Tag, quoted: int) -> list[_Block]:  # noqa: PLR0911 - a kind of block each
+        if tag.name in _HEADINGS:
+            words = self._words(tag, _Around(in_line=True)).strip()
+            return [_Block([markdown_text.heading(words, int(tag.name[1]))])] if words else []
+        if tag.name == "hr":
+            return [_Block(["---"])]
+        if tag.name == "pre":
+            return self._code(tag)
+        if tag.name == "table" and id(tag) in self._tables:
+            return self._table(tag)
+        if quoted < MAX_QUOTED and tag.name in ("ul", "ol"):
+            return self._list(tag, quoted + 1)
+        if quoted < MAX_QUOTED and tag.name == "blockquote":
+            lines = _joined(self.blocks(tag, quoted + 1))
+            return [_Block([f"> {line}" if line else ">" for line in lines])] if lines else []
+        return self.blocks(tag, quoted)
+
+    def _list(self, tag: Tag, quoted: int) -> list[_Block]:
+        items: list[list[_Block]] = []
+        for child in tag.contents:
+            if isinstance(child, Tag) and child.name == "li":
+                items.append(self.blocks(child, quoted))
+            elif isinstance(child, Tag) and (child.name in _BLOCKS or id(child) in self._holding):
+                held = self._block(child, quoted) if child.name in _BLOCKS else self.blocks(child, quoted)
+                items[-1:] = [[*(items[-1] if items else []), *held]]
+            elif words := self._inline(child, _PLAIN).strip():
+                items.append([_Block(lines) for lines in markdown_text.paragraphs(words)])
+        number = _number(tag.get("start"), 10**8) if tag.name == "ol" else None
+        lines: list[str] = []
+        for place, blocks in enumerate(filter(None, items)):
+            mark = "- " if tag.name == "ul" else f"{(1 if number is None else number) + place}. "
+            lines += _hung(mark, _joined(blocks, is_tight=True))
+        return [_Block(lines, is_list=True)] if lines else []
+
+    def _table(self, table: Tag) -> list[_Block]:
+        captions = [self._words(one, _Around(in_line=True)) for one in _parts(table, {"caption"})]
+        blocks = [_Block(lines) for words in captions for lines in markdown_text.paragraphs(words.strip())]
+        rows = [[cell for one in _parts(row, _CELLS) for cell in self._cells(one)]
+                for row in _parts(table, {"tr"})]  # fmt: skip
+        rows = [row for row in rows if row]
+        if not any(cell for row in rows for cell in row):
+            return blocks
+        columns = max(map(len, rows))
+        head = rows[0] + [""] * (columns - len(rows[0]))
+        lines = [_row(head), _row(["---"] * columns), *map(_row, rows[1:])]
+        return [*blocks, _Block(lines)]
+
+    def _cells(self, cell: Tag) -> list[str]:
+        words = markdown_text.in_one_line(self._words(cell, _Around(in_cell=True, in_line=True)))
+        span = min(_number(cell.get("colspan"), 10**4) or 1, MAX_COLUMNS)
+        return [words, *[""] * (span - 1)]
+
+    def _code(self, pre: Tag) -> list[_Block]:
+        lines = markdown_text.code_block("".join(_code_words(pre)))
+        images = [self._inline(one, _PLAIN) for one in pre.find_all("img")]
+        return [
+            _Block(lines) for lines in (lines, *([markdown_text.finished(one)] for one in images)) if lines
+        ]
+
+    def _words(self, tag: Tag, around: _Around) -> str:
+        return "".join(self._inline(child, around) for child in tag.contents)
+
+    def _inline(self, node: PageElement, around: _Around) -> str:  # noqa: PLR0911 - a kind of node each
+        """Words with their marks; a line break is a line feed."""
+        if not isinstance(node, Tag):
+            is_said = isinstance(node, NavigableString) and not isinstance(node, Comment)
+            return markdown_text.words_escaped(str(node), in_cell=around.in_cell) if is_said else ""
+        if node.name == "br":
+            return " " if around.in_line else "\n"
+        if node.name == "img":
+            return markdown_text.image(str(node.get("alt") or ""), str(node.get("src") or ""))
+        if node.name in ("code", "pre") and node.find("img") is None:
+            return markdown_text.code_span("".join(_code_words(node)), in_cell=around.in_cell)
+        if node.name == "a":
+            return markdown_text.link(self._words(node, around), str(node.get("href") or "")) or ""
+        if node.name in _MARKS:
+            return self._marked(node, around)
+        words = self._words(node, around)
+        return f" {words} " if node.name in _BLOCKS else words
+
+    def _marked(self, tag: Tag, around: _Around) -> str:
+        mark, inner = _MARKS[tag.name], _only_element(tag)
+        if (
+            mark != markdown_text.SLANTED
+            and inner is not None
+            and _MARKS.get(inner.name) == markdown_text.SLANTED
+        ):
+            tag.name, inner.name = inner.name, tag.name  # slanted words hold bold ones, not the other way
+            return self._marked(tag, around)
+        if mark in around.marks:
+            return self._words(tag, around)
+        words = self._words(tag, replace(around, marks=around.marks | {mark}))
+        if not words.strip():
+            return words
+        return (
+            markdown_text.slanted(words)
+            if mark == markdown_text.SLANTED
+            else markdown_text.marked(words, mark)
+        )
 
 
-def _wrap(run: list[PageElement]) -> None:
-    parent = run[0].parent if run else None
-    if parent is None or parent.name not in _CONTAINERS:
-        return
-    paragraph = element("p")
-    run[0].insert_before(paragraph)
-    for part in run:
-        paragraph.append(part.extract())
+def _end_paragraph(run: list[str], found: list[_Block]) -> None:
+    found += [_Block(lines) for lines in markdown_text.paragraphs("".join(run))]
+    run.clear()
 
 
-class _Converter(MarkdownConverter):
-    def escape(self, text: str, parent_tags: set[str]) -> str:
-        escaped = re.sub(r"([\\`*_\[\]<])", r"\\\1", text).replace("~~", r"\~\~")
-        escaped = _ENTITY.sub(r"\&", escaped)
-        return escaped.replace("|", r"\|") if parent_tags & {"td", "th"} else escaped
-
-    def convert_p(self, _: Tag, text: str, parent_tags: set[str]) -> str:
-        if "_inline" in parent_tags:
-            return f" {text.strip()} "
-        paragraphs = ["  \n".join(lines) for lines in _paragraphs(text)]
-        return "\n\n" + "\n\n".join(paragraphs) + "\n\n" if paragraphs else ""
-
-    def convert_br(self, _: Tag, text: str, parent_tags: set[str]) -> str:
-        return " " if "_inline" in parent_tags else "  \n"
-
-    def convert_blockquote(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-        return str(super().convert_blockquote(el, text, parent_tags)) if text.strip() else ""  # type: ignore[misc]  # its stub has no converters
-
-    def convert_li(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-        first, newline, rest = text.strip().partition("\n")
-        if not first:
-            return ""
-        if el.find(["p", "ul", "ol", "div"]) is None:
-            first = _start_escaped(first)
-        text = first + newline + rest
-        return str(super().convert_li(el, text, parent_tags))  # type: ignore[misc]  # its stub has no converters
-
-    def convert_b(self, _: Tag, text: str, parent_tags: set[str]) -> str:
-        return text if "_noformat" in parent_tags else _marked(text, "**")
-
-    def convert_i(self, _: Tag, text: str, parent_tags: set[str]) -> str:
-        return text if "_noformat" in parent_tags else _slanted(text)
-
-    def convert_s(self, _: Tag, text: str, parent_tags: set[str]) -> str:
-        return text if "_noformat" in parent_tags else _marked(text, "~~")
-
-    convert_strong, convert_em = convert_b, convert_i
-    convert_del = convert_strike = convert_s
-
-    def convert_a(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-        href = str(el.get("href") or "")
-        words = text.strip()
-        if not href or not words or "_noformat" in parent_tags or "](" in words.replace("![", ""):
-            return text
-        return f"[{' '.join(words.split())}]({_destination(href)})"
-
-    def convert_img(self, el: Tag, _: str, parent_tags: set[str]) -> str:
-        words = " ".join(str(el.get("alt") or "").split())
-        return f"![{re.sub(_INLINE_CODE, ' ', words)}]({_destination(str(el.get('src') or ''))})"
-
-    def convert_pre(self, _: Tag, text: str, parent_tags: set[str]) -> str:
-        longest = max(map(len, re.findall(r"`+", text)), default=0)
-        fence = "`" * max(3, longest + 1)
-        return f"\n\n{fence}\n{text.strip(chr(10))}\n{fence}\n\n" if text.strip() else ""
-
-    def convert_td(self, el: Tag, text: str, parent_tags: set[str]) -> str:
-        span = str(el.get("colspan") or "")
-        columns = min(MOST_COLUMNS, max(1, int(span))) if span.isascii() and span.isdigit() else 1
-        return f" {' '.join(text.split())} |" + " |" * (columns - 1)
-
-    convert_th = convert_td
-
-
-def _paragraphs(text: str) -> Iterable[list[str]]:
-    """The lines of a text, parted where one is blank; line breaks of the source were spaces before."""
+def _joined(blocks: Iterable[_Block], *, is_tight: bool = False) -> list[str]:
+    """The lines of blocks, an empty one between them; in an item a list follows its words at once."""
     lines: list[str] = []
-    for line in text.split("\n"):
-        if _BLANK.fullmatch(line):
-            if lines:
-                yield lines
-            lines = []
-        else:
-            lines.append(_start_escaped(_SEAM.sub("", line.strip())))
-    if lines:
-        yield lines
+    for block in blocks:
+        lines += ["", *block.lines] if lines and not (is_tight and block.is_list) else block.lines
+    return lines
 
 
-def _start_escaped(line: str) -> str:
-    """A line that would begin a heading, list or quotation and is none."""
-    escaped = _LINE_START.sub(r"\1\\\2", line, count=1) if _LINE_START.match(line) else line
-    return _NUMBERED.sub(r"\1\\\2", escaped, count=1) if _NUMBERED.match(escaped) else escaped
+def _hung(mark: str, lines: list[str]) -> list[str]:
+    return [f"{mark}{lines[0]}", *(f"{' ' * len(mark)}{line}" if line else "" for line in lines[1:])]
 
 
-def _marked(text: str, mark: str) -> str:
-    return "\n".join(_marked_line(line, mark) for line in text.split("\n"))
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
-def _marked_line(line: str, mark: str) -> str:
-    edges = _EDGES.fullmatch(line)
-    if not edges or not edges[2] or "](" in line or "`" in line or mark in line:
-        return line
-    return f"{edges[1]}{mark}{edges[2]}{mark}{edges[3]}"
+def _number(written: object, below: int) -> int | None:
+    text = str(written or "")
+    known = text.isascii() and text.isdigit() and len(text) < 10
+    return int(text) if known and int(text) < below else None
 
 
-def _slanted(text: str) -> str:
-    """In tags: a single star means something else beside two of bold words."""
-    lines = [f"<em>{line.strip()}</em>" if line.strip() else line for line in text.rstrip().split("\n")]
-    return "  \n".join(lines)
+def _only_element(tag: Tag) -> Tag | None:
+    """The element that holds all words of another."""
+    said = [child for child in tag.contents if isinstance(child, Tag) or str(child).strip()]
+    return said[0] if len(said) == 1 and isinstance(said[0], Tag) else None
 
 
-def _destination(address: str) -> str:
-    """An address as a link's target: in angle brackets where it would end early."""
-    clean = re.sub(r"[\s<>]", lambda found: f"%{ord(found[0]):02X}" if ord(found[0]) < 128 else "", address)
-    return f"<{clean}>" if re.search(r"[()\\*_`]", clean) else clean
+def _parts(tag: Tag, names: Iterable[str]) -> Iterator[Tag]:
+    """The rows of a table or the cells of a row, in whatever they are grouped."""
+    for child in tag.contents:
+        if isinstance(child, Tag):
+            if child.name in names:
+                yield child
+            elif child.name not in _CELLS:
+                yield from _parts(child, names)
+
+
+def _code_words(code: Tag) -> Iterator[str]:
+    for child in code.contents:
+        if isinstance(child, Tag):
+            yield "\n" if child.name == "br" else "".join(_code_words(child))
+            if child.name == "code" and code.name == "pre":  # of a block, each line is one
+                yield "\n"
+        elif not isinstance(child, Comment):
+            yield str(child)
+
+
+def _real_tables(body: Tag) -> set[int]:
+    """The tables of more than a cell and without another in them: the others only arrange."""
+    cells: Counter[int] = Counter()
+    outer: set[int] = set()
+    waiting: list[tuple[Tag, int]] = [(body, 0)]
+    while waiting:
+        tag, table = waiting.pop()
+        if tag.name in _CELLS:
+            cells[table] += 1
+        if tag.name == "table":
+            outer.add(table)
+            table = id(tag)
+        waiting += [(child, table) for child in tag.contents if isinstance(child, Tag)]
+    return {table for table, count in cells.items() if count > 1} - outer - {0}

@@ -1,7 +1,9 @@
 """Markdown for people and machines: a file a post with YAML front matter, its images beside it."""
 
+import base64
 import re
 from collections.abc import Iterable
+from hashlib import sha256
 from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,9 +14,11 @@ from bs4 import Tag
 from archive.db.models import Post
 from archive.domain.outcomes import Kind, Role
 from archive.domain.records import SHANGHAI
-from archive.export.files import Names, Written
+from archive.export.files import Names, Written, name_of
 from archive.export.html_to_markdown import to_markdown
+from archive.export.post_files import Made, Make
 from archive.rendering.cards import CARD, asked_of, element, told_of
+from archive.rendering.images import is_inline
 from archive.rendering.media import PostMedia
 from archive.rendering.page import ShownPost, albums, how_to_fetch
 from archive.rendering.post_body import plain_post, text_markup
@@ -30,16 +34,27 @@ _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
 _IN_LINES = (Kind.TEXT, Kind.PICTURE, Kind.SHORT, Kind.VIDEO, Kind.AUDIO, Kind.MUSIC)
 
 
-def write_markdown(posts: Iterable[ShownPost], folder: Path) -> Written:
-    """Write `<date>-<aid>-<title>.md` of each post and the images it shows; raises FileWriteError."""
+def make_markdown(shown: ShownPost) -> Made:
+    """The text of a post and the images it shows."""
+    images = _Beside(shown.media)
+    content = markdown(shown, images).encode("utf-8", "replace")
+    return Made(content, images.files, images.pictures)
+
+
+def write_markdown(posts: Iterable[ShownPost], folder: Path, make: Make = make_markdown) -> Written:
+    """Write `<date>-<aid>-<title>.md` of each post and the images it shows; a post that cannot be written is
+    left out. Raises ExportError where none can be.
+    """
     written, names = Written(), Names()
     for shown in posts:
-        images = _Beside(shown.media)
-        text = markdown(shown, images)
-        for path, file in images.files.items():
-            _write_image(folder / path, file, shown.media)
-        write_bytes(folder / f"{names.of(shown.post)}.md", text.encode("utf-8", "replace"))
-        written.add(shown)
+        with written.apart(name_of(shown.post)):
+            made = make(shown)
+            for path, file in made.files.items():
+                _write_image(folder / path, file, shown.media)
+            for path, content in made.pictures.items():
+                write_bytes(folder / path, content)
+            write_bytes(folder / f"{names.of(shown.post)}.md", made.content)
+            written.add(shown.media.troubles, shown.media.damaged)
     return written
 
 
@@ -58,13 +73,28 @@ class _Beside:
     def __init__(self, media: PostMedia) -> None:
         self.media = media
         self.files: dict[str, StoredFile] = {}
+        self.pictures: dict[str, bytes] = {}
 
     def address(self, medium: ShownMedium | None, written: str) -> str:
+        if is_inline(written):
+            return self._picture(written)
         if medium is None or medium.file is None:
             return written
         suffix = PurePosixPath(medium.file.path).suffix
         path = f"{IMAGES}/{medium.file.sha256.hex()}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
         self.files[path] = medium.file
+        return path
+
+    def _picture(self, written: str) -> str:
+        """An image that the body itself holds; readers of Markdown take its address for a hostile one."""
+        head, _, packed = written.partition(",")
+        try:
+            content = base64.b64decode(packed)
+        except ValueError:
+            return ""
+        suffix = head.partition("/")[2].partition(";")[0].lower().replace("jpeg", "jpg")
+        path = f"{IMAGES}/{sha256(content).hexdigest()}.{suffix}"
+        self.pictures[path] = content
         return path
 
 
@@ -75,9 +105,13 @@ def markdown(shown: ShownPost, images: _Beside) -> str:
         front_matter(shown), allow_unicode=True, sort_keys=False, width=2**20, default_flow_style=False
     )
     title = to_markdown(f"<h1>{escape(' '.join(post.title.split()))}</h1>")
-    note = "" if post.capture_id else f"> Only the text is archived; {how_to_fetch(post)}"
+    note = "" if post.capture_id else _note(f"Only the text is archived; {how_to_fetch(post)}")
     body = _body(post, images)
     return "\n\n".join(filter(None, (f"---\n{front}---", title, note, body))) + "\n"
+
+
+def _note(words: str) -> str:
+    return to_markdown(f"<blockquote>{escape(words)}</blockquote>")
 
 
 def front_matter(shown: ShownPost) -> dict[str, Any]:

@@ -3,21 +3,22 @@
 py-wacz makes the index and the description; the zip is our own, for its writes the time of day into it.
 """
 
-import html
 import io
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 from uuid import NAMESPACE_URL, uuid5
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
+from archive.domain.entities import unescape
 from archive.export.files import Written
 from archive.export.warc import EPOCH, write_warc
 from archive.repository.capture_selection import Selection, count_captures
@@ -54,7 +55,7 @@ def write_wacz(
         with ZipFile(out, "w") as target:
             indexer = _write_index(warc, target)
             _copy(warc, target)
-            _write_pages(session, chosen, target)
+            _write_pages(session, chosen, target, written)
             _describe(indexer, target, count_captures(session, chosen)[1] or EPOCH)
     return written
 
@@ -93,26 +94,32 @@ def _copy(warc: Path, target: ZipFile) -> None:
         shutil.copyfileobj(file, member)
 
 
-def _write_pages(session: Session, chosen: Selection, target: ZipFile) -> None:
+def _write_pages(session: Session, chosen: Selection, target: ZipFile, written: Written) -> None:
     head = {"format": "json-pages-1.0", "id": "pages", "title": "Posts", "hasText": True}
     with target.open(_member(PAGES, ZIP_DEFLATED), "w", force_zip64=True) as member:
         member.write(_line(head))
-        for page in _pages(session, chosen):
-            member.write(_line(page))
+        for row in _pages(session, chosen):
+            line = b""
+            with written.apart(f"the entry of {row.requested_url} in the list of pages"):
+                line = _line(_page(row))
+            member.write(line)
 
 
-def _pages(session: Session, chosen: Selection) -> Iterator[dict[str, Any]]:
+def _pages(session: Session, chosen: Selection) -> Iterable[Row[str, str, date, str, datetime]]:
     """The posts that have a page, newest first: each with the capture its text is of."""
-    rows = posts_with_pages(session, chosen.account, chosen.since, chosen.until)
-    for title, text, day, url, fetched_at in rows:
-        ts = fetched_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        yield {
-            "id": uuid5(NAMESPACE_URL, f"{url} {ts}").hex,
-            "url": url,
-            "ts": ts,
-            "title": f"{title} ({day})",
-            "text": html.unescape(text).replace("\r", "\n").strip(),
-        }
+    return posts_with_pages(session, chosen.account, chosen.since, chosen.until)
+
+
+def _page(row: Row[str, str, date, str, datetime]) -> dict[str, Any]:
+    title, text, day, url, fetched_at = row
+    ts = fetched_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "id": uuid5(NAMESPACE_URL, f"{url} {ts}").hex,
+        "url": url,
+        "ts": ts,
+        "title": f"{title} ({day})",
+        "text": unescape(text).replace("\r", "\n").strip(),
+    }
 
 
 def _line(value: dict[str, Any]) -> bytes:

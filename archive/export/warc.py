@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
@@ -247,14 +247,38 @@ def write_warc(
     the same bytes.
     """
     written, records = Written(), Records()
-    writer = WARCWriter(out, gzip=True, warc_version=VERSION)
-    writer.write_record(_warcinfo(session, chosen, records))
-    for record in _capture_records(session, chosen, records, written):
-        writer.write_record(record)
-        step(record.rec_headers.get_header("WARC-Target-URI"), written.captures)
+    out.write(_packed([_warcinfo(session, chosen, records)]))
+    damaged: set[int] = set()
+    for capture, body in _with_bodies(session, chosen):
+        if isinstance(body, IntegrityError):
+            damaged.add(capture.id)
+            written.lack(str(body), damaged=True)
+            continue
+        packed = b""
+        with written.apart(f"capture {capture.id} of {capture.requested_url}"):
+            is_revisit = capture.first_id != capture.id and capture.first_id not in damaged
+            packed = _packed(records.of_capture(capture, body, is_revisit=is_revisit))
+        if not packed:  # the next of the same bytes refers to no record that is not there
+            damaged.add(capture.id)
+            continue
+        out.write(packed)
+        written.captures += 1
+        step(target(capture.requested_url), written.captures)
     for medium, content in _readable_media(session, chosen, folder, written):
-        writer.write_record(records.of_medium(medium, content))
+        packed = b""
+        with written.apart(f"media file {medium.url}"):
+            packed = _packed([records.of_medium(medium, content)])
+        out.write(packed)
     return written
+
+
+def _packed(records: Iterable[ArcWarcRecord]) -> bytes:
+    """Records as bytes, so that one that cannot be written leaves no half of itself in the file."""
+    out = io.BytesIO()
+    writer = WARCWriter(out, gzip=True, warc_version=VERSION)
+    for record in records:
+        writer.write_record(record)
+    return out.getvalue()
 
 
 def _warcinfo(session: Session, chosen: Selection, records: Records) -> ArcWarcRecord:
@@ -266,20 +290,6 @@ def _warcinfo(session: Session, chosen: Selection, records: Records) -> ArcWarcR
         "description": f"Posts of WeChat official accounts: {chosen}, {count} captures. {_ABOUT}",
     }
     return records.warcinfo(fields, latest or EPOCH)
-
-
-def _capture_records(
-    session: Session, chosen: Selection, records: Records, written: Written
-) -> Iterator[ArcWarcRecord]:
-    damaged: set[int] = set()
-    for capture, body in _with_bodies(session, chosen):
-        if isinstance(body, IntegrityError):
-            damaged.add(capture.id)
-            written.lack(str(body), damaged=True)
-            continue
-        written.captures += 1
-        is_revisit = capture.first_id != capture.id and capture.first_id not in damaged
-        yield from records.of_capture(capture, body, is_revisit=is_revisit)
 
 
 def _with_bodies(

@@ -6,17 +6,20 @@ by account and aid, versions, chains by biz, media by key, files, post_media, po
 Python compares it (COLLATE "C"), not by the rules of the database's language.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
+from archive.domain.errors import in_words
 from archive.domain.outcomes import Outcome
-from archive.domain.parsed_page import CurrentPage, ParsedPage, PostState
+from archive.domain.parsed_page import CurrentPage, ParsedPage, PostState, unreadable
 from archive.domain.records import Record
 from archive.domain.update_decisions import StoreResult
+from archive.ingest.faults import is_of_content
 from archive.repository import absences
 from archive.repository.accounts import put_accounts
 from archive.repository.address_outcomes import (
@@ -27,9 +30,14 @@ from archive.repository.address_outcomes import (
 )
 from archive.repository.captures import capture_origins, store_outcomes
 from archive.repository.frontier import store_sightings
+from archive.repository.incidents import note_captures
 from archive.repository.links import put_links
 from archive.repository.media import put_post_media
 from archive.repository.posts import put_posts
+
+T = TypeVar("T")
+
+InTransaction = Callable[[Callable[[Session], T]], T]  # runs a function in a transaction of its own
 
 
 def import_records(
@@ -88,10 +96,40 @@ def store_parse_results(
         absences.lock_posts(session, capture_ids)  # with the posts stored next: all in one order
     stored = _store_posts(session, run_id, own, states, now)
     absences.update_absences(session, capture_ids)
+    failed = {capture_id: page.reason for capture_id, page in own if page.is_unreadable}
+    note_captures(session, failed, set(capture_ids) - set(failed), now)
     return [
         stored.get(place)
         or (StoreResult.FOREIGN if before.record and not page.record else StoreResult.NOT_A_POST)
         for place, ((_, before), (_, page)) in enumerate(zip(results, own, strict=True))
+    ]
+
+
+def store_each(
+    in_transaction: InTransaction[list[StoreResult]],
+    run_id: int | None,
+    results: Sequence[tuple[int, ParsedPage]],
+    now: datetime,
+    parser_version: int | None = None,
+) -> list[tuple[ParsedPage, StoreResult]]:
+    """Store parse results together; where one cannot be stored, store that one as unreadable.
+
+    Return what was stored of each, in order. After a failure each has a transaction of its own: in a common
+    one the rows of all would be locked in the order of the results, which another process may wait for.
+    """
+    try:
+        stored = in_transaction(
+            lambda session: store_parse_results(session, run_id, results, now, parser_version)
+        )
+        return [(page, result) for (_, page), result in zip(results, stored, strict=True)]
+    except Exception as error:
+        if not is_of_content(error) or (len(results) == 1 and results[0][1].is_unreadable):
+            raise
+        failure = unreadable(in_words(error))
+    if len(results) == 1:
+        return store_each(in_transaction, run_id, [(results[0][0], failure)], now, parser_version)
+    return [
+        one for pair in results for one in store_each(in_transaction, run_id, [pair], now, parser_version)
     ]
 
 

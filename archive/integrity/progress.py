@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from archive.domain.errors import ArchiveError
 from archive.integrity.check import COUNTS, FIRST, BatchResult, Check, Finding, VerificationReport
+from archive.system.private_files import make_private_folder, private_opener
 
 _ARCHIVE = text(
     "SELECT format('%s/%s/%s', (SELECT system_identifier FROM pg_control_system()), oid,"
@@ -70,8 +71,9 @@ class Progress:
         state = {"archive": self.archive, "names": self.names, "upto": self.upto, "done": sorted(self.done)}
         part = self.place.with_suffix(".part")
         try:
-            self.place.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps({**state, "report": self.report.as_dict()}), encoding="utf-8")
+            make_private_folder(self.place.parent)
+            with open(part, "w", encoding="utf-8", opener=private_opener) as file:
+                json.dump({**state, "report": self.report.as_dict()}, file)
             part.replace(self.place)
         except OSError as error:
             raise ProgressLost(

@@ -1,18 +1,72 @@
-"""Elements that we put into a body ourselves."""
+"""The tree of a body: read, and elements that we put into it ourselves."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import unescape
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from bs4 import BeautifulSoup, Tag
+from bs4.element import Comment, PageElement
 
-from archive.rendering.images import clean_address
+from archive.domain.entities import unescape
+from archive.rendering.images import clean_address, parts_of
 from archive.rendering.sanitizer import OWN
 
-_MAKER = BeautifulSoup("", "lxml")  # makes elements of HTML; they belong to it no more than to any other
+
+class Element(Tag):
+    """An element that finds its children near where it found the last one.
+
+    The library's own search begins at the first child, which makes every change of a body with many
+    siblings take time by the square of their number. Changes come in the order of the document.
+    """
+
+    _near = 0  # where the last child was found
+
+    def index(self, element: PageElement) -> int:
+        """The place of a child, by identity. Raises ValueError where it is no child."""
+        contents = self.contents
+        low = high = min(self._near, len(contents) - 1)
+        while low >= 0 or high < len(contents):
+            if low >= 0 and contents[low] is element:
+                self._near = low
+                return low
+            if high < len(contents) and contents[high] is element:
+                self._near = high
+                return high
+            low -= 1
+            high += 1
+        raise ValueError("not a child of this element")
+
+
+_CLASSES: dict[Any, Any] = {Tag: Element}
+
+_MAKER = BeautifulSoup("", "lxml", element_classes=_CLASSES)  # its elements may stand in any tree
+
+
+def read_html(markup: str) -> BeautifulSoup:
+    """The tree of a markup, whose elements can be moved in time that does not grow with their siblings."""
+    return BeautifulSoup(markup, "lxml", element_classes=_CLASSES)
+
+
+def holders(held: Iterable[PageElement]) -> set[int]:
+    """The ids of the elements that hold any of these, directly or deeper."""
+    known: set[int] = set()
+    for one in held:
+        above = one.parent
+        while above is not None and id(above) not in known:
+            known.add(id(above))
+            above = above.parent
+    return known
+
+
+def words_of(tree: Tag) -> Iterable[PageElement]:
+    """The texts of a tree that say something."""
+    return (one for one in tree.descendants if _says_something(one))
+
+
+def _says_something(one: PageElement) -> bool:
+    return not isinstance(one, (Tag, Comment)) and bool(str(one).strip())
 
 
 def element(name: str, words: str = "", **attributes: str) -> Tag:
@@ -162,7 +216,7 @@ def _played_at(tag: Tag) -> str:
     source = tag.find("source")
     written = _first(tag, ("data-src", "src")) or (_first(source, ("src",)) if source else "")
     address = clean_address(written)
-    return "" if urlsplit(address).path == "/mp/readtemplate" else address
+    return "" if parts_of(address).path == "/mp/readtemplate" else address
 
 
 def _ident(tag: Tag, form: _Form) -> str:
@@ -170,7 +224,7 @@ def _ident(tag: Tag, form: _Form) -> str:
     known = _first(tag, (*form.ident, "data-mpvid", "vid"))
     if known or form.type != "video":
         return known
-    query = urlsplit(clean_address(str(tag.get("data-src") or tag.get("src") or ""))).query
+    query = parts_of(clean_address(str(tag.get("data-src") or tag.get("src") or ""))).query
     return next(iter(parse_qs(query).get("vid", [])), "")
 
 

@@ -1,7 +1,7 @@
 """Addresses as bodies write them."""
 
 import re
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from bs4 import BeautifulSoup, Tag
 
@@ -32,6 +32,14 @@ def clean_link(written: str) -> str:
         return ""
 
 
+def parts_of(address: str) -> SplitResult:
+    """The parts of an address, all empty where it is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
+
+
 def without_scheme(address: str) -> str:
     """http and https lead to the same image, and a fragment to no other."""
     return address.partition("#")[0].partition("://")[2]
@@ -55,6 +63,8 @@ _SOURCES = ("data-src", "src", "data-backsrc", "data-croporisrc", "data-original
 def put_pictures(soup: BeautifulSoup) -> None:
     """Give each image its address in `src`, and its size; an image without an address goes."""
     for image in soup.find_all("img"):
+        if image.decomposed:
+            continue
         source = _source(image)
         if not source:
             image.decompose()

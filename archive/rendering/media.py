@@ -29,6 +29,13 @@ class PostMedia:
         self._by_picture = {without_size(medium.url): medium for medium in pictures}
         for known in (self._by_address, self._by_picture):
             known.pop("", None)
+        self._played: dict[tuple[str, str], ShownMedium] = {}
+        self._stills: dict[str, ShownMedium] = {}
+        for medium in reversed(shown):  # where two are known by one name, the first counts
+            names = {str(name) for name in (medium.facts.get("id"), medium.key) if name}
+            self._played |= {(medium.type, name): medium for name in names}
+            if medium.role == Role.POSTER and medium.facts.get("id"):
+                self._stills[str(medium.facts["id"])] = medium
 
     def of_role(self, *roles: Role) -> list[ShownMedium]:
         """Those of these roles, in the order shown."""
@@ -40,15 +47,11 @@ class PostMedia:
 
     def find_played(self, medium_type: str, ident: str) -> ShownMedium | None:
         """The audio or video with this id, or of this key."""
-        for medium in self.shown if ident else ():
-            if medium.type == medium_type and ident in (medium.facts.get("id"), medium.key):
-                return medium
-        return None
+        return self._played.get((medium_type, ident)) if ident else None
 
     def find_still(self, address: str, ident: str) -> ShownMedium | None:
         """The still of a player: at an address, or of what has this id."""
-        same = [p for p in self.of_role(Role.POSTER) if ident and p.facts.get("id") == ident]
-        return self.find(address) or next(iter(same), None)
+        return self.find(address) or self._stills.get(ident)
 
     def content(self, file: StoredFile) -> bytes | None:
         """The bytes of a file; None, with a trouble noted, when the media folder does not give them."""
@@ -90,7 +93,8 @@ class Embedded:
         self._room = most
         self.sources = Sources()
         self._known: dict[bytes, str] = {}  # data: address by content: the page holds them anyway
-        self._backgrounds: dict[str, str | None] = {}  # variable by address
+        self._backgrounds: dict[str, str | None] = {}  # data: address by address
+        self._numbers: dict[str, int] = {}  # of the variables, by address
 
     def put(self, medium: ShownMedium | None) -> tuple[str, str]:
         """Put a medium's file in: what stands for it in `src` until the page is made safe, else why not."""
@@ -101,10 +105,11 @@ class Embedded:
         """The style sheet's variable that holds the image at an address; each is in the page once."""
         if address not in self._backgrounds:
             data, _ = self._address(self.media.find(address))
+            self._numbers[address] = len(self._backgrounds)
             self._backgrounds[address] = data or None
         if self._backgrounds[address] is None:
             return None
-        return f"var(--{OWN}-{list(self._backgrounds).index(address)})"
+        return f"var(--{OWN}-{self._numbers[address]})"
 
     @property
     def variables(self) -> str:

@@ -16,7 +16,7 @@ from archive.rendering.images import clean_address
 from archive.rendering.media import MAX_EMBEDDED, Embedded, PostMedia
 from archive.rendering.post_body import body_markup
 from archive.repository import captures
-from archive.repository.media import media_of
+from archive.repository.media import StoredFile, media_of
 from archive.storage.media_files import MediaFolder
 
 _CARD, _MISSING = ".mparchive-card", ".mparchive-missing"
@@ -90,9 +90,19 @@ class ShownPost:
     sha256: bytes | None = None
 
 
+@dataclass(frozen=True)
+class _Reader:
+    """Reads files of a media folder, also in another process."""
+
+    folder: MediaFolder
+
+    def __call__(self, file: StoredFile) -> bytes:
+        return self.folder.get(file.path, file.sha256)
+
+
 def shown_post(session: Session, post: Post, folder: MediaFolder) -> ShownPost:
     """Read what belongs to a post; its files only when they are put somewhere."""
-    media = PostMedia(media_of(session, post), lambda file: folder.get(file.path, file.sha256))
+    media = PostMedia(media_of(session, post), _Reader(folder))
     for capture in captures.list_captures(session, post) if post.capture_id is not None else ():
         if capture["id"] == post.capture_id:
             return ShownPost(post, media, capture["fetched_at"], capture["sha256"])

@@ -7,12 +7,17 @@ import re
 
 from bs4 import BeautifulSoup, Tag
 
-from archive.rendering.cards import PLAYERS, put_cards
+from archive.rendering.cards import PLAYERS, holders, put_cards, read_html, words_of
 from archive.rendering.images import clean_link, put_pictures
 from archive.rendering.sanitizer import OWN
 from archive.rendering.svg import put_boxes
 
 MAX_DEPTH = 200  # elements within elements; posts have under 60, and parsers' time grows with its square
+
+MAX_MARKS = 12  # of _MARKS within each other; a parser of HTML opens all of them again in each paragraph
+
+_MARKS = frozenset({"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong",
+                    "tt", "u"})  # fmt: skip
 
 _DEAD = ("script", "style", "template", "iframe", "frame", "object", "embed", "applet", "noembed", "noframes",
          "xmp", "plaintext", "textarea", "title", "select", "input", "math", "link", "meta", "base",
@@ -30,7 +35,7 @@ def plain_body(html: str) -> BeautifulSoup:
 
     Every word a reader of the page could see is still there, in order.
     """
-    soup = BeautifulSoup(html, "lxml")
+    soup = read_html(html)
     _flatten(soup)
     _disown(soup)
     _drop_hidden(soup)
@@ -44,8 +49,9 @@ def plain_body(html: str) -> BeautifulSoup:
 
 def _drop_hidden(soup: BeautifulSoup) -> None:
     """Hidden elements go where they hold no words: spacers, counters, editors' marks."""
+    saying = holders(words_of(soup))
     for tag in soup.find_all(style=_HIDDEN):
-        if not tag.decomposed and not tag.get_text(strip=True):
+        if not tag.decomposed and id(tag) not in saying:
             tag.decompose()
 
 
@@ -81,16 +87,24 @@ def _clean_links(soup: BeautifulSoup) -> None:
 
 
 def _flatten(soup: BeautifulSoup) -> None:
-    """Of elements below MAX_DEPTH only what they hold stays: words and images, in order."""
-    open_tags: list[tuple[Tag, int]] = [(soup, 0)]
+    """Of elements below MAX_DEPTH only what they hold stays: words and images, in order. So it is with marks
+    below MAX_MARKS.
+    """
+    open_tags: list[tuple[Tag, int, int]] = [(soup, 0, 0)]
+    excess: list[Tag] = []
     while open_tags:
-        tag, depth = open_tags.pop()
+        tag, depth, marks = open_tags.pop()
+        marks += tag.name in _MARKS
+        if marks > MAX_MARKS and tag.name in _MARKS:
+            excess.append(tag)
         inner = [child for child in tag.contents if isinstance(child, Tag)]
         if depth < MAX_DEPTH:
-            open_tags += [(child, depth + 1) for child in inner]
+            open_tags += [(child, depth + 1, marks) for child in inner]
         elif inner:
             leaves = [leaf for leaf in tag.descendants if not isinstance(leaf, Tag) or not leaf.contents]
             for leaf in leaves:
                 leaf.extract()
             tag.clear()
             tag.extend(leaves)
+    for tag in excess:
+        tag.unwrap()

@@ -6,8 +6,9 @@ from typing import Any
 from bs4 import Tag
 
 from archive.db.models import Post
+from archive.domain.entities import unescape
 from archive.domain.outcomes import Kind, Role
-from archive.rendering.cards import CARD, Asked, asked_of, element, make_card, told_of
+from archive.rendering.cards import CARD, Asked, asked_of, element, holders, make_card, told_of, words_of
 from archive.rendering.images import clean_address, is_inline
 from archive.rendering.media import Embedded, PostMedia
 from archive.rendering.plain_html import plain_body
@@ -43,7 +44,7 @@ def _body(markup: str) -> Tag:
 
 def text_markup(text: str) -> str:
     """A text by the text rule as HTML: its entities are as served, a carriage return ends a line."""
-    lines = html.unescape(text).replace("\n", "\r").split("\r")
+    lines = unescape(text).replace("\n", "\r").split("\r")
     return "".join(f"<p>{html.escape(line) or '<br>'}</p>" for line in lines).removesuffix("<p><br></p>")
 
 
@@ -113,8 +114,10 @@ def _fill(body: Tag, files: Embedded) -> None:
     """Put files where they are shown, and a frame where one is missing."""
     for card in body.find_all(class_=CARD):
         _fill_card(card, files)
+    filled = holders([*words_of(body), *body.find_all(["img", DRAWING])])
     for tag in body.find_all(style=lambda style: bool(style and "url" in style.lower())):
-        _frame_background(tag, files)
+        if id(tag) not in filled:
+            _frame_background(tag, files)
     for drawing in body.find_all(DRAWING):
         drawing.name, drawing["src"] = "img", files.sources.put(str(drawing["src"]))
         drawing["alt"] = ""
@@ -152,7 +155,7 @@ def _frame_background(tag: Tag, files: Embedded) -> None:
     """An element that showed nothing but a background says so where that is not archived."""
     addresses = image_addresses(str(tag.get("style", "")))
     absent = [address for address in addresses if address and files.background(address) is None]
-    if absent and not tag.get_text(strip=True) and tag.find(["img", DRAWING]) is None:
+    if absent:
         medium = files.media.find(absent[0])
         image = element("img")
         _frame(image, absent[0], files.put(medium)[1])

@@ -74,12 +74,19 @@ def safe_style(style: str, image: Image) -> str:
     if len(style) > MAX_STYLE:
         return ""
     kept: dict[str, str] = {}
-    for found in tinycss2.parse_blocks_contents(style, skip_comments=True, skip_whitespace=True):
+    for found in _declarations(style):
         if found.type == "declaration" and found.lower_name in _PROPERTIES:
             value = _value(found.value, image)
             if value and not _hides(found.lower_name, value):
                 kept[found.lower_name] = value + ("!important" if found.important else "")
     return ";".join(f"{name}:{value}" for name, value in _uncut(kept).items())
+
+
+def _declarations(style: str) -> list[Any]:
+    try:
+        return list(tinycss2.parse_blocks_contents(style, skip_comments=True, skip_whitespace=True))
+    except ValueError:  # a number of more digits than Python reads
+        return []
 
 
 def image_addresses(style: str) -> list[str]:
@@ -195,21 +202,22 @@ class Sources:
     """Addresses that our own steps put into a body, to be known from those that stood there before."""
 
     def __init__(self) -> None:
-        self._addresses: list[str] = []
+        self._addresses: dict[str, str] = {}
+        self._known: set[str] = set()
 
     def put(self, address: str) -> str:
         """What stands for an address in src or poster until the body is made safe."""
-        self._addresses.append(address)
-        return f"{OWN}:{len(self._addresses) - 1}"
+        stands_for = f"{OWN}:{len(self._addresses)}"
+        self._addresses[stands_for] = address
+        self._known.add(address)
+        return stands_for
 
     def __contains__(self, address: object) -> bool:
-        return address in self._addresses
+        return address in self._known
 
     def get(self, stands_for: str) -> str | None:
         """The address for what `put` answered; None for anything else."""
-        number = stands_for.removeprefix(f"{OWN}:")
-        known = number.isascii() and number.isdigit() and int(number) < len(self._addresses)
-        return self._addresses[int(number)] if known else None
+        return self._addresses.get(stands_for)
 
 
 def make_safe(markup: str, sources: Sources, background: Image) -> str:
@@ -220,6 +228,12 @@ def make_safe(markup: str, sources: Sources, background: Image) -> str:
     styles: dict[str, str] = {}
 
     def attribute(tag: str, name: str, value: str) -> str | None:
+        try:
+            return kept(name, value)
+        except Exception:  # the library would let pass what this raises about
+            return None
+
+    def kept(name: str, value: str) -> str | None:
         if name == "style":
             if value not in styles:
                 styles[value] = safe_style(value, background)

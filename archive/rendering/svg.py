@@ -6,6 +6,7 @@ from xml.sax.saxutils import quoteattr
 
 from bs4 import BeautifulSoup, Tag
 
+from archive.rendering.cards import holders
 from archive.rendering.sanitizer import OWN
 
 DRAWING = f"{OWN}-drawing"  # the element of an image that we made ourselves
@@ -42,40 +43,44 @@ _LENGTH = re.compile(r"\d[\d.]{0,9}(?:px|%|em|rem|vw)?")
 
 def put_boxes(soup: BeautifulSoup) -> None:
     """Replace each SVG, the outer before the inner ones it holds."""
-    for svg in soup.find_all("svg"):
-        if not svg.decomposed:
-            _replace(svg)
+    drawings = soup.find_all("svg")
+    words = soup.find_all(_HOLDERS)
+    boxes, layouts = holders(words), holders([*words, *drawings])
+    for svg in drawings:
+        if svg.decomposed:
+            continue
+        if id(svg) in boxes or "url(" in str(svg.get("style", "")):
+            _box(svg, layouts)
+        else:
+            _draw(svg)
 
 
-def _replace(svg: Tag) -> None:
-    if svg.find(_HOLDERS) is None and "url(" not in str(svg.get("style", "")):
-        _draw(svg)
-    else:
-        _box(svg)
-
-
-def _box(svg: Tag) -> None:
+def _box(svg: Tag, layouts: set[int]) -> None:
     style = f"{_shape(svg)}{svg.get('style', '')}"
     for tag in svg.find_all(True, recursive=False):
-        _keep_words(tag)
+        _keep_words(tag, layouts)
     svg.name, svg.attrs = "div", {"style": style}
 
 
-def _keep_words(tag: Tag) -> None:
+def _keep_words(tag: Tag, layouts: set[int]) -> None:
     """Of what an SVG holds directly or in groups: HTML, images and words stay, shapes and their motion go."""
     match tag.name:
         case "foreignobject":
             tag.name, tag.attrs = "div", {"style": str(tag.get("style", ""))}
         case "image":
             source = tag.get("xlink:href") or tag.get("href") or tag.get("data-src") or ""
+            for inner in tag.find_all(True, recursive=False):
+                _keep_words(inner, layouts)
+            for child in tag.contents[::-1]:  # an image holds nothing: what stands in it comes after it
+                tag.insert_after(child)
             tag.name, tag.attrs = "img", {"src": str(source)}
         case "g" | "a" | "switch":
             for inner in tag.find_all(True, recursive=False):
-                _keep_words(inner)
+                _keep_words(inner, layouts)
             tag.unwrap()
         case "text" | "svg":
             tag.name = "span" if tag.name == "text" else "svg"
-        case _ if tag.find([*_HOLDERS, "svg"]) is None:
+        case _ if id(tag) not in layouts:
             tag.decompose()
         case _:
             tag.unwrap()

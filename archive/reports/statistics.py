@@ -35,7 +35,7 @@ class Month:
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class QuietPeriod:
     """The days without a post between two days with one."""
 
     last: date
@@ -95,8 +95,8 @@ def by_month(days: dict[date, int]) -> list[Month]:
     return counted
 
 
-def silences(days: Sequence[date], most: int) -> list[Silence]:
-    """Return the longest silences, at most `most`, the longest first; `days` with posts are in order."""
-    between = [Silence(last, following) for last, following in pairwise(days)]
+def quiet_periods(days: Sequence[date], most: int) -> list[QuietPeriod]:
+    """Return the longest quiet periods, at most `most`, the longest first; `days` with posts are in order."""
+    between = [QuietPeriod(last, following) for last, following in pairwise(days)]
     longest = sorted(between, key=lambda one: (-one.days, one.last))
     return [silence for silence in longest[:most] if silence.days > 0]

@@ -92,7 +92,7 @@ def unready(session: Session, now: datetime) -> list[Message]:
 
 
 def _schema_problems(session: Session) -> list[Message]:
-    actual, expected = schema.revision(session.connection()), schema.newest()
+    actual, expected = schema.revision(session.connection()), schema.newest_revision()
     if actual == expected:
         return []
     return [Message("archive.status.other_schema", {"actual": actual, "expected": expected})]

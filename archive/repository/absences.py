@@ -17,7 +17,7 @@ from archive.db.models import Absence, AddressRow, CaptureRow, Post
 from archive.domain.outcomes import AWAY, Outcome
 from archive.repository.post_queries import IS_ITS_ADDRESS
 
-BATCH = 500  # posts or captures per statement
+ABSENCE_BATCH = 500  # posts or captures per statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +109,14 @@ def posts_ever_missing(session: Session) -> list[int]:
 
 def rebuild_absences(session: Session, post_ids: Sequence[int]) -> None:
     """Compute and store the absences of these posts from all their captures."""
-    for start in range(0, len(post_ids), BATCH):
-        ids = post_ids[start : start + BATCH]
+    for start in range(0, len(post_ids), ABSENCE_BATCH):
+        ids = post_ids[start : start + ABSENCE_BATCH]
         _lock(session, Post.id.in_(ids))
         _reconcile(session, compute_absences(session, ids))
 
 
 def compute_absences(session: Session, post_ids: Sequence[int]) -> dict[int, list[ComputedAbsence]]:
-    """Return the absences of each of these posts by all its captures; give at most BATCH posts."""
+    """Return the absences of each of these posts by all its captures; give at most ABSENCE_BATCH posts."""
     observations = _observations(session, post_ids)
     return {post_id: list(absences_in(observations.get(post_id, ()))) for post_id in post_ids}
 

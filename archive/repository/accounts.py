@@ -86,7 +86,7 @@ def account_summaries(session: Session) -> list[dict[str, Any]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class AccountRef:
     """An account with its id, biz and name."""
 
     id: int
@@ -94,10 +94,10 @@ class Named:
     name: str
 
 
-def accounts(session: Session) -> list[Named]:
+def accounts(session: Session) -> list[AccountRef]:
     """Return all accounts, in the order they became known."""
     return [
-        Named(*row)
+        AccountRef(*row)
         for row in session.execute(select(Account.id, Account.biz, Account.name).order_by(Account.id))
     ]
 

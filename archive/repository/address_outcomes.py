@@ -19,7 +19,7 @@ from archive.domain.parsed_page import ParsedPage
 from archive.domain.pg_text import storable
 from archive.domain.update_decisions import next_fetch
 
-BATCH = 500  # keys per statement
+_BATCH = 500  # keys per statement
 
 FOREIGN_POST = "archive.post.foreign"  # code of the reason of a post of another account
 
@@ -34,8 +34,8 @@ def archived_keys(session: Session, addresses: Sequence[Address]) -> set[str]:
     """Return the keys of those addresses whose post has its page archived, whichever address gave it."""
     keys_found: set[str] = set()
     long = [address for address in addresses if address.aid]
-    for start in range(0, len(long), BATCH):
-        batch = long[start : start + BATCH]
+    for start in range(0, len(long), _BATCH):
+        batch = long[start : start + _BATCH]
         keys = [address.key for address in batch]
         rows = select(_POST_KEY).select_from(Post).join(Account, Account.id == Post.account_id)
         rows = rows.where(Post.aid.in_([address.aid for address in batch]), _POST_KEY.in_(keys))
@@ -70,8 +70,8 @@ def add_chksm(session: Session, addresses: Sequence[Address]) -> None:
     """Give archived posts whose URL lacks chksm the one of these addresses; they are locked in order."""
     seen = {address.key: address for address in addresses if address.chksm and address.aid}
     bare = sorted(_posts_without_chksm(session, list(seen.values())))
-    for start in range(0, len(bare), BATCH):
-        batch = {post_id: key for _, _, post_id, key in bare[start : start + BATCH]}
+    for start in range(0, len(bare), _BATCH):
+        batch = {post_id: key for _, _, post_id, key in bare[start : start + _BATCH]}
         rows = select(Post.id).where(Post.id.in_(batch)).order_by(Post.account_id, Post.aid.collate("C"))
         for post_id in session.scalars(rows.with_for_update()).all():
             url = storable(_canonical(seen[batch[post_id]]))
@@ -82,8 +82,8 @@ def add_chksm(session: Session, addresses: Sequence[Address]) -> None:
 def _posts_without_chksm(session: Session, addresses: Sequence[Address]) -> list[tuple[int, str, int, str]]:
     """Return account, aid, id and key of the posts of these addresses whose URL has no chksm."""
     posts: list[tuple[int, str, int, str]] = []
-    for start in range(0, len(addresses), BATCH):
-        batch = addresses[start : start + BATCH]
+    for start in range(0, len(addresses), _BATCH):
+        batch = addresses[start : start + _BATCH]
         rows = select(Post.account_id, Post.aid, Post.id, _POST_KEY).join(
             Account, Account.id == Post.account_id
         )

@@ -24,7 +24,7 @@ from archive.storage.body_codec import (
 
 DECODED_BASES = 8  # delta bases decoded in memory while many bodies are read, 3 MB each
 
-RECENT = 1000  # captures searched for delta bases: their rows without bodies, under 2 ms
+RECENT_CAPTURES = 1000  # captures searched for delta bases: their rows without bodies, under 2 ms
 
 MAX_BASES = 12  # known at a time: some templates, each with pages of several kinds
 
@@ -150,7 +150,7 @@ def _recent_bases(session: Session) -> list[Row[tuple[int, bytes, int]]]:
     """Return id, hash and size of the delta bases of the newest captures, the one used last first."""
     base_id = func.coalesce(CaptureRow.reference_id, CaptureRow.id).label("id")
     recent = select(base_id, CaptureRow.id.label("used_by"), CaptureRow.body_size)
-    uses = recent.order_by(CaptureRow.id.desc()).limit(RECENT).subquery()
+    uses = recent.order_by(CaptureRow.id.desc()).limit(RECENT_CAPTURES).subquery()
     last = select(uses.c.id, func.max(uses.c.used_by).label("last"))
     last = last.where(uses.c.body_size.between(MIN_DELTA_SIZE, MAX_BASE_SIZE)).group_by(uses.c.id)
     chosen = last.order_by(func.max(uses.c.used_by).desc()).limit(MAX_BASES).subquery()

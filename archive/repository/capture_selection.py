@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from archive.db.models import Account, AddressRow, CaptureRow, FileRow, MediumRow, Post, PostMedium
 from archive.repository.post_queries import IS_ITS_ADDRESS, chosen_posts
 
-BATCH = 50  # captures in memory without bodies; a rendered page's values have up to a few MB
+_BATCH = 50  # captures in memory without bodies; a rendered page's values have up to a few MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def selected_captures(session: Session, chosen: Selection) -> Iterator[list[Sele
     first = func.first_value(CaptureRow.id).over(partition_by=same, order_by=CaptureRow.id)
     rows = session.execute(select(CaptureRow.id, first).where(_belongs(chosen)).order_by(CaptureRow.id))
     ids = rows.all()
-    for start in range(0, len(ids), BATCH):
-        yield _load(session, ids[start : start + BATCH])
+    for start in range(0, len(ids), _BATCH):
+        yield _load(session, ids[start : start + _BATCH])
 
 
 def _load(session: Session, batch: Sequence[Row[int, int]]) -> list[SelectedCapture]:

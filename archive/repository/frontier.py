@@ -23,7 +23,7 @@ from archive.repository import runs
 from archive.repository.accounts import put_accounts
 from archive.repository.address_outcomes import BY_KEY, add_chksm, archived_keys
 
-BATCH = 500  # rows per statement; a record of a dump has 5 kB
+_BATCH = 500  # rows per statement; a record of a dump has 5 kB
 
 CLAIM_LASTS = timedelta(hours=25)  # longer than the longest crawl: bounds the claim of a run never closed
 
@@ -55,13 +55,13 @@ def record_sightings(
 
 
 def submit_sightings(
-    session: Session, sightings: Sequence[Sighting], now: datetime, *, statement_seconds: int
+    session: Session, sightings: Sequence[Sighting], now: datetime, *, statement_seconds: float
 ) -> list[Sighted]:
     """Record addresses that somebody submitted; those without a final answer become due at once.
 
-    A statement takes at most `statement_seconds`: whoever submits waits for the response.
+    A statement takes at most `statement_seconds`, rounded to milliseconds: a person waits for the response.
     """
-    session.execute(text(f"SET LOCAL statement_timeout = '{int(statement_seconds)}s'"))
+    session.execute(text(f"SET LOCAL statement_timeout = {round(statement_seconds * 1000)}"))
     sighted = record_sightings(session, None, sightings, now)
     make_due(session, [one.address_id for one in sighted if not one.is_new], now)
     return sighted
@@ -132,16 +132,16 @@ def _insert_or_improve(*, claims: bool) -> postgresql.Insert:
 
 def _address_ids_by_key(session: Session, keys: Sequence[str]) -> dict[str, int]:
     ids: dict[str, int] = {}
-    for start in range(0, len(keys), BATCH):
-        rows = select(AddressRow.key, AddressRow.id).where(AddressRow.key.in_(keys[start : start + BATCH]))
+    for start in range(0, len(keys), _BATCH):
+        rows = select(AddressRow.key, AddressRow.id).where(AddressRow.key.in_(keys[start : start + _BATCH]))
         ids.update((key, address_id) for key, address_id in session.execute(rows))
     return ids
 
 
 def _accept_any_account(session: Session, keys: Sequence[str]) -> None:
     """Accept a post of any account at these addresses: somebody asked for them by hand."""
-    for start in range(0, len(keys), BATCH):
-        rows = select(AddressRow.id).where(AddressRow.key.in_(keys[start : start + BATCH]))
+    for start in range(0, len(keys), _BATCH):
+        rows = select(AddressRow.id).where(AddressRow.key.in_(keys[start : start + _BATCH]))
         rows = rows.where(AddressRow.expected_biz.is_not(None))
         _update_locked(session, rows, {"expected_biz": None})
 
@@ -180,8 +180,8 @@ def _put_sightings(
 def make_due(session: Session, address_ids: Sequence[int], now: datetime, again: bool = False) -> list[int]:
     """Make addresses due now that never gave a final answer, or with `again` all; return their ids."""
     made_due: list[int] = []
-    for start in range(0, len(address_ids), BATCH):
-        rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + BATCH]))
+    for start in range(0, len(address_ids), _BATCH):
+        rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
         if not again:
             unanswered = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_NOT_FINAL)
             is_due = AddressRow.next_fetch_at <= now  # left over by an interrupted run

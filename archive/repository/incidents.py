@@ -3,7 +3,7 @@
 Each function takes a session and leaves the commit to its caller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,9 +11,17 @@ from sqlalchemy import exists, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
-from archive.db.models import Incident
+from archive.db.models import CaptureRow, Incident
 from archive.domain.monitoring import HealthProblem
 from archive.domain.pg_text import storable
+
+CAPTURE = "capture:"  # begins the keys of incidents of captures that could not be read; the id follows
+
+MORE_CAPTURES = f"{CAPTURE}more"
+
+MAX_CAPTURES = 20  # incidents of single captures open at a time; further ones share one
+
+_CAPTURE_REMEDY = "the page is kept: report it; `mparchive reparse --all` reads it again with a later version"
 
 
 @dataclass(frozen=True)
@@ -95,3 +103,50 @@ def recent_incidents(session: Session, since: datetime) -> Sequence[Incident]:
     return session.scalars(
         select(Incident).where(lasted).order_by(Incident.opened_at.desc(), Incident.id.desc())
     ).all()
+
+
+def note_captures(session: Session, failed: Mapping[int, str], read: Collection[int], now: datetime) -> None:
+    """Open an incident for each capture whose reading failed (id and reason), and close those of others.
+
+    An incident ends when its capture is read, or a later one of the same address.
+    """
+    if read:
+        _close_captures(session, read, now)
+    for capture_id in sorted(failed):
+        is_full = len(_open_captures(session)) >= MAX_CAPTURES
+        key = MORE_CAPTURES if is_full else f"{CAPTURE}{capture_id}"
+        words = f"capture {capture_id}: {failed[capture_id]}"
+        _opened(session, key, HealthProblem(key, words, _CAPTURE_REMEDY), now)
+
+
+def capture_findings(session: Session) -> list[HealthProblem]:
+    """The captures that still could not be read, as findings: what `note_findings` gets, it keeps open."""
+    return [HealthProblem(row.key, row.words, row.remedy) for row in _open_captures(session)]
+
+
+def _open_captures(session: Session) -> Sequence[Incident]:
+    rows = select(Incident).where(Incident.closed_at.is_(None), Incident.key.startswith(CAPTURE))
+    return session.scalars(rows.order_by(Incident.key.collate("C"))).all()
+
+
+def _close_captures(session: Session, read: Collection[int], now: datetime) -> None:
+    """Close the incidents of these captures and of earlier ones of their addresses."""
+    rows = {row.key: row for row in _open_captures(session)}
+    numbers = [int(key.removeprefix(CAPTURE)) for key in rows if key != MORE_CAPTURES]
+    if not rows:
+        return
+    later = aliased(CaptureRow)
+    ended = select(CaptureRow.id).where(CaptureRow.id.in_(numbers))
+    ended = ended.where(
+        CaptureRow.id.in_(read)
+        | exists().where(
+            later.address_id == CaptureRow.address_id,
+            later.fetched_at > CaptureRow.fetched_at,
+            later.id.in_(read),
+        )
+    )
+    for capture_id in session.scalars(ended):
+        rows.pop(f"{CAPTURE}{capture_id}").closed_at = now
+    if list(rows) == [MORE_CAPTURES]:
+        rows[MORE_CAPTURES].closed_at = now
+    session.flush()

@@ -192,7 +192,7 @@ def covers(session: Session, post_ids: Collection[int]) -> dict[int, StoredFile]
     return {post_id: stored for post_id, file in session.execute(rows) if (stored := _stored_file(file))}
 
 
-BATCH = 500  # rows per statement
+_BATCH = 500  # rows per statement
 
 ADDRESS_EXPIRED = "archive.media.address_expired"
 
@@ -248,8 +248,8 @@ def _put_media(session: Session, media: Iterable[MediaRef], now: datetime) -> di
     if keys:
         session.execute(_insert_or_refresh(), [rows[key] for key in keys])
     ids: dict[str, int] = {}
-    for start in range(0, len(keys), BATCH):
-        wanted = select(MediumRow.key, MediumRow.id).where(MediumRow.key.in_(keys[start : start + BATCH]))
+    for start in range(0, len(keys), _BATCH):
+        wanted = select(MediumRow.key, MediumRow.id).where(MediumRow.key.in_(keys[start : start + _BATCH]))
         ids.update((key, number) for key, number in session.execute(wanted))
     return ids
 
@@ -282,7 +282,7 @@ def _row(medium: MediaRef, now: datetime) -> dict[str, Any]:
 
 
 def _fresher(known: dict[str, Any] | None, row: dict[str, Any]) -> dict[str, Any]:
-    """Of two rows of one medium the one whose address lasts longer."""
+    """Return the row of a medium whose URL lasts longer, of the two."""
     if known is None or not known["url"]:
         return row
     if not row["url"] or (
@@ -359,7 +359,7 @@ def give_up_expired(session: Session, now: datetime) -> int:
 def _update_locked(session: Session, which: ColumnElement[bool], values: dict[str, Any]) -> int:
     rows = select(MediumRow.id).where(which, MediumRow.file_id.is_(None)).order_by(_BY_KEY)
     locked = session.scalars(rows.with_for_update()).all()
-    for start in range(0, len(locked), BATCH):
-        chosen = MediumRow.id.in_(locked[start : start + BATCH])
+    for start in range(0, len(locked), _BATCH):
+        chosen = MediumRow.id.in_(locked[start : start + _BATCH])
         session.execute(update(MediumRow).where(chosen).values(values))
     return len(locked)

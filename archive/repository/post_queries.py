@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import accumulate
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
@@ -77,6 +78,9 @@ def last_changes(session: Session, post_ids: Sequence[int]) -> dict[int, datetim
     return {post_id: recorded_at for post_id, recorded_at in session.execute(rows.group_by(Version.post_id))}
 
 
+MOST_TEXT = 4 * 1024 * 1024  # bytes of text on a page; fifty usual posts have 1.5 MB, one may have 12 MB
+
+
 def posts_by_id(session: Session, post_ids: Sequence[int]) -> dict[int, Post]:
     """Return posts by their ids; those that do not exist are left out."""
     return {post.id: post for post in session.scalars(select(Post).where(Post.id.in_(post_ids)))}
@@ -117,13 +121,13 @@ class PostPosition:
 
     def cursor(self) -> str:
         """Return the position as an opaque cursor for a URL."""
-        return pagination.encode([self.published_on.isoformat(), self.mid, self.idx, self.biz])
+        return pagination.encode_cursor([self.published_on.isoformat(), self.mid, self.idx, self.biz])
 
 
 def position_of(cursor: str) -> PostPosition:
     """Return the position that a cursor stands for. Raises CursorError."""
     try:
-        position = PostPosition(*_POSITION.validate_python(pagination.decode(cursor)))
+        position = PostPosition(*_POSITION.validate_python(pagination.decode_cursor(cursor)))
     except (ValueError, RecursionError):  # pydantic's error is one of the first
         raise CursorError("archive.cursor.unknown") from None
     return position
@@ -154,7 +158,10 @@ def page(
     limit: int,
     columns: Sequence[InstrumentedAttribute[str]] = (),
 ) -> Page:
-    """Return at most `limit` posts after a cursor, without text unless in `columns`. Raises CursorError."""
+    """Return at most `limit` posts after a cursor, without text unless in `columns`. Raises CursorError.
+
+    With `columns` there are fewer posts where their texts have more than MOST_TEXT bytes.
+    """
     account = None if chosen.account is None else storable(chosen.account)
     rows = chosen_posts(select(Post, Account.biz), account, chosen.since, chosen.until)
     rows = rows.options(load_only(*_LISTED_COLUMNS, *columns, raiseload=True))
@@ -162,9 +169,21 @@ def page(
         rows = rows.where(Post.kind == storable(chosen.kind))
     if after is not None:
         rows = rows.where(_is_after(position_of(after)))
-    listed = [(post, biz) for post, biz in session.execute(rows.order_by(*NEWEST_FIRST).limit(limit + 1))]
-    following = position_at(*listed[limit - 1]).cursor() if len(listed) > limit else None
-    return Page(listed[:limit], following)
+    if columns:
+        limit = _fitting(session, rows.order_by(*NEWEST_FIRST).limit(limit))
+    found = [(post, biz) for post, biz in session.execute(rows.order_by(*NEWEST_FIRST).limit(limit + 1))]
+    more = found[:limit][-1:] if len(found) > limit else []
+    return Page(found[:limit], next((position_at(post, biz).cursor() for post, biz in more), None))
+
+
+def _fitting(session: Session, rows: Select[Post, str]) -> int:
+    """Return how many of these posts fit into a page with their texts."""
+    return fitting(list(session.scalars(rows.with_only_columns(func.octet_length(Post.text)))))
+
+
+def fitting(sizes: Sequence[int]) -> int:
+    """Return how many texts of these sizes (bytes), from the first on, a page holds; at least one."""
+    return max(1, sum(total <= MOST_TEXT for total in accumulate(sizes)))
 
 
 def position_at(post: Post, biz: str) -> PostPosition:

@@ -12,13 +12,13 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from archive.db.models import CaptureRow, Post, Version
-from archive.domain.parsed_page import Identity, PostState, page_facts
+from archive.domain.parsed_page import PostIdentity, PostState, page_facts
 from archive.domain.pg_text import storable
 from archive.domain.update_decisions import PAGE, REPARSE, Intent, StoredPost, StoreResult, decide
 from archive.repository.hash_chain import append_versions
 from archive.repository.search_index import index_posts
 
-BATCH = 500  # posts per lookup: a statement takes 65,535 parameters
+_BATCH = 500  # posts per lookup: a statement takes 65,535 parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def put_posts(
 
 def _rounds(states: Sequence[PostState]) -> list[list[int]]:
     """Group the states' indexes so that no group has a post twice; each is sorted, for locking in order."""
-    seen: dict[Identity, int] = defaultdict(int)
+    seen: dict[PostIdentity, int] = defaultdict(int)
     rounds: dict[int, list[int]] = defaultdict(list)
     for place, state in enumerate(states):
         rounds[seen[state.identity]].append(place)
@@ -77,7 +77,7 @@ def _put_round(
     return results, session.scalars(insert(Version).returning(Version.id), versions).all()
 
 
-def _insert(session: Session, states: Sequence[PostState], now: datetime) -> dict[Identity, int]:
+def _insert(session: Session, states: Sequence[PostState], now: datetime) -> dict[PostIdentity, int]:
     """Insert posts that do not exist yet; return their ids. Of two processes one inserts a post."""
     row = postgresql.insert(Post).on_conflict_do_nothing(constraint="uq__posts__account_id_aid")
     values = [{**_content(s), **_facts(s), **_identity(s), "first_archived_at": now} for s in states]
@@ -114,18 +114,18 @@ def _facts(state: PostState) -> dict[str, Any]:
 
 
 def _lock_known(
-    session: Session, identities: Sequence[Identity]
-) -> dict[Identity, tuple[int, int, StoredPost]]:
+    session: Session, identities: Sequence[PostIdentity]
+) -> dict[PostIdentity, tuple[int, int, StoredPost]]:
     """Lock existing posts in order; return id, number of the last version, and stored state of each."""
-    known: dict[Identity, tuple[int, int, StoredPost]] = {}
-    for start in range(0, len(identities), BATCH):
-        known |= _lock_batch(session, identities[start : start + BATCH])
+    known: dict[PostIdentity, tuple[int, int, StoredPost]] = {}
+    for start in range(0, len(identities), _BATCH):
+        known |= _lock_batch(session, identities[start : start + _BATCH])
     return known
 
 
 def _lock_batch(
-    session: Session, identities: Sequence[Identity]
-) -> dict[Identity, tuple[int, int, StoredPost]]:
+    session: Session, identities: Sequence[PostIdentity]
+) -> dict[PostIdentity, tuple[int, int, StoredPost]]:
     chosen = tuple_(Post.account_id, Post.aid).in_(identities)
     columns = (Post.id, Post.account_id, Post.aid, Post.content_hash, Post.source, CaptureRow.fetched_at)
     posts = select(*columns).outerjoin(CaptureRow, CaptureRow.id == Post.capture_id).where(chosen)
@@ -139,7 +139,7 @@ def _lock_batch(
             hashes.where(Version.post_id.in_([row.id for row in locked])).group_by(Version.post_id)
         )
     }
-    known: dict[Identity, tuple[int, int, StoredPost]] = {}
+    known: dict[PostIdentity, tuple[int, int, StoredPost]] = {}
     for row in locked:
         before, number = history.get(row.id, ([""], 0))  # no hash: no page was ever parsed whole
         all_before = frozenset(filter(None, before))

@@ -13,7 +13,7 @@ from archive.domain.search_text import grams_of, words_of
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
-BATCH = 500  # posts per statement: 2 MB of text
+INDEX_BATCH = 500  # posts per statement: 2 MB of text
 
 CHECK_EVERY = 200  # one post in so many is also looked up in the index, which takes 3 ms
 
@@ -25,8 +25,10 @@ _INDEXED = (PostWords.account_id, PostWords.published_on, PostWords.kind, PostWo
 def index_posts(session: Session, post_ids: Sequence[int]) -> None:
     """Index the current text of these posts; call it in the transaction that wrote them."""
     ids = sorted(set(post_ids))
-    for start in range(0, len(ids), BATCH):
-        _write(session, select(*_COLUMNS).where(Post.id.in_(ids[start : start + BATCH])).order_by(Post.id))
+    for start in range(0, len(ids), INDEX_BATCH):
+        _write(
+            session, select(*_COLUMNS).where(Post.id.in_(ids[start : start + INDEX_BATCH])).order_by(Post.id)
+        )
 
 
 def rebuild_search_index(session: Session, progress: Callable[[int], None] = lambda _: None) -> int:
@@ -51,7 +53,7 @@ def check_search_index(session: Session) -> list[Message]:
 
 
 def search_index_errors(session: Session, post_ids: Sequence[int]) -> Iterator[tuple[int, Message]]:
-    """Yield the id of each of these posts, at most BATCH, whose index is wrong, and what is wrong."""
+    """Yield the id of each of these posts, at most INDEX_BATCH, whose index is wrong, and what is wrong."""
     posts = select(*_COLUMNS, *_INDEXED).outerjoin(PostWords, PostWords.post_id == Post.id)
     rows = session.execute(posts.where(Post.id.in_(post_ids)).order_by(Post.id)).all()
     differing = {row.id: reason for row in rows if (reason := _difference(row))}
@@ -66,7 +68,9 @@ def has_grams(grams: Sequence[str]) -> ColumnElement[bool]:
 
 def _batches(session: Session) -> Iterator[tuple[int, Sequence[int]]]:
     done, after = 0, 0
-    while ids := session.scalars(select(Post.id).where(Post.id > after).order_by(Post.id).limit(BATCH)).all():
+    while ids := session.scalars(
+        select(Post.id).where(Post.id > after).order_by(Post.id).limit(INDEX_BATCH)
+    ).all():
         done, after = done + len(ids), ids[-1]
         yield done, ids
 

@@ -26,7 +26,7 @@ from archive.domain.pg_text import storable
 from archive.domain.search_text import grams_of, is_exact
 from archive.repository.search_index import has_grams
 from archive.search.query import Query, SearchError
-from archive.search.results import Cursor, DatePosition, excerpt, read_cursor, score
+from archive.search.results import DatePosition, SearchCursor, excerpt, read_cursor, score
 
 Order = Literal["date", "relevance"]
 
@@ -43,7 +43,7 @@ SCAN_ON_FACTOR = 3  # of posts scanned then at most: twice what fills a page at 
 
 RANKED = 500  # newest hits that are ranked by relevance; older ones follow by date
 
-NEWEST_FIRST = (PostWords.published_on.desc(), PostWords.post_id.desc())
+BY_DATE = (PostWords.published_on.desc(), PostWords.post_id.desc())
 
 _position = tuple_(PostWords.published_on, PostWords.post_id)
 
@@ -70,13 +70,13 @@ class SearchPage:
     next: str | None
 
 
-Filters: TypeAlias = Sequence[ColumnElement[bool]]
+_Filters: TypeAlias = Sequence[ColumnElement[bool]]
 
-Word: TypeAlias = str | BindParameter[str]
+_Word: TypeAlias = str | BindParameter[str]
 
-Limit: TypeAlias = int | BindParameter[int] | None
+_Limit: TypeAlias = int | BindParameter[int] | None
 
-Rows: TypeAlias = Select[*tuple[Any, ...]]
+_Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 
 def search(  # noqa: PLR0913 - filters, all by name
@@ -117,20 +117,20 @@ def _accounts(session: Session, account: str) -> Sequence[int]:
 
 
 def _by_date(
-    session: Session, query: Query, filters: Filters, limit: int, cursor: Cursor | None
+    session: Session, query: Query, filters: _Filters, limit: int, cursor: SearchCursor | None
 ) -> SearchPage:
-    places = newest(session, query, filters, limit + 1, cursor.last if cursor else None)
-    following = str(Cursor(places[limit - 1])) if len(places) > limit else None
+    places = newest_matching(session, query, filters, limit + 1, cursor.last if cursor else None)
+    following = str(SearchCursor(places[limit - 1])) if len(places) > limit else None
     return SearchPage(_hits(session, query, places[:limit]), following)
 
 
 def _ranked(
-    session: Session, query: Query, filters: Filters, limit: int, cursor: Cursor | None
+    session: Session, query: Query, filters: _Filters, limit: int, cursor: SearchCursor | None
 ) -> SearchPage:
     """Return a page of the newest hits by their scores; after the last of them, older hits by date."""
     if cursor and cursor.oldest:
         filters = [*filters, _position >= _at(cursor.oldest)]
-    places = newest(session, query, filters, RANKED)
+    places = newest_matching(session, query, filters, RANKED)
     if not places:
         return SearchPage([], None)
     oldest = cursor.oldest if cursor and cursor.oldest else places[-1]
@@ -141,16 +141,16 @@ def _ranked(
     hits = _hits(session, query, [place for _, place in chosen])
     if len(ranking) > limit:
         value, last = chosen[-1]
-        return SearchPage(hits, str(Cursor(last, value, oldest)))
-    return SearchPage(hits, str(Cursor(oldest)) if len(places) >= RANKED else None)
+        return SearchPage(hits, str(SearchCursor(last, value, oldest)))
+    return SearchPage(hits, str(SearchCursor(oldest)) if len(places) >= RANKED else None)
 
 
 def _at(place: DatePosition) -> Tuple:
     return tuple_(place.published_on, place.post_id)
 
 
-def newest(
-    session: Session, query: Query, filters: Filters, limit: int, before: DatePosition | None = None
+def newest_matching(
+    session: Session, query: Query, filters: _Filters, limit: int, before: DatePosition | None = None
 ) -> list[DatePosition]:
     """Return the newest posts that match, in order: by scanning the newest posts, else by the index."""
     among = max(SCANNED, 4 * limit)
@@ -164,7 +164,7 @@ def newest(
 
 
 def _scan(  # noqa: PLR0913 - what is searched for, and where
-    session: Session, query: Query, filters: Filters, limit: int, *, before: DatePosition | None, among: int
+    session: Session, query: Query, filters: _Filters, limit: int, *, before: DatePosition | None, among: int
 ) -> list[DatePosition]:
     if not filters and before is None:
         return _scan_newest(session, query, limit, among)
@@ -180,26 +180,26 @@ def _scan_newest(session: Session, query: Query, limit: int, among: int) -> list
 
 
 @cache
-def _first_scan(words: int, excluded: int) -> Rows:
+def _first_scan(words: int, excluded: int) -> _Rows:
     """Build the statement for so many words: a query has at most MAX_WORDS of both."""
     parameters = [bindparam(f"word_{place}", type_=Text) for place in range(words + excluded)]
     rows = _posts_before((), None).limit(bindparam("among", type_=Integer))
     return _having(rows, parameters[:words], parameters[words:], bindparam("limit", type_=Integer))
 
 
-def _posts_before(filters: Filters, before: DatePosition | None) -> Rows:
+def _posts_before(filters: _Filters, before: DatePosition | None) -> _Rows:
     older = [] if before is None else [_position < _at(before)]
     rows = select(PostWords.published_on, PostWords.post_id, PostWords.words)
-    return rows.where(*filters, *older).order_by(*NEWEST_FIRST)
+    return rows.where(*filters, *older).order_by(*BY_DATE)
 
 
 def _load_positions(
-    session: Session, rows: Rows, parameters: Mapping[str, Any] | None = None
+    session: Session, rows: _Rows, parameters: Mapping[str, Any] | None = None
 ) -> list[DatePosition]:
     return [DatePosition(*row) for row in session.execute(rows, parameters)]
 
 
-def matching(chosen: Rows, query: Query, limit: int | None = None) -> Rows:
+def matching(chosen: _Rows, query: Query, limit: int | None = None) -> _Rows:
     """Select the positions of chosen rows that match by the index; candidates for long words are checked."""
     candidates = chosen.where(has_grams(grams_of(query.words)))
     return _with_words(
@@ -207,12 +207,12 @@ def matching(chosen: Rows, query: Query, limit: int | None = None) -> Rows:
     )
 
 
-def _with_words(rows: Rows, query: Query, words: Sequence[str], limit: int | None) -> Rows:
+def _with_words(rows: _Rows, query: Query, words: Sequence[str], limit: int | None) -> _Rows:
     """Select the rows that have the words and none that are excluded, in their order."""
     return _having(rows, words, query.excluded, limit)
 
 
-def _having(rows: Rows, words: Sequence[Word], excluded: Sequence[Word], limit: Limit) -> Rows:
+def _having(rows: _Rows, words: Sequence[_Word], excluded: Sequence[_Word], limit: _Limit) -> _Rows:
     row = rows.subquery()
     has = [func.strpos(row.c.words, word) > 0 for word in words]
     has_not = [func.strpos(row.c.words, word) == 0 for word in excluded]

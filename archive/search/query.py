@@ -9,7 +9,7 @@ from archive.domain.search_text import fold
 
 MAX_LENGTH = 1000  # characters; longer is a text, not a query
 
-MAX_WORDS = 20  # each is searched for in every candidate
+MAX_QUERY_WORDS = 20  # each is searched for in every candidate
 
 _WORD = re.compile(r'(-?)(?:"([^"]*)(?:"|$)|“([^”]*)(?:”|$)|(\S+))')
 
@@ -45,8 +45,8 @@ def parse(words: str) -> Query:
 
 
 def _checked(query: Query) -> Query:
-    if len(query.words) + len(query.excluded) > MAX_WORDS:
-        raise SearchError("archive.search.too_many_words", limit=MAX_WORDS)
+    if len(query.words) + len(query.excluded) > MAX_QUERY_WORDS:
+        raise SearchError("archive.search.too_many_words", limit=MAX_QUERY_WORDS)
     if not query.words and query.excluded:
         raise SearchError("archive.search.only_excludes")
     if not query.words:

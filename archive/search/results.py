@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from archive.domain import pagination
-from archive.domain.search_text import SEAM, fold, shown
+from archive.domain.search_text import SEAM, fold, text_as_shown
 from archive.search.query import SearchError
 
 MarkedText = list[tuple[str, bool]]  # pieces of text, and whether each is one of the words
@@ -22,7 +22,7 @@ _ELLIPSIS = "…"
 
 def excerpt(text: str, words: Sequence[str]) -> MarkedText:
     """Return about LENGTH characters of a post's text around the words' first positions, words marked."""
-    whole = shown(text)
+    whole = text_as_shown(text)
     windows = list(_windows(fold(whole), words)) or [(0, LENGTH)]
     pieces: MarkedText = []
     for start, end in windows:
@@ -106,7 +106,7 @@ class DatePosition:
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
+class SearchCursor:
     """The position of a page's last hit; by relevance also its score and the oldest of the ranked posts."""
 
     last: DatePosition
@@ -115,33 +115,33 @@ class Cursor:
 
     def __str__(self) -> str:
         values = [self.score, *_values(self.last), *(_values(self.oldest) if self.oldest else ())]
-        return pagination.encode(values)
+        return pagination.encode_cursor(values)
 
 
 def _values(place: DatePosition) -> tuple[int, int]:
     return place.published_on.toordinal(), place.post_id
 
 
-def read_cursor(text: str) -> Cursor:
+def read_cursor(text: str) -> SearchCursor:
     """Parse the cursor of a search page. Raises SearchError when it is not one."""
     try:
         if len(text) > MAX_CURSOR_LENGTH:
             raise ValueError
-        score, *numbers = pagination.decode(text)
+        score, *numbers = pagination.decode_cursor(text)
         return _cursor(score, numbers)
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise SearchError("archive.search.unknown_cursor") from None
 
 
-def _cursor(score: object, numbers: list[object]) -> Cursor:
+def _cursor(score: object, numbers: list[object]) -> SearchCursor:
     if not all(type(number) is int and 0 < number <= _MAX_ID for number in numbers):
         raise ValueError
     pairs = zip(numbers[::2], numbers[1::2], strict=True)
     places = [DatePosition(date.fromordinal(day), post_id) for day, post_id in pairs]  # type: ignore[arg-type]
     if score is None:
         (last,) = places
-        return Cursor(last)
+        return SearchCursor(last)
     if type(score) is not int or not 0 <= score <= _MAX_ID:
         raise ValueError
     last, oldest = places
-    return Cursor(last, score, oldest)
+    return SearchCursor(last, score, oldest)

@@ -12,22 +12,22 @@ from archive.domain.errors import IntegrityError
 
 GZIP, WHOLE, DELTA = "gzip", "zstd", "zstd-prefix"  # values of captures.body_encoding
 
-MAX_BODY = 64 * 1024 * 1024  # bytes decoded; a page is capped at 16 MB when it is fetched
+MAX_BODY_BYTES = 64 * 1024 * 1024  # bytes decoded; a page is capped at 16 MB when it is fetched
 
 MAX_WINDOW_LOG = 27  # 128 MB: a body and its delta base together; zstd's command asks for --long=27 with it
 
 MIN_WINDOW_LOG = 20
 
-LEVEL = 3  # 590 MB/s as a delta; 1 and 5 take more space, and 5 takes three times as long
+DELTA_LEVEL = 3  # 590 MB/s as a delta; 1 and 5 take more space, and 5 takes three times as long
 
-LEVEL_WHOLE = (
+WHOLE_LEVEL = (
     6  # 160 MB/s, a tenth less than 3; 9 takes half as long again for 2 %, 19 a second a page for 6 %
 )
 
 # Finds what a body shares with its delta base however far apart. A hash of 2^18 places, one in 64 positions,
 # holds 16 MB. Twice as fast as one place in 16, for 3 % more bytes.
 _LONG_MATCHES: dict[int, int] = {
-    zstd.CompressionParameter.compression_level: LEVEL,
+    zstd.CompressionParameter.compression_level: DELTA_LEVEL,
     zstd.CompressionParameter.enable_long_distance_matching: 1,
     zstd.CompressionParameter.ldm_hash_log: 18,
     zstd.CompressionParameter.ldm_min_match: 32,
@@ -39,12 +39,12 @@ _BOUNDED: dict[int, int] = {zstd.DecompressionParameter.window_log_max: MAX_WIND
 
 def encode(body: bytes) -> bytes:
     """Encode a body on its own."""
-    return zstd.compress(body, LEVEL_WHOLE)
+    return zstd.compress(body, WHOLE_LEVEL)
 
 
 def size_whole(body: bytes) -> int:
     """Estimate the size in bytes of what `encode` returns, in a third of its time."""
-    return len(zstd.compress(body, LEVEL))
+    return len(zstd.compress(body, DELTA_LEVEL))
 
 
 def encode_delta(body: bytes, base: bytes) -> bytes:
@@ -84,7 +84,7 @@ def _decode(stored: bytes, encoding: str, base: bytes | None) -> bytes:
     match encoding:
         case "gzip":
             with gzip.open(io.BytesIO(stored)) as stream:
-                return stream.read(MAX_BODY)
+                return stream.read(MAX_BODY_BYTES)
         case "zstd" | "zstd-prefix":
             return _decode_frame(stored, base)
     raise IntegrityError("archive.body.unknown_encoding", encoding=encoding)
@@ -93,10 +93,10 @@ def _decode(stored: bytes, encoding: str, base: bytes | None) -> bytes:
 def _decode_frame(stored: bytes, base: bytes | None) -> bytes:
     dictionary = None if base is None else _prefix(base)
     frame = zstd.ZstdDecompressor(dictionary, _BOUNDED)
-    body = frame.decompress(stored, max_length=MAX_BODY)
+    body = frame.decompress(stored, max_length=MAX_BODY_BYTES)
     if not frame.eof:
-        if len(body) == MAX_BODY:
-            raise IntegrityError("archive.body.too_large", limit=MAX_BODY)
+        if len(body) == MAX_BODY_BYTES:
+            raise IntegrityError("archive.body.too_large", limit=MAX_BODY_BYTES)
         raise IntegrityError("archive.body.truncated")
     if frame.unused_data:
         raise IntegrityError("archive.body.trailing_data")

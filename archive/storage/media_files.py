@@ -15,13 +15,14 @@ from fsspec.implementations.local import LocalFileSystem
 
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import IntegrityError, MediaFolderError, MediaMissing, MediaUnreadable
+from archive.system.private_files import make_private_folder, private_opener
 
 _BY_HASH = re.compile("[0-9a-f]{2}")
 
 # Errors that concern one file: unreadable on its disk, or not a file at all.
 _OF_ONE_FILE = (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
-UNFINISHED = "unfinished"  # where files are written before they get their name
+UNFINISHED_FOLDER = "unfinished"  # where files are written before they get their name
 
 
 class MediaFolder:
@@ -29,6 +30,7 @@ class MediaFolder:
 
     def __init__(self, settings: ArchiveSettings) -> None:
         address = settings.media or str(settings.home / "media")
+        self._is_private = not settings.media  # a folder that the operator names is as open as the umask says
         self._shown = _without_secrets(address)
         try:
             self._files, self._root = fsspec.core.url_to_fs(address)
@@ -102,7 +104,7 @@ class MediaFolder:
 
     def _write(self, path: str, content: bytes) -> None:
         if isinstance(self._files, LocalFileSystem):
-            _write_atomically(Path(self._root), path, content)
+            _write_atomically(Path(self._root), path, content, is_private=self._is_private)
         else:  # object storage shows only complete files; elsewhere the size shows an incomplete one
             self._files.makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
             self._files.pipe_file(self._at(path), content)
@@ -114,14 +116,17 @@ def path_of(sha256: bytes, suffix: str) -> str:
     return f"{name[:2]}/{name[2:4]}/{name}{suffix}"
 
 
-def _write_atomically(root: Path, path: str, content: bytes) -> None:
+def _write_atomically(root: Path, path: str, content: bytes, *, is_private: bool) -> None:
     """Write a file so that after any crash it is there completely or not at all."""
-    target, part = root / path, root / UNFINISHED / uuid4().hex
+    target, part = root / path, root / UNFINISHED_FOLDER / uuid4().hex
     for folder in (target.parent, part.parent):
-        folder.mkdir(parents=True, exist_ok=True)
+        if is_private:
+            make_private_folder(folder)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
     with _writing_in(part.parent):
         try:
-            with part.open("xb") as file:
+            with open(part, "xb", opener=private_opener if is_private else None) as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

@@ -17,6 +17,7 @@ from vcr.record_mode import RecordMode
 from vcr.request import Request as VcrRequest
 from vcr.serialize import deserialize, serialize
 
+from archive.system.private_files import make_private_folder
 from crawler import redaction
 from crawler.parse.response import MAX_PAGE_BYTES, DamagedAnswer, gunzip
 
@@ -41,17 +42,16 @@ class AtomicPersister:
 
     @staticmethod
     def save_cassette(cassette_path: str, cassette_dict: dict[str, Any], serializer: Any) -> None:
-        """Write a cassette in one step."""
+        """Write a cassette in one step, for its owner alone: it may hold cookies."""
         path = Path(cassette_path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         data = serialize(cassette_dict, serializer)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # with mode 0600
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(name).chmod(0o644)
             Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from archive.domain.addresses import HOST
 from archive.domain.weekly_digest import DIGEST_TITLE
-from archive.system.files import FileUnusable, read_small
+from archive.system.files import FileUnusable, read_secret_file
 
 FOLDER = "folder"  # key of the validation context: the folder that relative file names start from
 
@@ -134,7 +134,7 @@ def filled(address: str, environment: Mapping[str, str] = os.environ) -> tuple[s
 
 def _from_file(path: Path) -> str:
     try:
-        content = read_small(path, MAX_SECRET, "no secret has")
+        content = read_secret_file(path, MAX_SECRET, "no secret has")
     except FileUnusable as error:
         raise SecretMissing(str(error)) from None
     return _not_empty(content.decode("utf-8-sig", "replace"), str(path))

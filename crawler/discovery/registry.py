@@ -8,6 +8,7 @@ from pathlib import Path
 
 from archive.system.files import FileUnusable, read_small
 from crawler.discovery.config import PLACEHOLDER, AccountConfig, SecretMissing, filled
+from crawler.discovery.feed_process import read_apart
 from crawler.discovery.source import Source
 from crawler.discovery.sources.address_list import AddressList
 from crawler.discovery.sources.album import Album
@@ -77,7 +78,7 @@ def _feed(address: str) -> Feed:
         whole, secret = filled(address)
     except SecretMissing as missing:
         return Feed(PLACEHOLDER.sub("x", address), named=address, problem=str(missing))
-    return Feed(whole, named=address, secret=secret)
+    return Feed(whole, named=address, secret=secret, read=read_apart)
 
 
 def _login(account: AccountConfig) -> tuple[Login | None, str]:

@@ -2,6 +2,6 @@
 
 from crawler.parse.page import read_page
 
-PARSER_VERSION = 3  # stored with every reading; raise it when a reading of the same bytes may change
+PARSER_VERSION = 4  # stored with every reading; raise it when a reading of the same bytes may change
 
 __all__ = ["PARSER_VERSION", "read_page"]

@@ -18,7 +18,7 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _BLOCKS = re.compile(r"<(?:p|section|div|blockquote|h[1-6]|ul|ol|table)\b[^<>]*>", re.IGNORECASE)
 
 # What WeChat itself puts into a plain text: links, and line breaks. Anything else is the author's own "<".
-_INLINE = re.compile(r"</?(?:a|span|strong|em|b|i|font|img)(?:\s[^<>]*=[^<>]*)?\s*>", re.IGNORECASE)
+_INLINE = re.compile(r"</?(?:a|span|strong|em|b|i|font|img)(?:\s*+>|\s(?=[^<>=]*+=)[^<>]*+>)", re.IGNORECASE)
 
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
@@ -225,14 +225,21 @@ def _shared(kind: Kind, outline: Outline) -> Body:
 
 def _written_text(outline: Outline) -> str:
     """The words a page writes into itself: `document.write("…".replace(…))` inside the share notice."""
-    served = outline.body or ""
-    for script in (
-        raw.decode("utf-8", "replace") for raw in outline.scripts if len(raw) <= MAX_NOTICE_SCRIPT
-    ):
-        match = _WRITTEN.search(script) if "share_notice" in script or script in served else None
+    served = _scripts_in(outline.body or "")
+    for raw in outline.scripts:
+        if len(raw) > MAX_NOTICE_SCRIPT or not (b"share_notice" in raw or raw in served):
+            continue
+        match = _WRITTEN.search(raw.decode("utf-8", "replace"))
         if match and match[1]:
             return text_of_plain(html_decode(unescape(match[1])))
     return ""
+
+
+def _scripts_in(markup: str) -> frozenset[bytes]:
+    served = markup.encode()
+    return frozenset(
+        served[token.end : token.inner_end] for token in tokens(served) if token.inner_end > token.end
+    )
 
 
 def _picture(state: PageState, outline: Outline) -> Body:

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from archive.domain.captures import Capture
+from archive.domain.errors import in_words
 from archive.domain.outcomes import Outcome
-from archive.domain.parsed_page import ParsedPage
+from archive.domain.parsed_page import ParsedPage, unreadable
 from crawler.parse.page import read_page
 from crawler.parse.response import header
 
@@ -12,7 +13,19 @@ TOO_MANY_REQUESTS = 429
 
 
 def classify(capture: Capture) -> ParsedPage:
-    """Read a capture; an answer under an error status or a redirect is never a post."""
+    """Read a capture; an answer under an error status or a redirect is never a post.
+
+    A page on which the parser fails is unknown, for that reason. Raises MemoryError.
+    """
+    try:
+        return _classified(capture)
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        return unreadable(in_words(error))
+
+
+def _classified(capture: Capture) -> ParsedPage:
     if capture.status == TOO_MANY_REQUESTS:
         return ParsedPage(Outcome.RATE_LIMITED, reason=_status_reason(capture))
     content_type = header(capture.headers, "content-type")

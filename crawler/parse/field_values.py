@@ -1,10 +1,10 @@
 """Single values out of a page's state: addresses, words and numbers, without what was escaped twice."""
 
-import html
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from archive.domain import entities
 from archive.domain.addresses import clean_url
 
 MAX_ADDRESS = 2000  # characters; longer ones fit no index, and real ones have under 700
@@ -21,7 +21,7 @@ def web_url(value: Any) -> str:
 def plain(info: Mapping[str, Any], name: str) -> str:
     """A string of an object, decoded; empty without one."""
     value = info.get(name)
-    return html.unescape(html.unescape(value)).strip() if isinstance(value, str) else ""
+    return entities.unescape(entities.unescape(value)).strip() if isinstance(value, str) else ""
 
 
 def link(info: Mapping[str, Any], name: str) -> str:
@@ -33,7 +33,7 @@ def link(info: Mapping[str, Any], name: str) -> str:
 
 def words(text: str | None) -> str:
     """Words on one line, entities decoded, at most MAX_WORDS characters."""
-    return " ".join(html.unescape((text or "")[: 4 * MAX_WORDS]).split())[:MAX_WORDS]
+    return " ".join(entities.unescape((text or "")[: 4 * MAX_WORDS]).split())[:MAX_WORDS]
 
 
 def whole(value: Any) -> int | None:

@@ -19,6 +19,10 @@ _RAW_TEXT = frozenset({b"script", b"style"})
 # A quote opens a value only after "=", as in browsers; possessive, so that no input backtracks.
 _TAG = re.compile(rb"""<(/?+)([a-zA-Z][^\s/>]*+)((?:[^=>]++|=\s*+(?:"[^"]*+"|'[^']*+'|))*+)>""")
 
+_DECLARATIONS = (b"<!", b"<?", b"</")
+
+_NAME = re.compile(rb"</?+[a-zA-Z]")
+
 
 class TooManyTags(ValueError):
     """More tags than any real page has; the page is not one of WeChat's."""
@@ -38,10 +42,14 @@ class Token:
 
 
 def tokens(text: bytes, start: int = 0) -> Iterator[Token]:
-    """Yield the tags of `text` in order; raises TooManyTags past MAX_TAGS."""
+    """Yield the tags of `text` in order; raises TooManyTags past MAX_TAGS.
+
+    Takes a time that grows with the length of `text` only, whatever it holds.
+    """
+    walk = _Walk(text)
     position = start
     for _ in range(MAX_TAGS):
-        token = _next_token(text, position)
+        token = walk.next_token(position)
         if token is None:
             return
         yield token
@@ -49,33 +57,46 @@ def tokens(text: bytes, start: int = 0) -> Iterator[Token]:
     raise TooManyTags(f"more than {MAX_TAGS} tags")
 
 
-def _next_token(text: bytes, position: int) -> Token | None:
-    while (position := text.find(b"<", position)) != -1:
-        if match := _TAG.match(text, position):
-            return _tag(text, match)
-        if text.startswith((b"<!", b"<?", b"</"), position):
+class _Walk:
+    """One walk over a text. It remembers where the last ">" and the last end tags are.
+
+    Without that, every "<" of a hostile page would search the rest of the text for them once more.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._last_end = text.rfind(b">")
+        self._last: dict[bytes, int] = {}
+
+    def next_token(self, position: int) -> Token | None:
+        text = self._text
+        while -1 < (position := text.find(b"<", position)) < self._last_end:
+            if match := _TAG.match(text, position):
+                return self._tag(match)
+            if _NAME.match(text, position):
+                return None  # every ">" behind it stands in a quoted value: for browsers it never ends
+            if text.startswith(_DECLARATIONS, position):
+                return _declaration(text, position)
+            position += 1
+        if position != -1 and text.startswith(_DECLARATIONS, position):
             return _declaration(text, position)
-        if text.find(b">", position) == -1:
-            return None  # nothing after this can be a tag
-        position += 1
-    return None
+        return None
 
+    def _tag(self, match: re.Match[bytes]) -> Token:
+        name, closing, end = match[2].lower(), bool(match[1]), match.end()
+        if closing or name not in _RAW_TEXT:
+            return Token(name, closing, match[3], match.start(), end, end, end)
+        inner_end = self._find_end_tag(name, end)
+        after = self._text.find(b">", inner_end)
+        return Token(name, False, match[3], match.start(), end, inner_end, after + 1 or len(self._text))
 
-def _tag(text: bytes, match: re.Match[bytes]) -> Token:
-    name, closing, end = match[2].lower(), bool(match[1]), match.end()
-    if closing or name not in _RAW_TEXT:
-        return Token(name, closing, match[3], match.start(), end, end, end)
-    inner_end = _find_end_tag(text, name, end)
-    after = text.find(b">", inner_end)
-    return Token(name, False, match[3], match.start(), end, inner_end, after + 1 or len(text))
-
-
-def _find_end_tag(text: bytes, name: bytes, position: int) -> int:
-    found = text.find(b"</" + name, position)
-    if found == -1:  # rare, and slower
-        upper = text.find(b"</" + name.upper(), position)
-        return upper if upper != -1 else len(text)
-    return found
+    def _find_end_tag(self, name: bytes, position: int) -> int:
+        for end_tag in (b"</" + name, b"</" + name.upper()):
+            if end_tag not in self._last:
+                self._last[end_tag] = self._text.rfind(end_tag)
+            if self._last[end_tag] >= position:
+                return self._text.find(end_tag, position)
+        return len(self._text)
 
 
 def _declaration(text: bytes, position: int) -> Token:
@@ -182,7 +203,7 @@ def _without(text: bytes, cuts: list[tuple[int, int]]) -> bytes:
     return b"".join(pieces)
 
 
-_DECLARED = re.compile(rb"""charset\s*=\s*["']?\s*([A-Za-z0-9_-]{2,20})""", re.IGNORECASE)
+_DECLARED = re.compile(rb"""charset\s*+=\s*+["']?\s*+([A-Za-z0-9_-]{2,20})""", re.IGNORECASE)
 
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 

@@ -1,10 +1,10 @@
 """Which post a page is: account, ids, check value, address, publication instant."""
 
-import html
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from archive.domain import entities
 from archive.domain.addresses import Address, canonical_url, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.records import SHANGHAI
@@ -77,7 +77,7 @@ def _address(link: str) -> Address | None:
 
 
 def _unescaped(link: str) -> str:
-    return html.unescape(html.unescape(link))
+    return entities.unescape(entities.unescape(link))
 
 
 def _completed(known: Identity, address: Address) -> Identity:
@@ -113,6 +113,6 @@ def _wall_clock(written: str) -> datetime | None:
         return None
     try:
         local = datetime(*(int(part or 0) for part in match.groups()), tzinfo=SHANGHAI)  # type: ignore[misc,arg-type]
-    except ValueError:
+        return local.astimezone(UTC)
+    except (ValueError, OverflowError):  # the second for the first day of year 1
         return None
-    return local.astimezone(UTC)

@@ -5,19 +5,42 @@ Only what a page writes down as a value is read (strings, numbers, lists, object
 is executed. What is not such a value is UNKNOWN, never a guess.
 """
 
-import html
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from time import thread_time
+from typing import Any, Final, NamedTuple
 
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Language, Node, Parser, Point, Tree
 from tree_sitter_javascript import language
+
+from archive.domain import entities
 
 MAX_SCRIPT = 4 * 1024 * 1024  # bytes; the largest real state script seen has 0.4 MB
 
 MAX_BRACKETS = 100_000  # opening ones, which is what a syntax tree's memory grows with; real ones have 5,000
 
+# Signs and spaces in all scripts of a page whose values are read: they bound the number of tokens. For each
+# the syntax tree takes up to 0.9 kB and 15 microseconds. Real pages have up to 125,000.
+MAX_SIGNS = 300_000
+
+# Of processor time for one script: after many syntax errors tree-sitter's time and memory (250 MB a second)
+# grow with the square of the script's length. The largest real script takes 0.1 seconds.
+MAX_SECONDS = 1.0
+
+_WORD_BYTES = bytes(code for code in range(256) if code >= 0x80 or chr(code).isalnum() or code in b"_$")
+
 MAX_DEPTH = 40  # levels of nesting; real state has under 10
+
+
+class _Place(NamedTuple):
+    """The script that a node stands in, and how many levels deep its value is looked for."""
+
+    script: bytes
+    depth: int = 0
+
+    def deeper(self) -> "_Place":
+        """One level further in."""
+        return _Place(self.script, self.depth + 1)
 
 
 class Decoded(str):
@@ -48,7 +71,12 @@ _JS_DECODE = (
     (r"\x27", "'"), (r"\x3c", "<"), (r"\x3e", ">"), (r"\x0a", "\n"),
 )  # fmt: skip
 
-_BREAK = re.compile(r"<br\s*/?\s*>")
+_BREAK = re.compile(r"<br\s*+/?\s*+>")
+
+
+def signs_in(script: bytes) -> int:
+    """How many bytes of a script are neither letters nor digits."""
+    return len(script.translate(None, _WORD_BYTES))
 
 
 def assignments(script: bytes, wanted: frozenset[str]) -> Iterator[tuple[str, Any]]:
@@ -57,15 +85,33 @@ def assignments(script: bytes, wanted: frozenset[str]) -> Iterator[tuple[str, An
     `name` is as written (`biz`, `window.biz`, `d.biz`); values that are no plain values are left out.
     An object comes as a LazyObject.
     """
-    if len(script) > MAX_SCRIPT or sum(map(script.count, (b"{", b"[", b"("))) > MAX_BRACKETS:
+    if len(script) > MAX_SCRIPT or signs_in(script) > MAX_SIGNS:
         return
-    tree = Parser(_LANGUAGE).parse(script)
-    for target, value in _targets(tree.root_node):
-        name = _text(target)
+    if sum(map(script.count, (b"{", b"[", b"("))) > MAX_BRACKETS:
+        return
+    tree, at = _parsed(script), _Place(script)
+    for target, value in _targets(tree.root_node) if tree else ():
+        name = _text(target, at)
         if name.rpartition(".")[2] in wanted:
-            result = LazyObject(value) if value.type == "object" else evaluate(value)
+            result = LazyObject(value, at) if value.type == "object" else evaluate(value, at)
             if result is not UNKNOWN:
                 yield name, result
+
+
+def _parsed(script: bytes) -> Tree | None:
+    """The syntax tree; None where making it takes longer than MAX_SECONDS."""
+    until = thread_time() + MAX_SECONDS
+
+    def read(offset: int, _: Point) -> memoryview:
+        return memoryview(script)[offset:]
+
+    def is_late(_offset: int, _has_error: bool) -> bool:
+        return thread_time() > until
+
+    try:
+        return Parser(_LANGUAGE).parse(read, progress_callback=is_late)
+    except ValueError:  # it was stopped
+        return None
 
 
 class LazyObject(Mapping[str, Any]):
@@ -74,14 +120,15 @@ class LazyObject(Mapping[str, Any]):
     `cgiDataNew` has 140 keys and the body among them; most pages are read without most of it.
     """
 
-    def __init__(self, node: Node) -> None:
-        self._nodes = dict(_pairs(node))
+    def __init__(self, node: Node, at: _Place) -> None:
+        self._at = at
+        self._nodes = dict(_pairs(node, at))
         self._values: dict[str, Any] = {}
 
     def __getitem__(self, key: str) -> Any:
         """The value; raises KeyError where there is none or it is no plain value."""
         if key not in self._values:
-            self._values[key] = evaluate(self._nodes[key])
+            self._values[key] = evaluate(self._nodes[key], self._at)
         if self._values[key] is UNKNOWN:
             raise KeyError(key)
         return self._values[key]
@@ -119,24 +166,25 @@ def _targets(root: Node) -> Iterator[tuple[Node, Node]]:
             stack.extend(reversed(node.named_children))
 
 
+_AROUND_CALLEE = frozenset({"parenthesized_expression", "call_expression"})  # (function () { … })()()
+
+
 def _called_body(call: Node) -> list[Node]:
     callee = call.named_children[0]
-    while callee.type == "parenthesized_expression" and callee.named_children:
+    while callee.type in _AROUND_CALLEE and callee.named_children:
         callee = callee.named_children[0]
-    if callee.type == "call_expression":
-        return _called_body(callee)
     body = callee.child_by_field_name("body") if "function" in callee.type else None
     return [body] if body else []
 
 
-def evaluate(node: Node, depth: int = 0) -> Any:
+def evaluate(node: Node, at: _Place) -> Any:
     """The value an expression writes down, or UNKNOWN."""
     reader = _READERS.get(node.type)
-    return reader(node, depth + 1) if reader and depth < MAX_DEPTH else UNKNOWN
+    return reader(node, at.deeper()) if reader and at.depth < MAX_DEPTH else UNKNOWN
 
 
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")
+def _text(node: Node, at: _Place) -> str:
+    return at.script[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
 
 def unescape(literal: str) -> str:
@@ -155,18 +203,18 @@ def _unescaped(match: re.Match[str]) -> str:
     return _SIMPLE.get(match[4], match[4])
 
 
-def _string(node: Node, depth: int) -> Any:
-    return unescape(_text(node)[1:-1])
+def _string(node: Node, at: _Place) -> Any:
+    return unescape(_text(node, at)[1:-1])
 
 
-def _template(node: Node, depth: int) -> Any:
+def _template(node: Node, at: _Place) -> Any:
     if any(child.type == "template_substitution" for child in node.named_children):
         return UNKNOWN
-    return unescape(_text(node)[1:-1])
+    return unescape(_text(node, at)[1:-1])
 
 
-def _number(node: Node, depth: int) -> Any:
-    return _to_number(_text(node))
+def _number(node: Node, at: _Place) -> Any:
+    return _to_number(_text(node, at))
 
 
 def _to_number(value: Any) -> Any:
@@ -181,32 +229,32 @@ def _to_number(value: Any) -> Any:
     return 0 if text == "" else UNKNOWN
 
 
-def _array(node: Node, depth: int) -> Any:
-    items = [evaluate(child, depth) for child in node.named_children if child.type != "comment"]
+def _array(node: Node, at: _Place) -> Any:
+    items = [evaluate(child, at) for child in node.named_children if child.type != "comment"]
     return [None if item is UNKNOWN else item for item in items]
 
 
-def _object(node: Node, depth: int) -> Any:
-    values = ((key, evaluate(value, depth)) for key, value in _pairs(node))
+def _object(node: Node, at: _Place) -> Any:
+    values = ((key, evaluate(value, at)) for key, value in _pairs(node, at))
     return {key: value for key, value in values if value is not UNKNOWN}
 
 
-def _pairs(node: Node) -> Iterator[tuple[str, Node]]:
+def _pairs(node: Node, at: _Place) -> Iterator[tuple[str, Node]]:
     for pair in node.named_children:
         if pair.type == "pair" and len(pair.named_children) >= 2:
-            yield unescape(_text(pair.named_children[0]).strip("\"'")), pair.named_children[-1]
+            yield unescape(_text(pair.named_children[0], at).strip("\"'")), pair.named_children[-1]
 
 
-def _binary(node: Node, depth: int) -> Any:
+def _binary(node: Node, at: _Place) -> Any:
     if len(node.named_children) != 2 or (operator := node.child_by_field_name("operator")) is None:
         return UNKNOWN
-    left = evaluate(node.named_children[0], depth)
+    left = evaluate(node.named_children[0], at)
     match operator.type:
         case "||":
-            return left or evaluate(node.named_children[1], depth)
+            return left or evaluate(node.named_children[1], at)
         case "&&" if not left and left is not UNKNOWN:
             return left
-    return _arithmetic(operator.type, left, evaluate(node.named_children[1], depth))
+    return _arithmetic(operator.type, left, evaluate(node.named_children[1], at))
 
 
 def _arithmetic(operator: str, left: Any, right: Any) -> Any:
@@ -221,40 +269,40 @@ def _arithmetic(operator: str, left: Any, right: Any) -> Any:
     return UNKNOWN
 
 
-def _ternary(node: Node, depth: int) -> Any:
+def _ternary(node: Node, at: _Place) -> Any:
     condition, yes, no = (node.child_by_field_name(n) for n in ("condition", "consequence", "alternative"))
     if condition is None or yes is None or no is None:
         return UNKNOWN
-    value = evaluate(condition, depth)
-    return UNKNOWN if value is UNKNOWN else evaluate(yes if value else no, depth)
+    value = evaluate(condition, at)
+    return UNKNOWN if value is UNKNOWN else evaluate(yes if value else no, at)
 
 
-def _inner(node: Node, depth: int) -> Any:
-    return evaluate(node.named_children[0], depth) if len(node.named_children) == 1 else UNKNOWN
+def _inner(node: Node, at: _Place) -> Any:
+    return evaluate(node.named_children[0], at) if len(node.named_children) == 1 else UNKNOWN
 
 
-def _call(node: Node, depth: int) -> Any:
+def _call(node: Node, at: _Place) -> Any:
     function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
     if function is None or arguments is None:
         return UNKNOWN
     if function.type == "member_expression":
-        return _method(function, arguments, depth)
-    first = evaluate(arguments.named_children[0], depth) if arguments.named_children else UNKNOWN
-    decoder = _DECODERS.get(_text(function))
+        return _method(function, arguments, at)
+    first = evaluate(arguments.named_children[0], at) if arguments.named_children else UNKNOWN
+    decoder = _DECODERS.get(_text(function, at))
     return decoder(first) if decoder and isinstance(first, str) else UNKNOWN
 
 
-def _method(member: Node, arguments: Node, depth: int) -> Any:
+def _method(member: Node, arguments: Node, at: _Place) -> Any:
     """`'…'.html(false)` decodes entities; `"…".replace(…)` is only ever used to lay a text out."""
     subject, name = member.child_by_field_name("object"), member.child_by_field_name("property")
-    value = evaluate(subject, depth) if subject else UNKNOWN
-    if isinstance(value, list) and name and _text(name) == "slice":
-        return _slice(value, [evaluate(bound, depth) for bound in arguments.named_children])
+    value = evaluate(subject, at) if subject else UNKNOWN
+    if isinstance(value, list) and name and _text(name, at) == "slice":
+        return _slice(value, [evaluate(bound, at) for bound in arguments.named_children])
     if not isinstance(value, str) or name is None:
         return UNKNOWN
-    match _text(name):
+    match _text(name, at):
         case "html":
-            return Decoded(html.unescape(value))
+            return Decoded(entities.unescape(value))
         case "replace" | "trim" | "toString":
             return value
     return UNKNOWN
@@ -277,7 +325,7 @@ def js_decode(value: str) -> str:
 
 def html_decode(value: str) -> str:
     """WeChat's own htmlDecode: entities, and `<br>` as a line break."""
-    return Decoded(html.unescape(_BREAK.sub("\n", value)))
+    return Decoded(entities.unescape(_BREAK.sub("\n", value)))
 
 
 _DECODERS: dict[str, Callable[[str], str]] = {
@@ -287,7 +335,7 @@ _DECODERS: dict[str, Callable[[str], str]] = {
 
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
-_READERS: dict[str, Callable[[Node, int], Any]] = {
+_READERS: dict[str, Callable[[Node, _Place], Any]] = {
     "string": _string,
     "template_string": _template,
     "number": _number,
@@ -297,5 +345,5 @@ _READERS: dict[str, Callable[[Node, int], Any]] = {
     "ternary_expression": _ternary,
     "parenthesized_expression": _inner,
     "call_expression": _call,
-    **dict.fromkeys(_CONSTANTS, lambda node, depth: _CONSTANTS[node.type]),
+    **dict.fromkeys(_CONSTANTS, lambda node, at: _CONSTANTS[node.type]),
 }

@@ -16,6 +16,8 @@ _CHALLENGE_MID = "secitptpage/verify.html"
 
 MAX_NOTICE = 600  # characters; real notices have under 200, and a page of more words is something else
 
+MAX_URL = 8192  # characters; longer ones are no address of WeChat's
+
 _MAX_REASON = 200
 
 
@@ -66,8 +68,15 @@ _COMPILED = {outcome: re.compile("|".join(words), re.IGNORECASE) for outcome, wo
 
 def is_challenge(final_url: str | None, page_mid: str) -> bool:
     """The server asks for a human: told by its own machine marks, before any sentence."""
-    path = urlsplit(final_url).path if final_url and len(final_url) < 8192 else ""
-    return path == CHALLENGE_PATH or page_mid.endswith(_CHALLENGE_MID)
+    return _path(final_url or "") == CHALLENGE_PATH or page_mid.endswith(_CHALLENGE_MID)
+
+
+def _path(url: str) -> str:
+    """The path of an address; empty where it is none."""
+    try:
+        return urlsplit(url).path if len(url) < MAX_URL else ""
+    except ValueError:  # a bracket that is never closed
+        return ""
 
 
 def read_notice(shown: str) -> Notice:

@@ -1,7 +1,7 @@
 """Read one page: from bytes to outcome, kind and post."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -29,6 +29,8 @@ MAX_PAGE = 16 * 1024 * 1024  # bytes; the download cap, held here again for file
 
 MAX_MARKUP = 1024 * 1024  # characters outside scripts and body; real pages have under 60,000
 
+MAX_DRAWN = 64 * 1024  # characters that scripts write into a page of a notice; real ones write under 2000
+
 MAX_NOTICE_TAGS = 3000  # real notices have under 300
 
 _META = SoupStrainer("meta")
@@ -52,7 +54,7 @@ _NOTICE_TEMPLATES = ("appmsg/", "pages/common_share", "msg", "error", "rumor", "
 
 _SAVED = re.compile(rb"<!-- saved from url=\(\d{1,5}\)(https?://[^\s<>]{1,2000}) -->")
 
-_SHELL = re.compile(r"""<div[^<>]*\bid=["']?app["']?[^<>]*>\s*</div>""")
+_SHELL = re.compile(r"""<div(?=[^<>]*?\bid=["']?app)[^<>]*+>\s*+</div>""")
 
 
 @dataclass(frozen=True)
@@ -255,17 +257,36 @@ def _read_notice(page: Outline, state: PageState) -> ParsedPage:
 
 def _shown(page: Outline) -> str:
     """The words a reader sees: of the notice, where the page marks one, else all of a page of few words."""
-    soup = BeautifulSoup(page.markup + "".join(_drawn(page)), "lxml")
+    soup = BeautifulSoup(page.markup + _drawn(page), "lxml")
     for hidden in soup.select(_HIDDEN):
         hidden.extract()
-    marked = " ".join(found.get_text(" ", strip=True) for found in soup.select(_NOTICE))
-    words = marked or soup.get_text(" ", strip=True)
-    return words if len(words) <= MAX_NOTICE else ""
+    marked = _few_words(piece for found in soup.select(_NOTICE) for piece in found.stripped_strings)
+    words = _few_words(soup.stripped_strings) if marked == "" else marked
+    return words or ""
 
 
-def _drawn(page: Outline) -> Iterator[str]:
-    """The markup that the page's scripts write into it."""
+def _few_words(pieces: Iterable[str]) -> str | None:
+    """The pieces as one text; None where that is too long for a notice."""
+    found: list[str] = []
+    length = 0
+    for piece in pieces:
+        found.append(piece)
+        length += len(piece) + 1
+        if length > MAX_NOTICE + 1:
+            return None
+    return " ".join(found)
+
+
+def _drawn(page: Outline) -> str:
+    """The markup that the page's scripts write into it; none where it is more than a notice's could be."""
+    drawn: list[str] = []
+    length = 0
     for script in page.scripts:
-        if b"document.write" in script:
-            written = script.decode("utf-8", "replace")
-            yield from (unescape(found[1] or found[2] or "") for found in _DRAWN.finditer(written))
+        if b"document.write" not in script:
+            continue
+        for found in _DRAWN.finditer(script.decode("utf-8", "replace")):
+            drawn.append(unescape(found[1] or found[2] or ""))
+            length += len(drawn[-1])
+            if length > MAX_DRAWN:
+                return ""
+    return "".join(drawn)

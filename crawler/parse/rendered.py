@@ -1,10 +1,10 @@
 """Hold what was read of a drawn page against the words that the browser showed."""
 
-import html
 import re
 from dataclasses import replace
 from typing import Any
 
+from archive.domain import entities
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from crawler.parse.notices import MAX_NOTICE, read_notice
@@ -16,6 +16,10 @@ AGREES = "rendered_agrees"  # the fact: which share of the text, 0 to 1, was sho
 AGREEMENT = 0.9  # of the text; a little is drawn otherwise than it is written, as the names of players are
 
 REPLACED = 0.5  # less than this of the text beside a notice: the notice stands in the text's place
+
+MAX_PIECES = 3000  # sentences looked for, the first ones; real posts have under 1000
+
+MAX_SHOWN = 500_000  # characters they are looked for in; real pages show under 50,000
 
 # A sentence ends, or a small picture stands in it, which the text has as "[name]".
 _PIECES = re.compile(r"[\r\n。！？!?；;]+|\[[^\[\]\s]{1,8}\]")
@@ -41,8 +45,9 @@ def against_shown(reading: ParsedPage, shown: Any) -> ParsedPage:
 
 def shown_share(text: str, shown: str) -> float:
     """Which share of a text's sentences, by length, stands among the words shown; signs do not count."""
-    seen = _words(shown)
-    pieces = [words for piece in _PIECES.split(html.unescape(text)) if (words := _words(piece))]
+    seen = _words(shown[:MAX_SHOWN])
+    split = _PIECES.split(entities.unescape(text), maxsplit=MAX_PIECES)[:MAX_PIECES]
+    pieces = [words for piece in split if (words := _words(piece))]
     total = sum(map(len, pieces))
     return round(sum(len(words) for words in pieces if words in seen) / total, 3) if total else 1.0
 

@@ -5,12 +5,12 @@ posts), `d.ct = "…"` (2018-2019 pages) or as a key of `cgiDataNew` (since 2025
 drawn, what the scripts themselves made of them is known as well, and comes first.
 """
 
-import html
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from crawler.parse.js_literals import Decoded, assignments
+from archive.domain import entities
+from crawler.parse.js_literals import MAX_SIGNS, Decoded, assignments, signs_in
 
 MAX_STATE = 6 * 1024 * 1024  # bytes of script read as state, all together; real pages have under 0.6 MB
 
@@ -54,7 +54,8 @@ class PageState:
 
     def __init__(self, scripts: Iterable[bytes], evaluated: Mapping[str, Any] | None = None) -> None:
         self._values: dict[str, Any] = {}
-        self._budget = MAX_STATE
+        self._bytes_left = MAX_STATE
+        self._signs_left = MAX_SIGNS
         self.page_mid = ""
         self.drawn = bool(evaluated)  # by a browser
         for name, value in (evaluated or {}).items():
@@ -68,18 +69,25 @@ class PageState:
         chosen = [script for script in scripts if _has_state(script)]
         self._read_state(chosen)
         if not (chosen and self._names_account()):
-            self._read_state(script for script in scripts if script not in chosen and _is_loose(script))
+            read = set(chosen)
+            self._read_state(script for script in scripts if script not in read and _is_loose(script))
         if "cgiDataNew" not in self._values:
             self._read_words(scripts)
         self.page_mid = next((mid for script in scripts if (mid := _page_mid(script))), "")
 
     def _read_state(self, scripts: Iterable[bytes]) -> None:
         for script in scripts:
-            self._budget -= len(script)
-            if self._budget < 0:
+            if not self._may_read(script):
                 break
             for name, value in assignments(script, STATE_NAMES):
                 self._take(name.rpartition(".")[2], value)
+
+    def _may_read(self, script: bytes) -> bool:
+        """Whether the page has not had its share yet; the script counts from then on."""
+        self._bytes_left -= len(script)
+        if self._bytes_left >= 0:
+            self._signs_left -= signs_in(script)
+        return self._bytes_left >= 0 and self._signs_left >= 0
 
     def _names_account(self) -> bool:
         data = self._values.get("cgiDataNew")
@@ -87,14 +95,15 @@ class PageState:
 
     def _read_words(self, scripts: Iterable[bytes]) -> None:
         for script in scripts:
-            if len(script) <= MAX_WORDS_SCRIPT and _WORDS_MARK in script:
+            if len(script) <= MAX_WORDS_SCRIPT and _WORDS_MARK in script and self._may_read(script):
                 for name, value in assignments(script, _WORDS_NAMES):
                     self._take(name, value)
 
     def _take(self, name: str, value: Any) -> None:
         if name == "cgiData" and isinstance(value, Mapping):
             for key, inner in value.items():
-                self._take(key, inner)
+                if key != name:
+                    self._take(key, inner)
         elif not self._values.get(name) and value not in ("", None, [], {}):
             self._values[name] = value
 
@@ -113,7 +122,7 @@ class PageState:
             if isinstance(value, Decoded):
                 return str(value)
             if isinstance(value, str | int | float) and not isinstance(value, bool):
-                return html.unescape(str(value))
+                return entities.unescape(str(value))
         return ""
 
     def number(self, *names: str) -> int | None:

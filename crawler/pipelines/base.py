@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from archive.domain.errors import ArchiveError, MediaFolderError
 from crawler.run_stats import Tally
 from crawler.worker import tasks
+from crawler.worker.page_reader import DEADLY
 from crawler.worker.pool import Worker, WorkerDied
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ async def read_what_was_kept(archive: Worker, run_id: int, now: datetime) -> int
             await archive.call(tasks.read_kept, run_id, capture_id, now)
         except WorkerDied:
             logger.error("action=unreadable capture=%d", capture_id)
-            reason = "reading this page killed the process that read it"
-            await archive.call(tasks.give_up, run_id, capture_id, reason, now)
+            await archive.call(tasks.give_up, run_id, capture_id, DEADLY, now)
     if captures:
         logger.info("action=recovered captures=%d", len(captures))
     return len(captures)

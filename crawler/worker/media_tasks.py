@@ -1,13 +1,10 @@
 """A bound on what one piece of work may allocate, for decoders that trust what a file says of itself."""
 
 import hashlib
-import resource
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -21,6 +18,7 @@ from archive.repository.media import (
     record_media_failure,
     store_file,
 )
+from archive.system.memory_limit import memory_limit
 from crawler.items import MediaDownload
 from crawler.media.content import Content, NotMedium, is_page
 from crawler.media.validate import audio_content, image_content, video_content
@@ -36,27 +34,6 @@ from crawler.parse.response import (
 )
 from crawler.redaction import scrub_log
 from crawler.worker import tasks
-
-_STATM = Path("/proc/self/statm")  # Linux's; elsewhere only the bound of pixels holds
-
-
-@contextmanager
-def at_most(more: int) -> Iterator[None]:
-    """Within it this process may allocate about so many bytes more; beyond that comes a MemoryError."""
-    if not _STATM.exists():
-        yield
-        return
-    used = int(_STATM.read_text().split()[0]) * resource.getpagesize()
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = used + more
-    resource.setrlimit(
-        resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
-    )
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
 
 # 320 MB of pixels, half as much again for a progressive JPEG's coefficients, and room for the decoder.
 CHECK_MEMORY = 1024 * 1024 * 1024
@@ -143,7 +120,7 @@ def _judged(download: MediaDownload) -> tuple[bytes, Content] | MediaVerdict:
         refused = _refusal(answer, body, download.medium)
         if refused:
             return refused
-        with at_most(CHECK_MEMORY):
+        with memory_limit(CHECK_MEMORY):
             return body, _READERS[download.medium.type](body)
     except (OversizedAnswer, NotMedium) as wrong:
         return MediaVerdict(MediumOutcome.REFUSED, str(wrong))

@@ -11,9 +11,10 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from archive.db.settings import ArchiveSettings
-from archive.domain.parsed_page import ParsedPage
+from archive.domain.parsed_page import ParsedPage, unreadable
 from crawler.process.protocol import START_METHOD_VARIABLE
 from crawler.worker import tasks
+from crawler.worker.page_reader import DEADLY
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
@@ -158,8 +159,6 @@ AHEAD = 2  # calls a process has before it: it never waits, and readings (0.3 MB
 
 _METHOD = "forkserver"  # what readers need is imported once
 
-DEADLY = "reading this page killed the process that read it"
-
 Read = tuple[int, ParsedPage | str]
 
 
@@ -200,5 +199,5 @@ class Rereader:
             try:
                 (reading,) = await self._alone.call(tasks.read_again, [number])
             except WorkerDied:
-                return f"capture {number}: {DEADLY}"
+                return unreadable(DEADLY)
             return reading

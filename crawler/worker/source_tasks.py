@@ -1,19 +1,26 @@
 """The worker's side of a discovery: what the archive knows before it, and noting what each source said."""
 
+import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from archive.domain.captures import Sighted, Sighting
+from archive.domain.errors import in_words
 from archive.domain.weekly_digest import Title, WeeklyDigest
-from archive.repository import sources
+from archive.ingest.faults import is_of_content
+from archive.repository import frontier, sources
 from archive.repository.sources import SourceReport, TitledPost
 from crawler.discovery.screening import screen
-from crawler.discovery.source import Found
+from crawler.discovery.source import Found, State
 from crawler.discovery.sources.archived_links import Linked, Neighbourhood
 from crawler.worker.tasks import in_transaction
+
+logger = logging.getLogger("crawler")
 
 MAX_LINKED = 2000  # posts of one try that known ones lead to
 
@@ -75,5 +82,34 @@ def record(run_id: int, biz: str, name: str, found: Found, now: datetime) -> Rec
     report = SourceReport(
         biz, name, told.state, told.state.good, detail, screened.sightings, told.newest, told.memory
     )
-    sighted = in_transaction(lambda session: sources.record_report(session, run_id, report, now))
+    try:
+        sighted = in_transaction(lambda session: sources.record_report(session, run_id, report, now))
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        return _without_unstorable(run_id, report, told, now, in_words(error))
     return Recorded(told, len({one.key for one in sighted if one.is_new}))
+
+
+def _without_unstorable(run_id: int, report: SourceReport, told: Found, now: datetime, why: str) -> Recorded:
+    """Note the sightings that can be stored, each by itself, and that the source is not understood."""
+    detail = f"something it lists could not be stored: {why}"
+    new = 0
+    for sighting in report.sightings:
+        try:
+            sighted = in_transaction(partial(_sight, run_id=run_id, sighting=sighting, now=now))
+        except Exception as error:
+            if not is_of_content(error):
+                raise
+            logger.error("action=listing_unstorable source=%s reason=%s", report.name, type(error).__name__)
+            continue
+        new += sighted.is_new
+    failed = replace(told, state=State.NOT_UNDERSTOOD, detail=detail, seen=(), memory={})
+    bare = SourceReport(report.biz, report.name, failed.state, False, detail, (), None, {})
+    in_transaction(lambda session: sources.record_report(session, run_id, bare, now))
+    return Recorded(failed, new)
+
+
+def _sight(session: Session, run_id: int, sighting: Sighting, now: datetime) -> Sighted:
+    (sighted,) = frontier.record_sightings(session, run_id, [sighting], now)
+    return sighted

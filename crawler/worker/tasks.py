@@ -22,19 +22,20 @@ from archive.domain import captures as captures_module
 from archive.domain import update_decisions
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture
-from archive.domain.errors import ArchiveError, IntegrityError
+from archive.domain.errors import ArchiveError, IntegrityError, in_words
 from archive.domain.outcomes import Outcome
-from archive.domain.parsed_page import ParsedPage
+from archive.domain.parsed_page import ParsedPage, unreadable
 from archive.ingest import pages
+from archive.ingest.faults import is_of_content
 from archive.repository import address_outcomes, frontier, runs
 from archive.repository import captures as captures_repository
 from archive.repository.address_outcomes import keys_of_posts
 from archive.storage.media_files import MediaFolder
 from archive.system.parent_watch import end_with_parent
 from crawler.parse import PARSER_VERSION
-from crawler.parse.classify import classify
 from crawler.parse.rendered import AGREES
 from crawler.parse.response import DamagedAnswer, FetchedPage, unpack
+from crawler.worker.page_reader import read_within_bounds
 
 DATABASE_ATTEMPTS = 4  # a server that restarts is back within the 7 s these last
 
@@ -102,7 +103,9 @@ def in_transaction(work: Callable[[Session], T]) -> T:
         try:
             with transaction(_Archive.engine) as session:
                 return work(session)
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError) as error:
+            if is_of_content(error):
+                raise
             time.sleep(FIRST_WAIT * 2**attempt)
             _Archive.engine.dispose()
     with transaction(_Archive.engine) as session:
@@ -147,20 +150,35 @@ def work(run_id: int, answers: Sequence[FetchedPage], now: datetime) -> list[Res
     """Keep, then parse, then store a batch; the results in the order of the answers."""
     captures = [_unpacked(answer) for answer in answers]
     whole = [(a.address_id, c) for a, c in zip(answers, captures, strict=True) if isinstance(c, Capture)]
-    ids = in_transaction(lambda session: captures_repository.store_captures(session, run_id, whole))
-    readings = [classify(capture) for _, capture in whole]
-    pairs = list(zip(ids, readings, strict=True))
-    stored = _store(run_id, pairs, now)
-    results = iter(_result(reading, what) for reading, what in zip(readings, stored, strict=True))
-    return [next(results) if isinstance(c, Capture) else Result(damage=c) for c in captures]
+    kept = iter(_keep(run_id, whole))
+    told = [next(kept) if isinstance(capture, Capture) else capture for capture in captures]
+    pairs = [
+        (number, read_within_bounds(capture))
+        for number, capture in zip(told, captures, strict=True)
+        if isinstance(number, int) and isinstance(capture, Capture)
+    ]
+    results = iter([_result(reading, what) for reading, what in _store(run_id, pairs, now)])
+    return [next(results) if isinstance(number, int) else Result(damage=number) for number in told]
+
+
+def _keep(run_id: int, captures: Sequence[tuple[int | None, Capture]]) -> list[int | str]:
+    """The ids of captures once they are kept; of one that cannot be kept, why."""
+    try:
+        return [
+            *in_transaction(lambda session: captures_repository.store_captures(session, run_id, captures))
+        ]
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        if len(captures) == 1:
+            return [f"the answer could not be stored: {in_words(error)}"]
+    return [one for capture in captures for one in _keep(run_id, [capture])]
 
 
 def _store(
     run_id: int, readings: Sequence[tuple[int, ParsedPage]], now: datetime
-) -> list[update_decisions.StoreResult]:
-    return in_transaction(
-        lambda session: pages.store_parse_results(session, run_id, readings, now, PARSER_VERSION)
-    )
+) -> list[tuple[ParsedPage, update_decisions.StoreResult]]:
+    return pages.store_each(in_transaction, run_id, readings, now, PARSER_VERSION)
 
 
 def _unpacked(answer: FetchedPage) -> Capture | str:
@@ -197,11 +215,13 @@ def unread() -> list[int]:
 def read_kept(run_id: int, capture_id: int, now: datetime) -> None:
     """Read one capture that was kept by an earlier worker."""
     try:
-        reading = classify(
+        reading = read_within_bounds(
             in_transaction(lambda session: captures_repository.load_capture(session, capture_id))
         )
-    except IntegrityError as error:
-        reading = ParsedPage(Outcome.UNKNOWN, reason=str(error))
+    except Exception as error:
+        if not (isinstance(error, IntegrityError) or is_of_content(error)):
+            raise
+        reading = unreadable(str(error) if isinstance(error, IntegrityError) else in_words(error))
     _store(run_id, [(capture_id, reading)], now)
 
 
@@ -212,11 +232,15 @@ def read_again(capture_ids: Sequence[int]) -> list[ParsedPage | str]:
 
 def _read_again(session: Session, capture_id: int) -> ParsedPage | str:
     try:
-        return classify(captures_repository.load_capture(session, capture_id))
+        return read_within_bounds(captures_repository.load_capture(session, capture_id))
     except IntegrityError as damage:
         return str(damage)
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        return unreadable(in_words(error))
 
 
 def give_up(run_id: int, capture_id: int, reason: str, now: datetime) -> None:
     """Note a capture whose reading kills the worker, so that the next start does not try it again."""
-    _store(run_id, [(capture_id, ParsedPage(Outcome.UNKNOWN, reason=reason))], now)
+    _store(run_id, [(capture_id, unreadable(reason))], now)

@@ -23,7 +23,7 @@ from archive.domain.captures import Sighting
 from archive.domain.errors import AddressError
 from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.repository import frontier, runs
-from archive.repository.accounts import Named, accounts
+from archive.repository.accounts import AccountRef, accounts
 from crawler.discovery.config import MAX_SOURCES, AccountConfig
 from crawler.discovery.source import State
 from mparchive.commands.discover import try_sources
@@ -247,7 +247,7 @@ def _find(engine: Engine, asked: AuditOptions, configured: Mapping[str, AccountC
     return found
 
 
-def _chosen(known: Sequence[Named], wanted: str | None) -> Sequence[Named]:
+def _chosen(known: Sequence[AccountRef], wanted: str | None) -> Sequence[AccountRef]:
     found = [one for one in known if wanted in (None, one.biz, one.name)]
     if wanted is not None and not found:
         names = ", ".join(one.name or one.biz for one in known) or "none"

@@ -2,13 +2,13 @@
 
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -17,15 +17,16 @@ from archive.db.advisory_locks import run_lock
 from archive.db.engine import open_archive, transaction
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
-from archive.domain.errors import AddressError
+from archive.domain.errors import AddressError, in_words
 from archive.domain.outcomes import Outcome
+from archive.domain.parsed_page import ParsedPage
 from archive.domain.update_decisions import StoreResult
 from archive.ingest import pages
+from archive.ingest.faults import is_of_content
 from archive.repository import captures, frontier, runs
 from archive.system import parent_watch
 from crawler.parse import PARSER_VERSION
-from crawler.parse.classify import classify
-from crawler.parse.page import read_page
+from crawler.worker.page_reader import PageReader
 from mparchive.console import out, print_json, say
 from mparchive.crawl import Line, cassette_settings, fetch_due, fetch_missing_media
 from mparchive.errors import Exit
@@ -36,6 +37,8 @@ from mparchive.importers.items import Flaw, Passed, SavedMedium, SavedPage, seek
 from mparchive.importers.media import MediaTaker
 from mparchive.importers.read import Item, read_given
 from mparchive.run_summary import Tally
+
+T = TypeVar("T")
 
 BATCH = 500  # items a transaction
 
@@ -87,9 +90,9 @@ def backfill(wanted: BackfillOptions) -> Exit:
 
 
 def _take_given(engine: Engine, run_id: int, wanted: BackfillOptions) -> _Taken:
-    with MediaTaker.opened(engine) as media:
+    with MediaTaker.opened(engine) as media, PageReader() as reader:
         given = read_given(wanted.what, wanted.url, media.seek if wanted.media else seek_none)
-        return _take_all(engine, run_id, _selected(given, wanted), media)
+        return _take_all(engine, run_id, _selected(given, wanted), media, reader)
 
 
 def _arguments(wanted: BackfillOptions) -> dict[str, Any]:
@@ -179,7 +182,9 @@ def _noted(item: Item, taken: _Taken) -> bool:
     return isinstance(item, Flaw | Passed)
 
 
-def _take_all(engine: Engine, run_id: int, items: Iterable[Item], media: MediaTaker) -> _Taken:
+def _take_all(
+    engine: Engine, run_id: int, items: Iterable[Item], media: MediaTaker, reader: PageReader
+) -> _Taken:
     taken = _Taken()
     for batch in _batches(item for item in items if not _noted(item, taken)):
         taken.good += len(batch)
@@ -188,7 +193,7 @@ def _take_all(engine: Engine, run_id: int, items: Iterable[Item], media: MediaTa
         if addresses := [item for item in batch if isinstance(item, Listed)]:
             _take_addresses(engine, run_id, addresses, taken)
         for page in (item for item in batch if isinstance(item, SavedPage)):
-            _take_page(engine, run_id, page, taken)
+            _take_page(engine, run_id, page, reader, taken)
         for medium in (item for item in batch if isinstance(item, SavedMedium)):
             _take_medium(medium, media, taken)
         for account in (item for item in batch if isinstance(item, NamedAccount)):
@@ -210,11 +215,27 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 def _take_records(engine: Engine, run_id: int, items: list[Entry], taken: _Taken) -> None:
     now = datetime.now(UTC)
-    with transaction(engine) as session:
-        results = pages.import_records(session, run_id, [item.record for item in items], "dump", now)
-        taken.addresses |= frontier.address_ids(session, [item.address.key for item in items])
+    try:
+        with transaction(engine) as session:
+            results = pages.import_records(session, run_id, [item.record for item in items], "dump", now)
+            addresses = frontier.address_ids(session, [item.address.key for item in items])
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        if len(items) > 1:  # each in a transaction of its own: the others are taken
+            for item in items:
+                _take_records(engine, run_id, [item], taken)
+            return
+        _noted(_unstorable(items[0], error), taken)
+        return
+    taken.addresses |= addresses
     for result in results:
         taken.tally.add("known" if result is StoreResult.UNCHANGED else str(result))
+
+
+def _unstorable(entry: Entry, error: Exception) -> Flaw:
+    where = f"record {entry.number} ({entry.record.aid})"
+    return Flaw(entry.source, where, f"it could not be stored: {in_words(error)}")
 
 
 def _take_addresses(engine: Engine, run_id: int, items: list[Listed], taken: _Taken) -> None:
@@ -226,9 +247,25 @@ def _take_addresses(engine: Engine, run_id: int, items: list[Listed], taken: _Ta
     taken.addresses |= taken.listed
 
 
-def _take_page(engine: Engine, run_id: int, page: SavedPage, taken: _Taken) -> None:
+def _take_page(engine: Engine, run_id: int, page: SavedPage, reader: PageReader, taken: _Taken) -> None:
     """Keep a saved page as a capture, once, then read it, as if it had just been fetched."""
-    reading = classify(page.answer) if page.answer and page.url else read_page(page.body, page.url)
+    try:
+        reading = _stored_page(engine, run_id, page, reader, taken)
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        _noted(Flaw(page.name, "", f"{page.name} could not be stored: {in_words(error)}"), taken)
+        return
+    if reading.is_unreadable:
+        _noted(Flaw(page.name, "", f"{page.name}: {reading.reason}"), taken)
+
+
+def _stored_page(
+    engine: Engine, run_id: int, page: SavedPage, reader: PageReader, taken: _Taken
+) -> ParsedPage:
+    address = page.url or ""
+    saved = Capture(address, address, 200, (), page.body, page.saved_at)
+    reading = reader.read(page.answer if page.answer and page.url else saved)
     named = page.url or (reading.record.url if reading.record else page.name)
     capture = page.answer or Capture(named, named, 200, page.headers, page.body, page.saved_at)
     now = datetime.now(UTC)
@@ -238,11 +275,18 @@ def _take_page(engine: Engine, run_id: int, page: SavedPage, taken: _Taken) -> N
         capture_id = captures.find_capture(session, capture.requested_url, capture.sha256, fetched_at)
         if capture_id is None:
             (capture_id,) = captures.store_captures(session, run_id, [(address_id, capture)])
-    with transaction(engine) as session:
-        (result,) = pages.store_parse_results(session, run_id, [(capture_id, reading)], now, PARSER_VERSION)
+    ((reading, result),) = pages.store_each(
+        partial(_in_transaction, engine), run_id, [(capture_id, reading)], now, PARSER_VERSION
+    )
     stored = reading.outcome is Outcome.ARTICLE and reading.record
     what = "known" if result is StoreResult.UNCHANGED else str(result)
     taken.tally.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)
+    return reading
+
+
+def _in_transaction(engine: Engine, work: Callable[[Session], T]) -> T:
+    with transaction(engine) as session:
+        return work(session)
 
 
 def _take_medium(saved: SavedMedium, media: MediaTaker, taken: _Taken) -> None:

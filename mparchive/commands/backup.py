@@ -4,18 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine
-
-from archive.backup.backup_file import Backup, BackupDamaged, Manifest, opened
-from archive.backup.postgres import described, tables_in
+from archive.backup.backup_file import AnyManifest, Backup, opened, rows_of
 from archive.backup.restore import refuse_full, restore
 from archive.backup.write import size_of, write_backup
-from archive.db.engine import open_archive, transaction
+from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from archive.integrity.check import VerificationReport
 from archive.integrity.checks import CHECKS
-from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder
+from archive.system.private_files import make_private_folder
 from mparchive.commands.verify import verify_with
 from mparchive.console import say, steps
 from mparchive.errors import Exit
@@ -52,12 +49,11 @@ def restore_archive(path: Path, *, only_check: bool) -> Exit:
 def _restored(backup: Backup, settings: ArchiveSettings) -> Exit:
     manifest, folder = backup.manifest, MediaFolder(settings)
     with open_archive(settings) as engine:
-        refuse_full(engine, folder)
+        refuse_full(engine, folder, manifest)
         _check(backup)
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_private_folder(settings.home)
         with _progress(_size(manifest)) as step:
             restore(engine, folder, backup, settings.home, step)
-        _compare(engine, manifest)
         report = verify_with(engine, settings, ())
     _say_lacking(manifest)
     say(f"restored {_summary(manifest)}")
@@ -69,25 +65,8 @@ def _check(backup: Backup) -> None:
         backup.check(step)
 
 
-def _size(manifest: Manifest) -> int:
+def _size(manifest: AnyManifest) -> int:
     return sum(member.size for member in manifest.members)
-
-
-def _compare(engine: Engine, manifest: Manifest) -> None:
-    """Raise BackupDamaged unless the archive has the rows and the chains that the manifest tells of."""
-    with transaction(engine) as session:
-        connection = session.connection()
-        rows = {table.name: table.rows for table in described(connection, tables_in(connection))}
-        chains = tuple(chain_heads(session))
-    for name, count in manifest.rows.items():
-        if rows.get(name) != count:
-            raise BackupDamaged(
-                f"after restoring, {name} has {rows.get(name)} rows, not {count}; use another backup"
-            )
-    if manifest.heads and chains != manifest.heads:
-        raise BackupDamaged(
-            "after restoring, the chains end otherwise than the manifest says; use another backup"
-        )
 
 
 @contextmanager
@@ -105,18 +84,18 @@ def _progress(size: int) -> Iterator[Callable[[str, int], None]]:
         yield step
 
 
-def _summary(manifest: Manifest) -> str:
-    rows = manifest.rows
+def _summary(manifest: AnyManifest) -> str:
+    rows = rows_of(manifest)
     counts = f"{rows.get('posts', 0)} posts, {rows.get('captures', 0)} captures, {rows.get('files', 0)} files"
     return f"{counts}, of {manifest.made_at:%Y-%m-%d %H:%M} UTC, {_size(manifest)} bytes"
 
 
-def _say_lacking(manifest: Manifest) -> None:
+def _say_lacking(manifest: AnyManifest) -> None:
     for sentence in manifest.lacking:
         say(f"not in the backup: {sentence}")
 
 
-def _exit(report: VerificationReport, manifest: Manifest) -> Exit:
+def _exit(report: VerificationReport, manifest: AnyManifest) -> Exit:
     for finding in report.findings:
         say(str(finding))
     if not report.is_sound:

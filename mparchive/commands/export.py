@@ -4,21 +4,24 @@ Three families: records go into one file, posts into a folder with a file each, 
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
+from archive.db.models import Post
 from archive.db.settings import ArchiveSettings
-from archive.domain.records import SHANGHAI, Record
-from archive.export.files import Written, as_file_name
-from archive.export.html import write_html
-from archive.export.markdown import write_markdown
+from archive.domain.records import SHANGHAI
+from archive.export.files import Names, Written, name_of
+from archive.export.html import make_html, write_html
+from archive.export.markdown import make_markdown, write_markdown
+from archive.export.post_files import Make, Maker
 from archive.export.records import write_csv, write_dump, write_jsonl
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
@@ -36,16 +39,18 @@ from mparchive.options import Format
 
 CAPTURES_A_LINE = 100  # of progress, where there is no terminal
 
+Result = TypeVar("Result")
 
-RECORDS: dict[Format, tuple[Callable[[Iterable[Record], BinaryIO], int], str]] = {
+
+RECORDS: dict[Format, tuple[Callable[..., int], str]] = {
     Format.DUMP: (write_dump, "json"),
     Format.JSONL: (write_jsonl, "jsonl"),
     Format.CSV: (write_csv, "csv"),
 }
 
-POSTS: dict[Format, Callable[[Iterable[ShownPost], Path], Written]] = {
-    Format.HTML: write_html,
-    Format.MARKDOWN: write_markdown,
+POSTS: dict[Format, tuple[Callable[[Iterable[ShownPost], Path, Make], Written], Make]] = {
+    Format.HTML: (write_html, make_html),
+    Format.MARKDOWN: (write_markdown, make_markdown),
 }
 
 CAPTURES: dict[Format, tuple[Callable[..., Written], str]] = {
@@ -67,13 +72,13 @@ def export(form: Format, output: Path | None, chosen: Selection) -> Exit:
 
 def _records(session: Session, form: Format, output: Path | None, chosen: Selection) -> Exit:
     write, ending = RECORDS[form]
-    count = 0
+    total = Written()
     for path, part in _files(session, output, chosen, ending):
-        records = post_queries.records(session, part.account, part.since, part.until)
-        one = partial(write, records)
-        count += one(sys.stdout.buffer) if path is None else atomically(path, one)
-    say(f"{count} posts exported")
-    return Exit.DONE
+        with _alone(total, path, output):
+            records = post_queries.records(session, part.account, part.since, part.until)
+            total.posts += _write(path, partial(write, records, left_out=total))
+    say(f"{total.posts} posts exported")
+    return end_with(total)
 
 
 def _posts(session: Session, form: Format, output: Path | None, chosen: Selection) -> Exit:
@@ -82,9 +87,24 @@ def _posts(session: Session, form: Format, output: Path | None, chosen: Selectio
         raise CommandError(f"--format {form} writes a file a post{given}; name a folder with --output FOLDER")
     folder = MediaFolder(ArchiveSettings())
     posts = post_queries.posts(session, chosen.account, chosen.since, chosen.until)
-    written = POSTS[form]((shown_post(session, post, folder) for post in posts), output)
+    write, make = POSTS[form]
+    unread = Written()
+    with Maker(make) as maker:
+        written = write(_shown(session, posts, folder, unread), output, maker.make)
+    written.join(unread)
     say(f"{written.posts} posts exported")
     return end_with(written)
+
+
+def _shown(
+    session: Session, posts: Iterable[Post], folder: MediaFolder, unread: Written
+) -> Iterator[ShownPost]:
+    for post in posts:
+        shown = None
+        with unread.apart(name_of(post)):
+            shown = shown_post(session, post, folder)
+        if shown is not None:
+            yield shown
 
 
 def _captures(session: Session, form: Format, output: Path | None, chosen: Selection) -> Exit:
@@ -94,11 +114,22 @@ def _captures(session: Session, form: Format, output: Path | None, chosen: Selec
     folder = MediaFolder(ArchiveSettings())
     total = Written()
     for path, part in _files(session, output, chosen, ending):
-        with steps(count_captures(session, part)[0], every=CAPTURES_A_LINE) as shown:
-            one = partial(write, session, part, folder, step=shown.step)
-            total.join(one(sys.stdout.buffer) if path is None else atomically(path, one))
+        with (
+            _alone(total, path, output),
+            steps(count_captures(session, part)[0], every=CAPTURES_A_LINE) as shown,
+        ):
+            total.join(_write(path, partial(write, session, part, folder, step=shown.step)))
     say(f"{total.captures} captures exported")
     return end_with(total)
+
+
+def _alone(total: Written, path: Path | None, output: Path | None) -> AbstractContextManager[None]:
+    """Of several files each fails alone; where there is only one, the export fails with it."""
+    return nullcontext() if path is None or path == output else total.apart(str(path))
+
+
+def _write(path: Path | None, write: Callable[[BinaryIO], Result]) -> Result:
+    return write(sys.stdout.buffer) if path is None else atomically(path, write)
 
 
 def _files(
@@ -110,12 +141,11 @@ def _files(
     accounts = (
         [chosen.account] if chosen.account else [biz for biz, _ in accounts_repository.account_names(session)]
     )
-    today = datetime.now(SHANGHAI).strftime("%Y%m%d")
-    return [
-        (
-            output
-            / f"{as_file_name(accounts_repository.account_name(session, one) or one)}_{today}.{ending}",
-            replace(chosen, account=one),
-        )
+    today, names = datetime.now(SHANGHAI).strftime("%Y%m%d"), Names()
+    named = [
+        (one, names.of_account(accounts_repository.account_name(session, one) or one, one))
         for one in accounts
+    ]
+    return [
+        (output / f"{name}_{today}.{ending}", replace(chosen, account=account)) for account, name in named
     ]

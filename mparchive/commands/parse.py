@@ -1,9 +1,11 @@
 """`mparchive parse`: what one saved page is and says; neither database nor network."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from archive.domain.captures import Capture
 from archive.domain.parsed_page import ParsedPage
-from crawler.parse.page import read_page
+from crawler.worker.page_reader import PageReader
 from mparchive.console import facts_table, out, print_json, shortened
 from mparchive.errors import CommandError, Exit
 from mparchive.importers.items import MAX_PAGE, InputError
@@ -12,7 +14,9 @@ from mparchive.importers.open import open_bytes
 
 def parse(path: str, url: str | None, as_json: bool) -> Exit:
     """Print what a saved page is and says; `-` is stdin."""
-    reading = read_page(_page(path), url)
+    address = url or ""
+    with PageReader() as reader:
+        reading = reader.read(Capture(address, address, 200, (), _page(path), datetime.now(UTC)))
     if as_json:
         print_json(_as_json(reading))
     else:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,7 +13,9 @@ from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
-from archive.domain.parsed_page import ParsedPage
+from archive.domain.errors import in_words
+from archive.domain.parsed_page import ParsedPage, unreadable
+from archive.ingest.faults import is_of_content
 from archive.ingest.reparse import (
     ReparsedCapture,
     ReparseResult,
@@ -21,9 +23,10 @@ from archive.ingest.reparse import (
     compare_parse_results,
 )
 from archive.repository import absences, runs
+from archive.repository.incidents import note_captures
 from archive.repository.parse_results import ReparseSelection, captures_to_reparse
 from crawler.parse import PARSER_VERSION
-from crawler.worker.pool import DEADLY, Read, Rereader
+from crawler.worker.pool import Read, Rereader
 from mparchive.console import Steps, facts_table, out, print_json, say, steps
 from mparchive.errors import CommandError, Exit
 
@@ -54,6 +57,7 @@ class _Report:
     counts: Counter[str] = field(default_factory=Counter)
     changes: list[dict[str, Any]] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    is_damaged: bool = False
 
     def add(self, one: ReparsedCapture) -> None:
         """Count one page, and tell of it unless it stays as it was."""
@@ -66,7 +70,12 @@ class _Report:
             self.changes.append(asdict(one))
 
     def damage(self, reason: str) -> None:
-        """Count a page that could not be read."""
+        """Count a page that is not what was stored."""
+        self.is_damaged = True
+        self.fail(reason)
+
+    def fail(self, reason: str) -> None:
+        """Count a page that could not be read or stored."""
         self.counts[_UNREAD] += 1
         self.unread.append(reason)
         say(reason)
@@ -84,7 +93,7 @@ class _Report:
         return self._code()
 
     def _code(self) -> Exit:
-        if any(DEADLY not in reason for reason in self.unread):
+        if self.is_damaged:
             return Exit.INTEGRITY
         return Exit.PARTLY_FAILED if self.unread or self.counts[ReparseResult.LOST] else Exit.DONE
 
@@ -124,9 +133,9 @@ def _close_run(engine: Engine, run_id: int, chosen: ReparseSelection, report: _R
     """Note how it ended; and when posts were away of which captures were kept before that was noted."""
     with transaction(engine) as session:
         missing = absences.posts_ever_missing(session)
-    for start in range(0, len(missing), absences.BATCH):
+    for start in range(0, len(missing), absences.ABSENCE_BATCH):
         with transaction(engine) as session:
-            absences.rebuild_absences(session, missing[start : start + absences.BATCH])
+            absences.rebuild_absences(session, missing[start : start + absences.ABSENCE_BATCH])
     with transaction(engine) as session:
         runs.finish_run(session, run_id, "done", dict(report.counts), datetime.now(UTC))
 
@@ -144,12 +153,44 @@ async def _read_all(engine: Engine, ids: Sequence[int], run_id: int, report: _Re
 
 def _settled(engine: Engine, some: Sequence[Read], run_id: int, report: _Report) -> list[ReparsedCapture]:
     """What a few pages change, written where there is a run."""
-    readings = []
+    readings, failed = [], {}
     for number, reading in some:
-        if isinstance(reading, ParsedPage):
-            readings.append((number, reading))
-        else:
+        if not isinstance(reading, ParsedPage):
             report.damage(reading)
+        elif reading.is_unreadable:
+            failed[number] = reading.reason
+        else:
+            readings.append((number, reading))
+    if failed:
+        _note_failed(engine, run_id, failed, report)
+    return _written(engine, readings, run_id, report)
+
+
+def _note_failed(engine: Engine, run_id: int, failed: Mapping[int, str], report: _Report) -> None:
+    """Name the captures; they stay as they are, with an incident each where there is a run."""
+    for number, reason in failed.items():
+        report.fail(f"capture {number}: {reason}")
+    if run_id:
+        with transaction(engine) as session:
+            note_captures(session, failed, (), datetime.now(UTC))
+
+
+def _written(
+    engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int, report: _Report
+) -> list[ReparsedCapture]:
+    """What readings change; one that cannot be stored is named, and the others are written."""
+    try:
+        return _reread(engine, readings, run_id)
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        if len(readings) == 1:
+            _note_failed(engine, run_id, {readings[0][0]: unreadable(in_words(error)).reason}, report)
+            return []
+    return [one for pair in readings for one in _written(engine, [pair], run_id, report)]
+
+
+def _reread(engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int) -> list[ReparsedCapture]:
     with transaction(engine) as session:
         if run_id:
             return apply_parse_results(session, run_id, readings, datetime.now(UTC), PARSER_VERSION)

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,10 +40,13 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # else a line for each connection too many
     raise_file_limit()
-    token, access = InboxSettings().token(), ReadingSettings().access()
+    settings = ReadingSettings()
+    token, access = InboxSettings().token(), settings.access()
     with listening(host, port) as listener, open_archive() as engine, Readers(engine) as readers:
         if access.is_open and not to_everybody and not is_loopback(listener):
             raise CommandError(_UNGUARDED)
+        if access.is_open and is_loopback(listener):
+            access = replace(access, hosts=settings.hosts(host))
         if not token:
             say(inbox_closed().message.text(process_language()))
         folder = MediaFolder(ArchiveSettings())

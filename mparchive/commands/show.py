@@ -19,7 +19,7 @@ from archive.db.settings import ArchiveSettings
 from archive.domain.records import SHANGHAI
 from archive.domain.revisit_policy import INTERVALS, next_visit
 from archive.domain.text_diff import Piece
-from archive.export.files import Names, Written
+from archive.export.files import Names, Written, name_of, reason_of
 from archive.rendering.page import offline_page, shown_post
 from archive.reports.history import (
     Change,
@@ -52,7 +52,7 @@ def open_page(session: Session, post: Post) -> Exit:
     """Write the page below the data folder, print where, and open it where there is a display."""
     page, written = _page(session, post)
     path = ArchiveSettings().home.absolute() / "pages" / f"{Names().of(post)}.html"
-    write_bytes(path, page)
+    write_bytes(path, page, is_private=True)
     sys.stdout.write(f"{path}\n")
     if not (_has_display() and webbrowser.open(path.as_uri())):
         say("no browser could be opened here; open this file in one")
@@ -61,9 +61,16 @@ def open_page(session: Session, post: Post) -> Exit:
 
 def _page(session: Session, post: Post) -> tuple[bytes, Written]:
     shown = shown_post(session, post, MediaFolder(ArchiveSettings()))
-    page = offline_page(shown).encode("utf-8", "replace")
+    try:
+        page = offline_page(shown).encode("utf-8", "replace")
+    except Exception as error:
+        raise CommandError(
+            f"the page of {name_of(post)} cannot be made ({reason_of(error)}); without --html and --open its "
+            "text is shown",
+            Exit.PARTLY_FAILED,
+        ) from None
     written = Written()
-    written.add(shown)
+    written.add(shown.media.troubles, shown.media.damaged)
     return page, written
 
 
@@ -74,11 +81,13 @@ def _has_display() -> bool:
 
 
 def end_with(written: Written) -> Exit:
-    """Say which files of the media folder could not be read; the exit code that tells it."""
-    for trouble in written.troubles:
-        say(trouble)
+    """Say what could not be read or written; the exit code that tells it."""
+    for sentence in (*written.troubles, *written.failures):
+        say(sentence)
+    if written.failed:
+        say(f"{written.failed} could not be written; everything else was")
     if not written.missing:
-        return Exit.DONE
+        return Exit.PARTLY_FAILED if written.failed else Exit.DONE
     say(f"{written.missing} files of the media folder could not be read; what stands for them says so")
     return Exit.INTEGRITY if written.damaged else Exit.PARTLY_FAILED
 

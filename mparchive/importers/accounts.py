@@ -13,7 +13,7 @@ from mparchive.importers.items import Flaw, InputError, NoInput
 
 MAX_FILE = 1024 * 1024  # bytes; a thousand accounts have a tenth of it
 
-MAX_DEPTH = 3  # of objects within objects, for the list stands near the top
+MAX_DEPTH = 3  # of objects within objects, and of lists within lists: the accounts stand near the top
 
 _BIZ = ("fakeid", "biz", "__biz", "bizuin")  # keys, in lower case
 
@@ -61,11 +61,11 @@ def _object(stream: BinaryIO, name: str) -> Any:
         raise NoInput(f"{name} begins like a JSON object, but is none") from None
 
 
-def _entries(value: Any, depth: int) -> Iterator[dict[str, Any]]:
+def _entries(value: Any, depth: int, lists: int = MAX_DEPTH) -> Iterator[dict[str, Any]]:
     """Every object that has a key for a biz, however deep it stands."""
     if isinstance(value, list):
-        for item in value:
-            yield from _entries(item, depth)
+        for item in value if lists else ():
+            yield from _entries(item, depth, lists - 1)
     elif isinstance(value, dict):
         if _first(value, _BIZ) is not None:
             yield value
@@ -87,4 +87,5 @@ def _account(entry: dict[str, Any]) -> NamedAccount | str:
             _biz.validate_python(unquote(_first(entry, _BIZ) or "")), _first(entry, _NAMES) or ""
         )
     except ValidationError as error:
-        return str(error.errors()[0]["ctx"]["error"])
+        first = error.errors()[0]
+        return str(first.get("ctx", {}).get("error") or first["msg"])

@@ -16,6 +16,10 @@ from mparchive.importers.items import Flaw, InputError
 
 MAX_LINE = 256 * 1024  # characters; the table of a whole dump has lines of up to 100,000
 
+MAX_ADDRESSES = (
+    1_000_000  # of one list, remembered so that each comes once, 200 MB; ten years of 300 accounts
+)
+
 _HEADERS = (FIELDS[2], "url", "link", "链接", "地址", "address")
 
 _TITLES = (FIELDS[1], "title", "标题")
@@ -59,6 +63,10 @@ def read_list(stream: BinaryIO, name: str) -> Iterator[Listed | Flaw]:
         if isinstance(item, Listed):
             if item.address.key in seen:
                 continue
+            if len(seen) == MAX_ADDRESSES:
+                what = f"{name} holds over {MAX_ADDRESSES} addresses; nothing from here on was read, split it"
+                yield Flaw(name, "", what)
+                return
             seen.add(item.address.key)
         yield item
     if not found:

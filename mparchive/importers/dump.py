@@ -9,13 +9,18 @@ from hashlib import sha256
 from typing import Any, BinaryIO
 
 from archive.domain.addresses import Address, parse_address
-from archive.domain.errors import ArchiveError, RecordError
+from archive.domain.errors import ArchiveError, RecordError, in_words
 from archive.domain.records import Record
+from archive.ingest.faults import is_of_content
 from mparchive.importers.items import Flaw, InputError
 
 PIECE = 1024 * 1024  # bytes read at a time
 
 MAX_RECORD = 4 * 1024 * 1024  # characters, 12 MB of Chinese; the longest real one has under 100,000
+
+MAX_RECORDS = 1_000_000  # remembered so that each comes once, 300 MB; a dump of MAX_INPUT has 200,000
+
+MAX_DIGITS = 400  # of a number; Python refuses to read one of over 4300, and so the rest of the dump
 
 _SPACE = " \t\r\n"
 
@@ -29,6 +34,7 @@ class Entry:
     number: int
     record: Record
     address: Address
+    source: str = ""  # the dump's name
 
 
 class _Text:
@@ -77,6 +83,10 @@ def read_dump(stream: BinaryIO, name: str) -> Iterator[Entry | Flaw]:
         if isinstance(value, Flaw):
             yield value
             continue
+        if len(seen) >= MAX_RECORDS:
+            what = f"{name} has over {MAX_RECORDS} records; nothing from here on was read, split it"
+            yield Flaw(name, f"record {number}", what)
+            break
         entry = _entry(value, number, name)
         taken = _first_of_its_post(entry, seen, name) if isinstance(entry, Entry) else entry
         if taken is not None:
@@ -105,7 +115,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _values(text: _Text) -> Iterator[Any]:
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_int=_whole)
     text.next()
     text.at += 1  # the bracket that made it a dump
     if text.next() == "]":
@@ -123,6 +133,11 @@ def _values(text: _Text) -> Iterator[Any]:
         text.next()
     if text.next():
         raise ValueError("something follows the closing ]")
+
+
+def _whole(digits: str) -> float:
+    """A whole number; a longer one than anything is counted in becomes infinite, which no field takes."""
+    return int(digits) if len(digits) <= MAX_DIGITS else float("inf")
 
 
 def _value(text: _Text, decoder: json.JSONDecoder) -> Any:
@@ -145,9 +160,13 @@ def _entry(value: Any, number: int, name: str) -> Entry | Flaw:
         return Flaw(name, where, f"it is a {type(value).__name__}, an object with six fields was expected")
     try:
         record = Record.from_mapping(value)
-        return Entry(number, record, _address(record))
+        return Entry(number, record, _address(record), name)
     except ArchiveError as error:
         return Flaw(name, where, str(error))
+    except Exception as error:
+        if not is_of_content(error):
+            raise
+        return Flaw(name, where, f"it could not be read: {in_words(error)}")
 
 
 def _address(record: Record) -> Address:

@@ -1,12 +1,17 @@
 """What of an input is not taken: a flawed part, a part that is not ours, or all of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from archive.domain.captures import Capture
 from archive.repository.media import DueMedium
 from crawler.parse.response import FetchedPage
+
+MAX_FLAWS = 1000  # of one input that are named; a file made to hurt has one for every ten bytes
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,21 @@ class InputError(Exception):
 
 class NoInput(InputError):
     """It is in order, but nothing that could be taken in."""
+
+
+class TooLarge(InputError):
+    """It has more bytes than are read."""
+
+
+def few_flaws(items: Iterator[T], name: str) -> Iterator[T | Flaw]:
+    """The items of an input, of its flaws the first ones; behind them how many more there were."""
+    number = 0
+    for item in items:
+        number += isinstance(item, Flaw)
+        if number <= MAX_FLAWS or not isinstance(item, Flaw):
+            yield item
+    if number > MAX_FLAWS:
+        yield Flaw(name, "", f"{name} has {number} flaws, of which the first {MAX_FLAWS} are named")
 
 
 @dataclass(frozen=True, slots=True)

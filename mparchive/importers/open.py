@@ -6,7 +6,6 @@ import os
 import sys
 import tempfile
 import zlib
-from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from archive.domain.addresses import HOST
-from mparchive.importers.items import InputError, NoInput
+from mparchive.importers.items import InputError, NoInput, TooLarge
 
 PIECE = 1024 * 1024  # bytes, packed or unpacked, at a time
 
@@ -32,6 +31,11 @@ _SEARCHED_AGAIN = 16 * PIECE
 
 _TRIED = 512  # bytes of a member that tell whether a record is in it
 
+_FED = 512  # bytes given to the unpacker at first; few, for a forged member breaks off soon
+
+# How often the file's size may be searched again all in all. Damage of real files takes it once or twice.
+_TIMES_AGAIN = 16
+
 # Where a member broke off. No record ends before it, so that the one in there is not taken for whole.
 _BREAK = b"\r\n\r\n(damaged)\r\n\r\n"
 
@@ -39,76 +43,115 @@ LOST = b"WARC/0.0\r\nLost: all of a damaged member\r\n\r\n"  # stands for a reco
 
 
 class DamagedGzip(Exception):
-    """The rest cannot be unpacked; `rest`: packed bytes from its member's beginning, or later."""
+    """A member cannot be unpacked."""
 
-    def __init__(self, rest: bytes):
-        super().__init__("gzip is damaged")
-        self.rest = rest
+
+class _Packed:
+    """The packed bytes by their place in the file; the latest can be read once more, without a seek."""
+
+    def __init__(self, raw: BinaryIO):
+        self._raw, self._buffer, self.start = raw, bytearray(), 0
+
+    @property
+    def end(self) -> int:
+        """How far the file has been read."""
+        return self.start + len(self._buffer)
+
+    def at(self, place: int, size: int) -> bytes:
+        """Up to `size` bytes from a place that is no earlier than `start`; empty at the end."""
+        while self.end < place + size and self._more():
+            pass
+        offset = place - self.start
+        return bytes(self._buffer[offset : offset + size])
+
+    def find(self, mark: bytes, place: int) -> int:
+        """Where the mark stands at or behind a place; -1 where it does not."""
+        while (found := self._buffer.find(mark, max(0, place - self.start))) < 0:
+            place = max(place, self.end - len(mark) + 1)
+            if not self._more():
+                return -1
+        return self.start + found
+
+    def _more(self) -> bool:
+        if len(self._buffer) > 2 * _SEARCHED_AGAIN:
+            spare = len(self._buffer) - _SEARCHED_AGAIN
+            del self._buffer[:spare]
+            self.start += spare
+        piece = self._raw.read(PIECE)
+        self._buffer += piece
+        return bool(piece)
 
 
 def gunzipped(raw: BinaryIO) -> Iterator[bytes]:
-    """The content, in pieces of at most PIECE bytes; raises DamagedGzip unless it is a WARC file's."""
-    rest, is_warc = raw.read(PIECE), None
-    while rest:
-        is_begun = False
+    """The content, in pieces of at most PIECE bytes; raises DamagedGzip unless it is a WARC file's.
+
+    The time grows with what is read and unpacked: damaged members are searched for others only as long as
+    that reads no more than _TIMES_AGAIN times the file.
+    """
+    packed, place, searched_again, is_warc = _Packed(raw), 0, 0, None
+    while packed.at(place, 1):
+        member, is_begun = _Member(packed, place), False
         try:
-            for piece in (member := _Member(raw, rest)):
+            for piece in member:
                 is_warc = piece.startswith(MARK) if is_warc is None else is_warc
                 is_begun = is_begun or len(piece) > len(LOST)
                 yield piece
-            rest = member.behind
-        except DamagedGzip as damage:
-            rest = b"" if is_warc is False else _next_record(raw, damage.rest)
-            if not is_warc and not rest:
-                raise
+            place = member.behind()
+        except DamagedGzip:
+            begin = max(place + 1, packed.start)
+            if searched_again > _TIMES_AGAIN * packed.end:
+                begin = max(begin, member.place)
+            searched_again += max(0, member.place - begin)
+            place = -1 if is_warc is False else _next_record(packed, begin)
+            if place < 0:
+                if not is_warc:
+                    raise
+                place = packed.end
             yield _BREAK if is_begun else b"\r\n\r\n" + LOST if is_warc else LOST
             is_warc = True
 
 
 class _Member:
-    """One member's content, in pieces; afterwards `behind` holds what follows, empty at the end."""
+    """One member's content, in pieces; `place` is how far it was read."""
 
-    def __init__(self, raw: BinaryIO, rest: bytes):
-        self._raw, self._rest = raw, rest
-        self.behind = b""
+    def __init__(self, packed: _Packed, place: int):
+        self._packed, self.place = packed, place
 
     def __iter__(self) -> Generator[bytes, None, None]:
-        member, rest = zlib.decompressobj(_GZIP), self._rest
-        fed = deque([rest])
+        member, fed, rest = zlib.decompressobj(_GZIP), _FED, b""
         while not member.eof:
+            if not rest:
+                rest = self._packed.at(self.place, fed)
+                self.place += len(rest)
+                fed = min(PIECE, 2 * fed)
+                if not rest:
+                    raise DamagedGzip("gzip ends in the middle")
             try:
                 piece = member.decompress(rest, PIECE)
             except zlib.error:
-                raise DamagedGzip(b"".join(fed)) from None
+                raise DamagedGzip("gzip is damaged") from None
             if piece:
                 yield piece
-            rest = member.unconsumed_tail or (b"" if member.eof else self._more(fed))
-            if not rest and not member.eof:
-                raise DamagedGzip(b"".join(fed))
-        self.behind = member.unused_data.lstrip(b"\0") or self._raw.read(PIECE).lstrip(b"\0")  # some pad
+            rest = member.unconsumed_tail
+        self.place -= len(member.unused_data)
 
-    def _more(self, fed: deque[bytes]) -> bytes:
-        fed.append(self._raw.read(PIECE))
-        while len(fed) > _SEARCHED_AGAIN // PIECE:
-            fed.popleft()
-        return fed[-1]
+    def behind(self) -> int:
+        """Where the next member begins, or the file ends; some writers pad with zeros."""
+        while piece := self._packed.at(self.place, _FED):
+            filled = len(piece.lstrip(b"\0"))
+            self.place += len(piece) - filled
+            if filled:
+                break
+        return self.place
 
 
-def _next_record(raw: BinaryIO, rest: bytes) -> bytes:
-    """The packed bytes from the next member on that holds a record; empty when there is none."""
-    rest = rest[1:]
-    while True:
-        at = rest.find(MAGIC)
-        if at < 0:
-            more = raw.read(PIECE)
-            if not more:
-                return b""
-            rest = rest[-len(MAGIC) :] + more
-            continue
-        candidate = rest[at:] if len(rest) - at >= _TRIED else rest[at:] + raw.read(PIECE)
-        if _holds_record(candidate[:_TRIED]):
-            return candidate
-        rest = candidate[1:]
+def _next_record(packed: _Packed, place: int) -> int:
+    """Where the next member begins that holds a record, at or behind a place; -1 where there is none."""
+    while (place := packed.find(MAGIC, place)) >= 0:
+        if _holds_record(packed.at(place, _TRIED)):
+            return place
+        place += 1
+    return -1
 
 
 def _holds_record(packed: bytes) -> bool:
@@ -206,7 +249,7 @@ def _unpacked(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[BinaryIO]
     if first != GZIP and seekable:
         limit = _limit(raw.read(len(MARK)))
         if raw.seek(0, io.SEEK_END) > limit:
-            raise _too_large(name, limit)
+            raise too_large(name, limit)
         raw.seek(0)
         yield raw
         return
@@ -215,21 +258,26 @@ def _unpacked(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[BinaryIO]
 
 
 @contextmanager
-def copied(name: str, pieces: Iterator[bytes]) -> Iterator[BinaryIO]:
-    """A seekable copy of a stream, in memory while it is small; raises InputError where it is too large."""
+def copied(name: str, pieces: Iterator[bytes], most: int | None = None) -> Iterator[BinaryIO]:
+    """A seekable copy of a stream, in memory while it is small; raises InputError where it is too large.
+
+    `most` is in bytes; without it, what is allowed for a file of this form.
+    """
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
-        _copy(name, pieces, copy)
+        _copy(name, pieces, copy, most)
         yield copy  # type: ignore[misc]  # a binary file in all but its declared type
 
 
-def _copy(name: str, pieces: Iterator[bytes], target: "tempfile.SpooledTemporaryFile[bytes]") -> None:
-    limit = MAX_INPUT
+def _copy(
+    name: str, pieces: Iterator[bytes], target: "tempfile.SpooledTemporaryFile[bytes]", most: int | None
+) -> None:
+    limit = MAX_INPUT if most is None else most
     try:
         for piece in pieces:
-            limit = limit if target.tell() else _limit(piece)
+            limit = _limit(piece) if most is None and not target.tell() else limit
             target.write(piece)
             if target.tell() > limit:
-                raise _too_large(name, limit)
+                raise too_large(name, limit)
     except DamagedGzip:
         raise InputError(f"{name} is a damaged gzip file") from None
     target.seek(0)
@@ -245,8 +293,9 @@ def _limit(head: bytes) -> int:
     return MAX_WARC if head.startswith((MARK, ZIP)) else MAX_INPUT
 
 
-def _too_large(name: str, limit: int) -> InputError:
-    return InputError(f"{name} has more than {limit} bytes; split it")
+def too_large(name: str, limit: int) -> TooLarge:
+    """What to say of a file of more than `limit` bytes."""
+    return TooLarge(f"{name} has more than {limit} bytes; split it")
 
 
 def _form(name: str, head: bytes) -> Form:

@@ -19,6 +19,7 @@ from mparchive.importers.items import (
     SavedMedium,
     SavedPage,
     Seek,
+    few_flaws,
     seek_none,
 )
 from mparchive.importers.open import HEAD, Form, Source, is_address, open_source, shown
@@ -111,6 +112,10 @@ def _folder(folder: str, url: str | None, seek: Seek) -> Iterator[Item]:
 
 
 def _items(source: Source, url: str | None, seek: Seek) -> Iterator[Item]:
+    return few_flaws(_read(source, url, seek), source.name)
+
+
+def _read(source: Source, url: str | None, seek: Seek) -> Iterator[Item]:
     match source.form:
         case Form.DUMP:
             yield from read_dump(source.stream, source.name)

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archive.domain.addresses import HOST, parse_address, without_session
 from archive.domain.captures import Capture
@@ -39,15 +39,17 @@ from mparchive.importers.warc_records import (
     records_of,
 )
 
+MAX_URL = 8192  # characters; a saved page's file may have a long name, an address of a post has under 2048
+
 
 class Told(BaseModel):
     """A capture as the archive that wrote the file had it; `sha256` in hexadecimal."""
 
     model_config = ConfigDict(frozen=True)
 
-    requested_url: str
-    final_url: str
-    status: int
+    requested_url: str = Field(max_length=MAX_URL)
+    final_url: str = Field(max_length=MAX_URL)
+    status: int = Field(ge=0, le=999)
     headers: tuple[tuple[str, str], ...]
     sha256: str
     rendered: bool

@@ -10,11 +10,10 @@ import re
 from base64 import b32encode
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import BinaryIO, Generic, TypeVar
 
-from warcio.bufferedreaders import ChunkedDataException, ChunkedDataReader
 from warcio.recordloader import ArcWarcRecordLoader
 from warcio.statusandheaders import StatusAndHeaders, StatusAndHeadersParser, StatusAndHeadersParserException
 from warcio.timeutils import iso_date_to_datetime
@@ -28,9 +27,23 @@ MAX_HEAD = 64 * 1024  # bytes of a record's own headers; real ones have under 20
 
 MAX_BLOCK = MAX_PAGE + MAX_HEAD  # bytes of an answer with its headers
 
-_START = re.compile(rb"(?:\A|\n)(WARC/[01]\.\d+\r?\n)")
+_LINE = rb"WARC/[01]\.\d{1,3}\r?\n"  # a record's first line
+
+_FIRST, _START = re.compile(_LINE), re.compile(b"\n(" + _LINE + b")")
 
 _LONGEST_START = 16  # bytes
+
+# Headers end at a blank line. Without the second half, a file of many first lines would have the same 64 kB
+# searched for each of them.
+_HEAD_END = re.compile(b"(?P<blank>\r?\n\r?\n)|\n(?=" + _LINE + b")")
+
+# Bytes a file may have read more than once on top of its own size: for records whose length is wrong, which
+# may lie over each other, and for revisits, which all may be of the same answer.
+READ_AGAIN = 1024**3
+
+_FOR_THE_BLOCK = ("WARC-Truncated", "WARC-Block-Digest", "WARC-Payload-Digest")
+
+_LONGEST_DIGEST = 200  # characters; SHA-256 in hexadecimal has 71 with its name
 
 _GAP = re.compile(rb"(?:\r?\n)*(?:WARC/|\Z)")  # what may stand between two records
 
@@ -47,6 +60,23 @@ class BadRecord(Exception):
     """A record that cannot be taken; the message says why."""
 
 
+class Allowance:
+    """What of a file may be read more than once, in bytes."""
+
+    def __init__(self, size: int):
+        self._most = size + READ_AGAIN
+        self._left = self._most
+
+    def take(self, size: int) -> None:
+        """Use some of it up; raises BadRecord when it is not enough."""
+        if size > self._left:
+            raise BadRecord(
+                f"over {self._most} bytes of this file would be read more than once; records that lie over "
+                "each other or repeat each other are taken up to there"
+            )
+        self._left -= size
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One record: its number from 1, its headers, where it begins, and where its block lies in the file.
@@ -60,6 +90,7 @@ class Record:
     begin: int
     end: int
     is_doubtful: bool
+    allowance: Allowance = field(repr=False, compare=False)
 
     @property
     def size(self) -> int:
@@ -82,7 +113,7 @@ class Record:
         try:
             told: datetime = iso_date_to_datetime(self.get("WARC-Date"))
             return told.replace(tzinfo=UTC)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise BadRecord("it does not say when it was fetched (WARC-Date)") from None
 
     def get(self, name: str) -> str:
@@ -95,8 +126,15 @@ class Record:
             raise BadRecord(f"it has {self.size} bytes, at most {most} are taken")
         if self.get("WARC-Truncated"):
             raise BadRecord("whoever wrote it did not receive all of it (WARC-Truncated)")
+        if self.is_doubtful:
+            self.allowance.take(self.size)
         stream.seek(self.begin)
         return stream.read(self.size)
+
+    def slim(self) -> "Record":
+        """The same with no headers but those that reading its block again takes."""
+        kept = [(name, self.get(name)[:_LONGEST_DIGEST]) for name in _FOR_THE_BLOCK if self.get(name)]
+        return replace(self, headers=StatusAndHeaders("", kept))
 
 
 def where(number: int, start: int) -> str:
@@ -106,11 +144,12 @@ def where(number: int, start: int) -> str:
 
 def records_of(stream: BinaryIO) -> Iterator[Record | tuple[str, str]]:
     """Each record, or where a bad one is and what is wrong with it; behind that the next beginning counts."""
-    size, at, number = stream.seek(0, io.SEEK_END), 0, 0
-    while (start := _next_start(stream, at)) is not None:
+    file, at, number = _File(stream), 0, 0
+    allowance = Allowance(file.size)
+    while (start := file.next_start(at)) is not None:
         number += 1
         try:
-            record = _framed(stream, start, size, number)
+            record = _framed(file, start, number, allowance)
             at = start + 1 if record.is_doubtful else record.end
             yield record
         except BadRecord as bad:
@@ -126,41 +165,68 @@ def http_parts(block: bytes) -> tuple[StatusAndHeaders, bytes]:
     return _parsed(_http_parser, block[: blank.end()]), block[blank.end() :]
 
 
-def _next_start(stream: BinaryIO, at: int) -> int | None:
-    """Where the next record begins, at or behind `at`."""
-    stream.seek(at)
-    window = b""
-    while piece := stream.read(_PIECE):
-        window += piece
-        found = _START.search(window)
-        if found:
-            return at + found.start(1)
-        at += max(0, len(window) - _LONGEST_START)
-        window = window[-_LONGEST_START:]
-    return None
+class _File:
+    """A WARC file through a window that moves on, so that no byte is read for each record it may belong to.
+
+    Others may read from the stream meanwhile.
+    """
+
+    def __init__(self, stream: BinaryIO):
+        self._stream, self._window, self._at = stream, b"", 0
+        self.size = stream.seek(0, io.SEEK_END)
+
+    def next_start(self, at: int) -> int | None:
+        """Where the next record begins, at or behind a place."""
+        self._move(at, _LONGEST_START)
+        if _FIRST.match(self._window, at - self._at):
+            return at
+        while at < self.size:
+            if found := _START.search(self._window, max(0, at - self._at)):
+                return self._at + found.start(1)
+            at = max(at + 1, self._at + len(self._window) - _LONGEST_START)
+            self._move(at, _PIECE)
+        return None
+
+    def head(self, start: int) -> bytes:
+        """The headers of the record that begins there, with the blank line; raises BadRecord."""
+        self._move(start, MAX_HEAD)
+        begin = start - self._at
+        if self._window.startswith(LOST, begin):
+            raise BadRecord("it cannot be unpacked: its gzip is damaged")
+        end = _HEAD_END.search(self._window, begin, begin + MAX_HEAD)
+        if not end or not end["blank"]:
+            raise BadRecord(f"its headers have over {MAX_HEAD} bytes or no end")
+        return self._window[begin : end.end()]
+
+    def few(self, place: int, size: int) -> bytes:
+        """Some bytes from anywhere; the window stays where it is."""
+        if self._at <= place and place + size <= self._at + len(self._window):
+            return self._window[place - self._at : place - self._at + size]
+        self._stream.seek(place)
+        return self._stream.read(size)
+
+    def _move(self, place: int, size: int) -> None:
+        """Have at least `size` bytes from a place in the window, as far as the file has them."""
+        end = min(place + size, self.size)
+        if not (self._at <= place and end <= self._at + len(self._window)):
+            self._stream.seek(place)
+            self._window, self._at = self._stream.read(_PIECE), place
 
 
-def _framed(stream: BinaryIO, start: int, size: int, number: int) -> Record:
-    stream.seek(start)
-    head = stream.read(MAX_HEAD)
-    if head.startswith(LOST):
-        raise BadRecord("it cannot be unpacked: its gzip is damaged")
-    blank = _BLANK.search(head)
-    if not blank:
-        raise BadRecord(f"its headers have over {MAX_HEAD} bytes or no end")
-    if b"\0" in head[: blank.end()]:
+def _framed(file: _File, start: int, number: int, allowance: Allowance) -> Record:
+    head = file.head(start)
+    if b"\0" in head:
         raise BadRecord("its headers hold a NUL, which no address has and nothing can store")
-    headers = _parsed(_warc_parser, head[: blank.end()])
+    headers = _parsed(_warc_parser, head)
     length = str(headers.get_header("Content-Length") or "")
     if not re.fullmatch(r"[0-9]{1,15}", length):
         raise BadRecord("it has no Content-Length")
-    begin = start + blank.end()
+    begin = start + len(head)
     end = begin + int(length)
-    if end > size:
-        raise BadRecord(f"it should have {length} bytes, but the file ends after {size - begin}")
-    stream.seek(end)
-    is_doubtful = not _GAP.match(stream.read(_LONGEST_START))
-    return Record(number, headers, start, begin, end, is_doubtful)
+    if end > file.size:
+        raise BadRecord(f"it should have {length} bytes, but the file ends after {file.size - begin}")
+    is_doubtful = not _GAP.match(file.few(end, _LONGEST_START))
+    return Record(number, headers, start, begin, end, is_doubtful, allowance)
 
 
 def _parsed(parser: StatusAndHeadersParser, head: bytes) -> StatusAndHeaders:
@@ -185,30 +251,37 @@ def is_proven(content: bytes, digest: str) -> bool | None:
     return told in forms if len(told) in map(len, forms) else None
 
 
-MAX_ANSWERS = 100_000  # answers remembered for revisits of them, of 1 kB; 300 GB of pages
+MAX_ANSWERS = 100_000  # answers remembered for revisits of them, at most 1.5 kB each; 300 GB of pages
 
 UNPACKED = ("", "identity", "gzip", "x-gzip")  # what crawler.answer.unpack takes off
 
 Kept = TypeVar("Kept")
 
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,1000})?\r\n")  # how many bytes follow
+
 
 class Memory(Generic[Kept]):
-    """The latest things, by name; the oldest is forgotten for one too many."""
+    """The latest things, by the hash of their name; the oldest is forgotten for one too many."""
 
     def __init__(self, most: int):
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._kept: OrderedDict[bytes, Kept] = OrderedDict()
         self._most = most
 
     def put(self, name: str, kept: Kept) -> None:
         """Remember a thing that has a name."""
         if name:
-            self._kept[name] = kept
+            self._kept[_hashed(name)] = kept
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
 
     def get(self, name: str) -> Kept | None:
         """What was last put under a name."""
-        return self._kept.get(name)
+        return self._kept.get(_hashed(name))
+
+
+def _hashed(name: str) -> bytes:
+    """A name in 32 bytes: whoever wrote the file chose it, of up to 64 kB."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +309,9 @@ class Answers:
 
     def remember(self, record: Record) -> None:
         """Note where an answer is."""
-        self._read.put(record.get("WARC-Record-ID"), record)
-        self._read.put(f"{record.target} {record.get('WARC-Date')}", record)
+        slim = record.slim()
+        self._read.put(record.get("WARC-Record-ID"), slim)
+        self._read.put(f"{record.target} {record.get('WARC-Date')}", slim)
 
     def of(self, record: Record, most: int = MAX_BLOCK) -> Served:
         """The answer of a response or a revisit of at most so many bytes; raises BadRecord."""
@@ -254,6 +328,8 @@ class Answers:
             raise BadRecord("it is a revisit that does not say that the bytes were the same")
         if before is None:
             raise BadRecord("it is a revisit of a record that is not in this file before it")
+        if not before.is_doubtful:  # of those that are, reading the block takes it
+            record.allowance.take(before.size)
         served = _served(before, before.block(self._stream, most))
         if is_proven(served.payload, record.get("WARC-Payload-Digest")) is False:
             raise BadRecord("it is a revisit of other bytes than those of the record it refers to")
@@ -273,7 +349,7 @@ def answer_of(record: Record, url: str, served: Served) -> FetchedPage:
     """
     headers, payload = public_headers((name, value) for name, value in served.http.headers), served.payload
     length = header(headers, "content-length")
-    if length.isdigit() and len(payload) < int(length):
+    if re.fullmatch(r"[0-9]{1,15}", length) and len(payload) < int(length):
         raise BadRecord(f"the answer in it has {len(payload)} of its {length} bytes")
     chunked = header(headers, "transfer-encoding").lower() == "chunked"
     body = _joined(payload) if chunked else payload
@@ -314,12 +390,19 @@ def _check_digest(record: Record, http: StatusAndHeaders, block: bytes, payload:
 
 def _joined(payload: bytes) -> bytes:
     """The body of an answer sent in chunks; some writers keep it joined already, under the same headers."""
-    if not re.match(rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]*)?\r\n", payload):
+    if not _CHUNK.match(payload):
         return payload
-    try:
-        return bytes(ChunkedDataReader(io.BytesIO(payload), raise_exceptions=True).read())
-    except ChunkedDataException:
-        raise BadRecord("the answer in it ends in the middle of a chunk") from None
+    chunks: list[bytes] = []
+    at = 0
+    while head := _CHUNK.match(payload, at):
+        begin, at = head.end(), head.end() + int(head[1], 16)
+        if begin == at:
+            return b"".join(chunks)  # what may follow are more headers
+        if payload[at : at + 2] != b"\r\n":
+            break
+        chunks.append(payload[begin:at])
+        at += 2
+    raise BadRecord("the answer in it ends in the middle of a chunk")
 
 
 def _as_packed(headers: tuple[tuple[str, str], ...], body: bytes) -> tuple[tuple[str, str], ...]:

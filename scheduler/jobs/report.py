@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from archive.db.engine import transaction
 from archive.db.settings import ArchiveSettings
 from archive.repository import egress
-from archive.repository.incidents import Noted, mark_told, note_findings, to_tell
+from archive.repository.incidents import Noted, capture_findings, mark_told, note_findings, to_tell
 from archive.repository.runs import failed_jobs
 from archive.repository.sources import newest_post, published_days, source_statuses, watched_since
 from crawler.discovery.config import SecretMissing
@@ -40,7 +40,8 @@ def run(hands: JobContext, config: Config, config_problem: str = "") -> None:
     now = hands.now()
     with transaction(hands.engine) as session:
         vitals = health_snapshot(session, config, config_problem, now)
-        noted = note_findings(session, findings(vitals, _bounds(config), now), now)
+        found = [*findings(vitals, _bounds(config), now), *capture_findings(session)]
+        noted = note_findings(session, found, now)
     _log(noted)
     _tell(hands, config.alarms, now)
 

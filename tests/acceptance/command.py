@@ -48,6 +48,7 @@ class Command:
     home: Path
     loopback: str = NOWHERE
     chromium: str = ""
+    before: tuple[str, ...] = ()  # what the command is started by, as setpriv
 
     @property
     def environment(self) -> dict[str, str]:
@@ -63,7 +64,7 @@ class Command:
 
     def __call__(self, *arguments: object, stdin: bytes = b"") -> Done:
         done = subprocess.run(
-            [EXECUTABLE, *map(str, arguments)],
+            [*self.before, EXECUTABLE, *map(str, arguments)],
             input=stdin,
             env=self.environment,
             cwd=self.home,

@@ -1,10 +1,11 @@
-"""`mparchive backup` and `restore`, end to end: into the embedded server, and refused where they must be."""
+"""`mparchive backup` and `restore`, end to end: into the embedded server, refused, killed and run again."""
 
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Engine
 
@@ -13,6 +14,8 @@ from archive.db.settings import ArchiveSettings
 from archive.storage.media_files import MediaFolder
 from tests.acceptance.command import Command
 from tests.archive.filled import fill
+from tests.crawler.crawling import plain
+from tests.fixtures.make_archive_v0_1 import FIXTURE
 
 
 @pytest.fixture
@@ -41,3 +44,21 @@ def test_a_restored_archive_equals_the_original(
     assert other("export").out == mparchive("export").out
     for path in (mparchive.home / "media").rglob("*.png"):
         assert (elsewhere / path.relative_to(mparchive.home)).read_bytes() == path.read_bytes()
+
+
+def test_a_restore_that_was_killed_can_be_run_again(mparchive: Command) -> None:
+    """A lock on a table holds it before the first row; the media files are written by then."""
+    waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'runs'::regclass AND NOT granted)"
+    with psycopg.connect(plain(mparchive.database_url)) as holder:
+        holder.execute("LOCK TABLE runs IN ACCESS SHARE MODE")
+        killed = mparchive.start("restore", FIXTURE / "copy.backup")
+        while holder.execute(waiting).fetchone() == (False,):
+            assert killed.poll() is None
+        killed.kill()
+        killed.wait()
+    assert len(list((mparchive.home / "media").rglob("*.jpg"))) == 12
+    other = mparchive("restore", FIXTURE / "pg_dump.backup", "--check")
+    assert other.code == 0, other.err
+    again = mparchive("restore", FIXTURE / "copy.backup")
+    assert again.code == 0, again.err
+    assert mparchive.number("SELECT count(*) FROM posts") == 25

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.acceptance.command import EXECUTABLE, Command
+from tests.support.secret_files import put_secret
 
 TOKEN = "synthetic-token-0c4d"
 SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
@@ -63,7 +64,7 @@ def post(address: str, body: dict[str, str]) -> tuple[int, dict[str, object]]:
 def test_a_link_that_is_filed_is_due_and_the_server_ends_when_told(
     mparchive: Command, number: signal.Signals
 ) -> None:
-    (mparchive.home / "token").write_text(f"{TOKEN}\n")
+    put_secret(mparchive.home / "token", f"{TOKEN}\n")
     named = {"MPARCHIVE_INBOX_TOKEN_FILE": str(mparchive.home / "token")}
     with serving(mparchive, **named) as (process, address, _):
         assert urlsplit(address).hostname == "127.0.0.1"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from archive.db.advisory_locks import Hosts, egress_lock
+from archive.db.embedded_postgres import embedded_postgres
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import DatabaseUnavailable
@@ -36,6 +37,13 @@ def page(number: int, name: str = "shared") -> ParsedPage:
 def hold() -> None:
     """Open the archive, say so, keep it open until stdin ends."""
     with open_archive(ArchiveSettings()):
+        print("open", flush=True)
+        sys.stdin.read()
+
+
+def hold_server() -> None:
+    """Run the embedded server, say so, keep it until stdin ends."""
+    with embedded_postgres(ArchiveSettings().home):
         print("open", flush=True)
         sys.stdin.read()
 
@@ -129,6 +137,7 @@ def _ready() -> None:
 if __name__ == "__main__":
     whats: dict[str, Callable[[], None]] = {
         "hold": hold,
+        "hold server": hold_server,
         "turn": have_turn,
         "come and go": come_and_go,
         "refused": refused,

@@ -14,7 +14,7 @@ import psutil
 BUILDAH = {"BUILDAH_ISOLATION": "chroot"}
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = ("tini", "--", "mparchive")  # of the image; `buildah run` passes over it
-FOLDERS = ("data", "config", "secrets")
+FOLDERS = {"data": "/data", "config": "/config", "secrets": "/run/secrets"}
 USER = 1000  # of the image
 TIMEOUT = 180  # seconds; starting a container here takes two
 
@@ -36,7 +36,7 @@ class Container:
     environment: dict[str, str] = field(default_factory=dict)
 
     def _command(self, *command: str) -> list[str]:
-        options = [f"--volume={self.home / name}:/{name}" for name in FOLDERS]
+        options = [f"--volume={self.home / name}:{inside}" for name, inside in FOLDERS.items()]
         options += [f"--env={name}={value}" for name, value in self.environment.items()]
         return ["buildah", "run", *options, self.name, "--", *command]
 

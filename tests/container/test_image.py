@@ -47,7 +47,7 @@ def image(tmp_path: Path, fresh_database_url: str, standin: Standin) -> Iterator
     with on_loopback(f"{url.query['host']}/.s.PGSQL.{url.query.get('port', 5432)}") as port:
         environment = {
             "MPARCHIVE_DATABASE_URL": f"postgresql://{url.username}@127.0.0.1:{port}/{url.database}",
-            "MPARCHIVE_DATABASE_PASSWORD_FILE": "/secrets/database_password",
+            "MPARCHIVE_DATABASE_PASSWORD_FILE": "/run/secrets/database_password",
             "MPARCHIVE_LOOPBACK": standin.origin,
             "MPARCHIVE_DOWNLOAD_DELAY": "0",
         }

@@ -17,6 +17,7 @@ from tests.standin import Standin
 from tests.standin.account import COMMISSION
 from tests.standin.discovery import COOKIE, TOKEN
 from tests.standin.publishing import ALBUM
+from tests.support.secret_files import put_secret
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds for a server or a worker to end
@@ -68,8 +69,8 @@ class Places:
         told = {"biz": COMMISSION.biz, "name": COMMISSION.nickname, "album": ALBUM, "revisits": REVISITS}
         self.config.write_text(_CONFIG.format(**told, **self._minutes), encoding="utf-8")
         login = {"cookie": COOKIE, "token": TOKEN, "ends": "2099-01-01T00:00:00+08:00"}
-        (self.folder / "login.json").write_text(json.dumps(login), encoding="utf-8")
-        (self.folder / "urls").write_text(self.receiver.address, encoding="utf-8")
+        put_secret(self.folder / "login.json", json.dumps(login))
+        put_secret(self.folder / "urls", self.receiver.address)
         return self
 
     def __exit__(self, *error: object) -> None:

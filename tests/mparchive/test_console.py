@@ -28,3 +28,18 @@ def test_so_they_are_beside_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> N
     with console.steps(1) as steps:
         steps.step(WORDS, 1)
     assert WORDS in shown.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mb\x07\x00\r", "a␛[31mb␇␀␍"),
+        ("\x9b31m\x85", "\\x9b31m\\x85"),
+        ("\x7f\u202e\u2066", "␡\\u202e\\u2066"),
+        ("\ud800", "\\ud800"),
+        ("合成\t😀 é\n", "合成\t😀 é\n"),
+    ],
+)
+def test_orders_to_a_terminal_are_shown_as_signs(text: str, shown: str) -> None:
+    assert console.pictured(text) == shown
+    assert console.pictured(shown) == shown

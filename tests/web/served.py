@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPConnection, HTTPMessage
@@ -80,6 +80,7 @@ def served(
     folder: MediaFolder | None = None,
     *,
     protocol: type[asyncio.Protocol] = HeaderTimeoutProtocol,
+    max_connections: int | None = None,
 ) -> Iterator[Served]:
     """Serve this archive while the block runs."""
     with (
@@ -100,6 +101,7 @@ def served(
             access_log=False,
             proxy_headers=False,
             timeout_keep_alive=IDLE,
+            limit_concurrency=max_connections,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -109,3 +111,17 @@ def served(
         finally:
             server.should_exit = True
             thread.join(PATIENCE)
+
+
+@contextmanager
+def unfinished_posts(web: Served, number: int, *headers: str) -> Iterator[list[socket.socket]]:
+    """Send so many POSTs to the inbox without the rest of their bodies."""
+    head = ["POST /inbox HTTP/1.1", "Host: 127.0.0.1", "Content-Type: text/plain", "Content-Length: 99"]
+    sent = "\r\n".join([*head, *headers, "", "x"]).encode()
+    with ExitStack() as stack:
+        clients = []
+        for _ in range(number):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", web.port), PATIENCE))
+            client.sendall(sent)
+            clients.append(client)
+        yield clients

@@ -10,12 +10,14 @@ from sqlalchemy import Engine
 from starlette.datastructures import Headers
 
 from archive.domain.errors import TokenUnusable
-from tests.web.served import served
-from web.auth import OPEN, Access, InboxSettings, ReadingSettings
+from tests.support.secret_files import put_secret
+from tests.web.served import BEARER, served
+from web.auth import LOOPBACK_HOSTS, OPEN, Access, InboxSettings, ReadingSettings
 from web.errors import problem_response
 from web.middleware import MAX_CLIENTS, MAX_REQUESTS, AdmissionMiddleware
 
 TOKEN = "synthetic-reading-token"
+LOCAL = (ip_network("127.0.0.0/8"),)
 PROXIED = Access(TOKEN, "X-Forwarded-User", (ip_network("10.0.0.0/8"),))
 
 
@@ -56,6 +58,69 @@ def test_headers_are_trusted_only_from_trusted_proxies() -> None:
         "192.0.2.1",
     )
     assert PROXIED.client("10.1.2.3", Headers({"X-Forwarded-For": "no address"})) == "10.1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("lines", "client"),
+    [
+        (["198.51.100.7", "203.0.113.9"], "203.0.113.9"),
+        (["198.51.100.7, 203.0.113.9"], "203.0.113.9"),
+        (["203.0.113.9", "nobody"], "10.1.2.3"),
+        ([], "10.1.2.3"),
+    ],
+)
+def test_of_several_forwarded_addresses_the_last_counts(lines: list[str], client: str) -> None:
+    headers = Headers(raw=[(b"x-forwarded-for", line.encode()) for line in lines])
+    assert PROXIED.client("10.1.2.3", headers) == client
+    assert PROXIED.client("192.0.2.1", headers) == "192.0.2.1"
+    schemes = Headers(raw=[(b"x-forwarded-proto", scheme) for scheme in (b"https", b"http")])
+    assert PROXIED.scheme("10.1.2.3", schemes, "ftp") == "http"
+
+
+def test_a_user_is_trusted_only_from_a_trusted_proxy_and_if_named_once(engine: Engine) -> None:
+    for proxies, status in ((LOCAL, 200), (PROXIED.proxies, 401)):
+        with served(engine, access=Access(user_header="X-Forwarded-User", proxies=proxies)) as web:
+            assert web.ask("GET", "/metrics").status == 401
+            assert web.ask("GET", "/metrics", X_Forwarded_User="somebody").status == status
+    twice = Headers(raw=[(b"x-forwarded-user", b"somebody"), (b"x-forwarded-user", b"root")])
+    assert not Access(user_header="X-Forwarded-User", proxies=LOCAL).admits("127.0.0.1", twice)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v1/posts", "/feeds/posts.atom", "/metrics", "/inbox", "/openapi.json"]
+)
+def test_an_open_archive_answers_only_to_its_own_host_names(engine: Engine, path: str) -> None:
+    with served(engine, access=Access(hosts=LOOPBACK_HOSTS)) as web:
+        for host in ("127.0.0.1", f"127.0.0.1:{web.port}", "LOCALHOST:1", "localhost.", f"[::1]:{web.port}"):
+            assert web.ask("GET", path, Host=host).status == 200, host
+        for host in (
+            "evil.test",
+            "evil.test:8000",
+            "127.0.0.1.evil.test",
+            "localhost@evil.test",
+            "[::2]",
+            "",
+        ):
+            assert web.ask("GET", path, Host=host).status == 421, host
+        assert web.ask("GET", "/livez", Host="evil.test").status == 200
+
+
+def test_a_foreign_host_name_is_refused_in_the_readers_language_and_files_nothing(engine: Engine) -> None:
+    link = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
+    with served(engine, access=Access(hosts=LOOPBACK_HOSTS)) as web:
+        refused = web.ask("GET", "/?lang=zh", Host="evil.test").body.decode()
+        assert "此主机名未开放访问" in refused
+        assert "MPARCHIVE_SERVED_HOSTS" in refused
+        assert web.post(link, Host="evil.test").status == 421
+        assert web.ask("POST", "/inbox", link.encode(), Content_Type="text/plain", **BEARER).status == 200
+
+
+def test_further_host_names_are_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPARCHIVE_SERVED_HOSTS", "archive.example, Reading.example")
+    assert ReadingSettings().hosts("::1") == LOOPBACK_HOSTS | {"archive.example", "reading.example"}
+    monkeypatch.setenv("MPARCHIVE_SERVED_HOSTS", "http://archive.example/")
+    with pytest.raises(TokenUnusable, match="MPARCHIVE_SERVED_HOSTS"):
+        ReadingSettings().hosts("localhost")
 
 
 def test_without_a_token_and_a_header_anybody_may_read() -> None:
@@ -170,7 +235,7 @@ def test_the_inbox_token_comes_from_the_environment_or_a_file(
     assert InboxSettings().token() == INBOX_TOKEN
     assert INBOX_TOKEN not in repr(InboxSettings())
     monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN", "")
-    (tmp_path / "token").write_text(f"{INBOX_TOKEN}\n")
+    put_secret(tmp_path / "token", f"{INBOX_TOKEN}\n")
     monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN_FILE", str(tmp_path / "token"))
     assert InboxSettings().token() == INBOX_TOKEN
 
@@ -181,11 +246,26 @@ def test_the_inbox_token_comes_from_the_environment_or_a_file(
 def test_an_unusable_token_is_refused_and_not_shown(
     wrong: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "token").write_text(wrong)
+    put_secret(tmp_path / "token", wrong)
     monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN_FILE", str(tmp_path / "token"))
     with pytest.raises(TokenUnusable, match="16 to 256") as error:
         InboxSettings().token()
     assert "hush" not in str(error.value)
+
+
+def test_a_token_file_that_others_may_read_or_that_is_too_large_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    monkeypatch.setenv("MPARCHIVE_INBOX_TOKEN_FILE", str(file))
+    put_secret(file, INBOX_TOKEN)
+    file.chmod(0o644)
+    with pytest.raises(TokenUnusable, match="chmod 600") as error:
+        InboxSettings().token()
+    assert "其他用户" in error.value.message.text("zh")
+    put_secret(file, "x" * 5000)
+    with pytest.raises(TokenUnusable, match="over 4096 bytes; a token has at most 256 characters"):
+        InboxSettings().token()
 
 
 def test_a_missing_token_file_and_two_settings_at_once_are_refused(

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 from sqlalchemy import Engine
@@ -53,6 +53,26 @@ def test_a_connection_without_a_request_is_closed(sent: bytes, engine: Engine) -
 def test_an_incomplete_second_request_is_closed_too(head: bytes, engine: Engine) -> None:
     with served(engine, protocol=ShortTimeoutAfterRequest) as web:
         assert answer_until_closed(web, head, b"GET / HTTP/1.1\r\n").count(b"HTTP/1.1 200 OK") == 1
+
+
+class FewIdle(HeaderTimeoutProtocol):
+    """Let only few connections be idle."""
+
+    max_idle = 20
+
+
+def test_the_oldest_idle_connections_are_closed_for_new_ones(engine: Engine) -> None:
+    with served(engine, protocol=FewIdle, max_connections=30) as web, ExitStack() as stack:
+        address = ("127.0.0.1", web.port)
+        clients = []
+        for number in range(60):
+            client = stack.enter_context(socket.create_connection(address, PATIENCE))
+            client.sendall((b"", b"GET / HTTP/1.1\r\n")[number % 2])
+            clients.append(client)
+        assert web.ask("GET", "/livez").status == 200
+        assert web.ask("GET", "/api/v1/posts").status == 200
+        with suppress(ConnectionError):
+            assert clients[0].recv(65536) == b""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of clients that take nothing")

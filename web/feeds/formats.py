@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from archive.db.models import Post
+from archive.domain import entities
 from archive.domain.records import SHANGHAI
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -66,7 +67,7 @@ def feed_entry(post: Post, biz: str, changed: datetime | None, origin: str) -> F
 
 def _paragraphs(text: str) -> list[str]:
     """Return the paragraphs of a text, with entities decoded and without blank lines."""
-    return [line for part in text.split("\r") if (line := html.unescape(part).strip())]
+    return [line for part in text.split("\r") if (line := entities.unescape(part).strip())]
 
 
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and a pattern that are rendered as nothing

@@ -9,6 +9,7 @@ import hmac
 import math
 import time
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import resources
@@ -33,7 +34,9 @@ from web.inbox.submission import (
     DATABASE_RETRY,
     FORM,
     MAX_BODY_BYTES,
+    MAX_CLIENT_UNSIGNED,
     MAX_SUBMISSIONS,
+    MAX_UNSIGNED,
     SUBMISSION_WINDOW,
     ClassifiedAddresses,
     InboxError,
@@ -45,7 +48,7 @@ from web.inbox.submission import (
     media_type_of,
     read_submission,
 )
-from web.middleware import RateLimiter
+from web.middleware import CLIENT_KEY, RateLimiter
 
 
 def bilingual(code: str) -> str:
@@ -117,6 +120,7 @@ class LinkInbox:
         elapsed: Callable[[], float] = time.monotonic,
     ):
         self._engine, self._token, self._now = engine, token, now
+        self._unsigned: Counter[str] = Counter()  # bodies being received without a token, by client
         self._accepted = RateLimiter(MAX_SUBMISSIONS, SUBMISSION_WINDOW, elapsed)
         # Counted apart, so that whoever guesses tokens does not keep others out.
         self._wrong_tokens = RateLimiter(MAX_SUBMISSIONS, SUBMISSION_WINDOW, elapsed)
@@ -133,15 +137,31 @@ class LinkInbox:
     async def _file(self, request: Request) -> dict[str, Any]:
         if not self._token:
             raise inbox_closed()
-        body = await _read_body(request)
+        token = _bearer_token(request)
+        if token:  # before the body, which a client with a wrong token need not send
+            self._check_token(token)
+        body = await _read_body(request) if token else await self._read_unsigned_body(request)
         sent = read_submission(body, media_type_of(request.headers.get("content-type", "")))
-        self._check_token(_bearer_token(request) or sent.token)
+        if not token:
+            self._check_token(sent.token)
         found = classify_addresses(sent, self._now())
         sighted = await run_in_threadpool(self._store, found)
         new = sum(one.is_new for one in sighted)
         refused = len(found.refused)
         _log.info("links filed", action="inbox_filed", filed=len(sighted), new=new, refused=refused)
         return _filed(found, sighted)
+
+    async def _read_unsigned_body(self, request: Request) -> bytes:
+        """Read a body that comes without a token in the header: few at once, in all and of each client."""
+        client = str(request.scope.get(CLIENT_KEY, ""))
+        if self._unsigned[client] >= MAX_CLIENT_UNSIGNED or self._unsigned.total() >= MAX_UNSIGNED:
+            raise InboxError(503, "web.inbox.too_many_at_once", BODY_SECONDS, seconds=BODY_SECONDS)
+        self._unsigned[client] += 1
+        try:
+            return await _read_body(request)
+        finally:
+            self._unsigned[client] -= 1
+            self._unsigned += Counter()  # remove the clients whose count is 0
 
     def _check_token(self, token: str) -> None:
         right = hmac.compare_digest(token.encode("utf-8", "replace"), self._token.encode())

@@ -32,6 +32,10 @@ MAX_SUBMITTED = 100  # addresses in one body
 
 MAX_SUBMISSIONS, SUBMISSION_WINDOW = 60, 60  # in so many seconds: more than a person sends
 
+MAX_UNSIGNED = 64  # bodies received at once that come without the token in a header
+
+MAX_CLIENT_UNSIGNED = 8  # of them from one client; a phone sends one
+
 BODY_SECONDS = 10  # for the whole body to arrive
 
 DATABASE_RETRY = 10  # seconds until a database that did not answer is worth another try

@@ -39,7 +39,7 @@ _FOR_PROGRAMS = ("/api/", "/feeds/", "/openapi.json", "/inbox", "/metrics", "/li
 
 _PAGE_STATUS = {422: 400}  # a person who edits an address sends a bad request, not a bad document
 
-_WITH_HEADING = frozenset({400, 401, 404, 405, 429, 500, 503})
+_WITH_HEADING = frozenset({400, 401, 404, 405, 421, 429, 500, 501, 503})
 
 _CLEAR_FROM_HEADING = frozenset({"web.request.not_found", "web.request.method_not_allowed"})
 

@@ -128,7 +128,7 @@ def _account_values(session: Session, biz: str, days: dict[date, int]) -> dict[s
     counts = statistics.delays(session, biz)
     return {
         "months": statistics.by_month(days),
-        "silences": statistics.silences(list(days), MAX_SILENCES),
+        "silences": statistics.quiet_periods(list(days), MAX_SILENCES),
         "delays": list(zip(_DELAYS, counts, strict=True)) if any(counts) else [],
         "growth": cumulate(statistics.posts_archived(session, biz)),
     }

@@ -1,6 +1,5 @@
 """Pages of one post: its text, its offline page, its history and its captures."""
 
-import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,18 +7,22 @@ from datetime import datetime
 from itertools import groupby
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query, Request, Response
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
 from archive.db.models import Absence, Post, PostLink, Version
-from archive.domain.errors import NotArchived
+from archive.domain import entities
+from archive.domain.errors import ArchiveError, MediaFolderError, NotArchived, PageError
 from archive.domain.messages import Message
 from archive.domain.outcomes import Role
 from archive.domain.text_diff import Piece
+from archive.export.files import reason_of
 from archive.rendering.images import clean_address, clean_link
-from archive.rendering.page import offline_page, shown_post
+from archive.rendering.page import ShownPost, offline_page, shown_post
+from archive.rendering.page_limits import check_size
 from archive.rendering.post_body import text_markup
 from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
 from archive.repository import absences, bodies
@@ -98,7 +101,7 @@ def shorten_unchanged(pieces: Sequence[Piece]) -> list[ShownPiece]:
 
 
 def _shown_pieces(piece: Piece) -> Iterator[ShownPiece]:
-    text = html.unescape(piece.text).replace("\r", "\n")
+    text = entities.unescape(piece.text).replace("\r", "\n")
     if piece.kind != "same" or len(text) <= MAX_UNCHANGED:
         yield ShownPiece(piece.kind, text)
         return
@@ -281,6 +284,22 @@ _SOURCE_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 MAX_OFFLINE = 24 * 1024 * 1024  # characters of images: a reader waits for it, and eight may at once
 
+_log = structlog.get_logger()
+
+
+def _offline_page(shown: ShownPost) -> bytes:
+    """Return the page of a post. Raises PageError where it cannot be made, for whatever reason."""
+    try:
+        check_size(shown.post)
+        return offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
+    except MediaFolderError:
+        raise
+    except Exception as error:
+        aid, words = shown.post.aid, reason_of(error)
+        _log.error("the page of a post cannot be made", action="page_failed", aid=aid, reason=words)
+        reason = error.message if isinstance(error, ArchiveError) else words
+        raise PageError("web.post.offline_page_failed", aid=aid, reason=reason) from None
+
 
 def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
     """Return /posts/…/offline and /captures/NUMBER."""
@@ -289,7 +308,7 @@ def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
     def offline(biz: BizParam, aid: AidParam) -> Response:
         with readers.session() as session:
             shown = shown_post(session, get_post(session, biz, aid), folder)
-        content = offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
+        content = _offline_page(shown)
         headers = {
             **SECURITY_HEADERS,
             "Content-Security-Policy": _OFFLINE_POLICY,

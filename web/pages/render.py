@@ -123,7 +123,8 @@ class PageContext:
 
     def link(self, /, *path: object, **query: object) -> str:
         """Return the address of a page of ours; parameters that are None or empty are left out."""
-        address = "/" + "/".join(quote(str(part), safe=_IN_PATH) for part in path)
+        # Two slashes at the beginning would name another host.
+        address = "/" + "/".join(quote(str(part), safe=_IN_PATH) for part in path).lstrip("/")
         parameters = {"lang": self.explicit_language, **query}
         encoded = urlencode({name: value for name, value in parameters.items() if value not in (None, "")})
         return f"{address}?{encoded}" if encoded else address

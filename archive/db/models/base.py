@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, DateTime, Identity, LargeBinary, MetaData, Te
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-NAMES = {
+NAMING_CONVENTION = {
     "ix": "ix__%(table_name)s__%(column_0_N_name)s",
     "uq": "uq__%(table_name)s__%(column_0_N_name)s",
     "ck": "ck__%(table_name)s__%(constraint_name)s",
@@ -23,7 +23,7 @@ Key = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_ke
 class Base(DeclarativeBase):
     """Base class of all tables."""
 
-    metadata = MetaData(naming_convention=NAMES)
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
         datetime: DateTime(timezone=True),
         str: Text,

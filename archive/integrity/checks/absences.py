@@ -10,7 +10,7 @@ from archive.repository import absences
 
 NAME = "absences"
 
-ROWS = absences.BATCH
+ROWS = absences.ABSENCE_BATCH
 
 OTHER = "is not what the captures of its post tell; restore it from a backup"
 

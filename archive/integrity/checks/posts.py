@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, cast, func, literal, select
 
 from archive.db.models import Post, Version
-from archive.domain.records import VERSION as HASH_VERSION
+from archive.domain.records import HASH_VERSION
 from archive.integrity.check import BatchResult, Check, Finding, RowRange
 
 NAME = "posts"

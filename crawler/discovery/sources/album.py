@@ -1,6 +1,6 @@
 """An album's web page: its first posts, in the list that is shown and in the page's own variables. Pure."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -46,9 +46,11 @@ def album_page(body: bytes) -> AlbumPage | None:
     if not state.get("albumId"):
         return None
     items = [_item(tag) for tag in soup.select("li.js_album_item")]
-    times = {(one.get("msgid"), one.get("itemidx")): one for one in listed(state.get("articleList"))}
+    times = {
+        (str(one.get("msgid")), str(one.get("itemidx"))): one for one in listed(state.get("articleList"))
+    }
     for item in items:
-        told = times.get((item.get("msgid"), item.get("itemidx")), {})
+        told = times.get((str(item.get("msgid")), str(item.get("itemidx"))), {})
         item["create_time"] = told.get("create_time")
     return AlbumPage(items, number(state.get("continue_flag")) == 1, number(state.get("article_count")))
 
@@ -57,8 +59,8 @@ def _state(soup: BeautifulSoup) -> dict[str, Any]:
     for script in soup.find_all("script"):
         text = script.get_text()
         if "cgiData" in text:
-            for _, value in assignments(text.encode(), frozenset({"cgiData"})):
-                return dict(value)
+            for _, value in assignments(text.encode("utf-8", "replace"), frozenset({"cgiData"})):
+                return dict(value) if isinstance(value, Mapping) else {}
     return {}
 
 
@@ -70,6 +72,8 @@ def _item(tag: Tag) -> dict[str, Any]:
 PAGES = 30  # of one try: 600 posts; what an album has beyond is gone on with at the next try
 
 COUNT = 20  # posts a page, the most the server gives
+
+MOST_LISTED = 5 * COUNT  # of one page; what an answer lists beyond is asked for as the next page
 
 REMEMBERED = 40  # keys of the newest posts: two pages, should the first of them be deleted meanwhile
 
@@ -257,6 +261,7 @@ def _refusal(ret: int | None) -> SourceError:
 
 
 def _listing(items: list[dict[str, Any]], more: bool, count: int | None) -> Listing:
+    items = items[:MOST_LISTED]
     posts = [(_key(item), _seen(item)) for item in items if isinstance(item.get("url"), str)]
     last = (str(items[-1].get("msgid", "")), str(items[-1].get("itemidx", ""))) if items else ("", "")
     return Listing(tuple(posts), more and bool(items) and all(last), last, count)

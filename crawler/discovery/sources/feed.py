@@ -1,8 +1,9 @@
 """Reading feeds: RSS and Atom by feedparser, JSON Feed, which it does not know, by a few lines. Pure."""
 
 import hashlib
+import logging
 from calendar import timegm
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,8 @@ from crawler.discovery.source import (
     State,
     newest_of,
 )
+
+logger = logging.getLogger("crawler")
 
 MAX_BYTES = (
     8 * 1024 * 1024
@@ -59,10 +62,30 @@ def entries(body: bytes) -> list[Entry]:
         raise SourceError(State.NOT_UNDERSTOOD, f"a feed of {len(body)} bytes; at most {MAX_BYTES} are read")
     if body.lstrip()[:1] == b"{":
         return _json_entries(body)
-    feed = feedparser.parse(_Bytes(body), sanitize_html=False, resolve_relative_uris=False)
+    try:
+        feed = feedparser.parse(_Bytes(body), sanitize_html=False, resolve_relative_uris=False)
+    except Exception:  # it trusts what a feed says in more places than can be named
+        raise SourceError(State.NOT_UNDERSTOOD, "the feed cannot be read") from None
     if not feed.get("version") and not feed.entries:
         raise SourceError(State.NOT_UNDERSTOOD, f"no feed came but {len(body)} bytes of something else")
-    return [_entry(entry) for entry in feed.entries[:MAX_ENTRIES]]
+    return _readable(_entry, feed.entries[:MAX_ENTRIES])
+
+
+def _readable(read: Callable[[Any], Entry], entries: Sequence[Any]) -> list[Entry]:
+    """The entries that can be read; one that cannot is logged. Raises Trouble where none can."""
+    found: list[Entry] = []
+    why = ""
+    for number, entry in enumerate(entries, 1):
+        try:
+            found.append(read(entry))
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:
+            why = f"entry {number} could not be read ({type(error).__name__})"
+            logger.error("action=entry_unreadable reason=%s", why)
+    if why and not found:
+        raise SourceError(State.NOT_UNDERSTOOD, why)
+    return found
 
 
 def _entry(entry: Any) -> Entry:
@@ -89,7 +112,7 @@ def _json_entries(body: bytes) -> list[Entry]:
     feed = loaded(body)
     if not isinstance(feed, dict) or "items" not in feed:
         raise SourceError(State.NOT_UNDERSTOOD, "JSON that is no JSON Feed")
-    return [_json_entry(item) for item in listed(feed["items"])[:MAX_ENTRIES]]
+    return _readable(_json_entry, listed(feed["items"])[:MAX_ENTRIES])
 
 
 def _json_entry(item: dict[str, Any]) -> Entry:
@@ -130,14 +153,26 @@ _ACCEPT = (
 
 
 class Feed:
-    """One feed. `named` is its address as configured, without what is secret in it."""
+    """One feed. `named` is its address as configured, without what is secret in it.
 
-    def __init__(self, address: str, named: str = "", *, secret: bool = False, problem: str = ""):
+    `read` takes the entries out of a feed; it raises Trouble.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        named: str = "",
+        *,
+        secret: bool = False,
+        problem: str = "",
+        read: Callable[[bytes], list[Entry]] = entries,
+    ):
         self.name = feed_name(named or address)
         self.host = urlsplit(address).netloc
         self._address = address
         self._secret = secret
         self._problem = problem
+        self._entries_of = read
 
     def __repr__(self) -> str:
         """Without what may be secret."""
@@ -166,7 +201,7 @@ class Feed:
         checked(reply)
         if is_html(reply.body):
             raise web_page(reply)
-        found = entries(reply.body)
+        found = self._entries_of(reply.body)
         if not found:
             raise SourceError(State.EMPTY, "the feed has no entries")
         kept = _marks(reply)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from archive.backup.postgres import find_tool
@@ -24,6 +23,7 @@ class OwnServer:
     """It has its socket in `folder`, and below that its data, and in `kept` what the document calls /pitr."""
 
     folder: Path
+    programs: Path  # the folder of PostgreSQL's own programs
 
     @property
     def database_url(self) -> str:
@@ -42,7 +42,7 @@ class OwnServer:
     def sh(self, commands: str) -> str:
         """Run commands of the document in a shell of the server's user; what they print."""
         before = AS_NOBODY if os.geteuid() == 0 else []
-        path = f"{_programs()}:{os.environ['PATH']}"
+        path = f"{self.programs}:{os.environ['PATH']}"
         place = {"PGDATA": str(self.folder / "data"), "PGHOST": str(self.folder), "PGUSER": "postgres"}
         # A server that is started would hold a pipe open.
         with tempfile.TemporaryFile("w+") as out:
@@ -74,18 +74,18 @@ class OwnServer:
             time.sleep(0.02)
 
 
-@cache
-def _programs() -> Path:
-    tool = find_tool("initdb", OLDEST)
+def programs(at_least: int) -> Path:
+    """Return the folder of the oldest PostgreSQL here of at least this version."""
+    tool = find_tool("initdb", at_least)
     assert tool
     return Path(tool.path).parent
 
 
 @contextmanager
-def own_server() -> Iterator[OwnServer]:
-    """A new one, running; nothing of it is left."""
+def own_server(at_least: int = OLDEST) -> Iterator[OwnServer]:
+    """A new one, running, of the oldest version here that is new enough; nothing of it is left."""
     with tempfile.TemporaryDirectory(prefix="mparchive-own-") as place:
-        server = OwnServer(Path(place))
+        server = OwnServer(Path(place), programs(at_least))
         server.kept.mkdir()
         if os.geteuid() == 0:
             for folder in (server.folder, server.kept):

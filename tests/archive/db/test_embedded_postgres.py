@@ -11,7 +11,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from archive.db.embedded_postgres import UNFINISHED
+from archive.db.embedded_server import UNFINISHED
 from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import DatabaseUnavailable

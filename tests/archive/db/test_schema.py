@@ -3,19 +3,16 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from procrastinate.schema import SchemaManager
 from sqlalchemy import Engine, inspect, text
 
 from archive.db.engine import transaction
-from archive.db.migrations import versions
 from archive.db.models import Base
-from archive.db.schema import alembic_config, newest
+from archive.db.schema import alembic_config, newest_revision
 from archive.domain.update_decisions import StoreResult
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository import post_queries
@@ -95,19 +92,6 @@ def test_every_instant_has_a_zone(engine: Engine) -> None:
         assert connection.execute(kinds).scalars().all() == ["timestamp with time zone"]
 
 
-def test_the_queue_is_made_by_the_pinned_schema_and_not_by_the_installed_package() -> None:
-    pinned = (Path(versions.__file__).parent / "v0003_procrastinate_3_10.sql").read_text(encoding="utf-8")
-    assert "CREATE TABLE procrastinate_jobs" in pinned
-    for file in Path(versions.__file__).parent.glob("v*.py"):
-        assert "procrastinate.schema" not in file.read_text(encoding="utf-8"), file.name
-
-
-def test_the_installed_queue_library_has_the_pinned_schema_or_a_migration_beside_it() -> None:
-    """Notice an upgrade of procrastinate that changed its schema: it needs a migration here."""
-    pinned = (Path(versions.__file__).parent / "v0003_procrastinate_3_10.sql").read_text(encoding="utf-8")
-    assert pinned.endswith(SchemaManager.get_schema())
-
-
 def test_every_migration_opens_with_a_sentence(engine: Engine) -> None:
     with engine.connect() as connection:
         scripts = ScriptDirectory.from_config(alembic_config(connection))
@@ -117,7 +101,7 @@ def test_every_migration_opens_with_a_sentence(engine: Engine) -> None:
 
 def test_the_newest_revision_is_told_by_a_files_name_as_alembic_tells_it(engine: Engine) -> None:
     with engine.connect() as connection:
-        assert newest() == ScriptDirectory.from_config(alembic_config(connection)).get_current_head()
+        assert newest_revision() == ScriptDirectory.from_config(alembic_config(connection)).get_current_head()
 
 
 def test_an_archive_that_is_up_to_date_opens_without_alembic(fresh_database_url: str) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import make_url
 
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import DatabaseUnavailable
+from tests.support.secret_files import put_secret
 
 ADDRESS = "postgresql://mparchive@postgres:5432/mparchive"
 
@@ -14,7 +15,7 @@ ADDRESS = "postgresql://mparchive@postgres:5432/mparchive"
 @pytest.fixture
 def password_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "database_password"
-    path.write_text("p@ss/wörd:1\n")
+    put_secret(path, "p@ss/wörd:1\n")
     monkeypatch.setenv("MPARCHIVE_DATABASE_URL", ADDRESS)
     monkeypatch.setenv("MPARCHIVE_DATABASE_PASSWORD_FILE", str(path))
     return path
@@ -32,10 +33,13 @@ def test_the_password_may_stand_in_a_file(password_file: Path) -> None:
 
 
 def test_a_file_without_a_password_is_named(password_file: Path) -> None:
-    password_file.write_text(" \n")
+    put_secret(password_file, " \n")
     with pytest.raises(DatabaseUnavailable, match="database_password is empty"):
         ArchiveSettings()
-    password_file.write_text("x" * 5000)
+    password_file.chmod(0o644)
+    with pytest.raises(DatabaseUnavailable, match=f"chmod 600 {password_file}"):
+        ArchiveSettings()
+    put_secret(password_file, "x" * 5000)
     with pytest.raises(DatabaseUnavailable, match="over 4096 bytes"):
         ArchiveSettings()
     password_file.unlink()

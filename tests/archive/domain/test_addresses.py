@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.domain.addresses import MAX_LENGTH, Address, canonical_url, parse_address, without_session
+from archive.domain.addresses import MAX_ADDRESS_BYTES, Address, canonical_url, parse_address, without_session
 from archive.domain.errors import AddressError
 from tests.archive.making import BIZ
 
@@ -50,7 +50,7 @@ NO_POST = {
     "half a character": LONG + "&scene=\ud800",
     "a biz that would blur the key": LONG.replace(BIZ, "a:b"),
     "a biz in Chinese": LONG.replace(BIZ, "上海"),
-    "more than an index takes": f"{LONG}&scene={'字' * (MAX_LENGTH // 3)}",
+    "more than an index takes": f"{LONG}&scene={'字' * (MAX_ADDRESS_BYTES // 3)}",
 }
 
 

@@ -5,7 +5,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.domain.search_text import SEAM, fold, grams_of, is_exact, shown, words_of
+from archive.domain.search_text import SEAM, fold, grams_of, is_exact, text_as_shown, words_of
 from archive.search.results import LENGTH, excerpt, score
 
 TEXTS = st.text(
@@ -36,7 +36,7 @@ def test_the_seam_is_nowhere_but_between_title_and_text(title: str, text: str) -
 @given(TEXTS, WORDS)
 def test_an_excerpt_is_a_piece_of_the_text_with_the_words_marked(text: str, words: list[str]) -> None:
     pieces = excerpt(text, words)
-    whole = shown(text)
+    whole = text_as_shown(text)
     assert len("".join(piece for piece, _ in pieces)) <= LENGTH + len("…") * 4 + sum(map(len, words))
     for piece, is_word in pieces:
         assert piece in whole or piece == "…"

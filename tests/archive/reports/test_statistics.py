@@ -10,13 +10,13 @@ from archive.db.models import Post
 from archive.ingest.pages import import_records, store_parse_results
 from archive.reports.statistics import (
     Month,
-    Silence,
+    QuietPeriod,
     by_month,
     bytes_stored,
     delays,
     posts_archived,
     posts_by_day,
-    silences,
+    quiet_periods,
 )
 from archive.repository.captures import store_captures
 from tests.archive.making import BIZ, NOW, article, capture, record
@@ -53,7 +53,7 @@ def test_months_without_posts_are_there_too() -> None:
 
 def test_silences_are_the_days_between_the_longest_first() -> None:
     days = [date(2025, 1, day) for day in (1, 2, 6, 8, 20)]
-    found = silences(days, 2)
-    assert found == [Silence(days[3], days[4]), Silence(days[1], days[2])]
+    found = quiet_periods(days, 2)
+    assert found == [QuietPeriod(days[3], days[4]), QuietPeriod(days[1], days[2])]
     assert [silence.days for silence in found] == [11, 3]
-    assert silences(days[:2], 5) == []
+    assert quiet_periods(days[:2], 5) == []

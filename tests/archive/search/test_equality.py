@@ -14,7 +14,7 @@ from archive.db.models import Post, PostWords
 from archive.domain.search_text import grams_of, is_exact
 from archive.repository.search_index import check_search_index
 from archive.search.engine import matching, search
-from archive.search.query import MAX_WORDS, Query, parse
+from archive.search.query import MAX_QUERY_WORDS, Query, parse
 
 QUERIES = 10_000
 STATED = 500
@@ -161,6 +161,8 @@ def test_nothing_is_wrong_with_what_was_indexed(filled: Session) -> None:
 
 def test_as_many_words_as_are_allowed_find_what_they_should(filled: Session, texts: Texts) -> None:
     query = parse(
-        " ".join(next(words for words in texts.values() if len(words) > 80)[-MAX_WORDS:].replace(" ", ""))
+        " ".join(
+            next(words for words in texts.values() if len(words) > 80)[-MAX_QUERY_WORDS:].replace(" ", "")
+        )
     )
     assert set(all_pages(filled, query, "date")) == expected(texts, query) != set()

@@ -6,7 +6,7 @@ import pytest
 
 from archive.domain import pagination
 from archive.search.query import SearchError
-from archive.search.results import LENGTH, Cursor, DatePosition, excerpt, marked, read_cursor, score
+from archive.search.results import LENGTH, DatePosition, SearchCursor, excerpt, marked, read_cursor, score
 
 LAST, OLDEST = DatePosition(date(2026, 3, 1), 7), DatePosition(date(2025, 1, 2), 3)
 
@@ -32,8 +32,8 @@ def test_a_word_in_the_title_weighs_more_than_in_the_text() -> None:
     assert score("其他\n其他", ["金融"]) == 0
 
 
-@pytest.mark.parametrize("cursor", [Cursor(LAST), Cursor(LAST, 5, OLDEST)])
-def test_a_cursor_is_read_as_it_was_written(cursor: Cursor) -> None:
+@pytest.mark.parametrize("cursor", [SearchCursor(LAST), SearchCursor(LAST, 5, OLDEST)])
+def test_a_cursor_is_read_as_it_was_written(cursor: SearchCursor) -> None:
     assert read_cursor(str(cursor)) == cursor
 
 
@@ -42,5 +42,5 @@ def test_a_cursor_is_read_as_it_was_written(cursor: Cursor) -> None:
 )
 def test_a_cursor_of_another_shape_is_refused(values: list[int]) -> None:
     with pytest.raises(SearchError) as refused:
-        read_cursor(pagination.encode(values))
+        read_cursor(pagination.encode_cursor(values))
     assert refused.value.message.code == "archive.search.unknown_cursor"

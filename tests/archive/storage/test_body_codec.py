@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from archive.domain.errors import IntegrityError
 from archive.storage import body_codec
-from archive.storage.body_codec import MAX_BODY
+from archive.storage.body_codec import MAX_BODY_BYTES
 from tests.support import captures
 
 BASE = bytes(range(256)) * 40
@@ -85,7 +85,7 @@ def test_no_bit_that_flips_ever_gives_other_bytes() -> None:
     assert refused > len(DELTA_FRAME) * 7
 
 
-ZEROS = bytes(MAX_BODY + 1)
+ZEROS = bytes(MAX_BODY_BYTES + 1)
 BOMBS = {
     "gzip": ("gzip", gzip.compress(ZEROS, 1)),
     "zstd": ("zstd", zstd.compress(ZEROS)),

@@ -14,7 +14,7 @@ import pytest
 
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import IntegrityError, MediaFolderError, MediaMissing, MediaUnreadable
-from archive.storage.media_files import UNFINISHED, MediaFolder
+from archive.storage.media_files import UNFINISHED_FOLDER, MediaFolder
 
 PICTURE = b"\x89PNG invented" * 1000
 HASH = hashlib.sha256(PICTURE).digest()
@@ -118,7 +118,7 @@ def test_a_disk_that_takes_half_of_a_file_leaves_nothing_of_it(tmp_path: Path) -
 
 
 def test_what_killed_processes_left_half_written_is_removed_when_nobody_writes(tmp_path: Path) -> None:
-    (unfinished := tmp_path / UNFINISHED).mkdir()
+    (unfinished := tmp_path / UNFINISHED_FOLDER).mkdir()
     (unfinished / uuid4().hex).write_bytes(PICTURE[:10])
     writing = os.open(unfinished, os.O_RDONLY)
     fcntl.flock(writing, fcntl.LOCK_SH)  # as whoever writes does

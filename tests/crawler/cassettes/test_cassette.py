@@ -176,3 +176,14 @@ def test_without_the_switch_nothing_is_recorded_or_replayed():
     assert not tape.records
     assert not tape.replays
     tape.close()
+
+
+@pytest.mark.parametrize(
+    "tag", ["object/apply:os.mkdir", "object/new:os.mkdir", "name:os.mkdir", "module:os"]
+)
+def test_a_cassette_of_others_runs_nothing(tmp_path: Path, tag: str) -> None:
+    path, mark = tmp_path / "forged.yaml", tmp_path / "mark"
+    path.write_text(f"interactions:\n- request: !!python/{tag} [{mark}]\n  response: {{}}\nversion: 1\n")
+    with pytest.raises(CassetteError, match="is not a cassette"):
+        Tape(str(path), "replay")
+    assert not mark.exists()

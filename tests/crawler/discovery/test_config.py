@@ -1,19 +1,48 @@
 """Reading secrets from where the configuration says they are."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from crawler.discovery.config import OwnBackend, SecretMissing, filled
+from tests.archive.nobody import AS_NOBODY, NOBODY, becomes_nobody
+from tests.support.secret_files import put_secret
 
 
 def test_a_secret_comes_from_its_file_without_the_space_around_it(tmp_path: Path) -> None:
-    (tmp_path / "login").write_text("\ufeff token=1\ncookie=2\n\n")
+    put_secret(tmp_path / "login", "\ufeff token=1\ncookie=2\n\n")
     assert OwnBackend(credentials_file=tmp_path / "login").read_secret({}) == "token=1\ncookie=2"
 
 
 def test_a_secret_comes_from_its_variable() -> None:
     assert OwnBackend(credentials_env="LOGIN").read_secret({"LOGIN": "token=1\n"}) == "token=1"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
+def test_a_file_that_others_can_use_is_refused_with_the_remedy(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "login"
+    put_secret(path, "token=1")
+    path.chmod(mode)
+    with pytest.raises(SecretMissing) as raised:
+        OwnBackend(credentials_file=path).read_secret({})
+    assert str(raised.value) == f"{path} can be read or changed by other users; chmod 600 {path}"
+
+
+@pytest.mark.skipif(not becomes_nobody(), reason="only root can become another user")
+@pytest.mark.parametrize(("mode", "code"), [(0o640, 0), (0o644, 1), (0o660, 1)])
+def test_root_may_lend_a_file_to_a_service_by_its_group(tmp_path: Path, mode: int, code: int) -> None:
+    path = tmp_path / "login"
+    put_secret(path, "token=1")
+    os.chown(path, 0, NOBODY)
+    path.chmod(mode)
+    read = "import sys; from crawler.discovery.secret import OwnBackend as Login; "
+    read += "Login(credentials_file=sys.argv[1]).read_secret()"
+    command = [*AS_NOBODY, sys.executable, "-c", read, str(path)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == code, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -23,7 +52,7 @@ def test_a_secret_comes_from_its_variable() -> None:
 def test_a_file_without_a_secret_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
     path = tmp_path / "login"
     if content is not None:
-        path.write_bytes(content)
+        put_secret(path, content.decode())
     with pytest.raises(SecretMissing, match=words) as raised:
         OwnBackend(credentials_file=path).read_secret({})
     assert str(path) in str(raised.value)
@@ -37,7 +66,7 @@ def test_a_variable_that_is_missing_or_empty_is_named() -> None:
 
 
 def test_an_address_is_filled_with_its_secrets_and_then_is_one(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("abc\n")
+    put_secret(tmp_path / "key", "abc\n")
     address = f"https://feeds.example/{{env:ROUTE}}?key={{file:{tmp_path / 'key'}}}"
     assert filled(address, {"ROUTE": "a"}) == ("https://feeds.example/a?key=abc", True)
     assert filled("https://feeds.example/a", {}) == ("https://feeds.example/a", False)

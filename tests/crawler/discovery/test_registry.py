@@ -10,6 +10,7 @@ from crawler.discovery.registry import given_at, sources_of
 from crawler.discovery.source import Reply, State
 from crawler.discovery.sources.archived_links import Neighbourhood
 from tests.crawler.discovery.driving import BIZ, NOW, drive
+from tests.support.secret_files import put_secret
 
 SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
 
@@ -69,7 +70,7 @@ def test_the_list_is_read_anew_each_time(tmp_path: Path) -> None:
 
 def test_the_age_of_a_login_is_that_of_its_file(tmp_path: Path) -> None:
     path = tmp_path / "login.json"
-    path.write_text(json.dumps({"cookie": "data_ticket=x", "token": "1"}))
+    put_secret(path, json.dumps({"cookie": "data_ticket=x", "token": "1"}))
     written = NOW - timedelta(days=3, hours=12)
     os.utime(path, (written.timestamp(),) * 2)
     (source, _) = sources_of(account(own_backend={"credentials_file": str(path)}))
@@ -80,7 +81,7 @@ def test_the_age_of_a_login_is_that_of_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "cookie: x"])
 def test_a_file_that_holds_no_login_is_said_to(tmp_path: Path, text: str) -> None:
     path = tmp_path / "login"
-    path.write_text(text)
+    put_secret(path, text)
     (source, _) = sources_of(account(own_backend={"credentials_file": str(path)}))
     assert drive(source)[0].state is State.NOT_CONFIGURED
 
@@ -92,7 +93,7 @@ def test_what_a_source_waits_for_is_given_when_its_file_is_there(tmp_path: Path)
         addresses_file=tmp_path / "list.txt",
     )
     assert given_at(config) == {}
-    (tmp_path / "copied").write_text("x")
+    put_secret(tmp_path / "copied", "x")
     os.utime(tmp_path / "copied", (1, 1))
     (tmp_path / "copied").rename(tmp_path / "login")
     assert given_at(config).keys() == {"own_backend"}

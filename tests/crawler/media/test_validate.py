@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
+from archive.system.memory_limit import memory_limit
 from crawler.media.content import NotMedium
 from crawler.media.validate import MAX_PIXELS, image_content
-from crawler.worker.media_tasks import at_most
 from tests.standin.media import EVIL_SVG, bomb_png, picture
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" %s</svg>'
@@ -87,7 +87,7 @@ def test_what_is_no_picture_is_refused_in_words(body, words):
 
 def _with_little_memory() -> tuple[str, int]:
     body = bomb_png(8_000)  # 64 million grey pixels: 64 MB
-    with at_most(20 * 1024 * 1024):
+    with memory_limit(20 * 1024 * 1024):
         said = refusal(body)
     return said, len(bytes(200 * 1024 * 1024))  # and afterwards there is room again
 

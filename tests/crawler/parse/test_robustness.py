@@ -101,9 +101,12 @@ def _peak_memory() -> int:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_page_costs_a_bounded_time_and_memory(name: str) -> None:
-    program = (
-        f"from tests.crawler.parse.test_robustness import HOSTILE, _bounded; _bounded(HOSTILE[{name!r}]())"
-    )
+    bounded_child(f"from tests.crawler.parse.test_robustness import HOSTILE; body = HOSTILE[{name!r}]()")
+
+
+def bounded_child(make_body: str) -> None:
+    """Read the page `body` that the program `make_body` makes, in a process of its own, within the bounds."""
+    program = f"{make_body}\nfrom tests.crawler.parse.test_robustness import _bounded\n_bounded(body)"
     child = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert child.returncode == 0, child.stderr
 
@@ -170,3 +173,68 @@ def test_a_capture_with_flipped_bytes_is_read_without_an_exception(name: str) ->
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
         reading = read_page(bytes(damaged))
         assert reading.outcome is not Outcome.ARTICLE or _has_body(reading)
+
+
+LONG = "&#" + "9" * 5000 + ";"
+_SOUP = st.sampled_from([
+    "var biz = ", '"MzA5MjkzMTA1Mw=="', "f", "()", "[", "]", "{", "}", "a:", "?", ":", ",", ";", "'", '"',
+    "`${",      "||", "=",
+    "JsDecode('\\x26#x;')", ".html(false)", ".slice(0, 1e999)", "*1", "window.cgiDataNew = ",
+    "create_time: '0001-01-01 00:00'", "ct = '99999999999'", f"'{LONG}'", "\\u{110000}", "\\ud800", "\n",
+    "PAGE_MID='x'", "document.write('<p>')", "transferTargetLink = '//['", "function(){", "=>", "/", "<!--",
+])  # fmt: skip
+_MARKUP = st.sampled_from([
+    "<p>", "</p>", "<b", " =", '"', "'", ">", "<", "<!--", "-->", "</script>", "<style>", "</div>", LONG,
+    "&#x;", '<div id="js_article">',
+    '<div id="js_content">', '<div id="app"></div>', "<h1>题</h1>", "&lt;", "\0", "字",
+    '<meta property="og:url" content="http://[">', '<meta name="author" content="' + LONG + '">',
+    '<div class="weui-msg__title">链接已过期</div>', '<img data-src="//[" data-ratio="nan" data-w="1">',
+    "<!-- saved from url=(0010)http://[ -->", '<h2 id="activity-name">', '<span id="js_name">号</span>',
+])  # fmt: skip
+
+
+def _page(parts: tuple[list[str], list[str], int]) -> bytes:
+    markup, scripts, deep = parts
+    inner = "<section>" * deep + "".join(markup) + "</section>" * deep
+    return f"<html>{inner}<script>{''.join(scripts)}</script></html>".encode("utf-8", "surrogatepass")
+
+
+@given(
+    st.tuples(st.lists(_MARKUP, max_size=30), st.lists(_SOUP, max_size=30), st.sampled_from([0, 3, 300])),
+    st.sampled_from([None, "http://[", "https://mp.weixin.qq.com/s/abcdefghijkl", "\ud800"]),
+)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_markup_and_scripts_of_any_shape_are_read_without_an_exception(
+    parts: tuple[list[str], list[str], int], url: str | None
+) -> None:
+    read_page(_page(parts), url)
+
+
+@given(st.lists(_SOUP, max_size=30).map("".join), st.lists(_MARKUP, max_size=20).map("".join))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_post_around_scripts_and_markup_of_any_shape_is_read_without_an_exception(
+    script: str, body: str
+) -> None:
+    read_page(_post(body.encode(), f"<script>{script}</script>".encode()))
+
+
+RAISED: dict[str, bytes] = {
+    "calls of calls": _post(b"x", b"<script>var biz = f" + b"()" * 5000 + b"</script>"),
+    "called functions": _post(b"x", b"<script>var biz = 'a'; (function () {})" + b"()" * 5000 + b"</script>"),
+    "a title of digits": _post(b"x").replace("题".encode(), LONG.encode()),
+    "an account of digits": _post(b"x").replace("号".encode(), LONG.encode()),
+    "a body of digits": _post(LONG.encode()),
+    "an author and a digest of digits": _post(
+        b"x", f"<script>var author = '{LONG}', msg_desc = '{LONG}';</script>".encode()
+    ),
+    "a saved page of no address": b"<!-- saved from url=(0010)http://[ --><html></html>",
+    "the first day of all": _post(b"x").replace(
+        b'var ct = "1488513562"', b"var createTime = '0001-01-01 00:00'"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RAISED)
+def test_a_page_on_which_the_parser_once_failed_is_read(name: str) -> None:
+    reading = read_page(RAISED[name])
+    assert reading.outcome is Outcome.ARTICLE or "saved" in name

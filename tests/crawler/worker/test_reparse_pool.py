@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import pytest
 
 from archive.db.settings import ArchiveSettings
+from archive.domain.parsed_page import unreadable
 from crawler.worker import tasks
-from crawler.worker.pool import DEADLY, PAGES, Read, Rereader
+from crawler.worker.page_reader import DEADLY
+from crawler.worker.pool import PAGES, Read, Rereader
 
 KILLER = 2 * PAGES + 3
 COUNT = 6 * PAGES + 1
@@ -32,6 +34,4 @@ def test_a_page_that_kills_its_reader_is_told_and_all_others_are_read_in_order(
     monkeypatch.setattr(tasks, "read_again", read_or_die)
     read = asyncio.run(read_all(ArchiveSettings(database_url=fresh_database_url)))
     assert [number for number, _ in read] == list(range(1, COUNT + 1))
-    assert {number: told for number, told in read if told != f"page {number}"} == {
-        KILLER: f"capture {KILLER}: {DEADLY}"
-    }
+    assert {number: told for number, told in read if told != f"page {number}"} == {KILLER: unreadable(DEADLY)}

@@ -8,7 +8,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import pytest
 
-from mparchive.importers import open, wacz
+from mparchive.importers import wacz
 from mparchive.importers.items import Flaw, InputError, SavedPage
 from mparchive.importers.open import Form, open_source
 from mparchive.importers.wacz import read_wacz
@@ -62,7 +62,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (flaw,) = read(tmp_path, zipped({"archive/a.warc": b"WARC/1.1" + bytes(10_000_000)}, ZIP_DEFLATED))
     assert isinstance(flaw, Flaw)
     assert "is packed" in str(flaw)
-    monkeypatch.setattr(open, "MAX_WARC", 100_000)
+    monkeypatch.setattr(wacz, "MAX_WARC", 100_000)
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     bomb = packer.compress(b"WARC/1.1\r\n" + bytes(50_000_000)) + packer.flush()
     (flaw,) = read(tmp_path, zipped({"archive/a.warc.gz": bomb}))

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from archive.db.engine import transaction
 from archive.ingest.pages import import_records
+from archive.repository import post_queries
 from tests.archive.making import BIZ, NOW, record
 from tests.web.served import Answer, Served, served
 from web.feeds.routes import FEED_ENTRIES
@@ -182,3 +183,32 @@ def test_an_unchanged_feed_is_answered_with_304(ending: str, web: Served, module
 def test_a_tampered_cursor_is_refused(web: Served) -> None:
     assert web.ask("GET", "/feeds/posts.atom?after=x").status == 400
     assert web.ask("GET", "/feeds/posts.json?kind=nothing").status == 422
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "/api/v1/posts?representation=dump",
+        "/feeds/posts.json",
+        "/feeds/posts.json?q=%E5%90%88%E6%88%90",
+    ],
+)
+def test_pages_of_long_texts_have_fewer_posts_and_all_of_them_come(
+    first: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post_queries, "MOST_TEXT", 10_000)
+    long = [record(number, text="合成" * 1000) for number in range(5)]  # 6 kB each
+    with transaction(engine) as session:
+        import_records(session, None, long, "dump", NOW)
+    with served(engine) as web:
+        path, pages = first, 0
+        while path:
+            answer = web.ask("GET", path)
+            assert answer.status == 200
+            is_feed = not isinstance(answer.json, list)
+            assert len(answer.json["items"] if is_feed else answer.json) == 1
+            pages += 1
+            following = (answer.headers.get("Link") or "").partition("<")[2].partition(">")[0]
+            path = answer.json.get("next_url", "").removeprefix(web.origin) if is_feed else following
+        assert pages == 5
+        assert len(web.ask("GET", "/api/v1/posts").json["posts"]) == 5  # without their texts

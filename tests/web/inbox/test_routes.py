@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from ipaddress import ip_network
 from urllib.parse import urlencode
 
 import pytest
@@ -17,9 +18,10 @@ from archive.domain.captures import Sighting
 from archive.domain.outcomes import Outcome
 from archive.repository.frontier import record_sightings
 from tests.archive.making import NOW, record
-from tests.web.served import FORM, JSON, TEXT, TOKEN, Served, served
+from tests.web.served import FORM, JSON, PATIENCE, TEXT, TOKEN, Served, served, unfinished_posts
+from web.auth import Access
 from web.inbox import routes, submission
-from web.inbox.submission import MAX_BODY_BYTES, MAX_SUBMISSIONS, SUBMISSION_WINDOW
+from web.inbox.submission import MAX_BODY_BYTES, MAX_CLIENT_UNSIGNED, MAX_SUBMISSIONS, SUBMISSION_WINDOW
 
 SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
 SECRET = "c0ffee" * 8
@@ -134,6 +136,44 @@ def test_a_chunked_body_is_bounded_too(web: Served) -> None:
 def test_a_body_that_does_not_arrive_times_out(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routes, "BODY_SECONDS", 0.05)
     assert b" 408 " in raw(web, b"Content-Length: 50\r\n\r\nhalf")
+
+
+def test_a_wrong_token_is_refused_before_the_body_arrives(
+    web: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "BODY_SECONDS", PATIENCE)
+    with unfinished_posts(web, 1, "Authorization: Bearer another-token-0c4d") as (client,):
+        assert client.recv(65536).startswith(b"HTTP/1.1 401 ")
+
+
+def test_few_bodies_without_a_token_are_received_at_once_from_one_client(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "BODY_SECONDS", PATIENCE)
+    body = json.dumps({"url": SHORT, "token": TOKEN})
+    with served(engine, access=Access(proxies=(ip_network("127.0.0.0/8"),))) as web:
+        with unfinished_posts(web, MAX_CLIENT_UNSIGNED + 1) as clients:
+            assert clients[-1].recv(65536).startswith(b"HTTP/1.1 503 ")
+            refused = web.post(body, JSON, NO_TOKEN)
+            assert (refused.status, refused.headers["Retry-After"]) == (503, str(PATIENCE))
+            assert "同时提交的人过多" in refused.json["zh"]
+            assert web.post(body, JSON, NO_TOKEN, X_Forwarded_For="192.0.2.7").status == 200
+            assert web.post(SHORT).status == 200
+        for _ in range(PATIENCE * 100):  # until the server has seen that they are gone
+            if web.post(body, JSON, NO_TOKEN).status == 200:
+                break
+        else:
+            pytest.fail("their places are not given back")
+
+
+def test_the_number_of_bodies_without_a_token_is_bounded_over_all_clients(
+    web: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "BODY_SECONDS", PATIENCE)
+    monkeypatch.setattr(routes, "MAX_CLIENT_UNSIGNED", 1000)
+    with unfinished_posts(web, submission.MAX_UNSIGNED + 1) as clients:
+        assert clients[-1].recv(65536).startswith(b"HTTP/1.1 503 ")
+        assert web.post(SHORT).status == 200
 
 
 def raw(web: Served, rest: bytes) -> bytes:

@@ -2,15 +2,21 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archive.db.engine import transaction
+from archive.rendering.page_limits import MAX_TAGS
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import OTHER, POST, RICH, get, words
-from tests.web.seeding import DELETED, EDITED
+from tests.web.seeding import DELETED, EDITED, invented, page_of, put_pages
+from web.pages import posts
 from web.pages.posts import collapse_blank_lines
+
+_LONG_AGO = datetime(2012, 9, 1, 4, 0, tzinfo=UTC)
 
 
 def test_a_post_shows_its_text_images_details_and_links(site: SeededSite) -> None:
@@ -74,3 +80,31 @@ def test_collapsing_blank_lines_keeps_every_word_in_order(text: str) -> None:
     told = [line for line in collapse_blank_lines(text).split("\r") if line]
     assert told == [line for line in text.split("\r") if line.replace("&nbsp;", "").strip()]
     assert "\r\r\r" not in collapse_blank_lines(text)
+
+
+def test_a_page_that_is_too_large_is_refused_and_others_are_served(site: SeededSite) -> None:
+    with_svg = "<svg><image><a><img></a></image></svg><p>字</p>"
+    bodies = {"14001_1": with_svg, "14002_1": "<b>" * (MAX_TAGS + 1)}
+    results = [invented(aid, "题", "文", html, "2012-09-01") for aid, html in bodies.items()]
+    with transaction(site.engine) as session:
+        put_pages(session, [page_of(one) for one in results], _LONG_AGO)
+    assert get(site, f"{POST}/14001_1/offline").status == 200
+    refused = get(site, f"{POST}/14002_1/offline?lang=en")
+    assert refused.status == 501
+    assert "This page cannot be made" in words(refused)
+    assert "the page of post 14002_1 cannot be made (it has" in words(refused)
+    assert "无法生成文章 14002_1 的网页" in words(get(site, f"{POST}/14002_1/offline?lang=zh"))
+    assert get(site, f"{POST}/14002_1").status == 200
+
+
+def test_an_unexpected_error_of_a_page_is_answered_with_one_sentence(
+    site: SeededSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> str:
+        raise RecursionError("maximum recursion depth exceeded")
+
+    monkeypatch.setattr(posts, "offline_page", fail)
+    answer = get(site, f"{RICH}/offline")
+    assert answer.status == 501
+    assert "RecursionError" in words(answer)
+    assert "Traceback" not in words(answer)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine
 
 from archive.audit.gap import GapKind
 from archive.domain.messages import Message
@@ -19,6 +20,7 @@ from crawler.discovery.source import State
 from crawler.run_stats import EXIT_CODES
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import PAGES, RICH, get
+from tests.web.served import served
 from web.pages.render import PageContext, chosen_language, format_size
 
 _OUTSIDE = re.compile(r'(?:src|srcset|data|action|poster|background)="(?:https?:)?//')
@@ -176,3 +178,10 @@ def test_a_parameter_that_looks_like_a_field_is_not_one() -> None:
 )
 def test_sizes_are_in_decimal_units(count: float, size: str) -> None:
     assert format_size(count) == size
+
+
+@pytest.mark.parametrize("path", ["//evil.test/x", "///evil.test", "//evil.test", "/%2F/evil.test"])
+def test_no_link_leads_to_another_host(engine: Engine, path: str) -> None:
+    assert not PageContext(path, {}, "en", None).here(lang="zh").startswith("//")
+    with served(engine) as web:
+        assert b'href="//' not in web.ask("GET", path, Accept="text/html").body
