@@ -1,7 +1,7 @@
-"""What is wrong with a parameter, in a sentence that says what to give instead. Pure."""
+"""Answers to requests that fail: problem documents (RFC 9457) and the exception handlers of the app."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
@@ -22,125 +22,153 @@ from archive.domain.errors import (
     PageError,
     first_line,
 )
+from archive.domain.messages import Message
+from web.http_cache import NO_STORE
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
-# By the names of pydantic's errors, and those of the values that these come with.
-SAYINGS = {
-    "date": "{name}: give a day as YYYY-MM-DD",
-    "int": "{name}: give a whole number",
-    "missing": "{name}: this parameter is missing",
-    "greater_than_equal": "{name}: give {ge} or more",
-    "less_than_equal": "{name}: give {le} or less",
-    "less_than": "{name}: give less than {lt}",
-    "string_too_long": "{name}: give at most {max_length} characters",
-    "string_pattern_mismatch": "{name}: give one of the form {pattern}",
-    "enum": "{name}: give one of {expected}",
-    "literal_error": "{name}: give one of {expected}",
+# By pydantic's error type: our message, and the names of its parameters by those of pydantic's context.
+_PARAMETER_MESSAGES: dict[str, tuple[str, dict[str, str]]] = {
+    "date": ("web.parameter.day", {}),
+    "int": ("web.parameter.whole_number", {}),
+    "missing": ("web.parameter.missing", {}),
+    "greater_than_equal": ("web.parameter.at_least", {"ge": "least"}),
+    "less_than_equal": ("web.parameter.at_most", {"le": "most"}),
+    "less_than": ("web.parameter.less_than", {"lt": "bound"}),
+    "string_too_long": ("web.parameter.too_long", {"max_length": "most"}),
+    "string_pattern_mismatch": ("web.parameter.form", {"pattern": "form"}),
+    "enum": ("web.parameter.choice", {"expected": "choices"}),
+    "literal_error": ("web.parameter.choice", {"expected": "choices"}),
 }
 
 
-def written_as_day(value: Any) -> Any:
-    """A day as it stands. Raises what pydantic heeds for the numbers and instants it would take as days."""
-    if isinstance(value, str) and not _DAY.fullmatch(value):
+def require_iso_date(value: Any) -> Any:
+    """Return a text that has the form YYYY-MM-DD, and anything else than text.
+
+    Raises PydanticCustomError for other text: pydantic would take numbers and instants as days.
+    """
+    if isinstance(value, str) and not _ISO_DATE.fullmatch(value):
         raise PydanticCustomError("date_form", "a day is written YYYY-MM-DD")
     return value
 
 
-def fault(error: Mapping[str, Any]) -> str:
-    """One of pydantic's errors of a request."""
-    name, kind = error["loc"][-1] if error["loc"] else "request", str(error["type"])
-    saying = SAYINGS.get(kind) or SAYINGS.get(kind.partition("_")[0])
-    return saying.format(name=name, **error.get("ctx", {})) if saying else f"{name}: {error['msg']}"
+def parameter_message(error: Mapping[str, Any]) -> Message:
+    """Return what one of pydantic's errors of a request says, and what to give instead."""
+    name, kind = str(error["loc"][-1]) if error["loc"] else "request", str(error["type"])
+    known = _PARAMETER_MESSAGES.get(kind) or _PARAMETER_MESSAGES.get(kind.partition("_")[0])
+    if known is None:
+        return Message("web.parameter.other", {"name": name, "reason": error["msg"]})
+    code, names = known
+    context = error.get("ctx", {})
+    return Message(code, {"name": name, **{ours: context[theirs] for theirs, ours in names.items()}})
 
 
-MEDIA_TYPE = "application/problem+json"
+MAX_PARAMETER_MESSAGES = 3  # of one request
 
-AGAIN = 10  # seconds until a database that was away is worth another try
+
+def _parameters_message(errors: Sequence[Any]) -> Message:
+    first, *rest = map(parameter_message, errors[:MAX_PARAMETER_MESSAGES])
+    for message in rest:
+        first = Message("web.parameter.and", {"first": first, "rest": message})
+    return first
+
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+RETRY_SECONDS = 10  # until a database that did not answer is worth another try
 
 
 class Problem(BaseModel):
-    """RFC 9457."""
+    """A problem document of RFC 9457. `code` names what `detail` says, with `params`."""
 
     type: str
     title: str
     status: int
     detail: str
+    code: str
+    params: dict[str, Any] = Field(default_factory=dict)
 
 
-_SAID = {
+_DESCRIPTIONS = {
     400: "A cursor or a search that cannot be read",
     401: "The token is missing or wrong",
     404: "There is no such thing in the archive",
     422: "A parameter is not what it should be",
     429: "Too many requests; Retry-After says when to come back",
     500: "Something stored is damaged; `mparchive verify` names it",
-    503: "The database is away, or all hands are busy",
+    503: "The database does not answer, or too many requests are being answered",
 }
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"description": words, "model": Problem, "content": {MEDIA_TYPE: {}}}
-    for status, words in _SAID.items()
+    status: {"description": description, "model": Problem, "content": {PROBLEM_MEDIA_TYPE: {}}}
+    for status, description in _DESCRIPTIONS.items()
 }
 
+ErrorResponder = Callable[[Request, int, Message, dict[str, str]], Response]
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """One problem; `detail` is a sentence that says what was wrong and what to do."""
-    content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JSONResponse(content, status, {"Cache-Control": "no-store", **(headers or {})}, MEDIA_TYPE)
+_log = structlog.get_logger()
 
 
-Say = Callable[[Request, int, str, dict[str, str]], Response]
+def problem_response(_request: Request, status: int, detail: Message, headers: dict[str, str]) -> Response:
+    """Answer with a problem document; `detail` says in English what was wrong and what to do."""
+    content = Problem(
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=str(detail),
+        **detail.as_json(),
+    )
+    return JSONResponse(
+        content.model_dump(), status, {"Cache-Control": NO_STORE, **headers}, PROBLEM_MEDIA_TYPE
+    )
 
-MOST_SAID = 3  # of the faults in one request
 
-log = structlog.get_logger()
-
-
-def json_problem_response(_request: Request, status: int, detail: str, headers: dict[str, str]) -> Response:
-    """For programs."""
-    return problem(status, detail, headers)
+_HTTP_MESSAGES = {
+    404: Message("web.request.not_found"),
+    405: Message("web.request.method_not_allowed"),
+}  # in place of Starlette's own words
 
 
-def answer_failures(app: FastAPI, say: Say) -> None:
-    """Let every failure be said by `say`: not found, bad input, damage, a database that is away."""
+def install_error_handlers(app: FastAPI, respond: ErrorResponder) -> None:
+    """Let `respond` answer every failure: not found, bad input, damage, a database that does not answer."""
 
-    def http(request: Request, error: Exception) -> Response:
+    def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
-        return say(request, error.status_code, str(error.detail), dict(error.headers or {}))
+        other = Message("archive.verbatim", {"text": str(error.detail)})
+        message = _HTTP_MESSAGES.get(error.status_code, other)
+        return respond(request, error.status_code, message, dict(error.headers or {}))
 
-    def invalid(request: Request, error: Exception) -> Response:
+    def invalid_parameters(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
-        return say(request, 422, "; ".join(map(fault, error.errors()[:MOST_SAID])), {})
+        return respond(request, 422, _parameters_message(error.errors()), {})
 
-    def refused(request: Request, error: Exception) -> Response:
-        return say(request, _status(error), str(error), {})
+    def archive_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ArchiveError)  # noqa: S101 - as above
+        return respond(request, _status_of(error), error.message, {})
 
-    def away(request: Request, error: Exception) -> Response:
-        log.error(
-            "a reader was not answered", action="database_away", work="reading", reason=first_line(error)
-        )
-        return say(
-            request, 503, "the database does not answer in time; try again", {"Retry-After": str(AGAIN)}
-        )
+    def database_away(request: Request, error: Exception) -> Response:
+        reason = first_line(error)
+        _log.error("a request was not answered", action="database_away", work="reading", reason=reason)
+        retry = {"Retry-After": str(RETRY_SECONDS)}
+        return respond(request, 503, Message("web.request.database_away"), retry)
 
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(ArchiveError, refused)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(RequestValidationError, invalid_parameters)
+    app.add_exception_handler(ArchiveError, archive_error)
     for kind in NO_DATABASE:
-        app.add_exception_handler(kind, away)
+        app.add_exception_handler(kind, database_away)
 
 
-def _status(error: Exception) -> int:
+def _status_of(error: ArchiveError) -> int:
     match error:
         case NotArchived():
             return 404
         case IntegrityError():
-            log.error("something stored is damaged", action="damaged", reason=str(error))
+            _log.error("something stored is damaged", action="damaged", reason=str(error))
             return 500
         case PageError():
             return 501
         case MediaFolderError():
-            log.error("the media folder does not answer", action="media_away", reason=str(error))
+            _log.error("the media folder does not answer", action="media_away", reason=str(error))
             return 503
     return 400

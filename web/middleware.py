@@ -1,4 +1,4 @@
-"""How often something may be done."""
+"""Admission of requests: one ASGI middleware that checks the token, the rate and how many run at once."""
 
 import asyncio
 import math
@@ -10,22 +10,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from archive.domain.messages import Message
 from web.auth import Access
-from web.errors import Say
-from web.inbox.routes import CLIENT
-from web.monitoring import ALIVE, READY
-from web.pages.render import ICON, STYLE
+from web.errors import ErrorResponder
+from web.monitoring import LIVE_PATH, READY_PATH
+from web.pages.render import ICON_PATH, STYLE_PATH
 
 
-class Limit:
-    """At most `most` in any `seconds`, by a clock that only goes forward (seconds)."""
+class RateLimiter:
+    """Allow at most `most` events in any window of `seconds`, by a monotonic clock (seconds)."""
 
     def __init__(self, most: int, seconds: float, elapsed: Callable[[], float]):
         self._most, self._seconds, self._elapsed = most, seconds, elapsed
         self._taken: deque[float] = deque()
 
     def take(self) -> float:
-        """Take one. 0 when there was one to take, else the seconds until there is."""
+        """Count one event and return 0; where the limit is reached, return the seconds until the next."""
         now = self._elapsed()
         while self._taken and now - self._taken[0] >= self._seconds:
             self._taken.popleft()
@@ -35,110 +35,112 @@ class Limit:
         return 0
 
 
-MOST, WINDOW = 1200, 60.0  # requests of one address in so many seconds: a page shows up to a hundred pictures
+MAX_REQUESTS, REQUEST_WINDOW = 1200, 60.0  # of one client in so many seconds: a page shows up to 100 images
 
-CLIENTS = 1000  # addresses that are counted; at 1,200 instants each, 40 MB at the worst
+MAX_CLIENTS = 1000  # that are counted; with 1,200 instants each they take 40 MB at most
 
-HANDS = 32  # requests worked on at once; a reader's page is made of that many pictures
+MAX_CONCURRENT = 32  # requests in progress at once; a page is made of that many images
 
-HAND_WAIT = 10.0  # seconds for a hand that is free
+CONCURRENCY_WAIT = 10.0  # seconds a request waits for another to end
 
-INBOX = "/inbox"
+_BUSY_RETRY = 60  # seconds
 
-FREE = frozenset({ALIVE, READY})  # asked by machines that have no token
+CLIENT_KEY = "mparchive.client"  # of an ASGI scope: the client's address, as a trusted proxy names it
 
-_WITHOUT_TOKEN = frozenset({INBOX, STYLE, ICON})  # the inbox has its own; refusals are drawn with the others
+INBOX_PATH = "/inbox"
+
+_WITHOUT_LIMIT = frozenset({LIVE_PATH, READY_PATH})  # asked by monitors, which have no token
+
+_WITHOUT_TOKEN = frozenset(
+    {INBOX_PATH, STYLE_PATH, ICON_PATH}
+)  # the inbox has its own; refusals need the others
 
 
-class Gate:
-    """ASGI middleware. `elapsed` is a clock in seconds that only goes forward; `say` writes a refusal."""
+class AdmissionMiddleware:
+    """ASGI middleware. `elapsed` is a monotonic clock in seconds; `respond` writes a refusal."""
 
-    def __init__(self, app: ASGIApp, access: Access, elapsed: Callable[[], float], say: Say):
-        self._app, self._access, self._elapsed, self._say = app, access, elapsed, say
-        self._clients: OrderedDict[str, Limit] = OrderedDict()
-        self._hands = asyncio.Semaphore(HANDS)
+    def __init__(self, app: ASGIApp, access: Access, elapsed: Callable[[], float], respond: ErrorResponder):
+        self._app, self._access, self._elapsed, self._respond = app, access, elapsed, respond
+        self._clients: OrderedDict[str, RateLimiter] = OrderedDict()
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or say why not."""
+        """Pass a request on, or answer why not."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope = self._understood(scope)
-        if scope["path"] == ALIVE:
+        scope = self._normalized(scope)
+        if scope["path"] == LIVE_PATH:
             await self._app(scope, receive, send)
-        elif scope["path"] not in FREE and not self._access.serves(Headers(scope=scope)):
+        elif scope["path"] not in _WITHOUT_LIMIT and not self._access.serves(Headers(scope=scope)):
             await self._misdirected(scope)(scope, receive, send)
-        elif refused := self._refused(scope):
+        elif refused := self._refusal(scope):
             await refused(scope, receive, send)
-        elif scope["path"] == INBOX and scope["method"] == "POST":  # it has bounds of its own
+        elif scope["path"] == INBOX_PATH and scope["method"] == "POST":  # it has its own limits
             await self._app(scope, receive, send)
         else:
-            await self._in_turn(scope, receive, send)
+            await self._run(scope, receive, send)
 
-    async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async with asyncio.timeout(HAND_WAIT):
-                await self._hands.acquire()
+            async with asyncio.timeout(CONCURRENCY_WAIT):
+                await self._slots.acquire()
         except TimeoutError:
             await self._busy(scope)(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
         finally:
-            self._hands.release()
+            self._slots.release()
 
-    def _understood(self, scope: Scope) -> Scope:
-        """HEAD is answered as GET is, and the server leaves the body out; https is what the client sees."""
+    def _normalized(self, scope: Scope) -> Scope:
+        """Turn HEAD into GET, whose body the server leaves out; set the client's address and its scheme."""
         scheme = self._access.scheme(_peer(scope), Headers(scope=scope), scope["scheme"])
         client = self._access.client(_peer(scope), Headers(scope=scope))
         return {
             **scope,
-            CLIENT: client,
+            CLIENT_KEY: client,
             "scheme": scheme,
             "method": "GET" if scope["method"] == "HEAD" else scope["method"],
         }
 
-    def _refused(self, scope: Scope) -> Response | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers, peer = Headers(scope=scope), _peer(scope)
-        if scope["path"] in FREE:
+        if scope["path"] in _WITHOUT_LIMIT:
             return None
-        if wait := self._count(scope[CLIENT]):
-            return self._too_often(scope, math.ceil(wait))
+        if wait := self.count(scope[CLIENT_KEY]):
+            return self._too_many(scope, math.ceil(wait))
         if scope["path"] in _WITHOUT_TOKEN or self._access.admits(peer, headers):
             return None
-        return self._closed(scope)
+        return self._token_missing(scope)
 
-    def _count(self, client: str) -> float:
-        """Take one of a client's; the seconds to wait where there is none left."""
-        limit = self._clients.setdefault(client, Limit(MOST, WINDOW, self._elapsed))
+    @property
+    def counted_clients(self) -> int:
+        """How many clients are counted now."""
+        return len(self._clients)
+
+    def count(self, client: str) -> float:
+        """Count a request of a client; return the seconds it has to wait, 0 if none."""
+        limiter = self._clients.setdefault(client, RateLimiter(MAX_REQUESTS, REQUEST_WINDOW, self._elapsed))
         self._clients.move_to_end(client)
-        if len(self._clients) > CLIENTS:  # whoever was not seen for longest begins anew
+        if len(self._clients) > MAX_CLIENTS:  # forget the client that has asked for nothing for longest
             self._clients.popitem(last=False)
-        return limit.take()
+        return limiter.take()
 
-    def _too_often(self, scope: Scope, wait: int) -> Response:
-        again = {"Retry-After": str(wait)}
-        return self._say(Request(scope), 429, f"at most {MOST} requests a minute; wait {wait} s", again)
+    def _too_many(self, scope: Scope, wait: int) -> Response:
+        message = Message("web.request.too_many", {"most": MAX_REQUESTS, "wait": wait})
+        return self._respond(Request(scope), 429, message, {"Retry-After": str(wait)})
 
     def _busy(self, scope: Scope) -> Response:
-        again = {"Retry-After": "60"}
-        return self._say(Request(scope), 503, "too many ask at once; try again in a minute", again)
+        retry = {"Retry-After": str(_BUSY_RETRY)}
+        return self._respond(Request(scope), 503, Message("web.request.busy"), retry)
 
     def _misdirected(self, scope: Scope) -> Response:
-        return self._say(
-            Request(scope),
-            421,
-            "this archive is not served by that name; if it should be, add it to MPARCHIVE_SERVED_HOSTS",
-            {},
-        )
+        return self._respond(Request(scope), 421, Message("web.request.misdirected"), {})
 
-    def _closed(self, scope: Scope) -> Response:
-        return self._say(
-            Request(scope),
-            401,
-            "give the token as the password, with any user name, or as `Authorization: Bearer`",
-            {"WWW-Authenticate": 'Basic realm="mparchive", charset="UTF-8"'},
-        )
+    def _token_missing(self, scope: Scope) -> Response:
+        challenge = {"WWW-Authenticate": 'Basic realm="mparchive", charset="UTF-8"'}
+        return self._respond(Request(scope), 401, Message("web.request.token_missing"), challenge)
 
 
 def _peer(scope: Scope) -> str:

@@ -1,4 +1,4 @@
-"""HTTP/1.1 for clients that may be slow on purpose: whoever does not ask makes room for others."""
+"""The HTTP server: its socket, its bounds against slow clients, and its end on a signal."""
 
 import asyncio
 import ipaddress
@@ -13,131 +13,145 @@ from typing import TYPE_CHECKING, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mparchive.errors import CommandError
+from archive.domain.errors import MessageError
+from archive.domain.messages import Message
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from uvicorn import Server
 
-HEAD_SECONDS = 20  # for all of a request's head; phones on bad lines take some seconds
+HEAD_SECONDS = 20  # for the request line and all headers; phones with bad reception take some seconds
 
-MOST_IDLE = 1000  # connections without a request; half of all there may be
+
+class ListenError(MessageError):
+    """The server cannot listen at an address."""
+
+
+MAX_IDLE = 1000  # connections without a request: half of MAX_CONNECTIONS
 
 
 class HeaderTimeoutProtocol(H11Protocol):
-    """As uvicorn has it, which waits for a request's first line and headers for ever.
+    """Close connections on which no whole request head arrives in time; uvicorn itself waits for ever.
 
-    Of connections without a whole request there are at most `most_idle`; one more ends the one that has been
-    so for longest. A browser whose connection is ended so opens another.
+    At most `max_idle` connections are without a whole request: one more closes the one that has been idle for
+    longest. A browser whose connection is closed opens another.
     """
 
     seconds: float = HEAD_SECONDS
-    most_idle: int = MOST_IDLE
-    _late: asyncio.TimerHandle | None = None
+    max_idle: int = MAX_IDLE
+    _timeout: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
-        """Whoever connects has to ask."""
+        """Start to wait for the first request."""
         super().connection_made(transport)
-        self._wait()
+        self._start_timeout()
 
     def data_received(self, data: bytes) -> None:
-        """No byte of a request gives it more time, but its last."""
+        """Wait for the next request once one is answered; a part of a head does not extend its time."""
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete:
-            self._wait()
+            self._start_timeout()
         else:
-            self._stop_waiting()
+            self._stop_timeout()
 
     def on_response_complete(self) -> None:
-        """Whoever was answered is idle until the next request."""
+        """Count the connection as idle until its next request."""
         super().on_response_complete()
         if self.cycle.response_complete and not self.transport.is_closing():
-            self._note_idle()
+            self._add_idle()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody is waited for any longer."""
-        self._stop_waiting()
+        """Stop waiting."""
+        self._stop_timeout()
         super().connection_lost(exc)
 
     @property
     def _idle(self) -> dict["HeaderTimeoutProtocol", None]:
-        """The server's connections without a request, the one that has been so for longest first."""
+        """The server's connections without a request, the one that has been idle for longest first."""
         return cast("dict[HeaderTimeoutProtocol, None]", vars(self.server_state).setdefault("idle", {}))
 
-    def _note_idle(self) -> None:
+    def _add_idle(self) -> None:
         self._idle.setdefault(self)
-        if len(self._idle) > self.most_idle:
-            next(iter(self._idle))._end()
+        if len(self._idle) > self.max_idle:
+            next(iter(self._idle))._on_timeout()
 
-    def _wait(self) -> None:
-        if self._late is None:
-            self._late = self.loop.call_later(self.seconds, self._end)
-        self._note_idle()
+    def _start_timeout(self) -> None:
+        if self._timeout is None:
+            self._timeout = self.loop.call_later(self.seconds, self._on_timeout)
+        self._add_idle()
 
-    def _end(self) -> None:
-        self._stop_waiting()
+    def _on_timeout(self) -> None:
+        self._stop_timeout()
         self.timeout_keep_alive_handler()
 
-    def _stop_waiting(self) -> None:
+    def _stop_timeout(self) -> None:
         self._idle.pop(self, None)
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
 
 
-AT_ONCE = 2000  # connections; more are answered 503. How many requests are worked on is the gate's affair
+MAX_CONNECTIONS = 2000  # more are answered 503; the middleware bounds how many requests run at once
 
-FILES = AT_ONCE * 2  # descriptors; beyond them nothing more could be said to anybody
+MAX_DESCRIPTORS = MAX_CONNECTIONS * 2  # without a free one no connection can even be refused
 
-IDLE = 5  # seconds a connection is kept for the next request
+KEEP_ALIVE_SECONDS = 5  # for the next request on a connection
 
-STOP = 10  # seconds for what is being answered when told to stop
+SHUTDOWN_SECONDS = 10  # for the requests in progress when a signal stops the server
 
-STALLED = 60  # seconds a client may take nothing of its answer, which is in memory until then
+STALL_SECONDS = 60  # a client may accept no byte of its answer, which is in memory until then
 
-BACKLOG = 2048  # connections that wait to be taken
+BACKLOG = 2048  # connections that wait to be accepted
 
 
 def raise_file_limit() -> None:
-    """Let the process have as many files open as it may have connections, where it is allowed to."""
+    """Raise the limit of open files to what MAX_CONNECTIONS needs, as far as the system allows it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(MAX_DESCRIPTORS, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A bound socket; the address is taken before anything else is started."""
+    """Bind a socket while the block runs. Raises ListenError for an address that is taken or none.
+
+    It comes first: nothing else is started for an address that cannot be had.
+    """
     try:
         family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(where[:2], family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
-        said = getattr(error, "strerror", None) or "that is no name of a host"
-        why = said.partition(" (while")[0]  # it goes on with the address once more
-        raise CommandError(
-            f"cannot listen at {host}:{port} ({why.lower()}); free it, or give another --host or --port"
-        ) from None
-    # Else a small answer waits 40 ms for the client's word that it has the first half.
+        reason = _listen_reason(error)
+        raise ListenError("web.server.cannot_listen", host=host, port=port, reason=reason) from None
+    # Without this a small answer waits 40 ms for the client to acknowledge its first half.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if sys.platform == "linux":  # the connections it takes have it from there
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED * 1000)
+    if sys.platform == "linux":  # accepted connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_SECONDS * 1000)
     with listener:
         yield listener
 
 
+def _listen_reason(error: OSError | UnicodeError) -> Message | str:
+    strerror = getattr(error, "strerror", None)
+    if not strerror:
+        return Message("web.server.host_unknown")
+    return str(strerror).partition(" (while")[0].lower()  # what follows repeats the address
+
+
 def is_loopback(listener: socket.socket) -> bool:
+    """Tell whether only this machine can reach the socket."""
     return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
 
 
 def server_address(listener: socket.socket) -> str:
+    """Return host and port of the socket as they stand in a URL."""
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def make_server(app: "FastAPI") -> "Server":
-    import uvicorn  # noqa: PLC0415 - as above
-
-    pass
+    """Build uvicorn's server for an application, with our bounds."""
+    import uvicorn  # noqa: PLC0415 - a third of a second
 
     config = uvicorn.Config(
         app,
@@ -145,20 +159,21 @@ def make_server(app: "FastAPI") -> "Server":
         ws="none",
         lifespan="off",
         log_config=None,
-        access_log=False,  # it would hold what somebody writes behind a question mark
+        access_log=False,  # it would hold the query strings that people send
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=AT_ONCE,
-        timeout_keep_alive=IDLE,
-        timeout_graceful_shutdown=STOP,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     return uvicorn.Server(config)
 
 
 def handle_signals(server: "Server") -> None:
-    def told(_number: int, _frame: FrameType | None) -> None:
-        """Before the server heeds signals itself, and after, when it raises them once more."""
+    """Stop the server on SIGTERM or SIGINT, also before and after it handles signals itself."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
         server.should_exit = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, told)
+        signal.signal(number, stop)

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
 from psycopg.pq import Format
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
@@ -55,8 +55,31 @@ def _embedded(settings: ArchiveSettings, stack: ExitStack) -> str:
     return stack.enter_context(embedded_postgres(settings.home))
 
 
-def engine_at(url: str) -> Engine:
-    """An engine for a server that runs; raises DatabaseUnavailable when the address is none of Postgres."""
+def engine_at(url: str | URL, *, read_only: bool = False) -> Engine:
+    """Make an engine for a server that runs: the only place that does.
+
+    A `read_only` engine serves readers: its transactions cannot write and see one state of the archive, and
+    its pool and time-outs are small, so that readers never take the database from a crawl. Raises
+    DatabaseUnavailable when the address is not one of Postgres.
+    """
+    parsed = _postgres_url(url)
+    options = _READ_ONLY_OPTIONS if read_only else _OPTIONS
+    engine = create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        hide_parameters=True,  # an error's text must not hold a post's
+        connect_args={
+            "connect_timeout": CONNECT if read_only else CONNECT_TIMEOUT,
+            "application_name": READER_NAME if read_only else "mparchive",
+            "options": options,
+        },
+        **(_READ_ONLY_POOL if read_only else {}),
+    )
+    heed_binary(engine)
+    return engine
+
+
+def _postgres_url(url: str | URL) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # the second for a port that is no number
@@ -67,18 +90,7 @@ def engine_at(url: str) -> Engine:
         raise DatabaseUnavailable(
             f"MPARCHIVE_DATABASE_URL names {parsed.get_backend_name()}; only Postgres works"
         )
-    engine = create_engine(
-        parsed.set(drivername="postgresql+psycopg"),
-        pool_pre_ping=True,
-        hide_parameters=True,  # an error's text must not hold a post's
-        connect_args={
-            "connect_timeout": CONNECT_TIMEOUT,
-            "application_name": "mparchive",
-            "options": _OPTIONS,
-        },
-    )
-    heed_binary(engine)
-    return engine
+    return parsed
 
 
 def _upgrade(engine: Engine) -> None:
@@ -101,13 +113,26 @@ def transaction(engine: Engine) -> Iterator[Session]:
         yield session
 
 
-CONNECTIONS = 8  # of one process
+CONNECTIONS = 8  # of one process that serves readers
 
 WAIT = 5.0  # seconds for one that is free
 
-STATEMENT = 10  # seconds a statement may take
+STATEMENT = 10  # seconds a reader's statement may take
 
 CONNECT = 5  # seconds
+
+READER_NAME = "mparchive web"  # application_name of readers' connections, as pg_stat_activity shows it
+
+_READ_ONLY_OPTIONS = (
+    f"-c timezone=UTC -c statement_timeout={STATEMENT}s -c jit=off -c default_transaction_read_only=on"
+)
+
+_READ_ONLY_POOL: dict[str, Any] = {
+    "pool_size": CONNECTIONS,
+    "max_overflow": 0,
+    "pool_timeout": WAIT,
+    "isolation_level": "REPEATABLE READ",
+}
 
 NO_DATABASE = (DBAPIError, NoConnectionFree)
 
@@ -116,21 +141,7 @@ class Readers:
     """Sessions that see one state of the archive and cannot change it, while the `with` block runs."""
 
     def __init__(self, archive: Engine):
-        self._engine = create_engine(
-            archive.url,
-            pool_size=CONNECTIONS,
-            max_overflow=0,
-            pool_timeout=WAIT,
-            pool_pre_ping=True,
-            hide_parameters=True,
-            isolation_level="REPEATABLE READ",
-            connect_args={
-                "connect_timeout": CONNECT,
-                "application_name": "mparchive reading room",
-                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT}s "
-                "-c default_transaction_read_only=on",
-            },
-        )
+        self._engine = engine_at(archive.url, read_only=True)
 
     @property
     def engine(self) -> Engine:

@@ -61,15 +61,20 @@ class Message:
 
     @classmethod
     def load(cls, stored: str) -> Self:
-        """Read what `dump` wrote; keep any other text, such as a sentence of an earlier version."""
+        """Read what `dump` wrote; keep any other text, such as a sentence of an earlier version.
+
+        Text that only looks like a message, as a server may send it, is kept too: what cannot be rendered is
+        never returned as a message.
+        """
         code, _, params = stored.partition(" ")
         if "." not in code or template(code, "en") is None:
             return cls("archive.verbatim", {"text": stored}) if stored else cls("")
         try:
-            values = json.loads(params) if params else {}
-        except ValueError:
+            message = cls.from_json({"code": code, "params": json.loads(params) if params else {}})
+            message.text("en")
+        except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
             return cls("archive.verbatim", {"text": stored})
-        return cls(code, {name: _restored(value) for name, value in values.items()})
+        return message
 
 
 def _text(value: Any, language: Language) -> str:

@@ -12,6 +12,7 @@ from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
+from archive.system.catalogues import process_language
 from archive.system.parent_watch import ParentWatch
 from mparchive.console import say
 from mparchive.errors import CommandError, Exit
@@ -21,12 +22,12 @@ log = structlog.get_logger()
 
 
 def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
-    """Serve until SIGTERM or SIGINT. Raises CommandError, TokenUnusable, DatabaseUnavailable."""
+    """Serve until SIGTERM or SIGINT. Raises CommandError, ListenError, TokenUnusable, DatabaseUnavailable."""
     from archive.db.engine import Readers  # noqa: PLC0415 - as above
     from web.app import create_app  # noqa: PLC0415 - half a second
     from web.auth import InboxSettings, ReadingSettings  # noqa: PLC0415 - as above
-    from web.inbox.routes import Inbox  # noqa: PLC0415 - as above
-    from web.inbox.submission import no_token_set  # noqa: PLC0415 - as above
+    from web.inbox.routes import LinkInbox  # noqa: PLC0415 - as above
+    from web.inbox.submission import inbox_closed  # noqa: PLC0415 - as above
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # else a line for each connection too many
@@ -39,9 +40,9 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
         if access.is_open and is_loopback(listener):
             access = replace(access, hosts=settings.hosts(host))
         if not token:
-            say(no_token_set().english)
+            say(inbox_closed().message.text(process_language()))
         folder = MediaFolder(ArchiveSettings())
-        app = create_app(Inbox(engine, token, clock.now), readers, folder, clock.now, access=access)
+        app = create_app(LinkInbox(engine, token, clock.now), readers, folder, clock.now, access=access)
         server = make_server(app)
         handle_signals(server)
         ParentWatch.from_environment(partial(setattr, server, "should_exit", True))

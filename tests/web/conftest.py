@@ -1,4 +1,4 @@
-"""The reading room of an archive that is full, once for all tests that look at it."""
+"""The web UI of a filled archive, served once for all tests that read it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from tests.web.served import Served, served
 
 
 @dataclass(frozen=True)
-class Room:
-    """What is served, and what it reads from; tests only ever add posts, of 2012."""
+class SeededSite:
+    """A served archive, and what it reads from; tests only add posts, of 2012."""
 
     web: Served
     engine: Engine
@@ -26,8 +26,10 @@ class Room:
 
 
 @pytest.fixture(scope="session")
-def reading_room(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    """The archive of tests.web.seeding, on its evening."""
+def seeded_site(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SeededSite]:
+    """Serve the archive of tests.web.seeding, at the time LATER."""
     for url in database_from(server_url, f"TEMPLATE {template}"):
         media = tmp_path_factory.mktemp("media")
         settings = ArchiveSettings(database_url=url, media=str(media))
@@ -35,11 +37,11 @@ def reading_room(server_url: str, template: str, tmp_path_factory: pytest.TempPa
         with open_archive(settings) as engine:
             fill(engine, folder)
             with served(engine, now=LATER, folder=folder) as client:
-                yield Room(client, engine, folder, media)
+                yield SeededSite(client, engine, folder, media)
 
 
 @pytest.fixture
-def room(reading_room: Room) -> Room:
-    """The same, a minute later: what was asked for before counts no more."""
-    reading_room.web.seconds += 60
-    return reading_room
+def site(seeded_site: SeededSite) -> SeededSite:
+    """Serve the same a minute later, so that earlier requests do not count for the rate limit."""
+    seeded_site.web.seconds += 60
+    return seeded_site

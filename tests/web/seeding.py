@@ -1,6 +1,6 @@
-"""An archive worth looking at: every page of the stand-in, pictures, an edit, a take-down, sources, trouble.
+"""A filled archive: every page of the stand-in, images, an edit, a take-down, sources and problems.
 
-All of it is invented.
+All of it is made up.
 """
 
 import hashlib
@@ -90,7 +90,7 @@ def put_pages(session: Session, pages: Sequence[Page], at: datetime, run: int | 
 
 
 def invented(aid: str, title: str, text: str, html: str | None = None, day: str = "2025-11-12") -> ParsedPage:
-    """An article of the invented account."""
+    """Make an article of the made-up account."""
     mid, idx = aid.split("_")
     record = Record(aid, title, canonical_url(BIZ, mid, idx, "5a", "be48"), day, "示例账号", text)
     at = datetime.fromisoformat(f"{day}T09:30:00+08:00")
@@ -100,7 +100,7 @@ def invented(aid: str, title: str, text: str, html: str | None = None, day: str 
 
 
 def page_of(reading: ParsedPage) -> Page:
-    """An invented article's page, which is not worth drawing."""
+    """Make the page of a made-up article; nothing renders it."""
     assert reading.record
     body = f"<html><script>window.ran=1</script>{reading.record.text}</html>".encode()
     return Page(reading.record.url, body, reading)

@@ -1,11 +1,11 @@
-"""The application behind a real server on loopback, with clocks that stand until they are told."""
+"""The application behind a real server on loopback, with clocks that tests set."""
 
 import asyncio
 import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPConnection, HTTPMessage
@@ -20,7 +20,7 @@ from archive.storage.media_files import MediaFolder
 from tests.archive.making import NOW
 from web.app import create_app
 from web.auth import OPEN, Access
-from web.inbox.routes import Inbox
+from web.inbox.routes import LinkInbox
 from web.server import HeaderTimeoutProtocol
 
 TOKEN = "synthetic-token-0c4d"
@@ -31,7 +31,7 @@ IDLE = 3600  # seconds a connection is kept: other tests, or a busy machine, may
 
 
 @dataclass(frozen=True)
-class Got:
+class Answer:
     """One answer."""
 
     status: int
@@ -52,13 +52,13 @@ class Served:
         self.seconds = 0.0
         self._connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
 
-    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Got:
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self._connection.request(method, path, body, named)
         answer = self._connection.getresponse()
-        return Got(answer.status, answer.headers, answer.read())
+        return Answer(answer.status, answer.headers, answer.read())
 
-    def post(self, body: bytes | str, kind: str = TEXT, token: str = TOKEN, **headers: str) -> Got:
+    def post(self, body: bytes | str, kind: str = TEXT, token: str = TOKEN, **headers: str) -> Answer:
         """File something; without a token no header is sent."""
         sent = body.encode() if isinstance(body, str) else body
         signed = {"Authorization": f"Bearer {token}"} if token else {}
@@ -80,7 +80,7 @@ def served(
     folder: MediaFolder | None = None,
     *,
     protocol: type[asyncio.Protocol] = HeaderTimeoutProtocol,
-    at_once: int | None = None,
+    max_connections: int | None = None,
 ) -> Iterator[Served]:
     """Serve this archive while the block runs."""
     with (
@@ -90,7 +90,7 @@ def served(
     ):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         folder = folder or MediaFolder(ArchiveSettings())
-        inbox = Inbox(engine, token, lambda: now, lambda: client.seconds)
+        inbox = LinkInbox(engine, token, lambda: now, lambda: client.seconds)
         app = create_app(inbox, readers, folder, lambda: now, lambda: client.seconds, access)
         config = uvicorn.Config(
             app,
@@ -101,7 +101,7 @@ def served(
             access_log=False,
             proxy_headers=False,
             timeout_keep_alive=IDLE,
-            limit_concurrency=at_once,
+            limit_concurrency=max_connections,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -111,3 +111,17 @@ def served(
         finally:
             server.should_exit = True
             thread.join(PATIENCE)
+
+
+@contextmanager
+def unfinished_posts(web: Served, number: int, *headers: str) -> Iterator[list[socket.socket]]:
+    """Send so many POSTs to the inbox without the rest of their bodies."""
+    head = ["POST /inbox HTTP/1.1", "Host: 127.0.0.1", "Content-Type: text/plain", "Content-Length: 99"]
+    sent = "\r\n".join([*head, *headers, "", "x"]).encode()
+    with ExitStack() as stack:
+        clients = []
+        for _ in range(number):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", web.port), PATIENCE))
+            client.sendall(sent)
+            clients.append(client)
+        yield clients

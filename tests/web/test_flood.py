@@ -1,4 +1,4 @@
-"""Thousands at once: each gets a right answer or a clean refusal, and whoever fetches is not in their way."""
+"""Thousands of requests at once get right answers or refusals, and do not hold up a crawl."""
 
 import asyncio
 import resource
@@ -10,11 +10,11 @@ import psutil
 import pytest
 from sqlalchemy import Engine, text
 
-from archive.db.engine import CONNECTIONS, transaction
+from archive.db.engine import CONNECTIONS, READER_NAME, transaction
 from archive.ingest.pages import import_records
 from tests.archive.making import NOW, record
 from tests.web.served import served
-from web.middleware import MOST
+from web.middleware import MAX_REQUESTS
 
 AT_ONCE = 1500
 MORE_MEMORY = 300 * 2**20  # bytes; a connection and its request take some 50 kB
@@ -22,7 +22,7 @@ PATIENCE = 60  # seconds
 FILES = 2 * AT_ONCE + 500  # descriptors: both ends of each connection are here, and what else is open
 READERS = (
     "SELECT count(*) FROM pg_stat_activity"
-    " WHERE application_name = 'mparchive reading room' AND datname = current_database()"
+    f" WHERE application_name = '{READER_NAME}' AND datname = current_database()"
 )
 
 
@@ -50,7 +50,7 @@ async def flood(port: int) -> Counter[str]:
 
 
 @pytest.mark.usefixtures("both_ends")
-def test_whoever_asks_gets_an_answer_and_the_database_is_left_to_others(engine: Engine) -> None:
+def test_a_flood_of_requests_leaves_the_database_to_others(engine: Engine) -> None:
     with transaction(engine) as session:
         import_records(session, None, [record()], "dump", NOW)
     before = psutil.Process().memory_info().rss
@@ -67,6 +67,7 @@ def test_whoever_asks_gets_an_answer_and_the_database_is_left_to_others(engine: 
         assert web.ask("GET", "/livez").status == 200
     assert set(found) <= {"200", "429", "503"}
     assert found.total() == AT_ONCE
-    assert found["200"] == min(MOST, AT_ONCE - found["503"])
+    assert found["429"] == AT_ONCE - MAX_REQUESTS
+    assert found["200"] > 0  # of the others, a slow machine may answer some 503
     assert 0 < readers <= CONNECTIONS
     assert psutil.Process().memory_info().rss - before < MORE_MEMORY

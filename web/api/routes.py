@@ -1,4 +1,4 @@
-"""Posts: a list with filters, and each whole."""
+"""The API under /api/v1: posts, their history, search, accounts and status; read-only JSON."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -25,21 +25,21 @@ from archive.search.engine import MAX_LIMIT, Hit, Order, search
 from archive.search.query import parse
 from web.api.schemas import (
     AbsenceShape,
-    AccountName,
+    AccountParam,
     Accounts,
     AccountShape,
-    After,
-    Aid,
-    Biz,
+    AidParam,
+    BizParam,
     CaptureShape,
-    Day,
+    CursorParam,
+    DayParam,
     Differences,
     DumpRecord,
     FileShape,
     IncidentShape,
     LinkShape,
     MediumShape,
-    Number,
+    NumberParam,
     PieceShape,
     PostInList,
     PostPage,
@@ -50,32 +50,32 @@ from web.api.schemas import (
     WholeVersion,
 )
 from web.errors import PROBLEMS
-from web.http_cache import FOR_EVER, unchanged
+from web.http_cache import IMMUTABLE, not_modified
 
-USUAL, MOST = 20, 100  # posts a page
+DEFAULT_PAGE_POSTS, MAX_PAGE_POSTS = 20, 100
 
 
 class Representation(StrEnum):
-    """How posts are written."""
+    """The form in which posts are listed."""
 
     API = "api"
     DUMP = "dump"
 
 
 def posts_router(readers: Readers) -> APIRouter:
-    """/posts and what is below."""
+    """Return /posts and the addresses of one post."""
     router = APIRouter()
 
     @router.get("/posts", summary="Posts, newest first", response_model=PostPage | list[DumpRecord])
     def posts(  # noqa: PLR0913, PLR0917 - a filter is an argument
         request: Request,
         response: Response,
-        account: AccountName = None,
+        account: AccountParam = None,
         kind: Kind | None = None,
-        since: Day = None,
-        until: Day = None,
-        after: After = None,
-        limit: Annotated[int, Query(ge=1, le=MOST)] = USUAL,
+        since: DayParam = None,
+        until: DayParam = None,
+        after: CursorParam = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE_POSTS)] = DEFAULT_PAGE_POSTS,
         representation: Annotated[
             Representation, Query(description="dump: the six fields of the dump; the cursor is in Link")
         ] = Representation.API,
@@ -92,23 +92,23 @@ def posts_router(readers: Readers) -> APIRouter:
             return PostPage(posts=[_in_list(post, biz) for post, biz in page.posts], next=page.next)
 
     @router.get("/posts/{biz}/{aid}", summary="A post with everything that is known of it")
-    def post(biz: Biz, aid: Aid) -> WholePost:
+    def post(biz: BizParam, aid: AidParam) -> WholePost:
         with readers.session() as session:
-            return _whole(session, found_post(session, biz, aid), biz)
+            return _whole_post(session, get_post(session, biz, aid), biz)
 
     @router.get("/posts/{biz}/{aid}/record", summary="A post as the dump has it")
-    def record(biz: Biz, aid: Aid) -> DumpRecord:
+    def record(biz: BizParam, aid: AidParam) -> DumpRecord:
         with readers.session() as session:
-            return _record(found_post(session, biz, aid))
+            return _record(get_post(session, biz, aid))
 
     return router
 
 
-def found_post(session: Session, biz: str, aid: str) -> Post:
-    """The post of this account. Raises NotArchived."""
+def get_post(session: Session, biz: str, aid: str) -> Post:
+    """Return the post of this account. Raises NotArchived when there is none."""
     posts = post_queries.find_posts(session, aid, biz)
     if not posts:
-        raise NotArchived(f"there is no post {aid} of {biz} in the archive")
+        raise NotArchived("web.missing.post", aid=aid, biz=biz)
     return posts[0]
 
 
@@ -124,7 +124,7 @@ def _fields(row: object, shape: type[PostInList]) -> dict[str, object]:
     return {name: getattr(row, name) for name in shape.model_fields if hasattr(type(row), name)}
 
 
-def _whole(session: Session, post: Post, biz: str) -> WholePost:
+def _whole_post(session: Session, post: Post, biz: str) -> WholePost:
     return WholePost(
         **_in_list(post, biz).model_dump(),
         text=post.text,
@@ -138,7 +138,7 @@ def _whole(session: Session, post: Post, biz: str) -> WholePost:
 
 
 def _medium_shape(medium: ShownMedium) -> MediumShape:
-    """A medium, its file's hash in hexadecimal digits."""
+    """Return a medium, the hash of its file in hexadecimal digits."""
     fields = {name: getattr(medium, name) for name in MediumShape.model_fields if name != "file"}
     return MediumShape(**fields, file=_file_shape(medium.file) if medium.file else None)
 
@@ -148,39 +148,41 @@ def _file_shape(file: StoredFile) -> FileShape:
 
 
 def capture_shape(row: dict[str, object]) -> CaptureShape:
-    """A capture's row, its hash in hexadecimal digits."""
+    """Return a capture's row, its hash in hexadecimal digits."""
     sha256 = row["sha256"]
     assert isinstance(sha256, bytes)  # noqa: S101 - it is a column of bytes
     return CaptureShape.model_validate({**row, "reason": str(row["reason"]), "sha256": sha256.hex()})
 
 
-_Place = Annotated[int, Query(ge=1, lt=2**31)]
+_VersionNumber = Annotated[int, Query(ge=1, lt=2**31)]
 
 _BYTES = {200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}}
 
 
 def history_router(readers: Readers) -> APIRouter:
-    """What posts were, and what the server sent."""
+    """Return the versions of posts, and the captures."""
     router = APIRouter()
 
     @router.get("/posts/{biz}/{aid}/versions/{number}", summary="A state of a post's text")
-    def version(biz: Biz, aid: Aid, number: Number) -> WholeVersion:
+    def version(biz: BizParam, aid: AidParam, number: NumberParam) -> WholeVersion:
         with readers.session() as session:
             return WholeVersion.model_validate(_version(session, biz, aid, number))
 
     @router.get("/posts/{biz}/{aid}/difference", summary="What changed between two versions")
-    def differences(biz: Biz, aid: Aid, before: _Place, after: _Place) -> Differences:
+    def differences(
+        biz: BizParam, aid: AidParam, before: _VersionNumber, after: _VersionNumber
+    ) -> Differences:
         with readers.session() as session:
-            one, other = (_version(session, biz, aid, number) for number in (before, after))
+            older, newer = (_version(session, biz, aid, number) for number in (before, after))
         return Differences(
             before=before,
             after=after,
-            title=[PieceShape.model_validate(piece) for piece in difference(one.title, other.title)],
-            text=[PieceShape.model_validate(piece) for piece in difference(one.text, other.text)],
+            title=[PieceShape.model_validate(piece) for piece in difference(older.title, newer.title)],
+            text=[PieceShape.model_validate(piece) for piece in difference(older.text, newer.text)],
         )
 
     @router.get("/captures/{number}", summary="One answer of the server, without its bytes")
-    def capture(number: Number) -> CaptureShape:
+    def capture(number: NumberParam) -> CaptureShape:
         with readers.session() as session:
             return capture_shape(captures.get_capture_metadata(session, number))
 
@@ -190,11 +192,11 @@ def history_router(readers: Readers) -> APIRouter:
         response_class=Response,
         responses={**_BYTES, 304: {"description": "You have them"}},  # type: ignore[dict-item]  # as FastAPI has it
     )
-    def body(number: Number, request: Request) -> Response:
+    def body(number: NumberParam, request: Request) -> Response:
         with readers.session() as session:
             tag = f'"{captures.get_capture_metadata(session, number)["sha256"].hex()}"'
-            headers = {"ETag": tag, "Cache-Control": FOR_EVER, "X-Content-Type-Options": "nosniff"}
-            if known := unchanged(request, headers):
+            headers = {"ETag": tag, "Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
+            if known := not_modified(request, headers):
                 return known
             content = bodies.capture_body(session, number)
         headers["Content-Disposition"] = f'attachment; filename="capture-{number}"'
@@ -204,22 +206,22 @@ def history_router(readers: Readers) -> APIRouter:
 
 
 def _version(session: Session, biz: str, aid: str, number: int) -> Version:
-    versions = post_queries.versions_of(session, found_post(session, biz, aid))
+    versions = post_queries.versions_of(session, get_post(session, biz, aid))
     for version in versions:
         if version.number == number:
             return version
-    raise NotArchived(f"{aid} has {len(versions)} versions, and no version {number}")
+    raise NotArchived("web.missing.version", n=len(versions), number=number)
 
 
 class ExcerptPiece(BaseModel):
-    """A stretch of an excerpt; `found` where it is one of the words."""
+    """A piece of an excerpt; `found` if it is one of the words."""
 
     text: str
     found: bool
 
 
 class HitShape(BaseModel):
-    """A post that has the words."""
+    """A post that contains the words."""
 
     biz: str
     aid: str
@@ -231,25 +233,25 @@ class HitShape(BaseModel):
 
 
 class Hits(BaseModel):
-    """A page of them; `next` is the cursor of the next page, null at the end."""
+    """A page of hits; `next` is the cursor of the next page, null at the end."""
 
     hits: list[HitShape]
     next: str | None
 
 
 def search_router(readers: Readers) -> APIRouter:
-    """/search."""
+    """Return /search."""
     router = APIRouter()
 
     @router.get("/search", summary="Posts that contain the words")
     def find(  # noqa: PLR0913, PLR0917 - a filter is an argument
         q: Annotated[str, Query(description='Words, "phrases", -exclusions', max_length=2000)],
-        account: AccountName = None,
+        account: AccountParam = None,
         kind: Kind | None = None,
-        since: Day = None,
-        until: Day = None,
+        since: DayParam = None,
+        until: DayParam = None,
         order: Order = "date",
-        after: After = None,
+        after: CursorParam = None,
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
     ) -> Hits:
         query = parse(q)
@@ -265,24 +267,24 @@ def search_router(readers: Readers) -> APIRouter:
                 limit=limit,
                 after=after,
             )
-        return Hits(hits=[_shape(hit) for hit in found.hits], next=found.next)
+        return Hits(hits=[_hit_shape(hit) for hit in found.hits], next=found.next)
 
     return router
 
 
-def _shape(hit: Hit) -> HitShape:
+def _hit_shape(hit: Hit) -> HitShape:
     pieces = [ExcerptPiece(text=text, found=found) for text, found in hit.excerpt]
-    told = {name: getattr(hit, name) for name in HitShape.model_fields if name != "excerpt"}
-    return HitShape(**told, excerpt=pieces)
+    fields = {name: getattr(hit, name) for name in HitShape.model_fields if name != "excerpt"}
+    return HitShape(**fields, excerpt=pieces)
 
 
-MOST_INCIDENTS = 100
+MAX_INCIDENTS = 100
 
-RECENT = timedelta(days=30)
+INCIDENTS_WITHIN = timedelta(days=30)  # that are listed
 
 
 def state_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
-    """/accounts, /status, /incidents."""
+    """Return /accounts, /status and /incidents; `now` gives an aware UTC instant."""
     router = APIRouter()
 
     @router.get("/accounts", summary="The accounts of the archive")
@@ -294,17 +296,17 @@ def state_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
     @router.get("/status", summary="How much there is, what waits, what is wrong")
     def status() -> StatusShape:
         with readers.session() as session:
-            told = asdict(status_module.archive_status(session, now()))
+            values = asdict(status_module.archive_status(session, now()))
             return StatusShape(
-                **{name: told[name] for name in StatusShape.model_fields if name in told},
+                **{name: values[name] for name in StatusShape.model_fields if name in values},
                 incidents=[IncidentShape.model_validate(one) for one in incidents.open_incidents(session)],
                 sources=[SourceShape.model_validate(one) for one in source_statuses(session)],
             )
 
     @router.get("/incidents", summary="What was wrong in the last 30 days, the latest first")
-    def recent(limit: Annotated[int, Query(ge=1, le=MOST_INCIDENTS)] = 20) -> list[IncidentShape]:
+    def recent(limit: Annotated[int, Query(ge=1, le=MAX_INCIDENTS)] = 20) -> list[IncidentShape]:
         with readers.session() as session:
-            found = incidents.recent_incidents(session, now() - RECENT)
+            found = incidents.recent_incidents(session, now() - INCIDENTS_WITHIN)
         return [IncidentShape.model_validate(one) for one in found[:limit]]
 
     return router
@@ -314,7 +316,7 @@ API = "/api/v1"
 
 
 def api_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
-    """All of them; `now` is an aware UTC instant."""
+    """Return the whole API; `now` gives an aware UTC instant."""
     router = APIRouter(prefix=API, tags=["api"], responses=PROBLEMS)
     for part in (posts_router, history_router, search_router):
         router.include_router(part(readers))

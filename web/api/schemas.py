@@ -1,4 +1,4 @@
-"""What the API is asked and answers, field by field. Instants are UTC, dates are of Asia/Shanghai."""
+"""Parameters and answers of the API, field by field. Instants are UTC, dates are of Asia/Shanghai."""
 
 from datetime import date, datetime
 from typing import Annotated, Any
@@ -6,31 +6,40 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from web.errors import written_as_day
+from archive.domain.messages import Message
+from web.errors import require_iso_date
 
-Biz = Annotated[str, Path(pattern=r"^[A-Za-z0-9+/=_-]{1,64}$", description="__biz of the account")]
+BizParam = Annotated[str, Path(pattern=r"^[A-Za-z0-9+/=_-]{1,64}$", description="__biz of the account")]
 
-Aid = Annotated[str, Path(pattern=r"^[0-9]{1,18}_[0-9]{1,3}$", description="mid_idx of the post")]
+AidParam = Annotated[str, Path(pattern=r"^[0-9]{1,18}_[0-9]{1,3}$", description="mid_idx of the post")]
 
-Number = Annotated[int, Path(ge=1, lt=2**63)]
+NumberParam = Annotated[int, Path(ge=1, lt=2**63)]
 
-AccountName = Annotated[str | None, Query(max_length=200, description="Name or __biz")]
+AccountParam = Annotated[str | None, Query(max_length=200, description="Name or __biz")]
 
-Day = Annotated[
-    date | None, BeforeValidator(written_as_day), Query(description="Date in Asia/Shanghai, included")
+DayParam = Annotated[
+    date | None, BeforeValidator(require_iso_date), Query(description="Date in Asia/Shanghai, included")
 ]
 
-After = Annotated[str | None, Query(max_length=500, description="Cursor of the page before")]
+CursorParam = Annotated[str | None, Query(max_length=500, description="Cursor of the page before")]
+
+
+def _english(value: Any) -> Any:
+    """Return the English words of a message, or of a text column that may hold one."""
+    return str(Message.load(value) if isinstance(value, str) else value)
+
+
+EnglishText = Annotated[str, BeforeValidator(_english)]
 
 
 class Shape(BaseModel):
-    """Made from the archive's own objects."""
+    """A shape that is made from the archive's own objects."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class AccountShape(Shape):
-    """An account that has posts, or is watched."""
+    """An account that has posts or sources."""
 
     biz: str
     name: str
@@ -41,7 +50,7 @@ class AccountShape(Shape):
 
 
 class Accounts(BaseModel):
-    """All of them."""
+    """All accounts of the archive."""
 
     accounts: list[AccountShape]
 
@@ -81,7 +90,7 @@ class DumpRecord(BaseModel):
 
 
 class FileShape(Shape):
-    """A file that is kept; it lies at /files/<sha256>."""
+    """A stored file; it is served at /files/<sha256>."""
 
     sha256: str
     size: int
@@ -101,11 +110,11 @@ class MediumShape(Shape):
     facts: dict[str, Any]
     file: FileShape | None
     last_outcome: str | None
-    last_reason: str
+    last_reason: EnglishText
 
 
 class LinkShape(Shape):
-    """What a post leads to."""
+    """A link of a post."""
 
     relation: str
     position: int
@@ -134,10 +143,10 @@ class WholeVersion(VersionShape):
 
 
 class AbsenceShape(Shape):
-    """A time during which a post was away."""
+    """A time during which a post was unavailable."""
 
     outcome: str
-    reason: str
+    reason: EnglishText
     last_seen_at: datetime | None
     first_missing_at: datetime
     last_missing_at: datetime
@@ -145,7 +154,7 @@ class AbsenceShape(Shape):
 
 
 class CaptureShape(Shape):
-    """One answer of the server; its bytes lie at /api/v1/captures/<id>/body."""
+    """One answer of the server; its bytes are at /api/v1/captures/<id>/body."""
 
     id: int
     requested_url: str
@@ -156,7 +165,7 @@ class CaptureShape(Shape):
     sha256: str
     rendered: bool
     outcome: str | None
-    reason: str
+    reason: EnglishText
 
 
 class WholePost(PostInList):
@@ -172,7 +181,7 @@ class WholePost(PostInList):
 
 
 class PieceShape(Shape):
-    """A stretch that both versions have (same), or only one (added, removed)."""
+    """A piece of text that both versions have (same), or only one of them (added, removed)."""
 
     kind: str
     text: str
@@ -188,23 +197,23 @@ class Differences(BaseModel):
 
 
 class IncidentShape(Shape):
-    """Something that is wrong, from its beginning to its end."""
+    """A problem, from its beginning to its end."""
 
     key: str
-    words: str
-    remedy: str
+    words: EnglishText
+    remedy: EnglishText
     opened_at: datetime
     last_seen_at: datetime
     closed_at: datetime | None
 
 
 class SourceShape(Shape):
-    """Where new posts of an account are looked for."""
+    """A source of an account's new posts, and how it fares."""
 
     biz: str
     name: str
     state: str | None
-    detail: str
+    detail: EnglishText
     failures: int
     seen: int
     new: int
@@ -215,7 +224,7 @@ class SourceShape(Shape):
 
 
 class StatusShape(BaseModel):
-    """How much there is, what waits, what is wrong, and how sources fare."""
+    """How much there is, what is due, what is wrong, and how sources fare."""
 
     posts: int
     versions: int

@@ -1,9 +1,10 @@
-"""What the inbox does not take, and its words for it: one sentence, in English and in Chinese."""
+"""Submissions to the inbox: what a body holds, which of its addresses are posts, and their filing."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from urllib.parse import parse_qsl, urldefrag
 
 from sqlalchemy import Engine
@@ -19,140 +20,60 @@ from archive.domain.addresses import (
     without_session,
 )
 from archive.domain.captures import Sighted, Sighting
-from archive.domain.errors import AddressError
+from archive.domain.errors import AddressError, MessageError
+from archive.domain.messages import Message
 from archive.domain.pg_text import storable
 from archive.repository.frontier import submit_sightings
-from web.auth import SHORTEST
+from web.auth import MIN_TOKEN
 
-MAX_BODY = 64 * 1024  # bytes; a text with a hundred addresses has 30,000
+MAX_BODY_BYTES = 64 * 1024  # a text with a hundred addresses has 30,000
 
-MAX_ADDRESSES = 100
+MAX_SUBMITTED = 100  # addresses in one body
 
-MOST, WINDOW = 60, 60  # posts in so many seconds
+MAX_SUBMISSIONS, SUBMISSION_WINDOW = 60, 60  # in so many seconds: more than a person sends
 
-MOST_UNSIGNED = 64  # bodies received at once that come without the token in a header
+MAX_UNSIGNED = 64  # bodies received at once that come without the token in a header
 
-MOST_OF_ONE = 8  # of them from one client; a phone sends one
+MAX_CLIENT_UNSIGNED = 8  # of them from one client; a phone sends one
 
-BODY_SECONDS = 10  # for the whole body
+BODY_SECONDS = 10  # for the whole body to arrive
 
-
-class InboxError(Exception):
-    """An answer other than 200. `wait`: seconds until it is worth another try."""
-
-    def __init__(self, status: int, english: str, chinese: str, wait: int = 0):
-        super().__init__(english)
-        self.status, self.english, self.chinese, self.wait = status, english, chinese, wait
+DATABASE_RETRY = 10  # seconds until a database that did not answer is worth another try
 
 
-def no_address() -> InboxError:
-    """Nothing in it leads to a post."""
-    return InboxError(
-        400,
-        "there is no address of a post in it; send one such as https://mp.weixin.qq.com/s/…",
-        "其中没有文章链接；请发送形如 https://mp.weixin.qq.com/s/… 的链接。",
-    )
+class InboxError(MessageError):
+    """An answer other than 200: its HTTP status, and the seconds until it is worth another try (0: none)."""
+
+    def __init__(self, status: int, code: str, wait: int = 0, **params: Any):
+        super().__init__(code, **params)
+        self.status, self.wait = status, wait
 
 
-def not_readable(why: str) -> InboxError:
-    """The body is not what its type says."""
-    return InboxError(400, f"the body cannot be read: {why}", "无法读取发送的内容。")
+def inbox_closed() -> InboxError:
+    """Return the answer of an inbox without a token, which says how to set one."""
+    return InboxError(403, "web.inbox.closed", least=MIN_TOKEN)
 
 
-def wrong_token() -> InboxError:
-    """No token, or another."""
-    return InboxError(
-        401,
-        "the token is missing or wrong; send `Authorization: Bearer …`, or a field `token`",
-        "口令缺失或不正确。",
-    )
+def body_too_long() -> InboxError:
+    """Return the answer to a body of more than MAX_BODY_BYTES."""
+    return InboxError(413, "web.inbox.too_long", most=MAX_BODY_BYTES)
 
 
-def no_token_set() -> InboxError:
-    """Whoever runs the archive has not opened the inbox."""
-    return InboxError(
-        403,
-        f"the inbox is closed: set MPARCHIVE_INBOX_TOKEN or MPARCHIVE_INBOX_TOKEN_FILE (at least {SHORTEST} "
-        "characters) and start `mparchive serve` again",
-        "收件箱未开启：请设置 MPARCHIVE_INBOX_TOKEN 或 MPARCHIVE_INBOX_TOKEN_FILE"
-        f"（至少 {SHORTEST} 个字符），然后重新启动 mparchive serve。",
-    )
-
-
-def too_slow() -> InboxError:
-    """The body did not come."""
-    return InboxError(
-        408, f"the body did not arrive within {BODY_SECONDS} s; send it again", "内容未能及时送达，请重试。"
-    )
-
-
-def too_long() -> InboxError:
-    """Too many bytes."""
-    return InboxError(
-        413,
-        f"the body has over {MAX_BODY} bytes; send its addresses alone, or use `mparchive backfill`",
-        "内容过长；请只发送链接，或使用 mparchive backfill。",
-    )
-
-
-def too_many() -> InboxError:
-    """Too many addresses."""
-    return InboxError(
-        413,
-        f"it holds over {MAX_ADDRESSES} addresses; send fewer at a time, or use `mparchive backfill`",
-        f"一次最多 {MAX_ADDRESSES} 个链接；请分批发送，或使用 mparchive backfill。",
-    )
-
-
-def unknown_type() -> InboxError:
-    """A body of a type that is not read."""
-    return InboxError(
-        415,
-        "the Content-Type must be application/json, application/x-www-form-urlencoded or text/plain",
-        "内容类型必须是 application/json、application/x-www-form-urlencoded 或 text/plain。",
-    )
-
-
-def too_often(wait: int) -> InboxError:
-    """More than a person sends."""
-    return InboxError(
-        429,
-        f"at most {MOST} posts a minute; wait {wait} s",
-        f"每分钟最多 {MOST} 次；请等待 {wait} 秒。",
-        wait,
-    )
-
-
-def too_many_at_once(wait: int = BODY_SECONDS) -> InboxError:
-    """Others are still sending."""
-    return InboxError(
-        503,
-        f"too many send at once; wait {wait} s, or send the token as `Authorization: Bearer …`",
-        f"同时发送的人过多；请等待 {wait} 秒，或在 Authorization: Bearer 请求头中提供口令。",
-        wait,
-    )
-
-
-def database_away(wait: int = 10) -> InboxError:
-    """What was sent could not be kept."""
-    return InboxError(
-        503,
-        "the database does not answer; nothing was filed, try again",
-        "数据库没有应答，未收下；请稍后重试。",
-        wait,
-    )
+def body_unreadable(code: str, **params: Any) -> InboxError:
+    """Return the answer to a body that is not what its type says; the message code says why."""
+    return InboxError(400, "web.inbox.unreadable", reason=Message(code, params))
 
 
 FORM = "application/x-www-form-urlencoded"
 
 _MAX_FIELDS = 200
 
-_WANTED = ("url", "text")
+_TEXT_FIELDS = ("url", "text")
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Texts with addresses in them; a title and a token, where they came along."""
+    """A text with addresses in it; a title and a token, where they were sent along."""
 
     text: str
     title: str = ""
@@ -160,131 +81,138 @@ class Submission:
 
 
 def read_submission(body: bytes, media_type: str) -> Submission:
-    """Read a body of this type. Raises Refusal."""
+    """Read a body of this media type. Raises InboxError for another type, and for what cannot be read."""
     match media_type:
         case "application/json":
-            return _of_fields(_json(body))
+            return _from_fields(_json_fields(body))
         case "text/plain":
             return Submission(storable(_decoded(body)))
         case _ if media_type == FORM:
-            return _of_fields(_form(body))
-    raise unknown_type()
+            return _from_fields(_form_fields(body))
+    raise InboxError(415, "web.inbox.content_type")
 
 
 def media_type_of(content_type: str) -> str:
-    """The type without its parameters."""
+    """Return the media type of a Content-Type header, without its parameters."""
     return content_type.partition(";")[0].strip().lower()
 
 
 def _decoded(body: bytes) -> str:
-    """Addresses are ASCII: they survive whatever else is broken."""
+    """Decode as UTF-8 with replacement: addresses are ASCII and survive whatever else is broken."""
     return body.decode("utf-8-sig", "replace")
 
 
-def _json(body: bytes) -> dict[str, str]:
+def _json_fields(body: bytes) -> dict[str, str]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        raise not_readable("it is no JSON") from None
+        raise body_unreadable("web.inbox.unreadable_json") from None
     if not isinstance(value, dict):
-        raise not_readable('a JSON object was expected: {"url": "…"} or {"text": "…"}')
-    fields = {name: value[name] for name in (*_WANTED, "title", "token") if value.get(name) is not None}
+        examples = {"example": '{"url": "…"}', "other": '{"text": "…"}'}
+        raise body_unreadable("web.inbox.unreadable_object", **examples)
+    names = (*_TEXT_FIELDS, "title", "token")
+    fields = {name: value[name] for name in names if value.get(name) is not None}
     for name, inner in fields.items():
         if not isinstance(inner, str):
-            raise not_readable(f"{name} is no text")
+            raise body_unreadable("web.inbox.unreadable_field", name=name)
     return fields
 
 
-def _form(body: bytes) -> dict[str, str]:
+def _form_fields(body: bytes) -> dict[str, str]:
     try:
         pairs = parse_qsl(_decoded(body), max_num_fields=_MAX_FIELDS, errors="replace")
     except ValueError:
-        raise not_readable(f"over {_MAX_FIELDS} fields") from None
+        raise body_unreadable("web.inbox.unreadable_fields", most=_MAX_FIELDS) from None
     fields: dict[str, str] = {}
     for name, value in pairs:
         fields[name] = f"{fields[name]}\n{value}" if name in fields else value
     return fields
 
 
-def _of_fields(fields: Mapping[str, str]) -> Submission:
-    text = "\n".join(fields[name] for name in _WANTED if name in fields)
+def _from_fields(fields: Mapping[str, str]) -> Submission:
+    text = "\n".join(fields[name] for name in _TEXT_FIELDS if name in fields)
     return Submission(storable(text), storable(fields.get("title", "")), fields.get("token", ""))
 
 
-SOURCE = "inbox"
+INBOX_SOURCE = "inbox"  # the source of a sighting that was filed here
 
-LONGEST_TITLE = 200  # characters; WeChat allows 64, and a longer text is none
+MAX_SUBMITTED_TITLE = 200  # characters; WeChat allows 64, and a longer text is not a title
 
-SHOWN = 200  # characters of an address that is refused
+_MAX_SHOWN = 200  # characters of an address that is refused
 
-STATEMENT_SECONDS = 10  # whoever files a link waits for the answer
+STATEMENT_SECONDS = 10  # per SQL statement: a person waits for the answer
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """An address that is none of a post, and why."""
+class RefusedAddress:
+    """An address that is not that of a post, and why."""
 
     address: str
-    why: str
+    reason: Message
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
-    """Everything found in what was sent."""
+class ClassifiedAddresses:
+    """The addresses of a submission: those of posts, and those that are refused."""
 
     sightings: list[Sighting]
-    refused: list[Refused]
+    refused: list[RefusedAddress]
 
 
-def classify_addresses(sent: Submission, now: datetime) -> Sorted:
-    """Tell posts' addresses from others; pure. Raises Refusal when there is none, or too many."""
+def classify_addresses(sent: Submission, now: datetime) -> ClassifiedAddresses:
+    """Tell posts' addresses from others. Pure; `now` is an aware UTC instant.
+
+    Raises InboxError when there is no post's address, or too many addresses.
+    """
     found: dict[str, Address] = {}
-    refused: list[Refused] = []
+    refused: list[RefusedAddress] = []
     urls = [*in_text(sent.text), *others_in_text(sent.text)]
-    if len(urls) > MAX_ADDRESSES:
-        raise too_many()
+    if len(urls) > MAX_SUBMITTED:
+        raise InboxError(413, "web.inbox.too_many", most=MAX_SUBMITTED)
     for url in urls:
         try:
-            address = _post(url)
+            address = _post_address(url)
         except AddressError as error:
-            refused.append(Refused(url[:SHOWN], str(error)))
+            refused.append(RefusedAddress(url[:_MAX_SHOWN], error.message))
         else:
             found[address.url] = address
     if not found:
-        raise no_address()
+        raise InboxError(400, "web.inbox.no_address")
     title = _title(sent) if len(found) == 1 else ""
-    return Sorted([Sighting(one, SOURCE, now, title=title) for one in found.values()], refused)
+    return ClassifiedAddresses(
+        [Sighting(one, INBOX_SOURCE, now, title=title) for one in found.values()], refused
+    )
 
 
-def _post(url: str) -> Address:
-    """The post an address names, or else carries: that of the verification page does."""
+def _post_address(url: str) -> Address:
+    """Return the post that an address names or, as that of the verification page does, carries."""
     try:
-        return _without_reader(url)
+        return _sessionless_address(url)
     except AddressError:
         if inner := embedded(url):
-            return _without_reader(inner)
+            return _sessionless_address(inner)
         raise
 
 
-def _without_reader(url: str) -> Address:
-    """Without the reader's session, wherever it is: a fragment names no post, and may hold anything."""
+def _sessionless_address(url: str) -> Address:
+    """Parse an address without its reader's session and its fragment, which may hold anything."""
     try:
         clean, _ = urldefrag(without_session(url))
     except ValueError:
-        raise AddressError(f"{url[:120]} is not an address") from None
+        raise AddressError("web.inbox.not_address", url=url[:120]) from None
     return parse_address(clean)
 
 
 def _title(sent: Submission) -> str:
-    """What was called so, else what a share sheet writes beside the address."""
+    """Return the title that was sent, else the text that a share sheet writes beside the address."""
     title = " ".join(sent.title.split()) or without_addresses(sent.text)
-    return "" if len(title) > LONGEST_TITLE or "\ufffd" in title else title
+    return "" if len(title) > MAX_SUBMITTED_TITLE or "\ufffd" in title else title
 
 
 def file_sightings(engine: Engine, sightings: Sequence[Sighting], now: datetime) -> list[Sighted]:
-    """Put them into the archive, due at once unless they have had their final answer; in order.
+    """Store sightings, in order; those without a final answer are due at once. `now` is aware UTC.
 
-    Raises SQLAlchemy's DBAPIError or TimeoutError when the database is away, or busy for over 10 s.
+    Raises SQLAlchemy's DBAPIError or TimeoutError when the database does not answer, or not in time.
     """
     with transaction(engine) as session:
         return submit_sightings(session, sightings, now, statement_seconds=STATEMENT_SECONDS)

@@ -1,4 +1,4 @@
-"""The posts by day and push, as the accounts published them; all, or of one account."""
+"""Pages that list posts: the stream by day and push, the accounts, and the search."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,16 +20,25 @@ from archive.repository.media import covers
 from archive.repository.post_queries import Page, PostFilter, position_at
 from archive.search.engine import Order, search
 from archive.search.query import MAX_LENGTH, parse
-from web.api.schemas import Biz
-from web.pages.files import shown_at
-from web.pages.render import Cursor, Day, Name, OfKind, Visit, add_page, kinds_of, page
+from web.api.schemas import BizParam
+from web.pages.files import file_address
+from web.pages.render import (
+    OptionalCursor,
+    OptionalDay,
+    OptionalKind,
+    OptionalName,
+    PageContext,
+    add_page,
+    kind_options,
+    render_page,
+)
 
-POSTS = 60  # a page: some days of an account that publishes daily, drawn in a tenth of a second
+POSTS_PER_PAGE = 60  # some days of an account that publishes daily, rendered in a tenth of a second
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """What an account published at once. `at` is UTC, None where only the day is known."""
+    """The posts that an account published together. `at` is UTC, None where only the day is known."""
 
     biz: str
     name: str
@@ -39,27 +48,27 @@ class Push:
 
 
 def stream_router(readers: Readers) -> APIRouter:
-    """/ and /accounts."""
+    """Return /, /accounts and /accounts/BIZ."""
     router = APIRouter()
 
     def every_post(  # noqa: PLR0913, PLR0917 - a filter is an argument
         request: Request,
-        account: Name = None,
-        kind: OfKind = None,
-        since: Day = None,
-        until: Day = None,
-        after: Cursor = None,
+        account: OptionalName = None,
+        kind: OptionalKind = None,
+        since: OptionalDay = None,
+        until: OptionalDay = None,
+        after: OptionalCursor = None,
     ) -> Response:
         with readers.session() as session:
             return _stream(session, request, PostFilter(account, kind, since, until), after)
 
     def of_account(  # noqa: PLR0913, PLR0917 - as above
         request: Request,
-        biz: Biz,
-        kind: OfKind = None,
-        since: Day = None,
-        until: Day = None,
-        after: Cursor = None,
+        biz: BizParam,
+        kind: OptionalKind = None,
+        since: OptionalDay = None,
+        until: OptionalDay = None,
+        after: OptionalCursor = None,
     ) -> Response:
         with readers.session() as session:
             name = accounts_repository.account_of(session, biz).name
@@ -67,7 +76,9 @@ def stream_router(readers: Readers) -> APIRouter:
 
     def accounts(request: Request) -> Response:
         with readers.session() as session:
-            return page(request, "accounts.html", accounts=accounts_repository.account_summaries(session))
+            return render_page(
+                request, "accounts.html", accounts=accounts_repository.account_summaries(session)
+            )
 
     add_page(router, "/", every_post)
     add_page(router, "/accounts", accounts)
@@ -75,15 +86,18 @@ def stream_router(readers: Readers) -> APIRouter:
     return router
 
 
-def _stream(  # noqa: PLR0913, PLR0917 - what a page is made of
+def _stream(  # noqa: PLR0913, PLR0917 - each argument is a part of the page
     session: Session, request: Request, chosen: PostFilter, after: str | None, biz: str = "", name: str = ""
 ) -> Response:
-    visit, found = Visit.of(request), whole_pushes(post_queries.page(session, chosen, after, POSTS))
-    feed = visit.link("feeds", "posts.atom", lang=None, account=chosen.account, kind=chosen.kind)
-    return page(
+    context, found = (
+        PageContext.of(request),
+        whole_pushes(post_queries.page(session, chosen, after, POSTS_PER_PAGE)),
+    )
+    feed = context.link("feeds", "posts.atom", lang=None, account=chosen.account, kind=chosen.kind)
+    return render_page(
         request,
         "stream.html",
-        days=list(by_day(session, found.posts)),
+        days=list(group_by_day(session, found.posts)),
         next=found.next,
         chosen=chosen,
         biz=biz,
@@ -91,23 +105,25 @@ def _stream(  # noqa: PLR0913, PLR0917 - what a page is made of
         feed=feed,
         is_filtered=chosen != PostFilter(biz or None),
         accounts=accounts_repository.account_names(session),
-        kinds=kinds_of(visit),
+        kinds=kind_options(context),
     )
 
 
 def whole_pushes(found: Page) -> Page:
-    """Without the last push where it may go on behind the page's end, unless there is no other. Pure."""
+    """Drop the last push of a page if it may go on after the page's end, unless it is the only one."""
     last = _push_of(found.posts[-1]) if found.next else None
-    kept = [one for one in found.posts if _push_of(one) != last]
-    if last is None or not kept:
+    whole = [one for one in found.posts if _push_of(one) != last]
+    if last is None or not whole:
         return found
-    return Page(kept, position_at(*kept[-1]).cursor())
+    return Page(whole, position_at(*whole[-1]).cursor())
 
 
-def by_day(session: Session, posts: Sequence[tuple[Post, str]]) -> Iterable[tuple[date, Sequence[Push]]]:
-    """The posts' days with their pushes, in the order they came in."""
+def group_by_day(
+    session: Session, posts: Sequence[tuple[Post, str]]
+) -> Iterable[tuple[date, Sequence[Push]]]:
+    """Group posts by day and push, keeping their order."""
     files = covers(session, [post.id for post, _ in posts])
-    addresses = {post_id: shown_at(file) for post_id, file in files.items()}
+    addresses = {post_id: file_address(file) for post_id, file in files.items()}
     for day, of_day in groupby(posts, lambda one: one[0].published_on):
         yield day, [_push(list(one), addresses) for _, one in groupby(of_day, _push_of)]
 
@@ -123,47 +139,53 @@ def _push(of_push: Sequence[tuple[Post, str]], covers: dict[int, str]) -> Push:
     return Push(of_push[0][1], posts[0].account_name, posts[0].published_at, posts, cover)
 
 
-HITS = 20  # a page
+HITS_PER_PAGE = 20
 
 
-def _known(value: Any) -> Any:
-    """Any other order is the usual one: a reader who edits the address is not turned away."""
+def _order_or_default(value: Any) -> Any:
+    """Return the order by date for an unknown one: a reader may have edited the address."""
     return value if value in get_args(Order) else "date"
 
 
-InOrder = Annotated[Order, BeforeValidator(_known), Query()]
+SearchOrder = Annotated[Order, BeforeValidator(_order_or_default), Query()]
 
 
-def search_router(readers: Readers) -> APIRouter:
-    """/search."""
+def search_page_router(readers: Readers) -> APIRouter:
+    """Return /search."""
     router = APIRouter()
 
     def find(  # noqa: PLR0913, PLR0917 - a filter is an argument
         request: Request,
         q: str = "",
-        account: Name = None,
-        kind: OfKind = None,
-        since: Day = None,
-        until: Day = None,
-        order: InOrder = "date",
-        after: Cursor = None,
+        account: OptionalName = None,
+        kind: OptionalKind = None,
+        since: OptionalDay = None,
+        until: OptionalDay = None,
+        order: SearchOrder = "date",
+        after: OptionalCursor = None,
     ) -> Response:
         filters: dict[str, Any] = {"account": account, "kind": kind, "since": since, "until": until}
         filters["order"] = order
-        words, found, problem = storable(q.strip()), None, ""
+        words, found, problem = storable(q.strip()), None, None
         with readers.session() as session:
             accounts = accounts_repository.account_names(session)
             try:
                 if words:
-                    found = search(session, parse(words), after=after, limit=HITS, **filters)
+                    found = search(session, parse(words), after=after, limit=HITS_PER_PAGE, **filters)
             except ArchiveError as error:
-                problem = str(error)
-        visit = Visit.of(request)
-        told = {"words": words, "found": found, "problem": problem, "max_length": MAX_LENGTH}
-        told["feed"] = visit.link("feeds", "posts.atom", lang=None, q=words, account=account, kind=kind)
+                problem = error.message
+        context = PageContext.of(request)
+        values = {"words": words, "found": found, "problem": problem, "max_length": MAX_LENGTH}
+        values["feed"] = context.link("feeds", "posts.atom", lang=None, q=words, account=account, kind=kind)
         status = 400 if problem else 200
-        return page(
-            request, "search.html", status, accounts=accounts, kinds=kinds_of(visit), **filters, **told
+        return render_page(
+            request,
+            "search.html",
+            status,
+            accounts=accounts,
+            kinds=kind_options(context),
+            **filters,
+            **values,
         )
 
     add_page(router, "/search", find)

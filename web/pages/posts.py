@@ -1,4 +1,4 @@
-"""What became of a post, in the reader's words. Pure."""
+"""Pages of one post: its text, its offline page, its history and its captures."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from archive.db.engine import Readers
 from archive.db.models import Absence, Post, PostLink, Version
 from archive.domain import entities
-from archive.domain.errors import MediaFolderError, NotArchived, PageError
+from archive.domain.errors import ArchiveError, MediaFolderError, NotArchived, PageError
+from archive.domain.messages import Message
 from archive.domain.outcomes import Role
 from archive.domain.text_diff import Piece
 from archive.export.files import reason_of
@@ -24,106 +25,118 @@ from archive.rendering.page import ShownPost, offline_page, shown_post
 from archive.rendering.page_limits import check_size
 from archive.rendering.post_body import text_markup
 from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
-from archive.repository import absences, bodies, captures
+from archive.repository import absences, bodies
 from archive.repository import captures as captures_repository
 from archive.repository.links import archived_posts, links_of
 from archive.repository.media import ShownMedium, StoredFile, media_of
 from archive.storage.media_files import MediaFolder
-from web.api.routes import found_post
-from web.api.schemas import Aid, Biz, Number
-from web.http_cache import unchanged
-from web.locale.sentences.names import NAMES
-from web.pages.files import shown_at
-from web.pages.render import GUARDED, Visit, add_page, instant, page
+from web.api.routes import get_post
+from web.api.schemas import AidParam, BizParam, NumberParam
+from web.http_cache import not_modified
+from web.pages.files import file_address
+from web.pages.render import SECURITY_HEADERS, PageContext, add_page, format_instant, render_page
 
-CONTEXT = 120  # characters shown on each side of a change
+DIFF_CONTEXT = 120  # characters shown on each side of a change
 
-LEFT_OUT = 4 * CONTEXT  # a longer stretch without a change is cut
+MAX_UNCHANGED = 4 * DIFF_CONTEXT  # characters; a longer piece without a change is shortened
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A piece of a difference, or (left_out) the number of characters that are not shown."""
+class ShownPiece:
+    """A piece of a difference, or (kind left_out) the number of characters that are not shown."""
 
     kind: str
     text: str
 
 
-def events(history: History, visit: Visit) -> Iterator[tuple[datetime, str, str]]:
-    """When, what, and the page's own words, first to last."""
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """What happened at an instant, and the reason that the server or the parser gave."""
+
+    at: datetime
+    event: Message
+    reason: Message | str = ""
+
+
+def timeline_entries(history: History, context: PageContext) -> Iterator[TimelineEntry]:
+    """Describe the events of a post's history, first to last."""
     for event in timeline(history):
         match event.what:
             case Change() as change:
-                yield event.at, _version_change(change, visit), ""
-            case Absence() as absence if event.is_return:
-                yield event.at, visit.word("returned"), ""
+                yield TimelineEntry(event.at, _version_message(change, context))
+            case Absence() if event.is_return:
+                yield TimelineEntry(event.at, Message("web.history.available_again"))
             case Absence() as absence:
-                yield event.at, _missing(absence, visit), absence.reason
+                yield TimelineEntry(event.at, _absence_message(absence, context), absence.reason)
             case GonePictures(count=count):
-                yield event.at, visit.word("gone_pictures", n=count), ""
+                yield TimelineEntry(event.at, Message("web.history.images_gone", {"n": count}))
             case capture:
-                yield event.at, _captured(capture, visit), str(capture["reason"])
+                outcome = context.name_of("archive.outcome.", capture["outcome"] or "unread")
+                captured = Message("web.history.captured", {"outcome": outcome})
+                yield TimelineEntry(event.at, captured, capture["reason"])
 
 
-def _version_change(change: Change, visit: Visit) -> str:
+def _version_message(change: Change, context: PageContext) -> Message:
     version, extent = change.version, change.extent
-    name = "version_first" if version.number == 1 else "version_changed"
-    source = version.source if visit.language == "en" else NAMES.get(version.source, version.source)
-    return visit.word(name, n=version.number, added=extent.added, removed=extent.removed, source=source)
+    params = {
+        "number": version.number,
+        "added": extent.added,
+        "source": context.name_of("archive.version_source.", version.source),
+    }
+    if version.number == 1:
+        return Message("web.history.version_first", params)
+    return Message("web.history.version_changed", {**params, "removed": extent.removed})
 
 
-def _missing(absence: Absence, visit: Visit) -> str:
-    words = visit.word("missing", outcome=visit.word(f"outcome.{absence.outcome}"))
-    seen = visit.word("last_seen", at=instant(absence.last_seen_at)) if absence.last_seen_at else ""
-    return "; ".join(filter(None, (words, seen)))
+def _absence_message(absence: Absence, context: PageContext) -> Message:
+    params = {"outcome": context.name_of("archive.outcome.", absence.outcome)}
+    if absence.last_seen_at is None:
+        return Message("web.history.unavailable", params)
+    return Message("web.history.unavailable_last_seen", {**params, "at": absence.last_seen_at})
 
 
-def _captured(capture: dict[str, Any], visit: Visit) -> str:
-    return visit.word("captured", outcome=visit.word(f"outcome.{capture['outcome'] or 'unread'}"))
+def shorten_unchanged(pieces: Sequence[Piece]) -> list[ShownPiece]:
+    """Return the pieces with decoded entities, long ones without a change cut in the middle."""
+    return [shown for piece in pieces for shown in _shown_pieces(piece)]
 
 
-def shortened(pieces: Sequence[Piece]) -> list[Stretch]:
-    """The pieces with line ends as people see them, long stretches without a change cut in the middle."""
-    return [stretch for piece in pieces for stretch in _stretches(piece)]
-
-
-def _stretches(piece: Piece) -> Iterator[Stretch]:
+def _shown_pieces(piece: Piece) -> Iterator[ShownPiece]:
     text = entities.unescape(piece.text).replace("\r", "\n")
-    if piece.kind != "same" or len(text) <= LEFT_OUT:
-        yield Stretch(piece.kind, text)
+    if piece.kind != "same" or len(text) <= MAX_UNCHANGED:
+        yield ShownPiece(piece.kind, text)
         return
-    yield Stretch("same", text[:CONTEXT])
-    yield Stretch("left_out", f"{len(text) - 2 * CONTEXT:,}")
-    yield Stretch("same", text[-CONTEXT:])
+    yield ShownPiece("same", text[:DIFF_CONTEXT])
+    yield ShownPiece("left_out", f"{len(text) - 2 * DIFF_CONTEXT:,}")
+    yield ShownPiece("same", text[-DIFF_CONTEXT:])
 
 
 _BLANK = re.compile(r"(?:\s|&nbsp;|&#160;|\u200b)*")
 
 
-def readable(text: str) -> str:
-    """The text with one blank line for each run of them, and none before its first word."""
+def collapse_blank_lines(text: str) -> str:
+    """Return the text with one blank line for each run of them, and none before its first word."""
     lines = text.replace("\n", "\r").split("\r")
     runs = groupby(lines, lambda line: _BLANK.fullmatch(line) is not None)
-    kept = [line for is_blank, run in runs for line in ([""] if is_blank else run)]
-    return "\r".join(kept[1:] if kept[0] == "" else kept)
+    collapsed = [line for is_blank, run in runs for line in ([""] if is_blank else run)]
+    return "\r".join(collapsed[1:] if collapsed[0] == "" else collapsed)
 
 
-_Place = Annotated[int | None, Query(ge=1, lt=2**31)]
+_VersionNumber = Annotated[int | None, Query(ge=1, lt=2**31)]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A medium, where we show it, and why not if we do not."""
+class PageMedium:
+    """A medium with the address of its file; `reason` says why there is no file."""
 
     type: str
     file: StoredFile | None
     src: str
-    why: str
+    reason: Message
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
-    """A link: to a post of ours (biz and aid), or an address elsewhere, or nowhere."""
+class PageLink:
+    """A link to a post of the archive (`ours`: biz and aid), to an address elsewhere, or to nowhere."""
 
     relation: str
     key: str
@@ -132,115 +145,124 @@ class Lead:
     address: str
 
 
+_TEXT, _PAGE, _HISTORY, _CAPTURES = (
+    "web.post.as_text",
+    "web.post.as_page",
+    "web.post.history",
+    "web.label.captures",
+)  # the views of a post, by the codes of their names
+
+_TEMPLATES = {
+    _TEXT: "post_text.html",
+    _PAGE: "post_page.html",
+    _HISTORY: "post_history.html",
+    _CAPTURES: "post_captures.html",
+}
+
+
 def post_router(readers: Readers) -> APIRouter:
-    """/posts/BIZ/AID and its views."""
+    """Return /posts/BIZ/AID and its other views."""
     router = APIRouter()
 
-    def text(request: Request, biz: Biz, aid: Aid) -> Response:
+    def text(request: Request, biz: BizParam, aid: AidParam) -> Response:
         with readers.session() as session:
-            post = found_post(session, biz, aid)
-            return _page(session, request, post, biz, "as_text", **_text(session, request, post))
+            post = get_post(session, biz, aid)
+            return _render(session, request, post, biz, _TEXT, **_text_values(session, request, post))
 
-    def offline(request: Request, biz: Biz, aid: Aid) -> Response:
+    def offline(request: Request, biz: BizParam, aid: AidParam) -> Response:
         with readers.session() as session:
-            return _page(session, request, found_post(session, biz, aid), biz, "as_page")
+            return _render(session, request, get_post(session, biz, aid), biz, _PAGE)
 
     def history(
-        request: Request, biz: Biz, aid: Aid, before: _Place = None, after: _Place = None
+        request: Request,
+        biz: BizParam,
+        aid: AidParam,
+        before: _VersionNumber = None,
+        after: _VersionNumber = None,
     ) -> Response:
         with readers.session() as session:
-            post = found_post(session, biz, aid)
-            told = _history(session, Visit.of(request), post, before, after)
-            return _page(session, request, post, biz, "history", **told)
+            post = get_post(session, biz, aid)
+            values = _history_values(session, PageContext.of(request), post, before, after)
+            return _render(session, request, post, biz, _HISTORY, **values)
 
-    def captures(request: Request, biz: Biz, aid: Aid) -> Response:
+    def captures(request: Request, biz: BizParam, aid: AidParam) -> Response:
         with readers.session() as session:
-            post = found_post(session, biz, aid)
-            return _page(
-                session,
-                request,
-                post,
-                biz,
-                "captures",
-                captures=captures_repository.list_captures(session, post),
-            )
+            post = get_post(session, biz, aid)
+            found = captures_repository.list_captures(session, post)
+            return _render(session, request, post, biz, _CAPTURES, captures=found)
 
     for path, endpoint in (("", text), ("/page", offline), ("/history", history), ("/captures", captures)):
         add_page(router, f"/posts/{{biz}}/{{aid}}{path}", endpoint)
     return router
 
 
-_TEMPLATES = {
-    "as_text": "post_text.html",
-    "as_page": "post_page.html",
-    "history": "post_history.html",
-    "captures": "post_captures.html",
-}
-
-
-def _page(session: Session, request: Request, post: Post, biz: str, view: str, **values: Any) -> Response:
+def _render(session: Session, request: Request, post: Post, biz: str, view: str, **values: Any) -> Response:
     away = next((one for one in absences.absences_of(session, post) if one.returned_at is None), None)
-    return page(request, _TEMPLATES[view], post=post, biz=biz, view=view, away=away, **values)
+    return render_page(request, _TEMPLATES[view], post=post, biz=biz, view=view, away=away, **values)
 
 
-def _text(session: Session, request: Request, post: Post) -> dict[str, Any]:
+def _text_values(session: Session, request: Request, post: Post) -> dict[str, Any]:
     media = media_of(session, post)
     return {
-        "text": Markup(text_markup(readable(post.text))),  # noqa: S704 - it escapes all of it
-        "pictures": [_shown(one) for one in media if one.role == Role.IMAGE],
-        "recordings": [_shown(one) for one in media if one.role in (Role.AUDIO, Role.VIDEO)],
-        "links": list(_leads(session, links_of(session, post))),
-        "facts": [(name, value) for name, value in _facts(post, Visit.of(request)) if value],
+        "body": Markup(text_markup(collapse_blank_lines(post.text))),  # noqa: S704 - it escapes all of it
+        "pictures": [_page_medium(one) for one in media if one.role == Role.IMAGE],
+        "recordings": [_page_medium(one) for one in media if one.role in (Role.AUDIO, Role.VIDEO)],
+        "links": list(_page_links(session, links_of(session, post))),
+        "facts": [(code, value) for code, value in _facts(post, PageContext.of(request)) if value],
         "addresses": list(_addresses(post)),
     }
 
 
-def _shown(medium: ShownMedium) -> Shown:
-    src = shown_at(medium.file) if medium.file else ""
-    return Shown(medium.type, medium.file, src, str(medium.last_reason))
+def _page_medium(medium: ShownMedium) -> PageMedium:
+    src = file_address(medium.file) if medium.file else ""
+    reason = medium.last_reason or Message("web.post.not_downloaded")
+    return PageMedium(medium.type, medium.file, src, reason)
 
 
-def _leads(session: Session, links: Sequence[PostLink]) -> Iterator[Lead]:
+def _page_links(session: Session, links: Sequence[PostLink]) -> Iterator[PageLink]:
     ours = archived_posts(session, [link.key for link in links])
     for link in links:
-        yield Lead(link.relation, link.key, link.text, ours.get(link.key), clean_link(link.url))
+        yield PageLink(link.relation, link.key, link.text, ours.get(link.key), clean_link(link.url))
 
 
-def _facts(post: Post, visit: Visit) -> Iterator[tuple[str, str]]:
+def _facts(post: Post, context: PageContext) -> Iterator[tuple[str, str]]:
     facts = post.facts
-    yield "author", _told(facts.get("author"))
-    yield "digest", _told(facts.get("digest"))
-    yield "original", visit.word("yes") if facts.get("original") else ""
+    yield "web.post.author", _stripped(facts.get("author"))
+    yield "web.post.digest", _stripped(facts.get("digest"))
+    yield "web.post.original", context.text("web.label.yes") if facts.get("original") else ""
     region = facts.get("region")
-    named = region if isinstance(region, dict) else {}
-    yield "region", " ".join(filter(None, (_told(named.get(n)) for n in ("country", "province", "city"))))
-    yield "first_archived", instant(post.first_archived_at)
-    yield "number", post.aid
+    parts = region if isinstance(region, dict) else {}
+    names = (_stripped(parts.get(part)) for part in ("country", "province", "city"))
+    yield "web.post.region", " ".join(filter(None, names))
+    yield "web.post.first_archived", format_instant(post.first_archived_at)
+    yield "web.label.number", post.aid
 
 
-def _told(value: object) -> str:
+def _stripped(value: object) -> str:
+    """Return a fact without blanks around it; "" for what is not a text, as facts hold any JSON."""
     return value.strip() if isinstance(value, str) else ""
 
 
 def _addresses(post: Post) -> Iterator[tuple[str, str]]:
-    for name, written in (("address", post.url), ("read_more", _told(post.facts.get("source_url")))):
+    source = _stripped(post.facts.get("source_url"))
+    for code, written in (("web.label.address", post.url), ("web.post.read_more", source)):
         if address := clean_address(written):
-            yield name, address
+            yield code, address
 
 
-def _history(
-    session: Session, visit: Visit, post: Post, before: int | None, after: int | None
+def _history_values(
+    session: Session, context: PageContext, post: Post, before: int | None, after: int | None
 ) -> dict[str, Any]:
     history = history_of(session, post)
     versions = {change.version.number: change.version for change in history.changes}
     last = max(versions, default=1)
     older, newer = before or max(last - 1, 1), after or last
     return {
-        "events": list(events(history, visit)),
-        "numbers": [(number, visit.word("version_n", n=number)) for number in versions],
+        "events": list(timeline_entries(history, context)),
+        "numbers": [(number, context.text("web.history.version", number=number)) for number in versions],
         "before": older,
         "after": newer,
-        "pieces": shortened(changes_between(_version(versions, older), _version(versions, newer)))
+        "pieces": shorten_unchanged(changes_between(_version(versions, older), _version(versions, newer)))
         if versions
         else [],
     }
@@ -248,59 +270,57 @@ def _history(
 
 def _version(versions: dict[int, Version], number: int) -> Version:
     if number not in versions:
-        raise NotArchived(f"there are {len(versions)} versions of this post, and no version {number}")
+        raise NotArchived("web.missing.version", n=len(versions), number=number)
     return versions[number]
 
 
-# The page's own policy once more, and no script even if it were wrong: it has no origin at all.
-_OFFLINE = (
+# The offline page's own policy again, and no script even if that were wrong: it has no origin at all.
+_OFFLINE_POLICY = (
     "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
 )
 
-_SOURCE = "default-src 'none'; frame-ancestors 'none'; sandbox"
+_SOURCE_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
-log = structlog.get_logger()
+MAX_OFFLINE = 24 * 1024 * 1024  # characters of images: a reader waits for it, and eight may at once
 
-MAX_OFFLINE = 24 * 1024 * 1024  # characters of pictures: a reader waits for it, eight may at once
+_log = structlog.get_logger()
 
 
 def _offline_page(shown: ShownPost) -> bytes:
-    """The page; raises PageError, in words for the reader, where it cannot be made."""
+    """Return the page of a post. Raises PageError where it cannot be made, for whatever reason."""
     try:
         check_size(shown.post)
         return offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
     except MediaFolderError:
         raise
     except Exception as error:
-        log.error(
-            "the page of a post cannot be made",
-            action="page_failed",
-            aid=shown.post.aid,
-            reason=reason_of(error),
-        )
-        raise PageError(
-            f"the page of post {shown.post.aid} cannot be made ({reason_of(error)}); its text is at "
-            "the post's own address, and `mparchive export --format html` takes longer over large posts"
-        ) from None
+        aid, words = shown.post.aid, reason_of(error)
+        _log.error("the page of a post cannot be made", action="page_failed", aid=aid, reason=words)
+        reason = error.message if isinstance(error, ArchiveError) else words
+        raise PageError("web.post.offline_page_failed", aid=aid, reason=reason) from None
 
 
 def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
-    """/posts/…/offline and /captures/…"""
+    """Return /posts/…/offline and /captures/NUMBER."""
     router = APIRouter()
 
-    def offline(biz: Biz, aid: Aid) -> Response:
+    def offline(biz: BizParam, aid: AidParam) -> Response:
         with readers.session() as session:
-            shown = shown_post(session, found_post(session, biz, aid), folder)
+            shown = shown_post(session, get_post(session, biz, aid), folder)
         content = _offline_page(shown)
-        headers = {**GUARDED, "Content-Security-Policy": _OFFLINE, "Cache-Control": "private, no-cache"}
+        headers = {
+            **SECURITY_HEADERS,
+            "Content-Security-Policy": _OFFLINE_POLICY,
+            "Cache-Control": "private, no-cache",
+        }
         return Response(content, headers=headers, media_type="text/html")
 
-    def source(request: Request, number: Number) -> Response:
+    def source(request: Request, number: NumberParam) -> Response:
         with readers.session() as session:
-            tag = f'"{captures.get_capture_metadata(session, number)["sha256"].hex()}"'
-            headers = {**GUARDED, "Content-Security-Policy": _SOURCE, "ETag": tag}
-            if known := unchanged(request, headers):
+            tag = f'"{captures_repository.get_capture_metadata(session, number)["sha256"].hex()}"'
+            headers = {**SECURITY_HEADERS, "Content-Security-Policy": _SOURCE_POLICY, "ETag": tag}
+            if known := not_modified(request, headers):
                 return known
             content = bodies.capture_body(session, number)
         return Response(content, headers=headers, media_type="text/plain; charset=utf-8")

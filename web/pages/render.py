@@ -1,10 +1,9 @@
-"""Which language a reader is answered in: the one asked for, else what the browser prefers. Pure."""
+"""Rendering of pages: the language of a request, the Jinja environment, headers, static files."""
 
-import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import sha256
 from importlib import resources
 from typing import Annotated, Any, Self
 from urllib.parse import quote, urlencode
@@ -16,21 +15,23 @@ from markupsafe import Markup
 from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 
+from archive.domain.messages import Message
 from archive.domain.outcomes import Kind
 from archive.domain.records import SHANGHAI
-from web.errors import written_as_day
-from web.http_cache import is_visible, unchanged
-from web.locale.sentences import translated
-from web.locale.sentences.names import COUNTS, NAMES
-from web.locale.words import LANGUAGES, Language, word
+from archive.system.catalogues import LANGUAGES, Language, template
+from web.errors import require_iso_date
+from web.feeds.formats import has_visible_character
+from web.http_cache import entity_tag, not_modified
 
-MOST_PREFERENCES = 20  # of a header that are looked at; browsers send under ten
+LANGUAGE_NAMES: dict[Language, str] = {"en": "English", "zh": "中文"}  # each in its own language
+
+MOST_PREFERENCES = 20  # of an Accept-Language header that are read; browsers send under ten
 
 
-def chosen_language(asked: str | None, accepted: str) -> Language:
-    """`asked` is the address's ?lang=, `accepted` the header Accept-Language; English where neither tells."""
+def chosen_language(parameter: str | None, accepted: str) -> Language:
+    """Return the language of the parameter ?lang=, else of the header Accept-Language, else English."""
     for language in LANGUAGES:
-        if asked == language:
+        if parameter == language:
             return language
     for tag in _by_preference(accepted):
         for language in LANGUAGES:
@@ -56,108 +57,131 @@ def _weight(parameter: str) -> float:
     return weight if 0 <= weight <= 1 else 0.0
 
 
-_IN_PATH = "/=:@"  # what a path may hold as it is; __biz ends with ==
+_IN_PATH = "/=:@"  # characters that a path may hold unquoted; a __biz ends with ==
+
+_TAGS: dict[Language, str] = {"en": "en", "zh": "zh-Hans"}
+
+_COUNT_PREFIXES = ("archive.count.", "archive.check.", "archive.outcome.", "archive.source_state.")
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """`asked` is the language that the address names, which then every link names too."""
+class PageContext:
+    """A request for a page: its path and query, and the language of the answer.
+
+    `explicit_language` is the language that the address itself names; every link then names it too.
+    """
 
     path: str
     query: Mapping[str, str]
     language: Language
-    asked: Language | None
+    explicit_language: Language | None
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """What is told by a request."""
+        """Read path, query and language from a request."""
         named = request.query_params.get("lang")
         language = chosen_language(named, request.headers.get("accept-language", ""))
-        asked = language if named in LANGUAGES else None
-        return cls(request.url.path, dict(request.query_params), language, asked)
+        explicit = language if named in LANGUAGES else None
+        return cls(request.url.path, dict(request.query_params), language, explicit)
 
-    def word(self, name: str, /, **values: object) -> str:
-        """A word of the reading room in the reader's language."""
-        return word(self.language, name, **values)
+    def text(self, code: str, /, **params: object) -> str:
+        """Return the words of a message code in the reader's language."""
+        return Message(code, params).text(self.language)
+
+    def name_of(self, prefix: str, value: str, /) -> str:
+        """Return the name of a stored value (an outcome, a kind ...); a value without a name as it is.
+
+        `prefix` is a message code up to its last dot: archive.outcome.
+        """
+        return template(f"{prefix}{value.replace(' ', '_')}", self.language) or value
+
+    def message(self, value: Message | str, /) -> str:
+        """Return a message, or the message of a stored text, in the reader's language.
+
+        Text in another language, such as a sentence of an earlier version or of a server, is marked as such.
+        """
+        message = value if isinstance(value, Message) else Message.load(value)
+        text = message.text(self.language)
+        other = _language_of(text) if _is_verbatim(message) else None
+        if other is None or other == self.language:
+            return text
+        return Markup('<span lang="{}">{}</span>').format(_TAGS[other], text)
+
+    def counts(self, counts: Mapping[str, Any], /) -> str:
+        """Return the counts of a run that are not zero, by name; nested counts in brackets."""
+        comma, brackets = (", ", " ({})") if self.language == "en" else ("，", "（{}）")
+        return comma.join(
+            self._count_name(name)
+            + (brackets.format(self.counts(count)) if isinstance(count, Mapping) else f" {count}")
+            for name, count in counts.items()
+            if count
+        )
+
+    def _count_name(self, name: str) -> str:
+        found = (template(f"{prefix}{name}", self.language) for prefix in _COUNT_PREFIXES)
+        return next(filter(None, found), name)
 
     def link(self, /, *path: object, **query: object) -> str:
-        """The address of a page of ours; what is None or empty is left out."""
-        # two slashes at the beginning would name another host
-        place = "/" + "/".join(quote(str(part), safe=_IN_PATH) for part in path).lstrip("/")
-        given = {"lang": self.asked, **query}
-        told = urlencode({name: value for name, value in given.items() if value not in (None, "")})
-        return f"{place}?{told}" if told else place
+        """Return the address of a page of ours; parameters that are None or empty are left out."""
+        # Two slashes at the beginning would name another host.
+        address = "/" + "/".join(quote(str(part), safe=_IN_PATH) for part in path).lstrip("/")
+        parameters = {"lang": self.explicit_language, **query}
+        encoded = urlencode({name: value for name, value in parameters.items() if value not in (None, "")})
+        return f"{address}?{encoded}" if encoded else address
 
     def here(self, /, **changes: object) -> str:
-        """The address of this page with other parameters."""
+        """Return the address of this page with some parameters changed."""
         return self.link(self.path.removeprefix("/"), **{**self.query, **changes})
 
 
-def kinds_of(visit: Visit) -> list[tuple[str, str]]:
-    """The kinds to choose from in a form, with their words; "" is all of them."""
-    return [("", visit.word("all_kinds")), *((kind, visit.word(f"kind.{kind}")) for kind in Kind)]
+def _is_verbatim(message: Message) -> bool:
+    return message.code == "archive.verbatim" or template(message.code, "en") is None
 
 
-_ENGLISH = re.compile(r"(?<!\S)[A-Za-z]{2,}(?!\S)")  # a word; not a part of an address or a number
+def _language_of(text: str) -> Language | None:
+    """Return the language of a text by its characters; None for numbers, addresses and the like."""
+    if any("\u4e00" <= character <= "\u9fff" for character in text):
+        return "zh"
+    words = (word for word in text.split() if len(word) > 1 and word.isascii() and word.isalpha())
+    return "en" if next(words, None) else None
 
 
-def said(sentence: str, visit: Visit) -> str:
-    """A sentence or word of the program; on a Chinese page, one that has no Chinese is marked as English."""
-    if visit.language == "en":
-        return sentence
-    chinese = translated(sentence)
-    if chinese is None and _ENGLISH.search(sentence):
-        return Markup('<span lang="en">{}</span>').format(sentence)
-    return chinese or sentence
-
-
-def counted(counts: Mapping[str, Any], visit: Visit) -> str:
-    """The counts of a run that are not zero, by name; counts within counts stand in brackets."""
-    comma, brackets = (", ", " ({})") if visit.language == "en" else ("，", "（{}）")
-    return comma.join(
-        name + (brackets.format(counted(count, visit)) if isinstance(count, Mapping) else f" {count}")
-        for name, count in ((_name(name, visit), count) for name, count in counts.items() if count)
-    )
-
-
-def _name(name: str, visit: Visit) -> str:
-    return name if visit.language == "en" else COUNTS.get(name) or NAMES.get(name, name)
+def kind_options(context: PageContext) -> list[tuple[str, str]]:
+    """Return the kinds to choose from in a form, with their names; "" stands for all of them."""
+    kinds = [(str(kind), context.name_of("archive.kind.", kind)) for kind in Kind]
+    return [("", context.text("web.label.all_kinds")), *kinds]
 
 
 _FOR_A_YEAR = "public, max-age=31536000, immutable"  # an address is never used for another content
 
-_LOCKED = "default-src 'none'; frame-ancestors 'none'"
+_STATIC_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 def _content(name: str) -> bytes:
     return (resources.files(__package__) / "static" / name).read_bytes()
 
 
-def _named(content: bytes, stem: str, ending: str) -> str:
-    return f"/static/{stem}-{hashlib.sha256(content).hexdigest()[:12]}.{ending}"
+_STYLE = _content("style.css")
 
+STYLE_PATH = f"/static/style-{sha256(_STYLE).hexdigest()[:12]}.css"
 
-_STYLE, _ICON = _content("style.css"), _content("icon.svg")
+ICON_PATH = "/favicon.ico"  # browsers ask for it unasked
 
-STYLE = _named(_STYLE, "style", "css")
-
-ICON = "/favicon.ico"  # browsers ask for it unasked
-
-_FILES = {STYLE: (_STYLE, "text/css"), ICON: (_ICON, "image/svg+xml")}
+_FILES = {STYLE_PATH: (_STYLE, "text/css"), ICON_PATH: (_content("icon.svg"), "image/svg+xml")}
 
 
 def static_router() -> APIRouter:
-    """Each file at its own address."""
+    """Serve each static file at its own address."""
     router = APIRouter(include_in_schema=False)
     for address in _FILES:
-        router.add_api_route(address, _file, methods=["GET", "HEAD"], response_class=Response)
+        add_page(router, address, _file)
     return router
 
 
 def _file(request: Request) -> Response:
     content, media_type = _FILES[request.url.path]
-    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": _LOCKED}
-    headers["Cache-Control"] = _FOR_A_YEAR if request.url.path == STYLE else "public, max-age=86400"
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": _STATIC_POLICY}
+    headers["Cache-Control"] = _FOR_A_YEAR if request.url.path == STYLE_PATH else "public, max-age=86400"
     return Response(content, headers=headers, media_type=media_type)
 
 
@@ -166,7 +190,7 @@ _POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
-GUARDED = {
+SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -174,7 +198,7 @@ GUARDED = {
 }
 
 _HEADERS = {
-    **GUARDED,
+    **SECURITY_HEADERS,
     "Content-Security-Policy": _POLICY,
     "X-Frame-Options": "DENY",
     "Cache-Control": "private, no-cache",
@@ -183,33 +207,39 @@ _HEADERS = {
 
 _LOCALES = {"en": "en_GB", "zh": "zh_Hans_CN"}
 
-_TAGS = {"en": "en", "zh": "zh-Hans"}
-
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
-MAX_TITLE = 100  # characters of a line in a list; WeChat allows 64 but for posts that are all text
+MAX_HEADING = (
+    100  # characters of a title in a list; WeChat allows 64, but a post that is all text has it as title
+)
 
 
-def page(request: Request, template: str, status: int = 200, /, **values: Any) -> Response:
-    """A page; 304 without it where the reader has it already."""
-    visit = Visit.of(request)
-    markup = _templates.get_template(template).render(
-        visit=visit, t=visit.word, link=visit.link, html_lang=_TAGS[visit.language], **values
+def render_page(request: Request, page: str, status: int = 200, /, **values: Any) -> Response:
+    """Render a template of templates/; answer 304 without it if the client has that content."""
+    context = PageContext.of(request)
+    markup = _environment.get_template(page).render(
+        context=context,
+        text=context.text,
+        name_of=context.name_of,
+        message=context.message,
+        counts=context.counts,
+        link=context.link,
+        html_lang=_TAGS[context.language],
+        **values,
     )
     content = markup.encode("utf-8", "replace")
-    tag = f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {**_HEADERS, "ETag": tag, "Content-Language": _TAGS[visit.language]}
-    known = unchanged(request, headers) if status == 200 else None
+    headers = {**_HEADERS, "ETag": f"W/{entity_tag(content)}", "Content-Language": _TAGS[context.language]}
+    known = not_modified(request, headers) if status == 200 else None
     return known or Response(content, status, headers, "text/html")
 
 
-def instant(moment: datetime | None) -> str:
-    """An instant to the minute, in Asia/Shanghai."""
+def format_instant(moment: datetime | None) -> str:
+    """Return an aware instant to the minute, in Asia/Shanghai; "" for None."""
     return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if moment else ""
 
 
-def size(count: float) -> str:
-    """A number of bytes as people read it."""
+def format_size(count: float) -> str:
+    """Return a number of bytes in decimal units: 1.5 MB."""
     for unit in _UNITS[:-1]:
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -217,59 +247,61 @@ def size(count: float) -> str:
     return f"{count:.1f} {_UNITS[-1]}"
 
 
-def _day(day: date, visit: Visit) -> str:
-    return format_date(day, "full", locale=_LOCALES[visit.language])
+def _day(day: date, context: PageContext) -> str:
+    return format_date(day, "full", locale=_LOCALES[context.language])
 
 
-def _month(day: date, visit: Visit) -> str:
-    return format_date(day, "LLL", locale=_LOCALES[visit.language])
+def _month(day: date, context: PageContext) -> str:
+    return format_date(day, "LLL", locale=_LOCALES[context.language])
 
 
 def _heading(title: str, otherwise: str) -> str:
-    """A title on one line: posts that are all text have theirs as title, and some one of no sign."""
-    line = " ".join(title.split()) if is_visible(title) else ""
-    return (line if len(line) <= MAX_TITLE else f"{line[:MAX_TITLE]}…") or otherwise
+    """Return a title on one line and shortened; `otherwise` for a title without a visible character."""
+    line = " ".join(title.split()) if has_visible_character(title) else ""
+    return (line if len(line) <= MAX_HEADING else f"{line[:MAX_HEADING]}…") or otherwise
 
 
-def _made() -> Environment:
-    made = Environment(
+def _make_environment() -> Environment:
+    environment = Environment(
         loader=PackageLoader("web.pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"languages": LANGUAGES, "tags": _TAGS, "style": STYLE}
-    made.filters |= {
-        "instant": instant,
-        "size": size,
+    environment.globals |= {"languages": LANGUAGE_NAMES, "tags": _TAGS, "style": STYLE_PATH}
+    environment.filters |= {
+        "instant": format_instant,
+        "size": format_size,
         "number": lambda count: f"{count:,}",
         "day": _day,
         "month": _month,
         "heading": _heading,
-        "said": said,
-        "counted": counted,
     }
-    return made
+    return environment
 
 
-_templates = _made()
+_environment = _make_environment()
 
 MAX_NAME, MAX_CURSOR = 200, 500  # characters
 
 
 def _empty_is_none(value: Any) -> Any:
-    """A form sends also what nobody filled in."""
+    """Return None for the empty fields that a form sends too."""
     return None if value == "" else value
 
 
-Day = Annotated[date | None, BeforeValidator(written_as_day), BeforeValidator(_empty_is_none), Query()]
+OptionalDay = Annotated[
+    date | None, BeforeValidator(require_iso_date), BeforeValidator(_empty_is_none), Query()
+]
 
-OfKind = Annotated[Kind | None, BeforeValidator(_empty_is_none), Query()]
+OptionalKind = Annotated[Kind | None, BeforeValidator(_empty_is_none), Query()]
 
-Name = Annotated[Annotated[str, Field(max_length=MAX_NAME)] | None, BeforeValidator(_empty_is_none), Query()]
+OptionalName = Annotated[
+    Annotated[str, Field(max_length=MAX_NAME)] | None, BeforeValidator(_empty_is_none), Query()
+]
 
-Cursor = Annotated[
+OptionalCursor = Annotated[
     Annotated[str, Field(max_length=MAX_CURSOR)] | None, BeforeValidator(_empty_is_none), Query()
 ]
 

@@ -1,13 +1,17 @@
 """Opening the archive, and what is said when it cannot be opened."""
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from archive.db.engine import open_archive, transaction
+from archive.db.engine import READER_NAME, Readers, open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import DatabaseUnavailable
 from archive.repository.runs import start_run
 from tests.archive.making import NOW
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def refused(url: str) -> str:
@@ -98,3 +102,22 @@ def test_a_transaction_that_fails_leaves_nothing(engine: Engine) -> None:
         raise ZeroDivisionError
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM runs")).scalar_one() == 0
+
+
+def test_readers_cannot_write_and_have_small_bounds(engine: Engine) -> None:
+    settings = {
+        "transaction_read_only": "on",
+        "transaction_isolation": "repeatable read",
+        "statement_timeout": "10s",
+        "jit": "off",
+        "TimeZone": "UTC",
+        "application_name": READER_NAME,
+    }
+    with Readers(engine) as readers, readers.session() as session:
+        assert {name: session.scalar(text(f"SHOW {name}")) for name in settings} == settings
+
+
+def test_there_is_one_place_that_makes_engines() -> None:
+    packages = ("archive", "crawler", "web", "scheduler", "mparchive")
+    files = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    assert sum(path.read_text(encoding="utf-8").count("create_engine(") for path in files) == 1

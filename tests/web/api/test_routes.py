@@ -1,4 +1,4 @@
-"""The API: what it answers, and that nothing sent to it breaks it."""
+"""The API: its answers, and that no request breaks it."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -55,7 +55,7 @@ def test_pages_of_posts_follow_each_other_to_the_end(web: Served) -> None:
     assert seen == [f"{1000 + number}_1" for number in range(MANY, 0, -1)]
 
 
-def test_a_post_that_comes_in_meanwhile_moves_no_page(web: Served, module_engine: Engine) -> None:
+def test_a_new_post_does_not_shift_later_pages(web: Served, module_engine: Engine) -> None:
     cursor = web.ask("GET", "/api/v1/posts?limit=2").json["next"]
     before = web.ask("GET", f"/api/v1/posts?limit=3&after={cursor}").json["posts"]
     with module_engine.connect() as connection, connection.begin() as doing:
@@ -64,7 +64,7 @@ def test_a_post_that_comes_in_meanwhile_moves_no_page(web: Served, module_engine
         doing.rollback()
 
 
-def test_filters_choose(web: Served) -> None:
+def test_filters_select_posts(web: Served) -> None:
     def count(query: str) -> int:
         return len(web.ask("GET", f"/api/v1/posts?limit=100&{query}").json["posts"])
 
@@ -75,7 +75,7 @@ def test_filters_choose(web: Served) -> None:
     assert count("since=2026-03-02") == count("until=2026-02-28") == 0
 
 
-def test_the_dump_is_one_representation(web: Served) -> None:
+def test_posts_are_also_listed_in_the_form_of_the_dump(web: Served) -> None:
     answer = web.ask("GET", "/api/v1/posts?representation=dump&limit=2")
     assert [list(one) for one in answer.json] == [list(FIELDS)] * 2
     assert answer.json[0] == record(MANY).as_dict()
@@ -84,7 +84,7 @@ def test_the_dump_is_one_representation(web: Served) -> None:
     assert web.ask("GET", f"{POST}/1002_1/record").json == record(2).as_dict()
 
 
-def test_a_post_has_all_that_is_known_of_it(web: Served) -> None:
+def test_a_post_has_its_versions_absences_and_captures(web: Served) -> None:
     post = web.ask("GET", f"{POST}/1001_1").json
     assert post["text"] == "第一段\r第二段改\r"
     assert [version["number"] for version in post["versions"]] == [1, 2]
@@ -95,7 +95,7 @@ def test_a_post_has_all_that_is_known_of_it(web: Served) -> None:
     assert [piece for piece in changed if piece["kind"] != "same"] == [{"kind": "added", "text": "改"}]
 
 
-def test_bytes_come_as_they_were_and_once(web: Served) -> None:
+def test_a_capture_body_is_exact_and_cached(web: Served) -> None:
     number = web.ask("GET", f"{POST}/1001_1").json["captures"][-1]["id"]
     answer = web.ask("GET", f"/api/v1/captures/{number}/body")
     assert answer.body == b"<html>0"
@@ -124,7 +124,7 @@ def test_bytes_come_as_they_were_and_once(web: Served) -> None:
         ("/api/v1/nothing", 404),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence(path: str, status: int, web: Served) -> None:
+def test_errors_are_problem_documents(path: str, status: int, web: Served) -> None:
     answer = web.ask("GET", path)
     assert answer.status == status
     if status != 200:
@@ -133,7 +133,7 @@ def test_what_is_wrong_is_said_in_a_sentence(path: str, status: int, web: Served
         assert answer.json["detail"]
 
 
-def test_nothing_but_reading_is_offered(web: Served) -> None:
+def test_the_api_is_read_only(web: Served) -> None:
     described = web.ask("GET", "/openapi.json").json["paths"]
     assert {
         method for path, methods in described.items() if path.startswith("/api") for method in methods
@@ -141,7 +141,7 @@ def test_nothing_but_reading_is_offered(web: Served) -> None:
     assert {web.ask(method, "/api/v1/posts").status for method in ("POST", "PUT", "DELETE", "PATCH")} == {405}
 
 
-def test_search_gives_the_posts_with_their_excerpts(web: Served) -> None:
+def test_search_returns_posts_with_excerpts(web: Served) -> None:
     found = web.ask("GET", f"/api/v1/search?q={quote('第二段改')}").json
     (hit,) = found["hits"]
     assert (hit["aid"], found["next"]) == ("1001_1", None)
@@ -152,7 +152,7 @@ def test_search_gives_the_posts_with_their_excerpts(web: Served) -> None:
     assert web.ask("GET", f"/api/v1/search?q={quote('段')}&after=x").status == 400
 
 
-def test_how_the_archive_fares(web: Served) -> None:
+def test_status_accounts_and_incidents(web: Served) -> None:
     status = web.ask("GET", "/api/v1/status").json
     assert (status["posts"], status["captures"], status["incidents"]) == (MANY, 3, [])
     (account,) = web.ask("GET", "/api/v1/accounts").json["accounts"]
@@ -162,7 +162,7 @@ def test_how_the_archive_fares(web: Served) -> None:
 
 @settings(max_examples=200, suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.text(max_size=80) | st.binary(max_size=60).map(quote))
-def test_any_cursor_is_a_place_or_refused(cursor: str) -> None:
+def test_any_cursor_is_a_position_or_refused(cursor: str) -> None:
     try:
         place = position_of(cursor)
     except CursorError:
@@ -173,11 +173,11 @@ def test_any_cursor_is_a_place_or_refused(cursor: str) -> None:
 @given(
     st.builds(PostPosition, st.dates(), st.integers(0, 2**63 - 1), st.integers(0, 99), st.text(max_size=64))
 )
-def test_a_place_comes_back_from_its_cursor(place: PostPosition) -> None:
+def test_a_position_survives_its_cursor(place: PostPosition) -> None:
     assert position_of(place.cursor()) == place
 
 
-def test_damage_is_said_and_no_trace_shown(web: Served, module_engine: Engine) -> None:
+def test_damage_is_reported_without_a_traceback(web: Served, module_engine: Engine) -> None:
     number = web.ask("GET", f"{POST}/1001_1").json["captures"][0]["id"]
     with module_engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))

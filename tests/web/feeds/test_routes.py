@@ -1,4 +1,4 @@
-"""Feeds: valid by the formats' own rules, whole, and sent once."""
+"""Feeds are valid by the rules of their formats, complete, and cached."""
 
 import re
 from collections.abc import Iterator
@@ -16,11 +16,12 @@ from sqlalchemy import Engine
 
 from archive.db.engine import transaction
 from archive.ingest.pages import import_records
+from archive.repository import post_queries
 from tests.archive.making import BIZ, NOW, record
-from tests.web.served import Got, Served, served
-from web.feeds.routes import ENTRIES
+from tests.web.served import Answer, Served, served
+from web.feeds.routes import FEED_ENTRIES
 
-MANY = ENTRIES + 5
+MANY = FEED_ENTRIES + 5
 ODD = record(
     MANY, title="逗号, & <b>粗</b>\x0b\x1f", text="&lt;script&gt;一&amp;二\r\r  \r第二段&nbsp;😀\x00\r"
 )
@@ -68,7 +69,7 @@ def web(module_engine: Engine) -> Iterator[Served]:
 
 
 def check_atom(document: bytes) -> Element:
-    """The MUSTs of RFC 4287, section 4, as far as they concern what is sent here."""
+    """Check the MUSTs of RFC 4287, section 4, as far as they concern what is sent here."""
     root = ElementTree.fromstring(document)
     assert root.tag == f"{ATOM}feed"
     whole = [root, *root.findall(f"{ATOM}entry")]
@@ -93,19 +94,19 @@ def check_json(document: Any) -> Any:
     return document
 
 
-def ask(web: Served, path: str, known: str = "") -> Got:
+def ask(web: Served, path: str, known: str = "") -> Answer:
     answer = web.ask("GET", path, If_None_Match=known)
     assert answer.status == 200
     return answer
 
 
-def test_atom_is_valid_whole_and_read_by_a_reader(web: Served) -> None:
+def test_atom_is_valid_and_a_feed_reader_reads_it(web: Served) -> None:
     answer = ask(web, f"/feeds/posts.atom?account={quote(BIZ)}")
     assert answer.headers["Content-Type"].startswith("application/atom+xml")
     check_atom(answer.body)
     read = feedparser.parse(answer.body)
     assert not read.bozo
-    assert len(read.entries) == ENTRIES
+    assert len(read.entries) == FEED_ENTRIES
     first = read.entries[0]
     assert first.title == "逗号, & <b>粗</b>"
     assert first.content[0].value == "<p>&lt;script&gt;一&amp;二</p><p>第二段\xa0😀\ufffd</p>"
@@ -114,15 +115,15 @@ def test_atom_is_valid_whole_and_read_by_a_reader(web: Served) -> None:
 
 
 @pytest.mark.parametrize("title", ["", " \u3000", "\u200b\u2060", "\u3164", "\u202e", "\x01"])
-def test_a_title_that_shows_nothing_is_called_by_the_posts_number(title: str, engine: Engine) -> None:
+def test_an_invisible_title_is_replaced(title: str, engine: Engine) -> None:
     with transaction(engine) as session:
         import_records(session, None, [replace(record(1), title=title)], "dump", NOW)
     with served(engine) as client:
         assert feedparser.parse(ask(client, "/feeds/posts.atom").body).entries[0].title == record(1).aid
-        assert "(without a title)</a>" in client.ask("GET", "/?lang=en").body.decode()
+        assert "(untitled)</a>" in client.ask("GET", "/?lang=en").body.decode()
 
 
-def test_json_feed_is_valid_and_says_the_same(web: Served) -> None:
+def test_json_feed_is_valid_and_equals_atom(web: Served) -> None:
     answer = ask(web, "/feeds/posts.json")
     assert answer.headers["Content-Type"].startswith("application/feed+json")
     items = check_json(answer.json)["items"]
@@ -132,7 +133,7 @@ def test_json_feed_is_valid_and_says_the_same(web: Served) -> None:
 
 
 @pytest.mark.parametrize("ending", ["atom", "json"])
-def test_the_rest_stands_on_the_next_page(ending: str, web: Served) -> None:
+def test_the_next_page_has_the_rest(ending: str, web: Served) -> None:
     first = feedparser.parse(ask(web, "/feeds/posts.atom").body)
     (following,) = [link.href for link in first.feed.links if link.rel == "next"]
     path = following.partition(web.origin)[2].replace("posts.atom", f"posts.{ending}")
@@ -142,7 +143,7 @@ def test_the_rest_stands_on_the_next_page(ending: str, web: Served) -> None:
         if ending == "json"
         else len(feedparser.parse(answer.body).entries)
     )
-    assert count == MANY - ENTRIES
+    assert count == MANY - FEED_ENTRIES
 
 
 def test_a_search_is_a_feed(web: Served) -> None:
@@ -167,7 +168,7 @@ def test_a_feed_without_posts_is_valid(ending: str, web: Served) -> None:
 
 
 @pytest.mark.parametrize("ending", ["atom", "json"])
-def test_what_a_reader_has_is_not_sent_again(ending: str, web: Served, module_engine: Engine) -> None:
+def test_an_unchanged_feed_is_answered_with_304(ending: str, web: Served, module_engine: Engine) -> None:
     path = f"/feeds/posts.{ending}"
     first = ask(web, path)
     assert first.headers["Last-Modified"].endswith("GMT")
@@ -179,6 +180,35 @@ def test_what_a_reader_has_is_not_sent_again(ending: str, web: Served, module_en
     assert ask(web, path, first.headers["ETag"]).headers["ETag"] != first.headers["ETag"]
 
 
-def test_a_cursor_that_was_tampered_with_is_refused(web: Served) -> None:
+def test_a_tampered_cursor_is_refused(web: Served) -> None:
     assert web.ask("GET", "/feeds/posts.atom?after=x").status == 400
     assert web.ask("GET", "/feeds/posts.json?kind=nothing").status == 422
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "/api/v1/posts?representation=dump",
+        "/feeds/posts.json",
+        "/feeds/posts.json?q=%E5%90%88%E6%88%90",
+    ],
+)
+def test_pages_of_long_texts_have_fewer_posts_and_all_of_them_come(
+    first: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post_queries, "MOST_TEXT", 10_000)
+    long = [record(number, text="合成" * 1000) for number in range(5)]  # 6 kB each
+    with transaction(engine) as session:
+        import_records(session, None, long, "dump", NOW)
+    with served(engine) as web:
+        path, pages = first, 0
+        while path:
+            answer = web.ask("GET", path)
+            assert answer.status == 200
+            is_feed = not isinstance(answer.json, list)
+            assert len(answer.json["items"] if is_feed else answer.json) == 1
+            pages += 1
+            following = (answer.headers.get("Link") or "").partition("<")[2].partition(">")[0]
+            path = answer.json.get("next_url", "").removeprefix(web.origin) if is_feed else following
+        assert pages == 5
+        assert len(web.ask("GET", "/api/v1/posts").json["posts"]) == 5  # without their texts

@@ -25,28 +25,30 @@ def web(engine: Engine) -> Iterator[Served]:
 
 
 @pytest.fixture
-def asked() -> list[str]:
-    """What browsers asked anybody for."""
+def requested() -> list[str]:
+    """Collect every request of the browsers."""
     return []
 
 
 @pytest.fixture
-def window(chromium: Browser, web: Served, asked: list[str]) -> Iterator[BrowserContext]:
-    yield from _window(chromium, web, asked, javascript=True)
+def window(chromium: Browser, web: Served, requested: list[str]) -> Iterator[BrowserContext]:
+    yield from _window(chromium, web, requested, javascript=True)
 
 
 @pytest.fixture
-def plain_window(chromium: Browser, web: Served, asked: list[str]) -> Iterator[BrowserContext]:
-    yield from _window(chromium, web, asked, javascript=False)
+def plain_window(chromium: Browser, web: Served, requested: list[str]) -> Iterator[BrowserContext]:
+    yield from _window(chromium, web, requested, javascript=False)
 
 
-def _window(chromium: Browser, web: Served, asked: list[str], javascript: bool) -> Iterator[BrowserContext]:
-    """A browser that knows our server, and a page of anybody else's."""
+def _window(
+    chromium: Browser, web: Served, requested: list[str], javascript: bool
+) -> Iterator[BrowserContext]:
+    """Open a browser that reaches our server, and one made-up page at any other address."""
     context = chromium.new_context(java_script_enabled=javascript, bypass_csp=False)
     context.set_default_timeout(30_000)
 
     def answer(route: Route) -> None:
-        asked.append(f"{route.request.method} {route.request.url}")
+        requested.append(f"{route.request.method} {route.request.url}")
         if route.request.url.startswith(web.origin):
             route.continue_()
         else:
@@ -58,7 +60,7 @@ def _window(chromium: Browser, web: Served, asked: list[str], javascript: bool) 
 
 
 def filed(engine: Engine) -> list[tuple[str, str]]:
-    """Address and title of everything that was filed."""
+    """Return address and title of everything that was filed."""
     with transaction(engine) as session:
         found = select(AddressRow.url, SightingRow.title).join(
             SightingRow, SightingRow.address_id == AddressRow.id
@@ -75,38 +77,38 @@ def tap(window: BrowserContext, bookmarklet: str, on: str) -> Page:
     return opened.value
 
 
-def said(page: Page, words: str) -> str:
-    """What the page says, once it says this."""
+def status_text(page: Page, words: str) -> str:
+    """Wait until the status of the page has these words; return all of it."""
     page.get_by_role("status").filter(has_text=words).wait_for()
     return page.get_by_role("status").inner_text()
 
 
-def test_one_tap_on_wechats_page_files_it_once_the_token_is_known(
-    window: BrowserContext, web: Served, engine: Engine, asked: list[str]
+def test_the_bookmarklet_files_a_post_with_one_tap_once_the_token_is_stored(
+    window: BrowserContext, web: Served, engine: Engine, requested: list[str]
 ) -> None:
     page = window.new_page()
     page.goto(f"{web.origin}/inbox")
     bookmarklet = page.locator("#bookmarklet").get_attribute("href") or ""
 
-    first = tap(window, bookmarklet, OPENED)  # the token is asked for
+    first = tap(window, bookmarklet, OPENED)  # the token is missing
     first.get_by_label("Token").fill(TOKEN)
     assert filed(engine) == []
     first.get_by_role("button").click()
-    assert "Filed 已收下: 合成标题" in said(first, "Filed")
+    assert "Filed 已收下: 合成标题" in status_text(first, "Filed")
     assert filed(engine) == [(f"{POST}?scene=1", "合成标题")]
     assert first.url == f"{web.origin}/inbox"  # nothing of it is left in the history
 
     second = tap(window, bookmarklet, OPENED.replace("AbCd", "aBcD"))  # one tap
-    assert "Filed 已收下" in said(second, "Filed")
+    assert "Filed 已收下" in status_text(second, "Filed")
     assert len(filed(engine)) == 2
-    ours = {one for one in asked if web.origin in one}
+    ours = {one for one in requested if web.origin in one}
     assert ours == {f"{method} {web.origin}/inbox" for method in ("GET", "POST")}
-    assert {one for one in asked if one not in ours} == {
+    assert {one for one in requested if one not in ours} == {
         f"GET {OPENED.partition('#')[0].replace('AbCd', name)}" for name in ("AbCd", "aBcD")
     }
 
 
-def test_another_page_that_sends_its_visitors_here_files_nothing_by_itself(
+def test_a_link_from_another_site_files_nothing_by_itself(
     window: BrowserContext, web: Served, engine: Engine
 ) -> None:
     page = window.new_page()
@@ -119,11 +121,11 @@ def test_another_page_that_sends_its_visitors_here_files_nothing_by_itself(
     opened.get_by_role("button").focus()
     assert filed(engine) == []
     opened.keyboard.press("Enter")
-    assert "Filed" in said(opened, "Filed")
+    assert "Filed" in status_text(opened, "Filed")
     assert len(filed(engine)) == 1
 
 
-def test_what_is_refused_is_said_in_both_languages_and_a_wrong_token_is_forgotten(
+def test_a_refusal_is_in_both_languages_and_a_wrong_token_is_forgotten(
     window: BrowserContext, web: Served
 ) -> None:
     page = window.new_page()
@@ -132,10 +134,10 @@ def test_what_is_refused_is_said_in_both_languages_and_a_wrong_token_is_forgotte
     page.reload()
     page.get_by_label("Address").fill("<img src=x onerror=document.title=1>")
     page.get_by_role("button").click()
-    assert "没有文章链接" in said(page, "there is no address")
+    assert "没有文章链接" in status_text(page, "there is no address")
     page.get_by_label("Token").fill("wrong")
     page.get_by_role("button").click()
-    assert "口令" in said(page, "token is missing or wrong")
+    assert "口令" in status_text(page, "token is missing or wrong")
     assert page.evaluate("localStorage.getItem('mparchive-inbox-token')") == ""
     assert page.title() == "Inbox 收件箱 · mparchive"
 
@@ -148,12 +150,12 @@ def test_without_javascript_it_is_a_plain_form(
     page.get_by_label("Address").fill(f"合成标题 {POST} https://example.com/<b>x")
     page.get_by_label("Token").fill(TOKEN)
     page.get_by_role("button").click()
-    assert said(page, "Filed").splitlines()[0] == "Filed 已收下: 合成标题 <b>x"
-    assert "Not taken 未收下: https://example.com/" in said(page, "Filed")
+    assert status_text(page, "Filed").splitlines()[0] == "Filed 已收下: 合成标题 <b>x"
+    assert "Not taken 未收下: https://example.com/" in status_text(page, "Filed")
     assert [url for url, _ in filed(engine)] == [POST]
 
 
-def test_it_runs_without_breaking_its_own_policy(window: BrowserContext, web: Served) -> None:
+def test_the_page_keeps_its_content_security_policy(window: BrowserContext, web: Served) -> None:
     page = window.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -161,6 +163,6 @@ def test_it_runs_without_breaking_its_own_policy(window: BrowserContext, web: Se
     page.goto(f"{web.origin}/inbox")
     assert page.locator("#offer").is_visible()
     assert not page.locator("[name=username]").is_visible()  # it is there for what remembers passwords
-    assert page.get_by_role("link", name="Reading room").get_attribute("href") == "./"
+    assert page.get_by_role("link", name="To the archive").get_attribute("href") == "./"
     assert page.evaluate("getComputedStyle(document.querySelector('button')).minHeight") == "48px"
     assert complaints == []

@@ -1,11 +1,11 @@
-"""What is found in what was sent."""
+"""Addresses and titles in what is submitted."""
 
 from urllib.parse import quote
 
 import pytest
 
 from tests.archive.making import BIZ, NOW
-from web.inbox.submission import LONGEST_TITLE, InboxError, Submission, classify_addresses
+from web.inbox.submission import MAX_SUBMITTED_TITLE, InboxError, Submission, classify_addresses
 
 SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
 LONG = f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=1001&idx=1&sn=5a&chksm=be48"
@@ -30,7 +30,7 @@ SESSION = f"uin={SECRET}&key={SECRET}&pass_ticket={SECRET}%2B&exportkey={SECRET}
         (SHORT.replace("https://mp.weixin", "HTTPS://MP.WeiXin"), SHORT.replace("mp.weixin", "MP.WeiXin")),
     ],
 )
-def test_a_post_is_found_without_its_readers_session(text: str, address: str) -> None:
+def test_session_parameters_are_removed_from_an_address(text: str, address: str) -> None:
     found = classify_addresses(Submission(text), NOW)
     (sighting,) = found.sightings
     assert sighting.address.url == address
@@ -46,26 +46,26 @@ def test_a_post_is_found_without_its_readers_session(text: str, address: str) ->
         (Submission(SHORT, title=" 合成\n标题 "), "合成 标题"),
         (Submission(f"{SHORT} 字", title=""), "字"),
         (Submission(f"{SHORT} {LONG} 合成标题"), ""),
-        (Submission(f"{SHORT} {'字' * (LONGEST_TITLE + 1)}"), ""),
+        (Submission(f"{SHORT} {'字' * (MAX_SUBMITTED_TITLE + 1)}"), ""),
         (Submission(f"{SHORT} \ufffd\ufffd"), ""),
     ],
 )
-def test_a_title_is_what_stands_beside_a_single_address(sent: Submission, title: str) -> None:
+def test_a_single_address_takes_the_text_beside_it_as_title(sent: Submission, title: str) -> None:
     assert {sighting.title for sighting in classify_addresses(sent, NOW).sightings} == {title}
 
 
-def test_addresses_of_no_post_are_named_with_the_reason() -> None:
+def test_other_addresses_are_refused_with_the_reason() -> None:
     found = classify_addresses(
         Submission(f"{SHORT} https://example.com/a http://[x https://mp.weixin.qq.com/s/short"), NOW
     )
-    assert {one.address: one.why.partition(" is ")[2][:20] for one in found.refused} == {
+    assert {one.address: str(one.reason).partition(" is ")[2][:20] for one in found.refused} == {
         "https://example.com/a": "on host 'example.com",
         "http://[x": "not an address",
         "https://mp.weixin.qq.com/s/short": "not the address of a",
     }
 
 
-def test_a_hundred_addresses_are_taken_and_no_more() -> None:
+def test_at_most_a_hundred_addresses_are_accepted() -> None:
     many = [f"{LONG}&scene={number}" for number in range(101)]
     assert len(classify_addresses(Submission("\n".join(many[:100])), NOW).sightings) == 100
     with pytest.raises(InboxError) as refused:
@@ -74,7 +74,7 @@ def test_a_hundred_addresses_are_taken_and_no_more() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "合成", "https://example.com/", "https://[", "\ufffd" * 9])
-def test_without_a_post_nothing_is_taken(text: str) -> None:
+def test_a_text_without_a_post_is_refused(text: str) -> None:
     with pytest.raises(InboxError) as refused:
         classify_addresses(Submission(text), NOW)
     assert refused.value.status == 400

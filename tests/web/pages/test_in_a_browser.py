@@ -1,6 +1,6 @@
-"""The reading room as people use it, in a browser: without scripts, by keyboard, on a phone, in the dark.
+"""The web UI in a real browser: without scripts, by keyboard, on a phone, in dark mode.
 
-Whatever posts hold, nothing of it runs, and nobody else is asked for anything.
+Whatever posts hold, none of it runs, and no other server gets a request.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ from archive.db.engine import transaction
 from tests.archive.making import BIZ
 from tests.archive.rendering.hostile import ASKING, PRETENDING, RUNNING
 from tests.support.chromium import TOUCHED
-from tests.web.conftest import Room
-from tests.web.pages.test_lists import PAGES
+from tests.web.conftest import SeededSite
+from tests.web.pages.page_requests import PAGES
 from tests.web.seeding import EDITED, invented, page_of, put_pages
 
 pytestmark = pytest.mark.browser
@@ -42,15 +42,15 @@ _TOO_WIDE = "() => document.documentElement.scrollWidth > innerWidth"
 
 @dataclass
 class Reader:
-    """A person's browser. `asked` is what it asked others for, `complaints` what it said of our pages."""
+    """A person's browser: `requested` holds addresses elsewhere, `complaints` console messages and errors."""
 
     browser: Browser
-    room: Room
-    asked: list[str] = field(default_factory=list)
+    site: SeededSite
+    requested: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
     def window(self, **options: object) -> Page:
-        """A window that goes nowhere but to the reading room."""
+        """Open a window that reaches nothing but the web UI."""
         context: BrowserContext = self.browser.new_context(**{"viewport": DESK, **options})  # type: ignore[arg-type]  # as Playwright names them
         context.set_default_timeout(30_000)
         context.route("**/*", self._on_request)
@@ -61,35 +61,35 @@ class Reader:
         return page
 
     def at(self, path: str) -> str:
-        """The address of a page."""
-        return f"{self.room.web.origin}{path}"
+        """Return the address of a page."""
+        return f"{self.site.web.origin}{path}"
 
     def _on_request(self, route: Route) -> None:
         address = route.request.url
-        if address.startswith((self.room.web.origin, "data:")):
+        if address.startswith((self.site.web.origin, "data:")):
             route.continue_()
         else:
-            self.asked.append(address)
+            self.requested.append(address)
             route.abort()
 
 
 @pytest.fixture
-def reader(chromium: Browser, room: Room) -> Iterator[Reader]:
-    """A reader; whatever the test, nobody else was asked, and no page broke its own policy."""
-    reader = Reader(chromium, room)
+def reader(chromium: Browser, site: SeededSite) -> Iterator[Reader]:
+    """Open a browser; after the test, no other server got a request and no page broke its own policy."""
+    reader = Reader(chromium, site)
     yield reader
     for context in chromium.contexts:
         context.close()
-    assert reader.asked == []
-    assert [said for said in reader.complaints if "404" not in said] == []
+    assert reader.requested == []
+    assert [one for one in reader.complaints if "404" not in one] == []
 
 
-def test_a_person_without_scripts_finds_reads_and_compares_a_post(reader: Reader) -> None:
+def test_without_scripts_a_person_can_find_read_and_compare_a_post(reader: Reader) -> None:
     page = reader.window(java_script_enabled=False, locale="zh-CN")
     page.goto(reader.at("/"))
-    page.get_by_role("link", name="检索").click()
+    page.get_by_role("link", name="搜索").click()
     page.get_by_label("关键词").fill("截止时间")
-    page.get_by_role("button", name="检索").click()
+    page.get_by_role("button", name="搜索").click()
     assert page.locator("mark").all_inner_texts() == ["截止时间"]
     page.get_by_role("link", name="关于合成项目的通知").click()
     assert "本次申报截止时间为十一月二十日" in page.locator(".text").inner_text()
@@ -97,7 +97,7 @@ def test_a_person_without_scripts_finds_reads_and_compares_a_post(reader: Reader
     assert page.locator("ins").inner_text().endswith("二")
     assert page.locator("del").inner_text().endswith("五")
     page.get_by_role("link", name="English").click()
-    assert page.get_by_role("heading", name="Time line").is_visible()
+    assert page.get_by_role("heading", name="Timeline").is_visible()
     page.get_by_role("link", name="Page", exact=True).click()
     frame = page.frame_locator("iframe")
     assert "十一月二十日" in frame.locator("main").inner_text()
@@ -107,7 +107,7 @@ def test_a_person_without_scripts_finds_reads_and_compares_a_post(reader: Reader
     assert set(page.locator(".kind").all_inner_texts()) == {"pictures"}
 
 
-def test_the_keyboard_reaches_everything_and_shows_where_it_is(reader: Reader) -> None:
+def test_the_keyboard_reaches_everything_and_focus_is_visible(reader: Reader) -> None:
     page = reader.window()
     page.goto(reader.at("/?lang=en"))
     page.keyboard.press("Tab")
@@ -125,7 +125,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(reader: Reader) -
     page.wait_for_url("**/posts/**")
 
 
-def test_no_page_has_a_barrier_in_either_language_light_or_dark(reader: Reader) -> None:
+def test_no_page_violates_wcag_in_either_language_or_colour_scheme(reader: Reader) -> None:
     axe, found = Axe(), {}
     for lang, scheme in (("en", "light"), ("zh", "dark")):
         page = reader.window(color_scheme=scheme)
@@ -136,7 +136,7 @@ def test_no_page_has_a_barrier_in_either_language_light_or_dark(reader: Reader) 
     assert {name: what for name, what in found.items() if what} == {}
 
 
-def test_on_a_phone_no_page_is_wider_than_the_phone_and_the_dark_is_dark(reader: Reader) -> None:
+def test_on_a_phone_no_page_scrolls_sideways_and_dark_mode_is_dark(reader: Reader) -> None:
     page = reader.window(viewport=PHONE, color_scheme="dark")
     wide = []
     for path in PAGES:
@@ -148,7 +148,7 @@ def test_on_a_phone_no_page_is_wider_than_the_phone_and_the_dark_is_dark(reader:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(251, 250, 247)"
 
 
-def test_on_a_phone_tables_are_read_line_by_line_and_pictures_show_something(reader: Reader) -> None:
+def test_on_a_phone_tables_and_charts_are_readable(reader: Reader) -> None:
     page = reader.window(viewport=PHONE)
     for path in PAGES:
         page.goto(reader.at(path))
@@ -161,9 +161,9 @@ def test_on_a_phone_tables_are_read_line_by_line_and_pictures_show_something(rea
         assert min(heights) > 100, path
 
 
-def test_a_title_that_turns_the_direction_turns_nothing_beside_it(reader: Reader) -> None:
+def test_a_title_with_a_direction_override_does_not_affect_its_surroundings(reader: Reader) -> None:
     turning = invented("12900_1", "\u202e合成 gnp.exe", "字。\r", day="2012-08-29")
-    with transaction(reader.room.engine) as session:
+    with transaction(reader.site.engine) as session:
         put_pages(session, [page_of(turning)], LONG_AGO)
     page = reader.window()
     page.goto(reader.at(f"/accounts/{BIZ}?until=2012-08-29"))
@@ -173,7 +173,7 @@ def test_a_title_that_turns_the_direction_turns_nothing_beside_it(reader: Reader
     assert kind["x"] >= title["x"] + title["width"]
 
 
-def test_pictures_come_from_the_archive_itself(reader: Reader) -> None:
+def test_images_are_loaded_from_the_archive(reader: Reader) -> None:
     page = reader.window()
     for path in ("/posts/Mzk5OTAwMDAwMQ==/2650000101_1", "/accounts/Mzk5OTAwMDAwMQ==?until=2025-11-08"):
         page.goto(reader.at(path), wait_until="load")
@@ -183,15 +183,15 @@ def test_pictures_come_from_the_archive_itself(reader: Reader) -> None:
         assert all(widths)
 
 
-def test_hostile_posts_do_nothing_wherever_they_are_shown(reader: Reader) -> None:
+def test_hostile_posts_run_nothing_wherever_they_are_shown(reader: Reader) -> None:
     """Each body as the offline page; as titles and texts on every page."""
     aids = [f"{13_000 + number}_1" for number in range(len(HOSTILE))]
     assert len(HOSTILE) > 60
     posts = [invented(aid, body, body, body, DAY) for aid, body in zip(aids, HOSTILE.values(), strict=True)]
-    with transaction(reader.room.engine) as session:
+    with transaction(reader.site.engine) as session:
         put_pages(session, [page_of(one) for one in posts], LONG_AGO)
     assert _ran_in_frames(reader, aids) == []
-    assert reader.asked == []
+    assert reader.requested == []
     reader.complaints.clear()  # the policy may speak up where a frame holds something: it is what holds it
     page = reader.window()
     for path in _where_shown(aids):
@@ -204,7 +204,7 @@ def test_hostile_posts_do_nothing_wherever_they_are_shown(reader: Reader) -> Non
 
 
 def _ran_in_frames(reader: Reader, aids: list[str]) -> list[str]:
-    """Show all of them at once, each in a frame of its own with the rights the reading room gives it."""
+    """Show all of them at once, each in a frame of its own with the rights the web UI gives it."""
     page = reader.window()
     frames = "".join(f'<iframe src="/posts/{BIZ}/{aid}/offline"></iframe>' for aid in aids)
     page.route(reader.at("/all-at-once"), lambda route: route.fulfill(body=frames, content_type="text/html"))
@@ -216,14 +216,14 @@ def _ran_in_frames(reader: Reader, aids: list[str]) -> list[str]:
 
 
 def _where_shown(aids: list[str]) -> Iterator[str]:
-    """The stream with their titles, some of them as text, framed, their history, and found by a search."""
+    """Yield the stream with their titles, and some of them as text, framed, as history and as hits."""
     yield f"/accounts/{BIZ}?until={DAY}"
     yield f"/search?q={quote('window.ran')}&until={DAY}"
     for aid in aids[:: len(aids) // 5]:
         yield from (f"/posts/{BIZ}/{aid}", f"/posts/{BIZ}/{aid}/page", f"/posts/{BIZ}/{aid}/history")
 
 
-def test_what_the_server_sent_is_text_to_a_browser(reader: Reader) -> None:
+def test_a_browser_shows_a_capture_as_text(reader: Reader) -> None:
     page = reader.window()
     page.goto(reader.at(f"/posts/{BIZ}/{EDITED}/captures"))
     page.get_by_role("link", name="source").first.click()
