@@ -52,7 +52,7 @@ def used_codes() -> set[str]:
                     found |= {node.value} if CODE.fullmatch(node.value) else set()
         for path in (ROOT / package).rglob("*.html"):
             found |= set(TEMPLATE_CODE.findall(path.read_text(encoding="utf-8")))
-    return found - modules() - {"mparchive.toml"}
+    return found - modules() - {"mparchive.toml", "mparchive.client"}
 
 
 def prefixes() -> tuple[str, ...]:
