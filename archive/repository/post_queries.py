@@ -186,6 +186,13 @@ def fitting(sizes: Sequence[int]) -> int:
     return max(1, sum(total <= MOST_TEXT for total in accumulate(sizes)))
 
 
+def count_fitting(session: Session, ids: Sequence[int]) -> int:
+    """Return how many of these posts, from the first on, a page holds with their texts; at least one."""
+    rows = select(Post.id, func.octet_length(Post.text)).where(Post.id.in_(ids))
+    sizes = {number: size for number, size in session.execute(rows)}
+    return fitting([sizes[number] for number in ids])
+
+
 def position_at(post: Post, biz: str) -> PostPosition:
     """Return the position of a post of an account."""
     return PostPosition(post.published_on, post.mid, post.idx, biz)

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
@@ -88,17 +87,12 @@ def _find_posts(
     query = parse(words)
     find = partial(search, session, query, account=chosen.account, kind=chosen.kind, after=after)
     found = find(limit=FEED_ENTRIES)
-    if (fitting := _count_fitting(session, [hit.post_id for hit in found.hits])) < len(found.hits):
+    if (fitting := post_queries.count_fitting(session, [hit.post_id for hit in found.hits])) < len(
+        found.hits
+    ):
         found = find(limit=fitting)
     posts = post_queries.posts_by_id(session, [hit.post_id for hit in found.hits])
     return post_queries.Page([(posts[hit.post_id], hit.biz) for hit in found.hits], found.next)
-
-
-def _count_fitting(session: Session, ids: list[int]) -> int:
-    """Return how many of these posts fit into one feed with their texts."""
-    rows = select(Post.id, func.octet_length(Post.text)).where(Post.id.in_(ids))
-    sizes = {number: size for number, size in session.execute(rows)}
-    return post_queries.fitting([sizes[number] for number in ids])
 
 
 def _feed_document(session: Session, request: Request, page: post_queries.Page, title: str) -> FeedDocument:
