@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, Valid
 from pydantic_core import PydanticCustomError
 
 from archive.domain.addresses import HOST
-from archive.domain.errors import MessageError
+from archive.domain.errors import MessageError, file_message
 from archive.domain.messages import Message
 from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.system.files import FileUnusable, read_secret_file, read_small
