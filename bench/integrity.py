@@ -31,7 +31,7 @@ from bench.posts import made_record
 from bench.report import machine, today, write_part
 from crawler.parse import PARSER_VERSION
 from crawler.parse.page import classify
-from mparchive.commands.verify import means_of
+from mparchive.commands.verify import check_context
 from tests.standin.pages import Shown, catalogue
 
 ROUNDS = 5  # each of them twice
@@ -138,7 +138,7 @@ def _speeds(engine: Engine, settings: ArchiveSettings) -> dict[str, float]:
 def _look(engine: Engine, settings: ArchiveSettings, name: str, found: Counter[str]) -> None:
     with transaction(engine) as session:
         for check in (check for check in CHECKS if check.name == name):
-            found[check.table] += check.look(RowRange(session, means_of(settings))).rows
+            found[check.table] += check.look(RowRange(session, check_context(settings))).rows
 
 
 def _report(prices: dict[str, tuple[float, float]], speeds: dict[str, float]) -> str:

@@ -1,19 +1,20 @@
-"""Exit codes, and the errors that carry them to the end of the command."""
+"""Exit codes, and the table that maps exceptions to them."""
 
 from enum import IntEnum
 
 from archive.domain.errors import (
-    ArchiveError,
     DatabaseUnavailable,
     IntegrityError,
+    MessageError,
     file_message,
     first_line,
 )
+from archive.domain.messages import Message
 from archive.system.files import FileWriteError
 
 
 class Exit(IntEnum):
-    """What the command's exit code says; the README and --help list the same."""
+    """Exit codes of the command; the README and --help list the same."""
 
     DONE = 0
     USAGE = 2
@@ -25,59 +26,50 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-EXPLAINED = (
-    "Exit codes: 0 done, 2 wrong usage or input and nothing done, 3 partly failed, "
-    "4 nothing could be fetched, 5 the server demands verification, 6 database, 7 integrity, 130 interrupted."
-)
-
-
-class CommandError(Exception):
+class CommandError(MessageError):
     """Ends the command with one sentence and an exit code."""
 
-    def __init__(self, message: str, code: Exit = Exit.USAGE):
-        super().__init__(message)
+    def __init__(self, message: Message | str, code: Exit = Exit.USAGE):
+        """Take a message, or the text of a sentence that is already in the language of the process."""
+        message = message if isinstance(message, Message) else Message("archive.verbatim", {"text": message})
+        super().__init__(message.code, **message.params)
         self.code = code
 
 
-STOPPED = "stopped; the same command goes on where this one was"
+STOPPED = Message("mparchive.error.stopped")
+
+# The first class that fits decides; a CommandError carries its own code.
+_EXITS: tuple[tuple[type[MessageError], Exit], ...] = (
+    (DatabaseUnavailable, Exit.DATABASE),
+    (IntegrityError, Exit.INTEGRITY),
+    (MessageError, Exit.USAGE),
+)
 
 
-def error_message(error: Exception) -> tuple[str, Exit] | None:
-    """What to say and what to end with; None for what nobody expected."""
-    match error:
-        case CommandError():
-            return str(error), error.code
-        case DatabaseUnavailable():
-            return str(error), Exit.DATABASE
-        case IntegrityError():
-            return str(error), Exit.INTEGRITY
-        case ArchiveError():
-            return str(error), Exit.USAGE
-        case FileWriteError():
-            return str(file_message(error)), Exit.USAGE
-        case _:
-            return _of_libraries(error)
+def describe_failure(error: Exception) -> tuple[Message, Exit] | None:
+    """Return the message and the exit code of an expected error, None for any other."""
+    if isinstance(error, CommandError):
+        return error.message, error.code
+    if isinstance(error, MessageError):
+        return error.message, next(code for kind, code in _EXITS if isinstance(error, kind))
+    if isinstance(error, FileWriteError):
+        return file_message(error), Exit.USAGE
+    return _library_error(error)
 
 
-def _of_libraries(error: Exception) -> tuple[str, Exit] | None:
-    """… whose errors are known only where they are loaded: after a failure that is no matter."""
+def _library_error(error: Exception) -> tuple[Message, Exit] | None:
+    """Return the same for errors of a library that takes long to import."""
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
-    from scheduler.config_errors import ConfigError  # noqa: PLC0415
-
-    if isinstance(error, ConfigError):
-        return str(error), Exit.USAGE
-    if isinstance(error, DBAPIError) and _was_stopped(error.orig):
+    if isinstance(error, DBAPIError) and _is_interrupted(error.orig):
         return STOPPED, Exit.INTERRUPTED
     if isinstance(error, DBAPIError):
-        first = first_line(error)
-        words = f"the database failed ({first}); what was done before is kept, run the same command again"
-        return words, Exit.DATABASE
+        return Message("mparchive.error.database_failed", {"reason": first_line(error)}), Exit.DATABASE
     return None
 
 
-def _was_stopped(error: BaseException | None) -> bool:
-    """Whether Ctrl-C came amid a statement: tidying up then fails in words of the driver's own."""
+def _is_interrupted(error: BaseException | None) -> bool:
+    """Tell whether Ctrl-C came during a statement: the driver then fails while it closes the connection."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None

@@ -1,4 +1,4 @@
-"""`--diff` may stand alone: then it asks for the difference of the last two versions."""
+"""Types of command-line options."""
 
 import re
 from enum import StrEnum
@@ -11,21 +11,24 @@ _LAST_TWO = ".."
 _NO_VALUE = re.compile(r"-.*|\d+_\d+")  # another option, or the aid
 
 
-class LastTwo(TyperCommand):
-    """A command with such a --diff: an option of typer's always takes a value."""
+class OptionalDiffValue(TyperCommand):
+    """A command whose --diff may stand alone and then compares the last two versions.
+
+    Typer's own options always take a value.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give it the value it lacks."""
-        given = list(args)
-        if "--diff" in given:
-            behind = given.index("--diff") + 1
-            if behind == len(given) or _NO_VALUE.fullmatch(given[behind]):
-                given.insert(behind, _LAST_TWO)
-        return super().parse_args(ctx, given)
+        """Insert the default value after a --diff without one."""
+        complete = list(args)
+        if "--diff" in complete:
+            position = complete.index("--diff") + 1
+            if position == len(complete) or _NO_VALUE.fullmatch(complete[position]):
+                complete.insert(position, _LAST_TWO)
+        return super().parse_args(ctx, complete)
 
 
 class Format(StrEnum):
-    """Formats of an export."""
+    """The formats of an export."""
 
     DUMP = "dump"
     JSONL = "jsonl"

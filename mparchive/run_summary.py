@@ -8,7 +8,7 @@ from rich.table import Table
 
 from archive.domain.messages import Message
 from archive.system.catalogues import Language, process_language
-from mparchive.console import pictured
+from mparchive.console import printable
 
 # In the order of the table's rows; each has its words in the catalogue.
 COUNTED = (
@@ -71,5 +71,5 @@ class RunSummary:
             if self.counts[what]:
                 words = Message(f"mparchive.summary.{what}").text(language)
                 reason = self.reasons[what].text(language) if what in self.reasons else ""
-                table.add_row(str(self.counts[what]), words, pictured(reason[:MAX_REASON]))
+                table.add_row(str(self.counts[what]), words, printable(reason[:MAX_REASON]))
         return table

@@ -22,6 +22,7 @@ def pytest_configure() -> None:
     """Whoever runs the tests has an archive of their own: no test may meet it; and children start fast."""
     for name in [name for name in os.environ if name.startswith(_OURS) and name != _KEPT]:
         del os.environ[name]
+    os.environ["MPARCHIVE_LANG"] = "en"  # whatever the locale of this machine: tests assert on English words
     # Tests start hundreds of processes; where nothing compiled is kept each compiles everything anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

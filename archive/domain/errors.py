@@ -19,14 +19,6 @@ def in_words(error: BaseException) -> str:
     return f"{name}: {message}" if message else name
 
 
-def error_message(error: BaseException) -> Message:
-    """Return the message of an error; for one of a library its class and the first line of its text."""
-    if isinstance(error, MessageError):
-        return error.message
-    name, text = type(error).__name__, " ".join(first_line(error).split())[:MAX_MESSAGE]
-    return Message("archive.error.other", {"error": name, "detail": text or name})
-
-
 def file_message(error: FileUnusable | FileWriteError) -> Message:
     """Return the message of a file that could not be read or written."""
     match error:
@@ -37,6 +29,14 @@ def file_message(error: FileUnusable | FileWriteError) -> Message:
         case FileUnusable(limit=int(limit)):
             return Message("archive.file.too_large", {"path": str(error.path), "limit": limit})
     return Message("archive.file.unreadable", {"path": str(error.path), "reason": error.reason})
+
+
+def error_message(error: BaseException) -> Message:
+    """Return the message of an error; for one of a library its class and the first line of its text."""
+    if isinstance(error, MessageError):
+        return error.message
+    name, text = type(error).__name__, " ".join(first_line(error).split())[:MAX_MESSAGE]
+    return Message("archive.error.other", {"error": name, "detail": text or name})
 
 
 class MessageError(Exception):

@@ -1,4 +1,4 @@
-"""`mparchive audit --fill`: ask for what is lacking, politely, bounded, resumable."""
+"""`mparchive audit`: list what the archive lacks, and with --fill fetch it first."""
 
 import os
 from collections import Counter
@@ -28,25 +28,25 @@ from archive.repository.accounts import AccountRef, accounts
 from crawler.discovery.config import MAX_SOURCES, AccountConfig
 from crawler.discovery.source import State
 from mparchive.commands.discover import check_account
-from mparchive.console import out, print_json, say, shortened
+from mparchive.console import label, localized, out, print_json, say, shortened, translated
 from mparchive.crawl import fetch_due, fetch_missing_media, is_blocked, open_egress
 from mparchive.errors import CommandError, Exit
 from mparchive.run_summary import RunSummary
 from scheduler.config import VARIABLE, find_config, load_config
 from scheduler.config_errors import ConfigError
 
-MOST_FILLED = 1000  # posts asked for at a time: under two hours at 6 s each; the same command goes on
+MAX_FILLED = 1000  # posts fetched by one command, in under two hours at 6 s each; the next one continues
 
-BATCH = 500  # rows a statement
+BATCH = 500  # rows in one statement
 
-_BY_LOOKING = (GapKind.HOLE, GapKind.DIGEST, GapKind.SILENT)
+_FOUND_BY_LISTING = (GapKind.HOLE, GapKind.DIGEST, GapKind.SILENT)
 
-_PAGES_STAY = (GapKind.NO_IMAGES,)  # their posts are archived; only their images are asked for
+_MEDIA_ONLY = (GapKind.NO_IMAGES,)  # the pages of these posts are archived; only images are fetched
 
 
 @dataclass(frozen=True)
-class Filling:
-    """What bounds it, and where what came of it is counted. `limit`: at most so many of each kind."""
+class GapFiller:
+    """Fetches what is missing, at most `limit` gaps of each kind, and counts the results in `summary`."""
 
     engine: Engine
     configured: Mapping[str, AccountConfig]
@@ -54,26 +54,26 @@ class Filling:
     summary: RunSummary
 
     def fill(self, gaps: Sequence[Gap], again: Callable[[], Sequence[Gap]]) -> Exit:
-        """Ask the sources for posts of no known address, then fetch what has one; the worst that came of it.
+        """List the sources for posts without a known address, fetch those with one; return the worse code.
 
-        `again` finds the gaps anew: what a source lists becomes something to fetch.
+        `again` finds the gaps again: what a source lists can then be fetched. Raises CommandError.
         """
         if not any(gap.fillable for gap in gaps):
             return Exit.DONE
         if is_blocked(open_egress(self.engine)):
             return Exit.VERIFICATION
-        looking = _accounts(gaps, self.configured)
-        looked = self._look(looking)
-        if looked is Exit.VERIFICATION:
-            return looked
-        wanted = _chosen_to_fill(again() if looking else gaps, self.limit)
-        return (self._fetch(wanted) if wanted else Exit.DONE) or looked
+        accounts_to_list = _accounts_to_list(gaps, self.configured)
+        list_code = self._list_sources(accounts_to_list)
+        if list_code is Exit.VERIFICATION:
+            return list_code
+        wanted = _gaps_to_fetch(again() if accounts_to_list else gaps, self.limit)
+        return (self._fetch(wanted) if wanted else Exit.DONE) or list_code
 
-    def _look(self, accounts: Iterable[AccountConfig]) -> Exit:
-        """Have the sources of accounts list all they have; a challenge ends it."""
+    def _list_sources(self, accounts: Iterable[AccountConfig]) -> Exit:
+        """List all posts of the sources of accounts; a demand for verification ends it."""
         code = Exit.DONE
         for account in accounts:
-            states = _asked(self.engine, account)
+            states = _list_account(self.engine, account)
             if State.VERIFICATION in states:
                 return Exit.VERIFICATION
             if not all(state.good for state in states):
@@ -84,110 +84,102 @@ class Filling:
         now = datetime.now(UTC)
         with transaction(self.engine) as session:
             run_id = runs.start_run(session, "audit", {"fill": len(wanted)}, now)
-            pages = _assigned(session, run_id, [gap for gap in wanted if gap.kind not in _PAGES_STAY], now)
-            _assigned(session, run_id, [gap for gap in wanted if gap.kind in _PAGES_STAY], now)
+            pages = _claim_addresses(
+                session, run_id, [gap for gap in wanted if gap.kind not in _MEDIA_ONLY], now
+            )
+            _claim_addresses(session, run_id, [gap for gap in wanted if gap.kind in _MEDIA_ONLY], now)
             due = frontier.make_due(session, pages, now, again=True)
         egress = open_egress(self.engine)
         with run_lock(self.engine, run_id):
-            # the crawl of pages is also who reads what was kept and not read
+            # the crawl of pages also parses stored pages that are not parsed yet
             code = fetch_due(egress, run_id, len(due), self.summary)
             if code not in (Exit.DATABASE, Exit.USAGE, Exit.VERIFICATION):
                 code = fetch_missing_media(egress, run_id, self.summary) or code
         return code
 
 
-def _asked(engine: Engine, account: AccountConfig) -> list[State]:
-    """Try the sources of an account; what is not good is said."""
+def _list_account(engine: Engine, account: AccountConfig) -> list[State]:
+    """List the sources of an account, and report those that failed."""
     try:
         sources = check_account(engine, account, (), whole=True).sources
     except CommandError as error:
         if error.code is Exit.DATABASE:
             raise
-        say(f"{account.name}: {error}")
+        say(f"{account.name}: {localized(error.message)}")
         return [State.UNREACHABLE]
     for one in sources:
         if not one.good:
-            messages = [str(Message.load(stored)) for stored in (one.detail, one.advice) if stored]
-            words = ": ".join([one.source, one.state, *messages])
-            say(f"{account.name}: {words}")
+            state = label("mparchive.state.", one.state)
+            parts = (account.name, one.source, state, localized(one.detail), localized(one.advice))
+            say(": ".join(filter(None, parts)))
     return [State(one.state) for one in sources]
 
 
-def _accounts(gaps: Iterable[Gap], configured: Mapping[str, AccountConfig]) -> list[AccountConfig]:
-    """The accounts to look for posts of, with the albums that are to be listed.
+def _accounts_to_list(gaps: Iterable[Gap], configured: Mapping[str, AccountConfig]) -> list[AccountConfig]:
+    """Return the accounts whose sources may list missing posts, with the albums to list.
 
-    One that is not configured has the albums its posts are in: anybody may list those.
+    An account that is not configured has the albums of its posts, which are public.
     """
     albums: dict[tuple[str, str], list[str]] = {}
     for gap in gaps:
-        if gap.fillable and (gap.album or gap.kind in _BY_LOOKING):
+        if gap.fillable and (gap.album or gap.kind in _FOUND_BY_LISTING):
             albums.setdefault((gap.biz, gap.account), []).extend([gap.album] if gap.album else [])
     found = []
     for (biz, name), more in albums.items():
-        known = configured.get(biz) or _unconfigured(biz, name)
+        known = configured.get(biz) or _unconfigured_account(biz, name)
         if known:
             listed = tuple(dict.fromkeys((*known.albums, *more)))[:MAX_SOURCES]
             found.append(known.model_copy(update={"albums": listed}))
     return found
 
 
-def _unconfigured(biz: str, name: str) -> AccountConfig | None:
+def _unconfigured_account(biz: str, name: str) -> AccountConfig | None:
     try:
         return AccountConfig(biz=biz, name=name, follow_albums=True)
     except ValidationError:
-        say(f"{biz[:80]} is no __biz of an account; nothing is looked for there")
+        say(Message("mparchive.audit.invalid_biz", {"biz": biz[:80]}))
         return None
 
 
-def _chosen_to_fill(gaps: Sequence[Gap], limit: int | None) -> list[Gap]:
-    """What has an address to ask or a page to read, at most `limit` of a kind and MOST_FILLED in all."""
+def _gaps_to_fetch(gaps: Sequence[Gap], limit: int | None) -> list[Gap]:
+    """Return the gaps with an address or an unparsed page, `limit` of each kind and MAX_FILLED in all."""
     chosen: list[Gap] = []
     for kind in GapKind:
-        of_kind = [gap for gap in gaps if gap.kind is kind and gap.fillable and _is_asked(gap)]
+        of_kind = [gap for gap in gaps if gap.kind is kind and gap.fillable and _is_fetchable(gap)]
         chosen += of_kind[:limit]
-    if len(chosen) > MOST_FILLED:
-        say(f"{MOST_FILLED} of {len(chosen)} are asked for now; the same command goes on")
-    return chosen[:MOST_FILLED]
+    if len(chosen) > MAX_FILLED:
+        say(Message("mparchive.audit.some_filled", {"n": len(chosen), "max": MAX_FILLED}))
+    return chosen[:MAX_FILLED]
 
 
-def _is_asked(gap: Gap) -> bool:
+def _is_fetchable(gap: Gap) -> bool:
     return gap.address_id is not None or bool(gap.url) or gap.kind is GapKind.UNREAD
 
 
-def _assigned(session: Session, run_id: int, gaps: Sequence[Gap], now: datetime) -> list[int]:
-    """The ids of the addresses of these, which the run now has; what had none gets one."""
+def _claim_addresses(session: Session, run_id: int, gaps: Sequence[Gap], now: datetime) -> list[int]:
+    """Claim the addresses of these gaps for the run, recording new ones; return their ids."""
     sightings = []
     for gap in gaps:
-        with suppress(AddressError):  # a link that is no post's address was one before this version
+        with suppress(AddressError):  # earlier versions took some links for post addresses
             if gap.url:
                 sightings.append(Sighting(parse_address(gap.url), "audit", now, expected_biz=gap.biz))
-    noted = frontier.record_sightings(session, run_id, sightings, now) if sightings else []
+    recorded = frontier.record_sightings(session, run_id, sightings, now) if sightings else []
     known = sorted({gap.address_id for gap in gaps if gap.address_id is not None})
     for start in range(0, len(known), BATCH):
         frontier.claim_addresses(session, run_id, known[start : start + BATCH], now)
-    return sorted({*known, *(one.address_id for one in noted)})
+    return sorted({*known, *(one.address_id for one in recorded)})
 
 
-SHOWN = 20  # lines of a kind, where --limit gives no other number
+DEFAULT_SHOWN = 20  # gaps of a kind, where --limit gives no other number
 
-_KINDS = {
-    GapKind.HOLE: "holes in pushes",
-    GapKind.MENTIONED: "posts that are mentioned and not archived",
-    GapKind.DIGEST: "titles that weekly digests list and no post has",
-    GapKind.SILENT: "silent days",
-    GapKind.NO_PAGE: "posts without their page",
-    GapKind.NO_IMAGES: "posts without some of their images",
-    GapKind.UNREAD: "pages kept and not read",
-    GapKind.NOT_DRAWN: "posts whose text only a browser shows",
-    GapKind.UNKNOWN: "answers that are not understood",
-}
+_KIND = "mparchive.audit.kind."  # with the name of a GapKind: its words
 
 _JSON = ("kind", "biz", "account", "subject", "title", "what", "remedy", "fillable")
 
 
 @dataclass(frozen=True)
 class AuditOptions:
-    """What the command line asked for. Dates are in Asia/Shanghai, both included."""
+    """The options of the command. Dates are in Asia/Shanghai, both included."""
 
     account: str | None = None
     since: date | None = None
@@ -197,26 +189,29 @@ class AuditOptions:
     limit: int | None = None
 
 
-def audit(asked: AuditOptions) -> Exit:
-    """Say what is lacking; with `fill` first ask for it, and say then what is left."""
+def audit(options: AuditOptions) -> Exit:
+    """Print what is missing; with `fill` fetch it first.
+
+    Raises CommandError, ConfigError, DatabaseUnavailable.
+    """
     configured = _configured()
     summary, code = RunSummary(), Exit.DONE
     with open_archive() as engine:
-        gaps = _find(engine, asked, configured)
+        gaps = _find_all_gaps(engine, options, configured)
         before = _counts(gaps)
-        if asked.fill:
-            again = partial(_find, engine, asked, configured)
-            code = Filling(engine, configured, asked.limit, summary).fill(gaps, again)
+        if options.fill:
+            again = partial(_find_all_gaps, engine, options, configured)
+            code = GapFiller(engine, configured, options.limit, summary).fill(gaps, again)
             gaps = again()
-    if asked.json:
-        print_json(_as_json(gaps, before, summary, asked))
+    if options.json:
+        print_json(_as_json(gaps, before, summary, options))
     else:
-        _print(gaps, before, summary, asked)
+        _print(gaps, before, summary, options)
     return code
 
 
 def _configured() -> Mapping[str, AccountConfig]:
-    """The accounts of the configuration by biz; an audit needs none, but a broken one is said."""
+    """Return the configured accounts by biz, none without a configuration. Raises ConfigError."""
     try:
         path = find_config()
     except ConfigError:
@@ -226,13 +221,15 @@ def _configured() -> Mapping[str, AccountConfig]:
     return {account.biz: account for account in load_config(path).accounts}
 
 
-def _find(engine: Engine, asked: AuditOptions, configured: Mapping[str, AccountConfig]) -> list[Gap]:
+def _find_all_gaps(
+    engine: Engine, options: AuditOptions, configured: Mapping[str, AccountConfig]
+) -> list[Gap]:
     now = datetime.now(UTC)
     with transaction(engine) as session:
-        chosen = _chosen(accounts(session), asked.account)
+        chosen = _select_accounts(accounts(session), options.account)
         ids: list[int | None] = [one.id for one in chosen]
-        if asked.account is None:
-            ids.append(None)  # addresses that do not tell whose they are
+        if options.account is None:
+            ids.append(None)  # addresses of unknown accounts
         bizs = {one.id: one.biz for one in chosen}
         found: list[Gap] = []
         for number in ids:
@@ -241,19 +238,20 @@ def _find(engine: Engine, asked: AuditOptions, configured: Mapping[str, AccountC
                 session,
                 number,
                 now,
-                since=asked.since,
-                until=asked.until,
+                since=options.since,
+                until=options.until,
                 digest_title=config.digest_title if config else DIGEST_TITLE,
                 has_sources=config is not None,
             )
     return found
 
 
-def _chosen(known: Sequence[AccountRef], wanted: str | None) -> Sequence[AccountRef]:
+def _select_accounts(known: Sequence[AccountRef], wanted: str | None) -> Sequence[AccountRef]:
     found = [one for one in known if wanted in (None, one.biz, one.name)]
     if wanted is not None and not found:
-        names = ", ".join(one.name or one.biz for one in known) or "none"
-        raise CommandError(f"no account {wanted} in the archive; it has {names}")
+        code = "mparchive.audit.no_such_account" if known else "mparchive.audit.no_accounts"
+        names = [one.name or one.biz for one in known]
+        raise CommandError(Message(code, {"account": wanted, "accounts": names}))
     return found
 
 
@@ -263,44 +261,49 @@ def _counts(gaps: Iterable[Gap]) -> dict[str, int]:
 
 
 def _as_json(
-    gaps: Sequence[Gap], before: Mapping[str, int], summary: RunSummary, asked: AuditOptions
+    gaps: Sequence[Gap], before: Mapping[str, int], summary: RunSummary, options: AuditOptions
 ) -> dict[str, Any]:
-    told = {"counts": _counts(gaps), "gaps": [_gap_as_json(gap) for gap in _limited(gaps, asked.limit)]}
-    return told | ({"before": dict(before), "filled": summary.as_dict()} if asked.fill else {})
+    result = {"counts": _counts(gaps), "gaps": [_gap_as_json(gap) for gap in _limited(gaps, options.limit)]}
+    return result | ({"before": dict(before), "filled": summary.as_dict()} if options.fill else {})
 
 
 def _gap_as_json(gap: Gap) -> dict[str, Any]:
-    return {name: getattr(gap, name) for name in _JSON} | {"day": gap.day.isoformat() if gap.day else None}
+    values = {name: getattr(gap, name) for name in _JSON}
+    for name in ("subject", "what", "remedy"):
+        values[name] = str(Message.load(values[name]))
+    return values | {"day": gap.day.isoformat() if gap.day else None}
 
 
 def _limited(gaps: Iterable[Gap], limit: int | None) -> list[Gap]:
-    """At most so many of each kind and account."""
+    """Return at most `limit` gaps of each kind and account."""
     seen: Counter[tuple[str, str]] = Counter()
-    kept = []
+    limited = []
     for gap in gaps:
         seen[gap.kind, gap.biz] += 1
         if limit is None or seen[gap.kind, gap.biz] <= limit:
-            kept.append(gap)
-    return kept
+            limited.append(gap)
+    return limited
 
 
-def _print(gaps: Sequence[Gap], before: Mapping[str, int], summary: RunSummary, asked: AuditOptions) -> None:
-    """For people: numbers first, then the gaps of each kind."""
-    if asked.fill:
+def _print(
+    gaps: Sequence[Gap], before: Mapping[str, int], summary: RunSummary, options: AuditOptions
+) -> None:
+    """Print the counts, then the gaps of each kind."""
+    if options.fill:
         out.print(summary.table())
     if not gaps:
-        out.print("no gaps are left" if before else "no gaps were found")
+        out.print(translated("mparchive.audit.none_left" if before else "mparchive.audit.none_found"))
         return
-    accounts_ = dict.fromkeys((gap.biz, gap.account) for gap in gaps)
-    for biz, name in accounts_:
-        _print_account([gap for gap in gaps if gap.biz == biz], name, asked.limit or SHOWN)
+    found_accounts = dict.fromkeys((gap.biz, gap.account) for gap in gaps)
+    for biz, name in found_accounts:
+        _print_account([gap for gap in gaps if gap.biz == biz], name, options.limit or DEFAULT_SHOWN)
 
 
 def _print_account(gaps: Sequence[Gap], name: str, limit: int) -> None:
-    out.print(name or "addresses that do not tell their account", style="bold", markup=False)
+    out.print(name or translated("mparchive.audit.unknown_account"), style="bold", markup=False)
     numbers = Table(box=None, pad_edge=False, show_header=False)
     for kind, count in _counts(gaps).items():
-        numbers.add_row(str(count), _KINDS[GapKind(kind)])
+        numbers.add_row(str(count), label(_KIND, kind))
     out.print(numbers)
     for kind in GapKind:
         if of_kind := [gap for gap in gaps if gap.kind == kind]:
@@ -308,15 +311,17 @@ def _print_account(gaps: Sequence[Gap], name: str, limit: int) -> None:
 
 
 def _print_kind(kind: GapKind, gaps: Sequence[Gap], limit: int) -> None:
-    """A line a gap and one for its evidence; a remedy that several share is said once."""
-    out.print(f"\n{_KINDS[kind]}", style="bold", markup=False)
+    """Print a line for each gap and one for its evidence; a remedy that several share is printed once."""
+    out.print(f"\n{label(_KIND, kind)}", style="bold", markup=False)
     shown, remedy = gaps[:limit], ""
     for gap in shown:
         title = gap.title if gap.title != gap.subject else ""
-        out.print("  ".join(filter(None, (gap.subject, str(gap.day or ""), shortened(title)))), markup=False)
-        out.print(f"    {gap.what}", markup=False)
+        parts = (localized(gap.subject), str(gap.day or ""), shortened(title))
+        out.print("  ".join(filter(None, parts)), markup=False)
+        out.print(f"    {localized(gap.what)}", markup=False)
         if gap.remedy != remedy:
             remedy = gap.remedy
-            out.print(f"    {remedy}", markup=False)
+            out.print(f"    {localized(remedy)}", markup=False)
     if len(gaps) > len(shown):
-        out.print(f"and {len(gaps) - len(shown)} more; --limit {len(gaps)} shows all", markup=False)
+        left_out = len(gaps) - len(shown)
+        out.print(translated("mparchive.audit.more", n=left_out, total=len(gaps)), markup=False)

@@ -1,4 +1,4 @@
-"""`mparchive backfill`: take posts over from files and addresses, and fetch their pages."""
+"""`mparchive backfill`: import posts from files and addresses, and fetch their pages."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from archive.db.advisory_locks import run_lock
 from archive.db.engine import open_archive, transaction
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
-from archive.domain.errors import AddressError, in_words
+from archive.domain.errors import AddressError, error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
@@ -32,28 +32,28 @@ from mparchive.console import out, print_json, say
 from mparchive.crawl import cassette_settings, fetch_due, fetch_missing_media, open_egress
 from mparchive.errors import Exit
 from mparchive.importers.accounts import NamedAccount
-from mparchive.importers.address_list import Listed
-from mparchive.importers.dump import Entry
-from mparchive.importers.items import Flaw, Passed, SavedMedium, SavedPage
-from mparchive.importers.read import Item, read_given
+from mparchive.importers.address_list import ListedAddress
+from mparchive.importers.dump import DumpEntry
+from mparchive.importers.items import Flaw, SavedMedium, SavedPage, Skipped
+from mparchive.importers.read import Item, read_inputs
 from mparchive.run_summary import RunSummary
 from scheduler.egress_session import EgressSession
 
 if TYPE_CHECKING:
-    from mparchive.importers.media import MediaTaker
+    from mparchive.importers.media import MediaImporter
 
 T = TypeVar("T")
 
-BATCH = 500  # items a transaction
+BATCH = 500  # items in one transaction
 
-AHEAD = timedelta(hours=1)  # by which another machine's clock may be ahead of ours
+MAX_CLOCK_SKEW = timedelta(hours=1)  # by which the clock of another machine may be ahead of ours
 
 
 @dataclass(frozen=True)
 class BackfillOptions:
-    """What the command line asked for. Dates are in Asia/Shanghai, both included."""
+    """The options of the command. Dates are in Asia/Shanghai, both included."""
 
-    what: tuple[str, ...]
+    inputs: tuple[str, ...]
     url: str | None = None
     since: date | None = None
     until: date | None = None
@@ -68,59 +68,62 @@ class BackfillOptions:
 
 
 @dataclass
-class _Taken:
-    """What the inputs came to. `due` and `listed` hold ids of addresses."""
+class _Imported:
+    """What was imported. `addresses` and `listed` hold ids of addresses."""
 
     summary: RunSummary = field(default_factory=RunSummary)
     addresses: set[int] = field(default_factory=set)
-    listed: set[int] = field(default_factory=set)  # those that came without a record
+    listed: set[int] = field(default_factory=set)  # those of lists, without a record
     good: int = 0
 
 
-def backfill(wanted: BackfillOptions) -> Exit:
-    """Take in the inputs, fetch what is not archived yet, say what came of it."""
+def backfill(options: BackfillOptions) -> Exit:
+    """Import the inputs, fetch what is not archived yet, and print the summary.
+
+    Raises CommandError, SettingError, DatabaseUnavailable.
+    """
     # A kill at any moment loses nothing.
     ParentWatch.from_environment(partial(os.kill, os.getpid(), signal.SIGKILL))
-    settings = cassette_settings(wanted.replay, wanted.record)
-    if wanted.dry_run:
-        return _dry_run(_selected(read_given(wanted.what, wanted.url), wanted), wanted)
+    settings = cassette_settings(options.replay, options.record)
+    if options.dry_run:
+        return _dry_run(_selected(read_inputs(options.inputs, options.url), options), options)
     with open_archive() as engine:
         with transaction(engine) as session:
-            run_id = runs.start_run(session, "backfill", _arguments(wanted), datetime.now(UTC))
+            run_id = runs.start_run(session, "backfill", _arguments(options), datetime.now(UTC))
         with run_lock(engine, run_id):
-            taken = _take_given(engine, run_id, wanted)
-            code = _fetch(open_egress(engine, settings), run_id, taken, wanted)
-    _report(taken.summary, wanted)
-    return _worst(code, taken)
+            imported = _import_inputs(engine, run_id, options)
+            code = _fetch(open_egress(engine, settings), run_id, imported, options)
+    _report(imported.summary, options)
+    return _exit_code(code, imported)
 
 
-def _take_given(engine: Engine, run_id: int, wanted: BackfillOptions) -> _Taken:
+def _import_inputs(engine: Engine, run_id: int, options: BackfillOptions) -> _Imported:
     with PageParser() as parser:
-        if not wanted.media:
-            given = read_given(wanted.what, wanted.url)
-            return _take_all(engine, run_id, _selected(given, wanted), None, parser)
-        from mparchive.importers.media import MediaTaker  # noqa: PLC0415 - half a second, for media alone
+        if not options.media:
+            items = read_inputs(options.inputs, options.url)
+            return _import_all(engine, run_id, _selected(items, options), None, parser)
+        from mparchive.importers.media import MediaImporter  # noqa: PLC0415 - half a second, for media alone
 
-        with MediaTaker.opened(engine) as media:
-            given = read_given(wanted.what, wanted.url, media.seek)
-            return _take_all(engine, run_id, _selected(given, wanted), media, parser)
-
-
-def _arguments(wanted: BackfillOptions) -> dict[str, Any]:
-    return {name: str(value) for name, value in vars(wanted).items() if value not in (None, False, ())}
+        with MediaImporter.opened(engine) as media:
+            items = read_inputs(options.inputs, options.url, media.find)
+            return _import_all(engine, run_id, _selected(items, options), media, parser)
 
 
-def _selected(items: Iterable[Item], wanted: BackfillOptions) -> Iterator[Item]:
-    """Items within the dates (where a date is known), at most `limit`; what is not taken always.
+def _arguments(options: BackfillOptions) -> dict[str, Any]:
+    return {name: str(value) for name, value in vars(options).items() if value not in (None, False, ())}
 
-    Behind the last page that is taken its media may come.
+
+def _selected(items: Iterable[Item], options: BackfillOptions) -> Iterator[Item]:
+    """Yield the items within the dates (where a date is known), at most `limit`, and all that is no post.
+
+    After the last page that counts, its media may follow.
     """
     taken = 0
-    for item in map(_dated, items):
-        if isinstance(item, Flaw | Passed | SavedMedium):
+    for item in map(_checked_date, items):
+        if isinstance(item, Flaw | Skipped | SavedMedium):
             yield item
-        elif _is_within(item, wanted):
-            if wanted.limit is not None and taken >= wanted.limit:
+        elif _is_within(item, options):
+            if options.limit is not None and taken >= options.limit:
                 if isinstance(item, SavedPage):
                     continue
                 return
@@ -128,92 +131,92 @@ def _selected(items: Iterable[Item], wanted: BackfillOptions) -> Iterator[Item]:
             yield item
 
 
-def _dated(item: Item) -> Item:
-    """The item, unless it is a page that is yet to come: none that is fetched before then would be newer."""
-    if not isinstance(item, SavedPage) or item.saved_at <= datetime.now(UTC) + AHEAD:
+def _checked_date(item: Item) -> Item:
+    """Return the item, or a flaw for a page dated in the future: no fetched page would be newer."""
+    if not isinstance(item, SavedPage) or item.saved_at <= datetime.now(UTC) + MAX_CLOCK_SKEW:
         return item
-    when = f"{item.saved_at:%Y-%m-%d %H:%M} UTC"
-    words = f"{item.name} is dated {when}, which is yet to come; correct its date or this machine's clock"
-    return Flaw(item.name, "", words)
+    date_ = f"{item.saved_at:%Y-%m-%d %H:%M} UTC"
+    return Flaw(item.name, None, Message("mparchive.backfill.in_future", {"name": item.name, "date": date_}))
 
 
-def _is_within(item: Item, wanted: BackfillOptions) -> bool:
+def _is_within(item: Item, options: BackfillOptions) -> bool:
     day = _day(item)
     if day is None:
         return True
-    return (wanted.since is None or day >= wanted.since) and (wanted.until is None or day <= wanted.until)
+    return (options.since is None or day >= options.since) and (options.until is None or day <= options.until)
 
 
 def _day(item: Item) -> date | None:
-    """When a post was published, where that is known before it is read."""
+    """Return the day a post was published, where that is known before its page is parsed."""
     match item:
-        case Entry(record=record):
+        case DumpEntry(record=record):
             return date.fromisoformat(record.date)
-        case Listed(day=day):
+        case ListedAddress(day=day):
             return day
     return None
 
 
-def _dry_run(items: Iterable[Item], wanted: BackfillOptions) -> Exit:
-    taken = _Taken()
+def _dry_run(items: Iterable[Item], options: BackfillOptions) -> Exit:
+    imported = _Imported()
     for item in items:
-        if _noted(item, taken):
+        if _is_rejected(item, imported):
             continue
-        taken.good += 1
-        if not wanted.json:
-            say(f"would take {_named(item)}")
-    if wanted.json:
-        print_json({"would_take": taken.good, **taken.summary.as_dict()})
+        imported.good += 1
+        if not options.json:
+            say(Message("mparchive.backfill.would_import", {"item": _name(item)}))
+    if options.json:
+        print_json({"would_take": imported.good, **imported.summary.as_dict()})
     else:
-        say(f"{taken.good} would be taken; nothing was written or fetched")
-    return _worst(Exit.DONE, taken)
+        say(Message("mparchive.backfill.dry_run", {"n": imported.good}))
+    return _exit_code(Exit.DONE, imported)
 
 
-def _named(item: Item) -> str:
+def _name(item: Item) -> str | Message:
     match item:
-        case Entry(record=record):
+        case DumpEntry(record=record):
             return f"{record.date} {record.aid} {record.title}"
-        case Listed(address=address):
+        case ListedAddress(address=address):
             return address.url
         case SavedPage(name=name):
             return name
         case NamedAccount(biz=biz, name=name):
-            return f"the account {name} {biz}"
+            return Message("mparchive.backfill.account", {"name": name, "biz": biz})
     return ""
 
 
-def _noted(item: Item, taken: _Taken) -> bool:
-    """Whether it is nothing to take, and was noted as such."""
+def _is_rejected(item: Item, imported: _Imported) -> bool:
+    """Report and count an item that cannot be imported; return whether it is one."""
     match item:
         case Flaw():
-            say(str(item))
-            taken.summary.add("bad_input", reason=str(item))
-        case Passed(number=number):
-            taken.summary.add("passed_over", number, str(item))
-    return isinstance(item, Flaw | Passed)
+            say(item.message)
+            imported.summary.add("bad_input", reason=item.message)
+        case Skipped(number=number):
+            imported.summary.add("passed_over", number, item.message)
+    return isinstance(item, Flaw | Skipped)
 
 
-def _take_all(
-    engine: Engine, run_id: int, items: Iterable[Item], media: "MediaTaker | None", parser: PageParser
-) -> _Taken:
-    taken = _Taken()
-    for batch in _batches(item for item in items if not _noted(item, taken)):
-        taken.good += len(batch)
-        if records := [item for item in batch if isinstance(item, Entry)]:
-            _take_records(engine, run_id, records, taken)
-        if addresses := [item for item in batch if isinstance(item, Listed)]:
-            _take_addresses(engine, run_id, addresses, taken)
+def _import_all(
+    engine: Engine, run_id: int, items: Iterable[Item], media: "MediaImporter | None", parser: PageParser
+) -> _Imported:
+    imported = _Imported()
+    for batch in _batches(item for item in items if not _is_rejected(item, imported)):
+        imported.good += len(batch)
+        if records := [item for item in batch if isinstance(item, DumpEntry)]:
+            _import_records(engine, run_id, records, imported)
+        if addresses := [item for item in batch if isinstance(item, ListedAddress)]:
+            _import_addresses(engine, run_id, addresses, imported)
         for page in (item for item in batch if isinstance(item, SavedPage)):
-            _take_page(engine, run_id, page, parser, taken)
+            _import_page(engine, run_id, page, parser, imported)
         for medium in (item for item in batch if isinstance(item, SavedMedium)):
-            _take_medium(medium, media, taken)
+            _import_medium(medium, media, imported)
         for account in (item for item in batch if isinstance(item, NamedAccount)):
-            taken.summary.add("accounts", reason=f"{_named(account)}; `mparchive init` with the same file")
-    return taken
+            reason = Message("mparchive.backfill.account_found", {"account": _name(account)})
+            imported.summary.add("accounts", reason=reason)
+    return imported
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Items by the transaction; a page or a medium ends its batch, for it may have 16 MB and more."""
+    """Yield the items of each transaction; a page or a medium, of up to 16 MB and more, ends its batch."""
     batch: list[Item] = []
     for item in items:
         batch.append(item)
@@ -224,7 +227,7 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield batch
 
 
-def _take_records(engine: Engine, run_id: int, items: list[Entry], taken: _Taken) -> None:
+def _import_records(engine: Engine, run_id: int, items: list[DumpEntry], imported: _Imported) -> None:
     now = datetime.now(UTC)
     try:
         with transaction(engine) as session:
@@ -233,46 +236,52 @@ def _take_records(engine: Engine, run_id: int, items: list[Entry], taken: _Taken
     except Exception as error:
         if not is_of_content(error):
             raise
-        if len(items) > 1:  # each in a transaction of its own: the others are taken
+        if len(items) > 1:  # each in a transaction of its own, so that the others are imported
             for item in items:
-                _take_records(engine, run_id, [item], taken)
+                _import_records(engine, run_id, [item], imported)
             return
-        _noted(_unstorable(items[0], error), taken)
+        _is_rejected(_unstorable(items[0], error), imported)
         return
-    taken.addresses |= addresses
+    imported.addresses |= addresses
     for result in results:
-        taken.summary.add("known" if result is StoreResult.UNCHANGED else str(result))
+        imported.summary.add("known" if result is StoreResult.UNCHANGED else str(result))
 
 
-def _unstorable(entry: Entry, error: Exception) -> Flaw:
-    where = f"record {entry.number} ({entry.record.aid})"
-    return Flaw(entry.source, where, f"it could not be stored: {in_words(error)}")
+def _unstorable(entry: DumpEntry, error: Exception) -> Flaw:
+    where = Message("mparchive.input.record_of_post", {"number": entry.number, "aid": entry.record.aid})
+    reason = Message("mparchive.backfill.not_stored", {"reason": error_message(error)})
+    return Flaw(entry.source, where, reason)
 
 
-def _take_addresses(engine: Engine, run_id: int, items: list[Listed], taken: _Taken) -> None:
+def _import_addresses(engine: Engine, run_id: int, items: list[ListedAddress], imported: _Imported) -> None:
     now = datetime.now(UTC)
     with transaction(engine) as session:
         sightings = [Sighting(item.address, "list", now, item.title) for item in items]
         sighted = frontier.record_sightings(session, run_id, sightings, now)
-    taken.listed |= {known.address_id for known in sighted}
-    taken.addresses |= taken.listed
+    imported.listed |= {known.address_id for known in sighted}
+    imported.addresses |= imported.listed
 
 
-def _take_page(engine: Engine, run_id: int, page: SavedPage, parser: PageParser, taken: _Taken) -> None:
-    """Keep a saved page as a capture, once, then read it, as if it had just been fetched."""
+def _import_page(
+    engine: Engine, run_id: int, page: SavedPage, parser: PageParser, imported: _Imported
+) -> None:
+    """Store a saved page as a capture, once, and parse it as if it had just been fetched."""
     try:
-        reading = _stored_page(engine, run_id, page, parser, taken)
+        reading = _stored_page(engine, run_id, page, parser, imported)
     except Exception as error:
         if not is_of_content(error):
             raise
-        _noted(Flaw(page.name, "", f"{page.name} could not be stored: {in_words(error)}"), taken)
+        params = {"name": page.name, "reason": error_message(error)}
+        _is_rejected(Flaw(page.name, None, Message("mparchive.backfill.page_not_stored", params)), imported)
         return
     if reading.is_unreadable:
-        _noted(Flaw(page.name, "", f"{page.name}: {Message.load(reading.reason)}"), taken)
+        reason = Message.load(reading.reason)
+        message = Message("mparchive.backfill.page_unreadable", {"name": page.name, "reason": reason})
+        _is_rejected(Flaw(page.name, None, message), imported)
 
 
 def _stored_page(
-    engine: Engine, run_id: int, page: SavedPage, parser: PageParser, taken: _Taken
+    engine: Engine, run_id: int, page: SavedPage, parser: PageParser, imported: _Imported
 ) -> ParsedPage:
     address = page.url or ""
     saved = Capture(address, address, 200, (), page.body, page.saved_at)
@@ -291,7 +300,7 @@ def _stored_page(
     )
     stored = reading.outcome is Outcome.ARTICLE and reading.record
     what = "known" if result is StoreResult.UNCHANGED else str(result)
-    taken.summary.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)
+    imported.summary.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)
     return reading
 
 
@@ -300,13 +309,13 @@ def _in_transaction(engine: Engine, work: Callable[[Session], T]) -> T:
         return work(session)
 
 
-def _take_medium(saved: SavedMedium, media: "MediaTaker | None", taken: _Taken) -> None:
+def _import_medium(saved: SavedMedium, media: "MediaImporter | None", imported: _Imported) -> None:
     if media is None:
         return
-    if bad := media.take(saved):
-        _noted(bad, taken)
+    if bad := media.store(saved):
+        _is_rejected(bad, imported)
     else:
-        taken.summary.add("images_kept")
+        imported.summary.add("images_kept")
 
 
 def _page_address(session: Session, run_id: int, url: str, page: SavedPage, now: datetime) -> int | None:
@@ -316,38 +325,42 @@ def _page_address(session: Session, run_id: int, url: str, page: SavedPage, now:
     return None
 
 
-def _fetch(egress: EgressSession, run_id: int, taken: _Taken, wanted: BackfillOptions) -> Exit:
-    """Fetch pages, then what they show; the worst that came of it."""
-    code = _fetch_pages(egress, run_id, taken, wanted)
-    if wanted.fetch and wanted.media and code not in (Exit.DATABASE, Exit.USAGE):
-        code = fetch_missing_media(egress, run_id, taken.summary) or code
+def _fetch(egress: EgressSession, run_id: int, imported: _Imported, options: BackfillOptions) -> Exit:
+    """Fetch pages, then their media; return the worse exit code."""
+    code = _fetch_pages(egress, run_id, imported, options)
+    if options.fetch and options.media and code not in (Exit.DATABASE, Exit.USAGE):
+        code = fetch_missing_media(egress, run_id, imported.summary) or code
     return code
 
 
-def _fetch_pages(egress: EgressSession, run_id: int, taken: _Taken, wanted: BackfillOptions) -> Exit:
-    """Fetch what has no final answer yet; addresses that have one are known."""
+def _fetch_pages(egress: EgressSession, run_id: int, imported: _Imported, options: BackfillOptions) -> Exit:
+    """Fetch the addresses without a final answer; the others are counted as known."""
     now = datetime.now(UTC)
     with transaction(egress.engine) as session:
-        due = frontier.make_due(session, sorted(taken.addresses), now, wanted.again) if wanted.fetch else []
-        taken.summary.add("known" if wanted.fetch else "not_asked", len(taken.listed.difference(due)))
+        due = (
+            frontier.make_due(session, sorted(imported.addresses), now, options.again)
+            if options.fetch
+            else []
+        )
+        imported.summary.add("known" if options.fetch else "not_asked", len(imported.listed.difference(due)))
         if not due:
-            runs.finish_run(session, run_id, "done", taken.summary.as_dict(), now)
+            runs.finish_run(session, run_id, "done", imported.summary.as_dict(), now)
     if not due:
         return Exit.DONE
-    return fetch_due(egress, run_id, len(due), taken.summary)
+    return fetch_due(egress, run_id, len(due), imported.summary)
 
 
-def _report(summary: RunSummary, wanted: BackfillOptions) -> None:
-    if wanted.json:
+def _report(summary: RunSummary, options: BackfillOptions) -> None:
+    if options.json:
         print_json(summary.as_dict())
     else:
         out.print(summary.table())
 
 
-def _worst(code: Exit, taken: _Taken) -> Exit:
-    """Bad input weighs: nothing good at all is a wrong call, some of it a part that failed."""
-    if not taken.summary.counts["bad_input"]:
+def _exit_code(code: Exit, imported: _Imported) -> Exit:
+    """Return USAGE where all input was bad, PARTLY_FAILED where some was, else the code of the crawl."""
+    if not imported.summary.counts["bad_input"]:
         return code
-    if not taken.good:
+    if not imported.good:
         return Exit.USAGE
     return code if code is not Exit.DONE else Exit.PARTLY_FAILED

@@ -1,4 +1,4 @@
-"""`mparchive backup` and `mparchive restore`: the whole archive in one file, and back again."""
+"""`mparchive backup` and `mparchive restore`: write the whole archive to one file, and restore it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,44 +9,51 @@ from archive.backup.restore import refuse_full, restore
 from archive.backup.write import size_of, write_backup
 from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
+from archive.domain.messages import Message
 from archive.integrity.check import VerificationReport
 from archive.integrity.checks import CHECKS
 from archive.storage.media_files import MediaFolder
 from archive.system.private_files import make_private_folder
-from mparchive.commands.verify import verify_with
+from mparchive.commands.verify import finding_text, verify_with
 from mparchive.console import say, steps
 from mparchive.errors import Exit
 
 MIB = 1024 * 1024
 
-LINE = 1024  # MiB a line of progress, where there is no terminal
+MIB_PER_LINE = 1024  # of the progress, where there is no terminal
 
-QUICK = tuple(dict.fromkeys(check.name for check in CHECKS if not check.is_heavy))
+QUICK_CHECKS = tuple(dict.fromkeys(check.name for check in CHECKS if not check.is_heavy))
 
 
 def back_up(path: Path, *, verified: bool) -> Exit:
-    """Write the backup, check what was written, and, unless told otherwise, that the archive is sound."""
+    """Write a backup, verify the file, and with `verified` also the archive.
+
+    Raises BackupError, BackupDamaged, CommandError.
+    """
     settings = ArchiveSettings()
     with open_archive(settings) as engine:
         with _progress(size_of(engine)) as step:
             manifest = write_backup(engine, MediaFolder(settings), path, step)
-        report = verify_with(engine, settings, QUICK) if verified else VerificationReport()
-    _say_lacking(manifest)
-    say(f"{path}: {_summary(manifest)}; read again and found whole")
-    return _exit(report, manifest)
+        report = verify_with(engine, settings, QUICK_CHECKS) if verified else VerificationReport()
+    _report_missing(manifest)
+    say(Message("mparchive.backup.written", {"path": path, "summary": _summary(manifest)}))
+    return _exit_code(report, manifest)
 
 
 def restore_archive(path: Path, *, only_check: bool) -> Exit:
-    """Check every byte of a backup, and restore it into an empty place; then verify the archive."""
+    """Verify every byte of a backup, restore it into an empty archive, and verify that.
+
+    Raises BackupError, BackupDamaged, NotEmpty, CommandError.
+    """
     with opened(path) as backup:
         if not only_check:
-            return _restored(backup, ArchiveSettings())
+            return _restore(backup, ArchiveSettings())
         _check(backup)
-    say(f"{path} is whole: {_summary(backup.manifest)}")
+    say(Message("mparchive.backup.is_whole", {"path": path, "summary": _summary(backup.manifest)}))
     return Exit.DONE
 
 
-def _restored(backup: Backup, settings: ArchiveSettings) -> Exit:
+def _restore(backup: Backup, settings: ArchiveSettings) -> Exit:
     manifest, folder = backup.manifest, MediaFolder(settings)
     with open_archive(settings) as engine:
         refuse_full(engine, folder, manifest)
@@ -55,9 +62,9 @@ def _restored(backup: Backup, settings: ArchiveSettings) -> Exit:
         with _progress(_size(manifest)) as step:
             restore(engine, folder, backup, settings.home, step)
         report = verify_with(engine, settings, ())
-    _say_lacking(manifest)
-    say(f"restored {_summary(manifest)}")
-    return _exit(report, manifest)
+    _report_missing(manifest)
+    say(Message("mparchive.backup.restored", {"summary": _summary(manifest)}))
+    return _exit_code(report, manifest)
 
 
 def _check(backup: Backup) -> None:
@@ -71,8 +78,8 @@ def _size(manifest: AnyManifest) -> int:
 
 @contextmanager
 def _progress(size: int) -> Iterator[Callable[[str, int], None]]:
-    """Shows how many MiB are done."""
-    with steps(max(1, size // MIB), every=LINE) as shown:
+    """Show how many MiB are done."""
+    with steps(max(1, size // MIB), every=MIB_PER_LINE) as shown:
         last = 0
 
         def step(name: str, done: int) -> None:
@@ -84,23 +91,22 @@ def _progress(size: int) -> Iterator[Callable[[str, int], None]]:
         yield step
 
 
-def _summary(manifest: AnyManifest) -> str:
+def _summary(manifest: AnyManifest) -> Message:
     rows = rows_of(manifest)
-    counts = f"{rows.get('posts', 0)} posts, {rows.get('captures', 0)} captures, {rows.get('files', 0)} files"
-    return f"{counts}, of {manifest.made_at:%Y-%m-%d %H:%M} UTC, {_size(manifest)} bytes"
+    counts = {name: rows.get(name, 0) for name in ("posts", "captures", "files")}
+    made_at = f"{manifest.made_at:%Y-%m-%d %H:%M} UTC"
+    return Message("mparchive.backup.summary", {**counts, "made_at": made_at, "bytes": _size(manifest)})
 
 
-def _say_lacking(manifest: AnyManifest) -> None:
-    for sentence in manifest.lacking:
-        say(f"not in the backup: {sentence}")
+def _report_missing(manifest: AnyManifest) -> None:
+    for reason in manifest.lacking:
+        say(Message("mparchive.backup.missing", {"reason": Message.load(reason)}))
 
 
-def _exit(report: VerificationReport, manifest: AnyManifest) -> Exit:
+def _exit_code(report: VerificationReport, manifest: AnyManifest) -> Exit:
     for finding in report.findings:
-        say(str(finding))
+        say(finding_text(finding))
     if not report.is_sound:
-        say(
-            "the archive is damaged; what of it could be read is in the backup, `mparchive verify` tells more"
-        )
+        say(Message("mparchive.backup.damaged"))
         return Exit.INTEGRITY
     return Exit.PARTLY_FAILED if manifest.lacking else Exit.DONE

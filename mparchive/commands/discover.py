@@ -8,13 +8,12 @@ from sqlalchemy import Engine
 
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import open_archive
-from archive.domain.messages import Message
 from archive.domain.records import SHANGHAI
 from archive.system.catalogues import process_language
 from crawler.discovery.config import AccountConfig
 from crawler.discovery.source import State
 from crawler.process.protocol import SourceChecked
-from mparchive.console import out, print_json, say, steps, translated
+from mparchive.console import label, localized, out, print_json, say, steps, translated
 from mparchive.crawl import is_blocked, open_egress, wait_for_turn
 from mparchive.errors import CommandError, Exit
 from scheduler.config import find_config, load_config
@@ -126,14 +125,11 @@ def _print(checked: CheckedAccount) -> None:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         out.print("  ".join(cells).rstrip(), markup=False)
     for one in checked.sources:
-        messages = (
-            Message.load(stored).text(process_language()) for stored in (one.detail, one.advice) if stored
-        )
-        if words := "; ".join(messages):
+        if words := "; ".join(filter(None, (localized(one.detail), localized(one.advice)))):
             out.print(f"{one.source}: {words}", markup=False)
 
 
 def _row(one: SourceChecked) -> tuple[str, ...]:
     moment = datetime.fromisoformat(one.newest).astimezone(SHANGHAI) if one.newest else None
     newest = f"{moment:%Y-%m-%d %H:%M}" if moment else ""
-    return one.source, one.state, str(one.seen), str(one.new), newest
+    return one.source, label("mparchive.state.", one.state), str(one.seen), str(one.new), newest

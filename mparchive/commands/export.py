@@ -1,6 +1,6 @@
-"""`mparchive export`: the archive as files its users' tools read.
+"""`mparchive export`: write the archive to files that other tools read.
 
-Three families: records go into one file, posts into a folder with a file each, captures into a web archive.
+Records are written to one file, posts to a folder with one file each, captures to a web archive.
 """
 
 import sys
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from archive.db.engine import open_archive, transaction
 from archive.db.models import Post
 from archive.db.settings import ArchiveSettings
+from archive.domain.messages import Message
 from archive.domain.records import SHANGHAI
 from archive.export.files import Names, Written, name_of
 from archive.export.html import make_html, write_html
@@ -32,12 +33,12 @@ from archive.repository.accounts import check_account
 from archive.repository.capture_selection import Selection, count_captures
 from archive.storage.media_files import MediaFolder
 from archive.system.files import atomically
-from mparchive.commands.show import end_with
+from mparchive.commands.show import report_failures
 from mparchive.console import say, steps
 from mparchive.errors import CommandError, Exit
 from mparchive.options import Format
 
-CAPTURES_A_LINE = 100  # of progress, where there is no terminal
+CAPTURES_PER_LINE = 100  # of the progress, where there is no terminal
 
 Result = TypeVar("Result")
 
@@ -59,72 +60,75 @@ CAPTURES: dict[Format, tuple[Callable[..., Written], str]] = {
 }
 
 
-def export(form: Format, output: Path | None, chosen: Selection) -> Exit:
-    """Write what is chosen to a file, to one file an account or a post in a folder, or to stdout."""
+def export(form: Format, output: Path | None, selection: Selection) -> Exit:
+    """Write the selection to a file, to one file per account or post in a folder, or to stdout.
+
+    Raises CommandError, NotArchived.
+    """
     with open_archive() as engine, transaction(engine) as session:
-        check_account(session, chosen.account)
+        check_account(session, selection.account)
         if form in RECORDS:
-            return _records(session, form, output, chosen)
+            return _export_records(session, form, output, selection)
         if form in POSTS:
-            return _posts(session, form, output, chosen)
-        return _captures(session, form, output, chosen)
+            return _export_posts(session, form, output, selection)
+        return _export_captures(session, form, output, selection)
 
 
-def _records(session: Session, form: Format, output: Path | None, chosen: Selection) -> Exit:
+def _export_records(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
     write, ending = RECORDS[form]
     total = Written()
-    for path, part in _files(session, output, chosen, ending):
-        with _alone(total, path, output):
+    for path, part in _files(session, output, selection, ending):
+        with _failing_alone(total, path, output):
             records = post_queries.records(session, part.account, part.since, part.until)
             total.posts += _write(path, partial(write, records, left_out=total))
-    say(f"{total.posts} posts exported")
-    return end_with(total)
+    say(Message("mparchive.export.posts", {"n": total.posts}))
+    return report_failures(total)
 
 
-def _posts(session: Session, form: Format, output: Path | None, chosen: Selection) -> Exit:
+def _export_posts(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
     if output is None or (output.exists() and not output.is_dir()):
-        given = "" if output is None else f", and {output} is a file"
-        raise CommandError(f"--format {form} writes a file a post{given}; name a folder with --output FOLDER")
+        code = "mparchive.export.is_a_file" if output else "mparchive.export.needs_folder"
+        raise CommandError(Message(code, {"format": form, "path": output}))
     folder = MediaFolder(ArchiveSettings())
-    posts = post_queries.posts(session, chosen.account, chosen.since, chosen.until)
+    posts = post_queries.posts(session, selection.account, selection.since, selection.until)
     write, make = POSTS[form]
-    unread = Written()
+    failures = Written()
     with Maker(make) as maker:
-        written = write(_shown(session, posts, folder, unread), output, maker.make)
-    written.join(unread)
-    say(f"{written.posts} posts exported")
-    return end_with(written)
+        written = write(_posts_with_media(session, posts, folder, failures), output, maker.make)
+    written.join(failures)
+    say(Message("mparchive.export.posts", {"n": written.posts}))
+    return report_failures(written)
 
 
-def _shown(
-    session: Session, posts: Iterable[Post], folder: MediaFolder, unread: Written
+def _posts_with_media(
+    session: Session, posts: Iterable[Post], folder: MediaFolder, failures: Written
 ) -> Iterator[ShownPost]:
     for post in posts:
         shown = None
-        with unread.apart(name_of(post)):
+        with failures.apart(name_of(post)):
             shown = shown_post(session, post, folder)
         if shown is not None:
             yield shown
 
 
-def _captures(session: Session, form: Format, output: Path | None, chosen: Selection) -> Exit:
+def _export_captures(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
     write, ending = CAPTURES[form]
     if output is None and form is Format.WACZ:
-        raise CommandError("a WACZ is no stream; name a file with --output FILE.wacz")
+        raise CommandError(Message("mparchive.export.wacz_to_stdout"))
     folder = MediaFolder(ArchiveSettings())
     total = Written()
-    for path, part in _files(session, output, chosen, ending):
+    for path, part in _files(session, output, selection, ending):
         with (
-            _alone(total, path, output),
-            steps(count_captures(session, part)[0], every=CAPTURES_A_LINE) as shown,
+            _failing_alone(total, path, output),
+            steps(count_captures(session, part)[0], every=CAPTURES_PER_LINE) as shown,
         ):
             total.join(_write(path, partial(write, session, part, folder, step=shown.step)))
-    say(f"{total.captures} captures exported")
-    return end_with(total)
+    say(Message("mparchive.export.captures", {"n": total.captures}))
+    return report_failures(total)
 
 
-def _alone(total: Written, path: Path | None, output: Path | None) -> AbstractContextManager[None]:
-    """Of several files each fails alone; where there is only one, the export fails with it."""
+def _failing_alone(total: Written, path: Path | None, output: Path | None) -> AbstractContextManager[None]:
+    """Let each of several files fail alone; where there is only one, the export fails with it."""
     return nullcontext() if path is None or path == output else total.apart(str(path))
 
 
@@ -133,13 +137,15 @@ def _write(path: Path | None, write: Callable[[BinaryIO], Result]) -> Result:
 
 
 def _files(
-    session: Session, output: Path | None, chosen: Selection, ending: str
+    session: Session, output: Path | None, selection: Selection, ending: str
 ) -> list[tuple[Path | None, Selection]]:
-    """The files to write, and what goes into each: in a folder one an account, named for people."""
+    """Return the files to write with the selection of each; in a folder one file per account."""
     if output is None or not output.is_dir():
-        return [(output, chosen)]
+        return [(output, selection)]
     accounts = (
-        [chosen.account] if chosen.account else [biz for biz, _ in accounts_repository.account_names(session)]
+        [selection.account]
+        if selection.account
+        else [biz for biz, _ in accounts_repository.account_names(session)]
     )
     today, names = datetime.now(SHANGHAI).strftime("%Y%m%d"), Names()
     named = [
@@ -147,5 +153,5 @@ def _files(
         for one in accounts
     ]
     return [
-        (output / f"{name}_{today}.{ending}", replace(chosen, account=account)) for account, name in named
+        (output / f"{name}_{today}.{ending}", replace(selection, account=account)) for account, name in named
     ]

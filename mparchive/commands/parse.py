@@ -1,4 +1,4 @@
-"""`mparchive parse`: what one saved page is and says; neither database nor network."""
+"""`mparchive parse`: parse one saved page, without database or network."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,16 +6,15 @@ from typing import Any
 from archive.domain.captures import Capture
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage
-from archive.system.catalogues import process_language
 from crawler.worker.page_parser import PageParser
-from mparchive.console import facts_table, out, print_json, shortened
-from mparchive.errors import CommandError, Exit
-from mparchive.importers.items import MAX_PAGE, InputError
+from mparchive.console import facts_table, label, localized, out, print_json, shortened
+from mparchive.errors import Exit
+from mparchive.importers.items import MAX_PAGE
 from mparchive.importers.open import open_bytes
 
 
-def parse(path: str, url: str | None, as_json: bool) -> Exit:
-    """Print what a saved page is and says; `-` is stdin."""
+def parse_file(path: str, url: str | None, as_json: bool) -> Exit:
+    """Print the parse result of a saved page; `-` is stdin. Raises InputError where it cannot be read."""
     address = url or ""
     with PageParser() as reader:
         reading = reader.parse(Capture(address, address, 200, (), _page(path), datetime.now(UTC)))
@@ -27,31 +26,25 @@ def parse(path: str, url: str | None, as_json: bool) -> Exit:
 
 
 def _page(path: str) -> bytes:
-    try:
-        with open_bytes(path) as (_, stream, _):
-            return stream.read(MAX_PAGE + 1)
-    except InputError as error:
-        raise CommandError(str(error)) from None
+    with open_bytes(path) as (_, stream, _):
+        return stream.read(MAX_PAGE + 1)
 
 
 def _as_json(reading: ParsedPage) -> dict[str, Any]:
-    """The four keys of `parse --json`."""
+    """Return the four keys of `parse --json`."""
     return {
         "outcome": str(reading.outcome),
         "kind": str(reading.kind) if reading.kind else None,
         "post": reading.record.as_dict() if reading.record else None,
-        "page": {**reading.page, **({"reason": _reason(reading)} if reading.reason else {})},
+        "page": {**reading.page, **({"reason": str(Message.load(reading.reason))} if reading.reason else {})},
     }
-
-
-def _reason(reading: ParsedPage) -> str:
-    return Message.load(reading.reason).text(process_language())
 
 
 def _facts(reading: ParsedPage) -> dict[str, str]:
-    facts = {"outcome": str(reading.outcome), "kind": str(reading.kind or ""), "reason": _reason(reading)}
-    facts = {name: value for name, value in facts.items() if value}
-    facts |= {
-        name: shortened(value) for name, value in (reading.record.as_dict() if reading.record else {}).items()
-    }
-    return facts | {name: shortened(str(value)) for name, value in reading.page.items()}
+    """Return the parse result by field name, without empty fields, for a table."""
+    kind = label("mparchive.kind.", reading.kind) if reading.kind else ""
+    outcome = label("mparchive.outcome.", reading.outcome)
+    found = {"outcome": outcome, "kind": kind, "reason": localized(reading.reason)}
+    facts = {label("mparchive.field.", name): value for name, value in found.items() if value}
+    stored = {**(reading.record.as_dict() if reading.record else {}), **reading.page}
+    return facts | {name: shortened(str(value)) for name, value in stored.items()}

@@ -1,4 +1,4 @@
-"""`mparchive reparse`: read stored pages again with today's parser, and write what it reads better."""
+"""`mparchive reparse`: parse stored pages again with the current parser, and write what changes."""
 
 import asyncio
 import os
@@ -26,113 +26,106 @@ from archive.ingest.reparse import (
 from archive.repository import absences, runs
 from archive.repository.incidents import note_captures
 from archive.repository.parse_results import ReparseSelection, captures_to_reparse
-from archive.system.catalogues import process_language
 from crawler.parse import PARSER_VERSION
 from crawler.worker.pool import Reparsed, Reparser
-from mparchive.console import Steps, facts_table, out, print_json, say, steps
+from mparchive.console import Steps, facts_table, label, localized, out, print_json, say, steps, translated
 from mparchive.errors import CommandError, Exit
 
-MOST_PROCESSES = 8  # each takes 200 MB, and one that writes keeps up with no more
+MAX_PROCESSES = 8  # each takes 200 MB, and one process that writes keeps up with no more
 
-MOST_LISTED = 100_000  # changes in the JSON: 30 MB; beyond them only the counts go on
+MAX_LISTED = 100_000  # changes in the JSON, 30 MB; further ones are only counted
 
-_UNREAD = "unread"
+_UNREAD = "unread"  # counted beside the values of ReparseResult: pages that could not be parsed or stored
 
-_WORDS: dict[str, str] = {
-    ReparseResult.SAME: "unchanged",
-    ReparseResult.FACTS: "other facts, the same text",
-    ReparseResult.TEXT: "another text",
-    ReparseResult.EARLIER_TEXT: "another text of an earlier page",
-    ReparseResult.NEW: "new post",
-    ReparseResult.OUTCOME: "another outcome",
-    ReparseResult.LOST: "would be lost, left as it is",
-    _UNREAD: "could not be read",
-}
+_RESULT = "mparchive.reparse.result."  # with the name of a result: its words
 
 
 @dataclass
 class _Report:
-    """What became of the pages; `unread` says of those that could not be read why."""
+    """Counts the results; `unread` has the reason for each page that could not be parsed or stored."""
 
     as_json: bool
     applied: bool
     counts: Counter[str] = field(default_factory=Counter)
     changes: list[dict[str, Any]] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
+    unread: list[Message] = field(default_factory=list)
     is_damaged: bool = False
 
     def add(self, one: ReparsedCapture) -> None:
-        """Count one page, and tell of it unless it stays as it was."""
+        """Count one page, and report it unless it is unchanged."""
         self.counts[one.finding] += 1
         if one.finding is ReparseResult.SAME:
             return
         if not self.as_json:
             out.print(_line(one), markup=False)
-        elif len(self.changes) < MOST_LISTED:
+        elif len(self.changes) < MAX_LISTED:
             self.changes.append(asdict(one))
 
     def damage(self, reason: str) -> None:
         """Count a page that is not what was stored."""
         self.is_damaged = True
-        self.fail(reason)
+        self.fail(Message.load(reason))
 
-    def fail(self, reason: str) -> None:
-        """Count a page that could not be read or stored."""
+    def fail(self, reason: Message) -> None:
+        """Count a page that could not be parsed or stored."""
         self.counts[_UNREAD] += 1
         self.unread.append(reason)
         say(reason)
 
     def end(self) -> Exit:
-        """Print the counts; the exit code that tells them."""
+        """Print the counts and return the exit code."""
         changed = sum(self.counts[finding] for finding in ReparseResult) - self.counts[ReparseResult.SAME]
         if self.as_json:
-            told = {"parser_version": PARSER_VERSION, "applied": self.applied, "counts": dict(self.counts)}
-            print_json({**told, "changes": self.changes, "unread": self.unread})
+            facts = {"parser_version": PARSER_VERSION, "applied": self.applied, "counts": dict(self.counts)}
+            print_json({**facts, "changes": self.changes, "unread": self.unread})
         else:
-            out.print(facts_table({_WORDS[what]: str(number) for what, number in self.counts.items()}))
+            out.print(facts_table({label(_RESULT, what): str(count) for what, count in self.counts.items()}))
         if changed and not self.applied:
-            say("nothing was written; the same command with --apply writes it")
-        return self._code()
+            say(Message("mparchive.reparse.not_applied"))
+        return self._exit_code()
 
-    def _code(self) -> Exit:
+    def _exit_code(self) -> Exit:
         if self.is_damaged:
             return Exit.INTEGRITY
         return Exit.PARTLY_FAILED if self.unread or self.counts[ReparseResult.LOST] else Exit.DONE
 
 
-def reparse(chosen: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
-    """Read the chosen captures again and tell what changes; with `apply` write it."""
+def reparse(selection: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
+    """Parse the selected captures again and print what changes; with `apply` write it.
+
+    Raises CommandError where no page of the selection is stored.
+    """
     with open_archive() as engine:
         with transaction(engine) as session:
-            ids = captures_to_reparse(session, chosen, PARSER_VERSION)
+            ids = captures_to_reparse(session, selection, PARSER_VERSION)
         if not ids:
-            _nothing_to_read(engine, chosen)
+            _report_nothing_to_do(engine, selection)
         report = _Report(as_json, apply)
-        run_id = _open_run(engine, chosen) if apply else 0
+        run_id = _open_run(engine, selection) if apply else 0
         with steps(len(ids)) as shown:
-            asyncio.run(_read_all(engine, ids, run_id, report, shown))
+            asyncio.run(_parse_all(engine, ids, run_id, report, shown))
         if apply:
-            _close_run(engine, run_id, chosen, report)
+            _close_run(engine, run_id, selection, report)
     return report.end()
 
 
-def _nothing_to_read(engine: Engine, chosen: ReparseSelection) -> None:
+def _report_nothing_to_do(engine: Engine, selection: ReparseSelection) -> None:
     with transaction(engine) as session:
-        if chosen != ReparseSelection() and not captures_to_reparse(
-            session, replace(chosen, whole=True), PARSER_VERSION
+        if selection != ReparseSelection() and not captures_to_reparse(
+            session, replace(selection, whole=True), PARSER_VERSION
         ):
-            raise CommandError("no page is kept of such posts; `mparchive backfill` fetches them")
-    say(f"today's parser (version {PARSER_VERSION}) has read all of these pages; --all reads them again")
+            raise CommandError(Message("mparchive.reparse.no_pages"))
+    say(Message("mparchive.reparse.up_to_date", {"version": PARSER_VERSION}))
 
 
-def _open_run(engine: Engine, chosen: ReparseSelection) -> int:
-    arguments = {name: str(value) for name, value in asdict(chosen).items() if value}
+def _open_run(engine: Engine, selection: ReparseSelection) -> int:
+    arguments = {name: str(value) for name, value in asdict(selection).items() if value}
     with transaction(engine) as session:
         return runs.start_run(session, "reparse", arguments, datetime.now(UTC))
 
 
-def _close_run(engine: Engine, run_id: int, chosen: ReparseSelection, report: _Report) -> None:
-    """Note how it ended; and when posts were away of which captures were kept before that was noted."""
+def _close_run(engine: Engine, run_id: int, selection: ReparseSelection, report: _Report) -> None:
+    """Finish the run, and rebuild the take-downs of posts whose captures are older than that table."""
     with transaction(engine) as session:
         missing = absences.posts_ever_missing(session)
     for start in range(0, len(missing), absences.ABSENCE_BATCH):
@@ -142,19 +135,21 @@ def _close_run(engine: Engine, run_id: int, chosen: ReparseSelection, report: _R
         runs.finish_run(session, run_id, "done", dict(report.counts), datetime.now(UTC))
 
 
-async def _read_all(engine: Engine, ids: Sequence[int], run_id: int, report: _Report, shown: Steps) -> None:
-    reader = Reparser(ArchiveSettings(), min(MOST_PROCESSES, len(os.sched_getaffinity(0))))
+async def _parse_all(engine: Engine, ids: Sequence[int], run_id: int, report: _Report, shown: Steps) -> None:
+    parser = Reparser(ArchiveSettings(), min(MAX_PROCESSES, len(os.sched_getaffinity(0))))
     done = 0
-    async with aclosing(reader.parse(ids)) as read:
-        async for some in read:
-            for one in _settled(engine, some, run_id, report):
+    async with aclosing(parser.parse(ids)) as batches:
+        async for some in batches:
+            for one in _compare_or_apply(engine, some, run_id, report):
                 report.add(one)
             done += len(some)
-            shown.step("pages read again", done)
+            shown.step(translated("mparchive.reparse.progress"), done)
 
 
-def _settled(engine: Engine, some: Sequence[Reparsed], run_id: int, report: _Report) -> list[ReparsedCapture]:
-    """What a few pages change, written where there is a run."""
+def _compare_or_apply(
+    engine: Engine, some: Sequence[Reparsed], run_id: int, report: _Report
+) -> list[ReparsedCapture]:
+    """Return what a few pages change; with a run, write it."""
     readings, failed = [], {}
     for number, reading in some:
         if not isinstance(reading, ParsedPage):
@@ -164,35 +159,39 @@ def _settled(engine: Engine, some: Sequence[Reparsed], run_id: int, report: _Rep
         else:
             readings.append((number, reading))
     if failed:
-        _note_failed(engine, run_id, failed, report)
-    return _written(engine, readings, run_id, report)
+        _report_failed(engine, run_id, failed, report)
+    return _results(engine, readings, run_id, report)
 
 
-def _note_failed(engine: Engine, run_id: int, failed: Mapping[int, str], report: _Report) -> None:
-    """Name the captures; they stay as they are, with an incident each where there is a run."""
+def _report_failed(engine: Engine, run_id: int, failed: Mapping[int, str], report: _Report) -> None:
+    """Report captures that stay as they are; with a run, open an incident for each."""
     for number, reason in failed.items():
-        report.fail(f"capture {number}: {Message.load(reason).text(process_language())}")
+        report.fail(
+            Message("mparchive.reparse.capture_failed", {"id": number, "reason": Message.load(reason)})
+        )
     if run_id:
         with transaction(engine) as session:
             note_captures(session, failed, (), datetime.now(UTC))
 
 
-def _written(
+def _results(
     engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int, report: _Report
 ) -> list[ReparsedCapture]:
-    """What readings change; one that cannot be stored is named, and the others are written."""
+    """Return what the parse results change; one that cannot be stored is reported, the others are written."""
     try:
-        return _reread(engine, readings, run_id)
+        return _reparse_batch(engine, readings, run_id)
     except Exception as error:
         if not is_of_content(error):
             raise
         if len(readings) == 1:
-            _note_failed(engine, run_id, {readings[0][0]: unreadable(error_message(error)).reason}, report)
+            _report_failed(engine, run_id, {readings[0][0]: unreadable(error_message(error)).reason}, report)
             return []
-    return [one for pair in readings for one in _written(engine, [pair], run_id, report)]
+    return [one for pair in readings for one in _results(engine, [pair], run_id, report)]
 
 
-def _reread(engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int) -> list[ReparsedCapture]:
+def _reparse_batch(
+    engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: int
+) -> list[ReparsedCapture]:
     with transaction(engine) as session:
         if run_id:
             return apply_parse_results(session, run_id, readings, datetime.now(UTC), PARSER_VERSION)
@@ -201,8 +200,9 @@ def _reread(engine: Engine, readings: Sequence[tuple[int, ParsedPage]], run_id: 
 
 
 def _line(one: ReparsedCapture) -> str:
-    named = one.aid or f"capture {one.capture_id}"
+    named = one.aid or translated("mparchive.show.event.capture", id=one.capture_id)
     size = f"+{one.extent.added} −{one.extent.removed}" if one.extent else ""
-    outcomes = f"{one.before} → {one.after}" if one.before != one.after else ""
-    reason = one.reason if one.finding in (ReparseResult.LOST, ReparseResult.OUTCOME) else ""
-    return ", ".join(filter(None, (named, _WORDS[one.finding], size, outcomes, one.title, reason)))
+    before, after = (label("mparchive.outcome.", outcome or "") for outcome in (one.before, one.after))
+    outcomes = f"{before} → {after}" if before != after else ""
+    reason = localized(one.reason) if one.finding in (ReparseResult.LOST, ReparseResult.OUTCOME) else ""
+    return ", ".join(filter(None, (named, label(_RESULT, one.finding), size, outcomes, one.title, reason)))

@@ -1,4 +1,4 @@
-"""The reading room beside the daemon: a process of its own, so that no reader ever holds up a crawl."""
+"""`mparchive run` and `mparchive worker`: the daemon with its web server, and further workers."""
 
 import logging
 import os
@@ -14,17 +14,18 @@ from archive.system.parent_watch import ENVIRONMENT_VARIABLE
 from mparchive.errors import Exit
 from scheduler.config import find_config, load_config
 
-WAIT = 30.0  # seconds before it is started again: a database that is away comes back within a minute, or not
+RESTART_DELAY = 30.0  # seconds; a database that is restarted is back within a minute
 
-STOP = 15.0  # seconds it has to end: more than it gives to what it is answering
+STOP_TIMEOUT = 15.0  # seconds; more than the server gives to the requests it is answering
 
 log = structlog.get_logger()
 
 
 class WebServerProcess:
-    """Serves at an address while the `with` block runs, and is started again when it ends by itself.
+    """A web server in a process of its own, so that readers never delay a crawl.
 
-    It ends with this process, also when that is killed: the other end of its lifeline is here.
+    It serves while the `with` block runs, and is started again when it ends by itself. It also ends when
+    this process is killed: it watches a pipe whose other end is here.
     """
 
     def __init__(self, host: str, port: int):
@@ -32,8 +33,8 @@ class WebServerProcess:
         self._stop = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
-        self._lifeline, self._held = os.pipe()
-        self._thread = threading.Thread(target=self._keep, name="reading room", daemon=True)
+        self._read_end, self._write_end = os.pipe()
+        self._thread = threading.Thread(target=self._keep_serving, name="web server", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -44,56 +45,56 @@ class WebServerProcess:
             self._stop.set()
             if self._process:
                 self._process.terminate()
-        self._thread.join(STOP)
+        self._thread.join(STOP_TIMEOUT)
         if self._thread.is_alive() and self._process:
             self._process.kill()
-        os.close(self._held)
-        os.close(self._lifeline)
+        os.close(self._write_end)
+        os.close(self._read_end)
 
-    def _keep(self) -> None:
+    def _keep_serving(self) -> None:
         while (code := self._serve()) is not None and not self._stop.is_set():
-            log.error("the reading room ended", action="reading_room_ended", exit_code=code)
-            if code == Exit.USAGE:  # it has said why, and would say so again
+            log.error("the web server ended", action="reading_room_ended", exit_code=code)
+            if code == Exit.USAGE:  # it has printed the reason, and would end with the same
                 return
-            self._stop.wait(WAIT)
+            self._stop.wait(RESTART_DELAY)
 
     def _serve(self) -> int | None:
-        """Its exit code; None when it is to be started no more."""
+        """Serve once and return the exit code; None when the server is being stopped."""
         with self._lock:
             if self._stop.is_set():
                 return None
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and command
                 [sys.executable, "-c", "from mparchive.cli import main; main()", *self._arguments],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, ENVIRONMENT_VARIABLE: str(self._lifeline)},
-                pass_fds=(self._lifeline,),
+                env={**os.environ, ENVIRONMENT_VARIABLE: str(self._read_end)},
+                pass_fds=(self._read_end,),
                 start_new_session=True,
             )
         return self._process.wait()
 
 
-def run_daemon() -> Exit:
-    """Schedule and work, and serve the reading room where it is configured.
+def start_daemon() -> Exit:
+    """Run scheduler and workers until stopped, and the web server where it is configured.
 
     Raises ConfigError, SettingError, DatabaseUnavailable.
     """
-    from scheduler import daemon  # noqa: PLC0415 - it takes half a second to import, of every command
+    from scheduler import daemon  # noqa: PLC0415 - importing it takes half a second
 
     path = find_config()
-    room = load_config(path).reading_room
-    _prepare()
-    with WebServerProcess(*room.address) if room else nullcontext():
+    web_server = load_config(path).reading_room
+    _send_warnings_to_stderr()
+    with WebServerProcess(*web_server.address) if web_server else nullcontext():
         return Exit(daemon.run_scheduler(path))
 
 
-def run_worker() -> Exit:
-    """Work. Raises SettingError, DatabaseUnavailable."""
+def start_worker() -> Exit:
+    """Run a worker until stopped. Raises SettingError, DatabaseUnavailable."""
     from scheduler import daemon  # noqa: PLC0415 - as above
 
-    _prepare()
+    _send_warnings_to_stderr()
     return Exit(daemon.work_until_stopped())
 
 
-def _prepare() -> None:
-    """Libraries' warnings go to stderr, our own lines to stdout."""
+def _send_warnings_to_stderr() -> None:
+    """Send warnings of libraries to stderr; our own log lines go to stdout."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)

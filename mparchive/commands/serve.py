@@ -1,30 +1,21 @@
-"""`mparchive serve`: the archive over HTTP."""
+"""`mparchive serve`: serve the archive over HTTP."""
 
 import logging
 import sys
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import structlog
 
 from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
+from archive.domain.messages import Message
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
 from archive.system.parent_watch import ParentWatch
 from mparchive.console import say
 from mparchive.errors import CommandError, Exit
 from web.server import handle_signals, is_loopback, listening, make_server, raise_file_limit, server_address
-
-if TYPE_CHECKING:
-    pass
-
-_UNGUARDED = (
-    "whoever reaches this address could read the archive: set MPARCHIVE_READING_TOKEN or"
-    " MPARCHIVE_READING_TOKEN_FILE (at least 16 characters), or MPARCHIVE_PROXY_USER_HEADER with"
-    " MPARCHIVE_TRUSTED_PROXIES; or say --to-everybody"
-)
 
 log = structlog.get_logger()
 
@@ -44,7 +35,7 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
     token, access = InboxSettings().token(), settings.access()
     with listening(host, port) as listener, open_archive() as engine, Readers(engine) as readers:
         if access.is_open and not to_everybody and not is_loopback(listener):
-            raise CommandError(_UNGUARDED)
+            raise CommandError(Message("mparchive.serve.unprotected"))
         if access.is_open and is_loopback(listener):
             access = replace(access, hosts=settings.hosts(host))
         if not token:

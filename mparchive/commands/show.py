@@ -1,4 +1,4 @@
-"""The page of one post: on stdout, or in the browser."""
+"""`mparchive show`: print one post, its history, the changes between versions, or its page."""
 
 import os
 import re
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from archive.db.engine import open_archive, transaction
 from archive.db.models import Absence, Post, Version
 from archive.db.settings import ArchiveSettings
+from archive.domain.messages import Message
 from archive.domain.records import SHANGHAI
 from archive.domain.revisit_policy import INTERVALS, next_visit
 from archive.domain.text_diff import Piece
@@ -37,62 +38,20 @@ from archive.repository.media import ShownMedium, media_of
 from archive.repository.revisits import revisit_state
 from archive.storage.media_files import MediaFolder
 from archive.system.files import write_bytes
-from mparchive.console import facts_table, out, print_json, say, shortened
+from mparchive.console import (
+    facts_table,
+    label,
+    localized,
+    out,
+    print_json,
+    say,
+    shortened,
+    table_with,
+    translated,
+)
 from mparchive.errors import CommandError, Exit
 
-
-def print_page(session: Session, post: Post) -> Exit:
-    """Write the page to stdout."""
-    page, written = _page(session, post)
-    sys.stdout.buffer.write(page)
-    return end_with(written)
-
-
-def open_page(session: Session, post: Post) -> Exit:
-    """Write the page below the data folder, print where, and open it where there is a display."""
-    page, written = _page(session, post)
-    path = ArchiveSettings().home.absolute() / "pages" / f"{Names().of(post)}.html"
-    write_bytes(path, page, is_private=True)
-    sys.stdout.write(f"{path}\n")
-    if not (_has_display() and webbrowser.open(path.as_uri())):
-        say("no browser could be opened here; open this file in one")
-    return end_with(written)
-
-
-def _page(session: Session, post: Post) -> tuple[bytes, Written]:
-    shown = shown_post(session, post, MediaFolder(ArchiveSettings()))
-    try:
-        page = offline_page(shown).encode("utf-8", "replace")
-    except Exception as error:
-        raise CommandError(
-            f"the page of {name_of(post)} cannot be made ({reason_of(error)}); without --html and --open its "
-            "text is shown",
-            Exit.PARTLY_FAILED,
-        ) from None
-    written = Written()
-    written.add(shown.media.troubles, shown.media.damaged)
-    return page, written
-
-
-def _has_display() -> bool:
-    """Without one a browser of the terminal might take it over."""
-    named = os.environ.get("BROWSER") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    return bool(named) or sys.platform in ("darwin", "win32")
-
-
-def end_with(written: Written) -> Exit:
-    """Say what could not be read or written; the exit code that tells it."""
-    for sentence in (*written.troubles, *written.failures):
-        say(sentence)
-    if written.failed:
-        say(f"{written.failed} could not be written; everything else was")
-    if not written.missing:
-        return Exit.PARTLY_FAILED if written.failed else Exit.DONE
-    say(f"{written.missing} files of the media folder could not be read; what stands for them says so")
-    return Exit.INTEGRITY if written.damaged else Exit.PARTLY_FAILED
-
-
-CONTEXT = 60  # characters shown before and after a change; of what did not change no more is of use
+CONTEXT = 60  # characters of unchanged text shown before and after a change
 
 _RANGE = re.compile(r"(\d{0,9})\.\.(\d{0,9})")
 
@@ -101,24 +60,152 @@ _STYLES = {"same": "", "added": "underline green", "removed": "strike red"}
 _MARKS = {"same": "{}", "added": "{{+{}+}}", "removed": "[-{}-]"}
 
 
+def show(aid: str, account: str | None, view: str, *, versions: str = "", as_json: bool = False) -> Exit:
+    """Print a post: `view` is summary, text, raw, history, diff, links, html or open.
+
+    Summary, history and the difference of two `versions` (N..M) may also be printed as JSON. Raises
+    CommandError where there is no such post, page or version.
+    """
+    with open_archive() as engine, transaction(engine) as session:
+        post = _find_post(session, aid, account)
+        match view:
+            case "text":
+                sys.stdout.write(post.text.replace("\r", "\n") + "\n")
+            case "raw":
+                sys.stdout.buffer.write(_raw_page(session, post))
+            case "history":
+                print_history(session, post, as_json)
+            case "diff":
+                print_difference(session, post, versions, as_json)
+            case "links":
+                out.print(_link_table(session, post))
+            case "html":
+                return print_page(session, post)
+            case "open":
+                return open_page(session, post)
+            case _ if as_json:
+                print_json(_post_as_json(session, post))
+            case _:
+                out.print(_summary_table(session, post))
+    return Exit.DONE
+
+
+def _find_post(session: Session, aid: str, account: str | None) -> Post:
+    posts = post_queries.find_posts(session, aid, account)
+    if not posts:
+        raise CommandError(Message("mparchive.show.no_such_post", {"aid": aid}))
+    if len(posts) > 1:
+        params = {"aid": aid, "accounts": [post.account_name for post in posts]}
+        raise CommandError(Message("mparchive.show.several_accounts", params))
+    return posts[0]
+
+
+def _raw_page(session: Session, post: Post) -> bytes:
+    """Return the latest page of the post as the server sent it."""
+    captures = captures_repository.list_captures(session, post)
+    pages = [one for one in captures if one["outcome"] == "article" and not one["rendered"]]
+    if not pages:
+        raise CommandError(Message("mparchive.show.no_page", {"aid": post.aid, "url": post.url}))
+    return bodies.capture_body(session, pages[0]["id"])
+
+
+def _summary_table(session: Session, post: Post) -> Table:
+    published = post.published_at.astimezone(SHANGHAI) if post.published_at else post.published_on
+    captures = [
+        f"{c['fetched_at']:%Y-%m-%d %H:%M}Z {_outcome(c['outcome'])}"
+        for c in captures_repository.list_captures(session, post)
+    ]
+    facts = {
+        "aid": post.aid,
+        "title": post.title,
+        "account": post.account_name,
+        "published": str(published),
+        "kind": label("mparchive.kind.", post.kind)
+        if post.kind
+        else translated("mparchive.show.not_fetched"),
+        "url": post.url,
+        "versions": str(len(post_queries.versions_of(session, post))),
+        "captures": ", ".join(captures) or translated("mparchive.show.no_captures"),
+        "text": shortened(post.text),
+    }
+    return facts_table({label("mparchive.field.", name): value for name, value in facts.items()})
+
+
+def _outcome(outcome: str | None) -> str:
+    return label("mparchive.outcome.", outcome) if outcome else translated("mparchive.show.not_parsed")
+
+
+def _link_table(session: Session, post: Post) -> Table:
+    table = table_with(*(label("mparchive.field.", name) for name in ("relation", "text", "target")))
+    for link in links_of(session, post):
+        relation = label("mparchive.relation.", link.relation)
+        table.add_row(relation, Text(shortened(link.text)), Text(link.url or link.key))
+    return table
+
+
+def print_page(session: Session, post: Post) -> Exit:
+    """Write the page of a post to stdout."""
+    page, written = _page(session, post)
+    sys.stdout.buffer.write(page)
+    return report_failures(written)
+
+
+def open_page(session: Session, post: Post) -> Exit:
+    """Write the page below the data folder, print its path, and open it where there is a display."""
+    page, written = _page(session, post)
+    path = ArchiveSettings().home.absolute() / "pages" / f"{Names().of(post)}.html"
+    write_bytes(path, page, is_private=True)
+    sys.stdout.write(f"{path}\n")
+    if not (_has_display() and webbrowser.open(path.as_uri())):
+        say(Message("mparchive.show.no_browser"))
+    return report_failures(written)
+
+
+def _page(session: Session, post: Post) -> tuple[bytes, Written]:
+    shown = shown_post(session, post, MediaFolder(ArchiveSettings()))
+    try:
+        page = offline_page(shown).encode("utf-8", "replace")
+    except Exception as error:
+        params = {"post": name_of(post), "reason": reason_of(error)}
+        raise CommandError(Message("mparchive.show.page_failed", params), Exit.PARTLY_FAILED) from None
+    written = Written()
+    written.add(shown.media.troubles, shown.media.damaged)
+    return page, written
+
+
+def _has_display() -> bool:
+    """Tell whether a browser with windows can start; one in the terminal would take the terminal over."""
+    named = os.environ.get("BROWSER") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return bool(named) or sys.platform in ("darwin", "win32")
+
+
+def report_failures(written: Written) -> Exit:
+    """Print what could not be read or written, and return the exit code for it."""
+    for failure in (*written.troubles, *written.failures):
+        say(localized(failure))
+    if written.failed:
+        say(Message("mparchive.export.not_written", {"n": written.failed}))
+    if not written.missing:
+        return Exit.PARTLY_FAILED if written.failed else Exit.DONE
+    say(Message("mparchive.export.media_unreadable", {"n": written.missing}))
+    return Exit.INTEGRITY if written.damaged else Exit.PARTLY_FAILED
+
+
 def print_history(session: Session, post: Post, as_json: bool) -> None:
-    """Print one time line of versions, pages and absences."""
+    """Print versions, captures and take-downs in order of time."""
     history = history_of(session, post)
     if as_json:
-        print_json(
-            {"aid": post.aid, **history_as_json(history), "next_visit_at": _instant(_next(session, post))}
-        )
+        next_visit = _isoformat(_next_visit(session, post))
+        print_json({"aid": post.aid, **history_as_json(history), "next_visit_at": next_visit})
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("time (Asia/Shanghai)", "what", "more"):
-        table.add_column(heading, overflow="fold")
+    table = table_with(*(label("mparchive.field.", name) for name in ("time", "event", "details")))
     for event in timeline(history):
-        table.add_row(_local(event.at), *map(Text, _words(event)))
+        table.add_row(_local_time(event.at), *map(Text, _event_texts(event)))
     out.print(table)
 
 
 def history_as_json(history: History) -> dict[str, Any]:
-    """Versions, absences, captures and pictures that are gone, as JSON values; instants are UTC."""
+    """Return versions, absences, captures and removed pictures as JSON values; instants are UTC."""
     return {
         "versions": [_version_as_json(change) for change in history.changes],
         "absences": [_absence_as_json(absence) for absence in history.absences],
@@ -138,19 +225,20 @@ def history_as_json(history: History) -> dict[str, Any]:
 
 
 def print_difference(session: Session, post: Post, wanted: str, as_json: bool) -> None:
-    """Print what changed between two versions: `wanted` is N..M, or `..` for the last two.
+    """Print the changes between two versions: `wanted` is N..M, or `..` for the latest two.
 
     Raises CommandError where there are no such versions.
     """
-    before, after = _chosen(post_queries.versions_of(session, post), wanted)
+    before, after = _select_versions(post_queries.versions_of(session, post), wanted)
     pieces = changes_between(before, after)
     if as_json:
         listed = [asdict(piece) for piece in pieces]
         print_json({"aid": post.aid, "before": before.number, "after": after.number, "pieces": listed})
         return
     for version, sign in ((before, "---"), (after, "+++")):
-        out.print(Text(f"{sign} version {version.number}, {_local(version.recorded_at)}, {version.source}"))
-    out.print(_shown(pieces, coloured=out.is_terminal))
+        source = label("mparchive.version_source.", version.source)
+        out.print(Text(f"{sign} {_listed(_version_name(version), _local_time(version.recorded_at), source)}"))
+    out.print(_marked_text(pieces, coloured=out.is_terminal))
 
 
 def _version_as_json(change: Change) -> dict[str, Any]:
@@ -159,7 +247,7 @@ def _version_as_json(change: Change) -> dict[str, Any]:
         "number": version.number,
         "source": version.source,
         "recorded_at": version.recorded_at.isoformat(),
-        "fetched_at": _instant(change.fetched_at),
+        "fetched_at": _isoformat(change.fetched_at),
         "capture_id": version.capture_id,
         "parser_version": version.parser_version,
         "hash": version.content_hash,
@@ -174,180 +262,110 @@ def _absence_as_json(absence: Absence) -> dict[str, Any]:
     return {
         "outcome": absence.outcome,
         "reason": absence.reason,
-        **{name: _instant(getattr(absence, name)) for name in instants},
+        **{name: _isoformat(getattr(absence, name)) for name in instants},
         "capture_id": absence.capture_id,
         "returned_capture_id": absence.returned_capture_id,
     }
 
 
-def _instant(at: datetime | None) -> str | None:
+def _isoformat(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
 
 
-def _next(session: Session, post: Post) -> datetime | None:
-    """When the daemon asks for the post again, while its budget lasts."""
-    found = revisit_state(session, post)
-    if found is None:
+def _next_visit(session: Session, post: Post) -> datetime | None:
+    """Return when the daemon fetches the post again if its daily limit allows, as a UTC instant."""
+    state = revisit_state(session, post)
+    if state is None:
         return None
-    return next_visit(found.since, found.tried_at, INTERVALS.away if found.is_away else INTERVALS.there)
+    return next_visit(state.since, state.tried_at, INTERVALS.away if state.is_away else INTERVALS.there)
 
 
-def _words(event: Event) -> tuple[str, str]:
+def _event_texts(event: Event) -> tuple[str, str]:
+    """Return the name and the details of an event."""
     match event.what:
         case Change() as change:
-            return f"version {change.version.number}", _of_change(change)
+            return _version_name(change.version), _change_text(change)
         case Absence() as absence:
-            return ("back", "") if event.is_return else ("missing", _of_absence(absence))
+            if event.is_return:
+                return translated("mparchive.show.event.back"), ""
+            return translated("mparchive.show.event.missing"), _absence_text(absence)
         case GonePictures() as gone:
-            return "pictures", f"{gone.count} of this page are on no later one"
+            details = translated("mparchive.show.event.pictures_removed", n=gone.count)
+            return translated("mparchive.show.event.pictures"), details
         case capture:
-            return f"capture {capture['id']}", _of_capture(capture)
+            rendered = translated("mparchive.show.rendered") if capture["rendered"] else ""
+            details = _listed(_outcome(capture["outcome"]), localized(capture["reason"]), rendered)
+            return translated("mparchive.show.event.capture", id=capture["id"]), details
 
 
-def _of_change(change: Change) -> str:
+def _version_name(version: Version) -> str:
+    return translated("mparchive.show.event.version", number=version.number)
+
+
+def _change_text(change: Change) -> str:
     version, extent = change.version, change.extent
-    parser = f"parser {version.parser_version}" if version.parser_version else ""
-    size = (
-        f"+{extent.added} −{extent.removed} characters"
-        if version.number > 1
-        else f"{extent.added} characters"
-    )
-    return ", ".join(filter(None, (version.source, parser, size, version.title)))
+    parser = version.parser_version and translated("mparchive.show.parser", version=version.parser_version)
+    code = "mparchive.show.changed_characters" if version.number > 1 else "mparchive.show.characters"
+    size = translated(code, n=extent.added, added=extent.added, removed=extent.removed)
+    return _listed(label("mparchive.version_source.", version.source), parser or "", size, version.title)
 
 
-def _of_absence(absence: Absence) -> str:
-    seen = f"last seen {_local(absence.last_seen_at)}" if absence.last_seen_at else "its page was never seen"
-    until = "" if absence.returned_at else f"still away {_local(absence.last_missing_at)}"
-    return ", ".join(filter(None, (absence.outcome, absence.reason, seen, until)))
+def _absence_text(absence: Absence) -> str:
+    seen, still = translated("mparchive.show.never_seen"), ""
+    if absence.last_seen_at:
+        seen = translated("mparchive.show.last_seen", at=_local_time(absence.last_seen_at))
+    if not absence.returned_at:
+        still = translated("mparchive.show.still_missing", at=_local_time(absence.last_missing_at))
+    return _listed(_outcome(absence.outcome), localized(absence.reason), seen, still)
 
 
-def _of_capture(capture: dict[str, Any]) -> str:
-    drawn = "drawn by a browser" if capture["rendered"] else ""
-    return ", ".join(filter(None, (capture["outcome"] or "not read yet", str(capture["reason"]), drawn)))
+def _listed(*texts: str) -> str:
+    return ", ".join(filter(None, texts))
 
 
-def _local(at: datetime) -> str:
+def _local_time(at: datetime) -> str:
     return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
 
 
-def _chosen(versions: Sequence[Version], wanted: str) -> tuple[Version, Version]:
-    found = _RANGE.fullmatch(wanted)
-    if not found:
-        raise CommandError(f"--diff takes two versions as 1..2, not {wanted!r}")
+def _select_versions(versions: Sequence[Version], wanted: str) -> tuple[Version, Version]:
+    """Return the two versions of N..M. Raises CommandError."""
+    match = _RANGE.fullmatch(wanted)
+    if not match:
+        raise CommandError(Message("mparchive.show.not_a_range", {"given": wanted}))
     if len(versions) < 2 and wanted == "..":
-        raise CommandError(f"there {'is one version' if versions else 'is no version'}; nothing to compare")
-    after = int(found[2] or len(versions))
-    before = int(found[1] or after - 1)
+        raise CommandError(Message("mparchive.show.nothing_to_compare", {"n": len(versions)}))
+    after = int(match[2] or len(versions))
+    before = int(match[1] or after - 1)
     by_number = {version.number: version for version in versions}
     for number in (before, after):
         if number not in by_number:
-            raise CommandError(f"there is no version {number}; there are 1 to {len(versions)}")
+            params = {"number": number, "last": len(versions)}
+            raise CommandError(Message("mparchive.show.no_such_version", params))
     return by_number[before], by_number[after]
 
 
-def _shown(pieces: Sequence[Piece], coloured: bool) -> Text:
-    """The changes and a little around them; `\\r` ends a line."""
+def _marked_text(pieces: Sequence[Piece], coloured: bool) -> Text:
+    r"""Return the changes with a little context; `\r` ends a line."""
     shown = Text()
-    for piece in _near(pieces):
-        words = piece.text if coloured else _MARKS[piece.kind].format(piece.text)
-        shown.append(words.replace("\r", "\n"), _STYLES[piece.kind] if coloured else "")
+    for piece in _with_context(pieces):
+        text = piece.text if coloured else _MARKS[piece.kind].format(piece.text)
+        shown.append(text.replace("\r", "\n"), _STYLES[piece.kind] if coloured else "")
     return shown
 
 
-def _near(pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """The pieces, with all but the ends of what did not change left out."""
+def _with_context(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    """Yield the pieces, with only the ends of long unchanged ones."""
     last = len(pieces) - 1
-    for place, piece in enumerate(pieces):
-        head = 0 if place == 0 else CONTEXT
-        tail = 0 if place == last else CONTEXT
+    for index, piece in enumerate(pieces):
+        head = 0 if index == 0 else CONTEXT
+        tail = 0 if index == last else CONTEXT
         if piece.kind != "same" or len(piece.text) <= head + tail + 1:
             yield piece
         else:
             yield Piece("same", f"{piece.text[:head]}…{piece.text[len(piece.text) - tail :]}")
 
 
-def show(aid: str, account: str | None, what: str, *, versions: str = "", as_json: bool = False) -> Exit:
-    """Print a post: `what` is summary, text, raw, history, diff, links, html or open.
-
-    The summary, the history and the difference of two `versions` (N..M) may be had `as_json`.
-    """
-    with open_archive() as engine, transaction(engine) as session:
-        post = _one_post(session, aid, account)
-        match what:
-            case "text":
-                sys.stdout.write(post.text.replace("\r", "\n") + "\n")
-            case "raw":
-                sys.stdout.buffer.write(_raw(session, post))
-            case "history":
-                print_history(session, post, as_json)
-            case "diff":
-                print_difference(session, post, versions, as_json)
-            case "links":
-                out.print(_links(session, post))
-            case "html":
-                return print_page(session, post)
-            case "open":
-                return open_page(session, post)
-            case _ if as_json:
-                print_json(_as_json(session, post))
-            case _:
-                out.print(_summary(session, post))
-    return Exit.DONE
-
-
-def _one_post(session: Session, aid: str, account: str | None) -> Post:
-    posts = post_queries.find_posts(session, aid, account)
-    if not posts:
-        raise CommandError(f"there is no post {aid} in the archive; `mparchive backfill` its address first")
-    if len(posts) > 1:
-        names = ", ".join(post.account_name for post in posts)
-        raise CommandError(f"{aid} is a post of several accounts ({names}); choose with --account BIZ")
-    return posts[0]
-
-
-def _raw(session: Session, post: Post) -> bytes:
-    """The page as the server sent it, the last time it was an article."""
-    pages = [
-        c
-        for c in captures_repository.list_captures(session, post)
-        if c["outcome"] == "article" and not c["rendered"]
-    ]
-    if not pages:
-        raise CommandError(
-            f"{post.aid} was taken over without its page; `mparchive backfill {post.url}` fetches it"
-        )
-    return bodies.capture_body(session, pages[0]["id"])
-
-
-def _summary(session: Session, post: Post) -> Table:
-    captures = captures_repository.list_captures(session, post)
-    facts = {
-        "aid": post.aid,
-        "title": post.title,
-        "account": post.account_name,
-        "published": str(post.published_at.astimezone(SHANGHAI))
-        if post.published_at
-        else str(post.published_on),
-        "kind": post.kind or "not fetched yet",
-        "url": post.url,
-        "versions": str(len(post_queries.versions_of(session, post))),
-        "captures": ", ".join(f"{c['fetched_at']:%Y-%m-%d %H:%M}Z {c['outcome']}" for c in captures)
-        or "none",
-        "text": shortened(post.text),
-    }
-    return facts_table(facts)
-
-
-def _links(session: Session, post: Post) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("relation", "words", "leads to"):
-        table.add_column(heading, overflow="fold")
-    for link in links_of(session, post):
-        table.add_row(link.relation, Text(shortened(link.text)), Text(link.url or link.key))
-    return table
-
-
-def _as_json(session: Session, post: Post) -> dict[str, Any]:
+def _post_as_json(session: Session, post: Post) -> dict[str, Any]:
     return {
         "post": post_queries.record_of(post).as_dict(),
         "kind": post.kind,
@@ -358,11 +376,11 @@ def _as_json(session: Session, post: Post) -> dict[str, Any]:
             {name: getattr(link, name) for name in ("relation", "position", "key", "url", "text", "facts")}
             for link in links_of(session, post)
         ],
-        "media": [_medium(medium) for medium in media_of(session, post)],
+        "media": [_medium_as_json(medium) for medium in media_of(session, post)],
     }
 
 
-def _medium(medium: ShownMedium) -> dict[str, Any]:
+def _medium_as_json(medium: ShownMedium) -> dict[str, Any]:
     file = medium.file
     return {
         "role": medium.role,

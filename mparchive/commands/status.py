@@ -1,4 +1,4 @@
-"""The part of `mparchive status` about watching: sources, what is wrong, lines to the outside."""
+"""`mparchive status`: what is archived, what is due, and what is wrong."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,143 +13,163 @@ from archive.db.models import Egress, Incident
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceStatus, remedy_for
 from archive.domain.records import SHANGHAI
-from archive.reports import status as status_module
+from archive.reports.status import Status, archive_status
 from archive.repository import egress
 from archive.repository.incidents import recent_incidents
 from archive.repository.sources import source_statuses
-from archive.system.catalogues import process_language
-from mparchive.console import out, print_json
+from mparchive.console import label, localized, out, print_json, table_with, translated
 from mparchive.errors import Exit
 
-LATELY = timedelta(days=7)  # incidents that ended longer ago are left out
+RECENT = timedelta(days=7)  # incidents that ended earlier are left out
+
+_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Watching:
-    """How the sources fare, what is or lately was wrong, and which lines there are."""
+class MonitoringStatus:
+    """The sources, the open and recent incidents, and the egresses."""
 
     sources: Sequence[SourceStatus]
     incidents: Sequence[dict[str, Any]]
     egresses: Sequence[dict[str, Any]]
 
 
-def watching_status(session: Session, now: datetime) -> Watching:
-    """All of it, for people and for scripts."""
-    return Watching(
-        source_statuses(session),
-        [_incident(one) for one in recent_incidents(session, now - LATELY)],
-        [_egress(one, now) for one in egress.list_egresses(session)],
-    )
-
-
-def _incident(one: Incident) -> dict[str, Any]:
-    names = ("key", "code", "params", "words", "remedy", "opened_at", "closed_at", "told_opened_at")
-    return {name: getattr(one, name) for name in names}
-
-
-def _egress(one: Egress, now: datetime) -> dict[str, Any]:
-    held = one.blocked_until if one.blocked_until and one.blocked_until > now else None
-    return {"name": one.name, "seen_at": one.seen_at, "held_until": held, "reason": one.reason}
-
-
-def tables_of(found: Watching) -> Iterator[Table]:
-    """For people; nothing of what there is none of. Times in Asia/Shanghai."""
-    if found.sources:
-        yield _sources(found.sources)
-    if wrong := [one for one in found.incidents if one["closed_at"] is None]:
-        yield _wrong(wrong)
-    if held := [one for one in found.egresses if one["held_until"]]:
-        yield _held(held)
-
-
-def _sources(sources: Sequence[SourceStatus]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("source", "state", "seen", "new", "newest", "last tried", "next", "account"):
-        table.add_column(heading, overflow="fold")
-    for one in sources:
-        numbers = (str(one.seen), str(one.new))
-        times = (_at(one.newest_at), _at(one.last_tried_at), _at(one.next_try_at))
-        table.add_row(one.name, one.state or "not tried", *numbers, *times, one.account or one.biz)
-    return table
-
-
-def _wrong(incidents: Sequence[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("wrong since", "what", "what to do"):
-        table.add_column(heading, overflow="fold")
-    for one in incidents:
-        problem, language = Message.from_json(one), process_language()
-        remedy = remedy_for(problem).text(language)
-        table.add_row(_at(one["opened_at"]), problem.text(language), remedy)
-    return table
-
-
-def _held(lines: Sequence[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("line held back", "until", "because of"):
-        table.add_column(heading, overflow="fold")
-    for one in lines:
-        table.add_row(one["name"], _at(one["held_until"]), one["reason"])
-    return table
-
-
-def _at(moment: datetime | None) -> str:
-    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if moment else ""
-
-
-_MEGABYTE = 1_000_000
-
-
 def status(as_json: bool) -> Exit:
-    """Print the state of the archive."""
+    """Print the state of the archive; times of tables are in Asia/Shanghai. Raises DatabaseUnavailable."""
     now = datetime.now(UTC)
     with open_archive() as engine, transaction(engine) as session:
-        found, watching = status_module.archive_status(session, now), watching_status(session, now)
+        archived, monitoring = archive_status(session, now), monitoring_status(session, now)
     if as_json:
-        print_json(asdict(found) | asdict(watching))
+        print_json(asdict(archived) | asdict(monitoring))
         return Exit.DONE
-    out.print(_accounts(found))
-    out.print(_numbers(found))
-    for table in tables_of(watching):
+    out.print(_account_table(archived))
+    out.print(_number_table(archived))
+    for table in monitoring_tables(monitoring):
         out.print(table)
     return Exit.DONE
 
 
-def _accounts(found: status_module.Status) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("account", "posts", "with page", "first", "last", "__biz"):
-        table.add_column(heading)
-    for one in found.accounts:
+def monitoring_status(session: Session, now: datetime) -> MonitoringStatus:
+    """Return the status of sources, incidents and egresses at an aware instant."""
+    return MonitoringStatus(
+        source_statuses(session),
+        [_incident(one) for one in recent_incidents(session, now - RECENT)],
+        [_egress(one, now) for one in egress.list_egresses(session)],
+    )
+
+
+def _incident(incident: Incident) -> dict[str, Any]:
+    names = ("key", "code", "params", "words", "remedy", "opened_at", "closed_at", "told_opened_at")
+    return {name: getattr(incident, name) for name in names}
+
+
+def _egress(row: Egress, now: datetime) -> dict[str, Any]:
+    blocked_until = row.blocked_until if row.blocked_until and row.blocked_until > now else None
+    return {"name": row.name, "seen_at": row.seen_at, "held_until": blocked_until, "reason": row.reason}
+
+
+def monitoring_tables(found: MonitoringStatus) -> Iterator[Table]:
+    """Yield the tables that are not empty. Times are in Asia/Shanghai."""
+    if found.sources:
+        yield _source_table(found.sources)
+    if open_incidents := [one for one in found.incidents if one["closed_at"] is None]:
+        yield _incident_table(open_incidents)
+    if blocked := [one for one in found.egresses if one["held_until"]]:
+        yield _egress_table(blocked)
+
+
+def _headings(*names: str) -> list[str]:
+    return [label("mparchive.status.heading.", name) for name in names]
+
+
+def _source_table(sources: Sequence[SourceStatus]) -> Table:
+    names = ("source", "state", "seen", "new", "newest", "last_tried", "next", "account")
+    table = table_with(*_headings(*names))
+    for one in sources:
+        state = one.state or "not_tried"
+        counts = (str(one.seen), str(one.new))
+        times = (_local_time(one.newest_at), _local_time(one.last_tried_at), _local_time(one.next_try_at))
+        table.add_row(one.name, label("mparchive.state.", state), *counts, *times, one.account or one.biz)
+    return table
+
+
+def _incident_table(incidents: Sequence[dict[str, Any]]) -> Table:
+    table = table_with(*_headings("wrong_since", "problem", "remedy"))
+    for one in incidents:
+        problem = Message.from_json(one)
+        remedy = localized(remedy_for(problem))
+        table.add_row(_local_time(one["opened_at"]), localized(problem), remedy)
+    return table
+
+
+def _egress_table(egresses: Sequence[dict[str, Any]]) -> Table:
+    table = table_with(*_headings("egress", "blocked_until", "reason"))
+    for one in egresses:
+        table.add_row(one["name"], _local_time(one["held_until"]), label("mparchive.outcome.", one["reason"]))
+    return table
+
+
+def _local_time(moment: datetime | None) -> str:
+    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if moment else ""
+
+
+def _account_table(archived: Status) -> Table:
+    table = table_with(*_headings("account", "posts", "with_page", "first", "last"), "__biz")
+    for one in archived.accounts:
         numbers = (one["posts"], one["with_page"], one["first"], one["last"])
         table.add_row(one["name"], *(str(number) for number in numbers), one["biz"])
     return table
 
 
-def _numbers(found: status_module.Status) -> Table:
+def _number_table(archived: Status) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
-    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(found.captures_by_outcome.items()))
-    sizes = f"{found.body_bytes / _MEGABYTE:.1f} MB of pages in {found.stored_bytes / _MEGABYTE:.1f} MB"
+    outcomes = [
+        f"{count} {label('mparchive.outcome.', outcome)}"
+        for outcome, count in sorted(archived.captures_by_outcome.items())
+    ]
     rows = {
-        "posts": f"{found.posts} in {found.versions} versions",
-        "captures": f"{found.captures} ({outcomes or 'none'}); {sizes}",
-        "due": f"{found.due} now, {found.waiting} later, {found.given_up} given up",
-        **{type_: _media(numbers) for type_, numbers in found.media.items()},
-        "last run": _last_run(found),
+        "posts": translated("mparchive.status.posts", posts=archived.posts, versions=archived.versions),
+        "captures": translated(
+            "mparchive.status.captures",
+            captures=archived.captures,
+            outcomes=", ".join(outcomes) or translated("mparchive.status.none"),
+            bytes=_megabytes(archived.body_bytes),
+            stored=_megabytes(archived.stored_bytes),
+        ),
+        "due": translated(
+            "mparchive.status.due", due=archived.due, later=archived.waiting, given_up=archived.given_up
+        ),
+        **{type_: _media_text(numbers) for type_, numbers in archived.media.items()},
+        "last_run": _last_run_text(archived),
     }
     for name, value in rows.items():
-        table.add_row(name, value)
+        table.add_row(label("mparchive.status.heading.", name), value)
     return table
 
 
-def _media(numbers: dict[str, int]) -> str:
-    kept = f"{numbers['kept']} of {numbers['known']} kept ({numbers['bytes'] / _MEGABYTE:.1f} MB)"
-    words = {"due": "due", "waiting": "later", "given_up": "given up"}
-    left = [f"{numbers[name]} {word}" for name, word in words.items() if numbers[name]]
-    return ", ".join([kept, *left])
+def _megabytes(size: int) -> str:
+    return f"{size / _MEGABYTE:.1f}"
 
 
-def _last_run(found: status_module.Status) -> str:
-    if not found.last_runs:
-        return "none yet"
-    last = found.last_runs[0]
-    return f"{last['command']} at {last['started_at']:%Y-%m-%d %H:%M}Z: {last['verdict'] or 'not finished'}"
+def _media_text(numbers: dict[str, int]) -> str:
+    stored = translated(
+        "mparchive.status.media.kept",
+        kept=numbers["kept"],
+        known=numbers["known"],
+        size=_megabytes(numbers["bytes"]),
+    )
+    names = ("due", "waiting", "given_up")
+    left = [translated(f"mparchive.status.media.{name}", n=numbers[name]) for name in names if numbers[name]]
+    return ", ".join([stored, *left])
+
+
+def _last_run_text(archived: Status) -> str:
+    if not archived.last_runs:
+        return translated("mparchive.status.no_run")
+    last = archived.last_runs[0]
+    return translated(
+        "mparchive.status.last_run",
+        command=last["command"],
+        at=f"{last['started_at']:%Y-%m-%d %H:%M}Z",
+        result=label("mparchive.run_result.", last["verdict"] or "not_finished"),
+    )

@@ -1,6 +1,7 @@
-"""`mparchive verify`: whether the archive is what was archived, and what in it is not."""
+"""`mparchive verify`: check that every row, page and file is as it was archived."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
-from archive.integrity.check import CheckContext, VerificationReport, note_verified
+from archive.domain.messages import Message
+from archive.integrity.check import CheckContext, Finding, VerificationReport, note_verified
 from archive.integrity.checks import NAMES
 from archive.integrity.process_pool import HandsLost
 from archive.integrity.verifier import against, verify_archive
@@ -22,21 +24,21 @@ from archive.system import clock
 from archive.system.files import write_bytes
 from crawler.parse import PARSER_VERSION
 from crawler.parse.page import classify
-from mparchive.console import Steps, err, out, print_json, say, steps
+from mparchive.console import Steps, err, localized, out, print_json, say, steps, translated
 from mparchive.errors import CommandError, Exit
 
-PLACE = "verify.json"  # in the data folder: how far it came
+PROGRESS_FILE = "verify.json"  # in the data folder; an interrupted verification continues from it
 
-TENTHS = 10
+PROGRESS_LINES = 10  # for each check, where there is no terminal: every tenth of its rows
 
-MAX_HEADS = 16 * 1024 * 1024  # bytes of a file of heads; one of a thousand accounts has 150 kB
+MAX_HEADS_FILE = 16 * 1024 * 1024  # bytes; the heads of a thousand accounts take 150 kB
 
 _HEADS = TypeAdapter(list[ChainHead])
 
 
 @dataclass(frozen=True)
-class Verified:
-    """What to verify: with which checks, from the start or on, against and into which files of heads."""
+class VerifyOptions:
+    """The options of the command: which checks, from the start or not, files of heads to read and write."""
 
     only: tuple[str, ...] = ()
     anew: bool = False
@@ -45,55 +47,64 @@ class Verified:
     json: bool = False
 
 
-def means_of(settings: ArchiveSettings) -> CheckContext:
-    """What the checks need: the media folder and today's parser."""
+def check_context(settings: ArchiveSettings) -> CheckContext:
+    """Return what the checks need besides the database: the media folder and the current parser."""
     return CheckContext(MediaFolder(settings), classify, PARSER_VERSION)
 
 
-def verify(asked: Verified) -> Exit:
-    """Verify, print what was found, and say so with the exit code."""
-    names, known = _names(asked.only), read_heads(asked.head) if asked.head else []
+def verify(options: VerifyOptions) -> Exit:
+    """Verify the archive and print the findings. Raises CommandError on wrong options.
+
+    The exit code is DONE where there is no finding, else INTEGRITY.
+    """
+    names = _check_names(options.only)
+    saved_heads = read_heads(options.head) if options.head else []
     settings = ArchiveSettings()
-    place = settings.home / PLACE
-    if asked.anew:
-        place.unlink(missing_ok=True)
+    progress_file = settings.home / PROGRESS_FILE
+    if options.anew:
+        progress_file.unlink(missing_ok=True)
     started = clock.now()
     with open_archive(settings) as engine:
-        report = verify_with(engine, settings, names, place)
+        report = verify_with(engine, settings, names, progress_file)
         with transaction(engine) as session:
-            report.find(against(session, known))
+            report.find(against(session, saved_heads))
             note_verified(session, names, report, started, clock.now())
-    if asked.save_head is not None:
-        _save_heads(report, asked.save_head)
-    if asked.json:
+    if options.save_head is not None:
+        _save_heads(report, options.save_head)
+    if options.json:
         print_json({"sound": report.is_sound, **report.as_dict()})
     else:
-        _print(report)
+        _print_report(report)
     return Exit.DONE if report.is_sound else Exit.INTEGRITY
 
 
-def _names(given: tuple[str, ...]) -> list[str]:
-    names = [name.strip() for one in given for name in one.split(",")]
+def _check_names(only: Sequence[str]) -> list[str]:
+    names = [name.strip() for value in only for name in value.split(",")]
     for name in names:
         if name not in NAMES:
-            raise CommandError(f"there is no check {name!r}; --only takes {', '.join(NAMES)}")
+            params = {"name": name, "names": ", ".join(NAMES)}
+            raise CommandError(Message("mparchive.verify.unknown_check", params))
     return names
 
 
 def verify_with(
-    engine: Engine, settings: ArchiveSettings, names: Sequence[str], place: Path | None = None
+    engine: Engine, settings: ArchiveSettings, names: Sequence[str], progress_file: Path | None = None
 ) -> VerificationReport:
-    """Verify with these checks (none: all) and show how far it is. Raises CommandError when killed."""
+    """Run these checks (none: all) and show the progress.
+
+    Raises CommandError when a process that verifies is killed.
+    """
     with ExitStack() as closing:
-        step = _shown_steps(closing)
+        step = _progress_callback(closing)
         try:
-            return verify_archive(engine, means_of(settings), only=names, place=place, step=step)
+            context = check_context(settings)
+            return verify_archive(engine, context, only=names, place=progress_file, step=step)
         except HandsLost as error:
-            raise CommandError(str(error), Exit.PARTLY_FAILED) from None
+            raise CommandError(error.message, Exit.PARTLY_FAILED) from None
 
 
-def _shown_steps(closing: ExitStack) -> Callable[[str, int, int], None]:
-    """What shows each step: a bar on a terminal, elsewhere a line each tenth of the way and each check."""
+def _progress_callback(closing: ExitStack) -> Callable[[str, int, int], None]:
+    """Return what shows each step: a bar on a terminal; elsewhere a line for each check and tenth of it."""
     shown: list[Steps] = []
     last: tuple[str, int] | None = None
 
@@ -101,7 +112,7 @@ def _shown_steps(closing: ExitStack) -> Callable[[str, int, int], None]:
         nonlocal last
         if not shown:
             shown.append(closing.enter_context(steps(total)))
-        now = check, done * TENTHS // max(total, 1)
+        now = check, done * PROGRESS_LINES // max(total, 1)
         if err.is_terminal or now != last:
             shown[0].step(check, done)
         last = now
@@ -110,41 +121,49 @@ def _shown_steps(closing: ExitStack) -> Callable[[str, int, int], None]:
 
 
 def read_heads(path: Path) -> list[ChainHead]:
-    """Heads that were written down: of `--save-head`, or what `verify --json` printed."""
+    """Read heads that --save-head or `verify --json` wrote. Raises CommandError on any other file."""
     try:
-        if path.stat().st_size > MAX_HEADS:
-            raise CommandError(f"{path} has more than {MAX_HEADS} bytes; name a file of --save-head")
+        if path.stat().st_size > MAX_HEADS_FILE:
+            raise CommandError(
+                Message("mparchive.verify.heads_too_large", {"path": path, "bytes": MAX_HEADS_FILE})
+            )
         value: Any = json.loads(path.read_bytes())
         return _HEADS.validate_python(value["heads"] if isinstance(value, dict) else value)
     except OSError as error:
-        raise CommandError(f"{path} cannot be read ({error.strerror})") from None
+        params = {"path": path, "reason": error.strerror}
+        raise CommandError(Message("mparchive.error.unreadable_file", params)) from None
     except (ValueError, KeyError, ValidationError):
-        raise CommandError(f"{path} holds no heads; name a file that --save-head wrote") from None
+        raise CommandError(Message("mparchive.verify.no_heads", {"path": path})) from None
 
 
 def _save_heads(report: VerificationReport, path: Path) -> None:
-    """Only of an archive that is sound: a head would vouch for what was found."""
+    """Save the heads of a sound archive; those of a damaged one would vouch for the damage."""
     if not report.is_sound:
-        say(f"{path} is not written: its heads would vouch for what was found")
+        say(Message("mparchive.verify.heads_not_saved", {"path": path}))
         return
     lines = [json.dumps(head._asdict(), ensure_ascii=False) for head in report.heads]
     write_bytes(path, ("[\n" + ",\n".join(lines) + "\n]\n").encode())
 
 
-def _print(report: VerificationReport) -> None:
+def finding_text(finding: Finding) -> str:
+    """Return a finding in the language of the process."""
+    return f"{finding.subject}: {localized(finding.words)}"
+
+
+def _print_report(report: VerificationReport) -> None:
     for finding in report.findings:
-        out.print(str(finding), markup=False)
-    untold = report.found.total() - len(report.findings)
-    if untold:
-        out.print(f"and {untold} more", markup=False)
+        out.print(finding_text(finding), markup=False)
+    if left_out := report.found.total() - len(report.findings):
+        out.print(translated("mparchive.verify.more_findings", n=left_out), markup=False)
     for note, count in sorted(report.notes.items()):
-        out.print(f"{count} {note}", markup=False)
+        out.print(f"{count} {localized(note)}", markup=False)
     say(_verdict(report))
 
 
-def _verdict(report: VerificationReport) -> str:
-    looked = ", ".join(f"{count} {name}" for name, count in report.checked.items())
-    if report.is_sound:
-        return f"all is as it was archived ({looked})"
-    found = ", ".join(f"{count} by {name}" for name, count in report.found.items())
-    return f"{report.found.total()} things are not as they were archived: {found}; looked at {looked}"
+def _verdict(report: VerificationReport) -> Message:
+    params = {"checked": _counts(report.checked), "n": report.found.total(), "found": _counts(report.found)}
+    return Message(f"mparchive.verify.verdict.{'passed' if report.is_sound else 'failed'}", params)
+
+
+def _counts(counts: Counter[str]) -> list[str]:
+    return [f"{count} {name}" for name, count in counts.items()]

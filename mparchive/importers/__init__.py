@@ -1,1 +1,1 @@
-"""What people hand in: dumps, lists, saved pages, WARC, WACZ, accounts; told apart by their content."""
+"""Readers of input formats: dumps, lists, saved pages, WARC, WACZ and accounts."""

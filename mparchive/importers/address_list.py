@@ -1,4 +1,4 @@
-"""Reading lists of addresses: plain text with one a line, or a table (CSV, TSV) with a column of them."""
+"""Read lists of addresses: text with one address per line, or a table (CSV, TSV) with a column of them."""
 
 import codecs
 import csv
@@ -11,14 +11,13 @@ from typing import BinaryIO
 
 from archive.domain.addresses import HOST, Address, parse_address
 from archive.domain.errors import AddressError
+from archive.domain.messages import Message
 from archive.domain.records import FIELDS, SHANGHAI
 from mparchive.importers.items import Flaw, InputError
 
 MAX_LINE = 256 * 1024  # characters; the table of a whole dump has lines of up to 100,000
 
-MAX_ADDRESSES = (
-    1_000_000  # of one list, remembered so that each comes once, 200 MB; ten years of 300 accounts
-)
+MAX_ADDRESSES = 1_000_000  # of one list, 200 MB of memory; ten years of 300 accounts
 
 _HEADERS = (FIELDS[2], "url", "link", "链接", "地址", "address")
 
@@ -30,8 +29,8 @@ _ANYWHERE = re.compile(rf"https?://{re.escape(HOST)}/(?:s[?/]|mp/appmsg/show\?)[
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """An address of a list, with the title and the date (Asia/Shanghai) where the list has them."""
+class ListedAddress:
+    """An address of a list, with title and day (Asia/Shanghai) where the list has them."""
 
     address: Address
     title: str = ""
@@ -40,40 +39,40 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Where a table's addresses, titles and dates stand."""
+    """The indexes of the columns with addresses, titles and dates."""
 
     address: int = 0
     title: int | None = None
     day: int | None = None
 
 
-class _LongLine(Exception):
-    """A line that no list of addresses has."""
+class _LineTooLong(Exception):
+    """A line is longer than any of a list of addresses."""
 
 
-def read_list(stream: BinaryIO, name: str) -> Iterator[Listed | Flaw]:
-    """Addresses and flaws of a list, each address once. Raises InputError when there is neither.
+def read_list(stream: BinaryIO, name: str) -> Iterator[ListedAddress | Flaw]:
+    """Yield addresses and flaws of a list, each address once. Raises InputError when there is neither.
 
-    Empty lines and lines that begin with # are passed over.
+    Empty lines and lines that begin with # are ignored.
     """
     seen: set[str] = set()
     found = False
     for item in _items(stream, name):
         found = True
-        if isinstance(item, Listed):
+        if isinstance(item, ListedAddress):
             if item.address.key in seen:
                 continue
             if len(seen) == MAX_ADDRESSES:
-                what = f"{name} holds over {MAX_ADDRESSES} addresses; nothing from here on was read, split it"
-                yield Flaw(name, "", what)
+                params = {"name": name, "max": MAX_ADDRESSES}
+                yield Flaw(name, None, Message("mparchive.list.too_many", params))
                 return
             seen.add(item.address.key)
         yield item
     if not found:
-        raise InputError(f"{name} holds no address")
+        raise InputError("mparchive.list.no_address", name=name)
 
 
-def _items(stream: BinaryIO, name: str) -> Iterator[Listed | Flaw]:
+def _items(stream: BinaryIO, name: str) -> Iterator[ListedAddress | Flaw]:
     lines = _lines(stream)
     number = 0
     try:
@@ -90,9 +89,8 @@ def _items(stream: BinaryIO, name: str) -> Iterator[Listed | Flaw]:
             item = _item(row, columns, name, reader.line_num if reader else number)
             if item is not None:
                 yield item
-    except (_LongLine, csv.Error):
-        what = f"the line is over {MAX_LINE} characters long; a list has one address a line"
-        yield Flaw(name, f"line {number + 1}", what)
+    except (_LineTooLong, csv.Error):
+        yield Flaw(name, _line(number + 1), Message("mparchive.list.long_line", {"max": MAX_LINE}))
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
@@ -100,14 +98,14 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
     try:
         while line := text.readline(MAX_LINE):
             if len(line) == MAX_LINE:
-                raise _LongLine
+                raise _LineTooLong
             yield line
     finally:
         text.detach()
 
 
 def _encoding(stream: BinaryIO) -> str:
-    """UTF-8, or what spreadsheets in China write; addresses are ASCII in all of them."""
+    """Guess the encoding: UTF-8, or what spreadsheets in China write; addresses are ASCII in all of them."""
     head = stream.read(MAX_LINE)
     stream.seek(0)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -125,7 +123,7 @@ def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 
 def _delimiter(first: str) -> str | None:
-    """What parts the columns: none when the first line is one address, or no table's head."""
+    """Return what separates the columns; None where the first line is one address or not that of a table."""
     for delimiter in (",", "\t", ";"):
         cells = next(csv.reader([first], delimiter=delimiter), [])
         if len(cells) > 1 and (_is_header(cells) or any(_is_address(cell) for cell in cells)):
@@ -142,44 +140,49 @@ def _is_address(cell: str) -> bool:
 
 
 def _columns(row: Sequence[str]) -> _Columns:
-    """By the table's head, or else by its first row."""
+    """Find the columns by the header of the table, or by its first row where there is none."""
     names = [cell.strip().lower() for cell in row]
     if _is_header(row):
-        return _Columns(_place(names, _HEADERS) or 0, _place(names, _TITLES), _place(names, _DATES))
-    return _Columns(next((place for place, cell in enumerate(row) if _is_address(cell)), 0))
+        return _Columns(_index(names, _HEADERS) or 0, _index(names, _TITLES), _index(names, _DATES))
+    return _Columns(next((index for index, cell in enumerate(row) if _is_address(cell)), 0))
 
 
-def _place(names: Sequence[str], known: Sequence[str]) -> int | None:
+def _index(names: Sequence[str], known: Sequence[str]) -> int | None:
     return next((names.index(name) for name in known if name in names), None)
 
 
-def _item(row: Sequence[str], columns: _Columns, name: str, line: int) -> Listed | Flaw | None:
+def _item(row: Sequence[str], columns: _Columns, name: str, line: int) -> ListedAddress | Flaw | None:
     cell = _cell(row, columns.address)
     if cell.startswith("#") or not any(cell.strip() for cell in row):
         return None
-    if not _is_address(cell) and (found := _ANYWHERE.search(",".join(row))):
-        return _torn(found, name, line)
+    if not _is_address(cell) and (match := _ANYWHERE.search(",".join(row))):
+        return _address_in_broken_row(match, name, line)
     try:
         address = parse_address(f"https://{cell}" if cell.startswith(f"{HOST}/") else cell)
     except AddressError as error:
-        return Flaw(name, f"line {line}", str(error) if cell else "there is no address in it")
-    return Listed(address, _cell(row, columns.title), _day(_cell(row, columns.day)))
+        reason = error.message if cell else Message("mparchive.list.empty_cell")
+        return Flaw(name, _line(line), reason)
+    return ListedAddress(address, _cell(row, columns.title), _day(_cell(row, columns.day)))
 
 
-def _cell(row: Sequence[str], place: int | None) -> str:
-    return row[place].strip() if place is not None and place < len(row) else ""
+def _cell(row: Sequence[str], index: int | None) -> str:
+    return row[index].strip() if index is not None and index < len(row) else ""
 
 
-def _torn(found: re.Match[str], name: str, line: int) -> Listed | Flaw:
-    """A row that its title tore: whoever wrote it put titles between quotes, whatever stood in them."""
+def _address_in_broken_row(match: re.Match[str], name: str, line: int) -> ListedAddress | Flaw:
+    """Return the address in a row that unescaped quotes in its title have broken up."""
     try:
-        return Listed(parse_address(found[0]))
+        return ListedAddress(parse_address(match[0]))
     except AddressError as error:
-        return Flaw(name, f"line {line}", str(error))
+        return Flaw(name, _line(line), error.message)
+
+
+def _line(number: int) -> Message:
+    return Message("mparchive.input.line", {"number": number})
 
 
 def _day(text: str) -> date | None:
-    """A date as lists have it: YYYY-MM-DD, with or without a time, or seconds since 1970."""
+    """Return the day of a date as lists have it: YYYY-MM-DD, maybe with a time, or seconds since 1970."""
     try:
         if re.fullmatch(r"[0-9]{9,10}", text):
             return datetime.fromtimestamp(int(text), SHANGHAI).date()

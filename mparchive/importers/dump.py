@@ -1,4 +1,4 @@
-"""Reading a dump a record at a time, whatever its size: good records and flaws, in order."""
+"""Read a dump record by record, however large it is: records and flaws in their order."""
 
 import codecs
 import io
@@ -9,36 +9,37 @@ from hashlib import sha256
 from typing import Any, BinaryIO
 
 from archive.domain.addresses import Address, parse_address
-from archive.domain.errors import ArchiveError, RecordError, in_words
+from archive.domain.errors import ArchiveError, MessageError, RecordError, error_message
+from archive.domain.messages import Message
 from archive.domain.records import Record
 from archive.ingest.faults import is_of_content
-from mparchive.importers.items import Flaw, InputError
+from mparchive.importers.items import Flaw, InputError, message_of
 
 PIECE = 1024 * 1024  # bytes read at a time
 
 MAX_RECORD = 4 * 1024 * 1024  # characters, 12 MB of Chinese; the longest real one has under 100,000
 
-MAX_RECORDS = 1_000_000  # remembered so that each comes once, 300 MB; a dump of MAX_INPUT has 200,000
+MAX_RECORDS = 1_000_000  # of one dump, 300 MB of memory; a dump of MAX_INPUT bytes has 200,000
 
-MAX_DIGITS = 400  # of a number; Python refuses to read one of over 4300, and so the rest of the dump
+MAX_DIGITS = 400  # of a number; Python raises an error for one of over 4300
 
 _SPACE = " \t\r\n"
 
-_DAMAGE = "\0"  # in the place of bytes that are no text: nothing in JSON begins with it
+_DAMAGE = "\0"  # replaces bytes that are not UTF-8: nothing in JSON begins with it
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A good record with its place in the dump, counted from 1."""
+class DumpEntry:
+    """A valid record with its number in the dump, from 1, and the name of the dump."""
 
     number: int
     record: Record
     address: Address
-    source: str = ""  # the dump's name
+    source: str = ""
 
 
 class _Text:
-    """The dump's characters not yet consumed, with more to come."""
+    """The characters of a dump that are not consumed yet; more are read when needed."""
 
     def __init__(self, stream: BinaryIO):
         self._stream = stream
@@ -46,14 +47,14 @@ class _Text:
         self.text, self.at, self.is_utf8 = "", 0, True
 
     def more(self, size: int = PIECE) -> bool:
-        """Take in more; False at the end."""
+        """Read more; return False at the end."""
         piece = self._stream.read(size)
-        added = self._decoded(piece)
+        added = self._decode(piece)
         self.text, self.at = self.text[self.at :] + added, 0
         return bool(piece or added)
 
-    def _decoded(self, piece: bytes) -> str:
-        """The piece as text, up to the first byte that is not UTF-8."""
+    def _decode(self, piece: bytes) -> str:
+        """Return the piece as text, up to the first byte that is not UTF-8."""
         try:
             return self._decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
@@ -62,7 +63,7 @@ class _Text:
             return error.object[: error.start].decode() + _DAMAGE
 
     def next(self) -> str:
-        """The next character that is not space, without consuming it; empty at the end."""
+        """Return the next character that is not white space without consuming it; empty at the end."""
         while True:
             while self.at < len(self.text) and self.text[self.at] in _SPACE:
                 self.at += 1
@@ -72,52 +73,63 @@ class _Text:
                 return ""
 
 
-def read_dump(stream: BinaryIO, name: str) -> Iterator[Entry | Flaw]:
-    """Good records and flaws of a dump. A record given twice comes once, with other content it is a flaw.
+def read_dump(stream: BinaryIO, name: str) -> Iterator[DumpEntry | Flaw]:
+    """Yield records and flaws of a dump.
 
-    What cannot be read as JSON ends the reading with a flaw. Raises InputError when there is no record.
+    A repeated record is yielded once; one with other content is a flaw. Invalid JSON is a flaw that ends the
+    dump. Raises InputError when there is no record.
     """
     seen: dict[str, tuple[int, bytes]] = {}
     number = 0
-    for number, value in _numbered(stream, name):
+    for number, value in _numbered_values(stream, name):
         if isinstance(value, Flaw):
             yield value
             continue
         if len(seen) >= MAX_RECORDS:
-            what = f"{name} has over {MAX_RECORDS} records; nothing from here on was read, split it"
-            yield Flaw(name, f"record {number}", what)
+            params = {"name": name, "max": MAX_RECORDS}
+            yield Flaw(name, _record(number), Message("mparchive.dump.too_many", params))
             break
         entry = _entry(value, number, name)
-        taken = _first_of_its_post(entry, seen, name) if isinstance(entry, Entry) else entry
-        if taken is not None:
-            yield taken
+        result = _first_of_its_post(entry, seen, name) if isinstance(entry, DumpEntry) else entry
+        if result is not None:
+            yield result
     if not number:
-        raise InputError(f"{name} is a dump without any record")
+        raise InputError("mparchive.dump.empty", name=name)
 
 
-def _numbered(stream: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
-    """Each element with its number; a flaw in place of the one where the JSON breaks off."""
+def _numbered_values(stream: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
+    """Yield each element with its number; where the JSON is invalid, a flaw in its place."""
     number, text = 0, _Text(stream)
     try:
         for number, value in enumerate(_values(text), 1):
             yield number, value
     except (ValueError, RecursionError) as error:
-        why = _sentence(error) if text.is_utf8 else "it is not UTF-8"
-        yield number + 1, Flaw(name, f"record {number + 1}", f"{why}; nothing from here on can be read")
+        reason = _json_problem(error) if text.is_utf8 else Message("mparchive.dump.not_utf8")
+        message = Message("mparchive.dump.rest_unreadable", {"reason": reason})
+        yield number + 1, Flaw(name, _record(number + 1), message)
 
 
-def _sentence(error: Exception) -> str:
+class _InvalidDump(MessageError, ValueError):
+    """The JSON of a dump is not an array of values."""
+
+
+def _record(number: int) -> Message:
+    return Message("mparchive.input.record", {"number": number})
+
+
+def _json_problem(error: Exception) -> Message:
     if isinstance(error, RecursionError):
-        return "it is nested too deep"
+        return Message("mparchive.dump.too_deep")
     if isinstance(error, json.JSONDecodeError):
-        return f"it is not JSON ({error.msg[0].lower()}{error.msg[1:]})"
-    return str(error)
+        detail = f"{error.msg[0].lower()}{error.msg[1:]}"
+        return Message("mparchive.dump.not_json", {"detail": detail})
+    return message_of(error)
 
 
 def _values(text: _Text) -> Iterator[Any]:
-    decoder = json.JSONDecoder(parse_int=_whole)
+    decoder = json.JSONDecoder(parse_int=_parse_whole_number)
     text.next()
-    text.at += 1  # the bracket that made it a dump
+    text.at += 1  # the opening bracket
     if text.next() == "]":
         return
     while True:
@@ -127,16 +139,14 @@ def _values(text: _Text) -> Iterator[Any]:
         if separator == "]":
             break
         if separator != ",":
-            raise ValueError(
-                "a comma or ] was expected after the record before it, the file is cut or damaged"
-            )
+            raise _InvalidDump("mparchive.dump.no_separator")
         text.next()
     if text.next():
-        raise ValueError("something follows the closing ]")
+        raise _InvalidDump("mparchive.dump.trailing_data")
 
 
-def _whole(digits: str) -> float:
-    """A whole number; a longer one than anything is counted in becomes infinite, which no field takes."""
+def _parse_whole_number(digits: str) -> float:
+    """Return the number; one of over MAX_DIGITS digits becomes infinite, which no field accepts."""
     return int(digits) if len(digits) <= MAX_DIGITS else float("inf")
 
 
@@ -149,45 +159,47 @@ def _value(text: _Text, decoder: json.JSONDecoder) -> Any:
         except json.JSONDecodeError:
             size = len(text.text) - text.at
             if size > MAX_RECORD:
-                raise ValueError(f"it has over {MAX_RECORD} characters or is not JSON") from None
+                raise _InvalidDump("mparchive.dump.record_too_long", max=MAX_RECORD) from None
             if not text.more(max(PIECE, size)):
                 raise
 
 
-def _entry(value: Any, number: int, name: str) -> Entry | Flaw:
-    where = f"record {number}"
+def _entry(value: Any, number: int, name: str) -> DumpEntry | Flaw:
+    where = _record(number)
     if not isinstance(value, dict):
-        return Flaw(name, where, f"it is a {type(value).__name__}, an object with six fields was expected")
+        return Flaw(name, where, Message("mparchive.dump.not_an_object", {"type": type(value).__name__}))
     try:
         record = Record.from_mapping(value)
-        return Entry(number, record, _address(record), name)
+        return DumpEntry(number, record, _address(record), name)
     except ArchiveError as error:
-        return Flaw(name, where, str(error))
+        return Flaw(name, where, error.message)
     except Exception as error:
         if not is_of_content(error):
             raise
-        return Flaw(name, where, f"it could not be read: {in_words(error)}")
+        return Flaw(
+            name, where, Message("mparchive.dump.unreadable_record", {"reason": error_message(error)})
+        )
 
 
 def _address(record: Record) -> Address:
     if len(record.text) > MAX_RECORD:
-        raise RecordError(f"finalContent has {len(record.text)} characters, at most {MAX_RECORD} are taken")
+        raise RecordError("mparchive.dump.text_too_long", length=len(record.text), max=MAX_RECORD)
     address = parse_address(record.url)
     if address.aid is None:
-        raise RecordError(
-            "链接url is a short link, which does not name the account; the long address was expected"
-        )
+        raise RecordError("mparchive.dump.short_link")
     if address.aid != record.aid:
-        raise RecordError(f"文章标识符aid is {record.aid}, but 链接url names {address.aid}")
+        raise RecordError("mparchive.dump.other_aid", aid=record.aid, url_aid=address.aid)
     return address
 
 
-def _first_of_its_post(entry: Entry, seen: dict[str, tuple[int, bytes]], name: str) -> Entry | Flaw | None:
+def _first_of_its_post(
+    entry: DumpEntry, seen: dict[str, tuple[int, bytes]], name: str
+) -> DumpEntry | Flaw | None:
     content = sha256(entry.record.as_json().encode("utf-8", "surrogatepass")).digest()
     first, before = seen.setdefault(entry.address.key, (entry.number, content))
     if first == entry.number:
         return entry
     if before == content:
         return None
-    what = f"{entry.record.aid} stands there again with other content than in record {first}, which was taken"
-    return Flaw(name, f"record {entry.number}", what)
+    params = {"aid": entry.record.aid, "first": first}
+    return Flaw(name, _record(entry.number), Message("mparchive.dump.differs", params))

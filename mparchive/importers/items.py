@@ -1,109 +1,137 @@
-"""What of an input is not taken: a flawed part, a part that is not ours, or all of it."""
+"""What importers yield: parts of an input that are flawed, skipped or saved pages and media."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from archive.domain.captures import Capture
-from archive.repository.media import DueMedium
-from crawler.parse.response import FetchedPage
+from archive.domain.errors import MessageError
+from archive.domain.messages import Message
 
-MAX_FLAWS = 1000  # of one input that are named; a file made to hurt has one for every ten bytes
+if TYPE_CHECKING:
+    from archive.repository.media import DueMedium
+    from crawler.parse.response import FetchedPage
+
+MAX_FLAWS = 1000  # of one input that are reported; a hostile file has one for every ten bytes
+
+MAX_PAGE = 16 * 1024 * 1024  # bytes, decompressed: the limit for pages everywhere
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """One part of an input that cannot be taken; the other parts can."""
+    """One part of an input that cannot be imported, while other parts can.
+
+    `where` names the part, such as a record or a line; None when the whole input is meant, which the reason
+    then names.
+    """
 
     source: str
-    where: str  # "record 3" or "line 12"; empty when it is the whole
-    what: str
+    where: Message | None
+    reason: Message
+
+    @property
+    def message(self) -> Message:
+        """Return the whole sentence."""
+        if self.where is None:
+            return self.reason
+        params = {"source": self.source, "where": self.where, "reason": self.reason}
+        return Message("mparchive.input.flaw", params)
 
     def __str__(self) -> str:
-        return f"{self.source}, {self.where}: {self.what}" if self.where else self.what
+        return str(self.message)
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
-    """Parts of an input that are in order, but nothing to archive."""
+class Skipped:
+    """Parts of an input that are intact but nothing to archive; `code` is the message that counts them."""
 
     source: str
     number: int
-    what: str
+    code: str
+
+    @property
+    def message(self) -> Message:
+        """Return the whole sentence."""
+        skipped = Message(self.code, {"n": self.number})
+        return Message("mparchive.input.skipped", {"source": self.source, "skipped": skipped})
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.number} {self.what}"
+        return str(self.message)
 
 
-class InputError(Exception):
-    """Nothing of an input can be taken; the message is one sentence that names it."""
+class InputError(MessageError):
+    """Nothing of an input can be imported; the message names the input."""
 
 
-class NoInput(InputError):
-    """It is in order, but nothing that could be taken in."""
+class NothingToImport(InputError):
+    """An input is intact, but has nothing that could be imported."""
 
 
-class TooLarge(InputError):
-    """It has more bytes than are read."""
+class InputTooLarge(InputError):
+    """An input has more bytes than are read."""
 
 
-def few_flaws(items: Iterator[T], name: str) -> Iterator[T | Flaw]:
-    """The items of an input, of its flaws the first ones; behind them how many more there were."""
+def message_of(error: BaseException) -> Message:
+    """Return the message of an error; of one that has none, its text."""
+    return error.message if isinstance(error, MessageError) else Message("archive.verbatim", {"text": error})
+
+
+def limit_flaws(items: Iterator[T], name: str) -> Iterator[T | Flaw]:
+    """Yield the items of an input with its first MAX_FLAWS flaws, and at the end how many flaws there are."""
     number = 0
     for item in items:
         number += isinstance(item, Flaw)
         if number <= MAX_FLAWS or not isinstance(item, Flaw):
             yield item
     if number > MAX_FLAWS:
-        yield Flaw(name, "", f"{name} has {number} flaws, of which the first {MAX_FLAWS} are named")
+        params = {"name": name, "n": number, "shown": MAX_FLAWS}
+        yield Flaw(name, None, Message("mparchive.input.many_flaws", params))
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """What a record says it is of: an address as media_key makes it, and the medium's key where it tells."""
+class MediumName:
+    """What a record is of: an address as media_key makes it, and the key of the medium if it is recorded."""
 
     address: str
     key: str
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A medium without a file, and the most bytes that are taken for it, packed and unpacked."""
+class AwaitedMedium:
+    """A medium without a file, and the most bytes that are accepted, compressed and decompressed."""
 
-    medium: DueMedium
+    medium: "DueMedium"
     max_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class SavedMedium:
-    """An answer that may be the file of these media; `source` and `where` name the record for people."""
+    """A response that may be the file of these media; `source` and `where` name the record."""
 
     source: str
-    where: str
-    wanted: tuple[Wanted, ...]
+    where: Message
+    awaited: tuple[AwaitedMedium, ...]
     url: str
-    answer: FetchedPage
+    response: "FetchedPage"
 
 
-Seek = Callable[[Sequence[Named]], Sequence[tuple[Wanted, ...]]]
+FindMedia = Callable[[Sequence[MediumName]], Sequence[tuple[AwaitedMedium, ...]]]
 
 
-def seek_none(names: Sequence[Named]) -> Sequence[tuple[Wanted, ...]]:
-    """For whoever wants no media."""
+def find_no_media(names: Sequence[MediumName]) -> Sequence[tuple[AwaitedMedium, ...]]:
+    """Find no medium for any name, where no media are imported."""
     return [()] * len(names)
-
-
-MAX_PAGE = 16 * 1024 * 1024  # bytes, unpacked: the cap for pages everywhere
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPage:
-    """`saved_at` is an aware UTC instant: of the file, or what a WARC record says; `headers` where kept.
+    """A page from an input, with its headers where they were saved.
 
-    `answer` is the whole answer, where it was kept as one, and `expected_biz` the account it was listed for.
+    `saved_at` is an aware UTC instant: of the file, or of a WARC record. `answer` is the whole capture, where
+    it was saved as one; `expected_biz` the account it was listed for.
     """
 
     name: str

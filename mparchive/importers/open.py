@@ -1,4 +1,8 @@
-"""Unpacking gzip a piece at a time. Of a WARC file, which has a member for each record, damage costs one."""
+"""Open an input, decompress it, and recognise its format.
+
+Gzip is decompressed piece by piece. A WARC file has one gzip member for each record, so that a damaged member
+costs only its record.
+"""
 
 import codecs
 import io
@@ -15,57 +19,57 @@ from pathlib import Path
 from typing import BinaryIO
 
 from archive.domain.addresses import HOST
-from mparchive.importers.items import InputError, NoInput, TooLarge
+from mparchive.importers.items import InputError, InputTooLarge, NothingToImport
 
-PIECE = 1024 * 1024  # bytes, packed or unpacked, at a time
+PIECE = 1024 * 1024  # bytes, compressed or decompressed, at a time
 
-MAGIC = b"\x1f\x8b\x08"
+GZIP_MEMBER = b"\x1f\x8b\x08"
 
-MARK = b"WARC/"  # every record of a WARC file begins with it
+WARC = b"WARC/"  # the beginning of every record of a WARC file
 
 _GZIP = 16 + zlib.MAX_WBITS
 
-# Bytes of a member that are searched once more when it turns out to be damaged: by then it may have swallowed
-# the next ones. More than any page packed.
+# Bytes of a damaged member that are searched for further members, which it may have included. More than any
+# compressed page.
 _SEARCHED_AGAIN = 16 * PIECE
 
-_TRIED = 512  # bytes of a member that tell whether a record is in it
+_PROBE = 512  # bytes of a member that show whether a record is in it
 
-_FED = 512  # bytes given to the unpacker at first; few, for a forged member breaks off soon
+_FIRST_INPUT = 512  # bytes decompressed first; few, because a false member soon turns out to be one
 
-# How often the file's size may be searched again all in all. Damage of real files takes it once or twice.
-_TIMES_AGAIN = 16
+# Bytes that may be searched again, as a multiple of the file size. Damage of real files takes one or two.
+_MAX_SEARCHES = 16
 
-# Where a member broke off. No record ends before it, so that the one in there is not taken for whole.
+# Written where a member broke off, so that the record in it is not mistaken for a complete one.
 _BREAK = b"\r\n\r\n(damaged)\r\n\r\n"
 
-LOST = b"WARC/0.0\r\nLost: all of a damaged member\r\n\r\n"  # stands for a record of which nothing came out
+LOST = b"WARC/0.0\r\nLost: all of a damaged member\r\n\r\n"  # stands for a record that is lost entirely
 
 
 class DamagedGzip(Exception):
-    """A member cannot be unpacked."""
+    """A gzip member cannot be decompressed."""
 
 
-class _Packed:
-    """The packed bytes by their place in the file; the latest can be read once more, without a seek."""
+class _CompressedBytes:
+    """The compressed bytes by their offset in the file; the latest can be read again without seeking."""
 
     def __init__(self, raw: BinaryIO):
         self._raw, self._buffer, self.start = raw, bytearray(), 0
 
     @property
     def end(self) -> int:
-        """How far the file has been read."""
+        """Return how far the file has been read."""
         return self.start + len(self._buffer)
 
     def at(self, place: int, size: int) -> bytes:
-        """Up to `size` bytes from a place that is no earlier than `start`; empty at the end."""
+        """Return up to `size` bytes from an offset not before `start`; empty at the end."""
         while self.end < place + size and self._more():
             pass
         offset = place - self.start
         return bytes(self._buffer[offset : offset + size])
 
     def find(self, mark: bytes, place: int) -> int:
-        """Where the mark stands at or behind a place; -1 where it does not."""
+        """Return the offset of the mark at or after an offset, -1 where there is none."""
         while (found := self._buffer.find(mark, max(0, place - self.start))) < 0:
             place = max(place, self.end - len(mark) + 1)
             if not self._more():
@@ -82,48 +86,48 @@ class _Packed:
         return bool(piece)
 
 
-def gunzipped(raw: BinaryIO) -> Iterator[bytes]:
-    """The content, in pieces of at most PIECE bytes; raises DamagedGzip unless it is a WARC file's.
+def gunzip(raw: BinaryIO) -> Iterator[bytes]:
+    """Yield the content in pieces of at most PIECE bytes. Raises DamagedGzip unless it is a WARC file.
 
-    The time grows with what is read and unpacked: damaged members are searched for others only as long as
-    that reads no more than _TIMES_AGAIN times the file.
+    Time grows linearly with what is read and decompressed: damaged members are searched for others only until
+    that has read _MAX_SEARCHES times the file.
     """
-    packed, place, searched_again, is_warc = _Packed(raw), 0, 0, None
-    while packed.at(place, 1):
-        member, is_begun = _Member(packed, place), False
+    compressed, place, searched_again, is_warc = _CompressedBytes(raw), 0, 0, None
+    while compressed.at(place, 1):
+        member, is_begun = _Member(compressed, place), False
         try:
             for piece in member:
-                is_warc = piece.startswith(MARK) if is_warc is None else is_warc
+                is_warc = piece.startswith(WARC) if is_warc is None else is_warc
                 is_begun = is_begun or len(piece) > len(LOST)
                 yield piece
-            place = member.behind()
+            place = member.end()
         except DamagedGzip:
-            begin = max(place + 1, packed.start)
-            if searched_again > _TIMES_AGAIN * packed.end:
+            begin = max(place + 1, compressed.start)
+            if searched_again > _MAX_SEARCHES * compressed.end:
                 begin = max(begin, member.place)
             searched_again += max(0, member.place - begin)
-            place = -1 if is_warc is False else _next_record(packed, begin)
+            place = -1 if is_warc is False else _next_record(compressed, begin)
             if place < 0:
                 if not is_warc:
                     raise
-                place = packed.end
+                place = compressed.end
             yield _BREAK if is_begun else b"\r\n\r\n" + LOST if is_warc else LOST
             is_warc = True
 
 
 class _Member:
-    """One member's content, in pieces; `place` is how far it was read."""
+    """The content of one member, in pieces; `place` is the offset up to which it was read."""
 
-    def __init__(self, packed: _Packed, place: int):
-        self._packed, self.place = packed, place
+    def __init__(self, compressed: _CompressedBytes, place: int):
+        self._compressed, self.place = compressed, place
 
     def __iter__(self) -> Generator[bytes, None, None]:
-        member, fed, rest = zlib.decompressobj(_GZIP), _FED, b""
+        member, size, rest = zlib.decompressobj(_GZIP), _FIRST_INPUT, b""
         while not member.eof:
             if not rest:
-                rest = self._packed.at(self.place, fed)
+                rest = self._compressed.at(self.place, size)
                 self.place += len(rest)
-                fed = min(PIECE, 2 * fed)
+                size = min(PIECE, 2 * size)
                 if not rest:
                     raise DamagedGzip("gzip ends in the middle")
             try:
@@ -135,9 +139,9 @@ class _Member:
             rest = member.unconsumed_tail
         self.place -= len(member.unused_data)
 
-    def behind(self) -> int:
-        """Where the next member begins, or the file ends; some writers pad with zeros."""
-        while piece := self._packed.at(self.place, _FED):
+    def end(self) -> int:
+        """Return where the next member begins or the file ends; some writers pad with zeros."""
+        while piece := self._compressed.at(self.place, _FIRST_INPUT):
             filled = len(piece.lstrip(b"\0"))
             self.place += len(piece) - filled
             if filled:
@@ -145,29 +149,29 @@ class _Member:
         return self.place
 
 
-def _next_record(packed: _Packed, place: int) -> int:
-    """Where the next member begins that holds a record, at or behind a place; -1 where there is none."""
-    while (place := packed.find(MAGIC, place)) >= 0:
-        if _holds_record(packed.at(place, _TRIED)):
+def _next_record(compressed: _CompressedBytes, place: int) -> int:
+    """Return where the next member with a record begins, at or after an offset; -1 where there is none."""
+    while (place := compressed.find(GZIP_MEMBER, place)) >= 0:
+        if _holds_record(compressed.at(place, _PROBE)):
             return place
         place += 1
     return -1
 
 
-def _holds_record(packed: bytes) -> bool:
+def _holds_record(compressed: bytes) -> bool:
     try:
-        return zlib.decompressobj(_GZIP).decompress(packed, len(MARK)) == MARK
+        return zlib.decompressobj(_GZIP).decompress(compressed, len(WARC)) == WARC
     except zlib.error:
         return False
 
 
-MAX_INPUT = 1024**3  # bytes, unpacked; a dump of 200,000 posts
+MAX_INPUT = 1024**3  # bytes, decompressed; a dump of 200,000 posts
 
-MAX_WARC = 16 * MAX_INPUT  # bytes, unpacked; 4000 pages as they are sent, and what a browser asked besides
+MAX_WARC = 16 * MAX_INPUT  # bytes, decompressed; 4000 pages with all that a browser fetches for them
 
-HEAD = 64 * 1024  # bytes looked at to tell what an input is
+HEAD = 64 * 1024  # bytes read to recognise the format of an input
 
-IN_MEMORY = 16 * 1024 * 1024  # bytes of an unpacked input before it goes to a temporary file
+IN_MEMORY = 16 * 1024 * 1024  # bytes of a decompressed input; a larger one is written to a temporary file
 
 GZIP = b"\x1f\x8b"
 
@@ -175,11 +179,11 @@ ZIP = b"PK\x03\x04"
 
 STDIN = "-"
 
-_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class Form(StrEnum):
-    """What an input is."""
+    """The format of an input."""
 
     DUMP = "dump"
     LIST = "list"
@@ -191,7 +195,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """An open input: its name for messages, its form, a seekable stream, and when it was written (UTC)."""
+    """An open input: its name for messages, its format, a seekable stream, and when it was written (UTC)."""
 
     name: str
     form: Form
@@ -200,12 +204,12 @@ class Source:
 
 
 def is_address(what: str) -> bool:
-    """Whether an argument is an address rather than a file."""
+    """Tell whether an argument is an address rather than a file."""
     return "://" in what or what.startswith(f"{HOST}/")
 
 
-def shown(path: str) -> str:
-    """A file's name as it can be printed and stored: what is no UTF-8 comes from a Windows in China."""
+def display_name(path: str) -> str:
+    """Return a file name that can be printed and stored; a name that is not UTF-8 is read as GB 18030."""
     name = os.fsencode(path)
     try:
         return name.decode()
@@ -215,7 +219,7 @@ def shown(path: str) -> str:
 
 @contextmanager
 def open_source(what: str) -> Iterator[Source]:
-    """Open a file, or standard input for `-`; raises InputError when it is unreadable or nothing known."""
+    """Open a file, or stdin for `-`. Raises InputError when it is unreadable or of no known format."""
     with open_bytes(what) as (name, stream, written_at):
         head = stream.read(HEAD)
         stream.seek(0)
@@ -224,13 +228,14 @@ def open_source(what: str) -> Iterator[Source]:
 
 @contextmanager
 def open_bytes(what: str) -> Iterator[tuple[str, BinaryIO, datetime]]:
-    """Name, unpacked bytes and time of an input; raises InputError when it cannot be read."""
-    name = "standard input" if what == STDIN else shown(what)
+    """Yield name, decompressed stream and time (UTC) of an input. Raises InputError when it is unreadable."""
+    name = "stdin" if what == STDIN else display_name(what)
     try:
-        with _raw(what) as (raw, written_at), _unpacked(name, raw, seekable=what != STDIN) as stream:
+        with _raw(what) as (raw, written_at), _decompressed(name, raw, seekable=what != STDIN) as stream:
             yield name, stream, written_at
     except OSError as error:
-        raise InputError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        reason = (error.strerror or str(error)).lower()
+        raise InputError("mparchive.input.unreadable", name=name, reason=reason) from None
 
 
 @contextmanager
@@ -244,76 +249,76 @@ def _raw(what: str) -> Iterator[tuple[BinaryIO, datetime]]:
 
 
 @contextmanager
-def _unpacked(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[BinaryIO]:
+def _decompressed(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[BinaryIO]:
     first = raw.peek(2)[:2] if isinstance(raw, io.BufferedReader) else b""
     if first != GZIP and seekable:
-        limit = _limit(raw.read(len(MARK)))
+        limit = _limit(raw.read(len(WARC)))
         if raw.seek(0, io.SEEK_END) > limit:
             raise too_large(name, limit)
         raw.seek(0)
         yield raw
         return
-    with copied(name, gunzipped(raw) if first == GZIP else pieces_of(raw)) as copy:
+    with spooled_copy(name, gunzip(raw) if first == GZIP else read_pieces(raw)) as copy:
         yield copy
 
 
 @contextmanager
-def copied(name: str, pieces: Iterator[bytes], most: int | None = None) -> Iterator[BinaryIO]:
-    """A seekable copy of a stream, in memory while it is small; raises InputError where it is too large.
+def spooled_copy(name: str, pieces: Iterator[bytes], max_bytes: int | None = None) -> Iterator[BinaryIO]:
+    """Yield a seekable copy of a stream, in memory while it is small. Raises InputTooLarge, InputError.
 
-    `most` is in bytes; without it, what is allowed for a file of this form.
+    `max_bytes` is the limit; without it, that for a file of this format.
     """
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as copy:
-        _copy(name, pieces, copy, most)
+        _copy(name, pieces, copy, max_bytes)
         yield copy  # type: ignore[misc]  # a binary file in all but its declared type
 
 
 def _copy(
-    name: str, pieces: Iterator[bytes], target: "tempfile.SpooledTemporaryFile[bytes]", most: int | None
+    name: str, pieces: Iterator[bytes], target: "tempfile.SpooledTemporaryFile[bytes]", max_bytes: int | None
 ) -> None:
-    limit = MAX_INPUT if most is None else most
+    limit = MAX_INPUT if max_bytes is None else max_bytes
     try:
         for piece in pieces:
-            limit = _limit(piece) if most is None and not target.tell() else limit
+            limit = _limit(piece) if max_bytes is None and not target.tell() else limit
             target.write(piece)
             if target.tell() > limit:
                 raise too_large(name, limit)
     except DamagedGzip:
-        raise InputError(f"{name} is a damaged gzip file") from None
+        raise InputError("mparchive.input.damaged_gzip", name=name) from None
     target.seek(0)
 
 
-def pieces_of(raw: BinaryIO) -> Iterator[bytes]:
-    """A stream in pieces of at most PIECE bytes."""
+def read_pieces(raw: BinaryIO) -> Iterator[bytes]:
+    """Yield a stream in pieces of at most PIECE bytes."""
     while piece := raw.read(PIECE):
         yield piece
 
 
 def _limit(head: bytes) -> int:
-    return MAX_WARC if head.startswith((MARK, ZIP)) else MAX_INPUT
+    return MAX_WARC if head.startswith((WARC, ZIP)) else MAX_INPUT
 
 
-def too_large(name: str, limit: int) -> TooLarge:
-    """What to say of a file of more than `limit` bytes."""
-    return TooLarge(f"{name} has more than {limit} bytes; split it")
+def too_large(name: str, limit: int) -> InputTooLarge:
+    """Return the error for an input of more than `limit` bytes."""
+    return InputTooLarge("mparchive.input.too_large", name=name, bytes=limit)
 
 
 def _form(name: str, head: bytes) -> Form:
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text:
-        raise NoInput(f"{name} is empty")
+        raise NothingToImport("mparchive.input.empty", name=name)
     if text.startswith(b"<"):
         return Form.PAGE
     if text.startswith(b"["):
         return Form.DUMP
     if text.startswith(b"{"):
         return Form.ACCOUNTS
-    if text.startswith(MARK):
+    if text.startswith(WARC):
         return Form.WARC
     if head.startswith(ZIP):
         return Form.WACZ
     if name.endswith(".json"):
-        raise NoInput(f"{name} is not a dump: a dump is a JSON array and begins with [")
-    if b"\0" in head and not head.startswith(_WIDE_MARKS):
-        raise NoInput(f"{name} is neither a dump, a list of addresses, a saved page nor a WARC file")
+        raise NothingToImport("mparchive.input.not_a_dump", name=name)
+    if b"\0" in head and not head.startswith(_UTF16_MARKS):
+        raise NothingToImport("mparchive.input.unknown_format", name=name)
     return Form.LIST

@@ -1,4 +1,4 @@
-"""Reading WACZ files: the WARC files in their folder `archive`, one after the other."""
+"""Read WACZ files: the WARC files in their folder `archive`, one after the other."""
 
 import io
 import re
@@ -7,61 +7,62 @@ from collections.abc import Generator, Iterator
 from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
+from archive.domain.messages import Message
 from mparchive.importers.items import (
+    FindMedia,
     Flaw,
     InputError,
-    NoInput,
-    Passed,
+    InputTooLarge,
+    NothingToImport,
     SavedMedium,
     SavedPage,
-    Seek,
-    TooLarge,
-    seek_none,
+    Skipped,
+    find_no_media,
 )
-from mparchive.importers.open import MAX_WARC, PIECE, ZIP, copied, gunzipped, pieces_of
+from mparchive.importers.open import MAX_WARC, PIECE, ZIP, gunzip, read_pieces, spooled_copy
 from mparchive.importers.warc import read_media, read_pages
 
 MAX_MEMBERS = 100_000  # of the zip; archiveweb.page writes fewer than 20
 
-MAX_DIRECTORY = 16 * 1024 * 1024  # bytes, 180 MB in memory; that of so many members has 10 MB
+MAX_DIRECTORY = 16 * 1024 * 1024  # bytes, 180 MB in memory; 100,000 members take 10 MB
 
 _WARC = re.compile(r"archive/[^/]+\.warc(?:\.gz)?")
 
-_LOCAL = struct.Struct("<4s22xHH")  # of a member's own header: mark, lengths of name and extra
+_LOCAL = struct.Struct("<4s22xHH")  # a member's header: signature, lengths of name and extra field
 
 
 def read_wacz(
-    stream: BinaryIO, name: str, seek: Seek = seek_none
-) -> Iterator[SavedPage | SavedMedium | Flaw | Passed]:
-    """The pages of all its WARC files, then the media, as read_warc does it with one.
+    stream: BinaryIO, name: str, find_media: FindMedia = find_no_media
+) -> Iterator[SavedPage | SavedMedium | Flaw | Skipped]:
+    """Yield the pages of all its WARC files, then the media, as read_warc does for one file.
 
-    Raises InputError when there is none, or they are too large.
+    Raises InputError when there is no WARC file, or they are too large.
     """
-    with_media = yield from _pages(stream, name, _warcs(stream, name))
-    for member in with_media:  # unpacked once more: there may be too many to keep them all unpacked
-        with copied(_label(name, member), _content(stream, member)) as warc:
-            yield from read_media(warc, _label(name, member), seek)
+    with_media = yield from _read_all_pages(stream, name, _warc_members(stream, name))
+    for member in with_media:  # decompressed again: there may be too many to keep all of them decompressed
+        with spooled_copy(_label(name, member), _content(stream, member)) as warc:
+            yield from read_media(warc, _label(name, member), find_media)
 
 
 def _label(name: str, member: ZipInfo) -> str:
     return f"{name}, {member.filename}"
 
 
-def _warcs(stream: BinaryIO, name: str) -> list[ZipInfo]:
+def _warc_members(stream: BinaryIO, name: str) -> list[ZipInfo]:
     try:
-        members = ZipFile(_Directory(stream, name)).infolist()
+        members = ZipFile(_BoundedDirectory(stream, name)).infolist()
     except (BadZipFile, NotImplementedError, ValueError, OverflowError, OSError) as error:
-        raise InputError(f"{name} is a damaged zip: {error}") from None
+        raise InputError("mparchive.wacz.damaged", name=name, reason=str(error)) from None
     if len(members) > MAX_MEMBERS:
-        raise InputError(f"{name} has {len(members)} files in it, at most {MAX_MEMBERS} are looked at")
+        raise InputError("mparchive.wacz.too_many_members", name=name, n=len(members), max=MAX_MEMBERS)
     warcs = [member for member in members if _WARC.fullmatch(member.filename)]
     if not warcs:
-        raise NoInput(f"{name} is a zip, but no WACZ: it has no folder `archive` with a WARC file")
+        raise NothingToImport("mparchive.wacz.no_warc", name=name)
     return warcs
 
 
-class _Directory:
-    """A zip file whose directory may be read, unless it says that this is too large to be held in memory."""
+class _BoundedDirectory:
+    """A zip file whose directory is read only if it fits in memory."""
 
     def __init__(self, stream: BinaryIO, name: str):
         self._name = name
@@ -73,44 +74,43 @@ class _Directory:
         )
 
     def read(self, size: int = -1) -> bytes:
-        """As a file; raises InputError for more than a directory may have."""
+        """Read as a file does. Raises InputError for more bytes than MAX_DIRECTORY."""
         if size > MAX_DIRECTORY:
-            raise InputError(
-                f"{self._name} has a directory of {size} bytes, at most {MAX_DIRECTORY} are looked at"
-            )
+            raise InputError("mparchive.wacz.large_directory", name=self._name, bytes=size, max=MAX_DIRECTORY)
         return self._read(size)
 
 
-def _pages(
+def _read_all_pages(
     stream: BinaryIO, name: str, warcs: list[ZipInfo]
-) -> Generator[SavedPage | Flaw | Passed, None, list[ZipInfo]]:
-    """The pages; those of the WARC files that may hold media are the generator's value.
+) -> Generator[SavedPage | Flaw | Skipped, None, list[ZipInfo]]:
+    """Yield the pages; return the WARC files that may contain media.
 
-    All of the WARC files together have at most MAX_WARC bytes unpacked; reading ends with the one that goes
-    beyond it.
+    Reading ends with the WARC file that exceeds MAX_WARC decompressed bytes for all of them together.
     """
-    left, with_media, over = MAX_WARC, [], _lying_over(warcs)
+    left, with_media, overlapping = MAX_WARC, [], _overlapping(warcs)
     for member in warcs:
         try:
-            if member in over:
-                raise InputError(
-                    f"{member.filename} lies over another file of the zip; no program writes that"
-                )
-            with copied(_label(name, member), _content(stream, member), left) as warc:
+            if member in overlapping:
+                raise InputError("mparchive.wacz.overlapping", member=member.filename)
+            with spooled_copy(_label(name, member), _content(stream, member), left) as warc:
                 left -= warc.seek(0, 2)
                 if (yield from read_pages(warc, _label(name, member))):
                     with_media.append(member)
-        except TooLarge:
-            words = f"{name} has more than {MAX_WARC} bytes unpacked; split it. Nothing from here on was read"
-            yield Flaw(name, member.filename, words)
+        except InputTooLarge:
+            params = {"name": name, "bytes": MAX_WARC}
+            yield Flaw(name, _member(member), Message("mparchive.wacz.too_large", params))
             break
         except InputError as error:
-            yield Flaw(name, member.filename, str(error))
+            yield Flaw(name, _member(member), error.message)
     return with_media
 
 
-def _lying_over(members: list[ZipInfo]) -> set[ZipInfo]:
-    """The members that begin before the one before them ends."""
+def _member(member: ZipInfo) -> Message:
+    return Message("mparchive.wacz.member", {"name": member.filename})
+
+
+def _overlapping(members: list[ZipInfo]) -> set[ZipInfo]:
+    """Return the members that begin before the previous one ends."""
     found, end = set(), 0
     for member in sorted(members, key=lambda one: one.header_offset):
         if member.header_offset < end:
@@ -120,23 +120,23 @@ def _lying_over(members: list[ZipInfo]) -> set[ZipInfo]:
 
 
 def _content(stream: BinaryIO, member: ZipInfo) -> Iterator[bytes]:
-    """A WARC file's bytes, unpacked. The zip's own check sum is not asked: records have theirs."""
+    """Yield a WARC file's bytes, decompressed, without the check sum of the zip: records have their own."""
     if member.compress_type != ZIP_STORED:
-        raise InputError(f"{member.filename} is packed, which WACZ does not allow; pack it anew without")
+        raise InputError("mparchive.wacz.compressed", member=member.filename)
     head = b""
     if 0 <= member.header_offset < stream.seek(0, io.SEEK_END):
         stream.seek(member.header_offset)
         head = stream.read(_LOCAL.size)
-    mark, name_length, extra_length = _LOCAL.unpack(head) if len(head) == _LOCAL.size else (b"", 0, 0)
-    if mark != ZIP:
-        raise InputError(f"{member.filename} is not where the zip says; it is damaged")
+    signature, name_length, extra_length = _LOCAL.unpack(head) if len(head) == _LOCAL.size else (b"", 0, 0)
+    if signature != ZIP:
+        raise InputError("mparchive.wacz.misplaced", member=member.filename)
     start = member.header_offset + _LOCAL.size + name_length + extra_length
-    part = io.BufferedReader(_Part(stream, start, member.file_size), PIECE)
-    return gunzipped(part) if member.filename.endswith(".gz") else pieces_of(part)
+    part = io.BufferedReader(_FileSection(stream, start, member.file_size), PIECE)
+    return gunzip(part) if member.filename.endswith(".gz") else read_pieces(part)
 
 
-class _Part(io.RawIOBase):
-    """Some bytes of a file."""
+class _FileSection(io.RawIOBase):
+    """A section of a file, as a file."""
 
     def __init__(self, stream: BinaryIO, start: int, size: int):
         self._stream, self._at, self._end = stream, start, start + size

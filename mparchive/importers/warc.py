@@ -1,4 +1,4 @@
-"""What `mparchive export --format warc` tells of a capture beside its bytes (docs/warc.md)."""
+"""Read pages and media from WARC files, those of `mparchive export` with all details (docs/warc.md)."""
 
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -18,32 +18,33 @@ from crawler.parse.response import DamagedResponse, FetchedPage, unpack
 from crawler.redaction import public_headers
 from mparchive.importers.items import (
     MAX_PAGE,
+    AwaitedMedium,
+    FindMedia,
     Flaw,
     InputError,
-    Named,
-    Passed,
+    MediumName,
     SavedMedium,
     SavedPage,
-    Seek,
-    Wanted,
-    seek_none,
+    Skipped,
+    find_no_media,
+    message_of,
 )
 from mparchive.importers.warc_records import (
     MAX_HEAD,
-    Answers,
     BadRecord,
-    Memory,
+    RecentItems,
     Record,
-    answer_of,
-    proven,
-    records_of,
+    RecordedResponses,
+    fetched_page,
+    read_records,
+    verified_block,
 )
 
-MAX_URL = 8192  # characters; a saved page's file may have a long name, an address of a post has under 2048
+MAX_URL = 8192  # characters; the file of a saved page may have a long name, a post address has under 2048
 
 
-class Told(BaseModel):
-    """A capture as the archive that wrote the file had it; `sha256` in hexadecimal."""
+class CaptureMetadata(BaseModel):
+    """A capture as the archive that exported it had it; `sha256` in hexadecimal."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,36 +58,36 @@ class Told(BaseModel):
     expected_biz: str
 
 
-def told_in(block: bytes) -> Told | None:
-    """What a metadata record's block tells; None where it is not ours, or not what it should be."""
+def parse_capture_metadata(block: bytes) -> CaptureMetadata | None:
+    """Parse the block of a metadata record; return None where it is not ours, or invalid."""
     mark = f"{CAPTURE_FIELD}: ".encode()
     for line in block.splitlines():
         if line.startswith(mark):
             try:
-                return Told.model_validate_json(line.removeprefix(mark))
+                return CaptureMetadata.model_validate_json(line.removeprefix(mark))
             except ValidationError:
                 return None
     return None
 
 
-AT_ONCE = 500  # records that are looked up together, of 1 kB
+LOOKUP_BATCH = 500  # records of 1 kB looked up in one query
 
-NO_ANSWER = "records that are no answers"
+NO_RESPONSE = "mparchive.warc.no_response"
 
-OTHER_HOST = "answers of other hosts"
+OTHER_HOST = "mparchive.warc.other_host"
 
-NO_POST = f"answers of {HOST} that are no posts"
+NO_POST = "mparchive.warc.no_post"
 
-NO_FILE = "answers without a file (redirects, errors)"
+NO_FILE = "mparchive.warc.no_file"
 
 
-def why_no_post(url: str) -> str:
-    """Why an address is none of a post's; empty when it is one."""
+def skip_reason(url: str) -> str:
+    """Return the message code of why an address is not that of a post; empty when it is."""
     try:
         if urlsplit(url).hostname != HOST:
             return OTHER_HOST
         parse_address(without_session(url))
-    except ValueError:  # it is no address at all
+    except ValueError:  # not an address at all
         return OTHER_HOST
     except AddressError:
         return NO_POST
@@ -94,177 +95,184 @@ def why_no_post(url: str) -> str:
 
 
 def may_be_medium(record: Record) -> bool:
-    """Whether it could hold a media file: something at an address that is no post's."""
-    is_held = record.get("WARC-Type") in ("response", "revisit", "resource")
-    return is_held and bool(media_key(record.target) and why_no_post(record.target))
+    """Tell whether a record could have a media file: it has content of an address that is not a post's."""
+    has_content = record.get("WARC-Type") in ("response", "revisit", "resource")
+    return has_content and bool(media_key(record.target) and skip_reason(record.target))
 
 
-def read_media(stream: BinaryIO, name: str, seek: Seek) -> Iterator[SavedMedium | Flaw | Passed]:
-    """The files of media that are sought, one in memory at a time; at the end what was passed over.
+def read_media(stream: BinaryIO, name: str, find_media: FindMedia) -> Iterator[SavedMedium | Flaw | Skipped]:
+    """Yield the files of awaited media, one in memory at a time, and at the end what was skipped.
 
-    What is wrong with the other records whoever read the pages has told.
+    Flaws of other records are reported by read_pages.
     """
-    passed: Counter[str] = Counter()
-    answers = Answers(stream)
-    records = (one for one in records_of(stream) if isinstance(one, Record) and may_be_medium(one))
-    while some := list(islice(records, AT_ONCE)):
-        for record, wanted in zip(some, seek([_named(record) for record in some]), strict=True):
-            item = _item(record, wanted, stream, answers, name)
+    skipped: Counter[str] = Counter()
+    responses = RecordedResponses(stream)
+    records = (one for one in read_records(stream) if isinstance(one, Record) and may_be_medium(one))
+    while some := list(islice(records, LOOKUP_BATCH)):
+        for record, awaited in zip(some, find_media([_medium_name(record) for record in some]), strict=True):
+            item = _medium(record, awaited, stream, responses, name)
             if isinstance(item, str):
-                passed[item] += 1
+                skipped[item] += 1
             else:
                 yield item
-    for what, count in passed.items():
-        yield Passed(name, count, what)
+    for code, count in skipped.items():
+        yield Skipped(name, count, code)
 
 
-def _named(record: Record) -> Named:
+def _medium_name(record: Record) -> MediumName:
     address = media_key(record.target)
-    return Named(address, index_key(unquote(record.get(MEDIUM_FIELD)) or address))
+    return MediumName(address, index_key(unquote(record.get(MEDIUM_FIELD)) or address))
 
 
-def _item(
-    record: Record, wanted: tuple[Wanted, ...], stream: BinaryIO, answers: Answers, name: str
+def _medium(
+    record: Record,
+    awaited: tuple[AwaitedMedium, ...],
+    stream: BinaryIO,
+    responses: RecordedResponses,
+    name: str,
 ) -> SavedMedium | Flaw | str:
-    """A file, what is wrong with it, or why it is passed over."""
+    """Return a file, what is wrong with it, or the code of why it is skipped."""
     is_resource = record.get("WARC-Type") == "resource"
-    if not wanted:
+    if not awaited:
         if record.get("WARC-Type") == "response":
-            answers.remember(record)
-        return NO_ANSWER if is_resource else why_no_post(record.target)
-    most = max(one.max_bytes for one in wanted) + MAX_HEAD
+            responses.remember(record)
+        return NO_RESPONSE if is_resource else skip_reason(record.target)
+    max_bytes_ = max(one.max_bytes for one in awaited) + MAX_HEAD
     try:
-        _check_place(record)
-        answer = _resource(record, stream, most) if is_resource else _answer(record, answers, most)
+        _check_address(record)
+        response = (
+            _resource(record, stream, max_bytes_) if is_resource else _response(record, responses, max_bytes_)
+        )
     except BadRecord as bad:
-        return Flaw(name, record.where, str(bad))
-    return SavedMedium(name, record.where, wanted, record.target, answer) if answer else NO_FILE
+        return Flaw(name, record.where, bad.message)
+    return SavedMedium(name, record.where, awaited, record.target, response) if response else NO_FILE
 
 
-def _check_place(record: Record) -> None:
-    """What is known by its address must be at it; others have a name of their own."""
-    named = _named(record)
+def _check_address(record: Record) -> None:
+    """Raise BadRecord for a medium that is named by an address other than its own."""
+    named = _medium_name(record)
     if "://" in named.key and named.key.partition("?")[0] != named.address.partition("?")[0]:
-        raise BadRecord(f"it is of {record.target[:120]}, and is said to be of {named.key[:120]}")
+        raise BadRecord("mparchive.warc.other_address", target=record.target[:120], named=named.key[:120])
 
 
-def _resource(record: Record, stream: BinaryIO, most: int) -> FetchedPage:
-    body = proven(record, record.block(stream, most))
+def _resource(record: Record, stream: BinaryIO, max_bytes: int) -> FetchedPage:
+    body = verified_block(record, record.block(stream, max_bytes))
     return FetchedPage(None, record.target, record.target, 200, (), body, record.date)
 
 
-def _answer(record: Record, answers: Answers, most: int) -> FetchedPage | None:
-    served = answers.of(record, most)
-    return answer_of(record, record.target, served) if served.status == 200 else None
+def _response(record: Record, responses: RecordedResponses, max_bytes: int) -> FetchedPage | None:
+    recorded = responses.of(record, max_bytes)
+    return fetched_page(record, record.target, recorded) if recorded.status == 200 else None
 
 
-MAX_TOLD = 2  # metadata records that wait for the record they are of, of up to 16 MB; it follows at once
+MAX_PENDING_METADATA = 2  # metadata records, of up to 16 MB, waiting for their record, which follows at once
 
-_UNSERVED = ("conversion", "resource")
+_NO_HTTP = ("conversion", "resource")
 
-NO_PAGE = "answers without a page (redirects, errors)"
+NO_PAGE = "mparchive.warc.no_page"
 
 
 def read_warc(
-    stream: BinaryIO, name: str, seek: Seek = seek_none
-) -> Iterator[SavedPage | SavedMedium | Flaw | Passed]:
-    """Pages of posts, flaws of single records, what was passed over, and then the media that are sought.
+    stream: BinaryIO, name: str, find_media: FindMedia = find_no_media
+) -> Iterator[SavedPage | SavedMedium | Flaw | Skipped]:
+    """Yield pages of posts, flaws of single records, what was skipped, and then the awaited media.
 
-    The media come last, for `seek` knows of those that the pages show only when these have been read.
-    Raises InputError when there is no record at all.
+    Media come last: `find_media` knows those of a page only when the page has been imported. Raises
+    InputError when there is no record at all.
     """
     if (yield from read_pages(stream, name)):
-        yield from read_media(stream, name, seek)
+        yield from read_media(stream, name, find_media)
 
 
-def read_pages(stream: BinaryIO, name: str) -> Generator[SavedPage | Flaw | Passed, None, bool]:
-    """The same without the media; whether there may be any is the generator's value."""
-    passed: Counter[str] = Counter()
-    reader, is_empty, has_media = _Reader(stream, name), True, False
-    for record in records_of(stream):
+def read_pages(stream: BinaryIO, name: str) -> Generator[SavedPage | Flaw | Skipped, None, bool]:
+    """Yield the same without the media; return whether there may be any."""
+    skipped: Counter[str] = Counter()
+    reader, is_empty, has_media = _PageReader(stream, name), True, False
+    for record in read_records(stream):
         is_empty = False
         if isinstance(record, Record) and may_be_medium(record):
             has_media = True
             continue
         item = reader.item(record) if isinstance(record, Record) else Flaw(name, *record)
         if isinstance(item, str):
-            passed[item] += 1
+            skipped[item] += 1
         elif item is not None:
             yield item
     if is_empty:
-        raise InputError(f"{name} begins like a WARC file, but holds no record")
-    for what, count in passed.items():
-        yield Passed(name, count, what)
+        raise InputError("mparchive.warc.empty", name=name)
+    for code, count in skipped.items():
+        yield Skipped(name, count, code)
     return has_media
 
 
-class _Reader:
+class _PageReader:
     """Reads records one after the other, and remembers what later ones may refer to."""
 
     def __init__(self, stream: BinaryIO, name: str):
         self._stream, self._name = stream, name
-        self._told: Memory[Told] = Memory(MAX_TOLD)
-        self._answers = Answers(stream)
+        self._metadata: RecentItems[CaptureMetadata] = RecentItems(MAX_PENDING_METADATA)
+        self._responses = RecordedResponses(stream)
 
     def item(self, record: Record) -> SavedPage | Flaw | str | None:
-        """A page, what is wrong with it, or why it is passed over; None: it tells of another record."""
+        """Return a page, what is wrong with it, or the code of why it is skipped; None for our metadata."""
         try:
-            if record.get("WARC-Type") == "metadata" and self._note(record):
+            if record.get("WARC-Type") == "metadata" and self._remember_metadata(record):
                 return None
             return self._page(record)
         except (BadRecord, DamagedResponse) as bad:
-            return Flaw(self._name, record.where, str(bad))
+            return Flaw(self._name, record.where, message_of(bad))
 
-    def _note(self, record: Record) -> bool:
-        told = told_in(record.block(self._stream)) if record.get("WARC-Refers-To") else None
-        if told:
-            self._told.put(record.get("WARC-Refers-To"), told)
-        return told is not None
+    def _remember_metadata(self, record: Record) -> bool:
+        metadata = (
+            parse_capture_metadata(record.block(self._stream)) if record.get("WARC-Refers-To") else None
+        )
+        if metadata:
+            self._metadata.put(record.get("WARC-Refers-To"), metadata)
+        return metadata is not None
 
     def _page(self, record: Record) -> SavedPage | str:
-        told = self._told.get(record.get("WARC-Record-ID"))
+        metadata = self._metadata.get(record.get("WARC-Record-ID"))
         kind = record.get("WARC-Type")
-        if kind not in ("response", "revisit") and not (told and kind in _UNSERVED):
-            return NO_ANSWER
-        is_saved = bool(told) and record.target.startswith(SAVED)
-        if why := "" if is_saved else why_no_post(record.target):
-            return why
-        if kind in _UNSERVED and told:
-            return self._kept(record, told, proven(record, record.block(self._stream)))
-        return self._answer(record, told)
+        if kind not in ("response", "revisit") and not (metadata and kind in _NO_HTTP):
+            return NO_RESPONSE
+        is_saved = bool(metadata) and record.target.startswith(SAVED)
+        if skipped := "" if is_saved else skip_reason(record.target):
+            return skipped
+        if kind in _NO_HTTP and metadata:
+            return self._exported_page(record, metadata, verified_block(record, record.block(self._stream)))
+        return self._served_page(record, metadata)
 
-    def _answer(self, record: Record, told: Told | None) -> SavedPage | str:
-        served = self._answers.of(record)
-        if told:
-            return self._kept(record, told, served.payload)
-        if served.status != 200:
+    def _served_page(self, record: Record, metadata: CaptureMetadata | None) -> SavedPage | str:
+        recorded = self._responses.of(record)
+        if metadata:
+            return self._exported_page(record, metadata, recorded.payload)
+        if recorded.status != 200:
             return NO_PAGE
         url = parse_address(without_session(record.target)).url
-        return self._saved(record, unpack(answer_of(record, url, served)))
+        return self._saved_page(record, unpack(fetched_page(record, url, recorded)))
 
-    def _kept(self, record: Record, told: Told, body: bytes) -> SavedPage:
-        """A capture that an archive like this one had."""
-        if target(told.requested_url) != record.target:
-            raise BadRecord(
-                f"it is of {record.target[:120]}, and is said to be of {told.requested_url[:120]}"
-            )
+    def _exported_page(self, record: Record, metadata: CaptureMetadata, body: bytes) -> SavedPage:
+        """Return a capture that another archive of this program exported. Raises BadRecord."""
+        if target(metadata.requested_url) != record.target:
+            params = {"target": record.target[:120], "named": metadata.requested_url[:120]}
+            raise BadRecord("mparchive.warc.other_address", **params)
         capture = Capture(
-            requested_url=_public(told.requested_url),
-            final_url=_public(told.final_url),
-            status=told.status,
-            headers=public_headers(told.headers),
+            requested_url=_public(metadata.requested_url),
+            final_url=_public(metadata.final_url),
+            status=metadata.status,
+            headers=public_headers(metadata.headers),
             body=body,
             fetched_at=record.date,
-            rendered=told.rendered,
-            evaluated=told.evaluated,
+            rendered=metadata.rendered,
+            evaluated=metadata.evaluated,
         )
-        if len(body) > MAX_PAGE or capture.sha256.hex() != told.sha256:
-            raise BadRecord("it is damaged: its bytes do not have the hash they were exported with")
-        return self._saved(record, capture, told.expected_biz)
+        if len(body) > MAX_PAGE or capture.sha256.hex() != metadata.sha256:
+            raise BadRecord("mparchive.warc.hash_differs")
+        return self._saved_page(record, capture, metadata.expected_biz)
 
-    def _saved(self, record: Record, capture: Capture, expected_biz: str = "") -> SavedPage:
+    def _saved_page(self, record: Record, capture: Capture, expected_biz: str = "") -> SavedPage:
         url = None if record.target.startswith(SAVED) else capture.requested_url
-        name = f"{self._name}, record {record.number}" if url else capture.requested_url
+        name = f"{self._name} #{record.number}" if url else capture.requested_url
         return SavedPage(
             name,
             capture.body,

@@ -14,7 +14,7 @@ import psycopg
 from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from archive.integrity.verifier import verify_archive
-from mparchive.commands.verify import means_of
+from mparchive.commands.verify import check_context
 from tests.crawler.crawling import plain
 
 EXECUTABLE = Path(sys.executable).with_name("mparchive")
@@ -102,4 +102,4 @@ class Command:
         """What `mparchive verify` finds, asked here: it spares the start of a command."""
         settings = ArchiveSettings(database_url=self.database_url, home=self.home)
         with open_archive(settings) as engine:
-            return [str(finding) for finding in verify_archive(engine, means_of(settings)).findings]
+            return [str(finding) for finding in verify_archive(engine, check_context(settings)).findings]

@@ -32,7 +32,7 @@ def test_a_restored_archive_equals_the_original(
     fill(engine, MediaFolder(ArchiveSettings(home=mparchive.home)))
     file, cut = tmp_path / "archive.backup", tmp_path / "cut.backup"
     made = mparchive("backup", file)
-    assert (made.code, "read again and found whole" in made.err) == (0, True), made.err
+    assert (made.code, "verified after writing" in made.err) == (0, True), made.err
     cut.write_bytes(file.read_bytes()[:-100])
     assert mparchive("restore", cut, "--check").code == 7
     full = mparchive("restore", file)

@@ -117,7 +117,7 @@ def test_ctrl_c_among_the_pictures_leaves_the_rest_for_the_same_command(
         words = running.stderr.read().decode()
         assert running.wait(60) == 130
         running.stderr.close()
-        assert "the same command goes on" in words
+        assert "run the same command again to continue" in words
         standin.clear()
         assert command("backfill", post.url).code == 0
     assert [key for key, _ in shown(command)[post.aid]] == [picture.url for picture in post.pictures]

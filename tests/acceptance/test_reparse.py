@@ -59,7 +59,7 @@ def test_what_a_better_parser_reads_is_told_then_written_once(engine: Engine, mp
     assert {one["aid"]: one["finding"] for one in told.json["changes"]} == {
         "2650000101_1": "text", "2650000101_2": "facts", "2650000102_1": "new", "1201_1": "lost",
     }  # fmt: skip
-    assert "--apply writes it" in told.err
+    assert "--apply to write the changes" in told.err
     assert (mparchive.number(READ), mparchive.rows(NEW_VERSIONS)) == (0, [])
 
     running = mparchive.start("reparse", "--apply")

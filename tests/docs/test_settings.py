@@ -19,7 +19,7 @@ from scheduler.settings import SchedulerSettings
 from tests.docs.markdown import DOCUMENTS, READMES, ROOT, named, rows, told
 from web.auth import InboxSettings, ReadingSettings
 
-EXAMPLE = ROOT / "docs" / "mparchive.example.toml"
+EXAMPLE = ROOT / "mparchive" / "mparchive.example.toml"
 ROOMS = ("archive", "crawler", "scheduler", "mparchive")
 PROGRAM = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
 READERS: tuple[type[BaseSettings], ...] = (

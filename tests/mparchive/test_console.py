@@ -41,5 +41,5 @@ def test_so_they_are_beside_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_orders_to_a_terminal_are_shown_as_signs(text: str, shown: str) -> None:
-    assert console.pictured(text) == shown
-    assert console.pictured(shown) == shown
+    assert console.printable(text) == shown
+    assert console.printable(shown) == shown

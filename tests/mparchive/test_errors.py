@@ -2,7 +2,8 @@
 
 from sqlalchemy.exc import DBAPIError
 
-from mparchive.errors import STOPPED, Exit, error_message
+from archive.domain.messages import Message
+from mparchive.errors import STOPPED, Exit, describe_failure
 
 
 def _tidied_up_after_ctrl_c() -> Exception:
@@ -17,6 +18,10 @@ def _tidied_up_after_ctrl_c() -> Exception:
 
 
 def test_ctrl_c_amid_a_statement_is_no_failure_of_the_database() -> None:
-    assert error_message(DBAPIError("SELECT 1", {}, _tidied_up_after_ctrl_c())) == (STOPPED, Exit.INTERRUPTED)
-    words, code = error_message(DBAPIError("SELECT 1", {}, ValueError("gone"))) or ("", None)
-    assert (words.partition(";")[0], code) == ("the database failed (gone)", Exit.DATABASE)
+    assert describe_failure(DBAPIError("SELECT 1", {}, _tidied_up_after_ctrl_c())) == (
+        STOPPED,
+        Exit.INTERRUPTED,
+    )
+    failure = describe_failure(DBAPIError("SELECT 1", {}, ValueError("gone")))
+    message = Message("mparchive.error.database_failed", {"reason": "gone"})
+    assert failure == (message, Exit.DATABASE)

@@ -13,7 +13,7 @@ from tests.standin.week import WEEK
 SCRIPT = """
 import sys
 from mparchive.commands.backfill import BackfillOptions, backfill
-code = backfill(BackfillOptions(what=(sys.argv[1],), fetch=False, media={media}, json=True))
+code = backfill(BackfillOptions(inputs=(sys.argv[1],), fetch=False, media={media}, json=True))
 print(int(code), "mparchive.importers.media" in sys.modules, "crawler.worker.pool" in sys.modules)
 """
 

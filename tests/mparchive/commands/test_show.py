@@ -13,7 +13,7 @@ from archive.domain.text_diff import difference
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
 from mparchive.cli import app
-from mparchive.commands.show import CONTEXT, _shown
+from mparchive.commands.show import CONTEXT, _marked_text
 from mparchive.errors import CommandError
 from tests.archive.making import NOW, article, capture, image, record
 
@@ -37,7 +37,7 @@ def test_versions_pages_and_pictures_stand_in_one_time_line(show: Show) -> None:
     lines = show("1001_1", "--history").output.splitlines()
     assert [" ".join(line.split()) for line in lines[1:]] == [
         "2026-03-02 12:00:00 capture 1 article",
-        "2026-03-02 12:00:00 pictures 1 of this page are on no later one",
+        "2026-03-02 12:00:00 pictures 1 picture of this page is on no later page",
         "2026-03-02 12:00:00 version 1 dump, 8 characters, 标题",
         "2026-03-02 12:00:00 version 2 page, parser 2, +2 −2 characters, 标题",
         "2026-03-02 12:05:00 capture 2 article",
@@ -56,7 +56,7 @@ def test_the_summary_and_the_history_say_the_same_as_json(show: Show) -> None:
 
 def test_what_cannot_be_compared_is_said(show: Show) -> None:
     for arguments, says in {
-        ("1002_1", "--diff"): "there is one version; nothing to compare",
+        ("1002_1", "--diff"): "there is 1 version; nothing to compare",
         ("1001_1", "--diff", "2..3"): "there is no version 3; there are 1 to 2",
         ("1001_1", "--diff", "0..2"): "there is no version 0",
         ("1001_1", "--diff", "2"): "takes two versions as 1..2",
@@ -68,12 +68,12 @@ def test_what_cannot_be_compared_is_said(show: Show) -> None:
         assert says in str(ended)
 
 
-def test_of_what_did_not_change_only_the_ends_are_shown() -> None:
+def test_of_what_did_not_change_only_the_ends_are_marked_text() -> None:
     before, after = (
         "头" * 500 + "旧" + "中" * 500 + "甲" + "尾" * 9,
         "头" * 500 + "新" + "中" * 500 + "尾" * 9,
     )
-    shown = _shown(difference(before, after), coloured=False).plain
+    shown = _marked_text(difference(before, after), coloured=False).plain
     near = "中" * CONTEXT
     assert shown == f"…{'头' * CONTEXT}[-旧-]{{+新+}}{near}…{near}[-甲-]{'尾' * 9}"
 
@@ -81,5 +81,5 @@ def test_of_what_did_not_change_only_the_ends_are_shown() -> None:
 def test_a_terminal_shows_changes_in_colours_and_without_marks() -> None:
     terminal = Console(force_terminal=True, color_system="standard", width=80)
     with terminal.capture() as printed:
-        terminal.print(_shown(difference("旧的", "新的"), coloured=True))
+        terminal.print(_marked_text(difference("旧的", "新的"), coloured=True))
     assert printed.get() == "\x1b[9;31m旧\x1b[0m\x1b[4;32m新\x1b[0m的\n"

@@ -22,7 +22,7 @@ def test_the_status_tells_of_media_by_type(
 ) -> None:
     monkeypatch.setenv("MPARCHIVE_DATABASE_URL", fresh_database_url)
     status(as_json=False)
-    assert "kept" not in capsys.readouterr().out
+    assert "stored" not in capsys.readouterr().out
     with transaction(engine) as session:
         (id_,) = store_captures(session, None, [(None, capture())])
         media = (*(image(name) for name in "abc"), video(hours=-1))
@@ -33,8 +33,8 @@ def test_the_status_tells_of_media_by_type(
             record_media_failure(session, second.id, MediumOutcome.REFUSED, "text/html", NOW)
     status(as_json=False)
     told = capsys.readouterr().out
-    assert "image     1 of 3 kept (1.5 MB), 1 due, 1 given up" in told
-    assert "video     0 of 1 kept (0.0 MB), 1 given up" in told
+    assert "image     1 of 3 stored (1.5 MB), 1 due, 1 given up" in told
+    assert "video     0 of 1 stored (0.0 MB), 1 given up" in told
     status(as_json=True)
     assert json.loads(capsys.readouterr().out)["media"] == {
         "image": {"known": 3, "kept": 1, "due": 1, "waiting": 0, "given_up": 1, "bytes": 1_500_000},

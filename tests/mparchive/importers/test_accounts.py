@@ -45,8 +45,8 @@ def test_what_is_no_account_is_a_flaw_and_the_others_come() -> None:
     ("content", "words"),
     [
         ({"name": "x", "version": 1}, "without any account"),
-        ('{"fakeId": ', "begins like a JSON object, but is none"),
-        ('{"a":' * 100_000, "begins like a JSON object, but is none"),
+        ('{"fakeId": ', "begins like a JSON object, but is not valid JSON"),
+        ('{"a":' * 100_000, "begins like a JSON object, but is not valid JSON"),
         ({"a": {"b": {"c": {"d": {"fakeId": BIZ}}}}}, "without any account"),
         ({"x": "y" * 1024 * 1024}, "over 1048576 bytes"),
     ],

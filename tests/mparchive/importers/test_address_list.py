@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from mparchive.importers.address_list import Listed, read_list
+from mparchive.importers.address_list import ListedAddress, read_list
 from mparchive.importers.items import Flaw, InputError
 
 LONG = "http://mp.weixin.qq.com/s?__biz=Mzk5OTAwMDAwMg==&mid=11&idx=1&sn=ab&chksm=cd#rd"
@@ -13,10 +13,10 @@ SHORT = "https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv"
 KEYS = ["Mzk5OTAwMDAwMg==:11:1", "s/abcdefghijklmnopqrstuv"]
 
 
-def read(content: str | bytes) -> tuple[list[Listed], list[str]]:
+def read(content: str | bytes) -> tuple[list[ListedAddress], list[str]]:
     stream = io.BytesIO(content.encode() if isinstance(content, str) else content)
     items = list(read_list(stream, "a.txt"))
-    return [i for i in items if isinstance(i, Listed)], [str(i) for i in items if isinstance(i, Flaw)]
+    return [i for i in items if isinstance(i, ListedAddress)], [str(i) for i in items if isinstance(i, Flaw)]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_bad_line_names_its_number_and_the_others_come() -> None:
 
 def test_a_row_without_an_address_is_a_flaw() -> None:
     _, (flaw,) = read(f"title,url\n一,{LONG}\n二\n")
-    assert flaw == "a.txt, line 3: there is no address in it"
+    assert flaw == "a.txt, line 3: it contains no address"
 
 
 def test_lines_are_counted_in_the_file_also_behind_cells_of_several_lines() -> None:
@@ -64,7 +64,7 @@ def test_lines_are_counted_in_the_file_also_behind_cells_of_several_lines() -> N
 
 
 def test_a_list_of_nothing_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"a\.txt holds no address"):
+    with pytest.raises(InputError, match=r"a\.txt contains no address"):
         read("# only a comment\n\n")
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mparchive.importers import dump
-from mparchive.importers.dump import Entry, read_dump
+from mparchive.importers.dump import DumpEntry, read_dump
 from mparchive.importers.items import Flaw, InputError
 from tests.acceptance.dumps import dump_bytes, record
 
@@ -17,7 +17,7 @@ from tests.acceptance.dumps import dump_bytes, record
 def read(content: bytes) -> tuple[list[int], list[str]]:
     """Numbers of the good records, and the flaws as sentences."""
     items = list(read_dump(io.BytesIO(content), "a.json"))
-    good = [item.number for item in items if isinstance(item, Entry)]
+    good = [item.number for item in items if isinstance(item, DumpEntry)]
     return good, [str(item) for item in items if isinstance(item, Flaw)]
 
 
@@ -54,7 +54,7 @@ def test_other_content_under_the_same_aid_names_both_records() -> None:
 def test_bytes_that_are_no_text_cost_only_what_follows() -> None:
     good, (flaw,) = read(dump_bytes([record(1), record(2)])[:-1] + b"\xff, ]")
     assert good == [1, 2]
-    assert flaw == "a.json, record 3: it is not UTF-8; nothing from here on can be read"
+    assert flaw == "a.json, record 3: it is not UTF-8; the rest of the file cannot be read"
 
 
 def test_a_stray_byte_at_the_very_end_is_noticed() -> None:

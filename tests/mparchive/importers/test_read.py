@@ -8,9 +8,9 @@ import pytest
 
 from mparchive.importers import read
 from mparchive.importers.accounts import NamedAccount
-from mparchive.importers.address_list import Listed
-from mparchive.importers.items import Flaw, Passed, SavedPage
-from mparchive.importers.read import Item, read_given
+from mparchive.importers.address_list import ListedAddress
+from mparchive.importers.items import Flaw, SavedPage, Skipped
+from mparchive.importers.read import Item, read_inputs
 from tests.mparchive.importers.test_warc import Writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(tempfile|Temporary).*")  # warcio's writer
@@ -18,7 +18,7 @@ SHORT = "https://mp.weixin.qq.com/s/abcdefghijklmnopqrstu"
 
 
 def given(*what: Path) -> list[Item]:
-    return list(read_given([str(one) for one in what]))
+    return list(read_inputs([str(one) for one in what]))
 
 
 def old_script(folder: Path) -> Path:
@@ -52,26 +52,26 @@ def old_script(folder: Path) -> Path:
 def test_a_folder_gives_what_is_in_it_in_order_and_passes_the_rest_over(tmp_path: Path) -> None:
     items = given(old_script(tmp_path))
     names = [
-        item.address.token[-1] if isinstance(item, Listed) else type(item).__name__
+        item.address.token[-1] if isinstance(item, ListedAddress) else type(item).__name__
         for item in items
-        if not isinstance(item, Passed)
+        if not isinstance(item, Skipped)
     ]
     # the files of a folder before its folders; the dump without a record is the flaw
     assert names == ["NamedAccount", "d", "SavedPage", "e", "a", "SavedPage", "Flaw"]
-    assert [item.number for item in items if isinstance(item, Passed)] == [8]
+    assert [item.number for item in items if isinstance(item, Skipped)] == [8]
 
 
 def test_a_folder_without_any_input_is_said(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text("print()")
     (flaw,) = given(tmp_path)
     assert isinstance(flaw, Flaw)
-    assert "holds no dump" in str(flaw)
+    assert "contains no dump" in str(flaw)
 
 
 def test_a_folder_of_a_whole_disk_is_not_walked_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read, "MOST_FILES", 3)
+    monkeypatch.setattr(read, "MAX_FILES", 3)
     for number in range(4):
         (tmp_path / f"{number}.png").write_bytes(b"\0")
     (flaw,) = given(tmp_path)
@@ -84,7 +84,7 @@ def test_one_bad_file_of_a_folder_does_not_spoil_the_others(tmp_path: Path) -> N
     flaw, listed = given(tmp_path)
     assert isinstance(flaw, Flaw)
     assert str(flaw).endswith("a.json.gz is a damaged gzip file")
-    assert isinstance(listed, Listed)
+    assert isinstance(listed, ListedAddress)
 
 
 def test_an_accounts_file_and_a_page_can_be_given_by_themselves(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from mparchive.importers.items import Flaw, InputError, Passed, SavedPage
+from mparchive.importers.items import Flaw, InputError, SavedPage, Skipped
 from mparchive.importers.open import Form, open_source
 from mparchive.importers.warc import read_warc
 
@@ -25,7 +25,7 @@ LONG = "https://mp.weixin.qq.com/s?__biz=Mzk5OTAwMDAwMg==&mid={}&idx=1&sn=ab&chk
 PAGE = b"<!DOCTYPE html><html><body>%d</body></html>"
 DATE = "2024-05-06T07:08:09Z"
 Headers = list[tuple[str, str]]
-Item = SavedPage | Flaw | Passed
+Item = SavedPage | Flaw | Skipped
 
 
 class Writer:
@@ -91,7 +91,7 @@ def flaws(items: list[Item]) -> list[str]:
 def test_answers_of_posts_become_pages_with_their_own_date(tmp_path: Path, packed: bool) -> None:
     (page,) = read(tmp_path, Writer(packed).add(PAGE % 1, headers=[("Set-Cookie", "hush")]).content)
     assert isinstance(page, SavedPage)
-    assert (page.body, page.url, page.name) == (PAGE % 1, LONG.format(1), "week.warc, record 1")
+    assert (page.body, page.url, page.name) == (PAGE % 1, LONG.format(1), "week.warc #1")
     assert page.saved_at == datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
     assert page.headers == (("Content-Type", "text/html"),)
 
@@ -115,10 +115,10 @@ def test_everything_else_is_counted(tmp_path: Path) -> None:
     page, *passed = read(tmp_path, writer.content)
     assert isinstance(page, SavedPage)
     assert {str(item) for item in passed} == {
-        "week.warc: 1 records that are no answers",
-        "week.warc: 2 answers of other hosts",
-        "week.warc: 1 answers of mp.weixin.qq.com that are no posts",
-        "week.warc: 1 answers without a page (redirects, errors)",
+        "week.warc: 1 record that is no response",
+        "week.warc: 2 responses of other hosts",
+        "week.warc: 1 response of mp.weixin.qq.com that is no post",
+        "week.warc: 1 response without a page (redirect, error)",
     }
 
 
@@ -148,7 +148,7 @@ def test_a_body_is_taken_out_of_its_wrappings(tmp_path: Path, body: bytes, heade
         (CHUNKS[:-20], [("Transfer-Encoding", "chunked")], "ends in the middle of a chunk"),
         (PAGE[:-5], [("Content-Length", str(len(PAGE)))], f"has {len(PAGE) - 5} of its {len(PAGE)} bytes"),
         (PAGE[:-9], [], "the connection ended before the end of the page"),
-        (b"x" * (16 * 1024 * 1024 + 65536), [], "at most 16842752 are taken"),
+        (b"x" * (16 * 1024 * 1024 + 65536), [], "at most 16842752 are accepted"),
         (
             gzip.compress(b"x" * 20_000_000, mtime=0),
             [("Content-Encoding", "gzip")],
@@ -179,7 +179,7 @@ def test_a_wrong_length_costs_its_record_and_no_other(tmp_path: Path, change: in
     items = read(tmp_path, writer.content[: writer.starts[1]] + wrong + writer.content[third:])
     assert bodies(items) == [PAGE % 1, PAGE % 3, PAGE % 4]
     assert [flaw.partition(" at byte ")[0] for flaw in flaws(items)] == ["week.warc, record 2"]
-    assert re.search("length is wrong|the file ends after|not those of its digest", flaws(items)[0])
+    assert re.search("length is wrong|the file ends after|do not match its digest", flaws(items)[0])
 
 
 @pytest.mark.parametrize(
@@ -216,9 +216,9 @@ def test_records_without_what_they_should_have_are_told(tmp_path: Path) -> None:
     items = read(tmp_path, content + b"WARC/1.0\r\nWARC-Type: response\r\nContent-Length: 0\r\n\r\n\r\n\r\n")
     assert bodies(items) == [b"<html></html>"]
     assert [re.sub(" at byte [0-9]+", "", flaw.partition(", ")[2]) for flaw in flaws(items)] == [
-        "record 1: the answer in it has no headers",
-        "record 2: the answer in it has no headers",
-        "record 3: the answer in it has no status",
+        "record 1: the response in it has no headers",
+        "record 2: the response in it has no headers",
+        "record 3: the response in it has no status",
     ]
 
 
@@ -265,13 +265,13 @@ def test_a_packed_record_that_is_damaged_is_named_in_its_place(
     assert bodies(items) == [PAGE % number for number in (1, 2, 3) if number != hurt + 1]
     (flaw,) = flaws(items)
     assert flaw.startswith(f"week.warc, record {hurt + 1} at byte")
-    assert flaw.endswith("it cannot be unpacked: its gzip is damaged")
+    assert flaw.endswith("it cannot be decompressed: its gzip is damaged")
 
 
 def test_a_damaged_body_is_known_by_its_digest(tmp_path: Path) -> None:
     content = Writer().add(PAGE % 7).content.replace(b"<body>7", b"<body>8")
     (flaw,) = flaws(read(tmp_path, content))
-    assert "its bytes are not those of its digest" in flaw
+    assert "its bytes do not match its digest" in flaw
 
 
 def test_a_large_file_is_read_in_little_memory(tmp_path: Path) -> None:
@@ -361,7 +361,7 @@ def test_what_an_archive_like_this_told_of_an_answer_is_taken(tmp_path: Path) ->
 def test_what_is_told_must_be_of_these_bytes_and_this_address(tmp_path: Path) -> None:
     for change, words in (
         ({"sha256": "00"}, "the hash"),
-        ({"requested_url": LONG.format(9)}, "said to be of"),
+        ({"requested_url": LONG.format(9)}, "says that it is of"),
     ):
         (flaw,) = flaws(read(tmp_path, _with_told(_told(**change))))
         assert words in flaw
@@ -372,5 +372,5 @@ def test_what_is_told_must_be_of_these_bytes_and_this_address(tmp_path: Path) ->
 
 
 def test_a_file_without_a_record_is_said() -> None:
-    with pytest.raises(InputError, match="holds no record"):
+    with pytest.raises(InputError, match="contains no record"):
         list(read_warc(io.BytesIO(b"WARC/1.0 is a format"), "a.warc"))

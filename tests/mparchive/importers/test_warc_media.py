@@ -8,7 +8,7 @@ import pytest
 
 from archive.repository.media import DueMedium
 from mparchive.importers import warc
-from mparchive.importers.items import Flaw, Named, Passed, SavedMedium, SavedPage, Wanted
+from mparchive.importers.items import AwaitedMedium, Flaw, MediumName, SavedMedium, SavedPage, Skipped
 from mparchive.importers.open import open_source
 from mparchive.importers.wacz import read_wacz
 from mparchive.importers.warc import read_warc
@@ -18,7 +18,7 @@ from tests.mparchive.importers.test_warc import IDENTICAL, PAGE, Writer
 pytestmark = pytest.mark.filterwarnings("ignore:.*(tempfile|Temporary).*")  # warcio's writer
 PICTURE = "https://mmbiz.qpic.cn/a/0?wx_fmt=png"
 LIMIT = 2_000_000  # bytes
-Item = SavedPage | SavedMedium | Flaw | Passed
+Item = SavedPage | SavedMedium | Flaw | Skipped
 
 
 class Sought:
@@ -26,15 +26,15 @@ class Sought:
 
     def __init__(self, *addresses: str) -> None:
         self._addresses = addresses
-        self.names: list[list[Named]] = []
+        self.names: list[list[MediumName]] = []
 
-    def __call__(self, names: Sequence[Named]) -> Sequence[tuple[Wanted, ...]]:
+    def __call__(self, names: Sequence[MediumName]) -> Sequence[tuple[AwaitedMedium, ...]]:
         self.names.append(list(names))
         return [self._wanted(name.address) for name in names]
 
-    def _wanted(self, address: str) -> tuple[Wanted, ...]:
+    def _wanted(self, address: str) -> tuple[AwaitedMedium, ...]:
         medium = DueMedium(1, address, address, "image", None)
-        return (Wanted(medium, LIMIT),) if address in self._addresses else ()
+        return (AwaitedMedium(medium, LIMIT),) if address in self._addresses else ()
 
 
 def read(folder: Path, content: bytes, sought: Sought) -> list[Item]:
@@ -45,7 +45,7 @@ def read(folder: Path, content: bytes, sought: Sought) -> list[Item]:
 
 
 def files(items: list[Item]) -> list[bytes]:
-    return [item.answer.body for item in items if isinstance(item, SavedMedium)]
+    return [item.response.body for item in items if isinstance(item, SavedMedium)]
 
 
 def test_media_come_after_the_pages_and_each_other_record_is_counted_once(tmp_path: Path) -> None:
@@ -55,23 +55,23 @@ def test_media_come_after_the_pages_and_each_other_record_is_counted_once(tmp_pa
     page, *rest = read(tmp_path, writer.content, Sought(PICTURE))
     assert isinstance(page, SavedPage)
     assert len(files(rest)) == 2
-    assert sorted(str(item) for item in rest if isinstance(item, Passed)) == [
-        "week.warc: 1 answers of other hosts",
-        "week.warc: 1 answers of other hosts",
-        "week.warc: 1 answers without a file (redirects, errors)",
-        "week.warc: 1 records that are no answers",
-        "week.warc: 1 records that are no answers",
+    assert sorted(str(item) for item in rest if isinstance(item, Skipped)) == [
+        "week.warc: 1 record that is no response",
+        "week.warc: 1 record that is no response",
+        "week.warc: 1 response of another host",
+        "week.warc: 1 response of another host",
+        "week.warc: 1 response without a file (redirect, error)",
     ]
 
 
 def test_records_are_looked_up_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warc, "AT_ONCE", 2)
+    monkeypatch.setattr(warc, "LOOKUP_BATCH", 2)
     writer, sought = Writer(), Sought(PICTURE)
     for number in range(4):
         writer.add(b"x", f"http://mmbiz.qpic.cn/{number}#fragment")
     assert files(read(tmp_path, writer.add(b"y", PICTURE).content, sought)) == [b"y"]
     assert [len(some) for some in sought.names] == [2, 2, 1]
-    assert sought.names[0][0] == Named("https://mmbiz.qpic.cn/0", "https://mmbiz.qpic.cn/0")
+    assert sought.names[0][0] == MediumName("https://mmbiz.qpic.cn/0", "https://mmbiz.qpic.cn/0")
 
 
 def test_a_page_of_a_post_is_never_looked_up(tmp_path: Path) -> None:
@@ -140,4 +140,4 @@ def test_a_wacz_may_have_its_files_and_its_pages_in_different_warcs(tmp_path: Pa
     assert isinstance(page, SavedPage)
     assert page.body == PAGE % 1
     assert isinstance(file, SavedMedium)
-    assert (file.source, file.answer.body) == ("posts.wacz, archive/a.warc.gz", b"file")
+    assert (file.source, file.response.body) == ("posts.wacz, archive/a.warc.gz", b"file")
