@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome, MediumType
-from archive.repository import media
 from archive.repository.media import (
     DueMedium,
     StoredFile,
     due_media,
     give_up_expired,
     record_media_failure,
+    store_file,
 )
 from archive.system.memory_limit import memory_limit
 from crawler.items import MediaDownload

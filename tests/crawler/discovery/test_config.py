@@ -28,7 +28,7 @@ def test_a_file_that_others_can_use_is_refused_with_the_remedy(tmp_path: Path, m
     path.chmod(mode)
     with pytest.raises(SecretMissing) as raised:
         OwnBackendConfig(credentials_file=path).read_secret({})
-    assert str(raised.value) == f"{path} can be read or changed by other users; chmod 600 {path}"
+    assert str(raised.value) == f"{path} can be read or changed by other users; run `chmod 600 {path}`"
 
 
 @pytest.mark.skipif(not becomes_nobody(), reason="only root can become another user")
