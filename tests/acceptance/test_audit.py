@@ -17,7 +17,7 @@ IN_DUMP = ("week-plan", EDITED, "week-visit", "week-energy", DELETED, "week-dige
 
 
 def as_record(post: Post) -> dict[str, str]:
-    """A post as a dump of those days has it; the digest lists one that is archived and one that is not."""
+    """Return a post of a dump; the digest lists one archived post and one that is missing."""
     listed = "".join(
         f"{n:02d} {LISTED[name].title}\r" for n, name in enumerate(("week-plan", "week-reply"), 1)
     )

@@ -27,7 +27,7 @@ NEW_VERSIONS = (
 
 
 def as_read_early(name: str, reading: ParsedPage) -> ParsedPage:
-    """What an earlier parser made of it: it cut a text, missed facts, knew no template, believed a notice."""
+    """Return what an earlier parser would have stored: a cut text, missing facts, a wrong outcome."""
     if name == CUT and reading.record:
         return replace(reading, record=replace(reading.record, text=reading.record.text[:-9]))
     if name == BARE:
