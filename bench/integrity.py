@@ -1,7 +1,7 @@
-"""`python -m bench.integrity`: what chains and seals cost, and how fast verifying is.
+"""Measure the cost of hash chains and row checksums, and the speed of verify: `python -m bench.integrity`.
 
-With and without them in turns, in one archive, on invented posts and pages of the size of real ones.
-Processor time is measured, ours and that of the database: what else the machine does counts for little.
+Work with and without them alternates in one archive, on made-up posts and pages of realistic size. Processor
+time of program and database is measured, so that other load on the machine matters little.
 """
 
 import statistics
@@ -44,7 +44,7 @@ Work = Callable[[Engine, int], None]
 
 
 def main() -> None:
-    """Measure in turns, and report medians."""
+    """Measure with and without them alternately, and report medians."""
     with tempfile.TemporaryDirectory() as folder, open_archive(_at(folder)) as engine:
         prices = {name: _price(engine, work) for name, work in WORKS.items()}
         speeds = _speeds(engine, _at(folder))
@@ -62,7 +62,7 @@ def _import(engine: Engine, round_: int) -> None:
 
 
 def _crawl(engine: Engine, round_: int) -> None:
-    """As a crawl does it: so many pages are kept in one transaction, and stored in another."""
+    """Store pages as a crawl does: captures in one transaction, parse results in another."""
     answers = [_answer(round_ * PAGES + number) for number in range(PAGES)]
     with transaction(engine) as session:
         kept = store_captures(session, None, [(None, answer) for answer in answers])
@@ -71,12 +71,12 @@ def _crawl(engine: Engine, round_: int) -> None:
         store_parse_results(session, None, readings, NOW, PARSER_VERSION)
 
 
-WORKS: dict[str, Work] = {"a post of a dump": _import, "a page": _crawl}
-COUNTS = {"a post of a dump": IMPORTED, "a page": PAGES}
+WORKS: dict[str, Work] = {"a post from a dump": _import, "a page": _crawl}
+COUNTS = {"a post from a dump": IMPORTED, "a page": PAGES}
 
 
 def _answer(number: int) -> Capture:
-    """The stand-in's article as the page of a post of its own."""
+    """Return the stand-in's article as the page of another post."""
     post = next(shown for shown in catalogue() if isinstance(shown, Shown) and shown.notice is None)
     mid = str(post.post.mid)
     body = b"".join(post.render(WEIGHT)).replace(mid.encode(), str(2_660_000_000 + number).encode())
@@ -85,7 +85,7 @@ def _answer(number: int) -> Capture:
 
 
 def _price(engine: Engine, work: Work) -> tuple[float, float]:
-    """Seconds of a round with and without chains and seals."""
+    """Return the seconds of a round with and without chains and checksums."""
     spent: dict[bool, list[float]] = {True: [], False: []}
     work(engine, 0)  # everything is loaded and the references are known
     for round_ in range(1, 2 * ROUNDS + 1):
@@ -122,7 +122,7 @@ def _switch(engine: Engine, trigger: str, constraint: str) -> None:
 
 
 def _speeds(engine: Engine, settings: ArchiveSettings) -> dict[str, float]:
-    """Rows, megabytes of pages and pages that a core looks at in a second."""
+    """Return rows, megabytes and pages that one core checks in a second."""
     with transaction(engine) as session:
         size = float(session.scalar(text("SELECT sum(body_size) FROM captures")) or 0) / 1e6
     speeds = {}
@@ -154,15 +154,15 @@ _TEXT = """## Integrity
 
 Written by `python -m bench.integrity` ({day}). Machine: {machine}.
 
-What chains and seals cost, in milliseconds of processor time, ours and the database's. A page has 2.5 MB;
-it is kept, read and stored.
+Cost of hash chains and row checksums, in milliseconds of processor time of program and database. A page has
+2.5 MB; it is stored and parsed.
 
-| what is stored | without | with | price |
+| stored | without | with | cost |
 |---|---|---|---|
 {rows}
 
-Verifying looks, a core and a second, at {seals:,.0f} rows for their seals and at {bytes:.0f} MB of pages for
-their bytes, and reads {text:.0f} pages again.
+In one second one core checks {seals:,.0f} row checksums, or {bytes:.0f} MB of page bytes, or parses
+{text:.0f} pages again.
 """
 
 

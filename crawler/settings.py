@@ -26,7 +26,7 @@ class _Environment(MediaSettings):
     cassette: str = ""
     cassette_mode: str = ""
     chromium: str = ""
-    chromium_sandbox: bool = True  # false in the image, which is one itself: docs/adr/container.md
+    chromium_sandbox: bool = True  # false in the image: docs/explanation/adr/container.md
     render_timeout: float = Field(
         default=60.0, ge=1, le=600
     )  # seconds; a page takes two, with the browser's start

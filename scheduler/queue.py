@@ -1,4 +1,4 @@
-"""The job queue in the archive's own Postgres (docs/adr/jobs-in-postgres.md)."""
+"""The job queue in the archive's own Postgres (docs/explanation/adr/jobs-in-postgres.md)."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager

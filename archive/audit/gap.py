@@ -14,7 +14,7 @@ from archive.domain.records import SHANGHAI
 
 
 class GapKind(StrEnum):
-    """What is lacking; docs/audit.md says what each one means."""
+    """What is lacking; docs/reference/audit.md says what each one means."""
 
     HOLE = "hole"  # a place within a push
     MENTIONED = "mentioned"  # a post, or posts of an album, that something else names

@@ -1,4 +1,4 @@
-"""Backups: write the whole archive to one file, and restore it into an empty archive (docs/backup.md)."""
+"""Write the archive to one file, and restore it (docs/how-to/back-up-and-restore.md)."""
 
 from archive.backup.backup_file import (
     AnyManifest,

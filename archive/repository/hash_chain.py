@@ -1,4 +1,4 @@
-"""Extend the hash chains over captures and versions, by the rules of docs/integrity.md.
+"""Extend the hash chains over captures and versions, by the rules of docs/reference/integrity.md.
 
 The content of an entry is the SHA-256 of a JSON array of the row's values, computed in SQL; it holds nothing
 that may change later.

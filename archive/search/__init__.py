@@ -1,1 +1,1 @@
-"""Search posts for words: the query language, the engine, excerpts and ranking (docs/search.md)."""
+"""Search posts for words: the query language, the engine, excerpts and ranking (docs/reference/search.md)."""

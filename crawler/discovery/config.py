@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, Valid
 from pydantic_core import PydanticCustomError
 
 from archive.domain.addresses import HOST
-from archive.domain.errors import MessageError
+from archive.domain.errors import MessageError, file_message
 from archive.domain.messages import Message
 from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.system.files import FileUnusable, read_secret_file, read_small
@@ -46,6 +46,12 @@ class InvalidValue(MessageError, ValueError):
 
 class SecretMissing(MessageError):
     """A secret is not where the configuration says. The message holds none of it."""
+
+    @classmethod
+    def from_file(cls, error: FileUnusable) -> Self:
+        """Return the error for a file that cannot be read."""
+        message = file_message(error)
+        return cls(message.code, **message.params)
 
 
 def mistake_at(message: Message, *place: str | int) -> PydanticCustomError:
@@ -151,18 +157,16 @@ def fill_placeholders(address: str, environment: Mapping[str, str] = os.environ)
 def read_address_file(path: Path, limit: int) -> str:
     """Return the text of a file of at most `limit` bytes. Raises SecretMissing."""
     try:
-        return read_small(path, limit, str(Message("crawler.config.split_list"))).decode(
-            "utf-8-sig", "replace"
-        )
+        return read_small(path, limit, "split it").decode("utf-8-sig", "replace")
     except FileUnusable as error:
-        raise SecretMissing("crawler.config.file_unusable", reason=str(error)) from None
+        raise SecretMissing.from_file(error) from None
 
 
 def _read_file(path: Path) -> str:
     try:
-        content = read_secret_file(path, MAX_SECRET, str(Message("crawler.config.no_such_secret")))
+        content = read_secret_file(path, MAX_SECRET, "no secret has")
     except FileUnusable as error:
-        raise SecretMissing("crawler.config.file_unusable", reason=str(error)) from None
+        raise SecretMissing.from_file(error) from None
     text = content.decode("utf-8-sig", "replace").strip()
     if not text:
         raise SecretMissing("crawler.config.file_empty", path=path)

@@ -78,16 +78,12 @@ _KINDS = {
     "17": Kind.SHORT,
 }
 
-_PICTURES = frozenset({"img", "image"})
-
 _PLAYERS = frozenset({  # what else a reader sees besides words
     "iframe", "video", "audio", "svg", "mpvoice", "qqmusic", "mp-common-mpaudio", "mp-common-videosnap",
     "mpvideosnap", "mp-common-qqmusic", "mp-common-poi",
 })  # fmt: skip
 
-_BACKGROUND = re.compile(
-    r"""background(?:-image)?\s{0,9}:[^;"<>]{0,99}?url\((?:&quot;|["'])?(https?:(?:[^)"'&;\s]|&amp;){1,2000}+)"""
-)
+_PICTURE_LISTS = ("picture_page_info_list", "data.picture_page_info_list")
 
 _WRITTEN = re.compile(
     r"""(?:document\.write\(|\.innerHTML\s*=\s*)"((?:[^"\\]++|\\.)*+)"(?:\.replace|\s*\))""", re.S
@@ -164,18 +160,15 @@ def _served(outline: Outline) -> Body:
 
 def _body_of_html(markup: str) -> Body:
     text = text_of_html(markup)
-    elements = find_elements(markup)
-    images = [source for found in elements if found.name in _PICTURES and (source := image_source(found))]
-    images += [clean_url(found) for found in _BACKGROUND.findall(markup)]
-    images += [clean_url(address) for found in elements if (address := found.get("data-lazy-bgimg"))]
-    players = sum(found.name in _PLAYERS for found in elements)
-    return Body(text, tuple(images), players, markup, tuple(elements))
+    found = find_elements(markup)
+    players = sum(element.name in _PLAYERS for element in found.elements)
+    return Body(text, tuple(found.images), players, markup, tuple(found.elements))
 
 
 def _body_of_words(words: str, images: tuple[str, ...] = (), players: int = 0) -> Body:
     """Return the body of a text in the page's state, which may be HTML or plain text."""
     markup = words[:MAX_BODY]
-    elements = tuple(find_elements(markup))
+    elements = tuple(find_elements(markup).elements)
     return Body(text_of(markup), images, players, markup if is_html(markup) else "", elements)
 
 
@@ -188,24 +181,22 @@ def _with_listed(drawn: tuple[str, ...], state: PageState) -> tuple[str, ...]:
 
 def _listed_pictures(state: PageState) -> tuple[str, ...]:
     """Only the first address of each: a picture also carries those of its watermark and share cover."""
-    pictures = listed_pictures(state)
-    return tuple(clean_url(str(picture["cdn_url"])) for picture in pictures if picture.get("cdn_url"))
+    return listed_addresses(state, *_PICTURE_LISTS)
+
+
+def listed_addresses(state: PageState, *names: str) -> tuple[str, ...]:
+    """Return the addresses in the first of these lists that the page has."""
+    return tuple(clean_url(str(item["cdn_url"])) for item in state.items(*names) if item.get("cdn_url"))
 
 
 def listed_pictures(state: PageState) -> list[dict[str, Any]]:
     """Return the page's own list of its pictures."""
-    return state.items("picture_page_info_list", "data.picture_page_info_list")
+    return state.items(*_PICTURE_LISTS)
 
 
 def sizeless_path(url: str) -> str:
     """`…/640?wx_fmt=png` and `…/0?wx_fmt=png` are one picture in two sizes."""
     return url.partition("?")[0].rpartition("/")[0].partition("://")[2]
-
-
-def image_source(image: Element) -> str:
-    """Return the address of an image; empty where the page gives none on the web."""
-    source = clean_url(image.get("data-src", "src", "xlink:href", "href"))
-    return source if source.startswith("http") else ""
 
 
 def _from_state(state: PageState) -> Body:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
+from crawler.parse.body_images import StyleImages, element_images
 from crawler.parse.script_state import MAX_WORDS, words
 
 MAX_ELEMENTS = 200_000  # of one body; a page of more tags is none of WeChat's (tokens.MAX_TAGS)
@@ -52,22 +53,39 @@ class Element:
             self._length += len(text)
 
 
+@dataclass(slots=True)
+class BodyElements:
+    """What a body holds besides words: elements, and the addresses of its images, both in order."""
+
+    elements: list[Element] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+
+
 class _Walk:
     """What libxml2 tells of the markup, in order."""
 
     def __init__(self) -> None:
-        self.found: list[Element] = []
+        self.found = BodyElements()
+        self._styles = StyleImages()
+        self._sheet: list[str] | None = None  # the open <style>
         self._links: list[Element] = []  # the open ones
         self._unseen = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self._unseen += tag in _UNSEEN
+        self._sheet = [] if tag == "style" else self._sheet
+        shown = dict.fromkeys(element_images(tag, attributes))
+        self._take_images([*shown, *self._styles.find(attributes.get("style") or "")])
         if tag in _NAMES or any(mark in attributes for mark in _MARKS):
             self._take(Element(tag, dict(attributes)))
 
+    def _take_images(self, addresses: list[str]) -> None:
+        if addresses and len(self.found.images) < MAX_ELEMENTS:
+            self.found.images += addresses
+
     def _take(self, element: Element) -> None:
-        if len(self.found) < MAX_ELEMENTS:
-            self.found.append(element)
+        if len(self.found.elements) < MAX_ELEMENTS:
+            self.found.elements.append(element)
         if element.name == "a":
             self._links.append(element)
         elif element.name == "img" and self._links and not self._links[-1].image:
@@ -75,19 +93,24 @@ class _Walk:
 
     def end(self, tag: str) -> None:
         self._unseen -= tag in _UNSEEN
+        if tag == "style" and self._sheet is not None:
+            self._take_images(self._styles.find("".join(self._sheet)))
+            self._sheet = None
         if tag == "a" and self._links:
             self._links.pop()
 
     def data(self, text: str) -> None:
+        if self._sheet is not None:
+            self._sheet.append(text)
         if self._links and not self._unseen:
             self._links[-1].add(text)
 
-    def close(self) -> list[Element]:
+    def close(self) -> BodyElements:
         return self.found
 
 
-def find_elements(markup: str) -> list[Element]:
-    """Return the elements that show or link to something, in order; what cannot be parsed ends the list."""
+def find_elements(markup: str) -> BodyElements:
+    """Return the elements that show or link to something, in order; what cannot be parsed ends the search."""
     walk = _Walk()
     served = markup.replace("\0", "\ufffd").encode("utf-8", "replace")
     if b"<" in served:

@@ -10,7 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Role
 from archive.domain.parsed_page import MediaRef
-from crawler.parse.body import Body, image_source, listed_pictures, sizeless_path
+from crawler.parse.body import Body, listed_pictures, sizeless_path
+from crawler.parse.body_images import image_address
 from crawler.parse.players import Player, Stream
 from crawler.parse.script_state import PageState, known, web_url, whole, words
 
@@ -79,7 +80,7 @@ def _image_facts(state: PageState, body: Body) -> dict[str, dict[str, Any]]:
     for element in islice((found for found in body.elements if found.name == "img"), _MAX_SEEN):
         size = _size(element.get("data-w"), None, element.get("data-ratio"))
         told = known({**size, "alt": words(element.get("alt"))})
-        place = _picture(image_source(element))
+        place = _picture(image_address(element.name, element.attributes))
         found[place] = told | found.get(place, {})
     return found
 

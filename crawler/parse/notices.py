@@ -66,6 +66,37 @@ _SENTENCES: dict[Outcome, tuple[str, ...]] = {
 _COMPILED = {outcome: re.compile("|".join(words), re.IGNORECASE) for outcome, words in _SENTENCES.items()}
 
 
+_WHAT = "(?:该|此|本|当前|原|您的|你的)?(?:内容|文章|页面|图文|素材|链接|网页|公众号|(?:公众)?[帐账]号)?"
+
+# Clauses of which notices consist; a body of nothing else is a notice that was put in a post's place.
+_CLAUSE = re.compile(
+    rf"{_WHAT}(?:(?:已|已经)?被?(?:发布者|作者|运营者)?(?:主动|自主|自行)?删除|(?:暂时|现在)?(?:无法|不能)查看(?:(?:该|此)(?:内容|文章))?|暂不可用|不存在"
+    r"|因违规(?:已被删除|无法查看|被删除)?|因涉嫌.{0,20}|被投诉且经审核涉嫌侵权|已被投诉.{0,20}|涉嫌(?:侵权|违规|违法).{0,20}"
+    r"|(?:已|已经)?(?:被|自主)?(?:屏蔽|注销|冻结|封禁|停用|迁移)|发送失败(?:无法查看)?|(?:已)?(?:过期|失效)"
+    r"|环境异常|过于频繁|的?访问过于频繁|操作(?:过于)?频繁)"
+    r"|接相关投诉|此内容违反.{0,40}|根据作者隐私设置|参数错误|完成验证后即可继续访问|需要从微信打开验证身份|去验证|查看详情"
+    r"|微信公众平台运营中心|the content has been deleted by (?:the|its) (?:author|publisher)",
+    re.IGNORECASE,
+)
+
+_BETWEEN_CLAUSES = re.compile(r"[\s，,。.！!；;：:]+|&nbsp;")
+
+MAX_WHOLE_NOTICE = 200  # characters; real ones have under 100
+
+
+def read_whole_notice(text: str) -> Notice | None:
+    """Return the notice that a post's text consists of; None where it says anything else."""
+    if len(text) > MAX_WHOLE_NOTICE:
+        return None
+    clauses = [clause for clause in _BETWEEN_CLAUSES.split(text) if clause]
+    if not clauses or not all(_CLAUSE.fullmatch(clause) for clause in clauses):
+        return None
+    notice = read_notice(text)
+    if notice.outcome is Outcome.UNKNOWN and "删除" in text:
+        return Notice(Outcome.DELETED, notice.reason)
+    return notice if notice.outcome is not Outcome.UNKNOWN else None
+
+
 def is_challenge(final_url: str | None, page_mid: str) -> bool:
     """Tell whether the server asks for a human, by its machine-readable marks rather than a sentence."""
     return _path(final_url or "") == CHALLENGE_PATH or page_mid.endswith(_CHALLENGE_MID)

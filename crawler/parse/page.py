@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from bs4 import BeautifulSoup
-from bs4.filter import SoupStrainer
 
 from archive.domain import entities
 from archive.domain.addresses import clean_url
@@ -17,15 +16,20 @@ from archive.domain.outcomes import Kind, Outcome
 from archive.domain.parsed_page import LinkRef, MediaRef, ParsedPage, unreadable
 from archive.domain.records import Record
 from crawler.parse.body import Body, find_body, find_kind
+from crawler.parse.copies import DIFFER, compare_copies
+from crawler.parse.head import PostHead, read_head
 from crawler.parse.html_outline import Outline, TooManyTags, is_garbled, outline, to_utf8
 from crawler.parse.identity import Identity, find_identity
 from crawler.parse.js_literals import unescape_js
 from crawler.parse.links import find_links
 from crawler.parse.media import find_media
 from crawler.parse.metadata import identity_facts, post_facts
-from crawler.parse.notices import MAX_NOTICE, Notice, is_challenge, read_notice
+from crawler.parse.mixed_encoding import is_mixed
+from crawler.parse.notices import MAX_NOTICE, Notice, is_challenge, read_notice, read_whole_notice
 from crawler.parse.players import find_players, players_by_name
+from crawler.parse.required import missing_fields, title_of_words
 from crawler.parse.response import header
+from crawler.parse.saved import is_whole_without_end, saved_from
 from crawler.parse.script_state import PageState, known
 
 MAX_PAGE = 16 * 1024 * 1024  # bytes; the limit of downloads, here also for files that are imported
@@ -35,14 +39,6 @@ MAX_MARKUP = 1024 * 1024  # characters outside scripts and body; real pages have
 MAX_WRITTEN = 64 * 1024  # characters that scripts write into the page of a notice; real ones under 2000
 
 MAX_NOTICE_TAGS = 3000  # real notices have under 300
-
-_META = SoupStrainer("meta")
-
-_HEADING, _OLD_HEADING = SoupStrainer("h1"), SoupStrainer("h2", id="activity-name")  # until 2019
-
-_ACCOUNT, _OLD_ACCOUNT = SoupStrainer(id="js_name"), SoupStrainer(id="post-user")
-
-_TEXT_ACCOUNT = SoupStrainer(class_=re.compile(r"^\s*wx_follow_nickname\b"))  # of a text post, in #js_content
 
 _PLAYED = frozenset({Kind.VIDEO, Kind.AUDIO, Kind.MUSIC, Kind.SHORT})
 
@@ -54,8 +50,6 @@ _NOTICE = ".weui-msg__title, .weui-msg__desc, .mesg-block, .page_msg, .global_er
 
 # Error pages have no PAGE_MID or one of these; others are whole pages of their own (album, about, profile).
 _NOTICE_TEMPLATES = ("appmsg/", "pages/common_share", "msg", "error", "rumor", "verify.html")
-
-_SAVED = re.compile(rb"<!-- saved from url=\(\d{1,5}\)(https?://[^\s<>]{1,2000}) -->")
 
 _SHELL = re.compile(r"""<div(?=[^<>]*?\bid=["']?app)[^<>]*+>\s*+</div>""")
 
@@ -82,15 +76,6 @@ _NOT_LETTERS = re.compile(r"\W+")
 
 
 @dataclass(frozen=True)
-class PostHead:
-    """What a post's page says outside its body; `meta` by name or property, the first of each."""
-
-    title: str
-    account: str
-    meta: dict[str, str]
-
-
-@dataclass(frozen=True)
 class PostParts:
     """The parts of a post's page."""
 
@@ -100,6 +85,7 @@ class PostParts:
     identity: Identity
     kind: Kind
     body: Body
+    copies: dict[str, str]  # AGREE by the name of each value that the page holds more than once
 
 
 def classify(capture: Capture) -> ParsedPage:
@@ -161,17 +147,24 @@ def read_page(
     if body.lstrip()[:1] in (b"{", b"["):
         return ParsedPage(Outcome.UNKNOWN, _reason("crawler.parse.json"))
     served = to_utf8(body, content_type)
-    if is_garbled(served):
-        return ParsedPage(Outcome.UNKNOWN, _reason("crawler.parse.garbled"))
+    if reason := _encoding_fault(body, served):
+        return ParsedPage(Outcome.UNKNOWN, reason)
     try:
         return _read(served, url, evaluated or {})
     except TooManyTags as error:
         return ParsedPage(Outcome.UNKNOWN, error.message.dump())
 
 
+def _encoding_fault(body: bytes, served: bytes) -> str:
+    if is_garbled(served):
+        return _reason("crawler.parse.garbled")
+    return _reason("crawler.parse.two_encodings") if is_mixed(body, served) else ""
+
+
 def _read(served: bytes, url: str | None, evaluated: Mapping[str, Any]) -> ParsedPage:
-    url = url or _saved_from(served)
+    url = url or saved_from(served)
     page = outline(served)
+    page.complete = page.complete or is_whole_without_end(served, page.body)
     if len(page.markup) > MAX_MARKUP:
         reason = _reason("crawler.parse.too_much_markup", size=len(page.markup), limit=MAX_MARKUP)
         return ParsedPage(Outcome.UNKNOWN, reason)
@@ -183,20 +176,14 @@ def _read(served: bytes, url: str | None, evaluated: Mapping[str, Any]) -> Parse
     return _read_notice(page, state)
 
 
-def _saved_from(served: bytes) -> str | None:
-    """Return the address that browsers write into the head of a page they save."""
-    found = _SAVED.search(served[:4096])
-    return found[1].decode("utf-8", "replace") if found else None
-
-
 def _page_facts(state: PageState) -> dict[str, Any]:
     return {"template": state.page_mid} if state.page_mid else {}
 
 
 def _read_post(page: Outline, state: PageState, url: str | None) -> ParsedPage:
     """Parse a page of a post's template. It is an article only when it is complete and has a body."""
-    head = _read_head(page, state)
-    identity = find_identity(state, url, head.meta.get("og:url", ""))
+    head = read_head(page, state)
+    identity = find_identity(state, url, head.meta.get("og:url", ""), head.shown_times)
     kind = find_kind(state, page)
     if not page.complete:
         return _no_article(_reason("crawler.parse.cut_off"), identity, state)
@@ -206,9 +193,36 @@ def _read_post(page: Outline, state: PageState, url: str | None) -> ParsedPage:
     if not body:
         reason = _reason("crawler.parse.no_body", kind=Message(f"crawler.parse.kind.{kind}"))
         return _no_article(reason, identity, state, needs_browser=True)
-    if not identity.biz:
-        return _no_article(_reason("crawler.parse.no_account"), identity, state)
-    return _article(PostParts(page, state, head, identity, kind, body))
+    copies = compare_copies(state, page, head.marked, kind)
+    if not head.title:
+        head = replace(head, title=title_of_words(kind, body.text))
+    return _judge(PostParts(page, state, head, identity, kind, body, copies))
+
+
+def _judge(post: PostParts) -> ParsedPage:
+    """Make an article of a page, unless its copies differ, its body is a notice or a field is missing."""
+    if differing := [name for name, found in post.copies.items() if found == DIFFER]:
+        names = [Message(f"crawler.parse.field.{name}") for name in differing]
+        reason = _reason("crawler.parse.copies_differ", fields=names)
+        found = _no_article(reason, post.identity, post.state)
+        return replace(found, page={**found.page, "copies": post.copies})
+    body = post.body
+    notice = None if body.images or body.players else read_whole_notice(body.text)
+    if notice:
+        facts = {**_page_facts(post.state), "notice": notice.reason}
+        return ParsedPage(notice.outcome, notice.reason, page=facts)
+    if missing := missing_fields(post.identity, post.head.title, post.head.account):
+        return _incomplete(post, missing)
+    return _article(post)
+
+
+def _incomplete(post: PostParts, missing: list[str]) -> ParsedPage:
+    """Report a post whose page lacks what a record needs, with all that it says."""
+    names = [Message(f"crawler.parse.field.{name}") for name in missing]
+    facts = {"title": post.head.title, "account": post.head.account, "text": post.body.text}
+    facts |= post_facts(post.identity, post.kind, post.state, post.body, post.head.meta)
+    reason = _reason("crawler.parse.article_without", fields=names)
+    return ParsedPage(Outcome.UNKNOWN, reason, page={**known(facts), "missing": missing})
 
 
 def _no_article(reason: str, identity: Identity, state: PageState, needs_browser: bool = False) -> ParsedPage:
@@ -218,22 +232,22 @@ def _no_article(reason: str, identity: Identity, state: PageState, needs_browser
 
 def _article(post: PostParts) -> ParsedPage:
     identity, body = post.identity, post.body
-    record = _record(post) if identity.is_complete and post.head.title and post.head.account else None
     players = find_players(post.state, body.elements)
     stated = post_facts(identity, post.kind, post.state, body, post.head.meta) | players_by_name(players)
     covers = {"": stated.get("cover", ""), **stated.get("covers", {})}
     media = find_media(post.state, body, covers, players)
     links = find_links(stated, post.state, post.page, body.elements)
     facts = {"title": post.head.title, "account": post.head.account, **stated, **_listed(media, links)}
+    if post.copies:
+        facts["copies"] = post.copies
     return ParsedPage(
         outcome=Outcome.ARTICLE,
-        reason="" if record else _reason("crawler.parse.unidentified"),
         kind=post.kind,
-        record=record,
+        record=_record(post),
         biz=identity.biz,
         published_at=identity.published_at,
         needs_browser=post.kind in _PLAYED and not body.text,
-        page=facts if record else {**facts, "text": body.text},
+        page=facts,
         html=body.html,
         media=media,
         links=links,
@@ -263,39 +277,6 @@ def _record(post: PostParts) -> Record:
         account=head.account,
         text=post.body.text,
     )
-
-
-def _read_head(page: Outline, state: PageState) -> PostHead:
-    soup = BeautifulSoup(page.markup.partition("</head>")[0], "lxml", parse_only=_META)
-    meta: dict[str, str] = {}
-    for tag in soup.find_all("meta"):
-        name, content = tag.get("property") or tag.get("name"), tag.get("content")
-        if isinstance(name, str) and isinstance(content, str) and content:
-            meta.setdefault(name, content)
-    return PostHead(_title(state, meta, page), _account(state, page), meta)
-
-
-def _title(state: PageState, meta: dict[str, str], page: Outline) -> str:
-    written = state.text("data.title", "msg_title", "title")
-    if written.strip():
-        return written
-    marked = (_text_of(page.markup, wanted) for wanted in (_OLD_HEADING, _HEADING))
-    return meta.get("og:title", "").strip() or next(filter(None, marked), "")
-
-
-def _account(state: PageState, page: Outline) -> str:
-    written = state.text("nickname", "nick_name", "data.nick_name", "name")
-    if written:
-        return written
-    marked = (_text_of(page.markup, wanted) for wanted in (_ACCOUNT, _OLD_ACCOUNT, _TEXT_ACCOUNT))
-    return next(filter(None, marked), "") or _text_of(page.body or "", _TEXT_ACCOUNT)
-
-
-def _text_of(markup: str, wanted: SoupStrainer) -> str:
-    """Return the text of the first such element that has any."""
-    soup = BeautifulSoup(markup, "lxml", parse_only=wanted)
-    words = (found.get_text(" ", strip=True) for found in soup.find_all(True, recursive=False))
-    return next(filter(None, words), "")
 
 
 def _read_notice(page: Outline, state: PageState) -> ParsedPage:

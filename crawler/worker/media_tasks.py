@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome, MediumType
+from archive.repository import media
 from archive.repository.media import (
     DueMedium,
     StoredFile,
     due_media,
     give_up_expired,
     record_media_failure,
-    store_file,
 )
 from archive.system.memory_limit import memory_limit
 from crawler.items import MediaDownload
@@ -111,7 +111,7 @@ def store_download(download: MediaDownload, now: datetime) -> MediaResult:
     path = tasks.media_folder().put(body, digest, content.suffix)
     file = StoredFile(digest, len(body), content.media_type, content.width, content.height, path)
     medium = download.medium
-    tasks.in_transaction(lambda session: store_file(session, medium.id, file, now, medium.url))
+    tasks.in_transaction(lambda session: media.store_file(session, medium.id, file, now, medium.url))
     return MediaResult(MediumOutcome.KEPT, media_type=content.media_type)
 
 

@@ -119,7 +119,7 @@ class Worker:
 
     async def close(self) -> None:
         """Let the workers finish, and wait for their end."""
-        pool, self._pool = self._pool, None
+        pool, self._pool = self._pool or _take_forked(self._settings), None  # also one that got no call
         if pool is not None:
             await asyncio.to_thread(pool.shutdown)
 

@@ -1,4 +1,4 @@
-"""Read pages and media from WARC files, those of `mparchive export` with all details (docs/warc.md)."""
+"""Read pages and media from WARC files, those of our exports with all details (docs/reference/warc.md)."""
 
 from collections import Counter
 from collections.abc import Generator, Iterator

@@ -23,7 +23,7 @@ NOWHERE = "http://127.0.0.1:9"  # nothing listens there: a test that needs a ser
 
 
 def _hear_ctrl_c() -> None:
-    """Let the child take Ctrl-C, which a shell in the background has its children ignore."""
+    """Restore SIGINT, which children of a shell's background jobs ignore."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -99,7 +99,7 @@ class Command:
             connection.execute(statement)
 
     def findings(self) -> list[str]:
-        """Return what `mparchive verify` finds, without starting the command."""
+        """Return what `mparchive verify` finds, without starting a command."""
         settings = ArchiveSettings(database_url=self.database_url, home=self.home)
         with open_archive(settings) as engine:
             return [str(finding) for finding in verify_archive(engine, check_context(settings)).findings]

@@ -17,7 +17,7 @@ IN_DUMP = ("week-plan", EDITED, "week-visit", "week-energy", DELETED, "week-dige
 
 
 def as_record(post: Post) -> dict[str, str]:
-    """Return a post of a dump; the digest lists one archived post and one that is missing."""
+    """Return a post as in a dump of those days; the digest lists one archived and one missing post."""
     listed = "".join(
         f"{n:02d} {LISTED[name].title}\r" for n, name in enumerate(("week-plan", "week-reply"), 1)
     )

@@ -20,7 +20,7 @@ from tests.fixtures.make_archive_v0_1 import FIXTURE
 
 @pytest.fixture
 def elsewhere() -> Iterator[Path]:
-    """Run an embedded server in a data folder that its own user can reach."""
+    """Return a data folder with its embedded server running, which its own user may reach."""
     folder = tempfile.TemporaryDirectory(prefix="mparchive-", ignore_cleanup_errors=True)
     with folder as place, embedded_postgres(Path(place)):
         yield Path(place)

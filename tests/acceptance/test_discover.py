@@ -35,7 +35,7 @@ def standin() -> Iterator[Standin]:
 def mparchive(
     mparchive_at: Callable[[str], Command], standin: Standin, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Command]:
-    """Return the command with an account with all sources, and secrets in the environment."""
+    """Return the command, with every source of an account configured and its secrets in the environment."""
     secrets = {"LOGIN": json.dumps({"cookie": COOKIE, "token": TOKEN}), "APPSECRET": SECRET, "FEED_KEY": MARK}
     for name, value in secrets.items():
         monkeypatch.setenv(f"SYNTHETIC_{name}", value)
@@ -64,7 +64,7 @@ def configure(command: Command, feeds: tuple[str, ...] = (LONG, SHORT)) -> None:
 
 
 def told(done: Done) -> dict[str, dict[str, Any]]:
-    """Return the result of each source by its kind; feeds by long or short."""
+    """Return the result of each source, by its kind; feeds by long or short."""
     ((account,), marks) = done.json, re.compile(r"feed:.*/(\w+)\.\w+.*|([a-z_]+).*")
     return {
         (found[1] or found[2]): one for one in account["sources"] if (found := marks.fullmatch(one["source"]))
@@ -101,7 +101,7 @@ def test_every_source_is_tried_and_a_post_of_several_is_one_post(
 
 
 def again(mparchive: Command, standin: Standin) -> None:
-    """Check that the next try requests only what may be new."""
+    """Check that the next query asks only for what may be new."""
     first = standin.stats()["total"]
     standin.forget()
     done = mparchive("discover")

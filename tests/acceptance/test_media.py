@@ -72,7 +72,7 @@ def test_every_picture_of_every_post_is_kept_and_tied_in_order(
 
 
 def check_links(command: Command) -> None:
-    """Check the links of the article that has one of everything."""
+    """Check the links of the article that has every kind of link."""
     found = {relation: (text, key) for relation, text, key in command.rows(LINKED.format(RICH.aid))}
     linked, before, after = (f"{BIZ}:{mid}" for mid in ("2650000103:1", "2650000102:1", "2650000101:1"))
     assert found.pop("topic")[0] == "#合成话题"

@@ -23,7 +23,7 @@ EXPECTED: dict[str, Any] = json.loads((FIXTURE / "expected.json").read_text())
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """Make an empty data folder outside pytest's, which the embedded server's user cannot enter."""
+    """Return an empty data folder outside pytest's, which the embedded server's user could not enter."""
     with tempfile.TemporaryDirectory(prefix="mparchive-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 

@@ -17,7 +17,7 @@ ARTICLE = next(post for post in POSTS if post.account is COMMISSION)
 
 
 def leave_behind(folder: Path) -> Path:
-    """Write an `app.json`, a list, an output file and a WARC file with one post's page."""
+    """Write an `app.json`, a list, an output file and a WARC file with the page of one post."""
     app = {"articalList": [{"officalAccout": COMMISSION.nickname, "fakeId": COMMISSION.biz}], "token": 1}
     (folder / "app.json").write_text(json.dumps(app, ensure_ascii=False))
     listed = [(record(number)["链接url"], "合成,带逗号") for number in (1, 2)]

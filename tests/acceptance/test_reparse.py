@@ -27,7 +27,7 @@ NEW_VERSIONS = (
 
 
 def as_read_early(name: str, reading: ParsedPage) -> ParsedPage:
-    """Return what an earlier parser would have stored: a cut text, missing facts, a wrong outcome."""
+    """Store what an earlier parser returned: a cut text, missing metadata, a notice as a post."""
     if name == CUT and reading.record:
         return replace(reading, record=replace(reading.record, text=reading.record.text[:-9]))
     if name == BARE:

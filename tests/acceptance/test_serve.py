@@ -25,7 +25,7 @@ LET_GO = 180  # seconds; what crawls start from imports first: two seconds, or f
 
 @contextmanager
 def serving(command: Command, **environment: str) -> Iterator[tuple["subprocess.Popen[str]", str, list[str]]]:
-    """Yield the process, the address of its inbox, and its output until it served."""
+    """Yield the process, the address of its inbox, and its output until then."""
     process = subprocess.Popen(
         [EXECUTABLE, "serve", "--port", "0"],
         env=command.environment | environment,

@@ -29,7 +29,7 @@ JOIN posts p ON p.id = post_id ORDER BY p.aid, v.number
 
 @pytest.fixture
 def filled(engine: Engine, mparchive: Command) -> Command:
-    """Return the command with an archive of everything; the two fixtures share the database."""
+    """Return the command with an archive that has one of everything; the two fixtures share the database."""
     fill(engine, MediaFolder(ArchiveSettings(home=mparchive.home)))
     return mparchive
 

@@ -1,4 +1,4 @@
-"""docs/operation.md: what it says to do with a damaged page makes the archive whole again."""
+"""Tests that the steps for a damaged page in docs/how-to/operate.md repair the archive."""
 
 import re
 from pathlib import Path
@@ -13,14 +13,14 @@ from archive.storage.media_files import MediaFolder
 from tests.archive.integrity.filling import means_at
 from tests.archive.integrity.mutations import BENEATH
 from tests.archive.making import capture
-from tests.docs.markdown import ROOT, told
+from tests.docs.markdown import DOCS, text_of
 
-OPERATION = told(ROOT / "docs" / "operation.md")
-(REPAIR,) = re.findall(r"^  BEGIN;\n(.+?)^  COMMIT;\n", OPERATION, re.DOTALL | re.MULTILINE)
+OPERATE = text_of(DOCS / "how-to" / "operate.md")
+(REPAIR,) = re.findall(r"^  BEGIN;\n(.+?)^  COMMIT;\n", OPERATE, re.DOTALL | re.MULTILINE)
 MAKE, COPY, UPDATE = re.split(r"\n(?=  \\copy|  UPDATE)", REPAIR)
 
 
-def test_a_page_from_a_backup_takes_the_place_of_a_damaged_one(engine: Engine, tmp_path: Path) -> None:
+def test_a_damaged_page_is_replaced_by_the_one_of_a_backup(engine: Engine, tmp_path: Path) -> None:
     means = means_at(MediaFolder(ArchiveSettings(media=str(tmp_path))))
     with transaction(engine) as session:
         (number,) = store_captures(session, None, [(None, capture())])

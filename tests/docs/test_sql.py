@@ -1,4 +1,4 @@
-"""docs/sql.md: its statements run as they stand there, and answer what their headings ask."""
+"""Tests that the statements in docs/how-to/sql.md run as written and return what their headings say."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ from archive.repository.frontier import record_sightings
 from archive.repository.media import due_media, record_media_failure, store_file
 from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template, video
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "sql.md").read_text("utf-8")
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "how-to" / "sql.md").read_text("utf-8")
 STATEMENTS = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
 (SHELL,) = re.findall(r"```sh\n(.*?)```", DOCUMENT, re.DOTALL)
 NEEDED = ("psql", "xxd", "zstd", "sha256sum")
@@ -34,7 +34,10 @@ TOKEN = "abcdefghijklmnopqrstuv"
 
 @pytest.fixture
 def linked(db_session: Session) -> Session:
-    """Post 1 with a cover, two pictures and a video; 2 to 4 lead to it, 2 no more, 4 by its short link."""
+    """Store post 1 with a cover, two pictures and a video, and posts 2 to 4 that link to it.
+
+    Post 2 no longer does, post 4 does by the short link.
+    """
     short = f"https://mp.weixin.qq.com/s/{TOKEN}"
     by_token = LinkRef(Relation.PREVIOUS, f"s/{TOKEN}", short, 0, "上一篇")
     shown = (image("b", 1), image("a"), image("c", role=Role.COVER), video())
@@ -51,8 +54,8 @@ def linked(db_session: Session) -> Session:
     return db_session
 
 
-def asked(session: Session, number: int) -> list[tuple[Any, ...]]:
-    """What the statement of this number answers."""
+def result_rows(session: Session, number: int) -> list[tuple[Any, ...]]:
+    """Return the rows of the statement with this number."""
     return [tuple(row) for row in session.execute(text(STATEMENTS[number].replace(":", r"\:")))]
 
 
@@ -60,26 +63,26 @@ def test_the_pictures_of_a_post(linked: Session) -> None:
     first, second, _ = due_media(linked, NOW, 3, types=["image"])
     store_file(linked, first.id, kept_file(path="ab/a.png"), NOW)
     record_media_failure(linked, second.id, MediumOutcome.REFUSED, "text/html", NOW)
-    assert asked(linked, 0) == [
+    assert result_rows(linked, 0) == [
         ("cover", 0, image("c").url, None, ""),
         ("image", 0, image("a").url, "ab/a.png", ""),
         ("image", 1, image("b").url, None, "text/html"),
     ]
 
 
-def test_the_posts_that_lead_to_a_post(linked: Session) -> None:
-    assert [row[1:] for row in asked(linked, 1)] == [
+def test_the_posts_that_link_to_a_post(linked: Session) -> None:
+    assert [row[1:] for row in result_rows(linked, 1)] == [
         ("1003_1", "标题", "post", "甲"), ("1004_1", "标题", "previous", "上一篇"),
     ]  # fmt: skip
     linked.execute(text("UPDATE posts SET capture_id = NULL WHERE aid = '1003_1'"))
-    assert [row[1] for row in asked(linked, 1)] == ["1004_1"]
+    assert [row[1] for row in result_rows(linked, 1)] == ["1004_1"]
 
 
-def test_there_is_no_other_statement() -> None:
+def test_every_statement_is_tested() -> None:
     assert len(STATEMENTS) == 3
 
 
-def test_a_page_with_what_it_needs_to_be_unpacked(db_session: Session) -> None:
+def test_a_page_with_its_delta_base(db_session: Session) -> None:
     reference, further = store_captures(db_session, None, [(None, capture(page)) for page in PAGES])
     store_parse_results(db_session, None, [(further, article(record(1)))], NOW, 1)
     (found,) = db_session.execute(text(STATEMENTS[2])).mappings().all()
@@ -91,9 +94,7 @@ def test_a_page_with_what_it_needs_to_be_unpacked(db_session: Session) -> None:
 
 
 @pytest.mark.skipif(not all(map(shutil.which, NEEDED)), reason=f"needs the commands {', '.join(NEEDED)}")
-def test_the_commands_of_a_shell_get_a_page_out(
-    engine: Engine, fresh_database_url: str, tmp_path: Path
-) -> None:
+def test_the_shell_commands_extract_a_page(engine: Engine, fresh_database_url: str, tmp_path: Path) -> None:
     with transaction(engine) as session:
         reference, further = store_captures(session, None, [(None, capture(page)) for page in PAGES])
     script = re.sub(r"\b5\b", str(reference), re.sub(r"\b17\b", str(further), SHELL))

@@ -53,7 +53,7 @@ def _free_port() -> int:
 
 
 def fetched(url: str) -> bytes:
-    """What it answers, once it does."""
+    """Return its response, once it responds."""
     deadline = time.monotonic() + WAIT
     while True:
         try:

@@ -18,7 +18,7 @@ def dump_posts(path: Path) -> list[Post]:
 
 
 def post_from(record: Record, number: int = 0) -> Post:
-    """An ordinary article that says what the record says; published some minute of the record's day."""
+    """Return an ordinary article with the record's content, published at some minute of the record's day."""
     address = parse_address(record.url)
     bizuin = crc32(address.biz.encode())
     account = Account(bizuin, record.account, f"gh_{bizuin:012x}", given_biz=address.biz)

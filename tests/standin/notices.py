@@ -46,7 +46,7 @@ def _notice(
 
 
 def verification(target: str = "", serial: int = 1) -> list[bytes]:
-    """The challenge of 2026: 17 kB, no visible words. `target` is the address that was refused."""
+    """Return the verification page of 2026: 17 kB, no visible text. `target` is the refused address."""
     rules = "".join(f".synthetic-{number}{{color:rgb({number % 256},0,0)}}\n" for number in range(482))
     return [fill("verify.html", target=target, serial=serial, filler=rules).encode()]
 

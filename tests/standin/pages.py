@@ -25,7 +25,7 @@ class Shown:
     notice: NoticePage | None = None
 
     def render(self, weight: int) -> list[bytes]:
-        """The page in parts."""
+        """Return the page in parts."""
         return self.notice.render() if self.notice else render(self.post, weight)
 
     @property

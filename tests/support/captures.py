@@ -1,4 +1,4 @@
-"""The real captures beside the repository, for tests that read them; empty where they are absent."""
+"""Provide the real captures outside the repository to tests; none where they are absent."""
 
 import csv
 import gzip
@@ -17,14 +17,14 @@ needs_captures = pytest.mark.skipif(
 
 
 def capture_names(*folders: str) -> list[str]:
-    """`folder/file.html.gz` of every capture in these folders (patterns allowed)."""
+    """Return `folder/file.html.gz` of every capture in these folders (patterns allowed)."""
     return sorted(
         str(path.relative_to(CAPTURES)) for folder in folders for path in CAPTURES.glob(f"{folder}/*.gz")
     )
 
 
 def capture(name: str) -> bytes:
-    """The bytes as served."""
+    """Return the bytes as served."""
     return gzip.decompress((CAPTURES / name).read_bytes())
 
 
@@ -45,7 +45,7 @@ def expected_texts() -> dict[str, str]:
 
 
 def evaluated_states() -> dict[str, dict[str, Any]]:
-    """What the pages' own scripts evaluate to, by capture name."""
+    """Return what the pages' own scripts evaluate to, by capture name."""
     found = {}
     for path in sorted(CAPTURES.glob("derived_cgidata/*.json.gz")):
         page = path.name.replace("-parse", "").replace(".json.gz", ".html.gz")

@@ -1,4 +1,4 @@
-"""A real Chromium for the tests that look at pages as people do."""
+"""Provide a real Chromium for tests of pages."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ TOUCHED = """() => document.querySelectorAll('*').forEach(element => {
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for a module; each test opens windows of its own."""
+    """Yield one browser for a module; each test opens its own windows."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         yield browser

@@ -1,4 +1,4 @@
-"""A real Postgres for every test that wants one: one embedded server a session, a database each."""
+"""Provide a real Postgres: one embedded server per session, one database per test."""
 
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """The address of the session's own server.
+    """Yield the address of the session's server.
 
     Its folder is not below pytest's: as root the server runs as another user, and every new pytest session
     closes that folder to others, also under the servers of those that are running.
@@ -33,7 +33,7 @@ def server_url() -> Iterator[str]:
 
 
 def _without_fsync(url: str) -> None:
-    """Tests lose nothing when the machine's power fails."""
+    """Turn fsync off: tests lose nothing in a power failure."""
     _execute(url, "ALTER SYSTEM SET fsync = off")
     _execute(url, "SELECT pg_reload_conf()")
 
@@ -47,7 +47,7 @@ def _execute(url: str, statement: str) -> None:
 
 @pytest.fixture(scope="session")
 def template(server_url: str) -> str:
-    """An empty, migrated database, to be copied."""
+    """Return an empty, migrated database, to be copied."""
     _execute(server_url, f"CREATE DATABASE {TEMPLATE}")
     with open_archive(ArchiveSettings(database_url=_named(server_url, TEMPLATE))):
         return TEMPLATE
@@ -59,13 +59,13 @@ def _named(server_url: str, name: str) -> str:
 
 @pytest.fixture
 def empty_database_url(server_url: str) -> Iterator[str]:
-    """A database without any table."""
+    """Yield a database without any table."""
     yield from database_from(server_url, "TEMPLATE template0")
 
 
 @pytest.fixture
 def fresh_database_url(server_url: str, template: str) -> Iterator[str]:
-    """An empty, migrated database of the test's own; child processes may use it."""
+    """Yield an empty, migrated database of the test's own; child processes may use it."""
     yield from database_from(server_url, f"TEMPLATE {template}")
 
 
@@ -78,14 +78,14 @@ def database_from(server_url: str, how: str) -> Iterator[str]:
 
 @pytest.fixture
 def engine(fresh_database_url: str) -> Iterator[Engine]:
-    """An engine on a database of the test's own."""
+    """Yield an engine on a database of the test's own."""
     with open_archive(ArchiveSettings(database_url=fresh_database_url)) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def module_engine(server_url: str, template: str) -> Iterator[Engine]:
-    """An engine on one database for all tests of a module."""
+    """Yield an engine on one database for all tests of a module."""
     for url in database_from(server_url, f"TEMPLATE {template}"):
         with open_archive(ArchiveSettings(database_url=url)) as opened:
             yield opened
@@ -93,7 +93,7 @@ def module_engine(server_url: str, template: str) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def shared_engine(server_url: str, template: str) -> Iterator[Engine]:
-    """An engine on one database that tests leave as they found it."""
+    """Yield an engine on one database that tests leave unchanged."""
     for url in database_from(server_url, f"TEMPLATE {template}"):
         with open_archive(ArchiveSettings(database_url=url)) as opened:
             yield opened
@@ -101,7 +101,7 @@ def shared_engine(server_url: str, template: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def db_session(shared_engine: Engine) -> Iterator[Session]:
-    """A session whose work is rolled back; what is under test may commit (to a savepoint)."""
+    """Yield a session whose work is rolled back; the code under test may commit (to a savepoint)."""
     with shared_engine.connect() as connection:
         outer = connection.begin()
         with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:

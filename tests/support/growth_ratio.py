@@ -1,4 +1,4 @@
-"""How much more processor time twice as much takes."""
+"""Measure how processor time grows with the size of the input."""
 
 import gc
 from collections.abc import Callable
@@ -10,7 +10,7 @@ ATTEMPTS = 4  # where others keep the machine busy, the shortest times are the t
 
 
 def growth(work: Callable[[int], object], size: int) -> float:
-    """The time for twice the size over that for the size; 0 where both are short.
+    """Return the time for twice the size over that for the size; 0 where both are short.
 
     The collector is off meanwhile: its own time grows with all that lives.
     """

@@ -1,7 +1,7 @@
-"""A command that says at its end how much memory the largest of its processes had.
+"""Measure the memory of a command: the peak of the largest of its processes.
 
-It runs within a process of a few megabytes: a child starts with the memory of whoever starts it on its
-account, and whoever runs the tests has hundreds.
+It is started by a process of a few megabytes: a child's peak begins with the memory of its parent, and the
+test process has hundreds.
 """
 
 import re
@@ -17,10 +17,10 @@ sys.exit(code)
 
 
 def measured(command: Sequence[object]) -> list[str]:
-    """The command, to be run so that it says it on standard error."""
+    """Return the command line that runs a command and prints its peak on standard error."""
     return [sys.executable, "-c", _SCRIPT, *map(str, command)]
 
 
 def most_memory(said: str) -> int:
-    """The kB (1024 bytes) that a measured command said."""
+    """Return the peak in kB (1024 bytes) that a measured command printed."""
     return int(re.findall(r"^most memory: (\d+) kB$", said, re.MULTILINE)[-1])

@@ -1,8 +1,8 @@
-"""Record the synthetic week anew: `python -m tests.support.record_week [FOLDER]`, by default cassettes/.
+"""Record the synthetic week: `python -m tests.support.record_week [FOLDER]`, by default into cassettes/.
 
-The stand-in serves the week, the real spiders visit it three times, each time with an empty archive so that
-every picture is asked for, and what went over the wire is left as one cassette a visit, with the list of the
-week's addresses. The archives of the recording are thrown away.
+The stand-in serves the week and the real spiders visit it three times, each time with an empty archive so
+that every picture is requested. Each visit is written to one cassette, with the list of the week's addresses.
+The archives are discarded.
 """
 
 import os

@@ -81,7 +81,7 @@ class ChainEntry(Base):
     capture_id: Mapped[int | None] = mapped_column(ForeignKey("captures.id"), unique=True)
     version_id: Mapped[int | None] = mapped_column(ForeignKey("versions.id"), unique=True)
     content: Mapped[bytes] = mapped_column(
-        LargeBinary, comment="SHA-256 of what the row holds, by the rule of docs/integrity.md"
+        LargeBinary, comment="SHA-256 of what the row holds, by the rule of docs/reference/integrity.md"
     )
     digest: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256, 32 bytes")
     added_at: Mapped[datetime] = mapped_column(server_default=func.now())

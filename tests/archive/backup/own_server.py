@@ -1,4 +1,4 @@
-"""A Postgres of somebody's own: what docs/backup.md speaks of, in one folder and without a port."""
+"""Run a Postgres server of one's own, as in docs/how-to/back-up-and-restore.md, without a port."""
 
 import os
 import subprocess

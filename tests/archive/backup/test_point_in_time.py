@@ -1,4 +1,4 @@
-"""docs/backup.md, point-in-time recovery: its commands, as they stand there, bring an archive back.
+"""Tests of point-in-time recovery as written in docs/how-to/back-up-and-restore.md.
 
 What is not run is what needs another machine or another program: step 3 (rsync; here the folder is the same
 one), systemctl, docker and cron.
@@ -36,7 +36,7 @@ from tests.standin.media import picture
 from tests.web.seeding import keep_one
 
 ROOT = Path(__file__).parents[3]
-DOCUMENT = (ROOT / "docs" / "backup.md").read_text("utf-8")
+DOCUMENT = (ROOT / "docs" / "how-to" / "back-up-and-restore.md").read_text("utf-8")
 SECTION = DOCUMENT.partition("## Point-in-time recovery")[2]
 STEPS = re.split(r"^\d\. ", SECTION, flags=re.MULTILINE)  # the first is what stands before step 1
 BASE, MOMENT = "/pitr/base/2026-03-01T023000Z", "2026-03-02 11:59:00+08"  # which the reader replaces

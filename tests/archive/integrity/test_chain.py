@@ -23,7 +23,7 @@ from archive.repository.hash_chain import chain_heads
 from tests.archive.making import BIZ, NOW, article, capture, record
 from tests.crawler.crawling import plain
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "integrity.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "integrity.md"
 SHORT = "https://mp.weixin.qq.com/s/" + "a" * 22
 
 
@@ -52,7 +52,7 @@ def test_each_account_has_a_chain_and_what_tells_no_account_has_one_of_its_own(d
 
 
 def told_by_the_document(engine: Engine) -> list[dict[str, Any]]:
-    """Return the heads as the program in docs/integrity.md finds them, which knows nothing but the rows."""
+    """Return the heads as the program in docs/reference/integrity.md computes them from the rows."""
     (program,) = re.findall("```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.S)
     url = plain(engine.url.render_as_string(hide_password=False))
     ran = subprocess.run([sys.executable, "-c", program, url], capture_output=True, check=True)

@@ -29,7 +29,7 @@ def test_a_page_in_an_encoding_of_chinese_that_it_tells(encoding: str, declared:
 def test_a_page_in_an_encoding_that_it_does_not_tell_is_unknown(encoding: str, declared: str) -> None:
     reading = read_page(saved(encoding, declared))
     assert reading.outcome is Outcome.UNKNOWN
-    assert "encoding" in reading.reason
+    assert reading.reason == "crawler.parse.garbled"
 
 
 def test_a_few_broken_characters_leave_a_page_what_it_is() -> None:

@@ -2,93 +2,18 @@
 
 import hashlib
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import psutil
-import psycopg
-import pytest
 
 from archive.domain.messages import Message
-from tests.crawler.crawling import TIMEOUT, Crawl, Crawler, ended, plain
+from tests.crawler.crawling import TIMEOUT, Crawl, ended
+from tests.crawler.gallery import ALL_TYPES, CDN, Gallery, png
 from tests.crawler.loopback import Reply
-from tests.standin import Standin
 from tests.standin.media import picture, recording, video
 from tests.support.measured import measured, most_memory
 
-CDN = "https://mmbiz.qpic.cn"
-ALL_TYPES = "image,audio,video"
 MOST_MEMORY = 450 * 1024  # kB, of the largest process: a crawl has 140 MB, an image 32 MB at most
-INSERT = "INSERT INTO media (key, url, type, next_fetch_at, expires_at) VALUES (%s, %s, %s, now(), %s)"
-STATES = """
-    SELECT media.key, last_outcome, last_reason, media_type, path FROM media
-    LEFT JOIN files ON files.id = file_id ORDER BY media.id
-"""
-
-
-def png(name: str) -> str:
-    return f"{CDN}/mmbiz_png/synthetic_{name}/0?wx_fmt=png"
-
-
-@dataclass
-class Gallery:
-    """An archive with media to download, a folder for them, and a server that has them."""
-
-    crawler: Crawler
-    folder: Path
-
-    def add(self, *urls: str, kind: str = "image", expires: str | None = None) -> None:
-        with psycopg.connect(plain(self.crawler.database_url)) as connection:
-            for url in urls:
-                connection.execute(INSERT, (url, url, kind, expires))
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {"MPARCHIVE_MEDIA": str(self.folder)}
-
-    def crawl(self, **settings: object) -> Crawl:
-        return self.crawler.crawl(environment=self.environment, spider="media", **settings)
-
-    def start(self, **settings: object) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            self.crawler.command(spider="media", **settings),
-            env=self.crawler.environment(**self.environment),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    @property
-    def states(self) -> dict[str, tuple[Any, ...]]:
-        return {key: tuple(rest) for key, *rest in self.crawler.rows(STATES)}
-
-    @property
-    def outcomes(self) -> dict[str, str]:
-        return {key: outcome for key, (outcome, *_) in self.states.items()}
-
-    @property
-    def files(self) -> list[Path]:
-        return sorted(path for path in self.folder.rglob("*.*") if path.is_file())
-
-
-@pytest.fixture
-def standin() -> Iterator[Standin]:
-    with Standin() as running:
-        yield running
-
-
-@pytest.fixture
-def gallery(fresh_database_url: str, tmp_path: Path, standin: Standin) -> Gallery:
-    return Gallery(Crawler(fresh_database_url, standin.origin), tmp_path / "media")
-
-
-@pytest.fixture
-def small(crawler: Crawler, tmp_path: Path) -> Gallery:
-    """Return the same for a server that the test scripts."""
-    return Gallery(crawler, tmp_path / "media")
 
 
 def test_each_answer_is_kept_or_refused_for_what_it_is_within_bounded_memory(gallery, standin):
@@ -207,30 +132,6 @@ def test_one_request_at_a_time_goes_out_as_far_apart_as_configured(gallery, stan
         assert min(later - earlier for earlier, later in pairwise(times)) >= 0.4  # 0.5 with 15 % of jitter
 
 
-def test_a_host_that_wants_us_to_stop_is_left_alone_and_the_others_are_asked(small, server):
-    busy, page = "/_host/mmbiz.qpic.cn/a/0", "/_host/wx.qlogo.cn/a/0"
-    challenge = Reply(b"", 302, {"Location": "https://mp.weixin.qq.com/mp/wappoc_appmsgcaptcha?x=1"})
-    server.serve(busy, Reply(b"", 429, {"Retry-After": "3600"}, packed=False))
-    server.serve(page, challenge)
-    verify = b"<!DOCTYPE html><html><script>var PAGE_MID='mmbizwap:secitptpage/verify.html';</script></html>"
-    server.serve("/mp/wappoc_appmsgcaptcha?x=1", Reply(verify))
-    server.serve("/_host/mmecoa.qpic.cn/a/0", Reply(picture("synthetic_x"), packed=False))
-    small.add(f"{CDN}/a/0", f"{CDN}/b/0", f"{CDN}/c/0")
-    small.add("https://wx.qlogo.cn/a/0", "https://wx.qlogo.cn/b/0", "https://mmecoa.qpic.cn/a/0")
-    crawl = small.crawl(DOWNLOAD_DELAY="0.3")
-    asked = [busy, page, "/mp/wappoc_appmsgcaptcha?x=1", "/_host/mmecoa.qpic.cn/a/0"]
-    assert sorted(server.paths) == sorted(asked)  # Scrapy takes hosts in turns
-    assert crawl.counts["outcomes"] == {"failed": 2, "kept": 1}, crawl.output
-    assert (crawl.counts["not_asked"], crawl.verdict) == (3, "partly_failed")
-    reasons = {key: reason for key, (_, reason, *_) in small.states.items() if reason}
-    assert reasons == {
-        f"{CDN}/a/0": "crawler.media.too_many_requests",
-        "https://wx.qlogo.cn/a/0": "crawler.media.blocked.verification",
-    }
-    still_due = small.crawler.rows("SELECT count(*) FROM media WHERE next_fetch_at <= now()")
-    assert still_due == [(3,)]
-
-
 def test_a_media_host_learns_nothing_it_need_not_know_and_secrets_stay_out_of_the_log(small, server):
     server.serve("/_host/mmbiz.qpic.cn/a/0?key=c0ffee", Reply(b"busy", 503), Reply(picture("synthetic_x")))
     small.add(f"{CDN}/a/0?key=c0ffee#imgIndex=0")
@@ -242,17 +143,6 @@ def test_a_media_host_learns_nothing_it_need_not_know_and_secrets_stay_out_of_th
         assert "Mozilla/5.0" in asked.headers["User-Agent"]
         assert asked.headers["Accept"] == "*/*"
     assert "c0ffee" not in crawl.output
-
-
-def test_a_line_that_is_dead_is_given_up_and_what_is_left_stays_due(small, server):
-    server.__exit__()
-    small.add(*(png(str(number)) for number in range(8)))
-    crawl = small.crawl(RETRY_TIMES=0)
-    failed = crawl.counts["outcomes"]["failed"]
-    assert (crawl.verdict, failed in (5, 6)) == ("nothing_fetched", True), (
-        crawl.output
-    )  # one may be under way
-    assert crawl.counts["not_asked"] == 8 - failed
 
 
 def test_a_killed_crawl_goes_on_where_it_was_and_a_killed_worker_costs_one_medium(small, server):

@@ -1,20 +1,13 @@
 """A page that cannot be read or stored stops no crawl, neither its own nor a later one."""
 
-import os
-import signal
-import time
-
 from sqlalchemy import text
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
-from archive.domain.outcomes import Outcome
-from archive.domain.parsed_page import ParsedPage
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
-from crawler.worker.page_parser import PageParser, parse_within_bounds
 from tests.archive.making import NOW
 from tests.crawler import pages
 from tests.crawler.crawling import Crawler
@@ -62,26 +55,3 @@ def test_a_capture_kept_unread_that_the_database_refuses_ends_no_crawl(
     refuse_one_post(crawler, keep=True)
     crawl = crawler.crawl()
     assert all_but_one_are_stored(crawler), crawl.output
-
-
-def _read_or_fail(capture: Capture) -> ParsedPage:
-    """Stands for pages that no parser gets through."""
-    if capture.body == b"hangs":
-        time.sleep(600)
-    if capture.body == b"kills":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if capture.body == b"fills":
-        raise MemoryError
-    return parse_within_bounds(capture)
-
-
-def test_a_saved_page_over_its_bounds_is_unreadable_and_the_next_one_is_read() -> None:
-    def capture(body: bytes) -> Capture:
-        return Capture("", "", 200, (), body, NOW)
-
-    with PageParser(0.2, _read_or_fail) as parser:
-        assert "crawler.parse.too_slow" in parser.parse(capture(b"hangs")).reason
-    with PageParser(60, _read_or_fail) as parser:
-        killed = parser.parse(capture(b"kills"))
-        assert (killed.outcome, killed.is_unreadable) == (Outcome.UNKNOWN, True)
-        assert parser.parse(capture(pages.article(7))).outcome is Outcome.ARTICLE

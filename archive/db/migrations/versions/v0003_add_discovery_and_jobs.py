@@ -147,7 +147,7 @@ def upgrade() -> None:
 
 
 def _create_queue() -> None:
-    """Create procrastinate's tables in a schema of their own (docs/adr/jobs-in-postgres.md).
+    """Create procrastinate's tables in a schema of their own (docs/explanation/adr/jobs-in-postgres.md).
 
     The SQL file is that of procrastinate 3.10. Each later change of procrastinate's schema is a new migration
     that runs the files shipped in `procrastinate/sql/migrations` since the version before.

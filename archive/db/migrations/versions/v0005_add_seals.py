@@ -26,7 +26,7 @@ BATCH = 1000  # rows chained a statement
 
 _INSTANT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
-# The rule of docs/integrity.md, as it was when rows were first chained.
+# The rule of docs/reference/integrity.md, as it was when rows were first chained.
 _CAPTURES = """
 SELECT c.id, coalesce(
   CASE WHEN a.key ~ '^[^:]+:[0-9]+:[0-9]+$' THEN split_part(a.key, ':', 1) END, a.expected_biz, '') AS biz,
