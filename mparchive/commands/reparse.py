@@ -61,10 +61,10 @@ class _Report:
         elif len(self.changes) < MAX_LISTED:
             self.changes.append(asdict(one))
 
-    def damage(self, reason: str) -> None:
+    def damage(self, reason: Message) -> None:
         """Count a page that is not what was stored."""
         self.is_damaged = True
-        self.fail(Message.load(reason))
+        self.fail(reason)
 
     def fail(self, reason: Message) -> None:
         """Count a page that could not be parsed or stored."""
@@ -153,7 +153,7 @@ def _compare_or_apply(
     readings, failed = [], {}
     for number, reading in some:
         if not isinstance(reading, ParsedPage):
-            report.damage(str(reading))
+            report.damage(reading)
         elif reading.is_unreadable:
             failed[number] = reading.reason
         else:

@@ -66,5 +66,5 @@ def test_a_page_that_is_yet_to_come_is_not_taken_for_it_would_hide_all_later_one
     assert (taken.code, mparchive.number("SELECT count(*) FROM posts")) == (3, 0)
     assert [line.partition(", which is in the future; ")[0] for line in taken.err.splitlines()] == [
         f"{saved} is dated 2096-10-02 07:06 UTC",
-        f"{warc}, record 1 is dated 9999-12-31 23:59 UTC",
+        f"{warc} #1 is dated 9999-12-31 23:59 UTC",
     ]

@@ -7,7 +7,7 @@ from mparchive.errors import STOPPED, Exit, describe_failure
 
 
 def _tidied_up_after_ctrl_c() -> Exception:
-    """What a driver raises when its connection is tidied up amid a statement that Ctrl-C has ended."""
+    """Return what a driver raises when Ctrl-C ended a statement and its connection is closed."""
     try:
         try:
             raise KeyboardInterrupt

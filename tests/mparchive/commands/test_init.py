@@ -18,7 +18,7 @@ def load(folder: Path, text: str) -> Config:
 
 
 def uncommented(text: str) -> str:
-    """The text with its examples on."""
+    """Return the text with its examples uncommented."""
     return re.sub(r"^# (?=\w+ = |\[)", "", text, flags=re.MULTILINE)
 
 

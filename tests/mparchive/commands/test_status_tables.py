@@ -20,7 +20,7 @@ BIZ = "Mzk5OTAwMDAwMQ=="
 
 @pytest.fixture
 def troubled(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An archive whose source was closed, which is told, and whose line is held back."""
+    """Fill an archive with a closed source, its incident, and a blocked egress."""
     now = datetime.now(UTC)
     with transaction(engine) as session:
         record_report(

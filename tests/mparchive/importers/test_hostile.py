@@ -31,7 +31,7 @@ PACKED = gzip.compress(b"WARC/1.0\r\n\r\n", mtime=0)
 
 
 def written(body: bytes = b"HTTP/1.1 200 OK\r\n\r\n<html></html>", length: int = -1, **named: str) -> bytes:
-    """A record, whatever is wrong with it."""
+    """Return a record, whatever is wrong with it."""
     headers = {"WARC-Type": "response", "WARC-Target-URI": POST, "WARC-Date": "2024-05-06T07:08:09Z"}
     headers |= {name.replace("_", "-"): value for name, value in named.items()}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

@@ -22,7 +22,7 @@ def given(*what: Path) -> list[Item]:
 
 
 def old_script(folder: Path) -> Path:
-    """What lies about in the folder of a script that somebody ran for years."""
+    """Write the files that lie in the folder of an old script."""
     (folder / "data" / "2025").mkdir(parents=True)
     (folder / ".git").mkdir()
     files = {

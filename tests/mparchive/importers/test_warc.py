@@ -293,7 +293,7 @@ IDENTICAL = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
 
 
 def _revisit(writer: Writer, of: bytes = PAGE % 1, **named: str) -> Writer:
-    """A record that says the same bytes came again a year later."""
+    """Return a record that says the same bytes were served again a year later."""
     digest = "sha1:" + b32encode(hashlib.sha1(of, usedforsecurity=False).digest()).decode()
     headers = {
         "WARC_Profile": IDENTICAL,
@@ -329,7 +329,7 @@ def test_a_revisit_of_what_is_not_known_is_none(tmp_path: Path, change: dict[str
 
 
 def _told(**changed: object) -> bytes:
-    """What a file of ours would tell of the first page."""
+    """Return the metadata that our own export has for the first page."""
     body = PAGE % 1
     told = {
         "requested_url": LONG.format(1),
