@@ -27,6 +27,7 @@ from archive.ingest.faults import is_of_content
 from archive.repository import captures, frontier, runs
 from archive.system.parent_watch import ParentWatch
 from crawler.parse import PARSER_VERSION
+from crawler.parse.saved import saved_from
 from crawler.worker.page_parser import PageParser
 from mparchive.console import out, print_json, say
 from mparchive.crawl import cassette_settings, fetch_due, fetch_missing_media, open_egress
@@ -274,7 +275,7 @@ def _import_page(
         params = {"name": page.name, "reason": error_message(error)}
         _is_rejected(Flaw(page.name, None, Message("mparchive.backfill.page_not_stored", params)), imported)
         return
-    if reading.is_unreadable:
+    if reading.outcome is Outcome.UNKNOWN:
         reason = Message.load(reading.reason)
         message = Message("mparchive.backfill.page_unreadable", {"name": page.name, "reason": reason})
         _is_rejected(Flaw(page.name, None, message), imported)
@@ -286,7 +287,7 @@ def _stored_page(
     address = page.url or ""
     saved = Capture(address, address, 200, (), page.body, page.saved_at)
     reading = parser.parse(page.answer if page.answer and page.url else saved)
-    named = page.url or (reading.record.url if reading.record else page.name)
+    named = page.url or (reading.record.url if reading.record else _own_address(page, reading))
     capture = page.answer or Capture(named, named, 200, page.headers, page.body, page.saved_at)
     now = datetime.now(UTC)
     with transaction(engine) as session:
@@ -302,6 +303,13 @@ def _stored_page(
     what = "known" if result is StoreResult.UNCHANGED else str(result)
     imported.summary.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)
     return reading
+
+
+def _own_address(page: SavedPage, reading: ParsedPage) -> str:
+    """Return where a page that is not understood says it is from, so that its address is known as missing."""
+    if reading.outcome is not Outcome.UNKNOWN:
+        return page.name
+    return saved_from(page.body) or str(reading.page.get("link", "")) or page.name
 
 
 def _in_transaction(engine: Engine, work: Callable[[Session], T]) -> T:
