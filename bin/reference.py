@@ -4,6 +4,7 @@ import ast
 import importlib
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -19,8 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference"
 PACKAGES = ("archive", "crawler", "web", "scheduler", "mparchive")
 # Set by one process of the program for another, never by a person.
-INTERNAL = {"MPARCHIVE_LIFELINE", "MPARCHIVE_START_METHOD"}
+INTERNAL = {"MPARCHIVE_LIFELINE", "MPARCHIVE_PROGRESS", "MPARCHIVE_START_METHOD"}
 _VARIABLE = re.compile(r"MPARCHIVE_[A-Z_]*[A-Z]")
+_EXAMPLE = "../../mparchive/mparchive.example.toml"
 _GENERATED = "<!-- Written by `make reference` from the code; do not edit. -->\n\n"
 
 # For each variable its default, where the code computes it, and its meaning; both in English and Chinese.
@@ -242,13 +244,12 @@ def settings(*, chinese: bool) -> str:
         raise SystemExit(f"say in SETTINGS of bin/reference.py what these mean: {', '.join(sorted(unknown))}")
     if chinese:
         head = "# 环境变量\n\nEnglish: [settings.md](settings.md)\n\n" + _GENERATED
-        head += "公众号、时间安排和警报写在 `mparchive.toml` 中（[示例](../mparchive.example.toml)），"
-        head += "其余用下列环境变量设置。\n"
-        head += "\n| 变量 | 默认值 | 含义 |\n|---|---|---|\n"
+        head += f"公众号、时间安排和警报写在 `mparchive.toml` 中（[示例]({_EXAMPLE})），"
+        head += "其余用下列环境变量设置。\n\n| 变量 | 默认值 | 含义 |\n|---|---|---|\n"
     else:
         head = "# Environment variables\n\n中文：[settings.zh-CN.md](settings.zh-CN.md)\n\n" + _GENERATED
-        head += "Accounts, schedule and alarms are set in `mparchive.toml`\n"
-        head += "([example](../mparchive.example.toml)); everything else is set by these variables.\n"
+        head += f"Accounts, schedule and alarms are set in `mparchive.toml` ([example]({_EXAMPLE}));\n"
+        head += "everything else is set by these variables.\n"
         head += "\n| variable | default | meaning |\n|---|---|---|\n"
     return head + "".join(
         f"| `{name}` | {row[int(chinese)] or variables()[name]} | {row[2 + int(chinese)]} |\n"
@@ -257,20 +258,34 @@ def settings(*, chinese: bool) -> str:
     )
 
 
-def commands() -> str:
-    """Return every command with its arguments and options, from the texts of `--help`."""
+def commands(*, chinese: bool) -> str:
+    """Return every command with its arguments and options, from the texts of `--help` of this process."""
     group = get_command(importlib.import_module("mparchive.cli").app)
     if not isinstance(group, TyperGroup):
         raise TypeError("mparchive.cli.app has no commands")
-    parts = [
-        f"# Commands\n\n{_GENERATED}{_sentence(group.help)} `mparchive COMMAND --help` prints the same.\n"
-    ]
+    if chinese:
+        head = "# 命令\n\nEnglish: [commands.md](commands.md)\n\n" + _GENERATED
+        head += f"{_sentence(group.help)}`mparchive 命令 --help` 显示同样的内容。\n"
+        columns = "| 参数或选项 | 含义 | 默认值 |\n|---|---|---|\n"
+    else:
+        head = "# Commands\n\n中文：[commands.zh-CN.md](commands.zh-CN.md)\n\n" + _GENERATED
+        head += f"{_sentence(group.help)} `mparchive COMMAND --help` prints the same.\n"
+        columns = "| argument or option | meaning | default |\n|---|---|---|\n"
+    parts = [head]
     for name in sorted(group.commands):
         command = group.commands[name]
         rows = [_row(parameter) for parameter in command.params if not parameter.hidden]
-        table = "| argument or option | meaning | default |\n|---|---|---|\n" + "".join(rows) if rows else ""
+        table = columns + "".join(rows) if rows else ""
         parts.append(f"\n## {name}\n\n{_sentence(command.help)}\n\n{table}".rstrip() + "\n")
     return "".join(parts)
+
+
+def _commands_in(language: str) -> str:
+    """Return the commands in a language, by another process: the texts are chosen when they are imported."""
+    environment = {**os.environ, "MPARCHIVE_LANG": language}
+    command = [sys.executable, __file__, "--print-commands"]
+    done = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603 - this file
+    return done.stdout
 
 
 def _row(parameter: Any) -> str:
@@ -280,7 +295,7 @@ def _row(parameter: Any) -> str:
         return f"| `{parameter.name.upper()}{dots}` | {_cell(words)} |  |\n"
     annotation = parameter.type_descriptor.annotation
     if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        words += f" One of {', '.join(f'`{one.value}`' for one in annotation)}."
+        words = " ".join([words, *(f"`{one.value}`" for one in annotation)])
     default = parameter.default
     plain = isinstance(default, str | int | float) and not isinstance(default, bool)
     shown = f"`{getattr(default, 'value', default)}`" if plain else ""
@@ -300,16 +315,19 @@ def documents() -> dict[Path, str]:
     return {
         REFERENCE / "settings.md": settings(chinese=False),
         REFERENCE / "settings.zh-CN.md": settings(chinese=True),
-        REFERENCE / "commands.md": commands(),
+        REFERENCE / "commands.md": _commands_in("en"),
+        REFERENCE / "commands.zh-CN.md": _commands_in("zh"),
     }
 
 
 def main() -> None:
     """Write each document that changed; with `--check` only name them, and end with 1 if there are any."""
+    sys.path.insert(0, str(ROOT))
+    if "--print-commands" in sys.argv:
+        sys.stdout.write(commands(chinese=os.environ["MPARCHIVE_LANG"] == "zh"))
+        return
     for name in [name for name in os.environ if name.startswith("MPARCHIVE_")]:
         del os.environ[name]
-    os.environ["MPARCHIVE_LANG"] = "en"
-    sys.path.insert(0, str(ROOT))
     stale = []
     for path, content in documents().items():
         if not path.exists() or path.read_text("utf-8") != content:

@@ -111,7 +111,7 @@ def store_download(download: MediaDownload, now: datetime) -> MediaResult:
     path = tasks.media_folder().put(body, digest, content.suffix)
     file = StoredFile(digest, len(body), content.media_type, content.width, content.height, path)
     medium = download.medium
-    tasks.in_transaction(lambda session: media.store_file(session, medium.id, file, now, medium.url))
+    tasks.in_transaction(lambda session: store_file(session, medium.id, file, now, medium.url))
     return MediaResult(MediumOutcome.KEPT, media_type=content.media_type)
 
 

@@ -38,10 +38,7 @@ TERMS = (
 )
 
 
-WRITTEN = [path for path in DOCUMENTS if path.name != "commands.md"]  # whose words are those of `--help`
-
-
-@pytest.mark.parametrize("document", WRITTEN, ids=name_of)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_documents_avoid_home_made_words(document: Path) -> None:
     text = re.sub(r"`[^`]*`", "", prose(text_of(document)))
     found = [
