@@ -66,9 +66,9 @@ def monitoring_router(readers: Readers, now: Callable[[], datetime]) -> APIRoute
     return router
 
 
-def _reasons(readers: Readers, now: datetime) -> Sequence[Message | str]:
+def _reasons(readers: Readers, now: datetime) -> Sequence[Message]:
     try:
         with readers.session() as session:
-            return [str(reason) for reason in unready(session, now)]
+            return unready(session, now)
     except NO_DATABASE:
         return [Message("web.ready.database_away")]
