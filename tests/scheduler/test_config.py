@@ -69,9 +69,9 @@ def test_the_marks_that_editors_on_windows_leave_do_no_harm(tmp_path: Path, endi
 @pytest.mark.parametrize(
     ("text", "form"),
     [
-        (ACCOUNT + BACKEND, "credentials_file or credentials_env"),
-        (ACCOUNT + "[alarms]\nurls = 'dingtalk://hush-hush'\n", "urls_file or urls_env"),
-        (ACCOUNT + "official = { secret = 'hush-hush' }\n", "secret_file or secret_env"),
+        (ACCOUNT + BACKEND, "credentials_file, credentials_env"),
+        (ACCOUNT + "[alarms]\nurls = 'dingtalk://hush-hush'\n", "urls_file, urls_env"),
+        (ACCOUNT + "official = { secret = 'hush-hush' }\n", "secret_file, secret_env"),
         (ACCOUNT + "feeds = ['https://a.example/b?key=hush-hush']\n", "{env:VARIABLE} or {file:/path}"),
         (ACCOUNT + "feeds = ['https://hush-hush@a.example/b']\n", "{env:VARIABLE} or {file:/path}"),
         (ACCOUNT + "feeds = ['ftp://x:hush-hush@a.example/b?key=hush-hush']\n", "https://"),
