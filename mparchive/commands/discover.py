@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import open_archive
+from archive.domain.messages import Message
 from archive.domain.records import SHANGHAI
 from archive.system.catalogues import process_language
 from crawler.discovery.config import AccountConfig
@@ -108,7 +109,11 @@ def _exit_code(sources: Sequence[SourceChecked]) -> Exit:
 
 
 def _as_dict(checked: CheckedAccount) -> dict[str, object]:
-    sources = [asdict(one) for one in checked.sources]
+    """Return the result for programs: words in English, whatever the language of the terminal."""
+    sources = [
+        {**asdict(one), "detail": str(Message.load(one.detail)), "advice": str(Message.load(one.advice))}
+        for one in checked.sources
+    ]
     return {"account": checked.account.name, "biz": checked.account.biz, "sources": sources}
 
 

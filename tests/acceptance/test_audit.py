@@ -55,7 +55,7 @@ def test_gaps_are_told_and_filled_but_for_what_is_gone(mparchive_at: CommandAt, 
     assert filled.json["before"] == {"hole": 1, "mentioned": 1, "digest": 1, "no_page": 6}
     assert filled.json["filled"]["counts"]["deleted"] == 1
     assert [gap["subject"] for gap in filled.json["gaps"]] == [IN_NO_ALBUM], "beside one that the album has"
-    assert re.search(r"^1 +holes in pushes", again.out.decode(), re.M)
+    assert re.search(r"^1 +missing posts of multi-post messages", again.out.decode(), re.M)
 
 
 def check_words(words: str) -> None:

@@ -205,7 +205,7 @@ def test_a_feed_that_moved_is_told_by_the_address_it_moved_to(
         server.serve("/old", Reply(status=302, headers={"Location": "/new?k=1"}))
         configure(command, feeds=(f"{server.url}/old",))
         done = command("discover", "--json", "--only", "feed")
-        assert f"it has moved to {server.url}/new; write that address" in told(done)["feed"]["detail"]
+        assert f"it has moved to {server.url}/new; configure that address" in told(done)["feed"]["detail"]
         assert server.paths == ["/old"]
 
 

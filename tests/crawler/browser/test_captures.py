@@ -100,7 +100,8 @@ def _told(reading: ParsedPage) -> dict[str, Any]:
 
     Of a video only the id: a page of 2017 gives its player today's address, and the window's width.
     """
-    page = {name: value for name, value in reading.page.items() if name != AGREES}
+    # Whether the copies of the body agree can only be told of the page as it was served.
+    page = {name: value for name, value in reading.page.items() if name not in (AGREES, "copies")}
     videos = [video.get("id") for video in page.pop("videos", [])]
     read = {"outcome": reading.outcome, "kind": reading.kind, "record": reading.record, "videos": videos}
     return {**page, **read, "media": reading.media, "links": reading.links}

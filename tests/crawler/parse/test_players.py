@@ -11,7 +11,7 @@ VID = "wxv_1234567890123456789"
 
 
 def players(body: str = "", script: str = "") -> list[Player]:
-    return list(find_players(PageState([script.encode()] if script else []), find_elements(body)))
+    return list(find_players(PageState([script.encode()] if script else []), find_elements(body).elements))
 
 
 def test_a_frame_of_wechats_is_a_video_by_its_own_id() -> None:

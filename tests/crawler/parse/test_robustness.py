@@ -234,7 +234,11 @@ RAISED: dict[str, bytes] = {
 }
 
 
+WITHOUT_TIME = {"the first day of all"}  # no post was published in the year 1, so the page lacks its time
+
+
 @pytest.mark.parametrize("name", RAISED)
 def test_a_page_on_which_the_parser_once_failed_is_read(name: str) -> None:
     reading = read_page(RAISED[name])
-    assert reading.outcome is Outcome.ARTICLE or "saved" in name
+    expected = Outcome.UNKNOWN if name in WITHOUT_TIME else Outcome.ARTICLE
+    assert reading.outcome is expected or "saved" in name
