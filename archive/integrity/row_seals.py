@@ -1,13 +1,13 @@
-"""Seals: a hash in every row, made by the database itself, so that a bit flipped beneath it shows.
+"""Seals: a checksum in every row, computed by a trigger, so that a bit flipped beneath the database shows.
 
-A migration that makes a table, or adds a column to one, calls `seal` for it.
+A migration that creates a table, or adds a column to one, calls `seal` for it.
 """
 
 from collections.abc import Collection
 
 from sqlalchemy import Connection, text
 
-# Triggers fire in the order of their names: whatever else fills columns comes before.
+# Triggers fire in the order of their names: others that fill columns must come before.
 TRIGGER = "zz_seal"
 
 _ADD = """
@@ -30,8 +30,8 @@ DROP FUNCTION seal_of({table});
 ALTER TABLE {table} DROP COLUMN seal
 """
 
-# Texts that may be long are hashed by themselves: as JSON each character would be looked at once more.
-_LONG = "html"
+# A long text is hashed by itself first, which is cheaper than to encode all of it as JSON.
+_LONG_TEXT = "html"
 
 # Columns computed by the database itself have no value yet when the trigger fires.
 _COLUMNS = text(
@@ -41,26 +41,26 @@ _COLUMNS = text(
 
 
 def seal(connection: Connection, table: str, but: Collection[str] = ()) -> None:
-    """Seal a table's rows, those that are there and those to come; again after a column was added.
+    """Add checksums to a table's rows, present and future; call it again after a column was added.
 
-    `but` are columns that a hash in the row itself is of: to hash them again would cost most.
+    `but` names columns whose hash is another column: to hash them again would cost most.
     """
     columns = connection.execute(_COLUMNS, {"table": table})
-    values = ", ".join(_value(name, type_) for name, type_ in columns if name not in but)
+    values = ", ".join(_expression(name, type_) for name, type_ in columns if name not in but)
     connection.execute(text(_ADD.format(table=table, values=values, trigger=TRIGGER)))
 
 
 def unseal(connection: Connection, table: str) -> None:
-    """Take the seals away again."""
+    """Remove the checksums of a table."""
     connection.execute(text(_REMOVE.format(table=table, trigger=TRIGGER)))
 
 
-def _value(name: str, type_: str) -> str:
-    """A column as it is hashed: the same whatever the session's settings, long bytes by their hash."""
+def _expression(name: str, type_: str) -> str:
+    """Return the expression of a column that is hashed; it does not depend on the session's settings."""
     match type_:
         case "bytea":
             return f"encode(sha256(row_.{name}), 'hex')"
-        case "text" if name == _LONG:
+        case "text" if name == _LONG_TEXT:
             return f"encode(sha256(convert_to(row_.{name}, 'UTF8')), 'hex')"
         case "timestamp with time zone":
             return f"row_.{name} AT TIME ZONE 'UTC'"

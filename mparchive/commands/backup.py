@@ -10,7 +10,7 @@ from archive.backup.write import size_of, write_backup
 from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from archive.integrity.check import VerificationReport
-from archive.integrity.checks import CHECKS
+from archive.integrity.checks import ALL_CHECKS
 from archive.storage.media_files import MediaFolder
 from archive.system.private_files import make_private_folder
 from mparchive.commands.verify import verify_with
@@ -21,7 +21,7 @@ MIB = 1024 * 1024
 
 LINE = 1024  # MiB a line of progress, where there is no terminal
 
-QUICK = tuple(dict.fromkeys(check.name for check in CHECKS if not check.is_heavy))
+QUICK = tuple(dict.fromkeys(check.name for check in ALL_CHECKS if not check.is_heavy))
 
 
 def back_up(path: Path, *, verified: bool) -> Exit:

@@ -12,10 +12,11 @@ from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
+from archive.domain.messages import Message
 from archive.integrity.check import CheckContext, VerificationReport, note_verified
-from archive.integrity.checks import NAMES
-from archive.integrity.process_pool import HandsLost
-from archive.integrity.verifier import against, verify_archive
+from archive.integrity.checks import CHECK_NAMES
+from archive.integrity.process_pool import CheckProcessKilled
+from archive.integrity.verifier import compare_with_heads, verify_archive
 from archive.repository.hash_chain import Head
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
@@ -61,7 +62,7 @@ def verify(asked: Verified) -> Exit:
     with open_archive(settings) as engine:
         report = verify_with(engine, settings, names, place)
         with transaction(engine) as session:
-            report.find(against(session, known))
+            report.add_findings(compare_with_heads(session, known))
             note_verified(session, names, report, started, clock.now())
     if asked.save_head is not None:
         _save_heads(report, asked.save_head)
@@ -75,8 +76,8 @@ def verify(asked: Verified) -> Exit:
 def _names(given: tuple[str, ...]) -> list[str]:
     names = [name.strip() for one in given for name in one.split(",")]
     for name in names:
-        if name not in NAMES:
-            raise CommandError(f"there is no check {name!r}; --only takes {', '.join(NAMES)}")
+        if name not in CHECK_NAMES:
+            raise CommandError(f"there is no check {name!r}; --only takes {', '.join(CHECK_NAMES)}")
     return names
 
 
@@ -87,8 +88,10 @@ def verify_with(
     with ExitStack() as closing:
         step = _shown_steps(closing)
         try:
-            return verify_archive(engine, means_of(settings), only=names, place=place, step=step)
-        except HandsLost as error:
+            return verify_archive(
+                engine, means_of(settings), only=names, progress_file=place, on_progress=step
+            )
+        except CheckProcessKilled as error:
             raise CommandError(str(error), Exit.PARTLY_FAILED) from None
 
 
@@ -138,7 +141,7 @@ def _print(report: VerificationReport) -> None:
     if untold:
         out.print(f"and {untold} more", markup=False)
     for note, count in sorted(report.notes.items()):
-        out.print(f"{count} {note}", markup=False)
+        out.print(f"{count} {Message(note)}", markup=False)
     say(_verdict(report))
 
 

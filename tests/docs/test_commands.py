@@ -8,7 +8,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from archive.integrity.checks import NAMES
+from archive.integrity.checks import CHECK_NAMES
 from mparchive.cli import app
 from mparchive.errors import Exit
 from mparchive.options import Format
@@ -74,7 +74,7 @@ def test_every_check_of_verify_is_described() -> None:
     (verify,) = [parameter for parameter in GROUP.commands["verify"].params if "--only" in parameter.opts]
     offered = re.findall(r"\w+", str(getattr(verify, "help", "")).partition(":")[2])
     described = [row[0].strip("`") for row in rows(told(DOCUMENTS[0].parent / "docs" / "integrity.md"))[1:]]
-    assert sorted(described) == sorted(offered) == sorted(NAMES)
+    assert sorted(described) == sorted(offered) == sorted(CHECK_NAMES)
 
 
 def given(text: str) -> Iterator[tuple[str, list[str]]]:

@@ -8,7 +8,7 @@ import pytest
 
 from archive.audit.gap import GapKind
 from archive.domain.outcomes import Kind, MediumType, Outcome, Relation
-from archive.integrity.checks import NAMES
+from archive.integrity.checks import CHECK_NAMES
 from web.locale.words import WORDS, word
 from web.pages.render import chosen_language
 
@@ -39,7 +39,7 @@ def test_whatever_there_is_has_a_word() -> None:
         ("relation", Relation),
         ("medium", MediumType),
         ("gap", GapKind),
-        ("check", NAMES),
+        ("check", CHECK_NAMES),
     ):
         assert {f"{prefix}.{one}" for one in kinds} <= set(WORDS)
 

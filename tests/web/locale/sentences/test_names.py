@@ -12,7 +12,7 @@ from archive.domain.outcomes import NO_ANSWER, NOT_DRAWN, Kind, MediumOutcome, O
 from archive.domain.update_decisions import PAGE, StoreResult
 from archive.ingest.reparse import ReparseResult
 from archive.integrity.check import _NOT_SOUND, _SOUND
-from archive.integrity.checks import NAMES as CHECKS
+from archive.integrity.checks import CHECK_NAMES as CHECKS
 from crawler.discovery.source import State
 from crawler.run_stats import EXIT_CODES, SourceTally, Tally
 from mparchive.run_summary import WORDS as BACKFILLED
