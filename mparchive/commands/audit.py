@@ -176,11 +176,9 @@ _KINDS = {
     GapKind.NO_PAGE: "posts without their page",
     GapKind.NO_IMAGES: "posts without some of their images",
     GapKind.UNREAD: "pages kept and not read",
-    GapKind.NOT_DRAWN: "posts whose text only a browser shows",
+    GapKind.NOT_RENDERED: "posts whose text only a browser shows",
     GapKind.UNKNOWN: "answers that are not understood",
 }
-
-_JSON = ("kind", "biz", "account", "subject", "title", "what", "remedy", "fillable")
 
 
 @dataclass(frozen=True)
@@ -263,12 +261,8 @@ def _counts(gaps: Iterable[Gap]) -> dict[str, int]:
 def _as_json(
     gaps: Sequence[Gap], before: Mapping[str, int], tally: Tally, asked: AuditOptions
 ) -> dict[str, Any]:
-    told = {"counts": _counts(gaps), "gaps": [_gap_as_json(gap) for gap in _limited(gaps, asked.limit)]}
+    told = {"counts": _counts(gaps), "gaps": [gap.as_dict() for gap in _limited(gaps, asked.limit)]}
     return told | ({"before": dict(before), "filled": tally.as_dict()} if asked.fill else {})
-
-
-def _gap_as_json(gap: Gap) -> dict[str, Any]:
-    return {name: getattr(gap, name) for name in _JSON} | {"day": gap.day.isoformat() if gap.day else None}
 
 
 def _limited(gaps: Iterable[Gap], limit: int | None) -> list[Gap]:
@@ -308,13 +302,15 @@ def _print_account(gaps: Sequence[Gap], name: str, limit: int) -> None:
 def _print_kind(kind: GapKind, gaps: Sequence[Gap], limit: int) -> None:
     """A line a gap and one for its evidence; a remedy that several share is said once."""
     out.print(f"\n{_KINDS[kind]}", style="bold", markup=False)
-    shown, remedy = gaps[:limit], ""
+    shown, last_remedy = gaps[:limit], None
     for gap in shown:
         title = gap.title if gap.title != gap.subject else ""
-        out.print("  ".join(filter(None, (gap.subject, str(gap.day or ""), shortened(title)))), markup=False)
+        out.print(
+            "  ".join(filter(None, (str(gap.subject), str(gap.day or ""), shortened(title)))), markup=False
+        )
         out.print(f"    {gap.what}", markup=False)
-        if gap.remedy != remedy:
-            remedy = gap.remedy
-            out.print(f"    {remedy}", markup=False)
+        if gap.remedy != last_remedy:
+            last_remedy = gap.remedy
+            out.print(f"    {gap.remedy}", markup=False)
     if len(gaps) > len(shown):
         out.print(f"and {len(gaps) - len(shown)} more; --limit {len(gaps)} shows all", markup=False)

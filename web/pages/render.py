@@ -16,6 +16,7 @@ from markupsafe import Markup
 from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 
+from archive.domain.messages import Message
 from archive.domain.outcomes import Kind
 from archive.domain.records import SHANGHAI
 from web.errors import written_as_day
@@ -101,8 +102,10 @@ def kinds_of(visit: Visit) -> list[tuple[str, str]]:
 _ENGLISH = re.compile(r"(?<!\S)[A-Za-z]{2,}(?!\S)")  # a word; not a part of an address or a number
 
 
-def said(sentence: str, visit: Visit) -> str:
+def said(sentence: str | Message, visit: Visit) -> str:
     """A sentence or word of the program; on a Chinese page, one that has no Chinese is marked as English."""
+    if isinstance(sentence, Message):
+        return sentence.text(visit.language)
     if visit.language == "en":
         return sentence
     chinese = translated(sentence)
