@@ -103,7 +103,7 @@ def export(
     until: Day = None,
 ) -> None:
     """Write the archived posts out, newest first."""
-    from archive.export.records import Selection
+    from archive.repository.capture_selection import Selection
     from mparchive.commands.export import export as run_export
 
     chosen = Selection(account, *_days(since, until))

@@ -18,18 +18,19 @@ from archive.db.engine import open_archive, transaction
 from archive.db.models import Post
 from archive.db.settings import ArchiveSettings
 from archive.domain.records import SHANGHAI
-from archive.export.captures import count_captures
-from archive.export.files import Names, Written, name_of
-from archive.export.html import make_html, write_html
-from archive.export.markdown import make_markdown, write_markdown
-from archive.export.post_files import Make, Maker
-from archive.export.records import Selection, write_csv, write_dump, write_jsonl
+from archive.export.file_names import FileNames
+from archive.export.html import render_html, write_html
+from archive.export.markdown import render_markdown, write_markdown
+from archive.export.post_renderer import PostRenderer, RenderPost
+from archive.export.records import write_csv, write_dump, write_jsonl
+from archive.export.result import ExportResult, post_name
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
 from archive.rendering.page import ShownPost, shown_post
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.accounts import check_account
+from archive.repository.capture_selection import Selection, count_captures
 from archive.storage.media_files import MediaFolder
 from archive.system.files import atomically
 from mparchive.commands.show import end_with
@@ -48,12 +49,12 @@ RECORDS: dict[Format, tuple[Callable[..., int], str]] = {
     Format.CSV: (write_csv, "csv"),
 }
 
-POSTS: dict[Format, tuple[Callable[[Iterable[ShownPost], Path, Make], Written], Make]] = {
-    Format.HTML: (write_html, make_html),
-    Format.MARKDOWN: (write_markdown, make_markdown),
+POSTS: dict[Format, tuple[Callable[[Iterable[ShownPost], Path, RenderPost], ExportResult], RenderPost]] = {
+    Format.HTML: (write_html, render_html),
+    Format.MARKDOWN: (write_markdown, render_markdown),
 }
 
-CAPTURES: dict[Format, tuple[Callable[..., Written], str]] = {
+CAPTURES: dict[Format, tuple[Callable[..., ExportResult], str]] = {
     Format.WARC: (write_warc, "warc.gz"),
     Format.WACZ: (write_wacz, "wacz"),
 }
@@ -72,11 +73,11 @@ def export(form: Format, output: Path | None, chosen: Selection) -> Exit:
 
 def _records(session: Session, form: Format, output: Path | None, chosen: Selection) -> Exit:
     write, ending = RECORDS[form]
-    total = Written()
+    total = ExportResult()
     for path, part in _files(session, output, chosen, ending):
         with _alone(total, path, output):
             records = post_queries.records(session, part.account, part.since, part.until)
-            total.posts += _write(path, partial(write, records, left_out=total))
+            total.posts += _write(path, partial(write, records, result=total))
     say(f"{total.posts} posts exported")
     return end_with(total)
 
@@ -87,21 +88,21 @@ def _posts(session: Session, form: Format, output: Path | None, chosen: Selectio
         raise CommandError(f"--format {form} writes a file a post{given}; name a folder with --output FOLDER")
     folder = MediaFolder(ArchiveSettings())
     posts = post_queries.posts(session, chosen.account, chosen.since, chosen.until)
-    write, make = POSTS[form]
-    unread = Written()
-    with Maker(make) as maker:
-        written = write(_shown(session, posts, folder, unread), output, maker.make)
-    written.join(unread)
+    write, render = POSTS[form]
+    unread = ExportResult()
+    with PostRenderer(render) as renderer:
+        written = write(_shown(session, posts, folder, unread), output, renderer.render)
+    written.merge(unread)
     say(f"{written.posts} posts exported")
     return end_with(written)
 
 
 def _shown(
-    session: Session, posts: Iterable[Post], folder: MediaFolder, unread: Written
+    session: Session, posts: Iterable[Post], folder: MediaFolder, unread: ExportResult
 ) -> Iterator[ShownPost]:
     for post in posts:
         shown = None
-        with unread.apart(name_of(post)):
+        with unread.isolate(post_name(post)):
             shown = shown_post(session, post, folder)
         if shown is not None:
             yield shown
@@ -112,20 +113,20 @@ def _captures(session: Session, form: Format, output: Path | None, chosen: Selec
     if output is None and form is Format.WACZ:
         raise CommandError("a WACZ is no stream; name a file with --output FILE.wacz")
     folder = MediaFolder(ArchiveSettings())
-    total = Written()
+    total = ExportResult()
     for path, part in _files(session, output, chosen, ending):
         with (
             _alone(total, path, output),
             steps(count_captures(session, part)[0], every=CAPTURES_A_LINE) as shown,
         ):
-            total.join(_write(path, partial(write, session, part, folder, step=shown.step)))
+            total.merge(_write(path, partial(write, session, part, folder, on_capture=shown.step)))
     say(f"{total.captures} captures exported")
     return end_with(total)
 
 
-def _alone(total: Written, path: Path | None, output: Path | None) -> AbstractContextManager[None]:
+def _alone(total: ExportResult, path: Path | None, output: Path | None) -> AbstractContextManager[None]:
     """Of several files each fails alone; where there is only one, the export fails with it."""
-    return nullcontext() if path is None or path == output else total.apart(str(path))
+    return nullcontext() if path is None or path == output else total.isolate(str(path))
 
 
 def _write(path: Path | None, write: Callable[[BinaryIO], Result]) -> Result:
@@ -141,7 +142,7 @@ def _files(
     accounts = (
         [chosen.account] if chosen.account else [biz for biz, _ in accounts_repository.account_names(session)]
     )
-    today, names = datetime.now(SHANGHAI).strftime("%Y%m%d"), Names()
+    today, names = datetime.now(SHANGHAI).strftime("%Y%m%d"), FileNames()
     named = [
         (one, names.of_account(accounts_repository.account_name(session, one) or one, one))
         for one in accounts

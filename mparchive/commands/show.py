@@ -19,7 +19,8 @@ from archive.db.settings import ArchiveSettings
 from archive.domain.records import SHANGHAI
 from archive.domain.revisit_policy import INTERVALS, next_visit
 from archive.domain.text_diff import Piece
-from archive.export.files import Names, Written, name_of, reason_of
+from archive.export.file_names import FileNames
+from archive.export.result import ExportResult, failure_reason, post_name
 from archive.rendering.page import offline_page, shown_post
 from archive.reports.history import (
     Change,
@@ -51,7 +52,7 @@ def print_page(session: Session, post: Post) -> Exit:
 def open_page(session: Session, post: Post) -> Exit:
     """Write the page below the data folder, print where, and open it where there is a display."""
     page, written = _page(session, post)
-    path = ArchiveSettings().home.absolute() / "pages" / f"{Names().of(post)}.html"
+    path = ArchiveSettings().home.absolute() / "pages" / f"{FileNames().of_post(post)}.html"
     write_bytes(path, page, is_private=True)
     sys.stdout.write(f"{path}\n")
     if not (_has_display() and webbrowser.open(path.as_uri())):
@@ -59,18 +60,18 @@ def open_page(session: Session, post: Post) -> Exit:
     return end_with(written)
 
 
-def _page(session: Session, post: Post) -> tuple[bytes, Written]:
+def _page(session: Session, post: Post) -> tuple[bytes, ExportResult]:
     shown = shown_post(session, post, MediaFolder(ArchiveSettings()))
     try:
         page = offline_page(shown).encode("utf-8", "replace")
     except Exception as error:
         raise CommandError(
-            f"the page of {name_of(post)} cannot be made ({reason_of(error)}); without --html and --open its "
-            "text is shown",
+            f"the page of {post_name(post)} cannot be made ({failure_reason(error)});"
+            " without --html and --open its text is shown",
             Exit.PARTLY_FAILED,
         ) from None
-    written = Written()
-    written.add(shown.media.troubles, shown.media.damaged)
+    written = ExportResult()
+    written.add_post(shown.media.problems, shown.media.damaged)
     return page, written
 
 
@@ -80,10 +81,10 @@ def _has_display() -> bool:
     return bool(named) or sys.platform in ("darwin", "win32")
 
 
-def end_with(written: Written) -> Exit:
+def end_with(written: ExportResult) -> Exit:
     """Say what could not be read or written; the exit code that tells it."""
-    for sentence in (*written.troubles, *written.failures):
-        say(sentence)
+    for message in (*written.problems, *written.failures):
+        say(str(message))
     if written.failed:
         say(f"{written.failed} could not be written; everything else was")
     if not written.missing:

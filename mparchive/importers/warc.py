@@ -12,7 +12,7 @@ from archive.domain.addresses import HOST, parse_address, without_session
 from archive.domain.captures import Capture
 from archive.domain.errors import AddressError
 from archive.domain.pg_text import index_key
-from archive.export.warc import CAPTURE_FIELD, MEDIUM_FIELD, SAVED, target
+from archive.export.warc import CAPTURE_FIELD, MEDIUM_FIELD, SAVED, target_uri
 from crawler.parse.media import media_key
 from crawler.parse.response import DamagedAnswer, FetchedPage, unpack
 from crawler.redaction import public_headers
@@ -244,7 +244,7 @@ class _Reader:
 
     def _kept(self, record: Record, told: Told, body: bytes) -> SavedPage:
         """A capture that an archive like this one had."""
-        if target(told.requested_url) != record.target:
+        if target_uri(told.requested_url) != record.target:
             raise BadRecord(
                 f"it is of {record.target[:120]}, and is said to be of {told.requested_url[:120]}"
             )

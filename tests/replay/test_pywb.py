@@ -17,8 +17,8 @@ from sqlalchemy import Engine, select
 from archive.db.engine import transaction
 from archive.db.models import CaptureRow, MediumRow, Post
 from archive.db.settings import ArchiveSettings
-from archive.export.records import Selection
 from archive.export.wacz import write_wacz
+from archive.repository.capture_selection import Selection
 from archive.storage.media_files import MediaFolder
 from tests.archive.filled import fill
 

@@ -18,10 +18,9 @@ from archive.domain import entities
 from archive.domain.errors import MediaFolderError, NotArchived, PageError
 from archive.domain.outcomes import Role
 from archive.domain.text_diff import Piece
-from archive.export.files import reason_of
+from archive.export.result import failure_reason
 from archive.rendering.images import clean_address, clean_link
-from archive.rendering.page import ShownPost, offline_page, shown_post
-from archive.rendering.page_limits import check_size
+from archive.rendering.page import ShownPost, check_page_size, offline_page, shown_post
 from archive.rendering.post_body import text_markup
 from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
 from archive.repository import absences, captures
@@ -268,7 +267,7 @@ MAX_OFFLINE = 24 * 1024 * 1024  # characters of pictures: a reader waits for it,
 def _offline_page(shown: ShownPost) -> bytes:
     """The page; raises PageError, in words for the reader, where it cannot be made."""
     try:
-        check_size(shown.post)
+        check_page_size(shown.post)
         return offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
     except MediaFolderError:
         raise
@@ -277,10 +276,10 @@ def _offline_page(shown: ShownPost) -> bytes:
             "the page of a post cannot be made",
             action="page_failed",
             aid=shown.post.aid,
-            reason=reason_of(error),
+            reason=str(failure_reason(error)),
         )
         raise PageError(
-            f"the page of post {shown.post.aid} cannot be made ({reason_of(error)}); its text is at "
+            f"the page of post {shown.post.aid} cannot be made ({failure_reason(error)}); its text is at "
             "the post's own address, and `mparchive export --format html` takes longer over large posts"
         ) from None
 

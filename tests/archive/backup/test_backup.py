@@ -19,8 +19,8 @@ from archive.backup.write import write_backup
 from archive.db import schema
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
-from archive.export.records import Selection
 from archive.export.warc import write_warc
+from archive.repository.capture_selection import Selection
 from archive.storage.media_files import MediaFolder
 from tests.archive.backup.forging import forge
 from tests.archive.filled import fill

@@ -7,10 +7,10 @@ import pytest
 
 from archive.domain.errors import PageError
 from archive.domain.text_diff import difference
-from archive.export.html import make_html
-from archive.export.markdown import make_markdown
-from archive.export.post_files import Make
-from archive.rendering.page_limits import check_size
+from archive.export.html import render_html
+from archive.export.markdown import render_markdown
+from archive.export.post_renderer import RenderPost
+from archive.rendering.page import check_page_size
 from tests.archive.rendering.making import post, shown
 from tests.support.growth_ratio import MOST, growth
 
@@ -52,11 +52,11 @@ BODIES: dict[str, tuple[Callable[[int], str], int]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("make", [make_html, make_markdown])
+@pytest.mark.parametrize("render", [render_html, render_markdown])
 @pytest.mark.parametrize("name", BODIES)
-def test_twice_the_body_takes_twice_the_time(name: str, make: Make) -> None:
+def test_twice_the_body_takes_twice_the_time(name: str, render: RenderPost) -> None:
     body, size = BODIES[name]
-    assert growth(lambda n: make(shown(post(body(n)))), size) < MOST
+    assert growth(lambda n: render(shown(post(body(n)))), size) < MOST
 
 
 def test_twice_the_text_that_repeats_itself_is_compared_in_twice_the_time() -> None:
@@ -72,13 +72,13 @@ def test_the_largest_body_that_the_web_takes_is_shown_soon(name: str) -> None:
         size = size * 4 // 5
     made = shown(post(body(size)))
     start = process_time()
-    make_html(made)
+    render_html(made)
     assert process_time() - start < SECONDS * SLOWER
 
 
 def _is_taken(body: str) -> bool:
     try:
-        check_size(post(body))
+        check_page_size(post(body))
     except PageError:
         return False
     return True

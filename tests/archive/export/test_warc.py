@@ -17,10 +17,10 @@ from warcio.checker import Checker
 from archive.db.engine import open_archive, transaction
 from archive.db.models import Account, CaptureRow, FileRow, Post
 from archive.db.settings import ArchiveSettings
-from archive.export.files import Written
-from archive.export.records import Selection
+from archive.export.result import ExportResult
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
+from archive.repository.capture_selection import Selection
 from archive.storage.media_files import MediaFolder
 from tests.archive.filled import PICTURES, answers, fill
 from tests.support.database import database_from
@@ -44,7 +44,7 @@ def filled(server_url: str, template: str, folder: MediaFolder) -> Iterator[Engi
             yield engine
 
 
-def _warc(engine: Engine, folder: MediaFolder, chosen: Selection = Selection()) -> tuple[bytes, Written]:  # noqa: B008
+def _warc(engine: Engine, folder: MediaFolder, chosen: Selection = Selection()) -> tuple[bytes, ExportResult]:  # noqa: B008
     out = io.BytesIO()
     with transaction(engine) as session:
         written = write_warc(session, chosen, folder, out)

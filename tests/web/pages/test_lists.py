@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select, text
 
 from archive.db.engine import transaction
 from archive.db.models import MediumRow, PostMedium
-from archive.rendering.page_limits import MAX_TAGS
+from archive.rendering.page import MAX_TAGS
 from tests.archive.making import BIZ, image
 from tests.web.conftest import Room
 from tests.web.seeding import (

@@ -1,23 +1,39 @@
-"""Which captures and media files belong to an export, and what is known of each."""
+"""Select the captures and media files of posts of an account and of days, and what is stored of each."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, AddressRow, CaptureRow, FileRow, MediumRow, Post, PostMedium
-from archive.export.records import Selection
 from archive.repository.post_queries import IS_ITS_ADDRESS, chosen_posts
 
-AT_ONCE = 50  # captures whose facts are in memory; a drawn page's values have up to a few MB
+_BATCH = 50  # captures in memory without bodies; a rendered page's values have up to a few MB
 
 
 @dataclass(frozen=True, slots=True)
-class Captured:
-    """What is known of a capture besides its body. Instants are UTC.
+class Selection:
+    """A selection of posts: account (name or biz), days in Asia/Shanghai, both included."""
+
+    account: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+    def __str__(self) -> str:
+        parts = (
+            f"of {self.account}" if self.account else "",
+            f"from {self.since}" if self.since else "",
+            f"to {self.until}" if self.until else "",
+        )
+        return " ".join(filter(None, parts)) or "all"
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedCapture:
+    """What is stored of a capture besides its body. Instants are UTC.
 
     `first_id` and `first_fetched_at` are of the first capture of the same bytes from the same address; where
     it is the first, its own.
@@ -43,8 +59,8 @@ class Captured:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptMedium:
-    """A media file at one of its addresses; `key` is what the archive knows it by, `stored_at` is UTC."""
+class SelectedMedium:
+    """A stored media file at one of its URLs; `key` is its key in the archive, `stored_at` is UTC."""
 
     key: str
     url: str
@@ -55,31 +71,31 @@ class KeptMedium:
 
 
 def count_captures(session: Session, chosen: Selection) -> tuple[int, datetime | None]:
-    """How many captures an export is of, and when the last of them was fetched (UTC)."""
+    """Count the selected captures; return also when the last of them was fetched (UTC)."""
     rows = select(func.count(), func.max(CaptureRow.fetched_at)).where(_belongs(chosen))
     count, latest = session.execute(rows).one()
     return count, latest
 
 
-def captured(session: Session, chosen: Selection) -> Iterator[list[Captured]]:
-    """The captures of an export, of every outcome, in the order they were kept, some at a time."""
+def selected_captures(session: Session, chosen: Selection) -> Iterator[list[SelectedCapture]]:
+    """Yield the selected captures of every outcome in batches, in the order they were stored."""
     same = (CaptureRow.requested_url, CaptureRow.sha256, CaptureRow.status, CaptureRow.rendered)
     first = func.first_value(CaptureRow.id).over(partition_by=same, order_by=CaptureRow.id)
     rows = session.execute(select(CaptureRow.id, first).where(_belongs(chosen)).order_by(CaptureRow.id))
-    found = rows.all()
-    for start in range(0, len(found), AT_ONCE):
-        yield _facts(session, found[start : start + AT_ONCE])
+    ids = rows.all()
+    for start in range(0, len(ids), _BATCH):
+        yield _load(session, ids[start : start + _BATCH])
 
 
-def _facts(session: Session, batch: Sequence[Row[int, int]]) -> list[Captured]:
+def _load(session: Session, batch: Sequence[Row[int, int]]) -> list[SelectedCapture]:
     firsts = {number: first for number, first in batch}
     times = select(CaptureRow.id, CaptureRow.fetched_at).where(CaptureRow.id.in_(firsts.values()))
     fetched = {number: at for number, at in session.execute(times)}
-    rows = session.execute(_fact_rows(list(firsts)))
-    return [_captured(row, firsts[row.id], fetched[firsts[row.id]]) for row in rows]
+    rows = session.execute(_metadata_rows(list(firsts)))
+    return [_selected(row, firsts[row.id], fetched[firsts[row.id]]) for row in rows]
 
 
-def _fact_rows(ids: list[int]) -> Select[Any]:
+def _metadata_rows(ids: list[int]) -> Select[Any]:
     rows = select(
         CaptureRow.id, CaptureRow.requested_url, CaptureRow.final_url, CaptureRow.status, CaptureRow.headers,
         CaptureRow.sha256, CaptureRow.fetched_at, CaptureRow.rendered, CaptureRow.evaluated,
@@ -90,14 +106,14 @@ def _fact_rows(ids: list[int]) -> Select[Any]:
     return rows.where(CaptureRow.id.in_(ids)).order_by(CaptureRow.id)
 
 
-def _captured(row: Row[Any], first_id: int, first_fetched_at: datetime) -> Captured:
+def _selected(row: Row[Any], first_id: int, first_fetched_at: datetime) -> SelectedCapture:
     values = dict(row._mapping)
     values["headers"] = tuple((name, value) for name, value in row.headers)
-    return Captured(**values, first_id=first_id, first_fetched_at=first_fetched_at)
+    return SelectedCapture(**values, first_id=first_id, first_fetched_at=first_fetched_at)
 
 
 def _belongs(chosen: Selection) -> ColumnElement[bool]:
-    """Those of the chosen posts; of an account as a whole also those that never became a post."""
+    """Select captures of the chosen posts; of a whole account also those that never became a post."""
     if chosen == Selection():
         return true()
     posts = _posts(chosen)
@@ -121,10 +137,10 @@ def _addresses_of(account: str) -> Select[int]:
     return select(AddressRow.id).join(Account, is_its).where(is_meant)
 
 
-def kept_media(session: Session, chosen: Selection) -> Iterator[KeptMedium]:
-    """The media files the chosen posts show or showed, an address at a time.
+def selected_media(session: Session, chosen: Selection) -> Iterator[SelectedMedium]:
+    """Stream the stored media files that the chosen posts show or showed, one per URL.
 
-    Ordered by key, for their ids depend on which pages were read together.
+    Ordered by key: their ids depend on which pages were parsed together.
     """
     rows = select(
         MediumRow.key,
@@ -138,5 +154,5 @@ def kept_media(session: Session, chosen: Selection) -> Iterator[KeptMedium]:
     if chosen != Selection():
         shown = select(PostMedium.medium_id).where(PostMedium.post_id.in_(_posts(chosen)))
         rows = rows.where(MediumRow.id.in_(shown))
-    found = session.execute(rows.order_by(MediumRow.key.collate("C")), execution_options={"yield_per": 1000})
-    return (KeptMedium(*row) for row in found)
+    stream = session.execute(rows.order_by(MediumRow.key.collate("C")), execution_options={"yield_per": 1000})
+    return (SelectedMedium(*row) for row in stream)
