@@ -25,7 +25,7 @@ from archive.db.settings import ArchiveSettings
 from archive.domain.captures import Capture
 from archive.ingest.pages import import_records, store_parse_results
 from archive.integrity.check import RowRange
-from archive.integrity.checks import CHECKS
+from archive.integrity.checks import ALL_CHECKS
 from archive.repository.captures import store_captures
 from bench.posts import made_record
 from bench.report import machine, today, write_part
@@ -137,8 +137,8 @@ def _speeds(engine: Engine, settings: ArchiveSettings) -> dict[str, float]:
 
 def _look(engine: Engine, settings: ArchiveSettings, name: str, found: Counter[str]) -> None:
     with transaction(engine) as session:
-        for check in (check for check in CHECKS if check.name == name):
-            found[check.table] += check.look(RowRange(session, check_context(settings))).rows
+        for check in (check for check in ALL_CHECKS if check.name == name):
+            found[check.table] += check.run(RowRange(session, check_context(settings))).rows
 
 
 def _report(prices: dict[str, tuple[float, float]], speeds: dict[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""Holes: a push has its posts at the places 1, 2, 3 …; one that is nowhere, between those that are."""
+"""Find posts that are missing: holes in pushes, and what links, albums, addresses and digests name."""
 
 import re
 from collections import defaultdict
@@ -12,150 +12,158 @@ from sqlalchemy import BigInteger, Date, Row, Select, case, cast, func, literal,
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from archive.audit.gap import NO_SOURCE, AuditScope, Gap, GapKind, day_of
+from archive.audit.gap import ADD_SOURCE, FETCH, AuditScope, Gap, GapKind, shanghai_day
 from archive.db.models import AddressRow, Post, PostLink, SightingRow, SourceRow, Version
+from archive.domain.messages import Message
 from archive.domain.outcomes import AWAY, BLOCKING, NO_ANSWER, NOT_RENDERED, Outcome, Relation
-from archive.domain.records import SHANGHAI
 from archive.domain.weekly_digest import Title, Titles, WeeklyDigest, normalised
 from archive.repository.post_queries import IS_ITS_ADDRESS
 from archive.repository.sources import LINKS_TO_POSTS
 
-MOST_IN_PUSH = 20  # WeChat takes 8; a higher place is somebody's invention and makes no holes
+MAX_POSTS_IN_PUSH = 20  # WeChat takes 8; a higher position is invented and makes no holes
 
-_WHOLE = ("own_backend", "official")  # sources that list a push whole: what they leave out is not there
-
-_LOOK = "`mparchive audit --fill` asks the account's sources anew"
+_LIST_WHOLE_PUSHES = ("own_backend", "official")  # sources: what they leave out does not exist
 
 
 @dataclass(frozen=True, slots=True)
 class _Push:
     mid: int
-    places: Sequence[int]
+    positions: Sequence[int]
     day: date | None
 
 
-def holes(session: Session, its: AuditScope) -> Iterator[Gap]:
-    """Places of pushes that no post, address or link has, though a later place of the push is known."""
-    pushes = [_Push(*row) for row in session.execute(_pushes(its))]
-    listed = _listed_whole(session, its, [push.mid for push in pushes])
+def push_holes(session: Session, scope: AuditScope) -> Iterator[Gap]:
+    """Yield positions of pushes that no post, address or link has, though a later position is known.
+
+    The posts of a push have the positions 1, 2, 3 and so on.
+    """
+    pushes = [_Push(*row) for row in session.execute(_pushes(scope))]
+    listed = _last_listed_positions(session, scope, [push.mid for push in pushes])
+    remedy = Message("archive.audit.remedy_poll_sources") if scope.can_search else ADD_SOURCE
     for push in pushes:
-        known = ", ".join(map(str, push.places))
-        for place in range(1, push.places[-1]):
-            if place not in push.places and not any(last > place for last in listed[push.mid]):
-                what = f"places {known} of push {push.mid} are known, {place} is not"
-                remedy = _LOOK if its.can_look else NO_SOURCE
-                yield its.gap(
-                    GapKind.HOLE, f"{push.mid}_{place}", what, remedy, fillable=its.can_look, day=push.day
+        for position in range(1, push.positions[-1]):
+            if position not in push.positions and not any(last > position for last in listed[push.mid]):
+                what = {"known": list(push.positions), "mid": push.mid, "position": position}
+                yield scope.gap(
+                    GapKind.HOLE,
+                    f"{push.mid}_{position}",
+                    Message("archive.audit.hole", what),
+                    remedy,
+                    fillable=scope.can_search,
+                    day=push.day,
                 )
 
 
-def _pushes(its: AuditScope) -> Any:
-    """Pushes with fewer places than their last one says: those known, and the day."""
-    known = _known(its).subquery()
-    places = func.array_agg(known.c.idx.distinct())
+def _pushes(scope: AuditScope) -> Any:
+    """Select pushes with fewer known positions than the last one implies: mid, positions, day."""
+    known = _known_positions(scope).subquery()
+    positions = func.array_agg(known.c.idx.distinct())
     return (
-        select(known.c.mid, places, func.min(known.c.day))
-        .where(known.c.idx.between(1, MOST_IN_PUSH))
+        select(known.c.mid, positions, func.min(known.c.day))
+        .where(known.c.idx.between(1, MAX_POSTS_IN_PUSH))
         .group_by(known.c.mid)
         .having(func.max(known.c.idx) > func.count(known.c.idx.distinct()))
         .order_by(known.c.mid)
     )
 
 
-def _known(its: AuditScope) -> Any:
-    """Every place that is known: archived, an address whatever came of it, or linked to."""
+def _known_positions(scope: AuditScope) -> Any:
+    """Select every known position: of a post, of an address whatever its outcome, or of a link."""
     aid, no_day = AddressRow.aid, cast(null(), Date)
     posts = select(Post.mid.label("mid"), Post.idx.label("idx"), Post.published_on.label("day"))
-    addresses = select(_number(aid, "_", 1), _number(aid, "_", 2), no_day)
-    links = select(_number(PostLink.key, ":", 2), _number(PostLink.key, ":", 3), no_day)
-    own = PostLink.key.startswith(f"{its.biz}:", autoescape=True)
+    addresses = select(_split_number(aid, "_", 1), _split_number(aid, "_", 2), no_day)
+    links = select(_split_number(PostLink.key, ":", 2), _split_number(PostLink.key, ":", 3), no_day)
+    own = PostLink.key.startswith(f"{scope.biz}:", autoescape=True)
     return union_all(
-        posts.where(Post.account_id == its.account_id),
-        addresses.where(AddressRow.account_id == its.account_id, aid.is_not(None)),
+        posts.where(Post.account_id == scope.account_id),
+        addresses.where(AddressRow.account_id == scope.account_id, aid.is_not(None)),
         links.join(Post, Post.id == PostLink.post_id).where(
-            Post.account_id == its.account_id, PostLink.relation.in_(LINKS_TO_POSTS), own
+            Post.account_id == scope.account_id, PostLink.relation.in_(LINKS_TO_POSTS), own
         ),
     )
 
 
-def _number(text: Any, between: str, part: int) -> Any:
-    return cast(func.split_part(text, literal(between), part), BigInteger)
+def _split_number(text: Any, separator: str, part: int) -> Any:
+    return cast(func.split_part(text, literal(separator), part), BigInteger)
 
 
-def _listed_whole(session: Session, its: AuditScope, mids: Sequence[int]) -> dict[int, list[int]]:
-    """By push, the last place that each source listed which lists pushes whole."""
-    mid, idx = _number(AddressRow.aid, "_", 1), _number(AddressRow.aid, "_", 2)
+def _last_listed_positions(session: Session, scope: AuditScope, mids: Sequence[int]) -> dict[int, list[int]]:
+    """Return by push the last position in each source that lists pushes whole."""
+    mid, idx = _split_number(AddressRow.aid, "_", 1), _split_number(AddressRow.aid, "_", 2)
     rows = select(mid, func.max(idx)).join(SightingRow, SightingRow.address_id == AddressRow.id)
-    rows = rows.where(AddressRow.account_id == its.account_id, AddressRow.aid.is_not(None))
-    rows = rows.where(SightingRow.source.in_(_WHOLE), mid.in_(mids)).group_by(mid, SightingRow.source)
-    found: dict[int, list[int]] = defaultdict(list)
+    rows = rows.where(AddressRow.account_id == scope.account_id, AddressRow.aid.is_not(None))
+    rows = rows.where(SightingRow.source.in_(_LIST_WHOLE_PUSHES), mid.in_(mids)).group_by(
+        mid, SightingRow.source
+    )
+    positions: dict[int, list[int]] = defaultdict(list)
     for push, last in session.execute(rows):
-        found[push].append(last)
-    return found
+        positions[push].append(last)
+    return positions
 
 
 _SIZE = PostLink.facts["size"].astext
 
 
-def linked(session: Session, its: AuditScope) -> Iterator[Gap]:
-    """Posts that the account's posts link to, in their text or as an album's neighbours."""
-    for key, url, words, relations, posts, example in session.execute(_links(its)):
-        subject = "_".join(key.split(":")[1:]) if not key.startswith("s/") else url
-        more = f" and {posts - 1} more" if posts > 1 else ""
-        yield its.gap(
+def linked_posts(session: Session, scope: AuditScope) -> Iterator[Gap]:
+    """Yield posts that the account's posts link to, in their text or as an album's neighbours."""
+    for key, url, text, relations, posts, example in session.execute(_links(scope)):
+        names = [Message(f"archive.relation.{relation}") for relation in relations]
+        code = "archive.audit.linked_by_several" if posts > 1 else "archive.audit.linked"
+        what = {"post": example, "relations": names} | ({"more": posts - 1} if posts > 1 else {})
+        yield scope.gap(
             GapKind.MENTIONED,
-            subject,
-            f"{example}{more} lead there ({relations}); no address of it was ever taken up",
-            "`mparchive audit --fill` fetches it",
+            "_".join(key.split(":")[1:]) if not key.startswith("s/") else url,
+            Message(code, what),
+            FETCH,
             fillable=True,
-            title=words,
+            title=text,
             url=url,
         )
 
 
-def _links(its: AuditScope) -> Select[Any]:
+def _links(scope: AuditScope) -> Select[Any]:
     has_chksm = PostLink.url.contains("chksm=")
     best: Any = postgresql.aggregate_order_by(PostLink.url, has_chksm.desc(), PostLink.id)
-    words: Any = postgresql.aggregate_order_by(PostLink.text, (PostLink.text != "").desc(), PostLink.id)
-    there = Post.__table__.alias("there")
-    aid = func.replace(func.substr(PostLink.key, len(its.biz) + 2), ":", "_")
-    archived = select(there.c.id).where(there.c.account_id == its.account_id, there.c.aid == aid)
+    text: Any = postgresql.aggregate_order_by(PostLink.text, (PostLink.text != "").desc(), PostLink.id)
+    other = Post.__table__.alias("other")
+    aid = func.replace(func.substr(PostLink.key, len(scope.biz) + 2), ":", "_")
+    archived = select(other.c.id).where(other.c.account_id == scope.account_id, other.c.aid == aid)
     known = select(AddressRow.id).where(AddressRow.key == PostLink.key)
-    own = PostLink.key.startswith(f"{its.biz}:", autoescape=True) | PostLink.key.startswith("s/")
+    own = PostLink.key.startswith(f"{scope.biz}:", autoescape=True) | PostLink.key.startswith("s/")
     posts = func.count(PostLink.post_id.distinct())
-    relations = func.string_agg(PostLink.relation.distinct(), ", ")
+    relations = func.array_agg(PostLink.relation.distinct())
     return (
         select(
-            PostLink.key, func.array_agg(best)[1], func.array_agg(words)[1], relations, posts,
+            PostLink.key, func.array_agg(best)[1], func.array_agg(text)[1], relations, posts,
             func.min(Post.aid.collate("C")),
         )
         .join(Post, Post.id == PostLink.post_id)
-        .where(Post.account_id == its.account_id, PostLink.relation.in_(LINKS_TO_POSTS), PostLink.url != "")
+        .where(Post.account_id == scope.account_id, PostLink.relation.in_(LINKS_TO_POSTS), PostLink.url != "")
         .where(own, ~known.exists(), ~archived.exists())
         .group_by(PostLink.key)
         .order_by(posts.desc(), PostLink.key.collate("C"))
     )  # fmt: skip
 
 
-def albums(session: Session, its: AuditScope) -> Iterator[Gap]:
-    """Albums that say they hold more posts than are known to be in them, and that no source lists."""
-    for album, title, size, posts in session.execute(_albums(its)):
-        yield its.gap(
+def incomplete_albums(session: Session, scope: AuditScope) -> Iterator[Gap]:
+    """Yield albums that claim more posts than are known to be in them, and that no source lists."""
+    for album, title, size, posts in session.execute(_albums(scope)):
+        yield scope.gap(
             GapKind.MENTIONED,
-            f"album {album}",
-            f"its pages say that it has {size} posts; {posts} archived ones are known to be in it",
-            f'`mparchive audit --fill` lists it; albums = ["{album}"] in mparchive.toml has it watched',
+            Message("archive.audit.album", {"album": album}),
+            Message("archive.audit.album_incomplete", {"size": size, "posts": posts}),
+            Message("archive.audit.remedy_list_album", {"album": album}),
             fillable=True,
             title=title,
             album=album,
         )
 
 
-def _albums(its: AuditScope) -> Select[Any]:
+def _albums(scope: AuditScope) -> Select[Any]:
     numeric = case((_SIZE.regexp_match("^[0-9]{1,9}$"), cast(_SIZE, BigInteger)))
     posts, size = func.count(PostLink.post_id.distinct()), func.max(numeric)
     listed = select(SourceRow.id).where(
-        SourceRow.account_id == its.account_id,
+        SourceRow.account_id == scope.account_id,
         SourceRow.name == "album:" + PostLink.key,
         SourceRow.last_good_at.is_not(None),
     )
@@ -163,7 +171,7 @@ def _albums(its: AuditScope) -> Select[Any]:
     return (
         select(*columns)
         .join(Post, Post.id == PostLink.post_id)
-        .where(Post.account_id == its.account_id, PostLink.relation == Relation.ALBUM, ~listed.exists())
+        .where(Post.account_id == scope.account_id, PostLink.relation == Relation.ALBUM, ~listed.exists())
         .group_by(PostLink.key)
         .having(size > posts)
         .order_by(PostLink.key.collate("C"))
@@ -172,25 +180,23 @@ def _albums(its: AuditScope) -> Select[Any]:
 
 _UNANSWERED = (*BLOCKING, NO_ANSWER, Outcome.EXPIRED_LINK)
 
-_FETCH = "`mparchive audit --fill` fetches it"
-
 _REMEDIES = {
-    Outcome.EXPIRED_LINK: "this link works no more; `mparchive backfill` another address of the post",
-    Outcome.UNKNOWN: "`mparchive audit --fill` asks once more; what stays so is of a new sort: report it",
-    NOT_RENDERED: "have Chromium installed, then `mparchive audit --fill`",
+    Outcome.EXPIRED_LINK: Message("archive.audit.remedy_other_address"),
+    Outcome.UNKNOWN: Message("archive.audit.remedy_unknown"),
+    NOT_RENDERED: Message("archive.audit.remedy_chromium"),
 }
 
-_KINDS = {Outcome.UNKNOWN: GapKind.UNKNOWN, NOT_RENDERED: GapKind.NOT_DRAWN}
+_KINDS = {Outcome.UNKNOWN: GapKind.UNKNOWN, NOT_RENDERED: GapKind.NOT_RENDERED}
 
 
-def lacking(session: Session, its: AuditScope) -> Iterator[Gap]:
-    """A gap for each; those that the server said are away, or no posts, are none."""
-    for row in session.execute(_rows(its)):
-        yield its.gap(
+def unanswered_addresses(session: Session, scope: AuditScope) -> Iterator[Gap]:
+    """Yield addresses without a post, except those that the server said are unavailable or no posts."""
+    for row in session.execute(_addresses(scope)):
+        yield scope.gap(
             _KINDS.get(row.last_outcome, GapKind.MENTIONED),
             row.aid or row.url,
-            f"{_seen(row)}; {state(row, its.now)}",
-            _REMEDIES.get(row.last_outcome, _FETCH),
+            _sightings(row, scope.now),
+            _REMEDIES.get(row.last_outcome, FETCH),
             fillable=row.last_outcome != Outcome.EXPIRED_LINK,
             day=row.published_on or _listed_day(row.listed_at),
             title=row.post_title or row.title or "",
@@ -198,10 +204,10 @@ def lacking(session: Session, its: AuditScope) -> Iterator[Gap]:
         )
 
 
-def _rows(its: AuditScope) -> Select[Any]:
-    told = (
+def _addresses(scope: AuditScope) -> Select[Any]:
+    seen = (
         select(
-            func.string_agg(SightingRow.source.distinct(), ", ").label("sources"),
+            func.array_agg(SightingRow.source.distinct()).label("sources"),
             func.max(SightingRow.title).label("title"),
             func.min(SightingRow.first_seen_at).label("seen_at"),
             func.max(SightingRow.listing["published_at"].astext).label("listed_at"),
@@ -209,86 +215,105 @@ def _rows(its: AuditScope) -> Select[Any]:
         .where(SightingRow.address_id == AddressRow.id)
         .lateral()
     )
-    columns = (AddressRow.id, AddressRow.aid, AddressRow.url, *STATE, *told.c)
+    columns = (AddressRow.id, AddressRow.aid, AddressRow.url, *FETCH_STATE, *seen.c)
     rows = select(*columns, Post.published_on, Post.title.label("post_title")).outerjoin(Post, IS_ITS_ADDRESS)
-    rows = rows.join(told, true())
+    rows = rows.join(seen, true())
     open_ = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_UNANSWERED)
     wanted = AddressRow.last_outcome.in_(list(_KINDS)) | (open_ & Post.id.is_(None))
-    return rows.where(its.addresses, wanted).order_by(AddressRow.id)
+    return rows.where(scope.addresses, wanted).order_by(AddressRow.id)
 
 
-STATE = (AddressRow.last_outcome, AddressRow.last_reason, AddressRow.attempts, AddressRow.next_fetch_at)
+FETCH_STATE = (
+    AddressRow.last_outcome,
+    AddressRow.last_reason,
+    AddressRow.attempts,
+    AddressRow.next_fetch_at,
+)
 
 
-def state(row: Row[Any], now: datetime) -> str:
-    """How far asking an address has come, by the columns of STATE."""
+def fetch_state(row: Row[Any], now: datetime) -> Message:
+    """Return how far fetching an address has come, by the columns of FETCH_STATE; `now` is aware UTC."""
     if row.last_outcome == Outcome.EXPIRED_LINK:
-        return "the link has expired"
+        return Message("archive.audit.state_expired")
     if row.last_outcome is None:
-        return "never asked"
-    reason = f"{row.last_outcome} ({row.last_reason})" if row.last_reason else row.last_outcome
+        return Message("archive.audit.state_never_fetched")
+    params: dict[str, Any] = {"n": row.attempts, "reason": _fetch_reason(row)}
     if row.next_fetch_at is None:
-        return f"given up after {row.attempts} tries: {reason}"
-    when = row.next_fetch_at.astimezone(SHANGHAI)
-    again = "due" if row.next_fetch_at <= now else f"asked again {when:%Y-%m-%d %H:%M}"
-    return f"{again}, after {row.attempts} tries: {reason}"
+        return Message("archive.audit.state_given_up", params)
+    if row.next_fetch_at <= now:
+        return Message("archive.audit.state_due", params)
+    return Message("archive.audit.state_waiting", {**params, "when": row.next_fetch_at})
 
 
-def _seen(row: Row[Any]) -> str:
-    return f"seen in {row.sources} on {day_of(row.seen_at)}" if row.sources else "noted without a source"
+def _fetch_reason(row: Row[Any]) -> Message:
+    outcome = Message(f"archive.outcome.{row.last_outcome}")
+    if not row.last_reason:
+        return outcome
+    params = {"outcome": outcome, "reason": Message.load(row.last_reason)}
+    return Message("archive.audit.outcome_with_reason", params)
+
+
+def _sightings(row: Row[Any], now: datetime) -> Message:
+    state = fetch_state(row, now)
+    if not row.sources:
+        return Message("archive.audit.never_seen", {"state": state})
+    params = {"sources": row.sources, "day": str(shanghai_day(row.seen_at)), "state": state}
+    return Message("archive.audit.seen", params)
 
 
 def _listed_day(published_at: str | None) -> date | None:
     with suppress(ValueError, TypeError):
-        return day_of(datetime.fromisoformat(published_at or ""))
+        return shanghai_day(datetime.fromisoformat(published_at or ""))
     return None
 
 
-_DIGEST_QUERY = "`mparchive audit --fill` looks for it in the account's sources"
+def missing_digest_titles(session: Session, scope: AuditScope, digest_title: str) -> Iterator[Gap]:
+    """Yield titles that digests list and no post has, each once.
 
-_KNOWN = (
-    "an address listed by this title is among those that are mentioned: `mparchive audit --fill` fetches it"
-)
-
-
-def listed_titles(session: Session, its: AuditScope, digest_title: str) -> Iterator[Gap]:
-    """Each once, however many digests list it. `digest_title`: a regular expression of digests' titles."""
-    digests = _digests(session, its, digest_title)
+    `digest_title` is a regular expression of digests' titles.
+    """
+    digests = _digests(session, scope, digest_title)
     if not digests:
         return
-    titles = Titles(_titles(session, its), _away(session, its))
-    waiting = {normalised(title) for title in _waiting(session, its)}
-    told: set[str] = set()
+    titles = Titles(_titles(session, scope), _unavailable_titles(session, scope))
+    pending = {normalised(title) for title in _pending_titles(session, scope)}
+    seen: set[str] = set()
     for digest in digests:
         for title in titles.missing(digest):
             key = normalised(title)
-            if key not in told:
-                told.add(key)
-                yield _gap(its, digest, title, is_known=key in waiting)
+            if key not in seen:
+                seen.add(key)
+                yield _missing_title(scope, digest, title, is_pending=key in pending)
 
 
-def _gap(its: AuditScope, digest: WeeklyDigest, title: str, *, is_known: bool) -> Gap:
-    remedy = _KNOWN if is_known else _DIGEST_QUERY if its.can_look else NO_SOURCE
-    what = f"listed by {digest.aid} ({digest.title})"
-    fillable = is_known or its.can_look
-    return its.gap(
-        GapKind.DIGEST, title, what, remedy, fillable=fillable, day=digest.published_on, title=title
+def _missing_title(scope: AuditScope, digest: WeeklyDigest, title: str, *, is_pending: bool) -> Gap:
+    remedy = Message("archive.audit.remedy_search_sources") if scope.can_search else ADD_SOURCE
+    if is_pending:
+        remedy = Message("archive.audit.remedy_pending_title")
+    return scope.gap(
+        GapKind.DIGEST,
+        title,
+        Message("archive.audit.in_digest", {"post": digest.aid, "title": digest.title}),
+        remedy,
+        fillable=is_pending or scope.can_search,
+        day=digest.published_on,
+        title=title,
     )
 
 
-def _digests(session: Session, its: AuditScope, digest_title: str) -> list[WeeklyDigest]:
-    """Oldest first. Python's expressions are not Postgres', so that the titles are matched here."""
+def _digests(session: Session, scope: AuditScope, digest_title: str) -> list[WeeklyDigest]:
+    """Return digests, oldest first; titles are matched here, as Postgres has other regular expressions."""
     pattern = re.compile(digest_title)
-    rows = select(Post.id, Post.title).where(Post.account_id == its.account_id)
-    chosen = [number for number, title in session.execute(rows) if pattern.search(title)]
+    rows = select(Post.id, Post.title).where(Post.account_id == scope.account_id)
+    ids = [id_ for id_, title in session.execute(rows) if pattern.search(title)]
     columns = (Post.aid, Post.title, Post.published_on, Post.text)
-    found = select(*columns).where(Post.id.in_(chosen)).order_by(Post.published_on, Post.mid, Post.idx)
-    return [WeeklyDigest(*row) for row in session.execute(found)]
+    digests = select(*columns).where(Post.id.in_(ids)).order_by(Post.published_on, Post.mid, Post.idx)
+    return [WeeklyDigest(*row) for row in session.execute(digests)]
 
 
-def _titles(session: Session, its: AuditScope) -> Iterator[Title]:
-    """What the account's posts are and were called, by their pages and by whoever listed them."""
-    own = Post.account_id == its.account_id
+def _titles(session: Session, scope: AuditScope) -> Iterator[Title]:
+    """Yield the titles that posts have and had, on their pages and in lists."""
+    own = Post.account_id == scope.account_id
     current = select(Post.title, Post.published_on).where(own)
     earlier = select(Version.title, Post.published_on).join(Post, Post.id == Version.post_id)
     listed = select(SightingRow.title, Post.published_on).distinct()
@@ -302,18 +327,18 @@ def _titles(session: Session, its: AuditScope) -> Iterator[Title]:
             yield Title(title, day)
 
 
-def _away(session: Session, its: AuditScope) -> Sequence[str]:
-    """The titles by which posts were listed that are deleted, taken down or private: no gaps."""
+def _unavailable_titles(session: Session, scope: AuditScope) -> Sequence[str]:
+    """Return titles in lists of posts that are deleted, taken down or private, which are no gaps."""
     rows = select(SightingRow.title).join(AddressRow, AddressRow.id == SightingRow.address_id)
-    rows = rows.where(its.addresses, AddressRow.last_outcome.in_(AWAY), SightingRow.title != "")
+    rows = rows.where(scope.addresses, AddressRow.last_outcome.in_(AWAY), SightingRow.title != "")
     return session.scalars(rows).all()
 
 
-def _waiting(session: Session, its: AuditScope) -> Sequence[str]:
-    """The titles by which posts were listed that wait to be fetched."""
+def _pending_titles(session: Session, scope: AuditScope) -> Sequence[str]:
+    """Return titles in lists of posts that are still to be fetched."""
     pending = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(
         (Outcome.VERIFICATION, Outcome.RATE_LIMITED, NO_ANSWER)
     )
     rows = select(SightingRow.title).join(AddressRow, AddressRow.id == SightingRow.address_id)
-    rows = rows.outerjoin(Post, IS_ITS_ADDRESS).where(its.addresses, pending, Post.id.is_(None))
+    rows = rows.outerjoin(Post, IS_ITS_ADDRESS).where(scope.addresses, pending, Post.id.is_(None))
     return session.scalars(rows.where(SightingRow.title != "")).all()

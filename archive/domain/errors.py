@@ -13,12 +13,6 @@ def first_line(error: BaseException) -> str:
     return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
 
 
-def in_words(error: BaseException) -> str:
-    """The class of an error and the first line of its message, shortened."""
-    name, message = type(error).__name__, " ".join(first_line(error).split())[:MAX_MESSAGE]
-    return f"{name}: {message}" if message else name
-
-
 def file_message(error: FileUnusable | FileWriteError) -> Message:
     """Return the message of a file that could not be read or written."""
     match error:
@@ -35,6 +29,8 @@ def error_message(error: BaseException) -> Message:
     """Return the message of an error; for one of a library its class and the first line of its text."""
     if isinstance(error, MessageError):
         return error.message
+    if isinstance(error, FileUnusable | FileWriteError):
+        return file_message(error)
     name, text = type(error).__name__, " ".join(first_line(error).split())[:MAX_MESSAGE]
     return Message("archive.error.other", {"error": name, "detail": text or name})
 
@@ -95,14 +91,6 @@ class MediaUnreadable(IntegrityError):
 
 class NotArchived(ArchiveError):
     """The archive does not have what was asked for."""
-
-
-class ExportError(ArchiveError):
-    """A file of an export cannot be written."""
-
-
-class NothingWritable(ExportError):
-    """No file of an export can be written: the disk is full, or the folder may not be written to."""
 
 
 class PageError(ArchiveError):

@@ -1,6 +1,4 @@
-"""Ways out of the archive, one a module: records into one file, a file a post into a folder, captures into a
-file of a web archive.
-"""
+"""Export the archive: records into one file, posts into a folder of files, captures into a web archive."""
 
 from archive.export.html import write_html
 from archive.export.markdown import write_markdown

@@ -1,4 +1,4 @@
-"""The records of a WARC file: built from what is known, the same bytes every time. Pure."""
+"""Export captures and media files as WARC; two exports of an unchanged archive are the same bytes."""
 
 import io
 import json
@@ -16,7 +16,8 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from archive.domain.errors import IntegrityError, MediaMissing
-from archive.export.files import Written
+from archive.domain.messages import Message
+from archive.export.result import ExportResult
 from archive.repository.bodies import bodies
 from archive.repository.capture_selection import (
     SelectedCapture,
@@ -30,98 +31,105 @@ from archive.storage.media_files import MediaFolder
 
 VERSION = "1.1"
 
-SAVED = "urn:mparchive:saved:"  # what stands for the address of a page that was saved without one
+SAVED = "urn:mparchive:saved:"  # prefix of the URI of a page that somebody saved without its address
 
-ORIGINAL = "X-Archive-Orig-"  # before headers that were true of the answer's wrappings, not of its body
+ORIGINAL = "X-Archive-Orig-"  # prefix of headers that describe the encoding of the response, not its body
 
-CAPTURE_FIELD = "mparchive-capture"  # of a metadata record: what `mparchive backfill` makes the capture of
-
-MEDIUM_FIELD = (
-    "mparchive-medium"  # of a media file's record: the key of the medium, whose address may be signed
+CAPTURE_FIELD = (
+    "mparchive-capture"  # of a metadata record: JSON from which `mparchive backfill` restores the capture
 )
 
-_WRAPPINGS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
+MEDIUM_FIELD = "mparchive-medium"  # of a media file's record: the key of the medium
 
-_SAFE = "/?#[]@!$&'()*+,;=:%-._~"  # what an address may hold as it is
+_ENCODING_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
 
-_KEY_SAFE = "/:?&="  # without %, so that it can be undone
+_URL_SAFE = "/?#[]@!$&'()*+,;=:%-._~"  # characters of an address that are not quoted
+
+_KEY_SAFE = "/:?&="  # without %, so that the key can be restored
 
 
-class Records:
-    """Builds records. Their ids are hashes of what they hold, so that the same record has the same id."""
+class RecordBuilder:
+    """Builds records; their ids are hashes of their content, so that the same record has the same id."""
 
     def __init__(self) -> None:
         self._builder = WARCWriter(io.BytesIO(), warc_version=VERSION)
 
     def warcinfo(self, fields: Mapping[str, str], date: datetime) -> ArcWarcRecord:
-        """What the file is, as `name: value` lines."""
+        """Return the record that describes the file."""
         block = _lines(fields)
         return self._record("warcinfo", "", block, _headers(f"warcinfo {block.decode()}", date))
 
-    def of_capture(self, capture: SelectedCapture, body: bytes, *, is_revisit: bool) -> list[ArcWarcRecord]:
-        """A capture's records: metadata, the answer, and the request where one was made.
+    def capture_records(
+        self, capture: SelectedCapture, body: bytes, *, is_revisit: bool
+    ) -> list[ArcWarcRecord]:
+        """Return a capture's records: metadata, the response, and the request where one was made.
 
-        The metadata come first, so that who reads the file knows what the answer is when it comes.
+        The metadata come first, so that a reader of the file knows them when it comes to the response.
         """
         if capture.rendered:
-            answer = self._unserved("conversion", capture, body)
-        elif not capture.headers:  # a page that somebody saved: nobody answered us
-            answer = self._unserved("resource", capture, body)
+            response = self._without_response("conversion", capture, body)
+        elif not capture.headers:  # a page that somebody saved: there was no response
+            response = self._without_response("resource", capture, body)
         else:
-            answer = self._revisit(capture) if is_revisit else self._response(capture, body)
-        records = [self._metadata(capture, answer), answer]
-        is_asked = bool(capture.headers) and not capture.rendered
-        return [*records, self._request(capture, answer)] if is_asked else records
+            response = self._revisit(capture) if is_revisit else self._response(capture, body)
+        records = [self._metadata(capture, response), response]
+        has_request = bool(capture.headers) and not capture.rendered
+        return [*records, self._request(capture, response)] if has_request else records
 
-    def of_medium(self, medium: SelectedMedium, content: bytes) -> ArcWarcRecord:
-        """A media file at its address; its answer's headers were not kept."""
+    def medium_record(self, medium: SelectedMedium, content: bytes) -> ArcWarcRecord:
+        """Return the record of a media file at its address; the headers of its response were not stored."""
         headers = _headers(f"medium {medium.url} {medium.sha256.hex()}", medium.stored_at) | {
             "Content-Type": medium.media_type,
-            "WARC-Payload-Digest": digest(medium.sha256),
+            "WARC-Payload-Digest": warc_digest(medium.sha256),
             MEDIUM_FIELD: quote(medium.key, safe=_KEY_SAFE),
         }
         return self._record("resource", medium.url, content, headers)
 
     def _response(self, capture: SelectedCapture, body: bytes) -> ArcWarcRecord:
-        headers = _answer_headers("response", capture) | {"WARC-Payload-Digest": digest(capture.sha256)}
+        headers = _response_headers("response", capture) | {
+            "WARC-Payload-Digest": warc_digest(capture.sha256)
+        }
         return self._record(
-            "response", target(capture.requested_url), body, headers, _http(capture, len(body))
+            "response", target_uri(capture.requested_url), body, headers, _http(capture, len(body))
         )
 
     def _revisit(self, capture: SelectedCapture) -> ArcWarcRecord:
-        """The same bytes again: only the headers, and where the bytes are."""
-        url, first = target(capture.requested_url), capture.first_fetched_at
-        before = _headers(f"response {_what(capture, first)}", first)["WARC-Record-ID"]
+        """Return a record of the same bytes as before: only the headers, and which record has the bytes."""
+        url, first = target_uri(capture.requested_url), capture.first_fetched_at
+        before = _headers(f"response {_identity(capture, first)}", first)["WARC-Record-ID"]
         return self._builder.create_revisit_record(
             url,
-            digest(capture.sha256),
+            warc_digest(capture.sha256),
             url,
             _date(first),
             http_headers=_http(capture),
-            warc_headers_dict=_answer_headers("revisit", capture) | {"WARC-Refers-To": before},
+            warc_headers_dict=_response_headers("revisit", capture) | {"WARC-Refers-To": before},
         )
 
-    def _unserved(self, kind: str, capture: SelectedCapture, body: bytes) -> ArcWarcRecord:
-        headers = _answer_headers(kind, capture) | {
+    def _without_response(self, kind: str, capture: SelectedCapture, body: bytes) -> ArcWarcRecord:
+        headers = _response_headers(kind, capture) | {
             "Content-Type": "text/html",
-            "WARC-Payload-Digest": digest(capture.sha256),
+            "WARC-Payload-Digest": warc_digest(capture.sha256),
         }
-        return self._record(kind, target(capture.requested_url), body, headers)
+        return self._record(kind, target_uri(capture.requested_url), body, headers)
 
-    def _metadata(self, capture: SelectedCapture, answer: ArcWarcRecord) -> ArcWarcRecord:
-        block, answer_id = _lines(_told(capture)), answer.rec_headers.get_header("WARC-Record-ID")
-        headers = _headers(f"metadata {answer_id} {block.decode()}", capture.fetched_at)
-        headers |= {"WARC-Refers-To": answer_id}
-        return self._record("metadata", target(capture.requested_url), block, headers)
+    def _metadata(self, capture: SelectedCapture, response: ArcWarcRecord) -> ArcWarcRecord:
+        block, response_id = (
+            _lines(_metadata_fields(capture)),
+            response.rec_headers.get_header("WARC-Record-ID"),
+        )
+        headers = _headers(f"metadata {response_id} {block.decode()}", capture.fetched_at)
+        headers |= {"WARC-Refers-To": response_id}
+        return self._record("metadata", target_uri(capture.requested_url), block, headers)
 
-    def _request(self, capture: SelectedCapture, answer: ArcWarcRecord) -> ArcWarcRecord:
+    def _request(self, capture: SelectedCapture, response: ArcWarcRecord) -> ArcWarcRecord:
         parts = urlsplit(capture.requested_url)
         path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-        line = f"GET {quote(path, safe=_SAFE)} HTTP/1.1"
+        line = f"GET {quote(path, safe=_URL_SAFE)} HTTP/1.1"
         http = StatusAndHeaders(line, [("Host", parts.netloc)], is_http_request=True)
-        answer_id = answer.rec_headers.get_header("WARC-Record-ID")
-        headers = _headers(f"request {answer_id}", capture.fetched_at) | {"WARC-Concurrent-To": answer_id}
-        return self._record("request", target(capture.requested_url), b"", headers, http)
+        response_id = response.rec_headers.get_header("WARC-Record-ID")
+        headers = _headers(f"request {response_id}", capture.fetched_at) | {"WARC-Concurrent-To": response_id}
+        return self._record("request", target_uri(capture.requested_url), b"", headers, http)
 
     def _record(
         self,
@@ -141,29 +149,29 @@ class Records:
         )
 
 
-def _headers(what: str, date: datetime) -> dict[str, str]:
-    """A record's name, a hash of what it is, and its date."""
+def _headers(identity: str, date: datetime) -> dict[str, str]:
+    """Return a record's id, a hash of its identity, and its date."""
     return {
-        "WARC-Record-ID": f"<urn:uuid:{uuid5(NAMESPACE_URL, 'mparchive ' + what)}>",
+        "WARC-Record-ID": f"<urn:uuid:{uuid5(NAMESPACE_URL, 'mparchive ' + identity)}>",
         "WARC-Date": _date(date),
     }
 
 
-def _answer_headers(kind: str, capture: SelectedCapture) -> dict[str, str]:
-    return _headers(f"{kind} {_what(capture, capture.fetched_at)}", capture.fetched_at)
+def _response_headers(kind: str, capture: SelectedCapture) -> dict[str, str]:
+    return _headers(f"{kind} {_identity(capture, capture.fetched_at)}", capture.fetched_at)
 
 
-def _what(capture: SelectedCapture, fetched_at: datetime) -> str:
+def _identity(capture: SelectedCapture, fetched_at: datetime) -> str:
     return f"{capture.requested_url} {_date(fetched_at)} {capture.sha256.hex()}"
 
 
-def target(url: str) -> str:
-    """The address a capture's records are of; for a page saved without one, a name made of its file's."""
+def target_uri(url: str) -> str:
+    """Return the URI of a capture's records; of a saved page without an address, from its file's name."""
     return url if url.startswith(("http://", "https://")) else SAVED + quote(url, safe="")
 
 
-def digest(sha256: bytes) -> str:
-    """A digest as WARC records write it."""
+def warc_digest(sha256: bytes) -> str:
+    """Return a digest as WARC records have it."""
     return f"sha256:{sha256.hex()}"
 
 
@@ -172,9 +180,9 @@ def _date(instant: datetime) -> str:
 
 
 def _http(capture: SelectedCapture, length: int | None = None) -> StatusAndHeaders:
-    """The answer's headers, true of the body as it is now: without the wrappings it came in."""
+    """Return the response's headers; those of the encoding are renamed, as the body is stored decoded."""
     headers = [
-        (f"{ORIGINAL}{name}" if name.lower() in _WRAPPINGS else name, _one_line(value))
+        (f"{ORIGINAL}{name}" if name.lower() in _ENCODING_HEADERS else name, _one_line(value))
         for name, value in capture.headers
     ]
     if length is not None:
@@ -189,9 +197,9 @@ def _status_line(status: int) -> str:
         return f"{status} Unknown"
 
 
-def _told(capture: SelectedCapture) -> dict[str, str]:
-    """What the archive knows of a capture: in words, and as `backfill` takes it."""
-    known: dict[str, Any] = {
+def _metadata_fields(capture: SelectedCapture) -> dict[str, str]:
+    """Return what is known of a capture: for people, and as `mparchive backfill` reads it."""
+    fields: dict[str, Any] = {
         "outcome": capture.outcome,
         "reason": capture.reason,
         "kind": capture.kind,
@@ -200,7 +208,7 @@ def _told(capture: SelectedCapture) -> dict[str, str]:
         "rendered": "yes" if capture.rendered else "no",
     }
     return {
-        **{name: str(value) for name, value in known.items() if value not in (None, "")},
+        **{name: str(value) for name, value in fields.items() if value not in (None, "")},
         CAPTURE_FIELD: json.dumps(
             {
                 "requested_url": capture.requested_url,
@@ -224,9 +232,9 @@ def _one_line(value: str) -> str:
     return " ".join(value.splitlines())
 
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # of a file that holds nothing
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # the date of an empty file
 
-_ABOUT = (
+_DESCRIPTION = (
     "Bodies are as they were after content decoding; headers of the wrappings they came in are named "
     "X-Archive-Orig-*. The headers of the requests were not kept: request records hold only method, path and "
     "host. Pages as a browser drew them are conversion records, pages saved by hand and media files resource "
@@ -234,46 +242,50 @@ _ABOUT = (
 )
 
 
+OnCapture = Callable[[str, int], None]
+
+
 def write_warc(
     session: Session,
     chosen: Selection,
     folder: MediaFolder,
     out: BinaryIO,
-    step: Callable[[str, int], None] = lambda words, done: None,
-) -> Written:
-    """Write what is chosen, one body at a time in memory; what cannot be read is left out, and told.
+    on_capture: OnCapture = lambda url, done: None,
+) -> ExportResult:
+    """Write the selected captures and media files, one body at a time in memory.
 
-    `step` hears after each capture what it was and how many are done. Two exports of an unchanged archive are
-    the same bytes.
+    What cannot be read is left out and recorded in the result. `on_capture` receives the URI of each capture
+    written and how many are done.
     """
-    written, records = Written(), Records()
-    out.write(_packed([_warcinfo(session, chosen, records)]))
+    result, builder = ExportResult(), RecordBuilder()
+    out.write(_serialized([_warcinfo(session, chosen, builder)]))
     damaged: set[int] = set()
     for capture, body in _with_bodies(session, chosen):
         if isinstance(body, IntegrityError):
             damaged.add(capture.id)
-            written.lack(str(body), damaged=True)
+            result.add_missing(body.message, damaged=True)
             continue
-        packed = b""
-        with written.apart(f"capture {capture.id} of {capture.requested_url}"):
+        record_bytes = b""
+        name = {"id": capture.id, "url": capture.requested_url}
+        with result.isolate(Message("archive.export.capture", name)):
             is_revisit = capture.first_id != capture.id and capture.first_id not in damaged
-            packed = _packed(records.of_capture(capture, body, is_revisit=is_revisit))
-        if not packed:  # the next of the same bytes refers to no record that is not there
+            record_bytes = _serialized(builder.capture_records(capture, body, is_revisit=is_revisit))
+        if not record_bytes:  # a later capture of the same bytes must not refer to this record
             damaged.add(capture.id)
             continue
-        out.write(packed)
-        written.captures += 1
-        step(target(capture.requested_url), written.captures)
-    for medium, content in _readable_media(session, chosen, folder, written):
-        packed = b""
-        with written.apart(f"media file {medium.url}"):
-            packed = _packed([records.of_medium(medium, content)])
-        out.write(packed)
-    return written
+        out.write(record_bytes)
+        result.captures += 1
+        on_capture(target_uri(capture.requested_url), result.captures)
+    for medium, content in _readable_media(session, chosen, folder, result):
+        record_bytes = b""
+        with result.isolate(Message("archive.export.media_file", {"url": medium.url})):
+            record_bytes = _serialized([builder.medium_record(medium, content)])
+        out.write(record_bytes)
+    return result
 
 
-def _packed(records: Iterable[ArcWarcRecord]) -> bytes:
-    """Records as bytes, so that one that cannot be written leaves no half of itself in the file."""
+def _serialized(records: Iterable[ArcWarcRecord]) -> bytes:
+    """Return records as bytes, so that one that cannot be written leaves no part of itself in the file."""
     out = io.BytesIO()
     writer = WARCWriter(out, gzip=True, warc_version=VERSION)
     for record in records:
@@ -281,30 +293,30 @@ def _packed(records: Iterable[ArcWarcRecord]) -> bytes:
     return out.getvalue()
 
 
-def _warcinfo(session: Session, chosen: Selection, records: Records) -> ArcWarcRecord:
+def _warcinfo(session: Session, chosen: Selection, builder: RecordBuilder) -> ArcWarcRecord:
     count, latest = count_captures(session, chosen)
     fields = {
         "software": f"mparchive/{version('mparchive')}",
         "format": f"WARC File Format {VERSION}",
         "conformsTo": "https://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/",
-        "description": f"Posts of WeChat official accounts: {chosen}, {count} captures. {_ABOUT}",
+        "description": f"Posts of WeChat official accounts: {chosen}, {count} captures. {_DESCRIPTION}",
     }
-    return records.warcinfo(fields, latest or EPOCH)
+    return builder.warcinfo(fields, latest or EPOCH)
 
 
 def _with_bodies(
     session: Session, chosen: Selection
 ) -> Iterator[tuple[SelectedCapture, bytes | IntegrityError]]:
-    for some in selected_captures(session, chosen):
-        for capture, (_, body) in zip(some, bodies(session, [one.id for one in some]), strict=True):
+    for batch in selected_captures(session, chosen):
+        for capture, (_, body) in zip(batch, bodies(session, [one.id for one in batch]), strict=True):
             yield capture, body
 
 
 def _readable_media(
-    session: Session, chosen: Selection, folder: MediaFolder, written: Written
+    session: Session, chosen: Selection, folder: MediaFolder, result: ExportResult
 ) -> Iterator[tuple[SelectedMedium, bytes]]:
     for medium in selected_media(session, chosen):
         try:
             yield medium, folder.get(medium.path, medium.sha256)
         except (MediaMissing, IntegrityError) as error:
-            written.lack(str(error), damaged=isinstance(error, IntegrityError))
+            result.add_missing(error.message, damaged=isinstance(error, IntegrityError))

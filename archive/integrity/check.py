@@ -1,8 +1,8 @@
-"""What a check finds: values, never exceptions."""
+"""What a check is, what it reports, and which verification was the last."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,40 +11,51 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Run
 from archive.domain.captures import Capture
+from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage
 from archive.repository import runs
 from archive.repository.hash_chain import ChainHead
 from archive.storage.media_files import MediaFolder
 
-COUNTS = ("checked", "found", "notes")  # of a report
+MAX_FINDINGS = 1000  # findings that a report holds in full; further ones are only counted
 
-MAX_KEPT = 1000  # findings told one by one; an archive that has more is told how many there are
+FIRST_ID, LAST_ID = -(2**63), 2**63 - 1  # a flipped bit may have made any number of an id
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as it was stored: in which row, and in a sentence what, and what to do.
-
-    `id` is None where it is no row of a table. `subject` names the row in words.
-    """
+    """A row that is not as it was stored; `id` is None where the finding is about a whole table."""
 
     check: str
     table: str
     id: int | None
-    words: str
+    message: Message
 
     @property
     def subject(self) -> str:
-        """The row: posts 12."""
+        """Return the table and the id, such as `posts 12`."""
         return self.table if self.id is None else f"{self.table} {self.id}"
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.words}"
+        return f"{self.subject}: {self.message}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the finding as `verify --json` prints it, in English."""
+        return {
+            "check": self.check,
+            "table": self.table,
+            "id": self.id,
+            "words": str(self.message),
+            "code": self.message.code,
+        }
 
 
 @dataclass
 class BatchResult:
-    """What looking at some rows came to. `notes` are counts of what is worth knowing and not wrong."""
+    """The result of checking some rows.
+
+    `notes` counts, by message code, what is worth knowing and not wrong.
+    """
 
     rows: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -53,7 +64,11 @@ class BatchResult:
 
 @dataclass
 class VerificationReport:
-    """What verifying came to: rows looked at by check, what was found, and the ends of the chains."""
+    """The result of a verification.
+
+    `checked` counts rows by check, `found` findings by check, `notes` remarks by message code. `heads` are
+    the last entries of the hash chains.
+    """
 
     checked: Counter[str] = field(default_factory=Counter)
     found: Counter[str] = field(default_factory=Counter)
@@ -63,73 +78,74 @@ class VerificationReport:
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing was found."""
+        """Return whether nothing was found."""
         return not self.found
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as JSON values."""
-        counts = {name: dict(getattr(self, name)) for name in COUNTS}
-        findings = [asdict(finding) for finding in self.findings]
-        return {**counts, "findings": findings, "heads": [head._asdict() for head in self.heads]}
+        """Return the report as `verify --json` prints it, in English."""
+        return {
+            "checked": dict(self.checked),
+            "found": dict(self.found),
+            "notes": {str(Message(code)): count for code, count in self.notes.items()},
+            "findings": [finding.as_dict() for finding in self.findings],
+            "heads": [head._asdict() for head in self.heads],
+        }
 
-    def add(self, check: str, found: BatchResult) -> None:
-        """Take over what looking at some more rows came to."""
-        self.checked[check] += found.rows
-        self.notes.update(found.notes)
-        self.find(found.findings)
+    def add(self, check: str, result: BatchResult) -> None:
+        """Add the result of checking some more rows."""
+        self.checked[check] += result.rows
+        self.notes.update(result.notes)
+        self.add_findings(result.findings)
 
-    def find(self, findings: Iterable[Finding]) -> None:
-        """Take over findings; beyond the bound they are only counted."""
+    def add_findings(self, findings: Iterable[Finding]) -> None:
+        """Add findings; those beyond MAX_FINDINGS are only counted."""
         for finding in findings:
             self.found[finding.check] += 1
-            if len(self.findings) < MAX_KEPT:
+            if len(self.findings) < MAX_FINDINGS:
                 self.findings.append(finding)
-
-
-FIRST, LAST = -(2**63), 2**63 - 1  # ids; a flipped bit may have made any
-
-
-def id_of(table: FromClause) -> ColumnElement[int]:
-    """The column that names a table's rows."""
-    (column,) = table.primary_key
-    return column
 
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What checks need beside the database. `read` is the parser, of version `parser_version`."""
+    """What checks need besides the database; `parse` is the parser, of version `parser_version`."""
 
     folder: MediaFolder
-    read: Callable[[Capture], ParsedPage]
+    parse: Callable[[Capture], ParsedPage]
     parser_version: int
 
 
 @dataclass(frozen=True)
 class RowRange:
-    """Some rows to look at: those with ids after `after`, up to and with `last`."""
+    """The rows to check: those with an id above `after` and at most `last`."""
 
     session: Session
-    means: CheckContext
-    after: int = FIRST
-    last: int = LAST
+    context: CheckContext
+    after: int = FIRST_ID
+    last: int = LAST_ID
 
-    def has(self, id_: SQLColumnExpression[int]) -> ColumnElement[bool]:
-        """Whether a row is among them."""
+    def contains(self, id_: SQLColumnExpression[int]) -> ColumnElement[bool]:
+        """Return the SQL condition that a row is in the range."""
         return (id_ > self.after) & (id_ <= self.last)
 
 
 @dataclass(frozen=True)
 class Check:
-    """`name` is what people choose it by, `rows` how many are looked at at once.
+    """One check of one table; `name` is what `verify --only` takes, and several checks may share it.
 
-    Several of one name look at several tables. One that `is_heavy` keeps a processor busy.
+    `run` checks `batch_size` rows at once. A check that `is_heavy` keeps a processor busy.
     """
 
     name: str
     table: str
-    rows: int
-    look: Callable[[RowRange], BatchResult]
+    batch_size: int
+    run: Callable[[RowRange], BatchResult]
     is_heavy: bool = False
+
+
+def id_column(table: FromClause) -> ColumnElement[int]:
+    """Return the primary key of a table, which has one column."""
+    (column,) = table.primary_key
+    return column
 
 
 _COMMAND = "verify"
@@ -138,32 +154,33 @@ _SOUND, _NOT_SOUND = "sound", "not_sound"
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """A time everything, or what `only` names, was verified: `found` things were not as archived.
+class PastVerification:
+    """A verification that has ended.
 
-    `at` is when it ended, in UTC; `looked` is rows by check.
+    `at` is when it ended (UTC), `only` the checks it was limited to (empty: all), `checked` counts rows by
+    check, `found` is the number of findings.
     """
 
     at: datetime
     only: tuple[str, ...]
-    looked: dict[str, int]
+    checked: dict[str, int]
     found: int
 
 
 def note_verified(
     session: Session, only: Sequence[str], report: VerificationReport, started_at: datetime, now: datetime
 ) -> None:
-    """Note a verification that has ended, and what it came to."""
+    """Record a verification that has ended, and its result, as a run. Instants are UTC."""
     run_id = runs.start_run(session, _COMMAND, {"only": list(only)}, started_at)
     verdict = _SOUND if report.is_sound else _NOT_SOUND
     runs.finish_run(session, run_id, verdict, {**report.checked, "found": report.found.total()}, now)
 
 
-def last_verified(session: Session) -> Verified | None:
-    """The last verification that ended; None: there was none."""
+def last_verified(session: Session) -> PastVerification | None:
+    """Return the last verification that ended, or None where there was none."""
     ended = (Run.command == _COMMAND) & Run.finished_at.is_not(None)
     run = session.scalars(select(Run).where(ended).order_by(Run.id.desc()).limit(1)).first()
     if run is None or run.finished_at is None:
         return None
-    looked = {name: count for name, count in run.counts.items() if name != "found"}
-    return Verified(run.finished_at, tuple(run.arguments["only"]), looked, run.counts["found"])
+    checked = {name: count for name, count in run.counts.items() if name != "found"}
+    return PastVerification(run.finished_at, tuple(run.arguments["only"]), checked, run.counts["found"])

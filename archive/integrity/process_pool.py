@@ -1,4 +1,4 @@
-"""Processes that look at rows: unpacking and reading pages keeps processors busy."""
+"""Run heavy checks in several processes: decoding and parsing pages keeps processors busy."""
 
 import multiprocessing
 import os
@@ -13,29 +13,32 @@ from sqlalchemy import Engine
 from archive.db.engine import engine_at
 from archive.domain.errors import ArchiveError
 from archive.integrity.check import BatchResult, Check, CheckContext
-from archive.integrity.checks import CHECKS
-from archive.integrity.row_scan import look
+from archive.integrity.checks import ALL_CHECKS
+from archive.integrity.row_scan import check_rows
 from archive.system.parent_watch import end_with_parent
 
-MOST = 8  # processes; each has a few pages of 16 MB in memory
+MAX_PROCESSES = 8  # each has a few pages of 16 MB in memory
 
-AHEAD = 2  # calls that wait for each process: none is idle, and few are in vain when it ends
+QUEUED_PER_PROCESS = 2  # no process is idle, and little work is lost when the pool ends
 
-FEW = 4  # ranges; for fewer it does not pay to start processes
+MIN_BATCHES = 4  # with fewer it does not pay to start processes
 
-Range = tuple[int, int]  # ids: after the first, up to the second
+Range = tuple[int, int]  # ids: above the first, at most the second
 
 
-class HandsLost(ArchiveError):
-    """A process that looked at rows was killed."""
+class CheckProcessKilled(ArchiveError):
+    """A process that checked rows was killed."""
 
 
 class CheckPool:
-    """A pool, started when there is much to do; its processes end with it or with a parent that is killed."""
+    """A pool that starts its processes when there is much to check.
 
-    def __init__(self, engine: Engine, means: CheckContext) -> None:
-        self._engine, self._means = engine, means
-        self._count = max(2, min(os.cpu_count() or 2, MOST))
+    Its processes end with it, or with a parent that is killed.
+    """
+
+    def __init__(self, engine: Engine, context: CheckContext) -> None:
+        self._engine, self._context = engine, context
+        self._size = max(2, min(os.cpu_count() or 2, MAX_PROCESSES))
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -44,59 +47,57 @@ class CheckPool:
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         if self._pool is None:
             return
-        if error is not None:  # nobody waits for what is looked at now, and it writes nothing
+        if error is not None:  # the batches being checked are not needed any more, and checks write nothing
             for process in list((self._pool._processes or {}).values()):
                 process.kill()
         self._pool.shutdown(cancel_futures=True)
 
-    def look(self, check: Check, ranges: Iterable[Range], rows: int) -> Iterator[tuple[int, BatchResult]]:
-        """Look at so many rows in ranges, several at once where it pays; raises HandsLost.
+    def run(self, check: Check, ranges: Iterable[Range], rows: int) -> Iterator[tuple[int, BatchResult]]:
+        """Check ranges of about `rows` rows in all, several at once where it pays.
 
-        The last id of each range and what was found in it, in order.
+        Yields the last id of each range and its result, in order. Raises CheckProcessKilled.
         """
-        if check.is_heavy and rows > FEW * check.rows:
-            return self._look(check, ranges)
-        return ((last, look(self._engine, check, self._means, after, last)) for after, last in ranges)
+        if check.is_heavy and rows > MIN_BATCHES * check.batch_size:
+            return self._run_in_processes(check, ranges)
+        return ((last, check_rows(self._engine, check, self._context, after, last)) for after, last in ranges)
 
-    def _look(self, check: Check, ranges: Iterable[Range]) -> Iterator[tuple[int, BatchResult]]:
-        waiting: deque[tuple[int, Future[BatchResult]]] = deque()
-        number = CHECKS.index(check)
+    def _run_in_processes(self, check: Check, ranges: Iterable[Range]) -> Iterator[tuple[int, BatchResult]]:
+        pending: deque[tuple[int, Future[BatchResult]]] = deque()
+        index = ALL_CHECKS.index(check)
         try:
             for after, last in ranges:
-                waiting.append((last, self._started().submit(_look, number, after, last)))
-                if len(waiting) >= self._count * AHEAD:
-                    yield _answer(waiting)
-            while waiting:
-                yield _answer(waiting)
+                pending.append((last, self._started_pool().submit(_check_in_process, index, after, last)))
+                if len(pending) >= self._size * QUEUED_PER_PROCESS:
+                    yield _first_result(pending)
+            while pending:
+                yield _first_result(pending)
         except BrokenProcessPool:
-            raise HandsLost(
-                "a process that verified was killed, perhaps for want of memory; the same command goes on"
-            ) from None
+            raise CheckProcessKilled("archive.integrity.process_killed") from None
 
-    def _started(self) -> ProcessPoolExecutor:
+    def _started_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("forkserver")
             url = self._engine.url.render_as_string(hide_password=False)
-            self._pool = ProcessPoolExecutor(self._count, context, _start, (url, self._means))
+            self._pool = ProcessPoolExecutor(self._size, context, _start_process, (url, self._context))
         return self._pool
 
 
-def _answer(waiting: deque[tuple[int, Future[BatchResult]]]) -> tuple[int, BatchResult]:
-    last, future = waiting.popleft()
+def _first_result(pending: deque[tuple[int, Future[BatchResult]]]) -> tuple[int, BatchResult]:
+    last, future = pending.popleft()
     return last, future.result()
 
 
-class _Here:
-    """What one of the processes works with."""
+class _ProcessState:
+    """What a process of the pool was started with."""
 
     engine: Engine
-    means: CheckContext
+    context: CheckContext
 
 
-def _start(url: str, means: CheckContext) -> None:
+def _start_process(url: str, context: CheckContext) -> None:
     end_with_parent()
-    _Here.engine, _Here.means = engine_at(url), means
+    _ProcessState.engine, _ProcessState.context = engine_at(url), context
 
 
-def _look(number: int, after: int, last: int) -> BatchResult:
-    return look(_Here.engine, CHECKS[number], _Here.means, after, last)
+def _check_in_process(index: int, after: int, last: int) -> BatchResult:
+    return check_rows(_ProcessState.engine, ALL_CHECKS[index], _ProcessState.context, after, last)

@@ -1,6 +1,7 @@
-"""How far verifying has come, in a small file: the same command goes on there."""
+"""The progress of a verification, in a small file from which the same command resumes."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from archive.domain.errors import ArchiveError
-from archive.integrity.check import COUNTS, FIRST, BatchResult, Check, Finding, VerificationReport
+from archive.domain.messages import Message
+from archive.integrity.check import FIRST_ID, BatchResult, Check, Finding, VerificationReport
 from archive.system.private_files import make_private_folder, private_opener
 
 _ARCHIVE = text(
@@ -17,68 +19,69 @@ _ARCHIVE = text(
 )
 
 
-class ProgressLost(ArchiveError):
-    """The file of the progress cannot be written."""
+class ProgressNotSaved(ArchiveError):
+    """The file with the progress of a verification cannot be written."""
 
 
 def archive_id(connection: Connection) -> str:
-    """Which database this is, in which version of the schema: another one's progress is none of it."""
+    """Return what identifies this database and the version of its schema."""
     return str(connection.scalar(_ARCHIVE))
 
 
 @dataclass
 class Progress:
-    """Up to which id each check has looked, and what it found. `place` is its file, if it has one."""
+    """Up to which id each check has come, and its findings; `file` is where that is saved, if anywhere."""
 
     archive: str
     names: tuple[str, ...]
-    place: Path | None = None
-    upto: dict[str, int] = field(default_factory=dict)
-    done: set[str] = field(default_factory=set)
+    file: Path | None = None
+    last_ids: dict[str, int] = field(default_factory=dict)
+    finished: set[str] = field(default_factory=set)
     report: VerificationReport = field(default_factory=VerificationReport)
 
-    def after(self, check: Check) -> int:
-        """The last id a check has looked at."""
-        return self.upto.get(_key(check), FIRST)
+    def last_id(self, check: Check) -> int:
+        """Return the last id that a check has come to."""
+        return self.last_ids.get(_key(check), FIRST_ID)
 
-    def is_done(self, check: Check) -> bool:
-        """Whether a check has looked at all rows."""
-        return _key(check) in self.done
+    def is_finished(self, check: Check) -> bool:
+        """Return whether a check has come to the last row."""
+        return _key(check) in self.finished
 
-    def rows(self) -> int:
-        """How many rows were looked at."""
-        return sum(self.report.checked.values())
-
-    def note(self, check: Check, last: int, found: BatchResult) -> None:
-        """Take over what some rows came to."""
-        self.report.add(check.name, found)
-        self.upto[_key(check)] = last
-        self._write()
+    def add(self, check: Check, last: int, result: BatchResult) -> None:
+        """Add the result of the rows up to an id. Raises ProgressNotSaved."""
+        self.report.add(check.name, result)
+        self.last_ids[_key(check)] = last
+        self._save()
 
     def finish(self, check: Check) -> None:
-        """Note that a check has looked at all rows."""
-        self.done.add(_key(check))
-        self._write()
+        """Record that a check has come to the last row. Raises ProgressNotSaved."""
+        self.finished.add(_key(check))
+        self._save()
 
-    def forget(self) -> None:
-        """Remove the file: all was looked at."""
-        if self.place is not None:
-            self.place.unlink(missing_ok=True)
+    def remove_file(self) -> None:
+        """Remove the file once every check has finished."""
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
 
-    def _write(self) -> None:
-        if self.place is None:
+    def _save(self) -> None:
+        if self.file is None:
             return
-        state = {"archive": self.archive, "names": self.names, "upto": self.upto, "done": sorted(self.done)}
-        part = self.place.with_suffix(".part")
+        state = {
+            "archive": self.archive,
+            "names": self.names,
+            "last_ids": self.last_ids,
+            "finished": sorted(self.finished),
+            "report": _report_state(self.report),
+        }
+        part = self.file.with_suffix(".part")
         try:
-            make_private_folder(self.place.parent)
-            with open(part, "w", encoding="utf-8", opener=private_opener) as file:
-                json.dump({**state, "report": self.report.as_dict()}, file)
-            part.replace(self.place)
+            make_private_folder(self.file.parent)
+            with open(part, "w", encoding="utf-8", opener=private_opener) as out:
+                json.dump(state, out)
+            part.replace(self.file)
         except OSError as error:
-            raise ProgressLost(
-                f"how far verifying has come cannot be written to {self.place} ({error.strerror});"
-                " make room, or set MPARCHIVE_HOME"
+            raise ProgressNotSaved(
+                "archive.integrity.progress_not_saved", path=self.file, reason=error.strerror
             ) from None
 
 
@@ -86,22 +89,30 @@ def _key(check: Check) -> str:
     return f"{check.name} {check.table}"
 
 
-def resumed(archive: str, names: tuple[str, ...], place: Path | None) -> Progress:
-    """The progress that is in the file, if it is of this archive and these checks; else none yet."""
-    new = Progress(archive, names, place)
-    if place is None:
+def load_progress(archive: str, names: tuple[str, ...], file: Path | None) -> Progress:
+    """Return the progress saved for this archive and these checks, or an empty one."""
+    new = Progress(archive, names, file)
+    if file is None:
         return new
     try:
-        state: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        state: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if (state["archive"], tuple(state["names"])) != (archive, names):
             return new
-        return Progress(archive, names, place, state["upto"], set(state["done"]), _report(state["report"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return new  # none, or half a one: verifying from the start is always right
+        report = _restored_report(state["report"])
+        return Progress(archive, names, file, state["last_ids"], set(state["finished"]), report)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return new  # missing, damaged or of an earlier version: to start from the beginning is always right
 
 
-def _report(state: dict[str, Any]) -> VerificationReport:
-    report = VerificationReport(findings=[Finding(**finding) for finding in state["findings"]])
-    for name in COUNTS:
-        getattr(report, name).update(state[name])
-    return report
+def _report_state(report: VerificationReport) -> dict[str, Any]:
+    findings = [[one.check, one.table, one.id, one.message.as_json()] for one in report.findings]
+    return {"checked": report.checked, "found": report.found, "notes": report.notes, "findings": findings}
+
+
+def _restored_report(state: dict[str, Any]) -> VerificationReport:
+    return VerificationReport(
+        Counter(state["checked"]),
+        Counter(state["found"]),
+        [Finding(check, table, id_, Message.from_json(one)) for check, table, id_, one in state["findings"]],
+        Counter(state["notes"]),
+    )

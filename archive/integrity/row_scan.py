@@ -1,4 +1,4 @@
-"""Looking at some rows: in a transaction of their own, and one by one where the database cannot read them."""
+"""Check a range of rows in its own transaction; where the database cannot read it, row by row."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,83 +9,86 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Base
 from archive.domain.errors import first_line
-from archive.integrity.check import BatchResult, Check, CheckContext, Finding, RowRange, id_of
+from archive.domain.messages import Message
+from archive.integrity.check import BatchResult, Check, CheckContext, Finding, RowRange, id_column
 
 T = TypeVar("T")
 
-# What Postgres says of damaged pages, rows, indexes, files and characters; anything else is no finding.
+# SQLSTATE classes for damaged pages, rows, indexes, files and characters; any other error is no finding.
 _DAMAGE = ("XX", "22", "58")
 
-UNREADABLE = "cannot be read ({reason}); restore it from a backup"
-
-_LAST_GIVEN = text("SELECT last_value FROM pg_sequences WHERE sequencename = :name")
+_LAST_SEQUENCE_VALUE = text("SELECT last_value FROM pg_sequences WHERE sequencename = :name")
 
 
-def next_rows(engine: Engine, check: Check, after: int) -> int | None:
-    """The last id of the next rows to look at; None when there are no more."""
-    id_ = id_of(Base.metadata.tables[check.table])
-    rows = select(id_).where(id_ > after).order_by(id_).limit(check.rows).subquery()
+def last_id_of_batch(engine: Engine, check: Check, after: int) -> int | None:
+    """Return the last id of the next batch above an id, or None when there are no more rows."""
+    id_ = id_column(Base.metadata.tables[check.table])
+    rows = select(id_).where(id_ > after).order_by(id_).limit(check.batch_size).subquery()
 
-    def last_of_them(session: Session) -> int | None:
+    def query(session: Session) -> int | None:
         last: int | None = session.scalar(select(func.max(rows.c[0])))
         return last
 
-    return readable(engine, last_of_them, otherwise=lambda: _next_by_number(engine, check, max(after, 0)))
+    return read_or_else(engine, query, lambda: _last_id_by_sequence(engine, check, max(after, 0)))
 
 
-def _next_by_number(engine: Engine, check: Check, after: int) -> int | None:
-    """Where even the ids cannot be read: so many numbers further."""
-    return after + check.rows if after < _last_given(engine, check) else None
+def _last_id_by_sequence(engine: Engine, check: Check, after: int) -> int | None:
+    highest = _last_sequence_value(engine, check)
+    return min(after + check.batch_size, highest) if after < highest else None
 
 
-def count(engine: Engine, check: Check) -> int:
-    """How many rows there are to look at; where they cannot be counted, how many there ever were."""
+def count_rows(engine: Engine, check: Check) -> int:
+    """Return the number of rows of a check's table, or the last id given where they cannot be counted."""
     rows = select(func.count()).select_from(Base.metadata.tables[check.table])
-    return readable(
-        engine,
-        lambda session: session.scalar(rows) or 0,
-        otherwise=lambda: _last_given(engine, check),
+    return read_or_else(
+        engine, lambda session: session.scalar(rows) or 0, lambda: _last_sequence_value(engine, check)
     )
 
 
-def _last_given(engine: Engine, check: Check) -> int:
+def _last_sequence_value(engine: Engine, check: Check) -> int:
     with engine.connect() as connection:
-        return connection.scalar(_LAST_GIVEN, {"name": f"{check.table}_id_seq"}) or 0
+        return connection.scalar(_LAST_SEQUENCE_VALUE, {"name": f"{check.table}_id_seq"}) or 0
 
 
-def readable(engine: Engine, work: Callable[[Session], T], otherwise: Callable[[], T]) -> T:
-    """What `work` reads, or what there is otherwise where the database cannot read it."""
+def read_or_else(engine: Engine, query: Callable[[Session], T], otherwise: Callable[[], T]) -> T:
+    """Return what `query` reads, or `otherwise()` where the data is damaged. Raises DBAPIError."""
     try:
         with Session(engine) as session:
-            return work(session)
+            return query(session)
     except DBAPIError as error:
-        _reason(error)
+        _damage_reason(error)
     return otherwise()
 
 
-def look(engine: Engine, check: Check, means: CheckContext, after: int, last: int) -> BatchResult:
-    """Look at the rows with ids after `after`, up to `last`."""
+def check_rows(engine: Engine, check: Check, context: CheckContext, after: int, last: int) -> BatchResult:
+    """Check the rows with ids above `after` and at most `last`; an unreadable row is a finding.
+
+    Raises DBAPIError where something other than the data is wrong.
+    """
     try:
-        return _look(engine, check, means, after, last)
+        return _check_in_snapshot(engine, check, context, after, last)
     except DBAPIError as error:
-        reason = _reason(error)
+        reason = _damage_reason(error)
     if last - after == 1:
-        return BatchResult(1, [Finding(check.name, check.table, last, UNREADABLE.format(reason=reason))])
+        message = Message("archive.integrity.row_unreadable", {"reason": reason})
+        return BatchResult(1, [Finding(check.name, check.table, last, message)])
     middle = (after + last) // 2
-    found = look(engine, check, means, after, middle)
-    rest = look(engine, check, means, middle, last)
-    return BatchResult(found.rows + rest.rows, found.findings + rest.findings, found.notes + rest.notes)
+    lower = check_rows(engine, check, context, after, middle)
+    upper = check_rows(engine, check, context, middle, last)
+    return BatchResult(lower.rows + upper.rows, lower.findings + upper.findings, lower.notes + upper.notes)
 
 
-def _look(engine: Engine, check: Check, means: CheckContext, after: int, last: int) -> BatchResult:
-    """All statements see the same rows, whoever writes meanwhile."""
-    same = engine.execution_options(isolation_level="REPEATABLE READ")
-    with Session(same) as session:
-        return check.look(RowRange(session, means, after, last))
+def _check_in_snapshot(
+    engine: Engine, check: Check, context: CheckContext, after: int, last: int
+) -> BatchResult:
+    """Let all statements of the check see the same rows, whoever writes meanwhile."""
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
+    with Session(snapshot) as session:
+        return check.run(RowRange(session, context, after, last))
 
 
-def _reason(error: DBAPIError) -> str:
-    """What the database says of a damage; raises the error again when it is none."""
+def _damage_reason(error: DBAPIError) -> str:
+    """Return what the database says of damaged data; raise the error again when it is another one."""
     state = getattr(error.orig, "sqlstate", None) or ""
     if not state.startswith(_DAMAGE):
         raise error

@@ -1,4 +1,4 @@
-"""Verifying an archive: every check over all rows, resumable, and its chains against heads written down."""
+"""Verify an archive: run the checks over all rows, resumably, and compare chains with saved heads."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -7,70 +7,77 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from archive.db.models import Chain, ChainEntry
+from archive.domain.messages import Message
 from archive.integrity.check import Check, CheckContext, Finding, VerificationReport
-from archive.integrity.checks import CHECKS, NAMES
+from archive.integrity.checks import ALL_CHECKS, CHECK_NAMES
 from archive.integrity.process_pool import CheckPool
-from archive.integrity.progress import archive_id, resumed
-from archive.integrity.row_scan import count, next_rows, readable
+from archive.integrity.progress import archive_id, load_progress
+from archive.integrity.row_scan import count_rows, last_id_of_batch, read_or_else
 from archive.repository.hash_chain import ChainHead, chain_heads
 
-Step = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 
 
 def verify_archive(
     engine: Engine,
-    means: CheckContext,
+    context: CheckContext,
     *,
     only: Collection[str] = (),
-    place: Path | None = None,
-    step: Step = lambda check, done, total: None,
+    progress_file: Path | None = None,
+    on_progress: OnProgress = lambda check, done, total: None,
 ) -> VerificationReport:
-    """Make the checks `only` names, or all; what they found is in the report.
+    """Run the checks with the names in `only`, or all, and return what they found.
 
-    `place` is a file that keeps how far it came; it goes on from what is there. `step` is told the check, and
-    how many of how many rows were looked at. Raises HandsLost, ProgressLost,
-    MediaFolderError, DBAPIError.
+    The progress is saved in `progress_file`, and a verification that was stopped resumes from there.
+    `on_progress` receives the name of the check, the rows checked and the rows in all. Raises
+    CheckProcessKilled, ProgressNotSaved, MediaFolderError, DBAPIError.
     """
-    names = tuple(name for name in NAMES if not only or name in only)
-    checks = [check for check in CHECKS if check.name in names]
+    names = tuple(name for name in CHECK_NAMES if not only or name in only)
+    checks = [check for check in ALL_CHECKS if check.name in names]
     with engine.connect() as connection:
-        progress = resumed(archive_id(connection), names, place)
-    counts = {check: count(engine, check) for check in checks}
-    with CheckPool(engine, means) as hands:
+        progress = load_progress(archive_id(connection), names, progress_file)
+    counts = {check: count_rows(engine, check) for check in checks}
+    with CheckPool(engine, context) as pool:
         for check in checks:
-            if progress.is_done(check):
+            if progress.is_finished(check):
                 continue
-            ranges = _ranges(engine, check, progress.after(check))
-            for last, found in hands.look(check, ranges, counts[check]):
-                progress.note(check, last, found)
-                step(check.name, progress.rows(), sum(counts.values()))
+            ranges = _ranges(engine, check, progress.last_id(check))
+            for last, result in pool.run(check, ranges, counts[check]):
+                progress.add(check, last, result)
+                on_progress(check.name, progress.report.checked.total(), sum(counts.values()))
             progress.finish(check)
-    progress.forget()
-    progress.report.heads = readable(engine, chain_heads, otherwise=list)
+    progress.remove_file()
+    progress.report.heads = read_or_else(engine, chain_heads, list)
     return progress.report
 
 
 def _ranges(engine: Engine, check: Check, after: int) -> Iterator[tuple[int, int]]:
-    while (last := next_rows(engine, check, after)) is not None:
+    while (last := last_id_of_batch(engine, check, after)) is not None:
         yield after, last
         after = last
 
 
-def against(session: Session, known: Sequence[ChainHead]) -> list[Finding]:
-    """Where the archive's chains do not pass through heads that were written down earlier."""
-    return [finding for head in known if (finding := _against(session, head))]
+def compare_with_heads(session: Session, saved: Sequence[ChainHead]) -> list[Finding]:
+    """Return a finding for each head saved earlier that its chain does not pass through."""
+    return [finding for head in saved if (finding := _compare_with_head(session, head))]
 
 
-def _against(session: Session, head: ChainHead) -> Finding | None:
+def _compare_with_head(session: Session, head: ChainHead) -> Finding | None:
     chain = session.execute(select(Chain.id, Chain.length).where(Chain.biz == head.biz)).one_or_none()
-    number, length = chain or (None, 0)
-    at = select(ChainEntry.digest).where(ChainEntry.chain_id == number, ChainEntry.position == head.length)
-    digest = session.scalar(at)
+    chain_id, length = chain or (None, 0)
+    entry = select(ChainEntry.digest).where(
+        ChainEntry.chain_id == chain_id, ChainEntry.position == head.length
+    )
+    digest = session.scalar(entry)
     if head.length == 0 or (digest is not None and digest.hex() == head.digest):
         return None
-    named = head.biz or "(of no account)"
+    chain_name = Message("archive.integrity.chain_of", {"biz": head.biz})
+    if not head.biz:
+        chain_name = Message("archive.integrity.chain_of_no_account")
     if length < head.length:
-        words = f"the chain of {named} has {length} entries, {head.length} when its head was written down:"
-        return Finding("head", "chains", number, f"{words} this is an older state, or entries were removed")
-    words = f"the chain of {named} does not pass through the head written down at entry {head.length}:"
-    return Finding("head", "chains", number, f"{words} the archive was rewritten, or is another one")
+        params = {"chain": chain_name, "entries": length, "expected": head.length}
+        message = Message("archive.integrity.chain_shorter_than_head", params)
+    else:
+        params = {"chain": chain_name, "position": head.length}
+        message = Message("archive.integrity.chain_avoids_head", params)
+    return Finding("head", "chains", chain_id, message)

@@ -1,4 +1,4 @@
-"""Addresses as bodies write them."""
+"""Images and links of a body: their addresses cleaned, and compared with those of archived files."""
 
 import re
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -9,31 +9,31 @@ from archive.domain.addresses import clean_url
 
 SITE = "https://mp.weixin.qq.com/"
 
-_SCALING = ("qpic.cn", "qlogo.cn")
+_HOSTS_WITH_SIZES = ("qpic.cn", "qlogo.cn")
 
-_FOLLOWED = frozenset({"http", "https", "mailto", "tel"})
+_LINK_SCHEMES = frozenset({"http", "https", "mailto", "tel"})
 
 
 def clean_address(written: str) -> str:
-    """An image's address, as reading a page cleans it; "" for what is none on the web."""
+    """Clean an image's address as the parser does; "" for what is no address on the web."""
     address = clean_url(written)
     return address if address.lower().startswith(("http://", "https://")) else ""
 
 
 def clean_link(written: str) -> str:
-    """What a reader may follow; "" for anchors of the page, scripts and the like."""
+    """Return a link that a reader may follow; "" for anchors of the page, scripts and the like."""
     link = written.strip()
     if not link or link.startswith("#"):
         return ""
     try:
         whole = urljoin(SITE, link)
-        return whole if urlsplit(whole).scheme in _FOLLOWED else ""
+        return whole if urlsplit(whole).scheme in _LINK_SCHEMES else ""
     except ValueError:
         return ""
 
 
-def parts_of(address: str) -> SplitResult:
-    """The parts of an address, all empty where it is none."""
+def split_address(address: str) -> SplitResult:
+    """Return the parts of an address, all empty where it is not valid."""
     try:
         return urlsplit(address)
     except ValueError:
@@ -41,17 +41,17 @@ def parts_of(address: str) -> SplitResult:
 
 
 def without_scheme(address: str) -> str:
-    """http and https lead to the same image, and a fragment to no other."""
+    """Remove the scheme and the fragment, which make no difference to an image."""
     return address.partition("#")[0].partition("://")[2]
 
 
 def without_size(address: str) -> str:
-    """`…/640?wx_fmt=png` and `…/0?wx_fmt=png` are one picture in two sizes; "" of hosts without sizes."""
+    """Remove the size: `…/640?wx_fmt=png` and `…/0?wx_fmt=png` are one image; "" for other hosts."""
     host, _, path = without_scheme(address).partition("?")[0].partition("/")
-    return path.rpartition("/")[0] if host.endswith(_SCALING) else ""
+    return path.rpartition("/")[0] if host.endswith(_HOSTS_WITH_SIZES) else ""
 
 
-MAX_SIDE = 20_000  # pixels; what claims more is not believed
+MAX_SIDE = 20_000  # pixels; a claim of more is ignored
 
 MAX_INLINE = 1024 * 1024  # characters of an image written into the body itself
 
@@ -60,8 +60,8 @@ _INLINE = re.compile(r"data:image/(?:png|jpeg|jpg|gif|webp|bmp);base64,[A-Za-z0-
 _SOURCES = ("data-src", "src", "data-backsrc", "data-croporisrc", "data-original")
 
 
-def put_pictures(soup: BeautifulSoup) -> None:
-    """Give each image its address in `src`, and its size; an image without an address goes."""
+def normalize_images(soup: BeautifulSoup) -> None:
+    """Give each image its address in `src` and its size; remove images without an address."""
     for image in soup.find_all("img"):
         if image.decomposed:
             continue
@@ -82,12 +82,12 @@ def _source(image: Tag) -> str:
 
 
 def is_inline(source: str) -> bool:
-    """Whether an image is written into the body itself, and harmless."""
+    """Return whether an image is a harmless data: address, written into the body itself."""
     return len(source) <= MAX_INLINE and bool(_INLINE.fullmatch(source))
 
 
 def size_of(image: Tag) -> dict[str, str]:
-    """Width and height in pixels, where the page tells both."""
+    """Return width and height in pixels, where the page has both."""
     width = _number(image.get("data-w")) or _number(image.get("width"))
     ratio = _number(image.get("data-ratio"))
     height = width * ratio if ratio else _number(image.get("height"))

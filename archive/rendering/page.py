@@ -1,87 +1,45 @@
-"""The style sheet of pages: WeChat's column, sizes and greys, on a phone, at a desk and in the dark."""
+"""Render a post as one HTML page that needs nothing else: no script, no network, no server.
 
+The words on the page are fixed, in Chinese and English: a post that did not change always
+gives the same bytes.
+"""
+
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from html import escape
+from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from archive.db.models import Post
+from archive.domain.errors import PageError
 from archive.domain.outcomes import Kind
 from archive.domain.records import SHANGHAI
 from archive.rendering.images import clean_address
-from archive.rendering.media import MAX_EMBEDDED, Embedded, PostMedia
-from archive.rendering.post_body import body_markup
+from archive.rendering.media import MAX_EMBEDDED, EmbeddedFiles, PostMedia
+from archive.rendering.post_body import render_body
 from archive.repository import captures
 from archive.repository.media import StoredFile, media_of
 from archive.storage.media_files import MediaFolder
 
-_CARD, _MISSING = ".mparchive-card", ".mparchive-missing"
+_TEMPLATES = Path(__file__).with_name("templates")
 
-LOOK = f"""
-:root{{color-scheme:light dark;--paper:#fff;--words:rgba(0,0,0,.9);--quiet:rgba(0,0,0,.55);--line:#e5e5e5;
---link:#576b95;--around:#fff}}
-@media(prefers-color-scheme:dark){{:root{{--paper:#191919;--words:rgba(255,255,255,.8);
---quiet:rgba(255,255,255,.5);--line:#333;--link:#7d90a9;--around:#191919}}}}
-*{{margin:0;padding:0}}
-html{{-webkit-text-size-adjust:100%;background:var(--around)}}
-body{{font-family:"PingFang SC",system-ui,-apple-system,"Helvetica Neue","Hiragino Sans GB",
-"Microsoft YaHei UI","Microsoft YaHei","Noto Sans CJK SC",Arial,sans-serif;line-height:1.6;
-color:var(--words);max-width:677px;margin:0 auto;padding:20px 16px 32px}}
-@media(min-width:1024px){{body{{padding:32px 0 48px}}}}
-a{{color:var(--link);text-decoration:none}}
-body>header h1{{font-size:22px;line-height:1.4;font-weight:500;margin-bottom:14px;overflow-wrap:anywhere}}
-body>header p{{font-size:15px;color:var(--quiet);margin-bottom:22px}}
-body>header p span{{display:inline-block;margin-right:10px}}
-body>header .account{{color:var(--link)}}
-body>header .original{{font-size:13px;background:rgba(128,128,128,.15);border-radius:3px;padding:0 4px}}
-main{{position:relative;isolation:isolate;overflow-x:auto;overflow-y:hidden;font-size:17px;line-height:1.6;
-letter-spacing:.034em;text-align:justify;overflow-wrap:break-word}}
-main.drawn{{color-scheme:light;color:rgba(0,0,0,.9);--paper:#fff;--words:rgba(0,0,0,.9);
---quiet:rgba(0,0,0,.55);--line:#e5e5e5;--link:#576b95}}
-@media(prefers-color-scheme:dark){{main.drawn{{background:#fff;padding:16px;border-radius:4px}}}}
-main *{{max-width:100%!important;box-sizing:border-box;overflow-wrap:break-word}}
-main p{{clear:both;min-height:1em}}
-main h1,main h2,main h3,main h4,main h5,main h6{{font-weight:400;font-size:16px}}
-main ol,main ul{{padding-left:2.2em;list-style-position:outside}}
-main table{{margin-bottom:10px;border-collapse:collapse;display:table;width:100%;word-break:break-word}}
-main td,main th{{word-break:break-all;border:1px solid #ddd;padding:5px 10px}}
-main th{{border-top-width:2px;background:rgba(128,128,128,.08)}}
-main img{{height:auto!important;vertical-align:bottom}}
-main pre{{white-space:pre-wrap}}
-main blockquote{{padding-left:10px;border-left:3px solid #dbdbdb;color:rgba(0,0,0,.5)}}
-main pre>code{{display:block}}
-.mparchive-picture{{margin-bottom:12px}}
-{_MISSING}{{display:inline-flex;flex-direction:column;justify-content:center;text-align:center;
-width:100%;min-height:64px;padding:8px;border:1px dashed #b2b2b2;border-radius:4px;color:#777;
-background:rgba(128,128,128,.08);font-size:12px;line-height:1.5;letter-spacing:0;text-indent:0;
-vertical-align:bottom;overflow:hidden;white-space:normal;height:auto!important}}
-{_MISSING}-line,{_CARD}-line{{display:block;overflow-wrap:anywhere}}
-{_CARD}{{display:block;margin:12px 0;padding:12px 14px;border:1px solid var(--line);border-radius:6px;
-font-size:15px;line-height:1.5;text-align:left;text-indent:0;letter-spacing:0;color:var(--words);
-background:var(--paper);white-space:normal}}
-{_CARD}-label{{display:block;font-size:12px;color:var(--quiet)}}
-{_CARD}-title{{display:block;font-weight:500}}
-{_CARD}-line{{font-size:12px;color:var(--quiet)}}
-{_CARD}-still{{max-height:240px;width:auto;margin-bottom:8px;display:block}}
-{_CARD} audio,{_CARD} video{{display:block;width:100%;margin-top:8px}}
-.more{{font-size:15px;margin-top:22px}}
-.more a{{margin-right:14px}}
-body>footer{{margin-top:32px;padding-top:12px;border-top:1px solid var(--line);font-size:12px;
-color:var(--quiet);overflow-wrap:anywhere}}
-.days h2{{font-size:15px;font-weight:500;margin:18px 0 4px}}
-.days li{{list-style:none;margin:2px 0}}
-.days small{{color:var(--quiet)}}
-"""
+_KINDS_WITH_HTML = (Kind.ARTICLE, Kind.SHARE)
 
 
 @dataclass(frozen=True)
 class ShownPost:
-    """A post with its media. `fetched_at` (aware UTC) and `sha256` are those of its page's capture,
-    None where the page was never fetched.
+    """A post with its media.
+
+    `fetched_at` (aware UTC) and `sha256` are those of its page's capture, None where the page was never
+    fetched.
     """
 
     post: Post
@@ -91,8 +49,8 @@ class ShownPost:
 
 
 @dataclass(frozen=True)
-class _Reader:
-    """Reads files of a media folder, also in another process."""
+class _FileReader:
+    """Reads files of a media folder; it can be pickled for another process."""
 
     folder: MediaFolder
 
@@ -101,116 +59,141 @@ class _Reader:
 
 
 def shown_post(session: Session, post: Post, folder: MediaFolder) -> ShownPost:
-    """Read what belongs to a post; its files only when they are put somewhere."""
-    media = PostMedia(media_of(session, post), _Reader(folder))
+    """Return a post with its media; files are read only when they are embedded."""
+    media = PostMedia(media_of(session, post), _FileReader(folder))
     for capture in captures.list_captures(session, post) if post.capture_id is not None else ():
         if capture["id"] == post.capture_id:
             return ShownPost(post, media, capture["fetched_at"], capture["sha256"])
     return ShownPost(post, media)
 
 
-_POLICY = (
-    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
-    "base-uri 'none'; form-action 'none'"
-)
+MAX_LENGTH = 2_000_000  # characters of a body or text; real ones have under 500,000
 
-_WITH_HTML = (Kind.ARTICLE, Kind.SHARE)
+MAX_TAGS = 12_000  # that begin or end an element; real bodies have under 4,000
 
-_AWAY = 'rel="noopener noreferrer nofollow"'
+MAX_MEDIA = 2_000  # images, players and cards, which take several times as long; real bodies have under 300
+
+MAX_LINES = 4_000  # of a text, each of which becomes an element; real ones have under 1,500
+
+MAX_ATTRIBUTES = 1_000  # of one element: a parser compares each with all before it; real ones have under 60
+
+_MEDIUM_TAG = re.compile(r"<(?:im|iframe|video|audio|mp|qqmusic)|_iframe", re.I)
 
 
-def offline_page(shown: ShownPost, most: int = MAX_EMBEDDED) -> str:
-    """One HTML page with everything archived of a post in it, at most `most` characters of files.
+def check_page_size(post: Post) -> None:
+    """Raise PageError where rendering could take over two seconds, longer than a reader waits."""
+    body, text = post.html or "", post.text
+    counts = (
+        ("archive.rendering.too_long", max(len(body), len(text)), MAX_LENGTH),
+        ("archive.rendering.too_many_tags", body.count("<"), MAX_TAGS),
+        ("archive.rendering.too_many_media", len(_MEDIUM_TAG.findall(body)), MAX_MEDIA),
+        ("archive.rendering.too_many_lines", text.count("\r") + text.count("\n"), MAX_LINES),
+        (
+            "archive.rendering.too_many_attributes",
+            max(tag.count("=") for tag in body.split("<")),
+            MAX_ATTRIBUTES,
+        ),
+    )
+    for code, count, limit in counts:
+        if count > limit:
+            raise PageError(code, count=count, limit=limit)
 
-    The same post in the same state gives the same page. What could not be read is in `shown.media.troubles`.
+
+def offline_page(shown: ShownPost, max_embedded: int = MAX_EMBEDDED) -> str:
+    """Return an HTML page with all that is archived of a post, at most `max_embedded` characters of files.
+
+    Files that could not be read are listed in `shown.media.problems`.
     """
-    post, files = shown.post, Embedded(shown.media, most)
-    body = body_markup(post, files)
-    drawn = ' class="drawn"' if post.html else ""
-    parts = (_header(post), f"<main{drawn}>{body}</main>", _more(post), _footer(shown))
-    return framed(post.title or post.aid, "\n".join(filter(None, parts)), files.variables)
-
-
-def framed(title: str, content: str, rules: str = "") -> str:
-    """A page around safe markup; `rules` are CSS."""
-    return (
-        f'<!DOCTYPE html>\n<html lang="zh-CN">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        '<meta http-equiv="x-dns-prefetch-control" content="off">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="generator" content="mparchive">\n<title>{escape(title)}</title>\n'
-        f'<link rel="icon" href="data:,">\n<style>{rules}{LOOK}</style>\n</head>\n'
-        f"<body>\n{content}\n</body>\n</html>\n"
+    post, files = shown.post, EmbeddedFiles(shown.media, max_embedded)
+    body = render_body(post, files)
+    return render_template(
+        "post.html",
+        title=post.title or post.aid,
+        css_variables=Markup(files.variables),  # noqa: S704 - data: addresses of our own
+        heading=_heading(post),
+        byline=[(name, value) for name, value in _byline(post) if value],
+        body=Markup(body),  # noqa: S704 - made safe
+        has_html=bool(post.html),
+        links=_links(post),
+        source=clean_address(post.url),
+        url=post.url,
+        provenance=_provenance(shown),
     )
 
 
+def render_template(name: str, **values: Any) -> str:
+    """Render a template that extends page.html; `title` is required, `css_variables` are CSS rules."""
+    return _environment().get_template(name).render({"css_variables": "", **values})
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["text"] = _as_text
+    style_sheet = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    environment.globals["style_sheet"] = Markup(style_sheet)  # noqa: S704 - our own
+    return environment
+
+
+def _as_text(value: str) -> Markup:
+    """Escape a text with the entities of `html.escape`, which pages of earlier versions have."""
+    return Markup(escape(value))  # noqa: S704 - escaped
+
+
 def published(post: Post) -> str:
-    """When a post was published, in Asia/Shanghai: to the minute where the page told it, else the day."""
+    """Return when a post was published, in Asia/Shanghai: to the minute where it is known, else the day."""
     if post.published_at is None:
         return post.published_on.isoformat()
     return f"{post.published_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
 
 
-def _header(post: Post) -> str:
+def _heading(post: Post) -> str:
+    """Return the title, except where it is only the beginning of the text, as of a short post."""
     title = post.title.strip()
-    is_text = _squeezed(title) in _squeezed(post.text) and "\n" in title
-    heading = f"<h1>{escape(title)}</h1>\n" if title and not is_text else ""
-    spans = "".join(f'<span class="{name}">{escape(words)}</span>' for name, words in _byline(post) if words)
-    return f"<header>\n{heading}<p>{spans}</p>\n</header>"
-
-
-def _squeezed(text: str) -> str:
-    return "".join(text.split())
+    is_text = "\n" in title and "".join(title.split()) in "".join(post.text.split())
+    return "" if is_text else title
 
 
 def _byline(post: Post) -> Iterable[tuple[str, str]]:
     facts = post.facts
+    author, region = facts.get("author"), facts.get("region")
     yield "original", "原创" if facts.get("original") else ""
-    yield "author", _text(facts, "author")
+    yield "author", author.strip() if isinstance(author, str) else ""
     yield "account", post.account_name
     yield "date", published(post)
-    region = facts.get("region")
-    yield "region", " ".join(_names(region)) if isinstance(region, dict) else ""
+    yield "region", " ".join(_region_names(region)) if isinstance(region, dict) else ""
 
 
-def _names(region: Mapping[str, Any]) -> list[str]:
-    """Country, province and city; of a place in China, as WeChat does, only the province."""
-    told = [str(region[name]) for name in ("country", "province", "city") if region.get(name)]
-    return told[1:2] if told[:1] == ["中国"] and len(told) > 1 else told
+def _region_names(region: Mapping[str, Any]) -> list[str]:
+    """Return country, province and city; in China, as WeChat does, only the province."""
+    names = [str(region[name]) for name in ("country", "province", "city") if region.get(name)]
+    return names[1:2] if names[:1] == ["中国"] and len(names) > 1 else names
 
 
-def _text(facts: Mapping[str, Any], name: str) -> str:
-    value = facts.get(name)
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _more(post: Post) -> str:
-    """Where the post itself leads to besides its body: 阅读原文, its albums, the post it shares."""
+def _links(post: Post) -> list[tuple[str, str]]:
+    """Return the links around a post: 阅读原文, its albums, and the post it shares."""
     reprint = post.facts.get("reprint")
-    places = [("阅读原文", post.facts.get("source_url"))]
-    places += [(f"#{album['title']}", album.get("link")) for album in albums(post)]
-    places += [("转载来源", reprint.get("url"))] if isinstance(reprint, dict) else []
-    links = [
-        f'<a href="{escape(address)}" {_AWAY}>{escape(words)}</a>'
-        for words, place in places
-        if isinstance(place, str) and (address := clean_address(place))
+    links = [("阅读原文", post.facts.get("source_url"))]
+    links += [(f"#{album['title']}", album.get("link")) for album in albums(post)]
+    links += [("转载来源", reprint.get("url"))] if isinstance(reprint, dict) else []
+    return [
+        (label, address)
+        for label, link in links
+        if isinstance(link, str) and (address := clean_address(link))
     ]
-    return f'<p class="more">{"".join(links)}</p>' if links else ""
 
 
 def albums(post: Post) -> list[dict[str, Any]]:
-    """The albums a post's page lists it under, those that have a title."""
+    """Return the albums that a post's page lists it under, those that have a title."""
     listed = post.facts.get("albums") or [post.facts.get("album")]
     return [album for album in listed if isinstance(album, dict) and isinstance(album.get("title"), str)]
-
-
-def _footer(shown: ShownPost) -> str:
-    post = shown.post
-    address = clean_address(post.url)
-    link = f'<a href="{escape(address)}" {_AWAY}>{escape(post.url)}</a>' if address else escape(post.url)
-    lines = [f"来源 Source: {link}", *map(escape, _provenance(shown)), "archived by mparchive"]
-    return "<footer>\n" + "\n".join(f"<p>{line}</p>" for line in lines) + "\n</footer>"
 
 
 def _provenance(shown: ShownPost) -> list[str]:
@@ -218,11 +201,11 @@ def _provenance(shown: ShownPost) -> list[str]:
         return [f"仅有文字 Only the text is archived; {how_to_fetch(shown.post)}"]
     fetched = f"{shown.fetched_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} (Asia/Shanghai)"
     lines = [f"抓取时间 Fetched: {fetched}", f"SHA-256: {shown.sha256.hex()}"]
-    has_body = shown.post.html or shown.post.kind not in _WITH_HTML
+    has_body = shown.post.html or shown.post.kind not in _KINDS_WITH_HTML
     return lines if has_body else [*lines, f"仅有文字 Made from the text alone; {how_to_fetch(shown.post)}"]
 
 
 def how_to_fetch(post: Post) -> str:
-    """What to do where only the text of a post is there."""
+    """Return the command that fetches the page of a post of which only the text is archived."""
     again = "--again " if post.capture_id else ""
     return f"fetch its page with: mparchive backfill {again}{shlex.quote(post.url)}"

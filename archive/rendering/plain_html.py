@@ -1,78 +1,83 @@
-"""A body's HTML as any reader's program can show it: what only WeChat's own scripts draw becomes plain HTML.
+"""Turn a body into HTML that needs no script: widgets of WeChat's scripts become plain elements.
 
-The result is not safe yet: archive.offline.safe has the last word.
+The result is not safe yet: archive.rendering.sanitizer must be applied last.
 """
 
 import re
 
 from bs4 import BeautifulSoup, Tag
 
-from archive.rendering.cards import PLAYERS, holders, put_cards, read_html, words_of
-from archive.rendering.images import clean_link, put_pictures
+from archive.rendering.cards import PLAYER_CLASSES, insert_cards
+from archive.rendering.html_tree import ancestor_ids, parse_html, texts_in
+from archive.rendering.images import clean_link, normalize_images
 from archive.rendering.sanitizer import OWN
-from archive.rendering.svg import put_boxes
+from archive.rendering.svg import replace_drawings
 
-MAX_DEPTH = 200  # elements within elements; posts have under 60, and parsers' time grows with its square
+MAX_DEPTH = 200  # nested elements; posts have under 60, and the time of parsers grows with its square
 
-MAX_MARKS = 12  # of _MARKS within each other; a parser of HTML opens all of them again in each paragraph
+MAX_FORMATTING = 12  # nested formatting elements; a parser of HTML reopens all of them in each paragraph
 
-_MARKS = frozenset({"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong",
+_FORMATTING = frozenset({"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong",
                     "tt", "u"})  # fmt: skip
 
-_DEAD = ("script", "style", "template", "iframe", "frame", "object", "embed", "applet", "noembed", "noframes",
-         "xmp", "plaintext", "textarea", "title", "select", "input", "math", "link", "meta", "base",
-         "mp-style-type", "mp-common-cpsad")  # fmt: skip
+_REMOVED = (
+    "script", "style", "template", "iframe", "frame", "object", "embed", "applet", "noembed", "noframes",
+    "xmp", "plaintext", "textarea", "title", "select", "input", "math", "link", "meta", "base",
+    "mp-style-type", "mp-common-cpsad",
+)  # fmt: skip
 
-_WITH_WORDS = frozenset({"template", "xmp", "plaintext", "textarea", "title", "select", "math", "noframes"})
+_WITH_TEXT = frozenset({"template", "xmp", "plaintext", "textarea", "title", "select", "math", "noframes"})
 
-_OF_PAGES = frozenset({"header", "footer", "main", "nav"})  # our page has its own
+_PAGE_ELEMENTS = frozenset({"header", "footer", "main", "nav"})  # the page around has its own
 
 _HIDDEN = re.compile(r"display\s*:\s*none", re.I)
 
 
 def plain_body(html: str) -> BeautifulSoup:
-    """The body in elements that need no script: images have their address in `src`, players are cards.
+    """Return a body without scripts: images have their address in `src`, widgets are cards.
 
-    Every word a reader of the page could see is still there, in order.
+    All text that a reader of the page could see is still there, in order.
     """
-    soup = read_html(html)
+    soup = parse_html(html)
     _flatten(soup)
-    _disown(soup)
+    _rename_own_names(soup)
     _drop_hidden(soup)
-    put_cards(soup)
-    put_boxes(soup)
-    put_pictures(soup)
-    _drop_dead(soup)
+    insert_cards(soup)
+    replace_drawings(soup)
+    normalize_images(soup)
+    _drop_unsupported(soup)
     _clean_links(soup)
     return soup
 
 
 def _drop_hidden(soup: BeautifulSoup) -> None:
-    """Hidden elements go where they hold no words: spacers, counters, editors' marks."""
-    saying = holders(words_of(soup))
+    """Remove hidden elements without text: spacers, counters, marks of editors."""
+    with_text = ancestor_ids(texts_in(soup))
     for tag in soup.find_all(style=_HIDDEN):
-        if not tag.decomposed and id(tag) not in saying:
+        if not tag.decomposed and id(tag) not in with_text:
             tag.decompose()
 
 
-def _disown(soup: BeautifulSoup) -> None:
-    """No body may look as if a part of it were our own: what is ours carries a name that begins so."""
+def _rename_own_names(soup: BeautifulSoup) -> None:
+    """Rename elements, attributes and classes with our prefix, which only our own elements may have."""
     for tag in soup.find_all(True):
         if tag.name.startswith(OWN):
             tag.name = "span"
-        elif tag.name in _OF_PAGES:
+        elif tag.name in _PAGE_ELEMENTS:
             tag.name = "div"
         for name in [name for name in tag.attrs if name.startswith(OWN)]:
             del tag[name]
-        if tag.get("class"):  # others mean something to WeChat's own style sheet only
-            tag["class"] = " ".join(name for name in tag.get_attribute_list("class") if name in PLAYERS)
+        if tag.get("class"):  # other classes matter only to WeChat's style sheet
+            tag["class"] = " ".join(
+                name for name in tag.get_attribute_list("class") if name in PLAYER_CLASSES
+            )
 
 
-def _drop_dead(soup: BeautifulSoup) -> None:
-    for tag in soup.find_all(_DEAD):
+def _drop_unsupported(soup: BeautifulSoup) -> None:
+    for tag in soup.find_all(_REMOVED):
         if tag.decomposed:
             continue
-        if tag.name in _WITH_WORDS:
+        if tag.name in _WITH_TEXT:
             tag.unwrap()
         else:
             tag.decompose()
@@ -87,19 +92,20 @@ def _clean_links(soup: BeautifulSoup) -> None:
 
 
 def _flatten(soup: BeautifulSoup) -> None:
-    """Of elements below MAX_DEPTH only what they hold stays: words and images, in order. So it is with marks
-    below MAX_MARKS.
+    """Replace elements nested deeper than MAX_DEPTH by their text and images, in order.
+
+    Unwrap formatting elements nested deeper than MAX_FORMATTING.
     """
-    open_tags: list[tuple[Tag, int, int]] = [(soup, 0, 0)]
+    pending: list[tuple[Tag, int, int]] = [(soup, 0, 0)]
     excess: list[Tag] = []
-    while open_tags:
-        tag, depth, marks = open_tags.pop()
-        marks += tag.name in _MARKS
-        if marks > MAX_MARKS and tag.name in _MARKS:
+    while pending:
+        tag, depth, formatting = pending.pop()
+        formatting += tag.name in _FORMATTING
+        if formatting > MAX_FORMATTING and tag.name in _FORMATTING:
             excess.append(tag)
         inner = [child for child in tag.contents if isinstance(child, Tag)]
         if depth < MAX_DEPTH:
-            open_tags += [(child, depth + 1, marks) for child in inner]
+            pending += [(child, depth + 1, formatting) for child in inner]
         elif inner:
             leaves = [leaf for leaf in tag.descendants if not isinstance(leaf, Tag) or not leaf.contents]
             for leaf in leaves:

@@ -1,4 +1,4 @@
-"""Inline styles: what may stay of them on a page that asks for nothing outside."""
+"""Make markup safe: only harmless elements, attributes and styles stay, and nothing is loaded."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,11 +9,11 @@ from tinycss2.serializer import serialize_identifier
 
 MAX_STYLE = 20_000  # characters of one attribute; real ones have under 2,000
 
-MAX_NESTING = 8  # brackets in brackets; real values have two
+MAX_NESTING = 8  # nested brackets; real values have two
 
-FAINTEST = 0.1  # below this opacity words cannot be read: the page's own scripts would have shown them
+MIN_OPACITY = 0.1  # below it text cannot be read: the page's own scripts would have shown it
 
-Image = Callable[[str], str | None]  # the CSS that stands for an image's address
+ImageCss = Callable[[str], str | None]  # the CSS for an image's address
 
 _SIDES = ("top", "right", "bottom", "left")
 
@@ -59,27 +59,27 @@ _PLAIN = frozenset({"ident", "number", "percentage", "dimension", "hash", "strin
 
 _LITERALS = frozenset(",/+-*")
 
-_PLACES = frozenset({"relative", "absolute", "static"})  # fixed and sticky would lie over our own words
+_POSITIONS = frozenset({"relative", "absolute", "static"})  # fixed and sticky would cover the page's own text
 
 
-class _Refused(Exception):
-    """A value holds something that may not stay."""
+class _UnsafeValue(Exception):
+    """A value has a part that is not allowed."""
 
 
-def safe_style(style: str, image: Image) -> str:
-    """The declarations known to be harmless; `image` says what stands for an address, None for nothing.
+def safe_style(style: str, image: ImageCss) -> str:
+    """Return the harmless declarations of a style; `image` gives the CSS for an image, None for nothing.
 
-    What would hide words stays out as well: there is no script to show them again.
+    Declarations that hide text are removed as well: there is no script to show it again.
     """
     if len(style) > MAX_STYLE:
         return ""
-    kept: dict[str, str] = {}
-    for found in _declarations(style):
-        if found.type == "declaration" and found.lower_name in _PROPERTIES:
-            value = _value(found.value, image)
-            if value and not _hides(found.lower_name, value):
-                kept[found.lower_name] = value + ("!important" if found.important else "")
-    return ";".join(f"{name}:{value}" for name, value in _uncut(kept).items())
+    safe: dict[str, str] = {}
+    for declaration in _declarations(style):
+        if declaration.type == "declaration" and declaration.lower_name in _PROPERTIES:
+            value = _safe_value(declaration.value, image)
+            if value and not _hides_text(declaration.lower_name, value):
+                safe[declaration.lower_name] = value + ("!important" if declaration.important else "")
+    return ";".join(f"{name}:{value}" for name, value in _without_clipping(safe).items())
 
 
 def _declarations(style: str) -> list[Any]:
@@ -90,39 +90,39 @@ def _declarations(style: str) -> list[Any]:
 
 
 def image_addresses(style: str) -> list[str]:
-    """The addresses of a style's images, in order."""
-    found: dict[str, None] = {}
-    safe_style(style, found.setdefault)
-    return list(found)
+    """Return the addresses of a style's images, in order."""
+    addresses: dict[str, None] = {}
+    safe_style(style, addresses.setdefault)
+    return list(addresses)
 
 
-def _value(tokens: Iterable[Any], image: Image) -> str:
+def _safe_value(tokens: Iterable[Any], image: ImageCss) -> str:
     try:
-        parts = [_token(token, image, 0) for token in tokens]
-    except _Refused:
+        parts = [_safe_token(token, image, 0) for token in tokens]
+    except _UnsafeValue:
         return ""
-    while parts and parts[-1].isspace():  # the text itself may end in a space that a backslash keeps
+    while parts and parts[-1].isspace():  # not strip(): a value may end in an escaped space
         parts.pop()
     return "".join(parts).lstrip()
 
 
-def _token(token: Any, image: Image, depth: int) -> str:
+def _safe_token(token: Any, image: ImageCss, depth: int) -> str:
     if token.type in _PLAIN or (token.type == "literal" and token.value in _LITERALS):
         return str(token.serialize())
     if token.type == "comment":
         return " "
-    if (address := _address(token)) is not None:
+    if (address := _url_of(token)) is not None:
         return image(address) or "none"
     if depth < MAX_NESTING and token.type == "function" and token.lower_name in _FUNCTIONS:
-        inner = "".join(_token(part, image, depth + 1) for part in token.arguments)
+        inner = "".join(_safe_token(part, image, depth + 1) for part in token.arguments)
         return f"{serialize_identifier(token.lower_name)}({inner})"
     if 0 < depth < MAX_NESTING and token.type == "() block":
-        return "(" + "".join(_token(part, image, depth + 1) for part in token.content) + ")"
-    raise _Refused
+        return "(" + "".join(_safe_token(part, image, depth + 1) for part in token.content) + ")"
+    raise _UnsafeValue
 
 
-def _address(token: Any) -> str | None:
-    """The address of url(…), written with or without quotes."""
+def _url_of(token: Any) -> str | None:
+    """Return the address of url(…), with or without quotes; None for another token."""
     if token.type == "url":
         return str(token.value)
     if token.type == "function" and token.lower_name == "url":
@@ -131,14 +131,14 @@ def _address(token: Any) -> str | None:
     return None
 
 
-def _hides(name: str, value: str) -> bool:
+def _hides_text(name: str, value: str) -> bool:
     match name:
         case "display":
             return value.lower() == "none"
         case "position":
-            return value.lower() not in _PLACES
+            return value.lower() not in _POSITIONS
         case "opacity":
-            return _fraction(value) < FAINTEST
+            return _fraction(value) < MIN_OPACITY
     return False
 
 
@@ -149,18 +149,18 @@ def _fraction(value: str) -> float:
         return 1
 
 
-def _uncut(kept: dict[str, str]) -> dict[str, str]:
-    """A box of no height that cuts off what it holds is one that a touch would open."""
-    cuts = "hidden" in kept.get("overflow", "") + kept.get("overflow-y", "")
-    flat = [name for name in ("height", "max-height") if cuts and _is_zero(kept.get(name, ""))]
-    return {name: value for name, value in kept.items() if name not in flat}
+def _without_clipping(style: dict[str, str]) -> dict[str, str]:
+    """Remove a height of zero that clips the content: WeChat's scripts would open it at a touch."""
+    clips = "hidden" in style.get("overflow", "") + style.get("overflow-y", "")
+    removed = [name for name in ("height", "max-height") if clips and _is_zero(style.get(name, ""))]
+    return {name: value for name, value in style.items() if name not in removed}
 
 
 def _is_zero(value: str) -> bool:
     return value.removesuffix("!important").rstrip("%pxremvhw") in ("0", "0.0")
 
 
-OWN = "mparchive"  # scheme of what only our own steps may put into src; prefix of our classes
+OWN = "mparchive"  # scheme of placeholders that only we may put into src; prefix of our classes
 
 _TAGS = {
     "a", "abbr", "address", "article", "aside", "audio", "b", "bdi", "bdo", "big", "blockquote", "br",
@@ -193,52 +193,52 @@ _ATTRIBUTES = {
 
 _SCHEMES = {"http", "https", "mailto", "tel"}
 
-_WITH_CONTENT = {"script", "style"}  # go with what they hold; of any other tag that goes, the words stay
+_REMOVED_WITH_CONTENT = {"script", "style"}  # of other tags that are removed, the content stays
 
-_LOADED = frozenset({"src", "poster"})
+_LOADING = frozenset({"src", "poster"})
 
 
 class Sources:
-    """Addresses that our own steps put into a body, to be known from those that stood there before."""
+    """Placeholders for the addresses that we put into a body, so that they differ from those of the body."""
 
     def __init__(self) -> None:
         self._addresses: dict[str, str] = {}
         self._known: set[str] = set()
 
     def put(self, address: str) -> str:
-        """What stands for an address in src or poster until the body is made safe."""
-        stands_for = f"{OWN}:{len(self._addresses)}"
-        self._addresses[stands_for] = address
+        """Return the placeholder for an address, for src or poster, until the body is made safe."""
+        placeholder = f"{OWN}:{len(self._addresses)}"
+        self._addresses[placeholder] = address
         self._known.add(address)
-        return stands_for
+        return placeholder
 
     def __contains__(self, address: object) -> bool:
         return address in self._known
 
-    def get(self, stands_for: str) -> str | None:
-        """The address for what `put` answered; None for anything else."""
-        return self._addresses.get(stands_for)
+    def get(self, placeholder: str) -> str | None:
+        """Return the address of a placeholder; None for anything else."""
+        return self._addresses.get(placeholder)
 
 
-def make_safe(markup: str, sources: Sources, background: Image) -> str:
-    """The markup with nothing in it that acts or loads: only `sources` are left in src and poster.
+def make_safe(markup: str, sources: Sources, background: ImageCss) -> str:
+    """Return markup in which nothing runs or loads: in src and poster only `sources` stay.
 
-    `background` gives the CSS for the address of a style's image; None drops it.
+    `background` gives the CSS for the address of a style's image; None removes it.
     """
     styles: dict[str, str] = {}
 
-    def attribute(tag: str, name: str, value: str) -> str | None:
+    def filter_attribute(tag: str, name: str, value: str) -> str | None:
         try:
-            return kept(name, value)
-        except Exception:  # the library would let pass what this raises about
+            return safe_attribute(name, value)
+        except Exception:  # nh3 keeps an attribute whose filter raises
             return None
 
-    def kept(name: str, value: str) -> str | None:
+    def safe_attribute(name: str, value: str) -> str | None:
         if name == "style":
             if value not in styles:
                 styles[value] = safe_style(value, background)
             return styles[value] or None
-        if name in _LOADED:
+        if name in _LOADING:
             return sources.get(value)
         if name == "class":
             return value if value.startswith(f"{OWN}-") else None
@@ -247,9 +247,9 @@ def make_safe(markup: str, sources: Sources, background: Image) -> str:
     return nh3.clean(
         markup,
         tags=_TAGS,
-        clean_content_tags=_WITH_CONTENT,
+        clean_content_tags=_REMOVED_WITH_CONTENT,
         attributes=_ATTRIBUTES,
-        attribute_filter=attribute,
+        attribute_filter=filter_attribute,
         url_schemes=_SCHEMES | {OWN},
         url_relative=lambda address: address if address in sources else None,
         link_rel="noopener noreferrer nofollow",

@@ -1,4 +1,4 @@
-"""Inline SVG: layouts become boxes with what they hold, drawings become images of allowed shapes only."""
+"""Replace inline SVG: layouts become boxes with their content, drawings become images of harmless shapes."""
 
 import base64
 import re
@@ -6,14 +6,14 @@ from xml.sax.saxutils import quoteattr
 
 from bs4 import BeautifulSoup, Tag
 
-from archive.rendering.cards import holders
+from archive.rendering.html_tree import ancestor_ids
 from archive.rendering.sanitizer import OWN
 
-DRAWING = f"{OWN}-drawing"  # the element of an image that we made ourselves
+DRAWING = f"{OWN}-drawing"  # the element of an image that was made from a drawing
 
 MAX_DRAWING = 200_000  # characters; an ornament has under 20,000
 
-_HOLDERS = ["foreignobject", "image", "text"]
+_CONTENT_TAGS = ["foreignobject", "image", "text"]
 
 _SHAPES = {
     name.lower(): name
@@ -21,7 +21,7 @@ _SHAPES = {
                  "linearGradient", "radialGradient", "stop", "clipPath")
 }  # fmt: skip
 
-_DRAWN = frozenset({"path", "rect", "circle", "ellipse", "line", "polyline", "polygon"})
+_VISIBLE_SHAPES = frozenset({"path", "rect", "circle", "ellipse", "line", "polyline", "polygon"})
 
 _ATTRIBUTES = {
     name.lower(): name
@@ -41,42 +41,42 @@ _VIEW = re.compile(r"\s*(-?[\d.]+)[\s,]+(-?[\d.]+)[\s,]+(\d[\d.]*)[\s,]+(\d[\d.]
 _LENGTH = re.compile(r"\d[\d.]{0,9}(?:px|%|em|rem|vw)?")
 
 
-def put_boxes(soup: BeautifulSoup) -> None:
-    """Replace each SVG, the outer before the inner ones it holds."""
+def replace_drawings(soup: BeautifulSoup) -> None:
+    """Replace each SVG, outer ones before those within."""
     drawings = soup.find_all("svg")
-    words = soup.find_all(_HOLDERS)
-    boxes, layouts = holders(words), holders([*words, *drawings])
+    content = soup.find_all(_CONTENT_TAGS)
+    with_content, layouts = ancestor_ids(content), ancestor_ids([*content, *drawings])
     for svg in drawings:
         if svg.decomposed:
             continue
-        if id(svg) in boxes or "url(" in str(svg.get("style", "")):
-            _box(svg, layouts)
+        if id(svg) in with_content or "url(" in str(svg.get("style", "")):
+            _make_box(svg, layouts)
         else:
-            _draw(svg)
+            _make_image(svg)
 
 
-def _box(svg: Tag, layouts: set[int]) -> None:
-    style = f"{_shape(svg)}{svg.get('style', '')}"
+def _make_box(svg: Tag, layouts: set[int]) -> None:
+    style = f"{_size_style(svg)}{svg.get('style', '')}"
     for tag in svg.find_all(True, recursive=False):
-        _keep_words(tag, layouts)
+        _keep_content(tag, layouts)
     svg.name, svg.attrs = "div", {"style": style}
 
 
-def _keep_words(tag: Tag, layouts: set[int]) -> None:
-    """Of what an SVG holds directly or in groups: HTML, images and words stay, shapes and their motion go."""
+def _keep_content(tag: Tag, layouts: set[int]) -> None:
+    """Keep HTML, images and text within an SVG or its groups; remove shapes and animations."""
     match tag.name:
         case "foreignobject":
             tag.name, tag.attrs = "div", {"style": str(tag.get("style", ""))}
         case "image":
             source = tag.get("xlink:href") or tag.get("href") or tag.get("data-src") or ""
             for inner in tag.find_all(True, recursive=False):
-                _keep_words(inner, layouts)
-            for child in tag.contents[::-1]:  # an image holds nothing: what stands in it comes after it
+                _keep_content(inner, layouts)
+            for child in tag.contents[::-1]:  # an image has no content: move it behind
                 tag.insert_after(child)
             tag.name, tag.attrs = "img", {"src": str(source)}
         case "g" | "a" | "switch":
             for inner in tag.find_all(True, recursive=False):
-                _keep_words(inner, layouts)
+                _keep_content(inner, layouts)
             tag.unwrap()
         case "text" | "svg":
             tag.name = "span" if tag.name == "text" else "svg"
@@ -86,8 +86,8 @@ def _keep_words(tag: Tag, layouts: set[int]) -> None:
             tag.unwrap()
 
 
-def _shape(svg: Tag) -> str:
-    """The size an SVG has before its own style: the width given, else all there is, and its view's shape."""
+def _size_style(svg: Tag) -> str:
+    """Return the CSS of an SVG's size: its width, else the full width, and its view's aspect ratio."""
     width = str(svg.get("width", "")).strip()
     found = _VIEW.fullmatch(str(svg.get("viewbox", "")))
     ratio = f"aspect-ratio:{found[3]} / {found[4]};" if found else ""
@@ -95,11 +95,11 @@ def _shape(svg: Tag) -> str:
     return f"display:inline-block;vertical-align:top;width:{size};{ratio}"
 
 
-def _draw(svg: Tag) -> None:
-    """A drawing becomes an image: in one no script runs and nothing is loaded, and it has none anyway."""
+def _make_image(svg: Tag) -> None:
+    """Turn a drawing into an image, in which no script runs and nothing is loaded."""
     drawing = "".join(_shapes(tag) for tag in svg.find_all(True, recursive=False))
     view = _VIEW.fullmatch(str(svg.get("viewbox", "")))
-    if not drawing or not view or len(drawing) > MAX_DRAWING or svg.find(list(_DRAWN)) is None:
+    if not drawing or not view or len(drawing) > MAX_DRAWING or svg.find(list(_VISIBLE_SHAPES)) is None:
         svg.decompose()
         return
     box = " ".join(view.groups())
@@ -107,7 +107,7 @@ def _draw(svg: Tag) -> None:
     paint = f" fill={quoteattr(fill)}" if fill and _is_safe(fill) else ""
     picture = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}"{paint}>{drawing}</svg>'
     source = "data:image/svg+xml;base64," + base64.b64encode(picture.encode()).decode()
-    style = f"{_shape(svg)}{svg.get('style', '')}"
+    style = f"{_size_style(svg)}{svg.get('style', '')}"
     svg.name, svg.attrs = DRAWING, {"src": source, "style": style}
     svg.clear()
 

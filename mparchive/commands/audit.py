@@ -174,8 +174,6 @@ DEFAULT_SHOWN = 20  # gaps of a kind, where --limit gives no other number
 
 _KIND = "mparchive.audit.kind."  # with the name of a GapKind: its words
 
-_JSON = ("kind", "biz", "account", "subject", "title", "what", "remedy", "fillable")
-
 
 @dataclass(frozen=True)
 class AuditOptions:
@@ -263,15 +261,8 @@ def _counts(gaps: Iterable[Gap]) -> dict[str, int]:
 def _as_json(
     gaps: Sequence[Gap], before: Mapping[str, int], summary: RunSummary, options: AuditOptions
 ) -> dict[str, Any]:
-    result = {"counts": _counts(gaps), "gaps": [_gap_as_json(gap) for gap in _limited(gaps, options.limit)]}
+    result = {"counts": _counts(gaps), "gaps": [gap.as_dict() for gap in _limited(gaps, options.limit)]}
     return result | ({"before": dict(before), "filled": summary.as_dict()} if options.fill else {})
-
-
-def _gap_as_json(gap: Gap) -> dict[str, Any]:
-    values = {name: getattr(gap, name) for name in _JSON}
-    for name in ("subject", "what", "remedy"):
-        values[name] = str(Message.load(values[name]))
-    return values | {"day": gap.day.isoformat() if gap.day else None}
 
 
 def _limited(gaps: Iterable[Gap], limit: int | None) -> list[Gap]:
@@ -313,7 +304,7 @@ def _print_account(gaps: Sequence[Gap], name: str, limit: int) -> None:
 def _print_kind(kind: GapKind, gaps: Sequence[Gap], limit: int) -> None:
     """Print a line for each gap and one for its evidence; a remedy that several share is printed once."""
     out.print(f"\n{label(_KIND, kind)}", style="bold", markup=False)
-    shown, remedy = gaps[:limit], ""
+    shown, remedy = gaps[:limit], None
     for gap in shown:
         title = gap.title if gap.title != gap.subject else ""
         parts = (localized(gap.subject), str(gap.day or ""), shortened(title))

@@ -11,7 +11,7 @@ from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.integrity.check import VerificationReport
-from archive.integrity.checks import CHECKS
+from archive.integrity.checks import ALL_CHECKS
 from archive.storage.media_files import MediaFolder
 from archive.system.private_files import make_private_folder
 from mparchive.commands.verify import finding_text, verify_with
@@ -22,7 +22,7 @@ MIB = 1024 * 1024
 
 MIB_PER_LINE = 1024  # of the progress, where there is no terminal
 
-QUICK_CHECKS = tuple(dict.fromkeys(check.name for check in CHECKS if not check.is_heavy))
+QUICK_CHECKS = tuple(dict.fromkeys(check.name for check in ALL_CHECKS if not check.is_heavy))
 
 
 def back_up(path: Path, *, verified: bool) -> Exit:

@@ -19,11 +19,12 @@ from archive.db.models import Post
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.domain.records import SHANGHAI
-from archive.export.files import Names, Written, name_of
-from archive.export.html import make_html, write_html
-from archive.export.markdown import make_markdown, write_markdown
-from archive.export.post_files import Make, Maker
+from archive.export.file_names import FileNames
+from archive.export.html import render_html, write_html
+from archive.export.markdown import render_markdown, write_markdown
+from archive.export.post_renderer import PostRenderer, RenderPost
 from archive.export.records import write_csv, write_dump, write_jsonl
+from archive.export.result import ExportResult, post_name
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
 from archive.rendering.page import ShownPost, shown_post
@@ -49,12 +50,12 @@ RECORDS: dict[Format, tuple[Callable[..., int], str]] = {
     Format.CSV: (write_csv, "csv"),
 }
 
-POSTS: dict[Format, tuple[Callable[[Iterable[ShownPost], Path, Make], Written], Make]] = {
-    Format.HTML: (write_html, make_html),
-    Format.MARKDOWN: (write_markdown, make_markdown),
+POSTS: dict[Format, tuple[Callable[[Iterable[ShownPost], Path, RenderPost], ExportResult], RenderPost]] = {
+    Format.HTML: (write_html, render_html),
+    Format.MARKDOWN: (write_markdown, render_markdown),
 }
 
-CAPTURES: dict[Format, tuple[Callable[..., Written], str]] = {
+CAPTURES: dict[Format, tuple[Callable[..., ExportResult], str]] = {
     Format.WARC: (write_warc, "warc.gz"),
     Format.WACZ: (write_wacz, "wacz"),
 }
@@ -76,11 +77,11 @@ def export(form: Format, output: Path | None, selection: Selection) -> Exit:
 
 def _export_records(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
     write, ending = RECORDS[form]
-    total = Written()
+    total = ExportResult()
     for path, part in _files(session, output, selection, ending):
         with _failing_alone(total, path, output):
             records = post_queries.records(session, part.account, part.since, part.until)
-            total.posts += _write(path, partial(write, records, left_out=total))
+            total.posts += _write(path, partial(write, records, result=total))
     say(Message("mparchive.export.posts", {"n": total.posts}))
     return report_failures(total)
 
@@ -91,21 +92,21 @@ def _export_posts(session: Session, form: Format, output: Path | None, selection
         raise CommandError(Message(code, {"format": form, "path": output}))
     folder = MediaFolder(ArchiveSettings())
     posts = post_queries.posts(session, selection.account, selection.since, selection.until)
-    write, make = POSTS[form]
-    failures = Written()
-    with Maker(make) as maker:
-        written = write(_posts_with_media(session, posts, folder, failures), output, maker.make)
-    written.join(failures)
-    say(Message("mparchive.export.posts", {"n": written.posts}))
-    return report_failures(written)
+    write, render = POSTS[form]
+    failures = ExportResult()
+    with PostRenderer(render) as renderer:
+        result = write(_posts_with_media(session, posts, folder, failures), output, renderer.render)
+    result.merge(failures)
+    say(Message("mparchive.export.posts", {"n": result.posts}))
+    return report_failures(result)
 
 
 def _posts_with_media(
-    session: Session, posts: Iterable[Post], folder: MediaFolder, failures: Written
+    session: Session, posts: Iterable[Post], folder: MediaFolder, failures: ExportResult
 ) -> Iterator[ShownPost]:
     for post in posts:
         shown = None
-        with failures.apart(name_of(post)):
+        with failures.isolate(post_name(post)):
             shown = shown_post(session, post, folder)
         if shown is not None:
             yield shown
@@ -116,20 +117,22 @@ def _export_captures(session: Session, form: Format, output: Path | None, select
     if output is None and form is Format.WACZ:
         raise CommandError(Message("mparchive.export.wacz_to_stdout"))
     folder = MediaFolder(ArchiveSettings())
-    total = Written()
+    total = ExportResult()
     for path, part in _files(session, output, selection, ending):
         with (
             _failing_alone(total, path, output),
             steps(count_captures(session, part)[0], every=CAPTURES_PER_LINE) as shown,
         ):
-            total.join(_write(path, partial(write, session, part, folder, step=shown.step)))
+            total.merge(_write(path, partial(write, session, part, folder, on_capture=shown.step)))
     say(Message("mparchive.export.captures", {"n": total.captures}))
     return report_failures(total)
 
 
-def _failing_alone(total: Written, path: Path | None, output: Path | None) -> AbstractContextManager[None]:
+def _failing_alone(
+    total: ExportResult, path: Path | None, output: Path | None
+) -> AbstractContextManager[None]:
     """Let each of several files fail alone; where there is only one, the export fails with it."""
-    return nullcontext() if path is None or path == output else total.apart(str(path))
+    return nullcontext() if path is None or path == output else total.isolate(str(path))
 
 
 def _write(path: Path | None, write: Callable[[BinaryIO], Result]) -> Result:
@@ -147,7 +150,7 @@ def _files(
         if selection.account
         else [biz for biz, _ in accounts_repository.account_names(session)]
     )
-    today, names = datetime.now(SHANGHAI).strftime("%Y%m%d"), Names()
+    today, names = datetime.now(SHANGHAI).strftime("%Y%m%d"), FileNames()
     named = [
         (one, names.of_account(accounts_repository.account_name(session, one) or one, one))
         for one in accounts

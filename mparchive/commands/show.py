@@ -16,11 +16,13 @@ from sqlalchemy.orm import Session
 from archive.db.engine import open_archive, transaction
 from archive.db.models import Absence, Post, Version
 from archive.db.settings import ArchiveSettings
+from archive.domain.errors import error_message
 from archive.domain.messages import Message
 from archive.domain.records import SHANGHAI
 from archive.domain.revisit_policy import INTERVALS, next_visit
 from archive.domain.text_diff import Piece
-from archive.export.files import Names, Written, name_of, reason_of
+from archive.export.file_names import FileNames
+from archive.export.result import ExportResult, post_name
 from archive.rendering.page import offline_page, shown_post
 from archive.reports.history import (
     Change,
@@ -145,32 +147,32 @@ def _link_table(session: Session, post: Post) -> Table:
 
 def print_page(session: Session, post: Post) -> Exit:
     """Write the page of a post to stdout."""
-    page, written = _page(session, post)
+    page, result = _page(session, post)
     sys.stdout.buffer.write(page)
-    return report_failures(written)
+    return report_failures(result)
 
 
 def open_page(session: Session, post: Post) -> Exit:
     """Write the page below the data folder, print its path, and open it where there is a display."""
-    page, written = _page(session, post)
-    path = ArchiveSettings().home.absolute() / "pages" / f"{Names().of(post)}.html"
+    page, result = _page(session, post)
+    path = ArchiveSettings().home.absolute() / "pages" / f"{FileNames().of_post(post)}.html"
     write_bytes(path, page, is_private=True)
     sys.stdout.write(f"{path}\n")
     if not (_has_display() and webbrowser.open(path.as_uri())):
         say(Message("mparchive.show.no_browser"))
-    return report_failures(written)
+    return report_failures(result)
 
 
-def _page(session: Session, post: Post) -> tuple[bytes, Written]:
+def _page(session: Session, post: Post) -> tuple[bytes, ExportResult]:
     shown = shown_post(session, post, MediaFolder(ArchiveSettings()))
     try:
         page = offline_page(shown).encode("utf-8", "replace")
     except Exception as error:
-        params = {"post": name_of(post), "reason": reason_of(error)}
+        params = {"post": post_name(post), "reason": error_message(error)}
         raise CommandError(Message("mparchive.show.page_failed", params), Exit.PARTLY_FAILED) from None
-    written = Written()
-    written.add(shown.media.troubles, shown.media.damaged)
-    return page, written
+    result = ExportResult()
+    result.add_post(shown.media.problems, shown.media.damaged)
+    return page, result
 
 
 def _has_display() -> bool:
@@ -179,16 +181,16 @@ def _has_display() -> bool:
     return bool(named) or sys.platform in ("darwin", "win32")
 
 
-def report_failures(written: Written) -> Exit:
+def report_failures(result: ExportResult) -> Exit:
     """Print what could not be read or written, and return the exit code for it."""
-    for failure in (*written.troubles, *written.failures):
+    for failure in (*result.problems, *result.failures):
         say(localized(failure))
-    if written.failed:
-        say(Message("mparchive.export.not_written", {"n": written.failed}))
-    if not written.missing:
-        return Exit.PARTLY_FAILED if written.failed else Exit.DONE
-    say(Message("mparchive.export.media_unreadable", {"n": written.missing}))
-    return Exit.INTEGRITY if written.damaged else Exit.PARTLY_FAILED
+    if result.failed:
+        say(Message("mparchive.export.not_written", {"n": result.failed}))
+    if not result.missing:
+        return Exit.PARTLY_FAILED if result.failed else Exit.DONE
+    say(Message("mparchive.export.media_unreadable", {"n": result.missing}))
+    return Exit.INTEGRITY if result.damaged else Exit.PARTLY_FAILED
 
 
 def print_history(session: Session, post: Post, as_json: bool) -> None:

@@ -15,9 +15,9 @@ from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.integrity.check import CheckContext, Finding, VerificationReport, note_verified
-from archive.integrity.checks import NAMES
-from archive.integrity.process_pool import HandsLost
-from archive.integrity.verifier import against, verify_archive
+from archive.integrity.checks import CHECK_NAMES
+from archive.integrity.process_pool import CheckProcessKilled
+from archive.integrity.verifier import compare_with_heads, verify_archive
 from archive.repository.hash_chain import ChainHead
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
@@ -67,7 +67,7 @@ def verify(options: VerifyOptions) -> Exit:
     with open_archive(settings) as engine:
         report = verify_with(engine, settings, names, progress_file)
         with transaction(engine) as session:
-            report.find(against(session, saved_heads))
+            report.add_findings(compare_with_heads(session, saved_heads))
             note_verified(session, names, report, started, clock.now())
     if options.save_head is not None:
         _save_heads(report, options.save_head)
@@ -81,8 +81,8 @@ def verify(options: VerifyOptions) -> Exit:
 def _check_names(only: Sequence[str]) -> list[str]:
     names = [name.strip() for value in only for name in value.split(",")]
     for name in names:
-        if name not in NAMES:
-            params = {"name": name, "names": ", ".join(NAMES)}
+        if name not in CHECK_NAMES:
+            params = {"name": name, "names": ", ".join(CHECK_NAMES)}
             raise CommandError(Message("mparchive.verify.unknown_check", params))
     return names
 
@@ -98,8 +98,8 @@ def verify_with(
         step = _progress_callback(closing)
         try:
             context = check_context(settings)
-            return verify_archive(engine, context, only=names, place=progress_file, step=step)
-        except HandsLost as error:
+            return verify_archive(engine, context, only=names, progress_file=progress_file, on_progress=step)
+        except CheckProcessKilled as error:
             raise CommandError(error.message, Exit.PARTLY_FAILED) from None
 
 
@@ -147,7 +147,7 @@ def _save_heads(report: VerificationReport, path: Path) -> None:
 
 def finding_text(finding: Finding) -> str:
     """Return a finding in the language of the process."""
-    return f"{finding.subject}: {localized(finding.words)}"
+    return f"{finding.subject}: {localized(finding.message)}"
 
 
 def _print_report(report: VerificationReport) -> None:
@@ -156,7 +156,7 @@ def _print_report(report: VerificationReport) -> None:
     if left_out := report.found.total() - len(report.findings):
         out.print(translated("mparchive.verify.more_findings", n=left_out), markup=False)
     for note, count in sorted(report.notes.items()):
-        out.print(f"{count} {localized(note)}", markup=False)
+        out.print(f"{count} {translated(note)}", markup=False)
     say(_verdict(report))
 
 

@@ -12,7 +12,7 @@ from archive.domain.addresses import HOST, parse_address, without_session
 from archive.domain.captures import Capture
 from archive.domain.errors import AddressError
 from archive.domain.pg_text import index_key
-from archive.export.warc import CAPTURE_FIELD, MEDIUM_FIELD, SAVED, target
+from archive.export.warc import CAPTURE_FIELD, MEDIUM_FIELD, SAVED, target_uri
 from crawler.parse.media import media_key
 from crawler.parse.response import DamagedResponse, FetchedPage, unpack
 from crawler.redaction import public_headers
@@ -253,7 +253,7 @@ class _PageReader:
 
     def _exported_page(self, record: Record, metadata: CaptureMetadata, body: bytes) -> SavedPage:
         """Return a capture that another archive of this program exported. Raises BadRecord."""
-        if target(metadata.requested_url) != record.target:
+        if target_uri(metadata.requested_url) != record.target:
             params = {"target": record.target[:120], "named": metadata.requested_url[:120]}
             raise BadRecord("mparchive.warc.other_address", **params)
         capture = Capture(

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from archive.integrity.checks import NAMES
+from archive.integrity.checks import CHECK_NAMES
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import write_dump
 from tests.standin import Standin
@@ -20,7 +20,7 @@ def test_a_crawled_archive_is_sound_and_what_is_touched_later_is_named_with_exit
         assert mparchive("backfill", dump).code == 0
     sound = mparchive("verify", "--save-head", head, "--json")
     assert (sound.code, sound.json["sound"], sound.json["findings"]) == (0, True, [])
-    assert sound.json["checked"].keys() == set(NAMES)
+    assert sound.json["checked"].keys() == set(CHECK_NAMES)
     assert json.loads(head.read_bytes()) == sound.json["heads"]
     assert [one["length"] for one in sound.json["heads"]] == [2 * POSTS]
     last = mparchive("status", "--json").json["last_runs"][0]

@@ -8,7 +8,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from archive.integrity.checks import NAMES
+from archive.integrity.checks import CHECK_NAMES
 from mparchive.cli import app
 from mparchive.errors import Exit
 from mparchive.options import Format
@@ -82,7 +82,7 @@ def test_every_check_of_verify_is_described() -> None:
     (only,) = [parameter for parameter in GROUP.commands["verify"].params if "--only" in parameter.opts]
     offered = re.findall(r"\w+", str(getattr(only, "help", "")).partition(":")[2])
     described = [row[0].strip("`") for row in rows(text_of(DOCS / "reference" / "integrity.md"))[1:]]
-    assert sorted(described) == sorted(offered) == sorted(NAMES)
+    assert sorted(described) == sorted(offered) == sorted(CHECK_NAMES)
 
 
 def command_lines(text: str) -> Iterator[tuple[str, list[str]]]:

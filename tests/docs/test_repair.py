@@ -10,8 +10,8 @@ from archive.db.settings import ArchiveSettings
 from archive.integrity.verifier import verify_archive
 from archive.repository.captures import store_captures
 from archive.storage.media_files import MediaFolder
-from tests.archive.integrity.filling import means_at
-from tests.archive.integrity.mutations import BENEATH
+from tests.archive.integrity.checks.mutations import BENEATH
+from tests.archive.integrity.filling import context_at
 from tests.archive.making import capture
 from tests.docs.markdown import DOCS, text_of
 
@@ -21,7 +21,7 @@ MAKE, COPY, UPDATE = re.split(r"\n(?=  \\copy|  UPDATE)", REPAIR)
 
 
 def test_a_damaged_page_is_replaced_by_the_one_of_a_backup(engine: Engine, tmp_path: Path) -> None:
-    means = means_at(MediaFolder(ArchiveSettings(media=str(tmp_path))))
+    context = context_at(MediaFolder(ArchiveSettings(media=str(tmp_path))))
     with transaction(engine) as session:
         (number,) = store_captures(session, None, [(None, capture())])
     with engine.connect() as backup:
@@ -31,12 +31,12 @@ def test_a_damaged_page_is_replaced_by_the_one_of_a_backup(engine: Engine, tmp_p
     with engine.begin() as connection:
         connection.execute(text(BENEATH))
         connection.execute(text("UPDATE captures SET body = '\\x00', reference_id = NULL"))
-    assert set(verify_archive(engine, means).found) == {"seals", "bytes"}
+    assert set(verify_archive(engine, context).found) == {"seals", "bytes"}
     with engine.begin() as connection:
         connection.execute(text(MAKE))
         connection.execute(
             text("INSERT INTO good VALUES (:id, :body, :body_encoding, :reference_id)"), good._asdict()
         )
         connection.execute(text(UPDATE))
-    assert verify_archive(engine, means).is_sound
+    assert verify_archive(engine, context).is_sound
     assert COPY.split()[:3] == ["\\copy", "good", "FROM"]

@@ -1,24 +1,40 @@
-"""Whether the time that work takes grows with its input, and no faster."""
+"""Measure how processor time grows with the size of the input."""
 
-import time
+import gc
 from collections.abc import Callable
+from time import process_time
 from typing import TypeVar
 
 T = TypeVar("T")
-MOST = 2.5  # times the processor time for twice the input; 4 where it grows with the square
-TRIES = 3  # another process on the machine may come between once
+
+MAX_GROWTH = 2.5  # times the processor time for twice the input; 4 where it grows with the square
+
+MIN_SECONDS = 0.2  # for twice the input; what takes less says nothing about growth
+
+ATTEMPTS = 6  # other processes share the caches of the processor: only the shortest times are meaningful
 
 
-def grows_evenly(make: Callable[[int], T], work: Callable[[T], object], size: int) -> bool:
-    """Whether twice the size takes at most MOST times the processor time."""
-    return any(_ratio(make, work, size) <= MOST for _ in range(TRIES))
+def growth(make: Callable[[int], T], work: Callable[[T], object], size: int) -> float:
+    """Return the processor time of `work` on an input of twice the size, over that of the size.
 
-
-def _ratio(make: Callable[[int], T], work: Callable[[T], object], size: int) -> float:
-    return _seconds(work, make(2 * size)) / max(_seconds(work, make(size)), 1e-4)
+    Return 0 where both are short. Measure again while the ratio is over MAX_GROWTH, at most ATTEMPTS times.
+    """
+    once, twice = make(size), make(2 * size)
+    shortest, longer = _seconds(work, once), _seconds(work, twice)
+    for _ in range(ATTEMPTS - 1):
+        if longer < max(MIN_SECONDS, MAX_GROWTH * shortest):
+            break
+        shortest = min(shortest, _seconds(work, once))
+        longer = min(longer, _seconds(work, twice))
+    return longer / shortest if longer >= MIN_SECONDS else 0
 
 
 def _seconds(work: Callable[[T], object], given: T) -> float:
-    begun = time.process_time()
-    work(given)
-    return time.process_time() - begun
+    gc.collect()
+    gc.disable()  # its own time grows with all objects that exist
+    try:
+        start = process_time()
+        work(given)
+        return process_time() - start
+    finally:
+        gc.enable()

@@ -16,6 +16,7 @@ from archive.db.engine import transaction
 from archive.db.models import MediumRow
 from archive.domain.addresses import canonical_url, parse_address
 from archive.domain.captures import Capture, Sighting
+from archive.domain.messages import Message
 from archive.domain.outcomes import Kind, Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
@@ -159,7 +160,7 @@ def keep_one(
 
 def _trouble(session: Session) -> None:
     verified = VerifyReport(Counter(bytes=20, media=18))
-    verified.find([VerifyFinding("media", "files", 1, "is not what was kept")])
+    verified.add_findings([VerifyFinding("media", "files", 1, Message("archive.integrity.file_damaged"))])
     note_verified(session, ["bytes", "media"], verified, LATER, LATER + timedelta(minutes=2))
     for name, state, detail in (
         ("album:1", State.OK, "1 post of another account left out."),

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from archive.db.engine import Readers
 from archive.domain.errors import MediaMissing, NotArchived
-from archive.rendering.media import PICTURES
+from archive.rendering.media import IMAGE_TYPES
 from archive.repository.media import StoredFile, file_of
 from archive.storage.media_files import MediaFolder
 from web.http_cache import IMMUTABLE, not_modified
@@ -48,7 +48,7 @@ def files_router(readers: Readers, folder: MediaFolder) -> APIRouter:
 
 
 def _is_displayable(media_type: str) -> bool:
-    return media_type in PICTURES or _PLAYABLE.fullmatch(media_type) is not None
+    return media_type in IMAGE_TYPES or _PLAYABLE.fullmatch(media_type) is not None
 
 
 def _headers(file: StoredFile) -> dict[str, str]:

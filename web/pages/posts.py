@@ -15,14 +15,12 @@ from sqlalchemy.orm import Session
 from archive.db.engine import Readers
 from archive.db.models import Absence, Post, PostLink, Version
 from archive.domain import entities
-from archive.domain.errors import ArchiveError, MediaFolderError, NotArchived, PageError
+from archive.domain.errors import MediaFolderError, NotArchived, PageError, error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Role
 from archive.domain.text_diff import Piece
-from archive.export.files import reason_of
 from archive.rendering.images import clean_address, clean_link
-from archive.rendering.page import ShownPost, offline_page, shown_post
-from archive.rendering.page_limits import check_size
+from archive.rendering.page import ShownPost, check_page_size, offline_page, shown_post
 from archive.rendering.post_body import text_markup
 from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
 from archive.repository import absences, bodies
@@ -290,14 +288,13 @@ _log = structlog.get_logger()
 def _offline_page(shown: ShownPost) -> bytes:
     """Return the page of a post. Raises PageError where it cannot be made, for whatever reason."""
     try:
-        check_size(shown.post)
+        check_page_size(shown.post)
         return offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
     except MediaFolderError:
         raise
     except Exception as error:
-        aid, words = shown.post.aid, reason_of(error)
-        _log.error("the page of a post cannot be made", action="page_failed", aid=aid, reason=words)
-        reason = error.message if isinstance(error, ArchiveError) else words
+        aid, reason = shown.post.aid, error_message(error)
+        _log.error("the page of a post cannot be made", action="page_failed", aid=aid, reason=str(reason))
         raise PageError("web.post.offline_page_failed", aid=aid, reason=reason) from None
 
 

@@ -17,7 +17,7 @@ from warcio.checker import Checker
 from archive.db.engine import open_archive, transaction
 from archive.db.models import Account, CaptureRow, FileRow, Post
 from archive.db.settings import ArchiveSettings
-from archive.export.files import Written
+from archive.export.result import ExportResult
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
 from archive.repository.capture_selection import Selection
@@ -44,7 +44,7 @@ def filled(server_url: str, template: str, folder: MediaFolder) -> Iterator[Engi
             yield engine
 
 
-def _warc(engine: Engine, folder: MediaFolder, chosen: Selection = Selection()) -> tuple[bytes, Written]:  # noqa: B008
+def _warc(engine: Engine, folder: MediaFolder, chosen: Selection = Selection()) -> tuple[bytes, ExportResult]:  # noqa: B008
     out = io.BytesIO()
     with transaction(engine) as session:
         written = write_warc(session, chosen, folder, out)
@@ -139,8 +139,8 @@ def test_what_cannot_be_read_is_left_out_and_named(filled: Engine, folder: Media
         written = write_warc(session, Selection(), folder, io.BytesIO())
         session.rollback()
     assert (written.captures, written.missing, written.damaged) == (len(answers()) - 1, 2, True)
-    assert written.troubles[0].startswith(f"capture {number}: ")
-    assert "ab/cd/gone.png" in written.troubles[1]
+    assert str(written.problems[0]).startswith(f"capture {number}: ")
+    assert "ab/cd/gone.png" in str(written.problems[1])
 
 
 def test_a_wacz_holds_the_same_with_an_index_and_its_pages(

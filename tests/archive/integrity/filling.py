@@ -1,4 +1,4 @@
-"""A small archive with something in every table: invented posts of every kind, edited, gone and back."""
+"""Fill a small archive, every table of it: synthetic posts of every kind, edited, gone and back."""
 
 import re
 from dataclasses import replace
@@ -29,16 +29,16 @@ EDITED = "<p>后来加上的一段合成文字</p>".encode()
 FILES = 4
 
 
-def fill(session: Session, means: CheckContext) -> None:
-    """Two runs, a week apart; then a dump, alarms, sources and a line to the outside."""
+def fill(session: Session, context: CheckContext) -> None:
+    """Store two runs, a week apart; then a dump, incidents, sources and egresses."""
     pages = {name: (body, url) for name, body, url, _ in all_pages()}
     run_id = start_run(session, "backfill", {"what": ["合成"]}, NOW)
-    texts = [fetch(session, run_id, page, NOW, means) for page in pages.values()]
+    texts = [fetch(session, run_id, page, NOW, context) for page in pages.values()]
     finish_run(session, run_id, "done", {"new": len(texts)}, NOW)
-    _edit_and_take_down(session, pages, means)
+    _edit_and_take_down(session, pages, context)
     read = next(reading.record for reading in texts if reading.record)
     import_records(session, run_id, [_elsewhere(read)], "dump", NOW)
-    keep_files(session, means.folder)
+    keep_files(session, context.folder)
     _operate(session)
 
 
@@ -47,28 +47,28 @@ def fetch(
     run_id: int,
     page: tuple[bytes, str],
     at: datetime,
-    means: CheckContext,
+    context: CheckContext,
     *,
     rendered: bool = False,
 ) -> ParsedPage:
-    """What a crawl does with one answer: its bytes and address."""
+    """Store one answer, given by its bytes and address, as a crawl does."""
     body, url = page
     seen = record_sightings(session, run_id, [Sighting(parse_address(url), "list", at, "合成", {"n": 1})], at)
     evaluated = {"text": "合成", "n": 1.5} if rendered else None
     answer = Capture(url, url, 200, (("Content-Type", "text/html"),), body, at, rendered, evaluated)
     (kept,) = store_captures(session, run_id, [(seen[0].address_id, answer)])
-    reading = means.read(answer)
-    store_parse_results(session, run_id, [(kept, reading)], at, means.parser_version)
+    reading = context.parse(answer)
+    store_parse_results(session, run_id, [(kept, reading)], at, context.parser_version)
     return reading
 
 
-def _edit_and_take_down(session: Session, pages: dict[str, tuple[bytes, str]], means: CheckContext) -> None:
+def _edit_and_take_down(session: Session, pages: dict[str, tuple[bytes, str]], context: CheckContext) -> None:
     (body, url), (gone, _) = pages["article"], pages["deleted"]
     run_id = start_run(session, "revisit", {}, NOW)
     edited = re.sub(rb'(id="js_content"[^<>]*>)', rb"\1" + EDITED, body)
     for days, answer in enumerate([edited, gone, gone, edited, gone], 7):
-        fetch(session, run_id, (answer, url), NOW + timedelta(days=days), means)
-    fetch(session, run_id, pages["picture"], NOW + timedelta(days=20), means, rendered=True)
+        fetch(session, run_id, (answer, url), NOW + timedelta(days=days), context)
+    fetch(session, run_id, pages["picture"], NOW + timedelta(days=20), context, rendered=True)
     store_captures(session, run_id, [(None, capture(b"of no address"))])
 
 
@@ -77,7 +77,7 @@ def _elsewhere(record: Record) -> Record:
 
 
 def keep_files(session: Session, folder: MediaFolder) -> None:
-    """Files of the first media."""
+    """Store files for the first media."""
     for number, medium in enumerate(due_media(session, NOW, FILES, types=["image", "audio", "video"])):
         content = b"picture %d" % number * 50
         file = kept_file(content)
@@ -90,7 +90,13 @@ def _operate(session: Session) -> None:
     session.execute(
         insert(Incident),
         [
-            {"key": f"quiet:{n}", "words": "合成", "remedy": "看", "opened_at": NOW, "last_seen_at": NOW}
+            {
+                "key": f"quiet:{n}",
+                "code": "archive.verbatim",
+                "params": {"text": "合成"},
+                "opened_at": NOW,
+                "last_seen_at": NOW,
+            }
             for n in range(2)
         ],
     )
@@ -101,6 +107,6 @@ def _operate(session: Session) -> None:
     session.execute(insert(Egress), [{"name": name, "seen_at": NOW} for name in ("a", "b")])
 
 
-def means_at(folder: MediaFolder) -> CheckContext:
-    """The real parser, and a media folder of the test's own."""
+def context_at(folder: MediaFolder) -> CheckContext:
+    """Return the real parser with a media folder of the test."""
     return CheckContext(folder, classify, PARSER_VERSION)

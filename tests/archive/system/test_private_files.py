@@ -13,8 +13,8 @@ from vcr.serializers import yamlserializer
 from archive.backup.write import write_backup
 from archive.db.embedded_postgres import embedded_postgres
 from archive.db.settings import ArchiveSettings
-from archive.integrity.checks import CHECKS
-from archive.integrity.progress import resumed
+from archive.integrity.checks import ALL_CHECKS
+from archive.integrity.progress import load_progress
 from archive.storage.media_files import MediaFolder
 from archive.system.files import write_bytes
 from archive.system.private_files import make_private_folder
@@ -48,7 +48,7 @@ def record_cassette(home: Path) -> None:
 
 
 def note_progress(home: Path) -> None:
-    resumed("archive", (), home / "verify.json").finish(CHECKS[0])
+    load_progress("archive", (), home / "verify.json").finish(ALL_CHECKS[0])
 
 
 def write_page(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""A bit that flips in the files of the database: Postgres refuses its page, and the rows are named."""
+"""Test that rows of a damaged page are named: Postgres refuses a page in which a bit flipped."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from archive.db.settings import ArchiveSettings
 from archive.ingest.pages import import_records
 from archive.integrity.verifier import verify_archive
 from archive.storage.media_files import MediaFolder
-from tests.archive.integrity.filling import means_at
+from tests.archive.integrity.filling import context_at
 from tests.archive.making import NOW, record
 
 POSTS = 40
 
 
-def test_rows_of_a_page_that_postgres_refuses_are_named_and_all_others_are_looked_at(tmp_path: Path) -> None:
+def test_rows_of_a_page_that_postgres_refuses_are_named_and_all_others_are_checked(tmp_path: Path) -> None:
     settings = ArchiveSettings(home=tmp_path / "home")
     with open_archive(settings) as engine, transaction(engine) as session:
         records = [record(number, text="合成的一段。" * 40) for number in range(POSTS)]
@@ -26,9 +26,10 @@ def test_rows_of_a_page_that_postgres_refuses_are_named_and_all_others_are_looke
     page[4000] ^= 1
     (settings.home / "postgres" / file).write_bytes(page)
     with open_archive(settings) as engine:
-        report = verify_archive(engine, means_at(MediaFolder(settings)), only=["seals", "posts"])
+        report = verify_archive(engine, context_at(MediaFolder(settings)), only=["seals", "posts"])
     damaged = [finding for finding in report.findings if finding.table == "versions"]
     assert {finding.id for finding in damaged} == set(on_first)
     assert 0 < len(on_first) < POSTS
-    assert all("cannot be read (invalid page in block 0" in finding.words for finding in damaged)
+    assert {finding.message.code for finding in damaged} == {"archive.integrity.row_unreadable"}
+    assert all("cannot be read (invalid page in block 0" in str(finding) for finding in damaged)
     assert report.checked["seals"] > 4 * POSTS

@@ -12,7 +12,7 @@ from cmarkgfm.cmark import Options
 from markdown_it import MarkdownIt
 from marko.ext.gfm import gfm
 
-from archive.export.markdown import make_markdown
+from archive.export.markdown import render_markdown
 from tests.archive.export.hostile_markdown import BODIES
 from tests.archive.rendering.hostile import ASKING, PRETENDING, RUNNING
 from tests.archive.rendering.making import post, shown
@@ -67,7 +67,7 @@ def test_there_are_many_hostile_bodies() -> None:
 def test_hostile_bodies_do_nothing_in(reader: str) -> None:
     done = {}
     for name, body in (BODIES | RUNNING | ASKING | PRETENDING).items():
-        text = make_markdown(shown(post(body, title=f"<b onclick=x>{name}"))).content.decode()
+        text = render_markdown(shown(post(body, title=f"<b onclick=x>{name}"))).content.decode()
         rest = text.removeprefix("---\n").partition("\n---\n")[2]
         if found := acting(READERS[reader](rest)):
             done[name] = (found, rest)
@@ -81,7 +81,7 @@ def test_a_reader_that_is_given_such_a_body_as_it_is_would_act() -> None:
 @pytest.mark.parametrize("reader", ["markdown-it", "cmark-gfm", "commonmark", "marko", "mistune"])
 def test_every_word_of_them_is_read(reader: str) -> None:
     for body in BODIES.values():
-        text = make_markdown(shown(post(body))).content.decode()
+        text = render_markdown(shown(post(body))).content.decode()
         rest = text.removeprefix("---\n").partition("\n---\n")[2]
         read = BeautifulSoup(READERS[reader](rest), "html5lib").get_text()
         said = BeautifulSoup(body, "html5lib").get_text()

@@ -1,14 +1,17 @@
-"""Damages to the small archive: every kind that a disk, a careless hand or a forger does."""
+"""Damages to the small archive, as done by a disk, by carelessness or by a forger."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, DateTime, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, DateTime, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
 
 from archive.db.models import Base
-from archive.integrity.check import id_of
+from archive.integrity.check import CheckContext, Finding, RowRange, id_column
+from archive.integrity.checks import ALL_CHECKS
 
 ROWS = 3  # of each table, for each of its columns
 BENEATH = "SET LOCAL session_replication_role = replica"  # no trigger fires and no foreign key holds
@@ -26,7 +29,7 @@ FLIPPED: dict[type, str] = {
 
 @dataclass(frozen=True)
 class Mutation:
-    """Statements that do the damage, the checks that must find it, and what one of them must name."""
+    """Statements that do damage, the checks that must find it, and the row that a finding must name."""
 
     statements: tuple[str, ...]
     checks: tuple[str, ...]
@@ -38,25 +41,25 @@ class Mutation:
 
 
 def flipped(column: Column[object]) -> str:
-    """SQL of a value that is one bit or so off."""
+    """Return the SQL of a value that differs by a bit or so."""
     kind = next(kind for kind in type(column.type).__mro__ if kind in FLIPPED)
     return FLIPPED[kind].format(column.name)
 
 
 def ids(connection: Connection, table: str, where: str = "true", most: int = ROWS) -> list[int]:
-    """Some rows, the same ones each time."""
-    id_ = id_of(Base.metadata.tables[table]).name
+    """Return the ids of some rows, the same each time."""
+    id_ = id_column(Base.metadata.tables[table]).name
     found = connection.exec_driver_sql(f"SELECT {id_} FROM {table} WHERE {where} ORDER BY 1").scalars().all()
     return sorted(Random(5).sample(list(found), min(most, len(found))))
 
 
 def tables() -> list[Table]:
-    """All of them; each has an id, but what is computed of posts has theirs."""
+    """Return all tables, sorted by name."""
     return sorted(Base.metadata.tables.values(), key=lambda table: table.name)
 
 
 def beneath(connection: Connection) -> Iterator[Mutation]:
-    """Any column of any table: a flipped bit, and a value lost, without the database noticing."""
+    """Flip a bit of any column of any table, or lose its value, without the database noticing."""
     for table in tables():
         for column in table.columns:
             is_held = (table.name, column.name) in _HELD
@@ -72,7 +75,7 @@ def _beneath(
     connection: Connection, column: Column[object], id_: int, *, may_be_null: bool
 ) -> Iterator[Mutation]:
     table = column.table
-    key = id_of(table)
+    key = id_column(table)
     name = f"{table.name} {id_ ^ 1 << 40 if column is key else id_}"
     free = (f"ALTER TABLE {table.name} ALTER {key.name} DROP IDENTITY IF EXISTS",) if column is key else ()
     update = f"UPDATE {table.name} SET {column.name} = {flipped(column)} WHERE {key.name} = {id_}"
@@ -87,7 +90,7 @@ def _is_known(connection: Connection, column: Column[object], where: str) -> boo
     return bool(ids(connection, column.table.name, f"{column.name} IS NOT NULL AND {where}"))
 
 
-# What a forger changes with plain SQL: the seals are made anew, and something else has to tell.
+# What a forger changes with plain SQL: the seals are computed again, and another check must find it.
 _BY_HAND: dict[tuple[str, str], tuple[str, ...]] = {
     ("chains", "captures"): (
         "requested_url", "final_url", "status", "headers", "body_size", "sha256", "fetched_at", "rendered",
@@ -113,12 +116,12 @@ _FLIPPED_BY_HAND = {"account_id": "(SELECT max(id) FROM accounts WHERE id <> acc
 
 
 def by_hand(connection: Connection) -> Iterator[Mutation]:
-    """Changes by SQL, with all triggers and foreign keys on."""
+    """Change rows by SQL, with all triggers and foreign keys on."""
     for (check, table), columns in _BY_HAND.items():
         where = "biz <> ''" if table == "chains" else "true"
         for name in columns:
             column = Base.metadata.tables[table].columns[name]
-            key, value = id_of(column.table).name, _FLIPPED_BY_HAND.get(name, flipped(column))
+            key, value = id_column(column.table).name, _FLIPPED_BY_HAND.get(name, flipped(column))
             for id_ in ids(connection, table, where):
                 update = f"UPDATE {table} SET {name} = {value} WHERE {key} = {id_}"
                 yield Mutation((update,), (check,), f"{table} {id_}")
@@ -127,7 +130,7 @@ def by_hand(connection: Connection) -> Iterator[Mutation]:
 
 
 def _of_pages(connection: Connection) -> Iterator[Mutation]:
-    """What is read of pages, against what their bytes say."""
+    """Change what was parsed from pages."""
     for name in ("title", "text", "html", "kind", "published_at", "published_on"):
         column = Base.metadata.tables["posts"].columns[name]
         for id_ in ids(connection, "posts", "capture_id IS NOT NULL"):
@@ -146,7 +149,7 @@ def _of_pages(connection: Connection) -> Iterator[Mutation]:
 
 
 def _of_owners(connection: Connection) -> Iterator[Mutation]:
-    """Whose something is: accounts and addresses are in what their captures and versions vouch for."""
+    """Change the account or address that captures and versions belong to."""
     for id_ in ids(connection, "captures", "address_id IS NOT NULL"):
         update = (
             "UPDATE addresses SET key = key || '1' WHERE id ="
@@ -166,7 +169,7 @@ def _of_owners(connection: Connection) -> Iterator[Mutation]:
 
 
 def deleted(connection: Connection) -> Iterator[Mutation]:
-    """Rows taken out: those that others belong to, those that are linked, those that a page tells of."""
+    """Delete rows that others refer to, that are in a chain, or that a page shows."""
     for table in ("accounts", "addresses", "captures", "media", "posts", "runs", "versions", "chains"):
         for id_ in ids(connection, table, _BELONGED_TO.get(table, "true"), 5):
             yield _deleted(table, id_, ("ties", "chains"), f"{table} {id_}")
@@ -210,7 +213,7 @@ def _of(connection: Connection, table: str, column: str, id_: int) -> int | None
 
 
 def swapped(connection: Connection) -> Iterator[Mutation]:
-    """Two rows that have changed places, or columns of two; the seals are made anew."""
+    """Exchange two rows, or columns of two; their seals are computed again."""
     stored = ("body", "body_encoding", "reference_id")
     for pair in _pairs(ids(connection, "captures", "run_id = (SELECT min(id) FROM runs)", 12)):
         yield Mutation((_exchange("captures", stored, pair),), ("bytes",), f"captures {pair[1]}")
@@ -246,7 +249,7 @@ def _renumbered(pair: tuple[int, int]) -> tuple[str, ...]:
 
 
 def in_bodies(connection: Connection) -> Iterator[Mutation]:
-    """One bit of a stored page, anywhere; the seal is made anew."""
+    """Flip one bit of a stored body, anywhere; its seal is computed again."""
     chance = Random(5)
     sizes = connection.exec_driver_sql("SELECT id, length(body) FROM captures ORDER BY id").all()
     for id_, size in sizes:
@@ -256,6 +259,31 @@ def in_bodies(connection: Connection) -> Iterator[Mutation]:
                 f"UPDATE captures SET body = set_bit(body, {bit}, 1 - get_bit(body, {bit})) WHERE id = {id_}"
             )
             yield Mutation((update,), ("bytes",), f"captures {id_}")
+
+
+@contextmanager
+def rolled_back_session(connection: Connection) -> Iterator[Session]:
+    """Yield a session whose changes are rolled back."""
+    savepoint = connection.begin_nested()
+    with Session(connection, join_transaction_mode="create_savepoint") as session:
+        yield session
+    savepoint.rollback()
+
+
+def findings_of(session: Session, context: CheckContext, mutation: Mutation) -> list[Finding]:
+    """Return what the checks that must find a mutation find; those of single rows check only its row."""
+    table, id_ = mutation.table, int(mutation.names.partition(" ")[2])
+    found: list[Finding] = []
+    for check in (check for check in ALL_CHECKS if check.name in mutation.checks):
+        if check.name == "text" and table == "posts":
+            page = session.scalar(text("SELECT capture_id FROM posts WHERE id = :id"), {"id": id_})
+            found += check.run(RowRange(session, context, page - 1, page)).findings
+        elif check.name in ("seals", "bytes", "text", "media"):
+            own = check.table == table
+            found += check.run(RowRange(session, context, id_ - 1, id_)).findings if own else []
+        else:
+            found += check.run(RowRange(session, context)).findings
+    return found
 
 
 FAMILIES: dict[str, Callable[[Connection], Iterator[Mutation]]] = {
