@@ -19,13 +19,12 @@ def growth(make: Callable[[int], T], work: Callable[[T], object], size: int) -> 
 
     Return 0 where both are short. Measure again while the ratio is over MAX_GROWTH, at most ATTEMPTS times.
     """
-    once, twice = make(size), make(2 * size)
-    shortest, longer = _seconds(work, once), _seconds(work, twice)
+    shortest, longer = _seconds(work, make(size)), _seconds(work, make(2 * size))
     for _ in range(ATTEMPTS - 1):
         if longer < max(MIN_SECONDS, MAX_GROWTH * shortest):
             break
-        shortest = min(shortest, _seconds(work, once))
-        longer = min(longer, _seconds(work, twice))
+        shortest = min(shortest, _seconds(work, make(size)))
+        longer = min(longer, _seconds(work, make(2 * size)))
     return longer / shortest if longer >= MIN_SECONDS else 0
 
 
