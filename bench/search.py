@@ -20,7 +20,7 @@ from alembic import command
 from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.orm import Session
 
-from archive.db.embedded_postgres import embedded_postgres
+from archive.db.embedded_server import embedded_postgres
 from archive.db.engine import open_archive, transaction
 from archive.db.models import Account, PostWords
 from archive.db.schema import alembic_config

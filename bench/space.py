@@ -29,7 +29,7 @@ from archive.domain.records import SHANGHAI
 from archive.repository import bodies
 from archive.repository.bodies import DeltaBases
 from archive.repository.captures import store_captures
-from archive.storage.bodies import encode_body
+from archive.storage.body_codec import encode_body
 from bench.report import machine, today
 from tests.support.captures import CAPTURES, capture, capture_names
 

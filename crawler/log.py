@@ -12,7 +12,7 @@ from scrapy.logformatter import LogFormatter, LogFormatterResult
 
 from archive.domain.errors import MessageError, first_line
 from archive.domain.messages import Message
-from crawler.process.protocol import CrawlError, PageDone, RunStarted, SourceChecked, emit
+from crawler.process.entry import CrawlError, PageDone, RunStarted, SourceChecked, emit
 from crawler.redaction import scrub_log
 
 logger = logging.getLogger("crawler")

@@ -21,7 +21,7 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import MediumType
 from archive.repository.frontier import DueAddress
 from archive.repository.media import DueMedium
-from crawler.download.hosts import may_hold_media, over_tls
+from crawler.download.middlewares import may_hold_media, over_tls
 
 # Keys of Request.meta; redirects and retries carry them along.
 ADDRESS_ID = "address_id"

@@ -13,11 +13,13 @@ import typer
 
 from archive.domain.messages import Message
 from archive.domain.outcomes import Kind
+from archive.system.catalogues import catalogue, process_language
 from crawler.process.entry import import_before_forking
 from mparchive.console import say
-from mparchive.console import translated as _
 from mparchive.errors import STOPPED, CommandError, Exit, describe_failure
 from mparchive.options import Format, OptionalDiffValue
+
+_ = catalogue("mparchive", process_language()).gettext  # the texts of --help
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -183,7 +185,7 @@ def reparse_command(
     json: Json = False,
 ) -> None:
     """Parse stored pages again."""
-    from archive.repository.parse_results import ReparseSelection
+    from archive.repository.captures import ReparseSelection
     from mparchive.commands.reparse import reparse
 
     selection = ReparseSelection(tuple(aid or ()), account, *_days(since, until), whole)

@@ -1,15 +1,19 @@
 """The configuration file, mparchive.toml: which accounts are watched, when, and who is notified."""
 
 import os
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from datetime import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from archive.db.settings import ArchiveSettings
+from archive.domain.errors import MessageError
 from archive.domain.messages import Message
+from archive.system.files import FileUnusable, read_small
 from crawler.discovery.config import (
     FOLDER,
     LONGEST,
@@ -22,7 +26,96 @@ from crawler.discovery.config import (
     VariableName,
     mistake_at,
 )
-from scheduler.config_errors import ConfigError, ConfigMistake, config_error, parse_toml
+from crawler.media.settings import SettingError
+
+MAX_CONFIG_BYTES = 256 * 1024  # bytes; two hundred accounts with all their sources have 100,000
+
+_PATTERNS = {"appid": "scheduler.config.expected.appid"}  # any other pattern is that of a variable's name
+
+# Of pydantic's error types; the parameters of these messages are those of pydantic.
+_EXPECTED = {
+    "missing": "scheduler.config.expected.key",
+    "string_type": "scheduler.config.expected.text",
+    "int_type": "scheduler.config.expected.whole_number",
+    "bool_type": "scheduler.config.expected.true_or_false",
+    "tuple_type": "scheduler.config.expected.list",
+    "path_type": "scheduler.config.expected.file_name",
+    "model_type": "scheduler.config.expected.table",
+    "model_attributes_type": "scheduler.config.expected.table",
+    "string_too_short": "scheduler.config.expected.some_text",
+    "greater_than_equal": "scheduler.config.expected.at_least",
+    "less_than_equal": "scheduler.config.expected.at_most",
+    "string_too_long": "scheduler.config.expected.shorter_text",
+    "too_long": "scheduler.config.expected.fewer_entries",
+}
+
+
+class ConfigError(MessageError):
+    """The configuration cannot be used; the message is one sentence."""
+
+
+class ConfigMistake(MessageError, ValueError):
+    """A value of the configuration is wrong; validators raise it, and pydantic wraps it."""
+
+
+def parse_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file. Raises ConfigError when it cannot be read, or is not TOML."""
+    try:
+        return tomllib.loads(_read_text(path))
+    except RecursionError:
+        raise ConfigError("scheduler.config.too_deep", path=path) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError("scheduler.config.not_toml", path=path, reason=str(error)) from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        content = read_small(path, MAX_CONFIG_BYTES, str(Message("scheduler.config.no_such_size")))
+    except FileUnusable as error:
+        raise ConfigError("scheduler.config.unreadable", reason=_message_of(error)) from None
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError("scheduler.config.not_utf8", path=path, line=line) from None
+
+
+def config_error(path: Path, error: ValidationError) -> ConfigError:
+    """Return the first mistake that pydantic found as an error, with the number of the others."""
+    first, *others = error.errors()
+    context = first.get("ctx", {})
+    place = [*first["loc"], *context.get("place", ())]
+    expected = _expected(first["type"], context, place, str(first["msg"]))
+    if place:
+        expected = Message("scheduler.config.at_key", {"key": key_path(place), "expected": expected})
+    if not others:
+        return ConfigError("scheduler.config.mistake", path=path, mistake=expected)
+    return ConfigError("scheduler.config.mistakes", path=path, mistake=expected, n=len(others))
+
+
+def _expected(kind: str, context: Any, place: Sequence[str | int], words: str) -> Message:
+    if isinstance(context.get("message"), Message):
+        return Message(context["message"].code, context["message"].params)
+    if kind == "value_error":
+        return _message_of(context["error"])
+    if kind == "string_pattern_mismatch":
+        return Message(_PATTERNS.get(str(place[-1]), "scheduler.config.expected.variable_name"))
+    if kind == "tuple_type" and place == ["accounts"]:
+        return Message("scheduler.config.expected.account_tables")
+    code = _EXPECTED.get(kind)
+    return Message(code, context) if code else Message.load(words)
+
+
+def _message_of(error: BaseException) -> Message:
+    """Return the message of an error, or its text where it carries none."""
+    return error.message if isinstance(error, MessageError) else Message.load(str(error))
+
+
+def key_path(place: Sequence[str | int]) -> str:
+    """Return a key as `accounts[2].albums[1]`, counted from 1 as people do."""
+    pieces = [f"[{piece + 1}]" if isinstance(piece, int) else f".{piece}" for piece in place]
+    return "".join(pieces).removeprefix(".")
+
 
 FILE_NAME = "mparchive.toml"
 
@@ -188,3 +281,42 @@ def load_config(path: Path) -> Config:
         return Config.model_validate(values, context={FOLDER: path.absolute().parent})
     except ValidationError as error:
         raise config_error(path, error) from None
+
+
+DEFAULT_METRICS_HOST = "127.0.0.1"
+
+
+class SchedulerSettings(BaseSettings):
+    """MPARCHIVE_EGRESS names the egress that this machine uses; MPARCHIVE_METRICS is a port or host:port.
+
+    All machines that share an address on the internet share an egress, and are challenged together. So
+    without a name all are taken to share one: too polite at worst.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, frozen=True)
+
+    egress: str = Field(default="default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    metrics: str | None = Field(default=None, pattern=r"^([A-Za-z0-9.-]+:|\[[0-9a-fA-F:]+\]:)?[0-9]{1,5}$")
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read the environment. Raises SettingError."""
+        try:
+            return cls()
+        except ValidationError as error:
+            (wrong, *_) = error.errors()
+            name = str(wrong["loc"][0])
+            raise SettingError(
+                "scheduler.config.refused",
+                variable=f"MPARCHIVE_{name.upper()}",
+                value=repr(wrong["input"]),
+                expected=Message(f"scheduler.config.expected.{name}"),
+            ) from None
+
+    @property
+    def metrics_at(self) -> tuple[str, int] | None:
+        """Return host and port, on loopback unless a host is named; None: no metrics."""
+        if self.metrics is None:
+            return None
+        host, _, port = self.metrics.rpartition(":")
+        return host.strip("[]") or DEFAULT_METRICS_HOST, int(port)

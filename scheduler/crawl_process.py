@@ -21,10 +21,10 @@ from sqlalchemy import Engine
 from archive.db.engine import transaction
 from archive.domain.messages import Message
 from archive.repository import runs
-from archive.system.parent_watch import lifeline
+from archive.system.child_processes import lifeline
+from crawler.extensions import EXIT_CODES
 from crawler.process import entry
-from crawler.process.protocol import CrawlError, ProgressEvent, RunStarted, decode_event
-from crawler.run_stats import EXIT_CODES
+from crawler.process.entry import CrawlError, ProgressEvent, RunStarted, decode_event
 
 GRACE = 20.0  # seconds after SIGTERM to store what is being received; whoever stops this process gives 30
 
@@ -85,7 +85,7 @@ class CrawlProcess:
 
 @dataclass(frozen=True)
 class CrawlResult:
-    """How a crawl went. `verdict` is a word of crawler.run_stats; `failed` also when it ended without one.
+    """How a crawl went. `verdict` is a word of crawler.extensions; `failed` also when it ended without one.
 
     `error` says why it failed, in its own words where it had any. `stopped`: by the caller's event.
     """

@@ -23,14 +23,12 @@ from archive.repository.egress import live_egresses, record_heartbeat
 from archive.repository.frontier import EGRESS_LIVES
 from archive.system import clock
 from crawler.media.settings import MediaSettings
-from scheduler.config import Config, load_config
-from scheduler.config_errors import ConfigError
-from scheduler.job_context import JobContext
+from scheduler.config import Config, ConfigError, SchedulerSettings, load_config
 from scheduler.jobs import discover, fetch, inbox, report
+from scheduler.jobs.base import JobContext
 from scheduler.metrics import serve_metrics
+from scheduler.polling import TIMETABLE, TimetableEntry, Work
 from scheduler.queue import DATABASE_ERRORS, HOME, PlannedJob, defer, failure_summary, open_queue, queue_of
-from scheduler.settings import SchedulerSettings
-from scheduler.timetable import TIMETABLE, TimetableEntry, Work
 from scheduler.worker import HeartbeatSettings, JobWorker, quiet_logs
 
 CLOCK_CHECK = 10.0  # seconds, by a clock that nobody sets back

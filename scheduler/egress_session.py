@@ -15,7 +15,7 @@ from archive.db.advisory_locks import Hosts, egress_lock
 from archive.db.engine import transaction
 from archive.repository import egress, runs
 from archive.system import clock
-from crawler.process.protocol import ProgressEvent, RunStarted
+from crawler.process.entry import ProgressEvent, RunStarted
 from scheduler.crawl_process import CrawlResult, crawl
 
 

@@ -16,8 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 from archive.domain.backoff import exponential
 from archive.domain.errors import DatabaseUnavailable
-from scheduler.job_context import CrawlFailed, Interrupted
-from scheduler.timetable import Work
+from scheduler.jobs.base import CrawlFailed, Interrupted
+from scheduler.polling import Work
 
 SCHEMA = "jobs"
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from crawler.discovery.config import AccountConfig
-from crawler.process.protocol import ProgressEvent, SourceChecked
+from crawler.process.entry import ProgressEvent, SourceChecked
 from scheduler.crawl_process import CrawlResult
 from scheduler.egress_session import EgressSession
 

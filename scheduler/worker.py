@@ -17,8 +17,9 @@ from procrastinate.worker import Worker as QueueWorker
 from archive.db.engine import transaction
 from archive.domain.backoff import exponential
 from archive.repository import egress
-from scheduler.job_context import JobContext
 from scheduler.jobs import discover, fetch
+from scheduler.jobs.base import JobContext
+from scheduler.polling import Work
 from scheduler.queue import (
     DATABASE_ERRORS,
     TaskFunction,
@@ -30,7 +31,6 @@ from scheduler.queue import (
     running_jobs,
     stalled_jobs,
 )
-from scheduler.timetable import Work
 
 RECONNECT_FIRST, RECONNECT_LAST = timedelta(seconds=1), timedelta(seconds=30)
 

@@ -19,7 +19,7 @@ _MATERIAL = "MPARCHIVE_SHARED"  # where test material is; the program does not r
 SLOW_FOLDERS = ("acceptance", "bench", "container", "month", "replay")
 SLOW_FIXTURES = {"chromium", "standin"}
 SLOW_MODULES = (
-    "archive.db.embedded_postgres",
+    "archive.db.embedded_server",
     "scheduler.crawl_process",
     "scheduler.daemon",
     "subprocess",

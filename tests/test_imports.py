@@ -15,12 +15,12 @@ PURE = sorted(
         "archive/search/query.py",
         "archive/search/results.py",
         "crawler/discovery/sources/*.py",
-        "crawler/media/content.py",
+        "crawler/media/validate.py",
         "crawler/media/svg.py",
         "crawler/parse/*.py",
         "scheduler/health.py",
         "scheduler/polling.py",
-        "scheduler/timetable.py",
+        "scheduler/polling.py",
     )
     for path in ROOT.glob(pattern)
 )

@@ -20,7 +20,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from archive.domain.errors import DatabaseUnavailable
-from archive.system.private_files import FOLDER_MODE, make_private_folder
+from archive.system.files import FOLDER_MODE, make_private_folder
 
 SERVER_ACCOUNT = "mparchive-db"  # what root starts the server as: Postgres refuses to run as root
 

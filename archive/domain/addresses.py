@@ -12,7 +12,7 @@ from itertools import islice
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from archive.domain.errors import AddressError
-from archive.domain.pg_text import storable
+from archive.domain.text import storable
 
 HOST = "mp.weixin.qq.com"
 

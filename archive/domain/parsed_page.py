@@ -6,8 +6,8 @@ from typing import Any
 
 from archive.domain.messages import Message
 from archive.domain.outcomes import Kind, Outcome, Relation, Role
-from archive.domain.pg_text import index_key, storable, storable_json
 from archive.domain.records import Record, record_hash
+from archive.domain.text import index_key, storable, storable_json
 
 
 @dataclass(frozen=True, slots=True)

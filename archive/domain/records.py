@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from archive.domain.errors import RecordError
-from archive.domain.pg_text import storable
+from archive.domain.text import storable
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")  # dates of records, whatever the host's time zone
 

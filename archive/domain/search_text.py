@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from archive.domain import entities
+from archive.domain.text import unescape
 
 SEAM = "\n"  # between title and text; no query contains it, so no match spans both
 
@@ -17,7 +17,7 @@ def words_of(title: str, text: str) -> str:
 
 def text_as_shown(text: str) -> str:
     """Return a post's text as its reader sees it, on one line."""
-    return one_line(entities.unescape(text))
+    return one_line(unescape(text))
 
 
 def one_line(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import islice
 
-from archive.domain import entities
+from archive.domain.text import unescape
 
 DIGEST_TITLE = "一周要闻"  # in the title of posts that list an account's week
 
@@ -53,7 +53,7 @@ def titles_in(text: str) -> list[str]:
     They are numbered headings; only in a digest without such headings the bulleted overview counts, where
     one line may hold several titles.
     """
-    lines = [entities.unescape(line) for line in _PARTS.split(text)]
+    lines = [unescape(line) for line in _PARTS.split(text)]
     numbered = [match[1] for line in lines if (match := _NUMBERED.match(line))]
     return _once(numbered or [title for line in lines for title in _bulleted(line)])
 
@@ -74,7 +74,7 @@ def _once(titles: Iterable[str]) -> list[str]:
 
 def normalised(title: str) -> str:
     """Return the letters and digits of a title: posts and digests differ in spaces, dashes and quotes."""
-    text = unicodedata.normalize("NFKC", entities.unescape(title)).casefold()
+    text = unicodedata.normalize("NFKC", unescape(title)).casefold()
     return "".join(character for character in text if character.isalnum())
 
 

@@ -12,7 +12,7 @@ from bs4 import Tag
 from bs4.element import Comment, NavigableString, PageElement
 
 from archive.export import markdown_text
-from archive.rendering.html_tree import ancestor_ids, parse_html
+from archive.rendering.images import ancestor_ids, parse_html
 
 MAX_COLUMNS = 50  # cells that one cell may span; a colspan may claim a thousand
 

@@ -19,8 +19,7 @@ from archive.export.html_to_markdown import to_markdown
 from archive.export.post_renderer import RenderedPost, RenderPost
 from archive.export.result import ExportResult, post_name
 from archive.rendering.cards import CARD, card_medium, described_lines
-from archive.rendering.html_tree import new_element
-from archive.rendering.images import is_inline
+from archive.rendering.images import is_inline, new_element
 from archive.rendering.media import PostMedia
 from archive.rendering.page import ShownPost, albums, how_to_fetch
 from archive.rendering.post_body import plain_post, text_markup

@@ -14,7 +14,7 @@ from archive.domain.errors import ArchiveError, MediaFolderError, PageError, err
 from archive.domain.messages import Message
 from archive.rendering.page import ShownPost
 from archive.repository.media import StoredFile
-from archive.system.parent_watch import end_with_parent
+from archive.system.child_processes import end_with_parent
 
 
 @dataclass(frozen=True)

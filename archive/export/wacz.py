@@ -18,8 +18,8 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from archive.domain.entities import unescape
 from archive.domain.messages import Message
+from archive.domain.text import unescape
 from archive.export.result import ExportResult
 from archive.export.warc import EPOCH, OnCapture, write_warc
 from archive.repository.capture_selection import Selection, count_captures

@@ -10,16 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
-from archive.domain.errors import error_message
+from archive.domain.errors import AddressError, ArchiveError, RecordError, error_message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import CurrentPage, ParsedPage, PostState, unreadable
 from archive.domain.records import Record
 from archive.domain.update_decisions import StoreResult
-from archive.ingest.faults import is_of_content
 from archive.repository import absences
 from archive.repository.accounts import put_accounts
 from archive.repository.address_outcomes import (
@@ -31,9 +31,24 @@ from archive.repository.address_outcomes import (
 from archive.repository.captures import capture_origins, store_outcomes
 from archive.repository.frontier import store_sightings
 from archive.repository.incidents import note_captures
-from archive.repository.links import put_links
 from archive.repository.media import put_post_media
-from archive.repository.posts import put_posts
+from archive.repository.posts import put_links, put_posts
+
+_LIMIT_EXCEEDED = "54"  # class of SQLSTATE: a row or statement that is too large for the database
+
+
+def is_of_content(error: Exception) -> bool:
+    """Whether the error comes from what was read or stored, so that everything else can go on.
+
+    An outage of the database, a full disk and too little memory would meet every other page as well.
+    """
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return isinstance(error, DataError | IntegrityError) or state.startswith(_LIMIT_EXCEEDED)
+    if isinstance(error, ArchiveError):
+        return isinstance(error, AddressError | RecordError)
+    return not isinstance(error, SQLAlchemyError | OSError | MemoryError)
+
 
 T = TypeVar("T")
 

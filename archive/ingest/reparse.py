@@ -15,12 +15,12 @@ from archive.db.models import Post
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage, page_associations, page_facts
-from archive.domain.pg_text import storable
 from archive.domain.records import Record, record_hash
+from archive.domain.text import storable
 from archive.domain.text_diff import Extent, difference, extent
 from archive.ingest.pages import store_parse_results
 from archive.repository.address_outcomes import drop_foreign_posts
-from archive.repository.parse_results import (
+from archive.repository.captures import (
     ParsedCapture,
     PostWithHistory,
     count_associations,

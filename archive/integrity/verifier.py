@@ -1,19 +1,221 @@
 """Verify an archive: run the checks over all rows, resumably, and compare chains with saved heads."""
 
+import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from archive.db.models import Chain, ChainEntry
+from archive.db.models import Base, Chain, ChainEntry
+from archive.domain.errors import ArchiveError, first_line
 from archive.domain.messages import Message
-from archive.integrity.check import Check, CheckContext, Finding, VerificationReport
+from archive.integrity.check import (
+    FIRST_ID,
+    BatchResult,
+    Check,
+    CheckContext,
+    Finding,
+    RowRange,
+    VerificationReport,
+    id_column,
+)
 from archive.integrity.checks import ALL_CHECKS, CHECK_NAMES
 from archive.integrity.process_pool import CheckPool
-from archive.integrity.progress import archive_id, load_progress
-from archive.integrity.row_scan import count_rows, last_id_of_batch, read_or_else
 from archive.repository.hash_chain import ChainHead, chain_heads
+from archive.system.files import make_private_folder, private_opener
+
+_ARCHIVE = text(
+    "SELECT format('%s/%s/%s', (SELECT system_identifier FROM pg_control_system()), oid,"
+    " (SELECT version_num FROM alembic_version)) FROM pg_database WHERE datname = current_database()"
+)
+
+
+class ProgressNotSaved(ArchiveError):
+    """The file with the progress of a verification cannot be written."""
+
+
+def archive_id(connection: Connection) -> str:
+    """Return what identifies this database and the version of its schema."""
+    return str(connection.scalar(_ARCHIVE))
+
+
+@dataclass
+class Progress:
+    """Up to which id each check has come, and its findings; `file` is where that is saved, if anywhere."""
+
+    archive: str
+    names: tuple[str, ...]
+    file: Path | None = None
+    last_ids: dict[str, int] = field(default_factory=dict)
+    finished: set[str] = field(default_factory=set)
+    report: VerificationReport = field(default_factory=VerificationReport)
+
+    def last_id(self, check: Check) -> int:
+        """Return the last id that a check has come to."""
+        return self.last_ids.get(_key(check), FIRST_ID)
+
+    def is_finished(self, check: Check) -> bool:
+        """Return whether a check has come to the last row."""
+        return _key(check) in self.finished
+
+    def add(self, check: Check, last: int, result: BatchResult) -> None:
+        """Add the result of the rows up to an id. Raises ProgressNotSaved."""
+        self.report.add(check.name, result)
+        self.last_ids[_key(check)] = last
+        self._save()
+
+    def finish(self, check: Check) -> None:
+        """Record that a check has come to the last row. Raises ProgressNotSaved."""
+        self.finished.add(_key(check))
+        self._save()
+
+    def remove_file(self) -> None:
+        """Remove the file once every check has finished."""
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
+
+    def _save(self) -> None:
+        if self.file is None:
+            return
+        state = {
+            "archive": self.archive,
+            "names": self.names,
+            "last_ids": self.last_ids,
+            "finished": sorted(self.finished),
+            "report": _report_state(self.report),
+        }
+        part = self.file.with_suffix(".part")
+        try:
+            make_private_folder(self.file.parent)
+            with open(part, "w", encoding="utf-8", opener=private_opener) as out:
+                json.dump(state, out)
+            part.replace(self.file)
+        except OSError as error:
+            raise ProgressNotSaved(
+                "archive.integrity.progress_not_saved", path=self.file, reason=error.strerror
+            ) from None
+
+
+def _key(check: Check) -> str:
+    return f"{check.name} {check.table}"
+
+
+def load_progress(archive: str, names: tuple[str, ...], file: Path | None) -> Progress:
+    """Return the progress saved for this archive and these checks, or an empty one."""
+    new = Progress(archive, names, file)
+    if file is None:
+        return new
+    try:
+        state: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if (state["archive"], tuple(state["names"])) != (archive, names):
+            return new
+        report = _restored_report(state["report"])
+        return Progress(archive, names, file, state["last_ids"], set(state["finished"]), report)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return new  # missing, damaged or of an earlier version: to start from the beginning is always right
+
+
+def _report_state(report: VerificationReport) -> dict[str, Any]:
+    findings = [[one.check, one.table, one.id, one.message.as_json()] for one in report.findings]
+    return {"checked": report.checked, "found": report.found, "notes": report.notes, "findings": findings}
+
+
+def _restored_report(state: dict[str, Any]) -> VerificationReport:
+    return VerificationReport(
+        Counter(state["checked"]),
+        Counter(state["found"]),
+        [Finding(check, table, id_, Message.from_json(one)) for check, table, id_, one in state["findings"]],
+        Counter(state["notes"]),
+    )
+
+
+T = TypeVar("T")
+
+# SQLSTATE classes for damaged pages, rows, indexes, files and characters; any other error is no finding.
+_DAMAGE = ("XX", "22", "58")
+
+_LAST_SEQUENCE_VALUE = text("SELECT last_value FROM pg_sequences WHERE sequencename = :name")
+
+
+def last_id_of_batch(engine: Engine, check: Check, after: int) -> int | None:
+    """Return the last id of the next batch above an id, or None when there are no more rows."""
+    id_ = id_column(Base.metadata.tables[check.table])
+    rows = select(id_).where(id_ > after).order_by(id_).limit(check.batch_size).subquery()
+
+    def query(session: Session) -> int | None:
+        last: int | None = session.scalar(select(func.max(rows.c[0])))
+        return last
+
+    return read_or_else(engine, query, lambda: _last_id_by_sequence(engine, check, max(after, 0)))
+
+
+def _last_id_by_sequence(engine: Engine, check: Check, after: int) -> int | None:
+    highest = _last_sequence_value(engine, check)
+    return min(after + check.batch_size, highest) if after < highest else None
+
+
+def count_rows(engine: Engine, check: Check) -> int:
+    """Return the number of rows of a check's table, or the last id given where they cannot be counted."""
+    rows = select(func.count()).select_from(Base.metadata.tables[check.table])
+    return read_or_else(
+        engine, lambda session: session.scalar(rows) or 0, lambda: _last_sequence_value(engine, check)
+    )
+
+
+def _last_sequence_value(engine: Engine, check: Check) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(_LAST_SEQUENCE_VALUE, {"name": f"{check.table}_id_seq"}) or 0
+
+
+def read_or_else(engine: Engine, query: Callable[[Session], T], otherwise: Callable[[], T]) -> T:
+    """Return what `query` reads, or `otherwise()` where the data is damaged. Raises DBAPIError."""
+    try:
+        with Session(engine) as session:
+            return query(session)
+    except DBAPIError as error:
+        _damage_reason(error)
+    return otherwise()
+
+
+def check_rows(engine: Engine, check: Check, context: CheckContext, after: int, last: int) -> BatchResult:
+    """Check the rows with ids above `after` and at most `last`; an unreadable row is a finding.
+
+    Raises DBAPIError where something other than the data is wrong.
+    """
+    try:
+        return _check_in_snapshot(engine, check, context, after, last)
+    except DBAPIError as error:
+        reason = _damage_reason(error)
+    if last - after == 1:
+        message = Message("archive.integrity.row_unreadable", {"reason": reason})
+        return BatchResult(1, [Finding(check.name, check.table, last, message)])
+    middle = (after + last) // 2
+    lower = check_rows(engine, check, context, after, middle)
+    upper = check_rows(engine, check, context, middle, last)
+    return BatchResult(lower.rows + upper.rows, lower.findings + upper.findings, lower.notes + upper.notes)
+
+
+def _check_in_snapshot(
+    engine: Engine, check: Check, context: CheckContext, after: int, last: int
+) -> BatchResult:
+    """Let all statements of the check see the same rows, whoever writes meanwhile."""
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ")
+    with Session(snapshot) as session:
+        return check.run(RowRange(session, context, after, last))
+
+
+def _damage_reason(error: DBAPIError) -> str:
+    """Return what the database says of damaged data; raise the error again when it is another one."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    if not state.startswith(_DAMAGE):
+        raise error
+    return first_line(error)
+
 
 OnProgress = Callable[[str, int, int], None]
 

@@ -8,9 +8,8 @@ from urllib.parse import parse_qs, unquote
 
 from bs4 import BeautifulSoup, Tag
 
-from archive.domain.entities import unescape
-from archive.rendering.html_tree import new_element
-from archive.rendering.images import clean_address, split_address
+from archive.domain.text import unescape
+from archive.rendering.images import clean_address, new_element, split_address
 from archive.rendering.sanitizer import OWN
 
 CARD = f"{OWN}-card"

@@ -8,8 +8,7 @@ import re
 from bs4 import BeautifulSoup, Tag
 
 from archive.rendering.cards import PLAYER_CLASSES, insert_cards
-from archive.rendering.html_tree import ancestor_ids, parse_html, texts_in
-from archive.rendering.images import clean_link, normalize_images
+from archive.rendering.images import ancestor_ids, clean_link, normalize_images, parse_html, texts_in
 from archive.rendering.sanitizer import OWN
 from archive.rendering.svg import replace_drawings
 

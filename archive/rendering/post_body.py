@@ -6,11 +6,10 @@ from typing import Any
 from bs4 import Tag
 
 from archive.db.models import Post
-from archive.domain.entities import unescape
 from archive.domain.outcomes import Kind, Role
+from archive.domain.text import unescape
 from archive.rendering.cards import CARD, CardMedium, card_medium, described_lines, make_card
-from archive.rendering.html_tree import ancestor_ids, new_element, texts_in
-from archive.rendering.images import clean_address, is_inline
+from archive.rendering.images import ancestor_ids, clean_address, is_inline, new_element, texts_in
 from archive.rendering.media import EmbeddedFiles, PostMedia
 from archive.rendering.plain_html import plain_body
 from archive.rendering.sanitizer import OWN, image_addresses, make_safe

@@ -6,7 +6,7 @@ from xml.sax.saxutils import quoteattr
 
 from bs4 import BeautifulSoup, Tag
 
-from archive.rendering.html_tree import ancestor_ids
+from archive.rendering.images import ancestor_ids
 from archive.rendering.sanitizer import OWN
 
 DRAWING = f"{OWN}-drawing"  # the element of an image that was made from a drawing

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Account, Post
 from archive.domain.errors import NotArchived
-from archive.domain.pg_text import storable
+from archive.domain.text import storable
 
 
 def put_accounts(session: Session, names: Mapping[str, str]) -> dict[str, int]:

@@ -16,7 +16,7 @@ from archive.domain.addresses import Address, canonical_url, parse_address
 from archive.domain.messages import Message
 from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
 from archive.domain.parsed_page import ParsedPage
-from archive.domain.pg_text import storable
+from archive.domain.text import storable
 from archive.domain.update_decisions import next_fetch
 
 _BATCH = 500  # keys per statement

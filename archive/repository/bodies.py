@@ -12,9 +12,11 @@ from archive.db.engine import BINARY
 from archive.db.models import CaptureRow
 from archive.domain.captures import Capture
 from archive.domain.errors import IntegrityError
-from archive.storage.bodies import MAX_BASE_SIZE, MIN_DELTA_SIZE, DeltaBase
 from archive.storage.body_codec import (
     DELTA,
+    MAX_BASE_SIZE,
+    MIN_DELTA_SIZE,
+    DeltaBase,
     Signature,
     decode_unverified,
     decode_verified,

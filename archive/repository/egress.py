@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Egress
 from archive.domain.outcomes import BLOCKING
-from archive.domain.pg_text import storable
+from archive.domain.text import storable
 from archive.domain.update_decisions import challenge_backoff
 
 

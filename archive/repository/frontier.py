@@ -18,7 +18,7 @@ from archive.db.models import AddressRow, Egress, Run, SightingRow
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighted, Sighting
 from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
-from archive.domain.pg_text import storable, storable_json
+from archive.domain.text import storable, storable_json
 from archive.repository import runs
 from archive.repository.accounts import put_accounts
 from archive.repository.address_outcomes import BY_KEY, add_chksm, archived_keys

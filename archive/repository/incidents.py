@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from archive.db.models import CaptureRow, Incident
 from archive.domain.messages import Message
 from archive.domain.monitoring import HealthProblem
-from archive.domain.pg_text import storable, storable_json
+from archive.domain.text import storable, storable_json
 
 CAPTURE = "capture:"  # begins the keys of incidents of captures that could not be read; the id follows
 

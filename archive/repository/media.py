@@ -16,7 +16,7 @@ from archive.db.models import AddressRow, FileRow, MediumRow, Post, PostMedium
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome, MediumType, Role
 from archive.domain.parsed_page import CurrentPage, MediaRef
-from archive.domain.pg_text import index_key, storable, storable_json
+from archive.domain.text import index_key, storable, storable_json
 from archive.domain.update_decisions import next_medium_fetch
 from archive.repository.post_queries import IS_ITS_ADDRESS
 

@@ -13,8 +13,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 from archive.db.models import Account, AddressRow, CaptureRow, Post, Version
 from archive.domain import pagination
 from archive.domain.errors import ArchiveError
-from archive.domain.pg_text import storable
 from archive.domain.records import Record
+from archive.domain.text import storable
 from archive.repository.accounts import belongs_to
 
 Rows = TypeVar("Rows", bound="Select[*tuple[Any, ...]]")

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
 
 from archive.db.models import Run
-from archive.domain.pg_text import storable_json
+from archive.domain.text import storable_json
 
 
 def start_run(session: Session, command: str, arguments: Mapping[str, Any], now: datetime) -> int:

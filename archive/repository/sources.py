@@ -17,7 +17,7 @@ from archive.db.models import Account, AddressRow, Post, PostLink, SourceRow
 from archive.domain.captures import Sighted, Sighting
 from archive.domain.monitoring import SourceStatus
 from archive.domain.outcomes import Relation
-from archive.domain.pg_text import storable, storable_json
+from archive.domain.text import storable, storable_json
 from archive.repository import accounts, frontier
 from archive.repository.post_queries import NOON, PUBLISHED_AT
 

@@ -22,8 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, Post, PostWords
-from archive.domain.pg_text import storable
 from archive.domain.search_text import grams_of, is_exact
+from archive.domain.text import storable
 from archive.repository.search_index import has_grams
 from archive.search.query import Query, SearchError
 from archive.search.results import DatePosition, SearchCursor, excerpt, read_cursor, score

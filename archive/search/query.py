@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 
 from archive.domain.errors import ArchiveError
-from archive.domain.pg_text import storable
 from archive.domain.search_text import fold
+from archive.domain.text import storable
 
 MAX_LENGTH = 1000  # characters; longer is a text, not a query
 

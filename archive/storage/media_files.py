@@ -15,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import IntegrityError, MediaFolderError, MediaMissing, MediaUnreadable
-from archive.system.private_files import make_private_folder, private_opener
+from archive.system.files import make_private_folder, private_opener
 
 _BY_HASH = re.compile("[0-9a-f]{2}")
 

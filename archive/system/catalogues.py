@@ -36,15 +36,15 @@ def template(code: str, language: Language, number: int | None = None) -> str | 
 
     `number` selects the plural form where the catalogue has several.
     """
-    catalogue = _catalogue(code.partition(".")[0], language)
-    if number is not None and (plural := catalogue.ngettext(code, code, number)) != code:
+    texts = catalogue(code.partition(".")[0], language)
+    if number is not None and (plural := texts.ngettext(code, code, number)) != code:
         return plural
-    text = catalogue.gettext(code)
+    text = texts.gettext(code)
     return None if text == code else text
 
 
 @cache
-def _catalogue(package: str, language: Language) -> gettext.NullTranslations:
+def catalogue(package: str, language: Language) -> gettext.NullTranslations:
     """Load one compiled catalogue; a package without one yields an empty catalogue."""
     try:
         compiled = resources.files(package) / "locale" / language / "LC_MESSAGES" / f"{package}.mo"

@@ -7,7 +7,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from archive.system.private_files import make_private_folder, private_opener
+FOLDER_MODE = 0o700
+
+FILE_MODE = 0o600
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder and the missing ones above it, each with mode 0700; those that exist stay as they are.
+
+    Raises OSError.
+    """
+    if folder.is_dir():
+        return
+    make_private_folder(folder.parent)
+    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+
+
+def private_opener(path: str, flags: int) -> int:
+    """Create a file with mode 0600: pass it to `open` as its `opener`."""
+    return os.open(path, flags, FILE_MODE)
+
 
 CONTAINER_SECRETS = Path("/run/secrets")  # mounted for one container, readable by every user in it
 

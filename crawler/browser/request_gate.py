@@ -16,7 +16,7 @@ from scrapy.http import Response
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
 from crawler.cassettes.cassette import CassetteMiss, RecordedResponse
-from crawler.download.hosts import is_allowed
+from crawler.download.middlewares import is_allowed
 from crawler.parse.response import MAX_PAGE_BYTES, gunzip
 
 FETCH_TIMEOUT = 20.0  # seconds for one file that a page requests

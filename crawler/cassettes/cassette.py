@@ -18,7 +18,7 @@ from vcr.request import Request as VcrRequest
 from vcr.serialize import deserialize, serialize
 
 from archive.domain.errors import MessageError
-from archive.system.private_files import make_private_folder
+from archive.system.files import make_private_folder
 from crawler import redaction
 from crawler.parse.response import MAX_PAGE_BYTES, DamagedResponse, gunzip
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from archive.domain import entities
 from archive.domain.addresses import HOST, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.outcomes import Outcome
+from archive.domain.text import unescape
 from crawler.discovery.source import Reply, SourceError, State
 from crawler.parse.notices import is_challenge
 from crawler.parse.page import read_page
@@ -131,7 +131,7 @@ def as_text(value: Any) -> str:
     """Return a text on one line, with entities decoded and a search's highlighting removed."""
     if not isinstance(value, str):
         return ""
-    return " ".join(entities.unescape(_TAGS.sub("", value[:MAX_TEXT])).split())
+    return " ".join(unescape(_TAGS.sub("", value[:MAX_TEXT])).split())
 
 
 def as_instant(value: Any) -> datetime | None:

@@ -13,8 +13,7 @@ from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 from archive.domain.errors import MessageError
 from crawler.browser.renderer import Renderer
 from crawler.cassettes.cassette import CassetteMiss, cassette_from
-from crawler.download.hosts import Origin
-from crawler.download.middlewares import RunStopping
+from crawler.download.middlewares import Origin, RunStopping
 from crawler.requests import OVER_HTTP, SECRET
 
 

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from archive.domain import entities
 from archive.domain.addresses import Address, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.outcomes import Kind
+from archive.domain.text import unescape
 from crawler.parse.body import listed_addresses, sizeless_path, text_of, text_of_html
 from crawler.parse.elements import find_elements
 from crawler.parse.html_outline import Outline
@@ -92,7 +92,7 @@ def _compare_words(copies: Iterable[str]) -> bool | None:
 
 def _squeezed(text: str) -> str:
     """Return a text without white space and entities, which some templates escape twice."""
-    return _SPACE.sub("", entities.unescape(entities.unescape(text)))
+    return _SPACE.sub("", unescape(unescape(text)))
 
 
 def _compare_times(state: PageState) -> bool | None:
@@ -123,7 +123,7 @@ def _numbers(state: PageState, *names: str) -> list[str]:
 
 def _post_address(link: str) -> Address | None:
     try:
-        address = parse_address(entities.unescape(entities.unescape(link))) if link else None
+        address = parse_address(unescape(unescape(link))) if link else None
     except AddressError:
         return None
     return address if address and address.mid else None
@@ -164,7 +164,7 @@ def _compare_html(served: str, content: str) -> dict[str, bool | None]:
 
 
 def _words_and_paragraphs(text: str) -> str:
-    return _SPACE_IN_LINE.sub("", entities.unescape(text))
+    return _SPACE_IN_LINE.sub("", unescape(text))
 
 
 def _compare_description(content: str, description: str) -> bool | None:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from archive.domain import entities
 from archive.domain.addresses import Address, canonical_url, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.records import SHANGHAI
+from archive.domain.text import unescape
 from crawler.parse.script_state import PageState
 
 # WeChat's official accounts opened in August 2012; a time stamp outside this is not a publication time.
@@ -87,7 +87,7 @@ def _address(link: str) -> Address | None:
 
 
 def _unescaped(link: str) -> str:
-    return entities.unescape(entities.unescape(link))
+    return unescape(unescape(link))
 
 
 def _completed(known: Identity, address: Address) -> Identity:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from tree_sitter import Language, Node, Parser, Point, Tree
 from tree_sitter_javascript import language
 
-from archive.domain import entities
+from archive.domain.text import unescape
 
 MAX_SCRIPT = 4 * 1024 * 1024  # bytes; the largest real state script seen has 0.4 MB
 
@@ -302,7 +302,7 @@ def _method(member: Node, arguments: Node, at: _Place) -> Any:
         return UNKNOWN
     match _text(name, at):
         case "html":
-            return Decoded(entities.unescape(value))
+            return Decoded(unescape(value))
         case "replace" | "trim" | "toString":
             return value
     return UNKNOWN
@@ -325,7 +325,7 @@ def js_decode(value: str) -> str:
 
 def html_decode(value: str) -> str:
     """WeChat's own htmlDecode: entities, and `<br>` as a line break."""
-    return Decoded(entities.unescape(_BREAK.sub("\n", value)))
+    return Decoded(unescape(_BREAK.sub("\n", value)))
 
 
 _DECODERS: dict[str, Callable[[str], str]] = {

@@ -7,7 +7,6 @@ from typing import Any
 
 from bs4 import BeautifulSoup
 
-from archive.domain import entities
 from archive.domain.addresses import clean_url
 from archive.domain.captures import Capture
 from archive.domain.errors import error_message
@@ -15,22 +14,47 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import Kind, Outcome
 from archive.domain.parsed_page import LinkRef, MediaRef, ParsedPage, unreadable
 from archive.domain.records import Record
+from archive.domain.text import unescape
 from crawler.parse.body import Body, find_body, find_kind
 from crawler.parse.copies import DIFFER, compare_copies
-from crawler.parse.head import PostHead, read_head
 from crawler.parse.html_outline import Outline, TooManyTags, is_garbled, outline, to_utf8
 from crawler.parse.identity import Identity, find_identity
 from crawler.parse.js_literals import unescape_js
 from crawler.parse.links import find_links
-from crawler.parse.media import find_media
-from crawler.parse.metadata import identity_facts, post_facts
-from crawler.parse.mixed_encoding import is_mixed
+from crawler.parse.media import find_media, find_players, players_by_name
+from crawler.parse.metadata import PostHead, identity_facts, post_facts, read_head
 from crawler.parse.notices import MAX_NOTICE, Notice, is_challenge, read_notice, read_whole_notice
-from crawler.parse.players import find_players, players_by_name
-from crawler.parse.required import missing_fields, title_of_words
-from crawler.parse.response import header
-from crawler.parse.saved import is_whole_without_end, saved_from
+from crawler.parse.response import header, is_mixed, is_whole_without_end, saved_from
 from crawler.parse.script_state import PageState, known
+
+MAX_TITLE = 1000  # characters; WeChat allows as many words in a post without a title
+
+# Their authors need not give a title. WeChat's own pages of text posts then have all of their words for one.
+_UNTITLED = frozenset({Kind.PICTURE, Kind.TEXT, Kind.SHORT})
+
+_TAG = re.compile(r"<[^<>]{0,2000}>")
+
+
+def title_of_words(kind: Kind, text: str) -> str:
+    """Return the title of a post without one, its words as WeChat's pages have them; empty without words."""
+    if kind not in _UNTITLED:
+        return ""
+    words = unescape(_TAG.sub("", text).replace("\r", "\n"))
+    return words.strip()[:MAX_TITLE].strip()
+
+
+def missing_fields(identity: Identity, title: str, account: str) -> list[str]:
+    """Return the names of the fields without which a post's page makes no record, in the record's order."""
+    found = {
+        "biz": identity.biz,
+        "mid": identity.mid,
+        "idx": identity.idx,
+        "title": title,
+        "time": identity.published_at,
+        "account": account,
+    }
+    return [name for name, value in found.items() if not value]
+
 
 MAX_PAGE = 16 * 1024 * 1024  # bytes; the limit of downloads, here also for files that are imported
 
@@ -361,7 +385,7 @@ def compare_with_shown(page: ParsedPage, shown: Any) -> ParsedPage:
 def shown_share(text: str, shown: str) -> float:
     """Return which share of a text's sentences, by length in letters and digits, is in the text shown."""
     letters = _NOT_LETTERS.sub("", shown[:MAX_SHOWN])
-    split = _PIECES.split(entities.unescape(text), maxsplit=MAX_PIECES)[:MAX_PIECES]
+    split = _PIECES.split(unescape(text), maxsplit=MAX_PIECES)[:MAX_PIECES]
     pieces = [piece for piece in (_NOT_LETTERS.sub("", one) for one in split) if piece]
     total = sum(map(len, pieces))
     return round(sum(len(piece) for piece in pieces if piece in letters) / total, 3) if total else 1.0

@@ -1,5 +1,6 @@
 """A response as it was received, and its unpacking into a capture. No I/O, no clock."""
 
+import re
 import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +8,46 @@ from typing import Any
 
 from archive.domain.captures import Capture
 from archive.domain.errors import MessageError
+from archive.domain.text import unescape
+
+# A text in UTF-8 that is damaged has single broken characters; a text in GB18030 has hardly a whole one.
+MAX_BROKEN = 8  # in a whole page; no real page has any
+
+# Without ASCII: one character of GB18030 or more. A character of UTF-8 that was cut off counts as one broken.
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]{2,}")
+
+# Three Chinese characters in UTF-8 one after the other: in GB18030 such bytes come together by chance once in
+# some million characters.
+_CHINESE_IN_UTF8 = re.compile(rb"(?:[\xe3-\xe9][\x80-\xbf]{2}){3}")
+
+
+def is_mixed(body: bytes, served: bytes) -> bool:
+    """Tell whether a page has two encodings: `body` as it came, `served` what was made of it in UTF-8."""
+    if body.endswith(served):  # it was taken as UTF-8
+        return _is_broken(served)
+    return not _is_utf8(body) and bool(_CHINESE_IN_UTF8.search(body))
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_broken(text: bytes) -> bool:
+    if _is_utf8(text):
+        return False
+    broken = 0
+    for run in _BEYOND_ASCII.finditer(text):
+        decoded = run[0].decode("utf-8", "replace")
+        in_run = decoded.count("\ufffd") - run[0].count("\ufffd".encode())
+        broken += in_run
+        if (in_run > 1 and 2 * in_run > len(decoded)) or broken > MAX_BROKEN:
+            return True
+    return False
+
 
 MAX_PAGE_BYTES = 16 * 1024 * 1024  # unpacked; real pages are 2.4-4 MB
 
@@ -105,3 +146,35 @@ def gunzip(body: bytes, limit: int = MAX_PAGE_BYTES) -> bytes:
 def _looks_complete(body: bytes) -> bool:
     tail = body[-64:].rstrip().lower()  # a page may close with a comment after its </html>
     return b"</html>" in tail or tail.endswith((b"}", b"]"))
+
+
+_HEAD = 4096  # bytes in which a tool writes where the page came from
+
+_SOURCES = (
+    re.compile(rb"<!-- saved from url=\(\d{1,5}\)(https?://[^\s<>]{1,2000}) -->"),  # browsers
+    re.compile(rb"Page saved with SingleFile\s{1,9}url:\s{0,9}(https?://[^\s<>]{1,2000})"),
+    re.compile(rb"""data-(?:scrapbook-source|sourceurl)=["']?(https?://[^\s"'<>]{1,2000})"""),  # WebScrapBook
+)
+
+_SINGLE_FILE = b"Page saved with SingleFile"
+
+_PARAGRAPH = re.compile(r"<p(?:\s[^<>]*+)?>", re.IGNORECASE)
+
+_PARAGRAPH_END = re.compile(r"</p\s*+>", re.IGNORECASE)
+
+
+def saved_from(served: bytes) -> str | None:
+    """Return the address that a page was saved from; None where no tool wrote one."""
+    head = served[:_HEAD]
+    match = next((found for source in _SOURCES if (found := source.search(head))), None)
+    return unescape(match[1].decode("utf-8", "replace")) if match else None
+
+
+def is_whole_without_end(served: bytes, body: str | None) -> bool:
+    """Tell whether a page without `</html>` is whole: SingleFile leaves end tags out to save space.
+
+    The body must be closed, and so must its paragraphs, for the text depends on their end tags.
+    """
+    if body is None or _SINGLE_FILE not in served[:_HEAD]:
+        return False
+    return len(_PARAGRAPH.findall(body)) == len(_PARAGRAPH_END.findall(body))

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from archive.domain import entities
 from archive.domain.addresses import clean_url
+from archive.domain.text import unescape
 from crawler.parse.js_literals import MAX_SIGNS, Decoded, assignments, signs_in
 
 MAX_STATE = 6 * 1024 * 1024  # bytes of script read as state, all together; real pages have under 0.6 MB
@@ -127,7 +127,7 @@ class PageState:
             if isinstance(value, Decoded):
                 return str(value)
             if isinstance(value, str | int | float) and not isinstance(value, bool):
-                return entities.unescape(str(value))
+                return unescape(str(value))
         return ""
 
     def number(self, *names: str) -> int | None:
@@ -178,7 +178,7 @@ def web_url(value: Any) -> str:
 def plain(info: Mapping[str, Any], name: str) -> str:
     """Return a string of an object, decoded; empty without one."""
     value = info.get(name)
-    return entities.unescape(entities.unescape(value)).strip() if isinstance(value, str) else ""
+    return unescape(unescape(value)).strip() if isinstance(value, str) else ""
 
 
 def link_address(info: Mapping[str, Any], name: str) -> str:
@@ -190,7 +190,7 @@ def link_address(info: Mapping[str, Any], name: str) -> str:
 
 def words(text: str | None) -> str:
     """Return a text on one line, with entities decoded, of at most MAX_WORDS characters."""
-    return " ".join(entities.unescape((text or "")[: 4 * MAX_WORDS]).split())[:MAX_WORDS]
+    return " ".join(unescape((text or "")[: 4 * MAX_WORDS]).split())[:MAX_WORDS]
 
 
 def whole(value: Any) -> int | None:

@@ -1,19 +1,50 @@
 """The base class of all pipelines, and the parsing of captures that an earlier worker did not get to."""
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
+from scrapy.http import Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from archive.domain.errors import ArchiveError, MediaFolderError
+from archive.repository.media import DueMedium
 from crawler import log
-from crawler.run_stats import Tally
+from crawler.discovery.source import SourceFindings
+from crawler.extensions import Tally
+from crawler.parse.response import FetchedPage
 from crawler.worker import tasks
-from crawler.worker.page_parser import PROCESS_DIED
 from crawler.worker.pool import Worker, WorkerDied
+from crawler.worker.tasks import PROCESS_DIED
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailure:
+    """A request that got no response, and why."""
+
+    request: Request
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class SourceResult:
+    """The findings of one source, by its name."""
+
+    name: str
+    findings: SourceFindings
+
+
+@dataclass(frozen=True, slots=True)
+class MediaDownload:
+    """The response to a request for a medium; `max_bytes` bounds it, as received and as unpacked."""
+
+    medium: DueMedium
+    response: FetchedPage
+    max_bytes: int
+
 
 if TYPE_CHECKING:
     from crawler.spiders.base import ArchiveSpider

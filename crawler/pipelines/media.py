@@ -14,10 +14,9 @@ from archive.system import clock
 from crawler import log
 from crawler.cassettes.cassette import CassetteMiss
 from crawler.download.middlewares import RunStopping
-from crawler.items import FetchFailure, MediaDownload
-from crawler.pipelines.base import Pipeline
+from crawler.pipelines.base import FetchFailure, MediaDownload, Pipeline
 from crawler.pipelines.posts import MAX_FAILURES_IN_A_ROW, scrubbed_message
-from crawler.process.protocol import PageDone
+from crawler.process.entry import PageDone
 from crawler.redaction import scrub_log, scrub_message
 from crawler.requests import MEDIUM, REQUESTED_URL, host_of
 from crawler.worker import media_tasks

@@ -14,11 +14,10 @@ from crawler import log
 from crawler.browser.renderer import BrowserMissing
 from crawler.cassettes.cassette import CassetteMiss
 from crawler.download.middlewares import AlreadyFetched, RunStopping
-from crawler.items import FetchFailure
 from crawler.parse.page import AGREEMENT
 from crawler.parse.response import FetchedPage
-from crawler.pipelines.base import Pipeline, parse_unparsed
-from crawler.process.protocol import PageDone
+from crawler.pipelines.base import FetchFailure, Pipeline, parse_unparsed
+from crawler.process.entry import PageDone
 from crawler.redaction import scrub_log, scrub_message
 from crawler.requests import ADDRESS_ID, REQUESTED_URL, rendered_request
 from crawler.worker import tasks

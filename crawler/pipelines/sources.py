@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 from archive.system import clock
 from crawler import log
-from crawler.items import SourceResult
-from crawler.pipelines.base import Pipeline
-from crawler.process.protocol import SourceChecked
+from crawler.pipelines.base import Pipeline, SourceResult
+from crawler.process.entry import SourceChecked
 from crawler.redaction import scrub_message
 from crawler.worker import source_tasks
 from crawler.worker.pool import WorkerDied

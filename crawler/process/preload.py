@@ -6,7 +6,7 @@ None of them starts a thread, installs a reactor or reads the environment, as cr
 import importlib
 
 MODULES = (
-    "archive.db.embedded_postgres",
+    "archive.db.embedded_server",
     "crawler.commands.crawl",
     "crawler.download.handler",
     "crawler.download.middlewares",

@@ -12,10 +12,11 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome
 from archive.repository.media import DueMedium
 from archive.system import clock
-from crawler import items, log
-from crawler.download.hosts import may_hold_media
+from crawler import log
+from crawler.download.middlewares import may_hold_media
 from crawler.media.settings import MAX_MEDIA, max_bytes, types_in
-from crawler.process.protocol import PageDone
+from crawler.pipelines.base import MediaDownload
+from crawler.process.entry import PageDone
 from crawler.redaction import scrub_message
 from crawler.requests import MEDIUM, MediumNotRequested, host_of, medium_request
 from crawler.spiders.base import HIGHEST_PRIORITY, ArchiveSpider
@@ -89,8 +90,8 @@ class MediaSpider(ArchiveSpider):
         log.page_failed(PageDone(self.tally.done, outcome=MediumOutcome.REFUSED, reason=reason.dump()))
         return media_tasks.DownloadFailure(medium.id, MediumOutcome.REFUSED, reason)
 
-    def parse(self, response: Response, **_: Any) -> Iterator[items.MediaDownload]:
+    def parse(self, response: Response, **_: Any) -> Iterator[MediaDownload]:
         """Yield the response for the pipeline, whatever it is."""
         assert response.request is not None  # noqa: S101 - Scrapy has set it
         medium = response.request.meta[MEDIUM]
-        yield items.MediaDownload(medium, self.fetched_page(response), self._max_bytes(medium))
+        yield MediaDownload(medium, self.fetched_page(response), self._max_bytes(medium))

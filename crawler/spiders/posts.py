@@ -10,7 +10,7 @@ from scrapy.http import Response
 from archive.domain.errors import AddressError
 from archive.repository.frontier import DueAddress
 from archive.system import clock
-from crawler.download.hosts import is_allowed
+from crawler.download.middlewares import is_allowed
 from crawler.parse.response import FetchedPage
 from crawler.pipelines.base import parse_unparsed
 from crawler.redaction import scrub_log

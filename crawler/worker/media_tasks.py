@@ -18,8 +18,7 @@ from archive.repository.media import (
     record_media_failure,
     store_file,
 )
-from archive.system.memory_limit import memory_limit
-from crawler.items import MediaDownload
+from archive.system.child_processes import memory_limit
 from crawler.media.content import Content, NotMedium, begins_as_page
 from crawler.media.validate import audio_content, image_content, video_content
 from crawler.parse.page import classify
@@ -32,6 +31,7 @@ from crawler.parse.response import (
     unpack,
     unpacked_body,
 )
+from crawler.pipelines.base import MediaDownload
 from crawler.redaction import scrub_log
 from crawler.worker import tasks
 

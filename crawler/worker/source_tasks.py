@@ -13,7 +13,7 @@ from archive.domain.captures import Sighted, Sighting
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
 from archive.domain.weekly_digest import Title, WeeklyDigest
-from archive.ingest.faults import is_of_content
+from archive.ingest.pages import is_of_content
 from archive.repository import frontier, sources
 from archive.repository.sources import SourceReport, TitledPost
 from crawler.discovery.screening import screen

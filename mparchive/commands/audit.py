@@ -29,11 +29,9 @@ from crawler.discovery.config import MAX_SOURCES, AccountConfig
 from crawler.discovery.source import State
 from mparchive.commands.discover import check_account
 from mparchive.console import label, localized, out, print_json, say, shortened, translated
-from mparchive.crawl import fetch_due, fetch_missing_media, is_blocked, open_egress
+from mparchive.crawl import RunSummary, fetch_due, fetch_missing_media, is_blocked, open_egress
 from mparchive.errors import CommandError, Exit
-from mparchive.run_summary import RunSummary
-from scheduler.config import VARIABLE, find_config, load_config
-from scheduler.config_errors import ConfigError
+from scheduler.config import VARIABLE, ConfigError, find_config, load_config
 
 MAX_FILLED = 1000  # posts fetched by one command, in under two hours at 6 s each; the next one continues
 

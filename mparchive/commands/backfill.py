@@ -23,25 +23,24 @@ from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.update_decisions import StoreResult
 from archive.ingest import pages
-from archive.ingest.faults import is_of_content
+from archive.ingest.pages import is_of_content
 from archive.repository import captures, frontier, runs
-from archive.system.parent_watch import ParentWatch
+from archive.system.child_processes import ParentWatch
 from crawler.parse import PARSER_VERSION
-from crawler.parse.saved import saved_from
-from crawler.worker.page_parser import PageParser
+from crawler.parse.response import saved_from
+from crawler.worker.tasks import PageParser
 from mparchive.console import out, print_json, say
-from mparchive.crawl import cassette_settings, fetch_due, fetch_missing_media, open_egress
+from mparchive.crawl import RunSummary, cassette_settings, fetch_due, fetch_missing_media, open_egress
 from mparchive.errors import Exit
 from mparchive.importers.accounts import NamedAccount
 from mparchive.importers.address_list import ListedAddress
 from mparchive.importers.dump import DumpEntry
 from mparchive.importers.items import Flaw, SavedMedium, SavedPage, Skipped
 from mparchive.importers.read import Item, read_inputs
-from mparchive.run_summary import RunSummary
 from scheduler.egress_session import EgressSession
 
 if TYPE_CHECKING:
-    from mparchive.importers.media import MediaImporter
+    from mparchive.importers.items import MediaImporter
 
 T = TypeVar("T")
 
@@ -103,7 +102,7 @@ def _import_inputs(engine: Engine, run_id: int, options: BackfillOptions) -> _Im
         if not options.media:
             items = read_inputs(options.inputs, options.url)
             return _import_all(engine, run_id, _selected(items, options), None, parser)
-        from mparchive.importers.media import MediaImporter  # noqa: PLC0415 - half a second, for media alone
+        from mparchive.importers.items import MediaImporter  # noqa: PLC0415 - half a second, for media alone
 
         with MediaImporter.opened(engine) as media:
             items = read_inputs(options.inputs, options.url, media.find)

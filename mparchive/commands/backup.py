@@ -13,7 +13,7 @@ from archive.domain.messages import Message
 from archive.integrity.check import VerificationReport
 from archive.integrity.checks import ALL_CHECKS
 from archive.storage.media_files import MediaFolder
-from archive.system.private_files import make_private_folder
+from archive.system.files import make_private_folder
 from mparchive.commands.verify import finding_text, verify_with
 from mparchive.console import say, steps
 from mparchive.errors import Exit

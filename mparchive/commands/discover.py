@@ -13,7 +13,7 @@ from archive.domain.records import SHANGHAI
 from archive.system.catalogues import process_language
 from crawler.discovery.config import AccountConfig
 from crawler.discovery.source import State
-from crawler.process.protocol import SourceChecked
+from crawler.process.entry import SourceChecked
 from mparchive.console import label, localized, out, print_json, say, steps, translated
 from mparchive.crawl import is_blocked, open_egress, wait_for_turn
 from mparchive.errors import CommandError, Exit

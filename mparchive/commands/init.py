@@ -26,14 +26,13 @@ from archive.system.catalogues import Language, process_language
 from crawler.discovery.config import Biz
 from crawler.parse.page import read_page
 from mparchive.console import printable, say, steps
-from mparchive.crawl import fetch_pages, open_egress
+from mparchive.crawl import RunSummary, fetch_pages, open_egress
 from mparchive.errors import CommandError, Exit
 from mparchive.importers.accounts import NamedAccount
 from mparchive.importers.address_list import ListedAddress
 from mparchive.importers.dump import DumpEntry
 from mparchive.importers.items import Flaw, SavedPage, message_of
 from mparchive.importers.read import Item, read_inputs
-from mparchive.run_summary import RunSummary
 from scheduler.config import FILE_NAME, VARIABLE
 
 STDOUT = "-"

@@ -16,7 +16,7 @@ from archive.db.settings import ArchiveSettings
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
-from archive.ingest.faults import is_of_content
+from archive.ingest.pages import is_of_content
 from archive.ingest.reparse import (
     ReparsedCapture,
     ReparseResult,
@@ -24,8 +24,8 @@ from archive.ingest.reparse import (
     compare_parse_results,
 )
 from archive.repository import absences, runs
+from archive.repository.captures import ReparseSelection, captures_to_reparse
 from archive.repository.incidents import note_captures
-from archive.repository.parse_results import ReparseSelection, captures_to_reparse
 from crawler.parse import PARSER_VERSION
 from crawler.worker.pool import Reparsed, Reparser
 from mparchive.console import Steps, facts_table, label, localized, out, print_json, say, steps, translated

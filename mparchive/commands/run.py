@@ -10,7 +10,7 @@ from typing import Self
 
 import structlog
 
-from archive.system.parent_watch import ENVIRONMENT_VARIABLE
+from archive.system.child_processes import ENVIRONMENT_VARIABLE
 from mparchive.errors import Exit
 from scheduler.config import find_config, load_config
 

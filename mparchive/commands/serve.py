@@ -13,10 +13,10 @@ from archive.domain.messages import Message
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
 from archive.system.catalogues import process_language
-from archive.system.parent_watch import ParentWatch
+from archive.system.child_processes import ParentWatch
 from mparchive.console import say
 from mparchive.errors import CommandError, Exit
-from web.server import handle_signals, is_loopback, listening, make_server, raise_file_limit, server_address
+from web.app import handle_signals, is_loopback, listening, make_server, raise_file_limit, server_address
 
 log = structlog.get_logger()
 

@@ -35,8 +35,8 @@ from archive.reports.history import (
 )
 from archive.repository import bodies, post_queries
 from archive.repository import captures as captures_repository
-from archive.repository.links import links_of
 from archive.repository.media import ShownMedium, media_of
+from archive.repository.posts import links_of
 from archive.repository.revisits import revisit_state
 from archive.storage.media_files import MediaFolder
 from archive.system.files import write_bytes

@@ -12,7 +12,7 @@ from archive.domain.addresses import Address, parse_address
 from archive.domain.errors import ArchiveError, MessageError, RecordError, error_message
 from archive.domain.messages import Message
 from archive.domain.records import Record
-from archive.ingest.faults import is_of_content
+from archive.ingest.pages import is_of_content
 from mparchive.importers.items import Flaw, InputError, message_of
 
 PIECE = 1024 * 1024  # bytes read at a time

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from archive.domain.addresses import HOST, parse_address, without_session
 from archive.domain.captures import Capture
 from archive.domain.errors import AddressError
-from archive.domain.pg_text import index_key
+from archive.domain.text import index_key
 from archive.export.warc import CAPTURE_FIELD, MEDIUM_FIELD, SAVED, target_uri
 from crawler.parse.media import media_key
 from crawler.parse.response import DamagedResponse, FetchedPage, unpack

@@ -1,17 +1,54 @@
 """What all jobs that crawl share: when an egress may start one, and what a crawl's end means for the job."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy import Engine
 
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
 from archive.domain.backoff import exponential
+from archive.domain.errors import MessageError
 from archive.repository.runs import failures_in_a_row
+from archive.system import clock
 from scheduler.crawl_process import CrawlResult
-from scheduler.job_context import CrawlFailed, Interrupted, JobContext
+from scheduler.egress_session import EgressSession
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """The archive, the egress and the clock of one worker. `interrupt` is set when its jobs must end.
+
+    `settings` are Scrapy settings of its crawls.
+    """
+
+    engine: Engine
+    egress: str
+    interrupt: threading.Event
+    now: Callable[[], datetime] = clock.now
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def egress_session(self) -> EgressSession:
+        """Return the worker's own egress, for its crawls."""
+        return self.session_of(self.egress)
+
+    def session_of(self, egress: str) -> EgressSession:
+        """Return an egress by name, to plan jobs for it."""
+        return EgressSession(self.engine, egress, self.settings, self.now)
+
+
+class Interrupted(Exception):
+    """The worker is stopping: the job is requeued as it is."""
+
+
+class CrawlFailed(MessageError):
+    """A crawl ended without doing its work; the message says why."""
+
 
 FAILED = ("failed", "database", "usage", "media_folder")  # verdicts that say nothing about what was asked
 

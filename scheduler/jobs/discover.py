@@ -19,12 +19,12 @@ from crawler.discovery.registry import MAX_FOLLOWED, given_at, sources_of
 from crawler.discovery.source import Source, State
 from crawler.discovery.sources.archived_links import Neighbourhood
 from scheduler.config import Schedule, quiet_between
-from scheduler.job_context import JobContext
-from scheduler.jobs.base import finish, record_outcome, take_turn
+from scheduler.jobs.base import JobContext, finish, record_outcome, take_turn
 from scheduler.polling import (
     HABIT_PERIOD,
     NEEDS_PERSON,
     PollingBounds,
+    Work,
     add_jitter,
     is_quiet,
     next_check,
@@ -33,7 +33,6 @@ from scheduler.polling import (
 )
 from scheduler.queue import PlannedJob, egress_queue, host_lock
 from scheduler.source_check import CheckedSources, CheckRequest, check_sources
-from scheduler.timetable import Work
 
 TOGETHER = timedelta(minutes=5)  # sources due within are checked along: starting a crawl costs more
 

@@ -11,10 +11,9 @@ from archive.repository.media import due_media
 from archive.repository.revisits import due_revisits, revisits_since
 from crawler.media.settings import MediaSettings
 from scheduler.config import Limits
-from scheduler.job_context import JobContext
-from scheduler.jobs.base import finish, may_start, record_outcome, take_turn
+from scheduler.jobs.base import JobContext, finish, may_start, record_outcome, take_turn
+from scheduler.polling import Work
 from scheduler.queue import PlannedJob, egress_queue, host_lock
-from scheduler.timetable import Work
 
 REVISITS_AT_ONCE = 50  # posts; so that new ones never wait longer than five minutes behind them
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import structlog
 
 from archive.domain.messages import Message
-from archive.system.parent_watch import ENVIRONMENT_VARIABLE, lifeline
+from archive.system.child_processes import ENVIRONMENT_VARIABLE, lifeline
 from scheduler.config import InboxConfig
-from scheduler.job_context import CrawlFailed, Interrupted, JobContext
+from scheduler.jobs.base import CrawlFailed, Interrupted, JobContext
+from scheduler.polling import Work
 from scheduler.queue import HOME, PlannedJob
-from scheduler.timetable import Work
 
 DONE, REFUSED = "done", "refused"  # folders within the inbox
 

@@ -25,11 +25,11 @@ from archive.repository.sources import newest_post, published_days, source_statu
 from crawler.discovery.config import SecretMissing
 from scheduler.config import Alarms, Config
 from scheduler.health import HISTORY, AccountHealth, BlockedEgress, Bounds, HealthSnapshot, health_problems
-from scheduler.job_context import JobContext
 from scheduler.jobs import inbox
+from scheduler.jobs.base import JobContext
 from scheduler.notify import AlarmNotSent, send_alarm
+from scheduler.polling import Work
 from scheduler.queue import HOME, PlannedJob
-from scheduler.timetable import Work
 
 FAILED_WITHIN = timedelta(hours=6)
 

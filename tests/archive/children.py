@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from archive.db.advisory_locks import Hosts, egress_lock
-from archive.db.embedded_postgres import embedded_postgres
+from archive.db.embedded_server import embedded_postgres
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import DatabaseUnavailable

@@ -8,7 +8,7 @@ import pytest
 
 from archive.domain.errors import DatabaseUnavailable
 from crawler import log
-from crawler.process.protocol import (
+from crawler.process.entry import (
     PROGRESS_VARIABLE,
     CrawlError,
     PageDone,

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from archive.db.embedded_postgres import embedded_postgres
+from archive.db.embedded_server import embedded_postgres
 from tests.month.receiver import Receiver
 from tests.standin import Standin
 from tests.standin.account import COMMISSION

@@ -22,11 +22,11 @@ from sqlalchemy import Engine, func, select
 from archive.db.engine import open_archive, transaction
 from archive.db.models import AddressRow, Egress, SourceRow
 from archive.db.settings import ArchiveSettings
+from scheduler.config import SchedulerSettings
 from scheduler.daemon import CurrentConfig, JobPlanner
-from scheduler.job_context import JobContext
+from scheduler.jobs.base import JobContext
+from scheduler.polling import TIMETABLE, TimetableEntry, Work
 from scheduler.queue import open_queue, queue_of
-from scheduler.settings import SchedulerSettings
-from scheduler.timetable import TIMETABLE, TimetableEntry, Work
 from tests.month.machinery import Machinery
 from tests.standin.account import at
 

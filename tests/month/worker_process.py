@@ -10,9 +10,9 @@ from pathlib import Path
 
 from archive.db.engine import open_archive
 from crawler.process.entry import import_before_forking
+from scheduler.config import SchedulerSettings
 from scheduler.daemon import CurrentConfig, home_tasks, open_context, prepare_process
 from scheduler.queue import HOME
-from scheduler.settings import SchedulerSettings
 from scheduler.worker import HeartbeatSettings, JobWorker
 
 # Seconds. After a restart of the database no notification of a new job arrives for half a minute; it polls.

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from mparchive import console
-from mparchive.run_summary import RunSummary
+from mparchive.crawl import RunSummary
 
 WORDS = "[/合成] [red]a :x: [1]"
 

@@ -9,12 +9,18 @@ from archive.db.advisory_locks import Hosts, egress_lock
 from archive.db.engine import transaction
 from archive.repository import egress
 from archive.system import clock
-from crawler.process.protocol import PageDone, RunStarted
+from crawler.process.entry import PageDone, RunStarted
 from mparchive import crawl
 from mparchive.console import steps
-from mparchive.crawl import cassette_settings, fetch_media, fetch_pages, open_egress, wait_for_turn
+from mparchive.crawl import (
+    RunSummary,
+    cassette_settings,
+    fetch_media,
+    fetch_pages,
+    open_egress,
+    wait_for_turn,
+)
 from mparchive.errors import CommandError, Exit
-from mparchive.run_summary import RunSummary
 from scheduler.crawl_process import CrawlResult
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from archive.domain.messages import Message
 from archive.domain.outcomes import BLOCKING, MediumOutcome, Outcome
 from archive.system.catalogues import LANGUAGES, Language, template
-from mparchive.run_summary import COUNTED, RunSummary
+from mparchive.crawl import COUNTED, RunSummary
 
 
 def shown(summary: RunSummary, language: Language) -> list[str]:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from crawler.discovery.config import AccountConfig
-from scheduler.config import Config, find_config, load_config, quiet_between
-from scheduler.config_errors import ConfigError
+from scheduler.config import Config, ConfigError, find_config, load_config, quiet_between
 
 ACCOUNT = '[[accounts]]\nbiz = "Mzk5OTAwMDAwMQ=="\nname = "合成云屿经信"\n'
 BACKEND = '[accounts.own_backend]\ncookie = "hush-hush"\n'

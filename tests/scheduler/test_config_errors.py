@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.config import load_config
-from scheduler.config_errors import ConfigError, key_path
+from scheduler.config import ConfigError, key_path, load_config
 from tests.scheduler.test_config import ACCOUNT, load
 
 

@@ -18,7 +18,7 @@ from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.repository.frontier import record_sightings
 from archive.repository.runs import finish_run, run_result, start_run
-from crawler.process.protocol import PageDone, ProgressEvent, RunStarted
+from crawler.process.entry import PageDone, ProgressEvent, RunStarted
 from scheduler.crawl_process import CrawlResult, crawl
 from tests.crawler import pages
 from tests.crawler.loopback import Loopback, Reply

@@ -18,10 +18,10 @@ from archive.db.engine import transaction
 from archive.repository import post_queries
 from scheduler.config import Config
 from scheduler.daemon import CurrentConfig, JobPlanner, bring_forward, scheduler_of
-from scheduler.job_context import JobContext
 from scheduler.jobs import inbox
+from scheduler.jobs.base import JobContext
+from scheduler.polling import TIMETABLE, Work
 from scheduler.queue import PlannedJob, queue_of
-from scheduler.timetable import TIMETABLE, Work
 from tests.scheduler.conftest import ACCOUNT
 from tests.standin import Standin
 from tests.standin.week import ALBUM, WEEK

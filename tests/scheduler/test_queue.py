@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from archive.domain.errors import DatabaseUnavailable
-from scheduler.job_context import CrawlFailed, Interrupted
+from scheduler.jobs.base import CrawlFailed, Interrupted
+from scheduler.polling import TIMETABLE, Work
 from scheduler.queue import (
     JobRetry,
     PlannedJob,
@@ -23,7 +24,6 @@ from scheduler.queue import (
     requeue,
     running_jobs,
 )
-from scheduler.timetable import TIMETABLE, Work
 from tests.scheduler.test_polling import MINUTE, at
 
 EGRESS = "home"

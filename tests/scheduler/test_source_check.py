@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from archive.db.engine import transaction
 from archive.db.models import Run
 from crawler.discovery.config import AccountConfig
-from crawler.process.protocol import SourceChecked
+from crawler.process.entry import SourceChecked
 from scheduler.egress_session import EgressSession
 from scheduler.source_check import START_TIME, TIME_PER_SOURCE, CheckRequest, check_sources
 from tests.standin import Standin

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from procrastinate import App
 from sqlalchemy import Engine
 
-from scheduler.job_context import Interrupted, JobContext
+from scheduler.jobs.base import Interrupted, JobContext
+from scheduler.polling import Work
 from scheduler.queue import PlannedJob, defer
-from scheduler.timetable import Work
 from scheduler.worker import HeartbeatSettings, JobWorker
 from tests.scheduler.test_queue import EGRESS, JOB, with_queue
 from tests.scheduler.waiting import TIME, wait_for

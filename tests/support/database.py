@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.orm import Session
 
-from archive.db.embedded_postgres import embedded_postgres
+from archive.db.embedded_server import embedded_postgres
 from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 

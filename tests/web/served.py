@@ -18,10 +18,9 @@ from archive.db.engine import Readers
 from archive.db.settings import ArchiveSettings
 from archive.storage.media_files import MediaFolder
 from tests.archive.making import NOW
-from web.app import create_app
+from web.app import HeaderTimeoutProtocol, create_app
 from web.auth import OPEN, Access
 from web.inbox.routes import LinkInbox
-from web.server import HeaderTimeoutProtocol
 
 TOKEN = "synthetic-token-0c4d"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}

@@ -14,8 +14,8 @@ from archive.db.engine import CONNECTIONS, READER_NAME, transaction
 from archive.ingest.pages import import_records
 from tests.archive.making import NOW, record
 from tests.web.served import served
+from web.app import HeaderTimeoutProtocol
 from web.middleware import MAX_REQUESTS
-from web.server import HeaderTimeoutProtocol
 
 AT_ONCE = 1500
 MORE_MEMORY = 300 * 2**20  # bytes; a connection and its request take some 50 kB

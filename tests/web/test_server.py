@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.web.served import PATIENCE, Served, served
-from web.server import STALL_SECONDS, HeaderTimeoutProtocol, listening
+from web.app import STALL_SECONDS, HeaderTimeoutProtocol, listening
 
 ANSWER = b'{"status":"alive"}'
 ASKED = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

@@ -17,9 +17,9 @@ from archive.domain.outcomes import Kind
 from archive.domain.text_diff import difference
 from archive.reports import status as status_module
 from archive.repository import absences, bodies, captures, incidents, post_queries
-from archive.repository.links import links_of
 from archive.repository.media import ShownMedium, StoredFile, media_of
 from archive.repository.post_queries import PostFilter
+from archive.repository.posts import links_of
 from archive.repository.sources import source_statuses
 from archive.search.engine import MAX_LIMIT, Hit, Order, search
 from archive.search.query import parse

@@ -22,7 +22,7 @@ from archive.domain.addresses import (
 from archive.domain.captures import Sighted, Sighting
 from archive.domain.errors import AddressError, MessageError
 from archive.domain.messages import Message
-from archive.domain.pg_text import storable
+from archive.domain.text import storable
 from archive.repository.frontier import submit_sightings
 from web.auth import MIN_TOKEN
 

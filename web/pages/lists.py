@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from archive.db.engine import Readers
 from archive.db.models import Post
 from archive.domain.errors import ArchiveError
-from archive.domain.pg_text import storable
+from archive.domain.text import storable
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.media import covers

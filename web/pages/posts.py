@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
 from archive.db.models import Absence, Post, PostLink, Version
-from archive.domain import entities
 from archive.domain.errors import MediaFolderError, NotArchived, PageError, error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Role
+from archive.domain.text import unescape
 from archive.domain.text_diff import Piece
 from archive.rendering.images import clean_address, clean_link
 from archive.rendering.page import ShownPost, check_page_size, offline_page, shown_post
@@ -25,8 +25,8 @@ from archive.rendering.post_body import text_markup
 from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
 from archive.repository import absences, bodies
 from archive.repository import captures as captures_repository
-from archive.repository.links import archived_posts, links_of
 from archive.repository.media import ShownMedium, StoredFile, media_of
+from archive.repository.posts import archived_posts, links_of
 from archive.storage.media_files import MediaFolder
 from web.api.routes import get_post
 from web.api.schemas import AidParam, BizParam, NumberParam
@@ -99,7 +99,7 @@ def shorten_unchanged(pieces: Sequence[Piece]) -> list[ShownPiece]:
 
 
 def _shown_pieces(piece: Piece) -> Iterator[ShownPiece]:
-    text = entities.unescape(piece.text).replace("\r", "\n")
+    text = unescape(piece.text).replace("\r", "\n")
     if piece.kind != "same" or len(text) <= MAX_UNCHANGED:
         yield ShownPiece(piece.kind, text)
         return

@@ -18,9 +18,9 @@ from starlette.requests import Request
 from archive.domain.messages import Message
 from archive.domain.outcomes import Kind
 from archive.domain.records import SHANGHAI
+from archive.domain.text import has_visible_character
 from archive.system.catalogues import LANGUAGES, Language, template
 from web.errors import require_iso_date
-from web.feeds.formats import has_visible_character
 from web.http_cache import entity_tag, not_modified
 
 LANGUAGE_NAMES: dict[Language, str] = {"en": "English", "zh": "中文"}  # each in its own language

@@ -12,8 +12,8 @@ from archive.domain.errors import IntegrityError
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage, page_associations, page_facts
-from archive.domain.pg_text import storable
 from archive.domain.records import HASH_VERSION, Record, record_hash
+from archive.domain.text import storable
 from archive.integrity.check import BatchResult, Check, Finding, RowRange
 from archive.repository import absences, captures
 

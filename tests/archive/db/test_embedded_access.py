@@ -14,7 +14,7 @@ from sqlalchemy import NullPool, create_engine, make_url, text
 
 from archive.backup.postgres import find_tool
 from archive.db.embedded_access import command_prefix, is_private, server_account, socket_folder
-from archive.db.embedded_postgres import embedded_postgres
+from archive.db.embedded_server import embedded_postgres
 from archive.domain.errors import DatabaseUnavailable
 from tests.archive.conftest import StartChild
 from tests.archive.nobody import AS_NOBODY, NOBODY, becomes_nobody

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.domain.entities import unescape
+from archive.domain.text import unescape
 
 _PIECES = st.sampled_from(["&", "#", "x", ";", "0", "65", "&#", "&#x", "&amp;", "1114112", "字", "&#0000000"])
 

@@ -19,11 +19,10 @@ from archive.domain.update_decisions import REPARSE
 from archive.ingest.pages import store_parse_results
 from archive.ingest.reparse import ReparseResult, apply_parse_results, compare_parse_results
 from archive.repository import absences, post_queries
-from archive.repository.captures import store_captures
+from archive.repository.captures import ReparseSelection, captures_to_reparse, store_captures
 from archive.repository.frontier import record_sightings
-from archive.repository.links import links_of
 from archive.repository.media import media_of
-from archive.repository.parse_results import ReparseSelection, captures_to_reparse
+from archive.repository.posts import links_of
 from archive.repository.runs import start_run
 from tests.archive.making import NOW, article, capture, image, link, record
 

@@ -9,8 +9,7 @@ from sqlalchemy import Engine
 from archive.db.engine import transaction
 from archive.db.settings import ArchiveSettings
 from archive.integrity.check import CheckContext, VerificationReport
-from archive.integrity.progress import ProgressNotSaved
-from archive.integrity.verifier import verify_archive
+from archive.integrity.verifier import ProgressNotSaved, verify_archive
 from archive.repository.captures import store_captures
 from archive.storage.media_files import MediaFolder
 from tests.archive.integrity.filling import context_at

@@ -14,8 +14,8 @@ from archive.domain.captures import Sighting
 from archive.domain.errors import AddressError
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
-from archive.domain.pg_text import storable
 from archive.domain.records import Record
+from archive.domain.text import storable
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository import accounts, captures, frontier, post_queries
 from archive.repository.address_outcomes import record_failures

@@ -9,7 +9,7 @@ from archive.domain.parsed_page import LinkRef
 from archive.ingest.pages import store_parse_results
 from archive.repository import post_queries
 from archive.repository.captures import store_captures
-from archive.repository.links import links_of
+from archive.repository.posts import links_of
 from tests.archive.making import BIZ, NOW, article, capture, link, record
 
 ALBUM = LinkRef(Relation.ALBUM, "1234567890123456789", "", 0, "一图读懂", {"size": 12})

@@ -11,9 +11,8 @@ from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.ingest.pages import store_parse_results
 from archive.repository import parse_results
-from archive.repository.captures import store_captures
+from archive.repository.captures import ReparseSelection, captures_to_reparse, store_captures
 from archive.repository.frontier import record_sightings
-from archive.repository.parse_results import ReparseSelection, captures_to_reparse
 from tests.archive.making import BIZ, NOW, article, capture, image, link, record
 
 

@@ -4,8 +4,15 @@ import hashlib
 
 import pytest
 
-from archive.storage.bodies import MIN_DELTA_SIZE, DeltaBase, encode_body
-from archive.storage.body_codec import DELTA, WHOLE, decode_verified, signature
+from archive.storage.body_codec import (
+    DELTA,
+    MIN_DELTA_SIZE,
+    WHOLE,
+    DeltaBase,
+    decode_verified,
+    encode_body,
+    signature,
+)
 from tests.archive.making import capture, template
 
 TEMPLATE = template(1)

@@ -11,13 +11,12 @@ from sqlalchemy import Engine
 from vcr.serializers import yamlserializer
 
 from archive.backup.write import write_backup
-from archive.db.embedded_postgres import embedded_postgres
+from archive.db.embedded_server import embedded_postgres
 from archive.db.settings import ArchiveSettings
 from archive.integrity.checks import ALL_CHECKS
-from archive.integrity.progress import load_progress
+from archive.integrity.verifier import load_progress
 from archive.storage.media_files import MediaFolder
-from archive.system.files import write_bytes
-from archive.system.private_files import make_private_folder
+from archive.system.files import make_private_folder, write_bytes
 from crawler.cassettes.cassette import AtomicPersister
 
 PICTURE = b"invented picture"

@@ -1,6 +1,6 @@
 import pytest
 
-from crawler.download.hosts import Origin, OriginError, is_allowed, may_hold_media, over_tls
+from crawler.download.middlewares import Origin, OriginError, is_allowed, may_hold_media, over_tls
 
 LOOPBACK = Origin("http://127.0.0.1:8000")
 

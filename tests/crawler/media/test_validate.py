@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
-from archive.system.memory_limit import memory_limit
+from archive.system.child_processes import memory_limit
 from crawler.media.content import NotMedium
 from crawler.media.validate import MAX_PIXELS, image_content
 from tests.standin.media import EVIL_SVG, bomb_png, picture

@@ -5,9 +5,7 @@ import re
 
 import pytest
 
-from archive.domain.wechat_elements import OTHER_ATTRIBUTES
-from crawler.parse.body_images import MAX_CSS, StyleImages
-from crawler.parse.elements import find_elements
+from crawler.parse.elements import MAX_CSS, OTHER_ATTRIBUTES, StyleImages, find_elements
 from crawler.parse.page import read_page
 from tests.support.captures import capture, capture_names, needs_captures
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from archive.domain.entities import unescape
+from archive.domain.text import unescape
 from archive.domain.weekly_digest import titles_in
 from crawler.parse.body import text_of_html, text_of_plain
 from crawler.parse.html_outline import outline, to_utf8

@@ -4,7 +4,7 @@ import pytest
 
 from archive.domain.outcomes import Role
 from crawler.parse.elements import find_elements
-from crawler.parse.players import Player, find_players, players_by_name
+from crawler.parse.media import Player, find_players, players_by_name
 from crawler.parse.script_state import PageState
 
 VID = "wxv_1234567890123456789"

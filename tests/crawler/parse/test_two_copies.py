@@ -6,7 +6,7 @@ MPARCHIVE_MUTANTS sets how many are tried (2000 take four minutes); MPARCHIVE_MU
 import os
 from collections import Counter
 
-from crawler.parse.mixed_encoding import is_mixed
+from crawler.parse.response import is_mixed
 from tests.crawler.parse.mutants import KINDS, mutants, originals
 from tests.support.captures import needs_captures
 

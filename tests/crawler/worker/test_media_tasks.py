@@ -11,8 +11,8 @@ from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome
 from archive.repository.media import DueMedium
-from crawler.items import MediaDownload
 from crawler.parse.response import FetchedPage
+from crawler.pipelines.base import MediaDownload
 from crawler.worker import media_tasks, tasks
 from tests.crawler.discovery.driving import NOW
 from tests.standin.media import picture

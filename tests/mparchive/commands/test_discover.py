@@ -10,7 +10,7 @@ from archive.db.engine import transaction
 from archive.repository import egress
 from archive.system import clock
 from crawler.discovery.config import AccountConfig
-from crawler.process.protocol import SourceChecked
+from crawler.process.entry import SourceChecked
 from mparchive import crawl
 from mparchive.commands import discover
 from mparchive.commands.discover import CheckedAccount, check_account

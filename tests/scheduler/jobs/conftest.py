@@ -3,7 +3,7 @@ import threading
 import pytest
 from sqlalchemy import Engine
 
-from scheduler.job_context import JobContext
+from scheduler.jobs.base import JobContext
 from tests.scheduler.jobs.planning import NOW
 
 

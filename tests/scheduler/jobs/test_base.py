@@ -9,8 +9,8 @@ from archive.db.engine import transaction
 from archive.domain.messages import Message
 from archive.repository import egress, runs
 from scheduler.crawl_process import CrawlResult
-from scheduler.job_context import CrawlFailed, Interrupted, JobContext
 from scheduler.jobs import base, fetch
+from scheduler.jobs.base import CrawlFailed, Interrupted, JobContext
 from tests.scheduler.jobs.planning import DAY, EGRESSES, LIMITS, MINUTE, NOW, sight
 
 

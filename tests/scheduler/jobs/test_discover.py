@@ -15,8 +15,8 @@ from crawler.discovery.registry import sources_of
 from crawler.discovery.source import State
 from crawler.discovery.sources.backend import OwnBackend
 from scheduler.config import Schedule
-from scheduler.job_context import JobContext
 from scheduler.jobs import discover
+from scheduler.jobs.base import JobContext
 from scheduler.polling import PollingBounds
 from tests.scheduler.jobs.planning import DAY, EGRESSES, HOUR, MINUTE, NOW
 from tests.scheduler.test_polling import WORKDAYS

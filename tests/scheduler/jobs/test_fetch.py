@@ -10,8 +10,8 @@ from archive.db.models import Run
 from archive.repository import egress
 from archive.repository.frontier import due_addresses
 from scheduler.config import Limits
-from scheduler.job_context import JobContext
 from scheduler.jobs import fetch
+from scheduler.jobs.base import JobContext
 from tests.archive.repository.test_claims import publish
 from tests.scheduler.jobs.planning import DAY, EGRESSES, HOUR, LIMITS, NOW, sight
 

@@ -16,8 +16,8 @@ from sqlalchemy import Engine, text
 from archive.db.engine import transaction
 from archive.repository import frontier
 from scheduler.config import InboxConfig
-from scheduler.job_context import CrawlFailed, Interrupted, JobContext
 from scheduler.jobs import inbox
+from scheduler.jobs.base import CrawlFailed, Interrupted, JobContext
 from tests.archive.nobody import AS_NOBODY, becomes_nobody
 from tests.scheduler.waiting import TIME, wait_for
 from tests.standin.week import WEEK
@@ -174,7 +174,7 @@ def test_what_takes_a_file_in_ends_with_a_worker_that_is_killed(
     put(folder / "list.txt", WEEK[0].url)
     script = (
         "import threading; from pathlib import Path; from scheduler.config import InboxConfig;"
-        " from scheduler.job_context import JobContext; from scheduler.jobs import inbox;"
+        " from scheduler.jobs.base import JobContext; from scheduler.jobs import inbox;"
         " context = JobContext(None, 'home', threading.Event());"
         f" inbox.run_inbox(context, InboxConfig(folder=Path({str(folder)!r})))"
     )

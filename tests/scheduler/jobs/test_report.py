@@ -16,8 +16,8 @@ from archive.repository.incidents import open_incidents
 from archive.repository.sources import SourceReport, record_report
 from crawler.discovery.source import State
 from scheduler.config import Config
-from scheduler.job_context import JobContext
 from scheduler.jobs import report
+from scheduler.jobs.base import JobContext
 from tests.month.receiver import Receiver
 from tests.standin.account import COMMISSION
 

@@ -1,15 +1,13 @@
-"""End a process together with the one that started it, even when that one was killed.
-
-A parent gives its child the reading end of a pipe and keeps the writing end, which the operating system
-closes with the parent. Processes of a multiprocessing pool have such a pipe already.
-"""
+"""Bounds of child processes: they end with their parent, and have a limit of memory."""
 
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
+from pathlib import Path
 from typing import Self
 
 ENVIRONMENT_VARIABLE = "MPARCHIVE_LIFELINE"  # number of the inherited descriptor
@@ -61,3 +59,24 @@ def end_with_parent() -> None:
     """Prepare a pool's process: it ignores interrupts, which its parent handles, and ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ParentWatch.from_multiprocessing(lambda: os._exit(1))
+
+
+_STATM = Path("/proc/self/statm")  # of Linux; elsewhere there is no bound of memory
+
+
+@contextmanager
+def memory_limit(further: int) -> Iterator[None]:
+    """Let this process allocate about `further` bytes more; beyond that MemoryError is raised inside."""
+    if not _STATM.exists():
+        yield
+        return
+    used = int(_STATM.read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = used + further
+    resource.setrlimit(
+        resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
+    )
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

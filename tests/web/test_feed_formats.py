@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from archive.db.models import Post
 from tests.archive.making import BIZ, NOW
-from web.feeds.formats import (
+from web.feeds import (
     FeedDocument,
     feed_entry,
     has_visible_character,

@@ -1,8 +1,10 @@
-"""Make text storable in Postgres, which takes any character but NUL and lone surrogates."""
+"""Decode HTML entities, and remove from text and JSON what Postgres does not accept."""
 
 import hashlib
+import html
 import math
 import re
+import unicodedata
 from typing import Any
 
 MAX_KEY = 2048  # bytes, for an entry of a Postgres index holds 2700
@@ -33,3 +35,29 @@ def index_key(key: str) -> str:
     stored = storable(key)
     encoded = stored.encode()
     return stored if len(encoded) <= MAX_KEY else f"sha256:{hashlib.sha256(encoded).hexdigest()}"
+
+
+_DIGITS = 7  # decimal digits of the largest code point, 1114111; more than 4300 digits raise in `int`
+
+_LONG_REFERENCE = re.compile(r"&#([0-9]{8,});?")
+
+
+def unescape(text: str) -> str:
+    """Decode entities as `html.unescape` does; a numeric reference of any length is decoded, never raises."""
+    if "&#" in text:
+        text = _LONG_REFERENCE.sub(_shortened, text)
+    return html.unescape(text)
+
+
+def _shortened(reference: re.Match[str]) -> str:
+    """The same reference without leading zeros; U+FFFD for a number beyond Unicode, as browsers have it."""
+    digits = reference[1].lstrip("0") or "0"
+    return f"&#{digits};" if len(digits) <= _DIGITS else "\ufffd"
+
+
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and a pattern that are rendered as nothing
+
+
+def has_visible_character(title: str) -> bool:
+    """Tell whether a reader sees anything of a title: a link without any can be neither seen nor named."""
+    return any(unicodedata.category(sign)[0] not in "CZ" and sign not in _BLANK for sign in title)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from crawler.process.protocol import (
+from crawler.process.entry import (
     PROGRESS_VARIABLE,
     CrawlError,
     PageDone,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.domain.pg_text import MAX_KEY, index_key, storable, storable_json
+from archive.domain.text import MAX_KEY, index_key, storable, storable_json
 
 any_text = st.text(alphabet=st.characters(exclude_categories=()) | st.sampled_from("\0\ud800\udfff"))
 any_json = st.recursive(

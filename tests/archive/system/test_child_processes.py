@@ -9,20 +9,20 @@ import threading
 import psutil
 import pytest
 
-from archive.system.parent_watch import ENVIRONMENT_VARIABLE, ParentWatch, lifeline
+from archive.system.child_processes import ENVIRONMENT_VARIABLE, ParentWatch, lifeline
 
 TIME = 30  # seconds
 CHILD = f"""
 import os, time
 from functools import partial
-from archive.system.parent_watch import ENVIRONMENT_VARIABLE, ParentWatch
+from archive.system.child_processes import ENVIRONMENT_VARIABLE, ParentWatch
 ParentWatch.from_environment(partial(os._exit, 7))
 print(ENVIRONMENT_VARIABLE in os.environ, flush=True)
 time.sleep({TIME})
 """
 PARENT = """
 import os, subprocess, sys, time
-from archive.system.parent_watch import ENVIRONMENT_VARIABLE, lifeline
+from archive.system.child_processes import ENVIRONMENT_VARIABLE, lifeline
 with lifeline() as descriptor:
     environment = {**os.environ, ENVIRONMENT_VARIABLE: str(descriptor)}
     child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], env=environment, pass_fds=(descriptor,),
@@ -32,7 +32,7 @@ with lifeline() as descriptor:
 """
 POOL = """
 import multiprocessing, os, time
-from archive.system.parent_watch import end_with_parent
+from archive.system.child_processes import end_with_parent
 def work(ready):
     end_with_parent()
     ready.send(os.getpid())

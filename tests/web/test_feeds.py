@@ -19,7 +19,7 @@ from archive.ingest.pages import import_records
 from archive.repository import post_queries
 from tests.archive.making import BIZ, NOW, record
 from tests.web.served import Answer, Served, served
-from web.feeds.routes import FEED_ENTRIES
+from web.feeds import FEED_ENTRIES
 
 MANY = FEED_ENTRIES + 5
 ODD = record(
