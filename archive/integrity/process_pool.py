@@ -12,9 +12,8 @@ from sqlalchemy import Engine
 
 from archive.db.engine import engine_at
 from archive.domain.errors import ArchiveError
-from archive.integrity.check import BatchResult, Check, CheckContext
+from archive.integrity.check import BatchResult, Check, CheckContext, check_rows
 from archive.integrity.checks import ALL_CHECKS
-from archive.integrity.verifier import check_rows
 from archive.system.child_processes import end_with_parent
 
 MAX_PROCESSES = 8  # each has a few pages of 16 MB in memory
