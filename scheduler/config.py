@@ -307,10 +307,10 @@ class SchedulerSettings(BaseSettings):
             (wrong, *_) = error.errors()
             name = str(wrong["loc"][0])
             raise SettingError(
-                "scheduler.config.refused",
+                "scheduler.settings.refused",
                 variable=f"MPARCHIVE_{name.upper()}",
                 value=repr(wrong["input"]),
-                expected=Message(f"scheduler.config.expected.{name}"),
+                expected=Message(f"scheduler.settings.expected.{name}"),
             ) from None
 
     @property

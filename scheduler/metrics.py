@@ -20,7 +20,9 @@ def serve_metrics(engine: Engine, host: str, port: int) -> Iterator[int]:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
         address, reason = f"{host}:{port}", error.strerror or str(error)
-        raise SettingError("scheduler.config.cannot_serve_metrics", address=address, reason=reason) from None
+        raise SettingError(
+            "scheduler.settings.cannot_serve_metrics", address=address, reason=reason
+        ) from None
     try:
         yield server.server_port
     finally:

@@ -16,6 +16,7 @@ from archive.domain.outcomes import Kind, Role
 from archive.domain.records import SHANGHAI
 from archive.export.file_names import FileNames
 from archive.export.html_to_markdown import to_markdown
+from archive.export.markdown_text import escape_text
 from archive.export.post_renderer import RenderedPost, RenderPost
 from archive.export.result import ExportResult, post_name
 from archive.rendering.cards import CARD, card_medium, described_lines
@@ -109,13 +110,11 @@ def _whole_file(shown: ShownPost, images: _ImageFiles) -> str:
         front_matter(shown), allow_unicode=True, sort_keys=False, width=2**20, default_flow_style=False
     )
     title = to_markdown(f"<h1>{escape(' '.join(post.title.split()))}</h1>")
-    note = f"<blockquote>{escape(f'Only the text is archived; {how_to_fetch(post)}')}</blockquote>"
+    note = escape_text(f"Only the text is archived; {how_to_fetch(post)}", in_cell=False)
+    note = f"> {note}".replace(r"\_", "_")  # the command is copied, also from the unrendered file
     body = _body_markdown(post, images)
     return (
-        "\n\n".join(
-            filter(None, (f"---\n{front}---", title, "" if post.capture_id else to_markdown(note), body))
-        )
-        + "\n"
+        "\n\n".join(filter(None, (f"---\n{front}---", title, "" if post.capture_id else note, body))) + "\n"
     )
 
 

@@ -63,7 +63,7 @@ def check_words(words: str) -> None:
     assert re.search(r"^6 +posts without their page", words, re.M)
     assert "and 5 more; --limit 6 shows all" in words
     assert f"{LISTED['week-list'].aid}  2025-11-17" in words
-    assert "places 1, 3 of push 2650001001 are known, 2 is not" in words
+    assert "positions 1, 3 of push 2650001001 are known, 2 is not" in words
     assert f"{LISTED[CHALLENGED].aid}\n    seen in list on" in words
     assert LISTED["week-reply"].title in words
 

@@ -40,7 +40,7 @@ def test_everything_in_the_folder_is_taken_in_once(mparchive: Command, tmp_path:
     assert (done.code, done.err) == (0, "")
     counts = {"accounts": 1, "not_asked": 2, "new": 3, "passed_over": 2}
     assert done.json["counts"] == counts
-    assert f"{COMMISSION.biz}; `mparchive init`" in done.json["reasons"]["accounts"]
+    assert f"{COMMISSION.biz}; run `mparchive init`" in done.json["reasons"]["accounts"]
     assert mparchive("backfill", "--no-fetch", "--json", old).code == 0
     ((fetched_at, headers),) = mparchive.rows("SELECT fetched_at, headers FROM captures")
     assert f"{fetched_at:%Y-%m-%dT%H:%M:%SZ}" == DATE

@@ -56,7 +56,7 @@ def test_a_silent_account_makes_the_archive_unready(engine: Engine) -> None:
             NOW,
         )
     with served(engine) as web:
-        assert reasons(web) == ["it is quiet; look"]
+        assert reasons(web) == ["a; a.remedy"]
 
 
 def test_another_schema_makes_the_archive_unready(engine: Engine) -> None:

@@ -14,7 +14,7 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Kind, MediumType, Outcome, Relation
 from archive.domain.update_decisions import StoreResult
 from archive.ingest.reparse import ReparseResult
-from archive.integrity.checks import NAMES as CHECK_NAMES
+from archive.integrity.checks import CHECK_NAMES
 from archive.system.catalogues import Language, template
 from crawler.discovery.source import State
 from crawler.extensions import EXIT_CODES
