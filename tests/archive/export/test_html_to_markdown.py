@@ -24,7 +24,7 @@ READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def written(made: ShownPost, folder: Path) -> tuple[dict[str, object], str]:
-    """The front matter and the rest of a post's file."""
+    """Write a post; return the front matter and the rest of its file."""
     write_markdown([made], folder)
     (path,) = folder.glob("*.md")
     front, _, rest = path.read_text("utf-8").removeprefix("---\n").partition("\n---\n")
@@ -33,7 +33,7 @@ def written(made: ShownPost, folder: Path) -> tuple[dict[str, object], str]:
 
 
 def words_read(markdown: str) -> str:
-    """What a reader of the Markdown sees, without its title and without our cards."""
+    """Return what a reader of the Markdown sees, without its title."""
     soup = BeautifulSoup(READER.render(markdown), "lxml")
     if soup.h1:
         soup.h1.decompose()
@@ -56,7 +56,7 @@ def hold(readings: dict[str, ParsedPage], folder: Path) -> None:
 
 
 def is_within(text: str, read: str) -> bool:
-    """Whether the characters of a text are all there, in order."""
+    """Tell whether the characters of a text are all there, in order."""
     rest = iter(read)
     return all(char in rest for char in text)
 

@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> MediaFolder:
 
 @pytest.fixture(scope="module")
 def filled(server_url: str, template: str, folder: MediaFolder) -> Iterator[Engine]:
-    """An archive with one of everything; no test changes it."""
+    """Yield an archive with one of everything; no test changes it."""
     for url in database_from(server_url, f"TEMPLATE {template}"):
         with open_archive(ArchiveSettings(database_url=url)) as engine:
             fill(engine, folder)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive.db.engine import transaction
-from archive.rendering.page_limits import MAX_TAGS
+from archive.rendering.page import MAX_TAGS
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import OTHER, POST, RICH, get, words
 from tests.web.seeding import DELETED, EDITED, invented, page_of, put_pages
