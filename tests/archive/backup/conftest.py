@@ -13,19 +13,8 @@ from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from archive.storage.media_files import MediaFolder
 from tests.archive.backup.places import Place
-from tests.archive.filled import fill
 from tests.fixtures.make_archive_v0_1 import FIXTURE
 from tests.support.database import database_from
-
-
-@pytest.fixture(scope="session")
-def original(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Yield an archive with one of everything; no test changes it."""
-    folder = MediaFolder(ArchiveSettings(home=tmp_path_factory.mktemp("home")))
-    for url in database_from(server_url, f"TEMPLATE {template}"):
-        with open_archive(ArchiveSettings(database_url=url)) as engine:
-            fill(engine, folder)
-            yield engine, folder
 
 
 @pytest.fixture(scope="session")
