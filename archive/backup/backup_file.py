@@ -4,11 +4,11 @@ import hashlib
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal, Protocol
+from typing import Annotated, BinaryIO, Literal, Protocol, Self
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
@@ -183,6 +183,13 @@ class Writer:
         self._zip = ZipFile(out, "w", ZIP_DEFLATED, compresslevel=LEVEL)
         self._step, self._written = step, 0
         self._zip.writestr(ZipInfo(MARK), f"mparchive backup, format {FORMAT}\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError, ValueError):  # of a backup that failed, and is removed
+            self._zip.close()
 
     def add(self, name: str, pieces: Iterable[bytes], *, compressed: bool) -> Member:
         """Write a member, and return its size and SHA-256."""

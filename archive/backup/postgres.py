@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +89,8 @@ def prepare(connection: Connection) -> None:
         connection.execute(text(f"SET LOCAL {setting}"))
 
 
-def copy_out(connection: Connection, table: Table) -> Iterator[bytes]:
-    """Yield a table's rows as COPY writes them."""
+def copy_out(connection: Connection, table: Table) -> Generator[bytes]:
+    """Yield a table's rows as COPY writes them; the connection is in use until it is closed."""
     target = _target(connection, connection.scalar(select(func.current_schema())), table.name, table.columns)
     statement = f"COPY {target} TO STDOUT {_FORMAT}"
     with _driver(connection).cursor() as cursor, cursor.copy(statement.encode()) as copy:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -81,18 +82,19 @@ def _snapshot(connection: Connection) -> _Snapshot:
 
 def _write(out: BinaryIO, snapshot: _Snapshot, folder: MediaFolder, step: Step) -> Manifest:
     os.fchmod(out.fileno(), ONLY_OWNER)
-    writer, lacking = Writer(out, step), list[str]()
-    manifest = Manifest(
-        program=version("mparchive"),
-        schema_revision=schema.revision(snapshot.connection) or "",
-        server=snapshot.server,
-        made_at=snapshot.at,
-        heads=tuple(chain_heads(Session(snapshot.connection))),
-        tables=tuple(_write_tables(snapshot, writer)),
-        media=tuple(_write_media(snapshot, folder, writer, lacking)),
-        lacking=tuple(lacking),
-    )
-    writer.close(manifest)
+    lacking = list[str]()
+    with Writer(out, step) as writer:
+        manifest = Manifest(
+            program=version("mparchive"),
+            schema_revision=schema.revision(snapshot.connection) or "",
+            server=snapshot.server,
+            made_at=snapshot.at,
+            heads=tuple(chain_heads(Session(snapshot.connection))),
+            tables=tuple(_write_tables(snapshot, writer)),
+            media=tuple(_write_media(snapshot, folder, writer, lacking)),
+            lacking=tuple(lacking),
+        )
+        writer.close(manifest)
     out.flush()
     os.fsync(out.fileno())
     return manifest
@@ -100,8 +102,8 @@ def _write(out: BinaryIO, snapshot: _Snapshot, folder: MediaFolder, step: Step) 
 
 def _write_tables(snapshot: _Snapshot, writer: Writer) -> Iterator[TableFile]:
     for table in snapshot.tables:
-        rows = copy_out(snapshot.connection, table)
-        member = writer.add(f"{TABLES}{table.name}.copy", rows, compressed=True)
+        with closing(copy_out(snapshot.connection, table)) as rows:  # else a failure waits for it forever
+            member = writer.add(f"{TABLES}{table.name}.copy", rows, compressed=True)
         yield TableFile(**table.model_dump(), size=member.size, sha256=member.sha256)
 
 

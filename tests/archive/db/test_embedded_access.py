@@ -34,7 +34,7 @@ needs_root = pytest.mark.skipif(not becomes_nobody(), reason="only root can beco
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that everybody may pass, as /srv; the server that runs below it is ended."""
+    """Yield a folder that everybody may enter, such as /srv; end the server that runs below it."""
     with tempfile.TemporaryDirectory(prefix="mparchive-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -53,14 +53,14 @@ def asked(sockets: str, user: int = STRANGER) -> subprocess.CompletedProcess[str
 
 
 def reads(path: Path) -> bool:
-    """Whether another user can read a file or list a folder."""
+    """Tell whether another user can read a file or list a folder."""
     become = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
     command = [*become, "ls" if path.is_dir() else "cat", str(path)]
     return subprocess.run(command, cwd="/", capture_output=True, check=False).returncode == 0
 
 
 def sockets_of(home: Path) -> str:
-    """The folder that the running server's socket is in."""
+    """Return the folder with the socket of the running server."""
     return (home / "postgres" / "postmaster.pid").read_text().splitlines()[4]
 
 

@@ -5,35 +5,19 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from bs4 import BeautifulSoup
-from markdown_it import MarkdownIt
 
 from archive.domain.parsed_page import ParsedPage
 from archive.export.html_to_markdown import to_markdown
-from archive.export.markdown import write_markdown
-from archive.rendering.page import ShownPost
 from crawler.parse.page import read_page
-from tests.archive.rendering.hostile import ASKING, PRETENDING, RUNNING
-from tests.archive.rendering.making import Files, image, of_reading, post, shown
-from tests.standin.media import picture
+from tests.archive.export.markdown_files import READER, written
+from tests.archive.rendering.making import of_reading
 from tests.standin.pages import all_pages
 from tests.support.captures import capture, capture_names, needs_captures
 
-READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-
-
-def written(made: ShownPost, folder: Path) -> tuple[dict[str, object], str]:
-    """The front matter and the rest of a post's file."""
-    write_markdown([made], folder)
-    (path,) = folder.glob("*.md")
-    front, _, rest = path.read_text("utf-8").removeprefix("---\n").partition("\n---\n")
-    path.unlink()
-    return yaml.safe_load(front), rest
-
 
 def words_read(markdown: str) -> str:
-    """What a reader of the Markdown sees, without its title and without our cards."""
+    """Return what a reader of the Markdown sees, without its title."""
     soup = BeautifulSoup(READER.render(markdown), "lxml")
     if soup.h1:
         soup.h1.decompose()
@@ -56,7 +40,7 @@ def hold(readings: dict[str, ParsedPage], folder: Path) -> None:
 
 
 def is_within(text: str, read: str) -> bool:
-    """Whether the characters of a text are all there, in order."""
+    """Tell whether the characters of a text are all there, in order."""
     rest = iter(read)
     return all(char in rest for char in text)
 
@@ -100,67 +84,3 @@ def test_real_posts_are_whole_in_markdown(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_editors_make_becomes_what_people_would_write(body: str, markdown: str) -> None:
     assert re.sub(r">[ ]+$", ">", to_markdown(body), flags=re.M) == markdown
-
-
-def test_images_lie_beside_the_post_and_missing_ones_keep_their_address(tmp_path: Path) -> None:
-    files = Files()
-    kept, lost = image(1, files.keep(picture("synthetic_kept"))), image(2)
-    body = f'<p><img data-src="{kept.url}" alt="图[1]"></p><p><img data-src="{lost.url}"></p>'
-    _, rest = written(shown(post(body), [kept, lost], files), tmp_path)
-    assert kept.file is not None
-    assert f"![图 1 ](images/{kept.file.sha256.hex()}.png)" in rest
-    assert f"![](<{lost.url}>)" in rest or f"![]({lost.url})" in rest
-    (path,) = (tmp_path / "images").iterdir()
-    assert path.read_bytes() == picture("synthetic_kept")
-
-
-def test_the_front_matter_says_what_is_known(tmp_path: Path) -> None:
-    facts = {
-        "author": "作者", "original": True, "source_url": "https://x.example/",
-        "region": {"province": "上海"}, "albums": [{"id": "1", "title": "合集: 一"}],
-    }  # fmt: skip
-    front, rest = written(shown(post("<p>字</p>", title='题: "一" #2', facts=facts), [image(1)]), tmp_path)
-    assert front == {
-        "aid": "1001_1",
-        "title": '题: "一" #2',
-        "account": "示例账号",
-        "author": "作者",
-        "date": "2026-03-01",
-        "published_at": "2026-03-01T00:30:00+08:00",
-        "url": post().url,
-        "kind": "article",
-        "original": True,
-        "region": {"province": "上海"},
-        "source_url": "https://x.example/",
-        "albums": ["合集: 一"],
-        "images": 1,
-        "videos": 0,
-        "audios": 0,
-        "fetched_at": "2026-03-02T12:00:00+08:00",
-        "sha256": front["sha256"],
-    }
-    assert rest.strip().startswith('# 题: "一" #2')
-
-
-def test_a_post_without_its_page_is_made_of_its_text_and_says_how_to_fetch_it(tmp_path: Path) -> None:
-    made = post(None, capture_id=None, kind=None, text="一&nbsp;&lt;b&gt;\r二 *三*\r", facts={})
-    _, rest = written(shown(made), tmp_path)
-    assert f"mparchive backfill '{made.url}'" in html.unescape(rest).replace("\\", "")
-    assert rest.endswith("\n\n一\xa0&lt;b>\n\n二 \\*三\\*\n")
-
-
-def test_lines_of_a_plain_text_stay_lines(tmp_path: Path) -> None:
-    _, rest = written(shown(post(None, kind="text", text="一\r二\r\r三")), tmp_path)
-    assert rest.endswith("一  \n二\n\n三\n")
-
-
-def test_hostile_bodies_leave_no_script_behind(tmp_path: Path) -> None:
-    for name, body in (RUNNING | ASKING | PRETENDING).items():
-        _, rest = written(shown(post(body)), tmp_path)
-        soup = BeautifulSoup(READER.render(rest), "lxml")
-        names = {tag.name for tag in soup.find_all(True)}
-        handlers = [key for tag in soup.find_all(True) for key in tag.attrs if key.startswith("on")]
-        links = [str(tag["href"]) for tag in soup.find_all(href=True)]
-        assert not names & {"script", "iframe", "object", "embed", "form", "svg", "style", "base"}, name
-        assert not handlers, name
-        assert all(link.startswith(("http:", "https:")) for link in links), name

@@ -43,7 +43,7 @@ SCHEMES = ("http://", "https://", "mailto:", "tel:", "images/", "#")
 
 
 def acting(rendered: str) -> list[str]:
-    """What in a page of HTML acts, or is not what we write."""
+    """Return what in a page of HTML acts, or is not what we write."""
     found = []
     for tag in BeautifulSoup(rendered, "html5lib").find_all(True):
         if tag.name not in ALLOWED | {"head"}:

@@ -1,4 +1,4 @@
-"""Posts to be shown: made up, or of readings, with drawn pictures in the place of theirs."""
+"""Make posts to render: invented ones, or those of parsed pages with synthetic pictures."""
 
 import hashlib
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ IMAGE = "https://mmbiz.qpic.cn/mmbiz_png/synthetic_{}/0?wx_fmt=png"
 
 
 def post(html: str | None = None, **more: Any) -> Post:
-    """A post of the invented account; `html` is its body."""
+    """Make a post of the invented account; `html` is its body."""
     values = {
         "id": 1,
         "account_id": 1,
@@ -39,7 +39,7 @@ def post(html: str | None = None, **more: Any) -> Post:
 
 
 class Files:
-    """What a media folder holds: drawn pictures, by hash."""
+    """Hold what a media folder has: synthetic pictures, by hash."""
 
     def __init__(self) -> None:
         self.contents: dict[bytes, bytes] = {}
@@ -47,35 +47,35 @@ class Files:
     def keep(
         self, content: bytes, media_type: str = "image/png", size: tuple[int, int] = (240, 160)
     ) -> StoredFile:
-        """Put a file in."""
+        """Store a file."""
         sha256 = hashlib.sha256(content).digest()
         self.contents[sha256] = content
         ending = media_type.rpartition("/")[2]
         return StoredFile(sha256, len(content), media_type, *size, f"aa/bb/{sha256.hex()}.{ending}")
 
     def read(self, file: StoredFile) -> bytes:
-        """The content of a file."""
+        """Return the content of a file. Raises MediaMissing."""
         if file.sha256 not in self.contents:
             raise MediaMissing(f"{file.path} is not in the media folder")
         return self.contents[file.sha256]
 
 
 def image(number: int, file: StoredFile | None = None, **more: Any) -> ShownMedium:
-    """Image `number` of a post."""
+    """Make image `number` of a post."""
     url = IMAGE.format(number)
     values = {"role": "image", "position": number, "key": url, "url": url, "type": "image", "facts": {}}
     return ShownMedium(**{**values, "file": file, "last_outcome": None, "last_reason": "", **more})
 
 
 def shown(post: Post, media: Iterable[ShownMedium] = (), files: Files | None = None) -> ShownPost:
-    """A post as it is handed to those that write it."""
+    """Make a post with its media, as exports and pages get it."""
     sha256 = hashlib.sha256(b"the page").digest()
     read = (files or Files()).read
     return ShownPost(post, PostMedia(list(media), read), NOW, sha256)
 
 
 def of_reading(reading: ParsedPage, *, filled: bool) -> ShownPost:
-    """What would be shown of a page that was read; `filled`: with all its images archived."""
+    """Make the post of a parsed page; with `filled`, all its images are archived."""
     record, files = reading.record, Files()
     assert record is not None
     made = post(

@@ -60,7 +60,7 @@ class Reader:
             route.abort()
 
     def does_anything(self, markup: str) -> list[str]:
-        """What a page does when it is shown and touched."""
+        """Return what a page does when it is shown and touched."""
         try:
             self.show(markup)
             self.page.evaluate(TOUCHED)
@@ -85,7 +85,7 @@ def _as_it_is(body: str) -> str:
 
 
 def _unguarded(markup: str) -> str:
-    """Without the policy that forbids everything once more: the markup alone must hold."""
+    """Remove the policy that forbids everything once more: the markup alone must hold."""
     assert markup.count("Content-Security-Policy") == 1
     return markup.replace("Content-Security-Policy", "X-Nothing")
 
@@ -209,14 +209,14 @@ def _light(colour: str, ground: float) -> float:
 
 
 def _background(reader: Reader) -> list[float]:
-    """How light the page is behind the title, the byline and the first paragraph."""
+    """Return how light the page is behind the title, the byline and the first paragraph."""
     shot = Image.open(io.BytesIO(reader.page.screenshot())).convert("L")
     corners = [reader.page.locator(part).first.bounding_box() for part in ("header h1", "header p", "main p")]
     return [float(shot.getpixel((int(box["x"]) - 2, int(box["y"]) + 1))) for box in corners if box]  # type: ignore[arg-type]  # "L" has one number a pixel
 
 
 def _shots() -> list[str]:
-    """One capture of each kind."""
+    """Return one capture of each kind."""
     return list({name.partition("/")[0]: name for name in capture_names("article_*")}.values())
 
 
@@ -233,7 +233,7 @@ def test_a_post_beside_its_page_is_left_to_be_looked_at(reader: Reader) -> None:
 
 
 def _joined(reader: Reader, served: bytes, made: ShownPost, width: int) -> Image.Image:
-    """What the served page draws without its style sheets and images, and our page."""
+    """Return the served page without its style sheets and images, and our page, side by side."""
     reader.page.set_viewport_size({"width": width, "height": 1200})
     reader.show(served.decode("utf-8", "surrogateescape"))
     reader.page.add_style_tag(content="#js_content{visibility:visible!important;opacity:1!important}")

@@ -30,7 +30,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def open_paths(place: Path) -> list[str]:
-    """What lies below a folder, and others may use; the folder has something in it."""
+    """Return what others may use below a folder, which must not be empty."""
     below = list(place.rglob("*"))
     assert below
     return [f"{path} {stat.S_IMODE(path.stat().st_mode):o}" for path in below if path.stat().st_mode & 0o077]

@@ -3,23 +3,18 @@
 import gzip
 import io
 import struct
-import tracemalloc
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from mparchive.importers import address_list, dump, open, wacz, warc_records
-from mparchive.importers import items as items_module
 from mparchive.importers.accounts import read_accounts
 from mparchive.importers.address_list import read_list
 from mparchive.importers.dump import read_dump
 from mparchive.importers.items import Flaw, InputError, SavedPage, find_no_media
 from mparchive.importers.open import gunzip
-from mparchive.importers.read import Item, read_inputs
 from mparchive.importers.wacz import read_wacz
 from mparchive.importers.warc import read_warc
-from mparchive.importers.warc_records import MAX_RESPONSES, Record, RecordedResponses, read_records
 from tests.mparchive.importers.test_wacz import zipped
 from tests.mparchive.importers.test_warc import PAGE, Writer, bodies
 from tests.support.growth import MAX_GROWTH, growth
@@ -96,14 +91,6 @@ def test_members_that_are_all_damaged_are_each_said_and_the_good_one_behind_them
     assert unpacked.endswith(written())
 
 
-def test_what_is_read_again_for_records_over_each_other_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warc_records, "MAX_REREAD", 10_000)
-    page, *again, told = warc(revisits(20) + written(WARC_Target_URI=f"{POST}x"))
-    assert isinstance(page, Flaw)  # it has no end that tells it whole
-    assert isinstance(told, SavedPage)
-    assert any("would be read more than once" in str(one) for one in again)
-
-
 @pytest.mark.parametrize(
     ("content", "what"),
     [
@@ -125,25 +112,6 @@ def test_numbers_beyond_reason_cost_their_record(content: bytes, what: str) -> N
 def test_a_length_that_is_no_number_is_not_heeded(length: str) -> None:
     (page,) = warc(written(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n<html></html>".encode()))
     assert isinstance(page, SavedPage)
-
-
-def test_of_an_answer_little_is_remembered_whatever_its_headers_say() -> None:
-    def remembered(size: int) -> int:
-        record = written(
-            WARC_Record_ID=f"<{'a' * size}>", WARC_Block_Digest="sha1:" + "b" * size, X="c" * size
-        )
-        answers = RecordedResponses(io.BytesIO())
-        tracemalloc.start()
-        for number in range(100):
-            (one,) = read_records(io.BytesIO(record.replace(b"<a", b"<%d" % number)))
-            assert isinstance(one, Record)
-            answers.remember(one)
-        used, _ = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return used
-
-    assert remembered(15_000) < 100 * 1500 + 100_000
-    assert MAX_RESPONSES * 1500 < 200_000_000
 
 
 def test_wacz_files_over_each_other_are_refused_and_the_others_are_read() -> None:
@@ -227,16 +195,3 @@ def test_lists_within_lists_of_accounts_end_no_command(depth: int) -> None:
             list(read_accounts(io.BytesIO(one), "f.json"))
         except InputError as error:
             assert "f.json" in str(error)
-
-
-def test_of_many_flaws_the_first_are_named_and_all_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(items_module, "MAX_FLAWS", 3)
-    path = tmp_path / "f.warc"
-    path.write_bytes(b"WARC/1.0\n" * 10 + written())
-    items: list[Item] = list(read_inputs([str(path)]))
-    told = [str(item) for item in items if isinstance(item, Flaw)]
-    assert len(told) == 4
-    assert "has 10 flaws" in told[-1]
-    assert any(isinstance(item, SavedPage) for item in items)
