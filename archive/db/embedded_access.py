@@ -109,7 +109,7 @@ def _made_account() -> Account:
 
 
 def command_prefix(account: Account, needed: Sequence[Path]) -> list[str]:
-    """What stands before a command so that root runs it as the account; nothing for an ordinary user.
+    """Return the words before a command that let root run it as the account; none for an ordinary user.
 
     Where the account may not pass the folders above what it needs, it gets the capability to do so: no folder
     is opened to others. Raises DatabaseUnavailable where that is impossible.

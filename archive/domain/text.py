@@ -50,7 +50,7 @@ def unescape(text: str) -> str:
 
 
 def _shortened(reference: re.Match[str]) -> str:
-    """The same reference without leading zeros; U+FFFD for a number beyond Unicode, as browsers have it."""
+    """Return the reference without leading zeros; U+FFFD for a number beyond Unicode, as browsers do."""
     digits = reference[1].lstrip("0") or "0"
     return f"&#{digits};" if len(digits) <= _DIGITS else "\ufffd"
 

@@ -76,8 +76,9 @@ class _Alphabet:
 
 
 class _Comparison(diff_match_patch):  # type: ignore[misc]  # it has no types
-    """The library's, without its search for a long middle that both have where a text repeats itself: that
-    takes the square of the length, and no heed of the time.
+    """The library's comparison without its search for a long common middle.
+
+    That search takes the square of the length where a text repeats itself, whatever the time limit.
     """
 
     def diff_halfMatch(self, text1: str, text2: str) -> Any:

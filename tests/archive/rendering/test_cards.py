@@ -1,6 +1,7 @@
 """Widgets that only scripts draw become cards with their words."""
 
 import pytest
+from archive.rendering.html_tree import parse_html
 from bs4 import BeautifulSoup, Tag
 
 from archive.rendering.cards import (
@@ -13,7 +14,6 @@ from archive.rendering.cards import (
     insert_cards,
     make_card,
 )
-from archive.rendering.html_tree import parse_html
 
 
 def with_cards(body: str) -> BeautifulSoup:

@@ -1,8 +1,8 @@
 """The addresses of images and links are cleaned; images get an address and a size."""
 
 import pytest
-
 from archive.rendering.html_tree import parse_html
+
 from archive.rendering.images import (
     MAX_INLINE,
     MAX_SIDE,

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from mparchive.run_summary import RunSummary
 from sqlalchemy import Engine
 
 from archive.audit.gap import Gap, GapKind
@@ -19,7 +20,6 @@ from archive.system import clock
 from crawler.discovery.config import MAX_SOURCES, AccountConfig
 from mparchive.commands import audit
 from mparchive.errors import Exit
-from mparchive.run_summary import RunSummary
 from tests.archive.audit.making import post, put, see
 from tests.archive.making import BIZ
 from tests.mparchive.commands.conftest import Run
