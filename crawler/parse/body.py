@@ -11,14 +11,14 @@ from crawler.parse.html_outline import Outline, tokens
 from crawler.parse.js_literals import html_decode, unescape_js
 from crawler.parse.script_state import PageState
 
-_SPACE = re.compile(r"\s+")  # Python's \s, so U+00A0 and U+3000 as well
-
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 _BLOCKS = re.compile(r"<(?:p|section|div|blockquote|h[1-6]|ul|ol|table)\b[^<>]*>", re.IGNORECASE)
 
 # What WeChat itself puts into a plain text: links, and line breaks. Anything else is the author's own "<".
 _INLINE = re.compile(r"</?(?:a|span|strong|em|b|i|font|img)(?:\s*+>|\s(?=[^<>=]*+=)[^<>]*+>)", re.IGNORECASE)
+
+_INVISIBLE = re.compile(r"(?:&(?:nbsp|#160|ensp|emsp);|[\s\u200b\ufeff]++)*+")
 
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
@@ -32,7 +32,7 @@ def text_of_html(html: str) -> str:
     """
     served = html.replace(_PARAGRAPH_END, "\ufffd").encode("utf-8", "replace")
     kept = _without_tags(served).decode("utf-8", "replace")
-    return _SPACE.sub(" ", kept).strip().replace(_PARAGRAPH_END, "\r")
+    return " ".join(kept.split()).replace(_PARAGRAPH_END, "\r")  # U+00A0 and U+3000 are spaces as well
 
 
 def _without_tags(html: bytes) -> bytes:
@@ -105,8 +105,7 @@ class Body:
     elements: tuple[Element, ...] = field(default=(), repr=False)
 
     def __bool__(self) -> bool:
-        visible = re.sub(r"&(?:nbsp|#160|ensp|emsp);|[\s\u200b\ufeff]", "", self.text)
-        return bool(visible or self.images or self.players)
+        return bool(self.images or self.players) or _INVISIBLE.fullmatch(self.text) is None
 
 
 def find_kind(state: PageState, outline: Outline) -> Kind | None:
