@@ -1,5 +1,6 @@
 """A backup that was damaged or forged is refused, by name, before anything in it is used."""
 
+import hashlib
 import io
 import json
 import stat
@@ -125,6 +126,33 @@ def test_members_that_the_manifest_does_not_list_are_named(small_backup: Path, t
     path = forge(small_backup, tmp_path / "forged.backup", change)
     with pytest.raises(BackupDamaged, match=r"are not those it lists \(media/added\)"), opened(path):
         pass
+
+
+def test_a_member_that_unpacks_to_fewer_bytes_than_listed_is_refused(tmp_path: Path) -> None:
+    """Change the size in the directory and in the manifest, which then agree."""
+    table = {
+        "name": "x",
+        "columns": ["id"],
+        "rows": 1,
+        "size": 4,
+        "sha256": hashlib.sha256(b"1\n").hexdigest(),
+    }
+    manifest = {"format": 2, "program": "1", "schema_revision": "0001", "server": 17, "heads": []}
+    manifest |= {"made_at": "2026-03-02T04:00:00Z", "lacking": [], "tables": [table], "media": []}
+    path = tmp_path / "short.backup"
+    with ZipFile(path, "w", ZIP_DEFLATED) as out:
+        out.writestr(ZipInfo(MARK), "")
+        out.writestr("tables/x.copy", b"1\n")
+        out.writestr("manifest.json", json.dumps(manifest))
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"PK\x01\x02"))
+    content[entry + 24 : entry + 28] = struct.pack("<L", 4)
+    path.write_bytes(content)
+    with (
+        opened(path) as backup,
+        pytest.raises(BackupDamaged, match=r"tables/x\.copy in .* is not what was written"),
+    ):
+        list(backup.pieces(backup.manifest.members[0]))
 
 
 @pytest.mark.parametrize("revision", ["head", "base", "0001:0006", "-1"])

@@ -117,6 +117,12 @@ def test_a_bomb_in_an_old_backup_is_refused(place: Place, tmp_path: Path) -> Non
     refused(path, place, tmp_path, "rows of absences cannot be loaded|unpacks to over 100 times its size")
 
 
+def test_a_long_line_that_comes_in_pieces_begins_no_table() -> None:
+    lines = [b"-- a long comment, then ", b"COPY public.a (id) FROM stdin;\n", b"1\n", b"\\.\n"]
+    assert [table.name for table in tables_of_dump(iter(lines))] == []
+    assert [table.name for table in tables_of_dump(iter(lines[1:]))] == ["a"]
+
+
 def test_only_rows_are_read_of_the_text_of_a_dump() -> None:
     dump = b"""
 \\! touch x

@@ -48,6 +48,7 @@ def test_players_are_found_by_id_or_key_and_their_stills_too() -> None:
     video, still = played(None), image(1, role="poster", facts={"id": "wxv_1"})
     found = media(video, still)
     assert found.find_played("video", "wxv_1") is found.find_played("video", VIDEO) is video
+    assert media(video, played(None, key="other")).find_played("video", "wxv_1") is video
     assert found.find_played("audio", "wxv_1") is None
     assert found.find_played("video", "") is None
     assert found.find_still("", "wxv_1") is found.find_still(still.url, "") is still

@@ -40,7 +40,15 @@ def test_a_drawing_keeps_its_shapes_and_colours_and_nothing_else() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["url(https://x.example/a)", "url(#a) url(//x)", "x:'y'", "a&quot;b", "javascript@x", "&lt;b&gt;"],
+    [
+        "url(https://x.example/a)",
+        "URL(x)",
+        "url(#a) url(//x)",
+        "x:'y'",
+        "a&quot;b",
+        "javascript@x",
+        "&lt;b&gt;",
+    ],
 )
 def test_values_that_load_or_quote_something_go(value: str) -> None:
     made = drawing(f'<svg viewBox="0 0 1 1"><path d="M0 0" fill="{value}"/></svg>')

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from archive.db.engine import transaction
 from archive.ingest.pages import import_records
 from archive.integrity.process_pool import CheckProcessKilled
+from archive.integrity.verifier import verify_archive
 from archive.repository.hash_chain import chain_heads
 from mparchive.commands import verify
 from mparchive.commands.verify import MAX_HEADS_FILE, PROGRESS_FILE, read_heads
@@ -18,7 +19,7 @@ from tests.mparchive.commands.conftest import Run
 
 
 def damage(engine: Engine) -> None:
-    """Import two posts, and change one past the triggers."""
+    """Import two posts, and change the title of one past the triggers."""
     with transaction(engine) as session:
         import_records(session, None, [record(1), record(2)], "dump", NOW)
         session.execute(text("ALTER TABLE posts DISABLE TRIGGER USER"))
@@ -90,10 +91,24 @@ def test_options_that_name_nothing_are_refused(mparchive: Run, tmp_path: Path) -
         assert words in ended.err
 
 
-def test_a_verification_from_the_start_forgets_the_saved_progress(mparchive: Run, tmp_path: Path) -> None:
-    (tmp_path / PROGRESS_FILE).write_text("not ours")
-    assert mparchive("verify", "--only", "seals", "--anew").code == Exit.DONE
-    assert not (tmp_path / PROGRESS_FILE).exists()
+def test_a_verification_is_resumed_unless_it_is_to_start_anew(
+    mparchive: Run, engine: Engine, tmp_path: Path
+) -> None:
+    def stop(check: str, _done: int, _total: int) -> None:
+        if check == "chains":
+            raise KeyboardInterrupt
+
+    for options, code in ((), Exit.DONE), (("--anew",), Exit.INTEGRITY):
+        with transaction(engine) as session:
+            session.execute(text("TRUNCATE accounts, chains CASCADE"))
+            import_records(session, None, [record(1), record(2)], "dump", NOW)
+        context = verify.check_context(verify.ArchiveSettings())
+        checks, progress = ("seals", "chains"), tmp_path / PROGRESS_FILE
+        with pytest.raises(KeyboardInterrupt):
+            verify_archive(engine, context, only=checks, progress_file=progress, on_progress=stop)
+        assert progress.exists()
+        damage(engine)
+        assert mparchive("verify", "--only", "seals,chains", *options).code == code
 
 
 def test_a_killed_process_ends_the_command_with_exit_code_3(

@@ -107,6 +107,11 @@ def test_a_length_that_ends_in_the_middle_is_trusted_only_with_a_digest() -> Non
                 RecordedResponses(io.BytesIO(content)).of(one)
 
 
+def test_a_record_whose_length_reaches_into_the_next_one_hides_nothing() -> None:
+    first, second = written(OK, len(OK) + 30), written(OK)
+    assert codes(records(first + second)) == ["0", str(len(first))]
+
+
 def test_a_digest_is_compared_in_each_form_and_an_unknown_one_decides_nothing() -> None:
     content = b"synthetic"
     sha256 = hashlib.sha256(content)
