@@ -1,7 +1,6 @@
 """Trees of HTML are cheap to change, and say what lies above or within their elements."""
 
 import pytest
-
 from archive.rendering.html_tree import FastIndexTag, ancestor_ids, new_element, parse_html, texts_in
 
 
