@@ -1,4 +1,4 @@
-# The image of mparchive: `mparchive run` as a user that is not root, with Debian's Python and Chromium.
+# The image of mparchive: `mparchive run` as an unprivileged user, with Debian's Python and Chromium.
 #   docker build -t mparchive .
 # Packages from a mirror: --build-arg PIP_INDEX_URL=https://…/simple
 ARG BASE=debian:bookworm-slim
@@ -9,7 +9,7 @@ RUN apt-get update -q \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/mparchive
 ARG PIP_INDEX_URL=
-# First what seldom changes: every package by its hash, as everywhere.
+# Packages first, because they seldom change; each is checked against its hash.
 COPY requirements-build.txt requirements.txt ./
 RUN python3 -m venv .venv \
     && .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-build.txt \
@@ -20,27 +20,28 @@ COPY archive archive
 COPY crawler crawler
 COPY mparchive mparchive
 COPY scheduler scheduler
-# The installer is not needed any more, nor are packages' own tests, what C compilers read, and the dates of
-# languages that the reading room does not speak; bytecode is, for nothing can be written beside the code later.
+COPY web web
+# Remove the installer, packages' own tests, files for C compilers, and locale data other than English and Chinese.
+# Compile bytecode now, because nothing can be written beside the code later.
 RUN .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --editable . \
     && .venv/bin/pip uninstall -q -y setuptools pip \
     && find .venv \( -type d \( -name tests -o -name test -o -name include \) -o -name '*.a' -o -name '*.pyx' \) \
         -prune -exec rm -rf {} + \
     && find .venv -path '*/babel/locale-data/*' ! -name 'root*' ! -name 'en*' ! -name 'zh*' -delete \
-    && .venv/bin/python -m compileall -q archive crawler mparchive scheduler
+    && .venv/bin/python -m compileall -q archive crawler mparchive scheduler web
 
 FROM ${BASE}
-# Chromium brings what only a screen or a graphics card needs; drawing in software is within itself.
+# Skip what Chromium needs only for a screen or graphics card; it renders in software by itself.
 RUN printf 'path-exclude=%s\n' \
         '/usr/share/doc/*' '/usr/share/man/*' '/usr/share/locale/*' '/usr/share/icons/*/*/*' \
         '/usr/lib/*/dri/*' '/usr/lib/*/libLLVM*' '/usr/lib/*/libz3*' '/usr/lib/chromium/libVkLayer*' \
         > /etc/dpkg/dpkg.cfg.d/lean \
     && echo 'path-include=/usr/share/doc/*/copyright' >> /etc/dpkg/dpkg.cfg.d/lean
-# libatomic1 is for the browser driver's node; tini passes signals on and buries what Chromium leaves behind.
+# libatomic1 is for the browser driver's node; tini forwards signals and reaps processes that Chromium leaves.
 RUN apt-get update -q \
     && apt-get install -y -q --no-install-recommends ca-certificates chromium libatomic1 python3 tini tzdata \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
-# 1000 is the first person's number on most machines: their secret files can then be read.
+# 1000 is the first user's id on most machines, whose secret files the container must read.
 ARG UID=1000
 RUN useradd --uid ${UID} --user-group --no-create-home --home-dir /tmp mparchive \
     && install -d -o mparchive -g mparchive /data /config
@@ -56,5 +57,5 @@ USER mparchive
 WORKDIR /data
 ENTRYPOINT ["tini", "--", "mparchive"]
 CMD ["run"]
-# It imports and asks the database: some seconds of work, so not every minute.
+# It takes some seconds of work, so not every minute.
 HEALTHCHECK --interval=5m --timeout=60s --start-period=2m --retries=2 CMD ["mparchive", "status", "--json"]

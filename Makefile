@@ -1,43 +1,60 @@
 .DEFAULT_GOAL := help
 PYTEST_WORKERS ?= 3  # of two cores: many tests wait for a process, a server or a browser
 
-.PHONY: help setup setup-dev demo run test lint bench screenshots image lock clean
+.PHONY: help setup setup-dev demo run check test static lint structure bench screenshots image catalogues reference lock clean
 
-help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-setup: ## make .venv with the command .venv/bin/mparchive, and get Chromium where there is none
+setup: ## install the command as .venv/bin/mparchive, and Chromium if there is none
 	@bin/setup
 
 setup-dev:
 	@bin/setup --dev
 
-demo: setup ## from nothing to done: an invented week of an account, archived in ./demo-output
+demo: setup ## end-to-end demo with made-up data, archived in ./demo-output
 	@.venv/bin/python bin/demo.py
 
-run: setup ## fetch what is due, again and again, until stopped
+run: setup ## keep an archive up to date as mparchive.toml says, until stopped
 	@.venv/bin/mparchive run
 
-test: setup-dev lint ## everything: checks and all tests
-	@.venv/bin/pytest -n $(PYTEST_WORKERS)
+check: static ## before every commit: static checks and the quick tests
+	@.venv/bin/pytest -q -n 2 -m "not slow"
 
-lint: setup-dev ## format, style, types and import rules
+test: static ## everything: static checks and all tests
+	@.venv/bin/pytest -n $(PYTEST_WORKERS)
+	@echo "All checks passed. The installed command is .venv/bin/mparchive (try .venv/bin/mparchive --help)."
+
+static: lint structure
+	@.venv/bin/python bin/catalogues.py --check
+	@.venv/bin/python bin/reference.py --check
+
+lint: setup-dev ## format, style, types and import contracts
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-logo
 
-bench: setup-dev ## measure, and write docs/performance.md
+structure: setup-dev ## measure the structure of the code against its limits
+	@.venv/bin/python bin/structure.py
+
+bench: setup-dev ## measure, and write docs/reference/performance.md
 	@.venv/bin/python -m bench
 
-screenshots: setup-dev ## draw docs/screenshots anew
+screenshots: setup-dev ## take the screenshots in docs/screenshots again
 	@.venv/bin/python bin/screenshots.py
 
-image: setup-dev ## build the container's image and try it
+image: setup-dev ## build the container image and test it
 	@bin/image
 
-lock: setup-dev ## write requirements*.txt anew from pyproject.toml
+catalogues: setup-dev ## compile the message catalogues after a change of a .po file
+	@.venv/bin/python bin/catalogues.py
+
+reference: setup-dev ## write docs/reference/commands.md and settings*.md from the code
+	@.venv/bin/python bin/reference.py
+
+lock: setup-dev ## write requirements*.txt again from pyproject.toml
 	@bin/lock
 
-clean: ## remove what was made here; the archive itself lies elsewhere
+clean: ## remove what was built here; archives are elsewhere
 	rm -rf .venv demo-output artefacts build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, and write docs/performance.md from what was measured."""
+"""`python -m bench`: measure, and write docs/reference/performance.md from what was measured."""
 
 import argparse
 import statistics
@@ -10,23 +10,23 @@ from urllib.request import urlopen
 from bench.posts import write_posts
 from bench.report import machine, today, write_part
 from bench.steps import steps
-from bench.ways import Way, bare_scrapy, old_way, whole_way
+from bench.ways import Way, bare_scrapy, full_crawl, old_script
 from tests.standin import Standin
 
 WEIGHT = 2_500_000  # bytes of script in a page: the size of real ones
 ANSWER_TIME = 0.15  # seconds until a real server answers; on loopback it would be none
-WAYS = {"bare Scrapy": bare_scrapy, "mparchive": whole_way, "the old way": old_way}
-SLOW = {"mparchive, answers after 150 ms": whole_way, "the old way, answers after 150 ms": old_way}
+WAYS = {"bare Scrapy": bare_scrapy, "mparchive": full_crawl, "the old script": old_script}
+SLOW = {"mparchive, responses after 150 ms": full_crawl, "the old script, responses after 150 ms": old_script}
 RATIOS = {
     "mparchive to bare Scrapy": ("mparchive", "bare Scrapy", 0.7),
-    "mparchive to the old way": ("mparchive", "the old way", None),
-    "the same, answers after 150 ms": (*SLOW, 4.0),
+    "mparchive to the old script": ("mparchive", "the old script", None),
+    "the same, responses after 150 ms": (*SLOW, 4.0),
 }
 Round = dict[str, float]
 
 
 def main() -> None:
-    """Measure in rounds, each way once a round, and report medians of the ratios within a round."""
+    """Measure in rounds, each variant once per round, and report medians of the ratios within a round."""
     options = _options()
     rounds: list[Round] = []
     with tempfile.TemporaryDirectory() as given:
@@ -39,7 +39,7 @@ def main() -> None:
             page, earlier = (_page(standin, address) for address in addresses[:2])
     write_part(_report(options, rounds, steps(page, earlier), len(page)))
     missed = [name for name, (_, _, floor) in RATIOS.items() if floor and _ratio(rounds, name) < floor]
-    sys.exit(f"below what is wanted: {', '.join(missed)}" if missed else 0)
+    sys.exit(f"below the target: {', '.join(missed)}" if missed else 0)
 
 
 def _page(standin: Standin, address: str) -> bytes:
@@ -49,7 +49,7 @@ def _page(standin: Standin, address: str) -> bytes:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--pages", type=int, default=300, help="pages a way and round")
+    parser.add_argument("--pages", type=int, default=300, help="pages per variant and round")
     parser.add_argument("--rounds", type=int, default=5)
     return parser.parse_args()
 
@@ -98,27 +98,26 @@ def _report(options: argparse.Namespace, rounds: list[Round], times: dict[str, f
 
 _TEXT = """# Performance
 
-Written by `make bench` ({day}) from what it ran; do not edit. Machine: {machine}.
+Written by `make bench` ({day}) from its measurements; do not edit. Machine: {machine}.
 
-{pages} invented pages of {size:.1f} MB, gzip on the wire, from the stand-in on loopback, pauses off,
-in {rounds} rounds; each way once a round. Rates depend on the machine and on what else it does; the
-ratios, each taken within one round, much less. The stand-in shares the two cores with what is measured.
+{pages} made-up pages of {size:.1f} MB, gzip-compressed, served by the stand-in on loopback, without delays,
+in {rounds} rounds; each variant once per round. Rates depend on the machine and its load; the ratios,
+each taken within one round, much less. The stand-in shares the two cores with the program measured.
 
-| way | pages per second (median) |
+| variant | pages per second (median) |
 |---|---|
 {ways}
 
-| ratio | median | wanted |
+| ratio | median | target |
 |---|---|---|
 {ratios}
 
-*Bare Scrapy* fetches the same pages with the same concurrency and throws them away. *mparchive* fetches,
-classifies, keeps, parses, decides and stores in its embedded Postgres. *The old way* is what users' scripts
-did, written anew: one request after another, regular expressions, one JSON file. On loopback an answer
-takes no time; the last ratio gives it the 150 ms that a fast server takes, which is what asking one after
-another pays for.
+*Bare Scrapy* fetches the same pages with the same concurrency and discards them. *mparchive* fetches,
+classifies, parses and stores them in its embedded Postgres. *The old script* does what users' scripts
+did: one request after another, regular expressions, one JSON file. On loopback a response takes no time;
+the last ratio adds the 150 ms that a fast server takes, which sequential requests have to wait for.
 
-Where the time of one page goes (milliseconds, median, one core):
+Time spent on one page (milliseconds, median, one core):
 
 | step | ms |
 |---|---|

@@ -1,4 +1,4 @@
-"""Bare Scrapy: fetches pages and throws them away. Run by `scrapy runspider`."""
+"""Fetch pages with Scrapy alone and discard them; run by `scrapy runspider`."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from bench.ways import CONCURRENCY
 
 
 class BareSpider(Spider):
-    """One request a line of the list."""
+    """One request per line of the list."""
 
     name = "bare"
     custom_settings = {  # noqa: RUF012 - Scrapy's own protocol
@@ -22,9 +22,9 @@ class BareSpider(Spider):
     }
 
     async def start(self) -> AsyncIterator[Request]:
-        """All of them."""
+        """Yield a request per line."""
         for line in Path(self.listed).read_text().splitlines():  # type: ignore[attr-defined]  # -a listed=
             yield Request(line)
 
     def parse(self, response: Response, **_: Any) -> None:
-        """Nothing."""
+        """Discard the page."""

@@ -1,7 +1,7 @@
-"""`python -m bench.browser_memory`: the memory of a crawl through the browser, page after page.
+"""Measure the memory of a crawl that renders page after page: `python -m bench.browser_memory`.
 
-Every process of the crawl counts: Scrapy, its worker, Playwright's driver, Chromium. Memory that several of
-them share is counted once (PSS where the system tells it).
+Every process of the crawl counts: Scrapy, its worker, Playwright's driver, Chromium. Memory shared by
+several of them is counted once (PSS where the system provides it).
 """
 
 import argparse
@@ -18,9 +18,9 @@ from pathlib import Path
 
 import psutil
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive
-from archive.vocabulary import Kind
+from archive.db.engine import open_archive
+from archive.db.settings import ArchiveSettings
+from archive.domain.outcomes import Kind
 from bench.report import machine, today, write_part
 from bench.ways import ROOT
 from tests.standin import Standin
@@ -33,26 +33,26 @@ EVERY = 0.5  # seconds between two samples
 TIME_A_PAGE = 20.0  # seconds; a page takes about one
 ENDING = 30  # seconds within which the processes of an ended crawl are gone
 ROWS = 12  # of the table
-DRAWN = b'how="browser"'
+RENDERED_LOG = b'how="browser"'
 MB = 1_000_000
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The memory at one moment, in bytes, by process; how many pages were drawn until then."""
+    """The memory at one moment, in bytes, by process, and the pages rendered until then."""
 
     pages: int
     parts: Counter[str]
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """Return the memory of all processes, in bytes."""
         return sum(self.parts.values())
 
 
 @dataclass
 class Measured:
-    """One crawl: its samples in order, how long it took (s), how it ended, which processes it left."""
+    """One crawl: its samples in order, its duration in seconds, its exit code and processes it left."""
 
     samples: list[Sample] = field(default_factory=list)
     seconds: float = 0.0
@@ -62,17 +62,17 @@ class Measured:
 
     @property
     def peak(self) -> int:
-        """The most memory in any sample, in bytes."""
+        """Return the peak, in bytes."""
         return max(sample.total for sample in self.samples)
 
     @property
     def pages(self) -> int:
-        """How many pages were drawn in all."""
-        return self.output.encode().count(DRAWN)
+        """Return the number of rendered pages."""
+        return self.output.encode().count(RENDERED_LOG)
 
 
 def write_pages(folder: Path, number: int, weight: int = WEIGHT) -> list[str]:
-    """Save invented posts whose words only a script draws, for the stand-in; returns their addresses."""
+    """Save made-up posts whose text only a script renders, and return their addresses."""
     posts = [_post(place) for place in range(number)]
     for post in posts:
         (folder / f"{post.mid}.html").write_bytes(b"".join(render(post, weight)))
@@ -87,7 +87,7 @@ def _post(place: int) -> Post:
 
 
 def measure(addresses: list[str], folder: Path, environment: dict[str, str], *settings: str) -> Measured:
-    """Crawl these addresses and watch every process of the crawl until it has ended."""
+    """Crawl these addresses and sample every process of the crawl until it has ended."""
     listed, log, found = folder / "addresses.txt", folder / "crawl.log", Measured()
     listed.write_text("\n".join(addresses))
     command = [sys.executable, "-m", "scrapy", "crawl", "posts", "-a", f"urls={listed}", *settings]
@@ -105,7 +105,7 @@ def measure(addresses: list[str], folder: Path, environment: dict[str, str], *se
 
 
 def _watch(crawl: psutil.Popen, log: Path, found: Measured, until: float) -> set[psutil.Process]:
-    """Samples until the crawl has ended; returns every process it ever had."""
+    """Sample until the crawl has ended, and return every process it ever had."""
     seen: set[psutil.Process] = set()
     while crawl.poll() is None:
         if time.monotonic() > until:
@@ -129,7 +129,7 @@ def _sample(processes: list[psutil.Process], log: Path) -> Sample:
     for process in processes:
         with suppress(psutil.Error):
             parts[_part(process)] += _memory(process)
-    return Sample(log.read_bytes().count(DRAWN), parts)
+    return Sample(log.read_bytes().count(RENDERED_LOG), parts)
 
 
 def _part(process: psutil.Process) -> str:
@@ -142,13 +142,13 @@ def _part(process: psutil.Process) -> str:
 
 
 def _memory(process: psutil.Process) -> int:
-    """PSS; of a process whose pages the system does not show, what is its alone."""
+    """Return the PSS, or the unshared memory of a process whose pages the system does not show."""
     try:
-        told = process.memory_full_info()
+        info = process.memory_full_info()
     except psutil.AccessDenied:
         plain = process.memory_info()
         return int(plain.rss - getattr(plain, "shared", 0))
-    return int(getattr(told, "pss", 0) or told.uss)
+    return int(getattr(info, "pss", 0) or info.uss)
 
 
 def _name(process: psutil.Process) -> str:
@@ -158,7 +158,7 @@ def _name(process: psutil.Process) -> str:
 
 
 def main() -> None:
-    """Measure, write the curve into docs/performance.md, and fail when it is over the limit."""
+    """Measure, write the result into docs/reference/performance.md, and fail when it is over the limit."""
     pages = _options().pages
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as given:
         folder = Path(given)
@@ -186,9 +186,9 @@ def _wrong(found: Measured, pages: int) -> Iterator[str]:
     if found.exit_code:
         yield f"the crawl ended with {found.exit_code}:\n{found.output[-4000:]}"
     if found.pages < pages:
-        yield f"only {found.pages} of {pages} pages were drawn"
+        yield f"only {found.pages} of {pages} pages were rendered"
     if found.peak > LIMIT:
-        yield f"{found.peak / MB:.0f} MB at the most, over {LIMIT / MB:.0f}"
+        yield f"{found.peak / MB:.0f} MB at the peak, over {LIMIT / MB:.0f}"
     if found.left:
         yield "processes left: " + ", ".join(found.left)
 
@@ -207,10 +207,10 @@ def _report(found: Measured, pages: int) -> str:
 
 
 def _curve(samples: list[Sample], pages: int) -> Iterator[Sample]:
-    """The heaviest sample of each stretch of pages."""
-    stretch = max(1, -(-pages // ROWS))
-    for begin in range(0, pages, stretch):
-        within = [sample for sample in samples if begin < sample.pages <= begin + stretch]
+    """Return the largest sample of each range of pages."""
+    span = max(1, -(-pages // ROWS))
+    for begin in range(0, pages, span):
+        within = [sample for sample in samples if begin < sample.pages <= begin + span]
         if within:
             yield max(within, key=lambda sample: sample.total)
 
@@ -226,12 +226,12 @@ _TEXT = """## The browser's memory
 
 Written by `python -m bench.browser_memory` ({day}) from what it ran; do not edit. Machine: {machine}.
 
-{pages} invented posts of {size:.1f} MB that only a script draws, one after another through Chromium, which is
-started anew every 50 pages. All processes of the crawl count, shared memory once; sampled twice a second.
-At the most {peak:.0f} MB in all; wanted: under 1000. It took {seconds:.0f} s.
-Processes left afterwards: {left}.
+{pages} made-up posts of {size:.1f} MB whose text only a script renders, one after another in Chromium,
+which is restarted every 50 pages. Memory of all processes of the crawl, shared memory counted once,
+sampled twice a second. Peak: {peak:.0f} MB; target: under 1000. It took {seconds:.0f} s. Processes left
+afterwards: {left}.
 
-| pages drawn | MB in all, at the most | Scrapy | worker | driver | Chromium |
+| pages rendered | MB in total, peak | Scrapy | worker | driver | Chromium |
 |---|---|---|---|---|---|
 {rows}
 """

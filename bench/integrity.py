@@ -1,7 +1,7 @@
-"""`python -m bench.integrity`: what chains and seals cost, and how fast verifying is.
+"""Measure the cost of hash chains and row checksums, and the speed of verify: `python -m bench.integrity`.
 
-With and without them in turns, in one archive, on invented posts and pages of the size of real ones.
-Processor time is measured, ours and that of the database: what else the machine does counts for little.
+Work with and without them alternates in one archive, on made-up posts and pages of realistic size. Processor
+time of program and database is measured, so that other load on the machine matters little.
 """
 
 import statistics
@@ -18,19 +18,20 @@ from unittest.mock import patch
 import psutil
 from sqlalchemy import Engine, text
 
-from archive.capture import Capture
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.integrity.check import Look
-from archive.integrity.checks import CHECKS
-from archive.integrity.sealing import TRIGGER
-from archive.models import Base
-from archive.store import import_records, keep_captures, store_readings
+from archive.db.engine import open_archive, transaction
+from archive.db.migrations.row_seals import TRIGGER
+from archive.db.models import Base
+from archive.db.settings import ArchiveSettings
+from archive.domain.captures import Capture
+from archive.ingest.pages import import_records, store_parse_results
+from archive.integrity.check import RowRange
+from archive.integrity.checks import ALL_CHECKS
+from archive.repository.captures import store_captures
 from bench.posts import made_record
 from bench.report import machine, today, write_part
-from crawler.classify import classify
 from crawler.parse import PARSER_VERSION
-from mparchive.verifying import means_of
+from crawler.parse.page import classify
+from mparchive.commands.verify import check_context
 from tests.standin.pages import Shown, catalogue
 
 ROUNDS = 5  # each of them twice
@@ -38,12 +39,12 @@ IMPORTED = 500  # posts a round, in one transaction
 PAGES = 10  # a round
 WEIGHT = 2_500_000  # bytes of script in a page: the size of real ones
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-APPENDS = ("archive.posts.append_versions", "archive.store.append_captures")
+APPENDS = ("archive.repository.posts.append_versions", "archive.ingest.pages.append_captures")
 Work = Callable[[Engine, int], None]
 
 
 def main() -> None:
-    """Measure in turns, and report medians."""
+    """Measure with and without them alternately, and report medians."""
     with tempfile.TemporaryDirectory() as folder, open_archive(_at(folder)) as engine:
         prices = {name: _price(engine, work) for name, work in WORKS.items()}
         speeds = _speeds(engine, _at(folder))
@@ -61,21 +62,21 @@ def _import(engine: Engine, round_: int) -> None:
 
 
 def _crawl(engine: Engine, round_: int) -> None:
-    """As a crawl does it: so many pages are kept in one transaction, and stored in another."""
+    """Store pages as a crawl does: captures in one transaction, parse results in another."""
     answers = [_answer(round_ * PAGES + number) for number in range(PAGES)]
     with transaction(engine) as session:
-        kept = keep_captures(session, None, [(None, answer) for answer in answers])
+        kept = store_captures(session, None, [(None, answer) for answer in answers])
     readings = list(zip(kept, map(classify, answers), strict=True))
     with transaction(engine) as session:
-        store_readings(session, None, readings, NOW, PARSER_VERSION)
+        store_parse_results(session, None, readings, NOW, PARSER_VERSION)
 
 
-WORKS: dict[str, Work] = {"a post of a dump": _import, "a page": _crawl}
-COUNTS = {"a post of a dump": IMPORTED, "a page": PAGES}
+WORKS: dict[str, Work] = {"a post from a dump": _import, "a page": _crawl}
+COUNTS = {"a post from a dump": IMPORTED, "a page": PAGES}
 
 
 def _answer(number: int) -> Capture:
-    """The stand-in's article as the page of a post of its own."""
+    """Return the stand-in's article as the page of another post."""
     post = next(shown for shown in catalogue() if isinstance(shown, Shown) and shown.notice is None)
     mid = str(post.post.mid)
     body = b"".join(post.render(WEIGHT)).replace(mid.encode(), str(2_660_000_000 + number).encode())
@@ -84,7 +85,7 @@ def _answer(number: int) -> Capture:
 
 
 def _price(engine: Engine, work: Work) -> tuple[float, float]:
-    """Seconds of a round with and without chains and seals."""
+    """Return the seconds of a round with and without chains and checksums."""
     spent: dict[bool, list[float]] = {True: [], False: []}
     work(engine, 0)  # everything is loaded and the references are known
     for round_ in range(1, 2 * ROUNDS + 1):
@@ -121,7 +122,7 @@ def _switch(engine: Engine, trigger: str, constraint: str) -> None:
 
 
 def _speeds(engine: Engine, settings: ArchiveSettings) -> dict[str, float]:
-    """Rows, megabytes of pages and pages that a core looks at in a second."""
+    """Return rows, megabytes and pages that one core checks in a second."""
     with transaction(engine) as session:
         size = float(session.scalar(text("SELECT sum(body_size) FROM captures")) or 0) / 1e6
     speeds = {}
@@ -136,8 +137,8 @@ def _speeds(engine: Engine, settings: ArchiveSettings) -> dict[str, float]:
 
 def _look(engine: Engine, settings: ArchiveSettings, name: str, found: Counter[str]) -> None:
     with transaction(engine) as session:
-        for check in (check for check in CHECKS if check.name == name):
-            found[check.table] += check.look(Look(session, means_of(settings))).rows
+        for check in (check for check in ALL_CHECKS if check.name == name):
+            found[check.table] += check.run(RowRange(session, check_context(settings))).rows
 
 
 def _report(prices: dict[str, tuple[float, float]], speeds: dict[str, float]) -> str:
@@ -153,15 +154,15 @@ _TEXT = """## Integrity
 
 Written by `python -m bench.integrity` ({day}). Machine: {machine}.
 
-What chains and seals cost, in milliseconds of processor time, ours and the database's. A page has 2.5 MB;
-it is kept, read and stored.
+Cost of hash chains and row checksums, in milliseconds of processor time of program and database. A page has
+2.5 MB; it is stored and parsed.
 
-| what is stored | without | with | price |
+| stored | without | with | cost |
 |---|---|---|---|
 {rows}
 
-Verifying looks, a core and a second, at {seals:,.0f} rows for their seals and at {bytes:.0f} MB of pages for
-their bytes, and reads {text:.0f} pages again.
+In one second one core checks {seals:,.0f} row checksums, or {bytes:.0f} MB of page bytes, or parses
+{text:.0f} pages again.
 """
 
 

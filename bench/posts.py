@@ -1,11 +1,11 @@
-"""The invented posts that are measured: as many as wanted, at the size of real ones."""
+"""Make up any number of posts of realistic size, to be measured."""
 
 import json
 import random
 from pathlib import Path
 
-from archive.address import canonical_url
-from archive.record import Record
+from archive.domain.addresses import canonical_url
+from archive.domain.records import Record
 
 BIZ = "Mzk5OTAwMDAwMQ=="
 _WORDS = ("产业", "园区", "企业", "发展", "合成", "虚构", "项目", "会议", "通知", "服务", "创新", "制造")
@@ -13,7 +13,7 @@ PARAGRAPHS = 40  # of 60 words: 5 kB of text, the mean of a real dump
 
 
 def write_posts(path: Path, number: int) -> list[str]:
-    """Write a dump of invented posts; returns their addresses."""
+    """Write a dump of made-up posts, and return their addresses."""
     records = [made_record(place) for place in range(number)]
     path.write_text(
         json.dumps([record.as_dict() for record in records], ensure_ascii=False), encoding="utf-8"
@@ -22,7 +22,7 @@ def write_posts(path: Path, number: int) -> list[str]:
 
 
 def made_record(place: int) -> Record:
-    """The record of one of them."""
+    """Return the record of the post with this number."""
     chance = random.Random(place)
     mid = str(2_650_000_000 + place)
     text = "".join("".join(chance.choices(_WORDS, k=60)) + "。\r" for _ in range(PARAGRAPHS))

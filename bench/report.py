@@ -1,4 +1,4 @@
-"""docs/performance.md, of which every measurement writes its own part and leaves the others as they are."""
+"""Write the parts of docs/reference/performance.md: each measurement replaces its own and no other."""
 
 import os
 import platform
@@ -8,12 +8,12 @@ from pathlib import Path
 
 from bench.ways import ROOT
 
-REPORT = ROOT / "docs" / "performance.md"
+REPORT = ROOT / "docs" / "reference" / "performance.md"
 _HEADINGS = re.compile(r"^(?=##? )", re.MULTILINE)
 
 
 def write_part(text: str, report: Path = REPORT) -> None:
-    """Put a part, which opens with a heading of its own, in the place of the one of that heading."""
+    """Replace the part of a report that has the same first heading, or add it."""
     written = report.read_text(encoding="utf-8") if report.exists() else ""
     heading = text.partition("\n")[0]
     parts = [part.strip() for part in _HEADINGS.split(written) if part.strip()]
@@ -26,18 +26,18 @@ def write_part(text: str, report: Path = REPORT) -> None:
 
 
 def machine() -> str:
-    """The machine in a few words."""
+    """Return a short description of the machine."""
     return f"{os.cpu_count()} cores ({_processor()}), Python {platform.python_version()}"
 
 
 def today() -> str:
-    """The day, in UTC."""
+    """Return the date, in UTC."""
     return str(datetime.now(UTC).date())
 
 
 def _processor() -> str:
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.exists() else []
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     return next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
     )

@@ -1,8 +1,8 @@
-"""How fast search is beside ILIKE, over invented posts of real lengths.
+"""Compare search with ILIKE on made-up posts of realistic length.
 
-`python -m bench.search [POSTS [ASKED [COMPARED]]]` writes the table of docs/search.md. Posts are loaded as of
-before search, which a migration then adds, as in an archive that has been there; ILIKE reads the column that
-search reads, for the same page of 20.
+`python -m bench.search [POSTS [QUERIES [COMPARED]]]` writes the last part of docs/reference/search.md.
+Posts are loaded into the schema before search, which a migration then adds, as in an existing archive.
+ILIKE reads the same column for the same page of 20.
 """
 
 import random
@@ -20,48 +20,47 @@ from alembic import command
 from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.orm import Session
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.embedded import embedded_postgres
-from archive.models import Account, PostWords
-from archive.schema import alembic_config
-from archive.search import parse, search
-from archive.search.cursor import Place
-from archive.search.finding import NEWEST_FIRST, matching, newest
-from archive.search.query import Query
-from bench.invented import InventedTexts
+from archive.db.embedded_server import embedded_postgres
+from archive.db.engine import open_archive, transaction
+from archive.db.models import Account, PostWords
+from archive.db.schema import alembic_config
+from archive.db.settings import ArchiveSettings
+from archive.search.engine import BY_DATE, matching, newest_matching, search
+from archive.search.query import Query, parse
+from archive.search.results import DatePosition
+from bench.made_up_texts import MadeUpTexts
 from bench.report import machine, today, write_part
 from bench.ways import ROOT
 
 Result = TypeVar("Result")
 POSTS = 200_000
-ASKED = 2000  # queries asked of search
-COMPARED = 30  # of those that few posts match, also asked of ILIKE; and as many of the rest
+ASKED = 2000  # queries
+COMPARED = 30  # of those that few posts match, also run with ILIKE; and as many of the rest
 RARE = 0.01  # of the posts
 PAGE = 20
 TIMES = 41  # at most that one is compared
 SPENT = 1.0  # seconds after which it is enough: ILIKE takes three where it has to read every post
 FIRST_DAY = date(2013, 1, 1)
-REPORT = ROOT / "docs" / "search.md"
+REPORT = ROOT / "docs" / "reference" / "search.md"
 _POST = (
     "COPY posts (account_id, aid, mid, idx, title, url, published_on, account_name, text, kind, content_hash,"
     " source) FROM STDIN"
 )
-_TOLD = """## Measured
+_TEXT = """## Measured
 
-{day}, {machine}; `python -m bench.search {posts} {asked}`, one run. Invented posts of the lengths of
-real ones; a query is a piece of a text, 1 to 12 characters, one in ten in no text. A search is the whole of
-it: the first page of 20 with its excerpts. The comparison is of finding that page's posts: search's way
-against ILIKE in the same column and order, which has to find the same.
+{day}, {machine}; `python -m bench.search {posts} {asked}`, one run. Made-up posts with the lengths of
+real ones; a query is a piece of a text of 1 to 12 characters, one in ten is in no text. A whole search
+returns the first page of 20 with excerpts. The comparison is between finding the posts of that page by
+search and by ILIKE on the same column in the same order, which must find the same.
 
-{posts} posts: the index takes {index}, the words {words} (the posts themselves {stored}); both are made of
-the posts by the migration in {built}.
+{posts} posts: the index takes {index}, the words {words} (the posts themselves {stored}); the migration
+builds both from the posts in {built}.
 
 | posts that match | queries | whole search: median | p95 | slowest |
 |---|---|---|---|---|
 {searches}
 
-| posts that match | queries | by search: median | by ILIKE: median | faster in all | least | ILIKE wins in |
+| posts that match | queries | search: median | ILIKE: median | total speed-up | smallest | ILIKE faster in |
 |---|---|---|---|---|---|---|
 {compared}
 """
@@ -71,8 +70,8 @@ _SIZES = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A query, how many posts match, and the seconds it took: all of it, and finding in both ways."""
+class Timing:
+    """A query, the number of matching posts, and seconds: of the whole search, and of finding both ways."""
 
     query: Query
     matches: int
@@ -82,7 +81,7 @@ class Asked:
 
 
 def main(posts: int = POSTS, asked: int = ASKED, compared: int = COMPARED) -> None:
-    """Load, index, ask, and write the table."""
+    """Load, index, query, and write the tables."""
     with (
         tempfile.TemporaryDirectory(prefix="mparchive-search-", ignore_cleanup_errors=True) as folder,
         embedded_postgres(Path(folder)) as url,
@@ -95,7 +94,7 @@ def main(posts: int = POSTS, asked: int = ASKED, compared: int = COMPARED) -> No
 
 
 def measure(engine: Engine, posts: int, asked: int, compared: int, built: float) -> None:
-    """Ask, and write the table."""
+    """Query, and write the tables."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE post_words"))
         connection.execute(text("VACUUM ANALYZE posts"))
@@ -111,14 +110,14 @@ def _migrate(engine: Engine, to: Callable[..., None], revision: str) -> None:
 
 
 def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
-    """The seconds it took, and what came of it."""
+    """Return the seconds it took, and its result."""
     started = time.perf_counter()
     result = work()
     return time.perf_counter() - started, result
 
 
 def _load(engine: Engine, posts: int) -> None:
-    texts = InventedTexts()
+    texts = MadeUpTexts()
     with engine.begin() as connection:
         account = connection.scalar(
             insert(Account).values(biz="Mzk5OTAwMDAwMQ==", name="合成账号").returning(Account.id)
@@ -128,7 +127,7 @@ def _load(engine: Engine, posts: int) -> None:
                 copy.write_row(_row(number, account, texts, posts))
 
 
-def _row(number: int, account: int | None, texts: InventedTexts, posts: int) -> tuple[object, ...]:
+def _row(number: int, account: int | None, texts: MadeUpTexts, posts: int) -> tuple[object, ...]:
     mid = 2_650_000_000 + number
     day = FIRST_DAY + timedelta(days=number * 4600 // posts)
     title, body = texts.title(number), texts.text(number)
@@ -136,7 +135,7 @@ def _row(number: int, account: int | None, texts: InventedTexts, posts: int) -> 
     return account, f"{mid}_1", mid, 1, title, url, day, "合成账号", body, "article", "2:", "dump"
 
 
-def _ask(session: Session, asked: int, compared: int, posts: int) -> list[Asked]:
+def _ask(session: Session, asked: int, compared: int, posts: int) -> list[Timing]:
     results = [_one(session, query) for query in _queries(session, asked, posts)]
     rare = [result for result in results if result.matches < RARE * posts][:compared]
     rest = [result for result in results if result.matches >= RARE * posts][:compared]
@@ -145,7 +144,7 @@ def _ask(session: Session, asked: int, compared: int, posts: int) -> list[Asked]
 
 
 def _queries(session: Session, asked: int, posts: int) -> Iterator[Query]:
-    """Pieces of texts, 1 to 12 characters; one in ten is in no text."""
+    """Yield pieces of texts, 1 to 12 characters; one in ten is in no text."""
     chance = random.Random(6)
     first = session.scalar(text("SELECT min(post_id) FROM post_words")) or 0
     for _ in range(asked):
@@ -158,14 +157,14 @@ def _queries(session: Session, asked: int, posts: int) -> Iterator[Query]:
         yield parse(f'"{piece}"')
 
 
-def _one(session: Session, query: Query) -> Asked:
+def _one(session: Session, query: Query) -> Timing:
     seconds, _ = _timed(lambda: search(session, query, limit=PAGE))
     matches = len(session.execute(matching(select(PostWords), query)).all())
-    return Asked(query, matches, seconds)
+    return Timing(query, matches, seconds)
 
 
-def _compared(session: Session, asked: Asked) -> Asked:
-    """The same question by search's way and by ILIKE, in turn; the median of each, or its only time."""
+def _compared(session: Session, asked: Timing) -> Timing:
+    """Run the same query by search and by ILIKE alternately, and add the median of each."""
     both = [_by_both(session, asked.query)]
     while len(both) < TIMES and sum(map(sum, both)) < SPENT:
         both.append(_by_both(session, asked.query))
@@ -174,29 +173,29 @@ def _compared(session: Session, asked: Asked) -> Asked:
 
 
 def _by_both(session: Session, query: Query) -> tuple[float, float]:
-    """The seconds of search's way and of ILIKE, which have to find the same."""
-    finding, found = _timed(lambda: newest(session, query, (), PAGE))
+    """Return the seconds of search and of ILIKE, which must find the same."""
+    finding, found = _timed(lambda: newest_matching(session, query, (), PAGE))
     seconds, by_ilike = _timed(lambda: _ilike(session, query))
     if found != by_ilike:
         raise SystemExit(f"search and ILIKE differ on {query}")
     return finding, seconds
 
 
-def _ilike(session: Session, query: Query) -> list[Place]:
+def _ilike(session: Session, query: Query) -> list[DatePosition]:
     (word,) = query.words
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     columns = select(PostWords.published_on, PostWords.post_id)
-    rows = columns.where(PostWords.words.ilike(f"%{escaped}%")).order_by(*NEWEST_FIRST).limit(PAGE)
-    return [Place(*row) for row in session.execute(rows)]
+    rows = columns.where(PostWords.words.ilike(f"%{escaped}%")).order_by(*BY_DATE).limit(PAGE)
+    return [DatePosition(*row) for row in session.execute(rows)]
 
 
-def _report(posts: int, built: float, sizes: Sequence[int], results: list[Asked]) -> str:
+def _report(posts: int, built: float, sizes: Sequence[int], results: list[Timing]) -> str:
     named = {
         "under 1 %": [result for result in results if result.matches < RARE * posts],
         "1 % and more": [result for result in results if result.matches >= RARE * posts],
         "all": results,
     }
-    return _TOLD.format(
+    return _TEXT.format(
         posts=posts,
         asked=len(results),
         day=today(),
@@ -210,21 +209,21 @@ def _report(posts: int, built: float, sizes: Sequence[int], results: list[Asked]
     )
 
 
-def _searches(name: str, results: list[Asked]) -> str:
+def _searches(name: str, results: list[Timing]) -> str:
     took = sorted(result.seconds for result in results)
     return _line(
         name, len(took), _ms(statistics.median(took)), _ms(took[len(took) * 95 // 100]), _ms(took[-1])
     )
 
 
-def _comparison(name: str, results: list[Asked]) -> str:
+def _comparison(name: str, results: list[Timing]) -> str:
     both = [(result.finding, result.ilike) for result in results if result.ilike]
     found, ilike = [finding for finding, _ in both], [seconds for _, seconds in both]
     gains = [seconds / finding for finding, seconds in both]
     slower = sum(gain < 1 for gain in gains)
     medians = _ms(statistics.median(found)), _ms(statistics.median(ilike))
-    in_all = f"{sum(ilike) / sum(found):.1f} times"
-    return _line(name, len(both), *medians, in_all, f"{min(gains):.1f} times", slower)
+    in_all = f"{sum(ilike) / sum(found):.1f} ×"
+    return _line(name, len(both), *medians, in_all, f"{min(gains):.1f} ×", slower)
 
 
 def _line(*cells: object) -> str:

@@ -1,6 +1,7 @@
-"""`python -m bench.space`: what a page takes, on the real captures of 2025 and later; writes docs/space.md.
+"""Measure the storage per page on real captures of 2025 and later: `python -m bench.space`.
 
-They lie beside the repository (`MPARCHIVE_SHARED`) and are stored one by one, in the order they were served.
+Writes docs/reference/space.md. The captures are outside the repository (`MPARCHIVE_SHARED`); they are
+stored one by one, in the order they were served.
 """
 
 import gzip
@@ -21,22 +22,23 @@ from sqlalchemy import Engine, text
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from archive import queries
-from archive.bodies import References, packed
-from archive.capture import Capture
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.record import SHANGHAI
-from archive.store import keep_captures
+from archive.db.engine import open_archive, transaction
+from archive.db.settings import ArchiveSettings
+from archive.domain.captures import Capture
+from archive.domain.records import SHANGHAI
+from archive.repository import bodies
+from archive.repository.bodies import DeltaBases
+from archive.repository.captures import store_captures
+from archive.storage.body_codec import encode_body
 from bench.report import machine, today
-from tests.captures import CAPTURES, capture, capture_names
+from tests.support.captures import CAPTURES, capture, capture_names
 
 SINCE = datetime(2025, 1, 1, tzinfo=SHANGHAI)
 PLAIN = 3  # the level of zstd that is compared with: its own default
 READS = 9
 MEGABYTE = 1e6
-WANTED = {"share": 0.1, "MB/s": 40, "ms": 15}
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "space.md"
+TARGETS = {"share": 0.1, "MB/s": 40, "ms": 15}
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "reference" / "space.md"
 URL = "https://mp.weixin.qq.com/s/of-a-capture"
 HEADERS = (("Content-Type", "text/html; charset=UTF-8"), ("Content-Encoding", "gzip"))
 T = TypeVar("T")
@@ -45,14 +47,14 @@ _SERVED = re.compile(rb"svr_time\D{1,30}(\d{10})")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page as it was served, in gzip as a server sends it."""
+    """A page as it was served."""
 
     kind: str
     served_at: datetime
     body: bytes
 
     def answer(self) -> Capture:
-        """The answer it came in."""
+        """Return the capture of its response, compressed with gzip."""
         gzipped = gzip.compress(self.body, 6)
         return Capture(URL, URL, 200, HEADERS, self.body, self.served_at, gzipped=gzipped)
 
@@ -72,23 +74,23 @@ class Measured:
 
     @property
     def share(self) -> float:
-        """Of the WARC record."""
+        """Return the stored size relative to the WARC record."""
         return self.stored / self.warc
 
 
 def served_since(first: datetime) -> list[Page]:
-    """The pages of posts served since then, in that order; none where there are no captures."""
+    """Return the pages of posts served since then, in that order; none if there are no captures."""
     pages = []
     for name in capture_names("article_*"):
         body = capture(name)
-        if told := _SERVED.search(body):
-            served_at = datetime.fromtimestamp(int(told[1]), UTC)
+        if match := _SERVED.search(body):
+            served_at = datetime.fromtimestamp(int(match[1]), UTC)
             pages.append(Page(name.partition("/")[0].removeprefix("article_"), served_at, body))
     return sorted((page for page in pages if page.served_at >= first), key=lambda page: page.served_at)
 
 
 def measured(engine: Engine, pages: Sequence[Page], reads: int = READS) -> list[Measured]:
-    """Store each page in a transaction of its own, then read all back; raises when other bytes come."""
+    """Store each page in its own transaction, then read all back. Raises SystemExit on other bytes."""
     kept = [_packed_and_kept(engine, page) for page in pages]
     rounds = [
         [_reading(engine, number, page) for (_, _, number), page in zip(kept, pages, strict=True)]
@@ -101,7 +103,7 @@ def measured(engine: Engine, pages: Sequence[Page], reads: int = READS) -> list[
 def _packed_and_kept(engine: Engine, page: Page) -> tuple[float, float, int]:
     answer = page.answer()
     with transaction(engine) as session:
-        packing, _ = _timed(lambda: packed(answer, References(session)))
+        packing, _ = _timed(lambda: encode_body(answer, DeltaBases(session).known))
     writing, number = _timed(lambda: _kept(engine, answer))
     return packing, writing, number
 
@@ -130,16 +132,16 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
 
 def _kept(engine: Engine, answer: Capture) -> int:
     with transaction(engine) as session:
-        return keep_captures(session, None, [(None, answer)])[0]
+        return store_captures(session, None, [(None, answer)])[0]
 
 
 def _read(engine: Engine, number: int) -> bytes:
     with transaction(engine) as session:
-        return queries.capture_body(session, number)
+        return bodies.capture_body(session, number)
 
 
 def warc_bytes(page: Page) -> int:
-    """What a WARC file holds of it: warcio's response record, gzip."""
+    """Return the size of its response record in a WARC file by warcio, with gzip."""
     file = io.BytesIO()
     writer = WARCWriter(file, gzip=True, warc_version="WARC/1.1")
     http = StatusAndHeaders("200 OK", [HEADERS[0]], protocol="HTTP/1.1")
@@ -149,7 +151,7 @@ def warc_bytes(page: Page) -> int:
 
 
 def main() -> None:
-    """Measure, write the page, and fail when something is beyond what is wanted."""
+    """Measure, write the document, and fail when a target is missed."""
     pages = served_since(SINCE)
     if not pages:
         raise SystemExit(f"no captures at {CAPTURES}; set MPARCHIVE_SHARED")
@@ -162,7 +164,7 @@ def main() -> None:
     DOCUMENT.write_text(report, encoding="utf-8")
     sys.stdout.write(report)
     if missed := _missed(found):
-        raise SystemExit(f"beyond what is wanted: {', '.join(missed)}")
+        raise SystemExit(f"targets missed: {', '.join(missed)}")
 
 
 def _further(found: Sequence[Measured]) -> list[Measured]:
@@ -177,9 +179,9 @@ def _missed(found: Sequence[Measured]) -> list[str]:
     largest = max((one.share for one in _further(found)), default=1)
     slowest = max(one.reading for one in found) * 1000
     over = {
-        f"a further page takes {largest:.3f} of its WARC record": largest > WANTED["share"],
-        f"packing at {_rate(found, _packing):.0f} MB/s": _rate(found, _packing) < WANTED["MB/s"],
-        f"reading a page takes {slowest:.1f} ms": slowest >= WANTED["ms"],
+        f"a delta takes {largest:.3f} of its WARC record": largest > TARGETS["share"],
+        f"compressing at {_rate(found, _packing):.0f} MB/s": _rate(found, _packing) < TARGETS["MB/s"],
+        f"reading a page takes {slowest:.1f} ms": slowest >= TARGETS["ms"],
     }
     return [sentence for sentence, is_over in over.items() if is_over]
 
@@ -213,7 +215,7 @@ def _report(found: Sequence[Measured]) -> str:
 
 
 def _line(number: int, one: Measured) -> str:
-    what = "reference" if one.is_reference else f"{one.share:.3f}"
+    what = "delta base" if one.is_reference else f"{one.share:.3f}"
     served = one.page.served_at.astimezone(SHANGHAI).date()
     sizes = " | ".join(f"{size:,}" for size in (len(one.page.body), one.warc, one.plain, one.stored))
     return f"| {number} | {served} | {one.page.kind} | {sizes} | {what} |"
@@ -233,36 +235,36 @@ def _milliseconds(found: Sequence[Measured]) -> float:
     return statistics.median(one.reading for one in found) * 1000
 
 
-_TEXT = """# What a page takes
+_TEXT = """# Storage per page
 
-Written by `python -m bench.space` ({day}) from what it ran; do not edit. Machine: {machine}.
+Written by `python -m bench.space` ({day}) from its measurements; do not edit. Machine: {machine}.
 
-Real pages of posts, served in 2025 and later, stored one by one in the order they were served, in an archive
-that was empty. A page that no earlier one of its template fits is stored whole and is a *reference* for those
-that come (why: [adr/bodies-in-postgres.md](adr/bodies-in-postgres.md)); the others are *further* pages, and
-the last column is what they take of their WARC record. WARC: a response record of warcio, gzip. zstd: level
-3, each page by itself. Bytes.
+Real pages of posts, served in 2025 and later, stored one by one in the order they were served, in an
+empty archive. A page that is similar to no earlier page is stored whole and becomes a *delta base* for
+later ones ([bodies-in-postgres.md](../explanation/adr/bodies-in-postgres.md)); the others are stored as
+*deltas*, and the last column is their size relative to their WARC record. WARC: a response record of
+warcio, gzip. zstd: level 3, each page by itself. Sizes in bytes.
 
-| | served | kind | raw | WARC, gzip | zstd | here | further |
+| | served | kind | raw | WARC, gzip | zstd | mparchive | delta |
 |---|---|---|---|---|---|---|---|
 {pages}
 
-The {further} further pages take {mean:.3f} of their WARC record on average and {largest:.3f} at most (wanted:
-at most 0.1); that is {raw:.4f} of what was served, and {plain:.3f} of zstd without references.
+The {further} deltas take {mean:.3f} of their WARC record on average and {largest:.3f} at most (target: at
+most 0.1); that is {raw:.4f} of the served bytes, and {plain:.3f} of zstd without delta bases.
 
-With the references, the total falls with the number of pages, and rises where the template moves:
+Including delta bases, the share falls with the number of pages and rises when the template changes:
 
-| pages | of them references | WARC, gzip | here | share |
+| pages | of them delta bases | WARC, gzip | mparchive | share |
 |---|---|---|---|---|
 {totals}
 
 | time | |
 |---|---|
-| choose a reference and pack, MB of page a second (wanted: at least 40) | {packing:.0f} |
-| the whole way into the database, each page in a transaction of its own, MB/s | {writing:.0f} |
-| read a further page back, whole way, its hash and its reference's proved, ms (median) | {read_further:.1f} |
-| read a reference back, ms (median) | {read_reference:.1f} |
-| the slowest of all, ms (wanted: under 15) | {slowest:.1f} |
+| choose a delta base and compress, MB of page per second (target: at least 40) | {packing:.0f} |
+| store in the database, one transaction per page, MB/s | {writing:.0f} |
+| read a delta back, with its hash and its delta base's verified, ms (median) | {read_further:.1f} |
+| read a delta base back, ms (median) | {read_reference:.1f} |
+| slowest read, ms (target: under 15) | {slowest:.1f} |
 """
 
 

@@ -1,4 +1,4 @@
-"""The ways to fetch posts that are held against each other: each fetches the same pages once."""
+"""Fetch the same pages in several ways, and measure the rate of each."""
 
 import json
 import os
@@ -11,29 +11,29 @@ from pathlib import Path
 
 import requests
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive
+from archive.db.engine import open_archive
+from archive.db.settings import ArchiveSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 CONCURRENCY = 16
 Way = Callable[[str, list[str], Path], float]
-TIME_LIMIT = 600  # seconds for one way
-# From the first request to the end of the last page: what starting costs is paid once a crawl.
+TIME_LIMIT = 600  # seconds for one variant
+# From the first request to the end of the last page: the start-up is left out.
 _BEGIN = re.compile(r"^([0-9.]+) (?:action=run_started|Spider opened)", re.MULTILINE)
 _END = re.compile(r"^([0-9.]+) Closing spider \(finished\)", re.MULTILINE)
 
 
 def bare_scrapy(origin: str, addresses: list[str], folder: Path) -> float:
-    """Scrapy with the same settings for the network, which throws every page away; pages per second."""
+    """Fetch with Scrapy alone, with the same network settings, and return pages per second."""
     listed = folder / "bare.txt"
     listed.write_text("\n".join(_on(origin, address) for address in addresses))
     spider = ["runspider", str(ROOT / "bench" / "bare.py"), "-a", f"listed={listed}"]
     return _pages_per_second(spider, folder, {"PYTHONPATH": str(ROOT)}, len(addresses))
 
 
-def whole_way(origin: str, addresses: list[str], folder: Path) -> float:
-    """mparchive's own crawl: fetch, classify, keep, parse, decide, store; pages per second."""
-    listed = folder / "whole.txt"
+def full_crawl(origin: str, addresses: list[str], folder: Path) -> float:
+    """Run a crawl of mparchive, with everything it stores, and return pages per second."""
+    listed = folder / "full.txt"
     listed.write_text("\n".join(addresses))
     environment = {
         "MPARCHIVE_HOME": str(folder / "home"),
@@ -63,11 +63,11 @@ def _pages_per_second(spider: list[str], where: Path, environment: dict[str, str
     return number / (float(ended[1]) - float(begun[-1]))
 
 
-def old_way(origin: str, addresses: list[str], folder: Path) -> float:
-    """What users' scripts do, written anew: one request after another, regular expressions, one JSON file.
+def old_script(origin: str, addresses: list[str], folder: Path) -> float:
+    """Fetch as users' scripts did: sequential requests, regular expressions, one JSON file.
 
-    Such a script cuts the page at the body's tag, takes every tag out of all that follows, scripts included,
-    folds the white space and cuts at the word `var`; then it writes the whole file again. Pages per second.
+    Such a script takes everything after the body's tag, removes all tags, collapses white space and cuts
+    at the word `var`; after each page it writes the whole file again. Returns pages per second.
     """
     output = folder / "old.json"
     records: list[dict[str, str]] = []

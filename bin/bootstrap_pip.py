@@ -1,4 +1,4 @@
-"""Puts the lock's own pip into a Python that has none: `python bin/bootstrap_pip.py LOCK`.
+"""Install the pinned pip into a Python that has none: `python bin/bootstrap_pip.py LOCK`.
 
 For people who are not root on a Debian without python3-venv. The wheel comes from the index that pip itself
 would ask, and only the bytes whose hash the lock names are run.
@@ -21,7 +21,7 @@ MAX_WHEEL = 10 * 1024 * 1024  # bytes; pip has about 2 MB
 
 
 def pin(lock: Path) -> str:
-    """What the lock says of pip: its version and the hashes of its files."""
+    """Return the entry of pip in the lock file: its version and the hashes of its files."""
     entry = re.search(r"^pip==(?:.*\\\n)+.*", lock.read_text(encoding="utf-8"), re.M)
     if not entry:
         raise SystemExit(f"{lock} pins no pip")
@@ -29,7 +29,7 @@ def pin(lock: Path) -> str:
 
 
 def wheel(hashes: set[str]) -> tuple[str, bytes]:
-    """Download the pinned wheel and check it; its file name and its bytes."""
+    """Download the pinned wheel, check it, and return its file name and bytes."""
     page = f"{INDEX.rstrip('/')}/pip/"
     accept = {"Accept": "application/vnd.pypi.simple.v1+json"}
     with urlopen(Request(page, headers=accept), timeout=TIMEOUT) as answer:  # noqa: S310 - the user's own index
@@ -43,7 +43,7 @@ def wheel(hashes: set[str]) -> tuple[str, bytes]:
 
 
 def main() -> None:
-    """Run pip from its wheel, to install what the lock pins: that very wheel."""
+    """Run pip from its wheel to install that wheel."""
     entry = pin(Path(sys.argv[1]))
     name, body = wheel(set(re.findall(r"sha256:([0-9a-f]{64})", entry)))
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Draw docs/screenshots anew: the reading room of an invented archive in a browser. `make screenshots`."""
+"""Take the screenshots in docs/screenshots, of the web interface with made-up data: `make screenshots`."""
 
 import io
 import sys
@@ -12,19 +12,19 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # the invented archive is that of the tests
+sys.path.insert(0, str(ROOT))  # the made-up archive is that of the tests
 
-from archive.config import ArchiveSettings  # noqa: E402 - as above
-from archive.database import open_archive  # noqa: E402
-from archive.media.folder import MediaFolder  # noqa: E402
-from crawler.chromium import find_chromium  # noqa: E402
+from archive.db.engine import open_archive  # noqa: E402
+from archive.db.settings import ArchiveSettings  # noqa: E402 - as above
+from archive.storage.media_files import MediaFolder  # noqa: E402
+from crawler.browser.renderer import find_chromium  # noqa: E402
 from tests.archive.making import BIZ  # noqa: E402
-from tests.archive.web.seeding import EDITED, LATER, fill  # noqa: E402
-from tests.archive.web.served import served  # noqa: E402
+from tests.web.seeding import EDITED, LATER, fill  # noqa: E402
+from tests.web.served import served  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
 MOST = 150_000  # bytes of one
-DAYS = 480  # of the invented account
+DAYS = 480  # of the made-up account
 QUALITY = 80  # of WebP
 DESK, PHONE = (1100, 760), (390, 760)
 OTHER = "Mzk5OTAwMDAwMQ=="
@@ -32,7 +32,7 @@ OTHER = "Mzk5OTAwMDAwMQ=="
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: which page, in which language, light or dark, how wide."""
+    """One screenshot: page, language, colour scheme, size."""
 
     name: str
     path: str
@@ -56,7 +56,7 @@ SHOTS = (
 
 
 def main() -> None:
-    """Draw all of them."""
+    """Take all screenshots."""
     FOLDER.mkdir(exist_ok=True)
     with _invented() as origin, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
@@ -85,7 +85,7 @@ def _invented() -> Iterator[str]:
 
 
 def _want_chinese(browser: Browser) -> None:
-    """Without a font for them, every Chinese sign is drawn as the same empty box."""
+    """Fail where no font has Chinese characters, which would all be shown as empty boxes."""
     page = browser.new_page(viewport={"width": 40, "height": 40})
     drawn = set()
     for sign in "上海":

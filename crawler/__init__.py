@@ -1,1 +1,1 @@
-"""The crawler gets pages, says what they are, and reads them."""
+"""The crawler: a Scrapy project that fetches posts, media and listings, and parses pages."""

@@ -1,77 +1,84 @@
-"""The console command `mparchive`: reads the command line, calls the work, sets the exit code.
+"""The console command `mparchive`: declares commands and options, and sets the exit code.
 
-A command imports its work when it is called: all of it takes a second, which no other command should wait.
+Each command imports its work when it is called: importing all of it takes a second.
 """
 
 import sys
 from datetime import date, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from archive.vocabulary import Kind
+from archive.domain.messages import Message
+from archive.domain.outcomes import Kind
+from archive.system.catalogues import catalogue, process_language
+from crawler.process.entry import import_before_forking
 from mparchive.console import say
-from mparchive.exits import EXPLAINED, CommandError, Exit
-from mparchive.failures import STOPPED, explained
-from mparchive.formats import Format
-from mparchive.last_two import LastTwo
-from scheduler.children import import_before_forking
+from mparchive.errors import STOPPED, CommandError, Exit, describe_failure
+from mparchive.options import Format, OptionalDiffValue
+
+_ = catalogue("mparchive", process_language()).gettext  # the texts of --help
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    epilog=EXPLAINED,
+    epilog=_("mparchive.help.exit_codes"),
 )
-Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, for scripts.")]
-Day = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="YYYY-MM-DD, Asia/Shanghai, included.")
-]
-Account = Annotated[str | None, typer.Option(help="Name or __biz of the account.")]
+
+Json = Annotated[bool, typer.Option("--json", help=_("mparchive.help.json"))]
+
+Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help=_("mparchive.help.since"))]
+
+Until = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help=_("mparchive.help.until"))]
+
+Account = Annotated[str | None, typer.Option(help=_("mparchive.help.account"))]
 
 
-@app.callback()
-def mparchive() -> None:
-    """Archive the posts of WeChat official accounts: pages, text and history, in Postgres."""
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mparchive {version('mparchive')}")
+        raise typer.Exit
 
 
-@app.command()
-def backfill(
-    what: Annotated[
-        list[str],
-        typer.Argument(
-            help="Dump, list (txt, csv), address, saved page, WARC, a folder of them; - for stdin."
-        ),
-    ],
-    url: Annotated[str | None, typer.Option(help="The address a saved page came from.")] = None,
-    since: Day = None,
-    until: Day = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take at most so many.")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be taken; write nothing.")
+@app.callback(help=_("mparchive.help.summary"))
+def mparchive(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help=_("mparchive.help.version")),
     ] = False,
-    no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Take the input in, fetch no page.")] = False,
-    no_media: Annotated[bool, typer.Option("--no-media", help="Only the pages, not their images.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Also fetch what is archived already.")] = False,
-    replay: Annotated[
-        Path | None, typer.Option(help="Answer from this cassette, never from the network.")
-    ] = None,
-    record: Annotated[
-        Path | None, typer.Option(help="Record what goes over the wire to this cassette.")
-    ] = None,
+) -> None:
+    """Take the options of the program itself."""
+
+
+@app.command("backfill", help=_("mparchive.help.backfill.summary"))
+def backfill_command(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help=_("mparchive.help.backfill.inputs"))
+    ],
+    url: Annotated[str | None, typer.Option(help=_("mparchive.help.backfill.url"))] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int | None, typer.Option(min=1, help=_("mparchive.help.backfill.limit"))] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("mparchive.help.backfill.dry_run"))] = False,
+    no_fetch: Annotated[bool, typer.Option("--no-fetch", help=_("mparchive.help.backfill.no_fetch"))] = False,
+    no_media: Annotated[bool, typer.Option("--no-media", help=_("mparchive.help.backfill.no_media"))] = False,
+    again: Annotated[bool, typer.Option("--again", help=_("mparchive.help.backfill.again"))] = False,
+    replay: Annotated[Path | None, typer.Option(help=_("mparchive.help.backfill.replay"))] = None,
+    record: Annotated[Path | None, typer.Option(help=_("mparchive.help.backfill.record"))] = None,
     json: Json = False,
 ) -> None:
-    """Take posts over from files and addresses, and fetch their pages; resumable at any moment."""
-    from mparchive.backfill import Wanted
-    from mparchive.backfill import backfill as run_backfill
+    """Import posts and fetch their pages."""
+    from mparchive.commands.backfill import BackfillOptions, backfill
 
-    days = _days(since, until)
-    wanted = Wanted(
-        what=tuple(what),
+    first, last = _days(since, until)
+    options = BackfillOptions(
+        inputs=tuple(inputs),
         url=url,
-        since=days[0],
-        until=days[1],
+        since=first,
+        until=last,
         limit=limit,
         dry_run=dry_run,
         fetch=not no_fetch,
@@ -81,81 +88,65 @@ def backfill(
         record=record,
         json=json,
     )
-    raise typer.Exit(run_backfill(wanted))
+    raise typer.Exit(backfill(options))
 
 
-@app.command()
-def export(
-    form: Annotated[
-        Format,
-        typer.Option(
-            "--format",
-            help="dump is the JSON array users' tools read; html and markdown write a file a post; warc and"
-            " wacz hold the pages as they were served.",
-        ),
-    ] = Format.DUMP,
-    output: Annotated[
-        Path | None, typer.Option(help="File, or a folder for one file an account or post; else stdout.")
-    ] = None,
+@app.command("export", help=_("mparchive.help.export.summary"))
+def export_command(
+    form: Annotated[Format, typer.Option("--format", help=_("mparchive.help.export.format"))] = Format.DUMP,
+    output: Annotated[Path | None, typer.Option(help=_("mparchive.help.export.output"))] = None,
     account: Account = None,
-    since: Day = None,
-    until: Day = None,
+    since: Since = None,
+    until: Until = None,
 ) -> None:
-    """Write the archived posts out, newest first."""
-    from archive.export import Selection
-    from mparchive.exporting import export as run_export
+    """Write archived posts to files."""
+    from archive.repository.capture_selection import Selection
+    from mparchive.commands.export import export
 
-    chosen = Selection(account, *_days(since, until))
-    raise typer.Exit(run_export(form, output, chosen))
+    raise typer.Exit(export(form, output, Selection(account, *_days(since, until))))
 
 
-@app.command(context_settings={"ignore_unknown_options": True})
-def search(
-    words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Words that posts must have; a phrase '\"in quotes\"'; -word must not be in them."
-        ),
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Print at most so many.")] = 20,
+@app.command(
+    "search", help=_("mparchive.help.search.summary"), context_settings={"ignore_unknown_options": True}
+)
+def search_command(
+    words: Annotated[list[str] | None, typer.Argument(help=_("mparchive.help.search.words"))] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help=_("mparchive.help.search.limit"))] = 20,
     account: Account = None,
-    kind: Annotated[Kind | None, typer.Option(help="Only posts of this kind.")] = None,
-    since: Day = None,
-    until: Day = None,
-    order: Annotated[Literal["date", "relevance"], typer.Option(help="What comes first.")] = "date",
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Compute anew what search reads.")] = False,
+    kind: Annotated[Kind | None, typer.Option(help=_("mparchive.help.search.kind"))] = None,
+    since: Since = None,
+    until: Until = None,
+    order: Annotated[
+        Literal["date", "relevance"], typer.Option(help=_("mparchive.help.search.order"))
+    ] = "date",
+    rebuild: Annotated[bool, typer.Option("--rebuild", help=_("mparchive.help.search.rebuild"))] = False,
     json: Json = False,
 ) -> None:
-    """Find the posts that have the words, newest first."""
-    from mparchive.searching import Asked, rebuild_index, search_posts
+    """Search the posts, or rebuild the search index."""
+    from mparchive.commands.search import SearchOptions, rebuild_index, search_posts
 
     if unknown := [word for word in words or [] if word.startswith("--")]:
-        raise CommandError(f"there is no option {unknown[0]}; a word that begins so is given in quotes")
+        raise CommandError(Message("mparchive.search.no_such_option", {"option": unknown[0]}))
     if rebuild == bool(words):
-        raise CommandError("give words to search for, or --rebuild alone")
+        raise CommandError(Message("mparchive.search.words_or_rebuild"))
     if rebuild:
         raise typer.Exit(rebuild_index(json))
     days = _days(since, until)
-    raise typer.Exit(search_posts(Asked(" ".join(words or []), account, kind, *days, order, limit, json)))
+    options = SearchOptions(" ".join(words or []), account, kind, *days, order, limit, json)
+    raise typer.Exit(search_posts(options))
 
 
-@app.command(cls=LastTwo)
-def show(
-    aid: Annotated[str, typer.Argument(help="mid_idx of the post.")],
-    text: Annotated[bool, typer.Option("--text", help="Only its text.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="The page as the server sent it, to the byte.")] = False,
-    history: Annotated[
-        bool, typer.Option("--history", help="Its versions, pages and absences, in one time line.")
-    ] = False,
-    diff: Annotated[
-        str | None, typer.Option(metavar="[N..M]", help="What changed: from version N to M, or in the last.")
-    ] = None,
-    links: Annotated[bool, typer.Option("--links", help="What it leads to.")] = False,
-    html: Annotated[
-        bool, typer.Option("--html", help="One page with all it shows, for any browser.")
-    ] = False,
-    opened: Annotated[bool, typer.Option("--open", help="Open that page in the browser.")] = False,
-    account: Annotated[str | None, typer.Option(help="__biz, where several accounts have this aid.")] = None,
+@app.command("show", help=_("mparchive.help.show.summary"), cls=OptionalDiffValue)
+def show_command(
+    aid: Annotated[str, typer.Argument(help=_("mparchive.help.show.aid"))],
+    text: Annotated[bool, typer.Option("--text", help=_("mparchive.help.show.text"))] = False,
+    raw: Annotated[bool, typer.Option("--raw", help=_("mparchive.help.show.raw"))] = False,
+    history: Annotated[bool, typer.Option("--history", help=_("mparchive.help.show.history"))] = False,
+    diff: Annotated[str | None, typer.Option(metavar="[N..M]", help=_("mparchive.help.show.diff"))] = None,
+    links: Annotated[bool, typer.Option("--links", help=_("mparchive.help.show.links"))] = False,
+    html: Annotated[bool, typer.Option("--html", help=_("mparchive.help.show.html"))] = False,
+    in_browser: Annotated[bool, typer.Option("--open", help=_("mparchive.help.show.open"))] = False,
+    account: Annotated[str | None, typer.Option(help=_("mparchive.help.show.account"))] = None,
     json: Json = False,
 ) -> None:
     """Print one post."""
@@ -165,230 +156,198 @@ def show(
         "history": history,
         "links": links,
         "html": html,
-        "open": opened,
+        "open": in_browser,
         "diff": diff is not None,
     }
-    asked = [name for name, on in views.items() if on]
-    if len(asked) > 1:
-        raise CommandError(f"--{asked[0]} and --{asked[1]} exclude each other; give one of them")
-    what = asked[0] if asked else "summary"
-    if json and what not in ("summary", "history", "diff"):
-        raise CommandError(f"--{what} and --json exclude each other; give one of them")
-    from mparchive.showing import show as run_show
+    chosen = [name for name, is_on in views.items() if is_on]
+    if len(chosen) > 1:
+        raise CommandError(_exclusive(chosen[0], chosen[1]))
+    view = chosen[0] if chosen else "summary"
+    if json and view not in ("summary", "history", "diff"):
+        raise CommandError(_exclusive(view, "json"))
+    from mparchive.commands.show import show
 
-    raise typer.Exit(run_show(aid, account, what, versions=diff or "", as_json=json))
+    raise typer.Exit(show(aid, account, view, versions=diff or "", as_json=json))
 
 
-@app.command()
-def reparse(
-    aid: Annotated[list[str] | None, typer.Argument(help="Only these posts (mid_idx).")] = None,
+def _exclusive(first: str, second: str) -> Message:
+    return Message("mparchive.show.exclusive", {"first": f"--{first}", "second": f"--{second}"})
+
+
+@app.command("reparse", help=_("mparchive.help.reparse.summary"))
+def reparse_command(
+    aid: Annotated[list[str] | None, typer.Argument(help=_("mparchive.help.reparse.aid"))] = None,
     account: Account = None,
-    since: Day = None,
-    until: Day = None,
-    whole: Annotated[bool, typer.Option("--all", help="Also what today's parser has read.")] = False,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Write what changes, as versions marked so.")
-    ] = False,
+    since: Since = None,
+    until: Until = None,
+    whole: Annotated[bool, typer.Option("--all", help=_("mparchive.help.reparse.all"))] = False,
+    apply: Annotated[bool, typer.Option("--apply", help=_("mparchive.help.reparse.apply"))] = False,
     json: Json = False,
 ) -> None:
-    """Read kept pages again with today's parser: say what would change, or write it."""
-    from archive.rereading import Chosen
-    from mparchive.reparsing import reparse as run_reparse
+    """Parse stored pages again."""
+    from archive.repository.captures import ReparseSelection
+    from mparchive.commands.reparse import reparse
 
-    days = _days(since, until)
-    raise typer.Exit(run_reparse(Chosen(tuple(aid or ()), account, *days, whole), apply=apply, as_json=json))
+    selection = ReparseSelection(tuple(aid or ()), account, *_days(since, until), whole)
+    raise typer.Exit(reparse(selection, apply=apply, as_json=json))
 
 
-@app.command()
-def parse(
-    file: Annotated[str, typer.Argument(help="A saved page, also gzipped; - for stdin.")],
-    url: Annotated[str | None, typer.Option(help="The address it came from; old pages do not tell.")] = None,
+@app.command("parse", help=_("mparchive.help.parse.summary"))
+def parse_command(
+    file: Annotated[str, typer.Argument(help=_("mparchive.help.parse.file"))],
+    url: Annotated[str | None, typer.Option(help=_("mparchive.help.parse.url"))] = None,
     json: Json = False,
 ) -> None:
-    """Say what a saved page is and what it says; needs no database."""
-    from mparchive.parsing import parse as run_parse
+    """Parse one saved page."""
+    from mparchive.commands.parse import parse_file
 
-    raise typer.Exit(run_parse(file, url, json))
+    raise typer.Exit(parse_file(file, url, json))
 
 
-@app.command()
-def verify(
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only these checks: seals, ties, chains, posts, absences, search, bytes, media, text."
-        ),
-    ] = None,
-    anew: Annotated[
-        bool, typer.Option("--anew", help="Start over, also where an earlier one was stopped.")
-    ] = False,
-    head: Annotated[
-        Path | None, typer.Option(help="Heads written down earlier: the chains must pass through them.")
-    ] = None,
+@app.command("verify", help=_("mparchive.help.verify.summary"))
+def verify_command(
+    only: Annotated[list[str] | None, typer.Option(help=_("mparchive.help.verify.only"))] = None,
+    anew: Annotated[bool, typer.Option("--anew", help=_("mparchive.help.verify.anew"))] = False,
+    head: Annotated[Path | None, typer.Option(help=_("mparchive.help.verify.head"))] = None,
     save_head: Annotated[
-        Path | None, typer.Option("--save-head", help="Write the heads of the chains to this file.")
+        Path | None, typer.Option("--save-head", help=_("mparchive.help.verify.save_head"))
     ] = None,
     json: Json = False,
 ) -> None:
-    """Check that all is as it was archived: every row, page and file; resumable at any moment."""
-    from mparchive.verifying import Verified
-    from mparchive.verifying import verify as run_verify
+    """Verify the archive."""
+    from mparchive.commands.verify import VerifyOptions, verify
 
-    raise typer.Exit(run_verify(Verified(tuple(only or ()), anew, head, save_head, json)))
-
-
-@app.command()
-def status(json: Json = False) -> None:
-    """How much there is, what is due, how the last run ended."""
-    from mparchive.reporting import status as run_status
-
-    raise typer.Exit(run_status(json))
+    raise typer.Exit(verify(VerifyOptions(tuple(only or ()), anew, head, save_head, json)))
 
 
-@app.command()
-def audit(
+@app.command("status", help=_("mparchive.help.status.summary"))
+def status_command(json: Json = False) -> None:
+    """Print the state of the archive."""
+    from mparchive.commands.status import status
+
+    raise typer.Exit(status(json))
+
+
+@app.command("audit", help=_("mparchive.help.audit.summary"))
+def audit_command(
     account: Account = None,
-    since: Day = None,
-    until: Day = None,
-    fill: Annotated[
-        bool, typer.Option("--fill", help="Ask for what is lacking, then say what is left.")
-    ] = False,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many of a kind and account, shown or asked for.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
+    fill: Annotated[bool, typer.Option("--fill", help=_("mparchive.help.audit.fill"))] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help=_("mparchive.help.audit.limit"))] = None,
     json: Json = False,
 ) -> None:
-    """Say what the archive lacks, how that is known, and what would fill it."""
-    from mparchive.auditing import Asked
-    from mparchive.auditing import audit as run_audit
+    """List what the archive lacks."""
+    from mparchive.commands.audit import AuditOptions, audit
 
-    days = _days(since, until)
-    asked = Asked(
-        account=account,
-        since=days[0],
-        until=days[1],
-        fill=fill,
-        json=json,
-        limit=limit,
-    )
-    raise typer.Exit(run_audit(asked))
+    first, last = _days(since, until)
+    options = AuditOptions(account=account, since=first, until=last, fill=fill, json=json, limit=limit)
+    raise typer.Exit(audit(options))
 
 
-@app.command()
-def init(
-    what: Annotated[
-        str,
-        typer.Argument(help="Address of any post; or a dump, list, saved page, app.json, a folder of them."),
-    ],
-    output: Annotated[
-        str | None, typer.Option(help="File to write; - for stdout. Else mparchive.toml, here.")
-    ] = None,
+@app.command("init", help=_("mparchive.help.init.summary"))
+def init_command(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help=_("mparchive.help.init.input"))],
+    output: Annotated[str | None, typer.Option(help=_("mparchive.help.init.output"))] = None,
 ) -> None:
-    """Write the configuration that watches an account; what can be found out is not asked."""
-    from mparchive.init import init as run_init
+    """Write a configuration."""
+    from mparchive.commands.init import init
 
-    raise typer.Exit(run_init(what, output))
+    raise typer.Exit(init(source, output))
 
 
-@app.command()
-def discover(
+@app.command("discover", help=_("mparchive.help.discover.summary"))
+def discover_command(
     account: Account = None,
-    only: Annotated[
-        list[str] | None, typer.Option(help="Only these sources, by name or kind: album, feed, neighbours …")
-    ] = None,
-    whole: Annotated[bool, typer.Option("--all", help="List all posts anew, not only the latest.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help=_("mparchive.help.discover.only"))] = None,
+    whole: Annotated[bool, typer.Option("--all", help=_("mparchive.help.discover.all"))] = False,
     json: Json = False,
 ) -> None:
-    """Look for new posts now: ask every source of the configured accounts, and print what each says."""
-    from mparchive.discovering import discover_now
+    """Check all sources now."""
+    from mparchive.commands.discover import discover_now
 
     raise typer.Exit(discover_now(account, only or [], whole, json))
 
 
-@app.command()
-def backup(
-    file: Annotated[Path, typer.Argument(help="The file to write; none is ever overwritten.")],
+@app.command("backup", help=_("mparchive.help.backup.summary"))
+def backup_command(
+    file: Annotated[Path, typer.Argument(help=_("mparchive.help.backup.file"))],
     no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Do not look whether the archive itself is sound.")
+        bool, typer.Option("--no-verify", help=_("mparchive.help.backup.no_verify"))
     ] = False,
 ) -> None:
-    """Write the whole archive, database and media, to one file, and read that again."""
-    from mparchive.backing_up import back_up
+    """Write a backup."""
+    from mparchive.commands.backup import back_up
 
     raise typer.Exit(back_up(file, verified=not no_verify))
 
 
-@app.command()
-def restore(
-    file: Annotated[Path, typer.Argument(help="A file that `mparchive backup` wrote.")],
-    check: Annotated[bool, typer.Option("--check", help="Only read it and check every byte.")] = False,
+@app.command("restore", help=_("mparchive.help.restore.summary"))
+def restore_command(
+    file: Annotated[Path, typer.Argument(help=_("mparchive.help.restore.file"))],
+    check: Annotated[bool, typer.Option("--check", help=_("mparchive.help.restore.check"))] = False,
 ) -> None:
-    """Restore a backup into an empty place, and verify what is there then."""
-    from mparchive.backing_up import bring_back
+    """Restore a backup."""
+    from mparchive.commands.backup import restore_archive
 
-    raise typer.Exit(bring_back(file, only_check=check))
-
-
-@app.command()
-def run() -> None:
-    """Keep the archive up to date by mparchive.toml, until told to stop (SIGTERM or Ctrl-C)."""
-    from mparchive.running import run_daemon
-
-    raise typer.Exit(run_daemon())
+    raise typer.Exit(restore_archive(file, only_check=check))
 
 
-@app.command()
-def worker() -> None:
-    """Add hands: do the jobs that `mparchive run` has put into the same database."""
-    from mparchive.running import run_worker
+@app.command("run", help=_("mparchive.help.run.summary"))
+def run_command() -> None:
+    """Run the daemon."""
+    from mparchive.commands.run import start_daemon
 
-    raise typer.Exit(run_worker())
+    raise typer.Exit(start_daemon())
 
 
-@app.command()
-def serve(
-    host: Annotated[
-        str, typer.Option(help="Where to listen; 0.0.0.0 or :: for everywhere, behind TLS.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 8788,
+@app.command("worker", help=_("mparchive.help.worker.summary"))
+def worker_command() -> None:
+    """Run another worker."""
+    from mparchive.commands.run import start_worker
+
+    raise typer.Exit(start_worker())
+
+
+@app.command("serve", help=_("mparchive.help.serve.summary"))
+def serve_command(
+    host: Annotated[str, typer.Option(help=_("mparchive.help.serve.host"))] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help=_("mparchive.help.serve.port"))] = 8788,
     to_everybody: Annotated[
-        bool, typer.Option("--to-everybody", help="Elsewhere than on loopback without a token or a proxy.")
+        bool, typer.Option("--to-everybody", help=_("mparchive.help.serve.to_everybody"))
     ] = False,
 ) -> None:
-    """Open the reading room: the archive in a browser, as feeds and API, and POST /inbox."""
-    from mparchive.serving import serve as run_serve
+    """Serve the archive over HTTP."""
+    from mparchive.commands.serve import serve
 
-    raise typer.Exit(run_serve(host, port, to_everybody))
+    raise typer.Exit(serve(host, port, to_everybody))
 
 
 def _days(since: datetime | None, until: datetime | None) -> tuple[date | None, date | None]:
-    """Two options' days: typer reads only instants. Raises CommandError where none is between them."""
+    """Return the days of two options, which typer reads as instants. Raises CommandError when reversed."""
     first, last = since and since.date(), until and until.date()
     if first and last and first > last:
-        raise CommandError(f"--since {first} is after --until {last}, so no day is chosen; swap them")
+        raise CommandError(Message("mparchive.error.days_reversed", {"since": first, "until": last}))
     return first, last
 
 
 def main() -> NoReturn:
-    """Entry point: every expected failure is one sentence on stderr and a documented exit code."""
-    import_before_forking("mparchive.cli")  # which each fork would import anyway, as it is what runs here
+    """Run the command; every expected failure is one sentence on stderr and a documented exit code."""
+    import_before_forking("mparchive.cli")  # each forked process would import it anyway
     try:
         app()
     except SystemExit as ended:
-        if ended.code == Exit.INTERRUPTED:  # typer's word for Ctrl-C
+        if ended.code == Exit.INTERRUPTED:  # typer turns Ctrl-C into this code
             say(STOPPED)
         raise
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has what it wanted
+        sys.stderr.close()  # the reader of our output has closed it
         sys.exit(Exit.DONE)
     except Exception as error:
-        failure = explained(error)
+        failure = describe_failure(error)
         if failure is None:
             raise
-        _end(*failure)
+        message, code = failure
+        say(message)
+        sys.exit(code)
     sys.exit(Exit.DONE)
-
-
-def _end(message: str, code: Exit) -> NoReturn:
-    say(message)
-    sys.exit(code)

@@ -1,4 +1,4 @@
-"""Talking to the person at the terminal: results on stdout, everything else on stderr."""
+"""Print results on stdout and everything else on stderr, in the language of the process."""
 
 import json
 import re
@@ -10,26 +10,34 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
+from archive.domain.messages import Message
+from archive.system.catalogues import process_language, template
+
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress as RichProgress
     from rich.table import Table
 
-LONG = 400  # characters of a text shown in a table
+MAX_CELL = 400  # characters of a text shown in a table; the whole text has views of its own
 
-# C0 but tab and line feed, DEL, C1, what turns the direction of writing, and halves of characters. To a
-# terminal they are orders: to write into the clipboard, to move the cursor, to change the order of words.
-_ORDERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-# Of these, what JSON leaves as it is; written as JSON's own escapes, they are the same data.
-_ORDERS_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+MAX_DESCRIPTION = 60  # characters beside a progress bar, which shares its line with the counts
+
+# C0 but tab and line feed, DEL, C1, bidirectional controls, and lone surrogates. A terminal obeys them: they
+# write to the clipboard, move the cursor or change the order of words.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+# Those of them that JSON does not escape; written as JSON escapes they are the same data.
+_CONTROLS_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def pictured(text: str) -> str:
-    """The text with control characters as pictures or escapes of themselves: ESC as ␛, CSI as \\x9b."""
-    return _ORDERS.sub(_picture, text)
+def printable(text: str) -> str:
+    """Return the text with visible symbols for control characters: ESC as ␛, CSI as \\x9b."""
+    return _CONTROLS.sub(_symbol, text)
 
 
-def _picture(found: re.Match[str]) -> str:
-    code = ord(found[0])
+def _symbol(match: re.Match[str]) -> str:
+    code = ord(match[0])
     if code < 0x20:
         return chr(0x2400 + code)
     if code == 0x7F:
@@ -37,94 +45,124 @@ def _picture(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-class _Terminal(Console):
-    """A console on which other people's words are words, on a terminal and in a pipe alike."""
+class _SafeConsole(Console):
+    """A console that shows control characters in archived text as symbols, on a terminal and in a pipe."""
 
-    def print(self, *objects: Any, **how: Any) -> None:
-        """Print; rich itself would take some control characters out of strings."""
-        super().print(*(pictured(one) if isinstance(one, str) else one for one in objects), **how)
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; rich itself would drop some control characters from strings."""
+        super().print(*(printable(one) if isinstance(one, str) else one for one in objects), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """All that is shown comes through here, tables and progress bars too, before colours are added."""
+        """Replace control characters in all output, also tables and bars, before colours are added."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(pictured(segment.text), segment.style)
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
-# What is shown is mostly other people's words: brackets and colons in them style nothing.
-out = _Terminal(markup=False, emoji=False, highlight=False, soft_wrap=True)
-err = _Terminal(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
+# Most of what is shown is archived text: brackets and colons in it must not be read as markup.
+out = _SafeConsole(markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+err = _SafeConsole(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 class Steps(Protocol):
-    """Something that shows how far long work has come."""
+    """Shows how far a long task has come."""
 
-    def step(self, words: str, done: int) -> None:
-        """Show that `done` are done, and what the last one was."""
-
-
-class _Bar:
-    def __init__(self, progress: "Progress", total: int | None) -> None:
-        self._progress = progress
-        self._task = progress.add_task("", total=total)
-
-    def step(self, words: str, done: int) -> None:
-        self._progress.update(self._task, completed=done, description=pictured(words[:60]))
+    def step(self, description: str, done: int) -> None:
+        """Show that `done` items are done, and what the last one was."""
 
 
-class _Lines:
+class _ProgressBar:
+    def __init__(self, bar: "RichProgress", total: int | None) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=total)
+
+    def step(self, description: str, done: int) -> None:
+        shown = printable(description[:MAX_DESCRIPTION])
+        self._bar.update(self._task, completed=done, description=shown)
+
+
+class _ProgressLines:
     def __init__(self, total: int | None, every: int) -> None:
         self._total = f"/{total}" if total is not None else ""
         self._every = every
 
-    def step(self, words: str, done: int) -> None:
+    def step(self, description: str, done: int) -> None:
         if done % self._every == 0:
-            err.print(f"{done}{self._total} {words}", markup=False)
+            err.print(f"{done}{self._total} {description}", markup=False)
 
 
 @contextmanager
 def steps(total: int | None, every: int = 1) -> Iterator[Steps]:
-    """A progress bar on a terminal, plain lines elsewhere: one for so many steps."""
+    """Show a progress bar on a terminal; elsewhere print one line for `every` items."""
     if not err.is_terminal:
-        yield _Lines(total, every)
+        yield _ProgressLines(total, every)
         return
     from rich.progress import (  # noqa: PLC0415 - only a terminal has a bar
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.progress import Progress as RichProgress  # noqa: PLC0415
 
-    words = TextColumn("{task.description}", markup=False)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), words)
-    with Progress(*columns, console=err) as progress:
-        yield _Bar(progress, total)
+    description = TextColumn("{task.description}", markup=False)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), description)
+    with RichProgress(*columns, console=err) as bar:
+        yield _ProgressBar(bar, total)
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on stdout, readable and with Chinese as it is."""
+    """Print one JSON value on stdout, indented, with Chinese characters unescaped."""
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write(_ORDERS_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+    sys.stdout.write(_CONTROLS_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
 
 
-def say(message: str) -> None:
-    """One sentence on stderr."""
-    err.print(message, markup=False)
+def translated(code: str, **params: Any) -> str:
+    """Return the words of a message code in the language of this process."""
+    return Message(code, params).text(process_language())
+
+
+def localized(message: Message | str) -> str:
+    """Return a message in the language of this process; text may also be a message as it is stored."""
+    return (Message.load(message) if isinstance(message, str) else message).text(process_language())
+
+
+def label(prefix: str, value: str) -> str:
+    """Return the words for a stored value, such as an outcome; the value itself where there are none.
+
+    The words have the code `prefix` + `value`.
+    """
+    return template(f"{prefix}{value}", process_language()) or value
+
+
+def say(message: Message | str) -> None:
+    """Print one sentence on stderr; text is printed as it is."""
+    err.print(message if isinstance(message, str) else localized(message), markup=False)
 
 
 def facts_table(facts: Mapping[str, str]) -> "Table":
-    """A name and what it is, a line each."""
-    from rich.table import Table  # noqa: PLC0415 - a tenth of a command's start, where nothing is shown so
+    """Return a table with a name and a value on each line."""
+    from rich.table import Table  # noqa: PLC0415 - a tenth of a command's start; not every command has one
 
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(name, pictured(value))
+        table.add_row(name, printable(value))
+    return table
+
+
+def table_with(*headings: str) -> "Table":
+    """Return an empty table without borders, which folds long words instead of cutting them."""
+    from rich.table import Table  # noqa: PLC0415 - as above
+
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
     return table
 
 
 def shortened(text: str) -> str:
-    """The beginning of a text, for a table."""
+    """Return the beginning of a text, for a table."""
     words = text.replace("\r", "\n").strip()
-    return words if len(words) <= LONG else f"{words[:LONG]}…"
+    return words if len(words) <= MAX_CELL else f"{words[:MAX_CELL]}…"

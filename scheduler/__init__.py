@@ -1,1 +1,1 @@
-"""The scheduler decides when: it starts crawls as child processes and waits for them."""
+"""The scheduler decides when things are done: it starts crawls as child processes and waits for them."""

@@ -1,4 +1,4 @@
-"""The daemon: looks at the timetable, puts jobs into the queue, and works itself, until it is stopped."""
+"""The daemon: checks the timetable, defers jobs, and works itself, until it is stopped."""
 
 import asyncio
 import os
@@ -17,34 +17,34 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from procrastinate import App
 from sqlalchemy import Engine
 
-from archive.database import open_archive, transaction
-from archive.egresses import live_egresses, note_egress
-from archive.watching import LINE_LASTS
-from crawler import clock
+from archive.db.engine import open_archive, transaction
+from archive.domain.messages import Message
+from archive.repository.egress import live_egresses, record_heartbeat
+from archive.repository.frontier import EGRESS_LIVES
+from archive.system import clock
 from crawler.media.settings import MediaSettings
-from scheduler.config import Config, load_config
-from scheduler.hands import Hands
-from scheduler.jobs import HOME, NO_DATABASE, Order, first_line, opened, place, queue_of
+from scheduler.config import Config, ConfigError, SchedulerSettings, load_config
+from scheduler.jobs import discover, fetch, inbox, report
+from scheduler.jobs.base import JobContext
 from scheduler.metrics import serve_metrics
-from scheduler.settings import SchedulerSettings
-from scheduler.timetable import TIMETABLE, Entry, Work
-from scheduler.toml import ConfigError
-from scheduler.work import discovering, fetching, inbox, media, reporting, revisiting
-from scheduler.worker import Pulse, Worker, quiet_logs
+from scheduler.polling import TIMETABLE, TimetableEntry, Work
+from scheduler.queue import DATABASE_ERRORS, HOME, PlannedJob, defer, failure_summary, open_queue, queue_of
+from scheduler.worker import HeartbeatSettings, JobWorker, quiet_logs
 
-CLOCK_LOOK = 10.0  # seconds; by a clock that nobody puts back
+CLOCK_CHECK = 10.0  # seconds, by a clock that nobody sets back
+
 SECOND_SIGNAL = 143  # exit code of a process that SIGTERM ended
 
 log = structlog.get_logger()
 
 
 @dataclass
-class Current:
-    """The configuration in force: that of a file which has changed, if it is good; else the old one stays."""
+class CurrentConfig:
+    """The configuration in force: that of the file, or the one before while the file has a mistake."""
 
     path: Path
     config: Config = field(init=False)
-    problem: str = ""
+    problem: Message | None = None
     _seen: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
@@ -60,135 +60,133 @@ class Current:
         try:
             self.config = load_config(self.path)
         except ConfigError as error:
-            self.problem = str(error)
-            log.error("configuration refused", action="config_refused", reason=self.problem)
+            self.problem = error.message
+            log.error("configuration refused", action="config_refused", reason=str(error))
         else:
-            self.problem = ""
-            log.info("configuration taken over", action="config_taken", path=str(self.path))
+            self.problem = None
+            log.info("configuration reloaded", action="config_taken", path=str(self.path))
 
-    def again(self) -> None:
+    def force_refresh(self) -> None:
         """Read the file at the next refresh, changed or not."""
         self._seen = (0, 0)
 
     def _stamp(self) -> tuple[int, int]:
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except OSError:
             return (-1, -1)
-        return (found.st_mtime_ns, found.st_size)
+        return (status.st_mtime_ns, status.st_size)
 
 
 @dataclass
-class Planner:
-    """Says at each tick which jobs there are to do."""
+class JobPlanner:
+    """Decides at each tick of the timetable which jobs are needed."""
 
-    hands: Hands
-    current: Current
+    context: JobContext
+    current: CurrentConfig
 
-    def orders(self, work: Work) -> list[Order]:
-        """The jobs of one kind that are to be done now."""
-        config, hands = self.current.config, self.hands
+    def plan(self, work: Work) -> list[PlannedJob]:
+        """Return the jobs of one kind that are needed now."""
+        config, context = self.current.config, self.context
         match work:
             case Work.DISCOVER:
-                return discovering.orders(hands, config.accounts, config.schedule, self._lines())
+                return discover.plan_discover(context, config.accounts, config.schedule, self._egresses())
             case Work.FETCH:
-                return fetching.orders(hands, config.limits, self._lines())
+                return fetch.plan_fetch(context, config.limits, self._egresses())
             case Work.MEDIA:
-                return media.orders(hands, config.limits, self._lines())
+                return fetch.plan_media(context, config.limits, self._egresses())
             case Work.REVISIT:
-                return revisiting.orders(hands, config.limits, self._lines())
+                return fetch.plan_revisit(context, config.limits, self._egresses())
             case Work.INBOX:
-                return inbox.orders(config.inbox)
+                return inbox.plan_inbox(config.inbox)
             case Work.REPORT:
-                return reporting.orders()
+                return report.plan_report()
 
-    def _lines(self) -> list[str]:
-        """The lines that somebody works behind, this machine's own first."""
-        own = self.hands.egress
-        with transaction(self.hands.engine) as session:
-            live = live_egresses(session, self.hands.now(), LINE_LASTS)
-        return [own, *(line for line in live if line != own)]
+    def _egresses(self) -> list[str]:
+        """Return the egresses that have a worker, this machine's own first."""
+        own = self.context.egress
+        with transaction(self.context.engine) as session:
+            live = live_egresses(session, self.context.now(), EGRESS_LIVES)
+        return [own, *(egress for egress in live if egress != own)]
 
-    async def tick(self, app: App, entry: Entry) -> int:
-        """One look at the timetable's entry: how many jobs it made. One that fails says so, and made none."""
-        made = 0
+    async def tick(self, app: App, entry: TimetableEntry) -> int:
+        """Defer the jobs of a timetable entry; returns how many are new. A failure is only logged."""
+        deferred = 0
         try:
             self.current.refresh()
-            for order in await asyncio.to_thread(self.orders, entry.work):
-                made += await place(app, order, entry.tick(self.hands.now()))
-        except NO_DATABASE as error:
-            log.error(
-                "nothing could be planned", action="database_away", work=entry.work, reason=first_line(error)
-            )
-        except Exception as error:  # APScheduler's own account of it is left out of the log
-            log.error(
-                "nothing could be planned", action="look_failed", work=entry.work, reason=first_line(error)
-            )
-        return made
+            for job in await asyncio.to_thread(self.plan, entry.work):
+                deferred += await defer(app, job, entry.tick(self.context.now()))
+        except DATABASE_ERRORS as error:
+            reason = failure_summary(error)
+            log.error("nothing could be planned", action="database_away", work=entry.work, reason=reason)
+        except Exception as error:  # APScheduler's own report of it is left out of the log
+            reason = failure_summary(error)
+            log.error("nothing could be planned", action="look_failed", work=entry.work, reason=reason)
+        return deferred
 
 
-def home_work(current: Current) -> dict[Work, Callable[..., None]]:
-    """What is only done where the configuration file is."""
+def home_tasks(current: CurrentConfig) -> dict[Work, Callable[..., None]]:
+    """Return the jobs that only run where the configuration file is."""
 
-    def report(hands: Hands) -> None:
-        reporting.do(hands, current.config, current.problem)
+    def run_report(context: JobContext) -> None:
+        report.run_report(context, current.config, current.problem)
 
-    def take_in(hands: Hands) -> None:
-        inbox.do(hands, current.config.inbox)
+    def run_inbox(context: JobContext) -> None:
+        inbox.run_inbox(context, current.config.inbox)
 
-    return {Work.REPORT: report, Work.INBOX: take_in}
+    return {Work.REPORT: run_report, Work.INBOX: run_inbox}
 
 
-def run_daemon(config_path: Path, pulse: Pulse | None = None) -> int:
+def run_scheduler(config_path: Path, heartbeat: HeartbeatSettings | None = None) -> int:
     """Schedule and work until SIGTERM or SIGINT; returns 0.
 
     Raises ConfigError, SettingError, DatabaseUnavailable.
     """
-    current, settings = Current(config_path), SchedulerSettings.read()
-    stop = ready(current)
+    current, settings = CurrentConfig(config_path), SchedulerSettings.read()
+    stop = prepare_process(current)
     with ExitStack() as stack:
-        hands = hands_of(stack.enter_context(open_archive()), settings, stop)
+        context = open_context(stack.enter_context(open_archive()), settings, stop)
         if settings.metrics_at:
-            stack.enter_context(serve_metrics(hands.engine, *settings.metrics_at))
-        worker = Worker(hands, stop, home_work(current), [HOME], pulse or Pulse())
+            stack.enter_context(serve_metrics(context.engine, *settings.metrics_at))
+        worker = JobWorker(context, stop, home_tasks(current), [HOME], heartbeat or HeartbeatSettings())
         accounts = [account.name for account in current.config.accounts]
-        log.info("daemon started", action="daemon_started", egress=hands.egress, accounts=accounts)
-        asyncio.run(_schedule_and_work(Planner(hands, current), worker))
+        log.info("daemon started", action="daemon_started", egress=context.egress, accounts=accounts)
+        asyncio.run(_schedule_and_work(JobPlanner(context, current), worker))
         log.info("daemon stopped", action="daemon_stopped")
     return 0
 
 
-def run_worker(pulse: Pulse | None = None) -> int:
+def work_until_stopped(heartbeat: HeartbeatSettings | None = None) -> int:
     """Work until SIGTERM or SIGINT; returns 0. Raises SettingError, DatabaseUnavailable."""
-    settings, stop = SchedulerSettings.read(), ready(None)
+    settings, stop = SchedulerSettings.read(), prepare_process(None)
     with open_archive() as engine:
-        hands = hands_of(engine, settings, stop)
-        log.info("worker started", action="worker_started", egress=hands.egress)
-        asyncio.run(Worker(hands, stop, pulse=pulse or Pulse()).run())
+        context = open_context(engine, settings, stop)
+        log.info("worker started", action="worker_started", egress=context.egress)
+        asyncio.run(JobWorker(context, stop, heartbeat=heartbeat or HeartbeatSettings()).run())
         log.info("worker stopped", action="worker_stopped")
     return 0
 
 
-def ready(current: Current | None) -> threading.Event:
-    """Prepare this process for work; the event that is set when it is told to stop. Raises SettingError."""
-    MediaSettings.read()  # refused now rather than at every look
+def prepare_process(current: CurrentConfig | None) -> threading.Event:
+    """Check settings and handle signals; returns the event that a stop sets. Raises SettingError."""
+    MediaSettings.read()  # refused now rather than at every check
     quiet_logs()
     stop = threading.Event()
-    _listen(stop, current)
+    _handle_signals(stop, current)
     return stop
 
 
-def hands_of(engine: Engine, settings: SchedulerSettings, stop: threading.Event) -> Hands:
-    """What jobs of this process work with; its line is known from now on."""
-    hands = Hands(engine, settings.egress, stop)
+def open_context(engine: Engine, settings: SchedulerSettings, stop: threading.Event) -> JobContext:
+    """Return what jobs of this process work with; from now on its egress gets jobs."""
+    context = JobContext(engine, settings.egress, stop)
     with transaction(engine) as session:
-        note_egress(session, settings.egress, hands.now())
-    return hands
+        record_heartbeat(session, settings.egress, context.now())
+    return context
 
 
-async def _schedule_and_work(planner: Planner, worker: Worker) -> None:
-    app = queue_of(planner.hands.engine.url, dict.fromkeys(Work, _nothing))
-    async with opened(app):
+async def _schedule_and_work(planner: JobPlanner, worker: JobWorker) -> None:
+    app = queue_of(planner.context.engine.url, dict.fromkeys(Work, _not_run_here))
+    async with open_queue(app):
         scheduler = scheduler_of(planner, app)
         scheduler.start()
         watch = asyncio.create_task(_watch_clock(scheduler))
@@ -199,28 +197,28 @@ async def _schedule_and_work(planner: Planner, worker: Worker) -> None:
             scheduler.shutdown(wait=False)
 
 
+def _not_run_here() -> None:
+    """Stand for the function of a job in a queue that jobs are only deferred to."""
+
+
 async def _watch_clock(scheduler: AsyncIOScheduler) -> None:
     while True:
-        await asyncio.sleep(CLOCK_LOOK)
-        if looks := bring_forward(scheduler, datetime.now(UTC)):  # APScheduler's own clock
-            log.warning("the clock was put back", action="clock_put_back", looks=looks)
+        await asyncio.sleep(CLOCK_CHECK)
+        if moved := bring_forward(scheduler, datetime.now(UTC)):  # APScheduler's own clock
+            log.warning("the clock was set back", action="clock_put_back", looks=moved)
 
 
 def bring_forward(scheduler: AsyncIOScheduler, now: datetime) -> list[str]:
-    """Have looks now that the clock, when it is put back by hours, would leave waiting for as long; which."""
+    """Run checks now that would wait for hours because the clock was set back by hours; returns which."""
     every = {str(entry.work): entry.every for entry in TIMETABLE}
-    far = [job for job in scheduler.get_jobs() if job.next_run_time - now > 2 * every[job.id]]
-    for job in far:
+    late = [job for job in scheduler.get_jobs() if job.next_run_time - now > 2 * every[job.id]]
+    for job in late:
         job.modify(next_run_time=now)
-    return [job.id for job in far]
+    return [job.id for job in late]
 
 
-def _nothing() -> None:
-    """In place of work, in a queue that jobs are only put into."""
-
-
-def scheduler_of(planner: Planner, app: App, now: Callable[[], datetime] = clock.now) -> AsyncIOScheduler:
-    """The timetable in APScheduler's hands: late looks are made up for once, and never overlap."""
+def scheduler_of(planner: JobPlanner, app: App, now: Callable[[], datetime] = clock.now) -> AsyncIOScheduler:
+    """Return the timetable in APScheduler: late checks happen once, and never overlap."""
     scheduler = AsyncIOScheduler(timezone=UTC)
     for entry in TIMETABLE:
         scheduler.add_job(
@@ -237,16 +235,16 @@ def scheduler_of(planner: Planner, app: App, now: Callable[[], datetime] = clock
     return scheduler
 
 
-def _listen(stop: threading.Event, current: Current | None) -> None:
-    def told(number: int, frame: FrameType | None) -> None:
+def _handle_signals(stop: threading.Event, current: CurrentConfig | None) -> None:
+    def handle_stop(number: int, frame: FrameType | None) -> None:
         if stop.is_set():  # nothing is logged here: the signal may have come amid a line
-            os._exit(SECOND_SIGNAL)  # a crawl's lifeline ends with this process
+            os._exit(SECOND_SIGNAL)  # crawls end with this process
         stop.set()
 
-    def hangup(number: int, frame: FrameType | None) -> None:
+    def handle_hangup(number: int, frame: FrameType | None) -> None:
         if current:
-            current.again()
+            current.force_refresh()
 
-    signal.signal(signal.SIGTERM, told)
-    signal.signal(signal.SIGINT, told)
-    signal.signal(signal.SIGHUP, hangup)
+    signal.signal(signal.SIGTERM, handle_stop)
+    signal.signal(signal.SIGINT, handle_stop)
+    signal.signal(signal.SIGHUP, handle_hangup)

@@ -1,31 +1,41 @@
-"""What is wrong now, from what is known of accounts, sources, lines, disks and jobs. Pure."""
+"""Finds what is wrong now, from the state of accounts, sources, egresses, disks and jobs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
-from archive.finding import Finding, Watched
+from archive.domain.messages import Message
+from archive.domain.monitoring import HealthProblem, SourceStatus
 from crawler.discovery.source import State
-from scheduler.rhythm import SHANGHAI
 
-USUAL_OVER = timedelta(days=180)  # the history that an account's silence is held against
-FEWEST_GAPS = 5  # fewer tell nothing usual
+HISTORY = timedelta(days=180)  # the past that an account's silence is compared with
+
+FEWEST_GAPS = 5  # fewer show nothing usual
+
 USUAL_SHARE = 0.95  # of the gaps are no longer than the longest usual one; a holiday is not usual
+
 TIMES_USUAL = 3
-UNKNOWN_USUAL = timedelta(days=14)  # silence that is told where nothing usual is known
-# What may be over at the next try is told at the second; the rest at once.
+
+UNKNOWN_USUAL = timedelta(days=14)  # silence that is reported where nothing usual is known
+
+# What may be over at the next check is reported at the second; the rest at once.
 _PATIENT = frozenset((State.UNREACHABLE, State.NOT_UNDERSTOOD, State.RATE_LIMITED))
-PATIENCE = 2
-STALE = timedelta(days=3)  # a source not tried for so long is no longer watched, or the daemon was off
-_NO_LISTINGS = ("neighbours",)  # what the archive itself leads to: good whatever the outside does
-_CONFIG_REMEDY = "correct the file; until then the daemon goes on with the configuration it has"
-_INBOX_REMEDY = "make the folder, and let the daemon's user read and write it; what is put there waits"
+
+PATIENCE = 2  # checks in a row
+
+# A source not checked for so long is no longer watched, or the daemon was off.
+SOURCE_STALE = timedelta(days=3)
+
+_NO_LISTINGS = ("neighbours",)  # what the archive's own posts link to: good whatever WeChat does
+
+SHOW_DAYS = timedelta(days=2)  # shorter spans are shown in hours
 
 
 @dataclass(frozen=True)
-class AccountVitals:
-    """An account that is watched: its newest post (or since when it is watched), its days, its sources.
+class AccountHealth:
+    """A watched account: its newest post (or since when it is watched), its days and its sources.
 
     `days`: one instant for each day it published on, first to last.
     """
@@ -34,12 +44,12 @@ class AccountVitals:
     name: str
     last: datetime | None = None
     days: Sequence[datetime] = ()
-    sources: Sequence[Watched] = ()
+    sources: Sequence[SourceStatus] = ()
 
 
 @dataclass(frozen=True)
-class LineVitals:
-    """A line that is held back."""
+class BlockedEgress:
+    """An egress that backs off after so many challenges in a row; `reason` is the outcome that ended it."""
 
     name: str
     reason: str
@@ -48,16 +58,16 @@ class LineVitals:
 
 
 @dataclass(frozen=True)
-class Vitals:
-    """Everything that is looked at. `free` is bytes by place, `failed_jobs` counts by kind of work."""
+class HealthSnapshot:
+    """Everything that is examined. `free` is bytes by folder, `failed_jobs` counts by kind of work."""
 
-    accounts: Sequence[AccountVitals] = ()
-    held: Sequence[LineVitals] = ()
+    accounts: Sequence[AccountHealth] = ()
+    blocked: Sequence[BlockedEgress] = ()
     free: Mapping[str, int] = field(default_factory=dict)
     failed_jobs: Mapping[str, int] = field(default_factory=dict)
-    config_problem: str = ""
-    alarm_problem: str = ""
-    inbox_problem: str = ""
+    config_problem: Message | None = None
+    alarm_problem: Message | None = None
+    inbox_problem: Message | None = None
 
 
 @dataclass(frozen=True)
@@ -68,68 +78,59 @@ class Bounds:
     free_disk: int = 2048 * 1024 * 1024  # bytes
 
 
-def findings(vitals: Vitals, bounds: Bounds, now: datetime) -> list[Finding]:
-    """What is wrong, each with a key that stays the same while it lasts."""
+def health_problems(snapshot: HealthSnapshot, bounds: Bounds, now: datetime) -> list[HealthProblem]:
+    """Return what is wrong, each with a key that stays the same while it lasts."""
     return [
-        *(found for account in vitals.accounts for found in _account(account, bounds, now)),
-        *map(_held, vitals.held),
+        *(problem for account in snapshot.accounts for problem in _account_problems(account, bounds, now)),
+        *map(_blocked, snapshot.blocked),
         *(
-            Finding(
-                f"disk:{place}",
-                f"{place} has {free / 2**20:.0f} MB left",
-                "make room: once the disk is full, nothing more can be kept",
-            )
-            for place, free in vitals.free.items()
+            _problem(f"disk:{folder}", "disk", folder=folder, megabytes=round(free / 2**20))
+            for folder, free in snapshot.free.items()
             if free < bounds.free_disk
         ),
         *(
-            Finding(
-                f"jobs:{work}",
-                f"{count} {work} jobs failed in the last hours",
-                "look at the daemon's log: it says why, and goes on by itself once that is mended",
-            )
-            for work, count in vitals.failed_jobs.items()
+            _problem(f"jobs:{work}", "jobs", n=count, work=Message(f"scheduler.work.{work}"))
+            for work, count in snapshot.failed_jobs.items()
         ),
-        *([Finding("config", vitals.config_problem, _CONFIG_REMEDY)] if vitals.config_problem else []),
         *(
-            [Finding("alarms", vitals.alarm_problem, "check the addresses of [alarms]")]
-            if vitals.alarm_problem
-            else []
+            _problem(key, key, problem=problem)
+            for key, problem in (
+                ("config", snapshot.config_problem),
+                ("alarms", snapshot.alarm_problem),
+                ("inbox", snapshot.inbox_problem),
+            )
+            if problem
         ),
-        *([Finding("inbox", vitals.inbox_problem, _INBOX_REMEDY)] if vitals.inbox_problem else []),
     ]
 
 
-def _account(account: AccountVitals, bounds: Bounds, now: datetime) -> Iterator[Finding]:
-    yield from _quiet(account, bounds, now)
-    tried = [
-        one for one in account.sources if one.state and one.last_tried_at and now - one.last_tried_at < STALE
-    ]
-    listing = [one for one in tried if one.name not in _NO_LISTINGS]
-    for source in tried:
-        yield from _source(account, source)
+def _problem(key: str, code: str, **params: Any) -> HealthProblem:
+    return HealthProblem(key, Message(f"scheduler.health.{code}", params))
+
+
+def _account_problems(account: AccountHealth, bounds: Bounds, now: datetime) -> Iterator[HealthProblem]:
+    yield from _silence(account, bounds, now)
+    checked = [one for one in account.sources if one.state and _is_fresh(one.last_tried_at, now)]
+    listing = [one for one in checked if one.name not in _NO_LISTINGS]
+    for source in checked:
+        yield from _source_problem(account, source)
     if listing and not any(_state(one).good for one in listing):
-        yield Finding(
-            f"blind:{account.biz}",
-            f"{account.name}: no source works, so new posts go unseen",
-            "see what is said of each source, or add one: an album, a feed, the account's own login",
-        )
+        yield _problem(f"blind:{account.biz}", "blind", account=account.name)
 
 
-def _quiet(account: AccountVitals, bounds: Bounds, now: datetime) -> Iterator[Finding]:
+def _is_fresh(checked_at: datetime | None, now: datetime) -> bool:
+    return checked_at is not None and now - checked_at < SOURCE_STALE
+
+
+def _silence(account: AccountHealth, bounds: Bounds, now: datetime) -> Iterator[HealthProblem]:
     bound, last = longest_silence(account.days, now, bounds.quiet_at_least), account.last
     if last is not None and now - last > bound:
-        yield Finding(
-            f"quiet:{account.biz}",
-            f"{account.name} has published nothing since {last.astimezone(SHANGHAI):%Y-%m-%d %H:%M}, "
-            f"longer than ever is usual ({_words(bound)})",
-            "look at the account in WeChat: if it did publish, its sources miss posts",
-        )
+        yield _problem(f"quiet:{account.biz}", "quiet", account=account.name, last=last, usual=_span(bound))
 
 
 def longest_silence(days: Sequence[datetime], now: datetime, at_least: timedelta) -> timedelta:
-    """Three times the longest usual gap between days with posts (first to last), at least `at_least`."""
-    lately = [one for one in days if now - USUAL_OVER <= one <= now]
+    """Return three times the longest usual gap between days with posts, in order; at least `at_least`."""
+    lately = [one for one in days if now - HISTORY <= one <= now]
     gaps = sorted(later - earlier for earlier, later in pairwise(lately))
     if len(gaps) < FEWEST_GAPS:
         return max(UNKNOWN_USUAL, at_least)
@@ -137,36 +138,36 @@ def longest_silence(days: Sequence[datetime], now: datetime, at_least: timedelta
     return max(usual * TIMES_USUAL, at_least)
 
 
-def _source(account: AccountVitals, source: Watched) -> Iterator[Finding]:
+def _source_problem(account: AccountHealth, source: SourceStatus) -> Iterator[HealthProblem]:
     state = _state(source)
-    if state.good or state is State.VERIFICATION:  # of that the line tells
+    if state.good or state is State.VERIFICATION:  # the egress reports that
         return
     if state in _PATIENT and source.failures < PATIENCE:
         return
-    words = f"{account.name}: {source.name} is {state}"
-    if state is State.EMPTY and source.newest_at:
-        words += ", although it listed posts before"
-    yield Finding(
-        f"source:{account.biz}:{source.name}",
-        f"{words} ({source.detail})" if source.detail else words,
-        state.remedy,
-    )
+    emptied = state is State.EMPTY and source.newest_at
+    code = "source.emptied" if emptied else f"source.{state}"
+    detail: Message | str = ""
+    if source.detail:
+        detail = Message("scheduler.health.source.detail", {"detail": Message.load(source.detail)})
+    key = f"source:{account.biz}:{source.name}"
+    yield _problem(key, code, account=account.name, source=source.name, detail=detail)
 
 
-def _state(source: Watched) -> State:
+def _state(source: SourceStatus) -> State:
     return State(source.state or State.NOT_UNDERSTOOD)
 
 
-def _held(line: LineVitals) -> Finding:
-    until = line.until.astimezone(SHANGHAI)
-    return Finding(
-        f"verification:{line.name}",
-        f"the server asks for verification (line {line.name}, {line.reason}, {line.challenges} in a row); "
-        f"nothing is fetched before {until:%Y-%m-%d %H:%M}",
-        "nothing needs doing: it goes on by itself; if this lasts for a day, use another line",
+def _blocked(egress: BlockedEgress) -> HealthProblem:
+    return _problem(
+        f"verification:{egress.name}",
+        f"blocked.{egress.reason}",
+        egress=egress.name,
+        challenges=egress.challenges,
+        until=egress.until,
     )
 
 
-def _words(span: timedelta) -> str:
-    days = span / timedelta(days=1)
-    return f"{days:.1f} days" if days >= 2 else f"{span / timedelta(hours=1):.0f} hours"
+def _span(span: timedelta) -> Message:
+    if span >= SHOW_DAYS:
+        return Message("scheduler.health.span_days", {"days": f"{span / timedelta(days=1):.1f}"})
+    return Message("scheduler.health.span_hours", {"hours": round(span / timedelta(hours=1))})

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, beside the daemon."""
+"""The daemon's metrics for Prometheus, over HTTP."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,21 +6,22 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, start_http_server
 from sqlalchemy import Engine
 
-from archive.metrics import ArchiveMetrics
-from crawler import clock
+from archive.reports.metrics import ArchiveMetrics
+from archive.system import clock
 from crawler.media.settings import SettingError
 
 
 @contextmanager
 def serve_metrics(engine: Engine, host: str, port: int) -> Iterator[int]:
-    """Serve /metrics while the block runs; the port. Raises SettingError when it is taken."""
+    """Serve /metrics for the block; yields the port. Raises SettingError when it cannot be opened."""
     registry = CollectorRegistry()
     registry.register(ArchiveMetrics(engine, clock.now))
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
+        address, reason = f"{host}:{port}", error.strerror or str(error)
         raise SettingError(
-            f"MPARCHIVE_METRICS: nothing can be served at {host}:{port} ({error.strerror})"
+            "scheduler.settings.cannot_serve_metrics", address=address, reason=reason
         ) from None
     try:
         yield server.server_port

@@ -1,4 +1,4 @@
-"""A worker: takes jobs from the queue and does them, each crawl in a child process, until it is stopped."""
+"""A worker: runs jobs from the queue, each crawl in a process of its own, until it is stopped."""
 
 import asyncio
 import logging
@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -13,84 +14,91 @@ from procrastinate import App
 from procrastinate.jobs import DeleteJobCondition, Job
 from procrastinate.worker import Worker as QueueWorker
 
-from archive import egresses
-from archive.database import transaction
-from scheduler.hands import Hands
-from scheduler.jobs import (
-    NO_DATABASE,
-    Do,
-    first_line,
-    hand_back,
-    in_hand,
-    line_queue,
-    opened,
+from archive.db.engine import transaction
+from archive.domain.backoff import exponential
+from archive.repository import egress
+from scheduler.jobs import discover, fetch
+from scheduler.jobs.base import JobContext
+from scheduler.polling import Work
+from scheduler.queue import (
+    DATABASE_ERRORS,
+    TaskFunction,
+    egress_queue,
+    failure_summary,
+    open_queue,
     queue_of,
-    stalled,
+    requeue,
+    running_jobs,
+    stalled_jobs,
 )
-from scheduler.timetable import Work
-from scheduler.work import discovering, fetching, media, revisiting
 
-AWAY_FIRST, AWAY_LAST = 1.0, 30.0  # seconds between two tries to reach a database that is away
-FORGET_AFTER = 14 * 24  # hours that a job which failed is kept for people to look at
-CONCURRENCY = 4  # a crawl of posts, one of media, the inbox, the report; locks keep them polite
+RECONNECT_FIRST, RECONNECT_LAST = timedelta(seconds=1), timedelta(seconds=30)
+
+KEEP_FAILED = 14 * 24  # hours that a failed job stays for people to look at
+
+CONCURRENCY = 4  # jobs at a time: a crawl of posts, one of media, the inbox, the report; locks do the rest
+
+STOP_POLL = 0.1  # seconds; how soon a stop is noticed
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Pulse:
-    """Seconds: how often a worker shows that it lives, and looks for jobs whose lock has become free; when it
-    counts as gone; how long its jobs may take to end.
+class HeartbeatSettings:
+    """Intervals of a worker, all in seconds.
+
+    `every`: between two heartbeats. `poll`: between two looks for jobs whose lock has become free.
+    `gone_after`: without a heartbeat a worker counts as gone. `to_end`: for running jobs when it stops.
     """
 
     every: float = 10.0
-    look: float = 5.0
+    poll: float = 5.0
     gone_after: float = 60.0
     to_end: float = 28.0  # of the 30 a stop may take
 
 
-def line_work(hands: Hands) -> dict[Work, Do]:
-    """What every worker can do; it needs no configuration file."""
+def egress_tasks(context: JobContext) -> dict[Work, TaskFunction]:
+    """Return the jobs that every worker can run; they need no configuration file."""
     return {
-        Work.FETCH: partial(fetching.do, hands),
-        Work.MEDIA: partial(media.do, hands),
-        Work.REVISIT: partial(revisiting.do, hands),
-        Work.DISCOVER: partial(discovering.do, hands),
+        Work.FETCH: partial(fetch.run_fetch, context),
+        Work.MEDIA: partial(fetch.run_media, context),
+        Work.REVISIT: partial(fetch.run_revisit, context),
+        Work.DISCOVER: partial(discover.run_discover, context),
     }
 
 
 @dataclass
-class Worker:
-    """One worker at one line. `more` is what it does besides, from the queues `more_queues`."""
+class JobWorker:
+    """One worker at one egress. It also runs `more` kinds of jobs, from the queues `more_queues`."""
 
-    hands: Hands
+    context: JobContext
     stop: threading.Event
-    more: Mapping[Work, Callable[[Hands], None]] = field(default_factory=dict)
+    more: Mapping[Work, Callable[[JobContext], None]] = field(default_factory=dict)
     more_queues: Collection[str] = ()
-    pulse: Pulse = field(default_factory=Pulse)
+    heartbeat: HeartbeatSettings = field(default_factory=HeartbeatSettings)
 
     async def run(self) -> None:
-        """Work until `stop` is set; a database that is away is waited for, whatever it takes."""
-        wait = AWAY_FIRST
+        """Work until `stop` is set; wait for a database that is unreachable, however long that takes."""
+        attempts = 0
         while not self.stop.is_set():
             try:
-                await self._once()
-                wait = AWAY_FIRST
-            except NO_DATABASE as error:
-                log.error("the database is away", action="database_away", reason=first_line(error))
-                await self._pause(wait)
-                wait = min(wait * 2, AWAY_LAST)
+                await self._run_until_lost()
+                attempts = 0
+            except DATABASE_ERRORS as error:
+                log.error("database unreachable", action="database_away", reason=failure_summary(error))
+                attempts += 1
+                await self._pause(exponential(attempts, RECONNECT_FIRST, RECONNECT_LAST))
 
-    async def _once(self) -> None:
-        """Work until `stop` is set or the database is lost; then no job goes on in this process."""
+    async def _run_until_lost(self) -> None:
+        """Work until `stop` is set or the database is lost; on return no job runs in this process."""
         interrupt = threading.Event()
-        hands = replace(self.hands, interrupt=interrupt)
-        does = line_work(hands) | {work: partial(do, hands) for work, do in self.more.items()}
-        async with opened(queue_of(hands.engine.url, does)) as app:
-            worker = self._worker(app)
+        context = replace(self.context, interrupt=interrupt)
+        functions = egress_tasks(context) | {work: partial(run, context) for work, run in self.more.items()}
+        async with open_queue(queue_of(context.engine.url, functions)) as app:
+            worker = self._queue_worker(app)
             tasks = [
                 asyncio.create_task(task)
-                for task in (_run(worker), self._beat(app, worker), self._stopped(worker))
+                for task in (_run(worker), self._beat(app, worker), self._until_stopped(worker))
             ]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             interrupt.set()
@@ -98,69 +106,69 @@ class Worker:
                 log.info("stopping", action="stopping")
             for task in tasks:
                 task.cancel()
-            ended = await asyncio.gather(*tasks, return_exceptions=True)
-        for error in ended:
-            if isinstance(error, Exception):
-                raise error
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
 
-    def _worker(self, app: App) -> QueueWorker:
+    def _queue_worker(self, app: App) -> QueueWorker:
         return QueueWorker(
             app,
-            queues=[line_queue(self.hands.egress), *self.more_queues],
-            name=f"mparchive {self.hands.egress}",
+            queues=[egress_queue(self.context.egress), *self.more_queues],
+            name=f"mparchive {self.context.egress}",
             concurrency=CONCURRENCY,
             install_signal_handlers=False,
             delete_jobs=DeleteJobCondition.SUCCESSFUL,
-            fetch_job_polling_interval=self.pulse.look,
-            update_heartbeat_interval=self.pulse.every,
-            stalled_worker_timeout=self.pulse.gone_after,
-            shutdown_graceful_timeout=self.pulse.to_end,
+            fetch_job_polling_interval=self.heartbeat.poll,
+            update_heartbeat_interval=self.heartbeat.every,
+            stalled_worker_timeout=self.heartbeat.gone_after,
+            shutdown_graceful_timeout=self.heartbeat.to_end,
         )
 
     async def _beat(self, app: App, worker: QueueWorker) -> None:
-        """Show that somebody is behind this line, and hand back what others left in hand."""
-        astray: set[int | None] = set()
-        await app.job_manager.delete_old_jobs(FORGET_AFTER, include_failed=True, include_aborted=True)
+        """Show that this egress has a worker, and requeue the jobs of workers that are gone."""
+        lost_before: set[int | None] = set()
+        await app.job_manager.delete_old_jobs(KEEP_FAILED, include_failed=True, include_aborted=True)
         while True:
-            await asyncio.to_thread(self._show)
-            left = await stalled(app, self.pulse.gone_after)
-            lost = await _lost(app, worker)
-            for job in [*left, *(job for job in lost if job.id in astray)]:
-                log.warning("job handed back", action="job_handed_back", job=job.id, work=job.task_name)
-                await hand_back(app, job)
-            astray = {job.id for job in lost}
-            await asyncio.sleep(self.pulse.every)
+            await asyncio.to_thread(self._note_egress)
+            stalled = await stalled_jobs(app, self.heartbeat.gone_after)
+            lost = await _lost_jobs(app, worker)
+            for job in [*stalled, *(job for job in lost if job.id in lost_before)]:
+                log.warning("job requeued", action="job_handed_back", job=job.id, work=job.task_name)
+                await requeue(app, job)
+            lost_before = {job.id for job in lost}
+            await asyncio.sleep(self.heartbeat.every)
 
-    def _show(self) -> None:
-        with transaction(self.hands.engine) as session:
-            egresses.note_egress(session, self.hands.egress, self.hands.now())
+    def _note_egress(self) -> None:
+        with transaction(self.context.engine) as session:
+            egress.record_heartbeat(session, self.context.egress, self.context.now())
 
-    async def _stopped(self, worker: QueueWorker | None = None) -> None:
-        """Return once this worker is told to stop, or the queue's own one has stopped taking jobs."""
+    async def _until_stopped(self, worker: QueueWorker | None = None) -> None:
+        """Return once this worker is stopped, or procrastinate's own has stopped taking jobs."""
         while not self.stop.is_set():
             # It has no other sign that its listening or its heartbeat failed; it would wait for its jobs.
             if worker and worker._stop_event.is_set():
                 return
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(STOP_POLL)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, wait: timedelta) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopped(), seconds)
+            await asyncio.wait_for(self._until_stopped(), wait.total_seconds())
 
 
 async def _run(worker: QueueWorker) -> None:
     await worker.run()  # type: ignore[no-untyped-call]  # it has no types
 
 
-async def _lost(app: App, worker: QueueWorker) -> list[Job]:
-    """Jobs that the database has in this worker's hands and that it is not doing: their end was not noted."""
+async def _lost_jobs(app: App, worker: QueueWorker) -> list[Job]:
+    """Return jobs that this worker runs by the database but not in fact: their end was not written."""
     if worker.worker_id is None:
         return []
-    doing = {context.job.id for context in worker._running_jobs.values()}
-    return [job for job in await in_hand(app, worker.worker_id) if job.id not in doing]
+    running = {context.job.id for context in worker._running_jobs.values()}
+    return [job for job in await running_jobs(app, worker.worker_id) if job.id not in running]
 
 
 def quiet_logs() -> None:
-    """Leave out the libraries' account of each step, with its tracebacks; what matters has our own line."""
+    """Leave out what libraries log about each step, with tracebacks; what matters has a line of our own."""
     for name in ("apscheduler", "procrastinate", "psycopg.pool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -18,7 +18,7 @@ OURS = [service for name, service in SERVICES.items() if name != "postgres"]
 
 
 def schema() -> Any:
-    """The compose specification's own schema, as check-jsonschema ships it."""
+    """Return the schema of the compose specification, as check-jsonschema ships it."""
     vendored = resources.files("check_jsonschema") / "builtin_schemas" / "vendor" / "compose-spec.json"
     return json.loads(vendored.read_text())
 

@@ -1,7 +1,14 @@
-"""Backups: write the whole archive to one file, and restore it into an empty archive (docs/backup.md)."""
+"""Write the archive to one file, and restore it (docs/how-to/back-up-and-restore.md)."""
 
-from archive.backup.file import Backup, BackupDamaged, BackupError, NotEmpty, opened
-from archive.backup.manifest import AnyManifest, Manifest
+from archive.backup.backup_file import (
+    AnyManifest,
+    Backup,
+    BackupDamaged,
+    BackupError,
+    Manifest,
+    NotEmpty,
+    opened,
+)
 from archive.backup.restore import restore
 from archive.backup.write import write_backup
 

@@ -13,17 +13,31 @@ from typing import IO, NamedTuple
 
 from backports import zstd
 
-from archive.backup.file import PIECE, Backup, BackupDamaged, BackupError, check_ratio
-from archive.backup.manifest import TABLES, ManifestV1, Member
-from archive.backup.tools import find_tool, output_of
+from archive.backup.backup_file import (
+    PIECE,
+    TABLES,
+    Backup,
+    BackupDamaged,
+    BackupError,
+    ManifestV1,
+    Member,
+    check_ratio,
+)
+from archive.backup.postgres import find_tool, output_of
 
 DUMP = "database.dump"
+
 # The dump is read from standard input, so that nothing in it is taken for the name of a file or a folder.
 AS_TEXT = ("--format=custom", "--data-only", "--no-owner", "--no-privileges", "--file=-")
+
 _NAME = r'"?([a-z_][a-z0-9_]*)"?'  # of ours; pg_dump quotes those that are key words
+
 _COPY = re.compile(rb"COPY (.+) \((.*)\) FROM stdin;\n")
+
 _TABLE = re.compile(rf'(?:(?:"(?:[^"]|"")+"|[^".]+)\.)?{_NAME}')
+
 _COLUMN = re.compile(_NAME)
+
 _END = b"\\.\n"  # a row's own backslash is doubled: no row looks like this
 
 

@@ -14,11 +14,19 @@ from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.orm import Session
 
-from archive import schema
-from archive.backup.file import Backup, BackupDamaged, BackupError, NotEmpty, Step
-from archive.backup.manifest import AnyManifest, Manifest, MediaFile, rows_of
+from archive.backup.backup_file import (
+    AnyManifest,
+    Backup,
+    BackupDamaged,
+    BackupError,
+    Manifest,
+    MediaFile,
+    NotEmpty,
+    Step,
+    rows_of,
+)
 from archive.backup.old_format import TableRows, old_tables
-from archive.backup.tables import (
+from archive.backup.postgres import (
     advance_sequences,
     columns_of,
     copy_in,
@@ -30,9 +38,10 @@ from archive.backup.tables import (
     set_triggers,
     tables_in,
 )
-from archive.errors import MediaFolderError
-from archive.integrity.chain import heads
-from archive.media.folder import MediaFolder, path_of
+from archive.db import schema
+from archive.domain.errors import MediaFolderError
+from archive.repository.hash_chain import chain_heads
+from archive.storage.media_files import MediaFolder, path_of
 
 _SUFFIX = re.compile(r"(\.[a-z0-9]{1,8})?")  # of a media file
 
@@ -90,7 +99,7 @@ def _refuse_rows(connection: Connection) -> None:
 
 
 def _refuse_unknown(manifest: AnyManifest) -> None:
-    if manifest.schema_revision > schema.newest():
+    if manifest.schema_revision > schema.newest_revision():
         raise BackupError("the backup was made by a newer mparchive; install that")
     if manifest.schema_revision not in schema.revisions():
         raise BackupDamaged(
@@ -195,7 +204,7 @@ def _compare_rows(backup: Backup, table: str, loaded: int, expected: int) -> Non
 
 
 def _compare_heads(connection: Connection, manifest: AnyManifest) -> None:
-    if manifest.heads and tuple(heads(Session(connection))) != manifest.heads:
+    if manifest.heads and tuple(chain_heads(Session(connection))) != manifest.heads:
         raise BackupDamaged(
             "the chains of the backup end otherwise than its manifest says; use another backup"
         )

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -11,17 +12,28 @@ from typing import BinaryIO
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.orm import Session
 
-from archive import schema
-from archive.backup.file import BackupError, Step, Writer, opened
-from archive.backup.manifest import MEDIA, TABLES, Manifest, MediaFile, Table, TableFile
-from archive.backup.tables import copy_out, described, prepare, tables_in
-from archive.errors import IntegrityError, MediaMissing
-from archive.export.files import atomically
-from archive.integrity.chain import heads
-from archive.media.folder import MediaFolder
-from archive.models import FileRow
+from archive.backup.backup_file import (
+    MEDIA,
+    TABLES,
+    BackupError,
+    Manifest,
+    MediaFile,
+    Step,
+    Table,
+    TableFile,
+    Writer,
+    opened,
+)
+from archive.backup.postgres import copy_out, described, prepare, tables_in
+from archive.db import schema
+from archive.db.models import FileRow
+from archive.domain.errors import IntegrityError, MediaMissing
+from archive.repository.hash_chain import chain_heads
+from archive.storage.media_files import MediaFolder
+from archive.system.files import atomically
 
 ROWS_AT_ONCE = 1000  # of files, fetched at once
+
 ONLY_OWNER = 0o600  # mode of a backup: it holds everything the archive holds
 
 
@@ -47,7 +59,7 @@ def write_backup(
 ) -> Manifest:
     """Write the file whole or not at all, then read it again; `step` receives the progress.
 
-    Raises BackupError, ExportError where the file cannot be written.
+    Raises BackupError, FileWriteError.
     """
     if path.exists():
         raise BackupError(f"{path} is there already, and a backup is never overwritten; name another file")
@@ -70,18 +82,19 @@ def _snapshot(connection: Connection) -> _Snapshot:
 
 def _write(out: BinaryIO, snapshot: _Snapshot, folder: MediaFolder, step: Step) -> Manifest:
     os.fchmod(out.fileno(), ONLY_OWNER)
-    writer, lacking = Writer(out, step), list[str]()
-    manifest = Manifest(
-        program=version("mparchive"),
-        schema_revision=schema.revision(snapshot.connection) or "",
-        server=snapshot.server,
-        made_at=snapshot.at,
-        heads=tuple(heads(Session(snapshot.connection))),
-        tables=tuple(_write_tables(snapshot, writer)),
-        media=tuple(_write_media(snapshot, folder, writer, lacking)),
-        lacking=tuple(lacking),
-    )
-    writer.close(manifest)
+    lacking = list[str]()
+    with Writer(out, step) as writer:
+        manifest = Manifest(
+            program=version("mparchive"),
+            schema_revision=schema.revision(snapshot.connection) or "",
+            server=snapshot.server,
+            made_at=snapshot.at,
+            heads=tuple(chain_heads(Session(snapshot.connection))),
+            tables=tuple(_write_tables(snapshot, writer)),
+            media=tuple(_write_media(snapshot, folder, writer, lacking)),
+            lacking=tuple(lacking),
+        )
+        writer.close(manifest)
     out.flush()
     os.fsync(out.fileno())
     return manifest
@@ -89,8 +102,8 @@ def _write(out: BinaryIO, snapshot: _Snapshot, folder: MediaFolder, step: Step) 
 
 def _write_tables(snapshot: _Snapshot, writer: Writer) -> Iterator[TableFile]:
     for table in snapshot.tables:
-        rows = copy_out(snapshot.connection, table)
-        member = writer.add(f"{TABLES}{table.name}.copy", rows, compressed=True)
+        with closing(copy_out(snapshot.connection, table)) as rows:  # else a failure waits for it forever
+            member = writer.add(f"{TABLES}{table.name}.copy", rows, compressed=True)
         yield TableFile(**table.model_dump(), size=member.size, sha256=member.sha256)
 
 

@@ -1,15 +1,11 @@
-"""Ways out of the archive, one a module: records into one file, a file a post into a folder, captures into a
-file of a web archive.
-"""
+"""Export the archive: records into one file, posts into a folder of files, captures into a web archive."""
 
-from archive.export.csv import write_csv
-from archive.export.dump import write_dump
 from archive.export.html import write_html
-from archive.export.jsonl import write_jsonl
 from archive.export.markdown import write_markdown
-from archive.export.selection import Selection
+from archive.export.records import write_csv, write_dump, write_jsonl
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
+from archive.repository.capture_selection import Selection
 
 __all__ = [
     "Selection",

@@ -1,64 +1,49 @@
-"""HTML: a page a post, complete in itself, and an index of them by day."""
+"""Export posts as HTML: a self-contained page for each, and an index by day."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
-from archive.export.files import Names, write_bytes
-from archive.export.made import Made, Make
-from archive.export.written import Written, name_of
-from archive.offline.page import framed, offline_page
-from archive.offline.shown import ShownPost
+from archive.export.file_names import FileNames
+from archive.export.post_renderer import RenderedPost, RenderPost
+from archive.export.result import ExportResult, post_name
+from archive.rendering.page import ShownPost, offline_page, render_template
+from archive.system.files import write_bytes
 
 INDEX = "index.html"
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """A line of the index."""
-
+class _IndexEntry:
     day: str
-    name: str
+    href: str
     title: str
     account: str
 
 
-def make_html(shown: ShownPost) -> Made:
-    """The page of a post."""
+def render_html(shown: ShownPost) -> RenderedPost:
+    """Return the page of a post."""
     content = offline_page(shown).encode("utf-8", "replace")
-    return Made(content, troubles=shown.media.troubles, damaged=shown.media.damaged)
+    return RenderedPost(content, problems=shown.media.problems, damaged=shown.media.damaged)
 
 
-def write_html(posts: Iterable[ShownPost], folder: Path, make: Make = make_html) -> Written:
-    """Write `<date>-<aid>-<title>.html` of each post, and index.html; a post that cannot be written is left
-    out. Raises ExportError where none can be.
+def write_html(posts: Iterable[ShownPost], folder: Path, render: RenderPost = render_html) -> ExportResult:
+    """Write `<date>-<aid>-<title>.html` for each post, and index.html.
+
+    A post that cannot be written is left out. Raises FileWriteError where none can be.
     """
-    written, names, entries = Written(), Names(), []
+    result, names, entries = ExportResult(), FileNames(), []
     for shown in posts:
         post = shown.post
-        with written.apart(name_of(post)):
-            made, name = make(shown), f"{names.of(post)}.html"
-            write_bytes(folder / name, made.content)
-            entries.append(_Entry(post.published_on.isoformat(), name, post.title, post.account_name))
-            written.add(made.troubles, made.damaged)
-    write_bytes(folder / INDEX, _index(entries).encode("utf-8", "replace"))
-    return written
-
-
-def _index(entries: list[_Entry]) -> str:
-    days = "\n".join(
-        f"<h2>{day}</h2>\n<ul>{''.join(map(_line, of_day))}</ul>"
-        for day, of_day in groupby(entries, key=lambda entry: entry.day)
-    )
-    heading = "<header><h1>文章存档</h1><p><span>" + f"{len(entries)} posts</span></p></header>"
-    return framed("文章存档", f'{heading}\n<div class="days">{days}</div>')
-
-
-def _line(entry: _Entry) -> str:
-    words = " ".join(entry.title.split()) or entry.name
-    return (
-        f'<li><a href="{quote(entry.name)}">{escape(words)}</a> <small>{escape(entry.account)}</small></li>\n'
-    )
+        with result.isolate(post_name(post)):
+            rendered, name = render(shown), f"{names.of_post(post)}.html"
+            write_bytes(folder / name, rendered.content)
+            title = " ".join(post.title.split()) or name
+            entries.append(_IndexEntry(post.published_on.isoformat(), quote(name), title, post.account_name))
+            result.add_post(rendered.problems, rendered.damaged)
+    days = [(day, list(of_day)) for day, of_day in groupby(entries, key=lambda entry: entry.day)]
+    index = render_template("index.html", title="文章存档", count=len(entries), days=days)
+    write_bytes(folder / INDEX, index.encode("utf-8", "replace"))
+    return result

@@ -1,4 +1,4 @@
-"""Markdown for people and machines: a file a post with YAML front matter, its images beside it."""
+"""Export posts as Markdown: a file with YAML front matter for each, and its images in a folder beside."""
 
 import base64
 import re
@@ -8,60 +8,63 @@ from html import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # its types come in a package of their own
+import yaml  # type: ignore[import-untyped]
 from bs4 import Tag
 
-from archive.export.files import Names, write_bytes
-from archive.export.made import Made, Make
-from archive.export.prose import to_markdown
-from archive.export.written import Written, name_of
-from archive.media.kept import KeptFile
-from archive.media.queries import ShownMedium
-from archive.models import Post
-from archive.offline.cards import CARD, asked_of, told_of
-from archive.offline.elements import element
-from archive.offline.media import PostMedia
-from archive.offline.page import albums, how_to_fetch
-from archive.offline.pictures import is_inline
-from archive.offline.post import plain_post, text_markup
-from archive.offline.safe import Sources, make_safe
-from archive.offline.shown import ShownPost
-from archive.offline.style import image_addresses
-from archive.offline.svg import DRAWING
-from archive.record import SHANGHAI
-from archive.vocabulary import Kind, Role
+from archive.db.models import Post
+from archive.domain.outcomes import Kind, Role
+from archive.domain.records import SHANGHAI
+from archive.export.file_names import FileNames
+from archive.export.html_to_markdown import to_markdown
+from archive.export.markdown_text import escape_text
+from archive.export.post_renderer import RenderedPost, RenderPost
+from archive.export.result import ExportResult, post_name
+from archive.rendering.cards import CARD, card_medium, described_lines
+from archive.rendering.images import is_inline, new_element
+from archive.rendering.media import PostMedia
+from archive.rendering.page import ShownPost, albums, how_to_fetch
+from archive.rendering.post_body import plain_post, text_markup
+from archive.rendering.sanitizer import Sources, image_addresses, make_safe
+from archive.rendering.svg import DRAWING
+from archive.repository.media import ShownMedium, StoredFile
+from archive.system.files import write_bytes
 
 IMAGES = "images"  # the folder beside the posts
+
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
-_IN_LINES = (Kind.TEXT, Kind.PICTURE, Kind.SHORT, Kind.VIDEO, Kind.AUDIO, Kind.MUSIC)
+
+_KINDS_WITH_LINES = (Kind.TEXT, Kind.PICTURE, Kind.SHORT, Kind.VIDEO, Kind.AUDIO, Kind.MUSIC)
 
 
-def make_markdown(shown: ShownPost) -> Made:
-    """The text of a post and the images it shows."""
-    images = _Beside(shown.media)
-    content = markdown(shown, images).encode("utf-8", "replace")
-    return Made(content, images.files, images.pictures)
+def render_markdown(shown: ShownPost) -> RenderedPost:
+    """Return the text of a post and the images it shows."""
+    images = _ImageFiles(shown.media)
+    content = _whole_file(shown, images).encode("utf-8", "replace")
+    return RenderedPost(content, images.files, images.pictures)
 
 
-def write_markdown(posts: Iterable[ShownPost], folder: Path, make: Make = make_markdown) -> Written:
-    """Write `<date>-<aid>-<title>.md` of each post and the images it shows; a post that cannot be written is
-    left out. Raises ExportError where none can be.
+def write_markdown(
+    posts: Iterable[ShownPost], folder: Path, render: RenderPost = render_markdown
+) -> ExportResult:
+    """Write `<date>-<aid>-<title>.md` for each post, and the images it shows.
+
+    A post that cannot be written is left out. Raises FileWriteError where none can be.
     """
-    written, names = Written(), Names()
+    result, names = ExportResult(), FileNames()
     for shown in posts:
-        with written.apart(name_of(shown.post)):
-            made = make(shown)
-            for path, file in made.files.items():
+        with result.isolate(post_name(shown.post)):
+            rendered = render(shown)
+            for path, file in rendered.files.items():
                 _write_image(folder / path, file, shown.media)
-            for path, content in made.pictures.items():
+            for path, content in rendered.pictures.items():
                 write_bytes(folder / path, content)
-            write_bytes(folder / f"{names.of(shown.post)}.md", made.content)
-            written.add(shown.media.troubles, shown.media.damaged)
-    return written
+            write_bytes(folder / f"{names.of_post(shown.post)}.md", rendered.content)
+            result.add_post(shown.media.problems, shown.media.damaged)
+    return result
 
 
-def _write_image(path: Path, file: KeptFile, media: PostMedia) -> None:
-    """A file's name is its hash: one that is there with its size is that file."""
+def _write_image(path: Path, file: StoredFile, media: PostMedia) -> None:
+    """Write an image, unless a file of its size is there: the name of the file is its SHA-256."""
     if path.exists() and path.stat().st_size == file.size:
         return
     content = media.content(file)
@@ -69,17 +72,18 @@ def _write_image(path: Path, file: KeptFile, media: PostMedia) -> None:
         write_bytes(path, content)
 
 
-class _Beside:
-    """Images of a post as files beside it; those not archived keep their address on the web."""
+class _ImageFiles:
+    """The images of a post as files beside it; those not archived keep their address on the web."""
 
     def __init__(self, media: PostMedia) -> None:
         self.media = media
-        self.files: dict[str, KeptFile] = {}
+        self.files: dict[str, StoredFile] = {}
         self.pictures: dict[str, bytes] = {}
 
     def address(self, medium: ShownMedium | None, written: str) -> str:
+        """Return the address that an image has in the Markdown, "" for one that cannot be read."""
         if is_inline(written):
-            return self._picture(written)
+            return self._inline_image(written)
         if medium is None or medium.file is None:
             return written
         suffix = PurePosixPath(medium.file.path).suffix
@@ -87,11 +91,11 @@ class _Beside:
         self.files[path] = medium.file
         return path
 
-    def _picture(self, written: str) -> str:
-        """An image that the body itself holds; readers of Markdown take its address for a hostile one."""
-        head, _, packed = written.partition(",")
+    def _inline_image(self, address: str) -> str:
+        """Put the image of a data: address into a file: readers of Markdown refuse such addresses."""
+        head, _, encoded = address.partition(",")
         try:
-            content = base64.b64decode(packed)
+            content = base64.b64decode(encoded)
         except ValueError:
             return ""
         suffix = head.partition("/")[2].partition(";")[0].lower().replace("jpeg", "jpg")
@@ -100,24 +104,22 @@ class _Beside:
         return path
 
 
-def markdown(shown: ShownPost, images: _Beside) -> str:
-    """The whole file of a post."""
+def _whole_file(shown: ShownPost, images: _ImageFiles) -> str:
     post = shown.post
     front = yaml.safe_dump(
         front_matter(shown), allow_unicode=True, sort_keys=False, width=2**20, default_flow_style=False
     )
     title = to_markdown(f"<h1>{escape(' '.join(post.title.split()))}</h1>")
-    note = "" if post.capture_id else _note(f"Only the text is archived; {how_to_fetch(post)}")
-    body = _body(post, images)
-    return "\n\n".join(filter(None, (f"---\n{front}---", title, note, body))) + "\n"
-
-
-def _note(words: str) -> str:
-    return to_markdown(f"<blockquote>{escape(words)}</blockquote>")
+    note = escape_text(f"Only the text is archived; {how_to_fetch(post)}", in_cell=False)
+    note = f"> {note}".replace(r"\_", "_")  # the command is copied, also from the unrendered file
+    body = _body_markdown(post, images)
+    return (
+        "\n\n".join(filter(None, (f"---\n{front}---", title, "" if post.capture_id else note, body))) + "\n"
+    )
 
 
 def front_matter(shown: ShownPost) -> dict[str, Any]:
-    """What is known of a post besides its words; instants with their offset, dates in Asia/Shanghai."""
+    """Return the metadata of a post; instants have the offset of Asia/Shanghai, dates are of that zone."""
     post, facts = shown.post, shown.post.facts
     reprint = facts.get("reprint")
     values = {
@@ -144,38 +146,38 @@ def front_matter(shown: ShownPost) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 
-def _body(post: Post, images: _Beside) -> str:
-    body = plain_post(post, images.media, _text(post))
+def _body_markdown(post: Post, images: _ImageFiles) -> str:
+    body = plain_post(post, images.media, _text_markup(post))
     sources = Sources()
     for card in body.find_all(class_=CARD):
         _quote(card, images)
     for tag in body.find_all(style=lambda style: bool(style and "url" in style.lower())):
         for address in reversed(image_addresses(str(tag["style"]))):
             if images.media.find(address):
-                tag.insert(0, element("img", src=address))
+                tag.insert(0, new_element("img", src=address))
     for drawing in body.find_all(DRAWING):
         drawing.decompose()
     for image in body.find_all("img"):
-        written = str(image.get("src", ""))
-        image["src"] = sources.put(images.address(images.media.find(written), written))
+        address = str(image.get("src", ""))
+        image["src"] = sources.put(images.address(images.media.find(address), address))
     return to_markdown(make_safe(body.decode_contents(), sources, lambda _: None))
 
 
-def _text(post: Post) -> str:
-    """Lines of plain words stay lines; of an article's text each is a paragraph."""
+def _text_markup(post: Post) -> str:
+    """Return the markup of the text: lines of short posts stay lines, those of articles are paragraphs."""
     markup = text_markup(post.text)
-    return markup.replace("</p><p>", "<br>") if post.kind in _IN_LINES else markup
+    return markup.replace("</p><p>", "<br>") if post.kind in _KINDS_WITH_LINES else markup
 
 
-def _quote(card: Tag, images: _Beside) -> None:
-    """A card becomes a quotation: its words a line each, and where what it plays is found."""
-    asked = asked_of(card)
-    medium = images.media.find_played(asked.type, asked.id)
-    told = [words for _, words in told_of(medium.facts)] + [medium.url] if medium else []
-    card.extend(element("span", words) for words in told if words and words not in card.get_text())
+def _quote(card: Tag, images: _ImageFiles) -> None:
+    """Turn a card into a quotation: its lines, and the address of what it plays."""
+    shown = card_medium(card)
+    medium = images.media.find_played(shown.type, shown.id)
+    lines = [text for _, text in described_lines(medium.facts)] + [medium.url] if medium else []
+    card.extend(new_element("span", line) for line in lines if line and line not in card.get_text())
     for line in card.find_all("span")[1:]:
-        line.insert_before(element("br"))
+        line.insert_before(new_element("br"))
     card.name, card.attrs = "blockquote", {}
-    still = images.media.find_still(asked.poster, asked.id)
+    still = images.media.find_still(shown.poster, shown.id)
     if still is not None:
-        card.insert_before(element("img", src=still.url))
+        card.insert_before(new_element("img", src=still.url))

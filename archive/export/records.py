@@ -1,21 +1,72 @@
-"""Records as bytes, each on its own: one that cannot be written costs no other."""
+"""Export records into one file: a dump, JSON lines, or CSV.
 
+Each record is encoded on its own, so that one that cannot be written does not keep others from it.
+"""
+
+import codecs
+import csv
+import io
 from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
 
-from archive.export.written import Written
-from archive.record import Record
+from archive.domain.messages import Message
+from archive.domain.records import FIELDS, Record
+from archive.export.result import ExportResult
 
 
-def encoded(
-    records: Iterable[Record], encode: Callable[[Record], bytes], left_out: Written | None
+def write_dump(records: Iterable[Record], out: BinaryIO, result: ExportResult | None = None) -> int:
+    """Write a JSON array without a newline at its end, and return how many records were written.
+
+    A record that cannot be written is recorded in `result`; without one its error is raised.
+    """
+    count = 0
+    out.write(b"[")
+    for encoded in _encoded(records, _as_json, result):
+        out.write((b", " if count else b"") + encoded)
+        count += 1
+    out.write(b"]")
+    return count
+
+
+def write_jsonl(records: Iterable[Record], out: BinaryIO, result: ExportResult | None = None) -> int:
+    """Write one record a line, as `write_dump` does otherwise."""
+    count = 0
+    for encoded in _encoded(records, _as_json, result):
+        out.write(encoded + b"\n")
+        count += 1
+    return count
+
+
+def write_csv(records: Iterable[Record], out: BinaryIO, result: ExportResult | None = None) -> int:
+    """Write a header and one row a record, as `write_dump` does otherwise."""
+    out.write(codecs.BOM_UTF8 + _csv_row(FIELDS))
+    count = 0
+    for encoded in _encoded(records, lambda record: _csv_row(record.as_dict().values()), result):
+        out.write(encoded)
+        count += 1
+    return count
+
+
+def _encoded(
+    records: Iterable[Record], encode: Callable[[Record], bytes], result: ExportResult | None
 ) -> Iterator[bytes]:
-    """The bytes of each record; one that has none is told to `left_out`, without which it raises."""
     for record in records:
-        if left_out is None:
+        if result is None:
             yield encode(record)
             continue
-        line = None
-        with left_out.apart(f"post {record.aid} of {record.account}"):
-            line = encode(record)
-        if line is not None:
-            yield line
+        encoded = None
+        names = {"aid": record.aid, "account": record.account, "day": record.date}
+        with result.isolate(Message("archive.export.post", names)):
+            encoded = encode(record)
+        if encoded is not None:
+            yield encoded
+
+
+def _as_json(record: Record) -> bytes:
+    return record.as_json().encode("utf-8", "surrogatepass")
+
+
+def _csv_row(values: Iterable[str]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(values)
+    return text.getvalue().encode()

@@ -1,38 +1,40 @@
-"""WACZ: a WARC file with an index and a list of pages in one zip, for replayweb.page and its like.
+"""Export captures as WACZ: a WARC file with an index and a list of pages in one zip, for replayweb.page.
 
-py-wacz makes the index and the description; the zip is our own, for its writes the time of day into it.
+py-wacz makes the index and the description; the zip is written here, as that of py-wacz contains the time.
 """
 
 import io
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 from uuid import NAMESPACE_URL, uuid5
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
-from archive.entities import unescape
-from archive.export.captured import count_captures
-from archive.export.selection import Selection
-from archive.export.warc import EPOCH, write_warc
-from archive.export.written import Written
-from archive.media.folder import MediaFolder
-from archive.models import CaptureRow, Post
-from archive.queries import chosen_posts
+from archive.domain.messages import Message
+from archive.domain.text import unescape
+from archive.export.result import ExportResult
+from archive.export.warc import EPOCH, OnCapture, write_warc
+from archive.repository.capture_selection import Selection, count_captures
+from archive.repository.post_queries import posts_with_pages
+from archive.storage.media_files import MediaFolder
 
 WARC = "archive/data.warc.gz"
+
 INDEX, INDEX_OF_INDEX, PAGES = "indexes/index.cdx.gz", "indexes/index.idx", "pages/pages.jsonl"
+
 PACKAGE, PACKAGE_DIGEST = "datapackage.json", "datapackage-digest.json"
-LINES = 1024  # of the index in one packed block, as archiveweb.page has it
-AT_ONCE = 200  # posts a fetch: about 1 MB
-_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say; what the files' times are is in them
+
+INDEX_LINES = 1024  # in one compressed block, as archiveweb.page has it
+
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time of a zip, so that two exports are the same bytes
 
 
 def write_wacz(
@@ -40,28 +42,28 @@ def write_wacz(
     chosen: Selection,
     folder: MediaFolder,
     out: BinaryIO,
-    step: Callable[[str, int], None] = lambda words, done: None,
-) -> Written:
-    """Write what is chosen to a file open for reading and writing; `step` as write_warc's.
+    on_capture: OnCapture = lambda url, done: None,
+) -> ExportResult:
+    """Write the selected captures to a file open for reading and writing; otherwise as `write_warc`.
 
-    The WARC file lies beside it meanwhile, where there has to be room anyway.
+    The WARC file is written beside it first, where there must be space anyway.
     """
     beside = Path(out.name).absolute().parent
     with tempfile.TemporaryDirectory(prefix=".mparchive-", dir=beside) as place:
         warc = Path(place) / Path(WARC).name
         with warc.open("wb") as file:
-            written = write_warc(session, chosen, folder, file, step)
+            result = write_warc(session, chosen, folder, file, on_capture)
         with ZipFile(out, "w") as target:
             indexer = _write_index(warc, target)
             _copy(warc, target)
-            _write_pages(session, chosen, target, written)
-            _describe(indexer, target, count_captures(session, chosen)[1] or EPOCH)
-    return written
+            _write_pages(session, chosen, target, result)
+            _write_description(indexer, target, count_captures(session, chosen)[1] or EPOCH)
+    return result
 
 
-def _member(name: str, packing: int = ZIP_STORED) -> ZipInfo:
+def _member(name: str, compression: int = ZIP_STORED) -> ZipInfo:
     member = ZipInfo(name, _ZIP_EPOCH)
-    member.compress_type = packing
+    member.compress_type = compression
     return member
 
 
@@ -76,7 +78,7 @@ def _write_index(warc: Path, target: ZipFile) -> Any:
             sort=True,
             post_append=True,
             compress=data,
-            lines=LINES,
+            lines=INDEX_LINES,
             digest_records=True,
             fields="referrer",
             data_out_name=Path(INDEX).name,
@@ -93,28 +95,24 @@ def _copy(warc: Path, target: ZipFile) -> None:
         shutil.copyfileobj(file, member)
 
 
-def _write_pages(session: Session, chosen: Selection, target: ZipFile, written: Written) -> None:
+def _write_pages(session: Session, chosen: Selection, target: ZipFile, result: ExportResult) -> None:
     head = {"format": "json-pages-1.0", "id": "pages", "title": "Posts", "hasText": True}
     with target.open(_member(PAGES, ZIP_DEFLATED), "w", force_zip64=True) as member:
-        member.write(_line(head))
+        member.write(_json_line(head))
         for row in _pages(session, chosen):
             line = b""
-            with written.apart(f"the entry of {row.requested_url} in the list of pages"):
-                line = _line(_page(row))
+            with result.isolate(Message("archive.export.page_entry", {"url": row.requested_url})):
+                line = _json_line(_page_entry(row))
             member.write(line)
 
 
-def _pages(session: Session, chosen: Selection) -> Iterable[Row[Any]]:
-    """The posts that have a page, newest first: each with the capture its text is of."""
-    rows = select(Post.title, Post.text, Post.published_on, CaptureRow.requested_url, CaptureRow.fetched_at)
-    rows = chosen_posts(rows, chosen.account, chosen.since, chosen.until)
-    rows = rows.join(CaptureRow, CaptureRow.id == Post.capture_id)
-    rows = rows.order_by(Post.published_on.desc(), Post.mid.desc(), Post.idx, Post.account_id)
-    return session.execute(rows, execution_options={"yield_per": AT_ONCE})
+def _pages(session: Session, chosen: Selection) -> Iterable[Row[str, str, date, str, datetime]]:
+    """Return the posts that have a page, newest first, with the capture of their text."""
+    return posts_with_pages(session, chosen.account, chosen.since, chosen.until)
 
 
-def _page(row: Row[Any]) -> dict[str, Any]:
-    title, text, day, url, fetched_at = tuple(row)
+def _page_entry(row: Row[str, str, date, str, datetime]) -> dict[str, Any]:
+    title, text, day, url, fetched_at = row
     ts = fetched_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "id": uuid5(NAMESPACE_URL, f"{url} {ts}").hex,
@@ -125,14 +123,14 @@ def _page(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _line(value: dict[str, Any]) -> bytes:
+def _json_line(value: dict[str, Any]) -> bytes:
     return (json.dumps(value, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
-def _describe(indexer: Any, target: ZipFile, latest: datetime) -> None:
-    """py-wacz's description of the members, with the time of the latest capture instead of now."""
-    words = SimpleNamespace(title="Posts of WeChat official accounts", desc="", date="")
-    package = json.loads(indexer.generate_datapackage(words, target))
+def _write_description(indexer: Any, target: ZipFile, latest: datetime) -> None:
+    """Write py-wacz's description of the members, with the time of the latest capture instead of now."""
+    options = SimpleNamespace(title="Posts of WeChat official accounts", desc="", date="")
+    package = json.loads(indexer.generate_datapackage(options, target))
     package["created"] = latest.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     content = json.dumps(package, indent=2).encode()
     target.writestr(_member(PACKAGE, ZIP_DEFLATED), content)

@@ -1,1 +1,1 @@
-"""What shows that the archive is what was archived: chains, seals, and the checks of `mparchive verify`."""
+"""Verify that the archive still holds what it stored: the checks of `mparchive verify` and their report."""

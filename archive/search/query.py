@@ -1,37 +1,40 @@
-"""What people type into the search box, as the words a post must and must not contain; pure."""
+"""Parse a search query into the words that a post must and must not contain."""
 
 import re
 from dataclasses import dataclass
 
-from archive.errors import ArchiveError
-from archive.search.words import fold
-from archive.text import storable
+from archive.domain.errors import ArchiveError
+from archive.domain.search_text import fold
+from archive.domain.text import storable
 
-MAX_LENGTH = 1000  # characters; longer is a text, not a question
-MAX_WORDS = 20  # each costs a look into every candidate
+MAX_LENGTH = 1000  # characters; longer is a text, not a query
+
+MAX_QUERY_WORDS = 20  # each is searched for in every candidate
+
 _WORD = re.compile(r'(-?)(?:"([^"]*)(?:"|$)|“([^”]*)(?:”|$)|(\S+))')
+
 _WHITE = re.compile(r"\s+")
 
 
 class SearchError(ArchiveError):
-    """A question that cannot be answered."""
+    """A search that cannot be run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Words and phrases, folded as the posts are: all of `words`, none of `excluded`."""
+    """Words and phrases in the folded form of the index: all of `words`, none of `excluded`."""
 
     words: tuple[str, ...]
     excluded: tuple[str, ...] = ()
 
 
 def parse(words: str) -> Query:
-    """Read a question: words, "phrases" and “phrases”, each with a - before it to exclude it.
+    """Parse a query: words, "phrases" and “phrases”, each with a - before it to exclude it.
 
-    Any text is read; raises SearchError where it asks for nothing, or for too much.
+    Raises SearchError when it asks for nothing or for too much; any other text is a query.
     """
     if len(words) > MAX_LENGTH:
-        raise SearchError(f"the search has {len(words)} characters; give at most {MAX_LENGTH}")
+        raise SearchError("archive.search.too_long", length=len(words), limit=MAX_LENGTH)
     wanted: dict[str, None] = {}
     excluded: dict[str, None] = {}
     for minus, *forms in _WORD.findall(storable(words)):
@@ -42,12 +45,10 @@ def parse(words: str) -> Query:
 
 
 def _checked(query: Query) -> Query:
-    if len(query.words) + len(query.excluded) > MAX_WORDS:
-        raise SearchError(
-            f"the search has more than {MAX_WORDS} words; give fewer, or put a phrase in quotes"
-        )
+    if len(query.words) + len(query.excluded) > MAX_QUERY_WORDS:
+        raise SearchError("archive.search.too_many_words", limit=MAX_QUERY_WORDS)
     if not query.words and query.excluded:
-        raise SearchError("the search only excludes; give also a word that the posts must contain")
+        raise SearchError("archive.search.only_excludes")
     if not query.words:
-        raise SearchError("the search is empty; give a word that the posts must contain")
+        raise SearchError("archive.search.empty")
     return query

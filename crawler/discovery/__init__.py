@@ -1,1 +1,1 @@
-"""Where new posts are looked for: independent sources, each of which can fail alone."""
+"""Sources that list new posts of an account. Each is independent of the others and can fail alone."""

@@ -1,7 +1,7 @@
-"""Reading a feed in a process of its own, which ends when it takes too long or too much memory.
+"""Reads a feed in a process of its own, which is ended when it takes too much time or memory.
 
-feedparser takes time that grows with the square of an element's attributes, and it holds the interpreter
-while it does: in a thread, one feed could stop all others.
+feedparser's time grows with the square of an element's attributes, and it holds the interpreter's lock
+meanwhile: in a thread, one feed could stop all others.
 """
 
 import json
@@ -11,20 +11,24 @@ import sys
 from dataclasses import astuple
 from datetime import datetime
 
-from crawler.discovery.feed_entries import Entry, entries
-from crawler.discovery.source import State, Trouble
+from archive.domain.messages import Message
+from crawler.discovery.source import SourceError, State
+from crawler.discovery.sources.feed import FeedEntry, read_entries
 
 COMMAND = ("-m", "crawler.discovery.feed_process")
+
 CPU_SECONDS = 60  # 8 MB of broken XML take 40
-WALL_SECONDS = 180.0  # on a machine that has much else to do
+
+WALL_SECONDS = 180.0  # on a busy machine
+
 MEMORY = 2 * 1024**3  # bytes; a feed of 8 MB takes 300 MB
 
 
-def read_apart(body: bytes) -> list[Entry]:
-    """The entries of a feed; raises Trouble when this is no feed, or takes more than the bounds above."""
+def read_feed(body: bytes) -> list[FeedEntry]:
+    """Return the entries of a feed. Raises SourceError when this is no feed, or exceeds the bounds above."""
     command = [sys.executable, *COMMAND]
     try:
-        done = subprocess.run(  # noqa: S603 - this very program
+        done = subprocess.run(  # noqa: S603 - this program
             command, input=body, capture_output=True, timeout=WALL_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
@@ -34,35 +38,33 @@ def read_apart(body: bytes) -> list[Entry]:
     try:
         answer = json.loads(done.stdout)
     except ValueError:
-        raise Trouble(State.NOT_UNDERSTOOD, "reading the feed failed; it may be made to harm") from None
+        raise SourceError(State.NOT_UNDERSTOOD, "crawler.feed.process_failed") from None
     if isinstance(answer, dict):
-        raise Trouble(State(answer["state"]), answer["detail"])
-    return [_entry(*one) for one in answer]
+        message = Message.from_json(answer["message"])
+        raise SourceError(State(answer["state"]), message.code, **message.params)
+    return [_entry(*entry) for entry in answer]
 
 
-def _too_long() -> Trouble:
-    return Trouble(
-        State.NOT_UNDERSTOOD,
-        f"reading the feed took over {CPU_SECONDS} s of processor time; it may be made to harm",
-    )
+def _too_long() -> SourceError:
+    return SourceError(State.NOT_UNDERSTOOD, "crawler.feed.too_slow", limit=CPU_SECONDS)
 
 
-def _entry(identity: str, link: str, title: str, published_at: str | None, content: str) -> Entry:
+def _entry(identity: str, link: str, title: str, published_at: str | None, content: str) -> FeedEntry:
     instant = datetime.fromisoformat(published_at) if published_at else None
-    return Entry(identity, link, title, instant, content)
+    return FeedEntry(identity, link, title, instant, content)
 
 
 def main() -> None:
     """Read a feed from standard input, write its entries as JSON."""
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    if sys.platform == "linux":  # elsewhere the bound of bytes alone holds
+    if sys.platform == "linux":  # elsewhere only the bound of bytes holds
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answer: object
     try:
-        answer = [astuple(one) for one in entries(sys.stdin.buffer.read())]
-    except Trouble as trouble:
-        answer = {"state": str(trouble.state), "detail": trouble.detail}
+        answer = [astuple(entry) for entry in read_entries(sys.stdin.buffer.read())]
+    except SourceError as error:
+        answer = {"state": str(error.state), "message": error.message.as_json()}
     sys.stdout.write(json.dumps(answer, default=datetime.isoformat))  # ASCII, whatever the locale
 
 

@@ -1,88 +1,69 @@
-"""Between a source's asks and replies and Scrapy's requests and responses."""
+"""Converts a source's requests to Scrapy's, and Scrapy's responses to the source's replies."""
 
 from datetime import UTC, datetime
 from urllib.parse import urlsplit, urlunsplit
 
 from scrapy import Request
-from scrapy.exceptions import (
-    CannotResolveHostError,
-    DownloadCancelledError,
-    DownloadConnectionRefusedError,
-    DownloadTimeoutError,
-    ResponseDataLossError,
-)
 from scrapy.http import Response
-from scrapy.settings import BaseSettings
 
-from crawler import scrub
-from crawler.answer import Answer, unpack
-from crawler.discovery.driver import Try
-from crawler.discovery.source import Ask, Reply
+from crawler import redaction
+from crawler.discovery.source import Fetch, Reply, SourceRun
+from crawler.parse.response import FetchedPage, unpack
 from crawler.requests import OVER_HTTP, SECRET
 
-TRY = "try"  # key of Request.meta
-SOURCE = "source"
-_NO_TIME = datetime.fromtimestamp(0, UTC)  # nobody keeps the answer
+SOURCE_RUN = "source_run"  # key of Request.meta
+
+SOURCE = "source"  # key of Request.meta
+
+_NO_TIME = datetime.fromtimestamp(0, UTC)  # of a response that is not stored
 
 
 class SourceRequest(Request):
-    """A request whose name in logs is its source's: the address may be secret."""
+    """A request that logs show under its source's name, because the address may be secret."""
 
     def __repr__(self) -> str:
-        """Method and source."""
+        """Return method and source."""
         return f"<{self.method} for {self.meta.get(SOURCE, 'a source')}>"
 
 
-def request_of(ask: Ask, one: Try) -> SourceRequest:
-    """The request for an ask. An http address goes out as https in all but the wire: one door for both."""
-    parts = urlsplit(ask.url)
-    meta = {TRY: one, SOURCE: one.name, SECRET: ask.secret, OVER_HTTP: parts.scheme == "http"}
-    if not ask.follow or meta[OVER_HTTP]:
+def source_request(fetch: Fetch, run: SourceRun) -> SourceRequest:
+    """Return Scrapy's request for a source's.
+
+    An http address gets the https scheme, which the download handler takes off again: Scrapy then has one
+    handler for both.
+    """
+    parts = urlsplit(fetch.url)
+    meta = {SOURCE_RUN: run, SOURCE: run.name, SECRET: fetch.secret, OVER_HTTP: parts.scheme == "http"}
+    if not fetch.follow or meta[OVER_HTTP]:
         meta["dont_redirect"] = True
-    if ask.secret:
-        keep_secret(ask)
+    if fetch.secret:
+        register_secrets(fetch)
     return SourceRequest(
         urlunsplit(parts._replace(scheme="https")),
-        method=ask.method,
-        headers=dict(ask.headers),
-        body=ask.body,
+        method=fetch.method,
+        headers=dict(fetch.headers),
+        body=fetch.body,
         meta=meta,
         dont_filter=True,
     )
 
 
-def keep_secret(ask: Ask) -> None:
-    """From here on nothing of it is written down, whoever quotes it."""
-    parts = urlsplit(ask.url)
-    scrub.keep_out(parts.query)
-    scrub.keep_out(f"{parts.path}?{parts.query}" if parts.query else parts.path)
-    for name, value in ask.headers:
-        if scrub.is_secret_header(name):
-            scrub.keep_out(value)
+def register_secrets(fetch: Fetch) -> None:
+    """Register what is secret in a request, so that no log line shows it from now on."""
+    parts = urlsplit(fetch.url)
+    redaction.register_secret(parts.query)
+    redaction.register_secret(f"{parts.path}?{parts.query}" if parts.query else parts.path)
+    for name, value in fetch.headers:
+        if redaction.is_secret_header(name):
+            redaction.register_secret(value)
 
 
-def reply_of(response: Response) -> Reply:
-    """The reply in a response, unpacked; raises DamagedAnswer."""
+def source_reply(response: Response) -> Reply:
+    """Return the unpacked reply in a response. Raises DamagedResponse."""
     headers = tuple(
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, values in response.headers.items()
         for value in values
     )
-    answer = Answer(None, response.url, response.url, response.status, headers, response.body, _NO_TIME)
-    return Reply(response.status, response.url, headers, unpack(answer).body)
-
-
-def reason_of(error: BaseException | None, settings: BaseSettings) -> str:
-    """Why no reply came. In words of our own: an error's message may quote the address."""
-    match error:
-        case DownloadTimeoutError():
-            return f"no answer within {settings.getfloat('DOWNLOAD_TIMEOUT'):g} s"
-        case DownloadCancelledError():
-            return f"its answer is over {settings.getint('DOWNLOAD_MAXSIZE') // (1024 * 1024)} MB"
-        case CannotResolveHostError():
-            return "its host is not known"
-        case DownloadConnectionRefusedError():
-            return "its server refuses connections"
-        case ResponseDataLossError():
-            return "its answer ended in the middle"
-    return f"the connection failed ({type(error).__name__})"
+    page = FetchedPage(None, response.url, response.url, response.status, headers, response.body, _NO_TIME)
+    return Reply(response.status, response.url, headers, unpack(page).body)

@@ -1,105 +1,107 @@
-"""What of a source's findings is believed: posts of the account it is asked for, of the past. Pure."""
+"""Drops from a source's findings what cannot be a post of the account: other accounts, the future. No I/O."""
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from archive.address import Address, parse_address
-from archive.errors import AddressError
-from archive.sighting import Sighting
-from crawler.discovery.source import ETAG, MODIFIED, Found, Seen, State
+from archive.domain.addresses import Address, parse_address
+from archive.domain.captures import Sighting
+from archive.domain.errors import AddressError
+from archive.domain.messages import Message
+from crawler.discovery.source import ETAG, MODIFIED, ListedPost, SourceFindings, State
 
-AHEAD = timedelta(days=1)  # clocks differ, and a listing may tell only the day
-MAX_SEEN = 20_000  # of one try
-MAX_TITLE = 500  # characters; a text post is called by its whole body
+MAX_AHEAD = timedelta(days=1)  # clocks differ, and a listing may give only the day
+
+MAX_POSTS = 20_000  # of one run
+
+MAX_TITLE = 500  # characters; the title of a text post is its whole body
+
 MAX_LISTING = 4000  # characters of JSON
 
 
 @dataclass
-class _Count:
+class _Dropped:
     foreign: int = 0
     future: int = 0
     no_post: int = 0
     beyond: int = 0
+
+    def warnings(self) -> Iterable[Message]:
+        """Yield a warning for each reason that dropped something."""
+        if self.foreign:
+            yield Message("crawler.screening.foreign", {"n": self.foreign})
+        if self.future:
+            yield Message("crawler.screening.future", {"n": self.future})
+        if self.no_post:
+            yield Message("crawler.screening.no_post", {"n": self.no_post})
+        if self.beyond:
+            yield Message("crawler.screening.beyond", {"n": self.beyond, "limit": MAX_POSTS})
 
 
 @dataclass(frozen=True)
 class Screened:
     """A source's findings after the screening, and its sightings of the account's posts."""
 
-    found: Found
+    findings: SourceFindings
     sightings: tuple[Sighting, ...]
 
 
-def screen(found: Found, biz: str, name: str, now: datetime) -> Screened:
-    """Keep what can be a post of the account; say what was dropped.
+def screen(findings: SourceFindings, biz: str, name: str, now: datetime) -> Screened:
+    """Keep what can be a post of the account, and add warnings about what was dropped.
 
-    A source whose posts are mostly another account's is FOREIGN: then all it says is doubtful, but what is
-    this account's by its address is kept nevertheless.
+    A source whose posts are mostly another account's is FOREIGN; what is this account's by its address is
+    kept nevertheless.
     """
-    count = _Count(beyond=max(0, len(found.seen) - MAX_SEEN))
-    kept: dict[str, tuple[Address, Seen]] = {}
-    for seen in found.seen[:MAX_SEEN]:
-        address = _believed(seen, biz, now, count)
+    dropped = _Dropped(beyond=max(0, len(findings.posts) - MAX_POSTS))
+    kept: dict[str, tuple[Address, ListedPost]] = {}
+    for post in findings.posts[:MAX_POSTS]:
+        address = _address_of(post, biz, now, dropped)
         if address is not None:
-            kept.setdefault(address.url, (address, seen))
-    sightings = tuple(_sighting(address, seen, biz, name, now) for address, seen in kept.values())
-    return Screened(_judged(found, [seen for _, seen in kept.values()], count), sightings)
+            kept.setdefault(address.url, (address, post))
+    sightings = tuple(_sighting(address, post, biz, name, now) for address, post in kept.values())
+    return Screened(_judged(findings, [post for _, post in kept.values()], dropped), sightings)
 
 
-def _believed(seen: Seen, biz: str, now: datetime, count: _Count) -> Address | None:
+def _address_of(post: ListedPost, biz: str, now: datetime, dropped: _Dropped) -> Address | None:
+    """Return the address of a listed post; None, and a count, when it is to be dropped."""
     try:
-        address = parse_address(seen.url)
+        address = parse_address(post.url)
     except AddressError:
-        count.no_post += 1
+        dropped.no_post += 1
         return None
     if address.biz and address.biz != biz:
-        count.foreign += not seen.aside
+        dropped.foreign += not post.aside
         return None
-    if seen.published_at and seen.published_at > now + AHEAD:
-        count.future += 1
+    if post.published_at and post.published_at > now + MAX_AHEAD:
+        dropped.future += 1
         return None
     return address
 
 
-def _sighting(address: Address, seen: Seen, biz: str, name: str, now: datetime) -> Sighting:
-    """Of a short link, the account it is expected to be of goes with it: only its page will tell."""
-    listing = dict(seen.listing)
-    if seen.published_at:
-        listing["published_at"] = seen.published_at.isoformat()
+def _sighting(address: Address, post: ListedPost, biz: str, name: str, now: datetime) -> Sighting:
+    """Return the sighting; with the expected account, which of a short link only its page will confirm."""
+    listing = dict(post.listing)
+    if post.published_at:
+        listing["published_at"] = post.published_at.isoformat()
     if len(json.dumps(listing, ensure_ascii=False)) > MAX_LISTING:
         listing = {"left_out": "too long"}
-    return Sighting(address, name, now, seen.title[:MAX_TITLE], listing or None, expected_biz=biz)
+    return Sighting(address, name, now, post.title[:MAX_TITLE], listing or None, expected_biz=biz)
 
 
-def _judged(found: Found, kept: list[Seen], count: _Count) -> Found:
-    warnings = (*found.warnings, *_told(count))
-    newest = max((seen.published_at for seen in kept if seen.published_at), default=None)
-    if found.state is State.UNCHANGED:
-        newest = found.newest
-    state, detail = found.state, found.detail
-    if state is State.OK and count.foreign > sum(not seen.aside for seen in kept):
+def _judged(findings: SourceFindings, kept: list[ListedPost], dropped: _Dropped) -> SourceFindings:
+    newest = max((post.published_at for post in kept if post.published_at), default=None)
+    if findings.state is State.UNCHANGED:
+        newest = findings.newest
+    state, detail = findings.state, findings.detail
+    if state is State.OK and dropped.foreign > sum(not post.aside for post in kept):
         state = State.FOREIGN
-        detail = f"{count.foreign} of {count.foreign + len(kept)} posts are another account's"
-    elif state is State.OK and found.seen and not kept:
-        state, detail = State.NOT_UNDERSTOOD, "none of what it lists can be a post of the account"
-    memory = found.memory
-    if state is not found.state or count.future:  # the same answer again must not pass for a good one
+        numbers = {"foreign": dropped.foreign, "total": dropped.foreign + len(kept)}
+        detail = Message("crawler.screening.mostly_foreign", numbers)
+    elif state is State.OK and findings.posts and not kept:
+        state, detail = State.NOT_UNDERSTOOD, Message("crawler.screening.nothing_left")
+    memory = findings.memory
+    if state is not findings.state or dropped.future:  # the same response again must not count as unchanged
         memory = {name: value for name, value in memory.items() if name not in (ETAG, MODIFIED)}
-    return Found(state, detail, tuple(kept), newest, memory, warnings)
-
-
-def _told(count: _Count) -> Iterable[str]:
-    if count.foreign:
-        yield f"{_posts(count.foreign)} of another account left out."
-    if count.future:
-        yield f"{_posts(count.future)} with a date in the future left out."
-    if count.no_post:
-        yield f"{count.no_post} {'address' if count.no_post == 1 else 'addresses'} of no post left out."
-    if count.beyond:
-        yield f"{_posts(count.beyond)} beyond the first {MAX_SEEN} left out."
-
-
-def _posts(number: int) -> str:
-    return f"{number} post{'' if number == 1 else 's'}"
+    warnings = (*findings.warnings, *dropped.warnings())
+    return SourceFindings(state, detail, tuple(kept), newest, memory, warnings)

@@ -1,19 +1,29 @@
-"""What a source is: asked nothing but for answers, it says which posts it knows and how it fares. No I/O."""
+"""The protocol of a source: it yields requests, is sent replies, and returns the posts it lists. No I/O."""
 
-from collections.abc import Generator
+import logging
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import reduce
 from typing import Any, Protocol
 
-ETAG, MODIFIED = "etag", "modified"  # in a memory: with these a source may be told that nothing has changed
+from archive.domain.errors import MessageError
+from archive.domain.messages import Message
+
+ETAG, MODIFIED = "etag", "modified"  # keys of a memory: with these a server may answer "not modified"
+
+MAX_FETCHES = 100  # requests of one run of a source; the sources' own bounds are lower
+
+logger = logging.getLogger("crawler")
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A request a source wants sent. `secret`: address, headers and body are never logged, recorded or kept.
+class Fetch:
+    """A request that a source wants to be sent.
 
-    `follow`: whether a redirect on the same host is followed; otherwise it is the answer.
+    `secret`: address, headers and body are never logged, recorded or stored. `follow`: whether a redirect on
+    the same host is followed; otherwise the redirect itself is the reply.
     """
 
     url: str
@@ -24,27 +34,29 @@ class Ask:
     follow: bool = True
 
     def __repr__(self) -> str:
-        """Without what may be secret."""
-        return f"<Ask {self.method} {self.url.partition('?')[0] if not self.secret else 'something secret'}>"
+        """Return method and address, without anything that may be secret."""
+        return (
+            f"<Fetch {self.method} {self.url.partition('?')[0] if not self.secret else 'a secret address'}>"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back, unpacked. `error` says why no answer came, in words without secrets."""
+    """The response to a Fetch, unpacked. `error` says why there is none; it holds no secrets."""
 
     status: int = 0
     url: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
-    error: str = ""
+    error: Message | None = None
 
     def header(self, name: str) -> str:
-        """The first value of a header, whatever its case; empty when there is none."""
+        """Return the first value of a header, given in lower case; empty when there is none."""
         return next((value for known, value in self.headers if known.lower() == name), "")
 
 
 class State(StrEnum):
-    """How a source fares."""
+    """The state of a source after a run."""
 
     OK = "ok"
     UNCHANGED = "unchanged"
@@ -62,37 +74,20 @@ class State(StrEnum):
 
     @property
     def good(self) -> bool:
-        """Whether the source did what it is for."""
+        """Tell whether the source works."""
         return self in (State.OK, State.UNCHANGED)
 
     @property
-    def remedy(self) -> str:
-        """What a person can do about it; empty where nothing needs doing."""
-        return _REMEDIES.get(self, "")
-
-
-_REMEDIES = {
-    State.EMPTY: "look in a browser whether it still lists posts; if it moved, change the configuration",
-    State.CLOSED: "WeChat lets nobody list this account this way any more, so waiting does not help; "
-    "take own_backend out for it and use albums, feeds or the account's own login",
-    State.LOGIN_EXPIRED: "sign in at mp.weixin.qq.com again and put the new cookie and token where the "
-    "configuration says",
-    State.BAD_TOKEN: "cookie and token are of different logins; copy both anew from one browser session",
-    State.REFUSED: "put right what is named, then look with `mparchive discover` whether it is good",
-    State.RATE_LIMITED: "it is asked again later by itself; if this lasts for a day, ask it less often",
-    State.VERIFICATION: "everything for this line waits by itself; if this lasts for a day, use another line",
-    State.UNREACHABLE: "look whether the server runs and can be reached from here",
-    State.NOT_UNDERSTOOD: "open the address in a browser: it may have moved, or its form has changed",
-    State.FOREIGN: "it lists another account; correct the configuration",
-    State.NOT_CONFIGURED: "complete the configuration",
-}  # fmt: skip
+    def remedy(self) -> Message | None:
+        """Return what a person can do about it; None where nothing needs doing."""
+        return None if self.good else Message(f"crawler.source.remedy.{self}")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A post that a source lists, as it lists it. `published_at` is an aware UTC instant.
+class ListedPost:
+    """A post as a source lists it. `published_at` is an aware UTC instant.
 
-    `aside`: found in the words of an entry, not as the entry itself.
+    `aside`: found in the text of an entry, not as the entry itself. `listing`: what is stored of the entry.
     """
 
     url: str
@@ -103,53 +98,115 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a source says at one try. `memory` is what it wants to be given at the next (JSON values)."""
+class SourceFindings:
+    """The result of one run of a source.
+
+    `newest` is the latest publication listed, an aware UTC instant. `memory` holds JSON values that the
+    source is given at its next run.
+    """
 
     state: State
-    detail: str = ""
-    seen: tuple[Seen, ...] = ()
+    detail: Message | None = None
+    posts: tuple[ListedPost, ...] = ()
     newest: datetime | None = None
     memory: dict[str, Any] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Message, ...] = ()
 
     @property
-    def advice(self) -> str:
-        """What to do, in words; empty when nothing."""
-        return " ".join(filter(None, (self.state.remedy, *self.warnings)))
+    def advice(self) -> Message | None:
+        """Return what to do; None when nothing."""
+        return _joined([self.state.remedy, *self.warnings])
+
+    @property
+    def summary(self) -> Message | None:
+        """Return the detail with all warnings; None when there is nothing to say."""
+        return _joined([self.detail, *self.warnings])
 
 
-Discovery = Generator[Ask, Reply, Found]
+def _joined(messages: Iterable[Message | None]) -> Message | None:
+    """Return several messages as one."""
+    present = [message for message in messages if message]
+    if not present:
+        return None
+    return reduce(lambda one, other: Message("crawler.source.both", {"first": one, "second": other}), present)
+
+
+Discovery = Generator[Fetch, Reply, SourceFindings]
 
 
 class Source(Protocol):
-    """One place where new posts of one account may be seen.
+    """A place that lists posts of one account.
 
-    `name` tells it from the account's others (album:123, feed:rss.example/news, own_backend …); `host` is
-    the one it asks, empty when it asks none.
+    `name` is unique within the account (album:123, feed:rss.example/news, own_backend …); `host` is the one
+    it sends requests to, empty when it sends none.
     """
 
     name: str
     host: str
 
     def discover(self, memory: dict[str, Any], now: datetime) -> Discovery:
-        """Yield what to ask, be sent the replies, return what was found. Raises nothing on purpose."""
+        """Yield requests, be sent the replies, return the findings. Raises nothing on purpose."""
         ...
 
 
-class Trouble(Exception):
-    """What ends a source's try before its end; becomes its Found."""
+class SourceError(MessageError):
+    """Ends a source's run early; becomes its findings."""
 
-    def __init__(self, state: State, detail: str):
-        super().__init__(detail)
+    def __init__(self, state: State, code: str, **params: Any):
+        super().__init__(code, **params)
         self.state = state
-        self.detail = detail
 
-    def found(self, seen: list[Seen], memory: dict[str, Any], warnings: tuple[str, ...] = ()) -> Found:
-        """What was seen before counts; the memory stays as it was, so that the rest is looked for again."""
-        return Found(self.state, self.detail, tuple(seen), newest_of(seen), memory, warnings)
+    def findings(
+        self, posts: list[ListedPost], memory: dict[str, Any], warnings: tuple[Message, ...] = ()
+    ) -> SourceFindings:
+        """Return the findings of the run that it ends.
+
+        Posts listed before the error count. The memory stays as it was, so that the next run lists the rest.
+        """
+        return SourceFindings(self.state, self.message, tuple(posts), newest_of(posts), memory, warnings)
 
 
-def newest_of(seen: list[Seen]) -> datetime | None:
-    """The latest publication among posts; None where none is told."""
-    return max((one.published_at for one in seen if one.published_at), default=None)
+def newest_of(posts: list[ListedPost]) -> datetime | None:
+    """Return the latest publication among posts; None where the listing gives none."""
+    return max((post.published_at for post in posts if post.published_at), default=None)
+
+
+class SourceRun:
+    """A source in progress. Called from one thread at a time."""
+
+    def __init__(self, source: Source, memory: dict[str, Any], now: datetime):
+        self.name = source.name
+        self.host = source.host
+        self._memory = memory
+        self._steps = source.discover(memory, now)
+        self._fetched = 0
+
+    def step(self, reply: Reply | None = None) -> Fetch | SourceFindings:
+        """Continue with the reply to the last request; returns the next request, or the findings."""
+        try:
+            fetch = next(self._steps) if reply is None else self._steps.send(reply)
+        except StopIteration as end:
+            findings: SourceFindings = end.value
+            return findings
+        except Exception as error:
+            return self._broken(error)
+        self._fetched += 1
+        if self._fetched > MAX_FETCHES:
+            return self.end(State.NOT_UNDERSTOOD, Message("crawler.source.too_many", {"limit": MAX_FETCHES}))
+        return fetch
+
+    def end(self, state: State, detail: Message) -> SourceFindings:
+        """End it from outside, for a reason; its memory stays as it was."""
+        self._steps.close()
+        return SourceFindings(state, detail, memory=self._memory)
+
+    def _broken(self, error: Exception) -> SourceFindings:
+        """Turn an error of our own code into findings. Its text is left out, as it may quote a secret."""
+        trace = error.__traceback__
+        while trace and trace.tb_next:
+            trace = trace.tb_next
+        where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+        name = type(error).__name__
+        logger.error("action=source_broken source=%s error=%s at=%s", self.name, name, where)
+        detail = Message("crawler.source.broken", {"error": name})
+        return SourceFindings(State.NOT_UNDERSTOOD, detail, memory=self._memory)

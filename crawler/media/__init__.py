@@ -1,1 +1,1 @@
-"""The files of posts: asking for images, audios and videos, and what their bytes really are."""
+"""Media of posts: which are downloaded, and whether their bytes are what they should be."""

@@ -1,13 +1,19 @@
-"""What a downloaded file is, by its bytes and never by its name or headers. Pure: no I/O, no clock."""
+"""The type of a file, found from its bytes and never from its name or headers. No I/O, no clock."""
 
 import json
 from dataclasses import dataclass
 
-from archive.vocabulary import MediumType
+from archive.domain.errors import MessageError
+from archive.domain.messages import Message
+from archive.domain.outcomes import MediumType
 
-_BEGINNING = 1024  # bytes that are looked at to say what something is instead
+_MAX_BEGINNING = 1024  # bytes that decide what a file of no known format is
+
+_MAX_JSON = 1024 * 1024  # bytes; a larger file is not parsed as JSON
+
 _PAGE_MARKS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script")
-_MARK = b"\xef\xbb\xbf"
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 SUFFIXES = {
     "image/png": ".png",
@@ -26,13 +32,13 @@ SUFFIXES = {
 }
 
 
-class NotMedium(Exception):
-    """The bytes are not what was asked for; the message says what is wrong with them."""
+class NotMedium(MessageError):
+    """The bytes are not a file of the expected type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file is. `width` and `height` in pixels, of an image whose size is known."""
+    """The type of a file. `width` and `height` are in pixels, for an image whose size is known."""
 
     media_type: str
     width: int | None = None
@@ -40,29 +46,29 @@ class Content:
 
     @property
     def suffix(self) -> str:
-        """The ending of its name, with the dot."""
+        """Return the ending of the file's name, with the dot."""
         return SUFFIXES[self.media_type]
 
 
-def is_page(body: bytes) -> bool:
-    """Whether the bytes begin as a web page does."""
+def begins_as_page(body: bytes) -> bool:
+    """Tell whether the bytes begin as a web page does."""
     return _beginning(body).startswith(_PAGE_MARKS)
 
 
-def instead(body: bytes, wanted: MediumType) -> NotMedium:
-    """What something of no known format is."""
-    article = "an" if wanted[0] in "aeiou" else "a"
+def unknown_format(body: bytes, expected: MediumType) -> NotMedium:
+    """Return an error that says what a file of no known format is instead."""
+    medium = Message(f"crawler.media.type.{expected}")
     if not body:
-        return NotMedium(f"it is empty, not {article} {wanted}")
-    if is_page(body):
-        return NotMedium(f"it is a web page, not {article} {wanted}")
+        return NotMedium("crawler.media.empty", type=medium)
+    if begins_as_page(body):
+        return NotMedium("crawler.media.web_page", type=medium)
     if _is_json(body):
-        return NotMedium(f"it is JSON, not {article} {wanted}")
-    return NotMedium(f"it is no {wanted} of a known format (it begins with {body[:8].hex(' ')})")
+        return NotMedium("crawler.media.json", type=medium)
+    return NotMedium("crawler.media.unknown_format", type=medium, beginning=body[:8].hex(" "))
 
 
 def _is_json(body: bytes) -> bool:
-    if len(body) > 1024 * 1024 or _beginning(body)[:1] not in (b"{", b"["):
+    if len(body) > _MAX_JSON or _beginning(body)[:1] not in (b"{", b"["):
         return False
     try:
         json.loads(body)
@@ -72,4 +78,4 @@ def _is_json(body: bytes) -> bool:
 
 
 def _beginning(body: bytes) -> bytes:
-    return body[:_BEGINNING].removeprefix(_MARK).lstrip().lower()
+    return body[:_MAX_BEGINNING].removeprefix(_BYTE_ORDER_MARK).lstrip().lower()

@@ -1,30 +1,45 @@
-"""Which media are downloaded, how fast and how large: what MPARCHIVE_MEDIA_TYPES and its like say."""
+"""Settings of media downloads from the environment: which types, how fast, and how large."""
 
 from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from archive.errors import ArchiveError
-from archive.vocabulary import MediumType
+from archive.domain.errors import ArchiveError, MessageError
+from archive.domain.messages import Message
+from archive.domain.outcomes import MediumType
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 MAX_MEDIA = 20_000  # of one run: 33 hours at 6 s each; the rest stays due for the next
+
 MEGABYTE = 1024 * 1024
+
 MAX_IMAGE_BYTES = 32 * MEGABYTE  # WeChat takes images of up to 10 MB
+
 MAX_AUDIO_BYTES = 64 * MEGABYTE  # an hour at 128 kbit/s
+
 DEFAULT_VIDEO_MB = 256  # WeChat takes videos of up to 200 MB
-LARGEST_VIDEO_MB = 500  # it costs thrice its size while it is handed over; at 2 GB Scrapy ends the crawl
+
+LARGEST_VIDEO_MB = 500  # passing one to the worker takes three times its size; at 2 GB Scrapy ends the crawl
 
 
 class SettingError(ArchiveError):
-    """The environment says something impossible; the message names each variable, one a line."""
+    """Variables of the environment have wrong values; the message names each of them."""
+
+    @classmethod
+    def from_validation(cls, error: ValidationError) -> Self:
+        """Return the error for what pydantic found."""
+        return cls("crawler.settings.invalid", problems=[_problem(wrong) for wrong in error.errors()])
+
+
+class InvalidSetting(MessageError, ValueError):
+    """One value is wrong; pydantic turns it into its own error, with this one in it."""
 
 
 class MediaSettings(BaseSettings):
-    """Read from the environment; an empty variable counts as unset."""
+    """Settings that are read from the environment; an empty variable counts as unset."""
 
     model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True)
 
@@ -34,39 +49,44 @@ class MediaSettings(BaseSettings):
 
     @field_validator("media_types")
     @classmethod
-    def _known(cls, words: str) -> str:
-        types_in(words)
-        return words
+    def _known_types(cls, value: str) -> str:
+        types_in(value)
+        return value
 
     @classmethod
     def read(cls) -> Self:
-        """What the environment says; raises SettingError."""
+        """Read the environment. Raises SettingError."""
         try:
             return cls()
         except ValidationError as error:
-            raise SettingError("\n".join(_words(wrong) for wrong in error.errors())) from None
+            raise SettingError.from_validation(error) from None
 
     @property
     def types(self) -> tuple[MediumType, ...]:
-        """The types of media that are downloaded."""
+        """Return the types of media that are downloaded."""
         return types_in(self.media_types)
 
 
-def _words(wrong: "ErrorDetails") -> str:
-    name = "_".join(map(str, wrong["loc"])).upper()
-    return f"MPARCHIVE_{name} is {wrong['input']!r}: {wrong['msg']}"
+def _problem(wrong: "ErrorDetails") -> Message:
+    name = "MPARCHIVE_" + "_".join(map(str, wrong["loc"])).upper()
+    cause = wrong.get("ctx", {}).get("error")
+    reason = cause.message if isinstance(cause, MessageError) else wrong["msg"]
+    return Message(
+        "crawler.settings.variable", {"name": name, "value": repr(wrong["input"]), "reason": reason}
+    )
 
 
-def types_in(words: str) -> tuple[MediumType, ...]:
-    """The types in a comma-separated list; raises ValueError for a word that is none."""
-    names = [word.strip().lower() for word in words.split(",") if word.strip()]
+def types_in(text: str) -> tuple[MediumType, ...]:
+    """Return the types in a comma-separated list. Raises InvalidSetting for a word that is none."""
+    names = [word.strip().lower() for word in text.split(",") if word.strip()]
     unknown = sorted(set(names) - set(MediumType))
     if unknown:
-        raise ValueError(f"{unknown[0]!r} is none of {', '.join(MediumType)}")
+        known = [str(one) for one in MediumType]
+        raise InvalidSetting("crawler.settings.media_type", text=repr(unknown[0]), known=known)
     return tuple(kind for kind in MediumType if kind in names)
 
 
 def max_bytes(kind: str, max_video_mb: int) -> int:
-    """The most bytes a file of this type may have, as received and as unpacked."""
+    """Return the most bytes a file of this type may have, as received and as unpacked."""
     sizes = {MediumType.AUDIO: MAX_AUDIO_BYTES, MediumType.VIDEO: max_video_mb * MEGABYTE}
     return sizes.get(MediumType(kind), MAX_IMAGE_BYTES)

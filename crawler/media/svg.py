@@ -1,4 +1,4 @@
-"""Whether an SVG only draws: no script, no page inside, nothing from outside. Pure: no I/O, no clock."""
+"""Checks that an SVG only draws: no script, no embedded page, nothing external. No I/O, no clock."""
 
 import re
 from collections.abc import Iterator
@@ -8,58 +8,67 @@ from lxml import etree
 
 from crawler.media.content import NotMedium
 
-MAX_SVG_BYTES = 8 * 1024 * 1024  # of text; drawings in posts have some kB
+MAX_SVG_BYTES = 8 * 1024 * 1024  # drawings in posts have some kB
+
 MAX_ELEMENTS = 200_000
-MAX_SIDE = 100_000  # pixels; a size beyond it says nothing
+
+MAX_SIDE = 100_000  # pixels; a larger size is ignored
+
 _SVG = "{http://www.w3.org/2000/svg}"
+
 _ACTIVE = frozenset(
     {"script", "foreignobject", "iframe", "object", "embed", "handler", "listener", "audio", "video"}
 )
+
 _ENCODINGS = ("UTF-8", "US-ASCII", "ASCII")
+
 _INSIDE = re.compile(r"#|data:image/(?:png|jpeg|gif|webp);base64,", re.IGNORECASE)
+
 _BLANKS = re.compile(r"[\x00-\x20\x7f]+")
+
 _START = re.compile(
     rb"(?:<\?[^>]*>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>|\s+)*+<(?:\w+:)?svg[\s>/]", re.S | re.I
 )
+
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:px)?\s*")
 
 
 def is_svg(body: bytes) -> bool:
-    """Whether the bytes claim to be an SVG."""
+    """Tell whether the bytes begin as an SVG does."""
     return bool(_START.match(body[:4096].removeprefix(b"\xef\xbb\xbf")))
 
 
 def svg_size(body: bytes) -> tuple[int | None, int | None]:
-    """Width and height in pixels where it tells; raises NotMedium when it does more than draw."""
+    """Return width and height in pixels where given. Raises NotMedium when it does more than draw."""
     root = _parsed(body)
     for number, element in enumerate(root.iter()):
         if number >= MAX_ELEMENTS:
-            raise NotMedium(f"an SVG of more than {MAX_ELEMENTS} elements")
+            raise NotMedium("crawler.svg.too_many_elements", limit=MAX_ELEMENTS)
         _check(element)
     return _size(root)
 
 
 def _parsed(body: bytes) -> etree._Element:
     if len(body) > MAX_SVG_BYTES:
-        raise NotMedium(f"an SVG of more than {MAX_SVG_BYTES} bytes")
+        raise NotMedium("crawler.svg.too_large", limit=MAX_SVG_BYTES)
     if b"<!ENTITY" in body:
-        raise NotMedium("an SVG with entities of its own")
+        raise NotMedium("crawler.svg.entities")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(body, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise NotMedium(f"an SVG that is broken ({str(error)[:120]})") from None
+        raise NotMedium("crawler.svg.broken", error=str(error)[:120]) from None
     if root.tag not in (f"{_SVG}svg", "svg"):
-        raise NotMedium("an SVG that is none")
+        raise NotMedium("crawler.svg.other_root")
     encoding = root.getroottree().docinfo.encoding or "UTF-8"
-    if encoding.upper() not in _ENCODINGS:  # in a rare one a browser may read something else than we do
-        raise NotMedium(f"an SVG in {encoding[:20]}")
-    if any(isinstance(one, etree._ProcessingInstruction) for one in _around(root)):
-        raise NotMedium("an SVG with a processing instruction")
+    if encoding.upper() not in _ENCODINGS:  # with a rare one a browser may understand something else
+        raise NotMedium("crawler.svg.encoding", encoding=encoding[:20])
+    if any(isinstance(one, etree._ProcessingInstruction) for one in _siblings(root)):
+        raise NotMedium("crawler.svg.processing_instruction")
     return root
 
 
-def _around(root: etree._Element) -> Iterator[object]:
+def _siblings(root: etree._Element) -> Iterator[object]:
     yield from root.itersiblings(preceding=True)
     yield from root.itersiblings()
 
@@ -68,10 +77,10 @@ def _check(element: etree._Element) -> None:
     if isinstance(element, etree._Comment):
         return
     if not isinstance(element.tag, str):  # entities and processing instructions
-        raise NotMedium("an SVG with an entity or a processing instruction")
+        raise NotMedium("crawler.svg.processing_instruction")
     name = etree.QName(element).localname.lower()
     if name in _ACTIVE:
-        raise NotMedium(f"an SVG with a <{name}>")
+        raise NotMedium("crawler.svg.active_element", element=name[:40])
     if name == "style":
         _check_style("".join(map(str, element.itertext())))
     for attribute, value in element.items():
@@ -81,23 +90,23 @@ def _check(element: etree._Element) -> None:
 def _check_attribute(name: str, value: str) -> None:
     bare = _BLANKS.sub("", value).lower()
     if name.startswith("on"):
-        raise NotMedium(f"an SVG with an event handler ({name[:40]})")
+        raise NotMedium("crawler.svg.event_handler", attribute=name[:40])
     if "javascript:" in bare or "vbscript:" in bare or "data:text" in bare:
-        raise NotMedium(f"an SVG with a script in {name[:40]}")
+        raise NotMedium("crawler.svg.script", attribute=name[:40])
     if name in ("href", "src") and bare and not _INSIDE.match(bare):
-        raise NotMedium("an SVG that refers to something outside of it")
+        raise NotMedium("crawler.svg.external")
     if name == "attributename" and bare.endswith("href"):
-        raise NotMedium("an SVG that animates an address")
+        raise NotMedium("crawler.svg.animated_address")
     if name != "d":  # a path's numbers are long, and no style
         _check_style(value)
 
 
 def _check_style(css: str) -> None:
-    """Styles and the attributes that may hold them name nothing outside, however it is written."""
+    """Raise NotMedium when a style, or an attribute that may hold one, refers to something external."""
     if "(" not in css and "@" not in css and "\\" not in css:
         return
-    read = tinycss2.parse_component_value_list(css, skip_comments=True)
-    for node in _nodes(read):
+    parsed = tinycss2.parse_component_value_list(css, skip_comments=True)
+    for node in _nodes(parsed):
         if node.type == "url":
             _check_target(node.value)
         elif node.type == "function" and node.lower_name in ("url", "src", "image", "image-set"):
@@ -105,7 +114,7 @@ def _check_style(css: str) -> None:
                 if argument.type == "string":
                     _check_target(argument.value)
         elif node.type == "at-keyword" and node.lower_value == "import":
-            raise NotMedium("an SVG that refers to something outside of it")
+            raise NotMedium("crawler.svg.external")
 
 
 def _nodes(nodes: list[tinycss2.ast.Node]) -> Iterator[tinycss2.ast.Node]:
@@ -118,7 +127,7 @@ def _nodes(nodes: list[tinycss2.ast.Node]) -> Iterator[tinycss2.ast.Node]:
 
 def _check_target(address: str) -> None:
     if not _INSIDE.match(_BLANKS.sub("", address)):
-        raise NotMedium("an SVG that refers to something outside of it")
+        raise NotMedium("crawler.svg.external")
 
 
 def _size(root: etree._Element) -> tuple[int | None, int | None]:

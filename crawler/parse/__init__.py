@@ -1,7 +1,7 @@
-"""Readers of mp.weixin.qq.com's pages: bytes in, values out; no I/O, no clock."""
+"""The parser of mp.weixin.qq.com's pages: bytes in, values out; no I/O, no clock."""
 
-from crawler.parse.reader import read_page
+from crawler.parse.page import read_page
 
-PARSER_VERSION = 4  # stored with every reading; raise it when a reading of the same bytes may change
+PARSER_VERSION = 5  # stored with every parse result; raise it when the result for the same bytes may change
 
 __all__ = ["PARSER_VERSION", "read_page"]

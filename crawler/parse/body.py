@@ -1,20 +1,72 @@
-"""Where a post's body is, for each kind (wechat.md, section 1)."""
+"""Finds a post's kind and body, and applies the text rule: the post's `finalContent` from its body."""
 
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from archive.vocabulary import Kind
-from archive.web_address import clean_url
+from archive.domain.addresses import clean_url
+from archive.domain.outcomes import Kind
 from crawler.parse.elements import Element, find_elements
-from crawler.parse.jsvalues import html_decode, unescape
-from crawler.parse.outline import Outline
-from crawler.parse.state import PageState
-from crawler.parse.text_rule import is_html, text_of, text_of_html, text_of_plain
-from crawler.parse.tokens import tokens
+from crawler.parse.html_outline import Outline, tokens
+from crawler.parse.js_literals import html_decode, unescape_js
+from crawler.parse.script_state import PageState
+
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
+
+_BLOCKS = re.compile(r"<(?:p|section|div|blockquote|h[1-6]|ul|ol|table)\b[^<>]*>", re.IGNORECASE)
+
+# What WeChat itself puts into a plain text: links, and line breaks. Anything else is the author's own "<".
+_INLINE = re.compile(r"</?(?:a|span|strong|em|b|i|font|img)(?:\s*+>|\s(?=[^<>=]*+=)[^<>]*+>)", re.IGNORECASE)
+
+_INVISIBLE = re.compile(r"(?:&(?:nbsp|#160|ensp|emsp);|[\s\u200b\ufeff]++)*+")
+
+_BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
+
+_PARAGRAPH_END = "\x00"  # cannot stand in a page that came as text: NUL is no HTML character
+
+
+def text_of_html(html: str) -> str:
+    """Apply the rule to a body in HTML: entities stay as served, `</p>` becomes a carriage return.
+
+    Raises TooManyTags when the body is not one a real page could have.
+    """
+    served = html.replace(_PARAGRAPH_END, "\ufffd").encode("utf-8", "replace")
+    kept = _without_tags(served).decode("utf-8", "replace")
+    return " ".join(kept.split()).replace(_PARAGRAPH_END, "\r")  # U+00A0 and U+3000 are spaces as well
+
+
+def _without_tags(html: bytes) -> bytes:
+    pieces: list[bytes] = []
+    position = 0
+    for token in tokens(html):
+        pieces.append(html[position : token.start])
+        if token.closing and token.name == b"p":
+            pieces.append(_PARAGRAPH_END.encode())
+        position = token.next
+    pieces.append(html[position:])
+    return b"".join(pieces)
+
+
+def text_of_plain(text: str) -> str:
+    """Apply the rule to a body in plain text: line breaks become carriage returns, links lose their tags."""
+    broken = _BREAK_TAG.sub("\n", text)
+    return _LINE_BREAK.sub("\r", _INLINE.sub("", broken).strip())
+
+
+def text_of(body: str) -> str:
+    """Apply the rule to a body from a page's script state, which may be HTML or plain text."""
+    return text_of_html(body) if is_html(body) else text_of_plain(body)
+
+
+def is_html(body: str) -> bool:
+    """Whether a body from a page's script state is HTML, not plain text with links in it."""
+    return bool(_BLOCKS.search(body))
+
 
 MAX_BODY = 8 * 1024 * 1024  # characters of HTML; the longest real body seen has 0.4 million
+
 MAX_NOTICE_SCRIPT = 20_000  # bytes; the script that writes a share's notice has under 2,000
+
 _KINDS = {
     "0": Kind.ARTICLE,
     "5": Kind.VIDEO,
@@ -25,14 +77,14 @@ _KINDS = {
     "11": Kind.SHARE,
     "17": Kind.SHORT,
 }
-_PICTURES = frozenset({"img", "image"})
+
 _PLAYERS = frozenset({  # what else a reader sees besides words
     "iframe", "video", "audio", "svg", "mpvoice", "qqmusic", "mp-common-mpaudio", "mp-common-videosnap",
     "mpvideosnap", "mp-common-qqmusic", "mp-common-poi",
 })  # fmt: skip
-_BACKGROUND = re.compile(
-    r"""background(?:-image)?\s{0,9}:[^;"<>]{0,99}?url\((?:&quot;|["'])?(https?:(?:[^)"'&;\s]|&amp;){1,2000}+)"""
-)
+
+_PICTURE_LISTS = ("picture_page_info_list", "data.picture_page_info_list")
+
 _WRITTEN = re.compile(
     r"""(?:document\.write\(|\.innerHTML\s*=\s*)"((?:[^"\\]++|\\.)*+)"(?:\.replace|\s*\))""", re.S
 )
@@ -53,12 +105,11 @@ class Body:
     elements: tuple[Element, ...] = field(default=(), repr=False)
 
     def __bool__(self) -> bool:
-        visible = re.sub(r"&(?:nbsp|#160|ensp|emsp);|[\s\u200b\ufeff]", "", self.text)
-        return bool(visible or self.images or self.players)
+        return bool(self.images or self.players) or _INVISIBLE.fullmatch(self.text) is None
 
 
 def find_kind(state: PageState, outline: Outline) -> Kind | None:
-    """The kind by `item_show_type`, which pages before 2018-08 lack; None for a type nobody described."""
+    """Return the kind by `item_show_type`, which pages before 2018-08 lack; None for an unknown type."""
     written = state.text("item_show_type", "data.item_show_type")
     kind = _KINDS.get(written) if written else (Kind.ARTICLE if outline.body_in_page else None)
     if kind is Kind.ARTICLE and copyright_stat(state) == 2:
@@ -73,7 +124,7 @@ def copyright_stat(state: PageState) -> int:
 
 
 def find_body(kind: Kind, state: PageState, outline: Outline, description: str = "") -> Body:
-    """The body of a post of this kind; empty (false) when the page holds none. May raise TooManyTags.
+    """Return the body of a post of this kind; empty (false) when the page holds none. Raises TooManyTags.
 
     `description` is the page's meta description, all that old video pages say in words.
     """
@@ -100,7 +151,7 @@ def _is_less(drawn: Body, written: Body) -> bool:
 
 
 def _served(outline: Outline) -> Body:
-    """The inner HTML of the last #js_content. Images are looked at where the page draws them from."""
+    """Return the inner HTML of the last #js_content, with the addresses that images are loaded from."""
     if outline.body is None or len(outline.body) > MAX_BODY:
         return Body()
     return _body_of_html(outline.body)
@@ -108,48 +159,43 @@ def _served(outline: Outline) -> Body:
 
 def _body_of_html(markup: str) -> Body:
     text = text_of_html(markup)
-    elements = find_elements(markup)
-    images = [source for found in elements if found.name in _PICTURES and (source := image_source(found))]
-    images += [clean_url(found) for found in _BACKGROUND.findall(markup)]
-    images += [clean_url(address) for found in elements if (address := found.get("data-lazy-bgimg"))]
-    players = sum(found.name in _PLAYERS for found in elements)
-    return Body(text, tuple(images), players, markup, tuple(elements))
+    found = find_elements(markup)
+    players = sum(element.name in _PLAYERS for element in found.elements)
+    return Body(text, tuple(found.images), players, markup, tuple(found.elements))
 
 
 def _body_of_words(words: str, images: tuple[str, ...] = (), players: int = 0) -> Body:
-    """What a page's state says about its pictures or players, or as a text post: HTML or plain text."""
+    """Return the body of a text in the page's state, which may be HTML or plain text."""
     markup = words[:MAX_BODY]
-    elements = tuple(find_elements(markup))
+    elements = tuple(find_elements(markup).elements)
     return Body(text_of(markup), images, players, markup if is_html(markup) else "", elements)
 
 
 def _with_listed(drawn: tuple[str, ...], state: PageState) -> tuple[str, ...]:
-    """The page's own list of its images names them in full size; what only the body shows comes after."""
+    """Return the images of the page's own list, which has them in full size, then those only the body has."""
     listed = _listed_pictures(state)
-    known = {without_size(url) for url in listed}
-    return (*listed, *(url for url in drawn if without_size(url) not in known))
+    known = {sizeless_path(url) for url in listed}
+    return (*listed, *(url for url in drawn if sizeless_path(url) not in known))
 
 
 def _listed_pictures(state: PageState) -> tuple[str, ...]:
     """Only the first address of each: a picture also carries those of its watermark and share cover."""
-    pictures = listed_pictures(state)
-    return tuple(clean_url(str(picture["cdn_url"])) for picture in pictures if picture.get("cdn_url"))
+    return listed_addresses(state, *_PICTURE_LISTS)
+
+
+def listed_addresses(state: PageState, *names: str) -> tuple[str, ...]:
+    """Return the addresses in the first of these lists that the page has."""
+    return tuple(clean_url(str(item["cdn_url"])) for item in state.items(*names) if item.get("cdn_url"))
 
 
 def listed_pictures(state: PageState) -> list[dict[str, Any]]:
-    """The page's own list of its pictures."""
-    return state.items("picture_page_info_list", "data.picture_page_info_list")
+    """Return the page's own list of its pictures."""
+    return state.items(*_PICTURE_LISTS)
 
 
-def without_size(url: str) -> str:
+def sizeless_path(url: str) -> str:
     """`…/640?wx_fmt=png` and `…/0?wx_fmt=png` are one picture in two sizes."""
     return url.partition("?")[0].rpartition("/")[0].partition("://")[2]
-
-
-def image_source(image: Element) -> str:
-    """The address of an image; empty where the page gives none on the web."""
-    source = clean_url(image.get("data-src", "src", "xlink:href", "href"))
-    return source if source.startswith("http") else ""
 
 
 def _from_state(state: PageState) -> Body:
@@ -161,21 +207,21 @@ def _from_state(state: PageState) -> Body:
 
 
 def _shared(kind: Kind, outline: Outline) -> Body:
-    """A share before 2025-11 has the post it shares in a script of HTML; still older ones only its notice."""
+    """Return the post that a share shows: before 2025-11 in a script of HTML, in older ones only a notice."""
     if kind is not Kind.SHARE or len(outline.shared) > MAX_BODY:
         return Body()
     return _body_of_html(outline.shared) if outline.shared.strip() else Body(_written_text(outline))
 
 
 def _written_text(outline: Outline) -> str:
-    """The words a page writes into itself: `document.write("…".replace(…))` inside the share notice."""
+    """Return the text a page writes into itself: `document.write("…".replace(…))` in the share notice."""
     served = _scripts_in(outline.body or "")
     for raw in outline.scripts:
         if len(raw) > MAX_NOTICE_SCRIPT or not (b"share_notice" in raw or raw in served):
             continue
         match = _WRITTEN.search(raw.decode("utf-8", "replace"))
         if match and match[1]:
-            return text_of_plain(html_decode(unescape(match[1])))
+            return text_of_plain(html_decode(unescape_js(match[1])))
     return ""
 
 
@@ -206,7 +252,7 @@ def _plain_text(state: PageState) -> Body:
 
 
 def _described(state: PageState) -> str:
-    """What a post says where the page has it as its description only: plain text in HTML's escapes."""
+    """Return the text of a post that the page has only as its description: plain text with HTML escapes."""
     return text_of_plain(state.text("data.desc", "desc", "msg_desc")[:MAX_BODY])
 
 

@@ -1,19 +1,26 @@
-"""Which post a page is: account, ids, check value, address, publication instant."""
+"""Finds which post a page is: account, ids, check value, address, publication instant."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from archive import entities
-from archive.address import Address, canonical_url, parse_address
-from archive.errors import AddressError
-from archive.record import SHANGHAI
-from crawler.parse.state import PageState
+from archive.domain.addresses import Address, canonical_url, parse_address
+from archive.domain.errors import AddressError
+from archive.domain.records import SHANGHAI
+from archive.domain.text import unescape
+from crawler.parse.script_state import PageState
 
 # WeChat's official accounts opened in August 2012; a time stamp outside this is not a publication time.
 _EARLIEST, _LATEST = 1_340_000_000, 4_102_444_800
+
 _BIZ = re.compile(r"[A-Za-z0-9+/]{4,40}={0,2}")
-_MINUTE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?: (\d{2}):(\d{2}))?")
+
+# As pages write it ("2025-11-07 08:31"), and as they show it ("2025年9月8日 10:53"); what follows is a place.
+_WALL_CLOCK = re.compile(
+    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?"
+    r"(?:[T\s]{1,9}(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?\s?(Z|[+-]\d{2}:?\d{2})?)?(?=\s|$)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,13 @@ class Identity:
         return self.published_at.astimezone(SHANGHAI).date().isoformat() if self.published_at else ""
 
 
-def find_identity(state: PageState, url: str | None, meta_url: str = "") -> Identity:
-    """Read the ids from the script state; where old pages leave them empty, its own link or `url` tells."""
+def find_identity(
+    state: PageState, url: str | None, meta_url: str = "", shown_times: Iterable[str] = ()
+) -> Identity:
+    """Read the ids from the script state; where it leaves them empty, its own link or `url` has them.
+
+    `shown_times` are the times that the page shows, for one without a script state.
+    """
     biz = state.text("biz", "data.bizuin")
     biz = biz if _BIZ.fullmatch(biz) else ""
     mid, idx = state.number("mid", "data.mid", "appmsgid"), state.number("idx", "data.idx", "itemidx")
@@ -58,7 +70,7 @@ def find_identity(state: PageState, url: str | None, meta_url: str = "") -> Iden
         mid=str(mid or ""),
         idx=str(idx or ""),
         sn=state.text("sn", "data.sn"),
-        published_at=find_instant(state),
+        published_at=find_instant(state, shown_times),
     )
     links = (url or "", state.text("msg_link", "data.link"), meta_url)
     for address in filter(None, (_address(link) for link in links)):
@@ -75,7 +87,7 @@ def _address(link: str) -> Address | None:
 
 
 def _unescaped(link: str) -> str:
-    return entities.unescape(entities.unescape(link))
+    return unescape(unescape(link))
 
 
 def _completed(known: Identity, address: Address) -> Identity:
@@ -94,23 +106,47 @@ def _completed(known: Identity, address: Address) -> Identity:
     )
 
 
-def find_instant(state: PageState) -> datetime | None:
-    """The publication instant, UTC: `ct` is in Unix seconds, written times are Beijing wall clock."""
+def find_instant(state: PageState, shown_times: Iterable[str] = ()) -> datetime | None:
+    """Return the publication instant in UTC; `ct` is in Unix seconds, written times are in Asia/Shanghai."""
     names = ("ct", "data.ori_create_time", "data.create_timestamp", "data.ori_send_time", "create_time",
              "oriCreateTime")  # fmt: skip
     for name in names:
         seconds = state.number(name)
-        if seconds is not None and _EARLIEST < seconds < _LATEST:
+        if seconds is not None and is_publication_time(seconds):
             return datetime.fromtimestamp(seconds, UTC)
-    return _wall_clock(state.text("data.create_time", "createTime", "publish_time"))
+    written = (state.text("data.create_time"), state.text("createTime"), state.text("publish_time"))
+    clocks = (wall_clock(text) for text in (*written, *shown_times))
+    return next((clock.instant for clock in clocks if clock), None)
 
 
-def _wall_clock(written: str) -> datetime | None:
-    match = _MINUTE.fullmatch(written.strip())
+def is_publication_time(seconds: int | None) -> bool:
+    """Tell whether a number of Unix seconds can be the time of a post."""
+    return seconds is not None and _EARLIEST < seconds < _LATEST
+
+
+@dataclass(frozen=True, slots=True)
+class WallClock:
+    """A written time: its first instant, UTC, and its length in seconds (a day, minute or second)."""
+
+    instant: datetime
+    unit: int
+
+    def includes(self, seconds: int) -> bool:
+        """Tell whether an instant in Unix seconds is within the written time."""
+        return 0 <= seconds - self.instant.timestamp() < self.unit
+
+
+def wall_clock(written: str) -> WallClock | None:
+    """Read a written time, in Beijing time unless it names its offset from UTC; None where it is none."""
+    match = _WALL_CLOCK.match(written.strip())
     if not match:
         return None
+    *parts, offset = match.groups()
+    unit = 1 if parts[5] else 60 if parts[3] else 86400
     try:
-        local = datetime(*(int(part or 0) for part in match.groups()), tzinfo=SHANGHAI)  # type: ignore[misc,arg-type]
-        return local.astimezone(UTC)
+        zone = datetime.fromisoformat(f"2000-01-01T00:00:00{offset}").tzinfo if offset else SHANGHAI
+        local = datetime(*(int(part or 0) for part in parts), tzinfo=zone)  # type: ignore[misc,arg-type]
+        instant = local.astimezone(UTC)
     except (ValueError, OverflowError):  # the second for the first day of year 1
         return None
+    return WallClock(instant, unit) if is_publication_time(int(instant.timestamp())) else None

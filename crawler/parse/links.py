@@ -1,4 +1,4 @@
-"""What a post leads to: from its state first, then from its body in order."""
+"""Finds the links of a post: from its state first, then from its body in order."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,29 +7,34 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from archive.address import HOST, Address, parse_address
-from archive.errors import AddressError
-from archive.reading import Link
-from archive.vocabulary import Relation
-from archive.web_address import clean_url
+from archive.domain.addresses import HOST, Address, clean_url, parse_address
+from archive.domain.errors import AddressError
+from archive.domain.outcomes import Relation
+from archive.domain.parsed_page import LinkRef
 from crawler.parse.elements import Element
-from crawler.parse.outline import Outline
-from crawler.parse.state import PageState
-from crawler.parse.values import MAX_ADDRESS, known, link, plain, web_url, words
+from crawler.parse.html_outline import Outline
+from crawler.parse.script_state import MAX_ADDRESS, PageState, known, link_address, plain, web_url, words
 
 MAX_LINKS = 2000  # of one post, and of the elements looked at for them; real posts have under 100
+
 _PROFILES = frozenset({"mp-common-profile", "mpprofile"})
+
 _MINI = "data-miniprogram-"
+
 _REPRINTED = re.compile(r"""<[^<>]{0,500}\bid=["']js_share_source["'][^<>]{0,500}>""")
+
 _TAGGED = re.compile(r"""<div[^<>]{0,300}article-tag__item-wrp[^<>]{0,1500}>(.{0,900}?)</div>""", re.S)
+
 _ALBUM_ID = re.compile(r"[0-9]{1,30}")
+
 _DATA_URL = re.compile(r"""\bdata-url=["']([^"'<>\s]{1,2000})["']""")
+
 _TAG = re.compile(r"<[^<>]{0,2000}>")
 
 
 def find_links(
     facts: Mapping[str, Any], state: PageState, page: Outline, elements: Iterable[Element]
-) -> tuple[Link, ...]:
+) -> tuple[LinkRef, ...]:
     """Each place a post leads to, once for each relation. `facts` are those of the post's page."""
     leading = islice(filter(_may_lead, elements), MAX_LINKS)
     of_body = (found for element in leading if (found := _of_element(element)))
@@ -37,9 +42,9 @@ def find_links(
     return tuple(islice(_counted(merged), MAX_LINKS))
 
 
-def _merged(links: Iterable[Link]) -> Iterable[Link]:
+def _merged(links: Iterable[LinkRef]) -> Iterable[LinkRef]:
     """At the first place of each, with the longer words: a picture and a title often lead to one post."""
-    found: dict[tuple[Relation, str], Link] = {}
+    found: dict[tuple[Relation, str], LinkRef] = {}
     for one in links:
         first = found.setdefault((one.relation, one.key), one)
         found[one.relation, one.key] = replace(
@@ -51,19 +56,19 @@ def _merged(links: Iterable[Link]) -> Iterable[Link]:
     return found.values()
 
 
-def _counted(links: Iterable[Link]) -> Iterator[Link]:
+def _counted(links: Iterable[LinkRef]) -> Iterator[LinkRef]:
     positions = dict.fromkeys(Relation, 0)
     for one in links:
         yield replace(one, position=positions[one.relation])
         positions[one.relation] += 1
 
 
-def _link(relation: Relation, key: str, url: str = "", text: str = "", **facts: Any) -> Link:
-    return Link(relation, key, url, 0, text, known(facts))
+def _link(relation: Relation, key: str, url: str = "", text: str = "", **facts: Any) -> LinkRef:
+    return LinkRef(relation, key, url, 0, text, known(facts))
 
 
-def _of_state(facts: Mapping[str, Any], page: Outline) -> Iterator[Link]:
-    """What the page itself leads to, around the body."""
+def _of_state(facts: Mapping[str, Any], page: Outline) -> Iterator[LinkRef]:
+    """Yield the links of the page around the body."""
     album = facts.get("album") or {}
     for one in (album, *facts.get("albums", ())):
         if one:
@@ -80,7 +85,7 @@ def _of_state(facts: Mapping[str, Any], page: Outline) -> Iterator[Link]:
     yield from _reprint(facts.get("reprint") or {}, page.markup)
 
 
-def _tagged_albums(markup: str) -> Iterator[Link]:
+def _tagged_albums(markup: str) -> Iterator[LinkRef]:
     """Pages of 2020 to 2023 have their albums as tags below the body."""
     for tag in _TAGGED.finditer(markup) if "article-tag__item-wrp" in markup else ():
         url = web_url(found[1]) if (found := _DATA_URL.search(tag[0])) else ""
@@ -89,7 +94,7 @@ def _tagged_albums(markup: str) -> Iterator[Link]:
             yield _link(Relation.ALBUM, album, url, words(_TAG.sub("", title)).lstrip("#"))
 
 
-def _reprint(told: Mapping[str, str], markup: str) -> Iterator[Link]:
+def _reprint(told: Mapping[str, str], markup: str) -> Iterator[LinkRef]:
     url = told.get("url") or _share_source(markup)
     ids = [told.get(name, "") for name in ("biz", "mid", "idx")]
     key = _post_key(url) or (":".join(ids) if all(ids) else web_url(url))
@@ -98,7 +103,7 @@ def _reprint(told: Mapping[str, str], markup: str) -> Iterator[Link]:
 
 
 def _share_source(markup: str) -> str:
-    """The address of the post a share shows, on pages whose state does not tell it."""
+    """Return the address of the post that a share shows, on pages whose state lacks it."""
     tag = _REPRINTED.search(markup) if "js_share_source" in markup else None
     found = _DATA_URL.search(tag[0]) if tag else None
     return web_url(found[1]) if found else ""
@@ -110,7 +115,7 @@ def _may_lead(element: Element) -> bool:
     return element.name in _PROFILES or bool(element.get(f"{_MINI}appid", f"{_MINI}applink"))
 
 
-def _of_element(element: Element) -> Link | None:
+def _of_element(element: Element) -> LinkRef | None:
     if element.get(f"{_MINI}appid", f"{_MINI}applink"):
         return _mini_program(element)
     if element.name in _PROFILES:
@@ -120,7 +125,7 @@ def _of_element(element: Element) -> Link | None:
     return _address(element)
 
 
-def _mini_program(element: Element) -> Link | None:
+def _mini_program(element: Element) -> LinkRef | None:
     told = {name: words(element.get(_MINI + name)) for name in ("nickname", "title", "type")}
     facts = {
         name: clean_url(element.get(_MINI + name)[:MAX_ADDRESS]) for name in ("appid", "path", "applink")
@@ -132,21 +137,21 @@ def _mini_program(element: Element) -> Link | None:
     return _link(Relation.MINI_PROGRAM, key, web_url(element.get("href")), text, **more) if key else None
 
 
-def _account(element: Element) -> Link | None:
+def _account(element: Element) -> LinkRef | None:
     names = ("alias", "signature", "headimg", "service_type", "verify_status", "is_biz_ban")
     facts = {name: words(element.get(f"data-{name}")) for name in names}
     biz = element.get("data-id").strip()
     return _link(Relation.ACCOUNT, biz, "", words(element.get("data-nickname")), **facts) if biz else None
 
 
-def _topic(element: Element) -> Link | None:
-    """A topic is known by its words: its `topic-id` is made anew each time an author writes it."""
+def _topic(element: Element) -> LinkRef | None:
+    """Return the key of a topic: its text, as its `topic-id` is new each time an author writes it."""
     text, ident = _words(element), words(element.get("topic-id"))
     key = text.lstrip("#＃").strip() or ident
     return _link(Relation.TOPIC, key, web_url(element.get("href")), text, topic_id=ident) if key else None
 
 
-def _address(element: Element) -> Link | None:
+def _address(element: Element) -> LinkRef | None:
     url = _absolute(element.get("href"))
     if not url:
         return None
@@ -161,7 +166,7 @@ def _address(element: Element) -> Link | None:
 
 
 def _absolute(href: str) -> str:
-    """The whole address; empty for anchors of the page, scripts, and what no browser would follow."""
+    """Return the absolute address; empty for anchors, scripts, and what no browser would follow."""
     url = clean_url(href)
     url = web_url(f"https://{HOST}{url}" if url.startswith("/") else url)
     try:
@@ -171,7 +176,7 @@ def _absolute(href: str) -> str:
 
 
 def _place(url: str) -> tuple[Relation, str]:
-    """What an address leads to, and what that is known by."""
+    """Return what an address leads to, and its key."""
     if key := _post_key(url):
         return Relation.POST, key
     album = _album_id(url)
@@ -191,7 +196,7 @@ def _post_address(url: str) -> Address | None:
 
 
 def _album_id(url: str) -> str:
-    """The id of the album that an address leads to; empty where it leads elsewhere."""
+    """Return the id of the album that an address leads to; empty where it leads elsewhere."""
     try:
         parts = urlsplit(url)
         ident = parse_qs(parts.query).get("album_id", [""])[0]
@@ -202,14 +207,14 @@ def _album_id(url: str) -> str:
 
 
 def _words(element: Element) -> str:
-    """The words of a link; what its editor noted, or a picture says, where it has none."""
+    """Return the text of a link; the editor's note or the image's text where it has none."""
     noted = element.attributes.get("textvalue", ""), element.image.get("alt", "")
     return element.words or next((text for one in noted if (text := words(one))), "")
 
 
-def _named_posts(state: PageState) -> Iterator[Link]:
-    """The page's own list of the posts its body links to, with their titles and accounts."""
+def _named_posts(state: PageState) -> Iterator[LinkRef]:
+    """Return the page's own list of the posts its body links to, with their titles and accounts."""
     for item in islice(state.items("data.ainfos"), MAX_LINKS):
-        if key := _post_key(url := link(item, "url")):
+        if key := _post_key(url := link_address(item, "url")):
             facts = {"title": words(plain(item, "title")), "account": words(plain(item, "subject_name"))}
             yield _link(Relation.POST, key, url, "", **facts)

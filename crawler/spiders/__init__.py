@@ -1,0 +1,1 @@
+"""The spiders: posts, media, and the sources of new posts."""

@@ -1,7 +1,6 @@
-"""What every crawl has: a worker, a run, a tally, and a way to stop for a reason."""
+"""The base class of all spiders: it opens a run, counts results, and can stop the crawl for a reason."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -15,27 +14,23 @@ from scrapy.settings import BaseSettings
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.python.failure import Failure
 
-from archive.config import ArchiveSettings
-from archive.errors import AddressError, ArchiveError
-from crawler import clock
-from crawler.answer import Answer, header
-from crawler.monitors import Tally
-from crawler.offload import Worker, WorkerDied, workers_of
-from crawler.pipelines import Refusal
-from crawler.report import quiet_setup
-from crawler.requests import ADDRESS_ID, EVALUATED, asked_url
-from crawler.scrub import public_headers, scrub_log, scrub_url
+from archive.db.settings import ArchiveSettings
+from archive.domain.errors import AddressError, ArchiveError
+from archive.system import clock
+from crawler import log
+from crawler.extensions import Tally
+from crawler.parse.response import FetchedPage, header
+from crawler.pipelines.base import FetchFailure
+from crawler.redaction import public_headers, scrub_url
+from crawler.requests import ADDRESS_ID, EVALUATED, requested_url
+from crawler.worker.pool import Worker, WorkerDied, workers_of
 
-logger = logging.getLogger("crawler")
-
-# Above Scrapy's own highest: it merges the command line's settings in once more, after the spider's.
-OVER_ALL = 50
-
-Headers = tuple[tuple[str, str], ...]
+# Above Scrapy's own highest: it applies the command line's settings once more, after the spider's.
+HIGHEST_PRIORITY = 50
 
 
 class ArchiveSpider(Spider):
-    """A crawl for the archive; a subclass says what is wanted, where it may ask, what an answer is."""
+    """A crawl for the archive. Subclasses say what to request, on which hosts, and what to make of it."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -48,76 +43,83 @@ class ArchiveSpider(Spider):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
-        """Scrapy's way in; the worker process starts with the first call."""
-        quiet_setup()
+        """Create the spider for Scrapy; its worker process starts with the first call."""
+        log.quiet_setup()
         spider = super().from_crawler(crawler, *args, **kwargs)
         spider.archive = Worker(ArchiveSettings(), workers_of(crawler.settings))
         return spider
 
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
-        """AutoThrottle follows the delay; a replay has nobody to be polite to."""
+        """Start AutoThrottle at the download delay, and leave out the delay in a replay."""
         super().update_settings(settings)
         if settings.get("CASSETTE_MODE") == "replay":
-            settings.set("DOWNLOAD_DELAY", 0, priority=OVER_ALL)
+            settings.set("DOWNLOAD_DELAY", 0, priority=HIGHEST_PRIORITY)
         delay = settings.getfloat("DOWNLOAD_DELAY")
         settings.set("AUTOTHROTTLE_START_DELAY", delay, priority="spider")
         settings.set("AUTOTHROTTLE_ENABLED", delay > 0, priority="spider")
 
     async def start(self) -> AsyncIterator[Request]:
-        """One request for each thing wanted."""
+        """Yield the requests of `requests()`; an error there closes the spider with its reason."""
         try:
             requests = await self.requests()
         except (AddressError, OSError) as error:
-            logger.error("action=run_refused reason=%s", scrub_log(str(error)))
+            log.crawl_failed("run_refused", error)
             raise CloseSpider("usage") from error
         except (ArchiveError, SQLAlchemyError, WorkerDied) as error:
-            logger.error("action=database_failed reason=%s", str(error).partition("\n")[0])
+            log.crawl_failed("database_failed", error)
             raise CloseSpider("database") from error
         self.wanted = self.wanted or len(requests)
-        logger.info("action=run_started run=%d wanted=%d", self.run_id, self.wanted)
+        log.run_started(self.run_id, self.wanted)
         for request in requests:
             yield request.replace(callback=self.parse, errback=self.failed)
 
     async def requests(self) -> list[Request]:
-        """What to ask for, in order; the run is open then. Raises OSError or AddressError for wrong input."""
+        """Open the run and return its requests, in order.
+
+        Raises OSError or AddressError for wrong input, and what the database raises.
+        """
         raise NotImplementedError
 
     def may_ask(self, url: str) -> bool:
-        """Whether this crawl may send a request to an address, also to one it is redirected to."""
+        """Tell whether this crawl may send a request to an address, also after a redirect."""
         raise NotImplementedError
 
     def stopping_at(self, url: str) -> str:
-        """Why nothing more is asked at an address; empty while it may be."""
+        """Return why no more requests are sent to an address; empty while they are."""
         return self.stopping
 
     def has_got(self, request: Request) -> bool:
-        """Whether this run has got already what is asked for."""
+        """Tell whether this run has already got what the request is for."""
         return False
 
     def cassette_missed(self) -> None:
-        """A cassette that is replayed lacks an answer: the run is not what was recorded, so it ends."""
+        """Stop the run: a cassette without the response is not the recording of this run."""
         self.stop("cassette_miss")
 
-    def answer_of(self, response: Response) -> Answer:
-        """An answer as it came; nothing is read of it here."""
+    def fetched_page(self, response: Response) -> FetchedPage:
+        """Return a response as it was received, without secrets in its headers and addresses."""
         assert response.request is not None  # noqa: S101 - Scrapy has set it
-        headers = _headers_of(response)
-        return Answer(
+        headers = public_headers(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, values in response.headers.items()
+            for value in values
+        )
+        return FetchedPage(
             address_id=response.request.meta.get(ADDRESS_ID),
-            requested_url=asked_url(response),
+            requested_url=requested_url(response),
             final_url=scrub_url(response.url),
             status=response.status,
             headers=headers,
             body=response.body,
-            fetched_at=self._moment(headers),
+            fetched_at=self._fetch_time(headers),
             ended_openly="partial" in response.flags,
             rendered="playwright" in response.flags,
             evaluated=response.request.meta.get(EVALUATED),
         )
 
-    def _moment(self, headers: Headers) -> datetime:
-        """Now; in a replay the server's own Date, which is when the page was really fetched."""
+    def _fetch_time(self, headers: tuple[tuple[str, str], ...]) -> datetime:
+        """Return now; in a replay the server's own Date, which is when the page was really fetched."""
         now = clock.now()
         if self.settings.get("CASSETTE_MODE") != "replay":
             return now
@@ -127,24 +129,15 @@ class ArchiveSpider(Spider):
             return now
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
-    def failed(self, failure: Failure) -> Iterator[Refusal]:
-        """Hand on that there was no answer, and why."""
+    def failed(self, failure: Failure) -> Iterator[FetchFailure]:
+        """Yield a request that got no response, with the error."""
         request: Request = failure.request  # type: ignore[attr-defined]  # set by Scrapy
         assert failure.value is not None  # noqa: S101 - Scrapy has set it
-        yield Refusal(request, failure.value)
+        yield FetchFailure(request, failure.value)
 
     def stop(self, reason: str) -> None:
-        """Stop the run for this reason: from now on the transport sends nothing any more."""
+        """Stop the run for this reason: from now on the download handler sends no request."""
         if not self.stopping:
             self.stopping = reason
             assert self.crawler.engine is not None  # noqa: S101 - Scrapy has set it
             self._closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=reason))
-
-
-def _headers_of(response: Response) -> Headers:
-    """An answer's headers, without secrets."""
-    return public_headers(
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, values in response.headers.items()
-        for value in values
-    )

@@ -1,4 +1,4 @@
-"""The spider of sources: asks each source of an account which posts there are, and notes what they say."""
+"""The spider of sources: it runs each source of an account, and yields the posts that they list."""
 
 import asyncio
 from collections import defaultdict, deque
@@ -12,33 +12,37 @@ from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from twisted.python.failure import Failure
 
-from archive.address import HOST
-from archive.errors import AddressError
-from crawler import clock, worker
-from crawler.answer import DamagedAnswer
-from crawler.discovery import recording
-from crawler.discovery.account import AccountConfig
-from crawler.discovery.chain import sources_of
-from crawler.discovery.driver import Try
-from crawler.discovery.pipeline import SourceTally, Tried
-from crawler.discovery.requests import TRY, reason_of, reply_of, request_of
-from crawler.discovery.source import Ask, Found, Reply, Source, State
-from crawler.middlewares import RunStopping
+from archive.domain.addresses import HOST
+from archive.domain.errors import AddressError
+from archive.domain.messages import Message
+from archive.system import clock
+from crawler.discovery.config import AccountConfig
+from crawler.discovery.registry import sources_of
+from crawler.discovery.requests import SOURCE_RUN, source_reply, source_request
+from crawler.discovery.source import Fetch, Reply, Source, SourceFindings, SourceRun, State
+from crawler.download.middlewares import RunStopping
+from crawler.extensions import SourceTally
+from crawler.parse.response import DamagedResponse
+from crawler.pipelines.base import SourceResult
+from crawler.requests import failure_message
 from crawler.spiders.base import ArchiveSpider
+from crawler.worker import source_tasks, tasks
 
-HOSTS_AT_ONCE = 8  # so that one that hangs holds up no other; each host gets one request at a time
+MAX_HOSTS = 8  # at a time, so that a slow one delays no other; each host gets one request at a time
+
 TIMEOUT = 60.0  # seconds for one request; listings are small
-RETRIES = 1  # a source that fails twice is tried again at its next time
+
+RETRIES = 1  # a source that fails twice is checked again at its next time
 
 
 class DiscoverSpider(ArchiveSpider):
-    """`-a account=JSON` (an AccountConfig), `-a only=NAME,NAME`, `-a all=1` to list what is known anew.
+    """`-a account=JSON` (an AccountConfig), `-a only=NAME,NAME`, `-a all=1` to list everything again.
 
-    `-a held=1`: but for those at WeChat's own host, which wants to be left alone.
+    `-a held=1`: leave out the sources at WeChat's own host, which blocks this egress.
     """
 
     name = "discover"
-    custom_settings = {"ITEM_PIPELINES": {"crawler.discovery.pipeline.SourcePipeline": 100}}  # noqa: RUF012 - Scrapy's
+    custom_settings = {"ITEM_PIPELINES": {"crawler.pipelines.sources.SourcePipeline": 100}}  # noqa: RUF012 - Scrapy's
 
     def __init__(
         self,
@@ -53,19 +57,19 @@ class DiscoverSpider(ArchiveSpider):
         self.run_id = int(run) if run else 0
         self.tally: SourceTally = SourceTally()
         self.account: AccountConfig
-        self._given = account
+        self._account_json = account
         self._only = {name.strip() for name in only.split(",") if name.strip()}
         self._all = all == "1"
-        self._held = held == "1"
-        self._ended: list[Tried] = []
-        self._waiting: defaultdict[str, deque[Try]] = defaultdict(deque)
+        self._blocked = held == "1"
+        self._finished: list[SourceResult] = []
+        self._waiting: defaultdict[str, deque[SourceRun]] = defaultdict(deque)
         self._hosts: set[str] = set()
         self._stopped_hosts: dict[str, str] = {}
 
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
-        """One request at a time for each host, several hosts at a time."""
-        settings.set("CONCURRENT_REQUESTS", HOSTS_AT_ONCE, priority="cmdline")
+        """Send one request at a time to each host, to several hosts at a time."""
+        settings.set("CONCURRENT_REQUESTS", MAX_HOSTS, priority="cmdline")
         settings.set("CONCURRENT_REQUESTS_PER_DOMAIN", 1, priority="cmdline")
         settings.set("WORKERS", 1, priority="cmdline")
         timeout = min(TIMEOUT, settings.getfloat("DOWNLOAD_TIMEOUT"))
@@ -74,118 +78,121 @@ class DiscoverSpider(ArchiveSpider):
         super().update_settings(settings)
 
     def may_ask(self, url: str) -> bool:
-        """Only the hosts of the sources that are tried."""
+        """Allow the hosts of the sources that are checked."""
         parts = urlsplit(url)
         return parts.scheme == "https" and parts.netloc in self._hosts
 
     def stopping_at(self, url: str) -> str:
-        """Also why one host is left alone."""
+        """Return why no more requests are sent to an address or its host; empty while they are."""
         return self.stopping or self._stopped_hosts.get(urlsplit(url).netloc, "")
 
     async def start(self) -> AsyncIterator[Any]:
-        """A request for each source that asks anybody; the others have ended by then."""
+        """Yield a request for each source that sends any, and the results of the others."""
         async for request in super().start():
             yield request
-        for tried in self._ended:
-            yield tried
+        for result in self._finished:
+            yield result
 
     async def requests(self) -> list[Request]:
-        """The first request of each source."""
-        self.account = self._account()
+        """Return the first request of each source."""
+        self.account = self._read_account()
         await self.archive.warm_up()
         now = clock.now()
         if not self.run_id:
             arguments = {"account": self.account.biz, "only": sorted(self._only)}
-            self.run_id = await self.archive.call(worker.open_run, "discover", arguments, now)
+            self.run_id = await self.archive.call(tasks.open_run, "discover", arguments, now)
         biz, digest = self.account.biz, self.account.digest_title
-        before = await self.archive.call(recording.before, biz, digest)
-        sources = self._chosen(sources_of(self.account, before.around))
+        known = await self.archive.call(source_tasks.known_of, biz, digest)
+        sources = self._chosen(sources_of(self.account, known.archived))
         self.wanted = len(sources)
         self._hosts = {source.host for source in sources if source.host}
-        tries = [Try(one, {} if self._all else before.memories.get(one.name, {}), now) for one in sources]
+        runs = [
+            SourceRun(source, {} if self._all else known.memories.get(source.name, {}), now)
+            for source in sources
+        ]
         steps = [
             step
-            for one in self._beginning(tries)
-            async for step in self._with_next(await self._step(one, None), one.host)
+            for run in self._first_of_hosts(runs)
+            async for step in self._with_next(await self._step(run, None), run.host)
         ]
-        self._ended = [step for step in steps if isinstance(step, Tried)]
+        self._finished = [step for step in steps if isinstance(step, SourceResult)]
         return [step for step in steps if isinstance(step, Request)]
 
-    def _account(self) -> AccountConfig:
+    def _read_account(self) -> AccountConfig:
         try:
-            return AccountConfig.model_validate_json(self._given)
+            return AccountConfig.model_validate_json(self._account_json)
         except ValidationError as error:
-            raise AddressError(f"-a account= is no account: {error.errors()[0]['msg']}") from None
+            raise AddressError("crawler.discover.bad_account", error=error.errors()[0]["msg"]) from None
 
     def _chosen(self, sources: list[Source]) -> list[Source]:
         names = [source.name for source in sources]
         unknown = self._only - set(names) - {name.partition(":")[0] for name in names}
         if unknown:
-            raise AddressError(
-                f"{self.account.name} has no source {', '.join(sorted(unknown))}; it has {', '.join(names)}"
-            )
-        wanted = [one for one in sources if {one.name, one.name.partition(":")[0]} & self._only]
-        chosen = wanted if self._only else sources
-        return [one for one in chosen if not (self._held and one.host == HOST)]
+            params = {"account": self.account.name, "unknown": sorted(unknown), "known": names}
+            raise AddressError("crawler.discover.unknown_source", **params)
+        named = [source for source in sources if {source.name, source.name.partition(":")[0]} & self._only]
+        chosen = named if self._only else sources
+        return [source for source in chosen if not (self._blocked and source.host == HOST)]
 
-    def _beginning(self, tries: list[Try]) -> list[Try]:
-        """The first source of each host, and all that ask nobody. The others wait for the one before to end.
+    def _first_of_hosts(self, runs: list[SourceRun]) -> list[SourceRun]:
+        """Return the first source of each host, and all without a host; the others wait for the one before.
 
-        Its last answer is read by then: one that asks for verification is the last the host is asked for.
+        When a source's last response asks for verification, no other source sends a request to that host.
         """
-        beginning: list[Try] = []
-        for one in tries:
-            if one.host and any(first.host == one.host for first in beginning):
-                self._waiting[one.host].append(one)
+        first: list[SourceRun] = []
+        for run in runs:
+            if run.host and any(other.host == run.host for other in first):
+                self._waiting[run.host].append(run)
             else:
-                beginning.append(one)
-        return beginning
+                first.append(run)
+        return first
 
-    async def _with_next(self, step: Request | Tried, host: str) -> AsyncIterator[Request | Tried]:
-        """A source's step; when that is its end, also the first step of the next at its host."""
+    async def _with_next(
+        self, step: Request | SourceResult, host: str
+    ) -> AsyncIterator[Request | SourceResult]:
+        """Yield a source's step; when that is its result, also the first step of the next at its host."""
         yield step
-        while isinstance(step, Tried) and self._waiting[host]:
+        while isinstance(step, SourceResult) and self._waiting[host]:
             step = await self._step(self._waiting[host].popleft(), None)
             yield step
 
-    async def _step(self, one: Try, reply: Reply | None) -> Request | Tried:
-        """Go on with a source, in a thread: a feed of some megabytes takes seconds to read."""
-        if reply is None and (self.stopping or one.host in self._stopped_hosts):
-            return self._tried(one, self._left_alone(one))
-        came = await asyncio.to_thread(one.step, reply)
-        if isinstance(came, Ask):
-            return request_of(came, one).replace(callback=self.parse, errback=self.failed)
-        return self._tried(one, came)
+    async def _step(self, run: SourceRun, reply: Reply | None) -> Request | SourceResult:
+        """Continue a source, in a thread: a feed of some megabytes takes seconds to parse."""
+        if reply is None and (self.stopping or run.host in self._stopped_hosts):
+            return self._result(run, self._not_checked(run))
+        step = await asyncio.to_thread(run.step, reply)
+        if isinstance(step, Fetch):
+            return source_request(step, run).replace(callback=self.parse, errback=self.failed)
+        return self._result(run, step)
 
-    def _tried(self, one: Try, found: Found) -> Tried:
-        if found.state is State.VERIFICATION and one.host:
-            self._stopped_hosts.setdefault(one.host, str(State.VERIFICATION))
-        return Tried(one.name, found)
+    def _result(self, run: SourceRun, findings: SourceFindings) -> SourceResult:
+        if findings.state is State.VERIFICATION and run.host:
+            self._stopped_hosts.setdefault(run.host, str(State.VERIFICATION))
+        return SourceResult(run.name, findings)
 
-    async def parse(self, response: Response, **_: Any) -> AsyncIterator[Request | Tried]:
-        """Hand the reply to its source."""
-        one: Try = response.request.meta[TRY]  # type: ignore[union-attr]  # set by Scrapy
+    async def parse(self, response: Response, **_: Any) -> AsyncIterator[Request | SourceResult]:
+        """Pass the reply to its source, and yield what follows."""
+        run: SourceRun = response.request.meta[SOURCE_RUN]  # type: ignore[union-attr]  # set by Scrapy
         try:
-            reply = await asyncio.to_thread(reply_of, response)
-        except DamagedAnswer as damage:
-            reply = Reply(error=f"its answer is damaged: {damage}")
-        async for step in self._with_next(await self._step(one, reply), one.host):
+            reply = await asyncio.to_thread(source_reply, response)
+        except DamagedResponse as damage:
+            reply = Reply(error=Message("crawler.source.damaged", {"reason": damage.message}))
+        async for step in self._with_next(await self._step(run, reply), run.host):
             yield step
 
     async def failed(  # type: ignore[override]  # Scrapy takes either
         self, failure: Failure
-    ) -> AsyncIterator[Request | Tried]:
-        """Tell the source that no reply came, or end it because its host is left alone."""
-        one: Try = failure.request.meta[TRY]  # type: ignore[attr-defined]  # set by Scrapy
+    ) -> AsyncIterator[Request | SourceResult]:
+        """Tell the source that there is no reply, or end it because no requests are sent to its host."""
+        run: SourceRun = failure.request.meta[SOURCE_RUN]  # type: ignore[attr-defined]  # set by Scrapy
         if isinstance(failure.value, RunStopping):
-            step: Request | Tried = self._tried(one, self._left_alone(one))
+            step: Request | SourceResult = self._result(run, self._not_checked(run))
         else:
-            step = await self._step(one, Reply(error=reason_of(failure.value, self.settings)))
-        async for each in self._with_next(step, one.host):
-            yield each
+            step = await self._step(run, Reply(error=failure_message(failure.value, self.settings)))
+        async for following in self._with_next(step, run.host):
+            yield following
 
-    def _left_alone(self, one: Try) -> Found:
-        if one.host in self._stopped_hosts:
-            detail = f"not asked: {one.host} asked another source for verification"
-            return one.end(State.VERIFICATION, detail)
-        return one.end(State.UNREACHABLE, "not asked: the run was stopped")
+    def _not_checked(self, run: SourceRun) -> SourceFindings:
+        if run.host in self._stopped_hosts:
+            return run.end(State.VERIFICATION, Message("crawler.discover.host_blocked", {"host": run.host}))
+        return run.end(State.UNREACHABLE, Message("crawler.discover.stopped"))

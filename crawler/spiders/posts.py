@@ -1,4 +1,4 @@
-"""The spider of posts: fetches them at addresses that are due, or that were given."""
+"""The spider of posts: it fetches addresses that are due, or that are given to it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,16 +7,19 @@ from typing import Any
 from scrapy import Request
 from scrapy.http import Response
 
-from archive.queries import DueAddress
-from crawler import clock, worker
-from crawler.answer import Answer
-from crawler.origin import is_allowed
-from crawler.recovery import read_what_was_kept
+from archive.domain.errors import AddressError
+from archive.repository.frontier import DueAddress
+from archive.system import clock
+from crawler.download.middlewares import is_allowed
+from crawler.parse.response import FetchedPage
+from crawler.pipelines.base import parse_unparsed
+from crawler.redaction import scrub_log
 from crawler.requests import ADDRESS_KEY, post_request
-from crawler.scrub import scrub_log
 from crawler.spiders.base import ArchiveSpider
+from crawler.worker import tasks
 
 MAX_ADDRESSES = 20_000  # of one run: 33 hours at 6 s each; the rest stays due for the next
+
 MAX_LIST_BYTES = 16 * 1024 * 1024
 
 
@@ -32,40 +35,43 @@ class PostsSpider(ArchiveSpider):
         self.got: set[str] = set()  # keys of the posts fetched
 
     def has_got(self, request: Request) -> bool:
-        """A post's short link may have led to what its long address is still waiting for."""
+        """Tell whether the post was fetched: a short link may have led to one whose long address waits."""
         return request.meta.get(ADDRESS_KEY) in self.got
 
     def may_ask(self, url: str) -> bool:
-        """Posts' pages come from mp.weixin.qq.com only."""
+        """Allow mp.weixin.qq.com only."""
         return is_allowed(url)
 
     async def requests(self) -> list[Request]:
-        """One for each address."""
-        return [post_request(address) for address in await self._addresses()]
-
-    async def _addresses(self) -> list[DueAddress]:
+        """Return a request for each address."""
         await self.archive.warm_up()
         now = clock.now()
         only_this_run = self.run_id or None
         if not self.run_id:
             arguments = {"urls": scrub_log(self.urls or "")[:2000]}
-            self.run_id = await self.archive.call(worker.open_run, "scrapy crawl posts", arguments, now)
-        await read_what_was_kept(self.archive, self.run_id, now)
+            self.run_id = await self.archive.call(tasks.open_run, "scrapy crawl posts", arguments, now)
+        await parse_unparsed(self.archive, self.run_id, now)
+        addresses: list[DueAddress]
         if self.urls:
-            return await self.archive.call(worker.sight, self.run_id, listed(self.urls), now)
-        return await self.archive.call(worker.due, only_this_run, MAX_ADDRESSES, now)
+            addresses = await self.archive.call(tasks.sight, self.run_id, listed_urls(self.urls), now)
+        else:
+            addresses = await self.archive.call(tasks.due_posts, only_this_run, MAX_ADDRESSES, now)
+        return [post_request(address) for address in addresses]
 
-    def parse(self, response: Response, **_: Any) -> Iterator[Answer]:
-        """Hand the answer on, whatever it is."""
-        yield self.answer_of(response)
+    def parse(self, response: Response, **_: Any) -> Iterator[FetchedPage]:
+        """Yield the response for the pipeline, whatever it is."""
+        yield self.fetched_page(response)
 
 
-def listed(urls: str) -> list[str]:
-    """The addresses of `-a urls=`: a comma-separated list, or a file with one a line."""
+def listed_urls(urls: str) -> list[str]:
+    """Return the addresses of `-a urls=`: a comma-separated list, or a file with one per line.
+
+    Raises OSError when the file cannot be read, AddressError when it is too large.
+    """
     if "://" in urls:
         return [url.strip() for url in urls.split(",") if url.strip()]
     path = Path(urls)
     if path.stat().st_size > MAX_LIST_BYTES:
-        raise OSError(f"{path} is over {MAX_LIST_BYTES} bytes; split it")
+        raise AddressError("crawler.posts.list_too_large", path=path, limit=MAX_LIST_BYTES)
     lines = (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
     return [line for line in lines if line and not line.startswith("#")]

@@ -11,10 +11,10 @@ from typing import Any
 
 import psycopg
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive
-from archive.integrity.verify import verify_archive
-from mparchive.verifying import means_of
+from archive.db.engine import open_archive
+from archive.db.settings import ArchiveSettings
+from archive.integrity.verifier import verify_archive
+from mparchive.commands.verify import check_context
 from tests.crawler.crawling import plain
 
 EXECUTABLE = Path(sys.executable).with_name("mparchive")
@@ -23,7 +23,7 @@ NOWHERE = "http://127.0.0.1:9"  # nothing listens there: a test that needs a ser
 
 
 def _hear_ctrl_c() -> None:
-    """A shell that runs the tests in the background has children ignore it."""
+    """Restore SIGINT, which children of a shell's background jobs ignore."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -99,7 +99,7 @@ class Command:
             connection.execute(statement)
 
     def findings(self) -> list[str]:
-        """What `mparchive verify` finds, asked here: it spares the start of a command."""
+        """Return what `mparchive verify` finds, without starting a command."""
         settings = ArchiveSettings(database_url=self.database_url, home=self.home)
         with open_archive(settings) as engine:
-            return [str(finding) for finding in verify_archive(engine, means_of(settings)).findings]
+            return [str(finding) for finding in verify_archive(engine, check_context(settings)).findings]

@@ -9,7 +9,7 @@ FIRST_MID = 2650002000
 
 
 def record(number: int, **changed: Any) -> dict[str, Any]:
-    """An invented record; `changed` by English field name."""
+    """Return a made-up record; `changed` has English field names."""
     mid = FIRST_MID - number
     check = f"{number:032x}"
     fields = {
@@ -26,11 +26,11 @@ def record(number: int, **changed: Any) -> dict[str, Any]:
 
 
 def dump_bytes(records: list[Any]) -> bytes:
-    """A dump to the byte as json.dumps writes it."""
+    """Return a dump, byte for byte as json.dumps writes it."""
     return json.dumps(records, ensure_ascii=False).encode()
 
 
 def write_dump(path: Path, count: int) -> Path:
-    """An invented dump of so many posts, newest first."""
+    """Return a made-up dump of a number of posts, newest first."""
     path.write_bytes(dump_bytes([record(number) for number in range(count)]))
     return path

@@ -17,7 +17,7 @@ IN_DUMP = ("week-plan", EDITED, "week-visit", "week-energy", DELETED, "week-dige
 
 
 def as_record(post: Post) -> dict[str, str]:
-    """A post as a dump of those days has it; the digest lists one that is archived and one that is not."""
+    """Return a post as in a dump of those days; the digest lists one archived and one missing post."""
     listed = "".join(
         f"{n:02d} {LISTED[name].title}\r" for n, name in enumerate(("week-plan", "week-reply"), 1)
     )
@@ -55,7 +55,7 @@ def test_gaps_are_told_and_filled_but_for_what_is_gone(mparchive_at: CommandAt, 
     assert filled.json["before"] == {"hole": 1, "mentioned": 1, "digest": 1, "no_page": 6}
     assert filled.json["filled"]["counts"]["deleted"] == 1
     assert [gap["subject"] for gap in filled.json["gaps"]] == [IN_NO_ALBUM], "beside one that the album has"
-    assert re.search(r"^1 +holes in pushes", again.out.decode(), re.M)
+    assert re.search(r"^1 +missing posts of multi-post messages", again.out.decode(), re.M)
 
 
 def check_words(words: str) -> None:
@@ -63,7 +63,7 @@ def check_words(words: str) -> None:
     assert re.search(r"^6 +posts without their page", words, re.M)
     assert "and 5 more; --limit 6 shows all" in words
     assert f"{LISTED['week-list'].aid}  2025-11-17" in words
-    assert "places 1, 3 of push 2650001001 are known, 2 is not" in words
+    assert "positions 1, 3 of push 2650001001 are known, 2 is not" in words
     assert f"{LISTED[CHALLENGED].aid}\n    seen in list on" in words
     assert LISTED["week-reply"].title in words
 

@@ -143,7 +143,7 @@ def test_ctrl_c_ends_it_with_a_word_on_how_to_go_on(mparchive_at: CommandAt, tmp
         words = running.stderr.read().decode()
         assert running.wait(60) == 130
         running.stderr.close()
-        assert "the same command goes on" in words
+        assert "run the same command again to continue" in words
         standin.clear()
         assert command("backfill", dump).code == 0
     assert command.rows(PAGES_AND_POSTS) == [(5, 5, 5, 5, 5)]

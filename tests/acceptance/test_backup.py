@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from sqlalchemy import Engine
 
-from archive.config import ArchiveSettings
-from archive.embedded import embedded_postgres
-from archive.media.folder import MediaFolder
+from archive.db.embedded_server import embedded_postgres
+from archive.db.settings import ArchiveSettings
+from archive.storage.media_files import MediaFolder
 from tests.acceptance.command import Command
 from tests.archive.filled import fill
 from tests.crawler.crawling import plain
@@ -20,7 +20,7 @@ from tests.fixtures.make_archive_v0_1 import FIXTURE
 
 @pytest.fixture
 def elsewhere() -> Iterator[Path]:
-    """A data folder with its embedded server running, which its own user may reach."""
+    """Return a data folder with its embedded server running, which its own user may reach."""
     folder = tempfile.TemporaryDirectory(prefix="mparchive-", ignore_cleanup_errors=True)
     with folder as place, embedded_postgres(Path(place)):
         yield Path(place)
@@ -32,7 +32,7 @@ def test_a_restored_archive_equals_the_original(
     fill(engine, MediaFolder(ArchiveSettings(home=mparchive.home)))
     file, cut = tmp_path / "archive.backup", tmp_path / "cut.backup"
     made = mparchive("backup", file)
-    assert (made.code, "read again and found whole" in made.err) == (0, True), made.err
+    assert (made.code, "verified after writing" in made.err) == (0, True), made.err
     cut.write_bytes(file.read_bytes()[:-100])
     assert mparchive("restore", cut, "--check").code == 7
     full = mparchive("restore", file)

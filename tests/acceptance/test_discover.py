@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crawler.discovery.account import AccountConfig
+from crawler.discovery.config import AccountConfig
 from tests.acceptance.command import Command, Done
 from tests.crawler.loopback import Loopback, Reply
 from tests.standin import Standin
@@ -35,7 +35,7 @@ def standin() -> Iterator[Standin]:
 def mparchive(
     mparchive_at: Callable[[str], Command], standin: Standin, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Command]:
-    """The command, with an account whose every source is configured and its secrets in the environment."""
+    """Return the command, with every source of an account configured and its secrets in the environment."""
     secrets = {"LOGIN": json.dumps({"cookie": COOKIE, "token": TOKEN}), "APPSECRET": SECRET, "FEED_KEY": MARK}
     for name, value in secrets.items():
         monkeypatch.setenv(f"SYNTHETIC_{name}", value)
@@ -64,7 +64,7 @@ def configure(command: Command, feeds: tuple[str, ...] = (LONG, SHORT)) -> None:
 
 
 def told(done: Done) -> dict[str, dict[str, Any]]:
-    """What each source said, by its kind; feeds by long or short."""
+    """Return the result of each source, by its kind; feeds by long or short."""
     ((account,), marks) = done.json, re.compile(r"feed:.*/(\w+)\.\w+.*|([a-z_]+).*")
     return {
         (found[1] or found[2]): one for one in account["sources"] if (found := marks.fullmatch(one["source"]))
@@ -101,7 +101,7 @@ def test_every_source_is_tried_and_a_post_of_several_is_one_post(
 
 
 def again(mparchive: Command, standin: Standin) -> None:
-    """The next try asks only for what may be new."""
+    """Check that the next query asks only for what may be new."""
     first = standin.stats()["total"]
     standin.forget()
     done = mparchive("discover")
@@ -205,7 +205,7 @@ def test_a_feed_that_moved_is_told_by_the_address_it_moved_to(
         server.serve("/old", Reply(status=302, headers={"Location": "/new?k=1"}))
         configure(command, feeds=(f"{server.url}/old",))
         done = command("discover", "--json", "--only", "feed")
-        assert f"it has moved to {server.url}/new; write that address" in told(done)["feed"]["detail"]
+        assert f"it has moved to {server.url}/new; configure that address" in told(done)["feed"]["detail"]
         assert server.paths == ["/old"]
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 from tests.acceptance.command import EXECUTABLE, Command
 from tests.acceptance.dumps import dump_bytes, record
-from tests.measured import measured, most_memory
+from tests.support.measured import measured, most_memory
 
 POSTS = 100_000
 MOST = 200 * 1024  # kB of resident memory

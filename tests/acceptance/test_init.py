@@ -51,7 +51,7 @@ def test_without_an_answer_a_long_address_still_tells_the_account(
     long = mparchive("init", ARTICLE.url)
     assert long.code == 4
     assert [account.biz for account in config_of(mparchive).accounts] == [COMMISSION.biz]
-    assert "could not be found out" in long.err
+    assert "could not be detected" in long.err
     short = mparchive("init", ARTICLE.short_url, "--output", "other.toml")
     assert (short.code, "a short link alone does not name its account" in short.err) == (4, True)
     assert not (mparchive.home / "other.toml").exists()

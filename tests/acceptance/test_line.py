@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy import Engine
 
-from archive.database import transaction
-from archive.locks import Hosts, turn
-from archive.watching import something_is_due
+from archive.db.advisory_locks import Hosts, egress_lock
+from archive.db.engine import transaction
+from archive.repository.frontier import has_due_address
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import write_dump
 from tests.standin import Standin
@@ -28,7 +28,7 @@ def test_commands_at_one_line_crawl_one_after_the_other_and_one_that_is_killed_k
     with Standin(dump=dump) as standin:
         standin.fault("slow", seconds=SLOW)
         command = Command(fresh_database_url, tmp_path, standin.origin)
-        with turn(engine, "default", Hosts.PAGES) as mine:
+        with egress_lock(engine, "default", Hosts.PAGES) as mine:
             assert mine
             started = [_started(command, one) for one in lists]
             assert [b"waiting for its end" in _first_words_of(one) for one in started] == [True] * 3
@@ -47,7 +47,7 @@ def test_commands_at_one_line_crawl_one_after_the_other_and_one_that_is_killed_k
 
 
 def _started(command: Command, urls: list[str]) -> "subprocess.Popen[bytes]":
-    """A backfill of these addresses."""
+    """Start a backfill of these addresses."""
     path = command.home / f"{_mid(urls[0])}.txt"
     path.write_text("\n".join(urls), encoding="utf-8")
     return command.start("backfill", path, "--no-media", listen=True)
@@ -64,4 +64,4 @@ def _mid(url: str) -> str:
 
 def _is_due(engine: Engine) -> bool:
     with transaction(engine) as session:
-        return something_is_due(session, datetime.now(UTC))
+        return has_due_address(session, datetime.now(UTC))

@@ -59,7 +59,7 @@ def test_every_picture_of_every_post_is_kept_and_tied_in_order(
     assert (counts["images_refused"], counts["images_failed"]) == (1, 2)
     assert "an SVG with a <script>" in done.json["reasons"]["images_refused"]
     assert not [name for name in images.json["counts"] if name.startswith("images")]
-    assert re.search(r"^3 +images kept", again.out.decode(), re.M)  # those that did not come before
+    assert re.search(r"^3 +images stored", again.out.decode(), re.M)  # those that did not come before
     for post in (post for post in POSTS if post.pictures):
         assert [key for key, _ in shown(command)[post.aid]] == [picture.url for picture in post.pictures]
     assert [key for key, _ in shown(command)[RICH.aid]] == [*SHOWN, BACKGROUND]
@@ -72,7 +72,7 @@ def test_every_picture_of_every_post_is_kept_and_tied_in_order(
 
 
 def check_links(command: Command) -> None:
-    """The article that has everything leads where it is said to lead."""
+    """Check the links of the article that has every kind of link."""
     found = {relation: (text, key) for relation, text, key in command.rows(LINKED.format(RICH.aid))}
     linked, before, after = (f"{BIZ}:{mid}" for mid in ("2650000103:1", "2650000102:1", "2650000101:1"))
     assert found.pop("topic")[0] == "#合成话题"
@@ -117,7 +117,7 @@ def test_ctrl_c_among_the_pictures_leaves_the_rest_for_the_same_command(
         words = running.stderr.read().decode()
         assert running.wait(60) == 130
         running.stderr.close()
-        assert "the same command goes on" in words
+        assert "run the same command again to continue" in words
         standin.clear()
         assert command("backfill", post.url).code == 0
     assert [key for key, _ in shown(command)[post.aid]] == [picture.url for picture in post.pictures]

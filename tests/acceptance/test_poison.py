@@ -4,14 +4,15 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from archive.address import parse_address
-from archive.capture import Capture
-from archive.database import transaction
-from archive.sighting import Sighting
-from archive.store import keep_captures, record_sightings, store_readings
-from archive.vocabulary import Outcome
-from crawler.classify import classify
+from archive.db.engine import transaction
+from archive.domain.addresses import parse_address
+from archive.domain.captures import Capture, Sighting
+from archive.domain.outcomes import Outcome
+from archive.ingest.pages import store_parse_results
+from archive.repository.captures import store_captures
+from archive.repository.frontier import record_sightings
 from crawler.parse import PARSER_VERSION
+from crawler.parse.page import classify
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import dump_bytes, record
 from tests.archive.making import NOW
@@ -91,10 +92,10 @@ def test_a_page_that_reparse_cannot_store_is_named_and_the_others_are_written(
     with transaction(engine) as session:
         seen = [Sighting(parse_address(one.requested_url), "list", NOW) for one in captures]
         ids = [one.address_id for one in record_sightings(session, None, seen, NOW)]
-        kept = keep_captures(session, None, list(zip(ids, captures, strict=True)))
+        kept = store_captures(session, None, list(zip(ids, captures, strict=True)))
     with transaction(engine) as session:
         notices = [classify(Capture("", "", 200, (), pages.deleted(), NOW))] * len(kept)
-        store_readings(session, None, list(zip(kept, notices, strict=True)), NOW, PARSER_VERSION - 1)
+        store_parse_results(session, None, list(zip(kept, notices, strict=True)), NOW, PARSER_VERSION - 1)
     done = mparchive("reparse", "--apply")
     assert (done.code, "capture 2" in done.err) == (3, True), done.err
     assert [outcome for outcome, _ in outcomes(engine)] == ["article", Outcome.DELETED, "article"]

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from mparchive.cli import app
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import dump_bytes, record
-from tests.captures import CAPTURES, capture_names, needs_captures
+from tests.support.captures import CAPTURES, capture_names, needs_captures
 
 KEYS = ["outcome", "kind", "post", "page"]
 FIELDS = list(record(0))

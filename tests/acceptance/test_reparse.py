@@ -5,15 +5,16 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from archive.address import parse_address
-from archive.capture import Capture
-from archive.database import transaction
-from archive.reading import Reading
-from archive.sighting import Sighting
-from archive.store import keep_captures, record_sightings, store_readings
-from archive.vocabulary import Outcome
-from crawler.classify import classify
+from archive.db.engine import transaction
+from archive.domain.addresses import parse_address
+from archive.domain.captures import Capture, Sighting
+from archive.domain.outcomes import Outcome
+from archive.domain.parsed_page import ParsedPage
+from archive.ingest.pages import store_parse_results
+from archive.repository.captures import store_captures
+from archive.repository.frontier import record_sightings
 from crawler.parse import PARSER_VERSION
+from crawler.parse.page import classify
 from tests.acceptance.command import Command
 from tests.archive.making import NOW, article, record
 from tests.standin.pages import all_pages
@@ -25,14 +26,14 @@ NEW_VERSIONS = (
 )
 
 
-def as_read_early(name: str, reading: Reading) -> Reading:
-    """What an earlier parser made of it: it cut a text, missed facts, knew no template, believed a notice."""
+def as_read_early(name: str, reading: ParsedPage) -> ParsedPage:
+    """Store what an earlier parser returned: a cut text, missing metadata, a notice as a post."""
     if name == CUT and reading.record:
         return replace(reading, record=replace(reading.record, text=reading.record.text[:-9]))
     if name == BARE:
         return replace(reading, html="", page={}, media=(), links=())
     if name == UNREAD:
-        return Reading(Outcome.UNKNOWN, "a post of a type this version does not know")
+        return ParsedPage(Outcome.UNKNOWN, "a post of a type this version does not know")
     return article(record(201)) if name == FALSE else reading
 
 
@@ -42,10 +43,10 @@ def keep_all(engine: Engine) -> int:
     with transaction(engine) as session:
         seen = [Sighting(parse_address(url), "list", NOW) for _, _, url in pages]
         addresses = [sighted.address_id for sighted in record_sightings(session, None, seen, NOW)]
-        kept = keep_captures(session, None, list(zip(addresses, (one for _, one, _ in pages), strict=True)))
+        kept = store_captures(session, None, list(zip(addresses, (one for _, one, _ in pages), strict=True)))
     with transaction(engine) as session:
         readings = [as_read_early(name, classify(page)) for name, page, _ in pages]
-        store_readings(session, None, list(zip(kept, readings, strict=True)), NOW, PARSER_VERSION - 1)
+        store_parse_results(session, None, list(zip(kept, readings, strict=True)), NOW, PARSER_VERSION - 1)
     return len(pages)
 
 
@@ -58,7 +59,7 @@ def test_what_a_better_parser_reads_is_told_then_written_once(engine: Engine, mp
     assert {one["aid"]: one["finding"] for one in told.json["changes"]} == {
         "2650000101_1": "text", "2650000101_2": "facts", "2650000102_1": "new", "1201_1": "lost",
     }  # fmt: skip
-    assert "--apply writes it" in told.err
+    assert "--apply to write the changes" in told.err
     assert (mparchive.number(READ), mparchive.rows(NEW_VERSIONS)) == (0, [])
 
     running = mparchive.start("reparse", "--apply")

@@ -35,4 +35,4 @@ def test_a_search_prints_what_it_found_and_says_on_stderr_what_else_there_is(
         assert (refused.code, said in refused.err) == (2, True)
 
     assert mparchive("search", "--rebuild", "--json").json == {"posts": 3}
-    assert "3 posts" in mparchive("search", "--rebuild").err
+    assert "search index of 3 posts rebuilt" in mparchive("search", "--rebuild").err

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.acceptance.command import EXECUTABLE, Command
-from tests.secret_files import put_secret
+from tests.support.secret_files import put_secret
 
 TOKEN = "synthetic-token-0c4d"
 SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
@@ -25,7 +25,7 @@ LET_GO = 180  # seconds; what crawls start from imports first: two seconds, or f
 
 @contextmanager
 def serving(command: Command, **environment: str) -> Iterator[tuple["subprocess.Popen[str]", str, list[str]]]:
-    """The process, the address it says it serves the inbox at, and all it said until then."""
+    """Yield the process, the address of its inbox, and its output until then."""
     process = subprocess.Popen(
         [EXECUTABLE, "serve", "--port", "0"],
         env=command.environment | environment,
@@ -43,7 +43,7 @@ def serving(command: Command, **environment: str) -> Iterator[tuple["subprocess.
 
 
 def until(lines: Iterable[str], words: str) -> Iterator[str]:
-    """The lines up to the first that holds these words."""
+    """Return the lines up to the first that contains these words."""
     for line in lines:
         yield line
         if words in line:

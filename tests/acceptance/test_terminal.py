@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from archive.record import FIELDS
+from archive.domain.records import FIELDS
 from tests.acceptance.command import EXECUTABLE, TIMEOUT, Command
 from tests.archive.making import record
 
@@ -26,7 +26,7 @@ def archive(mparchive: Command, tmp_path: Path) -> Command:
 
 
 def on_a_terminal(command: Command, *arguments: str) -> bytes:
-    """What the command writes to a terminal, its errors too."""
+    """Return what the command writes to a terminal, with its errors."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [EXECUTABLE, *arguments],

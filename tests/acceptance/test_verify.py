@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from archive.integrity.checks import NAMES
+from archive.integrity.checks import CHECK_NAMES
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import write_dump
 from tests.standin import Standin
@@ -20,7 +20,7 @@ def test_a_crawled_archive_is_sound_and_what_is_touched_later_is_named_with_exit
         assert mparchive("backfill", dump).code == 0
     sound = mparchive("verify", "--save-head", head, "--json")
     assert (sound.code, sound.json["sound"], sound.json["findings"]) == (0, True, [])
-    assert sound.json["checked"].keys() == set(NAMES)
+    assert sound.json["checked"].keys() == set(CHECK_NAMES)
     assert json.loads(head.read_bytes()) == sound.json["heads"]
     assert [one["length"] for one in sound.json["heads"]] == [2 * POSTS]
     last = mparchive("status", "--json").json["last_runs"][0]
@@ -30,7 +30,7 @@ def test_a_crawled_archive_is_sound_and_what_is_touched_later_is_named_with_exit
     mparchive.execute(f"UPDATE versions SET source = 'page of old' WHERE id = {last}")
     touched = mparchive("verify", "--only", "chains", "--head", head)
     assert touched.code == 7
-    assert touched.out.decode().startswith(f"versions {last}: is not what was linked into its chain")
+    assert touched.out.decode().startswith(f"versions {last}: is not what was entered in its hash chain")
 
     mparchive.execute("DELETE FROM chain_entries WHERE position > 4")
     mparchive.execute(
@@ -38,7 +38,7 @@ def test_a_crawled_archive_is_sound_and_what_is_touched_later_is_named_with_exit
     )
     older = mparchive("verify", "--only", "bytes", "--head", head)
     assert older.code == 7
-    assert f"has 4 entries, {2 * POSTS} when its head was written down" in older.out.decode()
+    assert f"has 4 entries, and had {2 * POSTS} when its head was saved" in older.out.decode()
 
 
 def test_a_call_that_cannot_be_meant_is_refused_in_a_sentence(mparchive: Command, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_call_that_cannot_be_meant_is_refused_in_a_sentence(mparchive: Command
     no_heads.write_text('{"biz": 1}')
     for arguments, words in {
         ("--only", "pictures"): "there is no check 'pictures'; --only takes seals, ",
-        ("--head", no_heads): "holds no heads; name a file that --save-head wrote",
+        ("--head", no_heads): "contains no heads; give a file written by --save-head",
         ("--head", tmp_path / "none.json"): "cannot be read (No such file or directory)",
     }.items():
         done = mparchive("verify", *arguments)

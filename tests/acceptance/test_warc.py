@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from archive.config import ArchiveSettings
-from archive.media.folder import MediaFolder
+from archive.db.settings import ArchiveSettings
+from archive.storage.media_files import MediaFolder
 from tests.acceptance.command import Command
 from tests.archive.filled import answers, fill
-from tests.database import database_from
-from tests.mparchive.inputs.test_warc import LONG, Writer
+from tests.mparchive.importers.test_warc import LONG, Writer
 from tests.standin.pages import Shown
 from tests.standin.posts import POSTS as SHOWN
+from tests.support.database import database_from
 
 CAPTURES = """
 SELECT requested_url, final_url, status, headers::text, encode(sha256, 'hex'), fetched_at, rendered,
@@ -29,7 +29,7 @@ JOIN posts p ON p.id = post_id ORDER BY p.aid, v.number
 
 @pytest.fixture
 def filled(engine: Engine, mparchive: Command) -> Command:
-    """The command with an archive that has one of everything; the two fixtures share the database."""
+    """Return the command with an archive that has one of everything; the two fixtures share the database."""
     fill(engine, MediaFolder(ArchiveSettings(home=mparchive.home)))
     return mparchive
 
@@ -64,7 +64,7 @@ def test_a_page_that_is_yet_to_come_is_not_taken_for_it_would_hide_all_later_one
     warc.write_bytes(writer.add(b"<html></html>", LONG.format(2)).content)
     taken = mparchive("backfill", saved, warc, "--no-fetch", "--json")
     assert (taken.code, mparchive.number("SELECT count(*) FROM posts")) == (3, 0)
-    assert [line.partition(", which is yet to come; ")[0] for line in taken.err.splitlines()] == [
+    assert [line.partition(", which is in the future; ")[0] for line in taken.err.splitlines()] == [
         f"{saved} is dated 2096-10-02 07:06 UTC",
-        f"{warc}, record 1 is dated 9999-12-31 23:59 UTC",
+        f"{warc} #1 is dated 9999-12-31 23:59 UTC",
     ]

@@ -8,16 +8,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from archive.capture import Capture
-from crawler.classify import classify
+from archive.domain.captures import Capture
+from crawler.parse.page import classify
 from tests.acceptance.command import NOWHERE, Command
 from tests.archive.making import NOW
-from tests.database import database_from
-from tests.mparchive.inputs.test_warc import DATE, Writer
+from tests.mparchive.importers.test_warc import DATE, Writer
 from tests.standin import Standin
 from tests.standin.media import EVIL_SVG, SVG, bomb_png, picture
 from tests.standin.pages import Shown
 from tests.standin.posts import POSTS, RICH
+from tests.support.database import database_from
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(tempfile|Temporary).*")  # warcio's writer
 KEPT = """
@@ -36,7 +36,7 @@ PICTURES = [medium.url for medium in classify(CAPTURE).media if medium.role.type
 
 @pytest.fixture
 def other(mparchive: Command, tmp_path: Path, server_url: str, template: str) -> Iterator[Command]:
-    """The command with a second, empty archive and no server."""
+    """Return the command with a second, empty archive and no server."""
     home = tmp_path / "other"
     home.mkdir()
     for url in database_from(server_url, f"TEMPLATE {template}"):
@@ -47,7 +47,7 @@ def other(mparchive: Command, tmp_path: Path, server_url: str, template: str) ->
 def full(
     mparchive_at: Callable[[str], Command], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Command]:
-    """The command with an archive that has downloaded all that its posts show; its server is gone."""
+    """Return the command with an archive that has all media of its posts; its server is gone."""
     monkeypatch.setenv("MPARCHIVE_MEDIA_TYPES", "image,audio,video")
     listed = tmp_path / "list.txt"
     listed.write_text("".join(f"{post.url}\n" for post in POSTS), encoding="utf-8")

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from archive import queries
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.embedded import embedded_postgres
-from archive.errors import DatabaseUnavailable
-from archive.export import write_csv, write_dump, write_jsonl
-from archive.locks import Hosts, turn
-from archive.media.folder import MediaFolder
-from archive.media.queries import due_media
-from archive.media.store import keep_file
-from archive.reading import Reading
-from archive.store import import_records, keep_captures, store_readings
-from archive.vocabulary import Role
+from archive.db.advisory_locks import Hosts, egress_lock
+from archive.db.embedded_server import embedded_postgres
+from archive.db.engine import open_archive, transaction
+from archive.db.settings import ArchiveSettings
+from archive.domain.errors import DatabaseUnavailable
+from archive.domain.outcomes import Role
+from archive.domain.parsed_page import ParsedPage
+from archive.export.records import write_csv, write_dump, write_jsonl
+from archive.ingest.pages import import_records, store_parse_results
+from archive.repository import post_queries
+from archive.repository.captures import store_captures
+from archive.repository.media import due_media, store_file
+from archive.storage.media_files import MediaFolder
 from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template
 
 POSTS = 100
@@ -28,8 +28,8 @@ BODIES = [template(1) + str(number).encode() for number in range(3)]  # stored a
 PICTURE = b"invented picture" * 1000
 
 
-def page(number: int, name: str = "shared") -> Reading:
-    """The page of post `number`, with images that all posts show, each at a place of its own, and a link."""
+def page(number: int, name: str = "shared") -> ParsedPage:
+    """Make the page of post `number`, with images that all posts show, at different positions, and a link."""
     media = [image(f"{name}{(number + place) % IMAGES}", place) for place in range(IMAGES)]
     return article(record(number), media=(*media, image("cover", role=Role.COVER)), links=(link(number + 1),))
 
@@ -50,7 +50,7 @@ def hold_server() -> None:
 
 def have_turn() -> None:
     """Have the turn of the line `home`, say so, keep it until stdin ends."""
-    with open_archive(ArchiveSettings()) as engine, turn(engine, "home", Hosts.PAGES):
+    with open_archive(ArchiveSettings()) as engine, egress_lock(engine, "home", Hosts.PAGES):
         _ready()
 
 
@@ -87,10 +87,10 @@ def store_all() -> None:
         _ready()
         order = _order()
         with transaction(engine) as session:
-            ids = keep_captures(session, None, [(None, capture(str(n).encode())) for n in order])
+            ids = store_captures(session, None, [(None, capture(str(n).encode())) for n in order])
         with transaction(engine) as session:
             readings = [(id_, page(n)) for id_, n in zip(ids, order, strict=True)]
-            store_readings(session, None, readings, NOW, 1)
+            store_parse_results(session, None, readings, NOW, 1)
 
 
 def keep() -> None:
@@ -98,14 +98,14 @@ def keep() -> None:
     settings = ArchiveSettings()
     with open_archive(settings) as engine:
         with transaction(engine) as session:
-            ids = keep_captures(session, None, [(None, capture(body)) for body in BODIES])
+            ids = store_captures(session, None, [(None, capture(body)) for body in BODIES])
         with transaction(engine) as session:
             readings = [(id_, page(n)) for n, id_ in enumerate(ids)]
-            store_readings(session, None, readings, NOW, 1)
+            store_parse_results(session, None, readings, NOW, 1)
             file = kept_file(PICTURE)
             path = MediaFolder(settings).put(PICTURE, file.sha256, ".png")
             (medium, *_) = due_media(session, NOW, 1, types=["image"])
-            keep_file(session, medium.id, replace(file, path=path), NOW)
+            store_file(session, medium.id, replace(file, path=path), NOW)
             _ready()
 
 
@@ -115,7 +115,7 @@ def export() -> None:
     with open_archive(ArchiveSettings()) as engine, Path(os.devnull).open("wb") as out:
         for write in (write_dump, write_csv, write_jsonl):
             with transaction(engine) as session:
-                counts.append(write(queries.records(session), out))
+                counts.append(write(post_queries.records(session), out))
     print(*counts, _peak())
 
 

@@ -1,4 +1,4 @@
-"""Children: processes that open an archive and report when they have."""
+"""Provide an archive with one of everything, and processes that open an archive and report when they have."""
 
 import os
 import subprocess
@@ -7,6 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 import pytest
+from sqlalchemy import Engine
+
+from archive.db.engine import open_archive
+from archive.db.settings import ArchiveSettings
+from archive.storage.media_files import MediaFolder
+from tests.archive.filled import fill
+from tests.support.database import database_from
 
 Child = subprocess.Popen[str]
 StartChild = Callable[..., Child]
@@ -36,3 +43,15 @@ def start_child() -> Iterator[StartChild]:
         for pipe in (child.stdin, child.stdout):
             with suppress(BrokenPipeError):  # what was written to it and not read
                 pipe.close()  # type: ignore[union-attr]  # a pipe
+
+
+@pytest.fixture(scope="session")
+def original(
+    server_url: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Engine, MediaFolder]]:
+    """Yield an archive with one of everything; no test changes it."""
+    folder = MediaFolder(ArchiveSettings(home=tmp_path_factory.mktemp("home")))
+    for url in database_from(server_url, f"TEMPLATE {template}"):
+        with open_archive(ArchiveSettings(database_url=url)) as engine:
+            fill(engine, folder)
+            yield engine, folder

@@ -7,17 +7,18 @@ from datetime import timedelta
 from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
-from archive.address import parse_address
-from archive.capture import Capture
-from archive.database import transaction
-from archive.media.folder import MediaFolder
-from archive.media.queries import due_media
-from archive.media.store import keep_file
-from archive.models import FileRow
-from archive.sighting import Sighting
-from archive.store import keep_captures, record_sightings, start_run, store_readings
-from crawler.classify import classify
+from archive.db.engine import transaction
+from archive.db.models import FileRow
+from archive.domain.addresses import parse_address
+from archive.domain.captures import Capture, Sighting
+from archive.ingest.pages import store_parse_results
+from archive.repository.captures import store_captures
+from archive.repository.frontier import record_sightings
+from archive.repository.media import due_media, store_file
+from archive.repository.runs import start_run
+from archive.storage.media_files import MediaFolder
 from crawler.parse import PARSER_VERSION
+from crawler.parse.page import classify
 from tests.archive.making import NOW, kept_file
 from tests.standin.media import picture
 from tests.standin.pages import catalogue
@@ -32,7 +33,7 @@ PICTURES = 2
 
 
 def answers() -> list[Capture]:
-    """What was served: each page, one of them again, one of them edited, one drawn, one under an error."""
+    """Make the responses: each page, one of them again, one edited, one rendered, one with an error."""
     pages = [
         _answer(shown.expected.url, b"".join(shown.render(2000)), n) for n, shown in enumerate(catalogue())
     ]
@@ -57,10 +58,10 @@ def fill(engine: Engine, folder: MediaFolder) -> None:
         run_id = start_run(session, "fill", {}, NOW)
     for answer in answers():
         with transaction(engine) as session:
-            (capture_id,) = keep_captures(session, run_id, [(_address(session, run_id, answer), answer)])
+            (capture_id,) = store_captures(session, run_id, [(_address(session, run_id, answer), answer)])
         with transaction(engine) as session:
             reading = [(capture_id, classify(answer))]
-            store_readings(session, run_id, reading, answer.fetched_at, PARSER_VERSION)
+            store_parse_results(session, run_id, reading, answer.fetched_at, PARSER_VERSION)
     with transaction(engine) as session:
         for number, medium in enumerate(
             due_media(session, NOW + timedelta(days=30), PICTURES, types=["image"])
@@ -68,7 +69,7 @@ def fill(engine: Engine, folder: MediaFolder) -> None:
             content = picture(f"synthetic_{number}")
             file = kept_file(content)
             path = folder.put(content, file.sha256, ".png")
-            keep_file(session, medium.id, replace(file, path=path), NOW)
+            store_file(session, medium.id, replace(file, path=path), NOW)
         session.execute(update(FileRow).values(first_stored_at=NOW))
 
 

@@ -1,4 +1,4 @@
-"""Made-up records, captures and readings."""
+"""Make synthetic records, captures and parse results."""
 
 import hashlib
 import random
@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from archive.address import canonical_url
-from archive.capture import Capture
-from archive.media.kept import KeptFile
-from archive.reading import Link, Medium, Reading
-from archive.record import Record
-from archive.vocabulary import Kind, Outcome, Relation, Role
+from archive.domain.addresses import canonical_url
+from archive.domain.captures import Capture
+from archive.domain.outcomes import Kind, Outcome, Relation, Role
+from archive.domain.parsed_page import LinkRef, MediaRef, ParsedPage
+from archive.domain.records import Record
+from archive.repository.media import StoredFile
 
 BIZ = "MzA0NjAyNTQ5NQ=="
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -26,45 +26,45 @@ def record(
 
 
 def capture(body: bytes = b"<html>", *, minutes: int = 0, **more: object) -> Capture:
-    """An answer served `minutes` after NOW."""
+    """Make a response served `minutes` after NOW."""
     url = "https://mp.weixin.qq.com/s?__biz=x"
     at = NOW + timedelta(minutes=minutes)
     return Capture(url, url, 200, (("Content-Type", "text/html"),), body, at, **more)  # type: ignore[arg-type]
 
 
 def template(number: int, size: int = 20_000) -> bytes:
-    """What the pages of one template share, by its number: scripts that no other has, hard to compress."""
+    """Make what the pages of one template share, by its number: scripts of its own, hard to compress."""
     numbers = random.Random(number)
     words = [f"{numbers.getrandbits(128):x}" for _ in range(size // 50)]
     return "".join(f"function f{word}(){{return 1}}" for word in words).encode()
 
 
-def article(record: Record, **more: object) -> Reading:
-    """What the parser says of a page that holds this record."""
-    return Reading(Outcome.ARTICLE, kind=Kind.ARTICLE, record=record, biz=BIZ, **more)  # type: ignore[arg-type]
+def article(record: Record, **more: object) -> ParsedPage:
+    """Make the parse result of a page with this record."""
+    return ParsedPage(Outcome.ARTICLE, kind=Kind.ARTICLE, record=record, biz=BIZ, **more)  # type: ignore[arg-type]
 
 
-def image(name: str, position: int = 0, role: Role = Role.IMAGE, **more: object) -> Medium:
-    """An image at an address of its own."""
+def image(name: str, position: int = 0, role: Role = Role.IMAGE, **more: object) -> MediaRef:
+    """Make an image with a URL of its own."""
     url = f"https://mmbiz.qpic.cn/mmbiz_png/{name}/640"
-    return Medium(role, url, url, position, **more)  # type: ignore[arg-type]
+    return MediaRef(role, url, url, position, **more)  # type: ignore[arg-type]
 
 
-def video(token: str = "a", hours: float = 2, name: str = "wxv_1") -> Medium:
-    """A video whose address is signed with a token, and expires so many hours after NOW."""
+def video(token: str = "a", hours: float = 2, name: str = "wxv_1") -> MediaRef:
+    """Make a video whose URL is signed with a token and expires so many hours after NOW."""
     url = f"https://mpvideo.qpic.cn/{name}.mp4?token={token}"
-    return Medium(Role.VIDEO, name, url, 0, expires_at=NOW + timedelta(hours=hours))
+    return MediaRef(Role.VIDEO, name, url, 0, expires_at=NOW + timedelta(hours=hours))
 
 
-def link(number: int, relation: Relation = Relation.POST, **more: object) -> Link:
-    """A link to post `number` of the account, without chksm as most are."""
+def link(number: int, relation: Relation = Relation.POST, **more: object) -> LinkRef:
+    """Make a link to post `number` of the account, without chksm as most are."""
     key, url = f"{BIZ}:{1000 + number}:1", record(number, chksm="").url
-    return Link(relation, key, url, **{"position": 0, "text": "见前文"} | more)  # type: ignore[arg-type]
+    return LinkRef(relation, key, url, **{"position": 0, "text": "见前文"} | more)  # type: ignore[arg-type]
 
 
-def kept_file(content: bytes = b"picture", path: str = "ab/cd/abcd.png") -> KeptFile:
-    """A file in the media folder."""
-    return KeptFile(hashlib.sha256(content).digest(), len(content), "image/png", 640, 480, path)
+def kept_file(content: bytes = b"picture", path: str = "ab/cd/abcd.png") -> StoredFile:
+    """Make a file of the media folder."""
+    return StoredFile(hashlib.sha256(content).digest(), len(content), "image/png", 640, 480, path)
 
 
 any_record = st.builds(

@@ -1,4 +1,4 @@
-"""Commands run in the built image with buildah, and a way from its loopback to a Postgres."""
+"""Run commands in the built image with buildah, and forward its loopback to a Postgres."""
 
 import os
 import shutil
@@ -13,14 +13,14 @@ import psutil
 
 BUILDAH = {"BUILDAH_ISOLATION": "chroot"}
 ROOT = Path(__file__).resolve().parents[2]
-ENTRY = ("tini", "--", "mparchive")  # of the image; `buildah run` passes over it
+ENTRY = ("tini", "--", "mparchive")  # of the image; `buildah run` ignores it
 FOLDERS = {"data": "/data", "config": "/config", "secrets": "/run/secrets"}
 USER = 1000  # of the image
 TIMEOUT = 180  # seconds; starting a container here takes two
 
 
 def buildah(*arguments: str) -> str:
-    """Run buildah; returns what it printed."""
+    """Run buildah, and return its output."""
     done = subprocess.run(
         ["buildah", *arguments], env={**os.environ, **BUILDAH}, capture_output=True, text=True, check=True
     )
@@ -73,7 +73,7 @@ class Container:
 
 @contextmanager
 def container(image: str, home: Path, environment: dict[str, str]) -> Iterator[Container]:
-    """A working container of an image; gone afterwards."""
+    """Yield a working container of an image, and remove it afterwards."""
     for name in FOLDERS:
         (home / name).mkdir()
         shutil.chown(home / name, USER, USER)
@@ -93,7 +93,7 @@ def terminate(process: "subprocess.Popen[bytes]", seconds: float) -> int:
 
 @contextmanager
 def on_loopback(socket: str) -> Iterator[int]:
-    """A port of 127.0.0.1 that leads to a server's Unix socket."""
+    """Yield a port of 127.0.0.1 that forwards to a server's Unix socket."""
     command = [sys.executable, "-m", "tests.container.forward", socket]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.container.image import ENTRY, Container, buildah, container, on_loopback, terminate
 from tests.crawler.crawling import plain
 from tests.standin import Standin
@@ -42,7 +42,7 @@ def standin() -> Iterator[Standin]:
 
 @pytest.fixture
 def image(tmp_path: Path, fresh_database_url: str, standin: Standin) -> Iterator[Container]:
-    """A container whose archive is a database of the test's own."""
+    """Yield a container whose archive is a database of the test's own."""
     url = make_url(plain(fresh_database_url))
     with on_loopback(f"{url.query['host']}/.s.PGSQL.{url.query.get('port', 5432)}") as port:
         environment = {
@@ -61,7 +61,7 @@ def posts(database_url: str) -> set[str]:
         return {aid for (aid,) in connection.execute("SELECT aid FROM posts")}
 
 
-def test_it_is_small_and_holds_no_tool_to_build_with(image: Container) -> None:
+def test_the_image_is_small_and_has_no_build_tools(image: Container) -> None:
     one = json.loads(buildah("inspect", "--type", "image", IMAGE))["Docker"]["config"]
     assert one["User"] == "mparchive"
     assert one["Healthcheck"]["Test"] == ["CMD", "mparchive", "status", "--json"]
@@ -71,7 +71,7 @@ def test_it_is_small_and_holds_no_tool_to_build_with(image: Container) -> None:
     assert int(size) < MOST_BYTES, size
 
 
-def test_the_service_watches_an_account_and_stops_when_told(
+def test_the_service_watches_an_account_and_stops_on_sigterm(
     image: Container, fresh_database_url: str, tmp_path: Path
 ) -> None:
     assert image.run(*ENTRY, "status", "--json")[0] == 0  # the health check

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from scheduler.children import Child
+from scheduler.crawl_process import CrawlProcess
 
 TIMEOUT = 100  # seconds; a crawl of these tests takes about three
 
@@ -61,11 +61,11 @@ class Crawler:
 def forked(arguments: list[str], environment: dict[str, str], timeout: float = TIMEOUT) -> Crawl:
     """Run `scrapy` with these arguments, as a fork of a warm process, as the daemon does."""
     reading, writing = os.pipe()
-    child = Child(arguments, environment, reading)
+    child = CrawlProcess(arguments, environment, reading)
     late = threading.Timer(timeout, child.kill_group)
     late.start()
     try:
-        with child.stdout as output:
+        with child.output as output, child.progress:
             said = output.read()
         return ended(child.wait(timeout), said)
     finally:
@@ -82,5 +82,5 @@ def ended(exit_code: int, output: str) -> Crawl:
 
 
 def plain(url: str) -> str:
-    """The address as psycopg takes it, without SQLAlchemy's driver."""
+    """Return the address as psycopg takes it, without SQLAlchemy's driver."""
     return re.sub(r"^postgresql\+psycopg:", "postgresql:", url)

@@ -55,13 +55,13 @@ HOPELESS = {
     "loops when it is read": (
         "Object.defineProperty(window, 'cgiDataNew', {get() { for (;;); }});", "cannot be read"),
     "fills the machine's memory": (
-        "const kept = []; for (;;) kept.push(new Uint8Array(3e7).fill(7));", "grew past"),
+        "const kept = []; for (;;) kept.push(new Uint8Array(3e7).fill(7));", "used more than"),
     "draws 20 MB": ("document.body.append(document.createComment('x'.repeat(2e7)));", "grew to"),
-    "empties its window": ("location = 'about:blank';", "left for"),
+    "empties its window": ("location = 'about:blank';", "navigated to"),
 }  # fmt: skip
 
 
 def page(mid: int, script: str) -> bytes:
-    """A post that draws itself and then runs this script."""
+    """Return a post that renders itself and then runs this script."""
     drawn = pages.article(mid, "").replace(b"<p></p>", b"")
     return drawn.replace(b"</body>", f"<script>{_DRAW}\n{script}</script></body>".encode())

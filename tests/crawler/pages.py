@@ -4,17 +4,17 @@ BIZ = "MzAwMDAwMDAwMA=="
 
 
 def path(mid: int) -> str:
-    """The address of an invented post, on the server."""
+    """Return the path of an invented post, on the server."""
     return f"/s?__biz={BIZ}&mid={mid}&idx=1&sn={mid:032x}&chksm={mid:x}ab"
 
 
 def url(mid: int) -> str:
-    """The address of an invented post, on mp.weixin.qq.com."""
+    """Return the address of an invented post, on mp.weixin.qq.com."""
     return f"http://mp.weixin.qq.com{path(mid)}#rd"
 
 
 def article(mid: int, text: str = "合成的正文。") -> bytes:
-    """An ordinary post."""
+    """Return an ordinary post."""
     return f"""<!DOCTYPE html><html><head><title></title>
 <meta property="og:title" content="合成标题{mid}" /><meta name="author" content="合成作者" /></head><body>
 <div id="js_article" class="rich_media"><h1 id="activity-name">合成标题{mid}</h1>
@@ -38,14 +38,14 @@ VERIFICATION_PATH = "/mp/wappoc_appmsgcaptcha?poc_token=c0ffee&target_url=x"
 
 
 def verification() -> bytes:
-    """The page that wants a human."""
+    """Return the verification page."""
     return b"""<!DOCTYPE html><html><head><title></title></head><body>
 <script>var PAGE_MID='mmbizwap:secitptpage/verify.html';
 window.cgiData={cap_appid:"1",cap_sid:"c0ffee",poc_token:"c0ffee"}</script></body></html>"""
 
 
 def deleted() -> bytes:
-    """The notice that a post was deleted by its author."""
+    """Return the notice that a post was deleted by its author."""
     return """<!DOCTYPE html><html><head><title></title></head><body>
 <div class="weui-msg"><div class="weui-msg__text-area">
 <h2 class="weui-msg__title warn">该内容已被发布者删除</h2>
@@ -53,7 +53,7 @@ def deleted() -> bytes:
 
 
 def drawn(mid: int, text: str = "脚本画出的正文。") -> bytes:
-    """A post whose body only a script puts on the page; it also reaches for what must not be reached."""
+    """Return a post whose body only a script renders; it also requests what must not be reached."""
     body = article(mid, "").replace(b"<p></p>", b"")
     script = f"""<img src="https://mmbiz.example/x.jpg"><img src="/forbidden.jpg">
 <script src="https://elsewhere.example/x.js"></script>

@@ -5,7 +5,7 @@ import pytest
 from scrapy.settings import Settings
 from scrapy.utils.project import get_project_settings
 
-from crawler.spiders.posts import PostsSpider, listed
+from crawler.spiders.posts import PostsSpider, listed_urls
 
 
 def settings_with(**chosen: object) -> Settings:
@@ -71,4 +71,4 @@ def test_addresses_are_listed_with_commas_or_in_a_file(tmp_path):
     one, two = "https://mp.weixin.qq.com/s/aaaaaaaaaaa", "http://mp.weixin.qq.com/s?__biz=a==&mid=1&idx=1"
     path = tmp_path / "list.txt"
     path.write_text(f"# mine\r\n{one}\r\n\r\n {two} \r\n", encoding="utf-8-sig")
-    assert listed(f"{one}, {two}") == listed(str(path)) == [one, two]
+    assert listed_urls(f"{one}, {two}") == listed_urls(str(path)) == [one, two]

@@ -1,29 +1,29 @@
-"""docs/operation.md: what it says to do with a damaged page makes the archive whole again."""
+"""Tests that the steps for a damaged page in docs/how-to/operate.md repair the archive."""
 
 import re
 from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from archive.config import ArchiveSettings
-from archive.database import transaction
-from archive.integrity.verify import verify_archive
-from archive.media.folder import MediaFolder
-from archive.store import keep_captures
-from tests.archive.integrity.filling import means_at
-from tests.archive.integrity.mutations import BENEATH
+from archive.db.engine import transaction
+from archive.db.settings import ArchiveSettings
+from archive.integrity.verifier import verify_archive
+from archive.repository.captures import store_captures
+from archive.storage.media_files import MediaFolder
+from tests.archive.integrity.checks.mutations import BENEATH
+from tests.archive.integrity.filling import context_at
 from tests.archive.making import capture
-from tests.docs.markdown import ROOT, told
+from tests.docs.markdown import DOCS, text_of
 
-OPERATION = told(ROOT / "docs" / "operation.md")
-(REPAIR,) = re.findall(r"^  BEGIN;\n(.+?)^  COMMIT;\n", OPERATION, re.DOTALL | re.MULTILINE)
+OPERATE = text_of(DOCS / "how-to" / "operate.md")
+(REPAIR,) = re.findall(r"^  BEGIN;\n(.+?)^  COMMIT;\n", OPERATE, re.DOTALL | re.MULTILINE)
 MAKE, COPY, UPDATE = re.split(r"\n(?=  \\copy|  UPDATE)", REPAIR)
 
 
-def test_a_page_from_a_backup_takes_the_place_of_a_damaged_one(engine: Engine, tmp_path: Path) -> None:
-    means = means_at(MediaFolder(ArchiveSettings(media=str(tmp_path))))
+def test_a_damaged_page_is_replaced_by_the_one_of_a_backup(engine: Engine, tmp_path: Path) -> None:
+    context = context_at(MediaFolder(ArchiveSettings(media=str(tmp_path))))
     with transaction(engine) as session:
-        (number,) = keep_captures(session, None, [(None, capture())])
+        (number,) = store_captures(session, None, [(None, capture())])
     with engine.connect() as backup:
         good = backup.execute(
             text("SELECT id, body, body_encoding, reference_id FROM captures WHERE id = :id"), {"id": number}
@@ -31,12 +31,12 @@ def test_a_page_from_a_backup_takes_the_place_of_a_damaged_one(engine: Engine, t
     with engine.begin() as connection:
         connection.execute(text(BENEATH))
         connection.execute(text("UPDATE captures SET body = '\\x00', reference_id = NULL"))
-    assert set(verify_archive(engine, means).found) == {"seals", "bytes"}
+    assert set(verify_archive(engine, context).found) == {"seals", "bytes"}
     with engine.begin() as connection:
         connection.execute(text(MAKE))
         connection.execute(
             text("INSERT INTO good VALUES (:id, :body, :body_encoding, :reference_id)"), good._asdict()
         )
         connection.execute(text(UPDATE))
-    assert verify_archive(engine, means).is_sound
+    assert verify_archive(engine, context).is_sound
     assert COPY.split()[:3] == ["\\copy", "good", "FROM"]

@@ -1,89 +1,58 @@
-"""What the documents say can be set is what the program reads, and all of it."""
+"""Tests that documents and program agree on what can be set, and that generated references are current."""
 
-import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
-from pydantic_settings import BaseSettings
 
-from archive.config import ArchiveSettings
-from archive.web.settings import InboxSettings, ReadingSettings
-from crawler import protocol
-from crawler.discovery.table import Table
-from crawler.settings import _Environment as CrawlSettings
+from crawler.discovery.config import ConfigTable
 from scheduler.config import load_config
-from scheduler.settings import SchedulerSettings
-from tests.docs.markdown import DOCUMENTS, READMES, ROOT, named, rows, told
+from tests.docs.markdown import DOCS, DOCUMENTS, ROOT, name_of, rows, text_of
 
-EXAMPLE = ROOT / "docs" / "mparchive.example.toml"
-ROOMS = ("archive", "crawler", "scheduler", "mparchive")
-PROGRAM = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
-READERS: tuple[type[BaseSettings], ...] = (
-    ArchiveSettings,
-    CrawlSettings,
-    InboxSettings,
-    ReadingSettings,
-    SchedulerSettings,
-)
-# What one process of the program says to another, and nobody else says.
-BETWEEN_PROCESSES = {protocol.LIFELINE_VARIABLE, protocol.START_METHOD_VARIABLE}
-WHERE_VARIABLES_STAND = (*DOCUMENTS, ROOT / "Dockerfile", ROOT / "docker-compose.yml")
-OF_THE_TESTS = {"MPARCHIVE_SHARED"}
+EXAMPLE = ROOT / "mparchive" / "mparchive.example.toml"
+SETTINGS = (DOCS / "reference" / "settings.md", DOCS / "reference" / "settings.zh-CN.md")
+NAMING_VARIABLES = (*DOCUMENTS, ROOT / "Dockerfile", ROOT / "docker-compose.yml")
+OF_TESTS = {"MPARCHIVE_SHARED"}
 _VARIABLE = re.compile(r"MPARCHIVE_[A-Z_]*[A-Z]")
 
 
-def keys_below(table: type[Table]) -> Iterator[str]:
-    """The keys of all tables that the configuration can have."""
+def listed(document: Path) -> set[str]:
+    """Return the variables in the table of a reference."""
+    return {name for cells in rows(text_of(document)) for name in _VARIABLE.findall(cells[0])}
+
+
+def keys_below(table: type[ConfigTable]) -> Iterator[str]:
+    """Yield the keys of all tables that the configuration can have."""
     yield from table.model_fields
     for one in table.__subclasses__():
         yield from keys_below(one)
 
 
-@cache
-def read_variables() -> set[str]:
-    """The variables of all settings, and those that are asked for by name."""
-    of_settings = {f"MPARCHIVE_{name.upper()}" for reader in READERS for name in reader.model_fields}
-    by_name = {word for path in PROGRAM for word in words(path) if _VARIABLE.fullmatch(word)}
-    return (of_settings | by_name) - BETWEEN_PROCESSES
+def test_the_generated_references_are_current() -> None:
+    command = [sys.executable, "bin/reference.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_no_class_of_settings_is_forgotten() -> None:
-    written = {
-        node.name
-        for path in PROGRAM
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.ClassDef) and any("Settings" in ast.unparse(base) for base in node.bases)
-    }
-    assert written <= {one.__name__ for reader in READERS for one in reader.__mro__}
+def test_both_languages_list_the_same_variables() -> None:
+    english, chinese = map(listed, SETTINGS)
+    assert english == chinese and len(english) > 20
 
 
-@pytest.mark.parametrize("readme", READMES, ids=named)
-def test_the_readmes_have_a_row_for_every_variable(readme: Path) -> None:
-    named_in_rows = " ".join(cells[0] for cells in rows(told(readme)))
-    assert set(_VARIABLE.findall(named_in_rows)) == read_variables()
+@pytest.mark.parametrize("document", NAMING_VARIABLES, ids=name_of)
+def test_every_variable_in_a_document_is_one_that_the_program_reads(document: Path) -> None:
+    assert set(_VARIABLE.findall(text_of(document))) - listed(SETTINGS[0]) - OF_TESTS == set()
 
 
-@pytest.mark.parametrize("document", WHERE_VARIABLES_STAND, ids=named)
-def test_every_variable_that_is_written_is_read(document: Path) -> None:
-    assert set(_VARIABLE.findall(told(document))) - read_variables() - OF_THE_TESTS == set()
-
-
-def test_the_example_can_be_uncommented_as_a_whole(tmp_path: Path) -> None:
+def test_the_example_is_valid_with_everything_uncommented(tmp_path: Path) -> None:
     whole = tmp_path / "mparchive.toml"
-    whole.write_text(re.sub(r"^# (?=\[|[a-z_]+ = )", "", told(EXAMPLE), flags=re.MULTILINE), "utf-8")
+    whole.write_text(re.sub(r"^# (?=\[|[a-z_]+ = )", "", text_of(EXAMPLE), flags=re.MULTILINE), "utf-8")
     config = load_config(whole)
     assert config.inbox and config.alarms and config.reading_room and config.accounts[0].official
 
 
 def test_the_example_names_every_key() -> None:
-    assert [key for key in keys_below(Table) if not re.search(rf"\b{key}\b", told(EXAMPLE))] == []
-
-
-def words(path: Path) -> Iterator[str]:
-    """The strings of a module."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+    assert [key for key in keys_below(ConfigTable) if not re.search(rf"\b{key}\b", text_of(EXAMPLE))] == []

@@ -1,4 +1,4 @@
-"""Whoever is told of alarms: takes apprise's json:// messages on loopback."""
+"""Receive alarms as apprise's json:// messages on loopback."""
 
 import json
 import threading
@@ -31,7 +31,7 @@ class Receiver:
 
     @property
     def address(self) -> str:
-        """As apprise takes it."""
+        """Return the address in apprise's form."""
         return f"json://127.0.0.1:{self._server.server_port}/synthetic-secret-path"
 
     def __enter__(self) -> Self:

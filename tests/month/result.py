@@ -1,4 +1,4 @@
-"""What a simulated month came to, read from the archive, the stand-in and whoever was told."""
+"""Compute the result of a simulated month from the archive, the stand-in and the received alarms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.models import Absence, AddressRow, Base, CaptureRow, Incident, MediumRow, Post, Run, Version
+from archive.db.engine import open_archive, transaction
+from archive.db.models import Absence, AddressRow, Base, CaptureRow, Incident, MediumRow, Post, Run, Version
+from archive.db.settings import ArchiveSettings
 from tests.month.simulation import Push, Simulation
 from tests.standin.account import Post as Made
 from tests.standin.pages import Shown
@@ -52,17 +52,17 @@ class Result:
 
     @property
     def requests_per_post(self) -> float:
-        """All requests, also those of looks that found nothing."""
+        """Return the number of requests per archived post, including those that found nothing."""
         return self.requests / max(1, self.archived)
 
 
 def result_of(simulation: Simulation, days: int) -> Result:
     """Compare what was published with what is in the archive."""
-    places = simulation.places
-    stats = places.standin.stats()
+    machinery = simulation.machinery
+    stats = machinery.standin.stats()
     expected = _expected(simulation)
     with (
-        open_archive(ArchiveSettings(database_url=places.database_url)) as engine,
+        open_archive(ArchiveSettings(database_url=machinery.database_url)) as engine,
         transaction(engine) as session,
     ):
         posts = session.scalars(select(Post)).all()
@@ -84,10 +84,10 @@ def result_of(simulation: Simulation, days: int) -> Result:
             challenges=sum(n for path, n in stats["paths"].items() if path.startswith("/mp/wappoc")),
             alarms_raised=len(incidents),
             alarms_cleared=sum(one.closed_at is not None for one in incidents),
-            messages=len(places.receiver.messages),
+            messages=len(machinery.receiver.messages),
             crawls=_count(session, Run, Run.command != "revisit"),
-            kills=places.kills,
-            restarts=places.restarts,
+            kills=machinery.kills,
+            restarts=machinery.restarts,
             edits=_states(session) - len(posts),
             away=_count(session, Absence),
             returned=_count(session, Absence, Absence.returned_at.is_not(None)),
@@ -104,9 +104,9 @@ def _is(post: Post, fields: dict[str, str] | None) -> bool:
 
 
 def _expected(simulation: Simulation) -> dict[str, dict[str, str] | None]:
-    """The record of each published post by aid: as shown now, or once published where it is away."""
+    """Return the record of each published post by aid: as shown now, or as published if it is taken down."""
     made = {post.aid: Shown(post).expected for push in simulation.pushes for post in _posts(push)}
-    shown = {one["aid"]: one["fields"] for one in simulation.places.standin.describe()}
+    shown = {one["aid"]: one["fields"] for one in simulation.machinery.standin.describe()}
     return {aid: shown[aid] or one.fields for aid, one in made.items()}
 
 
@@ -119,19 +119,19 @@ def _count(session: Session, table: type[Base], *which: ColumnElement[bool]) -> 
 
 
 def _states(session: Session) -> int:
-    """Different texts of posts."""
+    """Count the different texts of posts."""
     different = select(Version.post_id, Version.content_hash).distinct().subquery()
     return session.scalar(select(func.count()).select_from(different)) or 0
 
 
 def _duplicates(session: Session) -> int:
-    """Posts stored more than once, and versions that say what another one says."""
+    """Count posts stored more than once, and versions equal to another one."""
     aids = session.scalar(select(func.count(Post.aid.distinct()))) or 0
     return (_count(session, Post) - aids) + (_count(session, Version) - _states(session))
 
 
 def _delays(session: Session, pushes: Sequence[Push]) -> list[timedelta]:
-    """From each post's publication to its first good capture, in simulated time."""
+    """Yield the delay from each post's publication to its first good capture, in simulated time."""
     first = select(AddressRow.aid, func.min(CaptureRow.fetched_at))
     first = first.join(CaptureRow, CaptureRow.address_id == AddressRow.id).where(
         CaptureRow.outcome == "article"

@@ -1,7 +1,7 @@
-"""Weeks of an account in minutes: real crawls, a real worker, a real Postgres, and a clock that jumps.
+"""Simulate weeks of an account in minutes: real crawls, a real worker and Postgres, and a clock that jumps.
 
-The timetable is looked at here, at each instant at which something is due; then time stands still until the
-worker has done what there was to do. Everything published is synthetic.
+The timetable is run here, at each time at which something is due; then the clock stops until the worker has
+finished all jobs. Everything published is synthetic.
 """
 
 import asyncio
@@ -19,22 +19,22 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from sqlalchemy import Engine, func, select
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.models import AddressRow, Egress, SourceRow
-from scheduler.daemon import Current, Planner
-from scheduler.hands import Hands
-from scheduler.jobs import opened, queue_of
-from scheduler.settings import SchedulerSettings
-from scheduler.timetable import TIMETABLE, Entry, Work
-from tests.month.places import Places
+from archive.db.engine import open_archive, transaction
+from archive.db.models import AddressRow, Egress, SourceRow
+from archive.db.settings import ArchiveSettings
+from scheduler.config import SchedulerSettings
+from scheduler.daemon import CurrentConfig, JobPlanner
+from scheduler.jobs.base import JobContext
+from scheduler.polling import TIMETABLE, TimetableEntry, Work
+from scheduler.queue import open_queue, queue_of
+from tests.month.machinery import Machinery
 from tests.standin.account import at
 
 START = at("2025-10-06 07:00")  # a Monday
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 REPORTS_EVERY = 2 * HOUR
 REVISITS_EVERY = 8 * HOUR
-DRAIN = 2 * DAY  # after the last publication; longer than any line is held, and any source waits for its turn
+DRAIN = 2 * DAY  # after the last publication; longer than an egress backs off and a source waits
 JOB_TIME = 120.0  # seconds of the machine that one instant may take
 # A job that is tried again waits real seconds, which have no meaning here.
 _NO_WAITING = "UPDATE procrastinate_jobs SET scheduled_at = now() WHERE scheduled_at > now()"
@@ -43,7 +43,7 @@ ENTRIES = {entry.work: entry for entry in TIMETABLE}
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """So many posts published together."""
+    """A number of posts published together."""
 
     number: int
     at: datetime
@@ -51,17 +51,17 @@ class Push:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Something that happens: at an instant, or (`busy`) in the middle of the first job after it."""
+class Failure:
+    """A failure or change: at a given time, or (`busy`) in the middle of the first job after it."""
 
     at: datetime
     name: str
-    do: Callable[[Places], None]
+    do: Callable[[Machinery], None]
     busy: bool = False
 
 
 def pushes(days: int, seed: int = 7) -> list[Push]:
-    """An account's habit: workdays at half past eight and at five, some weekends at ten."""
+    """Return pushes of a typical account: workdays at half past eight and at five, some weekends at ten."""
     chance = random.Random(seed)
     made: list[Push] = []
     for day in range(days):
@@ -76,48 +76,48 @@ def pushes(days: int, seed: int = 7) -> list[Push]:
 
 @dataclass
 class Simulation:
-    """One run through the pushes and troubles, in order of time."""
+    """One run through the pushes and failures, in order of time."""
 
-    places: Places
+    machinery: Machinery
     pushes: Sequence[Push]
-    troubles: Sequence[Trouble]
+    failures: Sequence[Failure]
     drain: timedelta = DRAIN
     reports_every: timedelta = REPORTS_EVERY
     revisits_every: timedelta = REVISITS_EVERY
     now: datetime = START
     seconds: float = 0.0
-    happened: list[str] = field(default_factory=list)
-    _strikes: list[Trouble] = field(default_factory=list)
+    history: list[str] = field(default_factory=list)
+    _waiting: list[Failure] = field(default_factory=list)
     _reported: datetime = START - DAY
     _revisited: datetime = START
 
     async def run(self) -> None:
-        """From the start until everything has had its chance to be archived."""
+        """Run from the start until every post could have been archived."""
         began = time.monotonic()
-        places = self.places
-        self._to(START)
-        with _environment(places.environment), open_archive(ArchiveSettings()) as engine:
-            places.start_worker()
-            current = Current(places.config)
-            planner = Planner(Hands(engine, SchedulerSettings.read().egress, Event()), current)
+        machinery = self.machinery
+        self._move_clock(START)
+        with _environment(machinery.environment), open_archive(ArchiveSettings()) as engine:
+            machinery.start_worker()
+            current = CurrentConfig(machinery.config)
+            planner = JobPlanner(JobContext(engine, SchedulerSettings.read().egress, Event()), current)
             app = queue_of(engine.url, dict.fromkeys(Work, _nothing))
-            async with opened(app):
-                await self._through(planner, app, engine)
+            async with open_queue(app):
+                await self._run_events(planner, app, engine)
         self.seconds = time.monotonic() - began
 
-    async def _through(self, planner: Planner, app: App, engine: Engine) -> None:
-        coming = sorted([*self.pushes, *self.troubles], key=lambda one: one.at)
+    async def _run_events(self, planner: JobPlanner, app: App, engine: Engine) -> None:
+        coming = sorted([*self.pushes, *self.failures], key=lambda one: one.at)
         end = max(one.at for one in coming) + self.drain
         while self.now < end:
             while coming and coming[0].at <= self.now:
-                self._happens(coming.pop(0))
+                self._apply(coming.pop(0))
             for work in self._works():
-                await self._look(planner, app, ENTRIES[work])
+                await self._check(planner, app, ENTRIES[work])
             known = [coming[0].at] if coming else []
-            self._to(min(*known, end, await self._next_due(engine)))
+            self._move_clock(min(*known, end, await self._next_due(engine)))
 
     def _works(self) -> Iterator[Work]:
-        """What is looked at now."""
+        """Yield the kinds of work to check now."""
         yield Work.DISCOVER
         if self.now - self._revisited >= self.revisits_every:
             self._revisited = self.now
@@ -128,43 +128,43 @@ class Simulation:
             self._reported = self.now
             yield Work.REPORT
 
-    def _happens(self, one: Push | Trouble) -> None:
+    def _apply(self, one: Push | Failure) -> None:
         if isinstance(one, Push):
-            self.places.standin.publish(one.number, one.posts, one.at)
+            self.machinery.standin.publish(one.number, one.posts, one.at)
         elif one.busy:
-            self._strikes.append(one)
+            self._waiting.append(one)
         else:
-            self._strike(one)
+            self._inject(one)
 
-    def _strike(self, trouble: Trouble) -> None:
-        trouble.do(self.places)
-        self.happened.append(f"{trouble.at:%m-%d %H:%M} {trouble.name}")
+    def _inject(self, failure: Failure) -> None:
+        failure.do(self.machinery)
+        self.history.append(f"{failure.at:%m-%d %H:%M} {failure.name}")
 
-    async def _look(self, planner: Planner, app: App, entry: Entry) -> None:
+    async def _check(self, planner: JobPlanner, app: App, entry: TimetableEntry) -> None:
         if await planner.tick(app, entry):
-            await self._worked(app)
+            await self._finish_jobs(app)
 
-    async def _worked(self, app: App) -> None:
-        """Wait until no job is left; a trouble that waits for a job strikes while one is being done."""
+    async def _finish_jobs(self, app: App) -> None:
+        """Wait until no job is left; a failure that waits for a job is injected while one is running."""
         until, left = time.monotonic() + JOB_TIME, []
         while time.monotonic() < until:
             with suppress(ConnectorException):
                 left = [job for status in ("todo", "doing") for job in await _jobs(app, status)]
                 if not left:
                     return
-                await self._amid(app, left)
+                await self._during_job(app, left)
             await asyncio.sleep(0.05)
         raise TimeoutError(f"jobs are left at {self.now}: {left}")
 
-    async def _amid(self, app: App, left: Sequence[Job]) -> None:
-        if self._strikes and any(job.status == "doing" for job in left):
+    async def _during_job(self, app: App, left: Sequence[Job]) -> None:
+        if self._waiting and any(job.status == "doing" for job in left):
             await asyncio.sleep(0.4)  # into its crawl
-            await asyncio.to_thread(self._strike, self._strikes.pop(0))
+            await asyncio.to_thread(self._inject, self._waiting.pop(0))
         elif all(job.status == "todo" and job.scheduled_at for job in left):
             await app.connector.execute_query_async(_NO_WAITING)
 
     async def _next_due(self, engine: Engine) -> datetime:
-        """The next instant, on the minute, at which anything is due."""
+        """Return the next time, on the minute, at which anything is due."""
         with transaction(engine) as session:
             moments = [
                 session.scalar(select(func.min(column)).where(column > self.now))
@@ -177,10 +177,10 @@ class Simulation:
         moments.append(max(self._reported + self.reports_every, self.now + MINUTE))
         return min(moment for moment in moments if moment)
 
-    def _to(self, moment: datetime) -> None:
-        """Jump there, but at least a minute ahead: a tick of the timetable."""
+    def _move_clock(self, moment: datetime) -> None:
+        """Move the clock there, but at least a minute ahead: one tick of the timetable."""
         self.now = max(moment, self.now + MINUTE) if moment > START else moment
-        self.places.set_clock(self.now)
+        self.machinery.set_clock(self.now)
 
 
 async def _jobs(app: App, status: str) -> list[Job]:
@@ -188,7 +188,7 @@ async def _jobs(app: App, status: str) -> list[Job]:
 
 
 def _nothing() -> None:
-    """In place of work, in a queue that jobs are only put into."""
+    """Stand in for the work of a queue into which jobs are only deferred."""
 
 
 @contextmanager

@@ -1,14 +1,14 @@
-"""The short form of the simulated month (python -m bench.month): two days, every kind of trouble."""
+"""Tests on the short form of the simulated month (python -m bench.month): two days, every kind of failure."""
 
 import asyncio
 import tempfile
 from datetime import timedelta
 from pathlib import Path
 
-from tests.month.places import Places
+from tests.month.failures import SHORT
+from tests.month.machinery import Machinery
 from tests.month.result import Result, result_of
 from tests.month.simulation import DAY, START, Push, Simulation
-from tests.month.troubles import SHORT
 
 PUSHES = tuple(
     Push(number, START + hours * timedelta(hours=1), posts)
@@ -17,7 +17,7 @@ PUSHES = tuple(
 
 
 # One test: the days cost as much as ten others, and parallel runs would go through them once each.
-def test_whatever_goes_wrong_every_post_is_archived_once_soon_and_what_went_wrong_is_told() -> None:
+def test_every_post_is_archived_once_and_every_failure_is_reported() -> None:
     # not below pytest's own folder, which another session closes to the server's user
     with tempfile.TemporaryDirectory(prefix="mparchive-days-", ignore_cleanup_errors=True) as folder:
         result = _days(Path(folder))
@@ -26,7 +26,7 @@ def test_whatever_goes_wrong_every_post_is_archived_once_soon_and_what_went_wron
     assert (result.kills, result.restarts) == (1, 1)
     assert (result.edits, result.away, result.returned) == (1, 1, 1)
     assert result.pictures_kept == result.pictures > len(PUSHES), "one a push, and the covers"
-    assert result.longest_delay <= timedelta(hours=12), "no post waits longer than what held it up"
+    assert result.longest_delay <= timedelta(hours=12), "no post is delayed longer than its failure lasts"
     assert {"verification:default"} <= set(result.keys)
     assert any(key.endswith(":own_backend") for key in result.keys)
     assert result.alarms_cleared == result.alarms_raised
@@ -34,8 +34,8 @@ def test_whatever_goes_wrong_every_post_is_archived_once_soon_and_what_went_wron
 
 
 def _days(folder: Path) -> Result:
-    with Places(folder, shortest=240, default=360) as places:
-        simulation = Simulation(places, PUSHES, SHORT, drain=DAY)
+    with Machinery(folder, shortest=240, default=360) as machinery:
+        simulation = Simulation(machinery, PUSHES, SHORT, drain=DAY)
         asyncio.run(simulation.run())
-        assert places.stop_worker() == 0, (places.folder / "worker.log").read_text()
+        assert machinery.stop_worker() == 0, (machinery.folder / "worker.log").read_text()
         return result_of(simulation, 2)

@@ -6,15 +6,15 @@ import pytest
 from rich.console import Console
 
 from mparchive import console
-from mparchive.tally import Tally
+from mparchive.crawl import RunSummary
 
 WORDS = "[/合成] [red]a :x: [1]"
 
 
 def test_brackets_and_colons_in_a_text_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    tally = Tally()
-    tally.add("unknown", reason=WORDS)
-    console.out.print(tally.table())
+    summary = RunSummary()
+    summary.add("unknown", reason=WORDS)
+    console.out.print(summary.table())
     console.out.print(console.facts_table({"title": WORDS}))
     console.say(WORDS)
     said = capsys.readouterr()
@@ -41,5 +41,5 @@ def test_so_they_are_beside_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_orders_to_a_terminal_are_shown_as_signs(text: str, shown: str) -> None:
-    assert console.pictured(text) == shown
-    assert console.pictured(shown) == shown
+    assert console.printable(text) == shown
+    assert console.printable(shown) == shown

@@ -14,11 +14,12 @@ from urllib.error import HTTPError, URLError
 
 from sqlalchemy import Engine, select
 
-from archive.config import ArchiveSettings
-from archive.database import transaction
-from archive.export import Selection, write_wacz
-from archive.media.folder import MediaFolder
-from archive.models import CaptureRow, MediumRow, Post
+from archive.db.engine import transaction
+from archive.db.models import CaptureRow, MediumRow, Post
+from archive.db.settings import ArchiveSettings
+from archive.export.wacz import write_wacz
+from archive.repository.capture_selection import Selection
+from archive.storage.media_files import MediaFolder
 from tests.archive.filled import fill
 
 PYWB = Path(sys.prefix) / "pywb" / "bin"  # made by bin/setup --dev: it needs older packages than ours
@@ -52,7 +53,7 @@ def _free_port() -> int:
 
 
 def fetched(url: str) -> bytes:
-    """What it answers, once it does."""
+    """Return its response, once it responds."""
     deadline = time.monotonic() + WAIT
     while True:
         try:

@@ -13,7 +13,7 @@ ACCOUNT = f'[[accounts]]\nbiz = "{COMMISSION.biz}"\nname = "{COMMISSION.nickname
 
 @pytest.fixture
 def configured(tmp_path: Path) -> Callable[[str], Config]:
-    """A configuration of the invented account, and what is given besides."""
+    """Return a function that loads a configuration of the invented account with more lines."""
 
     def configure(more: str = "") -> Config:
         path = tmp_path / "mparchive.toml"
@@ -25,7 +25,7 @@ def configured(tmp_path: Path) -> Callable[[str], Config]:
 
 @pytest.fixture
 def environment(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What children need to use this test's archive and no network."""
+    """Set and return the variables with which child processes use this test's archive and no network."""
     given = {
         "MPARCHIVE_DATABASE_URL": engine.url.render_as_string(hide_password=False),
         "MPARCHIVE_HOME": str(tmp_path),

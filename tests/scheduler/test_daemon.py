@@ -14,14 +14,14 @@ import psutil
 import pytest
 from sqlalchemy import Engine
 
-from archive import queries
-from archive.database import transaction
+from archive.db.engine import transaction
+from archive.repository import post_queries
 from scheduler.config import Config
-from scheduler.daemon import Current, Planner, bring_forward, scheduler_of
-from scheduler.hands import Hands
-from scheduler.jobs import Order, queue_of
-from scheduler.timetable import TIMETABLE, Work
-from scheduler.work import inbox
+from scheduler.daemon import CurrentConfig, JobPlanner, bring_forward, scheduler_of
+from scheduler.jobs import inbox
+from scheduler.jobs.base import JobContext
+from scheduler.polling import TIMETABLE, Work
+from scheduler.queue import PlannedJob, queue_of
 from tests.scheduler.conftest import ACCOUNT
 from tests.standin import Standin
 from tests.standin.week import ALBUM, WEEK
@@ -53,7 +53,7 @@ class Daemon:
                     self._said.notify_all()
 
     def until(self, words: str) -> str:
-        """The first line that holds these words."""
+        """Wait for a line that holds these words, and return it."""
 
         def found() -> str:
             return next((line for line in self.lines if words in line), "")
@@ -114,7 +114,7 @@ def test_one_command_and_a_short_file_fill_an_empty_archive_and_a_broken_file_ch
     assert code == 0, "".join(daemon.lines)
     in_album = {post.aid for post in WEEK if post.album == ALBUM}
     with transaction(engine) as session:
-        assert {record.aid for record in queries.records(session)} == in_album
+        assert {record.aid for record in post_queries.records(session)} == in_album
     assert f"mparchive_posts {len(in_album)}.0" in metrics
     assert f'source="album:{ALBUM}"' in metrics
     _, alive = psutil.wait_procs(family, timeout=STOPPED_WITHIN)
@@ -125,12 +125,14 @@ def test_a_look_that_fails_is_said_and_harms_no_other(
     configured: Callable[[str], Config], engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    def fails(*_: object) -> list[Order]:
+    def fails(*_: object) -> list[PlannedJob]:
         raise PermissionError(13, "synthetic")
 
     configured("")
-    monkeypatch.setattr(inbox, "orders", fails)
-    planner = Planner(Hands(engine, "home", threading.Event()), Current(tmp_path / "mparchive.toml"))
+    monkeypatch.setattr(inbox, "plan_inbox", fails)
+    planner = JobPlanner(
+        JobContext(engine, "home", threading.Event()), CurrentConfig(tmp_path / "mparchive.toml")
+    )
     (entry,) = (entry for entry in TIMETABLE if entry.work is Work.INBOX)
     assert asyncio.run(planner.tick(queue_of(engine.url, {}), entry)) == 0
     said = capsys.readouterr().out
@@ -142,7 +144,9 @@ def test_looks_do_not_wait_for_the_hours_that_a_clock_was_put_back(
     configured: Callable[[str], Config], engine: Engine, tmp_path: Path
 ) -> None:
     configured("")
-    planner = Planner(Hands(engine, "home", threading.Event()), Current(tmp_path / "mparchive.toml"))
+    planner = JobPlanner(
+        JobContext(engine, "home", threading.Event()), CurrentConfig(tmp_path / "mparchive.toml")
+    )
     now = datetime.now(UTC)
 
     async def brought_forward(ahead: timedelta) -> tuple[list[str], set[datetime]]:
@@ -176,7 +180,7 @@ def test_a_worker_stopped_in_the_middle_of_a_crawl_hands_it_to_the_next_one(
         assert again.stop() == 0
     in_album = {post.aid for post in WEEK if post.album == ALBUM}
     with transaction(engine) as session:
-        assert {record.aid for record in queries.records(session)} == in_album, "".join(again.lines)
+        assert {record.aid for record in post_queries.records(session)} == in_album, "".join(again.lines)
 
 
 def test_a_second_signal_stops_at_once_and_leaves_no_crawl_behind(

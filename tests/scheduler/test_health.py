@@ -4,9 +4,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from archive.finding import Finding, Watched
+from archive.domain.messages import Message
+from archive.domain.monitoring import HealthProblem, SourceStatus
+from archive.domain.outcomes import BLOCKING
+from archive.system.catalogues import LANGUAGES, template
 from crawler.discovery.source import State
-from scheduler.health import AccountVitals, Bounds, LineVitals, Vitals, findings, longest_silence
+from scheduler.health import (
+    AccountHealth,
+    BlockedEgress,
+    Bounds,
+    HealthSnapshot,
+    health_problems,
+    longest_silence,
+)
 
 NOW = datetime(2025, 11, 20, 4, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -15,19 +25,19 @@ DAILY = [NOW - n * DAY for n in range(60, 0, -1)]
 WORKDAYS = [day for day in (NOW - n * DAY for n in range(120, 0, -1)) if day.weekday() < 5]
 
 
-def source(name: str, state: State, failures: int = 0, **more: object) -> Watched:
+def source(name: str, state: State, failures: int = 0, **more: object) -> SourceStatus:
     given = {"state": state, "failures": failures, "last_tried_at": NOW - HOUR, **more}
-    return Watched("biz", "合成", name, **given)  # type: ignore[arg-type]
+    return SourceStatus("biz", "合成", name, **given)  # type: ignore[arg-type]
 
 
 def found(
     *, days: list[datetime] = DAILY, last: datetime | None = None, sources: object = ()
-) -> list[Finding]:
-    account = AccountVitals("biz", "合成", last or days[-1], days, sources)  # type: ignore[arg-type]
-    return findings(Vitals(accounts=[account]), Bounds(), NOW)
+) -> list[HealthProblem]:
+    account = AccountHealth("biz", "合成", last or days[-1], days, sources)  # type: ignore[arg-type]
+    return health_problems(HealthSnapshot(accounts=[account]), Bounds(), NOW)
 
 
-def keys(found: list[Finding]) -> list[str]:
+def keys(found: list[HealthProblem]) -> list[str]:
     return [one.key for one in found]
 
 
@@ -63,27 +73,27 @@ def test_an_account_quieter_than_it_ever_was_raises_an_alarm(silent: timedelta, 
 
 
 def test_an_account_of_which_nothing_was_ever_archived_is_silent_since_it_is_watched() -> None:
-    def account(since: datetime | None) -> Vitals:
-        return Vitals(accounts=[AccountVitals("biz", "合成", since)])
+    def account(since: datetime | None) -> HealthSnapshot:
+        return HealthSnapshot(accounts=[AccountHealth("biz", "合成", since)])
 
-    assert findings(account(None), Bounds(), NOW) == []
-    assert findings(account(NOW - 13 * DAY), Bounds(), NOW) == []
-    assert keys(findings(account(NOW - 15 * DAY), Bounds(), NOW)) == ["quiet:biz"]
+    assert health_problems(account(None), Bounds(), NOW) == []
+    assert health_problems(account(NOW - 13 * DAY), Bounds(), NOW) == []
+    assert keys(health_problems(account(NOW - 15 * DAY), Bounds(), NOW)) == ["quiet:biz"]
 
 
 @pytest.mark.parametrize("state", [one for one in State if not one.good and one is not State.VERIFICATION])
 def test_a_source_that_is_not_good_is_told_with_its_remedy(state: State) -> None:
     (told,) = found(sources=[source("album:1", State.OK), source("feed:x", state, failures=2, detail="why")])
     assert told.key == "source:biz:feed:x"
-    assert "why" in told.words
-    assert told.remedy == state.remedy
+    assert told.message.code == f"scheduler.health.source.{state}"
+    assert "why" in str(told.message)
 
 
 def test_a_listing_that_was_full_before_and_is_empty_now_says_so() -> None:
     (told,) = found(
         sources=[source("feed:x", State.OK), source("album:1", State.EMPTY, newest_at=NOW - 9 * DAY)]
     )
-    assert "listed posts before" in told.words
+    assert told.message.code == "scheduler.health.source.emptied"
 
 
 def test_what_may_be_over_at_the_next_try_is_not_told_at_the_first() -> None:
@@ -92,10 +102,11 @@ def test_what_may_be_over_at_the_next_try_is_not_told_at_the_first() -> None:
 
 
 def test_a_challenge_is_told_once_of_the_line_and_not_of_each_source() -> None:
-    held = LineVitals("home", "verification", NOW + HOUR, 2)
+    blocked = BlockedEgress("home", "verification", NOW + HOUR, 2)
     challenged = source("album:1", State.VERIFICATION, failures=3)
-    account = AccountVitals("biz", "合成", NOW, DAILY, [challenged, source("feed:x", State.OK)])
-    assert keys(findings(Vitals(accounts=[account], held=[held]), Bounds(), NOW)) == ["verification:home"]
+    account = AccountHealth("biz", "合成", NOW, DAILY, [challenged, source("feed:x", State.OK)])
+    snapshot = HealthSnapshot(accounts=[account], blocked=[blocked])
+    assert keys(health_problems(snapshot, Bounds(), NOW)) == ["verification:home"]
 
 
 def test_an_account_none_of_whose_sources_works_is_blind_whatever_its_own_posts_lead_to() -> None:
@@ -109,11 +120,34 @@ def test_a_source_that_is_not_asked_any_more_is_nobodys_trouble() -> None:
 
 
 def test_a_disk_jobs_a_configuration_alarms_and_an_inbox_that_fail_are_found() -> None:
-    vitals = Vitals(
+    snapshot = HealthSnapshot(
         free={"/data": 5 * 2**20, "/media": 9 * 2**40},
         failed_jobs={"fetch": 3},
-        config_problem="mparchive.toml, line 3: it is not TOML",
-        alarm_problem="the environment variable ALARMS is not set",
-        inbox_problem="the inbox /inbox cannot be read: no such file or directory",
+        config_problem=Message.load("mparchive.toml, line 3: it is not TOML"),
+        alarm_problem=Message.load("the environment variable ALARMS is not set"),
+        inbox_problem=Message.load("the inbox /inbox cannot be read: no such file or directory"),
     )
-    assert keys(findings(vitals, Bounds(), NOW)) == ["disk:/data", "jobs:fetch", "config", "alarms", "inbox"]
+    assert keys(health_problems(snapshot, Bounds(), NOW)) == [
+        "disk:/data",
+        "jobs:fetch",
+        "config",
+        "alarms",
+        "inbox",
+    ]
+
+
+def test_every_problem_and_its_remedy_have_words_in_both_languages() -> None:
+    bad = [one for one in State if not one.good and one is not State.VERIFICATION]
+    codes = {f"scheduler.health.source.{one}" for one in bad} | {"scheduler.health.source.emptied"}
+    codes |= {f"scheduler.health.blocked.{reason}" for reason in BLOCKING}
+    codes |= {
+        f"scheduler.health.{one}" for one in ("quiet", "blind", "disk", "jobs", "config", "alarms", "inbox")
+    }
+    wanted = [(code + end, language) for code in codes for end in ("", ".remedy") for language in LANGUAGES]
+    assert [one for one in wanted if template(*one) is None] == []
+
+
+def test_a_problem_is_said_in_both_languages() -> None:
+    (quiet,) = found(days=[day - 74 * HOUR for day in DAILY], last=NOW - 74 * HOUR)
+    assert str(quiet.message).startswith("合成 has published nothing since 2025-11-17 10:00, longer than")
+    assert quiet.message.text("zh") == "合成 自 2025-11-17 10:00 起未发布文章，已超出通常的最长间隔（3.0 天）"

@@ -3,7 +3,7 @@
 import pytest
 
 from crawler.media.settings import SettingError
-from scheduler.settings import SchedulerSettings
+from scheduler.config import SchedulerSettings
 
 
 @pytest.mark.parametrize(

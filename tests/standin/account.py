@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cached_property
 
-from archive.address import canonical_url
-from archive.vocabulary import Kind, Outcome
+from archive.domain.addresses import canonical_url
+from archive.domain.outcomes import Kind, Outcome
 
 SHANGHAI = timezone(timedelta(hours=8))
 
@@ -55,7 +55,7 @@ class Video:
         return f"http://mmbiz.qpic.cn/mmbiz_jpg/synthetic_still_{self.id}/0?wx_fmt=jpeg"
 
     def url(self, form: str) -> str:
-        """The address of one of its forms, as signed on a day in 2026."""
+        """Return the address of one of its forms, as signed on a day in 2026."""
         return f"http://mpvideo.qpic.cn/synthetic_{self.id}.{form}.mp4?dis_k=5ca1ab1e&dis_t=1794000000"
 
 
@@ -169,5 +169,5 @@ class Expected:
 
 
 def at(text: str) -> datetime:
-    """An instant written as `YYYY-MM-DD HH:MM` in Asia/Shanghai, as aware UTC."""
+    """Return a time written as `YYYY-MM-DD HH:MM` in Asia/Shanghai, as aware UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).astimezone(UTC)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.standin.account import COMMISSION, Post
 from tests.standin.skeleton import encoded, fill, js
 
@@ -33,7 +33,7 @@ def album_json(posts: Sequence[Post], query: Mapping[str, str]) -> bytes:
 
 
 def album_page(album: str, posts: Sequence[Post]) -> bytes:
-    """The album's HTML page with its first items."""
+    """Return the album's HTML page with its first items."""
     ordered = _ordered(posts, reverse=False)
     items = "\n".join(_list_item(post, len(posts) - at) for at, post in enumerate(ordered[:FIRST_ITEMS]))
     account = posts[0].account if posts else COMMISSION

@@ -105,7 +105,7 @@ class Standin:
         return told
 
     def describe(self) -> list[dict[str, Any]]:
-        """What a correct reader says of every address now: the fields of `account.Expected`."""
+        """Return what a correct parser reads at every address now: the fields of `account.Expected`."""
         told: list[dict[str, Any]] = self._ask("/__posts")
         return told
 

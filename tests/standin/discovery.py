@@ -73,12 +73,12 @@ class Listings:
         return "album" if path == "/mp/appmsgalbum" and "album" in self._faults else ""
 
     def on_the_wire(self, path: str) -> str:
-        """The fault that is none of the answer's: hang or huge; empty otherwise."""
+        """Return the fault that is not in the content: hang or huge; empty otherwise."""
         fault = self._faults.get(self.kind(path), "")
         return fault if fault in ("hang", "huge") else ""
 
     def answer(self, asking: Asking) -> Answer:
-        """What is listed, or what the fault makes of it."""
+        """Return what is listed, changed by the fault if there is one."""
         kind = self.kind(asking.path)
         fault = self._faults.get(kind, "")
         if fault in _REPLACED:
@@ -150,12 +150,12 @@ class Listings:
 
 
 def asking(path: str, query: str, headers: Mapping[str, str], body: bytes) -> Asking:
-    """A request from its parts."""
+    """Return a request from its parts."""
     return Asking(path, dict(parse_qsl(query, keep_blank_values=True)), headers, body)
 
 
 def _struck(posts: Sequence[Post], fault: str) -> list[Post]:
-    """Posts as a fault lists them: of nobody's account, or from a day that has not come."""
+    """Return posts as a fault lists them: of another account, or with a future date."""
     if fault == "foreign":
         return [replace(post, account=NEIGHBOUR) for post in posts]
     if fault == "future":
@@ -177,7 +177,7 @@ def _as_strings(value: Any) -> Any:
 
 
 def _pushes(posts: Sequence[Post]) -> list[list[Post]]:
-    """Posts by push, the newest first."""
+    """Return posts by push, newest first."""
     pushes: dict[int, list[Post]] = {}
     for post in sorted(posts, key=lambda post: (-post.timestamp, -post.mid, post.idx)):
         pushes.setdefault(post.mid, []).append(post)

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from zlib import crc32
 
-from archive.address import parse_address
-from archive.record import Record
-from archive.vocabulary import Kind
+from archive.domain.addresses import parse_address
+from archive.domain.outcomes import Kind
+from archive.domain.records import Record
 from tests.standin.account import Account, Post, at
 from tests.standin.rule import markup_for
 
@@ -18,7 +18,7 @@ def dump_posts(path: Path) -> list[Post]:
 
 
 def post_from(record: Record, number: int = 0) -> Post:
-    """An ordinary article that says what the record says; published some minute of the record's day."""
+    """Return an ordinary article with the record's content, published at some minute of the record's day."""
     address = parse_address(record.url)
     bizuin = crc32(address.biz.encode())
     account = Account(bizuin, record.account, f"gh_{bizuin:012x}", given_biz=address.biz)

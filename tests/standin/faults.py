@@ -60,7 +60,7 @@ class Fault:
 
 
 def fault_of(raw: dict[str, Any]) -> Fault:
-    """A fault from its JSON form; raises ValueError for an unknown field or kind."""
+    """Return a fault from its JSON form. Raises ValueError for an unknown field or kind."""
     unknown = set(raw) - {one.name for one in fields(Fault)}
     if unknown:
         raise ValueError(f"a fault has no {', '.join(sorted(unknown))}")
@@ -82,7 +82,7 @@ class Faults:
         self._in_force.clear()
 
     def take(self, names: Collection[str]) -> Fault | None:
-        """The fault that strikes a request for a post of these names, if one does."""
+        """Return the fault that applies to a request for a post of these names, if any."""
         anywhere = MEDIA not in names
         for fault in self._in_force:
             if (fault.post in names or (anywhere and fault.post is None)) and fault.strikes():

@@ -58,7 +58,7 @@ def _digest(name: str) -> str:
 
 @lru_cache(maxsize=512)
 def picture(name: str, form: str = "PNG") -> bytes:
-    """A picture of its own colours, labelled as synthetic, with its name on it."""
+    """Return a picture in its own colours, labelled as synthetic, with its name on it."""
     digest = bytes.fromhex(_digest(name))
     image = Image.new("RGB", (_WIDTH, _HEIGHT), tuple(digest[:3]))
     draw = ImageDraw.Draw(image)
@@ -73,14 +73,14 @@ def picture(name: str, form: str = "PNG") -> bytes:
 
 
 def recording(name: str) -> bytes:
-    """A second of silence, with the name in its tag."""
+    """Return one second of silence, with the name in its tag."""
     title = b"\x00" + name.encode()
     frame = b"TIT2" + struct.pack(">I", len(title)) + b"\0\0" + title
     return b"ID3\x03\0\0" + struct.pack(">I", len(frame)) + frame + _SILENCE * 38
 
 
 def video(name: str, size: int = 20_000) -> bytes:
-    """The boxes of an MP4 without a picture in it."""
+    """Return the boxes of an MP4 without a picture in it."""
     words = f"synthetic video {name} ".encode()
     data = (words * (size // len(words) + 1))[:size]
     return (
@@ -95,7 +95,7 @@ def _box(name: bytes, content: bytes) -> bytes:
 
 
 def bomb_png(side: int = 60_000) -> bytes:
-    """A PNG of some kilobytes that says it has 3,600 million pixels."""
+    """Return a PNG of some kilobytes that claims 3,600 million pixels."""
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     rows = zlib.compress(bytes(1_000_000))
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")

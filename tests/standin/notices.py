@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from archive.vocabulary import Outcome
+from archive.domain.outcomes import Outcome
 from tests.standin.account import COMMISSION
 from tests.standin.skeleton import fill, weigh
 
@@ -46,7 +46,7 @@ def _notice(
 
 
 def verification(target: str = "", serial: int = 1) -> list[bytes]:
-    """The challenge of 2026: 17 kB, no visible words. `target` is the address that was refused."""
+    """Return the verification page of 2026: 17 kB, no visible text. `target` is the refused address."""
     rules = "".join(f".synthetic-{number}{{color:rgb({number % 256},0,0)}}\n" for number in range(482))
     return [fill("verify.html", target=target, serial=serial, filler=rules).encode()]
 

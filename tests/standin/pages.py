@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from archive.record import FIELDS
-from archive.vocabulary import Kind, Outcome
+from archive.domain.outcomes import Kind, Outcome
+from archive.domain.records import FIELDS
 from tests.standin.account import Expected, Post, at
 from tests.standin.notices import NOTICES, NoticePage
 from tests.standin.post_page import render
@@ -25,7 +25,7 @@ class Shown:
     notice: NoticePage | None = None
 
     def render(self, weight: int) -> list[bytes]:
-        """The page in parts."""
+        """Return the page in parts."""
         return self.notice.render() if self.notice else render(self.post, weight)
 
     @property

@@ -2,7 +2,7 @@
 
 import base64
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.standin import media
 from tests.standin.account import NEIGHBOUR, Account, Post, Video
 from tests.standin.skeleton import encoded, fill, js, weigh
@@ -13,7 +13,7 @@ _SHOW_TYPES = {Kind.AUDIO: "7", Kind.PICTURE: "8", Kind.TEXT: "10"}
 
 
 def render(post: Post, weight: int) -> list[bytes]:
-    """The page in parts, with about `weight` bytes of script."""
+    """Return the page in parts, with about `weight` bytes of script."""
     if post.kind in (Kind.ARTICLE, Kind.SHARE):
         page = _article(post)
     elif post.kind is Kind.VIDEO:

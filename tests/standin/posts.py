@@ -1,6 +1,6 @@
 """Invented posts of the invented commission, one or more of every kind. Every sentence is synthetic."""
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.standin.account import NEIGHBOUR, Picture, Post, at
 from tests.standin.rich import rich_post
 
@@ -20,7 +20,7 @@ def paragraphs(seed: int, count: int) -> list[str]:
 
 
 def body_html(words: list[str], picture: int = 0) -> str:
-    """A body as editors make them: nested sections and spans, a picture, entities, white space."""
+    """Return a body as editors write them: nested sections and spans, a picture, entities, white space."""
     served = "\n".join(
         f'<p style="line-height: 1.75em;margin-bottom: 16px;"><span style="font-size: 15px">{line}</span></p>'
         for line in words

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.standin.account import Post
 from tests.standin.pages import Shown
 from tests.standin.posts import body_html, paragraphs
@@ -16,7 +16,7 @@ FIRST_PICTURE = 5000  # one a push: its posts show the same
 
 
 def pushed(number: int, posts: int, at: datetime) -> list[Post]:
-    """The posts of push `number`, published at an aware instant; always the same for the same number."""
+    """Return the posts of push `number`, published at an aware time; always the same for a number."""
     mid = FIRST_MID + number
     return [
         Post(
@@ -34,7 +34,7 @@ def pushed(number: int, posts: int, at: datetime) -> list[Post]:
 
 
 def edited(post: Post) -> Post:
-    """The post after somebody has corrected it: the variant "edited"."""
+    """Return the post after a correction: the variant "edited"."""
     return replace(post, body=post.body.replace("不存在", "仍不存在"))
 
 

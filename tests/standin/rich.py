@@ -1,6 +1,6 @@
 """One invented article that shows and links to everything an article can."""
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.standin.account import NEIGHBOUR, Neighbour, Post, Video, at
 from tests.standin.skeleton import encoded
 
@@ -22,7 +22,7 @@ BACKGROUND = f"{_CDN}/mmbiz_png/synthetic_rich_background/0?wx_fmt=png"
 
 
 def rich_post(linked: Post, album: str, before: Post, after: Post) -> Post:
-    """The article; it links to one post and stands in an album between two."""
+    """Return the article; it links to one post and is in an album between two."""
     return Post(
         "article-with-everything", Kind.ARTICLE, 2650000111, "合成：一篇什么都有的文章",
         _body(linked), at("2025-11-13 08:00"), source_url="https://www.example.com/original?id=2",

@@ -7,13 +7,13 @@ _TAG = re.compile(r"<(?!/p>)[^>]*>")
 
 
 def final_content(markup: str) -> str:
-    """The text of a body's HTML: no tags, white space collapsed, a carriage return for each `</p>`."""
+    """Return the text of a body's HTML: no tags, white space collapsed, a carriage return per `</p>`."""
     bare = _TAG.sub("", _UNSEEN.sub("", markup))
     return re.sub(r"\s+", " ", bare).strip().replace("</p>", "\r")
 
 
 def plain_content(words: str) -> str:
-    """The text of a body that is plain text: its line breaks become carriage returns."""
+    """Return the text of a plain-text body: its line breaks become carriage returns."""
     return words.strip().replace("\n", "\r")
 
 

@@ -74,7 +74,7 @@ class Front(Resource):
         Delivery(request, answer).send(fault)
 
     def _listing(self, request: Request, target: str) -> None:
-        """A list of posts, at whichever host; one that hangs is never answered."""
+        """Answer with a list of posts, at any host; one that hangs is never answered."""
         path, _, query = target.partition("?")
         headers = {
             name.decode().lower(): values[0].decode("latin-1")
@@ -90,7 +90,7 @@ class Front(Resource):
             Delivery(request, answer).send(None)
 
     def _media(self, request: Request, target: str) -> None:
-        """The file at another host's address, `/_host/<host>/<path>`."""
+        """Answer with the file at another host's address, `/_host/<host>/<path>`."""
         path, _, query = target.partition("?")
         host, _, rest = path.removeprefix(OTHER_HOST).partition("/")
         found = file_at(f"/{rest}", query)
@@ -312,4 +312,4 @@ class Stream:
             self._request.finish()
 
     def stopProducing(self) -> None:
-        """The client has gone; nothing is left to do."""
+        """Ignore a client that has disconnected."""

@@ -41,7 +41,7 @@ class Entry:
         return self.now.post
 
     def content(self, weight: int) -> Packed:
-        """The page it shows now, packed once."""
+        """Return the page it shows now, compressed once."""
         if self.now not in self.packed:
             self.packed[self.now] = pack(self.now.render(weight))
         return self.packed[self.now]
@@ -84,21 +84,21 @@ class Site:
         entry.now = entry.variants[what] if what in entry.variants else Shown(entry.post, NOTICES[what])
 
     def describe(self) -> list[Expected]:
-        """What a correct reader says of every post's address now."""
+        """Return what a correct parser reads at every post's address now."""
         return [entry.now.expected for entry in self._entries.values()]
 
     def posts(self) -> list[Post]:
-        """The posts there are, in the order they were added."""
+        """Return the posts, in the order they were added."""
         return [entry.post for entry in self._entries.values()]
 
     def find(self, path: str, query: Mapping[str, str]) -> Entry | None:
-        """The post an address names, if the stand-in has it."""
+        """Return the post at an address, if the stand-in has it."""
         if path.startswith("/s/"):
             return self._names.get(path.removeprefix("/s/"))
         return self._entries.get(_key(*(query.get(name, "") for name in ("__biz", "mid", "idx"))))
 
     def answer(self, path: str, query: Mapping[str, str], target: str) -> Answer:
-        """The answer to GET `target`, split into its path and query."""
+        """Return the response to GET `target`, split into its path and query."""
         if path == "/s" or path.startswith("/s/"):
             return self._post(path, query, target)
         if path == "/mp/appmsgalbum":
@@ -123,7 +123,7 @@ class Site:
         return Answer(entry.content(self.weight))
 
     def challenge(self, target: str) -> Answer:
-        """The redirect to verification."""
+        """Return the redirect to the verification page."""
         self._serial += 1
         refused = quote(f"https://mp.weixin.qq.com{target}", safe="")
         location = f"{CHALLENGE}?poc_token=synthetic-poc-token-{self._serial}&target_url={refused}"

@@ -33,7 +33,7 @@ def fill(name: str, **values: object) -> str:
 
 
 def js(text: str) -> str:
-    """A value inside a JavaScript string, escaped the way `JsDecode` takes it back."""
+    """Return a value for a JavaScript string, escaped as `JsDecode` reads it."""
     return text.translate(_JS_ESCAPES)
 
 
@@ -43,7 +43,7 @@ def encoded(text: str) -> str:
 
 
 def weigh(page: str, weight: int) -> list[bytes]:
-    """The page in parts, its script weight (about `weight` bytes in all) put where the marks are."""
+    """Return the page in parts, with about `weight` bytes of script at its markers."""
     head = int(weight * _HEAD_SHARE) if _MARKS[1] in page else weight
     bundles = {_MARKS[0]: bundle(head, seed=1), _MARKS[1]: bundle(weight - head, seed=2)}
     return [bundles[piece] if piece in bundles else piece.encode() for piece in _MARK.split(page)]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from archive.record import Record
-from crawler.parse import read_page
+from archive.domain.records import Record
+from crawler.parse.page import read_page
 from tests.standin import Standin
 from tests.standin.client import get
 from tests.standin.dump import dump_posts

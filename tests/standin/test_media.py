@@ -2,8 +2,7 @@
 
 import pytest
 
-from crawler.media.images import image_content
-from crawler.media.recordings import audio_content, video_content
+from crawler.media.validate import audio_content, image_content, video_content
 from tests.standin import Standin
 from tests.standin.client import get
 from tests.standin.faults import MEDIA, Fault, Faults
@@ -22,7 +21,7 @@ LARGEST = 30_000  # bytes: they are recorded in cassettes
         ("/mmhead/synthetic_1/0", "", "image/png"),
     ],
 )
-def test_a_picture_is_of_the_format_its_address_tells(path, query, media_type):
+def test_a_picture_has_the_format_of_its_address(path, query, media_type):
     found = file_at(path, query)
     assert found is not None
     name, body, told = found
@@ -31,7 +30,7 @@ def test_a_picture_is_of_the_format_its_address_tells(path, query, media_type):
     assert file_at(path, query) == found
 
 
-def test_recordings_are_whole_and_other_names_have_nothing():
+def test_recordings_are_complete_and_other_names_are_missing():
     voice = file_at("/voice/getvoice", "mediaid=synthetic_voice_1")
     film = file_at("/synthetic_v.f10002.mp4", "dis_k=1")
     assert voice is not None
@@ -41,7 +40,7 @@ def test_recordings_are_whole_and_other_names_have_nothing():
     assert file_at("/mmbiz_png/real/0", "") is None
 
 
-def test_a_fault_of_pages_strikes_no_file_and_one_of_files_no_page():
+def test_faults_of_pages_and_of_files_are_independent():
     faults = Faults()
     faults.add(Fault("error"))
     assert faults.take((MEDIA, "mmbiz.qpic.cn", "synthetic_1")) is None
@@ -51,7 +50,7 @@ def test_a_fault_of_pages_strikes_no_file_and_one_of_files_no_page():
     assert faults.take((MEDIA, "mmbiz.qpic.cn", "synthetic_1"))
 
 
-def test_files_of_other_hosts_have_paths_of_their_own_and_are_counted_by_host():
+def test_files_of_other_hosts_have_their_own_paths_and_counts():
     with Standin() as standin:
         address = "/_host/mmbiz.qpic.cn/mmbiz_png/synthetic_1/0?wx_fmt=png"
         found = get(standin.origin, address, packed=True)

@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from archive.vocabulary import Kind, Outcome
-from crawler.parse import read_page
+from archive.domain.outcomes import Kind, Outcome
+from crawler.parse.page import read_page
 from tests.standin.notices import NOTICES
 from tests.standin.pages import all_pages, catalogue
 from tests.standin.rule import final_content, markup_for
@@ -17,7 +17,7 @@ PAGES = {name: (body, url, expected) for name, body, url, expected in all_pages(
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_the_reader_agrees_with_what_a_page_is_said_to_be(name: str) -> None:
+def test_the_parser_agrees_with_the_expected_result_of_a_page(name: str) -> None:
     body, url, expected = PAGES[name]
     reading = read_page(body, url, "text/html; charset=UTF-8")
     assert reading.outcome == expected["outcome"]
@@ -46,7 +46,7 @@ def test_a_page_of_real_weight_is_as_large_and_as_compressible_as_real_ones() ->
     assert 5 < len(packed.body) / len(packed.gzip) < 6
 
 
-def test_packing_in_parts_unpacks_to_the_whole() -> None:
+def test_a_page_compressed_in_parts_decompresses_to_the_whole() -> None:
     parts = [b"<html>", bundle(100_000, 3), b"middle" * 9, bundle(100_000, 4), b"</html>"]
     packed = pack(parts)
     assert gzip.decompress(packed.gzip) == packed.body == b"".join(parts)

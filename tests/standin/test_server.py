@@ -34,7 +34,7 @@ def _page(standin: Standin, **more: Any) -> Got:
     return get(standin.origin, POST.url, **more)
 
 
-def test_a_post_comes_packed_when_that_is_accepted_and_plain_otherwise(standin: Standin) -> None:
+def test_a_post_is_compressed_if_the_client_accepts_it(standin: Standin) -> None:
     packed, plain = _page(standin, packed=True), _page(standin)
     assert packed.body == plain.body
     assert packed.wire < plain.wire
@@ -61,7 +61,7 @@ def test_a_short_link_shows_the_post_and_an_unknown_one_a_parameter_error(standi
     assert "参数错误".encode() in unknown.body
 
 
-def test_what_an_address_shows_can_change(standin: Standin) -> None:
+def test_the_page_at_an_address_can_change(standin: Standin) -> None:
     standin.show(POST.name, "deleted")
     assert "已被发布者删除".encode() in get(standin.origin, POST.short_url).body
     assert next(one for one in standin.describe() if one["name"] == POST.name)["outcome"] == "deleted"
@@ -119,7 +119,7 @@ def test_an_error_status_comes_as_often_as_asked_with_retry_after(standin: Stand
     assert answers[0].headers["Retry-After"] == "7"
 
 
-def test_a_page_in_another_charset_says_so_or_lies(standin: Standin) -> None:
+def test_a_page_in_another_charset_declares_it_or_not(standin: Standin) -> None:
     honest = _page(standin).body.decode()
     standin.fault("gb18030", times=1)
     standin.fault("gb18030_lying", times=1)
@@ -129,7 +129,7 @@ def test_a_page_in_another_charset_says_so_or_lies(standin: Standin) -> None:
         assert answer.headers["Content-Type"] == f"text/html; charset={charset}"
 
 
-def test_a_slow_page_comes_whole_in_the_end(standin: Standin) -> None:
+def test_a_slow_page_is_complete(standin: Standin) -> None:
     whole = _page(standin).body
     standin.fault("slow", times=1, seconds=0.01)
     standin.fault("slow_body", times=1, seconds=0.01)
@@ -151,7 +151,7 @@ def test_a_redirect_can_lead_to_another_host(standin: Standin) -> None:
     assert _page(standin).headers["Location"] == "https://example.invalid/"
 
 
-def test_statistics_tell_paths_and_times_between_requests(standin: Standin) -> None:
+def test_statistics_have_paths_and_times_between_requests(standin: Standin) -> None:
     for _ in range(3):
         _page(standin)
     stats = standin.stats()
@@ -160,7 +160,7 @@ def test_statistics_tell_paths_and_times_between_requests(standin: Standin) -> N
     assert all(gap >= 0 for gap in stats["gaps"])
 
 
-def test_an_order_it_does_not_know_is_refused(standin: Standin) -> None:
+def test_an_unknown_control_request_is_refused(standin: Standin) -> None:
     with pytest.raises(ValueError, match="no such fault"):
         standin.fault("earthquake")
     with pytest.raises(ValueError, match="KeyError"):
@@ -181,7 +181,7 @@ def test_a_bomb_is_small_on_the_wire_and_more_than_a_gigabyte_unpacked(standin: 
 
 
 def get_raw(origin: str, address: str) -> bytes:
-    """The bytes on the wire, not unpacked."""
+    """Return the bytes on the wire, not decompressed."""
     from urllib.request import Request, urlopen
 
     asked = urlsplit(address)

@@ -7,7 +7,7 @@ one post was edited and one was deleted. Everything is synthetic.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from archive.vocabulary import Kind
+from archive.domain.outcomes import Kind
 from tests.standin.account import NEIGHBOUR, Picture, Post, at
 from tests.standin.pages import Shown
 from tests.standin.posts import body_html, paragraphs
@@ -62,7 +62,7 @@ STATES: Mapping[int, Mapping[str, str]] = {1: {}, 2: {}, 3: {EDITED: "edited", D
 
 
 def edited(post: Post) -> Post:
-    """The post as its author changed it later: another sentence, the same ids and time."""
+    """Return the post as its author changed it later: another sentence, the same ids and time."""
     return replace(post, body=post.body + "<p>（合成更正）截止日期延后七日。</p>")
 
 
@@ -74,5 +74,5 @@ def publish_week(site: Site) -> None:
 
 
 def address_list() -> str:
-    """The week's addresses, one a line, as `mparchive backfill` and the spider take them."""
+    """Return the week's addresses, one per line, as `mparchive backfill` and the spider read them."""
     return "".join(f"{post.url}\n" for post in WEEK)

@@ -41,7 +41,7 @@ def bundle(size: int, seed: int) -> bytes:
 
 
 def _word(chance: random.Random) -> str:
-    """A word; a few are used far more than the others, as in real code."""
+    """Return a word; a few are far more frequent than the others, as in real code."""
     return _WORDS[int(len(_WORDS) * chance.random() ** 6)]
 
 

@@ -1,19 +1,23 @@
-"""The checks, in the order in which they are made: what explains the rest comes first."""
+"""The checks in the order in which they run: a finding of an earlier one may explain those of later ones."""
 
 from archive.integrity.check import Check
-from archive.integrity.checks import absences, bodies, chains, media, pages, posts, seals, ties, words
+from archive.integrity.checks.chains import CHAIN_CHECKS
+from archive.integrity.checks.files import BODY_CHECK, MEDIA_CHECK
+from archive.integrity.checks.posts import ABSENCE_CHECK, PAGE_CHECK, POST_CHECKS
+from archive.integrity.checks.rows import REFERENCE_CHECKS, SEAL_CHECKS, SEARCH_CHECK
 
-CHECKS: tuple[Check, ...] = (
-    *seals.CHECKS,
-    *ties.CHECKS,
-    *chains.CHECKS,
-    *posts.CHECKS,
-    *absences.CHECKS,
-    *words.CHECKS,
-    *bodies.CHECKS,
-    *media.CHECKS,
-    *pages.CHECKS,
+ALL_CHECKS: tuple[Check, ...] = (
+    *SEAL_CHECKS,
+    *REFERENCE_CHECKS,
+    *CHAIN_CHECKS,
+    *POST_CHECKS,
+    ABSENCE_CHECK,
+    SEARCH_CHECK,
+    BODY_CHECK,
+    MEDIA_CHECK,
+    PAGE_CHECK,
 )
-NAMES = tuple(dict.fromkeys(check.name for check in CHECKS))
 
-__all__ = ["CHECKS", "NAMES"]
+CHECK_NAMES = tuple(dict.fromkeys(check.name for check in ALL_CHECKS))
+
+__all__ = ["ALL_CHECKS", "CHECK_NAMES"]

@@ -1,4 +1,4 @@
-"""chains: every capture and version is linked, is what was linked, and the links hold."""
+"""Check hash chains: every capture and version is in one, unchanged, and each entry follows from the last."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -7,28 +7,24 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import aliased
 
-from archive.integrity.chain import START, link
-from archive.integrity.check import Check, Look
-from archive.integrity.content import capture_contents, version_contents
-from archive.integrity.finding import Finding, Found
-from archive.models import CaptureRow, Chain, ChainEntry, Version
+from archive.db.models import CaptureRow, Chain, ChainEntry, Version
+from archive.domain.messages import Message
+from archive.integrity.check import BatchResult, Check, Finding, RowRange
+from archive.repository.hash_chain import START, capture_contents, entry_digest, version_contents
 
-NAME = "chains"
-ROWS = 2000
-REMEDY = "restore it from a backup"
-CHANGED = f"is not what was linked into its chain: somebody changed it; {REMEDY}"
-GONE = f"is gone, or what it belongs to, but its chain holds it; {REMEDY}"
-UNLINKED = "is in no chain: it was put in past the program, or its entry was taken out; compare with a backup"
-_Entry = Row[Any]
+CHAINS = "chains"  # name of the checks
+
+ROWS_AT_ONCE = 2000
 
 
-def _look_at_entries(look: Look) -> Found:
-    rows = look.session.execute(_entries().where(look.has(ChainEntry.id))).all()
-    return Found(len(rows), [finding for row in rows for finding in _flaws(row)])
+def check_entries(rows: RowRange) -> BatchResult:
+    """Check that entries follow from those before, and that what they vouch for is unchanged."""
+    entries = rows.session.execute(_entries().where(rows.contains(ChainEntry.id))).all()
+    return BatchResult(len(entries), [finding for entry in entries for finding in _wrong_with(entry)])
 
 
 def _entries() -> Select[*tuple[Any, ...]]:
-    before = aliased(ChainEntry)
+    previous = aliased(ChainEntry)
     captures = capture_contents().subquery()
     versions = version_contents().subquery()
     rows = select(
@@ -39,75 +35,80 @@ def _entries() -> Select[*tuple[Any, ...]]:
         ChainEntry.version_id,
         ChainEntry.content,
         ChainEntry.digest,
-        before.digest.label("before"),
-        Chain.id.label("chain"),
-        func.coalesce(captures.c.content, versions.c.content).label("held"),
-        (versions.c.biz != Chain.biz).label("is_strange"),  # a capture's may be told later to be another
+        previous.digest.label("previous_digest"),
+        Chain.id.label("known_chain_id"),
+        func.coalesce(captures.c.content, versions.c.content).label("current_content"),
+        # only for versions: it may become known later that a capture is of another account
+        (versions.c.biz != Chain.biz).label("is_of_other_account"),
     )
     rows = rows.outerjoin(captures, captures.c.id == ChainEntry.capture_id)
     rows = rows.outerjoin(versions, versions.c.id == ChainEntry.version_id)
     rows = rows.outerjoin(Chain, Chain.id == ChainEntry.chain_id)
-    same_chain = before.chain_id == ChainEntry.chain_id
-    rows = rows.outerjoin(before, same_chain & (before.position == ChainEntry.position - 1))
+    same_chain = previous.chain_id == ChainEntry.chain_id
+    rows = rows.outerjoin(previous, same_chain & (previous.position == ChainEntry.position - 1))
     return rows.order_by(ChainEntry.id)
 
 
-def _flaws(row: _Entry) -> Iterator[Finding]:
-    """What is wrong with one entry and with what it vouches for."""
-    table, id_ = ("captures", row.capture_id) if row.capture_id else ("versions", row.version_id)
-    if row.held is None:
-        yield Finding(NAME, table, id_, GONE)
-    elif row.held != row.content:
-        yield Finding(NAME, table, id_, CHANGED)
-    if row.chain is None:
-        yield _entry(row, f"its chain, chains {row.chain_id}, is gone; {REMEDY}")
-    if row.is_strange:
-        yield Finding(NAME, "chains", row.chain_id, f"it holds a version of another account; {REMEDY}")
-    if row.position != 1 and row.before is None:
-        yield _entry(row, f"position {row.position - 1} before it is missing; {REMEDY}")
-    elif row.digest != link(row.before or START, row.content):
-        yield _entry(row, f"its digest does not follow from the entry before it; {REMEDY}")
+def _wrong_with(entry: Row[Any]) -> Iterator[Finding]:
+    """Yield what is wrong with an entry, its chain, and the row it vouches for."""
+    table, id_ = ("captures", entry.capture_id) if entry.capture_id else ("versions", entry.version_id)
+    if entry.current_content is None:
+        yield Finding(CHAINS, table, id_, Message("archive.integrity.chained_row_gone"))
+    elif entry.current_content != entry.content:
+        yield Finding(CHAINS, table, id_, Message("archive.integrity.chained_row_changed"))
+    if entry.known_chain_id is None:
+        yield _about_entry(entry, Message("archive.integrity.chain_gone", {"chain": entry.chain_id}))
+    if entry.is_of_other_account:
+        yield Finding(CHAINS, "chains", entry.chain_id, Message("archive.integrity.chain_mixes_accounts"))
+    if entry.position != 1 and entry.previous_digest is None:
+        position = {"position": entry.position - 1}
+        yield _about_entry(entry, Message("archive.integrity.chain_position_missing", position))
+    elif entry.digest != entry_digest(entry.previous_digest or START, entry.content):
+        yield _about_entry(entry, Message("archive.integrity.chain_link_broken"))
 
 
-def _entry(row: _Entry, words: str) -> Finding:
-    return Finding(NAME, "chain_entries", row.id, words)
+def _about_entry(entry: Row[Any], message: Message) -> Finding:
+    return Finding(CHAINS, "chain_entries", entry.id, message)
 
 
-def _look_at_heads(look: Look) -> Found:
+def check_heads(rows: RowRange) -> BatchResult:
+    """Check that each chain has the length and the digest of its last entry."""
     last = select(ChainEntry.digest).where(
         ChainEntry.chain_id == Chain.id, ChainEntry.position == Chain.length
     )
     count = select(func.count()).where(ChainEntry.chain_id == Chain.id)
-    rows = select(
+    query = select(
         Chain.id, Chain.length, Chain.digest, count.scalar_subquery(), last.limit(1).scalar_subquery()
     )
-    found = Found()
-    for id_, length, digest, entries, end in look.session.execute(rows.where(look.has(Chain.id))):
-        found.rows += 1
+    result = BatchResult()
+    for id_, length, digest, entries, last_digest in rows.session.execute(
+        query.where(rows.contains(Chain.id))
+    ):
+        result.rows += 1
         if entries != length:
-            words = f"it says it has {length} entries, there are {entries}; {REMEDY}"
-            found.findings.append(Finding(NAME, "chains", id_, words))
-        elif digest != (end if length else START):
-            words = f"its digest is not that of its last entry; {REMEDY}"
-            found.findings.append(Finding(NAME, "chains", id_, words))
-    return found
+            counts = {"length": length, "entries": entries}
+            message = Message("archive.integrity.chain_length_differs", counts)
+            result.findings.append(Finding(CHAINS, "chains", id_, message))
+        elif digest != (last_digest if length else START):
+            message = Message("archive.integrity.chain_head_differs")
+            result.findings.append(Finding(CHAINS, "chains", id_, message))
+    return result
 
 
-def _look_for_unlinked(subject: type[CaptureRow] | type[Version], look: Look) -> Found:
-    column = ChainEntry.capture_id if subject is CaptureRow else ChainEntry.version_id
-    linked = select(ChainEntry.id).where(column == subject.id).exists()
-    rows = look.session.execute(select(subject.id, linked).where(look.has(subject.id)).order_by(subject.id))
-    found = Found()
-    for id_, is_linked in rows:
-        found.rows += 1
-        if not is_linked:
-            found.findings.append(Finding(NAME, subject.__tablename__, id_, UNLINKED))
-    return found
+def check_membership(model: type[CaptureRow] | type[Version], rows: RowRange) -> BatchResult:
+    """Check that every capture or version is in a chain."""
+    column = ChainEntry.capture_id if model is CaptureRow else ChainEntry.version_id
+    is_linked = select(ChainEntry.id).where(column == model.id).exists()
+    query = select(model.id, is_linked).where(rows.contains(model.id)).order_by(model.id)
+    found = rows.session.execute(query).all()
+    message = Message("archive.integrity.row_in_no_chain")
+    unlinked = [Finding(CHAINS, model.__tablename__, id_, message) for id_, linked in found if not linked]
+    return BatchResult(len(found), unlinked)
 
 
-CHECKS = (
-    Check(NAME, "chain_entries", ROWS, _look_at_entries),
-    Check(NAME, "chains", ROWS, _look_at_heads),
-    Check(NAME, "captures", ROWS, partial(_look_for_unlinked, CaptureRow)),
-    Check(NAME, "versions", ROWS, partial(_look_for_unlinked, Version)),
+CHAIN_CHECKS = (
+    Check(CHAINS, "chain_entries", ROWS_AT_ONCE, check_entries),
+    Check(CHAINS, "chains", ROWS_AT_ONCE, check_heads),
+    Check(CHAINS, "captures", ROWS_AT_ONCE, partial(check_membership, CaptureRow)),
+    Check(CHAINS, "versions", ROWS_AT_ONCE, partial(check_membership, Version)),
 )

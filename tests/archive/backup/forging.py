@@ -25,6 +25,18 @@ def forge(backup: Path, path: Path, change: Change) -> Path:
     return path
 
 
+def with_a_file_named(backup: Path, name: str, path: Path) -> None:
+    """Write a backup with one media file of this name, for which its manifest vouches."""
+
+    def change(manifest: dict[str, Any], members: dict[str, bytes]) -> None:
+        for file in manifest["media"]:
+            del members[f"media/{file['path']}"]
+        manifest["media"] = [{"path": name}]
+        members[f"media/{name}"] = b"x"
+
+    forge(backup, path, change)
+
+
 def _vouch(manifest: dict[str, Any], members: dict[str, bytes]) -> None:
     if manifest.get("format", 1) == 1:
         manifest["members"] = [{"name": name, **_measured(content)} for name, content in members.items()]

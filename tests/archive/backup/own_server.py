@@ -1,4 +1,4 @@
-"""A Postgres of somebody's own: what docs/backup.md speaks of, in one folder and without a port."""
+"""Run a Postgres server of one's own, as in docs/how-to/back-up-and-restore.md, without a port."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive.backup.tools import find_tool
+from archive.backup.postgres import find_tool
 from tests.archive.nobody import AS_NOBODY, NOBODY
 
 TIME = 60  # seconds for any command, and for the server to come to a state
@@ -36,11 +36,11 @@ class OwnServer:
         return self.folder / "kept"
 
     def names(self, folder: str) -> list[str]:
-        """What is in a folder of `kept`."""
+        """Return the names of what is in a folder of `kept`."""
         return sorted(path.name for path in (self.kept / folder).iterdir())
 
     def sh(self, commands: str) -> str:
-        """Run commands of the document in a shell of the server's user; what they print."""
+        """Run commands of the document in a shell of the server's user; return what they print."""
         before = AS_NOBODY if os.geteuid() == 0 else []
         path = f"{self.programs}:{os.environ['PATH']}"
         place = {"PGDATA": str(self.folder / "data"), "PGHOST": str(self.folder), "PGUSER": "postgres"}
@@ -52,12 +52,12 @@ class OwnServer:
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=TIME, check=False,
             )  # fmt: skip
             out.seek(0)
-            said = out.read()
-        assert ran.returncode == 0, said
-        return said
+            printed = out.read()
+        assert ran.returncode == 0, printed
+        return printed
 
     def start(self) -> None:
-        """Until it answers; a test loses nothing when the machine's power fails."""
+        """Start it and wait until it answers; without fsync, as a test loses nothing when the power fails."""
         options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
         self.sh(f"pg_ctl start -w -t {TIME} -l {self.folder}/log -o '{options}'")
 
@@ -83,7 +83,7 @@ def programs(at_least: int) -> Path:
 
 @contextmanager
 def own_server(at_least: int = OLDEST) -> Iterator[OwnServer]:
-    """A new one, running, of the oldest version here that is new enough; nothing of it is left."""
+    """Run a new server of the oldest version here that is new enough; remove it and its folder at the end."""
     with tempfile.TemporaryDirectory(prefix="mparchive-own-") as place:
         server = OwnServer(Path(place), programs(at_least))
         server.kept.mkdir()

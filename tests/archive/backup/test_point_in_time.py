@@ -1,4 +1,4 @@
-"""docs/backup.md, point-in-time recovery: its commands, as they stand there, bring an archive back.
+"""Tests of point-in-time recovery as written in docs/how-to/back-up-and-restore.md.
 
 What is not run is what needs another machine or another program: step 3 (rsync; here the folder is the same
 one), systemctl, docker and cron.
@@ -20,30 +20,30 @@ import pytest
 import yaml
 from sqlalchemy import Engine, select, text
 
-from archive.config import ArchiveSettings
-from archive.database import open_archive, transaction
-from archive.integrity.chain import heads
-from archive.media.folder import MediaFolder
-from archive.media.queries import due_media
-from archive.models import FileRow, Post
-from archive.store import import_records
+from archive.db.engine import open_archive, transaction
+from archive.db.models import FileRow, Post
+from archive.db.settings import ArchiveSettings
+from archive.ingest.pages import import_records
+from archive.repository.hash_chain import chain_heads
+from archive.repository.media import due_media
+from archive.storage.media_files import MediaFolder
 from tests.acceptance.command import Command
 from tests.archive.backup.own_server import DOCUMENTED, OwnServer, own_server
 from tests.archive.filled import fill
 from tests.archive.making import NOW, record
 from tests.archive.nobody import becomes_nobody
-from tests.archive.web.seeding import keep_one
 from tests.standin.media import picture
+from tests.web.seeding import keep_one
 
 ROOT = Path(__file__).parents[3]
-DOCUMENT = (ROOT / "docs" / "backup.md").read_text("utf-8")
+DOCUMENT = (ROOT / "docs" / "how-to" / "back-up-and-restore.md").read_text("utf-8")
 SECTION = DOCUMENT.partition("## Point-in-time recovery")[2]
 STEPS = re.split(r"^\d\. ", SECTION, flags=re.MULTILINE)  # the first is what stands before step 1
 BASE, MOMENT = "/pitr/base/2026-03-01T023000Z", "2026-03-02 11:59:00+08"  # which the reader replaces
 
 
 def shell(step: int) -> list[str]:
-    """The commands of a step, a string a block."""
+    """Return the commands of a step, one string for each block."""
     return [dedent(block) for block in re.findall(r"^ *```sh\n(.*?)^ *```$", STEPS[step], re.M | re.S)]
 
 
@@ -69,13 +69,13 @@ def opened(server: OwnServer) -> AbstractContextManager[Engine]:
 
 
 def due(engine: Engine) -> set[int]:
-    """The pictures to be fetched now."""
+    """Return the ids of the pictures to be fetched now."""
     with transaction(engine) as session:
         return {one.id for one in due_media(session, datetime.now(UTC), MANY, types=["image"])}
 
 
 def archive_more(engine: Engine, folder: MediaFolder, number: int) -> str:
-    """A post of this number and one more picture; the path of its file."""
+    """Archive a post of this number and one more picture; return the path of its file."""
     with transaction(engine) as session:
         import_records(session, None, [record(number)], "dump", NOW)
     return keep_picture(engine, folder, min(due(engine)))
@@ -87,14 +87,14 @@ def keep_picture(engine: Engine, folder: MediaFolder, medium: int) -> str:
 
 
 def keep_log(server: OwnServer) -> None:
-    """Step 1."""
+    """Follow step 1 of the document."""
     server.sh(WRITE_KEEP_WAL + KEEP_THE_LOG)
     server.stop()
     server.start()
 
 
 def take_base(server: OwnServer) -> str:
-    """Step 2; the name of the base."""
+    """Follow step 2 of the document; return the name of the base."""
     before = set(server.names("base"))
     server.sh(TAKE_BASE)
     (name,) = set(server.names("base")) - before
@@ -102,9 +102,9 @@ def take_base(server: OwnServer) -> str:
 
 
 def written_heads(engine: Engine) -> str:
-    """As `mparchive verify --save-head` writes them."""
+    """Return the heads of the chains as `mparchive verify --save-head` writes them."""
     with transaction(engine) as session:
-        return json.dumps([head._asdict() for head in heads(session)])
+        return json.dumps([head._asdict() for head in chain_heads(session)])
 
 
 def posts(engine: Engine) -> set[str]:
@@ -113,13 +113,13 @@ def posts(engine: Engine) -> set[str]:
 
 
 def harm(engine: Engine) -> None:
-    """What somebody regrets."""
+    """Delete all posts, as by mistake."""
     with transaction(engine) as session:
         session.execute(text("TRUNCATE posts CASCADE"))
 
 
 class Noted(NamedTuple):
-    """What somebody knows of a moment; `picture` came between the base that is used and the next one."""
+    """Notes of a moment; `picture` was archived between the base that is used and the next one."""
 
     base: str
     oldest_log: str
@@ -130,7 +130,7 @@ class Noted(NamedTuple):
 
 
 def live_and_be_harmed(server: OwnServer, folder: MediaFolder) -> Noted:
-    """Archive, take bases, note the moment; then comes the harm, and more is archived."""
+    """Archive, take bases and note the moment; then delete all posts, and archive more."""
     with opened(server) as engine:
         fill(engine, folder)
         base, oldest_log = take_base(server), server.names("wal")[0]
@@ -146,7 +146,7 @@ def live_and_be_harmed(server: OwnServer, folder: MediaFolder) -> Noted:
 
 
 def go_back(server: OwnServer, base: str, moment: str) -> None:
-    """Steps 4 to 6, but for the last of it, `mparchive verify`."""
+    """Follow steps 4 to 6 of the document, without their last command, `mparchive verify`."""
     assert GO_BACK.count(BASE) == GO_BACK.count(MOMENT) == 1
     server.sh(GO_BACK.replace(BASE, f"{DOCUMENTED}/base/{base}").replace(MOMENT, moment))
     server.start()
@@ -159,14 +159,14 @@ def go_back(server: OwnServer, base: str, moment: str) -> None:
 
 
 def lose(engine: Engine, folder: MediaFolder, path: str) -> int:
-    """Take a media file away; the number of its row."""
+    """Remove a media file; return the id of its row."""
     folder.remove(path)
     with transaction(engine) as session:
         return session.scalars(select(FileRow.id).where(FileRow.path == path)).one()
 
 
 def fetch_anew(engine: Engine, number: int) -> None:
-    """What the document says of a file that nobody has."""
+    """Follow what the document says about a file that nobody has."""
     assert FETCH_ANEW.count(" = 7;") == 2
     with transaction(engine) as session:
         session.execute(text(FETCH_ANEW.replace(" = 7;", f" = {number};")))
@@ -207,7 +207,7 @@ def a_missing_file_is_named_and_fetched_anew(
     number, due_before = lose(engine, folder, path), due(engine)
     missing = mparchive("verify", "--only", "media")
     assert missing.code == 7
-    said = f"files {number}: is not in the media folder; put it back from a backup, at {path}"
+    said = f"files {number}: is not in the media folder; restore it from a backup, as {path}"
     assert said in missing.out.decode()
     fetch_anew(engine, number)
     (medium,) = due(engine) - due_before

@@ -5,32 +5,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-from archive.backup import opened, restore, write_backup
-from archive.backup.tables import tables_in
-from archive.config import ArchiveSettings
-from archive.database import open_archive
-from archive.media.folder import MediaFolder
+from archive.backup.write import write_backup
+from archive.db.engine import open_archive
+from archive.db.settings import ArchiveSettings
+from archive.storage.media_files import MediaFolder
 from tests.archive.backup.own_server import own_server, programs
+from tests.archive.backup.places import bring_back, rows
 from tests.fixtures.make_archive_v0_1 import FIXTURE
 
 OLDEST_SUPPORTED = 15
 FROM_OLD = ["pg_dump.backup", "copy.backup"]
-
-
-def rows(engine: Engine) -> dict[str, list[str]]:
-    with engine.connect() as connection:
-        names = [table.name for table in tables_in(connection)]
-        every = "SELECT t::text FROM {} t ORDER BY 1"
-        return {name: list(connection.execute(text(every.format(name))).scalars()) for name in names}
-
-
-def bring_back(path: Path, engine: Engine, home: Path) -> MediaFolder:
-    folder = MediaFolder(ArchiveSettings(home=home))
-    home.mkdir(exist_ok=True)
-    with opened(path) as backup:
-        backup.check()
-        restore(engine, folder, backup, home)
-    return folder
 
 
 @pytest.mark.parametrize("name", FROM_OLD)
@@ -42,11 +26,13 @@ def test_a_backup_goes_to_an_older_server_and_back(engine: Engine, tmp_path: Pat
         server.sh("psql -d mparchive -c 'ALTER DATABASE mparchive OWNER TO owner'")
         url = make_url(server.database_url).set(username="owner").render_as_string(hide_password=False)
         with open_archive(ArchiveSettings(database_url=url)) as older:
-            folder = bring_back(FIXTURE / name, older, tmp_path / "older")
+            folder = MediaFolder(ArchiveSettings(home=tmp_path / "older"))
+            bring_back(FIXTURE / name, (older, folder), tmp_path)
             expected = rows(older)
             write_backup(older, folder, tmp_path / "a.backup")
             with older.connect() as connection:
                 assert connection.scalar(text("SHOW is_superuser")) == "off"
-    bring_back(tmp_path / "a.backup", engine, tmp_path / "newer")
+    newer = MediaFolder(ArchiveSettings(home=tmp_path / "newer"))
+    bring_back(tmp_path / "a.backup", (engine, newer), tmp_path)
     assert rows(engine) == expected
     assert sum(map(len, expected.values())) > 100

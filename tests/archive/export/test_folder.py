@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from archive.errors import ExportError, IntegrityError
-from archive.export import write_html, write_markdown
-from archive.export.files import Names, atomically
-from archive.offline import offline_page
-from archive.offline.embedded import FULL
-from tests.archive.offline.making import Files, image, post, shown
+from archive.domain.errors import IntegrityError
+from archive.export.file_names import FileNames
+from archive.export.html import write_html
+from archive.export.markdown import write_markdown
+from archive.rendering.media import PAGE_FULL
+from archive.rendering.page import offline_page
+from archive.system.files import FileWriteError, atomically
+from tests.archive.rendering.making import Files, image, post, shown
 from tests.standin.media import picture
 
 
@@ -44,8 +46,8 @@ def test_names_tell_day_aid_and_title_and_fit_every_file_system(tmp_path: Path) 
 
 
 def test_posts_of_two_accounts_with_one_aid_have_names_of_their_own() -> None:
-    names = Names()
-    assert len({names.of(post(account_id=number)) for number in (1, 2)}) == 2
+    names = FileNames()
+    assert len({names.of_post(post(account_id=number)) for number in (1, 2)}) == 2
 
 
 def test_the_index_lists_the_posts_by_day(tmp_path: Path) -> None:
@@ -62,7 +64,7 @@ def test_a_file_that_is_gone_is_said_and_costs_its_place_only(tmp_path: Path) ->
     files.contents.clear()
     done = write_html([shown(post(f'<img data-src="{medium.url}">'), [medium], files)], tmp_path)
     assert (done.posts, done.missing, done.damaged) == (1, 1, False)
-    assert "is not in the media folder" in done.troubles[0]
+    assert "is not in the media folder" in str(done.problems[0])
 
 
 def test_a_damaged_file_is_told_from_one_that_is_gone(tmp_path: Path) -> None:
@@ -81,9 +83,9 @@ def test_a_page_embeds_no_more_than_it_may() -> None:
     body = "".join(f'<img data-src="{medium.url}">' for medium in media)
     first = media[0].file
     assert first is not None
-    page = offline_page(shown(post(body), media, files), most=first.size * 4 // 3 + 100)
+    page = offline_page(shown(post(body), media, files), max_embedded=first.size * 4 // 3 + 100)
     assert page.count('src="data:image/png') == 1
-    assert page.count(FULL) == 2
+    assert page.count(PAGE_FULL) == 2
 
 
 def test_a_write_that_fails_leaves_the_file_that_was_there(tmp_path: Path) -> None:
@@ -94,6 +96,6 @@ def test_a_write_that_fails_leaves_the_file_that_was_there(tmp_path: Path) -> No
         out.write(b"half")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(ExportError, match="No space left"):
+    with pytest.raises(FileWriteError, match="No space left"):
         atomically(path, fail)
     assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("file", "before")]

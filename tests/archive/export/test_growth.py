@@ -5,14 +5,14 @@ from time import process_time
 
 import pytest
 
-from archive.difference import difference
-from archive.errors import PageError
-from archive.export.html import make_html
-from archive.export.made import Make
-from archive.export.markdown import make_markdown
-from archive.offline.size import check_size
-from tests.archive.growth import MOST, growth
-from tests.archive.offline.making import post, shown
+from archive.domain.errors import PageError
+from archive.domain.text_diff import difference
+from archive.export.html import render_html
+from archive.export.markdown import render_markdown
+from archive.export.post_renderer import RenderPost
+from archive.rendering.page import check_page_size
+from tests.archive.rendering.making import post, shown
+from tests.support.growth import MAX_GROWTH, growth
 
 SECONDS = 2.0  # that a reader waits
 SLOWER = 2.5  # times, of a machine that does much else; processors share more than their time
@@ -52,15 +52,18 @@ BODIES: dict[str, tuple[Callable[[int], str], int]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("make", [make_html, make_markdown])
+@pytest.mark.parametrize("render", [render_html, render_markdown])
 @pytest.mark.parametrize("name", BODIES)
-def test_twice_the_body_takes_twice_the_time(name: str, make: Make) -> None:
+def test_twice_the_body_takes_twice_the_time(name: str, render: RenderPost) -> None:
     body, size = BODIES[name]
-    assert growth(lambda n: make(shown(post(body(n)))), size) < MOST
+    assert growth(lambda n: shown(post(body(n))), render, size) < MAX_GROWTH
 
 
 def test_twice_the_text_that_repeats_itself_is_compared_in_twice_the_time() -> None:
-    assert growth(lambda n: difference("字" * n, "新" + "字" * (n - 1) + "旧"), 20_000) < MOST
+    def make(n: int) -> tuple[str, str]:
+        return "字" * n, "新" + "字" * (n - 1) + "旧"
+
+    assert growth(make, lambda texts: difference(*texts), 20_000) < MAX_GROWTH
 
 
 @pytest.mark.parametrize("name", BODIES)
@@ -72,13 +75,13 @@ def test_the_largest_body_that_the_web_takes_is_shown_soon(name: str) -> None:
         size = size * 4 // 5
     made = shown(post(body(size)))
     start = process_time()
-    make_html(made)
+    render_html(made)
     assert process_time() - start < SECONDS * SLOWER
 
 
 def _is_taken(body: str) -> bool:
     try:
-        check_size(post(body))
+        check_page_size(post(body))
     except PageError:
         return False
     return True

@@ -1,105 +1,17 @@
-"""Markdown says every word of a post, in order, to whoever reads Markdown; and nothing that was not there."""
+"""A post in Markdown has its metadata, its words and its images, and nothing that acts."""
 
+import base64
 import html
-import re
 from pathlib import Path
 
-import pytest
-import yaml
 from bs4 import BeautifulSoup
-from markdown_it import MarkdownIt
 
-from archive.export import write_markdown
-from archive.export.prose import to_markdown
-from archive.offline import ShownPost
-from archive.reading import Reading
-from crawler.parse import read_page
-from tests.archive.offline.hostile import ASKING, PRETENDING, RUNNING
-from tests.archive.offline.making import Files, image, of_reading, post, shown
-from tests.captures import capture, capture_names, needs_captures
+from archive.export.markdown import front_matter, render_markdown, write_markdown
+from archive.repository.media import ShownMedium
+from tests.archive.export.markdown_files import READER, written
+from tests.archive.rendering.hostile import ASKING, PRETENDING, RUNNING
+from tests.archive.rendering.making import IMAGE, Files, image, post, shown
 from tests.standin.media import picture
-from tests.standin.pages import all_pages
-
-READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-
-
-def written(made: ShownPost, folder: Path) -> tuple[dict[str, object], str]:
-    """The front matter and the rest of a post's file."""
-    write_markdown([made], folder)
-    (path,) = folder.glob("*.md")
-    front, _, rest = path.read_text("utf-8").removeprefix("---\n").partition("\n---\n")
-    path.unlink()
-    return yaml.safe_load(front), rest
-
-
-def words_read(markdown: str) -> str:
-    """What a reader of the Markdown sees, without its title and without our cards."""
-    soup = BeautifulSoup(READER.render(markdown), "lxml")
-    if soup.h1:
-        soup.h1.decompose()
-    return soup.get_text()
-
-
-def squeezed(text: str) -> str:
-    return "".join(text.split())
-
-
-def hold(readings: dict[str, Reading], folder: Path) -> None:
-    for number, (name, reading) in enumerate(readings.items()):
-        made = of_reading(reading, filled=number % 2 == 0)
-        _, rest = written(made, folder)
-        read, text = squeezed(words_read(rest)), squeezed(html.unescape(made.post.text))
-        assert is_within(text, read), name
-        assert len(read) - len(text) < 0.1 * len(text) + 1000, name  # only cards say more
-        assert "\n\n\n" not in rest, name
-        assert "**" not in read or "**" in text, name
-
-
-def is_within(text: str, read: str) -> bool:
-    """Whether the characters of a text are all there, in order."""
-    rest = iter(read)
-    return all(char in rest for char in text)
-
-
-def test_posts_of_the_stand_in_are_whole_in_markdown(tmp_path: Path) -> None:
-    readings = {name: read_page(body, url) for name, body, url, _ in all_pages()}
-    hold({name: reading for name, reading in readings.items() if reading.record}, tmp_path)
-
-
-@needs_captures
-def test_real_posts_are_whole_in_markdown(tmp_path: Path) -> None:
-    hold({name: read_page(capture(name)) for name in capture_names("article_*")}, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("body", "markdown"),
-    [
-        ("<section><section><p>一</p></section><p>二</p></section>", "一\n\n二"),
-        ("<section>一<br>二</section>三", "一  \n二\n\n三"),
-        ("<p>一</p><p><br></p><p>&nbsp;</p><p>二</p>", "一\n\n二"),
-        ("<p><strong>一</strong><strong>二</strong></p>", "**一二**"),
-        ("<p>字<strong>“词”</strong>字</p>", "字“**词**”字"),
-        ("<p><strong> </strong>字<strong><br></strong></p>", "字"),
-        ("<strong><p>一</p><p>二</p></strong>", "一\n\n二"),
-        ("<p>1. 一</p><p># 二</p><p>- 三</p>", "1\\. 一\n\n\\# 二\n\n\\- 三"),
-        ("<p>&gt; 四</p><p>+ 五</p>", "\\> 四\n\n\\+ 五"),
-        ("<p>a*b_c`d[e]&lt;f&gt;&amp;nbsp;</p>", "a\\*b\\_c\\`d\\[e\\]&lt;f>&amp;nbsp;"),
-        ("<p><span>1</span><span>. 一</span></p>", "1\\. 一"),
-        ("<h2>一<br>二</h2>", "## 一 二"),
-        ("<ul><li><p>一</p></li><li>二<ul><li>三</li></ul></li></ul>", "- 一\n- 二\n  - 三"),
-        ("<ol start=3><li>一</li><li>二</li></ol>", "3. 一\n4. 二"),
-        ("<blockquote><p>一</p><p>二</p></blockquote>", "> 一\n>\n> 二"),
-        ("<pre><code>a = 1</code><code>b  = *2*</code></pre>", "```\na = 1\nb  = *2*\n```"),
-        ("<pre>```</pre>", "````\n```\n````"),
-        ("<p><code>a*b</code></p>", "`a*b`"),
-        ('<p><a href="https://x.example/a(b)">词</a></p>', "[词](<https://x.example/a(b)>)"),
-        ("<table><tr><td>一</td></tr></table>", "一"),
-        ("<table><tr><th>甲</th><th>乙</th></tr><tr><td>1|2</td><td><p>3</p><p>4</p></td></tr></table>",
-         "| 甲 | 乙 |\n| --- | --- |\n| 1\\|2 | 3 4 |"),
-    ],
-)  # fmt: skip
-def test_what_editors_make_becomes_what_people_would_write(body: str, markdown: str) -> None:
-    assert re.sub(r">[ ]+$", ">", to_markdown(body), flags=re.M) == markdown
 
 
 def test_images_lie_beside_the_post_and_missing_ones_keep_their_address(tmp_path: Path) -> None:
@@ -164,3 +76,65 @@ def test_hostile_bodies_leave_no_script_behind(tmp_path: Path) -> None:
         assert not names & {"script", "iframe", "object", "embed", "form", "svg", "style", "base"}, name
         assert not handlers, name
         assert all(link.startswith(("http:", "https:")) for link in links), name
+
+
+def test_a_background_image_is_shown_where_it_is_archived() -> None:
+    files = Files()
+    known = image(1, files.keep(picture("synthetic_background")))
+    styles = (f"background-image:url({known.url})", f"background-image:url({IMAGE.format(9)})")
+    body = "".join(f'<section style="{style}">字</section>' for style in styles)
+    rendered = render_markdown(shown(post(body), [known], files))
+    assert rendered.content.decode().count("![](") == 1
+    assert list(rendered.files.values()) == [known.file]
+
+
+def test_an_image_in_the_body_itself_becomes_a_file(tmp_path: Path) -> None:
+    content = picture("synthetic_inline")
+    body = f'<img src="data:image/JPEG;base64,{base64.b64encode(content).decode()}">'
+    _, rest = written(shown(post(body)), tmp_path)
+    (path,) = (tmp_path / "images").iterdir()
+    assert f"(images/{path.name})" in rest
+    assert (path.suffix, path.read_bytes()) == (".jpg", content)
+
+
+def test_a_player_is_quoted_with_what_is_known_of_it_and_its_address(tmp_path: Path) -> None:
+    facts = {"id": "wxv_1", "title": "片名", "author": "作者", "duration_ms": 66_000}
+    url = "https://mpvideo.example/1.mp4"
+    video = ShownMedium("video", 0, "wxv_1", url, "video", facts, None, None, "")  # type: ignore[arg-type]
+    body = '<p>字</p><iframe class="video_iframe" data-mpvid="wxv_1"></iframe>'
+    front, rest = written(shown(post(body), [video]), tmp_path)
+    quoted = [line.rstrip() for line in rest.splitlines() if line.startswith("> ")]
+    assert quoted == ["> 视频", "> 片名", "> 作者", "> 1:06", f"> {url}"]
+    assert front["videos"] == 1
+
+
+def test_an_image_that_is_there_is_not_written_again(tmp_path: Path) -> None:
+    files = Files()
+    medium = image(1, files.keep(picture("synthetic_once")))
+    made = shown(post(f'<img data-src="{medium.url}">'), [medium], files)
+    write_markdown([made], tmp_path)
+    (path,) = (tmp_path / "images").iterdir()
+    for content, expected in ((b"x" * path.stat().st_size, b"x"), (b"cut", b"\x89")):
+        path.write_bytes(content)
+        write_markdown([made], tmp_path)
+        assert path.read_bytes()[:1] == expected
+
+
+def test_an_image_that_cannot_be_read_is_counted_and_the_post_is_written(tmp_path: Path) -> None:
+    files = Files()
+    medium = image(1, files.keep(picture("synthetic_gone")))
+    files.contents.clear()
+    result = write_markdown(
+        [shown(post(f'<p>字</p><img data-src="{medium.url}">'), [medium], files)], tmp_path
+    )
+    assert (result.posts, result.missing, result.damaged, result.failed) == (1, 1, False, 0)
+    (path,) = tmp_path.glob("*.md")
+    assert "字" in path.read_text("utf-8")
+
+
+def test_values_that_are_unknown_or_of_another_form_are_left_out_of_the_front_matter() -> None:
+    facts = {"author": "", "reprint": "no address", "albums": ["no album"], "digest": None}
+    made = shown(post(None, capture_id=None, kind=None, published_at=None, facts=facts))
+    front = front_matter(made)
+    assert not front.keys() & {"author", "reprint_of", "albums", "digest", "kind", "published_at"}
+    assert front["date"] == "2026-03-01"

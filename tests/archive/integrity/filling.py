@@ -1,4 +1,4 @@
-"""A small archive with something in every table: invented posts of every kind, edited, gone and back."""
+"""Fill a small archive, every table of it: synthetic posts of every kind, edited, gone and back."""
 
 import re
 from dataclasses import replace
@@ -7,28 +7,21 @@ from datetime import datetime, timedelta
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from archive.address import parse_address
-from archive.capture import Capture
-from archive.integrity.check import Means
-from archive.media.folder import MediaFolder
-from archive.media.kept import KeptFile
-from archive.media.queries import due_media
-from archive.media.store import keep_file
-from archive.models import Egress, Incident, SourceRow
-from archive.reading import Reading
-from archive.record import Record
-from archive.sighting import Sighting
-from archive.store import (
-    account_id,
-    finish_run,
-    import_records,
-    keep_captures,
-    record_sightings,
-    start_run,
-    store_readings,
-)
-from crawler.classify import classify
+from archive.db.models import Egress, Incident, SourceRow
+from archive.domain.addresses import parse_address
+from archive.domain.captures import Capture, Sighting
+from archive.domain.parsed_page import ParsedPage
+from archive.domain.records import Record
+from archive.ingest.pages import import_records, store_parse_results
+from archive.integrity.check import CheckContext
+from archive.repository.accounts import account_id
+from archive.repository.captures import store_captures
+from archive.repository.frontier import record_sightings
+from archive.repository.media import StoredFile, due_media, store_file
+from archive.repository.runs import finish_run, start_run
+from archive.storage.media_files import MediaFolder
 from crawler.parse import PARSER_VERSION
+from crawler.parse.page import classify
 from tests.archive.making import NOW, capture, kept_file
 from tests.standin.pages import all_pages
 
@@ -36,16 +29,16 @@ EDITED = "<p>后来加上的一段合成文字</p>".encode()
 FILES = 4
 
 
-def fill(session: Session, means: Means) -> None:
-    """Two runs, a week apart; then a dump, alarms, sources and a line to the outside."""
+def fill(session: Session, context: CheckContext) -> None:
+    """Store two runs, a week apart; then a dump, incidents, sources and egresses."""
     pages = {name: (body, url) for name, body, url, _ in all_pages()}
     run_id = start_run(session, "backfill", {"what": ["合成"]}, NOW)
-    texts = [fetch(session, run_id, page, NOW, means) for page in pages.values()]
+    texts = [fetch(session, run_id, page, NOW, context) for page in pages.values()]
     finish_run(session, run_id, "done", {"new": len(texts)}, NOW)
-    _edit_and_take_down(session, pages, means)
+    _edit_and_take_down(session, pages, context)
     read = next(reading.record for reading in texts if reading.record)
     import_records(session, run_id, [_elsewhere(read)], "dump", NOW)
-    keep_files(session, means.folder)
+    keep_files(session, context.folder)
     _operate(session)
 
 
@@ -54,29 +47,29 @@ def fetch(
     run_id: int,
     page: tuple[bytes, str],
     at: datetime,
-    means: Means,
+    context: CheckContext,
     *,
     rendered: bool = False,
-) -> Reading:
-    """What a crawl does with one answer: its bytes and address."""
+) -> ParsedPage:
+    """Store one answer, given by its bytes and address, as a crawl does."""
     body, url = page
     seen = record_sightings(session, run_id, [Sighting(parse_address(url), "list", at, "合成", {"n": 1})], at)
     evaluated = {"text": "合成", "n": 1.5} if rendered else None
     answer = Capture(url, url, 200, (("Content-Type", "text/html"),), body, at, rendered, evaluated)
-    (kept,) = keep_captures(session, run_id, [(seen[0].address_id, answer)])
-    reading = means.read(answer)
-    store_readings(session, run_id, [(kept, reading)], at, means.parser_version)
+    (kept,) = store_captures(session, run_id, [(seen[0].address_id, answer)])
+    reading = context.parse(answer)
+    store_parse_results(session, run_id, [(kept, reading)], at, context.parser_version)
     return reading
 
 
-def _edit_and_take_down(session: Session, pages: dict[str, tuple[bytes, str]], means: Means) -> None:
+def _edit_and_take_down(session: Session, pages: dict[str, tuple[bytes, str]], context: CheckContext) -> None:
     (body, url), (gone, _) = pages["article"], pages["deleted"]
     run_id = start_run(session, "revisit", {}, NOW)
     edited = re.sub(rb'(id="js_content"[^<>]*>)', rb"\1" + EDITED, body)
     for days, answer in enumerate([edited, gone, gone, edited, gone], 7):
-        fetch(session, run_id, (answer, url), NOW + timedelta(days=days), means)
-    fetch(session, run_id, pages["picture"], NOW + timedelta(days=20), means, rendered=True)
-    keep_captures(session, run_id, [(None, capture(b"of no address"))])
+        fetch(session, run_id, (answer, url), NOW + timedelta(days=days), context)
+    fetch(session, run_id, pages["picture"], NOW + timedelta(days=20), context, rendered=True)
+    store_captures(session, run_id, [(None, capture(b"of no address"))])
 
 
 def _elsewhere(record: Record) -> Record:
@@ -84,20 +77,26 @@ def _elsewhere(record: Record) -> Record:
 
 
 def keep_files(session: Session, folder: MediaFolder) -> None:
-    """Files of the first media."""
+    """Store files for the first media."""
     for number, medium in enumerate(due_media(session, NOW, FILES, types=["image", "audio", "video"])):
         content = b"picture %d" % number * 50
         file = kept_file(content)
         path = folder.put(content, file.sha256, ".png")
-        kept = KeptFile(file.sha256, file.size, file.media_type, file.width, file.height, path)
-        keep_file(session, medium.id, kept, NOW)
+        kept = StoredFile(file.sha256, file.size, file.media_type, file.width, file.height, path)
+        store_file(session, medium.id, kept, NOW)
 
 
 def _operate(session: Session) -> None:
     session.execute(
         insert(Incident),
         [
-            {"key": f"quiet:{n}", "words": "合成", "remedy": "看", "opened_at": NOW, "last_seen_at": NOW}
+            {
+                "key": f"quiet:{n}",
+                "code": "archive.verbatim",
+                "params": {"text": "合成"},
+                "opened_at": NOW,
+                "last_seen_at": NOW,
+            }
             for n in range(2)
         ],
     )
@@ -108,6 +107,6 @@ def _operate(session: Session) -> None:
     session.execute(insert(Egress), [{"name": name, "seen_at": NOW} for name in ("a", "b")])
 
 
-def means_at(folder: MediaFolder) -> Means:
-    """The real parser, and a media folder of the test's own."""
-    return Means(folder, classify, PARSER_VERSION)
+def context_at(folder: MediaFolder) -> CheckContext:
+    """Return the real parser with a media folder of the test."""
+    return CheckContext(folder, classify, PARSER_VERSION)

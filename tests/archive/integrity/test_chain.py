@@ -11,17 +11,19 @@ from alembic import command
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from archive.address import parse_address
-from archive.database import transaction
-from archive.integrity.chain import heads
-from archive.models import Chain, ChainEntry
-from archive.schema import alembic_config
-from archive.sighting import Sighting
-from archive.store import import_records, keep_captures, record_sightings, store_readings
+from archive.db.engine import transaction
+from archive.db.models import Chain, ChainEntry
+from archive.db.schema import alembic_config
+from archive.domain.addresses import parse_address
+from archive.domain.captures import Sighting
+from archive.ingest.pages import import_records, store_parse_results
+from archive.repository.captures import store_captures
+from archive.repository.frontier import record_sightings
+from archive.repository.hash_chain import chain_heads
 from tests.archive.making import BIZ, NOW, article, capture, record
 from tests.crawler.crawling import plain
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "integrity.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "integrity.md"
 SHORT = "https://mp.weixin.qq.com/s/" + "a" * 22
 
 
@@ -40,17 +42,17 @@ def fill(session: Session) -> None:
         (sighted[1].address_id, capture(b"two")),
         (None, drawn),
     ]
-    kept = keep_captures(session, None, pages)
-    store_readings(session, None, [(kept[0], article(record(text="改\r")))], NOW, 1)
+    kept = store_captures(session, None, pages)
+    store_parse_results(session, None, [(kept[0], article(record(text="改\r")))], NOW, 1)
 
 
 def test_each_account_has_a_chain_and_what_tells_no_account_has_one_of_its_own(db_session: Session) -> None:
     fill(db_session)
-    assert [(head.biz, head.length) for head in heads(db_session)] == [("", 2), (BIZ, 4)]
+    assert [(head.biz, head.length) for head in chain_heads(db_session)] == [("", 2), (BIZ, 4)]
 
 
 def told_by_the_document(engine: Engine) -> list[dict[str, Any]]:
-    """The heads as the program in docs/integrity.md finds them, which knows nothing but the rows."""
+    """Return the heads as the program in docs/reference/integrity.md computes them from the rows."""
     (program,) = re.findall("```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.S)
     url = plain(engine.url.render_as_string(hide_password=False))
     ran = subprocess.run([sys.executable, "-c", program, url], capture_output=True, check=True)
@@ -61,7 +63,7 @@ def test_anybody_finds_the_heads_with_the_program_of_the_document(engine: Engine
     with transaction(engine) as session:
         fill(session)
     with transaction(engine) as session:
-        assert told_by_the_document(engine) == [head._asdict() for head in heads(session)]
+        assert told_by_the_document(engine) == [head._asdict() for head in chain_heads(session)]
 
 
 def test_what_was_kept_before_there_were_chains_is_chained_when_the_schema_is_brought_up_to_date(
@@ -80,4 +82,4 @@ def test_what_was_kept_before_there_were_chains_is_chained_when_the_schema_is_br
         again = session.execute(select(ChainEntry.capture_id, ChainEntry.version_id, ChainEntry.content))
         assert set(again) == contents
         assert session.scalar(select(func.sum(Chain.length))) == len(contents)
-        assert told_by_the_document(engine) == [head._asdict() for head in heads(session)]
+        assert told_by_the_document(engine) == [head._asdict() for head in chain_heads(session)]

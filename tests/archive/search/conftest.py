@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from archive.record import Record
-from archive.store import import_records
+from archive.domain.records import Record
+from archive.ingest.pages import import_records
 from tests.archive.making import NOW, record
 
 POSTS = 2000
@@ -22,7 +22,7 @@ _FAVOURITES = 1.2  # how much more often the first pieces come
 
 
 def invented_records(number: int, seed: int = 1) -> list[Record]:
-    """Records of invented posts."""
+    """Make records of invented posts."""
     chance = random.Random(seed)
     order = chance.sample(_PIECES, len(_PIECES))
     often = [1 / (place + 2) ** _FAVOURITES for place in range(len(order))]
@@ -35,7 +35,7 @@ def invented_records(number: int, seed: int = 1) -> list[Record]:
 
 @pytest.fixture(scope="module")
 def filled(shared_engine: Engine) -> Iterator[Session]:
-    """A session that sees the posts, and leaves the database as it was."""
+    """Open a session that sees the posts and leaves the database as it was."""
     with shared_engine.connect() as connection:
         outer = connection.begin()
         with Session(connection, join_transaction_mode="create_savepoint") as session:

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from archive.models import Post, PostWords
-from archive.search import Query, check, parse, search
-from archive.search.finding import matching
-from archive.search.query import MAX_WORDS
-from archive.search.terms import grams_of, is_exact
+from archive.db.models import Post, PostWords
+from archive.domain.search_text import grams_of, is_exact
+from archive.repository.search_index import check_search_index
+from archive.search.engine import matching, search
+from archive.search.query import MAX_QUERY_WORDS, Query, parse
 
 QUERIES = 10_000
 STATED = 500
@@ -37,7 +37,7 @@ def _asked(place: int, query: Query) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def texts(filled: Session) -> Texts:
-    """What the reader of each post sees, said once more: entities decoded, white space runs one space."""
+    """Return what a reader of each post sees: entities decoded, runs of white space as one space."""
     return {
         post_id: f"{seen(title)}\n{seen(html.unescape(text_))}"
         for post_id, title, text_ in filled.execute(select(Post.id, Post.title, Post.text))
@@ -72,7 +72,7 @@ def _piece(chance: random.Random, pool: Sequence[str]) -> str:
 
 
 def expected(texts: Texts, query: Query) -> set[int]:
-    """The posts that have all of the words and none of the excluded."""
+    """Return the posts that have all of the words and none of the excluded."""
     left = texts.items()
     for word in query.words:
         left = [(post_id, words) for post_id, words in left if word in words]  # type: ignore[assignment]
@@ -80,7 +80,7 @@ def expected(texts: Texts, query: Query) -> set[int]:
 
 
 def found_by_index(session: Session, query: Query) -> set[int]:
-    """What search's own statement finds by the index."""
+    """Return what the search's own statement finds by the index."""
     found = func.array_agg(matching(select(PostWords), query).subquery().c.post_id)
     return set(session.scalar(select(found)) or ())
 
@@ -119,7 +119,7 @@ def test_the_pages_of_a_search_are_what_there_is_each_post_once_by_date_and_by_r
 
 
 def all_pages(session: Session, query: Query, order: str) -> list[int]:
-    """Posts found, page by page."""
+    """Return the posts found, page by page."""
     page = search(session, query, order=order, limit=100)  # type: ignore[arg-type]
     found = [hit.post_id for hit in page.hits]
     while page.next:
@@ -156,11 +156,13 @@ def test_the_index_is_asked_and_not_every_post(filled: Session) -> None:
 
 
 def test_nothing_is_wrong_with_what_was_indexed(filled: Session) -> None:
-    assert check(filled) == []
+    assert check_search_index(filled) == []
 
 
 def test_as_many_words_as_are_allowed_find_what_they_should(filled: Session, texts: Texts) -> None:
     query = parse(
-        " ".join(next(words for words in texts.values() if len(words) > 80)[-MAX_WORDS:].replace(" ", ""))
+        " ".join(
+            next(words for words in texts.values() if len(words) > 80)[-MAX_QUERY_WORDS:].replace(" ", "")
+        )
     )
     assert set(all_pages(filled, query, "date")) == expected(texts, query) != set()

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.search import Query, SearchError, parse
-from archive.search.query import MAX_LENGTH, MAX_WORDS
+from archive.search.query import MAX_LENGTH, MAX_QUERY_WORDS, Query, SearchError, parse
 
 TYPED = st.text(st.sampled_from('ab工业 -"“”\u3000\t\0\ud800') | st.characters(), max_size=60)
 
@@ -46,7 +45,7 @@ def test_words_phrases_and_exclusions_are_read(
         ("-a -b", "only excludes"),
         ("a" * (MAX_LENGTH + 1), f"at most {MAX_LENGTH}"),
         ('"' * 10_000, f"at most {MAX_LENGTH}"),
-        (" ".join(map(str, range(MAX_WORDS + 1))), f"more than {MAX_WORDS}"),
+        (" ".join(map(str, range(MAX_QUERY_WORDS + 1))), f"more than {MAX_QUERY_WORDS}"),
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused_in_a_sentence(typed: str, said: str) -> None:

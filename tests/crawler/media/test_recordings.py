@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from crawler.media.content import NotMedium
-from crawler.media.recordings import audio_content, video_content
+from crawler.media.validate import audio_content, video_content
 from tests.standin.media import recording, video
 
 MP4 = video("synthetic_tested", 500)
@@ -40,10 +40,10 @@ def test_a_video_is_an_mp4_that_is_whole():
         (MP4[:-1], "cut off"),
         (MP4[:40], "cut off"),
         (MP4 + b"\0\0\0", "cut off"),
-        (MP4.replace(b"moov", b"free"), "without the part"),
+        (MP4.replace(b"moov", b"free"), "without an index"),
         (b"<html><body>no</body></html>", "it is a web page, not a video"),
         (b"", "it is empty, not a video"),
-        (recording("synthetic_tested"), "no video of a known format"),
+        (recording("synthetic_tested"), "not a video of a known format"),
     ],
 )
 def test_what_is_no_whole_video_is_refused(body, words):

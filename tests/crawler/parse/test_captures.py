@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from archive.record import Record
-from archive.vocabulary import Kind, Outcome
-from crawler.parse import read_page
-from crawler.parse.text_rule import text_of
-from tests.captures import (
+from archive.domain.outcomes import Kind, Outcome
+from archive.domain.records import Record
+from crawler.parse.body import text_of
+from crawler.parse.page import read_page
+from tests.support.captures import (
     capture,
     capture_names,
     evaluated_states,
@@ -92,7 +92,7 @@ def test_a_post_is_the_same_on_a_page_from_before_2025_11(name: str) -> None:
 
 
 def _without_space(record: Record) -> Record:
-    """The post a share shows is laid out differently in the one place and the other."""
+    """Normalise the post that a share shows, which is laid out differently in the two places."""
     return replace(record, text=re.sub(r"\s", "", record.text))
 
 

@@ -1,22 +1,17 @@
 """Twice the input takes at most about twice the processor time, whatever its shape."""
 
-import time
 from collections.abc import Callable, Mapping
 
 import pytest
 
-from archive.digest import titles_in
-from archive.entities import unescape
-from crawler.parse import read_page
-from crawler.parse.encoding import to_utf8
-from crawler.parse.jsvalues import assignments, html_decode
-from crawler.parse.outline import outline
-from crawler.parse.text_rule import text_of_html, text_of_plain
+from archive.domain.text import unescape
+from archive.domain.weekly_digest import titles_in
+from crawler.parse.body import text_of_html, text_of_plain
+from crawler.parse.html_outline import outline, to_utf8
+from crawler.parse.js_literals import assignments, html_decode
+from crawler.parse.page import read_page
 from tests.crawler.parse.test_robustness import bounded_child
-
-MOST = 2.5  # times the processor time for twice the input
-TRIES = 4  # the least of so many measurements counts: other processes on the machine only add
-SHORTEST = 0.02  # seconds for the larger input; below that there is nothing to measure
+from tests.support.growth import MAX_GROWTH, growth
 
 
 def _script(script: bytes) -> object:
@@ -25,6 +20,10 @@ def _script(script: bytes) -> object:
 
 def _notice(markup: str) -> object:
     return read_page(f"<html><body>{markup}</body></html>".encode())
+
+
+def _decode(given: tuple[bytes, str]) -> object:
+    return to_utf8(*given)
 
 
 GROWING: Mapping[str, tuple[Callable[[int], object], Callable[..., object], int]] = {
@@ -39,7 +38,7 @@ GROWING: Mapping[str, tuple[Callable[[int], object], Callable[..., object], int]
     "spaces in a line break": (lambda n: "<br" + " " * n, html_decode, 300_000),
     "the shell of an app": (lambda n: "<div " + "id=app " * n, _notice, 30_000),
     "shells of an app": (lambda n: "<div id=app>  " * n, _notice, 1_400),
-    "a charset behind spaces": (lambda n: (b"\xff<p>", "charset=" + " " * n + "!"), to_utf8, 300_000),
+    "a charset behind spaces": (lambda n: (b"\xff<p>", "charset=" + " " * n + "!"), _decode, 300_000),
     "calls of calls": (lambda n: b"var biz = f" + b"()" * n, _script, 40_000),
     "called functions": (lambda n: b"(function () {})" + b"()" * n, _script, 20_000),
     "question marks": (lambda n: b"a?" * n, _script, 60_000),
@@ -49,18 +48,10 @@ GROWING: Mapping[str, tuple[Callable[[int], object], Callable[..., object], int]
 }  # fmt: skip
 
 
-def _seconds(work: Callable[..., object], given: object) -> float:
-    before = time.process_time()
-    work(*given) if isinstance(given, tuple) else work(given)
-    return time.process_time() - before
-
-
 @pytest.mark.parametrize("name", GROWING)
 def test_time_grows_with_the_length_of_the_input(name: str) -> None:
     make, work, size = GROWING[name]
-    once, twice = make(size), make(2 * size)
-    least = [min(_seconds(work, given) for _ in range(TRIES)) for given in (once, twice)]
-    assert least[1] < max(MOST * least[0], SHORTEST), least
+    assert growth(make, work, size) < MAX_GROWTH
 
 
 SCRIPTS: Mapping[str, Callable[[], bytes]] = {

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from crawler.parse.identity import find_identity, find_instant
-from crawler.parse.state import PageState
+from crawler.parse.script_state import PageState
 
 BIZ = "MzAwMDAwMDAwMA=="
 URL = f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=21&idx=2&sn=abc&chksm=def"

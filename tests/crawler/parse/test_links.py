@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from archive.vocabulary import Relation
+from archive.domain.outcomes import Relation
 from tests.crawler.parse.made import BIZ, OTHER, js, links, post_url, read
 
 ALBUM = f"https://mp.weixin.qq.com/mp/appmsgalbum?__biz={BIZ}&action=getalbum&album_id=4000000000000000001"
@@ -180,7 +180,8 @@ SHARED = {"copyright_stat": 2, "platform": "别号", "source_username": "gh_0", 
 def test_the_post_that_a_share_shows() -> None:
     url = post_url(41, biz=OTHER.replace("=", "%3D"))
     state = {"copyright_info": {**SHARED, "reprint_url": url}, "content_noencode": "<p>全文</p>"}
-    (link,) = links(read(script=f"window.cgiDataNew = {js(state)};"), "reprint")
+    panel = '<span id="js_share_source"></span>'
+    (link,) = links(read("", f"window.cgiDataNew = {js(state)};", around=panel), "reprint")
     assert (link.key, link.url) == (f"{OTHER}:41:1", url)
     assert link.facts == {"account": "别号", "user_name": "gh_0"}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crawler.parse import read_page
+from crawler.parse.page import read_page
 from tests.crawler.parse.made import BIZ, js, media, page, read
 
 IMAGE = "https://mmbiz.qpic.cn/mmbiz_png/synthetic{}/640?wx_fmt=png&from=appmsg"
@@ -36,6 +36,7 @@ def test_sizes_of_the_pages_own_list_count_before_those_of_tags_and_live_photos_
     first, second = media(read("", script, show_type=8), "image")
     assert first.facts == {"width": 1201, "height": 1601, "live_photo": True}
     assert (second.key, second.facts) == (IMAGE.format(2), {"width": 10, "height": 20})
+    script = f"window.cgiDataNew = {js({'picture_page_info_list': listed})};"
     article = media(read(_tag(2, 'data-w="5" data-ratio="1" alt="说"'), script), "image")
     assert article[1].facts == {"width": 10, "height": 20, "alt": "说"}
 
@@ -192,7 +193,8 @@ def test_the_html_is_the_inside_of_the_body_exactly_as_served(body: str, html: s
 
 def test_the_html_of_a_share_comes_from_the_pages_state_and_of_plain_text_there_is_none() -> None:
     state = {"copyright_info": {"copyright_stat": 2}, "content_noencode": "<p>全文</p>"}
-    assert read("", f"window.cgiDataNew = {js(state)};").html == "<p>全文</p>"
+    panel = '<span id="js_share_source"></span>'
+    assert read("", f"window.cgiDataNew = {js(state)};", around=panel).html == "<p>全文</p>"
     words = {"text_page_info": {"content_noencode": "一 < 二\n三"}}
     assert read("<p>框</p>", f"window.cgiDataNew = {js(words)};", show_type=10).html == ""
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from archive.vocabulary import Kind, Outcome
-from crawler.parse import read_page
+from archive.domain.outcomes import Kind, Outcome
+from crawler.parse.page import read_page
 from tests.crawler.parse.made import BIZ, page, read
 
 FOLLOW = '<div class="wx_follow_nickname ">号</div>'

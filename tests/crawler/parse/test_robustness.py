@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archive.reading import Reading
-from archive.vocabulary import Outcome
-from crawler.parse import read_page
-from tests.captures import capture, capture_names, needs_captures
+from archive.domain.outcomes import Outcome
+from archive.domain.parsed_page import ParsedPage
+from crawler.parse.page import read_page
+from tests.support.captures import capture, capture_names, needs_captures
 
 MAX_SECONDS = 2  # of processor time for one page
 MAX_MEMORY = 500 * 1024 * 1024
@@ -28,7 +28,7 @@ _VIDEO = b'<iframe data-mpvid="wxv_%d" data-cover="http%%3A%%2F%%2Fa%%2F%d"></if
 
 
 def _post(body: bytes, beside: bytes = b"") -> bytes:
-    """A page that says which post it is, and so is read to the end."""
+    """Return a page that says which post it is, so that it is parsed to the end."""
     ids = 'var biz = "MzA5MjkzMTA1Mw=="; var mid = "21"; var idx = "1"; var ct = "1488513562"; '
     names = 'var msg_title = \'题\'; var nickname = "号"; var item_show_type = "0";'
     script = f"<script>{ids}{names}</script>".encode()
@@ -76,7 +76,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 }
 
 
-def _has_body(reading: Reading) -> bool:
+def _has_body(reading: ParsedPage) -> bool:
     text = reading.record.text if reading.record else reading.page.get("text")
     return bool(
         text or reading.page.get("images") or reading.page.get("videos") or reading.page.get("audios")
@@ -84,7 +84,7 @@ def _has_body(reading: Reading) -> bool:
 
 
 def _bounded(body: bytes) -> None:
-    """Runs in a child process: the limits hold for it alone, and none of them can be talked away."""
+    """Run in a child process, so that the limits hold for it alone and cannot be lifted."""
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS + 3, MAX_SECONDS + 3))
     before = time.process_time()
     reading = read_page(body)
@@ -234,7 +234,11 @@ RAISED: dict[str, bytes] = {
 }
 
 
+WITHOUT_TIME = {"the first day of all"}  # no post was published in the year 1, so the page lacks its time
+
+
 @pytest.mark.parametrize("name", RAISED)
 def test_a_page_on_which_the_parser_once_failed_is_read(name: str) -> None:
     reading = read_page(RAISED[name])
-    assert reading.outcome is Outcome.ARTICLE or "saved" in name
+    expected = Outcome.UNKNOWN if name in WITHOUT_TIME else Outcome.ARTICLE
+    assert reading.outcome is expected or "saved" in name

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 import lxml.html
 import pytest
 
-from archive.reading import Reading
-from archive.vocabulary import Kind
-from crawler.parse import read_page
-from tests.captures import capture, capture_names, evaluated_states, needs_captures
+from archive.domain.outcomes import Kind
+from archive.domain.parsed_page import ParsedPage
+from crawler.parse.page import read_page
+from tests.support.captures import capture, capture_names, evaluated_states, needs_captures
 
 NAMES = capture_names("article_*")
 STATES = evaluated_states()
@@ -19,12 +19,12 @@ pytestmark = needs_captures
 
 
 @cache
-def _read(name: str) -> Reading:
+def _read(name: str) -> ParsedPage:
     return read_page(capture(name))
 
 
-def _body(reading: Reading, name: str) -> lxml.html.HtmlElement:
-    """The body as lxml's tree: the served one, or for text and picture posts what the page's state says."""
+def _body(reading: ParsedPage, name: str) -> lxml.html.HtmlElement:
+    """Return the body as lxml's tree: the served one, or for text and picture posts that of the state."""
     state = STATES.get(name, {})
     drawn = reading.kind in (Kind.TEXT, Kind.PICTURE) and state.get("content_noencode")
     return lxml.html.fromstring(f"<div>{drawn or reading.html}</div>")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crawler.parse import read_page
+from crawler.parse.page import read_page
 from tests.standin.pages import all_pages
 
 PAGES = {name: (body, url, expected) for name, body, url, expected in all_pages()}

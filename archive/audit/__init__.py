@@ -1,0 +1,87 @@
+"""Find gaps: what the archive should have, judging by what it knows, and does not. Uses no network."""
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from archive.audit.gap import AuditScope, Gap, GapKind, audit_scope
+from archive.audit.missing_pages import posts_without_images, posts_without_page, unparsed_captures
+from archive.audit.missing_posts import (
+    incomplete_albums,
+    linked_posts,
+    missing_digest_titles,
+    push_holes,
+    unanswered_addresses,
+)
+from archive.audit.silences import silences
+from archive.db.models import Post
+from archive.domain.messages import Message
+from archive.domain.weekly_digest import DIGEST_TITLE
+
+__all__ = ["Gap", "GapKind", "find_gaps"]
+
+
+def find_gaps(  # noqa: PLR0913 - all but the first three are options, given by name
+    session: Session,
+    account_id: int | None,
+    now: datetime,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    digest_title: str = DIGEST_TITLE,
+    has_sources: bool = False,
+) -> list[Gap]:
+    """Return the gaps of an account in the order of GapKind; None: of addresses of no known account.
+
+    `since` and `until` are dates in Asia/Shanghai, both included; a gap of no known date is always in.
+    `has_sources`: sources are configured for the account, even if none of them was polled yet.
+    """
+    scope = audit_scope(session, account_id, now, has_sources=has_sources)
+    found = [*unanswered_addresses(session, scope), *unparsed_captures(session, scope)]
+    if account_id is not None:
+        found += _gaps_of_posts(session, scope, digest_title)
+    order = {kind: position for position, kind in enumerate(GapKind)}
+    return sorted((gap for gap in found if _is_within(gap, since, until)), key=lambda gap: order[gap.kind])
+
+
+def _gaps_of_posts(session: Session, scope: AuditScope, digest_title: str) -> Iterator[Gap]:
+    yield from push_holes(session, scope)
+    yield from linked_posts(session, scope)
+    yield from incomplete_albums(session, scope)
+    yield from missing_digest_titles(session, scope, digest_title)
+    yield from _silences(session, scope)
+    yield from posts_without_page(session, scope)
+    yield from posts_without_images(session, scope)
+
+
+def _is_within(gap: Gap, since: date | None, until: date | None) -> bool:
+    if gap.day is None:
+        return True
+    return (since is None or gap.day >= since) and (until is None or gap.day <= until)
+
+
+def _silences(session: Session, scope: AuditScope) -> Iterator[Gap]:
+    days = session.scalars(select(Post.published_on).where(Post.account_id == scope.account_id).distinct())
+    for silence in silences(days.all()):
+        first, last = silence.first, silence.last
+        dates = {"first": str(first), "last": str(last)}
+        what = {
+            "n": (last - first) // timedelta(days=1) + 1,
+            "usual": [_share(weekday, share) for weekday, share in silence.usual.items()],
+            "chance": f"{silence.chance:.2g}",
+        }
+        yield scope.gap(
+            GapKind.SILENT,
+            str(first) if first == last else Message("archive.audit.days", dates),
+            Message("archive.audit.silence", what),
+            Message("archive.audit.remedy_silence"),
+            fillable=scope.can_search,
+            day=last,
+        )
+
+
+def _share(weekday: int, share: float) -> Message:
+    name = Message(f"archive.weekday.{weekday}")
+    return Message("archive.audit.share_of_weekday", {"weekday": name, "share": round(share * 100)})

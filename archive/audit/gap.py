@@ -1,0 +1,122 @@
+"""A gap: something the archive should have and does not; and the account whose gaps are looked for."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from archive.db.models import Account, AddressRow, Post, PostLink, SourceRow
+from archive.domain.messages import Message
+from archive.domain.outcomes import Relation
+from archive.domain.records import SHANGHAI
+
+
+class GapKind(StrEnum):
+    """What is missing; docs/reference/audit.md explains each kind."""
+
+    HOLE = "hole"  # a position within a push
+    MENTIONED = "mentioned"  # a post, or posts of an album, that something else names
+    DIGEST = "digest"  # a title that a weekly digest lists
+    SILENT = "silent"  # days without a post where some were usual
+    NO_PAGE = "no_page"  # a post's own page
+    NO_IMAGES = "no_images"  # images that a post shows
+    UNREAD = "unread"  # what a stored page says
+    NOT_RENDERED = "not_drawn"  # a text that only a browser shows
+    UNKNOWN = "unknown"  # what a response means
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One gap of an account; `biz` and `account` are empty where the account is not known.
+
+    `subject` is what is missing (an aid, an address, a title, or a message), `what` the evidence, `remedy`
+    what to do. `day` is a date in Asia/Shanghai, None where it is not known. `fillable`: `mparchive audit
+    --fill` has something to fetch: the address `address_id`, else `url`, else `album` and the sources of the
+    account.
+    """
+
+    kind: GapKind
+    biz: str
+    account: str
+    subject: str | Message
+    what: Message
+    remedy: Message
+    fillable: bool
+    day: date | None = None
+    title: str = ""
+    address_id: int | None = None
+    url: str = ""
+    album: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the gap as `audit --json` prints it, in English."""
+        return {
+            "kind": self.kind,
+            "biz": self.biz,
+            "account": self.account,
+            "subject": str(self.subject),
+            "title": self.title,
+            "what": str(self.what),
+            "code": self.what.code,
+            "remedy": str(self.remedy),
+            "fillable": self.fillable,
+            "day": self.day.isoformat() if self.day else None,
+        }
+
+
+ADD_SOURCE = Message("archive.audit.remedy_add_source")
+
+FETCH = Message("archive.audit.remedy_fetch")
+
+_OWN_SOURCE = "neighbours"  # lists what archived posts link to, so that it finds nothing new
+
+
+@dataclass(frozen=True, slots=True)
+class AuditScope:
+    """An account, or (without an id) the addresses whose account is not known. `now` is aware UTC.
+
+    `can_search`: there is a source, or an album, whose list may have posts without a known address.
+    """
+
+    account_id: int | None
+    biz: str
+    name: str
+    now: datetime
+    can_search: bool
+
+    @property
+    def addresses(self) -> ColumnElement[bool]:
+        """Return the SQL condition for its addresses; of short links the account they were listed under."""
+        if self.account_id is None:
+            return AddressRow.account_id.is_(None) & AddressRow.expected_biz.is_(None)
+        expected = AddressRow.account_id.is_(None) & (AddressRow.expected_biz == self.biz)
+        return (AddressRow.account_id == self.account_id) | expected
+
+    def gap(self, kind: GapKind, subject: str | Message, what: Message, remedy: Message, **more: Any) -> Gap:
+        """Return a gap of the account; `more` are further fields of Gap."""
+        return Gap(kind, self.biz, self.name or self.biz, subject, what, remedy, **more)
+
+
+def audit_scope(session: Session, account_id: int | None, now: datetime, *, has_sources: bool) -> AuditScope:
+    """Return the scope of an account. Raises NoResultFound when there is none with this id."""
+    if account_id is None:
+        return AuditScope(None, "", "", now, can_search=False)
+    account = session.get_one(Account, account_id)
+    can_search = has_sources or _has_sources(session, account)
+    return AuditScope(account_id, account.biz, account.name, now, can_search)
+
+
+def _has_sources(session: Session, account: Account) -> bool:
+    """Return whether a source was ever polled, or a post is in an album, which anybody may list."""
+    polled = select(SourceRow.id).where(SourceRow.account_id == account.id, SourceRow.name != _OWN_SOURCE)
+    albums = select(PostLink.id).join(Post, Post.id == PostLink.post_id)
+    albums = albums.where(Post.account_id == account.id, PostLink.relation == Relation.ALBUM)
+    return any(session.scalar(rows.limit(1)) is not None for rows in (polled, albums))
+
+
+def shanghai_day(instant: datetime) -> date:
+    """Return the date of an aware instant in Asia/Shanghai."""
+    return instant.astimezone(SHANGHAI).date()

@@ -1,0 +1,350 @@
+"""The manifest of a backup: what the archive held, and the size and SHA-256 of every member."""
+
+import hashlib
+import stat
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, BinaryIO, Literal, Protocol, Self
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from archive.domain.errors import ArchiveError, IntegrityError
+from archive.repository.hash_chain import ChainHead
+
+FORMAT = 2  # of the backups this program writes; it also reads format 1
+
+MEDIA = "media/"
+
+TABLES = "tables/"
+
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Member(_Frozen):
+    """One member of the zip; `size` in bytes before compression."""
+
+    name: str
+    size: Count
+    sha256: Sha256
+
+
+class Table(_Frozen):
+    """One table: its columns in the order they were copied, and how many rows it has."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: Count
+
+
+class TableFile(Table):
+    """One table with the size and SHA-256 of its rows, as COPY wrote them."""
+
+    size: Count
+    sha256: Sha256
+
+    @property
+    def member(self) -> Member:
+        """The member that holds the rows."""
+        return Member(name=f"{TABLES}{self.name}.copy", size=self.size, sha256=self.sha256)
+
+
+class MediaFile(_Frozen):
+    """One file of the media folder; `path` is its place within the folder."""
+
+    path: str
+    size: Count
+    sha256: Sha256
+
+    @property
+    def member(self) -> Member:
+        """The member that holds the file."""
+        return Member(name=f"{MEDIA}{self.path}", size=self.size, sha256=self.sha256)
+
+
+class _Common(_Frozen):
+    program: str
+    schema_revision: Annotated[str, Field(pattern="^[0-9]{4}$")]
+    server: int
+    made_at: AwareDatetime
+    heads: tuple[ChainHead, ...]
+    lacking: tuple[str, ...]
+
+
+class Manifest(_Common):
+    """The manifest of format 2. `made_at` is UTC; `server` is the major version of PostgreSQL.
+
+    `lacking` has a sentence for each media file that could not be read when the backup was made.
+    """
+
+    format: Literal[2] = 2
+    tables: tuple[TableFile, ...]
+    media: tuple[MediaFile, ...]
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The members of the zip in their order, without its first and the manifest."""
+        return (*(table.member for table in self.tables), *(file.member for file in self.media))
+
+
+class ManifestV1(_Common):
+    """The manifest of format 1, which earlier versions wrote.
+
+    `database` says how the tables were written, `tool` by which version of pg_dump.
+    """
+
+    format: Literal[1] = 1
+    database: Literal["pg_dump", "copy"]
+    tool: int
+    tables: tuple[Table, ...]
+    members: tuple[Member, ...]
+
+    @property
+    def media(self) -> tuple[MediaFile, ...]:
+        """The files of the media folder."""
+        return tuple(
+            MediaFile(path=member.name.removeprefix(MEDIA), size=member.size, sha256=member.sha256)
+            for member in self.members
+            if member.name.startswith(MEDIA)
+        )
+
+
+AnyManifest = Manifest | ManifestV1
+
+
+def rows_of(manifest: AnyManifest) -> dict[str, int]:
+    """Return how many rows each table has."""
+    return {table.name: table.rows for table in manifest.tables}
+
+
+MARK = "mparchive-backup"  # the first member: it distinguishes a backup from other zips
+
+MANIFEST = "manifest.json"
+
+PIECE = 1024 * 1024  # bytes read or written at once
+
+LEVEL = 1  # of deflate: most bytes are compressed bodies in hexadecimal, which a higher level does not shrink
+
+MAX_MANIFEST = 256 * 1024 * 1024  # bytes; about 200 for each media file
+
+MAX_MEDIA_FILE = 1024 * 1024 * 1024  # bytes, held in memory while it is restored; a crawl takes half of it
+
+MAX_RATIO = 100  # bytes unpacked for a byte of the file; bodies in hexadecimal have 2, texts up to 20
+
+RATIO_APPLIES_FROM = 64 * 1024 * 1024  # bytes unpacked; less does no harm whatever the ratio
+
+_FIRST_BYTES = 64  # a local header of 30 bytes, and the name of the first member
+
+_LOCAL_HEADER = 30  # bytes before a member's name
+
+_ENCRYPTED = 0x1  # flag of a member
+
+_DAMAGE = (BadZipFile, EOFError, NotImplementedError, ValueError, RuntimeError, KeyError, zlib.error, OSError)
+
+
+class Step(Protocol):
+    """Receives the progress: the member at hand, and the bytes done before compression."""
+
+    def __call__(self, name: str, done: int, /) -> None: ...
+
+
+class BackupError(ArchiveError):
+    """A backup cannot be made or used."""
+
+
+class NotEmpty(BackupError):
+    """There is an archive already where a backup should be restored."""
+
+
+class BackupDamaged(IntegrityError):
+    """A backup is not what was written."""
+
+
+class _Version(BaseModel):
+    """The only part of a manifest that every format has; format 1 did not always write it."""
+
+    format: int = 1
+
+
+class Writer:
+    """Write the members one after the other. `step` receives the progress."""
+
+    def __init__(self, out: BinaryIO, step: Step):
+        self._zip = ZipFile(out, "w", ZIP_DEFLATED, compresslevel=LEVEL)
+        self._step, self._written = step, 0
+        self._zip.writestr(ZipInfo(MARK), f"mparchive backup, format {FORMAT}\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError, ValueError):  # of a backup that failed, and is removed
+            self._zip.close()
+
+    def add(self, name: str, pieces: Iterable[bytes], *, compressed: bool) -> Member:
+        """Write a member, and return its size and SHA-256."""
+        digest, size = hashlib.sha256(), 0
+        with self._zip.open(name if compressed else ZipInfo(name), "w", force_zip64=True) as member:
+            for piece in pieces:
+                member.write(piece)
+                digest.update(piece)
+                size += len(piece)
+                self._step(name, self._written + size)
+        self._written += size
+        return Member(name=name, size=size, sha256=digest.hexdigest())
+
+    def close(self, manifest: Manifest) -> None:
+        """Write the manifest and the zip's directory."""
+        self.add(MANIFEST, [manifest.model_dump_json(indent=1).encode()], compressed=True)
+        self._zip.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """An open backup, whose directory agrees with its manifest."""
+
+    path: Path
+    zip: ZipFile
+    manifest: AnyManifest
+
+    def pieces(self, member: Member) -> Iterator[bytes]:
+        """Yield a member's bytes piece by piece, no more than the manifest says; raises BackupDamaged."""
+        left = member.size
+        try:
+            with self.zip.open(member.name) as content:
+                while piece := content.read(PIECE):
+                    left -= len(piece)
+                    if left < 0:
+                        break
+                    yield piece
+        except _DAMAGE:
+            raise BackupDamaged(f"{member.name} in {self.path} is damaged; use another backup") from None
+        if left:
+            raise BackupDamaged(f"{member.name} in {self.path} is not what was written; use another backup")
+
+    def check(self, step: Step = lambda name, done: None) -> None:
+        """Read every member and compare its SHA-256 with the manifest; raises BackupDamaged."""
+        done = 0
+        for member in self.manifest.members:
+            digest = hashlib.sha256()
+            for piece in self.pieces(member):
+                digest.update(piece)
+            if digest.hexdigest() != member.sha256:
+                raise BackupDamaged(
+                    f"{member.name} in {self.path} is not what was written; use another backup"
+                )
+            done += member.size
+            step(member.name, done)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Backup]:
+    """Open a backup of any format; raises BackupError for another file, BackupDamaged for a changed one."""
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise BackupError(f"{path} cannot be read ({error.strerror})") from None
+    with stream, _zip(path, stream) as file:
+        _check_entries(path, file)
+        manifest = _manifest(path, file)
+        _check_directory(path, file, manifest)
+        yield Backup(path, file, manifest)
+
+
+def _zip(path: Path, stream: BinaryIO) -> ZipFile:
+    try:
+        first = stream.read(_FIRST_BYTES)
+    except OSError as error:  # a folder, or a failing disk
+        raise BackupError(f"{path} cannot be read ({error.strerror})") from None
+    if not (first.startswith(b"PK") and MARK.encode() in first):
+        raise BackupError(f"{path} is no backup; name a file that `mparchive backup` wrote")
+    try:
+        return ZipFile(stream)
+    except _DAMAGE:
+        raise BackupDamaged(f"{path} is cut off or damaged; use another backup") from None
+
+
+def _check_entries(path: Path, file: ZipFile) -> None:
+    """Refuse what no backup has: encrypted, linked, duplicate or overlapping members, other compressions."""
+    entries = file.infolist()
+    for entry in entries:
+        if wrong := _wrong_with(entry):
+            raise BackupDamaged(f"{_shown(entry.filename)} in {path} is {wrong}; use another backup")
+    if len({entry.filename for entry in entries}) != len(entries):
+        raise BackupDamaged(f"{path} has two members of one name; use another backup")
+    places = sorted((entry.header_offset, _end(entry)) for entry in entries)
+    places = [(0, 0), *places, (file.start_dir, file.start_dir)]
+    if any(end > start for (_, end), (start, _) in pairwise(places)) or (places[1][0] != 0):
+        raise BackupDamaged(f"the members of {path} overlap; use another backup")
+
+
+def _wrong_with(entry: ZipInfo) -> str | None:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if entry.flag_bits & _ENCRYPTED:
+        return "listed as encrypted"
+    if kind not in (0, stat.S_IFREG) or entry.is_dir():
+        return "no ordinary file"
+    if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+        return "listed as compressed in an unknown way"
+    if entry.compress_type == ZIP_STORED and entry.compress_size != entry.file_size:
+        return "listed with two sizes"
+    return None
+
+
+def _end(entry: ZipInfo) -> int:
+    """Return the first byte behind a member, without what may stand between its name and its content."""
+    return entry.header_offset + _LOCAL_HEADER + len(entry.filename.encode()) + entry.compress_size
+
+
+def _manifest(path: Path, file: ZipFile) -> AnyManifest:
+    try:
+        if file.getinfo(MANIFEST).file_size > MAX_MANIFEST:
+            raise BackupDamaged(f"{MANIFEST} in {path} has over {MAX_MANIFEST} bytes; use another backup")
+        content = file.read(MANIFEST)
+    except _DAMAGE:
+        raise BackupDamaged(f"{MANIFEST} in {path} is missing or damaged; use another backup") from None
+    try:
+        version = _Version.model_validate_json(content).format
+        if version > FORMAT:
+            raise BackupError(f"{path} was made by a newer mparchive; install that")
+        return (ManifestV1 if version == 1 else Manifest).model_validate_json(content)
+    except ValidationError:
+        raise BackupDamaged(f"{MANIFEST} in {path} is damaged; use another backup") from None
+
+
+def _check_directory(path: Path, file: ZipFile, manifest: AnyManifest) -> None:
+    """Compare names, order and sizes of the members with the manifest, and the sizes with the limits."""
+    sizes = {entry.filename: entry.file_size for entry in file.infolist()}
+    listed = {member.name: member.size for member in manifest.members}
+    names = [*listed, MANIFEST] if MARK in listed else [MARK, *listed, MANIFEST]
+    if list(sizes) != names or len(listed) != len(manifest.members):
+        other = ", ".join(map(_shown, sorted(set(sizes) ^ set(names))[:3])) or "their order"
+        raise BackupDamaged(f"the members of {path} are not those it lists ({other}); use another backup")
+    for name, size in listed.items():
+        if sizes[name] != size:
+            raise BackupDamaged(f"{_shown(name)} in {path} is not what was written; use another backup")
+    for medium in manifest.media:
+        if medium.size > MAX_MEDIA_FILE:
+            raise BackupDamaged(f"{_shown(medium.path)} in {path} has over {MAX_MEDIA_FILE} bytes")
+    check_ratio(path, sum(listed.values()))
+
+
+def check_ratio(path: Path, unpacked: int) -> None:
+    """Raise BackupDamaged where a backup unpacks to more than MAX_RATIO times its size."""
+    if unpacked > RATIO_APPLIES_FROM and unpacked > MAX_RATIO * path.stat().st_size:
+        raise BackupDamaged(f"{path} unpacks to over {MAX_RATIO} times its size, which no backup does")
+
+
+def _shown(name: str) -> str:
+    """Return a name from the file as it may be printed."""
+    return "".join(char if char.isprintable() else "?" for char in name)[:200]

@@ -1,0 +1,1 @@
+"""Open the database: settings, engine, embedded server, schema, locks."""

@@ -1,0 +1,161 @@
+"""Results in binary: a page as text is fetched in hexadecimal digits, which takes ten times as long."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Self
+
+from psycopg.pq import Format
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy.orm import Session
+
+from archive.db import schema
+from archive.db.settings import ArchiveSettings
+from archive.domain.errors import DatabaseUnavailable, first_line
+
+BINARY = {"binary_results": True}  # execution options of a statement whose columns are plain ones
+
+
+def heed_binary(engine: Engine) -> None:
+    """Let the engine's statements have these options."""
+    event.listen(engine, "before_cursor_execute", _as_asked)
+
+
+def _as_asked(
+    _connection: Connection, cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool
+) -> None:
+    if context is not None and context.execution_options.get("binary_results"):
+        cursor.format = Format.BINARY
+
+
+CONNECT_TIMEOUT = 10  # seconds
+
+STATEMENT_TIMEOUT = 600  # seconds; the longest statement is the export's
+
+# No statement here runs long enough to win back what compiling it takes: a tenth of a second or more.
+_OPTIONS = f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT}s -c jit=off"
+
+
+@contextmanager
+def open_archive(settings: ArchiveSettings | None = None) -> Iterator[Engine]:
+    """Open the archive, its schema up to date; raises DatabaseUnavailable (one sentence, no password)."""
+    settings = settings or ArchiveSettings()
+    with ExitStack() as stack:
+        url = settings.database_url or _embedded(settings, stack)
+        engine = engine_at(url)
+        stack.callback(engine.dispose)
+        _upgrade(engine)
+        yield engine
+
+
+def _embedded(settings: ArchiveSettings, stack: ExitStack) -> str:
+    from archive.db.embedded_server import embedded_postgres  # noqa: PLC0415 - nobody with a server of their own needs it
+
+    return stack.enter_context(embedded_postgres(settings.home))
+
+
+def engine_at(url: str | URL, *, read_only: bool = False) -> Engine:
+    """Make an engine for a server that runs: the only place that does.
+
+    A `read_only` engine serves readers: its transactions cannot write and see one state of the archive, and
+    its pool and time-outs are small, so that readers never take the database from a crawl. Raises
+    DatabaseUnavailable when the address is not one of Postgres.
+    """
+    parsed = _postgres_url(url)
+    options = _READ_ONLY_OPTIONS if read_only else _OPTIONS
+    engine = create_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        hide_parameters=True,  # an error's text must not hold a post's
+        connect_args={
+            "connect_timeout": CONNECT if read_only else CONNECT_TIMEOUT,
+            "application_name": READER_NAME if read_only else "mparchive",
+            "options": options,
+        },
+        **(_READ_ONLY_POOL if read_only else {}),
+    )
+    heed_binary(engine)
+    return engine
+
+
+def _postgres_url(url: str | URL) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # the second for a port that is no number
+        raise DatabaseUnavailable(
+            "MPARCHIVE_DATABASE_URL is not a database address: postgresql://…"
+        ) from None
+    if parsed.get_backend_name() not in ("postgresql", "postgres"):
+        raise DatabaseUnavailable(
+            f"MPARCHIVE_DATABASE_URL names {parsed.get_backend_name()}; only Postgres works"
+        )
+    return parsed
+
+
+def _upgrade(engine: Engine) -> None:
+    try:
+        schema.upgrade(engine)
+    except DBAPIError as error:
+        raise DatabaseUnavailable(_reason(engine, error)) from None
+
+
+def _reason(engine: Engine, error: DBAPIError) -> str:
+    where = engine.url.set(query={}).render_as_string(hide_password=True)  # a query may hold one as well
+    first = first_line(error)
+    return f"cannot use the database {where} ({first}); check MPARCHIVE_DATABASE_URL and that the server runs"
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """One transaction: committed at the end, rolled back when the block raises."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+CONNECTIONS = 8  # of one process that serves readers
+
+WAIT = 5.0  # seconds for one that is free
+
+STATEMENT = 10  # seconds a reader's statement may take
+
+CONNECT = 5  # seconds
+
+READER_NAME = "mparchive web"  # application_name of readers' connections, as pg_stat_activity shows it
+
+_READ_ONLY_OPTIONS = (
+    f"-c timezone=UTC -c statement_timeout={STATEMENT}s -c jit=off -c default_transaction_read_only=on"
+)
+
+_READ_ONLY_POOL: dict[str, Any] = {
+    "pool_size": CONNECTIONS,
+    "max_overflow": 0,
+    "pool_timeout": WAIT,
+    "isolation_level": "REPEATABLE READ",
+}
+
+NO_DATABASE = (DBAPIError, NoConnectionFree)
+
+
+class Readers:
+    """Sessions that see one state of the archive and cannot change it, while the `with` block runs."""
+
+    def __init__(self, archive: Engine):
+        self._engine = engine_at(archive.url, read_only=True)
+
+    @property
+    def engine(self) -> Engine:
+        """For what opens its own transactions."""
+        return self._engine
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction. Raises one of NO_DATABASE when there is no connection or it breaks."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._engine.dispose()

@@ -1,0 +1,38 @@
+"""The tables of the archive as SQLAlchemy models."""
+
+from archive.db.models.accounts import Account, Egress, SourceRow
+from archive.db.models.base import Base
+from archive.db.models.captures import AddressRow, CaptureRow, Chain, ChainEntry, SightingRow
+from archive.db.models.operations import Incident, Run
+from archive.db.models.posts import (
+    Absence,
+    FileRow,
+    MediumRow,
+    Post,
+    PostLink,
+    PostMedium,
+    PostWords,
+    Version,
+)
+
+__all__ = [
+    "Absence",
+    "Account",
+    "AddressRow",
+    "Base",
+    "CaptureRow",
+    "Chain",
+    "ChainEntry",
+    "Egress",
+    "FileRow",
+    "Incident",
+    "MediumRow",
+    "Post",
+    "PostLink",
+    "PostMedium",
+    "PostWords",
+    "Run",
+    "SightingRow",
+    "SourceRow",
+    "Version",
+]

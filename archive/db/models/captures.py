@@ -1,0 +1,145 @@
+"""Tables of addresses, where they were seen, their captures and the hash chains."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from archive.db.models.base import Base, Key
+
+
+class AddressRow(Base):
+    """An address of a post: when to fetch it next, and which run has claimed it."""
+
+    __tablename__ = "addresses"
+    __table_args__ = (
+        Index(None, "next_fetch_at", postgresql_where=text("next_fetch_at IS NOT NULL")),
+        Index(None, "account_id", "aid"),
+        {"comment": "Addresses of posts: the crawl's work list"},
+    )
+
+    id: Mapped[Key]
+    key: Mapped[str] = mapped_column(unique=True, comment="biz:mid:idx, or s/TOKEN of a short link")
+    url: Mapped[str] = mapped_column(
+        comment="best address known; one with chksm is never replaced by a bare one"
+    )
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    aid: Mapped[str | None] = mapped_column(comment="mid_idx; NULL while only a short link is known")
+    expected_biz: Mapped[str | None] = mapped_column(
+        comment="account whose sources told of it; a post of another is not taken. NULL: anybody's"
+    )
+    attempts: Mapped[int] = mapped_column(server_default="0", comment="in a row without a final answer")
+    last_outcome: Mapped[str | None] = mapped_column(
+        comment="outcome of the last answer, or no_answer, or not_drawn"
+    )
+    last_reason: Mapped[str] = mapped_column(server_default="")
+    last_tried_at: Mapped[datetime | None]
+    next_fetch_at: Mapped[datetime | None] = mapped_column(comment="when it is due; NULL: not to be asked")
+    first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    claimed_by_run_id: Mapped[int | None] = mapped_column(
+        ForeignKey("runs.id"), index=True, comment="the last run that was to fetch it"
+    )
+    claimed_until: Mapped[datetime | None] = mapped_column(
+        comment="no other run takes it before, unless that run has finished or its process is gone"
+    )
+
+
+class SightingRow(Base):
+    """Where an address was seen: once per source and spelling, with the first and the last time."""
+
+    __tablename__ = "sightings"
+    __table_args__ = (
+        UniqueConstraint("address_id", "source", "url"),
+        {"comment": "Where an address was seen, by which source, and what the listing said"},
+    )
+
+    id: Mapped[Key]
+    address_id: Mapped[int] = mapped_column(ForeignKey("addresses.id"))
+    run_id: Mapped[int | None] = mapped_column(
+        ForeignKey("runs.id"), index=True, comment="run that first saw it"
+    )
+    source: Mapped[str]
+    url: Mapped[str] = mapped_column(comment="as the source wrote it")
+    title: Mapped[str] = mapped_column(server_default="")
+    listing: Mapped[dict[str, Any] | None]
+    first_seen_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+
+
+class CaptureRow(Base):
+    """A response of the server: exact body bytes (compressed), headers, URLs, time and hash."""
+
+    __tablename__ = "captures"
+    __table_args__ = (
+        Index(None, "id", postgresql_where=text("outcome IS NULL"), unique=False),
+        {"comment": "Answers of the server; written before they are read, never changed afterwards"},
+    )
+
+    id: Mapped[Key]
+    address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"), index=True)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"), index=True)
+    requested_url: Mapped[str]
+    final_url: Mapped[str]
+    status: Mapped[int]
+    headers: Mapped[list[Any]] = mapped_column(comment="pairs of name and value, in order; no cookies")
+    body: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="the bytes after content decoding, by body_encoding"
+    )
+    body_encoding: Mapped[str] = mapped_column(
+        comment="gzip: as the server sent it; zstd: one zstd frame; zstd-prefix: one zstd frame made with the"
+        " uncompressed body of reference_id as its prefix (zstd -d --long=27 --patch-from=REFERENCE)"
+    )
+    reference_id: Mapped[int | None] = mapped_column(
+        ForeignKey("captures.id"),
+        index=True,
+        comment="the capture whose body this one's is stored against; its own is stored whole",
+    )
+    body_size: Mapped[int] = mapped_column(comment="bytes, uncompressed")
+    sha256: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256 of the uncompressed body")
+    fetched_at: Mapped[datetime]
+    rendered: Mapped[bool] = mapped_column(comment="a browser's DOM, not served bytes")
+    evaluated: Mapped[dict[str, Any] | None] = mapped_column(
+        comment="of a rendered page: its scripts' own variables, and the text shown"
+    )
+    outcome: Mapped[str | None] = mapped_column(comment="NULL until read")
+    reason: Mapped[str] = mapped_column(server_default="")
+    parser_version: Mapped[int | None]
+
+
+class Chain(Base):
+    """The head of an account's hash chain."""
+
+    __tablename__ = "chains"
+    __table_args__ = {"comment": "Chains of hashes over captures and versions, one an account: their heads"}  # noqa: RUF012
+
+    id: Mapped[Key]
+    biz: Mapped[str] = mapped_column(
+        unique=True, comment="the account; empty: captures of addresses that do not tell their account"
+    )
+    length: Mapped[int] = mapped_column(server_default="0", comment="how many entries there are")
+    digest: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="of the last entry, 32 bytes; zeros while there is none"
+    )
+
+
+class ChainEntry(Base):
+    """An entry of a hash chain. digest = SHA-256(digest of the entry before || content)."""
+
+    __tablename__ = "chain_entries"
+    __table_args__ = (
+        UniqueConstraint("chain_id", "position"),
+        CheckConstraint("num_nonnulls(capture_id, version_id) = 1", name="one_subject"),
+        {"comment": "Links of the chains; rows are only ever added"},
+    )
+
+    id: Mapped[Key]
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
+    position: Mapped[int] = mapped_column(comment="from 1, without holes")
+    capture_id: Mapped[int | None] = mapped_column(ForeignKey("captures.id"), unique=True)
+    version_id: Mapped[int | None] = mapped_column(ForeignKey("versions.id"), unique=True)
+    content: Mapped[bytes] = mapped_column(
+        LargeBinary, comment="SHA-256 of what the row holds, by the rule of docs/reference/integrity.md"
+    )
+    digest: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256, 32 bytes")
+    added_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,81 @@
+"""Bring the database's schema up to date with Alembic, which is loaded only when something is to be done."""
+
+import re
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, text
+
+from archive.domain.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_MIGRATION_LOCK = 4_170_205_811  # any number; the process that migrates holds it
+
+_MIGRATIONS = resources.files("archive.db") / "migrations"
+
+_NAME = re.compile(r"v(\d+)_\w+\.py")  # of a migration's file; the number is its revision
+
+
+def upgrade(engine: Engine) -> None:
+    """Migrate to the newest revision; of several processes that start at once one does it, the others wait.
+
+    Raises DatabaseUnavailable for a database of a newer mparchive, DBAPIError when it cannot be reached.
+    """
+    with engine.begin() as connection:
+        if revision(connection) != newest_revision():
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            _migrate(connection)
+
+
+def migrate(connection: Connection, wanted: str) -> None:
+    """Migrate an empty archive to a revision, up or down; `head` is the newest."""
+    from alembic import command  # noqa: PLC0415 - a quarter second, not needed at most starts
+
+    has, target = revision(connection) or "", newest_revision() if wanted == "head" else wanted
+    if has < target:
+        command.upgrade(alembic_config(connection), target)
+    elif has > target:
+        command.downgrade(alembic_config(connection), target)
+
+
+def revision(connection: Connection) -> str | None:
+    """Return the revision of the database; None for an empty one."""
+    if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+        return None
+    version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return version
+
+
+def newest_revision() -> str:
+    """Return the last migration's revision."""
+    return max(revisions())
+
+
+@cache
+def revisions() -> frozenset[str]:
+    """Return all revisions, read from the names of the files: asking Alembic takes a quarter second."""
+    names = (file.name for file in (_MIGRATIONS / "versions").iterdir())
+    return frozenset(found[1] for found in map(_NAME.fullmatch, names) if found)
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - a quarter second, not needed at most starts
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    try:
+        command.upgrade(alembic_config(connection), "head")
+    except CommandError as error:
+        raise DatabaseUnavailable("archive.database.newer", reason=str(error)) from None
+
+
+def alembic_config(connection: Connection) -> "Config":
+    """Return Alembic's configuration for this connection; the migrations are in the package."""
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,1 @@
+"""Values and rules of the archive: no SQL, no I/O, no framework."""

@@ -1,0 +1,202 @@
+"""Parse addresses of posts on mp.weixin.qq.com, and find them in text.
+
+`chksm` is part of the address to fetch (without it the server asks for verification) but not of the
+identity of the post.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
+
+from archive.domain.errors import AddressError
+from archive.domain.text import storable
+
+HOST = "mp.weixin.qq.com"
+
+_SHORT = re.compile(r"/s/([A-Za-z0-9_-]{10,64})/?")
+
+_BIZ = re.compile(r"[A-Za-z0-9+/=_-]{1,64}")  # base64 of a number; real ones have 16 characters
+
+_MID, _IDX = re.compile(r"[0-9]{1,18}"), re.compile(r"[0-9]{1,3}")  # they fit a 64-bit column
+
+MAX_ADDRESS_BYTES = 2048  # bytes, for an entry of a Postgres index holds 2700; real ones stay under 400
+
+# Parameters of the reader's own session: not part of a post's address, so they are not even sent.
+SESSION_NAMES = frozenset(
+    {
+        "access_token",
+        "appmsg_token",
+        "exportkey",
+        "key",
+        "pass_ticket",
+        "token",
+        "uin",
+        "wap_sid2",
+        "wxtoken",
+        "wxuin",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address of a post. Either biz, mid and idx are known, or the short link's token is."""
+
+    url: str
+    biz: str = ""
+    mid: str = ""
+    idx: str = ""
+    sn: str = ""
+    chksm: str = ""
+    token: str = ""
+
+    @property
+    def aid(self) -> str | None:
+        """Return `<mid>_<idx>`, unique within the account; None while only a short link is known."""
+        return f"{self.mid}_{self.idx}" if self.mid else None
+
+    @property
+    def key(self) -> str:
+        """Return what equal addresses share: the post's identity where known, else the short link's token."""
+        return f"{self.biz}:{self.mid}:{self.idx}" if self.mid else f"s/{self.token}"
+
+    @property
+    def fetch_url(self) -> str:
+        """Return the https URL to fetch: all that was given, without the fragment."""
+        parts = urlsplit(self.url)
+        query = f"?{parts.query}" if parts.query else ""
+        return f"https://{HOST}{parts.path}{query}"
+
+
+def canonical_url(biz: str, mid: str, idx: str, sn: str, chksm: str = "") -> str:
+    """Return the URL as the dump writes it; `chksm` only where it is known."""
+    tail = f"&chksm={chksm}" if chksm else ""
+    return f"http://{HOST}/s?__biz={biz}&mid={mid}&idx={idx}&sn={sn}{tail}#rd"
+
+
+def parse_address(text: str) -> Address:
+    """Parse an address of a post. Raises AddressError."""
+    url = text.strip().replace("&amp;", "&")
+    length = len(url.encode("utf-8", "surrogatepass"))
+    if length > MAX_ADDRESS_BYTES:
+        raise AddressError("archive.address.too_long", length=length, limit=MAX_ADDRESS_BYTES)
+    if storable(url) != url:  # what is stored in its place might be no address
+        raise AddressError("archive.address.bad_character", url=ascii(url[:120]))
+    parts = _split(url)
+    short = _SHORT.fullmatch(parts.path)
+    if short:
+        return Address(url=url, token=short[1])
+    if parts.path not in ("/s", "/mp/appmsg/show"):
+        raise AddressError("archive.address.not_a_post", url=url[:120])
+    return _long(url, dict(parse_qsl(parts.query, keep_blank_values=True)))
+
+
+def without_session(url: str) -> str:
+    """Remove the reader's session parameters from a URL; keep every other character."""
+    parts = urlsplit(url)
+    kept = [
+        piece for piece in parts.query.split("&") if unquote(piece.partition("=")[0]) not in SESSION_NAMES
+    ]
+    return urlunsplit(parts._replace(query="&".join(kept)))
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise AddressError("archive.address.not_an_address", url=url[:120]) from None
+    if parts.scheme not in ("http", "https"):
+        raise AddressError("archive.address.not_http", url=url[:120])
+    if parts.hostname != HOST:
+        raise AddressError("archive.address.other_host", url=url[:120], host=parts.hostname, expected=HOST)
+    if port is not None or parts.username is not None:
+        raise AddressError("archive.address.port_or_user", url=url[:120], expected=HOST)
+    return parts
+
+
+def _long(url: str, query: dict[str, str]) -> Address:
+    biz = query.get("__biz", "")
+    mid = query.get("mid") or query.get("appmsgid", "")
+    idx = query.get("idx") or query.get("itemidx", "")
+    if not (_BIZ.fullmatch(biz) and _MID.fullmatch(mid) and _IDX.fullmatch(idx)):
+        raise AddressError("archive.address.incomplete", url=url[:120])
+    return Address(url, biz, mid, idx, query.get("sn", ""), query.get("chksm", ""))
+
+
+MAX_ADDRESSES_IN_TEXT = 1000  # found in one text
+
+# An address ends at a space, quote or bracket, and at Chinese text that follows without a space.
+_REST = r"[^\s\"'<>\\\],\u2013-\u2026\u2e80-\uffff]+"
+
+_LINK = re.compile(rf"https?://{re.escape(HOST)}/(?:s[/?]|mp/appmsg/show\?){_REST}")
+
+_ANY = re.compile(rf"https?://{_REST}", re.IGNORECASE)
+
+_AMPERSAND = re.compile(r"&(?:amp;)+")
+
+_END = re.compile(r"&(?:quot|apos|lt|gt|nbsp|#\d+|#x[0-9a-fA-F]+);")  # none of them is part of an address
+
+
+def is_post(url: str) -> bool:
+    """Tell whether this is the address of a post on mp.weixin.qq.com."""
+    try:
+        parse_address(url)
+    except AddressError:
+        return False
+    return True
+
+
+def in_text(text: str) -> list[str]:
+    r"""Return the addresses of posts in a text, HTML or JSON (http:\/\/…&amp;…), each once, in order."""
+    urls: dict[str, None] = {}
+    for url in _urls(_LINK, text):
+        if is_post(url):
+            urls[url] = None
+            if len(urls) >= MAX_ADDRESSES_IN_TEXT:
+                break
+    return list(urls)
+
+
+def others_in_text(text: str) -> list[str]:
+    """Return the http(s) addresses that `in_text` leaves out, each once, in order."""
+    urls = dict.fromkeys(islice(_urls(_ANY, text), MAX_ADDRESSES_IN_TEXT))
+    return [url for url in urls if not in_text(url)]
+
+
+def without_addresses(text: str) -> str:
+    """Return a text without its addresses, on one line."""
+    return " ".join(_ANY.sub(" ", text.replace("\\/", "/")).split())
+
+
+def _urls(pattern: re.Pattern[str], text: str) -> Iterator[str]:
+    for match in pattern.finditer(text.replace("\\/", "/")):
+        yield _END.split(_AMPERSAND.sub("&", match[0]), maxsplit=1)[0].rstrip(".,;:!?)")
+
+
+def embedded(url: str) -> str:
+    """Return the address of a post that another address has as a parameter; empty where it has none."""
+    try:
+        values = [value for _, value in parse_qsl(urlsplit(url).query, max_num_fields=50)]
+    except ValueError:
+        return ""
+    return next((value for value in values if is_post(value)), "")
+
+
+# Only with the semicolon: `&region=1` is a parameter, not ®ion=1.
+_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
+
+_BREAKS = re.compile(r"[\t\r\n]")
+
+
+def clean_url(url: str) -> str:
+    """Decode entities, which some lists encode twice, and give an address without scheme https."""
+    decoded = _BREAKS.sub("", _decoded(_decoded(url))).strip()
+    return f"https:{decoded}" if decoded.startswith("//") else decoded
+
+
+def _decoded(text: str) -> str:
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text

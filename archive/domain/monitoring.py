@@ -1,0 +1,51 @@
+"""What the health checks are given and what they find."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from archive.domain.messages import Message
+
+VERBATIM = "archive.verbatim"  # the code of sentences that earlier versions stored
+
+
+@dataclass(frozen=True, slots=True)
+class HealthProblem:
+    """Something that is wrong now. The key stays the same while it lasts; the message's code has a remedy."""
+
+    key: str
+    message: Message
+
+    @property
+    def remedy(self) -> Message:
+        """Return what to do about it."""
+        return remedy_for(self.message)
+
+
+def remedy_for(problem: Message) -> Message:
+    """Return what to do about a problem: its code with `.remedy`, or the stored sentence of an old one."""
+    if problem.code == VERBATIM:
+        return Message(VERBATIM, {"text": problem.params.get("remedy", "")})
+    return Message(f"{problem.code}.remedy", problem.params)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """The stored state of one source. Instants are aware UTC.
+
+    `since`: since when it has been in its state; `failures`: checks in a row that were not good; `seen` and
+    `new`: posts it listed at the last check, and those that were new.
+    """
+
+    biz: str
+    account: str
+    name: str
+    state: str | None = None
+    detail: str = ""
+    since: datetime | None = None
+    failures: int = 0
+    seen: int = 0
+    new: int = 0
+    newest_at: datetime | None = None
+    last_tried_at: datetime | None = None
+    last_good_at: datetime | None = None
+    next_try_at: datetime | None = None

@@ -1,0 +1,256 @@
+"""Convert the safe HTML of a body to Markdown (CommonMark with tables), with all of its text.
+
+Each element is visited once, so that the time grows with the length of the body. Lists and quotations repeat
+their marker in every line: those nested deeper than MAX_NESTED_BLOCKS are written as if they were less deep.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from bs4 import Tag
+from bs4.element import Comment, NavigableString, PageElement
+
+from archive.export import markdown_text
+from archive.rendering.images import ancestor_ids, parse_html
+
+MAX_COLUMNS = 50  # cells that one cell may span; a colspan may claim a thousand
+
+MAX_NESTED_BLOCKS = 12  # nested lists and quotations; posts have three
+
+_CELLS = frozenset({"td", "th"})
+
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+
+_BLOCKS = frozenset({
+    "div", "p", *_HEADINGS, "ul", "ol", "li", "table", "thead", "tbody", "tfoot", "tr", *_CELLS, "caption",
+    "blockquote", "pre", "hr", "colgroup", "col", "section", "article", "header", "footer", "main", "nav",
+    "aside", "address", "center", "figure", "figcaption", "dl", "dt", "dd",
+})  # fmt: skip
+
+_MARKS = {
+    **dict.fromkeys(["b", "strong"], markdown_text.BOLD),
+    **dict.fromkeys(["s", "del", "strike"], markdown_text.STRUCK),
+    **dict.fromkeys(["i", "em"], markdown_text.ITALIC),
+}
+
+
+def to_markdown(safe_html: str) -> str:
+    """Return the Markdown of safe HTML, without a newline at its end."""
+    body = parse_html(safe_html).body
+    return "\n".join(_joined(_Writer(body).blocks(body, 0))) if body else ""
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A paragraph, list, table and so on; a list in an item needs no empty line before it."""
+
+    lines: list[str]
+    is_list: bool = False
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What a text is in."""
+
+    in_cell: bool = False
+    in_one_line: bool = False  # a heading or a cell
+    marks: frozenset[str] = field(default_factory=frozenset)
+
+
+_NO_CONTEXT = _Context()
+
+
+class _Writer:
+    """Writes the elements of one body as Markdown."""
+
+    def __init__(self, body: Tag) -> None:
+        self._with_blocks = ancestor_ids(body.find_all(list(_BLOCKS)))
+        self._tables = _data_tables(body)
+
+    def blocks(self, container: Tag, depth: int) -> list[_Block]:
+        """Return the blocks of a container nested in `depth` lists and quotations."""
+        found: list[_Block] = []
+        run: list[str] = []
+        self._collect(container, depth, found, run)
+        _end_paragraph(run, found)
+        return found
+
+    def _collect(self, container: Tag, depth: int, found: list[_Block], run: list[str]) -> None:
+        for child in container.contents:
+            if not isinstance(child, Tag) or (
+                child.name not in _BLOCKS and id(child) not in self._with_blocks
+            ):
+                run.append(self._inline(child, _NO_CONTEXT))
+            elif child.name not in _BLOCKS:  # formatting around blocks
+                self._collect(child, depth, found, run)
+            else:
+                _end_paragraph(run, found)
+                found += self._block(child, depth)
+
+    def _block(self, tag: Tag, depth: int) -> list[_Block]:  # noqa: PLR0911 - a kind of block each
+        if tag.name in _HEADINGS:
+            text = self._text(tag, _Context(in_one_line=True)).strip()
+            return [_Block([markdown_text.heading(text, int(tag.name[1]))])] if text else []
+        if tag.name == "hr":
+            return [_Block(["---"])]
+        if tag.name == "pre":
+            return self._code(tag)
+        if tag.name == "table" and id(tag) in self._tables:
+            return self._table(tag)
+        if depth < MAX_NESTED_BLOCKS and tag.name in ("ul", "ol"):
+            return self._list(tag, depth + 1)
+        if depth < MAX_NESTED_BLOCKS and tag.name == "blockquote":
+            lines = _joined(self.blocks(tag, depth + 1))
+            return [_Block([f"> {line}" if line else ">" for line in lines])] if lines else []
+        return self.blocks(tag, depth)
+
+    def _list(self, tag: Tag, depth: int) -> list[_Block]:
+        items: list[list[_Block]] = []
+        for child in tag.contents:
+            if isinstance(child, Tag) and child.name == "li":
+                items.append(self.blocks(child, depth))
+            elif isinstance(child, Tag) and (child.name in _BLOCKS or id(child) in self._with_blocks):
+                held = self._block(child, depth) if child.name in _BLOCKS else self.blocks(child, depth)
+                items[-1:] = [[*(items[-1] if items else []), *held]]
+            elif text := self._inline(child, _NO_CONTEXT).strip():
+                items.append([_Block(lines) for lines in markdown_text.paragraphs(text)])
+        number = _number(tag.get("start"), 10**8) if tag.name == "ol" else None
+        lines: list[str] = []
+        for position, blocks in enumerate(filter(None, items)):
+            mark = "- " if tag.name == "ul" else f"{(1 if number is None else number) + position}. "
+            lines += _indented(mark, _joined(blocks, is_tight=True))
+        return [_Block(lines, is_list=True)] if lines else []
+
+    def _table(self, table: Tag) -> list[_Block]:
+        captions = [self._text(one, _Context(in_one_line=True)) for one in _table_parts(table, {"caption"})]
+        blocks = [_Block(lines) for text in captions for lines in markdown_text.paragraphs(text.strip())]
+        rows = [[cell for one in _table_parts(row, _CELLS) for cell in self._cells(one)]
+                for row in _table_parts(table, {"tr"})]  # fmt: skip
+        rows = [row for row in rows if row]
+        if not any(cell for row in rows for cell in row):
+            return blocks
+        columns = max(map(len, rows))
+        head = rows[0] + [""] * (columns - len(rows[0]))
+        lines = [_row(head), _row(["---"] * columns), *map(_row, rows[1:])]
+        return [*blocks, _Block(lines)]
+
+    def _cells(self, cell: Tag) -> list[str]:
+        text = markdown_text.in_one_line(self._text(cell, _Context(in_cell=True, in_one_line=True)))
+        span = min(_number(cell.get("colspan"), 10**4) or 1, MAX_COLUMNS)
+        return [text, *[""] * (span - 1)]
+
+    def _code(self, pre: Tag) -> list[_Block]:
+        lines = markdown_text.code_block("".join(_code_text(pre)))
+        images = [self._inline(one, _NO_CONTEXT) for one in pre.find_all("img")]
+        return [
+            _Block(lines) for lines in (lines, *([markdown_text.finished(one)] for one in images)) if lines
+        ]
+
+    def _text(self, tag: Tag, context: _Context) -> str:
+        return "".join(self._inline(child, context) for child in tag.contents)
+
+    def _inline(self, node: PageElement, context: _Context) -> str:  # noqa: PLR0911 - a kind of node each
+        """Return formatted text; a line break is a line feed."""
+        if not isinstance(node, Tag):
+            is_text = isinstance(node, NavigableString) and not isinstance(node, Comment)
+            return markdown_text.escape_text(str(node), in_cell=context.in_cell) if is_text else ""
+        if node.name == "br":
+            return " " if context.in_one_line else "\n"
+        if node.name == "img":
+            return markdown_text.image(str(node.get("alt") or ""), str(node.get("src") or ""))
+        if node.name in ("code", "pre") and node.find("img") is None:
+            return markdown_text.code_span("".join(_code_text(node)), in_cell=context.in_cell)
+        if node.name == "a":
+            return markdown_text.link(self._text(node, context), str(node.get("href") or "")) or ""
+        if node.name in _MARKS:
+            return self._marked(node, context)
+        text = self._text(node, context)
+        return f" {text} " if node.name in _BLOCKS else text
+
+    def _marked(self, tag: Tag, context: _Context) -> str:
+        mark, inner = _MARKS[tag.name], _only_element(tag)
+        if (
+            mark != markdown_text.ITALIC
+            and inner is not None
+            and _MARKS.get(inner.name) == markdown_text.ITALIC
+        ):
+            tag.name, inner.name = inner.name, tag.name  # italic outside bold, never the reverse
+            return self._marked(tag, context)
+        if mark in context.marks:
+            return self._text(tag, context)
+        text = self._text(tag, replace(context, marks=context.marks | {mark}))
+        if not text.strip():
+            return text
+        return (
+            markdown_text.italic(text) if mark == markdown_text.ITALIC else markdown_text.marked(text, mark)
+        )
+
+
+def _end_paragraph(run: list[str], found: list[_Block]) -> None:
+    found += [_Block(lines) for lines in markdown_text.paragraphs("".join(run))]
+    run.clear()
+
+
+def _joined(blocks: Iterable[_Block], *, is_tight: bool = False) -> list[str]:
+    """Return the lines of blocks with an empty line between, except before a list where `is_tight`."""
+    lines: list[str] = []
+    for block in blocks:
+        lines += ["", *block.lines] if lines and not (is_tight and block.is_list) else block.lines
+    return lines
+
+
+def _indented(mark: str, lines: list[str]) -> list[str]:
+    return [f"{mark}{lines[0]}", *(f"{' ' * len(mark)}{line}" if line else "" for line in lines[1:])]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(written: object, below: int) -> int | None:
+    text = str(written or "")
+    known = text.isascii() and text.isdigit() and len(text) < 10
+    return int(text) if known and int(text) < below else None
+
+
+def _only_element(tag: Tag) -> Tag | None:
+    """Return the child that has all text of an element, None where there is no such child."""
+    children = [child for child in tag.contents if isinstance(child, Tag) or str(child).strip()]
+    return children[0] if len(children) == 1 and isinstance(children[0], Tag) else None
+
+
+def _table_parts(tag: Tag, names: Iterable[str]) -> Iterator[Tag]:
+    """Yield the rows of a table or the cells of a row, whatever groups them."""
+    for child in tag.contents:
+        if isinstance(child, Tag):
+            if child.name in names:
+                yield child
+            elif child.name not in _CELLS:
+                yield from _table_parts(child, names)
+
+
+def _code_text(code: Tag) -> Iterator[str]:
+    for child in code.contents:
+        if isinstance(child, Tag):
+            yield "\n" if child.name == "br" else "".join(_code_text(child))
+            if child.name == "code" and code.name == "pre":  # of a block, each line is one
+                yield "\n"
+        elif not isinstance(child, Comment):
+            yield str(child)
+
+
+def _data_tables(body: Tag) -> set[int]:
+    """Return the id() of tables with several cells and no table within; others are only layout."""
+    cells: Counter[int] = Counter()
+    outer: set[int] = set()
+    pending: list[tuple[Tag, int]] = [(body, 0)]
+    while pending:
+        tag, table = pending.pop()
+        if tag.name in _CELLS:
+            cells[table] += 1
+        if tag.name == "table":
+            outer.add(table)
+            table = id(tag)
+        pending += [(child, table) for child in tag.contents if isinstance(child, Tag)]
+    return {table for table, count in cells.items() if count > 1} - outer - {0}

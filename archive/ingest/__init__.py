@@ -1,0 +1,1 @@
+"""Write transactions: store parse results and records, parse again."""

@@ -1,1 +1,0 @@
-"""Images, audios and videos of posts: the folder their files lie in, what is written and read of them."""

@@ -1,0 +1,115 @@
+"""Turn a body into HTML that needs no script: widgets of WeChat's scripts become plain elements.
+
+The result is not safe yet: archive.rendering.sanitizer must be applied last.
+"""
+
+import re
+
+from bs4 import BeautifulSoup, Tag
+
+from archive.rendering.cards import PLAYER_CLASSES, insert_cards
+from archive.rendering.images import ancestor_ids, clean_link, normalize_images, parse_html, texts_in
+from archive.rendering.sanitizer import OWN
+from archive.rendering.svg import replace_drawings
+
+MAX_DEPTH = 200  # nested elements; posts have under 60, and the time of parsers grows with its square
+
+MAX_FORMATTING = 12  # nested formatting elements; a parser of HTML reopens all of them in each paragraph
+
+_FORMATTING = frozenset({"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong",
+                    "tt", "u"})  # fmt: skip
+
+_REMOVED = (
+    "script", "style", "template", "iframe", "frame", "object", "embed", "applet", "noembed", "noframes",
+    "xmp", "plaintext", "textarea", "title", "select", "input", "math", "link", "meta", "base",
+    "mp-style-type", "mp-common-cpsad",
+)  # fmt: skip
+
+_WITH_TEXT = frozenset({"template", "xmp", "plaintext", "textarea", "title", "select", "math", "noframes"})
+
+_PAGE_ELEMENTS = frozenset({"header", "footer", "main", "nav"})  # the page around has its own
+
+_HIDDEN = re.compile(r"display\s*:\s*none", re.I)
+
+
+def plain_body(html: str) -> BeautifulSoup:
+    """Return a body without scripts: images have their address in `src`, widgets are cards.
+
+    All text that a reader of the page could see is still there, in order.
+    """
+    soup = parse_html(html)
+    _flatten(soup)
+    _rename_own_names(soup)
+    _drop_hidden(soup)
+    insert_cards(soup)
+    replace_drawings(soup)
+    normalize_images(soup)
+    _drop_unsupported(soup)
+    _clean_links(soup)
+    return soup
+
+
+def _drop_hidden(soup: BeautifulSoup) -> None:
+    """Remove hidden elements without text: spacers, counters, marks of editors."""
+    with_text = ancestor_ids(texts_in(soup))
+    for tag in soup.find_all(style=_HIDDEN):
+        if not tag.decomposed and id(tag) not in with_text:
+            tag.decompose()
+
+
+def _rename_own_names(soup: BeautifulSoup) -> None:
+    """Rename elements, attributes and classes with our prefix, which only our own elements may have."""
+    for tag in soup.find_all(True):
+        if tag.name.startswith(OWN):
+            tag.name = "span"
+        elif tag.name in _PAGE_ELEMENTS:
+            tag.name = "div"
+        for name in [name for name in tag.attrs if name.startswith(OWN)]:
+            del tag[name]
+        if tag.get("class"):  # other classes matter only to WeChat's style sheet
+            tag["class"] = " ".join(
+                name for name in tag.get_attribute_list("class") if name in PLAYER_CLASSES
+            )
+
+
+def _drop_unsupported(soup: BeautifulSoup) -> None:
+    for tag in soup.find_all(_REMOVED):
+        if tag.decomposed:
+            continue
+        if tag.name in _WITH_TEXT:
+            tag.unwrap()
+        else:
+            tag.decompose()
+
+
+def _clean_links(soup: BeautifulSoup) -> None:
+    for link in soup.find_all("a"):
+        href = clean_link(str(link.get("href") or ""))
+        link.attrs.pop("href", None)
+        if href:
+            link["href"] = href
+
+
+def _flatten(soup: BeautifulSoup) -> None:
+    """Replace elements nested deeper than MAX_DEPTH by their text and images, in order.
+
+    Unwrap formatting elements nested deeper than MAX_FORMATTING.
+    """
+    pending: list[tuple[Tag, int, int]] = [(soup, 0, 0)]
+    excess: list[Tag] = []
+    while pending:
+        tag, depth, formatting = pending.pop()
+        formatting += tag.name in _FORMATTING
+        if formatting > MAX_FORMATTING and tag.name in _FORMATTING:
+            excess.append(tag)
+        inner = [child for child in tag.contents if isinstance(child, Tag)]
+        if depth < MAX_DEPTH:
+            pending += [(child, depth + 1, formatting) for child in inner]
+        elif inner:
+            leaves = [leaf for leaf in tag.descendants if not isinstance(leaf, Tag) or not leaf.contents]
+            for leaf in leaves:
+                leaf.extract()
+            tag.clear()
+            tag.extend(leaves)
+    for tag in excess:
+        tag.unwrap()

@@ -1,0 +1,1 @@
+"""Read models across the archive: status, history, statistics, metrics."""

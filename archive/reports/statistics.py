@@ -1,0 +1,102 @@
+"""Count how an account published and how the archive grew, for charts.
+
+Days and months are those of Asia/Shanghai.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from archive.db.models import Account, CaptureRow, Post
+
+MAX_DAYS = 20_000  # of one account: official accounts have not existed for so long
+
+MAX_MONTHS = 600
+
+DELAYS = (
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+    timedelta(days=1),
+    timedelta(days=7),
+)  # a post archived later was published before the account was watched
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """What one month added. `month` is the first day of it."""
+
+    month: date
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuietPeriod:
+    """The days without a post between two days with one."""
+
+    last: date
+    next: date
+
+    @property
+    def days(self) -> int:
+        """Return how many days there are."""
+        return (self.next - self.last).days - 1
+
+
+def posts_by_day(session: Session, biz: str) -> dict[date, int]:
+    """Count an account's posts by day, first to last; days without any are left out."""
+    rows = select(Post.published_on, func.count()).join(Account, Account.id == Post.account_id)
+    rows = rows.where(Account.biz == biz).group_by(Post.published_on).order_by(Post.published_on)
+    return {day: count for day, count in session.execute(rows.limit(MAX_DAYS))}
+
+
+def delays(session: Session, biz: str) -> list[int]:
+    """Count the posts archived within each of DELAYS and not sooner; the last number is of later ones."""
+    taken = Post.first_archived_at - Post.published_at
+    within = [func.count().filter(taken <= delay) for delay in DELAYS]
+    rows = select(*within, func.count()).join(Account, Account.id == Post.account_id)
+    counts = session.execute(rows.where(Account.biz == biz, Post.published_at.is_not(None))).one()
+    return [count - before for before, count in zip((0, *counts), counts, strict=False)]
+
+
+def posts_archived(session: Session, biz: str | None = None) -> list[Month]:
+    """Count the posts each month added to the archive, first to last; months without any are left out."""
+    month = func.date_trunc("month", func.timezone("Asia/Shanghai", Post.first_archived_at))
+    rows = select(month, func.count()).group_by(month).order_by(month)
+    if biz is not None:
+        rows = rows.join(Account, Account.id == Post.account_id).where(Account.biz == biz)
+    return [Month(at.date(), count) for at, count in session.execute(rows.limit(MAX_MONTHS))]
+
+
+def bytes_stored(session: Session) -> list[Month]:
+    """Sum the bytes of page bodies, as stored, that each month added, first to last."""
+    month = func.date_trunc("month", func.timezone("Asia/Shanghai", CaptureRow.fetched_at))
+    rows = select(month, func.sum(func.length(CaptureRow.body))).group_by(month).order_by(month)
+    return [Month(at.date(), int(count)) for at, count in session.execute(rows.limit(MAX_MONTHS))]
+
+
+def by_month(days: dict[date, int]) -> list[Month]:
+    """Sum counts of days by month, with a zero for each month between that has none."""
+    counts: dict[date, int] = {}
+    for day, count in days.items():
+        month = day.replace(day=1)
+        counts[month] = counts.get(month, 0) + count
+    if not counts:
+        return []
+    month, last = min(counts), max(counts)
+    counted = []
+    while month <= last:
+        counted.append(Month(month, counts.get(month, 0)))
+        month = (month + timedelta(days=31)).replace(day=1)
+    return counted
+
+
+def quiet_periods(days: Sequence[date], most: int) -> list[QuietPeriod]:
+    """Return the longest quiet periods, at most `most`, the longest first; `days` with posts are in order."""
+    between = [QuietPeriod(last, following) for last, following in pairwise(days)]
+    longest = sorted(between, key=lambda one: (-one.days, one.last))
+    return [silence for silence in longest[:most] if silence.days > 0]

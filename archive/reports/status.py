@@ -1,0 +1,119 @@
+"""Report the status of the archive: how much it holds, what is due, whether it is ready to be relied on."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from archive.db import schema
+from archive.db.models import Account, AddressRow, CaptureRow, Post, Run, SourceRow, Version
+from archive.domain.messages import Message
+from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
+from archive.repository.accounts import account_summaries
+from archive.repository.incidents import open_incidents
+from archive.repository.media import media_numbers
+
+_UNPARSED = "unread"  # stands for the outcome of captures that were not parsed yet
+
+WATCHED_WITHIN = timedelta(hours=36)  # quiet hours and a long block after a challenge fit in
+
+STALE_KINDS = ("quiet", "blind")  # of incidents that say that posts may be missed
+
+
+@dataclass(frozen=True)
+class Status:
+    """How much the archive holds, and what is due. Instants are UTC."""
+
+    accounts: list[dict[str, Any]] = field(default_factory=list)
+    posts: int = 0
+    versions: int = 0
+    captures: int = 0
+    captures_by_outcome: dict[str, int] = field(default_factory=dict)
+    body_bytes: int = 0
+    stored_bytes: int = 0
+    due: int = 0
+    waiting: int = 0
+    given_up: int = 0
+    unread: int = 0
+    media: dict[str, dict[str, int]] = field(default_factory=dict)
+    last_runs: list[dict[str, Any]] = field(default_factory=list)
+
+
+def archive_status(session: Session, now: datetime) -> Status:
+    """Count what the archive holds, what is due and what was given up. `now` is an aware UTC instant."""
+    outcomes = select(func.coalesce(CaptureRow.outcome, _UNPARSED), func.count()).group_by(CaptureRow.outcome)
+    by_outcome = {outcome: count for outcome, count in session.execute(outcomes)}
+    sizes = select(
+        func.coalesce(func.sum(CaptureRow.body_size), 0),
+        func.coalesce(func.sum(func.length(CaptureRow.body)), 0),
+    )
+    body_bytes, stored_bytes = session.execute(sizes).one()
+    return Status(
+        accounts=account_summaries(session),
+        posts=_count(session, select(Post.id)),
+        versions=_count(session, select(Version.id)),
+        captures=sum(by_outcome.values()),
+        captures_by_outcome=by_outcome,
+        body_bytes=int(body_bytes),
+        stored_bytes=int(stored_bytes),
+        due=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at <= now)),
+        waiting=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at > now)),
+        given_up=_count(session, _given_up()),
+        unread=by_outcome.get(_UNPARSED, 0),
+        media=media_numbers(session, now),
+        last_runs=_last_runs(session),
+    )
+
+
+def _count(session: Session, rows: Select[Any]) -> int:
+    return session.scalar(select(func.count()).select_from(rows.subquery())) or 0
+
+
+def _given_up() -> Select[Any]:
+    pending = AddressRow.last_outcome.in_([Outcome.UNKNOWN, NO_ANSWER, NOT_RENDERED])
+    return select(AddressRow.id).where(AddressRow.next_fetch_at.is_(None), pending)
+
+
+def _last_runs(session: Session) -> list[dict[str, Any]]:
+    columns = (Run.id, Run.command, Run.started_at, Run.finished_at, Run.verdict, Run.counts)
+    return [
+        dict(row) for row in session.execute(select(*columns).order_by(Run.id.desc()).limit(5)).mappings()
+    ]
+
+
+def unready(session: Session, now: datetime) -> list[Message]:
+    """Return the reasons why the archive is not ready; none when it is.
+
+    `now` is an aware UTC instant. Accounts that no source watches are never stale.
+    """
+    return [*_schema_problems(session), *_stale_accounts(session), *_unwatched_accounts(session, now)]
+
+
+def _schema_problems(session: Session) -> list[Message]:
+    actual, expected = schema.revision(session.connection()), schema.newest_revision()
+    if actual == expected:
+        return []
+    return [Message("archive.status.other_schema", {"actual": actual, "expected": expected})]
+
+
+def _stale_accounts(session: Session) -> list[Message]:
+    return [
+        Message("archive.status.incident", {"problem": one.words, "remedy": one.remedy})
+        for one in open_incidents(session)
+        if one.key.split(":")[0] in STALE_KINDS
+    ]
+
+
+def _unwatched_accounts(session: Session, now: datetime) -> list[Message]:
+    last_good = func.max(SourceRow.last_good_at)
+    rows = select(Account.name, Account.biz, last_good).join(SourceRow, SourceRow.account_id == Account.id)
+    rows = rows.where(SourceRow.last_tried_at.is_not(None)).group_by(Account.id).order_by(Account.biz)
+    return [
+        Message("archive.status.source_silent", {"account": name or biz, "since": last})
+        if last
+        else Message("archive.status.source_never_worked", {"account": name or biz})
+        for name, biz, last in session.execute(rows)
+        if last is None or last < now - WATCHED_WITHIN
+    ]

@@ -1,0 +1,108 @@
+"""Store accounts, and find them by biz or name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from archive.db.models import Account, Post
+from archive.domain.errors import NotArchived
+from archive.domain.text import storable
+
+
+def put_accounts(session: Session, names: Mapping[str, str]) -> dict[str, int]:
+    """Store accounts by biz and return their ids; a name that is not empty replaces the one stored."""
+    if not names:
+        return {}
+    row = postgresql.insert(Account)
+    row = row.on_conflict_do_nothing(constraint="uq__accounts__biz")
+    session.execute(row, [{"biz": biz, "name": storable(names[biz])} for biz in sorted(names)])
+    renames = [{"b_biz": biz, "b_name": storable(name)} for biz, name in sorted(names.items()) if name]
+    rows = session.execute(select(Account.biz, Account.id, Account.name).where(Account.biz.in_(names)))
+    accounts = {biz: (number, name) for biz, number, name in rows}
+    for renamed in renames:
+        if accounts[renamed["b_biz"]][1] != renamed["b_name"]:
+            session.execute(
+                update(Account).where(Account.biz == renamed["b_biz"]).values(name=renamed["b_name"])
+            )
+    return {biz: number for biz, (number, _) in accounts.items()}
+
+
+def account_id(session: Session, biz: str) -> int:
+    """Return the id of an account, which is stored when it is new."""
+    return put_accounts(session, {biz: ""})[biz]
+
+
+def account_names(session: Session) -> list[tuple[str, str]]:
+    """Return biz and name of the accounts that have posts, by name."""
+    rows = select(Account.biz, Account.name).where(Account.id.in_(select(Post.account_id)))
+    return [(biz, name) for biz, name in session.execute(rows.order_by(Account.name, Account.biz))]
+
+
+def account_of(session: Session, biz: str) -> Account:
+    """Return the account of this biz. Raises NotArchived."""
+    account = session.scalar(select(Account).where(Account.biz == biz))
+    if account is None:
+        raise NotArchived("archive.account.missing", account=biz)
+    return account
+
+
+def account_name(session: Session, account: str) -> str | None:
+    """Return the name of the account of this biz or name; None when there is none."""
+    rows = select(Account.name).where((Account.biz == account) | (Account.name == account))
+    return session.scalar(rows.limit(1))
+
+
+def has_account(session: Session, account: str) -> bool:
+    """Tell whether any post is of an account of this name or biz."""
+    rows = select(Post.id).join(Account, Account.id == Post.account_id)
+    return session.scalar(rows.where(belongs_to(account)).limit(1)) is not None
+
+
+def belongs_to(account: str) -> ColumnElement[bool]:
+    """Select posts of an account by its biz, its name now, or its name when the post was published."""
+    return (Account.biz == account) | (Account.name == account) | (Post.account_name == account)
+
+
+def account_summaries(session: Session) -> list[dict[str, Any]]:
+    """Return the accounts with the number, first and last day (in Asia/Shanghai) of their posts."""
+    rows = (
+        select(
+            Account.biz,
+            Account.name,
+            func.count(Post.id).label("posts"),
+            func.min(Post.published_on).label("first"),
+            func.max(Post.published_on).label("last"),
+            func.count(Post.capture_id).label("with_page"),
+        )
+        .outerjoin(Post, Post.account_id == Account.id)
+        .group_by(Account.id)
+        .order_by(Account.id)
+    )
+    return [dict(row) for row in session.execute(rows).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRef:
+    """An account with its id, biz and name."""
+
+    id: int
+    biz: str
+    name: str
+
+
+def accounts(session: Session) -> list[AccountRef]:
+    """Return all accounts, in the order they became known."""
+    return [
+        AccountRef(*row)
+        for row in session.execute(select(Account.id, Account.biz, Account.name).order_by(Account.id))
+    ]
+
+
+def check_account(session: Session, account: str | None) -> None:
+    """Raise NotArchived when an account is named, by biz or name, of which the archive has no post."""
+    if account is not None and not has_account(session, account):
+        raise NotArchived("archive.account.missing", account=account)

@@ -1,0 +1,230 @@
+"""Record what a response means for its address and for the aliases of it: the other addresses of its post.
+
+Rows are locked in the order that archive.ingest.pages states. Instants are aware UTC.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, func, select, tuple_, update
+from sqlalchemy.orm import Session, aliased
+
+from archive.db.models import Account, AddressRow, CaptureRow, Post, SourceRow
+from archive.domain.addresses import Address, canonical_url, parse_address
+from archive.domain.messages import Message
+from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
+from archive.domain.parsed_page import ParsedPage
+from archive.domain.text import storable
+from archive.domain.update_decisions import next_fetch
+
+_BATCH = 500  # keys per statement
+
+FOREIGN_POST = "archive.post.foreign"  # code of the reason of a post of another account
+
+FETCHED_AT_ALIAS = "archive.address.fetched_at_alias"
+
+BY_KEY = AddressRow.key.collate("C")
+
+_POST_KEY = Account.biz + ":" + func.replace(Post.aid, "_", ":")
+
+
+def archived_keys(session: Session, addresses: Sequence[Address]) -> set[str]:
+    """Return the keys of those addresses whose post has its page archived, whichever address gave it."""
+    keys_found: set[str] = set()
+    long = [address for address in addresses if address.aid]
+    for start in range(0, len(long), _BATCH):
+        batch = long[start : start + _BATCH]
+        keys = [address.key for address in batch]
+        rows = select(_POST_KEY).select_from(Post).join(Account, Account.id == Post.account_id)
+        rows = rows.where(Post.aid.in_([address.aid for address in batch]), _POST_KEY.in_(keys))
+        keys_found.update(session.scalars(rows.where(Post.capture_id.is_not(None))))
+    return keys_found
+
+
+def keys_of_posts(parsed: Sequence[ParsedPage]) -> dict[str, ParsedPage]:
+    """Return the parse results that are posts, by the keys of their long addresses."""
+    return {
+        f"{page.biz}:{page.record.aid.replace('_', ':')}": page
+        for page in parsed
+        if page.outcome is Outcome.ARTICLE and page.biz and page.record
+    }
+
+
+def with_chksm(page: ParsedPage, urls: Mapping[str, str]) -> ParsedPage:
+    """Return a parse result with the best URL known of its post; a short link's page may not give its chksm.
+
+    `urls` are URLs by address key.
+    """
+    record = page.record
+    if record is None or not page.biz or "chksm=" in record.url:
+        return page
+    known = urls.get(f"{page.biz}:{record.aid.replace('_', ':')}", "")
+    if "chksm=" not in known:
+        return page
+    return replace(page, record=replace(record, url=_canonical(parse_address(known))))
+
+
+def add_chksm(session: Session, addresses: Sequence[Address]) -> None:
+    """Give archived posts whose URL lacks chksm the one of these addresses; they are locked in order."""
+    seen = {address.key: address for address in addresses if address.chksm and address.aid}
+    bare = sorted(_posts_without_chksm(session, list(seen.values())))
+    for start in range(0, len(bare), _BATCH):
+        batch = {post_id: key for _, _, post_id, key in bare[start : start + _BATCH]}
+        rows = select(Post.id).where(Post.id.in_(batch)).order_by(Post.account_id, Post.aid.collate("C"))
+        for post_id in session.scalars(rows.with_for_update()).all():
+            url = storable(_canonical(seen[batch[post_id]]))
+            is_bare = Post.id == post_id, ~Post.url.contains("chksm=")
+            session.execute(update(Post).where(*is_bare).values(url=url))
+
+
+def _posts_without_chksm(session: Session, addresses: Sequence[Address]) -> list[tuple[int, str, int, str]]:
+    """Return account, aid, id and key of the posts of these addresses whose URL has no chksm."""
+    posts: list[tuple[int, str, int, str]] = []
+    for start in range(0, len(addresses), _BATCH):
+        batch = addresses[start : start + _BATCH]
+        rows = select(Post.account_id, Post.aid, Post.id, _POST_KEY).join(
+            Account, Account.id == Post.account_id
+        )
+        rows = rows.where(Post.aid.in_([one.aid for one in batch]), _POST_KEY.in_([one.key for one in batch]))
+        for account_id, aid, post_id, key in session.execute(rows.where(~Post.url.contains("chksm="))):
+            posts.append((account_id, aid, post_id, key))
+    return posts
+
+
+def _canonical(address: Address) -> str:
+    return canonical_url(address.biz, address.mid, address.idx, address.sn, address.chksm)
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """The newest of these parse results at one address."""
+
+    page: ParsedPage
+    is_rendered: bool
+    was_parsed: bool  # before, by an earlier parser
+    is_last: bool  # no later response of the address is stored
+
+
+def record_outcomes(
+    session: Session, results: Sequence[tuple[int, ParsedPage]], accounts: Mapping[str, int], now: datetime
+) -> dict[str, str]:
+    """Record what parse results, by capture id, mean for their addresses and the aliases of these.
+
+    Return the best URLs of the addresses, and of the posts parsed, by key.
+    """
+    observed = _observed_by_address(session, dict(results))
+    rows = _locked_addresses(session, observed, keys_of_posts([page for _, page in results]))
+    for row in rows:
+        if row.id not in observed:
+            _record_fetched_alias(row)
+            continue
+        one = observed[row.id]
+        if not one.was_parsed:
+            _record_outcome(row, one.page, one.is_rendered, now)
+        elif one.is_last:
+            _correct_outcome(row, one.page, one.is_rendered, now)
+        if one.page.record and one.page.biz:
+            row.account_id, row.aid = accounts[one.page.biz], one.page.record.aid
+    session.flush()
+    return {row.key: row.url for row in rows}
+
+
+def _observed_by_address(session: Session, results: Mapping[int, ParsedPage]) -> dict[int, _Observed]:
+    later, when = aliased(CaptureRow), tuple_(CaptureRow.fetched_at, CaptureRow.id)
+    is_last = ~exists().where(
+        later.address_id == CaptureRow.address_id, tuple_(later.fetched_at, later.id) > when
+    )
+    facts = CaptureRow.rendered, CaptureRow.outcome.is_not(None), is_last
+    captures = select(CaptureRow.id, CaptureRow.address_id, *facts).where(CaptureRow.id.in_(results))
+    return {
+        address_id: _Observed(results[capture_id], *flags)
+        for capture_id, address_id, *flags in session.execute(captures.order_by(CaptureRow.id))
+        if address_id
+    }
+
+
+def _record_fetched_alias(row: AddressRow) -> None:
+    """Ask no more for an address never asked: its post was just fetched at another one."""
+    if row.last_outcome is None and row.next_fetch_at is not None:
+        row.next_fetch_at = None
+        row.last_outcome, row.last_reason = Outcome.ARTICLE, Message(FETCHED_AT_ALIAS).dump()
+
+
+def _record_outcome(row: AddressRow, page: ParsedPage, is_rendered: bool, now: datetime) -> None:
+    """Record a response. A post that only a browser has whole is asked again until one has rendered it."""
+    needs_browser = page.outcome is Outcome.ARTICLE and page.needs_browser and not is_rendered
+    is_final = page.outcome.is_final and not needs_browser
+    row.attempts = 0 if is_final else row.attempts + 1
+    row.last_outcome = NOT_RENDERED if needs_browser else page.outcome
+    row.last_reason = storable(page.reason)
+    row.last_tried_at = now
+    row.next_fetch_at = next_fetch(None if needs_browser else page.outcome, row.attempts, now)
+
+
+def _correct_outcome(row: AddressRow, page: ParsedPage, is_rendered: bool, now: datetime) -> None:
+    """Record what a later parser makes of the last response; nothing was asked now."""
+    tried_at, before = row.last_tried_at, row.last_outcome
+    if before in (page.outcome, NO_ANSWER) or (before == NOT_RENDERED and page.needs_browser):
+        return
+    _record_outcome(row, page, is_rendered, now)
+    row.last_tried_at = tried_at
+
+
+def record_failures(
+    session: Session, run_id: int | None, failures: Sequence[tuple[int, str]], now: datetime
+) -> None:
+    """Record that addresses, by id, gave no response, each with its reason; they are asked again later."""
+    reasons = dict(failures)
+    for row in _locked_addresses(session, reasons):
+        row.attempts += 1
+        row.last_outcome, row.last_reason = NO_ANSWER, storable(reasons[row.id])
+        row.last_tried_at = now
+        row.next_fetch_at = next_fetch(None, row.attempts, now)
+    session.flush()
+
+
+def _locked_addresses(
+    session: Session, ids: Mapping[int, Any], keys: Mapping[str, Any] | None = None
+) -> Sequence[AddressRow]:
+    wanted = AddressRow.id.in_(ids) | AddressRow.key.in_(keys or ())
+    rows = select(AddressRow).where(wanted).order_by(BY_KEY)
+    return session.scalars(rows.with_for_update()).all()
+
+
+def drop_foreign_posts(
+    session: Session, results: Sequence[tuple[int, ParsedPage]]
+) -> list[tuple[int, ParsedPage]]:
+    """Return parse results without the record where a post is of neither the expected nor a watched account.
+
+    Its capture stays, with the reason. At an address that somebody gave by hand any account is expected.
+    """
+    biz_by_capture = {capture_id: page.biz for capture_id, page in results if page.biz and page.record}
+    rows = select(CaptureRow.id, AddressRow.expected_biz).join(AddressRow)
+    rows = rows.where(CaptureRow.id.in_(biz_by_capture), AddressRow.expected_biz.is_not(None))
+    foreign = {
+        capture_id: expected
+        for capture_id, expected in session.execute(rows)
+        if expected and biz_by_capture[capture_id] != expected
+    }
+    watched = _watched_accounts(session, {biz_by_capture[capture_id] or "" for capture_id in foreign})
+    return [
+        (capture_id, _without_record(page, foreign[capture_id]))
+        if capture_id in foreign and page.biz not in watched
+        else (capture_id, page)
+        for capture_id, page in results
+    ]
+
+
+def _watched_accounts(session: Session, bizs: set[str]) -> set[str]:
+    """Return those of these accounts that have a source of new posts."""
+    if not bizs:
+        return set()
+    rows = select(Account.biz).where(Account.biz.in_(bizs))
+    return set(session.scalars(rows.where(Account.id.in_(select(SourceRow.account_id)))))
+
+
+def _without_record(page: ParsedPage, expected: str) -> ParsedPage:
+    reason = Message(FOREIGN_POST, {"biz": page.biz, "expected": expected})
+    return replace(page, record=None, biz=None, reason=reason.dump())

@@ -1,0 +1,158 @@
+"""Select the captures and media files of posts of an account and of days, and what is stored of each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from archive.db.models import Account, AddressRow, CaptureRow, FileRow, MediumRow, Post, PostMedium
+from archive.repository.post_queries import IS_ITS_ADDRESS, chosen_posts
+
+_BATCH = 50  # captures in memory without bodies; a rendered page's values have up to a few MB
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A selection of posts: account (name or biz), days in Asia/Shanghai, both included."""
+
+    account: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+    def __str__(self) -> str:
+        parts = (
+            f"of {self.account}" if self.account else "",
+            f"from {self.since}" if self.since else "",
+            f"to {self.until}" if self.until else "",
+        )
+        return " ".join(filter(None, parts)) or "all"
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedCapture:
+    """What is stored of a capture besides its body. Instants are UTC.
+
+    `first_id` and `first_fetched_at` are of the first capture of the same bytes from the same address; where
+    it is the first, its own.
+    """
+
+    id: int
+    requested_url: str
+    final_url: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    sha256: bytes
+    fetched_at: datetime
+    rendered: bool
+    evaluated: dict[str, Any] | None
+    outcome: str | None
+    reason: str
+    parser_version: int | None
+    aid: str | None
+    expected_biz: str | None
+    kind: str | None
+    first_id: int
+    first_fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedMedium:
+    """A stored media file at one of its URLs; `key` is its key in the archive, `stored_at` is UTC."""
+
+    key: str
+    url: str
+    media_type: str
+    path: str
+    sha256: bytes
+    stored_at: datetime
+
+
+def count_captures(session: Session, chosen: Selection) -> tuple[int, datetime | None]:
+    """Count the selected captures; return also when the last of them was fetched (UTC)."""
+    rows = select(func.count(), func.max(CaptureRow.fetched_at)).where(_belongs(chosen))
+    count, latest = session.execute(rows).one()
+    return count, latest
+
+
+def selected_captures(session: Session, chosen: Selection) -> Iterator[list[SelectedCapture]]:
+    """Yield the selected captures of every outcome in batches, in the order they were stored."""
+    same = (CaptureRow.requested_url, CaptureRow.sha256, CaptureRow.status, CaptureRow.rendered)
+    first = func.first_value(CaptureRow.id).over(partition_by=same, order_by=CaptureRow.id)
+    rows = session.execute(select(CaptureRow.id, first).where(_belongs(chosen)).order_by(CaptureRow.id))
+    ids = rows.all()
+    for start in range(0, len(ids), _BATCH):
+        yield _load(session, ids[start : start + _BATCH])
+
+
+def _load(session: Session, batch: Sequence[Row[int, int]]) -> list[SelectedCapture]:
+    firsts = {number: first for number, first in batch}
+    times = select(CaptureRow.id, CaptureRow.fetched_at).where(CaptureRow.id.in_(firsts.values()))
+    fetched = {number: at for number, at in session.execute(times)}
+    rows = session.execute(_metadata_rows(list(firsts)))
+    return [_selected(row, firsts[row.id], fetched[firsts[row.id]]) for row in rows]
+
+
+def _metadata_rows(ids: list[int]) -> Select[Any]:
+    rows = select(
+        CaptureRow.id, CaptureRow.requested_url, CaptureRow.final_url, CaptureRow.status, CaptureRow.headers,
+        CaptureRow.sha256, CaptureRow.fetched_at, CaptureRow.rendered, CaptureRow.evaluated,
+        CaptureRow.outcome, CaptureRow.reason, CaptureRow.parser_version, AddressRow.aid,
+        AddressRow.expected_biz, Post.kind,
+    )  # fmt: skip
+    rows = rows.outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id).outerjoin(Post, IS_ITS_ADDRESS)
+    return rows.where(CaptureRow.id.in_(ids)).order_by(CaptureRow.id)
+
+
+def _selected(row: Row[Any], first_id: int, first_fetched_at: datetime) -> SelectedCapture:
+    values = dict(row._mapping)
+    values["headers"] = tuple((name, value) for name, value in row.headers)
+    return SelectedCapture(**values, first_id=first_id, first_fetched_at=first_fetched_at)
+
+
+def _belongs(chosen: Selection) -> ColumnElement[bool]:
+    """Select captures of the chosen posts; of a whole account also those that never became a post."""
+    if chosen == Selection():
+        return true()
+    posts = _posts(chosen)
+    addresses = select(AddressRow.id).join(Post, IS_ITS_ADDRESS).where(Post.id.in_(posts))
+    belongs = [
+        CaptureRow.address_id.in_(addresses),
+        CaptureRow.id.in_(select(Post.capture_id).where(Post.id.in_(posts))),
+    ]
+    if chosen.since is None and chosen.until is None:
+        belongs.append(CaptureRow.address_id.in_(_addresses_of(chosen.account or "")))
+    return or_(*belongs)
+
+
+def _posts(chosen: Selection) -> Select[int]:
+    return chosen_posts(select(Post.id), chosen.account, chosen.since, chosen.until)
+
+
+def _addresses_of(account: str) -> Select[int]:
+    is_meant = (Account.biz == account) | (Account.name == account)
+    is_its = (AddressRow.account_id == Account.id) | (func.split_part(AddressRow.key, ":", 1) == Account.biz)
+    return select(AddressRow.id).join(Account, is_its).where(is_meant)
+
+
+def selected_media(session: Session, chosen: Selection) -> Iterator[SelectedMedium]:
+    """Stream the stored media files that the chosen posts show or showed, one per URL.
+
+    Ordered by key: their ids depend on which pages were parsed together.
+    """
+    rows = select(
+        MediumRow.key,
+        MediumRow.url,
+        FileRow.media_type,
+        FileRow.path,
+        FileRow.sha256,
+        FileRow.first_stored_at,
+    ).join(FileRow, FileRow.id == MediumRow.file_id)
+    rows = rows.where(MediumRow.url.startswith("http"))
+    if chosen != Selection():
+        shown = select(PostMedium.medium_id).where(PostMedium.post_id.in_(_posts(chosen)))
+        rows = rows.where(MediumRow.id.in_(shown))
+    stream = session.execute(rows.order_by(MediumRow.key.collate("C")), execution_options={"yield_per": 1000})
+    return (SelectedMedium(*row) for row in stream)

@@ -1,0 +1,272 @@
+"""Store the server's responses as they came, and read them back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Date, Row, case, cast, delete, func, insert, select, tuple_, update
+from sqlalchemy.orm import Session, defer
+
+from archive.db.models import Account, AddressRow, CaptureRow, MediumRow, Post, PostLink, PostMedium, Version
+from archive.domain.captures import Capture
+from archive.domain.errors import NotArchived
+from archive.domain.messages import Message
+from archive.domain.outcomes import Outcome
+from archive.domain.parsed_page import ParsedPage, page_associations
+from archive.domain.text import storable, storable_json
+from archive.domain.update_decisions import PAGE, REPARSE
+from archive.repository.bodies import DeltaBases, capture_body
+from archive.repository.hash_chain import append_captures
+from archive.repository.post_queries import IS_ITS_ADDRESS
+from archive.storage.body_codec import EncodedBody, encode_body
+
+UNPARSED_BATCH = 1000  # captures left unparsed that are handed out at once
+
+
+def store_captures(
+    session: Session, run_id: int | None, captures: Sequence[tuple[int | None, Capture]]
+) -> list[int]:
+    """Store captures, each with the id of its address or None, before they are parsed; return their ids.
+
+    Call it last in a transaction: it locks the hash chains, after all that storing a parse result locks.
+    """
+    if not captures:
+        return []
+    bases = DeltaBases(session)
+    ids: list[int] = []
+    waiting: list[dict[str, Any]] = []
+    for address_id, capture in captures:
+        body = encode_body(capture, bases.known)
+        waiting.append(_row(run_id, address_id, capture, body))
+        if body.is_delta_base:  # it needs its id now: the rest of this batch may be stored against it
+            ids += _insert(session, waiting)
+            waiting = []
+            bases.add(ids[-1], capture)
+    ids += _insert(session, waiting)
+    append_captures(session, ids)
+    return ids
+
+
+def _row(run_id: int | None, address_id: int | None, capture: Capture, body: EncodedBody) -> dict[str, Any]:
+    return {
+        "address_id": address_id,
+        "run_id": run_id,
+        "requested_url": storable(capture.requested_url),
+        "final_url": storable(capture.final_url),
+        "status": capture.status,
+        "headers": storable_json([list(pair) for pair in capture.headers]),
+        **body.columns,
+        "body_size": len(capture.body),
+        "sha256": capture.sha256,
+        "fetched_at": capture.fetched_at,
+        "rendered": capture.rendered,
+        "evaluated": storable_json(capture.evaluated),
+    }
+
+
+def _insert(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
+    if not rows:
+        return []
+    statement = insert(CaptureRow).returning(CaptureRow.id, sort_by_parameter_order=True)
+    return list(session.scalars(statement, rows))
+
+
+def capture_origins(
+    session: Session, capture_ids: Sequence[int]
+) -> dict[int, Row[tuple[int, datetime, str]]]:
+    """Return by id when each capture was fetched, and as which source its parse result counts.
+
+    The source is PAGE for a capture parsed for the first time, REPARSE for one parsed before.
+    """
+    source = case((CaptureRow.outcome.is_(None), PAGE), else_=REPARSE)
+    rows = select(CaptureRow.id, CaptureRow.fetched_at, source.label("source"))
+    return {row.id: row for row in session.execute(rows.where(CaptureRow.id.in_(capture_ids)))}
+
+
+def store_outcomes(
+    session: Session, results: Sequence[tuple[int, ParsedPage]], parser_version: int | None
+) -> None:
+    """Store what captures turned out to be, and which parser says so."""
+    for capture_id, page in results:
+        values = {
+            "outcome": page.outcome,
+            "reason": storable(page.reason),
+            "parser_version": parser_version,
+        }
+        session.execute(update(CaptureRow).where(CaptureRow.id == capture_id).values(values))
+
+
+_METADATA = (
+    CaptureRow.id, CaptureRow.outcome, CaptureRow.reason, CaptureRow.status, CaptureRow.fetched_at,
+    CaptureRow.requested_url, CaptureRow.final_url, CaptureRow.body_size, CaptureRow.sha256,
+    CaptureRow.rendered,
+)  # fmt: skip
+
+
+def list_captures(session: Session, post: Post) -> list[dict[str, Any]]:
+    """Return the captures of a post without their bodies, the last stored first; `reason` is a Message."""
+    addresses = select(AddressRow.id).where(
+        AddressRow.account_id == post.account_id, AddressRow.aid == post.aid
+    )
+    of_versions = select(Version.capture_id).where(Version.post_id == post.id)
+    rows = select(*_METADATA).where(
+        CaptureRow.address_id.in_(addresses)
+        | (CaptureRow.id == post.capture_id)
+        | CaptureRow.id.in_(of_versions)
+    )
+    return [_metadata(row) for row in session.execute(rows.order_by(CaptureRow.id.desc()))]
+
+
+def get_capture_metadata(session: Session, capture_id: int) -> dict[str, Any]:
+    """Return a capture without its body; `reason` is a Message. Raises NotArchived when there is none."""
+    row = session.execute(select(*_METADATA).where(CaptureRow.id == capture_id)).first()
+    if row is None:
+        raise NotArchived("archive.capture.missing", id=capture_id)
+    return _metadata(row)
+
+
+def _metadata(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    return {**row._mapping, "reason": Message.load(row.reason)}
+
+
+def load_capture(session: Session, capture_id: int) -> Capture:
+    """Return a capture with its body. Raises IntegrityError when its bytes are damaged."""
+    row = session.get_one(CaptureRow, capture_id, options=[defer(CaptureRow.body)])
+    return Capture(
+        requested_url=row.requested_url,
+        final_url=row.final_url,
+        status=row.status,
+        headers=tuple((name, value) for name, value in row.headers),
+        body=capture_body(session, capture_id),
+        fetched_at=row.fetched_at,
+        rendered=row.rendered,
+        evaluated=row.evaluated,
+    )
+
+
+def find_capture(
+    session: Session, requested_url: str, sha256: bytes, fetched_at: datetime | None = None
+) -> int | None:
+    """Return the first capture of these bytes from this address, at this UTC instant if one is given."""
+    rows = select(CaptureRow.id).where(CaptureRow.requested_url == requested_url, CaptureRow.sha256 == sha256)
+    if fetched_at is not None:
+        rows = rows.where(CaptureRow.fetched_at == fetched_at)
+    return session.scalar(rows.order_by(CaptureRow.id).limit(1))
+
+
+def unparsed_captures(session: Session) -> list[int]:
+    """Return captures that a killed process left unparsed, oldest first, at most UNPARSED_BATCH."""
+    rows = select(CaptureRow.id).where(CaptureRow.outcome.is_(None)).order_by(CaptureRow.id)
+    return list(session.scalars(rows.limit(UNPARSED_BATCH)))
+
+
+def last_page(session: Session, address_id: int) -> bytes | None:
+    """Return the newest page served at an address that was a post; None when there is none.
+
+    Raises IntegrityError when it is damaged.
+    """
+    rows = select(CaptureRow.id).where(
+        CaptureRow.address_id == address_id,
+        CaptureRow.outcome == Outcome.ARTICLE,
+        CaptureRow.rendered.is_(False),
+    )
+    newest = session.scalar(rows.order_by(CaptureRow.fetched_at.desc(), CaptureRow.id.desc()).limit(1))
+    return None if newest is None else capture_body(session, newest)
+
+
+ParsedCapture: TypeAlias = Row[*tuple[Any, ...]]  # id, outcome, reason, fetched_at, aid
+
+
+@dataclass(frozen=True, slots=True)
+class ReparseSelection:
+    """The captures to parse again.
+
+    Days are in Asia/Shanghai, both included: of the post's publication, or of the fetch where the page is not
+    of a post. `whole` includes captures that today's parser has parsed.
+    """
+
+    aids: tuple[str, ...] = ()
+    account: str | None = None
+    since: date | None = None
+    until: date | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PostWithHistory:
+    """A post as it is stored, with the hashes of its versions and when its current page was fetched (UTC)."""
+
+    post: Post
+    hashes: frozenset[str]
+    fetched_at: datetime | None
+
+
+def captures_to_reparse(session: Session, chosen: ReparseSelection, parser_version: int) -> list[int]:
+    """Return the ids of captures that an earlier parser has parsed, in the order they were fetched."""
+    rows = select(CaptureRow.id).outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id)
+    rows = rows.outerjoin(Post, IS_ITS_ADDRESS).outerjoin(Account, Account.id == AddressRow.account_id)
+    rows = rows.where(CaptureRow.outcome.is_not(None), *_conditions(chosen))
+    if not chosen.whole:
+        rows = rows.where(func.coalesce(CaptureRow.parser_version, 0) < parser_version)
+    return list(session.scalars(rows.order_by(CaptureRow.fetched_at, CaptureRow.id)))
+
+
+def _conditions(chosen: ReparseSelection) -> list[ColumnElement[bool]]:
+    day = func.coalesce(Post.published_on, cast(func.timezone("Asia/Shanghai", CaptureRow.fetched_at), Date))
+    named = (Account.biz == chosen.account) | (Account.name == chosen.account)
+    conditions: list[ColumnElement[bool]] = [AddressRow.aid.in_(chosen.aids)] if chosen.aids else []
+    conditions += [named | (Post.account_name == chosen.account)] if chosen.account else []
+    conditions += [day >= chosen.since] if chosen.since else []
+    return conditions + ([day <= chosen.until] if chosen.until else [])
+
+
+def parsed_captures(session: Session, ids: Sequence[int]) -> dict[int, ParsedCapture]:
+    """Return by id what captures were parsed as, and the aid of the address each came from."""
+    rows = select(
+        CaptureRow.id, CaptureRow.outcome, CaptureRow.reason, CaptureRow.fetched_at, AddressRow.aid
+    ).outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id)
+    return {row.id: row for row in session.execute(rows.where(CaptureRow.id.in_(ids)))}
+
+
+def posts_with_history(
+    session: Session, identities: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], PostWithHistory]:
+    """Return the archived ones of these posts, which are named by biz and aid."""
+    rows = select(Account.biz, Post, CaptureRow.fetched_at).join(Account, Account.id == Post.account_id)
+    rows = rows.outerjoin(CaptureRow, CaptureRow.id == Post.capture_id)
+    posts = session.execute(rows.where(tuple_(Account.biz, Post.aid).in_(identities))).all()
+    hashes = select(Version.post_id, func.array_agg(Version.content_hash)).group_by(Version.post_id)
+    hashes = hashes.where(Version.post_id.in_([row.Post.id for row in posts]))
+    by_post = {post_id: frozenset(all_hashes) for post_id, all_hashes in session.execute(hashes)}
+    return {
+        (biz, post.aid): PostWithHistory(post, by_post.get(post.id, frozenset()), fetched_at)
+        for biz, post, fetched_at in posts
+    }
+
+
+def count_associations(session: Session, capture_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Return by capture how many media and how many links of posts are of it."""
+    media, links = (
+        dict(
+            session.execute(
+                select(table.capture_id, func.count())
+                .where(table.capture_id.in_(capture_ids))
+                .group_by(table.capture_id)
+            ).all()
+        )
+        for table in (PostMedium, PostLink)
+    )
+    return {capture_id: (media.get(capture_id, 0), links.get(capture_id, 0)) for capture_id in capture_ids}
+
+
+def remove_obsolete_associations(session: Session, capture_id: int, page: ParsedPage) -> None:
+    """Delete media and links that an earlier parser found in a capture and today's does not."""
+    media, links = page_associations(page)
+    stored = select(PostMedium.id, PostMedium.role, MediumRow.key).join(MediumRow)
+    stored = stored.where(PostMedium.capture_id == capture_id)
+    obsolete = [number for number, role, key in session.execute(stored) if (role, key) not in media]
+    session.execute(delete(PostMedium).where(PostMedium.id.in_(obsolete)))
+    rows = select(PostLink.id, PostLink.relation, PostLink.key).where(PostLink.capture_id == capture_id)
+    obsolete = [number for number, relation, key in session.execute(rows) if (relation, key) not in links]
+    session.execute(delete(PostLink).where(PostLink.id.in_(obsolete)))

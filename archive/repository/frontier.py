@@ -1,0 +1,280 @@
+"""Keep the crawl frontier: addresses as they are sighted, made due, and claimed by runs.
+
+Each function takes a session and leaves the commit to its caller; rows are locked in the order that
+archive.ingest.pages states. Instants are aware UTC.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, text, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from archive.db.advisory_locks import live_runs
+from archive.db.models import AddressRow, Egress, Run, SightingRow
+from archive.domain.addresses import parse_address
+from archive.domain.captures import Sighted, Sighting
+from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
+from archive.domain.text import storable, storable_json
+from archive.repository import runs
+from archive.repository.accounts import put_accounts
+from archive.repository.address_outcomes import BY_KEY, add_chksm, archived_keys
+
+_BATCH = 500  # rows per statement; a record of a dump has 5 kB
+
+CLAIM_LASTS = timedelta(hours=25)  # longer than the longest crawl: bounds the claim of a run never closed
+
+EGRESS_LIVES = timedelta(minutes=5)  # after its last heartbeat; then the workers of an egress are gone
+
+_NOT_FINAL = [*(outcome for outcome in Outcome if not outcome.is_final), NO_ANSWER, NOT_RENDERED]
+
+
+@dataclass(frozen=True, slots=True)
+class DueAddress:
+    """An address to fetch now."""
+
+    id: int
+    key: str
+    fetch_url: str
+
+
+def record_sightings(
+    session: Session, run_id: int | None, sightings: Sequence[Sighting], now: datetime, *, claim: bool = True
+) -> list[Sighted]:
+    """Store where addresses were seen; new ones are due at once, unless their post is archived already.
+
+    The run, where there is one, claims the addresses, unless `claim` is false. Return one result for each
+    sighting, in order.
+    """
+    sighted = store_sightings(session, run_id, sightings, now, claim=claim)
+    add_chksm(session, [sighting.address for sighting in sightings])
+    return sighted
+
+
+def submit_sightings(
+    session: Session, sightings: Sequence[Sighting], now: datetime, *, statement_seconds: float
+) -> list[Sighted]:
+    """Record addresses that somebody submitted; those without a final answer become due at once.
+
+    A statement takes at most `statement_seconds`, rounded to milliseconds: a person waits for the response.
+    """
+    session.execute(text(f"SET LOCAL statement_timeout = {round(statement_seconds * 1000)}"))
+    sighted = record_sightings(session, None, sightings, now)
+    make_due(session, [one.address_id for one in sighted if not one.is_new], now)
+    return sighted
+
+
+def store_sightings(
+    session: Session, run_id: int | None, sightings: Sequence[Sighting], now: datetime, *, claim: bool = True
+) -> list[Sighted]:
+    """Store sightings like `record_sightings`, without changing the addresses of archived posts."""
+    accounts = put_accounts(session, {s.address.biz: "" for s in sightings if s.address.biz})
+    rows: dict[str, Sighting] = {}
+    for sighting in sightings:  # of several for one post, the one with chksm gives the address to fetch
+        best = rows.get(sighting.address.key)
+        if best is None or (sighting.address.chksm and not best.address.chksm):
+            rows[sighting.address.key] = sighting
+    claimed_by = run_id if claim else None
+    known = _put_addresses(session, [rows[key] for key in sorted(rows)], accounts, claimed_by, now)
+    _accept_any_account(session, sorted(s.address.key for s in sightings if not s.expected_biz))
+    _put_sightings(session, run_id, sightings, {key: sighted.address_id for key, sighted in known.items()})
+    return [known[sighting.address.key] for sighting in sightings]
+
+
+def _put_addresses(
+    session: Session,
+    sightings: Sequence[Sighting],
+    accounts: Mapping[str, int],
+    claimed_by: int | None,
+    now: datetime,
+) -> dict[str, Sighted]:
+    keys = [sighting.address.key for sighting in sightings]
+    before = _address_ids_by_key(session, keys)
+    archived = archived_keys(session, [sighting.address for sighting in sightings])
+    values = [
+        {
+            "key": sighting.address.key,
+            "url": storable(sighting.address.url),
+            "account_id": accounts.get(sighting.address.biz),
+            "aid": sighting.address.aid,
+            "expected_biz": sighting.expected_biz or None,
+            "next_fetch_at": None if sighting.address.key in archived else now,
+            "last_outcome": Outcome.ARTICLE if sighting.address.key in archived else None,
+            "claimed_by_run_id": claimed_by,
+            "claimed_until": None if claimed_by is None else now + CLAIM_LASTS,
+        }
+        for sighting in sightings
+    ]
+    if values:
+        session.execute(_insert_or_improve(claims=claimed_by is not None), values)
+    ids = _address_ids_by_key(session, keys)
+    return {key: Sighted(address_id, key, key not in before) for key, address_id in ids.items()}
+
+
+def _insert_or_improve(*, claims: bool) -> postgresql.Insert:
+    """Insert addresses; give known ones the URL with chksm where theirs has none, and the claim if any."""
+    row = postgresql.insert(AddressRow)
+    has_better_url = row.excluded.url.contains("chksm=") & ~AddressRow.url.contains("chksm=")
+    if not claims:
+        return row.on_conflict_do_update(
+            constraint="uq__addresses__key", set_={"url": row.excluded.url}, where=has_better_url
+        )
+    changes = {
+        "url": case((has_better_url, row.excluded.url), else_=AddressRow.url),
+        "claimed_by_run_id": row.excluded.claimed_by_run_id,
+        "claimed_until": row.excluded.claimed_until,
+    }
+    return row.on_conflict_do_update(constraint="uq__addresses__key", set_=changes)
+
+
+def _address_ids_by_key(session: Session, keys: Sequence[str]) -> dict[str, int]:
+    ids: dict[str, int] = {}
+    for start in range(0, len(keys), _BATCH):
+        rows = select(AddressRow.key, AddressRow.id).where(AddressRow.key.in_(keys[start : start + _BATCH]))
+        ids.update((key, address_id) for key, address_id in session.execute(rows))
+    return ids
+
+
+def _accept_any_account(session: Session, keys: Sequence[str]) -> None:
+    """Accept a post of any account at these addresses: somebody asked for them by hand."""
+    for start in range(0, len(keys), _BATCH):
+        rows = select(AddressRow.id).where(AddressRow.key.in_(keys[start : start + _BATCH]))
+        rows = rows.where(AddressRow.expected_biz.is_not(None))
+        _update_locked(session, rows, {"expected_biz": None})
+
+
+def _update_locked(session: Session, rows: Select[int], values: Mapping[str, Any]) -> Sequence[int]:
+    """Lock the chosen addresses in the order of their keys, then change them; return their ids."""
+    locked = session.scalars(rows.order_by(BY_KEY).with_for_update()).all()
+    session.execute(update(AddressRow).where(AddressRow.id.in_(locked)).values(dict(values)))
+    return locked
+
+
+def _put_sightings(
+    session: Session, run_id: int | None, sightings: Sequence[Sighting], ids: Mapping[str, int]
+) -> None:
+    values = {
+        (ids[s.address.key], s.source, s.address.url): {
+            "address_id": ids[s.address.key],
+            "run_id": run_id,
+            "source": s.source,
+            "url": storable(s.address.url),
+            "title": storable(s.title),
+            "listing": storable_json(s.listing),
+            "first_seen_at": s.seen_at,
+            "last_seen_at": s.seen_at,
+        }
+        for s in sightings
+    }
+    row = postgresql.insert(SightingRow)
+    row = row.on_conflict_do_update(
+        constraint="uq__sightings__address_id_source_url", set_={"last_seen_at": row.excluded.last_seen_at}
+    )
+    if values:
+        session.execute(row, [values[key] for key in sorted(values)])
+
+
+def make_due(session: Session, address_ids: Sequence[int], now: datetime, again: bool = False) -> list[int]:
+    """Make addresses due now that never gave a final answer, or with `again` all; return their ids."""
+    made_due: list[int] = []
+    for start in range(0, len(address_ids), _BATCH):
+        rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
+        if not again:
+            unanswered = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_NOT_FINAL)
+            is_due = AddressRow.next_fetch_at <= now  # left over by an interrupted run
+            rows = rows.where(unanswered | is_due)
+        made_due.extend(_update_locked(session, rows, {"next_fetch_at": now, "attempts": 0}))
+    return made_due
+
+
+def due_addresses(session: Session, now: datetime, limit: int, run_id: int | None = None) -> list[DueAddress]:
+    """Return addresses that are due; with `run_id` only those claimed by that run, else whoever has them.
+
+    Those that failed before come last: one that is answered with a challenge each time blocks no other.
+    Short links come first: what they lead to may be the post of a long address, which then need not be asked.
+    """
+    rows = _due(now)
+    if run_id is not None:
+        rows = rows.where(AddressRow.claimed_by_run_id == run_id)
+    return _load_due(session, rows.limit(limit))
+
+
+def _due(now: datetime) -> Select[int, str, str]:
+    in_order = AddressRow.attempts, AddressRow.aid.is_not(None), AddressRow.next_fetch_at, AddressRow.id
+    rows = select(AddressRow.id, AddressRow.key, AddressRow.url)
+    return rows.where(AddressRow.next_fetch_at <= now).order_by(*in_order)
+
+
+def _load_due(session: Session, rows: Select[int, str, str]) -> list[DueAddress]:
+    return [
+        DueAddress(address_id, key, parse_address(url).fetch_url)
+        for address_id, key, url in session.execute(rows)
+    ]
+
+
+def address_ids(session: Session, keys: Sequence[str]) -> set[int]:
+    """Return the ids of the addresses with these keys."""
+    return set(session.scalars(select(AddressRow.id).where(AddressRow.key.in_(keys))))
+
+
+def addresses_of_run(session: Session, run_id: int) -> list[AddressRow]:
+    """Return the addresses a run claimed, as they are now, in the order they became known."""
+    rows = select(AddressRow).where(AddressRow.claimed_by_run_id == run_id).order_by(AddressRow.id)
+    return list(session.scalars(rows))
+
+
+def claim_addresses(session: Session, run_id: int, address_ids: Sequence[int], now: datetime) -> None:
+    """Claim addresses for a run, whoever has them: the last run that claims an address fetches it."""
+    rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids))
+    _update_locked(session, rows, _claim(run_id, now))
+
+
+def claim_due(
+    session: Session, command: str, egress: str, limit: int, now: datetime
+) -> tuple[int, list[DueAddress]]:
+    """Open a run for addresses that are due and free; return its id (0: there are none), and the addresses.
+
+    Addresses that another transaction has locked are passed over, so two that claim at once get different
+    ones and neither waits.
+    """
+    rows = _due(now).where(_is_free(now)).limit(limit)
+    due = _load_due(session, rows.with_for_update(of=AddressRow, skip_locked=True, key_share=True))
+    if not due:
+        return 0, []
+    run_id = runs.start_run(session, command, {"egress": egress, "due": len(due)}, now)
+    claimed = update(AddressRow).where(AddressRow.id.in_([address.id for address in due]))
+    session.execute(claimed.values(_claim(run_id, now)))
+    return run_id, due
+
+
+def has_due_address(session: Session, now: datetime) -> bool:
+    """Tell whether any address is due and free."""
+    return session.scalar(_due(now).where(_is_free(now)).limit(1)) is not None
+
+
+def _claim(run_id: int, now: datetime) -> dict[str, Any]:
+    return {"claimed_by_run_id": run_id, "claimed_until": now + CLAIM_LASTS}
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    """Tell whether no run has a claim that holds: none, one that is over, or one whose run is over or gone.
+
+    A run that this statement does not see yet counts as alive: when another transaction has just committed
+    its claim, the row is checked again with the new claim but the old view of `runs`.
+    """
+    is_over = Run.finished_at.is_not(None) | ~_is_alive(now)
+    return or_(
+        AddressRow.claimed_until.is_(None),
+        AddressRow.claimed_until <= now,
+        exists().where(Run.id == AddressRow.claimed_by_run_id, is_over),
+    )
+
+
+def _is_alive(now: datetime) -> ColumnElement[bool]:
+    """Tell whether a run's process lives: by the run's lock, or the daemon's by a heartbeat of its egress."""
+    live_egresses = select(Egress.name).where(Egress.seen_at > now - EGRESS_LIVES)
+    of_daemon = and_(Run.arguments.has_key("due"), Run.arguments["egress"].astext.in_(live_egresses))
+    return or_(of_daemon, Run.id.in_(live_runs()))

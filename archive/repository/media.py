@@ -1,0 +1,365 @@
+"""Write and read the media of posts: what pages show, what is due for download, which files are stored.
+
+Rows are locked in the order that archive.ingest.pages states. Instants are aware UTC.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, or_, select, text, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from archive.db.models import AddressRow, FileRow, MediumRow, Post, PostMedium
+from archive.domain.messages import Message
+from archive.domain.outcomes import MediumOutcome, MediumType, Role
+from archive.domain.parsed_page import CurrentPage, MediaRef
+from archive.domain.text import index_key, storable, storable_json
+from archive.domain.update_decisions import next_medium_fetch
+from archive.repository.post_queries import IS_ITS_ADDRESS
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in the media folder.
+
+    `size` is in bytes, `media_type` by content (image/png), `width` and `height` in pixels of an image;
+    `path` is within the media folder.
+    """
+
+    sha256: bytes
+    size: int
+    media_type: str
+    width: int | None
+    height: int | None
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class DueMedium:
+    """A medium to download now; `expires_at` is when its address stops working (aware UTC).
+
+    `facts` are those of the newest post that shows it.
+    """
+
+    id: int
+    key: str
+    url: str
+    type: str
+    expires_at: datetime | None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMedium:
+    """A medium of a post. `file` is None until it was downloaded; the last two say how that went."""
+
+    role: str
+    position: int
+    key: str
+    url: str
+    type: str
+    facts: dict[str, Any]
+    file: StoredFile | None
+    last_outcome: str | None
+    last_reason: Message
+
+
+def due_media(
+    session: Session, now: datetime, limit: int, *, types: Collection[str], run_id: int | None = None
+) -> list[DueMedium]:
+    """Return media of these types that are due; with `run_id` only those of posts whose addresses it claimed.
+
+    Those that failed before come last; those whose address expires soon come first, then all that is no
+    image, for it may expire too.
+    """
+    newest = select(PostMedium.facts).where(PostMedium.medium_id == MediumRow.id)
+    facts = newest.order_by(PostMedium.capture_id.desc()).limit(1).scalar_subquery()
+    rows = select(
+        MediumRow.id,
+        MediumRow.key,
+        MediumRow.url,
+        MediumRow.type,
+        MediumRow.expires_at,
+        func.coalesce(facts, text("'{}'::jsonb")),
+    ).where(
+        MediumRow.next_fetch_at <= now,
+        MediumRow.type.in_(types),
+        MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now),
+    )
+    if run_id is not None:
+        rows = rows.where(MediumRow.id.in_(media_of_run(run_id)))
+    first = MediumRow.expires_at.nulls_last(), MediumRow.type == MediumType.IMAGE
+    rows = rows.order_by(MediumRow.attempts, *first, MediumRow.next_fetch_at, MediumRow.id)
+    return [DueMedium(*row) for row in session.execute(rows.limit(limit))]
+
+
+def awaited_media(session: Session, keys: Collection[str], urls: Collection[str]) -> list[DueMedium]:
+    """Return media without a file that have one of these keys or URLs, due or not."""
+    rows = select(MediumRow.id, MediumRow.key, MediumRow.url, MediumRow.type, MediumRow.expires_at)
+    rows = rows.where(MediumRow.file_id.is_(None), or_(MediumRow.key.in_(keys), MediumRow.url.in_(urls)))
+    return [DueMedium(*row) for row in session.execute(rows.order_by(MediumRow.id))]
+
+
+def media_of_run(run_id: int) -> Select[Any]:
+    """Select the ids of media of the posts whose addresses a run claimed."""
+    return (
+        select(PostMedium.medium_id)
+        .join(Post, Post.id == PostMedium.post_id)
+        .join(AddressRow, IS_ITS_ADDRESS)
+        .where(AddressRow.claimed_by_run_id == run_id)
+    )
+
+
+def media_numbers(session: Session, now: datetime) -> dict[str, dict[str, int]]:
+    """Count media by type: known, kept, due, waiting, given up, and the bytes of their files."""
+    wanted = MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now)
+    due, waiting = wanted & (MediumRow.next_fetch_at <= now), wanted & (MediumRow.next_fetch_at > now)
+    rows = select(
+        MediumRow.type,
+        func.count().label("known"),
+        func.count(MediumRow.file_id).label("kept"),
+        func.count().filter(due).label("due"),
+        func.count().filter(waiting).label("waiting"),
+    ).group_by(MediumRow.type)
+    sizes = _sizes(session)
+    return {
+        row.type: {
+            **{name: row._mapping[name] for name in ("known", "kept", "due", "waiting")},
+            "given_up": row.known - row.kept - row.due - row.waiting,
+            "bytes": sizes.get(row.type, 0),
+        }
+        for row in session.execute(rows.order_by(MediumRow.type))
+    }
+
+
+def _sizes(session: Session) -> dict[str, int]:
+    """Sum the bytes of files by the type of their media, each file once."""
+    files = select(MediumRow.type, MediumRow.file_id).distinct().subquery()
+    rows = select(files.c.type, func.sum(FileRow.size)).join(FileRow, FileRow.id == files.c.file_id)
+    return {type_: int(size) for type_, size in session.execute(rows.group_by(files.c.type))}
+
+
+def media_of(session: Session, post: Post) -> list[ShownMedium]:
+    """Return the media of a post's current page, by role, in the order shown."""
+    rows = (
+        select(PostMedium, MediumRow, FileRow)
+        .join(MediumRow, MediumRow.id == PostMedium.medium_id)
+        .outerjoin(FileRow, FileRow.id == MediumRow.file_id)
+        .where(PostMedium.post_id == post.id, PostMedium.capture_id == post.capture_id)
+        .order_by(PostMedium.role, PostMedium.position, PostMedium.id)
+    )
+    return [_shown(place, medium, file) for place, medium, file in session.execute(rows)]
+
+
+def _shown(place: PostMedium, medium: MediumRow, file: FileRow | None) -> ShownMedium:
+    return ShownMedium(
+        role=place.role,
+        position=place.position,
+        key=medium.key,
+        url=medium.url,
+        type=medium.type,
+        facts=place.facts,
+        file=_stored_file(file),
+        last_outcome=medium.last_outcome,
+        last_reason=Message.load(medium.last_reason),
+    )
+
+
+def _stored_file(file: FileRow | None) -> StoredFile | None:
+    if file is None:
+        return None
+    return StoredFile(file.sha256, file.size, file.media_type, file.width, file.height, file.path)
+
+
+def file_of(session: Session, sha256: bytes) -> StoredFile | None:
+    """Return the stored file with this SHA-256; None when there is none."""
+    return _stored_file(session.scalar(select(FileRow).where(FileRow.sha256 == sha256)))
+
+
+def covers(session: Session, post_ids: Collection[int]) -> dict[int, StoredFile]:
+    """Return the stored covers of posts by post id, as their current pages have them."""
+    rows = (
+        select(PostMedium.post_id, FileRow)
+        .join(Post, (Post.id == PostMedium.post_id) & (Post.capture_id == PostMedium.capture_id))
+        .join(MediumRow, MediumRow.id == PostMedium.medium_id)
+        .join(FileRow, FileRow.id == MediumRow.file_id)
+        .where(PostMedium.post_id.in_(post_ids), PostMedium.role == Role.COVER)
+        .order_by(PostMedium.post_id, PostMedium.position.desc(), PostMedium.id.desc())
+    )
+    return {post_id: stored for post_id, file in session.execute(rows) if (stored := _stored_file(file))}
+
+
+_BATCH = 500  # rows per statement
+
+ADDRESS_EXPIRED = "archive.media.address_expired"
+
+NO_ADDRESS = "archive.media.no_address"
+
+_BY_KEY = MediumRow.key.collate("C")
+
+_FRESH = ("url", "expires_at", "attempts", "last_outcome", "last_reason", "next_fetch_at")
+
+
+def put_post_media(session: Session, pages: Sequence[CurrentPage], now: datetime) -> None:
+    """Store what posts show; media not known are due at once, whatever their type.
+
+    A medium that only an earlier page of a post showed keeps that page's capture.
+    """
+    shown: dict[tuple[int, str, str], tuple[int, MediaRef]] = {}
+    for page in pages:
+        shown |= _media_of_page(page)
+    ids = _put_media(session, [medium for _, medium in shown.values()], now)
+    values = [
+        {
+            "post_id": post_id,
+            "medium_id": ids[key],
+            "capture_id": capture_id,
+            "role": role,
+            "position": medium.position,
+            "facts": storable_json(medium.facts),
+        }
+        for (post_id, role, key), (capture_id, medium) in sorted(shown.items(), key=lambda item: item[0])
+    ]
+    row = postgresql.insert(PostMedium)
+    newest = {name: row.excluded[name] for name in ("capture_id", "position", "facts")}
+    row = row.on_conflict_do_update(constraint="uq__post_media__post_id_role_medium_id", set_=newest)
+    if values:
+        session.execute(row, values)
+
+
+def _media_of_page(page: CurrentPage) -> dict[tuple[int, str, str], tuple[int, MediaRef]]:
+    """Return the media of a page by post, role and key: of equal ones the first."""
+    media: dict[tuple[int, str, str], tuple[int, MediaRef]] = {}
+    for medium in sorted(page.page.media, key=lambda medium: medium.position):
+        media.setdefault((page.post_id, medium.role, index_key(medium.key)), (page.capture_id, medium))
+    return media
+
+
+def _put_media(session: Session, media: Iterable[MediaRef], now: datetime) -> dict[str, int]:
+    """Store media and return their ids by key. A newer URL makes a medium without a file due again."""
+    rows: dict[str, dict[str, Any]] = {}
+    for medium in media:
+        row = _row(medium, now)
+        rows[row["key"]] = _fresher(rows.get(row["key"]), row)
+    keys = sorted(rows)
+    if keys:
+        session.execute(_insert_or_refresh(), [rows[key] for key in keys])
+    ids: dict[str, int] = {}
+    for start in range(0, len(keys), _BATCH):
+        wanted = select(MediumRow.key, MediumRow.id).where(MediumRow.key.in_(keys[start : start + _BATCH]))
+        ids.update((key, number) for key, number in session.execute(wanted))
+    return ids
+
+
+def _insert_or_refresh() -> postgresql.Insert:
+    row = postgresql.insert(MediumRow)
+    known = MediumRow.expires_at
+    return row.on_conflict_do_update(
+        constraint="uq__media__key",
+        set_={name: row.excluded[name] for name in _FRESH},
+        where=MediumRow.file_id.is_(None)
+        & (row.excluded.url != "")
+        & (row.excluded.url != MediumRow.url)
+        & (known.is_(None) | row.excluded.expires_at.is_(None) | (row.excluded.expires_at > known)),
+    )
+
+
+def _row(medium: MediaRef, now: datetime) -> dict[str, Any]:
+    code = NO_ADDRESS if not medium.url else ADDRESS_EXPIRED if _is_over(medium.expires_at, now) else ""
+    return {
+        "key": index_key(medium.key),
+        "url": storable(medium.url),
+        "type": medium.role.type,
+        "attempts": 0,
+        "last_outcome": None,
+        "last_reason": code,
+        "next_fetch_at": None if code else now,
+        "expires_at": medium.expires_at,
+    }
+
+
+def _fresher(known: dict[str, Any] | None, row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of a medium whose URL lasts longer, of the two."""
+    if known is None or not known["url"]:
+        return row
+    if not row["url"] or (
+        known["expires_at"] and row["expires_at"] and row["expires_at"] < known["expires_at"]
+    ):
+        return known
+    return row
+
+
+def _is_over(expires_at: datetime | None, now: datetime) -> bool:
+    return expires_at is not None and expires_at <= now
+
+
+def store_file(session: Session, medium_id: int, stored: StoredFile, now: datetime, url: str = "") -> None:
+    """Record that a medium's file is in the media folder; call it after MediaFolder.put.
+
+    `now` is when it came, and `url` where it came from, if that may differ from the URL known.
+
+    Call it once per transaction: two that store the same files in opposite order would wait for each other.
+    """
+    medium = session.get_one(MediumRow, medium_id, with_for_update=True)
+    row = postgresql.insert(FileRow).values(
+        sha256=stored.sha256,
+        size=stored.size,
+        media_type=stored.media_type,
+        width=stored.width,
+        height=stored.height,
+        path=stored.path,
+        first_stored_at=now,
+    )
+    # the path that was just written is certain to exist
+    row = row.on_conflict_do_update(constraint="uq__files__sha256", set_={"path": row.excluded.path})
+    medium.file_id = session.execute(row.returning(FileRow.id)).scalar_one()
+    medium.attempts, medium.next_fetch_at = 0, None
+    medium.url = storable(url) or medium.url
+    _record(medium, MediumOutcome.KEPT, "", now)
+    session.flush()
+
+
+def record_media_failure(
+    session: Session, medium_id: int, outcome: MediumOutcome, reason: str, now: datetime
+) -> None:
+    """Record that a download was refused or failed, and why; it is tried again later, within bounds.
+
+    Call it once per transaction: put_post_media locks several media by their keys.
+    """
+    medium = session.get_one(MediumRow, medium_id, with_for_update=True)
+    if medium.file_id is not None:  # another process has downloaded it
+        return
+    medium.attempts += 1
+    again = next_medium_fetch(outcome, medium.attempts, now)
+    medium.next_fetch_at = None if again and _is_over(medium.expires_at, again) else again
+    _record(medium, outcome, reason, now)
+    session.flush()
+
+
+def _record(medium: MediumRow, outcome: MediumOutcome, reason: str, now: datetime) -> None:
+    medium.last_outcome, medium.last_reason, medium.last_tried_at = outcome, storable(reason), now
+
+
+def make_media_due(session: Session, run_id: int, now: datetime) -> int:
+    """Make media without a file due, also given-up ones, of posts whose address a run claimed; count them."""
+    wanted = MediumRow.id.in_(media_of_run(run_id)) & (MediumRow.url != "")
+    alive = MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now)
+    return _update_locked(session, wanted & alive, {"next_fetch_at": now, "attempts": 0})
+
+
+def give_up_expired(session: Session, now: datetime) -> int:
+    """Stop downloads of media whose URLs have expired, until a page gives new ones; count them."""
+    over = MediumRow.next_fetch_at.is_not(None) & (MediumRow.expires_at <= now)
+    return _update_locked(session, over, {"next_fetch_at": None, "last_reason": ADDRESS_EXPIRED})
+
+
+def _update_locked(session: Session, which: ColumnElement[bool], values: dict[str, Any]) -> int:
+    rows = select(MediumRow.id).where(which, MediumRow.file_id.is_(None)).order_by(_BY_KEY)
+    locked = session.scalars(rows.with_for_update()).all()
+    for start in range(0, len(locked), _BATCH):
+        chosen = MediumRow.id.in_(locked[start : start + _BATCH])
+        session.execute(update(MediumRow).where(chosen).values(values))
+    return len(locked)

@@ -1,0 +1,216 @@
+"""Select posts: by account and day, by id, page by page, or as a stream of records."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import accumulate
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, TypeAdapter
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, text
+from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
+
+from archive.db.models import Account, AddressRow, CaptureRow, Post, Version
+from archive.domain import pagination
+from archive.domain.errors import ArchiveError
+from archive.domain.records import Record
+from archive.domain.text import storable
+from archive.repository.accounts import belongs_to
+
+Rows = TypeVar("Rows", bound="Select[*tuple[Any, ...]]")
+
+STREAM_BATCH = 200  # rows per fetch of the streaming reads: about 1 MB of posts
+
+
+def records(
+    session: Session, account: str | None = None, since: date | None = None, until: date | None = None
+) -> Iterator[Record]:
+    """Stream posts as records: newest day first, then newest push, within it by position.
+
+    `account` is a name or a biz; `since` and `until` are dates in Asia/Shanghai, both included.
+    """
+    rows = select(Post.aid, Post.title, Post.url, Post.published_on, Post.account_name, Post.text)
+    rows = chosen_posts(rows, account, since, until).order_by(*NEWEST_FIRST)
+    stream = session.execute(rows, execution_options={"yield_per": STREAM_BATCH})
+    return (Record(r[0], r[1], r[2], r[3].isoformat(), r[4], r[5]) for r in stream)
+
+
+def posts(
+    session: Session, account: str | None = None, since: date | None = None, until: date | None = None
+) -> Iterator[Post]:
+    """Stream posts with their HTML in the same order, one at a time in memory."""
+    ids = session.scalars(chosen_posts(select(Post.id), account, since, until).order_by(*NEWEST_FIRST)).all()
+    return (session.get_one(Post, post_id) for post_id in ids)
+
+
+NEWEST_FIRST = (Post.published_on.desc(), Post.mid.desc(), Post.idx, Account.biz)
+
+
+def chosen_posts(rows: Rows, account: str | None, since: date | None, until: date | None) -> Rows:
+    """Restrict a selection of posts to an account and to days, both included; joins `accounts`."""
+    conditions = [] if account is None else [belongs_to(account)]
+    conditions += [] if since is None else [Post.published_on >= since]
+    conditions += [] if until is None else [Post.published_on <= until]
+    return rows.join(Account, Account.id == Post.account_id).where(*conditions)
+
+
+def record_of(post: Post) -> Record:
+    """Return a post as a record of the dump."""
+    return Record(post.aid, post.title, post.url, post.published_on.isoformat(), post.account_name, post.text)
+
+
+def find_posts(session: Session, aid: str, biz: str | None = None) -> list[Post]:
+    """Return the posts with this aid, one per account; with `biz` only that account's."""
+    rows = select(Post).join(Account, Account.id == Post.account_id).where(Post.aid == aid)
+    if biz is not None:
+        rows = rows.where(Account.biz == biz)
+    return list(session.scalars(rows.order_by(Account.biz)))
+
+
+def versions_of(session: Session, post: Post) -> list[Version]:
+    """Return the versions of a post's text, first to last."""
+    return list(session.scalars(select(Version).where(Version.post_id == post.id).order_by(Version.number)))
+
+
+def last_changes(session: Session, post_ids: Sequence[int]) -> dict[int, datetime]:
+    """Return when the newest version of each post was recorded (UTC), by post id."""
+    rows = select(Version.post_id, func.max(Version.recorded_at)).where(Version.post_id.in_(post_ids))
+    return {post_id: recorded_at for post_id, recorded_at in session.execute(rows.group_by(Version.post_id))}
+
+
+MOST_TEXT = 4 * 1024 * 1024  # bytes of text on a page; fifty usual posts have 1.5 MB, one may have 12 MB
+
+
+def posts_by_id(session: Session, post_ids: Sequence[int]) -> dict[int, Post]:
+    """Return posts by their ids; those that do not exist are left out."""
+    return {post.id: post for post in session.scalars(select(Post).where(Post.id.in_(post_ids)))}
+
+
+def posts_with_pages(
+    session: Session, account: str | None, since: date | None, until: date | None
+) -> Iterator[Row[str, str, date, str, datetime]]:
+    """Stream the posts that have a page: title, text, day, URL and instant (UTC) of the page's capture."""
+    rows = select(Post.title, Post.text, Post.published_on, CaptureRow.requested_url, CaptureRow.fetched_at)
+    rows = chosen_posts(rows, account, since, until).join(CaptureRow, CaptureRow.id == Post.capture_id)
+    rows = rows.order_by(Post.published_on.desc(), Post.mid.desc(), Post.idx, Post.account_id)
+    yield from session.execute(rows, execution_options={"yield_per": STREAM_BATCH})
+
+
+_NUMBER = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+
+_POSITION = TypeAdapter(tuple[date, _NUMBER, _NUMBER, Annotated[str, Field(max_length=200)]])
+
+_LISTED_COLUMNS = (
+    Post.id, Post.aid, Post.mid, Post.idx, Post.title, Post.url, Post.published_on, Post.published_at,
+    Post.account_name, Post.kind, Post.first_archived_at,
+)  # fmt: skip
+
+
+class CursorError(ArchiveError):
+    """A cursor that this archive did not issue."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostPosition:
+    """The position of a post in the list. `published_on` is a date in Asia/Shanghai."""
+
+    published_on: date
+    mid: int
+    idx: int
+    biz: str
+
+    def cursor(self) -> str:
+        """Return the position as an opaque cursor for a URL."""
+        return pagination.encode_cursor([self.published_on.isoformat(), self.mid, self.idx, self.biz])
+
+
+def position_of(cursor: str) -> PostPosition:
+    """Return the position that a cursor stands for. Raises CursorError."""
+    try:
+        position = PostPosition(*_POSITION.validate_python(pagination.decode_cursor(cursor)))
+    except (ValueError, RecursionError):  # pydantic's error is one of the first
+        raise CursorError("archive.cursor.unknown") from None
+    return position
+
+
+@dataclass(frozen=True, slots=True)
+class PostFilter:
+    """A filter of posts: account (name or biz), kind, days in Asia/Shanghai, both included."""
+
+    account: str | None = None
+    kind: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some posts, each with its account's biz, and the cursor of the next page; None on the last page."""
+
+    posts: Sequence[tuple[Post, str]]
+    next: str | None
+
+
+def page(
+    session: Session,
+    chosen: PostFilter,
+    after: str | None,
+    limit: int,
+    columns: Sequence[InstrumentedAttribute[str]] = (),
+) -> Page:
+    """Return at most `limit` posts after a cursor, without text unless in `columns`. Raises CursorError.
+
+    With `columns` there are fewer posts where their texts have more than MOST_TEXT bytes.
+    """
+    account = None if chosen.account is None else storable(chosen.account)
+    rows = chosen_posts(select(Post, Account.biz), account, chosen.since, chosen.until)
+    rows = rows.options(load_only(*_LISTED_COLUMNS, *columns, raiseload=True))
+    if chosen.kind is not None:
+        rows = rows.where(Post.kind == storable(chosen.kind))
+    if after is not None:
+        rows = rows.where(_is_after(position_of(after)))
+    if columns:
+        limit = _fitting(session, rows.order_by(*NEWEST_FIRST).limit(limit))
+    found = [(post, biz) for post, biz in session.execute(rows.order_by(*NEWEST_FIRST).limit(limit + 1))]
+    more = found[:limit][-1:] if len(found) > limit else []
+    return Page(found[:limit], next((position_at(post, biz).cursor() for post, biz in more), None))
+
+
+def _fitting(session: Session, rows: Select[Post, str]) -> int:
+    """Return how many of these posts fit into a page with their texts."""
+    return fitting(list(session.scalars(rows.with_only_columns(func.octet_length(Post.text)))))
+
+
+def fitting(sizes: Sequence[int]) -> int:
+    """Return how many texts of these sizes (bytes), from the first on, a page holds; at least one."""
+    return max(1, sum(total <= MOST_TEXT for total in accumulate(sizes)))
+
+
+def count_fitting(session: Session, ids: Sequence[int]) -> int:
+    """Return how many of these posts, from the first on, a page holds with their texts; at least one."""
+    rows = select(Post.id, func.octet_length(Post.text)).where(Post.id.in_(ids))
+    sizes = {number: size for number, size in session.execute(rows)}
+    return fitting([sizes[number] for number in ids])
+
+
+def position_at(post: Post, biz: str) -> PostPosition:
+    """Return the position of a post of an account."""
+    return PostPosition(post.published_on, post.mid, post.idx, biz)
+
+
+def _is_after(position: PostPosition) -> ColumnElement[bool]:
+    same_push = and_(Post.published_on == position.published_on, Post.mid == position.mid)
+    return or_(
+        Post.published_on < position.published_on,
+        and_(Post.published_on == position.published_on, Post.mid < position.mid),
+        and_(same_push, Post.idx > position.idx),
+        and_(same_push, Post.idx == position.idx, Account.biz > storable(position.biz)),
+    )
+
+
+IS_ITS_ADDRESS = (AddressRow.account_id == Post.account_id) & (AddressRow.aid == Post.aid)
+
+# Of a post of a dump only the day is known: noon in Asia/Shanghai stands for the instant.
+NOON = func.timezone("Asia/Shanghai", Post.published_on + text("interval '12 hours'"))
+
+PUBLISHED_AT = func.coalesce(Post.published_at, NOON)

@@ -1,0 +1,241 @@
+"""Write posts and their versions, each post once: `uq__posts__account_id_aid` decides between processes."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session
+
+from archive.db.models import Account, AddressRow, CaptureRow, Post, PostLink, Version
+from archive.domain.parsed_page import CurrentPage, LinkRef, PostIdentity, PostState, page_facts
+from archive.domain.text import index_key, storable, storable_json
+from archive.domain.update_decisions import PAGE, REPARSE, Intent, StoredPost, StoreResult, decide
+from archive.repository.hash_chain import append_versions
+from archive.repository.post_queries import IS_ITS_ADDRESS
+from archive.repository.search_index import index_posts
+
+_BATCH = 500  # posts per lookup: a statement takes 65,535 parameters
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """The result of storing one state: its post, and whether it is now the post's current state."""
+
+    result: StoreResult
+    post_id: int
+    is_current: bool
+
+
+def put_posts(
+    session: Session, run_id: int | None, states: Sequence[PostState], now: datetime
+) -> list[StoredState]:
+    """Store states of posts; return the results in their order. `now` is an aware UTC instant."""
+    results: dict[int, StoredState] = {}
+    versions: list[int] = []
+    for places in _rounds(states):
+        chosen = {place: states[place] for place in places}
+        put, added = _put_round(session, run_id, chosen, now)
+        results.update(put)
+        versions.extend(added)
+    index_posts(session, [put.post_id for put in results.values() if put.is_current])
+    append_versions(session, versions)
+    return [results[place] for place in range(len(states))]
+
+
+def _rounds(states: Sequence[PostState]) -> list[list[int]]:
+    """Group the states' indexes so that no group has a post twice; each is sorted, for locking in order."""
+    seen: dict[PostIdentity, int] = defaultdict(int)
+    rounds: dict[int, list[int]] = defaultdict(list)
+    for place, state in enumerate(states):
+        rounds[seen[state.identity]].append(place)
+        seen[state.identity] += 1
+    return [sorted(rounds[number], key=lambda place: states[place].identity) for number in sorted(rounds)]
+
+
+def _put_round(
+    session: Session, run_id: int | None, states: Mapping[int, PostState], now: datetime
+) -> tuple[dict[int, StoredState], Sequence[int]]:
+    """Store states of different posts; return the results by index, and the ids of the new versions."""
+    inserted = _insert(session, list(states.values()), now)
+    known = _lock_known(session, [s.identity for s in states.values() if s.identity not in inserted])
+    results: dict[int, StoredState] = {}
+    versions: list[dict[str, Any]] = []
+    for place, state in states.items():
+        post_id, number, before = known.get(state.identity) or (inserted[state.identity], 0, None)
+        intent = decide(before, state.hash, state.source, whole=state.is_whole, fetched_at=state.fetched_at)
+        results[place] = StoredState(intent.result, post_id, intent.make_current)
+        if intent.add_version:
+            versions.append(_version(post_id, number + 1, state, run_id, now))
+        if before is not None:
+            _update(session, post_id, state, intent)
+    if not versions:
+        return results, ()
+    return results, session.scalars(insert(Version).returning(Version.id), versions).all()
+
+
+def _insert(session: Session, states: Sequence[PostState], now: datetime) -> dict[PostIdentity, int]:
+    """Insert posts that do not exist yet; return their ids. Of two processes one inserts a post."""
+    row = postgresql.insert(Post).on_conflict_do_nothing(constraint="uq__posts__account_id_aid")
+    values = [{**_content(s), **_facts(s), **_identity(s), "first_archived_at": now} for s in states]
+    if not values:
+        return {}
+    inserted = session.execute(row.returning(Post.account_id, Post.aid, Post.id), values)
+    return {(account_id, aid): post_id for account_id, aid, post_id in inserted}
+
+
+def _identity(state: PostState) -> dict[str, Any]:
+    mid, _, idx = state.record.aid.partition("_")
+    return {
+        "account_id": state.account_id,
+        "aid": state.record.aid,
+        "mid": int(mid),
+        "idx": int(idx),
+        "url": storable(state.record.url),
+    }
+
+
+def _content(state: PostState) -> dict[str, Any]:
+    return {
+        "title": storable(state.record.title),
+        "text": storable(state.record.text),
+        "content_hash": state.hash,
+        "published_on": date.fromisoformat(state.record.date),
+        "account_name": storable(state.record.account),
+        "source": PAGE if state.source == REPARSE else state.source,
+    }
+
+
+def _facts(state: PostState) -> dict[str, Any]:
+    return {**page_facts(state.page), "capture_id": state.capture_id}
+
+
+def _lock_known(
+    session: Session, identities: Sequence[PostIdentity]
+) -> dict[PostIdentity, tuple[int, int, StoredPost]]:
+    """Lock existing posts in order; return id, number of the last version, and stored state of each."""
+    known: dict[PostIdentity, tuple[int, int, StoredPost]] = {}
+    for start in range(0, len(identities), _BATCH):
+        known |= _lock_batch(session, identities[start : start + _BATCH])
+    return known
+
+
+def _lock_batch(
+    session: Session, identities: Sequence[PostIdentity]
+) -> dict[PostIdentity, tuple[int, int, StoredPost]]:
+    chosen = tuple_(Post.account_id, Post.aid).in_(identities)
+    columns = (Post.id, Post.account_id, Post.aid, Post.content_hash, Post.source, CaptureRow.fetched_at)
+    posts = select(*columns).outerjoin(CaptureRow, CaptureRow.id == Post.capture_id).where(chosen)
+    posts = posts.order_by(Post.account_id, Post.aid.collate("C")).with_for_update(of=Post)
+    locked = session.execute(posts).all()
+    in_order = func.array_agg(aggregate_order_by(Version.content_hash, Version.number))
+    hashes = select(Version.post_id, in_order, func.max(Version.number))
+    history = {
+        post_id: (all_hashes, number)
+        for post_id, all_hashes, number in session.execute(
+            hashes.where(Version.post_id.in_([row.id for row in locked])).group_by(Version.post_id)
+        )
+    }
+    known: dict[PostIdentity, tuple[int, int, StoredPost]] = {}
+    for row in locked:
+        before, number = history.get(row.id, ([""], 0))  # no hash: no page was ever parsed whole
+        all_before = frozenset(filter(None, before))
+        current = StoredPost(row.content_hash, row.source, all_before, row.fetched_at, before[-1])
+        known[row.account_id, row.aid] = row.id, number, current
+    return known
+
+
+def _version(
+    post_id: int, number: int, state: PostState, run_id: int | None, now: datetime
+) -> dict[str, Any]:
+    return {
+        "post_id": post_id,
+        "number": number,
+        "title": storable(state.record.title),
+        "text": storable(state.record.text),
+        "content_hash": state.hash,
+        "source": state.source,
+        "capture_id": state.capture_id,
+        "run_id": run_id,
+        "parser_version": state.parser_version,
+        "recorded_at": now,
+    }
+
+
+def _update(session: Session, post_id: int, state: PostState, intent: Intent) -> None:
+    """Bring an existing post up to date.
+
+    Its URL changes only to gain a chksm, so that exports stay equal; the account's name only where it is not
+    known, for a page names the account as it is called today.
+    """
+    if not intent.make_current:
+        return
+    values = _content(state) | (_facts(state) if state.page else {})
+    values["account_name"] = func.coalesce(func.nullif(Post.account_name, ""), values["account_name"])
+    session.execute(update(Post).where(Post.id == post_id).values(values))
+    if "chksm=" in state.record.url:
+        bare = ~Post.url.contains("chksm=")
+        session.execute(update(Post).where(Post.id == post_id, bare).values(url=storable(state.record.url)))
+
+
+_LinkId = tuple[int, str, str]  # post, relation, key
+
+
+def put_links(session: Session, pages: Sequence[CurrentPage]) -> None:
+    """Store the links of posts. A link that only an earlier page had keeps that page's capture."""
+    links: dict[_LinkId, tuple[int, LinkRef]] = {}
+    for page in pages:
+        links |= _links_of_page(page)
+    values = [
+        {
+            "post_id": post_id,
+            "capture_id": capture_id,
+            "relation": relation,
+            "key": key,
+            "url": storable(link.url),
+            "text": storable(link.text),
+            "position": link.position,
+            "facts": storable_json(link.facts),
+        }
+        for (post_id, relation, key), (capture_id, link) in sorted(links.items(), key=lambda item: item[0])
+    ]
+    row = postgresql.insert(PostLink)
+    newest = {name: row.excluded[name] for name in ("capture_id", "url", "text", "position", "facts")}
+    row = row.on_conflict_do_update(constraint="uq__post_links__post_id_relation_key", set_=newest)
+    if values:
+        session.execute(row, values)
+
+
+def _links_of_page(page: CurrentPage) -> dict[_LinkId, tuple[int, LinkRef]]:
+    """Return the links of a page by post, relation and key: of equal ones the first, with the first text.
+
+    A picture and the text below it often lead to the same post.
+    """
+    links: dict[_LinkId, tuple[int, LinkRef]] = {}
+    for link in sorted(page.page.links, key=lambda link: link.position):
+        link_id = (page.post_id, link.relation, index_key(link.key))
+        _, first = links.setdefault(link_id, (page.capture_id, link))
+        if not first.text:
+            links[link_id] = page.capture_id, replace(first, text=link.text)
+    return links
+
+
+def links_of(session: Session, post: Post) -> list[PostLink]:
+    """Return the links of a post's current page, by relation, in order."""
+    rows = select(PostLink).where(PostLink.post_id == post.id, PostLink.capture_id == post.capture_id)
+    return list(session.scalars(rows.order_by(PostLink.relation, PostLink.position, PostLink.id)))
+
+
+def archived_posts(session: Session, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return biz and aid of the archived posts that these address keys lead to, by key."""
+    rows = (
+        select(AddressRow.key, Account.biz, Post.aid)
+        .join(Post, IS_ITS_ADDRESS)
+        .join(Account, Account.id == Post.account_id)
+        .where(AddressRow.key.in_(keys))
+    )
+    return {key: (biz, aid) for key, biz, aid in session.execute(rows)}

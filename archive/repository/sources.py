@@ -1,0 +1,206 @@
+"""Keep the sources of new posts: what each returned last, when it is tried next, and what it needs to know.
+
+Each function takes a session and leaves the commit to its caller. Rows are locked in the order that
+archive.ingest.pages states, sources after sightings. Instants are aware UTC.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from archive.db.models import Account, AddressRow, Post, PostLink, SourceRow
+from archive.domain.captures import Sighted, Sighting
+from archive.domain.monitoring import SourceStatus
+from archive.domain.outcomes import Relation
+from archive.domain.text import storable, storable_json
+from archive.repository import accounts, frontier
+from archive.repository.post_queries import NOON, PUBLISHED_AT
+
+LINKS_TO_POSTS = (Relation.POST, Relation.PREVIOUS, Relation.NEXT)
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What a source of an account returned at one try. `memory` holds JSON values for its next try.
+
+    `detail` says why it is in this state, as Message.dump writes it.
+    """
+
+    biz: str
+    name: str
+    state: str
+    good: bool
+    detail: str = ""
+    sightings: Sequence[Sighting] = ()
+    newest: datetime | None = None
+    memory: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedAddress:
+    """A post that an account's posts link to and no source has listed; `posts` counts the linking ones."""
+
+    url: str
+    text: str
+    posts: int
+
+
+@dataclass(frozen=True, slots=True)
+class TitledPost:
+    """A post of the archive with its title. `published_on` is a date in Asia/Shanghai."""
+
+    id: int
+    aid: str
+    title: str
+    published_on: date
+
+
+def record_report(session: Session, run_id: int | None, report: SourceReport, now: datetime) -> list[Sighted]:
+    """Store what a source listed, and its state; return one result for each sighting, in order.
+
+    The run does not claim the addresses: any crawl may fetch them at once.
+    """
+    account_id = accounts.account_id(session, report.biz)
+    sighted = frontier.record_sightings(session, run_id, report.sightings, now, claim=False)
+    new = len({one.key for one in sighted if one.is_new})
+    _put_source(session, account_id, report, new, now)
+    return sighted
+
+
+def _put_source(session: Session, account_id: int, report: SourceReport, new: int, now: datetime) -> None:
+    row = postgresql.insert(SourceRow)
+    row = row.values(account_id=account_id, name=storable(report.name), since=now)
+    row = row.on_conflict_do_update(
+        constraint="uq__sources__account_id_name", set_={"name": row.excluded.name}
+    )  # which also locks it
+    _update_source(session.scalars(row.returning(SourceRow)).one(), report, new, now)
+    session.flush()
+
+
+def _update_source(row: SourceRow, report: SourceReport, new: int, now: datetime) -> None:
+    if row.state != report.state:
+        row.state, row.since = report.state, now
+    row.detail = storable(report.detail)
+    if report.good and row.failures:
+        row.next_try_at = None  # was planned while it failed; from now on it is due by its polling interval
+    row.failures = 0 if report.good else row.failures + 1
+    row.seen, row.new = len(report.sightings), new
+    row.newest_at = max(filter(None, (row.newest_at, report.newest)), default=None)
+    row.memory = storable_json(report.memory)
+    row.last_tried_at = now
+    if report.good:
+        row.last_good_at = now
+
+
+def source_memories(session: Session, biz: str) -> dict[str, dict[str, Any]]:
+    """Return what the sources of an account stored for their next try, by name."""
+    rows = select(SourceRow.name, SourceRow.memory).join(Account, Account.id == SourceRow.account_id)
+    return {name: memory for name, memory in session.execute(rows.where(Account.biz == biz))}
+
+
+def linked_addresses(session: Session, biz: str, limit: int) -> list[LinkedAddress]:
+    """Return posts that the account's posts link to, by short link or as its own, the most linked first.
+
+    Those whose address is known already are left out.
+    """
+    has_chksm = PostLink.url.contains("chksm=")
+    best: Any = postgresql.aggregate_order_by(PostLink.url, has_chksm.desc(), PostLink.id)
+    label: Any = postgresql.aggregate_order_by(PostLink.text, (PostLink.text != "").desc(), PostLink.id)
+    posts = func.count(PostLink.post_id.distinct())
+    known = select(AddressRow.id).where(AddressRow.key == PostLink.key)
+    its_own = PostLink.key.startswith(f"{biz}:", autoescape=True) | PostLink.key.startswith("s/")
+    rows = (
+        select(func.array_agg(best)[1], func.array_agg(label)[1], posts)
+        .join(Post, Post.id == PostLink.post_id)
+        .join(Account, Account.id == Post.account_id)
+        .where(Account.biz == biz, PostLink.relation.in_(LINKS_TO_POSTS), PostLink.url != "")
+        .where(its_own, ~known.exists())
+        .group_by(PostLink.key)
+        .order_by(posts.desc(), PostLink.key.collate("C"))
+    )
+    return [LinkedAddress(*row) for row in session.execute(rows.limit(limit))]
+
+
+def linked_albums(session: Session, biz: str, limit: int) -> list[str]:
+    """Return the ids of albums that the account's posts are in, the most used first."""
+    posts = func.count(PostLink.post_id.distinct())
+    rows = (
+        select(PostLink.key)
+        .join(Post, Post.id == PostLink.post_id)
+        .join(Account, Account.id == Post.account_id)
+        .where(Account.biz == biz, PostLink.relation == Relation.ALBUM)
+        .group_by(PostLink.key)
+        .order_by(posts.desc(), PostLink.key.collate("C"))
+    )
+    return list(session.scalars(rows.limit(limit)))
+
+
+def titled_posts(session: Session, biz: str, limit: int) -> list[TitledPost]:
+    """Return the account's posts with their titles, the newest first."""
+    rows = select(Post.id, Post.aid, Post.title, Post.published_on)
+    rows = rows.join(Account, Account.id == Post.account_id).where(Account.biz == biz)
+    rows = rows.order_by(Post.published_on.desc(), Post.mid.desc(), Post.idx).limit(limit)
+    return [TitledPost(*row) for row in session.execute(rows)]
+
+
+def post_texts(session: Session, post_ids: Sequence[int]) -> dict[int, str]:
+    """Return the texts of posts by their ids."""
+    rows = select(Post.id, Post.text).where(Post.id.in_(post_ids))
+    return {post_id: text for post_id, text in session.execute(rows)}
+
+
+def source_statuses(session: Session, biz: str | None = None) -> list[SourceStatus]:
+    """Return the sources that were ever tried or planned, of one account or of all, by account and name."""
+    columns = [getattr(SourceRow, name) for name in SourceStatus.__slots__ if name not in ("biz", "account")]
+    rows = select(Account.biz, Account.name.label("account"), *columns)
+    rows = rows.join(Account, Account.id == SourceRow.account_id)
+    if biz is not None:
+        rows = rows.where(Account.biz == biz)
+    sources = session.execute(rows.order_by(Account.biz, SourceRow.name))
+    return [SourceStatus(**row) for row in sources.mappings()]
+
+
+def plan_sources(session: Session, biz: str, times: Mapping[str, datetime]) -> None:
+    """Store when sources of an account are tried next; sources not known yet are added."""
+    account_id = accounts.account_id(session, biz)
+    row = postgresql.insert(SourceRow)
+    row = row.on_conflict_do_update(
+        constraint="uq__sources__account_id_name", set_={"next_try_at": row.excluded.next_try_at}
+    )
+    values = [
+        {"account_id": account_id, "name": storable(name), "next_try_at": times[name]}
+        for name in sorted(times)
+    ]
+    if values:
+        session.execute(row, values)
+
+
+def published_instants(session: Session, biz: str, since: datetime) -> list[datetime]:
+    """Return when an account published, of posts whose page gives the instant, first to last."""
+    rows = select(Post.published_at).join(Account, Account.id == Post.account_id)
+    rows = rows.where(Account.biz == biz, Post.published_at >= since)
+    return [instant for instant in session.scalars(rows.order_by(Post.published_at)) if instant is not None]
+
+
+def newest_post(session: Session, biz: str) -> datetime | None:
+    """Return when the newest archived post of an account was published: the instant, else noon of its day."""
+    rows = select(func.max(PUBLISHED_AT))
+    return session.scalar(rows.join(Account, Account.id == Post.account_id).where(Account.biz == biz))
+
+
+def published_days(session: Session, biz: str, since: datetime) -> list[datetime]:
+    """Return noon in Asia/Shanghai of each day an account published on, first to last, dumps included."""
+    rows = select(NOON).join(Account, Account.id == Post.account_id).where(Account.biz == biz)
+    days = rows.where(Post.published_on >= since.date()).distinct().order_by(NOON)
+    return list(session.scalars(days))
+
+
+def watched_since(session: Session, biz: str) -> datetime | None:
+    """Return when the first source of an account became known; None before any was tried."""
+    rows = select(func.min(SourceRow.since)).join(Account, Account.id == SourceRow.account_id)
+    return session.scalar(rows.where(Account.biz == biz))

@@ -1,0 +1,1 @@
+"""Store bytes: page bodies and media files."""

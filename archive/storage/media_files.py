@@ -1,0 +1,170 @@
+"""Store media files by their content, each once, in a local folder or any storage that fsspec supports."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from archive.db.settings import ArchiveSettings
+from archive.domain.errors import IntegrityError, MediaFolderError, MediaMissing, MediaUnreadable
+from archive.system.files import make_private_folder, private_opener
+
+_BY_HASH = re.compile("[0-9a-f]{2}")
+
+# Errors that concern one file: unreadable on its disk, or not a file at all.
+_OF_ONE_FILE = (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+
+UNFINISHED_FOLDER = "unfinished"  # where files are written before they get their name
+
+
+class MediaFolder:
+    """The media folder. Every method raises MediaFolderError, without a password, when it cannot be used."""
+
+    def __init__(self, settings: ArchiveSettings) -> None:
+        address = settings.media or str(settings.home / "media")
+        self._is_private = not settings.media  # a folder that the operator names is as open as the umask says
+        self._shown = _without_secrets(address)
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(address)
+        except ImportError as error:  # fsspec says which package
+            raise self._error("archive.media_folder.package_missing", error, reason=str(error)) from None
+        except Exception as error:  # each storage has errors of its own
+            raise self._error("archive.media_folder.unusable", error) from None
+
+    def _error(self, code: str, error: Exception, **params: str) -> MediaFolderError:
+        return MediaFolderError(code, **{"folder": self._shown, "reason": _reason(error), **params})
+
+    def put(self, content: bytes, sha256: bytes, suffix: str) -> str:
+        """Store a file unless it is there; return its path within the folder. `suffix` is as in .png."""
+        path = path_of(sha256, suffix)
+        try:
+            if self._size(path) != len(content):
+                self._write(path, content)
+        except Exception as error:  # each storage has errors of its own
+            raise self._error("archive.media_folder.not_writable", error) from None
+        return path
+
+    def get(self, path: str, sha256: bytes) -> bytes:
+        """Return the content of a file.
+
+        Raises MediaMissing when it is not there, IntegrityError when it is damaged, and its subclass
+        MediaUnreadable when it cannot be read.
+        """
+        try:
+            content: bytes = self._files.cat_file(self._at(path))
+        except FileNotFoundError:
+            raise MediaMissing("archive.media_file.missing", path=path, folder=self._shown) from None
+        except Exception as error:  # each storage has errors of its own
+            if getattr(error, "errno", None) in _OF_ONE_FILE and self._files.isdir(self._root):
+                raise MediaUnreadable(
+                    "archive.media_file.unreadable", path=path, reason=_reason(error)
+                ) from None
+            raise self._error("archive.media_folder.not_readable", error) from None
+        if hashlib.sha256(content).digest() != sha256:
+            raise IntegrityError("archive.media_file.wrong_hash", path=path)
+        return content
+
+    def remove(self, path: str) -> None:
+        """Remove a file if it is there."""
+        try:
+            with suppress(FileNotFoundError):
+                self._files.rm_file(self._at(path))
+        except Exception as error:  # each storage has errors of its own
+            raise self._error("archive.media_folder.not_removable", error, path=path) from None
+
+    def paths(self) -> Iterator[str]:
+        """Yield the paths of all files, in order; those of one two-digit folder are in memory at a time."""
+        try:
+            for folder in sorted(self._files.ls(self._root, detail=False)):
+                if _BY_HASH.fullmatch(folder.rpartition("/")[2]):
+                    start = len(folder) - 2
+                    yield from (path[start:] for path in sorted(self._files.find(folder)))
+        except FileNotFoundError:
+            return  # nothing was ever stored
+        except Exception as error:  # each storage has errors of its own
+            raise self._error("archive.media_folder.not_listable", error) from None
+
+    def _at(self, path: str) -> str:
+        return f"{self._root.rstrip('/')}/{path}"
+
+    def _size(self, path: str) -> int | None:
+        try:
+            size: int = self._files.size(self._at(path))
+        except FileNotFoundError:
+            return None
+        return size
+
+    def _write(self, path: str, content: bytes) -> None:
+        if isinstance(self._files, LocalFileSystem):
+            _write_atomically(Path(self._root), path, content, is_private=self._is_private)
+        else:  # object storage shows only complete files; elsewhere the size shows an incomplete one
+            self._files.makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
+            self._files.pipe_file(self._at(path), content)
+
+
+def path_of(sha256: bytes, suffix: str) -> str:
+    """Return the path within the folder of a file with this SHA-256 and suffix."""
+    name = sha256.hex()
+    return f"{name[:2]}/{name[2:4]}/{name}{suffix}"
+
+
+def _write_atomically(root: Path, path: str, content: bytes, *, is_private: bool) -> None:
+    """Write a file so that after any crash it is there completely or not at all."""
+    target, part = root / path, root / UNFINISHED_FOLDER / uuid4().hex
+    for folder in (target.parent, part.parent):
+        if is_private:
+            make_private_folder(folder)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+    with _writing_in(part.parent):
+        try:
+            with open(part, "xb", opener=private_opener if is_private else None) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    for folder in (target.parent, target.parent.parent, root):  # each may have just been created
+        _sync(folder)
+
+
+@contextmanager
+def _writing_in(unfinished: Path) -> Iterator[None]:
+    """Share a lock that the kernel drops with a killed process; a lone process removes what those left."""
+    handle = os.open(unfinished, os.O_RDONLY)
+    try:
+        with suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for leftover in unfinished.iterdir():
+                leftover.unlink()
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _without_secrets(address: str) -> str:
+    return re.sub(r"//[^/]*@", "//", address.partition("?")[0])
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong without any address: a storage's own text may hold a password."""
+    return getattr(error, "strerror", None) or type(error).__name__

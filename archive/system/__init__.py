@@ -1,0 +1,1 @@
+"""Operating system services without any knowledge of the archive."""

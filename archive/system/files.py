@@ -1,0 +1,124 @@
+"""Read small files within a bound, and write files atomically."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+FOLDER_MODE = 0o700
+
+FILE_MODE = 0o600
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder and the missing ones above it, each with mode 0700; those that exist stay as they are.
+
+    Raises OSError.
+    """
+    if folder.is_dir():
+        return
+    make_private_folder(folder.parent)
+    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+
+
+def private_opener(path: str, flags: int) -> int:
+    """Create a file with mode 0600: pass it to `open` as its `opener`."""
+    return os.open(path, flags, FILE_MODE)
+
+
+CONTAINER_SECRETS = Path("/run/secrets")  # mounted for one container, readable by every user in it
+
+
+# Reasons for which no other file could be written either.
+_OF_ALL_FILES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO})
+
+
+class FileUnusable(Exception):
+    """A file that cannot be read, or is larger than such a file can be.
+
+    `reason` is the system's; `limit` is the size that the file exceeds, in bytes; `is_open` says that other
+    users can read or change a secret.
+    """
+
+    def __init__(
+        self, path: Path, words: str, reason: str = "", limit: int | None = None, *, is_open: bool = False
+    ):
+        super().__init__(words)
+        self.path, self.reason, self.limit, self.is_open = path, reason, limit, is_open
+
+
+class FileWriteError(OSError):
+    """A file that cannot be written; `filename` names it, `strerror` is the system's reason."""
+
+    @property
+    def concerns_all_files(self) -> bool:
+        """Whether no other file could be written either: the disk is full, or the folder read-only."""
+        return self.errno in _OF_ALL_FILES
+
+
+def read_small(path: Path, most: int, hint: str) -> bytes:
+    """Read a file of at most `most` bytes; `hint` ends the sentence on a larger one. Raises FileUnusable."""
+    return _read(path, most, hint, is_secret=False)
+
+
+def read_secret_file(path: Path, most: int, hint: str) -> bytes:
+    """Read a small file that only its owner may read, or where root owns it, its group.
+
+    Raises FileUnusable, also when others may read it; what containers mount below /run/secrets is exempt.
+    """
+    return _read(path, most, hint, is_secret=not path.is_relative_to(CONTAINER_SECRETS))
+
+
+def _read(path: Path, most: int, hint: str, *, is_secret: bool) -> bytes:
+    try:
+        with path.open("rb") as file:
+            if is_secret and _is_open_to_others(os.fstat(file.fileno())):
+                raise FileUnusable(
+                    path, f"{path} can be read or changed by other users; chmod 600 {path}", is_open=True
+                )
+            content = file.read(most + 1)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise FileUnusable(path, f"{path} cannot be read: {reason}", reason) from None
+    if len(content) > most:
+        raise FileUnusable(path, f"{path} has over {most} bytes; {hint}", limit=most)
+    return content
+
+
+def _is_open_to_others(found: os.stat_result) -> bool:
+    """Postgres judges the files of keys in this way: root may lend one to a service by its group."""
+    group = stat.S_IWGRP | stat.S_IXGRP if found.st_uid == 0 and os.geteuid() != 0 else stat.S_IRWXG
+    return stat.S_ISREG(found.st_mode) and bool(found.st_mode & (group | stat.S_IRWXO))
+
+
+_Result = TypeVar("_Result")
+
+
+def atomically(path: Path, write: Callable[[BinaryIO], _Result], *, is_private: bool = False) -> _Result:
+    """Write a temporary file beside `path`, then rename it: no reader sees half a file.
+
+    `is_private`: the file has mode 0600 whatever the umask, and folders that are made for it 0700.
+    Return what `write` returned. Raises FileWriteError; a file that stood at `path` is then unchanged.
+    """
+    unfinished = path.with_name(f".mparchive-{os.getpid()}.unfinished")
+    try:
+        if is_private:
+            make_private_folder(path.parent)
+            unfinished.unlink(missing_ok=True)  # one that a killed process left might be open to others
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with open(unfinished, "w+b", opener=private_opener if is_private else None) as out:
+            result = write(out)
+        unfinished.replace(path)
+    except OSError as error:
+        raise FileWriteError(error.errno, error.strerror, str(path)) from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return result
+
+
+def write_bytes(path: Path, content: bytes, *, is_private: bool = False) -> None:
+    """Write the whole content of a file atomically. Raises FileWriteError."""
+    atomically(path, lambda out: out.write(content), is_private=is_private)

@@ -1,0 +1,1 @@
+"""Rendering of posts in Chromium, through scrapy-playwright."""

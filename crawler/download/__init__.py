@@ -1,0 +1,1 @@
+"""Downloads: the handler, the hosts it may reach, and the middlewares."""

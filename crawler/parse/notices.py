@@ -1,0 +1,119 @@
+"""Recognises a page that holds no post: taken down, refused, expired, a challenge.
+
+Sentences are looked for only in what such a page *shows*, never in its scripts, and only after it is clear
+that no post is there: genuine posts quote all of these sentences.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from archive.domain.outcomes import Outcome
+
+CHALLENGE_PATH = "/mp/wappoc_appmsgcaptcha"
+
+_CHALLENGE_MID = "secitptpage/verify.html"
+
+MAX_NOTICE = 600  # characters; real notices have under 200, and a page of more words is something else
+
+MAX_URL = 8192  # characters; longer ones are no address of WeChat's
+
+_MAX_REASON = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """The outcome of a page without a post, and the page's own text."""
+
+    outcome: Outcome
+    reason: str
+
+
+# In this order: the first sentence found decides. English wording is what LANG=en gets.
+_SENTENCES: dict[Outcome, tuple[str, ...]] = {
+    Outcome.VERIFICATION: (
+        "环境异常|去验证|完成验证后即可继续访问",
+        "environment is abnormal|complete the verification",
+    ),
+    Outcome.RATE_LIMITED: (
+        "访问过于频繁|操作(?:过于)?频繁|请求过于频繁",
+        "too frequent|freq(?:uency)? control",
+    ),
+    Outcome.PRIVATE: ("根据作者隐私设置", "author'?s privacy settings"),
+    Outcome.MIGRATED: (
+        "公众号已迁移|[帐账]号已迁移|原[帐账]号迁移时|处于[帐账]号迁移流程",
+        "account (?:has been|was) migrated",
+    ),
+    Outcome.DELETED: (
+        "已被发布者(?:主动)?删除|已被作者删除",
+        "deleted by (?:the|its) (?:author|publisher)",
+    ),
+    Outcome.VIOLATION: (
+        "因违规|违反.{0,40}(?:规定|规则|协议)|涉嫌.{0,20}(?:侵权|违|欺诈|骚扰|营销)",
+        "冒名侵权|经平台审核|投诉且经审核|谣言",
+        "violat|infring|rumou?r",
+    ),
+    Outcome.UNAVAILABLE: (
+        "(?:[帐账]号|公众号)已(?:被|自主)?(?:屏蔽|注销|冻结|封禁|停用)",
+        "发送失败无法查看|(?:暂时)?无法查看|暂不可用|(?:内容|文章|页面)不存在",
+        "unavailable|unable to view|can(?:no|'?)t be viewed",
+        "account (?:has been|was) (?:deactivated|blocked|closed)",
+    ),
+    Outcome.EXPIRED_LINK: ("链接已(?:过期|失效)", "link (?:has )?expired"),
+    Outcome.BAD_REQUEST: ("参数错误", "invalid (?:parameter|argument|link)|(?:parameter|wrong) error"),
+}
+
+_COMPILED = {outcome: re.compile("|".join(words), re.IGNORECASE) for outcome, words in _SENTENCES.items()}
+
+
+_WHAT = "(?:该|此|本|当前|原|您的|你的)?(?:内容|文章|页面|图文|素材|链接|网页|公众号|(?:公众)?[帐账]号)?"
+
+# Clauses of which notices consist; a body of nothing else is a notice that was put in a post's place.
+_CLAUSE = re.compile(
+    rf"{_WHAT}(?:(?:已|已经)?被?(?:发布者|作者|运营者)?(?:主动|自主|自行)?删除|(?:暂时|现在)?(?:无法|不能)查看(?:(?:该|此)(?:内容|文章))?|暂不可用|不存在"
+    r"|因违规(?:已被删除|无法查看|被删除)?|因涉嫌.{0,20}|被投诉且经审核涉嫌侵权|已被投诉.{0,20}|涉嫌(?:侵权|违规|违法).{0,20}"
+    r"|(?:已|已经)?(?:被|自主)?(?:屏蔽|注销|冻结|封禁|停用|迁移)|发送失败(?:无法查看)?|(?:已)?(?:过期|失效)"
+    r"|环境异常|过于频繁|的?访问过于频繁|操作(?:过于)?频繁)"
+    r"|接相关投诉|此内容违反.{0,40}|根据作者隐私设置|参数错误|完成验证后即可继续访问|需要从微信打开验证身份|去验证|查看详情"
+    r"|微信公众平台运营中心|the content has been deleted by (?:the|its) (?:author|publisher)",
+    re.IGNORECASE,
+)
+
+_BETWEEN_CLAUSES = re.compile(r"[\s，,。.！!；;：:]+|&nbsp;")
+
+MAX_WHOLE_NOTICE = 200  # characters; real ones have under 100
+
+
+def read_whole_notice(text: str) -> Notice | None:
+    """Return the notice that a post's text consists of; None where it says anything else."""
+    if len(text) > MAX_WHOLE_NOTICE:
+        return None
+    clauses = [clause for clause in _BETWEEN_CLAUSES.split(text) if clause]
+    if not clauses or not all(_CLAUSE.fullmatch(clause) for clause in clauses):
+        return None
+    notice = read_notice(text)
+    if notice.outcome is Outcome.UNKNOWN and "删除" in text:
+        return Notice(Outcome.DELETED, notice.reason)
+    return notice if notice.outcome is not Outcome.UNKNOWN else None
+
+
+def is_challenge(final_url: str | None, page_mid: str) -> bool:
+    """Tell whether the server asks for a human, by its machine-readable marks rather than a sentence."""
+    return _path(final_url or "") == CHALLENGE_PATH or page_mid.endswith(_CHALLENGE_MID)
+
+
+def _path(url: str) -> str:
+    """Return the path of an address; empty where it is none."""
+    try:
+        return urlsplit(url).path if len(url) < MAX_URL else ""
+    except ValueError:  # a bracket that is never closed
+        return ""
+
+
+def read_notice(shown: str) -> Notice:
+    """Return the notice in the visible text of a page without a post; UNKNOWN without a known sentence."""
+    words = " ".join(shown.split())
+    for outcome, pattern in _COMPILED.items():
+        if pattern.search(words):
+            return Notice(outcome, words[:_MAX_REASON])
+    return Notice(Outcome.UNKNOWN, words[:_MAX_REASON])

@@ -1,0 +1,141 @@
+"""The process of a crawl: its start, and its progress as JSON lines."""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from multiprocessing.reduction import DupFd
+from typing import Any
+
+from archive.system.child_processes import ENVIRONMENT_VARIABLE
+
+PROGRESS_VARIABLE = "MPARCHIVE_PROGRESS"  # number of the inherited descriptor; without it nobody listens
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """The crawl has its run and knows how many things it wants."""
+
+    run_id: int
+    wanted: int
+
+
+@dataclass(frozen=True)
+class PageDone:
+    """One address or media file is finished; `done` counts all that are, this one included.
+
+    `reason` is a stored message, or plain text; empty where all went well.
+    """
+
+    done: int
+    outcome: str = ""
+    kind: str = ""
+    stored: str = ""
+    aid: str = ""
+    address: str = ""
+    reason: str = ""
+    how: str = ""
+
+
+@dataclass(frozen=True)
+class SourceChecked:
+    """One source of new posts was asked. `state` is a word of crawler.discovery.source.State.
+
+    `newest` is the publication of the newest post listed, ISO 8601 with zone; None where it is unknown.
+    """
+
+    source: str
+    state: str
+    good: bool
+    seen: int = 0
+    new: int = 0
+    newest: str | None = None
+    detail: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class CrawlError:
+    """Something ends the crawl; `reason` is a stored message, or plain text."""
+
+    reason: str
+
+
+ProgressEvent = RunStarted | PageDone | SourceChecked | CrawlError
+
+_KINDS: dict[str, type[ProgressEvent]] = {
+    "run": RunStarted,
+    "page": PageDone,
+    "source": SourceChecked,
+    "error": CrawlError,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+def encode_event(event: ProgressEvent) -> bytes:
+    """Return an event as one line of JSON."""
+    return json.dumps({"event": _NAMES[type(event)], **asdict(event)}, ensure_ascii=False).encode() + b"\n"
+
+
+def decode_event(line: bytes) -> ProgressEvent:
+    """Read one line that `encode_event` wrote. Raises ValueError for anything else, such as half a line."""
+    try:
+        fields = json.loads(line)
+        return _KINDS[fields.pop("event")](**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a line of progress: {line[:80]!r}") from error
+
+
+def emit(event: ProgressEvent) -> None:
+    """Write an event to whoever started this crawl; does nothing when nobody listens, or has gone."""
+    descriptor = os.environ.get(PROGRESS_VARIABLE, "")
+    if not descriptor.isdecimal():
+        return
+    left = memoryview(encode_event(event))
+    with suppress(BrokenPipeError):
+        while left:
+            left = left[os.write(int(descriptor), left) :]
+
+
+_PRELOADED = "crawler.process.preload"
+
+FORK_SERVER = multiprocessing.get_context("forkserver")
+
+FORK_SERVER.set_forkserver_preload([_PRELOADED])
+
+
+def import_before_forking(*modules: str) -> None:
+    """Import these modules once rather than in each crawl; to be called before the first crawl.
+
+    A crawl imports the main module of the process that starts it.
+    """
+    FORK_SERVER.set_forkserver_preload([_PRELOADED, *modules])
+
+
+def dup_for_child(descriptor: int) -> Any:
+    """Return a descriptor in the form in which `run_crawl_process` takes it."""
+    return DupFd(descriptor)
+
+
+def run_crawl_process(
+    arguments: Sequence[str], environment: Mapping[str, str], output: Any, progress: Any, lifeline: Any
+) -> None:
+    """Run `scrapy` with these arguments in a process group of its own.
+
+    Standard output and error go to `output`, events of crawler.process.entry to `progress`.
+    """
+    os.setsid()
+    descriptor = output.detach()
+    for standard in (1, 2):
+        os.dup2(descriptor, standard)
+    os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.environ[ENVIRONMENT_VARIABLE] = str(lifeline.detach())
+    os.environ[PROGRESS_VARIABLE] = str(progress.detach())
+
+    from scrapy.cmdline import execute  # noqa: PLC0415 - only the crawl's own process runs it
+
+    execute(["scrapy", *arguments])

@@ -1,0 +1,28 @@
+"""The modules that every crawl needs, imported once by the process that crawls are forked from.
+
+None of them starts a thread, installs a reactor or reads the environment, as crawler.settings does.
+"""
+
+import importlib
+
+MODULES = (
+    "archive.db.embedded_server",
+    "crawler.commands.crawl",
+    "crawler.download.handler",
+    "crawler.download.middlewares",
+    "crawler.extensions",
+    "crawler.log",
+    "crawler.pipelines.media",
+    "crawler.pipelines.posts",
+    "crawler.pipelines.sources",
+    "crawler.spiders.discover",
+    "crawler.spiders.media",
+    "crawler.spiders.posts",
+    "scrapy.cmdline",
+    "scrapy.core.engine",
+    "scrapy.crawler",
+    "scrapy.extensions.throttle",
+)
+
+for module in MODULES:
+    importlib.import_module(module)

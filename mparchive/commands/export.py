@@ -1,0 +1,160 @@
+"""`mparchive export`: write the archive to files that other tools read.
+
+Records are written to one file, posts to a folder with one file each, captures to a web archive.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from sqlalchemy.orm import Session
+
+from archive.db.engine import open_archive, transaction
+from archive.db.models import Post
+from archive.db.settings import ArchiveSettings
+from archive.domain.messages import Message
+from archive.domain.records import SHANGHAI
+from archive.export.file_names import FileNames
+from archive.export.html import render_html, write_html
+from archive.export.markdown import render_markdown, write_markdown
+from archive.export.post_renderer import PostRenderer, RenderPost
+from archive.export.records import write_csv, write_dump, write_jsonl
+from archive.export.result import ExportResult, post_name
+from archive.export.wacz import write_wacz
+from archive.export.warc import write_warc
+from archive.rendering.page import ShownPost, shown_post
+from archive.repository import accounts as accounts_repository
+from archive.repository import post_queries
+from archive.repository.accounts import check_account
+from archive.repository.capture_selection import Selection, count_captures
+from archive.storage.media_files import MediaFolder
+from archive.system.files import atomically
+from mparchive.commands.show import report_failures
+from mparchive.console import say, steps
+from mparchive.errors import CommandError, Exit
+from mparchive.options import Format
+
+CAPTURES_PER_LINE = 100  # of the progress, where there is no terminal
+
+Result = TypeVar("Result")
+
+
+RECORDS: dict[Format, tuple[Callable[..., int], str]] = {
+    Format.DUMP: (write_dump, "json"),
+    Format.JSONL: (write_jsonl, "jsonl"),
+    Format.CSV: (write_csv, "csv"),
+}
+
+POSTS: dict[Format, tuple[Callable[[Iterable[ShownPost], Path, RenderPost], ExportResult], RenderPost]] = {
+    Format.HTML: (write_html, render_html),
+    Format.MARKDOWN: (write_markdown, render_markdown),
+}
+
+CAPTURES: dict[Format, tuple[Callable[..., ExportResult], str]] = {
+    Format.WARC: (write_warc, "warc.gz"),
+    Format.WACZ: (write_wacz, "wacz"),
+}
+
+
+def export(form: Format, output: Path | None, selection: Selection) -> Exit:
+    """Write the selection to a file, to one file per account or post in a folder, or to stdout.
+
+    Raises CommandError, NotArchived.
+    """
+    with open_archive() as engine, transaction(engine) as session:
+        check_account(session, selection.account)
+        if form in RECORDS:
+            return _export_records(session, form, output, selection)
+        if form in POSTS:
+            return _export_posts(session, form, output, selection)
+        return _export_captures(session, form, output, selection)
+
+
+def _export_records(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
+    write, ending = RECORDS[form]
+    total = ExportResult()
+    for path, part in _files(session, output, selection, ending):
+        with _failing_alone(total, path, output):
+            records = post_queries.records(session, part.account, part.since, part.until)
+            total.posts += _write(path, partial(write, records, result=total))
+    say(Message("mparchive.export.posts", {"n": total.posts}))
+    return report_failures(total)
+
+
+def _export_posts(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
+    if output is None or (output.exists() and not output.is_dir()):
+        code = "mparchive.export.is_a_file" if output else "mparchive.export.needs_folder"
+        raise CommandError(Message(code, {"format": form, "path": output}))
+    folder = MediaFolder(ArchiveSettings())
+    posts = post_queries.posts(session, selection.account, selection.since, selection.until)
+    write, render = POSTS[form]
+    failures = ExportResult()
+    with PostRenderer(render) as renderer:
+        result = write(_posts_with_media(session, posts, folder, failures), output, renderer.render)
+    result.merge(failures)
+    say(Message("mparchive.export.posts", {"n": result.posts}))
+    return report_failures(result)
+
+
+def _posts_with_media(
+    session: Session, posts: Iterable[Post], folder: MediaFolder, failures: ExportResult
+) -> Iterator[ShownPost]:
+    for post in posts:
+        shown = None
+        with failures.isolate(post_name(post)):
+            shown = shown_post(session, post, folder)
+        if shown is not None:
+            yield shown
+
+
+def _export_captures(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
+    write, ending = CAPTURES[form]
+    if output is None and form is Format.WACZ:
+        raise CommandError(Message("mparchive.export.wacz_to_stdout"))
+    folder = MediaFolder(ArchiveSettings())
+    total = ExportResult()
+    for path, part in _files(session, output, selection, ending):
+        with (
+            _failing_alone(total, path, output),
+            steps(count_captures(session, part)[0], every=CAPTURES_PER_LINE) as shown,
+        ):
+            total.merge(_write(path, partial(write, session, part, folder, on_capture=shown.step)))
+    say(Message("mparchive.export.captures", {"n": total.captures}))
+    return report_failures(total)
+
+
+def _failing_alone(
+    total: ExportResult, path: Path | None, output: Path | None
+) -> AbstractContextManager[None]:
+    """Let each of several files fail alone; where there is only one, the export fails with it."""
+    return nullcontext() if path is None or path == output else total.isolate(str(path))
+
+
+def _write(path: Path | None, write: Callable[[BinaryIO], Result]) -> Result:
+    return write(sys.stdout.buffer) if path is None else atomically(path, write)
+
+
+def _files(
+    session: Session, output: Path | None, selection: Selection, ending: str
+) -> list[tuple[Path | None, Selection]]:
+    """Return the files to write with the selection of each; in a folder one file per account."""
+    if output is None or not output.is_dir():
+        return [(output, selection)]
+    accounts = (
+        [selection.account]
+        if selection.account
+        else [biz for biz, _ in accounts_repository.account_names(session)]
+    )
+    today, names = datetime.now(SHANGHAI).strftime("%Y%m%d"), FileNames()
+    named = [
+        (one, names.of_account(accounts_repository.account_name(session, one) or one, one))
+        for one in accounts
+    ]
+    return [
+        (output / f"{name}_{today}.{ending}", replace(selection, account=account)) for account, name in named
+    ]

@@ -1,0 +1,101 @@
+"""`mparchive search`: search the posts, or rebuild the search index."""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+from rich.text import Text
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from archive.db.engine import open_archive, transaction
+from archive.domain.messages import Message
+from archive.repository.accounts import check_account
+from archive.repository.search_index import rebuild_search_index
+from archive.search.engine import MAX_LIMIT, Hit, Order, SearchPage, search
+from archive.search.query import Query, parse
+from mparchive.console import out, print_json, say, steps, translated
+from mparchive.errors import Exit
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """The options of the command: the query and the number of results."""
+
+    words: str
+    account: str | None
+    kind: str | None
+    since: date | None
+    until: date | None
+    order: Order
+    limit: int
+    json: bool
+
+
+def search_posts(options: SearchOptions) -> Exit:
+    """Print aid, date, title and excerpt of each match. Raises SearchError, NotArchived."""
+    query = parse(options.words)
+    with open_archive() as engine:
+        found = _pages(engine, query, options)
+    if options.json:
+        print_json([_as_json(hit) for hit in found.hits])
+    else:
+        for hit in found.hits:
+            _print(hit)
+    if not found.hits:
+        say(Message("mparchive.search.none"))
+    elif found.next:
+        say(Message("mparchive.search.more", {"limit": options.limit}))
+    return Exit.DONE
+
+
+def rebuild_index(as_json: bool) -> Exit:
+    """Rebuild the search index of all posts, and print how many there are."""
+    with open_archive() as engine, transaction(engine) as session, steps(None, every=500) as shown:
+        posts = rebuild_search_index(
+            session, lambda done: shown.step(translated("mparchive.search.posts"), done)
+        )
+    if as_json:
+        print_json({"posts": posts})
+    else:
+        say(Message("mparchive.search.rebuilt", {"n": posts}))
+    return Exit.DONE
+
+
+def _pages(engine: Engine, query: Query, options: SearchOptions) -> SearchPage:
+    """Return as many matches as are wanted, from as many pages of results as that takes."""
+    with transaction(engine) as session:
+        check_account(session, options.account)
+        found = _page(session, query, options, min(MAX_LIMIT, options.limit), None)
+        while found.next and (left := options.limit - len(found.hits)):
+            page = _page(session, query, options, min(MAX_LIMIT, left), found.next)
+            found = SearchPage([*found.hits, *page.hits], page.next)
+    return found
+
+
+def _page(
+    session: Session, query: Query, options: SearchOptions, limit: int, after: str | None
+) -> SearchPage:
+    return search(
+        session,
+        query,
+        account=options.account,
+        kind=options.kind,
+        since=options.since,
+        until=options.until,
+        order=options.order,
+        limit=limit,
+        after=after,
+    )
+
+
+def _print(hit: Hit) -> None:
+    out.print(Text.assemble((hit.aid, "cyan"), f"  {hit.published_on}  ", (hit.title, "bold")))
+    out.print(
+        Text.assemble("    ", *((piece, "bold yellow" if is_word else "") for piece, is_word in hit.excerpt))
+    )
+
+
+def _as_json(hit: Hit) -> dict[str, Any]:
+    excerpt = [{"text": piece, "is_word": is_word} for piece, is_word in hit.excerpt]
+    return {**asdict(hit), "excerpt": excerpt}

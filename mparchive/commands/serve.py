@@ -1,0 +1,59 @@
+"""`mparchive serve`: serve the archive over HTTP."""
+
+import logging
+import sys
+from dataclasses import replace
+from functools import partial
+
+import structlog
+
+from archive.db.engine import open_archive
+from archive.db.settings import ArchiveSettings
+from archive.domain.messages import Message
+from archive.storage.media_files import MediaFolder
+from archive.system import clock
+from archive.system.catalogues import process_language
+from archive.system.child_processes import ParentWatch
+from mparchive.console import say
+from mparchive.errors import CommandError, Exit
+from web.app import handle_signals, is_loopback, listening, make_server, raise_file_limit, server_address
+
+log = structlog.get_logger()
+
+
+def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
+    """Serve until SIGTERM or SIGINT. Raises CommandError, ListenError, TokenUnusable, DatabaseUnavailable."""
+    from archive.db.engine import Readers  # noqa: PLC0415 - as above
+    from web.app import create_app  # noqa: PLC0415 - half a second
+    from web.auth import InboxSettings, ReadingSettings  # noqa: PLC0415 - as above
+    from web.inbox.routes import LinkInbox  # noqa: PLC0415 - as above
+    from web.inbox.submission import inbox_closed  # noqa: PLC0415 - as above
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # else a line for each connection too many
+    raise_file_limit()
+    settings = ReadingSettings()
+    token, access = InboxSettings().token(), settings.access()
+    with listening(host, port) as listener, open_archive() as engine, Readers(engine) as readers:
+        if access.is_open and not to_everybody and not is_loopback(listener):
+            raise CommandError(Message("mparchive.serve.unprotected"))
+        if access.is_open and is_loopback(listener):
+            access = replace(access, hosts=settings.hosts(host))
+        if not token:
+            say(inbox_closed().message.text(process_language()))
+        folder = MediaFolder(ArchiveSettings())
+        app = create_app(LinkInbox(engine, token, clock.now), readers, folder, clock.now, access=access)
+        server = make_server(app)
+        handle_signals(server)
+        ParentWatch.from_environment(partial(setattr, server, "should_exit", True))
+        address = server_address(listener)
+        log.info(
+            "serving",
+            action="serving",
+            address=f"http://{address}/",
+            inbox=f"http://{address}/inbox",
+            open=bool(token),
+        )
+        server.run(sockets=[listener])
+        log.info("served", action="served")
+    return Exit.DONE

@@ -1,0 +1,265 @@
+"""Crawls that a command runs: they share the egress with the daemon, and their results become counts."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from sqlalchemy import Engine
+
+from archive.db.advisory_locks import Hosts
+from archive.db.engine import transaction
+from archive.domain.messages import Message
+from archive.domain.records import SHANGHAI
+from archive.repository import runs
+from archive.repository.media import due_media, make_media_due
+from archive.system import clock
+from archive.system.catalogues import Language, process_language
+from crawler.browser.renderer import REMEDY
+from crawler.media.settings import MediaSettings
+from crawler.process.entry import PageDone, ProgressEvent
+from mparchive.console import Steps, printable, say, steps, translated
+from mparchive.errors import CommandError, Exit
+from scheduler.config import SchedulerSettings
+from scheduler.crawl_process import CrawlResult
+from scheduler.egress_session import EgressSession
+
+# In the order of the table's rows; each has its words in the catalogue.
+COUNTED = (
+    "new",
+    "known",
+    "changed",
+    "unchanged",
+    "foreign",
+    "deleted",
+    "violation",
+    "unavailable",
+    "expired_link",
+    "migrated",
+    "private",
+    "bad_request",
+    "unknown",
+    "verification",
+    "rate_limited",
+    "failed",
+    "not_asked",
+    "browser_missing",
+    "browser_failed",
+    "images_kept",
+    "images_refused",
+    "images_failed",
+    "images_not_asked",
+    "images_not_recorded",
+    "accounts",
+    "passed_over",
+    "bad_input",
+)
+
+MAX_REASON = 200  # characters of an example in the table
+
+
+@dataclass
+class RunSummary:
+    """Counts by outcome; `reasons` has the first reason that was given for each."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, Message] = field(default_factory=dict)
+
+    def add(self, what: str, number: int = 1, reason: Message | str = "") -> None:
+        """Count something. A reason may be a message, a stored message or plain text."""
+        self.counts[what] += number
+        message = Message.load(reason) if isinstance(reason, str) else reason
+        if message.code:
+            self.reasons.setdefault(what, message)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return counts and reasons as --json prints them; the reasons in English."""
+        reasons = {what: str(message) for what, message in self.reasons.items()}
+        return {"counts": dict(self.counts), "reasons": reasons}
+
+    def table(self, language: Language | None = None) -> Table:
+        """Return the closing table, in the language of this process unless another is given."""
+        language = language or process_language()
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for what in COUNTED:
+            if self.counts[what]:
+                words = Message(f"mparchive.summary.{what}").text(language)
+                reason = self.reasons[what].text(language) if what in self.reasons else ""
+                table.add_row(str(self.counts[what]), words, printable(reason[:MAX_REASON]))
+        return table
+
+
+MAX_WAIT = 65 * 60.0  # seconds for another crawl's end; one of the daemon's ends within an hour
+
+BASE_TIME = 600  # seconds: starting, retries of one address, a slow end
+
+TIME_PER_ADDRESS = 60  # seconds; 6 s of pause, a slow page, a browser
+
+MAX_MEDIA_COUNTED = 100_000  # a week of downloads; 50 MB while they are counted
+
+_EXITS = {
+    "done": Exit.DONE,
+    "nothing_due": Exit.DONE,
+    "partly_failed": Exit.PARTLY_FAILED,
+    "stopped": Exit.PARTLY_FAILED,
+    "nothing_fetched": Exit.NOTHING_FETCHED,
+    "verification": Exit.VERIFICATION,
+    "rate_limited": Exit.VERIFICATION,
+    "database": Exit.DATABASE,
+    "usage": Exit.USAGE,
+}
+
+
+def open_egress(engine: Engine, settings: Mapping[str, str] | None = None) -> EgressSession:
+    """Return this machine's egress; `settings` are Scrapy's, such as a cassette. Raises SettingError."""
+    return EgressSession(engine, SchedulerSettings.read().egress, settings or {})
+
+
+def cassette_settings(replay: Path | None, record: Path | None) -> dict[str, str]:
+    """Return the Scrapy settings of --replay and --record. Raises CommandError when they cannot be used."""
+    if replay and record:
+        raise CommandError(translated("mparchive.crawl.replay_and_record"))
+    if replay and not replay.is_file():
+        raise CommandError(translated("mparchive.crawl.no_cassette", path=replay))
+    chosen = replay or record
+    if chosen is None:
+        return {}
+    return {"CASSETTE": str(chosen.resolve()), "CASSETTE_MODE": "replay" if replay else "record"}
+
+
+@contextmanager
+def wait_for_turn(egress: EgressSession, hosts: Hosts) -> Iterator[bool]:
+    """Hold the egress for a crawl, after another one's end; yields False, and says so, after MAX_WAIT."""
+
+    def on_wait() -> None:
+        say(translated("mparchive.crawl.waiting"))
+
+    with egress.turn(hosts, wait=MAX_WAIT, on_wait=on_wait) as mine:
+        if not mine:
+            say(translated("mparchive.crawl.egress_in_use", n=round(MAX_WAIT / 60)))
+        yield mine
+
+
+def is_blocked(egress: EgressSession, consequence: str = "mparchive.crawl.input_is_stored") -> bool:
+    """Return whether WeChat may be asked nothing now; says until when, and the consequence (a code)."""
+    until = egress.blocked_until()
+    if until:
+        moment = f"{until.astimezone(SHANGHAI):%H:%M}"
+        say(translated("mparchive.crawl.egress_blocked", until=moment, consequence=Message(consequence)))
+    return until is not None
+
+
+def fetch_due(egress: EgressSession, run_id: int, due: int, summary: RunSummary) -> Exit:
+    """Fetch a run's addresses, `due` of them, and close the run; counts go into `summary`.
+
+    Raises CommandError when the crawl could not work at all.
+    """
+    try:
+        with steps(due) as progress:
+            return fetch_pages(egress, run_id, due, summary, progress)
+    finally:
+        with transaction(egress.engine) as session:
+            runs.close_run(session, run_id, "failed", clock.now())
+
+
+def fetch_missing_media(egress: EgressSession, run_id: int, summary: RunSummary) -> Exit:
+    """Download what a run's posts show and is not stored yet, also of posts that were known."""
+    now = clock.now()
+    types = MediaSettings.read().types
+    with transaction(egress.engine) as session:
+        make_media_due(session, run_id, now)
+        due = len(due_media(session, now, MAX_MEDIA_COUNTED, types=types, run_id=run_id))
+    if not due:
+        return Exit.DONE
+    with steps(due) as progress:
+        return fetch_media(egress, run_id, due, summary, progress)
+
+
+def fetch_pages(
+    egress: EgressSession, run_id: int, wanted: int, summary: RunSummary, progress: Steps
+) -> Exit:
+    """Fetch the run's due addresses in a crawl process; counts go into `summary`.
+
+    Raises CommandError when the crawl could not work at all.
+    """
+    with wait_for_turn(egress, Hosts.PAGES) as mine:
+        if not mine or is_blocked(egress):
+            summary.add("not_asked", wanted)
+            return Exit.VERIFICATION if mine else Exit.NOTHING_FETCHED
+        result, reasons = _crawl(egress, "posts", run_id, wanted, progress)
+        egress.record_outcome(result.verdict, result.counts.get("fetched", 0))
+    _count_pages(result, wanted, summary, reasons)
+    return _exit_code(result)
+
+
+def fetch_media(
+    egress: EgressSession, run_id: int, wanted: int, summary: RunSummary, progress: Steps
+) -> Exit:
+    """Download the due media of a run's posts in a crawl process; counts go into `summary`.
+
+    A medium that failed never makes a post fail: the exit code is DONE, unless the database failed.
+    """
+    with wait_for_turn(egress, Hosts.MEDIA) as mine:
+        if not mine:
+            summary.add("images_not_asked", wanted)
+            return Exit.DONE
+        result, reasons = _crawl(egress, "media", run_id, wanted, progress)
+    outcomes = result.counts.get("outcomes", {})
+    for outcome, number in outcomes.items():
+        summary.add(f"images_{outcome}", number, reasons.get(outcome, ""))
+    missing = result.counts.get("not_recorded", 0)
+    summary.add("images_not_recorded", missing)
+    summary.add("images_not_asked", max(0, wanted - sum(outcomes.values()) - missing))
+    if result.timed_out or result.verdict not in _EXITS:
+        say(translated("mparchive.crawl.media_ended_early", reason=result.error))
+    return Exit.DATABASE if result.verdict == "database" else Exit.DONE
+
+
+def _count_pages(result: CrawlResult, wanted: int, summary: RunSummary, reasons: Mapping[str, str]) -> None:
+    outcomes = result.counts.get("outcomes", {})
+    for outcome, number in outcomes.items():
+        if outcome != "article":  # those are counted by what was stored of them
+            summary.add(outcome, number, reasons.get(outcome, ""))
+    for stored in ("new", "changed", "unchanged", "known", "foreign"):
+        summary.add(stored, result.counts.get("stored", {}).get(stored, 0))
+    if number := result.counts.get("browser_missing", 0):
+        summary.add("browser_missing", number, REMEDY)
+    if number := result.counts.get("browser_failed", 0):
+        summary.add("browser_failed", number, Message("mparchive.crawl.see_log"))
+    summary.add("not_asked", max(0, wanted - sum(outcomes.values())))
+
+
+def _crawl(
+    egress: EgressSession, spider: str, run_id: int, wanted: int, progress: Steps
+) -> tuple[CrawlResult, Mapping[str, str]]:
+    """Run a crawl and show its progress; returns its result and the first reason for each outcome."""
+    reasons: dict[str, str] = {}
+    timeout = BASE_TIME + TIME_PER_ADDRESS * wanted
+    on_event = _progress_shower(progress, reasons)
+    return egress.crawl(run_id, spider=spider, timeout=timeout, on_event=on_event), reasons
+
+
+def _progress_shower(progress: Steps, reasons: dict[str, str]) -> Callable[[ProgressEvent], None]:
+    def show(event: ProgressEvent) -> None:
+        if not isinstance(event, PageDone):
+            return
+        outcome = event.outcome or "failed"
+        if event.reason:
+            reasons.setdefault(outcome, event.reason)
+        reason = Message.load(event.reason).text(process_language()) if event.reason else ""
+        words = (outcome, event.stored, event.aid or event.address, reason)
+        progress.step(" ".join(filter(None, words)), event.done)
+
+    return show
+
+
+def _exit_code(result: CrawlResult) -> Exit:
+    if result.timed_out:
+        raise CommandError(translated("mparchive.crawl.timed_out"), Exit.PARTLY_FAILED)
+    if result.verdict not in _EXITS:
+        code = Exit.USAGE if result.exit_code == Exit.USAGE else Exit.NOTHING_FETCHED  # wrong settings
+        raise CommandError(translated("mparchive.crawl.failed", reason=result.error), code)
+    return _EXITS[result.verdict]

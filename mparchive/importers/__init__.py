@@ -1,0 +1,1 @@
+"""Readers of input formats: dumps, lists, saved pages, WARC, WACZ and accounts."""

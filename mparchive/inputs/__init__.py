@@ -1,1 +1,0 @@
-"""What people hand in: dumps, lists, saved pages, WARC, WACZ, accounts; told apart by their content."""

@@ -1,0 +1,140 @@
+"""The job that examines everything, opens and closes incidents, and sends alarms about them."""
+
+import shutil
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+from sqlalchemy.orm import Session
+
+from archive.db.engine import transaction
+from archive.db.models import Incident
+from archive.db.settings import ArchiveSettings
+from archive.domain.messages import Message
+from archive.repository import egress
+from archive.repository.incidents import (
+    IncidentChanges,
+    incidents_to_report,
+    mark_reported,
+    record_problems,
+    unread_capture_problems,
+)
+from archive.repository.runs import failed_jobs
+from archive.repository.sources import newest_post, published_days, source_statuses, watched_since
+from crawler.discovery.config import SecretMissing
+from scheduler.config import Alarms, Config
+from scheduler.health import HISTORY, AccountHealth, BlockedEgress, Bounds, HealthSnapshot, health_problems
+from scheduler.jobs import inbox
+from scheduler.jobs.base import JobContext
+from scheduler.notify import AlarmNotSent, send_alarm
+from scheduler.polling import Work
+from scheduler.queue import HOME, PlannedJob
+
+FAILED_WITHIN = timedelta(hours=6)
+
+AGAIN_AFTER = timedelta(hours=6)  # without [alarms] nobody is notified, but the log is not flooded either
+
+log = structlog.get_logger()
+
+
+def plan_report() -> list[PlannedJob]:
+    """Plan a job at every check."""
+    return [PlannedJob(Work.REPORT, "all", HOME, Work.REPORT)]
+
+
+def run_report(context: JobContext, config: Config, config_problem: Message | None = None) -> None:
+    """Examine everything, record the incidents, and send alarms. Raises what the database raises."""
+    now = context.now()
+    with transaction(context.engine) as session:
+        snapshot = health_snapshot(session, config, config_problem, now)
+        problems = [*health_problems(snapshot, _bounds(config), now), *unread_capture_problems(session)]
+        changes = record_problems(session, problems, now)
+    _log(changes)
+    _notify(context, config.alarms, now)
+
+
+def health_snapshot(
+    session: Session, config: Config, config_problem: Message | None, now: datetime
+) -> HealthSnapshot:
+    """Read everything that the health checks examine."""
+    blocked = [
+        BlockedEgress(row.name, row.reason, row.blocked_until, row.blocks)
+        for row in egress.list_egresses(session)
+        if row.blocked_until and row.blocked_until > now
+    ]
+    return HealthSnapshot(
+        accounts=[_account_health(session, one.biz, one.name, now) for one in config.accounts],
+        blocked=blocked,
+        free={str(folder): shutil.disk_usage(folder).free for folder in watched_folders()},
+        failed_jobs=failed_jobs(session, FAILED_WITHIN),
+        config_problem=config_problem,
+        alarm_problem=_alarm_problem(config.alarms),
+        inbox_problem=inbox.inbox_problem(config.inbox),
+    )
+
+
+def _account_health(session: Session, biz: str, name: str, now: datetime) -> AccountHealth:
+    days = published_days(session, biz, now - HISTORY)
+    last = newest_post(session, biz) or watched_since(session, biz)
+    return AccountHealth(biz, name, last, days, source_statuses(session, biz))
+
+
+def watched_folders() -> list[Path]:
+    """Return the folders on this machine whose disks fill up: the archive's home, and local media."""
+    settings = ArchiveSettings()
+    folders = [settings.home]
+    if settings.media and "://" not in settings.media:
+        folders.append(Path(settings.media))
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def _bounds(config: Config) -> Bounds:
+    limits = config.limits
+    return Bounds(timedelta(hours=limits.quiet_after_hours), limits.free_disk_mb * 2**20)
+
+
+def _alarm_problem(alarms: Alarms | None) -> Message | None:
+    try:
+        if alarms:
+            alarms.read_secret()
+    except SecretMissing as missing:
+        return Message("scheduler.alarm.no_addresses", {"reason": _message_of(missing)})
+    return None
+
+
+def _message_of(error: Exception) -> Message:
+    """Return the message of an error, or its text where it carries none."""
+    message = getattr(error, "message", None)
+    return message if isinstance(message, Message) else Message.load(str(error))
+
+
+def _log(changes: IncidentChanges) -> None:
+    for one in changes.opened:
+        log.warning(one.words, action="incident_opened", key=one.key, remedy=one.remedy)
+    for one in changes.closed:
+        log.info(one.words, action="incident_closed", key=one.key)
+
+
+def _notify(context: JobContext, alarms: Alarms | None, now: datetime) -> None:
+    again_after = timedelta(hours=alarms.again_after_hours) if alarms else AGAIN_AFTER
+    with transaction(context.engine) as session:
+        begun, ended = incidents_to_report(session, now, again_after)
+    if not (begun or ended) or not _send(alarms, begun, ended):
+        return
+    with transaction(context.engine) as session:
+        mark_reported(session, [one.id for one in begun], [one.id for one in ended], now)
+
+
+def _send(alarms: Alarms | None, begun: Sequence[Incident], ended: Sequence[Incident]) -> bool:
+    if alarms is None:
+        return False
+    try:
+        missed = send_alarm(alarms.read_secret(), begun, ended)
+    except (AlarmNotSent, SecretMissing) as error:
+        log.error(str(error), action="alarm_not_sent")
+        return False
+    for number in missed:
+        log.error(f"address {number} took no alarm", action="alarm_not_sent")
+    log.info("alarm sent", action="alarm_sent", begun=len(begun), ended=len(ended))
+    return True

@@ -1,0 +1,249 @@
+"""What is restored is what was there; a backup that cannot be restored whole leaves the archive empty."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from archive.backup.backup_file import BackupDamaged, BackupError, NotEmpty, opened, rows_of
+from archive.backup.postgres import columns_of, tables_in
+from archive.backup.write import write_backup
+from archive.db import schema
+from archive.db.engine import transaction
+from archive.export.warc import write_warc
+from archive.repository.capture_selection import Selection
+from tests.archive.backup.forging import Change, forge, with_a_file_named
+from tests.archive.backup.places import Place, bring_back, is_empty, refused, rows
+
+Manifest = dict[str, Any]
+Members = dict[str, bytes]
+
+
+def warc(place: Place) -> bytes:
+    out = io.BytesIO()
+    with transaction(place[0]) as session:
+        write_warc(session, Selection(), place[1], out)
+    return out.getvalue()
+
+
+def constraints(engine: Engine) -> list[tuple]:
+    """Return every constraint, and every trigger with whether it fires."""
+    with engine.connect() as connection:
+        return [
+            tuple(row)
+            for query in (
+                "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated"
+                " FROM pg_constraint WHERE connamespace = current_schema()::regnamespace ORDER BY 1, 2",
+                "SELECT tgrelid::regclass::text, tgname, tgenabled::text"
+                " FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2",
+            )
+            for row in connection.execute(text(query))
+        ]
+
+
+def constrain_versions(place: Place, condition: str | None) -> None:
+    """Let the table of versions take only some rows; None: again all."""
+    change = f"ADD CONSTRAINT never CHECK ({condition})" if condition else "DROP CONSTRAINT never"
+    with place[0].begin() as connection:
+        connection.execute(text(f"ALTER TABLE versions {change}"))
+
+
+def test_what_is_restored_is_what_was_there(
+    original: Place, backup: Path, place: Place, tmp_path: Path
+) -> None:
+    before = constraints(place[0])
+    bring_back(backup, place, tmp_path)
+    assert rows(place[0]) == rows(original[0])
+    assert constraints(place[0]) == before
+    assert list(place[1].paths()) == list(original[1].paths())
+    assert warc(place) == warc(original)
+    with opened(backup) as whole, place[0].begin() as connection:  # numbers and triggers go on
+        run = text(
+            "INSERT INTO runs (command, started_at) VALUES ('x', now()) RETURNING id, seal IS NOT NULL"
+        )
+        assert connection.execute(run).one() == (rows_of(whole.manifest)["runs"] + 1, True)
+
+
+def test_a_damaged_row_comes_back_damaged_with_its_old_seal(
+    backup: Path, place: Place, second_place: Place, tmp_path: Path
+) -> None:
+    bring_back(backup, place, tmp_path)
+    with place[0].begin() as connection:
+        connection.execute(text("ALTER TABLE runs DISABLE TRIGGER USER"))
+        connection.execute(text("UPDATE runs SET command = 'forged'"))
+    write_backup(*place, tmp_path / "damaged.backup")
+    bring_back(tmp_path / "damaged.backup", second_place, tmp_path)
+    with second_place[0].connect() as connection:
+        found = connection.execute(text("SELECT seal = seal_of(r), command FROM runs r")).one()
+    assert found == (False, "forged")
+
+
+def test_an_archive_that_is_there_is_not_touched(
+    original: Place, backup: Path, place: Place, tmp_path: Path
+) -> None:
+    before = rows(original[0])
+    with pytest.raises(NotEmpty, match="a row in accounts"):
+        bring_back(backup, (original[0], place[1]), tmp_path)
+    assert rows(original[0]) == before
+    place[1].put(b"x", bytes(32), ".png")
+    with pytest.raises(NotEmpty, match="media folder is not empty"):
+        bring_back(backup, place, tmp_path)
+    assert not any(rows(place[0]).values())
+
+
+def test_a_failure_half_way_leaves_the_archive_empty(backup: Path, place: Place, tmp_path: Path) -> None:
+    constrain_versions(place, "number < 0")
+    refused(backup, place, tmp_path, r"the rows of versions cannot be loaded .*never")
+    constrain_versions(place, None)
+    bring_back(backup, place, tmp_path)
+
+
+def test_the_rows_are_loaded_by_a_role_that_is_no_superuser(
+    backup: Path, place: Place, tmp_path: Path
+) -> None:
+    with place[0].connect() as connection:
+        assert connection.scalar(text("SHOW is_superuser")) == "on"
+    who = "current_setting('is_superuser') = 'off' AND current_user LIKE 'mparchive_load_%'"
+    constrain_versions(place, who)
+    bring_back(backup, place, tmp_path)
+    with place[0].connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM versions"))
+
+
+def test_media_files_that_an_interrupted_restore_has_left_are_used(
+    original: Place, backup: Path, place: Place, tmp_path: Path
+) -> None:
+    first, _ = original[1].paths()
+    digest = bytes.fromhex(Path(first).stem)
+    place[1].put(original[1].get(first, digest), digest, ".png")
+    constrain_versions(place, "number < 0")
+    with pytest.raises(BackupDamaged, match="never"):
+        bring_back(backup, place, tmp_path)
+    assert list(place[1].paths()) == [first]
+    constrain_versions(place, None)
+    bring_back(backup, place, tmp_path)
+    assert list(place[1].paths()) == list(original[1].paths())
+
+
+def test_a_backup_of_an_older_schema_is_brought_up_to_date(
+    backup: Path, place: Place, second_place: Place, tmp_path: Path
+) -> None:
+    """Compare the columns that both schemas have, without the seals, which cover all columns."""
+    bring_back(backup, place, tmp_path)
+    search_index = rows(place[0])["post_words"]
+    with place[0].begin() as connection:
+        newest = {table.name: columns_of(table) for table in tables_in(connection)}
+        schema.migrate(connection, "0005")
+        columns = {
+            table.name: [name for name in columns_of(table) if name in newest[table.name] and name != "seal"]
+            for table in tables_in(connection)
+        }
+    expected = rows(place[0], columns)
+    assert write_backup(*place, tmp_path / "older.backup").schema_revision == "0005"
+    bring_back(tmp_path / "older.backup", second_place, tmp_path)
+    assert rows(second_place[0], columns) == expected
+    assert rows(second_place[0])["post_words"] == search_index
+    assert search_index
+    with second_place[0].connect() as connection:
+        assert schema.revision(connection) == schema.newest_revision()
+        assert connection.scalar(text("SELECT bool_and(seal = seal_of(a)) FROM addresses a"))
+
+
+def test_a_file_that_is_not_named_by_its_content_overwrites_nothing_outside(
+    small_backup: Path, place: Place, tmp_path: Path
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"somebody's")
+    with_a_file_named(small_backup, "../precious", tmp_path / "forged.backup")
+    refused(
+        tmp_path / "forged.backup",
+        place,
+        tmp_path,
+        r"media/\.\./precious in .* is not named by its content",
+    )
+    assert precious.read_bytes() == b"somebody's"
+
+
+def test_a_backup_of_a_newer_schema_is_refused(small_backup: Path, place: Place, tmp_path: Path) -> None:
+    def change(manifest: Manifest, _members: Members) -> None:
+        manifest["schema_revision"] = "9999"
+
+    path = forge(small_backup, tmp_path / "newer.backup", change)
+    with pytest.raises(BackupError, match="made by a newer mparchive; install that"):
+        bring_back(path, place, tmp_path)
+    assert is_empty(place)
+
+
+def renamed_table(manifest: Manifest, members: Members) -> None:
+    manifest["tables"][0]["name"] = "runs; DROP TABLE posts"
+    members_in_order(manifest, members)
+
+
+def members_in_order(manifest: Manifest, members: Members) -> None:
+    """Rename the first table's member as the manifest names the table."""
+    first = manifest["tables"][0]["name"]
+    names = [f"tables/{first}.copy" if name == "tables/accounts.copy" else name for name in members]
+    contents = list(members.values())
+    members.clear()
+    members.update(zip(names, contents, strict=True))
+
+
+def forged_column(manifest: Manifest, _members: Members) -> None:
+    manifest["tables"][0]["columns"][0] = "id) FROM PROGRAM 'touch /tmp/x' --"
+
+
+def repeated_column(manifest: Manifest, _members: Members) -> None:
+    manifest["tables"][0]["columns"].append("id")
+
+
+def foreign_table(manifest: Manifest, members: Members) -> None:
+    manifest["tables"][0]["name"] = "alembic_version"
+    members_in_order(manifest, members)
+
+
+def removed_rows(manifest: Manifest, members: Members) -> None:
+    manifest["tables"][0]["rows"] = 0
+    members["tables/accounts.copy"] = b""
+
+
+def fewer_rows(manifest: Manifest, _members: Members) -> None:
+    manifest["tables"][0]["rows"] = 3
+
+
+def no_rows(_manifest: Manifest, members: Members) -> None:
+    members["tables/accounts.copy"] = b"\\! touch /tmp/x\n"
+
+
+def ended_rows(_manifest: Manifest, members: Members) -> None:
+    members["tables/accounts.copy"] = b"\\.\nCOPY accounts FROM PROGRAM 'touch /tmp/x';\n"
+
+
+def other_heads(manifest: Manifest, _members: Members) -> None:
+    manifest["heads"][0][1] += 1
+
+
+def unknown_revision(manifest: Manifest, _members: Members) -> None:
+    manifest["schema_revision"] = "0000"
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (renamed_table, "has other tables than its schema"),
+        (foreign_table, "has other tables than its schema"),
+        (forged_column, "accounts in .* has other columns than its schema"),
+        (repeated_column, "accounts in .* has other columns than its schema"),
+        (removed_rows, "refers to rows it lacks"),
+        (fewer_rows, "accounts in .* has 2 rows, not 3"),
+        (no_rows, "rows of accounts cannot be loaded"),
+        (ended_rows, "accounts"),
+        (other_heads, "the chains of the backup end otherwise"),
+        (unknown_revision, "there never was a schema of revision 0000"),
+    ],
+)
+def test_a_forged_backup_is_refused_whole(
+    small_backup: Path, place: Place, tmp_path: Path, change: Change, match: str
+) -> None:
+    refused(forge(small_backup, tmp_path / "forged.backup", change), place, tmp_path, match)

@@ -1,0 +1,86 @@
+"""Markdown says every word of a post, in order, to whoever reads Markdown; and nothing that was not there."""
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+from archive.domain.parsed_page import ParsedPage
+from archive.export.html_to_markdown import to_markdown
+from crawler.parse.page import read_page
+from tests.archive.export.markdown_files import READER, written
+from tests.archive.rendering.making import of_reading
+from tests.standin.pages import all_pages
+from tests.support.captures import capture, capture_names, needs_captures
+
+
+def words_read(markdown: str) -> str:
+    """Return what a reader of the Markdown sees, without its title."""
+    soup = BeautifulSoup(READER.render(markdown), "lxml")
+    if soup.h1:
+        soup.h1.decompose()
+    return soup.get_text()
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def hold(readings: dict[str, ParsedPage], folder: Path) -> None:
+    for number, (name, reading) in enumerate(readings.items()):
+        made = of_reading(reading, filled=number % 2 == 0)
+        _, rest = written(made, folder)
+        read, text = squeezed(words_read(rest)), squeezed(html.unescape(made.post.text))
+        assert is_within(text, read), name
+        assert len(read) - len(text) < 0.1 * len(text) + 1000, name  # only cards say more
+        assert "\n\n\n" not in rest, name
+        assert "**" not in read or "**" in text, name
+
+
+def is_within(text: str, read: str) -> bool:
+    """Tell whether the characters of a text are all there, in order."""
+    rest = iter(read)
+    return all(char in rest for char in text)
+
+
+def test_posts_of_the_stand_in_are_whole_in_markdown(tmp_path: Path) -> None:
+    readings = {name: read_page(body, url) for name, body, url, _ in all_pages()}
+    hold({name: reading for name, reading in readings.items() if reading.record}, tmp_path)
+
+
+@needs_captures
+def test_real_posts_are_whole_in_markdown(tmp_path: Path) -> None:
+    hold({name: read_page(capture(name)) for name in capture_names("article_*")}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("body", "markdown"),
+    [
+        ("<section><section><p>一</p></section><p>二</p></section>", "一\n\n二"),
+        ("<section>一<br>二</section>三", "一  \n二\n\n三"),
+        ("<p>一</p><p><br></p><p>&nbsp;</p><p>二</p>", "一\n\n二"),
+        ("<p><strong>一</strong><strong>二</strong></p>", "**一二**"),
+        ("<p>字<strong>“词”</strong>字</p>", "字“**词**”字"),
+        ("<p><strong> </strong>字<strong><br></strong></p>", "字"),
+        ("<strong><p>一</p><p>二</p></strong>", "一\n\n二"),
+        ("<p>1. 一</p><p># 二</p><p>- 三</p>", "1\\. 一\n\n\\# 二\n\n\\- 三"),
+        ("<p>&gt; 四</p><p>+ 五</p>", "\\> 四\n\n\\+ 五"),
+        ("<p>a*b_c`d[e]&lt;f&gt;&amp;nbsp;</p>", "a\\*b\\_c\\`d\\[e\\]&lt;f>&amp;nbsp;"),
+        ("<p><span>1</span><span>. 一</span></p>", "1\\. 一"),
+        ("<h2>一<br>二</h2>", "## 一 二"),
+        ("<ul><li><p>一</p></li><li>二<ul><li>三</li></ul></li></ul>", "- 一\n- 二\n  - 三"),
+        ("<ol start=3><li>一</li><li>二</li></ol>", "3. 一\n4. 二"),
+        ("<blockquote><p>一</p><p>二</p></blockquote>", "> 一\n>\n> 二"),
+        ("<pre><code>a = 1</code><code>b  = *2*</code></pre>", "```\na = 1\nb  = *2*\n```"),
+        ("<pre>```</pre>", "````\n```\n````"),
+        ("<p><code>a*b</code></p>", "`a*b`"),
+        ('<p><a href="https://x.example/a(b)">词</a></p>', "[词](<https://x.example/a(b)>)"),
+        ("<table><tr><td>一</td></tr></table>", "一"),
+        ("<table><tr><th>甲</th><th>乙</th></tr><tr><td>1|2</td><td><p>3</p><p>4</p></td></tr></table>",
+         "| 甲 | 乙 |\n| --- | --- |\n| 1\\|2 | 3 4 |"),
+    ],
+)  # fmt: skip
+def test_what_editors_make_becomes_what_people_would_write(body: str, markdown: str) -> None:
+    assert re.sub(r">[ ]+$", ">", to_markdown(body), flags=re.M) == markdown

@@ -1,0 +1,35 @@
+"""A small archive with something in every table, for all tests of a module."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
+
+from archive.db.settings import ArchiveSettings
+from archive.integrity.check import CheckContext
+from archive.storage.media_files import MediaFolder
+from tests.archive.integrity.filling import context_at, fill
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("media")
+
+
+@pytest.fixture(scope="module")
+def context(folder: Path) -> CheckContext:
+    return context_at(MediaFolder(ArchiveSettings(media=str(folder))))
+
+
+@pytest.fixture(scope="module")
+def filled(shared_engine: Engine, context: CheckContext) -> Iterator[Connection]:
+    """Yield a connection to the filled archive; the module's transaction is rolled back."""
+    with shared_engine.connect() as connection:
+        outer = connection.begin()
+        with Session(connection, join_transaction_mode="create_savepoint") as session:
+            fill(session, context)
+            session.commit()
+        yield connection
+        outer.rollback()

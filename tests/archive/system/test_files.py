@@ -1,0 +1,47 @@
+"""Test bounded reads and atomic writes."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from archive.domain.errors import file_message
+from archive.system.files import FileUnusable, FileWriteError, atomically, read_small, write_bytes
+
+
+def test_a_file_within_the_bound_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12345")
+    assert read_small(tmp_path / "a", 5, "split it") == b"12345"
+
+
+def test_a_file_beyond_the_bound_is_refused_with_the_bound(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"123456")
+    with pytest.raises(FileUnusable, match="over 5 bytes; split it") as refused:
+        read_small(tmp_path / "a", 5, "split it")
+    assert file_message(refused.value).code == "archive.file.too_large"
+
+
+def test_a_file_that_is_not_there_is_named_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(FileUnusable, match="no such file") as refused:
+        read_small(tmp_path / "a", 5, "split it")
+    message = file_message(refused.value)
+    assert (message.code, message.params["path"]) == ("archive.file.unreadable", str(tmp_path / "a"))
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    write_bytes(path, b"old")
+
+    def fail(out: BinaryIO) -> None:
+        out.write(b"new")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(FileWriteError) as refused:
+        atomically(path, fail)
+    assert str(file_message(refused.value)) == f"cannot write {path}: No space left on device"
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"old", [path])
+
+
+def test_folders_are_made_and_the_result_of_the_writer_returned(tmp_path: Path) -> None:
+    assert atomically(tmp_path / "x" / "y", lambda out: out.write(b"abc")) == 3
+    assert (tmp_path / "x" / "y").read_bytes() == b"abc"

@@ -1,0 +1,70 @@
+"""Downloads that are stored, refused or failed, in this process as in a worker."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, insert, select
+
+from archive.db.engine import transaction
+from archive.db.models import MediumRow
+from archive.db.settings import ArchiveSettings
+from archive.domain.messages import Message
+from archive.domain.outcomes import MediumOutcome
+from archive.repository.media import DueMedium
+from crawler.parse.response import FetchedPage
+from crawler.pipelines.base import MediaDownload
+from crawler.worker import media_tasks, tasks
+from tests.crawler.discovery.driving import NOW
+from tests.standin.media import picture
+
+URL = "https://mmbiz.qpic.cn/mmbiz_png/synthetic_a/0?wx_fmt=png"
+CHALLENGE = b"<!DOCTYPE html><html><script>var PAGE_MID='mmbizwap:secitptpage/verify.html';</script></html>"
+
+
+@pytest.fixture
+def medium(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> DueMedium:
+    monkeypatch.setattr(tasks._Archive, "engine", engine, raising=False)
+    monkeypatch.setattr(tasks._Archive, "settings", ArchiveSettings(media=str(tmp_path)), raising=False)
+    row = insert(MediumRow).values(key=URL, url=URL, type="image", next_fetch_at=NOW)
+    with transaction(engine) as session:
+        session.execute(row)
+    (due,) = media_tasks.due_files(None, 10, ["image"], NOW)
+    return due
+
+
+def download(medium: DueMedium, body: bytes, status: int = 200, **headers: str) -> MediaDownload:
+    page = FetchedPage(None, URL, URL, status, tuple(headers.items()), body, NOW)
+    return MediaDownload(medium, page, 1024 * 1024)
+
+
+def state(engine: Engine) -> tuple[str | None, str]:
+    with transaction(engine) as session:
+        row = session.scalars(select(MediumRow)).one()
+        return row.last_outcome, Message.load(row.last_reason).code
+
+
+def test_an_image_is_stored_as_a_file(engine: Engine, medium: DueMedium, tmp_path: Path) -> None:
+    result = media_tasks.store_or_record(download(medium, picture("synthetic_a")), NOW)
+    assert (result.outcome, result.media_type) == (MediumOutcome.KEPT, "image/png")
+    (file,) = tmp_path.rglob("*.png")
+    assert file.read_bytes() == picture("synthetic_a")
+    assert state(engine)[0] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "outcome", "code", "blocks"),
+    [
+        (b"<html>", 200, "refused", "crawler.media.web_page", False),
+        (b"", 404, "failed", "crawler.media.status", False),
+        (b"", 429, "failed", "crawler.media.too_many_requests", True),
+        (CHALLENGE, 200, "failed", "crawler.media.blocked.verification", True),
+        (b"", 302, "refused", "crawler.media.redirected", False),
+        (b"x" * 2_000_000, 200, "refused", "crawler.response.too_large", False),
+    ],
+)
+def test_what_is_no_file_is_recorded_by_code(  # noqa: PLR0917 - the fixtures and one row of the table
+    engine: Engine, medium: DueMedium, body: bytes, status: int, outcome: str, code: str, blocks: bool
+) -> None:
+    result = media_tasks.store_or_record(download(medium, body, status, location="https://x.example/"), NOW)
+    assert (result.outcome, result.blocks) == (outcome, blocks)
+    assert state(engine) == (outcome, code)

@@ -1,0 +1,67 @@
+"""Tests that docs/how-to/operate.md has every key of an alarm, word of the log and metric, and no other."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+
+from archive.domain.messages import Message
+from archive.domain.monitoring import SourceStatus
+from archive.reports.metrics import ArchiveMetrics
+from scheduler.health import AccountHealth, BlockedEgress, Bounds, HealthSnapshot, health_problems
+from tests.docs.markdown import DOCS, ROOT, rows, spans, text_of
+
+OPERATE = text_of(DOCS / "how-to" / "operate.md")
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+LOGGING_PACKAGES = ("web", "scheduler", "mparchive")  # whose log an operator of the daemon reads
+
+
+def first_cells(heading: str) -> list[str]:
+    """Return the code in the first cells of the tables below a heading."""
+    sections = re.split(r"^## ", OPERATE, flags=re.MULTILINE)
+    (section,) = [one for one in sections if one.startswith(f"{heading}\n")]
+    return [span for cells in rows(section)[1:] for span in spans(cells[0])]
+
+
+def test_every_alarm_has_a_row() -> None:
+    source = SourceStatus("B", "name", "album:1", state="refused", last_tried_at=NOW, failures=9)
+    everything = HealthSnapshot(
+        accounts=[AccountHealth("B", "name", NOW - timedelta(days=99), (), [source])],
+        blocked=[BlockedEgress("default", "verification", NOW, 1)],
+        free={"/data": 0},
+        failed_jobs={"fetch": 1},
+        config_problem=Message.load("x"),
+        alarm_problem=Message.load("x"),
+        inbox_problem=Message.load("x"),
+    )
+    kinds = {one.key.partition(":")[0] for one in health_problems(everything, Bounds(), NOW)}
+    assert {key.partition(":")[0] for key in first_cells("Alarms")} == kinds
+
+
+def test_every_word_of_the_log_has_a_row() -> None:
+    files = [path for package in LOGGING_PACKAGES for path in (ROOT / package).rglob("*.py")]
+    assert set(first_cells("The log")) == {word for path in files for word in actions(text_of(path))}
+
+
+def test_every_metric_has_a_row_and_a_panel(engine: Engine) -> None:
+    exported = {one.name for one in ArchiveMetrics(engine, lambda: NOW).collect()}
+    assert {name.partition("{")[0] for name in first_cells("Metrics")} == exported
+    shown = {
+        name
+        for panel in json.loads(text_of(DOCS / "grafana.json"))["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"\bmparchive_\w+", target["expr"])
+    }
+    assert shown == exported
+
+
+def actions(source: str) -> Iterator[str]:
+    """Yield the words that a module logs as `action`, or passes on to be logged so."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.keyword) and node.arg == "action" and isinstance(node.value, ast.Constant):
+            yield str(node.value.value)
+        elif isinstance(node, ast.Constant) and re.fullmatch("[a-z]+_ended", str(node.value)):
+            yield str(node.value)

@@ -1,0 +1,83 @@
+"""What `mparchive backfill` starts, and what it does not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.crawler.parse.made import BIZ
+from tests.standin.week import WEEK
+
+SCRIPT = """
+import sys
+from mparchive.commands.backfill import BackfillOptions, backfill
+code = backfill(BackfillOptions(inputs=(sys.argv[1],), fetch=False, media={media}, json=True))
+print(int(code), "mparchive.importers.items" in sys.modules, "crawler.worker.pool" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("media", [False, True])
+def test_nothing_for_media_is_started_unless_media_are_asked_for(
+    engine: Engine, tmp_path: Path, media: bool
+) -> None:
+    environment = {
+        **os.environ,
+        "MPARCHIVE_DATABASE_URL": engine.url.render_as_string(hide_password=False),
+        "MPARCHIVE_HOME": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(media=media), WEEK[0].url],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == f"0 {media} {media}"
+
+
+ADDRESS = f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=21&idx=1&sn=ab&chksm=cd"
+
+SAVED = f"""<!DOCTYPE html><html><!--
+ Page saved with SingleFile
+ url: {ADDRESS}
+--><head><meta charset="utf-8"></head><body><div id="js_article"><h1 id="activity-name">题</h1>
+<a id="js_name">号</a><em id="publish_time">@</em><div id="js_content"><p>字</p></div></div></body></html>"""
+
+
+def _mparchive(engine: Engine, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "MPARCHIVE_DATABASE_URL": engine.url.render_as_string(hide_password=False),
+        "MPARCHIVE_HOME": str(home),
+        "COLUMNS": "300",
+    }
+    command = [str(Path(sys.executable).with_name("mparchive")), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_page_that_lacks_a_field_ends_with_3_and_is_named_by_status_and_audit(
+    engine: Engine, tmp_path: Path
+) -> None:
+    saved = tmp_path / "page.html"
+    saved.write_text(SAVED.replace("@", "昨天"), encoding="utf-8")
+    done = _mparchive(engine, tmp_path, "backfill", str(saved), "--no-fetch", "--no-media")
+    assert done.returncode == 3
+    assert "page.html" in done.stderr
+    assert "the time of publication" in done.stdout + done.stderr
+    status = _mparchive(engine, tmp_path, "status", "--json")
+    assert "unknown" in status.stdout
+    audit = _mparchive(engine, tmp_path, "audit")
+    assert "crawler.parse.field.time" in audit.stdout or "the time of publication" in audit.stdout
+
+
+def test_a_page_saved_without_scripts_becomes_a_post(engine: Engine, tmp_path: Path) -> None:
+    saved = tmp_path / "page.html"
+    saved.write_text(SAVED.replace("@", "2025年9月1日 00:05"), encoding="utf-8")
+    done = _mparchive(engine, tmp_path, "backfill", str(saved), "--no-fetch", "--no-media", "--json")
+    assert done.returncode == 0, done.stderr
+    assert '"new": 1' in done.stdout
+    shown = _mparchive(engine, tmp_path, "show", "21_1", "--json")
+    assert "2025-09-01" in shown.stdout

@@ -1,0 +1,115 @@
+"""`mparchive export` writes each format to a file, a folder or stdout, and says how much it wrote."""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from archive.db.engine import transaction
+from archive.ingest.pages import import_records, store_parse_results
+from archive.repository.captures import store_captures
+from mparchive.commands import export
+from mparchive.errors import Exit
+from tests.archive.making import BIZ, NOW, article, capture, image, record
+from tests.mparchive.commands.conftest import Run
+
+
+@pytest.fixture(scope="module")
+def filled(module_engine: Engine) -> Engine:
+    """Archive two posts, one of them with a page that shows an image."""
+    with transaction(module_engine) as session:
+        import_records(session, None, [record(2)], "dump", NOW)
+        (number,) = store_captures(session, None, [(None, capture())])
+        page = article(record(1), media=(image("a"),), html="<p>字</p>")
+        store_parse_results(session, None, [(number, page)], NOW, 1)
+    return module_engine
+
+
+@pytest.fixture
+def mparchive(filled: Engine, use: Callable[[Engine], Run]) -> Run:
+    return use(filled)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_records_go_to_stdout_and_the_count_to_stderr(mparchive: Run) -> None:
+    ended = mparchive("export")
+    assert (ended.code, ended.err) == (Exit.DONE, "2 posts exported\n")
+    assert [one["标题title"] for one in json.loads(ended.raw)] == ["标题"] * 2
+
+
+def test_records_in_a_folder_are_a_file_for_each_account(mparchive: Run, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    ended = mparchive("export", "--format", "jsonl", "--output", tmp_path / "out")
+    assert ended.code == Exit.DONE
+    (name,) = names(tmp_path / "out")
+    assert name.startswith("示例账号_")
+    assert name.endswith(".jsonl")
+    assert len((tmp_path / "out" / name).read_text().splitlines()) == 2
+
+
+def test_a_selection_of_days_and_of_an_account_is_heeded(mparchive: Run, tmp_path: Path) -> None:
+    none = mparchive("export", "--format", "csv", "--output", tmp_path / "a.csv", "--until", "2026-02-28")
+    assert (none.code, none.err) == (Exit.DONE, "0 posts exported\n")
+    one = mparchive("export", "--format", "csv", "--output", tmp_path / "b.csv", "--account", BIZ)
+    assert one.err == "2 posts exported\n"
+    unknown = mparchive("export", "--account", "nobody")
+    assert unknown.code == Exit.USAGE
+    assert "nobody" in unknown.err
+    reversed_days = mparchive("export", "--since", "2026-03-02", "--until", "2026-03-01")
+    assert reversed_days.code == Exit.USAGE
+
+
+def test_posts_need_a_folder_and_a_wacz_needs_a_file(mparchive: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for arguments, words in {
+        ("html",): "--format html writes one file per post; name a folder with --output FOLDER",
+        ("markdown", "--output", tmp_path / "file"): "file is a file; name a folder with --output FOLDER",
+        ("wacz",): "a WACZ cannot be written to stdout; name a file with --output FILE.wacz",
+    }.items():
+        ended = mparchive("export", "--format", *arguments)
+        assert (ended.code, ended.out) == (Exit.USAGE, "")
+        assert words in ended.err
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_captures_are_written_to_a_file_with_their_number(mparchive: Run, tmp_path: Path) -> None:
+    ended = mparchive("export", "--format", "warc", "--output", tmp_path / "a.warc.gz")
+    assert ended.code == Exit.DONE
+    assert ended.err.splitlines()[-1] == "1 capture exported"
+    assert (tmp_path / "a.warc.gz").read_bytes().startswith(b"\x1f\x8b")
+
+
+def test_posts_are_written_to_a_file_each(mparchive: Run, tmp_path: Path) -> None:
+    ended = mparchive("export", "--format", "markdown", "--output", tmp_path / "posts")
+    assert (ended.code, ended.err) == (Exit.DONE, "2 posts exported\n")
+    assert names(tmp_path / "posts") == ["2026-03-01-1001_1-标题.md", "2026-03-01-1002_1-标题.md"]
+
+
+@pytest.mark.usefixtures("in_chinese")
+def test_the_count_and_the_refusals_are_in_the_language_of_the_process(mparchive: Run) -> None:
+    assert mparchive("export", "--format", "jsonl").err == "已导出 2 篇文章\n"
+    assert (
+        "WACZ 不能写到标准输出；请用 --output FILE.wacz 指定文件"
+        in mparchive("export", "--format", "wacz").err
+    )
+
+
+def test_one_file_of_several_that_fails_is_named_and_the_others_are_written(
+    mparchive: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+
+    def fail(records: Iterable[object], *_: object, **__: object) -> int:
+        raise ValueError(f"record {len(list(records))} is odd")
+
+    monkeypatch.setitem(export.RECORDS, export.Format.JSONL, (fail, "jsonl"))
+    ended = mparchive("export", "--format", "jsonl", "--output", tmp_path / "out")
+    assert ended.code == Exit.PARTLY_FAILED
+    assert "record 2 is odd" in ended.err
+    assert "1 could not be written; everything else was" in ended.err
+    assert names(tmp_path / "out") == []

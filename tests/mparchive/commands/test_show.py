@@ -1,0 +1,85 @@
+"""The history and the difference as they are printed, and what cannot be compared."""
+
+from collections.abc import Callable
+
+import pytest
+from click.testing import Result
+from rich.console import Console
+from sqlalchemy import Engine
+from typer.testing import CliRunner
+
+from archive.db.engine import transaction
+from archive.domain.text_diff import difference
+from archive.ingest.pages import import_records, store_parse_results
+from archive.repository.captures import store_captures
+from mparchive.cli import app
+from mparchive.commands.show import CONTEXT, _marked_text
+from mparchive.errors import CommandError
+from tests.archive.making import NOW, article, capture, image, record
+
+Show = Callable[..., Result]
+
+
+@pytest.fixture
+def show(engine: Engine, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Show:
+    """`mparchive show`, in an archive with one post of two versions and one of a single one."""
+    monkeypatch.setenv("MPARCHIVE_DATABASE_URL", fresh_database_url)
+    with transaction(engine) as session:
+        import_records(session, None, [record(1), record(2)], "dump", NOW)
+        pages = [(None, capture(b"1")), (None, capture(b"2", minutes=5))]
+        for number, kept in enumerate(store_captures(session, None, pages)):
+            page = article(record(1, text="第一段\r另一段\r"), media=(image(f"{number}"), image("same", 1)))
+            store_parse_results(session, None, [(kept, page)], NOW, 2)
+    return lambda *arguments: CliRunner().invoke(app, ["show", *arguments])
+
+
+def test_versions_pages_and_pictures_stand_in_one_time_line(show: Show) -> None:
+    lines = show("1001_1", "--history").output.splitlines()
+    assert [" ".join(line.split()) for line in lines[1:]] == [
+        "2026-03-02 12:00:00 capture 1 article",
+        "2026-03-02 12:00:00 pictures 1 picture of this page is on no later page",
+        "2026-03-02 12:00:00 version 1 dump, 8 characters, 标题",
+        "2026-03-02 12:00:00 version 2 page, parser 2, +2 −2 characters, 标题",
+        "2026-03-02 12:05:00 capture 2 article",
+    ]
+
+
+def test_the_last_two_versions_are_compared_unless_others_are_named(show: Show) -> None:
+    for arguments in (("1001_1", "--diff"), ("--diff", "1001_1"), ("1001_1", "--diff", "1..2")):
+        assert show(*arguments).output.endswith("标题\n第一段\n[-第二-]{+另一+}段\n\n")
+
+
+def test_the_summary_and_the_history_say_the_same_as_json(show: Show) -> None:
+    assert '"gone_pictures"' in show("1001_1", "--json").output
+    assert '"next_visit_at": null' in show("1001_1", "--history", "--json").output
+
+
+def test_what_cannot_be_compared_is_said(show: Show) -> None:
+    for arguments, says in {
+        ("1002_1", "--diff"): "there is 1 version; nothing to compare",
+        ("1001_1", "--diff", "2..3"): "there is no version 3; there are 1 to 2",
+        ("1001_1", "--diff", "0..2"): "there is no version 0",
+        ("1001_1", "--diff", "2"): "takes two versions as 1..2",
+        ("1001_1", "--diff", "--history"): "--history and --diff exclude each other",
+        ("1001_1", "--text", "--json"): "--text and --json exclude each other",
+    }.items():
+        ended = show(*arguments).exception
+        assert isinstance(ended, CommandError)
+        assert says in str(ended)
+
+
+def test_of_what_did_not_change_only_the_ends_are_marked_text() -> None:
+    before, after = (
+        "头" * 500 + "旧" + "中" * 500 + "甲" + "尾" * 9,
+        "头" * 500 + "新" + "中" * 500 + "尾" * 9,
+    )
+    shown = _marked_text(difference(before, after), coloured=False).plain
+    near = "中" * CONTEXT
+    assert shown == f"…{'头' * CONTEXT}[-旧-]{{+新+}}{near}…{near}[-甲-]{'尾' * 9}"
+
+
+def test_a_terminal_shows_changes_in_colours_and_without_marks() -> None:
+    terminal = Console(force_terminal=True, color_system="standard", width=80)
+    with terminal.capture() as printed:
+        terminal.print(_marked_text(difference("旧的", "新的"), coloured=True))
+    assert printed.get() == "\x1b[9;31m旧\x1b[0m\x1b[4;32m新\x1b[0m的\n"

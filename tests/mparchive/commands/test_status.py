@@ -1,0 +1,42 @@
+"""The status as a person and as a script reads it."""
+
+import json
+
+import pytest
+from sqlalchemy import Engine
+
+from archive.db.engine import transaction
+from archive.domain.outcomes import MediumOutcome
+from archive.ingest.pages import store_parse_results
+from archive.repository.captures import store_captures
+from archive.repository.media import due_media, record_media_failure, store_file
+from mparchive.commands.status import status
+from tests.archive.making import NOW, article, capture, image, kept_file, record, video
+
+
+def test_the_status_tells_of_media_by_type(
+    engine: Engine,
+    fresh_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MPARCHIVE_DATABASE_URL", fresh_database_url)
+    status(as_json=False)
+    assert "stored" not in capsys.readouterr().out
+    with transaction(engine) as session:
+        (id_,) = store_captures(session, None, [(None, capture())])
+        media = (*(image(name) for name in "abc"), video(hours=-1))
+        store_parse_results(session, None, [(id_, article(record(), media=media))], NOW, 1)
+        first, second, _ = due_media(session, NOW, 3, types=["image"])
+        store_file(session, first.id, kept_file(b"x" * 1_500_000), NOW)
+        for _ in range(3):
+            record_media_failure(session, second.id, MediumOutcome.REFUSED, "text/html", NOW)
+    status(as_json=False)
+    told = capsys.readouterr().out
+    assert "image     1 of 3 stored (1.5 MB), 1 due, 1 given up" in told
+    assert "video     0 of 1 stored (0.0 MB), 1 given up" in told
+    status(as_json=True)
+    assert json.loads(capsys.readouterr().out)["media"] == {
+        "image": {"known": 3, "kept": 1, "due": 1, "waiting": 0, "given_up": 1, "bytes": 1_500_000},
+        "video": {"known": 1, "kept": 0, "due": 0, "waiting": 0, "given_up": 1, "bytes": 0},
+    }

@@ -1,0 +1,112 @@
+"""How commands crawl: they wait for their turn, respect a back-off, and count what came."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from archive.db.advisory_locks import Hosts, egress_lock
+from archive.db.engine import transaction
+from archive.repository import egress
+from archive.system import clock
+from crawler.process.entry import PageDone, RunStarted
+from mparchive import crawl
+from mparchive.console import steps
+from mparchive.crawl import (
+    RunSummary,
+    cassette_settings,
+    fetch_media,
+    fetch_pages,
+    open_egress,
+    wait_for_turn,
+)
+from mparchive.errors import CommandError, Exit
+from scheduler.crawl_process import CrawlResult
+
+
+def test_a_command_gives_up_on_an_egress_that_stays_in_use_and_has_asked_nothing(
+    shared_engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(crawl, "MAX_WAIT", 0.1)
+    mine, summary = open_egress(shared_engine), RunSummary()
+    with (
+        egress_lock(shared_engine, "default", Hosts.PAGES),
+        egress_lock(shared_engine, "default", Hosts.MEDIA),
+        steps(None) as progress,
+    ):
+        assert fetch_pages(mine, 1, 3, summary, progress) is Exit.NOTHING_FETCHED  # a crawl needs a server
+        assert fetch_media(mine, 1, 4, summary, progress) is Exit.DONE
+    assert summary.counts == {"not_asked": 3, "images_not_asked": 4}
+    assert capsys.readouterr().err.count("waiting for its end") == 2
+
+
+def test_a_blocked_egress_fetches_nothing_and_says_until_when(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with transaction(engine) as session:
+        egress.block_egress(session, "default", "verification", clock.now())
+    summary = RunSummary()
+    with steps(None) as progress:
+        assert fetch_pages(open_egress(engine), 1, 3, summary, progress) is Exit.VERIFICATION
+    assert summary.counts == {"not_asked": 3}
+    assert "nothing is fetched before" in capsys.readouterr().err
+
+
+def test_a_replay_waits_for_nobody(shared_engine: Engine) -> None:
+    replay = open_egress(shared_engine, {"CASSETTE_MODE": "replay"})
+    with egress_lock(shared_engine, "default", Hosts.PAGES), wait_for_turn(replay, Hosts.PAGES) as mine:
+        assert mine
+
+
+def test_progress_shows_each_page_and_keeps_the_first_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    reasons: dict[str, str] = {}
+    with steps(2) as progress:
+        show = crawl._progress_shower(progress, reasons)
+        show(RunStarted(1, 2))
+        show(PageDone(1, outcome="article", stored="new", aid="1_1"))
+        show(PageDone(2, address="https://x", reason="mparchive.crawl.see_log"))
+        show(PageDone(2, address="https://y", reason="no answer"))
+    assert capsys.readouterr().err.splitlines() == [
+        "1/2 article new 1_1",
+        "2/2 failed https://x the log of the crawl gives the reason",
+        "2/2 failed https://y no answer",
+    ]
+    assert reasons == {"failed": "mparchive.crawl.see_log"}
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        (CrawlResult(1, "done", 0), Exit.DONE),
+        (CrawlResult(1, "partly_failed", 3), Exit.PARTLY_FAILED),
+        (CrawlResult(1, "rate_limited", 5), Exit.VERIFICATION),
+        (CrawlResult(1, "database", 6), Exit.DATABASE),
+    ],
+)
+def test_a_verdict_is_an_exit_code(result: CrawlResult, code: Exit) -> None:
+    assert crawl._exit_code(result) is code
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        (CrawlResult(1, "failed", -9), Exit.NOTHING_FETCHED),
+        (CrawlResult(1, "failed", 2), Exit.USAGE),
+        (CrawlResult(1, "stopped", 3, timed_out=True), Exit.PARTLY_FAILED),
+    ],
+)
+def test_a_crawl_that_could_not_work_ends_the_command(result: CrawlResult, code: Exit) -> None:
+    with pytest.raises(CommandError) as raised:
+        crawl._exit_code(result)
+    assert raised.value.code is code
+
+
+def test_a_cassette_is_replayed_or_recorded_and_must_be_there(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.yaml"
+    tape.touch()
+    assert cassette_settings(None, None) == {}
+    assert cassette_settings(tape, None) == {"CASSETTE": str(tape), "CASSETTE_MODE": "replay"}
+    assert cassette_settings(None, tape)["CASSETTE_MODE"] == "record"
+    for wrong in ((tape, tape), (tmp_path / "none.yaml", None)):
+        with pytest.raises(CommandError):
+            cassette_settings(*wrong)

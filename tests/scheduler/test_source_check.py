@@ -1,0 +1,56 @@
+"""Checks of an account's sources in a crawl process, against the stand-in for WeChat."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from archive.db.engine import transaction
+from archive.db.models import Run
+from crawler.discovery.config import AccountConfig
+from crawler.process.entry import SourceChecked
+from scheduler.egress_session import EgressSession
+from scheduler.source_check import START_TIME, TIME_PER_SOURCE, CheckRequest, check_sources
+from tests.standin import Standin
+from tests.standin.account import COMMISSION
+from tests.standin.week import ALBUM, WEEK
+
+ACCOUNT = AccountConfig(biz=COMMISSION.biz, name="合成", albums=(ALBUM,))
+
+
+def test_each_source_is_reported_when_it_is_stored_and_the_run_names_its_egress(
+    engine: Engine, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[SourceChecked] = []
+    monkeypatch.setenv("MPARCHIVE_LOG_LEVEL", "CRITICAL")
+    with Standin(week=True) as standin:
+        monkeypatch.setenv("MPARCHIVE_LOOPBACK", standin.origin)
+        egress = EgressSession(engine, "home")
+        checked = check_sources(egress, CheckRequest(ACCOUNT, ["album"]), on_source=heard.append)
+    assert checked.result.verdict == "done", checked.result.error
+    (album,) = checked.sources
+    assert heard == [album]
+    assert (album.source, album.state, album.good) == (f"album:{ALBUM}", "ok", True)
+    assert album.seen == sum(post.album == ALBUM for post in WEEK)
+    with transaction(engine) as session:
+        run = session.get_one(Run, checked.result.run_id)
+        assert (run.command, run.arguments["egress"], run.verdict) == ("discover", "home", "done")
+
+
+def test_a_request_names_what_the_spider_is_to_do() -> None:
+    request = CheckRequest(ACCOUNT, {"feed", "album"}, from_start=True, blocked=True)
+    assert AccountConfig.model_validate_json(request.arguments["account"]) == ACCOUNT
+    assert {name: value for name, value in request.arguments.items() if name != "account"} == {
+        "only": "album,feed",
+        "all": "1",
+        "held": "1",
+    }
+    assert set(CheckRequest(ACCOUNT).arguments) == {"account"}
+
+
+def test_the_time_limit_grows_with_the_sources(tmp_path: Path) -> None:
+    more = ACCOUNT.model_copy(update={"albums": ("1", "2"), "addresses_file": tmp_path})
+    followed = ACCOUNT.model_copy(update={"follow_albums": True})
+    assert CheckRequest(ACCOUNT.model_copy(update={"albums": ()})).timeout == START_TIME + TIME_PER_SOURCE
+    assert CheckRequest(more).timeout == START_TIME + 3 * TIME_PER_SOURCE
+    assert CheckRequest(followed).timeout == START_TIME + 11 * TIME_PER_SOURCE

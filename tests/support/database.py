@@ -1,0 +1,109 @@
+"""Provide a real Postgres: one embedded server per session, one database per test."""
+
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.orm import Session
+
+from archive.db.embedded_server import embedded_postgres
+from archive.db.engine import open_archive
+from archive.db.settings import ArchiveSettings
+
+TEMPLATE = "mparchive_template"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """Yield the address of the session's server.
+
+    Its folder is not below pytest's: as root the server runs as another user, and every new pytest session
+    closes that folder to others, also under the servers of those that are running.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="mparchive-tests-", ignore_cleanup_errors=True) as folder,
+        embedded_postgres(Path(folder)) as url,
+    ):
+        _without_fsync(url)
+        yield url
+
+
+def _without_fsync(url: str) -> None:
+    """Turn fsync off: tests lose nothing in a power failure."""
+    _execute(url, "ALTER SYSTEM SET fsync = off")
+    _execute(url, "SELECT pg_reload_conf()")
+
+
+def _execute(url: str, statement: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> str:
+    """Return an empty, migrated database, to be copied."""
+    _execute(server_url, f"CREATE DATABASE {TEMPLATE}")
+    with open_archive(ArchiveSettings(database_url=_named(server_url, TEMPLATE))):
+        return TEMPLATE
+
+
+def _named(server_url: str, name: str) -> str:
+    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def empty_database_url(server_url: str) -> Iterator[str]:
+    """Yield a database without any table."""
+    yield from database_from(server_url, "TEMPLATE template0")
+
+
+@pytest.fixture
+def fresh_database_url(server_url: str, template: str) -> Iterator[str]:
+    """Yield an empty, migrated database of the test's own; child processes may use it."""
+    yield from database_from(server_url, f"TEMPLATE {template}")
+
+
+def database_from(server_url: str, how: str) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
+    _execute(server_url, f"CREATE DATABASE {name} {how}")
+    yield _named(server_url, name)
+    _execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(fresh_database_url: str) -> Iterator[Engine]:
+    """Yield an engine on a database of the test's own."""
+    with open_archive(ArchiveSettings(database_url=fresh_database_url)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def module_engine(server_url: str, template: str) -> Iterator[Engine]:
+    """Yield an engine on one database for all tests of a module."""
+    for url in database_from(server_url, f"TEMPLATE {template}"):
+        with open_archive(ArchiveSettings(database_url=url)) as opened:
+            yield opened
+
+
+@pytest.fixture(scope="session")
+def shared_engine(server_url: str, template: str) -> Iterator[Engine]:
+    """Yield an engine on one database that tests leave unchanged."""
+    for url in database_from(server_url, f"TEMPLATE {template}"):
+        with open_archive(ArchiveSettings(database_url=url)) as opened:
+            yield opened
+
+
+@pytest.fixture
+def db_session(shared_engine: Engine) -> Iterator[Session]:
+    """Yield a session whose work is rolled back; the code under test may commit (to a savepoint)."""
+    with shared_engine.connect() as connection:
+        outer = connection.begin()
+        with Session(connection, join_transaction_mode="create_savepoint", expire_on_commit=False) as session:
+            yield session
+        outer.rollback()

@@ -1,0 +1,102 @@
+"""The calendar, the gaps and the health page."""
+
+import re
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, update
+
+from archive.db.engine import transaction
+from archive.db.models import SourceRow
+from archive.domain.messages import Message
+from archive.reports.statistics import Month
+from archive.repository.sources import SourceReport, record_report
+from tests.archive.making import BIZ, NOW
+from tests.web.conftest import SeededSite
+from tests.web.pages.page_requests import ACCOUNT, OTHER, POST, get, words
+from tests.web.seeding import EDITED, QUOTED
+from tests.web.served import served
+from web.pages.dashboards import HEAT_LEVELS, cumulate, heat_map
+
+
+def test_the_calendar_counts_days_months_and_silences(site: SeededSite) -> None:
+    page = get(site, f"{ACCOUNT}/calendar?year=2025&lang=en")
+    shown = words(page)
+    assert page.body.decode().count('<rect class="h') == 365
+    assert "most on 2025-" in shown
+    assert re.search(r"\b11 2025-09-10 2025-09-22\b", shown)
+    assert "within 10 minutes" in shown
+    assert words(get(site, f"{ACCOUNT}/calendar?year=2019&lang=en")).count("No posts in this year.") == 2
+    assert get(site, f"{ACCOUNT}/calendar?year=banana").status == 400
+    assert "Posts without their page" in words(get(site, f"{ACCOUNT}/gaps?lang=en"))
+    assert get(site, "/accounts/unknown/calendar").status == 404
+
+
+def test_health_lists_problems_sources_egresses_runs_and_contents(site: SeededSite) -> None:
+    page = words(get(site, "/health?lang=en"))
+    assert "Current problems Started Event What to do 2025-11-09 12:00 /data" in page
+    assert "Resolved in the last 30 days Started Ended Event" in page
+    assert "feed:synthetic unreachable" in page
+    assert f"own_backend not understood {QUOTED}" in page
+    assert "office 2025-11-20 12:00 2025-11-20 12:30 verification demanded" in page
+    assert "backfill 2025-11-09 12:00 2025-11-09 12:05 done new 18, fetched 20" in page
+    assert "Last verified on 2025-11-20 12:02: 1 difference from what was archived;" in page
+    assert "Rows checked: Bytes of captures 20 Media files 18 Heads" in page
+    assert re.search(r"Heads of the hash chains .* \b[0-9a-f]{64}\b", page)
+
+
+def test_names_of_stored_values_are_chinese_on_chinese_pages(site: SeededSite) -> None:
+    page = words(get(site, "/health?lang=zh"))
+    assert "当前问题 开始时间 事件 处理办法 2025-11-09 12:00 /data" in page
+    assert "feed:synthetic 无法连接" in page
+    assert "album:1 正常" in page
+    assert "补录（backfill） 2025-11-09 12:00 2025-11-09 12:05 完成 新增 18，成功 20" in page
+    assert "来自原网页" in words(get(site, f"{POST}/{EDITED}/history?lang=zh"))
+    assert "缺少原网页的文章" in words(get(site, f"{ACCOUNT}/gaps?lang=zh"))
+
+
+# Strict: it fails once every part of the program gives messages; then this mark goes.
+@pytest.mark.xfail(reason="the archive's and the scheduler's sentences are not messages yet", strict=True)
+def test_nothing_but_quotations_is_english_on_chinese_pages(site: SeededSite) -> None:
+    for path in ("/health", f"{ACCOUNT}/gaps", f"/accounts/{OTHER}/gaps"):
+        page = get(site, f"{path}?lang=zh").body.decode()
+        english = re.findall(r' lang="en"[^>]*>([^<]*)<', page)
+        assert english == ["English", *[QUOTED] * (path == "/health")], path
+
+
+def test_a_stored_message_is_shown_in_the_readers_language_and_by_the_api_in_english(engine: Engine) -> None:
+    detail = Message("web.request.too_many", {"most": 7, "wait": 3})
+    with transaction(engine) as session:
+        record_report(session, None, SourceReport(BIZ, "album:1", "unreachable", good=False), NOW)
+        session.execute(update(SourceRow).values(detail=detail.dump()))
+    with served(engine) as web:
+        for language, shown in (
+            ("en", "at most 7 requests a minute; wait 3 s"),
+            ("zh", "每分钟最多 7 次请求"),
+        ):
+            assert shown in words(web.ask("GET", f"/health?lang={language}"))
+        (source,) = web.ask("GET", "/api/v1/status").json["sources"]
+        assert source["detail"] == str(detail)
+
+
+@given(st.integers(2000, 2200))
+def test_each_day_of_a_year_has_a_square_and_each_week_a_column(year: int) -> None:
+    squares = heat_map(year, {})
+    assert len({(square.x, square.y) for square in squares}) == len(squares) in (365, 366)
+    assert {square.y for square in squares if square.day.weekday() == 0} == {0}
+    assert max(square.x for square in squares) <= 53 * 12
+    assert {square.level for square in squares} == {0}
+
+
+def test_a_day_with_a_post_is_visible_and_the_day_with_most_is_darkest() -> None:
+    days = {date(2025, 1, 1): 1, date(2025, 1, 2): 40, date(2025, 1, 3): 21, date(2024, 1, 1): 900}
+    levels = [square.level for square in heat_map(2025, days)]
+    assert levels[:4] == [1, HEAT_LEVELS, 3, 0]
+
+
+def test_growth_is_cumulated_also_over_months_without_any() -> None:
+    months = cumulate([Month(date(2025, 1, 1), 3), Month(date(2025, 3, 1), 1)])
+    assert [(one.total, one.height) for one in months] == [(3, 0.75), (3, 0.75), (4, 1.0)]
+    assert cumulate([]) == []

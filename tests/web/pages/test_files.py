@@ -1,0 +1,59 @@
+"""Media files: their types, ranges, rights, and what is said of missing ones."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+
+from archive.db.engine import transaction
+from archive.db.models import MediumRow, PostMedium
+from tests.archive.making import image
+from tests.web.conftest import SeededSite
+from tests.web.pages.page_requests import get, words
+from tests.web.seeding import SVG, invented, keep_one, page_of, put_pages
+
+_LONG_AGO = datetime(2012, 9, 1, 4, 0, tzinfo=UTC)
+
+
+def test_a_file_has_its_type_and_ranges_and_runs_nothing(site: SeededSite) -> None:
+    with transaction(site.engine) as session:
+        reading = invented("12001_1", "合成图", "图。\r", day="2012-09-01")
+        media = (image("synthetic_svg"), image("synthetic_bin", 1))
+        put_pages(session, [page_of(replace(reading, media=media))], _LONG_AGO)
+        rows = select(MediumRow.id).join(PostMedium).where(MediumRow.key.contains("synthetic_"))
+        svg, binary = session.scalars(
+            rows.where(MediumRow.url.in_([one.url for one in media])).order_by(MediumRow.url.desc())
+        )
+    drawing = f"/files/{keep_one(site.engine, site.folder, svg, SVG, 'image/svg+xml')}"
+    answer = get(site, drawing)
+    assert answer.headers["Content-Type"] == "image/svg+xml"
+    assert answer.headers["Content-Security-Policy"].endswith("sandbox")
+    other = get(site, f"/files/{keep_one(site.engine, site.folder, binary, b'<script>', 'text/html')}")
+    assert other.headers["Content-Type"] == "application/octet-stream"
+    assert other.headers["Content-Disposition"].startswith("attachment")
+    part = get(site, drawing, Range="bytes=5-8")
+    assert (part.status, part.body) == (206, SVG[5:9])
+    assert part.headers["Content-Range"] == f"bytes 5-8/{len(SVG)}"
+    assert get(site, drawing, Range="bytes=-4").body == SVG[-4:]
+    assert get(site, drawing, Range=f"bytes={len(SVG)}-").status == 416
+    for unheeded in ("bytes=x-y", "bytes=-", "lines=1-2", "bytes=0-1,3-4"):
+        assert get(site, drawing, Range=unheeded).status == 200
+    assert get(site, drawing, If_None_Match=answer.headers["ETag"]).status == 304
+    assert get(site, f"/files/{'0' * 64}").status == 404
+    assert get(site, "/files/..%2f..%2fetc%2fpasswd").status in (400, 404)
+
+
+def test_a_missing_or_damaged_file_is_reported_and_not_shown(site: SeededSite) -> None:
+    with transaction(site.engine) as session:
+        number = session.scalars(select(MediumRow.id).where(MediumRow.type == "image")).first() or 0
+    lost = keep_one(site.engine, site.folder, number, b"lost")
+    path = next(one for one in site.folder.paths() if lost in one)
+    place = site.media / path
+    place.write_bytes(b"tampered")
+    assert get(site, f"/files/{lost}").status == 500
+    place.unlink()
+    answer = get(site, f"/files/{lost}")
+    assert answer.status == 404
+    assert "media folder" in words(answer)
+    place.mkdir()
+    assert get(site, f"/files/{lost}").status in (500, 503)  # damaged, or the folder away: not shown

@@ -1,0 +1,51 @@
+"""The stream, its filters and the search."""
+
+import re
+from html import unescape
+from urllib.parse import quote
+
+from tests.web.conftest import SeededSite
+from tests.web.pages.page_requests import ACCOUNT, POST, get, words
+from tests.web.seeding import EDITED, daily_records
+
+
+def test_the_stream_shows_pushes_by_day_and_pages_through_every_post_once(site: SeededSite) -> None:
+    # other tests add posts of 2012
+    path, seen, pages = f"{ACCOUNT}?since=2013-01-01&until=2025-11-10&lang=en", [], 0
+    while path:
+        page = get(site, path).body.decode()
+        seen += re.findall(rf'href="{POST}/([0-9_]+)\?lang=en"', page)
+        pages += 1
+        more = re.search(r'href="([^"]+)" rel="next"', page)
+        path = unescape(more[1]) if more else ""
+    assert pages > 2
+    assert len(seen) == len(set(seen)) == len(daily_records())
+    days = re.findall(r'datetime="(2025-11-0\d)"', get(site, f"{ACCOUNT}?until=2025-11-05").body.decode())
+    assert days == sorted(days, reverse=True)
+
+
+def test_filters_select_posts_and_wrong_ones_are_refused(site: SeededSite) -> None:
+    pictures = get(site, "/?kind=picture&account=&since=&until=").body.decode()
+    assert 'kind">pictures' in pictures
+    assert 'kind">article' not in pictures
+    assert "No posts match" in words(get(site, "/?account=nobody&lang=en"))
+    for bad in ("?until=yesterday", "?kind=letter", "?after=zzz", f"?account={'x' * 201}", "?after=%00"):
+        answer = get(site, f"/{bad}")
+        assert answer.status == 400, bad
+        assert "Invalid request" in words(answer)
+
+
+def test_search_marks_hits_and_refuses_what_cannot_be_searched(site: SeededSite) -> None:
+    page = get(site, f"/search?q={quote('截止时间')}&lang=en").body.decode()
+    assert "<mark>截止时间</mark>" in page
+    assert f"{POST}/{EDITED}" in page
+    first = get(site, f"/search?q={quote('合成日报')}").body.decode()
+    more = unescape(re.findall(r'href="(/search[^"]+)" rel="next"', first)[0])
+    hits = r'<h2 lang="zh"><a href="([^"]+)"'
+    assert not set(re.findall(hits, first)) & set(re.findall(hits, get(site, more).body.decode()))
+    assert "No post contains these words" in words(get(site, "/search?q=xyzzyx"))
+    assert get(site, "/search?q=%22").status == 400
+    assert get(site, "/search?q=x&after=tampered").status == 400
+    for anything in ("%00", "%ff%fe", "%F0%9F%98%80", "%3Cscript%3E", "-", quote("😀" * 300)):
+        assert get(site, f"/search?q={anything}").status in (200, 400)
+    assert 'value="&#34;&gt;&lt;script&gt;"' in get(site, "/search?q=%22%3E%3Cscript%3E").body.decode()

@@ -1,0 +1,214 @@
+"""Feeds are valid by the rules of their formats, complete, and cached."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+import feedparser
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+from sqlalchemy import Engine
+
+from archive.db.engine import transaction
+from archive.ingest.pages import import_records
+from archive.repository import post_queries
+from tests.archive.making import BIZ, NOW, record
+from tests.web.served import Answer, Served, served
+from web.feeds import FEED_ENTRIES
+
+MANY = FEED_ENTRIES + 5
+ODD = record(
+    MANY, title="逗号, & <b>粗</b>\x0b\x1f", text="&lt;script&gt;一&amp;二\r\r  \r第二段&nbsp;😀\x00\r"
+)
+ATOM = "{http://www.w3.org/2005/Atom}"
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)")
+# The MUSTs of https://www.jsonfeed.org/version/1.1/, as far as they concern what is sent here.
+JSON_FEED = {
+    "type": "object",
+    "required": ["version", "title", "items"],
+    "properties": {
+        "version": {"const": "https://jsonfeed.org/version/1.1"},
+        "title": {"type": "string", "minLength": 1},
+        "home_page_url": {"type": "string", "format": "uri"},
+        "feed_url": {"type": "string", "format": "uri"},
+        "next_url": {"type": "string", "format": "uri"},
+        "language": {"type": "string"},
+        "items": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["id"],
+                "anyOf": [{"required": ["content_html"]}, {"required": ["content_text"]}],
+                "properties": {
+                    "id": {"type": "string", "minLength": 1},
+                    "url": {"type": "string", "pattern": "^http"},
+                    "external_url": {"type": "string", "pattern": "^http"},
+                    "date_published": {"type": "string", "pattern": RFC3339.pattern},
+                    "date_modified": {"type": "string", "pattern": RFC3339.pattern},
+                    "authors": {"type": "array", "items": {"type": "object", "required": ["name"]}},
+                    "tags": {"type": "array", "items": {"type": "string"}},
+                },
+            },
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def web(module_engine: Engine) -> Iterator[Served]:
+    """One archive for all, with more posts than a feed has entries."""
+    with transaction(module_engine) as session:
+        import_records(session, None, [*(record(n) for n in range(1, MANY)), ODD], "dump", NOW)
+    with served(module_engine) as client:
+        yield client
+
+
+def check_atom(document: bytes) -> Element:
+    """Check the MUSTs of RFC 4287, section 4, as far as they concern what is sent here."""
+    root = ElementTree.fromstring(document)
+    assert root.tag == f"{ATOM}feed"
+    whole = [root, *root.findall(f"{ATOM}entry")]
+    for element in whole:
+        for name in ("id", "title", "updated"):
+            assert len(element.findall(f"{ATOM}{name}")) == 1
+        assert urlsplit(element.findtext(f"{ATOM}id")).scheme
+        assert RFC3339.fullmatch(element.findtext(f"{ATOM}updated") or "")
+        links = [(one.get("rel"), one.get("type")) for one in element.findall(f"{ATOM}link")]
+        assert len(links) == len(set(links))
+    assert [one.get("rel") for one in root.findall(f"{ATOM}link")].count("self") == 1
+    assert all(entry.find(f"{ATOM}author/{ATOM}name") is not None for entry in whole[1:]) or whole == [root]
+    assert len({entry.findtext(f"{ATOM}id") for entry in whole[1:]}) == len(whole) - 1
+    return root
+
+
+def check_json(document: Any) -> Any:
+    jsonschema.validate(document, JSON_FEED, format_checker=jsonschema.FormatChecker())
+    assert len({item["id"] for item in document["items"]}) == len(document["items"])
+    for item in document["items"]:
+        datetime.fromisoformat(item["date_published"])
+    return document
+
+
+def ask(web: Served, path: str, known: str = "") -> Answer:
+    answer = web.ask("GET", path, If_None_Match=known)
+    assert answer.status == 200
+    return answer
+
+
+def test_atom_is_valid_and_a_feed_reader_reads_it(web: Served) -> None:
+    answer = ask(web, f"/feeds/posts.atom?account={quote(BIZ)}")
+    assert answer.headers["Content-Type"].startswith("application/atom+xml")
+    check_atom(answer.body)
+    read = feedparser.parse(answer.body)
+    assert not read.bozo
+    assert len(read.entries) == FEED_ENTRIES
+    first = read.entries[0]
+    assert first.title == "逗号, & <b>粗</b>"
+    assert first.content[0].value == "<p>&lt;script&gt;一&amp;二</p><p>第二段\xa0😀\ufffd</p>"
+    assert first.link.endswith(f"/posts/{BIZ}/{ODD.aid}")
+    assert first.id == f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid={1000 + MANY}&idx=1"
+
+
+@pytest.mark.parametrize("title", ["", " \u3000", "\u200b\u2060", "\u3164", "\u202e", "\x01"])
+def test_an_invisible_title_is_replaced(title: str, engine: Engine) -> None:
+    with transaction(engine) as session:
+        import_records(session, None, [replace(record(1), title=title)], "dump", NOW)
+    with served(engine) as client:
+        assert feedparser.parse(ask(client, "/feeds/posts.atom").body).entries[0].title == record(1).aid
+        assert "(untitled)</a>" in client.ask("GET", "/?lang=en").body.decode()
+
+
+def test_json_feed_is_valid_and_equals_atom(web: Served) -> None:
+    answer = ask(web, "/feeds/posts.json")
+    assert answer.headers["Content-Type"].startswith("application/feed+json")
+    items = check_json(answer.json)["items"]
+    entries = feedparser.parse(ask(web, "/feeds/posts.atom").body).entries
+    assert [item["id"] for item in items] == [entry.id for entry in entries]
+    assert [item["content_html"] for item in items][1:] == [entry.content[0].value for entry in entries][1:]
+
+
+@pytest.mark.parametrize("ending", ["atom", "json"])
+def test_the_next_page_has_the_rest(ending: str, web: Served) -> None:
+    first = feedparser.parse(ask(web, "/feeds/posts.atom").body)
+    (following,) = [link.href for link in first.feed.links if link.rel == "next"]
+    path = following.partition(web.origin)[2].replace("posts.atom", f"posts.{ending}")
+    answer = ask(web, path)
+    count = (
+        len(check_json(answer.json)["items"])
+        if ending == "json"
+        else len(feedparser.parse(answer.body).entries)
+    )
+    assert count == MANY - FEED_ENTRIES
+
+
+def test_a_search_is_a_feed(web: Served) -> None:
+    items = check_json(ask(web, f"/feeds/posts.json?q={quote('第二段😀')}").json)["items"]
+    assert items == []  # in the text there is a space between
+    (item,) = check_json(ask(web, f"/feeds/posts.json?q={quote('逗号 粗')}").json)["items"]
+    assert item["url"].endswith(ODD.aid)
+    assert (
+        feedparser.parse(ask(web, f"/feeds/posts.atom?q={quote('逗号')}").body).feed.title
+        == "mparchive · 逗号"
+    )
+    assert web.ask("GET", "/feeds/posts.atom?q=-x").status == 400
+
+
+@pytest.mark.parametrize("ending", ["atom", "json"])
+def test_a_feed_without_posts_is_valid(ending: str, web: Served) -> None:
+    answer = ask(web, f"/feeds/posts.{ending}?account=nobody%0b%00&kind=video")
+    if ending == "json":
+        assert check_json(answer.json)["items"] == []
+    else:
+        check_atom(answer.body)
+
+
+@pytest.mark.parametrize("ending", ["atom", "json"])
+def test_an_unchanged_feed_is_answered_with_304(ending: str, web: Served, module_engine: Engine) -> None:
+    path = f"/feeds/posts.{ending}"
+    first = ask(web, path)
+    assert first.headers["Last-Modified"].endswith("GMT")
+    again = web.ask("GET", path, If_None_Match=first.headers["ETag"])
+    assert (again.status, again.body) == (304, b"")
+    with transaction(module_engine) as session:
+        edited = record(MANY - 1, text=f"改过的{ending}\r")
+        import_records(session, None, [edited], "dump", NOW)
+    assert ask(web, path, first.headers["ETag"]).headers["ETag"] != first.headers["ETag"]
+
+
+def test_a_tampered_cursor_is_refused(web: Served) -> None:
+    assert web.ask("GET", "/feeds/posts.atom?after=x").status == 400
+    assert web.ask("GET", "/feeds/posts.json?kind=nothing").status == 422
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "/api/v1/posts?representation=dump",
+        "/feeds/posts.json",
+        "/feeds/posts.json?q=%E5%90%88%E6%88%90",
+    ],
+)
+def test_pages_of_long_texts_have_fewer_posts_and_all_of_them_come(
+    first: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(post_queries, "MOST_TEXT", 10_000)
+    long = [record(number, text="合成" * 1000) for number in range(5)]  # 6 kB each
+    with transaction(engine) as session:
+        import_records(session, None, long, "dump", NOW)
+    with served(engine) as web:
+        path, pages = first, 0
+        while path:
+            answer = web.ask("GET", path)
+            assert answer.status == 200
+            is_feed = not isinstance(answer.json, list)
+            assert len(answer.json["items"] if is_feed else answer.json) == 1
+            pages += 1
+            following = (answer.headers.get("Link") or "").partition("<")[2].partition(">")[0]
+            path = answer.json.get("next_url", "").removeprefix(web.origin) if is_feed else following
+        assert pages == 5
+        assert len(web.ask("GET", "/api/v1/posts").json["posts"]) == 5  # without their texts

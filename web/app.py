@@ -1,0 +1,267 @@
+"""The FastAPI application: which router serves which path."""
+
+import asyncio
+import ipaddress
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from types import FrameType
+from typing import TYPE_CHECKING, Any, cast
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, JSONResponse
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from archive.db.engine import Readers
+from archive.domain.errors import MessageError
+from archive.domain.messages import Message
+from archive.storage.media_files import MediaFolder
+from web.api.routes import api_router
+from web.auth import OPEN, Access
+from web.errors import install_error_handlers
+from web.feeds import feeds_router
+from web.inbox.routes import INBOX_HEADERS, LinkInbox, inbox_page
+from web.middleware import AdmissionMiddleware
+from web.monitoring import monitoring_router
+from web.pages import error_response, pages_router
+
+_TEXT = {"type": "string"}
+
+_INBOX_FIELDS = {
+    "type": "object",
+    "properties": {"url": _TEXT, "text": _TEXT, "title": _TEXT, "token": _TEXT},
+    "anyOf": [{"required": ["url"]}, {"required": ["text"]}],
+}
+
+_INBOX_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": _INBOX_FIELDS},
+            "application/x-www-form-urlencoded": {"schema": _INBOX_FIELDS},
+            "text/plain": {"schema": _TEXT},
+        },
+    },
+}
+
+_INBOX_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "No address of a post in it, or not readable"},
+    401: {"description": "The token is missing or wrong"},
+    403: {"description": "The inbox is closed: no token is set"},
+    408: {"description": "The body did not arrive in time"},
+    413: {"description": "Over 64 kB, or over 100 addresses"},
+    415: {"description": "The body's type is none of the three"},
+    429: {"description": "Over 60 posts a minute"},
+    503: {"description": "The database does not answer; nothing was filed"},
+}
+
+
+def create_app(  # noqa: PLR0913, PLR0917 - each argument is one part
+    inbox: LinkInbox,
+    readers: Readers,
+    folder: MediaFolder,
+    now: Callable[[], datetime],
+    elapsed: Callable[[], float] = time.monotonic,
+    access: Access = OPEN,
+) -> FastAPI:
+    """Build the application: everything reads through `readers`, only the inbox writes.
+
+    `folder` holds the media that are shown. `now` gives an aware UTC instant; `elapsed` is a monotonic clock
+    in seconds by which rates are measured. `access` says who may read.
+    """
+    app = FastAPI(title="mparchive", docs_url=None, redoc_url=None)
+    app.add_middleware(AdmissionMiddleware, access=access, elapsed=elapsed, respond=error_response)
+    install_error_handlers(app, error_response)
+    app.include_router(monitoring_router(readers, now))
+    app.include_router(api_router(readers, now))
+    app.include_router(feeds_router(readers))
+    app.include_router(pages_router(readers, folder, now))
+    app.add_api_route(
+        "/inbox",
+        _inbox_page,
+        methods=["GET"],
+        response_class=HTMLResponse,
+        summary="A page that files the address in its fragment",
+    )
+    app.add_api_route(
+        "/inbox",
+        inbox.receive,
+        methods=["POST"],
+        response_class=JSONResponse,
+        summary="File the addresses of posts in the body: they are fetched soon",
+        responses=_INBOX_RESPONSES,
+        openapi_extra=_INBOX_BODY,
+    )
+    return app
+
+
+def _inbox_page() -> HTMLResponse:
+    return HTMLResponse(inbox_page(), headers=INBOX_HEADERS)
+
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from uvicorn import Server
+
+HEAD_SECONDS = 20  # for the request line and all headers; phones with bad reception take some seconds
+
+
+class ListenError(MessageError):
+    """The server cannot listen at an address."""
+
+
+MAX_IDLE = 1000  # connections without a request: half of MAX_CONNECTIONS
+
+
+class HeaderTimeoutProtocol(H11Protocol):
+    """Close connections on which no whole request head arrives in time; uvicorn itself waits for ever.
+
+    At most `max_idle` connections are without a whole request: one more closes the one that has been idle for
+    longest. A browser whose connection is closed opens another.
+    """
+
+    seconds: float = HEAD_SECONDS
+    max_idle: int = MAX_IDLE
+    _timeout: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
+        """Start to wait for the first request."""
+        super().connection_made(transport)
+        self._start_timeout()
+
+    def data_received(self, data: bytes) -> None:
+        """Wait for the next request once one is answered; a part of a head does not extend its time."""
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete:
+            self._start_timeout()
+        else:
+            self._stop_timeout()
+
+    def on_response_complete(self) -> None:
+        """Count the connection as idle until its next request."""
+        super().on_response_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._add_idle()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._stop_timeout()
+        super().connection_lost(exc)
+
+    @property
+    def _idle(self) -> dict["HeaderTimeoutProtocol", None]:
+        """The server's connections without a request, the one that has been idle for longest first."""
+        return cast("dict[HeaderTimeoutProtocol, None]", vars(self.server_state).setdefault("idle", {}))
+
+    def _add_idle(self) -> None:
+        self._idle.setdefault(self)
+        if len(self._idle) > self.max_idle:
+            next(iter(self._idle))._on_timeout()
+
+    def _start_timeout(self) -> None:
+        if self._timeout is None:
+            self._timeout = self.loop.call_later(self.seconds, self._on_timeout)
+        self._add_idle()
+
+    def _on_timeout(self) -> None:
+        self._stop_timeout()
+        self.timeout_keep_alive_handler()
+
+    def _stop_timeout(self) -> None:
+        self._idle.pop(self, None)
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
+
+
+MAX_CONNECTIONS = 2000  # more are answered 503; the middleware bounds how many requests run at once
+
+MAX_DESCRIPTORS = MAX_CONNECTIONS * 2  # without a free one no connection can even be refused
+
+KEEP_ALIVE_SECONDS = 5  # for the next request on a connection
+
+SHUTDOWN_SECONDS = 10  # for the requests in progress when a signal stops the server
+
+STALL_SECONDS = 60  # a client may accept no byte of its answer, which is in memory until then
+
+BACKLOG = 2048  # connections that wait to be accepted
+
+
+def raise_file_limit() -> None:
+    """Raise the limit of open files to what MAX_CONNECTIONS needs, as far as the system allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(MAX_DESCRIPTORS, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Bind a socket while the block runs. Raises ListenError for an address that is taken or none.
+
+    It comes first: nothing else is started for an address that cannot be had.
+    """
+    try:
+        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(where[:2], family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        reason = _listen_reason(error)
+        raise ListenError("web.app.cannot_listen", host=host, port=port, reason=reason) from None
+    # Without this a small answer waits 40 ms for the client to acknowledge its first half.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sys.platform == "linux":  # accepted connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_SECONDS * 1000)
+    with listener:
+        yield listener
+
+
+def _listen_reason(error: OSError | UnicodeError) -> Message | str:
+    strerror = getattr(error, "strerror", None)
+    if not strerror:
+        return Message("web.app.host_unknown")
+    return str(strerror).partition(" (while")[0].lower()  # what follows repeats the address
+
+
+def is_loopback(listener: socket.socket) -> bool:
+    """Tell whether only this machine can reach the socket."""
+    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+
+
+def server_address(listener: socket.socket) -> str:
+    """Return host and port of the socket as they stand in a URL."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def make_server(app: "FastAPI") -> "Server":
+    """Build uvicorn's server for an application, with our bounds."""
+    import uvicorn  # noqa: PLC0415 - a third of a second
+
+    config = uvicorn.Config(
+        app,
+        http=HeaderTimeoutProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # it would hold the query strings that people send
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    return uvicorn.Server(config)
+
+
+def handle_signals(server: "Server") -> None:
+    """Stop the server on SIGTERM or SIGINT, also before and after it handles signals itself."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)

@@ -1,0 +1,250 @@
+"""The inbox: POST /inbox files links, and GET /inbox is its page, for a bookmarklet or a pasted address.
+
+The page loads nothing. The address comes in the fragment, which no server is sent and no log holds.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import math
+import time
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from importlib import resources
+from typing import Any
+
+import structlog
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, JSONResponse
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from sqlalchemy import Engine
+from starlette.requests import ClientDisconnect
+
+from archive.db.engine import NO_DATABASE
+from archive.domain.captures import Sighted
+from archive.domain.errors import first_line
+from archive.domain.messages import Message
+from web.http_cache import NO_STORE
+from web.inbox.submission import (
+    BODY_SECONDS,
+    DATABASE_RETRY,
+    FORM,
+    MAX_BODY_BYTES,
+    MAX_CLIENT_UNSIGNED,
+    MAX_SUBMISSIONS,
+    MAX_UNSIGNED,
+    SUBMISSION_WINDOW,
+    ClassifiedAddresses,
+    InboxError,
+    body_too_long,
+    body_unreadable,
+    classify_addresses,
+    file_sightings,
+    inbox_closed,
+    media_type_of,
+    read_submission,
+)
+from web.middleware import CLIENT_KEY, RateLimiter
+
+
+def bilingual(code: str) -> str:
+    """Return the words of a message code in English and Chinese: the page has no language of its own."""
+    message = Message(code)
+    return f"{message.text('en')} {message.text('zh')}"
+
+
+def _bilingual_spans(code: str) -> Markup:
+    """Return the same as HTML, with the Chinese marked as such."""
+    message = Message(code)
+    return Markup('{} <span lang="zh-Hans">{}</span>').format(message.text("en"), message.text("zh"))
+
+
+def _part(name: str) -> str:
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _policy_hash(content: str) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+_STYLE, _SCRIPT = _part("inbox.css"), _part("inbox.js")
+
+_PAGE = Environment(autoescape=True, undefined=StrictUndefined).from_string(_part("inbox.html"))
+
+INBOX_HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src {_policy_hash(_STYLE)}; script-src {_policy_hash(_SCRIPT)}; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": NO_STORE,
+}
+
+
+def inbox_page(result: str = "") -> str:
+    """Return the page; `result` says what became of a form that was sent without JavaScript."""
+    return _PAGE.render(
+        style=Markup(_STYLE),  # noqa: S704 - our own files
+        script=Markup(_SCRIPT),  # noqa: S704 - as above
+        bilingual=bilingual,
+        spans=_bilingual_spans,
+        result=result,
+    )
+
+
+_PLAIN_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": NO_STORE}
+
+_BEARER = "bearer "
+
+_log = structlog.get_logger()
+
+
+class LinkInbox:
+    """The inbox of one archive; without a token it answers how to set one.
+
+    `now` gives an aware UTC instant, `elapsed` is a monotonic clock in seconds.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        token: str,
+        now: Callable[[], datetime],
+        elapsed: Callable[[], float] = time.monotonic,
+    ):
+        self._engine, self._token, self._now = engine, token, now
+        self._unsigned: Counter[str] = Counter()  # bodies being received without a token, by client
+        self._accepted = RateLimiter(MAX_SUBMISSIONS, SUBMISSION_WINDOW, elapsed)
+        # Counted apart, so that whoever guesses tokens does not keep others out.
+        self._wrong_tokens = RateLimiter(MAX_SUBMISSIONS, SUBMISSION_WINDOW, elapsed)
+
+    async def receive(self, request: Request) -> Response:
+        """Answer one POST; neither its token nor its text is logged."""
+        try:
+            answer = await self._file(request)
+        except InboxError as error:
+            _log.info("post refused", action="inbox_refused", status=error.status, reason=str(error))
+            return _refusal(request, error)
+        return _answer(request, 200, answer, _summary(answer), {})
+
+    async def _file(self, request: Request) -> dict[str, Any]:
+        if not self._token:
+            raise inbox_closed()
+        token = _bearer_token(request)
+        if token:  # before the body, which a client with a wrong token need not send
+            self._check_token(token)
+        body = await _read_body(request) if token else await self._read_unsigned_body(request)
+        sent = read_submission(body, media_type_of(request.headers.get("content-type", "")))
+        if not token:
+            self._check_token(sent.token)
+        found = classify_addresses(sent, self._now())
+        sighted = await run_in_threadpool(self._store, found)
+        new = sum(one.is_new for one in sighted)
+        refused = len(found.refused)
+        _log.info("links filed", action="inbox_filed", filed=len(sighted), new=new, refused=refused)
+        return _filed(found, sighted)
+
+    async def _read_unsigned_body(self, request: Request) -> bytes:
+        """Read a body that comes without a token in the header: few at once, in all and of each client."""
+        client = str(request.scope.get(CLIENT_KEY, ""))
+        if self._unsigned[client] >= MAX_CLIENT_UNSIGNED or self._unsigned.total() >= MAX_UNSIGNED:
+            raise InboxError(503, "web.inbox.too_many_at_once", BODY_SECONDS, seconds=BODY_SECONDS)
+        self._unsigned[client] += 1
+        try:
+            return await _read_body(request)
+        finally:
+            self._unsigned[client] -= 1
+            self._unsigned += Counter()  # remove the clients whose count is 0
+
+    def _check_token(self, token: str) -> None:
+        right = hmac.compare_digest(token.encode("utf-8", "replace"), self._token.encode())
+        if wait := math.ceil((self._accepted if right else self._wrong_tokens).take()):
+            raise InboxError(429, "web.inbox.too_often", wait, most=MAX_SUBMISSIONS, seconds=wait)
+        if not right:
+            raise InboxError(401, "web.inbox.wrong_token")
+
+    def _store(self, found: ClassifiedAddresses) -> list[Sighted]:
+        try:
+            return file_sightings(self._engine, found.sightings, self._now())
+        except NO_DATABASE as error:
+            reason = first_line(error)
+            _log.error("nothing could be filed", action="database_away", work="inbox", reason=reason)
+            raise InboxError(503, "web.inbox.database_away", DATABASE_RETRY) from None
+
+
+async def _read_body(request: Request) -> bytes:
+    if int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:  # the server accepts only numbers here
+        raise body_too_long()
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise body_too_long()
+    except TimeoutError:
+        raise InboxError(408, "web.inbox.too_slow", seconds=BODY_SECONDS) from None
+    except ClientDisconnect:
+        raise body_unreadable("web.inbox.unreadable_ended") from None
+    return bytes(body)
+
+
+def _bearer_token(request: Request) -> str:
+    """Return the token of the header; "" for a proxy's own sign-in (Basic): then the body has it."""
+    header = request.headers.get("authorization", "")
+    return header[len(_BEARER) :].strip() if header.lower().startswith(_BEARER) else ""
+
+
+def _filed(found: ClassifiedAddresses, sighted: list[Sighted]) -> dict[str, Any]:
+    filed = [
+        {"address": one.address.url, "new": known.is_new} | ({"title": one.title} if one.title else {})
+        for one, known in zip(found.sightings, sighted, strict=True)
+    ]
+    refused = [
+        {"address": one.address, "why": one.reason.text("en"), "zh": one.reason.text("zh")}
+        for one in found.refused
+    ]
+    return {"filed": filed, "refused": refused}
+
+
+def _summary(answer: Mapping[str, Any]) -> str:
+    """Return the answer as lines of text, in both languages."""
+    lines = [
+        f"{bilingual('web.inbox.filed' if one['new'] else 'web.inbox.known')}: "
+        f"{one.get('title') or one['address']}"
+        for one in answer["filed"]
+    ]
+    refused = [
+        f"{bilingual('web.inbox.refused')}: {_in_both(one['why'], one['zh'])}" for one in answer["refused"]
+    ]
+    return "\n".join([*lines, *refused])
+
+
+def _in_both(english: str, chinese: str) -> str:
+    return english if chinese == english else f"{english}\n{chinese}"
+
+
+def _refusal(request: Request, error: InboxError) -> Response:
+    headers = {"Retry-After": str(error.wait)} if error.wait else {}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    english, chinese = error.message.text("en"), error.message.text("zh")
+    answer = {"error": english, "zh": chinese, **error.message.as_json()}
+    return _answer(request, error.status, answer, _in_both(english, chinese), headers)
+
+
+def _answer(
+    request: Request, status: int, value: Mapping[str, Any], summary: str, headers: Mapping[str, str]
+) -> Response:
+    """Answer with the page to a form that was sent from it, and with JSON to everybody else."""
+    is_form = media_type_of(request.headers.get("content-type", "")) == FORM
+    if is_form and "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(inbox_page(summary), status, {**INBOX_HEADERS, **headers})
+    return JSONResponse(value, status, {**_PLAIN_HEADERS, **headers})

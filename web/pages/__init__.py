@@ -1,0 +1,57 @@
+"""Pages for people: which path shows what, and how failures are shown."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import APIRouter, Request, Response
+
+from archive.db.engine import Readers
+from archive.domain.messages import Message
+from archive.storage.media_files import MediaFolder
+from web.errors import problem_response
+from web.http_cache import NO_STORE
+from web.pages.dashboards import calendar_router, gaps_router, health_router
+from web.pages.files import files_router
+from web.pages.lists import search_page_router, stream_router
+from web.pages.posts import post_router, sources_router
+from web.pages.render import render_page, static_router
+
+
+def pages_router(readers: Readers, folder: MediaFolder, now: Callable[[], datetime]) -> APIRouter:
+    """Return all pages and the files they show; `now` gives an aware UTC instant."""
+    router = APIRouter(include_in_schema=False)
+    for part in (
+        stream_router(readers),
+        calendar_router(readers, now),
+        gaps_router(readers, now),
+        search_page_router(readers),
+        post_router(readers),
+        sources_router(readers, folder),
+        files_router(readers, folder),
+        health_router(readers, now),
+        static_router(),
+    ):
+        router.include_router(part)
+    return router
+
+
+_FOR_PROGRAMS = ("/api/", "/feeds/", "/openapi.json", "/inbox", "/metrics", "/livez", "/readyz")
+
+_PAGE_STATUS = {422: 400}  # a person who edits an address sends a bad request, not a bad document
+
+_WITH_HEADING = frozenset({400, 401, 404, 405, 421, 429, 500, 501, 503})
+
+_CLEAR_FROM_HEADING = frozenset({"web.request.not_found", "web.request.method_not_allowed"})
+
+
+def error_response(request: Request, status: int, detail: Message, headers: dict[str, str]) -> Response:
+    """Answer with a page where a page was asked for, and with a problem document elsewhere."""
+    if request.url.path.startswith(_FOR_PROGRAMS):
+        return problem_response(request, status, detail, headers)
+    status = _PAGE_STATUS.get(status, status)
+    heading = f"web.failure.{status if status in _WITH_HEADING else 400}"
+    shown = None if detail.code in _CLEAR_FROM_HEADING else detail
+    answer = render_page(request, "failure.html", status, heading=heading, detail=shown)
+    answer.headers.update(headers)
+    answer.headers["Cache-Control"] = NO_STORE
+    return answer

@@ -1,0 +1,189 @@
+"""Pages with charts and tables: the calendar of an account, its gaps, the health of the archive."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import accumulate, groupby
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.orm import Session
+
+from archive.audit import find_gaps
+from archive.audit.gap import Gap, GapKind
+from archive.db.engine import Readers
+from archive.domain.records import SHANGHAI
+from archive.integrity.check import last_verified
+from archive.reports import statistics, status
+from archive.reports.statistics import Month, by_month
+from archive.reports.status import unready
+from archive.repository import accounts, incidents
+from archive.repository.egress import list_egresses
+from archive.repository.hash_chain import chain_heads
+from archive.repository.sources import source_statuses
+from web.api.schemas import BizParam
+from web.pages.render import add_page, render_page
+
+SQUARE_SIZE, SQUARE_GAP = 10, 2  # of a day in the heat map, in units of its view box
+
+HEAT_LEVELS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A day of the heat map; `level` is 0 (no post) to HEAT_LEVELS."""
+
+    x: int
+    y: int
+    day: date
+    count: int
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthMonth:
+    """What a month added, the total at its end, and that as a share of the whole (0 to 1)."""
+
+    month: date
+    count: int
+    total: int
+    height: float
+
+
+def heat_map(year: int, days: dict[date, int]) -> list[Square]:
+    """Lay out the days of a year: one column per week, Monday on top."""
+    first, last = date(year, 1, 1), date(year, 12, 31)
+    most = max((count for day, count in days.items() if day.year == year), default=0)
+    every = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    return [_square(day, days.get(day, 0), most, first.weekday()) for day in every]
+
+
+def _square(day: date, count: int, most: int, lead: int) -> Square:
+    week = (day.timetuple().tm_yday - 1 + lead) // 7
+    step = SQUARE_SIZE + SQUARE_GAP
+    return Square(week * step, day.weekday() * step, day, count, _level(count, most))
+
+
+def _level(count: int, most: int) -> int:
+    """Return 1 to HEAT_LEVELS for any number of posts; the day with most has the highest level."""
+    return -(-count * HEAT_LEVELS // most) if most else 0
+
+
+def cumulate(months: Sequence[Month]) -> list[GrowthMonth]:
+    """Sum up what months added; months without an addition are filled in, so that time goes evenly."""
+    every = by_month({month.month: month.count for month in months})
+    whole = sum(month.count for month in every) or 1
+    totals = accumulate(month.count for month in every)
+    return [
+        GrowthMonth(month.month, month.count, total, total / whole)
+        for month, total in zip(every, totals, strict=True)
+    ]
+
+
+MAX_SILENCES = 10  # shown of an account
+
+_DELAYS = (
+    "web.calendar.delay_10m",
+    "web.calendar.delay_1h",
+    "web.calendar.delay_6h",
+    "web.calendar.delay_1d",
+    "web.calendar.delay_7d",
+    "web.calendar.delay_more",
+)
+
+Year = Annotated[int | None, Query(ge=2000, le=2200)]
+
+
+def calendar_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
+    """Return /accounts/BIZ/calendar; `now` gives an aware UTC instant."""
+    router = APIRouter()
+
+    def calendar(request: Request, biz: BizParam, year: Year = None) -> Response:
+        with readers.session() as session:
+            name = accounts.account_of(session, biz).name
+            days = statistics.posts_by_day(session, biz)
+            values = _year_values(days, year, now().astimezone(SHANGHAI).date()) | _account_values(
+                session, biz, days
+            )
+        return render_page(request, "calendar.html", biz=biz, name=name or biz, **values)
+
+    add_page(router, "/accounts/{biz}/calendar", calendar)
+    return router
+
+
+def _year_values(days: dict[date, int], year: int | None, today: date) -> dict[str, Any]:
+    years = sorted({day.year for day in days}, reverse=True)
+    chosen = year or (years[0] if years else today.year)
+    of_year = {day: count for day, count in days.items() if day.year == chosen}
+    return {
+        "year": chosen,
+        "years": years,
+        "squares": heat_map(chosen, days),
+        "of_year": of_year,
+        "most_day": max(of_year, key=lambda day: (of_year[day], day), default=None),
+    }
+
+
+def _account_values(session: Session, biz: str, days: dict[date, int]) -> dict[str, Any]:
+    counts = statistics.delays(session, biz)
+    return {
+        "months": statistics.by_month(days),
+        "silences": statistics.quiet_periods(list(days), MAX_SILENCES),
+        "delays": list(zip(_DELAYS, counts, strict=True)) if any(counts) else [],
+        "growth": cumulate(statistics.posts_archived(session, biz)),
+    }
+
+
+_RESOLVED_WITHIN = timedelta(days=30)  # problems that are over and still shown
+
+_MAX_ROWS = 50  # of a table; the API has the rest
+
+
+def health_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
+    """Return /health; `now` gives an aware UTC instant."""
+    router = APIRouter()
+
+    def health(request: Request) -> Response:
+        with readers.session() as session:
+            return render_page(request, "health.html", now=now(), **_health_values(session, now()))
+
+    add_page(router, "/health", health)
+    return router
+
+
+def _health_values(session: Session, now: datetime) -> dict[str, Any]:
+    recent = incidents.recent_incidents(session, now - _RESOLVED_WITHIN)
+    return {
+        "reasons": unready(session, now),
+        "problems": incidents.open_incidents(session)[:_MAX_ROWS],
+        "resolved": [one for one in recent if one.closed_at is not None][:_MAX_ROWS],
+        "sources": source_statuses(session)[:_MAX_ROWS],
+        "egresses": list_egresses(session)[:_MAX_ROWS],
+        "status": status.archive_status(session, now),
+        "bytes_grown": cumulate(statistics.bytes_stored(session)),
+        "verified": last_verified(session),
+        "chains": chain_heads(session)[:_MAX_ROWS],
+        "posts_grown": cumulate(statistics.posts_archived(session)),
+    }
+
+
+MAX_GAPS = 100  # shown of one kind; after the import of a dump every post lacks its page
+
+
+def gaps_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
+    """Return /accounts/BIZ/gaps; `now` gives an aware UTC instant."""
+    router = APIRouter()
+
+    def gaps(request: Request, biz: BizParam) -> Response:
+        with readers.session() as session:
+            account = accounts.account_of(session, biz)
+            kinds = _by_kind(find_gaps(session, account.id, now()))
+        return render_page(request, "gaps.html", biz=biz, name=account.name or biz, kinds=kinds)
+
+    add_page(router, "/accounts/{biz}/gaps", gaps)
+    return router
+
+
+def _by_kind(gaps: Sequence[Gap]) -> list[tuple[GapKind, int, list[Gap]]]:
+    kinds = [(kind, list(found)) for kind, found in groupby(gaps, lambda gap: gap.kind)]
+    return [(kind, len(found), found[:MAX_GAPS]) for kind, found in kinds]

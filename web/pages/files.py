@@ -1,0 +1,92 @@
+"""Serve the media files that posts show, from the media folder, addressed by their SHA-256."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from archive.db.engine import Readers
+from archive.domain.errors import MediaMissing, NotArchived
+from archive.rendering.media import IMAGE_TYPES
+from archive.repository.media import StoredFile, file_of
+from archive.storage.media_files import MediaFolder
+from web.http_cache import IMMUTABLE, not_modified
+from web.pages.render import SECURITY_HEADERS, add_page
+
+_FILE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"  # SVG files have styles
+)
+
+_PLAYABLE = re.compile(r"(audio|video)/[a-z0-9.+-]+")
+
+_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})")
+
+_DOWNLOAD_TYPE = "application/octet-stream"
+
+FileHash = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+
+
+def file_address(file: StoredFile) -> str:
+    """Return the address of a file; "" for a type that browsers do not show."""
+    return f"/files/{file.sha256.hex()}" if _is_displayable(file.media_type) else ""
+
+
+def files_router(readers: Readers, folder: MediaFolder) -> APIRouter:
+    """Return /files/<sha256>."""
+    router = APIRouter()
+
+    def file(request: Request, sha256: FileHash) -> Response:
+        with readers.session() as session:
+            stored = file_of(session, bytes.fromhex(sha256))
+        if stored is None:
+            raise NotArchived("web.missing.file", sha256=sha256)
+        headers = {**_headers(stored), "ETag": f'"{sha256}"'}
+        return not_modified(request, headers) or _answer(request, _content(folder, stored), headers)
+
+    add_page(router, "/files/{sha256}", file)
+    return router
+
+
+def _is_displayable(media_type: str) -> bool:
+    return media_type in IMAGE_TYPES or _PLAYABLE.fullmatch(media_type) is not None
+
+
+def _headers(file: StoredFile) -> dict[str, str]:
+    """Return headers that let a file be an image or a recording only: no script in an SVG runs."""
+    displayable = _is_displayable(file.media_type)
+    ending = file.path.rpartition(".")[2]
+    name = f"{file.sha256.hex()[:16]}.{ending}" if ending.isalnum() else file.sha256.hex()[:16]
+    return {
+        **SECURITY_HEADERS,
+        "Content-Security-Policy": _FILE_POLICY,
+        "Content-Type": file.media_type if displayable else _DOWNLOAD_TYPE,
+        "Content-Disposition": f'{"inline" if displayable else "attachment"}; filename="{name}"',
+        "Cache-Control": IMMUTABLE,
+        "Accept-Ranges": "bytes",
+    }
+
+
+def _content(folder: MediaFolder, file: StoredFile) -> bytes:
+    try:
+        return folder.get(file.path, file.sha256)
+    except MediaMissing as error:
+        raise NotArchived("web.missing.file_lost", reason=error.message) from None
+
+
+def _answer(request: Request, content: bytes, headers: dict[str, str]) -> Response:
+    """Answer with the whole file, or with the range that a player requests."""
+    wanted = _RANGE.fullmatch(request.headers.get("range", ""))
+    if not wanted or not (wanted[1] or wanted[2]):
+        return Response(content, headers=headers)
+    first, last = _byte_range(wanted[1], wanted[2], len(content))
+    if first > last:
+        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{len(content)}"})
+    partial = {**headers, "Content-Range": f"bytes {first}-{last}/{len(content)}"}
+    return Response(content[first : last + 1], 206, partial)
+
+
+def _byte_range(first: str, last: str, length: int) -> tuple[int, int]:
+    """Return the first and the last byte, from 0; `-500` are the last 500. Empty where first > last."""
+    if not first:
+        return max(length - int(last), 0), length - 1
+    return int(first), min(int(last), length - 1) if last else length - 1

@@ -1,0 +1,192 @@
+"""Pages that list posts: the stream by day and push, the accounts, and the search."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BeforeValidator
+from sqlalchemy.orm import Session
+
+from archive.db.engine import Readers
+from archive.db.models import Post
+from archive.domain.errors import ArchiveError
+from archive.domain.text import storable
+from archive.repository import accounts as accounts_repository
+from archive.repository import post_queries
+from archive.repository.media import covers
+from archive.repository.post_queries import Page, PostFilter, position_at
+from archive.search.engine import Order, search
+from archive.search.query import MAX_LENGTH, parse
+from web.api.schemas import BizParam
+from web.pages.files import file_address
+from web.pages.render import (
+    OptionalCursor,
+    OptionalDay,
+    OptionalKind,
+    OptionalName,
+    PageContext,
+    add_page,
+    kind_options,
+    render_page,
+)
+
+POSTS_PER_PAGE = 60  # some days of an account that publishes daily, rendered in a tenth of a second
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """The posts that an account published together. `at` is UTC, None where only the day is known."""
+
+    biz: str
+    name: str
+    at: datetime | None
+    posts: Sequence[Post]
+    cover: str
+
+
+def stream_router(readers: Readers) -> APIRouter:
+    """Return /, /accounts and /accounts/BIZ."""
+    router = APIRouter()
+
+    def every_post(  # noqa: PLR0913, PLR0917 - a filter is an argument
+        request: Request,
+        account: OptionalName = None,
+        kind: OptionalKind = None,
+        since: OptionalDay = None,
+        until: OptionalDay = None,
+        after: OptionalCursor = None,
+    ) -> Response:
+        with readers.session() as session:
+            return _stream(session, request, PostFilter(account, kind, since, until), after)
+
+    def of_account(  # noqa: PLR0913, PLR0917 - as above
+        request: Request,
+        biz: BizParam,
+        kind: OptionalKind = None,
+        since: OptionalDay = None,
+        until: OptionalDay = None,
+        after: OptionalCursor = None,
+    ) -> Response:
+        with readers.session() as session:
+            name = accounts_repository.account_of(session, biz).name
+            return _stream(session, request, PostFilter(biz, kind, since, until), after, biz, name)
+
+    def accounts(request: Request) -> Response:
+        with readers.session() as session:
+            return render_page(
+                request, "accounts.html", accounts=accounts_repository.account_summaries(session)
+            )
+
+    add_page(router, "/", every_post)
+    add_page(router, "/accounts", accounts)
+    add_page(router, "/accounts/{biz}", of_account)
+    return router
+
+
+def _stream(  # noqa: PLR0913, PLR0917 - each argument is a part of the page
+    session: Session, request: Request, chosen: PostFilter, after: str | None, biz: str = "", name: str = ""
+) -> Response:
+    context, found = (
+        PageContext.of(request),
+        whole_pushes(post_queries.page(session, chosen, after, POSTS_PER_PAGE)),
+    )
+    feed = context.link("feeds", "posts.atom", lang=None, account=chosen.account, kind=chosen.kind)
+    return render_page(
+        request,
+        "stream.html",
+        days=list(group_by_day(session, found.posts)),
+        next=found.next,
+        chosen=chosen,
+        biz=biz,
+        name=name or biz,
+        feed=feed,
+        is_filtered=chosen != PostFilter(biz or None),
+        accounts=accounts_repository.account_names(session),
+        kinds=kind_options(context),
+    )
+
+
+def whole_pushes(found: Page) -> Page:
+    """Drop the last push of a page if it may go on after the page's end, unless it is the only one."""
+    last = _push_of(found.posts[-1]) if found.next else None
+    whole = [one for one in found.posts if _push_of(one) != last]
+    if last is None or not whole:
+        return found
+    return Page(whole, position_at(*whole[-1]).cursor())
+
+
+def group_by_day(
+    session: Session, posts: Sequence[tuple[Post, str]]
+) -> Iterable[tuple[date, Sequence[Push]]]:
+    """Group posts by day and push, keeping their order."""
+    files = covers(session, [post.id for post, _ in posts])
+    addresses = {post_id: file_address(file) for post_id, file in files.items()}
+    for day, of_day in groupby(posts, lambda one: one[0].published_on):
+        yield day, [_push(list(one), addresses) for _, one in groupby(of_day, _push_of)]
+
+
+def _push_of(one: tuple[Post, str]) -> tuple[date, int, str]:
+    post, biz = one
+    return post.published_on, post.mid, biz
+
+
+def _push(of_push: Sequence[tuple[Post, str]], covers: dict[int, str]) -> Push:
+    posts = [post for post, _ in of_push]
+    cover = next((covers[post.id] for post in posts[:1] if post.id in covers), "")
+    return Push(of_push[0][1], posts[0].account_name, posts[0].published_at, posts, cover)
+
+
+HITS_PER_PAGE = 20
+
+
+def _order_or_default(value: Any) -> Any:
+    """Return the order by date for an unknown one: a reader may have edited the address."""
+    return value if value in get_args(Order) else "date"
+
+
+SearchOrder = Annotated[Order, BeforeValidator(_order_or_default), Query()]
+
+
+def search_page_router(readers: Readers) -> APIRouter:
+    """Return /search."""
+    router = APIRouter()
+
+    def find(  # noqa: PLR0913, PLR0917 - a filter is an argument
+        request: Request,
+        q: str = "",
+        account: OptionalName = None,
+        kind: OptionalKind = None,
+        since: OptionalDay = None,
+        until: OptionalDay = None,
+        order: SearchOrder = "date",
+        after: OptionalCursor = None,
+    ) -> Response:
+        filters: dict[str, Any] = {"account": account, "kind": kind, "since": since, "until": until}
+        filters["order"] = order
+        words, found, problem = storable(q.strip()), None, None
+        with readers.session() as session:
+            accounts = accounts_repository.account_names(session)
+            try:
+                if words:
+                    found = search(session, parse(words), after=after, limit=HITS_PER_PAGE, **filters)
+            except ArchiveError as error:
+                problem = error.message
+        context = PageContext.of(request)
+        values = {"words": words, "found": found, "problem": problem, "max_length": MAX_LENGTH}
+        values["feed"] = context.link("feeds", "posts.atom", lang=None, q=words, account=account, kind=kind)
+        status = 400 if problem else 200
+        return render_page(
+            request,
+            "search.html",
+            status,
+            accounts=accounts,
+            kinds=kind_options(context),
+            **filters,
+            **values,
+        )
+
+    add_page(router, "/search", find)
+    return router

@@ -1,0 +1,327 @@
+"""Pages of one post: its text, its offline page, its history and its captures."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Query, Request, Response
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from archive.db.engine import Readers
+from archive.db.models import Absence, Post, PostLink, Version
+from archive.domain.errors import MediaFolderError, NotArchived, PageError, error_message
+from archive.domain.messages import Message
+from archive.domain.outcomes import Role
+from archive.domain.text import unescape
+from archive.domain.text_diff import Piece
+from archive.rendering.images import clean_address, clean_link
+from archive.rendering.page import ShownPost, check_page_size, offline_page, shown_post
+from archive.rendering.post_body import text_markup
+from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
+from archive.repository import absences, bodies
+from archive.repository import captures as captures_repository
+from archive.repository.media import ShownMedium, StoredFile, media_of
+from archive.repository.posts import archived_posts, links_of
+from archive.storage.media_files import MediaFolder
+from web.api.routes import get_post
+from web.api.schemas import AidParam, BizParam, NumberParam
+from web.http_cache import not_modified
+from web.pages.files import file_address
+from web.pages.render import SECURITY_HEADERS, PageContext, add_page, format_instant, render_page
+
+DIFF_CONTEXT = 120  # characters shown on each side of a change
+
+MAX_UNCHANGED = 4 * DIFF_CONTEXT  # characters; a longer piece without a change is shortened
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPiece:
+    """A piece of a difference, or (kind left_out) the number of characters that are not shown."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """What happened at an instant, and the reason that the server or the parser gave."""
+
+    at: datetime
+    event: Message
+    reason: Message | str = ""
+
+
+def timeline_entries(history: History, context: PageContext) -> Iterator[TimelineEntry]:
+    """Describe the events of a post's history, first to last."""
+    for event in timeline(history):
+        match event.what:
+            case Change() as change:
+                yield TimelineEntry(event.at, _version_message(change, context))
+            case Absence() if event.is_return:
+                yield TimelineEntry(event.at, Message("web.history.available_again"))
+            case Absence() as absence:
+                yield TimelineEntry(event.at, _absence_message(absence, context), absence.reason)
+            case GonePictures(count=count):
+                yield TimelineEntry(event.at, Message("web.history.images_gone", {"n": count}))
+            case capture:
+                outcome = context.name_of("archive.outcome.", capture["outcome"] or "unread")
+                captured = Message("web.history.captured", {"outcome": outcome})
+                yield TimelineEntry(event.at, captured, capture["reason"])
+
+
+def _version_message(change: Change, context: PageContext) -> Message:
+    version, extent = change.version, change.extent
+    params = {
+        "number": version.number,
+        "added": extent.added,
+        "source": context.name_of("archive.version_source.", version.source),
+    }
+    if version.number == 1:
+        return Message("web.history.version_first", params)
+    return Message("web.history.version_changed", {**params, "removed": extent.removed})
+
+
+def _absence_message(absence: Absence, context: PageContext) -> Message:
+    params = {"outcome": context.name_of("archive.outcome.", absence.outcome)}
+    if absence.last_seen_at is None:
+        return Message("web.history.unavailable", params)
+    return Message("web.history.unavailable_last_seen", {**params, "at": absence.last_seen_at})
+
+
+def shorten_unchanged(pieces: Sequence[Piece]) -> list[ShownPiece]:
+    """Return the pieces with decoded entities, long ones without a change cut in the middle."""
+    return [shown for piece in pieces for shown in _shown_pieces(piece)]
+
+
+def _shown_pieces(piece: Piece) -> Iterator[ShownPiece]:
+    text = unescape(piece.text).replace("\r", "\n")
+    if piece.kind != "same" or len(text) <= MAX_UNCHANGED:
+        yield ShownPiece(piece.kind, text)
+        return
+    yield ShownPiece("same", text[:DIFF_CONTEXT])
+    yield ShownPiece("left_out", f"{len(text) - 2 * DIFF_CONTEXT:,}")
+    yield ShownPiece("same", text[-DIFF_CONTEXT:])
+
+
+_BLANK = re.compile(r"(?:\s|&nbsp;|&#160;|\u200b)*")
+
+
+def collapse_blank_lines(text: str) -> str:
+    """Return the text with one blank line for each run of them, and none before its first word."""
+    lines = text.replace("\n", "\r").split("\r")
+    runs = groupby(lines, lambda line: _BLANK.fullmatch(line) is not None)
+    collapsed = [line for is_blank, run in runs for line in ([""] if is_blank else run)]
+    return "\r".join(collapsed[1:] if collapsed[0] == "" else collapsed)
+
+
+_VersionNumber = Annotated[int | None, Query(ge=1, lt=2**31)]
+
+
+@dataclass(frozen=True, slots=True)
+class PageMedium:
+    """A medium with the address of its file; `reason` says why there is no file."""
+
+    type: str
+    file: StoredFile | None
+    src: str
+    reason: Message
+
+
+@dataclass(frozen=True, slots=True)
+class PageLink:
+    """A link to a post of the archive (`ours`: biz and aid), to an address elsewhere, or to nowhere."""
+
+    relation: str
+    key: str
+    text: str
+    ours: tuple[str, str] | None
+    address: str
+
+
+_TEXT, _PAGE, _HISTORY, _CAPTURES = (
+    "web.post.as_text",
+    "web.post.as_page",
+    "web.post.history",
+    "web.label.captures",
+)  # the views of a post, by the codes of their names
+
+_TEMPLATES = {
+    _TEXT: "post_text.html",
+    _PAGE: "post_page.html",
+    _HISTORY: "post_history.html",
+    _CAPTURES: "post_captures.html",
+}
+
+
+def post_router(readers: Readers) -> APIRouter:
+    """Return /posts/BIZ/AID and its other views."""
+    router = APIRouter()
+
+    def text(request: Request, biz: BizParam, aid: AidParam) -> Response:
+        with readers.session() as session:
+            post = get_post(session, biz, aid)
+            return _render(session, request, post, biz, _TEXT, **_text_values(session, request, post))
+
+    def offline(request: Request, biz: BizParam, aid: AidParam) -> Response:
+        with readers.session() as session:
+            return _render(session, request, get_post(session, biz, aid), biz, _PAGE)
+
+    def history(
+        request: Request,
+        biz: BizParam,
+        aid: AidParam,
+        before: _VersionNumber = None,
+        after: _VersionNumber = None,
+    ) -> Response:
+        with readers.session() as session:
+            post = get_post(session, biz, aid)
+            values = _history_values(session, PageContext.of(request), post, before, after)
+            return _render(session, request, post, biz, _HISTORY, **values)
+
+    def captures(request: Request, biz: BizParam, aid: AidParam) -> Response:
+        with readers.session() as session:
+            post = get_post(session, biz, aid)
+            found = captures_repository.list_captures(session, post)
+            return _render(session, request, post, biz, _CAPTURES, captures=found)
+
+    for path, endpoint in (("", text), ("/page", offline), ("/history", history), ("/captures", captures)):
+        add_page(router, f"/posts/{{biz}}/{{aid}}{path}", endpoint)
+    return router
+
+
+def _render(session: Session, request: Request, post: Post, biz: str, view: str, **values: Any) -> Response:
+    away = next((one for one in absences.absences_of(session, post) if one.returned_at is None), None)
+    return render_page(request, _TEMPLATES[view], post=post, biz=biz, view=view, away=away, **values)
+
+
+def _text_values(session: Session, request: Request, post: Post) -> dict[str, Any]:
+    media = media_of(session, post)
+    return {
+        "body": Markup(text_markup(collapse_blank_lines(post.text))),  # noqa: S704 - it escapes all of it
+        "pictures": [_page_medium(one) for one in media if one.role == Role.IMAGE],
+        "recordings": [_page_medium(one) for one in media if one.role in (Role.AUDIO, Role.VIDEO)],
+        "links": list(_page_links(session, links_of(session, post))),
+        "facts": [(code, value) for code, value in _facts(post, PageContext.of(request)) if value],
+        "addresses": list(_addresses(post)),
+    }
+
+
+def _page_medium(medium: ShownMedium) -> PageMedium:
+    src = file_address(medium.file) if medium.file else ""
+    reason = medium.last_reason or Message("web.post.not_downloaded")
+    return PageMedium(medium.type, medium.file, src, reason)
+
+
+def _page_links(session: Session, links: Sequence[PostLink]) -> Iterator[PageLink]:
+    ours = archived_posts(session, [link.key for link in links])
+    for link in links:
+        yield PageLink(link.relation, link.key, link.text, ours.get(link.key), clean_link(link.url))
+
+
+def _facts(post: Post, context: PageContext) -> Iterator[tuple[str, str]]:
+    facts = post.facts
+    yield "web.post.author", _stripped(facts.get("author"))
+    yield "web.post.digest", _stripped(facts.get("digest"))
+    yield "web.post.original", context.text("web.label.yes") if facts.get("original") else ""
+    region = facts.get("region")
+    parts = region if isinstance(region, dict) else {}
+    names = (_stripped(parts.get(part)) for part in ("country", "province", "city"))
+    yield "web.post.region", " ".join(filter(None, names))
+    yield "web.post.first_archived", format_instant(post.first_archived_at)
+    yield "web.label.number", post.aid
+
+
+def _stripped(value: object) -> str:
+    """Return a fact without blanks around it; "" for what is not a text, as facts hold any JSON."""
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _addresses(post: Post) -> Iterator[tuple[str, str]]:
+    source = _stripped(post.facts.get("source_url"))
+    for code, written in (("web.label.address", post.url), ("web.post.read_more", source)):
+        if address := clean_address(written):
+            yield code, address
+
+
+def _history_values(
+    session: Session, context: PageContext, post: Post, before: int | None, after: int | None
+) -> dict[str, Any]:
+    history = history_of(session, post)
+    versions = {change.version.number: change.version for change in history.changes}
+    last = max(versions, default=1)
+    older, newer = before or max(last - 1, 1), after or last
+    return {
+        "events": list(timeline_entries(history, context)),
+        "numbers": [(number, context.text("web.history.version", number=number)) for number in versions],
+        "before": older,
+        "after": newer,
+        "pieces": shorten_unchanged(changes_between(_version(versions, older), _version(versions, newer)))
+        if versions
+        else [],
+    }
+
+
+def _version(versions: dict[int, Version], number: int) -> Version:
+    if number not in versions:
+        raise NotArchived("web.missing.version", n=len(versions), number=number)
+    return versions[number]
+
+
+# The offline page's own policy again, and no script even if that were wrong: it has no origin at all.
+_OFFLINE_POLICY = (
+    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
+)
+
+_SOURCE_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+MAX_OFFLINE = 24 * 1024 * 1024  # characters of images: a reader waits for it, and eight may at once
+
+_log = structlog.get_logger()
+
+
+def _offline_page(shown: ShownPost) -> bytes:
+    """Return the page of a post. Raises PageError where it cannot be made, for whatever reason."""
+    try:
+        check_page_size(shown.post)
+        return offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
+    except MediaFolderError:
+        raise
+    except Exception as error:
+        aid, reason = shown.post.aid, error_message(error)
+        _log.error("the page of a post cannot be made", action="page_failed", aid=aid, reason=str(reason))
+        raise PageError("web.post.offline_page_failed", aid=aid, reason=reason) from None
+
+
+def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
+    """Return /posts/…/offline and /captures/NUMBER."""
+    router = APIRouter()
+
+    def offline(biz: BizParam, aid: AidParam) -> Response:
+        with readers.session() as session:
+            shown = shown_post(session, get_post(session, biz, aid), folder)
+        content = _offline_page(shown)
+        headers = {
+            **SECURITY_HEADERS,
+            "Content-Security-Policy": _OFFLINE_POLICY,
+            "Cache-Control": "private, no-cache",
+        }
+        return Response(content, headers=headers, media_type="text/html")
+
+    def source(request: Request, number: NumberParam) -> Response:
+        with readers.session() as session:
+            tag = f'"{captures_repository.get_capture_metadata(session, number)["sha256"].hex()}"'
+            headers = {**SECURITY_HEADERS, "Content-Security-Policy": _SOURCE_POLICY, "ETag": tag}
+            if known := not_modified(request, headers):
+                return known
+            content = bodies.capture_body(session, number)
+        return Response(content, headers=headers, media_type="text/plain; charset=utf-8")
+
+    add_page(router, "/posts/{biz}/{aid}/offline", offline)
+    add_page(router, "/captures/{number}", source)
+    return router

@@ -1,0 +1,311 @@
+"""Rendering of pages: the language of a request, the Jinja environment, headers, static files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from importlib import resources
+from typing import Annotated, Any, Self
+from urllib.parse import quote, urlencode
+
+from babel.dates import format_date
+from fastapi import APIRouter, Query, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic import BeforeValidator, Field
+from starlette.requests import Request
+
+from archive.domain.messages import Message
+from archive.domain.outcomes import Kind
+from archive.domain.records import SHANGHAI
+from archive.domain.text import has_visible_character
+from archive.system.catalogues import LANGUAGES, Language, template
+from web.errors import require_iso_date
+from web.http_cache import entity_tag, not_modified
+
+LANGUAGE_NAMES: dict[Language, str] = {"en": "English", "zh": "中文"}  # each in its own language
+
+MOST_PREFERENCES = 20  # of an Accept-Language header that are read; browsers send under ten
+
+
+def chosen_language(parameter: str | None, accepted: str) -> Language:
+    """Return the language of the parameter ?lang=, else of the header Accept-Language, else English."""
+    for language in LANGUAGES:
+        if parameter == language:
+            return language
+    for tag in _by_preference(accepted):
+        for language in LANGUAGES:
+            if tag.partition("-")[0] == language:
+                return language
+    return "en"
+
+
+def _by_preference(accepted: str) -> list[str]:
+    ranges = [part.partition(";") for part in accepted.split(",")[:MOST_PREFERENCES]]
+    weighed = [(_weight(parameter), tag.strip().lower()) for tag, _, parameter in ranges]
+    return [tag for weight, tag in sorted(weighed, key=lambda one: -one[0]) if weight > 0]
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        weight = float(value)
+    except ValueError:
+        return 0.0
+    return weight if 0 <= weight <= 1 else 0.0
+
+
+_IN_PATH = "/=:@"  # characters that a path may hold unquoted; a __biz ends with ==
+
+_TAGS: dict[Language, str] = {"en": "en", "zh": "zh-Hans"}
+
+_COUNT_PREFIXES = ("archive.count.", "archive.check.", "archive.outcome.", "archive.source_state.")
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    """A request for a page: its path and query, and the language of the answer.
+
+    `explicit_language` is the language that the address itself names; every link then names it too.
+    """
+
+    path: str
+    query: Mapping[str, str]
+    language: Language
+    explicit_language: Language | None
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Read path, query and language from a request."""
+        named = request.query_params.get("lang")
+        language = chosen_language(named, request.headers.get("accept-language", ""))
+        explicit = language if named in LANGUAGES else None
+        return cls(request.url.path, dict(request.query_params), language, explicit)
+
+    def text(self, code: str, /, **params: object) -> str:
+        """Return the words of a message code in the reader's language."""
+        return Message(code, params).text(self.language)
+
+    def name_of(self, prefix: str, value: str, /) -> str:
+        """Return the name of a stored value (an outcome, a kind ...); a value without a name as it is.
+
+        `prefix` is a message code up to its last dot: archive.outcome.
+        """
+        return template(f"{prefix}{value.replace(' ', '_')}", self.language) or value
+
+    def message(self, value: Message | str, /) -> str:
+        """Return a message, or the message of a stored text, in the reader's language.
+
+        Text in another language, such as a sentence of an earlier version or of a server, is marked as such.
+        """
+        message = value if isinstance(value, Message) else Message.load(value)
+        text = message.text(self.language)
+        other = _language_of(text) if _is_verbatim(message) else None
+        if other is None or other == self.language:
+            return text
+        return Markup('<span lang="{}">{}</span>').format(_TAGS[other], text)
+
+    def counts(self, counts: Mapping[str, Any], /) -> str:
+        """Return the counts of a run that are not zero, by name; nested counts in brackets."""
+        comma, brackets = (", ", " ({})") if self.language == "en" else ("，", "（{}）")
+        return comma.join(
+            self._count_name(name)
+            + (brackets.format(self.counts(count)) if isinstance(count, Mapping) else f" {count}")
+            for name, count in counts.items()
+            if count
+        )
+
+    def _count_name(self, name: str) -> str:
+        found = (template(f"{prefix}{name}", self.language) for prefix in _COUNT_PREFIXES)
+        return next(filter(None, found), name)
+
+    def link(self, /, *path: object, **query: object) -> str:
+        """Return the address of a page of ours; parameters that are None or empty are left out."""
+        # Two slashes at the beginning would name another host.
+        address = "/" + "/".join(quote(str(part), safe=_IN_PATH) for part in path).lstrip("/")
+        parameters = {"lang": self.explicit_language, **query}
+        encoded = urlencode({name: value for name, value in parameters.items() if value not in (None, "")})
+        return f"{address}?{encoded}" if encoded else address
+
+    def here(self, /, **changes: object) -> str:
+        """Return the address of this page with some parameters changed."""
+        return self.link(self.path.removeprefix("/"), **{**self.query, **changes})
+
+
+def _is_verbatim(message: Message) -> bool:
+    return message.code == "archive.verbatim" or template(message.code, "en") is None
+
+
+def _language_of(text: str) -> Language | None:
+    """Return the language of a text by its characters; None for numbers, addresses and the like."""
+    if any("\u4e00" <= character <= "\u9fff" for character in text):
+        return "zh"
+    words = (word for word in text.split() if len(word) > 1 and word.isascii() and word.isalpha())
+    return "en" if next(words, None) else None
+
+
+def kind_options(context: PageContext) -> list[tuple[str, str]]:
+    """Return the kinds to choose from in a form, with their names; "" stands for all of them."""
+    kinds = [(str(kind), context.name_of("archive.kind.", kind)) for kind in Kind]
+    return [("", context.text("web.label.all_kinds")), *kinds]
+
+
+_FOR_A_YEAR = "public, max-age=31536000, immutable"  # an address is never used for another content
+
+_STATIC_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+def _content(name: str) -> bytes:
+    return (resources.files(__package__) / "static" / name).read_bytes()
+
+
+_STYLE = _content("style.css")
+
+STYLE_PATH = f"/static/style-{sha256(_STYLE).hexdigest()[:12]}.css"
+
+ICON_PATH = "/favicon.ico"  # browsers ask for it unasked
+
+_FILES = {STYLE_PATH: (_STYLE, "text/css"), ICON_PATH: (_content("icon.svg"), "image/svg+xml")}
+
+
+def static_router() -> APIRouter:
+    """Serve each static file at its own address."""
+    router = APIRouter(include_in_schema=False)
+    for address in _FILES:
+        add_page(router, address, _file)
+    return router
+
+
+def _file(request: Request) -> Response:
+    content, media_type = _FILES[request.url.path]
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": _STATIC_POLICY}
+    headers["Cache-Control"] = _FOR_A_YEAR if request.url.path == STYLE_PATH else "public, max-age=86400"
+    return Response(content, headers=headers, media_type=media_type)
+
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; frame-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+SECURITY_HEADERS = {
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+_HEADERS = {
+    **SECURITY_HEADERS,
+    "Content-Security-Policy": _POLICY,
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "private, no-cache",
+    "Vary": "Accept-Language",
+}
+
+_LOCALES = {"en": "en_GB", "zh": "zh_Hans_CN"}
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+MAX_HEADING = (
+    100  # characters of a title in a list; WeChat allows 64, but a post that is all text has it as title
+)
+
+
+def render_page(request: Request, page: str, status: int = 200, /, **values: Any) -> Response:
+    """Render a template of templates/; answer 304 without it if the client has that content."""
+    context = PageContext.of(request)
+    markup = _environment.get_template(page).render(
+        context=context,
+        text=context.text,
+        name_of=context.name_of,
+        message=context.message,
+        counts=context.counts,
+        link=context.link,
+        html_lang=_TAGS[context.language],
+        **values,
+    )
+    content = markup.encode("utf-8", "replace")
+    headers = {**_HEADERS, "ETag": f"W/{entity_tag(content)}", "Content-Language": _TAGS[context.language]}
+    known = not_modified(request, headers) if status == 200 else None
+    return known or Response(content, status, headers, "text/html")
+
+
+def format_instant(moment: datetime | None) -> str:
+    """Return an aware instant to the minute, in Asia/Shanghai; "" for None."""
+    return f"{moment.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if moment else ""
+
+
+def format_size(count: float) -> str:
+    """Return a number of bytes in decimal units: 1.5 MB."""
+    for unit in _UNITS[:-1]:
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} {_UNITS[-1]}"
+
+
+def _day(day: date, context: PageContext) -> str:
+    return format_date(day, "full", locale=_LOCALES[context.language])
+
+
+def _month(day: date, context: PageContext) -> str:
+    return format_date(day, "LLL", locale=_LOCALES[context.language])
+
+
+def _heading(title: str, otherwise: str) -> str:
+    """Return a title on one line and shortened; `otherwise` for a title without a visible character."""
+    line = " ".join(title.split()) if has_visible_character(title) else ""
+    return (line if len(line) <= MAX_HEADING else f"{line[:MAX_HEADING]}…") or otherwise
+
+
+def _make_environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("web.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"languages": LANGUAGE_NAMES, "tags": _TAGS, "style": STYLE_PATH}
+    environment.filters |= {
+        "instant": format_instant,
+        "size": format_size,
+        "number": lambda count: f"{count:,}",
+        "day": _day,
+        "month": _month,
+        "heading": _heading,
+    }
+    return environment
+
+
+_environment = _make_environment()
+
+MAX_NAME, MAX_CURSOR = 200, 500  # characters
+
+
+def _empty_is_none(value: Any) -> Any:
+    """Return None for the empty fields that a form sends too."""
+    return None if value == "" else value
+
+
+OptionalDay = Annotated[
+    date | None, BeforeValidator(require_iso_date), BeforeValidator(_empty_is_none), Query()
+]
+
+OptionalKind = Annotated[Kind | None, BeforeValidator(_empty_is_none), Query()]
+
+OptionalName = Annotated[
+    Annotated[str, Field(max_length=MAX_NAME)] | None, BeforeValidator(_empty_is_none), Query()
+]
+
+OptionalCursor = Annotated[
+    Annotated[str, Field(max_length=MAX_CURSOR)] | None, BeforeValidator(_empty_is_none), Query()
+]
+
+
+def add_page(router: APIRouter, path: str, endpoint: Any) -> None:
+    """Answer GET and HEAD at a path."""
+    router.add_api_route(path, endpoint, methods=["GET", "HEAD"], response_class=Response)
