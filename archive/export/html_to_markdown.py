@@ -32,6 +32,10 @@ _MARKS = {
     **dict.fromkeys(["b", "strong"], markdown_text.BOLD),
     **dict.fromkeys(["s", "del", "strike"], markdown_text.STRUCK),
     **dict.fromkeys(["i", "em"], markdown_text.ITALIC),
+    "sup": markdown_text.SUP,
+    "sub": markdown_text.SUB,
+    "ins": markdown_text.INSERTED,
+    "mark": markdown_text.HIGHLIGHTED,
 }
 
 
@@ -169,22 +173,11 @@ class _Writer:
         return f" {text} " if node.name in _BLOCKS else text
 
     def _marked(self, tag: Tag, context: _Context) -> str:
-        mark, inner = _MARKS[tag.name], _only_element(tag)
-        if (
-            mark != markdown_text.ITALIC
-            and inner is not None
-            and _MARKS.get(inner.name) == markdown_text.ITALIC
-        ):
-            tag.name, inner.name = inner.name, tag.name  # italic outside bold, never the reverse
-            return self._marked(tag, context)
+        mark = _MARKS[tag.name]
         if mark in context.marks:
             return self._text(tag, context)
         text = self._text(tag, replace(context, marks=context.marks | {mark}))
-        if not text.strip():
-            return text
-        return (
-            markdown_text.italic(text) if mark == markdown_text.ITALIC else markdown_text.marked(text, mark)
-        )
+        return markdown_text.marked(text, mark) if text.strip() else text
 
 
 def _end_paragraph(run: list[str], found: list[_Block]) -> None:
@@ -212,12 +205,6 @@ def _number(written: object, below: int) -> int | None:
     text = str(written or "")
     known = text.isascii() and text.isdigit() and len(text) < 10
     return int(text) if known and int(text) < below else None
-
-
-def _only_element(tag: Tag) -> Tag | None:
-    """Return the child that has all text of an element, None where there is no such child."""
-    children = [child for child in tag.contents if isinstance(child, Tag) or str(child).strip()]
-    return children[0] if len(children) == 1 and isinstance(children[0], Tag) else None
 
 
 def _table_parts(tag: Tag, names: Iterable[str]) -> Iterator[Tag]:
