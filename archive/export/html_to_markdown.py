@@ -12,9 +12,8 @@ from bs4 import Tag
 from bs4.element import Comment, NavigableString, PageElement
 
 from archive.export import markdown_text
+from archive.export.html_table import html_table, needs_html
 from archive.rendering.images import ancestor_ids, parse_html
-
-MAX_COLUMNS = 50  # cells that one cell may span; a colspan may claim a thousand
 
 MAX_NESTED_BLOCKS = 12  # nested lists and quotations; posts have three
 
@@ -127,22 +126,22 @@ class _Writer:
         return [_Block(lines, is_list=True)] if lines else []
 
     def _table(self, table: Tag) -> list[_Block]:
+        rows = list(_table_parts(table, {"tr"}))
+        if needs_html(table, rows):
+            return [_Block(html_table(table))]
         captions = [self._text(one, _Context(in_one_line=True)) for one in _table_parts(table, {"caption"})]
         blocks = [_Block(lines) for text in captions for lines in markdown_text.paragraphs(text.strip())]
-        rows = [[cell for one in _table_parts(row, _CELLS) for cell in self._cells(one)]
-                for row in _table_parts(table, {"tr"})]  # fmt: skip
-        rows = [row for row in rows if row]
-        if not any(cell for row in rows for cell in row):
+        cells = [[self._cell(one) for one in _table_parts(row, _CELLS)] for row in rows]
+        cells = [row for row in cells if row]
+        if not any(cell for row in cells for cell in row):
             return blocks
-        columns = max(map(len, rows))
-        head = rows[0] + [""] * (columns - len(rows[0]))
-        lines = [_row(head), _row(["---"] * columns), *map(_row, rows[1:])]
+        columns = max(map(len, cells))
+        head = cells[0] + [""] * (columns - len(cells[0]))
+        lines = [_row(head), _row(["---"] * columns), *map(_row, cells[1:])]
         return [*blocks, _Block(lines)]
 
-    def _cells(self, cell: Tag) -> list[str]:
-        text = markdown_text.in_one_line(self._text(cell, _Context(in_cell=True, in_one_line=True)))
-        span = min(_number(cell.get("colspan"), 10**4) or 1, MAX_COLUMNS)
-        return [text, *[""] * (span - 1)]
+    def _cell(self, cell: Tag) -> str:
+        return markdown_text.in_one_line(self._text(cell, _Context(in_cell=True, in_one_line=True)))
 
     def _code(self, pre: Tag) -> list[_Block]:
         lines = markdown_text.code_block("".join(_code_text(pre)))
@@ -228,16 +227,22 @@ def _code_text(code: Tag) -> Iterator[str]:
 
 
 def _data_tables(body: Tag) -> set[int]:
-    """Return the id() of tables with several cells and no table within; others are only layout."""
-    cells: Counter[int] = Counter()
+    """Return the id() of tables with several cells; others are only layout.
+
+    Of tables around tables, only those with several columns in several rows are no layout.
+    """
+    cells: dict[int, Counter[int]] = {}  # of each table, by row
     outer: set[int] = set()
-    pending: list[tuple[Tag, int]] = [(body, 0)]
+    pending: list[tuple[Tag, int, int]] = [(body, 0, 0)]
     while pending:
-        tag, table = pending.pop()
+        tag, table, row = pending.pop()
         if tag.name in _CELLS:
-            cells[table] += 1
+            cells.setdefault(table, Counter())[row] += 1
         if tag.name == "table":
             outer.add(table)
             table = id(tag)
-        pending += [(child, table) for child in tag.contents if isinstance(child, Tag)]
-    return {table for table, count in cells.items() if count > 1} - outer - {0}
+        row = id(tag) if tag.name == "tr" else row
+        pending += [(child, table, row) for child in tag.contents if isinstance(child, Tag)]
+    found = {table for table, rows in cells.items() if rows.total() > 1 and table not in outer}
+    grids = {table for table, rows in cells.items() if sum(count > 1 for count in rows.values()) > 1}
+    return (found | grids) - {0}

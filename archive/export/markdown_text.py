@@ -46,6 +46,8 @@ _ACTIVE_IN_CODE = re.compile(r"<|\][(\[:]")  # in readers that do not know this 
 
 _CODE_SPECIAL = re.compile(r"[^\w\s,;/'\"()]|^[\d \t]+|[\r\n](?=\s*[\r\n])", re.M)
 
+_SPECIAL_IN_HTML = re.compile(r"[&<>\"`*_\[\]{}\\~|!$#]")
+
 _NOT_IN_TARGET = re.compile(r"[\s<>\"'`\\{}|\[\]\x00-\x1f\x7f]")
 
 _IN_ALT = re.compile(r"[`\\*_\[\]<{]")
@@ -165,7 +167,7 @@ def code_span(text: str, *, in_cell: bool) -> str:
     if not code:
         return ""
     if _ACTIVE_IN_CODE.search(code) or (in_cell and "|" in code):
-        return f"<code>{_as_entities(code)}</code>"
+        return f"<code>{as_entities(code)}</code>"
     ticks = "`" * (_longest_ticks(code) + 1)
     return f"{ticks} {code} {ticks}" if "`" in code else f"{ticks}{code}{ticks}"
 
@@ -176,7 +178,7 @@ def code_block(text: str) -> list[str]:
     if not code.strip():
         return []
     if _ACTIVE_IN_CODE.search(code):
-        return f"<pre><code>{_as_entities(code)}</code></pre>".split("\n")
+        return f"<pre><code>{as_entities(code)}</code></pre>".split("\n")
     fence = "`" * max(3, _longest_ticks(code) + 1)
     return [fence, *code.split("\n"), fence]
 
@@ -185,14 +187,19 @@ def _longest_ticks(code: str) -> int:
     return max(map(len, re.findall(r"`+", code)), default=0)
 
 
-def _as_entities(code: str) -> str:
+def as_entities(code: str) -> str:
     """Return code in which blank lines and all characters with a meaning in Markdown are entities."""
     return _CODE_SPECIAL.sub(lambda found: "".join(_entity(char) for char in found[0]), code)
 
 
 def _entity(char: str) -> str:
-    entity = f"&#{ord(char)};"
-    return f"{entity}\n" if char == "\n" else {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(char, entity)
+    return {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(char, f"&#{ord(char)};")
+
+
+def in_html(text: str) -> str:
+    """Return a text for an element or attribute of HTML within Markdown, with white space as it is shown."""
+    shown = re.sub(r"[ \t\r\n\f]+", " ", text).translate(_CONTROL)
+    return _SPECIAL_IN_HTML.sub(lambda found: _entity(found[0]), shown)
 
 
 def link(text: str, address: str) -> str:
@@ -209,6 +216,17 @@ def image(text: str, address: str) -> str:
     alt = _ENTITY.sub("&amp;", alt)
     is_beside = re.fullmatch(r"[\w./-]+", address) is not None
     return f"![{alt}]({_destination(address)})" if is_beside or _is_link(address) else alt
+
+
+def image_element(text: str, address: str) -> str:
+    """Return an image as HTML; only its text where the address is neither on the web nor beside the post."""
+    source = target(address) or (address if re.fullmatch(r"[\w./-]+", address) else "")
+    return f'<img src="{source}" alt="{in_html(text)}">' if source else in_html(text)
+
+
+def target(address: str) -> str:
+    """Return an address as an attribute's value, "" for one that cannot be followed."""
+    return _NOT_IN_TARGET.sub(_encoded, address).replace("&", "&amp;") if _is_link(address) else ""
 
 
 def _is_link(address: str) -> bool:

@@ -89,6 +89,29 @@ def test_real_posts_are_whole_in_markdown(tmp_path: Path) -> None:
         ("<table><tr><td>一</td></tr></table>", "一"),
         ("<table><tr><th>甲</th><th>乙</th></tr><tr><td>1|2</td><td><p>3</p><p>4</p></td></tr></table>",
          "| 甲 | 乙 |\n| --- | --- |\n| 1\\|2 | 3 4 |"),
+        ("<table><tr><td>年</td><td>项</td><td>数</td></tr><tr><td rowspan=2><p>去年</p></td><td>甲</td>"
+         "<td>7</td></tr><tr><td>乙*</td><td>9<sup>2</sup></td></tr></table>",
+         "<table>\n<tr><td>年</td><td>项</td><td>数</td></tr>\n"
+         '<tr><td rowspan="2">去年</td><td>甲</td><td>7</td></tr>\n'
+         "<tr><td>乙&#42;</td><td>9<sup>2</sup></td></tr></table>"),
+        ("<table><tr><td>a</td><td>b</td></tr><tr><td colspan=2>c</td></tr></table>",
+         '<table>\n<tr><td>a</td><td>b</td></tr>\n<tr><td colspan="2">c</td></tr></table>'),
+        ("<table><tr><td>a</td><td><ol><li>b</li><li>c</li></ol></td></tr></table>",
+         "<table>\n<tr><td>a</td><td><ol><li>b</li><li>c</li></ol></td></tr></table>"),
+        ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td><td><table><tr><td>1</td><td>2</td></tr></table>"
+         "</td></tr></table>",
+         "<table>\n<tr><td>a</td><td>b</td></tr>\n<tr><td>c</td><td><table>\n"
+         "<tr><td>1</td><td>2</td></tr></table></td></tr></table>"),
+        ("<table><tr><td><table><tr><td>1</td><td>2</td></tr></table></td></tr></table>",
+         "| 1 | 2 |\n| --- | --- |"),
+        ("<table><thead><tr><th>a</th><th>b</th></tr></thead><tbody><tr><td>1</td><td>2</td></tr></tbody>"
+         "<tfoot><tr><td>计</td><td>2</td></tr></tfoot></table>",
+         "| a | b |\n| --- | --- |\n| 1 | 2 |\n| 计 | 2 |"),
+        ("<table><tfoot><tr><td>计</td><td>2</td></tr></tfoot><tbody><tr><td>1</td><td>2</td></tr></tbody>"
+         "</table>",
+         "<table><tfoot>\n<tr><td>计</td><td>2</td></tr></tfoot><tbody>\n"
+         "<tr><td>1</td><td>2</td></tr></tbody></table>"),
+        ("<pre>&lt;a&gt;\n\n  b</pre>", "<pre><code>&lt;a&gt;&#10;\n&#32;&#32;b</code></pre>"),
     ],
 )  # fmt: skip
 def test_what_editors_make_becomes_what_people_would_write(body: str, markdown: str) -> None:
