@@ -4,6 +4,7 @@ Each element is visited once, so that the time grows with the length of the body
 their marker in every line: those nested deeper than MAX_NESTED_BLOCKS are written as if they were less deep.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,8 @@ class _Block:
 
     lines: list[str]
     is_list: bool = False
+    first: int | None = None  # number of an ordered list
+    last: int | None = None
 
 
 @dataclass(frozen=True)
@@ -109,21 +112,24 @@ class _Writer:
         return self.blocks(tag, depth)
 
     def _list(self, tag: Tag, depth: int) -> list[_Block]:
-        items: list[list[_Block]] = []
+        numbers = _item_numbers(tag) if tag.name == "ol" else {}
+        items: list[tuple[int | None, list[_Block]]] = []
         for child in tag.contents:
             if isinstance(child, Tag) and child.name == "li":
-                items.append(self.blocks(child, depth))
-            elif isinstance(child, Tag) and (child.name in _BLOCKS or id(child) in self._with_blocks):
+                items.append((numbers.get(id(child)), self.blocks(child, depth)))
+                continue
+            if isinstance(child, Tag) and (child.name in _BLOCKS or id(child) in self._with_blocks):
                 held = self._block(child, depth) if child.name in _BLOCKS else self.blocks(child, depth)
-                items[-1:] = [[*(items[-1] if items else []), *held]]
-            elif text := self._inline(child, _NO_CONTEXT).strip():
-                items.append([_Block(lines) for lines in markdown_text.paragraphs(text)])
-        number = _number(tag.get("start"), 10**8) if tag.name == "ol" else None
-        lines: list[str] = []
-        for position, blocks in enumerate(filter(None, items)):
-            mark = "- " if tag.name == "ul" else f"{(1 if number is None else number) + position}. "
-            lines += _indented(mark, _joined(blocks, is_tight=True))
-        return [_Block(lines, is_list=True)] if lines else []
+            else:
+                text = self._inline(child, _NO_CONTEXT).strip()
+                held = [_Block(lines) for lines in markdown_text.paragraphs(text)]
+                if held and not numbers:
+                    items.append((None, held))
+                    continue
+            if held:
+                number, blocks = items.pop() if items else (None, [])
+                items.append((number, [*blocks, *held]))
+        return _numbered(items) if any(blocks for _, blocks in items) else []
 
     def _table(self, table: Tag) -> list[_Block]:
         rows = list(_table_parts(table, {"tr"}))
@@ -185,25 +191,72 @@ def _end_paragraph(run: list[str], found: list[_Block]) -> None:
 
 
 def _joined(blocks: Iterable[_Block], *, is_tight: bool = False) -> list[str]:
-    """Return the lines of blocks with an empty line between, except before a list where `is_tight`."""
+    """Return the lines of blocks with an empty line between, except before a list where `is_tight`.
+
+    A comment separates ordered lists whose numbers do not follow: readers would go on counting.
+    """
     lines: list[str] = []
+    last: int | None = None
     for block in blocks:
-        lines += ["", *block.lines] if lines and not (is_tight and block.is_list) else block.lines
+        if last is not None and block.first not in (None, last + 1):
+            lines += ["", "<!-- -->", "", *block.lines]
+        else:
+            lines += ["", *block.lines] if lines and not (is_tight and block.is_list) else block.lines
+        last = block.last
     return lines
 
 
-def _indented(mark: str, lines: list[str]) -> list[str]:
-    return [f"{mark}{lines[0]}", *(f"{' ' * len(mark)}{line}" if line else "" for line in lines[1:])]
+def _item_numbers(tag: Tag) -> dict[int, int]:
+    """Return the number that each item of an ordered list shows, by its id()."""
+    items = [child for child in tag.contents if isinstance(child, Tag) and child.name == "li"]
+    step = -1 if tag.has_attr("reversed") else 1
+    start = _integer(tag.get("start"))
+    number = (len(items) if step < 0 else 1) if start is None else start
+    numbers: dict[int, int] = {}
+    for item in items:
+        value = _integer(item.get("value"))
+        numbers[id(item)] = number if value is None else value
+        number = numbers[id(item)] + step
+    return numbers
+
+
+def _numbered(items: Iterable[tuple[int | None, list[_Block]]]) -> list[_Block]:
+    """Return a list for each run of items whose numbers follow one another; without numbers, they are one.
+
+    Empty items without a number are left out.
+    """
+    lists: list[_Block] = []
+    for number, blocks in items:
+        if number is None or number < 0:  # Markdown has no negative numbers
+            text = f"- {number}\\. " if number is not None else "- "
+            lines = _indented("- ", _joined(blocks, is_tight=True) or [""], text) if blocks else []
+            last = None
+        else:
+            lines = _indented(f"{number}. ", _joined(blocks, is_tight=True) or [""])
+            last = number
+        if not lines:
+            continue
+        if lists and lists[-1].last == (None if last is None else last - 1):
+            lists[-1] = replace(lists[-1], last=last)
+            lists[-1].lines.extend(lines)
+        else:
+            lists.append(_Block(lines, is_list=True, first=last, last=last))
+    return lists
+
+
+def _indented(mark: str, lines: list[str], before: str = "") -> list[str]:
+    """Return the lines of an item behind its mark; `before` stands for the mark in the first."""
+    first = f"{before or mark}{lines[0]}".rstrip() if not lines[0] else f"{before or mark}{lines[0]}"
+    return [first, *(f"{' ' * len(mark)}{line}" if line else "" for line in lines[1:])]
 
 
 def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _number(written: object, below: int) -> int | None:
-    text = str(written or "")
-    known = text.isascii() and text.isdigit() and len(text) < 10
-    return int(text) if known and int(text) < below else None
+def _integer(written: object) -> int | None:
+    text = str(written if written is not None else "").strip()
+    return int(text) if re.fullmatch(r"[+-]?\d{1,8}", text, re.A) else None
 
 
 def _table_parts(tag: Tag, names: Iterable[str]) -> Iterator[Tag]:
