@@ -11,6 +11,7 @@ from bs4 import Tag
 from bs4.element import Comment, NavigableString, PageElement
 
 from archive.export import markdown_text
+from archive.rendering.formulas import is_formula
 
 MAX_SPAN = 1000  # rows or columns of one cell; browsers read no more columns
 
@@ -76,6 +77,8 @@ def _node(node: PageElement, within: str) -> Iterator[str]:
         yield f"<pre><code>{code}</code></pre>" if name == "pre" else f"<code>{code}</code>"
         for image in node.find_all("img"):
             yield from _node(image, within)
+    elif is_formula(node):
+        yield f"${markdown_text.in_html(str(node['title']))}$"
     elif name == "a":
         yield from _link(node, within)
     elif name in _STRUCTURE or name in _INLINE:

@@ -14,6 +14,7 @@ from bs4.element import Comment, NavigableString, PageElement
 
 from archive.export import markdown_text
 from archive.export.html_table import html_table, needs_html
+from archive.rendering.formulas import FORMULA_BLOCK, is_formula
 from archive.rendering.images import ancestor_ids, parse_html
 
 MAX_NESTED_BLOCKS = 12  # nested lists and quotations; posts have three
@@ -95,6 +96,8 @@ class _Writer:
                 found += self._block(child, depth)
 
     def _block(self, tag: Tag, depth: int) -> list[_Block]:  # noqa: PLR0911 - a kind of block each
+        if is_formula(tag):
+            return [_Block(lines) for lines in markdown_text.paragraphs(self._formula(tag, _NO_CONTEXT))]
         if tag.name in _HEADINGS:
             text = self._text(tag, _Context(in_one_line=True)).strip()
             return [_Block([markdown_text.heading(text, int(tag.name[1]))])] if text else []
@@ -174,8 +177,19 @@ class _Writer:
             return markdown_text.link(self._text(node, context), str(node.get("href") or "")) or ""
         if node.name in _MARKS:
             return self._marked(node, context)
+        if is_formula(node):
+            return self._formula(node, context)
         text = self._text(node, context)
         return f" {text} " if node.name in _BLOCKS else text
+
+    def _formula(self, tag: Tag, context: _Context) -> str:
+        """Return the TeX of a formula, and words beside its drawing that the TeX does not have."""
+        is_block = FORMULA_BLOCK in tag.get_attribute_list("class") and not context.in_one_line
+        tex, words = str(tag["title"]), self._text(tag, context).strip()
+        written = markdown_text.formula(tex, is_block=is_block, in_cell=context.in_cell)
+        rest = iter(tex)
+        is_known = all(char in rest for char in tag.get_text() if char.isalnum())
+        return written if is_known else f"{written} {words}"
 
     def _marked(self, tag: Tag, context: _Context) -> str:
         mark = _MARKS[tag.name]

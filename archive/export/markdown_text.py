@@ -44,6 +44,12 @@ _TOKEN = re.compile(r"\\.|&(?:lt|amp);|\w+|.", re.S)
 
 _ACTIVE_IN_CODE = re.compile(r"<|\][(\[:]")  # in readers that do not know this kind of code
 
+_ACTIVE_IN_TEX = re.compile(
+    r"[`$]|\][(\[:]|~~|&#?\w{1,40};|\\(?:href|url|include\w*|html\w*|require|class|style|cssId|def|input)\b"
+)
+
+_AMBIGUOUS_IN_TEX = re.compile(r"\*|(?<![A-Za-z0-9])_|\{:")  # could begin italic words
+
 _CODE_SPECIAL = re.compile(r"[^\w\s,;/'\"()]|^[\d \t]+|[\r\n](?=\s*[\r\n])", re.M)
 
 _SPECIAL_IN_HTML = re.compile(r"[&<>\"`*_\[\]{}\\~|!$#]")
@@ -170,6 +176,15 @@ def code_span(text: str, *, in_cell: bool) -> str:
         return f"<code>{as_entities(code)}</code>"
     ticks = "`" * (_longest_ticks(code) + 1)
     return f"{ticks} {code} {ticks}" if "`" in code else f"{ticks}{code}{ticks}"
+
+
+def formula(tex: str, *, is_block: bool, in_cell: bool) -> str:
+    """Return a formula between dollar signs; as code where some readers could take it for more."""
+    written = " ".join(tex.translate(_CONTROL).split()).replace("<", r"\lt ")
+    if _ACTIVE_IN_TEX.search(written) or (_AMBIGUOUS_IN_TEX.search(written) and "=" in written):
+        return code_span(tex, in_cell=in_cell)
+    written = written.replace("|", r"\|") if in_cell else written
+    return f"\n\n$${written}$$\n\n" if is_block else f"${written}$"
 
 
 def code_block(text: str) -> list[str]:

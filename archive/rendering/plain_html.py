@@ -8,8 +8,9 @@ import re
 from bs4 import BeautifulSoup, Tag
 
 from archive.rendering.cards import PLAYER_CLASSES, insert_cards
+from archive.rendering.formulas import complete_formulas, mark_formulas
 from archive.rendering.images import ancestor_ids, clean_link, normalize_images, parse_html, texts_in
-from archive.rendering.sanitizer import OWN
+from archive.rendering.sanitizer import OWN, loses_words
 from archive.rendering.svg import replace_drawings
 
 MAX_DEPTH = 200  # nested elements; posts have under 60, and the time of parsers grows with its square
@@ -42,9 +43,12 @@ def plain_body(html: str) -> BeautifulSoup:
     _rename_own_names(soup)
     _drop_hidden(soup)
     insert_cards(soup)
+    formulas = mark_formulas(soup)
     replace_drawings(soup)
     normalize_images(soup)
+    complete_formulas(formulas)
     _drop_unsupported(soup)
+    _rename_foreign(soup)
     _clean_links(soup)
     return soup
 
@@ -80,6 +84,13 @@ def _drop_unsupported(soup: BeautifulSoup) -> None:
             tag.unwrap()
         else:
             tag.decompose()
+
+
+def _rename_foreign(soup: BeautifulSoup) -> None:
+    """Rename elements of other languages, as MathML, whose words would be removed with them."""
+    for tag in soup.find_all(True):
+        if loses_words(tag.name):
+            tag.name, tag.attrs = "span", {}
 
 
 def _clean_links(soup: BeautifulSoup) -> None:

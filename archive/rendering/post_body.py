@@ -124,7 +124,7 @@ def _embed_files(body: Tag, files: EmbeddedFiles) -> None:
             _frame_background(tag, files)
     for drawing in body.find_all(DRAWING):
         drawing.name, drawing["src"] = "img", files.sources.put(str(drawing["src"]))
-        drawing["alt"] = ""
+        drawing["alt"] = str(drawing.get("alt", ""))
     for image in body.find_all("img"):
         _embed_image(image, files)
 
