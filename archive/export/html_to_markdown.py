@@ -15,7 +15,8 @@ from bs4.element import Comment, NavigableString, PageElement
 from archive.export import markdown_text
 from archive.export.html_table import html_table, needs_html
 from archive.rendering.formulas import FORMULA_BLOCK, is_formula
-from archive.rendering.images import ancestor_ids, parse_html
+from archive.rendering.images import ancestor_ids, new_element, parse_html
+from archive.rendering.plain_html import code_language
 
 MAX_NESTED_BLOCKS = 12  # nested lists and quotations; posts have three
 
@@ -40,10 +41,20 @@ _MARKS = {
 }
 
 
+_SPACE = re.compile(r"white-space\s*:\s*([a-z-]+)", re.I)
+
+_KEPT_SPACE = re.compile(r"white-space\s*:\s*pre\b", re.I)  # also pre-wrap
+
+_MONOSPACE = re.compile(r"font(?:-family)?\s*:[^;]*(?:mono|consolas|menlo|courier)", re.I)
+
+
 def to_markdown(safe_html: str) -> str:
     """Return the Markdown of safe HTML, without a newline at its end."""
     body = parse_html(safe_html).body
-    return "\n".join(_joined(_Writer(body).blocks(body, 0))) if body else ""
+    if body is None:
+        return ""
+    _break_lines(body)
+    return "\n".join(_joined(_Writer(body).blocks(body, 0)))
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ class _Writer:
             return [_Block([markdown_text.heading(text, int(tag.name[1]))])] if text else []
         if tag.name == "hr":
             return [_Block(["---"])]
-        if tag.name == "pre":
+        if tag.name == "pre" or _is_code(tag):
             return self._code(tag)
         if tag.name == "table" and id(tag) in self._tables:
             return self._table(tag)
@@ -153,7 +164,7 @@ class _Writer:
         return markdown_text.in_one_line(self._text(cell, _Context(in_cell=True, in_one_line=True)))
 
     def _code(self, pre: Tag) -> list[_Block]:
-        lines = markdown_text.code_block("".join(_code_text(pre)))
+        lines = markdown_text.code_block(_code_text(pre), code_language(pre))
         images = [self._inline(one, _NO_CONTEXT) for one in pre.find_all("img")]
         return [
             _Block(lines) for lines in (lines, *([markdown_text.finished(one)] for one in images)) if lines
@@ -172,7 +183,7 @@ class _Writer:
         if node.name == "img":
             return markdown_text.image(str(node.get("alt") or ""), str(node.get("src") or ""))
         if node.name in ("code", "pre") and node.find("img") is None:
-            return markdown_text.code_span("".join(_code_text(node)), in_cell=context.in_cell)
+            return markdown_text.code_span(_code_text(node), in_cell=context.in_cell)
         if node.name == "a":
             return markdown_text.link(self._text(node, context), str(node.get("href") or "")) or ""
         if node.name in _MARKS:
@@ -283,14 +294,56 @@ def _table_parts(tag: Tag, names: Iterable[str]) -> Iterator[Tag]:
                 yield from _table_parts(child, names)
 
 
-def _code_text(code: Tag) -> Iterator[str]:
-    for child in code.contents:
-        if isinstance(child, Tag):
-            yield "\n" if child.name == "br" else "".join(_code_text(child))
-            if child.name == "code" and code.name == "pre":  # of a block, each line is one
-                yield "\n"
-        elif not isinstance(child, Comment):
-            yield str(child)
+def _is_code(tag: Tag) -> bool:
+    """Return whether an element shows code only by its style."""
+    style = str(tag.get("style", ""))
+    is_styled = _KEPT_SPACE.search(style) and _MONOSPACE.search(style)
+    return bool(is_styled) and tag.find(["table", "ul", "ol", "img", "pre"]) is None
+
+
+def _code_text(code: Tag) -> str:
+    text: list[str] = []
+    _collect_code(code, text)
+    return "".join(text)
+
+
+def _collect_code(tag: Tag, text: list[str]) -> None:
+    """Collect the text of code, in which each block, and each `code` directly in a `pre`, is a line."""
+    texts = [str(child) for child in tag.contents if not isinstance(child, (Tag, Comment))]
+    has_lines = tag.name == "pre" and tag.code is not None and not "".join(texts).strip()
+    for child in tag.contents:
+        if not isinstance(child, Tag):
+            if str(child) and not isinstance(child, Comment) and not (has_lines and child.parent is tag):
+                text.append(str(child))
+            continue
+        if child.name == "br":
+            text.append("\n")
+            continue
+        is_code = has_lines and child.name == "code"
+        if (is_code or child.name in _BLOCKS) and text and not text[-1].endswith("\n"):
+            text.append("\n")
+        before = len(text)
+        _collect_code(child, text)
+        is_open = is_code if len(text) == before else not text[-1].endswith("\n")
+        if is_open and (is_code or child.name in _BLOCKS):
+            text.append("\n")
+
+
+def _break_lines(body: Tag) -> None:
+    """Replace line feeds that an element's style lets readers see by `br` elements."""
+    pending = [(body, False)]
+    while pending:
+        tag, is_kept = pending.pop()
+        if tag.name == "pre" or _is_code(tag):
+            continue
+        if space := _SPACE.search(str(tag.get("style", ""))):
+            is_kept = space[1].lower() in ("pre", "pre-wrap", "pre-line", "break-spaces")
+        for child in list(tag.contents):
+            if isinstance(child, Tag):
+                pending.append((child, is_kept))
+            elif is_kept and "\n" in str(child) and not isinstance(child, Comment):
+                first, *lines = str(child).split("\n")
+                child.replace_with(first, *(part for line in lines for part in (new_element("br"), line)))
 
 
 def _data_tables(body: Tag) -> set[int]:

@@ -187,15 +187,15 @@ def formula(tex: str, *, is_block: bool, in_cell: bool) -> str:
     return f"\n\n$${written}$$\n\n" if is_block else f"${written}$"
 
 
-def code_block(text: str) -> list[str]:
-    """Return the lines of a block of code, none for an empty one."""
-    code = text.translate(_CONTROL).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+def code_block(text: str, language: str = "") -> list[str]:
+    """Return the lines of a block of code, none for an empty one; its spaces are plain ones."""
+    code = text.replace("\xa0", " ").translate(_CONTROL).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     if not code.strip():
         return []
     if _ACTIVE_IN_CODE.search(code):
         return f"<pre><code>{as_entities(code)}</code></pre>".split("\n")
     fence = "`" * max(3, _longest_ticks(code) + 1)
-    return [fence, *code.split("\n"), fence]
+    return [fence + language, *code.split("\n"), fence]
 
 
 def _longest_ticks(code: str) -> int:

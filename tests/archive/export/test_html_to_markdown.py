@@ -9,9 +9,10 @@ from bs4 import BeautifulSoup
 
 from archive.domain.parsed_page import ParsedPage
 from archive.export.html_to_markdown import to_markdown
+from archive.export.markdown import render_markdown
 from crawler.parse.page import read_page
 from tests.archive.export.markdown_files import READER, written
-from tests.archive.rendering.making import of_reading
+from tests.archive.rendering.making import of_reading, post, shown
 from tests.standin.pages import all_pages
 from tests.support.captures import capture, capture_names, needs_captures
 
@@ -92,6 +93,16 @@ def test_real_posts_are_whole_in_markdown(tmp_path: Path) -> None:
         ("<ol><li>一</li><p>续</p><li>二</li></ol>", "1. 一\n\n   续\n2. 二"),
         ("<blockquote><p>一</p><p>二</p></blockquote>", "> 一\n>\n> 二"),
         ("<pre><code>a = 1</code><code>b  = *2*</code></pre>", "```\na = 1\nb  = *2*\n```"),
+        ("<pre><code><span>a:<br></span></code><code><span>&nbsp; b<br></span></code><code><br></code>"
+         "<code>c</code></pre>", "```\na:\n  b\n\nc\n```"),
+        ("<pre><code>a</code>\n<code></code>\n<code>b</code></pre>", "```\na\n\nb\n```"),
+        ("<pre><section>a</section><section><br></section><section>  b</section></pre>",
+         "```\na\n\n  b\n```"),
+        ("<pre>x <code>y</code> z</pre>", "```\nx y z\n```"),
+        ('<section style="font-family:Menlo;white-space:pre"><p>a {</p><p>&nbsp;&nbsp;b</p></section>',
+         "```\na {\n  b\n```"),
+        ('<p style="white-space: pre-wrap">一\n二<b>三\n四</b></p>', "一  \n二**三**  \n**四**"),
+        ('<div style="white-space:pre"><p style="white-space:normal">一\n二</p></div>', "一 二"),
         ("<pre>```</pre>", "````\n```\n````"),
         ("<p><code>a*b</code></p>", "`a*b`"),
         ('<p><a href="https://x.example/a(b)">词</a></p>', "[词](<https://x.example/a(b)>)"),
@@ -125,3 +136,17 @@ def test_real_posts_are_whole_in_markdown(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_editors_make_becomes_what_people_would_write(body: str, markdown: str) -> None:
     assert re.sub(r">[ ]+$", ">", to_markdown(body), flags=re.M) == markdown
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<pre data-lang="go"><code>a</code></pre>',
+        '<pre><code class="hljs language-go">a</code></pre>',
+        '<section><ul class="code-snippet__line-index x"><li>1</li><li>2</li></ul>'
+        '<pre class="lang-go x">a</pre></section>',
+    ],
+)
+def test_code_has_its_language_and_no_line_numbers(body: str) -> None:
+    made = render_markdown(shown(post(body, title="题"))).content.decode()
+    assert made.endswith("# 题\n\n```go\na\n```\n")
