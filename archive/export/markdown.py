@@ -21,7 +21,7 @@ from archive.export.post_renderer import RenderedPost, RenderPost
 from archive.export.result import ExportResult, post_name
 from archive.rendering.cards import CARD, card_medium, described_lines
 from archive.rendering.formulas import FORMULA_WORDS, is_formula
-from archive.rendering.images import is_inline, new_element
+from archive.rendering.images import emoji_words, is_inline, new_element
 from archive.rendering.media import PostMedia
 from archive.rendering.page import ShownPost, albums, how_to_fetch
 from archive.rendering.post_body import plain_post, text_markup
@@ -163,7 +163,11 @@ def _body_markdown(post: Post, images: _ImageFiles) -> str:
         drawing.decompose()
     for image in body.find_all("img"):
         address = str(image.get("src", ""))
-        image["src"] = sources.put(images.address(images.media.find(address), address))
+        medium = images.media.find(address)
+        if (medium is None or medium.file is None) and (words := emoji_words(image)):
+            image.replace_with(words)
+            continue
+        image["src"] = sources.put(images.address(medium, address))
     return to_markdown(make_safe(body.decode_contents(), sources, lambda _: None))
 
 
