@@ -76,8 +76,10 @@ def marked(text: str, mark: str) -> str:
 def _enclosed_line(line: str, mark: str) -> str:
     """Put a line in an element: a single star would be ambiguous beside those of bold text."""
     inner = line.strip()
+    if not inner:
+        return line
     before, _, after = line.partition(inner)
-    return f"{before}{_OPEN[mark]}{inner}{_CLOSE[mark]}{after}" if inner else line
+    return f"{before}{_OPEN[mark]}{inner}{_CLOSE[mark]}{after}"
 
 
 def _marked_line(line: str, mark: str) -> str:

@@ -70,6 +70,7 @@ def test_real_posts_are_whole_in_markdown(tmp_path: Path) -> None:
         ("<p>字<b>一</b><b><i>二</i></b>字</p>", "字**一**<em>**二**</em>字"),
         ("<p>字<b>一<i>二</i></b>字</p>", "字<strong>一<em>二</em></strong>字"),
         ("<p>字<s><b>一</b></s>字</p>", "字<strong>~~一~~</strong>字"),
+        ("<p><i>一<br><br>二</i></p>", "<em>一</em>\n\n<em>二</em>"),
         ("<p>a<i> b </i>c</p>", "a <em>b</em> c"),
         ("<p>6×10<sup>8</sup>千瓦，H<sub>2</sub>O</p>", "6×10<sup>8</sup>千瓦，H<sub>2</sub>O"),
         ("<p>字<b>10<sup>8</sup></b>字</p>", "字<strong>10<sup>8</sup></strong>字"),
