@@ -6,6 +6,7 @@ all characters with a meaning in Markdown are entities.
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from bs4 import Tag
 from bs4.element import Comment, NavigableString, PageElement
@@ -91,7 +92,7 @@ def _element(tag: Tag, name: str, within: str) -> Iterator[str]:
     if name == "br":
         yield "<br>"
         return
-    if name == "p" and (within not in _WITH_PARAGRAPHS or len(_filled(tag.parent)) < 2):
+    if name == "p" and (within not in _WITH_PARAGRAPHS or _is_alone(tag)):
         yield from _content(tag, within)
         return
     content = "".join(_content(tag, "table" if name in ("thead", "tbody", "tfoot") else name))
@@ -100,11 +101,10 @@ def _element(tag: Tag, name: str, within: str) -> Iterator[str]:
         yield f"{line}<{name}{_attributes(tag, name)}>{content.strip(' ')}</{name}>"
 
 
-def _filled(tag: Tag | None) -> list[PageElement]:
-    """Return the children of an element, without white space."""
-    return (
-        [] if tag is None else [node for node in tag.contents if isinstance(node, Tag) or str(node).strip()]
-    )
+def _is_alone(tag: Tag) -> bool:
+    """Return whether nothing but white space is beside an element."""
+    beside = chain(tag.next_siblings, tag.previous_siblings)
+    return not any(isinstance(node, Tag) or str(node).strip() for node in beside)
 
 
 def _attributes(tag: Tag, name: str) -> str:
