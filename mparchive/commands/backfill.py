@@ -36,7 +36,7 @@ from mparchive.importers.accounts import NamedAccount
 from mparchive.importers.address_list import ListedAddress
 from mparchive.importers.dump import DumpEntry
 from mparchive.importers.items import Flaw, SavedMedium, SavedPage, Skipped
-from mparchive.importers.read import Item, read_inputs
+from mparchive.importers.read import Item, check_not_empty, read_inputs
 from scheduler.egress_session import EgressSession
 
 if TYPE_CHECKING:
@@ -80,8 +80,9 @@ class _Imported:
 def backfill(options: BackfillOptions) -> Exit:
     """Import the inputs, fetch what is not archived yet, and print the summary.
 
-    Raises CommandError, SettingError, DatabaseUnavailable.
+    Raises CommandError, InputError, SettingError, DatabaseUnavailable.
     """
+    check_not_empty(options.inputs)
     # A kill at any moment loses nothing.
     ParentWatch.from_environment(partial(os.kill, os.getpid(), signal.SIGKILL))
     settings = cassette_settings(options.replay, options.record)

@@ -229,6 +229,8 @@ def open_source(what: str) -> Iterator[Source]:
 @contextmanager
 def open_bytes(what: str) -> Iterator[tuple[str, BinaryIO, datetime]]:
     """Yield name, decompressed stream and time (UTC) of an input. Raises InputError when it is unreadable."""
+    if not what.strip():
+        raise InputError("mparchive.input.empty_argument")
     name = "stdin" if what == STDIN else display_name(what)
     try:
         with _raw(what) as (raw, written_at), _decompressed(name, raw, seekable=what != STDIN) as stream:

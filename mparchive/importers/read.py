@@ -53,6 +53,12 @@ def is_address_list(source: Source) -> bool:
     return name.endswith(_LISTS) and any(host in head for host in _HOSTS)
 
 
+def check_not_empty(inputs: Sequence[str]) -> None:
+    """Raise InputError for an empty input: as the name of a file it would mean the current folder."""
+    if not all(one.strip() for one in inputs):
+        raise InputError("mparchive.input.empty_argument")
+
+
 Item = DumpEntry | ListedAddress | SavedPage | SavedMedium | NamedAccount | Flaw | Skipped
 
 
@@ -62,8 +68,9 @@ def read_inputs(
     """Yield the items of the inputs, in order.
 
     `url` is the address of a saved page; `find_media` says which media are wanted. Whatever cannot be read is
-    a flaw.
+    a flaw. Raises InputError for an empty input.
     """
+    check_not_empty(inputs)
     for one in inputs:
         try:
             if is_address(one):

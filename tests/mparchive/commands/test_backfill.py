@@ -81,3 +81,10 @@ def test_a_page_saved_without_scripts_becomes_a_post(engine: Engine, tmp_path: P
     assert '"new": 1' in done.stdout
     shown = _mparchive(engine, tmp_path, "show", "21_1", "--json")
     assert "2025-09-01" in shown.stdout
+
+
+@pytest.mark.parametrize("command", ["backfill", "init", "parse"])
+def test_an_empty_argument_is_a_usage_error(engine: Engine, tmp_path: Path, command: str) -> None:
+    done = _mparchive(engine, tmp_path, command, "")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "variable is not set" in done.stderr
