@@ -188,9 +188,9 @@ def _name(item: Item) -> str | Message:
 def _is_rejected(item: Item, imported: _Imported) -> bool:
     """Report and count an item that cannot be imported; return whether it is one."""
     match item:
-        case Flaw():
+        case Flaw(number=number):
             say(item.message)
-            imported.summary.add("bad_input", reason=item.message)
+            imported.summary.add("bad_input", number, item.message)
         case Skipped(number=number):
             imported.summary.add("passed_over", number, item.message)
     return isinstance(item, Flaw | Skipped)

@@ -18,7 +18,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
+from archive.domain.address_lists import is_bookmarks
 from archive.domain.addresses import HOST
+from archive.domain.records import FIELDS
 from mparchive.importers.items import InputError, InputTooLarge, NothingToImport
 
 PIECE = 1024 * 1024  # bytes, compressed or decompressed, at a time
@@ -205,7 +207,7 @@ class Source:
 
 def is_address(what: str) -> bool:
     """Tell whether an argument is an address rather than a file."""
-    return "://" in what or what.startswith(f"{HOST}/")
+    return "://" in what or what.lower().startswith(f"{HOST}/")
 
 
 def display_name(path: str) -> str:
@@ -305,14 +307,21 @@ def too_large(name: str, limit: int) -> InputTooLarge:
     return InputTooLarge("mparchive.input.too_large", name=name, bytes=limit)
 
 
+def _is_list(text: bytes) -> bool:
+    """Tell whether a file that begins like a page or a dump is a list of addresses."""
+    if text.startswith(b"["):  # JSON without the fields of a record, or a link in Markdown
+        return HOST.encode() in text.lower() and not any(name.encode() in text for name in FIELDS)
+    return text[1:].lower().startswith((b"http", HOST.encode())) or is_bookmarks(text.decode("latin-1"))
+
+
 def _form(name: str, head: bytes) -> Form:
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text:
         raise NothingToImport("mparchive.input.empty", name=name)
     if text.startswith(b"<"):
-        return Form.PAGE
+        return Form.LIST if _is_list(text) else Form.PAGE
     if text.startswith(b"["):
-        return Form.DUMP
+        return Form.LIST if _is_list(text) else Form.DUMP
     if text.startswith(b"{"):
         return Form.ACCOUNTS
     if text.startswith(WARC):

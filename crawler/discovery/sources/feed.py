@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import feedparser
 
-from archive.domain.addresses import embedded, in_text, is_post
+from archive.domain.address_text import embedded, in_text
+from archive.domain.addresses import is_post
 from archive.domain.messages import Message
 from crawler.discovery.responses import (
     as_objects,
