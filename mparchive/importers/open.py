@@ -22,6 +22,7 @@ from archive.domain.address_lists import is_bookmarks
 from archive.domain.addresses import HOST
 from archive.domain.records import FIELDS
 from mparchive.importers.items import InputError, InputTooLarge, NothingToImport
+from mparchive.importers.mhtml import is_mhtml
 
 PIECE = 1024 * 1024  # bytes, compressed or decompressed, at a time
 
@@ -190,6 +191,7 @@ class Form(StrEnum):
     DUMP = "dump"
     LIST = "list"
     PAGE = "page"
+    MHTML = "mhtml"
     WARC = "warc"
     WACZ = "wacz"
     ACCOUNTS = "accounts"
@@ -326,6 +328,8 @@ def _form(name: str, head: bytes) -> Form:
         return Form.ACCOUNTS
     if text.startswith(WARC):
         return Form.WARC
+    if is_mhtml(text):
+        return Form.MHTML
     if head.startswith(ZIP):
         return Form.WACZ
     if name.endswith(".json"):

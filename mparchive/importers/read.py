@@ -25,6 +25,7 @@ from mparchive.importers.items import (
     find_no_media,
     limit_flaws,
 )
+from mparchive.importers.mhtml import read_mhtml
 from mparchive.importers.open import HEAD, Form, Source, display_name, is_address, open_source
 from mparchive.importers.wacz import read_wacz
 from mparchive.importers.warc import read_warc
@@ -146,6 +147,8 @@ def _read(source: Source, url: str | None, find_media: FindMedia) -> Iterator[It
             yield from read_list(source.stream, source.name)
         case Form.PAGE:
             yield _page(source, url)
+        case Form.MHTML:
+            yield read_mhtml(source.stream, source.name, source.written_at, url)
         case Form.WARC:
             yield from read_warc(source.stream, source.name, find_media)
         case Form.WACZ:
