@@ -309,23 +309,23 @@ def too_large(name: str, limit: int) -> InputTooLarge:
     return InputTooLarge("mparchive.input.too_large", name=name, bytes=limit)
 
 
+_BEGINNINGS = {b"<": Form.PAGE, b"[": Form.DUMP, b"{": Form.ACCOUNTS}
+
+
 def _is_list(text: bytes) -> bool:
     """Tell whether a file that begins like a page or a dump is a list of addresses."""
     if text.startswith(b"["):  # JSON without the fields of a record, or a link in Markdown
         return HOST.encode() in text.lower() and not any(name.encode() in text for name in FIELDS)
-    return text[1:].lower().startswith((b"http", HOST.encode())) or is_bookmarks(text.decode("latin-1"))
+    is_link = text[:1] == b"<" and text[1:].lower().startswith((b"http", HOST.encode()))
+    return is_link or (text[:1] == b"<" and is_bookmarks(text.decode("latin-1")))
 
 
 def _form(name: str, head: bytes) -> Form:
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text:
         raise NothingToImport("mparchive.input.empty", name=name)
-    if text.startswith(b"<"):
-        return Form.LIST if _is_list(text) else Form.PAGE
-    if text.startswith(b"["):
-        return Form.LIST if _is_list(text) else Form.DUMP
-    if text.startswith(b"{"):
-        return Form.ACCOUNTS
+    if form := _BEGINNINGS.get(text[:1]):
+        return Form.LIST if _is_list(text) else form
     if text.startswith(WARC):
         return Form.WARC
     if is_mhtml(text):

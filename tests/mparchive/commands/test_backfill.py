@@ -95,7 +95,7 @@ def test_an_empty_argument_is_a_usage_error(engine: Engine, tmp_path: Path, comm
     [
         (
             "challenge.html",
-            "<!DOCTYPE html><html><title>环境异常</title><body>当前环境异常，完成验证后即可继续访问。</body></html>",
+            "<html><title>环境异常</title><body>当前环境异常，完成验证后即可继续访问。</body></html>",
         ),
         ("other.html", "<!DOCTYPE html><html><body><p>合成</p></body></html>"),
         ("feeds.opml", '<opml version="2.0"><body><outline xmlUrl="http://127.0.0.1/a"/></body></opml>'),
