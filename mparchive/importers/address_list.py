@@ -9,8 +9,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import BinaryIO
 
-from archive.domain.address_lists import DATES, TITLES, FoundAddress, addresses_in_json, is_bookmarks
-from archive.domain.address_text import post_addresses
+from archive.domain.address_text import (
+    DATES,
+    TITLES,
+    FoundAddress,
+    addresses_in_json,
+    is_bookmarks,
+    post_addresses,
+)
 from archive.domain.addresses import HOST, Address, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
-from archive.domain.address_lists import is_bookmarks
+from archive.domain.address_text import is_bookmarks
 from archive.domain.addresses import HOST
 from archive.domain.records import FIELDS
 from mparchive.importers.items import InputError, InputTooLarge, NothingToImport

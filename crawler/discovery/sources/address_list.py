@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from archive.domain.address_lists import FoundAddress, addresses_by_line, addresses_in_json
+from archive.domain.address_text import FoundAddress, addresses_by_line, addresses_in_json
 from archive.domain.messages import Message
 from crawler.discovery.source import Discovery, ListedPost, SourceFindings, State
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from archive.domain.address_lists import FoundAddress, addresses_by_line, addresses_in_json, is_bookmarks
+from archive.domain.address_text import FoundAddress, addresses_by_line, addresses_in_json, is_bookmarks
 
 SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
 
