@@ -54,6 +54,7 @@ COUNTED = (
     "images_not_asked",
     "images_not_recorded",
     "accounts",
+    "saved_unread",
     "passed_over",
     "bad_input",
 )

@@ -38,12 +38,13 @@ class Flaw:
     """One part of an input that cannot be imported, while other parts can.
 
     `where` names the part, such as a record or a line; None when the whole input is meant, which the reason
-    then names.
+    then names. `number` counts the parts that one flaw stands for.
     """
 
     source: str
     where: Message | None
     reason: Message
+    number: int = 1
 
     @property
     def message(self) -> Message:
