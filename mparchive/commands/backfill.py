@@ -28,7 +28,7 @@ from archive.repository import captures, frontier, runs
 from archive.system.child_processes import ParentWatch
 from crawler.parse import PARSER_VERSION
 from crawler.parse.response import saved_from
-from crawler.worker.tasks import PageParser
+from crawler.worker.page_parser import PageParser
 from mparchive.console import out, print_json, say
 from mparchive.crawl import RunSummary, cassette_settings, fetch_due, fetch_missing_media, open_egress
 from mparchive.errors import Exit
@@ -40,7 +40,7 @@ from mparchive.importers.read import Item, check_not_empty, read_inputs
 from scheduler.egress_session import EgressSession
 
 if TYPE_CHECKING:
-    from mparchive.importers.items import MediaImporter
+    from mparchive.importers.media import MediaImporter
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ def _import_inputs(engine: Engine, run_id: int, options: BackfillOptions) -> _Im
         if not options.media:
             items = read_inputs(options.inputs, options.url)
             return _import_all(engine, run_id, _selected(items, options), None, parser)
-        from mparchive.importers.items import MediaImporter  # noqa: PLC0415 - half a second, for media alone
+        from mparchive.importers.media import MediaImporter  # noqa: PLC0415 - half a second, for media alone
 
         with MediaImporter.opened(engine) as media:
             items = read_inputs(options.inputs, options.url, media.find)
@@ -282,8 +282,8 @@ def _import_page(
         params = {"name": page.name, "reason": error_message(error)}
         _is_rejected(Flaw(page.name, None, Message("mparchive.backfill.page_not_stored", params)), imported)
         return
-    is_challenge = reading.outcome.blocks and page.answer is None  # of a WARC it is part of a whole crawl
-    if reading.outcome is Outcome.UNKNOWN or is_challenge:
+    is_useless = _is_no_answer(reading.outcome) and page.answer is None  # in a WARC it is part of a crawl
+    if reading.is_unreadable or is_useless:
         reason = Message.load(reading.reason) if reading.reason else Message(CHALLENGE)
         message = Message("mparchive.backfill.page_unreadable", {"name": page.name, "reason": reason})
         _is_rejected(Flaw(page.name, None, message), imported)

@@ -6,7 +6,7 @@ from typing import Any
 from archive.domain.captures import Capture
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage
-from crawler.worker.tasks import PageParser
+from crawler.worker.page_parser import PageParser
 from mparchive.console import facts_table, label, localized, out, print_json, shortened
 from mparchive.errors import Exit
 from mparchive.importers.items import MAX_PAGE, SavedPage

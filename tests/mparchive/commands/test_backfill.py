@@ -15,7 +15,7 @@ SCRIPT = """
 import sys
 from mparchive.commands.backfill import BackfillOptions, backfill
 code = backfill(BackfillOptions(inputs=(sys.argv[1],), fetch=False, media={media}, json=True))
-print(int(code), "mparchive.importers.items" in sys.modules, "crawler.worker.pool" in sys.modules)
+print(int(code), "mparchive.importers.media" in sys.modules, "crawler.worker.pool" in sys.modules)
 """
 
 
