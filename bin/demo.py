@@ -22,7 +22,7 @@ from archive.domain.outcomes import Role
 from archive.repository import captures as captures_repository
 from archive.repository import post_queries
 from archive.repository.media import media_of
-from crawler.browser.renderer import REMEDY
+from crawler.browser.launch_options import REMEDY
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "demo-output"

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))  # the made-up archive is that of the tests
 from archive.db.engine import open_archive  # noqa: E402
 from archive.db.settings import ArchiveSettings  # noqa: E402 - as above
 from archive.storage.media_files import MediaFolder  # noqa: E402
-from crawler.browser.renderer import find_chromium  # noqa: E402
+from crawler.browser.launch_options import find_chromium  # noqa: E402
 from tests.archive.making import BIZ  # noqa: E402
 from tests.web.seeding import EDITED, LATER, fill  # noqa: E402
 from tests.web.served import served  # noqa: E402

@@ -9,7 +9,7 @@ import sys
 from pydantic import Field, field_validator
 
 from archive.system.catalogues import process_language
-from crawler.browser.renderer import launch_options
+from crawler.browser.launch_options import launch_options
 from crawler.media.settings import InvalidSetting, MediaSettings, SettingError
 from crawler.parse.response import MAX_PAGE_BYTES
 

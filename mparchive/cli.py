@@ -15,9 +15,9 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import Kind
 from archive.system.catalogues import catalogue, process_language
 from crawler.process.entry import import_before_forking
-from mparchive.console import say
-from mparchive.errors import STOPPED, CommandError, Exit, describe_failure
-from mparchive.options import Format, OptionalDiffValue
+from mparchive.console import discard_stdout, say
+from mparchive.errors import STOPPED, CommandError, Exit, OutputError, describe_failure
+from mparchive.options import Format, OptionalDiffValue, format_of
 
 _ = catalogue("mparchive", process_language()).gettext  # the texts of --help
 
@@ -93,7 +93,7 @@ def backfill_command(
 
 @app.command("export", help=_("mparchive.help.export.summary"))
 def export_command(
-    form: Annotated[Format, typer.Option("--format", help=_("mparchive.help.export.format"))] = Format.DUMP,
+    form: Annotated[Format | None, typer.Option("--format", help=_("mparchive.help.export.format"))] = None,
     output: Annotated[Path | None, typer.Option(help=_("mparchive.help.export.output"))] = None,
     account: Account = None,
     since: Since = None,
@@ -103,7 +103,7 @@ def export_command(
     from archive.repository.capture_selection import Selection
     from mparchive.commands.export import export
 
-    raise typer.Exit(export(form, output, Selection(account, *_days(since, until))))
+    raise typer.Exit(export(format_of(form, output), output, Selection(account, *_days(since, until))))
 
 
 @app.command(
@@ -344,6 +344,8 @@ def main() -> NoReturn:
         sys.stderr.close()  # the reader of our output has closed it
         sys.exit(Exit.DONE)
     except Exception as error:
+        if isinstance(error, OutputError):
+            discard_stdout()
         failure = describe_failure(error)
         if failure is None:
             raise

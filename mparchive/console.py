@@ -1,6 +1,7 @@
 """Print results on stdout and everything else on stderr, in the language of the process."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -115,6 +116,12 @@ def print_json(value: Any) -> None:
     """Print one JSON value on stdout, indented, with Chinese characters unescaped."""
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
     sys.stdout.write(_CONTROLS_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
+
+
+def discard_stdout() -> None:
+    """Discard what standard output has not written yet: it would fail again at the end of the process."""
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file number is needed
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def translated(code: str, **params: Any) -> str:

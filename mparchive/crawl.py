@@ -18,7 +18,7 @@ from archive.repository import runs
 from archive.repository.media import due_media, make_media_due
 from archive.system import clock
 from archive.system.catalogues import Language, process_language
-from crawler.browser.renderer import REMEDY
+from crawler.browser.launch_options import REMEDY
 from crawler.media.settings import MediaSettings
 from crawler.process.entry import PageDone, ProgressEvent
 from mparchive.console import Steps, printable, say, steps, translated
@@ -54,6 +54,7 @@ COUNTED = (
     "images_not_asked",
     "images_not_recorded",
     "accounts",
+    "saved_unread",
     "passed_over",
     "bad_input",
 )

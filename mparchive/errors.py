@@ -36,6 +36,14 @@ class CommandError(MessageError):
         self.code = code
 
 
+class OutputError(CommandError):
+    """Standard output cannot be written, for example because the disk is full."""
+
+    def __init__(self, error: OSError):
+        reason = (error.strerror or str(error)).lower()
+        super().__init__(Message("mparchive.error.output", {"reason": reason}))
+
+
 STOPPED = Message("mparchive.error.stopped")
 
 # The first class that fits decides; a CommandError carries its own code.

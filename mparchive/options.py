@@ -2,9 +2,13 @@
 
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand
+
+from archive.domain.messages import Message
+from mparchive.errors import CommandError
 
 _LAST_TWO = ".."
 
@@ -37,3 +41,30 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
     WARC = "warc"
     WACZ = "wacz"
+
+
+_ENDINGS = {
+    ".json": Format.DUMP,
+    ".jsonl": Format.JSONL,
+    ".ndjson": Format.JSONL,
+    ".csv": Format.CSV,
+    ".warc": Format.WARC,
+    ".wacz": Format.WACZ,
+}
+
+_OF_POSTS = (Format.HTML, Format.MARKDOWN)  # written to a folder, whose name may end in anything
+
+
+def format_of(form: Format | None, output: Path | None) -> Format:
+    """Return the format of an export: the given one, else what the name of the file ends in, else a dump.
+
+    Raises CommandError where the two contradict each other.
+    """
+    is_file = output is not None and not output.is_dir()
+    name = output.name.lower().removesuffix(".gz") if output and is_file else ""
+    ending = name[name.rfind(".") :] if "." in name else ""
+    named = _ENDINGS.get(ending)
+    if form and named and form is not named and form not in _OF_POSTS:
+        params = {"format": form, "path": output, "named": named}
+        raise CommandError(Message("mparchive.export.contradiction", params))
+    return form or named or Format.DUMP

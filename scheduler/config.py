@@ -7,7 +7,7 @@ from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from archive.db.settings import ArchiveSettings
@@ -285,6 +285,8 @@ def load_config(path: Path) -> Config:
 
 DEFAULT_METRICS_HOST = "127.0.0.1"
 
+MAX_PORT = 65535  # of TCP
+
 
 class SchedulerSettings(BaseSettings):
     """MPARCHIVE_EGRESS names the egress that this machine uses; MPARCHIVE_METRICS is a port or host:port.
@@ -297,6 +299,13 @@ class SchedulerSettings(BaseSettings):
 
     egress: str = Field(default="default", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     metrics: str | None = Field(default=None, pattern=r"^([A-Za-z0-9.-]+:|\[[0-9a-fA-F:]+\]:)?[0-9]{1,5}$")
+
+    @field_validator("metrics")
+    @classmethod
+    def _is_port(cls, value: str | None) -> str | None:
+        if value is not None and int(value.rpartition(":")[2]) > MAX_PORT:
+            raise ValueError("no such port")
+        return value
 
     @classmethod
     def read(cls) -> Self:

@@ -22,9 +22,9 @@ from archive.db.engine import transaction
 from archive.domain.messages import Message
 from archive.repository import runs
 from archive.system.child_processes import lifeline
-from crawler.extensions import EXIT_CODES
 from crawler.process import entry
 from crawler.process.entry import CrawlError, ProgressEvent, RunStarted, decode_event
+from crawler.run_stats import EXIT_CODES
 
 GRACE = 20.0  # seconds after SIGTERM to store what is being received; whoever stops this process gives 30
 

@@ -15,11 +15,10 @@ PURE = sorted(
         "archive/search/query.py",
         "archive/search/results.py",
         "crawler/discovery/sources/*.py",
-        "crawler/media/validate.py",
+        "crawler/media/content.py",
         "crawler/media/svg.py",
         "crawler/parse/*.py",
         "scheduler/health.py",
-        "scheduler/polling.py",
         "scheduler/polling.py",
     )
     for path in ROOT.glob(pattern)

@@ -13,8 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from archive.domain.messages import Message
 from web.auth import Access
 from web.errors import ErrorResponder
-from web.monitoring import LIVE_PATH, READY_PATH
 from web.pages.render import ICON_PATH, STYLE_PATH
+
+LIVE_PATH, READY_PATH = "/livez", "/readyz"
 
 
 class RateLimiter:

@@ -1,4 +1,4 @@
-"""Parse addresses of posts on mp.weixin.qq.com, and find them in text.
+"""Parse addresses of posts on mp.weixin.qq.com.
 
 `chksm` is part of the address to fetch (without it the server asks for verification) but not of the
 identity of the post.
@@ -6,9 +6,7 @@ identity of the post.
 
 import html
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from archive.domain.errors import AddressError
@@ -127,20 +125,6 @@ def _long(url: str, query: dict[str, str]) -> Address:
     return Address(url, biz, mid, idx, query.get("sn", ""), query.get("chksm", ""))
 
 
-MAX_ADDRESSES_IN_TEXT = 1000  # found in one text
-
-# An address ends at a space, quote or bracket, and at Chinese text that follows without a space.
-_REST = r"[^\s\"'<>\\\],\u2013-\u2026\u2e80-\uffff]+"
-
-_LINK = re.compile(rf"https?://{re.escape(HOST)}/(?:s[/?]|mp/appmsg/show\?){_REST}")
-
-_ANY = re.compile(rf"https?://{_REST}", re.IGNORECASE)
-
-_AMPERSAND = re.compile(r"&(?:amp;)+")
-
-_END = re.compile(r"&(?:quot|apos|lt|gt|nbsp|#\d+|#x[0-9a-fA-F]+);")  # none of them is part of an address
-
-
 def is_post(url: str) -> bool:
     """Tell whether this is the address of a post on mp.weixin.qq.com."""
     try:
@@ -148,42 +132,6 @@ def is_post(url: str) -> bool:
     except AddressError:
         return False
     return True
-
-
-def in_text(text: str) -> list[str]:
-    r"""Return the addresses of posts in a text, HTML or JSON (http:\/\/…&amp;…), each once, in order."""
-    urls: dict[str, None] = {}
-    for url in _urls(_LINK, text):
-        if is_post(url):
-            urls[url] = None
-            if len(urls) >= MAX_ADDRESSES_IN_TEXT:
-                break
-    return list(urls)
-
-
-def others_in_text(text: str) -> list[str]:
-    """Return the http(s) addresses that `in_text` leaves out, each once, in order."""
-    urls = dict.fromkeys(islice(_urls(_ANY, text), MAX_ADDRESSES_IN_TEXT))
-    return [url for url in urls if not in_text(url)]
-
-
-def without_addresses(text: str) -> str:
-    """Return a text without its addresses, on one line."""
-    return " ".join(_ANY.sub(" ", text.replace("\\/", "/")).split())
-
-
-def _urls(pattern: re.Pattern[str], text: str) -> Iterator[str]:
-    for match in pattern.finditer(text.replace("\\/", "/")):
-        yield _END.split(_AMPERSAND.sub("&", match[0]), maxsplit=1)[0].rstrip(".,;:!?)")
-
-
-def embedded(url: str) -> str:
-    """Return the address of a post that another address has as a parameter; empty where it has none."""
-    try:
-        values = [value for _, value in parse_qsl(urlsplit(url).query, max_num_fields=50)]
-    except ValueError:
-        return ""
-    return next((value for value in values if is_post(value)), "")
 
 
 # Only with the semicolon: `&region=1` is a parameter, not ®ion=1.

@@ -4,6 +4,7 @@ Each element is visited once, so that the time grows with the length of the body
 their marker in every line: those nested deeper than MAX_NESTED_BLOCKS are written as if they were less deep.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -12,9 +13,10 @@ from bs4 import Tag
 from bs4.element import Comment, NavigableString, PageElement
 
 from archive.export import markdown_text
-from archive.rendering.images import ancestor_ids, parse_html
-
-MAX_COLUMNS = 50  # cells that one cell may span; a colspan may claim a thousand
+from archive.export.html_table import html_table, needs_html
+from archive.rendering.formulas import FORMULA_BLOCK, is_formula
+from archive.rendering.images import ancestor_ids, new_element, parse_html
+from archive.rendering.plain_html import code_language
 
 MAX_NESTED_BLOCKS = 12  # nested lists and quotations; posts have three
 
@@ -32,13 +34,27 @@ _MARKS = {
     **dict.fromkeys(["b", "strong"], markdown_text.BOLD),
     **dict.fromkeys(["s", "del", "strike"], markdown_text.STRUCK),
     **dict.fromkeys(["i", "em"], markdown_text.ITALIC),
+    "sup": markdown_text.SUP,
+    "sub": markdown_text.SUB,
+    "ins": markdown_text.INSERTED,
+    "mark": markdown_text.HIGHLIGHTED,
 }
+
+
+_SPACE = re.compile(r"white-space\s*:\s*([a-z-]+)", re.I)
+
+_KEPT_SPACE = re.compile(r"white-space\s*:\s*pre\b", re.I)  # also pre-wrap
+
+_MONOSPACE = re.compile(r"font(?:-family)?\s*:[^;]*(?:mono|consolas|menlo|courier)", re.I)
 
 
 def to_markdown(safe_html: str) -> str:
     """Return the Markdown of safe HTML, without a newline at its end."""
     body = parse_html(safe_html).body
-    return "\n".join(_joined(_Writer(body).blocks(body, 0))) if body else ""
+    if body is None:
+        return ""
+    _break_lines(body)
+    return "\n".join(_joined(_Writer(body).blocks(body, 0)))
 
 
 @dataclass(frozen=True)
@@ -47,6 +63,8 @@ class _Block:
 
     lines: list[str]
     is_list: bool = False
+    first: int | None = None  # number of an ordered list
+    last: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,12 +107,14 @@ class _Writer:
                 found += self._block(child, depth)
 
     def _block(self, tag: Tag, depth: int) -> list[_Block]:  # noqa: PLR0911 - a kind of block each
+        if is_formula(tag):
+            return [_Block(lines) for lines in markdown_text.paragraphs(self._formula(tag, _NO_CONTEXT))]
         if tag.name in _HEADINGS:
             text = self._text(tag, _Context(in_one_line=True)).strip()
             return [_Block([markdown_text.heading(text, int(tag.name[1]))])] if text else []
         if tag.name == "hr":
             return [_Block(["---"])]
-        if tag.name == "pre":
+        if tag.name == "pre" or _is_code(tag):
             return self._code(tag)
         if tag.name == "table" and id(tag) in self._tables:
             return self._table(tag)
@@ -106,42 +126,45 @@ class _Writer:
         return self.blocks(tag, depth)
 
     def _list(self, tag: Tag, depth: int) -> list[_Block]:
-        items: list[list[_Block]] = []
+        numbers = _item_numbers(tag) if tag.name == "ol" else {}
+        items: list[tuple[int | None, list[_Block]]] = []
         for child in tag.contents:
             if isinstance(child, Tag) and child.name == "li":
-                items.append(self.blocks(child, depth))
-            elif isinstance(child, Tag) and (child.name in _BLOCKS or id(child) in self._with_blocks):
+                items.append((numbers.get(id(child)), self.blocks(child, depth)))
+                continue
+            if isinstance(child, Tag) and (child.name in _BLOCKS or id(child) in self._with_blocks):
                 held = self._block(child, depth) if child.name in _BLOCKS else self.blocks(child, depth)
-                items[-1:] = [[*(items[-1] if items else []), *held]]
-            elif text := self._inline(child, _NO_CONTEXT).strip():
-                items.append([_Block(lines) for lines in markdown_text.paragraphs(text)])
-        number = _number(tag.get("start"), 10**8) if tag.name == "ol" else None
-        lines: list[str] = []
-        for position, blocks in enumerate(filter(None, items)):
-            mark = "- " if tag.name == "ul" else f"{(1 if number is None else number) + position}. "
-            lines += _indented(mark, _joined(blocks, is_tight=True))
-        return [_Block(lines, is_list=True)] if lines else []
+            else:
+                text = self._inline(child, _NO_CONTEXT).strip()
+                held = [_Block(lines) for lines in markdown_text.paragraphs(text)]
+                if held and not numbers:
+                    items.append((None, held))
+                    continue
+            if held:
+                number, blocks = items.pop() if items else (None, [])
+                items.append((number, [*blocks, *held]))
+        return _numbered(items) if any(blocks for _, blocks in items) else []
 
     def _table(self, table: Tag) -> list[_Block]:
+        rows = list(_table_parts(table, {"tr"}))
+        if needs_html(table, rows):
+            return [_Block(html_table(table))]
         captions = [self._text(one, _Context(in_one_line=True)) for one in _table_parts(table, {"caption"})]
         blocks = [_Block(lines) for text in captions for lines in markdown_text.paragraphs(text.strip())]
-        rows = [[cell for one in _table_parts(row, _CELLS) for cell in self._cells(one)]
-                for row in _table_parts(table, {"tr"})]  # fmt: skip
-        rows = [row for row in rows if row]
-        if not any(cell for row in rows for cell in row):
+        cells = [[self._cell(one) for one in _table_parts(row, _CELLS)] for row in rows]
+        cells = [row for row in cells if row]
+        if not any(cell for row in cells for cell in row):
             return blocks
-        columns = max(map(len, rows))
-        head = rows[0] + [""] * (columns - len(rows[0]))
-        lines = [_row(head), _row(["---"] * columns), *map(_row, rows[1:])]
+        columns = max(map(len, cells))
+        head = cells[0] + [""] * (columns - len(cells[0]))
+        lines = [_row(head), _row(["---"] * columns), *map(_row, cells[1:])]
         return [*blocks, _Block(lines)]
 
-    def _cells(self, cell: Tag) -> list[str]:
-        text = markdown_text.in_one_line(self._text(cell, _Context(in_cell=True, in_one_line=True)))
-        span = min(_number(cell.get("colspan"), 10**4) or 1, MAX_COLUMNS)
-        return [text, *[""] * (span - 1)]
+    def _cell(self, cell: Tag) -> str:
+        return markdown_text.in_one_line(self._text(cell, _Context(in_cell=True, in_one_line=True)))
 
     def _code(self, pre: Tag) -> list[_Block]:
-        lines = markdown_text.code_block("".join(_code_text(pre)))
+        lines = markdown_text.code_block(_code_text(pre), code_language(pre))
         images = [self._inline(one, _NO_CONTEXT) for one in pre.find_all("img")]
         return [
             _Block(lines) for lines in (lines, *([markdown_text.finished(one)] for one in images)) if lines
@@ -160,31 +183,31 @@ class _Writer:
         if node.name == "img":
             return markdown_text.image(str(node.get("alt") or ""), str(node.get("src") or ""))
         if node.name in ("code", "pre") and node.find("img") is None:
-            return markdown_text.code_span("".join(_code_text(node)), in_cell=context.in_cell)
+            return markdown_text.code_span(_code_text(node), in_cell=context.in_cell)
         if node.name == "a":
             return markdown_text.link(self._text(node, context), str(node.get("href") or "")) or ""
         if node.name in _MARKS:
             return self._marked(node, context)
+        if is_formula(node):
+            return self._formula(node, context)
         text = self._text(node, context)
         return f" {text} " if node.name in _BLOCKS else text
 
+    def _formula(self, tag: Tag, context: _Context) -> str:
+        """Return the TeX of a formula, and words beside its drawing that the TeX does not have."""
+        is_block = FORMULA_BLOCK in tag.get_attribute_list("class") and not context.in_one_line
+        tex, words = str(tag["title"]), self._text(tag, context).strip()
+        written = markdown_text.formula(tex, is_block=is_block, in_cell=context.in_cell)
+        rest = iter(tex)
+        is_known = all(char in rest for char in tag.get_text() if char.isalnum())
+        return written if is_known else f"{written} {words}"
+
     def _marked(self, tag: Tag, context: _Context) -> str:
-        mark, inner = _MARKS[tag.name], _only_element(tag)
-        if (
-            mark != markdown_text.ITALIC
-            and inner is not None
-            and _MARKS.get(inner.name) == markdown_text.ITALIC
-        ):
-            tag.name, inner.name = inner.name, tag.name  # italic outside bold, never the reverse
-            return self._marked(tag, context)
+        mark = _MARKS[tag.name]
         if mark in context.marks:
             return self._text(tag, context)
         text = self._text(tag, replace(context, marks=context.marks | {mark}))
-        if not text.strip():
-            return text
-        return (
-            markdown_text.italic(text) if mark == markdown_text.ITALIC else markdown_text.marked(text, mark)
-        )
+        return markdown_text.marked(text, mark) if text.strip() else text
 
 
 def _end_paragraph(run: list[str], found: list[_Block]) -> None:
@@ -193,31 +216,72 @@ def _end_paragraph(run: list[str], found: list[_Block]) -> None:
 
 
 def _joined(blocks: Iterable[_Block], *, is_tight: bool = False) -> list[str]:
-    """Return the lines of blocks with an empty line between, except before a list where `is_tight`."""
+    """Return the lines of blocks with an empty line between, except before a list where `is_tight`.
+
+    A comment separates ordered lists whose numbers do not follow: readers would go on counting.
+    """
     lines: list[str] = []
+    last: int | None = None
     for block in blocks:
-        lines += ["", *block.lines] if lines and not (is_tight and block.is_list) else block.lines
+        if last is not None and block.first not in (None, last + 1):
+            lines += ["", "<!-- -->", "", *block.lines]
+        else:
+            lines += ["", *block.lines] if lines and not (is_tight and block.is_list) else block.lines
+        last = block.last
     return lines
 
 
-def _indented(mark: str, lines: list[str]) -> list[str]:
-    return [f"{mark}{lines[0]}", *(f"{' ' * len(mark)}{line}" if line else "" for line in lines[1:])]
+def _item_numbers(tag: Tag) -> dict[int, int]:
+    """Return the number that each item of an ordered list shows, by its id()."""
+    items = [child for child in tag.contents if isinstance(child, Tag) and child.name == "li"]
+    step = -1 if tag.has_attr("reversed") else 1
+    start = _integer(tag.get("start"))
+    number = (len(items) if step < 0 else 1) if start is None else start
+    numbers: dict[int, int] = {}
+    for item in items:
+        value = _integer(item.get("value"))
+        numbers[id(item)] = number if value is None else value
+        number = numbers[id(item)] + step
+    return numbers
+
+
+def _numbered(items: Iterable[tuple[int | None, list[_Block]]]) -> list[_Block]:
+    """Return a list for each run of items whose numbers follow one another; without numbers, they are one.
+
+    Empty items without a number are left out.
+    """
+    lists: list[_Block] = []
+    for number, blocks in items:
+        if number is None or number < 0:  # Markdown has no negative numbers
+            text = f"- {number}\\. " if number is not None else "- "
+            lines = _indented("- ", _joined(blocks, is_tight=True) or [""], text) if blocks else []
+            last = None
+        else:
+            lines = _indented(f"{number}. ", _joined(blocks, is_tight=True) or [""])
+            last = number
+        if not lines:
+            continue
+        if lists and lists[-1].last == (None if last is None else last - 1):
+            lists[-1] = replace(lists[-1], last=last)
+            lists[-1].lines.extend(lines)
+        else:
+            lists.append(_Block(lines, is_list=True, first=last, last=last))
+    return lists
+
+
+def _indented(mark: str, lines: list[str], before: str = "") -> list[str]:
+    """Return the lines of an item behind its mark; `before` stands for the mark in the first."""
+    first = f"{before or mark}{lines[0]}".rstrip() if not lines[0] else f"{before or mark}{lines[0]}"
+    return [first, *(f"{' ' * len(mark)}{line}" if line else "" for line in lines[1:])]
 
 
 def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _number(written: object, below: int) -> int | None:
-    text = str(written or "")
-    known = text.isascii() and text.isdigit() and len(text) < 10
-    return int(text) if known and int(text) < below else None
-
-
-def _only_element(tag: Tag) -> Tag | None:
-    """Return the child that has all text of an element, None where there is no such child."""
-    children = [child for child in tag.contents if isinstance(child, Tag) or str(child).strip()]
-    return children[0] if len(children) == 1 and isinstance(children[0], Tag) else None
+def _integer(written: object) -> int | None:
+    text = str(written if written is not None else "").strip()
+    return int(text) if re.fullmatch(r"[+-]?\d{1,8}", text, re.A) else None
 
 
 def _table_parts(tag: Tag, names: Iterable[str]) -> Iterator[Tag]:
@@ -230,27 +294,75 @@ def _table_parts(tag: Tag, names: Iterable[str]) -> Iterator[Tag]:
                 yield from _table_parts(child, names)
 
 
-def _code_text(code: Tag) -> Iterator[str]:
-    for child in code.contents:
-        if isinstance(child, Tag):
-            yield "\n" if child.name == "br" else "".join(_code_text(child))
-            if child.name == "code" and code.name == "pre":  # of a block, each line is one
-                yield "\n"
-        elif not isinstance(child, Comment):
-            yield str(child)
+def _is_code(tag: Tag) -> bool:
+    """Return whether an element shows code only by its style."""
+    style = str(tag.get("style", ""))
+    is_styled = _KEPT_SPACE.search(style) and _MONOSPACE.search(style)
+    return bool(is_styled) and tag.find(["table", "ul", "ol", "img", "pre"]) is None
+
+
+def _code_text(code: Tag) -> str:
+    text: list[str] = []
+    _collect_code(code, text)
+    return "".join(text)
+
+
+def _collect_code(tag: Tag, text: list[str]) -> None:
+    """Collect the text of code, in which each block, and each `code` directly in a `pre`, is a line."""
+    texts = [str(child) for child in tag.contents if not isinstance(child, (Tag, Comment))]
+    has_lines = tag.name == "pre" and tag.code is not None and not "".join(texts).strip()
+    for child in tag.contents:
+        if not isinstance(child, Tag):
+            if str(child) and not isinstance(child, Comment) and not (has_lines and child.parent is tag):
+                text.append(str(child))
+            continue
+        if child.name == "br":
+            text.append("\n")
+            continue
+        is_code = has_lines and child.name == "code"
+        if (is_code or child.name in _BLOCKS) and text and not text[-1].endswith("\n"):
+            text.append("\n")
+        before = len(text)
+        _collect_code(child, text)
+        is_open = is_code if len(text) == before else not text[-1].endswith("\n")
+        if is_open and (is_code or child.name in _BLOCKS):
+            text.append("\n")
+
+
+def _break_lines(body: Tag) -> None:
+    """Replace line feeds that an element's style lets readers see by `br` elements."""
+    pending = [(body, False)]
+    while pending:
+        tag, is_kept = pending.pop()
+        if tag.name == "pre" or _is_code(tag):
+            continue
+        if space := _SPACE.search(str(tag.get("style", ""))):
+            is_kept = space[1].lower() in ("pre", "pre-wrap", "pre-line", "break-spaces")
+        for child in list(tag.contents):
+            if isinstance(child, Tag):
+                pending.append((child, is_kept))
+            elif is_kept and "\n" in str(child) and not isinstance(child, Comment):
+                first, *lines = str(child).split("\n")
+                child.replace_with(first, *(part for line in lines for part in (new_element("br"), line)))
 
 
 def _data_tables(body: Tag) -> set[int]:
-    """Return the id() of tables with several cells and no table within; others are only layout."""
-    cells: Counter[int] = Counter()
+    """Return the id() of tables with several cells; others are only layout.
+
+    Of tables around tables, only those with several columns in several rows are no layout.
+    """
+    cells: dict[int, Counter[int]] = {}  # of each table, by row
     outer: set[int] = set()
-    pending: list[tuple[Tag, int]] = [(body, 0)]
+    pending: list[tuple[Tag, int, int]] = [(body, 0, 0)]
     while pending:
-        tag, table = pending.pop()
+        tag, table, row = pending.pop()
         if tag.name in _CELLS:
-            cells[table] += 1
+            cells.setdefault(table, Counter())[row] += 1
         if tag.name == "table":
             outer.add(table)
             table = id(tag)
-        pending += [(child, table) for child in tag.contents if isinstance(child, Tag)]
-    return {table for table, count in cells.items() if count > 1} - outer - {0}
+        row = id(tag) if tag.name == "tr" else row
+        pending += [(child, table, row) for child in tag.contents if isinstance(child, Tag)]
+    found = {table for table, rows in cells.items() if rows.total() > 1 and table not in outer}
+    grids = {table for table, rows in cells.items() if sum(count > 1 for count in rows.values()) > 1}
+    return (found | grids) - {0}

@@ -20,7 +20,8 @@ from archive.export.markdown_text import escape_text
 from archive.export.post_renderer import RenderedPost, RenderPost
 from archive.export.result import ExportResult, post_name
 from archive.rendering.cards import CARD, card_medium, described_lines
-from archive.rendering.images import is_inline, new_element
+from archive.rendering.formulas import FORMULA_WORDS, is_formula
+from archive.rendering.images import emoji_words, is_inline, new_element
 from archive.rendering.media import PostMedia
 from archive.rendering.page import ShownPost, albums, how_to_fetch
 from archive.rendering.post_body import plain_post, text_markup
@@ -155,11 +156,18 @@ def _body_markdown(post: Post, images: _ImageFiles) -> str:
         for address in reversed(image_addresses(str(tag["style"]))):
             if images.media.find(address):
                 tag.insert(0, new_element("img", src=address))
+    for formula in body.find_all(is_formula):
+        for drawn in [*formula.find_all("img"), *formula.find_all(class_=FORMULA_WORDS)]:
+            drawn.decompose()
     for drawing in body.find_all(DRAWING):
         drawing.decompose()
     for image in body.find_all("img"):
         address = str(image.get("src", ""))
-        image["src"] = sources.put(images.address(images.media.find(address), address))
+        medium = images.media.find(address)
+        if (medium is None or medium.file is None) and (words := emoji_words(image)):
+            image.replace_with(words)
+            continue
+        image["src"] = sources.put(images.address(medium, address))
     return to_markdown(make_safe(body.decode_contents(), sources, lambda _: None))
 
 

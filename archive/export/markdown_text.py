@@ -8,10 +8,18 @@ character that has a meaning in Markdown is an entity.
 import re
 from urllib.parse import urlsplit
 
-# Placeholders for marks until a line is finished, so that they differ from the text of the post.
-BOLD, STRUCK, ITALIC, END_ITALIC = "\x01", "\x02", "\x03", "\x04"
+# Elements of formatting, each as a placeholder until a line is finished, so that it differs from the text.
+BOLD, STRUCK, ITALIC, SUP, SUB, INSERTED, HIGHLIGHTED = "strong", "del", "em", "sup", "sub", "ins", "mark"
 
-_MARKS = {BOLD: "**", STRUCK: "~~", ITALIC: "<em>", END_ITALIC: "</em>"}
+_OPEN = dict(zip((BOLD, STRUCK, ITALIC, SUP, SUB, INSERTED, HIGHLIGHTED), "\1\2\3\4\5\6\7", strict=True))
+
+_CLOSE = dict(zip(_OPEN, "\x0e\x0f\x10\x11\x12\x13\x14", strict=True))
+
+_NAMES = {char: name for chars in (_OPEN, _CLOSE) for name, char in chars.items()}
+
+_SIGNS = {BOLD: "**", STRUCK: "~~"}  # of those that have other marks than an element
+
+_SIGNED_BEFORE, _SIGNED_AFTER = ({chars[name] for name in _SIGNS} for chars in (_CLOSE, _OPEN))
 
 _CONTROL = dict.fromkeys([*range(9), *range(14, 32), 127])  # no text; among them the placeholders
 
@@ -27,13 +35,24 @@ _NUMBERED = re.compile(r"(\d{1,9})([.)])(?=\s|$)")
 
 _BLANK = re.compile(r"[\s\u200b\ufeff]*")
 
-_SEAM = re.compile(rf"(?<=\w)(?:{BOLD}{{2}}|{STRUCK}{{2}})(?=\w)")  # between two adjacent bold texts
+_SEAM = re.compile(
+    rf"(?<=\w)(?:{_CLOSE[BOLD]}{_OPEN[BOLD]}|{_CLOSE[STRUCK]}{_OPEN[STRUCK]}"
+    rf"|{_CLOSE[BOLD]}{_CLOSE[ITALIC]}{_OPEN[ITALIC]}{_OPEN[BOLD]})(?=\w)"
+)  # between two adjacent bold texts
 
 _TOKEN = re.compile(r"\\.|&(?:lt|amp);|\w+|.", re.S)
 
 _ACTIVE_IN_CODE = re.compile(r"<|\][(\[:]")  # in readers that do not know this kind of code
 
+_ACTIVE_IN_TEX = re.compile(
+    r"[`$]|\][(\[:]|~~|&#?\w{1,40};|\\(?:href|url|include\w*|html\w*|require|class|style|cssId|def|input)\b"
+)
+
+_AMBIGUOUS_IN_TEX = re.compile(r"\*|(?<![A-Za-z0-9])_|\{:")  # could begin italic words
+
 _CODE_SPECIAL = re.compile(r"[^\w\s,;/'\"()]|^[\d \t]+|[\r\n](?=\s*[\r\n])", re.M)
+
+_SPECIAL_IN_HTML = re.compile(r"[&<>\"`*_\[\]{}\\~|!$#]")
 
 _NOT_IN_TARGET = re.compile(r"[\s<>\"'`\\{}|\[\]\x00-\x1f\x7f]")
 
@@ -49,15 +68,25 @@ def escape_text(text: str, *, in_cell: bool) -> str:
 
 
 def marked(text: str, mark: str) -> str:
-    """Put a text between two marks, in each of its lines."""
-    return "\n".join(_marked_line(line, mark) for line in text.split("\n"))
+    """Put a formatting element around a text, in each of its lines."""
+    put = _marked_line if mark in _SIGNS else _enclosed_line
+    return "\n".join(put(line, mark) for line in text.split("\n"))
+
+
+def _enclosed_line(line: str, mark: str) -> str:
+    """Put a line in an element: a single star would be ambiguous beside those of bold text."""
+    inner = line.strip()
+    if not inner:
+        return line
+    before, _, after = line.partition(inner)
+    return f"{before}{_OPEN[mark]}{inner}{_CLOSE[mark]}{after}"
 
 
 def _marked_line(line: str, mark: str) -> str:
     """Put a line between two marks, without the punctuation at its edges.
 
-    Beside a letter, punctuation would keep readers from recognizing the marks. A line in which they would
-    overlap others stays as it is.
+    Beside a letter, punctuation would keep readers from recognizing the marks. Marks that are in the line
+    already stay within, except one pair around all of its words.
     """
     if "](" in line or "`" in line:
         return line
@@ -65,16 +94,10 @@ def _marked_line(line: str, mark: str) -> str:
     if not words:
         return line
     start, end = words[0][0], words[-1][1]
-    outside = [char for char in line[:start] + line[end:] if char in _MARKS]
-    if outside and (len(outside) != 2 or any(char in _MARKS for char in line[start:end])):
-        return line
-    return f"{line[:start]}{mark}{line[start:end]}{mark}{line[end:]}"
-
-
-def italic(text: str) -> str:
-    """Put a text between em tags: single stars are ambiguous beside those of bold text."""
-    lines = text.strip().split("\n")
-    return "\n".join(f"{ITALIC}{line.strip()}{END_ITALIC}" if line.strip() else line for line in lines)
+    marks = [position for position, char in enumerate(line) if char in _NAMES]
+    if marks and not (len(marks) == 2 and marks[0] < start and marks[1] >= end):
+        start, end = min(start, marks[0]), max(end, marks[-1] + 1)
+    return f"{line[:start]}{_OPEN[mark]}{line[start:end]}{_CLOSE[mark]}{line[end:]}"
 
 
 def paragraphs(text: str) -> list[list[str]]:
@@ -100,11 +123,44 @@ def heading(text: str, level: int) -> str:
 
 
 def finished(line: str) -> str:
-    """Return a line with marks instead of their placeholders."""
-    line = _SEAM.sub("", line)
-    for placeholder, mark in _MARKS.items():
-        line = line.replace(placeholder, mark)
-    return line
+    """Return a line with marks instead of their placeholders.
+
+    Bold and struck text have signs where all readers recognize them: where the text within begins and ends
+    with a letter, and no other mark is beside. Elsewhere they are elements.
+    """
+    line = f" {_SEAM.sub('', line)} "
+    parts = list(line)
+    opened: list[int] = []
+    for position, char in enumerate(line):
+        if char in _OPEN.values():
+            opened.append(position)
+        elif char in _NAMES:
+            start = opened.pop()
+            parts[start], parts[position] = _written(line, start, position)
+    return "".join(parts)[1:-1]
+
+
+def _written(line: str, start: int, end: int) -> tuple[str, str]:
+    """Return what begins and ends the formatting between two placeholders of a line."""
+    name, around, within = (
+        _NAMES[line[start]],
+        line[start - 1] + line[end + 1],
+        line[start + 1] + line[end - 1],
+    )
+    if _is_both(line, start, end):
+        return "*", "*"
+    if name in _SIGNS and not any(char in _NAMES for char in within):
+        is_both = around == _OPEN[ITALIC] + _CLOSE[ITALIC] and _is_both(line, start - 1, end + 1)
+        if is_both or not (around[0] in _SIGNED_BEFORE or around[1] in _SIGNED_AFTER):
+            return _SIGNS[name], _SIGNS[name]
+    return f"<{name}>", f"</{name}>"
+
+
+def _is_both(line: str, start: int, end: int) -> bool:
+    """Return whether an italic text is bold as a whole, with no other mark beside or directly within."""
+    if line[start] != _OPEN[ITALIC] or line[start + 1] + line[end - 1] != _OPEN[BOLD] + _CLOSE[BOLD]:
+        return False
+    return not any(line[at] in _NAMES for at in (start - 1, end + 1, start + 2, end - 2))
 
 
 def escape_start(line: str) -> str:
@@ -119,34 +175,48 @@ def code_span(text: str, *, in_cell: bool) -> str:
     if not code:
         return ""
     if _ACTIVE_IN_CODE.search(code) or (in_cell and "|" in code):
-        return f"<code>{_as_entities(code)}</code>"
+        return f"<code>{as_entities(code)}</code>"
     ticks = "`" * (_longest_ticks(code) + 1)
     return f"{ticks} {code} {ticks}" if "`" in code else f"{ticks}{code}{ticks}"
 
 
-def code_block(text: str) -> list[str]:
-    """Return the lines of a block of code, none for an empty one."""
-    code = text.translate(_CONTROL).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+def formula(tex: str, *, is_block: bool, in_cell: bool) -> str:
+    """Return a formula between dollar signs; as code where some readers could take it for more."""
+    written = " ".join(tex.translate(_CONTROL).split()).replace("<", r"\lt ")
+    if _ACTIVE_IN_TEX.search(written) or (_AMBIGUOUS_IN_TEX.search(written) and "=" in written):
+        return code_span(tex, in_cell=in_cell)
+    written = written.replace("|", r"\|") if in_cell else written
+    return f"\n\n$${written}$$\n\n" if is_block else f"${written}$"
+
+
+def code_block(text: str, language: str = "") -> list[str]:
+    """Return the lines of a block of code, none for an empty one; its spaces are plain ones."""
+    code = text.replace("\xa0", " ").translate(_CONTROL).replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     if not code.strip():
         return []
     if _ACTIVE_IN_CODE.search(code):
-        return f"<pre><code>{_as_entities(code)}</code></pre>".split("\n")
+        return f"<pre><code>{as_entities(code)}</code></pre>".split("\n")
     fence = "`" * max(3, _longest_ticks(code) + 1)
-    return [fence, *code.split("\n"), fence]
+    return [fence + language, *code.split("\n"), fence]
 
 
 def _longest_ticks(code: str) -> int:
     return max(map(len, re.findall(r"`+", code)), default=0)
 
 
-def _as_entities(code: str) -> str:
+def as_entities(code: str) -> str:
     """Return code in which blank lines and all characters with a meaning in Markdown are entities."""
     return _CODE_SPECIAL.sub(lambda found: "".join(_entity(char) for char in found[0]), code)
 
 
 def _entity(char: str) -> str:
-    entity = f"&#{ord(char)};"
-    return f"{entity}\n" if char == "\n" else {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(char, entity)
+    return {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(char, f"&#{ord(char)};")
+
+
+def in_html(text: str) -> str:
+    """Return a text for an element or attribute of HTML within Markdown, with white space as it is shown."""
+    shown = re.sub(r"[ \t\r\n\f]+", " ", text).translate(_CONTROL)
+    return _SPECIAL_IN_HTML.sub(lambda found: _entity(found[0]), shown)
 
 
 def link(text: str, address: str) -> str:
@@ -163,6 +233,17 @@ def image(text: str, address: str) -> str:
     alt = _ENTITY.sub("&amp;", alt)
     is_beside = re.fullmatch(r"[\w./-]+", address) is not None
     return f"![{alt}]({_destination(address)})" if is_beside or _is_link(address) else alt
+
+
+def image_element(text: str, address: str) -> str:
+    """Return an image as HTML; only its text where the address is neither on the web nor beside the post."""
+    source = target(address) or (address if re.fullmatch(r"[\w./-]+", address) else "")
+    return f'<img src="{source}" alt="{in_html(text)}">' if source else in_html(text)
+
+
+def target(address: str) -> str:
+    """Return an address as an attribute's value, "" for one that cannot be followed."""
+    return _NOT_IN_TARGET.sub(_encoded, address).replace("&", "&amp;") if _is_link(address) else ""
 
 
 def _is_link(address: str) -> bool:

@@ -1,5 +1,6 @@
 """Cards: what stands for a player, a mini-program or another widget that only WeChat's scripts draw."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ CARD = f"{OWN}-card"
 PLAYER_CLASSES = ("video_iframe", "vote_iframe")  # by which a page's script knows what to draw
 
 MAX_LINE = 500  # characters of a card's line
+
+MAX_PRODUCT = 100_000  # characters of a product's data; real ones have under 5,000
 
 _ID, _POSTER, _TYPE = f"{OWN}-id", f"{OWN}-poster", f"{OWN}-type"  # attributes of a card
 
@@ -67,6 +70,8 @@ _WIDGETS = {
     "mp-weapp": _PROGRAM,
     "mpprofile": _Widget("公众号", ("data-nickname",), ("data-signature",), ("data-headimg",)),
     "mp-common-profile": _Widget("公众号", ("data-nickname",), ("data-signature",), ("data-headimg",)),
+    "mp-common-qa": _Widget("问答", ("data-question",), ("data-answer",)),
+    "mp-common-search": _Widget("搜索", ("data-keyword",)),
     "mp-common-poi": _Widget("位置", ("data-name", "data-title"), ("data-address",)),
     "mp-common-product": _Widget("商品", ("data-title", "data-name"), (), ("data-cover", "data-headimg")),
 }
@@ -96,6 +101,10 @@ def insert_cards(soup: BeautifulSoup) -> None:
     for tag in soup.find_all(_is_card):
         if tag.decomposed:
             continue
+        if tag.name == "mp-common-sticker" and tag.get("data-emoji_url"):
+            tag.insert_after(new_element("img", src=str(tag["data-emoji_url"])))
+            tag.unwrap()
+            continue
         card = _card(tag)
         medium = card_medium(card)
         if not medium.id or (medium.type, medium.id) not in shown:
@@ -109,7 +118,7 @@ def insert_cards(soup: BeautifulSoup) -> None:
 def _card(tag: Tag) -> Tag:
     widget = _widget(tag)
     poster = clean_address(unquote(_first(tag, widget.poster)))
-    title, lines = _first(tag, widget.title), _details(tag, widget)
+    title, lines = _first(tag, widget.title) or _product_title(tag), _details(tag, widget)
     return make_card(widget.label, title, lines, CardMedium(widget.type, _ident(tag, widget), poster))
 
 
@@ -131,6 +140,16 @@ def _widget(tag: Tag) -> _Widget:
 
 def _first(tag: Tag, names: tuple[str, ...]) -> str:
     return next((str(tag[name]) for name in names if tag.get(name)), "")
+
+
+def _product_title(tag: Tag) -> str:
+    """Return the title in the data of a product, which are JSON, as in an address."""
+    try:
+        data = json.loads(unquote(str(tag.get("data-windowproduct") or ""))[:MAX_PRODUCT])
+    except (ValueError, RecursionError):
+        return ""
+    title = (data.get("title") or data.get("name")) if isinstance(data, dict) else ""
+    return title if isinstance(title, str) else ""
 
 
 def _details(tag: Tag, widget: _Widget) -> list[str]:

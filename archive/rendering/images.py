@@ -60,6 +60,10 @@ MAX_INLINE = 1024 * 1024  # characters of an image written into the body itself
 
 _INLINE = re.compile(r"data:image/(?:png|jpeg|jpg|gif|webp|bmp);base64,[A-Za-z0-9+/=\s]{1,1048576}", re.I)
 
+_EMOJI_HOST = "res.wx.qq.com"
+
+_EMOJI = re.compile(r"\[\S{1,20}\]")
+
 _SOURCES = ("data-src", "src", "data-backsrc", "data-croporisrc", "data-original")
 
 
@@ -87,6 +91,16 @@ def _source(image: Tag) -> str:
 def is_inline(source: str) -> bool:
     """Return whether an image is a harmless data: address, written into the body itself."""
     return len(source) <= MAX_INLINE and bool(_INLINE.fullmatch(source))
+
+
+def emoji_words(image: Tag) -> str:
+    """Return the words that stand for an emoji of WeChat, as [微笑]; "" for other images."""
+    words = str(image.get("alt") or "")
+    return (
+        words
+        if split_address(str(image.get("src"))).hostname == _EMOJI_HOST and _EMOJI.fullmatch(words)
+        else ""
+    )
 
 
 def size_of(image: Tag) -> dict[str, str]:

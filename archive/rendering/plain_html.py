@@ -8,8 +8,9 @@ import re
 from bs4 import BeautifulSoup, Tag
 
 from archive.rendering.cards import PLAYER_CLASSES, insert_cards
+from archive.rendering.formulas import complete_formulas, mark_formulas
 from archive.rendering.images import ancestor_ids, clean_link, normalize_images, parse_html, texts_in
-from archive.rendering.sanitizer import OWN
+from archive.rendering.sanitizer import OWN, loses_words
 from archive.rendering.svg import replace_drawings
 
 MAX_DEPTH = 200  # nested elements; posts have under 60, and the time of parsers grows with its square
@@ -29,6 +30,12 @@ _WITH_TEXT = frozenset({"template", "xmp", "plaintext", "textarea", "title", "se
 
 _PAGE_ELEMENTS = frozenset({"header", "footer", "main", "nav"})  # the page around has its own
 
+_CODE = f"{OWN}-code-"  # begins the class of a block of code; its language follows
+
+_LANGUAGE = re.compile(r"[A-Za-z0-9+#.-]{1,30}")
+
+_LANGUAGE_CLASS = re.compile(r"lang(?:uage)?-(.+)")
+
 _HIDDEN = re.compile(r"display\s*:\s*none", re.I)
 
 
@@ -39,14 +46,48 @@ def plain_body(html: str) -> BeautifulSoup:
     """
     soup = parse_html(html)
     _flatten(soup)
+    languages = _code_languages(soup)
+    _drop_line_numbers(soup)
     _rename_own_names(soup)
+    for pre, language in languages:
+        pre["class"] = f"{_CODE}{language}"
     _drop_hidden(soup)
     insert_cards(soup)
+    formulas = mark_formulas(soup)
     replace_drawings(soup)
     normalize_images(soup)
+    complete_formulas(formulas)
     _drop_unsupported(soup)
+    _rename_foreign(soup)
     _clean_links(soup)
     return soup
+
+
+def code_language(pre: Tag) -> str:
+    """Return the language of a block of code in a plain body, "" where it is unknown."""
+    names = pre.get_attribute_list("class")
+    return next((name.removeprefix(_CODE) for name in names if name and name.startswith(_CODE)), "")
+
+
+def _code_languages(soup: BeautifulSoup) -> list[tuple[Tag, str]]:
+    """Return the blocks of code that name their language, with its name."""
+    found: list[tuple[Tag, str]] = []
+    for pre in soup.find_all("pre"):
+        holders = [pre, *pre.find_all("code", limit=1)]
+        named = [str(one.get("data-lang") or "") for one in holders]
+        classes = [str(name) for one in holders for name in one.get_attribute_list("class") if name]
+        named += [match[1] for name in classes if (match := _LANGUAGE_CLASS.fullmatch(name))]
+        language = next((name for name in named if _LANGUAGE.fullmatch(name)), "")
+        if language:
+            found.append((pre, language))
+    return found
+
+
+def _drop_line_numbers(soup: BeautifulSoup) -> None:
+    """Remove the numbers that stand beside the lines of code."""
+    for numbers in soup.find_all(class_="code-snippet__line-index"):
+        if not numbers.decomposed and re.fullmatch(r"[\d\s]*", numbers.get_text()):
+            numbers.decompose()
 
 
 def _drop_hidden(soup: BeautifulSoup) -> None:
@@ -80,6 +121,13 @@ def _drop_unsupported(soup: BeautifulSoup) -> None:
             tag.unwrap()
         else:
             tag.decompose()
+
+
+def _rename_foreign(soup: BeautifulSoup) -> None:
+    """Rename elements of other languages, as MathML, whose words would be removed with them."""
+    for tag in soup.find_all(True):
+        if loses_words(tag.name):
+            tag.name, tag.attrs = "span", {}
 
 
 def _clean_links(soup: BeautifulSoup) -> None:

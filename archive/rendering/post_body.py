@@ -9,7 +9,14 @@ from archive.db.models import Post
 from archive.domain.outcomes import Kind, Role
 from archive.domain.text import unescape
 from archive.rendering.cards import CARD, CardMedium, card_medium, described_lines, make_card
-from archive.rendering.images import ancestor_ids, clean_address, is_inline, new_element, texts_in
+from archive.rendering.images import (
+    ancestor_ids,
+    clean_address,
+    emoji_words,
+    is_inline,
+    new_element,
+    texts_in,
+)
 from archive.rendering.media import EmbeddedFiles, PostMedia
 from archive.rendering.plain_html import plain_body
 from archive.rendering.sanitizer import OWN, image_addresses, make_safe
@@ -124,7 +131,7 @@ def _embed_files(body: Tag, files: EmbeddedFiles) -> None:
             _frame_background(tag, files)
     for drawing in body.find_all(DRAWING):
         drawing.name, drawing["src"] = "img", files.sources.put(str(drawing["src"]))
-        drawing["alt"] = ""
+        drawing["alt"] = str(drawing.get("alt", ""))
     for image in body.find_all("img"):
         _embed_image(image, files)
 
@@ -142,6 +149,8 @@ def _embed_image(image: Tag, files: EmbeddedFiles) -> None:
         image["src"] = placeholder
         if medium.file.width and medium.file.height:
             image["width"], image["height"] = str(medium.file.width), str(medium.file.height)
+    elif words := emoji_words(image):
+        image.replace_with(words)
     else:
         _replace_by_frame(image, source, why)
 

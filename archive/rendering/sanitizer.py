@@ -1,6 +1,7 @@
 """Make markup safe: only harmless elements, attributes and styles stay, and nothing is loaded."""
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import nh3
@@ -218,6 +219,12 @@ class Sources:
     def get(self, placeholder: str) -> str | None:
         """Return the address of a placeholder; None for anything else."""
         return self._addresses.get(placeholder)
+
+
+@lru_cache(maxsize=1000)
+def loses_words(name: str) -> bool:
+    """Return whether the sanitizer removes an element together with its words, as it does with SVG."""
+    return name not in _TAGS and not nh3.clean(f"<{name}>x</{name}>", tags=_TAGS)
 
 
 def make_safe(markup: str, sources: Sources, background: ImageCss) -> str:

@@ -6,19 +6,21 @@ from xml.sax.saxutils import quoteattr
 
 from bs4 import BeautifulSoup, Tag
 
-from archive.rendering.images import ancestor_ids
+from archive.rendering.images import ancestor_ids, new_element
 from archive.rendering.sanitizer import OWN
 
 DRAWING = f"{OWN}-drawing"  # the element of an image that was made from a drawing
 
 MAX_DRAWING = 200_000  # characters; an ornament has under 20,000
 
+_GROUPS = frozenset({"g", "a", "switch"})
+
 _CONTENT_TAGS = ["foreignobject", "image", "text"]
 
 _SHAPES = {
     name.lower(): name
     for name in ("g", "path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "defs",
-                 "linearGradient", "radialGradient", "stop", "clipPath")
+                 "linearGradient", "radialGradient", "stop", "clipPath", "use")
 }  # fmt: skip
 
 _VISIBLE_SHAPES = frozenset({"path", "rect", "circle", "ellipse", "line", "polyline", "polygon"})
@@ -38,7 +40,9 @@ _REFERENCE = re.compile(r"url\(#[\w-]+\)")
 
 _VIEW = re.compile(r"\s*(-?[\d.]+)[\s,]+(-?[\d.]+)[\s,]+(\d[\d.]*)[\s,]+(\d[\d.]*)\s*")
 
-_LENGTH = re.compile(r"\d[\d.]{0,9}(?:px|%|em|rem|vw)?")
+_NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
+
+_LENGTH = re.compile(r"\d[\d.]{0,9}(?:px|%|em|rem|ex|ch|pt|vw)?")
 
 
 def replace_drawings(soup: BeautifulSoup) -> None:
@@ -74,29 +78,46 @@ def _keep_content(tag: Tag, layouts: set[int]) -> None:
             for child in tag.contents[::-1]:  # an image has no content: move it behind
                 tag.insert_after(child)
             tag.name, tag.attrs = "img", {"src": str(source)}
-        case "g" | "a" | "switch":
+        case "text":
+            _make_words(tag)
+        case "svg":
+            pass
+        case _ if id(tag) not in layouts and tag.name not in _GROUPS:
+            tag.decompose()
+        case _:
             for inner in tag.find_all(True, recursive=False):
                 _keep_content(inner, layouts)
             tag.unwrap()
-        case "text" | "svg":
-            tag.name = "span" if tag.name == "text" else "svg"
-        case _ if id(tag) not in layouts:
-            tag.decompose()
-        case _:
-            tag.unwrap()
+
+
+def _make_words(text: Tag) -> None:
+    """Turn a text, and those within it, into words; each that has a place of its own begins a line."""
+    if isinstance(text.next_sibling, Tag):
+        text.insert_after("\n")
+    for part in text.find_all("tspan"):
+        is_first = not any(str(before).strip() for before in part.previous_siblings)
+        if not is_first and (part.has_attr("x") or part.has_attr("dy")):
+            part.insert_before(new_element("br"), "\n")
+    for part in [text, *text.find_all(["tspan", "textpath", "tref"])]:
+        part.name, part.attrs = "span", {}
 
 
 def _size_style(svg: Tag) -> str:
     """Return the CSS of an SVG's size: its width, else the full width, and its view's aspect ratio."""
     width = str(svg.get("width", "")).strip()
+    width = f"{width}px" if _NUMBER.fullmatch(width) else width
     found = _VIEW.fullmatch(str(svg.get("viewbox", "")))
     ratio = f"aspect-ratio:{found[3]} / {found[4]};" if found else ""
-    size = (width if not width.isdigit() else f"{width}px") if _LENGTH.fullmatch(width) else "100%"
+    size = width if _LENGTH.fullmatch(width) else "100%"
     return f"display:inline-block;vertical-align:top;width:{size};{ratio}"
 
 
 def _make_image(svg: Tag) -> None:
     """Turn a drawing into an image, in which no script runs and nothing is loaded."""
+    glyphs = {str(path["id"]) for path in svg.find_all("path", id=True)}
+    if any(name not in glyphs for name in map(_glyph_name, svg.find_all("use")) if name):
+        svg.decompose()  # drawn with what stands elsewhere
+        return
     drawing = "".join(_shapes(tag) for tag in svg.find_all(True, recursive=False))
     view = _VIEW.fullmatch(str(svg.get("viewbox", "")))
     if not drawing or not view or len(drawing) > MAX_DRAWING or svg.find(list(_VISIBLE_SHAPES)) is None:
@@ -114,15 +135,23 @@ def _make_image(svg: Tag) -> None:
 
 def _shapes(tag: Tag) -> str:
     name = _SHAPES.get(tag.name)
-    if name is None:
+    if name is None or (name == "use" and not _glyph_name(tag)):
         return ""
     kept = "".join(
         f" {_ATTRIBUTES[attribute]}={quoteattr(str(value))}"
         for attribute, value in tag.attrs.items()
         if attribute in _ATTRIBUTES and _is_safe(str(value))
     )
+    glyph = _glyph_name(tag)
+    kept += f' href="#{glyph}"' if glyph else ""
     inner = "".join(_shapes(child) for child in tag.find_all(True, recursive=False))
     return f"<{name}{kept}>{inner}</{name}>"
+
+
+def _glyph_name(tag: Tag) -> str:
+    """Return the id of the path that is drawn again, as formulas do with letters; "" for other elements."""
+    written = str(tag.get("href") or tag.get("xlink:href") or "") if tag.name == "use" else ""
+    return written[1:] if re.fullmatch(r"#[\w-]{1,100}", written) else ""
 
 
 def _is_safe(value: str) -> bool:

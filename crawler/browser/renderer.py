@@ -5,7 +5,6 @@ import gc
 import itertools
 import logging
 import os
-import shutil
 import signal
 from collections.abc import Awaitable
 from contextlib import suppress
@@ -25,55 +24,11 @@ from scrapy_playwright.provider import PlaywrightBrowserProvider
 
 from archive.domain.errors import MessageError, first_line
 from archive.domain.messages import Message
+from crawler.browser.launch_options import REMEDY
 from crawler.browser.request_gate import RequestGate
 from crawler.browser.snapshot import RenderedPage, RenderError, take_snapshot
 from crawler.redaction import scrub_log
 from crawler.requests import EVALUATED
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-LAUNCH_TIMEOUT = 30_000  # milliseconds
-
-HEAP_MB = 256  # of a page's JavaScript; a post needs under 100
-
-_ARGUMENTS = (
-    # Every request is answered by crawler.browser.request_gate; Chromium itself resolves no host.
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-    f"--js-flags=--max-old-space-size={HEAP_MB}",
-    "--disable-background-networking",
-    "--disable-dev-shm-usage",  # containers give /dev/shm only 64 MB
-    "--disable-gpu",
-    "--blink-settings=imagesEnabled=false",  # refusing them one by one would take a minute for 10,000
-    # A request that bypasses the gate all the same, such as one to a numeric address, finds no proxy.
-    "--proxy-server=127.0.0.1:9",
-    "--proxy-bypass-list=<-loopback>",
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-    "--block-new-web-contents",  # pop-ups
-    "--deny-permission-prompts",
-)
-
-REMEDY = Message("crawler.browser.install")  # what to do when there is no Chromium
-
-
-def find_chromium(configured: str = "") -> str | None:
-    """Return the configured Chromium, else the system's; None leaves it to Playwright's own download."""
-    if configured:
-        return configured
-    return next((path for path in map(shutil.which, _NAMES) if path), None)
-
-
-def launch_options(configured: str = "", sandbox: bool = True) -> dict[str, Any]:
-    """Return Playwright's launch options: headless, and in Chromium's sandbox, which root cannot have."""
-    options: dict[str, Any] = {
-        "headless": True,
-        "chromium_sandbox": sandbox and (not hasattr(os, "geteuid") or os.geteuid() != 0),
-        "ignore_default_args": ["--disable-popup-blocking"],
-        "timeout": LAUNCH_TIMEOUT,
-        "args": list(_ARGUMENTS),
-    }
-    path = find_chromium(configured)
-    return options | ({"executable_path": path} if path else {})
-
 
 # Memory that is not shared, of all its processes: the heaviest real page brings it to 250 MB, and together
 # with the rest of the crawl it is to stay under 1 GB.

@@ -13,7 +13,7 @@ from archive.system.catalogues import process_language
 from archive.system.child_processes import ParentWatch
 from crawler.cassettes.cassette import CassetteError, cassette_from
 from crawler.download.middlewares import Origin, OriginError
-from crawler.extensions import EXIT_CODES, VERDICT
+from crawler.run_stats import EXIT_CODES, VERDICT
 from crawler.worker.pool import fork_workers, workers_of
 
 

@@ -94,11 +94,11 @@ def _judged(findings: SourceFindings, kept: list[ListedPost], dropped: _Dropped)
     if findings.state is State.UNCHANGED:
         newest = findings.newest
     state, detail = findings.state, findings.detail
-    if state is State.OK and dropped.foreign > sum(not post.aside for post in kept):
+    if state in (State.OK, State.PARTLY) and dropped.foreign > sum(not post.aside for post in kept):
         state = State.FOREIGN
         numbers = {"foreign": dropped.foreign, "total": dropped.foreign + len(kept)}
         detail = Message("crawler.screening.mostly_foreign", numbers)
-    elif state is State.OK and findings.posts and not kept:
+    elif state in (State.OK, State.PARTLY) and findings.posts and not kept:
         state, detail = State.NOT_UNDERSTOOD, Message("crawler.screening.nothing_left")
     memory = findings.memory
     if state is not findings.state or dropped.future:  # the same response again must not count as unchanged

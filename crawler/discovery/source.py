@@ -59,6 +59,7 @@ class State(StrEnum):
     """The state of a source after a run."""
 
     OK = "ok"
+    PARTLY = "partly"
     UNCHANGED = "unchanged"
     EMPTY = "empty"
     CLOSED = "closed"
@@ -75,7 +76,7 @@ class State(StrEnum):
     @property
     def good(self) -> bool:
         """Tell whether the source works."""
-        return self in (State.OK, State.UNCHANGED)
+        return self in (State.OK, State.PARTLY, State.UNCHANGED)
 
     @property
     def remedy(self) -> Message | None:

@@ -14,11 +14,11 @@ from archive.domain.errors import ArchiveError, MediaFolderError
 from archive.repository.media import DueMedium
 from crawler import log
 from crawler.discovery.source import SourceFindings
-from crawler.extensions import Tally
 from crawler.parse.response import FetchedPage
+from crawler.run_stats import Tally
 from crawler.worker import tasks
+from crawler.worker.page_parser import PROCESS_DIED
 from crawler.worker.pool import Worker, WorkerDied
-from crawler.worker.tasks import PROCESS_DIED
 
 
 @dataclass(frozen=True, slots=True)

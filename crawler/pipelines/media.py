@@ -1,7 +1,8 @@
-"""The pipeline of media: the worker checks and stores each download, and this acts on the result."""
+"""The pipelines of media files and of sources: workers store, and these act on the results."""
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scrapy.crawler import Crawler
@@ -14,12 +15,12 @@ from archive.system import clock
 from crawler import log
 from crawler.cassettes.cassette import CassetteMiss
 from crawler.download.middlewares import RunStopping
-from crawler.pipelines.base import FetchFailure, MediaDownload, Pipeline
+from crawler.pipelines.base import FetchFailure, MediaDownload, Pipeline, SourceResult
 from crawler.pipelines.posts import MAX_FAILURES_IN_A_ROW, scrubbed_message
-from crawler.process.entry import PageDone
+from crawler.process.entry import PageDone, SourceChecked
 from crawler.redaction import scrub_log, scrub_message
 from crawler.requests import MEDIUM, REQUESTED_URL, host_of
-from crawler.worker import media_tasks
+from crawler.worker import media_tasks, source_tasks
 from crawler.worker.media_tasks import DownloadFailure, MediaResult
 from crawler.worker.pool import WorkerDied
 
@@ -94,3 +95,39 @@ class MediaPipeline(Pipeline):
                 reason=scrub_message(result.reason).dump() if result.reason else "",
             )
         )
+
+
+if TYPE_CHECKING:
+    from crawler.spiders.discover import DiscoverSpider
+
+
+class SourcePipeline(Pipeline):
+    """Stores the findings of one source after the other, each in a transaction of its own."""
+
+    async def _process(self, item: SourceResult) -> None:
+        spider: DiscoverSpider = self._spider  # type: ignore[assignment]  # only this spider has this pipeline
+        detail = item.findings.detail
+        findings = replace(item.findings, detail=scrub_message(detail) if detail else None)
+        arguments = (spider.run_id, spider.account.biz, item.name, findings, clock.now())
+        try:
+            recorded = await spider.archive.call(source_tasks.record, *arguments)
+        except WorkerDied:  # killed from outside; once more in a new one
+            recorded = await spider.archive.call(source_tasks.record, *arguments)
+        spider.tally.states[item.name] = recorded.findings
+        spider.tally.events["seen"] += len(recorded.findings.posts)
+        spider.tally.events["new"] += recorded.new
+        log.source_checked(_checked(item.name, recorded))
+
+
+def _checked(name: str, recorded: source_tasks.Recorded) -> SourceChecked:
+    findings = recorded.findings
+    return SourceChecked(
+        source=name,
+        state=str(findings.state),
+        good=findings.state.good,
+        seen=len(findings.posts),
+        new=recorded.new,
+        newest=findings.newest.isoformat() if findings.newest else None,
+        detail=findings.detail.dump() if findings.detail else "",
+        advice=findings.advice.dump() if findings.advice else "",
+    )

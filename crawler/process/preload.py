@@ -14,7 +14,7 @@ MODULES = (
     "crawler.log",
     "crawler.pipelines.media",
     "crawler.pipelines.posts",
-    "crawler.pipelines.sources",
+    "crawler.pipelines.media",
     "crawler.spiders.discover",
     "crawler.spiders.media",
     "crawler.spiders.posts",

@@ -18,11 +18,11 @@ from archive.db.settings import ArchiveSettings
 from archive.domain.errors import AddressError, ArchiveError
 from archive.system import clock
 from crawler import log
-from crawler.extensions import Tally
 from crawler.parse.response import FetchedPage, header
 from crawler.pipelines.base import FetchFailure
 from crawler.redaction import public_headers, scrub_url
 from crawler.requests import ADDRESS_ID, EVALUATED, requested_url
+from crawler.run_stats import Tally
 from crawler.worker.pool import Worker, WorkerDied, workers_of
 
 # Above Scrapy's own highest: it applies the command line's settings once more, after the spider's.

@@ -21,10 +21,10 @@ from crawler.discovery.registry import sources_of
 from crawler.discovery.requests import SOURCE_RUN, source_reply, source_request
 from crawler.discovery.source import Fetch, Reply, Source, SourceFindings, SourceRun, State
 from crawler.download.middlewares import RunStopping
-from crawler.extensions import SourceTally
 from crawler.parse.response import DamagedResponse
 from crawler.pipelines.base import SourceResult
 from crawler.requests import failure_message
+from crawler.run_stats import SourceTally
 from crawler.spiders.base import ArchiveSpider
 from crawler.worker import source_tasks, tasks
 
@@ -42,7 +42,7 @@ class DiscoverSpider(ArchiveSpider):
     """
 
     name = "discover"
-    custom_settings = {"ITEM_PIPELINES": {"crawler.pipelines.sources.SourcePipeline": 100}}  # noqa: RUF012 - Scrapy's
+    custom_settings = {"ITEM_PIPELINES": {"crawler.pipelines.media.SourcePipeline": 100}}  # noqa: RUF012 - Scrapy's
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from archive.domain.errors import MessageError
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
 from crawler.worker import tasks
-from crawler.worker.tasks import PROCESS_DIED
+from crawler.worker.page_parser import PROCESS_DIED
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings

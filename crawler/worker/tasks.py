@@ -3,17 +3,13 @@
 They are called through a process pool; between calls the process holds only its database connection.
 """
 
-import multiprocessing
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import util
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -36,74 +32,11 @@ from archive.repository import address_outcomes, frontier, runs
 from archive.repository import captures as captures_repository
 from archive.repository.address_outcomes import keys_of_posts
 from archive.storage.media_files import MediaFolder
-from archive.system.child_processes import end_with_parent, memory_limit
+from archive.system.child_processes import end_with_parent
 from crawler.parse import PARSER_VERSION
-from crawler.parse.page import AGREES, classify
+from crawler.parse.page import AGREES
 from crawler.parse.response import DamagedResponse, FetchedPage, unpack
-
-MAX_MEMORY = 1024**3  # bytes to parse one page; hostile ones have taken 0.5 GB, real ones take under 0.1
-
-MAX_SECONDS = 60.0  # of wall time for one page; hostile ones have taken 20, real ones take under 1
-
-PROCESS_DIED = Message("crawler.parse.process_died")
-
-
-def parse_within_bounds(capture: Capture) -> ParsedPage:
-    """Parse a capture; one that takes more than MAX_MEMORY is unreadable."""
-    try:
-        with memory_limit(MAX_MEMORY):
-            return classify(capture)
-    except MemoryError:
-        return unreadable(Message("crawler.parse.too_much_memory", {"limit": MAX_MEMORY // 1024**2}))
-
-
-class PageParser:
-    """Parses captures in a process of its own, which is replaced when a page kills it or takes too long.
-
-    The process starts with the first page. `parse` is what it runs.
-    """
-
-    def __init__(
-        self, seconds: float = MAX_SECONDS, parse: Callable[[Capture], ParsedPage] = parse_within_bounds
-    ) -> None:
-        self._seconds = seconds
-        self._parse = parse
-        self._pool: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end()
-
-    def parse(self, capture: Capture) -> ParsedPage:
-        """Parse a capture; unreadable when that takes too long or too much memory, or kills the process."""
-        try:
-            return self._started().submit(self._parse, capture).result(self._seconds)
-        except TimeoutError:
-            self._end()
-            return unreadable(Message("crawler.parse.too_slow", {"limit": f"{self._seconds:.0f}"}))
-        except BrokenProcessPool:
-            self._end()
-            return unreadable(PROCESS_DIED)
-
-    def _started(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload([__name__])
-            self._pool = ProcessPoolExecutor(1, context, end_with_parent)
-        return self._pool
-
-    def _end(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        for process in list((pool._processes or {}).values()):  # a hung one does not end by itself
-            process.kill()
-        pool.shutdown(wait=True, cancel_futures=True)
-
+from crawler.worker.page_parser import parse_within_bounds
 
 DATABASE_ATTEMPTS = 4  # a server that restarts is back within the 7 s that these take
 

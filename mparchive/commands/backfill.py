@@ -28,7 +28,7 @@ from archive.repository import captures, frontier, runs
 from archive.system.child_processes import ParentWatch
 from crawler.parse import PARSER_VERSION
 from crawler.parse.response import saved_from
-from crawler.worker.tasks import PageParser
+from crawler.worker.page_parser import PageParser
 from mparchive.console import out, print_json, say
 from mparchive.crawl import RunSummary, cassette_settings, fetch_due, fetch_missing_media, open_egress
 from mparchive.errors import Exit
@@ -36,15 +36,20 @@ from mparchive.importers.accounts import NamedAccount
 from mparchive.importers.address_list import ListedAddress
 from mparchive.importers.dump import DumpEntry
 from mparchive.importers.items import Flaw, SavedMedium, SavedPage, Skipped
-from mparchive.importers.read import Item, read_inputs
+from mparchive.importers.read import Item, check_not_empty, read_inputs
 from scheduler.egress_session import EgressSession
 
 if TYPE_CHECKING:
-    from mparchive.importers.items import MediaImporter
+    from mparchive.importers.media import MediaImporter
 
 T = TypeVar("T")
 
 BATCH = 500  # items in one transaction
+
+CHALLENGE = "mparchive.backfill.page_is_challenge"
+
+# Parts of an input that are passed over although it holds what can be imported.
+_BESIDE_OTHERS = ("mparchive.warc.already_stored", "mparchive.input.other_files")
 
 MAX_CLOCK_SKEW = timedelta(hours=1)  # by which the clock of another machine may be ahead of ours
 
@@ -75,13 +80,15 @@ class _Imported:
     addresses: set[int] = field(default_factory=set)
     listed: set[int] = field(default_factory=set)  # those of lists, without a record
     good: int = 0
+    held_nothing: bool = False  # an input in which nothing was found that could be imported
 
 
 def backfill(options: BackfillOptions) -> Exit:
     """Import the inputs, fetch what is not archived yet, and print the summary.
 
-    Raises CommandError, SettingError, DatabaseUnavailable.
+    Raises CommandError, InputError, SettingError, DatabaseUnavailable.
     """
+    check_not_empty(options.inputs)
     # A kill at any moment loses nothing.
     ParentWatch.from_environment(partial(os.kill, os.getpid(), signal.SIGKILL))
     settings = cassette_settings(options.replay, options.record)
@@ -102,7 +109,7 @@ def _import_inputs(engine: Engine, run_id: int, options: BackfillOptions) -> _Im
         if not options.media:
             items = read_inputs(options.inputs, options.url)
             return _import_all(engine, run_id, _selected(items, options), None, parser)
-        from mparchive.importers.items import MediaImporter  # noqa: PLC0415 - half a second, for media alone
+        from mparchive.importers.media import MediaImporter  # noqa: PLC0415 - half a second, for media alone
 
         with MediaImporter.opened(engine) as media:
             items = read_inputs(options.inputs, options.url, media.find)
@@ -187,10 +194,11 @@ def _name(item: Item) -> str | Message:
 def _is_rejected(item: Item, imported: _Imported) -> bool:
     """Report and count an item that cannot be imported; return whether it is one."""
     match item:
-        case Flaw():
+        case Flaw(number=number):
             say(item.message)
-            imported.summary.add("bad_input", reason=item.message)
-        case Skipped(number=number):
+            imported.summary.add("bad_input", number, item.message)
+        case Skipped(number=number, code=code):
+            imported.held_nothing |= code not in _BESIDE_OTHERS
             imported.summary.add("passed_over", number, item.message)
     return isinstance(item, Flaw | Skipped)
 
@@ -274,8 +282,9 @@ def _import_page(
         params = {"name": page.name, "reason": error_message(error)}
         _is_rejected(Flaw(page.name, None, Message("mparchive.backfill.page_not_stored", params)), imported)
         return
-    if reading.outcome is Outcome.UNKNOWN:
-        reason = Message.load(reading.reason)
+    is_useless = _is_no_answer(reading.outcome) and page.answer is None  # in a WARC it is part of a crawl
+    if reading.is_unreadable or is_useless:
+        reason = Message.load(reading.reason) if reading.reason else Message(CHALLENGE)
         message = Message("mparchive.backfill.page_unreadable", {"name": page.name, "reason": reason})
         _is_rejected(Flaw(page.name, None, message), imported)
 
@@ -300,8 +309,14 @@ def _stored_page(
     )
     stored = reading.outcome is Outcome.ARTICLE and reading.record
     what = "known" if result is StoreResult.UNCHANGED else str(result)
-    imported.summary.add(what if stored else str(reading.outcome), reason="" if stored else reading.reason)
+    outcome = "saved_unread" if _is_no_answer(reading.outcome) else str(reading.outcome)
+    imported.summary.add(what if stored else outcome, reason="" if stored else reading.reason)
     return reading
+
+
+def _is_no_answer(outcome: Outcome) -> bool:
+    """Tell whether a fetched page would be fetched again; a file is not."""
+    return outcome is Outcome.UNKNOWN or outcome.blocks
 
 
 def _own_address(page: SavedPage, reading: ParsedPage) -> str:
@@ -365,9 +380,9 @@ def _report(summary: RunSummary, options: BackfillOptions) -> None:
 
 
 def _exit_code(code: Exit, imported: _Imported) -> Exit:
-    """Return USAGE where all input was bad, PARTLY_FAILED where some was, else the code of the crawl."""
+    """Return USAGE where nothing was imported, PARTLY_FAILED where some was, else the code of the crawl."""
     if not imported.summary.counts["bad_input"]:
-        return code
+        return Exit.USAGE if imported.held_nothing and not imported.good else code
     if not imported.good:
         return Exit.USAGE
     return code if code is not Exit.DONE else Exit.PARTLY_FAILED

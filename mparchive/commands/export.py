@@ -36,7 +36,7 @@ from archive.storage.media_files import MediaFolder
 from archive.system.files import atomically
 from mparchive.commands.show import report_failures
 from mparchive.console import say, steps
-from mparchive.errors import CommandError, Exit
+from mparchive.errors import CommandError, Exit, OutputError
 from mparchive.options import Format
 
 CAPTURES_PER_LINE = 100  # of the progress, where there is no terminal
@@ -136,7 +136,16 @@ def _failing_alone(
 
 
 def _write(path: Path | None, write: Callable[[BinaryIO], Result]) -> Result:
-    return write(sys.stdout.buffer) if path is None else atomically(path, write)
+    if path is not None:
+        return atomically(path, write)
+    try:
+        result = write(sys.stdout.buffer)
+        sys.stdout.buffer.flush()  # at the end of the process an error would come too late
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(error) from None
+    return result
 
 
 def _files(

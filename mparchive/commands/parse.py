@@ -6,18 +6,20 @@ from typing import Any
 from archive.domain.captures import Capture
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage
-from crawler.worker.tasks import PageParser
+from crawler.worker.page_parser import PageParser
 from mparchive.console import facts_table, label, localized, out, print_json, shortened
 from mparchive.errors import Exit
-from mparchive.importers.items import MAX_PAGE
-from mparchive.importers.open import open_bytes
+from mparchive.importers.items import MAX_PAGE, SavedPage
+from mparchive.importers.mhtml import is_mhtml, read_mhtml
+from mparchive.importers.open import HEAD, open_bytes
 
 
 def parse_file(path: str, url: str | None, as_json: bool) -> Exit:
     """Print the parse result of a saved page; `-` is stdin. Raises InputError where it cannot be read."""
-    address = url or ""
+    page = _page(path, url)
+    address = page.url or ""
     with PageParser() as reader:
-        reading = reader.parse(Capture(address, address, 200, (), _page(path), datetime.now(UTC)))
+        reading = reader.parse(Capture(address, address, 200, page.headers, page.body, datetime.now(UTC)))
     if as_json:
         print_json(_as_json(reading))
     else:
@@ -25,9 +27,13 @@ def parse_file(path: str, url: str | None, as_json: bool) -> Exit:
     return Exit.DONE
 
 
-def _page(path: str) -> bytes:
-    with open_bytes(path) as (_, stream, _):
-        return stream.read(MAX_PAGE + 1)
+def _page(path: str, url: str | None) -> SavedPage:
+    with open_bytes(path) as (name, stream, written_at):
+        head = stream.read(HEAD)
+        stream.seek(0)
+        if is_mhtml(head):
+            return read_mhtml(stream, name, written_at, url)
+        return SavedPage(name, stream.read(MAX_PAGE + 1), written_at, url)
 
 
 def _as_json(reading: ParsedPage) -> dict[str, Any]:

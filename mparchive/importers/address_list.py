@@ -1,4 +1,4 @@
-"""Read lists of addresses: text with one address per line, or a table (CSV, TSV) with a column of them."""
+"""Read lists of addresses: text, JSON, bookmarks, or a table (CSV, TSV) with a column of addresses."""
 
 import codecs
 import csv
@@ -9,23 +9,39 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import BinaryIO
 
+from archive.domain.address_text import (
+    DATES,
+    TITLES,
+    FoundAddress,
+    addresses_in_json,
+    is_bookmarks,
+    post_addresses,
+)
 from archive.domain.addresses import HOST, Address, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
 from archive.domain.records import FIELDS, SHANGHAI
-from mparchive.importers.items import Flaw, InputError
+from mparchive.importers.items import Flaw, InputError, NothingToImport, Skipped
 
-MAX_LINE = 256 * 1024  # characters; the table of a whole dump has lines of up to 100,000
+MAX_LINE = 16 * 1024 * 1024  # characters; JSON on one line has 8 million, and takes a second
+
+MAX_WHOLE = 64 * 1024 * 1024  # bytes of JSON or bookmarks, which are read whole; 100,000 entries
 
 MAX_ADDRESSES = 1_000_000  # of one list, 200 MB of memory; ten years of 300 accounts
 
+_ENCODING_SAMPLE = 256 * 1024  # bytes
+
+_MAX_HEADER = 20  # characters of the name of a column
+
 _HEADERS = (FIELDS[2], "url", "link", "链接", "地址", "address")
 
-_TITLES = (FIELDS[1], "title", "标题")
+_LIKE_HEADERS = re.compile(r"url|link|链接|网址|地址")
 
-_DATES = (FIELDS[3], "time", "create_time", "update_time", "date", "时间", "日期", "发布时间")
+_IMAGE_HEADERS = re.compile(r"cover|img|image|source|封面|头像|图|原文")
 
-_ANYWHERE = re.compile(rf"https?://{re.escape(HOST)}/(?:s[?/]|mp/appmsg/show\?)[^\s\"',，]+")
+_ANY_URL = re.compile(rf"https?://[^\s\"'<>，]+|{re.escape(HOST)}/[^\s\"'<>，]*", re.IGNORECASE)
+
+_MAX_EXAMPLE = 200  # characters of a line that are searched for an address to name
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +55,56 @@ class ListedAddress:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """The indexes of the columns with addresses, titles and dates."""
+    """The indexes of the columns with addresses, titles and dates; `named` by a header."""
 
     address: int = 0
     title: int | None = None
     day: int | None = None
+    named: bool = False
 
 
 class _LineTooLong(Exception):
     """A line is longer than any of a list of addresses."""
 
 
-def read_list(stream: BinaryIO, name: str) -> Iterator[ListedAddress | Flaw]:
+@dataclass(slots=True)
+class _Unlisted:
+    """The lines without the address of a post: how many hold another address, and how many hold none."""
+
+    name: str
+    wrong: int = 0
+    first: Flaw | None = None
+    prose: int = 0
+
+    def add(self, cells: Sequence[str], columns: _Columns, line: int) -> None:
+        """Count a line."""
+        reason = _reason(cells, columns)
+        if reason is None:
+            self.prose += 1
+            return
+        self.wrong += 1
+        self.first = self.first or Flaw(self.name, _line(line), reason)
+
+    def items(self) -> Iterator[Flaw | Skipped]:
+        """Yield one flaw for all the lines with another address, and one remark for all without any."""
+        if self.first and self.wrong > 1:
+            params = {"reason": self.first.reason, "n": self.wrong}
+            yield Flaw(self.name, self.first.where, Message("mparchive.list.no_posts", params), self.wrong)
+        elif self.first:
+            yield self.first
+        if self.prose:
+            yield Skipped(self.name, self.prose, "mparchive.list.prose")
+
+
+def read_list(stream: BinaryIO, name: str) -> Iterator[ListedAddress | Flaw | Skipped]:
     """Yield addresses and flaws of a list, each address once. Raises InputError when there is neither.
 
-    Empty lines and lines that begin with # are ignored.
+    Empty lines and lines that begin with # are ignored. All lines without an address are one item.
     """
     seen: set[str] = set()
     found = False
     for item in _items(stream, name):
-        found = True
+        found = found or not isinstance(item, Skipped)
         if isinstance(item, ListedAddress):
             if item.address.key in seen:
                 continue
@@ -67,13 +113,58 @@ def read_list(stream: BinaryIO, name: str) -> Iterator[ListedAddress | Flaw]:
                 yield Flaw(name, None, Message("mparchive.list.too_many", params))
                 return
             seen.add(item.address.key)
-        yield item
+        if found:
+            yield item
     if not found:
         raise InputError("mparchive.list.no_address", name=name)
 
 
-def _items(stream: BinaryIO, name: str) -> Iterator[ListedAddress | Flaw]:
+def read_json_list(stream: BinaryIO) -> list[ListedAddress]:
+    """Return the addresses in JSON or JSON Lines; none where it is neither, or has over MAX_WHOLE bytes."""
+    text = _whole(stream)
+    return [_listed(one) for one in (addresses_in_json(text) if text else None) or ()]
+
+
+def _items(stream: BinaryIO, name: str) -> Iterator[ListedAddress | Flaw | Skipped]:
+    text = _whole(stream) or ""
+    found = addresses_in_json(text)
+    if found is not None:
+        yield from map(_listed, found)
+    elif is_bookmarks(text):
+        yield from _bookmarks(text, name)
+    else:
+        yield from _rows(stream, name)
+
+
+def _whole(stream: BinaryIO) -> str | None:
+    """Return the text of JSON or markup; None for anything else and for over MAX_WHOLE bytes."""
+    encoding = _encoding(stream)
+    begin = stream.read(_ENCODING_SAMPLE).decode(encoding, "replace").lstrip("\ufeff \t\r\n")
+    stream.seek(0)
+    if not begin.startswith(("{", "[", "<")):
+        return None
+    content = stream.read(MAX_WHOLE + 1)
+    stream.seek(0)
+    return content.decode(encoding, "replace") if len(content) <= MAX_WHOLE else None
+
+
+def _bookmarks(text: str, name: str) -> Iterator[ListedAddress]:
+    """Yield the addresses of a bookmark file or OPML. Raises NothingToImport where it has none of a post."""
+    found = False
+    for url in post_addresses(text):
+        found = True
+        yield ListedAddress(parse_address(url))
+    if not found:
+        raise NothingToImport("mparchive.list.only_feeds", name=name)
+
+
+def _listed(found: FoundAddress) -> ListedAddress:
+    return ListedAddress(parse_address(found.url), found.title, _day(found.date))
+
+
+def _rows(stream: BinaryIO, name: str) -> Iterator[ListedAddress | Flaw | Skipped]:
     lines = _lines(stream)
+    unlisted = _Unlisted(name)
     number = 0
     try:
         first = next(lines, "")
@@ -84,20 +175,24 @@ def _items(stream: BinaryIO, name: str) -> Iterator[ListedAddress | Flaw]:
         for number, row in enumerate(rows, 1):
             if columns is None:
                 columns = _columns(row)
-                if _is_header(row):
+                if columns.named:
                     continue
-            item = _item(row, columns, name, reader.line_num if reader else number)
-            if item is not None:
-                yield item
+            if _is_comment(row):
+                continue
+            found = _row_addresses(row, columns)
+            yield from found
+            if not found:
+                unlisted.add(row, columns, reader.line_num if reader else number)
     except (_LineTooLong, csv.Error):
         yield Flaw(name, _line(number + 1), Message("mparchive.list.long_line", {"max": MAX_LINE}))
+    yield from unlisted.items()
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
     text = io.TextIOWrapper(stream, encoding=_encoding(stream), errors="replace", newline="")
     try:
-        while line := text.readline(MAX_LINE):
-            if len(line) == MAX_LINE:
+        while line := text.readline(MAX_LINE + 1):
+            if len(line) > MAX_LINE:
                 raise _LineTooLong
             yield line
     finally:
@@ -106,7 +201,7 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
 
 def _encoding(stream: BinaryIO) -> str:
     """Guess the encoding: UTF-8, or what spreadsheets in China write; addresses are ASCII in all of them."""
-    head = stream.read(MAX_LINE)
+    head = stream.read(_ENCODING_SAMPLE)
     stream.seek(0)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
@@ -132,7 +227,20 @@ def _delimiter(first: str) -> str | None:
 
 
 def _is_header(row: Sequence[str]) -> bool:
-    return any(cell.strip().lower() in _HEADERS for cell in row)
+    return _address_column([cell.strip().lower() for cell in row]) is not None
+
+
+def _address_column(names: Sequence[str]) -> int | None:
+    """Return the column that a header names as that of addresses."""
+    exact = _index(names, _HEADERS)
+    if exact is not None or len(names) < 2 or any(len(name) > _MAX_HEADER for name in names):
+        return exact
+    like = (
+        index
+        for index, name in enumerate(names)
+        if _LIKE_HEADERS.search(name) and not _IMAGE_HEADERS.search(name) and not _is_address(name)
+    )
+    return next(like, None)
 
 
 def _is_address(cell: str) -> bool:
@@ -142,8 +250,9 @@ def _is_address(cell: str) -> bool:
 def _columns(row: Sequence[str]) -> _Columns:
     """Find the columns by the header of the table, or by its first row where there is none."""
     names = [cell.strip().lower() for cell in row]
-    if _is_header(row):
-        return _Columns(_index(names, _HEADERS) or 0, _index(names, _TITLES), _index(names, _DATES))
+    column = _address_column(names)
+    if column is not None:
+        return _Columns(column, _index(names, TITLES), _index(names, DATES), named=True)
     return _Columns(next((index for index, cell in enumerate(row) if _is_address(cell)), 0))
 
 
@@ -151,30 +260,36 @@ def _index(names: Sequence[str], known: Sequence[str]) -> int | None:
     return next((names.index(name) for name in known if name in names), None)
 
 
-def _item(row: Sequence[str], columns: _Columns, name: str, line: int) -> ListedAddress | Flaw | None:
-    cell = _cell(row, columns.address)
-    if cell.startswith("#") or not any(cell.strip() for cell in row):
-        return None
-    if not _is_address(cell) and (match := _ANYWHERE.search(",".join(row))):
-        return _address_in_broken_row(match, name, line)
+def _is_comment(row: Sequence[str]) -> bool:
+    return not any(cell.strip() for cell in row) or row[0].lstrip().startswith("#")
+
+
+def _row_addresses(row: Sequence[str], columns: _Columns) -> list[ListedAddress]:
+    """Return the addresses in the column of a row, else those anywhere in it.
+
+    Unescaped quotes in a title break a row up; title and day are then unknown.
+    """
+    title, day = _cell(row, columns.title), _day(_cell(row, columns.day))
+    found = [
+        ListedAddress(parse_address(url), title, day) for url in post_addresses(_cell(row, columns.address))
+    ]
+    return found or [ListedAddress(parse_address(url)) for url in post_addresses(",".join(row))]
+
+
+def _reason(row: Sequence[str], columns: _Columns) -> Message | None:
+    """Return why a line holds no address of a post; None where it is prose without any address."""
+    match = _ANY_URL.search(",".join(cell[:_MAX_EXAMPLE] for cell in row))
+    if match is None:
+        return Message("mparchive.list.empty_cell") if columns.named else None
     try:
-        address = parse_address(f"https://{cell}" if cell.startswith(f"{HOST}/") else cell)
+        parse_address(match[0] if "://" in match[0] else f"https://{match[0]}")
     except AddressError as error:
-        reason = error.message if cell else Message("mparchive.list.empty_cell")
-        return Flaw(name, _line(line), reason)
-    return ListedAddress(address, _cell(row, columns.title), _day(_cell(row, columns.day)))
+        return error.message
+    return Message("mparchive.list.empty_cell")
 
 
 def _cell(row: Sequence[str], index: int | None) -> str:
     return row[index].strip() if index is not None and index < len(row) else ""
-
-
-def _address_in_broken_row(match: re.Match[str], name: str, line: int) -> ListedAddress | Flaw:
-    """Return the address in a row that unescaped quotes in its title have broken up."""
-    try:
-        return ListedAddress(parse_address(match[0]))
-    except AddressError as error:
-        return Flaw(name, _line(line), error.message)
 
 
 def _line(number: int) -> Message:

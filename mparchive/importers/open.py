@@ -18,8 +18,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
+from archive.domain.address_text import is_bookmarks
 from archive.domain.addresses import HOST
+from archive.domain.records import FIELDS
 from mparchive.importers.items import InputError, InputTooLarge, NothingToImport
+from mparchive.importers.mhtml import is_mhtml
 
 PIECE = 1024 * 1024  # bytes, compressed or decompressed, at a time
 
@@ -188,6 +191,7 @@ class Form(StrEnum):
     DUMP = "dump"
     LIST = "list"
     PAGE = "page"
+    MHTML = "mhtml"
     WARC = "warc"
     WACZ = "wacz"
     ACCOUNTS = "accounts"
@@ -205,7 +209,7 @@ class Source:
 
 def is_address(what: str) -> bool:
     """Tell whether an argument is an address rather than a file."""
-    return "://" in what or what.startswith(f"{HOST}/")
+    return "://" in what or what.lower().startswith(f"{HOST}/")
 
 
 def display_name(path: str) -> str:
@@ -229,6 +233,8 @@ def open_source(what: str) -> Iterator[Source]:
 @contextmanager
 def open_bytes(what: str) -> Iterator[tuple[str, BinaryIO, datetime]]:
     """Yield name, decompressed stream and time (UTC) of an input. Raises InputError when it is unreadable."""
+    if not what.strip():
+        raise InputError("mparchive.input.empty_argument")
     name = "stdin" if what == STDIN else display_name(what)
     try:
         with _raw(what) as (raw, written_at), _decompressed(name, raw, seekable=what != STDIN) as stream:
@@ -303,18 +309,27 @@ def too_large(name: str, limit: int) -> InputTooLarge:
     return InputTooLarge("mparchive.input.too_large", name=name, bytes=limit)
 
 
+_BEGINNINGS = {b"<": Form.PAGE, b"[": Form.DUMP, b"{": Form.ACCOUNTS}
+
+
+def _is_list(text: bytes) -> bool:
+    """Tell whether a file that begins like a page or a dump is a list of addresses."""
+    if text.startswith(b"["):  # JSON without the fields of a record, or a link in Markdown
+        return HOST.encode() in text.lower() and not any(name.encode() in text for name in FIELDS)
+    is_link = text[:1] == b"<" and text[1:].lower().startswith((b"http", HOST.encode()))
+    return is_link or (text[:1] == b"<" and is_bookmarks(text.decode("latin-1")))
+
+
 def _form(name: str, head: bytes) -> Form:
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text:
         raise NothingToImport("mparchive.input.empty", name=name)
-    if text.startswith(b"<"):
-        return Form.PAGE
-    if text.startswith(b"["):
-        return Form.DUMP
-    if text.startswith(b"{"):
-        return Form.ACCOUNTS
+    if form := _BEGINNINGS.get(text[:1]):
+        return Form.LIST if _is_list(text) else form
     if text.startswith(WARC):
         return Form.WARC
+    if is_mhtml(text):
+        return Form.MHTML
     if head.startswith(ZIP):
         return Form.WACZ
     if name.endswith(".json"):

@@ -1,13 +1,17 @@
 """Read the inputs of a command: addresses, files, standard input, and folders of files."""
 
+import io
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from archive.domain.address_text import post_addresses
 from archive.domain.addresses import HOST, parse_address
 from archive.domain.errors import AddressError
+from archive.domain.records import FIELDS
 from mparchive.importers.accounts import NamedAccount, read_accounts
-from mparchive.importers.address_list import ListedAddress, read_list
+from mparchive.importers.address_list import MAX_WHOLE, ListedAddress, read_json_list, read_list
 from mparchive.importers.dump import DumpEntry, read_dump
 from mparchive.importers.items import (
     MAX_PAGE,
@@ -21,13 +25,24 @@ from mparchive.importers.items import (
     find_no_media,
     limit_flaws,
 )
+from mparchive.importers.mhtml import read_mhtml
 from mparchive.importers.open import HEAD, Form, Source, display_name, is_address, open_source
 from mparchive.importers.wacz import read_wacz
 from mparchive.importers.warc import read_warc
 
 MAX_FILES = 100_000  # of one folder; ten years of a busy account, one file per page, have a tenth
 
-_LISTS = (".txt", ".csv", ".tsv")  # a script or a log may contain addresses too
+_LISTS = (
+    ".txt",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".jsonl",
+    ".opml",
+    ".html",
+    ".htm",
+    ".md",
+)  # a script or a log may contain addresses too
 
 _HOSTS = (HOST.encode(), HOST.encode("utf-16-le"), HOST.encode("utf-16-be"))
 
@@ -53,6 +68,12 @@ def is_address_list(source: Source) -> bool:
     return name.endswith(_LISTS) and any(host in head for host in _HOSTS)
 
 
+def check_not_empty(inputs: Sequence[str]) -> None:
+    """Raise InputError for an empty input: as the name of a file it would mean the current folder."""
+    if not all(one.strip() for one in inputs):
+        raise InputError("mparchive.input.empty_argument")
+
+
 Item = DumpEntry | ListedAddress | SavedPage | SavedMedium | NamedAccount | Flaw | Skipped
 
 
@@ -62,8 +83,9 @@ def read_inputs(
     """Yield the items of the inputs, in order.
 
     `url` is the address of a saved page; `find_media` says which media are wanted. Whatever cannot be read is
-    a flaw.
+    a flaw. Raises InputError for an empty input.
     """
+    check_not_empty(inputs)
     for one in inputs:
         try:
             if is_address(one):
@@ -79,7 +101,8 @@ def read_inputs(
 
 def _address(given: str) -> Item:
     try:
-        return ListedAddress(parse_address(f"https://{given}" if given.startswith(f"{HOST}/") else given))
+        url = next(post_addresses(given), given)
+        return ListedAddress(parse_address(f"https://{url}" if url.startswith(f"{HOST}/") else url))
     except AddressError as error:
         return Flaw(given, None, error.message)
 
@@ -124,12 +147,40 @@ def _read(source: Source, url: str | None, find_media: FindMedia) -> Iterator[It
             yield from read_list(source.stream, source.name)
         case Form.PAGE:
             yield _page(source, url)
+        case Form.MHTML:
+            yield read_mhtml(source.stream, source.name, source.written_at, url)
         case Form.WARC:
             yield from read_warc(source.stream, source.name, find_media)
         case Form.WACZ:
             yield from read_wacz(source.stream, source.name, find_media)
         case Form.ACCOUNTS:
-            yield from read_accounts(source.stream, source.name)
+            yield from _object(source)
+
+
+def _object(source: Source) -> Iterator[Item]:
+    """Yield what is in a JSON object or in JSON Lines: records of a dump, or accounts and addresses."""
+    text = source.stream.read(MAX_WHOLE).decode("utf-8-sig", "replace")
+    if any(name in text[:HEAD] for name in FIELDS):
+        yield from read_dump(io.BytesIO(_as_dump(text)), source.name)
+        return
+    source.stream.seek(0)
+    found = read_json_list(source.stream)
+    yield from found
+    source.stream.seek(0)
+    try:
+        yield from read_accounts(source.stream, source.name)
+    except InputError:
+        if not found:
+            raise
+
+
+def _as_dump(text: str) -> bytes:
+    """Return one record, or one record per line, as a dump has them."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        text = ",".join(line for line in text.splitlines() if line.strip())
+    return f"[{text}]".encode()
 
 
 def _page(source: Source, url: str | None) -> SavedPage:

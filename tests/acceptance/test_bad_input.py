@@ -41,12 +41,12 @@ DUMPS: dict[str, tuple[bytes, int, tuple[str, ...], int]] = {
     "a record of 40 MB": (dump_bytes([GOOD, record(2, text="长" * 14_000_000)]), 3, ("record 2",), 1),
     "no record": (b"[]", 2, ("bad.json", "without any record"), 0),
     "empty": (b"", 2, ("bad.json", "empty"), 0),
-    "an object": (json.dumps(GOOD).encode(), 2, ("bad.json", "object"), 0),
+    "an object": (json.dumps({"a": GOOD}).encode()[:-1], 2, ("record 1",), 0),
     "not JSON": (b"hello", 2, ("bad.json", "["), 0),
 }  # fmt: skip
 LISTS: dict[str, tuple[bytes, int, tuple[str, ...], int]] = {
     "another host": (f"{ADDRESS}\nhttp://example.org/s/x\n".encode(), 3, ("line 2", "example.org"), 1),
-    "a port": (f"http://mp.weixin.qq.com:80/s/abcdefghijkl\n{ADDRESS}".encode(), 3, ("line 1", "port"), 1),
+    "a port": (f"http://mp.weixin.qq.com:8080/s/abcdefghijkl\n{ADDRESS}".encode(), 3, ("line 1", "port"), 1),
     "no address": (b"# nothing yet\r\n\r\n", 2, ("bad.txt", "no address"), 0),
     "a line of 40 MB": (ADDRESS.encode() + b"\n" + b"x" * 40_000_000, 3, ("line 2", "long"), 1),
     "bytes of a program": (b"\x7fELF\0\0\0", 2, ("bad.txt", "neither"), 0),
@@ -82,7 +82,7 @@ def test_several_inputs_do_not_spoil_each_other(mparchive: Command, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "address", ["https://example.org/s/abc", "http://mp.weixin.qq.com:80/s/abcdefghijkl"]
+    "address", ["https://example.org/s/abc", "http://mp.weixin.qq.com:8080/s/abcdefghijkl"]
 )
 def test_an_address_elsewhere_is_refused(mparchive: Command, address: str) -> None:
     done = mparchive("backfill", address)

@@ -150,7 +150,7 @@ STRUCK: list[tuple[dict[str, str], dict[str, str], dict[str, str]]] = [
         {"album": "verification", "official": "huge", "feed": "garbage"},
         {"album": "verification", "own_backend": "verification", "official": "unreachable",
          "long": "not_understood"},
-        {"own_backend": "not asked: mp.weixin.qq.com", "official": "over 16 MB"},
+        {"own_backend": "not checked: mp.weixin.qq.com", "official": "over 16 MB"},
     ),
 ]  # fmt: skip
 

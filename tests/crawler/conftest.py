@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.browser.renderer import find_chromium
+from crawler.browser.launch_options import find_chromium
 from tests.crawler.crawling import Crawler
 from tests.crawler.gallery import Gallery
 from tests.crawler.loopback import Loopback

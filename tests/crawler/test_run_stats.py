@@ -1,6 +1,6 @@
 import pytest
 
-from crawler.extensions import EXIT_CODES, Tally, verdict_of
+from crawler.run_stats import EXIT_CODES, Tally, verdict_of
 
 
 def counts(wanted: int, fetched: int, failed: int) -> dict[str, int]:

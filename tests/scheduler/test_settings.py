@@ -34,6 +34,8 @@ def test_without_a_name_all_machines_are_taken_to_share_one_line(monkeypatch: py
     [
         ("EGRESS", "a b", "MPARCHIVE_EGRESS is 'a b'; a name was expected"),
         ("METRICS", "often", "MPARCHIVE_METRICS is 'often'; a port or host:port was expected"),
+        ("METRICS", "99999", "MPARCHIVE_METRICS is '99999'; a port or host:port was expected"),
+        ("METRICS", "localhost:65536", "a port or host:port was expected"),
         ("METRICS", "http://x:1", "a port or host:port was expected"),
     ],
 )

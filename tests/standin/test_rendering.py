@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from crawler.browser.renderer import find_chromium
+from crawler.browser.launch_options import find_chromium
 from tests.standin import Standin
 from tests.standin.posts import POSTS
 from tests.standin.rule import final_content

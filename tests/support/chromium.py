@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from crawler.browser.renderer import find_chromium
+from crawler.browser.launch_options import find_chromium
 
 # What a reader, or time, may set off in a page.
 TOUCHED = """() => document.querySelectorAll('*').forEach(element => {

@@ -10,15 +10,8 @@ from urllib.parse import parse_qsl, urldefrag
 from sqlalchemy import Engine
 
 from archive.db.engine import transaction
-from archive.domain.addresses import (
-    Address,
-    embedded,
-    in_text,
-    others_in_text,
-    parse_address,
-    without_addresses,
-    without_session,
-)
+from archive.domain.address_text import embedded, in_text, others_in_text, without_addresses
+from archive.domain.addresses import Address, parse_address, without_session
 from archive.domain.captures import Sighted, Sighting
 from archive.domain.errors import AddressError, MessageError
 from archive.domain.messages import Message

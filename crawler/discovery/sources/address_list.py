@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from archive.domain.addresses import in_text
+from archive.domain.address_text import FoundAddress, addresses_by_line, addresses_in_json
 from archive.domain.messages import Message
 from crawler.discovery.source import Discovery, ListedPost, SourceFindings, State
 
@@ -25,20 +25,29 @@ class AddressList:
         yield from ()
         if self._problem:
             return SourceFindings(State.NOT_CONFIGURED, self._problem, memory=memory)
-        posts: dict[str, ListedPost] = {}
-        wrong: list[int] = []
-        for number, line in enumerate(self._text.splitlines(), 1):
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
-            links = in_text(line)
-            posts |= {link: ListedPost(link) for link in links}
-            if not links:
-                wrong.append(number)
+        found, wrong = _read(self._text)
         warnings = (_warning(wrong),) if wrong else ()
-        if not posts:
+        if not found:
             empty = Message("crawler.list.empty")
             return SourceFindings(State.EMPTY, empty, memory=memory, warnings=warnings)
+        posts: dict[str, ListedPost] = {}
+        for one in found:
+            posts.setdefault(one.url, ListedPost(one.url, one.title))
         return SourceFindings(State.OK, None, tuple(posts.values()), memory=memory, warnings=warnings)
+
+
+def _read(text: str) -> tuple[list[FoundAddress], list[int]]:
+    """Return the addresses, and the numbers of the lines without one."""
+    listed = addresses_in_json(text)
+    if listed is not None:
+        return listed, []
+    found: list[FoundAddress] = []
+    wrong: list[int] = []
+    for number, _, urls in addresses_by_line(text):
+        found += map(FoundAddress, urls)
+        if not urls:
+            wrong.append(number)
+    return found, wrong
 
 
 def _warning(wrong: list[int]) -> Message:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import feedparser
 
-from archive.domain.addresses import embedded, in_text, is_post
+from archive.domain.address_text import in_text, post_addresses
 from archive.domain.messages import Message
 from crawler.discovery.responses import (
     as_objects,
@@ -45,6 +45,8 @@ MAX_RESOLVED = 20  # links of one run whose redirects are requested
 MAX_REMEMBERED = 500  # resolved links, so that none is requested twice
 
 MAX_LINKS = 20  # links taken from the text of one entry
+
+MAX_EXAMPLE = 200  # characters of the link of an entry that leads to no post
 
 MAX_MARK = 500  # characters of an ETag; longer ones are not sent back
 
@@ -141,12 +143,13 @@ def _json_entry(item: dict[str, Any]) -> FeedEntry:
         value = item.get(name)
         return value if isinstance(value, str) else ""
 
+    links = (text("url") or text("external_url"), text("external_url"))
     return FeedEntry(
         id=str(item.get("id") or ""),
-        link=text("url") or text("external_url"),
+        link=next((link for link in links if any(post_addresses(link))), links[0]),
         title=as_text(item.get("title")),
         published_at=_from_iso(text("date_published") or text("date_modified")),
-        content="\n".join((text("external_url"), text("content_html"), text("content_text"))),
+        content="\n".join((text("content_html"), text("content_text"))),
     )
 
 
@@ -214,9 +217,15 @@ class FeedSource:
             posts.extend(posts_of(entry, resolved))
         if not posts:
             raise SourceError(State.NOT_UNDERSTOOD, "crawler.feed.no_posts", n=len(entries))
+        astray = [entry for entry in entries if not _own_post(entry, resolved)]
         if resolved:
             new_memory["resolved"] = dict(list(resolved.items())[-MAX_REMEMBERED:])
-        return SourceFindings(State.OK, None, tuple(posts), newest_of(posts), new_memory)
+        found = tuple(posts)
+        if not astray:
+            return SourceFindings(State.OK, None, found, newest_of(posts), new_memory)
+        for name in (ETAG, MODIFIED):  # the same response again must not count as unchanged
+            new_memory.pop(name, None)
+        return SourceFindings(State.PARTLY, _without_post(astray), found, newest_of(posts), new_memory)
 
     def _resolve(
         self, entries: list[FeedEntry], memory: dict[str, Any]
@@ -232,12 +241,12 @@ class FeedSource:
             if reply.error or reply.status >= 500:
                 continue  # unknown; requested again at the next run
             target = reply.header("location") if 300 <= reply.status < 400 else ""
-            resolved[link] = target if is_post(target) else ""
+            resolved[link] = next(post_addresses(target), "")
         return resolved
 
     def _may_redirect(self, entry: FeedEntry) -> bool:
         is_own = urlsplit(entry.link).netloc == self.host
-        return is_own and not _post_address(entry) and not in_text(entry.content)
+        return is_own and not _post_address(entry)
 
 
 def feed_name(address: str) -> str:
@@ -261,19 +270,26 @@ def _validators(reply: Reply) -> dict[str, Any]:
 
 def _post_address(entry: FeedEntry) -> str:
     """Return the post's address where the entry's link or id is or contains one; empty otherwise."""
-    for link in (entry.link, entry.id):
-        if is_post(link):
-            return link
-    return embedded(entry.link) or embedded(entry.id)
+    return next((url for given in (entry.link, entry.id) for url in post_addresses(given)), "")
+
+
+def _own_post(entry: FeedEntry, resolved: dict[str, str]) -> str:
+    """Return the address of the post that an entry is; empty where it leads to none."""
+    return _post_address(entry) or resolved.get(entry.link, "")
 
 
 def posts_of(entry: FeedEntry, resolved: dict[str, str]) -> list[ListedPost]:
-    """Return the post that an entry is, else the posts that its text links to."""
+    """Return the post that an entry is, else the posts that its text links to, without title and date.
+
+    A link in the text is another post than the entry: its title and date are not those of the entry.
+    """
     listing = {"entry": entry.id[:300]} if entry.id else {}
-    url = _post_address(entry) or resolved.get(entry.link, "")
-    if url:
+    if url := _own_post(entry, resolved):
         return [ListedPost(url, entry.title, entry.published_at, listing)]
-    links = in_text(entry.content)[:MAX_LINKS]
-    if len(links) == 1:
-        return [ListedPost(links[0], entry.title, entry.published_at, listing)]
-    return [ListedPost(link, listing=listing, aside=True) for link in links]
+    return [ListedPost(link, listing=listing, aside=True) for link in in_text(entry.content)[:MAX_LINKS]]
+
+
+def _without_post(entries: Sequence[FeedEntry]) -> Message:
+    """Return how many entries lead to no post, with one of them as an example."""
+    example = entries[0].link or entries[0].id or entries[0].title
+    return Message("crawler.feed.some_without_post", {"n": len(entries), "example": example[:MAX_EXAMPLE]})

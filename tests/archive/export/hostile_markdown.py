@@ -32,6 +32,9 @@ _PLACES = {
     "item": "<ul><li>@<ul><li><pre>a\n\n    @</pre></li></ul></li></ul>",
     "quotation": "<blockquote>@<pre>@\n\n@</pre></blockquote>",
     "cell": "<table><tr><td>@</td><td><code>|@|</code></td></tr><tr><td>x</td><td>@</td></tr></table>",
+    "merged cell": "<table><tr><td rowspan=2>@<ul><li>@</ul></td><td><code>@</code></td></tr><tr><td><pre>a\n\n@</pre></td></tr></table>",
+    "formula": '<p>x<span data-formula="@"></span><math><mi>@</mi></math></p><section data-formula="@">x</section>',
+    "raised words": "<p>x<sup>@</sup><mark>@</mark></p>",
     "link": "<p><a href='https://x.example/'>@</a></p>",
 }
 PLACED = {
@@ -87,6 +90,7 @@ MADE = {
     "full width": "<p>＜img src=x onerror=alert(1)＞</p>",
     "control characters": "<p>&lt;\x01img src=x onerror=alert(1)&gt;\x03\x04</p>",
     "formula": "<p>$$\\href{javascript:alert(1)}{x}$$ $&lt;img src=x onerror=alert(1)&gt;$</p>",
+    "formulas": "<p><i data-formula='*a*{onclick=alert(1)}'></i><i data-formula='\\href{javascript:alert(1)}{x}'></i><i data-formula='[x](javascript:alert(1))'></i><i data-formula='\\hat{x}_a_{onclick=alert(1)}'></i></p>",
     "nested links": "<a href='https://x.example/'><a href='javascript:alert(1)'>x</a></a>",
     "link in a link's words": "<a href='https://x.example/'>[x](javascript:alert(1))</a>",
     "image in a link": "<a href='javascript:alert(1)'><img src='https://x.example/a'></a>",
@@ -95,6 +99,7 @@ MADE = {
     "card": "<mpvoice name='&lt;img src=x onerror=alert(1)&gt; [x](javascript:alert(1))'></mpvoice>",
     "caption": "<table><caption>&lt;script&gt;alert(1)&lt;/script&gt;</caption><tr><td>x</td><td>y</td></tr></table>",
     "bars": "<table><tr><td>|&lt;img src=x onerror=alert(1)&gt;|</td><td>`</td></tr><tr><td>`</td><td>x</td></tr></table>",
+    "merged cells": "<table><tr><td colspan='2 onclick=x'><img src='https://x.example/\" onerror=\"x' alt='\" onerror=\"alert(1)'><a href='javascript:x'>x</a></td></tr><tr><td colspan=2><a href='https://x.example/\" onclick=\"x'>y</a></td></tr></table>",
     "rule and heading": "<p>x<br>===<br>&lt;img src=x onerror=alert(1)&gt;<br>---</p>",
     "comment in words": "<p>&lt;!-- x</p><p>--&gt;&lt;img src=x onerror=alert(1)&gt;</p>",
     "character data": "<p>&lt;![CDATA[ x</p><p>]]&gt;&lt;img src=x onerror=alert(1)&gt;</p>",

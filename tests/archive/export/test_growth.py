@@ -47,6 +47,11 @@ BODIES: dict[str, tuple[Callable[[int], str], int]] = {
     "quotations in quotations": (lambda n: "<blockquote>" * 150 + "<p>x</p>" * n, 3_000),
     "rows of a head": (lambda n: f"<table><thead>{'<tr><td>x</td><td>y</td></tr>' * n}</thead></table>", 1_500),
     "cells that claim many": (lambda n: f"<table><tr>{'<td colspan=1000>x</td>' * n}</tr></table>", 2_000),
+    "paragraphs of a merged cell": (
+        lambda n: f"<table><tr><td colspan=2>{'<p>x</p>' * n}</td><td>y</td></tr></table>", 2_000,
+    ),
+    "formulas": (lambda n: "<p>" + '<span data-formula="x">' * 100 + "<math><mi>x</mi></math>" * n, 1_500),
+    "lines of code": (lambda n: f"<pre>{'<code>a<br></code>' * n}</pre>", 2_500),
     "code": (lambda n: f"<p>{'<code>`a`</code>' * n}</p>", 2_500),
     "brackets": (lambda n: f"<p><a href='https://a.b'>{'](' * n}</a></p>", 150_000),
 }  # fmt: skip

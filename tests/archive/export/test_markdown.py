@@ -138,3 +138,22 @@ def test_values_that_are_unknown_or_of_another_form_are_left_out_of_the_front_ma
     front = front_matter(made)
     assert not front.keys() & {"author", "reprint_of", "albums", "digest", "kind", "published_at"}
     assert front["date"] == "2026-03-01"
+
+
+def test_an_emoji_that_is_not_archived_is_its_words() -> None:
+    body = '<p>早<img alt="[太阳]" data-src="https://res.wx.qq.com/synthetic/sun.png">安</p>'
+    assert render_markdown(shown(post(body))).content.decode().endswith("\n\n早\\[太阳\\]安\n")
+
+
+def test_a_sticker_is_an_image_and_cards_say_what_they_ask_for() -> None:
+    body = (
+        '<mp-common-sticker data-emoji_url="https://x.example/sticker"></mp-common-sticker>'
+        '<mp-common-product data-windowproduct="%7B%22title%22%3A%22合成商品%22%7D"></mp-common-product>'
+        '<mp-common-product data-windowproduct="[["></mp-common-product>'
+        '<mp-common-qa data-answer="答二" data-question="问一"></mp-common-qa>'
+        '<mp-common-search data-keyword="词三"></mp-common-search>'
+    )
+    made = render_markdown(shown(post(body))).content.decode()
+    assert "![](https://x.example/sticker)" in made
+    assert "卡片" not in made
+    assert [word for word in ("合成商品", "问一", "答二", "词三") if word not in made] == []

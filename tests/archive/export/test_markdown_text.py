@@ -36,9 +36,11 @@ READERS: dict[str, Callable[[str], str]] = {
 ALLOWED = frozenset({
     "html", "body", "p", "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "del", "code", "pre", "br", "hr",
     "a", "img", "ul", "ol", "li", "blockquote", "table", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd",
-    "s", "div", "sup", "section", "abbr", "span",
+    "s", "div", "sup", "sub", "ins", "mark", "tfoot", "caption", "section", "abbr", "span",
 })  # fmt: skip
-ATTRIBUTES = frozenset({"href", "src", "alt", "title", "align", "style", "class", "start", "id"})
+ATTRIBUTES = frozenset(
+    {"href", "src", "alt", "title", "align", "style", "class", "start", "id", "colspan", "rowspan"}
+)
 SCHEMES = ("http://", "https://", "mailto:", "tel:", "images/", "#")
 
 

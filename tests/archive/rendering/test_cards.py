@@ -1,7 +1,6 @@
 """Widgets that only scripts draw become cards with their words."""
 
 import pytest
-from archive.rendering.html_tree import parse_html
 from bs4 import BeautifulSoup, Tag
 
 from archive.rendering.cards import (
@@ -14,6 +13,7 @@ from archive.rendering.cards import (
     insert_cards,
     make_card,
 )
+from archive.rendering.images import parse_html
 
 
 def with_cards(body: str) -> BeautifulSoup:

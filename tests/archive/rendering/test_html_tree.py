@@ -1,7 +1,8 @@
 """Trees of HTML are cheap to change, and say what lies above or within their elements."""
 
 import pytest
-from archive.rendering.html_tree import FastIndexTag, ancestor_ids, new_element, parse_html, texts_in
+
+from archive.rendering.images import FastIndexTag, ancestor_ids, new_element, parse_html, texts_in
 
 
 def test_a_child_is_found_from_any_child_found_before_and_by_identity() -> None:

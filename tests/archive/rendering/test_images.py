@@ -1,7 +1,6 @@
 """The addresses of images and links are cleaned; images get an address and a size."""
 
 import pytest
-from archive.rendering.html_tree import parse_html
 
 from archive.rendering.images import (
     MAX_INLINE,
@@ -10,6 +9,7 @@ from archive.rendering.images import (
     clean_link,
     is_inline,
     normalize_images,
+    parse_html,
     size_of,
     split_address,
     without_scheme,

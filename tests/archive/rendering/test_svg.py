@@ -3,9 +3,9 @@
 import base64
 
 import pytest
-from archive.rendering.html_tree import parse_html
 from bs4 import BeautifulSoup
 
+from archive.rendering.images import parse_html
 from archive.rendering.svg import DRAWING, MAX_DRAWING, replace_drawings
 
 

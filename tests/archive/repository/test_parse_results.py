@@ -10,7 +10,7 @@ from archive.domain.captures import Sighting
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.ingest.pages import store_parse_results
-from archive.repository import parse_results
+from archive.repository import captures
 from archive.repository.captures import ReparseSelection, captures_to_reparse, store_captures
 from archive.repository.frontier import record_sightings
 from tests.archive.making import BIZ, NOW, article, capture, image, link, record
@@ -56,7 +56,7 @@ def test_a_selection_chooses_by_post_account_and_day(
 def test_posts_come_with_the_hashes_of_all_their_versions(db_session: Session) -> None:
     parse(db_session, 1, article(record(1)))
     parse(db_session, 1, article(record(1, text="改\r")))
-    found = parse_results.posts_with_history(db_session, [(BIZ, "1001_1"), (BIZ, "1009_1")])
+    found = captures.posts_with_history(db_session, [(BIZ, "1001_1"), (BIZ, "1009_1")])
     assert list(found) == [(BIZ, "1001_1")]
     known = found[BIZ, "1001_1"]
     assert (len(known.hashes), known.post.content_hash in known.hashes) == (2, True)
@@ -65,7 +65,7 @@ def test_posts_come_with_the_hashes_of_all_their_versions(db_session: Session) -
 def test_what_a_later_parser_does_not_find_is_removed_from_the_capture(db_session: Session) -> None:
     page = article(record(), media=(image("a"), image("b")), links=(link(2), link(3)))
     id_ = parse(db_session, 1, page)
-    assert parse_results.count_associations(db_session, [id_]) == {id_: (2, 2)}
+    assert captures.count_associations(db_session, [id_]) == {id_: (2, 2)}
     later = article(record(), media=(image("a"),), links=())
-    parse_results.remove_obsolete_associations(db_session, id_, later)
-    assert parse_results.count_associations(db_session, [id_]) == {id_: (1, 0)}
+    captures.remove_obsolete_associations(db_session, id_, later)
+    assert captures.count_associations(db_session, [id_]) == {id_: (1, 0)}

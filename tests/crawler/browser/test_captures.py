@@ -13,7 +13,7 @@ from scrapy.http import Response
 
 from archive.domain.outcomes import Kind
 from archive.domain.parsed_page import ParsedPage
-from crawler.browser.renderer import launch_options
+from crawler.browser.launch_options import launch_options
 from crawler.browser.request_gate import RequestGate
 from crawler.browser.snapshot import take_snapshot
 from crawler.parse.body import text_of_html

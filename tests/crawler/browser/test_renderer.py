@@ -7,7 +7,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from crawler.browser.renderer import launch_options
+from crawler.browser.launch_options import launch_options
 from crawler.browser.request_gate import MAX_FILES
 from tests.crawler import hostile, pages
 from tests.crawler.crawling import Crawler

@@ -7,7 +7,7 @@ from playwright.async_api import async_playwright
 from scrapy import Request
 from scrapy.http import Response
 
-from crawler.browser.renderer import launch_options
+from crawler.browser.launch_options import launch_options
 from crawler.browser.request_gate import RequestGate
 from crawler.browser.snapshot import RenderedPage, RenderError, take_snapshot
 

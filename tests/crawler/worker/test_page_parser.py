@@ -7,7 +7,7 @@ import time
 from archive.domain.captures import Capture
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
-from crawler.worker.tasks import PageParser, parse_within_bounds
+from crawler.worker.page_parser import PageParser, parse_within_bounds
 from tests.archive.making import NOW
 from tests.crawler import pages
 

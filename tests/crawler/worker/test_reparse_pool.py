@@ -10,8 +10,8 @@ import pytest
 from archive.db.settings import ArchiveSettings
 from archive.domain.parsed_page import unreadable
 from crawler.worker import tasks
+from crawler.worker.page_parser import PROCESS_DIED
 from crawler.worker.pool import REPARSE_PAGES, Reparsed, Reparser
-from crawler.worker.tasks import PROCESS_DIED
 
 KILLER = 2 * REPARSE_PAGES + 3
 COUNT = 6 * REPARSE_PAGES + 1

@@ -15,7 +15,7 @@ SCRIPT = """
 import sys
 from mparchive.commands.backfill import BackfillOptions, backfill
 code = backfill(BackfillOptions(inputs=(sys.argv[1],), fetch=False, media={media}, json=True))
-print(int(code), "mparchive.importers.items" in sys.modules, "crawler.worker.pool" in sys.modules)
+print(int(code), "mparchive.importers.media" in sys.modules, "crawler.worker.pool" in sys.modules)
 """
 
 
@@ -81,3 +81,32 @@ def test_a_page_saved_without_scripts_becomes_a_post(engine: Engine, tmp_path: P
     assert '"new": 1' in done.stdout
     shown = _mparchive(engine, tmp_path, "show", "21_1", "--json")
     assert "2025-09-01" in shown.stdout
+
+
+@pytest.mark.parametrize("command", ["backfill", "init", "parse"])
+def test_an_empty_argument_is_a_usage_error(engine: Engine, tmp_path: Path, command: str) -> None:
+    done = _mparchive(engine, tmp_path, command, "")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "variable is not set" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "challenge.html",
+            "<html><title>环境异常</title><body>当前环境异常，完成验证后即可继续访问。</body></html>",
+        ),
+        ("other.html", "<!DOCTYPE html><html><body><p>合成</p></body></html>"),
+        ("feeds.opml", '<opml version="2.0"><body><outline xmlUrl="http://127.0.0.1/a"/></body></opml>'),
+        ("prose.txt", "没有链接\n"),
+    ],
+)
+def test_a_file_with_nothing_to_import_never_ends_with_0_nor_is_fetched_again(
+    engine: Engine, tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    done = _mparchive(engine, tmp_path, "backfill", str(tmp_path / name), "--no-fetch", "--no-media")
+    assert done.returncode in (2, 3)
+    assert name in done.stderr
+    assert "again later" not in done.stdout + done.stderr

@@ -1,6 +1,9 @@
 """`mparchive export` writes each format to a file, a folder or stdout, and says how much it wrote."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -113,3 +116,35 @@ def test_one_file_of_several_that_fails_is_named_and_the_others_are_written(
     assert "record 2 is odd" in ended.err
     assert "1 could not be written; everything else was" in ended.err
     assert names(tmp_path / "out") == []
+
+
+def test_the_ending_of_the_file_decides_the_format(mparchive: Run, tmp_path: Path) -> None:
+    assert mparchive("export", "--output", tmp_path / "a.csv").code == Exit.DONE
+    assert (tmp_path / "a.csv").read_text("utf-8-sig").startswith('"文章标识符aid",')
+    assert mparchive("export", "--output", tmp_path / "a.jsonl").code == Exit.DONE
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 2
+    assert mparchive("export", "--output", tmp_path / "a.data").code == Exit.DONE
+    assert len(json.loads((tmp_path / "a.data").read_text())) == 2
+
+
+def test_a_format_that_contradicts_the_name_is_a_usage_error(mparchive: Run, tmp_path: Path) -> None:
+    ended = mparchive("export", "--format", "jsonl", "--output", tmp_path / "a.csv")
+    assert ended.code == Exit.USAGE
+    assert ended.err.startswith("--format jsonl contradicts the name")
+    assert names(tmp_path) == []
+
+
+def test_a_full_disk_behind_stdout_is_one_sentence(filled: Engine, tmp_path: Path) -> None:
+    command = str(Path(sys.executable).with_name("mparchive"))
+    url = filled.url.render_as_string(hide_password=False)
+    environment = {**os.environ, "MPARCHIVE_DATABASE_URL": url, "MPARCHIVE_HOME": str(tmp_path)}
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [command, "export", "--format", "dump"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment,
+            check=False,
+        )
+    words = b"standard output cannot be written: no space left on device\n"
+    assert (done.returncode, done.stderr) == (Exit.USAGE, words)

@@ -1,12 +1,17 @@
 """Reading lists of addresses."""
 
 import io
+import json
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from mparchive.importers.address_list import ListedAddress, read_list
-from mparchive.importers.items import Flaw, InputError
+from mparchive.importers.dump import DumpEntry
+from mparchive.importers.items import Flaw, InputError, Skipped
+from mparchive.importers.read import read_inputs
+from tests.acceptance.dumps import dump_bytes, record
 
 LONG = "http://mp.weixin.qq.com/s?__biz=Mzk5OTAwMDAwMg==&mid=11&idx=1&sn=ab&chksm=cd#rd"
 SHORT = "https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv"
@@ -47,10 +52,68 @@ def test_titles_of_a_table_are_kept(encoding: str) -> None:
     assert [item.title for item in found] == ["虚构的通知"]
 
 
-def test_a_bad_line_names_its_number_and_the_others_come() -> None:
-    found, flaws = read(f"{LONG}\nhello\n{SHORT}\n")
-    assert [item.address.key for item in found] == KEYS
-    assert flaws == ["a.txt, line 2: hello is not an http(s) address"]
+def test_lines_with_other_addresses_are_one_flaw_and_lines_with_none_one_remark() -> None:
+    lines = [
+        LONG,
+        "hello",
+        "看 https://example.org/a",
+        "世界",
+        "http://mp.weixin.qq.com:8080/s/abcdefghijkl",
+        SHORT,
+    ]
+    items = list(read_list(io.BytesIO("\n".join(lines).encode()), "a.txt"))
+    assert [item.address.key for item in items if isinstance(item, ListedAddress)] == KEYS
+    (flaw,) = (item for item in items if isinstance(item, Flaw))
+    assert str(flaw).startswith("a.txt, line 3: https://example.org/a ")
+    assert str(flaw).endswith("(2 lines without the address of a post)")
+    assert flaw.number == 2
+    assert [str(item) for item in items if isinstance(item, Skipped)] == ["a.txt: 2 lines without an address"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps([{"title": "一", "url": LONG, "cover_url": ""}, {"title": "二", "url": SHORT}]),
+        json.dumps({"articles": [{"a": {"b": [LONG]}}, {"b": f"分享 {SHORT} 来自"}]}),
+        json.dumps({"u": LONG, "content": f'<a href="{SHORT}x">旧文</a>'}) + "\n" + json.dumps({"u": SHORT}),
+        json.dumps({"general_msg_list": json.dumps({"list": [{"content_url": LONG}, {"link": SHORT}]})}),
+        json.dumps(
+            [{"link": LONG, "source_url": f"{SHORT}x"}, {"link": SHORT}], ensure_ascii=False, indent=1
+        ),
+        f"[一]({LONG})\n- **{SHORT}**\n",
+        f"<{LONG}>\n> {SHORT}\n",
+        f'<!DOCTYPE NETSCAPE-Bookmark-file-1>\n<DT><A HREF="{LONG.replace("&", "&amp;")}">一</A>\n'
+        f'<DT><A HREF="https://example.org/">x</A><DT><A HREF="{SHORT}">二</A>',
+        f'<?xml version="1.0"?><opml><body><outline url="{LONG.replace("&", "&amp;")}"/>'
+        f'<outline htmlUrl="{SHORT}"/></body></opml>',
+        f"名称,文章网址,备注\n一,{LONG},{SHORT}x\n二,{SHORT},\n",
+    ],
+)
+def test_addresses_are_found_in_json_bookmarks_and_any_table(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "list"
+    path.write_text(content, encoding="utf-8")
+    items = list(read_inputs([str(path)]))
+    assert [item.address.key for item in items if isinstance(item, ListedAddress)] == KEYS
+    assert len(items) == len(KEYS)
+
+
+def test_titles_and_days_of_json_are_kept() -> None:
+    found, _ = read(json.dumps([{"title": "虚构的通知", "url": SHORT, "pub_time": 1762444800}]))
+    assert [(item.title, item.day) for item in found] == [("虚构的通知", date(2025, 11, 7))]
+
+
+def test_records_one_per_line_are_read_as_a_dump(tmp_path: Path) -> None:
+    path = tmp_path / "dump.jsonl"
+    path.write_bytes(b"\n".join(dump_bytes([record(number)])[1:-1] for number in (1, 2)) + b"\n")
+    items = list(read_inputs([str(path)]))
+    assert [type(item) for item in items] == [DumpEntry, DumpEntry]
+
+
+def test_an_opml_file_of_feeds_is_no_list(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.opml"
+    path.write_text('<opml version="2.0"><body><outline xmlUrl="http://127.0.0.1/a.xml"/></body></opml>')
+    (flaw,) = read_inputs([str(path)])
+    assert "contains no address of a post" in str(flaw)
 
 
 def test_a_row_without_an_address_is_a_flaw() -> None:

@@ -13,15 +13,8 @@ from archive.repository.captures import store_captures
 from archive.repository.media import due_media, store_file
 from crawler.media.settings import MAX_IMAGE_BYTES
 from crawler.parse.response import FetchedPage
-from mparchive.importers.items import (
-    ALREADY_STORED,
-    AwaitedMedium,
-    Flaw,
-    MediaImporter,
-    MediumName,
-    SavedMedium,
-    Skipped,
-)
+from mparchive.importers.items import AwaitedMedium, Flaw, MediumName, SavedMedium, Skipped
+from mparchive.importers.media import ALREADY_STORED, MediaImporter
 from tests.archive.making import NOW, article, capture, image, kept_file, record, video
 from tests.standin.media import picture
 

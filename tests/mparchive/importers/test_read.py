@@ -9,7 +9,7 @@ import pytest
 from mparchive.importers import read
 from mparchive.importers.accounts import NamedAccount
 from mparchive.importers.address_list import ListedAddress
-from mparchive.importers.items import Flaw, SavedPage, Skipped
+from mparchive.importers.items import Flaw, InputError, SavedPage, Skipped
 from mparchive.importers.read import Item, read_inputs
 from tests.mparchive.importers.test_warc import Writer
 
@@ -106,3 +106,15 @@ def test_names_that_are_no_utf8_are_those_of_a_windows_in_china(tmp_path: Path) 
 def test_a_name_that_no_file_can_have_is_said() -> None:
     (flaw,) = given(Path("x" * 5000))
     assert str(flaw).endswith("cannot be read: file name too long")
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\t\n"])
+def test_an_empty_input_is_an_error_and_not_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text(SHORT)
+    with pytest.raises(InputError, match="variable is not set"):
+        list(read_inputs([SHORT, empty]))
+    (found,) = read_inputs(["."])
+    assert isinstance(found, ListedAddress)

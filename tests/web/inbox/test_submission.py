@@ -27,7 +27,7 @@ SESSION = f"uin={SECRET}&key={SECRET}&pass_ticket={SECRET}%2B&exportkey={SECRET}
             + quote(f"{LONG}&{SESSION}", safe=""),
             f"{LONG}&devicetype=android",
         ),
-        (SHORT.replace("https://mp.weixin", "HTTPS://MP.WeiXin"), SHORT.replace("mp.weixin", "MP.WeiXin")),
+        (SHORT.replace("https://mp.weixin", "HTTPS://MP.WeiXin"), SHORT),
     ],
 )
 def test_session_parameters_are_removed_from_an_address(text: str, address: str) -> None:

@@ -17,7 +17,7 @@ from archive.ingest.reparse import ReparseResult
 from archive.integrity.checks import CHECK_NAMES
 from archive.system.catalogues import Language, template
 from crawler.discovery.source import State
-from crawler.extensions import EXIT_CODES
+from crawler.run_stats import EXIT_CODES
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import PAGES, RICH, get
 from tests.web.served import served

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from archive.domain.messages import Message
-from crawler.discovery.source import Fetch, Reply, State
+from crawler.discovery.source import ETAG, Fetch, Reply, State
 from crawler.discovery.sources.feed import MAX_RESOLVED, FeedSource, feed_name
 from tests.crawler.discovery.driving import drive, page, post_url
 
@@ -88,10 +88,41 @@ def test_an_entrys_id_may_be_the_address() -> None:
     assert urls(rss(item("https://reader.example/1", guid=SHORT))) == [SHORT]
 
 
-def test_the_words_of_an_entry_are_looked_through_where_its_link_is_another() -> None:
-    content = f'<p>合成 <a href="{post_url(3).replace("&", "&amp;")}">原文</a></p>'
-    found, _ = drive(FeedSource(ADDRESS), [rss(item("https://reader.example/1", content=content))])
-    assert [(seen.url, seen.title, seen.aside) for seen in found.posts] == [(post_url(3), "合成标题", False)]
+def test_a_link_in_the_text_of_an_entry_never_stands_in_for_its_own() -> None:
+    content = f'<p>合成 <a href="{post_url(3).replace("&", "&amp;")}">旧文</a></p>'
+    for own in ("https://reader.example/1", "https://mp.weixin.qq.com/s/broken"):
+        found, _ = drive(FeedSource(ADDRESS), [rss(item(own, content=content), item(SHORT))])
+        assert [(seen.url, seen.title, seen.aside) for seen in found.posts] == [
+            (post_url(3), "", True),
+            (SHORT, "合成标题", False),
+        ]
+        assert found.posts[0].published_at is None
+        assert found.state is State.PARTLY
+        assert str(found.detail) == f"1 entry leads to no WeChat post: {own}"
+        assert ETAG not in found.memory
+
+
+def test_entries_that_lead_to_no_post_are_counted_with_an_example() -> None:
+    entries = [item(f"https://reader.example/{number}") for number in range(3)]
+    found, _ = drive(FeedSource(ADDRESS), [rss(item(SHORT), *entries)])
+    assert [seen.url for seen in found.posts] == [SHORT]
+    assert (found.state, found.state.good) == (State.PARTLY, True)
+    assert str(found.detail) == "3 entries lead to no WeChat post, such as https://reader.example/0"
+
+
+def test_a_tilde_in_a_short_link_is_an_underscore() -> None:
+    written = "https://mp.weixin.qq.com/s/~b~defGhIjKlMnOpQrStUv"
+    found, _ = drive(FeedSource(ADDRESS), [rss(item(written), item("", guid=written.replace("Uv", "~w")))])
+    tokens = [seen.url.rpartition("/")[2] for seen in found.posts]
+    assert tokens == ["_b_defGhIjKlMnOpQrStUv", "_b_defGhIjKlMnOpQrSt_w"]
+    assert found.state is State.OK
+
+
+def test_the_external_address_of_a_json_entry_is_its_own() -> None:
+    one = {"id": 1, "url": "https://reader.example/1", "external_url": SHORT, "title": "合成"}
+    found, _ = drive(FeedSource(ADDRESS), [page({"version": "x", "items": [one]})])
+    assert [(seen.url, seen.title) for seen in found.posts] == [(SHORT, "合成")]
+    assert found.state is State.OK
 
 
 def test_of_several_posts_in_an_entrys_words_none_gets_its_title() -> None:

@@ -1,15 +1,11 @@
 import json
+import time
+from urllib.parse import quote
 
 import pytest
 
-from archive.domain.addresses import (
-    embedded,
-    in_text,
-    is_post,
-    others_in_text,
-    parse_address,
-    without_addresses,
-)
+from archive.domain.address_text import embedded, in_text, others_in_text, post_addresses, without_addresses
+from archive.domain.addresses import is_post, parse_address
 from tests.crawler.discovery.driving import post_url
 from tests.support.captures import capture, capture_names, needs_captures
 
@@ -73,3 +69,60 @@ def test_every_post_of_a_real_client_history_is_found_in_its_raw_text(name: str)
     assert len(expected) > 40
     text = "\n".join(entry.get("content_url", "") for entry in entries)
     assert {parse_address(url).key for url in in_text(text)} == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (SHORT.replace(".com", ".com:443"), SHORT),
+        (SHORT.replace("https", "http").replace(".com", ".com:80"), SHORT.replace("https", "http")),
+        (SHORT.replace("https://mp.weixin.qq.com", "HTTPS://MP.Weixin.qq.COM"), SHORT),
+        (SHORT.removeprefix("https://"), SHORT),
+        (f"标题：{SHORT}。", SHORT),
+        (f"**{SHORT}**", SHORT),
+        (f"~~{SHORT}~~", SHORT),
+        (f"[题]({SHORT})后文", SHORT),
+        (f"| 一 |{SHORT}| 二 |", SHORT),
+        (f"{SHORT}\u200b", SHORT),
+        (f"{SHORT}🙂", SHORT),
+        (f"{SHORT}%EF%BC%8C", SHORT),
+        (f"{SHORT};2026", SHORT),
+        (SHORT.replace("https://mp", "ｈｔｔｐｓ：／／mp"), SHORT),
+        (SHORT.replace("/s/", "//s/"), SHORT),
+        (SHORT.replace("uv", "~v"), SHORT.replace("uv", "_v")),
+        (post_url(1).replace("/s?", "/s/?"), post_url(1)),
+        (post_url(1).replace("&", "&#38;"), post_url(1)),
+        (post_url(1).replace("&", "\\u0026"), post_url(1)),
+        (quote(post_url(1), safe=""), post_url(1)),
+        (post_url(1).replace("?", "%3F").replace("&", "%26").replace("=", "%3D"), post_url(1)),
+        (
+            f"https://mp.weixin.qq.com/mp/wappoc_appmsgcaptcha?poc=a&target_url={quote(SHORT, safe='')}",
+            SHORT,
+        ),
+        (f"https://r.example/?a=1&url={quote(quote(SHORT, safe=''), safe='')}", SHORT),
+        (f"view-source:{SHORT}", SHORT),
+    ],
+)
+def test_an_address_is_found_in_every_form_people_have_it_in(text: str, found: str) -> None:
+    assert list(post_addresses(text)) == [found]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "x",
+        "mp.weixin.qq.com",
+        "https://mp.weixin.qq.com/s/",
+        "https://mp.weixin.qq.com/mp/x?a=https%3A%2F%2Fmp.weixin.qq.com%2F&",
+        "ｈ",
+    ],
+)
+def test_twice_the_text_takes_at_most_two_and_a_half_times_the_time(piece: str) -> None:
+    def seconds(size: int) -> float:
+        text = piece * (size // len(piece))
+        begin = time.process_time()
+        list(post_addresses(text))
+        return time.process_time() - begin
+
+    seconds(100_000)
+    assert min(seconds(600_000) for _ in range(3)) <= 2.5 * min(seconds(300_000) for _ in range(3)) + 0.01

@@ -1,0 +1,36 @@
+"""Options of the command."""
+
+from pathlib import Path
+
+import pytest
+
+from mparchive.errors import CommandError
+from mparchive.options import Format, format_of
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "chosen"),
+    [
+        (None, None, Format.DUMP),
+        (None, "a.csv", Format.CSV),
+        (None, "a.CSV", Format.CSV),
+        (None, "a.warc.gz", Format.WARC),
+        (None, "a.wacz", Format.WACZ),
+        (None, "a.txt", Format.DUMP),
+        (None, "a.b/c", Format.DUMP),
+        (Format.CSV, "a.txt", Format.CSV),
+        (Format.MARKDOWN, "a.json", Format.MARKDOWN),
+    ],
+)
+def test_the_format_is_that_given_or_that_of_the_name(
+    form: Format | None, name: str | None, chosen: Format
+) -> None:
+    assert format_of(form, Path(name) if name else None) is chosen
+
+
+def test_a_contradiction_is_an_error_and_a_folder_is_none(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="contradicts"):
+        format_of(Format.DUMP, Path("a.csv"))
+    folder = tmp_path / "a.csv"
+    folder.mkdir()
+    assert format_of(Format.JSONL, folder) is Format.JSONL
