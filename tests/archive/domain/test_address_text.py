@@ -1,5 +1,4 @@
 import json
-import time
 from urllib.parse import quote
 
 import pytest
@@ -8,6 +7,7 @@ from archive.domain.address_text import embedded, in_text, others_in_text, post_
 from archive.domain.addresses import is_post, parse_address
 from tests.crawler.discovery.driving import post_url
 from tests.support.captures import capture, capture_names, needs_captures
+from tests.support.growth import MAX_GROWTH, growth
 
 SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
 
@@ -118,11 +118,5 @@ def test_an_address_is_found_in_every_form_people_have_it_in(text: str, found: s
     ],
 )
 def test_twice_the_text_takes_at_most_two_and_a_half_times_the_time(piece: str) -> None:
-    def seconds(size: int) -> float:
-        text = piece * (size // len(piece))
-        begin = time.process_time()
-        list(post_addresses(text))
-        return time.process_time() - begin
-
-    seconds(100_000)
-    assert min(seconds(600_000) for _ in range(3)) <= 2.5 * min(seconds(300_000) for _ in range(3)) + 0.01
+    ratio = growth(lambda n: piece * (n // len(piece)), lambda text: list(post_addresses(text)), 300_000)
+    assert ratio < MAX_GROWTH
