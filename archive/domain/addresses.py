@@ -146,5 +146,11 @@ def clean_url(url: str) -> str:
     return f"https:{decoded}" if decoded.startswith("//") else decoded
 
 
+def clean_web_url(url: str) -> str:
+    """Return the address as `clean_url` does; empty for what is no http(s) address."""
+    address = clean_url(url)
+    return address if address.lower().startswith(("http://", "https://")) else ""
+
+
 def _decoded(text: str) -> str:
     return _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text

@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, unquote
 
 from bs4 import BeautifulSoup, Tag
 
+from archive.domain.addresses import clean_web_url
 from archive.domain.text import unescape
-from archive.rendering.images import clean_address, new_element, split_address
+from archive.rendering.images import new_element, split_address
 from archive.rendering.sanitizer import OWN
 
 CARD = f"{OWN}-card"
@@ -117,7 +118,7 @@ def insert_cards(soup: BeautifulSoup) -> None:
 
 def _card(tag: Tag) -> Tag:
     widget = _widget(tag)
-    poster = clean_address(unquote(_first(tag, widget.poster)))
+    poster = clean_web_url(unquote(_first(tag, widget.poster)))
     title, lines = _first(tag, widget.title) or _product_title(tag), _details(tag, widget)
     return make_card(widget.label, title, lines, CardMedium(widget.type, _ident(tag, widget), poster))
 
@@ -165,7 +166,7 @@ def _played_address(tag: Tag) -> str:
     """Return the address of what a player plays, except WeChat's own page around the player."""
     source = tag.find("source")
     written = _first(tag, ("data-src", "src")) or (_first(source, ("src",)) if source else "")
-    address = clean_address(written)
+    address = clean_web_url(written)
     return "" if split_address(address).path == "/mp/readtemplate" else address
 
 
@@ -174,7 +175,7 @@ def _ident(tag: Tag, widget: _Widget) -> str:
     known = _first(tag, (*widget.ident, "data-mpvid", "vid"))
     if known or widget.type != "video":
         return known
-    query = split_address(clean_address(str(tag.get("data-src") or tag.get("src") or ""))).query
+    query = split_address(clean_web_url(str(tag.get("data-src") or tag.get("src") or ""))).query
     return next(iter(parse_qs(query).get("vid", [])), "")
 
 

@@ -8,19 +8,13 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from bs4 import BeautifulSoup, Tag
 from bs4.element import Comment, PageElement
 
-from archive.domain.addresses import clean_url
+from archive.domain.addresses import clean_web_url
 
 SITE = "https://mp.weixin.qq.com/"
 
 _HOSTS_WITH_SIZES = ("qpic.cn", "qlogo.cn")
 
 _LINK_SCHEMES = frozenset({"http", "https", "mailto", "tel"})
-
-
-def clean_address(written: str) -> str:
-    """Clean an image's address as the parser does; "" for what is no address on the web."""
-    address = clean_url(written)
-    return address if address.lower().startswith(("http://", "https://")) else ""
 
 
 def clean_link(written: str) -> str:
@@ -84,7 +78,7 @@ def normalize_images(soup: BeautifulSoup) -> None:
 
 def _source(image: Tag) -> str:
     written = [str(image[name]) for name in _SOURCES if image.get(name)]
-    found = next(filter(None, map(clean_address, written)), "")
+    found = next(filter(None, map(clean_web_url, written)), "")
     return found or next((inline for inline in written if is_inline(inline)), "")
 
 

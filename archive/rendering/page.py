@@ -19,10 +19,10 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from archive.db.models import Post
+from archive.domain.addresses import clean_web_url
 from archive.domain.errors import PageError
 from archive.domain.outcomes import Kind
 from archive.domain.records import SHANGHAI
-from archive.rendering.images import clean_address
 from archive.rendering.media import MAX_EMBEDDED, EmbeddedFiles, PostMedia
 from archive.rendering.post_body import render_body
 from archive.repository import captures
@@ -115,7 +115,7 @@ def offline_page(shown: ShownPost, max_embedded: int = MAX_EMBEDDED) -> str:
         body=Markup(body),  # noqa: S704 - made safe
         has_html=bool(post.html),
         links=_links(post),
-        source=clean_address(post.url),
+        source=clean_web_url(post.url),
         url=post.url,
         provenance=_provenance(shown),
     )
@@ -186,7 +186,7 @@ def _links(post: Post) -> list[tuple[str, str]]:
     return [
         (label, address)
         for label, link in links
-        if isinstance(link, str) and (address := clean_address(link))
+        if isinstance(link, str) and (address := clean_web_url(link))
     ]
 
 

@@ -6,17 +6,11 @@ from typing import Any
 from bs4 import Tag
 
 from archive.db.models import Post
+from archive.domain.addresses import clean_web_url
 from archive.domain.outcomes import Kind, Role
 from archive.domain.text import unescape
 from archive.rendering.cards import CARD, CardMedium, card_medium, described_lines, make_card
-from archive.rendering.images import (
-    ancestor_ids,
-    clean_address,
-    emoji_words,
-    is_inline,
-    new_element,
-    texts_in,
-)
+from archive.rendering.images import ancestor_ids, emoji_words, is_inline, new_element, texts_in
 from archive.rendering.media import EmbeddedFiles, PostMedia
 from archive.rendering.plain_html import plain_body
 from archive.rendering.sanitizer import OWN, image_addresses, make_safe
@@ -104,7 +98,7 @@ def _player_card(label: str, facts: dict[str, Any], medium: CardMedium) -> Tag:
 
 def _still_address(post: Post, facts: dict[str, Any], media: PostMedia) -> str:
     """Return the still of a medium; the cover of a post that only plays, where there is no other."""
-    own = clean_address(str(facts.get("cover") or ""))
+    own = clean_web_url(str(facts.get("cover") or ""))
     covers = media.of_role(Role.COVER) if post.kind in _CARDS_FIRST and not own else []
     return next((cover.url for cover in covers), own)
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import tinycss2
 from lxml import etree
 
-from archive.domain.addresses import clean_url
+from archive.domain.addresses import clean_web_url
 from archive.domain.text import unescape
 from crawler.parse.script_state import MAX_WORDS, words
 
@@ -66,7 +66,7 @@ _WRITTEN_ADDRESS = re.compile(r"""(?:https?:)?//[^\s"'<>()\\]{1,2000}""")
 def image_address(name: str, attributes: dict[str, str]) -> str:
     """Return the address of an image element; empty where it gives none on the web."""
     values = (attributes.get(attribute) for attribute in IMAGE_ATTRIBUTES.get(name, ()))
-    return next(filter(None, (_web(value) for value in values if value)), "")
+    return next(filter(None, (clean_web_url(value) for value in values if value)), "")
 
 
 def element_images(name: str, attributes: dict[str, str]) -> Iterator[str]:
@@ -75,7 +75,7 @@ def element_images(name: str, attributes: dict[str, str]) -> Iterator[str]:
     if address:
         yield address
     for attribute in COMMON_IMAGE_ATTRIBUTES:
-        if (value := attributes.get(attribute)) and (found := _web(value)):
+        if (value := attributes.get(attribute)) and (found := clean_web_url(value)):
             yield found
     if name.startswith("mp-") and name not in NO_CARDS and not address:
         yield from _card_images(attributes)
@@ -88,7 +88,7 @@ def _card_images(attributes: dict[str, str]) -> Iterator[str]:
             continue
         written = unquote(unescape(value or "")).replace("\\/", "/")
         for match in _WRITTEN_ADDRESS.finditer(written):
-            if _is_image_host(address := _web(match[0])):
+            if _is_image_host(address := clean_web_url(match[0])):
                 yield address
 
 
@@ -98,11 +98,6 @@ def _is_image_host(address: str) -> bool:
     except ValueError:  # a bracket that is never closed
         return False
     return any(host == known or host.endswith(f".{known}") for known in IMAGE_HOSTS)
-
-
-def _web(written: str) -> str:
-    address = clean_url(written)
-    return address if address.lower().startswith(("http://", "https://")) else ""
 
 
 class StyleImages:
@@ -122,7 +117,7 @@ class StyleImages:
             tokens = tinycss2.parse_component_value_list(unescape(style), skip_comments=True)
         except ValueError:  # a number of more digits than Python reads
             return []
-        return [address for written in _addresses(tokens) if (address := _web(written))]
+        return [address for written in _addresses(tokens) if (address := clean_web_url(written))]
 
 
 def _addresses(tokens: Iterable[Any], holds_address: bool = False, depth: int = 0) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A response as it was received, and its unpacking into a capture. No I/O, no clock."""
+"""A response as it was received: its unpacking, its encoding, and where a saved page came from."""
 
 import re
 import zlib

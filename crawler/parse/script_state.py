@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from archive.domain.addresses import clean_url
+from archive.domain.addresses import clean_url, clean_web_url
 from archive.domain.text import unescape
 from crawler.parse.js_literals import MAX_SIGNS, Decoded, assignments, signs_in
 
@@ -171,8 +171,8 @@ def _page_mid(script: bytes) -> str:
 
 def web_url(value: Any) -> str:
     """Return a clean address; empty for what is no http(s) address or longer than MAX_ADDRESS."""
-    url = clean_url(value) if isinstance(value, str) and len(value) <= 4 * MAX_ADDRESS else ""
-    return url if url.lower().startswith(("http://", "https://")) and len(url) <= MAX_ADDRESS else ""
+    url = clean_web_url(value) if isinstance(value, str) and len(value) <= 4 * MAX_ADDRESS else ""
+    return url if len(url) <= MAX_ADDRESS else ""
 
 
 def plain(info: Mapping[str, Any], name: str) -> str:

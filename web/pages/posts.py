@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
 from archive.db.models import Absence, Post, PostLink, Version
+from archive.domain.addresses import clean_web_url
 from archive.domain.errors import MediaFolderError, NotArchived, PageError, error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Role
 from archive.domain.text import unescape
 from archive.domain.text_diff import Piece
-from archive.rendering.images import clean_address, clean_link
+from archive.rendering.images import clean_link
 from archive.rendering.page import ShownPost, check_page_size, offline_page, shown_post
 from archive.rendering.post_body import text_markup
 from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
@@ -244,7 +245,7 @@ def _stripped(value: object) -> str:
 def _addresses(post: Post) -> Iterator[tuple[str, str]]:
     source = _stripped(post.facts.get("source_url"))
     for code, written in (("web.label.address", post.url), ("web.post.read_more", source)):
-        if address := clean_address(written):
+        if address := clean_web_url(written):
             yield code, address
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from archive.domain.addresses import clean_url
-from archive.rendering.images import clean_address
+from archive.domain.addresses import clean_url, clean_web_url
 
 
 @pytest.mark.parametrize(
@@ -17,9 +16,9 @@ from archive.rendering.images import clean_address
     ],
 )
 def test_what_is_read_and_what_is_shown_clean_an_address_alike(written: str, address: str) -> None:
-    assert (clean_url(written), clean_address(written)) == (address, address)
+    assert (clean_url(written), clean_web_url(written)) == (address, address)
 
 
 @pytest.mark.parametrize("written", ["", "data:image/png;base64,AA", "javascript:alert(1)", "i.png"])
 def test_nothing_is_shown_from_what_is_no_address_on_the_web(written: str) -> None:
-    assert clean_address(written) == ""
+    assert clean_web_url(written) == ""

@@ -2,10 +2,10 @@
 
 import pytest
 
+from archive.domain.addresses import clean_web_url
 from archive.rendering.images import (
     MAX_INLINE,
     MAX_SIDE,
-    clean_address,
     clean_link,
     is_inline,
     normalize_images,
@@ -31,7 +31,7 @@ INLINE = "data:image/png;base64,AAAA"
     ],
 )
 def test_only_addresses_on_the_web_are_addresses_of_images(written: str, cleaned: str) -> None:
-    assert clean_address(written) == cleaned
+    assert clean_web_url(written) == cleaned
 
 
 @pytest.mark.parametrize(
