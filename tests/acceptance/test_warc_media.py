@@ -159,7 +159,7 @@ def test_what_is_no_picture_is_named_and_the_rest_is_taken(other: Command) -> No
     assert (taken.code, taken.json["counts"]["images_kept"], taken.json["counts"]["new"]) == (3, 2, 1)
     words = (
         "a web page, not an image", "a <script>", "pixels", "more than", "cannot be decoded",
-        "do not match its digest", f"of its {len(good) + 1} bytes", "said to be of",
+        "do not match its digest", f"of its {len(good) + 1} bytes", "but says that it is of",
     )  # fmt: skip
     told = taken.err.splitlines()
     assert len(told) == len(words)

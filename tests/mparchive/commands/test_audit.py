@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from mparchive.run_summary import RunSummary
 from sqlalchemy import Engine
 
 from archive.audit.gap import Gap, GapKind
@@ -19,6 +18,7 @@ from archive.repository import egress
 from archive.system import clock
 from crawler.discovery.config import MAX_SOURCES, AccountConfig
 from mparchive.commands import audit
+from mparchive.crawl import RunSummary
 from mparchive.errors import Exit
 from tests.archive.audit.making import post, put, see
 from tests.archive.making import BIZ
