@@ -1,4 +1,4 @@
-"""The manifest of a backup: what the archive held, and the size and SHA-256 of every member."""
+"""The file of a backup: a plain zip whose manifest has the size and SHA-256 of every member."""
 
 import hashlib
 import stat
@@ -84,7 +84,7 @@ class _Common(_Frozen):
 class Manifest(_Common):
     """The manifest of format 2. `made_at` is UTC; `server` is the major version of PostgreSQL.
 
-    `lacking` has a sentence for each media file that could not be read when the backup was made.
+    `lacking` has a stored message for each media file that could not be read when the backup was made.
     """
 
     format: Literal[2] = 2
@@ -228,9 +228,11 @@ class Backup:
                         break
                     yield piece
         except _DAMAGE:
-            raise BackupDamaged(f"{member.name} in {self.path} is damaged; use another backup") from None
+            raise BackupDamaged(
+                "archive.backup.member_damaged", member=member.name, path=str(self.path)
+            ) from None
         if left:
-            raise BackupDamaged(f"{member.name} in {self.path} is not what was written; use another backup")
+            raise BackupDamaged("archive.backup.member_changed", member=member.name, path=str(self.path))
 
     def check(self, step: Step = lambda name, done: None) -> None:
         """Read every member and compare its SHA-256 with the manifest; raises BackupDamaged."""
@@ -240,9 +242,7 @@ class Backup:
             for piece in self.pieces(member):
                 digest.update(piece)
             if digest.hexdigest() != member.sha256:
-                raise BackupDamaged(
-                    f"{member.name} in {self.path} is not what was written; use another backup"
-                )
+                raise BackupDamaged("archive.backup.member_changed", member=member.name, path=str(self.path))
             done += member.size
             step(member.name, done)
 
@@ -253,7 +253,7 @@ def opened(path: Path) -> Iterator[Backup]:
     try:
         stream = path.open("rb")
     except OSError as error:
-        raise BackupError(f"{path} cannot be read ({error.strerror})") from None
+        raise BackupError("archive.backup.unreadable", path=str(path), reason=error.strerror) from None
     with stream, _zip(path, stream) as file:
         _check_entries(path, file)
         manifest = _manifest(path, file)
@@ -265,13 +265,13 @@ def _zip(path: Path, stream: BinaryIO) -> ZipFile:
     try:
         first = stream.read(_FIRST_BYTES)
     except OSError as error:  # a folder, or a failing disk
-        raise BackupError(f"{path} cannot be read ({error.strerror})") from None
+        raise BackupError("archive.backup.unreadable", path=str(path), reason=error.strerror) from None
     if not (first.startswith(b"PK") and MARK.encode() in first):
-        raise BackupError(f"{path} is no backup; name a file that `mparchive backup` wrote")
+        raise BackupError("archive.backup.not_a_backup", path=str(path))
     try:
         return ZipFile(stream)
     except _DAMAGE:
-        raise BackupDamaged(f"{path} is cut off or damaged; use another backup") from None
+        raise BackupDamaged("archive.backup.truncated", path=str(path)) from None
 
 
 def _check_entries(path: Path, file: ZipFile) -> None:
@@ -279,25 +279,26 @@ def _check_entries(path: Path, file: ZipFile) -> None:
     entries = file.infolist()
     for entry in entries:
         if wrong := _wrong_with(entry):
-            raise BackupDamaged(f"{_shown(entry.filename)} in {path} is {wrong}; use another backup")
+            raise BackupDamaged(wrong, member=_shown(entry.filename), path=str(path))
     if len({entry.filename for entry in entries}) != len(entries):
-        raise BackupDamaged(f"{path} has two members of one name; use another backup")
+        raise BackupDamaged("archive.backup.duplicate_members", path=str(path))
     places = sorted((entry.header_offset, _end(entry)) for entry in entries)
     places = [(0, 0), *places, (file.start_dir, file.start_dir)]
     if any(end > start for (_, end), (start, _) in pairwise(places)) or (places[1][0] != 0):
-        raise BackupDamaged(f"the members of {path} overlap; use another backup")
+        raise BackupDamaged("archive.backup.overlapping_members", path=str(path))
 
 
 def _wrong_with(entry: ZipInfo) -> str | None:
+    """Return the code of the message about what is wrong with a member."""
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if entry.flag_bits & _ENCRYPTED:
-        return "listed as encrypted"
+        return "archive.backup.member_encrypted"
     if kind not in (0, stat.S_IFREG) or entry.is_dir():
-        return "no ordinary file"
+        return "archive.backup.member_not_a_file"
     if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
-        return "listed as compressed in an unknown way"
+        return "archive.backup.member_compression_unknown"
     if entry.compress_type == ZIP_STORED and entry.compress_size != entry.file_size:
-        return "listed with two sizes"
+        return "archive.backup.member_two_sizes"
     return None
 
 
@@ -309,17 +310,17 @@ def _end(entry: ZipInfo) -> int:
 def _manifest(path: Path, file: ZipFile) -> AnyManifest:
     try:
         if file.getinfo(MANIFEST).file_size > MAX_MANIFEST:
-            raise BackupDamaged(f"{MANIFEST} in {path} has over {MAX_MANIFEST} bytes; use another backup")
+            raise BackupDamaged("archive.backup.manifest_too_large", path=str(path), limit=MAX_MANIFEST)
         content = file.read(MANIFEST)
     except _DAMAGE:
-        raise BackupDamaged(f"{MANIFEST} in {path} is missing or damaged; use another backup") from None
+        raise BackupDamaged("archive.backup.manifest_damaged", path=str(path)) from None
     try:
         version = _Version.model_validate_json(content).format
         if version > FORMAT:
-            raise BackupError(f"{path} was made by a newer mparchive; install that")
+            raise BackupError("archive.backup.newer_format", path=str(path))
         return (ManifestV1 if version == 1 else Manifest).model_validate_json(content)
     except ValidationError:
-        raise BackupDamaged(f"{MANIFEST} in {path} is damaged; use another backup") from None
+        raise BackupDamaged("archive.backup.manifest_damaged", path=str(path)) from None
 
 
 def _check_directory(path: Path, file: ZipFile, manifest: AnyManifest) -> None:
@@ -328,21 +329,27 @@ def _check_directory(path: Path, file: ZipFile, manifest: AnyManifest) -> None:
     listed = {member.name: member.size for member in manifest.members}
     names = [*listed, MANIFEST] if MARK in listed else [MARK, *listed, MANIFEST]
     if list(sizes) != names or len(listed) != len(manifest.members):
-        other = ", ".join(map(_shown, sorted(set(sizes) ^ set(names))[:3])) or "their order"
-        raise BackupDamaged(f"the members of {path} are not those it lists ({other}); use another backup")
+        different = [_shown(name) for name in sorted(set(sizes) ^ set(names))[:3]]
+        code = "archive.backup.other_members" if different else "archive.backup.member_order"
+        raise BackupDamaged(code, path=str(path), members=different)
     for name, size in listed.items():
         if sizes[name] != size:
-            raise BackupDamaged(f"{_shown(name)} in {path} is not what was written; use another backup")
+            raise BackupDamaged("archive.backup.member_changed", member=_shown(name), path=str(path))
     for medium in manifest.media:
         if medium.size > MAX_MEDIA_FILE:
-            raise BackupDamaged(f"{_shown(medium.path)} in {path} has over {MAX_MEDIA_FILE} bytes")
+            raise BackupDamaged(
+                "archive.backup.member_too_large",
+                member=_shown(medium.path),
+                path=str(path),
+                limit=MAX_MEDIA_FILE,
+            )
     check_ratio(path, sum(listed.values()))
 
 
 def check_ratio(path: Path, unpacked: int) -> None:
     """Raise BackupDamaged where a backup unpacks to more than MAX_RATIO times its size."""
     if unpacked > RATIO_APPLIES_FROM and unpacked > MAX_RATIO * path.stat().st_size:
-        raise BackupDamaged(f"{path} unpacks to over {MAX_RATIO} times its size, which no backup does")
+        raise BackupDamaged("archive.backup.ratio", path=str(path), ratio=MAX_RATIO)
 
 
 def _shown(name: str) -> str:

@@ -65,7 +65,7 @@ def old_tables(backup: Backup, manifest: ManifestV1, room: Path) -> Iterator[Tab
 
 def _member(backup: Backup, members: dict[str, Member], name: str) -> Member:
     if name not in members:
-        raise BackupDamaged(f"{backup.path} lacks {name}; use another backup")
+        raise BackupDamaged("archive.backup.member_missing", member=name, path=str(backup.path))
     return members[name]
 
 
@@ -86,16 +86,15 @@ def _unpacked(backup: Backup, member: Member) -> Iterator[bytes]:
                 yield unpacker.decompress(rest, PIECE)
                 rest = b""
     except zstd.ZstdError:
-        raise BackupDamaged(f"{member.name} in {backup.path} is damaged; use another backup") from None
+        raise BackupDamaged(
+            "archive.backup.member_damaged", member=member.name, path=str(backup.path)
+        ) from None
 
 
 def _dumped(backup: Backup, manifest: ManifestV1, member: Member, room: Path) -> Iterator[TableRows]:
     tool = find_tool("pg_restore", manifest.tool)
     if tool is None:
-        raise BackupError(
-            f"this backup was written with pg_dump {manifest.tool}, and no pg_restore of that version or "
-            f"later is installed; install PostgreSQL's client programs of version {manifest.tool}"
-        )
+        raise BackupError("archive.backup.no_pg_restore", version=manifest.tool)
     with tempfile.TemporaryFile(dir=room) as dump:  # it has no name: nothing is left of it after a kill
         dump.writelines(backup.pieces(member))
         dump.seek(0)

@@ -114,12 +114,10 @@ def copy_in(
             return cursor.rowcount
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(
-            f"the database failed while {table.name} was loaded ({_said(error)})"
+            "archive.database.failed_loading", table=table.name, reason=_said(error)
         ) from None
     except psycopg.Error as error:
-        raise BackupDamaged(
-            f"the rows of {table.name} cannot be loaded ({_said(error)}); use another backup"
-        ) from None
+        raise BackupDamaged("archive.backup.rows_refused", table=table.name, reason=_said(error)) from None
 
 
 def lock(connection: Connection, tables: Iterable[SqlTable]) -> None:
@@ -131,9 +129,7 @@ def lock(connection: Connection, tables: Iterable[SqlTable]) -> None:
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
             raise
-        raise BackupError(
-            "another program uses this database; stop `mparchive run`, `worker` and `serve` there first"
-        ) from None
+        raise BackupError("archive.backup.database_in_use") from None
 
 
 @contextmanager
@@ -178,7 +174,7 @@ def foreign_keys_checked_after(connection: Connection, tables: Iterable[SqlTable
             connection.execute(text(add))
         except RowsDisagree:
             raise BackupDamaged(
-                f"{key.relname} in the backup refers to rows it lacks ({key.conname}); use another backup"
+                "archive.backup.rows_missing", table=key.relname, constraint=key.conname
             ) from None
 
 
@@ -282,7 +278,11 @@ def output_of(tool: Tool, arguments: Sequence[str], stdin: IO[bytes]) -> Iterato
                 bound.cancel()
         if running.returncode:
             errors.seek(0)
-            raise BackupError(f"{Path(tool.path).name} failed: {_first_message(errors.read(PIECE))}")
+            raise BackupError(
+                "archive.backup.tool_failed",
+                tool=Path(tool.path).name,
+                reason=_first_message(errors.read(PIECE)),
+            )
 
 
 def _first_message(errors: bytes) -> str:

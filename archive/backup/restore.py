@@ -39,7 +39,7 @@ from archive.backup.postgres import (
     tables_in,
 )
 from archive.db import schema
-from archive.domain.errors import MediaFolderError
+from archive.domain.errors import MediaFolderError, error_message
 from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder, path_of
 
@@ -82,29 +82,21 @@ def refuse_full(engine: Engine, folder: MediaFolder, manifest: AnyManifest) -> f
     ours, present = {file.path for file in manifest.media}, set()
     for path in folder.paths():
         if path not in ours:
-            raise NotEmpty(
-                f"the media folder is not empty ({path} is not of this backup); a backup is restored into an "
-                "empty place only: name another folder with MPARCHIVE_HOME or MPARCHIVE_MEDIA"
-            )
+            raise NotEmpty("archive.backup.media_folder_not_empty", path=path)
         present.add(path)
     return frozenset(present)
 
 
 def _refuse_rows(connection: Connection) -> None:
     if (table := first_row(connection, tables_in(connection))) is not None:
-        raise NotEmpty(
-            f"there is an archive here already (a row in {table}); a backup is restored into an empty place "
-            "only: name another database, or another folder with MPARCHIVE_HOME"
-        )
+        raise NotEmpty("archive.backup.archive_not_empty", table=table)
 
 
 def _refuse_unknown(manifest: AnyManifest) -> None:
     if manifest.schema_revision > schema.newest_revision():
-        raise BackupError("the backup was made by a newer mparchive; install that")
+        raise BackupError("archive.backup.newer_schema")
     if manifest.schema_revision not in schema.revisions():
-        raise BackupDamaged(
-            f"there never was a schema of revision {manifest.schema_revision}; use another backup"
-        )
+        raise BackupDamaged("archive.backup.unknown_schema", revision=manifest.schema_revision)
 
 
 class _Progress:
@@ -137,9 +129,7 @@ def _checked(backup: Backup, file: MediaFile, content: bytes) -> bytes:
     """Return the SHA-256 of a media file; raise BackupDamaged unless its name is made from it."""
     digest, suffix = hashlib.sha256(content).digest(), Path(file.path).suffix
     if file.path != path_of(digest, suffix) or not _SUFFIX.fullmatch(suffix):
-        raise BackupDamaged(
-            f"{file.member.name} in {backup.path} is not named by its content; use another backup"
-        )
+        raise BackupDamaged("archive.backup.medium_misnamed", member=file.member.name, path=str(backup.path))
     return digest
 
 
@@ -175,9 +165,7 @@ def _load(
             if table is None:
                 continue  # of a dump that held somebody else's table
             if set(columns) != set(columns_of(table)) or len(columns) != len(set(columns)):
-                raise BackupDamaged(
-                    f"{name} in {backup.path} has other columns than its schema; use another backup"
-                )
+                raise BackupDamaged("archive.backup.other_columns", table=name, path=str(backup.path))
             loaded = copy_in(connection, place, table, columns, progress.over(name, rows))
             _compare_rows(backup, name, loaded, expected[name])
     for name in missing:
@@ -195,19 +183,23 @@ def _tables(backup: Backup, room: Path) -> Iterator[TableRows]:
 def _compare_tables(tables: dict[str, SqlTable], backup: Backup) -> None:
     listed = [table.name for table in backup.manifest.tables]
     if sorted(listed) != sorted(tables):
-        raise BackupDamaged(f"{backup.path} has other tables than its schema; use another backup")
+        raise BackupDamaged("archive.backup.other_tables", path=str(backup.path))
 
 
 def _compare_rows(backup: Backup, table: str, loaded: int, expected: int) -> None:
     if loaded != expected:
-        raise BackupDamaged(f"{table} in {backup.path} has {loaded} rows, not {expected}; use another backup")
+        raise BackupDamaged(
+            "archive.backup.row_count",
+            table=table,
+            path=str(backup.path),
+            found=loaded,
+            expected=expected,
+        )
 
 
 def _compare_heads(connection: Connection, manifest: AnyManifest) -> None:
     if manifest.heads and tuple(chain_heads(Session(connection))) != manifest.heads:
-        raise BackupDamaged(
-            "the chains of the backup end otherwise than its manifest says; use another backup"
-        )
+        raise BackupDamaged("archive.backup.other_heads")
 
 
 def _remove(folder: MediaFolder, put: list[str], error: BaseException) -> None:
@@ -216,8 +208,6 @@ def _remove(folder: MediaFolder, put: list[str], error: BaseException) -> None:
         for path in put:
             folder.remove(path)
     except MediaFolderError as second:
-        first = str(error).partition("\n")[0]
         raise BackupError(
-            f"restoring failed ({first}), and its media files could not be removed ({second}); "
-            "they do no harm: restore the same backup again, or empty the media folder"
+            "archive.backup.media_left", reason=error_message(error), second=error_message(second)
         ) from error

@@ -62,7 +62,7 @@ def write_backup(
     Raises BackupError, FileWriteError.
     """
     if path.exists():
-        raise BackupError(f"{path} is there already, and a backup is never overwritten; name another file")
+        raise BackupError("archive.backup.exists", path=str(path))
     with engine.connect() as connection:
         snapshot = _snapshot(connection)
         manifest = atomically(path, lambda out: _write(out, snapshot, folder, step), is_private=True)
@@ -110,13 +110,13 @@ def _write_tables(snapshot: _Snapshot, writer: Writer) -> Iterator[TableFile]:
 def _write_media(
     snapshot: _Snapshot, folder: MediaFolder, writer: Writer, lacking: list[str]
 ) -> Iterator[MediaFile]:
-    """Write each file once; add a sentence to `lacking` for each that cannot be read."""
+    """Write each file once; add a message to `lacking` for each that cannot be read."""
     rows = select(FileRow.path, FileRow.sha256).order_by(FileRow.path)
     for path, sha256 in snapshot.connection.execute(rows, execution_options={"yield_per": ROWS_AT_ONCE}):
         try:
             content = folder.get(path, sha256)
         except (MediaMissing, IntegrityError) as error:
-            lacking.append(str(error))
+            lacking.append(error.message.dump())
         else:
             member = writer.add(f"{MEDIA}{path}", [content], compressed=False)
             yield MediaFile(path=path, size=member.size, sha256=member.sha256)

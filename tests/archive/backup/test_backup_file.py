@@ -163,7 +163,7 @@ def test_a_revision_that_is_a_command_for_alembic_is_refused(
         manifest["schema_revision"] = revision
 
     path = forge(small_backup, tmp_path / "forged.backup", change)
-    with pytest.raises(BackupDamaged, match=r"manifest\.json .* is damaged"), opened(path):
+    with pytest.raises(BackupDamaged, match=r"manifest\.json .* damaged"), opened(path):
         pass
 
 

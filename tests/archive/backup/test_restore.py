@@ -239,7 +239,7 @@ def unknown_revision(manifest: Manifest, _members: Members) -> None:
         (fewer_rows, "accounts in .* has 2 rows, not 3"),
         (no_rows, "rows of accounts cannot be loaded"),
         (ended_rows, "accounts"),
-        (other_heads, "the chains of the backup end otherwise"),
+        (other_heads, "the hash chains of the backup end"),
         (unknown_revision, "there never was a schema of revision 0000"),
     ],
 )

@@ -12,6 +12,7 @@ from archive.backup.backup_file import BackupError, opened, rows_of
 from archive.backup.write import size_of, write_backup
 from archive.db import schema
 from archive.db.settings import ArchiveSettings
+from archive.domain.messages import Message
 from archive.storage.media_files import MediaFolder
 from archive.system.files import FileWriteError
 from tests.archive.backup.places import Place, rows
@@ -82,7 +83,7 @@ def test_missing_media_files_are_listed_and_the_rest_is_backed_up(original: Plac
     empty = MediaFolder(ArchiveSettings(home=tmp_path))
     manifest = write_backup(original[0], empty, tmp_path / "a.backup")
     assert len(manifest.lacking) == 2
-    assert "is not in the media folder" in manifest.lacking[0]
+    assert Message.load(manifest.lacking[0]).code == "archive.media_file.missing"
     assert not manifest.media
     assert rows_of(manifest)["posts"] > 0
 
@@ -96,5 +97,6 @@ def test_a_media_file_that_cannot_be_read_is_listed_and_the_rest_is_backed_up(
     content = original[1].get(second, bytes.fromhex(Path(second).stem))
     assert folder.put(content, hashlib.sha256(content).digest(), ".png") == second
     manifest = write_backup(original[0], folder, tmp_path / "a.backup")
-    assert manifest.lacking == (f"{first} in the media folder cannot be read (Is a directory)",)
+    (message,) = map(Message.load, manifest.lacking)
+    assert str(message) == f"{first} in the media folder cannot be read (Is a directory)"
     assert second in [file.path for file in manifest.media]
