@@ -14,7 +14,7 @@ from crawler.media.settings import InvalidSetting, MediaSettings, SettingError
 from crawler.parse.response import MAX_PAGE_BYTES
 
 
-class _Environment(MediaSettings):
+class CrawlEnvironment(MediaSettings):
     """The settings that the environment may change."""
 
     download_delay: float = Field(default=6.0, ge=0)  # people report 2 s unsafe, 5 s safe
@@ -43,9 +43,9 @@ class _Environment(MediaSettings):
         return ",".join(hosts)
 
 
-def _from_environment() -> _Environment:
+def _from_environment() -> CrawlEnvironment:
     try:
-        return _Environment.read()
+        return CrawlEnvironment.read()
     except SettingError as error:
         sys.stderr.write(f"{error.message.text(process_language())}\n")
         raise SystemExit(2) from None

@@ -245,6 +245,32 @@ def audit_command(
     raise typer.Exit(audit(options))
 
 
+@app.command("config", help=_("mparchive.help.config.summary"))
+def config_command(
+    action: Annotated[
+        Literal["check", "show", "schema"], typer.Argument(help=_("mparchive.help.config.action"))
+    ],
+    file: Annotated[Path | None, typer.Argument(help=_("mparchive.help.config.file"))] = None,
+    json: Json = False,
+) -> None:
+    """Check or show the configuration."""
+    from mparchive.commands.config import check_config, print_schema, show_config
+
+    if action == "schema" and file:
+        raise CommandError(Message("mparchive.config.schema_reads_no_file", {"file": file}))
+    if action == "schema":
+        raise typer.Exit(print_schema())
+    raise typer.Exit(check_config(file) if action == "check" else show_config(file, json))
+
+
+@app.command("doctor", help=_("mparchive.help.doctor.summary"))
+def doctor_command(json: Json = False) -> None:
+    """Check this machine."""
+    from mparchive.commands.doctor import doctor
+
+    raise typer.Exit(doctor(json))
+
+
 @app.command("init", help=_("mparchive.help.init.summary"))
 def init_command(
     source: Annotated[str, typer.Argument(metavar="INPUT", help=_("mparchive.help.init.input"))],

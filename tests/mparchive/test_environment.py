@@ -1,0 +1,35 @@
+"""The names of variables: each has a meaning in both languages, unknown ones come with the nearest."""
+
+import pytest
+
+from mparchive.environment import VARIABLES, meaning, shown_value, unknown_variables
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_every_variable_has_a_meaning_in_both_languages(name: str) -> None:
+    english, chinese = meaning(name).text("en"), meaning(name).text("zh")
+    assert english != meaning(name).code and english != chinese
+
+
+def test_an_unknown_variable_is_named_with_the_nearest_known_one() -> None:
+    environment = {
+        "MPARCHIVE_HOEM": "/srv",
+        "MPARCHIVE_0123456789012345678901234567": "1",
+        "MPARCHIVE_HOME": "/srv",
+        "PATH": "/bin",
+    }
+    assert unknown_variables(environment) == {
+        "MPARCHIVE_HOEM": "MPARCHIVE_HOME",
+        "MPARCHIVE_0123456789012345678901234567": "",
+    }
+
+
+def test_a_variable_that_the_configuration_names_is_known() -> None:
+    assert unknown_variables({"MPARCHIVE_COOKIE": "x"}, named=["MPARCHIVE_COOKIE"]) == {}
+
+
+def test_passwords_and_tokens_are_hidden() -> None:
+    environment = {"MPARCHIVE_DATABASE_URL": "postgresql://a:secret@b/c", "MPARCHIVE_EGRESS": "office"}
+    assert shown_value("MPARCHIVE_DATABASE_URL", environment) == "***"
+    assert shown_value("MPARCHIVE_EGRESS", environment) == "office"
+    assert shown_value("MPARCHIVE_READING_TOKEN", environment) == ""
