@@ -1,5 +1,6 @@
 """Provide a real Postgres: one embedded server per session, one database per test."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from itertools import count
@@ -14,6 +15,9 @@ from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 
 TEMPLATE = "mparchive_template"
+# A database is made in half the time in memory. Containers often have only 64 MB of it.
+MEMORY = Path("/dev/shm")
+MEMORY_NEEDED = 4 * 1024**3  # bytes free; the databases of one session take a few hundred megabytes
 _numbers = count(1)
 
 
@@ -25,16 +29,25 @@ def server_url() -> Iterator[str]:
     closes that folder to others, also under the servers of those that are running.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="mparchive-tests-", ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryDirectory(
+            prefix="mparchive-tests-", dir=_place(), ignore_cleanup_errors=True
+        ) as folder,
         embedded_postgres(Path(folder)) as url,
     ):
-        _without_fsync(url)
+        _without_safety(url)
         yield url
 
 
-def _without_fsync(url: str) -> None:
-    """Turn fsync off: tests lose nothing in a power failure."""
-    _execute(url, "ALTER SYSTEM SET fsync = off")
+def _place() -> Path | None:
+    """Return the folder for servers: in memory where there is enough, else the one for temporary files."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_NEEDED
+    return MEMORY if has_room else None
+
+
+def _without_safety(url: str) -> None:
+    """Turn off what protects data from a power failure: tests lose nothing in one."""
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        _execute(url, f"ALTER SYSTEM SET {setting} = off")
     _execute(url, "SELECT pg_reload_conf()")
 
 
