@@ -23,6 +23,8 @@ _ARGUMENTS = (
     # A request that bypasses the gate all the same, such as one to a numeric address, finds no proxy.
     "--proxy-server=127.0.0.1:9",
     "--proxy-bypass-list=<-loopback>",
+    # WebRTC sends UDP itself and asks neither the gate nor the proxy. Old releases know the second name only.
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--block-new-web-contents",  # pop-ups
     "--deny-permission-prompts",

@@ -1,12 +1,13 @@
 """The gate before a page in real Chromium: what it lets through, and what never leaves the browser."""
 
 import asyncio
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 import pytest
+from playwright.async_api import Browser, async_playwright
 from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import async_playwright
 from scrapy import Request
 from scrapy.http import Response
 
@@ -19,6 +20,19 @@ OTHER = "https://res.synthetic.invalid/b.js"
 HTML = (
     f'<p>x</p><script src="{SCRIPT}"></script><script src="{OTHER}"></script><iframe src="{SCRIPT}"></iframe>'
 )
+# Asks a STUN and a TURN server for its address, and opens a WebTransport; each would send UDP.
+SENDS_UDP = """<p>x</p><script>
+    const peers = ['stun:127.0.0.1:%(port)d', 'turn:127.0.0.1:%(port)d?transport=udp'].map(urls => {
+        const peer = new RTCPeerConnection({iceServers: [{urls, username: 'a', credential: 'b'}]});
+        peer.createDataChannel('x');
+        peer.createOffer().then(offer => peer.setLocalDescription(offer));
+        return peer;
+    });
+    let failed = false;
+    new WebTransport('https://127.0.0.1:%(port)d/').ready.catch(() => { failed = true; });
+    window.ended = () => failed && peers.every(peer => peer.iceGatheringState === 'complete');
+</script>"""
+SECONDS = 60.0  # within which a page has sent its first packet, or given up
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("needs_chromium")]
 
 
@@ -78,3 +92,62 @@ def test_a_file_in_place_of_the_page_is_named() -> None:
     gate, _ = opened({ADDRESS: html(**{"Content-Disposition": "attachment; filename=x.html"})})
     assert gate.failure is not None
     assert gate.failure.code == "crawler.browser.not_a_page"
+
+
+@pytest.fixture
+def udp() -> Iterator[socket.socket]:
+    """Listen for UDP on loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        yield listener
+
+
+def packets(listener: socket.socket) -> int:
+    """Count the packets that have arrived."""
+    listener.setblocking(False)
+    number = 0
+    with suppress(BlockingIOError):
+        while listener.recv(65536):
+            number += 1
+    return number
+
+
+async def open_sender(browser: Browser, port: int, *, until_ended: bool) -> None:
+    """Open the page that sends UDP; wait until it gave up, or got a packet through."""
+
+    async def fetch(_request: Request) -> Response:
+        return html(SENDS_UDP % {"port": port})
+
+    page = await (await browser.new_context()).new_page()
+    await RequestGate(fetch).open(page, Request(ADDRESS))
+    await page.goto(ADDRESS, wait_until="load")
+    if until_ended:
+        await page.wait_for_function("window.ended()", timeout=SECONDS * 1000)
+
+
+def test_a_page_sends_no_udp(udp: socket.socket) -> None:
+    async def visit() -> None:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(**launch_options())
+            await open_sender(browser, udp.getsockname()[1], until_ended=True)
+            await browser.close()
+
+    asyncio.run(visit())
+    assert packets(udp) == 0
+
+
+def test_without_the_policy_the_same_page_sends_udp(udp: socket.socket) -> None:
+    """Check that the test above can fail: nothing else holds the packets back."""
+    options = launch_options()
+    options["args"] = [argument for argument in options["args"] if "webrtc" not in argument]
+    udp.settimeout(SECONDS)
+
+    async def visit() -> bytes:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(**options)
+            await open_sender(browser, udp.getsockname()[1], until_ended=False)
+            packet = await asyncio.to_thread(udp.recv, 65536)
+            await browser.close()
+        return packet
+
+    assert asyncio.run(visit())
