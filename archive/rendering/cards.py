@@ -37,10 +37,12 @@ class _Widget:
     type: str = ""
 
 
-_VOICE = _Widget("音频", ("name", "title"), ("author",), ("cover",), ("voice_encode_fileid",), "audio")
+_VOICE = _Widget(
+    "音频", ("name", "title"), ("author",), ("cover", "data-cover"), ("voice_encode_fileid",), "audio"
+)
 
 _MUSIC = _Widget(
-    "音乐", ("music_name", "name"), ("singer",), ("albumurl",), ("musicid", "otherid", "mid"), "audio"
+    "音乐", ("music_name", "name"), ("singer",), ("albumurl", "cover"), ("musicid", "otherid", "mid"), "audio"
 )
 
 _CHANNEL = _Widget(
@@ -74,7 +76,12 @@ _WIDGETS = {
     "mp-common-qa": _Widget("问答", ("data-question",), ("data-answer",)),
     "mp-common-search": _Widget("搜索", ("data-keyword",)),
     "mp-common-poi": _Widget("位置", ("data-name", "data-title"), ("data-address",)),
-    "mp-common-product": _Widget("商品", ("data-title", "data-name"), (), ("data-cover", "data-headimg")),
+    "mp-common-product": _Widget(
+        "商品",
+        ("data-title", "data-name"),
+        (),
+        ("data-product-imageurl", "data-cover", "data-imageurl", "data-headimg"),
+    ),
 }
 
 _VIDEO = _Widget("视频", ("data-title", "title"), (), ("data-cover", "poster"), type="video")
@@ -87,7 +94,7 @@ _OTHER = _Widget(
     "卡片",
     ("data-title", "data-name", "data-nickname", "name", "title"),
     ("data-desc", "data-signature"),
-    ("data-cover", "data-headimg"),
+    ("data-cover", "data-coverurl", "data-imageurl", "data-headimg"),
 )
 
 _INVISIBLE = frozenset({"mp-style-type", "mp-common-cpsad"})

@@ -60,9 +60,13 @@ _EMOJI = re.compile(r"\[\S{1,20}\]")
 
 _SOURCES = ("data-src", "src", "data-backsrc", "data-croporisrc", "data-original")
 
+_SETS = ("srcset", "data-srcset")  # several sizes of one image
+
 
 def normalize_images(soup: BeautifulSoup) -> None:
     """Give each image its address in `src` and its size; remove images without an address."""
+    _complete_pictures(soup)
+    _style_backgrounds(soup)
     for image in soup.find_all("img"):
         if image.decomposed:
             continue
@@ -78,8 +82,32 @@ def normalize_images(soup: BeautifulSoup) -> None:
 
 def _source(image: Tag) -> str:
     written = [str(image[name]) for name in _SOURCES if image.get(name)]
+    written += [_first_of_set(str(image[name])) for name in _SETS if image.get(name)]
     found = next(filter(None, map(clean_web_url, written)), "")
     return found or next((inline for inline in written if is_inline(inline)), "")
+
+
+def _first_of_set(written: str) -> str:
+    """Return the first address of a set of sizes, as `a.png 1x, b.png 2x`."""
+    return next(iter(written.split()), "").rstrip(",")
+
+
+def _complete_pictures(soup: BeautifulSoup) -> None:
+    """Give the image of a `picture` without an address that of the first source."""
+    for picture in soup.find_all("picture"):
+        image, source = picture.find("img"), picture.find("source")
+        if image is not None and source is not None and not _source(image):
+            image["srcset"] = str(source.get("srcset") or source.get("data-srcset") or "")
+
+
+def _style_backgrounds(soup: BeautifulSoup) -> None:
+    """Write the background images that attributes give as styles, which are shown."""
+    for name in ("background", "data-lazy-bgimg"):
+        for tag in soup.find_all(lambda one, name=name: bool(one.get(name))):
+            address = re.sub(r"[\s\"'()\\]", "", clean_web_url(str(tag[name])))
+            if address and "background" not in str(tag.get("style", "")).replace("background-color", ""):
+                style = str(tag.get("style", "")).rstrip("; ")
+                tag["style"] = f"{style};background-image:url({address})".lstrip(";")
 
 
 def is_inline(source: str) -> bool:

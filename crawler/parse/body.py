@@ -6,7 +6,7 @@ from typing import Any
 
 from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Kind
-from crawler.parse.elements import Element, find_elements
+from crawler.parse.elements import Element, find_elements, sizeless_path
 from crawler.parse.html_outline import Outline, tokens
 from crawler.parse.js_literals import html_decode, unescape_js
 from crawler.parse.script_state import PageState
@@ -191,11 +191,6 @@ def listed_addresses(state: PageState, *names: str) -> tuple[str, ...]:
 def listed_pictures(state: PageState) -> list[dict[str, Any]]:
     """Return the page's own list of its pictures."""
     return state.items(*_PICTURE_LISTS)
-
-
-def sizeless_path(url: str) -> str:
-    """`…/640?wx_fmt=png` and `…/0?wx_fmt=png` are one picture in two sizes."""
-    return url.partition("?")[0].rpartition("/")[0].partition("://")[2]
 
 
 def _from_state(state: PageState) -> Body:

@@ -12,8 +12,8 @@ from archive.domain.addresses import Address, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.outcomes import Kind
 from archive.domain.text import unescape
-from crawler.parse.body import listed_addresses, sizeless_path, text_of, text_of_html
-from crawler.parse.elements import find_elements
+from crawler.parse.body import listed_addresses, text_of, text_of_html
+from crawler.parse.elements import find_elements, sizeless_path
 from crawler.parse.html_outline import Outline
 from crawler.parse.identity import is_publication_time, wall_clock
 from crawler.parse.js_literals import unescape_js

@@ -20,22 +20,26 @@ from crawler.parse.script_state import MAX_WORDS, words
 
 # By element, in the order in which they are tried: the first that is a web address is the image.
 IMAGE_ATTRIBUTES: dict[str, tuple[str, ...]] = {
-    "img": ("data-src", "src", "data-backsrc", "data-croporisrc", "data-original"),
+    "img": ("data-src", "src", "data-backsrc", "data-croporisrc", "data-original", "srcset", "data-srcset"),
     "image": ("xlink:href", "href", "data-src"),  # of a drawing
     "feimage": ("xlink:href", "href"),
+    "source": ("srcset", "data-srcset"),  # of a picture
+    "video": ("poster",),
     "mp-common-sticker": ("data-emoji_url",),
     "mp-common-product": ("data-product-imageurl", "data-cover", "data-imageurl", "data-headimg"),
     "mp-common-redpacketcover": ("data-receiveimg", "data-coverurl"),
 }
 
 # Attributes that hold an image on elements of any name.
-COMMON_IMAGE_ATTRIBUTES = ("data-lazy-bgimg", "data-product-imageurl", "data-miniprogram-imageurl")
+COMMON_IMAGE_ATTRIBUTES = (
+    "data-lazy-bgimg", "data-product-imageurl", "data-miniprogram-imageurl", "data-emoji_url",
+)  # fmt: skip
 
-# WeChat's own elements that are no cards: players, whose images are the covers of what they play, and
-# elements that show nothing.
-NO_CARDS = frozenset({
+# Elements whose images are no images of the text: players, with the covers of what they play, elements that
+# show nothing, and those that have an address for another purpose.
+NO_IMAGES = frozenset({
     "mpvoice", "qqmusic", "mp-common-mpaudio", "mp-common-videosnap", "mpvideosnap", "mp-common-qqmusic",
-    "mp-style-type", "mp-common-cpsad",
+    "mp-style-type", "mp-common-cpsad", "script", "style", "iframe", "audio",
 })  # fmt: skip
 
 # Addresses of images that are no part of the post: portraits of accounts, and what its editor remembers
@@ -45,8 +49,13 @@ OTHER_ATTRIBUTES = frozenset({
     "data-before-oversubscription-url", "data-wxurl",
 })  # fmt: skip
 
+_NO_IMAGE_ATTRIBUTES = OTHER_ATTRIBUTES | {"style", "href", "xlink:href", "alt", "title"}
+
+_SETS = frozenset({"srcset", "data-srcset"})  # attributes with several addresses of one image
+
 IMAGE_HOSTS = ("qpic.cn", "qlogo.cn")  # WeChat's, with their subdomains
 
+_VIDEO_HOSTS = frozenset({"mpvideo.qpic.cn"})
 
 MAX_CSS = (
     500_000  # characters parsed of one body's styles that name an address; real bodies have under 20,000
@@ -54,42 +63,63 @@ MAX_CSS = (
 
 MAX_NESTING = 8  # brackets in brackets; real values have two
 
-MAX_VALUE = 20_000  # characters of an attribute of a card; a product written as JSON has under 2,000
+MAX_VALUE = 20_000  # characters of an attribute; a product written as JSON has under 2,000
 
 _MAY_NAME_ADDRESS = re.compile(r"url|image-set|\\", re.IGNORECASE)  # "\" may spell "url" in CSS
 
 _HOLDING_STRINGS = frozenset({"url", "image-set", "-webkit-image-set"})
 
-_WRITTEN_ADDRESS = re.compile(r"""(?:https?:)?//[^\s"'<>()\\]{1,2000}""")
+_MAY_NAME_HOST = re.compile(r"qpic\.cn|qlogo\.cn", re.IGNORECASE)
+
+_WRITTEN_ADDRESS = re.compile(r"""(?:https?:)?//[^\s"'<>()\[\]{}|,;\\]{1,2000}""", re.IGNORECASE)
+
+_ESCAPE = re.compile(r"\\(?:u00|x)([2-7][0-9a-fA-F])|\\(?=/)")  # of JSON and JavaScript
+
+
+def sizeless_path(url: str) -> str:
+    """`…/640?wx_fmt=png` and `…/0?wx_fmt=png` are one picture in two sizes."""
+    return url.partition("?")[0].rpartition("/")[0].partition("://")[2]
 
 
 def image_address(name: str, attributes: dict[str, str]) -> str:
     """Return the address of an image element; empty where it gives none on the web."""
-    values = (attributes.get(attribute) for attribute in IMAGE_ATTRIBUTES.get(name, ()))
-    return next(filter(None, (clean_web_url(value) for value in values if value)), "")
+    for attribute in IMAGE_ATTRIBUTES.get(name, ()):
+        value = attributes.get(attribute) or ""
+        written = value.split(maxsplit=1)[:1] if attribute in _SETS else [value]
+        if address := next(map(clean_web_url, written), "").rstrip("," if attribute in _SETS else ""):
+            return address
+    return ""
 
 
 def element_images(name: str, attributes: dict[str, str]) -> Iterator[str]:
-    """Yield the addresses of the images that one element shows, except those of its style."""
-    address = image_address(name, attributes) if name in IMAGE_ATTRIBUTES else ""
-    if address:
-        yield address
-    for attribute in COMMON_IMAGE_ATTRIBUTES:
-        if (value := attributes.get(attribute)) and (found := clean_web_url(value)):
-            yield found
-    if name.startswith("mp-") and name not in NO_CARDS and not address:
-        yield from _card_images(attributes)
+    """Yield the addresses of the images that one element shows, except those of its style.
+
+    Those on WeChat's image hosts are found in attributes of any name as well, once in one size.
+    """
+    known = [image_address(name, attributes), clean_web_url(attributes.get("background") or "")]
+    known += [clean_web_url(attributes.get(attribute) or "") for attribute in COMMON_IMAGE_ATTRIBUTES]
+    known = [address for address in known if address]
+    yield from known
+    pictures = {sizeless_path(address) for address in known}
+    if name not in NO_IMAGES:
+        yield from (url for url in _hosted_images(attributes) if sizeless_path(url) not in pictures)
 
 
-def _card_images(attributes: dict[str, str]) -> Iterator[str]:
-    """Yield the addresses on WeChat's image hosts in a card whose attributes nobody described."""
+def _hosted_images(attributes: dict[str, str]) -> Iterator[str]:
+    """Yield the addresses on WeChat's image hosts in attributes, which may be lists, JSON or encoded."""
     for name, value in attributes.items():
-        if name in OTHER_ATTRIBUTES or name == "style" or len(value or "") > MAX_VALUE:
+        if not value or name in _NO_IMAGE_ATTRIBUTES or len(value) > MAX_VALUE:
             continue
-        written = unquote(unescape(value or "")).replace("\\/", "/")
-        for match in _WRITTEN_ADDRESS.finditer(written):
-            if _is_image_host(address := clean_web_url(match[0])):
-                yield address
+        if _MAY_NAME_HOST.search(value):
+            for match in _WRITTEN_ADDRESS.finditer(_decoded(value)):
+                if _is_image_host(address := clean_web_url(match[0])):
+                    yield address
+
+
+def _decoded(value: str) -> str:
+    """Return a value without the escapes of HTML, addresses and scripts, in which values may be wrapped."""
+    written = unquote(unescape(value))
+    return unescape(_ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", written))
 
 
 def _is_image_host(address: str) -> bool:
@@ -97,7 +127,8 @@ def _is_image_host(address: str) -> bool:
         host = urlsplit(address).hostname or ""
     except ValueError:  # a bracket that is never closed
         return False
-    return any(host == known or host.endswith(f".{known}") for known in IMAGE_HOSTS)
+    is_known = any(host == known or host.endswith(f".{known}") for known in IMAGE_HOSTS)
+    return is_known and host not in _VIDEO_HOSTS
 
 
 class StyleImages:

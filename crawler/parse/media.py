@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Role
 from archive.domain.parsed_page import MediaRef
-from crawler.parse.body import Body, listed_pictures, sizeless_path
-from crawler.parse.elements import Element, image_address
+from crawler.parse.body import Body, listed_pictures
+from crawler.parse.elements import Element, image_address, sizeless_path
 from crawler.parse.script_state import PageState, known, link_address, plain, web_url, whole, words
 
 AUDIO_URL = "https://res.wx.qq.com/voice/getvoice?mediaid="
@@ -140,10 +140,13 @@ def _frame(element: Element) -> Iterator[Player]:
     """Return a video in a frame: WeChat's by `data-mpvid`, Tencent Video's by the `vid` of its address."""
     source = clean_url(element.get("data-src", "src"))
     ident = element.get("data-mpvid") or _parameter(source, "vid")
+    cover = web_url(unquote(element.get("data-cover")))
     if _ID.fullmatch(ident):
         width, ratio = whole(element.get("data-w")), element.get("data-ratio")
         facts = {"player": web_url(source), "width": width, "ratio": ratio[:20]}
-        yield Player(Role.VIDEO, ident, "", web_url(unquote(element.get("data-cover"))), facts=known(facts))
+        yield Player(Role.VIDEO, ident, "", cover, facts=known(facts))
+    elif cover:
+        yield Player(Role.VIDEO, "", "", cover)
 
 
 def _parameter(address: str, name: str) -> str:
@@ -166,7 +169,8 @@ def _snap(element: Element) -> Player:
         "type": words(element.get("data-type")),
     }
     ident = words(element.get("data-id", "data-noticeid"))
-    return Player(Role.VIDEO, ident, "", web_url(element.get("data-url")), facts=known(facts))
+    cover = web_url(element.get("data-url", "data-cover"))
+    return Player(Role.VIDEO, ident, "", cover, facts=known(facts))
 
 
 def _voice_card(element: Element) -> Iterator[Player]:
@@ -176,7 +180,7 @@ def _voice_card(element: Element) -> Iterator[Player]:
         "duration_ms": whole(element.get("play_length")),
     }
     if _ID.fullmatch(voice := element.get("voice_encode_fileid")):
-        yield _voice(voice, facts, web_url(element.get("cover")))
+        yield _voice(voice, facts, web_url(element.get("cover", "data-cover")))
 
 
 def _song(element: Element) -> Player:
@@ -187,7 +191,7 @@ def _song(element: Element) -> Player:
         "author": words(element.get("singer")),
         "duration_ms": seconds * 1000 if seconds else None,
     }
-    address, cover = web_url(element.get("audiourl")), web_url(element.get("albumurl"))
+    address, cover = web_url(element.get("audiourl")), web_url(element.get("albumurl", "cover"))
     ident = words(element.get("musicid", "otherid", "mid"))
     return Player(Role.AUDIO, ident, address, cover, facts=known(facts))
 

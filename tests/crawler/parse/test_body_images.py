@@ -1,13 +1,8 @@
 """Images of a body in every place where WeChat writes them, and nothing else."""
 
-import html
-import re
-
 import pytest
 
-from crawler.parse.elements import MAX_CSS, OTHER_ATTRIBUTES, StyleImages, find_elements
-from crawler.parse.page import read_page
-from tests.support.captures import capture, capture_names, needs_captures
+from crawler.parse.elements import MAX_CSS, StyleImages, find_elements
 
 URL = "https://mmbiz.qpic.cn/mmbiz_png/a/640?wx_fmt=png"
 
@@ -63,24 +58,3 @@ def test_styles_are_parsed_up_to_a_number_of_characters() -> None:
     assert styles.find(f"background:url({URL})") == [URL]
     assert styles.find(f"background:url({URL});" + "x" * MAX_CSS) == []
     assert StyleImages().find("background:url(" * 1000) == []
-
-
-_ATTRIBUTE = re.compile(r"""([\w:-]+)\s*=\s*("[^"]*"|'[^']*')""")
-
-
-@needs_captures
-@pytest.mark.parametrize("name", capture_names("article_*"))
-def test_every_address_of_an_image_host_in_a_body_is_known(name: str) -> None:
-    """Counted on the markup itself, attribute by attribute, without the parser's walk."""
-    reading = read_page(capture(name))
-    addresses = [medium.url for medium in reading.media] + list(reading.page.get("images", ()))
-    known = {_picture(address) for address in addresses}
-    for attribute, value in _ATTRIBUTE.findall(reading.html):
-        decoded = html.unescape(html.unescape(value))
-        for address in re.findall(r"//\w+\.q(?:pic|logo)\.cn/[^\s\"'()&?]+", decoded):
-            assert _picture(address) in known or attribute in OTHER_ATTRIBUTES, (attribute, address)
-
-
-def _picture(address: str) -> str:
-    """Return the host and path of an address without its size."""
-    return address.partition("//")[2].partition("?")[0].partition("#")[0].rpartition("/")[0]
