@@ -174,6 +174,24 @@ def _exclusive(first: str, second: str) -> Message:
     return Message("mparchive.show.exclusive", {"first": f"--{first}", "second": f"--{second}"})
 
 
+@app.command("forget", help=_("mparchive.help.forget.summary"))
+def forget_command(
+    posts: Annotated[
+        list[str] | None, typer.Argument(metavar="[POST]...", help=_("mparchive.help.forget.posts"))
+    ] = None,
+    run: Annotated[list[int] | None, typer.Option(metavar="ID", help=_("mparchive.help.forget.run"))] = None,
+    account: Annotated[str | None, typer.Option(help=_("mparchive.help.forget.account"))] = None,
+    reason: Annotated[str, typer.Option(help=_("mparchive.help.forget.reason"))] = "",
+    yes: Annotated[bool, typer.Option("--yes", help=_("mparchive.help.forget.yes"))] = False,
+    json: Json = False,
+) -> None:
+    """Remove posts from the archive, and record that."""
+    from mparchive.commands.forget import ForgetOptions, forget_posts
+
+    options = ForgetOptions(tuple(posts or ()), tuple(run or ()), account, reason, yes, json)
+    raise typer.Exit(forget_posts(options))
+
+
 @app.command("reparse", help=_("mparchive.help.reparse.summary"))
 def reparse_command(
     aid: Annotated[list[str] | None, typer.Argument(help=_("mparchive.help.reparse.aid"))] = None,

@@ -18,6 +18,7 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import AWAY, BLOCKING, NO_ANSWER, NOT_RENDERED, Outcome, Relation
 from archive.domain.weekly_digest import Title, Titles, WeeklyDigest, normalised
 from archive.repository.post_queries import IS_ITS_ADDRESS
+from archive.repository.removals import forgotten_posts
 from archive.repository.sources import LINKS_TO_POSTS
 
 MAX_POSTS_IN_PUSH = 20  # WeChat takes 8; a higher position is invented and makes no holes
@@ -328,10 +329,10 @@ def _titles(session: Session, scope: AuditScope) -> Iterator[Title]:
 
 
 def _unavailable_titles(session: Session, scope: AuditScope) -> Sequence[str]:
-    """Return titles in lists of posts that are deleted, taken down or private, which are no gaps."""
+    """Return titles of posts that are deleted, taken down, private or forgotten, which are no gaps."""
     rows = select(SightingRow.title).join(AddressRow, AddressRow.id == SightingRow.address_id)
     rows = rows.where(scope.addresses, AddressRow.last_outcome.in_(AWAY), SightingRow.title != "")
-    return session.scalars(rows).all()
+    return [*session.scalars(rows), *(post.title for post in forgotten_posts(session, scope.biz))]
 
 
 def _pending_titles(session: Session, scope: AuditScope) -> Sequence[str]:

@@ -111,3 +111,5 @@ class Relation(StrEnum):
 NO_ANSWER = "no_answer"  # no response came
 
 NOT_RENDERED = "not_drawn"  # an article whose text only a browser shows, and none has rendered it yet
+
+FORGOTTEN = "forgotten"  # the post was removed on purpose: it is fetched only when somebody gives its address

@@ -14,6 +14,7 @@ from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
 from archive.repository.accounts import account_summaries
 from archive.repository.incidents import open_incidents
 from archive.repository.media import media_numbers
+from archive.repository.removals import count_forgotten
 
 _UNPARSED = "unread"  # stands for the outcome of captures that were not parsed yet
 
@@ -36,6 +37,7 @@ class Status:
     due: int = 0
     waiting: int = 0
     given_up: int = 0
+    forgotten: int = 0
     unread: int = 0
     media: dict[str, dict[str, int]] = field(default_factory=dict)
     last_runs: list[dict[str, Any]] = field(default_factory=list)
@@ -61,6 +63,7 @@ def archive_status(session: Session, now: datetime) -> Status:
         due=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at <= now)),
         waiting=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at > now)),
         given_up=_count(session, _given_up()),
+        forgotten=count_forgotten(session),
         unread=by_outcome.get(_UNPARSED, 0),
         media=media_numbers(session, now),
         last_runs=_last_runs(session),

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from archive.db.models import Account, AddressRow, CaptureRow, Post, SourceRow
 from archive.domain.addresses import Address, canonical_url, parse_address
 from archive.domain.messages import Message
-from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
+from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.text import storable
 from archive.domain.update_decisions import next_fetch
@@ -22,6 +22,8 @@ from archive.domain.update_decisions import next_fetch
 _BATCH = 500  # keys per statement
 
 FOREIGN_POST = "archive.post.foreign"  # code of the reason of a post of another account
+
+FORGOTTEN_POST = "archive.post.forgotten"  # code of the reason of a post that was removed on purpose
 
 FETCHED_AT_ALIAS = "archive.address.fetched_at_alias"
 
@@ -146,8 +148,8 @@ def _observed_by_address(session: Session, results: Mapping[int, ParsedPage]) ->
 
 
 def _record_fetched_alias(row: AddressRow) -> None:
-    """Ask no more for an address never asked: its post was just fetched at another one."""
-    if row.last_outcome is None and row.next_fetch_at is not None:
+    """Ask no more for an address never asked, or forgotten: its post was just fetched at another one."""
+    if row.last_outcome == FORGOTTEN or (row.last_outcome is None and row.next_fetch_at is not None):
         row.next_fetch_at = None
         row.last_outcome, row.last_reason = Outcome.ARTICLE, Message(FETCHED_AT_ALIAS).dump()
 
@@ -209,12 +211,33 @@ def drop_foreign_posts(
         if expected and biz_by_capture[capture_id] != expected
     }
     watched = _watched_accounts(session, {biz_by_capture[capture_id] or "" for capture_id in foreign})
+    dropped = {
+        capture_id: Message(FOREIGN_POST, {"biz": biz_by_capture[capture_id], "expected": expected})
+        for capture_id, expected in foreign.items()
+        if biz_by_capture[capture_id] not in watched
+    }
+    dropped |= _forgotten_posts(session, dict(results))
     return [
-        (capture_id, _without_record(page, foreign[capture_id]))
-        if capture_id in foreign and page.biz not in watched
-        else (capture_id, page)
+        (capture_id, _without_record(page, dropped[capture_id]) if capture_id in dropped else page)
         for capture_id, page in results
     ]
+
+
+def _forgotten_posts(session: Session, results: Mapping[int, ParsedPage]) -> dict[int, Message]:
+    """Return why pages are not stored whose post was removed on purpose, unless somebody gave the address."""
+    keys = keys_of_posts(list(results.values()))
+    rows = select(AddressRow.key).where(AddressRow.key.in_(keys), AddressRow.last_outcome == FORGOTTEN)
+    forgotten = set(session.scalars(rows))
+    if not forgotten:
+        return {}
+    listed = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
+    listed = listed.where(CaptureRow.id.in_(results), AddressRow.expected_biz.is_not(None))
+    by_itself = set(session.scalars(listed))
+    return {
+        capture_id: Message(FORGOTTEN_POST)
+        for capture_id, page in results.items()
+        if capture_id in by_itself and not forgotten.isdisjoint(keys_of_posts([page]))
+    }
 
 
 def _watched_accounts(session: Session, bizs: set[str]) -> set[str]:
@@ -225,6 +248,5 @@ def _watched_accounts(session: Session, bizs: set[str]) -> set[str]:
     return set(session.scalars(rows.where(Account.id.in_(select(SourceRow.account_id)))))
 
 
-def _without_record(page: ParsedPage, expected: str) -> ParsedPage:
-    reason = Message(FOREIGN_POST, {"biz": page.biz, "expected": expected})
+def _without_record(page: ParsedPage, reason: Message) -> ParsedPage:
     return replace(page, record=None, biz=None, reason=reason.dump())

@@ -1,11 +1,12 @@
 """Read page bodies back, each verified by its hash, and find delta bases for new ones."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, lru_cache, partial
 from typing import NamedTuple
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.orm import Session
 
 from archive.db.engine import BINARY
@@ -20,6 +21,7 @@ from archive.storage.body_codec import (
     Signature,
     decode_unverified,
     decode_verified,
+    encode_anew,
     signature,
     verify_sha256,
 )
@@ -104,6 +106,21 @@ def _load_base(session: Session, capture_id: int) -> _Base:
 
 def _base_damaged(capture_id: int, error: IntegrityError) -> IntegrityError:
     return IntegrityError("archive.body.base_damaged", id=capture_id, reason=error.message)
+
+
+def replace_base(session: Session, ids: Sequence[int]) -> None:
+    """Store these captures, deltas against one base, without it: the first whole, the others against it.
+
+    Raises IntegrityError when one of them cannot be read.
+    """
+    base: DeltaBase | None = None
+    for capture_id, body in bodies(session, ids):
+        if isinstance(body, IntegrityError):
+            raise body
+        stored = encode_anew(body, base)
+        session.execute(update(CaptureRow).where(CaptureRow.id == capture_id).values(stored.columns))
+        if base is None:
+            base = DeltaBase(capture_id, hashlib.sha256(body).digest(), body, signature(body))
 
 
 _decoded: dict[bytes, tuple[bytes, Signature]] = {}  # by SHA-256: right in whichever database it is found

@@ -5,10 +5,34 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Date, Row, case, cast, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Row,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, defer
 
-from archive.db.models import Account, AddressRow, CaptureRow, MediumRow, Post, PostLink, PostMedium, Version
+from archive.db.models import (
+    Account,
+    AddressRow,
+    CaptureRow,
+    MediumRow,
+    Post,
+    PostLink,
+    PostMedium,
+    RepeatedCapture,
+    Version,
+)
 from archive.domain.captures import Capture
 from archive.domain.errors import NotArchived
 from archive.domain.messages import Message
@@ -33,6 +57,7 @@ def store_captures(
     """
     if not captures:
         return []
+    session.execute(_LOCK_AS_WRITER)
     bases = DeltaBases(session)
     ids: list[int] = []
     waiting: list[dict[str, Any]] = []
@@ -46,6 +71,10 @@ def store_captures(
     ids += _insert(session, waiting)
     append_captures(session, ids)
     return ids
+
+
+# Whoever removes captures excludes all writers: no delta base vanishes between its choice and its use.
+_LOCK_AS_WRITER = text("LOCK TABLE captures IN ROW EXCLUSIVE MODE")
 
 
 def _row(run_id: int | None, address_id: int | None, capture: Capture, body: EncodedBody) -> dict[str, Any]:
@@ -153,6 +182,14 @@ def find_capture(
     if fetched_at is not None:
         rows = rows.where(CaptureRow.fetched_at == fetched_at)
     return session.scalar(rows.order_by(CaptureRow.id).limit(1))
+
+
+def note_repeated(session: Session, capture_id: int, run_id: int) -> None:
+    """Record that a run brought a capture again that another run had brought."""
+    is_own = select(CaptureRow.id).where(CaptureRow.id == capture_id, CaptureRow.run_id == run_id)
+    if session.scalar(is_own) is None:
+        row = postgresql.insert(RepeatedCapture).values(capture_id=capture_id, run_id=run_id)
+        session.execute(row.on_conflict_do_nothing())
 
 
 def unparsed_captures(session: Session) -> list[int]:

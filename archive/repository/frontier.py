@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -17,13 +17,15 @@ from archive.db.advisory_locks import live_runs
 from archive.db.models import AddressRow, Egress, Run, SightingRow
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighted, Sighting
-from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
+from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
 from archive.domain.text import storable, storable_json
 from archive.repository import runs
 from archive.repository.accounts import put_accounts
 from archive.repository.address_outcomes import BY_KEY, add_chksm, archived_keys
 
 _BATCH = 500  # rows per statement; a record of a dump has 5 kB
+
+SAVED_PAGE = "saved page"  # the source of addresses that a saved page or a WARC file gave
 
 CLAIM_LASTS = timedelta(hours=25)  # longer than the longest crawl: bounds the claim of a run never closed
 
@@ -80,6 +82,7 @@ def store_sightings(
     claimed_by = run_id if claim else None
     known = _put_addresses(session, [rows[key] for key in sorted(rows)], accounts, claimed_by, now)
     _accept_any_account(session, sorted(s.address.key for s in sightings if not s.expected_biz))
+    _remember_forgotten(session, sorted(s.address.key for s in sightings if _is_by_hand(s)), now)
     _put_sightings(session, run_id, sightings, {key: sighted.address_id for key, sighted in known.items()})
     return [known[sighting.address.key] for sighting in sightings]
 
@@ -146,6 +149,30 @@ def _accept_any_account(session: Session, keys: Sequence[str]) -> None:
         _update_locked(session, rows, {"expected_biz": None})
 
 
+def _is_by_hand(sighting: Sighting) -> bool:
+    """Tell whether somebody gave an address or a page, rather than a source that was checked."""
+    return not sighting.expected_biz or sighting.source == SAVED_PAGE
+
+
+def _remember_forgotten(session: Session, keys: Sequence[str], now: datetime) -> None:
+    """Make the addresses due again whose posts were removed and that somebody gives by hand now."""
+    for start in range(0, len(keys), _BATCH):
+        given = select(AddressRow.account_id, AddressRow.aid, AddressRow.id)
+        given = given.where(
+            AddressRow.key.in_(keys[start : start + _BATCH]), AddressRow.last_outcome == FORGOTTEN
+        )
+        found = session.execute(given).all()
+        if not found:
+            continue
+        same_post = tuple_(AddressRow.account_id, AddressRow.aid).in_(
+            [(row.account_id, row.aid) for row in found]
+        )
+        rows = select(AddressRow.id).where(AddressRow.last_outcome == FORGOTTEN)
+        rows = rows.where(same_post | AddressRow.id.in_([row.id for row in found]))
+        due = {"last_outcome": None, "last_reason": "", "next_fetch_at": now, "attempts": 0}
+        _update_locked(session, rows, due)
+
+
 def _update_locked(session: Session, rows: Select[int], values: Mapping[str, Any]) -> Sequence[int]:
     """Lock the chosen addresses in the order of their keys, then change them; return their ids."""
     locked = session.scalars(rows.order_by(BY_KEY).with_for_update()).all()
@@ -160,6 +187,7 @@ def _put_sightings(
         (ids[s.address.key], s.source, s.address.url): {
             "address_id": ids[s.address.key],
             "run_id": run_id,
+            "last_run_id": run_id,
             "source": s.source,
             "url": storable(s.address.url),
             "title": storable(s.title),
@@ -171,7 +199,8 @@ def _put_sightings(
     }
     row = postgresql.insert(SightingRow)
     row = row.on_conflict_do_update(
-        constraint="uq__sightings__address_id_source_url", set_={"last_seen_at": row.excluded.last_seen_at}
+        constraint="uq__sightings__address_id_source_url",
+        set_={"last_seen_at": row.excluded.last_seen_at, "last_run_id": row.excluded.last_run_id},
     )
     if values:
         session.execute(row, [values[key] for key in sorted(values)])

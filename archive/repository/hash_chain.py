@@ -1,4 +1,4 @@
-"""Extend the hash chains over captures and versions, by the rules of docs/reference/integrity.md.
+"""Extend the hash chains over captures, versions and removals, by the rules of docs/reference/integrity.md.
 
 The content of an entry is the SHA-256 of a JSON array of the row's values, computed in SQL; it holds nothing
 that may change later.
@@ -29,7 +29,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
-from archive.db.models import Account, AddressRow, Base, CaptureRow, Chain, ChainEntry, Post, Version
+from archive.db.models import (
+    Account,
+    AddressRow,
+    Base,
+    CaptureRow,
+    Chain,
+    ChainEntry,
+    Post,
+    Removal,
+    Version,
+)
 
 _INSTANT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
@@ -73,6 +83,13 @@ def version_contents() -> Select[int, str, bytes]:
     return chosen.outerjoin(page, page.id == row.capture_id)
 
 
+def removal_contents() -> Select[int, str, bytes]:
+    """Select the id, the biz of the chain and the entry's content of removals."""
+    row = Removal
+    values = (row.biz, row.reason, _instant(row.removed_at), _hash(cast(row.removed, Text)))
+    return select(row.id, row.biz, _content("removal", *values).label("content"))
+
+
 def _biz() -> ColumnElement[str]:
     """Return the account of a capture's address: by the address, else by the source that listed it."""
     by_address = case((AddressRow.key.regexp_match(_LONG_KEY), func.split_part(AddressRow.key, ":", 1)))
@@ -110,6 +127,8 @@ _CAPTURES = capture_contents().where(CaptureRow.id == _IDS).order_by(CaptureRow.
 
 _VERSIONS = version_contents().where(Version.id == _IDS).order_by(Version.id)
 
+_REMOVALS = removal_contents().where(Removal.id == _IDS).order_by(Removal.id)
+
 _LOCK = select(Chain.id, Chain.length, Chain.digest).where(Chain.biz == bindparam("biz")).with_for_update()
 
 _NEW = postgresql.insert(Chain).on_conflict_do_nothing(constraint="uq__chains__biz")
@@ -144,6 +163,11 @@ def append_captures(session: Session, ids: Sequence[int]) -> None:
 def append_versions(session: Session, ids: Sequence[int]) -> None:
     """Append versions that were just stored; their chains stay locked until the transaction ends."""
     _append(session, "version_id", session.execute(_VERSIONS, {"ids": ids}).all() if ids else ())
+
+
+def append_removals(session: Session, ids: Sequence[int]) -> None:
+    """Append removals that were just stored; their chains stay locked until the transaction ends."""
+    _append(session, "removal_id", session.execute(_REMOVALS, {"ids": ids}).all() if ids else ())
 
 
 def chain_heads(session: Session) -> list[ChainHead]:

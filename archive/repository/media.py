@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, text, update
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, any_, func, literal, or_, select, text, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -294,6 +294,26 @@ def _fresher(known: dict[str, Any] | None, row: dict[str, Any]) -> dict[str, Any
 
 def _is_over(expires_at: datetime | None, now: datetime) -> bool:
     return expires_at is not None and expires_at <= now
+
+
+# Whoever removes files excludes all writers: none takes a file for stored that is about to be removed.
+_LOCK_AS_WRITER = text("LOCK TABLE media, files IN ROW EXCLUSIVE MODE")
+
+_LOCK_AS_REMOVER = text("LOCK TABLE media, files IN SHARE ROW EXCLUSIVE MODE")
+
+
+def lock_files_for_writing(session: Session) -> None:
+    """Let no file be removed from the media folder until the transaction ends; call it before `put`."""
+    session.execute(_LOCK_AS_WRITER)
+
+
+def unused_files(session: Session, paths: Collection[str]) -> list[str]:
+    """Return those of these files that no row is about; none gets a row until the transaction ends."""
+    session.execute(_LOCK_AS_REMOVER)
+    used = set(
+        session.scalars(select(FileRow.path).where(FileRow.path == any_(literal(list(paths), ARRAY(Text)))))
+    )
+    return [path for path in paths if path not in used]
 
 
 def store_file(session: Session, medium_id: int, stored: StoredFile, now: datetime, url: str = "") -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Account, AddressRow, CaptureRow, Post, PostLink, Version
 from archive.domain.parsed_page import CurrentPage, LinkRef, PostIdentity, PostState, page_facts
+from archive.domain.records import Record
 from archive.domain.text import index_key, storable, storable_json
 from archive.domain.update_decisions import PAGE, REPARSE, Intent, StoredPost, StoreResult, decide
 from archive.repository.hash_chain import append_versions
@@ -180,6 +181,43 @@ def _update(session: Session, post_id: int, state: PostState, intent: Intent) ->
     if "chksm=" in state.record.url:
         bare = ~Post.url.contains("chksm=")
         session.execute(update(Post).where(Post.id == post_id, bare).values(url=storable(state.record.url)))
+
+
+def replace_state(
+    session: Session, post_id: int, pages: Sequence[tuple[int | None, PostState]], now: datetime
+) -> CurrentPage | None:
+    """Give a post the state of its remaining pages, or without any that of its last version.
+
+    `pages` are in the order in which they were fetched, each with its run; a text without a version gets one.
+    Return the page that is now the current one.
+    """
+    hashes = set(session.scalars(select(Version.content_hash).where(Version.post_id == post_id)))
+    number = session.scalar(select(func.max(Version.number)).where(Version.post_id == post_id)) or 0
+    added: list[int] = []
+    for run_id, state in pages:
+        if state.is_whole and state.hash not in hashes:
+            number += 1
+            values = _version(post_id, number, state, run_id, now)
+            added.append(session.execute(insert(Version).values(values).returning(Version.id)).scalar_one())
+            hashes.add(state.hash)
+    whole = [state for _, state in pages if state.is_whole]
+    current = (whole or [state for _, state in pages] or [_last_version(session, post_id)])[-1]
+    values = _content(current) | _facts(current)
+    session.execute(update(Post).where(Post.id == post_id).values(values))
+    index_posts(session, [post_id])
+    append_versions(session, added)
+    if current.page is None or current.capture_id is None:
+        return None
+    return CurrentPage(post_id, current.capture_id, current.page)
+
+
+def _last_version(session: Session, post_id: int) -> PostState:
+    post = session.get_one(Post, post_id)
+    rows = select(Version).where(Version.post_id == post_id).order_by(Version.number.desc()).limit(1)
+    last = session.scalars(rows).one()
+    day = post.published_on.isoformat()
+    record = Record(post.aid, last.title, post.url, day, post.account_name, last.text)
+    return PostState(post.account_id, record, last.source)
 
 
 _LinkId = tuple[int, str, str]  # post, relation, key

@@ -178,6 +178,17 @@ def encode_body(capture: Capture, bases: Sequence[DeltaBase]) -> EncodedBody:
     return EncodedBody(encode(capture.body), WHOLE, is_delta_base=True)
 
 
+def encode_anew(body: bytes, base: DeltaBase | None) -> EncodedBody:
+    """Encode a body that is stored already, as a delta against a base where that takes less than half."""
+    whole = encode(body)
+    if base is None or not MIN_DELTA_SIZE <= len(body) <= MAX_BASE_SIZE:
+        return EncodedBody(whole, WHOLE)
+    delta = encode_delta(body, base.body)
+    if len(delta) * 2 < len(whole):
+        return EncodedBody(delta, DELTA, base.id)
+    return EncodedBody(whole, WHOLE)
+
+
 def _most_similar(body: bytes, bases: Sequence[DeltaBase]) -> list[DeltaBase]:
     """Return the bases of a fitting size, the most similar first; equal ones stay in their order."""
     own = signature(body)

@@ -15,6 +15,7 @@ from archive.repository.media import (
     StoredFile,
     due_media,
     give_up_expired,
+    lock_files_for_writing,
     record_media_failure,
     store_file,
 )
@@ -108,10 +109,15 @@ def store_download(download: MediaDownload, now: datetime) -> MediaResult:
         return checked
     body, content = checked
     digest = hashlib.sha256(body).digest()
-    path = tasks.media_folder().put(body, digest, content.suffix)
-    file = StoredFile(digest, len(body), content.media_type, content.width, content.height, path)
     medium = download.medium
-    tasks.in_transaction(lambda session: store_file(session, medium.id, file, now, medium.url))
+
+    def store(session: Session) -> None:
+        lock_files_for_writing(session)
+        path = tasks.media_folder().put(body, digest, content.suffix)
+        file = StoredFile(digest, len(body), content.media_type, content.width, content.height, path)
+        store_file(session, medium.id, file, now, medium.url)
+
+    tasks.in_transaction(store)
     return MediaResult(MediumOutcome.KEPT, media_type=content.media_type)
 
 

@@ -15,6 +15,7 @@ from archive.domain.messages import Message
 from archive.domain.weekly_digest import Title, WeeklyDigest
 from archive.ingest.pages import is_of_content
 from archive.repository import frontier, sources
+from archive.repository.removals import forgotten_posts
 from archive.repository.sources import SourceReport, TitledPost
 from crawler.discovery.screening import screen
 from crawler.discovery.source import SourceFindings, State
@@ -60,10 +61,14 @@ def known_of(biz: str, digest_title: str) -> KnownOfAccount:
 def _archived(session: Session, biz: str, digest_title: str) -> Neighbourhood:
     posts = sources.titled_posts(session, biz, MAX_TITLES)
     linked = sources.linked_addresses(session, biz, MAX_LINKED)
+    forgotten = forgotten_posts(session, biz)  # known, and not wanted
     return Neighbourhood(
         linked=tuple(LinkedPost(one.url, one.text, one.posts) for one in linked),
         digests=_digests(session, posts, digest_title),
-        titles=tuple(Title(post.title, post.published_on) for post in posts),
+        titles=(
+            *(Title(post.title, post.published_on) for post in posts),
+            *(Title(post.title, post.published_on) for post in forgotten),
+        ),
         albums=tuple(sources.linked_albums(session, biz, MAX_ALBUMS)),
     )
 

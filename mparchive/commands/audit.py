@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from archive.domain.messages import Message
 from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.repository import frontier, runs
 from archive.repository.accounts import AccountRef, accounts
+from archive.repository.removals import ForgottenPost, forgotten_posts
 from crawler.discovery.config import MAX_SOURCES, AccountConfig
 from crawler.discovery.source import State
 from mparchive.commands.discover import check_account
@@ -194,15 +195,18 @@ def audit(options: AuditOptions) -> Exit:
     summary, code = RunSummary(), Exit.DONE
     with open_archive() as engine:
         gaps = _find_all_gaps(engine, options, configured)
+        forgotten = _find_forgotten(engine, options)
         before = _counts(gaps)
         if options.fill:
             again = partial(_find_all_gaps, engine, options, configured)
             code = GapFiller(engine, configured, options.limit, summary).fill(gaps, again)
             gaps = again()
     if options.json:
-        print_json(_as_json(gaps, before, summary, options))
+        listed = [asdict(post) for post in forgotten]
+        print_json(_as_json(gaps, before, summary, options) | {"forgotten": listed})
     else:
         _print(gaps, before, summary, options)
+        _print_forgotten(forgotten, options.limit or DEFAULT_SHOWN)
     return code
 
 
@@ -240,6 +244,26 @@ def _find_all_gaps(
                 has_sources=config is not None,
             )
     return found
+
+
+def _find_forgotten(engine: Engine, options: AuditOptions) -> list[ForgottenPost]:
+    with transaction(engine) as session:
+        chosen = _select_accounts(accounts(session), options.account)
+        found = [post for one in chosen for post in forgotten_posts(session, one.biz)]
+    first, last = options.since or date.min, options.until or date.max
+    return [post for post in found if first <= post.published_on <= last]
+
+
+def _print_forgotten(forgotten: Sequence[ForgottenPost], limit: int) -> None:
+    if not forgotten:
+        return
+    out.print(translated("mparchive.audit.forgotten", n=len(forgotten)), style="bold", markup=False)
+    for post in forgotten[:limit]:
+        parts = (post.aid, str(post.published_on), shortened(post.title), post.reason)
+        out.print("  ".join(filter(None, parts)), markup=False)
+    if len(forgotten) > limit:
+        more = translated("mparchive.audit.more", n=len(forgotten) - limit, total=len(forgotten))
+        out.print(more, markup=False)
 
 
 def _select_accounts(known: Sequence[AccountRef], wanted: str | None) -> Sequence[AccountRef]:

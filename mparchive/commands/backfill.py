@@ -304,6 +304,8 @@ def _stored_page(
         capture_id = captures.find_capture(session, capture.requested_url, capture.sha256, fetched_at)
         if capture_id is None:
             (capture_id,) = captures.store_captures(session, run_id, [(address_id, capture)])
+        else:
+            captures.note_repeated(session, capture_id, run_id)
     ((reading, result),) = pages.store_each(
         partial(_in_transaction, engine), run_id, [(capture_id, reading)], now, PARSER_VERSION
     )
@@ -342,7 +344,9 @@ def _import_medium(saved: SavedMedium, media: "MediaImporter | None", imported: 
 
 def _page_address(session: Session, run_id: int, url: str, page: SavedPage, now: datetime) -> int | None:
     with suppress(AddressError):
-        sighting = Sighting(parse_address(url), "saved page", page.saved_at, expected_biz=page.expected_biz)
+        sighting = Sighting(
+            parse_address(url), frontier.SAVED_PAGE, page.saved_at, expected_biz=page.expected_biz
+        )
         return frontier.record_sightings(session, run_id, [sighting], now)[0].address_id
     return None
 

@@ -139,6 +139,11 @@ def _number_table(archived: Status) -> Table:
         "due": translated(
             "mparchive.status.due", due=archived.due, later=archived.waiting, given_up=archived.given_up
         ),
+        **(
+            {"forgotten": translated("mparchive.status.forgotten", n=archived.forgotten)}
+            if archived.forgotten
+            else {}
+        ),
         **{type_: _media_text(numbers) for type_, numbers in archived.media.items()},
         "last_run": _last_run_text(archived),
     }
@@ -169,6 +174,7 @@ def _last_run_text(archived: Status) -> str:
     last = archived.last_runs[0]
     return translated(
         "mparchive.status.last_run",
+        id=last["id"],
         command=last["command"],
         at=f"{last['started_at']:%Y-%m-%d %H:%M}Z",
         result=label("mparchive.run_result.", last["verdict"] or "not_finished"),

@@ -2,7 +2,15 @@
 
 from archive.db.models.accounts import Account, Egress, SourceRow
 from archive.db.models.base import Base
-from archive.db.models.captures import AddressRow, CaptureRow, Chain, ChainEntry, SightingRow
+from archive.db.models.captures import (
+    AddressRow,
+    CaptureRow,
+    Chain,
+    ChainEntry,
+    Removal,
+    RepeatedCapture,
+    SightingRow,
+)
 from archive.db.models.operations import Incident, Run
 from archive.db.models.posts import (
     Absence,
@@ -31,6 +39,8 @@ __all__ = [
     "PostLink",
     "PostMedium",
     "PostWords",
+    "Removal",
+    "RepeatedCapture",
     "Run",
     "SightingRow",
     "SourceRow",

@@ -59,6 +59,9 @@ class SightingRow(Base):
     run_id: Mapped[int | None] = mapped_column(
         ForeignKey("runs.id"), index=True, comment="run that first saw it"
     )
+    last_run_id: Mapped[int | None] = mapped_column(
+        ForeignKey("runs.id"), index=True, comment="run that saw it last"
+    )
     source: Mapped[str]
     url: Mapped[str] = mapped_column(comment="as the source wrote it")
     title: Mapped[str] = mapped_column(server_default="")
@@ -107,11 +110,41 @@ class CaptureRow(Base):
     parser_version: Mapped[int | None]
 
 
+class RepeatedCapture(Base):
+    """A run that brought a capture again that was archived already."""
+
+    __tablename__ = "repeated_captures"
+    __table_args__ = (
+        UniqueConstraint("capture_id", "run_id"),
+        {"comment": "Runs that brought a capture again; rows are only ever added"},
+    )
+
+    id: Mapped[Key]
+    capture_id: Mapped[int] = mapped_column(ForeignKey("captures.id"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), index=True)
+
+
+class Removal(Base):
+    """What `forget` removed from the archive, as far as one hash chain is concerned."""
+
+    __tablename__ = "removals"
+    __table_args__ = {"comment": "What was removed on purpose; rows are only ever added"}  # noqa: RUF012
+
+    id: Mapped[Key]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"), index=True)
+    biz: Mapped[str] = mapped_column(comment="the account, as in chains")
+    reason: Mapped[str] = mapped_column(comment="as the operator gave it; may be empty")
+    removed_at: Mapped[datetime]
+    removed: Mapped[dict[str, Any]] = mapped_column(
+        comment="posts, chain entries with the hashes of their rows, addresses, media files, counts"
+    )
+
+
 class Chain(Base):
     """The head of an account's hash chain."""
 
     __tablename__ = "chains"
-    __table_args__ = {"comment": "Chains of hashes over captures and versions, one an account: their heads"}  # noqa: RUF012
+    __table_args__ = {"comment": "Chains of hashes over captures, versions and removals: their heads"}  # noqa: RUF012
 
     id: Mapped[Key]
     biz: Mapped[str] = mapped_column(
@@ -129,8 +162,10 @@ class ChainEntry(Base):
     __tablename__ = "chain_entries"
     __table_args__ = (
         UniqueConstraint("chain_id", "position"),
-        CheckConstraint("num_nonnulls(capture_id, version_id) = 1", name="one_subject"),
-        {"comment": "Links of the chains; rows are only ever added"},
+        CheckConstraint(
+            "num_nonnulls(capture_id, version_id, removal_id, removed_by_id) = 1", name="one_subject"
+        ),
+        {"comment": "Links of the chains; rows are only ever added, and marked when their row is removed"},
     )
 
     id: Mapped[Key]
@@ -138,6 +173,10 @@ class ChainEntry(Base):
     position: Mapped[int] = mapped_column(comment="from 1, without holes")
     capture_id: Mapped[int | None] = mapped_column(ForeignKey("captures.id"), unique=True)
     version_id: Mapped[int | None] = mapped_column(ForeignKey("versions.id"), unique=True)
+    removal_id: Mapped[int | None] = mapped_column(ForeignKey("removals.id"), unique=True)
+    removed_by_id: Mapped[int | None] = mapped_column(
+        ForeignKey("removals.id"), index=True, comment="the removal that removed the row of this entry"
+    )
     content: Mapped[bytes] = mapped_column(
         LargeBinary, comment="SHA-256 of what the row holds, by the rule of docs/reference/integrity.md"
     )

@@ -1,20 +1,32 @@
-"""Check hash chains: every capture and version is in one, unchanged, and each entry follows from the last."""
+"""Check hash chains: every capture, version and removal is in one, unchanged, and entries follow in order.
+
+The rows of some entries were removed on purpose: a removal, itself in a chain, must list each of these.
+"""
 
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, Text, column, func, literal, select
 from sqlalchemy.orm import aliased
 
-from archive.db.models import CaptureRow, Chain, ChainEntry, Version
+from archive.db.models import AddressRow, CaptureRow, Chain, ChainEntry, Removal, Version
 from archive.domain.messages import Message
+from archive.domain.outcomes import FORGOTTEN
 from archive.integrity.check import BatchResult, Check, Finding, RowRange
-from archive.repository.hash_chain import START, capture_contents, entry_digest, version_contents
+from archive.repository.hash_chain import (
+    START,
+    capture_contents,
+    entry_digest,
+    removal_contents,
+    version_contents,
+)
 
 CHAINS = "chains"  # name of the checks
 
 ROWS_AT_ONCE = 2000
+
+REMOVALS_AT_ONCE = 1  # each lists all that it removed
 
 
 def check_entries(rows: RowRange) -> BatchResult:
@@ -27,22 +39,26 @@ def _entries() -> Select[*tuple[Any, ...]]:
     previous = aliased(ChainEntry)
     captures = capture_contents().subquery()
     versions = version_contents().subquery()
+    removals = removal_contents().subquery()
     rows = select(
         ChainEntry.id,
         ChainEntry.chain_id,
         ChainEntry.position,
         ChainEntry.capture_id,
         ChainEntry.version_id,
+        ChainEntry.removal_id,
+        ChainEntry.removed_by_id,
         ChainEntry.content,
         ChainEntry.digest,
         previous.digest.label("previous_digest"),
         Chain.id.label("known_chain_id"),
-        func.coalesce(captures.c.content, versions.c.content).label("current_content"),
-        # only for versions: it may become known later that a capture is of another account
-        (versions.c.biz != Chain.biz).label("is_of_other_account"),
+        func.coalesce(captures.c.content, versions.c.content, removals.c.content).label("current_content"),
+        # not for captures: it may become known later that one is of another account
+        (func.coalesce(versions.c.biz, removals.c.biz) != Chain.biz).label("is_of_other_account"),
     )
     rows = rows.outerjoin(captures, captures.c.id == ChainEntry.capture_id)
     rows = rows.outerjoin(versions, versions.c.id == ChainEntry.version_id)
+    rows = rows.outerjoin(removals, removals.c.id == ChainEntry.removal_id)
     rows = rows.outerjoin(Chain, Chain.id == ChainEntry.chain_id)
     same_chain = previous.chain_id == ChainEntry.chain_id
     rows = rows.outerjoin(previous, same_chain & (previous.position == ChainEntry.position - 1))
@@ -51,8 +67,10 @@ def _entries() -> Select[*tuple[Any, ...]]:
 
 def _wrong_with(entry: Row[Any]) -> Iterator[Finding]:
     """Yield what is wrong with an entry, its chain, and the row it vouches for."""
-    table, id_ = ("captures", entry.capture_id) if entry.capture_id else ("versions", entry.version_id)
-    if entry.current_content is None:
+    table, id_ = _subject(entry)
+    if entry.removed_by_id is not None:
+        pass  # check_removals compares what was removed with the removal
+    elif entry.current_content is None:
         yield Finding(CHAINS, table, id_, Message("archive.integrity.chained_row_gone"))
     elif entry.current_content != entry.content:
         yield Finding(CHAINS, table, id_, Message("archive.integrity.chained_row_changed"))
@@ -65,6 +83,15 @@ def _wrong_with(entry: Row[Any]) -> Iterator[Finding]:
         yield _about_entry(entry, Message("archive.integrity.chain_position_missing", position))
     elif entry.digest != entry_digest(entry.previous_digest or START, entry.content):
         yield _about_entry(entry, Message("archive.integrity.chain_link_broken"))
+
+
+def _subject(entry: Row[Any]) -> tuple[str, int]:
+    """Return the table and the id of the row that an entry vouches for, or vouched for."""
+    if entry.capture_id is not None:
+        return "captures", entry.capture_id
+    if entry.version_id is not None:
+        return "versions", entry.version_id
+    return "removals", entry.removal_id if entry.removal_id is not None else entry.removed_by_id
 
 
 def _about_entry(entry: Row[Any], message: Message) -> Finding:
@@ -95,9 +122,47 @@ def check_heads(rows: RowRange) -> BatchResult:
     return result
 
 
-def check_membership(model: type[CaptureRow] | type[Version], rows: RowRange) -> BatchResult:
-    """Check that every capture or version is in a chain."""
-    column = ChainEntry.capture_id if model is CaptureRow else ChainEntry.version_id
+def check_removals(rows: RowRange) -> BatchResult:
+    """Check that removals are in chains, and that the entries without a row are those that they list."""
+    result = check_membership(Removal, rows)
+    for removal in rows.session.scalars(select(Removal).where(rows.contains(Removal.id))):
+        listed: set[tuple[int, str]] = {
+            (one["position"], one["content"]) for one in removal.removed["entries"]
+        }
+        marked = select(ChainEntry.position, ChainEntry.content, Chain.biz).join(Chain)
+        marked = marked.where(ChainEntry.removed_by_id == removal.id)
+        found = {
+            (position, content.hex())
+            for position, content, biz in rows.session.execute(marked)
+            if biz == removal.biz
+        }
+        if listed != found:
+            counts = {"listed": len(listed - found), "marked": len(found - listed)}
+            message = Message("archive.integrity.removal_differs", counts)
+            result.findings.append(Finding(CHAINS, "removals", removal.id, message))
+    return result
+
+
+def check_forgotten_addresses(rows: RowRange) -> BatchResult:
+    """Check that a removal lists each address that is not fetched because its post was removed."""
+    keys = func.jsonb_array_elements_text(Removal.removed["addresses"]).table_valued(column("value", Text))
+    listed = select(keys.c.value).select_from(Removal).join(keys, literal(True))
+    query = select(AddressRow.id).where(rows.contains(AddressRow.id), AddressRow.last_outcome == FORGOTTEN)
+    ids = rows.session.scalars(query.where(AddressRow.key.not_in(listed)).order_by(AddressRow.id)).all()
+    message = Message("archive.integrity.forgotten_without_removal")
+    return BatchResult(len(ids), [Finding(CHAINS, "addresses", id_, message) for id_ in ids])
+
+
+_ENTRY_COLUMNS = {
+    CaptureRow: ChainEntry.capture_id,
+    Version: ChainEntry.version_id,
+    Removal: ChainEntry.removal_id,
+}
+
+
+def check_membership(model: type[CaptureRow] | type[Version] | type[Removal], rows: RowRange) -> BatchResult:
+    """Check that every capture, version or removal is in a chain."""
+    column = _ENTRY_COLUMNS[model]
     is_linked = select(ChainEntry.id).where(column == model.id).exists()
     query = select(model.id, is_linked).where(rows.contains(model.id)).order_by(model.id)
     found = rows.session.execute(query).all()
@@ -111,4 +176,6 @@ CHAIN_CHECKS = (
     Check(CHAINS, "chains", ROWS_AT_ONCE, check_heads),
     Check(CHAINS, "captures", ROWS_AT_ONCE, partial(check_membership, CaptureRow)),
     Check(CHAINS, "versions", ROWS_AT_ONCE, partial(check_membership, Version)),
+    Check(CHAINS, "removals", REMOVALS_AT_ONCE, check_removals),
+    Check(CHAINS, "addresses", ROWS_AT_ONCE, check_forgotten_addresses),
 )

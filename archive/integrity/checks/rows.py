@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Table, func, literal_column, select, text
 from archive.db.migrations.row_seals import TRIGGER
 from archive.db.models import AddressRow, Base, CaptureRow, Post, SightingRow
 from archive.domain.messages import Message
+from archive.domain.outcomes import FORGOTTEN
 from archive.integrity.check import FIRST_ID, BatchResult, Check, Finding, RowRange, id_column
 from archive.repository.search_index import INDEX_BATCH, search_index_errors
 
@@ -75,7 +76,9 @@ def _missing_targets(key: ForeignKey, rows: RowRange) -> list[Finding]:
 
 def _addresses_without_sighting(rows: RowRange) -> list[Finding]:
     seen = select(SightingRow.id).where(SightingRow.address_id == AddressRow.id).exists()
-    query = select(AddressRow.id).where(rows.contains(AddressRow.id), ~seen).order_by(AddressRow.id)
+    is_forgotten = AddressRow.last_outcome.is_not_distinct_from(FORGOTTEN)  # its sightings were removed
+    query = select(AddressRow.id).where(rows.contains(AddressRow.id), ~seen, ~is_forgotten)
+    query = query.order_by(AddressRow.id)
     message = Message("archive.integrity.sightings_missing")
     return [Finding(REFERENCES, "addresses", id_, message) for id_ in rows.session.scalars(query)]
 

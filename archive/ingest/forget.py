@@ -1,0 +1,308 @@
+"""Remove posts, an account or what runs brought in, all or nothing, and record in the hash chains what went.
+
+The chain entries of removed captures and versions stay, each marked with the removal that explains it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, insert, or_, select, text, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session, aliased
+
+from archive.db.engine import transaction
+from archive.db.models import (
+    Absence,
+    Account,
+    AddressRow,
+    CaptureRow,
+    Chain,
+    ChainEntry,
+    FileRow,
+    Incident,
+    MediumRow,
+    Post,
+    PostLink,
+    PostMedium,
+    Removal,
+    RepeatedCapture,
+    Run,
+    SightingRow,
+    SourceRow,
+    Version,
+)
+from archive.domain.captures import Capture
+from archive.domain.outcomes import FORGOTTEN, Outcome
+from archive.domain.parsed_page import ParsedPage, PostState
+from archive.domain.text import storable
+from archive.domain.update_decisions import PAGE
+from archive.repository import absences, runs
+from archive.repository.bodies import replace_base
+from archive.repository.captures import list_captures, load_capture
+from archive.repository.hash_chain import append_removals
+from archive.repository.media import put_post_media, unused_files
+from archive.repository.posts import put_links, replace_state
+from archive.repository.removals import (
+    RemovalScope,
+    among,
+    dependents,
+    holders_of_absences,
+    posts_with_captures,
+)
+from archive.storage.media_files import MediaFolder
+
+COMMAND = "forget"
+
+# Excludes every writer, in the order in which archive.ingest.pages locks rows; readers go on.
+_LOCK = text(
+    "LOCK TABLE accounts, addresses, sightings, captures, posts, versions, chains, media, files, post_media,"
+    " post_links IN SHARE ROW EXCLUSIVE MODE"
+)
+
+_NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")  # an account may have a hundred thousand posts
+
+Parse = Callable[[Capture], ParsedPage]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetRequest:
+    """What to forget: `find_scope` determines it, `arguments` and `reason` are recorded.
+
+    `account_id` is set where the whole account is forgotten.
+    """
+
+    find_scope: Callable[[Session], RemovalScope]
+    arguments: dict[str, Any]
+    reason: str
+    account_id: int | None = None
+
+
+def forget(
+    engine: Engine, request: ForgetRequest, parse: Parse, parser_version: int, now: datetime
+) -> tuple[int, RemovalScope]:
+    """Remove what a request names in one transaction; return the id of the run, and what was removed.
+
+    The media files are still there: `remove_files` removes them. Posts that stay with other pages get the
+    state that `parse` finds in these. `now` is an aware UTC instant. Raises IntegrityError, and removes
+    nothing, when a page that stays is stored against one that goes and cannot be read.
+    """
+    with transaction(engine) as session:
+        session.execute(_NO_TIMEOUT)
+        session.execute(_LOCK)
+        scope = request.find_scope(session)
+        paths = session.scalars(select(FileRow.path).where(among(FileRow.id, scope.files))).all()
+        arguments = {**request.arguments, "reason": request.reason, "files": sorted(paths)}
+        run_id = runs.start_run(session, COMMAND, arguments, now)
+        session.execute(update(Run).where(Run.id == run_id).values(counts=scope.counts()))
+        removals = _record(session, run_id, scope, request, now)
+        _remove(session, scope, now)
+        if request.account_id is not None:
+            _remove_account_state(session, request.account_id, now)
+        for post_id in sorted(scope.trimmed):
+            _restore_post(session, post_id, parse, parser_version, now)
+        append_removals(session, removals)
+    return run_id, scope
+
+
+def remove_files(engine: Engine, folder: MediaFolder, run_id: int, now: datetime) -> None:
+    """Remove the media files of a removal that no row is about any more, and finish its run.
+
+    Raises MediaFolderError.
+    """
+    with transaction(engine) as session:
+        run = session.get_one(Run, run_id)
+        for path in unused_files(session, run.arguments["files"]):
+            folder.remove(path)
+        runs.finish_run(session, run_id, "done", run.counts, now)
+
+
+def unfinished(engine: Engine) -> list[int]:
+    """Return the runs that removed rows and were killed before they had removed the media files."""
+    rows = select(Run.id).where(Run.command == COMMAND, Run.finished_at.is_(None)).order_by(Run.id)
+    with transaction(engine) as session:
+        return list(session.scalars(rows))
+
+
+def _record(
+    session: Session, run_id: int, scope: RemovalScope, request: ForgetRequest, now: datetime
+) -> list[int]:
+    """Store one removal for each chain, and mark the entries of what is removed; return their ids."""
+    entries, posts = _entries(session, scope), _posts(session, scope)
+    addresses = _by_chain(session, scope)
+    bizs = sorted({*entries, *posts, *addresses}) or [""]
+    shared = {"counts": scope.counts(), "files": _file_hashes(session, scope)}
+    ids = []
+    for biz in bizs:
+        removed = {
+            **request.arguments,
+            "posts": posts.get(biz, []),
+            "entries": entries.get(biz, []),
+            "addresses": addresses.get(biz, []),
+            **(shared if biz == bizs[-1] else {}),
+        }
+        values = {"run_id": run_id, "biz": biz, "reason": storable(request.reason), "removed_at": now}
+        row = insert(Removal).values(**values, removed=removed).returning(Removal.id)
+        removal_id = session.execute(row).scalar_one()
+        ids.append(removal_id)
+        chain = select(Chain.id).where(Chain.biz == biz).scalar_subquery()
+        positions = [one["position"] for one in entries.get(biz, [])]
+        marked = update(ChainEntry).where(ChainEntry.chain_id == chain, among(ChainEntry.position, positions))
+        session.execute(marked.values(removed_by_id=removal_id, capture_id=None, version_id=None))
+    return ids
+
+
+def _entries(session: Session, scope: RemovalScope) -> dict[str, list[dict[str, Any]]]:
+    """Return by chain the entries of what is removed: their places and contents, and what the rows were."""
+    page = aliased(CaptureRow)
+    rows = select(
+        Chain.biz,
+        ChainEntry.position,
+        ChainEntry.content,
+        page.requested_url,
+        page.sha256,
+        page.fetched_at,
+        Post.aid,
+        Version.number,
+        Version.content_hash,
+    )
+    rows = rows.join(Chain, Chain.id == ChainEntry.chain_id).outerjoin(page, page.id == ChainEntry.capture_id)
+    rows = rows.outerjoin(Version, Version.id == ChainEntry.version_id)
+    rows = rows.outerjoin(Post, Post.id == Version.post_id)
+    rows = rows.where(
+        or_(among(ChainEntry.capture_id, scope.captures), among(ChainEntry.version_id, scope.versions))
+    )
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in session.execute(rows.order_by(Chain.biz.collate("C"), ChainEntry.position)):
+        what = {"aid": row.aid, "version": row.number, "content_hash": row.content_hash}
+        if row.sha256 is not None:
+            at = row.fetched_at.isoformat()
+            what = {"url": row.requested_url, "sha256": row.sha256.hex(), "fetched_at": at}
+        found[row.biz].append({"position": row.position, "content": row.content.hex(), **what})
+    return found
+
+
+def _posts(session: Session, scope: RemovalScope) -> dict[str, list[dict[str, Any]]]:
+    rows = select(Account.biz, Post.aid, Post.title, Post.published_on)
+    rows = rows.join(Account, Account.id == Post.account_id).where(among(Post.id, scope.posts))
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for biz, aid, title, day in session.execute(rows.order_by(Account.biz, Post.id)):
+        found[biz].append({"aid": aid, "title": title, "published_on": day.isoformat()})
+    return found
+
+
+def _by_chain(session: Session, scope: RemovalScope) -> dict[str, list[str]]:
+    """Return by account the keys of the addresses that stay forgotten, with the long one of each post."""
+    rows = select(func.coalesce(Account.biz, ""), AddressRow.key)
+    rows = rows.outerjoin(Account, Account.id == AddressRow.account_id)
+    found: dict[str, set[str]] = defaultdict(set)
+    for biz, key in session.execute(rows.where(among(AddressRow.id, scope.addresses))):
+        found[biz].add(key)
+    for biz, posts in _posts(session, scope).items():
+        found[biz] |= {long_key(biz, post["aid"]) for post in posts}
+    return {biz: sorted(keys) for biz, keys in found.items()}
+
+
+def long_key(biz: str, aid: str) -> str:
+    """Return the key of the long address of a post."""
+    return f"{biz}:{aid.replace('_', ':')}"
+
+
+def _file_hashes(session: Session, scope: RemovalScope) -> list[str]:
+    rows = select(FileRow.sha256).where(among(FileRow.id, scope.files)).order_by(FileRow.sha256)
+    return [sha256.hex() for sha256 in session.scalars(rows)]
+
+
+def _remove(session: Session, scope: RemovalScope, now: datetime) -> None:
+    """Remove the rows of a scope, those that others refer to last."""
+    posts, captures = scope.posts, scope.captures
+    touched = holders_of_absences(session, captures) | posts_with_captures(session, captures)
+    for ids in dependents(session, captures).values():
+        replace_base(session, ids)
+    _keep_forgotten(session, scope, now)
+    of_posts = (Absence, PostMedium, PostLink)
+    for table in of_posts:
+        session.execute(delete(table).where(among(table.post_id, posts) | among(table.capture_id, captures)))
+    session.execute(delete(Absence).where(among(Absence.returned_capture_id, captures)))
+    session.execute(delete(Version).where(among(Version.id, scope.versions)))
+    session.execute(delete(Post).where(among(Post.id, posts)))
+    session.execute(update(Post).where(among(Post.capture_id, captures)).values(capture_id=None))
+    session.execute(delete(RepeatedCapture).where(among(RepeatedCapture.capture_id, captures)))
+    session.execute(delete(CaptureRow).where(among(CaptureRow.id, captures)))
+    session.execute(delete(MediumRow).where(among(MediumRow.id, scope.media)))
+    session.execute(delete(FileRow).where(among(FileRow.id, scope.files)))
+    gone = among(SightingRow.id, scope.sightings) | among(SightingRow.address_id, scope.queue)
+    session.execute(delete(SightingRow).where(gone))
+    session.execute(delete(AddressRow).where(among(AddressRow.id, scope.queue)))
+    absences.rebuild_absences(session, sorted(touched - posts))
+    _close_incidents(session, captures, now)
+
+
+def _keep_forgotten(session: Session, scope: RemovalScope, now: datetime) -> None:
+    """Keep the addresses of removed posts, so that no source makes them due again."""
+    values = {
+        "last_outcome": FORGOTTEN,
+        "last_reason": "",
+        "last_tried_at": None,
+        "attempts": 0,
+        "next_fetch_at": None,
+        "claimed_by_run_id": None,
+        "claimed_until": None,
+    }
+    session.execute(update(AddressRow).where(among(AddressRow.id, scope.addresses)).values(values))
+    rows = select(Account.biz, Post.account_id, Post.aid, Post.url)
+    rows = rows.join(Account, Account.id == Post.account_id).where(among(Post.id, scope.posts))
+    new = [
+        {"key": long_key(biz, aid), "url": url, "account_id": account_id, "aid": aid, **values}
+        for biz, account_id, aid, url in session.execute(rows)
+    ]
+    if new:
+        session.execute(postgresql.insert(AddressRow).on_conflict_do_nothing(), new)
+    due = {**values, "last_outcome": None, "next_fetch_at": now}
+    session.execute(update(AddressRow).where(among(AddressRow.id, scope.reset)).values(due))
+
+
+def _close_incidents(session: Session, captures: frozenset[int], now: datetime) -> None:
+    keys = [f"capture:{capture_id}" for capture_id in captures]
+    for incident in session.scalars(select(Incident).where(Incident.closed_at.is_(None))):
+        if incident.key in keys:
+            incident.closed_at = now
+    session.flush()
+
+
+def _remove_account_state(session: Session, account_id: int, now: datetime) -> None:
+    """Remove the state of an account's sources, and close its incidents."""
+    biz = session.get_one(Account, account_id).biz
+    session.execute(delete(SourceRow).where(SourceRow.account_id == account_id))
+    own = Incident.key.contains(f":{biz}", autoescape=True) & Incident.closed_at.is_(None)
+    session.execute(update(Incident).where(own).values(closed_at=now))
+
+
+def _restore_post(session: Session, post_id: int, parse: Parse, parser_version: int, now: datetime) -> None:
+    """Give a post that stays the state of its remaining pages."""
+    post = session.get_one(Post, post_id)
+    biz = session.get_one(Account, post.account_id).biz
+    listed = sorted(list_captures(session, post), key=lambda one: (one["fetched_at"], one["id"]))
+    pages: list[tuple[int | None, PostState]] = []
+    for one in listed:
+        if one["outcome"] != Outcome.ARTICLE:
+            continue
+        page = parse(load_capture(session, one["id"]))
+        if page.record is None or (page.biz, page.record.aid) != (biz, post.aid):
+            continue
+        run_id = session.scalar(select(CaptureRow.run_id).where(CaptureRow.id == one["id"]))
+        state = (post.account_id, page.record, PAGE, one["id"], page, parser_version, one["fetched_at"])
+        pages.append((run_id, PostState(*state)))
+    _update_first_archived(session, post_id)
+    current: Sequence[Any] = [one for one in (replace_state(session, post_id, pages, now),) if one]
+    put_post_media(session, current, now)
+    put_links(session, current)
+
+
+def _update_first_archived(session: Session, post_id: int) -> None:
+    """Date the archiving of a post by the first of its remaining versions."""
+    first = select(func.min(Version.recorded_at)).where(Version.post_id == post_id).scalar_subquery()
+    values = {"first_archived_at": func.coalesce(first, Post.first_archived_at)}
+    session.execute(update(Post).where(Post.id == post_id).values(values))
