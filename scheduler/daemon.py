@@ -19,8 +19,8 @@ from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
 from archive.domain.messages import Message
-from archive.repository.egress import live_egresses, record_heartbeat
-from archive.repository.frontier import EGRESS_LIVES
+from archive.domain.monitoring import remedy_for
+from archive.repository.egress import EGRESS_LIVES, live_egresses, record_heartbeat
 from archive.system import clock
 from crawler.media.settings import MediaSettings
 from scheduler.config import Config, ConfigError, SchedulerSettings, load_config
@@ -29,6 +29,7 @@ from scheduler.jobs.base import JobContext
 from scheduler.metrics import serve_metrics
 from scheduler.polling import TIMETABLE, TimetableEntry, Work
 from scheduler.queue import DATABASE_ERRORS, HOME, PlannedJob, defer, failure_summary, open_queue, queue_of
+from scheduler.source_check import unwatched_problem
 from scheduler.worker import HeartbeatSettings, JobWorker, quiet_logs
 
 CLOCK_CHECK = 10.0  # seconds, by a clock that nobody sets back
@@ -151,9 +152,19 @@ def run_scheduler(config_path: Path, heartbeat: HeartbeatSettings | None = None)
         worker = JobWorker(context, stop, home_tasks(current), [HOME], heartbeat or HeartbeatSettings())
         accounts = [account.name for account in current.config.accounts]
         log.info("daemon started", action="daemon_started", egress=context.egress, accounts=accounts)
+        _warn_of_unwatched(context.engine, current.config)
         asyncio.run(_schedule_and_work(JobPlanner(context, current), worker))
         log.info("daemon stopped", action="daemon_stopped")
     return 0
+
+
+def _warn_of_unwatched(engine: Engine, config: Config) -> None:
+    """Log which accounts have no source that lists new posts; the report opens incidents of them."""
+    with transaction(engine) as session:
+        for account in config.accounts:
+            if problem := unwatched_problem(session, account):
+                remedy = str(remedy_for(problem))
+                log.warning(str(problem), action="account_not_watched", biz=account.biz, remedy=remedy)
 
 
 def work_until_stopped(heartbeat: HeartbeatSettings | None = None) -> int:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from archive.domain.messages import Message
-from archive.domain.monitoring import HealthProblem, SourceStatus
+from archive.domain.monitoring import NEIGHBOURS, HealthProblem, SourceStatus
 from crawler.discovery.source import State
 
 HISTORY = timedelta(days=180)  # the past that an account's silence is compared with
@@ -28,8 +28,6 @@ PATIENCE = 2  # checks in a row
 # A source not checked for so long is no longer watched, or the daemon was off.
 SOURCE_STALE = timedelta(days=3)
 
-_NO_LISTINGS = ("neighbours",)  # what the archive's own posts link to: good whatever WeChat does
-
 SHOW_DAYS = timedelta(days=2)  # shorter spans are shown in hours
 
 
@@ -37,7 +35,8 @@ SHOW_DAYS = timedelta(days=2)  # shorter spans are shown in hours
 class AccountHealth:
     """A watched account: its newest post (or since when it is watched), its days and its sources.
 
-    `days`: one instant for each day it published on, first to last.
+    `days`: one instant for each day it published on, first to last. `unwatched`: that no source lists its
+    posts, None where one is configured.
     """
 
     biz: str
@@ -45,6 +44,7 @@ class AccountHealth:
     last: datetime | None = None
     days: Sequence[datetime] = ()
     sources: Sequence[SourceStatus] = ()
+    unwatched: Message | None = None
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,11 @@ def _problem(key: str, code: str, **params: Any) -> HealthProblem:
 
 
 def _account_problems(account: AccountHealth, bounds: Bounds, now: datetime) -> Iterator[HealthProblem]:
+    if account.unwatched:
+        yield HealthProblem(f"unwatched:{account.biz}", account.unwatched)
     yield from _silence(account, bounds, now)
     checked = [one for one in account.sources if one.state and _is_fresh(one.last_tried_at, now)]
-    listing = [one for one in checked if one.name not in _NO_LISTINGS]
+    listing = [one for one in checked if one.name != NEIGHBOURS]
     for source in checked:
         yield from _source_problem(account, source)
     if listing and not any(_state(one).good for one in listing):
@@ -123,8 +125,11 @@ def _is_fresh(checked_at: datetime | None, now: datetime) -> bool:
 
 
 def _silence(account: AccountHealth, bounds: Bounds, now: datetime) -> Iterator[HealthProblem]:
+    """Yield a silence that a source has confirmed: one that was asked, and worked, after it was too long."""
     bound, last = longest_silence(account.days, now, bounds.quiet_at_least), account.last
-    if last is not None and now - last > bound:
+    good = (one.last_good_at for one in account.sources if one.name != NEIGHBOURS)
+    listed = max(filter(None, good), default=None)
+    if last is not None and listed is not None and listed - last > bound:
         yield _problem(f"quiet:{account.biz}", "quiet", account=account.name, last=last, usual=_span(bound))
 
 

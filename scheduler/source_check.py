@@ -4,7 +4,16 @@ import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+from sqlalchemy.orm import Session
+
+from archive.domain.messages import Message
+from archive.domain.monitoring import NEIGHBOURS, unwatched
+from archive.reports.status import MAX_ALBUMS
+from archive.repository.sources import linked_albums
 from crawler.discovery.config import AccountConfig
+from crawler.discovery.registry import MAX_FOLLOWED, sources_of
+from crawler.discovery.source import Source
+from crawler.discovery.sources.archived_links import Neighbourhood
 from crawler.process.entry import ProgressEvent, SourceChecked
 from scheduler.crawl_process import CrawlResult
 from scheduler.egress_session import EgressSession
@@ -53,6 +62,22 @@ class CheckRequest:
         followed = MAX_FOLLOWED_COUNTED if account.follow_albums else 0
         sources = len(account.albums) + len(account.feeds) + fixed + followed
         return START_TIME + TIME_PER_SOURCE * max(1, sources)
+
+
+def configured_sources(session: Session, account: AccountConfig) -> list[Source]:
+    """Return the configured sources, and the albums met in posts where these are followed."""
+    met = linked_albums(session, account.biz, MAX_FOLLOWED) if account.follow_albums else []
+    return sources_of(account, Neighbourhood(albums=tuple(met)))
+
+
+def unwatched_problem(session: Session, account: AccountConfig) -> Message | None:
+    """Return that no configured source lists the account's new posts; None where one does.
+
+    Links between its own posts do not count, nor do albums to follow while none was met.
+    """
+    if any(source.name != NEIGHBOURS for source in configured_sources(session, account)):
+        return None
+    return unwatched(account.name, linked_albums(session, account.biz, MAX_ALBUMS))
 
 
 def check_sources(

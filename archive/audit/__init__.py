@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.audit.gap import AuditScope, Gap, GapKind, audit_scope
+from archive.audit.gap import AuditScope, Gap, GapKind, audit_scope, shanghai_day
 from archive.audit.missing_pages import posts_without_images, posts_without_page, unparsed_captures
 from archive.audit.missing_posts import (
     incomplete_albums,
@@ -15,10 +15,12 @@ from archive.audit.missing_posts import (
     push_holes,
     unanswered_addresses,
 )
-from archive.audit.silences import silences
+from archive.audit.silences import Silence, silences
 from archive.db.models import Post
 from archive.domain.messages import Message
+from archive.domain.monitoring import remedy_for, unwatched
 from archive.domain.weekly_digest import DIGEST_TITLE
+from archive.repository.sources import last_listed
 
 __all__ = ["Gap", "GapKind", "find_gaps"]
 
@@ -64,22 +66,42 @@ def _is_within(gap: Gap, since: date | None, until: date | None) -> bool:
 
 def _silences(session: Session, scope: AuditScope) -> Iterator[Gap]:
     days = session.scalars(select(Post.published_on).where(Post.account_id == scope.account_id).distinct())
-    for silence in silences(days.all()):
+    for silence in silences(days.all(), shanghai_day(scope.now)):
         first, last = silence.first, silence.last
         dates = {"first": str(first), "last": str(last)}
-        what = {
-            "n": (last - first) // timedelta(days=1) + 1,
-            "usual": [_share(weekday, share) for weekday, share in silence.usual.items()],
-            "chance": f"{silence.chance:.2g}",
-        }
+        what, remedy = _explain(session, scope, silence)
         yield scope.gap(
             GapKind.SILENT,
             str(first) if first == last else Message("archive.audit.days", dates),
-            Message("archive.audit.silence", what),
-            Message("archive.audit.remedy_silence"),
+            what,
+            remedy,
             fillable=scope.can_search,
             day=last,
         )
+
+
+def _explain(session: Session, scope: AuditScope, silence: Silence) -> tuple[Message, Message]:
+    """Return what is known of a silence, and what to do about it.
+
+    One that lasts may be that of sources that nobody asks.
+    """
+    what = {
+        "n": (silence.last - silence.first) // timedelta(days=1) + 1,
+        "usual": [_share(weekday, share) for weekday, share in silence.usual.items()],
+        "chance": f"{silence.chance:.2g}",
+    }
+    remedy = Message("archive.audit.remedy_silence")
+    if not silence.ongoing:
+        return Message("archive.audit.silence", what), remedy
+    listed = last_listed(session, scope.biz)
+    if listed is None:
+        asked = Message("archive.audit.never_asked")
+        remedy = remedy_for(unwatched(scope.name or scope.biz))
+    else:
+        asked = Message("archive.audit.asked_last", {"at": listed})
+        if shanghai_day(listed) <= silence.first:
+            remedy = Message("archive.audit.remedy_sources")
+    return Message("archive.audit.silence_going_on", what | {"asked": asked}), remedy
 
 
 def _share(weekday: int, share: float) -> Message:

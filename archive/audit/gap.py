@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Account, AddressRow, Post, PostLink, SourceRow
 from archive.domain.messages import Message
+from archive.domain.monitoring import NEIGHBOURS
 from archive.domain.outcomes import Relation
 from archive.domain.records import SHANGHAI
 
@@ -71,8 +72,6 @@ ADD_SOURCE = Message("archive.audit.remedy_add_source")
 
 FETCH = Message("archive.audit.remedy_fetch")
 
-_OWN_SOURCE = "neighbours"  # lists what archived posts link to, so that it finds nothing new
-
 
 @dataclass(frozen=True, slots=True)
 class AuditScope:
@@ -111,7 +110,7 @@ def audit_scope(session: Session, account_id: int | None, now: datetime, *, has_
 
 def _has_sources(session: Session, account: Account) -> bool:
     """Return whether a source was ever polled, or a post is in an album, which anybody may list."""
-    polled = select(SourceRow.id).where(SourceRow.account_id == account.id, SourceRow.name != _OWN_SOURCE)
+    polled = select(SourceRow.id).where(SourceRow.account_id == account.id, SourceRow.name != NEIGHBOURS)
     albums = select(PostLink.id).join(Post, Post.id == PostLink.post_id)
     albums = albums.where(Post.account_id == account.id, PostLink.relation == Relation.ALBUM)
     return any(session.scalar(rows.limit(1)) is not None for rows in (polled, albums))

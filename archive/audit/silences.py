@@ -27,21 +27,29 @@ _ONE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Days without a post, both included. `usual` is the share of such weekdays that have posts otherwise."""
+    """Days without a post, both included. `usual` is the share of such weekdays that have posts otherwise.
+
+    `ongoing`: no post has followed yet.
+    """
 
     first: date
     last: date
     chance: float
     usual: dict[int, float]
+    ongoing: bool = False
 
 
-def silences(days: Sequence[date]) -> Iterator[Silence]:
-    """Yield the unusual silences between the first and the last of these days with posts."""
+def silences(days: Sequence[date], today: date | None = None) -> Iterator[Silence]:
+    """Yield the unusual silences between these days with posts, and the one that lasts until yesterday.
+
+    Without `today`, days after the last post are left out. Today itself is not over yet.
+    """
     published = sorted(set(days))
     if len(published) < MIN_PUBLISHING_DAYS:
         return
     history = _History(published)
-    for before, after in pairwise(published):
+    ends = [today] if today and today > published[-1] else []
+    for before, after in pairwise([*published, *ends]):
         if after - before > _ONE:
             silence = history.silence(before + _ONE, after - _ONE)
             if silence.chance < MAX_CHANCE:
@@ -63,7 +71,7 @@ class _History:
         }
         chance = prod(chances[weekday] ** _count_weekdays(weekday, first, last) for weekday in chances)
         usual = {weekday: 1 - of_day for weekday, of_day in chances.items()}
-        return Silence(first, last, chance, usual)
+        return Silence(first, last, chance, usual, ongoing=last > self._last)
 
     def _chance(self, weekday: int, first: date, last: date) -> float:
         """Return the chance that such a day is silent, by the days around."""
@@ -79,10 +87,11 @@ class _History:
         since, until = max(self._first, first - ESTIMATED_OVER), min(self._last, last + ESTIMATED_OVER)
         days = self._by_weekday[weekday]
         published = bisect_right(days, until) - bisect_left(days, since)
-        return published, _count_weekdays(weekday, since, until) - _count_weekdays(weekday, first, last)
+        silent = _count_weekdays(weekday, max(first, since), min(last, until))
+        return published, _count_weekdays(weekday, since, until) - silent
 
 
 def _count_weekdays(weekday: int, first: date, last: date) -> int:
-    """Return how many such weekdays there are between two days, both included."""
+    """Return how many such weekdays there are between two days, both included; 0 for days out of order."""
     ahead = (weekday - first.weekday()) % 7
     return max(0, ((last - first).days - ahead) // 7 + 1)

@@ -1,11 +1,15 @@
 """What the health checks are given and what they find."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from archive.domain.messages import Message
 
 VERBATIM = "archive.verbatim"  # the code of sentences that earlier versions stored
+
+# The source that lists what archived posts link to: it asks nobody, so it finds no post that none links to.
+NEIGHBOURS = "neighbours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +53,16 @@ class SourceStatus:
     last_tried_at: datetime | None = None
     last_good_at: datetime | None = None
     next_try_at: datetime | None = None
+
+
+def unwatched(account: str, albums: Sequence[str] = ()) -> Message:
+    """Return that no source watches an account; its remedy names the albums (ids) of its posts, if any."""
+    if not albums:
+        return Message("archive.unwatched.no_album", {"account": account})
+    setting = ", ".join(f'"{album}"' for album in albums)
+    return Message("archive.unwatched.albums", {"account": account, "albums": f"albums = [{setting}]"})
+
+
+def with_remedy(problem: Message) -> Message:
+    """Return a problem and what to do about it, as one message."""
+    return Message("archive.status.incident", {"problem": problem, "remedy": remedy_for(problem)})

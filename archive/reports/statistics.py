@@ -36,14 +36,18 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class QuietPeriod:
-    """The days without a post between two days with one."""
+    """The days without a post between two days with one, or from the last one until now.
+
+    `next` is the day that ends it: that of the next post or, where it is `ongoing`, today.
+    """
 
     last: date
     next: date
+    ongoing: bool = False
 
     @property
     def days(self) -> int:
-        """Return how many days there are."""
+        """Return how many whole days there are."""
         return (self.next - self.last).days - 1
 
 
@@ -79,15 +83,15 @@ def bytes_stored(session: Session) -> list[Month]:
     return [Month(at.date(), int(count)) for at, count in session.execute(rows.limit(MAX_MONTHS))]
 
 
-def by_month(days: dict[date, int]) -> list[Month]:
-    """Sum counts of days by month, with a zero for each month between that has none."""
+def by_month(days: dict[date, int], today: date | None = None) -> list[Month]:
+    """Sum counts of days by month, with a zero for each month without any, up to that of `today` if given."""
     counts: dict[date, int] = {}
     for day, count in days.items():
         month = day.replace(day=1)
         counts[month] = counts.get(month, 0) + count
     if not counts:
         return []
-    month, last = min(counts), max(counts)
+    month, last = min(counts), max(*counts, (today or min(counts)).replace(day=1))
     counted = []
     while month <= last:
         counted.append(Month(month, counts.get(month, 0)))
@@ -95,8 +99,13 @@ def by_month(days: dict[date, int]) -> list[Month]:
     return counted
 
 
-def quiet_periods(days: Sequence[date], most: int) -> list[QuietPeriod]:
-    """Return the longest quiet periods, at most `most`, the longest first; `days` with posts are in order."""
+def quiet_periods(days: Sequence[date], most: int, today: date) -> list[QuietPeriod]:
+    """Return the longest quiet periods, at most `most`, the longest first; `days` with posts are in order.
+
+    The one that lasts until `today` counts as well, and comes last where it is shorter than all of them.
+    """
     between = [QuietPeriod(last, following) for last, following in pairwise(days)]
-    longest = sorted(between, key=lambda one: (-one.days, one.last))
-    return [silence for silence in longest[:most] if silence.days > 0]
+    ongoing = [QuietPeriod(days[-1], today, ongoing=True)] if days and days[-1] < today else []
+    longest = sorted([*between, *ongoing], key=lambda one: (-one.days, one.last))
+    shown = longest[:most] + [one for one in longest[most:] if one.ongoing]
+    return [silence for silence in shown if silence.days > 0]

@@ -1,26 +1,35 @@
 """Report the status of the archive: how much it holds, what is due, whether it is ready to be relied on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from archive.db import schema
 from archive.db.models import Account, AddressRow, CaptureRow, Post, Run, SourceRow, Version
 from archive.domain.messages import Message
+from archive.domain.monitoring import NEIGHBOURS, remedy_for, unwatched, with_remedy
 from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
 from archive.repository.accounts import account_summaries
 from archive.repository.incidents import open_incidents
 from archive.repository.media import media_numbers
 from archive.repository.removals import count_forgotten
+from archive.repository.sources import linked_albums
 
 _UNPARSED = "unread"  # stands for the outcome of captures that were not parsed yet
 
 WATCHED_WITHIN = timedelta(hours=36)  # quiet hours and a long block after a challenge fit in
 
 STALE_KINDS = ("quiet", "blind")  # of incidents that say that posts may be missed
+
+MAX_UNWATCHED = (
+    20  # accounts without a source that are named; after the import of a list there may be hundreds
+)
+
+MAX_ALBUMS = 3  # of such an account that its remedy names
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class Status:
     unread: int = 0
     media: dict[str, dict[str, int]] = field(default_factory=dict)
     last_runs: list[dict[str, Any]] = field(default_factory=list)
+    not_watched: list[dict[str, Any]] = field(default_factory=list)
 
 
 def archive_status(session: Session, now: datetime) -> Status:
@@ -52,8 +62,10 @@ def archive_status(session: Session, now: datetime) -> Status:
         func.coalesce(func.sum(func.length(CaptureRow.body)), 0),
     )
     body_bytes, stored_bytes = session.execute(sizes).one()
+    not_watched = unwatched_accounts(session)
+    bizs = {one.biz for one in not_watched}
     return Status(
-        accounts=account_summaries(session),
+        accounts=[one | {"watched": one["biz"] not in bizs} for one in account_summaries(session)],
         posts=_count(session, select(Post.id)),
         versions=_count(session, select(Version.id)),
         captures=sum(by_outcome.values()),
@@ -67,11 +79,18 @@ def archive_status(session: Session, now: datetime) -> Status:
         unread=by_outcome.get(_UNPARSED, 0),
         media=media_numbers(session, now),
         last_runs=_last_runs(session),
+        not_watched=[one.as_dict() for one in not_watched],
     )
 
 
 def _count(session: Session, rows: Select[Any]) -> int:
     return session.scalar(select(func.count()).select_from(rows.subquery())) or 0
+
+
+def holds_nothing(session: Session) -> bool:
+    """Tell whether the archive has neither posts nor captures yet."""
+    rows = (select(Post.id), select(CaptureRow.id))
+    return all(session.scalar(one.limit(1)) is None for one in rows)
 
 
 def _given_up() -> Select[Any]:
@@ -89,9 +108,14 @@ def _last_runs(session: Session) -> list[dict[str, Any]]:
 def unready(session: Session, now: datetime) -> list[Message]:
     """Return the reasons why the archive is not ready; none when it is.
 
-    `now` is an aware UTC instant. Accounts that no source watches are never stale.
+    `now` is an aware UTC instant. An account that no source watches is one: nobody looks for its posts.
     """
-    return [*_schema_problems(session), *_stale_accounts(session), *_unwatched_accounts(session, now)]
+    return [
+        *_schema_problems(session),
+        *_stale_accounts(session),
+        *_silent_sources(session, now),
+        *unwatched_reasons(unwatched_accounts(session)),
+    ]
 
 
 def _schema_problems(session: Session) -> list[Message]:
@@ -103,16 +127,16 @@ def _schema_problems(session: Session) -> list[Message]:
 
 def _stale_accounts(session: Session) -> list[Message]:
     return [
-        Message("archive.status.incident", {"problem": one.words, "remedy": one.remedy})
+        Message("archive.status.incident", {"problem": one.message, "remedy": one.remedy_message})
         for one in open_incidents(session)
         if one.key.split(":")[0] in STALE_KINDS
     ]
 
 
-def _unwatched_accounts(session: Session, now: datetime) -> list[Message]:
+def _silent_sources(session: Session, now: datetime) -> list[Message]:
     last_good = func.max(SourceRow.last_good_at)
     rows = select(Account.name, Account.biz, last_good).join(SourceRow, SourceRow.account_id == Account.id)
-    rows = rows.where(SourceRow.last_tried_at.is_not(None)).group_by(Account.id).order_by(Account.biz)
+    rows = rows.where(_is_asked()).group_by(Account.id).order_by(Account.biz)
     return [
         Message("archive.status.source_silent", {"account": name or biz, "since": last})
         if last
@@ -120,3 +144,47 @@ def _unwatched_accounts(session: Session, now: datetime) -> list[Message]:
         for name, biz, last in session.execute(rows)
         if last is None or last < now - WATCHED_WITHIN
     ]
+
+
+def _is_asked() -> ColumnElement[bool]:
+    """Select sources that were tried and list new posts, which those of links between posts do not."""
+    return SourceRow.last_tried_at.is_not(None) & (SourceRow.name != NEIGHBOURS)
+
+
+@dataclass(frozen=True, slots=True)
+class UnwatchedAccount:
+    """An account of the archive of which no source was ever asked for new posts."""
+
+    biz: str
+    name: str
+    albums: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> Message:
+        """Return that it is not watched; `remedy_for` says which source to switch on, and how."""
+        return unwatched(self.name or self.biz, self.albums)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as `status --json` prints it: words in English."""
+        words = {"words": str(self.message), "remedy": str(remedy_for(self.message))}
+        return {"biz": self.biz, "account": self.name, **words}
+
+
+def unwatched_accounts(session: Session) -> list[UnwatchedAccount]:
+    """Return the accounts that no source watches, by biz; links between their own posts do not count."""
+    asked = exists().where(SourceRow.account_id == Account.id, _is_asked())
+    rows = select(Account.biz, Account.name).where(~asked).order_by(Account.biz.collate("C"))
+    return [
+        UnwatchedAccount(
+            biz, name, tuple(linked_albums(session, biz, MAX_ALBUMS)) if number < MAX_UNWATCHED else ()
+        )
+        for number, (biz, name) in enumerate(session.execute(rows))
+    ]
+
+
+def unwatched_reasons(accounts: Sequence[UnwatchedAccount]) -> list[Message]:
+    """Return a sentence with its remedy for each of the first MAX_UNWATCHED, and one for the others."""
+    reasons = [with_remedy(one.message) for one in accounts[:MAX_UNWATCHED]]
+    if len(accounts) > MAX_UNWATCHED:
+        reasons.append(Message("archive.unwatched.more", {"n": len(accounts) - MAX_UNWATCHED}))
+    return reasons

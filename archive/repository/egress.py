@@ -15,6 +15,8 @@ from archive.domain.outcomes import BLOCKING
 from archive.domain.text import storable
 from archive.domain.update_decisions import challenge_backoff
 
+EGRESS_LIVES = timedelta(minutes=5)  # after its last heartbeat; then the workers of an egress are gone
+
 
 def record_heartbeat(session: Session, name: str, now: datetime) -> None:
     """Record that a process works behind an egress now."""
@@ -70,10 +72,20 @@ def unblock_egress(session: Session, name: str) -> None:
     )
 
 
+def _note_egress(session: Session, name: str, now: datetime) -> None:
+    """Store an egress that is new, as one without a worker: jobs planned for it would wait for ever."""
+    row = postgresql.insert(Egress).values(name=name, seen_at=now - 2 * EGRESS_LIVES)
+    session.execute(row.on_conflict_do_nothing(constraint="uq__egresses__name"))
+
+
 def record_crawl_end(
     session: Session, name: str, verdict: str, fetched: int, now: datetime
 ) -> datetime | None:
-    """Unblock an egress after good pages, block it after a challenge; return until when it is blocked."""
+    """Unblock an egress after good pages, block it after a challenge; return until when it is blocked.
+
+    An egress that no daemon works behind is stored as well, so that its state is shown.
+    """
+    _note_egress(session, name, now)
     if fetched:
         unblock_egress(session, name)
     return block_egress(session, name, verdict, now) if verdict in BLOCKING else None

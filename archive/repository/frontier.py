@@ -22,14 +22,13 @@ from archive.domain.text import storable, storable_json
 from archive.repository import runs
 from archive.repository.accounts import put_accounts
 from archive.repository.address_outcomes import BY_KEY, add_chksm, archived_keys
+from archive.repository.egress import EGRESS_LIVES
 
 _BATCH = 500  # rows per statement; a record of a dump has 5 kB
 
 SAVED_PAGE = "saved page"  # the source of addresses that a saved page or a WARC file gave
 
 CLAIM_LASTS = timedelta(hours=25)  # longer than the longest crawl: bounds the claim of a run never closed
-
-EGRESS_LIVES = timedelta(minutes=5)  # after its last heartbeat; then the workers of an egress are gone
 
 _NOT_FINAL = [*(outcome for outcome in Outcome if not outcome.is_final), NO_ANSWER, NOT_RENDERED]
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Account, AddressRow, Post, PostLink, SourceRow
 from archive.domain.captures import Sighted, Sighting
-from archive.domain.monitoring import SourceStatus
+from archive.domain.monitoring import NEIGHBOURS, SourceStatus
 from archive.domain.outcomes import Relation
 from archive.domain.text import storable, storable_json
 from archive.repository import accounts, frontier
@@ -204,3 +204,9 @@ def watched_since(session: Session, biz: str) -> datetime | None:
     """Return when the first source of an account became known; None before any was tried."""
     rows = select(func.min(SourceRow.since)).join(Account, Account.id == SourceRow.account_id)
     return session.scalar(rows.where(Account.biz == biz))
+
+
+def last_listed(session: Session, biz: str) -> datetime | None:
+    """Return when a source of an account last worked, other than links between its posts; None: never."""
+    rows = select(func.max(SourceRow.last_good_at)).join(Account, Account.id == SourceRow.account_id)
+    return session.scalar(rows.where(Account.biz == biz, SourceRow.name != NEIGHBOURS))

@@ -24,7 +24,7 @@ from archive.domain.errors import AddressError
 from archive.domain.messages import Message
 from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.repository import frontier, runs
-from archive.repository.accounts import AccountRef, accounts
+from archive.repository.accounts import AccountRef, account_names, accounts
 from archive.repository.removals import ForgottenPost, forgotten_posts
 from crawler.discovery.config import MAX_SOURCES, AccountConfig
 from crawler.discovery.source import State
@@ -201,11 +201,14 @@ def audit(options: AuditOptions) -> Exit:
             again = partial(_find_all_gaps, engine, options, configured)
             code = GapFiller(engine, configured, options.limit, summary).fill(gaps, again)
             gaps = again()
+        with transaction(engine) as session:
+            is_empty = not account_names(session)
     if options.json:
         listed = [asdict(post) for post in forgotten]
-        print_json(_as_json(gaps, before, summary, options) | {"forgotten": listed})
+        whole = _as_json(gaps, before, summary, options)
+        print_json({"empty": is_empty, **whole, "forgotten": listed})
     else:
-        _print(gaps, before, summary, options)
+        _print(gaps, before, summary, options, is_empty=is_empty)
         _print_forgotten(forgotten, options.limit or DEFAULT_SHOWN)
     return code
 
@@ -299,14 +302,20 @@ def _limited(gaps: Iterable[Gap], limit: int | None) -> list[Gap]:
 
 
 def _print(
-    gaps: Sequence[Gap], before: Mapping[str, int], summary: RunSummary, options: AuditOptions
+    gaps: Sequence[Gap],
+    before: Mapping[str, int],
+    summary: RunSummary,
+    options: AuditOptions,
+    *,
+    is_empty: bool,
 ) -> None:
-    """Print the counts, then the gaps of each kind."""
+    """Print the counts, then the gaps of each kind. An archive without posts has none, and says so."""
     if options.fill:
         out.print(summary.table())
-    if not gaps:
+    if is_empty:
+        out.print(translated("mparchive.status.empty"))
+    elif not gaps:
         out.print(translated("mparchive.audit.none_left" if before else "mparchive.audit.none_found"))
-        return
     found_accounts = dict.fromkeys((gap.biz, gap.account) for gap in gaps)
     for biz, name in found_accounts:
         _print_account([gap for gap in gaps if gap.biz == biz], name, options.limit or DEFAULT_SHOWN)

@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from archive.db.advisory_locks import Hosts
-from archive.db.engine import open_archive
+from archive.db.engine import open_archive, transaction
 from archive.domain.messages import Message
+from archive.domain.monitoring import with_remedy
 from archive.domain.records import SHANGHAI
 from archive.system.catalogues import process_language
 from crawler.discovery.config import AccountConfig
@@ -18,7 +19,7 @@ from mparchive.console import label, localized, out, print_json, say, steps, tra
 from mparchive.crawl import is_blocked, open_egress, wait_for_turn
 from mparchive.errors import CommandError, Exit
 from scheduler.config import find_config, load_config
-from scheduler.source_check import CheckedSources, CheckRequest, check_sources
+from scheduler.source_check import CheckedSources, CheckRequest, check_sources, unwatched_problem
 
 _FAILED = {"database": Exit.DATABASE, "usage": Exit.USAGE}
 
@@ -29,6 +30,7 @@ class CheckedAccount:
 
     account: AccountConfig
     checked: CheckedSources
+    unwatched: Message | None = None  # that no configured source lists its new posts
 
     @property
     def sources(self) -> Sequence[SourceChecked]:
@@ -78,13 +80,14 @@ def check_account(engine: Engine, account: AccountConfig, only: Sequence[str], w
 
         request = CheckRequest(account, names, whole, blocked)
         checked = check_sources(egress, request, on_source=show)
-        if any(one.state == State.VERIFICATION for one in checked.sources):
-            egress.record_outcome(State.VERIFICATION)
+        challenged = any(one.state == State.VERIFICATION for one in checked.sources)
+        egress.record_outcome(State.VERIFICATION if challenged else "")
     if blocked and not checked.sources:
         words = translated("mparchive.discover.all_at_wechat", account=account.name)
         raise CommandError(words, Exit.VERIFICATION)
     _check_result(checked)
-    return CheckedAccount(account, checked)
+    with transaction(engine) as session:
+        return CheckedAccount(account, checked, unwatched_problem(session, account))
 
 
 def _check_result(checked: CheckedSources) -> None:
@@ -114,7 +117,9 @@ def _as_dict(checked: CheckedAccount) -> dict[str, object]:
         {**asdict(one), "detail": str(Message.load(one.detail)), "advice": str(Message.load(one.advice))}
         for one in checked.sources
     ]
-    return {"account": checked.account.name, "biz": checked.account.biz, "sources": sources}
+    named = {"account": checked.account.name, "biz": checked.account.biz, "watched": not checked.unwatched}
+    problem = str(with_remedy(checked.unwatched)) if checked.unwatched else ""
+    return named | {"not_watched": problem, "sources": sources}
 
 
 def _print(checked: CheckedAccount) -> None:
@@ -132,6 +137,8 @@ def _print(checked: CheckedAccount) -> None:
     for one in checked.sources:
         if words := "; ".join(filter(None, (localized(one.detail), localized(one.advice)))):
             out.print(f"{one.source}: {words}", markup=False)
+    if checked.unwatched:
+        out.print(localized(with_remedy(checked.unwatched)), markup=False)
 
 
 def _row(one: SourceChecked) -> tuple[str, ...]:

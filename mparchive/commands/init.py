@@ -260,3 +260,7 @@ def _report(target: Path | None, found: _Found) -> None:
     say(Message("mparchive.init.written", {"path": path, "accounts": names}))
     if unnamed:
         say(Message("mparchive.init.unnamed", {"accounts": unnamed}))
+    with_albums = [account.name or biz for biz, account in found.accounts.items() if account.albums]
+    say(Message("mparchive.init.not_watched", {"path": path, "accounts": names}))
+    if with_albums:
+        say(Message("mparchive.init.albums_named", {"accounts": with_albums}))

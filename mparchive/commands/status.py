@@ -13,7 +13,7 @@ from archive.db.models import Egress, Incident
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceStatus, remedy_for
 from archive.domain.records import SHANGHAI
-from archive.reports.status import Status, archive_status
+from archive.reports.status import Status, archive_status, unwatched_accounts, unwatched_reasons
 from archive.repository import egress
 from archive.repository.incidents import recent_incidents
 from archive.repository.sources import source_statuses
@@ -39,6 +39,7 @@ def status(as_json: bool) -> Exit:
     now = datetime.now(UTC)
     with open_archive() as engine, transaction(engine) as session:
         archived, monitoring = archive_status(session, now), monitoring_status(session, now)
+        unwatched = unwatched_accounts(session)
     if as_json:
         print_json(asdict(archived) | asdict(monitoring))
         return Exit.DONE
@@ -46,6 +47,10 @@ def status(as_json: bool) -> Exit:
     out.print(_number_table(archived))
     for table in monitoring_tables(monitoring):
         out.print(table)
+    for reason in unwatched_reasons(unwatched):
+        out.print(localized(reason), markup=False)
+    if not archived.posts:
+        out.print(translated("mparchive.status.empty"), markup=False)
     return Exit.DONE
 
 
@@ -114,9 +119,10 @@ def _local_time(moment: datetime | None) -> str:
 
 
 def _account_table(archived: Status) -> Table:
-    table = table_with(*_headings("account", "posts", "with_page", "first", "last"), "__biz")
+    table = table_with(*_headings("account", "posts", "with_page", "first", "last", "watched"), "__biz")
     for one in archived.accounts:
-        numbers = (one["posts"], one["with_page"], one["first"], one["last"])
+        watched = translated(f"mparchive.status.watched.{'yes' if one['watched'] else 'no'}")
+        numbers = (one["posts"], one["with_page"], one["first"], one["last"], watched)
         table.add_row(one["name"], *(str(number) for number in numbers), one["biz"])
     return table
 

@@ -18,6 +18,7 @@ from archive.integrity.check import CheckContext, Finding, VerificationReport, n
 from archive.integrity.checks import CHECK_NAMES
 from archive.integrity.process_pool import CheckProcessKilled
 from archive.integrity.verifier import compare_with_heads, verify_archive
+from archive.reports.status import holds_nothing
 from archive.repository.hash_chain import ChainHead
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
@@ -69,12 +70,13 @@ def verify(options: VerifyOptions) -> Exit:
         with transaction(engine) as session:
             report.add_findings(compare_with_heads(session, saved_heads))
             note_verified(session, names, report, started, clock.now())
+            is_empty = holds_nothing(session)
     if options.save_head is not None:
         _save_heads(report, options.save_head)
     if options.json:
-        print_json({"sound": report.is_sound, **report.as_dict()})
+        print_json({"sound": report.is_sound, "empty": is_empty, **report.as_dict()})
     else:
-        _print_report(report)
+        _print_report(report, is_empty=is_empty)
     return Exit.DONE if report.is_sound else Exit.INTEGRITY
 
 
@@ -150,17 +152,19 @@ def finding_text(finding: Finding) -> str:
     return f"{finding.subject}: {localized(finding.message)}"
 
 
-def _print_report(report: VerificationReport) -> None:
+def _print_report(report: VerificationReport, *, is_empty: bool) -> None:
     for finding in report.findings:
         out.print(finding_text(finding), markup=False)
     if left_out := report.found.total() - len(report.findings):
         out.print(translated("mparchive.verify.more_findings", n=left_out), markup=False)
     for note, count in sorted(report.notes.items()):
         out.print(f"{count} {translated(note)}", markup=False)
-    say(_verdict(report))
+    say(_verdict(report, is_empty=is_empty))
 
 
-def _verdict(report: VerificationReport) -> Message:
+def _verdict(report: VerificationReport, *, is_empty: bool) -> Message:
+    if report.is_sound and (is_empty or not report.checked.total()):
+        return Message("mparchive.verify.verdict.nothing")
     params = {"checked": _counts(report.checked), "n": report.found.total(), "found": _counts(report.found)}
     return Message(f"mparchive.verify.verdict.{'passed' if report.is_sound else 'failed'}", params)
 

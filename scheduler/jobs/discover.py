@@ -7,17 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy.orm import Session
 
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
 from archive.domain.addresses import HOST
 from archive.domain.monitoring import SourceStatus
-from archive.repository.sources import linked_albums, plan_sources, published_instants, source_statuses
+from archive.repository.sources import plan_sources, published_instants, source_statuses
 from crawler.discovery.config import SHORTEST, AccountConfig
-from crawler.discovery.registry import MAX_FOLLOWED, given_at, sources_of
+from crawler.discovery.registry import given_at
 from crawler.discovery.source import Source, State
-from crawler.discovery.sources.archived_links import Neighbourhood
 from scheduler.config import Schedule, quiet_between
 from scheduler.jobs.base import JobContext, finish, record_outcome, take_turn
 from scheduler.polling import (
@@ -32,7 +30,7 @@ from scheduler.polling import (
     usual_interval,
 )
 from scheduler.queue import PlannedJob, egress_queue, host_lock
-from scheduler.source_check import CheckedSources, CheckRequest, check_sources
+from scheduler.source_check import CheckedSources, CheckRequest, check_sources, configured_sources
 
 TOGETHER = timedelta(minutes=5)  # sources due within are checked along: starting a crawl costs more
 
@@ -65,18 +63,12 @@ def plan_discover(
 def _egress_for(context: JobContext, account: AccountConfig, egresses: list[str], now: datetime) -> str:
     """Return the first egress at which a source of the account may be checked now; empty: none is due."""
     with transaction(context.engine) as session:
-        sources, known = _sources(session, account), source_statuses(session, account.biz)
+        sources, known = configured_sources(session, account), source_statuses(session, account.biz)
     for egress in egresses:
         blocked = context.session_of(egress).blocked_until() is not None
         if due_sources(sources, known, now, blocked=blocked, given=given_at(account)):
             return egress
     return ""
-
-
-def _sources(session: Session, account: AccountConfig) -> list[Source]:
-    """Return the configured sources, and the albums met in posts where these are followed."""
-    met = linked_albums(session, account.biz, MAX_FOLLOWED) if account.follow_albums else []
-    return sources_of(account, Neighbourhood(albums=tuple(met)))
 
 
 def due_sources(
@@ -131,7 +123,7 @@ def run_discover(context: JobContext, account: dict[str, Any], schedule: dict[st
     with take_turn(context, Hosts.PAGES) as mine:
         blocked = not mine or context.egress_session.blocked_until() is not None
         with transaction(context.engine) as session:
-            sources, known = _sources(session, watching), source_statuses(session, watching.biz)
+            sources, known = configured_sources(session, watching), source_statuses(session, watching.biz)
         names = due_sources(sources, known, context.now(), blocked=blocked, given=given_at(watching))
         if names:
             _check(context, planner, names)

@@ -22,7 +22,7 @@ from archive.repository.incidents import (
 )
 from archive.repository.runs import failed_jobs
 from archive.repository.sources import newest_post, published_days, source_statuses, watched_since
-from crawler.discovery.config import SecretMissing
+from crawler.discovery.config import AccountConfig, SecretMissing
 from scheduler.config import Alarms, Config
 from scheduler.health import HISTORY, AccountHealth, BlockedEgress, Bounds, HealthSnapshot, health_problems
 from scheduler.jobs import inbox
@@ -30,6 +30,7 @@ from scheduler.jobs.base import JobContext
 from scheduler.notify import AlarmNotSent, send_alarm
 from scheduler.polling import Work
 from scheduler.queue import HOME, PlannedJob
+from scheduler.source_check import unwatched_problem
 
 FAILED_WITHIN = timedelta(hours=6)
 
@@ -64,7 +65,7 @@ def health_snapshot(
         if row.blocked_until and row.blocked_until > now
     ]
     return HealthSnapshot(
-        accounts=[_account_health(session, one.biz, one.name, now) for one in config.accounts],
+        accounts=[_account_health(session, one, now) for one in config.accounts],
         blocked=blocked,
         free={str(folder): shutil.disk_usage(folder).free for folder in watched_folders()},
         failed_jobs=failed_jobs(session, FAILED_WITHIN),
@@ -74,10 +75,12 @@ def health_snapshot(
     )
 
 
-def _account_health(session: Session, biz: str, name: str, now: datetime) -> AccountHealth:
+def _account_health(session: Session, account: AccountConfig, now: datetime) -> AccountHealth:
+    biz = account.biz
     days = published_days(session, biz, now - HISTORY)
     last = newest_post(session, biz) or watched_since(session, biz)
-    return AccountHealth(biz, name, last, days, source_statuses(session, biz))
+    statuses = source_statuses(session, biz)
+    return AccountHealth(biz, account.name, last, days, statuses, unwatched_problem(session, account))
 
 
 def watched_folders() -> list[Path]:

@@ -71,4 +71,4 @@ def check_words(words: str) -> None:
 def test_what_is_wrong_with_an_audit_is_said(mparchive: Command) -> None:
     nobody = mparchive("audit", "--account", "合成别号")
     assert (nobody.code, "no account 合成别号 in the archive; it has none" in nobody.err) == (2, True)
-    assert mparchive("audit").out == b"no gaps were found\n"
+    assert mparchive("audit").out.startswith(b"the archive holds no posts yet; ")

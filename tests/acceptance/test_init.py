@@ -35,6 +35,7 @@ def test_any_address_of_an_account_is_enough(mparchive_at: CommandAt) -> None:
         assert (account.biz, account.name) == (COMMISSION.biz, COMMISSION.nickname)
         assert f'# albums = ["{ALBUM}"]' in (command.home / "mparchive.toml").read_text()
         assert COMMISSION.nickname in done.err
+        assert f"not watched yet: {COMMISSION.nickname}" in done.err
 
         refused = command("init", ARTICLE.short_url)
         assert (refused.code, "already" in refused.err, "--output" in refused.err) == (2, True, True)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from archive.domain.messages import Message
-from archive.domain.monitoring import HealthProblem, SourceStatus
+from archive.domain.monitoring import HealthProblem, SourceStatus, unwatched
 from archive.domain.outcomes import BLOCKING
 from archive.system.catalogues import LANGUAGES, template
 from crawler.discovery.source import State
@@ -69,12 +69,36 @@ def test_how_an_account_was_years_ago_does_not_count() -> None:
 @pytest.mark.parametrize(("silent", "expected"), [(70 * HOUR, []), (74 * HOUR, ["quiet:biz"])])
 def test_an_account_quieter_than_it_ever_was_raises_an_alarm(silent: timedelta, expected: list[str]) -> None:
     days = [day - silent for day in DAILY]
-    assert keys(found(days=days, last=NOW - silent)) == expected
+    sources = [source("feed:x", State.UNCHANGED, last_good_at=NOW)]
+    assert keys(found(days=days, last=NOW - silent, sources=sources)) == expected
+
+
+def test_silence_raises_an_alarm_only_once_a_source_was_asked_after_it_was_too_long() -> None:
+    silent = 10 * DAY
+    days = [day - silent for day in DAILY]
+
+    def quiet(*sources: SourceStatus) -> bool:
+        return "quiet:biz" in keys(found(days=days, last=NOW - silent, sources=sources))
+
+    assert not quiet()
+    assert not quiet(source("neighbours", State.OK, last_good_at=NOW))
+    assert not quiet(source("feed:x", State.UNREACHABLE, failures=9))
+    assert not quiet(source("feed:x", State.OK, last_good_at=NOW - 8 * DAY)), "the daemon was off since"
+    assert quiet(source("feed:x", State.UNREACHABLE, failures=9, last_good_at=NOW - 6 * DAY))
+
+
+def test_an_account_without_a_source_that_lists_posts_is_not_watched() -> None:
+    told = AccountHealth("biz", "合成", NOW, DAILY, unwatched=unwatched("合成", ["77"]))
+    (problem,) = health_problems(HealthSnapshot(accounts=[told]), Bounds(), NOW)
+    assert problem.key == "unwatched:biz"
+    assert str(problem.message) == "合成 is not watched: no source lists its new posts"
+    assert 'albums = ["77"]' in str(problem.remedy)
 
 
 def test_an_account_of_which_nothing_was_ever_archived_is_silent_since_it_is_watched() -> None:
     def account(since: datetime | None) -> HealthSnapshot:
-        return HealthSnapshot(accounts=[AccountHealth("biz", "合成", since)])
+        sources = [source("feed:x", State.UNCHANGED, last_good_at=NOW)]
+        return HealthSnapshot(accounts=[AccountHealth("biz", "合成", since, sources=sources)])
 
     assert health_problems(account(None), Bounds(), NOW) == []
     assert health_problems(account(NOW - 13 * DAY), Bounds(), NOW) == []
@@ -148,6 +172,7 @@ def test_every_problem_and_its_remedy_have_words_in_both_languages() -> None:
 
 
 def test_a_problem_is_said_in_both_languages() -> None:
-    (quiet,) = found(days=[day - 74 * HOUR for day in DAILY], last=NOW - 74 * HOUR)
+    good = [source("feed:x", State.OK, last_good_at=NOW)]
+    (quiet,) = found(days=[day - 74 * HOUR for day in DAILY], last=NOW - 74 * HOUR, sources=good)
     assert str(quiet.message).startswith("合成 has published nothing since 2025-11-17 10:00, longer than")
     assert quiet.message.text("zh") == "合成 自 2025-11-17 10:00 起未发布文章，已超出通常的最长间隔（3.0 天）"

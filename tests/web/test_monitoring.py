@@ -29,11 +29,20 @@ def reasons(web: Served, status: int = 503) -> Sequence[str]:
     return found
 
 
-def test_an_archive_without_sources_is_ready(engine: Engine) -> None:
-    with transaction(engine) as session:
-        import_records(session, None, [record()], "dump", NOW)
+def test_an_empty_archive_is_ready(engine: Engine) -> None:
     with served(engine) as web:
         assert reasons(web, 200) == []
+
+
+def test_an_account_that_no_source_watches_makes_the_archive_unready_with_the_remedy(engine: Engine) -> None:
+    with transaction(engine) as session:
+        import_records(session, None, [record()], "dump", NOW)
+        record_report(session, None, SourceReport(BIZ, "neighbours", "ok", good=True), NOW)
+    with served(engine) as web:
+        (reason,) = reasons(web)
+        page = web.ask("GET", "/health?lang=zh").body.decode()
+    assert reason.startswith("示例账号 is not watched: no source lists its new posts; switch on a source")
+    assert "示例账号 未受监测" in page
 
 
 def test_a_stale_archive_is_not_ready(engine: Engine) -> None:

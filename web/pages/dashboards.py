@@ -20,7 +20,7 @@ from archive.reports.status import unready
 from archive.repository import accounts, incidents
 from archive.repository.egress import list_egresses
 from archive.repository.hash_chain import chain_heads
-from archive.repository.sources import source_statuses
+from archive.repository.sources import last_listed, source_statuses
 from web.api.schemas import BizParam
 from web.pages.render import add_page, render_page
 
@@ -102,9 +102,8 @@ def calendar_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
         with readers.session() as session:
             name = accounts.account_of(session, biz).name
             days = statistics.posts_by_day(session, biz)
-            values = _year_values(days, year, now().astimezone(SHANGHAI).date()) | _account_values(
-                session, biz, days
-            )
+            today = now().astimezone(SHANGHAI).date()
+            values = _year_values(days, year, today) | _account_values(session, biz, days, today)
         return render_page(request, "calendar.html", biz=biz, name=name or biz, **values)
 
     add_page(router, "/accounts/{biz}/calendar", calendar)
@@ -112,8 +111,9 @@ def calendar_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
 
 
 def _year_values(days: dict[date, int], year: int | None, today: date) -> dict[str, Any]:
-    years = sorted({day.year for day in days}, reverse=True)
-    chosen = year or (years[0] if years else today.year)
+    with_posts = {day.year for day in days}
+    years = sorted(with_posts.union(range(max(with_posts), today.year + 1)) if days else (), reverse=True)
+    chosen = year or max(with_posts, default=today.year)
     of_year = {day: count for day, count in days.items() if day.year == chosen}
     return {
         "year": chosen,
@@ -124,11 +124,12 @@ def _year_values(days: dict[date, int], year: int | None, today: date) -> dict[s
     }
 
 
-def _account_values(session: Session, biz: str, days: dict[date, int]) -> dict[str, Any]:
+def _account_values(session: Session, biz: str, days: dict[date, int], today: date) -> dict[str, Any]:
     counts = statistics.delays(session, biz)
     return {
-        "months": statistics.by_month(days),
-        "silences": statistics.quiet_periods(list(days), MAX_SILENCES),
+        "months": statistics.by_month(days, today),
+        "silences": statistics.quiet_periods(list(days), MAX_SILENCES, today),
+        "listed": last_listed(session, biz),
         "delays": list(zip(_DELAYS, counts, strict=True)) if any(counts) else [],
         "growth": cumulate(statistics.posts_archived(session, biz)),
     }

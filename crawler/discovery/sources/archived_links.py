@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from archive.domain.messages import Message
+from archive.domain.monitoring import NEIGHBOURS
 from archive.domain.weekly_digest import Title, Titles, WeeklyDigest
 from crawler.discovery.source import Discovery, ListedPost, SourceFindings, State
 
@@ -38,7 +39,7 @@ class Neighbourhood:
 class ArchivedLinks:
     """Sends no request: everything is in the archive. `albums`: the ids of the albums that are listed."""
 
-    name = "neighbours"
+    name = NEIGHBOURS
     host = ""
 
     def __init__(self, archived: Neighbourhood, albums: Collection[str] = ()):

@@ -22,6 +22,7 @@ from archive.repository.address_outcomes import record_failures
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
 from archive.repository.media import record_media_failure
+from archive.repository.sources import SourceReport, record_report
 from archive.system.catalogues import LANGUAGES, template
 from tests.archive.audit.making import DIGEST, LATER, answer, gaps, post, put, see, subjects
 from tests.archive.making import BIZ, NOW, article, capture, image, link, record
@@ -138,7 +139,25 @@ def test_the_real_dump_lacks_its_pages_and_four_titles_of_its_oldest_digest(
     numbers = {kind: sum(gap.kind is kind for gap in found) for kind in GapKind}
     assert {kind: number for kind, number in numbers.items() if number} == {
         GapKind.DIGEST: 4,
-        GapKind.SILENT: 1,
+        GapKind.SILENT: 2,
         GapKind.NO_PAGE: 97,
     }
     assert {gap.day for gap in found if gap.kind is GapKind.DIGEST} == {date(2025, 10, 25)}
+
+
+def test_the_silence_that_lasts_is_a_gap_that_says_when_a_source_was_asked(db_session: Session) -> None:
+    """Workdays until four weeks before NOW; since then nothing."""
+    days = [MONDAY + timedelta(days=n) for n in range(390) if n % 7 < 5]
+    put(db_session, *(post(number, day=str(day)) for number, day in enumerate(days, 100)))
+    (unasked,) = gaps(db_session, GapKind.SILENT)
+    assert "days without a post until now" in str(unasked.what)
+    assert "no source was ever asked" in str(unasked.what)
+    assert "switch on a source" in str(unasked.remedy)
+    report = SourceReport(BIZ, "feed:x", "unchanged", good=True)
+    record_report(db_session, None, report, NOW - timedelta(days=40))
+    (stopped,) = gaps(db_session, GapKind.SILENT)
+    assert "whether `mparchive run` is running" in str(stopped.remedy)
+    record_report(db_session, None, report, NOW)
+    (asked,) = gaps(db_session, GapKind.SILENT)
+    assert "a source last worked at 2026-03-02 12:00 (Beijing time)" in str(asked.what)
+    assert asked.remedy.code == "archive.audit.remedy_silence"

@@ -57,5 +57,21 @@ def test_another_habit_of_years_ago_counts_no_more() -> None:
     assert late == []
 
 
-def test_before_the_first_and_after_the_last_post_nothing_is_said() -> None:
+def test_without_today_nothing_is_said_of_days_after_the_last_post() -> None:
     assert found(workdays(20)) == []
+
+
+def test_the_silence_that_lasts_counts_from_the_day_on_that_makes_it_unusual() -> None:
+    weekend_only, until_friday = day(20 * 7), day(20 * 7 + 4)
+    assert list(silences(workdays(20), weekend_only)) == []
+    (silence,) = silences(workdays(20), until_friday)
+    assert (silence.first, silence.last, silence.ongoing) == (day(19 * 7 + 5), day(20 * 7 + 3), True)
+    assert silence.chance < 0.01
+    (years,) = silences(workdays(20), day(1500))
+    assert years.chance < 1e-9
+    assert all(0 <= share <= 1 for share in years.usual.values())
+
+
+def test_a_silence_between_posts_is_not_ongoing_whatever_today_is() -> None:
+    days = workdays(20, without=range(28, 33))
+    assert [one.ongoing for one in silences(days, days[-1])] == [False]

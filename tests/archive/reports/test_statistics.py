@@ -53,7 +53,25 @@ def test_months_without_posts_are_there_too() -> None:
 
 def test_silences_are_the_days_between_the_longest_first() -> None:
     days = [date(2025, 1, day) for day in (1, 2, 6, 8, 20)]
-    found = quiet_periods(days, 2)
+    found = quiet_periods(days, 2, days[-1])
     assert found == [QuietPeriod(days[3], days[4]), QuietPeriod(days[1], days[2])]
     assert [silence.days for silence in found] == [11, 3]
-    assert quiet_periods(days[:2], 5) == []
+    assert quiet_periods(days[:2], 5, days[1]) == []
+
+
+def test_the_silence_that_lasts_counts_among_the_longest_and_is_never_left_out() -> None:
+    days = [date(2025, 1, day) for day in (1, 2, 6, 8, 20)]
+    lasting = QuietPeriod(days[-1], date(2025, 2, 20), ongoing=True)
+    assert quiet_periods(days, 2, date(2025, 2, 20)) == [lasting, QuietPeriod(days[3], days[4])]
+    assert lasting.days == 30
+    short = QuietPeriod(days[-1], date(2025, 1, 22), ongoing=True)
+    assert quiet_periods(days, 1, date(2025, 1, 22)) == [QuietPeriod(days[3], days[4]), short]
+    assert quiet_periods(days, 1, date(2025, 1, 21))[1:] == [], (
+        "the day before today was the last with a post"
+    )
+    assert quiet_periods([], 1, date(2025, 1, 21)) == []
+
+
+def test_months_since_the_last_post_are_there_too() -> None:
+    months = by_month({date(2024, 11, 30): 2}, date(2025, 1, 9))
+    assert [(one.month, one.count) for one in months][1:] == [(date(2024, 12, 1), 0), (date(2025, 1, 1), 0)]

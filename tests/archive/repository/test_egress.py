@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from archive.repository.egress import (
+    EGRESS_LIVES,
     block_egress,
     blocked_until,
     list_egresses,
     live_egresses,
+    record_crawl_end,
     record_heartbeat,
     unblock_egress,
 )
@@ -52,3 +54,14 @@ def test_one_line_that_is_held_leaves_others_free(db_session: Session) -> None:
     assert live_egresses(db_session, NOW + 5 * MINUTE, 10 * MINUTE) == ["home", "office"]
     record_heartbeat(db_session, "office", NOW + 20 * MINUTE)
     assert live_egresses(db_session, NOW + 20 * MINUTE, 10 * MINUTE) == ["office"]
+
+
+def test_a_crawl_given_by_hand_stores_its_egress_as_one_without_a_worker(db_session: Session) -> None:
+    assert record_crawl_end(db_session, "laptop", "done", 3, NOW) is None
+    assert [(row.name, row.blocks) for row in list_egresses(db_session)] == [("laptop", 0)]
+    assert live_egresses(db_session, NOW, EGRESS_LIVES) == []
+    until = record_crawl_end(db_session, "laptop", "verification", 0, NOW)
+    assert blocked_until(db_session, "laptop", NOW) == until == NOW + 30 * MINUTE
+    record_heartbeat(db_session, "office", NOW)
+    record_crawl_end(db_session, "office", "done", 1, NOW + MINUTE)
+    assert live_egresses(db_session, NOW, EGRESS_LIVES) == ["office"]

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from archive.db.advisory_locks import Hosts, egress_lock
 from archive.db.engine import transaction
+from archive.domain.monitoring import unwatched
 from archive.repository import egress
 from archive.system import clock
 from crawler.discovery.config import AccountConfig
@@ -58,6 +59,19 @@ def test_a_person_reads_a_row_for_each_source_and_what_to_do(capsys: pytest.Capt
         "own_backend closed 0 0",
         "own_backend: 200013; use albums",
     ]
+
+
+def test_an_account_without_a_source_of_new_posts_is_said_to_be_not_watched(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    neighbours = SourceChecked("neighbours", "unchanged", True)
+    checked = CheckedSources(CrawlResult(1, "done", 0), (neighbours,))
+    unwatched_account = CheckedAccount(ACCOUNT, checked, unwatched(ACCOUNT.name))
+    discover._print(unwatched_account)
+    assert "合成 is not watched: no source lists its new posts; switch on a source" in capsys.readouterr().out
+    as_dict = discover._as_dict(unwatched_account)
+    assert (as_dict["watched"], "is not watched" in str(as_dict["not_watched"])) == (False, True)
+    assert discover._as_dict(CheckedAccount(ACCOUNT, checked))["watched"] is True
 
 
 @pytest.mark.parametrize(

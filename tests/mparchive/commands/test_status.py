@@ -7,11 +7,12 @@ from sqlalchemy import Engine
 
 from archive.db.engine import transaction
 from archive.domain.outcomes import MediumOutcome
-from archive.ingest.pages import store_parse_results
+from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
 from archive.repository.media import due_media, record_media_failure, store_file
 from mparchive.commands.status import status
-from tests.archive.making import NOW, article, capture, image, kept_file, record, video
+from tests.archive.making import BIZ, NOW, article, capture, image, kept_file, record, video
+from tests.mparchive.commands.conftest import Run
 
 
 def test_the_status_tells_of_media_by_type(
@@ -40,3 +41,25 @@ def test_the_status_tells_of_media_by_type(
         "image": {"known": 3, "kept": 1, "due": 1, "waiting": 0, "given_up": 1, "bytes": 1_500_000},
         "video": {"known": 1, "kept": 0, "due": 0, "waiting": 0, "given_up": 1, "bytes": 0},
     }
+
+
+def test_an_empty_archive_says_that_there_is_nothing_yet(mparchive: Run) -> None:
+    for command in ("status", "audit"):
+        ended = mparchive(command)
+        assert ended.code == 0
+        assert "the archive holds no posts yet; `mparchive backfill` imports them" in ended.out
+        assert "no gaps" not in ended.out
+    assert json.loads(mparchive("audit", "--json").out)["empty"] is True
+
+
+def test_an_account_that_nothing_watches_is_named_with_the_remedy(mparchive: Run, engine: Engine) -> None:
+    with transaction(engine) as session:
+        import_records(session, None, [record()], "dump", NOW)
+    shown = " ".join(mparchive("status").out.split())
+    assert "2026-03-01 not watched" in shown
+    assert "示例账号 is not watched: no source lists its new posts; switch on a source" in shown
+    as_json = json.loads(mparchive("status", "--json").out)
+    assert [one["watched"] for one in as_json["accounts"]] == [False]
+    (unwatched,) = as_json["not_watched"]
+    assert (unwatched["biz"], "`feeds`" in unwatched["remedy"]) == (BIZ, True)
+    assert json.loads(mparchive("audit", "--json").out)["empty"] is False

@@ -40,6 +40,16 @@ def test_a_sound_archive_has_exit_code_0_and_its_heads_are_saved(
     assert mparchive("verify", "--only", "chains", "--head", tmp_path / "heads.json").code == Exit.DONE
 
 
+@pytest.mark.usefixtures("engine")
+def test_of_an_empty_archive_nothing_is_called_verified(mparchive: Run) -> None:
+    for _ in range(2):  # the second time there is the row of the first verification
+        ended = mparchive("verify")
+        assert (ended.code, ended.out) == (Exit.DONE, "")
+        assert "there is nothing to verify yet: the archive holds no posts and no pages" in ended.err
+        assert "passed" not in ended.err
+    assert json.loads(mparchive("verify", "--json").out)["empty"] is True
+
+
 def test_a_difference_is_named_with_exit_code_7_and_no_head_is_saved(
     mparchive: Run, engine: Engine, tmp_path: Path
 ) -> None:

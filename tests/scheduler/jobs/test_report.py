@@ -25,6 +25,7 @@ from tests.standin.account import COMMISSION
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 NOW = datetime(2025, 11, 20, 4, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+FEED = 'feeds = ["https://feed.example/1"]\n'
 
 
 @pytest.fixture
@@ -58,7 +59,9 @@ def reports(
     environment: dict[str, str],
 ) -> Reporting:  # fmt: skip
     write_secret(tmp_path / "urls", receiver.address)
-    return Reporting(engine, configured('[alarms]\nurls_file = "urls"\n[limits]\nfree_disk_mb = 100\n'))
+    return Reporting(
+        engine, configured(FEED + '[alarms]\nurls_file = "urls"\n[limits]\nfree_disk_mb = 100\n')
+    )
 
 
 def try_source(session: Session, state: State, now: datetime) -> None:
@@ -128,13 +131,22 @@ def test_missing_alarm_addresses_are_an_incident(
 def test_a_missing_inbox_is_reported(
     reports: Reporting, configured: Callable[[str], Config], tmp_path: Path
 ) -> None:
-    reports.config = configured('[inbox]\nfolder = "inbox"\n[limits]\nfree_disk_mb = 100\n')
+    reports.config = configured(FEED + '[inbox]\nfolder = "inbox"\n[limits]\nfree_disk_mb = 100\n')
     assert reports.at(NOW) == ["inbox"]
     (tmp_path / "inbox").mkdir()
     assert reports.at(NOW + HOUR) == []
 
 
 def test_a_full_disk_is_reported(reports: Reporting, configured: Callable[[str], Config]) -> None:
-    reports.config = configured("[limits]\nfree_disk_mb = 1000000000\n")
+    reports.config = configured(FEED + "[limits]\nfree_disk_mb = 1000000000\n")
     (key,) = reports.at(NOW)
     assert key.startswith("disk:")
+
+
+def test_an_account_without_a_source_that_lists_posts_is_reported_until_it_has_one(
+    reports: Reporting, configured: Callable[[str], Config]
+) -> None:
+    reports.config = configured("[limits]\nfree_disk_mb = 100\n")
+    assert reports.at(NOW) == [f"unwatched:{COMMISSION.biz}"]
+    reports.config = configured(FEED + "[limits]\nfree_disk_mb = 100\n")
+    assert reports.at(NOW + HOUR) == []
