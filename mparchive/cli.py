@@ -138,7 +138,7 @@ def search_command(
 
 @app.command("show", help=_("mparchive.help.show.summary"), cls=OptionalDiffValue)
 def show_command(
-    aid: Annotated[str, typer.Argument(help=_("mparchive.help.show.aid"))],
+    post: Annotated[str, typer.Argument(help=_("mparchive.help.show.aid"))],
     text: Annotated[bool, typer.Option("--text", help=_("mparchive.help.show.text"))] = False,
     raw: Annotated[bool, typer.Option("--raw", help=_("mparchive.help.show.raw"))] = False,
     history: Annotated[bool, typer.Option("--history", help=_("mparchive.help.show.history"))] = False,
@@ -167,7 +167,7 @@ def show_command(
         raise CommandError(_exclusive(view, "json"))
     from mparchive.commands.show import show
 
-    raise typer.Exit(show(aid, account, view, versions=diff or "", as_json=json))
+    raise typer.Exit(show(post, account, view, versions=diff or "", as_json=json))
 
 
 def _exclusive(first: str, second: str) -> Message:

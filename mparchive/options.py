@@ -12,7 +12,7 @@ from mparchive.errors import CommandError
 
 _LAST_TWO = ".."
 
-_NO_VALUE = re.compile(r"-.*|\d+_\d+")  # another option, or the aid
+_NO_VALUE = re.compile(r"-.*|\d+_\d+|.*[/?].*")  # another option, or the aid or address of the post
 
 
 class OptionalDiffValue(TyperCommand):
@@ -26,9 +26,17 @@ class OptionalDiffValue(TyperCommand):
         complete = list(args)
         if "--diff" in complete:
             position = complete.index("--diff") + 1
-            if position == len(complete) or _NO_VALUE.fullmatch(complete[position]):
+            if position == len(complete) or _is_no_value(complete, position):
                 complete.insert(position, _LAST_TWO)
         return super().parse_args(ctx, complete)
+
+
+def _is_no_value(args: list[str], position: int) -> bool:
+    """Tell whether the argument behind --diff is another option, or the post, named nowhere else."""
+    if _NO_VALUE.fullmatch(args[position]):
+        return True
+    others = (index for index in range(len(args)) if index != position)
+    return not any(not args[index].startswith("-") and args[index - 1] != "--account" for index in others)
 
 
 class Format(StrEnum):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
@@ -10,9 +11,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
+from archive.domain.address_text import in_text
+from archive.domain.addresses import parse_address
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
@@ -26,6 +30,7 @@ from archive.ingest.reparse import (
 from archive.repository import absences, runs
 from archive.repository.captures import ReparseSelection, captures_to_reparse
 from archive.repository.incidents import note_captures
+from archive.search.lookup import post_named
 from crawler.parse import PARSER_VERSION
 from crawler.worker.pool import Reparsed, Reparser
 from mparchive.console import Steps, facts_table, label, localized, out, print_json, say, steps, translated
@@ -36,6 +41,8 @@ MAX_PROCESSES = 8  # each takes 200 MB, and one process that writes keeps up wit
 MAX_LISTED = 100_000  # changes in the JSON, 30 MB; further ones are only counted
 
 _UNREAD = "unread"  # counted beside the values of ReparseResult: pages that could not be parsed or stored
+
+_AID = re.compile(r"[0-9]+_[0-9]+")
 
 _RESULT = "mparchive.reparse.result."  # with the name of a result: its words
 
@@ -93,10 +100,12 @@ class _Report:
 def reparse(selection: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
     """Parse the selected captures again and print what changes; with `apply` write it.
 
-    Raises CommandError where no page of the selection is stored.
+    The posts of the selection are named as for `show`. Raises CommandError where no page of the selection is
+    stored, NotArchived where a name fits no post or several.
     """
     with open_archive() as engine:
         with transaction(engine) as session:
+            selection = replace(selection, aids=tuple(_aid(session, name) for name in selection.aids))
             ids = captures_to_reparse(session, selection, PARSER_VERSION)
         if not ids:
             _report_nothing_to_do(engine, selection)
@@ -107,6 +116,14 @@ def reparse(selection: ReparseSelection, *, apply: bool, as_json: bool) -> Exit:
         if apply:
             _close_run(engine, run_id, selection, report)
     return report.end()
+
+
+def _aid(session: Session, name: str) -> str:
+    """Return the aid of a post, which need not be archived if the name itself says it."""
+    if _AID.fullmatch(name):
+        return name
+    addresses = (parse_address(url).aid for url in in_text(name))
+    return next(filter(None, addresses), None) or post_named(session, name).aid
 
 
 def _report_nothing_to_do(engine: Engine, selection: ReparseSelection) -> None:

@@ -12,8 +12,8 @@ from archive.db.engine import open_archive, transaction
 from archive.domain.messages import Message
 from archive.repository.accounts import check_account
 from archive.repository.search_index import rebuild_search_index
-from archive.search.engine import MAX_LIMIT, Hit, Order, SearchPage, search
-from archive.search.query import Query, parse
+from archive.search.engine import MAX_LIMIT, Hit, Order, SearchPage
+from archive.search.lookup import NameForm, find_hits, missing_message, posts_with_identifier
 from mparchive.console import out, print_json, say, steps, translated
 from mparchive.errors import Exit
 
@@ -34,17 +34,16 @@ class SearchOptions:
 
 def search_posts(options: SearchOptions) -> Exit:
     """Print aid, date, title and excerpt of each match. Raises SearchError, NotArchived."""
-    query = parse(options.words)
     with open_archive() as engine:
-        found = _pages(engine, query, options)
+        found = _pages(engine, options)
+        if not found.hits:
+            say(_missing(engine, options))
     if options.json:
         print_json([_as_json(hit) for hit in found.hits])
     else:
         for hit in found.hits:
             _print(hit)
-    if not found.hits:
-        say(Message("mparchive.search.none"))
-    elif found.next:
+    if found.next:
         say(Message("mparchive.search.more", {"limit": options.limit}))
     return Exit.DONE
 
@@ -62,23 +61,30 @@ def rebuild_index(as_json: bool) -> Exit:
     return Exit.DONE
 
 
-def _pages(engine: Engine, query: Query, options: SearchOptions) -> SearchPage:
+def _missing(engine: Engine, options: SearchOptions) -> Message:
+    """Return why nothing was found: an address whose post is not archived has a remedy of its own."""
+    with transaction(engine) as session:
+        named = posts_with_identifier(session, options.words)
+        if named.form is NameForm.ADDRESS and not named.posts:
+            return missing_message(session, named, options.words)
+    return Message("mparchive.search.none")
+
+
+def _pages(engine: Engine, options: SearchOptions) -> SearchPage:
     """Return as many matches as are wanted, from as many pages of results as that takes."""
     with transaction(engine) as session:
         check_account(session, options.account)
-        found = _page(session, query, options, min(MAX_LIMIT, options.limit), None)
+        found = _page(session, options, min(MAX_LIMIT, options.limit), None)
         while found.next and (left := options.limit - len(found.hits)):
-            page = _page(session, query, options, min(MAX_LIMIT, left), found.next)
+            page = _page(session, options, min(MAX_LIMIT, left), found.next)
             found = SearchPage([*found.hits, *page.hits], page.next)
     return found
 
 
-def _page(
-    session: Session, query: Query, options: SearchOptions, limit: int, after: str | None
-) -> SearchPage:
-    return search(
+def _page(session: Session, options: SearchOptions, limit: int, after: str | None) -> SearchPage:
+    return find_hits(
         session,
-        query,
+        options.words,
         account=options.account,
         kind=options.kind,
         since=options.since,

@@ -38,6 +38,7 @@ from archive.repository import captures as captures_repository
 from archive.repository.media import ShownMedium, media_of
 from archive.repository.posts import links_of
 from archive.repository.revisits import revisit_state
+from archive.search.lookup import post_named
 from archive.storage.media_files import MediaFolder
 from archive.system.files import write_bytes
 from mparchive.console import (
@@ -62,14 +63,16 @@ _STYLES = {"same": "", "added": "underline green", "removed": "strike red"}
 _MARKS = {"same": "{}", "added": "{{+{}+}}", "removed": "[-{}-]"}
 
 
-def show(aid: str, account: str | None, view: str, *, versions: str = "", as_json: bool = False) -> Exit:
-    """Print a post: `view` is summary, text, raw, history, diff, links, html or open.
+def show(name: str, account: str | None, view: str, *, versions: str = "", as_json: bool = False) -> Exit:
+    """Print the post of this address, aid or title.
+
+    `view` is summary, text, raw, history, diff, links, html or open.
 
     Summary, history and the difference of two `versions` (N..M) may also be printed as JSON. Raises
-    CommandError where there is no such post, page or version.
+    NotArchived where no post or several fit, CommandError where there is no such page or version.
     """
     with open_archive() as engine, transaction(engine) as session:
-        post = _find_post(session, aid, account)
+        post = post_named(session, name, account)
         match view:
             case "text":
                 sys.stdout.write(post.text.replace("\r", "\n") + "\n")
@@ -90,16 +93,6 @@ def show(aid: str, account: str | None, view: str, *, versions: str = "", as_jso
             case _:
                 out.print(_summary_table(session, post))
     return Exit.DONE
-
-
-def _find_post(session: Session, aid: str, account: str | None) -> Post:
-    posts = post_queries.find_posts(session, aid, account)
-    if not posts:
-        raise CommandError(Message("mparchive.show.no_such_post", {"aid": aid}))
-    if len(posts) > 1:
-        params = {"aid": aid, "accounts": [post.account_name for post in posts]}
-        raise CommandError(Message("mparchive.show.several_accounts", params))
-    return posts[0]
 
 
 def _raw_page(session: Session, post: Post) -> bytes:

@@ -21,6 +21,7 @@ from archive.domain.addresses import HOST, Address, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
 from archive.domain.records import FIELDS, SHANGHAI
+from archive.export.records import restore_cell
 from mparchive.importers.items import Flaw, InputError, NothingToImport, Skipped
 
 MAX_LINE = 16 * 1024 * 1024  # characters; JSON on one line has 8 million, and takes a second
@@ -55,12 +56,16 @@ class ListedAddress:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """The indexes of the columns with addresses, titles and dates; `named` by a header."""
+    """The indexes of the columns with addresses, titles and dates; `named` by a header.
+
+    `exported` tells that the header is that of an exported CSV, whose cells are to be restored.
+    """
 
     address: int = 0
     title: int | None = None
     day: int | None = None
     named: bool = False
+    exported: bool = False
 
 
 class _LineTooLong(Exception):
@@ -252,7 +257,8 @@ def _columns(row: Sequence[str]) -> _Columns:
     names = [cell.strip().lower() for cell in row]
     column = _address_column(names)
     if column is not None:
-        return _Columns(column, _index(names, TITLES), _index(names, DATES), named=True)
+        exported = FIELDS[0].lower() in names and FIELDS[1].lower() in names
+        return _Columns(column, _index(names, TITLES), _index(names, DATES), named=True, exported=exported)
     return _Columns(next((index for index, cell in enumerate(row) if _is_address(cell)), 0))
 
 
@@ -270,6 +276,8 @@ def _row_addresses(row: Sequence[str], columns: _Columns) -> list[ListedAddress]
     Unescaped quotes in a title break a row up; title and day are then unknown.
     """
     title, day = _cell(row, columns.title), _day(_cell(row, columns.day))
+    if columns.exported:
+        title = restore_cell(title)
     found = [
         ListedAddress(parse_address(url), title, day) for url in post_addresses(_cell(row, columns.address))
     ]

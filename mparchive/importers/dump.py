@@ -1,6 +1,7 @@
-"""Read a dump record by record, however large it is: records and flaws in their order."""
+"""Read a dump, or an exported CSV, record by record however large it is: records and flaws in order."""
 
 import codecs
+import csv
 import io
 import json
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from typing import Any, BinaryIO
 from archive.domain.addresses import Address, parse_address
 from archive.domain.errors import ArchiveError, MessageError, RecordError, error_message
 from archive.domain.messages import Message
-from archive.domain.records import Record
+from archive.domain.records import FIELDS, Record
+from archive.export.records import restore_cell
 from archive.ingest.pages import is_of_content
 from mparchive.importers.items import Flaw, InputError, message_of
 
@@ -79,9 +81,20 @@ def read_dump(stream: BinaryIO, name: str) -> Iterator[DumpEntry | Flaw]:
     A repeated record is yielded once; one with other content is a flaw. Invalid JSON is a flaw that ends the
     dump. Raises InputError when there is no record.
     """
+    text = _Text(stream)
+    yield from _entries(_values(text), text, name)
+
+
+def read_csv_dump(stream: BinaryIO, name: str) -> Iterator[DumpEntry | Flaw]:
+    """Yield records and flaws of a CSV file as `export` writes it, as `read_dump` does otherwise."""
+    text = _Text(stream)
+    yield from _entries(_rows(text), text, name)
+
+
+def _entries(values: Iterator[Any], text: _Text, name: str) -> Iterator[DumpEntry | Flaw]:
     seen: dict[str, tuple[int, bytes]] = {}
     number = 0
-    for number, value in _numbered_values(stream, name):
+    for number, value in _numbered(values, text, name):
         if isinstance(value, Flaw):
             yield value
             continue
@@ -97,29 +110,31 @@ def read_dump(stream: BinaryIO, name: str) -> Iterator[DumpEntry | Flaw]:
         raise InputError("mparchive.dump.empty", name=name)
 
 
-def _numbered_values(stream: BinaryIO, name: str) -> Iterator[tuple[int, Any]]:
-    """Yield each element with its number; where the JSON is invalid, a flaw in its place."""
-    number, text = 0, _Text(stream)
+def _numbered(values: Iterator[Any], text: _Text, name: str) -> Iterator[tuple[int, Any]]:
+    """Yield each record with its number; where the file is invalid, a flaw in its place."""
+    number = 0
     try:
-        for number, value in enumerate(_values(text), 1):
+        for number, value in enumerate(values, 1):
             yield number, value
-    except (ValueError, RecursionError) as error:
-        reason = _json_problem(error) if text.is_utf8 else Message("mparchive.dump.not_utf8")
+    except (ValueError, RecursionError, csv.Error) as error:
+        reason = _problem(error) if text.is_utf8 else Message("mparchive.dump.not_utf8")
         message = Message("mparchive.dump.rest_unreadable", {"reason": reason})
         yield number + 1, Flaw(name, _record(number + 1), message)
 
 
 class _InvalidDump(MessageError, ValueError):
-    """The JSON of a dump is not an array of values."""
+    """A dump is not an array of JSON values, or a line of its CSV has no end."""
 
 
 def _record(number: int) -> Message:
     return Message("mparchive.input.record", {"number": number})
 
 
-def _json_problem(error: Exception) -> Message:
+def _problem(error: Exception) -> Message:
     if isinstance(error, RecursionError):
         return Message("mparchive.dump.too_deep")
+    if isinstance(error, csv.Error):
+        return Message("mparchive.dump.not_csv", {"detail": str(error)})
     if isinstance(error, json.JSONDecodeError):
         detail = f"{error.msg[0].lower()}{error.msg[1:]}"
         return Message("mparchive.dump.not_json", {"detail": detail})
@@ -150,6 +165,36 @@ def _parse_whole_number(digits: str) -> float:
     return int(digits) if len(digits) <= MAX_DIGITS else float("inf")
 
 
+def _rows(text: _Text) -> Iterator[dict[str, str] | Message]:
+    """Yield the rows of a CSV file as objects of a dump, or why a row is none."""
+    csv.field_size_limit(MAX_RECORD)
+    rows = csv.reader(_lines(text), strict=True)
+    next(rows, None)  # the header
+    for row in rows:
+        if len(row) != len(FIELDS):
+            params = {"columns": len(row), "expected": len(FIELDS)}
+            yield Message("mparchive.dump.other_columns", params)
+            continue
+        yield dict(zip(FIELDS, map(restore_cell, row), strict=True))
+
+
+def _lines(text: _Text) -> Iterator[str]:
+    """Yield the lines with their ends. Only a line feed ends one: carriage returns are of the content."""
+    while True:
+        while (end := text.text.find("\n", text.at)) < 0:
+            size = len(text.text) - text.at
+            if size > 2 * MAX_RECORD:
+                raise _InvalidDump("mparchive.dump.record_too_long", max=MAX_RECORD)
+            if not text.more(max(PIECE, size)):
+                break
+        if end < 0 and text.at < len(text.text):
+            raise _InvalidDump("mparchive.dump.csv_cut_off")
+        if end < 0:
+            return
+        line, text.at = text.text[text.at : end + 1], end + 1
+        yield line
+
+
 def _value(text: _Text, decoder: json.JSONDecoder) -> Any:
     text.next()
     while True:
@@ -166,6 +211,8 @@ def _value(text: _Text, decoder: json.JSONDecoder) -> Any:
 
 def _entry(value: Any, number: int, name: str) -> DumpEntry | Flaw:
     where = _record(number)
+    if isinstance(value, Message):
+        return Flaw(name, where, value)
     if not isinstance(value, dict):
         return Flaw(name, where, Message("mparchive.dump.not_an_object", {"type": type(value).__name__}))
     try:

@@ -21,6 +21,7 @@ from typing import BinaryIO
 from archive.domain.address_text import is_bookmarks
 from archive.domain.addresses import HOST
 from archive.domain.records import FIELDS
+from archive.export.records import CSV_HEADER
 from mparchive.importers.items import InputError, InputTooLarge, NothingToImport
 from mparchive.importers.mhtml import is_mhtml
 
@@ -189,6 +190,7 @@ class Form(StrEnum):
     """The format of an input."""
 
     DUMP = "dump"
+    CSV_DUMP = "csv_dump"
     LIST = "list"
     PAGE = "page"
     MHTML = "mhtml"
@@ -324,6 +326,8 @@ def _form(name: str, head: bytes) -> Form:
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text:
         raise NothingToImport("mparchive.input.empty", name=name)
+    if text.startswith(CSV_HEADER.rstrip()):
+        return Form.CSV_DUMP
     if form := _BEGINNINGS.get(text[:1]):
         return Form.LIST if _is_list(text) else form
     if text.startswith(WARC):

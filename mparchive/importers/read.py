@@ -12,7 +12,7 @@ from archive.domain.errors import AddressError
 from archive.domain.records import FIELDS
 from mparchive.importers.accounts import NamedAccount, read_accounts
 from mparchive.importers.address_list import MAX_WHOLE, ListedAddress, read_json_list, read_list
-from mparchive.importers.dump import DumpEntry, read_dump
+from mparchive.importers.dump import DumpEntry, read_csv_dump, read_dump
 from mparchive.importers.items import (
     MAX_PAGE,
     FindMedia,
@@ -143,6 +143,8 @@ def _read(source: Source, url: str | None, find_media: FindMedia) -> Iterator[It
     match source.form:
         case Form.DUMP:
             yield from read_dump(source.stream, source.name)
+        case Form.CSV_DUMP:
+            yield from read_csv_dump(source.stream, source.name)
         case Form.LIST:
             yield from read_list(source.stream, source.name)
         case Form.PAGE:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from archive.export.records import restore_cell
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import dump_bytes, record, write_dump
 
@@ -69,9 +70,22 @@ def test_tables_and_lines_hold_the_same_records(mparchive: Command, tmp_path: Pa
     records = json.loads(write_dump(tmp_path / "dump.json", 5).read_text(encoding="utf-8"))
     mparchive("backfill", tmp_path / "dump.json", "--no-fetch")
     table = mparchive("export", "--format", "csv").out.decode("utf-8-sig")
-    assert list(csv.DictReader(io.StringIO(table, newline=""))) == records
+    rows = csv.DictReader(io.StringIO(table, newline=""))
+    assert [{name: restore_cell(cell) for name, cell in row.items()} for row in rows] == records
     lines = mparchive("export", "--format", "jsonl").out.decode().splitlines()
     assert [json.loads(line) for line in lines] == records
+
+
+def test_a_table_of_formulas_comes_out_as_it_went_in(mparchive: Command, tmp_path: Path) -> None:
+    titles = ("=1+1", "'=1+1", "@甲", "'引用'", "题")
+    records = [record(number, title=title) for number, title in enumerate(titles)]
+    mparchive("backfill", "-", "--no-fetch", stdin=dump_bytes(records))
+    table = mparchive("export", "--format", "csv").out
+    again = mparchive("backfill", "-", "--no-fetch", "--json", stdin=table)
+    assert (again.code, again.json["counts"]) == (0, {"known": 5, "not_asked": 0})
+    cells = list(csv.reader(io.StringIO(table.decode("utf-8-sig"), newline="")))
+    assert [row[1] for row in cells[1:]] == ["'=1+1", "''=1+1", "'@甲", "'引用'", "题"]
+    assert cells[1][5] == f"'{records[0]['finalContent']}"
 
 
 def test_accounts_are_exported_to_one_file_each(mparchive: Command, tmp_path: Path) -> None:

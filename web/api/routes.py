@@ -21,8 +21,8 @@ from archive.repository.media import ShownMedium, StoredFile, media_of
 from archive.repository.post_queries import PostFilter
 from archive.repository.posts import links_of
 from archive.repository.sources import source_statuses
-from archive.search.engine import MAX_LIMIT, Hit, Order, search
-from archive.search.query import parse
+from archive.search.engine import MAX_LIMIT, Hit, Order
+from archive.search.lookup import find_hits
 from web.api.schemas import (
     AbsenceShape,
     AccountParam,
@@ -245,7 +245,10 @@ def search_router(readers: Readers) -> APIRouter:
 
     @router.get("/search", summary="Posts that contain the words")
     def find(  # noqa: PLR0913, PLR0917 - a filter is an argument
-        q: Annotated[str, Query(description='Words, "phrases", -exclusions', max_length=2000)],
+        q: Annotated[
+            str,
+            Query(description='Words, "phrases", -exclusions; or an address, aid or title', max_length=2000),
+        ],
         account: AccountParam = None,
         kind: Kind | None = None,
         since: DayParam = None,
@@ -254,11 +257,10 @@ def search_router(readers: Readers) -> APIRouter:
         after: CursorParam = None,
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
     ) -> Hits:
-        query = parse(q)
         with readers.session() as session:
-            found = search(
+            found = find_hits(
                 session,
-                query,
+                q,
                 account=account,
                 kind=kind,
                 since=since,

@@ -1,4 +1,4 @@
-"""Pages that list posts: the stream by day and push, the accounts, and the search."""
+"""Pages that list posts: the stream by day and push, the accounts, the search, and posts by their address."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,19 +7,28 @@ from itertools import groupby
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 from pydantic import BeforeValidator
 from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
 from archive.db.models import Post
-from archive.domain.errors import ArchiveError
+from archive.domain.addresses import HOST
+from archive.domain.errors import ArchiveError, NotArchived
 from archive.domain.text import storable
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.media import covers
 from archive.repository.post_queries import Page, PostFilter, position_at
-from archive.search.engine import Order, search
-from archive.search.query import MAX_LENGTH, parse
+from archive.search.engine import Order
+from archive.search.lookup import (
+    MAX_POST_NAME,
+    NamedPosts,
+    NameForm,
+    find_hits,
+    missing_message,
+    posts_with_identifier,
+)
 from web.api.schemas import BizParam
 from web.pages.files import file_address
 from web.pages.render import (
@@ -166,16 +175,22 @@ def search_page_router(readers: Readers) -> APIRouter:
     ) -> Response:
         filters: dict[str, Any] = {"account": account, "kind": kind, "since": since, "until": until}
         filters["order"] = order
-        words, found, problem = storable(q.strip()), None, None
+        words, found, problem, missing = storable(q.strip()), None, None, None
+        context = PageContext.of(request)
         with readers.session() as session:
+            named = posts_with_identifier(session, words, account)
+            if len(named.posts) == 1 and not after:
+                return _redirect_to_post(context, named)
             accounts = accounts_repository.account_names(session)
             try:
                 if words:
-                    found = search(session, parse(words), after=after, limit=HITS_PER_PAGE, **filters)
+                    found = find_hits(session, words, after=after, limit=HITS_PER_PAGE, **filters)
             except ArchiveError as error:
                 problem = error.message
-        context = PageContext.of(request)
-        values = {"words": words, "found": found, "problem": problem, "max_length": MAX_LENGTH}
+            if found and not found.hits and named.form is not NameForm.TITLE:
+                missing = missing_message(session, named, words)
+        values: dict[str, Any] = {"words": words, "found": found, "problem": problem, "missing": missing}
+        values["max_length"] = MAX_POST_NAME
         values["feed"] = context.link("feeds", "posts.atom", lang=None, q=words, account=account, kind=kind)
         status = 400 if problem else 200
         return render_page(
@@ -190,3 +205,44 @@ def search_page_router(readers: Readers) -> APIRouter:
 
     add_page(router, "/search", find)
     return router
+
+
+def _redirect_to_post(context: PageContext, named: NamedPosts) -> Response:
+    ((post, biz),) = named.posts
+    return RedirectResponse(context.link("posts", biz, post.aid), 303)
+
+
+_ADDRESS_PATHS = ("/s", "/s/", "/s/{rest:path}", "/mp/{rest:path}")  # as on WeChat's host
+
+_WHOLE_ADDRESS_PATHS = ("/http:{rest:path}", "/https:{rest:path}")
+
+
+def address_router(readers: Readers) -> APIRouter:
+    """Return WeChat's own paths of posts, and its whole addresses as paths: each leads to the post's page."""
+    router = APIRouter()
+
+    def of_path(request: Request) -> Response:
+        return _post_of_address(readers, request, f"https://{HOST}{request.url.path}")
+
+    def of_address(request: Request) -> Response:
+        return _post_of_address(readers, request, request.url.path.removeprefix("/"))
+
+    for path in _ADDRESS_PATHS:
+        add_page(router, path, of_path)
+    for path in _WHOLE_ADDRESS_PATHS:
+        add_page(router, path, of_address)
+    return router
+
+
+def _post_of_address(readers: Readers, request: Request, address: str) -> Response:
+    """Redirect to the page of a post, or to the search where the address fits several. Raises NotArchived."""
+    context = PageContext.of(request)
+    name = f"{address}?{request.url.query}" if request.url.query else address
+    with readers.session() as session:
+        named = posts_with_identifier(session, name)
+        if len(named.posts) == 1:
+            return _redirect_to_post(context, named)
+        if not named.posts:
+            message = missing_message(session, named, name)
+            raise NotArchived(message.code, **message.params)
+    return RedirectResponse(context.link("search", q=name), 303)

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from archive.domain.records import FIELDS, Record
-from archive.export.records import write_csv, write_dump, write_jsonl
+from archive.export.records import neutralize_cell, restore_cell, write_csv, write_dump, write_jsonl
 from archive.ingest.pages import import_records
 from archive.repository import post_queries
 from tests.archive.conftest import StartChild
@@ -68,7 +68,21 @@ def test_csv_comes_back_through_pythons_own_reader(records: list[Record]) -> Non
     assert out.getvalue().startswith(b"\xef\xbb\xbf")
     rows = csv.DictReader(io.StringIO(out.getvalue().decode("utf-8-sig"), newline=""))
     assert rows.fieldnames == list(FIELDS)
-    assert list(rows) == [r.as_dict() for r in records]
+    restored = [{name: restore_cell(cell) for name, cell in row.items()} for row in rows]
+    assert restored == [r.as_dict() for r in records]
+
+
+@given(st.text("'=+-@\t\r\n＝＋－＠a ", max_size=6))
+def test_no_cell_begins_like_a_formula_and_every_cell_can_be_restored(cell: str) -> None:
+    neutral = neutralize_cell(cell)
+    assert neutral[:1] not in tuple("=+-@\t\r\n＝＋－＠")
+    assert neutral in (cell, f"'{cell}")
+    assert restore_cell(neutral) == cell
+
+
+def test_cells_that_begin_otherwise_are_exported_as_they_are() -> None:
+    for cell in ("标题", "a=1", "'引号", " =1", "", "2026-03-01", "1001_1"):
+        assert neutralize_cell(cell) == cell
 
 
 def test_records_come_newest_day_first_then_newest_push_then_by_place(db_session: Session) -> None:

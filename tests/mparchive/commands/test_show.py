@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from archive.db.engine import transaction
+from archive.domain.errors import NotArchived
 from archive.domain.text_diff import difference
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
@@ -47,6 +48,18 @@ def test_versions_pages_and_pictures_stand_in_one_time_line(show: Show) -> None:
 def test_the_last_two_versions_are_compared_unless_others_are_named(show: Show) -> None:
     for arguments in (("1001_1", "--diff"), ("--diff", "1001_1"), ("1001_1", "--diff", "1..2")):
         assert show(*arguments).output.endswith("标题\n第一段\n[-第二-]{+另一+}段\n\n")
+
+
+@pytest.mark.parametrize("name", [record(1).url, "1001_1", " １００１＿１ ", "mid=1001&idx=1"])
+def test_a_post_is_shown_by_whatever_names_it(show: Show, name: str) -> None:
+    assert show(name, "--text").stdout == "第一段\n另一段\n\n"
+    assert show("--diff", name).output.endswith("{+另一+}段\n\n")
+
+
+def test_several_posts_of_a_title_are_listed(show: Show) -> None:
+    ended = show("标题").exception
+    assert isinstance(ended, NotArchived)
+    assert [line.split()[0] for line in str(ended).splitlines()[1:]] == ["1002_1", "1001_1"]
 
 
 def test_the_summary_and_the_history_say_the_same_as_json(show: Show) -> None:

@@ -102,6 +102,14 @@ def test_titles_and_days_of_json_are_kept() -> None:
     assert [(item.title, item.day) for item in found] == [("虚构的通知", date(2025, 11, 7))]
 
 
+def test_titles_of_an_exported_csv_that_was_saved_again_are_restored() -> None:
+    cells = ["1_1", "'=1+1", LONG, "2026-03-01"]
+    found, _ = read(f"文章标识符aid,标题title,链接url,时间time\n{','.join(cells)}\n")
+    assert [item.title for item in found] == ["=1+1"]
+    found, _ = read(f"title,url\n'=1+1,{LONG}\n")
+    assert [item.title for item in found] == ["'=1+1"]
+
+
 def test_records_one_per_line_are_read_as_a_dump(tmp_path: Path) -> None:
     path = tmp_path / "dump.jsonl"
     path.write_bytes(b"\n".join(dump_bytes([record(number)])[1:-1] for number in (1, 2)) + b"\n")

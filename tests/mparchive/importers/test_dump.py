@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archive.domain.records import Record
+from archive.export.records import write_csv
 from mparchive.importers import dump
-from mparchive.importers.dump import DumpEntry, read_dump
+from mparchive.importers.dump import DumpEntry, read_csv_dump, read_dump
 from mparchive.importers.items import Flaw, InputError
 from tests.acceptance.dumps import dump_bytes, record
 
@@ -101,3 +103,51 @@ def test_no_bytes_make_it_fail(junk: bytes, at: int) -> None:
     except InputError:
         return
     assert len(good) + len(flaws) > 0
+
+
+SEVERAL = [
+    Record.from_mapping(record(number, title=title, text=text))
+    for number, (title, text) in enumerate(
+        [("=1+1", "\r一\r"), ("'=1", "'"), ('-\r\n,"', "a\nb\r\n"), ("题", "长" * 200_000)]
+    )
+]
+
+
+def csv_of(records: list[Record]) -> bytes:
+    """Return the records as `export` writes them."""
+    out = io.BytesIO()
+    write_csv(records, out)
+    return out.getvalue()
+
+
+def read_csv(content: bytes) -> tuple[list[Record], list[str]]:
+    """Return the records of a CSV file, and the flaws as sentences."""
+    items = list(read_csv_dump(io.BytesIO(content), "a.csv"))
+    records = [item.record for item in items if isinstance(item, DumpEntry)]
+    return records, [str(item) for item in items if isinstance(item, Flaw)]
+
+
+@pytest.mark.parametrize("piece", [7, dump.PIECE])
+def test_an_exported_csv_comes_back_exactly(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(dump, "PIECE", piece)
+    assert read_csv(csv_of(SEVERAL)) == (SEVERAL, [])
+
+
+@pytest.mark.parametrize("cut", range(1, len(csv_of(SEVERAL[1:2])) - len(csv_of([]))))
+def test_a_csv_that_is_cut_off_anywhere_in_a_record_says_so(cut: int) -> None:
+    records, (flaw,) = read_csv(csv_of(SEVERAL[:2])[:-cut])
+    assert records == SEVERAL[:1]
+    assert flaw.startswith("a.csv, record 2: ")
+
+
+def test_a_row_with_another_number_of_cells_costs_only_itself() -> None:
+    content = csv_of(SEVERAL[:1]) + b'"a","b"\r\n' + csv_of(SEVERAL[1:2])[len(csv_of([])) :]
+    records, (flaw,) = read_csv(content)
+    assert records == SEVERAL[:2]
+    assert flaw == "a.csv, record 2: it has 2 columns; 6 were expected"
+
+
+def test_a_csv_without_a_row_is_named() -> None:
+    with pytest.raises(InputError) as error:
+        read_csv(csv_of([]))
+    assert error.value.message.code == "mparchive.dump.empty"

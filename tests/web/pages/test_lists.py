@@ -4,6 +4,10 @@ import re
 from html import unescape
 from urllib.parse import quote
 
+import pytest
+
+from archive.domain.addresses import canonical_url
+from tests.archive.making import BIZ
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import ACCOUNT, POST, get, words
 from tests.web.seeding import EDITED, daily_records
@@ -49,3 +53,50 @@ def test_search_marks_hits_and_refuses_what_cannot_be_searched(site: SeededSite)
     for anything in ("%00", "%ff%fe", "%F0%9F%98%80", "%3Cscript%3E", "-", quote("😀" * 300)):
         assert get(site, f"/search?q={anything}").status in (200, 400)
     assert 'value="&#34;&gt;&lt;script&gt;"' in get(site, "/search?q=%22%3E%3Cscript%3E").body.decode()
+
+
+EDITED_MID = EDITED.partition("_")[0]
+QUERY = f"__biz={quote(BIZ, safe='=')}&mid={EDITED_MID}&idx=1&sn=5a&chksm=be48&scene=21"
+CHALLENGE = (
+    f"/mp/wappoc_appmsgcaptcha?poc_token=a&target_url={quote(f'https://mp.weixin.qq.com/s?{QUERY}', safe='')}"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [EDITED, f"https://mp.weixin.qq.com/s?{QUERY}", f"（MP.weixin.qq.com:443/s/?{QUERY}）", CHALLENGE],
+)
+def test_the_search_opens_the_post_of_an_address_or_aid(site: SeededSite, name: str) -> None:
+    answer = get(site, f"/search?lang=en&q={quote(name, safe='')}")
+    assert (answer.status, answer.headers["location"]) == (303, f"{POST}/{EDITED}?lang=en")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/s?{QUERY}",
+        f"/s/?{QUERY}",
+        CHALLENGE,
+        f"/https://mp.weixin.qq.com/s?{QUERY}",
+        f"/http://mp.weixin.qq.com/s?{QUERY}",
+    ],
+)
+def test_a_path_of_wechat_leads_to_the_post(site: SeededSite, path: str) -> None:
+    answer = get(site, path)
+    assert (answer.status, answer.headers["location"]) == (303, f"{POST}/{EDITED}")
+
+
+@pytest.mark.parametrize(
+    "path", ["/s/abcdefghijklmnopqrstuv", "/s?__biz=MzA1&mid=1&idx=1", "/s?x", "/mp/other"]
+)
+def test_a_path_of_wechat_without_an_archived_post_is_not_found(site: SeededSite, path: str) -> None:
+    answer = get(site, path, **{"Accept-Language": "en"})
+    assert answer.status == 404
+    assert "mparchive backfill" in words(answer) or "mparchive search" in words(answer)
+
+
+def test_a_search_for_an_address_that_is_not_archived_says_how_to_fetch_it(site: SeededSite) -> None:
+    url = canonical_url(BIZ, "777", "1", "5a")
+    answer = get(site, f"/search?lang=en&q={quote(url, safe='')}")
+    assert answer.status == 200
+    assert "is not in the archive; run `mparchive backfill 'https://mp.weixin.qq.com/s?" in words(answer)
