@@ -57,6 +57,18 @@ SETTINGS: dict[str, tuple[str, str, str, str]] = {
         "file with the database password if the URL has none; must be readable by its owner alone",
         "数据库地址不含密码时，存放密码的文件；必须只有所有者可以读取",
     ),
+    "MPARCHIVE_READER_DATABASE_URL": (
+        "that of the owner",
+        "同所有者的地址",
+        "address for `serve`, as a role that can change no post ([roles](../how-to/database-roles.md))",
+        "供 `serve` 使用的数据库地址，其角色无权修改文章（[角色](../how-to/database-roles.md)）",
+    ),
+    "MPARCHIVE_READER_DATABASE_PASSWORD_FILE": (
+        "none",
+        "无",
+        "file with the password of that role if its URL has none; must be readable by its owner alone",
+        "该地址不含密码时，存放其密码的文件；必须只有所有者可以读取",
+    ),
     "MPARCHIVE_MEDIA": (
         "`<home>/media`",
         "`<home>/media`",
