@@ -18,6 +18,7 @@ from procrastinate import App
 from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
+from archive.db.roles import role_warnings
 from archive.domain.messages import Message
 from archive.domain.monitoring import remedy_for
 from archive.repository.egress import EGRESS_LIVES, live_egresses, record_heartbeat
@@ -191,6 +192,10 @@ def open_context(engine: Engine, settings: SchedulerSettings, stop: threading.Ev
     """Return what jobs of this process work with; from now on its egress gets jobs."""
     context = JobContext(engine, settings.egress, stop)
     with transaction(engine) as session:
+        for warning in role_warnings(session.connection()):
+            log.warning(
+                "the database role has too many rights", action="role_too_powerful", reason=str(warning)
+            )
         record_heartbeat(session, settings.egress, context.now())
     return context
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 import psutil
+import psycopg
 from sqlalchemy import URL
 
 from archive.db.embedded_access import (
@@ -34,7 +35,8 @@ from archive.db.embedded_access import (
     socket_folder,
     write_rules,
 )
-from archive.domain.errors import DatabaseUnavailable
+from archive.db.roles import OWNER, make_roles
+from archive.domain.errors import DatabaseUnavailable, first_line
 from archive.system.files import make_private_folder, private_opener
 
 START_TIMEOUT = 120  # seconds; after a crash a large archive replays its log before it answers
@@ -46,6 +48,10 @@ KILL_TIMEOUT = 10  # seconds for the one without
 POLL = 0.05  # seconds between two looks at the server's state
 
 UNFINISHED = "postgres.unfinished-"
+
+SUPERUSER = "postgres"  # only makes the roles; the archive is opened as its owner
+
+DATABASE = "postgres"
 
 NEWEST = "18"  # the version of Postgres that makes new data folders
 
@@ -70,16 +76,25 @@ class EmbeddedServer:
         self._data = (home / "postgres").resolve()
 
     def start(self) -> str:
-        """Start the server unless it runs, and close it to other users; return its address for SQLAlchemy."""
+        """Start the server unless it runs, and close it to other users; return its owner's address."""
         with _locked(self._home / "postgres.starting"):
             self._make_data_folder()
             if self._running() is None:
                 self._launch()
             running = self._ready()
             self._close_to_others(running)
-        place = {"host": running.sockets, "port": str(running.port), "requirepeer": self._account.name}
-        url = URL.create("postgresql+psycopg", "postgres", database="postgres", query=place)
+            place = {"host": running.sockets, "port": str(running.port), "requirepeer": self._account.name}
+            self._make_roles(place)
+        url = URL.create("postgresql+psycopg", OWNER, database=DATABASE, query=place)
         return url.render_as_string(hide_password=False)
+
+    def _make_roles(self, place: dict[str, str]) -> None:
+        try:
+            make_roles({**place, "user": SUPERUSER, "dbname": DATABASE})
+        except psycopg.Error as error:
+            raise DatabaseUnavailable(
+                "archive.role.not_made", folder=str(self._data), reason=first_line(error)
+            ) from None
 
     def stop(self) -> None:
         """Stop the server that runs now, if any."""
@@ -134,7 +149,7 @@ class EmbeddedServer:
             shutil.rmtree(unfinished, ignore_errors=True)
         making = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self._home))  # with mode 0700
         os.chown(making, self._account.uid, self._account.gid)
-        access = ["--auth-local=peer", "--auth-host=reject", "--username=postgres"]
+        access = ["--auth-local=peer", "--auth-host=reject", f"--username={SUPERUSER}"]
         self._run("initdb", [*access, "--encoding=UTF8", f"--pgdata={making}"], making)
         making.rename(self._data)
 
@@ -229,7 +244,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def embedded_postgres(home: Path) -> Iterator[str]:
-    """Run the server of `home` while the block lasts; yields its address for SQLAlchemy.
+    """Run the server of `home` while the block lasts; yields its owner's address for SQLAlchemy.
 
     Raises DatabaseUnavailable when it cannot be started.
     """

@@ -11,7 +11,8 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
 
 from archive.db import schema
-from archive.db.settings import ArchiveSettings
+from archive.db.roles import READER
+from archive.db.settings import ArchiveSettings, has_second_at_sign
 from archive.domain.errors import DatabaseUnavailable, first_line
 
 BINARY = {"binary_results": True}  # execution options of a statement whose columns are plain ones
@@ -37,16 +38,56 @@ STATEMENT_TIMEOUT = 600  # seconds; the longest statement is the export's
 _OPTIONS = f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT}s -c jit=off"
 
 
+DATABASE_URL = "MPARCHIVE_DATABASE_URL"
+
+READER_URL = "MPARCHIVE_READER_DATABASE_URL"
+
+
 @contextmanager
 def open_archive(settings: ArchiveSettings | None = None) -> Iterator[Engine]:
-    """Open the archive, its schema up to date; raises DatabaseUnavailable (one sentence, no password)."""
+    """Open the archive as its owner, its schema up to date.
+
+    Raises DatabaseUnavailable (one sentence, no password).
+    """
     settings = settings or ArchiveSettings()
     with ExitStack() as stack:
         url = settings.database_url or _embedded(settings, stack)
         engine = engine_at(url)
         stack.callback(engine.dispose)
-        _upgrade(engine)
+        try:
+            schema.upgrade(engine)
+        except DBAPIError as error:
+            raise _unusable(engine, error, DATABASE_URL) from None
         yield engine
+
+
+@contextmanager
+def open_as_reader(settings: ArchiveSettings | None = None) -> Iterator[Engine]:
+    """Open the archive with the rights of the web: to read it, and to write what the inbox needs.
+
+    On a server without an address for readers the owner's is used. Where that is the only address given, the
+    schema must be up to date already. Raises DatabaseUnavailable.
+    """
+    settings = settings or ArchiveSettings()
+    with ExitStack() as stack:
+        if settings.database_url or not settings.reader_database_url:
+            owner = stack.enter_context(open_archive(settings))
+            owner.dispose()  # the readers' process keeps no connection of the owner
+            url: str | URL = owner.url if settings.database_url else owner.url.set(username=READER)
+        engine = engine_at(settings.reader_database_url or url, variable=READER_URL)
+        stack.callback(engine.dispose)
+        _check_schema(engine)
+        yield engine
+
+
+def _check_schema(engine: Engine) -> None:
+    try:
+        with engine.connect() as connection:
+            actual, expected = schema.revision(connection), schema.newest_revision()
+    except DBAPIError as error:
+        raise _unusable(engine, error, READER_URL) from None
+    if actual != expected:
+        raise DatabaseUnavailable("archive.database.not_migrated", actual=actual or "0", expected=expected)
 
 
 def _embedded(settings: ArchiveSettings, stack: ExitStack) -> str:
@@ -55,14 +96,14 @@ def _embedded(settings: ArchiveSettings, stack: ExitStack) -> str:
     return stack.enter_context(embedded_postgres(settings.home))
 
 
-def engine_at(url: str | URL, *, read_only: bool = False) -> Engine:
+def engine_at(url: str | URL, *, read_only: bool = False, variable: str = DATABASE_URL) -> Engine:
     """Make an engine for a server that runs: the only place that does.
 
     A `read_only` engine serves readers: its transactions cannot write and see one state of the archive, and
     its pool and time-outs are small, so that readers never take the database from a crawl. Raises
-    DatabaseUnavailable when the address is not one of Postgres.
+    DatabaseUnavailable, which names the variable, when the address is not one of Postgres.
     """
-    parsed = _postgres_url(url)
+    parsed = _postgres_url(url, variable)
     options = _READ_ONLY_OPTIONS if read_only else _OPTIONS
     engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
@@ -79,31 +120,23 @@ def engine_at(url: str | URL, *, read_only: bool = False) -> Engine:
     return engine
 
 
-def _postgres_url(url: str | URL) -> URL:
+def _postgres_url(url: str | URL, variable: str) -> URL:
+    if isinstance(url, str) and has_second_at_sign(url):
+        raise DatabaseUnavailable("archive.database.second_at_sign", variable=variable)
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # the second for a port that is no number
-        raise DatabaseUnavailable(
-            "MPARCHIVE_DATABASE_URL is not a database address: postgresql://…"
-        ) from None
+        raise DatabaseUnavailable("archive.database.not_an_address", variable=variable) from None
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
-        raise DatabaseUnavailable(
-            f"MPARCHIVE_DATABASE_URL names {parsed.get_backend_name()}; only Postgres works"
-        )
+        name = parsed.get_backend_name()
+        raise DatabaseUnavailable("archive.database.not_postgres", variable=variable, name=name)
     return parsed
 
 
-def _upgrade(engine: Engine) -> None:
-    try:
-        schema.upgrade(engine)
-    except DBAPIError as error:
-        raise DatabaseUnavailable(_reason(engine, error)) from None
-
-
-def _reason(engine: Engine, error: DBAPIError) -> str:
+def _unusable(engine: Engine, error: DBAPIError, variable: str) -> DatabaseUnavailable:
     where = engine.url.set(query={}).render_as_string(hide_password=True)  # a query may hold one as well
-    first = first_line(error)
-    return f"cannot use the database {where} ({first}); check MPARCHIVE_DATABASE_URL and that the server runs"
+    reason = first_line(error)
+    return DatabaseUnavailable("archive.database.unusable", address=where, reason=reason, variable=variable)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
 
+from archive.db.roles import grant_reader
 from archive.domain.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -20,14 +21,16 @@ _NAME = re.compile(r"v(\d+)_\w+\.py")  # of a migration's file; the number is it
 
 
 def upgrade(engine: Engine) -> None:
-    """Migrate to the newest revision; of several processes that start at once one does it, the others wait.
+    """Migrate to the newest revision, and grant the readers what they lack.
 
+    Of several processes that start at once one does it, the others wait.
     Raises DatabaseUnavailable for a database of a newer mparchive, DBAPIError when it cannot be reached.
     """
     with engine.begin() as connection:
         if revision(connection) != newest_revision():
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             _migrate(connection)
+        grant_reader(connection)
 
 
 def migrate(connection: Connection, wanted: str) -> None:
@@ -39,6 +42,8 @@ def migrate(connection: Connection, wanted: str) -> None:
         command.upgrade(alembic_config(connection), target)
     elif has > target:
         command.downgrade(alembic_config(connection), target)
+    if target == newest_revision():
+        grant_reader(connection)
 
 
 def revision(connection: Connection) -> str | None:

@@ -1,5 +1,6 @@
 """Read where the archive is: the address of a server, or a folder for the embedded one."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,47 +16,66 @@ from archive.system.files import FileUnusable, read_secret_file
 
 MAX_PASSWORD = 4096  # bytes
 
+_SECOND_AT_SIGN = re.compile(r"[^:]+://[^@]*@[^?]*@")
+
+
+def has_second_at_sign(address: str) -> bool:
+    """Tell whether an @ follows the one before the host.
+
+    It was a part of the password, whose rest would be taken for the host's name and shown in messages.
+    """
+    return _SECOND_AT_SIGN.match(address) is not None
+
 
 class ArchiveSettings(BaseSettings):
-    """MPARCHIVE_DATABASE_URL, MPARCHIVE_HOME and MPARCHIVE_MEDIA; an empty variable counts as unset.
+    """MPARCHIVE_DATABASE_URL, MPARCHIVE_HOME and others; an empty variable counts as unset.
 
     Without an address an embedded Postgres runs in `<home>/postgres`. `media` is a folder, or an address
     that fsspec knows (s3://bucket/prefix); without it the files lie in `<home>/media`.
-    MPARCHIVE_DATABASE_PASSWORD_FILE names a file with the password that the address leaves out, as containers
-    are given secrets; DatabaseUnavailable when it cannot be read.
+    `reader_database_url` is the address for the web, with a role that can change no post. The two password
+    files hold what the addresses leave out, as containers are given secrets; DatabaseUnavailable when one
+    cannot be read.
     """
 
     model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, frozen=True)
 
     database_url: str | None = Field(default=None, repr=False)  # it may hold a password
     database_password_file: Path | None = None
+    reader_database_url: str | None = Field(default=None, repr=False)  # as well
+    reader_database_password_file: Path | None = None
     home: Path = Field(default_factory=lambda: user_data_path("mparchive"))
     media: str | None = Field(default=None, repr=False)  # it may hold a password
 
     @model_validator(mode="before")
     @classmethod
-    def _with_password(cls, values: Any) -> Any:
-        address, path = values.get("database_url"), values.get("database_password_file")
-        if not address or not path:
-            return values
-        try:
-            whole = make_url(address).set(password=_password(Path(path)))
-        except (ArgumentError, ValueError):
-            return values  # whoever opens the archive says what is wrong with the address
-        return {**values, "database_url": whole.render_as_string(hide_password=False)}
+    def _with_passwords(cls, values: Any) -> Any:
+        return {**values, **_completed(values, "database"), **_completed(values, "reader_database")}
 
 
-def _password(path: Path) -> str:
+def _completed(values: dict[str, Any], name: str) -> dict[str, str]:
+    """Return the address of this name with the password of its file, where both are set."""
+    address, path = values.get(f"{name}_url"), values.get(f"{name}_password_file")
+    if not address or not path or has_second_at_sign(address):
+        return {}  # whoever opens the archive says what is wrong with the address
+    variable = f"MPARCHIVE_{name.upper()}_PASSWORD_FILE"
+    try:
+        whole = make_url(address).set(password=_password(Path(path), variable))
+    except (ArgumentError, ValueError):
+        return {}
+    return {f"{name}_url": whole.render_as_string(hide_password=False)}
+
+
+def _password(path: Path, variable: str) -> str:
     try:
         password = read_secret_file(path, MAX_PASSWORD, "that is no password").decode("utf-8").strip()
     except FileUnusable as error:
-        raise _unusable_password(file_message(error)) from None
+        raise _unusable_password(file_message(error), variable) from None
     except UnicodeDecodeError:
-        raise _unusable_password(Message("archive.file.not_text", {"path": str(path)})) from None
+        raise _unusable_password(Message("archive.file.not_text", {"path": str(path)}), variable) from None
     if not password:
-        raise _unusable_password(Message("archive.file.empty", {"path": str(path)}))
+        raise _unusable_password(Message("archive.file.empty", {"path": str(path)}), variable)
     return password
 
 
-def _unusable_password(reason: Message) -> DatabaseUnavailable:
-    return DatabaseUnavailable("archive.database.password_file", reason=reason)
+def _unusable_password(reason: Message, variable: str) -> DatabaseUnavailable:
+    return DatabaseUnavailable("archive.database.password_file", variable=variable, reason=reason)

@@ -61,9 +61,10 @@ def submit_sightings(
     """Record addresses that somebody submitted; those without a final answer become due at once.
 
     A statement takes at most `statement_seconds`, rounded to milliseconds: a person waits for the response.
+    No post is changed: the web may not do that.
     """
     session.execute(text(f"SET LOCAL statement_timeout = {round(statement_seconds * 1000)}"))
-    sighted = record_sightings(session, None, sightings, now)
+    sighted = store_sightings(session, None, sightings, now)
     make_due(session, [one.address_id for one in sighted if not one.is_new], now)
     return sighted
 

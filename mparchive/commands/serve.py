@@ -7,7 +7,8 @@ from functools import partial
 
 import structlog
 
-from archive.db.engine import open_archive
+from archive.db.engine import open_as_reader
+from archive.db.roles import role_warnings
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.storage.media_files import MediaFolder
@@ -34,13 +35,16 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
     raise_file_limit()
     settings = ReadingSettings()
     token, access = InboxSettings().token(), settings.access()
-    with listening(host, port) as listener, open_archive() as engine, Readers(engine) as readers:
+    with listening(host, port) as listener, open_as_reader() as engine, Readers(engine) as readers:
         if access.is_open and not to_everybody and not is_loopback(listener):
             raise CommandError(Message("mparchive.serve.unprotected"))
         if access.is_open and is_loopback(listener):
             access = replace(access, hosts=settings.hosts(host))
         if not token:
             say(inbox_closed().message.text(process_language()))
+        with readers.session() as session:
+            for warning in role_warnings(session.connection(), reads_only=True):
+                say(warning)
         folder = MediaFolder(ArchiveSettings())
         app = create_app(LinkInbox(engine, token, clock.now), readers, folder, clock.now, access=access)
         server = make_server(app)

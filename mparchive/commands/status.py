@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
 from archive.db.models import Egress, Incident
+from archive.db.roles import role_warnings
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceStatus, remedy_for
 from archive.domain.records import SHANGHAI
@@ -17,7 +18,7 @@ from archive.reports.status import Status, archive_status, unwatched_accounts, u
 from archive.repository import egress
 from archive.repository.incidents import recent_incidents
 from archive.repository.sources import source_statuses
-from mparchive.console import label, localized, out, print_json, table_with, translated
+from mparchive.console import label, localized, out, print_json, say, table_with, translated
 from mparchive.errors import Exit
 
 RECENT = timedelta(days=7)  # incidents that ended earlier are left out
@@ -38,6 +39,8 @@ def status(as_json: bool) -> Exit:
     """Print the state of the archive; times of tables are in Asia/Shanghai. Raises DatabaseUnavailable."""
     now = datetime.now(UTC)
     with open_archive() as engine, transaction(engine) as session:
+        for warning in role_warnings(session.connection()):
+            say(warning)
         archived, monitoring = archive_status(session, now), monitoring_status(session, now)
         unwatched = unwatched_accounts(session)
     if as_json:

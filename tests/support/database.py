@@ -7,17 +7,26 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.orm import Session
 
-from archive.db.embedded_server import embedded_postgres
+from archive.db.embedded_server import SUPERUSER, embedded_postgres
 from archive.db.engine import open_archive
+from archive.db.roles import OWNER, READER
 from archive.db.settings import ArchiveSettings
 
 TEMPLATE = "mparchive_template"
 # A database is made in half the time in memory. Containers often have only 64 MB of it.
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 4 * 1024**3  # bytes free; the databases of one session take a few hundred megabytes
+_PREPARATIONS = (
+    "ALTER SYSTEM SET fsync = off",  # tests lose nothing in a power failure
+    "ALTER SYSTEM SET synchronous_commit = off",
+    "ALTER SYSTEM SET full_page_writes = off",
+    "SELECT pg_reload_conf()",
+    f"GRANT SET ON PARAMETER session_replication_role TO {OWNER}",  # to damage rows past their triggers
+    f"GRANT pg_signal_backend TO {OWNER}",  # to end other sessions
+)
 _numbers = count(1)
 
 
@@ -34,7 +43,8 @@ def server_url() -> Iterator[str]:
         ) as folder,
         embedded_postgres(Path(folder)) as url,
     ):
-        _without_safety(url)
+        for statement in _PREPARATIONS:
+            _execute(url, statement)
         yield url
 
 
@@ -44,15 +54,18 @@ def _place() -> Path | None:
     return MEMORY if has_room else None
 
 
-def _without_safety(url: str) -> None:
-    """Turn off what protects data from a power failure: tests lose nothing in one."""
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        _execute(url, f"ALTER SYSTEM SET {setting} = off")
-    _execute(url, "SELECT pg_reload_conf()")
+def as_superuser(url: str) -> str:
+    """Return the address with the server's superuser, whom the archive itself never needs."""
+    return make_url(url).set(username=SUPERUSER).render_as_string(hide_password=False)
+
+
+def as_reader(engine: Engine) -> URL:
+    """Return the address of an engine's database with the role that the web connects as."""
+    return engine.url.set(username=READER)
 
 
 def _execute(url: str, statement: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    engine = create_engine(as_superuser(url), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()
@@ -61,7 +74,7 @@ def _execute(url: str, statement: str) -> None:
 @pytest.fixture(scope="session")
 def template(server_url: str) -> str:
     """Return an empty, migrated database, to be copied."""
-    _execute(server_url, f"CREATE DATABASE {TEMPLATE}")
+    _execute(server_url, f"CREATE DATABASE {TEMPLATE} OWNER {OWNER}")
     with open_archive(ArchiveSettings(database_url=_named(server_url, TEMPLATE))):
         return TEMPLATE
 
@@ -84,7 +97,7 @@ def fresh_database_url(server_url: str, template: str) -> Iterator[str]:
 
 def database_from(server_url: str, how: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    _execute(server_url, f"CREATE DATABASE {name} {how}")
+    _execute(server_url, f"CREATE DATABASE {name} OWNER {OWNER} {how}")
     yield _named(server_url, name)
     _execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 

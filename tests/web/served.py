@@ -14,10 +14,11 @@ from typing import Any, Self
 import uvicorn
 from sqlalchemy import Engine
 
-from archive.db.engine import Readers
+from archive.db.engine import Readers, engine_at
 from archive.db.settings import ArchiveSettings
 from archive.storage.media_files import MediaFolder
 from tests.archive.making import NOW
+from tests.support.database import as_reader
 from web.app import HeaderTimeoutProtocol, create_app
 from web.auth import OPEN, Access
 from web.inbox.routes import LinkInbox
@@ -81,15 +82,16 @@ def served(
     protocol: type[asyncio.Protocol] = HeaderTimeoutProtocol,
     max_connections: int | None = None,
 ) -> Iterator[Served]:
-    """Serve this archive while the block runs."""
+    """Serve this archive while the block runs, with the rights of the web."""
+    reading = engine_at(as_reader(engine))
     with (
-        Readers(engine) as readers,
+        Readers(reading) as readers,
         socket.create_server(("127.0.0.1", 0)) as listener,
         Served(listener.getsockname()[1]) as client,
     ):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         folder = folder or MediaFolder(ArchiveSettings())
-        inbox = LinkInbox(engine, token, lambda: now, lambda: client.seconds)
+        inbox = LinkInbox(reading, token, lambda: now, lambda: client.seconds)
         app = create_app(inbox, readers, folder, lambda: now, lambda: client.seconds, access)
         config = uvicorn.Config(
             app,
@@ -110,6 +112,7 @@ def served(
         finally:
             server.should_exit = True
             thread.join(PATIENCE)
+            reading.dispose()
 
 
 @contextmanager

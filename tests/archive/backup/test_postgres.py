@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from archive.backup import postgres
@@ -28,6 +28,7 @@ from archive.backup.postgres import (
     tables_in,
 )
 from tests.archive.backup.places import Place, bring_back, is_empty
+from tests.support.database import as_superuser
 
 SHELL = Tool("/bin/sh", 0)
 
@@ -78,8 +79,17 @@ def test_numbers_go_on_after_the_last_row(connection: Connection) -> None:
     assert connection.scalar(text("SELECT nextval(pg_get_serial_sequence('accounts', 'id'))")) == 42
 
 
-def test_the_rows_are_loaded_by_a_role_that_may_only_insert(connection: Connection) -> None:
-    tables = tables_in(connection)
+@pytest.fixture
+def superuser(shared_engine: Engine) -> Iterator[Connection]:
+    """Yield a superuser's connection to an empty archive; what it does is rolled back."""
+    address = as_superuser(shared_engine.url.render_as_string(hide_password=False))
+    with create_engine(address, poolclass=NullPool).connect() as connection:
+        prepare(connection)
+        yield connection
+
+
+def test_a_superusers_rows_are_loaded_by_a_role_that_may_only_insert(superuser: Connection) -> None:
+    connection, tables = superuser, tables_in(superuser)
     with only_inserting(connection, "public", tables):
         assert connection.scalar(text("SHOW is_superuser")) == "off"
         for forbidden in ("SELECT * FROM accounts", "COPY runs TO PROGRAM 'true'", "CREATE TABLE x ()"):

@@ -11,7 +11,9 @@ from archive.backup.backup_file import BackupDamaged, BackupError, NotEmpty, ope
 from archive.backup.postgres import columns_of, tables_in
 from archive.backup.write import write_backup
 from archive.db import schema
-from archive.db.engine import transaction
+from archive.db.embedded_server import SUPERUSER
+from archive.db.engine import engine_at, transaction
+from archive.db.roles import OWNER
 from archive.export.warc import write_warc
 from archive.repository.capture_selection import Selection
 from tests.archive.backup.forging import Change, forge, with_a_file_named
@@ -100,16 +102,17 @@ def test_a_failure_half_way_leaves_the_archive_empty(backup: Path, place: Place,
     bring_back(backup, place, tmp_path)
 
 
+@pytest.mark.parametrize(("user", "loads"), [(OWNER, OWNER), (SUPERUSER, "mparchive_load_%")])
 def test_the_rows_are_loaded_by_a_role_that_is_no_superuser(
-    backup: Path, place: Place, tmp_path: Path
+    backup: Path, place: Place, tmp_path: Path, user: str, loads: str
 ) -> None:
-    with place[0].connect() as connection:
-        assert connection.scalar(text("SHOW is_superuser")) == "on"
-    who = "current_setting('is_superuser') = 'off' AND current_user LIKE 'mparchive_load_%'"
+    place = engine_at(place[0].url.set(username=user)), place[1]
+    who = f"current_setting('is_superuser') = 'off' AND current_user LIKE '{loads}'"
     constrain_versions(place, who)
     bring_back(backup, place, tmp_path)
     with place[0].connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM versions"))
+    place[0].dispose()
 
 
 def test_media_files_that_an_interrupted_restore_has_left_are_used(

@@ -15,6 +15,7 @@ from sqlalchemy import NullPool, create_engine, make_url, text
 from archive.backup.postgres import find_tool
 from archive.db.embedded_access import command_prefix, is_private, server_account, socket_folder
 from archive.db.embedded_server import embedded_postgres
+from archive.db.roles import OWNER
 from archive.domain.errors import DatabaseUnavailable
 from tests.archive.conftest import StartChild
 from tests.archive.nobody import AS_NOBODY, NOBODY, becomes_nobody
@@ -201,7 +202,7 @@ def test_variables_for_other_servers_are_not_heeded(place: Path, monkeypatch: py
         embedded_postgres(place / "home") as url,
         create_engine(url, poolclass=NullPool).connect() as connection,
     ):
-        assert connection.execute(text("SELECT current_user")).scalar_one() == "postgres"
+        assert connection.execute(text("SELECT current_user")).scalar_one() == OWNER
         assert connection.execute(text("SHOW listen_addresses")).scalar_one() == ""
 
 

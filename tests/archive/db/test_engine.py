@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 
 from archive.db.engine import READER_NAME, Readers, open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import DatabaseUnavailable
 from archive.repository.runs import start_run
 from tests.archive.making import NOW
+from tests.support.database import as_superuser
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -62,12 +63,13 @@ def test_a_database_that_is_not_there_is_named(fresh_database_url: str) -> None:
     assert '"nowhere" does not exist' in refused(missing.render_as_string(hide_password=False))
 
 
-def test_a_user_that_may_not_make_tables_is_told_so(engine: Engine, empty_database_url: str) -> None:
-    with engine.begin() as connection:
+def test_a_user_that_may_not_make_tables_is_told_so(empty_database_url: str) -> None:
+    superuser = create_engine(as_superuser(empty_database_url), poolclass=NullPool)
+    with superuser.begin() as connection:
         connection.execute(text("CREATE ROLE guest LOGIN"))
     guest = make_url(empty_database_url).set(username="guest")
     said = refused(guest.render_as_string(hide_password=False))
-    with engine.begin() as connection:
+    with superuser.begin() as connection:
         connection.execute(text("DROP ROLE guest"))
     assert "permission denied" in said
 
