@@ -4,20 +4,20 @@ Each command imports its work when it is called: importing all of it takes a sec
 """
 
 import sys
-from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from archive.domain.day_ranges import chosen_days
 from archive.domain.messages import Message
-from archive.domain.outcomes import Kind
+from archive.domain.outcomes import ChangeKind, Kind
 from archive.system.catalogues import catalogue, process_language
 from crawler.process.entry import import_before_forking
 from mparchive.console import discard_stdout, say
 from mparchive.errors import STOPPED, CommandError, Exit, OutputError, describe_failure
-from mparchive.options import Format, OptionalDiffValue, format_of
+from mparchive.options import Account, Format, Json, OptionalDiffValue, Since, Until, Week, format_of
 
 _ = catalogue("mparchive", process_language()).gettext  # the texts of --help
 
@@ -27,14 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog=_("mparchive.help.exit_codes"),
 )
-
-Json = Annotated[bool, typer.Option("--json", help=_("mparchive.help.json"))]
-
-Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help=_("mparchive.help.since"))]
-
-Until = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help=_("mparchive.help.until"))]
-
-Account = Annotated[str | None, typer.Option(help=_("mparchive.help.account"))]
 
 
 def _print_version(wanted: bool) -> None:
@@ -61,6 +53,7 @@ def backfill_command(
     url: Annotated[str | None, typer.Option(help=_("mparchive.help.backfill.url"))] = None,
     since: Since = None,
     until: Until = None,
+    week: Week = None,
     limit: Annotated[int | None, typer.Option(min=1, help=_("mparchive.help.backfill.limit"))] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help=_("mparchive.help.backfill.dry_run"))] = False,
     no_fetch: Annotated[bool, typer.Option("--no-fetch", help=_("mparchive.help.backfill.no_fetch"))] = False,
@@ -73,7 +66,7 @@ def backfill_command(
     """Import posts and fetch their pages."""
     from mparchive.commands.backfill import BackfillOptions, backfill
 
-    first, last = _days(since, until)
+    first, last = chosen_days(since, until, week)
     options = BackfillOptions(
         inputs=tuple(inputs),
         url=url,
@@ -98,12 +91,15 @@ def export_command(
     account: Account = None,
     since: Since = None,
     until: Until = None,
+    week: Week = None,
 ) -> None:
     """Write archived posts to files."""
     from archive.repository.capture_selection import Selection
     from mparchive.commands.export import export
 
-    raise typer.Exit(export(format_of(form, output), output, Selection(account, *_days(since, until))))
+    raise typer.Exit(
+        export(format_of(form, output), output, Selection(account, *chosen_days(since, until, week)))
+    )
 
 
 @app.command(
@@ -116,6 +112,7 @@ def search_command(
     kind: Annotated[Kind | None, typer.Option(help=_("mparchive.help.search.kind"))] = None,
     since: Since = None,
     until: Until = None,
+    week: Week = None,
     order: Annotated[
         Literal["date", "relevance"], typer.Option(help=_("mparchive.help.search.order"))
     ] = "date",
@@ -131,9 +128,28 @@ def search_command(
         raise CommandError(Message("mparchive.search.words_or_rebuild"))
     if rebuild:
         raise typer.Exit(rebuild_index(json))
-    days = _days(since, until)
+    days = chosen_days(since, until, week)
     options = SearchOptions(" ".join(words or []), account, kind, *days, order, limit, json)
     raise typer.Exit(search_posts(options))
+
+
+@app.command("changes", help=_("mparchive.help.changes.summary"))
+def changes_command(
+    kind: Annotated[list[ChangeKind] | None, typer.Option(help=_("mparchive.help.changes.kind"))] = None,
+    account: Account = None,
+    since: Since = None,
+    until: Until = None,
+    week: Week = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help=_("mparchive.help.changes.limit"))
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List what changed."""
+    from mparchive.commands.changes import list_changes
+
+    days = chosen_days(since, until, week)
+    raise typer.Exit(list_changes(account, kind or [], days, limit, json))
 
 
 @app.command("show", help=_("mparchive.help.show.summary"), cls=OptionalDiffValue)
@@ -198,6 +214,7 @@ def reparse_command(
     account: Account = None,
     since: Since = None,
     until: Until = None,
+    week: Week = None,
     whole: Annotated[bool, typer.Option("--all", help=_("mparchive.help.reparse.all"))] = False,
     apply: Annotated[bool, typer.Option("--apply", help=_("mparchive.help.reparse.apply"))] = False,
     json: Json = False,
@@ -206,7 +223,7 @@ def reparse_command(
     from archive.repository.captures import ReparseSelection
     from mparchive.commands.reparse import reparse
 
-    selection = ReparseSelection(tuple(aid or ()), account, *_days(since, until), whole)
+    selection = ReparseSelection(tuple(aid or ()), account, *chosen_days(since, until, week), whole)
     raise typer.Exit(reparse(selection, apply=apply, as_json=json))
 
 
@@ -251,6 +268,7 @@ def audit_command(
     account: Account = None,
     since: Since = None,
     until: Until = None,
+    week: Week = None,
     fill: Annotated[bool, typer.Option("--fill", help=_("mparchive.help.audit.fill"))] = False,
     limit: Annotated[int | None, typer.Option(min=1, help=_("mparchive.help.audit.limit"))] = None,
     json: Json = False,
@@ -258,7 +276,7 @@ def audit_command(
     """List what the archive lacks."""
     from mparchive.commands.audit import AuditOptions, audit
 
-    first, last = _days(since, until)
+    first, last = chosen_days(since, until, week)
     options = AuditOptions(account=account, since=first, until=last, fill=fill, json=json, limit=limit)
     raise typer.Exit(audit(options))
 
@@ -365,14 +383,6 @@ def serve_command(
     from mparchive.commands.serve import serve
 
     raise typer.Exit(serve(host, port, to_everybody))
-
-
-def _days(since: datetime | None, until: datetime | None) -> tuple[date | None, date | None]:
-    """Return the days of two options, which typer reads as instants. Raises CommandError when reversed."""
-    first, last = since and since.date(), until and until.date()
-    if first and last and first > last:
-        raise CommandError(Message("mparchive.error.days_reversed", {"since": first, "until": last}))
-    return first, last
 
 
 def main() -> NoReturn:

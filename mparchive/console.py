@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -112,10 +113,24 @@ def steps(total: int | None, every: int = 1) -> Iterator[Steps]:
         yield _ProgressBar(bar, total)
 
 
+def _as_json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    return _CONTROLS_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON value on stdout, indented, with Chinese characters unescaped."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write(_CONTROLS_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
+    sys.stdout.write(_as_json(value) + "\n")
+
+
+def print_json_list(values: Iterable[Any]) -> int:
+    """Print values as `print_json` prints a list, each as soon as it comes; return their number."""
+    count = 0
+    for value in values:
+        count += 1
+        sys.stdout.write(("[\n" if count == 1 else ",\n") + indent(_as_json(value), "  "))
+    sys.stdout.write("\n]\n" if count else "[]\n")
+    return count
 
 
 def discard_stdout() -> None:

@@ -3,12 +3,26 @@
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from typer.core import TyperCommand
 
 from archive.domain.messages import Message
+from archive.system.catalogues import catalogue, process_language
 from mparchive.errors import CommandError
+
+_ = catalogue("mparchive", process_language()).gettext  # the texts of --help
+
+Json = Annotated[bool, typer.Option("--json", help=_("mparchive.help.json"))]
+
+Account = Annotated[str | None, typer.Option(help=_("mparchive.help.account"))]
+
+Since = Annotated[str | None, typer.Option(metavar="DAY", help=_("mparchive.help.since"))]
+
+Until = Annotated[str | None, typer.Option(metavar="DAY", help=_("mparchive.help.until"))]
+
+Week = Annotated[str | None, typer.Option(metavar="YYYY-Www", help=_("mparchive.help.week"))]
 
 _LAST_TWO = ".."
 

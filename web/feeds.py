@@ -1,9 +1,12 @@
-"""Feeds of posts: /feeds/posts.atom and /feeds/posts.json, with the filters of the stream and of search."""
+"""Feeds: /feeds/posts.* with the filters of the stream and of search, /feeds/changes.* with those of changes.
+
+Each as Atom (.atom) and as JSON Feed (.json).
+"""
 
 import html
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import partial
@@ -17,14 +20,17 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
 from archive.db.models import Post
-from archive.domain.outcomes import Kind
+from archive.domain.messages import Message
+from archive.domain.outcomes import ChangeKind, Kind, PostMark
 from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character, storable, unescape
+from archive.reports.changes import ChangeFilter, PostChange, change_page
 from archive.repository import accounts, post_queries
 from archive.repository.post_queries import PostFilter
 from archive.search.engine import search
 from archive.search.query import parse
-from web.api.schemas import AccountParam, CursorParam
+from archive.system.catalogues import Language
+from web.api.schemas import AccountParam, ChangeKindsParam, CursorParam
 from web.errors import PROBLEMS
 from web.http_cache import entity_tag, http_date, not_modified
 
@@ -65,7 +71,7 @@ def feed_entry(post: Post, biz: str, changed: datetime | None, origin: str) -> F
     """Return a post as an entry; `changed` is when its newest version was recorded."""
     published = post.published_at or datetime.combine(post.published_on, time(), SHANGHAI)
     return FeedEntry(
-        id=f"https://mp.weixin.qq.com/s?__biz={biz}&mid={post.mid}&idx={post.idx}",
+        id=_entry_id(biz, post.aid),
         title=printable(post.title).strip() if has_visible_character(post.title) else post.aid,
         author=printable(post.account_name) or biz,
         page=f"{origin}/posts/{quote(biz, safe='=')}/{post.aid}",
@@ -75,6 +81,44 @@ def feed_entry(post: Post, biz: str, changed: datetime | None, origin: str) -> F
         kind=post.kind,
         paragraphs=[printable(one) for one in _paragraphs(post.text)],
     )
+
+
+def _entry_id(biz: str, aid: str) -> str:
+    mid, _, idx = aid.partition("_")
+    return f"https://mp.weixin.qq.com/s?__biz={biz}&mid={mid}&idx={idx}"
+
+
+def change_entry(change: PostChange, origin: str, language: Language) -> FeedEntry:
+    """Return a change as an entry, described in a language; its page is the history of the post."""
+    kind = Message(f"archive.change_kind.{change.kind}").text(language)
+    title = printable(change.title).strip() if has_visible_character(change.title) else change.aid
+    return FeedEntry(
+        id=f"{_entry_id(change.biz, change.aid)}#{change.kind}-{change.version or change.at.isoformat()}",
+        title=f"[{kind}] {title}",
+        author=printable(change.account) or change.biz,
+        page=f"{origin}{_change_path(change)}",
+        source=printable(change.url),
+        published=change.at,
+        updated=change.at,
+        kind=change.kind,
+        paragraphs=list(_change_paragraphs(change, language)),
+    )
+
+
+def _change_path(change: PostChange) -> str:
+    """Return the path and query of the page that shows a change: the post, or its history."""
+    path = f"/posts/{quote(change.biz, safe='=')}/{change.aid}"
+    if change.kind is ChangeKind.NEW:
+        return path
+    if change.kind is ChangeKind.EDITED:
+        return f"{path}/history?before={change.previous_version}&after={change.version}"
+    return f"{path}/history"
+
+
+def _change_paragraphs(change: PostChange, language: Language) -> Iterator[str]:
+    yield printable(change.description().text(language))
+    if change.reason:
+        yield printable(Message.load(change.reason).text(language))
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -182,40 +226,76 @@ _EMPTY_SINCE = datetime(2012, 8, 23, tzinfo=UTC)  # date of a feed without entri
 _Search = Annotated[str | None, Query(max_length=2000, description="A search")]
 
 
+_WriteFeed = Callable[[FeedDocument], bytes]
+
+
 def feeds_router(readers: Readers) -> APIRouter:
     """Return the feeds in both formats."""
     router = APIRouter(tags=["feeds"])
-    formats: tuple[tuple[str, str, Callable[[FeedDocument], bytes]], ...] = (
+    formats: tuple[tuple[str, str, _WriteFeed], ...] = (
         ("atom", ATOM_MEDIA_TYPE, lambda feed: write_atom(feed, _EMPTY_SINCE)),
         ("json", JSON_FEED_MEDIA_TYPE, write_json_feed),
     )
     for ending, media_type, write in formats:
-        _add_feed(router, readers, ending, media_type, write)
+        posts, changes = _post_feed(readers, media_type, write), _change_feed(readers, media_type, write)
+        _add_feed(router, ("posts", ending, media_type), posts, "The newest posts with their texts")
+        _add_feed(router, ("changes", ending, media_type), changes, "What changed last")
     return router
 
 
-def _add_feed(
-    router: APIRouter, readers: Readers, ending: str, media_type: str, write: Callable[[FeedDocument], bytes]
-) -> None:
-    def feed(
+def _post_feed(readers: Readers, media_type: str, write: _WriteFeed) -> Callable[..., Response]:
+    def feed(  # noqa: PLR0913, PLR0917 - a filter is an argument
         request: Request,
         account: AccountParam = None,
         kind: Kind | None = None,
+        changed: PostMark | None = None,
         q: _Search = None,
         after: CursorParam = None,
     ) -> Response:
         with readers.session() as session:
-            page = _find_posts(session, PostFilter(account, kind), q, after)
-            found = _feed_document(session, request, page, _title(session, account, kind, q))
+            page = _find_posts(session, PostFilter(account, kind, mark=changed), q, after)
+            found = _feed_document(session, request, page, _title(session, account, kind, changed, q))
         return _answer(request, write(found), found.updated(_EMPTY_SINCE), media_type)
 
+    return feed
+
+
+def _change_feed(readers: Readers, media_type: str, write: _WriteFeed) -> Callable[..., Response]:
+    def feed(
+        request: Request,
+        account: AccountParam = None,
+        kind: ChangeKindsParam = frozenset(),
+        after: CursorParam = None,
+        lang: Annotated[Language, Query(description="Language of the descriptions")] = "zh",
+    ) -> Response:
+        with readers.session() as session:
+            page = change_page(session, ChangeFilter(account, kind), after, FEED_ENTRIES)
+            title = _title(session, account, *sorted(kind))
+        origin = str(request.base_url).rstrip("/")
+        found = FeedDocument(
+            title=f"{title} · {Message('web.changes.title').text(lang)}",
+            address=str(request.url),
+            home=f"{origin}/changes",
+            next=str(request.url.include_query_params(after=page.next)) if page.next else None,
+            entries=[change_entry(change, origin, lang) for change in page.changes],
+        )
+        return _answer(request, write(found), found.updated(_EMPTY_SINCE), media_type)
+
+    return feed
+
+
+def _add_feed(
+    router: APIRouter, names: tuple[str, str, str], feed: Callable[..., Response], summary: str
+) -> None:
+    subject, ending, media_type = names
+    name = f"feed_{ending}" if subject == "posts" else f"feed_{subject}_{ending}"
     router.add_api_route(
-        f"/feeds/posts.{ending}",
+        f"/feeds/{subject}.{ending}",
         feed,
         methods=["GET"],
-        name=f"feed_{ending}",
-        operation_id=f"feed_{ending}",
-        summary=f"The newest posts with their texts ({media_type})",
+        name=name,
+        operation_id=name,
+        summary=f"{summary} ({media_type})",
         response_class=Response,
         responses={
             **PROBLEMS,
@@ -231,7 +311,8 @@ def _find_posts(
     if words is None:
         return post_queries.page(session, chosen, after, FEED_ENTRIES, [Post.text])
     query = parse(words)
-    find = partial(search, session, query, account=chosen.account, kind=chosen.kind, after=after)
+    filtered = partial(search, account=chosen.account, kind=chosen.kind, mark=chosen.mark)
+    find = partial(filtered, session, query, after=after)
     found = find(limit=FEED_ENTRIES)
     if (fitting := post_queries.count_fitting(session, [hit.post_id for hit in found.hits])) < len(
         found.hits
@@ -254,9 +335,9 @@ def _feed_document(session: Session, request: Request, page: post_queries.Page, 
     )
 
 
-def _title(session: Session, account: str | None, kind: str | None, words: str | None) -> str:
+def _title(session: Session, account: str | None, *filters: str | None) -> str:
     name = account and (accounts.account_name(session, storable(account)) or account)
-    parts = ["mparchive", *(printable(part) for part in (name, kind, words) if part)]
+    parts = ["mparchive", *(printable(part) for part in (name, *filters) if part)]
     return " · ".join(parts)
 
 

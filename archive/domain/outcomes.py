@@ -107,6 +107,24 @@ class Relation(StrEnum):
     WEB = "web"  # any other page
 
 
+class ChangeKind(StrEnum):
+    """What happened to a post: kinds that versions show come before those that absences show."""
+
+    NEW = "new"
+    EDITED = "edited"
+    REMOVED = "removed"
+    RESTORED = "restored"
+
+
+class PostMark(StrEnum):
+    """How a post changed since it was first archived; ANY stands for each of them in a filter."""
+
+    ANY = "any"
+    EDITED = "edited"
+    REMOVED = "removed"  # and still away
+    RESTORED = "restored"  # after it had been away
+
+
 # Outcomes of addresses that no capture has.
 NO_ANSWER = "no_answer"  # no response came
 

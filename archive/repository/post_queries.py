@@ -10,11 +10,13 @@ from pydantic import Field, TypeAdapter
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
-from archive.db.models import Account, AddressRow, CaptureRow, Post, Version
+from archive.db.models import Absence, Account, AddressRow, CaptureRow, Post, Version
 from archive.domain import pagination
 from archive.domain.errors import ArchiveError
+from archive.domain.outcomes import PostMark
 from archive.domain.records import Record
 from archive.domain.text import storable
+from archive.domain.update_decisions import REPARSE
 from archive.repository.accounts import belongs_to
 
 Rows = TypeVar("Rows", bound="Select[*tuple[Any, ...]]")
@@ -78,6 +80,14 @@ def last_changes(session: Session, post_ids: Sequence[int]) -> dict[int, datetim
     return {post_id: recorded_at for post_id, recorded_at in session.execute(rows.group_by(Version.post_id))}
 
 
+def version_time() -> ColumnElement[datetime]:
+    """Return the instant that dates a version: when its page was fetched, else when it was recorded (UTC).
+
+    The statement joins `captures` by the version's capture, from outside.
+    """
+    return func.coalesce(CaptureRow.fetched_at, Version.recorded_at)
+
+
 MOST_TEXT = 4 * 1024 * 1024  # bytes of text on a page; fifty usual posts have 1.5 MB, one may have 12 MB
 
 
@@ -133,14 +143,47 @@ def position_of(cursor: str) -> PostPosition:
     return position
 
 
+_EDITS = (Version.number > 1, Version.source != REPARSE)
+
+
+def has_mark(post_id: ColumnElement[int] | InstrumentedAttribute[int], mark: PostMark) -> ColumnElement[bool]:
+    """Select the posts, by a column that has their ids, that carry a mark."""
+    edits = select(Version.id).where(Version.post_id == post_id, *_EDITS).exists()
+    absences = select(Absence.id).where(Absence.post_id == post_id)
+    lasting = absences.where(Absence.returned_at.is_(None)).exists()
+    match mark:
+        case PostMark.EDITED:
+            return edits
+        case PostMark.REMOVED:
+            return lasting
+        case PostMark.RESTORED:
+            return absences.exists() & ~lasting
+        case PostMark.ANY:
+            return edits | absences.exists()
+
+
+def marks_of(session: Session, post_ids: Sequence[int]) -> dict[int, list[PostMark]]:
+    """Return the marks of these posts, by post id; posts without any are left out."""
+    marks: dict[int, list[PostMark]] = {}
+    edited = select(Version.post_id).where(Version.post_id.in_(post_ids), *_EDITS).distinct()
+    for post_id in session.scalars(edited):
+        marks.setdefault(post_id, []).append(PostMark.EDITED)
+    is_away = func.bool_or(Absence.returned_at.is_(None))
+    away = select(Absence.post_id, is_away).where(Absence.post_id.in_(post_ids)).group_by(Absence.post_id)
+    for post_id, lasts in session.execute(away):
+        marks.setdefault(post_id, []).append(PostMark.REMOVED if lasts else PostMark.RESTORED)
+    return marks
+
+
 @dataclass(frozen=True, slots=True)
 class PostFilter:
-    """A filter of posts: account (name or biz), kind, days in Asia/Shanghai, both included."""
+    """A filter of posts: account (name or biz), kind, days in Asia/Shanghai, both included, and mark."""
 
     account: str | None = None
     kind: str | None = None
     since: date | None = None
     until: date | None = None
+    mark: PostMark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +210,8 @@ def page(
     rows = rows.options(load_only(*_LISTED_COLUMNS, *columns, raiseload=True))
     if chosen.kind is not None:
         rows = rows.where(Post.kind == storable(chosen.kind))
+    if chosen.mark is not None:
+        rows = rows.where(has_mark(Post.id, chosen.mark))
     if after is not None:
         rows = rows.where(_is_after(position_of(after)))
     if columns:

@@ -22,8 +22,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, Post, PostWords
+from archive.domain.outcomes import PostMark
 from archive.domain.search_text import grams_of, is_exact
 from archive.domain.text import storable
+from archive.repository.post_queries import has_mark
 from archive.repository.search_index import has_grams
 from archive.search.query import Query, SearchError
 from archive.search.results import DatePosition, SearchCursor, excerpt, read_cursor, score
@@ -87,11 +89,14 @@ def search(  # noqa: PLR0913 - filters, all by name
     kind: str | None = None,
     since: date | None = None,
     until: date | None = None,
+    mark: PostMark | None = None,
     order: Order = "date",
     limit: int = 20,
     after: str | None = None,
 ) -> SearchPage:
     """Return a page of the posts that have all of the query's words and none of those it excludes.
+
+    A query without words is of all posts that the filters select, by date.
 
     By date the newest come first, of one day those archived last; by relevance the newest RANKED are ranked
     and the rest follows by date. `since` and `until` are days in Asia/Shanghai, both included. `account` is a
@@ -105,7 +110,12 @@ def search(  # noqa: PLR0913 - filters, all by name
     filters += [] if kind is None else [PostWords.kind == kind]
     filters += [] if since is None else [PostWords.published_on >= since]
     filters += [] if until is None else [PostWords.published_on <= until]
-    page = _ranked if order == "relevance" and not (cursor and cursor.score is None) else _by_date
+    filters += [] if mark is None else [has_mark(PostWords.post_id, mark)]
+    page = (
+        _ranked
+        if query.words and order == "relevance" and not (cursor and cursor.score is None)
+        else _by_date
+    )
     return page(session, query, filters, limit, cursor)
 
 
@@ -153,6 +163,9 @@ def newest_matching(
     session: Session, query: Query, filters: _Filters, limit: int, before: DatePosition | None = None
 ) -> list[DatePosition]:
     """Return the newest posts that match, in order: by scanning the newest posts, else by the index."""
+    if not query.words and not query.excluded:
+        rows = _posts_before(filters, before).with_only_columns(PostWords.published_on, PostWords.post_id)
+        return _load_positions(session, rows.limit(limit))
     among = max(SCANNED, 4 * limit)
     positions = _scan(session, query, filters, limit, before=before, among=among)
     if max(1, SCAN_ON_SHARE * limit) <= len(positions) < limit:

@@ -21,10 +21,11 @@ from archive.domain.address_text import in_text
 from archive.domain.addresses import HOST, parse_address
 from archive.domain.errors import NotArchived
 from archive.domain.messages import Message
+from archive.domain.outcomes import PostMark
 from archive.domain.search_text import text_as_shown
 from archive.domain.text import storable
 from archive.repository.accounts import belongs_to
-from archive.repository.post_queries import NEWEST_FIRST
+from archive.repository.post_queries import NEWEST_FIRST, marks_of
 from archive.search.engine import Hit, Order, SearchPage, search
 from archive.search.query import Query, SearchError, parse
 
@@ -144,6 +145,7 @@ def find_hits(  # noqa: PLR0913 - filters, all by name
     kind: str | None = None,
     since: date | None = None,
     until: date | None = None,
+    mark: PostMark | None = None,
     order: Order = "date",
     limit: int = 20,
     after: str | None = None,
@@ -158,18 +160,20 @@ def find_hits(  # noqa: PLR0913 - filters, all by name
         found = SearchPage([], None)
         if isinstance(query, Query):
             found = search(
-                session, query, account=account, kind=kind, since=since, until=until, order=order,
-                limit=limit, after=after,
+                session, query, account=account, kind=kind, since=since, until=until, mark=mark,
+                order=order, limit=limit, after=after,
             )  # fmt: skip
         if found.hits or after:
             return found
         named = posts_named(session, words, account)
         if isinstance(query, SearchError) and not named.posts:
             raise query
+    marks = marks_of(session, [post.id for post, _ in named.posts]) if mark else {}
     hits = [
         hit
         for hit in named.hits
         if kind in (None, hit.kind)
+        and (mark is None or mark in marks.get(hit.post_id, ()))
         and (since is None or hit.published_on >= since)
         and (until is None or hit.published_on <= until)
     ]

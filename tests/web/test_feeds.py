@@ -15,9 +15,12 @@ import pytest
 from sqlalchemy import Engine
 
 from archive.db.engine import transaction
+from archive.domain.outcomes import Outcome
+from archive.domain.parsed_page import ParsedPage
 from archive.ingest.pages import import_records
 from archive.repository import post_queries
-from tests.archive.making import BIZ, NOW, record
+from tests.archive.making import BIZ, NOW, article, record
+from tests.archive.reports.test_changes import fetch
 from tests.web.served import Answer, Served, served
 from web.feeds import FEED_ENTRIES
 
@@ -212,3 +215,41 @@ def test_pages_of_long_texts_have_fewer_posts_and_all_of_them_come(
             path = answer.json.get("next_url", "").removeprefix(web.origin) if is_feed else following
         assert pages == 5
         assert len(web.ask("GET", "/api/v1/posts").json["posts"]) == 5  # without their texts
+
+
+def test_a_feed_of_changes_is_valid_and_leads_to_what_changed(web: Served) -> None:
+    read = feedparser.parse(check_and_read(web, "/feeds/changes.atom?kind=new"))
+    assert not read.bozo
+    assert len(read.entries) == FEED_ENTRIES
+    items = check_json(ask(web, "/feeds/changes.json?kind=new").json)["items"]
+    assert [item["id"] for item in items] == [entry.id for entry in read.entries]
+    assert items[0]["tags"] == ["new"]
+    assert items[0]["title"].startswith("[新增] ")
+    assert f"/posts/{BIZ}/" in items[0]["url"]
+    english = check_json(ask(web, "/feeds/changes.json?lang=en").json)["items"]
+    assert english[0]["title"].startswith("[new] ")
+    assert english[0]["content_html"].endswith(" characters</p>")
+
+
+def check_and_read(web: Served, path: str) -> bytes:
+    answer = ask(web, path)
+    check_atom(answer.body)
+    return answer.body
+
+
+def test_edits_and_removals_have_entries_of_their_own(engine: Engine) -> None:
+    with transaction(engine) as session:
+        fetch(session, record(1), article(record(1)), 0)
+        fetch(session, record(1), article(record(1, text="改过\r", title="]]>&\x01")), 10)
+        fetch(session, record(1), ParsedPage(Outcome.DELETED, reason="已删除"), 20)
+    with served(engine) as client:
+        removed, edited, new = check_json(ask(client, "/feeds/changes.json").json)["items"]
+        entries = feedparser.parse(check_and_read(client, "/feeds/changes.atom")).entries
+        (only,) = check_json(ask(client, f"/feeds/changes.json?kind=edited&account={BIZ}").json)["items"]
+        assert ask(client, "/feeds/posts.json?changed=edited").json["items"]
+        assert not ask(client, "/feeds/posts.json?changed=restored").json["items"]
+    assert [entry.id for entry in entries] == [removed["id"], edited["id"], new["id"]]
+    assert only["id"] == edited["id"]
+    assert only["url"].endswith(f"/posts/{BIZ}/1001_1/history?before=1&after=2")
+    assert edited["title"].startswith("[修改] ]]>&")
+    assert "已删除" in removed["content_html"]

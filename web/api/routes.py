@@ -16,6 +16,7 @@ from archive.domain.errors import NotArchived
 from archive.domain.outcomes import Kind
 from archive.domain.text_diff import difference
 from archive.reports import status as status_module
+from archive.reports.changes import ChangeFilter, change_page
 from archive.repository import absences, bodies, captures, incidents, post_queries
 from archive.repository.media import ShownMedium, StoredFile, media_of
 from archive.repository.post_queries import PostFilter
@@ -31,6 +32,9 @@ from web.api.schemas import (
     AidParam,
     BizParam,
     CaptureShape,
+    ChangeKindsParam,
+    ChangePageShape,
+    ChangeShape,
     CursorParam,
     DayParam,
     Differences,
@@ -38,6 +42,7 @@ from web.api.schemas import (
     FileShape,
     IncidentShape,
     LinkShape,
+    MarkParam,
     MediumShape,
     NumberParam,
     PieceShape,
@@ -74,6 +79,7 @@ def posts_router(readers: Readers) -> APIRouter:
         kind: Kind | None = None,
         since: DayParam = None,
         until: DayParam = None,
+        mark: MarkParam = None,
         after: CursorParam = None,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE_POSTS)] = DEFAULT_PAGE_POSTS,
         representation: Annotated[
@@ -82,7 +88,7 @@ def posts_router(readers: Readers) -> APIRouter:
     ) -> PostPage | list[DumpRecord]:
         is_dump = representation is Representation.DUMP
         with readers.session() as session:
-            chosen = PostFilter(account, kind, since, until)
+            chosen = PostFilter(account, kind, since, until, mark)
             page = post_queries.page(session, chosen, after, limit, [Post.text] if is_dump else [])
             if page.next:
                 following = request.url.include_query_params(after=page.next)
@@ -205,6 +211,30 @@ def history_router(readers: Readers) -> APIRouter:
     return router
 
 
+MAX_PAGE_CHANGES = 500
+
+
+def changes_router(readers: Readers) -> APIRouter:
+    """Return /changes."""
+    router = APIRouter()
+
+    @router.get("/changes", summary="Posts that were new, edited, removed or restored, newest first")
+    def changes(  # noqa: PLR0913, PLR0917 - a filter is an argument
+        account: AccountParam = None,
+        kind: ChangeKindsParam = frozenset(),
+        since: DayParam = None,
+        until: DayParam = None,
+        after: CursorParam = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE_CHANGES)] = 50,
+    ) -> ChangePageShape:
+        with readers.session() as session:
+            page = change_page(session, ChangeFilter(account, kind, since, until), after, limit)
+        shapes = [ChangeShape.model_validate(change) for change in page.changes]
+        return ChangePageShape(changes=shapes, next=page.next)
+
+    return router
+
+
 def _version(session: Session, biz: str, aid: str, number: int) -> Version:
     versions = post_queries.versions_of(session, get_post(session, biz, aid))
     for version in versions:
@@ -253,6 +283,7 @@ def search_router(readers: Readers) -> APIRouter:
         kind: Kind | None = None,
         since: DayParam = None,
         until: DayParam = None,
+        mark: MarkParam = None,
         order: Order = "date",
         after: CursorParam = None,
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
@@ -265,6 +296,7 @@ def search_router(readers: Readers) -> APIRouter:
                 kind=kind,
                 since=since,
                 until=until,
+                mark=mark,
                 order=order,
                 limit=limit,
                 after=after,
@@ -320,7 +352,7 @@ API = "/api/v1"
 def api_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
     """Return the whole API; `now` gives an aware UTC instant."""
     router = APIRouter(prefix=API, tags=["api"], responses=PROBLEMS)
-    for part in (posts_router, history_router, search_router):
+    for part in (posts_router, history_router, changes_router, search_router):
         router.include_router(part(readers))
     router.include_router(state_router(readers, now))
     return router

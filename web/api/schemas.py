@@ -7,6 +7,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from archive.domain.messages import Message
+from archive.domain.outcomes import ChangeKind, PostMark
 from web.errors import require_iso_date
 
 BizParam = Annotated[str, Path(pattern=r"^[A-Za-z0-9+/=_-]{1,64}$", description="__biz of the account")]
@@ -22,6 +23,15 @@ DayParam = Annotated[
 ]
 
 CursorParam = Annotated[str | None, Query(max_length=500, description="Cursor of the page before")]
+
+
+ChangeKindsParam = Annotated[
+    frozenset[ChangeKind], Query(description="What happened; may be repeated. All kinds if omitted")
+]
+
+MarkParam = Annotated[
+    PostMark | None, Query(alias="changed", description="Only posts that changed since they were archived")
+]
 
 
 def _english(value: Any) -> Any:
@@ -151,6 +161,37 @@ class AbsenceShape(Shape):
     first_missing_at: datetime
     last_missing_at: datetime
     returned_at: datetime | None
+
+
+class ChangeShape(Shape):
+    """A change of a post; `at` is when the page that shows it was fetched. Texts are of the post then."""
+
+    kind: ChangeKind
+    at: datetime
+    biz: str
+    aid: str
+    account: str
+    title: str
+    url: str
+    published_on: date
+    version: int | None = Field(description="of new and edited posts")
+    previous_version: int | None
+    previous_title: str | None
+    characters: int | None
+    previous_characters: int | None
+    source: str | None
+    outcome: str | None = Field(description="of removed and restored posts")
+    reason: EnglishText | None
+    last_seen_at: datetime | None
+    missing_since: datetime | None
+    capture_id: int | None
+
+
+class ChangePageShape(BaseModel):
+    """Some changes, newest first; `next` is the cursor of the next page, null at the end."""
+
+    changes: list[ChangeShape]
+    next: str | None
 
 
 class CaptureShape(Shape):

@@ -12,7 +12,7 @@ from web.errors import problem_response
 from web.http_cache import NO_STORE
 from web.pages.dashboards import calendar_router, gaps_router, health_router
 from web.pages.files import files_router
-from web.pages.lists import address_router, search_page_router, stream_router
+from web.pages.lists import address_router, changes_page_router, search_page_router, stream_router
 from web.pages.posts import post_router, sources_router
 from web.pages.render import render_page, static_router
 
@@ -24,6 +24,7 @@ def pages_router(readers: Readers, folder: MediaFolder, now: Callable[[], dateti
         stream_router(readers),
         calendar_router(readers, now),
         gaps_router(readers, now),
+        changes_page_router(readers),
         search_page_router(readers),
         address_router(readers),
         post_router(readers),

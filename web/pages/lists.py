@@ -1,4 +1,4 @@
-"""Pages that list posts: the stream by day and push, the accounts, the search, and posts by their address."""
+"""Pages that list posts: the stream, the accounts, what changed, the search, and posts by their address."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,9 @@ from archive.db.engine import Readers
 from archive.db.models import Post
 from archive.domain.addresses import HOST
 from archive.domain.errors import ArchiveError, NotArchived
+from archive.domain.outcomes import PostMark
 from archive.domain.text import storable
+from archive.reports.changes import ChangeFilter, change_page
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.media import covers
@@ -32,13 +34,17 @@ from archive.search.lookup import (
 from web.api.schemas import BizParam
 from web.pages.files import file_address
 from web.pages.render import (
+    OptionalChange,
     OptionalCursor,
     OptionalDay,
     OptionalKind,
+    OptionalMark,
     OptionalName,
     PageContext,
     add_page,
+    change_options,
     kind_options,
+    mark_options,
     render_page,
 )
 
@@ -66,10 +72,11 @@ def stream_router(readers: Readers) -> APIRouter:
         kind: OptionalKind = None,
         since: OptionalDay = None,
         until: OptionalDay = None,
+        mark: OptionalMark = None,
         after: OptionalCursor = None,
     ) -> Response:
         with readers.session() as session:
-            return _stream(session, request, PostFilter(account, kind, since, until), after)
+            return _stream(session, request, PostFilter(account, kind, since, until, mark), after)
 
     def of_account(  # noqa: PLR0913, PLR0917 - as above
         request: Request,
@@ -77,11 +84,12 @@ def stream_router(readers: Readers) -> APIRouter:
         kind: OptionalKind = None,
         since: OptionalDay = None,
         until: OptionalDay = None,
+        mark: OptionalMark = None,
         after: OptionalCursor = None,
     ) -> Response:
         with readers.session() as session:
             name = accounts_repository.account_of(session, biz).name
-            return _stream(session, request, PostFilter(biz, kind, since, until), after, biz, name)
+            return _stream(session, request, PostFilter(biz, kind, since, until, mark), after, biz, name)
 
     def accounts(request: Request) -> Response:
         with readers.session() as session:
@@ -102,7 +110,9 @@ def _stream(  # noqa: PLR0913, PLR0917 - each argument is a part of the page
         PageContext.of(request),
         whole_pushes(post_queries.page(session, chosen, after, POSTS_PER_PAGE)),
     )
-    feed = context.link("feeds", "posts.atom", lang=None, account=chosen.account, kind=chosen.kind)
+    feed = context.link(
+        "feeds", "posts.atom", lang=None, account=chosen.account, kind=chosen.kind, changed=chosen.mark
+    )
     return render_page(
         request,
         "stream.html",
@@ -115,6 +125,8 @@ def _stream(  # noqa: PLR0913, PLR0917 - each argument is a part of the page
         is_filtered=chosen != PostFilter(biz or None),
         accounts=accounts_repository.account_names(session),
         kinds=kind_options(context),
+        mark_names=mark_options(context),
+        marks=post_queries.marks_of(session, [post.id for post, _ in found.posts]),
     )
 
 
@@ -148,6 +160,41 @@ def _push(of_push: Sequence[tuple[Post, str]], covers: dict[int, str]) -> Push:
     return Push(of_push[0][1], posts[0].account_name, posts[0].published_at, posts, cover)
 
 
+CHANGES_PER_PAGE = 50
+
+
+def changes_page_router(readers: Readers) -> APIRouter:
+    """Return /changes."""
+    router = APIRouter()
+
+    def changes(  # noqa: PLR0913, PLR0917 - a filter is an argument
+        request: Request,
+        account: OptionalName = None,
+        kind: OptionalChange = None,
+        since: OptionalDay = None,
+        until: OptionalDay = None,
+        after: OptionalCursor = None,
+    ) -> Response:
+        context = PageContext.of(request)
+        chosen = ChangeFilter(account, frozenset({kind} if kind else ()), since, until)
+        with readers.session() as session:
+            found = change_page(session, chosen, after, CHANGES_PER_PAGE)
+            accounts = accounts_repository.account_names(session)
+        feed = context.link("feeds", "changes.atom", lang=context.language, account=account, kind=kind)
+        values = {"account": account, "kind": kind, "since": since, "until": until, "feed": feed}
+        return render_page(
+            request,
+            "changes.html",
+            found=found,
+            accounts=accounts,
+            kinds=change_options(context),
+            **values,
+        )
+
+    add_page(router, "/changes", changes)
+    return router
+
+
 HITS_PER_PAGE = 20
 
 
@@ -170,12 +217,14 @@ def search_page_router(readers: Readers) -> APIRouter:
         kind: OptionalKind = None,
         since: OptionalDay = None,
         until: OptionalDay = None,
+        mark: OptionalMark = None,
         order: SearchOrder = "date",
         after: OptionalCursor = None,
     ) -> Response:
         filters: dict[str, Any] = {"account": account, "kind": kind, "since": since, "until": until}
-        filters["order"] = order
+        filters |= {"mark": mark, "order": order}
         words, found, problem, missing = storable(q.strip()), None, None, None
+        marks: dict[int, list[PostMark]] = {}
         context = PageContext.of(request)
         with readers.session() as session:
             named = posts_with_identifier(session, words, account)
@@ -185,13 +234,16 @@ def search_page_router(readers: Readers) -> APIRouter:
             try:
                 if words:
                     found = find_hits(session, words, after=after, limit=HITS_PER_PAGE, **filters)
+                    marks = post_queries.marks_of(session, [hit.post_id for hit in found.hits])
             except ArchiveError as error:
                 problem = error.message
             if found and not found.hits and named.form is not NameForm.TITLE:
                 missing = missing_message(session, named, words)
         values: dict[str, Any] = {"words": words, "found": found, "problem": problem, "missing": missing}
-        values["max_length"] = MAX_POST_NAME
-        values["feed"] = context.link("feeds", "posts.atom", lang=None, q=words, account=account, kind=kind)
+        values |= {"max_length": MAX_POST_NAME, "marks": marks, "mark_names": mark_options(context)}
+        values["feed"] = context.link(
+            "feeds", "posts.atom", lang=None, q=words, account=account, kind=kind, changed=mark
+        )
         status = 400 if problem else 200
         return render_page(
             request,

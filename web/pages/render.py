@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field
 from starlette.requests import Request
 
 from archive.domain.messages import Message
-from archive.domain.outcomes import Kind
+from archive.domain.outcomes import ChangeKind, Kind, PostMark
 from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character
 from archive.system.catalogues import LANGUAGES, Language, template
@@ -150,6 +150,18 @@ def kind_options(context: PageContext) -> list[tuple[str, str]]:
     """Return the kinds to choose from in a form, with their names; "" stands for all of them."""
     kinds = [(str(kind), context.name_of("archive.kind.", kind)) for kind in Kind]
     return [("", context.text("web.label.all_kinds")), *kinds]
+
+
+def mark_options(context: PageContext) -> list[tuple[str, str]]:
+    """Return the marks to choose from in a form, with their names; "" stands for all posts."""
+    marks = [(str(mark), context.name_of("archive.mark.", mark)) for mark in PostMark]
+    return [("", context.text("web.label.all_posts")), *marks]
+
+
+def change_options(context: PageContext) -> list[tuple[str, str]]:
+    """Return the kinds of changes to choose from in a form, with their names; "" stands for all of them."""
+    kinds = [(str(kind), context.name_of("archive.change_kind.", kind)) for kind in ChangeKind]
+    return [("", context.text("web.label.all_changes")), *kinds]
 
 
 _FOR_A_YEAR = "public, max-age=31536000, immutable"  # an address is never used for another content
@@ -296,6 +308,10 @@ OptionalDay = Annotated[
 ]
 
 OptionalKind = Annotated[Kind | None, BeforeValidator(_empty_is_none), Query()]
+
+OptionalMark = Annotated[PostMark | None, BeforeValidator(_empty_is_none), Query(alias="changed")]
+
+OptionalChange = Annotated[ChangeKind | None, BeforeValidator(_empty_is_none), Query(alias="kind")]
 
 OptionalName = Annotated[
     Annotated[str, Field(max_length=MAX_NAME)] | None, BeforeValidator(_empty_is_none), Query()

@@ -75,6 +75,29 @@ def test_filters_select_posts(web: Served) -> None:
     assert count("since=2026-03-02") == count("until=2026-02-28") == 0
 
 
+def test_changes_are_listed_page_by_page(web: Served) -> None:
+    seen, path = [], "/api/v1/changes?limit=20"
+    while path:
+        page = web.ask("GET", path).json
+        seen += [(change["aid"], change["kind"]) for change in page["changes"]]
+        path = f"/api/v1/changes?limit=20&after={page['next']}" if page["next"] else ""
+    assert seen[:2] == [("1001_1", "removed"), ("1001_1", "edited")]
+    assert len(seen) == len(set(seen)) == MANY + 2
+    removed, edited = web.ask("GET", "/api/v1/changes?kind=removed&kind=edited").json["changes"]
+    assert (removed["outcome"], removed["reason"]) == ("deleted", "该内容已被发布者删除")
+    assert (edited["previous_version"], edited["version"]) == (1, 2)
+    assert web.ask("GET", "/api/v1/changes?since=2026-03-03").json == {"changes": [], "next": None}
+    assert web.ask("GET", "/api/v1/changes?kind=burnt").status == 422
+    assert web.ask("GET", "/api/v1/changes?after=x").status == 400
+
+
+def test_posts_and_hits_are_selected_by_how_they_changed(web: Served) -> None:
+    for mark, number in (("edited", 1), ("removed", 1), ("restored", 0), ("any", 1)):
+        assert len(web.ask("GET", f"/api/v1/posts?changed={mark}").json["posts"]) == number
+        found = web.ask("GET", f"/api/v1/search?q={quote('第一段')}&changed={mark}").json["hits"]
+        assert len(found) == number
+
+
 def test_posts_are_also_listed_in_the_form_of_the_dump(web: Served) -> None:
     answer = web.ask("GET", "/api/v1/posts?representation=dump&limit=2")
     assert [list(one) for one in answer.json] == [list(FIELDS)] * 2

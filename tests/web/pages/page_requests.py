@@ -12,8 +12,8 @@ OTHER = "Mzk5OTAwMDAwMQ=="  # the stand-in's account
 RICH = f"/posts/{OTHER}/2650000101_1"
 POST, ACCOUNT = f"/posts/{BIZ}", f"/accounts/{BIZ}"
 PAGES = (
-    "/", "/accounts", "/health", "/search", "/search?q=%E5%90%88%E6%88%90&order=relevance", ACCOUNT,
-    f"{ACCOUNT}/calendar", f"{ACCOUNT}/gaps", RICH, f"{RICH}/page", f"{POST}/{EDITED}/history",
+    "/", "/accounts", "/changes", "/health", "/search", "/search?q=%E5%90%88%E6%88%90&order=relevance",
+    ACCOUNT, f"{ACCOUNT}/calendar", f"{ACCOUNT}/gaps", RICH, f"{RICH}/page", f"{POST}/{EDITED}/history",
     f"{POST}/{DELETED}/captures", "/no-such-page",
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from archive.domain.addresses import canonical_url
 from tests.archive.making import BIZ
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import ACCOUNT, POST, get, words
-from tests.web.seeding import EDITED, daily_records
+from tests.web.seeding import DELETED, EDITED, daily_records
 
 
 def test_the_stream_shows_pushes_by_day_and_pages_through_every_post_once(site: SeededSite) -> None:
@@ -100,3 +100,48 @@ def test_a_search_for_an_address_that_is_not_archived_says_how_to_fetch_it(site:
     answer = get(site, f"/search?lang=en&q={quote(url, safe='')}")
     assert answer.status == 200
     assert "is not in the archive; run `mparchive backfill 'https://mp.weixin.qq.com/s?" in words(answer)
+
+
+def test_changes_are_listed_with_links_to_what_changed(site: SeededSite) -> None:
+    page = get(site, "/changes?kind=edited&lang=en")
+    listed = re.findall(r'<a href="([^"]+)" lang="zh">', page.body.decode())
+    assert unescape(listed[0]) == f"{POST}/{EDITED}/history?lang=en&before=1&after=2"
+    assert get(site, unescape(listed[0])).status == 200
+    assert "version 2: 1,0" not in words(page)
+    removed = get(site, "/changes?kind=removed&lang=zh")
+    assert f'href="{POST}/{DELETED}/history?lang=zh"' in removed.body.decode()
+    assert "作者已删除" in words(removed)
+    assert "该内容已被发布者删除" in words(removed)
+    assert 'href="/feeds/changes.atom?lang=zh&amp;kind=removed"' in removed.body.decode()
+
+
+def test_every_change_is_on_one_page_and_filters_select_changes(site: SeededSite) -> None:
+    path, seen = "/changes?until=2025-12-31&lang=en", []
+    while path:
+        page = get(site, path).body.decode()
+        seen += re.findall(r'<h2><span class="mark (\w+)">[^<]*</span> <a href="([^"]+)"', page)
+        more = re.search(r'href="([^"]+)" rel="next"', page)
+        path = unescape(more[1]) if more else ""
+    assert len(seen) == len(set(seen)) > len(daily_records())
+    assert {kind for kind, _ in seen} == {"new", "edited", "removed"}
+    assert "No such change" in words(get(site, "/changes?kind=restored&lang=en"))
+    assert "No such change" in words(get(site, "/changes?account=nobody&since=&kind=&lang=en"))
+    for bad in ("?kind=letter", "?after=zzz", "?since=yesterday", "?after=%00"):
+        assert get(site, f"/changes{bad}").status == 400, bad
+
+
+def test_posts_that_changed_carry_a_badge_and_can_be_selected(site: SeededSite) -> None:
+    for path in ("/?lang=en", f"/search?lang=en&q={quote('合成')}"):
+        marked = {
+            mark: set(re.findall(r"posts/[^/]+/([0-9_]+)", get(site, f"{path}&changed={mark}").body.decode()))
+            for mark in ("edited", "removed", "restored", "any")
+        }
+        assert EDITED in marked["edited"]
+        assert DELETED not in marked["edited"]
+        assert marked["removed"] == {DELETED}
+        assert marked["restored"] == set()
+        assert marked["any"] >= marked["edited"] | marked["removed"]
+    page = get(site, "/?lang=en&changed=removed").body.decode()
+    assert '<span class="mark removed">removed</span>' in page
+    assert "mark edited" in get(site, "/?lang=zh&changed=edited").body.decode()
+    assert get(site, "/?changed=burnt").status == 400
