@@ -1,9 +1,11 @@
 """Define the record: six string fields, under the names and in the order of the dump."""
 
+import csv
 import hashlib
+import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -39,10 +41,40 @@ class Record:
         """Return the record as the dump writes it."""
         return json.dumps(self.as_dict(), ensure_ascii=False)
 
+    def as_csv(self) -> bytes:
+        """Return the record as a row of CSV in UTF-8, all cells quoted, none of them a formula."""
+        return _csv_row(map(neutralize_cell, self.as_dict().values()))
+
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any]) -> "Record":
         """Check an object of a dump and return it as a record. Raises RecordError."""
         return _checked(cls(*(_string(raw, name) for name in FIELDS)))
+
+
+# Spreadsheets take cells that begin so for formulas; full-width signs count in East Asian editions. A cell
+# that has the mark before such a sign already gets another one, so that removing one restores every cell.
+_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
+
+_MARK = "'"
+
+
+def neutralize_cell(cell: str) -> str:
+    """Return the cell with `'` before a beginning that spreadsheets take for a formula."""
+    return _MARK + cell if _FORMULA.match(cell) else cell
+
+
+def restore_cell(cell: str) -> str:
+    """Return the cell as it was before `neutralize_cell`."""
+    return cell[1:] if cell.startswith(_MARK) and _FORMULA.match(cell) else cell
+
+
+def _csv_row(values: Iterable[str]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(values)
+    return text.getvalue().encode()
+
+
+CSV_HEADER = _csv_row(FIELDS)  # by which an import recognises an exported table
 
 
 def _string(raw: Mapping[str, Any], name: str) -> str:
