@@ -87,6 +87,13 @@ SETTINGS: dict[str, tuple[str, str, str, str]] = {
         "seconds between two requests, with jitter; users report that 2 is unsafe and 5 is safe",
         "两次请求的间隔（秒），带随机抖动；据用户反映 2 秒不安全，5 秒安全",
     ),
+    "MPARCHIVE_BARE_A_DAY": (
+        "",
+        "",
+        "requests a day for addresses without `chksm` that may bring no post; WeChat answers these with"
+        " verification, so they are asked last; 0: never",
+        "每天对不带 `chksm` 的链接允许几次抓取失败；微信会要求这类链接验证，因此排在最后抓取；0 表示从不抓取",
+    ),
     "MPARCHIVE_CONCURRENCY": ("", "", "concurrent requests", "并发请求数"),
     "MPARCHIVE_WORKERS": (
         "",

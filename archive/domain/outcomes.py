@@ -107,6 +107,9 @@ class Relation(StrEnum):
     WEB = "web"  # any other page
 
 
+LINKS_TO_POSTS = (Relation.POST, Relation.PREVIOUS, Relation.NEXT)  # of the same account, or another
+
+
 # Outcomes of addresses that no capture has.
 NO_ANSWER = "no_answer"  # no response came
 

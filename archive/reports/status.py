@@ -11,9 +11,12 @@ from archive.db import schema
 from archive.db.models import Account, AddressRow, CaptureRow, Post, Run, SourceRow, Version
 from archive.domain.messages import Message
 from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
+from archive.domain.update_decisions import BARE_A_DAY
 from archive.repository.accounts import account_summaries
+from archive.repository.bare_addresses import bare_status
 from archive.repository.incidents import open_incidents
 from archive.repository.media import media_numbers
+from archive.repository.served_posts import count_other_posts
 
 _UNPARSED = "unread"  # stands for the outcome of captures that were not parsed yet
 
@@ -24,7 +27,11 @@ STALE_KINDS = ("quiet", "blind")  # of incidents that say that posts may be miss
 
 @dataclass(frozen=True)
 class Status:
-    """How much the archive holds, and what is due. Instants are UTC."""
+    """How much the archive holds, and what is due. Instants are UTC.
+
+    `bare_waiting` are addresses without chksm among those that are due or wait; none of them is asked before
+    `bare_next_at`, or ever where that is None. `other_posts` are addresses that gave another post at last.
+    """
 
     accounts: list[dict[str, Any]] = field(default_factory=list)
     posts: int = 0
@@ -36,13 +43,17 @@ class Status:
     due: int = 0
     waiting: int = 0
     given_up: int = 0
+    bare_waiting: int = 0
+    bare_next_at: datetime | None = None
+    other_posts: int = 0
     unread: int = 0
     media: dict[str, dict[str, int]] = field(default_factory=dict)
     last_runs: list[dict[str, Any]] = field(default_factory=list)
 
 
-def archive_status(session: Session, now: datetime) -> Status:
+def archive_status(session: Session, now: datetime, bare_a_day: int = BARE_A_DAY) -> Status:
     """Count what the archive holds, what is due and what was given up. `now` is an aware UTC instant."""
+    bare = bare_status(session, bare_a_day, now)
     outcomes = select(func.coalesce(CaptureRow.outcome, _UNPARSED), func.count()).group_by(CaptureRow.outcome)
     by_outcome = {outcome: count for outcome, count in session.execute(outcomes)}
     sizes = select(
@@ -61,6 +72,9 @@ def archive_status(session: Session, now: datetime) -> Status:
         due=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at <= now)),
         waiting=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at > now)),
         given_up=_count(session, _given_up()),
+        bare_waiting=bare.waiting,
+        bare_next_at=bare.next_at,
+        other_posts=count_other_posts(session),
         unread=by_outcome.get(_UNPARSED, 0),
         media=media_numbers(session, now),
         last_runs=_last_runs(session),

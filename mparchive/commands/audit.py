@@ -25,6 +25,7 @@ from archive.domain.messages import Message
 from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.repository import frontier, runs
 from archive.repository.accounts import AccountRef, accounts
+from archive.system import clock
 from crawler.discovery.config import MAX_SOURCES, AccountConfig
 from crawler.discovery.source import State
 from mparchive.commands.discover import check_account
@@ -79,7 +80,7 @@ class GapFiller:
         return code
 
     def _fetch(self, wanted: Sequence[Gap]) -> Exit:
-        now = datetime.now(UTC)
+        now = clock.now()
         with transaction(self.engine) as session:
             run_id = runs.start_run(session, "audit", {"fill": len(wanted)}, now)
             pages = _claim_addresses(
@@ -90,7 +91,7 @@ class GapFiller:
         egress = open_egress(self.engine)
         with run_lock(self.engine, run_id):
             # the crawl of pages also parses stored pages that are not parsed yet
-            code = fetch_due(egress, run_id, len(due), self.summary)
+            code = fetch_due(egress, run_id, due, self.summary)
             if code not in (Exit.DATABASE, Exit.USAGE, Exit.VERIFICATION):
                 code = fetch_missing_media(egress, run_id, self.summary) or code
         return code
