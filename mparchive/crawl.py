@@ -1,7 +1,7 @@
 """Crawls that a command runs: they share the egress with the daemon, and their results become counts."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,12 +9,15 @@ from typing import Any
 
 from rich.table import Table
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
+from archive.db.settings import RequestSettings
 from archive.domain.messages import Message
 from archive.domain.records import SHANGHAI
-from archive.repository import runs
+from archive.repository import frontier, runs
+from archive.repository.bare_addresses import bare_status, may_ask_bare
 from archive.repository.media import due_media, make_media_due
 from archive.system import clock
 from archive.system.catalogues import Language, process_language
@@ -34,6 +37,7 @@ COUNTED = (
     "changed",
     "unchanged",
     "foreign",
+    "other_post",
     "deleted",
     "violation",
     "unavailable",
@@ -45,6 +49,9 @@ COUNTED = (
     "verification",
     "rate_limited",
     "failed",
+    "bare_waiting",
+    "by_another",
+    "with_another",
     "not_asked",
     "browser_missing",
     "browser_failed",
@@ -75,6 +82,10 @@ class RunSummary:
         message = Message.load(reason) if isinstance(reason, str) else reason
         if message.code:
             self.reasons.setdefault(what, message)
+
+    def add_some(self, **numbers: int) -> None:
+        """Count things without a reason; those of which there are none are left out."""
+        self.counts.update({what: number for what, number in numbers.items() if number})
 
     def as_dict(self) -> dict[str, Any]:
         """Return counts and reasons as --json prints them; the reasons in English."""
@@ -153,13 +164,13 @@ def is_blocked(egress: EgressSession, consequence: str = "mparchive.crawl.input_
     return until is not None
 
 
-def fetch_due(egress: EgressSession, run_id: int, due: int, summary: RunSummary) -> Exit:
-    """Fetch a run's addresses, `due` of them, and close the run; counts go into `summary`.
+def fetch_due(egress: EgressSession, run_id: int, due: Sequence[int], summary: RunSummary) -> Exit:
+    """Fetch a run's addresses, by their ids, and close the run; counts go into `summary`.
 
     Raises CommandError when the crawl could not work at all.
     """
     try:
-        with steps(due) as progress:
+        with steps(len(due)) as progress:
             return fetch_pages(egress, run_id, due, summary, progress)
     finally:
         with transaction(egress.engine) as session:
@@ -180,20 +191,84 @@ def fetch_missing_media(egress: EgressSession, run_id: int, summary: RunSummary)
 
 
 def fetch_pages(
-    egress: EgressSession, run_id: int, wanted: int, summary: RunSummary, progress: Steps
+    egress: EgressSession, run_id: int, due: Sequence[int], summary: RunSummary, progress: Steps
 ) -> Exit:
     """Fetch the run's due addresses in a crawl process; counts go into `summary`.
 
-    Raises CommandError when the crawl could not work at all.
+    Those that another process has fetched meanwhile, or is fetching, are counted as such. Raises CommandError
+    when the crawl could not work at all.
     """
     with wait_for_turn(egress, Hosts.PAGES) as mine:
-        if not mine or is_blocked(egress):
-            summary.add("not_asked", wanted)
-            return Exit.VERIFICATION if mine else Exit.NOTHING_FETCHED
-        result, reasons = _crawl(egress, "posts", run_id, wanted, progress)
+        if not mine:
+            _count_left(egress, run_id, due, summary)
+            return Exit.NOTHING_FETCHED
+        with transaction(egress.engine) as session:
+            taken = frontier.take_over(session, run_id, due, clock.now())
+            has_work = not due or _may_ask_some(session, run_id, taken)
+        if not has_work:
+            _count_left(egress, run_id, due, summary)
+            return Exit.DONE
+        if is_blocked(egress):
+            _count_left(egress, run_id, due, summary)
+            return Exit.VERIFICATION
+        result, reasons = _crawl(egress, "posts", run_id, len(taken), progress)
         egress.record_outcome(result.verdict, result.counts.get("fetched", 0))
-    _count_pages(result, wanted, summary, reasons)
+    _count_pages(result, reasons, summary)
+    _count_unasked(egress, run_id, taken, result, summary)
+    _count_left(egress, run_id, sorted(set(due) - set(taken)), summary)
     return _exit_code(result)
+
+
+def _may_ask_some(session: Session, run_id: int, taken: Sequence[int]) -> bool:
+    """Tell whether any of these addresses may be asked now: of bare ones none may most of the time."""
+    now = clock.now()
+    if set(taken) - frontier.fetch_progress(session, run_id, taken, now).bare:
+        return True
+    return bool(taken) and may_ask_bare(session, RequestSettings.read().bare_a_day, now)
+
+
+def _count_unasked(
+    egress: EgressSession, run_id: int, taken: Sequence[int], result: CrawlResult, summary: RunSummary
+) -> None:
+    """Count addresses that the crawl had but did not ask."""
+    unasked = max(0, len(taken) - sum(result.counts.get("outcomes", {}).values()))
+    with transaction(egress.engine) as session:
+        found = frontier.fetch_progress(session, run_id, taken, clock.now())
+    bare = min(unasked, len(found.bare & found.due))
+    count_bare(egress.engine, bare, summary)
+    summary.add_some(not_asked=unasked - bare)
+
+
+def count_bare(engine: Engine, number: int, summary: RunSummary) -> None:
+    """Count addresses without chksm that wait for their turn, with the time of the next request."""
+    if not number:
+        return
+    bare_a_day, now = RequestSettings.read().bare_a_day, clock.now()
+    with transaction(engine) as session:
+        next_at = bare_status(session, bare_a_day, now).next_at
+    reason = Message("mparchive.crawl.bare_off")
+    if next_at is not None:
+        reason = Message("mparchive.crawl.bare_next", {"n": bare_a_day, "when": next_at})
+    summary.add("bare_waiting", number, reason)
+
+
+def _count_left(egress: EgressSession, run_id: int, left: Sequence[int], summary: RunSummary) -> None:
+    """Count addresses that this process has not asked, by what became of them."""
+    with transaction(egress.engine) as session:
+        found = frontier.fetch_progress(session, run_id, left, clock.now())
+    waiting = set(left) - found.answered - found.claimed
+    summary.add_some(by_another=len(found.answered), with_another=len(found.claimed))
+    summary.add_some(not_asked=len(waiting - found.bare))
+    count_bare(egress.engine, len(waiting & found.bare), summary)
+
+
+def exit_by_state(engine: Engine, run_id: int, addresses: Sequence[int]) -> Exit:
+    """Return how the work ended, whichever process did it: by whether every address has a final answer."""
+    with transaction(engine) as session:
+        answered = frontier.fetch_progress(session, run_id, addresses, clock.now()).answered
+    if len(answered) == len(addresses):
+        return Exit.DONE
+    return Exit.PARTLY_FAILED if answered else Exit.NOTHING_FETCHED
 
 
 def fetch_media(
@@ -219,18 +294,21 @@ def fetch_media(
     return Exit.DATABASE if result.verdict == "database" else Exit.DONE
 
 
-def _count_pages(result: CrawlResult, wanted: int, summary: RunSummary, reasons: Mapping[str, str]) -> None:
-    outcomes = result.counts.get("outcomes", {})
-    for outcome, number in outcomes.items():
+def _count_pages(result: CrawlResult, reasons: Mapping[str, str], summary: RunSummary) -> None:
+    stored = Counter(result.counts.get("stored", {}))
+    outcomes = Counter(result.counts.get("outcomes", {}))
+    outcomes["unknown"] -= stored["other_post"]
+    for outcome, number in (+outcomes).items():
         if outcome != "article":  # those are counted by what was stored of them
             summary.add(outcome, number, reasons.get(outcome, ""))
-    for stored in ("new", "changed", "unchanged", "known", "foreign"):
-        summary.add(stored, result.counts.get("stored", {}).get(stored, 0))
+    for what in ("new", "changed", "unchanged", "known", "foreign"):
+        summary.add(what, stored[what])
+    if stored["other_post"]:
+        summary.add("other_post", stored["other_post"], reasons.get("other_post", ""))
     if number := result.counts.get("browser_missing", 0):
         summary.add("browser_missing", number, REMEDY)
     if number := result.counts.get("browser_failed", 0):
         summary.add("browser_failed", number, Message("mparchive.crawl.see_log"))
-    summary.add("not_asked", max(0, wanted - sum(outcomes.values())))
 
 
 def _crawl(
@@ -249,7 +327,7 @@ def _progress_shower(progress: Steps, reasons: dict[str, str]) -> Callable[[Prog
             return
         outcome = event.outcome or "failed"
         if event.reason:
-            reasons.setdefault(outcome, event.reason)
+            reasons.setdefault("other_post" if event.stored == "other_post" else outcome, event.reason)
         reason = Message.load(event.reason).text(process_language()) if event.reason else ""
         words = (outcome, event.stored, event.aid or event.address, reason)
         progress.step(" ".join(filter(None, words)), event.done)

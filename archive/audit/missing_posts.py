@@ -15,11 +15,18 @@ from sqlalchemy.orm import Session
 from archive.audit.gap import ADD_SOURCE, FETCH, AuditScope, Gap, GapKind, shanghai_day
 from archive.db.models import AddressRow, Post, PostLink, SightingRow, SourceRow, Version
 from archive.domain.messages import Message
-from archive.domain.outcomes import AWAY, BLOCKING, NO_ANSWER, NOT_RENDERED, Outcome, Relation
+from archive.domain.outcomes import (
+    AWAY,
+    BLOCKING,
+    LINKS_TO_POSTS,
+    NO_ANSWER,
+    NOT_RENDERED,
+    Outcome,
+    Relation,
+)
 from archive.domain.weekly_digest import Title, Titles, WeeklyDigest, normalised
 from archive.repository.post_queries import IS_ITS_ADDRESS
 from archive.repository.removals import forgotten_posts
-from archive.repository.sources import LINKS_TO_POSTS
 
 MAX_POSTS_IN_PUSH = 20  # WeChat takes 8; a higher position is invented and makes no holes
 

@@ -1,20 +1,23 @@
-"""Read where the archive is: the address of a server, or a folder for the embedded one."""
+"""Read the settings that every process of the archive shares: where it is, and how it rations requests."""
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from platformdirs import user_data_path
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from archive.domain.errors import DatabaseUnavailable, file_message
+from archive.domain.errors import ArchiveError, DatabaseUnavailable, file_message
 from archive.domain.messages import Message
+from archive.domain.update_decisions import BARE_A_DAY
 from archive.system.files import FileUnusable, read_secret_file
 
 MAX_PASSWORD = 4096  # bytes
+
+MAX_BARE_A_DAY = 1000  # one in a minute and a half; more is no budget
 
 _SECOND_AT_SIGN = re.compile(r"[^:]+://[^@]*@[^?]*@")
 
@@ -50,6 +53,23 @@ class ArchiveSettings(BaseSettings):
     @classmethod
     def _with_passwords(cls, values: Any) -> Any:
         return {**values, **_completed(values, "database"), **_completed(values, "reader_database")}
+
+
+class RequestSettings(BaseSettings):
+    """MPARCHIVE_BARE_A_DAY: how many requests for addresses without chksm may bring no post in a day."""
+
+    model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, frozen=True)
+
+    bare_a_day: int = Field(default=BARE_A_DAY, ge=0, le=MAX_BARE_A_DAY)
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read the environment. Raises ArchiveError."""
+        try:
+            return cls()
+        except ValidationError as error:
+            value = repr(error.errors()[0]["input"])
+            raise ArchiveError("archive.settings.bare_a_day", value=value, max=MAX_BARE_A_DAY) from None
 
 
 def _completed(values: dict[str, Any], name: str) -> dict[str, str]:

@@ -62,11 +62,49 @@ class Address:
         return f"{self.biz}:{self.mid}:{self.idx}" if self.mid else f"s/{self.token}"
 
     @property
+    def is_bare(self) -> bool:
+        """Tell whether this is a long address without chksm: the server asks for verification there."""
+        return bool(self.mid) and not self.chksm
+
+    @property
     def fetch_url(self) -> str:
         """Return the https URL to fetch: all that was given, without the fragment."""
         parts = urlsplit(self.url)
         query = f"?{parts.query}" if parts.query else ""
         return f"https://{HOST}{parts.path}{query}"
+
+
+@dataclass(frozen=True, slots=True)
+class PostId:
+    """What identifies a post: its account, and within it the message and the position."""
+
+    biz: str
+    mid: str
+    idx: str
+
+    @classmethod
+    def of(cls, biz: str, aid: str) -> "PostId":
+        """Return the identity of a post by its account and `<mid>_<idx>`."""
+        mid, _, idx = aid.partition("_")
+        return cls(biz, mid, idx)
+
+    @classmethod
+    def of_key(cls, key: str) -> "PostId | None":
+        """Return the identity that an address key names; None for that of a short link."""
+        biz, _, rest = key.partition(":")
+        mid, _, idx = rest.partition(":")
+        return cls(biz, mid, idx) if mid and idx else None
+
+    def is_same(self, other: "PostId") -> bool:
+        """Tell whether both are one post, with or without the padding of biz and zeros before the numbers."""
+        return self._plain() == other._plain()
+
+    def _plain(self) -> tuple[str, str, str]:
+        biz = self.biz.rstrip("=").replace("-", "+").replace("_", "/")
+        return biz, self.mid.lstrip("0"), self.idx.lstrip("0")
+
+    def __str__(self) -> str:
+        return f"{self.biz} {self.mid}_{self.idx}"
 
 
 def canonical_url(biz: str, mid: str, idx: str, sn: str, chksm: str = "") -> str:

@@ -125,6 +125,9 @@ class PostMark(StrEnum):
     RESTORED = "restored"  # after it had been away
 
 
+LINKS_TO_POSTS = (Relation.POST, Relation.PREVIOUS, Relation.NEXT)  # of the same account, or another
+
+
 # Outcomes of addresses that no capture has.
 NO_ANSWER = "no_answer"  # no response came
 

@@ -21,6 +21,13 @@ BLOCKED_FIRST = timedelta(minutes=30)
 
 BLOCKED_LAST = timedelta(hours=6)
 
+# Of addresses without chksm, which WeChat answers with verification: seldom asked, each ever more seldom.
+BARE_A_DAY = 4  # that bring no post; each challenge keeps the egress from all others for half an hour or more
+
+BARE_FIRST = timedelta(days=1)
+
+BARE_LAST = timedelta(days=7)
+
 # A media host may send a page instead of an image for a while; a week later it is not going to change.
 REFUSED_WAITS = (timedelta(days=1), timedelta(days=7))
 
@@ -32,6 +39,7 @@ class StoreResult(StrEnum):
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     NOT_A_POST = "not_a_post"
+    OTHER_POST = "other_post"  # another post than the one that was asked for
     FOREIGN = "foreign"  # a post of another account than the one its address was listed for
 
 
@@ -97,7 +105,9 @@ def decide(
     return Intent(StoreResult.CHANGED, add_version=not is_there, make_current=True)
 
 
-def next_fetch(outcome: Outcome | None, attempts: int, now: datetime) -> datetime | None:
+def next_fetch(
+    outcome: Outcome | None, attempts: int, now: datetime, *, is_bare: bool = False
+) -> datetime | None:
     """Return when to fetch an address again (UTC); None: not unless somebody asks.
 
     `attempts` counts those in a row without a final answer. No outcome means that no response came at all.
@@ -105,6 +115,8 @@ def next_fetch(outcome: Outcome | None, attempts: int, now: datetime) -> datetim
     if outcome is not None and outcome.is_final:
         return None
     if outcome is not None and outcome.blocks:
+        if is_bare:
+            return now + exponential(attempts, BARE_FIRST, BARE_LAST)
         return now + challenge_backoff(attempts)
     if attempts >= MAX_ATTEMPTS:
         return None

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.domain.errors import AddressError, ArchiveError, RecordError, error_message
+from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import CurrentPage, ParsedPage, PostState, unreadable
 from archive.domain.records import Record
@@ -30,9 +31,16 @@ from archive.repository.address_outcomes import (
 )
 from archive.repository.captures import capture_origins, store_outcomes
 from archive.repository.frontier import store_sightings
-from archive.repository.incidents import note_captures
+from archive.repository.incidents import is_open, note_captures, note_problem
 from archive.repository.media import put_post_media
 from archive.repository.posts import put_links, put_posts
+from archive.repository.served_posts import (
+    INCIDENT,
+    OTHER_POST,
+    REDIRECTED,
+    drop_other_posts,
+    other_post_problems,
+)
 
 _LIMIT_EXCEEDED = "54"  # class of SQLSTATE: a row or statement that is too large for the database
 
@@ -86,6 +94,21 @@ def store_parse_results(
 
     Return one result each, in order. `now` is an aware UTC instant.
     """
+    return [result for _, result in _store_results(session, run_id, results, now, parser_version)]
+
+
+def _store_results(
+    session: Session,
+    run_id: int | None,
+    results: Sequence[tuple[int, ParsedPage]],
+    now: datetime,
+    parser_version: int | None,
+) -> list[tuple[ParsedPage, StoreResult]]:
+    """Store parse results; return each as it was stored, with the result.
+
+    The page of a post that was not asked for is stored as a capture only, and as UNKNOWN.
+    """
+    results = drop_other_posts(session, results)
     own = drop_foreign_posts(session, results)
     names = {page.biz: page.record.account for _, page in own if page.biz and page.record}
     accounts = put_accounts(session, names)
@@ -113,15 +136,25 @@ def store_parse_results(
     absences.update_absences(session, capture_ids)
     failed = {capture_id: page.reason for capture_id, page in own if page.is_unreadable}
     note_captures(session, failed, set(capture_ids) - set(failed), now)
-    return [
-        stored.get(place)
-        or (StoreResult.FOREIGN if before.record and not page.record else StoreResult.NOT_A_POST)
+    found = [
+        (before, stored.get(place) or _without_post(before, page))
         for place, ((_, before), (_, page)) in enumerate(zip(results, own, strict=True))
     ]
+    if any(result is StoreResult.OTHER_POST for _, result in found) or is_open(session, INCIDENT):
+        note_problem(session, INCIDENT, other_post_problems(session), now)
+    return found
+
+
+def _without_post(before: ParsedPage, page: ParsedPage) -> StoreResult:
+    """Return why a parse result made no post; `page` is what was left of it."""
+    if before.record and not page.record:
+        return StoreResult.FOREIGN
+    is_other = Message.load(page.reason).code in (OTHER_POST, REDIRECTED)
+    return StoreResult.OTHER_POST if is_other else StoreResult.NOT_A_POST
 
 
 def store_each(
-    in_transaction: InTransaction[list[StoreResult]],
+    in_transaction: InTransaction[list[tuple[ParsedPage, StoreResult]]],
     run_id: int | None,
     results: Sequence[tuple[int, ParsedPage]],
     now: datetime,
@@ -133,10 +166,7 @@ def store_each(
     one the rows of all would be locked in the order of the results, which another process may wait for.
     """
     try:
-        stored = in_transaction(
-            lambda session: store_parse_results(session, run_id, results, now, parser_version)
-        )
-        return [(page, result) for (_, page), result in zip(results, stored, strict=True)]
+        return in_transaction(lambda session: _store_results(session, run_id, results, now, parser_version))
     except Exception as error:
         if not is_of_content(error) or (len(results) == 1 and results[0][1].is_unreadable):
             raise

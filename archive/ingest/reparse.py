@@ -28,6 +28,7 @@ from archive.repository.captures import (
     posts_with_history,
     remove_obsolete_associations,
 )
+from archive.repository.served_posts import drop_other_posts
 
 
 class ReparseResult(StrEnum):
@@ -60,7 +61,7 @@ def compare_parse_results(
     session: Session, results: Sequence[tuple[int, ParsedPage]]
 ) -> list[ReparsedCapture]:
     """Return what these parse results, by capture id, would change; one for each, in order. Write nothing."""
-    results = drop_foreign_posts(session, results)
+    results = drop_foreign_posts(session, drop_other_posts(session, results))
     captures = parsed_captures(session, [capture_id for capture_id, _ in results])
     identities = [(page.biz, page.record.aid) for _, page in results if page.biz and page.record]
     posts = posts_with_history(session, identities)

@@ -13,10 +13,13 @@ from archive.db.models import Account, AddressRow, CaptureRow, Post, Run, Source
 from archive.domain.messages import Message
 from archive.domain.monitoring import NEIGHBOURS, remedy_for, unwatched, with_remedy
 from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
+from archive.domain.update_decisions import BARE_A_DAY
 from archive.repository.accounts import account_summaries
+from archive.repository.bare_addresses import bare_status
 from archive.repository.incidents import open_incidents
 from archive.repository.media import media_numbers
 from archive.repository.removals import count_forgotten
+from archive.repository.served_posts import count_other_posts
 from archive.repository.sources import linked_albums
 
 _UNPARSED = "unread"  # stands for the outcome of captures that were not parsed yet
@@ -34,7 +37,11 @@ MAX_ALBUMS = 3  # of such an account that its remedy names
 
 @dataclass(frozen=True)
 class Status:
-    """How much the archive holds, and what is due. Instants are UTC."""
+    """How much the archive holds, and what is due. Instants are UTC.
+
+    `bare_waiting` are addresses without chksm among those that are due or wait; none of them is asked before
+    `bare_next_at`, or ever where that is None. `other_posts` are addresses that gave another post at last.
+    """
 
     accounts: list[dict[str, Any]] = field(default_factory=list)
     posts: int = 0
@@ -47,14 +54,18 @@ class Status:
     waiting: int = 0
     given_up: int = 0
     forgotten: int = 0
+    bare_waiting: int = 0
+    bare_next_at: datetime | None = None
+    other_posts: int = 0
     unread: int = 0
     media: dict[str, dict[str, int]] = field(default_factory=dict)
     last_runs: list[dict[str, Any]] = field(default_factory=list)
     not_watched: list[dict[str, Any]] = field(default_factory=list)
 
 
-def archive_status(session: Session, now: datetime) -> Status:
+def archive_status(session: Session, now: datetime, bare_a_day: int = BARE_A_DAY) -> Status:
     """Count what the archive holds, what is due and what was given up. `now` is an aware UTC instant."""
+    bare = bare_status(session, bare_a_day, now)
     outcomes = select(func.coalesce(CaptureRow.outcome, _UNPARSED), func.count()).group_by(CaptureRow.outcome)
     by_outcome = {outcome: count for outcome, count in session.execute(outcomes)}
     sizes = select(
@@ -76,6 +87,9 @@ def archive_status(session: Session, now: datetime) -> Status:
         waiting=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at > now)),
         given_up=_count(session, _given_up()),
         forgotten=count_forgotten(session),
+        bare_waiting=bare.waiting,
+        bare_next_at=bare.next_at,
+        other_posts=count_other_posts(session),
         unread=by_outcome.get(_UNPARSED, 0),
         media=media_numbers(session, now),
         last_runs=_last_runs(session),

@@ -3,21 +3,22 @@
 Rows are locked in the order that archive.ingest.pages states. Instants are aware UTC.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import exists, func, select, tuple_, update
+from sqlalchemy import and_, exists, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from archive.db.models import Account, AddressRow, CaptureRow, Post, SourceRow
 from archive.domain.addresses import Address, canonical_url, parse_address
+from archive.domain.errors import AddressError
 from archive.domain.messages import Message
 from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
-from archive.domain.parsed_page import ParsedPage
+from archive.domain.parsed_page import LinkRef, ParsedPage
 from archive.domain.text import storable
 from archive.domain.update_decisions import next_fetch
+from archive.repository.bare_addresses import IS_BARE, REFUSED
 
 _BATCH = 500  # keys per statement
 
@@ -114,13 +115,19 @@ def record_outcomes(
 ) -> dict[str, str]:
     """Record what parse results, by capture id, mean for their addresses and the aliases of these.
 
-    Return the best URLs of the addresses, and of the posts parsed, by key.
+    Bare addresses of posts that these pages link to with chksm are due at once with it. Return the best
+    URLs of the addresses, and of the posts parsed, by key.
     """
     observed = _observed_by_address(session, dict(results))
-    rows = _locked_addresses(session, observed, keys_of_posts([page for _, page in results]))
+    parsed = [page for _, page in results]
+    posts, linked = keys_of_posts(parsed), _links_with_chksm(parsed)
+    rows = _locked_addresses(session, observed, posts, linked)
     for row in rows:
         if row.id not in observed:
-            _record_fetched_alias(row)
+            if row.key in posts:
+                _record_fetched_alias(row)
+            else:
+                _give_chksm(row, linked[row.key], now)
             continue
         one = observed[row.id]
         if not one.was_parsed:
@@ -131,6 +138,31 @@ def record_outcomes(
             row.account_id, row.aid = accounts[one.page.biz], one.page.record.aid
     session.flush()
     return {row.key: row.url for row in rows}
+
+
+def _links_with_chksm(parsed: Sequence[ParsedPage]) -> dict[str, Address]:
+    """Return where posts link to others of their own account with chksm, by key."""
+    return {
+        link.key: parse_address(link.url)
+        for page in parsed
+        for link in page.links
+        if page.biz and link.key.startswith(f"{page.biz}:") and _gives_chksm(link)
+    }
+
+
+def _gives_chksm(link: LinkRef) -> bool:
+    try:
+        address = parse_address(link.url)
+    except AddressError:
+        return False
+    return bool(address.chksm) and address.key == link.key
+
+
+def _give_chksm(row: AddressRow, address: Address, now: datetime) -> None:
+    """Let a bare address be fetched with its chksm, at once unless its post came by another one."""
+    row.url = storable(address.url)
+    if row.last_outcome in (None, *REFUSED):
+        row.next_fetch_at, row.attempts = now, 0
 
 
 def _observed_by_address(session: Session, results: Mapping[int, ParsedPage]) -> dict[int, _Observed]:
@@ -148,9 +180,9 @@ def _observed_by_address(session: Session, results: Mapping[int, ParsedPage]) ->
 
 
 def _record_fetched_alias(row: AddressRow) -> None:
-    """Ask no more for an address never asked, or forgotten: its post was just fetched at another one."""
-    if row.last_outcome == FORGOTTEN or (row.last_outcome is None and row.next_fetch_at is not None):
-        row.next_fetch_at = None
+    """Ask no more for an address that gave no post yet, or was forgotten: it was just fetched at another."""
+    if row.last_outcome in (None, FORGOTTEN, *REFUSED):
+        row.next_fetch_at, row.attempts = None, 0
         row.last_outcome, row.last_reason = Outcome.ARTICLE, Message(FETCHED_AT_ALIAS).dump()
 
 
@@ -162,7 +194,8 @@ def _record_outcome(row: AddressRow, page: ParsedPage, is_rendered: bool, now: d
     row.last_outcome = NOT_RENDERED if needs_browser else page.outcome
     row.last_reason = storable(page.reason)
     row.last_tried_at = now
-    row.next_fetch_at = next_fetch(None if needs_browser else page.outcome, row.attempts, now)
+    outcome = None if needs_browser else page.outcome
+    row.next_fetch_at = next_fetch(outcome, row.attempts, now, is_bare=parse_address(row.url).is_bare)
 
 
 def _correct_outcome(row: AddressRow, page: ParsedPage, is_rendered: bool, now: datetime) -> None:
@@ -188,9 +221,11 @@ def record_failures(
 
 
 def _locked_addresses(
-    session: Session, ids: Mapping[int, Any], keys: Mapping[str, Any] | None = None
+    session: Session, ids: Collection[int], keys: Collection[str] = (), bare_keys: Collection[str] = ()
 ) -> Sequence[AddressRow]:
-    wanted = AddressRow.id.in_(ids) | AddressRow.key.in_(keys or ())
+    """Lock the addresses with these ids or keys, and those with `bare_keys` that have no chksm yet."""
+    is_bare = and_(AddressRow.key.in_(bare_keys), IS_BARE)
+    wanted = or_(AddressRow.id.in_(ids), AddressRow.key.in_(keys), is_bare)
     rows = select(AddressRow).where(wanted).order_by(BY_KEY)
     return session.scalars(rows.with_for_update()).all()
 

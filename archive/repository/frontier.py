@@ -9,19 +9,30 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from archive.db.advisory_locks import live_runs
 from archive.db.models import AddressRow, Egress, Run, SightingRow
-from archive.domain.addresses import parse_address
+from archive.domain.addresses import Address, parse_address
 from archive.domain.captures import Sighted, Sighting
 from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
 from archive.domain.text import storable, storable_json
+from archive.domain.update_decisions import BARE_A_DAY
 from archive.repository import runs
 from archive.repository.accounts import put_accounts
 from archive.repository.address_outcomes import BY_KEY, add_chksm, archived_keys
+from archive.repository.bare_addresses import (
+    IS_BARE,
+    IS_REFUSED_BARE,
+    IS_SHORT,
+    LISTED_WAIT,
+    REFUSED,
+    has_chksm,
+    linked_with_chksm,
+    may_ask_bare,
+)
 from archive.repository.egress import EGRESS_LIVES
 
 _BATCH = 500  # rows per statement; a record of a dump has 5 kB
@@ -35,11 +46,12 @@ _NOT_FINAL = [*(outcome for outcome in Outcome if not outcome.is_final), NO_ANSW
 
 @dataclass(frozen=True, slots=True)
 class DueAddress:
-    """An address to fetch now."""
+    """An address to fetch now. A bare one, long and without chksm, is asked last, and may be left out."""
 
     id: int
     key: str
     fetch_url: str
+    is_bare: bool = False
 
 
 def record_sightings(
@@ -47,8 +59,9 @@ def record_sightings(
 ) -> list[Sighted]:
     """Store where addresses were seen; new ones are due at once, unless their post is archived already.
 
-    The run, where there is one, claims the addresses, unless `claim` is false. Return one result for each
-    sighting, in order.
+    Bare ones that a source listed are due a day later. A known bare one that did not give its post is due at
+    once when it is sighted with its chksm. The run, where there is one, claims the addresses, unless `claim`
+    is false. Return one result for each sighting, in order.
     """
     sighted = store_sightings(session, run_id, sightings, now, claim=claim)
     add_chksm(session, [sighting.address for sighting in sightings])
@@ -95,21 +108,22 @@ def _put_addresses(
     now: datetime,
 ) -> dict[str, Sighted]:
     keys = [sighting.address.key for sighting in sightings]
+    addresses = _with_known_chksm(session, [sighting.address for sighting in sightings])
     before = _address_ids_by_key(session, keys)
     archived = archived_keys(session, [sighting.address for sighting in sightings])
     values = [
         {
             "key": sighting.address.key,
-            "url": storable(sighting.address.url),
+            "url": storable(address.url),
             "account_id": accounts.get(sighting.address.biz),
             "aid": sighting.address.aid,
             "expected_biz": sighting.expected_biz or None,
-            "next_fetch_at": None if sighting.address.key in archived else now,
+            "next_fetch_at": None if sighting.address.key in archived else _first_due(sighting, address, now),
             "last_outcome": Outcome.ARTICLE if sighting.address.key in archived else None,
             "claimed_by_run_id": claimed_by,
             "claimed_until": None if claimed_by is None else now + CLAIM_LASTS,
         }
-        for sighting in sightings
+        for sighting, address in zip(sightings, addresses, strict=True)
     ]
     if values:
         session.execute(_insert_or_improve(claims=claimed_by is not None), values)
@@ -117,20 +131,35 @@ def _put_addresses(
     return {key: Sighted(address_id, key, key not in before) for key, address_id in ids.items()}
 
 
+def _with_known_chksm(session: Session, addresses: Sequence[Address]) -> list[Address]:
+    """Return the addresses, bare ones in the form with chksm by which an archived post links to the same."""
+    bare = [address.key for address in addresses if address.is_bare]
+    linked: dict[str, str] = {}
+    for start in range(0, len(bare), _BATCH):
+        linked |= linked_with_chksm(session, bare[start : start + _BATCH])
+    return [parse_address(linked[one.key]) if one.key in linked else one for one in addresses]
+
+
+def _first_due(sighting: Sighting, address: Address, now: datetime) -> datetime:
+    is_listed = bool(sighting.expected_biz)  # by a source; nobody gave it by hand
+    return now + LISTED_WAIT if address.is_bare and is_listed else now
+
+
 def _insert_or_improve(*, claims: bool) -> postgresql.Insert:
     """Insert addresses; give known ones the URL with chksm where theirs has none, and the claim if any."""
     row = postgresql.insert(AddressRow)
-    has_better_url = row.excluded.url.contains("chksm=") & ~AddressRow.url.contains("chksm=")
-    if not claims:
-        return row.on_conflict_do_update(
-            constraint="uq__addresses__key", set_={"url": row.excluded.url}, where=has_better_url
-        )
-    changes = {
+    has_better_url = and_(IS_BARE, has_chksm(row.excluded.url))
+    is_open = or_(AddressRow.last_outcome.is_(None), *(AddressRow.last_outcome == one for one in REFUSED))
+    gives_new_try = and_(has_better_url, is_open)
+    improved = {
         "url": case((has_better_url, row.excluded.url), else_=AddressRow.url),
-        "claimed_by_run_id": row.excluded.claimed_by_run_id,
-        "claimed_until": row.excluded.claimed_until,
+        "attempts": case((gives_new_try, 0), else_=AddressRow.attempts),
+        "next_fetch_at": case((gives_new_try, row.excluded.next_fetch_at), else_=AddressRow.next_fetch_at),
     }
-    return row.on_conflict_do_update(constraint="uq__addresses__key", set_=changes)
+    if not claims:
+        return row.on_conflict_do_update(constraint="uq__addresses__key", set_=improved, where=has_better_url)
+    claim = {name: row.excluded[name] for name in ("claimed_by_run_id", "claimed_until")}
+    return row.on_conflict_do_update(constraint="uq__addresses__key", set_=improved | claim)
 
 
 def _address_ids_by_key(session: Session, keys: Sequence[str]) -> dict[str, int]:
@@ -207,23 +236,30 @@ def _put_sightings(
 
 
 def make_due(session: Session, address_ids: Sequence[int], now: datetime, again: bool = False) -> list[int]:
-    """Make addresses due now that never gave a final answer, or with `again` all; return their ids."""
+    """Make addresses due now that never gave a final answer, or with `again` all; return their ids.
+
+    Bare ones keep the count of their attempts, and without `again` the back-off after one that brought no
+    post: asking for them at once would only bring the next challenge.
+    """
+    backs_off = func.coalesce(and_(IS_REFUSED_BARE, AddressRow.next_fetch_at > now), False)
+    unanswered = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_NOT_FINAL)
+    is_due = AddressRow.next_fetch_at <= now  # left over by an interrupted run
+    changes = {"next_fetch_at": now, "attempts": case((IS_BARE, AddressRow.attempts), else_=0)}
     made_due: list[int] = []
     for start in range(0, len(address_ids), _BATCH):
         rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
         if not again:
-            unanswered = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_NOT_FINAL)
-            is_due = AddressRow.next_fetch_at <= now  # left over by an interrupted run
-            rows = rows.where(unanswered | is_due)
-        made_due.extend(_update_locked(session, rows, {"next_fetch_at": now, "attempts": 0}))
+            rows = rows.where(unanswered | is_due, ~backs_off)
+        made_due.extend(_update_locked(session, rows, changes))
     return made_due
 
 
 def due_addresses(session: Session, now: datetime, limit: int, run_id: int | None = None) -> list[DueAddress]:
     """Return addresses that are due; with `run_id` only those claimed by that run, else whoever has them.
 
-    Those that failed before come last: one that is answered with a challenge each time blocks no other.
-    Short links come first: what they lead to may be the post of a long address, which then need not be asked.
+    Bare ones come last, and before them those that gave no final answer when they were last asked, the one
+    that waits longest first: one that is answered with a challenge each time blocks no other. Short links
+    come first: what they lead to may be the post of a long address, which then need not be asked.
     """
     rows = _due(now)
     if run_id is not None:
@@ -232,16 +268,21 @@ def due_addresses(session: Session, now: datetime, limit: int, run_id: int | Non
 
 
 def _due(now: datetime) -> Select[int, str, str]:
-    in_order = AddressRow.attempts, AddressRow.aid.is_not(None), AddressRow.next_fetch_at, AddressRow.id
+    has_failed = func.coalesce(AddressRow.last_outcome.in_(_NOT_FINAL), False)
+    tried_at = case((has_failed, AddressRow.last_tried_at))
+    in_order = IS_BARE, has_failed, tried_at, AddressRow.attempts, ~IS_SHORT, AddressRow.next_fetch_at
     rows = select(AddressRow.id, AddressRow.key, AddressRow.url)
-    return rows.where(AddressRow.next_fetch_at <= now).order_by(*in_order)
+    return rows.where(AddressRow.next_fetch_at <= now).order_by(*in_order, AddressRow.id)
 
 
 def _load_due(session: Session, rows: Select[int, str, str]) -> list[DueAddress]:
-    return [
-        DueAddress(address_id, key, parse_address(url).fetch_url)
-        for address_id, key, url in session.execute(rows)
-    ]
+    return [due_address(address_id, key, url) for address_id, key, url in session.execute(rows)]
+
+
+def due_address(address_id: int, key: str, url: str) -> DueAddress:
+    """Return a stored address as one to fetch. Raises AddressError."""
+    address = parse_address(url)
+    return DueAddress(address_id, key, address.fetch_url, address.is_bare)
 
 
 def address_ids(session: Session, keys: Sequence[str]) -> set[int]:
@@ -261,15 +302,60 @@ def claim_addresses(session: Session, run_id: int, address_ids: Sequence[int], n
     _update_locked(session, rows, _claim(run_id, now))
 
 
-def claim_due(
-    session: Session, command: str, egress: str, limit: int, now: datetime
+def take_over(session: Session, run_id: int, address_ids: Sequence[int], now: datetime) -> list[int]:
+    """Claim for a run those of its addresses that are still due and that no other crawl is fetching.
+
+    Return their ids. Other runs may have claimed them since, to fetch them when the egress is theirs.
+    """
+    fetches = Run.finished_at.is_(None) & Run.arguments.has_key("egress") & _is_alive(now)
+    other = exists().where(Run.id == AddressRow.claimed_by_run_id, Run.id != run_id, fetches)
+    taken: list[int] = []
+    for start in range(0, len(address_ids), _BATCH):
+        rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
+        rows = rows.where(AddressRow.next_fetch_at <= now, ~other)
+        taken.extend(_update_locked(session, rows, _claim(run_id, now)))
+    return taken
+
+
+@dataclass(frozen=True, slots=True)
+class FetchProgress:
+    """How far the fetching of some addresses has come, by their ids.
+
+    `answered` have a final answer. Of the others, `bare` have no chksm, and another crawl has `claimed` some.
+    `due` are to be fetched now, whatever they answered before.
+    """
+
+    answered: frozenset[int]
+    due: frozenset[int]
+    bare: frozenset[int]
+    claimed: frozenset[int]
+
+
+def fetch_progress(session: Session, run_id: int, address_ids: Sequence[int], now: datetime) -> FetchProgress:
+    """Return how far the fetching of these addresses has come, as a run sees it."""
+    is_open = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(REFUSED)
+    is_due = func.coalesce(AddressRow.next_fetch_at <= now, False)
+    is_claimed = and_(~_is_free(now), AddressRow.claimed_by_run_id != run_id)
+    facts = ~is_open, is_due, is_open & IS_BARE, is_open & is_claimed
+    found: tuple[set[int], ...] = (set(), set(), set(), set())
+    for start in range(0, len(address_ids), _BATCH):
+        rows = select(AddressRow.id, *facts).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
+        for address_id, *flags in session.execute(rows):
+            for ids, flag in zip(found, flags, strict=True):
+                if flag:
+                    ids.add(address_id)
+    return FetchProgress(*map(frozenset, found))
+
+
+def claim_due(  # noqa: PLR0913 - the last has a default
+    session: Session, command: str, egress: str, limit: int, now: datetime, *, bare_a_day: int = BARE_A_DAY
 ) -> tuple[int, list[DueAddress]]:
     """Open a run for addresses that are due and free; return its id (0: there are none), and the addresses.
 
     Addresses that another transaction has locked are passed over, so two that claim at once get different
-    ones and neither waits.
+    ones and neither waits. Bare ones are claimed only while one may be asked.
     """
-    rows = _due(now).where(_is_free(now)).limit(limit)
+    rows = _due_and_free(session, now, bare_a_day).limit(limit)
     due = _load_due(session, rows.with_for_update(of=AddressRow, skip_locked=True, key_share=True))
     if not due:
         return 0, []
@@ -279,9 +365,14 @@ def claim_due(
     return run_id, due
 
 
-def has_due_address(session: Session, now: datetime) -> bool:
-    """Tell whether any address is due and free."""
-    return session.scalar(_due(now).where(_is_free(now)).limit(1)) is not None
+def has_due_address(session: Session, now: datetime, bare_a_day: int = BARE_A_DAY) -> bool:
+    """Tell whether any address is due, free and may be asked."""
+    return session.scalar(_due_and_free(session, now, bare_a_day).limit(1)) is not None
+
+
+def _due_and_free(session: Session, now: datetime, bare_a_day: int) -> Select[int, str, str]:
+    rows = _due(now).where(_is_free(now))
+    return rows if may_ask_bare(session, bare_a_day, now) else rows.where(~IS_BARE)
 
 
 def _claim(run_id: int, now: datetime) -> dict[str, Any]:

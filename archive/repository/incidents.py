@@ -120,6 +120,20 @@ def note_captures(session: Session, failed: Mapping[int, str], read: Collection[
         _open(session, key, HealthProblem(key, Message("archive.incident.capture_not_read", params)), now)
 
 
+def is_open(session: Session, key: str) -> bool:
+    """Tell whether an incident of this key lasts."""
+    return session.scalars(_open_rows().where(Incident.key == key)).one_or_none() is not None
+
+
+def note_problem(session: Session, key: str, problems: Sequence[HealthProblem], now: datetime) -> None:
+    """Open the incident of this key for the problem, or close it where there is none any more."""
+    if problems:
+        _open(session, key, problems[0], now)
+    else:
+        is_one = Incident.closed_at.is_(None), Incident.key == key
+        session.execute(update(Incident).where(*is_one).values(closed_at=now))
+
+
 def unread_capture_problems(session: Session) -> list[HealthProblem]:
     """Return the captures that could not be read, so that `record_problems` keeps their incidents open."""
     return [HealthProblem(row.key, row.message) for row in _open_captures(session)]

@@ -16,12 +16,10 @@ from sqlalchemy.orm import Session
 from archive.db.models import Account, AddressRow, Post, PostLink, SourceRow
 from archive.domain.captures import Sighted, Sighting
 from archive.domain.monitoring import NEIGHBOURS, SourceStatus
-from archive.domain.outcomes import Relation
+from archive.domain.outcomes import LINKS_TO_POSTS, Relation
 from archive.domain.text import storable, storable_json
 from archive.repository import accounts, frontier
 from archive.repository.post_queries import NOON, PUBLISHED_AT
-
-LINKS_TO_POSTS = (Relation.POST, Relation.PREVIOUS, Relation.NEXT)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from archive.domain.addresses import Address, canonical_url, parse_address
@@ -58,8 +58,9 @@ class Identity:
 def find_identity(
     state: PageState, url: str | None, meta_url: str = "", shown_times: Iterable[str] = ()
 ) -> Identity:
-    """Read the ids from the script state; where it leaves them empty, its own link or `url` has them.
+    """Read the ids from the script state; where it leaves them empty, its own link has them, or else `url`.
 
+    What the page says of itself comes first: `url` may be that of another post, which was asked for.
     `shown_times` are the times that the page shows, for one without a script state.
     """
     biz = state.text("biz", "data.bizuin")
@@ -72,10 +73,12 @@ def find_identity(
         sn=state.text("sn", "data.sn"),
         published_at=find_instant(state, shown_times),
     )
-    links = (url or "", state.text("msg_link", "data.link"), meta_url)
-    for address in filter(None, (_address(link) for link in links)):
+    links = (state.text("msg_link", "data.link"), meta_url, url or "")
+    addresses = [address for address in map(_address, links) if address]
+    for address in addresses:
         known = _completed(known, address)
-    return known
+    asked_first = (address for address in reversed(addresses) if address.chksm and _is_of(known, address))
+    return replace(known, chksm=next((address.chksm for address in asked_first), ""))
 
 
 def _address(link: str) -> Address | None:
@@ -91,19 +94,22 @@ def _unescaped(link: str) -> str:
 
 
 def _completed(known: Identity, address: Address) -> Identity:
-    """Take what is missing from an address of the same post; another post's address tells nothing."""
+    """Take what is missing from an address of the same post; another post's address tells nothing.
+
+    The check value decides where the page does not give its own ids.
+    """
     pairs = ((known.biz, address.biz), (known.mid, address.mid), (known.idx, address.idx))
     if any(mine and mine != theirs for mine, theirs in pairs) or not _BIZ.fullmatch(address.biz):
         return known
-    same_sn = not known.sn or known.sn == address.sn
-    return Identity(
-        biz=address.biz,
-        mid=address.mid,
-        idx=address.idx,
-        sn=known.sn or address.sn,
-        chksm=known.chksm or (address.chksm if same_sn else ""),
-        published_at=known.published_at,
-    )
+    if not known.mid and known.sn and address.sn not in ("", known.sn):
+        return known
+    sn = known.sn or address.sn
+    return replace(known, biz=address.biz, mid=address.mid, idx=address.idx, sn=sn)
+
+
+def _is_of(known: Identity, address: Address) -> bool:
+    ids = (address.biz, address.mid, address.idx)
+    return ids == (known.biz, known.mid, known.idx) and address.sn == known.sn
 
 
 def find_instant(state: PageState, shown_times: Iterable[str] = ()) -> datetime | None:

@@ -1,15 +1,21 @@
 """The spider of posts: it fetches addresses that are due, or that are given to it."""
 
+import asyncio
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from scrapy import Request
+from scrapy import Request, signals
+from scrapy.crawler import Crawler
+from scrapy.exceptions import DontCloseSpider
 from scrapy.http import Response
+from sqlalchemy.exc import SQLAlchemyError
 
-from archive.domain.errors import AddressError
+from archive.domain.errors import AddressError, ArchiveError
 from archive.repository.frontier import DueAddress
 from archive.system import clock
+from crawler import log
 from crawler.download.middlewares import is_allowed
 from crawler.parse.response import FetchedPage
 from crawler.pipelines.base import parse_unparsed
@@ -17,6 +23,7 @@ from crawler.redaction import scrub_log
 from crawler.requests import ADDRESS_KEY, post_request
 from crawler.spiders.base import ArchiveSpider
 from crawler.worker import tasks
+from crawler.worker.pool import WorkerDied
 
 MAX_ADDRESSES = 20_000  # of one run: 33 hours at 6 s each; the rest stays due for the next
 
@@ -33,6 +40,15 @@ class PostsSpider(ArchiveSpider):
         self.run_id = int(run) if run else 0
         self.urls = urls
         self.got: set[str] = set()  # keys of the posts fetched
+        self._bare: deque[Request] = deque()  # asked one by one when nothing else is left
+        self._asking: asyncio.Task[None] | None = None
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
+        """Create the spider for Scrapy."""
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        crawler.signals.connect(spider._ask_bare, signals.spider_idle)
+        return spider
 
     def has_got(self, request: Request) -> bool:
         """Tell whether the post was fetched: a short link may have led to one whose long address waits."""
@@ -56,7 +72,33 @@ class PostsSpider(ArchiveSpider):
             addresses = await self.archive.call(tasks.sight, self.run_id, listed_urls(self.urls), now)
         else:
             addresses = await self.archive.call(tasks.due_posts, only_this_run, MAX_ADDRESSES, now)
-        return [post_request(address) for address in addresses]
+        if self.urls:
+            return [post_request(address) for address in sorted(addresses, key=lambda one: one.is_bare)]
+        self.wanted = len(addresses)
+        self._bare.extend(post_request(address) for address in addresses if address.is_bare)
+        return [post_request(address) for address in addresses if not address.is_bare]
+
+    def _ask_bare(self) -> None:
+        """Ask for one bare address when nothing else is left, then for the next: each may be the last."""
+        if self._bare and not self.stopping:
+            self._asking = asyncio.ensure_future(self._ask_next_bare())
+            raise DontCloseSpider
+
+    async def _ask_next_bare(self) -> None:
+        engine = self.crawler.engine
+        assert engine is not None  # noqa: S101 - Scrapy has set it
+        try:
+            may_ask = await self.archive.call(tasks.may_ask_bare, clock.now())
+        except (ArchiveError, SQLAlchemyError, WorkerDied) as error:
+            log.crawl_failed("database_failed", error)
+            self.stop("database")
+            return
+        if may_ask:
+            engine.crawl(self._bare.popleft().replace(callback=self.parse, errback=self.failed))
+            return
+        self.wanted -= len(self._bare)  # they wait for their turn, which is not now
+        self._bare.clear()
+        await engine.close_spider_async(reason="finished")
 
     def parse(self, response: Response, **_: Any) -> Iterator[FetchedPage]:
         """Yield the response for the pipeline, whatever it is."""

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.advisory_locks import run_lock
 from archive.db.engine import open_archive, transaction
-from archive.db.settings import ArchiveSettings
+from archive.db.settings import ArchiveSettings, RequestSettings
 from archive.domain import captures as captures_module
 from archive.domain import update_decisions
 from archive.domain.addresses import parse_address
@@ -28,7 +28,7 @@ from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage, unreadable
 from archive.ingest import pages
 from archive.ingest.pages import is_of_content
-from archive.repository import address_outcomes, frontier, runs
+from archive.repository import address_outcomes, bare_addresses, frontier, runs
 from archive.repository import captures as captures_repository
 from archive.repository.address_outcomes import keys_of_posts
 from archive.storage.media_files import MediaFolder
@@ -138,6 +138,12 @@ def due_posts(run_id: int | None, limit: int, now: datetime) -> list[frontier.Du
     return in_transaction(lambda session: list(frontier.due_addresses(session, now, limit, run_id)))
 
 
+def may_ask_bare(now: datetime) -> bool:
+    """Tell whether an address without chksm may be asked now. Raises ArchiveError for a wrong setting."""
+    bare_a_day = RequestSettings.read().bare_a_day
+    return in_transaction(lambda session: bare_addresses.may_ask_bare(session, bare_a_day, now))
+
+
 def sight(run_id: int, urls: Sequence[str], now: datetime) -> list[frontier.DueAddress]:
     """Record addresses from the command line; each is to be fetched, due or not, at the best URL known."""
     sightings = [captures_module.Sighting(parse_address(url), "command", now) for url in urls]
@@ -145,7 +151,7 @@ def sight(run_id: int, urls: Sequence[str], now: datetime) -> list[frontier.DueA
     def record(session: Session) -> list[frontier.DueAddress]:
         given = {seen.address_id for seen in frontier.record_sightings(session, run_id, sightings, now)}
         known = [row for row in frontier.addresses_of_run(session, run_id) if row.id in given]
-        return [frontier.DueAddress(row.id, row.key, parse_address(row.url).fetch_url) for row in known]
+        return [frontier.due_address(row.id, row.key, row.url) for row in known]
 
     return in_transaction(record)
 

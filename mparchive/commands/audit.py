@@ -26,6 +26,7 @@ from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.repository import frontier, runs
 from archive.repository.accounts import AccountRef, account_names, accounts
 from archive.repository.removals import ForgottenPost, forgotten_posts
+from archive.system import clock
 from crawler.discovery.config import MAX_SOURCES, AccountConfig
 from crawler.discovery.source import State
 from mparchive.commands.discover import check_account
@@ -80,7 +81,7 @@ class GapFiller:
         return code
 
     def _fetch(self, wanted: Sequence[Gap]) -> Exit:
-        now = datetime.now(UTC)
+        now = clock.now()
         with transaction(self.engine) as session:
             run_id = runs.start_run(session, "audit", {"fill": len(wanted)}, now)
             pages = _claim_addresses(
@@ -91,7 +92,7 @@ class GapFiller:
         egress = open_egress(self.engine)
         with run_lock(self.engine, run_id):
             # the crawl of pages also parses stored pages that are not parsed yet
-            code = fetch_due(egress, run_id, len(due), self.summary)
+            code = fetch_due(egress, run_id, due, self.summary)
             if code not in (Exit.DATABASE, Exit.USAGE, Exit.VERIFICATION):
                 code = fetch_missing_media(egress, run_id, self.summary) or code
         return code

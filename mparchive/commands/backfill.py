@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,12 +25,21 @@ from archive.domain.update_decisions import StoreResult
 from archive.ingest import pages
 from archive.ingest.pages import is_of_content
 from archive.repository import captures, frontier, runs
+from archive.system import clock
 from archive.system.child_processes import ParentWatch
 from crawler.parse import PARSER_VERSION
 from crawler.parse.response import saved_from
 from crawler.worker.page_parser import PageParser
 from mparchive.console import out, print_json, say
-from mparchive.crawl import RunSummary, cassette_settings, fetch_due, fetch_missing_media, open_egress
+from mparchive.crawl import (
+    RunSummary,
+    cassette_settings,
+    count_bare,
+    exit_by_state,
+    fetch_due,
+    fetch_missing_media,
+    open_egress,
+)
 from mparchive.errors import Exit
 from mparchive.importers.accounts import NamedAccount
 from mparchive.importers.address_list import ListedAddress
@@ -96,7 +105,7 @@ def backfill(options: BackfillOptions) -> Exit:
         return _dry_run(_selected(read_inputs(options.inputs, options.url), options), options)
     with open_archive() as engine:
         with transaction(engine) as session:
-            run_id = runs.start_run(session, "backfill", _arguments(options), datetime.now(UTC))
+            run_id = runs.start_run(session, "backfill", _arguments(options), clock.now())
         with run_lock(engine, run_id):
             imported = _import_inputs(engine, run_id, options)
             code = _fetch(open_egress(engine, settings), run_id, imported, options)
@@ -140,7 +149,7 @@ def _selected(items: Iterable[Item], options: BackfillOptions) -> Iterator[Item]
 
 def _checked_date(item: Item) -> Item:
     """Return the item, or a flaw for a page dated in the future: no fetched page would be newer."""
-    if not isinstance(item, SavedPage) or item.saved_at <= datetime.now(UTC) + MAX_CLOCK_SKEW:
+    if not isinstance(item, SavedPage) or item.saved_at <= clock.now() + MAX_CLOCK_SKEW:
         return item
     date_ = f"{item.saved_at:%Y-%m-%d %H:%M} UTC"
     return Flaw(item.name, None, Message("mparchive.backfill.in_future", {"name": item.name, "date": date_}))
@@ -236,7 +245,7 @@ def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _import_records(engine: Engine, run_id: int, items: list[DumpEntry], imported: _Imported) -> None:
-    now = datetime.now(UTC)
+    now = clock.now()
     try:
         with transaction(engine) as session:
             results = pages.import_records(session, run_id, [item.record for item in items], "dump", now)
@@ -262,7 +271,7 @@ def _unstorable(entry: DumpEntry, error: Exception) -> Flaw:
 
 
 def _import_addresses(engine: Engine, run_id: int, items: list[ListedAddress], imported: _Imported) -> None:
-    now = datetime.now(UTC)
+    now = clock.now()
     with transaction(engine) as session:
         sightings = [Sighting(item.address, "list", now, item.title) for item in items]
         sighted = frontier.record_sightings(session, run_id, sightings, now)
@@ -297,7 +306,7 @@ def _stored_page(
     reading = parser.parse(page.answer if page.answer and page.url else saved)
     named = page.url or (reading.record.url if reading.record else _own_address(page, reading))
     capture = page.answer or Capture(named, named, 200, page.headers, page.body, page.saved_at)
-    now = datetime.now(UTC)
+    now = clock.now()
     with transaction(engine) as session:
         address_id = _page_address(session, run_id, named, page, now)
         fetched_at = page.saved_at if page.answer else None  # a copied file may have another time
@@ -312,6 +321,7 @@ def _stored_page(
     stored = reading.outcome is Outcome.ARTICLE and reading.record
     what = "known" if result is StoreResult.UNCHANGED else str(result)
     outcome = "saved_unread" if _is_no_answer(reading.outcome) else str(reading.outcome)
+    outcome = "other_post" if result is StoreResult.OTHER_POST else outcome
     imported.summary.add(what if stored else outcome, reason="" if stored else reading.reason)
     return reading
 
@@ -361,19 +371,18 @@ def _fetch(egress: EgressSession, run_id: int, imported: _Imported, options: Bac
 
 def _fetch_pages(egress: EgressSession, run_id: int, imported: _Imported, options: BackfillOptions) -> Exit:
     """Fetch the addresses without a final answer; the others are counted as known."""
-    now = datetime.now(UTC)
+    now, addresses, summary = clock.now(), sorted(imported.addresses), imported.summary
     with transaction(egress.engine) as session:
-        due = (
-            frontier.make_due(session, sorted(imported.addresses), now, options.again)
-            if options.fetch
-            else []
-        )
-        imported.summary.add("known" if options.fetch else "not_asked", len(imported.listed.difference(due)))
-        if not due:
-            runs.finish_run(session, run_id, "done", imported.summary.as_dict(), now)
+        due = frontier.make_due(session, addresses, now, options.again) if options.fetch else []
+        found = frontier.fetch_progress(session, run_id, sorted(imported.listed.difference(due)), now)
+    known, bare = (found.answered, found.bare) if options.fetch else (frozenset(), frozenset())
+    count_bare(egress.engine, len(bare), summary)
+    summary.add_some(known=len(known), not_asked=len(imported.listed.difference(due, known, bare)))
     if not due:
-        return Exit.DONE
-    return fetch_due(egress, run_id, len(due), imported.summary)
+        with transaction(egress.engine) as session:
+            runs.finish_run(session, run_id, "done", summary.as_dict(), now)
+    code = fetch_due(egress, run_id, due, summary) if due else Exit.DONE
+    return code or (exit_by_state(egress.engine, run_id, addresses) if options.fetch else Exit.DONE)
 
 
 def _report(summary: RunSummary, options: BackfillOptions) -> None:
@@ -385,6 +394,8 @@ def _report(summary: RunSummary, options: BackfillOptions) -> None:
 
 def _exit_code(code: Exit, imported: _Imported) -> Exit:
     """Return USAGE where nothing was imported, PARTLY_FAILED where some was, else the code of the crawl."""
+    if imported.summary.counts["other_post"] and code is Exit.DONE:
+        code = Exit.PARTLY_FAILED
     if not imported.summary.counts["bad_input"]:
         return Exit.USAGE if imported.held_nothing and not imported.good else code
     if not imported.good:

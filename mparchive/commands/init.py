@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from archive.domain.parsed_page import ParsedPage
 from archive.repository import accounts as accounts_repository
 from archive.repository import frontier, runs
 from archive.repository.captures import last_page
+from archive.system import clock
 from archive.system.catalogues import Language, process_language
 from crawler.discovery.config import Biz
 from crawler.parse.page import read_page
@@ -216,25 +216,25 @@ def _is_named(found: _Found, biz: str) -> bool:
 
 def _visit_addresses(engine: Engine, wanted: list[Address]) -> tuple[Exit, list[ParsedPage]]:
     """Return the parsed pages of these addresses, fetched unless they are archived already."""
-    now = datetime.now(UTC)
+    now = clock.now()
     with transaction(engine) as session:
         run_id = runs.start_run(session, "init", {"addresses": len(wanted)}, now)
         sightings = [Sighting(address, "init", now) for address in wanted]
         ids = [one.address_id for one in frontier.record_sightings(session, run_id, sightings, now)]
         due = frontier.make_due(session, ids, now)
     with run_lock(engine, run_id):
-        code = _crawl(engine, run_id, len(due)) if due else Exit.DONE
+        code = _crawl(engine, run_id, due) if due else Exit.DONE
     with transaction(engine) as session:
-        runs.close_run(session, run_id, "done" if code is Exit.DONE else "failed", datetime.now(UTC))
+        runs.close_run(session, run_id, "done" if code is Exit.DONE else "failed", clock.now())
         pages = [(last_page(session, number), address) for number, address in zip(ids, wanted, strict=True)]
     return code, [read_page(body, address.url) for body, address in pages if body]
 
 
-def _crawl(engine: Engine, run_id: int, number: int) -> Exit:
+def _crawl(engine: Engine, run_id: int, due: list[int]) -> Exit:
     """Fetch the pages of the run. A failure does not end the command: an address may be enough."""
     try:
-        with steps(number) as progress:
-            return fetch_pages(open_egress(engine), run_id, number, RunSummary(), progress)
+        with steps(len(due)) as progress:
+            return fetch_pages(open_egress(engine), run_id, due, RunSummary(), progress)
     except CommandError as error:
         say(error.message)
         return error.code

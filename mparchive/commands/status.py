@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from rich.table import Table
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from archive.db.engine import open_archive, transaction
 from archive.db.models import Egress, Incident
 from archive.db.roles import role_warnings
+from archive.db.settings import RequestSettings
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceStatus, remedy_for
 from archive.domain.records import SHANGHAI
@@ -18,6 +19,7 @@ from archive.reports.status import Status, archive_status, unwatched_accounts, u
 from archive.repository import egress
 from archive.repository.incidents import recent_incidents
 from archive.repository.sources import source_statuses
+from archive.system import clock
 from mparchive.console import label, localized, out, print_json, say, table_with, translated
 from mparchive.errors import Exit
 
@@ -37,11 +39,11 @@ class MonitoringStatus:
 
 def status(as_json: bool) -> Exit:
     """Print the state of the archive; times of tables are in Asia/Shanghai. Raises DatabaseUnavailable."""
-    now = datetime.now(UTC)
+    now, bare_a_day = clock.now(), RequestSettings.read().bare_a_day
     with open_archive() as engine, transaction(engine) as session:
         for warning in role_warnings(session.connection()):
             say(warning)
-        archived, monitoring = archive_status(session, now), monitoring_status(session, now)
+        archived, monitoring = archive_status(session, now, bare_a_day), monitoring_status(session, now)
         unwatched = unwatched_accounts(session)
     if as_json:
         print_json(asdict(archived) | asdict(monitoring))
@@ -153,12 +155,25 @@ def _number_table(archived: Status) -> Table:
             if archived.forgotten
             else {}
         ),
+        **({"bare": _bare_text(archived)} if archived.bare_waiting else {}),
+        **({"other_posts": _other_posts_text(archived)} if archived.other_posts else {}),
         **{type_: _media_text(numbers) for type_, numbers in archived.media.items()},
         "last_run": _last_run_text(archived),
     }
     for name, value in rows.items():
         table.add_row(label("mparchive.status.heading.", name), value)
     return table
+
+
+def _bare_text(archived: Status) -> str:
+    if archived.bare_next_at is None:
+        return translated("mparchive.status.bare_off", n=archived.bare_waiting)
+    when = _local_time(archived.bare_next_at)
+    return translated("mparchive.status.bare", n=archived.bare_waiting, when=when)
+
+
+def _other_posts_text(archived: Status) -> str:
+    return translated("mparchive.status.other_posts", n=archived.other_posts)
 
 
 def _megabytes(size: int) -> str:

@@ -4,6 +4,7 @@ import structlog
 
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
+from archive.db.settings import RequestSettings
 from archive.domain.addresses import HOST
 from archive.domain.revisit_policy import INTERVALS, start_of_day
 from archive.repository import frontier, runs
@@ -23,7 +24,7 @@ log = structlog.get_logger()
 def plan_fetch(context: JobContext, limits: Limits, egresses: list[str]) -> list[PlannedJob]:
     """Plan a job for each egress that is free, while any address is due."""
     with transaction(context.engine) as session:
-        if not frontier.has_due_address(session, context.now()):
+        if not frontier.has_due_address(session, context.now(), RequestSettings.read().bare_a_day):
             return []
     arguments = {"pages": limits.pages_a_crawl, "minutes": limits.crawl_minutes}
     return [
@@ -47,7 +48,9 @@ def _claim_and_crawl(context: JobContext, pages: int, minutes: int) -> None:
     now = context.now()
     with transaction(context.engine) as session:
         runs.close_abandoned_runs(session, Work.FETCH, context.egress, now)
-        run_id, due = frontier.claim_due(session, Work.FETCH, context.egress, pages, now)
+        run_id, due = frontier.claim_due(
+            session, Work.FETCH, context.egress, pages, now, bare_a_day=RequestSettings.read().bare_a_day
+        )
     if run_id:
         log.info("crawl begins", action="crawl_begun", run=run_id, due=len(due), egress=context.egress)
         _crawl(context, run_id, minutes)

@@ -21,6 +21,7 @@ from archive.repository.incidents import (
     unread_capture_problems,
 )
 from archive.repository.runs import failed_jobs
+from archive.repository.served_posts import other_post_problems
 from archive.repository.sources import newest_post, published_days, source_statuses, watched_since
 from crawler.discovery.config import AccountConfig, SecretMissing
 from scheduler.config import Alarms, Config
@@ -49,7 +50,8 @@ def run_report(context: JobContext, config: Config, config_problem: Message | No
     now = context.now()
     with transaction(context.engine) as session:
         snapshot = health_snapshot(session, config, config_problem, now)
-        problems = [*health_problems(snapshot, _bounds(config), now), *unread_capture_problems(session)]
+        stored = [*unread_capture_problems(session), *other_post_problems(session)]
+        problems = [*health_problems(snapshot, _bounds(config), now), *stored]
         changes = record_problems(session, problems, now)
     _log(changes)
     _notify(context, config.alarms, now)

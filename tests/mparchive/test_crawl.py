@@ -7,7 +7,10 @@ from sqlalchemy import Engine
 
 from archive.db.advisory_locks import Hosts, egress_lock
 from archive.db.engine import transaction
-from archive.repository import egress
+from archive.domain.addresses import parse_address
+from archive.domain.captures import Sighting
+from archive.repository import egress, runs
+from archive.repository.frontier import record_sightings
 from archive.system import clock
 from crawler.process.entry import PageDone, RunStarted
 from mparchive import crawl
@@ -22,19 +25,33 @@ from mparchive.crawl import (
 )
 from mparchive.errors import CommandError, Exit
 from scheduler.crawl_process import CrawlResult
+from tests.archive.making import record
+
+
+def _run_with_due(engine: Engine, number: int) -> tuple[int, list[int]]:
+    """Open a run with so many addresses that are due; return its id and theirs."""
+    now = clock.now()
+    sightings = [Sighting(parse_address(record(one).url), "list", now) for one in range(number)]
+    with transaction(engine) as session:
+        run_id = runs.start_run(session, "backfill", {}, now)
+        sighted = record_sightings(session, run_id, sightings, now)
+    return run_id, [one.address_id for one in sighted]
 
 
 def test_a_command_gives_up_on_an_egress_that_stays_in_use_and_has_asked_nothing(
-    shared_engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(crawl, "MAX_WAIT", 0.1)
-    mine, summary = open_egress(shared_engine), RunSummary()
+    mine, summary = open_egress(engine), RunSummary()
+    run_id, due = _run_with_due(engine, 3)
     with (
-        egress_lock(shared_engine, "default", Hosts.PAGES),
-        egress_lock(shared_engine, "default", Hosts.MEDIA),
+        egress_lock(engine, "default", Hosts.PAGES),
+        egress_lock(engine, "default", Hosts.MEDIA),
         steps(None) as progress,
     ):
-        assert fetch_pages(mine, 1, 3, summary, progress) is Exit.NOTHING_FETCHED  # a crawl needs a server
+        assert (
+            fetch_pages(mine, run_id, due, summary, progress) is Exit.NOTHING_FETCHED
+        )  # a crawl needs a server
         assert fetch_media(mine, 1, 4, summary, progress) is Exit.DONE
     assert summary.counts == {"not_asked": 3, "images_not_asked": 4}
     assert capsys.readouterr().err.count("waiting for its end") == 2
@@ -45,9 +62,9 @@ def test_a_blocked_egress_fetches_nothing_and_says_until_when(
 ) -> None:
     with transaction(engine) as session:
         egress.block_egress(session, "default", "verification", clock.now())
-    summary = RunSummary()
+    summary, (run_id, due) = RunSummary(), _run_with_due(engine, 3)
     with steps(None) as progress:
-        assert fetch_pages(open_egress(engine), 1, 3, summary, progress) is Exit.VERIFICATION
+        assert fetch_pages(open_egress(engine), run_id, due, summary, progress) is Exit.VERIFICATION
     assert summary.counts == {"not_asked": 3}
     assert "nothing is fetched before" in capsys.readouterr().err
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
 from archive.db.models import Post, Version
+from archive.db.settings import RequestSettings
 from archive.domain.errors import NotArchived
 from archive.domain.outcomes import Kind
 from archive.domain.text_diff import difference
@@ -330,7 +331,8 @@ def state_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
     @router.get("/status", summary="How much there is, what waits, what is wrong")
     def status() -> StatusShape:
         with readers.session() as session:
-            values = asdict(status_module.archive_status(session, now()))
+            bare_a_day = RequestSettings.read().bare_a_day
+            values = asdict(status_module.archive_status(session, now(), bare_a_day))
             return StatusShape(
                 **{name: values[name] for name in StatusShape.model_fields if name in values},
                 incidents=[IncidentShape.model_validate(one) for one in incidents.open_incidents(session)],

@@ -276,6 +276,9 @@ class StatusShape(BaseModel):
     due: int
     waiting: int
     given_up: int
+    bare_waiting: int
+    bare_next_at: datetime | None
+    other_posts: int
     unread: int
     media: dict[str, dict[str, int]]
     incidents: list[IncidentShape]

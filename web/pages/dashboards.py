@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from archive.audit import find_gaps
 from archive.audit.gap import Gap, GapKind
 from archive.db.engine import Readers
+from archive.db.settings import RequestSettings
 from archive.domain.records import SHANGHAI
 from archive.integrity.check import last_verified
 from archive.reports import statistics, status
@@ -160,7 +161,7 @@ def _health_values(session: Session, now: datetime) -> dict[str, Any]:
         "resolved": [one for one in recent if one.closed_at is not None][:_MAX_ROWS],
         "sources": source_statuses(session)[:_MAX_ROWS],
         "egresses": list_egresses(session)[:_MAX_ROWS],
-        "status": status.archive_status(session, now),
+        "status": status.archive_status(session, now, RequestSettings.read().bare_a_day),
         "bytes_grown": cumulate(statistics.bytes_stored(session)),
         "verified": last_verified(session),
         "chains": chain_heads(session)[:_MAX_ROWS],
