@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from archive.audit.gap import AuditScope, Gap, GapKind, audit_scope
-from archive.audit.missing_pages import posts_without_images, posts_without_page, unparsed_captures
+from archive.audit.missing_pages import posts_without_images, posts_without_page, previews, unparsed_captures
 from archive.audit.missing_posts import (
     incomplete_albums,
     linked_posts,
@@ -54,6 +54,7 @@ def _gaps_of_posts(session: Session, scope: AuditScope, digest_title: str) -> It
     yield from _silences(session, scope)
     yield from posts_without_page(session, scope)
     yield from posts_without_images(session, scope)
+    yield from previews(session, scope)
 
 
 def _is_within(gap: Gap, since: date | None, until: date | None) -> bool:
