@@ -22,8 +22,10 @@ from archive.db.engine import Readers
 from archive.db.models import Post
 from archive.domain.messages import Message
 from archive.domain.outcomes import ChangeKind, Kind, PostMark
+from archive.domain.parsed_page import is_preview
 from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character, storable, unescape
+from archive.rendering.page import PREVIEW_NOTE
 from archive.reports.changes import ChangeFilter, PostChange, change_page
 from archive.repository import accounts, post_queries
 from archive.repository.post_queries import PostFilter
@@ -33,6 +35,8 @@ from archive.system.catalogues import Language
 from web.api.schemas import AccountParam, ChangeKindsParam, CursorParam
 from web.errors import PROBLEMS
 from web.http_cache import entity_tag, http_date, not_modified
+
+PREVIEW_TERM = "paid-preview"  # category of paid posts of which only the free preview is archived
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -50,6 +54,7 @@ class FeedEntry:
     updated: datetime
     kind: str | None
     paragraphs: Sequence[str]
+    is_preview: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class FeedDocument:
 def feed_entry(post: Post, biz: str, changed: datetime | None, origin: str) -> FeedEntry:
     """Return a post as an entry; `changed` is when its newest version was recorded."""
     published = post.published_at or datetime.combine(post.published_on, time(), SHANGHAI)
+    is_part = is_preview(post.facts or {})
     return FeedEntry(
         id=_entry_id(biz, post.aid),
         title=printable(post.title).strip() if has_visible_character(post.title) else post.aid,
@@ -79,7 +85,8 @@ def feed_entry(post: Post, biz: str, changed: datetime | None, origin: str) -> F
         published=published,
         updated=max(published, changed or published),
         kind=post.kind,
-        paragraphs=[printable(one) for one in _paragraphs(post.text)],
+        paragraphs=[*map(printable, _paragraphs(post.text)), *([PREVIEW_NOTE] if is_part else [])],
+        is_preview=is_part,
     )
 
 
@@ -171,6 +178,8 @@ def _add_entry(root: Element, entry: FeedEntry) -> None:
     _add_link(element, "via", entry.source, "text/html")
     if entry.kind:
         SubElement(element, "category", term=entry.kind)
+    if entry.is_preview:
+        SubElement(element, "category", term=PREVIEW_TERM)
     _add_element(element, "content", paragraphs_html(entry.paragraphs), type="html")
 
 
@@ -214,7 +223,7 @@ def _item(entry: FeedEntry) -> dict[str, Any]:
         "date_published": entry.published.isoformat(timespec="seconds"),
         "date_modified": entry.updated.isoformat(timespec="seconds"),
         "authors": [{"name": entry.author}],
-        "tags": [entry.kind] if entry.kind else [],
+        "tags": [*filter(None, [entry.kind]), *([PREVIEW_TERM] if entry.is_preview else [])],
         "language": "zh-CN",
     }
 
@@ -309,7 +318,7 @@ def _find_posts(
     session: Session, chosen: PostFilter, words: str | None, after: str | None
 ) -> post_queries.Page:
     if words is None:
-        return post_queries.page(session, chosen, after, FEED_ENTRIES, [Post.text])
+        return post_queries.page(session, chosen, after, FEED_ENTRIES, [Post.text, Post.facts])
     query = parse(words)
     filtered = partial(search, account=chosen.account, kind=chosen.kind, mark=chosen.mark)
     find = partial(filtered, session, query, after=after)

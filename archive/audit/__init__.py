@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from archive.audit.gap import AuditScope, Gap, GapKind, audit_scope, shanghai_day
-from archive.audit.missing_pages import posts_without_images, posts_without_page, unparsed_captures
+from archive.audit.missing_pages import posts_without_images, posts_without_page, previews, unparsed_captures
 from archive.audit.missing_posts import (
     incomplete_albums,
     linked_posts,
@@ -56,6 +56,7 @@ def _gaps_of_posts(session: Session, scope: AuditScope, digest_title: str) -> It
     yield from _silences(session, scope)
     yield from posts_without_page(session, scope)
     yield from posts_without_images(session, scope)
+    yield from previews(session, scope)
 
 
 def _is_within(gap: Gap, since: date | None, until: date | None) -> bool:

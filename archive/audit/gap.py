@@ -24,6 +24,7 @@ class GapKind(StrEnum):
     SILENT = "silent"  # days without a post where some were usual
     NO_PAGE = "no_page"  # a post's own page
     NO_IMAGES = "no_images"  # images that a post shows
+    PREVIEW = "preview"  # what a paid post says after its free part
     UNREAD = "unread"  # what a stored page says
     NOT_RENDERED = "not_drawn"  # a text that only a browser shows
     UNKNOWN = "unknown"  # what a response means

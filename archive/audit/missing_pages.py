@@ -12,7 +12,7 @@ from archive.audit.missing_posts import FETCH_STATE, fetch_state
 from archive.db.models import Absence, AddressRow, CaptureRow, MediumRow, Post, PostMedium
 from archive.domain.messages import Message
 from archive.domain.outcomes import AWAY, MediumOutcome, MediumType
-from archive.repository.post_queries import IS_ITS_ADDRESS
+from archive.repository.post_queries import IS_ITS_ADDRESS, IS_PREVIEW
 
 _POST = (Post.aid.label("post_aid"), Post.url.label("post_url"), Post.title, Post.published_on)
 
@@ -48,6 +48,23 @@ def _gap_of_post(  # noqa: PLR0913 - what differs between the gaps of posts
         address_id=row.address_id,
         url="" if row.address_id else row.post_url,
     )
+
+
+def previews(session: Session, scope: AuditScope) -> Iterator[Gap]:
+    """Yield paid posts of which only the free preview is stored."""
+    rows = select(Post.aid, Post.title, Post.published_on).where(
+        Post.account_id == scope.account_id, IS_PREVIEW
+    )
+    for row in session.execute(rows.order_by(Post.published_on, Post.mid, Post.idx)):
+        yield scope.gap(
+            GapKind.PREVIEW,
+            row.aid,
+            Message("archive.audit.preview_only"),
+            Message("archive.audit.remedy_preview"),
+            fillable=False,
+            day=row.published_on,
+            title=row.title,
+        )
 
 
 def _without_page(scope: AuditScope) -> Select[Any]:

@@ -1,5 +1,6 @@
 """Define the parser's result for one capture, and the state of a post that follows from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -42,6 +43,14 @@ class LinkRef:
     position: int
     text: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def is_preview(facts: Mapping[str, Any]) -> bool:
+    """Tell by its facts whether a post is paid and only its free preview is stored.
+
+    Parsers before version 6 stored only that it is paid.
+    """
+    return bool(facts.get("preview", facts.get("paid")))
 
 
 UNREADABLE = "archive.page.unreadable"  # code of the reason of a page whose parsing or storing failed

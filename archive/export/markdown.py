@@ -13,6 +13,7 @@ from bs4 import Tag
 
 from archive.db.models import Post
 from archive.domain.outcomes import Kind, Role
+from archive.domain.parsed_page import is_preview
 from archive.domain.records import SHANGHAI
 from archive.export.file_names import FileNames
 from archive.export.html_to_markdown import to_markdown
@@ -23,7 +24,7 @@ from archive.rendering.cards import CARD, card_medium, described_lines
 from archive.rendering.formulas import FORMULA_WORDS, is_formula
 from archive.rendering.images import emoji_words, is_inline, new_element
 from archive.rendering.media import PostMedia
-from archive.rendering.page import ShownPost, albums, how_to_fetch
+from archive.rendering.page import PREVIEW_NOTE, ShownPost, albums, how_to_fetch
 from archive.rendering.post_body import plain_post, text_markup
 from archive.rendering.sanitizer import Sources, image_addresses, make_safe
 from archive.rendering.svg import DRAWING
@@ -113,10 +114,10 @@ def _whole_file(shown: ShownPost, images: _ImageFiles) -> str:
     title = to_markdown(f"<h1>{escape(' '.join(post.title.split()))}</h1>")
     note = escape_text(f"Only the text is archived; {how_to_fetch(post)}", in_cell=False)
     note = f"> {note}".replace(r"\_", "_")  # the command is copied, also from the unrendered file
-    body = _body_markdown(post, images)
-    return (
-        "\n\n".join(filter(None, (f"---\n{front}---", title, "" if post.capture_id else note, body))) + "\n"
-    )
+    preview = f"> {PREVIEW_NOTE}" if is_preview(post.facts) else ""
+    notes = ("" if post.capture_id else note, preview)
+    parts = (f"---\n{front}---", title, *notes, _body_markdown(post, images))
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def front_matter(shown: ShownPost) -> dict[str, Any]:
@@ -133,6 +134,8 @@ def front_matter(shown: ShownPost) -> dict[str, Any]:
         "url": post.url,
         "kind": str(post.kind) if post.kind else None,
         "original": facts.get("original"),
+        "paid": facts.get("paid") or None,
+        "preview_only": is_preview(facts) or None,
         "digest": facts.get("digest"),
         "region": facts.get("region"),
         "source_url": facts.get("source_url"),

@@ -22,6 +22,7 @@ from archive.db.models import Post
 from archive.domain.addresses import clean_web_url
 from archive.domain.errors import PageError
 from archive.domain.outcomes import Kind
+from archive.domain.parsed_page import is_preview
 from archive.domain.records import SHANGHAI
 from archive.rendering.media import MAX_EMBEDDED, EmbeddedFiles, PostMedia
 from archive.rendering.post_body import render_body
@@ -114,6 +115,7 @@ def offline_page(shown: ShownPost, max_embedded: int = MAX_EMBEDDED) -> str:
         byline=[(name, value) for name, value in _byline(post) if value],
         body=Markup(body),  # noqa: S704 - made safe
         has_html=bool(post.html),
+        preview=PREVIEW_NOTE if is_preview(post.facts) else "",
         links=_links(post),
         source=clean_web_url(post.url),
         url=post.url,
@@ -203,6 +205,9 @@ def _provenance(shown: ShownPost) -> list[str]:
     lines = [f"抓取时间 Fetched: {fetched}", f"SHA-256: {shown.sha256.hex()}"]
     has_body = shown.post.html or shown.post.kind not in _KINDS_WITH_HTML
     return lines if has_body else [*lines, f"仅有文字 Made from the text alone; {how_to_fetch(shown.post)}"]
+
+
+PREVIEW_NOTE = "付费文章，仅存有免费试读部分 Only the free preview of this paid post is archived"
 
 
 def how_to_fetch(post: Post) -> str:

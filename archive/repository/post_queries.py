@@ -199,7 +199,7 @@ def page(
     chosen: PostFilter,
     after: str | None,
     limit: int,
-    columns: Sequence[InstrumentedAttribute[str]] = (),
+    columns: Sequence[InstrumentedAttribute[Any]] = (),
 ) -> Page:
     """Return at most `limit` posts after a cursor, without text unless in `columns`. Raises CursorError.
 
@@ -251,6 +251,18 @@ def _is_after(position: PostPosition) -> ColumnElement[bool]:
         and_(same_push, Post.idx > position.idx),
         and_(same_push, Post.idx == position.idx, Account.biz > storable(position.biz)),
     )
+
+
+# Of a post for which archive.domain.parsed_page.is_preview holds.
+IS_PREVIEW = func.coalesce(Post.facts["preview"].astext, Post.facts["paid"].astext) == "true"
+
+
+def count_previews(
+    session: Session, account: str | None = None, since: date | None = None, until: date | None = None
+) -> int:
+    """Count the paid posts, chosen as for `records`, of which only the free preview is stored."""
+    rows = chosen_posts(select(func.count(Post.id)), account, since, until).where(IS_PREVIEW)
+    return session.scalar(rows) or 0
 
 
 IS_ITS_ADDRESS = (AddressRow.account_id == Post.account_id) & (AddressRow.aid == Post.aid)

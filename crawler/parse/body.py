@@ -22,6 +22,9 @@ _INVISIBLE = re.compile(r"(?:&(?:nbsp|#160|ensp|emsp);|[\s\u200b\ufeff]++)*+")
 
 _BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
+# Ends the free part of the body of a paid post.
+PREVIEW_MARK = re.compile(r"<mp-pay-preview-filter\b[^<>]{0,200}>", re.IGNORECASE)
+
 _PARAGRAPH_END = "\x00"  # cannot stand in a page that came as text: NUL is no HTML character
 
 

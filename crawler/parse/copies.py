@@ -12,7 +12,7 @@ from archive.domain.addresses import Address, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.outcomes import Kind
 from archive.domain.text import unescape
-from crawler.parse.body import listed_addresses, text_of, text_of_html
+from crawler.parse.body import PREVIEW_MARK, listed_addresses, text_of, text_of_html
 from crawler.parse.elements import find_elements, sizeless_path
 from crawler.parse.html_outline import Outline
 from crawler.parse.identity import is_publication_time, wall_clock
@@ -137,6 +137,8 @@ def _compare_bodies(state: PageState, page: Outline, kind: Kind) -> dict[str, bo
             served = page.body if page.body and page.body.strip() else page.shared
             if not content or not (served or _lacks_body(state, page)):
                 return {}
+            if _is_only_mark(content) or _is_only_mark(served or ""):
+                return {}
             return _compare_html(served, content)
         case Kind.PICTURE:
             return {
@@ -148,6 +150,11 @@ def _compare_bodies(state: PageState, page: Outline, kind: Kind) -> dict[str, bo
             copies = (content, page_content if isinstance(page_content, str) else "")
             return {BODY: _compared(copies, lambda copy: _words_and_paragraphs(text_of(copy)))}
     return {}
+
+
+def _is_only_mark(copy: str) -> bool:
+    """Tell whether a copy of a paid post's body is empty but for the mark that its preview ends with."""
+    return bool(PREVIEW_MARK.search(copy)) and not text_of(copy).strip() and not find_elements(copy).images
 
 
 def _lacks_body(state: PageState, page: Outline) -> bool:

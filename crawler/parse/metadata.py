@@ -13,7 +13,7 @@ from bs4.filter import SoupStrainer
 
 from archive.domain.addresses import clean_url
 from archive.domain.outcomes import Kind
-from crawler.parse.body import Body, copyright_stat
+from crawler.parse.body import PREVIEW_MARK, Body, copyright_stat, text_of_html
 from crawler.parse.copies import MarkedCopies
 from crawler.parse.html_outline import Outline
 from crawler.parse.identity import Identity
@@ -39,13 +39,31 @@ def post_facts(
         "comment_id": _significant(state.text("data.comment_id", "comment_id")),
         "svr_time": state.number("data.svr_time", "svr_time"),
         "region": _region(state),
-        "paid": bool(state.number("data.is_pay_subscribe", "is_pay_subscribe")),
+        **payment_facts(state, body.html),
         "album": _album(state),
         "albums": _albums(state),
         "reprint": _reprint(state),
         "images": list(body.images),
     }
     return {name: value for name, value in facts.items() if value not in ("", None, [], {})}
+
+
+_PAID = ("data.is_pay_subscribe", "is_pay_subscribe", "isPaySubscribe")
+
+_BOUGHT = ("data.is_paid", "isPaid")
+
+
+def payment_facts(state: PageState, html: str) -> dict[str, bool]:
+    """Return whether a post is paid and, where it is, whether its page has no more than the free preview.
+
+    The page of somebody who bought the post has all of it, and may have the mark of the preview within it.
+    """
+    *_, rest = parts = PREVIEW_MARK.split(html)
+    if len(parts) == 1 and not any(state.number(name) for name in _PAID):
+        return {"paid": False}
+    is_bought = any(state.number(name) for name in _BOUGHT) or state.mapping("data.user_info").get("is_paid")
+    has_rest = len(parts) > 1 and (bool(Body(text_of_html(rest))) or "<img" in rest)
+    return {"paid": True, "preview": not is_bought and not has_rest}
 
 
 def identity_facts(identity: Identity, state: PageState) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from crawler.parse.identity import Identity, find_identity
 from crawler.parse.js_literals import unescape_js
 from crawler.parse.links import find_links
 from crawler.parse.media import find_media, find_players, players_by_name
-from crawler.parse.metadata import PostHead, identity_facts, post_facts, read_head
+from crawler.parse.metadata import PostHead, identity_facts, payment_facts, post_facts, read_head
 from crawler.parse.notices import MAX_NOTICE, Notice, is_challenge, read_notice, read_whole_notice
 from crawler.parse.response import header, is_mixed, is_whole_without_end, saved_from
 from crawler.parse.script_state import PageState, known
@@ -214,6 +214,8 @@ def _read_post(page: Outline, state: PageState, url: str | None) -> ParsedPage:
     if kind is None:
         return _no_article(_reason("crawler.parse.unknown_kind"), identity, state, needs_browser=True)
     body = find_body(kind, state, page, head.meta.get("description", ""))
+    if not body and payment_facts(state, page.body or "")["paid"]:
+        return _no_article(_reason("crawler.parse.no_preview"), identity, state)
     if not body:
         reason = _reason("crawler.parse.no_body", kind=Message(f"crawler.parse.kind.{kind}"))
         return _no_article(reason, identity, state, needs_browser=True)

@@ -50,7 +50,8 @@ STATE_NAMES = frozenset({
     "publish_time", "appmsgid", "itemidx", "appmsgalbuminfo", "album_info_list", "album_keep_read_info",
     "picture_page_info_list", "videoPageInfos", "vid", "voiceid", "duration", "ip_wording",
     "transferTargetLink", "transfer_target_link", "source_encode_biz", "source_username",
-    "source_mid", "source_idx", "is_pay_subscribe", "round_head_img", "ori_head_img_url", "profile_signature",
+    "source_mid", "source_idx", "is_pay_subscribe", "isPaySubscribe", "isPaid", "round_head_img",
+    "ori_head_img_url", "profile_signature",
 })  # fmt: skip
 
 

@@ -83,6 +83,7 @@ def _export_records(session: Session, form: Format, output: Path | None, selecti
             records = post_queries.records(session, part.account, part.since, part.until)
             total.posts += _write(path, partial(write, records, result=total))
     say(Message("mparchive.export.posts", {"n": total.posts}))
+    _say_previews(session, selection)
     return report_failures(total)
 
 
@@ -98,7 +99,14 @@ def _export_posts(session: Session, form: Format, output: Path | None, selection
         result = write(_posts_with_media(session, posts, folder, failures), output, renderer.render)
     result.merge(failures)
     say(Message("mparchive.export.posts", {"n": result.posts}))
+    _say_previews(session, selection)
     return report_failures(result)
+
+
+def _say_previews(session: Session, selection: Selection) -> None:
+    """Say how many of the posts are not whole: the six fields of a record cannot."""
+    if number := post_queries.count_previews(session, selection.account, selection.since, selection.until):
+        say(Message("mparchive.export.previews", {"n": number}))
 
 
 def _posts_with_media(

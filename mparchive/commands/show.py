@@ -18,6 +18,7 @@ from archive.db.models import Absence, Post, Version
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
+from archive.domain.parsed_page import is_preview
 from archive.domain.records import SHANGHAI
 from archive.domain.revisit_policy import INTERVALS, next_visit
 from archive.domain.text_diff import Piece
@@ -118,12 +119,20 @@ def _summary_table(session: Session, post: Post) -> Table:
         "kind": label("mparchive.kind.", post.kind)
         if post.kind
         else translated("mparchive.show.not_fetched"),
+        **_payment(post),
         "url": post.url,
         "versions": str(len(post_queries.versions_of(session, post))),
         "captures": ", ".join(captures) or translated("mparchive.show.no_captures"),
         "text": shortened(post.text),
     }
     return facts_table({label("mparchive.field.", name): value for name, value in facts.items()})
+
+
+def _payment(post: Post) -> dict[str, str]:
+    if not post.facts.get("paid"):
+        return {}
+    code = "mparchive.show.preview" if is_preview(post.facts) else "mparchive.show.paid_whole"
+    return {"paid": translated(code)}
 
 
 def _outcome(outcome: str | None) -> str:

@@ -1,5 +1,6 @@
 """Feed documents: what is left out of a text, and how it is escaped."""
 
+import json
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive.db.models import Post
+from archive.rendering.page import PREVIEW_NOTE
 from tests.archive.making import BIZ, NOW
 from web.feeds import (
+    PREVIEW_TERM,
     FeedDocument,
     feed_entry,
     has_visible_character,
@@ -64,3 +67,13 @@ def test_a_feed_without_entries_has_the_date_it_is_given() -> None:
 def test_any_text_is_well_formed_xml_once_it_is_printable(text: str) -> None:
     markup = paragraphs_html([printable(text)])
     assert ElementTree.fromstring(f"<a>{markup}</a>").tag == "a"
+
+
+def test_the_preview_of_a_paid_post_says_so() -> None:
+    entry = feed_entry(post(facts={"paid": True, "preview": True}), BIZ, None, "")
+    assert entry.paragraphs == ["一&二", "三", PREVIEW_NOTE]
+    feed = FeedDocument("题", "http://a/f", "http://a/", None, [entry])
+    assert b'<category term="paid-preview" />' in write_atom(feed, NOW)
+    assert json.loads(write_json_feed(feed))["items"][0]["tags"] == ["article", PREVIEW_TERM]
+    whole = feed_entry(post(facts={"paid": True, "preview": False}), BIZ, None, "")
+    assert (whole.is_preview, whole.paragraphs) == (False, ["一&二", "三"])

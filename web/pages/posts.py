@@ -18,6 +18,7 @@ from archive.domain.addresses import clean_web_url
 from archive.domain.errors import MediaFolderError, NotArchived, PageError, error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Role
+from archive.domain.parsed_page import is_preview
 from archive.domain.text import unescape
 from archive.domain.text_diff import Piece
 from archive.rendering.images import clean_link
@@ -197,7 +198,8 @@ def post_router(readers: Readers) -> APIRouter:
 
 def _render(session: Session, request: Request, post: Post, biz: str, view: str, **values: Any) -> Response:
     away = next((one for one in absences.absences_of(session, post) if one.returned_at is None), None)
-    return render_page(request, _TEMPLATES[view], post=post, biz=biz, view=view, away=away, **values)
+    values |= {"post": post, "biz": biz, "view": view, "away": away, "is_preview": is_preview(post.facts)}
+    return render_page(request, _TEMPLATES[view], **values)
 
 
 def _text_values(session: Session, request: Request, post: Post) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from archive.db.models import MediumRow
 from archive.domain.outcomes import MediumOutcome
 from archive.repository.captures import store_captures
 from archive.repository.media import record_media_failure, store_file
+from archive.repository.post_queries import count_previews
 from tests.archive.audit.making import DELETED, answer, gaps, post, put, see, subjects
 from tests.archive.making import NOW, article, capture, image, kept_file
 
@@ -41,3 +42,14 @@ def test_a_capture_that_is_not_parsed_is_a_gap_after_an_hour(db_session: Session
     (old,) = store_captures(db_session, None, [(address, capture(b"old"))])
     store_captures(db_session, None, [(address, capture(b"new", minutes=24 * 60 - 30))])
     assert subjects(db_session, GapKind.UNREAD) == [f"capture {old}"]
+
+
+def test_paid_posts_of_which_only_the_preview_is_stored_are_gaps(db_session: Session) -> None:
+    for number, facts in enumerate(
+        ({"paid": True, "preview": True}, {"paid": True}, {"paid": True, "preview": False}, {"paid": False})
+    ):
+        answer(db_session, post(10 + number), article(post(10 + number), page=facts))
+    found = gaps(db_session, GapKind.PREVIEW)
+    assert [(gap.subject, gap.fillable) for gap in found] == [("10_1", False), ("11_1", False)]
+    assert count_previews(db_session) == 2
+    assert count_previews(db_session, until=date(2001, 1, 1)) == 0

@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from archive.domain.outcomes import Relation, Role
-from archive.domain.parsed_page import PostState, page_associations, page_facts
+from archive.domain.parsed_page import PostState, is_preview, page_associations, page_facts
 from archive.domain.records import record_hash
 from tests.archive.making import NOW, article, image, link, record
 
@@ -31,3 +33,14 @@ def test_a_state_is_of_its_post_and_whole_unless_a_browser_is_needed() -> None:
     state = PostState(3, record(), "page", page=article(record(), needs_browser=True))
     assert (state.identity, state.hash) == ((3, record().aid), record_hash(record()))
     assert (state.is_whole, replace(state, page=None).is_whole) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_part"),
+    [
+        ({}, False), ({"paid": False}, False), ({"paid": True, "preview": True}, True),
+        ({"paid": True, "preview": False}, False), ({"paid": True}, True),
+    ],
+)  # fmt: skip
+def test_a_paid_post_is_a_preview_unless_its_page_had_the_rest(facts: dict[str, bool], is_part: bool) -> None:
+    assert is_preview(facts) is is_part

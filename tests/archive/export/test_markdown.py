@@ -7,6 +7,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup
 
 from archive.export.markdown import front_matter, render_markdown, write_markdown
+from archive.rendering.page import PREVIEW_NOTE, offline_page
 from archive.repository.media import ShownMedium
 from tests.archive.export.markdown_files import READER, written
 from tests.archive.rendering.hostile import ASKING, PRETENDING, RUNNING
@@ -52,6 +53,18 @@ def test_the_front_matter_says_what_is_known(tmp_path: Path) -> None:
         "sha256": front["sha256"],
     }
     assert rest.strip().startswith('# 题: "一" #2')
+
+
+def test_a_paid_post_says_that_only_the_preview_is_there(tmp_path: Path) -> None:
+    made = post("<p>字</p>", facts={"paid": True, "preview": True})
+    front, rest = written(shown(made), tmp_path)
+    assert (front["paid"], front["preview_only"]) == (True, True)
+    assert f"> {PREVIEW_NOTE}\n\n字" in rest
+    assert PREVIEW_NOTE in offline_page(shown(made))
+    whole = post("<p>字</p>", facts={"paid": True, "preview": False})
+    front, rest = written(shown(whole), tmp_path)
+    assert (front["paid"], "preview_only" in front) == (True, False)
+    assert PREVIEW_NOTE not in rest + offline_page(shown(whole))
 
 
 def test_a_post_without_its_page_is_made_of_its_text_and_says_how_to_fetch_it(tmp_path: Path) -> None:

@@ -96,3 +96,19 @@ def test_a_terminal_shows_changes_in_colours_and_without_marks() -> None:
     with terminal.capture() as printed:
         terminal.print(_marked_text(difference("旧的", "新的"), coloured=True))
     assert printed.get() == "\x1b[9;31m旧\x1b[0m\x1b[4;32m新\x1b[0m的\n"
+
+
+@pytest.mark.parametrize(("has_rest", "says"), [(False, "only the free preview"), (True, "archived whole")])
+def test_a_paid_post_says_what_is_archived_of_it(
+    show: Show, engine: Engine, has_rest: bool, says: str
+) -> None:
+    with transaction(engine) as session:
+        (kept,) = store_captures(session, None, [(None, capture(b"3"))])
+        page = article(record(3, title="付费"), page={"paid": True, "preview": not has_rest})
+        store_parse_results(session, None, [(kept, page)], NOW, 6)
+    assert says in show("1003_1").output
+    assert "paid" not in show("1001_1").output
+    exported = CliRunner().invoke(app, ["export"])
+    assert ("1 of them is the free preview of a paid post" in exported.stderr) is not has_rest
+    audited = CliRunner().invoke(app, ["audit"])
+    assert ("1  free previews of paid posts" in audited.stdout) is not has_rest

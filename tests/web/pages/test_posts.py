@@ -2,14 +2,19 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archive.db.engine import transaction
+from archive.ingest.pages import store_parse_results
 from archive.rendering.page import MAX_TAGS
+from archive.repository.captures import store_captures
+from tests.archive.making import NOW, article, capture, record
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import OTHER, POST, RICH, get, words
 from tests.web.seeding import DELETED, EDITED, invented, page_of, put_pages
@@ -108,3 +113,18 @@ def test_an_unexpected_error_of_a_page_is_answered_with_one_sentence(
     assert answer.status == 501
     assert "RecursionError" in words(answer)
     assert "Traceback" not in words(answer)
+
+
+def test_the_page_of_a_paid_post_says_that_only_the_preview_is_archived(site: SeededSite) -> None:
+    made = record(7777, title="付费文章")
+    made = replace(made, date="2012-09-01")  # other tests count the posts of later years
+    with transaction(site.engine) as session:
+        (kept,) = store_captures(session, None, [(None, capture(b"paid"))])
+        page = article(made, page={"paid": True, "preview": True})
+        store_parse_results(session, None, [(kept, page)], NOW, 6)
+    for path in (f"{POST}/{made.aid}", f"{POST}/{made.aid}/page", f"{POST}/{made.aid}/history"):
+        assert "only its free preview is archived" in words(get(site, f"{path}?lang=en"))
+    assert "Only the free preview" in words(get(site, f"{POST}/{made.aid}/offline"))
+    assert "preview" not in words(get(site, f"{POST}/{EDITED}?lang=en"))
+    feed = get(site, f"/feeds/posts.atom?q={quote('付费文章')}").body.decode()
+    assert 'term="paid-preview"' in feed
