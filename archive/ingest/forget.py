@@ -92,18 +92,25 @@ def forget(
     with transaction(engine) as session:
         session.execute(_NO_TIMEOUT)
         session.execute(_LOCK)
-        scope = request.find_scope(session)
-        paths = session.scalars(select(FileRow.path).where(among(FileRow.id, scope.files))).all()
-        arguments = {**request.arguments, "reason": request.reason, "files": sorted(paths)}
-        run_id = runs.start_run(session, COMMAND, arguments, now)
-        session.execute(update(Run).where(Run.id == run_id).values(counts=scope.counts()))
-        removals = _record(session, run_id, scope, request, now)
-        _remove(session, scope, now)
-        if request.account_id is not None:
-            _remove_account_state(session, request.account_id, now)
-        for post_id in sorted(scope.trimmed):
-            _restore_post(session, post_id, parse, parser_version, now)
-        append_removals(session, removals)
+        return remove(session, request, parse, parser_version, now)
+
+
+def remove(
+    session: Session, request: ForgetRequest, parse: Parse, parser_version: int, now: datetime
+) -> tuple[int, RemovalScope]:
+    """Do what `forget` does, within a transaction that has locked the tables."""
+    scope = request.find_scope(session)
+    paths = session.scalars(select(FileRow.path).where(among(FileRow.id, scope.files))).all()
+    arguments = {**request.arguments, "reason": request.reason, "files": sorted(paths)}
+    run_id = runs.start_run(session, COMMAND, arguments, now)
+    session.execute(update(Run).where(Run.id == run_id).values(counts=scope.counts()))
+    removals = _record(session, run_id, scope, request, now)
+    _remove(session, scope, now)
+    if request.account_id is not None:
+        _remove_account_state(session, request.account_id, now)
+    for post_id in sorted(scope.trimmed):
+        _restore_post(session, post_id, parse, parser_version, now)
+    append_removals(session, removals)
     return run_id, scope
 
 

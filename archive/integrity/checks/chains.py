@@ -147,10 +147,12 @@ def check_forgotten_addresses(rows: RowRange) -> BatchResult:
     """Check that a removal lists each address that is not fetched because its post was removed."""
     keys = func.jsonb_array_elements_text(Removal.removed["addresses"]).table_valued(column("value", Text))
     listed = select(keys.c.value).select_from(Removal).join(keys, literal(True))
-    query = select(AddressRow.id).where(rows.contains(AddressRow.id), AddressRow.last_outcome == FORGOTTEN)
-    ids = rows.session.scalars(query.where(AddressRow.key.not_in(listed)).order_by(AddressRow.id)).all()
+    query = select(AddressRow.id, AddressRow.key.in_(listed)).order_by(AddressRow.id)
+    query = query.where(rows.contains(AddressRow.id), AddressRow.last_outcome == FORGOTTEN)
+    found = rows.session.execute(query).all()
     message = Message("archive.integrity.forgotten_without_removal")
-    return BatchResult(len(ids), [Finding(CHAINS, "addresses", id_, message) for id_ in ids])
+    unlisted = [Finding(CHAINS, "addresses", id_, message) for id_, is_listed in found if not is_listed]
+    return BatchResult(len(found), unlisted)
 
 
 _ENTRY_COLUMNS = {

@@ -3,26 +3,30 @@
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Egress, Incident, SourceRow
+from archive.db.models import CaptureRow, Egress, Incident, Post, SourceRow
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
+from archive.ingest.forget import ForgetRequest, remove
 from archive.ingest.pages import import_records, store_parse_results
 from archive.integrity.check import CheckContext
 from archive.repository.accounts import account_id
-from archive.repository.captures import store_captures
+from archive.repository.captures import note_repeated, store_captures
 from archive.repository.frontier import record_sightings
 from archive.repository.media import StoredFile, due_media, store_file
+from archive.repository.removals import scope_of_posts
 from archive.repository.runs import finish_run, start_run
 from archive.storage.media_files import MediaFolder
 from crawler.parse import PARSER_VERSION
 from crawler.parse.page import classify
 from tests.archive.making import NOW, capture, kept_file
+from tests.archive.making import record as synthetic_record
 from tests.standin.pages import all_pages
 
 EDITED = "<p>后来加上的一段合成文字</p>".encode()
@@ -39,6 +43,7 @@ def fill(session: Session, context: CheckContext) -> None:
     read = next(reading.record for reading in texts if reading.record)
     import_records(session, run_id, [_elsewhere(read)], "dump", NOW)
     keep_files(session, context.folder)
+    _forget(session, run_id, context)
     _operate(session)
 
 
@@ -74,6 +79,17 @@ def _edit_and_take_down(session: Session, pages: dict[str, tuple[bytes, str]], c
 
 def _elsewhere(record: Record) -> Record:
     return replace(record, text="转储里的另一段文字\r")
+
+
+def _forget(session: Session, run_id: int, context: CheckContext) -> None:
+    """Import a post by accident and remove it; bring a page again that was archived."""
+    accident = start_run(session, "backfill", {}, NOW)
+    import_records(session, accident, [synthetic_record(5)], "dump", NOW)
+    (post_id,) = session.scalars(select(Post.id).where(Post.aid == synthetic_record(5).aid))
+    find = partial(scope_of_posts, post_ids=[post_id], address_ids=[])
+    remove(session, ForgetRequest(find, {}, "合成"), context.parse, context.parser_version, NOW)
+    (first,) = session.scalars(select(func.min(CaptureRow.id)).where(CaptureRow.run_id == run_id))
+    note_repeated(session, first, accident)
 
 
 def keep_files(session: Session, folder: MediaFolder) -> None:

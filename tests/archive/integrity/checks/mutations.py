@@ -68,7 +68,8 @@ def beneath(connection: Connection) -> Iterator[Mutation]:
 
 
 # A constraint, which holds beneath as well, lets these be neither lost nor come from nothing.
-_HELD = (("chain_entries", "capture_id"), ("chain_entries", "version_id"), ("absences", "returned_at"))
+_SUBJECTS = ("capture_id", "version_id", "removal_id", "removed_by_id")
+_HELD = (*(("chain_entries", name) for name in _SUBJECTS), ("absences", "returned_at"))
 
 
 def _beneath(
@@ -99,6 +100,7 @@ _BY_HAND: dict[tuple[str, str], tuple[str, ...]] = {
     ("chains", "versions"): (
         "number", "content_hash", "source", "parser_version", "recorded_at",
     ),
+    ("chains", "removals"): ("biz", "reason", "removed_at", "removed"),
     ("chains", "chain_entries"): ("position", "content", "digest"),
     ("chains", "chains"): ("length", "digest", "biz"),
     ("posts", "posts"): ("title", "text", "content_hash", "aid", "mid", "idx"),
@@ -170,7 +172,17 @@ def _of_owners(connection: Connection) -> Iterator[Mutation]:
 
 def deleted(connection: Connection) -> Iterator[Mutation]:
     """Delete rows that others refer to, that are in a chain, or that a page shows."""
-    for table in ("accounts", "addresses", "captures", "media", "posts", "runs", "versions", "chains"):
+    for table in (
+        "accounts",
+        "addresses",
+        "captures",
+        "media",
+        "posts",
+        "removals",
+        "runs",
+        "versions",
+        "chains",
+    ):
         for id_ in ids(connection, table, _BELONGED_TO.get(table, "true"), 5):
             yield _deleted(table, id_, ("ties", "chains"), f"{table} {id_}")
     for id_ in ids(connection, "files", most=4):
@@ -197,10 +209,15 @@ _BELONGED_TO = {
 
 
 def _entries_deleted(connection: Connection) -> Iterator[Mutation]:
-    for id_ in ids(connection, "chain_entries", most=12):
-        table = "captures" if _of(connection, "chain_entries", "capture_id", id_) else "versions"
-        subject = _of(connection, "chain_entries", f"{table[:-1]}_id", id_)
+    for id_ in (*ids(connection, "chain_entries", most=12), *ids(connection, "chain_entries", _OF_REMOVALS)):
+        column = next(name for name in _SUBJECTS if _of(connection, "chain_entries", name, id_))
+        table = _TABLES.get(column, f"{column[:-3]}s")
+        subject = _of(connection, "chain_entries", column, id_)
         yield _deleted("chain_entries", id_, ("chains",), f"{table} {subject}")
+
+
+_OF_REMOVALS = "coalesce(removal_id, removed_by_id) IS NOT NULL"
+_TABLES = {"removed_by_id": "removals"}
 
 
 def _deleted(table: str, id_: int, checks: tuple[str, ...], names: str) -> Mutation:
