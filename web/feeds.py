@@ -3,7 +3,7 @@
 import html
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
+from xml.sax.saxutils import escape
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
@@ -26,7 +27,8 @@ from archive.search.engine import search
 from archive.search.query import parse
 from web.api.schemas import AccountParam, CursorParam
 from web.errors import PROBLEMS
-from web.http_cache import entity_tag, http_date, not_modified
+from web.http_cache import http_date, not_modified
+from web.spooling import SpooledBody, SpooledResponse
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -43,27 +45,30 @@ class FeedEntry:
     published: datetime
     updated: datetime
     kind: str | None
-    paragraphs: Sequence[str]
+    paragraphs: Iterable[str]
 
 
 @dataclass(frozen=True, slots=True)
 class FeedDocument:
-    """A feed: its title, its own address, that of the web UI, and its newest posts."""
+    """A feed: its title, its own address, that of the web UI, and its newest posts.
+
+    `updated` is when an entry changed last. Each of `entries` is in memory only while it is written.
+    """
 
     title: str
     address: str
     home: str
     next: str | None
-    entries: Sequence[FeedEntry]
-
-    def updated(self, empty: datetime) -> datetime:
-        """Return when an entry changed last; `empty` for a feed without entries."""
-        return max((entry.updated for entry in self.entries), default=empty)
+    updated: datetime
+    entries: Iterable[FeedEntry]
 
 
-def feed_entry(post: Post, biz: str, changed: datetime | None, origin: str) -> FeedEntry:
-    """Return a post as an entry; `changed` is when its newest version was recorded."""
-    published = post.published_at or datetime.combine(post.published_on, time(), SHANGHAI)
+def feed_entry(post: Post, biz: str, text: Iterable[str], changed: datetime | None, origin: str) -> FeedEntry:
+    """Return a post with this text, in pieces, as an entry.
+
+    `changed` is when its newest version was recorded.
+    """
+    published = _published(post)
     return FeedEntry(
         id=f"https://mp.weixin.qq.com/s?__biz={biz}&mid={post.mid}&idx={post.idx}",
         title=printable(post.title).strip() if has_visible_character(post.title) else post.aid,
@@ -73,13 +78,25 @@ def feed_entry(post: Post, biz: str, changed: datetime | None, origin: str) -> F
         published=published,
         updated=max(published, changed or published),
         kind=post.kind,
-        paragraphs=[printable(one) for one in _paragraphs(post.text)],
+        paragraphs=_paragraphs(text),
     )
 
 
-def _paragraphs(text: str) -> list[str]:
-    """Return the paragraphs of a text, with entities decoded and without blank lines."""
-    return [line for part in text.split("\r") if (line := unescape(part).strip())]
+def _published(post: Post) -> datetime:
+    return post.published_at or datetime.combine(post.published_on, time(), SHANGHAI)
+
+
+def _paragraphs(text: Iterable[str]) -> Iterator[str]:
+    """Yield the paragraphs of a text, with entities decoded and without blank lines."""
+    rest = ""
+    for piece in text:
+        *whole, rest = (rest + piece).split("\r")
+        yield from _printed(whole)
+    yield from _printed([rest])
+
+
+def _printed(parts: Iterable[str]) -> Iterator[str]:
+    return (printable(line) for part in parts if (line := unescape(part).strip()))
 
 
 def printable(text: str) -> str:
@@ -87,9 +104,9 @@ def printable(text: str) -> str:
     return _NOT_XML.sub("", text)
 
 
-def paragraphs_html(paragraphs: Sequence[str]) -> str:
-    """Return plain paragraphs as HTML, everything in them escaped."""
-    return "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs)
+def _paragraph_html(paragraph: str) -> str:
+    """Return a plain paragraph as HTML, everything in it escaped."""
+    return f"<p>{html.escape(paragraph)}</p>"
 
 
 ATOM_MEDIA_TYPE = "application/atom+xml"
@@ -97,27 +114,30 @@ ATOM_MEDIA_TYPE = "application/atom+xml"
 _FEED_ATTRIBUTES = {"xmlns": "http://www.w3.org/2005/Atom", "xml:lang": "zh-CN"}
 
 
-def write_atom(feed: FeedDocument, empty: datetime) -> bytes:
-    """Write a feed as Atom; `empty` is its date while it has no entries."""
+def write_atom(feed: FeedDocument) -> Iterator[bytes]:
+    """Write a feed as Atom, piece by piece."""
     root = Element("feed", _FEED_ATTRIBUTES)
     _add_element(root, "id", feed.address)
     _add_element(root, "title", feed.title)
-    _add_element(root, "updated", _utc_text(feed.updated(empty)))
+    _add_element(root, "updated", _utc_text(feed.updated))
     _add_element(root, "generator", "mparchive")
     _add_link(root, "self", feed.address, ATOM_MEDIA_TYPE)
     _add_link(root, "alternate", feed.home, "text/html")
     if feed.next:
         _add_link(root, "next", feed.next, ATOM_MEDIA_TYPE)
+    head = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True).removesuffix(b"</feed>")
+    yield head
+    is_empty = True
     for entry in feed.entries:
-        _add_entry(root, entry)
-    if not feed.entries:
-        _add_element(SubElement(root, "author"), "name", "mparchive")
-    document: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return document
+        is_empty = False
+        yield from _atom_entry(entry)
+    if is_empty:
+        yield b"<author><name>mparchive</name></author>"
+    yield b"</feed>"
 
 
-def _add_entry(root: Element, entry: FeedEntry) -> None:
-    element = SubElement(root, "entry")
+def _atom_entry(entry: FeedEntry) -> Iterator[bytes]:
+    element = Element("entry")
     _add_element(element, "id", entry.id)
     _add_element(element, "title", entry.title)
     _add_element(SubElement(element, "author"), "name", entry.author)
@@ -127,11 +147,17 @@ def _add_entry(root: Element, entry: FeedEntry) -> None:
     _add_link(element, "via", entry.source, "text/html")
     if entry.kind:
         SubElement(element, "category", term=entry.kind)
-    _add_element(element, "content", paragraphs_html(entry.paragraphs), type="html")
+    head = ElementTree.tostring(element, encoding="unicode").removesuffix("</entry>").encode()
+    yield head + b'<content type="html"'
+    is_empty = True
+    for paragraph in entry.paragraphs:
+        yield (b">" if is_empty else b"") + escape(_paragraph_html(paragraph)).encode()
+        is_empty = False
+    yield b" /></entry>" if is_empty else b"</content></entry>"
 
 
-def _add_element(parent: Element, name: str, text: str, **attributes: str) -> None:
-    SubElement(parent, name, attributes).text = text
+def _add_element(parent: Element, name: str, text: str) -> None:
+    SubElement(parent, name).text = text
 
 
 def _add_link(parent: Element, rel: str, address: str, media_type: str) -> None:
@@ -145,19 +171,36 @@ def _utc_text(moment: datetime) -> str:
 JSON_FEED_MEDIA_TYPE = "application/feed+json"
 
 
-def write_json_feed(feed: FeedDocument) -> bytes:
-    """Write a feed as JSON Feed."""
+def write_json_feed(feed: FeedDocument) -> Iterator[bytes]:
+    """Write a feed as JSON Feed, piece by piece."""
     document: dict[str, Any] = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
         "home_page_url": feed.home,
         "feed_url": feed.address,
         "language": "zh-CN",
-        "items": [_item(entry) for entry in feed.entries],
+        "items": [],
     }
     if feed.next:
         document["next_url"] = feed.next
-    return json.dumps(document, ensure_ascii=False).encode()
+    head, place, tail = _json(document).partition(b'"items": [')
+    yield head + place
+    for number, entry in enumerate(feed.entries):
+        yield b", " if number else b""
+        yield from _json_item(entry)
+    yield tail
+
+
+def _json_item(entry: FeedEntry) -> Iterator[bytes]:
+    head, place, tail = _json(_item(entry)).partition(b'"content_html": "')
+    yield head + place
+    for paragraph in entry.paragraphs:
+        yield _json(_paragraph_html(paragraph))[1:-1]
+    yield tail
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
 
 
 def _item(entry: FeedEntry) -> dict[str, Any]:
@@ -166,7 +209,7 @@ def _item(entry: FeedEntry) -> dict[str, Any]:
         "url": entry.page,
         "external_url": entry.source,
         "title": entry.title,
-        "content_html": paragraphs_html(entry.paragraphs),
+        "content_html": "",
         "date_published": entry.published.isoformat(timespec="seconds"),
         "date_modified": entry.updated.isoformat(timespec="seconds"),
         "authors": [{"name": entry.author}],
@@ -179,14 +222,16 @@ FEED_ENTRIES = 50  # of a page: feed readers ask every hour, an account publishe
 
 _EMPTY_SINCE = datetime(2012, 8, 23, tzinfo=UTC)  # date of a feed without entries: no account is older
 
+_Writer = Callable[[FeedDocument], Iterator[bytes]]
+
 _Search = Annotated[str | None, Query(max_length=2000, description="A search")]
 
 
 def feeds_router(readers: Readers) -> APIRouter:
     """Return the feeds in both formats."""
     router = APIRouter(tags=["feeds"])
-    formats: tuple[tuple[str, str, Callable[[FeedDocument], bytes]], ...] = (
-        ("atom", ATOM_MEDIA_TYPE, lambda feed: write_atom(feed, _EMPTY_SINCE)),
+    formats: tuple[tuple[str, str, _Writer], ...] = (
+        ("atom", ATOM_MEDIA_TYPE, write_atom),
         ("json", JSON_FEED_MEDIA_TYPE, write_json_feed),
     )
     for ending, media_type, write in formats:
@@ -194,9 +239,7 @@ def feeds_router(readers: Readers) -> APIRouter:
     return router
 
 
-def _add_feed(
-    router: APIRouter, readers: Readers, ending: str, media_type: str, write: Callable[[FeedDocument], bytes]
-) -> None:
+def _add_feed(router: APIRouter, readers: Readers, ending: str, media_type: str, write: _Writer) -> None:
     def feed(
         request: Request,
         account: AccountParam = None,
@@ -207,7 +250,8 @@ def _add_feed(
         with readers.session() as session:
             page = _find_posts(session, PostFilter(account, kind), q, after)
             found = _feed_document(session, request, page, _title(session, account, kind, q))
-        return _answer(request, write(found), found.updated(_EMPTY_SINCE), media_type)
+            body = SpooledBody(write(found))
+        return _answer(request, body, found.updated, media_type)
 
     router.add_api_route(
         f"/feeds/posts.{ending}",
@@ -229,7 +273,7 @@ def _find_posts(
     session: Session, chosen: PostFilter, words: str | None, after: str | None
 ) -> post_queries.Page:
     if words is None:
-        return post_queries.page(session, chosen, after, FEED_ENTRIES, [Post.text])
+        return post_queries.page(session, chosen, after, FEED_ENTRIES, within_text_limit=True)
     query = parse(words)
     find = partial(search, session, query, account=chosen.account, kind=chosen.kind, after=after)
     found = find(limit=FEED_ENTRIES)
@@ -237,7 +281,7 @@ def _find_posts(
         found.hits
     ):
         found = find(limit=fitting)
-    posts = post_queries.posts_by_id(session, [hit.post_id for hit in found.hits])
+    posts = post_queries.listed_posts(session, [hit.post_id for hit in found.hits])
     return post_queries.Page([(posts[hit.post_id], hit.biz) for hit in found.hits], found.next)
 
 
@@ -245,12 +289,18 @@ def _feed_document(session: Session, request: Request, page: post_queries.Page, 
     changed = post_queries.last_changes(session, [post.id for post, _ in page.posts])
     origin = str(request.base_url).rstrip("/")
     following = page.next and str(request.url.include_query_params(after=page.next))
+    dates = (max(_published(post), changed.get(post.id, _EMPTY_SINCE)) for post, _ in page.posts)
+    texts = post_queries.texts_of(session, [post.id for post, _ in page.posts])
     return FeedDocument(
         title=title,
         address=str(request.url),
         home=f"{origin}/",
         next=following or None,
-        entries=[feed_entry(post, biz, changed.get(post.id), origin) for post, biz in page.posts],
+        updated=max(dates, default=_EMPTY_SINCE),
+        entries=(
+            feed_entry(post, biz, text, changed.get(post.id), origin)
+            for (post, biz), text in zip(page.posts, texts, strict=True)
+        ),
     )
 
 
@@ -260,12 +310,15 @@ def _title(session: Session, account: str | None, kind: str | None, words: str |
     return " · ".join(parts)
 
 
-def _answer(request: Request, content: bytes, changed: datetime, media_type: str) -> Response:
+def _answer(request: Request, body: SpooledBody, changed: datetime, media_type: str) -> Response:
     """Answer with the document, or 304 if it has not changed since the client asked before."""
     headers = {
-        "ETag": entity_tag(content),
+        "ETag": body.entity_tag,
         "Last-Modified": http_date(changed),
         "Cache-Control": "no-cache",
         "X-Content-Type-Options": "nosniff",
     }
-    return not_modified(request, headers) or Response(content, headers=headers, media_type=media_type)
+    if known := not_modified(request, headers):
+        body.close()
+        return known
+    return SpooledResponse(body, headers, media_type)
