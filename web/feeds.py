@@ -3,17 +3,12 @@
 Each as Atom (.atom) and as JSON Feed (.json).
 """
 
-import html
-import json
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, time
 from functools import partial
-from typing import Annotated, Any
+from itertools import chain
+from typing import Annotated
 from urllib.parse import quote
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element, SubElement
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
@@ -34,47 +29,25 @@ from archive.search.query import parse
 from archive.system.catalogues import Language
 from web.api.schemas import AccountParam, ChangeKindsParam, CursorParam
 from web.errors import PROBLEMS
-from web.http_cache import entity_tag, http_date, not_modified
-
-PREVIEW_TERM = "paid-preview"  # category of paid posts of which only the free preview is archived
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-@dataclass(frozen=True, slots=True)
-class FeedEntry:
-    """One post in a feed. Instants are aware; `paragraphs` are plain text."""
-
-    id: str
-    title: str
-    author: str
-    page: str
-    source: str
-    published: datetime
-    updated: datetime
-    kind: str | None
-    paragraphs: Sequence[str]
-    is_preview: bool = False
+from web.feed_formats import (
+    ATOM_MEDIA_TYPE,
+    JSON_FEED_MEDIA_TYPE,
+    FeedDocument,
+    FeedEntry,
+    printable,
+    write_atom,
+    write_json_feed,
+)
+from web.http_cache import http_date, not_modified
+from web.spooling import SpooledBody, SpooledResponse
 
 
-@dataclass(frozen=True, slots=True)
-class FeedDocument:
-    """A feed: its title, its own address, that of the web UI, and its newest posts."""
+def feed_entry(post: Post, biz: str, text: Iterable[str], changed: datetime | None, origin: str) -> FeedEntry:
+    """Return a post with this text, in pieces, as an entry.
 
-    title: str
-    address: str
-    home: str
-    next: str | None
-    entries: Sequence[FeedEntry]
-
-    def updated(self, empty: datetime) -> datetime:
-        """Return when an entry changed last; `empty` for a feed without entries."""
-        return max((entry.updated for entry in self.entries), default=empty)
-
-
-def feed_entry(post: Post, biz: str, changed: datetime | None, origin: str) -> FeedEntry:
-    """Return a post as an entry; `changed` is when its newest version was recorded."""
-    published = post.published_at or datetime.combine(post.published_on, time(), SHANGHAI)
+    `changed` is when its newest version was recorded.
+    """
+    published = _published(post)
     is_part = is_preview(post.facts or {})
     return FeedEntry(
         id=_entry_id(biz, post.aid),
@@ -85,7 +58,7 @@ def feed_entry(post: Post, biz: str, changed: datetime | None, origin: str) -> F
         published=published,
         updated=max(published, changed or published),
         kind=post.kind,
-        paragraphs=[*map(printable, _paragraphs(post.text)), *([PREVIEW_NOTE] if is_part else [])],
+        paragraphs=_paragraphs(chain(text, [f"\r{PREVIEW_NOTE}"]) if is_part else text),
         is_preview=is_part,
     )
 
@@ -128,121 +101,37 @@ def _change_paragraphs(change: PostChange, language: Language) -> Iterator[str]:
         yield printable(Message.load(change.reason).text(language))
 
 
-def _paragraphs(text: str) -> list[str]:
-    """Return the paragraphs of a text, with entities decoded and without blank lines."""
-    return [line for part in text.split("\r") if (line := unescape(part).strip())]
+def _published(post: Post) -> datetime:
+    return post.published_at or datetime.combine(post.published_on, time(), SHANGHAI)
 
 
-def printable(text: str) -> str:
-    """Return the text without the characters that XML cannot hold."""
-    return _NOT_XML.sub("", text)
+def _paragraphs(text: Iterable[str]) -> Iterator[str]:
+    """Yield the paragraphs of a text, with entities decoded and without blank lines."""
+    rest = ""
+    for piece in text:
+        *whole, rest = (rest + piece).split("\r")
+        yield from _printed(whole)
+    yield from _printed([rest])
 
 
-def paragraphs_html(paragraphs: Sequence[str]) -> str:
-    """Return plain paragraphs as HTML, everything in them escaped."""
-    return "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs)
-
-
-ATOM_MEDIA_TYPE = "application/atom+xml"
-
-_FEED_ATTRIBUTES = {"xmlns": "http://www.w3.org/2005/Atom", "xml:lang": "zh-CN"}
-
-
-def write_atom(feed: FeedDocument, empty: datetime) -> bytes:
-    """Write a feed as Atom; `empty` is its date while it has no entries."""
-    root = Element("feed", _FEED_ATTRIBUTES)
-    _add_element(root, "id", feed.address)
-    _add_element(root, "title", feed.title)
-    _add_element(root, "updated", _utc_text(feed.updated(empty)))
-    _add_element(root, "generator", "mparchive")
-    _add_link(root, "self", feed.address, ATOM_MEDIA_TYPE)
-    _add_link(root, "alternate", feed.home, "text/html")
-    if feed.next:
-        _add_link(root, "next", feed.next, ATOM_MEDIA_TYPE)
-    for entry in feed.entries:
-        _add_entry(root, entry)
-    if not feed.entries:
-        _add_element(SubElement(root, "author"), "name", "mparchive")
-    document: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return document
-
-
-def _add_entry(root: Element, entry: FeedEntry) -> None:
-    element = SubElement(root, "entry")
-    _add_element(element, "id", entry.id)
-    _add_element(element, "title", entry.title)
-    _add_element(SubElement(element, "author"), "name", entry.author)
-    _add_element(element, "published", _utc_text(entry.published))
-    _add_element(element, "updated", _utc_text(entry.updated))
-    _add_link(element, "alternate", entry.page, "text/html")
-    _add_link(element, "via", entry.source, "text/html")
-    if entry.kind:
-        SubElement(element, "category", term=entry.kind)
-    if entry.is_preview:
-        SubElement(element, "category", term=PREVIEW_TERM)
-    _add_element(element, "content", paragraphs_html(entry.paragraphs), type="html")
-
-
-def _add_element(parent: Element, name: str, text: str, **attributes: str) -> None:
-    SubElement(parent, name, attributes).text = text
-
-
-def _add_link(parent: Element, rel: str, address: str, media_type: str) -> None:
-    SubElement(parent, "link", rel=rel, href=address, type=media_type)
-
-
-def _utc_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-JSON_FEED_MEDIA_TYPE = "application/feed+json"
-
-
-def write_json_feed(feed: FeedDocument) -> bytes:
-    """Write a feed as JSON Feed."""
-    document: dict[str, Any] = {
-        "version": "https://jsonfeed.org/version/1.1",
-        "title": feed.title,
-        "home_page_url": feed.home,
-        "feed_url": feed.address,
-        "language": "zh-CN",
-        "items": [_item(entry) for entry in feed.entries],
-    }
-    if feed.next:
-        document["next_url"] = feed.next
-    return json.dumps(document, ensure_ascii=False).encode()
-
-
-def _item(entry: FeedEntry) -> dict[str, Any]:
-    return {
-        "id": entry.id,
-        "url": entry.page,
-        "external_url": entry.source,
-        "title": entry.title,
-        "content_html": paragraphs_html(entry.paragraphs),
-        "date_published": entry.published.isoformat(timespec="seconds"),
-        "date_modified": entry.updated.isoformat(timespec="seconds"),
-        "authors": [{"name": entry.author}],
-        "tags": [*filter(None, [entry.kind]), *([PREVIEW_TERM] if entry.is_preview else [])],
-        "language": "zh-CN",
-    }
+def _printed(parts: Iterable[str]) -> Iterator[str]:
+    return (printable(line) for part in parts if (line := unescape(part).strip()))
 
 
 FEED_ENTRIES = 50  # of a page: feed readers ask every hour, an account publishes some posts a day
 
 _EMPTY_SINCE = datetime(2012, 8, 23, tzinfo=UTC)  # date of a feed without entries: no account is older
 
+_Writer = Callable[[FeedDocument], Iterator[bytes]]
+
 _Search = Annotated[str | None, Query(max_length=2000, description="A search")]
-
-
-_WriteFeed = Callable[[FeedDocument], bytes]
 
 
 def feeds_router(readers: Readers) -> APIRouter:
     """Return the feeds in both formats."""
     router = APIRouter(tags=["feeds"])
-    formats: tuple[tuple[str, str, _WriteFeed], ...] = (
-        ("atom", ATOM_MEDIA_TYPE, lambda feed: write_atom(feed, _EMPTY_SINCE)),
+    formats: tuple[tuple[str, str, _Writer], ...] = (
+        ("atom", ATOM_MEDIA_TYPE, write_atom),
         ("json", JSON_FEED_MEDIA_TYPE, write_json_feed),
     )
     for ending, media_type, write in formats:
@@ -252,7 +141,7 @@ def feeds_router(readers: Readers) -> APIRouter:
     return router
 
 
-def _post_feed(readers: Readers, media_type: str, write: _WriteFeed) -> Callable[..., Response]:
+def _post_feed(readers: Readers, media_type: str, write: _Writer) -> Callable[..., Response]:
     def feed(  # noqa: PLR0913, PLR0917 - a filter is an argument
         request: Request,
         account: AccountParam = None,
@@ -264,12 +153,13 @@ def _post_feed(readers: Readers, media_type: str, write: _WriteFeed) -> Callable
         with readers.session() as session:
             page = _find_posts(session, PostFilter(account, kind, mark=changed), q, after)
             found = _feed_document(session, request, page, _title(session, account, kind, changed, q))
-        return _answer(request, write(found), found.updated(_EMPTY_SINCE), media_type)
+            body = SpooledBody(write(found))
+        return _answer(request, body, found.updated, media_type)
 
     return feed
 
 
-def _change_feed(readers: Readers, media_type: str, write: _WriteFeed) -> Callable[..., Response]:
+def _change_feed(readers: Readers, media_type: str, write: _Writer) -> Callable[..., Response]:
     def feed(
         request: Request,
         account: AccountParam = None,
@@ -286,9 +176,10 @@ def _change_feed(readers: Readers, media_type: str, write: _WriteFeed) -> Callab
             address=str(request.url),
             home=f"{origin}/changes",
             next=str(request.url.include_query_params(after=page.next)) if page.next else None,
+            updated=max((change.at for change in page.changes), default=_EMPTY_SINCE),
             entries=[change_entry(change, origin, lang) for change in page.changes],
         )
-        return _answer(request, write(found), found.updated(_EMPTY_SINCE), media_type)
+        return _answer(request, SpooledBody(write(found)), found.updated, media_type)
 
     return feed
 
@@ -318,7 +209,7 @@ def _find_posts(
     session: Session, chosen: PostFilter, words: str | None, after: str | None
 ) -> post_queries.Page:
     if words is None:
-        return post_queries.page(session, chosen, after, FEED_ENTRIES, [Post.text, Post.facts])
+        return post_queries.page(session, chosen, after, FEED_ENTRIES, within_text_limit=True)
     query = parse(words)
     filtered = partial(search, account=chosen.account, kind=chosen.kind, mark=chosen.mark)
     find = partial(filtered, session, query, after=after)
@@ -327,7 +218,7 @@ def _find_posts(
         found.hits
     ):
         found = find(limit=fitting)
-    posts = post_queries.posts_by_id(session, [hit.post_id for hit in found.hits])
+    posts = post_queries.listed_posts(session, [hit.post_id for hit in found.hits])
     return post_queries.Page([(posts[hit.post_id], hit.biz) for hit in found.hits], found.next)
 
 
@@ -335,12 +226,18 @@ def _feed_document(session: Session, request: Request, page: post_queries.Page, 
     changed = post_queries.last_changes(session, [post.id for post, _ in page.posts])
     origin = str(request.base_url).rstrip("/")
     following = page.next and str(request.url.include_query_params(after=page.next))
+    dates = (max(_published(post), changed.get(post.id, _EMPTY_SINCE)) for post, _ in page.posts)
+    texts = post_queries.texts_of(session, [post.id for post, _ in page.posts])
     return FeedDocument(
         title=title,
         address=str(request.url),
         home=f"{origin}/",
         next=following or None,
-        entries=[feed_entry(post, biz, changed.get(post.id), origin) for post, biz in page.posts],
+        updated=max(dates, default=_EMPTY_SINCE),
+        entries=(
+            feed_entry(post, biz, text, changed.get(post.id), origin)
+            for (post, biz), text in zip(page.posts, texts, strict=True)
+        ),
     )
 
 
@@ -350,12 +247,15 @@ def _title(session: Session, account: str | None, *filters: str | None) -> str:
     return " · ".join(parts)
 
 
-def _answer(request: Request, content: bytes, changed: datetime, media_type: str) -> Response:
+def _answer(request: Request, body: SpooledBody, changed: datetime, media_type: str) -> Response:
     """Answer with the document, or 304 if it has not changed since the client asked before."""
     headers = {
-        "ETag": entity_tag(content),
+        "ETag": body.entity_tag,
         "Last-Modified": http_date(changed),
         "Cache-Control": "no-cache",
         "X-Content-Type-Options": "nosniff",
     }
-    return not_modified(request, headers) or Response(content, headers=headers, media_type=media_type)
+    if known := not_modified(request, headers):
+        body.close()
+        return known
+    return SpooledResponse(body, headers, media_type)

@@ -13,12 +13,12 @@ IMMUTABLE = (
 
 NO_STORE = "no-store"  # Cache-Control of what is true for this moment or this client only
 
-_TAG_LENGTH = 32  # hex digits of a SHA-256: 128 bits, enough for an entity tag
+TAG_LENGTH = 32  # hex digits of a SHA-256: 128 bits, enough for an entity tag
 
 
 def entity_tag(content: bytes) -> str:
     """Return a strong ETag of this content."""
-    return f'"{hashlib.sha256(content).hexdigest()[:_TAG_LENGTH]}"'
+    return f'"{hashlib.sha256(content).hexdigest()[:TAG_LENGTH]}"'
 
 
 def http_date(moment: datetime) -> str:

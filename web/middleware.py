@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as Event
 
 from archive.domain.messages import Message
 from web.auth import Access
@@ -46,6 +47,12 @@ CONCURRENCY_WAIT = 10.0  # seconds a request waits for another to end
 
 _BUSY_RETRY = 60  # seconds
 
+MAX_SENDING = (
+    64  # answers that clients are receiving: a temporary file each, of 13 MB at most with usual posts
+)
+
+SEND_SECONDS = 600.0  # for a client to receive an answer: 13 MB at 22 kB/s
+
 CLIENT_KEY = "mparchive.client"  # of an ASGI scope: the client's address, as a trusted proxy names it
 
 INBOX_PATH = "/inbox"
@@ -64,6 +71,7 @@ class AdmissionMiddleware:
         self._app, self._access, self._elapsed, self._respond = app, access, elapsed, respond
         self._clients: OrderedDict[str, RateLimiter] = OrderedDict()
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
+        self._sending: dict[asyncio.Timeout, None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer why not."""
@@ -89,10 +97,22 @@ class AdmissionMiddleware:
         except TimeoutError:
             await self._busy(scope)(scope, receive, send)
             return
+        slot = _Slot(self._slots, self._sending)
+
+        async def begin(event: Event) -> None:
+            if event["type"] == "http.response.start":
+                slot.release()
+            await send(event)
+
         try:
-            await self._app(scope, receive, send)
+            async with slot.limit:
+                await self._app(scope, receive, begin)
+        except TimeoutError:
+            if not slot.limit.expired():
+                raise
         finally:
-            self._slots.release()
+            slot.release()
+            self._sending.pop(slot.limit, None)
 
     def _normalized(self, scope: Scope) -> Scope:
         """Turn HEAD into GET, whose body the server leaves out; set the client's address and its scheme."""
@@ -142,6 +162,32 @@ class AdmissionMiddleware:
     def _token_missing(self, scope: Scope) -> Response:
         challenge = {"WWW-Authenticate": 'Basic realm="mparchive", charset="UTF-8"'}
         return self._respond(Request(scope), 401, Message("web.request.token_missing"), challenge)
+
+
+class _Slot:
+    """One of the requests in progress, until its answer begins.
+
+    A client that receives slowly is not in the way of other requests. It has SEND_SECONDS, and where more
+    than MAX_SENDING receive at once, the connection of the one that has taken longest is closed.
+    """
+
+    def __init__(self, slots: asyncio.Semaphore, sending: dict[asyncio.Timeout, None]):
+        self.limit = asyncio.timeout(None)
+        self._slots: asyncio.Semaphore | None = slots
+        self._sending = sending
+
+    def release(self) -> None:
+        """Free the slot, once; from now on the answer is sent."""
+        if self._slots is None:
+            return
+        self._slots.release()
+        self._slots = None
+        self.limit.reschedule(asyncio.get_running_loop().time() + SEND_SECONDS)
+        self._sending[self.limit] = None
+        if len(self._sending) > MAX_SENDING:
+            longest = next(iter(self._sending))
+            del self._sending[longest]
+            longest.reschedule(0)
 
 
 def _peer(scope: Scope) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
@@ -56,9 +56,11 @@ def chosen_posts(rows: Rows, account: str | None, since: date | None, until: dat
     return rows.join(Account, Account.id == Post.account_id).where(*conditions)
 
 
-def record_of(post: Post) -> Record:
-    """Return a post as a record of the dump."""
-    return Record(post.aid, post.title, post.url, post.published_on.isoformat(), post.account_name, post.text)
+def record_of(post: Post, text: str | None = None) -> Record:
+    """Return a post as a record of the dump, with another text than its own if one is given."""
+    day = post.published_on.isoformat()
+    text = post.text if text is None else text
+    return Record(post.aid, post.title, post.url, day, post.account_name, text)
 
 
 def find_posts(session: Session, aid: str, biz: str | None = None) -> list[Post]:
@@ -91,9 +93,27 @@ def version_time() -> ColumnElement[datetime]:
 MOST_TEXT = 4 * 1024 * 1024  # bytes of text on a page; fifty usual posts have 1.5 MB, one may have 12 MB
 
 
-def posts_by_id(session: Session, post_ids: Sequence[int]) -> dict[int, Post]:
-    """Return posts by their ids; those that do not exist are left out."""
-    return {post.id: post for post in session.scalars(select(Post).where(Post.id.in_(post_ids)))}
+def listed_posts(session: Session, post_ids: Sequence[int]) -> dict[int, Post]:
+    """Return posts without their texts by their ids; those that do not exist are left out."""
+    rows = select(Post).where(Post.id.in_(post_ids)).options(load_only(*_LISTED_COLUMNS, raiseload=True))
+    return {post.id: post for post in session.scalars(rows)}
+
+
+TEXT_PIECE = 2**18  # characters of a long text that are read at once
+
+
+def texts_of(session: Session, post_ids: Sequence[int]) -> Iterator[Iterator[str]]:
+    """Yield the text of each post, in this order, in pieces of at most TEXT_PIECE characters."""
+    for post_id in post_ids:
+        yield _text_pieces(session, post_id)
+
+
+def _text_pieces(session: Session, post_id: int) -> Iterator[str]:
+    for start in count(1, TEXT_PIECE):
+        rows = select(func.substr(Post.text, start, TEXT_PIECE)).where(Post.id == post_id)
+        yield (piece := session.execute(rows).scalar_one())
+        if len(piece) < TEXT_PIECE:
+            return
 
 
 def posts_with_pages(
@@ -112,7 +132,7 @@ _POSITION = TypeAdapter(tuple[date, _NUMBER, _NUMBER, Annotated[str, Field(max_l
 
 _LISTED_COLUMNS = (
     Post.id, Post.aid, Post.mid, Post.idx, Post.title, Post.url, Post.published_on, Post.published_at,
-    Post.account_name, Post.kind, Post.first_archived_at,
+    Post.account_name, Post.kind, Post.first_archived_at, Post.facts,
 )  # fmt: skip
 
 
@@ -199,22 +219,23 @@ def page(
     chosen: PostFilter,
     after: str | None,
     limit: int,
-    columns: Sequence[InstrumentedAttribute[Any]] = (),
+    *,
+    within_text_limit: bool = False,
 ) -> Page:
-    """Return at most `limit` posts after a cursor, without text unless in `columns`. Raises CursorError.
+    """Return at most `limit` posts after a cursor, without their texts. Raises CursorError.
 
-    With `columns` there are fewer posts where their texts have more than MOST_TEXT bytes.
+    `within_text_limit` returns fewer posts where their texts have more than MOST_TEXT bytes.
     """
     account = None if chosen.account is None else storable(chosen.account)
     rows = chosen_posts(select(Post, Account.biz), account, chosen.since, chosen.until)
-    rows = rows.options(load_only(*_LISTED_COLUMNS, *columns, raiseload=True))
+    rows = rows.options(load_only(*_LISTED_COLUMNS, raiseload=True))
     if chosen.kind is not None:
         rows = rows.where(Post.kind == storable(chosen.kind))
     if chosen.mark is not None:
         rows = rows.where(has_mark(Post.id, chosen.mark))
     if after is not None:
         rows = rows.where(_is_after(position_of(after)))
-    if columns:
+    if within_text_limit:
         limit = _fitting(session, rows.order_by(*NEWEST_FIRST).limit(limit))
     found = [(post, biz) for post, biz in session.execute(rows.order_by(*NEWEST_FIRST).limit(limit + 1))]
     more = found[:limit][-1:] if len(found) > limit else []

@@ -1,6 +1,7 @@
 """The API under /api/v1: posts, their history, search, accounts and status; read-only JSON."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -57,6 +58,7 @@ from web.api.schemas import (
 )
 from web.errors import PROBLEMS
 from web.http_cache import IMMUTABLE, not_modified
+from web.spooling import SpooledBody, SpooledResponse
 
 DEFAULT_PAGE_POSTS, MAX_PAGE_POSTS = 20, 100
 
@@ -86,16 +88,17 @@ def posts_router(readers: Readers) -> APIRouter:
         representation: Annotated[
             Representation, Query(description="dump: the six fields of the dump; the cursor is in Link")
         ] = Representation.API,
-    ) -> PostPage | list[DumpRecord]:
+    ) -> PostPage | Response:
         is_dump = representation is Representation.DUMP
         with readers.session() as session:
             chosen = PostFilter(account, kind, since, until, mark)
-            page = post_queries.page(session, chosen, after, limit, [Post.text] if is_dump else [])
+            page = post_queries.page(session, chosen, after, limit, within_text_limit=is_dump)
             if page.next:
                 following = request.url.include_query_params(after=page.next)
                 response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
             if is_dump:
-                return [_record(post) for post, _ in page.posts]
+                body = SpooledBody(_dump(session, [post for post, _ in page.posts]))
+                return SpooledResponse(body, response.headers, "application/json")
             return PostPage(posts=[_in_list(post, biz) for post, biz in page.posts], next=page.next)
 
     @router.get("/posts/{biz}/{aid}", summary="A post with everything that is known of it")
@@ -119,8 +122,24 @@ def get_post(session: Session, biz: str, aid: str) -> Post:
     return posts[0]
 
 
-def _record(post: Post) -> DumpRecord:
-    return DumpRecord.model_validate(post_queries.record_of(post).as_dict())
+def _record(post: Post, text: str | None = None) -> DumpRecord:
+    return DumpRecord.model_validate(post_queries.record_of(post, text).as_dict())
+
+
+_TEXT_FIELD = f'"{DumpRecord.model_fields["text"].alias}":"'
+
+
+def _dump(session: Session, posts: Sequence[Post]) -> Iterator[bytes]:
+    """Write posts as the array that a dump is; a piece of one text is in memory at a time."""
+    yield b"["
+    texts = post_queries.texts_of(session, [post.id for post in posts])
+    for number, (post, pieces) in enumerate(zip(posts, texts, strict=True)):
+        head, tail = _record(post, "").model_dump_json().split(_TEXT_FIELD)
+        yield f"{',' if number else ''}{head}{_TEXT_FIELD}".encode()
+        for piece in pieces:
+            yield json.dumps(piece, ensure_ascii=False)[1:-1].encode()
+        yield tail.encode()
+    yield b"]"
 
 
 def _in_list(post: Post, biz: str) -> PostInList:

@@ -1,0 +1,168 @@
+"""The formats of feeds: Atom and JSON Feed, written entry by entry and paragraph by paragraph."""
+
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
+from xml.sax.saxutils import escape
+
+PREVIEW_TERM = "paid-preview"  # category of paid posts of which only the free preview is archived
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEntry:
+    """One post in a feed. Instants are aware; `paragraphs` are plain text."""
+
+    id: str
+    title: str
+    author: str
+    page: str
+    source: str
+    published: datetime
+    updated: datetime
+    kind: str | None
+    paragraphs: Iterable[str]
+    is_preview: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FeedDocument:
+    """A feed: its title, its own address, that of the web UI, and its newest posts.
+
+    `updated` is when an entry changed last. Each of `entries` is in memory only while it is written.
+    """
+
+    title: str
+    address: str
+    home: str
+    next: str | None
+    updated: datetime
+    entries: Iterable[FeedEntry]
+
+
+def printable(text: str) -> str:
+    """Return the text without the characters that XML cannot hold."""
+    return _NOT_XML.sub("", text)
+
+
+def _paragraph_html(paragraph: str) -> str:
+    """Return a plain paragraph as HTML, everything in it escaped."""
+    return f"<p>{html.escape(paragraph)}</p>"
+
+
+ATOM_MEDIA_TYPE = "application/atom+xml"
+
+_FEED_ATTRIBUTES = {"xmlns": "http://www.w3.org/2005/Atom", "xml:lang": "zh-CN"}
+
+
+def write_atom(feed: FeedDocument) -> Iterator[bytes]:
+    """Write a feed as Atom, piece by piece."""
+    root = Element("feed", _FEED_ATTRIBUTES)
+    _add_element(root, "id", feed.address)
+    _add_element(root, "title", feed.title)
+    _add_element(root, "updated", _utc_text(feed.updated))
+    _add_element(root, "generator", "mparchive")
+    _add_link(root, "self", feed.address, ATOM_MEDIA_TYPE)
+    _add_link(root, "alternate", feed.home, "text/html")
+    if feed.next:
+        _add_link(root, "next", feed.next, ATOM_MEDIA_TYPE)
+    head = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True).removesuffix(b"</feed>")
+    yield head
+    is_empty = True
+    for entry in feed.entries:
+        is_empty = False
+        yield from _atom_entry(entry)
+    if is_empty:
+        yield b"<author><name>mparchive</name></author>"
+    yield b"</feed>"
+
+
+def _atom_entry(entry: FeedEntry) -> Iterator[bytes]:
+    element = Element("entry")
+    _add_element(element, "id", entry.id)
+    _add_element(element, "title", entry.title)
+    _add_element(SubElement(element, "author"), "name", entry.author)
+    _add_element(element, "published", _utc_text(entry.published))
+    _add_element(element, "updated", _utc_text(entry.updated))
+    _add_link(element, "alternate", entry.page, "text/html")
+    _add_link(element, "via", entry.source, "text/html")
+    if entry.kind:
+        SubElement(element, "category", term=entry.kind)
+    if entry.is_preview:
+        SubElement(element, "category", term=PREVIEW_TERM)
+    head = ElementTree.tostring(element, encoding="unicode").removesuffix("</entry>").encode()
+    yield head + b'<content type="html"'
+    is_empty = True
+    for paragraph in entry.paragraphs:
+        yield (b">" if is_empty else b"") + escape(_paragraph_html(paragraph)).encode()
+        is_empty = False
+    yield b" /></entry>" if is_empty else b"</content></entry>"
+
+
+def _add_element(parent: Element, name: str, text: str) -> None:
+    SubElement(parent, name).text = text
+
+
+def _add_link(parent: Element, rel: str, address: str, media_type: str) -> None:
+    SubElement(parent, "link", rel=rel, href=address, type=media_type)
+
+
+def _utc_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+JSON_FEED_MEDIA_TYPE = "application/feed+json"
+
+
+def write_json_feed(feed: FeedDocument) -> Iterator[bytes]:
+    """Write a feed as JSON Feed, piece by piece."""
+    document: dict[str, Any] = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": feed.title,
+        "home_page_url": feed.home,
+        "feed_url": feed.address,
+        "language": "zh-CN",
+        "items": [],
+    }
+    if feed.next:
+        document["next_url"] = feed.next
+    head, place, tail = _json(document).partition(b'"items": [')
+    yield head + place
+    for number, entry in enumerate(feed.entries):
+        yield b", " if number else b""
+        yield from _json_item(entry)
+    yield tail
+
+
+def _json_item(entry: FeedEntry) -> Iterator[bytes]:
+    head, place, tail = _json(_item(entry)).partition(b'"content_html": "')
+    yield head + place
+    for paragraph in entry.paragraphs:
+        yield _json(_paragraph_html(paragraph))[1:-1]
+    yield tail
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _item(entry: FeedEntry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "url": entry.page,
+        "external_url": entry.source,
+        "title": entry.title,
+        "content_html": "",
+        "date_published": entry.published.isoformat(timespec="seconds"),
+        "date_modified": entry.updated.isoformat(timespec="seconds"),
+        "authors": [{"name": entry.author}],
+        "tags": [*filter(None, [entry.kind]), *([PREVIEW_TERM] if entry.is_preview else [])],
+        "language": "zh-CN",
+    }
