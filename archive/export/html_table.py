@@ -12,26 +12,31 @@ from bs4 import Tag
 from bs4.element import Comment, NavigableString, PageElement
 
 from archive.export import markdown_text
+from archive.export.list_markers import item_markers, marker_style
 from archive.rendering.formulas import is_formula
+from archive.rendering.plain_html import code_text
 
 MAX_SPAN = 1000  # rows or columns of one cell; browsers read no more columns
 
 _STRUCTURE = frozenset({"table", "caption", "thead", "tbody", "tfoot", "tr", "td", "th", "ul", "ol", "li",
-                        "br", "blockquote", "p"})  # fmt: skip
+                        "br", "blockquote", "p", "div"})  # fmt: skip
 
 _INLINE = frozenset({"strong", "em", "del", "sup", "sub", "ins", "mark"})
 
 _NAMES = {"b": "strong", "i": "em", "s": "del", "strike": "del", "dl": "ul", "dt": "li", "dd": "li"}
 
-_NAMES |= dict.fromkeys(["h1", "h2", "h3", "h4", "h5", "h6", "div", "section", "figure", "figcaption"], "p")
+_CONTAINERS = frozenset({
+    "p", "div", "section", "article", "aside", "address", "center", "figure", "figcaption",
+    "h1", "h2", "h3", "h4", "h5", "h6",
+})  # fmt: skip
 
 _BLOCKS = frozenset(
     {"ul", "ol", "dl", "pre", "blockquote", "table", "hr", "h1", "h2", "h3", "h4", "h5", "h6"}
 )
 
-_WITH_PARAGRAPHS = frozenset({"td", "th", "li", "caption", "blockquote"})
-
 _CELLS = frozenset({"td", "th"})
+
+_HOLDERS = _CELLS | {"li", "caption", "blockquote", "div"}  # a paragraph alone in them needs no element
 
 
 def needs_html(table: Tag, rows: list[Tag]) -> bool:
@@ -70,11 +75,11 @@ def _node(node: PageElement, within: str) -> Iterator[str]:
             text = markdown_text.in_html(str(node))
             yield text if text != " " or within not in ("table", "tr") else ""
         return
-    name = _NAMES.get(node.name, node.name)
+    name = _name(node)
     if name == "img":
         yield markdown_text.image_element(str(node.get("alt") or ""), str(node.get("src") or ""))
     elif name in ("pre", "code"):
-        code = markdown_text.as_entities(node.get_text("\n" if name == "pre" and node.code else ""))
+        code = markdown_text.as_entities(code_text(node).rstrip("\n"))
         yield f"<pre><code>{code}</code></pre>" if name == "pre" else f"<code>{code}</code>"
         for image in node.find_all("img"):
             yield from _node(image, within)
@@ -88,15 +93,25 @@ def _node(node: PageElement, within: str) -> Iterator[str]:
         yield from _content(node, within)
 
 
+def _name(tag: Tag) -> str:
+    """Return the name that an element is written with: lists that show dots or nothing are unordered."""
+    if tag.name == "ol" and not item_markers(tag):
+        return "ul"
+    if tag.name in _CONTAINERS:
+        return "p" if tag.find([*_CONTAINERS, *_BLOCKS]) is None else "div"
+    return _NAMES.get(tag.name, tag.name)
+
+
 def _element(tag: Tag, name: str, within: str) -> Iterator[str]:
     if name == "br":
         yield "<br>"
         return
-    if name == "p" and (within not in _WITH_PARAGRAPHS or _is_alone(tag)):
+    if name in ("p", "div") and (within in ("table", "tr") or (within in _HOLDERS and _is_alone(tag))):
         yield from _content(tag, within)
         return
     content = "".join(_content(tag, "table" if name in ("thead", "tbody", "tfoot") else name))
-    if content.strip() or name in _CELLS or name == "tr":
+    is_counted = name == "li" and tag.parent is not None and tag.parent.name == "ol"
+    if content.strip() or name in _CELLS or name == "tr" or is_counted:
         line = "\n" if name == "tr" else ""
         yield f"{line}<{name}{_attributes(tag, name)}>{content.strip(' ')}</{name}>"
 
@@ -114,6 +129,8 @@ def _attributes(tag: Tag, name: str) -> str:
     if name == "ol":
         start = str(tag.get("start") or "")
         given = f' start="{start}"' if re.fullmatch(r"-?\d{1,9}", start, re.A) else ""
+        style = marker_style(tag)
+        given += f' style="list-style-type:{style}"' if style != "decimal" else ""
         return f"{given} reversed" if tag.has_attr("reversed") else given
     value = str(tag.get("value") or "") if name == "li" else ""
     return f' value="{value}"' if re.fullmatch(r"-?\d{1,9}", value, re.A) else ""

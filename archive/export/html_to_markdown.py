@@ -1,7 +1,7 @@
 """Convert the safe HTML of a body to Markdown (CommonMark with tables), with all of its text.
 
 Each element is visited once, so that the time grows with the length of the body. Lists and quotations repeat
-their marker in every line: those nested deeper than MAX_NESTED_BLOCKS are written as if they were less deep.
+their marker in every line: those nested deeper than MAX_NESTEDBLOCKS are written as if they were less deep.
 """
 
 import re
@@ -14,21 +14,16 @@ from bs4.element import Comment, NavigableString, PageElement
 
 from archive.export import markdown_text
 from archive.export.html_table import html_table, needs_html
+from archive.export.list_markers import item_markers
 from archive.rendering.formulas import FORMULA_BLOCK, is_formula
 from archive.rendering.images import ancestor_ids, new_element, parse_html
-from archive.rendering.plain_html import code_language
+from archive.rendering.plain_html import BLOCKS, code_language, code_text
 
-MAX_NESTED_BLOCKS = 12  # nested lists and quotations; posts have three
+MAX_NESTEDBLOCKS = 12  # nested lists and quotations; posts have three
 
 _CELLS = frozenset({"td", "th"})
 
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-
-_BLOCKS = frozenset({
-    "div", "p", *_HEADINGS, "ul", "ol", "li", "table", "thead", "tbody", "tfoot", "tr", *_CELLS, "caption",
-    "blockquote", "pre", "hr", "colgroup", "col", "section", "article", "header", "footer", "main", "nav",
-    "aside", "address", "center", "figure", "figcaption", "dl", "dt", "dd",
-})  # fmt: skip
 
 _MARKS = {
     **dict.fromkeys(["b", "strong"], markdown_text.BOLD),
@@ -63,6 +58,7 @@ class _Block:
 
     lines: list[str]
     is_list: bool = False
+    is_text: bool = False
     first: int | None = None  # number of an ordered list
     last: int | None = None
 
@@ -79,11 +75,14 @@ class _Context:
 _NO_CONTEXT = _Context()
 
 
+_Item = tuple[int | str | None, list[_Block]]  # with its number or marker; None for a bullet
+
+
 class _Writer:
     """Writes the elements of one body as Markdown."""
 
     def __init__(self, body: Tag) -> None:
-        self._with_blocks = ancestor_ids(body.find_all(list(_BLOCKS)))
+        self._with_blocks = ancestor_ids(body.find_all(list(BLOCKS)))
         self._tables = _data_tables(body)
 
     def blocks(self, container: Tag, depth: int) -> list[_Block]:
@@ -97,10 +96,10 @@ class _Writer:
     def _collect(self, container: Tag, depth: int, found: list[_Block], run: list[str]) -> None:
         for child in container.contents:
             if not isinstance(child, Tag) or (
-                child.name not in _BLOCKS and id(child) not in self._with_blocks
+                child.name not in BLOCKS and id(child) not in self._with_blocks
             ):
                 run.append(self._inline(child, _NO_CONTEXT))
-            elif child.name not in _BLOCKS:  # formatting around blocks
+            elif child.name not in BLOCKS:  # formatting around blocks
                 self._collect(child, depth, found, run)
             else:
                 _end_paragraph(run, found)
@@ -118,26 +117,26 @@ class _Writer:
             return self._code(tag)
         if tag.name == "table" and id(tag) in self._tables:
             return self._table(tag)
-        if depth < MAX_NESTED_BLOCKS and tag.name in ("ul", "ol"):
+        if depth < MAX_NESTEDBLOCKS and tag.name in ("ul", "ol"):
             return self._list(tag, depth + 1)
-        if depth < MAX_NESTED_BLOCKS and tag.name == "blockquote":
+        if depth < MAX_NESTEDBLOCKS and tag.name == "blockquote":
             lines = _joined(self.blocks(tag, depth + 1))
             return [_Block([f"> {line}" if line else ">" for line in lines])] if lines else []
         return self.blocks(tag, depth)
 
     def _list(self, tag: Tag, depth: int) -> list[_Block]:
-        numbers = _item_numbers(tag) if tag.name == "ol" else {}
-        items: list[tuple[int | None, list[_Block]]] = []
+        markers = item_markers(tag) if tag.name == "ol" else {}
+        items: list[_Item] = []
         for child in tag.contents:
             if isinstance(child, Tag) and child.name == "li":
-                items.append((numbers.get(id(child)), self.blocks(child, depth)))
+                items.append((markers.get(id(child)), self.blocks(child, depth)))
                 continue
-            if isinstance(child, Tag) and (child.name in _BLOCKS or id(child) in self._with_blocks):
-                held = self._block(child, depth) if child.name in _BLOCKS else self.blocks(child, depth)
+            if isinstance(child, Tag) and (child.name in BLOCKS or id(child) in self._with_blocks):
+                held = self._block(child, depth) if child.name in BLOCKS else self.blocks(child, depth)
             else:
                 text = self._inline(child, _NO_CONTEXT).strip()
                 held = [_Block(lines) for lines in markdown_text.paragraphs(text)]
-                if held and not numbers:
+                if held and not markers:
                     items.append((None, held))
                     continue
             if held:
@@ -161,10 +160,10 @@ class _Writer:
         return [*blocks, _Block(lines)]
 
     def _cell(self, cell: Tag) -> str:
-        return markdown_text.in_one_line(self._text(cell, _Context(in_cell=True, in_one_line=True)))
+        return markdown_text.cell(self._text(cell, _Context(in_cell=True, in_one_line=True)))
 
     def _code(self, pre: Tag) -> list[_Block]:
-        lines = markdown_text.code_block(_code_text(pre), code_language(pre))
+        lines = markdown_text.code_block(code_text(pre), code_language(pre))
         images = [self._inline(one, _NO_CONTEXT) for one in pre.find_all("img")]
         return [
             _Block(lines) for lines in (lines, *([markdown_text.finished(one)] for one in images)) if lines
@@ -179,11 +178,11 @@ class _Writer:
             is_text = isinstance(node, NavigableString) and not isinstance(node, Comment)
             return markdown_text.escape_text(str(node), in_cell=context.in_cell) if is_text else ""
         if node.name == "br":
-            return " " if context.in_one_line else "\n"
+            return markdown_text.LINE_BREAK if context.in_cell else " " if context.in_one_line else "\n"
         if node.name == "img":
             return markdown_text.image(str(node.get("alt") or ""), str(node.get("src") or ""))
         if node.name in ("code", "pre") and node.find("img") is None:
-            return markdown_text.code_span(_code_text(node), in_cell=context.in_cell)
+            return markdown_text.code_span(code_text(node), in_cell=context.in_cell)
         if node.name == "a":
             return markdown_text.link(self._text(node, context), str(node.get("href") or "")) or ""
         if node.name in _MARKS:
@@ -191,7 +190,9 @@ class _Writer:
         if is_formula(node):
             return self._formula(node, context)
         text = self._text(node, context)
-        return f" {text} " if node.name in _BLOCKS else text
+        if node.name in BLOCKS and context.in_cell:
+            return f"{markdown_text.LINE_BREAK}{text}{markdown_text.LINE_BREAK}"
+        return f" {text} " if node.name in BLOCKS else text
 
     def _formula(self, tag: Tag, context: _Context) -> str:
         """Return the TeX of a formula, and words beside its drawing that the TeX does not have."""
@@ -204,14 +205,14 @@ class _Writer:
 
     def _marked(self, tag: Tag, context: _Context) -> str:
         mark = _MARKS[tag.name]
-        if mark in context.marks:
+        if mark in context.marks and mark not in (markdown_text.SUP, markdown_text.SUB):
             return self._text(tag, context)
         text = self._text(tag, replace(context, marks=context.marks | {mark}))
         return markdown_text.marked(text, mark) if text.strip() else text
 
 
 def _end_paragraph(run: list[str], found: list[_Block]) -> None:
-    found += [_Block(lines) for lines in markdown_text.paragraphs("".join(run))]
+    found += [_Block(lines, is_text=True) for lines in markdown_text.paragraphs("".join(run))]
     run.clear()
 
 
@@ -222,43 +223,36 @@ def _joined(blocks: Iterable[_Block], *, is_tight: bool = False) -> list[str]:
     """
     lines: list[str] = []
     last: int | None = None
+    is_below_text = False
     for block in blocks:
         if last is not None and block.first not in (None, last + 1):
             lines += ["", "<!-- -->", "", *block.lines]
         else:
-            lines += ["", *block.lines] if lines and not (is_tight and block.is_list) else block.lines
-        last = block.last
+            is_next = is_tight and is_below_text and block.is_list and _may_follow_text(block)
+            lines += ["", *block.lines] if lines and not is_next else block.lines
+        last, is_below_text = block.last, block.is_text
     return lines
 
 
-def _item_numbers(tag: Tag) -> dict[int, int]:
-    """Return the number that each item of an ordered list shows, by its id()."""
-    items = [child for child in tag.contents if isinstance(child, Tag) and child.name == "li"]
-    step = -1 if tag.has_attr("reversed") else 1
-    start = _integer(tag.get("start"))
-    number = (len(items) if step < 0 else 1) if start is None else start
-    numbers: dict[int, int] = {}
-    for item in items:
-        value = _integer(item.get("value"))
-        numbers[id(item)] = number if value is None else value
-        number = numbers[id(item)] + step
-    return numbers
+def _may_follow_text(block: _Block) -> bool:
+    """Return whether a list is recognized directly below a text: its number must be 1, before words."""
+    return block.first is None or (block.first == 1 and block.lines[0] != "1.")
 
 
-def _numbered(items: Iterable[tuple[int | None, list[_Block]]]) -> list[_Block]:
+def _numbered(items: Iterable[_Item]) -> list[_Block]:
     """Return a list for each run of items whose numbers follow one another; without numbers, they are one.
 
-    Empty items without a number are left out.
+    Empty items without a number are left out. Markers that Markdown does not have are words: letters, Chinese
+    and negative numbers.
     """
     lists: list[_Block] = []
-    for number, blocks in items:
-        if number is None or number < 0:  # Markdown has no negative numbers
-            text = f"- {number}\\. " if number is not None else "- "
-            lines = _indented("- ", _joined(blocks, is_tight=True) or [""], text) if blocks else []
-            last = None
+    for marker, blocks in items:
+        if isinstance(marker, int) and marker >= 0:
+            lines = _indented(f"{marker}. ", _joined(blocks, is_tight=True) or [""])
+            last = marker
         else:
-            lines = _indented(f"{number}. ", _joined(blocks, is_tight=True) or [""])
-            last = number
+            lines = _unnumbered(markdown_text.marker_words(marker), blocks)
+            last = None
         if not lines:
             continue
         if lists and lists[-1].last == (None if last is None else last - 1):
@@ -269,19 +263,26 @@ def _numbered(items: Iterable[tuple[int | None, list[_Block]]]) -> list[_Block]:
     return lists
 
 
-def _indented(mark: str, lines: list[str], before: str = "") -> list[str]:
-    """Return the lines of an item behind its mark; `before` stands for the mark in the first."""
-    first = f"{before or mark}{lines[0]}".rstrip() if not lines[0] else f"{before or mark}{lines[0]}"
+def _unnumbered(marker: str, blocks: list[_Block]) -> list[str]:
+    """Return the lines of an item with a bullet, and the words of its marker before a text or above it."""
+    if not blocks:
+        return []
+    if marker and blocks[0].is_text:
+        first = replace(blocks[0], lines=[f"{marker}{blocks[0].lines[0]}", *blocks[0].lines[1:]])
+        blocks = [first, *blocks[1:]]
+    elif marker:
+        blocks = [_Block([marker.rstrip()], is_text=True), *blocks]
+    return _indented("- ", _joined(blocks, is_tight=True))
+
+
+def _indented(mark: str, lines: list[str]) -> list[str]:
+    """Return the lines of an item behind its mark."""
+    first = f"{mark}{lines[0]}".rstrip() if not lines[0] else f"{mark}{lines[0]}"
     return [first, *(f"{' ' * len(mark)}{line}" if line else "" for line in lines[1:])]
 
 
 def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _integer(written: object) -> int | None:
-    text = str(written if written is not None else "").strip()
-    return int(text) if re.fullmatch(r"[+-]?\d{1,8}", text, re.A) else None
 
 
 def _table_parts(tag: Tag, names: Iterable[str]) -> Iterator[Tag]:
@@ -299,34 +300,6 @@ def _is_code(tag: Tag) -> bool:
     style = str(tag.get("style", ""))
     is_styled = _KEPT_SPACE.search(style) and _MONOSPACE.search(style)
     return bool(is_styled) and tag.find(["table", "ul", "ol", "img", "pre"]) is None
-
-
-def _code_text(code: Tag) -> str:
-    text: list[str] = []
-    _collect_code(code, text)
-    return "".join(text)
-
-
-def _collect_code(tag: Tag, text: list[str]) -> None:
-    """Collect the text of code, in which each block, and each `code` directly in a `pre`, is a line."""
-    texts = [str(child) for child in tag.contents if not isinstance(child, (Tag, Comment))]
-    has_lines = tag.name == "pre" and tag.code is not None and not "".join(texts).strip()
-    for child in tag.contents:
-        if not isinstance(child, Tag):
-            if str(child) and not isinstance(child, Comment) and not (has_lines and child.parent is tag):
-                text.append(str(child))
-            continue
-        if child.name == "br":
-            text.append("\n")
-            continue
-        is_code = has_lines and child.name == "code"
-        if (is_code or child.name in _BLOCKS) and text and not text[-1].endswith("\n"):
-            text.append("\n")
-        before = len(text)
-        _collect_code(child, text)
-        is_open = is_code if len(text) == before else not text[-1].endswith("\n")
-        if is_open and (is_code or child.name in _BLOCKS):
-            text.append("\n")
 
 
 def _break_lines(body: Tag) -> None:

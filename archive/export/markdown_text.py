@@ -15,6 +15,12 @@ _OPEN = dict(zip((BOLD, STRUCK, ITALIC, SUP, SUB, INSERTED, HIGHLIGHTED), "\1\2\
 
 _CLOSE = dict(zip(_OPEN, "\x0e\x0f\x10\x11\x12\x13\x14", strict=True))
 
+_HOLDS_SIGNS = re.compile(r"\]\(|[`<]")  # a link, an image, code or another element
+
+_CODE, _CODE_END = "\x16", "\x17"  # around code within a line
+
+LINE_BREAK = "\x15"  # in a cell of a table; elsewhere a line feed
+
 _NAMES = {char: name for chars in (_OPEN, _CLOSE) for name, char in chars.items()}
 
 _SIGNS = {BOLD: "**", STRUCK: "~~"}  # of those that have other marks than an element
@@ -29,11 +35,13 @@ _SPECIAL = re.compile(r"[\\`*_\[\]{]")
 
 _ENTITY = re.compile(r"&(?=#?\w{1,40};)")
 
-_LINE_START = re.compile(r"([-+>](?=\s|$)|#{1,6}(?=\s|$)|=+\s*$|-{2,}\s*$|>|~{3,}|\||:(?=\s))")
+_LINE_START = re.compile(r"([-+>](?=\s|$)|#{1,6}(?=\s|$)|=+\s*$|-(?:[ \t]*-)+\s*$|>|~{3,}|\||:(?=\s))")
 
 _NUMBERED = re.compile(r"(\d{1,9})([.)])(?=\s|$)")
 
 _BLANK = re.compile(r"[\s\u200b\ufeff]*")
+
+_LINE_END = re.compile(f"([\n{LINE_BREAK}])")
 
 _SEAM = re.compile(
     rf"(?<=\w)(?:{_CLOSE[BOLD]}{_OPEN[BOLD]}|{_CLOSE[STRUCK]}{_OPEN[STRUCK]}"
@@ -69,8 +77,8 @@ def escape_text(text: str, *, in_cell: bool) -> str:
 
 def marked(text: str, mark: str) -> str:
     """Put a formatting element around a text, in each of its lines."""
-    put = _marked_line if mark in _SIGNS else _enclosed_line
-    return "\n".join(put(line, mark) for line in text.split("\n"))
+    lines = _LINE_END.split(text)
+    return "".join(line if _LINE_END.fullmatch(line) else _marked_line(line, mark) for line in lines)
 
 
 def _enclosed_line(line: str, mark: str) -> str:
@@ -88,8 +96,8 @@ def _marked_line(line: str, mark: str) -> str:
     Beside a letter, punctuation would keep readers from recognizing the marks. Marks that are in the line
     already stay within, except one pair around all of its words.
     """
-    if "](" in line or "`" in line:
-        return line
+    if mark not in _SIGNS or _HOLDS_SIGNS.search(line):
+        return _enclosed_line(line, mark)
     words = [found.span() for found in _TOKEN.finditer(line) if found[0][0].isalnum() or found[0][0] == "_"]
     if not words:
         return line
@@ -116,6 +124,12 @@ def in_one_line(text: str) -> str:
     return finished(" ".join(text.split()))
 
 
+def cell(text: str) -> str:
+    """Return the text of a cell: lines are separated by elements, as a cell must be in one line."""
+    lines = (" ".join(line.split()) for line in text.split(LINE_BREAK))
+    return finished(LINE_BREAK.join(line for line in lines if line)).replace(LINE_BREAK, "<br>")
+
+
 def heading(text: str, level: int) -> str:
     """Return a heading; a number sign at its end, which would be taken for a mark, is escaped."""
     line = in_one_line(text)
@@ -128,7 +142,8 @@ def finished(line: str) -> str:
     Bold and struck text have signs where all readers recognize them: where the text within begins and ends
     with a letter, and no other mark is beside. Elsewhere they are elements.
     """
-    line = f" {_SEAM.sub('', line)} "
+    line = _SEAM.sub("", line).replace(f"{_CODE_END}{_CODE}", "<!-- -->")  # or the signs would be one
+    line = f" {line.replace(_CODE, '').replace(_CODE_END, '')} "
     parts = list(line)
     opened: list[int] = []
     for position, char in enumerate(line):
@@ -149,6 +164,9 @@ def _written(line: str, start: int, end: int) -> tuple[str, str]:
     )
     if _is_both(line, start, end):
         return "*", "*"
+    if name in _SIGNS and _HOLDS_SIGNS.search(line, start, end):
+        is_apart = around.isspace()  # punctuation within is recognized only there
+        return (_SIGNS[name], _SIGNS[name]) if is_apart else (f"<{name}>", f"</{name}>")
     if name in _SIGNS and not any(char in _NAMES for char in within):
         is_both = around == _OPEN[ITALIC] + _CLOSE[ITALIC] and _is_both(line, start - 1, end + 1)
         if is_both or not (around[0] in _SIGNED_BEFORE or around[1] in _SIGNED_AFTER):
@@ -169,15 +187,25 @@ def escape_start(line: str) -> str:
     return _NUMBERED.sub(r"\1\\\2", escaped, count=1) if _NUMBERED.match(escaped) else escaped
 
 
+def marker_words(marker: int | str | None) -> str:
+    """Return the marker of a list's item as words before its text; "" where there is none."""
+    if marker is None:
+        return ""
+    words = f"{marker}." if isinstance(marker, int) else marker
+    return f"{words.removesuffix('.')}\\. " if words.endswith(".") else words
+
+
 def code_span(text: str, *, in_cell: bool) -> str:
     """Return code within a line."""
     code = " ".join(text.translate(_CONTROL).split())
     if not code:
         return ""
+    before, after = (" " if char.isspace() else "" for char in (text[0], text[-1]))
     if _ACTIVE_IN_CODE.search(code) or (in_cell and "|" in code):
-        return f"<code>{as_entities(code)}</code>"
+        return f"{before}<code>{as_entities(code)}</code>{after}"
     ticks = "`" * (_longest_ticks(code) + 1)
-    return f"{ticks} {code} {ticks}" if "`" in code else f"{ticks}{code}{ticks}"
+    code = f" {code} " if "`" in code else code
+    return f"{before}{_CODE}{ticks}{code}{ticks}{_CODE_END}{after}"
 
 
 def formula(tex: str, *, is_block: bool, in_cell: bool) -> str:
@@ -224,7 +252,8 @@ def link(text: str, address: str) -> str:
     shown = " ".join(text.split())
     if not shown or "](" in shown.replace("![", "") or not _is_link(address):
         return text
-    return f"[{shown}]({_destination(address)})"
+    before, after = (" " if char.isspace() else "" for char in (text[0], text[-1]))
+    return f"{before}[{shown}]({_destination(address)}){after}"
 
 
 def image(text: str, address: str) -> str:

@@ -6,6 +6,7 @@ The result is not safe yet: archive.rendering.sanitizer must be applied last.
 import re
 
 from bs4 import BeautifulSoup, Tag
+from bs4.element import Comment
 
 from archive.rendering.cards import PLAYER_CLASSES, insert_cards
 from archive.rendering.formulas import complete_formulas, mark_formulas
@@ -16,6 +17,12 @@ from archive.rendering.svg import replace_drawings
 MAX_DEPTH = 200  # nested elements; posts have under 60, and the time of parsers grows with its square
 
 MAX_FORMATTING = 12  # nested formatting elements; a parser of HTML reopens all of them in each paragraph
+
+BLOCKS = frozenset({
+    "div", "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "table", "thead", "tbody", "tfoot",
+    "tr", "td", "th", "caption", "blockquote", "pre", "hr", "colgroup", "col", "section", "article", "header",
+    "footer", "main", "nav", "aside", "address", "center", "figure", "figcaption", "dl", "dt", "dd",
+})  # fmt: skip
 
 _FORMATTING = frozenset({"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong",
                     "tt", "u"})  # fmt: skip
@@ -28,7 +35,15 @@ _REMOVED = (
 
 _WITH_TEXT = frozenset({"template", "xmp", "plaintext", "textarea", "title", "select", "math", "noframes"})
 
-_PAGE_ELEMENTS = frozenset({"header", "footer", "main", "nav"})  # the page around has its own
+# Blocks that the page around has itself, or that the sanitizer unwraps: their words stay in their own lines.
+_OTHER_BLOCKS = {
+    **dict.fromkeys(
+        ["header", "footer", "main", "nav", "details", "summary", "fieldset", "legend", "form", "hgroup",
+         "dialog", "search", "option", "optgroup"],
+        "div",
+    ),
+    **dict.fromkeys(["menu", "dir"], "ul"),
+}  # fmt: skip
 
 _CODE = f"{OWN}-code-"  # begins the class of a block of code; its language follows
 
@@ -69,6 +84,35 @@ def code_language(pre: Tag) -> str:
     return next((name.removeprefix(_CODE) for name in names if name and name.startswith(_CODE)), "")
 
 
+def code_text(code: Tag) -> str:
+    """Return the text of code, with a line feed at the end of each line."""
+    text: list[str] = []
+    _collect_code(code, text)
+    return "".join(text)
+
+
+def _collect_code(tag: Tag, text: list[str]) -> None:
+    """Collect the text of code, in which each block, and each `code` directly in a `pre`, is a line."""
+    texts = [str(child) for child in tag.contents if not isinstance(child, (Tag, Comment))]
+    has_lines = tag.name == "pre" and tag.code is not None and not "".join(texts).strip()
+    for child in tag.contents:
+        if not isinstance(child, Tag):
+            if str(child) and not isinstance(child, Comment) and not (has_lines and child.parent is tag):
+                text.append(str(child))
+            continue
+        if child.name == "br":
+            text.append("\n")
+            continue
+        is_code = has_lines and child.name == "code"
+        if (is_code or child.name in BLOCKS) and text and not text[-1].endswith("\n"):
+            text.append("\n")
+        before = len(text)
+        _collect_code(child, text)
+        is_open = is_code if len(text) == before else not text[-1].endswith("\n")
+        if is_open and (is_code or child.name in BLOCKS):
+            text.append("\n")
+
+
 def _code_languages(soup: BeautifulSoup) -> list[tuple[Tag, str]]:
     """Return the blocks of code that name their language, with its name."""
     found: list[tuple[Tag, str]] = []
@@ -103,8 +147,8 @@ def _rename_own_names(soup: BeautifulSoup) -> None:
     for tag in soup.find_all(True):
         if tag.name.startswith(OWN):
             tag.name = "span"
-        elif tag.name in _PAGE_ELEMENTS:
-            tag.name = "div"
+        else:
+            tag.name = _OTHER_BLOCKS.get(tag.name, tag.name)
         for name in [name for name in tag.attrs if name.startswith(OWN)]:
             del tag[name]
         if tag.get("class"):  # other classes matter only to WeChat's style sheet

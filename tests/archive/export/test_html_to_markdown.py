@@ -109,7 +109,7 @@ def test_real_posts_are_whole_in_markdown(tmp_path: Path) -> None:
         ('<p><a href="https://x.example/a(b)">词</a></p>', "[词](<https://x.example/a(b)>)"),
         ("<table><tr><td>一</td></tr></table>", "一"),
         ("<table><tr><th>甲</th><th>乙</th></tr><tr><td>1|2</td><td><p>3</p><p>4</p></td></tr></table>",
-         "| 甲 | 乙 |\n| --- | --- |\n| 1\\|2 | 3 4 |"),
+         "| 甲 | 乙 |\n| --- | --- |\n| 1\\|2 | 3<br>4 |"),
         ("<table><tr><td>年</td><td>项</td><td>数</td></tr><tr><td rowspan=2><p>去年</p></td><td>甲</td>"
          "<td>7</td></tr><tr><td>乙*</td><td>9<sup>2</sup></td></tr></table>",
          "<table>\n<tr><td>年</td><td>项</td><td>数</td></tr>\n"
@@ -132,6 +132,25 @@ def test_real_posts_are_whole_in_markdown(tmp_path: Path) -> None:
          "</table>",
          "<table><tfoot>\n<tr><td>计</td><td>2</td></tr></tfoot><tbody>\n"
          "<tr><td>1</td><td>2</td></tr></tbody></table>"),
+        ('<p>字<b><a href="https://x.example/">词</a></b>字</p>',
+         "字<strong>[词](https://x.example/)</strong>字"),
+        ('<p><b><a href="https://x.example/">词</a></b></p>', "**[词](https://x.example/)**"),
+        ("<p>字<s><code>a</code></s></p>", "字<del>`a`</del>"),
+        ("<p><b><code>&lt;a&gt;</code></b>。</p>", "<strong><code>&lt;a&gt;</code></strong>。"),
+        ("<p><code>a</code><code>b</code></p>", "`a`<!-- -->`b`"),
+        ("<p>a<code>\u3000b </code>c</p>", "a `b` c"),
+        ("<p>a<a href='https://x.example/'>\u3000b</a></p>", "a [b](https://x.example/)"),
+        ("<p>10<sup>x<sup>2</sup></sup></p>", "10<sup>x<sup>2</sup></sup>"),
+        ("<p>--- -</p><p>- - -</p>", "\\--- -\n\n\\- - -"),
+        ("<table><tr><td>a<br>b</td><td><b>c<br>d</b></td></tr></table>",
+         "| a<br>b | **c**<br>**d** |\n| --- | --- |"),
+        ("<table><tr><td rowspan=2><div><p>1</p><p>2</p></div><p>3</p></td><td>4</td></tr><tr></tr></table>",
+         '<table>\n<tr><td rowspan="2"><div><p>1</p><p>2</p></div><p>3</p></td><td>4</td></tr>\n'
+         "<tr></tr></table>"),
+        ("<table><tr><td rowspan=2>1</td><td><pre><code>a</code><code></code><code>b</code></pre></td></tr>"
+         "<tr></tr></table>",
+         '<table>\n<tr><td rowspan="2">1</td><td><pre><code>a&#10;\nb</code></pre></td></tr>\n'
+         "<tr></tr></table>"),
         ("<pre>&lt;a&gt;\n\n  b</pre>", "<pre><code>&lt;a&gt;&#10;\n&#32;&#32;b</code></pre>"),
     ],
 )  # fmt: skip
