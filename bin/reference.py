@@ -63,6 +63,12 @@ SETTINGS: dict[str, tuple[str, str, str, str]] = {
         "media folder, or a storage that fsspec supports, such as `s3://bucket/prefix`",
         "媒体文件夹，或 fsspec 支持的存储，如 `s3://bucket/prefix`",
     ),
+    "MPARCHIVE_PUBLIC_URL": (
+        "none: the address of each request",
+        "无：采用每次请求的地址",
+        "address at which readers reach the web interface, such as `https://archive.example`; for citations",
+        "读者访问网页界面的地址，如 `https://archive.example`；用于引用格式",
+    ),
     "MPARCHIVE_MEDIA_TYPES": (
         "`image`",
         "`image`",

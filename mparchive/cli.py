@@ -12,7 +12,7 @@ import typer
 
 from archive.domain.day_ranges import chosen_days
 from archive.domain.messages import Message
-from archive.domain.outcomes import ChangeKind, Kind
+from archive.domain.outcomes import ChangeKind, CitationFormat, Kind
 from archive.system.catalogues import catalogue, process_language
 from crawler.process.entry import import_before_forking
 from mparchive.console import discard_stdout, say
@@ -150,6 +150,21 @@ def changes_command(
 
     days = chosen_days(since, until, week)
     raise typer.Exit(list_changes(account, kind or [], days, limit, json))
+
+
+@app.command("cite", help=_("mparchive.help.cite.summary"))
+def cite_command(
+    posts: Annotated[list[str], typer.Argument(metavar="POST...", help=_("mparchive.help.cite.posts"))],
+    form: Annotated[
+        CitationFormat, typer.Option("--format", "-f", help=_("mparchive.help.cite.format"))
+    ] = CitationFormat.GBT7714,
+    version: Annotated[int | None, typer.Option(min=1, help=_("mparchive.help.cite.version"))] = None,
+    account: Annotated[str | None, typer.Option(help=_("mparchive.help.show.account"))] = None,
+) -> None:
+    """Print citations of posts."""
+    from mparchive.commands.cite import cite
+
+    raise typer.Exit(cite(posts, account, form, version))
 
 
 @app.command("show", help=_("mparchive.help.show.summary"), cls=OptionalDiffValue)

@@ -1,5 +1,6 @@
 """Read where the archive is: the address of a server, or a folder for the embedded one."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,30 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from archive.domain.errors import DatabaseUnavailable, file_message
+from archive.domain.errors import ArchiveError, DatabaseUnavailable, file_message
 from archive.domain.messages import Message
 from archive.system.files import FileUnusable, read_secret_file
 
 MAX_PASSWORD = 4096  # bytes
 
+MAX_QUOTED = 200  # characters of a setting that a message quotes
+
+# Scheme, host and port, and a path where a proxy serves the archive below one; no query, no user.
+_ORIGIN = re.compile(r"https?://[0-9A-Za-z.\-\[\]:]+(?:/[0-9A-Za-z._~%/\-]*)?")
+
+
+class SettingError(ArchiveError):
+    """A setting has a value that cannot be used."""
+
 
 class ArchiveSettings(BaseSettings):
-    """MPARCHIVE_DATABASE_URL, MPARCHIVE_HOME and MPARCHIVE_MEDIA; an empty variable counts as unset.
+    """MPARCHIVE_DATABASE_URL, _HOME, _MEDIA and _PUBLIC_URL; an empty variable counts as unset.
 
     Without an address an embedded Postgres runs in `<home>/postgres`. `media` is a folder, or an address
     that fsspec knows (s3://bucket/prefix); without it the files lie in `<home>/media`.
     MPARCHIVE_DATABASE_PASSWORD_FILE names a file with the password that the address leaves out, as containers
-    are given secrets; DatabaseUnavailable when it cannot be read.
+    are given secrets; DatabaseUnavailable when it cannot be read. `public_url` is where readers reach the web
+    interface: citations contain it.
     """
 
     model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, frozen=True)
@@ -31,6 +42,19 @@ class ArchiveSettings(BaseSettings):
     database_password_file: Path | None = None
     home: Path = Field(default_factory=lambda: user_data_path("mparchive"))
     media: str | None = Field(default=None, repr=False)  # it may hold a password
+    public_url: str | None = None
+
+    def origin(self) -> str:
+        """Return the address of the web interface without a slash at its end; empty where none is set.
+
+        Raises SettingError for what is no address of a server.
+        """
+        if not self.public_url:
+            return ""
+        address = self.public_url.strip().rstrip("/")
+        if not _ORIGIN.fullmatch(address):
+            raise SettingError("archive.settings.public_url", given=self.public_url[:MAX_QUOTED])
+        return address
 
     @model_validator(mode="before")
     @classmethod

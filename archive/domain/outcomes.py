@@ -1,4 +1,4 @@
-"""Enumerate what a response, a post, a medium and a link can be."""
+"""Enumerate what a response, a post, a medium, a link, a change and a citation can be."""
 
 from enum import StrEnum
 
@@ -123,6 +123,15 @@ class PostMark(StrEnum):
     EDITED = "edited"
     REMOVED = "removed"  # and still away
     RESTORED = "restored"  # after it had been away
+
+
+class CitationFormat(StrEnum):
+    """The formats of a citation."""
+
+    GBT7714 = "gbt7714"
+    BIBTEX = "bibtex"
+    RIS = "ris"
+    CSL_JSON = "csl-json"
 
 
 # Outcomes of addresses that no capture has.

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
 from archive.db.models import Absence, Account, AddressRow, CaptureRow, Post, Version
 from archive.domain import pagination
-from archive.domain.errors import ArchiveError
+from archive.domain.errors import ArchiveError, NotArchived
 from archive.domain.outcomes import PostMark
 from archive.domain.records import Record
 from archive.domain.text import storable
@@ -72,6 +72,22 @@ def find_posts(session: Session, aid: str, biz: str | None = None) -> list[Post]
 def versions_of(session: Session, post: Post) -> list[Version]:
     """Return the versions of a post's text, first to last."""
     return list(session.scalars(select(Version).where(Version.post_id == post.id).order_by(Version.number)))
+
+
+def version_numbers(session: Session, post: Post) -> list[int]:
+    """Return the numbers of a post's versions, first to last."""
+    rows = select(Version.number).where(Version.post_id == post.id)
+    return list(session.scalars(rows.order_by(Version.number)))
+
+
+def version_of(session: Session, post: Post, number: int) -> Version:
+    """Return a version of a post by its number. Raises NotArchived when there is none."""
+    of_post = Version.post_id == post.id
+    version = session.scalar(select(Version).where(of_post, Version.number == number))
+    if version is None:
+        count = session.scalar(select(func.count()).select_from(Version).where(of_post))
+        raise NotArchived("archive.version.missing", aid=post.aid, number=number, n=count)
+    return version
 
 
 def last_changes(session: Session, post_ids: Sequence[int]) -> dict[int, datetime]:

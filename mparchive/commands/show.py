@@ -69,7 +69,7 @@ def show(aid: str, account: str | None, view: str, *, versions: str = "", as_jso
     CommandError where there is no such post, page or version.
     """
     with open_archive() as engine, transaction(engine) as session:
-        post = _find_post(session, aid, account)
+        post = find_post(session, aid, account)
         match view:
             case "text":
                 sys.stdout.write(post.text.replace("\r", "\n") + "\n")
@@ -92,7 +92,8 @@ def show(aid: str, account: str | None, view: str, *, versions: str = "", as_jso
     return Exit.DONE
 
 
-def _find_post(session: Session, aid: str, account: str | None) -> Post:
+def find_post(session: Session, aid: str, account: str | None) -> Post:
+    """Return the post of this aid, with `account` (biz) only that account's. Raises CommandError."""
     posts = post_queries.find_posts(session, aid, account)
     if not posts:
         raise CommandError(Message("mparchive.show.no_such_post", {"aid": aid}))
