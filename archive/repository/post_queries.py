@@ -202,6 +202,17 @@ class PostFilter:
     mark: PostMark | None = None
 
 
+def filtered_posts(rows: Rows, chosen: PostFilter) -> Rows:
+    """Restrict a selection of posts to a filter; joins `accounts`."""
+    account = None if chosen.account is None else storable(chosen.account)
+    rows = chosen_posts(rows, account, chosen.since, chosen.until)
+    if chosen.kind is not None:
+        rows = rows.where(Post.kind == storable(chosen.kind))
+    if chosen.mark is not None:
+        rows = rows.where(has_mark(Post.id, chosen.mark))
+    return rows
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some posts, each with its account's biz, and the cursor of the next page; None on the last page."""
@@ -221,13 +232,8 @@ def page(
 
     With `columns` there are fewer posts where their texts have more than MOST_TEXT bytes.
     """
-    account = None if chosen.account is None else storable(chosen.account)
-    rows = chosen_posts(select(Post, Account.biz), account, chosen.since, chosen.until)
+    rows = filtered_posts(select(Post, Account.biz), chosen)
     rows = rows.options(load_only(*_LISTED_COLUMNS, *columns, raiseload=True))
-    if chosen.kind is not None:
-        rows = rows.where(Post.kind == storable(chosen.kind))
-    if chosen.mark is not None:
-        rows = rows.where(has_mark(Post.id, chosen.mark))
     if after is not None:
         rows = rows.where(_is_after(position_of(after)))
     if columns:

@@ -1,5 +1,6 @@
 """`mparchive search`: search the posts, or rebuild the search index."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -10,31 +11,44 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
 from archive.domain.messages import Message
+from archive.domain.outcomes import PostMark
 from archive.repository.accounts import check_account
 from archive.repository.search_index import rebuild_search_index
 from archive.search.engine import MAX_LIMIT, Hit, Order, SearchPage, search
 from archive.search.query import Query, parse
 from mparchive.console import out, print_json, say, steps, translated
-from mparchive.errors import Exit
+from mparchive.errors import CommandError, Exit
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """The options of the command: the query and the number of results."""
+    """The options of the command: the words, the filters and the number of results."""
 
-    words: str
+    words: Sequence[str]
     account: str | None
     kind: str | None
     since: date | None
     until: date | None
+    mark: PostMark | None
     order: Order
     limit: int
     json: bool
 
+    @property
+    def has_filter(self) -> bool:
+        """Tell whether something but words selects posts."""
+        filters = (self.account, self.kind, self.since, self.until, self.mark)
+        return any(value is not None for value in filters)
+
 
 def search_posts(options: SearchOptions) -> Exit:
-    """Print aid, date, title and excerpt of each match. Raises SearchError, NotArchived."""
-    query = parse(options.words)
+    """Print aid, date, title and excerpt of each match. Raises CommandError, SearchError, NotArchived.
+
+    Without words these are all posts that the filters select.
+    """
+    if not options.words and not options.has_filter:
+        raise CommandError(Message("mparchive.search.words_or_rebuild"))
+    query = parse(" ".join(options.words)) if options.words else Query(())
     with open_archive() as engine:
         found = _pages(engine, query, options)
     if options.json:
@@ -43,7 +57,7 @@ def search_posts(options: SearchOptions) -> Exit:
         for hit in found.hits:
             _print(hit)
     if not found.hits:
-        say(Message("mparchive.search.none"))
+        say(Message("mparchive.search.none" if options.words else "mparchive.list.none"))
     elif found.next:
         say(Message("mparchive.search.more", {"limit": options.limit}))
     return Exit.DONE
@@ -83,6 +97,7 @@ def _page(
         kind=options.kind,
         since=options.since,
         until=options.until,
+        mark=options.mark,
         order=options.order,
         limit=limit,
         after=after,
