@@ -205,6 +205,7 @@ def show_command(
     raw: Annotated[bool, typer.Option("--raw", help=_("mparchive.help.show.raw"))] = False,
     history: Annotated[bool, typer.Option("--history", help=_("mparchive.help.show.history"))] = False,
     diff: Annotated[str | None, typer.Option(metavar="[N..M]", help=_("mparchive.help.show.diff"))] = None,
+    version: Annotated[int | None, typer.Option(min=1, help=_("mparchive.help.show.version"))] = None,
     links: Annotated[bool, typer.Option("--links", help=_("mparchive.help.show.links"))] = False,
     html: Annotated[bool, typer.Option("--html", help=_("mparchive.help.show.html"))] = False,
     in_browser: Annotated[bool, typer.Option("--open", help=_("mparchive.help.show.open"))] = False,
@@ -213,10 +214,11 @@ def show_command(
 ) -> None:
     """Print one post."""
     flags = {"text": text, "raw": raw, "history": history, "links": links, "html": html, "open": in_browser}
-    view = chosen_view({**flags, "diff": diff is not None}, json)
+    flags |= {"diff": diff is not None, "version": version is not None}
+    view = chosen_view(flags, json)
     from mparchive.commands.show import show
 
-    raise typer.Exit(show(aid, account, view, versions=diff or "", as_json=json))
+    raise typer.Exit(show(aid, account, view, versions=diff or "", version=version or 1, as_json=json))
 
 
 @app.command("reparse", help=_("mparchive.help.reparse.summary"))
