@@ -12,18 +12,33 @@ import typer
 
 from archive.domain.day_ranges import chosen_days
 from archive.domain.messages import Message
-from archive.domain.outcomes import ChangeKind, Kind
+from archive.domain.outcomes import ChangeKind, CitationFormat, Kind, PostCount, PostOrder
 from archive.system.catalogues import catalogue, process_language
 from crawler.process.entry import import_before_forking
 from mparchive.console import discard_stdout, say
 from mparchive.errors import STOPPED, CommandError, Exit, OutputError, describe_failure
-from mparchive.options import Account, Format, Json, OptionalDiffValue, Since, Until, Week, format_of
+from mparchive.options import (
+    Account,
+    Biz,
+    Changed,
+    Format,
+    Json,
+    Limit,
+    OptionalChangedValue,
+    OptionalDiffValue,
+    SearchWords,
+    Since,
+    Until,
+    Week,
+    chosen_view,
+    format_of,
+)
 
 _ = catalogue("mparchive", process_language()).gettext  # the texts of --help
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     epilog=_("mparchive.help.exit_codes"),
 )
@@ -39,7 +54,9 @@ def _print_version(wanted: bool) -> None:
 def mparchive(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help=_("mparchive.help.version")),
+        typer.Option(
+            "--version", "-V", callback=_print_version, is_eager=True, help=_("mparchive.help.version")
+        ),
     ] = False,
 ) -> None:
     """Take the options of the program itself."""
@@ -54,7 +71,9 @@ def backfill_command(
     since: Since = None,
     until: Until = None,
     week: Week = None,
-    limit: Annotated[int | None, typer.Option(min=1, help=_("mparchive.help.backfill.limit"))] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help=_("mparchive.help.backfill.limit"))
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help=_("mparchive.help.backfill.dry_run"))] = False,
     no_fetch: Annotated[bool, typer.Option("--no-fetch", help=_("mparchive.help.backfill.no_fetch"))] = False,
     no_media: Annotated[bool, typer.Option("--no-media", help=_("mparchive.help.backfill.no_media"))] = False,
@@ -66,28 +85,22 @@ def backfill_command(
     """Import posts and fetch their pages."""
     from mparchive.commands.backfill import BackfillOptions, backfill
 
-    first, last = chosen_days(since, until, week)
+    days, sources = chosen_days(since, until, week), tuple(inputs)
+    media = not no_media
     options = BackfillOptions(
-        inputs=tuple(inputs),
-        url=url,
-        since=first,
-        until=last,
-        limit=limit,
-        dry_run=dry_run,
-        fetch=not no_fetch,
-        media=not no_media,
-        again=again,
-        replay=replay,
-        record=record,
-        json=json,
+        sources, url, *days, limit, dry_run, not no_fetch, media, again, replay, record, json
     )
     raise typer.Exit(backfill(options))
 
 
 @app.command("export", help=_("mparchive.help.export.summary"))
 def export_command(
-    form: Annotated[Format | None, typer.Option("--format", help=_("mparchive.help.export.format"))] = None,
-    output: Annotated[Path | None, typer.Option(help=_("mparchive.help.export.output"))] = None,
+    form: Annotated[
+        Format | None, typer.Option("--format", "-f", help=_("mparchive.help.export.format"))
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help=_("mparchive.help.export.output"))
+    ] = None,
     account: Account = None,
     since: Since = None,
     until: Until = None,
@@ -102,17 +115,18 @@ def export_command(
     )
 
 
-@app.command(
-    "search", help=_("mparchive.help.search.summary"), context_settings={"ignore_unknown_options": True}
-)
+@app.command("search", help=_("mparchive.help.search.summary"), cls=SearchWords)
 def search_command(
     words: Annotated[list[str] | None, typer.Argument(help=_("mparchive.help.search.words"))] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help=_("mparchive.help.search.limit"))] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=10_000, help=_("mparchive.help.search.limit"))
+    ] = 20,
     account: Account = None,
     kind: Annotated[Kind | None, typer.Option(help=_("mparchive.help.search.kind"))] = None,
     since: Since = None,
     until: Until = None,
     week: Week = None,
+    changed: Changed = None,
     order: Annotated[
         Literal["date", "relevance"], typer.Option(help=_("mparchive.help.search.order"))
     ] = "date",
@@ -122,15 +136,34 @@ def search_command(
     """Search the posts, or rebuild the search index."""
     from mparchive.commands.search import SearchOptions, rebuild_index, search_posts
 
-    if unknown := [word for word in words or [] if word.startswith("--")]:
-        raise CommandError(Message("mparchive.search.no_such_option", {"option": unknown[0]}))
-    if rebuild == bool(words):
+    if rebuild and words:
         raise CommandError(Message("mparchive.search.words_or_rebuild"))
     if rebuild:
         raise typer.Exit(rebuild_index(json))
     days = chosen_days(since, until, week)
-    options = SearchOptions(" ".join(words or []), account, kind, *days, order, limit, json)
+    options = SearchOptions(words or [], account, kind, *days, changed, order, limit, json)
     raise typer.Exit(search_posts(options))
+
+
+@app.command("list", help=_("mparchive.help.list.summary"), cls=OptionalChangedValue)
+def list_command(
+    account: Account = None,
+    kind: Annotated[Kind | None, typer.Option(help=_("mparchive.help.search.kind"))] = None,
+    since: Since = None,
+    until: Until = None,
+    week: Week = None,
+    changed: Changed = None,
+    sort: Annotated[PostOrder, typer.Option(help=_("mparchive.help.list.sort"))] = PostOrder.NEWEST,
+    count_by: Annotated[PostCount | None, typer.Option(help=_("mparchive.help.list.count_by"))] = None,
+    limit: Limit = None,
+    json: Json = False,
+) -> None:
+    """List posts."""
+    from archive.repository.post_queries import PostFilter
+    from mparchive.commands.list import ListOptions, list_archived
+
+    chosen = PostFilter(account, kind, *chosen_days(since, until, week), changed)
+    raise typer.Exit(list_archived(ListOptions(chosen, sort, count_by, limit, json)))
 
 
 @app.command("changes", help=_("mparchive.help.changes.summary"))
@@ -140,9 +173,7 @@ def changes_command(
     since: Since = None,
     until: Until = None,
     week: Week = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help=_("mparchive.help.changes.limit"))
-    ] = None,
+    limit: Limit = None,
     json: Json = False,
 ) -> None:
     """List what changed."""
@@ -152,6 +183,21 @@ def changes_command(
     raise typer.Exit(list_changes(account, kind or [], days, limit, json))
 
 
+@app.command("cite", help=_("mparchive.help.cite.summary"))
+def cite_command(
+    posts: Annotated[list[str], typer.Argument(metavar="POST...", help=_("mparchive.help.cite.posts"))],
+    form: Annotated[
+        CitationFormat, typer.Option("--format", "-f", help=_("mparchive.help.cite.format"))
+    ] = CitationFormat.GBT7714,
+    version: Annotated[int | None, typer.Option(min=1, help=_("mparchive.help.cite.version"))] = None,
+    account: Biz = None,
+) -> None:
+    """Print citations of posts."""
+    from mparchive.commands.cite import cite
+
+    raise typer.Exit(cite(posts, account, form, version))
+
+
 @app.command("show", help=_("mparchive.help.show.summary"), cls=OptionalDiffValue)
 def show_command(
     post: Annotated[str, typer.Argument(help=_("mparchive.help.show.aid"))],
@@ -159,35 +205,20 @@ def show_command(
     raw: Annotated[bool, typer.Option("--raw", help=_("mparchive.help.show.raw"))] = False,
     history: Annotated[bool, typer.Option("--history", help=_("mparchive.help.show.history"))] = False,
     diff: Annotated[str | None, typer.Option(metavar="[N..M]", help=_("mparchive.help.show.diff"))] = None,
+    version: Annotated[int | None, typer.Option(min=1, help=_("mparchive.help.show.version"))] = None,
     links: Annotated[bool, typer.Option("--links", help=_("mparchive.help.show.links"))] = False,
     html: Annotated[bool, typer.Option("--html", help=_("mparchive.help.show.html"))] = False,
     in_browser: Annotated[bool, typer.Option("--open", help=_("mparchive.help.show.open"))] = False,
-    account: Annotated[str | None, typer.Option(help=_("mparchive.help.show.account"))] = None,
+    account: Biz = None,
     json: Json = False,
 ) -> None:
     """Print one post."""
-    views = {
-        "text": text,
-        "raw": raw,
-        "history": history,
-        "links": links,
-        "html": html,
-        "open": in_browser,
-        "diff": diff is not None,
-    }
-    chosen = [name for name, is_on in views.items() if is_on]
-    if len(chosen) > 1:
-        raise CommandError(_exclusive(chosen[0], chosen[1]))
-    view = chosen[0] if chosen else "summary"
-    if json and view not in ("summary", "history", "diff"):
-        raise CommandError(_exclusive(view, "json"))
+    flags = {"text": text, "raw": raw, "history": history, "links": links, "html": html, "open": in_browser}
+    flags |= {"diff": diff is not None, "version": version is not None}
+    view = chosen_view(flags, json)
     from mparchive.commands.show import show
 
-    raise typer.Exit(show(post, account, view, versions=diff or "", as_json=json))
-
-
-def _exclusive(first: str, second: str) -> Message:
-    return Message("mparchive.show.exclusive", {"first": f"--{first}", "second": f"--{second}"})
+    raise typer.Exit(show(post, account, view, versions=diff or "", version=version or 1, as_json=json))
 
 
 @app.command("forget", help=_("mparchive.help.forget.summary"))
@@ -270,7 +301,9 @@ def audit_command(
     until: Until = None,
     week: Week = None,
     fill: Annotated[bool, typer.Option("--fill", help=_("mparchive.help.audit.fill"))] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help=_("mparchive.help.audit.limit"))] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help=_("mparchive.help.audit.limit"))
+    ] = None,
     json: Json = False,
 ) -> None:
     """List what the archive lacks."""
@@ -310,7 +343,9 @@ def doctor_command(json: Json = False) -> None:
 @app.command("init", help=_("mparchive.help.init.summary"))
 def init_command(
     source: Annotated[str, typer.Argument(metavar="INPUT", help=_("mparchive.help.init.input"))],
-    output: Annotated[str | None, typer.Option(help=_("mparchive.help.init.output"))] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help=_("mparchive.help.init.output"))
+    ] = None,
 ) -> None:
     """Write a configuration."""
     from mparchive.commands.init import init

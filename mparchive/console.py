@@ -14,10 +14,15 @@ from rich.segment import Segment
 
 from archive.domain.messages import Message
 from archive.system.catalogues import process_language, template
+from mparchive.errors import Exit
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.table import Table
+    from rich.text import Text
+
+    from archive.domain.text_diff import Piece
+    from archive.export.result import ExportResult
 
 MAX_CELL = 400  # characters of a text shown in a table; the whole text has views of its own
 
@@ -188,3 +193,31 @@ def shortened(text: str) -> str:
     """Return the beginning of a text, for a table."""
     words = text.replace("\r", "\n").strip()
     return words if len(words) <= MAX_CELL else f"{words[:MAX_CELL]}…"
+
+
+def report_failures(result: "ExportResult") -> Exit:
+    """Print what could not be read or written, and return the exit code for it."""
+    for failure in (*result.problems, *result.failures):
+        say(localized(failure))
+    if result.failed:
+        say(Message("mparchive.export.not_written", {"n": result.failed}))
+    if not result.missing:
+        return Exit.PARTLY_FAILED if result.failed else Exit.DONE
+    say(Message("mparchive.export.media_unreadable", {"n": result.missing}))
+    return Exit.INTEGRITY if result.damaged else Exit.PARTLY_FAILED
+
+
+_STYLES = {"same": "", "added": "underline green", "removed": "strike red"}
+
+_MARKS = {"same": "{}", "added": "{{+{}+}}", "removed": "[-{}-]"}
+
+
+def marked_text(pieces: Iterable["Piece"], coloured: bool) -> "Text":
+    r"""Return a difference in colours or with marks; `\r` ends a line."""
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    shown = Text()
+    for piece in pieces:
+        text = piece.text if coloured else _MARKS[piece.kind].format(piece.text)
+        shown.append(text.replace("\r", "\n"), _STYLES[piece.kind] if coloured else "")
+    return shown

@@ -1,6 +1,7 @@
 """Types of command-line options."""
 
 import re
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from archive.domain.messages import Message
+from archive.domain.outcomes import PostMark
 from archive.system.catalogues import catalogue, process_language
 from mparchive.errors import CommandError
 
@@ -18,9 +20,15 @@ Json = Annotated[bool, typer.Option("--json", help=_("mparchive.help.json"))]
 
 Account = Annotated[str | None, typer.Option(help=_("mparchive.help.account"))]
 
+Biz = Annotated[str | None, typer.Option("--account", help=_("mparchive.help.show.account"))]
+
 Since = Annotated[str | None, typer.Option(metavar="DAY", help=_("mparchive.help.since"))]
 
 Until = Annotated[str | None, typer.Option(metavar="DAY", help=_("mparchive.help.until"))]
+
+Changed = Annotated[PostMark | None, typer.Option(help=_("mparchive.help.changed"))]
+
+Limit = Annotated[int | None, typer.Option("--limit", "-n", min=1, help=_("mparchive.help.limit"))]
 
 Week = Annotated[str | None, typer.Option(metavar="YYYY-Www", help=_("mparchive.help.week"))]
 
@@ -29,28 +37,93 @@ _LAST_TWO = ".."
 _NO_VALUE = re.compile(r"-.*|\d+_\d+|.*[/?].*")  # another option, or the aid or address of the post
 
 
-class OptionalDiffValue(TyperCommand):
-    """A command whose --diff may stand alone and then compares the last two versions.
+def _with_value(args: list[str], option: str, value: str, is_value: Callable[[str], object]) -> list[str]:
+    """Insert a value after an option that stands alone: typer's own options always take one."""
+    options = args[: args.index("--")] if "--" in args else args
+    if option not in options:
+        return args
+    place = args.index(option) + 1
+    if place < len(args) and is_value(args[place]):
+        return args
+    return [*args[:place], value, *args[place:]]
 
-    Typer's own options always take a value.
-    """
+
+class OptionalDiffValue(TyperCommand):
+    """A command whose --diff may stand alone and then compares the last two versions."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Insert the default value after a --diff without one."""
-        complete = list(args)
-        if "--diff" in complete:
-            position = complete.index("--diff") + 1
-            if position == len(complete) or _is_no_value(complete, position):
-                complete.insert(position, _LAST_TWO)
+        complete = _with_value(args, "--diff", _LAST_TWO, lambda given: not _is_no_value(args, given))
         return super().parse_args(ctx, complete)
 
 
-def _is_no_value(args: list[str], position: int) -> bool:
+def _is_no_value(args: list[str], given: str) -> bool:
     """Tell whether the argument behind --diff is another option, or the post, named nowhere else."""
-    if _NO_VALUE.fullmatch(args[position]):
+    if _NO_VALUE.fullmatch(given):
         return True
-    others = (index for index in range(len(args)) if index != position)
+    others = (index for index in range(len(args)) if index != args.index("--diff") + 1)
     return not any(not args[index].startswith("-") and args[index - 1] != "--account" for index in others)
+
+
+class OptionalChangedValue(TyperCommand):
+    """A command whose --changed may stand alone and then selects every post that changed."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Insert the default value after a --changed without one."""
+        complete = _with_value(args, "--changed", PostMark.ANY, lambda given: given in list(PostMark))
+        return super().parse_args(ctx, complete)
+
+
+_EXCLUSION = re.compile(r"-[^-].+", re.DOTALL)
+_COUNT = re.compile(r"-n=?[0-9]+")  # as in -n5: how many matches, not a word
+_SHORT = re.compile(r"-[A-Za-z]")
+
+
+class SearchWords(OptionalChangedValue):
+    """The command of a search: -word excludes a word, what looks like an option is one, -- ends the options.
+
+    After -- every argument is a word, also one that begins with two dashes.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move the excluded words behind --, where no option is looked for.
+
+        Raises CommandError for an argument that looks like an option but is none.
+        """
+        end = args.index("--") if "--" in args else len(args)
+        options, words = args[:end], [_quoted(word) for word in args[end + 1 :]]
+        known = {
+            name
+            for parameter in self.get_params(ctx)
+            for name in (*parameter.opts, *parameter.secondary_opts)
+        }
+        for option in options:
+            name = option.partition("=")[0]
+            looks_like_one = option.startswith("--") or _SHORT.fullmatch(option)
+            if looks_like_one and name not in known:
+                raise CommandError(Message("mparchive.search.no_such_option", {"option": option}))
+        excluded = [one for one in options if _EXCLUSION.fullmatch(one) and not _COUNT.fullmatch(one)]
+        others = [one for one in options if one not in excluded]
+        return super().parse_args(ctx, [*others, "--", *excluded, *words])
+
+
+def _quoted(word: str) -> str:
+    """Return a word as a phrase where the query would read its first dash as an exclusion of the rest."""
+    return f'"{word}"' if word.startswith("--") and '"' not in word else word
+
+
+_AS_JSON = ("summary", "history", "diff", "version")  # views of `show` that are also printed as JSON
+
+
+def chosen_view(views: Mapping[str, bool], as_json: bool) -> str:
+    """Return the view of `show` that is on, else summary. Raises CommandError when there are two."""
+    chosen = [name for name, is_on in views.items() if is_on] or ["summary"]
+    if as_json and chosen[0] not in _AS_JSON:
+        chosen.append("json")
+    if len(chosen) > 1:
+        params = {"first": f"--{chosen[0]}", "second": f"--{chosen[1]}"}
+        raise CommandError(Message("mparchive.show.exclusive", params))
+    return chosen[0]
 
 
 class Format(StrEnum):

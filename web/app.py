@@ -132,11 +132,13 @@ def create_app(  # noqa: PLR0913, PLR0917 - each argument is one part
     now: Callable[[], datetime],
     elapsed: Callable[[], float] = time.monotonic,
     access: Access = OPEN,
+    origin: str = "",
 ) -> FastAPI:
     """Build the application: everything reads through `readers`, only the inbox writes.
 
     `folder` holds the media that are shown. `now` gives an aware UTC instant; `elapsed` is a monotonic clock
-    in seconds by which rates are measured. `access` says who may read.
+    in seconds by which rates are measured. `access` says who may read. `origin` is the address of the web
+    interface that citations name; if empty, that of each request.
     """
     app = FastAPI(title="mparchive", docs_url=None, redoc_url=None)
     app.add_middleware(AdmissionMiddleware, access=access, elapsed=elapsed, respond=error_response)
@@ -144,7 +146,7 @@ def create_app(  # noqa: PLR0913, PLR0917 - each argument is one part
     app.include_router(monitoring_router(readers, now))
     app.include_router(api_router(readers, now))
     app.include_router(feeds_router(readers))
-    app.include_router(pages_router(readers, folder, now))
+    app.include_router(pages_router(readers, folder, now, origin))
     app.add_api_route(
         "/inbox",
         _inbox_page,

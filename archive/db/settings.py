@@ -17,9 +17,18 @@ from archive.system.files import FileUnusable, read_secret_file
 
 MAX_PASSWORD = 4096  # bytes
 
+MAX_QUOTED = 200  # characters of a setting that a message quotes
+
 MAX_BARE_A_DAY = 1000  # one in a minute and a half; more is no budget
 
 _SECOND_AT_SIGN = re.compile(r"[^:]+://[^@]*@[^?]*@")
+
+# Scheme, host and port, and a path where a proxy serves the archive below one; no query, no user.
+_ORIGIN = re.compile(r"https?://[0-9A-Za-z.\-\[\]:]+(?:/[0-9A-Za-z._~%/\-]*)?")
+
+
+class SettingError(ArchiveError):
+    """A setting has a value that cannot be used."""
 
 
 def has_second_at_sign(address: str) -> bool:
@@ -37,7 +46,7 @@ class ArchiveSettings(BaseSettings):
     that fsspec knows (s3://bucket/prefix); without it the files lie in `<home>/media`.
     `reader_database_url` is the address for the web, with a role that can change no post. The two password
     files hold what the addresses leave out, as containers are given secrets; DatabaseUnavailable when one
-    cannot be read.
+    cannot be read. `public_url` is where readers reach the web interface: citations contain it.
     """
 
     model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True, frozen=True)
@@ -48,6 +57,19 @@ class ArchiveSettings(BaseSettings):
     reader_database_password_file: Path | None = None
     home: Path = Field(default_factory=lambda: user_data_path("mparchive"))
     media: str | None = Field(default=None, repr=False)  # it may hold a password
+    public_url: str | None = None
+
+    def origin(self) -> str:
+        """Return the address of the web interface without a slash at its end; empty where none is set.
+
+        Raises SettingError for what is no address of a server.
+        """
+        if not self.public_url:
+            return ""
+        address = self.public_url.strip().rstrip("/")
+        if not _ORIGIN.fullmatch(address):
+            raise SettingError("archive.settings.public_url", given=self.public_url[:MAX_QUOTED])
+        return address
 
     @model_validator(mode="before")
     @classmethod

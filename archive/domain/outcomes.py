@@ -1,4 +1,4 @@
-"""Enumerate what a response, a post, a medium and a link can be."""
+"""Enumerate what a response, a post, a medium, a link, a change, a list and a citation can be."""
 
 from enum import StrEnum
 
@@ -123,6 +123,34 @@ class PostMark(StrEnum):
     EDITED = "edited"
     REMOVED = "removed"  # and still away
     RESTORED = "restored"  # after it had been away
+
+
+class PostOrder(StrEnum):
+    """Orders of a list of posts."""
+
+    NEWEST = "newest"  # by date of publication
+    OLDEST = "oldest"
+    ARCHIVED = "archived"  # the last archived first
+    TITLE = "title"
+
+
+class PostCount(StrEnum):
+    """What posts are counted by."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    ACCOUNT = "account"
+    KIND = "kind"
+
+
+class CitationFormat(StrEnum):
+    """The formats of a citation."""
+
+    GBT7714 = "gbt7714"
+    BIBTEX = "bibtex"
+    RIS = "ris"
+    CSL_JSON = "csl-json"
 
 
 LINKS_TO_POSTS = (Relation.POST, Relation.PREVIOUS, Relation.NEXT)  # of the same account, or another

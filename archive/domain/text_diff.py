@@ -127,3 +127,15 @@ def _compare(before: str, after: str) -> Iterator[tuple[int, str]]:
     pieces = comparison.diff_main(before, after, False)
     comparison.diff_cleanupSemantic(pieces)
     return (piece for piece in pieces if piece[1])
+
+
+def with_context(pieces: Sequence[Piece], context: int) -> Iterator[Piece]:
+    """Yield the pieces, of unchanged ones at most `context` characters beside each change."""
+    last = len(pieces) - 1
+    for index, piece in enumerate(pieces):
+        head = 0 if index == 0 else context
+        tail = 0 if index == last else context
+        if piece.kind != "same" or len(piece.text) <= head + tail + 1:
+            yield piece
+        else:
+            yield Piece("same", f"{piece.text[:head]}…{piece.text[len(piece.text) - tail :]}")

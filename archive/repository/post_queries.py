@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
 from archive.db.models import Absence, Account, AddressRow, CaptureRow, Post, Version
 from archive.domain import pagination
-from archive.domain.errors import ArchiveError
+from archive.domain.errors import ArchiveError, NotArchived
 from archive.domain.outcomes import PostMark
 from archive.domain.records import Record
 from archive.domain.text import storable
@@ -74,6 +74,22 @@ def find_posts(session: Session, aid: str, biz: str | None = None) -> list[Post]
 def versions_of(session: Session, post: Post) -> list[Version]:
     """Return the versions of a post's text, first to last."""
     return list(session.scalars(select(Version).where(Version.post_id == post.id).order_by(Version.number)))
+
+
+def version_numbers(session: Session, post: Post) -> list[int]:
+    """Return the numbers of a post's versions, first to last."""
+    rows = select(Version.number).where(Version.post_id == post.id)
+    return list(session.scalars(rows.order_by(Version.number)))
+
+
+def version_of(session: Session, post: Post, number: int) -> Version:
+    """Return a version of a post by its number. Raises NotArchived when there is none."""
+    of_post = Version.post_id == post.id
+    version = session.scalar(select(Version).where(of_post, Version.number == number))
+    if version is None:
+        count = session.scalar(select(func.count()).select_from(Version).where(of_post))
+        raise NotArchived("archive.version.missing", aid=post.aid, number=number, n=count)
+    return version
 
 
 def last_changes(session: Session, post_ids: Sequence[int]) -> dict[int, datetime]:
@@ -206,6 +222,17 @@ class PostFilter:
     mark: PostMark | None = None
 
 
+def filtered_posts(rows: Rows, chosen: PostFilter) -> Rows:
+    """Restrict a selection of posts to a filter; joins `accounts`."""
+    account = None if chosen.account is None else storable(chosen.account)
+    rows = chosen_posts(rows, account, chosen.since, chosen.until)
+    if chosen.kind is not None:
+        rows = rows.where(Post.kind == storable(chosen.kind))
+    if chosen.mark is not None:
+        rows = rows.where(has_mark(Post.id, chosen.mark))
+    return rows
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some posts, each with its account's biz, and the cursor of the next page; None on the last page."""
@@ -226,13 +253,8 @@ def page(
 
     `within_text_limit` returns fewer posts where their texts have more than MOST_TEXT bytes.
     """
-    account = None if chosen.account is None else storable(chosen.account)
-    rows = chosen_posts(select(Post, Account.biz), account, chosen.since, chosen.until)
+    rows = filtered_posts(select(Post, Account.biz), chosen)
     rows = rows.options(load_only(*_LISTED_COLUMNS, raiseload=True))
-    if chosen.kind is not None:
-        rows = rows.where(Post.kind == storable(chosen.kind))
-    if chosen.mark is not None:
-        rows = rows.where(has_mark(Post.id, chosen.mark))
     if after is not None:
         rows = rows.where(_is_after(position_of(after)))
     if within_text_limit:

@@ -34,8 +34,7 @@ from archive.repository.accounts import check_account
 from archive.repository.capture_selection import Selection, count_captures
 from archive.storage.media_files import MediaFolder
 from archive.system.files import atomically
-from mparchive.commands.show import report_failures
-from mparchive.console import say, steps
+from mparchive.console import report_failures, say, steps
 from mparchive.errors import CommandError, Exit, OutputError
 from mparchive.options import Format
 

@@ -1,7 +1,9 @@
 """`mparchive search`: search the posts, or rebuild the search index."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from rich.text import Text
@@ -10,30 +12,49 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
 from archive.domain.messages import Message
+from archive.domain.outcomes import PostMark
 from archive.repository.accounts import check_account
 from archive.repository.search_index import rebuild_search_index
-from archive.search.engine import MAX_LIMIT, Hit, Order, SearchPage
+from archive.search.engine import MAX_LIMIT, Hit, Order, SearchPage, search
 from archive.search.lookup import NameForm, find_hits, missing_message, posts_with_identifier
+from archive.search.query import Query
 from mparchive.console import out, print_json, say, steps, translated
-from mparchive.errors import Exit
+from mparchive.errors import CommandError, Exit
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """The options of the command: the query and the number of results."""
+    """The options of the command: the words, the filters and the number of results."""
 
-    words: str
+    words: Sequence[str]
     account: str | None
     kind: str | None
     since: date | None
     until: date | None
+    mark: PostMark | None
     order: Order
     limit: int
     json: bool
 
+    @property
+    def text(self) -> str:
+        """Return the words as one query."""
+        return " ".join(self.words)
+
+    @property
+    def has_filter(self) -> bool:
+        """Tell whether something but words selects posts."""
+        filters = (self.account, self.kind, self.since, self.until, self.mark)
+        return any(value is not None for value in filters)
+
 
 def search_posts(options: SearchOptions) -> Exit:
-    """Print aid, date, title and excerpt of each match. Raises SearchError, NotArchived."""
+    """Print aid, date, title and excerpt of each match. Raises CommandError, SearchError, NotArchived.
+
+    Without words these are all posts that the filters select.
+    """
+    if not options.words and not options.has_filter:
+        raise CommandError(Message("mparchive.search.words_or_rebuild"))
     with open_archive() as engine:
         found = _pages(engine, options)
         if not found.hits:
@@ -63,10 +84,12 @@ def rebuild_index(as_json: bool) -> Exit:
 
 def _missing(engine: Engine, options: SearchOptions) -> Message:
     """Return why nothing was found: an address whose post is not archived has a remedy of its own."""
+    if not options.words:
+        return Message("mparchive.list.none")
     with transaction(engine) as session:
-        named = posts_with_identifier(session, options.words)
+        named = posts_with_identifier(session, options.text)
         if named.form is NameForm.ADDRESS and not named.posts:
-            return missing_message(session, named, options.words)
+            return missing_message(session, named, options.text)
     return Message("mparchive.search.none")
 
 
@@ -82,13 +105,13 @@ def _pages(engine: Engine, options: SearchOptions) -> SearchPage:
 
 
 def _page(session: Session, options: SearchOptions, limit: int, after: str | None) -> SearchPage:
-    return find_hits(
-        session,
-        options.words,
+    find = partial(find_hits, session, options.text) if options.words else partial(search, session, Query(()))
+    return find(
         account=options.account,
         kind=options.kind,
         since=options.since,
         until=options.until,
+        mark=options.mark,
         order=options.order,
         limit=limit,
         after=after,

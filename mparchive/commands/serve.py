@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
-    """Serve until SIGTERM or SIGINT. Raises CommandError, ListenError, TokenUnusable, DatabaseUnavailable."""
+    """Serve until SIGTERM or SIGINT. Raises CommandError, ListenError, SettingError, TokenUnusable."""
     from archive.db.engine import Readers  # noqa: PLC0415 - as above
     from web.app import create_app  # noqa: PLC0415 - half a second
     from web.auth import InboxSettings, ReadingSettings  # noqa: PLC0415 - as above
@@ -34,7 +34,7 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # else a line for each connection too many
     raise_file_limit()
     settings = ReadingSettings()
-    token, access = InboxSettings().token(), settings.access()
+    token, access, origin = InboxSettings().token(), settings.access(), ArchiveSettings().origin()
     with listening(host, port) as listener, open_as_reader() as engine, Readers(engine) as readers:
         if access.is_open and not to_everybody and not is_loopback(listener):
             raise CommandError(Message("mparchive.serve.unprotected"))
@@ -46,7 +46,8 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
             for warning in role_warnings(session.connection(), reads_only=True):
                 say(warning)
         folder = MediaFolder(ArchiveSettings())
-        app = create_app(LinkInbox(engine, token, clock.now), readers, folder, clock.now, access=access)
+        inbox = LinkInbox(engine, token, clock.now)
+        app = create_app(inbox, readers, folder, clock.now, access=access, origin=origin)
         server = make_server(app)
         handle_signals(server)
         ParentWatch.from_environment(partial(setattr, server, "should_exit", True))

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -14,17 +14,18 @@ from rich.text import Text
 from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
-from archive.db.models import Absence, Post, Version
+from archive.db.models import Absence, Account, Post, Version
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
 from archive.domain.parsed_page import is_preview
 from archive.domain.records import SHANGHAI
 from archive.domain.revisit_policy import INTERVALS, next_visit
-from archive.domain.text_diff import Piece
+from archive.domain.text_diff import Extent, with_context
 from archive.export.file_names import FileNames
 from archive.export.result import ExportResult, post_name
 from archive.rendering.page import offline_page, shown_post
+from archive.reports.citations import citation_of
 from archive.reports.history import (
     Change,
     Event,
@@ -41,13 +42,16 @@ from archive.repository.posts import links_of
 from archive.repository.revisits import revisit_state
 from archive.search.lookup import post_named
 from archive.storage.media_files import MediaFolder
+from archive.system.catalogues import process_language
 from archive.system.files import write_bytes
 from mparchive.console import (
     facts_table,
     label,
     localized,
+    marked_text,
     out,
     print_json,
+    report_failures,
     say,
     shortened,
     table_with,
@@ -57,20 +61,24 @@ from mparchive.errors import CommandError, Exit
 
 CONTEXT = 60  # characters of unchanged text shown before and after a change
 
+_EXTENT = ("added", "removed")  # of a version against the one before
+
 _RANGE = re.compile(r"(\d{0,9})\.\.(\d{0,9})")
 
-_STYLES = {"same": "", "added": "underline green", "removed": "strike red"}
 
-_MARKS = {"same": "{}", "added": "{{+{}+}}", "removed": "[-{}-]"}
+def show(  # noqa: PLR0913 - all but the view by name
+    name: str,
+    account: str | None,
+    view: str,
+    *,
+    versions: str = "",
+    version: int = 1,
+    as_json: bool = False,
+) -> Exit:
+    """Print a post: `view` is summary, text, raw, history, diff, version, links, html or open.
 
-
-def show(name: str, account: str | None, view: str, *, versions: str = "", as_json: bool = False) -> Exit:
-    """Print the post of this address, aid or title.
-
-    `view` is summary, text, raw, history, diff, links, html or open.
-
-    Summary, history and the difference of two `versions` (N..M) may also be printed as JSON. Raises
-    NotArchived where no post or several fit, CommandError where there is no such page or version.
+    Summary, history, one version and the difference of two `versions` (N..M) may also be printed as JSON.
+    Raises NotArchived where no post or several fit, CommandError where there is no such page or version.
     """
     with open_archive() as engine, transaction(engine) as session:
         post = post_named(session, name, account)
@@ -83,6 +91,8 @@ def show(name: str, account: str | None, view: str, *, versions: str = "", as_js
                 print_history(session, post, as_json)
             case "diff":
                 print_difference(session, post, versions, as_json)
+            case "version":
+                print_version(session, post, version, as_json)
             case "links":
                 out.print(_link_table(session, post))
             case "html":
@@ -183,18 +193,6 @@ def _has_display() -> bool:
     return bool(named) or sys.platform in ("darwin", "win32")
 
 
-def report_failures(result: ExportResult) -> Exit:
-    """Print what could not be read or written, and return the exit code for it."""
-    for failure in (*result.problems, *result.failures):
-        say(localized(failure))
-    if result.failed:
-        say(Message("mparchive.export.not_written", {"n": result.failed}))
-    if not result.missing:
-        return Exit.PARTLY_FAILED if result.failed else Exit.DONE
-    say(Message("mparchive.export.media_unreadable", {"n": result.missing}))
-    return Exit.INTEGRITY if result.damaged else Exit.PARTLY_FAILED
-
-
 def print_history(session: Session, post: Post, as_json: bool) -> None:
     """Print versions, captures and take-downs in order of time."""
     history = history_of(session, post)
@@ -242,7 +240,22 @@ def print_difference(session: Session, post: Post, wanted: str, as_json: bool) -
     for version, sign in ((before, "---"), (after, "+++")):
         source = label("mparchive.version_source.", version.source)
         out.print(Text(f"{sign} {_listed(_version_name(version), _local_time(version.recorded_at), source)}"))
-    out.print(_marked_text(pieces, coloured=out.is_terminal))
+    out.print(marked_text(with_context(pieces, CONTEXT), coloured=out.is_terminal))
+
+
+def print_version(session: Session, post: Post, number: int, as_json: bool) -> None:
+    """Print one version whole: its title, when it was seen, and its text. Raises NotArchived."""
+    version = post_queries.version_of(session, post, number)
+    cited = citation_of(session, post, session.get_one(Account, post.account_id).biz, version=number)
+    if as_json:
+        change = Change(version, Extent(0, 0), cited.seen_at if cited.capture_id else None)
+        values = {name: value for name, value in _version_as_json(change).items() if name not in _EXTENT}
+        print_json(
+            {"biz": cited.biz, "aid": post.aid, **values, "sha256": cited.sha256, "text": version.text}
+        )
+        return
+    out.print(Text(version.title), Text(cited.note(process_language()), "dim"), sep="\n")
+    out.print(Text("\n" + version.text.replace("\r", "\n")))
 
 
 def _version_as_json(change: Change) -> dict[str, Any]:
@@ -346,27 +359,6 @@ def _select_versions(versions: Sequence[Version], wanted: str) -> tuple[Version,
             params = {"number": number, "last": len(versions)}
             raise CommandError(Message("mparchive.show.no_such_version", params))
     return by_number[before], by_number[after]
-
-
-def _marked_text(pieces: Sequence[Piece], coloured: bool) -> Text:
-    r"""Return the changes with a little context; `\r` ends a line."""
-    shown = Text()
-    for piece in _with_context(pieces):
-        text = piece.text if coloured else _MARKS[piece.kind].format(piece.text)
-        shown.append(text.replace("\r", "\n"), _STYLES[piece.kind] if coloured else "")
-    return shown
-
-
-def _with_context(pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """Yield the pieces, with only the ends of long unchanged ones."""
-    last = len(pieces) - 1
-    for index, piece in enumerate(pieces):
-        head = 0 if index == 0 else CONTEXT
-        tail = 0 if index == last else CONTEXT
-        if piece.kind != "same" or len(piece.text) <= head + tail + 1:
-            yield piece
-        else:
-            yield Piece("same", f"{piece.text[:head]}…{piece.text[len(piece.text) - tail :]}")
 
 
 def _post_as_json(session: Session, post: Post) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A command starts without what only other commands need."""
 
+import os
 import subprocess
 import sys
 
@@ -31,3 +32,36 @@ def test_help_begins_with_what_the_program_does() -> None:
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "Archive the posts of WeChat official accounts" in shown
     assert "imports its work" not in shown
+
+
+def run(*arguments: str, **environment: str) -> str:
+    """Run the command in a process of its own; return what it printed."""
+    program = "import sys; sys.argv = ['mparchive', *sys.argv[1:]]; from mparchive.cli import main; main()"
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, **environment}
+    )
+    return done.stdout
+
+
+def test_short_options_do_what_habit_expects() -> None:
+    assert run("-h") == run("--help")
+    assert run("search", "-h") == run("search", "--help")
+    assert run("-V") == run("--version")
+    assert run("-V").startswith("mparchive ")
+    for command, options in {
+        "export": ("-o", "-f"),
+        "init": ("-o",),
+        "search": ("-n",),
+        "list": ("-n",),
+        "cite": ("-f",),
+    }.items():
+        shown = run(command, "-h", COLUMNS="200")
+        assert all(f" {option} " in shown for option in options), command
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    words = {"_MPARCHIVE_COMPLETE": "complete_bash", "COMP_WORDS": "mparchive ch", "COMP_CWORD": "1"}
+    assert run(**words).split() == ["changes"]
+    words |= {"COMP_WORDS": "mparchive list --count-by w", "COMP_CWORD": "3"}
+    assert run(**words).split() == ["week"]

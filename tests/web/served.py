@@ -81,6 +81,7 @@ def served(
     *,
     protocol: type[asyncio.Protocol] = HeaderTimeoutProtocol,
     max_connections: int | None = None,
+    origin: str = "",
 ) -> Iterator[Served]:
     """Serve this archive while the block runs, with the rights of the web."""
     reading = engine_at(as_reader(engine))
@@ -92,7 +93,7 @@ def served(
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         folder = folder or MediaFolder(ArchiveSettings())
         inbox = LinkInbox(reading, token, lambda: now, lambda: client.seconds)
-        app = create_app(inbox, readers, folder, lambda: now, lambda: client.seconds, access)
+        app = create_app(inbox, readers, folder, lambda: now, lambda: client.seconds, access, origin)
         config = uvicorn.Config(
             app,
             http=protocol,

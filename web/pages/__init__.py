@@ -15,9 +15,12 @@ from web.pages.files import files_router
 from web.pages.lists import address_router, changes_page_router, search_page_router, stream_router
 from web.pages.posts import post_router, sources_router
 from web.pages.render import render_page, static_router
+from web.pages.versions import versions_router
 
 
-def pages_router(readers: Readers, folder: MediaFolder, now: Callable[[], datetime]) -> APIRouter:
+def pages_router(
+    readers: Readers, folder: MediaFolder, now: Callable[[], datetime], origin: str = ""
+) -> APIRouter:
     """Return all pages and the files they show; `now` gives an aware UTC instant."""
     router = APIRouter(include_in_schema=False)
     for part in (
@@ -27,7 +30,8 @@ def pages_router(readers: Readers, folder: MediaFolder, now: Callable[[], dateti
         changes_page_router(readers),
         search_page_router(readers),
         address_router(readers),
-        post_router(readers),
+        post_router(readers, origin),
+        versions_router(readers, origin),
         sources_router(readers, folder),
         files_router(readers, folder),
         health_router(readers, now),

@@ -24,6 +24,7 @@ from archive.domain.text_diff import Piece
 from archive.rendering.images import clean_link
 from archive.rendering.page import ShownPost, check_page_size, offline_page, shown_post
 from archive.rendering.post_body import text_markup
+from archive.reports.citations import citation_of, json_ld, meta_tags
 from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
 from archive.repository import absences, bodies
 from archive.repository import captures as captures_repository
@@ -56,6 +57,7 @@ class TimelineEntry:
     at: datetime
     event: Message
     reason: Message | str = ""
+    version: int | None = None
 
 
 def timeline_entries(history: History, context: PageContext) -> Iterator[TimelineEntry]:
@@ -63,7 +65,8 @@ def timeline_entries(history: History, context: PageContext) -> Iterator[Timelin
     for event in timeline(history):
         match event.what:
             case Change() as change:
-                yield TimelineEntry(event.at, _version_message(change, context))
+                message, number = _version_message(change, context), change.version.number
+                yield TimelineEntry(event.at, message, version=number)
             case Absence() if event.is_return:
                 yield TimelineEntry(event.at, Message("web.history.available_again"))
             case Absence() as absence:
@@ -121,6 +124,11 @@ def collapse_blank_lines(text: str) -> str:
     return "\r".join(collapsed[1:] if collapsed[0] == "" else collapsed)
 
 
+def body_markup(text: str) -> Markup:
+    """Return a text of a post as HTML, everything in it escaped, without runs of blank lines."""
+    return Markup(text_markup(collapse_blank_lines(text)))  # noqa: S704 - it escapes all of it
+
+
 _VersionNumber = Annotated[int | None, Query(ge=1, lt=2**31)]
 
 
@@ -145,33 +153,39 @@ class PageLink:
     address: str
 
 
-_TEXT, _PAGE, _HISTORY, _CAPTURES = (
+TEXT, PAGE, HISTORY, CAPTURES, CITE, VERSION = (
     "web.post.as_text",
     "web.post.as_page",
     "web.post.history",
     "web.label.captures",
+    "web.post.cite",
+    "web.history.version",
 )  # the views of a post, by the codes of their names
 
 _TEMPLATES = {
-    _TEXT: "post_text.html",
-    _PAGE: "post_page.html",
-    _HISTORY: "post_history.html",
-    _CAPTURES: "post_captures.html",
+    TEXT: "post_text.html",
+    PAGE: "post_page.html",
+    HISTORY: "post_history.html",
+    CAPTURES: "post_captures.html",
+    CITE: "post_cite.html",
+    VERSION: "post_version.html",
 }
 
 
-def post_router(readers: Readers) -> APIRouter:
-    """Return /posts/BIZ/AID and its other views."""
+def post_router(readers: Readers, origin: str = "") -> APIRouter:
+    """Return /posts/BIZ/AID and its other views; `origin` is the archive's address in citations."""
     router = APIRouter()
 
     def text(request: Request, biz: BizParam, aid: AidParam) -> Response:
         with readers.session() as session:
             post = get_post(session, biz, aid)
-            return _render(session, request, post, biz, _TEXT, **_text_values(session, request, post))
+            values = _text_values(session, request, post)
+            citation = citation_of(session, post, biz, origin=origin or request_origin(request))
+            return render_post(session, request, post, biz, TEXT, citation=citation, **values)
 
     def offline(request: Request, biz: BizParam, aid: AidParam) -> Response:
         with readers.session() as session:
-            return _render(session, request, get_post(session, biz, aid), biz, _PAGE)
+            return render_post(session, request, get_post(session, biz, aid), biz, PAGE)
 
     def history(
         request: Request,
@@ -183,29 +197,40 @@ def post_router(readers: Readers) -> APIRouter:
         with readers.session() as session:
             post = get_post(session, biz, aid)
             values = _history_values(session, PageContext.of(request), post, before, after)
-            return _render(session, request, post, biz, _HISTORY, **values)
+            return render_post(session, request, post, biz, HISTORY, **values)
 
     def captures(request: Request, biz: BizParam, aid: AidParam) -> Response:
         with readers.session() as session:
             post = get_post(session, biz, aid)
             found = captures_repository.list_captures(session, post)
-            return _render(session, request, post, biz, _CAPTURES, captures=found)
+            return render_post(session, request, post, biz, CAPTURES, captures=found)
 
     for path, endpoint in (("", text), ("/page", offline), ("/history", history), ("/captures", captures)):
         add_page(router, f"/posts/{{biz}}/{{aid}}{path}", endpoint)
     return router
 
 
-def _render(session: Session, request: Request, post: Post, biz: str, view: str, **values: Any) -> Response:
+def request_origin(request: Request) -> str:
+    """Return the address by which this request reached the archive, without a slash at its end."""
+    return str(request.base_url).rstrip("/")
+
+
+def render_post(
+    session: Session, request: Request, post: Post, biz: str, view: str, **values: Any
+) -> Response:
+    """Render a view of a post, with what all of them show: whether it is away, and how to cite it."""
     away = next((one for one in absences.absences_of(session, post) if one.returned_at is None), None)
-    values |= {"post": post, "biz": biz, "view": view, "away": away, "is_preview": is_preview(post.facts)}
-    return render_page(request, _TEMPLATES[view], **values)
+    citation = values.get("citation")
+    shown = {**values, "citation": citation, "meta": meta_tags(citation) if citation else []}
+    shown["json_ld"] = Markup(json_ld(citation)) if citation else ""  # noqa: S704 - it holds no < or &
+    shown |= {"post": post, "biz": biz, "view": view, "away": away, "is_preview": is_preview(post.facts)}
+    return render_page(request, _TEMPLATES[view], **shown)
 
 
 def _text_values(session: Session, request: Request, post: Post) -> dict[str, Any]:
     media = media_of(session, post)
     return {
-        "body": Markup(text_markup(collapse_blank_lines(post.text))),  # noqa: S704 - it escapes all of it
+        "body": body_markup(post.text),
         "pictures": [_page_medium(one) for one in media if one.role == Role.IMAGE],
         "recordings": [_page_medium(one) for one in media if one.role in (Role.AUDIO, Role.VIDEO)],
         "links": list(_page_links(session, links_of(session, post))),

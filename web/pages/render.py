@@ -298,27 +298,27 @@ _environment = _make_environment()
 MAX_NAME, MAX_CURSOR = 200, 500  # characters
 
 
-def _empty_is_none(value: Any) -> Any:
+def empty_is_none(value: Any) -> Any:
     """Return None for the empty fields that a form sends too."""
     return None if value == "" else value
 
 
 OptionalDay = Annotated[
-    date | None, BeforeValidator(require_iso_date), BeforeValidator(_empty_is_none), Query()
+    date | None, BeforeValidator(require_iso_date), BeforeValidator(empty_is_none), Query()
 ]
 
-OptionalKind = Annotated[Kind | None, BeforeValidator(_empty_is_none), Query()]
+OptionalKind = Annotated[Kind | None, BeforeValidator(empty_is_none), Query()]
 
-OptionalMark = Annotated[PostMark | None, BeforeValidator(_empty_is_none), Query(alias="changed")]
+OptionalMark = Annotated[PostMark | None, BeforeValidator(empty_is_none), Query(alias="changed")]
 
-OptionalChange = Annotated[ChangeKind | None, BeforeValidator(_empty_is_none), Query(alias="kind")]
+OptionalChange = Annotated[ChangeKind | None, BeforeValidator(empty_is_none), Query(alias="kind")]
 
 OptionalName = Annotated[
-    Annotated[str, Field(max_length=MAX_NAME)] | None, BeforeValidator(_empty_is_none), Query()
+    Annotated[str, Field(max_length=MAX_NAME)] | None, BeforeValidator(empty_is_none), Query()
 ]
 
 OptionalCursor = Annotated[
-    Annotated[str, Field(max_length=MAX_CURSOR)] | None, BeforeValidator(_empty_is_none), Query()
+    Annotated[str, Field(max_length=MAX_CURSOR)] | None, BeforeValidator(empty_is_none), Query()
 ]
 
 

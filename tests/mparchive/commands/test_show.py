@@ -1,5 +1,6 @@
 """The history and the difference as they are printed, and what cannot be compared."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -10,12 +11,13 @@ from typer.testing import CliRunner
 
 from archive.db.engine import transaction
 from archive.domain.errors import NotArchived
-from archive.domain.text_diff import difference
+from archive.domain.text_diff import difference, with_context
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
 from mparchive.cli import app
-from mparchive.commands.show import CONTEXT, _marked_text
-from mparchive.errors import CommandError
+from mparchive.commands.show import CONTEXT
+from mparchive.console import marked_text
+from mparchive.errors import CommandError, describe_failure
 from tests.archive.making import NOW, article, capture, image, record
 
 Show = Callable[..., Result]
@@ -67,6 +69,33 @@ def test_the_summary_and_the_history_say_the_same_as_json(show: Show) -> None:
     assert '"next_visit_at": null' in show("1001_1", "--history", "--json").output
 
 
+def test_a_version_is_printed_whole(show: Show) -> None:
+    first, second = (show("1001_1", "--version", number).output for number in ("1", "2"))
+    assert first.splitlines() == [
+        "标题",
+        "version 1, recorded 2026-03-02T12:00:00+08:00, no capture of its page",
+        "",
+        "第一段",
+        "第二段",
+        "",
+    ]
+    assert second.splitlines()[1].startswith("version 2, captured 2026-03-02T12:00:00+08:00, SHA-256 ")
+    assert second.splitlines()[3:5] == ["第一段", "另一段"]
+    whole = json.loads(show("1001_1", "--version", "2", "--json").output)
+    assert (whole["number"], whole["title"], whole["text"]) == (2, "标题", "第一段\r另一段\r")
+    assert (whole["fetched_at"], len(whole["sha256"])) == ("2026-03-02T04:00:00+00:00", 64)
+    assert "added" not in whole
+    assert json.loads(show("1001_1", "--version", "1", "--json").output)["fetched_at"] is None
+
+
+def test_a_version_that_does_not_exist_is_refused(show: Show) -> None:
+    refused = show("1001_1", "--version", "3").exception
+    assert str(refused) == "post 1001_1 has no version 3; it has 2 versions, 1 to 2"
+    assert describe_failure(refused)[1] == 2  # type: ignore[arg-type,index]
+    assert show("1001_1", "--version", "0").exit_code == 2
+    assert "--version" in str(show("1001_1", "--version", "1", "--history").exception)
+
+
 def test_what_cannot_be_compared_is_said(show: Show) -> None:
     for arguments, says in {
         ("1002_1", "--diff"): "there is 1 version; nothing to compare",
@@ -81,12 +110,12 @@ def test_what_cannot_be_compared_is_said(show: Show) -> None:
         assert says in str(ended)
 
 
-def test_of_what_did_not_change_only_the_ends_are_marked_text() -> None:
+def test_of_what_did_not_change_only_the_ends_are_shown() -> None:
     before, after = (
         "头" * 500 + "旧" + "中" * 500 + "甲" + "尾" * 9,
         "头" * 500 + "新" + "中" * 500 + "尾" * 9,
     )
-    shown = _marked_text(difference(before, after), coloured=False).plain
+    shown = marked_text(with_context(difference(before, after), CONTEXT), coloured=False).plain
     near = "中" * CONTEXT
     assert shown == f"…{'头' * CONTEXT}[-旧-]{{+新+}}{near}…{near}[-甲-]{'尾' * 9}"
 
@@ -94,7 +123,7 @@ def test_of_what_did_not_change_only_the_ends_are_marked_text() -> None:
 def test_a_terminal_shows_changes_in_colours_and_without_marks() -> None:
     terminal = Console(force_terminal=True, color_system="standard", width=80)
     with terminal.capture() as printed:
-        terminal.print(_marked_text(difference("旧的", "新的"), coloured=True))
+        terminal.print(marked_text(difference("旧的", "新的"), coloured=True))
     assert printed.get() == "\x1b[9;31m旧\x1b[0m\x1b[4;32m新\x1b[0m的\n"
 
 

@@ -1,0 +1,99 @@
+"""List the posts that a filter selects, and count them by day, week, month, account or kind."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, literal_column, select
+from sqlalchemy.orm import Session
+
+from archive.db.models import Account, Post
+from archive.domain.outcomes import PostCount, PostMark, PostOrder
+from archive.repository.post_queries import NEWEST_FIRST, PostFilter, filtered_posts, marks_of
+
+LIST_BATCH = 500  # posts loaded at a time while they are streamed: without texts, 1 MB at most
+
+_ORDERS: dict[PostOrder, tuple[Any, ...]] = {
+    PostOrder.NEWEST: NEWEST_FIRST,
+    PostOrder.OLDEST: (Post.published_on, Post.mid, Post.idx, Account.biz),
+    PostOrder.ARCHIVED: (Post.first_archived_at.desc(), Post.id.desc()),
+    PostOrder.TITLE: (Post.title, Post.id),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPost:
+    """A post of the list, without its text; `published_on` is a date in Asia/Shanghai, instants are UTC."""
+
+    biz: str
+    aid: str
+    account: str
+    title: str
+    url: str
+    published_on: date
+    published_at: datetime | None
+    kind: str | None
+    first_archived_at: datetime
+    marks: tuple[PostMark, ...]
+
+
+def list_posts(session: Session, chosen: PostFilter, order: PostOrder) -> Iterator[ListedPost]:
+    """Stream the posts of a filter in an order, LIST_BATCH at a time in memory."""
+    rows = select(
+        Post.id,
+        Account.biz,
+        Post.aid,
+        Post.account_name.label("account"),
+        Post.title,
+        Post.url,
+        Post.published_on,
+        Post.published_at,
+        Post.kind,
+        Post.first_archived_at,
+    )
+    rows = filtered_posts(rows, chosen).order_by(*_ORDERS[order])
+    for batch in session.execute(rows, execution_options={"yield_per": LIST_BATCH}).partitions():
+        marks = marks_of(session, [row.id for row in batch])
+        for row in batch:
+            values = dict(row._mapping)
+            yield ListedPost(marks=tuple(marks.get(values.pop("id"), ())), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class PostTotal:
+    """How many posts have one value: a day, week (2025-W45), month, kind, or account with its biz.
+
+    The value is None for posts whose kind is not known yet.
+    """
+
+    value: str | None
+    posts: int
+    biz: str | None = None
+
+
+# The formats stand in the statement itself: as parameters they would differ between SELECT and GROUP BY.
+_VALUES: dict[PostCount, Any] = {
+    PostCount.DAY: func.to_char(Post.published_on, literal_column("'YYYY-MM-DD'")),
+    PostCount.WEEK: func.to_char(Post.published_on, literal_column("'IYYY-\"W\"IW'")),
+    PostCount.MONTH: func.to_char(Post.published_on, literal_column("'YYYY-MM'")),
+    PostCount.KIND: Post.kind,
+}
+
+
+def count_posts(session: Session, chosen: PostFilter, by: PostCount, order: PostOrder) -> list[PostTotal]:
+    """Count the posts of a filter: days, weeks and months in their order, else the most frequent first.
+
+    Days, weeks and months without posts are left out; they are oldest first by PostOrder.OLDEST, else newest.
+    """
+    count = func.count()
+    if by is PostCount.ACCOUNT:
+        by_account = filtered_posts(select(Account.name, count, Account.biz).select_from(Post), chosen)
+        by_account = by_account.group_by(Account.id).order_by(count.desc(), Account.biz)
+        return [PostTotal(*row) for row in session.execute(by_account)]
+    value = _VALUES[by]
+    sort: list[ColumnElement[Any]] = [value if order is PostOrder.OLDEST else value.desc()]
+    if by is PostCount.KIND:
+        sort = [count.desc(), value]
+    rows = filtered_posts(select(value, count), chosen).group_by(value).order_by(*sort)
+    return [PostTotal(*row) for row in session.execute(rows)]

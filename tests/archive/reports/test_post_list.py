@@ -1,0 +1,74 @@
+"""Posts are listed in each order and counted by each property."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from archive.domain.outcomes import Kind, Outcome, PostCount, PostMark, PostOrder
+from archive.domain.parsed_page import ParsedPage
+from archive.ingest.pages import import_records
+from archive.reports.post_list import PostTotal, count_posts, list_posts
+from archive.repository.post_queries import PostFilter
+from tests.archive.making import BIZ, NOW, article, record
+from tests.archive.reports.test_changes import fetch
+
+EVERY = PostFilter()
+DAYS = ("2024-12-30", "2025-01-01", "2025-01-01", "2025-02-01")
+
+
+@pytest.fixture
+def filled(db_session: Session) -> Session:
+    """Store four posts of three days of two weeks; the last has a page, was edited and removed."""
+    posts = [replace(record(n, title=f"{9 - n}"), date=day) for n, day in enumerate(DAYS, 1)]
+    import_records(db_session, None, posts[:2], "dump", NOW + timedelta(days=1))
+    import_records(db_session, None, posts[2:3], "dump", NOW)
+    fetch(db_session, posts[3], article(posts[3]), 0)
+    fetch(db_session, posts[3], article(replace(posts[3], text="改\r")), 1)
+    fetch(db_session, posts[3], ParsedPage(Outcome.DELETED), 2)
+    return db_session
+
+
+def aids(session: Session, chosen: PostFilter = EVERY, order: PostOrder = PostOrder.NEWEST) -> Sequence[str]:
+    return [post.aid for post in list_posts(session, chosen, order)]
+
+
+def test_posts_are_listed_in_each_order(filled: Session) -> None:
+    assert aids(filled) == ["1004_1", "1003_1", "1002_1", "1001_1"]
+    assert aids(filled, order=PostOrder.OLDEST) == ["1001_1", "1002_1", "1003_1", "1004_1"]
+    assert aids(filled, order=PostOrder.TITLE) == ["1004_1", "1003_1", "1002_1", "1001_1"]
+    assert set(aids(filled, order=PostOrder.ARCHIVED)) == set(aids(filled))
+
+
+def test_filters_select_posts_and_marks_are_listed(filled: Session) -> None:
+    assert aids(filled, PostFilter(since=date(2025, 1, 1), until=date(2025, 1, 31))) == ["1003_1", "1002_1"]
+    assert aids(filled, PostFilter(kind=Kind.ARTICLE)) == ["1004_1"]
+    assert aids(filled, PostFilter(account=BIZ)) == aids(filled)
+    assert aids(filled, PostFilter(account="nobody\x00")) == []
+    for mark in (PostMark.EDITED, PostMark.REMOVED, PostMark.ANY):
+        (post,) = list_posts(filled, PostFilter(mark=mark), PostOrder.NEWEST)
+        assert (post.aid, post.marks) == ("1004_1", (PostMark.EDITED, PostMark.REMOVED))
+    assert aids(filled, PostFilter(mark=PostMark.RESTORED)) == []
+
+
+@pytest.mark.parametrize(
+    ("by", "totals"),
+    [
+        (PostCount.DAY, [("2025-02-01", 1), ("2025-01-01", 2), ("2024-12-30", 1)]),
+        (PostCount.WEEK, [("2025-W05", 1), ("2025-W01", 3)]),
+        (PostCount.MONTH, [("2025-02", 1), ("2025-01", 2), ("2024-12", 1)]),
+        (PostCount.KIND, [(None, 3), ("article", 1)]),
+    ],
+)
+def test_posts_are_counted(filled: Session, by: PostCount, totals: list[tuple[str | None, int]]) -> None:
+    counted = count_posts(filled, EVERY, by, PostOrder.NEWEST)
+    assert counted == [PostTotal(value, posts) for value, posts in totals]
+    if by is not PostCount.KIND:
+        assert count_posts(filled, EVERY, by, PostOrder.OLDEST) == counted[::-1]
+
+
+def test_posts_are_counted_by_account_whose_biz_is_named(filled: Session) -> None:
+    assert count_posts(filled, EVERY, PostCount.ACCOUNT, PostOrder.NEWEST) == [PostTotal("示例账号", 4, BIZ)]
+    assert count_posts(filled, PostFilter(account="nobody"), PostCount.DAY, PostOrder.NEWEST) == []
