@@ -15,7 +15,7 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import ChangeKind, CitationFormat, Kind, PostCount, PostOrder
 from archive.system.catalogues import catalogue, process_language
 from crawler.process.entry import import_before_forking
-from mparchive.console import discard_stdout, say
+from mparchive.console import ReaderGone, discard_stdout, protect_streams, say
 from mparchive.errors import STOPPED, CommandError, Exit, OutputError, describe_failure
 from mparchive.options import (
     Account,
@@ -422,16 +422,18 @@ def serve_command(
 
 def main() -> NoReturn:
     """Run the command; every expected failure is one sentence on stderr and a documented exit code."""
+    protect_streams()
     import_before_forking("mparchive.cli")  # each forked process would import it anyway
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
     try:
-        app()
-    except SystemExit as ended:
-        if ended.code == Exit.INTERRUPTED:  # typer turns Ctrl-C into this code
-            say(STOPPED)
-        raise
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has closed it
-        sys.exit(Exit.DONE)
+        code = _run()
+        sys.stdout.flush()  # at the end of the process an error would come too late
+    except ReaderGone:
+        discard_stdout()
+        return Exit.DONE
     except Exception as error:
         if isinstance(error, OutputError):
             discard_stdout()
@@ -440,5 +442,15 @@ def main() -> NoReturn:
             raise
         message, code = failure
         say(message)
-        sys.exit(code)
-    sys.exit(Exit.DONE)
+    return code
+
+
+def _run() -> int:
+    """Run the command and return its exit code; other errors than SystemExit are raised."""
+    try:
+        app()
+    except SystemExit as ended:
+        if ended.code == Exit.INTERRUPTED:  # typer turns Ctrl-C into this code
+            say(STOPPED)
+        return ended.code if isinstance(ended.code, int) else Exit.DONE
+    return Exit.DONE

@@ -1,5 +1,7 @@
 """Print results on stdout and everything else on stderr, in the language of the process."""
 
+import errno
+import io
 import json
 import os
 import re
@@ -14,7 +16,7 @@ from rich.segment import Segment
 
 from archive.domain.messages import Message
 from archive.system.catalogues import process_language, template
-from mparchive.errors import Exit
+from mparchive.errors import Exit, OutputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -136,6 +138,63 @@ def print_json_list(values: Iterable[Any]) -> int:
         sys.stdout.write(("[\n" if count == 1 else ",\n") + indent(_as_json(value), "  "))
     sys.stdout.write("\n]\n" if count else "[]\n")
     return count
+
+
+class ReaderGone(Exception):
+    """Whoever read standard output has closed it, as `head` does when it has enough."""
+
+
+class _Stdout(io.FileIO):
+    """Standard output whose failures are told from those of other files."""
+
+    def write(self, data: Any) -> int:
+        """Write. Raises ReaderGone, OutputError."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise ReaderGone from None
+        except OSError as error:
+            raise OutputError(error) from None
+
+
+class _ClosedStdout(io.FileIO):
+    """Stands for standard output where the process was started without one."""
+
+    _is_reported = False
+
+    def write(self, data: Any) -> int:
+        """Raise OutputError the first time: what is printed is lost."""
+        if self._is_reported:
+            return len(data)
+        self._is_reported = True
+        raise OutputError(OSError(errno.EBADF, "it is closed"))
+
+
+class _Stderr(io.FileIO):
+    """Standard error, which nobody may be reading: a message that cannot be printed ends no command."""
+
+    def write(self, data: Any) -> int:
+        """Write, or pass over what cannot be written."""
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
+def protect_streams() -> None:
+    """Make failures of standard output OutputError or ReaderGone, and ignore those of standard error."""
+    missing = [stream for stream in ("stdin", "stdout", "stderr") if getattr(sys, stream) is None]
+    for _ in missing:  # takes the free numbers, which files of the archive would get otherwise
+        os.open(os.devnull, os.O_RDWR)
+    out_type = _ClosedStdout if "stdout" in missing else _Stdout
+    sys.stdout = _text_stream(out_type(1, "wb", closefd=False), sys.stdout)
+    sys.stderr = _text_stream(_Stderr(2, "wb", closefd=False), sys.stderr, line_buffering=True)
+
+
+def _text_stream(raw: io.FileIO, like: Any, *, line_buffering: bool = False) -> io.TextIOWrapper:
+    encoding, errors = getattr(like, "encoding", "utf-8"), getattr(like, "errors", "backslashreplace")
+    line_buffering = line_buffering or raw.isatty()
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=line_buffering)
 
 
 def discard_stdout() -> None:

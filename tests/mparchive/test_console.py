@@ -1,6 +1,8 @@
 """What is shown of other people's words is these words."""
 
 import io
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -43,3 +45,48 @@ def test_so_they_are_beside_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> N
 def test_orders_to_a_terminal_are_shown_as_signs(text: str, shown: str) -> None:
     assert console.printable(text) == shown
     assert console.printable(shown) == shown
+
+
+PRINTING = """
+import sys
+from mparchive.cli import main
+from mparchive.console import print_json, out
+import mparchive.cli as cli
+def work():
+    print_json({"words": "x" * int(sys.argv[1])})
+    out.print("end")
+cli.app = work
+main()
+"""
+
+
+def print_to(stdout: str, size: int = 10) -> tuple[int, str]:
+    """Run a command that prints, with stdout as the shell opens it; return exit code and stderr."""
+    command = f'"$0" -c "$1" {size} {stdout}'
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, PRINTING], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("size", [10, 1_000_000])
+@pytest.mark.parametrize(
+    ("stdout", "reason"), [("> /dev/full", "no space left on device"), (">&-", "it is closed")]
+)
+def test_output_that_cannot_be_written_is_one_sentence_and_exit_code_2(
+    stdout: str, reason: str, size: int
+) -> None:
+    assert print_to(stdout, size) == (2, f"standard output cannot be written: {reason}\n")
+
+
+@pytest.mark.parametrize("size", [10, 1_000_000])
+def test_a_reader_that_has_enough_ends_the_command_without_a_word(size: int) -> None:
+    assert print_to("| true; exit ${PIPESTATUS[0]}", size) == (0, "")
+
+
+@pytest.mark.parametrize("stderr", ["2> /dev/full", "2>&-"])
+def test_a_message_that_cannot_be_printed_ends_no_command(stderr: str) -> None:
+    program = "from mparchive.console import protect_streams, say; protect_streams(); say('a'); print('done')"
+    command = ["bash", "-c", f'"$0" -c "$1" {stderr}', sys.executable, program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "done\n")
