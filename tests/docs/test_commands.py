@@ -20,10 +20,10 @@ OPTIONS = {
     name: {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
     for name, command in GROUP.commands.items()
 }
-# Options of pip, zstd, docker, Chromium, pg_dump and scripts in bin/; --help belongs to every command.
+# Options of typer, pip, zstd, docker, Chromium, pg_dump and scripts in bin/; --help belongs to every command.
 OTHER_OPTIONS = {
-    "--check", "--format=plain", "--help", "--host-resolver-rules", "--patch-from", "--profile",
-    "--require-hashes", "--scale", "--version",
+    "--check", "--format=plain", "--help", "--host-resolver-rules", "--install-completion", "--patch-from",
+    "--profile", "--require-hashes", "--scale", "--version",
 }  # fmt: skip
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
@@ -64,9 +64,8 @@ def test_the_readmes_name_every_option_of_every_command_and_no_other(readme: Pat
 
 @pytest.mark.parametrize("readme", READMES, ids=name_of)
 def test_the_readmes_name_every_export_format(readme: Path) -> None:
-    (formats,) = re.findall(
-        r"--format ([^\s`]+)`", text_of(readme).partition("\n## ")[2].partition("|---|")[2]
-    )
+    (row,) = [rest for names, rest in command_rows(readme) if names == ["export"]]
+    (formats,) = re.findall(r"--format ([^\s`]+)`", row)
     assert formats.split("\\|") == [one.value for one in Format]
 
 

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
@@ -28,8 +29,13 @@ def first_cells(heading: str) -> list[str]:
 
 def test_every_alarm_has_a_row() -> None:
     source = SourceStatus("B", "name", "album:1", state="refused", last_tried_at=NOW, failures=9)
+    working = replace(source, state="ok", failures=0, last_good_at=NOW)
     everything = HealthSnapshot(
-        accounts=[AccountHealth("B", "name", NOW - timedelta(days=99), (), [source])],
+        accounts=[
+            AccountHealth("B", "name", NOW - timedelta(days=99), (), [source]),
+            AccountHealth("C", "name", NOW - timedelta(days=99), (), [working]),
+            AccountHealth("D", "name", None, (), [], unwatched=Message.load("x")),
+        ],
         blocked=[BlockedEgress("default", "verification", NOW, 1)],
         free={"/data": 0},
         failed_jobs={"fetch": 1},
