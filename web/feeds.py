@@ -48,13 +48,17 @@ class FeedEntry:
 
 @dataclass(frozen=True, slots=True)
 class FeedDocument:
-    """A feed: its title, its own address, that of the web UI, and its newest posts."""
+    """A feed: its title, its own address, that of the web UI, and its newest posts.
+
+    `recorded_at` is when the archive changed one of the entries last, whenever that was published.
+    """
 
     title: str
     address: str
     home: str
     next: str | None
     entries: Sequence[FeedEntry]
+    recorded_at: datetime | None = None
 
     def updated(self, empty: datetime) -> datetime:
         """Return when an entry changed last; `empty` for a feed without entries."""
@@ -62,7 +66,7 @@ class FeedDocument:
 
 
 def feed_entry(post: Post, biz: str, changed: datetime | None, origin: str) -> FeedEntry:
-    """Return a post as an entry; `changed` is when its newest version was recorded."""
+    """Return a post as an entry; `changed` dates its newest version by its evidence."""
     published = post.published_at or datetime.combine(post.published_on, time(), SHANGHAI)
     return FeedEntry(
         id=f"https://mp.weixin.qq.com/s?__biz={biz}&mid={post.mid}&idx={post.idx}",
@@ -207,7 +211,7 @@ def _add_feed(
         with readers.session() as session:
             page = _find_posts(session, PostFilter(account, kind), q, after)
             found = _feed_document(session, request, page, _title(session, account, kind, q))
-        return _answer(request, write(found), found.updated(_EMPTY_SINCE), media_type)
+        return _answer(request, write(found), found.recorded_at or found.updated(_EMPTY_SINCE), media_type)
 
     router.add_api_route(
         f"/feeds/posts.{ending}",
@@ -242,7 +246,8 @@ def _find_posts(
 
 
 def _feed_document(session: Session, request: Request, page: post_queries.Page, title: str) -> FeedDocument:
-    changed = post_queries.last_changes(session, [post.id for post, _ in page.posts])
+    ids = [post.id for post, _ in page.posts]
+    changed = post_queries.last_changes(session, ids)
     origin = str(request.base_url).rstrip("/")
     following = page.next and str(request.url.include_query_params(after=page.next))
     return FeedDocument(
@@ -251,6 +256,7 @@ def _feed_document(session: Session, request: Request, page: post_queries.Page, 
         home=f"{origin}/",
         next=following or None,
         entries=[feed_entry(post, biz, changed.get(post.id), origin) for post, biz in page.posts],
+        recorded_at=post_queries.last_recorded(session, ids),
     )
 
 

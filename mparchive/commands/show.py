@@ -14,7 +14,7 @@ from rich.text import Text
 from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
-from archive.db.models import Absence, Post, Version
+from archive.db.models import Absence, Post
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
@@ -36,6 +36,7 @@ from archive.reports.history import (
 from archive.repository import bodies, post_queries
 from archive.repository import captures as captures_repository
 from archive.repository.media import ShownMedium, media_of
+from archive.repository.post_queries import DatedBy, DatedVersion
 from archive.repository.posts import links_of
 from archive.repository.revisits import revisit_state
 from archive.storage.media_files import MediaFolder
@@ -239,7 +240,7 @@ def print_difference(session: Session, post: Post, wanted: str, as_json: bool) -
         return
     for version, sign in ((before, "---"), (after, "+++")):
         source = label("mparchive.version_source.", version.source)
-        out.print(Text(f"{sign} {_listed(_version_name(version), _local_time(version.recorded_at), source)}"))
+        out.print(Text(f"{sign} {_listed(_version_name(version), _local_time(version.at), source)}"))
     out.print(_marked_text(pieces, coloured=out.is_terminal))
 
 
@@ -248,8 +249,11 @@ def _version_as_json(change: Change) -> dict[str, Any]:
     return {
         "number": version.number,
         "source": version.source,
+        "recorded_number": version.recorded_number,
+        "at": version.at.isoformat(),
+        "dated_by": version.dated_by,
         "recorded_at": version.recorded_at.isoformat(),
-        "fetched_at": _isoformat(change.fetched_at),
+        "fetched_at": None if version.dated_by is DatedBy.RECORDED else version.at.isoformat(),
         "capture_id": version.capture_id,
         "parser_version": version.parser_version,
         "hash": version.content_hash,
@@ -300,7 +304,7 @@ def _event_texts(event: Event) -> tuple[str, str]:
             return translated("mparchive.show.event.capture", id=capture["id"]), details
 
 
-def _version_name(version: Version) -> str:
+def _version_name(version: DatedVersion) -> str:
     return translated("mparchive.show.event.version", number=version.number)
 
 
@@ -309,7 +313,15 @@ def _change_text(change: Change) -> str:
     parser = version.parser_version and translated("mparchive.show.parser", version=version.parser_version)
     code = "mparchive.show.changed_characters" if version.number > 1 else "mparchive.show.characters"
     size = translated(code, n=extent.added, added=extent.added, removed=extent.removed)
-    return _listed(label("mparchive.version_source.", version.source), parser or "", size, version.title)
+    source = label("mparchive.version_source.", version.source)
+    return _listed(source, parser or "", size, version.title, _recorded_text(version))
+
+
+def _recorded_text(version: DatedVersion) -> str:
+    """Return when a version was recorded, where its own time is not that of a response."""
+    if version.dated_by is DatedBy.CAPTURE:
+        return ""
+    return translated(f"mparchive.show.dated_by.{version.dated_by}", at=_local_time(version.recorded_at))
 
 
 def _absence_text(absence: Absence) -> str:
@@ -329,7 +341,7 @@ def _local_time(at: datetime) -> str:
     return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
 
 
-def _select_versions(versions: Sequence[Version], wanted: str) -> tuple[Version, Version]:
+def _select_versions(versions: Sequence[DatedVersion], wanted: str) -> tuple[DatedVersion, DatedVersion]:
     """Return the two versions of N..M. Raises CommandError."""
     match = _RANGE.fullmatch(wanted)
     if not match:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
-from archive.db.models import Post, Version
+from archive.db.models import Post
 from archive.domain.errors import NotArchived
 from archive.domain.outcomes import Kind
 from archive.domain.text_diff import difference
@@ -205,7 +205,7 @@ def history_router(readers: Readers) -> APIRouter:
     return router
 
 
-def _version(session: Session, biz: str, aid: str, number: int) -> Version:
+def _version(session: Session, biz: str, aid: str, number: int) -> post_queries.DatedVersion:
     versions = post_queries.versions_of(session, get_post(session, biz, aid))
     for version in versions:
         if version.number == number:
