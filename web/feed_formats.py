@@ -36,7 +36,8 @@ class FeedEntry:
 class FeedDocument:
     """A feed: its title, its own address, that of the web UI, and its newest posts.
 
-    `updated` is when an entry changed last. Each of `entries` is in memory only while it is written.
+    `updated` is when an entry changed last, `recorded_at` when the archive recorded that, which may be later.
+    Each of `entries` is in memory only while it is written.
     """
 
     title: str
@@ -45,6 +46,7 @@ class FeedDocument:
     next: str | None
     updated: datetime
     entries: Iterable[FeedEntry]
+    recorded_at: datetime | None = None
 
 
 def printable(text: str) -> str:

@@ -45,7 +45,7 @@ from web.spooling import SpooledBody, SpooledResponse
 def feed_entry(post: Post, biz: str, text: Iterable[str], changed: datetime | None, origin: str) -> FeedEntry:
     """Return a post with this text, in pieces, as an entry.
 
-    `changed` is when its newest version was recorded.
+    `changed` dates its newest version by its evidence.
     """
     published = _published(post)
     is_part = is_preview(post.facts or {})
@@ -154,7 +154,7 @@ def _post_feed(readers: Readers, media_type: str, write: _Writer) -> Callable[..
             page = _find_posts(session, PostFilter(account, kind, mark=changed), q, after)
             found = _feed_document(session, request, page, _title(session, account, kind, changed, q))
             body = SpooledBody(write(found))
-        return _answer(request, body, found.updated, media_type)
+        return _answer(request, body, found.recorded_at or found.updated, media_type)
 
     return feed
 
@@ -223,7 +223,8 @@ def _find_posts(
 
 
 def _feed_document(session: Session, request: Request, page: post_queries.Page, title: str) -> FeedDocument:
-    changed = post_queries.last_changes(session, [post.id for post, _ in page.posts])
+    ids = [post.id for post, _ in page.posts]
+    changed = post_queries.last_changes(session, ids)
     origin = str(request.base_url).rstrip("/")
     following = page.next and str(request.url.include_query_params(after=page.next))
     dates = (max(_published(post), changed.get(post.id, _EMPTY_SINCE)) for post, _ in page.posts)
@@ -238,6 +239,7 @@ def _feed_document(session: Session, request: Request, page: post_queries.Page, 
             feed_entry(post, biz, text, changed.get(post.id), origin)
             for (post, biz), text in zip(page.posts, texts, strict=True)
         ),
+        recorded_at=post_queries.last_recorded(session, ids),
     )
 
 

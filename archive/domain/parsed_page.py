@@ -102,7 +102,8 @@ _ASSOCIATED = ("media", "links")  # they have rows of their own
 class PostState:
     """What one source says a post is.
 
-    The last four are set where the source is its page; `fetched_at` is an aware UTC instant.
+    The last five are set where the source is its page; `fetched_at` is an aware UTC instant. `is_dated`
+    tells whether that is when the page was served; of a saved file it may be when the file was copied.
     """
 
     account_id: int
@@ -112,6 +113,7 @@ class PostState:
     page: ParsedPage | None = None
     parser_version: int | None = None
     fetched_at: datetime | None = None
+    is_dated: bool = True
 
     @property
     def identity(self) -> PostIdentity:

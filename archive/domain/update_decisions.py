@@ -48,7 +48,7 @@ class StoredPost:
     """What is stored of a post: the hash and source of its current state, and all hashes it ever had.
 
     `fetched_at` is when the page was fetched that is its current state, an aware UTC instant; `last_hash`
-    is that of the last version.
+    is that of the version recorded last. `timeline` has the versions by the times of their evidence.
     """
 
     content_hash: str
@@ -56,6 +56,12 @@ class StoredPost:
     history: frozenset[str]
     fetched_at: datetime | None = None
     last_hash: str = ""
+    timeline: tuple[tuple[datetime, str], ...] = ()
+
+    def hash_at(self, instant: datetime) -> str | None:
+        """Return the hash of the version that stood at this UTC instant; None before the first."""
+        earlier = [content_hash for at, content_hash in self.timeline if at <= instant]
+        return earlier[-1] if earlier else None
 
     def is_newer_than(self, fetched_at: datetime | None) -> bool:
         """Tell whether the current state is of a later page than one fetched at this UTC instant."""
@@ -84,8 +90,9 @@ def decide(
     The page itself is believed over a dump: a dump that differs only adds to the history, and only once. A
     page that is not `whole` (only a browser shows its text) makes no version and replaces nothing but an
     earlier parse result of the same page while there is no version; the first whole text is the first
-    version. A page fetched before the current one only adds to the history. Of several pages that a later
-    parser reads alike, one version is enough. `fetched_at` is an aware UTC instant.
+    version. A page fetched before the current one only adds to the history: where the version of that time
+    is another, or none is known. Of several pages that a later parser reads alike, one version is enough.
+    `fetched_at` is an aware UTC instant.
     """
     if known is None:
         return Intent(StoreResult.NEW, add_version=whole, make_current=True)
@@ -95,14 +102,21 @@ def decide(
     if not known.history:
         return Intent(StoreResult.NEW, add_version=True, make_current=True)
     is_old, is_page = known.is_newer_than(fetched_at), source in (PAGE, REPARSE)
-    if known.content_hash == content_hash and not is_old:
-        return Intent(StoreResult.UNCHANGED, add_version=False, make_current=is_page)
-    if is_old or (not is_page and (content_hash in known.history or known.source == PAGE)):
-        return Intent(
-            StoreResult.UNCHANGED, add_version=content_hash not in known.history, make_current=False
-        )
+    if fetched_at and source == PAGE and (is_old or known.content_hash == content_hash):
+        return _decide_by_time(known, content_hash, fetched_at, is_old=is_old)
+    is_new, is_same = content_hash not in known.history, known.content_hash == content_hash and not is_old
+    if is_same or is_old or (not is_page and (not is_new or known.source == PAGE)):
+        add_version = is_new and not is_same
+        return Intent(StoreResult.UNCHANGED, add_version=add_version, make_current=is_same and is_page)
     is_there = source == REPARSE and content_hash == known.last_hash
     return Intent(StoreResult.CHANGED, add_version=not is_there, make_current=True)
+
+
+def _decide_by_time(known: StoredPost, content_hash: str, fetched_at: datetime, *, is_old: bool) -> Intent:
+    """Decide on a page that is older than the current one, or has its text."""
+    at_that_time = known.hash_at(fetched_at)
+    is_new = at_that_time != content_hash if is_old else at_that_time is None
+    return Intent(StoreResult.UNCHANGED, add_version=is_new, make_current=not is_old)
 
 
 def next_fetch(

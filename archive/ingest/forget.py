@@ -44,6 +44,7 @@ from archive.repository.bodies import replace_base
 from archive.repository.captures import list_captures, load_capture
 from archive.repository.hash_chain import append_removals
 from archive.repository.media import put_post_media, unused_files
+from archive.repository.post_queries import VERSION_AT
 from archive.repository.posts import put_links, replace_state
 from archive.repository.removals import (
     RemovalScope,
@@ -302,14 +303,15 @@ def _restore_post(session: Session, post_id: int, parse: Parse, parser_version: 
         run_id = session.scalar(select(CaptureRow.run_id).where(CaptureRow.id == one["id"]))
         state = (post.account_id, page.record, PAGE, one["id"], page, parser_version, one["fetched_at"])
         pages.append((run_id, PostState(*state)))
-    _update_first_archived(session, post_id)
     current: Sequence[Any] = [one for one in (replace_state(session, post_id, pages, now),) if one]
+    _update_first_archived(session, post_id)
     put_post_media(session, current, now)
     put_links(session, current)
 
 
 def _update_first_archived(session: Session, post_id: int) -> None:
-    """Date the archiving of a post by the first of its remaining versions."""
-    first = select(func.min(Version.recorded_at)).where(Version.post_id == post_id).scalar_subquery()
-    values = {"first_archived_at": func.coalesce(first, Post.first_archived_at)}
+    """Date the archiving of a post by the first of its remaining versions, if any."""
+    first = select(func.min(VERSION_AT)).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    first = first.where(Version.post_id == post_id)
+    values = {"first_archived_at": func.coalesce(first.scalar_subquery(), Post.first_archived_at)}
     session.execute(update(Post).where(Post.id == post_id).values(values))

@@ -126,6 +126,7 @@ def _store_results(
             page,
             parser_version,
             origins[capture_id].fetched_at,
+            origins[capture_id].is_dated,
         )
         for place, (capture_id, page) in enumerate(own)
         if page.outcome is Outcome.ARTICLE and page.record and page.biz

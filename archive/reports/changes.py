@@ -21,7 +21,7 @@ from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character, storable
 from archive.domain.update_decisions import REPARSE
 from archive.repository.accounts import belongs_to
-from archive.repository.post_queries import CursorError, version_time
+from archive.repository.post_queries import VERSION_AT, CursorError
 
 CHANGE_BATCH = 500  # changes loaded at a time while they are streamed: without texts, 1 MB at most
 
@@ -187,7 +187,7 @@ def _part(
 
 def _versions() -> Select[*tuple[Any, ...]]:
     """Select the versions with the instants by which they are dated."""
-    rows = select(Version.id, Version.post_id, Version.number, Version.source, version_time().label("at"))
+    rows = select(Version.id, Version.post_id, Version.number, Version.source, VERSION_AT.label("at"))
     return rows.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
 
 

@@ -22,7 +22,7 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import CitationFormat
 from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character, unescape
-from archive.repository.post_queries import version_of, version_time
+from archive.repository.post_queries import VERSION_AT, version_of
 from archive.system.catalogues import Language
 
 
@@ -97,7 +97,7 @@ def _version(session: Session, post: Post, number: int | None) -> Row[*tuple[Any
     A post of which only pages without a whole text are known has no version: then its own title and page.
     """
     capture = CaptureRow.id.label("capture_id"), CaptureRow.sha256
-    rows = select(Version.number, Version.title, version_time().label("seen_at"), *capture)
+    rows = select(Version.number, Version.title, VERSION_AT.label("seen_at"), *capture)
     rows = rows.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id).where(Version.post_id == post.id)
     if number is not None:
         rows = rows.where(Version.number == number)

@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Absence, CaptureRow, MediumRow, Post, PostMedium, Version
+from archive.db.models import Absence, CaptureRow, MediumRow, Post, PostMedium
 from archive.domain.outcomes import Role
 from archive.domain.text_diff import Extent, Piece, difference, extent
 from archive.repository import absences, post_queries
 from archive.repository import captures as captures_repository
+from archive.repository.post_queries import DatedVersion
 
 # WeChat shows one picture at addresses that differ in size and format: .../mmbiz_png/NAME/640?wx_fmt=png
 _PICTURE_NAME = re.compile(r"/(?:sz_)?mmbiz(?:_\w+)?/([^/?]+)")
@@ -22,14 +23,10 @@ _PICTURE_NAME = re.compile(r"/(?:sz_)?mmbiz(?:_\w+)?/([^/?]+)")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A version, and how much it changed of the one before, in characters of title and text.
+    """A version, and how much it changed of the one before, in characters of title and text."""
 
-    `fetched_at` is when its page was fetched (UTC); None where its source was no page.
-    """
-
-    version: Version
+    version: DatedVersion
     extent: Extent
-    fetched_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ def history_of(session: Session, post: Post) -> History:
         captures_repository.list_captures(session, post), key=lambda one: (one["fetched_at"], one["id"])
     )
     return History(
-        changes=list(_changes(session, post_queries.versions_of(session, post))),
+        changes=list(_changes(post_queries.versions_of(session, post))),
         absences=absences.absences_of(session, post),
         captures=captures,
         pictures=_gone_pictures(session, post),
@@ -81,24 +78,20 @@ def timeline(history: History) -> list[Event]:
         events.append(Event(absence.first_missing_at, absence))
         if absence.returned_at:
             events.append(Event(absence.returned_at, absence, is_return=True))
-    events += [Event(one.version.recorded_at, one) for one in history.changes]
+    events += [Event(one.version.at, one) for one in history.changes]
     return sorted(events, key=lambda event: event.at)
 
 
-def changes_between(before: Version, after: Version) -> list[Piece]:
+def changes_between(before: DatedVersion, after: DatedVersion) -> list[Piece]:
     """Return the difference of two versions: their titles, then their texts, as paragraphs."""
     whole = [f"{version.title}\r{version.text}" for version in (before, after)]
     return difference(*whole)
 
 
-def _changes(session: Session, versions: Sequence[Version]) -> Iterator[Change]:
-    ids = [version.capture_id for version in versions if version.capture_id]
-    fetched = dict(
-        session.execute(select(CaptureRow.id, CaptureRow.fetched_at).where(CaptureRow.id.in_(ids))).all()
-    )
+def _changes(versions: Sequence[DatedVersion]) -> Iterator[Change]:
     for before, version in zip((None, *versions), versions, strict=False):
         changed = extent(changes_between(before, version)) if before else Extent(len(version.text), 0)
-        yield Change(version, changed, fetched.get(version.capture_id or 0))
+        yield Change(version, changed)
 
 
 def _gone_pictures(session: Session, post: Post) -> list[GonePictures]:

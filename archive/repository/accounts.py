@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, Post
+from archive.db.models import Account, AddressRow, Post
 from archive.domain.errors import NotArchived
+from archive.domain.outcomes import FORGOTTEN
 from archive.domain.text import storable
 
 
@@ -68,7 +69,13 @@ def belongs_to(account: str) -> ColumnElement[bool]:
 
 
 def account_summaries(session: Session) -> list[dict[str, Any]]:
-    """Return the accounts with the number, first and last day (in Asia/Shanghai) of their posts."""
+    """Return the accounts with the number, first and last day (in Asia/Shanghai) of their posts.
+
+    Those are left out whose posts were all removed on purpose.
+    """
+    forgotten = select(AddressRow.id).where(
+        AddressRow.account_id == Account.id, AddressRow.last_outcome == FORGOTTEN
+    )
     rows = (
         select(
             Account.biz,
@@ -80,6 +87,7 @@ def account_summaries(session: Session) -> list[dict[str, Any]]:
         )
         .outerjoin(Post, Post.account_id == Account.id)
         .group_by(Account.id)
+        .having((func.count(Post.id) > 0) | ~forgotten.exists())
         .order_by(Account.id)
     )
     return [dict(row) for row in session.execute(rows).mappings()]

@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, defer
 
 from archive.db.models import (
@@ -103,13 +104,15 @@ def _insert(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
 
 def capture_origins(
     session: Session, capture_ids: Sequence[int]
-) -> dict[int, Row[tuple[int, datetime, str]]]:
+) -> dict[int, Row[tuple[int, datetime, str, bool]]]:
     """Return by id when each capture was fetched, and as which source its parse result counts.
 
-    The source is PAGE for a capture parsed for the first time, REPARSE for one parsed before.
+    The source is PAGE for a capture parsed for the first time, REPARSE for one parsed before. `is_dated` is
+    false for a saved file, which has no headers: its time is that of the file.
     """
     source = case((CaptureRow.outcome.is_(None), PAGE), else_=REPARSE)
-    rows = select(CaptureRow.id, CaptureRow.fetched_at, source.label("source"))
+    is_dated = CaptureRow.headers != cast([], JSONB)
+    rows = select(CaptureRow.id, CaptureRow.fetched_at, source.label("source"), is_dated.label("is_dated"))
     return {row.id: row for row in session.execute(rows.where(CaptureRow.id.in_(capture_ids)))}
 
 

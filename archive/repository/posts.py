@@ -8,16 +8,16 @@ from typing import Any
 
 from sqlalchemy import func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from archive.db.models import Account, AddressRow, CaptureRow, Post, PostLink, Version
+from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import CurrentPage, LinkRef, PostIdentity, PostState, page_facts
 from archive.domain.records import Record
 from archive.domain.text import index_key, storable, storable_json
 from archive.domain.update_decisions import PAGE, REPARSE, Intent, StoredPost, StoreResult, decide
 from archive.repository.hash_chain import append_versions
-from archive.repository.post_queries import IS_ITS_ADDRESS
+from archive.repository.post_queries import IS_ITS_ADDRESS, VERSION_AT, versions_of
 from archive.repository.search_index import index_posts
 
 _BATCH = 500  # posts per lookup: a statement takes 65,535 parameters
@@ -74,19 +74,58 @@ def _put_round(
             versions.append(_version(post_id, number + 1, state, run_id, now))
         if before is not None:
             _update(session, post_id, state, intent)
+            if intent.add_version and not intent.make_current and state.fetched_at:
+                again = _text_that_returned(session, post_id, state.fetched_at)
+                common = {"number": number + 2, "run_id": run_id, "recorded_at": now}
+                versions += [{**values, **common} for values in again]
     if not versions:
         return results, ()
     return results, session.scalars(insert(Version).returning(Version.id), versions).all()
 
 
+def _text_that_returned(session: Session, post_id: int, instant: datetime) -> list[dict[str, Any]]:
+    """Return a version for the first page after an instant that has the text from before it, if any.
+
+    A page fetched at that instant has another text, and was found only now. The pages after a version, up to
+    the next, have its text; only the first of them is the version's own.
+    """
+    at = select(Version, VERSION_AT.label("at")).where(Version.post_id == post_id)
+    at = at.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id).order_by(VERSION_AT, Version.number)
+    found = session.execute(at).all()
+    earlier = [row.Version for row in found if row.at <= instant]
+    if not earlier or earlier[-1].capture_id is None:
+        return []
+    text, following = earlier[-1], next((row.at for row in found if row.at > instant), None)
+    its_page = session.get_one(CaptureRow, text.capture_id, options=[load_only(CaptureRow.rendered)])
+    pages = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
+    pages = pages.join(Post, IS_ITS_ADDRESS).where(Post.id == post_id, CaptureRow.reason == "")
+    pages = pages.where(CaptureRow.outcome == Outcome.ARTICLE, CaptureRow.rendered == its_page.rendered)
+    pages = pages.where(CaptureRow.fetched_at > instant)
+    if following is not None:
+        pages = pages.where(CaptureRow.fetched_at < following)
+    page_id = session.scalar(pages.order_by(CaptureRow.fetched_at, CaptureRow.id).limit(1))
+    if page_id is None:
+        return []
+    values = {name: getattr(text, name) for name in ("title", "text", "content_hash", "parser_version")}
+    return [{**values, "post_id": post_id, "source": PAGE, "capture_id": page_id}]
+
+
 def _insert(session: Session, states: Sequence[PostState], now: datetime) -> dict[PostIdentity, int]:
     """Insert posts that do not exist yet; return their ids. Of two processes one inserts a post."""
     row = postgresql.insert(Post).on_conflict_do_nothing(constraint="uq__posts__account_id_aid")
-    values = [{**_content(s), **_facts(s), **_identity(s), "first_archived_at": now} for s in states]
+    values = [
+        {**_content(s), **_facts(s), **_identity(s), "first_archived_at": _archived_at(s, now)}
+        for s in states
+    ]
     if not values:
         return {}
     inserted = session.execute(row.returning(Post.account_id, Post.aid, Post.id), values)
     return {(account_id, aid): post_id for account_id, aid, post_id in inserted}
+
+
+def _archived_at(state: PostState, now: datetime) -> datetime:
+    """Return when a state was archived: when its page was served, where that is known."""
+    return min(state.fetched_at, now) if state.fetched_at and state.is_dated else now
 
 
 def _identity(state: PostState) -> dict[str, Any]:
@@ -133,21 +172,28 @@ def _lock_batch(
     posts = select(*columns).outerjoin(CaptureRow, CaptureRow.id == Post.capture_id).where(chosen)
     posts = posts.order_by(Post.account_id, Post.aid.collate("C")).with_for_update(of=Post)
     locked = session.execute(posts).all()
-    in_order = func.array_agg(aggregate_order_by(Version.content_hash, Version.number))
-    hashes = select(Version.post_id, in_order, func.max(Version.number))
-    history = {
-        post_id: (all_hashes, number)
-        for post_id, all_hashes, number in session.execute(
-            hashes.where(Version.post_id.in_([row.id for row in locked])).group_by(Version.post_id)
-        )
-    }
+    history = _histories(session, [row.id for row in locked])
     known: dict[PostIdentity, tuple[int, int, StoredPost]] = {}
     for row in locked:
-        before, number = history.get(row.id, ([""], 0))  # no hash: no page was ever parsed whole
-        all_before = frozenset(filter(None, before))
-        current = StoredPost(row.content_hash, row.source, all_before, row.fetched_at, before[-1])
-        known[row.account_id, row.aid] = row.id, number, current
+        versions = history.get(row.id, [])  # none: no page was ever parsed whole
+        last = max(versions, default=(0, None, ""))
+        timeline = tuple(
+            (at, hash_) for number, at, hash_ in sorted(versions, key=lambda one: (one[1], one[0]))
+        )
+        all_before = frozenset(hash_ for _, _, hash_ in versions)
+        current = StoredPost(row.content_hash, row.source, all_before, row.fetched_at, last[2], timeline)
+        known[row.account_id, row.aid] = row.id, last[0], current
     return known
+
+
+def _histories(session: Session, post_ids: Sequence[int]) -> dict[int, list[tuple[int, datetime, str]]]:
+    """Return by post the number, the time of its evidence, and the hash of each version."""
+    rows = select(Version.post_id, Version.number, VERSION_AT, Version.content_hash)
+    rows = rows.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    history: dict[int, list[tuple[int, datetime, str]]] = defaultdict(list)
+    for post_id, number, at, content_hash in session.execute(rows.where(Version.post_id.in_(post_ids))):
+        history[post_id].append((number, at, content_hash))
+    return history
 
 
 def _version(
@@ -173,6 +219,9 @@ def _update(session: Session, post_id: int, state: PostState, intent: Intent) ->
     Its URL changes only to gain a chksm, so that exports stay equal; the account's name only where it is not
     known, for a page names the account as it is called today.
     """
+    if state.fetched_at and state.is_dated:
+        is_earlier = Post.id == post_id, Post.first_archived_at > state.fetched_at
+        session.execute(update(Post).where(*is_earlier).values(first_archived_at=state.fetched_at))
     if not intent.make_current:
         return
     values = _content(state) | (_facts(state) if state.page else {})
@@ -213,8 +262,7 @@ def replace_state(
 
 def _last_version(session: Session, post_id: int) -> PostState:
     post = session.get_one(Post, post_id)
-    rows = select(Version).where(Version.post_id == post_id).order_by(Version.number.desc()).limit(1)
-    last = session.scalars(rows).one()
+    last = versions_of(session, post)[-1]
     day = post.published_on.isoformat()
     record = Record(post.aid, last.title, post.url, day, post.account_name, last.text)
     return PostState(post.account_id, record, last.source)

@@ -14,7 +14,7 @@ from rich.text import Text
 from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
-from archive.db.models import Absence, Account, Post, Version
+from archive.db.models import Absence, Account, Post
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
@@ -38,6 +38,7 @@ from archive.reports.history import (
 from archive.repository import bodies, post_queries
 from archive.repository import captures as captures_repository
 from archive.repository.media import ShownMedium, media_of
+from archive.repository.post_queries import DatedBy, DatedVersion
 from archive.repository.posts import links_of
 from archive.repository.revisits import revisit_state
 from archive.search.lookup import post_named
@@ -239,7 +240,7 @@ def print_difference(session: Session, post: Post, wanted: str, as_json: bool) -
         return
     for version, sign in ((before, "---"), (after, "+++")):
         source = label("mparchive.version_source.", version.source)
-        out.print(Text(f"{sign} {_listed(_version_name(version), _local_time(version.recorded_at), source)}"))
+        out.print(Text(f"{sign} {_listed(_version_name(version), _local_time(version.at), source)}"))
     out.print(marked_text(with_context(pieces, CONTEXT), coloured=out.is_terminal))
 
 
@@ -248,7 +249,7 @@ def print_version(session: Session, post: Post, number: int, as_json: bool) -> N
     version = post_queries.version_of(session, post, number)
     cited = citation_of(session, post, session.get_one(Account, post.account_id).biz, version=number)
     if as_json:
-        change = Change(version, Extent(0, 0), cited.seen_at if cited.capture_id else None)
+        change = Change(version, Extent(0, 0))
         values = {name: value for name, value in _version_as_json(change).items() if name not in _EXTENT}
         print_json(
             {"biz": cited.biz, "aid": post.aid, **values, "sha256": cited.sha256, "text": version.text}
@@ -263,8 +264,10 @@ def _version_as_json(change: Change) -> dict[str, Any]:
     return {
         "number": version.number,
         "source": version.source,
+        "at": version.at.isoformat(),
+        "dated_by": version.dated_by,
         "recorded_at": version.recorded_at.isoformat(),
-        "fetched_at": _isoformat(change.fetched_at),
+        "fetched_at": None if version.dated_by is DatedBy.RECORDED else version.at.isoformat(),
         "capture_id": version.capture_id,
         "parser_version": version.parser_version,
         "hash": version.content_hash,
@@ -315,16 +318,24 @@ def _event_texts(event: Event) -> tuple[str, str]:
             return translated("mparchive.show.event.capture", id=capture["id"]), details
 
 
-def _version_name(version: Version) -> str:
+def _version_name(version: DatedVersion) -> str:
     return translated("mparchive.show.event.version", number=version.number)
 
 
 def _change_text(change: Change) -> str:
     version, extent = change.version, change.extent
     parser = version.parser_version and translated("mparchive.show.parser", version=version.parser_version)
-    code = "mparchive.show.changed_characters" if version.number > 1 else "mparchive.show.characters"
+    code = "mparchive.show.changed_characters" if version.place > 1 else "mparchive.show.characters"
     size = translated(code, n=extent.added, added=extent.added, removed=extent.removed)
-    return _listed(label("mparchive.version_source.", version.source), parser or "", size, version.title)
+    source = label("mparchive.version_source.", version.source)
+    return _listed(source, parser or "", size, version.title, _recorded_text(version))
+
+
+def _recorded_text(version: DatedVersion) -> str:
+    """Return when a version was recorded, where its own time is not that of a response."""
+    if version.dated_by is DatedBy.CAPTURE:
+        return ""
+    return translated(f"mparchive.show.dated_by.{version.dated_by}", at=_local_time(version.recorded_at))
 
 
 def _absence_text(absence: Absence) -> str:
@@ -344,21 +355,28 @@ def _local_time(at: datetime) -> str:
     return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
 
 
-def _select_versions(versions: Sequence[Version], wanted: str) -> tuple[Version, Version]:
+def _select_versions(versions: Sequence[DatedVersion], wanted: str) -> tuple[DatedVersion, DatedVersion]:
     """Return the two versions of N..M. Raises CommandError."""
     match = _RANGE.fullmatch(wanted)
     if not match:
         raise CommandError(Message("mparchive.show.not_a_range", {"given": wanted}))
     if len(versions) < 2 and wanted == "..":
         raise CommandError(Message("mparchive.show.nothing_to_compare", {"n": len(versions)}))
-    after = int(match[2] or len(versions))
-    before = int(match[1] or after - 1)
+    numbers = [version.number for version in versions]
+    after = int(match[2] or numbers[-1])
+    before = int(match[1]) if match[1] else _number_before(numbers, after)
     by_number = {version.number: version for version in versions}
     for number in (before, after):
         if number not in by_number:
-            params = {"number": number, "last": len(versions)}
+            params = {"number": number, "last": max(numbers)}
             raise CommandError(Message("mparchive.show.no_such_version", params))
     return by_number[before], by_number[after]
+
+
+def _number_before(numbers: Sequence[int], number: int) -> int:
+    """Return the number of the version before one, by their evidence."""
+    place = numbers.index(number) if number in numbers else 0
+    return numbers[place - 1] if place else number - 1
 
 
 def _post_as_json(session: Session, post: Post) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
-from archive.db.models import Post, Version
+from archive.db.models import Post
 from archive.db.settings import RequestSettings
 from archive.domain.errors import NotArchived
 from archive.domain.outcomes import Kind
@@ -255,7 +255,7 @@ def changes_router(readers: Readers) -> APIRouter:
     return router
 
 
-def _version(session: Session, biz: str, aid: str, number: int) -> Version:
+def _version(session: Session, biz: str, aid: str, number: int) -> post_queries.DatedVersion:
     versions = post_queries.versions_of(session, get_post(session, biz, aid))
     for version in versions:
         if version.number == number:

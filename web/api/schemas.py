@@ -135,14 +135,22 @@ class LinkShape(Shape):
 
 
 class VersionShape(Shape):
-    """A state of a post's text, without it."""
+    """A state of a post's text, without it.
+
+    `number` names it and never changes; `place` is its place by `at`, which dates it by its evidence: the
+    time of its page. `dated_by` is file where that is the time of a saved file, recorded where there is only
+    the time at which it was recorded.
+    """
 
     number: int
+    place: int
     title: str
     content_hash: str
     source: str
     parser_version: int | None
     capture_id: int | None
+    at: datetime
+    dated_by: str
     recorded_at: datetime
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
-from archive.db.models import Absence, Post, PostLink, Version
+from archive.db.models import Absence, Post, PostLink
 from archive.domain.addresses import clean_web_url
 from archive.domain.errors import MediaFolderError, NotArchived, PageError, error_message
 from archive.domain.messages import Message
@@ -29,6 +29,7 @@ from archive.reports.history import Change, GonePictures, History, changes_betwe
 from archive.repository import absences, bodies
 from archive.repository import captures as captures_repository
 from archive.repository.media import ShownMedium, StoredFile, media_of
+from archive.repository.post_queries import DatedBy, DatedVersion
 from archive.repository.posts import archived_posts, links_of
 from archive.storage.media_files import MediaFolder
 from web.api.routes import get_post
@@ -65,8 +66,8 @@ def timeline_entries(history: History, context: PageContext) -> Iterator[Timelin
     for event in timeline(history):
         match event.what:
             case Change() as change:
-                message, number = _version_message(change, context), change.version.number
-                yield TimelineEntry(event.at, message, version=number)
+                message, note = _version_message(change, context), _dating_note(change.version)
+                yield TimelineEntry(event.at, message, note, change.version.number)
             case Absence() if event.is_return:
                 yield TimelineEntry(event.at, Message("web.history.available_again"))
             case Absence() as absence:
@@ -86,9 +87,16 @@ def _version_message(change: Change, context: PageContext) -> Message:
         "added": extent.added,
         "source": context.name_of("archive.version_source.", version.source),
     }
-    if version.number == 1:
+    if version.place == 1:
         return Message("web.history.version_first", params)
     return Message("web.history.version_changed", {**params, "removed": extent.removed})
+
+
+def _dating_note(version: DatedVersion) -> Message | str:
+    """Return when a version was recorded, where its own time is not that of a response."""
+    if version.dated_by is DatedBy.CAPTURE:
+        return ""
+    return Message(f"web.history.dated_by.{version.dated_by}", {"at": version.recorded_at})
 
 
 def _absence_message(absence: Absence, context: PageContext) -> Message:
@@ -294,7 +302,7 @@ def _history_values(
     }
 
 
-def _version(versions: dict[int, Version], number: int) -> Version:
+def _version(versions: dict[int, DatedVersion], number: int) -> DatedVersion:
     if number not in versions:
         raise NotArchived("web.missing.version", n=len(versions), number=number)
     return versions[number]

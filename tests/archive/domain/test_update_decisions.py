@@ -57,13 +57,14 @@ def test_a_second_dump_with_another_text_is_a_change_once() -> None:
 
 
 def test_a_page_fetched_before_the_current_one_only_adds_to_the_history() -> None:
-    current = StoredPost("b", PAGE, frozenset("ab"), NOW)
-    before, after = NOW - timedelta(days=1), NOW + timedelta(days=1)
-    for seen in "ab":
-        assert decide(current, seen, PAGE, fetched_at=before) == NOTHING
-    assert decide(current, "c", PAGE, fetched_at=before) == Intent(
-        StoreResult.UNCHANGED, add_version=True, make_current=False
-    )
+    first, before, after = (NOW + timedelta(days=days) for days in (-2, -1, 1))
+    current = StoredPost("b", PAGE, frozenset("ab"), NOW, timeline=((first, "a"), (NOW, "b")))
+    only_a_version = Intent(StoreResult.UNCHANGED, add_version=True, make_current=False)
+    assert decide(current, "a", PAGE, fetched_at=before) == NOTHING
+    for seen in "bc":
+        assert decide(current, seen, PAGE, fetched_at=before) == only_a_version
+    for seen in "abc":  # before the first version: the text is older than was known
+        assert decide(current, seen, PAGE, fetched_at=first - timedelta(days=1)) == only_a_version
     for fetched_at in (NOW, after, None):
         assert decide(current, "c", PAGE, fetched_at=fetched_at).make_current
         assert decide(current, "b", PAGE, fetched_at=fetched_at).make_current

@@ -33,7 +33,7 @@ def test_a_history_has_what_changed_when_it_was_away_and_what_is_gone(db_session
     (post,) = post_queries.find_posts(db_session, record().aid)
     history = history_of(db_session, post)
     assert [one.extent for one in history.changes] == [Extent(4, 0), Extent(1, 0)]
-    assert [one.fetched_at for one in history.changes] == [NOW, NOW + timedelta(minutes=20)]
+    assert [one.version.at for one in history.changes] == [NOW, NOW + timedelta(minutes=20)]
     (absence,) = history.absences
     assert (absence.outcome, absence.returned_at) == ("deleted", NOW + timedelta(minutes=20))
     assert history.pictures == [GonePictures(first, NOW, 1)]

@@ -3,6 +3,8 @@
 import io
 import json
 from dataclasses import replace
+from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -11,13 +13,15 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Post, Version
 from archive.domain.addresses import parse_address
+from archive.domain.captures import Sighting
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
-from archive.domain.update_decisions import StoreResult
+from archive.domain.update_decisions import PAGE, StoreResult
 from archive.export.records import write_dump
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository import accounts, post_queries
 from archive.repository.captures import store_captures
+from archive.repository.frontier import record_sightings
 from archive.repository.media import due_media
 from tests.archive.making import BIZ, NOW, article, capture, image, link, record
 
@@ -196,4 +200,23 @@ def test_a_page_saved_long_ago_does_not_replace_what_was_fetched_since(db_sessio
         (stored,) = store_parse_results(db_session, None, [(kept[0], article(shown))], NOW, 1)
         assert stored is (StoreResult.UNCHANGED if number else StoreResult.NEW)
     assert [record.text for record in post_queries.records(db_session)] == ["新"]
-    assert [text for _, _, text in history(db_session)] == ["新", "旧"]
+    assert history(db_session) == [(1, PAGE, "新"), (2, PAGE, "旧"), (3, PAGE, "新")]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_pages_give_the_same_history_in_whatever_order_they_are_imported(
+    db_session: Session, order: tuple[int, ...]
+) -> None:
+    shown = ["甲", "甲", "乙", "甲"]
+    url = parse_address(record().url)
+    for number in order:
+        at = NOW + timedelta(days=number)
+        (sighted,) = record_sightings(db_session, None, [Sighting(url, "list", at)], at)
+        page = capture(b"%d" % number, minutes=number * 1440)
+        kept = store_captures(db_session, None, [(sighted.address_id, page)])
+        store_parse_results(db_session, None, [(kept[0], article(record(text=shown[number])))], NOW, 1)
+    assert history(db_session) == [(1, PAGE, "甲"), (2, PAGE, "乙"), (3, PAGE, "甲")]
+    (post,) = post_queries.find_posts(db_session, "1001_1", BIZ)
+    versions = post_queries.versions_of(db_session, post)
+    assert [one.at for one in versions] == [NOW + timedelta(days=days) for days in (0, 2, 3)]
+    assert (post.text, post.first_archived_at) == ("甲", NOW)

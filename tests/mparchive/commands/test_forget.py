@@ -166,6 +166,7 @@ def test_a_forgotten_post_comes_back_only_by_hand(mparchive: Archive, tmp_path: 
     assert mparchive("backfill", dump, "--no-fetch").code == 0
     assert mparchive("forget", "--account", BIZ, "--yes").code == 0
     assert json.loads(mparchive("export").out or "[]") == []
+    assert mparchive.json("status")["accounts"] == []
     assert mparchive.number("SELECT count(*) FROM addresses WHERE next_fetch_at IS NOT NULL") == 0
     listed = tmp_path / "list.txt"
     listed.write_text("\n".join(record(number)["链接url"] for number in range(POSTS)))

@@ -1,7 +1,9 @@
 """The history and the difference as they are printed, and what cannot be compared."""
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
@@ -19,6 +21,9 @@ from mparchive.commands.show import CONTEXT
 from mparchive.console import marked_text
 from mparchive.errors import CommandError, describe_failure
 from tests.archive.making import NOW, article, capture, image, record
+from tests.mparchive.commands.conftest import Run
+from tests.mparchive.importers.test_warc import Writer
+from tests.standin.pages import catalogue
 
 Show = Callable[..., Result]
 
@@ -27,6 +32,7 @@ Show = Callable[..., Result]
 def show(engine: Engine, fresh_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Show:
     """`mparchive show`, in an archive with one post of two versions and one of a single one."""
     monkeypatch.setenv("MPARCHIVE_DATABASE_URL", fresh_database_url)
+    monkeypatch.setenv("COLUMNS", "200")
     with transaction(engine) as session:
         import_records(session, None, [record(1), record(2)], "dump", NOW)
         pages = [(None, capture(b"1")), (None, capture(b"2", minutes=5))]
@@ -41,7 +47,7 @@ def test_versions_pages_and_pictures_stand_in_one_time_line(show: Show) -> None:
     assert [" ".join(line.split()) for line in lines[1:]] == [
         "2026-03-02 12:00:00 capture 1 article",
         "2026-03-02 12:00:00 pictures 1 picture of this page is on no later page",
-        "2026-03-02 12:00:00 version 1 dump, 8 characters, 标题",
+        "2026-03-02 12:00:00 version 1 dump, 8 characters, 标题, recorded at 2026-03-02 12:00:00",
         "2026-03-02 12:00:00 version 2 page, parser 2, +2 −2 characters, 标题",
         "2026-03-02 12:05:00 capture 2 article",
     ]
@@ -141,3 +147,44 @@ def test_a_paid_post_says_what_is_archived_of_it(
     assert ("1 of them is the free preview of a paid post" in exported.stderr) is not has_rest
     audited = CliRunner().invoke(app, ["audit"])
     assert ("1  free previews of paid posts" in audited.stdout) is not has_rest
+
+
+def warc_of(year: int, words: str) -> bytes:
+    """Return a WARC file with a page of a made-up post as it was in a year."""
+    shown = next(one for one in catalogue() if one.notice is None)
+    body = b"".join(shown.render(2000)).replace("云屿市".encode(), words.encode())
+    return Writer().add(body, shown.expected.url, WARC_Date=f"{year}-06-01T00:00:00Z").content
+
+
+@pytest.mark.parametrize("order", [(2023, 2024, 2025), (2025, 2024, 2023), (2025, 2023, 2024)])
+@pytest.mark.filterwarnings("ignore:.*(tempfile|Temporary).*")  # warcio's writer
+def test_warc_files_give_the_same_history_in_whatever_order_they_are_imported(
+    mparchive: Run, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    for year in order:
+        path = tmp_path / f"{year}.warc"
+        path.write_bytes(warc_of(year, {2024: "改名市"}.get(year, "云屿市")))
+        assert mparchive("backfill", path, "--no-fetch").code == 0
+    (exported,) = json.loads(mparchive("export").out)
+    aid = exported["文章标识符aid"]
+    assert ("云屿市" in exported["finalContent"], "改名市" in exported["finalContent"]) == (True, False)
+    versions = json.loads(mparchive("show", aid, "--history", "--json").out)["versions"]
+    assert [(one["number"], one["at"][:4], one["dated_by"]) for one in versions] == [
+        (order.index(year) + 1, str(year), "capture") for year in (2023, 2024, 2025)
+    ]
+    assert versions[0]["hash"] == versions[2]["hash"] != versions[1]["hash"]
+    listed = [line.split()[0][:4] for line in mparchive("show", aid, "--history").out.splitlines()[1:]]
+    assert listed == sorted(listed)
+    assert mparchive("verify").code == 0
+
+
+def test_a_version_of_a_saved_file_says_when_it_was_recorded(mparchive: Run, tmp_path: Path) -> None:
+    shown = next(one for one in catalogue() if one.notice is None)
+    saved = tmp_path / "page.html"
+    saved.write_bytes(b"".join(shown.render(2000)))
+    os.utime(saved, (1_600_000_000, 1_600_000_000))
+    assert mparchive("backfill", saved, "--no-fetch").code == 0
+    aid = json.loads(mparchive("export").out)[0]["文章标识符aid"]
+    (version,) = json.loads(mparchive("show", aid, "--history", "--json").out)["versions"]
+    assert (version["dated_by"], version["at"][:10]) == ("file", "2020-09-13")
+    assert "the time is that of the saved file; recorded at 20" in mparchive("show", aid, "--history").out
