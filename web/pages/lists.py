@@ -22,6 +22,7 @@ from archive.repository.media import covers
 from archive.repository.post_queries import Page, PostFilter, position_at
 from archive.search.engine import Order, search
 from archive.search.query import MAX_LENGTH, parse
+from archive.search.query import Query as SearchQuery
 from web.api.schemas import BizParam
 from web.pages.files import file_address
 from web.pages.render import (
@@ -220,8 +221,9 @@ def search_page_router(readers: Readers) -> APIRouter:
         with readers.session() as session:
             accounts = accounts_repository.account_names(session)
             try:
-                if words:
-                    found = search(session, parse(words), after=after, limit=HITS_PER_PAGE, **filters)
+                if words or any((account, kind, since, until, mark)):
+                    query = parse(words) if words else SearchQuery(())
+                    found = search(session, query, after=after, limit=HITS_PER_PAGE, **filters)
                     marks = post_queries.marks_of(session, [hit.post_id for hit in found.hits])
             except ArchiveError as error:
                 problem = error.message

@@ -107,3 +107,12 @@ def test_days_may_be_months_years_and_weeks(site: SeededSite) -> None:
     assert get(site, "/?since=2025-13").status == 400
     assert get(site, "/api/v1/posts?since=2024&until=2024").json["posts"]
     assert get(site, "/api/v1/posts?until=2025-W99").status == 422
+
+
+def test_a_search_without_words_lists_what_its_filters_select(site: SeededSite) -> None:
+    found = get(site, "/search?q=&since=2024&until=2024&order=relevance&lang=en")
+    assert found.body.decode().count('<article class="hit">') == sum(
+        one.date < "2025" for one in daily_records()
+    )
+    assert '<article class="hit">' not in get(site, "/search?q=&since=&lang=en").body.decode()
+    assert "No post contains these words" in words(get(site, "/search?account=nobody&lang=en"))
