@@ -1,6 +1,5 @@
 """Answers to requests that fail: problem documents (RFC 9457) and the exception handlers of the app."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from archive.db.engine import NO_DATABASE
+from archive.domain.day_ranges import DayError, DayRange
 from archive.domain.errors import (
     ArchiveError,
     IntegrityError,
@@ -24,8 +24,6 @@ from archive.domain.errors import (
 )
 from archive.domain.messages import Message
 from web.http_cache import NO_STORE
-
-_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 # By pydantic's error type: our message, and the names of its parameters by those of pydantic's context.
 _PARAMETER_MESSAGES: dict[str, tuple[str, dict[str, str]]] = {
@@ -42,14 +40,24 @@ _PARAMETER_MESSAGES: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-def require_iso_date(value: Any) -> Any:
-    """Return a text that has the form YYYY-MM-DD, and anything else than text.
+def first_day(value: Any) -> Any:
+    """Return the first of the days that a text names, and anything else than text.
 
     Raises PydanticCustomError for other text: pydantic would take numbers and instants as days.
     """
-    if isinstance(value, str) and not _ISO_DATE.fullmatch(value):
-        raise PydanticCustomError("date_form", "a day is written YYYY-MM-DD")
-    return value
+    return _days(value).first if isinstance(value, str) else value
+
+
+def last_day(value: Any) -> Any:
+    """Return the last of the days that a text names, as `first_day` does the first."""
+    return _days(value).last if isinstance(value, str) else value
+
+
+def _days(text: str) -> DayRange:
+    try:
+        return DayRange.read(text)
+    except DayError:
+        raise PydanticCustomError("date_form", "a day is written YYYY-MM-DD") from None
 
 
 def parameter_message(error: Mapping[str, Any]) -> Message:

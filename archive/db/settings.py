@@ -27,7 +27,7 @@ _SECOND_AT_SIGN = re.compile(r"[^:]+://[^@]*@[^?]*@")
 _ORIGIN = re.compile(r"https?://[0-9A-Za-z.\-\[\]:]+(?:/[0-9A-Za-z._~%/\-]*)?")
 
 
-class SettingError(ArchiveError):
+class PublicUrlError(ArchiveError):
     """A setting has a value that cannot be used."""
 
 
@@ -62,13 +62,13 @@ class ArchiveSettings(BaseSettings):
     def origin(self) -> str:
         """Return the address of the web interface without a slash at its end; empty where none is set.
 
-        Raises SettingError for what is no address of a server.
+        Raises PublicUrlError for what is no address of a server.
         """
         if not self.public_url:
             return ""
         address = self.public_url.strip().rstrip("/")
         if not _ORIGIN.fullmatch(address):
-            raise SettingError("archive.settings.public_url", given=self.public_url[:MAX_QUOTED])
+            raise PublicUrlError("archive.settings.public_url", given=self.public_url[:MAX_QUOTED])
         return address
 
     @model_validator(mode="before")

@@ -23,7 +23,7 @@ _ORDERS: dict[PostOrder, tuple[Any, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ListedPost:
+class PostListItem:
     """A post of the list, without its text; `published_on` is a date in Asia/Shanghai, instants are UTC."""
 
     biz: str
@@ -38,7 +38,7 @@ class ListedPost:
     marks: tuple[PostMark, ...]
 
 
-def list_posts(session: Session, chosen: PostFilter, order: PostOrder) -> Iterator[ListedPost]:
+def list_posts(session: Session, chosen: PostFilter, order: PostOrder) -> Iterator[PostListItem]:
     """Stream the posts of a filter in an order, LIST_BATCH at a time in memory."""
     rows = select(
         Post.id,
@@ -57,7 +57,7 @@ def list_posts(session: Session, chosen: PostFilter, order: PostOrder) -> Iterat
         marks = marks_of(session, [row.id for row in batch])
         for row in batch:
             values = dict(row._mapping)
-            yield ListedPost(marks=tuple(marks.get(values.pop("id"), ())), **values)
+            yield PostListItem(marks=tuple(marks.get(values.pop("id"), ())), **values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,18 +152,19 @@ def find_hits(  # noqa: PLR0913 - filters, all by name
 ) -> SearchPage:
     """Search the posts as `search` does; an address, short link or aid returns its post.
 
+    Without words it returns all posts that the filters select.
     Where no post contains the words, those return it whose title they are. Raises SearchError.
     """
     named = posts_with_identifier(session, words, account)
     if after or not named.posts:
-        query = _query(words)
+        query = _query(words) if words.strip() else Query(())
         found = SearchPage([], None)
         if isinstance(query, Query):
             found = search(
                 session, query, account=account, kind=kind, since=since, until=until, mark=mark,
                 order=order, limit=limit, after=after,
             )  # fmt: skip
-        if found.hits or after:
+        if found.hits or after or not words.strip():
             return found
         named = posts_named(session, words, account)
         if isinstance(query, SearchError) and not named.posts:

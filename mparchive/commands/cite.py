@@ -27,7 +27,7 @@ def cite(posts: Sequence[str], account: str | None, form: CitationFormat, versio
     """Print a citation of each post: of a version, or of the current one.
 
     A post is named as for `show`, or by BIZ/AID or an address of this archive. Raises CommandError where
-    none of them can be cited, SettingError for an address of the archive that is none.
+    none of them can be cited, PublicUrlError for an address of the archive that is none.
     """
     origin = ArchiveSettings().origin()
     citations: list[Citation] = []

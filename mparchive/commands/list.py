@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from archive.db.engine import open_archive, transaction
 from archive.domain.messages import Message
 from archive.domain.outcomes import PostCount, PostOrder
-from archive.reports.post_list import ListedPost, PostTotal, count_posts, list_posts
+from archive.reports.post_list import PostListItem, PostTotal, count_posts, list_posts
 from archive.repository.accounts import check_account
 from archive.repository.post_queries import PostFilter
 from mparchive.console import label, out, print_json, print_json_list, say, translated
@@ -65,7 +65,7 @@ def _say_rest(count: int, has_more: bool) -> None:
         say(Message("mparchive.list.more", {"n": count}))
 
 
-def _print_lines(posts: Iterator[ListedPost]) -> int:
+def _print_lines(posts: Iterator[PostListItem]) -> int:
     count = 0
     for post in posts:
         count += 1
@@ -82,7 +82,7 @@ def _print_lines(posts: Iterator[ListedPost]) -> int:
     return count
 
 
-def _as_json(post: ListedPost) -> dict[str, Any]:
+def _as_json(post: PostListItem) -> dict[str, Any]:
     return {name: _plain(value) for name, value in asdict(post).items()}
 
 

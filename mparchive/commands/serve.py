@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
-    """Serve until SIGTERM or SIGINT. Raises CommandError, ListenError, SettingError, TokenUnusable."""
+    """Serve until SIGTERM or SIGINT. Raises CommandError, ListenError, PublicUrlError, TokenUnusable."""
     from archive.db.engine import Readers  # noqa: PLC0415 - as above
     from web.app import create_app  # noqa: PLC0415 - half a second
     from web.auth import InboxSettings, ReadingSettings  # noqa: PLC0415 - as above

@@ -43,7 +43,11 @@ def test_a_problem_has_the_code_and_parameters_of_its_sentence(site: SeededSite)
     [
         ("missing", {}, "limit: this parameter is missing"),
         ("int_parsing", {}, "limit: give a whole number"),
-        ("date_from_datetime_parsing", {}, "limit: give a day as YYYY-MM-DD"),
+        (
+            "date_from_datetime_parsing",
+            {},
+            "limit: give a day as YYYY-MM-DD (also 2025-11, 2025, 2025-W45)",
+        ),
         ("greater_than_equal", {"ge": 1}, "limit: give 1 or more"),
         ("less_than_equal", {"le": 100}, "limit: give 100 or less"),
         ("string_too_long", {"max_length": 7}, "limit: give at most 7 characters"),

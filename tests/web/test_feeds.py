@@ -226,7 +226,7 @@ def test_a_feed_of_changes_is_valid_and_leads_to_what_changed(web: Served) -> No
     assert items[0]["tags"] == ["new"]
     assert items[0]["title"].startswith("[新增] ")
     assert f"/posts/{BIZ}/" in items[0]["url"]
-    english = check_json(ask(web, "/feeds/changes.json?lang=en").json)["items"]
+    english = check_json(ask(web, "/feeds/changes.json?lang=en&kind=new").json)["items"]
     assert english[0]["title"].startswith("[new] ")
     assert english[0]["content_html"].endswith(" characters</p>")
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from archive.domain.messages import Message
 from archive.domain.outcomes import ChangeKind, PostMark
-from web.errors import require_iso_date
+from web.errors import first_day, last_day
 
 BizParam = Annotated[str, Path(pattern=r"^[A-Za-z0-9+/=_-]{1,64}$", description="__biz of the account")]
 
@@ -18,8 +18,14 @@ NumberParam = Annotated[int, Path(ge=1, lt=2**63)]
 
 AccountParam = Annotated[str | None, Query(max_length=200, description="Name or __biz")]
 
-DayParam = Annotated[
-    date | None, BeforeValidator(require_iso_date), Query(description="Date in Asia/Shanghai, included")
+SinceParam = Annotated[
+    date | None,
+    BeforeValidator(first_day),
+    Query(description="First day in Asia/Shanghai, included; also 2025-11, 2025 or 2025-W45"),
+]
+
+UntilParam = Annotated[
+    date | None, BeforeValidator(last_day), Query(description="Last day, included, in the same forms")
 ]
 
 CursorParam = Annotated[str | None, Query(max_length=500, description="Cursor of the page before")]

@@ -36,10 +36,11 @@ from web.pages.files import file_address
 from web.pages.render import (
     OptionalChange,
     OptionalCursor,
-    OptionalDay,
     OptionalKind,
     OptionalMark,
     OptionalName,
+    OptionalSince,
+    OptionalUntil,
     PageContext,
     add_page,
     change_options,
@@ -70,8 +71,8 @@ def stream_router(readers: Readers) -> APIRouter:
         request: Request,
         account: OptionalName = None,
         kind: OptionalKind = None,
-        since: OptionalDay = None,
-        until: OptionalDay = None,
+        since: OptionalSince = None,
+        until: OptionalUntil = None,
         mark: OptionalMark = None,
         after: OptionalCursor = None,
     ) -> Response:
@@ -82,8 +83,8 @@ def stream_router(readers: Readers) -> APIRouter:
         request: Request,
         biz: BizParam,
         kind: OptionalKind = None,
-        since: OptionalDay = None,
-        until: OptionalDay = None,
+        since: OptionalSince = None,
+        until: OptionalUntil = None,
         mark: OptionalMark = None,
         after: OptionalCursor = None,
     ) -> Response:
@@ -171,8 +172,8 @@ def changes_page_router(readers: Readers) -> APIRouter:
         request: Request,
         account: OptionalName = None,
         kind: OptionalChange = None,
-        since: OptionalDay = None,
-        until: OptionalDay = None,
+        since: OptionalSince = None,
+        until: OptionalUntil = None,
         after: OptionalCursor = None,
     ) -> Response:
         context = PageContext.of(request)
@@ -215,8 +216,8 @@ def search_page_router(readers: Readers) -> APIRouter:
         q: str = "",
         account: OptionalName = None,
         kind: OptionalKind = None,
-        since: OptionalDay = None,
-        until: OptionalDay = None,
+        since: OptionalSince = None,
+        until: OptionalUntil = None,
         mark: OptionalMark = None,
         order: SearchOrder = "date",
         after: OptionalCursor = None,
@@ -232,7 +233,7 @@ def search_page_router(readers: Readers) -> APIRouter:
                 return _redirect_to_post(context, named)
             accounts = accounts_repository.account_names(session)
             try:
-                if words:
+                if words or any((account, kind, since, until, mark)):
                     found = find_hits(session, words, after=after, limit=HITS_PER_PAGE, **filters)
                     marks = post_queries.marks_of(session, [hit.post_id for hit in found.hits])
             except ArchiveError as error:

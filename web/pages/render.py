@@ -20,7 +20,7 @@ from archive.domain.outcomes import ChangeKind, Kind, PostMark
 from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character
 from archive.system.catalogues import LANGUAGES, Language, template
-from web.errors import require_iso_date
+from web.errors import first_day, last_day
 from web.http_cache import entity_tag, not_modified
 
 LANGUAGE_NAMES: dict[Language, str] = {"en": "English", "zh": "中文"}  # each in its own language
@@ -303,9 +303,9 @@ def empty_is_none(value: Any) -> Any:
     return None if value == "" else value
 
 
-OptionalDay = Annotated[
-    date | None, BeforeValidator(require_iso_date), BeforeValidator(empty_is_none), Query()
-]
+OptionalSince = Annotated[date | None, BeforeValidator(first_day), BeforeValidator(empty_is_none), Query()]
+
+OptionalUntil = Annotated[date | None, BeforeValidator(last_day), BeforeValidator(empty_is_none), Query()]
 
 OptionalKind = Annotated[Kind | None, BeforeValidator(empty_is_none), Query()]
 

@@ -145,3 +145,25 @@ def test_posts_that_changed_carry_a_badge_and_can_be_selected(site: SeededSite) 
     assert '<span class="mark removed">removed</span>' in page
     assert "mark edited" in get(site, "/?lang=zh&changed=edited").body.decode()
     assert get(site, "/?changed=burnt").status == 400
+
+
+def test_days_may_be_months_years_and_weeks(site: SeededSite) -> None:
+    def days(query: str) -> set[str]:
+        return set(re.findall(r'id="day-([0-9-]+)"', get(site, f"/?{query}").body.decode()))
+
+    assert days("since=2025-11&until=2025-11-05") == days("since=2025-11-01&until=2025-11-05") != set()
+    assert days("since=2024&until=2024") == {"2024-05-06"}
+    assert days("since=2025-W45&until=2025-W45") == days("since=2025-11-03&until=2025-11-09")
+    assert 'name="until" value="2025-11-30"' in get(site, "/?until=2025-11").body.decode()
+    assert get(site, "/?since=2025-13").status == 400
+    assert get(site, "/api/v1/posts?since=2024&until=2024").json["posts"]
+    assert get(site, "/api/v1/posts?until=2025-W99").status == 422
+
+
+def test_a_search_without_words_lists_what_its_filters_select(site: SeededSite) -> None:
+    found = get(site, "/search?q=&since=2024&until=2024&order=relevance&lang=en")
+    assert found.body.decode().count('<article class="hit">') == sum(
+        one.date < "2025" for one in daily_records()
+    )
+    assert '<article class="hit">' not in get(site, "/search?q=&since=&lang=en").body.decode()
+    assert "No post contains these words" in words(get(site, "/search?account=nobody&lang=en"))
