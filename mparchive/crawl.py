@@ -202,6 +202,7 @@ def fetch_pages(
         if not mine:
             _count_left(egress, run_id, due, summary)
             return Exit.NOTHING_FETCHED
+        _mark_as_fetching(egress, run_id)
         with transaction(egress.engine) as session:
             taken = frontier.take_over(session, run_id, due, clock.now())
             has_work = not due or _may_ask_some(session, run_id, taken)
@@ -252,6 +253,13 @@ def count_bare(engine: Engine, number: int, summary: RunSummary) -> None:
     summary.add("bare_waiting", number, reason)
 
 
+def _mark_as_fetching(egress: EgressSession, run_id: int) -> None:
+    """Record, before addresses are claimed, that the run has its egress: no other takes them from it now."""
+    if egress.sends_requests:
+        with transaction(egress.engine) as session:
+            runs.record_egress(session, run_id, egress.name)
+
+
 def _count_left(egress: EgressSession, run_id: int, left: Sequence[int], summary: RunSummary) -> None:
     """Count addresses that this process has not asked, by what became of them."""
     with transaction(egress.engine) as session:
@@ -265,10 +273,12 @@ def _count_left(egress: EgressSession, run_id: int, left: Sequence[int], summary
 def exit_by_state(engine: Engine, run_id: int, addresses: Sequence[int]) -> Exit:
     """Return how the work ended, whichever process did it: by whether every address has a final answer."""
     with transaction(engine) as session:
-        answered = frontier.fetch_progress(session, run_id, addresses, clock.now()).answered
-    if len(answered) == len(addresses):
+        found = frontier.fetch_progress(session, run_id, addresses, clock.now())
+    if len(found.answered) == len(addresses):
         return Exit.DONE
-    return Exit.PARTLY_FAILED if answered else Exit.NOTHING_FETCHED
+    if found.challenged:
+        return Exit.VERIFICATION
+    return Exit.PARTLY_FAILED if found.answered else Exit.NOTHING_FETCHED
 
 
 def fetch_media(

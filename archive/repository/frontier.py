@@ -17,7 +17,7 @@ from archive.db.advisory_locks import live_runs
 from archive.db.models import AddressRow, Egress, Run, SightingRow
 from archive.domain.addresses import Address, parse_address
 from archive.domain.captures import Sighted, Sighting
-from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
+from archive.domain.outcomes import BLOCKING, FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
 from archive.domain.text import storable, storable_json
 from archive.domain.update_decisions import BARE_A_DAY
 from archive.repository import runs
@@ -126,7 +126,7 @@ def _put_addresses(
         for sighting, address in zip(sightings, addresses, strict=True)
     ]
     if values:
-        session.execute(_insert_or_improve(claims=claimed_by is not None), values)
+        session.execute(_insert_or_improve(now, claims=claimed_by is not None), values)
     ids = _address_ids_by_key(session, keys)
     return {key: Sighted(address_id, key, key not in before) for key, address_id in ids.items()}
 
@@ -145,8 +145,11 @@ def _first_due(sighting: Sighting, address: Address, now: datetime) -> datetime:
     return now + LISTED_WAIT if address.is_bare and is_listed else now
 
 
-def _insert_or_improve(*, claims: bool) -> postgresql.Insert:
-    """Insert addresses; give known ones the URL with chksm where theirs has none, and the claim if any."""
+def _insert_or_improve(now: datetime, *, claims: bool) -> postgresql.Insert:
+    """Insert addresses; give known ones the URL with chksm where theirs has none, and the claim if any.
+
+    Those that another crawl is fetching now stay claimed by its run.
+    """
     row = postgresql.insert(AddressRow)
     has_better_url = and_(IS_BARE, has_chksm(row.excluded.url))
     is_open = or_(AddressRow.last_outcome.is_(None), *(AddressRow.last_outcome == one for one in REFUSED))
@@ -158,7 +161,11 @@ def _insert_or_improve(*, claims: bool) -> postgresql.Insert:
     }
     if not claims:
         return row.on_conflict_do_update(constraint="uq__addresses__key", set_=improved, where=has_better_url)
-    claim = {name: row.excluded[name] for name in ("claimed_by_run_id", "claimed_until")}
+    is_kept = _is_being_fetched(now)
+    claim = {
+        name: case((is_kept, getattr(AddressRow, name)), else_=row.excluded[name])
+        for name in ("claimed_by_run_id", "claimed_until")
+    }
     return row.on_conflict_do_update(constraint="uq__addresses__key", set_=improved | claim)
 
 
@@ -297,8 +304,8 @@ def addresses_of_run(session: Session, run_id: int) -> list[AddressRow]:
 
 
 def claim_addresses(session: Session, run_id: int, address_ids: Sequence[int], now: datetime) -> None:
-    """Claim addresses for a run, whoever has them: the last run that claims an address fetches it."""
-    rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids))
+    """Claim addresses for a run, whoever has them, except those that another crawl is fetching now."""
+    rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids), ~_is_being_fetched(now))
     _update_locked(session, rows, _claim(run_id, now))
 
 
@@ -307,12 +314,11 @@ def take_over(session: Session, run_id: int, address_ids: Sequence[int], now: da
 
     Return their ids. Other runs may have claimed them since, to fetch them when the egress is theirs.
     """
-    fetches = Run.finished_at.is_(None) & Run.arguments.has_key("egress") & _is_alive(now)
-    other = exists().where(Run.id == AddressRow.claimed_by_run_id, Run.id != run_id, fetches)
+    free = ~_is_being_fetched(now) | (AddressRow.claimed_by_run_id == run_id)
     taken: list[int] = []
     for start in range(0, len(address_ids), _BATCH):
         rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
-        rows = rows.where(AddressRow.next_fetch_at <= now, ~other)
+        rows = rows.where(AddressRow.next_fetch_at <= now, free)
         taken.extend(_update_locked(session, rows, _claim(run_id, now)))
     return taken
 
@@ -322,13 +328,15 @@ class FetchProgress:
     """How far the fetching of some addresses has come, by their ids.
 
     `answered` have a final answer. Of the others, `bare` have no chksm, and another crawl has `claimed` some.
-    `due` are to be fetched now, whatever they answered before.
+    `challenged` were answered with a challenge, though they are not bare. `due` are to be fetched now,
+    whatever they answered before.
     """
 
     answered: frozenset[int]
     due: frozenset[int]
     bare: frozenset[int]
     claimed: frozenset[int]
+    challenged: frozenset[int]
 
 
 def fetch_progress(session: Session, run_id: int, address_ids: Sequence[int], now: datetime) -> FetchProgress:
@@ -336,8 +344,9 @@ def fetch_progress(session: Session, run_id: int, address_ids: Sequence[int], no
     is_open = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(REFUSED)
     is_due = func.coalesce(AddressRow.next_fetch_at <= now, False)
     is_claimed = and_(~_is_free(now), AddressRow.claimed_by_run_id != run_id)
-    facts = ~is_open, is_due, is_open & IS_BARE, is_open & is_claimed
-    found: tuple[set[int], ...] = (set(), set(), set(), set())
+    is_challenged = func.coalesce(AddressRow.last_outcome.in_(sorted(BLOCKING)), False)
+    facts = ~is_open, is_due, is_open & IS_BARE, is_open & is_claimed, is_challenged & ~IS_BARE
+    found: tuple[set[int], ...] = tuple(set() for _ in facts)
     for start in range(0, len(address_ids), _BATCH):
         rows = select(AddressRow.id, *facts).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
         for address_id, *flags in session.execute(rows):
@@ -391,6 +400,12 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
         AddressRow.claimed_until <= now,
         exists().where(Run.id == AddressRow.claimed_by_run_id, is_over),
     )
+
+
+def _is_being_fetched(now: datetime) -> ColumnElement[bool]:
+    """Tell whether the run with the claim has an egress: it is fetching, and waits for its turn no longer."""
+    fetches = Run.finished_at.is_(None) & Run.arguments.has_key("egress") & _is_alive(now)
+    return exists().where(Run.id == AddressRow.claimed_by_run_id, fetches)
 
 
 def _is_alive(now: datetime) -> ColumnElement[bool]:

@@ -56,12 +56,13 @@ class Identity:
 
 
 def find_identity(
-    state: PageState, url: str | None, meta_url: str = "", shown_times: Iterable[str] = ()
+    state: PageState, url: str | None, own_links: Iterable[str] = (), shown_times: Iterable[str] = ()
 ) -> Identity:
     """Read the ids from the script state; where it leaves them empty, its own link has them, or else `url`.
 
     What the page says of itself comes first: `url` may be that of another post, which was asked for.
-    `shown_times` are the times that the page shows, for one without a script state.
+    `own_links` are what else the page says to be its address, `shown_times` the times that it shows,
+    for one without a script state.
     """
     biz = state.text("biz", "data.bizuin")
     biz = biz if _BIZ.fullmatch(biz) else ""
@@ -73,7 +74,7 @@ def find_identity(
         sn=state.text("sn", "data.sn"),
         published_at=find_instant(state, shown_times),
     )
-    links = (state.text("msg_link", "data.link"), meta_url, url or "")
+    links = (state.text("msg_link", "data.link"), *own_links, url or "")
     addresses = [address for address in map(_address, links) if address]
     for address in addresses:
         known = _completed(known, address)

@@ -186,7 +186,8 @@ def _encoding_fault(body: bytes, served: bytes) -> str:
 
 
 def _read(served: bytes, url: str | None, evaluated: Mapping[str, Any]) -> ParsedPage:
-    url = url or saved_from(served)
+    saved_url = saved_from(served)
+    url = url or saved_url
     page = outline(served)
     page.complete = page.complete or is_whole_without_end(served, page.body)
     if len(page.markup) > MAX_MARKUP:
@@ -196,7 +197,7 @@ def _read(served: bytes, url: str | None, evaluated: Mapping[str, Any]) -> Parse
     if is_challenge(url, state.page_mid):
         return ParsedPage(Outcome.VERIFICATION, _reason("crawler.parse.challenge"), page=_page_facts(state))
     if page.has_article:
-        return compare_with_shown(_read_post(page, state, url), evaluated.get(SHOWN_TEXT))
+        return compare_with_shown(_read_post(page, state, url, saved_url), evaluated.get(SHOWN_TEXT))
     return _read_notice(page, state)
 
 
@@ -204,10 +205,11 @@ def _page_facts(state: PageState) -> dict[str, Any]:
     return {"template": state.page_mid} if state.page_mid else {}
 
 
-def _read_post(page: Outline, state: PageState, url: str | None) -> ParsedPage:
+def _read_post(page: Outline, state: PageState, url: str | None, saved_url: str | None) -> ParsedPage:
     """Parse a page of a post's template. It is an article only when it is complete and has a body."""
     head = read_head(page, state)
-    identity = find_identity(state, url, head.meta.get("og:url", ""), head.shown_times)
+    own_links = (head.meta.get("og:url", ""), saved_url or "")
+    identity = find_identity(state, url, own_links, head.shown_times)
     kind = find_kind(state, page)
     if not page.complete:
         return _no_article(_reason("crawler.parse.cut_off"), identity, state)

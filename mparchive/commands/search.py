@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from functools import partial
 from typing import Any
 
 from rich.text import Text
@@ -15,9 +14,8 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import PostMark
 from archive.repository.accounts import check_account
 from archive.repository.search_index import rebuild_search_index
-from archive.search.engine import MAX_LIMIT, Hit, Order, SearchPage, search
+from archive.search.engine import MAX_LIMIT, Hit, Order, SearchPage
 from archive.search.lookup import NameForm, find_hits, missing_message, posts_with_identifier
-from archive.search.query import Query
 from mparchive.console import out, print_json, say, steps, translated
 from mparchive.errors import CommandError, Exit
 
@@ -105,8 +103,9 @@ def _pages(engine: Engine, options: SearchOptions) -> SearchPage:
 
 
 def _page(session: Session, options: SearchOptions, limit: int, after: str | None) -> SearchPage:
-    find = partial(find_hits, session, options.text) if options.words else partial(search, session, Query(()))
-    return find(
+    return find_hits(
+        session,
+        options.text,
         account=options.account,
         kind=options.kind,
         since=options.since,

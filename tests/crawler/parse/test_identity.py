@@ -39,6 +39,16 @@ def test_an_address_of_another_post_tells_nothing() -> None:
     assert find_identity(_state('var mid = "22";'), URL).idx == ""
 
 
+def test_what_the_page_says_of_itself_comes_before_the_address_that_was_asked() -> None:
+    own = URL.replace("mid=21", "mid=22")
+    assert find_identity(_state(f"var msg_link = '{own}';"), URL).aid == "22_2"
+    assert find_identity(_state(""), URL, [own]).aid == "22_2"
+
+
+def test_a_page_without_ids_and_with_another_check_value_is_not_the_post_asked_for() -> None:
+    assert find_identity(_state("var sn = 'xyz';"), URL).mid == ""
+
+
 def test_chksm_comes_from_the_pages_own_link() -> None:
     link = URL.replace("&", r"\x26amp;")
     assert find_identity(_state(f"var mid = '21'; var msg_link = '{link}';"), None).chksm == "def"

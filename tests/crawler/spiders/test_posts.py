@@ -196,6 +196,19 @@ def test_with_nothing_due_the_verdict_says_so(crawler, server):
     assert (crawl.exit_code, crawl.verdict, server.asked) == (0, "nothing_due", []), crawl.output
 
 
+def test_another_post_than_the_one_asked_for_is_kept_but_not_as_that_post(crawler, server):
+    server.serve(pages.path(1), Reply(pages.article(2)))
+    server.serve(pages.path(3), Reply(b"", 302, {"Location": pages.path(4)}))
+    serve_articles(server, 4, 5)
+    crawl = crawler.crawl(urls(1, 3, 5))
+    assert (crawl.exit_code, crawl.verdict) == (3, "partly_failed"), crawl.output
+    assert crawl.counts["stored"] == {"other_post": 2, "new": 1}
+    assert aids(crawler) == ["5_1"]
+    reasons = "SELECT split_part(reason, ' ', 1) FROM captures WHERE outcome = 'unknown' ORDER BY id"
+    assert crawler.rows(reasons) == [("archive.post.other",), ("archive.post.redirected",)]
+    assert crawler.rows("SELECT count(*) FROM addresses WHERE next_fetch_at > now()") == [(2,)]
+
+
 def test_what_is_due_is_fetched_and_then_due_no_more(crawler, server):
     serve_articles(server, 1, 2)
     server.serve(pages.path(3), Reply(pages.article(3), cut=9))

@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
-from tests.crawler.parse.made import BIZ
+from archive.db.engine import transaction
+from archive.db.models import AddressRow, Post
+from tests.crawler.parse.made import BIZ, page
+from tests.mparchive.importers.test_warc import Writer
 from tests.standin.week import WEEK
 
 SCRIPT = """
@@ -81,6 +84,33 @@ def test_a_page_saved_without_scripts_becomes_a_post(engine: Engine, tmp_path: P
     assert '"new": 1' in done.stdout
     shown = _mparchive(engine, tmp_path, "show", "21_1", "--json")
     assert "2025-09-01" in shown.stdout
+
+
+OTHER = ADDRESS.replace("mid=21", "mid=22")
+
+
+@pytest.mark.filterwarnings("ignore:.*(tempfile|Temporary).*")  # warcio's writer
+@pytest.mark.parametrize("form", ["saved", "SingleFile", "WARC"])
+def test_a_page_of_another_post_than_it_is_said_to_be_makes_no_post(
+    engine: Engine, tmp_path: Path, form: str
+) -> None:
+    path, content, options = tmp_path / "page.html", page(), ["--url", OTHER]
+    if form == "SingleFile":
+        content = SAVED.replace("@", "2025年9月1日 00:05").encode()
+    if form == "WARC":
+        path, content, options = tmp_path / "a.warc", Writer().add(page(), OTHER).content, []
+    path.write_bytes(content)
+    done = _mparchive(engine, tmp_path, "backfill", str(path), "--no-fetch", "--no-media", *options)
+    words = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode in (2, 3)
+    assert f"{BIZ} 22_1 was asked for, and the page is another one, {BIZ} 21_1" in words
+    with transaction(engine) as session:
+        assert session.scalars(select(Post)).all() == []
+        (row,) = session.scalars(select(AddressRow))
+        assert (row.last_outcome, row.next_fetch_at is None, row.aid) == ("unknown", False, "22_1")
+    status = _mparchive(engine, tmp_path, "status")
+    assert "given by 1 address" in " ".join(status.stdout.split())
+    assert f"{BIZ} 21_1" in " ".join(_mparchive(engine, tmp_path, "audit").stdout.split())
 
 
 @pytest.mark.parametrize("command", ["backfill", "init", "parse"])
