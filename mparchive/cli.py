@@ -17,11 +17,12 @@ from archive.system.catalogues import catalogue, process_language
 from crawler.process.entry import import_before_forking
 from mparchive.console import discard_stdout, say
 from mparchive.errors import STOPPED, CommandError, Exit, OutputError, describe_failure
-from mparchive.options import Format, OptionalDiffValue, format_of
+from mparchive.options import CheckedGroup, Format, OptionalDiffValue, export_target, format_of
 
 _ = catalogue("mparchive", process_language()).gettext  # the texts of --help
 
 app = typer.Typer(
+    cls=CheckedGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -94,7 +95,9 @@ def backfill_command(
 @app.command("export", help=_("mparchive.help.export.summary"))
 def export_command(
     form: Annotated[Format | None, typer.Option("--format", help=_("mparchive.help.export.format"))] = None,
-    output: Annotated[Path | None, typer.Option(help=_("mparchive.help.export.output"))] = None,
+    output: Annotated[
+        str | None, typer.Option(metavar="PATH", help=_("mparchive.help.export.output"))
+    ] = None,
     account: Account = None,
     since: Since = None,
     until: Until = None,
@@ -103,7 +106,8 @@ def export_command(
     from archive.repository.capture_selection import Selection
     from mparchive.commands.export import export
 
-    raise typer.Exit(export(format_of(form, output), output, Selection(account, *_days(since, until))))
+    selection, target = Selection(account, *_days(since, until)), export_target(output)
+    raise typer.Exit(export(format_of(form, target), target, selection))
 
 
 @app.command(

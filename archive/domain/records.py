@@ -1,9 +1,11 @@
 """Define the record: six string fields, under the names and in the order of the dump."""
 
+import csv
 import hashlib
+import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -69,6 +71,32 @@ def _is_day(text: str) -> bool:
     except ValueError:
         return False
 
+
+# Spreadsheets take cells that begin so for formulas; full-width signs count in East Asian editions. A cell
+# that has the mark before such a sign already gets another one, so that removing one restores every cell.
+_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
+
+_MARK = "'"
+
+
+def neutralize_cell(cell: str) -> str:
+    """Return the cell with `'` before a beginning that spreadsheets take for a formula."""
+    return _MARK + cell if _FORMULA.match(cell) else cell
+
+
+def restore_cell(cell: str) -> str:
+    """Return the cell as it was before `neutralize_cell`."""
+    return cell[1:] if cell.startswith(_MARK) and _FORMULA.match(cell) else cell
+
+
+def csv_row(values: Iterable[str]) -> bytes:
+    """Return a row of a CSV file in UTF-8: every cell in quotes, CRLF at the end."""
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(values)
+    return text.getvalue().encode()
+
+
+CSV_HEADER = csv_row(FIELDS)  # by which an import recognises an exported table
 
 HASH_VERSION = "1"  # begins every hash, so that a later way of hashing can be told apart
 

@@ -4,31 +4,12 @@ Each record is encoded on its own, so that one that cannot be written does not k
 """
 
 import codecs
-import csv
-import io
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from archive.domain.messages import Message
-from archive.domain.records import FIELDS, Record
+from archive.domain.records import CSV_HEADER, Record, csv_row, neutralize_cell
 from archive.export.result import ExportResult
-
-# Spreadsheets take cells that begin so for formulas; full-width signs count in East Asian editions. A cell
-# that has the mark before such a sign already gets another one, so that removing one restores every cell.
-_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
-
-_MARK = "'"
-
-
-def neutralize_cell(cell: str) -> str:
-    """Return the cell with `'` before a beginning that spreadsheets take for a formula."""
-    return _MARK + cell if _FORMULA.match(cell) else cell
-
-
-def restore_cell(cell: str) -> str:
-    """Return the cell as it was before `neutralize_cell`."""
-    return cell[1:] if cell.startswith(_MARK) and _FORMULA.match(cell) else cell
 
 
 def write_dump(records: Iterable[Record], out: BinaryIO, result: ExportResult | None = None) -> int:
@@ -84,13 +65,4 @@ def _as_json(record: Record) -> bytes:
 
 
 def _as_csv(record: Record) -> bytes:
-    return _csv_row(map(neutralize_cell, record.as_dict().values()))
-
-
-def _csv_row(values: Iterable[str]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(values)
-    return text.getvalue().encode()
-
-
-CSV_HEADER = _csv_row(FIELDS)  # by which an import recognises an exported table
+    return csv_row(map(neutralize_cell, record.as_dict().values()))

@@ -20,8 +20,7 @@ from archive.domain.address_text import (
 from archive.domain.addresses import HOST, Address, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
-from archive.domain.records import FIELDS, SHANGHAI
-from archive.export.records import restore_cell
+from archive.domain.records import FIELDS, SHANGHAI, restore_cell
 from mparchive.importers.items import Flaw, InputError, NothingToImport, Skipped
 
 MAX_LINE = 16 * 1024 * 1024  # characters; JSON on one line has 8 million, and takes a second

@@ -12,8 +12,7 @@ from typing import Any, BinaryIO
 from archive.domain.addresses import Address, parse_address
 from archive.domain.errors import ArchiveError, MessageError, RecordError, error_message
 from archive.domain.messages import Message
-from archive.domain.records import FIELDS, Record
-from archive.export.records import restore_cell
+from archive.domain.records import FIELDS, Record, restore_cell
 from archive.ingest.pages import is_of_content
 from mparchive.importers.items import Flaw, InputError, message_of
 

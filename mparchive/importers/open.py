@@ -20,8 +20,7 @@ from typing import BinaryIO
 
 from archive.domain.address_text import is_bookmarks
 from archive.domain.addresses import HOST
-from archive.domain.records import FIELDS
-from archive.export.records import CSV_HEADER
+from archive.domain.records import CSV_HEADER, FIELDS
 from mparchive.importers.items import InputError, InputTooLarge, NothingToImport
 from mparchive.importers.mhtml import is_mhtml
 

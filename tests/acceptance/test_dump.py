@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archive.export.records import restore_cell
+from archive.domain.records import restore_cell
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import dump_bytes, record, write_dump
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from archive.domain.records import FIELDS, Record
-from archive.export.records import neutralize_cell, restore_cell, write_csv, write_dump, write_jsonl
+from archive.domain.records import FIELDS, Record, neutralize_cell, restore_cell
+from archive.export.records import write_csv, write_dump, write_jsonl
 from archive.ingest.pages import import_records
 from archive.repository import post_queries
 from tests.archive.conftest import StartChild
