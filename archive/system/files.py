@@ -138,8 +138,6 @@ def _directly(path: Path, write: Callable[[BinaryIO], _Result]) -> _Result:
     try:
         with path.open("wb") as out:
             return write(out)
-    except BrokenPipeError:
-        raise
     except OSError as error:
         raise FileWriteError(error.errno, error.strerror, str(path)) from None
 
