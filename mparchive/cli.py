@@ -21,6 +21,7 @@ from mparchive.options import (
     Account,
     Biz,
     Changed,
+    CheckedGroup,
     Format,
     Json,
     Limit,
@@ -31,12 +32,14 @@ from mparchive.options import (
     Until,
     Week,
     chosen_view,
+    export_target,
     format_of,
 )
 
 _ = catalogue("mparchive", process_language()).gettext  # the texts of --help
 
 app = typer.Typer(
+    cls=CheckedGroup,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
@@ -99,7 +102,7 @@ def export_command(
         Format | None, typer.Option("--format", "-f", help=_("mparchive.help.export.format"))
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help=_("mparchive.help.export.output"))
+        str | None, typer.Option("--output", "-o", metavar="PATH", help=_("mparchive.help.export.output"))
     ] = None,
     account: Account = None,
     since: Since = None,
@@ -110,9 +113,8 @@ def export_command(
     from archive.repository.capture_selection import Selection
     from mparchive.commands.export import export
 
-    raise typer.Exit(
-        export(format_of(form, output), output, Selection(account, *chosen_days(since, until, week)))
-    )
+    selection, target = Selection(account, *chosen_days(since, until, week)), export_target(output)
+    raise typer.Exit(export(format_of(form, target), target, selection))
 
 
 @app.command("search", help=_("mparchive.help.search.summary"), cls=SearchWords)

@@ -3,15 +3,17 @@
 import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from archive.domain.messages import Message
 from archive.domain.outcomes import PostMark
 from archive.system.catalogues import catalogue, process_language
+from archive.system.files import FileWriteError
 from mparchive.errors import CommandError
 
 _ = catalogue("mparchive", process_language()).gettext  # the texts of --help
@@ -124,6 +126,57 @@ def chosen_view(views: Mapping[str, bool], as_json: bool) -> str:
         params = {"first": f"--{chosen[0]}", "second": f"--{chosen[1]}"}
         raise CommandError(Message("mparchive.show.exclusive", params))
     return chosen[0]
+
+
+class CheckedGroup(TyperGroup):
+    """The commands of the program. An option with an empty value, as of an unset variable, is an error."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command and check the values of its options. Raises CommandError."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            _check_values(rest, {one for option in command.params for one in _valued(option)})
+        return name, command, rest
+
+
+def _valued(parameter: Any) -> list[str]:
+    """Return the names of an option that takes a value."""
+    is_option = parameter.param_type_name == "option" and not getattr(parameter, "is_flag", False)
+    return list(parameter.opts) if is_option else []
+
+
+def _check_values(args: list[str], valued: set[str]) -> None:
+    for option, value in pairwise([*args, "-"]):
+        if option == "--":
+            return
+        name, equals, given = option.partition("=")
+        if name in valued and not (given if equals else value).strip():
+            raise CommandError(Message("mparchive.error.empty_value", {"option": name}))
+
+
+def export_target(output: str | None) -> Path | None:
+    """Return what an export is written to; a name that ends in a slash is that of a folder, which is made.
+
+    Raises FileWriteError.
+    """
+    if output is None:
+        return None
+    path = Path(output)
+    if output.endswith("/"):
+        make_folder(path, output)
+    try:
+        path.is_dir()  # raises OSError for a name that no file can have
+    except OSError as error:
+        raise FileWriteError(error.errno, error.strerror, output) from None
+    return path
+
+
+def make_folder(path: Path, name: str = "") -> None:
+    """Make a folder and those above it; `name` is what the error calls it. Raises FileWriteError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileWriteError(error.errno, error.strerror, name or str(path)) from None
 
 
 class Format(StrEnum):

@@ -1,5 +1,6 @@
 """Find what archived posts lack: their page or images; and stored pages that were never parsed."""
 
+import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -96,7 +97,7 @@ def posts_without_images(session: Session, scope: AuditScope) -> Iterator[Gap]:
         can_fetch = row.missing > row.expired
         remedy = Message("archive.audit.remedy_fetch_images")
         if not can_fetch:
-            remedy = Message("archive.audit.remedy_expired_images", {"url": row.post_url})
+            remedy = Message("archive.audit.remedy_expired_images", {"url": shlex.quote(row.post_url)})
         message = Message("archive.audit.images_missing", what)
         yield _gap_of_post(scope, GapKind.NO_IMAGES, row, message, remedy, fillable=can_fetch)
 

@@ -1,5 +1,6 @@
 """Errors of the archive. Each carries a message: a stable code with parameters."""
 
+import shlex
 from typing import Any
 
 from archive.domain.messages import Message
@@ -19,7 +20,7 @@ def file_message(error: FileUnusable | FileWriteError) -> Message:
         case FileWriteError():
             return Message("archive.file.unwritable", {"path": error.filename, "reason": error.strerror})
         case FileUnusable(is_open=True):
-            return Message("archive.file.open_to_others", {"path": str(error.path)})
+            return Message("archive.file.open_to_others", {"path": shlex.quote(str(error.path))})
         case FileUnusable(limit=int(limit)):
             return Message("archive.file.too_large", {"path": str(error.path), "limit": limit})
     return Message("archive.file.unreadable", {"path": str(error.path), "reason": error.reason})

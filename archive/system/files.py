@@ -2,8 +2,10 @@
 
 import errno
 import os
+import shlex
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -75,9 +77,9 @@ def _read(path: Path, most: int, hint: str, *, is_secret: bool) -> bytes:
     try:
         with path.open("rb") as file:
             if is_secret and _is_open_to_others(os.fstat(file.fileno())):
-                raise FileUnusable(
-                    path, f"{path} can be read or changed by other users; chmod 600 {path}", is_open=True
-                )
+                remedy = f"chmod 600 {shlex.quote(str(path))}"
+                reason = f"{path} can be read or changed by other users; {remedy}"
+                raise FileUnusable(path, reason, is_open=True)
             content = file.read(most + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -100,8 +102,11 @@ def atomically(path: Path, write: Callable[[BinaryIO], _Result], *, is_private: 
     """Write a temporary file beside `path`, then rename it: no reader sees half a file.
 
     `is_private`: the file has mode 0600 whatever the umask, and folders that are made for it 0700.
-    Return what `write` returned. Raises FileWriteError; a file that stood at `path` is then unchanged.
+    A device or a pipe is written to as it is. Return what `write` returned. Raises FileWriteError; a file
+    that stood at `path` is then unchanged.
     """
+    if _is_device(path):
+        return _directly(path, write)
     unfinished = path.with_name(f".mparchive-{os.getpid()}.unfinished")
     try:
         if is_private:
@@ -115,8 +120,26 @@ def atomically(path: Path, write: Callable[[BinaryIO], _Result], *, is_private: 
     except OSError as error:
         raise FileWriteError(error.errno, error.strerror, str(path)) from None
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that is a file, for example: its error is raised already
+            unfinished.unlink()
     return result
+
+
+def _is_device(path: Path) -> bool:
+    """Tell whether there is something at `path` that a file must not replace, such as /dev/full or a pipe."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _directly(path: Path, write: Callable[[BinaryIO], _Result]) -> _Result:
+    try:
+        with path.open("wb") as out:
+            return write(out)
+    except OSError as error:
+        raise FileWriteError(error.errno, error.strerror, str(path)) from None
 
 
 def write_bytes(path: Path, content: bytes, *, is_private: bool = False) -> None:

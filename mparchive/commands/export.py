@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -20,7 +21,7 @@ from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.domain.records import SHANGHAI
 from archive.export.file_names import FileNames
-from archive.export.html import render_html, write_html
+from archive.export.html import INDEX, render_html, write_html
 from archive.export.markdown import render_markdown, write_markdown
 from archive.export.post_renderer import PostRenderer, RenderPost
 from archive.export.records import write_csv, write_dump, write_jsonl
@@ -36,7 +37,7 @@ from archive.storage.media_files import MediaFolder
 from archive.system.files import atomically
 from mparchive.console import report_failures, say, steps
 from mparchive.errors import CommandError, Exit, OutputError
-from mparchive.options import Format
+from mparchive.options import Format, make_folder
 
 CAPTURES_PER_LINE = 100  # of the progress, where there is no terminal
 
@@ -76,14 +77,28 @@ def export(form: Format, output: Path | None, selection: Selection) -> Exit:
 
 def _export_records(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
     write, ending = RECORDS[form]
-    total = ExportResult()
+    total, unchanged = ExportResult(), False
     for path, part in _files(session, output, selection, ending):
         with _failing_alone(total, path, output):
-            records = post_queries.records(session, part.account, part.since, part.until)
-            total.posts += _write(path, partial(write, records, result=total))
+            written = _write(path, partial(_write_records, session, part, write, total), int)
+            unchanged |= written is None
+            total.posts += written or 0
     say(Message("mparchive.export.posts", {"n": total.posts}))
     _say_previews(session, selection)
-    return report_failures(total)
+    return _exit_code(total, unchanged)
+
+
+def _write_records(
+    session: Session, part: Selection, write: Callable[..., int], total: ExportResult, out: BinaryIO
+) -> int:
+    """Query and write records; a query begun before the file is open would be left open if it cannot be."""
+    return write(post_queries.records(session, part.account, part.since, part.until), out, result=total)
+
+
+def _exit_code(total: ExportResult, unchanged: bool) -> Exit:
+    """Return the exit code of an export; one that only left files as they were has done nothing."""
+    code = report_failures(total)
+    return code or (Exit.USAGE if unchanged and not (total.posts or total.captures) else Exit.DONE)
 
 
 def _export_posts(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
@@ -92,6 +107,13 @@ def _export_posts(session: Session, form: Format, output: Path | None, selection
         raise CommandError(Message(code, {"format": form, "path": output}))
     folder = MediaFolder(ArchiveSettings())
     posts = post_queries.posts(session, selection.account, selection.since, selection.until)
+    first = next(posts, None)
+    index = output / INDEX
+    if first is None and index.exists():
+        say(Message("mparchive.export.unchanged", {"path": index}))
+        return Exit.USAGE
+    make_folder(output)  # a path on which it cannot be made would fail once for every post
+    posts = chain([first] if first else [], posts)
     write, render = POSTS[form]
     failures = ExportResult()
     with PostRenderer(render) as renderer:
@@ -124,15 +146,18 @@ def _export_captures(session: Session, form: Format, output: Path | None, select
     if output is None and form is Format.WACZ:
         raise CommandError(Message("mparchive.export.wacz_to_stdout"))
     folder = MediaFolder(ArchiveSettings())
-    total = ExportResult()
+    total, unchanged = ExportResult(), False
     for path, part in _files(session, output, selection, ending):
         with (
             _failing_alone(total, path, output),
             steps(count_captures(session, part)[0], every=CAPTURES_PER_LINE) as shown,
         ):
-            total.merge(_write(path, partial(write, session, part, folder, on_capture=shown.step)))
+            write_captures = partial(write, session, part, folder, on_capture=shown.step)
+            written = _write(path, write_captures, lambda result: result.captures)
+            unchanged |= written is None
+            total.merge(written or ExportResult())
     say(Message("mparchive.export.captures", {"n": total.captures}))
-    return report_failures(total)
+    return _exit_code(total, unchanged)
 
 
 def _failing_alone(
@@ -142,9 +167,23 @@ def _failing_alone(
     return nullcontext() if path is None or path == output else total.isolate(str(path))
 
 
-def _write(path: Path | None, write: Callable[[BinaryIO], Result]) -> Result:
+class _NothingWritten(Exception):
+    """Nothing was written that could replace a file."""
+
+
+def _write(
+    path: Path | None, write: Callable[[BinaryIO], Result], count: Callable[[Result], int]
+) -> Result | None:
+    """Write a file or stdout; None where nothing was written and a file stands there, which is left as it is.
+
+    `count` tells from what `write` returned how much was written.
+    """
     if path is not None:
-        return atomically(path, write)
+        try:
+            return atomically(path, partial(_write_something, path, write, count))
+        except _NothingWritten:
+            say(Message("mparchive.export.unchanged", {"path": path}))
+            return None
     try:
         result = write(sys.stdout.buffer)
         sys.stdout.buffer.flush()  # at the end of the process an error would come too late
@@ -152,6 +191,15 @@ def _write(path: Path | None, write: Callable[[BinaryIO], Result]) -> Result:
         raise
     except OSError as error:
         raise OutputError(error) from None
+    return result
+
+
+def _write_something(
+    path: Path, write: Callable[[BinaryIO], Result], count: Callable[[Result], int], out: BinaryIO
+) -> Result:
+    result = write(out)
+    if not count(result) and path.is_file():
+        raise _NothingWritten
     return result
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -112,7 +113,7 @@ def _raw_page(session: Session, post: Post) -> bytes:
     captures = captures_repository.list_captures(session, post)
     pages = [one for one in captures if one["outcome"] == "article" and not one["rendered"]]
     if not pages:
-        raise CommandError(Message("mparchive.show.no_page", {"aid": post.aid, "url": post.url}))
+        raise CommandError(Message("mparchive.show.no_page", {"aid": post.aid, "url": shlex.quote(post.url)}))
     return bodies.capture_body(session, pages[0]["id"])
 
 

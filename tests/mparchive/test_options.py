@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from mparchive.errors import CommandError
+from mparchive.cli import app
+from mparchive.errors import CommandError, Exit
 from mparchive.options import Format, format_of
 
 
@@ -34,3 +36,25 @@ def test_a_contradiction_is_an_error_and_a_folder_is_none(tmp_path: Path) -> Non
     folder = tmp_path / "a.csv"
     folder.mkdir()
     assert format_of(Format.JSONL, folder) is Format.JSONL
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("export", "--output", ""),
+        ("export", "--output="),
+        ("export", "--output", "  "),
+        ("export", "--account", ""),
+        ("backfill", "a.json", "--url", ""),
+        ("backfill", "--replay", "", "a.json"),
+        ("parse", "a.html", "--url="),
+        ("init", "a.json", "--output", ""),
+        ("verify", "--save-head", ""),
+        ("search", "--kind", "", "x"),
+    ],
+)
+def test_an_option_with_an_empty_value_is_a_usage_error(arguments: tuple[str, ...]) -> None:
+    ended = CliRunner().invoke(app, arguments).exception
+    assert isinstance(ended, CommandError)
+    assert (ended.message.code, ended.code) == ("mparchive.error.empty_value", Exit.USAGE)
+    assert ended.message.params["option"] in (one.partition("=")[0] for one in arguments)

@@ -1,12 +1,20 @@
 """Test bounded reads and atomic writes."""
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
 from archive.domain.errors import file_message
-from archive.system.files import FileUnusable, FileWriteError, atomically, read_small, write_bytes
+from archive.system.files import (
+    FileUnusable,
+    FileWriteError,
+    atomically,
+    read_secret_file,
+    read_small,
+    write_bytes,
+)
 
 
 def test_a_file_within_the_bound_is_read_whole(tmp_path: Path) -> None:
@@ -45,3 +53,34 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: 
 def test_folders_are_made_and_the_result_of_the_writer_returned(tmp_path: Path) -> None:
     assert atomically(tmp_path / "x" / "y", lambda out: out.write(b"abc")) == 3
     assert (tmp_path / "x" / "y").read_bytes() == b"abc"
+
+
+def test_a_path_below_a_file_is_refused(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a", b"file")
+    for path in (tmp_path / "a" / "x", tmp_path / "a" / "x" / "y"):
+        with pytest.raises(FileWriteError) as refused:
+            write_bytes(path, b"new")
+        assert refused.value.filename == str(path)
+    assert (tmp_path / "a").read_bytes() == b"file"
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else opening it for writing would wait
+    try:
+        write_bytes(path, b"new")
+        assert os.read(reader, 10) == b"new"
+    finally:
+        os.close(reader)
+    assert path.is_fifo()
+
+
+def test_the_remedy_for_a_file_open_to_others_can_be_pasted(tmp_path: Path) -> None:
+    path = tmp_path / "a b"
+    path.write_bytes(b"secret")
+    path.chmod(0o644)
+    with pytest.raises(FileUnusable) as refused:
+        read_secret_file(path, 10, "")
+    assert f"chmod 600 '{path}'" in str(refused.value)
+    assert str(file_message(refused.value)).endswith(f"run `chmod 600 '{path}'`")

@@ -148,3 +148,53 @@ def test_a_full_disk_behind_stdout_is_one_sentence(filled: Engine, tmp_path: Pat
         )
     words = b"standard output cannot be written: no space left on device\n"
     assert (done.returncode, done.stderr) == (Exit.USAGE, words)
+
+
+NEVER = ("--since", "2030-01-01")
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("dump", "a.json"), ("csv", "a.csv"), ("warc", "a.warc.gz"), ("html", "index.html")]
+)
+def test_an_export_of_nothing_leaves_a_file_as_it_was(
+    mparchive: Run, tmp_path: Path, form: str, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_text("before")
+    output = tmp_path if form == "html" else path
+    ended = mparchive("export", "--format", form, "--output", output, *NEVER)
+    assert ended.code == Exit.USAGE
+    assert f"there is nothing to export; {path} is left as it was" in ended.err
+    assert path.read_text() == "before"
+    assert names(tmp_path) == [name]
+
+
+def test_an_export_of_nothing_makes_a_file_that_is_not_there(mparchive: Run, tmp_path: Path) -> None:
+    assert mparchive("export", "--output", tmp_path / "a.json", *NEVER).code == Exit.DONE
+    assert (tmp_path / "a.json").read_bytes() == b"[]"
+
+
+def test_a_name_that_ends_in_a_slash_is_a_folder_which_is_made(mparchive: Run, tmp_path: Path) -> None:
+    ended = mparchive("export", "--format", "csv", "--output", f"{tmp_path}/new/a.json/")
+    assert ended.code == Exit.DONE
+    (name,) = names(tmp_path / "new" / "a.json")
+    assert name.endswith(".csv")
+    again = mparchive("export", "--format", "csv", "--output", f"{tmp_path}/new/a.json/", *NEVER)
+    assert (again.code, len(names(tmp_path / "new" / "a.json"))) == (Exit.USAGE, 1)
+
+
+@pytest.mark.parametrize("form", ["dump", "html", "markdown", "warc"])
+@pytest.mark.parametrize("below", ["x", "x/y", "", "x/"])
+def test_a_path_below_a_file_is_one_sentence(mparchive: Run, tmp_path: Path, form: str, below: str) -> None:
+    (tmp_path / "file").write_text("before")
+    ended = mparchive("export", "--format", form, "--output", f"{tmp_path}/file/{below}")
+    assert ended.code == Exit.USAGE
+    (sentence,) = [line for line in ended.err.splitlines() if "cannot write" in line]
+    assert f"{tmp_path}/file/" in sentence
+    assert (tmp_path / "file").read_text() == "before"
+
+
+def test_a_name_that_no_file_can_have_is_one_sentence(mparchive: Run, tmp_path: Path) -> None:
+    ended = mparchive("export", "--output", tmp_path / ("a" * 300))
+    assert ended.code == Exit.USAGE
+    assert ended.err.startswith("cannot write ")
