@@ -107,11 +107,12 @@ def test_the_metadata_of_a_medium_give_its_lines() -> None:
 @pytest.mark.parametrize(
     ("markup", "words"),
     [
-        ('<mp-common-article-card data-title="题" data-author="号"></mp-common-article-card>', "文章题号"),
-        ('<mp-common-redpacketcover data-receiveimg="https://x.example/a">封面</mp-common-redpacketcover>',
-         "封面红包封面"),
-        ('<mp-common-videosnap data-desc="预告" data-intro="8月1日" data-nickname="号"></mp-common-videosnap>',
-         "视频号预告8月1日号"),
+        ('<mp-common-article-card data-title="题" data-author="号"></mp-common-article-card>',
+         "文章题号"),
+        ('<mp-common-redpacketcover data-receiveimg="https://x.example/a">词</mp-common-redpacketcover>',
+         "词红包封面"),
+        ('<mp-common-videosnap data-desc="甲" data-intro="8月" data-nickname="号"></mp-common-videosnap>',
+         "视频号甲8月号"),
         ('<mp-common-clscontext data-x="1">字</mp-common-clscontext>', "字"),
         ("<p>字</p><mp-pay-preview-filter></mp-pay-preview-filter>", "字"),
     ],

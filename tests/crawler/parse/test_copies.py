@@ -113,6 +113,6 @@ def test_a_post_that_only_mentions_a_notice_is_a_post(words: str) -> None:
     assert read_page(page(f"<p>{words}</p>")).outcome is Outcome.ARTICLE
 
 
-def test_a_notice_beside_an_image_is_a_post() -> None:
+def test_a_notice_beside_an_image_is_no_article() -> None:
     body = '<p>该内容已被发布者删除</p><img data-src="https://mmbiz.qpic.cn/a/b/640">'
-    assert read_page(page(body)).outcome is Outcome.ARTICLE
+    assert read_page(page(body)).outcome is Outcome.UNKNOWN
