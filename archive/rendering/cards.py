@@ -73,6 +73,10 @@ _WIDGETS = {
     "mp-weapp": _PROGRAM,
     "mpprofile": _Widget("公众号", ("data-nickname",), ("data-signature",), ("data-headimg",)),
     "mp-common-profile": _Widget("公众号", ("data-nickname",), ("data-signature",), ("data-headimg",)),
+    "mp-common-article-card": _Widget("文章", ("data-title",), ("data-author",), ("data-cover",)),
+    "mp-common-redpacketcover": _Widget(
+        "红包封面", ("data-title",), (), ("data-receiveimg", "data-coverurl")
+    ),
     "mp-common-qa": _Widget("问答", ("data-question",), ("data-answer",)),
     "mp-common-search": _Widget("搜索", ("data-keyword",)),
     "mp-common-poi": _Widget("位置", ("data-name", "data-title"), ("data-address",)),
@@ -97,7 +101,8 @@ _OTHER = _Widget(
     ("data-cover", "data-coverurl", "data-imageurl", "data-headimg"),
 )
 
-_INVISIBLE = frozenset({"mp-style-type", "mp-common-cpsad"})
+# Marks of WeChat's editor and of the end of a paid post's preview, which show nothing themselves.
+_INVISIBLE = frozenset({"mp-style-type", "mp-common-cpsad", "mp-common-clscontext", "mp-pay-preview-filter"})
 
 
 def insert_cards(soup: BeautifulSoup) -> None:
@@ -165,7 +170,13 @@ def _details(tag: Tag, widget: _Widget) -> list[str]:
     detail = _first(tag, widget.detail)
     address = _played_address(tag) if widget in (_VIDEO, _SOUND) else ""
     unit = 1000 if widget is _MUSIC else 1  # of music the length is in seconds
-    lines = [detail if detail != title else "", format_duration(tag.get("play_length"), unit), address]
+    intro = _first(tag, ("data-intro",)) if widget is _CHANNEL else ""  # of a live show its time
+    lines = [
+        intro if intro != title else "",
+        detail if detail != title else "",
+        format_duration(tag.get("play_length"), unit),
+        address,
+    ]
     return [line for line in lines if line]
 
 

@@ -9,6 +9,7 @@ from bs4 import BeautifulSoup, Tag
 from bs4.element import Comment, PageElement
 
 from archive.domain.addresses import clean_web_url
+from archive.domain.text import unescape
 
 SITE = "https://mp.weixin.qq.com/"
 
@@ -39,7 +40,8 @@ def split_address(address: str) -> SplitResult:
 
 def without_scheme(address: str) -> str:
     """Remove the scheme and the fragment, which make no difference to an image."""
-    return address.partition("#")[0].partition("://")[2]
+    before, slashes, rest = address.partition("#")[0].partition("//")
+    return rest if slashes and before in ("", "http:", "https:") else ""
 
 
 def without_size(address: str) -> str:
@@ -101,7 +103,12 @@ def _complete_pictures(soup: BeautifulSoup) -> None:
 
 
 def _style_backgrounds(soup: BeautifulSoup) -> None:
-    """Write the background images that attributes give as styles, which are shown."""
+    """Write the background images that attributes give as styles, which are shown.
+
+    Entities in styles are decoded: some editors escape the quotes around an address twice.
+    """
+    for tag in soup.find_all(style=lambda style: bool(style and "&" in style)):
+        tag["style"] = unescape(str(tag["style"]))
     for name in ("background", "data-lazy-bgimg"):
         for tag in soup.find_all(lambda one, name=name: bool(one.get(name))):
             address = re.sub(r"[\s\"'()\\]", "", clean_web_url(str(tag[name])))

@@ -62,8 +62,9 @@ def compare_copies(state: PageState, page: Outline, marked: MarkedCopies, kind: 
     is written in the markup, and its body is held against the words that the browser showed.
     """
     marked = MarkedCopies() if state.drawn else marked
-    titles = (state.text("data.title"), state.text("msg_title"), *marked.titles)
-    accounts = (state.text("nickname"), state.text("data.nick_name"), *marked.accounts)
+    titles = (state.text("data.title"), state.text("msg_title", "title"), *marked.titles)
+    names = (state.text("nickname", "nick_name", "name"), state.text("data.nick_name"))
+    accounts = (*names, *marked.accounts)
     found = {
         TITLE: _compare_words(titles),
         ACCOUNT: _compare_words(accounts),

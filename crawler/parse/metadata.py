@@ -209,9 +209,10 @@ class PostHead:
 def read_head(page: Outline, state: PageState) -> PostHead:
     """Return what a post's page says outside its body."""
     head = _Head(page)
+    accounts = tuple(head.marked[name] for name in _ACCOUNT_IDS if name in head.marked)
     marked = MarkedCopies(
         titles=(head.meta.get("og:title", ""), head.marked.get(_TITLE_ID, "")),
-        accounts=tuple(head.marked.get(name, "") for name in _ACCOUNT_IDS),
+        accounts=accounts or (_followed_account(state, head),),
         links=(head.meta.get("og:url", ""),),
     )
     shown = (head.marked.get(name, "") for name in _TIME_IDS)
@@ -257,12 +258,19 @@ def _title(state: PageState, head: _Head) -> str:
     return head.meta.get("og:title", "").strip() or head.text_of(_OLD_HEADING, _HEADING)
 
 
+def _followed_account(state: PageState, head: _Head) -> str:
+    """Return the name on the card to follow the account, which pages of pictures and texts have."""
+    if state.text("nickname"):
+        return ""
+    return head.text_of(_TEXT_ACCOUNT) or _text_of(head.page.body or "", _TEXT_ACCOUNT)
+
+
 def _account(state: PageState, head: _Head) -> str:
     written = state.text("nickname", "nick_name", "data.nick_name", "name")
     marked = next(filter(None, (head.marked.get(name, "") for name in _ACCOUNT_IDS)), "")
     if written or marked:
         return written or marked
-    return head.text_of(_TEXT_ACCOUNT, _PROFILE_ACCOUNT) or _text_of(head.page.body or "", _TEXT_ACCOUNT)
+    return _followed_account(state, head) or head.text_of(_PROFILE_ACCOUNT)
 
 
 def _text_of(markup: str, wanted: SoupStrainer) -> str:

@@ -75,9 +75,25 @@ _CLAUSE = re.compile(
     r"|(?:已|已经)?(?:被|自主)?(?:屏蔽|注销|冻结|封禁|停用|迁移)|发送失败(?:无法查看)?|(?:已)?(?:过期|失效)"
     r"|环境异常|过于频繁|的?访问过于频繁|操作(?:过于)?频繁)"
     r"|接相关投诉|此内容违反.{0,40}|根据作者隐私设置|参数错误|完成验证后即可继续访问|需要从微信打开验证身份|去验证|查看详情"
-    r"|微信公众平台运营中心|the content has been deleted by (?:the|its) (?:author|publisher)",
+    r"|微信公众平台运营中心"
+)
+
+# Clauses that say that something failed, but not what became of the post.
+_FAILURE = re.compile(
+    r"(?:未知|系统|服务器?|网络)(?:错误|异常|繁忙|出错)了?|请?稍后(?:再试|重试|再来)|(?:你|您)?暂?无权限?查看(?:此|该)?(?:页面|内容|文章)*"
+    r"|请在微信客户端(?:中)?打开(?:链接|此链接)?|失效的验证页面"
+)
+
+_ENGLISH = re.compile(
+    r"(?:(?:the|this|your) (?:content|article|page|post|account|link|message|environment)[a-z' ,]{0,80}"
+    r"(?:deleted|removed|violat|unavailable|infring|blocked|deactivated|closed|expired|viewed|migrated|abnormal)"
+    r"|unable to view|(?:invalid|wrong) (?:parameter|argument|link)|parameter error|link (?:has )?expired"
+    r"|(?:you can continue .{0,40})?complet\w+ the verification|unknown error|too frequent|please try again)"
+    r"[a-z' ,]{0,80}",
     re.IGNORECASE,
 )
+
+_BETWEEN_SENTENCES = re.compile(r"[\r\n.!;]+\s*")
 
 _BETWEEN_CLAUSES = re.compile(r"[\s，,。.！!；;：:]+|&nbsp;")
 
@@ -88,13 +104,17 @@ def read_whole_notice(text: str) -> Notice | None:
     """Return the notice that a post's text consists of; None where it says anything else."""
     if len(text) > MAX_WHOLE_NOTICE:
         return None
+    sentences = [sentence for sentence in _BETWEEN_SENTENCES.split(text) if sentence.strip()]
+    is_english = bool(sentences) and all(_ENGLISH.fullmatch(sentence.strip()) for sentence in sentences)
     clauses = [clause for clause in _BETWEEN_CLAUSES.split(text) if clause]
-    if not clauses or not all(_CLAUSE.fullmatch(clause) for clause in clauses):
+    failures = [clause for clause in clauses if _FAILURE.fullmatch(clause)]
+    known = all(_CLAUSE.fullmatch(clause) for clause in clauses if clause not in failures)
+    if not clauses or not (is_english or known):
         return None
     notice = read_notice(text)
     if notice.outcome is Outcome.UNKNOWN and "删除" in text:
         return Notice(Outcome.DELETED, notice.reason)
-    return notice if notice.outcome is not Outcome.UNKNOWN else None
+    return notice if is_english or failures or notice.outcome is not Outcome.UNKNOWN else None
 
 
 def is_challenge(final_url: str | None, page_mid: str) -> bool:

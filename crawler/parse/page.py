@@ -234,14 +234,23 @@ def _judge(post: PostParts) -> ParsedPage:
         reason = _reason("crawler.parse.copies_differ", fields=names)
         found = _no_article(reason, post.identity, post.state)
         return replace(found, page={**found.page, "copies": post.copies})
-    body = post.body
-    notice = None if body.images or body.players else read_whole_notice(body.text)
-    if notice:
+    if notice := _notice_in_place_of(post):
         facts = {**_page_facts(post.state), "notice": notice.reason}
         return ParsedPage(notice.outcome, notice.reason, page=facts)
     if missing := missing_fields(post.identity, post.head.title, post.head.account):
         return _incomplete(post, missing)
     return _article(post)
+
+
+def _notice_in_place_of(post: PostParts) -> Notice | None:
+    """Return the notice in a body's place; UNKNOWN beside images or players, where nobody can tell."""
+    body = post.body
+    drawings = sum(element.name == "svg" for element in body.elements)  # an icon beside the notice
+    if body.images or body.players > drawings:
+        is_caption = post.kind not in (Kind.ARTICLE, Kind.SHARE, Kind.TEXT)
+        notice = None if is_caption else read_whole_notice(body.text)
+        return Notice(Outcome.UNKNOWN, notice.reason) if notice else None
+    return read_whole_notice(body.text)
 
 
 def _incomplete(post: PostParts, missing: list[str]) -> ParsedPage:

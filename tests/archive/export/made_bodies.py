@@ -43,7 +43,7 @@ def _inline(chance: Random, depth: int) -> str:  # noqa: C901, PLR0911 - a kind 
     match kind:
         case 0 | 1 | 2:
             name = chance.choice(_FORMATS)
-            inner = inner if "<svg" not in inner else _text(chance)
+            inner = _text(chance) if "<svg" in inner or (name in ("sup", "sub") and "<" in inner) else inner
             return f"<{name}>{inner}</{name}>"
         case 3:
             return f"{inner}{_inline(chance, depth + 1)}"

@@ -14,6 +14,7 @@ from archive.rendering.cards import (
     make_card,
 )
 from archive.rendering.images import parse_html
+from archive.rendering.plain_html import plain_body
 
 
 def with_cards(body: str) -> BeautifulSoup:
@@ -101,3 +102,22 @@ def test_the_metadata_of_a_medium_give_its_lines() -> None:
         ("line", "1:06"),
     ]
     assert described_lines({"name": "名", "author": 5, "duration_ms": "?"}) == [("title", "名")]
+
+
+@pytest.mark.parametrize(
+    ("markup", "words"),
+    [
+        ('<mp-common-article-card data-title="题" data-author="号"></mp-common-article-card>',
+         "文章题号"),
+        ('<mp-common-redpacketcover data-receiveimg="https://x.example/a">词</mp-common-redpacketcover>',
+         "词红包封面"),
+        ('<mp-common-videosnap data-desc="甲" data-intro="8月" data-nickname="号"></mp-common-videosnap>',
+         "视频号甲8月号"),
+        ('<mp-common-clscontext data-x="1">字</mp-common-clscontext>', "字"),
+        ("<p>字</p><mp-pay-preview-filter></mp-pay-preview-filter>", "字"),
+    ],
+)  # fmt: skip
+def test_a_card_says_what_the_widget_shows_and_marks_of_an_editor_say_nothing(
+    markup: str, words: str
+) -> None:
+    assert plain_body(markup).get_text(strip=True) == words

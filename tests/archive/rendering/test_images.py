@@ -58,6 +58,8 @@ def test_sizes_of_one_image_and_schemes_make_no_difference() -> None:
     assert without_size(one) == without_size(other) == "mmbiz_png/abc"
     assert without_size("https://x.example/a/640") == ""
     assert without_scheme(one) == without_scheme(other).replace("/0?", "/640?")
+    assert without_scheme(one) == without_scheme(one.removeprefix("https:"))
+    assert without_scheme("data:image/png;base64,//8=") == without_scheme("javascript://x") == ""
     assert split_address("http://[bad").path == ""
 
 
@@ -102,3 +104,21 @@ def test_only_pictures_may_be_written_into_the_body_and_only_of_some_size() -> N
         assert not is_inline(INLINE.replace("png", other))
     assert not is_inline(INLINE + '"onerror=x')
     assert not is_inline(INLINE + "A" * MAX_INLINE)
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        ('<img srcset="https://x.example/a 1x, https://x.example/b 2x">', 'src="https://x.example/a"'),
+        ('<picture><source srcset="//x.example/a"><img></picture>', 'src="https://x.example/a"'),
+        ('<td background="//x.example/a">字</td>', "background-image:url(https://x.example/a)"),
+        ('<p style="color:red" data-lazy-bgimg="https://x.example/a">字</p>',
+         "color:red;background-image:url(https://x.example/a)"),
+        ('<p style="background:url(&amp;quot;https://x.example/a&amp;quot;)">字</p>',
+         "background:url(&quot;https://x.example/a&quot;)"),
+    ],
+)  # fmt: skip
+def test_an_image_is_shown_wherever_its_address_is_written(markup: str, expected: str) -> None:
+    soup = parse_html(markup)
+    normalize_images(soup)
+    assert expected in str(soup).replace("style='background:url(\"https://x.example/a\")'", expected)

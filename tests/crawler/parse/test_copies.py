@@ -57,6 +57,20 @@ def test_a_value_that_is_another_one_elsewhere_on_the_page_is_named(
     assert _differing(read_page(page(BODY, _data(**{name: value})))) == [field]
 
 
+@pytest.mark.parametrize(
+    ("around", "script", "field"),
+    [('<p class="wx_follow_nickname"> 别号 </p>', "nickname = ''; window.name = '号';", "account"),
+     ("", "nickname = ''; window.name = '别号'; " + _data(nick_name="号"), "account"),
+     ('<h1 id="activity-name">别题</h1>', "msg_title = ''; window.title = '题';", "title")],
+)  # fmt: skip
+def test_copies_of_pages_of_other_kinds_are_compared_too(around: str, script: str, field: str) -> None:
+    served = page(BODY, script, around=around).replace(b"<h1>\xe9\xa2\x98</h1>", b"")
+    names = served.replace(b'var nickname = "\xe5\x8f\xb7";', b"").replace(
+        b"var msg_title = '\xe9\xa2\x98';", b""
+    )
+    assert field in _differing(read_page(names))
+
+
 def test_a_time_written_by_the_minute_holds_the_seconds_of_that_minute() -> None:
     reading = read_page(page(BODY, _data(create_time="2023-11-15 06:13")))
     assert reading.page["copies"]["time"] == "agree"
@@ -99,6 +113,6 @@ def test_a_post_that_only_mentions_a_notice_is_a_post(words: str) -> None:
     assert read_page(page(f"<p>{words}</p>")).outcome is Outcome.ARTICLE
 
 
-def test_a_notice_beside_an_image_is_a_post() -> None:
+def test_a_notice_beside_an_image_is_no_article() -> None:
     body = '<p>该内容已被发布者删除</p><img data-src="https://mmbiz.qpic.cn/a/b/640">'
-    assert read_page(page(body)).outcome is Outcome.ARTICLE
+    assert read_page(page(body)).outcome is Outcome.UNKNOWN

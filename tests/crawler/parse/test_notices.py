@@ -5,6 +5,7 @@ import pytest
 from archive.domain.outcomes import Outcome
 from crawler.parse.notices import is_challenge, read_notice
 from crawler.parse.page import read_page
+from tests.crawler.parse.made import page
 
 SENTENCES = {
     "该内容已被发布者删除": Outcome.DELETED,
@@ -74,3 +75,25 @@ def test_the_address_or_the_template_tells_a_challenge_before_any_words() -> Non
 def test_an_empty_shell_asks_for_a_browser() -> None:
     reading = read_page(_page('<div id="app"></div>'))
     assert (reading.outcome, reading.needs_browser) == (Outcome.UNKNOWN, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        ("<p>The content has been deleted by the author.</p>", Outcome.DELETED),
+        ("<p>This content can't be viewed.</p><p>Please try again later.</p>", Outcome.UNAVAILABLE),
+        ("<p>未知错误，请稍后再试</p>", Outcome.UNKNOWN),
+        ("<p>你暂无权限查看此页面内容</p>", Outcome.UNKNOWN),
+        ('<svg viewBox="0 0 9 9"><path d="M0 0"/></svg><p>该内容已被发布者删除</p>', Outcome.DELETED),
+        ('<img data-src="https://mmbiz.qpic.cn/a/b/0"><p>该内容已被发布者删除</p>', Outcome.UNKNOWN),
+        ('<iframe data-mpvid="wxv_1"></iframe><p>参数错误</p>', Outcome.UNKNOWN),
+        ("<p>查看详情</p>", Outcome.ARTICLE),
+        ("<p>The content of this course is new.</p>", Outcome.ARTICLE),
+        ("<p>该内容已被发布者删除</p><p>这句话是什么意思？</p>", Outcome.ARTICLE),
+        ('<img data-src="https://mmbiz.qpic.cn/a/b/0"><p>请稍后</p>', Outcome.ARTICLE),
+    ],
+)
+def test_a_body_that_is_a_notice_is_no_article_whatever_is_beside_it(body: str, outcome: Outcome) -> None:
+    reading = read_page(page(body))
+    assert reading.outcome is outcome
+    assert (reading.record is None) == (outcome is not Outcome.ARTICLE)
