@@ -16,7 +16,7 @@ from archive.system.files import FileUnusable, read_secret_file
 
 MAX_PASSWORD = 4096  # bytes
 
-_SECOND_AT_SIGN = re.compile(r"[^:]+://[^@]*@[^?]*@")
+_SECOND_AT_SIGN = re.compile(r"[^:]+://[^@]*@[^?]*(?:\?[^=]*)?@")
 
 
 def has_second_at_sign(address: str) -> bool:
