@@ -1,7 +1,7 @@
 # The image of mparchive: `mparchive run` as an unprivileged user, with Debian's Python and Chromium.
 #   docker build -t mparchive .
 # Packages from a mirror: --build-arg PIP_INDEX_URL=https://…/simple
-ARG BASE=debian:bookworm-slim
+ARG BASE=debian:bookworm-20251229-slim
 
 FROM ${BASE} AS build
 RUN apt-get update -q \

@@ -6,7 +6,7 @@ A capture stores its body exactly as served; everything else that is stored or l
 import re
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from archive.domain.addresses import SESSION_NAMES
 from archive.domain.messages import Message
@@ -21,7 +21,7 @@ SECRET_HEADERS = frozenset(
     {"authorization", "cookie", "proxy-authorization", "set-cookie", "set-cookie2", "x-csrf-token"}
 )
 
-SECRET_HEADER_PREFIX = "x-wx-"  # noqa: S105 - a name, not a secret
+SECRET_HEADER_PREFIXES = ("x-wx-", "x-wechat-")
 
 # Of the server's challenge: needed in the request to recognise it, of no use in a record.
 CHALLENGE_NAMES = frozenset({"cap_sid", "poc_sid", "poc_token"})
@@ -55,24 +55,27 @@ _JSON_RULE = re.compile(r"(\"(?:key|token|uin)\"\s*:\s*\")(?!\d+_\d+_\d+\")[^\"\
 _ANY_SECRET = "|".join(sorted(SECRET_NAMES))
 
 _LOG_RULES = (
-    re.compile(rf"((?:\b|%(?:25)*(?:26|3F))(?:{_ANY_SECRET})=)[^\s&'\"<>,)]+"),
+    re.compile(rf"((?:\b|%(?:25)*(?:26|3F))(?:{_ANY_SECRET})=)[^\s&'\"<>,)]+", re.IGNORECASE),
     # within an address that is itself a parameter, encoded once or more often
-    re.compile(rf"((?:\b|%(?:25)*(?:26|3F))(?:{_ANY_SECRET})%(?:25)*3D)(?:(?!%(?:25)*26)[^\s&'\"<>,)])+"),
+    re.compile(
+        rf"((?:\b|%(?:25)*(?:26|3F))(?:{_ANY_SECRET})%(?:25)*3D)(?:(?!%(?:25)*26)[^\s&'\"<>,)])+",
+        re.IGNORECASE,
+    ),
 )
 
 _TEXT_TYPES = re.compile(r"^(?:text/|application/(?:json|javascript|x-javascript|xml|xhtml))")
 
 
 def register_secret(secret: str) -> None:
-    """Make `scrub_log` remove this very text from now on, wherever it stands."""
+    """Make `scrub_log` remove this very text from now on, wherever it stands, also percent-encoded."""
     if len(secret) >= SHORTEST_SECRET:
-        _registered.add(secret)
+        _registered.update((secret, quote(secret, safe="")))
 
 
 def is_secret_header(name: str) -> bool:
     """Tell whether a header of this name carries a session."""
     lower = name.lower()
-    return lower in SECRET_HEADERS or lower.startswith(SECRET_HEADER_PREFIX)
+    return lower in SECRET_HEADERS or lower.startswith(SECRET_HEADER_PREFIXES)
 
 
 def public_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -86,7 +89,7 @@ def scrub_url(url: str) -> str:
     pieces = parts.query.split("&")
     for number, piece in enumerate(pieces):
         name, _, value = piece.partition("=")
-        if name in SECRET_NAMES and value:
+        if name.lower() in SECRET_NAMES and value:
             pieces[number] = f"{name}={PLACEHOLDER}"
         elif "%" in value and any(secret in value for secret in SECRET_NAMES):
             pieces[number] = f"{name}={scrub_log(value)}"
@@ -118,11 +121,17 @@ def scrub_message(message: Message) -> Message:
     """Return a message without secrets in its parameters, which may quote a server."""
     params: dict[str, Any] = {}
     for name, value in message.params.items():
-        match value:
-            case str():
-                params[name] = scrub_log(value)
-            case Message():
-                params[name] = scrub_message(value)
-            case _:
-                params[name] = value
+        params[name] = scrub_message(value) if isinstance(value, Message) else scrub_values(value)
     return Message(message.code, params)
+
+
+def scrub_values(value: Any) -> Any:
+    """Return a JSON value with the texts in it scrubbed as `scrub_log` does."""
+    match value:
+        case str():
+            return scrub_log(value)
+        case dict():
+            return {scrub_log(name): scrub_values(one) for name, one in value.items()}
+        case list() | tuple():
+            return [scrub_values(one) for one in value]
+    return value

@@ -1,6 +1,7 @@
 """The image and the compose file, by what they say; the image itself is tried by `make image`."""
 
 import json
+import os
 import re
 from importlib import resources
 from pathlib import Path
@@ -9,6 +10,10 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from sqlalchemy import make_url
+
+from archive.db.roles import OWNER, READER
+from tests.archive.backup.own_server import own_server
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -48,34 +53,82 @@ def test_every_service_comes_back_within_bounds(name: str) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
 
 
-def test_what_holds_pages_can_write_nowhere_else() -> None:
-    for service in OURS:
+def test_every_service_has_a_read_only_root_and_few_rights() -> None:
+    for name, service in SERVICES.items():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
-        assert {volume.split(":")[1] for volume in service["volumes"]} == {"/data", "/config"}
+        assert service["pids_limit"] <= 512
+        assert bool(service.get("cap_add")) is (name == "postgres")
+    assert not {"SYS_ADMIN", "NET_ADMIN", "ALL"} & set(SERVICES["postgres"]["cap_add"])
 
 
-def test_the_database_is_waited_for_and_its_password_is_a_file() -> None:
+def test_what_holds_pages_can_write_nowhere_else() -> None:
+    for name, service in SERVICES.items():
+        writable = {volume.split(":")[1] for volume in service["volumes"] if not volume.endswith(":ro")}
+        assert writable == {"postgres": {"/var/lib/postgresql/data"}, "web": set()}.get(
+            name, {"/data", "/config"}
+        )
+    assert [volume.split(":")[1] for volume in SERVICES["web"]["volumes"]] == ["/data"], "no configuration"
+
+
+def test_the_database_is_waited_for_and_each_role_has_a_password_in_a_file() -> None:
     assert SERVICES["postgres"]["healthcheck"]["test"][1].startswith("pg_isready")
     for service in OURS:
         assert service["depends_on"]["postgres"]["condition"] == "service_healthy"
-        assert "@" in service["environment"]["MPARCHIVE_DATABASE_URL"]
-        assert not re.search(r"//[^@/]*:[^@/]*@", service["environment"]["MPARCHIVE_DATABASE_URL"])
-    for name, service in SERVICES.items():
-        assert service["secrets"] == ["database_password", *(WEB_SECRETS if name == "web" else [])]
+        is_web = service is SERVICES["web"]
+        (variable,) = [name for name in service["environment"] if name.endswith("DATABASE_URL")]
+        url = make_url(service["environment"][variable])
+        assert variable == ("MPARCHIVE_READER_DATABASE_URL" if is_web else "MPARCHIVE_DATABASE_URL")
+        assert (url.username, url.password) == (READER if is_web else OWNER, None)
+        assert service["secrets"] == (["reader_password", *WEB_SECRETS] if is_web else ["database_password"])
+    passwords = ["superuser_password", "database_password", "reader_password"]
+    assert SERVICES["postgres"]["secrets"] == passwords
+    assert SERVICES["postgres"]["environment"]["POSTGRES_PASSWORD_FILE"] == "/run/secrets/superuser_password"
     assert all(set(secret) == {"file"} for secret in COMPOSE["secrets"].values())
 
 
-def test_nothing_is_published_beyond_this_machine() -> None:
+def test_only_the_services_reach_the_database_and_nothing_is_published_beyond_this_machine() -> None:
+    assert COMPOSE["networks"]["database"]["internal"] is True
+    assert SERVICES["postgres"]["networks"] == ["database"]
+    assert "ports" not in SERVICES["postgres"]
+    assert SERVICES["web"]["networks"] == ["database", "readers"], (
+        "the web does not share the crawlers' network"
+    )
     published = [port for service in SERVICES.values() for port in service.get("ports", ())]
-    assert all(port.startswith("127.0.0.1:") for port in published)
+    assert published == ["127.0.0.1:8788:8788"]
+
+
+def test_images_are_pinned_by_a_full_tag() -> None:
+    base = re.search(r"^ARG BASE=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert base
+    assert re.fullmatch(r"debian:bookworm-\d{8}-slim(@sha256:[0-9a-f]{64})?", base[1])
+    image = SERVICES["postgres"]["image"]
+    assert re.fullmatch(r"postgres:17\.\d+-trixie(@sha256:[0-9a-f]{64})?", image)
+
+
+def test_the_databases_script_makes_the_roles_and_sets_their_passwords(tmp_path: Path) -> None:
+    script = ROOT / "docker" / "roles.sh"
+    mounted = {volume.split(":")[1]: volume.split(":")[0] for volume in SERVICES["postgres"]["volumes"]}
+    assert mounted["/docker-entrypoint-initdb.d/roles.sh"] == "./docker/roles.sh"
+    assert mounted["/roles.sql"] == "./archive/db/roles.sql"
+    assert os.access(script, os.X_OK), "the image would source it otherwise"
+    with own_server() as server:
+        for name in ("database_password", "superuser_password", "reader_password"):
+            (server.kept / name).write_text(f"it's a \\ {name}\n")
+        (server.kept / "roles.sql").write_bytes((ROOT / "archive" / "db" / "roles.sql").read_bytes())
+        variables = f"POSTGRES_USER=postgres POSTGRES_DB=mparchive SECRETS={server.kept}"
+        command = f"cat > {server.kept}/roles.sh <<'SCRIPT'\n{script.read_text()}\nSCRIPT\n"
+        for _ in range(2):
+            server.sh(f"{command}{variables} ROLES={server.kept}/roles.sql bash {server.kept}/roles.sh")
+        having = "SELECT rolname FROM pg_authid WHERE rolpassword LIKE 'SCRAM%' ORDER BY 1"
+        assert server.asked(having).split() == [OWNER, READER, "postgres"]
+        assert server.asked("SELECT rolname FROM pg_roles WHERE rolsuper") == "postgres"
 
 
 def test_the_reading_room_is_only_opened_by_whoever_asks_for_it_and_has_its_tokens_in_files() -> None:
     web = SERVICES["web"]
     assert web["profiles"] == ["web"]
     assert web["command"] == ["serve", "--host", "0.0.0.0"]
-    assert web["environment"].items() > SERVICES["mparchive"]["environment"].items()
     for secret in WEB_SECRETS:
         assert web["environment"][f"MPARCHIVE_{secret.upper()}_FILE"] == f"/run/secrets/{secret}"
     assert "/livez" in web["healthcheck"]["test"][-1]
@@ -91,7 +144,7 @@ def test_workers_can_be_multiplied() -> None:
 
 def test_the_image_is_run_by_nobody_mighty_and_hears_signals() -> None:
     final = DOCKERFILE.rpartition("\nFROM ")[2]
-    assert DOCKERFILE.count("ARG BASE=debian:bookworm-slim") == 1
+    assert DOCKERFILE.count("ARG BASE=debian:bookworm-") == 1
     assert "\nUSER mparchive\n" in final
     assert 'ENTRYPOINT ["tini", "--", "mparchive"]' in final
     assert 'CMD ["run"]' in final

@@ -55,7 +55,7 @@ SELECT
 
 
 def make_roles(server: Mapping[str, str]) -> None:
-    """Make the roles in the database of an embedded server, and hand older tables to the owner.
+    """Make the roles in the database of an embedded server, and make the owner that of older tables.
 
     `server` are the connection's parameters, of a superuser. Raises DatabaseUnavailable when another program
     uses the tables for LOCK_SECONDS; psycopg.Error.

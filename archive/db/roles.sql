@@ -1,4 +1,4 @@
--- Make the two roles of an archive, and hand its tables to the first. Run it as a superuser in the archive's
+-- Make the two roles of an archive, and give its tables to the first. Run it as a superuser in the archive's
 -- database; it may be run again. mparchive grants the second role its rights when the first opens the archive.
 DO $$
 DECLARE

@@ -21,7 +21,7 @@ MAX_QUOTED = 200  # characters of a setting that a message quotes
 
 MAX_BARE_A_DAY = 1000  # one in a minute and a half; more is no budget
 
-_SECOND_AT_SIGN = re.compile(r"[^:]+://[^@]*@[^?]*@")
+_SECOND_AT_SIGN = re.compile(r"[^:]+://[^@]*@[^?]*(?:\?[^=]*)?@")
 
 # Scheme, host and port, and a path where a proxy serves the archive below one; no query, no user.
 _ORIGIN = re.compile(r"https?://[0-9A-Za-z.\-\[\]:]+(?:/[0-9A-Za-z._~%/\-]*)?")

@@ -7,7 +7,7 @@ identity of the post.
 import html
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from archive.domain.errors import AddressError
 from archive.domain.text import storable
@@ -27,7 +27,9 @@ SESSION_NAMES = frozenset(
     {
         "access_token",
         "appmsg_token",
+        "data_ticket",
         "exportkey",
+        "exportkey_token",
         "key",
         "pass_ticket",
         "token",
@@ -114,29 +116,61 @@ def canonical_url(biz: str, mid: str, idx: str, sn: str, chksm: str = "") -> str
 
 
 def parse_address(text: str) -> Address:
-    """Parse an address of a post. Raises AddressError."""
-    url = text.strip().replace("&amp;", "&")
+    """Parse an address of a post, without its reader's session. Raises AddressError."""
+    url = without_session(text.strip().replace("&amp;", "&"))
     length = len(url.encode("utf-8", "surrogatepass"))
     if length > MAX_ADDRESS_BYTES:
         raise AddressError("archive.address.too_long", length=length, limit=MAX_ADDRESS_BYTES)
     if storable(url) != url:  # what is stored in its place might be no address
-        raise AddressError("archive.address.bad_character", url=ascii(url[:120]))
+        raise AddressError("archive.address.bad_character", url=ascii(_quoted(url)))
     parts = _split(url)
     short = _SHORT.fullmatch(parts.path)
     if short:
         return Address(url=url, token=short[1])
     if parts.path not in ("/s", "/mp/appmsg/show"):
-        raise AddressError("archive.address.not_a_post", url=url[:120])
+        raise AddressError("archive.address.not_a_post", url=_quoted(url))
     return _long(url, dict(parse_qsl(parts.query, keep_blank_values=True)))
 
 
+_SEPARATOR = re.compile(r"(&(?:amp;)+|[?&;#])")
+
+# A parameter of an address that is itself a parameter, encoded once or more often.
+_NESTED = re.compile(
+    rf"(%(?:25)*(?:26|3F|3B|23)(?:amp%(?:25)*3B)?(?:{'|'.join(sorted(SESSION_NAMES))})(?:%(?:25)*3D|=))"
+    r"(?:(?!%(?:25)*(?:26|23))[^&#])+",
+    re.IGNORECASE,
+)
+
+_USER = re.compile(r"//[^/?#]*@")
+
+_ANY_SECRET = re.compile(rf"\b(?:{'|'.join(sorted(SESSION_NAMES))})=[^\s&#;,]*", re.IGNORECASE)
+
+
 def without_session(url: str) -> str:
-    """Remove the reader's session parameters from a URL; keep every other character."""
-    parts = urlsplit(url)
-    kept = [
-        piece for piece in parts.query.split("&") if unquote(piece.partition("=")[0]) not in SESSION_NAMES
-    ]
-    return urlunsplit(parts._replace(query="&".join(kept)))
+    """Remove the reader's session parameters from a URL, also from its fragment; keep other characters.
+
+    `parse_address` applies it to every address that enters: the secrets are in nothing that is made of it.
+    """
+    first, *rest = _SEPARATOR.split(url)
+    kept, lost = [first], ""
+    for separator, piece in zip(rest[::2], rest[1::2], strict=True):
+        begins = lost if lost and separator != "#" else separator  # `?` of a first parameter that is removed
+        lost = ""
+        if _is_session(piece):
+            lost = begins if begins in ("?", "#") else ""
+        else:
+            kept += [begins, _NESTED.sub(r"\1", piece)]
+    return "".join(kept)
+
+
+def _is_session(piece: str) -> bool:
+    name = unquote(piece).partition("=")[0] if "=" in piece or "%" in piece else ""
+    return "".join(name.split()).lower() in SESSION_NAMES
+
+
+def _quoted(url: str) -> str:
+    """Return the beginning of what is no address for a message, without user, password and session."""
+    return _ANY_SECRET.sub("", _USER.sub("//", url))[:120]
 
 
 def _split(url: str) -> SplitResult:
@@ -144,13 +178,13 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise AddressError("archive.address.not_an_address", url=url[:120]) from None
+        raise AddressError("archive.address.not_an_address", url=_quoted(url)) from None
     if parts.scheme not in ("http", "https"):
-        raise AddressError("archive.address.not_http", url=url[:120])
+        raise AddressError("archive.address.not_http", url=_quoted(url))
     if parts.hostname != HOST:
-        raise AddressError("archive.address.other_host", url=url[:120], host=parts.hostname, expected=HOST)
+        raise AddressError("archive.address.other_host", url=_quoted(url), host=parts.hostname, expected=HOST)
     if port is not None or parts.username is not None:
-        raise AddressError("archive.address.port_or_user", url=url[:120], expected=HOST)
+        raise AddressError("archive.address.port_or_user", url=_quoted(url), expected=HOST)
     return parts
 
 
@@ -159,7 +193,7 @@ def _long(url: str, query: dict[str, str]) -> Address:
     mid = query.get("mid") or query.get("appmsgid", "")
     idx = query.get("idx") or query.get("itemidx", "")
     if not (_BIZ.fullmatch(biz) and _MID.fullmatch(mid) and _IDX.fullmatch(idx)):
-        raise AddressError("archive.address.incomplete", url=url[:120])
+        raise AddressError("archive.address.incomplete", url=_quoted(url))
     return Address(url, biz, mid, idx, query.get("sn", ""), query.get("chksm", ""))
 
 
@@ -177,11 +211,17 @@ _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f
 
 _BREAKS = re.compile(r"[\t\r\n]")
 
+_OURS = re.compile(rf"https?://{re.escape(HOST)}(?=[:/?#]|$)", re.IGNORECASE)
+
 
 def clean_url(url: str) -> str:
-    """Decode entities, which some lists encode twice, and give an address without scheme https."""
+    """Decode entities, which some lists encode twice, and give an address without scheme https.
+
+    An address of WeChat loses its reader's session.
+    """
     decoded = _BREAKS.sub("", _decoded(_decoded(url))).strip()
-    return f"https:{decoded}" if decoded.startswith("//") else decoded
+    whole = f"https:{decoded}" if decoded.startswith("//") else decoded
+    return without_session(whole) if _OURS.match(whole) else whole
 
 
 def clean_web_url(url: str) -> str:

@@ -15,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import IntegrityError, MediaFolderError, MediaMissing, MediaUnreadable
-from archive.system.files import make_private_folder, private_opener
+from archive.system.files import is_below, make_private_folder, private_opener
 
 _BY_HASH = re.compile("[0-9a-f]{2}")
 
@@ -30,7 +30,6 @@ class MediaFolder:
 
     def __init__(self, settings: ArchiveSettings) -> None:
         address = settings.media or str(settings.home / "media")
-        self._is_private = not settings.media  # a folder that the operator names is as open as the umask says
         self._shown = _without_secrets(address)
         try:
             self._files, self._root = fsspec.core.url_to_fs(address)
@@ -38,6 +37,8 @@ class MediaFolder:
             raise self._error("archive.media_folder.package_missing", error, reason=str(error)) from None
         except Exception as error:  # each storage has errors of its own
             raise self._error("archive.media_folder.unusable", error) from None
+        # A folder that the operator names elsewhere is as open as the umask says.
+        self._is_private = is_below(Path(self._root), settings.home)
 
     def _error(self, code: str, error: Exception, **params: str) -> MediaFolderError:
         return MediaFolderError(code, **{"folder": self._shown, "reason": _reason(error), **params})

@@ -25,6 +25,11 @@ def make_private_folder(folder: Path) -> None:
     folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
 
 
+def is_below(path: Path, folder: Path) -> bool:
+    """Tell whether a path is a folder or below it, symbolic links followed."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
 def private_opener(path: str, flags: int) -> int:
     """Create a file with mode 0600: pass it to `open` as its `opener`."""
     return os.open(path, flags, FILE_MODE)

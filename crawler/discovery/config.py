@@ -17,6 +17,7 @@ from archive.domain.errors import MessageError, file_message
 from archive.domain.messages import Message
 from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.system.files import FileUnusable, read_secret_file, read_small
+from crawler.redaction import register_secret
 
 FOLDER = "folder"  # key of the validation context: the folder that relative file names start from
 
@@ -36,7 +37,11 @@ _SECRET_KEYS = frozenset(
 )
 
 _SECRET_PARAMETERS = frozenset(
-    ("access_token", "api_key", "apikey", "auth", "code", "key", "password", "secret", "token")
+    (
+        *("access_key", "access_token", "accesskey", "api_key", "api_token", "apikey", "auth", "auth_token"),
+        *("code", "feed_token", "key", "pass", "passwd", "password", "pwd", "rss_token", "secret"),
+        *("secret_key", "sig", "sign", "signature", "token", "user_token"),
+    )
 )
 
 
@@ -143,12 +148,16 @@ class OfficialConfig(Kept):
 def fill_placeholders(address: str, environment: Mapping[str, str] = os.environ) -> tuple[str, bool]:
     """Return an address with its placeholders replaced, and whether there were any: then it is secret.
 
+    From now on this process neither logs nor stores what they stand for.
+
     Raises SecretMissing.
     """
 
     def value(match: re.Match[str]) -> str:
         kind, name = match.groups()
-        return _read_file(Path(name)) if kind == "file" else _read_variable(name, environment)
+        secret = _read_file(Path(name)) if kind == "file" else _read_variable(name, environment)
+        register_secret(secret)
+        return secret
 
     filled = PLACEHOLDER.sub(value, address)
     return filled, filled != address
@@ -227,8 +236,8 @@ def _is_secret(name: str, value: str) -> bool:
 
 
 def _without_secrets(text: str) -> str:
-    """Return the address for messages, without user and query."""
-    return re.sub(r"//[^/@]*@", "//", text.partition("?")[0])[:120]
+    """Return the address for messages, without user, query and fragment."""
+    return re.split(r"[?#]", re.sub(r"//.*@", "//", text), maxsplit=1)[0][:120]
 
 
 def _check_pattern(text: str) -> str:

@@ -1,5 +1,6 @@
 """Converts a source's requests to Scrapy's, and Scrapy's responses to the source's replies."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit, urlunsplit
 
@@ -7,7 +8,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from crawler import redaction
-from crawler.discovery.source import Fetch, Reply, SourceRun
+from crawler.discovery.source import Fetch, Reply, SourceFindings, SourceRun
 from crawler.parse.response import FetchedPage, unpack
 from crawler.requests import OVER_HTTP, SECRET
 
@@ -56,6 +57,21 @@ def register_secrets(fetch: Fetch) -> None:
     for name, value in fetch.headers:
         if redaction.is_secret_header(name):
             redaction.register_secret(value)
+
+
+def public_findings(findings: SourceFindings) -> SourceFindings:
+    """Return findings without any secret of this process: a server may repeat the one it was sent."""
+    posts = tuple(
+        replace(post, title=redaction.scrub_log(post.title), listing=redaction.scrub_values(post.listing))
+        for post in findings.posts
+    )
+    return replace(
+        findings,
+        detail=findings.detail and redaction.scrub_message(findings.detail),
+        posts=posts,
+        memory=redaction.scrub_values(findings.memory),
+        warnings=tuple(map(redaction.scrub_message, findings.warnings)),
+    )
 
 
 def source_reply(response: Response) -> Reply:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from archive.domain.addresses import Address, parse_address
+from archive.domain.addresses import Address, parse_address, without_session
 from archive.domain.captures import Sighting
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
@@ -79,14 +79,17 @@ def _address_of(post: ListedPost, biz: str, now: datetime, dropped: _Dropped) ->
     return address
 
 
-def _sighting(address: Address, post: ListedPost, biz: str, name: str, now: datetime) -> Sighting:
+def _sighting(address: Address, post: ListedPost, biz: str, source: str, now: datetime) -> Sighting:
     """Return the sighting; with the expected account, which of a short link only its page will confirm."""
-    listing = dict(post.listing)
+    listing = {
+        key: without_session(value) if isinstance(value, str) else value
+        for key, value in post.listing.items()
+    }
     if post.published_at:
         listing["published_at"] = post.published_at.isoformat()
     if len(json.dumps(listing, ensure_ascii=False)) > MAX_LISTING:
         listing = {"left_out": "too long"}
-    return Sighting(address, name, now, post.title[:MAX_TITLE], listing or None, expected_biz=biz)
+    return Sighting(address, source, now, post.title[:MAX_TITLE], listing or None, expected_biz=biz)
 
 
 def _judged(findings: SourceFindings, kept: list[ListedPost], dropped: _Dropped) -> SourceFindings:

@@ -18,7 +18,7 @@ from archive.domain.messages import Message
 from archive.system import clock
 from crawler.discovery.config import AccountConfig
 from crawler.discovery.registry import sources_of
-from crawler.discovery.requests import SOURCE_RUN, source_reply, source_request
+from crawler.discovery.requests import SOURCE_RUN, public_findings, source_reply, source_request
 from crawler.discovery.source import Fetch, Reply, Source, SourceFindings, SourceRun, State
 from crawler.download.middlewares import RunStopping
 from crawler.parse.response import DamagedResponse
@@ -168,7 +168,7 @@ class DiscoverSpider(ArchiveSpider):
     def _result(self, run: SourceRun, findings: SourceFindings) -> SourceResult:
         if findings.state is State.VERIFICATION and run.host:
             self._stopped_hosts.setdefault(run.host, str(State.VERIFICATION))
-        return SourceResult(run.name, findings)
+        return SourceResult(run.name, public_findings(findings))
 
     async def parse(self, response: Response, **_: Any) -> AsyncIterator[Request | SourceResult]:
         """Pass the reply to its source, and yield what follows."""

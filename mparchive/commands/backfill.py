@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.advisory_locks import run_lock
 from archive.db.engine import open_archive, transaction
-from archive.domain.addresses import parse_address
+from archive.domain.addresses import parse_address, without_session
 from archive.domain.captures import Capture, Sighting
 from archive.domain.errors import AddressError, error_message
 from archive.domain.messages import Message
@@ -29,6 +29,7 @@ from archive.system import clock
 from archive.system.child_processes import ParentWatch
 from crawler.parse import PARSER_VERSION
 from crawler.parse.response import saved_from
+from crawler.redaction import scrub_log
 from crawler.worker.page_parser import PageParser
 from mparchive.console import out, print_json, say
 from mparchive.crawl import (
@@ -126,7 +127,8 @@ def _import_inputs(engine: Engine, run_id: int, options: BackfillOptions) -> _Im
 
 
 def _arguments(options: BackfillOptions) -> dict[str, Any]:
-    return {name: str(value) for name, value in vars(options).items() if value not in (None, False, ())}
+    given = {name: value for name, value in vars(options).items() if value not in (None, False, ())}
+    return {name: scrub_log(str(value)) for name, value in given.items()}
 
 
 def _selected(items: Iterable[Item], options: BackfillOptions) -> Iterator[Item]:
@@ -301,10 +303,12 @@ def _import_page(
 def _stored_page(
     engine: Engine, run_id: int, page: SavedPage, parser: PageParser, imported: _Imported
 ) -> ParsedPage:
-    address = page.url or ""
+    address = without_session(page.url or "")
     saved = Capture(address, address, 200, (), page.body, page.saved_at)
     reading = parser.parse(page.answer if page.answer and page.url else saved)
-    named = page.url or (reading.record.url if reading.record else _own_address(page, reading))
+    named = address or (
+        reading.record.url if reading.record else without_session(_own_address(page, reading))
+    )
     capture = page.answer or Capture(named, named, 200, page.headers, page.body, page.saved_at)
     now = clock.now()
     with transaction(engine) as session:

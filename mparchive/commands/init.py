@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from archive.db.advisory_locks import run_lock
 from archive.db.engine import open_archive, transaction
+from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import Address
 from archive.domain.captures import Sighting
 from archive.domain.messages import Message
@@ -23,6 +24,7 @@ from archive.repository import frontier, runs
 from archive.repository.captures import last_page
 from archive.system import clock
 from archive.system.catalogues import Language, process_language
+from archive.system.files import is_below, make_private_folder, private_opener
 from crawler.discovery.config import Biz
 from crawler.parse.page import read_page
 from mparchive.console import printable, say, steps
@@ -147,7 +149,7 @@ def init(source: str, output: str | None, environment: Mapping[str, str] = os.en
     if len(found.accounts) > MAX_ACCOUNTS:
         params = {"input": source, "n": len(found.accounts), "max": MAX_ACCOUNTS}
         raise CommandError(Message("mparchive.init.too_many_accounts", params))
-    _write(target, configuration_text(found.accounts.values(), process_language()))
+    write_config(target, configuration_text(found.accounts.values(), process_language()))
     _report(target, found)
     return code
 
@@ -240,13 +242,20 @@ def _crawl(engine: Engine, run_id: int, due: list[int]) -> Exit:
         return error.code
 
 
-def _write(target: Path | None, text: str) -> None:
+def write_config(target: Path | None, text: str) -> None:
+    """Write a configuration to a new file, for its owner alone below the home folder; None: to stdout.
+
+    Raises CommandError.
+    """
     if target is None:
         sys.stdout.write(text)
         return
+    is_private = is_below(target, ArchiveSettings().home)
     try:
+        if is_private:
+            make_private_folder(target.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("x", encoding="utf-8") as file:
+        with open(target, "x", encoding="utf-8", opener=private_opener if is_private else None) as file:
             file.write(text)
     except OSError as error:
         params = {"path": target, "reason": (error.strerror or str(error)).lower()}

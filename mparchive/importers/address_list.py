@@ -224,6 +224,8 @@ def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
 def _delimiter(first: str) -> str | None:
     """Return what separates the columns; None where the first line is one address or not that of a table."""
     for delimiter in (",", "\t", ";"):
+        if delimiter == ";" and "&amp;" in first:  # the semicolons are those of an address within HTML
+            continue
         cells = next(csv.reader([first], delimiter=delimiter), [])
         if len(cells) > 1 and (_is_header(cells) or any(_is_address(cell) for cell in cells)):
             return delimiter

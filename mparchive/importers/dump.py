@@ -5,11 +5,11 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, BinaryIO
 
-from archive.domain.addresses import Address, parse_address
+from archive.domain.addresses import Address, parse_address, without_session
 from archive.domain.errors import ArchiveError, MessageError, RecordError, error_message
 from archive.domain.messages import Message
 from archive.domain.records import FIELDS, Record, restore_cell
@@ -216,6 +216,7 @@ def _entry(value: Any, number: int, name: str) -> DumpEntry | Flaw:
         return Flaw(name, where, Message("mparchive.dump.not_an_object", {"type": type(value).__name__}))
     try:
         record = Record.from_mapping(value)
+        record = replace(record, url=without_session(record.url))
         return DumpEntry(number, record, _address(record), name)
     except ArchiveError as error:
         return Flaw(name, where, error.message)

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from calendar import timegm
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import feedparser
 
 from archive.domain.address_text import in_text, post_addresses
+from archive.domain.addresses import without_session
 from archive.domain.messages import Message
 from crawler.discovery.responses import (
     as_objects,
@@ -49,6 +51,8 @@ MAX_LINKS = 20  # links taken from the text of one entry
 MAX_EXAMPLE = 200  # characters of the link of an entry that leads to no post
 
 MAX_MARK = 500  # characters of an ETag; longer ones are not sent back
+
+_MARK = re.compile(r"[0-9a-f]{32}")
 
 _ACCEPT = (
     "Accept",
@@ -230,18 +234,18 @@ class FeedSource:
     def _resolve(
         self, entries: list[FeedEntry], memory: dict[str, Any]
     ) -> Generator[Fetch, Reply, dict[str, str]]:
-        """Return by link where the feed's own server redirects to, for entries that name no post."""
+        """Return by hash of the link where the feed's server redirects to, for entries that name no post."""
         known = memory.get("resolved")
-        resolved: dict[str, str] = dict(known) if isinstance(known, dict) else {}
+        resolved = {_mark(link): url for link, url in known.items()} if isinstance(known, dict) else {}
         unknown = [
-            entry.link for entry in entries if self._may_redirect(entry) and entry.link not in resolved
+            entry.link for entry in entries if self._may_redirect(entry) and _mark(entry.link) not in resolved
         ]
         for link in unknown[:MAX_RESOLVED]:
             reply = yield Fetch(link, secret=self._secret, follow=False)
             if reply.error or reply.status >= 500:
                 continue  # unknown; requested again at the next run
             target = reply.header("location") if 300 <= reply.status < 400 else ""
-            resolved[link] = next(post_addresses(target), "")
+            resolved[_mark(link)] = without_session(next(post_addresses(target), ""))
         return resolved
 
     def _may_redirect(self, entry: FeedEntry) -> bool:
@@ -253,7 +257,12 @@ def feed_name(address: str) -> str:
     """Return `feed:host/path`, with a hash of the query: the whole address may be long, or private."""
     parts = urlsplit(address)
     mark = f"?{hashlib.sha256(parts.query.encode()).hexdigest()[:8]}" if parts.query else ""
-    return f"feed:{parts.netloc}{parts.path.rstrip('/')}{mark}"
+    return f"feed:{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}{mark}"
+
+
+def _mark(link: str) -> str:
+    """Return a hash of a link, which may hold the feed's secret; what is one already stays."""
+    return link if _MARK.fullmatch(link) else hashlib.sha256(link.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _conditions(memory: dict[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -275,7 +284,7 @@ def _post_address(entry: FeedEntry) -> str:
 
 def _own_post(entry: FeedEntry, resolved: dict[str, str]) -> str:
     """Return the address of the post that an entry is; empty where it leads to none."""
-    return _post_address(entry) or resolved.get(entry.link, "")
+    return _post_address(entry) or resolved.get(_mark(entry.link), "")
 
 
 def posts_of(entry: FeedEntry, resolved: dict[str, str]) -> list[ListedPost]:
@@ -291,5 +300,6 @@ def posts_of(entry: FeedEntry, resolved: dict[str, str]) -> list[ListedPost]:
 
 def _without_post(entries: Sequence[FeedEntry]) -> Message:
     """Return how many entries lead to no post, with one of them as an example."""
-    example = entries[0].link or entries[0].id or entries[0].title
+    example = re.sub(r"//.*@", "//", entries[0].link or entries[0].id or entries[0].title)
+    example = re.split(r"[?#]", example, maxsplit=1)[0]  # the feed's own secret may be in the rest
     return Message("crawler.feed.some_without_post", {"n": len(entries), "example": example[:MAX_EXAMPLE]})

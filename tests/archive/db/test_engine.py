@@ -39,6 +39,14 @@ REFUSED = {
     "nobody listening, password in the query": "postgresql://127.0.0.1:1/archive?user=me&password=s3cret",
     "no such option": "postgresql://me:s3cret@127.0.0.1:1/archive?nonsense=s3cret",
     "no such host": "postgresql://me:s3cret@host.invalid/archive",
+    "a password with @": "postgresql://me:p@s3cret@127.0.0.1:1/archive",
+    "a password with @ and /": "postgresql://me:p@s3cret/x@127.0.0.1:1/archive",
+    "a password with / and @": "postgresql://me:p/a@s3cret@127.0.0.1:1/archive",
+    "a password with @ and :": "postgresql://me:p@a:s3cret@127.0.0.1:1/archive",
+    "a password with ? and @": "postgresql://me:p?a@s3cret@127.0.0.1:1/archive",
+    "a password with ? after @": "postgresql://me:p@s3cret?x@127.0.0.1:1/archive",
+    "a password with / and :": "postgresql://me:p/a:s3cret@127.0.0.1:1/archive",
+    "a password with # and %": "postgresql://me:#%zzs3cret@127.0.0.1:1/archive",
     "no such socket": "postgresql://me:s3cret@/archive?host=/nowhere",
 }
 

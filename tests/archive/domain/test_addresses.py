@@ -102,3 +102,31 @@ def test_no_text_does_worse_than_be_refused(text: str) -> None:
 def test_a_session_parameter_is_not_sent_and_everything_else_stays(name: str) -> None:
     url = f"{HOST}/s?__biz=MjM5==&mid=1&{name}=c0ffee-Secret%2Bvalue&idx=1&chksm=a%2Fb~c&x="
     assert without_session(url) == f"{HOST}/s?__biz=MjM5==&mid=1&idx=1&chksm=a%2Fb~c&x="
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        ("a=1&key=x&b=2#rd", "?a=1&b=2#rd"),
+        ("key=x&a=1", "?a=1"),
+        ("pass_ticket=x#rd", "#rd"),
+        ("a=1&amp;amp;uin=x&amp;b=2", "?a=1&amp;b=2"),
+        ("a=1;KEY=x;b=2", "?a=1;b=2"),
+        ("a=1#rd&pass_ticket=x", "?a=1#rd"),
+        ("a=1#exportkey=x&b", "?a=1#b"),
+        ("p%61ss_ticket=x&a=1", "?a=1"),
+        ("pass_ticket%3Dx&a=1", "?a=1"),
+        ("r=https%3A%2F%2Fh%2Fs%3Fkey%3Dx%26a%3D1&b=2", "?r=https%3A%2F%2Fh%2Fs%3Fkey%3D%26a%3D1&b=2"),
+        ("r=h%253Fa%253D1%2526appmsg_token%253Dx%2526c&b", "?r=h%253Fa%253D1%2526appmsg_token%253D%2526c&b"),
+        ("a&key&keys=1&monkey=2&b=%E4%B8%AD=", "?a&key&keys=1&monkey=2&b=%E4%B8%AD="),
+    ],
+)
+def test_session_parameters_are_removed_and_nothing_else(query: str, left: str) -> None:
+    assert without_session(f"https://mp.weixin.qq.com/s?{query}") == f"https://mp.weixin.qq.com/s{left}"
+
+
+def test_an_address_that_is_refused_is_quoted_without_secrets() -> None:
+    for url in ("https://me:secret@h.example/?key=secret", "http://[key=secret", "/s,uin=secret"):
+        with pytest.raises(AddressError) as caught:
+            parse_address(url)
+        assert "secret" not in str(caught.value)

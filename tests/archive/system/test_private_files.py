@@ -18,6 +18,7 @@ from archive.integrity.verifier import load_progress
 from archive.storage.media_files import MediaFolder
 from archive.system.files import make_private_folder, write_bytes
 from crawler.cassettes.cassette import AtomicPersister
+from mparchive.commands.init import write_config
 
 PICTURE = b"invented picture"
 
@@ -54,7 +55,24 @@ def write_page(home: Path) -> None:
     write_bytes(home / "pages" / "a.html", b"x", is_private=True)
 
 
-@pytest.mark.parametrize("write", [put_media, record_cassette, note_progress, write_page])
+def put_media_in_a_named_folder(home: Path) -> None:
+    settings = ArchiveSettings(home=home, media=str(home / "pictures"))
+    MediaFolder(settings).put(PICTURE, hashlib.sha256(PICTURE).digest(), ".png")
+
+
+def write_configuration(home: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPARCHIVE_HOME", str(home))
+        write_config(home / "own" / "mparchive.toml", "# invented")
+
+
+WRITERS = [
+    *(put_media, put_media_in_a_named_folder, record_cassette, note_progress, write_page),
+    write_configuration,
+]
+
+
+@pytest.mark.parametrize("write", WRITERS)
 def test_each_kind_of_file_is_for_its_owner_alone(
     tmp_path: Path, umask: int, write: Callable[[Path], None]
 ) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from scrapy.http import Response
 
+from archive.domain.messages import Message
 from crawler import redaction
-from crawler.discovery.requests import SOURCE_RUN, source_reply, source_request
-from crawler.discovery.source import Discovery, Fetch, SourceFindings, SourceRun, State
+from crawler.discovery.requests import SOURCE_RUN, public_findings, source_reply, source_request
+from crawler.discovery.source import Discovery, Fetch, ListedPost, SourceFindings, SourceRun, State
 from crawler.parse.response import DamagedResponse
 from crawler.requests import OVER_HTTP, SECRET
 from tests.crawler.discovery.driving import NOW
@@ -59,3 +60,15 @@ def test_a_reply_is_unpacked_and_a_damaged_one_refused() -> None:
     assert (reply.status, reply.body, reply.header("etag")) == (200, b"<rss/>", '"1"')
     with pytest.raises(DamagedResponse):
         source_reply(response.replace(body=response.body[:-5]))
+
+
+def test_findings_repeat_no_secret_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_registered", set())
+    redaction.register_secret("a secret/of a feed")
+    encoded = "a%20secret%2Fof%20a%20feed"
+    detail = Message("crawler.source.both", {"first": "a secret/of a feed", "second": [encoded]})
+    post = ListedPost("https://x.example/", "a secret/of a feed", listing={"entry": [encoded]})
+    memory = {"etag": encoded, "resolved": {"a secret/of a feed": "x"}, "page": 3}
+    public = public_findings(SourceFindings(State.OK, detail, (post,), None, memory, (detail,)))
+    assert "secret" not in repr(public)
+    assert public.memory["page"] == 3
