@@ -105,7 +105,11 @@ VERSION_AT = func.coalesce(CaptureRow.fetched_at, Version.recorded_at)
 def versions_of(session: Session, post: Post) -> list[DatedVersion]:
     """Return the versions of a post's text in the order of their evidence, each different from the last."""
     rows = select(Version, VERSION_AT, CaptureRow.id.is_not(None), CaptureRow.headers == cast([], JSONB))
-    rows = rows.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id).where(Version.post_id == post.id)
+    rows = (
+        rows.select_from(Version)
+        .outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+        .where(Version.post_id == post.id)
+    )
     found: list[DatedVersion] = []
     for version, at, has_page, is_file in session.execute(rows.order_by(VERSION_AT, Version.number)):
         if found and found[-1].content_hash == version.content_hash:
@@ -132,7 +136,7 @@ def versions_of(session: Session, post: Post) -> list[DatedVersion]:
 def last_changes(session: Session, post_ids: Sequence[int]) -> dict[int, datetime]:
     """Return when the newest version of each post was published by its evidence (UTC), by post id."""
     rows = select(Version.post_id, func.max(VERSION_AT)).where(Version.post_id.in_(post_ids))
-    rows = rows.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    rows = rows.select_from(Version).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
     return {post_id: at for post_id, at in session.execute(rows.group_by(Version.post_id))}
 
 
