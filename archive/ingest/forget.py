@@ -311,7 +311,8 @@ def _restore_post(session: Session, post_id: int, parse: Parse, parser_version: 
 
 def _update_first_archived(session: Session, post_id: int) -> None:
     """Date the archiving of a post by the first of its remaining versions, if any."""
-    first = select(func.min(VERSION_AT)).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    first = select(func.min(VERSION_AT)).select_from(Version)
+    first = first.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
     first = first.where(Version.post_id == post_id)
     values = {"first_archived_at": func.coalesce(first.scalar_subquery(), Post.first_archived_at)}
     session.execute(update(Post).where(Post.id == post_id).values(values))

@@ -126,7 +126,8 @@ def version_of(session: Session, post: Post, number: int) -> DatedVersion:
 
 def _dated_versions(session: Session, post: Post) -> Iterator[DatedVersion]:
     rows = select(Version, VERSION_AT, CaptureRow.id.is_not(None), CaptureRow.headers == cast([], JSONB))
-    rows = rows.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id).where(Version.post_id == post.id)
+    rows = rows.select_from(Version).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    rows = rows.where(Version.post_id == post.id)
     found = session.execute(rows.order_by(VERSION_AT, Version.number))
     for place, (version, at, has_page, is_file) in enumerate(found, 1):
         page = DatedBy.FILE if is_file else DatedBy.CAPTURE
@@ -154,7 +155,7 @@ def version_numbers(session: Session, post: Post) -> list[int]:
 def last_changes(session: Session, post_ids: Sequence[int]) -> dict[int, datetime]:
     """Return when the newest version of each post was published by its evidence (UTC), by post id."""
     rows = select(Version.post_id, func.max(VERSION_AT)).where(Version.post_id.in_(post_ids))
-    rows = rows.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    rows = rows.select_from(Version).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
     return {post_id: at for post_id, at in session.execute(rows.group_by(Version.post_id))}
 
 

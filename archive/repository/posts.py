@@ -189,7 +189,7 @@ def _lock_batch(
 def _histories(session: Session, post_ids: Sequence[int]) -> dict[int, list[tuple[int, datetime, str]]]:
     """Return by post the number, the time of its evidence, and the hash of each version."""
     rows = select(Version.post_id, Version.number, VERSION_AT, Version.content_hash)
-    rows = rows.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    rows = rows.select_from(Version).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
     history: dict[int, list[tuple[int, datetime, str]]] = defaultdict(list)
     for post_id, number, at, content_hash in session.execute(rows.where(Version.post_id.in_(post_ids))):
         history[post_id].append((number, at, content_hash))
