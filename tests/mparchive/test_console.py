@@ -1,6 +1,8 @@
 """What is shown of other people's words is these words."""
 
 import io
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -43,3 +45,22 @@ def test_so_they_are_beside_a_progress_bar(monkeypatch: pytest.MonkeyPatch) -> N
 def test_orders_to_a_terminal_are_shown_as_signs(text: str, shown: str) -> None:
     assert console.printable(text) == shown
     assert console.printable(shown) == shown
+
+
+_LOGS = r"""
+import logging, structlog
+from mparchive.console import set_up_log
+set_up_log()
+set_up_log()
+evil = "a\x1b]52;c;x\x07\x9b\u202e"
+structlog.get_logger().warning(f"said {evil}", action="x", reason=evil, many=[evil])
+logging.getLogger("library").warning("said %s", evil)
+"""
+
+
+def test_log_lines_show_them_as_signs_too() -> None:
+    ended = subprocess.run([sys.executable, "-c", _LOGS], capture_output=True, check=True, encoding="utf-8")
+    for written, times in ((ended.stdout, 2), (ended.stderr, 1)):
+        assert not [order for order in "\x07\x9b\u202e" if order in written]
+        assert "\x1b]" not in written
+        assert written.count("a␛]52;c;x␇\\x9b\\u202e") == times
