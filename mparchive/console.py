@@ -3,10 +3,11 @@
 import errno
 import io
 import json
+import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, Protocol
@@ -219,6 +220,30 @@ def label(prefix: str, value: str) -> str:
     The words have the code `prefix` + `value`.
     """
     return template(f"{prefix}{value}", process_language()) or value
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Formats the log lines of libraries, with symbols for control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def set_up_log() -> None:
+    """Write our log lines to stdout and warnings of libraries to stderr, control characters as symbols."""
+    import structlog  # noqa: PLC0415 - only commands that run for long have a log
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_PrintableFormatter(logging.BASIC_FORMAT))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    *processors, renderer = structlog.get_config()["processors"]
+    if _print_safely not in processors:
+        structlog.configure(processors=[*processors, _print_safely, renderer])
+
+
+def _print_safely(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Replace control characters in text; in other values the renderer escapes them."""
+    return {name: printable(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def say(message: Message | str) -> None:

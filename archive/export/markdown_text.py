@@ -64,7 +64,8 @@ _SPECIAL_IN_HTML = re.compile(r"[&<>\"`*_\[\]{}\\~|!$#]")
 
 _NOT_IN_TARGET = re.compile(r"[\s<>\"'`\\{}|\[\]\x00-\x1f\x7f]")
 
-_IN_ALT = re.compile(r"[`\\*_\[\]<{]")
+# Showdown ends an image at a ">" in its words: what follows would be read as attributes.
+_IN_ALT = re.compile(r"[`\\*_\[\]<>{]")
 
 
 def escape_text(text: str, *, in_cell: bool) -> str:

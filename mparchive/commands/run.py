@@ -1,6 +1,5 @@
 """`mparchive run` and `mparchive worker`: the daemon with its web server, and further workers."""
 
-import logging
 import os
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from typing import Self
 import structlog
 
 from archive.system.child_processes import ENVIRONMENT_VARIABLE
+from mparchive.console import set_up_log
 from mparchive.errors import Exit
 from scheduler.config import find_config, load_config
 
@@ -82,7 +82,7 @@ def start_daemon() -> Exit:
 
     path = find_config()
     web_server = load_config(path).reading_room
-    _send_warnings_to_stderr()
+    set_up_log()
     with WebServerProcess(*web_server.address) if web_server else nullcontext():
         return Exit(daemon.run_scheduler(path))
 
@@ -91,10 +91,5 @@ def start_worker() -> Exit:
     """Run a worker until stopped. Raises SettingError, DatabaseUnavailable."""
     from scheduler import daemon  # noqa: PLC0415 - as above
 
-    _send_warnings_to_stderr()
+    set_up_log()
     return Exit(daemon.work_until_stopped())
-
-
-def _send_warnings_to_stderr() -> None:
-    """Send warnings of libraries to stderr; our own log lines go to stdout."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)

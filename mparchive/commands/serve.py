@@ -1,7 +1,6 @@
 """`mparchive serve`: serve the archive over HTTP."""
 
 import logging
-import sys
 from dataclasses import replace
 from functools import partial
 
@@ -15,7 +14,7 @@ from archive.storage.media_files import MediaFolder
 from archive.system import clock
 from archive.system.catalogues import process_language
 from archive.system.child_processes import ParentWatch
-from mparchive.console import say
+from mparchive.console import say, set_up_log
 from mparchive.errors import CommandError, Exit
 from web.app import handle_signals, is_loopback, listening, make_server, raise_file_limit, server_address
 
@@ -30,7 +29,7 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
     from web.inbox.routes import LinkInbox  # noqa: PLC0415 - as above
     from web.inbox.submission import inbox_closed  # noqa: PLC0415 - as above
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    set_up_log()
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # else a line for each connection too many
     raise_file_limit()
     settings = ReadingSettings()

@@ -90,3 +90,22 @@ def test_a_message_that_cannot_be_printed_ends_no_command(stderr: str) -> None:
     command = ["bash", "-c", f'"$0" -c "$1" {stderr}', sys.executable, program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "done\n")
+
+
+_LOGS = r"""
+import logging, structlog
+from mparchive.console import set_up_log
+set_up_log()
+set_up_log()
+evil = "a\x1b]52;c;x\x07\x9b\u202e"
+structlog.get_logger().warning(f"said {evil}", action="x", reason=evil, many=[evil])
+logging.getLogger("library").warning("said %s", evil)
+"""
+
+
+def test_log_lines_show_them_as_signs_too() -> None:
+    ended = subprocess.run([sys.executable, "-c", _LOGS], capture_output=True, check=True, encoding="utf-8")
+    for written, times in ((ended.stdout, 2), (ended.stderr, 1)):
+        assert not [order for order in "\x07\x9b\u202e" if order in written]
+        assert "\x1b]" not in written
+        assert written.count("a␛]52;c;x␇\\x9b\\u202e") == times

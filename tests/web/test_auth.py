@@ -15,6 +15,7 @@ from tests.web.served import BEARER, served
 from web.auth import LOOPBACK_HOSTS, OPEN, Access, InboxSettings, ReadingSettings
 from web.errors import problem_response
 from web.middleware import MAX_CLIENTS, MAX_REQUESTS, AdmissionMiddleware
+from web.pages.render import STYLE_PATH
 
 TOKEN = "synthetic-reading-token"
 LOCAL = (ip_network("127.0.0.0/8"),)
@@ -103,6 +104,19 @@ def test_an_open_archive_answers_only_to_its_own_host_names(engine: Engine, path
         ):
             assert web.ask("GET", path, Host=host).status == 421, host
         assert web.ask("GET", "/livez", Host="evil.test").status == 200
+
+
+def test_every_address_is_closed_to_other_host_names(engine: Engine) -> None:
+    """Go through the addresses that the application has: pages, API, feeds, media, stored pages."""
+    with served(engine, access=Access(hosts=LOOPBACK_HOSTS)) as web:
+        routes = web.ask("GET", "/openapi.json").json["paths"].keys() - {"/livez", "/readyz"}
+        pages = {"/files/{sha256}", "/captures/{number}", "/posts/{biz}/{aid}/offline", "/health", STYLE_PATH}
+        for route in sorted(routes | pages):
+            path = re.sub(r"{\w+}", "1", route)
+            assert web.ask("GET", path, Host="evil.test").status == 421, route
+            assert web.ask("GET", path, Host="localhost").status != 421, route
+    assert any("/feeds/" in route for route in routes)
+    assert any("/captures/" in route for route in routes)
 
 
 def test_a_foreign_host_name_is_refused_in_the_readers_language_and_files_nothing(engine: Engine) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Engine
 
-from tests.web.served import PATIENCE, served, unfinished_posts
+from tests.web.served import PATIENCE, TOKEN, served, unfinished_posts
 from web.middleware import MAX_CONCURRENT, RateLimiter
 
 
@@ -27,3 +27,14 @@ def test_slow_bodies_do_not_keep_readers_waiting(engine: Engine, monkeypatch: py
     with served(engine) as web, unfinished_posts(web, 3 * MAX_CONCURRENT):
         assert web.ask("GET", "/api/v1/posts").status == 200
         assert web.post("https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv").status == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [(), ("Authorization: Bearer wrong-token-0c4d",), (f"Authorization: Bearer {TOKEN}",)]
+)
+def test_a_hundred_and_fifty_slow_bodies_shut_nobody_out(engine: Engine, headers: tuple[str, ...]) -> None:
+    with served(engine) as web, unfinished_posts(web, 150, *headers):
+        for path in ("/", "/api/v1/posts", "/feeds/posts.atom", "/livez"):
+            assert web.ask("GET", path).status == 200
+        filed = web.post("https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv")
+        assert filed.status == (429 if TOKEN in str(headers) else 200)  # its owner has filed 60 this minute

@@ -45,6 +45,8 @@ PLACED = {
 MADE = {
     "alt": "<img src='https://x.example/a' alt='](javascript:alert(1)) <img src=x onerror=alert(1)>'>",
     "alt that ends the image": "<img src='https://x.example/a' alt='x](https://x.example/) [y](javascript:alert(1)'>",
+    "alt that ends the tag in Showdown": "<p><img src='https://x.example/a' alt='a>'> onerror=alert(1) x</p>",
+    "source that ends the tag in Showdown": "<p><img src='https://x.example/a?>b'> onerror=alert(1) x</p>",
     "source with a quote": "<img src='https://x.example/a\" onerror=\"alert(1)'>",
     "source with a bracket": "<img src='https://x.example/a) [x](javascript:alert(1)'>",
     "source with a title": "<img src='https://x.example/a \"onerror=alert(1)\"'>",

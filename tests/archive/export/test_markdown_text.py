@@ -1,5 +1,6 @@
 """Whatever a post says, its Markdown does nothing in the programs that people read Markdown with."""
 
+import re
 from collections.abc import Callable
 
 import cmarkgfm
@@ -78,6 +79,17 @@ def test_hostile_bodies_do_nothing_in(reader: str) -> None:
 
 def test_a_reader_that_is_given_such_a_body_as_it_is_would_act() -> None:
     assert acting(READERS["Python-Markdown"]("a <img src=x onerror=alert(1)> [x](javascript:alert(1))"))
+
+
+def test_no_image_holds_what_ends_a_tag() -> None:
+    """Showdown, which needs JavaScript, would read the words after a ">" in an image as its attributes."""
+    images = 0
+    for body in (BODIES | RUNNING | ASKING | PRETENDING).values():
+        text = render_markdown(shown(post(body))).content.decode()
+        for found in re.finditer(r"!\[([^\]]*)\]\((<?)([^)]*?)>?\)", text):
+            images += 1
+            assert ">" not in found[1] + found[3], text
+    assert images > 20
 
 
 @pytest.mark.parametrize("reader", ["markdown-it", "cmark-gfm", "commonmark", "marko", "mistune"])

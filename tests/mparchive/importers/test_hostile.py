@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import struct
 from collections.abc import Callable, Iterator
 
@@ -15,6 +16,7 @@ from mparchive.importers.items import Flaw, InputError, SavedPage, find_no_media
 from mparchive.importers.open import gunzip
 from mparchive.importers.wacz import read_wacz
 from mparchive.importers.warc import read_warc
+from tests.archive.making import record
 from tests.mparchive.importers.test_wacz import zipped
 from tests.mparchive.importers.test_warc import PAGE, Writer, bodies
 from tests.support.growth import MAX_GROWTH, growth
@@ -195,3 +197,23 @@ def test_lists_within_lists_of_accounts_end_no_command(depth: int) -> None:
             list(read_accounts(io.BytesIO(one), "f.json"))
         except InputError as error:
             assert "f.json" in str(error)
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999", "-1e999", "9" * 4000, "[" * 500 + "]" * 500])
+@pytest.mark.parametrize("field", ["标题title", "时间time", "文章标识符aid"])
+def test_a_value_that_no_field_can_have_costs_its_record_alone(value: str, field: str) -> None:
+    good = json.dumps(record(1).as_dict(), ensure_ascii=False)
+    bad = json.dumps({**record(2).as_dict(), field: 0}, ensure_ascii=False).replace(": 0", f": {value}")
+    flaw, entry = read_dump(io.BytesIO(f"[{bad}, {good}]".encode()), "f.json")
+    assert isinstance(flaw, Flaw)
+    assert "record 1" in str(flaw)
+    assert isinstance(entry, dump.DumpEntry)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b", "\udfff", "=1+1", "\x1b]52;c;x\x07", "\u202e"])
+def test_any_characters_of_a_text_are_those_that_the_record_has(text: str) -> None:
+    """Postgres does not store NUL and lone surrogates; they are replaced when a record is stored."""
+    content = json.dumps([record(1, title=text, text=text).as_dict()]).encode()
+    (entry,) = read_dump(io.BytesIO(content), "f.json")
+    assert isinstance(entry, dump.DumpEntry)
+    assert (entry.record.title, entry.record.text) == (text, text)
