@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
-from archive.domain.address_text import is_bookmarks
+from archive.domain.address_text import is_bookmarks, is_feed
 from archive.domain.addresses import HOST
 from archive.domain.records import FIELDS
 from mparchive.importers.items import InputError, InputTooLarge, NothingToImport
@@ -190,6 +190,7 @@ class Form(StrEnum):
 
     DUMP = "dump"
     LIST = "list"
+    FEED = "feed"
     PAGE = "page"
     MHTML = "mhtml"
     WARC = "warc"
@@ -324,6 +325,8 @@ def _form(name: str, head: bytes) -> Form:
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text:
         raise NothingToImport("mparchive.input.empty", name=name)
+    if is_feed(text.decode("latin-1")):
+        return Form.FEED
     if form := _BEGINNINGS.get(text[:1]):
         return Form.LIST if _is_list(text) else form
     if text.startswith(WARC):
