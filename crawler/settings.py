@@ -10,16 +10,19 @@ from pydantic import Field, field_validator
 
 from archive.system.catalogues import process_language
 from crawler.browser.launch_options import launch_options
-from crawler.media.settings import InvalidSetting, MediaSettings, SettingError
+from crawler.media.settings import MAX_SECONDS, InvalidSetting, MediaSettings, SettingError
 from crawler.parse.response import MAX_PAGE_BYTES
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class CrawlEnvironment(MediaSettings):
     """The settings that the environment may change."""
 
-    download_delay: float = Field(default=6.0, ge=0)  # people report 2 s unsafe, 5 s safe
+    download_delay: float = Field(default=6.0, ge=0, le=MAX_SECONDS)  # people report 2 s unsafe, 5 s safe
     concurrency: int = Field(default=1, ge=1, le=32)
-    download_timeout: float = Field(default=90.0, gt=0)  # enough for a 4 MB page over a bad connection
+    # enough for a 4 MB page over a bad connection
+    download_timeout: float = Field(default=90.0, gt=0, le=MAX_SECONDS)
     retry_times: int = Field(default=3, ge=0, le=10)
     workers: int = Field(default=2, ge=1, le=8)  # never more than requests at a time
     loopback: str = ""
@@ -32,6 +35,13 @@ class CrawlEnvironment(MediaSettings):
     )  # seconds; a page takes two, with the browser's start
     browser_hosts: str = ""  # hosts whose scripts the browser may load besides mp.weixin.qq.com's
     log_level: str = "INFO"
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in LOG_LEVELS:
+            raise InvalidSetting("crawler.settings.media_type", text=repr(value), known=LOG_LEVELS)
+        return value.upper()
 
     @field_validator("browser_hosts")
     @classmethod

@@ -191,6 +191,15 @@ _MAX_JSON_IN_JSON = 3  # JSON within strings of JSON; WeChat's lists have one le
 _MARKUP = re.compile(r"<(?:opml\b|!doctype netscape-bookmark-file-1)", re.IGNORECASE)
 
 
+_FEED = re.compile(
+    r"(?:\s+|<\?[^>]*>|<!--(?:[^-]|-(?!->))*-->|<!doctype [^>]*>)*<(?:rss|feed|rdf:rdf)[\s>]", re.IGNORECASE
+)
+
+_BOOKMARK = re.compile(r"<(?:a\s+([^<>]*)>([^<]*)|outline\s+([^<>]*)>)", re.IGNORECASE)
+
+_TITLE_ATTRIBUTE = re.compile(r"""\b(?:title|text)\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class FoundAddress:
     """The address of a post, with title and date as the list writes them, where it does."""
@@ -203,6 +212,22 @@ class FoundAddress:
 def is_bookmarks(head: str) -> bool:
     """Tell by its beginning whether a file is a bookmark file of a browser or OPML."""
     return bool(_MARKUP.search(head[:_MAX_FIELD]))
+
+
+def is_feed(head: str) -> bool:
+    """Tell by its beginning whether a file is a feed in RSS or Atom."""
+    return bool(_FEED.match(head[:_MAX_FIELD].removeprefix("\ufeff")))
+
+
+def addresses_in_bookmarks(text: str) -> list[FoundAddress]:
+    """Return the addresses in a bookmark file or OPML, with the titles of those that have one."""
+    titles: dict[str, str] = {}
+    for attributes, label, outline in _BOOKMARK.findall(text):
+        named = _TITLE_ATTRIBUTE.search(outline)
+        title = html.unescape(label if attributes else (named[1] or named[2] or "") if named else "")
+        for url in post_addresses(attributes or outline):
+            titles.setdefault(url, " ".join(title.split()))
+    return [FoundAddress(url, titles.get(url, "")) for url in post_addresses(text)]
 
 
 def addresses_in_json(text: str) -> list[FoundAddress] | None:

@@ -25,6 +25,9 @@ DEFAULT_VIDEO_MB = 256  # WeChat takes videos of up to 200 MB
 LARGEST_VIDEO_MB = 500  # passing one to the worker takes three times its size; at 2 GB Scrapy ends the crawl
 
 
+MAX_SECONDS = 3600.0  # of a delay or a timeout; a crawl ends within an hour, and `inf` would never end
+
+
 class SettingError(ArchiveError):
     """Variables of the environment have wrong values; the message names each of them."""
 
@@ -44,7 +47,7 @@ class MediaSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True)
 
     media_types: str = "image"
-    media_delay: float | None = Field(default=None, ge=0)  # seconds; None: as for pages
+    media_delay: float | None = Field(default=None, ge=0, le=MAX_SECONDS)  # seconds; None: as for pages
     max_video_mb: int = Field(default=DEFAULT_VIDEO_MB, ge=1, le=LARGEST_VIDEO_MB)
 
     @field_validator("media_types")

@@ -13,6 +13,7 @@ from archive.domain.address_text import (
     DATES,
     TITLES,
     FoundAddress,
+    addresses_in_bookmarks,
     addresses_in_json,
     is_bookmarks,
     post_addresses,
@@ -154,12 +155,36 @@ def _whole(stream: BinaryIO) -> str | None:
 
 def _bookmarks(text: str, name: str) -> Iterator[ListedAddress]:
     """Yield the addresses of a bookmark file or OPML. Raises NothingToImport where it has none of a post."""
-    found = False
-    for url in post_addresses(text):
-        found = True
-        yield ListedAddress(parse_address(url))
+    found = addresses_in_bookmarks(text)
+    yield from map(_listed, found)
     if not found:
         raise NothingToImport("mparchive.list.only_feeds", name=name)
+
+
+def read_feed_file(stream: BinaryIO, name: str) -> Iterator[ListedAddress | Skipped]:
+    """Yield the addresses of the entries of a feed; those in the text of an entry are left out.
+
+    Raises InputError when it cannot be read, NothingToImport where no entry leads to a post.
+    """
+    from crawler.discovery.feed_process import read_feed  # noqa: PLC0415 - only a feed needs its libraries
+    from crawler.discovery.source import SourceError  # noqa: PLC0415 - as above
+
+    try:
+        entries = read_feed(stream.read(MAX_WHOLE))
+    except SourceError as error:
+        raise InputError("mparchive.list.feed_unreadable", name=name, reason=error.message) from None
+    without = 0
+    for entry in entries:
+        url = next(post_addresses(f"{entry.link} {entry.id}"), None)
+        if url is None:
+            without += 1
+            continue
+        day = entry.published_at.astimezone(SHANGHAI).date() if entry.published_at else None
+        yield ListedAddress(parse_address(url), entry.title, day)
+    if without == len(entries):
+        raise NothingToImport("mparchive.list.feed_without_posts", name=name)
+    if without:
+        yield Skipped(name, without, "mparchive.list.feed_entries")
 
 
 def _listed(found: FoundAddress) -> ListedAddress:

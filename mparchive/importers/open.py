@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
-from archive.domain.address_text import is_bookmarks
+from archive.domain.address_text import is_bookmarks, is_feed
 from archive.domain.addresses import HOST
 from archive.domain.records import CSV_HEADER, FIELDS
 from mparchive.importers.items import InputError, InputTooLarge, NothingToImport
@@ -191,6 +191,7 @@ class Form(StrEnum):
     DUMP = "dump"
     CSV_DUMP = "csv_dump"
     LIST = "list"
+    FEED = "feed"
     PAGE = "page"
     MHTML = "mhtml"
     WARC = "warc"
@@ -327,6 +328,8 @@ def _form(name: str, head: bytes) -> Form:
         raise NothingToImport("mparchive.input.empty", name=name)
     if text.startswith(CSV_HEADER.rstrip()):
         return Form.CSV_DUMP
+    if is_feed(text.decode("latin-1")):
+        return Form.FEED
     if form := _BEGINNINGS.get(text[:1]):
         return Form.LIST if _is_list(text) else form
     if text.startswith(WARC):

@@ -11,7 +11,13 @@ from archive.domain.addresses import HOST, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.records import FIELDS
 from mparchive.importers.accounts import NamedAccount, read_accounts
-from mparchive.importers.address_list import MAX_WHOLE, ListedAddress, read_json_list, read_list
+from mparchive.importers.address_list import (
+    MAX_WHOLE,
+    ListedAddress,
+    read_feed_file,
+    read_json_list,
+    read_list,
+)
 from mparchive.importers.dump import DumpEntry, read_csv_dump, read_dump
 from mparchive.importers.items import (
     MAX_PAGE,
@@ -147,6 +153,8 @@ def _read(source: Source, url: str | None, find_media: FindMedia) -> Iterator[It
             yield from read_csv_dump(source.stream, source.name)
         case Form.LIST:
             yield from read_list(source.stream, source.name)
+        case Form.FEED:
+            yield from read_feed_file(source.stream, source.name)
         case Form.PAGE:
             yield _page(source, url)
         case Form.MHTML:

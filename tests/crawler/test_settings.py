@@ -49,6 +49,10 @@ def test_certificates_are_verified_and_cookies_telnet_and_other_schemes_are_off(
     ("name", "value"),
     [
         ("MPARCHIVE_DOWNLOAD_DELAY", "-1"),
+        ("MPARCHIVE_DOWNLOAD_DELAY", "inf"),
+        ("MPARCHIVE_DOWNLOAD_TIMEOUT", "inf"),
+        ("MPARCHIVE_MEDIA_DELAY", "1e9"),
+        ("MPARCHIVE_LOG_LEVEL", "LOUD"),
         ("MPARCHIVE_CONCURRENCY", "many"),
         ("MPARCHIVE_MEDIA_TYPES", "image,smell"),
         ("MPARCHIVE_RENDER_TIMEOUT", "0"),

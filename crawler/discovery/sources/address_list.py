@@ -3,7 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from archive.domain.address_text import FoundAddress, addresses_by_line, addresses_in_json
+from archive.domain.address_text import (
+    FoundAddress,
+    addresses_by_line,
+    addresses_in_bookmarks,
+    addresses_in_json,
+    is_bookmarks,
+)
 from archive.domain.messages import Message
 from crawler.discovery.source import Discovery, ListedPost, SourceFindings, State
 
@@ -41,6 +47,8 @@ def _read(text: str) -> tuple[list[FoundAddress], list[int]]:
     listed = addresses_in_json(text)
     if listed is not None:
         return listed, []
+    if is_bookmarks(text):
+        return addresses_in_bookmarks(text), []
     found: list[FoundAddress] = []
     wrong: list[int] = []
     for number, _, urls in addresses_by_line(text):

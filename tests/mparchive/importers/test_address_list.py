@@ -110,6 +110,54 @@ def test_titles_of_an_exported_csv_that_was_saved_again_are_restored() -> None:
     assert [item.title for item in found] == ["'=1+1"]
 
 
+def items_of(tmp_path: Path, content: str) -> list[object]:
+    path = tmp_path / "input.xml"
+    path.write_text(content, encoding="utf-8")
+    return list(read_inputs([str(path)]))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'<!DOCTYPE NETSCAPE-Bookmark-file-1>\n<DT><A HREF="{SHORT}" ADD_DATE="1">甲 &amp; 乙</A>',
+        f'<opml><body><outline title="甲 &amp; 乙" htmlUrl="{SHORT}"/></body></opml>',
+        f'<opml><body><outline text="甲 &amp; 乙" url="{SHORT}"/></body></opml>',
+    ],
+)
+def test_titles_of_bookmarks_are_kept(tmp_path: Path, content: str) -> None:
+    (item,) = items_of(tmp_path, content)
+    assert isinstance(item, ListedAddress)
+    assert (item.title, item.address.key) == ("甲 & 乙", KEYS[1])
+
+
+RSS = (
+    '<?xml version="1.0"?>\n<!-- a - comment -->\n<rss version="2.0"><channel><title>合成</title>'
+    f"<item><title>条目</title><link>{SHORT}</link><pubDate>Fri, 06 Nov 2025 16:30:00 GMT</pubDate>"
+    f"<description>&lt;a href='{SHORT}x'&gt;</description></item>"
+    "<item><title>别处</title><link>https://example.org/</link></item></channel></rss>"
+)
+ATOM = (
+    '<feed xmlns="http://www.w3.org/2005/Atom"><entry><title>条目</title>'
+    f'<link href="{SHORT}"/><published>2025-11-06T16:30:00Z</published></entry></feed>'
+)
+
+
+@pytest.mark.parametrize(("content", "passed_over"), [(RSS, 1), (ATOM, 0)])
+def test_a_feed_is_a_list_of_the_addresses_of_its_entries(
+    tmp_path: Path, content: str, passed_over: int
+) -> None:
+    item, *others = items_of(tmp_path, content)
+    assert isinstance(item, ListedAddress)
+    assert (item.title, item.day, item.address.key) == ("条目", date(2025, 11, 7), KEYS[1])
+    assert [type(one) for one in others] == [Skipped] * passed_over
+
+
+def test_a_feed_without_a_post_is_a_flaw(tmp_path: Path) -> None:
+    (flaw,) = items_of(tmp_path, ATOM.replace("mp.weixin.qq.com", "example.org"))
+    assert isinstance(flaw, Flaw)
+    assert flaw.reason.code == "mparchive.list.feed_without_posts"
+
+
 def test_records_one_per_line_are_read_as_a_dump(tmp_path: Path) -> None:
     path = tmp_path / "dump.jsonl"
     path.write_bytes(b"\n".join(dump_bytes([record(number)])[1:-1] for number in (1, 2)) + b"\n")
