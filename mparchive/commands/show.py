@@ -245,22 +245,7 @@ def print_difference(session: Session, post: Post, wanted: str, as_json: bool) -
 
 
 def _version_as_json(change: Change) -> dict[str, Any]:
-    version = change.version
-    return {
-        "number": version.number,
-        "source": version.source,
-        "recorded_number": version.recorded_number,
-        "at": version.at.isoformat(),
-        "dated_by": version.dated_by,
-        "recorded_at": version.recorded_at.isoformat(),
-        "fetched_at": None if version.dated_by is DatedBy.RECORDED else version.at.isoformat(),
-        "capture_id": version.capture_id,
-        "parser_version": version.parser_version,
-        "hash": version.content_hash,
-        "title": version.title,
-        "characters": len(version.text),
-        **asdict(change.extent),
-    }
+    return change.version.as_dict() | asdict(change.extent)
 
 
 def _absence_as_json(absence: Absence) -> dict[str, Any]:
