@@ -101,6 +101,23 @@ class DatedVersion:
     dated_by: DatedBy
     recorded_at: datetime
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the version without its text as JSON values; instants are UTC."""
+        return {
+            "number": self.number,
+            "source": self.source,
+            "recorded_number": self.recorded_number,
+            "at": self.at.isoformat(),
+            "dated_by": self.dated_by,
+            "recorded_at": self.recorded_at.isoformat(),
+            "fetched_at": None if self.dated_by is DatedBy.RECORDED else self.at.isoformat(),
+            "capture_id": self.capture_id,
+            "parser_version": self.parser_version,
+            "hash": self.content_hash,
+            "title": self.title,
+            "characters": len(self.text),
+        }
+
 
 # A version is dated by its page; a dump has no time of its own.
 VERSION_AT = func.coalesce(CaptureRow.fetched_at, Version.recorded_at)

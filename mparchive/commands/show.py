@@ -261,6 +261,7 @@ def print_version(session: Session, post: Post, number: int, as_json: bool) -> N
 
 
 def _version_as_json(change: Change) -> dict[str, Any]:
+<<<<<<< HEAD
     version = change.version
     return {
         "number": version.number,
@@ -276,6 +277,9 @@ def _version_as_json(change: Change) -> dict[str, Any]:
         "characters": len(version.text),
         **asdict(change.extent),
     }
+=======
+    return change.version.as_dict() | asdict(change.extent)
+>>>>>>> q-forget
 
 
 def _absence_as_json(absence: Absence) -> dict[str, Any]:
