@@ -106,7 +106,6 @@ class DatedVersion:
         return {
             "number": self.number,
             "source": self.source,
-            "recorded_number": self.recorded_number,
             "at": self.at.isoformat(),
             "dated_by": self.dated_by,
             "recorded_at": self.recorded_at.isoformat(),

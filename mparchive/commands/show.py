@@ -261,25 +261,7 @@ def print_version(session: Session, post: Post, number: int, as_json: bool) -> N
 
 
 def _version_as_json(change: Change) -> dict[str, Any]:
-<<<<<<< HEAD
-    version = change.version
-    return {
-        "number": version.number,
-        "source": version.source,
-        "at": version.at.isoformat(),
-        "dated_by": version.dated_by,
-        "recorded_at": version.recorded_at.isoformat(),
-        "fetched_at": None if version.dated_by is DatedBy.RECORDED else version.at.isoformat(),
-        "capture_id": version.capture_id,
-        "parser_version": version.parser_version,
-        "hash": version.content_hash,
-        "title": version.title,
-        "characters": len(version.text),
-        **asdict(change.extent),
-    }
-=======
     return change.version.as_dict() | asdict(change.extent)
->>>>>>> q-forget
 
 
 def _absence_as_json(absence: Absence) -> dict[str, Any]:

@@ -322,10 +322,8 @@ def _is_list(text: bytes) -> bool:
     return is_link or (text[:1] == b"<" and is_bookmarks(text.decode("latin-1")))
 
 
-def _form(name: str, head: bytes) -> Form:
-    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
-    if not text:
-        raise NothingToImport("mparchive.input.empty", name=name)
+def _form_by_beginning(text: bytes) -> Form | None:
+    """Return the format that a text shows at its beginning; None for a list, or what is no text."""
     if text.startswith(CSV_HEADER.rstrip()):
         return Form.CSV_DUMP
     if is_feed(text.decode("latin-1")):
@@ -334,8 +332,15 @@ def _form(name: str, head: bytes) -> Form:
         return Form.LIST if _is_list(text) else form
     if text.startswith(WARC):
         return Form.WARC
-    if is_mhtml(text):
-        return Form.MHTML
+    return Form.MHTML if is_mhtml(text) else None
+
+
+def _form(name: str, head: bytes) -> Form:
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not text:
+        raise NothingToImport("mparchive.input.empty", name=name)
+    if form := _form_by_beginning(text):
+        return form
     if head.startswith(ZIP):
         return Form.WACZ
     if name.endswith(".json"):

@@ -6,7 +6,7 @@ from sqlalchemy.dialects import postgresql
 
 from archive.db.migrations.row_seals import seal, unseal
 
-revision = "0010"
+revision = "0009"
 
 down_revision = "0008"
 
