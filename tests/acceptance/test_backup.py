@@ -10,12 +10,16 @@ import pytest
 from sqlalchemy import Engine
 
 from archive.db.embedded_server import embedded_postgres
+from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
+from archive.ingest.pages import import_records
 from archive.storage.media_files import MediaFolder
 from tests.acceptance.command import Command
 from tests.archive.filled import fill
+from tests.archive.making import NOW, record
 from tests.crawler.crawling import plain
 from tests.fixtures.make_archive_v0_1 import FIXTURE
+from tests.support.database import database_from
 
 
 @pytest.fixture
@@ -62,3 +66,37 @@ def test_a_restore_that_was_killed_can_be_run_again(mparchive: Command) -> None:
     again = mparchive("restore", FIXTURE / "copy.backup")
     assert again.code == 0, again.err
     assert mparchive.number("SELECT count(*) FROM posts") == 25
+
+
+@pytest.fixture
+def another(server_url: str, template: str, mparchive: Command) -> Iterator[Command]:
+    """Return the command with another empty archive."""
+    for url in database_from(server_url, f"TEMPLATE {template}"):
+        yield replace(mparchive, database_url=url)
+
+
+def archive_post(command: Command, text: str) -> None:
+    with (
+        open_archive(ArchiveSettings(database_url=command.database_url)) as engine,
+        transaction(engine) as session,
+    ):
+        import_records(session, None, [record(1, text=text)], "dump", NOW)
+
+
+def test_a_forged_backup_without_a_contradiction_is_found_with_a_head_stored_elsewhere(
+    mparchive: Command, another: Command, elsewhere: Path, tmp_path: Path
+) -> None:
+    """The forger has archived the same post at the same time with another text, and backed that up."""
+    heads, forged = tmp_path / "heads.json", tmp_path / "forged.backup"
+    archive_post(mparchive, "原文。\r")
+    assert mparchive("verify", "--save-head", heads).code == 0
+    assert mparchive("verify", "--head", heads).code == 0
+    archive_post(another, "伪造的。\r")
+    assert another("backup", forged).code == 0
+
+    restored = replace(mparchive, database_url="", home=elsewhere)
+    done = restored("restore", forged)
+    assert done.code == 0, done.err
+    found = restored("verify", "--head", heads)
+    assert found.code == 7
+    assert "does not pass through the head saved at entry 1" in found.out.decode() + found.err
