@@ -1,11 +1,10 @@
-"""Results in binary: a page as text is fetched in hexadecimal digits, which takes ten times as long."""
+"""Open the archive's database: engines for its owner and for readers, transactions, and their time-outs."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Self
 
-from psycopg.pq import Format
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
@@ -14,21 +13,6 @@ from archive.db import schema
 from archive.db.roles import READER
 from archive.db.settings import ArchiveSettings, has_second_at_sign
 from archive.domain.errors import DatabaseUnavailable, first_line
-
-BINARY = {"binary_results": True}  # execution options of a statement whose columns are plain ones
-
-
-def heed_binary(engine: Engine) -> None:
-    """Let the engine's statements have these options."""
-    event.listen(engine, "before_cursor_execute", _as_asked)
-
-
-def _as_asked(
-    _connection: Connection, cursor: Any, _statement: str, _parameters: Any, context: Any, _many: bool
-) -> None:
-    if context is not None and context.execution_options.get("binary_results"):
-        cursor.format = Format.BINARY
-
 
 CONNECT_TIMEOUT = 10  # seconds
 
@@ -105,7 +89,7 @@ def engine_at(url: str | URL, *, read_only: bool = False, variable: str = DATABA
     """
     parsed = _postgres_url(url, variable)
     options = _READ_ONLY_OPTIONS if read_only else _OPTIONS
-    engine = create_engine(
+    return create_engine(
         parsed.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
         hide_parameters=True,  # an error's text must not hold a post's
@@ -116,8 +100,6 @@ def engine_at(url: str | URL, *, read_only: bool = False, variable: str = DATABA
         },
         **(_READ_ONLY_POOL if read_only else {}),
     )
-    heed_binary(engine)
-    return engine
 
 
 def _postgres_url(url: str | URL, variable: str) -> URL:

@@ -96,8 +96,8 @@ def element_images(name: str, attributes: dict[str, str]) -> Iterator[str]:
 
     Those on WeChat's image hosts are found in attributes of any name as well, once in one size.
     """
-    known = [image_address(name, attributes), clean_web_url(attributes.get("background") or "")]
-    known += [clean_web_url(attributes.get(attribute) or "") for attribute in COMMON_IMAGE_ATTRIBUTES]
+    others = (attributes.get(attribute) for attribute in ("background", *COMMON_IMAGE_ATTRIBUTES))
+    known = [image_address(name, attributes), *(clean_web_url(value) for value in others if value)]
     known = [address for address in known if address]
     yield from known
     pictures = {sizeless_path(address) for address in known}

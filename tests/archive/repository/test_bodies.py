@@ -1,11 +1,12 @@
 """Test that the first page of a template is stored whole, the others as deltas, and all come back exactly."""
 
 import gzip
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -133,27 +134,22 @@ def test_only_so_many_references_are_known_and_those_in_use_are_kept(
     assert sum(len(body) for body, _ in bodies_module._decoded.values()) <= 3 * len(page(1))
 
 
-@contextmanager
-def statements(session: Session) -> Iterator[list[str]]:
-    """Collect the statements executed meanwhile."""
-    asked: list[str] = []
-
-    def note(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        asked.append(statement)
-
-    event.listen(session.connection(), "before_cursor_execute", note)
-    yield asked
-    event.remove(session.connection(), "before_cursor_execute", note)
-
-
-def test_reading_asks_for_a_page_and_its_reference_and_for_that_once(db_session: Session) -> None:
+def test_reading_asks_for_a_page_and_its_reference_and_for_that_once(
+    db_session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = keep(db_session, *(page(number) for number in range(6)))
-    db_session.expunge_all()
-    with statements(db_session) as asked:
-        capture_body(db_session, ids[3])
+    asked: list[object] = []
+    execute = psycopg.Cursor.execute
+
+    def counted(cursor: Any, statement: Any, *arguments: Any, **options: Any) -> Any:
+        asked.append(statement)
+        return execute(cursor, statement, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", counted)
+    capture_body(db_session, ids[3])
     assert len(asked) == 2
-    with statements(db_session) as asked:
-        list(bodies(db_session, ids))
+    asked.clear()
+    list(bodies(db_session, ids))
     assert len(asked) == len(ids) + 1
 
 
