@@ -16,7 +16,7 @@ from archive.db.engine import transaction
 from archive.db.settings import RequestSettings
 from archive.domain.messages import Message
 from archive.domain.records import SHANGHAI
-from archive.repository import frontier, runs
+from archive.repository import claims, frontier, runs
 from archive.repository.bare_addresses import bare_status, may_ask_bare
 from archive.repository.media import due_media, make_media_due
 from archive.system import clock
@@ -223,7 +223,7 @@ def fetch_pages(
 def _may_ask_some(session: Session, run_id: int, taken: Sequence[int]) -> bool:
     """Tell whether any of these addresses may be asked now: of bare ones none may most of the time."""
     now = clock.now()
-    if set(taken) - frontier.fetch_progress(session, run_id, taken, now).bare:
+    if set(taken) - claims.fetch_progress(session, run_id, taken, now).bare:
         return True
     return bool(taken) and may_ask_bare(session, RequestSettings.read().bare_a_day, now)
 
@@ -234,7 +234,7 @@ def _count_unasked(
     """Count addresses that the crawl had but did not ask."""
     unasked = max(0, len(taken) - sum(result.counts.get("outcomes", {}).values()))
     with transaction(egress.engine) as session:
-        found = frontier.fetch_progress(session, run_id, taken, clock.now())
+        found = claims.fetch_progress(session, run_id, taken, clock.now())
     bare = min(unasked, len(found.bare & found.due))
     count_bare(egress.engine, bare, summary)
     summary.add_some(not_asked=unasked - bare)
@@ -263,7 +263,7 @@ def _mark_as_fetching(egress: EgressSession, run_id: int) -> None:
 def _count_left(egress: EgressSession, run_id: int, left: Sequence[int], summary: RunSummary) -> None:
     """Count addresses that this process has not asked, by what became of them."""
     with transaction(egress.engine) as session:
-        found = frontier.fetch_progress(session, run_id, left, clock.now())
+        found = claims.fetch_progress(session, run_id, left, clock.now())
     waiting = set(left) - found.answered - found.claimed
     summary.add_some(by_another=len(found.answered), with_another=len(found.claimed))
     summary.add_some(not_asked=len(waiting - found.bare))
@@ -273,7 +273,7 @@ def _count_left(egress: EgressSession, run_id: int, left: Sequence[int], summary
 def exit_by_state(engine: Engine, run_id: int, addresses: Sequence[int]) -> Exit:
     """Return how the work ended, whichever process did it: by whether every address has a final answer."""
     with transaction(engine) as session:
-        found = frontier.fetch_progress(session, run_id, addresses, clock.now())
+        found = claims.fetch_progress(session, run_id, addresses, clock.now())
     if len(found.answered) == len(addresses):
         return Exit.DONE
     if found.challenged:

@@ -6,18 +6,17 @@ archive.ingest.pages states. Instants are aware UTC.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, text, tuple_, update
+from sqlalchemy import Select, and_, case, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from archive.db.advisory_locks import live_runs
-from archive.db.models import AddressRow, Egress, Run, SightingRow
+from archive.db.models import AddressRow, SightingRow
 from archive.domain.addresses import Address, parse_address
 from archive.domain.captures import Sighted, Sighting
-from archive.domain.outcomes import BLOCKING, FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
+from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
 from archive.domain.text import storable, storable_json
 from archive.domain.update_decisions import BARE_A_DAY
 from archive.repository import runs
@@ -33,13 +32,12 @@ from archive.repository.bare_addresses import (
     linked_with_chksm,
     may_ask_bare,
 )
-from archive.repository.egress import EGRESS_LIVES
+from archive.repository.claims import CLAIM_LASTS, claim_values, is_being_fetched, is_free
 
 _BATCH = 500  # rows per statement; a record of a dump has 5 kB
 
 SAVED_PAGE = "saved page"  # the source of addresses that a saved page or a WARC file gave
 
-CLAIM_LASTS = timedelta(hours=25)  # longer than the longest crawl: bounds the claim of a run never closed
 
 _NOT_FINAL = [*(outcome for outcome in Outcome if not outcome.is_final), NO_ANSWER, NOT_RENDERED]
 
@@ -161,7 +159,7 @@ def _insert_or_improve(now: datetime, *, claims: bool) -> postgresql.Insert:
     }
     if not claims:
         return row.on_conflict_do_update(constraint="uq__addresses__key", set_=improved, where=has_better_url)
-    is_kept = _is_being_fetched(now)
+    is_kept = is_being_fetched(now)
     claim = {
         name: case((is_kept, getattr(AddressRow, name)), else_=row.excluded[name])
         for name in ("claimed_by_run_id", "claimed_until")
@@ -305,8 +303,8 @@ def addresses_of_run(session: Session, run_id: int) -> list[AddressRow]:
 
 def claim_addresses(session: Session, run_id: int, address_ids: Sequence[int], now: datetime) -> None:
     """Claim addresses for a run, whoever has them, except those that another crawl is fetching now."""
-    rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids), ~_is_being_fetched(now))
-    _update_locked(session, rows, _claim(run_id, now))
+    rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids), ~is_being_fetched(now))
+    _update_locked(session, rows, claim_values(run_id, now))
 
 
 def take_over(session: Session, run_id: int, address_ids: Sequence[int], now: datetime) -> list[int]:
@@ -314,46 +312,13 @@ def take_over(session: Session, run_id: int, address_ids: Sequence[int], now: da
 
     Return their ids. Other runs may have claimed them since, to fetch them when the egress is theirs.
     """
-    free = ~_is_being_fetched(now) | (AddressRow.claimed_by_run_id == run_id)
+    free = ~is_being_fetched(now) | (AddressRow.claimed_by_run_id == run_id)
     taken: list[int] = []
     for start in range(0, len(address_ids), _BATCH):
         rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
         rows = rows.where(AddressRow.next_fetch_at <= now, free)
-        taken.extend(_update_locked(session, rows, _claim(run_id, now)))
+        taken.extend(_update_locked(session, rows, claim_values(run_id, now)))
     return taken
-
-
-@dataclass(frozen=True, slots=True)
-class FetchProgress:
-    """How far the fetching of some addresses has come, by their ids.
-
-    `answered` have a final answer. Of the others, `bare` have no chksm, and another crawl has `claimed` some.
-    `challenged` were answered with a challenge, though they are not bare. `due` are to be fetched now,
-    whatever they answered before.
-    """
-
-    answered: frozenset[int]
-    due: frozenset[int]
-    bare: frozenset[int]
-    claimed: frozenset[int]
-    challenged: frozenset[int]
-
-
-def fetch_progress(session: Session, run_id: int, address_ids: Sequence[int], now: datetime) -> FetchProgress:
-    """Return how far the fetching of these addresses has come, as a run sees it."""
-    is_open = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(REFUSED)
-    is_due = func.coalesce(AddressRow.next_fetch_at <= now, False)
-    is_claimed = and_(~_is_free(now), AddressRow.claimed_by_run_id != run_id)
-    is_challenged = func.coalesce(AddressRow.last_outcome.in_(sorted(BLOCKING)), False)
-    facts = ~is_open, is_due, is_open & IS_BARE, is_open & is_claimed, is_challenged & ~IS_BARE
-    found: tuple[set[int], ...] = tuple(set() for _ in facts)
-    for start in range(0, len(address_ids), _BATCH):
-        rows = select(AddressRow.id, *facts).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
-        for address_id, *flags in session.execute(rows):
-            for ids, flag in zip(found, flags, strict=True):
-                if flag:
-                    ids.add(address_id)
-    return FetchProgress(*map(frozenset, found))
 
 
 def claim_due(  # noqa: PLR0913 - the last has a default
@@ -370,7 +335,7 @@ def claim_due(  # noqa: PLR0913 - the last has a default
         return 0, []
     run_id = runs.start_run(session, command, {"egress": egress, "due": len(due)}, now)
     claimed = update(AddressRow).where(AddressRow.id.in_([address.id for address in due]))
-    session.execute(claimed.values(_claim(run_id, now)))
+    session.execute(claimed.values(claim_values(run_id, now)))
     return run_id, due
 
 
@@ -380,36 +345,5 @@ def has_due_address(session: Session, now: datetime, bare_a_day: int = BARE_A_DA
 
 
 def _due_and_free(session: Session, now: datetime, bare_a_day: int) -> Select[int, str, str]:
-    rows = _due(now).where(_is_free(now))
+    rows = _due(now).where(is_free(now))
     return rows if may_ask_bare(session, bare_a_day, now) else rows.where(~IS_BARE)
-
-
-def _claim(run_id: int, now: datetime) -> dict[str, Any]:
-    return {"claimed_by_run_id": run_id, "claimed_until": now + CLAIM_LASTS}
-
-
-def _is_free(now: datetime) -> ColumnElement[bool]:
-    """Tell whether no run has a claim that holds: none, one that is over, or one whose run is over or gone.
-
-    A run that this statement does not see yet counts as alive: when another transaction has just committed
-    its claim, the row is checked again with the new claim but the old view of `runs`.
-    """
-    is_over = Run.finished_at.is_not(None) | ~_is_alive(now)
-    return or_(
-        AddressRow.claimed_until.is_(None),
-        AddressRow.claimed_until <= now,
-        exists().where(Run.id == AddressRow.claimed_by_run_id, is_over),
-    )
-
-
-def _is_being_fetched(now: datetime) -> ColumnElement[bool]:
-    """Tell whether the run with the claim has an egress: it is fetching, and waits for its turn no longer."""
-    fetches = Run.finished_at.is_(None) & Run.arguments.has_key("egress") & _is_alive(now)
-    return exists().where(Run.id == AddressRow.claimed_by_run_id, fetches)
-
-
-def _is_alive(now: datetime) -> ColumnElement[bool]:
-    """Tell whether a run's process lives: by the run's lock, or the daemon's by a heartbeat of its egress."""
-    live_egresses = select(Egress.name).where(Egress.seen_at > now - EGRESS_LIVES)
-    of_daemon = and_(Run.arguments.has_key("due"), Run.arguments["egress"].astext.in_(live_egresses))
-    return or_(of_daemon, Run.id.in_(live_runs()))

@@ -84,16 +84,16 @@ def _compared(copies: Iterable[str], normalised: Callable[[str], str] = str) -> 
 def _compare_words(copies: Iterable[str]) -> bool | None:
     """Compare values without white space; a copy may have a script's escapes in it, or lack a "<word>"."""
     said = [
-        {_squeezed(copy), _squeezed(unescape_js(copy)), _TAG.sub("", _squeezed(copy))}
+        {words, _squeezed(unescape_js(copy)), _TAG.sub("", words)}
         for copy in copies
-        if _squeezed(copy)
+        if (words := _squeezed(copy))
     ]
     return bool(set.intersection(*said)) if len(said) > 1 else None
 
 
 def _squeezed(text: str) -> str:
     """Return a text without white space and entities, which some templates escape twice."""
-    return _SPACE.sub("", unescape(unescape(text)))
+    return _SPACE.sub("", unescape(unescape(text)) if "&" in text else text)
 
 
 def _compare_times(state: PageState) -> bool | None:

@@ -5,10 +5,15 @@ that no post is there: genuine posts quote all of these sentences.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from bs4 import BeautifulSoup
+
 from archive.domain.outcomes import Outcome
+from crawler.parse.html_outline import Outline
+from crawler.parse.js_literals import unescape_js
 
 CHALLENGE_PATH = "/mp/wappoc_appmsgcaptcha"
 
@@ -19,6 +24,14 @@ MAX_NOTICE = 600  # characters; real notices have under 200, and a page of more 
 MAX_URL = 8192  # characters; longer ones are no address of WeChat's
 
 _MAX_REASON = 200
+
+MAX_WRITTEN = 64 * 1024  # characters that scripts write into the page of a notice; real ones under 2000
+
+_WRITTEN = re.compile(r"""document\.write\(\s*(?:'((?:[^'\\]++|\\.)*+)'|"((?:[^"\\]++|\\.)*+)")""", re.S)
+
+_HIDDEN = ".weui-a11y_ref, [style*='display:none'], [style*='display: none'], .weui-msg__extra-area"
+
+_NOTICE = ".weui-msg__title, .weui-msg__desc, .mesg-block, .page_msg, .global_error_msg, .page_rumor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +150,40 @@ def read_notice(shown: str) -> Notice:
         if pattern.search(words):
             return Notice(outcome, words[:_MAX_REASON])
     return Notice(Outcome.UNKNOWN, words[:_MAX_REASON])
+
+
+def shown_text(page: Outline) -> str:
+    """Return the text a reader sees: of the notice, where the page marks one, else all of a short page."""
+    soup = BeautifulSoup(page.markup + _written_markup(page), "lxml")
+    for hidden in soup.select(_HIDDEN):
+        hidden.extract()
+    marked = _few_words(piece for found in soup.select(_NOTICE) for piece in found.stripped_strings)
+    words = _few_words(soup.stripped_strings) if marked == "" else marked
+    return words or ""
+
+
+def _few_words(pieces: Iterable[str]) -> str | None:
+    """Return the pieces as one text; None where that is too long for a notice."""
+    found: list[str] = []
+    length = 0
+    for piece in pieces:
+        found.append(piece)
+        length += len(piece) + 1
+        if length > MAX_NOTICE + 1:
+            return None
+    return " ".join(found)
+
+
+def _written_markup(page: Outline) -> str:
+    """Return the markup that the page's scripts write into it; empty where it is too much for a notice."""
+    written: list[str] = []
+    length = 0
+    for script in page.scripts:
+        if b"document.write" not in script:
+            continue
+        for found in _WRITTEN.finditer(script.decode("utf-8", "replace")):
+            written.append(unescape_js(found[1] or found[2] or ""))
+            length += len(written[-1])
+            if length > MAX_WRITTEN:
+                return ""
+    return "".join(written)

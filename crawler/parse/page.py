@@ -1,11 +1,9 @@
 """Parses a page: from the bytes of a capture to its outcome, kind and post. No I/O, no clock."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
-
-from bs4 import BeautifulSoup
 
 from archive.domain.addresses import clean_url
 from archive.domain.captures import Capture
@@ -19,11 +17,10 @@ from crawler.parse.body import Body, find_body, find_kind
 from crawler.parse.copies import DIFFER, compare_copies
 from crawler.parse.html_outline import Outline, TooManyTags, is_garbled, outline, to_utf8
 from crawler.parse.identity import Identity, find_identity
-from crawler.parse.js_literals import unescape_js
 from crawler.parse.links import find_links
 from crawler.parse.media import find_media, find_players, players_by_name
 from crawler.parse.metadata import PostHead, identity_facts, payment_facts, post_facts, read_head
-from crawler.parse.notices import MAX_NOTICE, Notice, is_challenge, read_notice, read_whole_notice
+from crawler.parse.notices import MAX_NOTICE, Notice, is_challenge, read_notice, read_whole_notice, shown_text
 from crawler.parse.response import header, is_mixed, is_whole_without_end, saved_from
 from crawler.parse.script_state import PageState, known
 
@@ -60,17 +57,9 @@ MAX_PAGE = 16 * 1024 * 1024  # bytes; the limit of downloads, here also for file
 
 MAX_MARKUP = 1024 * 1024  # characters outside scripts and body; real pages have under 60,000
 
-MAX_WRITTEN = 64 * 1024  # characters that scripts write into the page of a notice; real ones under 2000
-
 MAX_NOTICE_TAGS = 3000  # real notices have under 300
 
 _PLAYED = frozenset({Kind.VIDEO, Kind.AUDIO, Kind.MUSIC, Kind.SHORT})
-
-_WRITTEN = re.compile(r"""document\.write\(\s*(?:'((?:[^'\\]++|\\.)*+)'|"((?:[^"\\]++|\\.)*+)")""", re.S)
-
-_HIDDEN = ".weui-a11y_ref, [style*='display:none'], [style*='display: none'], .weui-msg__extra-area"
-
-_NOTICE = ".weui-msg__title, .weui-msg__desc, .mesg-block, .page_msg, .global_error_msg, .page_rumor"
 
 # Error pages have no PAGE_MID or one of these; others are whole pages of their own (album, about, profile).
 _NOTICE_TEMPLATES = ("appmsg/", "pages/common_share", "msg", "error", "rumor", "verify.html")
@@ -324,7 +313,7 @@ def _read_notice(page: Outline, state: PageState) -> ParsedPage:
         return ParsedPage(Outcome.UNKNOWN, reason, page=facts)
     if page.tags > MAX_NOTICE_TAGS:
         return ParsedPage(Outcome.UNKNOWN, _reason("crawler.parse.no_post", n=page.tags), page=facts)
-    notice = read_notice(_shown(page))
+    notice = read_notice(shown_text(page))
     target = clean_url(state.text("transferTargetLink", "transfer_target_link"))
     if target.startswith("http"):
         facts["moved_to"] = target
@@ -340,43 +329,6 @@ def _own_words(words: str) -> str:
     """Return the page's own words as a reason; marked as such where they have the form of a message code."""
     loaded = Message.load(words)
     return words if loaded.code == _VERBATIM else Message(_VERBATIM, {"text": words}).dump()
-
-
-def _shown(page: Outline) -> str:
-    """Return the text a reader sees: of the notice, where the page marks one, else all of a short page."""
-    soup = BeautifulSoup(page.markup + _written_markup(page), "lxml")
-    for hidden in soup.select(_HIDDEN):
-        hidden.extract()
-    marked = _few_words(piece for found in soup.select(_NOTICE) for piece in found.stripped_strings)
-    words = _few_words(soup.stripped_strings) if marked == "" else marked
-    return words or ""
-
-
-def _few_words(pieces: Iterable[str]) -> str | None:
-    """Return the pieces as one text; None where that is too long for a notice."""
-    found: list[str] = []
-    length = 0
-    for piece in pieces:
-        found.append(piece)
-        length += len(piece) + 1
-        if length > MAX_NOTICE + 1:
-            return None
-    return " ".join(found)
-
-
-def _written_markup(page: Outline) -> str:
-    """Return the markup that the page's scripts write into it; empty where it is too much for a notice."""
-    written: list[str] = []
-    length = 0
-    for script in page.scripts:
-        if b"document.write" not in script:
-            continue
-        for found in _WRITTEN.finditer(script.decode("utf-8", "replace")):
-            written.append(unescape_js(found[1] or found[2] or ""))
-            length += len(written[-1])
-            if length > MAX_WRITTEN:
-                return ""
-    return "".join(written)
 
 
 def compare_with_shown(page: ParsedPage, shown: Any) -> ParsedPage:

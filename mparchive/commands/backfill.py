@@ -24,7 +24,7 @@ from archive.domain.parsed_page import ParsedPage
 from archive.domain.update_decisions import StoreResult
 from archive.ingest import pages
 from archive.ingest.pages import is_of_content
-from archive.repository import captures, frontier, runs
+from archive.repository import captures, claims, frontier, runs
 from archive.system import clock
 from archive.system.child_processes import ParentWatch
 from crawler.parse import PARSER_VERSION
@@ -46,7 +46,7 @@ from mparchive.importers.accounts import NamedAccount
 from mparchive.importers.address_list import ListedAddress
 from mparchive.importers.dump import DumpEntry
 from mparchive.importers.items import Flaw, SavedMedium, SavedPage, Skipped
-from mparchive.importers.read import Item, check_not_empty, read_inputs
+from mparchive.importers.read import Item, check_not_empty, day_of, read_inputs
 from scheduler.egress_session import EgressSession
 
 if TYPE_CHECKING:
@@ -158,20 +158,10 @@ def _checked_date(item: Item) -> Item:
 
 
 def _is_within(item: Item, options: BackfillOptions) -> bool:
-    day = _day(item)
+    day = day_of(item)
     if day is None:
         return True
     return (options.since is None or day >= options.since) and (options.until is None or day <= options.until)
-
-
-def _day(item: Item) -> date | None:
-    """Return the day a post was published, where that is known before its page is parsed."""
-    match item:
-        case DumpEntry(record=record):
-            return date.fromisoformat(record.date)
-        case ListedAddress(day=day):
-            return day
-    return None
 
 
 def _dry_run(items: Iterable[Item], options: BackfillOptions) -> Exit:
@@ -378,7 +368,7 @@ def _fetch_pages(egress: EgressSession, run_id: int, imported: _Imported, option
     now, addresses, summary = clock.now(), sorted(imported.addresses), imported.summary
     with transaction(egress.engine) as session:
         due = frontier.make_due(session, addresses, now, options.again) if options.fetch else []
-        found = frontier.fetch_progress(session, run_id, sorted(imported.listed.difference(due)), now)
+        found = claims.fetch_progress(session, run_id, sorted(imported.listed.difference(due)), now)
     known, bare = (found.answered, found.bare) if options.fetch else (frozenset(), frozenset())
     count_bare(egress.engine, len(bare), summary)
     summary.add_some(known=len(known), not_asked=len(imported.listed.difference(due, known, bare)))

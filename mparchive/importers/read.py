@@ -4,6 +4,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 from archive.domain.address_text import post_addresses
@@ -81,6 +82,16 @@ def check_not_empty(inputs: Sequence[str]) -> None:
 
 
 Item = DumpEntry | ListedAddress | SavedPage | SavedMedium | NamedAccount | Flaw | Skipped
+
+
+def day_of(item: Item) -> date | None:
+    """Return the day a post was published, where that is known before its page is parsed."""
+    match item:
+        case DumpEntry(record=record):
+            return date.fromisoformat(record.date)
+        case ListedAddress(day=day):
+            return day
+    return None
 
 
 def read_inputs(

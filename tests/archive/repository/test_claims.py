@@ -12,8 +12,9 @@ from archive.db.models import Account, AddressRow, CaptureRow, Post
 from archive.domain import captures
 from archive.domain.addresses import parse_address
 from archive.repository import frontier, runs
+from archive.repository.claims import CLAIM_LASTS
 from archive.repository.egress import record_heartbeat
-from archive.repository.frontier import CLAIM_LASTS, claim_due, has_due_address
+from archive.repository.frontier import claim_due, has_due_address
 from archive.repository.runs import close_abandoned_runs
 from archive.repository.sources import (
     SourceReport,
