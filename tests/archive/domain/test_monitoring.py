@@ -1,0 +1,27 @@
+"""A problem has a remedy, and an account that nothing watches names the source to switch on."""
+
+from archive.domain.messages import Message
+from archive.domain.monitoring import VERBATIM, HealthProblem, remedy_for, unwatched, with_remedy
+
+
+def test_the_remedy_of_a_problem_has_its_parameters() -> None:
+    problem = Message("scheduler.health.disk", {"folder": "/data", "megabytes": 5})
+    assert HealthProblem("disk:/data", problem).remedy == remedy_for(problem)
+    assert remedy_for(problem).text("en") != "scheduler.health.disk.remedy"
+    assert remedy_for(problem).params == problem.params
+
+
+def test_a_problem_of_an_earlier_version_keeps_its_own_remedy() -> None:
+    old = Message(VERBATIM, {"text": "it was full", "remedy": "free some space"})
+    assert str(remedy_for(old)) == "free some space"
+
+
+def test_an_account_without_albums_has_a_remedy_of_its_own() -> None:
+    assert "合成" in str(unwatched("合成"))
+    assert unwatched("合成").code != unwatched("合成", ["123"]).code
+
+
+def test_the_albums_of_posts_are_written_as_the_setting_has_them() -> None:
+    found = with_remedy(unwatched("合成", ["123", "45"]))
+    assert 'albums = ["123", "45"]' in found.text("en")
+    assert 'albums = ["123", "45"]' in found.text("zh")
