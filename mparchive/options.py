@@ -128,8 +128,19 @@ def chosen_view(views: Mapping[str, bool], as_json: bool) -> str:
     return chosen[0]
 
 
+_COMPLETION = ("install_completion", "show_completion")
+
+
 class CheckedGroup(TyperGroup):
     """The commands of the program. An option with an empty value, as of an unset variable, is an error."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options of the program; typer has the texts of its own in English only."""
+        parameters: list[Any] = super().get_params(ctx)
+        for parameter in parameters:
+            if parameter.name in _COMPLETION:
+                parameter.help = _(f"mparchive.help.{parameter.name}")
+        return parameters
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command and check the values of its options. Raises CommandError."""

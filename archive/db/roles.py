@@ -29,7 +29,7 @@ _INSERTS = ("accounts", "addresses", "sightings")
 
 _UPDATES = {
     "addresses": ("url", "expected_biz", "next_fetch_at", "attempts"),
-    "sightings": ("last_seen_at",),
+    "sightings": ("last_seen_at", "last_run_id"),
 }
 
 _FAILED_JOBS = ("jobs.procrastinate_jobs", "jobs.procrastinate_events")  # which /health and /readyz report

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Engine, Select, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from archive.db import schema
 from archive.db.models import Account, AddressRow, CaptureRow, Post, Run, SourceRow, Version
+from archive.db.roles import role_warnings
 from archive.domain.messages import Message
 from archive.domain.monitoring import NEIGHBOURS, remedy_for, unwatched, with_remedy
 from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
@@ -202,3 +203,22 @@ def unwatched_reasons(accounts: Sequence[UnwatchedAccount]) -> list[Message]:
     if len(accounts) > MAX_UNWATCHED:
         reasons.append(Message("archive.unwatched.more", {"n": len(accounts) - MAX_UNWATCHED}))
     return reasons
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """What a database is, whether or not an archive has been made in it. The instant is aware UTC."""
+
+    version: str
+    warnings: Sequence[Message] = ()
+    newest_capture: datetime | None = None
+
+
+def database_facts(engine: Engine) -> DatabaseFacts:
+    """Return the version of the server, what is wrong with the rights of the role, and the newest capture."""
+    with engine.connect() as connection:
+        version = connection.execute(text("SHOW server_version")).scalar_one()
+        if connection.scalar(select(func.to_regclass(CaptureRow.__tablename__))) is None:
+            return DatabaseFacts(version)
+        newest = connection.scalar(select(func.max(CaptureRow.fetched_at)))
+        return DatabaseFacts(version, role_warnings(connection), newest)

@@ -114,3 +114,12 @@ def check_account(session: Session, account: str | None) -> None:
     """Raise NotArchived when an account is named, by biz or name, of which the archive has no post."""
     if account is not None and not has_account(session, account):
         raise NotArchived("archive.account.missing", account=account)
+
+
+def accounts_named(session: Session, named: str) -> list[Account]:
+    """Return the accounts of a biz or a name; without one those whose posts had that name earlier."""
+    rows = select(Account).where((Account.biz == named) | (Account.name == named)).order_by(Account.id)
+    if found := list(session.scalars(rows)):
+        return found
+    earlier = select(Post.account_id).where(Post.account_name == named)
+    return list(session.scalars(select(Account).where(Account.id.in_(earlier)).order_by(Account.id)))

@@ -74,7 +74,7 @@ def _put_round(
             versions.append(_version(post_id, number + 1, state, run_id, now))
         if before is not None:
             _update(session, post_id, state, intent)
-            if intent.add_version and not intent.make_current and state.fetched_at:
+            if intent.add_version and not intent.make_current and state.fetched_at and state.source == PAGE:
                 again = _text_that_returned(session, post_id, state.fetched_at)
                 common = {"number": number + 2, "run_id": run_id, "recorded_at": now}
                 versions += [{**values, **common} for values in again]

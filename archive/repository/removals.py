@@ -363,3 +363,10 @@ def forgotten_posts(session: Session, biz: str) -> list[ForgottenPost]:
     found = (ForgottenPost(*row) for row in session.execute(rows.order_by(Removal.id)))
     newest = {post.aid: post for post in found}
     return sorted(newest.values(), key=lambda post: (post.published_on, post.aid))
+
+
+def listed_posts_of(session: Session, scope: RemovalScope, limit: int) -> list[tuple[str, date, str]]:
+    """Return aid, date and title of the first posts to be removed, by their dates."""
+    rows = select(Post.aid, Post.published_on, Post.title).where(among(Post.id, scope.posts))
+    found = session.execute(rows.order_by(Post.published_on, Post.id).limit(limit))
+    return [(aid, day, title) for aid, day, title in found]

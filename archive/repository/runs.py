@@ -3,7 +3,7 @@
 Each function takes a session and leaves the commit to its caller. Instants are aware UTC.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import Session
 
+from archive.db.advisory_locks import live_runs
 from archive.db.models import Run
 from archive.domain.text import storable_json
 
@@ -86,3 +87,19 @@ def failed_jobs(session: Session, within: timedelta) -> dict[str, int]:
         {"within": within},
     )
     return {name: count for name, count in rows}
+
+
+def recent_runs(session: Session, command: str, limit: int) -> list[Run]:
+    """Return the last runs of a command, the newest first."""
+    rows = select(Run).where(Run.command == command).order_by(Run.id.desc())
+    return list(session.scalars(rows.limit(limit)))
+
+
+def known_runs(session: Session, run_ids: Sequence[int]) -> set[int]:
+    """Return those of these runs that there are."""
+    return set(session.scalars(select(Run.id).where(Run.id.in_(run_ids))))
+
+
+def running(session: Session, run_ids: Sequence[int]) -> list[int]:
+    """Return those of these runs whose process still lives."""
+    return list(session.scalars(select(Run.id).where(Run.id.in_(run_ids), Run.id.in_(live_runs()))))

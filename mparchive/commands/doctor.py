@@ -13,15 +13,12 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from sqlalchemy import Engine, func, select, text
-
 from archive.db.engine import engine_at
-from archive.db.models import CaptureRow
-from archive.db.roles import role_warnings
 from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import HOST
 from archive.domain.errors import MessageError, error_message
 from archive.domain.messages import Message
+from archive.reports.status import database_facts
 from archive.system import clock
 from crawler.browser.launch_options import REMEDY, find_chromium
 from mparchive.commands.config import variables_in
@@ -116,31 +113,25 @@ def _check_postgres() -> Iterator[CheckResult]:
 def _server_results(url: str) -> Iterator[CheckResult]:
     engine = engine_at(url)
     try:
-        with engine.connect() as connection:
-            server = connection.execute(text("SHOW server_version")).scalar_one()
-            is_made = connection.scalar(select(func.to_regclass("posts"))) is not None
-            warnings = role_warnings(connection) if is_made else []
-        yield CheckResult("postgres", "ok", Message("mparchive.doctor.postgres", {"version": server}))
-        yield from (CheckResult("postgres", "problem", warning) for warning in warnings)
-        yield from _clock_results(engine)
+        found = database_facts(engine)
     except Exception as error:  # whatever the driver raises says why the server cannot be used
         detail = Message("mparchive.doctor.no_postgres", {"reason": error_message(error)})
         yield CheckResult("postgres", "problem", detail, Message("mparchive.doctor.check_url"))
+        return
     finally:
         engine.dispose()
+    yield CheckResult("postgres", "ok", Message("mparchive.doctor.postgres", {"version": found.version}))
+    yield from (CheckResult("postgres", "problem", warning) for warning in found.warnings)
+    yield _clock_result(found.newest_capture)
 
 
-def _clock_results(engine: Engine) -> Iterator[CheckResult]:
+def _clock_result(newest: datetime | None) -> CheckResult:
     """Compare this machine's clock with the newest capture, which cannot have been made in the future."""
     now = clock.now()
-    with engine.connect() as connection:
-        has_captures = connection.scalar(select(func.to_regclass(CaptureRow.__tablename__)))
-        newest: datetime | None = has_captures and connection.scalar(select(func.max(CaptureRow.fetched_at)))
     if newest and newest > now:
         detail = Message("mparchive.doctor.clock_behind", {"now": now, "newest": newest})
-        yield CheckResult("clock", "problem", detail, Message("mparchive.doctor.set_clock"))
-    else:
-        yield CheckResult("clock", "ok", Message("mparchive.doctor.clock", {"now": now}))
+        return CheckResult("clock", "problem", detail, Message("mparchive.doctor.set_clock"))
+    return CheckResult("clock", "ok", Message("mparchive.doctor.clock", {"now": now}))
 
 
 def _check_chromium() -> Iterator[CheckResult]:

@@ -8,22 +8,22 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from archive.db.advisory_locks import live_runs
 from archive.db.engine import open_archive, transaction
-from archive.db.models import Account, AddressRow, Post, Run
+from archive.db.models import Account, Post
 from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import parse_address
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
-from archive.ingest.forget import ForgetRequest, forget, remove_files, unfinished
-from archive.repository import post_queries
+from archive.repository import frontier, post_queries, runs
+from archive.repository.accounts import accounts_named
+from archive.repository.forget import ForgetRequest, forget, remove_files, unfinished
 from archive.repository.posts import archived_posts
 from archive.repository.removals import (
     RemovalScope,
-    among,
+    listed_posts_of,
     scope_of_account,
     scope_of_posts,
     scope_of_runs,
@@ -81,9 +81,9 @@ def forget_posts(options: ForgetOptions) -> Exit:
 def _recent_runs() -> list[str]:
     """Return the last imports, each with its number, for a sentence about what could be forgotten."""
     with open_archive() as engine, transaction(engine) as session:
-        rows = select(Run).where(Run.command == "backfill").order_by(Run.id.desc()).limit(RECENT_RUNS)
         return [
-            f"{run.id} ({run.command}, {run.started_at:%Y-%m-%d %H:%M}Z)" for run in session.scalars(rows)
+            f"{run.id} ({run.command}, {run.started_at:%Y-%m-%d %H:%M}Z)"
+            for run in runs.recent_runs(session, "backfill", RECENT_RUNS)
         ]
 
 
@@ -109,22 +109,17 @@ def _request(session: Session, options: ForgetOptions) -> ForgetRequest:
 
 def _check_runs(session: Session, run_ids: Sequence[int]) -> None:
     """Raise CommandError for a run that there is not, or that has not ended."""
-    known = set(session.scalars(select(Run.id).where(among(Run.id, run_ids))))
+    known = runs.known_runs(session, run_ids)
     for run_id in run_ids:
         if run_id not in known:
             raise CommandError(Message("mparchive.forget.no_such_run", {"run": run_id}))
-    running = session.scalars(select(Run.id).where(among(Run.id, run_ids), Run.id.in_(live_runs()))).all()
-    if running:
+    if running := runs.running(session, run_ids):
         raise CommandError(Message("mparchive.forget.still_running", {"run": running[0]}))
 
 
 def _account(session: Session, named: str) -> Account:
     """Return the account of a biz or a name, today's or an earlier one. Raises CommandError."""
-    rows = select(Account).where((Account.biz == named) | (Account.name == named)).order_by(Account.id)
-    found = session.scalars(rows).all()
-    if not found:
-        earlier = select(Post.account_id).where(Post.account_name == named)
-        found = session.scalars(select(Account).where(Account.id.in_(earlier)).order_by(Account.id)).all()
+    found = accounts_named(session, named)
     if not found:
         raise CommandError(Message("archive.account.missing", {"account": named}))
     if len(found) > 1:
@@ -166,8 +161,8 @@ def _address_of(session: Session, given: str) -> int:
     """Return the id of an address without a post. Raises CommandError."""
     with suppress(AddressError):
         key = parse_address(given).key
-        if (found := session.scalar(select(AddressRow.id).where(AddressRow.key == key))) is not None:
-            return found
+        for address_id in frontier.address_ids(session, [key]):
+            return address_id
     raise CommandError(Message("mparchive.forget.no_such_post", {"given": given}))
 
 
@@ -177,9 +172,7 @@ def _print_plan(session: Session, scope: RemovalScope, options: ForgetOptions) -
         return
     out.print(translated("mparchive.forget.plan"), style="bold")
     out.print(_table(scope))
-    rows = select(Post.aid, Post.published_on, Post.title).where(among(Post.id, scope.posts))
-    rows = rows.order_by(Post.published_on, Post.id).limit(SHOWN_POSTS)
-    for aid, day, title in session.execute(rows):
+    for aid, day, title in listed_posts_of(session, scope, SHOWN_POSTS):
         out.print(f"  {aid}  {day}  {shortened(title)}")
     if len(scope.posts) > SHOWN_POSTS:
         out.print(f"  … {len(scope.posts) - SHOWN_POSTS}")

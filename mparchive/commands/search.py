@@ -51,7 +51,7 @@ def search_posts(options: SearchOptions) -> Exit:
 
     Without words these are all posts that the filters select.
     """
-    if not options.words and not options.has_filter:
+    if not options.text.strip() and (options.words or not options.has_filter):
         raise CommandError(Message("mparchive.search.words_or_rebuild"))
     with open_archive() as engine:
         found = _pages(engine, options)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Row, Select, Text, column, func, literal, select
+from sqlalchemy import Row, Select, Text, and_, column, func, literal, select
 from sqlalchemy.orm import aliased
 
 from archive.db.models import AddressRow, CaptureRow, Chain, ChainEntry, Removal, Version
@@ -147,11 +147,11 @@ def check_forgotten_addresses(rows: RowRange) -> BatchResult:
     """Check that a removal lists each address that is not fetched because its post was removed."""
     keys = func.jsonb_array_elements_text(Removal.removed["addresses"]).table_valued(column("value", Text))
     listed = select(keys.c.value).select_from(Removal).join(keys, literal(True))
-    query = select(AddressRow.id, AddressRow.key.in_(listed)).order_by(AddressRow.id)
-    query = query.where(rows.contains(AddressRow.id), AddressRow.last_outcome == FORGOTTEN)
+    is_unlisted = and_(AddressRow.last_outcome == FORGOTTEN, AddressRow.key.not_in(listed))
+    query = select(AddressRow.id, is_unlisted).where(rows.contains(AddressRow.id)).order_by(AddressRow.id)
     found = rows.session.execute(query).all()
     message = Message("archive.integrity.forgotten_without_removal")
-    unlisted = [Finding(CHAINS, "addresses", id_, message) for id_, is_listed in found if not is_listed]
+    unlisted = [Finding(CHAINS, "addresses", id_, message) for id_, is_wrong in found if is_wrong]
     return BatchResult(len(found), unlisted)
 
 

@@ -13,11 +13,11 @@ from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
-from archive.ingest.forget import ForgetRequest, remove
 from archive.ingest.pages import import_records, store_parse_results
 from archive.integrity.check import CheckContext
 from archive.repository.accounts import account_id
 from archive.repository.captures import note_repeated, store_captures
+from archive.repository.forget import ForgetRequest, remove
 from archive.repository.frontier import record_sightings
 from archive.repository.media import StoredFile, due_media, store_file
 from archive.repository.removals import scope_of_posts

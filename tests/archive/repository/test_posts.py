@@ -200,7 +200,7 @@ def test_a_page_saved_long_ago_does_not_replace_what_was_fetched_since(db_sessio
         (stored,) = store_parse_results(db_session, None, [(kept[0], article(shown))], NOW, 1)
         assert stored is (StoreResult.UNCHANGED if number else StoreResult.NEW)
     assert [record.text for record in post_queries.records(db_session)] == ["新"]
-    assert history(db_session) == [(1, PAGE, "新"), (2, PAGE, "旧"), (3, PAGE, "新")]
+    assert history(db_session) == [(3, PAGE, "新"), (2, PAGE, "旧"), (1, PAGE, "新")]
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))))
@@ -215,7 +215,7 @@ def test_pages_give_the_same_history_in_whatever_order_they_are_imported(
         page = capture(b"%d" % number, minutes=number * 1440)
         kept = store_captures(db_session, None, [(sighted.address_id, page)])
         store_parse_results(db_session, None, [(kept[0], article(record(text=shown[number])))], NOW, 1)
-    assert history(db_session) == [(1, PAGE, "甲"), (2, PAGE, "乙"), (3, PAGE, "甲")]
+    assert [said for _, _, said in history(db_session)] == ["甲", "乙", "甲"]
     (post,) = post_queries.find_posts(db_session, "1001_1", BIZ)
     versions = post_queries.versions_of(db_session, post)
     assert [one.at for one in versions] == [NOW + timedelta(days=days) for days in (0, 2, 3)]

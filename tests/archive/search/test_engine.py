@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import Engine, NullPool, create_engine, delete, text, update
 from sqlalchemy.orm import Session
 
+from archive.db.engine import transaction
 from archive.db.models import Post, PostWords
 from archive.domain.records import Record
 from archive.ingest.pages import import_records, store_parse_results
@@ -15,6 +16,7 @@ from archive.repository.search_index import check_search_index, rebuild_search_i
 from archive.search.engine import search
 from archive.search.query import SearchError, parse
 from tests.archive.making import BIZ, NOW, article, capture, record
+from tests.support.database import as_superuser
 
 
 def take(session: Session, *records: Record) -> None:
@@ -185,15 +187,20 @@ def test_what_is_wrong_with_the_index_is_told_and_a_rebuild_repairs_it(db_sessio
     assert aids(db_session, "别的") == ["1001_1"]
 
 
-def test_a_post_that_the_index_lost_is_told(db_session: Session) -> None:
+def test_a_post_that_the_index_lost_is_told(engine: Engine, fresh_database_url: str) -> None:
     ready = "UPDATE pg_index SET indisready = {} WHERE indexrelid = 'ix__post_words__grams'::regclass"
-    db_session.execute(text(ready.format("false")))
-    take(db_session, record())
-    db_session.execute(text(ready.format("true")))
-    (wrong,) = check_search_index(db_session)
-    assert wrong.params["reason"].code == "archive.search_index.lookup_fails"
-    rebuild_search_index(db_session)
-    assert check_search_index(db_session) == []
+    superuser = create_engine(as_superuser(fresh_database_url), poolclass=NullPool)
+    with superuser.begin() as connection:
+        connection.execute(text(ready.format("false")))
+    with transaction(engine) as session:
+        take(session, record())
+    with superuser.begin() as connection:
+        connection.execute(text(ready.format("true")))
+    with transaction(engine) as session:
+        (wrong,) = check_search_index(session)
+        assert wrong.params["reason"].code == "archive.search_index.lookup_fails"
+        rebuild_search_index(session)
+        assert check_search_index(session) == []
 
 
 def ids(session: Session, aid: str) -> list[int]:

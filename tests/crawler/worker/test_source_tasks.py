@@ -1,6 +1,7 @@
 """What the archive knows before a check of sources, and what it stores after one."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, select
@@ -51,7 +52,8 @@ def test_what_known_posts_lead_to_is_found_once(engine: Engine, run_id: int) -> 
     recorded = record(run_id, BIZ, "neighbours", found, NOW)
     assert (recorded.new, len(recorded.findings.posts)) == (2, 2)
     with transaction(engine) as session:
-        assert [address.key for address in due_addresses(session, NOW, 10)] == [
+        assert due_addresses(session, NOW, 10) == [], "other sources may list them with a chksm first"
+        assert [address.key for address in due_addresses(session, NOW + timedelta(days=1), 10)] == [
             f"{BIZ}:1005:1", f"{BIZ}:1006:1",
         ]  # fmt: skip
         assert set(session.scalars(select(SightingRow.source))) == {"test", "neighbours"}

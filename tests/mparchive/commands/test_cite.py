@@ -82,7 +82,7 @@ def test_what_cannot_be_cited_is_named_and_the_rest_is_printed(mparchive: Run) -
         ("9999_1",): "there is no post 9999_1",
         ("1001_1", "--version", "3"): "has no version 3",
         ("1001_1", "--format", "apa"): "apa",
-        (f"nobody/{record(1).aid}",): "there is no post",
+        (f"nobody/{record(1).aid}",): "nobody has no post",
         ("https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv",): "AbCdEfGh",
     }.items():
         ended = mparchive("cite", *arguments)

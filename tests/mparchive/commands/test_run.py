@@ -11,6 +11,7 @@ import pytest
 
 from mparchive.commands import run
 from mparchive.commands.run import WebServerProcess
+from mparchive.console import set_up_log
 from mparchive.errors import Exit
 from tests.mparchive.commands.conftest import Run
 from tests.scheduler.waiting import wait_for
@@ -98,7 +99,7 @@ def test_warnings_of_libraries_go_to_stderr(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(logging.root, "handlers", [])
-    run._send_warnings_to_stderr()
+    set_up_log()
     logging.getLogger("a.library").warning("odd")
     logging.getLogger("a.library").info("chatter")
     assert capsys.readouterr() == ("", "WARNING:a.library:odd\n")

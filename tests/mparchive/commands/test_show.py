@@ -43,14 +43,18 @@ def show(engine: Engine, fresh_database_url: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_versions_pages_and_pictures_stand_in_one_time_line(show: Show) -> None:
-    lines = show("1001_1", "--history").output.splitlines()
-    assert [" ".join(line.split()) for line in lines[1:]] == [
-        "2026-03-02 12:00:00 capture 1 article",
-        "2026-03-02 12:00:00 pictures 1 picture of this page is on no later page",
-        "2026-03-02 12:00:00 version 1 dump, 8 characters, 标题, recorded at 2026-03-02 12:00:00",
-        "2026-03-02 12:00:00 version 2 page, parser 2, +2 −2 characters, 标题",
-        "2026-03-02 12:05:00 capture 2 article",
+    words = " ".join(show("1001_1", "--history").output.split())
+    places = [
+        words.index(event)
+        for event in (
+            "2026-03-02 12:00:00 capture 1 article",
+            "2026-03-02 12:00:00 pictures 1 picture of this page is on no later page",
+            "2026-03-02 12:00:00 version 1 dump, 8 characters, 标题, recorded at 2026-03-02 12:00:00",
+            "2026-03-02 12:00:00 version 2 page, parser 2, +2 −2 characters, 标题",
+            "2026-03-02 12:05:00 capture 2 article",
+        )
     ]
+    assert places == sorted(places)
 
 
 def test_the_last_two_versions_are_compared_unless_others_are_named(show: Show) -> None:
@@ -173,8 +177,9 @@ def test_warc_files_give_the_same_history_in_whatever_order_they_are_imported(
         (order.index(year) + 1, str(year), "capture") for year in (2023, 2024, 2025)
     ]
     assert versions[0]["hash"] == versions[2]["hash"] != versions[1]["hash"]
-    listed = [line.split()[0][:4] for line in mparchive("show", aid, "--history").out.splitlines()[1:]]
-    assert listed == sorted(listed)
+    lines = mparchive("show", aid, "--history").out.splitlines()
+    listed = [line[:19] for line in lines if line.startswith("20")]
+    assert len(listed) >= 6 and listed == sorted(listed)
     assert mparchive("verify").code == 0
 
 
@@ -187,4 +192,5 @@ def test_a_version_of_a_saved_file_says_when_it_was_recorded(mparchive: Run, tmp
     aid = json.loads(mparchive("export").out)[0]["文章标识符aid"]
     (version,) = json.loads(mparchive("show", aid, "--history", "--json").out)["versions"]
     assert (version["dated_by"], version["at"][:10]) == ("file", "2020-09-13")
-    assert "the time is that of the saved file; recorded at 20" in mparchive("show", aid, "--history").out
+    listed = " ".join(mparchive("show", aid, "--history").out.split())
+    assert "the time is that of the saved file; recorded at 20" in listed

@@ -14,9 +14,9 @@ from archive.domain.captures import Capture, Sighting
 from archive.domain.errors import IntegrityError
 from archive.domain.outcomes import FORGOTTEN
 from archive.domain.parsed_page import ParsedPage
-from archive.ingest.forget import ForgetRequest, forget, remove_files, unfinished
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
+from archive.repository.forget import ForgetRequest, forget, remove_files, unfinished
 from archive.repository.frontier import record_sightings
 from archive.repository.media import due_media, store_file
 from archive.repository.removals import RemovalScope, scope_of_posts
@@ -55,7 +55,7 @@ def test_a_removal_that_fails_halfway_removes_nothing(
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("archive.ingest.forget.append_removals", fail)
+    monkeypatch.setattr("archive.repository.forget.append_removals", fail)
     with pytest.raises(KeyboardInterrupt):
         forget_first(engine)
     with transaction(engine) as session:
