@@ -50,9 +50,10 @@ class Record:
         return _checked(cls(*(_string(raw, name) for name in FIELDS)))
 
 
-# Spreadsheets take cells that begin so for formulas; full-width signs count in East Asian editions. A cell
+# Spreadsheets take cells that begin so for formulas; full-width signs count in East Asian editions, and some
+# programs pass over line breaks before the sign. Most texts begin with a line break alone, and stay. A cell
 # that has the mark before such a sign already gets another one, so that removing one restores every cell.
-_FORMULA = re.compile("'*[=+\\-@\t\r\n＝＋－＠]")
+_FORMULA = re.compile("'*[\r\n]*[=+\\-@\t＝＋－＠]")
 
 _MARK = "'"
 

@@ -85,7 +85,7 @@ def test_a_table_of_formulas_comes_out_as_it_went_in(mparchive: Command, tmp_pat
     assert (again.code, again.json["counts"]) == (0, {"known": 5})
     cells = list(csv.reader(io.StringIO(table.decode("utf-8-sig"), newline="")))
     assert [row[1] for row in cells[1:]] == ["'=1+1", "''=1+1", "'@甲", "'引用'", "题"]
-    assert cells[1][5] == f"'{records[0]['finalContent']}"
+    assert cells[1][5] == records[0]["finalContent"]
 
 
 def test_accounts_are_exported_to_one_file_each(mparchive: Command, tmp_path: Path) -> None:
