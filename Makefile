@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-PYTEST_WORKERS ?= 3  # of two cores: many tests wait for a process, a server or a browser
+PYTEST_WORKERS ?= 4  # of two cores: many tests wait for a process, a server or a browser
 
 .PHONY: help setup setup-dev demo run check test static lint structure bench screenshots image catalogues reference lock clean
 
