@@ -195,7 +195,7 @@ def open_context(engine: Engine, settings: SchedulerSettings, stop: threading.Ev
         for warning in role_warnings(session.connection()):
             log.warning(
                 "the database role has too many rights",
-                action="database_role_too_powerful",
+                action="role_too_powerful",
                 reason=str(warning),
             )
         record_heartbeat(session, settings.egress, context.now())
