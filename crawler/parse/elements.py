@@ -35,6 +35,8 @@ COMMON_IMAGE_ATTRIBUTES = (
     "data-lazy-bgimg", "data-product-imageurl", "data-miniprogram-imageurl", "data-emoji_url",
 )  # fmt: skip
 
+_ON_ANY_ELEMENT = frozenset({"background", *COMMON_IMAGE_ATTRIBUTES})
+
 # Elements whose images are no images of the text: players, with the covers of what they play, elements that
 # show nothing, and those that have an address for another purpose.
 NO_IMAGES = frozenset({
@@ -96,13 +98,15 @@ def element_images(name: str, attributes: dict[str, str]) -> Iterator[str]:
 
     Those on WeChat's image hosts are found in attributes of any name as well, once in one size.
     """
-    others = (attributes.get(attribute) for attribute in ("background", *COMMON_IMAGE_ATTRIBUTES))
-    known = [image_address(name, attributes), *(clean_web_url(value) for value in others if value)]
-    known = [address for address in known if address]
+    known = [address] if (address := image_address(name, attributes)) else []
+    for attribute, value in attributes.items():
+        if attribute in _ON_ANY_ELEMENT and value and (address := clean_web_url(value)):
+            known.append(address)
     yield from known
-    pictures = {sizeless_path(address) for address in known}
-    if name not in NO_IMAGES:
-        yield from (url for url in _hosted_images(attributes) if sizeless_path(url) not in pictures)
+    hosted = [] if name in NO_IMAGES else list(_hosted_images(attributes))
+    if hosted:
+        pictures = {sizeless_path(address) for address in known}
+        yield from (url for url in hosted if sizeless_path(url) not in pictures)
 
 
 def _hosted_images(attributes: dict[str, str]) -> Iterator[str]:
