@@ -55,7 +55,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """
     folder = tmp_path_factory.mktemp("wheel")
     for name in SOURCES:
-        shutil.copytree(ROOT / name, folder / "src" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / name, folder / "src" / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / "src" / name)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]

@@ -56,6 +56,7 @@ def _links_and_images(session: Session) -> None:
     shown = (*map(image, names), image("over", expires_at=NOW))
     answer(session, record(3), article(record(3), media=shown))
     answer(session, record(4), article(record(4), media=(image("over_too", expires_at=NOW),)))
+    answer(session, record(9), article(record(9), page={"paid": True, "preview": True}))
     ids = {row.url.split("/")[-2]: row.id for row in session.scalars(select(MediumRow))}
     record_media_failure(session, ids["refused"], MediumOutcome.REFUSED, "no image", NOW)
     record_media_failure(session, ids["failed"], MediumOutcome.FAILED, "timed out", NOW)
