@@ -75,14 +75,15 @@ def search_command(
     json: Json = False,
 ) -> None:
     """Search the posts, or rebuild the search index."""
+    from archive.repository.post_queries import PostFilter
     from mparchive.commands.search import SearchOptions, rebuild_index, search_posts
 
     if rebuild and words:
         raise CommandError(Message("mparchive.search.words_or_rebuild"))
     if rebuild:
         raise typer.Exit(rebuild_index(json))
-    days = chosen_days(since, until, week)
-    options = SearchOptions(words or [], account, kind, *days, changed, order, limit, json)
+    chosen = PostFilter(account, kind, *chosen_days(since, until, week), changed)
+    options = SearchOptions(words or [], chosen, order, limit, json)
     raise typer.Exit(search_posts(options))
 
 

@@ -211,8 +211,7 @@ def _find_posts(
     if words is None:
         return post_queries.page(session, chosen, after, FEED_ENTRIES, within_text_limit=True)
     query = parse(words)
-    filtered = partial(search, account=chosen.account, kind=chosen.kind, mark=chosen.mark)
-    find = partial(filtered, session, query, after=after)
+    find = partial(search, session, query, chosen, after=after)
     found = find(limit=FEED_ENTRIES)
     if (fitting := post_queries.count_fitting(session, [hit.post_id for hit in found.hits])) < len(
         found.hits

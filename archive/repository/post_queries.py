@@ -295,6 +295,14 @@ class PostFilter:
     until: date | None = None
     mark: PostMark | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether it selects every post."""
+        return self == PostFilter()
+
+
+EVERY_POST = PostFilter()
+
 
 def filtered_posts(rows: Rows, chosen: PostFilter) -> Rows:
     """Restrict a selection of posts to a filter; joins `accounts`."""

@@ -1,6 +1,6 @@
 """Find the posts that have the words of a query, page by page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -22,10 +22,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, Post, PostWords
-from archive.domain.outcomes import PostMark
 from archive.domain.search_text import grams_of, is_exact
 from archive.domain.text import storable
-from archive.repository.post_queries import has_mark
+from archive.repository.accounts import accounts_named
+from archive.repository.post_queries import EVERY_POST, PostFilter, has_mark
 from archive.repository.search_index import has_grams
 from archive.search.query import Query, SearchError
 from archive.search.results import DatePosition, SearchCursor, excerpt, read_cursor, score
@@ -81,36 +81,27 @@ _Limit: TypeAlias = int | BindParameter[int] | None
 _Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 
-def search(  # noqa: PLR0913 - filters, all by name
+def search(  # noqa: PLR0913 - the last three by name
     session: Session,
     query: Query,
+    chosen: PostFilter = EVERY_POST,
     *,
-    account: str | None = None,
-    kind: str | None = None,
-    since: date | None = None,
-    until: date | None = None,
-    mark: PostMark | None = None,
     order: Order = "date",
     limit: int = 20,
     after: str | None = None,
 ) -> SearchPage:
     """Return a page of the posts that have all of the query's words and none of those it excludes.
 
-    A query without words is of all posts that the filters select, by date.
+    A query without words is of all posts that the filter selects, by date.
 
     By date the newest come first, of one day those archived last; by relevance the newest RANKED are ranked
-    and the rest follows by date. `since` and `until` are days in Asia/Shanghai, both included. `account` is a
-    biz or a name. Raises SearchError for a limit out of bounds and for a cursor that no page gave.
+    and the rest follows by date. Raises SearchError for a limit out of bounds and for a cursor that no page
+    gave.
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise SearchError("archive.search.bad_limit", limit=limit, most=MAX_LIMIT)
     cursor = read_cursor(after) if after else None
-    filters: list[ColumnElement[bool]] = []
-    filters += [] if account is None else [PostWords.account_id.in_(_accounts(session, account))]
-    filters += [] if kind is None else [PostWords.kind == kind]
-    filters += [] if since is None else [PostWords.published_on >= since]
-    filters += [] if until is None else [PostWords.published_on <= until]
-    filters += [] if mark is None else [has_mark(PostWords.post_id, mark)]
+    filters = list(_conditions(session, chosen))
     page = (
         _ranked
         if query.words and order == "relevance" and not (cursor and cursor.score is None)
@@ -119,11 +110,18 @@ def search(  # noqa: PLR0913 - filters, all by name
     return page(session, query, filters, limit, cursor)
 
 
-def _accounts(session: Session, account: str) -> Sequence[int]:
-    account = storable(account)
-    named = select(Account.id).where((Account.biz == account) | (Account.name == account))
-    once = select(Post.account_id).where(Post.account_name == account).distinct()
-    return session.scalars(named).all() or session.scalars(once).all()
+def _conditions(session: Session, chosen: PostFilter) -> Iterator[ColumnElement[bool]]:
+    if chosen.account is not None:
+        named = accounts_named(session, storable(chosen.account))
+        yield PostWords.account_id.in_([account.id for account in named])
+    if chosen.kind is not None:
+        yield PostWords.kind == chosen.kind
+    if chosen.since is not None:
+        yield PostWords.published_on >= chosen.since
+    if chosen.until is not None:
+        yield PostWords.published_on <= chosen.until
+    if chosen.mark is not None:
+        yield has_mark(PostWords.post_id, chosen.mark)
 
 
 def _by_date(

@@ -9,7 +9,6 @@ import shlex
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from enum import StrEnum
 from typing import Any
 
@@ -21,11 +20,10 @@ from archive.domain.address_text import in_text
 from archive.domain.addresses import HOST, parse_address
 from archive.domain.errors import NotArchived
 from archive.domain.messages import Message
-from archive.domain.outcomes import PostMark
 from archive.domain.search_text import text_as_shown
 from archive.domain.text import storable
 from archive.repository.accounts import belongs_to
-from archive.repository.post_queries import NEWEST_FIRST, marks_of
+from archive.repository.post_queries import EVERY_POST, NEWEST_FIRST, PostFilter, marks_of
 from archive.search.engine import Hit, Order, SearchPage, search
 from archive.search.query import Query, SearchError, parse
 
@@ -137,46 +135,39 @@ def posts_with_identifier(session: Session, name: str, account: str | None = Non
     return replace(_selected(session, form, or_(*wanted), account), address=url)
 
 
-def find_hits(  # noqa: PLR0913 - filters, all by name
+def find_hits(  # noqa: PLR0913 - the last three by name
     session: Session,
     words: str,
+    chosen: PostFilter = EVERY_POST,
     *,
-    account: str | None = None,
-    kind: str | None = None,
-    since: date | None = None,
-    until: date | None = None,
-    mark: PostMark | None = None,
     order: Order = "date",
     limit: int = 20,
     after: str | None = None,
 ) -> SearchPage:
     """Search the posts as `search` does; an address, short link or aid returns its post.
 
-    Without words it returns all posts that the filters select.
+    Without words it returns all posts that the filter selects.
     Where no post contains the words, those return it whose title they are. Raises SearchError.
     """
-    named = posts_with_identifier(session, words, account)
+    named = posts_with_identifier(session, words, chosen.account)
     if after or not named.posts:
         query = _query(words) if words.strip() else Query(())
         found = SearchPage([], None)
         if isinstance(query, Query):
-            found = search(
-                session, query, account=account, kind=kind, since=since, until=until, mark=mark,
-                order=order, limit=limit, after=after,
-            )  # fmt: skip
+            found = search(session, query, chosen, order=order, limit=limit, after=after)
         if found.hits or after or not words.strip():
             return found
-        named = posts_named(session, words, account)
+        named = posts_named(session, words, chosen.account)
         if isinstance(query, SearchError) and not named.posts:
             raise query
-    marks = marks_of(session, [post.id for post, _ in named.posts]) if mark else {}
+    marks = marks_of(session, [post.id for post, _ in named.posts]) if chosen.mark else {}
     hits = [
         hit
         for hit in named.hits
-        if kind in (None, hit.kind)
-        and (mark is None or mark in marks.get(hit.post_id, ()))
-        and (since is None or hit.published_on >= since)
-        and (until is None or hit.published_on <= until)
+        if chosen.kind in (None, hit.kind)
+        and (chosen.mark is None or chosen.mark in marks.get(hit.post_id, ()))
+        and (chosen.since is None or hit.published_on >= chosen.since)
+        and (chosen.until is None or hit.published_on <= chosen.until)
     ]
     return SearchPage(hits[:limit], None)
 

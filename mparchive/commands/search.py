@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import Any
 
 from rich.text import Text
@@ -11,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
 from archive.domain.messages import Message
-from archive.domain.outcomes import PostMark
 from archive.repository.accounts import check_account
+from archive.repository.post_queries import PostFilter
 from archive.repository.search_index import rebuild_search_index
 from archive.search.engine import MAX_LIMIT, Hit, Order, SearchPage
 from archive.search.lookup import NameForm, find_hits, missing_message, posts_with_identifier
@@ -25,11 +24,7 @@ class SearchOptions:
     """The options of the command: the words, the filters and the number of results."""
 
     words: Sequence[str]
-    account: str | None
-    kind: str | None
-    since: date | None
-    until: date | None
-    mark: PostMark | None
+    chosen: PostFilter
     order: Order
     limit: int
     json: bool
@@ -39,19 +34,13 @@ class SearchOptions:
         """Return the words as one query."""
         return " ".join(self.words)
 
-    @property
-    def has_filter(self) -> bool:
-        """Tell whether something but words selects posts."""
-        filters = (self.account, self.kind, self.since, self.until, self.mark)
-        return any(value is not None for value in filters)
-
 
 def search_posts(options: SearchOptions) -> Exit:
     """Print aid, date, title and excerpt of each match. Raises CommandError, SearchError, NotArchived.
 
-    Without words these are all posts that the filters select.
+    Without words these are all posts that the filter selects.
     """
-    if not options.text.strip() and (options.words or not options.has_filter):
+    if not options.text.strip() and (options.words or options.chosen.is_empty):
         raise CommandError(Message("mparchive.search.words_or_rebuild"))
     with open_archive() as engine:
         found = _pages(engine, options)
@@ -94,7 +83,7 @@ def _missing(engine: Engine, options: SearchOptions) -> Message:
 def _pages(engine: Engine, options: SearchOptions) -> SearchPage:
     """Return as many matches as are wanted, from as many pages of results as that takes."""
     with transaction(engine) as session:
-        check_account(session, options.account)
+        check_account(session, options.chosen.account)
         found = _page(session, options, min(MAX_LIMIT, options.limit), None)
         while found.next and (left := options.limit - len(found.hits)):
             page = _page(session, options, min(MAX_LIMIT, left), found.next)
@@ -103,18 +92,7 @@ def _pages(engine: Engine, options: SearchOptions) -> SearchPage:
 
 
 def _page(session: Session, options: SearchOptions, limit: int, after: str | None) -> SearchPage:
-    return find_hits(
-        session,
-        options.text,
-        account=options.account,
-        kind=options.kind,
-        since=options.since,
-        until=options.until,
-        mark=options.mark,
-        order=options.order,
-        limit=limit,
-        after=after,
-    )
+    return find_hits(session, options.text, options.chosen, order=options.order, limit=limit, after=after)
 
 
 def _print(hit: Hit) -> None:

@@ -310,18 +310,8 @@ def search_router(readers: Readers) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 20,
     ) -> Hits:
         with readers.session() as session:
-            found = find_hits(
-                session,
-                q,
-                account=account,
-                kind=kind,
-                since=since,
-                until=until,
-                mark=mark,
-                order=order,
-                limit=limit,
-                after=after,
-            )
+            chosen = PostFilter(account, kind, since, until, mark)
+            found = find_hits(session, q, chosen, order=order, limit=limit, after=after)
         return Hits(hits=[_hit_shape(hit) for hit in found.hits], next=found.next)
 
     return router

@@ -1,7 +1,7 @@
 """Pages that list posts: the stream, the accounts, what changed, the search, and posts by their address."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from itertools import groupby
 from typing import Annotated, Any, get_args
@@ -222,8 +222,7 @@ def search_page_router(readers: Readers) -> APIRouter:
         order: SearchOrder = "date",
         after: OptionalCursor = None,
     ) -> Response:
-        filters: dict[str, Any] = {"account": account, "kind": kind, "since": since, "until": until}
-        filters |= {"mark": mark, "order": order}
+        chosen = PostFilter(account, kind, since, until, mark)
         words, found, problem, missing = storable(q.strip()), None, None, None
         marks: dict[int, list[PostMark]] = {}
         context = PageContext.of(request)
@@ -233,8 +232,8 @@ def search_page_router(readers: Readers) -> APIRouter:
                 return _redirect_to_post(context, named)
             accounts = accounts_repository.account_names(session)
             try:
-                if words or any((account, kind, since, until, mark)):
-                    found = find_hits(session, words, after=after, limit=HITS_PER_PAGE, **filters)
+                if words or not chosen.is_empty:
+                    found = find_hits(session, words, chosen, order=order, limit=HITS_PER_PAGE, after=after)
                     marks = post_queries.marks_of(session, [hit.post_id for hit in found.hits])
             except ArchiveError as error:
                 problem = error.message
@@ -252,7 +251,8 @@ def search_page_router(readers: Readers) -> APIRouter:
             status,
             accounts=accounts,
             kinds=kind_options(context),
-            **filters,
+            order=order,
+            **asdict(chosen),
             **values,
         )
 

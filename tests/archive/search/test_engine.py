@@ -12,8 +12,9 @@ from archive.db.models import Post, PostWords
 from archive.domain.records import Record
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
+from archive.repository.post_queries import PostFilter
 from archive.repository.search_index import check_search_index, rebuild_search_index
-from archive.search.engine import search
+from archive.search.engine import Order, search
 from archive.search.query import SearchError, parse
 from tests.archive.making import BIZ, NOW, article, capture, record
 from tests.support.database import as_superuser
@@ -23,9 +24,12 @@ def take(session: Session, *records: Record) -> None:
     import_records(session, None, records, "dump", NOW)
 
 
-def aids(session: Session, words: str, **more: object) -> list[str]:
+def aids(
+    session: Session, words: str, order: Order = "date", limit: int = 20, **filters: object
+) -> list[str]:
     """Return the hits' aids, in order."""
-    return [hit.aid for hit in search(session, parse(words), **more).hits]  # type: ignore[arg-type]
+    chosen = PostFilter(**filters)  # type: ignore[arg-type]
+    return [hit.aid for hit in search(session, parse(words), chosen, order=order, limit=limit).hits]
 
 
 def on(day: str, number: int, words: str) -> Record:

@@ -16,6 +16,7 @@ from archive.domain.records import Record
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
+from archive.repository.post_queries import PostFilter
 from archive.search.lookup import MAX_NAMED_POSTS, NameForm, find_hits, post_named, posts_named
 from archive.search.query import SearchError
 from tests.archive.making import BIZ, NOW, article, record
@@ -210,8 +211,8 @@ def test_an_address_that_led_to_no_post_says_what_it_led_to(db_session: Session)
 def test_a_search_for_words_stays_a_search(db_session: Session) -> None:
     take(db_session, record(1, text="编号 2650693508 的文件"), record(2, title="2650693508"))
     assert [hit.aid for hit in find_hits(db_session, "2650693508").hits] == ["1002_1", "1001_1"]
-    assert find_hits(db_session, LONG, kind="picture").hits == []
-    assert find_hits(db_session, LONG, since=NOW.date() + timedelta(days=1)).hits == []
+    assert find_hits(db_session, LONG, PostFilter(kind="picture")).hits == []
+    assert find_hits(db_session, LONG, PostFilter(since=NOW.date() + timedelta(days=1))).hits == []
     with pytest.raises(SearchError):
         find_hits(db_session, "-没有")
 
