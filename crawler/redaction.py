@@ -26,7 +26,7 @@ SECRET_HEADER_PREFIXES = ("x-wx-", "x-wechat-")
 # Of the server's challenge: needed in the request to recognise it, of no use in a record.
 CHALLENGE_NAMES = frozenset({"cap_sid", "poc_sid", "poc_token"})
 
-SECRET_NAMES = SESSION_NAMES | CHALLENGE_NAMES | {"exportkey_token"}
+SECRET_NAMES = SESSION_NAMES | CHALLENGE_NAMES
 
 # `key`, `token` and `uin` are common names in scripts; the others only ever name a secret.
 _COMMON = frozenset({"key", "token", "uin"})

@@ -109,6 +109,11 @@ class PostId:
         return f"{self.biz} {self.mid}_{self.idx}"
 
 
+def post_key(biz: str, aid: str) -> str:
+    """Return the key of the long addresses of a post, by its account and `<mid>_<idx>`."""
+    return f"{biz}:{aid.replace('_', ':')}"
+
+
 def canonical_url(biz: str, mid: str, idx: str, sn: str, chksm: str = "") -> str:
     """Return the URL as the dump writes it; `chksm` only where it is known."""
     tail = f"&chksm={chksm}" if chksm else ""

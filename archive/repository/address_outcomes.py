@@ -11,7 +11,7 @@ from sqlalchemy import and_, exists, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
 from archive.db.models import Account, AddressRow, CaptureRow, Post, SourceRow
-from archive.domain.addresses import Address, canonical_url, parse_address
+from archive.domain.addresses import Address, canonical_url, parse_address, post_key
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
 from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
@@ -49,7 +49,7 @@ def archived_keys(session: Session, addresses: Sequence[Address]) -> set[str]:
 def keys_of_posts(parsed: Sequence[ParsedPage]) -> dict[str, ParsedPage]:
     """Return the parse results that are posts, by the keys of their long addresses."""
     return {
-        f"{page.biz}:{page.record.aid.replace('_', ':')}": page
+        post_key(page.biz, page.record.aid): page
         for page in parsed
         if page.outcome is Outcome.ARTICLE and page.biz and page.record
     }
@@ -63,7 +63,7 @@ def with_chksm(page: ParsedPage, urls: Mapping[str, str]) -> ParsedPage:
     record = page.record
     if record is None or not page.biz or "chksm=" in record.url:
         return page
-    known = urls.get(f"{page.biz}:{record.aid.replace('_', ':')}", "")
+    known = urls.get(post_key(page.biz, record.aid), "")
     if "chksm=" not in known:
         return page
     return replace(page, record=replace(record, url=_canonical(parse_address(known))))

@@ -4,7 +4,7 @@ The chain entries of removed captures and versions stay, each marked with the re
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,7 @@ from archive.db.models import (
     SourceRow,
     Version,
 )
+from archive.domain.addresses import post_key
 from archive.domain.captures import Capture
 from archive.domain.outcomes import FORGOTTEN, Outcome
 from archive.domain.parsed_page import ParsedPage, PostState
@@ -139,7 +140,7 @@ def _record(
 ) -> list[int]:
     """Store one removal for each chain, and mark the entries of what is removed; return their ids."""
     entries, posts = _entries(session, scope), _posts(session, scope)
-    addresses = _by_chain(session, scope)
+    addresses = _by_chain(session, scope, posts)
     bizs = sorted({*entries, *posts, *addresses}) or [""]
     shared = {"counts": scope.counts(), "files": _file_hashes(session, scope)}
     ids = []
@@ -201,21 +202,18 @@ def _posts(session: Session, scope: RemovalScope) -> dict[str, list[dict[str, An
     return found
 
 
-def _by_chain(session: Session, scope: RemovalScope) -> dict[str, list[str]]:
+def _by_chain(
+    session: Session, scope: RemovalScope, posts: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, list[str]]:
     """Return by account the keys of the addresses that stay forgotten, with the long one of each post."""
     rows = select(func.coalesce(Account.biz, ""), AddressRow.key)
     rows = rows.outerjoin(Account, Account.id == AddressRow.account_id)
     found: dict[str, set[str]] = defaultdict(set)
     for biz, key in session.execute(rows.where(among(AddressRow.id, scope.addresses))):
         found[biz].add(key)
-    for biz, posts in _posts(session, scope).items():
-        found[biz] |= {long_key(biz, post["aid"]) for post in posts}
+    for biz, removed in posts.items():
+        found[biz] |= {post_key(biz, post["aid"]) for post in removed}
     return {biz: sorted(keys) for biz, keys in found.items()}
-
-
-def long_key(biz: str, aid: str) -> str:
-    """Return the key of the long address of a post."""
-    return f"{biz}:{aid.replace('_', ':')}"
 
 
 def _file_hashes(session: Session, scope: RemovalScope) -> list[str]:
@@ -263,7 +261,7 @@ def _keep_forgotten(session: Session, scope: RemovalScope, now: datetime) -> Non
     rows = select(Account.biz, Post.account_id, Post.aid, Post.url)
     rows = rows.join(Account, Account.id == Post.account_id).where(among(Post.id, scope.posts))
     new = [
-        {"key": long_key(biz, aid), "url": url, "account_id": account_id, "aid": aid, **values}
+        {"key": post_key(biz, aid), "url": url, "account_id": account_id, "aid": aid, **values}
         for biz, account_id, aid, url in session.execute(rows)
     ]
     if new:
@@ -273,7 +271,7 @@ def _keep_forgotten(session: Session, scope: RemovalScope, now: datetime) -> Non
 
 
 def _close_incidents(session: Session, captures: frozenset[int], now: datetime) -> None:
-    keys = [f"capture:{capture_id}" for capture_id in captures]
+    keys = {f"capture:{capture_id}" for capture_id in captures}
     for incident in session.scalars(select(Incident).where(Incident.closed_at.is_(None))):
         if incident.key in keys:
             incident.closed_at = now

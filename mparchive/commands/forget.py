@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -29,6 +28,7 @@ from archive.repository.removals import (
     scope_of_runs,
 )
 from archive.storage.media_files import MediaFolder
+from archive.system import clock
 from crawler.parse import PARSER_VERSION
 from crawler.parse.page import classify
 from mparchive.console import facts_table, label, out, print_json, say, shortened, translated
@@ -71,9 +71,9 @@ def forget_posts(options: ForgetOptions) -> Exit:
         if not _is_confirmed(options):
             say(Message("mparchive.forget.not_confirmed"))
             return Exit.DONE
-        now = datetime.now(UTC)
+        now = clock.now()
         run_id, removed = forget(engine, request, classify, PARSER_VERSION, now)
-        remove_files(engine, MediaFolder(ArchiveSettings()), run_id, datetime.now(UTC))
+        remove_files(engine, MediaFolder(ArchiveSettings()), run_id, clock.now())
     _report(run_id, removed, options)
     return Exit.DONE
 
@@ -90,7 +90,7 @@ def _recent_runs() -> list[str]:
 def _finish_earlier(engine: Engine) -> None:
     """Remove the media files that a killed `forget` left behind."""
     for run_id in unfinished(engine):
-        remove_files(engine, MediaFolder(ArchiveSettings()), run_id, datetime.now(UTC))
+        remove_files(engine, MediaFolder(ArchiveSettings()), run_id, clock.now())
 
 
 def _request(session: Session, options: ForgetOptions) -> ForgetRequest:
