@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from archive.system.catalogues import Language  # noqa: E402 - of this checkout
-from mparchive.environment import INTERNAL, VARIABLES, computed_default, meaning  # noqa: E402
+from mparchive.environment import INTERNAL, VARIABLES, computed_default, defaults_of, meaning  # noqa: E402
 
 REFERENCE = ROOT / "docs" / "reference"
 PACKAGES = ("archive", "crawler", "web", "scheduler", "mparchive")
@@ -40,13 +40,7 @@ def defaults() -> dict[str, str]:
     for path, text in texts().items():
         if re.search(r"^from pydantic_settings import", text, re.M) or path == Path("crawler/settings.py"):
             importlib.import_module(".".join(path.with_suffix("").parts))
-    return {
-        f"MPARCHIVE_{name.upper()}": ""
-        if field.is_required() or field.default_factory
-        else str(field.default)
-        for one in _subclasses(BaseSettings)
-        for name, field in one.model_fields.items()
-    }
+    return defaults_of(_subclasses(BaseSettings))
 
 
 def _subclasses(base: type[BaseSettings]) -> Iterator[type[BaseSettings]]:

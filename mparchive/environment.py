@@ -3,9 +3,13 @@
 import os
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from archive.domain.messages import Message
 from archive.system.catalogues import template
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
 
 PREFIX = "MPARCHIVE_"
 
@@ -73,6 +77,15 @@ def computed_default(name: str) -> Message | None:
     """Return the description of a default that the program computes; None where the default is a value."""
     code = f"mparchive.variable_default.{_key(name)}"
     return Message(code) if template(code, "en") is not None else None
+
+
+def defaults_of(classes: Iterable[type["BaseSettings"]]) -> dict[str, str]:
+    """Return the default of each variable that these classes read; "" where it is required or computed."""
+    return {
+        f"{PREFIX}{name.upper()}": "" if field.is_required() or field.default_factory else str(field.default)
+        for one in classes
+        for name, field in one.model_fields.items()
+    }
 
 
 def shown_value(name: str, environment: Mapping[str, str] = os.environ) -> str:

@@ -4,18 +4,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from archive.db.settings import ArchiveSettings, RequestSettings
 from archive.domain.messages import Message
 from mparchive.console import localized, out, print_json, say, table_with, translated
 from mparchive.environment import (
     VARIABLES,
     computed_default,
+    defaults_of,
     meaning,
     shown_value,
     unknown_message,
     unknown_variables,
 )
 from mparchive.errors import Exit
-from scheduler.config import Config, ConfigError, find_config, load_config
+from scheduler.config import Config, ConfigError, SchedulerSettings, find_config, load_config
 
 
 def check_config(file: Path | None) -> Exit:
@@ -25,14 +27,22 @@ def check_config(file: Path | None) -> Exit:
     """
     path = file or find_config()
     config = load_config(path)
-    unknown = unknown_variables(named=variables_in(config.model_dump()))
-    for name, nearest in unknown.items():
-        say(unknown_message(name, nearest))
-    if unknown:
-        return Exit.USAGE
+    unknown = unknown_variables_beside(config)
+    for message in unknown or [valid_message(path, config)]:
+        say(message)
+    return Exit.USAGE if unknown else Exit.DONE
+
+
+def valid_message(path: Path, config: Config) -> Message:
+    """Return that a configuration is valid, and which accounts it watches."""
     names = [account.name for account in config.accounts]
-    say(Message("mparchive.config.valid", {"path": path, "n": len(names), "accounts": names}))
-    return Exit.DONE
+    return Message("mparchive.config.valid", {"path": path, "n": len(names), "accounts": names})
+
+
+def unknown_variables_beside(config: Config | None) -> list[Message]:
+    """Return what is wrong with the names in the environment; `config` may name variables for its secrets."""
+    named = _variables_in(config.model_dump()) if config else ()
+    return [unknown_message(name, nearest) for name, nearest in unknown_variables(named=named).items()]
 
 
 def show_config(file: Path | None, as_json: bool) -> Exit:
@@ -63,14 +73,14 @@ def print_schema() -> Exit:
     return Exit.DONE
 
 
-def variables_in(value: Any, key: str = "") -> Iterator[str]:
+def _variables_in(value: Any, key: str = "") -> Iterator[str]:
     """Yield the variables that a configuration names for its secrets: the values of the keys `*_env`."""
     if isinstance(value, dict):
         for name, one in value.items():
-            yield from variables_in(one, name)
+            yield from _variables_in(one, name)
     elif isinstance(value, list | tuple):
         for one in value:
-            yield from variables_in(one, key)
+            yield from _variables_in(one, key)
     elif isinstance(value, str) and key.endswith("_env"):
         yield value
 
@@ -89,12 +99,10 @@ def _config_if_any(file: Path | None) -> Config | None:
 def _variables() -> Iterator[dict[str, str]]:
     from crawler.settings import CrawlEnvironment  # noqa: PLC0415 - it reads the environment when imported
 
-    values = {
-        f"MPARCHIVE_{name.upper()}": field.default for name, field in CrawlEnvironment.model_fields.items()
-    }
+    values = defaults_of((ArchiveSettings, CrawlEnvironment, RequestSettings, SchedulerSettings))
     for name in VARIABLES:
         computed = computed_default(name)
-        default = localized(computed) if computed else str(values.get(name, ""))
+        default = localized(computed) if computed else values.get(name, "")
         yield {
             "name": name,
             "value": shown_value(name),

@@ -21,9 +21,8 @@ from archive.domain.messages import Message
 from archive.reports.status import database_facts
 from archive.system import clock
 from crawler.browser.launch_options import REMEDY, find_chromium
-from mparchive.commands.config import variables_in
+from mparchive.commands.config import unknown_variables_beside, valid_message
 from mparchive.console import label, localized, out, print_json, table_with
-from mparchive.environment import unknown_message, unknown_variables
 from mparchive.errors import Exit
 from scheduler.config import Config, ConfigError, Limits, find_config, load_config
 
@@ -88,11 +87,9 @@ def _check_configuration() -> Iterator[CheckResult]:
         state: State = "note" if error.message.code == "scheduler.config.none" else "problem"
         yield CheckResult("configuration", state, error.message)
     else:
-        params = {"path": path, "n": len(config.accounts), "accounts": [one.name for one in config.accounts]}
-        yield CheckResult("configuration", "ok", Message("mparchive.config.valid", params))
-    named = variables_in(config.model_dump()) if config else ()
-    for name, nearest in unknown_variables(named=named).items():
-        yield CheckResult("configuration", "problem", unknown_message(name, nearest))
+        yield CheckResult("configuration", "ok", valid_message(path, config))
+    for message in unknown_variables_beside(config):
+        yield CheckResult("configuration", "problem", message)
 
 
 def _check_postgres() -> Iterator[CheckResult]:

@@ -55,6 +55,7 @@ def test_every_setting_is_shown_and_no_secret(
     shown = capsys.readouterr().out
     assert re.search(r"accounts\[1\]\.name +合成云屿经信", shown) and "hunter2" not in shown
     assert re.search(r"MPARCHIVE_RETRY_TIMES +3 \(default\)", shown)
+    assert re.search(r"MPARCHIVE_EGRESS +default \(default\)", shown)
     assert show_config(file, as_json=True) == Exit.DONE
     assert json.loads(capsys.readouterr().out)["environment"]["MPARCHIVE_DATABASE_URL"] == "***"
 
