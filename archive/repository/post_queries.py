@@ -184,8 +184,9 @@ MOST_TEXT = 4 * 1024 * 1024  # bytes of text on a page; fifty usual posts have 1
 
 
 def listed_posts(session: Session, post_ids: Sequence[int]) -> dict[int, Post]:
-    """Return posts without their texts by their ids; those that do not exist are left out."""
-    rows = select(Post).where(Post.id.in_(post_ids)).options(load_only(*_LISTED_COLUMNS, raiseload=True))
+    """Return posts with facts, without their texts, by their ids; those that do not exist are left out."""
+    rows = select(Post).where(Post.id.in_(post_ids))
+    rows = rows.options(load_only(*_COLUMNS_BESIDE_TEXTS, raiseload=True))
     return {post.id: post for post in session.scalars(rows)}
 
 
@@ -222,8 +223,10 @@ _POSITION = TypeAdapter(tuple[date, _NUMBER, _NUMBER, Annotated[str, Field(max_l
 
 _LISTED_COLUMNS = (
     Post.id, Post.aid, Post.mid, Post.idx, Post.title, Post.url, Post.published_on, Post.published_at,
-    Post.account_name, Post.kind, Post.first_archived_at, Post.facts,
+    Post.account_name, Post.kind, Post.first_archived_at,
 )  # fmt: skip
+
+_COLUMNS_BESIDE_TEXTS = (*_LISTED_COLUMNS, Post.facts)  # where texts are shown, so is what is missing of them
 
 
 class CursorError(ArchiveError):
@@ -333,10 +336,12 @@ def page(
 ) -> Page:
     """Return at most `limit` posts after a cursor, without their texts. Raises CursorError.
 
-    `within_text_limit` returns fewer posts where their texts have more than MOST_TEXT bytes.
+    `within_text_limit` is for callers that read the texts next: it returns fewer posts where these have more
+    than MOST_TEXT bytes, and loads their facts.
     """
     rows = filtered_posts(select(Post, Account.biz), chosen)
-    rows = rows.options(load_only(*_LISTED_COLUMNS, raiseload=True))
+    columns = _COLUMNS_BESIDE_TEXTS if within_text_limit else _LISTED_COLUMNS
+    rows = rows.options(load_only(*columns, raiseload=True))
     if after is not None:
         rows = rows.where(_is_after(position_of(after)))
     if within_text_limit:
