@@ -102,7 +102,8 @@ def _version(session: Session, post: Post, number: int | None) -> Row[*tuple[Any
     if number is not None:
         rows = rows.where(Version.number == number)
     is_current = Version.content_hash == post.content_hash
-    if found := session.execute(rows.order_by(is_current.desc(), Version.number.desc()).limit(1)).first():
+    rows = rows.order_by(is_current.desc(), VERSION_AT.desc(), Version.number.desc())
+    if found := session.execute(rows.limit(1)).first():
         return found
     if number is not None:
         version_of(session, post, number)  # it says which there are

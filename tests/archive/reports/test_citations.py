@@ -60,6 +60,20 @@ def test_the_current_version_is_cited_with_its_capture(edited: Session) -> None:
     assert re.fullmatch("[0-9a-f]{64}", found.sha256)
 
 
+def test_the_latest_page_of_the_current_text_is_cited_in_whatever_order_pages_came(
+    db_session: Session,
+) -> None:
+    said = record(1)
+    for number, (text, minutes) in enumerate([("今\r", 0), ("昔\r", -60), ("今\r", -120)], 1):
+        fetch(db_session, said, article(record(1, text=text)), minutes)
+        assert (
+            len(post_queries.version_numbers(db_session, *post_queries.find_posts(db_session, said.aid)))
+            == number
+        )
+    found = cited(db_session)
+    assert (found.version, found.seen_at) == (1, NOW)
+
+
 def test_a_version_is_cited_as_it_was(edited: Session) -> None:
     found = cited(edited, version=1)
     assert (found.title, found.seen_at) == (SHOWN, NOW)
