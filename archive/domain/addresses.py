@@ -173,6 +173,11 @@ def _is_session(piece: str) -> bool:
     return "".join(name.split()).lower() in SESSION_NAMES
 
 
+def public_part(url: str) -> str:
+    """Return an address for messages, without user, query and fragment, which may hold secrets."""
+    return re.split(r"[?#]", re.sub(r"//.*@", "//", url), maxsplit=1)[0]
+
+
 def _quoted(url: str) -> str:
     """Return the beginning of what is no address for a message, without user, password and session."""
     return _ANY_SECRET.sub("", _USER.sub("//", url))[:120]

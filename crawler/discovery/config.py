@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from archive.domain.addresses import HOST
+from archive.domain.addresses import HOST, public_part
 from archive.domain.errors import MessageError, file_message
 from archive.domain.messages import Message
 from archive.domain.weekly_digest import DIGEST_TITLE
@@ -225,19 +225,14 @@ def _check_feed(text: str) -> str:
     except ValueError:
         host, has_user = None, False
     if not host or parts.scheme not in ("http", "https"):
-        raise InvalidValue("crawler.config.not_address", text=repr(_without_secrets(text)))
+        raise InvalidValue("crawler.config.not_address", text=repr(public_part(text)[:120]))
     if has_user or any(_is_secret(name, value) for name, value in parse_qsl(urlsplit(text).query)):
-        raise InvalidValue("crawler.config.secret_in_address", text=repr(_without_secrets(text)))
+        raise InvalidValue("crawler.config.secret_in_address", text=repr(public_part(text)[:120]))
     return text
 
 
 def _is_secret(name: str, value: str) -> bool:
     return name.lower() in _SECRET_PARAMETERS and not PLACEHOLDER.fullmatch(value)
-
-
-def _without_secrets(text: str) -> str:
-    """Return the address for messages, without user, query and fragment."""
-    return re.split(r"[?#]", re.sub(r"//.*@", "//", text), maxsplit=1)[0][:120]
 
 
 def _check_pattern(text: str) -> str:

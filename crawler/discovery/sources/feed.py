@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import feedparser
 
 from archive.domain.address_text import in_text, post_addresses
-from archive.domain.addresses import without_session
+from archive.domain.addresses import public_part, without_session
 from archive.domain.messages import Message
 from crawler.discovery.responses import (
     as_objects,
@@ -300,6 +300,5 @@ def posts_of(entry: FeedEntry, resolved: dict[str, str]) -> list[ListedPost]:
 
 def _without_post(entries: Sequence[FeedEntry]) -> Message:
     """Return how many entries lead to no post, with one of them as an example."""
-    example = re.sub(r"//.*@", "//", entries[0].link or entries[0].id or entries[0].title)
-    example = re.split(r"[?#]", example, maxsplit=1)[0]  # the feed's own secret may be in the rest
+    example = public_part(entries[0].link or entries[0].id or entries[0].title)
     return Message("crawler.feed.some_without_post", {"n": len(entries), "example": example[:MAX_EXAMPLE]})

@@ -2,8 +2,8 @@
 
 from sqlalchemy import Engine, text
 
-from archive.db import schema
 from archive.db.engine import transaction
+from tests.archive.db.migrations.migrating import fill, migrate
 
 SEED = """
 INSERT INTO runs (command, started_at, finished_at) VALUES ('fetch', now(), NULL), ('fetch', now(), now());
@@ -17,17 +17,9 @@ CLAIMS = text("SELECT key, claimed_by_run_id IS NOT NULL, claimed_until > now() 
 SEALS = text("SELECT bool_and(a.seal = seal_of(a)) FROM addresses a")
 
 
-def migrate(engine: Engine, revision: str) -> None:
-    """Bring the database to a revision, up or down."""
-    with engine.begin() as connection:
-        schema.migrate(connection, revision)
-
-
 def test_only_claims_of_open_runs_are_taken_over_and_the_rows_sealed_again(engine: Engine) -> None:
     migrate(engine, BEFORE)
-    with transaction(engine) as session:
-        for statement in SEED.strip().split(";"):
-            session.execute(text(statement))
+    fill(engine, SEED)
     migrate(engine, "head")
     with transaction(engine) as session:
         assert [tuple(row) for row in session.execute(CLAIMS)] == [
@@ -38,9 +30,8 @@ def test_only_claims_of_open_runs_are_taken_over_and_the_rows_sealed_again(engin
 
 
 def test_a_downgrade_gives_open_claims_back_to_the_sightings(engine: Engine) -> None:
+    fill(engine, SEED)
     with transaction(engine) as session:
-        for statement in SEED.strip().split(";"):
-            session.execute(text(statement))
         session.execute(text("UPDATE sightings SET run_id = NULL"))
         session.execute(
             text("UPDATE addresses SET claimed_by_run_id = r.id FROM runs r WHERE r.finished_at IS NULL")

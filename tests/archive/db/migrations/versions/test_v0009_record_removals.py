@@ -2,8 +2,8 @@
 
 from sqlalchemy import Engine, text
 
-from archive.db import schema
 from archive.db.engine import transaction
+from tests.archive.db.migrations.migrating import fill, migrate
 
 SEED = """
 INSERT INTO runs (command, started_at, finished_at) VALUES ('backfill', now(), now() + interval '1 hour');
@@ -19,17 +19,9 @@ LAST_RUNS = text(
 )
 
 
-def migrate(engine: Engine, revision: str) -> None:
-    """Bring the database to a revision, up or down."""
-    with engine.begin() as connection:
-        schema.migrate(connection, revision)
-
-
 def test_an_address_seen_after_its_run_had_ended_was_seen_by_another(engine: Engine) -> None:
     migrate(engine, BEFORE)
-    with transaction(engine) as session:
-        for statement in SEED.strip().split(";"):
-            session.execute(text(statement))
+    fill(engine, SEED)
     migrate(engine, "head")
     with transaction(engine) as session:
         found = [tuple(row) for row in session.execute(LAST_RUNS)]
