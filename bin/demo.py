@@ -22,6 +22,7 @@ from archive.domain.outcomes import Role
 from archive.repository import captures as captures_repository
 from archive.repository import post_queries
 from archive.repository.media import media_of
+from archive.repository.versions import versions_of
 from crawler.browser.launch_options import REMEDY
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,7 +120,7 @@ def _result(session: Session, post: Post) -> str:
         return f"archived; {captures[0]['outcome']} later, its text remains stored"
     if any(capture["rendered"] for capture in captures):
         return "archived; rendered in a browser"
-    if len(post_queries.versions_of(session, post)) > 1:
+    if len(versions_of(session, post)) > 1:
         return "archived; edited later, both versions are stored"
     if any(capture["outcome"] == "verification" for capture in captures):
         return "archived at the second visit"

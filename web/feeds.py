@@ -24,6 +24,7 @@ from archive.rendering.page import PREVIEW_NOTE
 from archive.reports.changes import ChangeFilter, PostChange, change_page
 from archive.repository import accounts, post_queries
 from archive.repository.post_queries import PostFilter
+from archive.repository.versions import last_changes, last_recorded
 from archive.search.engine import search
 from archive.search.query import parse
 from archive.system.catalogues import Language
@@ -223,7 +224,7 @@ def _find_posts(
 
 def _feed_document(session: Session, request: Request, page: post_queries.Page, title: str) -> FeedDocument:
     ids = [post.id for post, _ in page.posts]
-    changed = post_queries.last_changes(session, ids)
+    changed = last_changes(session, ids)
     origin = str(request.base_url).rstrip("/")
     following = page.next and str(request.url.include_query_params(after=page.next))
     dates = (max(_published(post), changed.get(post.id, _EMPTY_SINCE)) for post, _ in page.posts)
@@ -238,7 +239,7 @@ def _feed_document(session: Session, request: Request, page: post_queries.Page, 
             feed_entry(post, biz, text, changed.get(post.id), origin)
             for (post, biz), text in zip(page.posts, texts, strict=True)
         ),
-        recorded_at=post_queries.last_recorded(session, ids),
+        recorded_at=last_recorded(session, ids),
     )
 
 

@@ -21,7 +21,8 @@ from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character, storable
 from archive.domain.update_decisions import REPARSE
 from archive.repository.accounts import belongs_to
-from archive.repository.post_queries import VERSION_AT, CursorError
+from archive.repository.post_queries import CursorError
+from archive.repository.versions import VERSION_AT
 
 CHANGE_BATCH = 500  # changes loaded at a time while they are streamed: without texts, 1 MB at most
 

@@ -22,7 +22,7 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import CitationFormat
 from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character, unescape
-from archive.repository.post_queries import VERSION_AT, version_of
+from archive.repository.versions import VERSION_AT, version_of
 from archive.system.catalogues import Language
 
 

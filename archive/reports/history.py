@@ -13,9 +13,9 @@ from sqlalchemy.orm import Session
 from archive.db.models import Absence, CaptureRow, MediumRow, Post, PostMedium
 from archive.domain.outcomes import Role
 from archive.domain.text_diff import Extent, Piece, difference, extent
-from archive.repository import absences, post_queries
+from archive.repository import absences
 from archive.repository import captures as captures_repository
-from archive.repository.post_queries import DatedVersion
+from archive.repository.versions import DatedVersion, versions_of
 
 # WeChat shows one picture at addresses that differ in size and format: .../mmbiz_png/NAME/640?wx_fmt=png
 _PICTURE_NAME = re.compile(r"/(?:sz_)?mmbiz(?:_\w+)?/([^/?]+)")
@@ -63,7 +63,7 @@ def history_of(session: Session, post: Post) -> History:
         captures_repository.list_captures(session, post), key=lambda one: (one["fetched_at"], one["id"])
     )
     return History(
-        changes=list(_changes(post_queries.versions_of(session, post))),
+        changes=list(_changes(versions_of(session, post))),
         absences=absences.absences_of(session, post),
         captures=captures,
         pictures=_gone_pictures(session, post),

@@ -45,7 +45,6 @@ from archive.repository.bodies import replace_base
 from archive.repository.captures import list_captures, load_capture
 from archive.repository.hash_chain import append_removals
 from archive.repository.media import put_post_media, unused_files
-from archive.repository.post_queries import VERSION_AT
 from archive.repository.posts import put_links, replace_state
 from archive.repository.removals import (
     RemovalScope,
@@ -54,6 +53,7 @@ from archive.repository.removals import (
     holders_of_absences,
     posts_with_captures,
 )
+from archive.repository.versions import VERSION_AT
 from archive.storage.media_files import MediaFolder
 
 COMMAND = "forget"

@@ -17,8 +17,9 @@ from archive.domain.records import Record
 from archive.domain.text import index_key, storable, storable_json
 from archive.domain.update_decisions import PAGE, REPARSE, Intent, StoredPost, StoreResult, decide
 from archive.repository.hash_chain import append_versions
-from archive.repository.post_queries import IS_ITS_ADDRESS, VERSION_AT, versions_of
+from archive.repository.post_queries import IS_ITS_ADDRESS
 from archive.repository.search_index import index_posts
+from archive.repository.versions import VERSION_AT, versions_of
 
 _BATCH = 500  # posts per lookup: a statement takes 65,535 parameters
 

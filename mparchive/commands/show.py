@@ -39,9 +39,9 @@ from archive.reports.history import (
 from archive.repository import bodies, post_queries
 from archive.repository import captures as captures_repository
 from archive.repository.media import ShownMedium, media_of
-from archive.repository.post_queries import DatedBy, DatedVersion
 from archive.repository.posts import links_of
 from archive.repository.revisits import revisit_state
+from archive.repository.versions import DatedBy, DatedVersion, version_of, versions_of
 from archive.search.lookup import post_named
 from archive.storage.media_files import MediaFolder
 from archive.system.catalogues import process_language
@@ -133,7 +133,7 @@ def _summary_table(session: Session, post: Post) -> Table:
         else translated("mparchive.show.not_fetched"),
         **_payment(post),
         "url": post.url,
-        "versions": str(len(post_queries.versions_of(session, post))),
+        "versions": str(len(versions_of(session, post))),
         "captures": ", ".join(captures) or translated("mparchive.show.no_captures"),
         "text": shortened(post.text),
     }
@@ -233,7 +233,7 @@ def print_difference(session: Session, post: Post, wanted: str, as_json: bool) -
 
     Raises CommandError where there are no such versions.
     """
-    before, after = _select_versions(post_queries.versions_of(session, post), wanted)
+    before, after = _select_versions(versions_of(session, post), wanted)
     pieces = changes_between(before, after)
     if as_json:
         listed = [asdict(piece) for piece in pieces]
@@ -247,7 +247,7 @@ def print_difference(session: Session, post: Post, wanted: str, as_json: bool) -
 
 def print_version(session: Session, post: Post, number: int, as_json: bool) -> None:
     """Print one version whole: its title, when it was seen, and its text. Raises NotArchived."""
-    version = post_queries.version_of(session, post, number)
+    version = version_of(session, post, number)
     cited = citation_of(session, post, session.get_one(Account, post.account_id).biz, version=number)
     if as_json:
         change = Change(version, Extent(0, 0))

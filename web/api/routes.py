@@ -24,6 +24,7 @@ from archive.repository.media import ShownMedium, StoredFile, media_of
 from archive.repository.post_queries import PostFilter
 from archive.repository.posts import links_of
 from archive.repository.sources import source_statuses
+from archive.repository.versions import DatedVersion, versions_of
 from archive.search.engine import MAX_LIMIT, Hit, Order
 from archive.search.lookup import find_hits
 from web.api.schemas import (
@@ -158,7 +159,7 @@ def _whole_post(session: Session, post: Post, biz: str) -> WholePost:
         facts=post.facts,
         media=[_medium_shape(medium) for medium in media_of(session, post)],
         links=[LinkShape.model_validate(link) for link in links_of(session, post)],
-        versions=[VersionShape.model_validate(one) for one in post_queries.versions_of(session, post)],
+        versions=[VersionShape.model_validate(one) for one in versions_of(session, post)],
         absences=[AbsenceShape.model_validate(one) for one in absences.absences_of(session, post)],
         captures=[capture_shape(one) for one in captures.list_captures(session, post)],
     )
@@ -256,8 +257,8 @@ def changes_router(readers: Readers) -> APIRouter:
     return router
 
 
-def _version(session: Session, biz: str, aid: str, number: int) -> post_queries.DatedVersion:
-    versions = post_queries.versions_of(session, get_post(session, biz, aid))
+def _version(session: Session, biz: str, aid: str, number: int) -> DatedVersion:
+    versions = versions_of(session, get_post(session, biz, aid))
     for version in versions:
         if version.number == number:
             return version

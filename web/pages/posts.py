@@ -29,8 +29,8 @@ from archive.reports.history import Change, GonePictures, History, changes_betwe
 from archive.repository import absences, bodies
 from archive.repository import captures as captures_repository
 from archive.repository.media import ShownMedium, StoredFile, media_of
-from archive.repository.post_queries import DatedBy, DatedVersion
 from archive.repository.posts import archived_posts, links_of
+from archive.repository.versions import DatedBy, DatedVersion
 from archive.storage.media_files import MediaFolder
 from web.api.routes import get_post
 from web.api.schemas import AidParam, BizParam, NumberParam

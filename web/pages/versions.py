@@ -10,7 +10,7 @@ from archive.db.engine import Readers
 from archive.db.models import Post
 from archive.domain.outcomes import CitationFormat
 from archive.reports.citations import Citation, citation_of, format_citations
-from archive.repository import post_queries
+from archive.repository.versions import version_numbers, version_of
 from web.api.routes import get_post
 from web.api.schemas import AidParam, BizParam, NumberParam
 from web.pages.posts import CITE, VERSION, body_markup, render_post, request_origin
@@ -47,7 +47,7 @@ def versions_router(readers: Readers, origin: str = "") -> APIRouter:
             post = get_post(session, biz, aid)
             citation = _citation(session, request, post, biz, version)
             texts = [(str(form), format_citations([citation], form)) for form in CitationFormat]
-            numbers = post_queries.version_numbers(session, post)
+            numbers = version_numbers(session, post)
             values = {"citation": citation, "texts": texts, "numbers": numbers}
             return render_post(session, request, post, biz, CITE, **values)
 
@@ -76,8 +76,8 @@ def versions_router(readers: Readers, origin: str = "") -> APIRouter:
 
 
 def _version_values(session: Session, post: Post, number: int) -> dict[str, Any]:
-    version = post_queries.version_of(session, post, number)
-    numbers = post_queries.version_numbers(session, post)
+    version = version_of(session, post, number)
+    numbers = version_numbers(session, post)
     place = numbers.index(number)
     return {
         "version": version,

@@ -22,6 +22,7 @@ from archive.repository.bodies import capture_body
 from archive.repository.captures import store_captures
 from archive.repository.frontier import make_due, record_sightings
 from archive.repository.runs import start_run
+from archive.repository.versions import versions_of
 from tests.archive.making import BIZ, NOW, article, capture, record
 
 
@@ -40,7 +41,7 @@ def read(session: Session, reading: ParsedPage, address: int | None = None, minu
 def versions(session: Session, aid: str = "1001_1") -> list[str]:
     """Return the texts of a post's versions, first to last."""
     (post,) = post_queries.find_posts(session, aid)
-    return [version.text for version in post_queries.versions_of(session, post)]
+    return [version.text for version in versions_of(session, post)]
 
 
 def fetch_urls(session: Session, run: int | None = None, days: int = 0) -> list[str]:

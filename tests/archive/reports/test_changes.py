@@ -23,6 +23,7 @@ from archive.repository import post_queries
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
 from archive.repository.post_queries import CursorError
+from archive.repository.versions import versions_of
 from tests.archive.making import BIZ, NOW, article, capture, record
 
 NEW, EDITED, REMOVED, RESTORED = ChangeKind
@@ -126,7 +127,7 @@ def test_a_version_that_only_a_later_parser_found_is_no_edit(db_session: Session
     id_ = fetch(db_session, post, article(post), 0)
     store_parse_results(db_session, None, [(id_, article(record(1, text="另一种解析\r")))], NOW, 2)
     (stored,) = post_queries.find_posts(db_session, post.aid)
-    assert [one.source for one in post_queries.versions_of(db_session, stored)] == ["page", "reparse"]
+    assert [one.source for one in versions_of(db_session, stored)] == ["page", "reparse"]
     assert listed(list(stream_changes(db_session, EVERYTHING))) == [("1001_1", "new", 0)]
 
 

@@ -15,6 +15,7 @@ from archive.domain.outcomes import CitationFormat
 from archive.ingest.pages import import_records
 from archive.reports.citations import Citation, citation_of, format_citations, json_ld, meta_tags
 from archive.repository import post_queries
+from archive.repository.versions import version_numbers
 from tests.archive.making import BIZ, NOW, article, record
 from tests.archive.reports.test_changes import fetch
 
@@ -66,10 +67,7 @@ def test_the_latest_page_of_the_current_text_is_cited_in_whatever_order_pages_ca
     said = record(1)
     for number, (text, minutes) in enumerate([("今\r", 0), ("昔\r", -60), ("今\r", -120)], 1):
         fetch(db_session, said, article(record(1, text=text)), minutes)
-        assert (
-            len(post_queries.version_numbers(db_session, *post_queries.find_posts(db_session, said.aid)))
-            == number
-        )
+        assert len(version_numbers(db_session, *post_queries.find_posts(db_session, said.aid))) == number
     found = cited(db_session)
     assert (found.version, found.seen_at) == (1, NOW)
 

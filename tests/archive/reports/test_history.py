@@ -14,6 +14,7 @@ from archive.reports.history import Change, GonePictures, changes_between, histo
 from archive.repository import post_queries
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
+from archive.repository.versions import versions_of
 from tests.archive.making import NOW, article, capture, image, record
 
 
@@ -56,6 +57,6 @@ def test_the_difference_of_versions_includes_their_titles(db_session: Session) -
     fetch(db_session, article(record(title="旧题")), 0)
     fetch(db_session, article(record(title="新题")), 10)
     (post,) = post_queries.find_posts(db_session, record().aid)
-    before, after = post_queries.versions_of(db_session, post)
+    before, after = versions_of(db_session, post)
     kinds = {(piece.kind, piece.text) for piece in changes_between(before, after)}
     assert {("removed", "旧"), ("added", "新")} <= kinds

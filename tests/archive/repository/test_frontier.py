@@ -22,6 +22,7 @@ from archive.repository.address_outcomes import record_failures
 from archive.repository.captures import store_captures
 from archive.repository.frontier import claim_addresses, make_due, record_sightings
 from archive.repository.runs import start_run
+from archive.repository.versions import versions_of
 from tests.archive.making import BIZ, NOW, article, capture, record
 
 SHORT = "https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv"
@@ -111,7 +112,7 @@ def test_a_short_and_a_long_link_read_in_one_batch_are_one_post(db_session: Sess
     stored = store_parse_results(db_session, None, [(k, article(record())) for k in kept], NOW, 1)
     assert sorted(stored) == ["new", "unchanged"]
     (post,) = post_queries.find_posts(db_session, "1001_1", BIZ)
-    assert len(post_queries.versions_of(db_session, post)) == 1
+    assert len(versions_of(db_session, post)) == 1
     assert due(db_session, hours=1e6) == []
 
 

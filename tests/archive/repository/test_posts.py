@@ -23,6 +23,7 @@ from archive.repository import accounts, post_queries
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
 from archive.repository.media import due_media
+from archive.repository.versions import versions_of
 from tests.archive.making import BIZ, NOW, article, capture, image, link, record
 
 
@@ -64,7 +65,7 @@ def count(session: Session, table: type[Post] | type[Version]) -> int | None:
 def history(session: Session) -> list[tuple[int, str, str]]:
     """Return number, source and text of every version of the only post."""
     (post,) = post_queries.find_posts(session, "1001_1", BIZ)
-    return [(v.number, v.source, v.text) for v in post_queries.versions_of(session, post)]
+    return [(v.number, v.source, v.text) for v in versions_of(session, post)]
 
 
 def test_the_real_dump_taken_twice_is_97_posts_and_comes_out_as_it_is(
@@ -217,6 +218,6 @@ def test_pages_give_the_same_history_in_whatever_order_they_are_imported(
         store_parse_results(db_session, None, [(kept[0], article(record(text=shown[number])))], NOW, 1)
     assert [said for _, _, said in history(db_session)] == ["甲", "乙", "甲"]
     (post,) = post_queries.find_posts(db_session, "1001_1", BIZ)
-    versions = post_queries.versions_of(db_session, post)
+    versions = versions_of(db_session, post)
     assert [one.at for one in versions] == [NOW + timedelta(days=days) for days in (0, 2, 3)]
     assert (post.text, post.first_archived_at) == ("甲", NOW)

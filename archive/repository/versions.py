@@ -1,0 +1,121 @@
+"""Select the versions of posts, each dated by its evidence: the time at which its page was served."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from archive.db.models import CaptureRow, Post, Version
+from archive.domain.errors import NotArchived
+
+
+class DatedBy(StrEnum):
+    """What dates a version."""
+
+    CAPTURE = "capture"  # the time at which its page was served
+    FILE = "file"  # the time of a saved file, which copying may have changed
+    RECORDED = "recorded"  # nothing but the time at which it was recorded
+
+
+@dataclass(frozen=True, slots=True)
+class DatedVersion:
+    """A version of a post, in the order in which they were published as far as the evidence tells.
+
+    `place` is its place in that order from 1, `number` that in the order of recording, which the hash chain
+    holds: it never changes. `at` dates it by its evidence, `recorded_at` is when it was recorded (UTC).
+    """
+
+    number: int
+    place: int
+    title: str
+    text: str
+    content_hash: str
+    source: str
+    capture_id: int | None
+    parser_version: int | None
+    at: datetime
+    dated_by: DatedBy
+    recorded_at: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the version without its text as JSON values; instants are UTC."""
+        return {
+            "number": self.number,
+            "source": self.source,
+            "at": self.at.isoformat(),
+            "dated_by": self.dated_by,
+            "recorded_at": self.recorded_at.isoformat(),
+            "fetched_at": None if self.dated_by is DatedBy.RECORDED else self.at.isoformat(),
+            "capture_id": self.capture_id,
+            "parser_version": self.parser_version,
+            "hash": self.content_hash,
+            "title": self.title,
+            "characters": len(self.text),
+        }
+
+
+# A version is dated by its page; a dump has no time of its own.
+VERSION_AT = func.coalesce(CaptureRow.fetched_at, Version.recorded_at)
+
+
+def versions_of(session: Session, post: Post) -> list[DatedVersion]:
+    """Return the versions of a post's text in the order of their evidence, each different from the last."""
+    found: list[DatedVersion] = []
+    for version in _dated_versions(session, post):
+        if not found or found[-1].content_hash != version.content_hash:
+            found.append(replace(version, place=len(found) + 1))
+    return found
+
+
+def version_of(session: Session, post: Post, number: int) -> DatedVersion:
+    """Return a version of a post by its number. Raises NotArchived when there is none."""
+    versions = list(_dated_versions(session, post))
+    for version in versions:
+        if version.number == number:
+            return version
+    raise NotArchived("archive.version.missing", aid=post.aid, number=number, n=len(versions))
+
+
+def _dated_versions(session: Session, post: Post) -> Iterator[DatedVersion]:
+    rows = select(Version, VERSION_AT, CaptureRow.id.is_not(None), CaptureRow.headers == cast([], JSONB))
+    rows = rows.select_from(Version).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    rows = rows.where(Version.post_id == post.id)
+    found = session.execute(rows.order_by(VERSION_AT, Version.number))
+    for place, (version, at, has_page, is_file) in enumerate(found, 1):
+        page = DatedBy.FILE if is_file else DatedBy.CAPTURE
+        yield DatedVersion(
+            number=version.number,
+            place=place,
+            title=version.title,
+            text=version.text,
+            content_hash=version.content_hash,
+            source=version.source,
+            capture_id=version.capture_id,
+            parser_version=version.parser_version,
+            at=at,
+            dated_by=page if has_page else DatedBy.RECORDED,
+            recorded_at=version.recorded_at,
+        )
+
+
+def version_numbers(session: Session, post: Post) -> list[int]:
+    """Return the numbers of a post's versions in the order of their evidence."""
+    rows = select(Version.number).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    return list(session.scalars(rows.where(Version.post_id == post.id).order_by(VERSION_AT, Version.number)))
+
+
+def last_changes(session: Session, post_ids: Sequence[int]) -> dict[int, datetime]:
+    """Return when the newest version of each post was published by its evidence (UTC), by post id."""
+    rows = select(Version.post_id, func.max(VERSION_AT)).where(Version.post_id.in_(post_ids))
+    rows = rows.select_from(Version).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    return {post_id: at for post_id, at in session.execute(rows.group_by(Version.post_id))}
+
+
+def last_recorded(session: Session, post_ids: Sequence[int]) -> datetime | None:
+    """Return when a version of these posts was recorded last (UTC); None where they have none."""
+    return session.scalar(select(func.max(Version.recorded_at)).where(Version.post_id.in_(post_ids)))

@@ -1,0 +1,57 @@
+"""Versions come in the order of their evidence, and keep the numbers under which they were recorded."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from archive.db.models import Post
+from archive.domain.errors import NotArchived
+from archive.ingest.pages import import_records
+from archive.repository.versions import (
+    DatedBy,
+    last_changes,
+    last_recorded,
+    version_numbers,
+    version_of,
+    versions_of,
+)
+from tests.archive.making import NOW, article, record
+from tests.archive.reports.test_changes import fetch
+
+DAY = 24 * 60  # minutes
+
+
+@pytest.fixture
+def post(db_session: Session) -> Post:
+    """Store a post whose latest page was fetched first, and whose text came from a dump before."""
+    import_records(db_session, None, [record(text="无\r")], "dump", NOW - timedelta(days=9))
+    for text, minutes in (("新\r", 0), ("旧\r", -2 * DAY)):
+        fetch(db_session, record(), article(record(text=text)), minutes)
+    return db_session.query(Post).one()
+
+
+def test_they_are_in_the_order_of_their_pages_with_the_numbers_of_their_recording(
+    db_session: Session, post: Post
+) -> None:
+    found = [(one.number, one.place, one.text, one.dated_by) for one in versions_of(db_session, post)]
+    assert found == [
+        (1, 1, "无\r", DatedBy.RECORDED),
+        (3, 2, "旧\r", DatedBy.CAPTURE),
+        (2, 3, "新\r", DatedBy.CAPTURE),
+    ]
+    assert version_numbers(db_session, post) == [1, 3, 2]
+
+
+def test_a_version_is_found_by_its_number_and_a_missing_one_is_an_error(
+    db_session: Session, post: Post
+) -> None:
+    assert version_of(db_session, post, 3).text == "旧\r"
+    with pytest.raises(NotArchived, match="no version 4"):
+        version_of(db_session, post, 4)
+
+
+def test_the_last_change_is_dated_by_its_page_and_by_its_recording(db_session: Session, post: Post) -> None:
+    assert last_changes(db_session, [post.id]) == {post.id: NOW}
+    assert last_recorded(db_session, [post.id]) == NOW + timedelta(days=9)
+    assert last_recorded(db_session, []) is None
