@@ -48,7 +48,7 @@ def test_search_marks_hits_and_refuses_what_cannot_be_searched(site: SeededSite)
     hits = r'<h2 lang="zh"><a href="([^"]+)"'
     assert not set(re.findall(hits, first)) & set(re.findall(hits, get(site, more).body.decode()))
     assert "No post contains these words" in words(get(site, "/search?q=xyzzyx"))
-    assert get(site, "/search?q=-x").status == 400
+    assert get(site, "/search?q=-xyzzyx").status == 400
     assert get(site, "/search?q=x&after=tampered").status == 400
     for anything in ("%00", "%ff%fe", "%F0%9F%98%80", "%3Cscript%3E", "-", quote("😀" * 300)):
         assert get(site, f"/search?q={anything}").status in (200, 400)
