@@ -1,4 +1,4 @@
-"""Tests of the systemd units in packaging/systemd, with systemd's own tools where they are installed."""
+"""Tests of the systemd units in deploy/systemd, with systemd's own tools where they are installed."""
 
 import configparser
 import re
@@ -11,7 +11,7 @@ import pytest
 
 from mparchive.errors import Exit
 
-UNITS = Path(__file__).parent.parent / "packaging" / "systemd"
+UNITS = Path(__file__).parent.parent / "deploy" / "systemd"
 ANALYZE = shutil.which("systemd-analyze")
 HIGHEST_EXPOSURE = 45  # of 100; Chromium's sandbox and the network account for the most of it
 
