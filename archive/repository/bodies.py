@@ -282,6 +282,7 @@ def _decode_base(session: Session, sha256: bytes) -> tuple[bytes, Signature] | N
             raise IntegrityError("archive.body.missing")
         body = decode_verified(row.data, row.codec, sha256)
     except IntegrityError as error:
-        logger.error("action=reference_damaged sha256=%s reason=%s", sha256.hex(), error)
+        fields = {"action": "reference_damaged", "sha256": sha256.hex(), "reason": str(error)}
+        logger.error("delta base damaged", extra=fields)
         return None
     return body, signature(body)
