@@ -105,7 +105,7 @@ def capture_origins(
 
 
 def store_outcomes(
-    session: Session, results: Sequence[tuple[int, ParsedPage]], now: datetime, parser_version: int | None
+    session: Session, results: Sequence[tuple[int, ParsedPage]], parser_version: int | None, now: datetime
 ) -> None:
     """Store what captures turned out to be, which parser says so and when (UTC); skip what is stored."""
     pages = dict(results)

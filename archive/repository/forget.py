@@ -232,6 +232,8 @@ def _remove(session: Session, scope: RemovalScope, now: datetime) -> None:
     for table in of_posts:
         session.execute(delete(table).where(among(table.post_id, posts) | among(table.capture_id, captures)))
     session.execute(delete(Absence).where(among(Absence.returned_capture_id, captures)))
+    of_removed = among(Post.current_version_id, scope.versions)  # `_restore_post` names another one
+    session.execute(update(Post).where(of_removed).values(current_version_id=None))
     session.execute(delete(Version).where(among(Version.id, scope.versions)))
     session.execute(delete(Post).where(among(Post.id, posts)))
     session.execute(update(Post).where(among(Post.capture_id, captures)).values(capture_id=None))

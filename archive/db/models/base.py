@@ -1,7 +1,7 @@
 """Define what all tables share: names of constraints by rule, instants with a time zone."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any
 
 from sqlalchemy import BigInteger, DateTime, Identity, LargeBinary, MetaData, Text
@@ -21,8 +21,8 @@ LAST = 1000  # behind the columns of any table
 Key = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
 
 
-def one_of(column: str, values: type[StrEnum], *more: str) -> str:
-    """Return the SQL condition that a column has one of the values of an enumeration, or of `more`."""
+def one_of(column: str, values: Iterable[str], *more: str) -> str:
+    """Return the SQL condition that a column has one of these values, or of `more`."""
     listed = ", ".join(f"'{value}'" for value in (*values, *more))
     return f"{column} IN ({listed})"
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from archive.db.models.base import Base, Key, UnsealedBase, one_of
-from archive.domain.outcomes import Outcome
+from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
 
 
 class AddressRow(Base):
@@ -27,6 +27,9 @@ class AddressRow(Base):
     __table_args__ = (
         Index(None, "next_fetch_at", postgresql_where=text("next_fetch_at IS NOT NULL")),
         Index(None, "account_id", "aid"),
+        CheckConstraint(
+            one_of("last_outcome", Outcome, NO_ANSWER, NOT_RENDERED, FORGOTTEN), name="last_outcome"
+        ),
         {"comment": "Addresses of posts: the crawl's work list"},
     )
 
@@ -40,7 +43,9 @@ class AddressRow(Base):
     expected_biz: Mapped[str | None] = mapped_column(
         comment="account whose sources told of it; a post of another is not taken. NULL: anybody's"
     )
-    attempts: Mapped[int] = mapped_column(server_default="0", comment="in a row without a final answer")
+    attempts: Mapped[int] = mapped_column(
+        Integer, server_default="0", comment="in a row without a final answer"
+    )
     last_outcome: Mapped[str | None] = mapped_column(
         comment="outcome of the last answer, or no_answer, or not_drawn"
     )

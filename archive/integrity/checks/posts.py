@@ -49,7 +49,8 @@ def check_versions(rows: RowRange) -> BatchResult:
 def check_posts(rows: RowRange) -> BatchResult:
     """Check that each post has its hash and aid, and is one of its versions."""
     versions = select(Version.id).where(Version.post_id == Post.id)
-    same = versions.where(Version.content_hash == Post.content_hash)
+    is_current = (Version.id == Post.current_version_id) & (Version.content_hash == Post.content_hash)
+    same = versions.where(is_current)
     awaits_text = ~versions.exists() & (Post.text == "")  # until a browser has rendered the page
     query = select(
         Post.id,

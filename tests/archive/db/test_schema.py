@@ -57,8 +57,9 @@ def test_a_database_with_data_goes_down_to_nothing_and_up_again(engine: Engine) 
             to = command.upgrade if revision == "head" else command.downgrade
             to(alembic_config(connection), revision)
         with transaction(engine) as session:
-            assert list(post_queries.records(session)) == [record(text="改\r")]
+            assert session.scalar(text("SELECT aid FROM posts")) == record().aid
             if revision == "head":
+                assert list(post_queries.records(session)) == [record(text="改\r")]
                 stored = session.execute(STORED.bindparams(id=further)).one()
                 assert decode_verified(*stored) == PAGES[-1]
             assert revision != "head" or check_search_index(session) == []

@@ -56,7 +56,17 @@ class Mutation:
 
 
 # A constraint lets these have only values of a closed set: two of each.
-_CLOSED = {("parse_results", "outcome"): ("deleted", "private")}
+_CLOSED = {
+    ("parse_results", "outcome"): ("deleted", "private"),
+    ("addresses", "last_outcome"): ("deleted", "private"),
+    ("absences", "outcome"): ("deleted", "private"),
+    ("posts", "kind"): ("video", "audio"),
+    ("post_words", "kind"): ("video", "audio"),
+    ("media", "type"): ("video", "audio"),
+    ("media", "last_outcome"): ("refused", "failed"),
+    ("post_media", "role"): ("poster", "cover"),
+    ("post_links", "relation"): ("topic", "web"),
+}
 
 
 def flipped(column: Column[object]) -> str:
@@ -125,7 +135,7 @@ _BY_HAND: dict[tuple[str, str], tuple[str, ...]] = {
     ("chains", "removals"): ("biz", "reason", "removed_at", "removed"),
     ("chains", "chain_entries"): ("position", "content", "digest"),
     ("chains", "chains"): ("length", "digest", "biz"),
-    ("posts", "posts"): ("title", "text", "content_hash", "aid", "mid", "idx"),
+    ("posts", "posts"): ("title", "content_hash", "aid", "mid", "idx"),
     ("posts", "versions"): ("title", "text", "content_hash"),
     ("media", "files"): ("sha256", "size", "path"),
     ("absences", "absences"): (
@@ -162,7 +172,7 @@ def _allowed(table: str) -> tuple[str, ...]:
 
 def _of_pages(connection: Connection) -> Iterator[Mutation]:
     """Change what was parsed from pages."""
-    for name in ("title", "text", "html", "kind", "published_at", "published_on"):
+    for name in ("title", "html", "kind", "published_at", "published_on"):
         column = Base.metadata.tables["posts"].columns[name]
         for id_ in ids(connection, "posts", "capture_id IS NOT NULL"):
             update = f"UPDATE posts SET {name} = {flipped(column)} WHERE id = {id_}"
@@ -203,7 +213,7 @@ def _of_owners(connection: Connection) -> Iterator[Mutation]:
         mine = f"SELECT post_id FROM versions WHERE id = {id_}"
         renamed = f"UPDATE posts SET aid = aid || '1', idx = idx || '1' WHERE id = ({mine})"
         yield Mutation(
-            (renamed.replace("idx || '1'", "(idx || '1')::bigint"),), ("chains",), f"versions {id_}"
+            (renamed.replace("idx || '1'", "(idx || '1')::smallint"),), ("chains",), f"versions {id_}"
         )
         moved = (
             f"UPDATE versions SET post_id = (SELECT id FROM posts WHERE id <> ({mine}) LIMIT 1), number = 9"
@@ -283,6 +293,7 @@ def swapped(connection: Connection) -> Iterator[Mutation]:
     said = ("title", "text", "content_hash")
     for pair in _pairs(ids(connection, "versions", most=8)):
         yield Mutation((_exchange("versions", said, pair),), ("chains",), f"versions {pair[0]}")
+    said = ("title", "content_hash", "current_version_id")
     for pair in _pairs(ids(connection, "posts", "id IN (SELECT post_id FROM versions)", 8)):
         yield Mutation((_exchange("posts", said, pair),), ("posts",), f"posts {pair[0]}")
     for pair in _pairs(ids(connection, "chain_entries", most=12)):
