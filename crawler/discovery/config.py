@@ -163,10 +163,10 @@ def fill_placeholders(address: str, environment: Mapping[str, str] = os.environ)
     return filled, filled != address
 
 
-def read_address_file(path: Path, limit: int) -> str:
-    """Return the text of a file of at most `limit` bytes. Raises SecretMissing."""
+def read_address_file(path: Path, limit: int) -> bytes:
+    """Return the content of a file of at most `limit` bytes. Raises SecretMissing."""
     try:
-        return read_small(path, limit, "split it").decode("utf-8-sig", "replace")
+        return read_small(path, limit, "split it")
     except FileUnusable as error:
         raise SecretMissing.from_file(error) from None
 
