@@ -15,6 +15,7 @@ from archive.domain.messages import Message
 from archive.system.catalogues import catalogue, process_language
 from crawler.process.entry import import_before_forking
 from mparchive.console import ReaderGone, discard_stdout, protect_streams, say
+from mparchive.environment import check_variables
 from mparchive.errors import STOPPED, CommandError, Exit, OutputError, describe_failure
 from mparchive.options import (
     Account,
@@ -315,6 +316,7 @@ def _exit_code() -> int:
 
 def _run() -> int:
     """Run the command and return its exit code; other errors than SystemExit are raised."""
+    check_variables()
     try:
         app()
     except SystemExit as ended:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.registry import known_implementations
 
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import IntegrityError, MediaFolderError, MediaMissing, MediaUnreadable
@@ -25,12 +26,22 @@ _OF_ONE_FILE = (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errn
 UNFINISHED_FOLDER = "unfinished"  # where files are written before they get their name
 
 
+def check_scheme(address: str) -> None:
+    """Raise MediaFolderError for an address whose scheme no storage has; a folder has none."""
+    scheme, separator, _ = address.partition("://")
+    name = scheme.rpartition("::")[2]
+    if separator and name not in {*fsspec.registry, *known_implementations}:
+        params = {"folder": _without_secrets(address), "scheme": name}
+        raise MediaFolderError("archive.media_folder.unknown_scheme", **params)
+
+
 class MediaFolder:
     """The media folder. Every method raises MediaFolderError, without a password, when it cannot be used."""
 
     def __init__(self, settings: ArchiveSettings) -> None:
         address = settings.media or str(settings.home / "media")
         self._shown = _without_secrets(address)
+        check_scheme(address)
         try:
             self._files, self._root = fsspec.core.url_to_fs(address)
         except ImportError as error:  # fsspec says which package

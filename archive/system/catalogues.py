@@ -6,6 +6,7 @@ Each package keeps its catalogues in `<package>/locale/<language>/LC_MESSAGES/<p
 
 import gettext
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -23,6 +24,11 @@ def language_of(environment: Mapping[str, str]) -> Language:
     chosen = environment.get(LANGUAGE_VARIABLE, "")
     locale = next((environment[name] for name in _LOCALE_VARIABLES if environment.get(name)), "")
     return "zh" if (chosen or locale).lower().startswith("zh") else "en"
+
+
+def is_language(text: str) -> bool:
+    """Tell whether a value of MPARCHIVE_LANG names a language of the program, as zh or zh_CN.UTF-8."""
+    return re.split(r"[_.@-]", text.lower(), maxsplit=1)[0] in LANGUAGES
 
 
 @cache
