@@ -118,7 +118,7 @@ def exported(server_url: str, template: str, tmp_path_factory: pytest.TempPathFa
 
 def script_value(name: str, variable: str) -> str:
     """Return a string that a script of the page assigns to a variable."""
-    found = re.search(rf"{variable} = (['\"])(.*?)\1", (CASES / name).read_text("utf-8"))
+    found = re.search(rf"\b{variable}(?: =|:) (['\"])(.*?)\1", (CASES / name).read_text("utf-8"))
     assert found, name
     decoded = re.sub(r"\\x([0-9a-f]{2})", lambda one: chr(int(one[1], 16)), found[2])
     return html.unescape(decoded)
