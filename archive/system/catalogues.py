@@ -6,7 +6,6 @@ Each package keeps its catalogues in `<package>/locale/<language>/LC_MESSAGES/<p
 
 import gettext
 import os
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -28,7 +27,7 @@ def language_of(environment: Mapping[str, str]) -> Language:
 
 def is_language(text: str) -> bool:
     """Tell whether a value of MPARCHIVE_LANG names a language of the program, as zh or zh_CN.UTF-8."""
-    return re.split(r"[_.@-]", text.lower(), maxsplit=1)[0] in LANGUAGES
+    return text[:2].lower() in LANGUAGES and not text[2:3].isalnum()
 
 
 @cache
