@@ -164,8 +164,8 @@ def _warn_of_unwatched(engine: Engine, config: Config) -> None:
     with transaction(engine) as session:
         for account in config.accounts:
             if problem := unwatched_problem(session, account):
-                remedy = str(remedy_for(problem))
-                log.warning(str(problem), action="account_not_watched", biz=account.biz, remedy=remedy)
+                remedy = remedy_for(problem)
+                log.warning(problem, action="account_not_watched", biz=account.biz, remedy=remedy)
 
 
 def work_until_stopped(heartbeat: HeartbeatSettings | None = None) -> int:

@@ -116,9 +116,9 @@ def _message_of(error: Exception) -> Message:
 
 def _log(changes: IncidentChanges) -> None:
     for one in changes.opened:
-        log.warning(one.words, action="incident_opened", key=one.key, remedy=one.remedy)
+        log.warning(one.message, action="incident_opened", key=one.key, remedy=one.remedy_message)
     for one in changes.closed:
-        log.info(one.words, action="incident_closed", key=one.key)
+        log.info(one.message, action="incident_closed", key=one.key)
 
 
 def _notify(context: JobContext, alarms: Alarms | None, now: datetime) -> None:
