@@ -265,11 +265,15 @@ def backup_command(
 def restore_command(
     file: Annotated[Path, typer.Argument(help=_("mparchive.help.restore.file"))],
     check: Annotated[bool, typer.Option("--check", help=_("mparchive.help.restore.check"))] = False,
+    head: Annotated[Path | None, typer.Option(help=_("mparchive.help.restore.head"))] = None,
+    allow_damage: Annotated[
+        bool, typer.Option("--allow-damage", help=_("mparchive.help.restore.allow_damage"))
+    ] = False,
 ) -> None:
     """Restore a backup."""
-    from mparchive.commands.backup import restore_archive
+    from mparchive.commands.backup import RestoreOptions, restore_archive
 
-    raise typer.Exit(restore_archive(file, only_check=check))
+    raise typer.Exit(restore_archive(file, RestoreOptions(check, head, allow_damage)))
 
 
 @app.command("run", help=_("mparchive.help.run.summary"))

@@ -67,9 +67,11 @@ class MediaFolder:
     def get(self, path: str, sha256: bytes) -> bytes:
         """Return the content of a file.
 
-        Raises MediaMissing when it is not there, IntegrityError when it is damaged, and its subclass
-        MediaUnreadable when it cannot be read.
+        Raises MediaMissing when it is not there, IntegrityError when it is damaged or its path leads out of
+        the folder, and its subclass MediaUnreadable when it cannot be read.
         """
+        if not _is_inside(path):
+            raise IntegrityError("archive.media_file.outside", path=path)
         try:
             content: bytes = self._files.cat_file(self._at(path))
         except FileNotFoundError:
@@ -85,7 +87,9 @@ class MediaFolder:
         return content
 
     def remove(self, path: str) -> None:
-        """Remove a file if it is there."""
+        """Remove a file if it is there; a path that leads out of the folder is of none."""
+        if not _is_inside(path):
+            return
         try:
             with suppress(FileNotFoundError):
                 self._files.rm_file(self._at(path))
@@ -126,6 +130,12 @@ def path_of(sha256: bytes, suffix: str) -> str:
     """Return the path within the folder of a file with this SHA-256 and suffix."""
     name = sha256.hex()
     return f"{name[:2]}/{name[2:4]}/{name}{suffix}"
+
+
+def _is_inside(path: str) -> bool:
+    """Tell whether a path from a row, which a forged backup may have brought, stays within the folder."""
+    parts = path.split("/")
+    return path.isprintable() and "\\" not in path and not {"", ".", ".."} & set(parts)
 
 
 def _write_atomically(root: Path, path: str, content: bytes, *, is_private: bool) -> None:

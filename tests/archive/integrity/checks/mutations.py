@@ -5,7 +5,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Date, DateTime, LargeBinary, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    LargeBinary,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -42,7 +54,8 @@ class Mutation:
 
 def flipped(column: Column[object]) -> str:
     """Return the SQL of a value that differs by a bit or so."""
-    kind = next(kind for kind in type(column.type).__mro__ if kind in FLIPPED)
+    stored = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    kind = next(kind for kind in type(stored).__mro__ if kind in FLIPPED)
     return FLIPPED[kind].format(column.name)
 
 
