@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Engine
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
-from archive.integrity.check import CheckContext, Finding, VerificationReport, note_verified
+from archive.integrity.check import CheckContext, Database, Finding, VerificationReport, note_verified
 from archive.integrity.checks import CHECK_NAMES
 from archive.integrity.process_pool import CheckProcessKilled
 from archive.integrity.verifier import compare_with_heads, verify_archive
@@ -90,7 +89,7 @@ def _check_names(only: Sequence[str]) -> list[str]:
 
 
 def verify_with(
-    engine: Engine, settings: ArchiveSettings, names: Sequence[str], progress_file: Path | None = None
+    database: Database, settings: ArchiveSettings, names: Sequence[str], progress_file: Path | None = None
 ) -> VerificationReport:
     """Run these checks (none: all) and show the progress.
 
@@ -100,7 +99,9 @@ def verify_with(
         step = _progress_callback(closing)
         try:
             context = check_context(settings)
-            return verify_archive(engine, context, only=names, progress_file=progress_file, on_progress=step)
+            return verify_archive(
+                database, context, only=names, progress_file=progress_file, on_progress=step
+            )
         except CheckProcessKilled as error:
             raise CommandError(error.message, Exit.PARTLY_FAILED) from None
 

@@ -5,18 +5,23 @@ from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
+    Dialect,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     SmallInteger,
+    Text,
+    TypeDecorator,
     UniqueConstraint,
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from archive.db.models.base import Base, Key, UnsealedBase, one_of
+from archive.domain.addresses import without_session
 from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
 
 
@@ -86,6 +91,31 @@ class SightingRow(Base):
     last_seen_at: Mapped[datetime]
 
 
+class PublicAddress(TypeDecorator[str]):
+    """An address that is read without its reader's session, which earlier versions stored.
+
+    The stored address is part of the hash chains, which the database computes, so it cannot be changed.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Remove the session's parameters."""
+        return None if value is None else without_session(value)
+
+
+class PublicHeaders(TypeDecorator[list[Any]]):
+    """Headers, whose addresses are read as PublicAddress."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def process_result_value(self, value: list[Any] | None, dialect: Dialect) -> list[Any] | None:
+        """Remove the session's parameters from every value that has a query."""
+        return value and [[name, without_session(one) if "?" in one else one] for name, one in value]
+
+
 class Body(UnsealedBase):
     """The bytes of a response, stored once however many captures have them."""
 
@@ -123,10 +153,12 @@ class CaptureRow(UnsealedBase):
     id: Mapped[Key]
     address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"), index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"), index=True)
-    requested_url: Mapped[str]
-    final_url: Mapped[str]
+    requested_url: Mapped[str] = mapped_column(PublicAddress)
+    final_url: Mapped[str] = mapped_column(PublicAddress)
     status: Mapped[int] = mapped_column(SmallInteger)
-    headers: Mapped[list[Any]] = mapped_column(comment="pairs of name and value, in order; no cookies")
+    headers: Mapped[list[Any]] = mapped_column(
+        PublicHeaders, comment="pairs of name and value, in order; no cookies"
+    )
     body_size: Mapped[int] = mapped_column(Integer, comment="bytes, uncompressed")
     sha256: Mapped[bytes] = mapped_column(
         LargeBinary, ForeignKey("bodies.sha256"), index=True, comment="SHA-256 of the uncompressed body"

@@ -17,6 +17,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    TypeDecorator,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -74,7 +75,8 @@ def flipped(column: Column[object]) -> str:
     if (column.table.name, column.name) in _CLOSED:
         first, second = _CLOSED[column.table.name, column.name]
         return f"CASE {column.name} WHEN '{first}' THEN '{second}' ELSE '{first}' END"
-    kind = next(kind for kind in type(column.type).__mro__ if kind in FLIPPED)
+    stored = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    kind = next(kind for kind in type(stored).__mro__ if kind in FLIPPED)
     return FLIPPED[kind].format(column.name)
 
 
