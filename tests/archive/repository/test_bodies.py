@@ -281,3 +281,16 @@ def test_nothing_is_stored_against_a_damaged_page_and_it_is_said(
     sha256 = hash_of(db_session, damaged)
     assert (record.action, record.sha256) == ("reference_damaged", sha256)  # type: ignore[attr-defined]
     assert read_back(db_session, ids) == [page(2), page(3)]
+
+
+def test_a_body_is_unused_only_when_no_other_capture_has_it(db_session: Session) -> None:
+    first, second, other = keep(db_session, page(1), page(1), page(2))
+    assert bodies_module.unused_bodies(db_session, [first]) == []
+    assert bodies_module.unused_bodies(db_session, [first, other]) == [capture(page(2)).sha256]
+    unused = bodies_module.unused_bodies(db_session, [first, second])
+    assert unused == [capture(page(1)).sha256]
+    db_session.execute(text("SET LOCAL session_replication_role = replica"))
+    db_session.execute(text("DELETE FROM captures WHERE id <> :id"), {"id": other})
+    bodies_module.remove_bodies(db_session, unused)
+    assert read_back(db_session, [other]) == [page(2)]
+    assert db_session.scalar(text("SELECT count(*) FROM bodies")) == 1
