@@ -48,7 +48,7 @@ SELECT
     AND NOT has_database_privilege('public', current_database(), 'TEMPORARY')
     AND NOT EXISTS (
         SELECT FROM pg_class
-        WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'jobs'))
+        WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'jobs', 'partitions'))
             AND pg_get_userbyid(relowner) <> 'mparchive_owner'
     )
 """

@@ -11,7 +11,12 @@ from itertools import pairwise
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, CaptureRow, Post
+from archive.db.models import (
+    Account,
+    Body,
+    CaptureRow,
+    Post,
+)
 
 MAX_DAYS = 20_000  # of one account: official accounts have not existed for so long
 
@@ -78,8 +83,11 @@ def posts_archived(session: Session, biz: str | None = None) -> list[Month]:
 
 def bytes_stored(session: Session) -> list[Month]:
     """Sum the bytes of page bodies, as stored, that each month added, first to last."""
-    month = func.date_trunc("month", func.timezone("Asia/Shanghai", CaptureRow.fetched_at))
-    rows = select(month, func.sum(func.length(CaptureRow.body))).group_by(month).order_by(month)
+    first = select(CaptureRow.sha256, func.min(CaptureRow.fetched_at).label("at")).group_by(CaptureRow.sha256)
+    added = first.subquery()
+    month = func.date_trunc("month", func.timezone("Asia/Shanghai", added.c.at))
+    rows = select(month, func.sum(func.length(Body.data))).join(added, added.c.sha256 == Body.sha256)
+    rows = rows.group_by(month).order_by(month)
     return [Month(at.date(), int(count)) for at, count in session.execute(rows.limit(MAX_MONTHS))]
 
 

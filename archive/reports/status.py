@@ -9,7 +9,18 @@ from sqlalchemy import ColumnElement, Engine, Select, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from archive.db import schema
-from archive.db.models import Account, AddressRow, CaptureRow, Post, Run, SourceRow, Version
+from archive.db.models import (
+    Account,
+    AddressRow,
+    Body,
+    CaptureRow,
+    ParseResult,
+    Post,
+    Run,
+    SourceRow,
+    UnparsedCapture,
+    Version,
+)
 from archive.db.roles import role_warnings
 from archive.domain.messages import Message
 from archive.domain.monitoring import NEIGHBOURS, remedy_for, unwatched, with_remedy
@@ -67,13 +78,14 @@ class Status:
 def archive_status(session: Session, now: datetime, bare_a_day: int = BARE_A_DAY) -> Status:
     """Count what the archive holds, what is due and what was given up. `now` is an aware UTC instant."""
     bare = bare_status(session, bare_a_day, now)
-    outcomes = select(func.coalesce(CaptureRow.outcome, _UNPARSED), func.count()).group_by(CaptureRow.outcome)
-    by_outcome = {outcome: count for outcome, count in session.execute(outcomes)}
-    sizes = select(
-        func.coalesce(func.sum(CaptureRow.body_size), 0),
-        func.coalesce(func.sum(func.length(CaptureRow.body)), 0),
-    )
-    body_bytes, stored_bytes = session.execute(sizes).one()
+    outcomes = select(ParseResult.outcome, func.count()).where(ParseResult.is_current)
+    rows = session.execute(outcomes.group_by(ParseResult.outcome))
+    by_outcome = {outcome: count for outcome, count in rows}
+    unparsed = session.scalar(select(func.count()).select_from(UnparsedCapture)) or 0
+    if unparsed:
+        by_outcome[_UNPARSED] = unparsed
+    body_bytes = session.scalar(select(func.coalesce(func.sum(CaptureRow.body_size), 0)))
+    stored_bytes = session.scalar(select(func.coalesce(func.sum(func.length(Body.data)), 0)))
     not_watched = unwatched_accounts(session)
     bizs = {one.biz for one in not_watched}
     return Status(
@@ -82,8 +94,8 @@ def archive_status(session: Session, now: datetime, bare_a_day: int = BARE_A_DAY
         versions=_count(session, select(Version.id)),
         captures=sum(by_outcome.values()),
         captures_by_outcome=by_outcome,
-        body_bytes=int(body_bytes),
-        stored_bytes=int(stored_bytes),
+        body_bytes=int(body_bytes or 0),
+        stored_bytes=int(stored_bytes or 0),
         due=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at <= now)),
         waiting=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at > now)),
         given_up=_count(session, _given_up()),
@@ -91,7 +103,7 @@ def archive_status(session: Session, now: datetime, bare_a_day: int = BARE_A_DAY
         bare_waiting=bare.waiting,
         bare_next_at=bare.next_at,
         other_posts=count_other_posts(session),
-        unread=by_outcome.get(_UNPARSED, 0),
+        unread=unparsed,
         media=media_numbers(session, now),
         last_runs=_last_runs(session),
         not_watched=[one.as_dict() for one in not_watched],
