@@ -22,7 +22,7 @@ def before(engine: Engine) -> Engine:
         for number, body in ((1, "一"), (1, "二"), (1, "一"), (2, "三")):
             import_records(session, None, [record(number, text=body)], f"dump {body}", NOW)
     with engine.begin() as connection:
-        schema.migrate(connection, "0010")
+        schema.migrate(connection, "0011")
     return engine
 
 
@@ -44,5 +44,5 @@ def test_a_text_that_is_in_no_version_is_not_lost(before: Engine) -> None:
         schema.migrate(connection, "head")
         assert connection.execute(CURRENT).all()[1] == ("1002_1", 2, "伪")
     with before.begin() as connection:
-        schema.migrate(connection, "0010")
+        schema.migrate(connection, "0011")
         assert connection.execute(text("SELECT text FROM posts ORDER BY aid")).all()[1].text == "伪"

@@ -5,9 +5,9 @@ from alembic import op
 
 from archive.db.migrations.row_seals import seal
 
-revision = "0011"
+revision = "0012"
 
-down_revision = "0010"
+down_revision = "0011"
 
 branch_labels = None
 

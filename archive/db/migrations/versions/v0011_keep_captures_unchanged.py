@@ -13,9 +13,9 @@ from backports import zstd
 
 from archive.db.migrations.row_seals import seal, unseal
 
-revision = "0010"
+revision = "0011"
 
-down_revision = "0009"
+down_revision = "0010"
 
 branch_labels = None
 

@@ -24,7 +24,7 @@ def test_an_odd_value_of_an_earlier_version_stays_and_new_ones_are_refused(engin
     with transaction(engine) as session:
         import_records(session, None, [record(1), record(2)], "dump", NOW)
     with engine.begin() as connection:
-        schema.migrate(connection, "0011")
+        schema.migrate(connection, "0012")
         connection.execute(text("UPDATE posts SET kind = 'poem' WHERE aid = '1001_1'"))
         assert connection.scalar(SEALED) is True
     with engine.begin() as connection:

@@ -5,9 +5,9 @@ from alembic import op
 
 from archive.db.migrations.row_seals import seal
 
-revision = "0012"
+revision = "0013"
 
-down_revision = "0011"
+down_revision = "0012"
 
 branch_labels = None
 
