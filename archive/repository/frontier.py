@@ -243,13 +243,15 @@ def _put_sightings(
 def make_due(session: Session, address_ids: Sequence[int], now: datetime, again: bool = False) -> list[int]:
     """Make addresses due now that never gave a final answer, or with `again` all; return their ids.
 
-    Bare ones keep the count of their attempts, and without `again` the back-off after one that brought no
-    post: asking for them at once would only bring the next challenge.
+    Those that are due already keep their time: a run that asked for them a moment earlier, by its clock, must
+    find them due too. Bare ones keep the count of their attempts, and without `again` the back-off after one
+    that brought no post: asking for them at once would only bring the next challenge.
     """
     backs_off = func.coalesce(and_(IS_REFUSED_BARE, AddressRow.next_fetch_at > now), False)
     unanswered = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_NOT_FINAL)
     is_due = AddressRow.next_fetch_at <= now  # left over by an interrupted run
-    changes = {"next_fetch_at": now, "attempts": case((IS_BARE, AddressRow.attempts), else_=0)}
+    due_at = func.least(AddressRow.next_fetch_at, now)  # of the two that is no NULL
+    changes = {"next_fetch_at": due_at, "attempts": case((IS_BARE, AddressRow.attempts), else_=0)}
     made_due: list[int] = []
     for start in range(0, len(address_ids), _BATCH):
         rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))

@@ -209,3 +209,12 @@ def test_an_accounts_habit_is_read_from_its_posts(db_session: Session) -> None:
 def test_a_post_that_only_a_dump_told_of_counts_with_the_noon_of_its_day(db_session: Session) -> None:
     publish(db_session, 1, None, date(2025, 11, 19))
     assert newest_post(db_session, BIZ) == datetime(2025, 11, 19, 4, tzinfo=UTC)
+
+
+def test_a_run_can_take_what_another_made_due_after_it_looked_at_its_clock(db_session: Session) -> None:
+    see(db_session, 1)
+    (address_id,) = db_session.execute(text("SELECT id FROM addresses")).scalars()
+    run_id = runs.start_run(db_session, "backfill", {}, NOW)
+    frontier.make_due(db_session, [address_id], NOW)
+    frontier.make_due(db_session, [address_id], NOW + HOUR)  # by another process, while this one waits
+    assert frontier.take_over(db_session, run_id, [address_id], NOW + HOUR / 2) == [address_id]
