@@ -3,12 +3,28 @@
 Rows are locked in the order that archive.ingest.pages states. Instants are aware UTC.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, any_, func, literal, or_, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    Text,
+    any_,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -18,6 +34,7 @@ from archive.domain.outcomes import MediumOutcome, MediumType, Role
 from archive.domain.parsed_page import CurrentPage, MediaRef
 from archive.domain.text import index_key, storable, storable_json
 from archive.domain.update_decisions import next_medium_fetch
+from archive.repository.derived import HOUR, LAST_HOUR, counts, hour_of, start_of_hour
 from archive.repository.post_queries import IS_ITS_ADDRESS
 
 
@@ -84,16 +101,33 @@ def due_media(
         MediumRow.type,
         MediumRow.expires_at,
         func.coalesce(facts, text("'{}'::jsonb")),
-    ).where(
-        MediumRow.next_fetch_at <= now,
-        MediumRow.type.in_(types),
-        MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now),
     )
+    chosen = _first_due(now, limit, types, run_id).subquery()
+    rows = rows.join(chosen, chosen.c.id == MediumRow.id).order_by(*_FETCH_ORDER).limit(limit)
+    return [DueMedium(*row) for row in session.execute(rows)]
+
+
+# The order of ix__media__fetch_order; the type stands in the statement itself, as it does in the index.
+_FETCH_ORDER = (
+    MediumRow.attempts,
+    MediumRow.expires_at,
+    MediumRow.type == literal_column(f"'{MediumType.IMAGE}'"),
+    MediumRow.next_fetch_at,
+    MediumRow.id,
+)
+
+
+def _first_due(
+    now: datetime, limit: int, types: Collection[str], run_id: int | None
+) -> CompoundSelect[tuple[int]]:
+    """Select the ids of the media that come first among those that expire, and among the others."""
+    rows = select(MediumRow.id).where(MediumRow.next_fetch_at <= now, MediumRow.type.in_(types))
     if run_id is not None:
         rows = rows.where(MediumRow.id.in_(media_of_run(run_id)))
-    first = MediumRow.expires_at.nulls_last(), MediumRow.type == MediumType.IMAGE
-    rows = rows.order_by(MediumRow.attempts, *first, MediumRow.next_fetch_at, MediumRow.id)
-    return [DueMedium(*row) for row in session.execute(rows.limit(limit))]
+    parts = (MediumRow.expires_at > now, MediumRow.expires_at.is_(None))
+    return union_all(
+        *(select(rows.where(part).order_by(*_FETCH_ORDER).limit(limit).subquery()) for part in parts)
+    )
 
 
 def awaited_media(session: Session, keys: Collection[str], urls: Collection[str]) -> list[DueMedium]:
@@ -115,31 +149,46 @@ def media_of_run(run_id: int) -> Select[Any]:
 
 def media_numbers(session: Session, now: datetime) -> dict[str, dict[str, int]]:
     """Count media by type: known, kept, due, waiting, given up, and the bytes of their files."""
-    wanted = MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now)
-    due, waiting = wanted & (MediumRow.next_fetch_at <= now), wanted & (MediumRow.next_fetch_at > now)
-    rows = select(
-        MediumRow.type,
-        func.count().label("known"),
-        func.count(MediumRow.file_id).label("kept"),
-        func.count().filter(due).label("due"),
-        func.count().filter(waiting).label("waiting"),
-    ).group_by(MediumRow.type)
-    sizes = _sizes(session)
+    found = counts(session, ["media", "media_stored", "media_due", "media_waiting", "file_bytes"])
+    due, waiting = _due_and_waiting(session, found, now)
     return {
-        row.type: {
-            **{name: row._mapping[name] for name in ("known", "kept", "due", "waiting")},
-            "given_up": row.known - row.kept - row.due - row.waiting,
-            "bytes": sizes.get(row.type, 0),
+        type_: {
+            "known": known,
+            "kept": found["media_stored"][type_],
+            "due": due[type_],
+            "waiting": waiting[type_],
+            "given_up": known - found["media_stored"][type_] - due[type_] - waiting[type_],
+            "bytes": found["file_bytes"][type_],
         }
-        for row in session.execute(rows.order_by(MediumRow.type))
+        for type_, known in sorted(found["media"].items())
     }
 
 
-def _sizes(session: Session) -> dict[str, int]:
-    """Sum the bytes of files by the type of their media, each file once."""
-    files = select(MediumRow.type, MediumRow.file_id).distinct().subquery()
-    rows = select(files.c.type, func.sum(FileRow.size)).join(FileRow, FileRow.id == files.c.file_id)
-    return {type_: int(size) for type_, size in session.execute(rows.group_by(files.c.type))}
+def _due_and_waiting(
+    session: Session, found: Mapping[str, Counter[str]], now: datetime
+) -> tuple[Counter[str], Counter[str]]:
+    """Count media that are due and that wait, by type: by the counters of hours, in this hour by the rows."""
+    hour, start, end = hour_of(now), start_of_hour(now), start_of_hour(now) + HOUR
+    due, waiting = Counter[str](), Counter[str]()
+    for name, counted, hours in (
+        ("media_due", due, range(hour)),
+        ("media_waiting", waiting, range(hour + 1, LAST_HOUR)),
+    ):
+        for key, value in found[name].items():
+            type_, _, of = key.partition(" ")
+            counted[type_] += value if int(of) in hours else 0
+    at, expires_at = MediumRow.next_fetch_at, MediumRow.expires_at
+    until = func.least(at, expires_at)
+    lives = expires_at.is_(None) | (expires_at > at)
+    for counted, sign, conditions in (
+        (due, 1, (at >= start, at <= now, lives)),
+        (due, -1, (at.is_not(None), expires_at >= start, expires_at <= now, expires_at > at)),
+        (waiting, 1, (at.is_not(None), until > now, until < end)),
+    ):
+        rows = select(MediumRow.type, func.count()).where(*conditions).group_by(MediumRow.type)
+        for type_, count in session.execute(rows):
+            counted[type_] += sign * count
+    return due, waiting
 
 
 def media_of(session: Session, post: Post) -> list[ShownMedium]:

@@ -187,8 +187,10 @@ def published_instants(session: Session, biz: str, since: datetime) -> list[date
 
 def newest_post(session: Session, biz: str) -> datetime | None:
     """Return when the newest archived post of an account was published: the instant, else noon of its day."""
-    rows = select(func.max(PUBLISHED_AT))
-    return session.scalar(rows.join(Account, Account.id == Post.account_id).where(Account.biz == biz))
+    account = select(Account.id).where(Account.biz == biz).scalar_subquery()
+    newest_day = select(func.max(Post.published_on)).where(Post.account_id == account).scalar_subquery()
+    rows = select(func.max(PUBLISHED_AT)).where(Post.account_id == account)
+    return session.scalar(rows.where(Post.published_on == newest_day))
 
 
 def published_days(session: Session, biz: str, since: datetime) -> list[datetime]:

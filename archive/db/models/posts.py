@@ -17,6 +17,8 @@ class Post(Base):
     __table_args__ = (
         UniqueConstraint("account_id", "aid"),
         Index(None, "published_on"),
+        Index(None, "account_id", "published_on"),
+        Index(None, "account_name"),
         {"comment": "Posts, once per account and aid"},
     )
 
@@ -144,6 +146,21 @@ class MediumRow(Base):
     __tablename__ = "media"
     __table_args__ = (
         Index(None, "next_fetch_at", postgresql_where=text("next_fetch_at IS NOT NULL")),
+        Index(
+            "ix__media__fetch_order",
+            "attempts",
+            "expires_at",
+            text("(type = 'image')"),
+            "next_fetch_at",
+            "id",
+            postgresql_where=text("next_fetch_at IS NOT NULL"),
+        ),
+        Index(None, "expires_at", postgresql_where=text("next_fetch_at IS NOT NULL")),
+        Index(
+            "ix__media__waits_until",
+            text("LEAST(next_fetch_at, expires_at)"),
+            postgresql_where=text("next_fetch_at IS NOT NULL"),
+        ),
         {"comment": "Images, audios and videos of posts: the work list of their downloads"},
     )
 

@@ -207,3 +207,20 @@ def test_an_accounts_habit_is_read_from_its_posts(db_session: Session) -> None:
 def test_a_post_that_only_a_dump_told_of_counts_with_the_noon_of_its_day(db_session: Session) -> None:
     publish(db_session, 1, None, date(2025, 11, 19))
     assert newest_post(db_session, BIZ) == datetime(2025, 11, 19, 4, tzinfo=UTC)
+
+
+def test_an_address_seen_again_is_claimed_though_another_one_is_being_fetched(
+    db_session: Session, shared_engine: Engine
+) -> None:
+    record_heartbeat(db_session, "home", NOW)
+    see(db_session, 1, 2)
+    fetched, seen = db_session.query(AddressRow).order_by(AddressRow.id)
+    crawl = runs.start_run(db_session, "backfill", {"egress": "home"}, NOW)
+    frontier.claim_addresses(db_session, crawl, [fetched.id], NOW)
+    again = runs.start_run(db_session, "backfill", {}, NOW)
+    with run_lock(shared_engine, crawl):
+        for address in (fetched, seen):
+            sighting = captures.Sighting(parse_address(address.url), "list", NOW)
+            frontier.record_sightings(db_session, again, [sighting], NOW)
+        rows = db_session.execute(text("SELECT id, claimed_by_run_id FROM addresses")).all()
+    assert {row.id: row.claimed_by_run_id for row in rows} == {fetched.id: crawl, seen.id: again}
