@@ -2,9 +2,7 @@
 
 from alembic import context
 
-from archive.db.models import Base
-
-context.configure(connection=context.config.attributes["connection"], target_metadata=Base.metadata)
+context.configure(connection=context.config.attributes["connection"])
 
 with context.begin_transaction():
     context.run_migrations()

@@ -70,8 +70,21 @@ _INDEXES: dict[str, tuple[str, str, str | None]] = {  # table, columns, conditio
 }
 
 
+# The document was moved after this comment was released; a schema without the column needs none.
+_COMMENT = """
+DO $$ BEGIN
+  IF EXISTS (
+    SELECT FROM pg_attribute WHERE attrelid = to_regclass('chain_entries') AND attname = 'content'
+  ) THEN
+    COMMENT ON COLUMN chain_entries.content IS 'SHA-256 of what the row holds, by the rule of docs/{}';
+  END IF;
+END $$
+"""
+
+
 def upgrade() -> None:
     op.execute("SET LOCAL statement_timeout = 0")  # every row is counted
+    op.execute(_COMMENT.format("reference/integrity.md"))
     sql = Path(__file__).with_name("v0014_derived.sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(sql.replace("%", "%%"))
     for table in _COUNTED:
@@ -93,6 +106,7 @@ def _add_triggers(table: str, prefix: str, function: str) -> None:
 
 
 def downgrade() -> None:
+    op.execute(_COMMENT.format("integrity.md"))
     for name in _INDEXES:
         op.execute(f"DROP INDEX {name}")
     op.execute("DROP SCHEMA derived CASCADE")
