@@ -72,6 +72,7 @@ def _crawl(engine: Engine, round_: int) -> None:
 
 
 WORKS: dict[str, Work] = {"a post from a dump": _import, "a page": _crawl}
+SEALED = [name for name, table in Base.metadata.tables.items() if "seal" in table.columns]
 COUNTS = {"a post from a dump": IMPORTED, "a page": PAGES}
 
 
@@ -109,14 +110,14 @@ def _without(engine: Engine) -> Iterator[None]:
     with patch(APPENDS[0]), patch(APPENDS[1]):
         yield
     with transaction(engine) as session:
-        for table in Base.metadata.tables:
+        for table in SEALED:
             session.execute(text(f"UPDATE {table} SET seal = seal_of({table}) WHERE seal IS NULL"))
     _switch(engine, "ENABLE", "SET")
 
 
 def _switch(engine: Engine, trigger: str, constraint: str) -> None:
     with transaction(engine) as session:
-        for table in Base.metadata.tables:
+        for table in SEALED:
             session.execute(text(f"ALTER TABLE {table} ALTER seal {constraint} NOT NULL"))
             session.execute(text(f"ALTER TABLE {table} {trigger} TRIGGER {TRIGGER}"))
 

@@ -50,7 +50,9 @@ SELECT
     AND NOT has_database_privilege('public', current_database(), 'TEMPORARY')
     AND NOT EXISTS (
         SELECT FROM pg_class
-        WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'jobs', 'derived'))
+        WHERE relnamespace IN (
+            SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'jobs', 'partitions', 'derived')
+        )
             AND pg_get_userbyid(relowner) <> 'mparchive_owner'
     )
 """

@@ -10,14 +10,25 @@ from sqlalchemy import func, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, load_only
 
-from archive.db.models import Account, AddressRow, CaptureRow, Post, PostLink, Version
+from archive.db.models import (
+    Account,
+    AddressRow,
+    CaptureRow,
+    ParseResult,
+    Post,
+    PostLink,
+    Version,
+)
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import CurrentPage, LinkRef, PostIdentity, PostState, page_facts
 from archive.domain.records import Record
 from archive.domain.text import index_key, storable, storable_json
 from archive.domain.update_decisions import PAGE, REPARSE, Intent, StoredPost, StoreResult, decide
 from archive.repository.hash_chain import append_versions
-from archive.repository.post_queries import IS_ITS_ADDRESS
+from archive.repository.post_queries import (
+    IS_ITS_ADDRESS,
+    IS_ITS_RESULT,
+)
 from archive.repository.search_index import index_posts
 from archive.repository.versions import VERSION_AT, versions_of
 
@@ -99,8 +110,9 @@ def _text_that_returned(session: Session, post_id: int, instant: datetime) -> li
     text, following = earlier[-1], next((row.at for row in found if row.at > instant), None)
     its_page = session.get_one(CaptureRow, text.capture_id, options=[load_only(CaptureRow.rendered)])
     pages = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
-    pages = pages.join(Post, IS_ITS_ADDRESS).where(Post.id == post_id, CaptureRow.reason == "")
-    pages = pages.where(CaptureRow.outcome == Outcome.ARTICLE, CaptureRow.rendered == its_page.rendered)
+    pages = pages.join(ParseResult, IS_ITS_RESULT)
+    pages = pages.join(Post, IS_ITS_ADDRESS).where(Post.id == post_id, ParseResult.reason == "")
+    pages = pages.where(ParseResult.outcome == Outcome.ARTICLE, CaptureRow.rendered == its_page.rendered)
     pages = pages.where(CaptureRow.fetched_at > instant)
     if following is not None:
         pages = pages.where(CaptureRow.fetched_at < following)

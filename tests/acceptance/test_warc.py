@@ -18,7 +18,8 @@ from tests.support.database import database_from
 
 CAPTURES = """
 SELECT requested_url, final_url, status, headers::text, encode(sha256, 'hex'), fetched_at, rendered,
-       evaluated::text, outcome, reason, parser_version FROM captures ORDER BY id
+       evaluated::text, outcome, reason, parser_version FROM captures c
+JOIN parse_results r ON r.capture_id = c.id AND is_current ORDER BY c.id
 """
 POSTS = "SELECT aid, title, text, url, kind, published_at, source FROM posts ORDER BY aid"
 VERSIONS = """

@@ -1,15 +1,18 @@
 """The tables of the archive as SQLAlchemy models."""
 
 from archive.db.models.accounts import Account, Egress, SourceRow
-from archive.db.models.base import Base
+from archive.db.models.base import Base, UnsealedBase
 from archive.db.models.captures import (
     AddressRow,
+    Body,
     CaptureRow,
     Chain,
     ChainEntry,
+    ParseResult,
     Removal,
     RepeatedCapture,
     SightingRow,
+    UnparsedCapture,
 )
 from archive.db.models.operations import Incident, Run
 from archive.db.models.posts import (
@@ -28,6 +31,7 @@ __all__ = [
     "Account",
     "AddressRow",
     "Base",
+    "Body",
     "CaptureRow",
     "Chain",
     "ChainEntry",
@@ -35,6 +39,7 @@ __all__ = [
     "FileRow",
     "Incident",
     "MediumRow",
+    "ParseResult",
     "Post",
     "PostLink",
     "PostMedium",
@@ -44,5 +49,7 @@ __all__ = [
     "Run",
     "SightingRow",
     "SourceRow",
+    "UnparsedCapture",
+    "UnsealedBase",
     "Version",
 ]

@@ -1,6 +1,7 @@
 """Define what all tables share: names of constraints by rule, instants with a time zone."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 from sqlalchemy import BigInteger, DateTime, Identity, LargeBinary, MetaData, Text
@@ -20,8 +21,14 @@ LAST = 1000  # behind the columns of any table
 Key = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
 
 
-class Base(DeclarativeBase):
-    """Base class of all tables."""
+def one_of(column: str, values: type[StrEnum], *more: str) -> str:
+    """Return the SQL condition that a column has one of the values of an enumeration, or of `more`."""
+    listed = ", ".join(f"'{value}'" for value in (*values, *more))
+    return f"{column} IN ({listed})"
+
+
+class UnsealedBase(DeclarativeBase):
+    """Base class of tables whose rows have no checksum of their own: others cover what they hold."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
@@ -31,6 +38,12 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB(none_as_null=True),
         list[Any]: JSONB,
     }
+
+
+class Base(UnsealedBase):
+    """Base class of tables whose rows have a checksum."""
+
+    __abstract__ = True
 
     seal: Mapped[bytes] = mapped_column(
         LargeBinary, deferred=True, sort_order=LAST, comment="SHA-256 of the row, made by its trigger"

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.advisory_locks import run_lock
 from archive.db.engine import transaction
-from archive.db.models import Account, AddressRow, CaptureRow, Post
+from archive.db.models import Account, AddressRow, Body, CaptureRow, Post
 from archive.domain import captures
 from archive.domain.addresses import parse_address
 from archive.repository import frontier, runs
@@ -43,9 +43,11 @@ def publish(session: Session, mid: int, at: datetime | None, on: date, visited: 
     see(session, mid, now=visited)
     address = session.query(AddressRow).filter_by(aid=f"{mid}_1").one()
     address.last_outcome, address.last_tried_at, address.next_fetch_at = "article", visited, None
+    session.merge(Body(sha256=b"", codec="zstd", data=b""))
+    session.flush()
     capture = CaptureRow(
-        address_id=address.id, requested_url="u", final_url="u", status=200, headers=[], body=b"",
-        body_encoding="zstd", body_size=0, sha256=b"", fetched_at=visited, rendered=False,
+        address_id=address.id, requested_url="u", final_url="u", status=200, headers=[], body_size=0,
+        sha256=b"", fetched_at=visited, rendered=False,
     )  # fmt: skip
     session.add(capture)
     session.flush()

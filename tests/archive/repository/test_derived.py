@@ -33,7 +33,14 @@ MOVES = (  # changes of every counted table, by one row and by many
     "UPDATE addresses SET next_fetch_at = timestamptz '2026-03-05 04:10+00' WHERE id % 2 = 0",
     "UPDATE addresses SET next_fetch_at = NULL, last_outcome = 'no_answer' WHERE id % 3 = 0",
     "UPDATE addresses SET url = replace(url, 'chksm=', 'x=') WHERE id % 5 = 0",
-    "UPDATE captures SET outcome = 'unknown' WHERE id = (SELECT max(id) FROM captures)",
+    "UPDATE parse_results SET is_current = false WHERE id = (SELECT max(id) FROM parse_results)",
+    "INSERT INTO captures"
+    " (requested_url, final_url, status, headers, body_size, sha256, fetched_at, rendered)"
+    " SELECT 'u', 'u', 200, '[]', body_size, sha256, fetched_at + interval '90 days', false FROM captures",
+    "DELETE FROM captures WHERE requested_url = 'u' AND id % 2 = 0",
+    "INSERT INTO unparsed_captures SELECT id FROM captures"
+    " WHERE id NOT IN (SELECT capture_id FROM parse_results WHERE is_current)"
+    " AND id NOT IN (SELECT capture_id FROM unparsed_captures)",
     "UPDATE media SET next_fetch_at = timestamptz '2026-03-05 04:05+00',"
     " expires_at = timestamptz '2026-03-05 04:00+00' + id % 40 * interval '1 minute' WHERE file_id IS NULL",
     "UPDATE media SET file_id = NULL WHERE id % 2 = 0",

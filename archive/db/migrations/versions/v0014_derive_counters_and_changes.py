@@ -10,13 +10,15 @@ from alembic import op
 
 revision = "0014"
 
-down_revision = "0009"
+down_revision = "0010"
 
 branch_labels = None
 
 depends_on = None
 
-_COUNTED = ("posts", "versions", "captures", "addresses", "media", "files")
+_COUNTED = (
+    "posts", "versions", "captures", "parse_results", "unparsed_captures", "addresses", "media", "files",
+)  # fmt: skip
 
 _LISTED = ("versions", "absences")  # tables from which changes follow
 

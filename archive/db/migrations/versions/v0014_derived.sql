@@ -57,10 +57,22 @@ CREATE FUNCTION derived.counts_of(r versions) RETURNS TABLE (name text, key text
 $$;
 
 CREATE FUNCTION derived.counts_of(r captures) RETURNS TABLE (name text, key text, value bigint) LANGUAGE sql IMMUTABLE AS $$
-  VALUES ('captures', coalesce(r.outcome, 'unread'), 1::bigint),
-    ('body_bytes', '', r.body_size::bigint),
-    ('stored_bytes', derived.month_of(r.fetched_at), length(r.body)::bigint)
+  VALUES ('body_bytes', '', r.body_size::bigint)
 $$;
+
+CREATE FUNCTION derived.counts_of(r parse_results) RETURNS TABLE (name text, key text, value bigint) LANGUAGE sql IMMUTABLE AS $$
+  VALUES ('captures', r.outcome, r.is_current::int::bigint)
+$$;
+
+CREATE FUNCTION derived.counts_of(r unparsed_captures) RETURNS TABLE (name text, key text, value bigint) LANGUAGE sql IMMUTABLE AS $$
+  VALUES ('captures', 'unread', 1::bigint)
+$$;
+
+-- The bytes of a body count in the month of its first capture, in the order of storing.
+CREATE VIEW derived.stored AS
+  SELECT c.id, derived.month_of(c.fetched_at) AS month, length(b.data)::bigint AS bytes
+  FROM captures c JOIN bodies b ON b.sha256 = c.sha256
+  WHERE NOT EXISTS (SELECT FROM captures earlier WHERE earlier.sha256 = c.sha256 AND earlier.id < c.id);
 
 -- What is due is the sum of the hours before now, and of the hour of now what an index finds.
 CREATE FUNCTION derived.counts_of(r addresses) RETURNS TABLE (name text, key text, value bigint) LANGUAGE sql IMMUTABLE AS $$
@@ -110,6 +122,15 @@ BEGIN
   EXECUTE 'INSERT INTO derived.counters (name, key, value) SELECT name, key, sum(value) FROM ('
     || CASE TG_OP WHEN 'INSERT' THEN added WHEN 'DELETE' THEN gone ELSE added || ' UNION ALL ' || gone END
     || ') changed (name, key, value) GROUP BY name, key HAVING sum(value) <> 0';
+  IF TG_TABLE_NAME = 'captures' AND TG_OP = 'INSERT' THEN
+    INSERT INTO derived.counters (name, key, value)
+    SELECT 'stored_bytes', s.month, sum(s.bytes)
+    FROM new_rows r, LATERAL (SELECT * FROM derived.stored WHERE stored.id = r.id) s GROUP BY s.month;
+  ELSIF TG_TABLE_NAME = 'captures' AND TG_OP = 'DELETE' THEN  -- a later capture may be the first of its body now
+    WITH removed AS (DELETE FROM derived.counters WHERE name = 'stored_bytes')
+    INSERT INTO derived.counters (name, key, value)
+    SELECT 'stored_bytes', month, sum(bytes) FROM derived.stored GROUP BY month;
+  END IF;
   IF nextval('derived.statements_counted') % 256 = 0 AND current_setting('transaction_isolation') = 'read committed' THEN
     PERFORM derived.sum_counters();
   END IF;
@@ -122,6 +143,9 @@ CREATE VIEW derived.counted AS
     SELECT c.* FROM posts r, derived.counts_of(r) c
     UNION ALL SELECT c.* FROM versions r, derived.counts_of(r) c
     UNION ALL SELECT c.* FROM captures r, derived.counts_of(r) c
+    UNION ALL SELECT c.* FROM parse_results r, derived.counts_of(r) c
+    UNION ALL SELECT c.* FROM unparsed_captures r, derived.counts_of(r) c
+    UNION ALL SELECT 'stored_bytes', month, bytes FROM derived.stored
     UNION ALL SELECT c.* FROM addresses r, derived.counts_of(r) c
     UNION ALL SELECT c.* FROM media r, derived.counts_of(r) c
     UNION ALL SELECT c.* FROM files r, derived.counts_of(r) c

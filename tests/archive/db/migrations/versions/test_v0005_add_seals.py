@@ -22,5 +22,5 @@ def test_the_upgrade_chains_and_seals_what_was_there(engine: Engine) -> None:
             schema.migrate(connection, revision)
     with transaction(engine) as session:
         assert chain_heads(session) == heads
-        sealed = "SELECT bool_and(c.seal = seal_of(c)) FROM captures c"
+        sealed = "SELECT bool_and(v.seal = seal_of(v)) FROM versions v"
         assert session.scalar(text(sealed)) is True
