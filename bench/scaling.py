@@ -1,7 +1,7 @@
 """Measure how the times of pages that operation asks for often grow: `python -m bench.scaling [CAPTURES]`.
 
-Two archives are filled by SQL, one with 10,000 captures and one with CAPTURES; each page is requested from the
-web interface. The result is a part of docs/reference/performance.md.
+Two archives are filled by SQL, one with 10,000 captures and one with CAPTURES; each page is requested from
+the web interface. The result is a part of docs/reference/performance.md.
 """
 
 import statistics
@@ -39,13 +39,16 @@ def main(arguments: Sequence[str]) -> None:
 
 def _measured(captures: int) -> Times:
     """Return the median seconds of each path in an archive of so many captures."""
-    with tempfile.TemporaryDirectory() as home, embedded_postgres(Path(home)) as url:
-        with open_archive(ArchiveSettings(database_url=url)) as engine:
-            superuser = engine_at(make_url(url).set(username=SUPERUSER))
-            fill(superuser, Sizes.of_captures(captures))
-            superuser.dispose()
-            with served(engine, now=NOW) as web:
-                return {path: statistics.median(_times(web, path)) for path in PATHS}
+    with (
+        tempfile.TemporaryDirectory() as home,
+        embedded_postgres(Path(home)) as url,
+        open_archive(ArchiveSettings(database_url=url)) as engine,
+    ):
+        superuser = engine_at(make_url(url).set(username=SUPERUSER))
+        fill(superuser, Sizes.of_captures(captures))
+        superuser.dispose()
+        with served(engine, now=NOW) as web:
+            return {path: statistics.median(_times(web, path)) for path in PATHS}
 
 
 def _times(web: Served, path: str) -> list[float]:
@@ -59,20 +62,21 @@ def _times(web: Served, path: str) -> list[float]:
 
 
 def _report(captures: int, before: Times, after: Times) -> str:
-    rows = "\n".join(
-        f"| `{path}` | {before[path] * 1000:.0f} | {after[path] * 1000:.0f} | {after[path] / before[path]:.1f} |"
-        for path in PATHS
-    )
+    rows = "\n".join(_row(path, before[path], after[path]) for path in PATHS)
     return _TEXT.format(
         day=today(), machine=machine(), small=SMALL, large=captures, requests=REQUESTS, rows=rows
     )
 
 
+def _row(path: str, before: float, after: float) -> str:
+    return f"| `{path}` | {before * 1000:.0f} | {after * 1000:.0f} | {after / before:.1f} |"
+
+
 _TEXT = """## Growth with the size of the archive
 
-Written by `python -m bench.scaling` ({day}). Machine: {machine}. Milliseconds until a page was answered, median of
-{requests} requests, in two made-up archives: {small:,} and {large:,} captures, with two addresses due for three
-captures and a post for six.
+Written by `python -m bench.scaling` ({day}). Machine: {machine}. Milliseconds until a page was answered, median
+of {requests} requests, in two made-up archives: {small:,} and {large:,} captures, with two addresses due
+for three captures and a post for six.
 
 | page | at {small:,} | at {large:,} | ratio |
 |---|---|---|---|
