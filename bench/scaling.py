@@ -74,9 +74,9 @@ def _row(path: str, before: float, after: float) -> str:
 
 _TEXT = """## Growth with the size of the archive
 
-Written by `python -m bench.scaling` ({day}). Machine: {machine}. Milliseconds until a page was answered,
-median of {requests} requests, in two made-up archives: {small:,} and {large:,} captures, with two addresses due
-for three captures and a post for six.
+Written by `python -m bench.scaling` ({day}). Machine: {machine}.
+Milliseconds until a page was answered, median of {requests} requests, in two made-up archives: {small:,} and
+{large:,} captures, with two addresses due for three captures and a post for six.
 
 | page | at {small:,} | at {large:,} | ratio |
 |---|---|---|---|

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
 from archive.reports.status import archive_numbers
-from archive.repository import accounts, egress
+from archive.repository import egress
 from archive.repository.incidents import open_incidents
-from archive.repository.sources import newest_post, source_statuses
+from archive.repository.sources import newest_posts, source_statuses
 
 
 class ArchiveMetrics(Collector):
@@ -66,9 +66,8 @@ def _accounts(session: Session) -> Iterator[Metric]:
     newest = GaugeMetricFamily(
         "mparchive_newest_post_timestamp_seconds", "Publication of an account's newest post", labels=["biz"]
     )
-    for biz, _ in accounts.account_names(session):
-        if instant := newest_post(session, biz):
-            newest.add_metric([biz], instant.timestamp())
+    for biz, instant in newest_posts(session).items():
+        newest.add_metric([biz], instant.timestamp())
     yield newest
 
 

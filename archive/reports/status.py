@@ -68,9 +68,8 @@ def archive_status(session: Session, now: datetime, bare_a_day: int = BARE_A_DAY
     """Count what the archive holds, what is due and what was given up. `now` is an aware UTC instant."""
     bare = bare_status(session, bare_a_day, now)
     not_watched = unwatched_accounts(session)
-    bizs = {one.biz for one in not_watched}
     return Status(
-        accounts=[one | {"watched": one["biz"] not in bizs} for one in account_summaries(session)],
+        accounts=account_list(session, not_watched),
         **asdict(archive_numbers(session, now)),
         forgotten=count_forgotten(session),
         bare_waiting=bare.waiting,
@@ -80,6 +79,15 @@ def archive_status(session: Session, now: datetime, bare_a_day: int = BARE_A_DAY
         last_runs=_last_runs(session),
         not_watched=[one.as_dict() for one in not_watched],
     )
+
+
+def account_list(
+    session: Session, not_watched: "Sequence[UnwatchedAccount] | None" = None
+) -> list[dict[str, Any]]:
+    """Return the accounts with the numbers of their posts, and whether a source watches each."""
+    without_source = unwatched_accounts(session) if not_watched is None else not_watched
+    bizs = {one.biz for one in without_source}
+    return [one | {"watched": one["biz"] not in bizs} for one in account_summaries(session)]
 
 
 @dataclass(frozen=True, slots=True)
