@@ -1,24 +1,19 @@
 """`mparchive backup` and `mparchive restore`: write the whole archive to one file, and restore it."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from archive.backup.backup_file import AnyManifest, Backup, opened, rows_of
 from archive.backup.restore import refuse_full, restore
 from archive.backup.write import size_of, write_backup
-from archive.db.engine import open_archive, transaction
+from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.integrity.check import VerificationReport
 from archive.integrity.checks import ALL_CHECKS
-from archive.integrity.verifier import archive_id, compare_with_heads
-from archive.reports.status import holds_nothing
 from archive.storage.media_files import MediaFolder
-from archive.system.files import FileUnusable, make_private_folder, read_small, write_bytes
+from archive.system.files import make_private_folder
 from mparchive.commands.verify import finding_text, verify_with
 from mparchive.console import say, steps
 from mparchive.errors import Exit
@@ -26,10 +21,6 @@ from mparchive.errors import Exit
 MIB = 1024 * 1024
 
 MIB_PER_LINE = 1024  # of the progress, where there is no terminal
-
-UNVERIFIED = "restore.unverified"  # in the data folder, while a backup is restored and then verified
-
-MAX_MARK = 64  # bytes: a SHA-256 in hexadecimal
 
 QUICK_CHECKS = tuple(dict.fromkeys(check.name for check in ALL_CHECKS if not check.is_heavy))
 
@@ -64,41 +55,16 @@ def restore_archive(path: Path, *, only_check: bool) -> Exit:
 
 def _restore(backup: Backup, settings: ArchiveSettings) -> Exit:
     manifest, folder = backup.manifest, MediaFolder(settings)
-    mark = settings.home / UNVERIFIED
     with open_archive(settings) as engine:
-        if _is_restored(engine, mark, manifest):
-            say(Message("mparchive.backup.only_verified"))
-        else:
-            refuse_full(engine, folder, manifest)
-            _check(backup)
-            make_private_folder(settings.home)
-            write_bytes(mark, _mark_of(engine, manifest), is_private=True)
-            with _progress(_size(manifest)) as step:
-                restore(engine, folder, backup, settings.home, step)
+        refuse_full(engine, folder, manifest)
+        _check(backup)
+        make_private_folder(settings.home)
+        with _progress(_size(manifest)) as step:
+            restore(engine, folder, backup, settings.home, step)
         report = verify_with(engine, settings, ())
-    mark.unlink(missing_ok=True)
     _report_missing(manifest)
     say(Message("mparchive.backup.restored", {"summary": _summary(manifest)}))
     return _exit_code(report, manifest)
-
-
-def _mark_of(engine: Engine, manifest: AnyManifest) -> bytes:
-    """Return what names this database and this backup."""
-    with engine.connect() as connection:
-        name = archive_id(connection)
-    return hashlib.sha256(f"{name}\n{manifest.model_dump_json()}".encode()).hexdigest().encode()
-
-
-def _is_restored(engine: Engine, mark: Path, manifest: AnyManifest) -> bool:
-    """Tell whether an earlier command restored this backup here, and was killed before it had verified it."""
-    try:
-        content = read_small(mark, MAX_MARK, "")
-    except FileUnusable:
-        return False
-    if content != _mark_of(engine, manifest):
-        return False
-    with transaction(engine) as session:
-        return not holds_nothing(session) and not compare_with_heads(session, manifest.heads)
 
 
 def _check(backup: Backup) -> None:

@@ -68,23 +68,6 @@ def test_a_restore_that_was_killed_can_be_run_again(mparchive: Command) -> None:
     assert mparchive.number("SELECT count(*) FROM posts") == 25
 
 
-def test_a_restore_that_was_killed_while_it_verified_only_verifies_again(mparchive: Command) -> None:
-    restored = "SELECT EXISTS (SELECT FROM posts)"
-    killed = mparchive.start("restore", FIXTURE / "copy.backup")
-    with psycopg.connect(plain(mparchive.database_url), autocommit=True) as watcher:
-        while watcher.execute(restored).fetchone() == (False,):
-            assert killed.poll() is None
-        killed.kill()
-        killed.wait()
-    other = mparchive("restore", FIXTURE / "pg_dump.backup")
-    assert (other.code, "empty place only" in other.err) == (2, True)
-    again = mparchive("restore", FIXTURE / "copy.backup")
-    assert (again.code, "restored here already" in again.err) == (0, True), again.err
-    assert mparchive.number("SELECT count(*) FROM posts") == 25
-    full = mparchive("restore", FIXTURE / "copy.backup")
-    assert (full.code, "empty place only" in full.err) == (2, True)
-
-
 @pytest.fixture
 def another(server_url: str, template: str, mparchive: Command) -> Iterator[Command]:
     """Return the command with another empty archive."""
