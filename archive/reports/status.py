@@ -18,7 +18,7 @@ from archive.repository.accounts import account_summaries
 from archive.repository.bare_addresses import bare_status
 from archive.repository.derived import counts, hour_of, start_of_hour
 from archive.repository.incidents import open_incidents
-from archive.repository.media import media_numbers
+from archive.repository.media_numbers import media_numbers
 from archive.repository.removals import count_forgotten
 from archive.repository.served_posts import count_other_posts
 from archive.repository.sources import linked_albums
