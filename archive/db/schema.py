@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
 
+from archive.db.queue_schema import is_queue_current, upgrade_queue
 from archive.db.roles import grant_reader
 from archive.domain.errors import DatabaseUnavailable
 
@@ -21,7 +22,7 @@ _NAME = re.compile(r"v(\d+)_\w+\.py")  # of a migration's file; the number is it
 
 
 def upgrade(engine: Engine) -> None:
-    """Migrate to the newest revision, and grant the readers what they lack.
+    """Migrate to the newest revision, the queue to the installed procrastinate, and grant what readers lack.
 
     Of several processes that start at once one does it, the others wait.
     Raises DatabaseUnavailable for a database of a newer mparchive, DBAPIError when it cannot be reached.
@@ -30,6 +31,9 @@ def upgrade(engine: Engine) -> None:
         if revision(connection) != newest_revision():
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             _migrate(connection)
+        if not is_queue_current(connection):
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            upgrade_queue(connection)
         grant_reader(connection)
 
 
@@ -43,6 +47,7 @@ def migrate(connection: Connection, wanted: str) -> None:
     elif has > target:
         command.downgrade(alembic_config(connection), target)
     if target == newest_revision():
+        upgrade_queue(connection)
         grant_reader(connection)
 
 

@@ -147,17 +147,13 @@ _METADATA = (
 
 def list_captures(session: Session, post: Post) -> list[dict[str, Any]]:
     """Return the captures of a post without their bodies, the last stored first; `reason` is a Message."""
-    addresses = select(AddressRow.id).where(
-        AddressRow.account_id == post.account_id, AddressRow.aid == post.aid
-    )
+    of_addresses = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
+    of_addresses = of_addresses.where(AddressRow.account_id == post.account_id, AddressRow.aid == post.aid)
     of_versions = select(Version.capture_id).where(Version.post_id == post.id)
-    rows = select(*_METADATA).outerjoin(ParseResult, IS_ITS_RESULT)
-    rows = rows.where(
-        CaptureRow.address_id.in_(addresses)
-        | (CaptureRow.id == post.capture_id)
-        | CaptureRow.id.in_(of_versions)
-    )
-    return [_metadata(row) for row in session.execute(rows.order_by(CaptureRow.id.desc()))]
+    ids = {post.capture_id, *session.scalars(of_addresses), *session.scalars(of_versions)} - {None}
+    rows = select(*_METADATA).outerjoin(ParseResult, IS_ITS_RESULT).where(CaptureRow.id.in_(ids))
+    rows = rows.order_by(CaptureRow.id.desc())
+    return [_metadata(row) for row in session.execute(rows)]
 
 
 def get_capture_metadata(session: Session, capture_id: int) -> dict[str, Any]:

@@ -275,9 +275,10 @@ def due_addresses(session: Session, now: datetime, limit: int, run_id: int | Non
 
 
 def _due(now: datetime) -> Select[int, str, str]:
-    has_failed = func.coalesce(AddressRow.last_outcome.in_(_NOT_FINAL), False)
-    tried_at = case((has_failed, AddressRow.last_tried_at))
-    in_order = IS_BARE, has_failed, tried_at, AddressRow.attempts, ~IS_SHORT, AddressRow.next_fetch_at
+    failed = func.derived.has_failed(AddressRow.last_outcome)
+    failed_at = func.derived.failed_at(AddressRow.last_outcome, AddressRow.last_tried_at)
+    # The order of ix__addresses__fetch_order.
+    in_order = IS_BARE, failed, failed_at, AddressRow.attempts, ~IS_SHORT, AddressRow.next_fetch_at
     rows = select(AddressRow.id, AddressRow.key, AddressRow.url)
     return rows.where(AddressRow.next_fetch_at <= now).order_by(*in_order, AddressRow.id)
 

@@ -35,6 +35,39 @@ class AddressRow(Base):
         CheckConstraint(
             one_of("last_outcome", Outcome, NO_ANSWER, NOT_RENDERED, FORGOTTEN), name="last_outcome"
         ),
+        Index(
+            "ix__addresses__fetch_order",
+            text("derived.is_bare(key, url)"),
+            text("derived.has_failed(last_outcome)"),
+            text("derived.failed_at(last_outcome, last_tried_at)"),
+            "attempts",
+            text("(key !~~ 's/%')"),
+            "next_fetch_at",
+            "id",
+            postgresql_where=text("next_fetch_at IS NOT NULL"),
+        ),
+        Index(
+            "ix__addresses__bare_next_fetch_at",
+            "next_fetch_at",
+            postgresql_where=text("derived.is_bare(key, url) AND next_fetch_at IS NOT NULL"),
+        ),
+        Index(
+            "ix__addresses__bare_refused_at",
+            "last_tried_at",
+            postgresql_where=text("derived.is_bare(key, url) AND derived.is_refused(last_outcome)"),
+        ),
+        Index(None, "last_tried_at"),
+        Index(
+            "ix__addresses__other_post",
+            "last_tried_at",
+            postgresql_where=text("derived.gave_other_post(last_reason)"),
+        ),
+        Index(
+            "ix__addresses__forgotten",
+            "account_id",
+            "aid",
+            postgresql_where=text("last_outcome = 'forgotten'"),
+        ),
         {"comment": "Addresses of posts: the crawl's work list"},
     )
 

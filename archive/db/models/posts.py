@@ -56,6 +56,8 @@ class Post(Base):
     __table_args__ = (
         UniqueConstraint("account_id", "aid"),
         Index(None, "published_on"),
+        Index(None, "account_id", "published_on"),
+        Index(None, "account_name"),
         CheckConstraint(one_of("kind", Kind), name="kind"),
         {"comment": "Posts, once per account and aid"},
     )
@@ -178,6 +180,21 @@ class MediumRow(Base):
         Index(None, "next_fetch_at", postgresql_where=text("next_fetch_at IS NOT NULL")),
         CheckConstraint(one_of("type", MediumType), name="type"),
         CheckConstraint(one_of("last_outcome", MediumOutcome), name="last_outcome"),
+        Index(
+            "ix__media__fetch_order",
+            "attempts",
+            "expires_at",
+            text("(type = 'image')"),
+            "next_fetch_at",
+            "id",
+            postgresql_where=text("next_fetch_at IS NOT NULL"),
+        ),
+        Index(None, "expires_at", postgresql_where=text("next_fetch_at IS NOT NULL")),
+        Index(
+            "ix__media__waits_until",
+            text("LEAST(next_fetch_at, expires_at)"),
+            postgresql_where=text("next_fetch_at IS NOT NULL"),
+        ),
         {"comment": "Images, audios and videos of posts: the work list of their downloads"},
     )
 

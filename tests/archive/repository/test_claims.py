@@ -218,3 +218,20 @@ def test_a_run_can_take_what_another_made_due_after_it_looked_at_its_clock(db_se
     frontier.make_due(db_session, [address_id], NOW)
     frontier.make_due(db_session, [address_id], NOW + HOUR)  # by another process, while this one waits
     assert frontier.take_over(db_session, run_id, [address_id], NOW + HOUR / 2) == [address_id]
+
+
+def test_an_address_seen_again_is_claimed_though_another_one_is_being_fetched(
+    db_session: Session, shared_engine: Engine
+) -> None:
+    record_heartbeat(db_session, "home", NOW)
+    see(db_session, 1, 2)
+    fetched, seen = db_session.query(AddressRow).order_by(AddressRow.id)
+    crawl = runs.start_run(db_session, "backfill", {"egress": "home"}, NOW)
+    frontier.claim_addresses(db_session, crawl, [fetched.id], NOW)
+    again = runs.start_run(db_session, "backfill", {}, NOW)
+    with run_lock(shared_engine, crawl):
+        for address in (fetched, seen):
+            sighting = captures.Sighting(parse_address(address.url), "list", NOW)
+            frontier.record_sightings(db_session, again, [sighting], NOW)
+        rows = db_session.execute(text("SELECT id, claimed_by_run_id FROM addresses")).all()
+    assert {row.id: row.claimed_by_run_id for row in rows} == {fetched.id: crawl, seen.id: again}
