@@ -53,7 +53,8 @@ _SEALED_AGAIN = sorted({*_INTEGERS, *_UNUSED})
 
 def upgrade() -> None:
     op.execute("SET LOCAL statement_timeout = 0")  # some tables are written again
-    damaged = {table: damaged_rows(op.get_bind(), table) for table in _SEALED_AGAIN}
+    # Not of tables that lose a column: after a downgrade it is their last one, and all checksums differ.
+    damaged = {table: damaged_rows(op.get_bind(), table) for table in _INTEGERS if table not in _UNUSED}
     for (table, column), values in _SETS.items():
         _allow_only(table, column, values)
     for table, column in _UNUSED.items():
