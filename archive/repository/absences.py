@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Absence, AddressRow, CaptureRow, Post
 from archive.domain.outcomes import AWAY, Outcome
+from archive.repository.evidence import FactKind
+from archive.repository.hash_chain import append_facts
 from archive.repository.post_queries import IS_ITS_ADDRESS
 
 ABSENCE_BATCH = 500  # posts or captures per statement
@@ -178,3 +180,4 @@ def _reconcile(session: Session, computed: dict[int, list[ComputedAbsence]]) -> 
     ]
     if new:
         session.execute(insert(Absence), new)
+    append_facts(session, FactKind.ABSENCES, computed.keys())

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, DateTime, Identity, LargeBinary, MetaData, Text
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 NAMING_CONVENTION = {
     "ix": "ix__%(table_name)s__%(column_0_N_name)s",
@@ -14,8 +14,6 @@ NAMING_CONVENTION = {
     "fk": "fk__%(table_name)s__%(column_0_N_name)s__%(referred_table_name)s",
     "pk": "pk__%(table_name)s",
 }
-
-LAST = 1000  # behind the columns of any table
 
 Key = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
 
@@ -31,7 +29,3 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB(none_as_null=True),
         list[Any]: JSONB,
     }
-
-    seal: Mapped[bytes] = mapped_column(
-        LargeBinary, deferred=True, sort_order=LAST, comment="SHA-256 of the row, made by its trigger"
-    )

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import CaptureRow, Chain, ChainEntry
 from archive.repository.captures import store_captures
+from archive.repository.hash_chain import append_noted
 from tests.archive.making import capture
 
 
@@ -20,6 +21,7 @@ def test_a_chain_entry_is_of_exactly_one_capture_or_version(db_session: Session)
 
 def test_a_capture_stands_in_one_place_of_one_chain(db_session: Session) -> None:
     (id_,) = store_captures(db_session, None, [(None, capture())])
+    append_noted(db_session)
     (entry,) = db_session.query(ChainEntry)
     again = ChainEntry(chain_id=entry.chain_id, position=2, capture_id=id_, content=b"", digest=b"")
     db_session.add(again)
