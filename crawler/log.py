@@ -1,10 +1,10 @@
-"""How a crawl reports: log lines with a stable `action=` word for people, events for whoever started it."""
+"""How a crawl reports: log lines with a stable event name for people, events for whoever started it."""
 
-import json
 import logging
 from dataclasses import asdict
 from typing import Any
 
+import structlog
 from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler
 from scrapy.http import Response
@@ -12,12 +12,13 @@ from scrapy.logformatter import LogFormatter, LogFormatterResult
 
 from archive.domain.errors import MessageError, first_line
 from archive.domain.messages import Message
-from crawler.process.entry import CrawlError, PageDone, RunStarted, SourceChecked, emit
+from archive.system.log import add_to_every_line, log_formatter, use_standard_logging
+from crawler.process.entry import CrawlError, PageDone, RunStarted, SourceChecked, emit, log_format
 from crawler.redaction import scrub_log
 
-logger = logging.getLogger("crawler")
+logger = structlog.get_logger("crawler")
 
-_TRACEBACKS = logging.Formatter()
+_MESSAGES = ("reason", "detail", "advice")  # fields of events that hold a stored message
 
 
 class QuietFormatter(LogFormatter):
@@ -36,82 +37,70 @@ class QuietFormatter(LogFormatter):
         return None
 
 
-class ScrubbingFilter(logging.Filter):
-    """Removes secrets from the log lines of any library."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Clean the record in place; returns True, since every line is written."""
-        message = record.getMessage()
-        clean = scrub_log(message)
-        if clean != message:
-            record.msg, record.args = clean, ()
-        if record.exc_info and not record.exc_text:
-            record.exc_text = scrub_log(_TRACEBACKS.formatException(record.exc_info))
-        return True
-
-
 def quiet_setup() -> None:
-    """Leave out Scrapy's lines about its own set-up, 60 of them before the first page."""
-    for name in ("scrapy.addons", "scrapy.crawler", "scrapy.middleware"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    """Leave out Scrapy's lines about its own set-up and its statistics."""
+    logging.getLogger("scrapy").setLevel(logging.WARNING)
 
 
-class Scrubbing:
-    """Adds the filter to every handler when the spider opens: until then Scrapy replaces its handler."""
+class UnifiedLog:
+    """Gives Scrapy's own handler our format when the spider opens: until then Scrapy replaces its handler.
+
+    A crawl that mparchive starts has our handler from the beginning; this is for `scrapy crawl` by hand.
+    """
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler) -> "Scrubbing":
+    def from_crawler(cls, crawler: Crawler) -> "UnifiedLog":
         """Create the extension for Scrapy."""
-        scrubbing = cls()
-        crawler.signals.connect(scrubbing.start, signals.spider_opened)
-        return scrubbing
+        extension = cls()
+        crawler.signals.connect(extension.start, signals.spider_opened)
+        return extension
 
     def start(self) -> None:
-        """Filter everything that is written from now on."""
+        """Format everything that is written from now on, without secrets."""
+        use_standard_logging()
         for handler in logging.getLogger().handlers:
-            handler.addFilter(ScrubbingFilter())
+            if isinstance(handler, logging.StreamHandler):
+                handler.setFormatter(log_formatter(log_format(handler.stream), scrub_log))
 
 
 def run_started(run_id: int, wanted: int) -> None:
-    """Report that the crawl has its run, and how many things it wants."""
-    logger.info("action=run_started run=%d wanted=%d", run_id, wanted)
+    """Report that the crawl has its run, which later lines name, and how many things it wants."""
+    add_to_every_line(run=run_id)
+    logger.info("run started", action="run_started", wanted=wanted)
     emit(RunStarted(run_id, wanted))
 
 
 def page_fetched(page: PageDone) -> None:
     """Report a page or media file that is stored."""
-    logger.info("action=fetched done=%d %s", page.done, _fields(page))
+    logger.info("fetched", action="fetched", **_fields(page))
     emit(page)
 
 
 def page_failed(page: PageDone) -> None:
     """Report an address or media file that gave nothing to store."""
-    logger.warning("action=failed done=%d %s", page.done, _fields(page))
+    logger.warning("nothing to store", action="failed", **_fields(page))
     emit(page)
 
 
 def source_checked(source: SourceChecked) -> None:
     """Report a source that was asked: its state, what it listed, and what to do."""
-    fields = asdict(source)
-    fields |= {name: str(Message.load(fields[name])) for name in ("detail", "advice") if fields[name]}
-    logger.info("action=source_tried %s", json.dumps(fields, ensure_ascii=False))
+    logger.info("source checked", action="source_tried", **_fields(source))
     emit(source)
 
 
 def crawl_failed(action: str, error: BaseException) -> None:
     """Report an error that ends the crawl; `action` names it in the log."""
     reason = scrub_log(first_line(error))
-    logger.error("action=%s reason=%s", action, reason)
+    logger.error("the crawl ends", action=action, reason=reason)
     emit(CrawlError(error.message.dump() if isinstance(error, MessageError) else reason))
 
 
 def run_finished(verdict: str, counts: dict[str, Any]) -> None:
     """Log the run's last line; whoever started the crawl reads the same from the run's row."""
-    logger.info("action=run_finished verdict=%s counts=%s", verdict, json.dumps(counts, sort_keys=True))
+    logger.info("run finished", action="run_finished", verdict=verdict, counts=counts)
 
 
-def _fields(page: PageDone) -> str:
-    fields = {name: value for name, value in asdict(page).items() if name != "done" and value}
-    if page.reason:
-        fields["reason"] = str(Message.load(page.reason))
-    return " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())
+def _fields(event: PageDone | SourceChecked) -> dict[str, Any]:
+    """Return the fields of an event that say something, stored messages as messages."""
+    fields = {name: value for name, value in asdict(event).items() if value not in ("", None)}
+    return {name: Message.load(value) if name in _MESSAGES else value for name, value in fields.items()}

@@ -9,11 +9,10 @@ import sys
 from pydantic import Field, field_validator
 
 from archive.system.catalogues import process_language
+from archive.system.log import LEVELS
 from crawler.browser.launch_options import launch_options
 from crawler.media.settings import MAX_SECONDS, InvalidSetting, MediaSettings, SettingError
 from crawler.parse.response import MAX_PAGE_BYTES
-
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class CrawlEnvironment(MediaSettings):
@@ -39,8 +38,8 @@ class CrawlEnvironment(MediaSettings):
     @field_validator("log_level")
     @classmethod
     def _known_level(cls, value: str) -> str:
-        if value.upper() not in LOG_LEVELS:
-            raise InvalidSetting("crawler.settings.media_type", text=repr(value), known=LOG_LEVELS)
+        if value.upper() not in LEVELS:
+            raise InvalidSetting("crawler.settings.media_type", text=repr(value), known=LEVELS)
         return value.upper()
 
     @field_validator("browser_hosts")
@@ -172,7 +171,7 @@ ITEM_PIPELINES = {
 }
 
 EXTENSIONS = {
-    "crawler.log.Scrubbing": 0,
+    "crawler.log.UnifiedLog": 0,
     "crawler.extensions.RunVerdict": 0,
     "crawler.extensions.DrainOnStop": 0,
     "scrapy.extensions.telnet.TelnetConsole": None,
@@ -209,8 +208,6 @@ LOG_VERSIONS: list[str] = []
 LOG_LEVEL = _environment.log_level
 
 LOG_FORMATTER = "crawler.log.QuietFormatter"
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 LOGSTATS_INTERVAL = 60.0
 

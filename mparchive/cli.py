@@ -182,6 +182,19 @@ def audit_command(
     raise typer.Exit(audit(options))
 
 
+@app.command("mcp", help=_("mparchive.help.mcp.summary"))
+def mcp_command(
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help=_("mparchive.help.mcp.port"))
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help=_("mparchive.help.mcp.host"))] = "127.0.0.1",
+) -> None:
+    """Answer programs that ask by the Model Context Protocol."""
+    from mparchive.commands.mcp import answer
+
+    raise typer.Exit(answer(host, port))
+
+
 @app.command("config", help=_("mparchive.help.config.summary"))
 def config_command(
     action: Annotated[

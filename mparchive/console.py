@@ -3,11 +3,10 @@
 import errno
 import io
 import json
-import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +16,7 @@ from rich.segment import Segment
 
 from archive.domain.messages import Message
 from archive.system.catalogues import process_language, template
-from mparchive.errors import Exit, OutputError
+from mparchive.errors import CommandError, Exit, OutputError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -222,28 +221,26 @@ def label(prefix: str, value: str) -> str:
     return template(f"{prefix}{value}", process_language()) or value
 
 
-class _PrintableFormatter(logging.Formatter):
-    """Formats the log lines of libraries, with symbols for control characters."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
-
-
 def set_up_log() -> None:
-    """Write our log lines to stdout and warnings of libraries to stderr, control characters as symbols."""
-    import structlog  # noqa: PLC0415 - only commands that run for long have a log
+    """Write the log to stdout as the environment says, control characters as symbols.
 
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_PrintableFormatter(logging.BASIC_FORMAT))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
-    *processors, renderer = structlog.get_config()["processors"]
-    if _print_safely not in processors:
-        structlog.configure(processors=[*processors, _print_safely, renderer])
+    Raises CommandError for an unknown format or level.
+    """
+    from archive.system import log  # noqa: PLC0415 - only commands that run for long have a log
+
+    level = os.environ.get(log.LEVEL_VARIABLE, "INFO").strip().upper()
+    if level not in log.LEVELS:
+        raise _unknown(log.LEVEL_VARIABLE, log.LEVELS)
+    try:
+        chosen = log.format_for(sys.stdout, os.environ)
+    except ValueError:
+        raise _unknown(log.FORMAT_VARIABLE, log.FORMATS) from None
+    log.set_up_log(sys.stdout, chosen, level, printable)
 
 
-def _print_safely(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Replace control characters in text; in other values the renderer escapes them."""
-    return {name: printable(value) if isinstance(value, str) else value for name, value in event.items()}
+def _unknown(variable: str, known: Iterable[str]) -> CommandError:
+    value = os.environ[variable]
+    return CommandError(Message("mparchive.log.unknown", {"name": variable, "value": value, "known": known}))
 
 
 def say(message: Message | str) -> None:

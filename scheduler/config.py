@@ -194,6 +194,15 @@ class Alarms(Kept):
     again_after_hours: Annotated[Number, Field(ge=1, le=24 * 7)] = 6  # one alarm per key in so long
 
 
+class Ping(Kept):
+    """A monitoring service that raises an alarm when the daemon's pings stop."""
+
+    what = "url"
+
+    url_file: FileName | None = None
+    url_env: VariableName | None = None
+
+
 class Limits(ConfigTable):
     """Bounds of the daemon's work."""
 
@@ -235,6 +244,7 @@ class Config(ConfigTable):
     schedule: Schedule = Schedule()
     inbox: InboxConfig | None = None
     alarms: Alarms | None = None
+    ping: Ping | None = None
     limits: Limits = Limits()
     reading_room: ReadingRoom | None = None
 

@@ -1,7 +1,8 @@
 """Runs crawls as child processes, forks of one process that has imported everything: each starts in 0.1 s.
 
 That process starts with the first crawl and ends with this one. A crawl's progress comes as events on a pipe
-of its own; its result is read from its row in `runs`. Its log lines are only kept to be shown.
+of its own; its result is read from its row in `runs`. Its log lines go to the
+log of the process that asks for them, and the last ones are shown where it says nothing else.
 """
 
 import os
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from sqlalchemy import Engine
 
@@ -22,6 +23,7 @@ from archive.db.engine import transaction
 from archive.domain.messages import Message
 from archive.repository import runs
 from archive.system.child_processes import lifeline
+from archive.system.log import FORMAT_VARIABLE, format_for
 from crawler.process import entry
 from crawler.process.entry import CrawlError, ProgressEvent, RunStarted, decode_event
 from crawler.run_stats import EXIT_CODES
@@ -110,20 +112,24 @@ def crawl(  # noqa: PLR0913 - all but engine and run are options, given by name
     timeout: float,
     stop: threading.Event | None = None,
     on_event: Callable[[ProgressEvent], None] | None = None,
+    log_stream: TextIO | None = None,
 ) -> CrawlResult:
     """Fetch what is due of a run (None: all that is due) for at most `timeout` seconds.
 
     `spider` is posts, media for what posts show, or discover; `arguments` are its own. `settings` are Scrapy
     settings, `environment` is added to this process's own. Once `stop` is set the crawl has GRACE seconds.
-    `on_event` is called in the calling thread. Raises what the database raises.
+    `on_event` is called in the calling thread. `log_stream` gets the lines of the crawl's log.
+    Raises what the database raises.
     """
     stop = stop or threading.Event()
     if stop.is_set():
         return CrawlResult(run_id, "stopped", 0, stopped=True)
     command = _command(spider, run_id, arguments or {}, settings or {})
-    whole = {**os.environ, **(environment or {}), "SCRAPY_SETTINGS_MODULE": "crawler.settings"}
+    log_format = format_for(log_stream, os.environ) if log_stream else "human"
+    own = {"SCRAPY_SETTINGS_MODULE": "crawler.settings", FORMAT_VARIABLE: log_format}
     with lifeline() as descriptor:
-        watched = _WatchedCrawl(CrawlProcess(command, whole, descriptor), on_event)
+        process = CrawlProcess(command, {**os.environ, **(environment or {}), **own}, descriptor)
+        watched = _WatchedCrawl(process, on_event, log_stream)
         ended = watched.run(time.monotonic() + timeout, stop)
     own_run = watched.run_id if watched.run_id is not None else run_id
     verdict, counts = _stored_result(engine, own_run, watched.exit_code)
@@ -161,11 +167,17 @@ def _stored_result(engine: Engine, run_id: int | None, exit_code: int) -> tuple[
 class _WatchedCrawl:
     """One crawl process and what has been heard of it."""
 
-    def __init__(self, process: CrawlProcess, on_event: Callable[[ProgressEvent], None] | None):
+    def __init__(
+        self,
+        process: CrawlProcess,
+        on_event: Callable[[ProgressEvent], None] | None,
+        log_stream: TextIO | None,
+    ):
         self.run_id: int | None = None
         self.exit_code = -1
         self._process = process
         self._on_event = on_event
+        self._log_stream = log_stream
         self._errors: list[str] = []
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._events: queue.Queue[ProgressEvent | None] = queue.Queue(maxsize=10_000)
@@ -199,6 +211,9 @@ class _WatchedCrawl:
         with self._process.output as output:
             for line in output:
                 self._last_lines.append(line.rstrip("\n")[:MAX_LINE_SHOWN])
+                if self._log_stream:
+                    self._log_stream.write(line)
+                    self._log_stream.flush()
 
     def _read_progress(self) -> None:
         with self._process.progress as progress:

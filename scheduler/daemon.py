@@ -30,6 +30,7 @@ from scheduler.jobs.base import JobContext
 from scheduler.metrics import serve_metrics
 from scheduler.polling import TIMETABLE, TimetableEntry, Work
 from scheduler.queue import DATABASE_ERRORS, HOME, PlannedJob, defer, failure_summary, open_queue, queue_of
+from scheduler.service_manager import READY, STOPPING, notify, show_signs_of_life
 from scheduler.source_check import unwatched_problem
 from scheduler.worker import HeartbeatSettings, JobWorker, quiet_logs
 
@@ -164,8 +165,8 @@ def _warn_of_unwatched(engine: Engine, config: Config) -> None:
     with transaction(engine) as session:
         for account in config.accounts:
             if problem := unwatched_problem(session, account):
-                remedy = str(remedy_for(problem))
-                log.warning(str(problem), action="account_not_watched", biz=account.biz, remedy=remedy)
+                remedy = remedy_for(problem)
+                log.warning(problem, action="account_not_watched", biz=account.biz, remedy=remedy)
 
 
 def work_until_stopped(heartbeat: HeartbeatSettings | None = None) -> int:
@@ -207,11 +208,14 @@ async def _schedule_and_work(planner: JobPlanner, worker: JobWorker) -> None:
     async with open_queue(app):
         scheduler = scheduler_of(planner, app)
         scheduler.start()
-        watch = asyncio.create_task(_watch_clock(scheduler))
+        tasks = [asyncio.create_task(one) for one in (_watch_clock(scheduler), show_signs_of_life())]
+        notify(READY)
         try:
             await worker.run()
         finally:
-            watch.cancel()
+            notify(STOPPING)
+            for task in tasks:
+                task.cancel()
             scheduler.shutdown(wait=False)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TextIO
 
 from sqlalchemy import Engine
 
@@ -73,6 +74,7 @@ class EgressSession:
         timeout: float,
         stop: threading.Event | None = None,
         on_event: Callable[[ProgressEvent], None] | None = None,
+        log_stream: TextIO | None = None,
     ) -> CrawlResult:
         """Crawl through this egress, which the run's row then names; see scheduler.crawl_process.crawl."""
 
@@ -92,4 +94,5 @@ class EgressSession:
             timeout=timeout,
             stop=stop,
             on_event=record,
+            log_stream=log_stream,
         )

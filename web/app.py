@@ -171,7 +171,7 @@ def _inbox_page() -> HTMLResponse:
 
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
     from uvicorn import Server
 
 HEAD_SECONDS = 20  # for the request line and all headers; phones with bad reception take some seconds
@@ -303,15 +303,18 @@ def server_address(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def make_server(app: "FastAPI") -> "Server":
-    """Build uvicorn's server for an application, with our bounds."""
+def make_server(app: "ASGIApp", *, has_lifespan: bool = False) -> "Server":
+    """Build uvicorn's server for an application, with our bounds.
+
+    `has_lifespan`: the application is told when the server starts and ends.
+    """
     import uvicorn  # noqa: PLC0415 - a third of a second
 
     config = uvicorn.Config(
         app,
         http=HeaderTimeoutProtocol,
         ws="none",
-        lifespan="off",
+        lifespan="on" if has_lifespan else "off",
         log_config=None,
         access_log=False,  # it would hold the query strings that people send
         proxy_headers=False,

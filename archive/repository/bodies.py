@@ -196,6 +196,7 @@ def _decode_base(session: Session, capture_id: int) -> tuple[bytes, Signature] |
     try:
         body = capture_body(session, capture_id)
     except IntegrityError as error:
-        logger.error("action=reference_damaged capture=%d reason=%s", capture_id, error)
+        fields = {"action": "reference_damaged", "capture": capture_id, "reason": str(error)}
+        logger.error("delta base damaged", extra=fields)
         return None
     return body, signature(body)

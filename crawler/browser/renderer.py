@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import psutil
+import structlog
 from playwright.async_api import Browser, Page
 from playwright.async_api import Error as PlaywrightError
 from scrapy import Request
@@ -40,7 +41,7 @@ LEAVE_TIMEOUT = 5_000  # milliseconds to leave a page after its snapshot
 
 CLOSE_TIMEOUT = 5.0  # seconds for a page, or a browser, to close; then its processes are killed
 
-logger = logging.getLogger("crawler")
+logger = structlog.get_logger("crawler")
 
 # It logs a traceback for every page that fails; the pipeline reports those in one line.
 logging.getLogger("scrapy-playwright").setLevel(logging.ERROR)
@@ -283,6 +284,8 @@ def _failure(request: Request, gate: RequestGate, error: Exception | None) -> Ex
 def _warn_if_incomplete(request: Request, gate: RequestGate, rendered: RenderedPage) -> None:
     address = scrub_log(request.url)
     if gate.refused_files:
-        logger.warning("action=render_incomplete files=%d address=%s", gate.refused_files, address)
+        logger.warning(
+            "render incomplete", action="render_incomplete", files=gate.refused_files, address=address
+        )
     if rendered.cut:
-        logger.warning("action=state_too_large address=%s", address)
+        logger.warning("state too large", action="state_too_large", address=address)

@@ -1,12 +1,13 @@
 """The protocol of a source: it yields requests, is sent replies, and returns the posts it lists. No I/O."""
 
-import logging
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import reduce
 from typing import Any, Protocol
+
+import structlog
 
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
@@ -15,7 +16,7 @@ ETAG, MODIFIED = "etag", "modified"  # keys of a memory: with these a server may
 
 MAX_FETCHES = 100  # requests of one run of a source; the sources' own bounds are lower
 
-logger = logging.getLogger("crawler")
+logger = structlog.get_logger("crawler")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,6 @@ class SourceRun:
             trace = trace.tb_next
         where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
         name = type(error).__name__
-        logger.error("action=source_broken source=%s error=%s at=%s", self.name, name, where)
+        logger.error("source broken", action="source_broken", source=self.name, error=name, where=where)
         detail = Message("crawler.source.broken", {"error": name})
         return SourceFindings(State.NOT_UNDERSTOOD, detail, memory=self._memory)

@@ -1,7 +1,6 @@
 """Downloader middlewares: requests dropped early, retries that wait, redirects within the allowed hosts."""
 
 import asyncio
-import logging
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from random import uniform
 from typing import Self
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
+import structlog
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
@@ -96,7 +96,7 @@ def is_allowed(url: str) -> bool:
     return parts.scheme == "https" and parts.netloc == HOST
 
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger("crawler")
 
 FIRST_PAUSE = timedelta(seconds=2)  # before the first retry, doubling with each
 
@@ -205,7 +205,8 @@ class SameHostRedirect(RedirectMiddleware):
         if not isinstance(result, Request):
             return result
         if not self.crawler.spider.may_ask(result.url):  # type: ignore[union-attr]  # it has one by now
-            logger.warning("action=redirect_refused target=%s", scrub_log(result.url[:200]))
+            target = scrub_log(result.url[:200])
+            logger.warning("redirect refused", action="redirect_refused", target=target)
             assert self.crawler.stats is not None  # noqa: S101 - Scrapy has set it
             self.crawler.stats.inc_value("redirect/refused")
             return response

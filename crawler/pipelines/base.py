@@ -1,10 +1,10 @@
 """The base class of all pipelines, and the parsing of captures that an earlier worker did not get to."""
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+import structlog
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
 from scrapy.http import Request
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 MAX_WORKER_DEATHS = 5  # of one run; more is no accident
 
-logger = logging.getLogger("crawler")
+logger = structlog.get_logger("crawler")
 
 
 async def parse_unparsed(archive: Worker, run_id: int, now: datetime) -> int:
@@ -64,10 +64,10 @@ async def parse_unparsed(archive: Worker, run_id: int, now: datetime) -> int:
         try:
             await archive.call(tasks.parse_stored, run_id, capture_id, now)
         except WorkerDied:
-            logger.error("action=unreadable capture=%d", capture_id)
+            logger.error("capture unreadable", action="unreadable", capture=capture_id)
             await archive.call(tasks.record_unreadable, run_id, capture_id, PROCESS_DIED, now)
     if captures:
-        logger.info("action=recovered captures=%d", len(captures))
+        logger.info("captures recovered", action="recovered", captures=len(captures))
     return len(captures)
 
 
@@ -96,16 +96,14 @@ class Pipeline:
         try:
             await self._process(item)
         except MediaFolderError as error:
-            self._stop("media_folder", error)
+            log.crawl_failed("media_folder_failed", error)
+            self._spider.stop("media_folder")
             raise DropItem("the media folder failed") from error
         except (SQLAlchemyError, ArchiveError) as error:
-            self._stop("database", error)
+            log.crawl_failed("database_failed", error)
+            self._spider.stop("database")
             raise DropItem("the database failed") from error
         return item
-
-    def _stop(self, what: str, error: Exception) -> None:
-        log.crawl_failed(f"{what}_failed", error)
-        self._spider.stop(what)
 
     async def _process(self, item: Any) -> None:
         raise NotImplementedError
@@ -113,7 +111,7 @@ class Pipeline:
     def _may_continue_after_death(self, lost: int) -> bool:
         """Count a death of the worker, with `lost` items; tells whether the crawl may continue."""
         self._deaths += 1
-        logger.error("action=worker_died deaths=%d batch=%d", self._deaths, lost)
+        logger.error("worker died", action="worker_died", deaths=self._deaths, batch=lost)
         if self._deaths > MAX_WORKER_DEATHS:
             self._spider.stop("worker_died")
         return self._deaths <= MAX_WORKER_DEATHS

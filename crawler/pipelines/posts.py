@@ -1,9 +1,9 @@
 """The pipeline of posts: the worker stores and parses each page, and this acts on what the page is."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
+import structlog
 from scrapy.crawler import Crawler
 
 from archive.domain.errors import error_message
@@ -26,7 +26,7 @@ from crawler.worker.pool import Batches, WorkerDied, workers_of
 # In a row, each after its retries: the connection is down, and going on would use up the addresses' tries.
 MAX_FAILURES_IN_A_ROW = 5
 
-logger = logging.getLogger("crawler")
+logger = structlog.get_logger("crawler")
 
 
 class PostPipeline(Pipeline):
@@ -81,7 +81,8 @@ class PostPipeline(Pipeline):
         if result.agreement is not None and result.agreement < AGREEMENT:
             self._tally.count("render_disagrees")
             address = scrub_log(page.requested_url)
-            logger.warning("action=render_disagrees share=%.3f address=%s", result.agreement, address)
+            share = round(result.agreement, 3)
+            logger.warning("render disagrees", action="render_disagrees", share=share, address=address)
         if result.outcome.blocks:
             self._spider.stop(str(result.outcome))
         elif result.needs_browser and not page.rendered:
@@ -104,7 +105,7 @@ class PostPipeline(Pipeline):
             self._tally.record(meta.get(ADDRESS_ID), str(Outcome.ARTICLE), "known")
         elif isinstance(error, BrowserMissing):
             if not self._browser_missing:
-                logger.warning("action=browser_missing reason=%s", error)
+                logger.warning("browser missing", action="browser_missing", reason=str(error))
             self._browser_missing = True
             self._tally.count("browser_missing")
         elif meta.get("playwright"):

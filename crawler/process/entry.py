@@ -1,15 +1,17 @@
-"""The process of a crawl: its start, and its progress as JSON lines."""
+"""The process of a crawl: its start, its log, and its progress as JSON lines."""
 
 import json
 import multiprocessing
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.reduction import DupFd
-from typing import Any
+from typing import Any, TextIO
 
 from archive.system.child_processes import ENVIRONMENT_VARIABLE
+from archive.system.log import LEVEL_VARIABLE, LEVELS, LogFormat, format_for, set_up_log
 
 PROGRESS_VARIABLE = "MPARCHIVE_PROGRESS"  # number of the inherited descriptor; without it nobody listens
 
@@ -99,6 +101,22 @@ def emit(event: ProgressEvent) -> None:
             left = left[os.write(int(descriptor), left) :]
 
 
+def log_format(stream: TextIO) -> LogFormat:
+    """Return the format of a crawl's log; whoever started the crawl has refused an unknown one."""
+    try:
+        return format_for(stream, os.environ)
+    except ValueError:
+        return "human"
+
+
+def write_log_to_stderr() -> None:
+    """Write the log of this process of a crawl to stderr, without secrets."""
+    from crawler.redaction import scrub_log  # noqa: PLC0415 - not every command that imports this has a log
+
+    level = os.environ.get(LEVEL_VARIABLE, "").strip().upper()
+    set_up_log(sys.stderr, log_format(sys.stderr), level if level in LEVELS else "INFO", scrub_log)
+
+
 _PRELOADED = "crawler.process.preload"
 
 FORK_SERVER = multiprocessing.get_context("forkserver")
@@ -138,4 +156,5 @@ def run_crawl_process(
 
     from scrapy.cmdline import execute  # noqa: PLC0415 - only the crawl's own process runs it
 
-    execute(["scrapy", *arguments])
+    write_log_to_stderr()
+    execute(["scrapy", *arguments, "-s", "LOG_ENABLED=0"])

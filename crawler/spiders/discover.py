@@ -16,6 +16,7 @@ from archive.domain.addresses import HOST
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
 from archive.system import clock
+from archive.system.log import add_to_every_line
 from crawler.discovery.config import AccountConfig
 from crawler.discovery.registry import sources_of
 from crawler.discovery.requests import SOURCE_RUN, public_findings, source_reply, source_request
@@ -96,6 +97,7 @@ class DiscoverSpider(ArchiveSpider):
     async def requests(self) -> list[Request]:
         """Return the first request of each source."""
         self.account = self._read_account()
+        add_to_every_line(biz=self.account.biz)
         await self.archive.warm_up()
         now = clock.now()
         if not self.run_id:

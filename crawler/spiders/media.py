@@ -1,9 +1,9 @@
 """The spider of media: it downloads the images (audios, videos) of posts."""
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
+import structlog
 from scrapy import Request
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
@@ -22,7 +22,7 @@ from crawler.requests import MEDIUM, MediumNotRequested, host_of, medium_request
 from crawler.spiders.base import HIGHEST_PRIORITY, ArchiveSpider
 from crawler.worker import media_tasks, tasks
 
-logger = logging.getLogger("crawler")
+logger = structlog.get_logger("crawler")
 
 
 class MediaSpider(ArchiveSpider):
@@ -57,12 +57,12 @@ class MediaSpider(ArchiveSpider):
     def stop_host(self, url: str, reason: str) -> None:
         """Send no more requests to the host of an address in this run."""
         if self._stopped_hosts.setdefault(host_of(url), reason) == reason:
-            logger.warning("action=host_stopped host=%s reason=%s", host_of(url), reason)
+            logger.warning("host stopped", action="host_stopped", host=host_of(url), reason=reason)
 
     def cassette_missed(self) -> None:
         """Warn once and continue: older cassettes hold no media."""
         if not self._warned_of_gap:
-            logger.warning("action=not_recorded reason=the cassette lacks media of these posts")
+            logger.warning("the cassette lacks media of these posts", action="not_recorded")
         self._warned_of_gap = True
 
     async def requests(self) -> list[Request]:

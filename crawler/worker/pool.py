@@ -1,7 +1,6 @@
 """Pools of worker processes: calls into them, batches for them, new ones when they die."""
 
 import asyncio
-import logging
 import multiprocessing
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -9,17 +8,20 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import structlog
+
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
+from crawler.process.entry import write_log_to_stderr
 from crawler.worker import tasks
 from crawler.worker.page_parser import PROCESS_DIED
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
 
-logger = logging.getLogger("crawler")
+logger = structlog.get_logger("crawler")
 
 CALL_TIMEOUT = 300.0  # seconds; a batch takes well under 5, a database that restarts a few more
 
@@ -53,9 +55,14 @@ def fork_workers(settings: ArchiveSettings, processes: int) -> None:
     which costs a spawned worker 1.5 seconds of CPU.
     """
     context = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(processes, context, tasks.start, (settings,))
+    pool = ProcessPoolExecutor(processes, context, _start, (settings,))
     pool.submit(tasks.ready)
     _forked.append((settings, pool))
+
+
+def _start(settings: ArchiveSettings) -> None:
+    write_log_to_stderr()
+    tasks.start(settings)
 
 
 def _take_forked(settings: ArchiveSettings) -> ProcessPoolExecutor | None:
@@ -81,7 +88,7 @@ class Worker:
             self._pool = _take_forked(self._settings)
         if self._pool is None:
             context = multiprocessing.get_context(self._method)
-            self._pool = ProcessPoolExecutor(self._processes, context, tasks.start, (self._settings,))
+            self._pool = ProcessPoolExecutor(self._processes, context, _start, (self._settings,))
         return self._pool
 
     async def call(self, function: Callable[..., T], *arguments: Any, timeout: float = CALL_TIMEOUT) -> T:
@@ -101,7 +108,7 @@ class Worker:
         try:
             return pool, loop.run_in_executor(pool, function, *arguments)
         except BrokenProcessPool:
-            logger.warning("action=worker_replaced reason=it died while idle")
+            logger.warning("an idle worker died", action="worker_replaced")
             self._drop(pool)
             pool = self._started()
             return pool, loop.run_in_executor(pool, function, *arguments)

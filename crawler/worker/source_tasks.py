@@ -1,12 +1,12 @@
 """Tasks of the worker for a check of sources: what the archive knows before, and what each source lists."""
 
-import logging
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
+import structlog
 from sqlalchemy.orm import Session
 
 from archive.domain.captures import Sighted, Sighting
@@ -22,7 +22,7 @@ from crawler.discovery.source import SourceFindings, State
 from crawler.discovery.sources.archived_links import LinkedPost, Neighbourhood
 from crawler.worker.tasks import in_transaction
 
-logger = logging.getLogger("crawler")
+logger = structlog.get_logger("crawler")
 
 MAX_LINKED = 2000  # posts of one run that archived ones link to
 
@@ -114,7 +114,8 @@ def _record_storable(
         except Exception as error:
             if not is_of_content(error):
                 raise
-            logger.error("action=listing_unstorable source=%s reason=%s", report.name, type(error).__name__)
+            name = type(error).__name__
+            logger.error("listing unstorable", action="listing_unstorable", source=report.name, reason=name)
             continue
         new += sighted.is_new
     detail = Message("crawler.source.unstorable", {"reason": reason})

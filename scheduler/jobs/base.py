@@ -70,7 +70,7 @@ def record_outcome(context: JobContext, verdict: str, fetched: int = 0) -> None:
     """Record what a crawl's end means for the egress, and log a back-off."""
     until = context.egress_session.record_outcome(verdict, fetched)
     if until:
-        fields = {"egress": context.egress, "reason": verdict, "until": str(until)}
+        fields = {"egress": context.egress, "reason": verdict, "until": until}
         log.warning("egress backs off", action="egress_held", **fields)
 
 

@@ -1,12 +1,11 @@
 """Jobs that discover: check the sources of an account that are due, then plan when each is checked next."""
 
 import random
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-
-import structlog
 
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
@@ -36,8 +35,6 @@ TOGETHER = timedelta(minutes=5)  # sources due within are checked along: startin
 
 # No plan lies further ahead (a day, half of it for jitter, a day of quiet hours) unless the clock was wrong.
 FURTHEST = timedelta(days=3)
-
-log = structlog.get_logger()
 
 
 def plan_discover(
@@ -131,7 +128,7 @@ def run_discover(context: JobContext, account: dict[str, Any], schedule: dict[st
 
 def _check(context: JobContext, planner: "Planner", names: Sequence[str]) -> None:
     request = CheckRequest(planner.account, names)
-    checked = check_sources(context.egress_session, request, stop=context.interrupt)
+    checked = check_sources(context.egress_session, request, stop=context.interrupt, log_stream=sys.stdout)
     if not checked.result.stopped:
         _record(context, planner.at(context.now()), names, checked)
     finish(checked.result, "discover_ended")
@@ -140,8 +137,6 @@ def _check(context: JobContext, planner: "Planner", names: Sequence[str]) -> Non
 def _record(context: JobContext, planner: "Planner", asked: Sequence[str], checked: CheckedSources) -> None:
     """Back off after a challenge, and plan the next check of each source."""
     biz = planner.account.biz
-    for one in checked.sources:
-        log.info("source checked", action="source_tried", biz=biz, **asdict(one))
     states: dict[str, State | None] = dict.fromkeys(asked)
     states |= {one.source: State(one.state) for one in checked.sources}
     if State.VERIFICATION in states.values():

@@ -74,11 +74,13 @@ class Command:
         )
         return Done(done.returncode, done.stdout, done.stderr.decode())
 
-    def start(self, *arguments: object, listen: bool = False) -> "subprocess.Popen[bytes]":
+    def start(
+        self, *arguments: object, listen: bool = False, **environment: str
+    ) -> "subprocess.Popen[bytes]":
         """Start it without waiting; its words are for whoever listens."""
         return subprocess.Popen(
             [EXECUTABLE, *map(str, arguments)],
-            env=self.environment,
+            env=self.environment | environment,
             cwd=self.home,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -35,8 +35,8 @@ def serving(command: Command, **environment: str) -> Iterator[tuple["subprocess.
     )
     try:
         assert process.stdout is not None
-        heard = list(until(process.stdout, "action=serving"))
-        yield process, heard[-1].partition("inbox=")[2].split()[0], heard
+        heard = list(until(process.stdout, '"event": "serving"'))
+        yield process, json.loads(heard[-1])["inbox"], heard
     finally:
         process.kill()
         process.communicate()
@@ -76,7 +76,7 @@ def test_a_link_that_is_filed_is_due_and_the_server_ends_when_told(
         process.send_signal(number)
         said, _ = process.communicate(timeout=STOPPED_WITHIN)
         assert process.returncode == 0, said
-    assert "action=served" in said
+    assert '"event": "served"' in said
     assert TOKEN not in said
 
 
@@ -124,10 +124,10 @@ def test_the_daemon_serves_the_reading_room_too_and_takes_it_along_when_it_is_ki
     )
     try:
         assert process.stdout is not None
-        address = list(until(process.stdout, "action=serving"))[-1].partition("address=")[2].split()[0]
+        address = json.loads(list(until(process.stdout, '"event": "serving"'))[-1])["address"]
         with urlopen(f"{address}health", timeout=PATIENCE) as answer:
             assert answer.status == 200
     finally:
         process.kill()
     said, _ = process.communicate(timeout=LET_GO)  # which ends when nobody holds its output any more
-    assert "action=served" in said
+    assert '"event": "served"' in said

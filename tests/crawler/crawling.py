@@ -76,8 +76,8 @@ def forked(arguments: list[str], environment: dict[str, str], timeout: float = T
 
 def ended(exit_code: int, output: str) -> Crawl:
     """Read a crawl's closing line."""
-    found = re.search(r"action=run_finished verdict=(\w+) counts=(\{.*\})", output)
-    verdict, counts = (found[1], json.loads(found[2])) if found else ("", {})
+    closing = [json.loads(line) for line in output.splitlines() if '"event": "run_finished"' in line]
+    counts, verdict = (closing[-1]["counts"], closing[-1]["verdict"]) if closing else ({}, "")
     return Crawl(exit_code, output, counts, verdict)
 
 

@@ -5,8 +5,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from archive.domain.errors import DatabaseUnavailable
+from archive.system.log import add_to_every_line
 from crawler import log
 from crawler.process.entry import (
     PROGRESS_VARIABLE,
@@ -16,7 +19,6 @@ from crawler.process.entry import (
     RunStarted,
     decode_event,
 )
-from crawler.redaction import register_secret
 
 
 class Heard:
@@ -38,29 +40,32 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Heard]:
     os.close(writing)
 
 
-@pytest.fixture(autouse=True)
-def at_info(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "crawler")
-
-
-def test_a_page_is_one_line_and_one_event(caplog: pytest.LogCaptureFixture, heard: Heard) -> None:
+def test_a_page_is_one_line_and_one_event(heard: Heard) -> None:
     page = PageDone(3, outcome="article", stored="new", aid="1_1")
-    log.page_fetched(page)
-    assert caplog.messages == ['action=fetched done=3 outcome="article" stored="new" aid="1_1"']
+    with capture_logs() as lines:
+        log.page_fetched(page)
+    fields = {"done": 3, "outcome": "article", "stored": "new", "aid": "1_1"}
+    assert lines == [{"event": "fetched", "action": "fetched", "log_level": "info", **fields}]
     assert heard.events() == [page]
 
 
-def test_a_page_that_failed_is_a_warning(caplog: pytest.LogCaptureFixture, heard: Heard) -> None:
-    log.page_failed(PageDone(1, reason="no answer"))
-    (record,) = caplog.records
-    assert (record.levelname, record.getMessage()) == ("WARNING", 'action=failed done=1 reason="no answer"')
+def test_a_page_that_failed_is_a_warning(heard: Heard) -> None:
+    with capture_logs() as lines:
+        log.page_failed(PageDone(1, reason="no answer"))
+    assert [(line["log_level"], line["action"], str(line["reason"])) for line in lines] == [
+        ("warning", "failed", "no answer")
+    ]
     assert len(heard.events()) == 1
 
 
-def test_events_do_not_depend_on_the_log_level(caplog: pytest.LogCaptureFixture, heard: Heard) -> None:
-    caplog.set_level(logging.CRITICAL, "crawler")
-    log.run_started(7, 3)
-    assert (caplog.messages, heard.events()) == ([], [RunStarted(7, 3)])
+def test_events_do_not_depend_on_the_log_level(heard: Heard) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        log.run_started(7, 3)
+    finally:
+        structlog.reset_defaults()
+        add_to_every_line(run=None)
+    assert heard.events() == [RunStarted(7, 3)]
 
 
 def test_an_error_of_ours_is_handed_over_by_its_code(heard: Heard) -> None:
@@ -68,16 +73,8 @@ def test_an_error_of_ours_is_handed_over_by_its_code(heard: Heard) -> None:
     assert heard.events() == [CrawlError('archive.verbatim {"text": "gone"}')]
 
 
-def test_an_error_of_a_library_is_handed_over_by_its_first_line(
-    caplog: pytest.LogCaptureFixture, heard: Heard
-) -> None:
-    log.crawl_failed("database_failed", OSError("no room\nat all"))
-    assert caplog.messages == ["action=database_failed reason=no room"]
+def test_an_error_of_a_library_is_handed_over_by_its_first_line(heard: Heard) -> None:
+    with capture_logs() as lines:
+        log.crawl_failed("database_failed", OSError("no room\nat all"))
+    assert [(line["action"], line["reason"]) for line in lines] == [("database_failed", "no room")]
     assert heard.events() == [CrawlError("no room")]
-
-
-def test_no_secret_is_written_by_any_library() -> None:
-    register_secret("hush-hush-secret")
-    record = logging.LogRecord("x", logging.ERROR, "f", 1, "asked with %s", ("hush-hush-secret",), None)
-    assert log.ScrubbingFilter().filter(record)
-    assert "hush" not in record.getMessage()

@@ -1,6 +1,7 @@
 """What is shown of other people's words is these words."""
 
 import io
+import json
 import subprocess
 import sys
 
@@ -8,7 +9,9 @@ import pytest
 from rich.console import Console
 
 from mparchive import console
+from mparchive.console import set_up_log
 from mparchive.crawl import RunSummary
+from mparchive.errors import CommandError
 
 WORDS = "[/合成] [red]a :x: [1]"
 
@@ -105,7 +108,20 @@ logging.getLogger("library").warning("said %s", evil)
 
 def test_log_lines_show_them_as_signs_too() -> None:
     ended = subprocess.run([sys.executable, "-c", _LOGS], capture_output=True, check=True, encoding="utf-8")
-    for written, times in ((ended.stdout, 2), (ended.stderr, 1)):
-        assert not [order for order in "\x07\x9b\u202e" if order in written]
-        assert "\x1b]" not in written
-        assert written.count("a␛]52;c;x␇\\x9b\\u202e") == times
+    assert ended.stderr == ""
+    own, of_library = map(json.loads, ended.stdout.splitlines())
+    shown = "a␛]52;c;x␇\\x9b\\u202e"
+    assert (own["message"], own["event"]) == (f"said {shown}", "x")
+    assert (own["reason"], own["many"]) == (shown, [shown])
+    assert (of_library["message"], of_library["logger"]) == (f"said {shown}", "library")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("MPARCHIVE_LOG_FORMAT", "xml"), ("MPARCHIVE_LOG_LEVEL", "LOUD")]
+)
+def test_an_unknown_format_or_level_of_the_log_is_refused(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(CommandError, match=f"{variable}.*{value}"):
+        set_up_log()

@@ -1,6 +1,7 @@
 """`mparchive run`, as a process: a first start on an empty archive, a configuration that breaks, the end."""
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -99,13 +100,13 @@ def test_one_command_and_a_short_file_fill_an_empty_archive_and_a_broken_file_ch
 ) -> None:
     daemon = Daemon(settings)
     try:
-        assert "good=True" in daemon.until("source=album:")
+        assert json.loads(daemon.until('"event": "source_tried"'))["good"] is True
         (tmp_path / "mparchive.toml").write_text("[[accounts]\n", encoding="utf-8")
         daemon.process.send_signal(signal.SIGHUP)
-        assert "line 1" in daemon.until("action=config_refused")
-        daemon.until("action=crawl_ended")
+        assert "line 1" in daemon.until('"event": "config_refused"')
+        daemon.until('"event": "crawl_ended"')
         (tmp_path / "mparchive.toml").write_text(f"{GOOD}[limits]\nrevisits_a_day = 0\n", encoding="utf-8")
-        daemon.until("action=config_taken")
+        daemon.until('"event": "config_taken"')
         with urlopen(f"http://127.0.0.1:{daemon.port}/metrics", timeout=TIME) as answer:
             metrics = answer.read().decode()
         family = psutil.Process(daemon.process.pid).children(recursive=True)
@@ -168,14 +169,14 @@ def test_a_worker_stopped_in_the_middle_of_a_crawl_hands_it_to_the_next_one(
 ) -> None:
     slow = {**settings, "MPARCHIVE_DOWNLOAD_DELAY": "5"}
     daemon = Daemon(slow)
-    daemon.until("action=crawl_begun")
+    daemon.until('"event": "crawl_begun"')
     while not any(path.startswith("/s") for path in standin.stats()["paths"]):
         assert daemon.process.poll() is None
     assert daemon.stop() == 0
-    assert any("action=crawl_ended" in line and "verdict=stopped" in line for line in daemon.lines)
+    assert any('"event": "crawl_ended"' in line and '"verdict": "stopped"' in line for line in daemon.lines)
     again = Daemon(settings, "worker")
     try:
-        again.until("action=crawl_ended")
+        again.until('"event": "crawl_ended"')
     finally:
         assert again.stop() == 0
     in_album = {post.aid for post in WEEK if post.album == ALBUM}
@@ -188,12 +189,12 @@ def test_a_second_signal_stops_at_once_and_leaves_no_crawl_behind(
 ) -> None:
     standin.fault("slow", seconds=NEVER)
     daemon = Daemon(settings)
-    daemon.until("action=daemon_started")
+    daemon.until('"event": "daemon_started"')
     while not standin.stats()["total"]:
         assert daemon.process.poll() is None
     family = psutil.Process(daemon.process.pid).children(recursive=True)
     daemon.process.terminate()
-    daemon.until("action=stopping")
+    daemon.until('"event": "stopping"')
     daemon.process.terminate()
     assert daemon.process.wait(STOPPED_WITHIN) == 143
     _, alive = psutil.wait_procs(family, timeout=STOPPED_WITHIN)

@@ -163,8 +163,8 @@ def _trouble(session: Session) -> None:
     verified.add_findings([VerifyFinding("media", "files", 1, Message("archive.integrity.file_damaged"))])
     note_verified(session, ["bytes", "media"], verified, LATER, LATER + timedelta(minutes=2))
     for name, state, detail in (
-        ("album:1", State.OK, "1 post of another account left out."),
-        ("feed:synthetic", State.UNREACHABLE, "its server is in trouble (status 503)"),
+        ("album:1", State.OK, Message("crawler.screening.foreign", {"n": 1}).dump()),
+        ("feed:synthetic", State.UNREACHABLE, Message("crawler.source.server_error", {"status": 503}).dump()),
         ("own_backend", State.NOT_UNDERSTOOD, QUOTED),
     ):
         record_report(session, None, SourceReport(BIZ, name, state, state.good, detail), LATER)

@@ -1,7 +1,6 @@
 """The source `feed`: RSS and Atom by feedparser, JSON Feed, which it does not support, by our own code."""
 
 import hashlib
-import logging
 import re
 from calendar import timegm
 from collections.abc import Callable, Generator, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import feedparser
+import structlog
 
 from archive.domain.address_text import in_text, post_addresses
 from archive.domain.addresses import public_part, without_session
@@ -36,7 +36,7 @@ from crawler.discovery.source import (
     newest_of,
 )
 
-logger = logging.getLogger("crawler")
+logger = structlog.get_logger("crawler")
 
 MAX_BYTES = 8 * 1024 * 1024  # of a feed; one of 20 whole posts has 6 MB, broken XML is parsed at 0.2 MB/s
 
@@ -108,7 +108,7 @@ def _readable(read: Callable[[Any], FeedEntry], entries: Sequence[Any]) -> list[
             raise
         except Exception as error:
             failed = number, type(error).__name__
-            logger.error("action=entry_unreadable entry=%d error=%s", *failed)
+            logger.error("entry unreadable", action="entry_unreadable", entry=failed[0], error=failed[1])
     if failed and not found:
         params = {"number": failed[0], "error": failed[1]}
         raise SourceError(State.NOT_UNDERSTOOD, "crawler.feed.entry_unreadable", **params)

@@ -231,5 +231,6 @@ def test_nothing_is_stored_against_a_damaged_page_and_it_is_said(
     db_session.execute(text("UPDATE captures SET body = 'x' WHERE id = :id"), {"id": damaged})
     first, _ = ids = keep(db_session, page(1), page(2))
     assert references_of(db_session, ids) == [None, first]
-    assert f"action=reference_damaged capture={damaged}" in caplog.text
+    (record,) = caplog.records
+    assert (record.action, record.capture) == ("reference_damaged", damaged)  # type: ignore[attr-defined]
     assert read_back(db_session, ids) == [page(1), page(2)]

@@ -111,7 +111,7 @@ def test_a_page_that_misbehaves_is_taken_and_gets_nowhere(needs_chromium, crawle
     files = [path for path in server.paths if not path.startswith("/s?")]
     assert sum(path.startswith("/mp/poll") for path in files) <= MAX_FILES
     assert {path.partition("?")[0] for path in files} <= {"/mp/poll", "/mp/worker.js", "/mp/shared.js"}
-    assert crawl.output.count("action=render_disagrees") == 1
+    assert crawl.output.count('"event": "render_disagrees"') == 1
     assert left_over(crawler) == []
 
 
@@ -192,7 +192,7 @@ def test_without_chromium_the_post_stays_what_its_plain_answer_says(crawler, ser
     crawl = crawler.crawl([pages.url(mid) for mid in (1, 2, 3)], environment=nowhere)
     assert (crawl.exit_code, crawl.verdict) == (3, "partly_failed"), crawl.output
     assert crawl.counts["browser_missing"] == 2
-    assert crawl.output.count("action=browser_missing") == 1
+    assert crawl.output.count('"event": "browser_missing"') == 1
     assert "apt-get install chromium" in crawl.output
 
 

@@ -74,7 +74,7 @@ def test_a_killed_worker_costs_at_most_its_batch(crawler, server):
     started.append(start(crawler, urls))
     output, _ = started[0].communicate(timeout=TIMEOUT)
     crawl = ended(started[0].returncode, output)
-    assert "action=worker_died" in output
+    assert '"event": "worker_died"' in output
     assert crawl.verdict == "partly_failed", output
     assert crawler.crawl().verdict in ("done", "nothing_due")
     assert everything_is_there_once(crawler)

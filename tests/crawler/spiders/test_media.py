@@ -1,6 +1,7 @@
 """Whole crawls of media: real processes, real HTTP on loopback, a real media folder."""
 
 import hashlib
+import json
 import subprocess
 from itertools import pairwise
 
@@ -209,7 +210,7 @@ def test_a_recorded_crawl_is_replayed_and_what_was_not_recorded_is_counted(galle
     replayed = gallery.crawl(CASSETTE_MODE="replay", **tape)
     assert replayed.counts["outcomes"] == {"kept": 2}, replayed.output
     assert (replayed.counts["not_recorded"], replayed.verdict) == (1, "partly_failed")
-    assert "action=not_recorded" in replayed.output
+    assert '"event": "not_recorded"' in replayed.output
     assert gallery.files == recorded
     assert standin.stats()["total"] == asked
     assert gallery.outcomes[png("later")] is None  # nothing was said about the picture itself
@@ -220,8 +221,8 @@ def test_a_folder_that_cannot_be_written_ends_the_crawl_in_a_sentence(gallery, t
     gallery.add(png("a"), png("b"))
     crawl = gallery.crawl(DOWNLOAD_DELAY="0.3")
     assert (crawl.verdict, crawl.exit_code) == ("failed", 1)
-    errors = [line for line in crawl.output.splitlines() if " ERROR " in line]
-    words = "action=media_folder_failed reason=cannot write to the media folder"
-    assert errors
-    assert [line for line in errors if words not in line] == []  # the second may have been under way
+    lines = [json.loads(line) for line in crawl.output.splitlines()]
+    errors = [(line["event"], line["reason"]) for line in lines if line["level"] == "error"]
+    assert {event for event, _ in errors} == {"media_folder_failed"}  # the second may have been under way
+    assert all(reason.startswith("cannot write to the media folder") for _, reason in errors)
     assert set(gallery.outcomes.values()) == {None}

@@ -1,8 +1,6 @@
 """`mparchive run` and `mparchive worker` start with valid settings only; the web server is kept running."""
 
-import logging
 import socket
-import sys
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -11,7 +9,6 @@ import pytest
 
 from mparchive.commands import run
 from mparchive.commands.run import WebServerProcess
-from mparchive.console import set_up_log
 from mparchive.errors import Exit
 from tests.mparchive.commands.conftest import Run
 from tests.scheduler.waiting import wait_for
@@ -93,14 +90,3 @@ def test_a_worker_with_a_setting_that_is_wrong_is_refused(
     ended = mparchive("worker")
     assert (ended.code, ended.out) == (Exit.USAGE, "")
     assert "MPARCHIVE_EGRESS" in ended.err
-
-
-def test_warnings_of_libraries_go_to_stderr(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(logging.root, "handlers", [])
-    set_up_log()
-    logging.getLogger("a.library").warning("odd")
-    logging.getLogger("a.library").info("chatter")
-    assert capsys.readouterr() == ("", "WARNING:a.library:odd\n")
-    assert logging.root.handlers[0].stream is sys.stderr  # type: ignore[attr-defined]

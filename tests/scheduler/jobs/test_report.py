@@ -19,6 +19,7 @@ from scheduler.config import Config
 from scheduler.jobs import report
 from scheduler.jobs.base import JobContext
 from tests.month.receiver import Receiver
+from tests.scheduler.monitor import running_monitor
 from tests.standin.account import COMMISSION
 
 # The library looks for it to type the pictures of mails, before Python 3.13.
@@ -150,3 +151,22 @@ def test_an_account_without_a_source_that_lists_posts_is_reported_until_it_has_o
     assert reports.at(NOW) == [f"unwatched:{COMMISSION.biz}"]
     reports.config = configured(FEED + "[limits]\nfree_disk_mb = 100\n")
     assert reports.at(NOW + HOUR) == []
+
+
+def test_every_report_pings_the_monitoring_service(
+    reports: Reporting,
+    configured: Callable[[str], Config],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reports.config = configured(FEED + '[ping]\nurl_file = "ping"\n[limits]\nfree_disk_mb = 100\n')
+    with running_monitor() as monitor:
+        write_secret(tmp_path / "ping", monitor.url)
+        reports.at(NOW)
+        reports.at(NOW + HOUR, "broken")
+        assert [path for _, path, _ in monitor.heard] == ["/ping/secret-id", "/ping/secret-id/fail"]
+        assert b"broken" in monitor.heard[1][2]
+        (tmp_path / "ping").unlink()
+        reports.at(NOW + 2 * HOUR)
+        assert len(monitor.heard) == 2
+    assert "action=ping_failed" in capsys.readouterr().out

@@ -3,7 +3,6 @@
 import re
 from datetime import date
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, update
@@ -57,8 +56,6 @@ def test_names_of_stored_values_are_chinese_on_chinese_pages(site: SeededSite) -
     assert "缺少原网页的文章" in words(get(site, f"{ACCOUNT}/gaps?lang=zh"))
 
 
-# Strict: it fails once every part of the program gives messages; then this mark goes.
-@pytest.mark.xfail(reason="the archive's and the scheduler's sentences are not messages yet", strict=True)
 def test_nothing_but_quotations_is_english_on_chinese_pages(site: SeededSite) -> None:
     for path in ("/health", f"{ACCOUNT}/gaps", f"/accounts/{OTHER}/gaps"):
         page = get(site, f"{path}?lang=zh").body.decode()

@@ -1,0 +1,168 @@
+"""Write the log: one line per event, for people on a terminal and as JSON elsewhere.
+
+Our own code logs with structlog: `log.info("crawl ended", action="crawl_ended", verdict="done")`. The first
+argument is a sentence, or a message with a code; `action` is the stable name of the event. Lines of libraries
+pass through the same formatter.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import asdict, is_dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol, TextIO, get_args, runtime_checkable
+
+import structlog
+from structlog.stdlib import ProcessorFormatter
+
+from archive.system import clock
+from archive.system.catalogues import Language, process_language
+
+LogFormat = Literal["human", "json"]
+
+FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
+FORMAT_VARIABLE = "MPARCHIVE_LOG_FORMAT"
+LEVEL_VARIABLE = "MPARCHIVE_LOG_LEVEL"
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LIBRARY_LINE = "library_line"  # the event of a line that a library wrote
+
+_OWN = ("archive", "crawler", "mparchive", "scheduler", "web")  # packages whose lines are all written
+_FIRST = ("at", "level", "event", "message")
+_NAME_WIDTH = len("critical")
+
+_of_process: dict[str, Any] = {}  # fields of every line of this process
+
+_Fields = MutableMapping[str, Any]
+
+
+@runtime_checkable
+class _Localized(Protocol):
+    def text(self, language: Language) -> str: ...
+
+
+def add_to_every_line(**fields: Any) -> None:
+    """Add fields, such as the run, to every later line of this process; None removes one."""
+    _of_process.update(fields)
+    for name in [name for name, value in _of_process.items() if value is None]:
+        del _of_process[name]
+
+
+def format_for(stream: TextIO, environment: Mapping[str, str]) -> LogFormat:
+    """Return the format of MPARCHIVE_LOG_FORMAT, else `human` for a terminal and `json` for anything else.
+
+    Raises ValueError for an unknown format.
+    """
+    chosen = environment.get(FORMAT_VARIABLE, "").strip().lower()
+    if not chosen:
+        return "human" if stream.isatty() else "json"
+    if chosen not in FORMATS:
+        raise ValueError(chosen)
+    return "human" if chosen == "human" else "json"
+
+
+def set_up_log(stream: TextIO, log_format: LogFormat, level: str, clean: Callable[[str], str] = str) -> None:
+    """Write the log to a stream from this level on, in place of all handlers that were there.
+
+    `clean` is applied to every text that is written; it removes secrets or control characters.
+    """
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(log_formatter(log_format, clean))
+    handler.setLevel(level)
+    if level != "DEBUG":
+        handler.addFilter(_is_ours_or_warning)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    use_standard_logging()
+
+
+def _is_ours_or_warning(record: logging.LogRecord) -> bool:
+    """Leave out what libraries tell about their work; their warnings stay."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] in _OWN
+
+
+def use_standard_logging() -> None:
+    """Pass what structlog is given to the handlers of the standard library."""
+    structlog.configure(
+        processors=[structlog.stdlib.add_log_level, ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def log_formatter(log_format: LogFormat, clean: Callable[[str], str] = str) -> ProcessorFormatter:
+    """Return a formatter for our own log records and those of libraries."""
+
+    def finish(_logger: Any, _method: str, fields: _Fields) -> str:
+        language = process_language() if log_format == "human" else "en"
+        values = _cleaned({"at": clock.now(), **_named(fields), **_of_process}, language, clean)
+        return _human(values) if log_format == "human" else json.dumps(values, ensure_ascii=False)
+
+    return ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
+        ],
+        processors=[ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, finish],
+    )
+
+
+def _named(fields: _Fields) -> dict[str, Any]:
+    """Return the fields with the stable name of the event apart from its sentence."""
+    message, event = fields.pop("event", ""), fields.pop("action", LIBRARY_LINE)
+    if event != LIBRARY_LINE:
+        fields.pop("logger", None)
+    return {"level": fields.pop("level"), "event": event, "message": message, **fields}
+
+
+def _plain(value: Any, language: Language) -> Any:
+    """Return a value as JSON has it: instants in ISO 8601 with their offset, durations in seconds."""
+    match value:
+        case datetime():
+            return value.isoformat(timespec="milliseconds")
+        case timedelta():
+            return value.total_seconds()
+        case _Localized():
+            return value.text(language)
+        case None | bool() | int() | float() | Mapping() | list() | tuple():
+            return value
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
+def _cleaned(value: Any, language: Language, clean: Callable[[str], str]) -> Any:
+    """Return a value as JSON has it, with `clean` applied to every text in it."""
+    plain = _plain(value, language)
+    if isinstance(plain, Mapping):
+        return {str(name): _cleaned(one, language, clean) for name, one in plain.items()}
+    if isinstance(plain, list | tuple):
+        return [_cleaned(one, language, clean) for one in plain]
+    return clean(plain) if isinstance(plain, str) else plain
+
+
+def _human(values: Mapping[str, Any]) -> str:
+    """Return a line for people: time, level, sentence, then the fields as logfmt writes them."""
+    at, level, event, message = (values[name] for name in _FIRST)
+    rest = {name: value for name, value in values.items() if name not in _FIRST}
+    trace = rest.pop("exception", "")
+    fields = " ".join(f"{name}={_quoted(value)}" for name, value in _flat({"event": event, **rest}).items())
+    sentence = " ".join(str(message).splitlines())
+    return f"{at} {level.upper():<{_NAME_WIDTH}} {sentence}  {fields}" + (f"\n{trace}" if trace else "")
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested fields side by side: counts.posts."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{inner}": one for inner, one in _flat(value).items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _quoted(value: Any) -> str:
+    """Return a value as logfmt has it: text with spaces or quotes in quotes, everything else as in JSON."""
+    if isinstance(value, str) and value and not any(one in value for one in ' "=\n\t'):
+        return value
+    return json.dumps(value, ensure_ascii=False)
