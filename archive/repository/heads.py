@@ -66,7 +66,7 @@ def record_head(session: Session, now: datetime) -> None:
     if not chains or (last is not None and last.digest == digest):
         return
     head_id = session.scalars(insert(Head).values(taken_at=now, digest=digest).returning(Head.id)).one()
-    before = dict(session.execute(_lengths(last.id)).tuples()) if last else {}
+    before = {row.chain_id: row.length for row in session.execute(_lengths(last.id))} if last else {}
     grown = [
         {"head_id": head_id, "chain_id": row.id, "length": row.length}
         for row in chains

@@ -37,12 +37,14 @@ def check_facts(rows: RowRange) -> BatchResult:
         select(later.id).where(is_same, in_chain, later.position > ChainEntry.position).exists(),
         select(later.id).where(is_same, ~in_chain).exists(),
     )
-    query = query.where(rows.contains(ChainEntry.id), ChainEntry.fact_kind.is_not(None))
+    query = query.where(rows.contains(ChainEntry.id))
     result = BatchResult()
     newest: dict[FactKind, dict[int, Any]] = defaultdict(dict)
     for entry in rows.session.execute(query.order_by(ChainEntry.id)):
         *_, is_past, is_in_two_chains = entry
         result.rows += 1
+        if entry.fact_kind is None:
+            continue
         if is_in_two_chains:
             message = Message("archive.integrity.fact_in_two_chains")
             result.findings.append(_finding(entry.fact_kind, entry.fact_id, message))

@@ -3,8 +3,20 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select, text
+from sqlalchemy.orm import Session
 
+from archive.db.models import ChainEntry, Head
+from archive.repository.evidence import RULES, facts_of
+from archive.repository.hash_chain import (
+    START,
+    capture_contents,
+    entry_digest,
+    fact_name,
+    removal_contents,
+    version_contents,
+)
+from archive.repository.heads import chains_at, heads_digest
 from tests.archive.integrity.checks.mutations import BENEATH, Mutation, exchange, ids, names_of
 
 _HASH = (
@@ -127,9 +139,15 @@ def _addresses(connection: Connection) -> Iterator[Mutation]:
         yield Mutation((source,), (f"sightings {pair[0]}",))
 
 
+_ONE_A_POST = (
+    "id IN (SELECT max(id) FROM post_media WHERE medium_id IN"
+    " (SELECT medium_id FROM post_media GROUP BY medium_id HAVING count(*) = 1) GROUP BY post_id)"
+)
+
+
 def _media(connection: Connection) -> Iterator[Mutation]:
     """Exchange media between posts, files between media, and files with matching hashes."""
-    rows = ids(connection, "post_media", "id IN (SELECT min(id) FROM post_media GROUP BY post_id)", 12)
+    rows = ids(connection, "post_media", _ONE_A_POST, 12)
     for pair in zip(rows[::2], rows[1::2], strict=False):
         names = [name for id_ in pair for name in names_of(connection, "post_media", id_)]
         yield Mutation((exchange("post_media", ("medium_id",), pair),), tuple(names))
@@ -184,3 +202,68 @@ def _entries(connection: Connection) -> Iterator[Mutation]:
         yield Mutation((row, marked), (*names, f"removals {removal}"))
         content = f"UPDATE chain_entries SET content = sha256('x') {of_entry}"
         yield Mutation((content,), names)
+
+
+def rewrite_chains(session: Session) -> None:
+    """Compute all entries, chains and recorded heads again from the rows, as an administrator can."""
+    contents = _contents(session)
+    chains: dict[int, tuple[int, bytes]] = {}
+    entries: list[dict[str, object]] = []
+    gone: list[int] = []
+    newest = _newest_entries(session)
+    for row in session.scalars(select(ChainEntry).order_by(ChainEntry.chain_id, ChainEntry.position)):
+        subject = _subject(row)
+        is_kept = row.removed_by_id is not None or (row.fact_kind is not None and row.id not in newest)
+        content = row.content if is_kept else contents.get(subject)
+        if content is None:
+            gone.append(row.id)
+            continue
+        length, digest = chains.get(row.chain_id, (0, START))
+        name = fact_name(row.fact_kind, row.fact_id or 0) if row.fact_kind else ""
+        chains[row.chain_id] = length + 1, entry_digest(digest, content, name)
+        end = chains[row.chain_id]
+        entries.append({"id": row.id, "position": end[0], "content": content, "digest": end[1]})
+    execute = session.connection().execute
+    execute(text(BENEATH))
+    execute(text("DELETE FROM chain_entries WHERE id = ANY(:gone)"), {"gone": gone})
+    execute(_REWRITE, {name: [entry[name] for entry in entries] for name in entries[0]})
+    execute(text("UPDATE chains SET length = 0, digest = :start"), {"start": START})
+    grown = [{"id": id_, "length": length, "digest": digest} for id_, (length, digest) in chains.items()]
+    execute(text("UPDATE chains SET length = :length, digest = :digest WHERE id = :id"), grown)
+    for head_id in session.scalars(select(Head.id)).all():
+        shorter = "UPDATE head_lengths SET length = least(head_lengths.length, chains.length) FROM chains"
+        execute(text(f"{shorter} WHERE chains.id = chain_id"))
+        again = {"digest": heads_digest(chains_at(session, head_id)), "id": head_id}
+        execute(text("UPDATE heads SET digest = :digest WHERE id = :id"), again)
+    session.expire_all()
+
+
+# Positions may only become smaller, so that no two entries of a chain have the same one meanwhile.
+_REWRITE = text("""
+UPDATE chain_entries e SET position = n.position, content = n.content, digest = n.digest
+FROM (SELECT unnest(CAST(:id AS bigint[])) AS id, unnest(CAST(:position AS bigint[])) AS position,
+  unnest(CAST(:content AS bytea[])) AS content, unnest(CAST(:digest AS bytea[])) AS digest) n
+WHERE e.id = n.id
+""")
+
+
+def _subject(entry: ChainEntry) -> tuple[str, int]:
+    if entry.fact_kind is not None:
+        return entry.fact_kind, entry.fact_id or 0
+    of = {"capture": entry.capture_id, "version": entry.version_id, "removal": entry.removal_id}
+    return next(((kind, id_) for kind, id_ in of.items() if id_ is not None), ("", 0))
+
+
+def _contents(session: Session) -> dict[tuple[str, int], bytes]:
+    """Return the content of every row and fact as it is now."""
+    rows = {"capture": capture_contents(), "version": version_contents(), "removal": removal_contents()}
+    found = {(kind, row.id): row.content for kind, query in rows.items() for row in session.execute(query)}
+    for kind, rule in RULES.items():
+        every = {"ids": session.scalars(text(f"SELECT id FROM {rule.table}")).all()}
+        found |= {(kind.value, row.id): row.content for row in session.execute(facts_of(kind), every)}
+    return found
+
+
+def _newest_entries(session: Session) -> set[int]:
+    rows = "SELECT DISTINCT ON (fact_kind, fact_id) id FROM chain_entries WHERE fact_kind IS NOT NULL"
+    return set(session.scalars(text(f"{rows} ORDER BY fact_kind, fact_id, position DESC")))
