@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from archive.system.catalogues import process_language
 from archive.system.log import LEVELS
 from crawler.browser.launch_options import launch_options
-from crawler.media.settings import MAX_SECONDS, InvalidSetting, MediaSettings, SettingError
+from crawler.media.settings import MAX_SECONDS, InvalidSetting, MediaSettings, SettingError, quoted
 from crawler.parse.response import MAX_PAGE_BYTES
 
 
@@ -39,7 +39,7 @@ class CrawlEnvironment(MediaSettings):
     @classmethod
     def _known_level(cls, value: str) -> str:
         if value.upper() not in LEVELS:
-            raise InvalidSetting("crawler.settings.media_type", text=repr(value), known=LEVELS)
+            raise InvalidSetting("crawler.settings.media_type", text=quoted(value), known=LEVELS)
         return value.upper()
 
     @field_validator("browser_hosts")
@@ -48,7 +48,7 @@ class CrawlEnvironment(MediaSettings):
         hosts = [host.strip() for host in value.split(",") if host.strip()]
         wrong = next((host for host in hosts if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host)), "")
         if wrong:
-            raise InvalidSetting("crawler.settings.not_host", text=repr(wrong))
+            raise InvalidSetting("crawler.settings.not_host", text=quoted(wrong))
         return ",".join(hosts)
 
 

@@ -15,6 +15,7 @@ from archive.domain.messages import Message
 from archive.system.catalogues import catalogue, process_language
 from crawler.process.entry import import_before_forking
 from mparchive.console import ReaderGone, discard_stdout, protect_streams, say
+from mparchive.environment import check_variables
 from mparchive.errors import STOPPED, CommandError, Exit, OutputError, describe_failure
 from mparchive.options import (
     Account,
@@ -264,11 +265,15 @@ def backup_command(
 def restore_command(
     file: Annotated[Path, typer.Argument(help=_("mparchive.help.restore.file"))],
     check: Annotated[bool, typer.Option("--check", help=_("mparchive.help.restore.check"))] = False,
+    head: Annotated[Path | None, typer.Option(help=_("mparchive.help.restore.head"))] = None,
+    allow_damage: Annotated[
+        bool, typer.Option("--allow-damage", help=_("mparchive.help.restore.allow_damage"))
+    ] = False,
 ) -> None:
     """Restore a backup."""
-    from mparchive.commands.backup import restore_archive
+    from mparchive.commands.backup import RestoreOptions, restore_archive
 
-    raise typer.Exit(restore_archive(file, only_check=check))
+    raise typer.Exit(restore_archive(file, RestoreOptions(check, head, allow_damage)))
 
 
 @app.command("run", help=_("mparchive.help.run.summary"))
@@ -328,6 +333,7 @@ def _exit_code() -> int:
 
 def _run() -> int:
     """Run the command and return its exit code; other errors than SystemExit are raised."""
+    check_variables()
     try:
         app()
     except SystemExit as ended:

@@ -121,7 +121,11 @@ def steps(total: int | None, every: int = 1) -> Iterator[Steps]:
 
 
 def _as_json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    return _escaped(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def _escaped(text: str) -> str:
+    """Return JSON with escapes for the control characters that it may hold as they are."""
     return _CONTROLS_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
@@ -235,7 +239,7 @@ def set_up_log() -> None:
         chosen = log.format_for(sys.stdout, os.environ)
     except ValueError:
         raise _unknown(log.FORMAT_VARIABLE, log.FORMATS) from None
-    log.set_up_log(sys.stdout, chosen, level, printable)
+    log.set_up_log(sys.stdout, chosen, level, printable if chosen == "human" else _escaped)
 
 
 def _unknown(variable: str, known: Iterable[str]) -> CommandError:

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from archive.domain.messages import Message
-from archive.system.catalogues import template
+from archive.system.catalogues import LANGUAGE_VARIABLE, LANGUAGES, is_language, template
+from mparchive.errors import CommandError
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -67,6 +68,20 @@ _SECRET = frozenset(
 )
 
 _HIDDEN = "***"
+
+MAX_QUOTED = 80  # characters of a value that a message quotes
+
+
+def check_variables(environment: Mapping[str, str] = os.environ) -> None:
+    """Check the variables that every command uses. Raises CommandError, MediaFolderError."""
+    language = environment.get(LANGUAGE_VARIABLE, "")
+    if language and not is_language(language):
+        params = {"value": language[:MAX_QUOTED], "known": LANGUAGES}
+        raise CommandError(Message("mparchive.config.unknown_language", params))
+    if "://" in environment.get("MPARCHIVE_MEDIA", ""):
+        from archive.storage.media_files import check_scheme  # noqa: PLC0415 - seldom needed, and slow
+
+        check_scheme(environment["MPARCHIVE_MEDIA"])
 
 
 def meaning(name: str) -> Message:

@@ -1,7 +1,8 @@
 """Types of command-line options."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import PostMark
 from archive.system.catalogues import catalogue, process_language
 from archive.system.files import FileWriteError
+from mparchive.console import printable
 from mparchive.errors import CommandError
 
 _ = catalogue("mparchive", process_language()).gettext  # the texts of --help
@@ -132,7 +134,20 @@ _COMPLETION = ("install_completion", "show_completion")
 
 
 class CheckedGroup(TyperGroup):
-    """The commands of the program. An option with an empty value, as of an unset variable, is an error."""
+    """The commands of the program. An option with an empty value, as of an unset variable, is an error.
+
+    Errors of usage quote what was typed with symbols for control characters.
+    """
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Parse the options of the program itself."""
+        with _symbols_in_errors():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Parse and run the command."""
+        with _symbols_in_errors():
+            return super().invoke(ctx)
 
     def get_params(self, ctx: Any) -> Any:
         """Return the options of the program; typer has the texts of its own in English only."""
@@ -148,6 +163,17 @@ class CheckedGroup(TyperGroup):
         if command is not None:
             _check_values(rest, {one for option in command.params for one in _valued(option)})
         return name, command, rest
+
+
+@contextmanager
+def _symbols_in_errors() -> Iterator[None]:
+    """Replace control characters in the messages of typer's errors, which typer prints itself."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(text := getattr(error, "message", None), str):
+            error.message = printable(text)  # type: ignore[attr-defined]
+        raise
 
 
 def _valued(parameter: Any) -> list[str]:

@@ -26,7 +26,7 @@ from crawler.discovery.config import (
     VariableName,
     mistake_at,
 )
-from crawler.media.settings import SettingError
+from crawler.media.settings import SettingError, quoted
 
 MAX_CONFIG_BYTES = 256 * 1024  # bytes; two hundred accounts with all their sources have 100,000
 
@@ -328,7 +328,7 @@ class SchedulerSettings(BaseSettings):
             raise SettingError(
                 "scheduler.settings.refused",
                 variable=f"MPARCHIVE_{name.upper()}",
-                value=repr(wrong["input"]),
+                value=quoted(wrong["input"]),
                 expected=Message(f"scheduler.settings.expected.{name}"),
             ) from None
 

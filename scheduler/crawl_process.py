@@ -55,6 +55,7 @@ class CrawlProcess:
         self.output: IO[str] = os.fdopen(output, encoding="utf-8", errors="replace")
         self.progress: IO[bytes] = os.fdopen(progress, "rb")
         try:
+            entry.start_fork_server()
             self._process.start()
         finally:
             os.close(output_end)

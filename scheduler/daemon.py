@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -184,9 +185,24 @@ def prepare_process(current: CurrentConfig | None) -> threading.Event:
     """Check settings and handle signals; returns the event that a stop sets. Raises SettingError."""
     MediaSettings.read()  # refused now rather than at every check
     quiet_logs()
+    sys.excepthook = log_broken_start
     stop = threading.Event()
     _handle_signals(stop, current)
     return stop
+
+
+def log_broken_start(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Log in one line that a crawl was stopped while it started; print any other error as usual.
+
+    multiprocessing reports so, from a thread of its own, that a crawl did not take its pipes. The result of
+    the crawl says that it failed.
+    """
+    if threading.current_thread() is threading.main_thread() or not isinstance(
+        error, ConnectionError | EOFError
+    ):
+        sys.__excepthook__(kind, error, trace)
+        return
+    log.warning("a crawl was stopped while it started", action="start_stopped", reason=str(error))
 
 
 def open_context(engine: Engine, settings: SchedulerSettings, stop: threading.Event) -> JobContext:

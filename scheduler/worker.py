@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 from procrastinate import App
@@ -91,6 +92,7 @@ class JobWorker:
 
     async def _run_until_lost(self) -> None:
         """Work until `stop` is set or the database is lost; on return no job runs in this process."""
+        asyncio.get_running_loop().set_exception_handler(log_failed_task)
         interrupt = threading.Event()
         context = replace(self.context, interrupt=interrupt)
         functions = egress_tasks(context) | {work: partial(run, context) for work, run in self.more.items()}
@@ -166,6 +168,16 @@ async def _lost_jobs(app: App, worker: QueueWorker) -> list[Job]:
         return []
     running = {context.job.id for context in worker._running_jobs.values()}
     return [job for job in await running_jobs(app, worker.worker_id) if job.id not in running]
+
+
+def log_failed_task(_loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """Log in one line what asyncio would log with a traceback: a job whose end could not be written.
+
+    The job itself is requeued, by this worker or the next.
+    """
+    error = context.get("exception")
+    reason = failure_summary(error) if isinstance(error, Exception) else str(context.get("message"))
+    log.error("a task failed", action="task_failed", reason=reason)
 
 
 def quiet_logs() -> None:

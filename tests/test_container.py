@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import shutil
+import subprocess
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -164,3 +166,37 @@ def test_nothing_but_code_enters_the_image() -> None:
     }
     assert let_in == copied
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_every_image_has_a_full_tag() -> None:
+    images = [service["image"] for service in SERVICES.values() if service.get("image") != "mparchive"]
+    images += re.findall(r"^ARG BASE=(\S+)$", DOCKERFILE, re.MULTILINE)
+    images += [name for name in re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) if name != "${BASE}"]
+    assert len(images) == 2
+    for image in images:
+        tag = image.partition("@")[0].rpartition(":")[2]
+        assert re.fullmatch(r"\d+\.\d+-[a-z]+|[a-z]+-\d{8}-slim", tag), image
+
+
+def test_images_are_pinned_by_digest_with_one_command(tmp_path: Path) -> None:
+    """A registry is out of reach of the tests: skopeo is a script that prints a digest for each image."""
+    for name in ("Dockerfile", "docker-compose.yml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "bin").mkdir()
+    script = shutil.copy(ROOT / "bin" / "pin-images", tmp_path / "bin")
+    (tmp_path / "skopeo").write_text('#!/bin/sh\nprintf "sha256:%064d\\n" "${#4}"\n')
+    (tmp_path / "skopeo").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    def run(*arguments: str) -> int:
+        return subprocess.run([script, *arguments], env=environment, check=False).returncode
+
+    before = {name: (tmp_path / name).read_text() for name in ("Dockerfile", "docker-compose.yml")}
+    assert run("--check") == 1
+    assert [run(), run(), run("--check")] == [0, 0, 0]
+    for name, text in before.items():
+        pinned = (tmp_path / name).read_text()
+        assert re.sub(r"@sha256:[0-9a-f]{64}\b", "", pinned) == text
+        assert len(re.findall(r"@sha256:[0-9a-f]{64}$", pinned, re.MULTILINE)) == 1
+    (tmp_path / "skopeo").write_text("#!/bin/sh\necho manifest unknown\n")
+    assert run() == 1

@@ -22,6 +22,10 @@ Network = IPv4Network | IPv6Network
 
 _SCHEMES = ("http", "https")
 
+_HOST_HEADER = re.compile(
+    r"(\[[0-9a-f:.]+\]|[^\s:@/\\?#\[\]]+)(?::[0-9]{1,5})?"
+)  # of a Host header, with its port
+
 
 @dataclass(frozen=True)
 class Access:
@@ -87,9 +91,9 @@ def _last_value(headers: Headers, name: str) -> str:
 
 
 def _host_name(host: str) -> str:
-    """Return the host name of a Host header in lower case, without the port."""
-    name = host.strip().lower()
-    return name.partition("]")[0] + "]" if name.startswith("[") else name.partition(":")[0].removesuffix(".")
+    """Return the host name of a Host header in lower case, without the port; empty for anything else."""
+    found = _HOST_HEADER.fullmatch(host.strip().lower())
+    return found[1].removesuffix(".") if found else ""
 
 
 def _parse_ip(text: str) -> IPv4Address | IPv6Address | None:

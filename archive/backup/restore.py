@@ -2,12 +2,14 @@
 
 Nothing in a backup is ever executed. Our own migrations make the tables; the rows go in by COPY statements
 whose names come from our own schema, as a role that may insert rows and nothing else; and all of it is one
-transaction, which is committed only when the rows agree with the manifest.
+transaction, which is committed only when the rows agree with the manifest and pass verification. Until then
+no other connection sees any of them.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, select, text
@@ -45,28 +47,42 @@ from archive.storage.media_files import MediaFolder, path_of
 
 _SUFFIX = re.compile(r"(\.[a-z0-9]{1,8})?")  # of a media file
 
+HAS_CHAINS_FROM = "0004"  # the first schema revision whose manifests list chain heads
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a backup is restored; `room` is a folder that may hold a copy of it meanwhile."""
+
+    engine: Engine
+    folder: MediaFolder
+    room: Path
+
+
+# Verifies the restored archive on the connection that has loaded it; raises to refuse the backup.
+Verify = Callable[[Connection], None]
+
 
 def restore(
-    engine: Engine,
-    folder: MediaFolder,
-    backup: Backup,
-    room: Path,
-    step: Step = lambda name, done: None,
+    destination: Destination, backup: Backup, verify: Verify, step: Step = lambda name, done: None
 ) -> None:
-    """Restore a checked backup; `step` receives the progress. `room` is a folder that may hold a copy of it.
+    """Restore a checked backup; `step` receives the progress.
 
-    Raises NotEmpty where there is an archive already, BackupError where this backup cannot be restored here,
-    BackupDamaged. Whatever fails, the archive is empty again. After a kill only media files may be left, and
+    `verify` is called before the commit; whatever it raises undoes the restore. Raises NotEmpty where there
+    is an archive already, BackupError where this backup cannot be restored here, BackupDamaged. Whatever
+    fails, the archive is empty again. After a kill only media files may be left, and
     the next restore of the same backup uses them.
     """
     _refuse_unknown(backup.manifest)
-    present = refuse_full(engine, folder, backup.manifest)
+    folder = destination.folder
+    present = refuse_full(destination.engine, folder, backup.manifest)
     put: list[str] = []
     try:
         progress = _Progress(step)
         _restore_media(folder, backup, present, put, progress)
-        with engine.begin() as connection:
-            _restore_database(connection, backup, room, progress)
+        with destination.engine.begin() as connection:
+            _restore_database(connection, backup, destination.room, progress)
+            verify(connection)
     except BaseException as error:
         _remove(folder, put, error)
         raise
@@ -148,6 +164,7 @@ def _restore_database(connection: Connection, backup: Backup, room: Path, progre
     advance_sequences(connection, tables)
     _compare_heads(connection, backup.manifest)
     schema.migrate(connection, "head")
+    prepare(connection)
     connection.execute(text("ANALYZE"))
 
 
@@ -198,7 +215,10 @@ def _compare_rows(backup: Backup, table: str, loaded: int, expected: int) -> Non
 
 
 def _compare_heads(connection: Connection, manifest: AnyManifest) -> None:
-    if manifest.heads and tuple(chain_heads(Session(connection))) != manifest.heads:
+    if (
+        manifest.schema_revision >= HAS_CHAINS_FROM
+        and tuple(chain_heads(Session(connection))) != manifest.heads
+    ):
         raise BackupDamaged("archive.backup.other_heads")
 
 

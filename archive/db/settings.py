@@ -90,7 +90,7 @@ class RequestSettings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            value = repr(error.errors()[0]["input"])
+            value = repr(str(error.errors()[0]["input"])[:MAX_QUOTED])
             raise ArchiveError("archive.settings.bare_a_day", value=value, max=MAX_BARE_A_DAY) from None
 
 

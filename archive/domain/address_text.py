@@ -281,10 +281,3 @@ def _in_values(values: list[Any], nested: int) -> Iterator[FoundAddress]:
 def _field(entry: dict[str, Any], names: tuple[str, ...]) -> str:
     values = (entry.get(name) for name in names)
     return next((str(value) for value in values if isinstance(value, str | int) and value), "")
-
-
-def addresses_by_line(text: str) -> Iterator[tuple[int, str, list[str]]]:
-    """Yield number (from 1), text and addresses of each line, without comments and empty lines."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            yield number, line, list(post_addresses(line))

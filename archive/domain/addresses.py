@@ -6,6 +6,7 @@ identity of the post.
 
 import html
 import re
+import unicodedata
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -146,6 +147,12 @@ _NESTED = re.compile(
     re.IGNORECASE,
 )
 
+_MAX_ENCODED = 3  # times that the name of a parameter may be percent-encoded
+
+_LONGEST_NAME = 200  # characters before "="; with invisible ones in between
+
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_]+")  # blanks, invisible characters
+
 _USER = re.compile(r"//[^/?#]*@")
 
 _ANY_SECRET = re.compile(rf"\b(?:{'|'.join(sorted(SESSION_NAMES))})=[^\s&#;,]*", re.IGNORECASE)
@@ -169,8 +176,12 @@ def without_session(url: str) -> str:
 
 
 def _is_session(piece: str) -> bool:
-    name = unquote(piece).partition("=")[0] if "=" in piece or "%" in piece else ""
-    return "".join(name.split()).lower() in SESSION_NAMES
+    if "=" not in piece and "%" not in piece:
+        return False
+    for _ in range(_MAX_ENCODED):
+        piece = unquote(piece)
+    name = unicodedata.normalize("NFKC", piece.partition("=")[0].partition("[")[0][:_LONGEST_NAME])
+    return _NOT_IN_NAMES.sub("", name).lower() in SESSION_NAMES
 
 
 def public_part(url: str) -> str:

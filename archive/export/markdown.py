@@ -12,6 +12,7 @@ import yaml  # type: ignore[import-untyped]
 from bs4 import Tag
 
 from archive.db.models import Post
+from archive.domain.addresses import clean_web_url
 from archive.domain.outcomes import Kind, Role
 from archive.domain.parsed_page import is_preview
 from archive.domain.records import SHANGHAI
@@ -158,7 +159,7 @@ def _body_markdown(post: Post, images: _ImageFiles) -> str:
     for tag in body.find_all(style=lambda style: bool(style and "url" in style.lower())):
         for address in reversed(image_addresses(str(tag["style"]))):
             if images.media.find(address):
-                tag.insert(0, new_element("img", src=address))
+                tag.insert(0, new_element("img", src=clean_web_url(address) or address))
     for formula in body.find_all(is_formula):
         for drawn in [*formula.find_all("img"), *formula.find_all(class_=FORMULA_WORDS)]:
             drawn.decompose()

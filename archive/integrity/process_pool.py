@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from archive.db.engine import engine_at
 from archive.domain.errors import ArchiveError
-from archive.integrity.check import BatchResult, Check, CheckContext, check_rows
+from archive.integrity.check import BatchResult, Check, CheckContext, Database, check_rows
 from archive.integrity.checks import ALL_CHECKS
 from archive.system.child_processes import end_with_parent
 
@@ -32,11 +32,12 @@ class CheckProcessKilled(ArchiveError):
 class CheckPool:
     """A pool that starts its processes when there is much to check.
 
-    Its processes end with it, or with a parent that is killed.
+    On a connection it starts none: other processes do not see what an open transaction has written. Its
+    processes end with it, or with a parent that is killed.
     """
 
-    def __init__(self, engine: Engine, context: CheckContext) -> None:
-        self._engine, self._context = engine, context
+    def __init__(self, database: Database, context: CheckContext) -> None:
+        self._database, self._context = database, context
         self._size = max(2, min(os.cpu_count() or 2, MAX_PROCESSES))
         self._pool: ProcessPoolExecutor | None = None
 
@@ -56,16 +57,22 @@ class CheckPool:
 
         Yields the last id of each range and its result, in order. Raises CheckProcessKilled.
         """
-        if check.is_heavy and rows > MIN_BATCHES * check.batch_size:
-            return self._run_in_processes(check, ranges)
-        return ((last, check_rows(self._engine, check, self._context, after, last)) for after, last in ranges)
+        if isinstance(self._database, Engine) and check.is_heavy and rows > MIN_BATCHES * check.batch_size:
+            return self._run_in_processes(self._database, check, ranges)
+        return (
+            (last, check_rows(self._database, check, self._context, after, last)) for after, last in ranges
+        )
 
-    def _run_in_processes(self, check: Check, ranges: Iterable[Range]) -> Iterator[tuple[int, BatchResult]]:
+    def _run_in_processes(
+        self, engine: Engine, check: Check, ranges: Iterable[Range]
+    ) -> Iterator[tuple[int, BatchResult]]:
         pending: deque[tuple[int, Future[BatchResult]]] = deque()
         index = ALL_CHECKS.index(check)
         try:
             for after, last in ranges:
-                pending.append((last, self._started_pool().submit(_check_in_process, index, after, last)))
+                pending.append(
+                    (last, self._started_pool(engine).submit(_check_in_process, index, after, last))
+                )
                 if len(pending) >= self._size * QUEUED_PER_PROCESS:
                     yield _first_result(pending)
             while pending:
@@ -73,10 +80,10 @@ class CheckPool:
         except BrokenProcessPool:
             raise CheckProcessKilled("archive.integrity.process_killed") from None
 
-    def _started_pool(self) -> ProcessPoolExecutor:
+    def _started_pool(self, engine: Engine) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("forkserver")
-            url = self._engine.url.render_as_string(hide_password=False)
+            url = engine.url.render_as_string(hide_password=False)
             self._pool = ProcessPoolExecutor(self._size, context, _start_process, (url, self._context))
         return self._pool
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from archive.domain.errors import ArchiveError
 from archive.domain.messages import Message
@@ -16,11 +17,13 @@ from archive.integrity.check import (
     BatchResult,
     Check,
     CheckContext,
+    Database,
     Finding,
     VerificationReport,
     count_rows,
     last_id_of_batch,
     read_or_else,
+    session_on,
 )
 from archive.integrity.checks import ALL_CHECKS, CHECK_NAMES
 from archive.integrity.process_pool import CheckPool
@@ -37,9 +40,9 @@ class ProgressNotSaved(ArchiveError):
     """The file with the progress of a verification cannot be written."""
 
 
-def archive_id(connection: Connection) -> str:
+def archive_id(session: Session) -> str:
     """Return what identifies this database and the version of its schema."""
-    return str(connection.scalar(_ARCHIVE))
+    return str(session.scalar(_ARCHIVE))
 
 
 @dataclass
@@ -136,7 +139,7 @@ OnProgress = Callable[[str, int, int], None]
 
 
 def verify_archive(
-    engine: Engine,
+    database: Database,
     context: CheckContext,
     *,
     only: Collection[str] = (),
@@ -151,24 +154,24 @@ def verify_archive(
     """
     names = tuple(name for name in CHECK_NAMES if not only or name in only)
     checks = [check for check in ALL_CHECKS if check.name in names]
-    with engine.connect() as connection:
-        progress = load_progress(archive_id(connection), names, progress_file)
-    counts = {check: count_rows(engine, check) for check in checks}
-    with CheckPool(engine, context) as pool:
+    with session_on(database) as session:
+        progress = load_progress(archive_id(session), names, progress_file)
+    counts = {check: count_rows(database, check) for check in checks}
+    with CheckPool(database, context) as pool:
         for check in checks:
             if progress.is_finished(check):
                 continue
-            ranges = _ranges(engine, check, progress.last_id(check))
+            ranges = _ranges(database, check, progress.last_id(check))
             for last, result in pool.run(check, ranges, counts[check]):
                 progress.add(check, last, result)
                 on_progress(check.name, progress.report.checked.total(), sum(counts.values()))
             progress.finish(check)
     progress.remove_file()
-    progress.report.heads = read_or_else(engine, chain_heads, list)
+    progress.report.heads = read_or_else(database, chain_heads, list)
     return progress.report
 
 
-def _ranges(engine: Engine, check: Check, after: int) -> Iterator[tuple[int, int]]:
-    while (last := last_id_of_batch(engine, check, after)) is not None:
+def _ranges(database: Database, check: Check, after: int) -> Iterator[tuple[int, int]]:
+    while (last := last_id_of_batch(database, check, after)) is not None:
         yield after, last
         after = last

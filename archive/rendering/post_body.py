@@ -167,7 +167,7 @@ def _frame_background(tag: Tag, files: EmbeddedFiles) -> None:
     if absent:
         medium = files.media.find(absent[0])
         image = new_element("img")
-        _replace_by_frame(image, absent[0], files.put(medium)[1])
+        _replace_by_frame(image, clean_web_url(absent[0]) or absent[0], files.put(medium)[1])
         tag.append(image)
 
 

@@ -180,11 +180,15 @@ def load_capture(session: Session, capture_id: int) -> Capture:
 def find_capture(
     session: Session, requested_url: str, sha256: bytes, fetched_at: datetime | None = None
 ) -> int | None:
-    """Return the first capture of these bytes from this address, at this UTC instant if one is given."""
-    rows = select(CaptureRow.id).where(CaptureRow.requested_url == requested_url, CaptureRow.sha256 == sha256)
+    """Return the first capture of these bytes from this address, at this UTC instant if one is given.
+
+    Addresses are compared as they are read, without sessions that earlier versions stored.
+    """
+    rows = select(CaptureRow.id, CaptureRow.requested_url).where(CaptureRow.sha256 == sha256)
     if fetched_at is not None:
         rows = rows.where(CaptureRow.fetched_at == fetched_at)
-    return session.scalar(rows.order_by(CaptureRow.id).limit(1))
+    found = session.execute(rows.order_by(CaptureRow.id))
+    return next((capture_id for capture_id, address in found if address == requested_url), None)
 
 
 def note_repeated(session: Session, capture_id: int, run_id: int) -> None:

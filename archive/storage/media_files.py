@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.registry import known_implementations
 
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import IntegrityError, MediaFolderError, MediaMissing, MediaUnreadable
@@ -25,12 +26,22 @@ _OF_ONE_FILE = (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errn
 UNFINISHED_FOLDER = "unfinished"  # where files are written before they get their name
 
 
+def check_scheme(address: str) -> None:
+    """Raise MediaFolderError for an address whose scheme no storage has; a folder has none."""
+    scheme, separator, _ = address.partition("://")
+    name = scheme.rpartition("::")[2]
+    if separator and name not in {*fsspec.registry, *known_implementations}:
+        params = {"folder": _without_secrets(address), "scheme": name}
+        raise MediaFolderError("archive.media_folder.unknown_scheme", **params)
+
+
 class MediaFolder:
     """The media folder. Every method raises MediaFolderError, without a password, when it cannot be used."""
 
     def __init__(self, settings: ArchiveSettings) -> None:
         address = settings.media or str(settings.home / "media")
         self._shown = _without_secrets(address)
+        check_scheme(address)
         try:
             self._files, self._root = fsspec.core.url_to_fs(address)
         except ImportError as error:  # fsspec says which package
@@ -56,9 +67,11 @@ class MediaFolder:
     def get(self, path: str, sha256: bytes) -> bytes:
         """Return the content of a file.
 
-        Raises MediaMissing when it is not there, IntegrityError when it is damaged, and its subclass
-        MediaUnreadable when it cannot be read.
+        Raises MediaMissing when it is not there, IntegrityError when it is damaged or its path leads out of
+        the folder, and its subclass MediaUnreadable when it cannot be read.
         """
+        if not _is_inside(path):
+            raise IntegrityError("archive.media_file.outside", path=path)
         try:
             content: bytes = self._files.cat_file(self._at(path))
         except FileNotFoundError:
@@ -74,7 +87,9 @@ class MediaFolder:
         return content
 
     def remove(self, path: str) -> None:
-        """Remove a file if it is there."""
+        """Remove a file if it is there; a path that leads out of the folder is of none."""
+        if not _is_inside(path):
+            return
         try:
             with suppress(FileNotFoundError):
                 self._files.rm_file(self._at(path))
@@ -115,6 +130,12 @@ def path_of(sha256: bytes, suffix: str) -> str:
     """Return the path within the folder of a file with this SHA-256 and suffix."""
     name = sha256.hex()
     return f"{name[:2]}/{name[2:4]}/{name}{suffix}"
+
+
+def _is_inside(path: str) -> bool:
+    """Tell whether a path from a row, which a forged backup may have brought, stays within the folder."""
+    parts = path.split("/")
+    return path.isprintable() and "\\" not in path and not {"", ".", ".."} & set(parts)
 
 
 def _write_atomically(root: Path, path: str, content: bytes, *, is_private: bool) -> None:

@@ -25,6 +25,11 @@ def language_of(environment: Mapping[str, str]) -> Language:
     return "zh" if (chosen or locale).lower().startswith("zh") else "en"
 
 
+def is_language(text: str) -> bool:
+    """Tell whether a value of MPARCHIVE_LANG names a language of the program, as zh or zh_CN.UTF-8."""
+    return text[:2].lower() in LANGUAGES and not text[2:3].isalnum()
+
+
 @cache
 def process_language() -> Language:
     """Return the language of this process, decided once from its environment."""

@@ -100,26 +100,31 @@ def _is_open_to_others(found: os.stat_result) -> bool:
     return stat.S_ISREG(found.st_mode) and bool(found.st_mode & (group | stat.S_IRWXO))
 
 
+MAX_LINKS = 40  # symbolic links that lead to one another; Linux follows as many
+
+_STICKY = stat.S_ISVTX | stat.S_IWOTH  # as /tmp
+
 _Result = TypeVar("_Result")
 
 
 def atomically(path: Path, write: Callable[[BinaryIO], _Result], *, is_private: bool = False) -> _Result:
     """Write a temporary file beside `path`, then rename it: no reader sees half a file.
 
-    `is_private`: the file has mode 0600 whatever the umask, and folders that are made for it 0700.
-    A device or a pipe is written to as it is. Return what `write` returned. Raises FileWriteError; a file
-    that stood at `path` is then unchanged.
+    A symbolic link at `path` stays, and what it leads to is written. `is_private`: the file has mode 0600
+    whatever the umask, and folders that are made for it 0700. A device or a pipe is written to as it is.
+    Return what `write` returned. Raises FileWriteError; a file that stood at `path` is then unchanged.
     """
+    path = _target(path)
     if _is_device(path):
         return _directly(path, write)
     unfinished = path.with_name(f".mparchive-{os.getpid()}.unfinished")
     try:
         if is_private:
             make_private_folder(path.parent)
-            unfinished.unlink(missing_ok=True)  # one that a killed process left might be open to others
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
-        with open(unfinished, "w+b", opener=private_opener if is_private else None) as out:
+        unfinished.unlink(missing_ok=True)  # one that a killed process left, or a link that another user made
+        with open(unfinished, "x+b", opener=private_opener if is_private else None) as out:
             result = write(out)
         unfinished.replace(path)
     except OSError as error:
@@ -128,6 +133,29 @@ def atomically(path: Path, write: Callable[[BinaryIO], _Result], *, is_private: 
         with suppress(OSError):  # of a folder that is a file, for example: its error is raised already
             unfinished.unlink()
     return result
+
+
+def _target(path: Path) -> Path:
+    """Return where a symbolic link at `path` leads, which need not exist; any other path as it is.
+
+    As the kernel does for opened files, a link in a folder where everybody may write counts only from the
+    user of this process or the owner of the folder. Raises FileWriteError.
+    """
+    target = path
+    try:
+        for _ in range(MAX_LINKS):
+            if not target.is_symlink():
+                return target
+            folder = target.parent.stat()
+            if (folder.st_mode & _STICKY) == _STICKY and target.lstat().st_uid not in (
+                os.geteuid(),
+                folder.st_uid,
+            ):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            target = target.parent / target.readlink()
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    except OSError as error:
+        raise FileWriteError(error.errno, error.strerror, str(path)) from None
 
 
 def _is_device(path: Path) -> bool:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal, Protocol, TextIO, get_args, runtime_checkable
 
 import structlog
@@ -63,7 +64,7 @@ def format_for(stream: TextIO, environment: Mapping[str, str]) -> LogFormat:
 def set_up_log(stream: TextIO, log_format: LogFormat, level: str, clean: Callable[[str], str] = str) -> None:
     """Write the log to a stream from this level on, in place of all handlers that were there.
 
-    `clean` is applied to every text that is written; it removes secrets or control characters.
+    `clean` is applied to every line; it removes secrets or control characters.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(log_formatter(log_format, clean))
@@ -95,8 +96,9 @@ def log_formatter(log_format: LogFormat, clean: Callable[[str], str] = str) -> P
 
     def finish(_logger: Any, _method: str, fields: _Fields) -> str:
         language = process_language() if log_format == "human" else "en"
-        values = _cleaned({"at": clock.now(), **_named(fields), **_of_process}, language, clean)
-        return _human(values) if log_format == "human" else json.dumps(values, ensure_ascii=False)
+        values = {"at": clock.now(), **_named(fields), **_of_process}
+        line = json.dumps(values, ensure_ascii=False, default=partial(_plain, language=language))
+        return clean(_human(json.loads(line)) if log_format == "human" else line)
 
     return ProcessorFormatter(
         foreign_pre_chain=[
@@ -116,8 +118,8 @@ def _named(fields: _Fields) -> dict[str, Any]:
     return {"level": fields.pop("level"), "event": event, "message": message, **fields}
 
 
-def _plain(value: Any, language: Language) -> Any:
-    """Return a value as JSON has it: instants in ISO 8601 with their offset, durations in seconds."""
+def _plain(value: object, language: Language) -> Any:
+    """Return what JSON has no form for: instants in ISO 8601 with their offset, durations in seconds."""
     match value:
         case datetime():
             return value.isoformat(timespec="milliseconds")
@@ -125,19 +127,9 @@ def _plain(value: Any, language: Language) -> Any:
             return value.total_seconds()
         case _Localized():
             return value.text(language)
-        case None | bool() | int() | float() | Mapping() | list() | tuple():
-            return value
+        case Mapping():
+            return dict(value)
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
-
-
-def _cleaned(value: Any, language: Language, clean: Callable[[str], str]) -> Any:
-    """Return a value as JSON has it, with `clean` applied to every text in it."""
-    plain = _plain(value, language)
-    if isinstance(plain, Mapping):
-        return {str(name): _cleaned(one, language, clean) for name, one in plain.items()}
-    if isinstance(plain, list | tuple):
-        return [_cleaned(one, language, clean) for one in plain]
-    return clean(plain) if isinstance(plain, str) else plain
 
 
 def _human(values: Mapping[str, Any]) -> str:

@@ -65,6 +65,9 @@ def mistake_at(message: Message, *place: str | int) -> PydanticCustomError:
     return PydanticCustomError("mistake", "{words}", context)
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")  # no file, variable or account has one in its name
+
+
 class ConfigTable(BaseModel):
     """A table of the configuration file. Wrong values raise pydantic's ValidationError."""
 
@@ -73,9 +76,11 @@ class ConfigTable(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _only_known_keys(cls, value: Any) -> Any:
-        for key in value if isinstance(value, dict) else ():
+        for key, given in value.items() if isinstance(value, dict) else ():
             if key not in cls.model_fields:
                 raise mistake_at(cls._unknown_key(key), key)
+            if isinstance(given, str) and _CONTROL.search(given):
+                raise mistake_at(Message("crawler.config.control_character"), key)
         return value
 
     @classmethod
@@ -163,10 +168,10 @@ def fill_placeholders(address: str, environment: Mapping[str, str] = os.environ)
     return filled, filled != address
 
 
-def read_address_file(path: Path, limit: int) -> str:
-    """Return the text of a file of at most `limit` bytes. Raises SecretMissing."""
+def read_address_file(path: Path, limit: int) -> bytes:
+    """Return the content of a file of at most `limit` bytes. Raises SecretMissing."""
     try:
-        return read_small(path, limit, "split it").decode("utf-8-sig", "replace")
+        return read_small(path, limit, "split it")
     except FileUnusable as error:
         raise SecretMissing.from_file(error) from None
 

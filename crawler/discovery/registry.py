@@ -96,7 +96,7 @@ def _address_list(path: Path) -> AddressList:
     try:
         return AddressList(read_address_file(path, MAX_LIST_BYTES))
     except SecretMissing as missing:
-        return AddressList("", missing.message)
+        return AddressList(b"", missing.message)
 
 
 def _stat(path: Path | None) -> stat_result | None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Self
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from archive.db.settings import MAX_QUOTED
 from archive.domain.errors import ArchiveError, MessageError
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumType
@@ -75,8 +76,14 @@ def _problem(wrong: "ErrorDetails") -> Message:
     cause = wrong.get("ctx", {}).get("error")
     reason = cause.message if isinstance(cause, MessageError) else wrong["msg"]
     return Message(
-        "crawler.settings.variable", {"name": name, "value": repr(wrong["input"]), "reason": reason}
+        "crawler.settings.variable", {"name": name, "value": quoted(wrong["input"]), "reason": reason}
     )
+
+
+def quoted(value: object) -> str:
+    """Return a value as a message quotes it: its beginning, with escapes for what cannot be printed."""
+    text = str(value)
+    return repr(text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…")
 
 
 def types_in(text: str) -> tuple[MediumType, ...]:
@@ -85,7 +92,7 @@ def types_in(text: str) -> tuple[MediumType, ...]:
     unknown = sorted(set(names) - set(MediumType))
     if unknown:
         known = [str(one) for one in MediumType]
-        raise InvalidSetting("crawler.settings.media_type", text=repr(unknown[0]), known=known)
+        raise InvalidSetting("crawler.settings.media_type", text=quoted(unknown[0]), known=known)
     return tuple(kind for kind in MediumType if kind in names)
 
 

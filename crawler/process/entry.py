@@ -3,10 +3,12 @@
 import json
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.reduction import DupFd
 from typing import Any, TextIO
 
@@ -130,6 +132,20 @@ def import_before_forking(*modules: str) -> None:
     A crawl imports the main module of the process that starts it.
     """
     FORK_SERVER.set_forkserver_preload([_PRELOADED, *modules])
+
+
+def start_fork_server() -> None:
+    """Start the process that crawls are forked from, unless it runs.
+
+    Ctrl-C in a terminal reaches it too: it is blocked until that process ignores it, else it would end in
+    the middle of its imports.
+    """
+    resource_tracker.ensure_running()  # else it is started below, and unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def dup_for_child(descriptor: int) -> Any:

@@ -4,6 +4,7 @@ None of them starts a thread, installs a reactor or reads the environment, as cr
 """
 
 import importlib
+import signal
 
 MODULES = (
     "archive.db.embedded_server",
@@ -23,6 +24,9 @@ MODULES = (
     "scrapy.crawler",
     "scrapy.extensions.throttle",
 )
+
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever starts a crawl stops it, also on Ctrl-C
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 for module in MODULES:
     importlib.import_module(module)

@@ -263,7 +263,7 @@ def _print_forgotten(forgotten: Sequence[ForgottenPost], limit: int) -> None:
         return
     out.print(translated("mparchive.audit.forgotten", n=len(forgotten)), style="bold", markup=False)
     for post in forgotten[:limit]:
-        parts = (post.aid, str(post.published_on), shortened(post.title), post.reason)
+        parts = (post.aid, str(post.published_on), shortened(" ".join(post.title.split())), post.reason)
         out.print("  ".join(filter(None, parts)), markup=False)
     if len(forgotten) > limit:
         more = translated("mparchive.audit.more", n=len(forgotten) - limit, total=len(forgotten))
@@ -339,7 +339,7 @@ def _print_kind(kind: GapKind, gaps: Sequence[Gap], limit: int) -> None:
     shown, remedy = gaps[:limit], None
     for gap in shown:
         title = gap.title if gap.title != gap.subject else ""
-        parts = (localized(gap.subject), str(gap.day or ""), shortened(title))
+        parts = (localized(gap.subject), str(gap.day or ""), shortened(" ".join(title.split())))
         out.print("  ".join(filter(None, parts)), markup=False)
         out.print(f"    {localized(gap.what)}", markup=False)
         if gap.remedy != remedy:

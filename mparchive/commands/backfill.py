@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.advisory_locks import run_lock
 from archive.db.engine import open_archive, transaction
+from archive.domain.address_list import ListedAddress
 from archive.domain.addresses import parse_address, without_session
 from archive.domain.captures import Capture, Sighting
 from archive.domain.errors import AddressError, error_message
@@ -43,7 +44,6 @@ from mparchive.crawl import (
 )
 from mparchive.errors import Exit
 from mparchive.importers.accounts import NamedAccount
-from mparchive.importers.address_list import ListedAddress
 from mparchive.importers.dump import DumpEntry
 from mparchive.importers.items import Flaw, SavedMedium, SavedPage, Skipped
 from mparchive.importers.read import Item, check_not_empty, day_of, read_inputs

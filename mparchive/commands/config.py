@@ -1,14 +1,16 @@
 """`mparchive config`: check the configuration, show what is set, or print its JSON Schema for editors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from archive.db.settings import ArchiveSettings, RequestSettings
+from archive.domain.errors import MessageError
 from archive.domain.messages import Message
 from mparchive.console import localized, out, print_json, say, table_with, translated
 from mparchive.environment import (
     VARIABLES,
+    check_variables,
     computed_default,
     defaults_of,
     meaning,
@@ -21,16 +23,40 @@ from scheduler.config import Config, ConfigError, SchedulerSettings, find_config
 
 
 def check_config(file: Path | None) -> Exit:
-    """Check the configuration file and the names of the variables in the environment.
+    """Check the configuration file, and the names and values of the variables in the environment.
 
-    A variable that is not known ends with exit code 2. Raises ConfigError for a missing or wrong file.
+    One that is wrong or not known ends with exit code 2. Raises ConfigError for a missing or wrong file.
     """
     path = file or find_config()
     config = load_config(path)
-    unknown = unknown_variables_beside(config)
-    for message in unknown or [valid_message(path, config)]:
+    wrong = [*wrong_variables(), *unknown_variables_beside(config)]
+    for message in wrong or [valid_message(path, config)]:
         say(message)
-    return Exit.USAGE if unknown else Exit.DONE
+    return Exit.USAGE if wrong else Exit.DONE
+
+
+def wrong_variables() -> list[Message]:
+    """Return what is wrong with the values of the variables, of any command."""
+    from crawler.settings import CrawlEnvironment  # noqa: PLC0415 - it reads the environment when imported
+    from web.auth import InboxSettings, ReadingSettings  # noqa: PLC0415 - only this command needs them
+
+    checks: tuple[Callable[[], object], ...] = (
+        check_variables,
+        CrawlEnvironment.read,
+        RequestSettings.read,
+        SchedulerSettings.read,
+        lambda: ArchiveSettings().origin(),
+        lambda: InboxSettings().token(),
+        lambda: ReadingSettings().access(),
+        lambda: ReadingSettings().hosts(""),
+    )
+    problems: list[Message] = []
+    for check in checks:
+        try:
+            check()
+        except MessageError as error:
+            problems.append(error.message)
+    return problems
 
 
 def valid_message(path: Path, config: Config) -> Message:

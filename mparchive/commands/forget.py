@@ -173,7 +173,7 @@ def _print_plan(session: Session, scope: RemovalScope, options: ForgetOptions) -
     out.print(translated("mparchive.forget.plan"), style="bold")
     out.print(_table(scope))
     for aid, day, title in listed_posts_of(session, scope, SHOWN_POSTS):
-        out.print(f"  {aid}  {day}  {shortened(title)}")
+        out.print(f"  {aid}  {day}  {shortened(' '.join(title.split()))}")
     if len(scope.posts) > SHOWN_POSTS:
         out.print(f"  … {len(scope.posts) - SHOWN_POSTS}")
     if scope.kept:

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from archive.db.advisory_locks import run_lock
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
+from archive.domain.address_list import ListedAddress
 from archive.domain.addresses import Address
 from archive.domain.captures import Sighting
 from archive.domain.messages import Message
@@ -31,7 +32,6 @@ from mparchive.console import printable, say, steps
 from mparchive.crawl import RunSummary, fetch_pages, open_egress
 from mparchive.errors import CommandError, Exit
 from mparchive.importers.accounts import NamedAccount
-from mparchive.importers.address_list import ListedAddress
 from mparchive.importers.dump import DumpEntry
 from mparchive.importers.items import Flaw, SavedPage, message_of
 from mparchive.importers.read import Item, read_inputs

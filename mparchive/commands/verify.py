@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import is_zipfile
 
-from sqlalchemy import Engine
-
 from archive.backup.backup_file import BackupDamaged, BackupError, opened
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
-from archive.integrity.check import CheckContext, Finding, VerificationReport, note_verified
+from archive.integrity.check import CheckContext, Database, Finding, VerificationReport, note_verified
 from archive.integrity.checks import CHECK_NAMES
 from archive.integrity.process_pool import CheckProcessKilled
 from archive.integrity.saved_heads import NoHeads, SavedHeads, compare_with_heads, parse_heads
@@ -88,7 +86,7 @@ def _check_names(only: Sequence[str]) -> list[str]:
 
 
 def verify_with(
-    engine: Engine, settings: ArchiveSettings, names: Sequence[str], progress_file: Path | None = None
+    database: Database, settings: ArchiveSettings, names: Sequence[str], progress_file: Path | None = None
 ) -> VerificationReport:
     """Run these checks (none: all) and show the progress.
 
@@ -98,7 +96,9 @@ def verify_with(
         step = _progress_callback(closing)
         try:
             context = check_context(settings)
-            return verify_archive(engine, context, only=names, progress_file=progress_file, on_progress=step)
+            return verify_archive(
+                database, context, only=names, progress_file=progress_file, on_progress=step
+            )
         except CheckProcessKilled as error:
             raise CommandError(error.message, Exit.PARTLY_FAILED) from None
 

@@ -1,7 +1,7 @@
 """What importers yield: parts of an input that are flawed, skipped or saved pages and media."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -47,16 +47,20 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Parts of an input that are intact but nothing to archive; `code` is the message that counts them."""
+    """Parts of an input that are intact but nothing to archive; `code` is the message that counts them.
+
+    `example` has further parameters of that message, which describe one of the parts.
+    """
 
     source: str
     number: int
     code: str
+    example: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def message(self) -> Message:
         """Return the whole sentence."""
-        skipped = Message(self.code, {"n": self.number})
+        skipped = Message(self.code, {"n": self.number, **self.example})
         return Message("mparchive.input.skipped", {"source": self.source, "skipped": skipped})
 
     def __str__(self) -> str:

@@ -7,18 +7,13 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
+from archive.domain.address_list import MAX_WHOLE, ListedAddress, read_json_list
 from archive.domain.address_text import post_addresses
 from archive.domain.addresses import HOST, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.records import FIELDS
 from mparchive.importers.accounts import NamedAccount, read_accounts
-from mparchive.importers.address_list import (
-    MAX_WHOLE,
-    ListedAddress,
-    read_feed_file,
-    read_json_list,
-    read_list,
-)
+from mparchive.importers.address_list import read_feed_file, read_list
 from mparchive.importers.dump import DumpEntry, read_csv_dump, read_dump
 from mparchive.importers.items import (
     MAX_PAGE,

@@ -68,6 +68,20 @@ def test_a_restore_that_was_killed_can_be_run_again(mparchive: Command) -> None:
     assert mparchive.number("SELECT count(*) FROM posts") == 25
 
 
+def test_a_restore_that_was_killed_while_it_verified_can_be_run_again(mparchive: Command) -> None:
+    """Its transaction, which has loaded every row by then, is undone by the server."""
+    killed = mparchive.start("restore", FIXTURE / "copy.backup", listen=True)
+    assert killed.stderr is not None
+    with killed.stderr as said:
+        assert any(b" seals" in line for line in said)
+        killed.kill()
+        killed.wait()
+    assert mparchive.number("SELECT count(*) FROM posts") == 0
+    again = mparchive("restore", FIXTURE / "copy.backup")
+    assert again.code == 0, again.err
+    assert mparchive.number("SELECT count(*) FROM posts") == 25
+
+
 @pytest.fixture
 def another(server_url: str, template: str, mparchive: Command) -> Iterator[Command]:
     """Return the command with another empty archive."""
@@ -95,6 +109,9 @@ def test_a_forged_backup_without_a_contradiction_is_found_with_a_head_stored_els
     assert another("backup", forged).code == 0
 
     restored = replace(mparchive, database_url="", home=elsewhere)
+    refused = restored("restore", forged, "--head", heads)
+    assert (refused.code, "so nothing was restored" in refused.err) == (7, True), refused.err
+    assert restored("list", "--json").out.strip() == b"[]"
     done = restored("restore", forged)
     assert done.code == 0, done.err
     found = restored("verify", "--head", heads)

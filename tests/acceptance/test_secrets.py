@@ -4,22 +4,31 @@ import json
 import subprocess
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from archive.backup.postgres import find_tool
-from archive.db.engine import open_archive
+from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
-from archive.domain.addresses import SESSION_NAMES
+from archive.domain.addresses import SESSION_NAMES, parse_address
+from archive.domain.captures import Sighting
+from archive.ingest.pages import store_parse_results
+from archive.repository.captures import store_captures
+from archive.repository.frontier import record_sightings
+from crawler.parse import PARSER_VERSION
+from crawler.parse.page import classify
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import BIZ, dump_bytes, record
+from tests.archive.making import NOW, capture
 from tests.crawler.crawling import plain
 from tests.crawler.loopback import Loopback, Reply
 from tests.mparchive.importers.test_mhtml import saved
 from tests.mparchive.importers.test_warc import Writer
 from tests.web.served import served
+from web.api.routes import API
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(tempfile|Temporary).*")
 CANARY = "canary0c4d"
@@ -158,3 +167,28 @@ def test_a_password_that_is_not_encoded_is_never_shown(tmp_path: Path) -> None:
     done = command("status")
     assert (done.code, "%40" in done.err) == (6, True)
     assert CANARY not in done.err + done.out.decode()
+
+
+def test_secrets_in_captures_of_earlier_versions_leave_by_no_export_and_no_page(
+    mparchive: Command, tmp_path: Path
+) -> None:
+    """They are evidence: the database and its backups have them, and `verify` finds nothing wrong."""
+    old = replace(capture(page(61).encode()), requested_url=address(61), final_url=address(61))
+    settings = ArchiveSettings(database_url=mparchive.database_url, home=mparchive.home)
+    with open_archive(settings) as engine:
+        with transaction(engine) as session:
+            sighting = Sighting(parse_address(address(61)), "list", NOW)
+            (sighted,) = record_sightings(session, None, [sighting], NOW)
+            (capture_id,) = store_captures(session, None, [(sighted.address_id, old)])
+            store_parse_results(session, None, [(capture_id, classify(old))], NOW, PARSER_VERSION)
+        with served(engine) as web:
+            places = (f"/captures/{capture_id}", f"{API}/captures/{capture_id}")
+            answers = [web.ask("GET", place) for place in places]
+    assert [answer.status for answer in answers] == [200, 200]
+    outputs = [answer.body.decode() for answer in answers]
+    assert "mid=61" in outputs[1]
+    outputs.append(mparchive("export", "-f", "wacz", "-o", tmp_path / "out" / "a.wacz").err)
+    assert mparchive.findings() == []
+    found = leaks(mparchive, outputs, tmp_path / "more", CANARY)
+    assert sorted(found) == ["a.backup:tables/captures.copy", "database.sql"]
+    assert files_with(tmp_path / "out", CANARY) == []

@@ -91,3 +91,24 @@ def test_parse_shows_a_title_of_a_page_as_signs(mparchive: Command, tmp_path: Pa
     done = mparchive("parse", page)
     said = done.out.decode() + done.err
     assert not [order for order in ORDERS if order in said]
+
+
+def test_what_was_typed_is_quoted_with_symbols(mparchive: Command) -> None:
+    for arguments in (
+        (EVIL,),
+        (f"--{EVIL}",),
+        ("list", EVIL),
+        ("list", "--sort", EVIL),
+        ("search", f"--{EVIL}"),
+        ("export", "--since", EVIL),
+        ("verify", "--only", EVIL),
+        ("restore", EVIL),
+    ):
+        done = mparchive(*arguments)
+        said = done.out.decode() + done.err
+        assert done.code == 2, arguments
+        assert not [order for order in ORDERS if order in said], arguments
+        assert "52;c;ZXZpbA" in said, arguments
+    written = on_a_terminal(mparchive, "list", EVIL)
+    assert b"\\u202e" in written
+    assert not [order for order in ("\x1b]52", "\x1b[2J", "\x9b", "\u202e") if order.encode() in written]

@@ -1,6 +1,11 @@
 """Tests that the recipes in docs/how-to/use-exports.md run as written and return every text exactly."""
 
+import csv
+import json
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +13,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from archive.domain.records import FIELDS, Record
+from archive.domain.records import FIELDS, Record, restore_cell
 from archive.export.records import write_csv, write_dump, write_jsonl
 from tests.docs.markdown import DOCS
 
@@ -65,4 +70,51 @@ def test_pandas_damages_aids_without_the_recipe() -> None:
 
 
 def test_every_recipe_is_run() -> None:
-    assert (len(PANDAS), len(DUCKDB)) == (3, 3)
+    assert (len(PANDAS), len(DUCKDB), len(R)) == (3, 3, 2)
+
+
+R = re.findall(r"```r\n(.*?)```", DOCUMENT, re.DOTALL)
+SAVE = "\njsonlite::write_json(posts, 'read.json', dataframe = 'rows', na = 'string', digits = NA)\n"
+AS_TEXT = "Text - txt - csv (StarCalc):44,34,76,1," + "/".join(f"{column}/2" for column in range(1, 7))
+AS_CSV = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,true"
+
+
+def has_r() -> bool:
+    """Tell whether R is here with the two packages that the recipes load."""
+    packages = "quit(status = !all(sapply(c('jsonlite', 'readr'), requireNamespace, quietly = TRUE)))"
+    found = shutil.which("Rscript")
+    return bool(found) and subprocess.run(["Rscript", "-e", packages], check=False).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("exported")
+@pytest.mark.parametrize("recipe", R)
+def test_r_returns_every_text(recipe: str) -> None:
+    if not has_r():
+        pytest.skip("no R with jsonlite and readr")
+    Path("recipe.R").write_text(recipe + SAVE, "utf-8")
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    subprocess.run(["Rscript", "recipe.R"], env=environment, check=True, capture_output=True)
+    assert json.loads(Path("read.json").read_text("utf-8")) == WANTED
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("exported")
+def test_a_spreadsheet_that_takes_columns_as_text_keeps_every_short_text() -> None:
+    """LibreOffice with the settings of the recipe for Excel, which cannot be run here; neither calculates."""
+    if not shutil.which("soffice"):
+        pytest.skip("no LibreOffice")
+    office = ["soffice", "--headless", f"-env:UserInstallation={Path('profile').absolute().as_uri()}"]
+    for source, options, folder in (
+        ("posts.csv", [f"--infilter={AS_TEXT}", "--convert-to", "ods"], "sheet"),
+        ("sheet/posts.ods", ["--convert-to", AS_CSV], "read"),
+    ):
+        command = [*office, *options, "--outdir", folder, source]
+        subprocess.run(command, check=True, capture_output=True, timeout=240)
+    with Path("read/posts.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["\ufeff" + FIELDS[0], *FIELDS[1:]] or rows[0] == list(FIELDS)
+    found = {row[0]: [restore_cell(cell) for cell in row[1:5]] for row in rows[1:]}
+    exact = [row for row in WANTED if not {"\t", "\r"} & set(row["标题title"])]  # it drops tabs
+    assert len(found) == len(WANTED)
+    assert [found[row[FIELDS[0]]] for row in exact] == [[row[name] for name in FIELDS[1:5]] for row in exact]

@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 
 import pytest
+
+from mparchive.errors import Exit
 
 HEAVY = ("alembic", "babel", "lxml", "playwright", "procrastinate", "pydantic", "scrapy", "sqlalchemy", "vcr")
 
@@ -65,3 +68,23 @@ def test_the_shell_completes_commands_and_options() -> None:
     assert run(**words).split() == ["changes"]
     words |= {"COMP_WORDS": "mparchive list --count-by w", "COMP_CWORD": "3"}
     assert run(**words).split() == ["week"]
+
+
+def test_ctrl_c_during_the_first_imports_is_no_traceback() -> None:
+    program = """
+import sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "mparchive.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from mparchive import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (Exit.INTERRUPTED, "")
+
+
+def test_the_installed_command_is_the_one_that_takes_ctrl_c_at_once() -> None:
+    (command,) = entry_points(group="console_scripts", name="mparchive")
+    assert command.value == "mparchive:main"

@@ -110,7 +110,8 @@ def test_log_lines_show_them_as_signs_too() -> None:
     ended = subprocess.run([sys.executable, "-c", _LOGS], capture_output=True, check=True, encoding="utf-8")
     assert ended.stderr == ""
     own, of_library = map(json.loads, ended.stdout.splitlines())
-    shown = "a␛]52;c;x␇\\x9b\\u202e"
+    assert not [sign for sign in "\x1b\x07\x9b\u202e" if sign in ended.stdout]  # only as escapes of JSON
+    shown = "a\x1b]52;c;x\x07\x9b\u202e"
     assert (own["message"], own["event"]) == (f"said {shown}", "x")
     assert (own["reason"], own["many"]) == (shown, [shown])
     assert (of_library["message"], of_library["logger"]) == (f"said {shown}", "library")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mparchive.environment import VARIABLES, meaning, shown_value, unknown_variables
+from archive.domain.errors import MessageError
+from mparchive.environment import VARIABLES, check_variables, meaning, shown_value, unknown_variables
 
 
 @pytest.mark.parametrize("name", VARIABLES)
@@ -33,3 +34,26 @@ def test_passwords_and_tokens_are_hidden() -> None:
     assert shown_value("MPARCHIVE_DATABASE_URL", environment) == "***"
     assert shown_value("MPARCHIVE_EGRESS", environment) == "office"
     assert shown_value("MPARCHIVE_READING_TOKEN", environment) == ""
+
+
+@pytest.mark.parametrize("value", ["", "en", "zh", "zh_CN.UTF-8", "EN-gb"])
+def test_a_language_may_be_written_as_a_locale(value: str) -> None:
+    check_variables({"MPARCHIVE_LANG": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("MPARCHIVE_LANG", "xx", "MPARCHIVE_LANG is “xx”; one of en, zh is expected"),
+        ("MPARCHIVE_LANG", "english", "one of en, zh is expected"),
+        ("MPARCHIVE_LANG", "0", "one of en, zh is expected"),
+        ("MPARCHIVE_MEDIA", "foo://user:secret@bar/x", "is foo://bar/x, but no storage has the scheme foo"),
+        ("MPARCHIVE_MEDIA", "simplecache::foo://bar", "no storage has the scheme foo"),
+        ("MPARCHIVE_MEDIA", "://bar", "no storage has the scheme"),
+    ],
+)
+def test_a_value_that_no_command_can_use_is_refused(name: str, value: str, words: str) -> None:
+    with pytest.raises(MessageError) as raised:
+        check_variables({name: value})
+    assert words in str(raised.value)
+    assert "secret" not in str(raised.value)

@@ -30,6 +30,8 @@ from tests.scheduler.test_config import ACCOUNT, load
         (ACCOUNT + "official = 3\n", "accounts[1].official: a table was expected"),
         (ACCOUNT + "official = { appid = 'a', secret_env = 'B' }\n", "an AppID was expected: wx and 16 hex"),
         (ACCOUNT + "own_backend = {}\n", "one of credentials_file and credentials_env was expected"),
+        (ACCOUNT + "addresses_file = \"a\\u0000\"\n", "accounts[1].addresses_file: a text without control"),
+        (ACCOUNT + "digest_title = \"a\\u0007\"\n", "accounts[1].digest_title: a text without control"),
         (ACCOUNT * 2, "accounts[2].biz: 合成云屿经信 has the same"),
         (ACCOUNT.replace("==", ""), "accounts[1].biz: 'Mzk5OTAwMDAwMQ' lost its end"),
         (ACCOUNT.replace("Mzk5", "gh_5"), "accounts[1].biz: 'gh_5OTAwMDAwMQ==' is no __biz"),

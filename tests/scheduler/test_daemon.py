@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from archive.db.engine import transaction
 from archive.repository import post_queries
 from scheduler.config import Config
-from scheduler.daemon import CurrentConfig, JobPlanner, bring_forward, scheduler_of
+from scheduler.daemon import CurrentConfig, JobPlanner, bring_forward, log_broken_start, scheduler_of
 from scheduler.jobs import inbox
 from scheduler.jobs.base import JobContext
 from scheduler.polling import TIMETABLE, Work
@@ -221,3 +221,14 @@ def test_what_cannot_start_says_why_in_one_sentence(
     )
     assert (done.returncode, "Traceback" in done.stderr) == (code, False)
     assert said in done.stderr
+
+
+def test_a_crawl_that_is_stopped_while_it_starts_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    error = ConnectionResetError(104, "Connection reset by peer")
+    thread = threading.Thread(target=log_broken_start, args=(type(error), error, None))
+    thread.start()
+    thread.join()
+    captured = capfd.readouterr()
+    assert len((captured.out + captured.err).strip().splitlines()) == 1
+    log_broken_start(ValueError, ValueError("synthetic"), None)
+    assert "ValueError: synthetic" in capfd.readouterr().err

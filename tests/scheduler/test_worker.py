@@ -5,13 +5,14 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
 from procrastinate import App
 from sqlalchemy import Engine
 
 from scheduler.jobs.base import Interrupted, JobContext
 from scheduler.polling import Work
 from scheduler.queue import PlannedJob, defer
-from scheduler.worker import HeartbeatSettings, JobWorker
+from scheduler.worker import HeartbeatSettings, JobWorker, log_failed_task
 from tests.scheduler.test_queue import EGRESS, JOB, with_queue
 from tests.scheduler.waiting import TIME, wait_for
 
@@ -129,3 +130,15 @@ def _workers(engine: Engine) -> object:
         return len(await app.connector.execute_query_all_async("SELECT id FROM procrastinate_workers"))
 
     return with_queue(engine, count)
+
+
+def test_a_job_whose_end_cannot_be_written_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    async def fail_unnoticed() -> None:
+        asyncio.get_running_loop().set_exception_handler(log_failed_task)
+        context = {"message": "x", "exception": ValueError("合成\nsecond line")}
+        asyncio.get_running_loop().call_exception_handler(context)
+
+    asyncio.run(fail_unnoticed())
+    captured = capfd.readouterr()
+    (line,) = (captured.out + captured.err).strip().splitlines()
+    assert "action=task_failed" in line and "合成" in line

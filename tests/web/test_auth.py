@@ -99,6 +99,11 @@ def test_an_open_archive_answers_only_to_its_own_host_names(engine: Engine, path
             "evil.test:8000",
             "127.0.0.1.evil.test",
             "localhost@evil.test",
+            "localhost:8788@evil.test",
+            "localhost:evil.test",
+            "[::1]evil.test",
+            "[::1].evil.test:80",
+            "localhost/evil.test",
             "[::2]",
             "",
         ):

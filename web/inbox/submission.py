@@ -4,12 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, urldefrag
 
 from sqlalchemy import Engine
 
 from archive.db.engine import transaction
+from archive.domain.address_list import ListedAddress, read_addresses
 from archive.domain.address_text import embedded, in_text, others_in_text, without_addresses
 from archive.domain.addresses import Address, parse_address, without_session
 from archive.domain.captures import Sighted, Sighting
@@ -171,10 +173,22 @@ def classify_addresses(sent: Submission, now: datetime) -> ClassifiedAddresses:
             found[address.url] = address
     if not found:
         raise InboxError(400, "web.inbox.no_address")
-    title = _title(sent) if len(found) == 1 else ""
+    titles = _listed_titles(sent.text)
+    if len(found) == 1 and (sent.title or not any(titles.values())):
+        titles = dict.fromkeys((one.key for one in found.values()), _title(sent))
     return ClassifiedAddresses(
-        [Sighting(one, INBOX_SOURCE, now, title=title) for one in found.values()], refused
+        [Sighting(one, INBOX_SOURCE, now, title=titles.get(one.key, "")) for one in found.values()], refused
     )
+
+
+def _listed_titles(text: str) -> dict[str, str]:
+    """Return by the key of its address the title of each post, where the text is a list with titles."""
+    listed = (
+        one
+        for one in read_addresses(BytesIO(text.encode("utf-8", "replace")))
+        if isinstance(one, ListedAddress)
+    )
+    return {one.address.key: one.title[:MAX_SUBMITTED_TITLE] for one in listed}
 
 
 def _post_address(url: str) -> Address:

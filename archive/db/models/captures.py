@@ -3,10 +3,23 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from archive.db.models.base import Base, Key
+from archive.domain.addresses import without_session
 
 
 class AddressRow(Base):
@@ -70,6 +83,31 @@ class SightingRow(Base):
     last_seen_at: Mapped[datetime]
 
 
+class PublicAddress(TypeDecorator[str]):
+    """An address that is read without its reader's session, which earlier versions stored.
+
+    The stored address is part of the hash chains, which the database computes, so it cannot be changed.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Remove the session's parameters."""
+        return None if value is None else without_session(value)
+
+
+class PublicHeaders(TypeDecorator[list[Any]]):
+    """Headers, whose addresses are read as PublicAddress."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def process_result_value(self, value: list[Any] | None, dialect: Dialect) -> list[Any] | None:
+        """Remove the session's parameters from every value that has a query."""
+        return value and [[name, without_session(one) if "?" in one else one] for name, one in value]
+
+
 class CaptureRow(Base):
     """A response of the server: exact body bytes (compressed), headers, URLs, time and hash."""
 
@@ -82,10 +120,12 @@ class CaptureRow(Base):
     id: Mapped[Key]
     address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"), index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"), index=True)
-    requested_url: Mapped[str]
-    final_url: Mapped[str]
+    requested_url: Mapped[str] = mapped_column(PublicAddress)
+    final_url: Mapped[str] = mapped_column(PublicAddress)
     status: Mapped[int]
-    headers: Mapped[list[Any]] = mapped_column(comment="pairs of name and value, in order; no cookies")
+    headers: Mapped[list[Any]] = mapped_column(
+        PublicHeaders, comment="pairs of name and value, in order; no cookies"
+    )
     body: Mapped[bytes] = mapped_column(
         LargeBinary, comment="the bytes after content decoding, by body_encoding"
     )

@@ -4,10 +4,10 @@ import hashlib
 import re
 from calendar import timegm
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import feedparser
 import structlog
@@ -212,7 +212,9 @@ class FeedSource:
         check_reply(reply)
         if is_web_page(reply.body):
             raise web_page_error(reply)
-        entries = self._read_entries(reply.body)
+        entries = [
+            replace(entry, link=self._absolute(entry.link)) for entry in self._read_entries(reply.body)
+        ]
         if not entries:
             raise SourceError(State.EMPTY, "crawler.feed.empty")
         new_memory = _validators(reply)
@@ -247,6 +249,13 @@ class FeedSource:
             target = reply.header("location") if 300 <= reply.status < 400 else ""
             resolved[_mark(link)] = without_session(next(post_addresses(target), ""))
         return resolved
+
+    def _absolute(self, link: str) -> str:
+        """Return a link of an entry as an address; one without a host is on the feed's own server."""
+        try:
+            return urljoin(self._address, link) if link.startswith("/") else link
+        except ValueError:
+            return link
 
     def _may_redirect(self, entry: FeedEntry) -> bool:
         is_own = urlsplit(entry.link).netloc == self.host

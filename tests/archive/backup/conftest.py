@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import Engine
 
 from archive.backup.backup_file import opened
-from archive.backup.restore import restore
+from archive.backup.restore import Destination, restore
 from archive.backup.write import write_backup
 from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from archive.storage.media_files import MediaFolder
-from tests.archive.backup.places import Place
+from tests.archive.backup.places import Place, accept
 from tests.fixtures.make_archive_v0_1 import FIXTURE
 from tests.support.database import database_from
 
@@ -33,7 +33,7 @@ def small_backup(server_url: str, template: str, tmp_path_factory: pytest.TempPa
     for url in database_from(server_url, f"TEMPLATE {template}"):
         with open_archive(ArchiveSettings(database_url=url)) as engine:
             with opened(FIXTURE / "copy.backup") as old:
-                restore(engine, folder, old, home)
+                restore(Destination(engine, folder, home), old, accept)
             write_backup(engine, folder, home / "a.backup")
     return home / "a.backup"
 

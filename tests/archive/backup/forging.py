@@ -8,7 +8,9 @@ from typing import Any
 from zipfile import ZipFile
 
 MANIFEST = "manifest.json"
-Change = Callable[[dict[str, Any], dict[str, bytes]], None]
+Manifest = dict[str, Any]
+Members = dict[str, bytes]
+Change = Callable[[Manifest, Members], None]
 
 
 def forge(backup: Path, path: Path, change: Change) -> Path:

@@ -4,21 +4,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from archive.backup.backup_file import BackupDamaged, opened
 from archive.backup.postgres import first_row, tables_in
-from archive.backup.restore import restore
+from archive.backup.restore import Destination, Verify, restore
 from archive.storage.media_files import MediaFolder
 
 Place = tuple[Engine, MediaFolder]
 
 
-def bring_back(path: Path, place: Place, room: Path) -> None:
+def accept(_connection: Connection) -> None:
+    """Accept whatever was restored."""
+
+
+def bring_back(path: Path, place: Place, room: Path, verify: Verify = accept) -> None:
     """Check a backup and restore it, as the command does."""
     with opened(path) as backup:
         backup.check()
-        restore(*place, backup, room)
+        restore(Destination(*place, room), backup, verify)
 
 
 def rows(engine: Engine, columns: Mapping[str, Sequence[str]] | None = None) -> dict[str, list[str]]:

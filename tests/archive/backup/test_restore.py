@@ -2,10 +2,10 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from archive.backup.backup_file import BackupDamaged, BackupError, NotEmpty, opened, rows_of
 from archive.backup.postgres import columns_of, tables_in
@@ -16,11 +16,8 @@ from archive.db.engine import engine_at, transaction
 from archive.db.roles import OWNER
 from archive.export.warc import write_warc
 from archive.repository.capture_selection import Selection
-from tests.archive.backup.forging import Change, forge, with_a_file_named
+from tests.archive.backup.forging import Change, Manifest, Members, forge, with_a_file_named
 from tests.archive.backup.places import Place, bring_back, is_empty, refused, rows
-
-Manifest = dict[str, Any]
-Members = dict[str, bytes]
 
 
 def warc(place: Place) -> bytes:
@@ -96,6 +93,22 @@ def test_a_failure_half_way_leaves_the_archive_empty(backup: Path, place: Place,
     refused(backup, place, tmp_path, r"the rows of versions cannot be loaded .*never")
     constrain_versions(place, None)
     bring_back(backup, place, tmp_path)
+
+
+def test_nobody_reads_a_row_before_it_is_verified_and_a_refusal_leaves_the_archive_empty(
+    backup: Path, place: Place, tmp_path: Path
+) -> None:
+    def verify(connection: Connection) -> None:
+        assert connection.scalar(text("SELECT count(*) FROM posts"))
+        with place[0].connect() as other:
+            other.execute(text("SET lock_timeout = '50ms'"))
+            with pytest.raises(OperationalError, match="lock timeout"):
+                other.execute(text("SELECT count(*) FROM posts"))
+        raise BackupDamaged("archive.backup.not_verified", path="a.backup")
+
+    with pytest.raises(BackupDamaged, match="did not pass verification, so nothing was restored"):
+        bring_back(backup, place, tmp_path, verify)
+    assert is_empty(place)
 
 
 @pytest.mark.parametrize(("user", "loads"), [(OWNER, OWNER), (SUPERUSER, "mparchive_load_%")])
@@ -223,6 +236,10 @@ def other_heads(manifest: Manifest, _members: Members) -> None:
     manifest["heads"][0][1] += 1
 
 
+def no_heads(manifest: Manifest, _members: Members) -> None:
+    manifest["heads"] = []
+
+
 def unknown_revision(manifest: Manifest, _members: Members) -> None:
     manifest["schema_revision"] = "0000"
 
@@ -239,6 +256,7 @@ def unknown_revision(manifest: Manifest, _members: Members) -> None:
         (no_rows, "rows of accounts cannot be loaded"),
         (ended_rows, "accounts"),
         (other_heads, "the hash chains of the backup end"),
+        (no_heads, "the hash chains of the backup end"),
         (unknown_revision, "there never was a schema of revision 0000"),
     ],
 )

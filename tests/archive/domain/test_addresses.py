@@ -130,3 +130,13 @@ def test_an_address_that_is_refused_is_quoted_without_secrets() -> None:
         with pytest.raises(AddressError) as caught:
             parse_address(url)
         assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["key[]", "KEY[0]", "key%5B%5D", "key%00", "uin+", "key\u200b", "ｋｅｙ", "%256Bey", "%25256bey", "k ey"],
+)
+def test_a_session_parameter_is_known_in_any_spelling_of_its_name(name: str) -> None:
+    url = f"{HOST}/s?__biz=x&mid=1&idx=1"
+    assert without_session(f"{url}&{name}=synthetic&sn=ab") == f"{url}&sn=ab"
+    assert without_session(f"{url}&x{name}=public&sn=ab") == f"{url}&x{name}=public&sn=ab"

@@ -101,6 +101,13 @@ def test_a_background_image_is_shown_where_it_is_archived() -> None:
     assert list(rendered.files.values()) == [known.file]
 
 
+def test_a_background_image_that_is_not_archived_keeps_its_address_without_a_scheme() -> None:
+    known = image(1)
+    style = f"background-image:url({known.url.removeprefix('https:')})"
+    rendered = render_markdown(shown(post(f'<section style="{style}"><br></section>'), [known], Files()))
+    assert f"![](<{known.url}>)" in rendered.content.decode()
+
+
 def test_an_image_in_the_body_itself_becomes_a_file(tmp_path: Path) -> None:
     content = picture("synthetic_inline")
     body = f'<img src="data:image/JPEG;base64,{base64.b64encode(content).decode()}">'

@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
@@ -12,9 +12,12 @@ from archive.domain.messages import Message
 from archive.integrity.check import (
     MAX_FINDINGS,
     BatchResult,
+    Check,
     Finding,
     PastVerification,
+    RowRange,
     VerificationReport,
+    check_rows,
     last_verified,
     note_verified,
 )
@@ -70,3 +73,26 @@ def test_a_report_as_json_has_english_text_and_the_code_of_each_finding() -> Non
         }
     ]
     assert values["notes"] == {"pages that are not parsed yet; the next crawl parses them": 2}
+
+
+def test_a_connection_shows_the_checks_what_its_open_transaction_has_written(engine: Engine) -> None:
+    context = context_at(MediaFolder(ArchiveSettings()))
+    with engine.connect() as connection:
+        start_run(Session(connection), "verify", {"only": []}, NOW)
+        report = verify_archive(connection, context, only=["seals"])
+        connection.rollback()
+    assert report.checked["seals"] == 1
+    assert verify_archive(engine, context, only=["seals"]).checked["seals"] == 0
+
+
+def test_an_error_in_a_check_spares_the_open_transaction(engine: Engine) -> None:
+    def divide(rows: RowRange) -> BatchResult:
+        return BatchResult(rows.session.scalar(text("SELECT 1 / 0")))
+
+    check = Check("bytes", "captures", 1, divide)
+    with engine.connect() as connection:
+        start_run(Session(connection), "verify", {"only": []}, NOW)
+        result = check_rows(connection, check, context_at(MediaFolder(ArchiveSettings())), 0, 1)
+        assert [found.message.code for found in result.findings] == ["archive.integrity.row_unreadable"]
+        assert connection.scalar(text("SELECT count(*) FROM runs")) == 1
+        connection.rollback()

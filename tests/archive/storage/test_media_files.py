@@ -153,3 +153,17 @@ def test_a_storage_that_cannot_be_used_is_said_so_without_its_password(address: 
         folder_at(address)
     assert "secret" not in str(raised.value)
     assert "secret" not in repr(ArchiveSettings(media=address))
+
+
+@pytest.mark.parametrize(
+    "path", ["../secret.txt", "{}/secret.txt", "ab/../../secret.txt", "ab/./../..//x", ""]
+)
+def test_a_path_that_leads_out_of_the_folder_is_refused(tmp_path: Path, path: str) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_bytes(PICTURE)
+    folder = folder_at(tmp_path / "media")
+    folder.put(PICTURE, HASH, ".png")
+    with pytest.raises(IntegrityError, match="leads out of it"):
+        folder.get(path.format(tmp_path), HASH)
+    folder.remove(path.format(tmp_path))
+    assert (secret.read_bytes(), list(folder.paths())) == (PICTURE, [PATH])

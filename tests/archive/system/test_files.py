@@ -15,6 +15,7 @@ from archive.system.files import (
     read_small,
     write_bytes,
 )
+from tests.archive.nobody import NOBODY
 
 
 def test_a_file_within_the_bound_is_read_whole(tmp_path: Path) -> None:
@@ -84,3 +85,51 @@ def test_the_remedy_for_a_file_open_to_others_can_be_pasted(tmp_path: Path) -> N
         read_secret_file(path, 10, "")
     assert f"chmod 600 '{path}'" in str(refused.value)
     assert str(file_message(refused.value)).endswith(f"run `chmod 600 '{path}'`")
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_symbolic_link_stays_and_what_it_leads_to_is_written(
+    tmp_path: Path, is_there: bool, is_private: bool
+) -> None:
+    real, link, first = tmp_path / "real" / "a", tmp_path / "link", tmp_path / "first"
+    real.parent.mkdir()
+    if is_there:
+        real.write_bytes(b"old")
+    link.symlink_to("real/a")
+    first.symlink_to(link)
+    write_bytes(first, b"new", is_private=is_private)
+    assert (real.read_bytes(), list(real.parent.iterdir())) == (b"new", [real])
+    assert (first.readlink(), str(link.readlink())) == (link, "real/a")
+
+
+def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(FileWriteError, match="Too many levels") as refused:
+        write_bytes(tmp_path / "a", b"new")
+    assert refused.value.filename == str(tmp_path / "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a link that belongs to another user")
+def test_a_link_of_another_user_in_a_folder_that_everybody_writes_is_refused(tmp_path: Path) -> None:
+    shared, mine = tmp_path / "shared", tmp_path / "mine"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    mine.write_bytes(b"precious")
+    (shared / "a").symlink_to(mine)
+    os.lchown(shared / "a", NOBODY, NOBODY)
+    with pytest.raises(FileWriteError, match="Permission denied"):
+        write_bytes(shared / "a", b"new")
+    assert mine.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+def test_a_link_in_place_of_the_unfinished_file_is_not_followed(tmp_path: Path, is_private: bool) -> None:
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"precious")
+    (tmp_path / f".mparchive-{os.getpid()}.unfinished").symlink_to(mine)
+    write_bytes(tmp_path / "a", b"new", is_private=is_private)
+    assert (mine.read_bytes(), (tmp_path / "a").read_bytes()) == (b"precious", b"new")
+    assert not (tmp_path / "a").is_symlink()

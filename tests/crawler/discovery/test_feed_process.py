@@ -47,7 +47,7 @@ def listing(count: int) -> Reply:
         pytest.param(lambda n: rss(b"<item>" * n), read_entries, 2_000, id="items within items"),
         pytest.param(
             lambda n: "https://mp.weixin.qq.com/s?&amp;&amp;" * n,
-            lambda text: drive(AddressList(text)),
+            lambda text: drive(AddressList(text.encode())),
             20_000,
             id="a line of addresses",
         ),

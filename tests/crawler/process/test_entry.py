@@ -1,6 +1,8 @@
-"""Events of a crawl, written as lines of JSON and read back."""
+"""Events of a crawl, written as lines of JSON and read back; and the process that crawls are forked from."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -58,3 +60,32 @@ def test_a_crawl_goes_on_when_its_listener_has_gone(monkeypatch: pytest.MonkeyPa
 def test_a_crawl_that_nobody_started_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(PROGRESS_VARIABLE, raising=False)
     emit(EVENTS[0])
+
+
+INTERRUPTED_START = """
+import os, signal, sys, threading
+from crawler.process import entry
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, lambda *_: None)
+    entry.start_fork_server()
+    process = entry.FORK_SERVER.Process(target=print, args=("forked",))
+    starting = threading.Thread(target=process.start)
+    starting.start()
+    while starting.is_alive():
+        os.killpg(0, signal.SIGINT)
+        starting.join(0.01)
+    process.join()
+    sys.exit(process.exitcode)
+"""
+
+
+def test_ctrl_c_does_not_end_the_process_that_crawls_are_forked_from() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_START],
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "forked\n", "")

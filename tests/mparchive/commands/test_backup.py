@@ -1,21 +1,24 @@
 """`mparchive backup` and `mparchive restore` say what was backed up, and what is missing or damaged."""
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
-from archive.db.engine import transaction
+from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
 from archive.storage.media_files import MediaFolder
 from mparchive.errors import Exit
+from tests.archive.backup.forging import Manifest, Members, forge
 from tests.archive.integrity.filling import keep_files
 from tests.archive.making import NOW, article, capture, image, record
 from tests.mparchive.commands.conftest import Run
+from tests.support.database import database_from
 
 
 @pytest.fixture
@@ -101,3 +104,102 @@ def test_a_file_that_is_no_backup_is_refused_before_a_database_is_opened(
     ended = mparchive("restore", tmp_path / "x")
     assert (ended.code, ended.out) == (Exit.USAGE, "")
     assert "x is no backup; name a file that `mparchive backup` wrote" in ended.err
+
+
+@pytest.fixture
+def elsewhere(
+    use: Callable[[Engine], Run],
+    server_url: str,
+    template: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[[], Engine]]:
+    """Yield what lets the command use another, empty archive from then on."""
+    for url in database_from(server_url, f"TEMPLATE {template}"):
+        with open_archive(ArchiveSettings(database_url=url)) as empty:
+
+            def move() -> Engine:
+                use(empty)
+                monkeypatch.setenv("MPARCHIVE_HOME", str(tmp_path / "empty"))
+                return empty
+
+            yield move
+
+
+def posts_in(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT count(*) FROM posts")) or 0
+
+
+def forge_version(_manifest: Manifest, members: Members) -> None:
+    """Change the text of a version: row counts, member hashes and chain heads stay right."""
+    rows = members["tables/versions.copy"]
+    assert "第一段".encode() in rows
+    members["tables/versions.copy"] = rows.replace("第一段".encode(), "伪造段".encode())
+
+
+@pytest.mark.usefixtures("filled")
+def test_rows_that_do_not_pass_verification_are_not_restored(
+    mparchive: Run, elsewhere: Callable[[], Engine], tmp_path: Path
+) -> None:
+    mparchive("backup", tmp_path / "a.backup", "--no-verify")
+    forged = forge(tmp_path / "a.backup", tmp_path / "forged.backup", forge_version)
+    assert mparchive("restore", "--check", forged).code == Exit.DONE, "the file is whole"
+    engine = elsewhere()
+    refused = mparchive("restore", forged)
+    assert (refused.code, posts_in(engine)) == (Exit.INTEGRITY, 0)
+    assert "versions 1: its title and text do not have its content_hash" in refused.err
+    assert "did not pass verification, so nothing was restored" in refused.err
+    assert not list((tmp_path / "empty" / "media").rglob("*.png"))
+    assert mparchive("restore", tmp_path / "a.backup").code == Exit.DONE
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_damaged_backup_is_restored_as_it_is_where_that_is_asked_for(
+    mparchive: Run, elsewhere: Callable[[], Engine], tmp_path: Path
+) -> None:
+    mparchive("backup", tmp_path / "a.backup", "--no-verify")
+    damaged = forge(tmp_path / "a.backup", tmp_path / "damaged.backup", forge_version)
+    engine = elsewhere()
+    restored = mparchive("restore", damaged, "--allow-damage")
+    assert (restored.code, posts_in(engine)) == (Exit.INTEGRITY, 2)
+    assert "versions 1: its title and text do not have its content_hash" in restored.err
+    assert "the restored archive is damaged" in restored.err
+
+
+def test_a_backup_that_lists_a_missing_file_is_restored_with_exit_code_3(
+    mparchive: Run, filled: MediaFolder, elsewhere: Callable[[], Engine], tmp_path: Path
+) -> None:
+    (path,) = filled.paths()
+    filled.remove(path)
+    assert mparchive("backup", tmp_path / "a.backup", "--no-verify").code == Exit.PARTLY_FAILED
+    engine = elsewhere()
+    restored = mparchive("restore", tmp_path / "a.backup")
+    assert (restored.code, posts_in(engine)) == (Exit.PARTLY_FAILED, 2)
+    assert f"not in the backup: {path} is not in the media folder" in restored.err
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_backup_whose_chains_avoid_a_saved_head_is_not_restored(
+    mparchive: Run, elsewhere: Callable[[], Engine], tmp_path: Path
+) -> None:
+    heads, wrong = tmp_path / "heads.json", tmp_path / "wrong.json"
+    mparchive("backup", tmp_path / "a.backup", "--no-verify")
+    assert mparchive("verify", "--save-head", heads).code == Exit.DONE
+    saved = json.loads(heads.read_bytes())
+    saved[0]["digest"] = "00" * 32
+    wrong.write_text(json.dumps(saved), encoding="utf-8")
+    engine = elsewhere()
+    for options in ([], ["--allow-damage"]):
+        refused = mparchive("restore", tmp_path / "a.backup", "--head", wrong, *options)
+        assert (refused.code, posts_in(engine)) == (Exit.INTEGRITY, 0)
+        assert "does not pass through the head saved at entry" in refused.err
+    assert mparchive("restore", tmp_path / "a.backup", "--head", heads).code == Exit.DONE
+    assert posts_in(engine) == 2
+
+
+def test_options_about_restored_rows_are_refused_with_check(mparchive: Run, tmp_path: Path) -> None:
+    for options in (["--head", tmp_path / "heads.json"], ["--allow-damage"]):
+        ended = mparchive("restore", "--check", tmp_path / "a.backup", *options)
+        assert (ended.code, ended.out) == (Exit.USAGE, "")
+        assert "--check does not load the backup" in ended.err

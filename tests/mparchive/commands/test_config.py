@@ -3,13 +3,18 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from mparchive.commands.config import check_config, print_schema, show_config
+from archive.db.settings import ArchiveSettings, RequestSettings
+from crawler.settings import CrawlEnvironment
+from mparchive.commands.config import check_config, print_schema, show_config, wrong_variables
+from mparchive.environment import PREFIX, VARIABLES
 from mparchive.errors import Exit
-from scheduler.config import ConfigError, load_config
+from scheduler.config import ConfigError, SchedulerSettings, load_config
 
+SETTINGS = (ArchiveSettings, CrawlEnvironment, RequestSettings, SchedulerSettings)
 EXAMPLE = Path(__file__).parents[3] / "mparchive" / "mparchive.example.toml"
 CONFIG = """
 [[accounts]]
@@ -69,3 +74,48 @@ def test_the_schema_names_every_key_of_the_file(capsys: pytest.CaptureFixture[st
 
 def _written_example() -> Path:
     return EXAMPLE
+
+
+ABSURD = (
+    *("x", "-1", "nan", "inf", "1e999", "9" * 5000, "真", "\x01"),
+    *("http://[", "a b", "0.5", "[]", "{", "../..", " "),
+)
+NUMBERS = [
+    f"{PREFIX}{name.upper()}"
+    for settings in SETTINGS
+    for name, field in settings.model_fields.items()
+    if {int, float} & {field.annotation, *get_args(field.annotation)}
+]
+CHOICES = [
+    *("MPARCHIVE_LANG", "MPARCHIVE_MEDIA_TYPES", "MPARCHIVE_LOG_LEVEL", "MPARCHIVE_CHROMIUM_SANDBOX"),
+    *("MPARCHIVE_METRICS", "MPARCHIVE_PUBLIC_URL"),
+]
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_no_value_of_a_variable_is_a_traceback(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ABSURD:
+        monkeypatch.setenv(name, value)
+        for problem in wrong_variables():
+            assert name in str(problem)
+            assert "\n" not in str(problem) and problem.text("zh") != str(problem)
+            assert len(str(problem)) < 1000 or name.endswith("_FILE")  # a message names a whole path
+    monkeypatch.setenv(name, "")
+    assert wrong_variables() == []
+
+
+@pytest.mark.parametrize("name", [*NUMBERS, *CHOICES])
+@pytest.mark.parametrize("value", ["x", "-1"])
+def test_a_number_or_choice_that_is_none_is_refused(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert [name in str(problem) for problem in wrong_variables()] == [True]
+
+
+def test_a_wrong_value_ends_the_check_with_a_sentence(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MPARCHIVE_BARE_A_DAY", "many")
+    assert check_config(file) == Exit.USAGE
+    assert capsys.readouterr().err.startswith("MPARCHIVE_BARE_A_DAY is 'many'; a whole number")

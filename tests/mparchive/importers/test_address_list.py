@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mparchive.importers.address_list import ListedAddress, read_list
+from archive.domain.address_list import ListedAddress
+from mparchive.importers.address_list import read_list
 from mparchive.importers.dump import DumpEntry
 from mparchive.importers.items import Flaw, InputError, Skipped
 from mparchive.importers.read import read_inputs
@@ -67,7 +68,9 @@ def test_lines_with_other_addresses_are_one_flaw_and_lines_with_none_one_remark(
     assert str(flaw).startswith("a.txt, line 3: https://example.org/a ")
     assert str(flaw).endswith("(2 lines without the address of a post)")
     assert flaw.number == 2
-    assert [str(item) for item in items if isinstance(item, Skipped)] == ["a.txt: 2 lines without an address"]
+    assert [str(item) for item in items if isinstance(item, Skipped)] == [
+        "a.txt: 2 lines without an address, the first is line 2: “hello”"
+    ]
 
 
 @pytest.mark.parametrize(

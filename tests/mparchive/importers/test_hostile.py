@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mparchive.importers import address_list, dump, open, wacz, warc_records
+from archive.domain import address_list
+from mparchive.importers import dump, open, wacz, warc_records
 from mparchive.importers.accounts import read_accounts
 from mparchive.importers.address_list import read_list
 from mparchive.importers.dump import read_dump
@@ -177,7 +178,7 @@ def test_a_list_and_a_dump_are_remembered_up_to_a_bound(monkeypatch: pytest.Monk
     lines = "".join(f"https://mp.weixin.qq.com/s/abcdefghij{n}\n" for n in range(6)).encode()
     *good, told = read_list(io.BytesIO(lines), "f.txt")
     assert len(good) == 3
-    assert "f.txt has over 3 addresses" in str(told)
+    assert "the list has over 3 addresses" in str(told)
     monkeypatch.setattr(dump, "MAX_RECORDS", 0)
     assert "f.json has over 0 records" in str(next(iter(read_dump(io.BytesIO(b"[{}]"), "f.json"))))
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from archive.domain.address_list import ListedAddress
 from mparchive.importers import read
 from mparchive.importers.accounts import NamedAccount
-from mparchive.importers.address_list import ListedAddress
 from mparchive.importers.items import Flaw, InputError, SavedPage, Skipped
 from mparchive.importers.read import Item, read_inputs
 from tests.mparchive.importers.test_warc import Writer

@@ -78,3 +78,14 @@ def test_a_text_without_a_post_is_refused(text: str) -> None:
     with pytest.raises(InboxError) as refused:
         classify_addresses(Submission(text), NOW)
     assert refused.value.status == 400
+
+
+def test_a_list_that_is_submitted_gives_each_post_its_title() -> None:
+    sent = Submission(f"标题,链接\n合成之一,{SHORT}\n合成之二,{LONG}\n")
+    titles = {one.address.url: one.title for one in classify_addresses(sent, NOW).sightings}
+    assert titles == {SHORT: "合成之一", LONG: "合成之二"}
+
+
+def test_an_address_behind_a_hash_sign_is_submitted_as_well() -> None:
+    (sighting,) = classify_addresses(Submission(f"#标签# 合成 {SHORT}"), NOW).sightings
+    assert sighting.address.url == SHORT

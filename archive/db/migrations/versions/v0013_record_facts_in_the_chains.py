@@ -6,7 +6,7 @@ saved before still hold. The rules are those of docs/reference/integrity.md as t
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ from archive.db.migrations.row_seals import seal, unseal
 
 revision = "0013"
 
-down_revision = "0009"
+down_revision = "0010"
 
 branch_labels = None
 
@@ -117,13 +117,15 @@ _GROW = sa.text("UPDATE chains SET length = :length, digest = :digest WHERE id =
 
 def upgrade() -> None:
     op.execute("SET LOCAL statement_timeout = 0")  # every row of evidence is read
-    for table in op.get_bind().scalars(_SEALED).all():
+    sealed = op.get_bind().scalars(_SEALED).all()
+    damaged = _damaged_rows(sealed)
+    for table in sealed:
         unseal(op.get_bind(), table)
     _create_tables()
     _extend_chain_entries()
     for comment, before in _COMMENTS.items():
         op.create_table_comment("chains", comment, existing_comment=before)
-    _enter_facts()
+    _enter_facts(damaged)
     op.create_index(
         op.f("ix__chain_entries__fact_id_fact_kind"),
         "chain_entries",
@@ -188,8 +190,40 @@ def _extend_chain_entries() -> None:
     )
 
 
-def _enter_facts() -> None:
-    """Append every fact, kind by kind in the order of the ids, to the chains as they are."""
+# By kind of fact: the tables whose rows it reads, with the column that is the id of the fact.
+_ROWS = {
+    "account": {"accounts": "id"},
+    "address": {"addresses": "id"},
+    "sighting": {"sightings": "id"},
+    "parse_result": {"captures": "id"},
+    "post": {"posts": "id", "versions": "post_id"},
+    "post_media": {"post_media": "post_id"},
+    "post_links": {"post_links": "post_id"},
+    "absences": {"absences": "post_id"},
+    "file": {"media": "id", "files": "(SELECT min(m.id) FROM media m WHERE m.file_id = files.id)"},
+}
+
+
+def _damaged_rows(sealed: Collection[str]) -> dict[str, set[int]]:
+    """Return by kind the facts of rows with a wrong checksum: an entry would vouch for the damage."""
+    return {
+        kind: {
+            id_
+            for table, column in tables.items()
+            if table in sealed
+            for id_ in op.get_bind().scalars(
+                sa.text(f"SELECT {column} FROM {table} WHERE seal IS DISTINCT FROM seal_of({table})")  # noqa: S608
+            )
+        }
+        for kind, tables in _ROWS.items()
+    }
+
+
+def _enter_facts(damaged: Mapping[str, Collection[int]]) -> None:
+    """Append every fact, kind by kind in the order of the ids, to the chains as they are.
+
+    Those of damaged rows get no entry, so that `verify` goes on finding them.
+    """
     bind = op.get_bind()
     rows = bind.execute(sa.text("SELECT biz, id, length, digest FROM chains"))
     chains = {row.biz: (row.id, row.length, row.digest) for row in rows}
@@ -201,7 +235,7 @@ def _enter_facts() -> None:
         after = 0
         while found := bind.execute(batch, {"after": after, "batch": BATCH}).all():
             after = found[-1].id
-            _append(kind, found, chains)
+            _append(kind, [row for row in found if row.id not in damaged[kind]], chains)
     for chain, length, digest in chains.values():
         bind.execute(_GROW, {"chain": chain, "length": length, "digest": digest})
     if chains:
@@ -235,6 +269,8 @@ def _append(
         digest = hashlib.sha256(digest + row.content + f"{kind} {row.id}".encode()).digest()
         chains[row.biz] = chain, length + 1, digest
         entries.append((chain, length + 1, row.content, digest, row.id))
+    if not entries:
+        return
     names = ("chains", "positions", "contents", "digests", "ids")
     columns = dict(zip(names, map(list, zip(*entries, strict=True)), strict=True))
     op.get_bind().execute(_ADD, {"kind": kind, **columns})

@@ -21,6 +21,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    TypeDecorator,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
@@ -105,7 +106,8 @@ class Mutation:
 
 def flipped(column: Column[object]) -> str:
     """Return the SQL of a value that differs by a bit or so."""
-    kind = next(kind for kind in type(column.type).__mro__ if kind in FLIPPED)
+    stored = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    kind = next(kind for kind in type(stored).__mro__ if kind in FLIPPED)
     return FLIPPED[kind].format(column.name)
 
 

@@ -150,6 +150,13 @@ def test_a_readers_redirects_are_asked_where_they_lead_and_never_twice() -> None
     assert [seen.url for seen in again.posts] == [SHORT]
 
 
+def test_a_link_without_a_host_is_on_the_feeds_own_server() -> None:
+    replies = [rss(item("/go/1?a=b")), Reply(302, "", (("Location", SHORT),))]
+    found, asked = drive(FeedSource(ADDRESS), replies)
+    assert [ask.url for ask in asked] == [ADDRESS, "https://rss.example/go/1?a=b"]
+    assert [(seen.url, seen.title) for seen in found.posts] == [(SHORT, "合成标题")]
+
+
 def test_a_redirect_that_could_not_be_asked_for_is_asked_again() -> None:
     replies = [
         rss(item("https://rss.example/go/1"), item(SHORT)),

@@ -21,12 +21,14 @@ EVERY = {"1001_1", "1002_1", "1003_1"}
 
 
 @pytest.fixture
-def filled(mparchive: Command, tmp_path: Path) -> Command:
+def filled(fresh_database_url: str, tmp_path: Path) -> Command:
+    command = Command(fresh_database_url, tmp_path / "home")
+    command.home.mkdir()
     dump = tmp_path / "posts.json"
     posts = [record(n, title=f"合成标题{n}").as_dict() for n in (1, 2, 3)]
     dump.write_text(json.dumps(posts, ensure_ascii=False), encoding="utf-8")
-    assert mparchive("backfill", dump, "--no-fetch").code == 0
-    return mparchive
+    assert command("backfill", dump, "--no-fetch").code == 0
+    return command
 
 
 async def aids(client: Client) -> set[str]:
