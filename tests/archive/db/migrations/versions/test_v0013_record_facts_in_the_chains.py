@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 from archive.db import schema
 from archive.db.engine import transaction
 from archive.db.settings import ArchiveSettings
+from archive.domain.errors import DatabaseUnavailable
 from archive.integrity.saved_heads import SavedHeads, compare_with_heads
 from archive.integrity.verifier import verify_archive
 from archive.repository.hash_chain import ChainHead, chain_heads
@@ -74,13 +75,25 @@ def test_a_row_with_a_wrong_checksum_gets_no_entry_and_stays_a_finding(old: Engi
 def test_an_upgrade_that_fails_half_way_changes_nothing(old: Engine) -> None:
     with old.begin() as connection:
         connection.execute(text("CREATE TABLE head_lengths (id int)"))  # in the way of one of the last steps
-    with pytest.raises(Exception, match="head_lengths"):
-        migrate(old, "head")
+    with pytest.raises(DatabaseUnavailable, match=r"head_lengths.*nothing in it was changed") as failed:
+        schema.upgrade(old)
+    assert str(failed.value).count("\n") == 0
     with old.connect() as connection:
         assert schema.revision(connection) == BEFORE
         assert connection.scalar(text("SELECT bool_and(seal = seal_of(a)) FROM accounts a"))
         connection.execute(text("DROP TABLE head_lengths"))
         connection.commit()
-    migrate(old, "head")
+    schema.upgrade(old)
     with old.connect() as connection:
         assert connection.scalar(text("SELECT count(*) > 0 FROM chain_entries WHERE fact_kind IS NOT NULL"))
+
+
+def test_an_archive_of_a_newer_version_is_refused_in_one_sentence_and_not_changed(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseUnavailable) as refused:
+        schema.upgrade(engine)
+    assert refused.value.message.code == "archive.database.newer"
+    assert "\n" not in str(refused.value)
+    with engine.connect() as connection:
+        assert schema.revision(connection) == "9999"
