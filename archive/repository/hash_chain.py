@@ -15,6 +15,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    LargeBinary,
     Row,
     Select,
     Text,
@@ -137,7 +138,25 @@ _LOCK = select(Chain.id, Chain.length, Chain.digest).where(Chain.biz == bindpara
 
 _NEW = postgresql.insert(Chain).on_conflict_do_nothing(constraint="uq__chains__biz")
 
-_ENTRIES = insert(Base.metadata.tables[ChainEntry.__tablename__])
+_COLUMNS = {
+    "position": BigInteger,
+    "content": LargeBinary,
+    "digest": LargeBinary,
+    "capture_id": BigInteger,
+    "version_id": BigInteger,
+    "removal_id": BigInteger,
+    "fact_kind": Text,
+    "fact_id": BigInteger,
+}
+
+# One statement for all entries, with an array for each column: inserting row by row takes ten times as long.
+_ENTRIES = insert(Base.metadata.tables[ChainEntry.__tablename__]).from_select(
+    ["chain_id", *_COLUMNS],
+    select(
+        cast(bindparam("chain"), BigInteger),
+        *(func.unnest(cast(bindparam(name), ARRAY(type_))) for name, type_ in _COLUMNS.items()),
+    ),
+)
 
 _CHAINS = Base.metadata.tables[Chain.__tablename__]
 
@@ -145,8 +164,6 @@ _GROW = update(_CHAINS).where(_CHAINS.c.id == bindparam("chain"))
 
 _GROW = _GROW.values(length=bindparam("grown"), digest=bindparam("end"))
 
-
-_NO_SUBJECT = dict.fromkeys(("capture_id", "version_id", "removal_id", "fact_kind", "fact_id"))
 
 _PENDING = insert(Base.metadata.tables[PendingFact.__tablename__])
 
@@ -301,8 +318,8 @@ def _extend(session: Session, chain: Row[int, int, bytes], entries: Sequence[_En
     digest, rows = chain.digest, []
     for position, entry in enumerate(entries, chain.length + 1):
         digest = entry_digest(digest, entry.content, entry.fact)
-        values = {"position": position, "content": entry.content, "digest": digest}
-        rows.append({**_NO_SUBJECT, "chain_id": chain.id, **values, **entry.subject})
-    session.execute(_ENTRIES, rows)
+        rows.append({"position": position, "content": entry.content, "digest": digest, **entry.subject})
+    columns = {name: [row.get(name) for row in rows] for name in _COLUMNS}
+    session.execute(_ENTRIES, {"chain": chain.id, **columns})
     grown = {"chain": chain.id, "grown": chain.length + len(rows), "end": digest}
     session.execute(_GROW, grown)
