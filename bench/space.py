@@ -118,7 +118,9 @@ def _reading(engine: Engine, number: int, page: Page) -> float:
 def _measured(engine: Engine, page: Page, kept: tuple[float, float, int], reading: float) -> Measured:
     packing, writing, number = kept
     with transaction(engine) as session:
-        columns = text("SELECT length(body), reference_id IS NULL FROM captures WHERE id = :id")
+        columns = text(
+            "SELECT length(data), base_sha256 IS NULL FROM captures JOIN bodies USING (sha256) WHERE id = :id"
+        )
         stored, is_reference = session.execute(columns, {"id": number}).one()
     plain = len(zstd.compress(page.body, PLAIN))
     return Measured(page, warc_bytes(page), plain, stored, is_reference, packing, writing, reading)

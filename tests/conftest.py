@@ -16,7 +16,7 @@ _PREFIX = "MPARCHIVE_"
 _MATERIAL = "MPARCHIVE_SHARED"  # where test material is; the program does not read it
 
 # Tests of whole processes: crawls, the daemon, the installed command, servers of their own, a browser.
-SLOW_FOLDERS = ("acceptance", "bench", "container", "month", "replay")
+SLOW_FOLDERS = ("acceptance", "bench", "container", "month", "plans", "replay")
 SLOW_FIXTURES = {"chromium", "standin"}
 SLOW_MODULES = (
     "archive.db.embedded_server",

@@ -67,9 +67,7 @@ def test_every_service_has_a_read_only_root_and_few_rights() -> None:
 def test_what_holds_pages_can_write_nowhere_else() -> None:
     for name, service in SERVICES.items():
         writable = {volume.split(":")[1] for volume in service["volumes"] if not volume.endswith(":ro")}
-        assert writable == {"postgres": {"/var/lib/postgresql/data"}, "web": set()}.get(
-            name, {"/data", "/config"}
-        )
+        assert writable == {"postgres": {"/var/lib/postgresql"}, "web": set()}.get(name, {"/data", "/config"})
     assert [volume.split(":")[1] for volume in SERVICES["web"]["volumes"]] == ["/data"], "no configuration"
 
 
@@ -105,7 +103,7 @@ def test_images_are_pinned_by_a_full_tag() -> None:
     assert base
     assert re.fullmatch(r"debian:bookworm-\d{8}-slim(@sha256:[0-9a-f]{64})?", base[1])
     image = SERVICES["postgres"]["image"]
-    assert re.fullmatch(r"postgres:17\.\d+-trixie(@sha256:[0-9a-f]{64})?", image)
+    assert re.fullmatch(r"postgres:18\.\d+-trixie(@sha256:[0-9a-f]{64})?", image)
 
 
 def test_the_databases_script_makes_the_roles_and_sets_their_passwords(tmp_path: Path) -> None:

@@ -10,7 +10,15 @@ from sqlalchemy.orm import Session
 
 from archive.audit.gap import FETCH, AuditScope, Gap, GapKind, shanghai_day
 from archive.audit.missing_posts import FETCH_STATE, fetch_state
-from archive.db.models import Absence, AddressRow, CaptureRow, MediumRow, Post, PostMedium
+from archive.db.models import (
+    Absence,
+    AddressRow,
+    CaptureRow,
+    MediumRow,
+    Post,
+    PostMedium,
+    UnparsedCapture,
+)
 from archive.domain.messages import Message
 from archive.domain.outcomes import AWAY, MediumOutcome, MediumType
 from archive.repository.post_queries import IS_ITS_ADDRESS, IS_PREVIEW
@@ -141,7 +149,8 @@ def unparsed_captures(session: Session, scope: AuditScope) -> Iterator[Gap]:
     """Yield captures that were stored a while ago and never parsed."""
     rows = select(CaptureRow.id, CaptureRow.requested_url, CaptureRow.fetched_at)
     rows = rows.outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id).where(scope.addresses)
-    rows = rows.where(CaptureRow.outcome.is_(None), CaptureRow.fetched_at < scope.now - PARSED_WITHIN)
+    rows = rows.join(UnparsedCapture, UnparsedCapture.capture_id == CaptureRow.id)
+    rows = rows.where(CaptureRow.fetched_at < scope.now - PARSED_WITHIN)
     for id_, url, fetched_at in session.execute(rows.order_by(CaptureRow.id)):
         yield scope.gap(
             GapKind.UNREAD,

@@ -42,7 +42,8 @@ _FORMAT = "(FORMAT text, ENCODING 'UTF8')"
 _FOREIGN_KEYS = text(
     "SELECT relname, conname, pg_get_constraintdef(c.oid) AS definition"
     " FROM pg_constraint c JOIN pg_class t ON t.oid = c.conrelid"
-    " WHERE c.contype = 'f' AND t.relnamespace = current_schema()::regnamespace AND relname = ANY(:tables)"
+    " WHERE c.contype = 'f' AND c.conparentid = 0 AND relname = ANY(:tables)"  # not of partitions
+    " AND t.relnamespace = current_schema()::regnamespace"
     " ORDER BY relname, conname"
 )
 
@@ -52,8 +53,9 @@ _ROLE_ATTRIBUTES = "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NO
 def tables_in(connection: Connection) -> list[SqlTable]:
     """Return the archive's tables as the database has them now; those that others refer to come first."""
     found = MetaData()
-    found.reflect(connection, only=lambda name, _: name in Base.metadata.tables)
-    return found.sorted_tables
+    found.reflect(connection, only=lambda name, _: name in Base.metadata.tables, resolve_fks=False)
+    ordered = (table.name for table in Base.metadata.sorted_tables)
+    return [found.tables[name] for name in ordered if name in found.tables]
 
 
 def columns_of(table: SqlTable) -> tuple[str, ...]:
@@ -91,8 +93,12 @@ def prepare(connection: Connection) -> None:
 
 def copy_out(connection: Connection, table: Table) -> Generator[bytes]:
     """Yield a table's rows as COPY writes them; the connection is in use until it is closed."""
-    target = _target(connection, connection.scalar(select(func.current_schema())), table.name, table.columns)
-    statement = f"COPY {target} TO STDOUT {_FORMAT}"
+    quote = connection.dialect.identifier_preparer.quote
+    schema = connection.scalar(select(func.current_schema())) or "public"
+    columns = ", ".join(map(quote, table.columns))
+    # Of a table with partitions COPY takes rows only as those of a query.
+    rows = f"SELECT {columns} FROM {quote(schema)}.{quote(table.name)}"  # noqa: S608 - our own names
+    statement = f"COPY ({rows}) TO STDOUT {_FORMAT}"
     with _driver(connection).cursor() as cursor, cursor.copy(statement.encode()) as copy:
         yield from map(bytes, copy)
 
@@ -195,9 +201,9 @@ def set_triggers(connection: Connection, tables: Iterable[SqlTable], *, fire: bo
         connection.execute(text(f"ALTER TABLE {name} {'ENABLE' if fire else 'DISABLE'} TRIGGER USER"))
 
 
-def _target(connection: Connection, schema: str | None, table: str, columns: Sequence[str]) -> str:
+def _target(connection: Connection, schema: str, table: str, columns: Sequence[str]) -> str:
     quote = connection.dialect.identifier_preparer.quote
-    return f"{quote(schema or 'public')}.{quote(table)} ({', '.join(map(quote, columns))})"
+    return f"{quote(schema)}.{quote(table)} ({', '.join(map(quote, columns))})"
 
 
 def _said(error: psycopg.Error) -> str:

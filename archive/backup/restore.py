@@ -42,6 +42,7 @@ from archive.backup.postgres import (
 )
 from archive.db import schema
 from archive.domain.errors import MediaFolderError, error_message
+from archive.repository.derived import refresh
 from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder, path_of
 
@@ -165,6 +166,7 @@ def _restore_database(connection: Connection, backup: Backup, room: Path, progre
     _compare_heads(connection, backup.manifest)
     schema.migrate(connection, "head")
     prepare(connection)
+    refresh(connection)
     connection.execute(text("ANALYZE"))
 
 

@@ -34,6 +34,8 @@ _UPDATES = {
 
 _FAILED_JOBS = ("jobs.procrastinate_jobs", "jobs.procrastinate_events")  # which /health and /readyz report
 
+_DERIVED = ("derived.counters", "derived.changes")
+
 _ARE_READY = """
 SELECT
     (
@@ -48,7 +50,9 @@ SELECT
     AND NOT has_database_privilege('public', current_database(), 'TEMPORARY')
     AND NOT EXISTS (
         SELECT FROM pg_class
-        WHERE relnamespace IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'jobs'))
+        WHERE relnamespace IN (
+            SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'jobs', 'partitions', 'derived')
+        )
             AND pg_get_userbyid(relowner) <> 'mparchive_owner'
     )
 """
@@ -98,13 +102,13 @@ def _archive_tables(connection: Connection) -> tuple[str, list[str]]:
     names = [f"{schema}.{name}" for name in (*Base.metadata.tables, "alembic_version")]
     rows = connection.scalars(
         text("SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NOT NULL"),
-        {"names": [*names, *_FAILED_JOBS]},
+        {"names": [*names, *_FAILED_JOBS, *_DERIVED]},
     )
     return schema, list(rows)
 
 
 def _grants(schema: str, tables: list[str]) -> Iterator[str]:
-    yield f"GRANT USAGE ON SCHEMA {schema}, jobs TO {READER}"
+    yield f"GRANT USAGE ON SCHEMA {schema}, jobs, derived TO {READER}"
     yield f"GRANT SELECT ON {', '.join(tables)} TO {READER}"
     yield f"GRANT INSERT ON {', '.join(f'{schema}.{name}' for name in _INSERTS)} TO {READER}"
     for name, columns in _UPDATES.items():

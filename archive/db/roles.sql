@@ -19,7 +19,7 @@ BEGIN
     FOR statement IN
         SELECT format('ALTER SCHEMA %I OWNER TO mparchive_owner', nspname)
         FROM pg_namespace
-        WHERE nspname IN ('public', 'jobs')
+        WHERE nspname IN ('public', 'jobs', 'partitions', 'derived')
             AND nspowner::regrole::text NOT IN ('mparchive_owner', 'pg_database_owner')
         UNION ALL
         SELECT format('ALTER %s %s OWNER TO mparchive_owner', kind, name)
@@ -41,7 +41,7 @@ BEGIN
                 SELECT FROM pg_class WHERE pg_class.oid = typrelid AND relkind = 'c'
             )
         ) AS found
-        WHERE schema_id IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'jobs'))
+        WHERE schema_id IN (SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'jobs', 'partitions', 'derived'))
             AND owner_id <> 'mparchive_owner'::regrole
             AND NOT EXISTS (
                 SELECT FROM pg_depend

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from archive.db.queue_schema import is_queue_current, upgrade_queue
 from archive.db.roles import grant_reader
 from archive.domain.errors import DatabaseUnavailable, first_line
 
@@ -24,7 +25,7 @@ _NAME = re.compile(r"v(\d+)_\w+\.py")  # of a migration's file; the number is it
 
 
 def upgrade(engine: Engine) -> None:
-    """Migrate to the newest revision, and grant the readers what they lack.
+    """Migrate to the newest revision, the queue to the installed procrastinate, and grant what readers lack.
 
     Of several processes that start at once one does it, the others wait.
     Raises DatabaseUnavailable for a database of a newer mparchive, and where a migration fails (on a full
@@ -34,6 +35,9 @@ def upgrade(engine: Engine) -> None:
         if revision(connection) != newest_revision():
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             _migrate(connection)
+        if not is_queue_current(connection):
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            upgrade_queue(connection)
         grant_reader(connection)
 
 
@@ -47,6 +51,7 @@ def migrate(connection: Connection, wanted: str) -> None:
     elif has > target:
         command.downgrade(alembic_config(connection), target)
     if target == newest_revision():
+        upgrade_queue(connection)
         grant_reader(connection)
 
 

@@ -117,7 +117,7 @@ def _store_results(
     origins = capture_origins(session, capture_ids)
     urls = record_outcomes(session, own, accounts, now)
     own = [(capture_id, with_chksm(page, urls)) for capture_id, page in own]
-    store_outcomes(session, own, parser_version)
+    store_outcomes(session, own, parser_version, now)
     states = {
         place: PostState(
             accounts[page.biz],

@@ -10,19 +10,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
-from sqlalchemy import ColumnElement, Row, Select, and_, func, literal, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
-from archive.db.models import Absence, Account, CaptureRow, Post, Version
+from archive.db.models import Absence, Account, Post, Version
 from archive.domain import pagination
 from archive.domain.messages import Message
 from archive.domain.outcomes import ChangeKind
 from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character, storable
-from archive.domain.update_decisions import REPARSE
-from archive.repository.accounts import belongs_to
+from archive.repository.derived import CHANGES
 from archive.repository.post_queries import CursorError
-from archive.repository.versions import VERSION_AT
 
 CHANGE_BATCH = 500  # changes loaded at a time while they are streamed: without texts, 1 MB at most
 
@@ -107,7 +105,7 @@ class ChangePage:
 
 def change_page(session: Session, chosen: ChangeFilter, after: str | None, limit: int) -> ChangePage:
     """Return at most `limit` changes after a cursor. Raises CursorError."""
-    positions = _positions(chosen, _position_of(after) if after else None, limit + 1)
+    positions = _positions(session, chosen, _position_of(after) if after else None)
     rows = session.execute(positions.limit(limit + 1)).all()
     following = _cursor(rows[limit - 1]) if len(rows) > limit else None
     return ChangePage(_load(session, rows[:limit]), following)
@@ -115,7 +113,7 @@ def change_page(session: Session, chosen: ChangeFilter, after: str | None, limit
 
 def stream_changes(session: Session, chosen: ChangeFilter) -> Iterator[PostChange]:
     """Stream the changes, CHANGE_BATCH at a time in memory."""
-    rows = session.execute(_positions(chosen), execution_options={"yield_per": CHANGE_BATCH})
+    rows = session.execute(_positions(session, chosen), execution_options={"yield_per": CHANGE_BATCH})
     for batch in rows.partitions():
         yield from _load(session, batch)
 
@@ -154,103 +152,40 @@ def _position_of(cursor: str) -> _Position:
 
 
 def _positions(
-    chosen: ChangeFilter, after: _Position | None = None, limit: int | None = None
+    session: Session, chosen: ChangeFilter, after: _Position | None = None
 ) -> Select[*tuple[Any, ...]]:
     """Select instant, rank, id, post and id of the version before, of the changes after a position.
 
-    `limit` bounds each kind by itself, so that none is sorted beyond it.
+    The database keeps the list of changes (archive.repository.derived).
     """
-    kinds = [kind for kind in ChangeKind if kind in (chosen.kinds or ChangeKind)]
-    parts = [part for kind in kinds for part in _PARTS[kind](chosen)]
-    limited = [_part(part, chosen, after, limit) for part in parts]
-    rows = union_all(*(select(part.subquery()) for part in limited)).subquery()
-    return select(rows).order_by(rows.c.at.desc(), rows.c.rank.desc(), rows.c.id.desc())
-
-
-def _part(
-    part: Select[*tuple[Any, ...]], chosen: ChangeFilter, after: _Position | None, limit: int | None
-) -> Select[*tuple[Any, ...]]:
-    """Restrict the rows of one kind to the days and to those after a position."""
-    columns = part.subquery()
-    rows = select(columns)
+    columns = CHANGES.c
+    rows = select(columns.at, columns.rank, columns.id, columns.post_id, columns.previous_id)
+    if chosen.kinds and len(chosen.kinds) < len(ChangeKind):
+        rows = rows.where(columns.rank.in_(sorted(_RANKS[kind] for kind in chosen.kinds)))
+    if chosen.account is not None:
+        rows = rows.where(_of_account(session, chosen.account))
     if chosen.since is not None:
-        rows = rows.where(columns.c.at >= datetime.combine(chosen.since, time.min, SHANGHAI))
+        rows = rows.where(columns.at >= datetime.combine(chosen.since, time.min, SHANGHAI))
     if chosen.until is not None:
-        rows = rows.where(columns.c.at <= datetime.combine(chosen.until, time.max, SHANGHAI))
+        rows = rows.where(columns.at <= datetime.combine(chosen.until, time.max, SHANGHAI))
     if after is not None:
-        earlier = columns.c.at < after.at
-        same = and_(columns.c.at == after.at, tuple_(columns.c.rank, columns.c.id) < (after.rank, after.id))
-        rows = rows.where(or_(earlier, same))
-    if limit is not None:
-        rows = rows.order_by(columns.c.at.desc(), columns.c.id.desc()).limit(limit)
-    return rows
+        position = tuple_(columns.at, columns.rank, columns.id)
+        rows = rows.where(position < tuple_(after.at, after.rank, after.id))
+    return rows.order_by(columns.at.desc(), columns.rank.desc(), columns.id.desc())
 
 
-def _versions() -> Select[*tuple[Any, ...]]:
-    """Select the versions with the instants by which they are dated."""
-    rows = select(Version.id, Version.post_id, Version.number, Version.source, VERSION_AT.label("at"))
-    return rows.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+def _of_account(session: Session, account: str) -> ColumnElement[bool]:
+    """Select changes of an account's posts, by its biz, its name now, or its name when they were published.
 
-
-_EVER_AGAIN = select(Version.post_id).where(Version.number > 1)  # posts with several versions
-
-
-def _ordered_versions() -> Any:
-    """Select the versions of posts that have several, each with the one before it in time."""
-    dated = _versions().where(Version.post_id.in_(_EVER_AGAIN)).subquery()
-    before = func.lag(dated.c.id).over(partition_by=dated.c.post_id, order_by=(dated.c.at, dated.c.number))
-    return select(dated, before.label("previous_id")).subquery()
-
-
-def _columns(kind: ChangeKind, at: Any, number: Any, post_id: Any, previous_id: Any) -> Select[Any]:
-    """Select what all kinds have in common, in the same order."""
-    rank = literal(_RANKS[kind]).label("rank")
-    return select(at.label("at"), rank, number.label("id"), post_id.label("post_id"), previous_id)
-
-
-_NO_VERSION: ColumnElement[int | None] = literal(None, Version.id.type).label("previous_id")
-
-
-def _new(chosen: ChangeFilter) -> Iterator[Select[Any]]:
-    once = _versions().where(Version.number == 1, Version.post_id.not_in(_EVER_AGAIN)).subquery()
-    first = _ordered_versions()
-    for rows, conditions in ((once, []), (first, [first.c.previous_id.is_(None)])):
-        part = _columns(ChangeKind.NEW, rows.c.at, rows.c.id, rows.c.post_id, _NO_VERSION)
-        yield part.where(*conditions, *_of_account(rows.c.post_id, chosen))
-
-
-def _edited(chosen: ChangeFilter) -> Iterator[Select[Any]]:
-    rows = _ordered_versions()
-    part = _columns(ChangeKind.EDITED, rows.c.at, rows.c.id, rows.c.post_id, rows.c.previous_id)
-    is_edit = rows.c.previous_id.is_not(None), rows.c.source != REPARSE
-    yield part.where(*is_edit, *_of_account(rows.c.post_id, chosen))
-
-
-def _removed(chosen: ChangeFilter) -> Iterator[Select[Any]]:
-    kind, at = ChangeKind.REMOVED, Absence.first_missing_at
-    part = _columns(kind, at, Absence.id, Absence.post_id, _NO_VERSION)
-    yield part.where(*_of_account(Absence.post_id, chosen))
-
-
-def _restored(chosen: ChangeFilter) -> Iterator[Select[Any]]:
-    kind, at = ChangeKind.RESTORED, Absence.returned_at
-    part = _columns(kind, at, Absence.id, Absence.post_id, _NO_VERSION)
-    yield part.where(Absence.returned_at.is_not(None), *_of_account(Absence.post_id, chosen))
-
-
-_PARTS = {
-    ChangeKind.NEW: _new,
-    ChangeKind.EDITED: _edited,
-    ChangeKind.REMOVED: _removed,
-    ChangeKind.RESTORED: _restored,
-}
-
-
-def _of_account(post_id: Any, chosen: ChangeFilter) -> list[ColumnElement[bool]]:
-    if chosen.account is None:
-        return []
-    posts = select(Post.id).join(Account, Account.id == Post.account_id)
-    return [post_id.in_(posts.where(belongs_to(storable(chosen.account))))]
+    Posts of other accounts that had this name once are chosen one by one.
+    """
+    name = storable(account)
+    ids = session.scalars(select(Account.id).where((Account.biz == name) | (Account.name == name))).all()
+    had_name = select(Post.id).where(Post.account_name == name, Post.account_id.not_in(ids))
+    is_own = CHANGES.c.account_id.in_(ids)
+    if session.scalar(had_name.limit(1)) is None:
+        return is_own
+    return is_own | CHANGES.c.post_id.in_(had_name)
 
 
 def _load(session: Session, rows: Sequence[Row[*tuple[Any, ...]]]) -> list[PostChange]:

@@ -11,10 +11,10 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
-from archive.reports import status as status_module
-from archive.repository import accounts, egress
+from archive.reports.status import archive_numbers
+from archive.repository import egress
 from archive.repository.incidents import open_incidents
-from archive.repository.sources import newest_post, source_statuses
+from archive.repository.sources import newest_posts, source_statuses
 
 
 class ArchiveMetrics(Collector):
@@ -45,19 +45,19 @@ class ArchiveMetrics(Collector):
 
 
 def _numbers(session: Session, now: datetime) -> Iterator[Metric]:
-    status = status_module.archive_status(session, now)
+    numbers = archive_numbers(session, now)
     for name, description, value in (
-        ("posts", "Posts in the archive", status.posts),
-        ("versions", "Versions of posts", status.versions),
-        ("due", "Addresses to be fetched now", status.due),
-        ("waiting", "Addresses to be fetched later", status.waiting),
-        ("given_up", "Addresses not asked any more without a final answer", status.given_up),
-        ("unread", "Captures stored and not parsed", status.unread),
-        ("stored_bytes", "Bytes of captures as stored", status.stored_bytes),
+        ("posts", "Posts in the archive", numbers.posts),
+        ("versions", "Versions of posts", numbers.versions),
+        ("due", "Addresses to be fetched now", numbers.due),
+        ("waiting", "Addresses to be fetched later", numbers.waiting),
+        ("given_up", "Addresses not asked any more without a final answer", numbers.given_up),
+        ("unread", "Captures stored and not parsed", numbers.unread),
+        ("stored_bytes", "Bytes of captures as stored", numbers.stored_bytes),
     ):
         yield GaugeMetricFamily(f"mparchive_{name}", description, value)
     captures = GaugeMetricFamily("mparchive_captures", "Captures by outcome", labels=["outcome"])
-    for outcome, count in status.captures_by_outcome.items():
+    for outcome, count in numbers.captures_by_outcome.items():
         captures.add_metric([outcome], count)
     yield captures
 
@@ -66,9 +66,8 @@ def _accounts(session: Session) -> Iterator[Metric]:
     newest = GaugeMetricFamily(
         "mparchive_newest_post_timestamp_seconds", "Publication of an account's newest post", labels=["biz"]
     )
-    for biz, _ in accounts.account_names(session):
-        if instant := newest_post(session, biz):
-            newest.add_metric([biz], instant.timestamp())
+    for biz, instant in newest_posts(session).items():
+        newest.add_metric([biz], instant.timestamp())
     yield newest
 
 

@@ -11,7 +11,8 @@ from itertools import pairwise
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, CaptureRow, Post
+from archive.db.models import Account, Post
+from archive.repository.derived import counts
 
 MAX_DAYS = 20_000  # of one account: official accounts have not existed for so long
 
@@ -69,18 +70,22 @@ def delays(session: Session, biz: str) -> list[int]:
 
 def posts_archived(session: Session, biz: str | None = None) -> list[Month]:
     """Count the posts each month added to the archive, first to last; months without any are left out."""
+    if biz is None:
+        return _months(session, "posts_archived")
     month = func.date_trunc("month", func.timezone("Asia/Shanghai", Post.first_archived_at))
     rows = select(month, func.count()).group_by(month).order_by(month)
-    if biz is not None:
-        rows = rows.join(Account, Account.id == Post.account_id).where(Account.biz == biz)
+    rows = rows.join(Account, Account.id == Post.account_id).where(Account.biz == biz)
     return [Month(at.date(), count) for at, count in session.execute(rows.limit(MAX_MONTHS))]
 
 
 def bytes_stored(session: Session) -> list[Month]:
     """Sum the bytes of page bodies, as stored, that each month added, first to last."""
-    month = func.date_trunc("month", func.timezone("Asia/Shanghai", CaptureRow.fetched_at))
-    rows = select(month, func.sum(func.length(CaptureRow.body))).group_by(month).order_by(month)
-    return [Month(at.date(), int(count)) for at, count in session.execute(rows.limit(MAX_MONTHS))]
+    return _months(session, "stored_bytes")
+
+
+def _months(session: Session, name: str) -> list[Month]:
+    found = sorted(counts(session, [name])[name].items())
+    return [Month(date.fromisoformat(month), count) for month, count in found[:MAX_MONTHS]]
 
 
 def by_month(days: dict[date, int], today: date | None = None) -> list[Month]:

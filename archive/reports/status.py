@@ -1,24 +1,24 @@
 """Report the status of the archive: how much it holds, what is due, whether it is ready to be relied on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, exists, func, select, text
+from sqlalchemy import ColumnElement, Engine, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from archive.db import schema
-from archive.db.models import Account, AddressRow, CaptureRow, Post, Run, SourceRow, Version
+from archive.db.models import Account, AddressRow, CaptureRow, Post, Run, SourceRow
 from archive.db.roles import role_warnings
 from archive.domain.messages import Message
 from archive.domain.monitoring import NEIGHBOURS, remedy_for, unwatched, with_remedy
-from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
 from archive.domain.update_decisions import BARE_A_DAY
 from archive.repository.accounts import account_summaries
 from archive.repository.bare_addresses import bare_status
+from archive.repository.derived import counts, hour_of, start_of_hour
 from archive.repository.incidents import open_incidents
-from archive.repository.media import media_numbers
+from archive.repository.media_numbers import media_numbers
 from archive.repository.removals import count_forgotten
 from archive.repository.served_posts import count_other_posts
 from archive.repository.sources import linked_albums
@@ -67,50 +67,76 @@ class Status:
 def archive_status(session: Session, now: datetime, bare_a_day: int = BARE_A_DAY) -> Status:
     """Count what the archive holds, what is due and what was given up. `now` is an aware UTC instant."""
     bare = bare_status(session, bare_a_day, now)
-    outcomes = select(func.coalesce(CaptureRow.outcome, _UNPARSED), func.count()).group_by(CaptureRow.outcome)
-    by_outcome = {outcome: count for outcome, count in session.execute(outcomes)}
-    sizes = select(
-        func.coalesce(func.sum(CaptureRow.body_size), 0),
-        func.coalesce(func.sum(func.length(CaptureRow.body)), 0),
-    )
-    body_bytes, stored_bytes = session.execute(sizes).one()
     not_watched = unwatched_accounts(session)
-    bizs = {one.biz for one in not_watched}
     return Status(
-        accounts=[one | {"watched": one["biz"] not in bizs} for one in account_summaries(session)],
-        posts=_count(session, select(Post.id)),
-        versions=_count(session, select(Version.id)),
-        captures=sum(by_outcome.values()),
-        captures_by_outcome=by_outcome,
-        body_bytes=int(body_bytes),
-        stored_bytes=int(stored_bytes),
-        due=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at <= now)),
-        waiting=_count(session, select(AddressRow.id).where(AddressRow.next_fetch_at > now)),
-        given_up=_count(session, _given_up()),
+        accounts=account_list(session, not_watched),
+        **asdict(archive_numbers(session, now)),
         forgotten=count_forgotten(session),
         bare_waiting=bare.waiting,
         bare_next_at=bare.next_at,
         other_posts=count_other_posts(session),
-        unread=by_outcome.get(_UNPARSED, 0),
         media=media_numbers(session, now),
         last_runs=_last_runs(session),
         not_watched=[one.as_dict() for one in not_watched],
     )
 
 
-def _count(session: Session, rows: Select[Any]) -> int:
-    return session.scalar(select(func.count()).select_from(rows.subquery())) or 0
+def account_list(
+    session: Session, not_watched: "Sequence[UnwatchedAccount] | None" = None
+) -> list[dict[str, Any]]:
+    """Return the accounts with the numbers of their posts, and whether a source watches each."""
+    without_source = unwatched_accounts(session) if not_watched is None else not_watched
+    bizs = {one.biz for one in without_source}
+    return [one | {"watched": one["biz"] not in bizs} for one in account_summaries(session)]
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveNumbers:
+    """The numbers of `Status` that every scrape of the metrics asks for: by counters, whatever the size."""
+
+    posts: int
+    versions: int
+    captures: int
+    captures_by_outcome: dict[str, int]
+    body_bytes: int
+    stored_bytes: int
+    due: int
+    waiting: int
+    given_up: int
+    unread: int
+
+
+_NUMBERS = (
+    "posts", "versions", "captures", "body_bytes", "stored_bytes",
+    "addresses_scheduled", "addresses_given_up",
+)  # fmt: skip
+
+
+def archive_numbers(session: Session, now: datetime) -> ArchiveNumbers:
+    """Return the numbers that counters have. `now` is an aware UTC instant."""
+    found = counts(session, _NUMBERS)
+    scheduled = found["addresses_scheduled"]
+    due = sum(count for hour, count in scheduled.items() if int(hour) < hour_of(now))
+    at = AddressRow.next_fetch_at
+    due += session.scalar(select(func.count()).where(at >= start_of_hour(now), at <= now)) or 0
+    return ArchiveNumbers(
+        posts=found["posts"].total(),
+        versions=found["versions"].total(),
+        captures=found["captures"].total(),
+        captures_by_outcome=dict(found["captures"]),
+        body_bytes=found["body_bytes"].total(),
+        stored_bytes=found["stored_bytes"].total(),
+        due=due,
+        waiting=scheduled.total() - due,
+        given_up=found["addresses_given_up"].total(),
+        unread=found["captures"][_UNPARSED],
+    )
 
 
 def holds_nothing(session: Session) -> bool:
     """Tell whether the archive has neither posts nor captures yet."""
     rows = (select(Post.id), select(CaptureRow.id))
     return all(session.scalar(one.limit(1)) is None for one in rows)
-
-
-def _given_up() -> Select[Any]:
-    pending = AddressRow.last_outcome.in_([Outcome.UNKNOWN, NO_ANSWER, NOT_RENDERED])
-    return select(AddressRow.id).where(AddressRow.next_fetch_at.is_(None), pending)
 
 
 def _last_runs(session: Session) -> list[dict[str, Any]]:

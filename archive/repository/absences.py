@@ -13,11 +13,20 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, exists, insert, select, union, update
 from sqlalchemy.orm import Session
 
-from archive.db.models import Absence, AddressRow, CaptureRow, Post
+from archive.db.models import (
+    Absence,
+    AddressRow,
+    CaptureRow,
+    ParseResult,
+    Post,
+)
 from archive.domain.outcomes import AWAY, Outcome
 from archive.repository.evidence import FactKind
 from archive.repository.hash_chain import append_facts
-from archive.repository.post_queries import IS_ITS_ADDRESS
+from archive.repository.post_queries import (
+    IS_ITS_ADDRESS,
+    IS_ITS_RESULT,
+)
 
 ABSENCE_BATCH = 500  # posts or captures per statement
 
@@ -134,7 +143,8 @@ def _posts_of(capture_ids: Sequence[int]) -> Select[Any]:
 
 def _has_been_missing() -> ColumnElement[bool]:
     missing = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
-    return missing.where(IS_ITS_ADDRESS, CaptureRow.outcome.in_(AWAY)).correlate(Post).exists()
+    missing = missing.join(ParseResult, IS_ITS_RESULT)
+    return missing.where(IS_ITS_ADDRESS, ParseResult.outcome.in_(AWAY)).correlate(Post).exists()
 
 
 def _observations(session: Session, post_ids: Sequence[int]) -> dict[int, list[Observation]]:
@@ -143,18 +153,19 @@ def _observations(session: Session, post_ids: Sequence[int]) -> dict[int, list[O
         Post.id.label("post_id"),
         CaptureRow.id,
         CaptureRow.fetched_at,
-        CaptureRow.outcome,
-        CaptureRow.reason,
+        ParseResult.outcome,
+        ParseResult.reason,
     )
-    conclusive = CaptureRow.outcome.in_([*AWAY, Outcome.ARTICLE]), Post.id.in_(post_ids)
+    conclusive = ParseResult.outcome.in_([*AWAY, Outcome.ARTICLE]), Post.id.in_(post_ids)
     by_address = (
         select(*columns)
         .join(AddressRow, IS_ITS_ADDRESS)
         .join(CaptureRow, CaptureRow.address_id == AddressRow.id)
+        .join(ParseResult, IS_ITS_RESULT)
     )
-    by_current_page = select(*columns).join(
-        CaptureRow, CaptureRow.id == Post.capture_id
-    )  # it may have no address
+    # it may have no address
+    by_current_page = select(*columns).join(CaptureRow, CaptureRow.id == Post.capture_id)
+    by_current_page = by_current_page.join(ParseResult, IS_ITS_RESULT)
     rows = union(by_address.where(*conclusive), by_current_page.where(*conclusive)).order_by(
         "post_id", "fetched_at", "id"
     )

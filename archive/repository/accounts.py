@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, any_, func, select, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from archive.db.models import Account, AddressRow, Post
 from archive.domain.errors import NotArchived
 from archive.domain.outcomes import FORGOTTEN
 from archive.domain.text import storable
+from archive.repository.derived import counts
 from archive.repository.evidence import FactKind
 from archive.repository.hash_chain import append_facts
 
@@ -68,7 +69,13 @@ def has_account(session: Session, account: str) -> bool:
 
 def belongs_to(account: str) -> ColumnElement[bool]:
     """Select posts of an account by its biz, its name now, or its name when the post was published."""
-    return (Account.biz == account) | (Account.name == account) | (Post.account_name == account)
+    named = select(_NAMED.id).where((_NAMED.biz == account) | (_NAMED.name == account))
+    # The ids as an array: Postgres looks both conditions up in indexes then.
+    is_own: ColumnElement[bool] = Post.account_id == any_(func.array(named.scalar_subquery()))
+    return is_own | (Post.account_name == account)
+
+
+_NAMED = aliased(Account)
 
 
 def account_summaries(session: Session) -> list[dict[str, Any]]:
@@ -79,21 +86,24 @@ def account_summaries(session: Session) -> list[dict[str, Any]]:
     forgotten = select(AddressRow.id).where(
         AddressRow.account_id == Account.id, AddressRow.last_outcome == FORGOTTEN
     )
-    rows = (
-        select(
-            Account.biz,
-            Account.name,
-            func.count(Post.id).label("posts"),
-            func.min(Post.published_on).label("first"),
-            func.max(Post.published_on).label("last"),
-            func.count(Post.capture_id).label("with_page"),
-        )
-        .outerjoin(Post, Post.account_id == Account.id)
-        .group_by(Account.id)
-        .having((func.count(Post.id) > 0) | ~forgotten.exists())
-        .order_by(Account.id)
+    first, last = (
+        select(end(Post.published_on)).where(Post.account_id == Account.id).scalar_subquery()
+        for end in (func.min, func.max)
     )
-    return [dict(row) for row in session.execute(rows).mappings()]
+    columns = Account.id, Account.biz, Account.name, first.label("first"), last.label("last")
+    rows = select(*columns).where(first.is_not(None) | ~forgotten.exists()).order_by(Account.id)
+    found = counts(session, ["posts", "posts_with_page"])
+    return [
+        {
+            "biz": row.biz,
+            "name": row.name,
+            "posts": found["posts"][str(row.id)],
+            "first": row.first,
+            "last": row.last,
+            "with_page": found["posts_with_page"][str(row.id)],
+        }
+        for row in session.execute(rows)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,14 @@ from datetime import datetime
 from sqlalchemy import and_, exists, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session, aliased
 
-from archive.db.models import Account, AddressRow, CaptureRow, Post, SourceRow
+from archive.db.models import (
+    Account,
+    AddressRow,
+    CaptureRow,
+    ParseResult,
+    Post,
+    SourceRow,
+)
 from archive.domain.addresses import Address, canonical_url, parse_address, post_key
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
@@ -173,7 +180,8 @@ def _observed_by_address(session: Session, results: Mapping[int, ParsedPage]) ->
     is_last = ~exists().where(
         later.address_id == CaptureRow.address_id, tuple_(later.fetched_at, later.id) > when
     )
-    facts = CaptureRow.rendered, CaptureRow.outcome.is_not(None), is_last
+    is_parsed = exists().where(ParseResult.capture_id == CaptureRow.id)
+    facts = CaptureRow.rendered, is_parsed, is_last
     captures = select(CaptureRow.id, CaptureRow.address_id, *facts).where(CaptureRow.id.in_(results))
     return {
         address_id: _Observed(results[capture_id], *flags)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import Boolean, ColumnElement, and_, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, AddressRow, Post, PostLink
 from archive.domain.outcomes import BLOCKING, LINKS_TO_POSTS, NO_ANSWER, Outcome
+from archive.repository.derived import counts
 
 DAY = timedelta(days=1)
 
@@ -28,11 +29,12 @@ def has_chksm(url: Any) -> ColumnElement[bool]:
     return found
 
 
-IS_SHORT = AddressRow.key.startswith("s/", autoescape=True)
+# The database has these conditions as functions, because its indexes are for exactly these.
+IS_SHORT = AddressRow.key.like(literal_column("'s/%'"))
 
-IS_BARE = and_(~IS_SHORT, ~has_chksm(AddressRow.url))
+IS_BARE: ColumnElement[bool] = func.derived.is_bare(AddressRow.key, AddressRow.url, type_=Boolean())
 
-IS_REFUSED_BARE = and_(IS_BARE, AddressRow.last_outcome.in_(REFUSED))
+IS_REFUSED_BARE = and_(IS_BARE, func.derived.is_refused(AddressRow.last_outcome, type_=Boolean()))
 
 _WAITS = AddressRow.next_fetch_at.is_not(None)
 
@@ -70,8 +72,8 @@ def may_ask_bare(session: Session, bare_a_day: int, now: datetime) -> bool:
 
 def bare_status(session: Session, bare_a_day: int, now: datetime) -> BareStatus:
     """Return how many bare addresses wait, and when the next may be asked."""
-    columns = func.count(), func.min(AddressRow.next_fetch_at)
-    waiting, first_due = session.execute(select(*columns).where(IS_BARE, _WAITS)).one()
+    waiting = counts(session, ["addresses_bare"])["addresses_bare"].total()
+    first_due = session.scalar(select(func.min(AddressRow.next_fetch_at)).where(IS_BARE, _WAITS))
     if first_due is None or bare_a_day == 0:
         return BareStatus(waiting)
     refused_at = _last_refusal(session)

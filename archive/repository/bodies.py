@@ -1,17 +1,29 @@
-"""Read page bodies back, each verified by its hash, and find delta bases for new ones."""
+"""Store page bodies, each once, and read them back verified by their hash; find delta bases for new ones."""
 
-import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple, cast
+from typing import Any, LiteralString, NamedTuple, cast
 
 import psycopg
 from psycopg.rows import class_row
-from sqlalchemy import Row, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    LargeBinary,
+    all_,
+    any_,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session, aliased
 
-from archive.db.models import CaptureRow
+from archive.db.models import Body, CaptureRow
 from archive.domain.captures import Capture
 from archive.domain.errors import IntegrityError
 from archive.storage.body_codec import (
@@ -19,17 +31,19 @@ from archive.storage.body_codec import (
     MAX_BASE_SIZE,
     MIN_DELTA_SIZE,
     DeltaBase,
+    EncodedBody,
     Signature,
     decode_unverified,
     decode_verified,
     encode_anew,
+    encode_body,
     signature,
     verify_sha256,
 )
 
 DECODED_BASES = 8  # delta bases decoded in memory while many bodies are read, 3 MB each
 
-RECENT_CAPTURES = 1000  # captures searched for delta bases: their rows without bodies, under 2 ms
+RECENT_CAPTURES = 1000  # captures searched for delta bases, without reading bodies
 
 MAX_BASES = 12  # known at a time: some templates, each with pages of several kinds
 
@@ -39,22 +53,66 @@ logger = logging.getLogger("archive")
 
 
 class StoredBody(NamedTuple):
-    """A body as it is stored."""
+    """A body as it is stored; `data` and `codec` are None where it is missing."""
 
-    id: int
-    body: bytes
-    body_encoding: str
     sha256: bytes
-    reference_id: int | None
+    data: bytes | None
+    codec: str | None
+    base_sha256: bytes | None
 
 
-_STORED_BODY = "SELECT id, body, body_encoding, sha256, reference_id FROM captures WHERE id = %s"
+_OF_CAPTURE = (
+    "SELECT c.sha256, b.data, b.codec, b.base_sha256"
+    " FROM captures c LEFT JOIN bodies b ON b.sha256 = c.sha256 WHERE c.id = %s"
+)
+
+_BY_HASH = "SELECT sha256, data, codec, base_sha256 FROM bodies WHERE sha256 = %s"
 
 
 class _Base(NamedTuple):
-    id: int
-    body: bytes  # not verified by itself: what is decoded with it is
     sha256: bytes
+    body: bytes  # not verified by itself: what is decoded with it is
+
+
+def store_bodies(session: Session, captures: Sequence[Capture]) -> None:
+    """Store the bodies of captures that are not stored yet, each once.
+
+    They are inserted in the order of their hashes, so that no two processes wait for each other.
+    """
+    new = {capture.sha256: capture for capture in captures}
+    known = select(Body.sha256).where(Body.sha256.in_(new))
+    for sha256 in session.scalars(known):
+        del new[sha256]
+    if not new:
+        return
+    encoded = _encode(session, new.values())
+    rows = [{"sha256": sha256, **encoded[sha256].columns} for sha256 in sorted(encoded)]
+    # One statement: a body and its base may come in any order, as the reference is checked at its end.
+    insert = postgresql.insert(Body).values(rows).on_conflict_do_nothing().returning(Body.sha256)
+    inserted = session.scalars(insert).all()
+    _replace_delta_bases(session, new, [sha256 for sha256 in inserted if encoded[sha256].base_sha256])
+
+
+def _encode(session: Session, captures: Iterable[Capture]) -> dict[bytes, EncodedBody]:
+    bases, encoded = DeltaBases(session), {}
+    for capture in captures:
+        body = encode_body(capture, bases.known)
+        encoded[capture.sha256] = body
+        if body.is_delta_base:  # the rest of this batch may be stored against it
+            bases.add(capture)
+    return encoded
+
+
+def _replace_delta_bases(session: Session, new: Mapping[bytes, Capture], deltas: Sequence[bytes]) -> None:
+    """Store whole those of these deltas whose base another process has meanwhile stored as a delta."""
+    if not deltas:
+        return
+    base = aliased(Body)
+    rows = select(Body.sha256).join(base, base.sha256 == Body.base_sha256)
+    rows = rows.where(Body.sha256.in_(deltas), base.base_sha256.is_not(None))
+    for sha256 in session.scalars(rows).all():
+        whole = encode_anew(new[sha256].body, None)
+        session.execute(update(Body).where(Body.sha256 == sha256).values(whole.columns))
 
 
 def capture_body(session: Session, capture_id: int) -> bytes:
@@ -72,7 +130,7 @@ def bodies(session: Session, ids: Sequence[int]) -> Iterator[tuple[int, bytes | 
     """
     load_base = lru_cache(DECODED_BASES)(partial(_load_base, session))
     for capture_id in ids:
-        row = _stored_body(session, capture_id)
+        row = _stored_body(session, _OF_CAPTURE, capture_id)
         if row is None:
             yield capture_id, IntegrityError("archive.capture.missing", id=capture_id)
             continue
@@ -84,63 +142,90 @@ def bodies(session: Session, ids: Sequence[int]) -> Iterator[tuple[int, bytes | 
             yield capture_id, body
 
 
-def _stored_body(session: Session, capture_id: int) -> StoredBody | None:
+def _stored_body(session: Session, statement: LiteralString, key: int | bytes) -> StoredBody | None:
     """Fetch a body in binary: as text, in hexadecimal digits, a page takes ten times as long."""
     connection = cast("psycopg.Connection[Any]", session.connection().connection.driver_connection)
     with connection.cursor(binary=True, row_factory=class_row(StoredBody)) as cursor:
-        return cursor.execute(_STORED_BODY, (capture_id,)).fetchone()
+        return cursor.execute(statement, (key,)).fetchone()
 
 
-def _decode(row: StoredBody, load_base: Callable[[int], _Base]) -> bytes:
-    if row.reference_id is None:
-        return decode_verified(row.body, row.body_encoding, row.sha256)
-    base = load_base(row.reference_id)
+def _decode(row: StoredBody, load_base: Callable[[bytes], _Base]) -> bytes:
+    if row.data is None or row.codec is None:
+        raise IntegrityError("archive.body.missing")
+    if row.base_sha256 is None:
+        return decode_verified(row.data, row.codec, row.sha256)
+    base = load_base(row.base_sha256)
     try:
-        return decode_verified(row.body, row.body_encoding, row.sha256, base.body)
+        return decode_verified(row.data, row.codec, row.sha256, base.body)
     except IntegrityError:
         try:
             verify_sha256(base.body, base.sha256)
         except IntegrityError as error:
-            raise _base_damaged(base.id, error) from None
+            raise _base_damaged(base.sha256, error) from None
         raise
 
 
-def _load_base(session: Session, capture_id: int) -> _Base:
-    row = _stored_body(session, capture_id)
-    if row is None:
-        raise IntegrityError("archive.body.base_missing", id=capture_id)
-    if row.body_encoding == DELTA:
-        raise IntegrityError("archive.body.base_is_delta", id=capture_id)
+def _load_base(session: Session, sha256: bytes) -> _Base:
+    row = _stored_body(session, _BY_HASH, sha256)
+    if row is None or row.data is None or row.codec is None:
+        raise IntegrityError("archive.body.base_missing", sha256=sha256.hex())
+    if row.codec == DELTA:
+        raise IntegrityError("archive.body.base_is_delta", sha256=sha256.hex())
     try:
-        return _Base(capture_id, decode_unverified(row.body, row.body_encoding), row.sha256)
+        return _Base(sha256, decode_unverified(row.data, row.codec))
     except IntegrityError as error:
-        raise _base_damaged(capture_id, error) from None
+        raise _base_damaged(sha256, error) from None
 
 
-def _base_damaged(capture_id: int, error: IntegrityError) -> IntegrityError:
-    return IntegrityError("archive.body.base_damaged", id=capture_id, reason=error.message)
+def _base_damaged(sha256: bytes, error: IntegrityError) -> IntegrityError:
+    return IntegrityError("archive.body.base_damaged", sha256=sha256.hex(), reason=error.message)
 
 
-def replace_base(session: Session, ids: Sequence[int]) -> None:
-    """Store these captures, deltas against one base, without it: the first whole, the others against it.
+def unused_bodies(session: Session, captures: Collection[int]) -> list[bytes]:
+    """Return the hashes of the bodies that only these captures have."""
+    ids = literal(sorted(captures), ARRAY(BigInteger))
+    other = aliased(CaptureRow)
+    is_shared = select(other.id).where(other.sha256 == CaptureRow.sha256, other.id != all_(ids)).exists()
+    rows = select(CaptureRow.sha256).where(CaptureRow.id == any_(ids), ~is_shared).distinct()
+    return list(session.scalars(rows))
 
-    Raises IntegrityError when one of them cannot be read.
+
+def remove_bodies(session: Session, hashes: Sequence[bytes]) -> None:
+    """Remove bodies that no capture has any more, and store without them those that are deltas against them.
+
+    Raises IntegrityError when one of these cannot be read.
     """
+    removed = literal(list(hashes), ARRAY(LargeBinary))
+    rows = select(Body.base_sha256, Body.sha256)
+    rows = rows.where(Body.base_sha256 == any_(removed), Body.sha256 != all_(removed))
+    dependents: dict[bytes | None, list[bytes]] = defaultdict(list)
+    for base, sha256 in session.execute(rows.order_by(Body.base_sha256, Body.sha256)):
+        dependents[base].append(sha256)
+    for its_dependents in dependents.values():
+        _replace_base(session, its_dependents)
+    session.execute(delete(Body).where(Body.sha256 == any_(removed)))
+
+
+def _replace_base(session: Session, hashes: Sequence[bytes]) -> None:
+    """Store these bodies, deltas against one base, without it: the first whole, the others against it."""
     base: DeltaBase | None = None
-    for capture_id, body in bodies(session, ids):
-        if isinstance(body, IntegrityError):
-            raise body
+    load_base = lru_cache(DECODED_BASES)(partial(_load_base, session))
+    for sha256 in hashes:
+        row = _stored_body(session, _BY_HASH, sha256)
+        if row is None:
+            raise IntegrityError("archive.body.missing")
+        body = _decode(row, load_base)
         stored = encode_anew(body, base)
-        session.execute(update(CaptureRow).where(CaptureRow.id == capture_id).values(stored.columns))
+        session.execute(update(Body).where(Body.sha256 == sha256).values(stored.columns))
         if base is None:
-            base = DeltaBase(capture_id, hashlib.sha256(body).digest(), body, signature(body))
+            base = DeltaBase(sha256, body, signature(body))
 
 
 _decoded: dict[bytes, tuple[bytes, Signature]] = {}  # by SHA-256: right in whichever database it is found
 
 
 class DeltaBases:
-    """The captures that those of one transaction may be stored against, the one used last first."""
+    """The bodies that those of one transaction may be stored against, the one used last first."""
 
     def __init__(self, session: Session):
         self._session = session
@@ -152,9 +237,9 @@ class DeltaBases:
         _remember(known)
         return known
 
-    def add(self, capture_id: int, capture: Capture) -> None:
-        """Add a capture that was just stored whole."""
-        self.known.insert(0, DeltaBase(capture_id, capture.sha256, capture.body, signature(capture.body)))
+    def add(self, capture: Capture) -> None:
+        """Add the body of a capture that is stored whole."""
+        self.known.insert(0, DeltaBase(capture.sha256, capture.body, signature(capture.body)))
         del self.known[MAX_BASES:]
         while sum(len(base.body) for base in self.known) > MAX_BASE_BYTES:
             self.known.pop()
@@ -169,34 +254,35 @@ def _remember(bases: Sequence[DeltaBase]) -> None:
 
 def _load_recent_bases(session: Session) -> Iterator[DeltaBase]:
     total = 0
-    for row in _recent_bases(session):
-        total += row.body_size
+    for sha256 in _recent_bases(session):
+        decoded = _decoded.get(sha256) or _decode_base(session, sha256)
+        if decoded is None:
+            continue
+        total += len(decoded[0])
         if total > MAX_BASE_BYTES:
             return
-        decoded = _decoded.get(row.sha256) or _decode_base(session, row.id)
-        if decoded is not None:
-            yield DeltaBase(row.id, row.sha256, *decoded)
+        yield DeltaBase(sha256, *decoded)
 
 
-def _recent_bases(session: Session) -> list[Row[tuple[int, bytes, int]]]:
-    """Return id, hash and size of the delta bases of the newest captures, the one used last first."""
-    base_id = func.coalesce(CaptureRow.reference_id, CaptureRow.id).label("id")
-    recent = select(base_id, CaptureRow.id.label("used_by"), CaptureRow.body_size)
-    uses = recent.order_by(CaptureRow.id.desc()).limit(RECENT_CAPTURES).subquery()
-    last = select(uses.c.id, func.max(uses.c.used_by).label("last"))
-    last = last.where(uses.c.body_size.between(MIN_DELTA_SIZE, MAX_BASE_SIZE)).group_by(uses.c.id)
-    chosen = last.order_by(func.max(uses.c.used_by).desc()).limit(MAX_BASES).subquery()
-    rows = select(CaptureRow.id, CaptureRow.sha256, CaptureRow.body_size)
-    rows = rows.join(chosen, chosen.c.id == CaptureRow.id).order_by(chosen.c.last.desc())
-    return list(session.execute(rows))
+def _recent_bases(session: Session) -> Sequence[bytes]:
+    """Return the hashes of the delta bases of the newest captures, the one used last first."""
+    newest = select(CaptureRow.id, CaptureRow.sha256, CaptureRow.body_size)
+    recent = newest.order_by(CaptureRow.id.desc()).limit(RECENT_CAPTURES).subquery()
+    base = func.coalesce(Body.base_sha256, Body.sha256).label("sha256")
+    uses = select(base).join(recent, recent.c.sha256 == Body.sha256)
+    uses = uses.where(recent.c.body_size.between(MIN_DELTA_SIZE, MAX_BASE_SIZE)).group_by(base)
+    return session.scalars(uses.order_by(func.max(recent.c.id).desc()).limit(MAX_BASES)).all()
 
 
-def _decode_base(session: Session, capture_id: int) -> tuple[bytes, Signature] | None:
+def _decode_base(session: Session, sha256: bytes) -> tuple[bytes, Signature] | None:
     """Decode a delta base; return None for a damaged one: new captures are stored without it."""
+    row = _stored_body(session, _BY_HASH, sha256)
     try:
-        body = capture_body(session, capture_id)
+        if row is None or row.data is None or row.codec is None:
+            raise IntegrityError("archive.body.missing")
+        body = decode_verified(row.data, row.codec, sha256)
     except IntegrityError as error:
-        fields = {"action": "reference_damaged", "capture": capture_id, "reason": str(error)}
+        fields = {"action": "reference_damaged", "sha256": sha256.hex(), "reason": str(error)}
         logger.error("delta base damaged", extra=fields)
         return None
     return body, signature(body)

@@ -8,8 +8,21 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, AddressRow, CaptureRow, FileRow, MediumRow, Post, PostMedium
-from archive.repository.post_queries import IS_ITS_ADDRESS, chosen_posts
+from archive.db.models import (
+    Account,
+    AddressRow,
+    CaptureRow,
+    FileRow,
+    MediumRow,
+    ParseResult,
+    Post,
+    PostMedium,
+)
+from archive.repository.post_queries import (
+    IS_ITS_ADDRESS,
+    IS_ITS_RESULT,
+    chosen_posts,
+)
 
 _BATCH = 50  # captures in memory without bodies; a rendered page's values have up to a few MB
 
@@ -99,10 +112,12 @@ def _metadata_rows(ids: list[int]) -> Select[Any]:
     rows = select(
         CaptureRow.id, CaptureRow.requested_url, CaptureRow.final_url, CaptureRow.status, CaptureRow.headers,
         CaptureRow.sha256, CaptureRow.fetched_at, CaptureRow.rendered, CaptureRow.evaluated,
-        CaptureRow.outcome, CaptureRow.reason, CaptureRow.parser_version, AddressRow.aid,
+        ParseResult.outcome, func.coalesce(ParseResult.reason, "").label("reason"),
+        ParseResult.parser_version, AddressRow.aid,
         AddressRow.expected_biz, Post.kind,
     )  # fmt: skip
     rows = rows.outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id).outerjoin(Post, IS_ITS_ADDRESS)
+    rows = rows.outerjoin(ParseResult, IS_ITS_RESULT)
     return rows.where(CaptureRow.id.in_(ids)).order_by(CaptureRow.id)
 
 

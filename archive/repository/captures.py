@@ -22,17 +22,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from archive.db.models import (
     Account,
     AddressRow,
     CaptureRow,
     MediumRow,
+    ParseResult,
     Post,
     PostLink,
     PostMedium,
     RepeatedCapture,
+    UnparsedCapture,
     Version,
 )
 from archive.domain.captures import Capture
@@ -42,11 +44,10 @@ from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage, page_associations
 from archive.domain.text import storable, storable_json
 from archive.domain.update_decisions import PAGE, REPARSE
-from archive.repository.bodies import DeltaBases, capture_body
+from archive.repository.bodies import capture_body, store_bodies
 from archive.repository.evidence import FactKind
 from archive.repository.hash_chain import append_captures, append_facts, append_facts_of_posts
-from archive.repository.post_queries import IS_ITS_ADDRESS
-from archive.storage.body_codec import EncodedBody, encode_body
+from archive.repository.post_queries import IS_ITS_ADDRESS, IS_ITS_RESULT
 
 UNPARSED_BATCH = 1000  # captures left unparsed that are handed out at once
 
@@ -58,17 +59,11 @@ def store_captures(
     if not captures:
         return []
     session.execute(_LOCK_AS_WRITER)
-    bases = DeltaBases(session)
-    ids: list[int] = []
-    waiting: list[dict[str, Any]] = []
-    for address_id, capture in captures:
-        body = encode_body(capture, bases.known)
-        waiting.append(_row(run_id, address_id, capture, body))
-        if body.is_delta_base:  # it needs its id now: the rest of this batch may be stored against it
-            ids += _insert(session, waiting)
-            waiting = []
-            bases.add(ids[-1], capture)
-    ids += _insert(session, waiting)
+    store_bodies(session, [capture for _, capture in captures])
+    rows = [_row(run_id, address_id, capture) for address_id, capture in captures]
+    statement = insert(CaptureRow).returning(CaptureRow.id, sort_by_parameter_order=True)
+    ids = list(session.scalars(statement, rows))
+    session.execute(insert(UnparsedCapture), [{"capture_id": capture_id} for capture_id in ids])
     append_captures(session, ids)
     return ids
 
@@ -77,7 +72,7 @@ def store_captures(
 _LOCK_AS_WRITER = text("LOCK TABLE captures IN ROW EXCLUSIVE MODE")
 
 
-def _row(run_id: int | None, address_id: int | None, capture: Capture, body: EncodedBody) -> dict[str, Any]:
+def _row(run_id: int | None, address_id: int | None, capture: Capture) -> dict[str, Any]:
     return {
         "address_id": address_id,
         "run_id": run_id,
@@ -85,20 +80,12 @@ def _row(run_id: int | None, address_id: int | None, capture: Capture, body: Enc
         "final_url": storable(capture.final_url),
         "status": capture.status,
         "headers": storable_json([list(pair) for pair in capture.headers]),
-        **body.columns,
         "body_size": len(capture.body),
         "sha256": capture.sha256,
         "fetched_at": capture.fetched_at,
         "rendered": capture.rendered,
         "evaluated": storable_json(capture.evaluated),
     }
-
-
-def _insert(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
-    if not rows:
-        return []
-    statement = insert(CaptureRow).returning(CaptureRow.id, sort_by_parameter_order=True)
-    return list(session.scalars(statement, rows))
 
 
 def capture_origins(
@@ -109,28 +96,50 @@ def capture_origins(
     The source is PAGE for a capture parsed for the first time, REPARSE for one parsed before. `is_dated` is
     false for a saved file, which has no headers: its time is that of the file.
     """
-    source = case((CaptureRow.outcome.is_(None), PAGE), else_=REPARSE)
+    is_parsed = select(ParseResult.id).where(IS_ITS_RESULT).exists()
+    source = case((is_parsed, REPARSE), else_=PAGE)
     is_dated = CaptureRow.headers != cast([], JSONB)
     rows = select(CaptureRow.id, CaptureRow.fetched_at, source.label("source"), is_dated.label("is_dated"))
     return {row.id: row for row in session.execute(rows.where(CaptureRow.id.in_(capture_ids)))}
 
 
 def store_outcomes(
-    session: Session, results: Sequence[tuple[int, ParsedPage]], parser_version: int | None
+    session: Session, results: Sequence[tuple[int, ParsedPage]], parser_version: int | None, now: datetime
 ) -> None:
-    """Store what captures turned out to be, and which parser says so."""
-    for capture_id, page in results:
-        values = {
-            "outcome": page.outcome,
-            "reason": storable(page.reason),
-            "parser_version": parser_version,
+    """Store what captures turned out to be, which parser says so and when (UTC); skip what is stored."""
+    pages = dict(results)
+    captures = select(CaptureRow.id).where(CaptureRow.id.in_(pages)).order_by(CaptureRow.id)
+    session.execute(captures.with_for_update(key_share=True))  # of two processes one stores its result first
+    session.execute(delete(UnparsedCapture).where(UnparsedCapture.capture_id.in_(pages)))
+    is_current = ParseResult.capture_id.in_(pages), ParseResult.is_current
+    columns = (ParseResult.capture_id, ParseResult.outcome, ParseResult.reason, ParseResult.parser_version)
+    known = {row[0]: tuple(row[1:]) for row in session.execute(select(*columns).where(*is_current))}
+    found = {
+        capture_id: (page.outcome.value, storable(page.reason), parser_version)
+        for capture_id, page in pages.items()
+    }
+    new = {capture_id: values for capture_id, values in found.items() if known.get(capture_id) != values}
+    if not new:
+        return
+    replaced = ParseResult.capture_id.in_(new), ParseResult.is_current
+    session.execute(update(ParseResult).where(*replaced).values(is_current=False))
+    names = ("outcome", "reason", "parser_version")
+    rows = [
+        {
+            "capture_id": capture_id,
+            **dict(zip(names, values, strict=True)),
+            "parsed_at": now,
+            "is_current": True,
         }
-        session.execute(update(CaptureRow).where(CaptureRow.id == capture_id).values(values))
-    append_facts(session, FactKind.PARSE_RESULT, [capture_id for capture_id, _ in results])
+        for capture_id, values in sorted(new.items())
+    ]
+    session.execute(insert(ParseResult), rows)
+    append_facts(session, FactKind.PARSE_RESULT, list(new))
 
 
 _METADATA = (
-    CaptureRow.id, CaptureRow.outcome, CaptureRow.reason, CaptureRow.status, CaptureRow.fetched_at,
+    CaptureRow.id, ParseResult.outcome, func.coalesce(ParseResult.reason, "").label("reason"),
+    CaptureRow.status, CaptureRow.fetched_at,
     CaptureRow.requested_url, CaptureRow.final_url, CaptureRow.body_size, CaptureRow.sha256,
     CaptureRow.rendered,
 )  # fmt: skip
@@ -138,21 +147,19 @@ _METADATA = (
 
 def list_captures(session: Session, post: Post) -> list[dict[str, Any]]:
     """Return the captures of a post without their bodies, the last stored first; `reason` is a Message."""
-    addresses = select(AddressRow.id).where(
-        AddressRow.account_id == post.account_id, AddressRow.aid == post.aid
-    )
+    of_addresses = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
+    of_addresses = of_addresses.where(AddressRow.account_id == post.account_id, AddressRow.aid == post.aid)
     of_versions = select(Version.capture_id).where(Version.post_id == post.id)
-    rows = select(*_METADATA).where(
-        CaptureRow.address_id.in_(addresses)
-        | (CaptureRow.id == post.capture_id)
-        | CaptureRow.id.in_(of_versions)
-    )
-    return [_metadata(row) for row in session.execute(rows.order_by(CaptureRow.id.desc()))]
+    ids = {post.capture_id, *session.scalars(of_addresses), *session.scalars(of_versions)} - {None}
+    rows = select(*_METADATA).outerjoin(ParseResult, IS_ITS_RESULT).where(CaptureRow.id.in_(ids))
+    rows = rows.order_by(CaptureRow.id.desc())
+    return [_metadata(row) for row in session.execute(rows)]
 
 
 def get_capture_metadata(session: Session, capture_id: int) -> dict[str, Any]:
     """Return a capture without its body; `reason` is a Message. Raises NotArchived when there is none."""
-    row = session.execute(select(*_METADATA).where(CaptureRow.id == capture_id)).first()
+    rows = select(*_METADATA).outerjoin(ParseResult, IS_ITS_RESULT)
+    row = session.execute(rows.where(CaptureRow.id == capture_id)).first()
     if row is None:
         raise NotArchived("archive.capture.missing", id=capture_id)
     return _metadata(row)
@@ -164,7 +171,7 @@ def _metadata(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
 
 def load_capture(session: Session, capture_id: int) -> Capture:
     """Return a capture with its body. Raises IntegrityError when its bytes are damaged."""
-    row = session.get_one(CaptureRow, capture_id, options=[defer(CaptureRow.body)])
+    row = session.get_one(CaptureRow, capture_id)
     return Capture(
         requested_url=row.requested_url,
         final_url=row.final_url,
@@ -201,7 +208,7 @@ def note_repeated(session: Session, capture_id: int, run_id: int) -> None:
 
 def unparsed_captures(session: Session) -> list[int]:
     """Return captures that a killed process left unparsed, oldest first, at most UNPARSED_BATCH."""
-    rows = select(CaptureRow.id).where(CaptureRow.outcome.is_(None)).order_by(CaptureRow.id)
+    rows = select(UnparsedCapture.capture_id).order_by(UnparsedCapture.capture_id)
     return list(session.scalars(rows.limit(UNPARSED_BATCH)))
 
 
@@ -210,9 +217,10 @@ def last_page(session: Session, address_id: int) -> bytes | None:
 
     Raises IntegrityError when it is damaged.
     """
-    rows = select(CaptureRow.id).where(
+    rows = select(CaptureRow.id).join(ParseResult, IS_ITS_RESULT)
+    rows = rows.where(
         CaptureRow.address_id == address_id,
-        CaptureRow.outcome == Outcome.ARTICLE,
+        ParseResult.outcome == Outcome.ARTICLE,
         CaptureRow.rendered.is_(False),
     )
     newest = session.scalar(rows.order_by(CaptureRow.fetched_at.desc(), CaptureRow.id.desc()).limit(1))
@@ -250,9 +258,9 @@ def captures_to_reparse(session: Session, chosen: ReparseSelection, parser_versi
     """Return the ids of captures that an earlier parser has parsed, in the order they were fetched."""
     rows = select(CaptureRow.id).outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id)
     rows = rows.outerjoin(Post, IS_ITS_ADDRESS).outerjoin(Account, Account.id == AddressRow.account_id)
-    rows = rows.where(CaptureRow.outcome.is_not(None), *_conditions(chosen))
+    rows = rows.join(ParseResult, IS_ITS_RESULT).where(*_conditions(chosen))
     if not chosen.whole:
-        rows = rows.where(func.coalesce(CaptureRow.parser_version, 0) < parser_version)
+        rows = rows.where(func.coalesce(ParseResult.parser_version, 0) < parser_version)
     return list(session.scalars(rows.order_by(CaptureRow.fetched_at, CaptureRow.id)))
 
 
@@ -268,8 +276,13 @@ def _conditions(chosen: ReparseSelection) -> list[ColumnElement[bool]]:
 def parsed_captures(session: Session, ids: Sequence[int]) -> dict[int, ParsedCapture]:
     """Return by id what captures were parsed as, and the aid of the address each came from."""
     rows = select(
-        CaptureRow.id, CaptureRow.outcome, CaptureRow.reason, CaptureRow.fetched_at, AddressRow.aid
+        CaptureRow.id,
+        ParseResult.outcome,
+        func.coalesce(ParseResult.reason, "").label("reason"),
+        CaptureRow.fetched_at,
+        AddressRow.aid,
     ).outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id)
+    rows = rows.outerjoin(ParseResult, IS_ITS_RESULT)
     return {row.id: row for row in session.execute(rows.where(CaptureRow.id.in_(ids)))}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from archive.db.advisory_locks import live_runs
@@ -30,18 +30,24 @@ def is_free(now: datetime) -> ColumnElement[bool]:
     A run that this statement does not see yet counts as alive: when another transaction has just committed
     its claim, the row is checked again with the new claim but the old view of `runs`.
     """
-    is_over = Run.finished_at.is_not(None) | ~_is_alive(now)
-    return or_(
-        AddressRow.claimed_until.is_(None),
-        AddressRow.claimed_until <= now,
-        exists().where(Run.id == AddressRow.claimed_by_run_id, is_over),
-    )
+    is_over = _of_claiming_run(Run.finished_at.is_not(None) | ~_is_alive(now))
+    return or_(AddressRow.claimed_until.is_(None), AddressRow.claimed_until <= now, is_over)
 
 
 def is_being_fetched(now: datetime) -> ColumnElement[bool]:
     """Tell whether the run with the claim has an egress: it is fetching, and waits for its turn no longer."""
     fetches = Run.finished_at.is_(None) & Run.arguments.has_key("egress") & _is_alive(now)
-    return exists().where(Run.id == AddressRow.claimed_by_run_id, fetches)
+    return _of_claiming_run(fetches)
+
+
+def _of_claiming_run(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Tell whether the run with the claim is seen and meets a condition.
+
+    As a value it is looked up by the run's id; for EXISTS all runs would be read and hashed. The column is
+    that of the statement around it: where that inserts, SQLAlchemy would join all addresses here instead.
+    """
+    claimed_by: ColumnElement[int] = literal_column("addresses.claimed_by_run_id")
+    return func.coalesce(select(condition).where(Run.id == claimed_by).scalar_subquery(), False)
 
 
 def _is_alive(now: datetime) -> ColumnElement[bool]:

@@ -57,7 +57,7 @@ def block_egress(session: Session, name: str, reason: str, now: datetime) -> dat
     row = session.scalars(select(Egress).where(Egress.name == name).with_for_update()).one()
     if row.blocked_until is None or row.blocked_until <= now:
         row.blocks += 1
-        row.blocked_at, row.blocked_until = now, now + challenge_backoff(row.blocks)
+        row.blocked_until = now + challenge_backoff(row.blocks)
     row.reason = storable(reason)
     session.flush()
     return row.blocked_until

@@ -79,6 +79,9 @@ _VERSIONS = (
     " FROM versions WHERE post_id = r.id)"
 )
 
+_PARSE_RESULTS = f"""(SELECT jsonb_agg(jsonb_build_array(parser_version, outcome, reason,
+ {_utc("parsed_at")}, is_current) ORDER BY id) FROM parse_results WHERE capture_id = r.id)"""  # noqa: S608 - constants
+
 _MEDIA = f"""(SELECT jsonb_agg(jsonb_build_array(s.role, s.position, m.key, m.type, {_utc("m.first_seen_at")},
  s.capture_id, s.facts) ORDER BY s.role COLLATE "C", s.position, m.key COLLATE "C")
  FROM post_media s JOIN media m ON m.id = s.medium_id WHERE s.post_id = r.id)"""  # noqa: S608 - constants
@@ -100,7 +103,7 @@ def _no_row_in(table: str) -> str:
 
 RULES: Mapping[FactKind, FactRule] = {
     FactKind.ACCOUNT: FactRule(
-        "accounts", "accounts r", "r.biz", f"r.biz, r.name, r.user_name, {_utc('r.first_seen_at')}"
+        "accounts", "accounts r", "r.biz", f"r.biz, r.name, {_utc('r.first_seen_at')}"
     ),
     FactKind.ADDRESS: FactRule(
         "addresses",
@@ -118,15 +121,16 @@ RULES: Mapping[FactKind, FactRule] = {
         "captures",
         "captures r LEFT JOIN addresses a ON a.id = r.address_id",
         _biz_of_address("a"),
-        f"encode(r.sha256, 'hex'), {_utc('r.fetched_at')}, r.run_id, r.outcome, r.reason, r.parser_version",
-        "r.outcome IS NULL",
+        f"encode(r.sha256, 'hex'), {_utc('r.fetched_at')}, r.run_id, {_PARSE_RESULTS}",
+        "NOT EXISTS (SELECT FROM parse_results WHERE capture_id = r.id)",
     ),
     FactKind.POST: FactRule(
         "posts",
         "posts r",
         _BIZ_OF_ACCOUNT,
         f"{_OF_POST}, r.mid, r.idx, r.url, r.published_on, r.account_name, r.content_hash, r.source,"
-        f" r.capture_id, {_utc('r.first_archived_at')}, {_utc('r.published_at')}, r.kind, r.facts,"
+        f" r.capture_id, r.title, r.current_version_id, {_utc('r.first_archived_at')},"
+        f" {_utc('r.published_at')}, r.kind, r.facts,"
         f" encode(sha256(convert_to(r.html, 'UTF8')), 'hex'), {_VERSIONS}",
     ),
     FactKind.POST_MEDIA: FactRule(

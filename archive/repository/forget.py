@@ -24,6 +24,7 @@ from archive.db.models import (
     FileRow,
     Incident,
     MediumRow,
+    ParseResult,
     Post,
     PostLink,
     PostMedium,
@@ -32,6 +33,7 @@ from archive.db.models import (
     Run,
     SightingRow,
     SourceRow,
+    UnparsedCapture,
     Version,
 )
 from archive.domain.addresses import post_key
@@ -41,7 +43,7 @@ from archive.domain.parsed_page import ParsedPage, PostState
 from archive.domain.text import storable
 from archive.domain.update_decisions import PAGE
 from archive.repository import absences, runs
-from archive.repository.bodies import replace_base
+from archive.repository.bodies import remove_bodies, unused_bodies
 from archive.repository.captures import list_captures, load_capture
 from archive.repository.evidence import OF_POSTS, FactKind
 from archive.repository.hash_chain import append_facts, append_facts_of_posts, append_removals, fact_name
@@ -50,7 +52,6 @@ from archive.repository.posts import put_links, replace_state
 from archive.repository.removals import (
     RemovalScope,
     among,
-    dependents,
     holders_of_absences,
     posts_citing,
     posts_with_captures,
@@ -62,8 +63,8 @@ COMMAND = "forget"
 
 # Excludes every writer, in the order in which archive.ingest.pages locks rows; readers go on.
 _LOCK = text(
-    "LOCK TABLE accounts, addresses, sightings, captures, posts, versions, media, files, post_media,"
-    " post_links, chains IN SHARE ROW EXCLUSIVE MODE"
+    "LOCK TABLE accounts, addresses, sightings, captures, parse_results, bodies, posts, versions, media,"
+    " files, post_media, post_links, chains IN SHARE ROW EXCLUSIVE MODE"
 )
 
 _NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")  # an account may have a hundred thousand posts
@@ -251,18 +252,22 @@ def _remove(session: Session, scope: RemovalScope, now: datetime) -> None:
     posts, captures = scope.posts, scope.captures
     touched = holders_of_absences(session, captures) | posts_with_captures(session, captures)
     append_facts_of_posts(session, (touched | posts_citing(session, captures)) - posts)
-    for ids in dependents(session, captures).values():
-        replace_base(session, ids)
+    bodies = unused_bodies(session, captures)
     _keep_forgotten(session, scope, now)
     of_posts = (Absence, PostMedium, PostLink)
     for table in of_posts:
         session.execute(delete(table).where(among(table.post_id, posts) | among(table.capture_id, captures)))
     session.execute(delete(Absence).where(among(Absence.returned_capture_id, captures)))
+    of_removed = among(Post.current_version_id, scope.versions)  # `_restore_post` names another one
+    session.execute(update(Post).where(of_removed).values(current_version_id=None))
     session.execute(delete(Version).where(among(Version.id, scope.versions)))
     session.execute(delete(Post).where(among(Post.id, posts)))
     session.execute(update(Post).where(among(Post.capture_id, captures)).values(capture_id=None))
     session.execute(delete(RepeatedCapture).where(among(RepeatedCapture.capture_id, captures)))
+    session.execute(delete(ParseResult).where(among(ParseResult.capture_id, captures)))
+    session.execute(delete(UnparsedCapture).where(among(UnparsedCapture.capture_id, captures)))
     session.execute(delete(CaptureRow).where(among(CaptureRow.id, captures)))
+    remove_bodies(session, bodies)
     session.execute(delete(MediumRow).where(among(MediumRow.id, scope.media)))
     session.execute(delete(FileRow).where(among(FileRow.id, scope.files)))
     gone = among(SightingRow.id, scope.sightings) | among(SightingRow.address_id, scope.queue)

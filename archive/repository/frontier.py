@@ -249,13 +249,15 @@ def _put_sightings(
 def make_due(session: Session, address_ids: Sequence[int], now: datetime, again: bool = False) -> list[int]:
     """Make addresses due now that never gave a final answer, or with `again` all; return their ids.
 
-    Bare ones keep the count of their attempts, and without `again` the back-off after one that brought no
-    post: asking for them at once would only bring the next challenge.
+    Those that are due already keep their time: a run that asked for them a moment earlier, by its clock, must
+    find them due too. Bare ones keep the count of their attempts, and without `again` the back-off after one
+    that brought no post: asking for them at once would only bring the next challenge.
     """
     backs_off = func.coalesce(and_(IS_REFUSED_BARE, AddressRow.next_fetch_at > now), False)
     unanswered = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_NOT_FINAL)
     is_due = AddressRow.next_fetch_at <= now  # left over by an interrupted run
-    changes = {"next_fetch_at": now, "attempts": case((IS_BARE, AddressRow.attempts), else_=0)}
+    due_at = func.least(AddressRow.next_fetch_at, now)  # of the two that is no NULL
+    changes = {"next_fetch_at": due_at, "attempts": case((IS_BARE, AddressRow.attempts), else_=0)}
     made_due: list[int] = []
     for start in range(0, len(address_ids), _BATCH):
         rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
@@ -279,9 +281,10 @@ def due_addresses(session: Session, now: datetime, limit: int, run_id: int | Non
 
 
 def _due(now: datetime) -> Select[int, str, str]:
-    has_failed = func.coalesce(AddressRow.last_outcome.in_(_NOT_FINAL), False)
-    tried_at = case((has_failed, AddressRow.last_tried_at))
-    in_order = IS_BARE, has_failed, tried_at, AddressRow.attempts, ~IS_SHORT, AddressRow.next_fetch_at
+    failed = func.derived.has_failed(AddressRow.last_outcome)
+    failed_at = func.derived.failed_at(AddressRow.last_outcome, AddressRow.last_tried_at)
+    # The order of ix__addresses__fetch_order.
+    in_order = IS_BARE, failed, failed_at, AddressRow.attempts, ~IS_SHORT, AddressRow.next_fetch_at
     rows = select(AddressRow.id, AddressRow.key, AddressRow.url)
     return rows.where(AddressRow.next_fetch_at <= now).order_by(*in_order, AddressRow.id)
 

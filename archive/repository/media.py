@@ -8,7 +8,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, any_, func, literal, or_, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    Text,
+    any_,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -86,16 +101,33 @@ def due_media(
         MediumRow.type,
         MediumRow.expires_at,
         func.coalesce(facts, text("'{}'::jsonb")),
-    ).where(
-        MediumRow.next_fetch_at <= now,
-        MediumRow.type.in_(types),
-        MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now),
     )
+    chosen = _first_due(now, limit, types, run_id).subquery()
+    rows = rows.join(chosen, chosen.c.id == MediumRow.id).order_by(*_FETCH_ORDER).limit(limit)
+    return [DueMedium(*row) for row in session.execute(rows)]
+
+
+# The order of ix__media__fetch_order; the type stands in the statement itself, as it does in the index.
+_FETCH_ORDER = (
+    MediumRow.attempts,
+    MediumRow.expires_at,
+    MediumRow.type == literal_column(f"'{MediumType.IMAGE}'"),
+    MediumRow.next_fetch_at,
+    MediumRow.id,
+)
+
+
+def _first_due(
+    now: datetime, limit: int, types: Collection[str], run_id: int | None
+) -> CompoundSelect[tuple[int]]:
+    """Select the ids of the media that come first among those that expire, and among the others."""
+    rows = select(MediumRow.id).where(MediumRow.next_fetch_at <= now, MediumRow.type.in_(types))
     if run_id is not None:
         rows = rows.where(MediumRow.id.in_(media_of_run(run_id)))
-    first = MediumRow.expires_at.nulls_last(), MediumRow.type == MediumType.IMAGE
-    rows = rows.order_by(MediumRow.attempts, *first, MediumRow.next_fetch_at, MediumRow.id)
-    return [DueMedium(*row) for row in session.execute(rows.limit(limit))]
+    parts = (MediumRow.expires_at > now, MediumRow.expires_at.is_(None))
+    return union_all(
+        *(select(rows.where(part).order_by(*_FETCH_ORDER).limit(limit).subquery()) for part in parts)
+    )
 
 
 def awaited_media(session: Session, keys: Collection[str], urls: Collection[str]) -> list[DueMedium]:
@@ -113,35 +145,6 @@ def media_of_run(run_id: int) -> Select[Any]:
         .join(AddressRow, IS_ITS_ADDRESS)
         .where(AddressRow.claimed_by_run_id == run_id)
     )
-
-
-def media_numbers(session: Session, now: datetime) -> dict[str, dict[str, int]]:
-    """Count media by type: known, kept, due, waiting, given up, and the bytes of their files."""
-    wanted = MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now)
-    due, waiting = wanted & (MediumRow.next_fetch_at <= now), wanted & (MediumRow.next_fetch_at > now)
-    rows = select(
-        MediumRow.type,
-        func.count().label("known"),
-        func.count(MediumRow.file_id).label("kept"),
-        func.count().filter(due).label("due"),
-        func.count().filter(waiting).label("waiting"),
-    ).group_by(MediumRow.type)
-    sizes = _sizes(session)
-    return {
-        row.type: {
-            **{name: row._mapping[name] for name in ("known", "kept", "due", "waiting")},
-            "given_up": row.known - row.kept - row.due - row.waiting,
-            "bytes": sizes.get(row.type, 0),
-        }
-        for row in session.execute(rows.order_by(MediumRow.type))
-    }
-
-
-def _sizes(session: Session) -> dict[str, int]:
-    """Sum the bytes of files by the type of their media, each file once."""
-    files = select(MediumRow.type, MediumRow.file_id).distinct().subquery()
-    rows = select(files.c.type, func.sum(FileRow.size)).join(FileRow, FileRow.id == files.c.file_id)
-    return {type_: int(size) for type_, size in session.execute(rows.group_by(files.c.type))}
 
 
 def media_of(session: Session, post: Post) -> list[ShownMedium]:

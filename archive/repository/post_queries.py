@@ -10,7 +10,15 @@ from pydantic import Field, TypeAdapter
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
-from archive.db.models import Absence, Account, AddressRow, CaptureRow, Post, Version
+from archive.db.models import (
+    Absence,
+    Account,
+    AddressRow,
+    CaptureRow,
+    ParseResult,
+    Post,
+    Version,
+)
 from archive.domain import pagination
 from archive.domain.errors import ArchiveError
 from archive.domain.outcomes import PostMark
@@ -287,6 +295,8 @@ def count_previews(
 
 
 IS_ITS_ADDRESS = (AddressRow.account_id == Post.account_id) & (AddressRow.aid == Post.aid)
+
+IS_ITS_RESULT = (ParseResult.capture_id == CaptureRow.id) & ParseResult.is_current
 
 # Of a post of a dump only the day is known: noon in Asia/Shanghai stands for the instant.
 NOON = func.timezone("Asia/Shanghai", Post.published_on + text("interval '12 hours'"))

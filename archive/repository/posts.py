@@ -6,11 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, tuple_, update
+from sqlalchemy import func, insert, inspect, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, load_only
 
-from archive.db.models import Account, AddressRow, CaptureRow, Post, PostLink, Version
+from archive.db.models import (
+    Account,
+    AddressRow,
+    CaptureRow,
+    ParseResult,
+    Post,
+    PostLink,
+    Version,
+)
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import CurrentPage, LinkRef, PostIdentity, PostState, page_facts
 from archive.domain.records import Record
@@ -18,7 +26,10 @@ from archive.domain.text import index_key, storable, storable_json
 from archive.domain.update_decisions import PAGE, REPARSE, Intent, StoredPost, StoreResult, decide
 from archive.repository.evidence import FactKind
 from archive.repository.hash_chain import append_facts, append_facts_of_posts, append_versions
-from archive.repository.post_queries import IS_ITS_ADDRESS
+from archive.repository.post_queries import (
+    IS_ITS_ADDRESS,
+    IS_ITS_RESULT,
+)
 from archive.repository.search_index import index_posts
 from archive.repository.versions import VERSION_AT, versions_of
 
@@ -81,9 +92,25 @@ def _put_round(
                 again = _text_that_returned(session, post_id, state.fetched_at)
                 common = {"number": number + 2, "run_id": run_id, "recorded_at": now}
                 versions += [{**values, **common} for values in again]
-    if not versions:
-        return results, ()
-    return results, session.scalars(insert(Version).returning(Version.id), versions).all()
+    added: Sequence[int] = ()
+    if versions:
+        added = session.scalars(insert(Version).returning(Version.id), versions).all()
+    _point_to_current_versions(session, [one.post_id for one in results.values()])
+    return results, added
+
+
+def _point_to_current_versions(session: Session, post_ids: Sequence[int]) -> None:
+    """Let these posts name the newest version of their title and text, if there is one."""
+    version = select(Version.id).where(Version.post_id == Post.id, Version.content_hash == Post.content_hash)
+    version = version.order_by(Version.number.desc()).limit(1)
+    current = version.scalar_subquery()
+    is_other = Post.current_version_id.is_distinct_from(current)
+    change = update(Post).where(Post.id.in_(post_ids), is_other).values(current_version_id=current)
+    session.execute(change.execution_options(synchronize_session=False))
+    for loaded in session:
+        identity = inspect(loaded).identity
+        if isinstance(loaded, Post) and identity and identity[0] in post_ids:
+            session.expire(loaded, ["current_version_id", "text"])
 
 
 def _text_that_returned(session: Session, post_id: int, instant: datetime) -> list[dict[str, Any]]:
@@ -101,8 +128,9 @@ def _text_that_returned(session: Session, post_id: int, instant: datetime) -> li
     text, following = earlier[-1], next((row.at for row in found if row.at > instant), None)
     its_page = session.get_one(CaptureRow, text.capture_id, options=[load_only(CaptureRow.rendered)])
     pages = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
-    pages = pages.join(Post, IS_ITS_ADDRESS).where(Post.id == post_id, CaptureRow.reason == "")
-    pages = pages.where(CaptureRow.outcome == Outcome.ARTICLE, CaptureRow.rendered == its_page.rendered)
+    pages = pages.join(ParseResult, IS_ITS_RESULT)
+    pages = pages.join(Post, IS_ITS_ADDRESS).where(Post.id == post_id, ParseResult.reason == "")
+    pages = pages.where(ParseResult.outcome == Outcome.ARTICLE, CaptureRow.rendered == its_page.rendered)
     pages = pages.where(CaptureRow.fetched_at > instant)
     if following is not None:
         pages = pages.where(CaptureRow.fetched_at < following)
@@ -145,7 +173,6 @@ def _identity(state: PostState) -> dict[str, Any]:
 def _content(state: PostState) -> dict[str, Any]:
     return {
         "title": storable(state.record.title),
-        "text": storable(state.record.text),
         "content_hash": state.hash,
         "published_on": date.fromisoformat(state.record.date),
         "account_name": storable(state.record.account),
@@ -256,6 +283,7 @@ def replace_state(
     current = (whole or [state for _, state in pages] or [_last_version(session, post_id)])[-1]
     values = _content(current) | _facts(current)
     session.execute(update(Post).where(Post.id == post_id).values(values))
+    _point_to_current_versions(session, [post_id])
     index_posts(session, [post_id])
     append_versions(session, added)
     append_facts_of_posts(session, [post_id])

@@ -30,6 +30,7 @@ from archive.db.models import (
     CaptureRow,
     FileRow,
     MediumRow,
+    ParseResult,
     Post,
     PostLink,
     PostMedium,
@@ -39,7 +40,10 @@ from archive.db.models import (
     Version,
 )
 from archive.domain.outcomes import FORGOTTEN, Outcome
-from archive.repository.post_queries import IS_ITS_ADDRESS
+from archive.repository.post_queries import (
+    IS_ITS_ADDRESS,
+    IS_ITS_RESULT,
+)
 
 LINKS_OF_POSTS = "neighbours"  # a source that lists what archived posts link to: it vouches for nothing
 
@@ -208,7 +212,8 @@ def _touched(session: Session, captures: frozenset[int], versions: frozenset[int
     """Return the posts of these captures and versions."""
     by_address = select(Post.id).join(AddressRow, IS_ITS_ADDRESS)
     by_address = by_address.join(CaptureRow, CaptureRow.address_id == AddressRow.id)
-    by_address = by_address.where(among(CaptureRow.id, captures), CaptureRow.outcome == Outcome.ARTICLE)
+    by_address = by_address.join(ParseResult, IS_ITS_RESULT)
+    by_address = by_address.where(among(CaptureRow.id, captures), ParseResult.outcome == Outcome.ARTICLE)
     return _ids(
         session,
         union(
@@ -225,8 +230,9 @@ def _with_other_content(
     """Return those of these posts that have another page or version than these."""
     by_page = select(Post.id).join(AddressRow, IS_ITS_ADDRESS)
     by_page = by_page.join(CaptureRow, CaptureRow.address_id == AddressRow.id).where(among(Post.id, posts))
-    by_page = by_page.where(CaptureRow.outcome == Outcome.ARTICLE, ~among(CaptureRow.id, captures))
-    by_page = by_page.where(CaptureRow.reason == "")  # a reason: a post of another account
+    by_page = by_page.join(ParseResult, IS_ITS_RESULT)
+    by_page = by_page.where(ParseResult.outcome == Outcome.ARTICLE, ~among(CaptureRow.id, captures))
+    by_page = by_page.where(ParseResult.reason == "")  # a reason: a post of another account
     by_version = select(Version.post_id).where(among(Version.post_id, posts), ~among(Version.id, versions))
     return _ids(session, union(by_page, by_version))
 
@@ -300,18 +306,6 @@ def _complete(session: Session, **ids: frozenset[int]) -> RemovalScope:
 
 def _ids(session: Session, rows: Select[Any] | Any) -> frozenset[int]:
     return frozenset(session.scalars(rows))
-
-
-def dependents(session: Session, captures: Collection[int]) -> dict[int, list[int]]:
-    """Return by delta base the captures, other than these, whose bodies are stored against one of these."""
-    rows = select(CaptureRow.reference_id, CaptureRow.id).where(
-        among(CaptureRow.reference_id, captures), ~among(CaptureRow.id, captures)
-    )
-    found: dict[int, list[int]] = {}
-    for base, capture in session.execute(rows.order_by(CaptureRow.reference_id, CaptureRow.id)):
-        if base is not None:
-            found.setdefault(base, []).append(capture)
-    return found
 
 
 def holders_of_absences(session: Session, captures: Collection[int]) -> frozenset[int]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from archive.db.models import Post, PostWords
 from archive.domain.messages import Message
 from archive.domain.search_text import grams_of, words_of
+from archive.repository.derived import refresh
 
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
@@ -32,7 +33,10 @@ def index_posts(session: Session, post_ids: Sequence[int]) -> None:
 
 
 def rebuild_search_index(session: Session, progress: Callable[[int], None] = lambda _: None) -> int:
-    """Index all posts again and return how many; `progress` gets the number done after each batch."""
+    """Index all posts again and return how many; `progress` gets the number done after each batch.
+
+    Counters and the list of changes, which the database derives too, are computed again as well.
+    """
     session.execute(text("SET LOCAL statement_timeout = 0"))  # a large archive takes minutes
     session.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
     done = 0
@@ -40,6 +44,7 @@ def rebuild_search_index(session: Session, progress: Callable[[int], None] = lam
         index_posts(session, ids)
         progress(done)
     session.execute(text("REINDEX INDEX ix__post_words__grams"))
+    refresh(session.connection())
     return done
 
 

@@ -6,7 +6,7 @@ address stays due. Each function takes a session and leaves the commit to its ca
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import Boolean, ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, AddressRow, CaptureRow
@@ -25,9 +25,7 @@ REPEATED = 2  # times in a row from which on it is no accident
 
 INCIDENT = "other_posts"  # key: one incident for all addresses, however many give another post
 
-_GIVES_OTHER = AddressRow.last_reason.startswith(f"{OTHER_POST} ") | AddressRow.last_reason.startswith(
-    f"{REDIRECTED} "
-)
+_GIVES_OTHER: ColumnElement[bool] = func.derived.gave_other_post(AddressRow.last_reason, type_=Boolean())
 
 
 def drop_other_posts(

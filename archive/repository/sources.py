@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from archive.db.models import Account, AddressRow, Post, PostLink, SourceRow
 from archive.domain.captures import Sighted, Sighting
@@ -187,8 +187,22 @@ def published_instants(session: Session, biz: str, since: datetime) -> list[date
 
 def newest_post(session: Session, biz: str) -> datetime | None:
     """Return when the newest archived post of an account was published: the instant, else noon of its day."""
-    rows = select(func.max(PUBLISHED_AT))
-    return session.scalar(rows.join(Account, Account.id == Post.account_id).where(Account.biz == biz))
+    return session.scalar(select(_newest()).where(Account.biz == biz))
+
+
+def newest_posts(session: Session) -> dict[str, datetime]:
+    """Return the same of every account that has a post, by biz."""
+    rows = session.execute(select(Account.biz, _newest()).order_by(Account.id))
+    return {biz: newest for biz, newest in rows if newest is not None}
+
+
+def _newest() -> ScalarSelect[datetime]:
+    """Select the newest instant of an account; an index leads to its last day."""
+    other = aliased(Post)
+    last_day = select(func.max(other.published_on)).where(other.account_id == Account.id)
+    rows = select(func.max(PUBLISHED_AT)).where(Post.account_id == Account.id)
+    rows = rows.where(Post.published_on == last_day.correlate(Account).scalar_subquery())
+    return rows.correlate(Account).scalar_subquery()
 
 
 def published_days(session: Session, biz: str, since: datetime) -> list[datetime]:

@@ -13,7 +13,7 @@ from backports import zstd
 from archive.domain.captures import Capture
 from archive.domain.errors import IntegrityError
 
-GZIP, WHOLE, DELTA = "gzip", "zstd", "zstd-prefix"  # values of captures.body_encoding
+GZIP, WHOLE, DELTA = "gzip", "zstd", "zstd-prefix"  # values of bodies.codec
 
 MAX_BODY_BYTES = 64 * 1024 * 1024  # bytes decoded; a page is capped at 16 MB when it is fetched
 
@@ -144,9 +144,8 @@ MAX_TRIES = 2  # bases tried, 5 ms each: the most similar, and the next when tha
 
 @dataclass(frozen=True, slots=True)
 class DeltaBase:
-    """A capture, stored whole, that others may be stored against."""
+    """A body, stored whole, that others may be stored against."""
 
-    id: int
     sha256: bytes
     body: bytes
     signature: Signature
@@ -156,15 +155,15 @@ class DeltaBase:
 class EncodedBody:
     """The columns of a stored body, and whether other bodies may be stored against it."""
 
-    body: bytes
-    encoding: str
-    reference_id: int | None = None
+    data: bytes
+    codec: str
+    base_sha256: bytes | None = None
     is_delta_base: bool = False
 
     @property
-    def columns(self) -> dict[str, bytes | str | int | None]:
-        """Return the values by the names of their columns in `captures`."""
-        return {"body": self.body, "body_encoding": self.encoding, "reference_id": self.reference_id}
+    def columns(self) -> dict[str, bytes | str | None]:
+        """Return the values by the names of their columns in `bodies`."""
+        return {"data": self.data, "codec": self.codec, "base_sha256": self.base_sha256}
 
 
 def encode_body(capture: Capture, bases: Sequence[DeltaBase]) -> EncodedBody:
@@ -174,7 +173,7 @@ def encode_body(capture: Capture, bases: Sequence[DeltaBase]) -> EncodedBody:
     for base in _most_similar(capture.body, bases)[:MAX_TRIES]:
         delta = encode_delta(capture.body, base.body)
         if len(delta) <= _whole_size(capture) * MAX_DELTA_SHARE:
-            return EncodedBody(delta, DELTA, base.id)
+            return EncodedBody(delta, DELTA, base.sha256)
     return EncodedBody(encode(capture.body), WHOLE, is_delta_base=True)
 
 
@@ -185,7 +184,7 @@ def encode_anew(body: bytes, base: DeltaBase | None) -> EncodedBody:
         return EncodedBody(whole, WHOLE)
     delta = encode_delta(body, base.body)
     if len(delta) * 2 < len(whole):
-        return EncodedBody(delta, DELTA, base.id)
+        return EncodedBody(delta, DELTA, base.sha256)
     return EncodedBody(whole, WHOLE)
 
 

@@ -19,7 +19,7 @@ CommandAt = Callable[[str], Command]
 PAGES_AND_POSTS = """
     SELECT count(*), count(DISTINCT address_id), count(*) FILTER (WHERE outcome = 'article'),
            (SELECT count(*) FROM posts), (SELECT count(*) FROM versions)
-    FROM captures
+    FROM captures JOIN parse_results r ON r.capture_id = captures.id AND is_current
 """
 
 
@@ -71,7 +71,7 @@ def test_verification_stops_the_run_and_the_same_command_goes_on(
         assert "nothing is fetched before" in held.err
         command.execute("UPDATE egresses SET blocked_until = now()")
         assert command("backfill", dump).code == 0
-    assert command.number("SELECT count(*) FROM captures WHERE outcome = 'article'") == 6
+    assert command.number("SELECT count(*) FROM parse_results WHERE is_current AND outcome = 'article'") == 6
 
 
 def test_a_server_that_is_away_is_said_and_nothing_is_lost(mparchive: Command) -> None:

@@ -116,4 +116,4 @@ def test_chksm_from_elsewhere_makes_a_refused_address_due_at_once(
         assert command("backfill", "with-chksm.json", "--no-fetch").code == 0
         done = command("backfill", bare(0))
         assert (done.code, len(challenged(standin))) == (0, 1)
-    assert command.number("SELECT count(*) FROM captures WHERE outcome = 'article'") == 1
+    assert command.number("SELECT count(*) FROM parse_results WHERE is_current AND outcome = 'article'") == 1

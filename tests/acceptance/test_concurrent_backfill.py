@@ -66,5 +66,5 @@ def test_all_end_as_the_work_ended_when_the_server_demands_verification(
         command("status")
         ended = run_at_once(command, ["backfill", "dump.json", "--no-media"], 2)
     assert [code for code, _ in ended] == [5, 5]
-    archived = command.number("SELECT count(*) FROM captures WHERE outcome = 'article'")
+    archived = command.number("SELECT count(*) FROM parse_results WHERE is_current AND outcome = 'article'")
     assert sorted(counts["by_another"] for _, counts in ended) == [0, archived]

@@ -11,8 +11,16 @@ MOST = 200 * 1024  # kB of resident memory
 SAME = "account_id, title, url, published_on, account_name, content_hash, source, seal"
 COPIES = f"""
     SET session_replication_role = replica;  -- neither seals nor search are what is measured
-    INSERT INTO posts (aid, mid, idx, text, {SAME})
-    SELECT n || '_1', n, 1, repeat(text, 60), {SAME} FROM posts, generate_series(1, {POSTS - 1}) AS n
+    WITH many AS (
+        INSERT INTO posts (aid, mid, idx, current_version_id, {SAME})
+        SELECT n || '_1', n, 1, 1000000 + n, {SAME} FROM posts, generate_series(1, {POSTS - 1}) AS n
+        RETURNING *
+    )
+    INSERT INTO versions (id, post_id, number, title, text, content_hash, source, recorded_at, seal)
+    OVERRIDING SYSTEM VALUE
+    SELECT many.current_version_id, many.id, 1, many.title, repeat(v.text, 60), many.content_hash,
+           many.source, now(), ''
+    FROM many, versions v
 """
 
 

@@ -23,8 +23,9 @@ PAUSE = 0.05  # seconds the server waits before each page, so that kills find wo
 ONE_OF_EACH = [(POSTS, POSTS, POSTS, 0, POSTS)]
 STATE = """
     SELECT (SELECT count(*) FROM posts), (SELECT count(*) FROM versions),
-           (SELECT count(DISTINCT address_id) FROM captures WHERE outcome = 'article'),
-           (SELECT count(*) FROM captures WHERE outcome IS NULL),
+           (SELECT count(DISTINCT address_id) FROM captures c
+            JOIN parse_results r ON r.capture_id = c.id WHERE r.is_current AND r.outcome = 'article'),
+           (SELECT count(*) FROM unparsed_captures),
            (SELECT count(*) FROM addresses WHERE next_fetch_at IS NULL)
 """
 

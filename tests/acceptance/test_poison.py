@@ -32,7 +32,9 @@ def poisonous(mid: int) -> bytes:
 
 def outcomes(engine: Engine) -> list[tuple[str, bool]]:
     with transaction(engine) as session:
-        rows = session.execute(text("SELECT outcome, reason LIKE '%Integrity%' FROM captures ORDER BY id"))
+        rows = session.execute(
+            text("SELECT outcome, reason LIKE '%Integrity%' FROM parse_results ORDER BY capture_id")
+        )
         return [(outcome, named) for outcome, named in rows]
 
 

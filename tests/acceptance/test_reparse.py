@@ -20,7 +20,7 @@ from tests.archive.making import NOW, article, record
 from tests.standin.pages import all_pages
 
 CUT, BARE, UNREAD, FALSE = "article", "article-with-traps", "article-at-midnight", "deleted"
-READ = f"SELECT count(*) FROM captures WHERE parser_version = {PARSER_VERSION}"
+READ = f"SELECT count(*) FROM parse_results WHERE is_current AND parser_version = {PARSER_VERSION}"
 NEW_VERSIONS = (
     "SELECT p.aid FROM versions v JOIN posts p ON p.id = v.post_id WHERE v.source = 'reparse' ORDER BY p.aid"
 )
@@ -80,8 +80,9 @@ def test_what_a_better_parser_reads_is_told_then_written_once(engine: Engine, mp
     assert mparchive.rows(NEW_VERSIONS) == [("2650000101_1",), ("2650000102_1",)]
     assert mparchive.findings() == []
     mparchive.execute(
-        f"UPDATE captures SET sha256 = sha256(sha256), parser_version = {PARSER_VERSION - 1} WHERE id = 15"
+        "UPDATE bodies SET data = 'x' FROM captures c WHERE c.sha256 = bodies.sha256 AND c.id = 15"
     )
+    mparchive.execute(f"UPDATE parse_results SET parser_version = {PARSER_VERSION - 1} WHERE capture_id = 15")
     again = mparchive("reparse", "--apply", "--json")
     assert (again.code, again.json["counts"]) == (7, {"lost": 1, "unread": 1})
     assert "capture 15: " in again.json["unread"][0]

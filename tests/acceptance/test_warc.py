@@ -18,9 +18,13 @@ from tests.support.database import database_from
 
 CAPTURES = """
 SELECT requested_url, final_url, status, headers::text, encode(sha256, 'hex'), fetched_at, rendered,
-       evaluated::text, outcome, reason, parser_version FROM captures ORDER BY id
+       evaluated::text, outcome, reason, parser_version FROM captures c
+JOIN parse_results r ON r.capture_id = c.id AND is_current ORDER BY c.id
 """
-POSTS = "SELECT aid, title, text, url, kind, published_at, source FROM posts ORDER BY aid"
+POSTS = """
+SELECT aid, p.title, text, url, kind, published_at, p.source FROM posts p
+LEFT JOIN versions v ON v.id = current_version_id ORDER BY aid
+"""
 VERSIONS = """
 SELECT p.aid, v.number, v.title, v.text, v.source, v.parser_version FROM versions v
 JOIN posts p ON p.id = post_id ORDER BY p.aid, v.number

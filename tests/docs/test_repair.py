@@ -26,16 +26,16 @@ def test_a_damaged_page_is_replaced_by_the_one_of_a_backup(engine: Engine, tmp_p
         (number,) = store_captures(session, None, [(None, capture())])
     with engine.connect() as backup:
         good = backup.execute(
-            text("SELECT id, body, body_encoding, reference_id FROM captures WHERE id = :id"), {"id": number}
+            text("SELECT b.* FROM captures JOIN bodies AS b USING (sha256) WHERE id = :id"), {"id": number}
         ).one()
     with engine.begin() as connection:
         connection.execute(text(BENEATH))
-        connection.execute(text("UPDATE captures SET body = '\\x00', reference_id = NULL"))
+        connection.execute(text("UPDATE bodies SET data = '\\x00', base_sha256 = NULL"))
     assert set(verify_archive(engine, context).found) == {"bytes"}
     with engine.begin() as connection:
         connection.execute(text(MAKE))
         connection.execute(
-            text("INSERT INTO good VALUES (:id, :body, :body_encoding, :reference_id)"), good._asdict()
+            text("INSERT INTO good VALUES (:sha256, :codec, :base_sha256, :data)"), good._asdict()
         )
         connection.execute(text(UPDATE))
     assert verify_archive(engine, context).is_sound

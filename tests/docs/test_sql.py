@@ -83,13 +83,13 @@ def test_every_statement_is_tested() -> None:
 
 
 def test_a_page_with_its_delta_base(db_session: Session) -> None:
-    reference, further = store_captures(db_session, None, [(None, capture(page)) for page in PAGES])
+    _, further = store_captures(db_session, None, [(None, capture(page)) for page in PAGES])
     store_parse_results(db_session, None, [(further, article(record(1)))], NOW, 1)
     (found,) = db_session.execute(text(STATEMENTS[2])).mappings().all()
-    assert (found["id"], found["reference_id"]) == (further, reference)
-    assert (found["body_encoding"], found["reference_encoding"]) == ("zstd-prefix", "zstd")
-    prefix = zstd.ZstdDict(zstd.decompress(bytes.fromhex(found["reference_body"])), is_raw=True).as_prefix
-    page = zstd.decompress(bytes.fromhex(found["body"]), zstd_dict=prefix)
+    assert (found["id"], found["base_sha256"]) == (further, hashlib.sha256(PAGES[0]).hexdigest())
+    assert (found["codec"], found["base_codec"]) == ("zstd-prefix", "zstd")
+    prefix = zstd.ZstdDict(zstd.decompress(bytes.fromhex(found["base_data"])), is_raw=True).as_prefix
+    page = zstd.decompress(bytes.fromhex(found["data"]), zstd_dict=prefix)
     assert (page, found["sha256"]) == (PAGES[1], hashlib.sha256(PAGES[1]).hexdigest())
 
 

@@ -8,7 +8,18 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
-from archive.db.models import Absence, AddressRow, Base, CaptureRow, Incident, MediumRow, Post, Run, Version
+from archive.db.models import (
+    Absence,
+    AddressRow,
+    Base,
+    CaptureRow,
+    Incident,
+    MediumRow,
+    ParseResult,
+    Post,
+    Run,
+    Version,
+)
 from archive.db.settings import ArchiveSettings
 from tests.month.simulation import Push, Simulation
 from tests.standin.account import Post as Made
@@ -133,9 +144,9 @@ def _duplicates(session: Session) -> int:
 def _delays(session: Session, pushes: Sequence[Push]) -> list[timedelta]:
     """Yield the delay from each post's publication to its first good capture, in simulated time."""
     first = select(AddressRow.aid, func.min(CaptureRow.fetched_at))
-    first = first.join(CaptureRow, CaptureRow.address_id == AddressRow.id).where(
-        CaptureRow.outcome == "article"
-    )
+    first = first.join(CaptureRow, CaptureRow.address_id == AddressRow.id)
+    first = first.join(ParseResult, (ParseResult.capture_id == CaptureRow.id) & ParseResult.is_current)
+    first = first.where(ParseResult.outcome == "article")
     captured: dict[str | None, datetime] = {
         aid: at for aid, at in session.execute(first.group_by(AddressRow.aid))
     }

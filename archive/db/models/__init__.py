@@ -1,18 +1,21 @@
 """The tables of the archive as SQLAlchemy models."""
 
 from archive.db.models.accounts import Account, Egress, SourceRow
-from archive.db.models.base import Base
+from archive.db.models.base import Base, UnsealedBase
 from archive.db.models.captures import (
     AddressRow,
+    Body,
     CaptureRow,
     Chain,
     ChainEntry,
     Head,
     HeadLength,
+    ParseResult,
     PendingFact,
     Removal,
     RepeatedCapture,
     SightingRow,
+    UnparsedCapture,
 )
 from archive.db.models.operations import Incident, Run
 from archive.db.models.posts import (
@@ -31,6 +34,7 @@ __all__ = [
     "Account",
     "AddressRow",
     "Base",
+    "Body",
     "CaptureRow",
     "Chain",
     "ChainEntry",
@@ -40,6 +44,7 @@ __all__ = [
     "HeadLength",
     "Incident",
     "MediumRow",
+    "ParseResult",
     "PendingFact",
     "Post",
     "PostLink",
@@ -50,5 +55,7 @@ __all__ = [
     "Run",
     "SightingRow",
     "SourceRow",
+    "UnparsedCapture",
+    "UnsealedBase",
     "Version",
 ]

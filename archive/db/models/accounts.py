@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint, func
+from sqlalchemy import ForeignKey, Integer, UniqueConstraint, func
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,7 +19,6 @@ class Account(Base):
     id: Mapped[Key]
     biz: Mapped[str] = mapped_column(unique=True, comment="__biz, the account's identity")
     name: Mapped[str] = mapped_column(server_default="", comment="name as last seen; each post keeps its own")
-    user_name: Mapped[str] = mapped_column(server_default="", comment="gh_… where known")
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -40,9 +39,13 @@ class SourceRow(Base):
     state: Mapped[str | None] = mapped_column(comment="crawler.discovery.State; NULL until tried")
     detail: Mapped[str] = mapped_column(server_default="", comment="why it is in this state, in words")
     since: Mapped[datetime | None] = mapped_column(comment="when it came into this state")
-    failures: Mapped[int] = mapped_column(server_default="0", comment="tries in a row that were not good")
-    seen: Mapped[int] = mapped_column(server_default="0", comment="posts it listed at the last try")
-    new: Mapped[int] = mapped_column(server_default="0", comment="of these, addresses not known before")
+    failures: Mapped[int] = mapped_column(
+        Integer, server_default="0", comment="tries in a row that were not good"
+    )
+    seen: Mapped[int] = mapped_column(Integer, server_default="0", comment="posts it listed at the last try")
+    new: Mapped[int] = mapped_column(
+        Integer, server_default="0", comment="of these, addresses not known before"
+    )
     newest_at: Mapped[datetime | None] = mapped_column(
         comment="publication of the newest post it ever listed"
     )
@@ -63,7 +66,6 @@ class Egress(Base):
     id: Mapped[Key]
     name: Mapped[str] = mapped_column(unique=True, comment="MPARCHIVE_EGRESS of the machines behind it")
     seen_at: Mapped[datetime] = mapped_column(comment="when somebody last worked behind it")
-    blocks: Mapped[int] = mapped_column(server_default="0", comment="challenges in a row")
+    blocks: Mapped[int] = mapped_column(Integer, server_default="0", comment="challenges in a row")
     reason: Mapped[str] = mapped_column(server_default="", comment="outcome of the last challenge")
-    blocked_at: Mapped[datetime | None]
     blocked_until: Mapped[datetime | None] = mapped_column(comment="nothing is fetched before")

@@ -1,5 +1,6 @@
 """Define what all tables share: names of constraints by rule, instants with a time zone."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -18,8 +19,14 @@ NAMING_CONVENTION = {
 Key = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
 
 
-class Base(DeclarativeBase):
-    """Base class of all tables."""
+def one_of(column: str, values: Iterable[str], *more: str) -> str:
+    """Return the SQL condition that a column has one of these values, or of `more`."""
+    listed = ", ".join(f"'{value}'" for value in (*values, *more))
+    return f"{column} IN ({listed})"
+
+
+class UnsealedBase(DeclarativeBase):
+    """Base class of tables whose rows have no checksum of their own: others cover what they hold."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
@@ -29,3 +36,9 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB(none_as_null=True),
         list[Any]: JSONB,
     }
+
+
+class Base(UnsealedBase):
+    """Base class of tables that no trigger covers."""
+
+    __abstract__ = True

@@ -8,7 +8,9 @@ from sqlalchemy import (
     Dialect,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
+    SmallInteger,
     Text,
     TypeDecorator,
     UniqueConstraint,
@@ -18,8 +20,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from archive.db.models.base import Base, Key
+from archive.db.models.base import Base, Key, UnsealedBase, one_of
 from archive.domain.addresses import without_session
+from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
 
 
 class AddressRow(Base):
@@ -29,6 +32,42 @@ class AddressRow(Base):
     __table_args__ = (
         Index(None, "next_fetch_at", postgresql_where=text("next_fetch_at IS NOT NULL")),
         Index(None, "account_id", "aid"),
+        CheckConstraint(
+            one_of("last_outcome", Outcome, NO_ANSWER, NOT_RENDERED, FORGOTTEN), name="last_outcome"
+        ),
+        Index(
+            "ix__addresses__fetch_order",
+            text("derived.is_bare(key, url)"),
+            text("derived.has_failed(last_outcome)"),
+            text("derived.failed_at(last_outcome, last_tried_at)"),
+            "attempts",
+            text("(key !~~ 's/%')"),
+            "next_fetch_at",
+            "id",
+            postgresql_where=text("next_fetch_at IS NOT NULL"),
+        ),
+        Index(
+            "ix__addresses__bare_next_fetch_at",
+            "next_fetch_at",
+            postgresql_where=text("derived.is_bare(key, url) AND next_fetch_at IS NOT NULL"),
+        ),
+        Index(
+            "ix__addresses__bare_refused_at",
+            "last_tried_at",
+            postgresql_where=text("derived.is_bare(key, url) AND derived.is_refused(last_outcome)"),
+        ),
+        Index(None, "last_tried_at"),
+        Index(
+            "ix__addresses__other_post",
+            "last_tried_at",
+            postgresql_where=text("derived.gave_other_post(last_reason)"),
+        ),
+        Index(
+            "ix__addresses__forgotten",
+            "account_id",
+            "aid",
+            postgresql_where=text("last_outcome = 'forgotten'"),
+        ),
         {"comment": "Addresses of posts: the crawl's work list"},
     )
 
@@ -42,7 +81,9 @@ class AddressRow(Base):
     expected_biz: Mapped[str | None] = mapped_column(
         comment="account whose sources told of it; a post of another is not taken. NULL: anybody's"
     )
-    attempts: Mapped[int] = mapped_column(server_default="0", comment="in a row without a final answer")
+    attempts: Mapped[int] = mapped_column(
+        Integer, server_default="0", comment="in a row without a final answer"
+    )
     last_outcome: Mapped[str | None] = mapped_column(
         comment="outcome of the last answer, or no_answer, or not_drawn"
     )
@@ -108,46 +149,90 @@ class PublicHeaders(TypeDecorator[list[Any]]):
         return value and [[name, without_session(one) if "?" in one else one] for name, one in value]
 
 
-class CaptureRow(Base):
-    """A response of the server: exact body bytes (compressed), headers, URLs, time and hash."""
+class Body(UnsealedBase):
+    """The bytes of a response, stored once however many captures have them."""
+
+    __tablename__ = "bodies"
+    __table_args__ = (
+        CheckConstraint("codec IN ('gzip', 'zstd', 'zstd-prefix')", name="codec"),
+        {
+            "comment": "Bodies of captures, by SHA-256: the same bytes are stored once",
+            "postgresql_partition_by": "HASH (sha256)",
+        },
+    )
+
+    sha256: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, comment="SHA-256 of the uncompressed body"
+    )
+    codec: Mapped[str] = mapped_column(
+        comment="gzip: as the server sent it; zstd: one zstd frame; zstd-prefix: one zstd frame made with the"
+        " uncompressed base as its prefix (zstd -d --long=27 --patch-from=BASE)"
+    )
+    base_sha256: Mapped[bytes | None] = mapped_column(
+        LargeBinary,
+        ForeignKey("bodies.sha256"),
+        index=True,
+        comment="the body this one is stored against, which is itself stored whole",
+    )
+    data: Mapped[bytes] = mapped_column(LargeBinary, comment="the bytes after content decoding, by codec")
+
+
+class CaptureRow(UnsealedBase):
+    """A response of the server: headers, URLs, time and the hash of its body. Rows never change."""
 
     __tablename__ = "captures"
-    __table_args__ = (
-        Index(None, "id", postgresql_where=text("outcome IS NULL"), unique=False),
-        {"comment": "Answers of the server; written before they are read, never changed afterwards"},
-    )
+    __table_args__ = {"comment": "Answers of the server; a trigger refuses every change of a row"}  # noqa: RUF012
 
     id: Mapped[Key]
     address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"), index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"), index=True)
     requested_url: Mapped[str] = mapped_column(PublicAddress)
     final_url: Mapped[str] = mapped_column(PublicAddress)
-    status: Mapped[int]
+    status: Mapped[int] = mapped_column(SmallInteger)
     headers: Mapped[list[Any]] = mapped_column(
         PublicHeaders, comment="pairs of name and value, in order; no cookies"
     )
-    body: Mapped[bytes] = mapped_column(
-        LargeBinary, comment="the bytes after content decoding, by body_encoding"
+    body_size: Mapped[int] = mapped_column(Integer, comment="bytes, uncompressed")
+    sha256: Mapped[bytes] = mapped_column(
+        LargeBinary, ForeignKey("bodies.sha256"), index=True, comment="SHA-256 of the uncompressed body"
     )
-    body_encoding: Mapped[str] = mapped_column(
-        comment="gzip: as the server sent it; zstd: one zstd frame; zstd-prefix: one zstd frame made with the"
-        " uncompressed body of reference_id as its prefix (zstd -d --long=27 --patch-from=REFERENCE)"
-    )
-    reference_id: Mapped[int | None] = mapped_column(
-        ForeignKey("captures.id"),
-        index=True,
-        comment="the capture whose body this one's is stored against; its own is stored whole",
-    )
-    body_size: Mapped[int] = mapped_column(comment="bytes, uncompressed")
-    sha256: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256 of the uncompressed body")
     fetched_at: Mapped[datetime]
     rendered: Mapped[bool] = mapped_column(comment="a browser's DOM, not served bytes")
     evaluated: Mapped[dict[str, Any] | None] = mapped_column(
         comment="of a rendered page: its scripts' own variables, and the text shown"
     )
-    outcome: Mapped[str | None] = mapped_column(comment="NULL until read")
-    reason: Mapped[str] = mapped_column(server_default="")
-    parser_version: Mapped[int | None]
+
+
+class ParseResult(Base):
+    """What a parser made of a capture. The newest of a capture is the current one."""
+
+    __tablename__ = "parse_results"
+    __table_args__ = (
+        Index(
+            "uq__parse_results__capture_id", "capture_id", unique=True, postgresql_where=text("is_current")
+        ),
+        CheckConstraint(one_of("outcome", Outcome), name="outcome"),
+        {"comment": "What parsers made of captures; rows are only ever added"},
+    )
+
+    id: Mapped[Key]
+    capture_id: Mapped[int] = mapped_column(ForeignKey("captures.id"), index=True)
+    parser_version: Mapped[int | None] = mapped_column(Integer)
+    outcome: Mapped[str]
+    reason: Mapped[str] = mapped_column(
+        server_default="", comment="message, as JSON; empty where it says nothing"
+    )
+    parsed_at: Mapped[datetime | None] = mapped_column(comment="NULL: before this was recorded")
+    is_current: Mapped[bool] = mapped_column(comment="the newest of its capture; the only value that changes")
+
+
+class UnparsedCapture(UnsealedBase):
+    """A capture that no parser has read yet: work for the next run."""
+
+    __tablename__ = "unparsed_captures"
+    __table_args__ = {"comment": "Work list: captures that are stored and not parsed yet"}  # noqa: RUF012
+
+    capture_id: Mapped[int] = mapped_column(ForeignKey("captures.id"), primary_key=True)
 
 
 class RepeatedCapture(Base):

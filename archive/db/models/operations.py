@@ -15,7 +15,12 @@ class Run(Base):
     """One run: what it was asked, what it got, how it ended."""
 
     __tablename__ = "runs"
-    __table_args__ = {"comment": "What was done, when, and how it ended"}  # noqa: RUF012
+    __table_args__ = (
+        Index("ix__runs__command", "command", "id"),
+        Index("ix__runs__command_started_at", "command", "started_at"),
+        Index("ix__runs__open", "command", postgresql_where=text("finished_at IS NULL")),
+        {"comment": "What was done, when, and how it ended"},
+    )
 
     id: Mapped[Key]
     command: Mapped[str]
@@ -34,6 +39,16 @@ class Incident(Base):
     __tablename__ = "incidents"
     __table_args__ = (
         Index("uq__incidents__key", "key", unique=True, postgresql_where=text("closed_at IS NULL")),
+        Index(None, "closed_at"),
+        Index("ix__incidents__opened_at", "opened_at", "id"),
+        Index("ix__incidents__key_told_opened_at", "key", "told_opened_at"),
+        Index(
+            "ix__incidents__end_not_told",
+            "opened_at",
+            postgresql_where=text(
+                "closed_at IS NOT NULL AND told_opened_at IS NOT NULL AND told_closed_at IS NULL"
+            ),
+        ),
         {"comment": "Alarms: one row from the beginning of an incident to its end"},
     )
 

@@ -2,6 +2,7 @@
 
 from archive.integrity.check import Check
 from archive.integrity.checks.chains import CHAIN_CHECKS
+from archive.integrity.checks.derived import DERIVED_CHECK
 from archive.integrity.checks.facts import FACT_CHECKS
 from archive.integrity.checks.files import BODY_CHECK, MEDIA_CHECK
 from archive.integrity.checks.posts import ABSENCE_CHECK, PAGE_CHECK, POST_CHECKS
@@ -14,6 +15,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     *POST_CHECKS,
     ABSENCE_CHECK,
     SEARCH_CHECK,
+    DERIVED_CHECK,
     BODY_CHECK,
     MEDIA_CHECK,
     PAGE_CHECK,

@@ -7,7 +7,17 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, cast, func, literal, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Absence, Account, CaptureRow, MediumRow, Post, PostLink, PostMedium, Version
+from archive.db.models import (
+    Absence,
+    Account,
+    CaptureRow,
+    MediumRow,
+    ParseResult,
+    Post,
+    PostLink,
+    PostMedium,
+    Version,
+)
 from archive.domain.errors import IntegrityError
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
@@ -16,6 +26,7 @@ from archive.domain.records import HASH_VERSION, Record, record_hash
 from archive.domain.text import storable
 from archive.integrity.check import BatchResult, Check, Finding, RowRange
 from archive.repository import absences, captures
+from archive.repository.post_queries import IS_ITS_RESULT
 
 POSTS, ABSENCES, PAGES = "posts", "absences", "text"  # names of the checks
 
@@ -38,7 +49,8 @@ def check_versions(rows: RowRange) -> BatchResult:
 def check_posts(rows: RowRange) -> BatchResult:
     """Check that each post has its hash and aid, and is one of its versions."""
     versions = select(Version.id).where(Version.post_id == Post.id)
-    same = versions.where(Version.content_hash == Post.content_hash)
+    is_current = (Version.id == Post.current_version_id) & (Version.content_hash == Post.content_hash)
+    same = versions.where(is_current)
     awaits_text = ~versions.exists() & (Post.text == "")  # until a browser has rendered the page
     query = select(
         Post.id,
@@ -90,8 +102,9 @@ def check_absences(rows: RowRange) -> BatchResult:
 
 def check_pages(rows: RowRange) -> BatchResult:
     """Parse pages again, and check that what is stored is what they say."""
-    columns = (CaptureRow.id, CaptureRow.outcome, CaptureRow.reason, CaptureRow.parser_version)
-    query = select(*columns).where(rows.contains(CaptureRow.id)).order_by(CaptureRow.id)
+    columns = (CaptureRow.id, ParseResult.outcome, ParseResult.reason, ParseResult.parser_version)
+    query = select(*columns).outerjoin(ParseResult, IS_ITS_RESULT)
+    query = query.where(rows.contains(CaptureRow.id)).order_by(CaptureRow.id)
     found = rows.session.execute(query).all()
     result = BatchResult(len(found))
     for row in found:

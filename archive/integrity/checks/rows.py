@@ -3,18 +3,30 @@
 from functools import partial
 
 from sqlalchemy import ForeignKey, Table, func, select
+from sqlalchemy.orm import aliased
 
-from archive.db.models import AddressRow, Base, CaptureRow, Post, SightingRow
+from archive.db.models import (
+    AddressRow,
+    Base,
+    Body,
+    CaptureRow,
+    ParseResult,
+    Post,
+    SightingRow,
+    UnparsedCapture,
+)
 from archive.domain.messages import Message
 from archive.domain.outcomes import FORGOTTEN
 from archive.integrity.check import BatchResult, Check, Finding, RowRange, id_column
+from archive.repository.post_queries import IS_ITS_RESULT
 from archive.repository.search_index import INDEX_BATCH, search_index_errors
 
 REFERENCES, SEARCH = "ties", "search"  # names of the checks
 
 ROWS_AT_ONCE = 5000
 
-_TABLES = sorted(Base.metadata.tables.values(), key=lambda table: table.name)
+# Bodies have no numbers: they are checked by the captures that refer to them.
+_TABLES = [table for name, table in sorted(Base.metadata.tables.items()) if name != Body.__tablename__]
 
 
 def check_references(table: Table, rows: RowRange) -> BatchResult:
@@ -25,6 +37,7 @@ def check_references(table: Table, rows: RowRange) -> BatchResult:
         findings.extend(_addresses_without_sighting(rows))
     if table is CaptureRow.__table__:
         findings.extend(_captures_with_delta_as_base(rows))
+        findings.extend(_wrong_parse_results(rows))
     count = select(func.count()).select_from(table).where(rows.contains(id_column(table)))
     return BatchResult(rows.session.scalar(count) or 0, findings)
 
@@ -40,10 +53,14 @@ def _missing_targets(key: ForeignKey, rows: RowRange) -> list[Finding]:
             REFERENCES,
             table.name,
             id_,
-            Message("archive.integrity.reference_missing", {**names, "value": value}),
+            Message("archive.integrity.reference_missing", {**names, "value": _shown(value)}),
         )
         for id_, value in rows.session.execute(query.order_by(id_column(table)))
     ]
+
+
+def _shown(value: int | bytes) -> int | str:
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def _addresses_without_sighting(rows: RowRange) -> list[Finding]:
@@ -57,12 +74,29 @@ def _addresses_without_sighting(rows: RowRange) -> list[Finding]:
 
 def _captures_with_delta_as_base(rows: RowRange) -> list[Finding]:
     """Find deltas whose base is itself a delta: a delta base is always stored whole."""
-    base = CaptureRow.__table__.alias()
-    query = select(CaptureRow.id, CaptureRow.reference_id).join(base, base.c.id == CaptureRow.reference_id)
-    query = query.where(rows.contains(CaptureRow.id), base.c.reference_id.is_not(None))
+    base = aliased(Body)
+    query = select(CaptureRow.id, base.sha256).join(Body, Body.sha256 == CaptureRow.sha256)
+    query = query.join(base, base.sha256 == Body.base_sha256)
+    query = query.where(rows.contains(CaptureRow.id), base.base_sha256.is_not(None))
+    code = "archive.integrity.base_is_delta"
     return [
-        Finding(REFERENCES, "captures", id_, Message("archive.integrity.base_is_delta", {"base": base_id}))
-        for id_, base_id in rows.session.execute(query.order_by(CaptureRow.id))
+        Finding(REFERENCES, "captures", id_, Message(code, {"sha256": sha256.hex()}))
+        for id_, sha256 in rows.session.execute(query.order_by(CaptureRow.id))
+    ]
+
+
+def _wrong_parse_results(rows: RowRange) -> list[Finding]:
+    """Find captures whose newest parse result is not the current one, or that neither have one nor wait."""
+    newest = select(func.max(ParseResult.id)).where(ParseResult.capture_id == CaptureRow.id)
+    current = select(ParseResult.id).where(IS_ITS_RESULT)
+    waits = select(UnparsedCapture.capture_id).where(UnparsedCapture.capture_id == CaptureRow.id).exists()
+    columns = (newest.scalar_subquery().label("newest"), current.scalar_subquery().label("current"))
+    query = select(CaptureRow.id, *columns, waits.label("waits")).where(rows.contains(CaptureRow.id))
+    message = Message("archive.integrity.parse_result_differs")
+    return [
+        Finding(REFERENCES, "captures", row.id, message)
+        for row in rows.session.execute(query.order_by(CaptureRow.id))
+        if row.newest != row.current or row.waits != (row.newest is None)
     ]
 
 

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from archive.backup.postgres import find_tool
 from tests.archive.nobody import AS_NOBODY, NOBODY
 
 TIME = 60  # seconds for any command, and for the server to come to a state
-OLDEST = 17  # of PostgreSQL, that the document is for
+OLDEST = 18  # of PostgreSQL, that the document is for
+INSTALLED = Path(__file__).parents[3] / "postgres-servers"  # by bin/postgres-servers
 DOCUMENTED = "/pitr"  # where the document has log and bases
 DATABASE = "mparchive"
 
@@ -67,6 +70,15 @@ class OwnServer:
     def asked(self, query: str) -> str:
         return self.sh(f'psql -d {DATABASE} -Atc "{query}"').strip()
 
+    def create_database(self, name: str, owner: str = "postgres") -> str:
+        """Make an empty database of a role, which is made too; return its address for that role."""
+        with psycopg.connect(f"host={self.folder} user=postgres dbname=postgres", autocommit=True) as session:
+            known = session.execute("SELECT FROM pg_roles WHERE rolname = %s", [owner]).fetchone()
+            if known is None:
+                session.execute(f"CREATE ROLE {owner} LOGIN".encode())
+            session.execute(f"CREATE DATABASE {name} OWNER {owner}".encode())
+        return f"postgresql+psycopg://{owner}@/{name}?host={self.folder}"
+
     def wait_until(self, condition: str) -> None:
         until = time.monotonic() + TIME
         while self.asked(f"SELECT {condition}") != "t":
@@ -81,11 +93,23 @@ def programs(at_least: int) -> Path:
     return Path(tool.path).parent
 
 
+def programs_of(major: int) -> Path | None:
+    """Return the folder of the programs of one major version of PostgreSQL; None if it is not installed."""
+    installed = INSTALLED / str(major) / "bin"
+    if (installed / "initdb").exists():
+        return installed
+    tool = find_tool("initdb", major)
+    return Path(tool.path).parent if tool and tool.version == major else None
+
+
 @contextmanager
-def own_server(at_least: int = OLDEST) -> Iterator[OwnServer]:
-    """Run a new server of the oldest version here that is new enough; remove it and its folder at the end."""
+def own_server(at_least: int = OLDEST, of: Path | None = None) -> Iterator[OwnServer]:
+    """Run a new server of the oldest version here that is new enough; remove it and its folder at the end.
+
+    `of` is the folder of the programs to use instead.
+    """
     with tempfile.TemporaryDirectory(prefix="mparchive-own-") as place:
-        server = OwnServer(Path(place), programs(at_least))
+        server = OwnServer(Path(place), of or programs(at_least))
         server.kept.mkdir()
         if os.geteuid() == 0:
             for folder in (server.folder, server.kept):
@@ -93,7 +117,7 @@ def own_server(at_least: int = OLDEST) -> Iterator[OwnServer]:
         server.sh("initdb --no-sync -U postgres -A trust -E UTF8 --locale=C")
         try:
             server.start()
-            server.sh(f"createdb {DATABASE}")
+            server.create_database(DATABASE)
             yield server
         finally:
             server.sh(f"pg_ctl status >/dev/null || exit 0; pg_ctl stop -w -t {TIME} -m fast")

@@ -49,14 +49,14 @@ def test_both_formats_tell_the_rows_of_each_table(small_backup: Path) -> None:
 def damaged_places(content: bytes) -> list[tuple[str, bytes]]:
     """Flip a bit in each sort of member, and cut the file in several places."""
     flips = {
-        r"tables/captures\.copy": content.index(b"tables/captures.copy") + 5000,
+        r"tables/bodies\.copy": content.index(b"tables/bodies.copy") + 5000,
         "media/": content.index(b"\x89PNG") + 50,
         r"manifest\.json": content.index(b"manifest.json") + 200,
     }
     flipped = [
         (name, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]) for name, at in flips.items()
     ]
-    cuts = (flips[r"tables/captures\.copy"], flips["media/"], len(content) - 10)
+    cuts = (flips[r"tables/bodies\.copy"], flips["media/"], len(content) - 10)
     return flipped + [("is cut off or damaged", content[:at]) for at in cuts]
 
 

@@ -230,6 +230,6 @@ def test_the_compose_file_has_the_server_that_the_document_speaks_of() -> None:
     server = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["postgres"]
     (added,) = re.findall(r"^```yaml\n(.*?)^```$", SECTION, re.M | re.S)
     assert yaml.safe_load(added)["services"].keys() == {"postgres"}
-    assert server["image"].startswith("postgres:17.")
+    assert server["image"].startswith("postgres:18.")
     assert server["environment"]["POSTGRES_USER"] == server["environment"]["POSTGRES_DB"] == "mparchive"
-    assert server["volumes"][0] == "archive:/var/lib/postgresql/data"  # the image's PGDATA
+    assert server["volumes"][0] == "archive:/var/lib/postgresql"  # the image has its PGDATA below

@@ -32,13 +32,13 @@ from tests.support.database import as_reader, as_superuser
 
 EXPECTED_ROWS = json.loads((FIXTURE / "expected.json").read_text())["rows"]
 OBJECTS = """
-    SELECT relname::text FROM pg_class WHERE relnamespace IN ('public'::regnamespace, 'jobs'::regnamespace)
+    SELECT relname::text FROM pg_class WHERE relnamespace = ANY ('{public,jobs,derived}'::regnamespace[])
         AND pg_get_userbyid(relowner) <> 'mparchive_owner'
     UNION ALL
-    SELECT proname FROM pg_proc WHERE pronamespace IN ('public'::regnamespace, 'jobs'::regnamespace)
+    SELECT proname FROM pg_proc WHERE pronamespace = ANY ('{public,jobs,derived}'::regnamespace[])
         AND pg_get_userbyid(proowner) <> 'mparchive_owner'
     UNION ALL
-    SELECT typname FROM pg_type WHERE typnamespace IN ('public'::regnamespace, 'jobs'::regnamespace)
+    SELECT typname FROM pg_type WHERE typnamespace = ANY ('{public,jobs,derived}'::regnamespace[])
         AND pg_get_userbyid(typowner) <> 'mparchive_owner'
 """
 RIGHTS = """
@@ -50,8 +50,10 @@ FORBIDDEN = {
     "change a post's address": "UPDATE posts SET url = 'x'",
     "delete a post": "DELETE FROM posts",
     "add a post": "INSERT INTO posts DEFAULT VALUES",
-    "change a capture": "UPDATE captures SET body = ''",
+    "change a capture": "UPDATE captures SET status = 0",
     "delete a capture": "DELETE FROM captures",
+    "change a body": "UPDATE bodies SET data = ''",
+    "change a partition of bodies": "UPDATE partitions.bodies_00 SET data = ''",
     "add a capture": "INSERT INTO captures DEFAULT VALUES",
     "empty a table": "TRUNCATE captures",
     "rename an account": "UPDATE accounts SET name = 'x'",

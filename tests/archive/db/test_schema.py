@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from typing import Any
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -24,15 +25,22 @@ from archive.storage.body_codec import decode_verified
 from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template
 
 PAGES = [template(1) + str(number).encode() for number in (1, 2)]
-STORED = text("SELECT body, body_encoding, sha256 FROM captures WHERE id = :id")
+STORED = text(
+    "SELECT data, codec, bodies.sha256 FROM captures JOIN bodies USING (sha256) WHERE captures.id = :id"
+)
 
 
 def test_the_migrated_schema_is_that_of_the_models(engine: Engine) -> None:
     with engine.connect() as connection:
-        context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "compare_server_default": True}
-        )
+        options = {"compare_type": True, "compare_server_default": True, "include_object": is_ours}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Base.metadata) == []
+
+
+def is_ours(item: Any, name: str | None, kind: str, reflected: bool, compared: Any) -> bool:
+    """Leave out what Postgres adds to a foreign key whose target has partitions: a key for each of them."""
+    is_key = kind == "foreign_key_constraint"
+    return not (is_key and any(one.target_fullname.startswith("partitions.") for one in item.elements))
 
 
 def test_a_database_with_data_goes_down_to_nothing_and_up_again(engine: Engine) -> None:
@@ -49,9 +57,11 @@ def test_a_database_with_data_goes_down_to_nothing_and_up_again(engine: Engine) 
             to = command.upgrade if revision == "head" else command.downgrade
             to(alembic_config(connection), revision)
         with transaction(engine) as session:
-            assert list(post_queries.records(session)) == [record(text="改\r")]
-            stored = session.execute(STORED.bindparams(id=further)).one()
-            assert decode_verified(*stored) == PAGES[-1]
+            assert session.scalar(text("SELECT aid FROM posts")) == record().aid
+            if revision == "head":
+                assert list(post_queries.records(session)) == [record(text="改\r")]
+                stored = session.execute(STORED.bindparams(id=further)).one()
+                assert decode_verified(*stored) == PAGES[-1]
             assert revision != "head" or check_search_index(session) == []
     with engine.begin() as connection:
         command.downgrade(alembic_config(connection), "base")
@@ -68,7 +78,8 @@ def test_every_constraint_and_index_is_named_by_the_rule(engine: Engine) -> None
     expected = {str(constraint.name) for table in tables for constraint in table.constraints}
     expected |= {str(index.name) for table in tables for index in table.indexes}
     made = text(
-        "SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype <> 'n'"
+        "SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
+        " AND contype <> 'n' AND conparentid = 0"
         " UNION SELECT indexname FROM pg_indexes WHERE schemaname = 'public'"
     )
     with engine.connect() as connection:
@@ -119,7 +130,8 @@ def test_every_table_says_what_it_holds_and_bodies_are_not_compressed_twice(engi
     for table in Base.metadata.tables:
         assert inspect(engine).get_table_comment(table)["text"], table
     storage = text(
-        "SELECT attstorage FROM pg_attribute WHERE attrelid = 'captures'::regclass AND attname = 'body'"
+        "SELECT attstorage FROM pg_attribute"
+        " WHERE attrelid = 'partitions.bodies_07'::regclass AND attname = 'data'"
     )
     with engine.connect() as connection:
         assert connection.execute(storage).scalar_one() in ("e", b"e")

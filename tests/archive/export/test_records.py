@@ -21,11 +21,16 @@ POSTS = 100_000
 MOST = 200 * 1024  # kB of resident memory
 WITHOUT_SEARCH = "SET LOCAL session_replication_role = replica"  # the index is not what is measured
 MANY = """
-    INSERT INTO posts (account_id, aid, mid, idx, title, url, published_on, account_name, text,
-                       content_hash, source)
-    SELECT a.id, n || '_1', n, 1, '标题' || n, 'http://mp.weixin.qq.com/s?mid=' || n,
-           DATE '2020-01-01' + n / 50, a.name, :text || n, '1:0', 'dump'
-    FROM accounts AS a, generate_series(1, :count) AS n
+    WITH many AS (
+        INSERT INTO posts (account_id, aid, mid, idx, title, url, published_on, account_name, content_hash,
+                           source, current_version_id)
+        SELECT a.id, n || '_1', n, 1, '标题' || n, 'http://mp.weixin.qq.com/s?mid=' || n,
+               DATE '2020-01-01' + n / 50, a.name, '1:0', 'dump', 1000000 + n
+        FROM accounts AS a, generate_series(1, :count) AS n RETURNING *
+    )
+    INSERT INTO versions (id, post_id, number, title, text, content_hash, source, recorded_at)
+    OVERRIDING SYSTEM VALUE
+    SELECT current_version_id, id, 1, title, :text || mid, content_hash, source, now() FROM many
 """
 TRICKY = [
     record(1, text='a,"b"\r\rc\r\n', title="=1+1"),

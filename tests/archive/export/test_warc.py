@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.orm import Session
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
@@ -18,6 +18,7 @@ from archive.export.warc import write_warc
 from archive.repository.capture_selection import Selection
 from archive.storage.media_files import MediaFolder
 from tests.archive.filled import PICTURES, answers
+from tests.archive.integrity.checks.mutations import BENEATH
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*(tempfile|Temporary).*"
@@ -113,6 +114,7 @@ def test_one_accounts_part_of_a_day_is_only_that(filled: Engine, folder: MediaFo
 def test_what_cannot_be_read_is_left_out_and_named(filled: Engine, folder: MediaFolder) -> None:
     with Session(filled) as session:
         number = session.scalars(select(func.min(CaptureRow.id))).one()
+        session.execute(text(BENEATH))
         session.execute(update(CaptureRow).where(CaptureRow.id == number).values(sha256=bytes(32)))
         first = select(func.min(FileRow.id)).scalar_subquery()
         session.execute(update(FileRow).where(FileRow.id == first).values(path="ab/cd/gone.png"))

@@ -155,14 +155,17 @@ def test_what_a_browser_saw_is_kept_with_its_page_and_nothing_where_none_was(db_
 
 
 @pytest.mark.parametrize("gzipped", [None, gzip.compress(b"page" * 100)], ids=["zstd", "gzip"])
-@pytest.mark.parametrize("column", ["body", "sha256"])
+@pytest.mark.parametrize("column", ["data", "sha256"])
 def test_one_bit_that_has_flipped_is_an_error_that_names_the_capture(
     db_session: Session, column: str, gzipped: bytes | None
 ) -> None:
-    whole, damaged = (capture(b"page" * 100, gzipped=gzipped) for _ in range(2))
+    whole, damaged = (capture(b"page" * number, gzipped=gzipped) for number in (100, 101))
     first, second = store_captures(db_session, None, [(None, whole), (None, damaged)])
-    flip = f"UPDATE captures SET {column} = set_bit({column}, 101, 1 - get_bit({column}, 101)) WHERE id = :id"
-    db_session.execute(text(flip), {"id": second})
+    table, condition = ("bodies", "sha256 = :sha256") if column == "data" else ("captures", "id = :id")
+    flip = f"UPDATE {table} SET {column} = set_bit({column}, 101, 1 - get_bit({column}, 101))"
+    db_session.execute(text("SET LOCAL session_replication_role = replica"))
+    parameters = {"sha256": damaged.sha256} if column == "data" else {"id": second}
+    db_session.execute(text(f"{flip} WHERE {condition}"), parameters)
     for read_back in (capture_body, captures.load_capture):
         with pytest.raises(IntegrityError, match=f"capture {second}:"):
             read_back(db_session, second)

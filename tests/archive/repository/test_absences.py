@@ -68,7 +68,7 @@ def test_a_post_that_is_taken_down_and_comes_back_is_remembered(db_session: Sess
     assert told(db_session) == [("deleted", 5, 10, 20, 30), ("violation", 40, 50, 50, None)]
     first, second = db_session.query(Absence).order_by(Absence.id)
     assert (first.reason, second.reason) == (DELETED.reason, BLOCKED.reason)
-    answers = "SELECT outcome FROM captures WHERE id IN (:first, :returned) ORDER BY id"
+    answers = "SELECT outcome FROM parse_results WHERE capture_id IN (:first, :returned) ORDER BY capture_id"
     asked = {"first": first.capture_id, "returned": first.returned_capture_id}
     assert list(db_session.scalars(text(answers), asked)) == ["deleted", "article"]
 

@@ -31,9 +31,48 @@ def keep(session: Session, *pages: bytes, **more: object) -> list[int]:
 
 
 def references_of(session: Session, ids: Sequence[int]) -> list[int | None]:
-    """Return what each capture is stored against."""
-    of = text("SELECT reference_id FROM captures WHERE id = :id")
+    """Return the first capture of the body that each capture's is stored against."""
+    of = text(
+        "SELECT (SELECT min(base.id) FROM captures base WHERE base.sha256 = b.base_sha256)"
+        " FROM captures c JOIN bodies b ON b.sha256 = c.sha256 WHERE c.id = :id"
+    )
     return [session.scalar(of, {"id": id_}) for id_ in ids]
+
+
+def hash_of(session: Session, capture_id: int) -> str:
+    """Return the SHA-256 of a capture's body in hexadecimal."""
+    of = text("SELECT encode(sha256, 'hex') FROM captures WHERE id = :id")
+    return str(session.scalar(of, {"id": capture_id}))
+
+
+def test_equal_bodies_are_stored_once(db_session: Session) -> None:
+    ids = keep(db_session, page(1), page(2), page(1), b"x", b"x")
+    ids += keep(db_session, page(2), page(1))
+    assert db_session.scalar(text("SELECT count(*) FROM bodies")) == 3
+    assert read_back(db_session, ids) == [page(1), page(2), page(1), b"x", b"x", page(2), page(1)]
+
+
+def test_a_base_that_another_process_has_stored_as_a_delta_is_not_used(
+    db_session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (base,) = keep(db_session, template(1, 100_000)[:30_000])
+    meanwhile, further = template(1, 100_000)[:30_000] + b"1", template(1, 100_000)[:30_000] + b"2"
+    encode = bodies_module._encode
+
+    def raced(session: Session, captures: Any) -> Any:
+        """Encode without the base, while the first body is stored against it by somebody else."""
+        captures = list(captures)
+        monkeypatch.setattr(bodies_module, "_encode", encode)
+        with monkeypatch.context() as alone:
+            alone.setattr(bodies_module, "_recent_bases", lambda _: [])
+            found = encode(session, captures)
+        bodies_module.store_bodies(session, captures[:1])
+        return found
+
+    monkeypatch.setattr(bodies_module, "_encode", raced)
+    ids = keep(db_session, meanwhile, further)
+    assert references_of(db_session, ids) == [base, None]
+    assert read_back(db_session, ids) == [meanwhile, further]
 
 
 def read_back(session: Session, ids: Sequence[int]) -> list[bytes | str]:
@@ -66,8 +105,8 @@ def test_a_template_that_has_moved_gets_a_reference_of_its_own(db_session: Sessi
     before, after = keep(db_session, page(1), moved)
     assert references_of(db_session, [after]) == [None]
     assert references_of(db_session, keep(db_session, moved + b"2", page(2))) == [after, before]
-    stored_twice = "SELECT count(*) FROM captures a JOIN captures b ON b.id = a.reference_id"
-    assert db_session.scalar(text(f"{stored_twice} WHERE b.reference_id IS NOT NULL")) == 0
+    stored_twice = "SELECT count(*) FROM bodies a JOIN bodies b ON b.sha256 = a.base_sha256"
+    assert db_session.scalar(text(f"{stored_twice} WHERE b.base_sha256 IS NOT NULL")) == 0
 
 
 @pytest.mark.parametrize("body", [b"", b"x", template(1)[:4000]], ids=["nothing", "a byte", "4000 bytes"])
@@ -84,8 +123,8 @@ def test_a_page_is_never_stored_against_one_of_quite_another_size(db_session: Se
 
 def test_pages_kept_before_there_were_references_become_some(db_session: Session) -> None:
     (old,) = keep(db_session, page(1))
-    gzipped = "UPDATE captures SET body_encoding = 'gzip', body = :body WHERE id = :id"
-    db_session.execute(text(gzipped), {"id": old, "body": gzip.compress(page(1))})
+    gzipped = "UPDATE bodies SET codec = 'gzip', data = :data"
+    db_session.execute(text(gzipped), {"data": gzip.compress(page(1))})
     further = keep(db_session, page(2))
     assert references_of(db_session, further) == [old]
     assert read_back(db_session, [old, *further]) == [page(1), page(2)]
@@ -130,7 +169,7 @@ def test_only_so_many_references_are_known_and_those_in_use_are_kept(
         None
     ]  # long not used, and forgotten
     monkeypatch.setattr(bodies_module, "MAX_BASE_BYTES", 3 * len(page(1)))
-    keep(db_session, page(0))
+    keep(db_session, page(99))
     assert sum(len(body) for body, _ in bodies_module._decoded.values()) <= 3 * len(page(1))
 
 
@@ -153,7 +192,7 @@ def test_reading_asks_for_a_page_and_its_reference_and_for_that_once(
     assert len(asked) == len(ids) + 1
 
 
-@pytest.mark.parametrize("column", ["body", "sha256"])
+@pytest.mark.parametrize("column", ["data", "sha256"])
 def test_one_bit_of_a_page_that_has_flipped_is_an_error_that_names_it(
     db_session: Session, column: str
 ) -> None:
@@ -161,7 +200,7 @@ def test_one_bit_of_a_page_that_has_flipped_is_an_error_that_names_it(
     flip(db_session, column, further)
     assert read_back(db_session, [reference, other]) == [page(1), page(3)]
     for read in (captures.load_capture, capture_body):
-        with pytest.raises(IntegrityError, match=f"^capture {further}: the body "):
+        with pytest.raises(IntegrityError, match=f"^capture {further}: (the|its) body "):
             read(db_session, further)
 
 
@@ -169,38 +208,41 @@ def test_one_bit_of_a_reference_that_has_flipped_names_it_for_every_page_that_ne
     db_session: Session,
 ) -> None:
     reference, further, other = ids = keep(db_session, page(1), page(2), page(1, of=2))
-    flip(db_session, "body", reference)
+    flip(db_session, "data", reference)
     damage, through, whole = read_back(db_session, ids)[0], *read_back(db_session, [further, other])
     assert str(damage).startswith(f"capture {reference}: the body ")
-    assert str(through).startswith(f"capture {further}: its delta base, capture {reference}: the body ")
+    base = hash_of(db_session, reference)
+    assert str(through).startswith(f"capture {further}: its delta base, {base}: the body ")
     assert whole == page(1, of=2)
 
 
-def test_a_reference_whose_hash_is_damaged_damages_no_other_page(db_session: Session) -> None:
-    reference, further = ids = keep(db_session, page(1), page(2))
+def test_a_capture_whose_hash_is_damaged_damages_no_other_page(db_session: Session) -> None:
+    reference, _ = ids = keep(db_session, page(1), page(2))
     flip(db_session, "sha256", reference)
     damage, whole = read_back(db_session, ids)
-    assert str(damage).startswith(f"capture {reference}: ")
+    assert str(damage) == f"capture {reference}: its body is missing"
     assert whole == page(2)
-    flip(db_session, "sha256", further)
-    assert "its delta base" in str(read_back(db_session, [further])[0])  # which of the two is not known
 
 
 def flip(session: Session, column: str, capture_id: int) -> None:
     """Turn one bit over."""
-    change = (
-        f"UPDATE captures SET {column} = set_bit({column}, 101, 1 - get_bit({column}, 101)) WHERE id = :id"
-    )
+    flipped = f"SET {column} = set_bit({column}, 101, 1 - get_bit({column}, 101))"
+    of_capture = "(SELECT sha256 FROM captures WHERE id = :id)"
+    change = f"UPDATE captures {flipped} WHERE id = :id"
+    if column == "data":
+        change = f"UPDATE bodies {flipped} WHERE sha256 = {of_capture}"
+    session.execute(text("SET LOCAL session_replication_role = replica"))  # no triggers, no foreign keys
     session.execute(text(change), {"id": capture_id})
 
 
 TAMPERED = {
-    "DELETE FROM captures WHERE id = :reference": "its delta base, capture {reference}, is missing",
-    "UPDATE captures SET reference_id = 0 WHERE id = :further": "its delta base, capture 0, is missing",
-    "UPDATE captures SET reference_id = NULL WHERE id = :further": "has no delta base",
-    "UPDATE captures SET reference_id = id WHERE id = :further": "itself stored as a delta",
-    "UPDATE captures SET body_encoding = 'zstd' WHERE id = :further": "has a delta base",
-    "UPDATE captures SET body_encoding = 'br' WHERE id = :reference": "capture {reference}: .*'br'",
+    "DELETE FROM bodies WHERE sha256 = :further": "body is missing",
+    "DELETE FROM bodies WHERE sha256 = :reference": "its delta base, {reference}, is missing",
+    "UPDATE bodies SET base_sha256 = '\\x00' WHERE sha256 = :further": "its delta base, 00, is missing",
+    "UPDATE bodies SET base_sha256 = NULL WHERE sha256 = :further": "has no delta base",
+    "UPDATE bodies SET base_sha256 = sha256 WHERE sha256 = :further": "itself stored as a delta",
+    "UPDATE bodies SET codec = 'zstd' WHERE sha256 = :further": "has a delta base",
+    "UPDATE bodies SET codec = 'br' WHERE sha256 = :reference": "{reference}: .*'br'",
 }
 
 
@@ -209,18 +251,22 @@ def test_a_reference_that_is_not_what_it_was_is_named(
     db_session: Session, change: str, sentence: str
 ) -> None:
     reference, further = keep(db_session, page(1), page(2))
-    named = {"reference": reference, "further": further}
+    named = {"reference": hash_of(db_session, reference), "further": hash_of(db_session, further)}
+    db_session.execute(text("ALTER TABLE bodies DROP CONSTRAINT ck__bodies__codec"))
     db_session.execute(text("SET LOCAL session_replication_role = replica"))  # no foreign keys
-    db_session.execute(text(change), {name: id_ for name, id_ in named.items() if f":{name}" in change})
+    db_session.execute(
+        text(change), {name: bytes.fromhex(hash_) for name, hash_ in named.items() if f":{name}" in change}
+    )
     with pytest.raises(IntegrityError, match=f"^capture {further}: .*{sentence.format(**named)}"):
         capture_body(db_session, further)
 
 
 def test_a_reference_cannot_be_deleted_while_something_is_stored_against_it(db_session: Session) -> None:
-    reference, _ = keep(db_session, page(1), page(2))
-    db_session.execute(text("DELETE FROM chain_entries"))
-    with pytest.raises(DBAPIError, match="fk__captures__reference_id__captures"):
-        db_session.execute(text("DELETE FROM captures WHERE id = :id"), {"id": reference})
+    keep(db_session, page(1), page(2))
+    for table in ("chain_entries", "unparsed_captures", "captures"):
+        db_session.execute(text(f"DELETE FROM {table}"))
+    with pytest.raises(DBAPIError, match="fk__bodies__base_sha256__bodies"):
+        db_session.execute(text("DELETE FROM bodies WHERE base_sha256 IS NULL"))
 
 
 def test_nothing_is_stored_against_a_damaged_page_and_it_is_said(
@@ -228,9 +274,10 @@ def test_nothing_is_stored_against_a_damaged_page_and_it_is_said(
 ) -> None:
     (damaged,) = keep(db_session, page(1))
     bodies_module._decoded.clear()  # as in a process that starts
-    db_session.execute(text("UPDATE captures SET body = 'x' WHERE id = :id"), {"id": damaged})
-    first, _ = ids = keep(db_session, page(1), page(2))
+    db_session.execute(text("UPDATE bodies SET data = 'x'"))
+    first, _ = ids = keep(db_session, page(2), page(3))
     assert references_of(db_session, ids) == [None, first]
     (record,) = caplog.records
-    assert (record.action, record.capture) == ("reference_damaged", damaged)  # type: ignore[attr-defined]
-    assert read_back(db_session, ids) == [page(1), page(2)]
+    sha256 = hash_of(db_session, damaged)
+    assert (record.action, record.sha256) == ("reference_damaged", sha256)  # type: ignore[attr-defined]
+    assert read_back(db_session, ids) == [page(2), page(3)]

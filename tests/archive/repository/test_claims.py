@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.advisory_locks import run_lock
 from archive.db.engine import transaction
-from archive.db.models import Account, AddressRow, CaptureRow, Post
+from archive.db.models import Account, AddressRow, Body, CaptureRow, Post
 from archive.domain import captures
 from archive.domain.addresses import parse_address
 from archive.repository import frontier, runs
@@ -43,9 +43,11 @@ def publish(session: Session, mid: int, at: datetime | None, on: date, visited: 
     see(session, mid, now=visited)
     address = session.query(AddressRow).filter_by(aid=f"{mid}_1").one()
     address.last_outcome, address.last_tried_at, address.next_fetch_at = "article", visited, None
+    session.merge(Body(sha256=b"", codec="zstd", data=b""))
+    session.flush()
     capture = CaptureRow(
-        address_id=address.id, requested_url="u", final_url="u", status=200, headers=[], body=b"",
-        body_encoding="zstd", body_size=0, sha256=b"", fetched_at=visited, rendered=False,
+        address_id=address.id, requested_url="u", final_url="u", status=200, headers=[], body_size=0,
+        sha256=b"", fetched_at=visited, rendered=False,
     )  # fmt: skip
     session.add(capture)
     session.flush()
@@ -207,3 +209,29 @@ def test_an_accounts_habit_is_read_from_its_posts(db_session: Session) -> None:
 def test_a_post_that_only_a_dump_told_of_counts_with_the_noon_of_its_day(db_session: Session) -> None:
     publish(db_session, 1, None, date(2025, 11, 19))
     assert newest_post(db_session, BIZ) == datetime(2025, 11, 19, 4, tzinfo=UTC)
+
+
+def test_a_run_can_take_what_another_made_due_after_it_looked_at_its_clock(db_session: Session) -> None:
+    see(db_session, 1)
+    (address_id,) = db_session.execute(text("SELECT id FROM addresses")).scalars()
+    run_id = runs.start_run(db_session, "backfill", {}, NOW)
+    frontier.make_due(db_session, [address_id], NOW)
+    frontier.make_due(db_session, [address_id], NOW + HOUR)  # by another process, while this one waits
+    assert frontier.take_over(db_session, run_id, [address_id], NOW + HOUR / 2) == [address_id]
+
+
+def test_an_address_seen_again_is_claimed_though_another_one_is_being_fetched(
+    db_session: Session, shared_engine: Engine
+) -> None:
+    record_heartbeat(db_session, "home", NOW)
+    see(db_session, 1, 2)
+    fetched, seen = db_session.query(AddressRow).order_by(AddressRow.id)
+    crawl = runs.start_run(db_session, "backfill", {"egress": "home"}, NOW)
+    frontier.claim_addresses(db_session, crawl, [fetched.id], NOW)
+    again = runs.start_run(db_session, "backfill", {}, NOW)
+    with run_lock(shared_engine, crawl):
+        for address in (fetched, seen):
+            sighting = captures.Sighting(parse_address(address.url), "list", NOW)
+            frontier.record_sightings(db_session, again, [sighting], NOW)
+        rows = db_session.execute(text("SELECT id, claimed_by_run_id FROM addresses")).all()
+    assert {row.id: row.claimed_by_run_id for row in rows} == {fetched.id: crawl, seen.id: again}

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
-from archive.db.models import AddressRow, CaptureRow, ChainEntry, Post, Removal, Run
+from archive.db.models import AddressRow, Body, ChainEntry, Post, Removal, Run
 from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
@@ -82,8 +82,8 @@ def test_a_base_that_cannot_be_read_is_refused_and_nothing_is_removed(engine: En
         pages = [(None, capture(template(1) + b"%d" % number, minutes=number)) for number in (1, 2)]
         for number, kept in enumerate(store_captures(session, None, pages), 1):
             store_parse_results(session, None, [(kept, article(record(number)))], NOW, 1)
-        assert session.scalar(select(func.count(CaptureRow.reference_id))) == 1
-        session.execute(text("UPDATE captures SET body = 'x' WHERE reference_id IS NULL"))
+        assert session.scalar(select(func.count(Body.base_sha256))) == 1
+        session.execute(text("UPDATE bodies SET data = 'x' WHERE base_sha256 IS NULL"))
     with pytest.raises(IntegrityError):
         forget_first(engine)
     with transaction(engine) as session:

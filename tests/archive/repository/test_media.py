@@ -26,11 +26,11 @@ from archive.repository.media import (
     due_media,
     give_up_expired,
     make_media_due,
-    media_numbers,
     media_of,
     record_media_failure,
     store_file,
 )
+from archive.repository.media_numbers import media_numbers
 from archive.repository.runs import start_run
 from tests.archive.making import BIZ, NOW, article, capture, image, kept_file, record, video
 

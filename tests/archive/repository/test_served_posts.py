@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow, CaptureRow, Incident, Post
+from archive.db.models import AddressRow, Incident, ParseResult, Post
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
 from archive.domain.messages import Message
@@ -56,7 +56,7 @@ def test_another_post_is_a_capture_with_the_reason_and_the_address_stays_due(
     address = sight(db_session, record(1).url)
     assert serve(db_session, address, page) == StoreResult.OTHER_POST
     assert db_session.scalars(select(Post)).all() == []
-    kept = db_session.scalars(select(CaptureRow)).one()
+    kept = db_session.scalars(select(ParseResult)).one()
     assert (kept.outcome, Message.load(kept.reason).code) == (Outcome.UNKNOWN, OTHER_POST)
     row = db_session.get_one(AddressRow, address)
     assert (row.last_outcome, row.attempts, row.aid) == ("unknown", 1, "1001_1")
@@ -112,7 +112,7 @@ def test_a_page_without_an_address_and_a_notice_are_left_as_they_are(db_session:
 def test_parsing_again_leaves_what_an_earlier_version_took_for_the_post(db_session: Session) -> None:
     address = sight(db_session, record(1).url)
     (id_,) = store_captures(db_session, None, [(address, capture())])
-    db_session.get_one(CaptureRow, id_).outcome = "article"
+    db_session.add(ParseResult(capture_id=id_, outcome="article", is_current=True))
     db_session.flush()
     (compared,) = compare_parse_results(db_session, [(id_, article(record(2)))])
     assert compared.finding is ReparseResult.LOST

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from sqlalchemy import Engine, NullPool, create_engine, delete, text, update
+from sqlalchemy import Engine, NullPool, create_engine, delete, select, text, update
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
-from archive.db.models import Post, PostWords
+from archive.db.models import Post, PostWords, Version
 from archive.domain.records import Record
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
@@ -179,7 +179,8 @@ def test_a_hit_tells_what_a_list_shows_of_a_post(db_session: Session) -> None:
 
 def test_what_is_wrong_with_the_index_is_told_and_a_rebuild_repairs_it(db_session: Session) -> None:
     take(db_session, *(record(number) for number in range(1, 5)))
-    db_session.execute(update(Post).where(Post.aid == "1001_1").values(text="别的文字"))
+    first = select(Post.current_version_id).where(Post.aid == "1001_1").scalar_subquery()
+    db_session.execute(update(Version).where(Version.id == first).values(text="别的文字"))
     db_session.execute(delete(PostWords).where(PostWords.post_id.in_(ids(db_session, "1002_1"))))
     wrong = check_search_index(db_session)
     assert [one.params["reason"].code for one in wrong] == [

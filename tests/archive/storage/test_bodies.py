@@ -18,42 +18,43 @@ from tests.archive.making import capture, template
 TEMPLATE = template(1)
 
 
-def base(id_: int, body: bytes) -> DeltaBase:
+def base(body: bytes) -> DeltaBase:
     """Make a delta base of a body."""
-    return DeltaBase(id_, hashlib.sha256(body).digest(), body, signature(body))
+    return DeltaBase(hashlib.sha256(body).digest(), body, signature(body))
 
 
 def test_a_page_of_a_known_template_is_stored_against_it_and_decodes_exactly() -> None:
     page = capture(TEMPLATE + b"one")
-    stored = encode_body(page, [base(1, template(2)), base(2, TEMPLATE + b"two")])
-    assert (stored.encoding, stored.reference_id, stored.is_delta_base) == (DELTA, 2, False)
-    assert decode_verified(stored.body, DELTA, page.sha256, TEMPLATE + b"two") == page.body
+    stored = encode_body(page, [base(template(2)), base(TEMPLATE + b"two")])
+    expected = hashlib.sha256(TEMPLATE + b"two").digest()
+    assert (stored.codec, stored.base_sha256, stored.is_delta_base) == (DELTA, expected, False)
+    assert decode_verified(stored.data, DELTA, page.sha256, TEMPLATE + b"two") == page.body
 
 
 def test_a_page_of_another_template_is_stored_whole_and_becomes_a_base() -> None:
     page = capture(template(3))
-    stored = encode_body(page, [base(1, TEMPLATE)])
-    assert (stored.encoding, stored.reference_id, stored.is_delta_base) == (WHOLE, None, True)
-    assert decode_verified(stored.body, WHOLE, page.sha256) == page.body
+    stored = encode_body(page, [base(TEMPLATE)])
+    assert (stored.codec, stored.base_sha256, stored.is_delta_base) == (WHOLE, None, True)
+    assert decode_verified(stored.data, WHOLE, page.sha256) == page.body
 
 
 def test_a_small_body_is_stored_whole_and_is_no_base() -> None:
     small = capture(TEMPLATE[: MIN_DELTA_SIZE - 1])
-    stored = encode_body(small, [base(1, TEMPLATE)])
-    assert (stored.encoding, stored.is_delta_base) == (WHOLE, False)
+    stored = encode_body(small, [base(TEMPLATE)])
+    assert (stored.codec, stored.is_delta_base) == (WHOLE, False)
 
 
 def test_a_base_of_quite_another_size_is_not_tried() -> None:
-    assert encode_body(capture(TEMPLATE), [base(1, TEMPLATE * 5)]).encoding == WHOLE
-    assert encode_body(capture(TEMPLATE), [base(1, TEMPLATE * 3)]).encoding == DELTA
+    assert encode_body(capture(TEMPLATE), [base(TEMPLATE * 5)]).codec == WHOLE
+    assert encode_body(capture(TEMPLATE), [base(TEMPLATE * 3)]).codec == DELTA
 
 
 @pytest.mark.parametrize(("gzipped", "encoding"), [(None, DELTA), (b"x" * 100, WHOLE)])
 def test_a_delta_must_save_against_what_the_server_sent(gzipped: bytes | None, encoding: str) -> None:
     page = capture(TEMPLATE + b"<p>" * 20, gzipped=gzipped)
-    assert encode_body(page, [base(1, TEMPLATE)]).encoding == encoding
+    assert encode_body(page, [base(TEMPLATE)]).codec == encoding
 
 
 def test_the_columns_are_named_as_in_the_table() -> None:
     stored = encode_body(capture(b"<html>"), [])
-    assert stored.columns == {"body": stored.body, "body_encoding": WHOLE, "reference_id": None}
+    assert stored.columns == {"data": stored.data, "codec": WHOLE, "base_sha256": None}

@@ -16,6 +16,8 @@ from tests.crawler.loopback import Loopback, Reply
 browser = pytest.mark.browser
 ENDING = 30  # seconds within which the processes of a closed browser are gone
 
+CURRENT = "posts JOIN versions v ON v.id = current_version_id"
+
 
 def serve_drawn(server, *mids: int) -> list[str]:
     for mid in mids:
@@ -54,8 +56,11 @@ def test_a_drawn_post_is_stored_with_what_the_script_drew(needs_chromium, crawle
     crawl = crawler.crawl(serve_drawn(server, 1, 2))
     assert (crawl.exit_code, crawl.verdict) == (0, "done"), crawl.output
     assert crawl.counts["outcomes"] == {"article": 2}
-    assert crawler.rows("SELECT text LIKE '%脚本画出的正文。和更多%' FROM posts") == [(True,), (True,)]
-    assert crawler.rows("SELECT rendered, outcome FROM captures ORDER BY rendered, outcome") == [
+    assert crawler.rows(f"SELECT text LIKE '%脚本画出的正文。和更多%' FROM {CURRENT}") == [(True,), (True,)]
+    assert crawler.rows(
+        "SELECT rendered, outcome FROM captures c LEFT JOIN parse_results r ON r.capture_id = c.id"
+        " ORDER BY 1, 2"
+    ) == [
         (False, "unknown"),
         (False, "unknown"),
         (True, "article"),
@@ -106,7 +111,7 @@ def test_a_page_that_misbehaves_is_taken_and_gets_nowhere(needs_chromium, crawle
     crawl = crawler.crawl([pages.url(mid) for mid in range(len(scripts))])
     assert crawl.counts["outcomes"] == {"article": len(scripts) - 1, "deleted": 1}, crawl.output
     assert (crawl.exit_code, crawl.verdict) == (0, "done")
-    drawn = crawler.rows("SELECT count(*) FROM posts WHERE text = '脚本画出的正文。\r'")
+    drawn = crawler.rows("SELECT count(*) FROM versions WHERE text = '脚本画出的正文。\r'")
     assert drawn == [(len(hostile.MISBEHAVING),)]
     files = [path for path in server.paths if not path.startswith("/s?")]
     assert sum(path.startswith("/mp/poll") for path in files) <= MAX_FILES
@@ -181,7 +186,7 @@ def test_files_of_other_hosts_are_loaded_only_when_asked_for(needs_chromium, cra
     urls = serve_drawn(server, 1)
     crawl = crawler.crawl(urls, environment={"MPARCHIVE_BROWSER_HOSTS": "res.example, elsewhere.example"})
     assert crawl.verdict == "done", crawl.output
-    assert crawler.rows("SELECT text LIKE '%来自别处。%' FROM posts") == [(True,)]
+    assert crawler.rows(f"SELECT text LIKE '%来自别处。%' FROM {CURRENT}") == [(True,)]
     assert not [path for path in server.paths if "mmbiz" in path or "forbidden" in path]
 
 

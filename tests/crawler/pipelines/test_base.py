@@ -46,7 +46,7 @@ def is_worker(process: psutil.Process, of_crawl: list[str]) -> bool:
 def everything_is_there_once(crawler: Crawler) -> bool:
     posts = crawler.rows("SELECT aid FROM posts")
     versions = crawler.rows("SELECT count(*) FROM versions")
-    unread = crawler.rows("SELECT count(*) FROM captures WHERE outcome IS NULL")
+    unread = crawler.rows("SELECT count(*) FROM unparsed_captures")
     return (sorted(aid for (aid,) in posts), versions, unread) == (
         sorted(f"{mid}_1" for mid in MIDS),
         [(len(MIDS),)],

@@ -41,5 +41,5 @@ def test_a_page_that_asks_for_verification_stops_the_crawl(crawler: Crawler, ser
     server.serve(pages.path(2), Reply(pages.article(2)))
     crawl = crawler.crawl([pages.url(1), pages.url(2)], DOWNLOAD_DELAY="0.5")
     assert (crawl.verdict, server.paths) == ("verification", [pages.path(1)]), crawl.output
-    ((reason,),) = crawler.rows("SELECT reason FROM captures")
+    ((reason,),) = crawler.rows("SELECT reason FROM parse_results")
     assert reason == "crawler.parse.challenge"

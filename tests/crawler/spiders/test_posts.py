@@ -12,6 +12,8 @@ from tests.crawler import pages
 from tests.crawler.crawling import Crawler
 from tests.crawler.loopback import Loopback, Reply
 
+WITH_RESULT = "captures c LEFT JOIN parse_results r ON r.capture_id = c.id"
+
 
 def urls(*mids: int) -> list[str]:
     return [pages.url(mid) for mid in mids]
@@ -23,7 +25,7 @@ def serve_articles(server: Loopback, *mids: int) -> None:
 
 
 def outcomes(crawler: Crawler) -> list[tuple[int, str]]:
-    return crawler.rows("SELECT status, outcome FROM captures ORDER BY id")
+    return crawler.rows(f"SELECT status, outcome FROM {WITH_RESULT} ORDER BY c.id")
 
 
 def aids(crawler: Crawler) -> list[str]:
@@ -35,10 +37,12 @@ def test_a_post_is_kept_byte_for_byte_read_and_stored(crawler, server):
     crawl = crawler.crawl(urls(1))
     assert (crawl.exit_code, crawl.verdict) == (0, "done"), crawl.output
     assert crawl.counts["stored"] == {"new": 1}
-    ((digest, size, outcome),) = crawler.rows("SELECT sha256, body_size, outcome FROM captures")
+    ((digest, size, outcome),) = crawler.rows(f"SELECT sha256, body_size, outcome FROM {WITH_RESULT}")
     page = pages.article(1)
     assert (bytes(digest), size, outcome) == (hashlib.sha256(page).digest(), len(page), "article")
-    assert crawler.rows("SELECT aid, title, text FROM posts") == [("1_1", "合成标题1", "合成的正文。\r")]
+    assert crawler.rows(
+        "SELECT aid, v.title, text FROM posts JOIN versions v ON v.id = current_version_id"
+    ) == [("1_1", "合成标题1", "合成的正文。\r")]
     assert crawler.rows("SELECT verdict FROM runs") == [("done",)]
 
 
@@ -147,7 +151,7 @@ def test_a_redirect_elsewhere_is_kept_but_not_followed(crawler, server):
         crawl = crawler.crawl(urls(1))
         assert trap.asked == []
     assert (crawl.exit_code, crawl.verdict) == (4, "nothing_fetched"), crawl.output
-    assert crawler.rows("SELECT status, outcome, reason LIKE '%Location%' FROM captures") == [
+    assert crawler.rows(f"SELECT status, outcome, reason LIKE '%Location%' FROM {WITH_RESULT}") == [
         (302, "unknown", True)
     ]
 
@@ -204,7 +208,9 @@ def test_another_post_than_the_one_asked_for_is_kept_but_not_as_that_post(crawle
     assert (crawl.exit_code, crawl.verdict) == (3, "partly_failed"), crawl.output
     assert crawl.counts["stored"] == {"other_post": 2, "new": 1}
     assert aids(crawler) == ["5_1"]
-    reasons = "SELECT split_part(reason, ' ', 1) FROM captures WHERE outcome = 'unknown' ORDER BY id"
+    reasons = (
+        "SELECT split_part(reason, ' ', 1) FROM parse_results WHERE outcome = 'unknown' ORDER BY capture_id"
+    )
     assert crawler.rows(reasons) == [("archive.post.other",), ("archive.post.redirected",)]
     assert crawler.rows("SELECT count(*) FROM addresses WHERE next_fetch_at > now()") == [(2,)]
 

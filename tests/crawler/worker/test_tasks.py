@@ -31,9 +31,11 @@ def refuse_one_post(crawler: Crawler, *, keep: bool) -> None:
 
 def all_but_one_are_stored(crawler: Crawler) -> bool:
     posts = sorted(crawler.rows("SELECT aid FROM posts"))
-    unknown = crawler.rows("SELECT id, reason LIKE '%Integrity%' FROM captures WHERE outcome = 'unknown'")
+    unknown = crawler.rows(
+        "SELECT capture_id, reason LIKE '%Integrity%' FROM parse_results WHERE outcome = 'unknown'"
+    )
     named = crawler.rows("SELECT key FROM incidents WHERE closed_at IS NULL")
-    unread = crawler.rows("SELECT count(*) FROM captures WHERE outcome IS NULL")
+    unread = crawler.rows("SELECT count(*) FROM unparsed_captures")
     return (posts, unread, [is_told for _, is_told in unknown], named) == (
         [("1_1",), ("3_1",)], [(0,)], [True], [(f"capture:{unknown[0][0]}",)],
     )  # fmt: skip

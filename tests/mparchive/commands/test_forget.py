@@ -88,7 +88,7 @@ def test_what_a_run_brought_in_is_removed_and_the_chains_explain_it(
     assert mparchive("verify", "--save-head", head).code == 0
     assert mparchive("backfill", *save(tmp_path, mistake), "--no-fetch").code == 0
     assert mparchive("verify", "--save-head", tmp_path / "later.json").code == 0
-    assert mparchive.number("SELECT count(*) FROM captures WHERE reference_id IS NOT NULL") > 0
+    assert mparchive.number("SELECT count(*) FROM bodies WHERE base_sha256 IS NOT NULL") > 0
 
     asked = mparchive("forget", "--run", last_run(mparchive))
     assert (asked.code, "there is no terminal" in asked.err) == (2, True)
@@ -117,10 +117,12 @@ def test_a_page_stored_against_a_removed_one_stays_readable(mparchive: Archive, 
     first, *others = pages()
     assert mparchive("backfill", *save(tmp_path, [first]), "--no-fetch").code == 0
     assert mparchive("backfill", *save(tmp_path, others), "--no-fetch").code == 0
-    against = "SELECT count(*) FROM captures WHERE reference_id = (SELECT min(id) FROM captures)"
+    against = (
+        "SELECT count(*) FROM bodies WHERE base_sha256 = (SELECT sha256 FROM captures ORDER BY id LIMIT 1)"
+    )
     assert mparchive.number(against) == len(others)
     assert mparchive("forget", first, "--yes").code == 0
-    assert mparchive.number("SELECT count(*) FROM captures WHERE reference_id IS NOT NULL") == len(others) - 1
+    assert mparchive.number("SELECT count(*) FROM bodies WHERE base_sha256 IS NOT NULL") == len(others) - 1
     assert mparchive.findings() == []
     for aid in others:
         assert mparchive("show", aid, "--raw").raw == pages()[aid][1]

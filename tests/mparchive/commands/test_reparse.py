@@ -21,6 +21,7 @@ from archive.repository.frontier import record_sightings
 from crawler.parse import PARSER_VERSION
 from mparchive.commands import reparse
 from mparchive.errors import Exit
+from tests.archive.integrity.checks.mutations import BENEATH
 from tests.archive.making import NOW, record
 from tests.mparchive.commands.conftest import Run
 from tests.standin.pages import all_pages
@@ -90,6 +91,7 @@ def test_a_damaged_page_is_named_with_exit_code_7_and_the_others_are_parsed(
     number = store_page(engine)
     store_page(engine, "picture")
     with transaction(engine) as session:
+        session.execute(text(BENEATH))
         session.execute(
             text(f"UPDATE captures SET sha256 = decode('{'00' * 32}', 'hex') WHERE id = {number}")
         )

@@ -204,7 +204,12 @@ def test_damage_is_reported_without_a_traceback(web: Served, module_engine: Engi
     number = web.ask("GET", f"{POST}/1001_1").json["captures"][0]["id"]
     with module_engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(text("UPDATE captures SET body = '\\x00' WHERE id = :id"), {"id": number})
+        connection.execute(
+            text(
+                "UPDATE bodies SET data = '\\x00' WHERE sha256 = (SELECT sha256 FROM captures WHERE id = :id)"
+            ),
+            {"id": number},
+        )
     answer = web.ask("GET", f"/api/v1/captures/{number}/body")
     assert answer.status == 500
     assert f"capture {number}" in answer.json["detail"]

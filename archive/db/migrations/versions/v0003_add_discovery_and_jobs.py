@@ -149,8 +149,8 @@ def upgrade() -> None:
 def _create_queue() -> None:
     """Create procrastinate's tables in a schema of their own (docs/explanation/adr/jobs-in-postgres.md).
 
-    The SQL file is that of procrastinate 3.10. Each later change of procrastinate's schema is a new migration
-    that runs the files shipped in `procrastinate/sql/migrations` since the version before.
+    The SQL file is that of procrastinate 3.10. What a later procrastinate changes is applied from the files
+    that it ships, by archive.db.queue_schema.
     """
     op.execute("CREATE SCHEMA jobs")
     op.execute("SET LOCAL search_path TO jobs")

@@ -115,7 +115,7 @@ def upgrade() -> None:
             "content",
             sa.LargeBinary(),
             nullable=False,
-            comment="SHA-256 of what the row holds, by the rule of docs/reference/integrity.md",
+            comment="SHA-256 of what the row holds, by the rule of docs/integrity.md",
         ),
         sa.Column("digest", sa.LargeBinary(), nullable=False, comment="SHA-256, 32 bytes"),
         sa.Column("added_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),

@@ -45,7 +45,8 @@ def _texts(connection: Connection) -> Iterator[Mutation]:
         version = f"UPDATE versions SET {text} WHERE id = {id_}"
         yield Mutation((version,), (f"versions {id_}",))
         post_id = _of(connection, f"SELECT post_id FROM versions WHERE id = {id_}")
-        post = f"UPDATE posts SET {text} WHERE id = {post_id}"
+        shown = f"title = {new[0]}, content_hash = (SELECT content_hash FROM versions WHERE id = {id_})"
+        post = f"UPDATE posts SET {shown} WHERE id = {post_id}"
         yield Mutation((post,), (f"posts {post_id}",))
         yield Mutation((version, post), (f"versions {id_}", f"posts {post_id}"))
     for id_ in ids(connection, "posts", "html IS NOT NULL", 8):
@@ -59,38 +60,38 @@ def _take_downs(connection: Connection) -> Iterator[Mutation]:
     for id_ in ids(connection, "absences", most=5):
         capture = _of(connection, f"SELECT capture_id FROM absences WHERE id = {id_}")
         names = (f"captures {capture}", *names_of(connection, "absences", id_))
-        erased = f"DELETE FROM absences WHERE id = {id_}"
+        erased, of_it = f"DELETE FROM absences WHERE id = {id_}", f"WHERE capture_id = {capture}"
         back = "parser_version = parser_version - 1"
         yield Mutation((erased,), names)
         for outcome in ("article", "unknown", "verification"):
-            parsed = f"UPDATE captures SET outcome = '{outcome}', {back} WHERE id = {capture}"
+            parsed = f"UPDATE parse_results SET outcome = '{outcome}', {back} {of_it}"
             yield Mutation((erased, parsed), names)
-        yield Mutation((f"UPDATE captures SET {back} WHERE id = {capture}",), names)
+        yield Mutation((f"UPDATE parse_results SET {back} {of_it}",), names)
         returned = "returned_at = last_missing_at + interval '1 hour', returned_capture_id = capture_id"
         yield Mutation((f"UPDATE absences SET {returned} WHERE id = {id_}",), names)
-    for id_ in ids(connection, "captures", "outcome = 'article' AND address_id IS NOT NULL", 6):
-        gone = f"UPDATE captures SET outcome = 'deleted', reason = '该内容已被发布者删除' WHERE id = {id_}"
-        yield Mutation((gone,), (f"captures {id_}",))
-        older = f"UPDATE captures SET parser_version = parser_version - 1 WHERE id = {id_}"
-        yield Mutation((older,), (f"captures {id_}",))
-        for outcome in ("private", "verification"):
-            other = f"UPDATE captures SET outcome = '{outcome}', parser_version = parser_version - 1"
-            yield Mutation((f"{other} WHERE id = {id_}",), (f"captures {id_}",))
+    for id_ in ids(connection, "parse_results", "outcome = 'article'", 6):
+        names = names_of(connection, "parse_results", id_)
+        for change in (
+            "outcome = 'deleted', reason = '该内容已被发布者删除'",
+            "parser_version = parser_version - 1",
+            "outcome = 'private', parser_version = parser_version - 1",
+            "outcome = 'verification', parser_version = parser_version - 1",
+        ):
+            yield Mutation((f"UPDATE parse_results SET {change} WHERE id = {id_}",), names)
 
 
 # By table: the columns to copy, with what makes the copy another row.
 _COPIES = {
     "sightings": "address_id, run_id, last_run_id, source, url || '#invented' AS url, title, listing,"
     " first_seen_at, last_seen_at",
-    "captures": "address_id, run_id, requested_url, final_url, status, headers, body, body_encoding,"
-    " reference_id, body_size, sha256, fetched_at + interval '1 day' AS fetched_at, rendered, evaluated,"
-    " outcome, reason, parser_version",
+    "captures": "address_id, run_id, requested_url, final_url, status, headers, body_size,"
+    " sha256, fetched_at + interval '1 day' AS fetched_at, rendered, evaluated",
     "versions": "post_id, number + 100 AS number, title, text, content_hash, source, capture_id, run_id,"
     " parser_version, recorded_at",
-    "accounts": "biz || 'x' AS biz, name, user_name, first_seen_at",
+    "accounts": "biz || 'x' AS biz, name, first_seen_at",
     "addresses": "key || '9' AS key, url, account_id, aid, expected_biz, last_outcome, first_seen_at",
-    "posts": "account_id, aid || '9' AS aid, mid, (idx || '9')::bigint AS idx, title, url, published_on,"
-    " account_name, text, html, published_at, kind, facts, content_hash, source, capture_id,"
+    "posts": "account_id, aid || '9' AS aid, mid, (idx + 9)::smallint AS idx, title, url, published_on,"
+    " account_name, html, published_at, kind, facts, content_hash, source, capture_id,"
     " first_archived_at",
 }
 _OF_POSTS = {
@@ -114,7 +115,7 @@ def _inventions(connection: Connection) -> Iterator[Mutation]:
 
 def _copy(table: str, columns: str, id_: int, new: int) -> str:
     names = ", ".join(part.split(" AS ")[-1].strip() for part in columns.split(", "))
-    names = names.replace("(idx || '9')::bigint AS ", "")
+    names = names.replace("(idx + 9)::smallint AS ", "")
     return (
         f"INSERT INTO {table} (id, {names}) OVERRIDING SYSTEM VALUE"
         f" SELECT {new}, {columns} FROM {table} WHERE id = {id_}"
@@ -179,6 +180,8 @@ def _without_account(id_: int) -> Iterator[str]:
     addresses = f"SELECT id FROM addresses WHERE account_id = {id_}"
     for table in ("absences", "post_media", "post_links", "post_words", "versions"):
         yield f"DELETE FROM {table} WHERE post_id IN ({posts})"
+    results = f"SELECT id FROM captures WHERE address_id IN ({addresses})"
+    yield f"DELETE FROM parse_results WHERE capture_id IN ({results})"
     yield f"DELETE FROM captures WHERE address_id IN ({addresses})"
     yield f"DELETE FROM sightings WHERE address_id IN ({addresses})"
     yield f"DELETE FROM addresses WHERE account_id = {id_}"

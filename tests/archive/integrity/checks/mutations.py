@@ -46,7 +46,10 @@ FLIPPED: dict[type, str] = {
 }
 
 # What the archive is not evidence of, as docs/reference/integrity.md says: how it works, and its own ids.
-OPERATIONAL_TABLES = {"egresses", "incidents", "pending_facts", "repeated_captures", "runs", "sources"}
+OPERATIONAL_TABLES = {
+    "egresses", "incidents", "pending_facts", "repeated_captures", "runs", "sources", "unparsed_captures",
+    "bodies",  # checked bit by bit, below
+}  # fmt: skip
 OPERATIONAL_COLUMNS = {
     "absences": {"id"},
     "addresses": {"attempts", "claimed_by_run_id", "claimed_until", "last_tried_at", "next_fetch_at"},
@@ -54,6 +57,7 @@ OPERATIONAL_COLUMNS = {
     "head_lengths": {"id"},
     "heads": {"taken_at"},
     "media": {"attempts", "expires_at", "last_outcome", "last_reason", "last_tried_at", "next_fetch_at"},
+    "parse_results": {"id"},
     "post_links": {"id"},
     "post_media": {"id"},
     "removals": {"run_id"},
@@ -64,7 +68,7 @@ _FINAL = "last_outcome IN ('article', 'deleted', 'violation', 'unavailable', 'mi
 _EVIDENT = {
     ("addresses", "last_outcome"): _FINAL,
     ("addresses", "last_reason"): _FINAL,
-    ("captures", "run_id"): "outcome IS NOT NULL",
+    ("captures", "run_id"): "id IN (SELECT capture_id FROM parse_results)",
     ("media", "url"): "file_id IS NOT NULL",
 }
 # A finding may name the row that a damaged one belongs to: an SQL expression of its name.
@@ -73,6 +77,7 @@ _NAMED = {
     "files": "'media ' || (SELECT min(id) FROM media WHERE file_id = files.id)",
     "head_lengths": "'heads ' || head_id",
     "media": "'posts ' || (SELECT min(post_id) FROM post_media WHERE medium_id = media.id)",
+    "parse_results": "'captures ' || capture_id",
     "post_links": "'posts ' || post_id",
     "post_media": "'posts ' || post_id",
     "sightings": "'addresses ' || address_id",
@@ -104,8 +109,25 @@ class Mutation:
             yield table, int(id_)
 
 
+# A constraint lets these have only values of a closed set: two of each.
+_CLOSED = {
+    ("parse_results", "outcome"): ("deleted", "private"),
+    ("addresses", "last_outcome"): ("deleted", "private"),
+    ("absences", "outcome"): ("deleted", "private"),
+    ("posts", "kind"): ("video", "audio"),
+    ("post_words", "kind"): ("video", "audio"),
+    ("media", "type"): ("video", "audio"),
+    ("media", "last_outcome"): ("refused", "failed"),
+    ("post_media", "role"): ("poster", "cover"),
+    ("post_links", "relation"): ("topic", "web"),
+}
+
+
 def flipped(column: Column[object]) -> str:
     """Return the SQL of a value that differs by a bit or so."""
+    if (column.table.name, column.name) in _CLOSED:
+        first, second = _CLOSED[column.table.name, column.name]
+        return f"CASE {column.name} WHEN '{first}' THEN '{second}' ELSE '{first}' END"
     stored = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
     kind = next(kind for kind in type(stored).__mro__ if kind in FLIPPED)
     return FLIPPED[kind].format(column.name)
@@ -200,11 +222,12 @@ def deleted(connection: Connection) -> Iterator[Mutation]:
 def in_bodies(connection: Connection) -> Iterator[Mutation]:
     """Flip one bit of a stored body, anywhere."""
     chance = Random(5)
-    sizes = connection.exec_driver_sql("SELECT id, length(body) FROM captures ORDER BY id").all()
-    for id_, size in sizes:
+    query = "SELECT min(c.id), b.sha256, length(b.data) FROM captures c JOIN bodies b USING (sha256)"
+    for id_, sha256, size in connection.exec_driver_sql(f"{query} GROUP BY 2, 3 ORDER BY 1").all():
         bit = chance.randrange(size * 8)
-        flip = f"set_bit(body, {bit}, 1 - get_bit(body, {bit}))"
-        yield Mutation((f"UPDATE captures SET body = {flip} WHERE id = {id_}",), (f"captures {id_}",))
+        flip = f"set_bit(data, {bit}, 1 - get_bit(data, {bit}))"
+        update = f"UPDATE bodies SET data = {flip} WHERE sha256 = '\\x{bytes(sha256).hex()}'"
+        yield Mutation((BENEATH, update), (f"captures {id_}",))
 
 
 @contextmanager

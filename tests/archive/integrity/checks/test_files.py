@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from archive.integrity.check import CheckContext, RowRange
 from archive.integrity.checks.files import check_bodies, check_media
-from tests.archive.integrity.checks.mutations import Mutation, findings_of, ids, rolled_back_session
+from tests.archive.integrity.checks.mutations import BENEATH, Mutation, findings_of, ids, rolled_back_session
 
 
 def _flip(file: Path) -> None:
@@ -61,6 +61,7 @@ def test_a_file_that_no_row_is_about_is_counted_and_is_no_finding(
 def test_a_body_of_another_size_than_recorded_is_found(filled: Connection, context: CheckContext) -> None:
     with rolled_back_session(filled) as session:
         (id_,) = ids(filled, "captures", most=1)
+        session.execute(text(BENEATH))
         session.execute(text("UPDATE captures SET body_size = body_size + 1 WHERE id = :id"), {"id": id_})
         result = check_bodies(RowRange(session, context, id_ - 1, id_))
     assert [one.message.code for one in result.findings] == ["archive.integrity.body_size_differs"]

@@ -8,13 +8,15 @@ from archive.integrity.checks.rows import check_references, check_search_index
 from tests.archive.integrity.checks.mutations import ids, rolled_back_session
 
 TABLES = Base.metadata.tables
+IS_DELTA = "sha256 IN (SELECT sha256 FROM bodies WHERE base_sha256 IS NOT NULL)"
 
 
 def test_a_delta_whose_base_is_itself_a_delta_is_found(filled: Connection, context: CheckContext) -> None:
     with rolled_back_session(filled) as session:
-        first, second = ids(filled, "captures", "reference_id IS NOT NULL", 2)
-        values = {"base": first, "id": second}
-        session.execute(text("UPDATE captures SET reference_id = :base WHERE id = :id"), values)
+        first, second = ids(filled, "captures", IS_DELTA, 2)
+        of = "(SELECT sha256 FROM captures WHERE id = :{0})"
+        against = f"UPDATE bodies SET base_sha256 = {of.format('base')} WHERE sha256 = {of.format('id')}"
+        session.execute(text(against), {"base": first, "id": second})
         result = check_references(TABLES["captures"], RowRange(session, context, second - 1, second))
     assert [one.message.code for one in result.findings] == ["archive.integrity.base_is_delta"]
 

@@ -14,9 +14,9 @@ from alembic import op
 
 from archive.db.migrations.row_seals import seal, unseal
 
-revision = "0013"
+revision = "0015"
 
-down_revision = "0010"
+down_revision = "0014"
 
 branch_labels = None
 
@@ -47,7 +47,7 @@ _FINAL = """a.last_outcome IN ('article', 'deleted', 'violation', 'unavailable',
 # By kind: the rows with their ids, the account of the chain, and the values of the fact.
 FACTS = {
     "account": """
-SELECT r.id, r.biz, jsonb_build_array('account'::text, r.biz, r.name, r.user_name,
+SELECT r.id, r.biz, jsonb_build_array('account'::text, r.biz, r.name,
   timezone('UTC', r.first_seen_at)) AS fact
 FROM accounts r WHERE true""",
     "address": f"""
@@ -62,11 +62,15 @@ SELECT r.id, {_BIZ_OF_KEY} AS biz, jsonb_build_array('sighting'::text, a.key, r.
 FROM sightings r JOIN addresses a ON a.id = r.address_id WHERE true""",  # noqa: S608 - constants
     "parse_result": f"""
 SELECT r.id, {_BIZ_OF_KEY} AS biz, jsonb_build_array('parse_result'::text, encode(r.sha256, 'hex'),
-  timezone('UTC', r.fetched_at), r.run_id, r.outcome, r.reason, r.parser_version) AS fact
-FROM captures r LEFT JOIN addresses a ON a.id = r.address_id WHERE r.outcome IS NOT NULL""",  # noqa: S608 - constants
+  timezone('UTC', r.fetched_at), r.run_id,
+  (SELECT jsonb_agg(jsonb_build_array(parser_version, outcome, reason, timezone('UTC', parsed_at), is_current)
+     ORDER BY id) FROM parse_results WHERE capture_id = r.id)) AS fact
+FROM captures r LEFT JOIN addresses a ON a.id = r.address_id
+WHERE EXISTS (SELECT FROM parse_results WHERE capture_id = r.id)""",  # noqa: S608 - constants
     "post": """
 SELECT r.id, account.biz, jsonb_build_array('post'::text, account.biz, r.aid, r.mid, r.idx, r.url,
-  r.published_on, r.account_name, r.content_hash, r.source, r.capture_id,
+  r.published_on, r.account_name, r.content_hash, r.source, r.capture_id, r.title,
+  r.current_version_id,
   timezone('UTC', r.first_archived_at), timezone('UTC', r.published_at), r.kind, r.facts,
   encode(sha256(convert_to(r.html, 'UTF8')), 'hex'),
   (SELECT jsonb_agg(jsonb_build_array(number, capture_id, run_id) ORDER BY number)
@@ -195,7 +199,7 @@ _ROWS = {
     "account": {"accounts": "id"},
     "address": {"addresses": "id"},
     "sighting": {"sightings": "id"},
-    "parse_result": {"captures": "id"},
+    "parse_result": {"parse_results": "capture_id"},
     "post": {"posts": "id", "versions": "post_id"},
     "post_media": {"post_media": "post_id"},
     "post_links": {"post_links": "post_id"},
@@ -277,7 +281,7 @@ def _append(
 
 
 TABLES = (
-    "absences", "accounts", "addresses", "captures", "chain_entries", "chains", "egresses", "files",
+    "absences", "accounts", "addresses", "parse_results", "chain_entries", "chains", "egresses", "files",
     "incidents", "media", "post_links", "post_media", "post_words", "posts", "removals", "repeated_captures",
     "runs", "sightings", "sources", "versions",
 )  # fmt: skip
@@ -299,7 +303,7 @@ def downgrade() -> None:
     for comment, before in _COMMENTS.items():
         op.create_table_comment("chains", before, existing_comment=comment)
     for table in TABLES:
-        seal(op.get_bind(), table, but={"posts": ("text",), "versions": ("text",)}.get(table, ()))
+        seal(op.get_bind(), table, but=("text",) if table == "versions" else ())
 
 
 def _close_gaps() -> None:

@@ -17,7 +17,7 @@ from archive.storage.media_files import MediaFolder
 from tests.archive.db.migrations.migrating import migrate
 from tests.archive.integrity.filling import context_at, fill
 
-BEFORE = "0010"
+BEFORE = "0014"
 CONTENTS = text("SELECT fact_kind, fact_id, content FROM chain_entries WHERE fact_kind IS NOT NULL")
 NEWEST = text(
     "SELECT DISTINCT ON (fact_kind, fact_id) fact_kind, fact_id, content FROM chain_entries"

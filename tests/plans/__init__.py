@@ -1,0 +1,1 @@
+"""What the database does for each statement of the program in a large archive."""
