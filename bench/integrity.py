@@ -1,4 +1,4 @@
-"""Measure the cost of hash chains and row checksums, and the speed of verify: `python -m bench.integrity`.
+"""Measure the cost of hash chains and the speed of verify: `python -m bench.integrity`.
 
 Work with and without them alternates in one archive, on made-up posts and pages of realistic size. Processor
 time of program and database is measured, so that other load on the machine matters little.
@@ -19,8 +19,6 @@ import psutil
 from sqlalchemy import Engine, text
 
 from archive.db.engine import open_archive, transaction
-from archive.db.migrations.row_seals import TRIGGER
-from archive.db.models import Base
 from archive.db.settings import ArchiveSettings
 from archive.domain.captures import Capture
 from archive.ingest.pages import import_records, store_parse_results
@@ -39,7 +37,7 @@ IMPORTED = 500  # posts a round, in one transaction
 PAGES = 10  # a round
 WEIGHT = 2_500_000  # bytes of script in a page: the size of real ones
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-APPENDS = ("archive.repository.posts.append_versions", "archive.ingest.pages.append_captures")
+APPENDS = "archive.repository.hash_chain._noted_entries"
 Work = Callable[[Engine, int], None]
 
 
@@ -72,7 +70,6 @@ def _crawl(engine: Engine, round_: int) -> None:
 
 
 WORKS: dict[str, Work] = {"a post from a dump": _import, "a page": _crawl}
-SEALED = [name for name, table in Base.metadata.tables.items() if "seal" in table.columns]
 COUNTS = {"a post from a dump": IMPORTED, "a page": PAGES}
 
 
@@ -86,12 +83,12 @@ def _answer(number: int) -> Capture:
 
 
 def _price(engine: Engine, work: Work) -> tuple[float, float]:
-    """Return the seconds of a round with and without chains and checksums."""
+    """Return the seconds of a round with and without chains."""
     spent: dict[bool, list[float]] = {True: [], False: []}
     work(engine, 0)  # everything is loaded and the references are known
     for round_ in range(1, 2 * ROUNDS + 1):
         is_with = round_ % 2 == 0
-        with nullcontext() if is_with else _without(engine):
+        with nullcontext() if is_with else _without():
             spent[is_with].append(_seconds(engine, work, round_))
     return statistics.median(spent[True]), statistics.median(spent[False])
 
@@ -105,21 +102,10 @@ def _seconds(engine: Engine, work: Work, round_: int) -> float:
 
 
 @contextmanager
-def _without(engine: Engine) -> Iterator[None]:
-    _switch(engine, "DISABLE", "DROP")
-    with patch(APPENDS[0]), patch(APPENDS[1]):
+def _without() -> Iterator[None]:
+    """Let transactions end without reading facts and extending chains."""
+    with patch(APPENDS, return_value=()):
         yield
-    with transaction(engine) as session:
-        for table in SEALED:
-            session.execute(text(f"UPDATE {table} SET seal = seal_of({table}) WHERE seal IS NULL"))
-    _switch(engine, "ENABLE", "SET")
-
-
-def _switch(engine: Engine, trigger: str, constraint: str) -> None:
-    with transaction(engine) as session:
-        for table in SEALED:
-            session.execute(text(f"ALTER TABLE {table} ALTER seal {constraint} NOT NULL"))
-            session.execute(text(f"ALTER TABLE {table} {trigger} TRIGGER {TRIGGER}"))
 
 
 def _speeds(engine: Engine, settings: ArchiveSettings) -> dict[str, float]:
@@ -127,7 +113,7 @@ def _speeds(engine: Engine, settings: ArchiveSettings) -> dict[str, float]:
     with transaction(engine) as session:
         size = float(session.scalar(text("SELECT sum(body_size) FROM captures")) or 0) / 1e6
     speeds = {}
-    for name in ("seals", "bytes", "text"):
+    for name in ("facts", "bytes", "text"):
         found = Counter[str]()
         spent = _seconds(
             engine, lambda engine, _, name=name, found=found: _look(engine, settings, name, found), 0
@@ -155,14 +141,14 @@ _TEXT = """## Integrity
 
 Written by `python -m bench.integrity` ({day}). Machine: {machine}.
 
-Cost of hash chains and row checksums, in milliseconds of processor time of program and database. A page has
+Cost of hash chains, in milliseconds of processor time of program and database. A page has
 2.5 MB; it is stored and parsed.
 
 | stored | without | with | cost |
 |---|---|---|---|
 {rows}
 
-In one second one core checks {seals:,.0f} row checksums, or {bytes:.0f} MB of page bytes, or parses
+In one second one core checks {facts:,.0f} facts, or {bytes:.0f} MB of page bytes, or parses
 {text:.0f} pages again.
 """
 

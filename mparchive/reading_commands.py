@@ -3,6 +3,7 @@
 Each imports its work when it is called, as in mparchive.cli.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -47,13 +48,16 @@ def export_command(
     since: Since = None,
     until: Until = None,
     week: Week = None,
+    save_head: Annotated[
+        Path | None, typer.Option("--save-head", help=_("mparchive.help.export.save_head"))
+    ] = None,
 ) -> None:
     """Write archived posts to files."""
     from archive.repository.capture_selection import Selection
     from mparchive.commands.export import export
 
     selection, target = Selection(account, *chosen_days(since, until, week)), export_target(output)
-    raise typer.Exit(export(format_of(form, target), target, selection))
+    raise typer.Exit(export(format_of(form, target), target, selection, save_head))
 
 
 @reading.command("search", help=_("mparchive.help.search.summary"), cls=SearchWords)

@@ -23,7 +23,7 @@ from archive.db.engine import transaction
 from archive.domain.messages import Message
 from archive.repository import runs
 from archive.system.child_processes import lifeline
-from archive.system.log import FORMAT_VARIABLE, format_for
+from archive.system.log import FORMAT_VARIABLE, LEVEL_VARIABLE, format_for
 from crawler.process import entry
 from crawler.process.entry import CrawlError, ProgressEvent, RunStarted, decode_event
 from crawler.run_stats import EXIT_CODES
@@ -126,8 +126,11 @@ def crawl(  # noqa: PLR0913 - all but engine and run are options, given by name
     if stop.is_set():
         return CrawlResult(run_id, "stopped", 0, stopped=True)
     command = _command(spider, run_id, arguments or {}, settings or {})
-    log_format = format_for(log_stream, os.environ) if log_stream else "human"
-    own = {"SCRAPY_SETTINGS_MODULE": "crawler.settings", FORMAT_VARIABLE: log_format}
+    own = {"SCRAPY_SETTINGS_MODULE": "crawler.settings"}
+    if log_stream:
+        own[FORMAT_VARIABLE] = format_for(log_stream, os.environ)
+    else:  # only the last lines are read, where the crawl could not say itself what was wrong
+        own |= {FORMAT_VARIABLE: "human", LEVEL_VARIABLE: "WARNING"}
     with lifeline() as descriptor:
         process = CrawlProcess(command, {**os.environ, **(environment or {}), **own}, descriptor)
         watched = _WatchedCrawl(process, on_event, log_stream)

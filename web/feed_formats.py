@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 from xml.sax.saxutils import escape
 
+from archive.repository.heads import ArchiveHead
+
 PREVIEW_TERM = "paid-preview"  # category of paid posts of which only the free preview is archived
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -37,7 +39,7 @@ class FeedDocument:
     """A feed: its title, its own address, that of the web UI, and its newest posts.
 
     `updated` is when an entry changed last, `recorded_at` when the archive recorded that, which may be later.
-    Each of `entries` is in memory only while it is written.
+    Each of `entries` is in memory only while it is written. `head` has the chains of the entries' accounts.
     """
 
     title: str
@@ -47,6 +49,7 @@ class FeedDocument:
     updated: datetime
     entries: Iterable[FeedEntry]
     recorded_at: datetime | None = None
+    head: ArchiveHead | None = None
 
 
 def printable(text: str) -> str:
@@ -60,6 +63,8 @@ def _paragraph_html(paragraph: str) -> str:
 
 
 ATOM_MEDIA_TYPE = "application/atom+xml"
+
+HEAD_NAMESPACE = "urn:mparchive:heads"
 
 _FEED_ATTRIBUTES = {"xmlns": "http://www.w3.org/2005/Atom", "xml:lang": "zh-CN"}
 
@@ -75,6 +80,8 @@ def write_atom(feed: FeedDocument) -> Iterator[bytes]:
     _add_link(root, "alternate", feed.home, "text/html")
     if feed.next:
         _add_link(root, "next", feed.next, ATOM_MEDIA_TYPE)
+    if feed.head:
+        _add_head(root, feed.head)
     head = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True).removesuffix(b"</feed>")
     yield head
     is_empty = True
@@ -84,6 +91,15 @@ def write_atom(feed: FeedDocument) -> Iterator[bytes]:
     if is_empty:
         yield b"<author><name>mparchive</name></author>"
     yield b"</feed>"
+
+
+def _add_head(root: Element, head: ArchiveHead) -> None:
+    """Add the head of the archive as an extension element, which docs/reference/integrity.md describes."""
+    names = {"xmlns:mparchive": HEAD_NAMESPACE, "taken": _utc_text(head.taken_at), "digest": head.digest}
+    element = SubElement(root, "mparchive:head", names)
+    for chain in head.chains:
+        values = {"biz": chain.biz, "length": str(chain.length), "digest": chain.digest}
+        SubElement(element, "mparchive:chain", values)
 
 
 def _atom_entry(entry: FeedEntry) -> Iterator[bytes]:
@@ -135,6 +151,10 @@ def write_json_feed(feed: FeedDocument) -> Iterator[bytes]:
     }
     if feed.next:
         document["next_url"] = feed.next
+    if feed.head:
+        chains = [chain._asdict() for chain in feed.head.chains]
+        taken = _utc_text(feed.head.taken_at)
+        document["_mparchive"] = {"taken_at": taken, "digest": feed.head.digest, "heads": chains}
     head, place, tail = _json(document).partition(b'"items": [')
     yield head + place
     for number, entry in enumerate(feed.entries):

@@ -23,6 +23,7 @@ from archive.domain.text import has_visible_character, storable, unescape
 from archive.rendering.page import PREVIEW_NOTE
 from archive.reports.changes import ChangeFilter, PostChange, change_page
 from archive.repository import accounts, post_queries
+from archive.repository.heads import last_head
 from archive.repository.post_queries import PostFilter
 from archive.repository.versions import last_changes, last_recorded
 from archive.search.engine import search
@@ -171,6 +172,7 @@ def _change_feed(readers: Readers, media_type: str, write: _Writer) -> Callable[
         with readers.session() as session:
             page = change_page(session, ChangeFilter(account, kind), after, FEED_ENTRIES)
             title = _title(session, account, *sorted(kind))
+            head = last_head(session, {change.biz for change in page.changes})
         origin = str(request.base_url).rstrip("/")
         found = FeedDocument(
             title=f"{title} · {Message('web.changes.title').text(lang)}",
@@ -179,6 +181,7 @@ def _change_feed(readers: Readers, media_type: str, write: _Writer) -> Callable[
             next=str(request.url.include_query_params(after=page.next)) if page.next else None,
             updated=max((change.at for change in page.changes), default=_EMPTY_SINCE),
             entries=[change_entry(change, origin, lang) for change in page.changes],
+            head=head,
         )
         return _answer(request, SpooledBody(write(found)), found.updated, media_type)
 
@@ -240,6 +243,7 @@ def _feed_document(session: Session, request: Request, page: post_queries.Page, 
             for (post, biz), text in zip(page.posts, texts, strict=True)
         ),
         recorded_at=last_recorded(session, ids),
+        head=last_head(session, {biz for _, biz in page.posts}),
     )
 
 

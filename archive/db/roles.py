@@ -25,7 +25,7 @@ LOCK_SECONDS = 60  # to wait for a table that an older program, which still runs
 _GRANT_LOCK = 4_170_205_812  # any number; of processes that grant at the same time PostgreSQL lets one fail
 
 # What the inbox writes: it adds accounts, addresses and where they were seen, and makes addresses due.
-_INSERTS = ("accounts", "addresses", "sightings")
+_INSERTS = ("accounts", "addresses", "sightings", "pending_facts")
 
 _UPDATES = {
     "addresses": ("url", "expected_biz", "next_fetch_at", "attempts"),

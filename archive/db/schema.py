@@ -6,10 +6,11 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from archive.db.queue_schema import is_queue_current, upgrade_queue
 from archive.db.roles import grant_reader
-from archive.domain.errors import DatabaseUnavailable
+from archive.domain.errors import DatabaseUnavailable, first_line
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -18,6 +19,8 @@ _MIGRATION_LOCK = 4_170_205_811  # any number; the process that migrates holds i
 
 _MIGRATIONS = resources.files("archive.db") / "migrations"
 
+_STOPPED = ("57", "08")  # classes of SQLSTATE: somebody stopped it, or there is no connection
+
 _NAME = re.compile(r"v(\d+)_\w+\.py")  # of a migration's file; the number is its revision
 
 
@@ -25,7 +28,8 @@ def upgrade(engine: Engine) -> None:
     """Migrate to the newest revision, the queue to the installed procrastinate, and grant what readers lack.
 
     Of several processes that start at once one does it, the others wait.
-    Raises DatabaseUnavailable for a database of a newer mparchive, DBAPIError when it cannot be reached.
+    Raises DatabaseUnavailable for a database of a newer mparchive, and where a migration fails (on a full
+    disk, for example), which then has changed nothing; DBAPIError when the database cannot be reached.
     """
     with engine.begin() as connection:
         if revision(connection) != newest_revision():
@@ -79,6 +83,11 @@ def _migrate(connection: Connection) -> None:
         command.upgrade(alembic_config(connection), "head")
     except CommandError as error:
         raise DatabaseUnavailable("archive.database.newer", reason=str(error)) from None
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None)
+        if state is None or state.startswith(_STOPPED):
+            raise
+        raise DatabaseUnavailable("archive.database.upgrade_failed", reason=first_line(error)) from None
 
 
 def alembic_config(connection: Connection) -> "Config":

@@ -1,16 +1,15 @@
-"""Verify an archive: run the checks over all rows, resumably, and compare chains with saved heads."""
+"""Verify an archive: run the checks over all rows, resumably."""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from archive.db.models import Chain, ChainEntry
 from archive.domain.errors import ArchiveError
 from archive.domain.messages import Message
 from archive.integrity.check import (
@@ -28,7 +27,7 @@ from archive.integrity.check import (
 )
 from archive.integrity.checks import ALL_CHECKS, CHECK_NAMES
 from archive.integrity.process_pool import CheckPool
-from archive.repository.hash_chain import ChainHead, chain_heads
+from archive.repository.hash_chain import chain_heads
 from archive.system.files import make_private_folder, private_opener
 
 _ARCHIVE = text(
@@ -176,29 +175,3 @@ def _ranges(database: Database, check: Check, after: int) -> Iterator[tuple[int,
     while (last := last_id_of_batch(database, check, after)) is not None:
         yield after, last
         after = last
-
-
-def compare_with_heads(session: Session, saved: Sequence[ChainHead]) -> list[Finding]:
-    """Return a finding for each head saved earlier that its chain does not pass through."""
-    return [finding for head in saved if (finding := _compare_with_head(session, head))]
-
-
-def _compare_with_head(session: Session, head: ChainHead) -> Finding | None:
-    chain = session.execute(select(Chain.id, Chain.length).where(Chain.biz == head.biz)).one_or_none()
-    chain_id, length = chain or (None, 0)
-    entry = select(ChainEntry.digest).where(
-        ChainEntry.chain_id == chain_id, ChainEntry.position == head.length
-    )
-    digest = session.scalar(entry)
-    if head.length == 0 or (digest is not None and digest.hex() == head.digest):
-        return None
-    chain_name = Message("archive.integrity.chain_of", {"biz": head.biz})
-    if not head.biz:
-        chain_name = Message("archive.integrity.chain_of_no_account")
-    if length < head.length:
-        params = {"chain": chain_name, "entries": length, "expected": head.length}
-        message = Message("archive.integrity.chain_shorter_than_head", params)
-    else:
-        params = {"chain": chain_name, "position": head.length}
-        message = Message("archive.integrity.chain_avoids_head", params)
-    return Finding("head", "chains", chain_id, message)

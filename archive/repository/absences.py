@@ -21,6 +21,8 @@ from archive.db.models import (
     Post,
 )
 from archive.domain.outcomes import AWAY, Outcome
+from archive.repository.evidence import FactKind
+from archive.repository.hash_chain import append_facts
 from archive.repository.post_queries import (
     IS_ITS_ADDRESS,
     IS_ITS_RESULT,
@@ -189,3 +191,4 @@ def _reconcile(session: Session, computed: dict[int, list[ComputedAbsence]]) -> 
     ]
     if new:
         session.execute(insert(Absence), new)
+    append_facts(session, FactKind.ABSENCES, computed.keys())

@@ -13,6 +13,8 @@ from archive.domain.errors import NotArchived
 from archive.domain.outcomes import FORGOTTEN
 from archive.domain.text import storable
 from archive.repository.derived import counts
+from archive.repository.evidence import FactKind
+from archive.repository.hash_chain import append_facts
 
 
 def put_accounts(session: Session, names: Mapping[str, str]) -> dict[str, int]:
@@ -30,6 +32,7 @@ def put_accounts(session: Session, names: Mapping[str, str]) -> dict[str, int]:
             session.execute(
                 update(Account).where(Account.biz == renamed["b_biz"]).values(name=renamed["b_name"])
             )
+    append_facts(session, FactKind.ACCOUNT, [number for number, _ in accounts.values()])
     return {biz: number for biz, (number, _) in accounts.items()}
 
 

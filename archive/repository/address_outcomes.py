@@ -26,6 +26,8 @@ from archive.domain.parsed_page import LinkRef, ParsedPage
 from archive.domain.text import storable
 from archive.domain.update_decisions import next_fetch
 from archive.repository.bare_addresses import IS_BARE, REFUSED
+from archive.repository.evidence import FactKind
+from archive.repository.hash_chain import append_facts
 
 _BATCH = 500  # keys per statement
 
@@ -87,6 +89,7 @@ def add_chksm(session: Session, addresses: Sequence[Address]) -> None:
             url = storable(_canonical(seen[batch[post_id]]))
             is_bare = Post.id == post_id, ~Post.url.contains("chksm=")
             session.execute(update(Post).where(*is_bare).values(url=url))
+        append_facts(session, FactKind.POST, batch)
 
 
 def _posts_without_chksm(session: Session, addresses: Sequence[Address]) -> list[tuple[int, str, int, str]]:
@@ -235,7 +238,9 @@ def _locked_addresses(
     is_bare = and_(AddressRow.key.in_(bare_keys), IS_BARE)
     wanted = or_(AddressRow.id.in_(ids), AddressRow.key.in_(keys), is_bare)
     rows = select(AddressRow).where(wanted).order_by(BY_KEY)
-    return session.scalars(rows.with_for_update()).all()
+    locked = session.scalars(rows.with_for_update()).all()
+    append_facts(session, FactKind.ADDRESS, [row.id for row in locked])
+    return locked
 
 
 def drop_foreign_posts(

@@ -17,6 +17,7 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    union,
     update,
 )
 from sqlalchemy.dialects import postgresql
@@ -44,7 +45,8 @@ from archive.domain.parsed_page import ParsedPage, page_associations
 from archive.domain.text import storable, storable_json
 from archive.domain.update_decisions import PAGE, REPARSE
 from archive.repository.bodies import capture_body, store_bodies
-from archive.repository.hash_chain import append_captures
+from archive.repository.evidence import FactKind
+from archive.repository.hash_chain import append_captures, append_facts, append_facts_of_posts
 from archive.repository.post_queries import IS_ITS_ADDRESS, IS_ITS_RESULT
 
 UNPARSED_BATCH = 1000  # captures left unparsed that are handed out at once
@@ -53,10 +55,7 @@ UNPARSED_BATCH = 1000  # captures left unparsed that are handed out at once
 def store_captures(
     session: Session, run_id: int | None, captures: Sequence[tuple[int | None, Capture]]
 ) -> list[int]:
-    """Store captures, each with the id of its address or None, before they are parsed; return their ids.
-
-    Call it last in a transaction: it locks the hash chains, after all that storing a parse result locks.
-    """
+    """Store captures, each with the id of its address or None, before they are parsed; return their ids."""
     if not captures:
         return []
     session.execute(_LOCK_AS_WRITER)
@@ -135,6 +134,7 @@ def store_outcomes(
         for capture_id, values in sorted(new.items())
     ]
     session.execute(insert(ParseResult), rows)
+    append_facts(session, FactKind.PARSE_RESULT, list(new))
 
 
 _METADATA = (
@@ -320,6 +320,10 @@ def count_associations(session: Session, capture_ids: Sequence[int]) -> dict[int
 def remove_obsolete_associations(session: Session, capture_id: int, page: ParsedPage) -> None:
     """Delete media and links that an earlier parser found in a capture and today's does not."""
     media, links = page_associations(page)
+    shown = union(
+        *(select(table.post_id).where(table.capture_id == capture_id) for table in (PostMedium, PostLink))
+    )
+    append_facts_of_posts(session, session.scalars(shown).all())
     stored = select(PostMedium.id, PostMedium.role, MediumRow.key).join(MediumRow)
     stored = stored.where(PostMedium.capture_id == capture_id)
     obsolete = [number for number, role, key in session.execute(stored) if (role, key) not in media]

@@ -1,10 +1,10 @@
 """Remove posts, an account or what runs brought in, all or nothing, and record in the hash chains what went.
 
-The chain entries of removed captures and versions stay, each marked with the removal that explains it.
+The chain entries of removed rows stay, each marked with the removal that explains it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,13 +45,15 @@ from archive.domain.update_decisions import PAGE
 from archive.repository import absences, runs
 from archive.repository.bodies import remove_bodies, unused_bodies
 from archive.repository.captures import list_captures, load_capture
-from archive.repository.hash_chain import append_removals
+from archive.repository.evidence import OF_POSTS, FactKind
+from archive.repository.hash_chain import append_facts, append_facts_of_posts, append_removals, fact_name
 from archive.repository.media import put_post_media, unused_files
 from archive.repository.posts import put_links, replace_state
 from archive.repository.removals import (
     RemovalScope,
     among,
     holders_of_absences,
+    posts_citing,
     posts_with_captures,
 )
 from archive.repository.versions import VERSION_AT
@@ -61,8 +63,8 @@ COMMAND = "forget"
 
 # Excludes every writer, in the order in which archive.ingest.pages locks rows; readers go on.
 _LOCK = text(
-    "LOCK TABLE accounts, addresses, sightings, captures, parse_results, bodies, posts, versions, chains,"
-    " media, files, post_media, post_links IN SHARE ROW EXCLUSIVE MODE"
+    "LOCK TABLE accounts, addresses, sightings, captures, parse_results, bodies, posts, versions, media,"
+    " files, post_media, post_links, chains IN SHARE ROW EXCLUSIVE MODE"
 )
 
 _NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")  # an account may have a hundred thousand posts
@@ -177,12 +179,21 @@ def _entries(session: Session, scope: RemovalScope) -> dict[str, list[dict[str, 
         Post.aid,
         Version.number,
         Version.content_hash,
+        ChainEntry.fact_kind,
+        ChainEntry.fact_id,
     )
     rows = rows.join(Chain, Chain.id == ChainEntry.chain_id).outerjoin(page, page.id == ChainEntry.capture_id)
     rows = rows.outerjoin(Version, Version.id == ChainEntry.version_id)
     rows = rows.outerjoin(Post, Post.id == Version.post_id)
     rows = rows.where(
-        or_(among(ChainEntry.capture_id, scope.captures), among(ChainEntry.version_id, scope.versions))
+        or_(
+            among(ChainEntry.capture_id, scope.captures),
+            among(ChainEntry.version_id, scope.versions),
+            *(
+                (ChainEntry.fact_kind == kind) & among(ChainEntry.fact_id, ids)
+                for kind, ids in _removed_facts(session, scope).items()
+            ),
+        )
     )
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in session.execute(rows.order_by(Chain.biz.collate("C"), ChainEntry.position)):
@@ -190,8 +201,22 @@ def _entries(session: Session, scope: RemovalScope) -> dict[str, list[dict[str, 
         if row.sha256 is not None:
             at = row.fetched_at.isoformat()
             what = {"url": row.requested_url, "sha256": row.sha256.hex(), "fetched_at": at}
+        if row.fact_kind is not None:
+            what = {"fact": fact_name(row.fact_kind, row.fact_id)}
         found[row.biz].append({"position": row.position, "content": row.content.hex(), **what})
     return found
+
+
+def _removed_facts(session: Session, scope: RemovalScope) -> dict[FactKind, Collection[int]]:
+    """Return the rows whose facts are removed, by kind."""
+    queued = session.scalars(select(SightingRow.id).where(among(SightingRow.address_id, scope.queue)))
+    return {
+        FactKind.ADDRESS: scope.queue,
+        FactKind.SIGHTING: scope.sightings.union(queued),
+        FactKind.PARSE_RESULT: scope.captures,
+        FactKind.FILE: scope.media,
+        **dict.fromkeys(OF_POSTS, scope.posts),
+    }
 
 
 def _posts(session: Session, scope: RemovalScope) -> dict[str, list[dict[str, Any]]]:
@@ -226,6 +251,7 @@ def _remove(session: Session, scope: RemovalScope, now: datetime) -> None:
     """Remove the rows of a scope, those that others refer to last."""
     posts, captures = scope.posts, scope.captures
     touched = holders_of_absences(session, captures) | posts_with_captures(session, captures)
+    append_facts_of_posts(session, (touched | posts_citing(session, captures)) - posts)
     bodies = unused_bodies(session, captures)
     _keep_forgotten(session, scope, now)
     of_posts = (Absence, PostMedium, PostLink)
@@ -270,7 +296,9 @@ def _keep_forgotten(session: Session, scope: RemovalScope, now: datetime) -> Non
         for biz, account_id, aid, url in session.execute(rows)
     ]
     if new:
-        session.execute(postgresql.insert(AddressRow).on_conflict_do_nothing(), new)
+        row = postgresql.insert(AddressRow).on_conflict_do_nothing().returning(AddressRow.id)
+        append_facts(session, FactKind.ADDRESS, session.scalars(row, new).all())
+    append_facts(session, FactKind.ADDRESS, scope.addresses | scope.reset)
     due = {**values, "last_outcome": None, "next_fetch_at": now}
     session.execute(update(AddressRow).where(among(AddressRow.id, scope.reset)).values(due))
 
@@ -319,3 +347,4 @@ def _update_first_archived(session: Session, post_id: int) -> None:
     first = first.where(Version.post_id == post_id)
     values = {"first_archived_at": func.coalesce(first.scalar_subquery(), Post.first_archived_at)}
     session.execute(update(Post).where(Post.id == post_id).values(values))
+    append_facts(session, FactKind.POST, [post_id])

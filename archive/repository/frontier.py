@@ -33,6 +33,8 @@ from archive.repository.bare_addresses import (
     may_ask_bare,
 )
 from archive.repository.claims import CLAIM_LASTS, claim_values, is_being_fetched, is_free
+from archive.repository.evidence import FactKind
+from archive.repository.hash_chain import append_facts, leave_to_owner
 
 _BATCH = 500  # rows per statement; a record of a dump has 5 kB
 
@@ -72,8 +74,9 @@ def submit_sightings(
     """Record addresses that somebody submitted; those without a final answer become due at once.
 
     A statement takes at most `statement_seconds`, rounded to milliseconds: a person waits for the response.
-    No post is changed: the web may not do that.
+    No post and no hash chain is changed: the web may not do that.
     """
+    leave_to_owner(session)
     session.execute(text(f"SET LOCAL statement_timeout = {round(statement_seconds * 1000)}"))
     sighted = store_sightings(session, None, sightings, now)
     make_due(session, [one.address_id for one in sighted if not one.is_new], now)
@@ -126,6 +129,7 @@ def _put_addresses(
     if values:
         session.execute(_insert_or_improve(now, claims=claimed_by is not None), values)
     ids = _address_ids_by_key(session, keys)
+    append_facts(session, FactKind.ADDRESS, ids.values())
     return {key: Sighted(address_id, key, key not in before) for key, address_id in ids.items()}
 
 
@@ -211,6 +215,7 @@ def _update_locked(session: Session, rows: Select[int], values: Mapping[str, Any
     """Lock the chosen addresses in the order of their keys, then change them; return their ids."""
     locked = session.scalars(rows.order_by(BY_KEY).with_for_update()).all()
     session.execute(update(AddressRow).where(AddressRow.id.in_(locked)).values(dict(values)))
+    append_facts(session, FactKind.ADDRESS, locked)
     return locked
 
 
@@ -218,7 +223,7 @@ def _put_sightings(
     session: Session, run_id: int | None, sightings: Sequence[Sighting], ids: Mapping[str, int]
 ) -> None:
     values = {
-        (ids[s.address.key], s.source, s.address.url): {
+        (ids[s.address.key], s.source, storable(s.address.url)): {
             "address_id": ids[s.address.key],
             "run_id": run_id,
             "last_run_id": run_id,
@@ -237,7 +242,8 @@ def _put_sightings(
         set_={"last_seen_at": row.excluded.last_seen_at, "last_run_id": row.excluded.last_run_id},
     )
     if values:
-        session.execute(row, [values[key] for key in sorted(values)])
+        stored = session.scalars(row.returning(SightingRow.id), [values[key] for key in sorted(values)])
+        append_facts(session, FactKind.SIGHTING, stored.all())
 
 
 def make_due(session: Session, address_ids: Sequence[int], now: datetime, again: bool = False) -> list[int]:

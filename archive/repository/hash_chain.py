@@ -1,18 +1,21 @@
-"""Extend the hash chains over captures, versions and removals, by the rules of docs/reference/integrity.md.
+"""Extend the hash chains by the rules of docs/reference/integrity.md: captures, versions, removals and facts.
 
-The content of an entry is the SHA-256 of a JSON array of the row's values, computed in SQL; it holds nothing
-that may change later.
+The content of an entry is the SHA-256 of a JSON array of the row's values, computed in SQL. That of a
+capture, version or removal never changes; a fact that changes gets another entry. What a transaction notes is
+appended when it commits: one entry for each changed fact, and no chain is locked before everything else is.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     ColumnElement,
+    LargeBinary,
     Row,
     Select,
     Text,
@@ -20,6 +23,8 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    delete,
+    event,
     func,
     insert,
     literal,
@@ -36,10 +41,12 @@ from archive.db.models import (
     CaptureRow,
     Chain,
     ChainEntry,
+    PendingFact,
     Post,
     Removal,
     Version,
 )
+from archive.repository.evidence import OF_POSTS, FactKind, changed_facts
 
 _INSTANT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
@@ -118,8 +125,6 @@ def _instant(value: Any) -> ColumnElement[str]:
 
 START = bytes(32)  # stands for the digest before the first entry of a chain
 
-_Subject = Row[int, str, bytes]
-
 # Built once: they run for every page that is stored, and building them takes longer than running them.
 _IDS = any_(cast(bindparam("ids"), ARRAY(BigInteger)))
 
@@ -133,13 +138,41 @@ _LOCK = select(Chain.id, Chain.length, Chain.digest).where(Chain.biz == bindpara
 
 _NEW = postgresql.insert(Chain).on_conflict_do_nothing(constraint="uq__chains__biz")
 
-_ENTRIES = insert(Base.metadata.tables[ChainEntry.__tablename__])
+_COLUMNS = {
+    "position": BigInteger,
+    "content": LargeBinary,
+    "digest": LargeBinary,
+    "capture_id": BigInteger,
+    "version_id": BigInteger,
+    "removal_id": BigInteger,
+    "fact_kind": Text,
+    "fact_id": BigInteger,
+}
+
+# One statement for all entries, with an array for each column: inserting row by row takes ten times as long.
+_ENTRIES = insert(Base.metadata.tables[ChainEntry.__tablename__]).from_select(
+    ["chain_id", *_COLUMNS],
+    select(
+        cast(bindparam("chain"), BigInteger),
+        *(func.unnest(cast(bindparam(name), ARRAY(type_))) for name, type_ in _COLUMNS.items()),
+    ),
+)
 
 _CHAINS = Base.metadata.tables[Chain.__tablename__]
 
 _GROW = update(_CHAINS).where(_CHAINS.c.id == bindparam("chain"))
 
 _GROW = _GROW.values(length=bindparam("grown"), digest=bindparam("end"))
+
+
+_PENDING = insert(Base.metadata.tables[PendingFact.__tablename__])
+
+# Two that commit at once take different ones.
+_FREE = select(PendingFact.id).with_for_update(skip_locked=True)
+
+_TAKE_PENDING = (
+    delete(PendingFact).where(PendingFact.id.in_(_FREE)).returning(PendingFact.fact_kind, PendingFact.fact_id)
+)
 
 
 class ChainHead(NamedTuple):
@@ -150,38 +183,127 @@ class ChainHead(NamedTuple):
     digest: str  # hexadecimal
 
 
-def entry_digest(before: bytes, content: bytes) -> bytes:
-    """Return the digest of an entry: of the digest before it and its own content."""
-    return hashlib.sha256(before + content).digest()
+def entry_digest(before: bytes, content: bytes, fact: str = "") -> bytes:
+    """Return the digest of an entry: of the digest before it, its own content and the name of its fact."""
+    return hashlib.sha256(before + content + fact.encode()).digest()
+
+
+def fact_name(kind: str, id_: int) -> str:
+    """Return what the digest of a fact's entry binds it to, such as `sighting 12`."""
+    return f"{kind} {id_}"
+
+
+class _Entry(NamedTuple):
+    """An entry to append; `subject` are the columns that say what it vouches for."""
+
+    biz: str
+    content: bytes
+    subject: dict[str, Any]
+    fact: str = ""
+
+
+@dataclass
+class _Notes:
+    """What a transaction has stored or changed and not yet appended, by ids."""
+
+    captures: list[int] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+    facts: dict[FactKind, set[int]] = field(default_factory=lambda: defaultdict(set))
+    is_of_reader: bool = False
+
+
+_NOTES = "notes for the hash chains"  # key in session.info
+
+
+def _notes(session: Session) -> _Notes:
+    notes: _Notes = session.info.setdefault(_NOTES, _Notes())
+    return notes
 
 
 def append_captures(session: Session, ids: Sequence[int]) -> None:
-    """Append captures that were just stored; their chains stay locked until the transaction ends."""
-    _append(session, "capture_id", session.execute(_CAPTURES, {"ids": ids}).all() if ids else ())
+    """Append captures that were just stored, when the transaction commits."""
+    _notes(session).captures.extend(ids)
 
 
 def append_versions(session: Session, ids: Sequence[int]) -> None:
-    """Append versions that were just stored; their chains stay locked until the transaction ends."""
-    _append(session, "version_id", session.execute(_VERSIONS, {"ids": ids}).all() if ids else ())
+    """Append versions that were just stored, when the transaction commits."""
+    _notes(session).versions.extend(ids)
+
+
+def append_facts(session: Session, kind: FactKind, ids: Collection[int]) -> None:
+    """Append those facts of these rows that have changed, when the transaction commits."""
+    _notes(session).facts[kind].update(ids)
+
+
+def append_facts_of_posts(session: Session, ids: Collection[int]) -> None:
+    """Append what has changed about these posts, when the transaction commits."""
+    for kind in OF_POSTS:
+        append_facts(session, kind, ids)
+
+
+def leave_to_owner(session: Session) -> None:
+    """Let the owner's next transaction append what this one stores: its role may not write chains."""
+    _notes(session).is_of_reader = True
 
 
 def append_removals(session: Session, ids: Sequence[int]) -> None:
     """Append removals that were just stored; their chains stay locked until the transaction ends."""
-    _append(session, "removal_id", session.execute(_REMOVALS, {"ids": ids}).all() if ids else ())
+    rows = session.execute(_REMOVALS, {"ids": ids}).all() if ids else ()
+    _append(session, [_Entry(row.biz, row.content, {"removal_id": row.id}) for row in rows])
 
 
 def chain_heads(session: Session) -> list[ChainHead]:
     """Return the heads of all chains, by account."""
+    append_noted(session)
     rows = select(Chain.biz, Chain.length, Chain.digest).order_by(Chain.biz.collate("C"))
     return [ChainHead(biz, length, digest.hex()) for biz, length, digest in session.execute(rows)]
 
 
-def _append(session: Session, subject: str, rows: Sequence[_Subject]) -> None:
-    chains: dict[str, list[_Subject]] = defaultdict(list)
-    for row in rows:
-        chains[row.biz].append(row)
+def append_noted(session: Session) -> None:
+    """Append what the transaction has noted so far; its chains stay locked until it ends."""
+    notes: _Notes | None = session.info.pop(_NOTES, None)
+    if notes is None:
+        return
+    session.flush()
+    if notes.is_of_reader:
+        pending = [{"fact_kind": kind, "fact_id": id_} for kind, ids in notes.facts.items() for id_ in ids]
+        session.execute(_PENDING, pending)
+        return
+    for row in session.execute(_TAKE_PENDING):
+        notes.facts[FactKind(row.fact_kind)].add(row.fact_id)
+    _append(session, list(_noted_entries(session, notes)))
+
+
+def _noted_entries(session: Session, notes: _Notes) -> Iterator[_Entry]:
+    if notes.captures:
+        for row in session.execute(_CAPTURES, {"ids": notes.captures}):
+            yield _Entry(row.biz, row.content, {"capture_id": row.id})
+    if notes.versions:
+        for row in session.execute(_VERSIONS, {"ids": notes.versions}):
+            yield _Entry(row.biz, row.content, {"version_id": row.id})
+    if any(notes.facts.values()):
+        for fact in changed_facts(session, notes.facts):
+            subject = {"fact_kind": fact.kind, "fact_id": fact.id}
+            yield _Entry(fact.biz, fact.content, subject, fact_name(fact.kind, fact.id))
+
+
+@event.listens_for(Session, "before_commit")
+def _append_at_commit(session: Session) -> None:
+    if not session.in_nested_transaction():
+        append_noted(session)
+
+
+@event.listens_for(Session, "after_rollback")
+def _forget_notes(session: Session) -> None:
+    session.info.pop(_NOTES, None)
+
+
+def _append(session: Session, entries: Sequence[_Entry]) -> None:
+    chains: dict[str, list[_Entry]] = defaultdict(list)
+    for entry in entries:
+        chains[entry.biz].append(entry)
     for biz in sorted(chains):
-        _extend(session, _locked(session, biz), subject, chains[biz])
+        _extend(session, _locked(session, biz), chains[biz])
 
 
 def _locked(session: Session, biz: str) -> Row[int, int, bytes]:
@@ -192,12 +314,12 @@ def _locked(session: Session, biz: str) -> Row[int, int, bytes]:
     return session.execute(_LOCK, {"biz": biz}).one()
 
 
-def _extend(session: Session, chain: Row[int, int, bytes], subject: str, rows: Sequence[_Subject]) -> None:
-    digest, entries = chain.digest, []
-    for position, row in enumerate(rows, chain.length + 1):
-        digest = entry_digest(digest, row.content)
-        entry = {"position": position, subject: row.id, "content": row.content, "digest": digest}
-        entries.append({"chain_id": chain.id, **entry})
-    session.execute(_ENTRIES, entries)
-    grown = {"chain": chain.id, "grown": chain.length + len(entries), "end": digest}
+def _extend(session: Session, chain: Row[int, int, bytes], entries: Sequence[_Entry]) -> None:
+    digest, rows = chain.digest, []
+    for position, entry in enumerate(entries, chain.length + 1):
+        digest = entry_digest(digest, entry.content, entry.fact)
+        rows.append({"position": position, "content": entry.content, "digest": digest, **entry.subject})
+    columns = {name: [row.get(name) for row in rows] for name in _COLUMNS}
+    session.execute(_ENTRIES, {"chain": chain.id, **columns})
+    grown = {"chain": chain.id, "grown": chain.length + len(rows), "end": digest}
     session.execute(_GROW, grown)

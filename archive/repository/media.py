@@ -33,6 +33,8 @@ from archive.domain.outcomes import MediumOutcome, MediumType, Role
 from archive.domain.parsed_page import CurrentPage, MediaRef
 from archive.domain.text import index_key, storable, storable_json
 from archive.domain.update_decisions import next_medium_fetch
+from archive.repository.evidence import FactKind
+from archive.repository.hash_chain import append_facts
 from archive.repository.post_queries import IS_ITS_ADDRESS
 
 
@@ -231,6 +233,7 @@ def put_post_media(session: Session, pages: Sequence[CurrentPage], now: datetime
     row = row.on_conflict_do_update(constraint="uq__post_media__post_id_role_medium_id", set_=newest)
     if values:
         session.execute(row, values)
+        append_facts(session, FactKind.POST_MEDIA, [page.post_id for page in pages])
 
 
 def _media_of_page(page: CurrentPage) -> dict[tuple[int, str, str], tuple[int, MediaRef]]:
@@ -343,6 +346,7 @@ def store_file(session: Session, medium_id: int, stored: StoredFile, now: dateti
     medium.url = storable(url) or medium.url
     _record(medium, MediumOutcome.KEPT, "", now)
     session.flush()
+    append_facts(session, FactKind.FILE, [medium_id])
 
 
 def record_media_failure(

@@ -24,7 +24,8 @@ from archive.domain.parsed_page import CurrentPage, LinkRef, PostIdentity, PostS
 from archive.domain.records import Record
 from archive.domain.text import index_key, storable, storable_json
 from archive.domain.update_decisions import PAGE, REPARSE, Intent, StoredPost, StoreResult, decide
-from archive.repository.hash_chain import append_versions
+from archive.repository.evidence import FactKind
+from archive.repository.hash_chain import append_facts, append_facts_of_posts, append_versions
 from archive.repository.post_queries import (
     IS_ITS_ADDRESS,
     IS_ITS_RESULT,
@@ -57,6 +58,7 @@ def put_posts(
         versions.extend(added)
     index_posts(session, [put.post_id for put in results.values() if put.is_current])
     append_versions(session, versions)
+    append_facts(session, FactKind.POST, [put.post_id for put in results.values()])
     return [results[place] for place in range(len(states))]
 
 
@@ -284,6 +286,7 @@ def replace_state(
     _point_to_current_versions(session, [post_id])
     index_posts(session, [post_id])
     append_versions(session, added)
+    append_facts_of_posts(session, [post_id])
     if current.page is None or current.capture_id is None:
         return None
     return CurrentPage(post_id, current.capture_id, current.page)
@@ -323,6 +326,7 @@ def put_links(session: Session, pages: Sequence[CurrentPage]) -> None:
     row = row.on_conflict_do_update(constraint="uq__post_links__post_id_relation_key", set_=newest)
     if values:
         session.execute(row, values)
+        append_facts(session, FactKind.POST_LINKS, [page.post_id for page in pages])
 
 
 def _links_of_page(page: CurrentPage) -> dict[_LinkId, tuple[int, LinkRef]]:

@@ -145,6 +145,12 @@ def _cited_by_others(session: Session, captures: frozenset[int], posts: frozense
     return _ids(session, union(*rows))
 
 
+def posts_citing(session: Session, captures: Collection[int]) -> frozenset[int]:
+    """Return the posts that cite these captures: for their state, a version, a medium or a link."""
+    rows = [select(post).where(among(column, captures)) for column, post in _citing_columns()]
+    return _ids(session, union(*rows))
+
+
 def scope_of_runs(session: Session, run_ids: Collection[int]) -> RemovalScope:
     """Return what these runs brought in; what another run or source also vouches for stays.
 

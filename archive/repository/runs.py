@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from archive.db.advisory_locks import live_runs
 from archive.db.models import Run
 from archive.domain.text import storable_json
+from archive.repository.heads import note_head
 
 
 def start_run(session: Session, command: str, arguments: Mapping[str, Any], now: datetime) -> int:
@@ -24,9 +25,10 @@ def start_run(session: Session, command: str, arguments: Mapping[str, Any], now:
 
 
 def finish_run(session: Session, run_id: int, verdict: str, counts: Mapping[str, Any], now: datetime) -> None:
-    """Record how a run ended."""
+    """Record how a run ended, and the head of the archive if the run has extended a hash chain."""
     values = {"verdict": verdict, "counts": dict(counts), "finished_at": now}
     session.execute(update(Run).where(Run.id == run_id).values(values))
+    note_head(session, now)
 
 
 def run_result(session: Session, run_id: int) -> tuple[str | None, dict[str, Any]]:

@@ -15,8 +15,7 @@ from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.integrity.check import Finding, VerificationReport, session_on
 from archive.integrity.checks import ALL_CHECKS
-from archive.integrity.verifier import compare_with_heads
-from archive.repository.hash_chain import ChainHead
+from archive.integrity.saved_heads import SavedHeads, compare_with_heads
 from archive.storage.media_files import MediaFolder
 from archive.system.files import make_private_folder
 from mparchive.commands.verify import finding_text, read_heads, verify_with
@@ -61,7 +60,7 @@ def restore_archive(path: Path, options: RestoreOptions) -> Exit:
     """
     if options.only_check and (options.head or options.allow_damage):
         raise CommandError(Message("mparchive.backup.check_loads_nothing"))
-    heads = read_heads(options.head) if options.head else []
+    heads = read_heads(options.head) if options.head else SavedHeads(())
     with opened(path) as backup:
         if not options.only_check:
             return _restore(backup, ArchiveSettings(), heads, allow_damage=options.allow_damage)
@@ -70,9 +69,7 @@ def restore_archive(path: Path, options: RestoreOptions) -> Exit:
     return Exit.DONE
 
 
-def _restore(
-    backup: Backup, settings: ArchiveSettings, heads: Sequence[ChainHead], *, allow_damage: bool
-) -> Exit:
+def _restore(backup: Backup, settings: ArchiveSettings, heads: SavedHeads, *, allow_damage: bool) -> Exit:
     manifest, folder = backup.manifest, MediaFolder(settings)
     damaged = False
     with open_archive(settings) as engine, ExitStack() as progress:
@@ -99,7 +96,7 @@ def _verify_restored(
     connection: Connection,
     backup: Backup,
     settings: ArchiveSettings,
-    heads: Sequence[ChainHead],
+    heads: SavedHeads,
     *,
     allow_damage: bool,
 ) -> bool:

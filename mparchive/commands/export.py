@@ -33,8 +33,11 @@ from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.accounts import check_account
 from archive.repository.capture_selection import Selection, count_captures
+from archive.repository.hash_chain import chain_heads
+from archive.repository.heads import heads_file, record_head
 from archive.storage.media_files import MediaFolder
-from archive.system.files import atomically
+from archive.system import clock
+from archive.system.files import atomically, write_bytes
 from mparchive.console import report_failures, say, steps
 from mparchive.errors import CommandError, Exit, OutputError
 from mparchive.options import Format, make_folder
@@ -61,13 +64,18 @@ CAPTURES: dict[Format, tuple[Callable[..., ExportResult], str]] = {
 }
 
 
-def export(form: Format, output: Path | None, selection: Selection) -> Exit:
+def export(form: Format, output: Path | None, selection: Selection, save_head: Path | None = None) -> Exit:
     """Write the selection to a file, to one file per account or post in a folder, or to stdout.
+
+    The heads of the hash chains are written to `save_head`, if it is given.
 
     Raises CommandError, NotArchived.
     """
     with open_archive() as engine, transaction(engine) as session:
         check_account(session, selection.account)
+        if save_head is not None:
+            record_head(session, clock.now())
+            write_bytes(save_head, heads_file(chain_heads(session)))
         if form in RECORDS:
             return _export_records(session, form, output, selection)
         if form in POSTS:

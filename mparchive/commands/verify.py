@@ -1,24 +1,23 @@
 """`mparchive verify`: check that every row, page and file is as it was archived."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from zipfile import is_zipfile
 
-from pydantic import TypeAdapter, ValidationError
-
+from archive.backup.backup_file import BackupDamaged, BackupError, opened
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.integrity.check import CheckContext, Database, Finding, VerificationReport, note_verified
 from archive.integrity.checks import CHECK_NAMES
 from archive.integrity.process_pool import CheckProcessKilled
-from archive.integrity.verifier import compare_with_heads, verify_archive
+from archive.integrity.saved_heads import NoHeads, SavedHeads, compare_with_heads, parse_heads
+from archive.integrity.verifier import verify_archive
 from archive.reports.status import holds_nothing
-from archive.repository.hash_chain import ChainHead
+from archive.repository.heads import heads_file
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
 from archive.system.files import write_bytes
@@ -31,9 +30,7 @@ PROGRESS_FILE = "verify.json"  # in the data folder; an interrupted verification
 
 PROGRESS_LINES = 10  # for each check, where there is no terminal: every tenth of its rows
 
-MAX_HEADS_FILE = 16 * 1024 * 1024  # bytes; the heads of a thousand accounts take 150 kB
-
-_HEADS = TypeAdapter(list[ChainHead])
+MAX_HEADS_FILE = 16 * 1024 * 1024  # bytes; the heads of a thousand accounts take 150 kB, a feed 4 MB
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ def verify(options: VerifyOptions) -> Exit:
     The exit code is DONE where there is no finding, else INTEGRITY.
     """
     names = _check_names(options.only)
-    saved_heads = read_heads(options.head) if options.head else []
+    saved_heads = read_heads(options.head) if options.head else SavedHeads(())
     settings = ArchiveSettings()
     progress_file = settings.home / PROGRESS_FILE
     if options.anew:
@@ -123,19 +120,24 @@ def _progress_callback(closing: ExitStack) -> Callable[[str, int, int], None]:
     return step
 
 
-def read_heads(path: Path) -> list[ChainHead]:
-    """Read heads that --save-head or `verify --json` wrote. Raises CommandError on any other file."""
+def read_heads(path: Path) -> SavedHeads:
+    """Read heads from a file of heads, the output of `verify --json`, a feed, an API answer, or a backup.
+
+    Raises CommandError on any other file.
+    """
     try:
+        if is_zipfile(path):
+            with opened(path) as backup:
+                return SavedHeads(backup.manifest.heads)
         if path.stat().st_size > MAX_HEADS_FILE:
             raise CommandError(
                 Message("mparchive.verify.heads_too_large", {"path": path, "bytes": MAX_HEADS_FILE})
             )
-        value: Any = json.loads(path.read_bytes())
-        return _HEADS.validate_python(value["heads"] if isinstance(value, dict) else value)
+        return parse_heads(path.read_bytes())
     except OSError as error:
         params = {"path": path, "reason": error.strerror}
         raise CommandError(Message("mparchive.error.unreadable_file", params)) from None
-    except (ValueError, KeyError, ValidationError):
+    except (NoHeads, BackupError, BackupDamaged):
         raise CommandError(Message("mparchive.verify.no_heads", {"path": path})) from None
 
 
@@ -144,8 +146,7 @@ def _save_heads(report: VerificationReport, path: Path) -> None:
     if not report.is_sound:
         say(Message("mparchive.verify.heads_not_saved", {"path": path}))
         return
-    lines = [json.dumps(head._asdict(), ensure_ascii=False) for head in report.heads]
-    write_bytes(path, ("[\n" + ",\n".join(lines) + "\n]\n").encode())
+    write_bytes(path, heads_file(report.heads))
 
 
 def finding_text(finding: Finding) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree
@@ -12,13 +13,17 @@ from xml.etree.ElementTree import Element
 import feedparser
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from archive.db.engine import transaction
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.ingest.pages import import_records
 from archive.repository import post_queries
+from archive.repository.runs import finish_run, start_run
+from mparchive.commands.verify import VerifyOptions, verify
+from mparchive.errors import Exit
+from tests.archive.integrity.checks.forgeries import rewrite_chains
 from tests.archive.making import BIZ, NOW, article, record
 from tests.archive.reports.test_changes import fetch
 from tests.web.served import Answer, Served, served
@@ -253,3 +258,26 @@ def test_edits_and_removals_have_entries_of_their_own(engine: Engine) -> None:
     assert only["url"].endswith(f"/posts/{BIZ}/1001_1/history?before=1&after=2")
     assert edited["title"].startswith("[修改] ]]>&")
     assert "已删除" in removed["content_html"]
+
+
+@pytest.mark.parametrize("ending", ["atom", "json"])
+def test_whoever_followed_a_feed_finds_an_archive_that_was_rewritten(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    """An administrator changes a post, and writes its chain and the recorded heads anew to fit."""
+    with transaction(engine) as session:
+        run_id = start_run(session, "backfill", {}, NOW)
+        import_records(session, run_id, [record(1), record(2)], "dump", NOW)
+        finish_run(session, run_id, "done", {}, NOW)
+    with served(engine) as web:
+        (tmp_path / "feed").write_bytes(web.ask("GET", f"/feeds/posts.{ending}").body)
+        (tmp_path / "heads").write_bytes(web.ask("GET", "/api/v1/heads").body)
+    monkeypatch.setenv("MPARCHIVE_DATABASE_URL", engine.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("MPARCHIVE_HOME", str(tmp_path))
+    options = [VerifyOptions(head=tmp_path / name) for name in ("feed", "heads")]
+    assert [verify(one) for one in options] == [Exit.DONE, Exit.DONE]
+    with transaction(engine) as session:
+        session.execute(text("UPDATE posts SET url = 'http://mp.weixin.qq.com/forged' WHERE idx = 1"))
+        rewrite_chains(session)
+    assert verify(VerifyOptions()) is Exit.DONE  # alone the archive is consistent
+    assert [verify(one) for one in options] == [Exit.INTEGRITY, Exit.INTEGRITY]

@@ -20,6 +20,7 @@ from archive.domain.text_diff import difference
 from archive.reports import status as status_module
 from archive.reports.changes import ChangeFilter, change_page
 from archive.repository import absences, bodies, captures, incidents, post_queries
+from archive.repository.heads import last_head
 from archive.repository.media import ShownMedium, StoredFile, media_of
 from archive.repository.post_queries import PostFilter
 from archive.repository.posts import links_of
@@ -33,8 +34,10 @@ from web.api.schemas import (
     Accounts,
     AccountShape,
     AidParam,
+    ArchiveHeadShape,
     BizParam,
     CaptureShape,
+    ChainHeadShape,
     ChangeKindsParam,
     ChangePageShape,
     ChangeShape,
@@ -330,7 +333,7 @@ INCIDENTS_WITHIN = timedelta(days=30)  # that are listed
 
 
 def state_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
-    """Return /accounts, /status and /incidents; `now` gives an aware UTC instant."""
+    """Return /accounts, /status, /incidents and /heads; `now` gives an aware UTC instant."""
     router = APIRouter()
 
     @router.get("/accounts", summary="The accounts of the archive")
@@ -355,6 +358,15 @@ def state_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
         with readers.session() as session:
             found = incidents.recent_incidents(session, now() - INCIDENTS_WITHIN)
         return [IncidentShape.model_validate(one) for one in found[:limit]]
+
+    @router.get("/heads", summary="The head of the archive, for `mparchive verify --head`")
+    def heads() -> ArchiveHeadShape:
+        with readers.session() as session:
+            head = last_head(session)
+        if head is None:
+            return ArchiveHeadShape(taken_at=None, digest=None, heads=[])
+        chains = [ChainHeadShape(**chain._asdict()) for chain in head.chains]
+        return ArchiveHeadShape(taken_at=head.taken_at, digest=head.digest, heads=chains)
 
     return router
 

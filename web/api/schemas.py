@@ -297,3 +297,19 @@ class StatusShape(BaseModel):
     media: dict[str, dict[str, int]]
     incidents: list[IncidentShape]
     sources: list[SourceShape]
+
+
+class ChainHeadShape(Shape):
+    """The end of one account's hash chain."""
+
+    biz: str = Field(description="the account; empty for addresses that do not tell theirs")
+    length: int
+    digest: str
+
+
+class ArchiveHeadShape(BaseModel):
+    """The last recorded head of the archive; `digest` is the SHA-256 of the file of these heads."""
+
+    taken_at: datetime | None
+    digest: str | None
+    heads: list[ChainHeadShape]

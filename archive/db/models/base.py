@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, DateTime, Identity, LargeBinary, MetaData, Text
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 NAMING_CONVENTION = {
     "ix": "ix__%(table_name)s__%(column_0_N_name)s",
@@ -15,8 +15,6 @@ NAMING_CONVENTION = {
     "fk": "fk__%(table_name)s__%(column_0_N_name)s__%(referred_table_name)s",
     "pk": "pk__%(table_name)s",
 }
-
-LAST = 1000  # behind the columns of any table
 
 Key = Annotated[int, mapped_column(BigInteger, Identity(always=True), primary_key=True)]
 
@@ -41,10 +39,6 @@ class UnsealedBase(DeclarativeBase):
 
 
 class Base(UnsealedBase):
-    """Base class of tables whose rows have a checksum."""
+    """Base class of tables that no trigger covers."""
 
     __abstract__ = True
-
-    seal: Mapped[bytes] = mapped_column(
-        LargeBinary, deferred=True, sort_order=LAST, comment="SHA-256 of the row, made by its trigger"
-    )

@@ -269,7 +269,7 @@ class Chain(Base):
     """The head of an account's hash chain."""
 
     __tablename__ = "chains"
-    __table_args__ = {"comment": "Chains of hashes over captures, versions and removals: their heads"}  # noqa: RUF012
+    __table_args__ = {"comment": "Chains of hashes over captures, versions, removals and facts: their heads"}  # noqa: RUF012
 
     id: Mapped[Key]
     biz: Mapped[str] = mapped_column(
@@ -288,8 +288,17 @@ class ChainEntry(Base):
     __table_args__ = (
         UniqueConstraint("chain_id", "position"),
         CheckConstraint(
-            "num_nonnulls(capture_id, version_id, removal_id, removed_by_id) = 1", name="one_subject"
+            "CASE WHEN fact_kind IS NULL"
+            " THEN fact_id IS NULL AND num_nonnulls(capture_id, version_id, removal_id, removed_by_id) = 1"
+            " ELSE fact_id IS NOT NULL AND num_nonnulls(capture_id, version_id, removal_id) = 0 END",
+            name="one_subject",
         ),
+        CheckConstraint(
+            "fact_kind IN ('account', 'address', 'sighting', 'parse_result', 'post', 'post_media',"
+            " 'post_links', 'absences', 'file')",
+            name="fact_kind",
+        ),
+        Index(None, "fact_id", "fact_kind", postgresql_where=text("fact_kind IS NOT NULL")),
         {"comment": "Links of the chains; rows are only ever added, and marked when their row is removed"},
     )
 
@@ -307,3 +316,44 @@ class ChainEntry(Base):
     )
     digest: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256, 32 bytes")
     added_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    fact_kind: Mapped[str | None] = mapped_column(comment="what a fact is about; NULL: no fact")
+    fact_id: Mapped[int | None] = mapped_column(comment="id of the row that the fact belongs to")
+
+
+class PendingFact(Base):
+    """A fact that the web has stored, and that the owner's next transaction appends to a chain."""
+
+    __tablename__ = "pending_facts"
+    __table_args__ = {"comment": "Facts that readers stored and no chain has yet"}  # noqa: RUF012
+
+    id: Mapped[Key]
+    fact_kind: Mapped[str]
+    fact_id: Mapped[int]
+
+
+class Head(Base):
+    """The head of the whole archive at one moment: it vouches for all chains."""
+
+    __tablename__ = "heads"
+    __table_args__ = {"comment": "Heads of the archive: one hash over the heads of all chains"}  # noqa: RUF012
+
+    id: Mapped[Key]
+    taken_at: Mapped[datetime]
+    digest: Mapped[bytes] = mapped_column(
+        LargeBinary, unique=True, comment="SHA-256 of the list of all chains' heads, 32 bytes"
+    )
+
+
+class HeadLength(Base):
+    """The length of a chain at a head; of a chain that has not grown since, an earlier head has it."""
+
+    __tablename__ = "head_lengths"
+    __table_args__ = (
+        UniqueConstraint("chain_id", "head_id"),
+        {"comment": "Lengths of chains at the heads of the archive, where they differ from the head before"},
+    )
+
+    id: Mapped[Key]
+    head_id: Mapped[int] = mapped_column(ForeignKey("heads.id"))
+    chain_id: Mapped[int] = mapped_column(ForeignKey("chains.id"))
+    length: Mapped[int]

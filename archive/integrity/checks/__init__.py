@@ -3,14 +3,15 @@
 from archive.integrity.check import Check
 from archive.integrity.checks.chains import CHAIN_CHECKS
 from archive.integrity.checks.derived import DERIVED_CHECK
+from archive.integrity.checks.facts import FACT_CHECKS
 from archive.integrity.checks.files import BODY_CHECK, MEDIA_CHECK
 from archive.integrity.checks.posts import ABSENCE_CHECK, PAGE_CHECK, POST_CHECKS
-from archive.integrity.checks.rows import REFERENCE_CHECKS, SEAL_CHECKS, SEARCH_CHECK
+from archive.integrity.checks.rows import REFERENCE_CHECKS, SEARCH_CHECK
 
 ALL_CHECKS: tuple[Check, ...] = (
-    *SEAL_CHECKS,
     *REFERENCE_CHECKS,
     *CHAIN_CHECKS,
+    *FACT_CHECKS,
     *POST_CHECKS,
     ABSENCE_CHECK,
     SEARCH_CHECK,

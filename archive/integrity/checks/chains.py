@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, Select, Text, and_, column, func, literal, select
 from sqlalchemy.orm import aliased
 
-from archive.db.models import AddressRow, CaptureRow, Chain, ChainEntry, Removal, Version
+from archive.db.models import Account, AddressRow, CaptureRow, Chain, ChainEntry, Removal, Version
 from archive.domain.messages import Message
 from archive.domain.outcomes import FORGOTTEN
 from archive.integrity.check import BatchResult, Check, Finding, RowRange
@@ -18,9 +18,11 @@ from archive.repository.hash_chain import (
     START,
     capture_contents,
     entry_digest,
+    fact_name,
     removal_contents,
     version_contents,
 )
+from archive.repository.heads import wrong_heads
 
 CHAINS = "chains"  # name of the checks
 
@@ -48,6 +50,8 @@ def _entries() -> Select[*tuple[Any, ...]]:
         ChainEntry.version_id,
         ChainEntry.removal_id,
         ChainEntry.removed_by_id,
+        ChainEntry.fact_kind,
+        ChainEntry.fact_id,
         ChainEntry.content,
         ChainEntry.digest,
         previous.digest.label("previous_digest"),
@@ -68,8 +72,8 @@ def _entries() -> Select[*tuple[Any, ...]]:
 def _wrong_with(entry: Row[Any]) -> Iterator[Finding]:
     """Yield what is wrong with an entry, its chain, and the row it vouches for."""
     table, id_ = _subject(entry)
-    if entry.removed_by_id is not None:
-        pass  # check_removals compares what was removed with the removal
+    if entry.removed_by_id is not None or entry.fact_kind is not None:
+        pass  # check_removals compares what was removed with the removal, check_facts facts with their rows
     elif entry.current_content is None:
         yield Finding(CHAINS, table, id_, Message("archive.integrity.chained_row_gone"))
     elif entry.current_content != entry.content:
@@ -81,8 +85,12 @@ def _wrong_with(entry: Row[Any]) -> Iterator[Finding]:
     if entry.position != 1 and entry.previous_digest is None:
         position = {"position": entry.position - 1}
         yield _about_entry(entry, Message("archive.integrity.chain_position_missing", position))
-    elif entry.digest != entry_digest(entry.previous_digest or START, entry.content):
+    elif entry.digest != entry_digest(entry.previous_digest or START, entry.content, _fact(entry)):
         yield _about_entry(entry, Message("archive.integrity.chain_link_broken"))
+
+
+def _fact(entry: Row[Any]) -> str:
+    return "" if entry.fact_kind is None else fact_name(entry.fact_kind, entry.fact_id)
 
 
 def _subject(entry: Row[Any]) -> tuple[str, int]:
@@ -99,19 +107,23 @@ def _about_entry(entry: Row[Any], message: Message) -> Finding:
 
 
 def check_heads(rows: RowRange) -> BatchResult:
-    """Check that each chain has the length and the digest of its last entry."""
+    """Check that each chain is of a known account, with the length and the digest of its last entry."""
     last = select(ChainEntry.digest).where(
         ChainEntry.chain_id == Chain.id, ChainEntry.position == Chain.length
     )
     count = select(func.count()).where(ChainEntry.chain_id == Chain.id)
-    query = select(
-        Chain.id, Chain.length, Chain.digest, count.scalar_subquery(), last.limit(1).scalar_subquery()
-    )
+    known = select(Account.id).where(Account.biz == Chain.biz).exists()
+    is_named = (Chain.biz == "") | known | select(Removal.id).where(Removal.biz == Chain.biz).exists()
+    ends = count.scalar_subquery(), last.limit(1).scalar_subquery()
+    query = select(Chain.id, Chain.length, Chain.digest, *ends, is_named)
     result = BatchResult()
-    for id_, length, digest, entries, last_digest in rows.session.execute(
+    for id_, length, digest, entries, last_digest, is_of_account in rows.session.execute(
         query.where(rows.contains(Chain.id))
     ):
         result.rows += 1
+        if not is_of_account:
+            message = Message("archive.integrity.chain_of_unknown_account")
+            result.findings.append(Finding(CHAINS, "chains", id_, message))
         if entries != length:
             counts = {"length": length, "entries": entries}
             message = Message("archive.integrity.chain_length_differs", counts)
@@ -122,20 +134,23 @@ def check_heads(rows: RowRange) -> BatchResult:
     return result
 
 
+def check_archive_heads(rows: RowRange) -> BatchResult:
+    """Check that each recorded head of the archive is that of the chains at their lengths then."""
+    found = list(wrong_heads(rows.session, rows.after, rows.last))
+    message = Message("archive.integrity.head_differs")
+    return BatchResult(len(found), [Finding(CHAINS, "heads", id_, message) for id_, wrong in found if wrong])
+
+
 def check_removals(rows: RowRange) -> BatchResult:
     """Check that removals are in chains, and that the entries without a row are those that they list."""
     result = check_membership(Removal, rows)
     for removal in rows.session.scalars(select(Removal).where(rows.contains(Removal.id))):
-        listed: set[tuple[int, str]] = {
-            (one["position"], one["content"]) for one in removal.removed["entries"]
+        listed: set[tuple[str, int, str]] = {
+            (removal.biz, one["position"], one["content"]) for one in removal.removed["entries"]
         }
         marked = select(ChainEntry.position, ChainEntry.content, Chain.biz).join(Chain)
         marked = marked.where(ChainEntry.removed_by_id == removal.id)
-        found = {
-            (position, content.hex())
-            for position, content, biz in rows.session.execute(marked)
-            if biz == removal.biz
-        }
+        found = {(biz, position, content.hex()) for position, content, biz in rows.session.execute(marked)}
         if listed != found:
             counts = {"listed": len(listed - found), "marked": len(found - listed)}
             message = Message("archive.integrity.removal_differs", counts)
@@ -176,6 +191,7 @@ def check_membership(model: type[CaptureRow] | type[Version] | type[Removal], ro
 CHAIN_CHECKS = (
     Check(CHAINS, "chain_entries", ROWS_AT_ONCE, check_entries),
     Check(CHAINS, "chains", ROWS_AT_ONCE, check_heads),
+    Check(CHAINS, "heads", ROWS_AT_ONCE, check_archive_heads),
     Check(CHAINS, "captures", ROWS_AT_ONCE, partial(check_membership, CaptureRow)),
     Check(CHAINS, "versions", ROWS_AT_ONCE, partial(check_membership, Version)),
     Check(CHAINS, "removals", REMOVALS_AT_ONCE, check_removals),

@@ -1,11 +1,10 @@
-"""Check rows against the database itself: their checksums, the rows they refer to, and the search index."""
+"""Check rows against each other: the rows they refer to, and the search index."""
 
 from functools import partial
 
-from sqlalchemy import ForeignKey, Table, func, literal_column, select, text
+from sqlalchemy import ForeignKey, Table, func, select
 from sqlalchemy.orm import aliased
 
-from archive.db.migrations.row_seals import TRIGGER
 from archive.db.models import (
     AddressRow,
     Base,
@@ -18,41 +17,16 @@ from archive.db.models import (
 )
 from archive.domain.messages import Message
 from archive.domain.outcomes import FORGOTTEN
-from archive.integrity.check import FIRST_ID, BatchResult, Check, Finding, RowRange, id_column
+from archive.integrity.check import BatchResult, Check, Finding, RowRange, id_column
 from archive.repository.post_queries import IS_ITS_RESULT
 from archive.repository.search_index import INDEX_BATCH, search_index_errors
 
-SEALS, REFERENCES, SEARCH = "seals", "ties", "search"  # names of the checks
+REFERENCES, SEARCH = "ties", "search"  # names of the checks
 
 ROWS_AT_ONCE = 5000
 
 # Bodies have no numbers: they are checked by the captures that refer to them.
 _TABLES = [table for name, table in sorted(Base.metadata.tables.items()) if name != Body.__tablename__]
-
-_TRIGGER_IS_OFF = text(
-    "SELECT NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = to_regclass(:table) AND tgname = :name"
-    " AND tgenabled IN ('O', 'A'))"
-)
-
-
-def check_seals(table: Table, rows: RowRange) -> BatchResult:
-    """Check that every row still has the checksum its trigger gave it."""
-    expected = func.seal_of(literal_column(f'"{table.name}"'))
-    changed = func.array_agg(id_column(table)).filter(table.c.seal.is_distinct_from(expected))
-    query = select(func.count(), changed).select_from(table).where(rows.contains(id_column(table)))
-    count, ids = rows.session.execute(query).one()
-    message = Message("archive.integrity.row_changed")
-    findings = [Finding(SEALS, table.name, id_, message) for id_ in sorted(ids or ())]
-    return BatchResult(count, [*_check_trigger(table, rows), *findings])
-
-
-def _check_trigger(table: Table, rows: RowRange) -> list[Finding]:
-    """Check once a table that its trigger is on: rows written without it have no checksum of their own."""
-    names = {"table": table.name, "name": TRIGGER}
-    if rows.after != FIRST_ID or not rows.session.scalar(_TRIGGER_IS_OFF, names):
-        return []
-    message = Message("archive.integrity.trigger_off", {"table": table.name, "trigger": TRIGGER})
-    return [Finding(SEALS, table.name, None, message)]
 
 
 def check_references(table: Table, rows: RowRange) -> BatchResult:
@@ -137,17 +111,6 @@ def check_search_index(rows: RowRange) -> BatchResult:
             result.findings.append(Finding(SEARCH, "post_words", id_, message))
     return result
 
-
-SEAL_CHECKS = tuple(
-    Check(
-        SEALS,
-        table.name,
-        ROWS_AT_ONCE,
-        partial(check_seals, table),
-    )
-    for table in _TABLES
-    if "seal" in table.columns
-)
 
 REFERENCE_CHECKS = tuple(
     Check(REFERENCES, table.name, ROWS_AT_ONCE, partial(check_references, table))

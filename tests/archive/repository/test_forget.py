@@ -117,9 +117,11 @@ def test_entries_stay_in_the_chain_and_name_their_removal(engine: Engine) -> Non
     with transaction(engine) as session:
         entries = session.scalars(select(ChainEntry).order_by(ChainEntry.position)).all()
         (removal,) = session.scalars(select(Removal))
-    assert [one.removed_by_id for one in entries] == [None, removal.id, None]
-    assert entries[2].removal_id == removal.id
-    assert [one["position"] for one in removal.removed["entries"]] == [2]
+    marked = [one for one in entries if one.removed_by_id is not None]
+    assert {one.removed_by_id for one in marked} == {removal.id}
+    assert {one.fact_kind for one in marked} == {None, "post", "sighting"}  # None: the version
+    assert [one["position"] for one in removal.removed["entries"]] == [one.position for one in marked]
+    assert [one.removal_id for one in entries].count(removal.id) == 1
 
 
 def _second(session: Session) -> RemovalScope:

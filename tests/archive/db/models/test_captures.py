@@ -13,6 +13,7 @@ from archive.integrity.check import RowRange
 from archive.integrity.checks.chains import check_entries
 from archive.repository.capture_selection import Selection, selected_captures
 from archive.repository.captures import find_capture, get_capture_metadata, load_capture, store_captures
+from archive.repository.hash_chain import append_noted
 from archive.storage.media_files import MediaFolder
 from tests.archive.integrity.filling import context_at
 from tests.archive.making import capture
@@ -29,6 +30,7 @@ def test_a_chain_entry_is_of_exactly_one_capture_or_version(db_session: Session)
 
 def test_a_capture_stands_in_one_place_of_one_chain(db_session: Session) -> None:
     (id_,) = store_captures(db_session, None, [(None, capture())])
+    append_noted(db_session)
     (entry,) = db_session.query(ChainEntry)
     again = ChainEntry(chain_id=entry.chain_id, position=2, capture_id=id_, content=b"", digest=b"")
     db_session.add(again)
@@ -63,5 +65,6 @@ def test_sessions_that_earlier_versions_stored_are_not_read_and_the_chain_stays_
     assert find_capture(db_session, CLEAN, stored.sha256) == id_
     raw = db_session.scalar(text("SELECT requested_url FROM captures"))
     assert raw == dirty
+    append_noted(db_session)
     result = check_entries(RowRange(db_session, context_at(MediaFolder(ArchiveSettings()))))
     assert (result.rows, result.findings) == (1, [])

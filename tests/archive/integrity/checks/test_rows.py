@@ -1,26 +1,14 @@
-"""Test the checks of checksums, references and the search index."""
+"""Test the checks of references and the search index."""
 
 from sqlalchemy import Connection, text
 
-from archive.db.migrations.row_seals import TRIGGER
 from archive.db.models import Base
 from archive.integrity.check import CheckContext, RowRange
-from archive.integrity.checks.rows import check_references, check_seals, check_search_index
+from archive.integrity.checks.rows import check_references, check_search_index
 from tests.archive.integrity.checks.mutations import ids, rolled_back_session
 
 TABLES = Base.metadata.tables
 IS_DELTA = "sha256 IN (SELECT sha256 FROM bodies WHERE base_sha256 IS NOT NULL)"
-
-
-def test_a_trigger_that_is_switched_off_is_found_once_a_table(
-    filled: Connection, context: CheckContext
-) -> None:
-    with rolled_back_session(filled) as session:
-        session.execute(text(f"ALTER TABLE posts DISABLE TRIGGER {TRIGGER}"))
-        first = check_seals(TABLES["posts"], RowRange(session, context))
-        later = check_seals(TABLES["posts"], RowRange(session, context, after=1))
-    assert [(one.id, one.message.code) for one in first.findings] == [(None, "archive.integrity.trigger_off")]
-    assert later.findings == []
 
 
 def test_a_delta_whose_base_is_itself_a_delta_is_found(filled: Connection, context: CheckContext) -> None:

@@ -9,6 +9,7 @@ from archive.domain.addresses import SESSION_NAMES, without_session
 from tests.archive.db.migrations.migrating import migrate
 
 BEFORE = "0009"
+AFTER = "0010"
 SECRET = "canary5a6b"
 CLEAN = "https://mp.weixin.qq.com/s?__biz=MzA=&mid=1&idx=1&sn=ab&chksm=cd#rd"
 FOREIGN = "https://other.example/?key=public"
@@ -70,7 +71,7 @@ def test_secrets_are_removed_where_no_hash_chain_vouches_for_them(engine: Engine
     migrate(engine, BEFORE)
     fill(engine)
     assert len(tables_with(engine, SECRET)) == 7
-    migrate(engine, "head")
+    migrate(engine, AFTER)
     assert tables_with(engine, SECRET) == {"captures"}
     with transaction(engine) as session:
         urls = session.execute(text("SELECT key, url, last_reason FROM addresses ORDER BY key")).all()
@@ -90,7 +91,7 @@ def test_secrets_are_removed_where_no_hash_chain_vouches_for_them(engine: Engine
 def test_two_sightings_that_become_equal_are_one_with_both_times(engine: Engine) -> None:
     migrate(engine, BEFORE)
     fill(engine)
-    migrate(engine, "head")
+    migrate(engine, AFTER)
     with transaction(engine) as session:
         rows = session.execute(
             text("SELECT url, last_seen_at - first_seen_at = interval '1 day' FROM sightings ORDER BY url")
@@ -105,7 +106,7 @@ def test_a_damaged_row_stays_for_verify_to_find(engine: Engine) -> None:
         session.execute(text("ALTER TABLE addresses DISABLE TRIGGER USER"))
         session.execute(text("UPDATE addresses SET aid = 'forged' WHERE key = 'a'"))
         session.execute(text("ALTER TABLE addresses ENABLE TRIGGER USER"))
-    migrate(engine, "0010")
+    migrate(engine, AFTER)
     with transaction(engine) as session:
         damaged = "SELECT url FROM addresses a WHERE a.seal <> seal_of(a)"
         assert session.scalars(text(damaged)).all() == [DIRTY]
