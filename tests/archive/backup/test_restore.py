@@ -142,7 +142,7 @@ def test_media_files_that_an_interrupted_restore_has_left_are_used(
 def test_a_backup_of_an_older_schema_is_brought_up_to_date(
     backup: Path, place: Place, second_place: Place, tmp_path: Path
 ) -> None:
-    """Compare the columns that both schemas have, without the seals, which cover all columns."""
+    """Compare the columns that both schemas have; chains grow by the facts of the rows."""
     bring_back(backup, place, tmp_path)
     search_index = rows(place[0])["post_words"]
     with place[0].begin() as connection:
@@ -151,7 +151,9 @@ def test_a_backup_of_an_older_schema_is_brought_up_to_date(
         columns = {
             table.name: [name for name in columns_of(table) if name in newest[table.name] and name != "seal"]
             for table in tables_in(connection)
+            if table.name not in ("chains", "chain_entries")
         }
+        entries = set(connection.execute(text("SELECT content, digest FROM chain_entries")))
     expected = rows(place[0], columns)
     assert write_backup(*place, tmp_path / "older.backup").schema_revision == "0005"
     bring_back(tmp_path / "older.backup", second_place, tmp_path)
@@ -160,7 +162,7 @@ def test_a_backup_of_an_older_schema_is_brought_up_to_date(
     assert search_index
     with second_place[0].connect() as connection:
         assert schema.revision(connection) == schema.newest_revision()
-        assert connection.scalar(text("SELECT bool_and(seal = seal_of(a)) FROM addresses a"))
+        assert entries < set(connection.execute(text("SELECT content, digest FROM chain_entries")))
 
 
 def test_a_file_that_is_not_named_by_its_content_overwrites_nothing_outside(
