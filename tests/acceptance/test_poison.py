@@ -34,7 +34,8 @@ def outcomes(engine: Engine) -> list[tuple[str, bool]]:
     with transaction(engine) as session:
         rows = session.execute(
             text(
-                "SELECT outcome, reason LIKE '%Integrity%' FROM parse_results WHERE is_current ORDER BY capture_id"
+                "SELECT outcome, reason LIKE '%Integrity%' FROM parse_results"
+                " WHERE is_current ORDER BY capture_id"
             )
         )
         return [(outcome, named) for outcome, named in rows]
