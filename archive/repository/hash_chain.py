@@ -216,6 +216,9 @@ _NOTES = "notes for the hash chains"  # key in session.info
 
 
 def _notes(session: Session) -> _Notes:
+    """Return what a transaction has to append, and see to it that it is appended at its commit."""
+    if not event.contains(session, "before_commit", _append_at_commit):
+        event.listen(session, "before_commit", _append_at_commit)
     notes: _Notes = session.info.setdefault(_NOTES, _Notes())
     return notes
 
@@ -287,7 +290,6 @@ def _noted_entries(session: Session, notes: _Notes) -> Iterator[_Entry]:
             yield _Entry(fact.biz, fact.content, subject, fact_name(fact.kind, fact.id))
 
 
-@event.listens_for(Session, "before_commit")
 def _append_at_commit(session: Session) -> None:
     if not session.in_nested_transaction():
         append_noted(session)

@@ -47,9 +47,10 @@ def heads_digest(heads: Sequence[ChainHead]) -> bytes:
 def note_head(session: Session, now: datetime) -> None:
     """Record the head of the archive when the transaction commits, if it has changed."""
     session.info[_NOTED] = now
+    if not event.contains(session, "before_commit", _record_at_commit):
+        event.listen(session, "before_commit", _record_at_commit)
 
 
-@event.listens_for(Session, "before_commit")
 def _record_at_commit(session: Session) -> None:
     if not session.in_nested_transaction() and (now := session.info.pop(_NOTED, None)):
         record_head(session, now)

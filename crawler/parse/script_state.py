@@ -85,7 +85,7 @@ class PageState:
         for script in scripts:
             if not self._may_read(script):
                 break
-            for name, value in assignments(script, STATE_NAMES):
+            for name, value in list(assignments(script, STATE_NAMES)):
                 self._take(name.rpartition(".")[2], value)
 
     def _may_read(self, script: bytes) -> bool:

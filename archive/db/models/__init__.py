@@ -1,7 +1,7 @@
 """The tables of the archive as SQLAlchemy models."""
 
 from archive.db.models.accounts import Account, Egress, SourceRow
-from archive.db.models.base import Base, UnsealedBase
+from archive.db.models.base import Base
 from archive.db.models.captures import (
     AddressRow,
     Body,
@@ -56,6 +56,5 @@ __all__ = [
     "SightingRow",
     "SourceRow",
     "UnparsedCapture",
-    "UnsealedBase",
     "Version",
 ]

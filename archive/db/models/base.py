@@ -25,8 +25,8 @@ def one_of(column: str, values: Iterable[str], *more: str) -> str:
     return f"{column} IN ({listed})"
 
 
-class UnsealedBase(DeclarativeBase):
-    """Base class of tables whose rows have no checksum of their own: others cover what they hold."""
+class Base(DeclarativeBase):
+    """Base class of all tables."""
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
@@ -36,9 +36,3 @@ class UnsealedBase(DeclarativeBase):
         dict[str, Any]: JSONB(none_as_null=True),
         list[Any]: JSONB,
     }
-
-
-class Base(UnsealedBase):
-    """Base class of tables that no trigger covers."""
-
-    __abstract__ = True

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from archive.db.models.base import Base, Key, UnsealedBase, one_of
+from archive.db.models.base import Base, Key, one_of
 from archive.domain.addresses import without_session
 from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
 
@@ -149,7 +149,7 @@ class PublicHeaders(TypeDecorator[list[Any]]):
         return value and [[name, without_session(one) if "?" in one else one] for name, one in value]
 
 
-class Body(UnsealedBase):
+class Body(Base):
     """The bytes of a response, stored once however many captures have them."""
 
     __tablename__ = "bodies"
@@ -177,7 +177,7 @@ class Body(UnsealedBase):
     data: Mapped[bytes] = mapped_column(LargeBinary, comment="the bytes after content decoding, by codec")
 
 
-class CaptureRow(UnsealedBase):
+class CaptureRow(Base):
     """A response of the server: headers, URLs, time and the hash of its body. Rows never change."""
 
     __tablename__ = "captures"
@@ -226,7 +226,7 @@ class ParseResult(Base):
     is_current: Mapped[bool] = mapped_column(comment="the newest of its capture; the only value that changes")
 
 
-class UnparsedCapture(UnsealedBase):
+class UnparsedCapture(Base):
     """A capture that no parser has read yet: work for the next run."""
 
     __tablename__ = "unparsed_captures"
