@@ -195,7 +195,7 @@ def advance_sequences(connection: Connection, tables: Iterable[SqlTable]) -> Non
 
 
 def set_triggers(connection: Connection, tables: Iterable[SqlTable], *, fire: bool) -> None:
-    """Switch the tables' own triggers on or off: restored rows keep the seals they had."""
+    """Switch the tables' own triggers on or off: rows of old backups keep the checksums they had."""
     for table in tables:
         name = connection.dialect.identifier_preparer.format_table(table)
         connection.execute(text(f"ALTER TABLE {name} {'ENABLE' if fire else 'DISABLE'} TRIGGER USER"))
