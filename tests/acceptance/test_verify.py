@@ -45,7 +45,7 @@ def test_a_call_that_cannot_be_meant_is_refused_in_a_sentence(mparchive: Command
     no_heads = tmp_path / "heads.json"
     no_heads.write_text('{"biz": 1}')
     for arguments, words in {
-        ("--only", "pictures"): "there is no check 'pictures'; --only takes seals, ",
+        ("--only", "pictures"): "there is no check 'pictures'; --only takes ties, ",
         ("--head", no_heads): "contains no heads; give a file written by --save-head",
         ("--head", tmp_path / "none.json"): "cannot be read (No such file or directory)",
     }.items():
