@@ -33,7 +33,7 @@ EVERY = 0.5  # seconds between two samples
 TIME_A_PAGE = 20.0  # seconds; a page takes about one
 ENDING = 30  # seconds within which the processes of an ended crawl are gone
 ROWS = 12  # of the table
-RENDERED_LOG = b'how="browser"'
+RENDERED_LOG = b'"how": "browser"'
 MB = 1_000_000
 
 

@@ -1,11 +1,14 @@
 """Fixtures and rules of all tests: no network but loopback, a clean environment, slow tests marked."""
 
+import logging
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.support.captures import SHARED
@@ -68,6 +71,17 @@ def _imports_slow_module(module: ModuleType | None) -> bool:
     values = vars(module).values() if module else ()
     names = {getattr(value, "__module__", None) or getattr(value, "__name__", "") for value in values}
     return not names.isdisjoint(SLOW_MODULES)
+
+
+@pytest.fixture(autouse=True)
+def _log_of_each_test() -> Iterator[None]:
+    """Undo after each test what it set up of the log."""
+    yield
+    structlog.reset_defaults()
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter):
+            root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

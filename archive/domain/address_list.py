@@ -5,11 +5,11 @@ Every list is read by this module, whatever it was given for: an import, a sourc
 
 import codecs
 import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from io import TextIOWrapper
 from typing import BinaryIO
 
 from archive.domain.address_text import (
@@ -187,7 +187,7 @@ def _counted(
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
-    text = io.TextIOWrapper(stream, encoding=_encoding(stream), errors="replace", newline="")
+    text = TextIOWrapper(stream, encoding=_encoding(stream), errors="replace", newline="")
     try:
         while line := text.readline(MAX_LINE + 1):
             if len(line) > MAX_LINE:

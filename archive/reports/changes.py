@@ -4,7 +4,7 @@ Edits follow from the versions of a post, removals and returns from its absences
 parser found in an earlier page is no edit: its publisher changed nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
@@ -111,11 +111,12 @@ def change_page(session: Session, chosen: ChangeFilter, after: str | None, limit
     return ChangePage(_load(session, rows[:limit]), following)
 
 
-def stream_changes(session: Session, chosen: ChangeFilter) -> Iterator[PostChange]:
-    """Stream the changes, CHANGE_BATCH at a time in memory."""
-    rows = session.execute(_positions(session, chosen), execution_options={"yield_per": CHANGE_BATCH})
-    for batch in rows.partitions():
-        yield from _load(session, batch)
+def stream_changes(session: Session, chosen: ChangeFilter) -> Generator[PostChange]:
+    """Stream the changes, CHANGE_BATCH at a time in memory; who stops before the end closes the generator."""
+    positions = _positions(session, chosen)
+    with session.execute(positions, execution_options={"yield_per": CHANGE_BATCH}) as rows:
+        for batch in rows.partitions():
+            yield from _load(session, batch)
 
 
 @dataclass(frozen=True, slots=True)

