@@ -116,4 +116,4 @@ def test_a_forged_backup_without_a_contradiction_is_found_with_a_head_stored_els
     assert done.code == 0, done.err
     found = restored("verify", "--head", heads)
     assert found.code == 7
-    assert "does not pass through the head saved at entry 1" in found.out.decode() + found.err
+    assert "does not pass through the head saved at entry 5" in found.out.decode() + found.err

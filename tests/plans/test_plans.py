@@ -79,6 +79,7 @@ QUERIES = {
 ALLOWED = {
     ("making posts due again", ""): "the age of each post decides, and is nowhere stored: once in 15 minutes",
     ("planning revisit", ""): "the same",
+    ("/accounts/", "post_links"): "which posts of the account others link to: the gaps are read by a person",
     ("/?changed=edited&account=", "posts"): "few posts of one account are edited: all days are gone through",
 }
 
