@@ -24,6 +24,7 @@ from scheduler.crawl_process import CrawlResult, crawl
 class EgressSession:
     """One egress as a crawl uses it. `settings` are Scrapy's; a replay of a cassette sends nothing.
 
+    `log_stream` gets the lines of the log of its crawls.
     All methods raise what the database raises.
     """
 
@@ -31,6 +32,7 @@ class EgressSession:
     name: str
     settings: Mapping[str, str] = field(default_factory=dict)
     now: Callable[[], datetime] = clock.now
+    log_stream: TextIO | None = None
 
     @property
     def sends_requests(self) -> bool:
@@ -74,7 +76,6 @@ class EgressSession:
         timeout: float,
         stop: threading.Event | None = None,
         on_event: Callable[[ProgressEvent], None] | None = None,
-        log_stream: TextIO | None = None,
     ) -> CrawlResult:
         """Crawl through this egress, which the run's row then names; see scheduler.crawl_process.crawl."""
 
@@ -94,5 +95,5 @@ class EgressSession:
             timeout=timeout,
             stop=stop,
             on_event=record,
-            log_stream=log_stream,
+            log_stream=self.log_stream,
         )

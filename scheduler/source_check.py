@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from typing import TextIO
 
 from sqlalchemy.orm import Session
 
@@ -87,7 +86,6 @@ def check_sources(
     *,
     stop: threading.Event | None = None,
     on_source: Callable[[SourceChecked], None] | None = None,
-    log_stream: TextIO | None = None,
 ) -> CheckedSources:
     """Check sources in a run of its own; what each lists is stored when `on_source` is called for it.
 
@@ -108,6 +106,5 @@ def check_sources(
         timeout=request.timeout,
         stop=stop,
         on_event=collect,
-        log_stream=log_stream,
     )
     return CheckedSources(result, tuple(checked))

@@ -1,5 +1,6 @@
 """What all jobs that crawl share: when an egress may start one, and what a crawl's end means for the job."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ class JobContext:
 
     def session_of(self, egress: str) -> EgressSession:
         """Return an egress by name, to plan jobs for it."""
-        return EgressSession(self.engine, egress, self.settings, self.now)
+        return EgressSession(self.engine, egress, self.settings, self.now, log_stream=sys.stdout)
 
 
 class Interrupted(Exception):

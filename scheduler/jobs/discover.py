@@ -1,7 +1,6 @@
 """Jobs that discover: check the sources of an account that are due, then plan when each is checked next."""
 
 import random
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -128,7 +127,7 @@ def run_discover(context: JobContext, account: dict[str, Any], schedule: dict[st
 
 def _check(context: JobContext, planner: "Planner", names: Sequence[str]) -> None:
     request = CheckRequest(planner.account, names)
-    checked = check_sources(context.egress_session, request, stop=context.interrupt, log_stream=sys.stdout)
+    checked = check_sources(context.egress_session, request, stop=context.interrupt)
     if not checked.result.stopped:
         _record(context, planner.at(context.now()), names, checked)
     finish(checked.result, "discover_ended")

@@ -1,7 +1,5 @@
 """Jobs that fetch what is due: posts, the media they show, and posts to visit again."""
 
-import sys
-
 import structlog
 
 from archive.db.advisory_locks import Hosts
@@ -61,9 +59,7 @@ def _claim_and_crawl(context: JobContext, pages: int, minutes: int) -> None:
 def _crawl(context: JobContext, run_id: int, minutes: int) -> None:
     verdict = "failed"  # for a run that the crawl itself did not finish
     try:
-        result = context.egress_session.crawl(
-            run_id, timeout=minutes * 60, stop=context.interrupt, log_stream=sys.stdout
-        )
+        result = context.egress_session.crawl(run_id, timeout=minutes * 60, stop=context.interrupt)
         verdict = "stopped" if result.stopped else verdict
     finally:
         with transaction(context.engine) as session:
@@ -89,7 +85,7 @@ def run_media(context: JobContext, minutes: int) -> None:
         if not mine:
             return
         result = context.egress_session.crawl(
-            None, spider="media", timeout=minutes * 60, stop=context.interrupt, log_stream=sys.stdout
+            None, spider="media", timeout=minutes * 60, stop=context.interrupt
         )
         finish(result, "media_ended")
 
