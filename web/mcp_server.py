@@ -17,13 +17,13 @@ from pydantic import BaseModel, BeforeValidator, Field
 from sqlalchemy.orm import Session
 
 from archive.db.engine import NO_DATABASE, Readers
-from archive.db.models import Account, Post
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
 from archive.domain.outcomes import ChangeKind, CitationFormat, Kind, PostMark
 from archive.reports.changes import ChangeFilter, PostChange, change_page
 from archive.reports.citations import citation_of, format_citations
 from archive.repository.absences import absences_of
+from archive.repository.accounts import biz_of
 from archive.repository.post_queries import PostFilter
 from archive.repository.versions import version_of, versions_of
 from archive.search.engine import Hit, Order
@@ -195,7 +195,7 @@ class ArchiveTools:
             versions = versions_of(session, post)[-MAX_VERSIONS:]
             return WholePost(
                 aid=post.aid,
-                biz=_biz(session, post),
+                biz=biz_of(session, post),
                 account=post.account_name,
                 url=post.url,
                 published_on=post.published_on,
@@ -255,7 +255,7 @@ class ArchiveTools:
         """Cite a post or one of its versions, with when its page was captured and the SHA-256 of it."""
         with self._session() as session:
             post = post_named(session, name, account)
-            citation = citation_of(session, post, _biz(session, post), version=version, origin=self.origin)
+            citation = citation_of(session, post, biz_of(session, post), version=version, origin=self.origin)
         return format_citations([citation], style)
 
     @contextmanager
@@ -294,10 +294,6 @@ def _found(hit: Hit) -> FoundPost:
 def _change(one: PostChange) -> Change:
     shared = {name: getattr(one, name) for name in Change.model_fields if name != "quoted_title"}
     return Change(**shared, quoted_title=one.title)
-
-
-def _biz(session: Session, post: Post) -> str:
-    return session.get_one(Account, post.account_id).biz
 
 
 def _piece(title: str, text: str, offset: int) -> dict[str, Any]:

@@ -41,6 +41,11 @@ def account_id(session: Session, biz: str) -> int:
     return put_accounts(session, {biz: ""})[biz]
 
 
+def biz_of(session: Session, post: Post) -> str:
+    """Return the biz of a post's account."""
+    return session.get_one(Account, post.account_id).biz
+
+
 def account_names(session: Session) -> list[tuple[str, str]]:
     """Return biz and name of the accounts that have posts, by name."""
     rows = select(Account.biz, Account.name).where(Account.id.in_(select(Post.account_id)))

@@ -43,6 +43,7 @@ from archive.domain.parsed_page import ParsedPage, PostState
 from archive.domain.text import storable
 from archive.domain.update_decisions import PAGE
 from archive.repository import absences, runs
+from archive.repository.accounts import biz_of
 from archive.repository.bodies import remove_bodies, unused_bodies
 from archive.repository.captures import list_captures, load_capture
 from archive.repository.evidence import OF_POSTS, FactKind
@@ -322,7 +323,7 @@ def _remove_account_state(session: Session, account_id: int, now: datetime) -> N
 def _restore_post(session: Session, post_id: int, parse: Parse, parser_version: int, now: datetime) -> None:
     """Give a post that stays the state of its remaining pages."""
     post = session.get_one(Post, post_id)
-    biz = session.get_one(Account, post.account_id).biz
+    biz = biz_of(session, post)
     listed = sorted(list_captures(session, post), key=lambda one: (one["fetched_at"], one["id"]))
     pages: list[tuple[int | None, PostState]] = []
     for one in listed:

@@ -8,12 +8,12 @@ from urllib.parse import unquote
 from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
-from archive.db.models import Account
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import NotArchived
 from archive.domain.messages import Message
 from archive.domain.outcomes import CitationFormat
 from archive.reports.citations import Citation, citation_of, format_citations
+from archive.repository.accounts import biz_of
 from archive.search.lookup import post_named
 from mparchive.console import say
 from mparchive.errors import CommandError, Exit
@@ -58,5 +58,5 @@ def _citation(
         version = version or (int(match[3]) if match[3] else None)
     else:
         post = post_named(session, given, account)
-    own_biz = session.get_one(Account, post.account_id).biz
+    own_biz = biz_of(session, post)
     return citation_of(session, post, own_biz, version=version, origin=origin)

@@ -15,7 +15,7 @@ from rich.text import Text
 from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
-from archive.db.models import Absence, Account, Post
+from archive.db.models import Absence, Post
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
@@ -38,6 +38,7 @@ from archive.reports.history import (
 )
 from archive.repository import bodies, post_queries
 from archive.repository import captures as captures_repository
+from archive.repository.accounts import biz_of
 from archive.repository.media import ShownMedium, media_of
 from archive.repository.posts import links_of
 from archive.repository.revisits import revisit_state
@@ -248,7 +249,7 @@ def print_difference(session: Session, post: Post, wanted: str, as_json: bool) -
 def print_version(session: Session, post: Post, number: int, as_json: bool) -> None:
     """Print one version whole: its title, when it was seen, and its text. Raises NotArchived."""
     version = version_of(session, post, number)
-    cited = citation_of(session, post, session.get_one(Account, post.account_id).biz, version=number)
+    cited = citation_of(session, post, biz_of(session, post), version=number)
     if as_json:
         change = Change(version, Extent(0, 0))
         values = {name: value for name, value in _version_as_json(change).items() if name not in _EXTENT}
