@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
@@ -27,7 +28,7 @@ from archive.reports.metrics import ArchiveMetrics
 from archive.reports.status import unready
 from archive.storage.media_files import MediaFolder
 from web.api.routes import api_router
-from web.auth import OPEN, Access
+from web.auth import OPEN, Access, ReadingSettings
 from web.errors import install_error_handlers
 from web.feeds import feeds_router
 from web.http_cache import NO_STORE
@@ -301,6 +302,16 @@ def server_address(listener: socket.socket) -> str:
     """Return host and port of the socket as they stand in a URL."""
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def access_at(listener: socket.socket, host: str, settings: ReadingSettings, access: Access) -> Access:
+    """Return who may read at a listener: of an open archive on this machine, only requests to its own hosts.
+
+    `host` is where it listens. Raises TokenUnusable for a configured host name that is none.
+    """
+    if access.is_open and is_loopback(listener):
+        return replace(access, hosts=settings.hosts(host))
+    return access
 
 
 def make_server(app: "ASGIApp", *, has_lifespan: bool = False) -> "Server":

@@ -1,7 +1,6 @@
 """`mparchive mcp`: answer programs that ask by the Model Context Protocol."""
 
 import time
-from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +38,14 @@ def _serve(server: "MCPServer[Any]", host: str, port: int) -> None:
     """Serve /mcp behind the same token, rates and host names as the web interface."""
     from mcp.server.transport_security import TransportSecuritySettings  # noqa: PLC0415 - as above
 
-    from web.app import handle_signals, is_loopback, listening, make_server, server_address  # noqa: PLC0415
+    from web.app import (  # noqa: PLC0415 - as above
+        access_at,
+        handle_signals,
+        is_loopback,
+        listening,
+        make_server,
+        server_address,
+    )
     from web.auth import ReadingSettings  # noqa: PLC0415 - as above
     from web.middleware import AdmissionMiddleware  # noqa: PLC0415 - as above
     from web.pages import error_response  # noqa: PLC0415 - as above
@@ -50,8 +56,7 @@ def _serve(server: "MCPServer[Any]", host: str, port: int) -> None:
     with listening(host, port) as listener:
         if access.is_open and not is_loopback(listener):
             raise CommandError(Message("mparchive.mcp.unprotected"))
-        if access.is_open:
-            access = replace(access, hosts=settings.hosts(host))
+        access = access_at(listener, host, settings, access)
         app = server.streamable_http_app(
             json_response=True,
             stateless_http=True,

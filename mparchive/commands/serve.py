@@ -1,7 +1,6 @@
 """`mparchive serve`: serve the archive over HTTP."""
 
 import logging
-from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -16,7 +15,15 @@ from archive.system.catalogues import process_language
 from archive.system.child_processes import ParentWatch
 from mparchive.console import say, set_up_log
 from mparchive.errors import CommandError, Exit
-from web.app import handle_signals, is_loopback, listening, make_server, raise_file_limit, server_address
+from web.app import (
+    access_at,
+    handle_signals,
+    is_loopback,
+    listening,
+    make_server,
+    raise_file_limit,
+    server_address,
+)
 
 log = structlog.get_logger()
 
@@ -37,8 +44,7 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
     with listening(host, port) as listener, open_as_reader() as engine, Readers(engine) as readers:
         if access.is_open and not to_everybody and not is_loopback(listener):
             raise CommandError(Message("mparchive.serve.unprotected"))
-        if access.is_open and is_loopback(listener):
-            access = replace(access, hosts=settings.hosts(host))
+        access = access_at(listener, host, settings, access)
         if not token:
             say(inbox_closed().message.text(process_language()))
         with readers.session() as session:
