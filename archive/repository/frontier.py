@@ -127,6 +127,8 @@ def _put_addresses(
         for sighting, address in zip(sightings, addresses, strict=True)
     ]
     if values:
+        if claimed_by is not None:
+            _lock(session, keys)
         session.execute(_insert_or_improve(now, claims=claimed_by is not None), values)
     ids = _address_ids_by_key(session, keys)
     append_facts(session, FactKind.ADDRESS, ids.values())
@@ -169,6 +171,17 @@ def _insert_or_improve(now: datetime, *, claims: bool) -> postgresql.Insert:
         for name in ("claimed_by_run_id", "claimed_until")
     }
     return row.on_conflict_do_update(constraint="uq__addresses__key", set_=improved | claim)
+
+
+def _lock(session: Session, keys: Sequence[str]) -> None:
+    """Lock known addresses in the order of their keys, so that the next statement sees who fetches them.
+
+    A statement that waits for a lock itself goes on with the runs it saw before: it would take the claim from
+    a crawl that has begun meanwhile.
+    """
+    for start in range(0, len(keys), _BATCH):
+        rows = select(AddressRow.id).where(AddressRow.key.in_(keys[start : start + _BATCH]))
+        session.execute(rows.order_by(BY_KEY).with_for_update())
 
 
 def _address_ids_by_key(session: Session, keys: Sequence[str]) -> dict[str, int]:

@@ -235,3 +235,35 @@ def test_an_address_seen_again_is_claimed_though_another_one_is_being_fetched(
             frontier.record_sightings(db_session, again, [sighting], NOW)
         rows = db_session.execute(text("SELECT id, claimed_by_run_id FROM addresses")).all()
     assert {row.id: row.claimed_by_run_id for row in rows} == {fetched.id: crawl, seen.id: again}
+
+
+WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+def test_an_import_that_waits_takes_no_claim_from_a_crawl_that_begins_meanwhile(engine: Engine) -> None:
+    with transaction(engine) as session:
+        see(session, 1)
+        (address,) = session.query(AddressRow).all()
+        address_id, url = address.id, address.url
+        crawl, importing = (runs.start_run(session, "backfill", {}, NOW) for _ in range(2))
+
+    def bring_again() -> None:
+        with transaction(engine) as session:
+            sighting = captures.Sighting(parse_address(url), "list", NOW)
+            frontier.record_sightings(session, importing, [sighting], NOW)
+
+    thread = Thread(target=bring_again)
+    with run_lock(engine, crawl):
+        with transaction(engine) as session:
+            session.query(AddressRow).with_for_update().one()
+            thread.start()
+            while not session.scalar(WAITING):
+                session.execute(text("SELECT pg_stat_clear_snapshot()"))
+            with transaction(engine) as other:
+                runs.record_egress(other, crawl, "home")
+            assert frontier.take_over(session, crawl, [address_id], NOW) == [address_id]
+        thread.join()
+        with transaction(engine) as session:
+            assert session.scalar(text("SELECT claimed_by_run_id FROM addresses")) == crawl
