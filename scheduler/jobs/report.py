@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import structlog
 from sqlalchemy.orm import Session
@@ -72,7 +71,7 @@ def health_snapshot(
     return HealthSnapshot(
         accounts=[_account_health(session, one, now) for one in config.accounts],
         blocked=blocked,
-        free={str(folder): shutil.disk_usage(folder).free for folder in watched_folders()},
+        free={str(folder): shutil.disk_usage(folder).free for folder in ArchiveSettings().local_folders()},
         failed_jobs=failed_jobs(session, FAILED_WITHIN),
         config_problem=config_problem,
         alarm_problem=_alarm_problem(config.alarms),
@@ -86,15 +85,6 @@ def _account_health(session: Session, account: AccountConfig, now: datetime) -> 
     last = newest_post(session, biz) or watched_since(session, biz)
     statuses = source_statuses(session, biz)
     return AccountHealth(biz, account.name, last, days, statuses, unwatched_problem(session, account))
-
-
-def watched_folders() -> list[Path]:
-    """Return the folders on this machine whose disks fill up: the archive's home, and local media."""
-    settings = ArchiveSettings()
-    folders = [settings.home]
-    if settings.media and "://" not in settings.media:
-        folders.append(Path(settings.media))
-    return [folder for folder in folders if folder.is_dir()]
 
 
 def _bounds(config: Config) -> Bounds:
