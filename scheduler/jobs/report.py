@@ -64,7 +64,7 @@ def health_snapshot(
 ) -> HealthSnapshot:
     """Read everything that the health checks examine."""
     blocked = [
-        BlockedEgress(row.name, row.reason, row.blocked_until, row.blocks)
+        BlockedEgress(row.name, row.reason, row.blocked_until, row.consecutive_challenges)
         for row in egress.list_egresses(session)
         if row.blocked_until and row.blocked_until > now
     ]
