@@ -152,6 +152,7 @@ class SourceMinutes(ConfigTable):
     official: Minutes | None = None
     neighbours: Minutes | None = None
     list: Minutes | None = None
+    command: Minutes | None = None
 
 
 class Schedule(ConfigTable):

@@ -96,7 +96,7 @@ def next_check(
         return now + bounds.shortest
     if state is State.RATE_LIMITED:
         return now + exponential(failures, RATE_LIMITED_FIRST, ONE_DAY)
-    if state in (State.UNREACHABLE, State.NOT_UNDERSTOOD, None):
+    if state in (State.UNREACHABLE, State.NOT_UNDERSTOOD, State.COMMAND_FAILED, None):
         return now + exponential(failures, bounds.shortest, bounds.longest)
     return regular
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from os import stat_result
 from pathlib import Path
 
+from crawler.discovery.command_process import run_command
 from crawler.discovery.config import (
     PLACEHOLDER,
     AccountConfig,
@@ -16,7 +18,7 @@ from crawler.discovery.config import (
 )
 from crawler.discovery.feed_process import read_feed
 from crawler.discovery.source import Source
-from crawler.discovery.sources.address_list import AddressList
+from crawler.discovery.sources.address_list import AddressList, CommandList
 from crawler.discovery.sources.album import Album
 from crawler.discovery.sources.archived_links import ArchivedLinks, Neighbourhood
 from crawler.discovery.sources.backend import LoginError, OwnBackend, read_login
@@ -43,6 +45,8 @@ def sources_of(account: AccountConfig, archived: Neighbourhood | None = None) ->
         sources.append(_official(account.official))
     if account.addresses_file:
         sources.append(_address_list(account.addresses_file))
+    if account.command:
+        sources.append(CommandList(partial(run_command, account.command)))
     sources.append(ArchivedLinks(archived, albums))
     return sources
 

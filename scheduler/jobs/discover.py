@@ -14,6 +14,7 @@ from archive.repository.sources import plan_sources, published_instants, source_
 from crawler.discovery.config import SHORTEST, AccountConfig
 from crawler.discovery.registry import given_at
 from crawler.discovery.source import Source, State
+from crawler.discovery.sources.address_list import AddressList
 from scheduler.config import Schedule, quiet_between
 from scheduler.jobs.base import JobContext, finish, record_outcome, take_turn
 from scheduler.polling import (
@@ -91,9 +92,10 @@ def due_sources(
 
 
 def _planned_at(row: SourceStatus, now: datetime, given: datetime | None) -> datetime:
-    """Return when a source is due: soon, once a person has provided what it waits for."""
+    """Return when a source is due: soon, once a person has provided what it waits for or changed its list."""
     tried, planned = row.last_tried_at, row.next_try_at or now
-    if tried and given and row.state in NEEDS_PERSON and tried < given <= now:
+    waits = row.state in NEEDS_PERSON or row.name == AddressList.name
+    if tried and given and waits and tried < given <= now:
         return min(planned, tried + timedelta(minutes=SHORTEST))
     return planned if planned - now <= FURTHEST else now
 

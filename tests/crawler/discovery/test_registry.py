@@ -31,10 +31,11 @@ def test_each_configured_place_is_a_source() -> None:
         own_backend={"credentials_env": "LOGIN"},
         official={"appid": "wx" + "0" * 16, "secret_env": "APPSECRET"},
         addresses_file="/nowhere/list.txt",
+        command=["synthetic"],
     )
     assert names(config) == [
         "album:11", "album:22", "feed:rss.example/a.xml", "feed:reader:4000/feeds/all.atom",
-        "own_backend", "official", "list", "neighbours",
+        "own_backend", "official", "list", "command", "neighbours",
     ]  # fmt: skip
 
 
@@ -51,6 +52,7 @@ def test_what_is_missing_is_said_by_the_source_that_misses_it() -> None:
         own_backend={"credentials_env": "SYNTHETIC_UNSET"},
         official={"appid": "wx" + "0" * 16, "secret_file": "/nowhere/secret"},
         addresses_file="/nowhere/list.txt",
+        command=["/nowhere/synthetic"],
     )
     found = {source.name: drive(source) for source in sources_of(config)}
     neighbours = found.pop("neighbours")

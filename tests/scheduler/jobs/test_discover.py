@@ -13,6 +13,7 @@ from archive.repository.sources import plan_sources
 from crawler.discovery.config import AccountConfig
 from crawler.discovery.registry import sources_of
 from crawler.discovery.source import State
+from crawler.discovery.sources.address_list import AddressList
 from crawler.discovery.sources.backend import OwnBackend
 from scheduler.config import Schedule
 from scheduler.jobs import discover
@@ -75,6 +76,17 @@ def test_a_new_login_is_tried_soon_and_once() -> None:
     assert due(NOW + MINUTE) == ["own_backend"]
     assert due(NOW + MINUTE, at=NOW + 2 * MINUTE) == []  # not at every touch of the file
     assert due(NOW - MINUTE) == due(NOW + DAY) == due(NOW + MINUTE, State.OK) == []
+
+
+def test_a_list_that_was_changed_is_read_again_soon() -> None:
+    row = SourceStatus(COMMISSION.biz, "合成", "list", State.OK, last_tried_at=NOW, next_try_at=NOW + DAY)
+
+    def due(changed: datetime) -> list[str]:
+        lists = [AddressList(b"")]
+        return discover.due_sources(lists, [row], NOW + HOUR, blocked=False, given={"list": changed})
+
+    assert due(NOW + MINUTE) == ["list"]
+    assert due(NOW - MINUTE) == []
 
 
 def test_what_was_planned_while_the_clock_was_years_ahead_is_due() -> None:
