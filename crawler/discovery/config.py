@@ -274,7 +274,7 @@ class AccountConfig(ConfigTable):
     biz: Biz
     name: Annotated[str, Field(min_length=1, max_length=100)]
     albums: Annotated[tuple[AlbumId, ...], Field(max_length=MAX_SOURCES)] = ()
-    follow_albums: Switch = False  # list also the albums that its posts belong to
+    follow_albums: Switch = True  # list also the albums that its posts belong to
     feeds: Annotated[tuple[FeedAddress, ...], Field(max_length=MAX_SOURCES)] = ()  # see fill_placeholders
     addresses_file: FileName | None = None
     command: Command | None = None

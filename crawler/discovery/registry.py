@@ -25,7 +25,7 @@ from crawler.discovery.sources.backend import LoginError, OwnBackend, read_login
 from crawler.discovery.sources.feed import FeedSource
 from crawler.discovery.sources.official_api import Official
 
-MAX_FOLLOWED = 50  # albums of posts that are listed as well; the most used ones
+MAX_FOLLOWED = 10  # albums of posts that are listed as well, the most used ones; each costs a request a check
 
 MAX_LIST_BYTES = 16 * 1024 * 1024
 
