@@ -27,6 +27,10 @@ MAX_SOURCES = 100  # of a kind and an account; each is asked on its own
 
 MAX_ADDRESS = 2048  # characters
 
+# Of a login to WeRead within 24 hours: people report captchas beyond about a dozen calls, and refusals that
+# last a day after 30.
+LOOKS_A_DAY, MAX_LOOKS_A_DAY = 12, 24
+
 SHORTEST, LONGEST = 15, 24 * 60  # minutes between two checks: polite, and still up to date
 
 # In an address, the place of a secret: {env:RSSHUB_KEY} or {file:/run/secrets/rsshub_key}
@@ -148,6 +152,27 @@ class OfficialConfig(Kept):
     appid: Annotated[str, Field(pattern=r"^wx[0-9a-f]{16}$")]
     secret_file: FileName | None = None
     secret_env: VariableName | None = None
+
+
+class WeReadConfig(ConfigTable):
+    """The user's own login to WeRead, which accounts may share; `weread = true` takes the defaults."""
+
+    login: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "default"
+    looks_a_day: Annotated[Number, Field(ge=1, le=MAX_LOOKS_A_DAY)] = LOOKS_A_DAY
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_for_true(cls, value: Any) -> Any:
+        return {} if value is True else value
+
+
+class WeReadAgentConfig(Kept):
+    """The user's own key to WeRead's Agent Gateway."""
+
+    what = "key"
+
+    key_file: FileName | None = None
+    key_env: VariableName | None = None
 
 
 def fill_placeholders(address: str, environment: Mapping[str, str] = os.environ) -> tuple[str, bool]:
@@ -280,5 +305,7 @@ class AccountConfig(ConfigTable):
     command: Command | None = None
     own_backend: OwnBackendConfig | None = None
     official: OfficialConfig | None = None
+    weread: WeReadConfig | None = None
+    weread_agent: WeReadAgentConfig | None = None
     digest_title: TitlePattern = DIGEST_TITLE  # a regular expression, searched for in titles
     every_minutes: Annotated[Number, Field(ge=SHORTEST, le=LONGEST)] | None = None  # None: adaptive

@@ -15,6 +15,7 @@ from crawler.discovery.config import SHORTEST, AccountConfig
 from crawler.discovery.registry import given_at
 from crawler.discovery.source import Source, State
 from crawler.discovery.sources.address_list import AddressList
+from crawler.discovery.sources.weread import WeRead
 from scheduler.config import Schedule, quiet_between
 from scheduler.jobs.base import JobContext, finish, record_outcome, take_turn
 from scheduler.polling import (
@@ -84,11 +85,16 @@ def due_sources(
     free = {
         source.name: planned.get(source.name, now)
         for source in sources
-        if not (blocked and source.host == HOST)
+        if not (blocked and source.host == HOST) and _may_be_asked(source, now)
     }
     if not any(at <= now for at in free.values()):
         return []
     return sorted(name for name, at in free.items() if at <= now + TOGETHER)
+
+
+def _may_be_asked(source: Source, now: datetime) -> bool:
+    """Tell whether the login that a source uses is neither resting nor used up."""
+    return not isinstance(source, WeRead) or source.may_look(now)
 
 
 def _planned_at(row: SourceStatus, now: datetime, given: datetime | None) -> datetime:
