@@ -11,6 +11,7 @@ from archive.db.engine import transaction
 from archive.db.models import Incident
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
+from archive.domain.monitoring import SourceStatus
 from archive.repository import egress
 from archive.repository.incidents import (
     IncidentChanges,
@@ -83,8 +84,14 @@ def _account_health(session: Session, account: AccountConfig, now: datetime) -> 
     biz = account.biz
     days = published_days(session, biz, now - HISTORY)
     last = newest_post(session, biz) or watched_since(session, biz)
-    statuses = source_statuses(session, biz)
+    statuses = [one for one in source_statuses(session, biz) if not _is_of_no_account(one, account)]
     return AccountHealth(biz, account.name, last, days, statuses, unwatched_problem(session, account))
+
+
+def _is_of_no_account(source: SourceStatus, account: AccountConfig) -> bool:
+    """Tell whether an album was met in posts and never listed any of the account: nobody can mend that."""
+    kind, _, album = source.name.partition(":")
+    return kind == "album" and album not in account.albums and source.last_good_at is None
 
 
 def _bounds(config: Config) -> Bounds:
