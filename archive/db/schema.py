@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from archive.db.capture_months import ensure_capture_months
 from archive.db.queue_schema import is_queue_current, upgrade_queue
 from archive.db.roles import grant_reader
 from archive.domain.errors import DatabaseUnavailable, first_line
@@ -27,6 +28,8 @@ _NAME = re.compile(r"v(\d+)_\w+\.py")  # of a migration's file; the number is it
 def upgrade(engine: Engine) -> None:
     """Migrate to the newest revision, the queue to the installed procrastinate, and grant what readers lack.
 
+    Partitions for the captures of the next months are made as well.
+
     Of several processes that start at once one does it, the others wait.
     Raises DatabaseUnavailable for a database of a newer mparchive, and where a migration fails (on a full
     disk, for example), which then has changed nothing; DBAPIError when the database cannot be reached.
@@ -39,6 +42,7 @@ def upgrade(engine: Engine) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             upgrade_queue(connection)
         grant_reader(connection)
+        ensure_capture_months(connection)
 
 
 def migrate(connection: Connection, wanted: str) -> None:
