@@ -42,7 +42,7 @@ from archive.backup.postgres import (
     tables_in,
 )
 from archive.db import schema
-from archive.db.capture_months import add_capture_months, capture_months
+from archive.db.schema import add_capture_months, capture_months
 from archive.domain.errors import MediaFolderError, error_message, first_line
 from archive.repository.derived import refresh
 from archive.repository.hash_chain import chain_heads

@@ -26,8 +26,8 @@ from archive.backup.backup_file import (
 )
 from archive.backup.postgres import copy_out, described, prepare, tables_in
 from archive.db import schema
-from archive.db.capture_months import capture_months
 from archive.db.models import FileRow
+from archive.db.schema import capture_months
 from archive.domain.errors import IntegrityError, MediaMissing
 from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, FromClause, SQLColumnE
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from archive.db.capture_months import capture_months
 from archive.db.models import SERIALS, Base, CaptureRow, Run
+from archive.db.schema import capture_months
 from archive.domain.captures import Capture
 from archive.domain.errors import first_line
 from archive.domain.messages import Message

@@ -8,9 +8,9 @@ from pathlib import Path
 import structlog
 from sqlalchemy.orm import Session
 
-from archive.db.capture_months import ensure_capture_months
 from archive.db.engine import transaction
 from archive.db.models import Incident
+from archive.db.schema import ensure_capture_months
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.repository import egress

@@ -11,11 +11,11 @@ from archive.backup.backup_file import BackupDamaged, BackupError, NotEmpty, ope
 from archive.backup.postgres import columns_of, tables_in
 from archive.backup.write import write_backup
 from archive.db import schema
-from archive.db.capture_months import add_capture_months
 from archive.db.embedded_server import SUPERUSER
 from archive.db.engine import engine_at, transaction
 from archive.db.models import SERIALS
 from archive.db.roles import OWNER
+from archive.db.schema import add_capture_months
 from archive.export.warc import write_warc
 from archive.repository.capture_selection import Selection
 from archive.repository.captures import store_captures
@@ -204,8 +204,8 @@ def test_captures_of_every_month_come_back_and_the_next_one_has_another_number(
     with transaction(place[0]) as session:
         ids = store_captures(session, None, [(None, capture(body)) for body in (b"1", b"2", b"3")])
         store = text(
-            "INSERT INTO captures SELECT 197003000000009, address_id, run_id, requested_url, final_url, status,"
-            " headers, body_size, sha256, fetched_at, rendered, evaluated FROM captures WHERE id = :id"
+            "INSERT INTO captures SELECT 197003000000009, address_id, run_id, requested_url,"
+            " final_url, status, headers, body_size, sha256, fetched_at, rendered, evaluated FROM captures WHERE id = :id"
         )
         session.execute(store, {"id": ids[0]})
         append_captures(session, [197003000000009])
@@ -295,7 +295,7 @@ def unknown_revision(manifest: Manifest, _members: Members) -> None:
         (other_heads, "the hash chains of the backup end"),
         (no_heads, "the hash chains of the backup end"),
         (no_month, "no partition can be made for a month of captures in the backup"),
-        (many_months, "its manifest"),
+        (many_months, "manifest.json .* is missing or damaged"),
         (unknown_revision, "there never was a schema of revision 0000"),
     ],
 )

@@ -9,14 +9,14 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from archive.db.capture_months import (
+from archive.db.engine import engine_at, open_archive, transaction
+from archive.db.models import SERIALS
+from archive.db.schema import (
     MONTHS_AHEAD,
     add_capture_months,
     capture_months,
     ensure_capture_months,
 )
-from archive.db.engine import engine_at, open_archive, transaction
-from archive.db.models import SERIALS
 from archive.db.settings import ArchiveSettings
 from archive.integrity.verifier import verify_archive
 from archive.repository import captures as captures_repository

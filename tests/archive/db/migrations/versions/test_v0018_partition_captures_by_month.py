@@ -7,9 +7,9 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from archive.db import schema
-from archive.db.capture_months import capture_months
 from archive.db.engine import transaction
 from archive.db.models import SERIALS
+from archive.db.schema import capture_months
 from archive.db.settings import ArchiveSettings
 from archive.integrity.verifier import verify_archive
 from archive.repository.captures import store_captures
