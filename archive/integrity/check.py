@@ -151,9 +151,7 @@ def id_column(table: FromClause) -> ColumnElement[int]:
     return column
 
 
-_COMMAND = "verify"
-
-_SOUND, _NOT_SOUND = "sound", "not_sound"
+_NOT_SOUND = "not_sound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +172,14 @@ def note_verified(
     session: Session, only: Sequence[str], report: VerificationReport, started_at: datetime, now: datetime
 ) -> None:
     """Record a verification that has ended, and its result, as a run. Instants are UTC."""
-    run_id = runs.start_run(session, _COMMAND, {"only": list(only)}, started_at)
-    verdict = _SOUND if report.is_sound else _NOT_SOUND
+    run_id = runs.start_run(session, runs.VERIFY, {"only": list(only)}, started_at)
+    verdict = runs.SOUND if report.is_sound else _NOT_SOUND
     runs.finish_run(session, run_id, verdict, {**report.checked, "found": report.found.total()}, now)
 
 
 def last_verified(session: Session) -> PastVerification | None:
     """Return the last verification that ended, or None where there was none."""
-    ended = (Run.command == _COMMAND) & Run.finished_at.is_not(None)
+    ended = (Run.command == runs.VERIFY) & Run.finished_at.is_not(None)
     run = session.scalars(select(Run).where(ended).order_by(Run.id.desc()).limit(1)).first()
     if run is None or run.finished_at is None:
         return None
