@@ -6,7 +6,7 @@ archive.ingest.pages states, sources after sightings. Instants are aware UTC.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -211,6 +211,22 @@ def published_instants(session: Session, biz: str, since: datetime) -> list[date
     rows = select(Post.published_at).join(Account, Account.id == Post.account_id)
     rows = rows.where(Account.biz == biz, Post.published_at >= since)
     return [instant for instant in session.scalars(rows.order_by(Post.published_at)) if instant is not None]
+
+
+def pushes_a_day_of(
+    session: Session, bizs: Sequence[str], since: datetime, now: datetime
+) -> dict[str, float]:
+    """Return how often a day accounts published since an instant; those without a post are left out.
+
+    Posts within one hour count as one push. An account that is younger is counted from its first post on.
+    """
+    hour = func.date_trunc("hour", Post.published_at)
+    first_at: Any = func.min(Post.published_at)
+    rows = select(Account.biz, func.count(hour.distinct()), first_at)
+    rows = rows.join(Post, Post.account_id == Account.id).where(Account.biz.in_(bizs))
+    rows = rows.where(Post.published_at >= since, Post.published_at <= now).group_by(Account.biz)
+    days = timedelta(days=1)
+    return {biz: pushes / max(1.0, (now - first) / days) for biz, pushes, first in session.execute(rows)}
 
 
 def newest_post(session: Session, biz: str) -> datetime | None:

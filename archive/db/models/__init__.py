@@ -4,6 +4,7 @@ from archive.db.models.accounts import Account, Egress, SourceRow
 from archive.db.models.addresses import AddressRow, SightingRow
 from archive.db.models.base import Base
 from archive.db.models.captures import (
+    SERIALS,
     Body,
     CaptureRow,
     Chain,
@@ -29,6 +30,7 @@ from archive.db.models.posts import (
 )
 
 __all__ = [
+    "SERIALS",
     "Absence",
     "Account",
     "AddressRow",
