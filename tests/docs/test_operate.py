@@ -46,7 +46,7 @@ def test_every_alarm_has_a_row() -> None:
         inbox_problem=Message.load("x"),
     )
     kinds = {one.key.partition(":")[0] for one in health_problems(everything, Bounds(), NOW)}
-    assert {key.partition(":")[0] for key in first_cells("Alarms")} == kinds | {served_posts.INCIDENT}
+    assert {key.partition(":")[0] for key in first_cells("Alarms")} == kinds | {served_posts.SUBJECT.key}
 
 
 def test_every_word_of_the_log_has_a_row() -> None:

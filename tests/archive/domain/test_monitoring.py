@@ -1,12 +1,22 @@
 """A problem has a remedy, and an account that nothing watches names the source to switch on."""
 
 from archive.domain.messages import Message
-from archive.domain.monitoring import VERBATIM, HealthProblem, remedy_for, unwatched, with_remedy
+from archive.domain.monitoring import (
+    VERBATIM,
+    HealthProblem,
+    IncidentKind,
+    IncidentSubject,
+    remedy_for,
+    unwatched,
+    with_remedy,
+)
 
 
 def test_the_remedy_of_a_problem_has_its_parameters() -> None:
     problem = Message("scheduler.health.disk", {"folder": "/data", "megabytes": 5})
-    assert HealthProblem("disk:/data", problem).remedy == remedy_for(problem)
+    assert HealthProblem(IncidentSubject(IncidentKind.DISK, name="/data"), problem).remedy == remedy_for(
+        problem
+    )
     assert remedy_for(problem).text("en") != "scheduler.health.disk.remedy"
     assert remedy_for(problem).params == problem.params
 
