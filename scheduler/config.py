@@ -150,8 +150,11 @@ class SourceMinutes(ConfigTable):
     feed: Minutes | None = None
     own_backend: Minutes | None = None
     official: Minutes | None = None
+    weread: Minutes | None = None
+    weread_agent: Minutes | None = None
     neighbours: Minutes | None = None
     list: Minutes | None = None
+    command: Minutes | None = None
 
 
 class Schedule(ConfigTable):

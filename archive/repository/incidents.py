@@ -48,7 +48,7 @@ def record_problems(session: Session, problems: Sequence[HealthProblem], now: da
                 setattr(row, name, value)
             row.code, row.params, row.last_seen_at = problem.message.code, _params(problem), now
     session.flush()
-    new = [_open(session, subject, current[key], now) for key, subject in columns.items()]
+    new = [_open(session, columns[key], current[key], now) for key in sorted(columns)]
     opened = session.scalars(select(Incident).where(Incident.id.in_(filter(None, new))))
     return IncidentChanges(tuple(_in_order(opened)), tuple(_in_order(closed)))
 
@@ -58,11 +58,8 @@ def _subject_columns(session: Session, subjects: Sequence[IncidentSubject]) -> l
     bizs = {storable(one.biz) for one in subjects if one.biz}
     account_rows = select(Account.biz, Account.id).where(Account.biz.in_(bizs))
     accounts = {biz: id_ for biz, id_ in session.execute(account_rows)} if bizs else {}
-    source_rows = select(SourceRow.account_id, SourceRow.name, SourceRow.id)
-    source_rows = source_rows.where(SourceRow.account_id.in_(accounts.values()))
-    sources = (
-        {(account, name): id_ for account, name, id_ in session.execute(source_rows)} if accounts else {}
-    )
+    source_rows = select(SourceRow).where(SourceRow.account_id.in_(accounts.values()))
+    sources = {(row.account_id, row.name): row.id for row in session.scalars(source_rows) if accounts}
     names = {storable(one.egress) for one in subjects if one.egress}
     egress_rows = select(Egress.name, Egress.id).where(Egress.name.in_(names))
     egresses = {name: id_ for name, id_ in session.execute(egress_rows)} if names else {}
@@ -183,9 +180,8 @@ def close_incidents_of_account(session: Session, account_id: int, now: datetime)
     """Close the incidents of an account whose sources are about to be removed; they keep their names."""
     own = update(Incident).where(Incident.account_id == account_id)
     session.execute(own.where(Incident.closed_at.is_(None)).values(closed_at=now))
-    name = select(SourceRow.name).where(SourceRow.id == Incident.source_id).scalar_subquery()
     of_sources = own.where(Incident.source_id.is_not(None))
-    session.execute(of_sources.values(subject=func.coalesce(name, Incident.subject), source_id=None))
+    session.execute(of_sources.values(subject=func.coalesce(Incident.source, ""), source_id=None))
 
 
 def unread_capture_problems(session: Session) -> list[HealthProblem]:

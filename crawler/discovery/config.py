@@ -27,6 +27,10 @@ MAX_SOURCES = 100  # of a kind and an account; each is asked on its own
 
 MAX_ADDRESS = 2048  # characters
 
+# Of a login to WeRead within 24 hours: people report captchas beyond about a dozen calls, and refusals that
+# last a day after 30.
+LOOKS_A_DAY, MAX_LOOKS_A_DAY = 12, 24
+
 SHORTEST, LONGEST = 15, 24 * 60  # minutes between two checks: polite, and still up to date
 
 # In an address, the place of a secret: {env:RSSHUB_KEY} or {file:/run/secrets/rsshub_key}
@@ -150,6 +154,27 @@ class OfficialConfig(Kept):
     secret_env: VariableName | None = None
 
 
+class WeReadConfig(ConfigTable):
+    """The user's own login to WeRead, which accounts may share; `weread = true` takes the defaults."""
+
+    login: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "default"
+    looks_a_day: Annotated[Number, Field(ge=1, le=MAX_LOOKS_A_DAY)] = LOOKS_A_DAY
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_for_true(cls, value: Any) -> Any:
+        return {} if value is True else value
+
+
+class WeReadAgentConfig(Kept):
+    """The user's own key to WeRead's Agent Gateway."""
+
+    what = "key"
+
+    key_file: FileName | None = None
+    key_env: VariableName | None = None
+
+
 def fill_placeholders(address: str, environment: Mapping[str, str] = os.environ) -> tuple[str, bool]:
     """Return an address with its placeholders replaced, and whether there were any: then it is secret.
 
@@ -257,16 +282,30 @@ FeedAddress = Annotated[str, Field(max_length=MAX_ADDRESS), AfterValidator(_chec
 TitlePattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_pattern)]
 
 
+def _from_folder(command: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """Take a program that is named with a folder from the folder of the configuration."""
+    program = command[0]
+    return (str(_absolute(Path(program), info)) if "/" in program else program, *command[1:])
+
+
+_Argument = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]*$")]
+
+Command = Annotated[tuple[_Argument, ...], Field(min_length=1, max_length=64), AfterValidator(_from_folder)]
+
+
 class AccountConfig(ConfigTable):
     """One `[[accounts]]` of the configuration. `model_dump_json` passes it to a child process."""
 
     biz: Biz
     name: Annotated[str, Field(min_length=1, max_length=100)]
     albums: Annotated[tuple[AlbumId, ...], Field(max_length=MAX_SOURCES)] = ()
-    follow_albums: Switch = False  # list also the albums that its posts belong to
+    follow_albums: Switch = True  # list also the albums that its posts belong to
     feeds: Annotated[tuple[FeedAddress, ...], Field(max_length=MAX_SOURCES)] = ()  # see fill_placeholders
     addresses_file: FileName | None = None
+    command: Command | None = None
     own_backend: OwnBackendConfig | None = None
     official: OfficialConfig | None = None
+    weread: WeReadConfig | None = None
+    weread_agent: WeReadAgentConfig | None = None
     digest_title: TitlePattern = DIGEST_TITLE  # a regular expression, searched for in titles
     every_minutes: Annotated[Number, Field(ge=SHORTEST, le=LONGEST)] | None = None  # None: adaptive

@@ -2,28 +2,34 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from os import stat_result
 from pathlib import Path
 
+from archive.db.settings import ArchiveSettings
+from crawler.discovery.command_process import run_command
 from crawler.discovery.config import (
     PLACEHOLDER,
     AccountConfig,
     OfficialConfig,
     OwnBackendConfig,
     SecretMissing,
+    WeReadConfig,
     fill_placeholders,
     read_address_file,
 )
 from crawler.discovery.feed_process import read_feed
 from crawler.discovery.source import Source
-from crawler.discovery.sources.address_list import AddressList
+from crawler.discovery.sources.address_list import AddressList, CommandList
 from crawler.discovery.sources.album import Album
 from crawler.discovery.sources.archived_links import ArchivedLinks, Neighbourhood
 from crawler.discovery.sources.backend import LoginError, OwnBackend, read_login
 from crawler.discovery.sources.feed import FeedSource
 from crawler.discovery.sources.official_api import Official
+from crawler.discovery.sources.weread import WeRead
+from crawler.discovery.weread_login import WeReadLogin
 
-MAX_FOLLOWED = 50  # albums of posts that are listed as well; the most used ones
+MAX_FOLLOWED = 10  # albums of posts that are listed as well, the most used ones; each costs a request a check
 
 MAX_LIST_BYTES = 16 * 1024 * 1024
 
@@ -41,8 +47,12 @@ def sources_of(account: AccountConfig, archived: Neighbourhood | None = None) ->
         sources.append(_own_backend(account.biz, account.own_backend))
     if account.official:
         sources.append(_official(account.official))
+    if account.weread:
+        sources.append(_weread(account.biz, account.weread))
     if account.addresses_file:
         sources.append(_address_list(account.addresses_file))
+    if account.command:
+        sources.append(CommandList(partial(run_command, account.command)))
     sources.append(ArchivedLinks(archived, albums))
     return sources
 
@@ -62,6 +72,7 @@ def given_at(account: AccountConfig) -> dict[str, datetime]:
     files = {
         OwnBackend.name: backend.credentials_file if backend else None,
         Official.name: official.secret_file if official else None,
+        WeRead.name: login_of(account.weread).cookies_file if account.weread else None,
         AddressList.name: account.addresses_file,
     }
     found = {name: _stat(path) for name, path in files.items()}
@@ -90,6 +101,20 @@ def _official(config: OfficialConfig) -> Official:
         return Official(config.appid, config.read_secret())
     except SecretMissing as missing:
         return Official(config.appid, "", missing.message)
+
+
+def login_of(config: WeReadConfig) -> WeReadLogin:
+    """Return the login to WeRead that a configuration names; it need not exist yet."""
+    return WeReadLogin(ArchiveSettings().home, config.login, config.looks_a_day)
+
+
+def _weread(biz: str, config: WeReadConfig) -> WeRead:
+    login = login_of(config)
+    try:
+        login.cookies()
+    except SecretMissing as missing:
+        return WeRead(biz, login, missing.message)
+    return WeRead(biz, login)
 
 
 def _address_list(path: Path) -> AddressList:

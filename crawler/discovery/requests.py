@@ -1,5 +1,6 @@
 """Converts a source's requests to Scrapy's, and Scrapy's responses to the source's replies."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit, urlunsplit
@@ -8,7 +9,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from crawler import redaction
-from crawler.discovery.source import Fetch, Reply, SourceFindings, SourceRun
+from crawler.discovery.source import Fetch, ListedPost, Reply, SourceFindings, SourceRun
 from crawler.parse.response import FetchedPage, unpack
 from crawler.requests import OVER_HTTP, SECRET
 
@@ -37,6 +38,8 @@ def source_request(fetch: Fetch, run: SourceRun) -> SourceRequest:
     meta = {SOURCE_RUN: run, SOURCE: run.name, SECRET: fetch.secret, OVER_HTTP: parts.scheme == "http"}
     if not fetch.follow or meta[OVER_HTTP]:
         meta["dont_redirect"] = True
+    if not fetch.retry:
+        meta["dont_retry"] = True
     if fetch.secret:
         register_secrets(fetch)
     return SourceRequest(
@@ -61,14 +64,18 @@ def register_secrets(fetch: Fetch) -> None:
 
 def public_findings(findings: SourceFindings) -> SourceFindings:
     """Return findings without any secret of this process: a server may repeat the one it was sent."""
-    posts = tuple(
-        replace(post, title=redaction.scrub_log(post.title), listing=redaction.scrub_values(post.listing))
-        for post in findings.posts
-    )
+
+    def public(posts: Iterable[ListedPost]) -> tuple[ListedPost, ...]:
+        return tuple(
+            replace(post, title=redaction.scrub_log(post.title), listing=redaction.scrub_values(post.listing))
+            for post in posts
+        )
+
     return replace(
         findings,
         detail=findings.detail and redaction.scrub_message(findings.detail),
-        posts=posts,
+        posts=public(findings.posts),
+        announced=public(findings.announced),
         memory=redaction.scrub_values(findings.memory),
         warnings=tuple(map(redaction.scrub_message, findings.warnings)),
     )

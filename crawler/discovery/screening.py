@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from archive.domain.addresses import Address, parse_address, without_session
@@ -94,7 +94,7 @@ def _sighting(address: Address, post: ListedPost, biz: str, source: str, now: da
 
 def _judged(findings: SourceFindings, kept: list[ListedPost], dropped: _Dropped) -> SourceFindings:
     newest = max((post.published_at for post in kept if post.published_at), default=None)
-    if findings.state is State.UNCHANGED:
+    if findings.state in (State.UNCHANGED, State.NEWEST_ONLY) and newest is None:
         newest = findings.newest
     state, detail = findings.state, findings.detail
     if state in (State.OK, State.PARTLY) and dropped.foreign > sum(not post.aside for post in kept):
@@ -107,4 +107,12 @@ def _judged(findings: SourceFindings, kept: list[ListedPost], dropped: _Dropped)
     if state is not findings.state or dropped.future:  # the same response again must not count as unchanged
         memory = {name: value for name, value in memory.items() if name not in (ETAG, MODIFIED)}
     warnings = (*findings.warnings, *dropped.warnings())
-    return SourceFindings(state, detail, tuple(kept), newest, memory, warnings)
+    return replace(
+        findings,
+        state=state,
+        detail=detail,
+        posts=tuple(kept),
+        newest=newest,
+        memory=memory,
+        warnings=warnings,
+    )

@@ -1,10 +1,12 @@
 """The protocol of a source: it yields requests, is sent replies, and returns the posts it lists. No I/O."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import reduce
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
@@ -20,11 +22,28 @@ logger = structlog.get_logger("crawler")
 
 
 @dataclass(frozen=True, slots=True)
+class PageVisit:
+    """A page that is opened in a browser profile to see one of the responses that the page itself receives.
+
+    `profile`: the folder of the profile; `response_path`: the path of the wanted response; `hold` keeps the
+    profile for this process while it is open, and raises a MessageError where another has it; `save_cookies`
+    is given the cookies that the profile has for the page's host afterwards.
+    """
+
+    profile: Path
+    response_path: str
+    hold: Callable[[], AbstractContextManager[None]]
+    save_cookies: Callable[[Mapping[str, str]], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
     """A request that a source wants to be sent.
 
     `secret`: address, headers and body are never logged, recorded or stored. `follow`: whether a redirect on
-    the same host is followed; otherwise the redirect itself is the reply.
+    the same host is followed; otherwise the redirect itself is the reply. `wait`: seconds before it is sent.
+    `retry`: whether it is sent again when the connection or the server fails.
+    `visit`: how a browser opens the address; the reply is then the wanted response, else the page's own.
     """
 
     url: str
@@ -33,6 +52,9 @@ class Fetch:
     body: bytes = b""
     secret: bool = field(default=False)
     follow: bool = True
+    wait: float = 0.0
+    retry: bool = True
+    visit: PageVisit | None = None
 
     def __repr__(self) -> str:
         """Return method and address, without anything that may be secret."""
@@ -61,6 +83,7 @@ class State(StrEnum):
 
     OK = "ok"
     PARTLY = "partly"
+    NEWEST_ONLY = "newest_only"
     UNCHANGED = "unchanged"
     EMPTY = "empty"
     CLOSED = "closed"
@@ -73,11 +96,12 @@ class State(StrEnum):
     NOT_UNDERSTOOD = "not_understood"
     FOREIGN = "foreign"
     NOT_CONFIGURED = "not_configured"
+    COMMAND_FAILED = "command_failed"
 
     @property
     def good(self) -> bool:
         """Tell whether the source works."""
-        return self in (State.OK, State.PARTLY, State.UNCHANGED)
+        return self in (State.OK, State.PARTLY, State.NEWEST_ONLY, State.UNCHANGED)
 
     @property
     def remedy(self) -> Message | None:
@@ -104,7 +128,8 @@ class SourceFindings:
     """The result of one run of a source.
 
     `newest` is the latest publication listed, an aware UTC instant. `memory` holds JSON values that the
-    source is given at its next run.
+    source is given at its next run. `announced` are posts that it names without an address. `remedy` says
+    what to do where the state's own remedy does not fit.
     """
 
     state: State
@@ -113,11 +138,13 @@ class SourceFindings:
     newest: datetime | None = None
     memory: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[Message, ...] = ()
+    announced: tuple[ListedPost, ...] = ()
+    remedy: Message | None = None
 
     @property
     def advice(self) -> Message | None:
         """Return what to do; None when nothing."""
-        return _joined([self.state.remedy, *self.warnings])
+        return _joined([self.remedy or self.state.remedy, *self.warnings])
 
     @property
     def summary(self) -> Message | None:

@@ -164,8 +164,14 @@ class DiscoverSpider(ArchiveSpider):
             return self._result(run, self._not_checked(run))
         step = await asyncio.to_thread(run.step, reply)
         if isinstance(step, Fetch):
+            await self._wait(step)
             return source_request(step, run).replace(callback=self.parse, errback=self.failed)
         return self._result(run, step)
+
+    async def _wait(self, fetch: Fetch) -> None:
+        """Wait as long as a source asks for; a server of our own on loopback needs no such pause."""
+        if fetch.wait and not self.settings.get("LOOPBACK"):
+            await asyncio.sleep(fetch.wait)
 
     def _result(self, run: SourceRun, findings: SourceFindings) -> SourceResult:
         if findings.state is State.VERIFICATION and run.host:

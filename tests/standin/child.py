@@ -88,8 +88,15 @@ class Standin:
         self._order(do="show", post=post, what=what)
 
     def source(self, source: str, fault: str | None) -> None:
-        """Let album, backend, official or feed be struck by a fault (discovery.FAULTS), or be well."""
+        """Let a source be struck by a fault (discovery.FAULTS, weread.FAULTS), or be well.
+
+        The sources are album, backend, official, feed, weread and weread_agent.
+        """
         self._order(do="source", source=source, fault=fault)
+
+    def weread(self, what: str) -> None:
+        """Scan the code of the last sign-in page ("scan"), or let the session time out ("end_session")."""
+        self._order(do="weread", what=what)
 
     def publish(self, number: int, posts: int, at: datetime) -> None:
         """Publish a push now (tests.standin.publishing); `at` is what its pages say."""

@@ -16,6 +16,9 @@ from xml.sax.saxutils import escape
 from tests.standin.account import COMMISSION, NEIGHBOUR, Post
 from tests.standin.album import album_json
 from tests.standin.site import HTML, Answer, Site
+from tests.standin.weread import FAULTS as WEREAD_FAULTS
+from tests.standin.weread import GATEWAY_HOST, Call, WeRead
+from tests.standin.weread import HOST as WEREAD_HOST
 from tests.standin.wire import pack
 
 COOKIE = (
@@ -53,11 +56,13 @@ class Listings:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._faults: dict[str, str] = {}
+        self.weread = WeRead()
 
     def strike(self, source: str, fault: str | None) -> None:
-        """From now on album, backend, official or feed is struck by a fault, or well again."""
-        if fault is not None and fault not in FAULTS:
-            raise ValueError(f"no such fault: {fault!r}; one of {', '.join(FAULTS)}")
+        """From now on album, backend, official, feed, weread or weread_agent is struck, or well again."""
+        known = (*FAULTS, *WEREAD_FAULTS) if source.startswith("weread") else FAULTS
+        if fault is not None and fault not in known:
+            raise ValueError(f"no such fault: {fault!r}; one of {', '.join(known)}")
         self._faults.pop(source, None)
         if fault:
             self._faults[source] = fault
@@ -68,6 +73,10 @@ class Listings:
             return "backend"
         if path.startswith(f"{_OTHER_HOST}api.weixin.qq.com/"):
             return "official"
+        if path.startswith(f"{_OTHER_HOST}{GATEWAY_HOST}/"):
+            return "weread_agent"
+        if path.startswith(f"{_OTHER_HOST}{WEREAD_HOST}/"):
+            return "weread"
         if path.startswith(_OTHER_HOST) and path.split("/")[3:4] in (["feeds"], ["go"]):
             return "feed"
         return "album" if path == "/mp/appmsgalbum" and "album" in self._faults else ""
@@ -85,10 +94,18 @@ class Listings:
             return _REPLACED[fault]()
         if fault == "verification":
             return self._site.challenge(asking.path)
+        if kind.startswith("weread"):
+            return self._weread(asking, fault)
         if fault in _RETS and kind != "official":
             return _json({"base_resp": {"ret": _RETS[fault], "err_msg": f"synthetic {fault}"}})
         posts = _struck([post for post in self._site.posts() if post.account == COMMISSION], fault)
         return getattr(self, f"_{kind}")(asking, posts, fault)
+
+    def _weread(self, asking: Asking, fault: str) -> Answer:
+        host, slash, rest = asking.path.removeprefix(_OTHER_HOST).partition("/")
+        posts = _struck(self._site.posts(), fault)
+        call = Call(host, slash + rest, asking.query, asking.headers, asking.body, posts, fault)
+        return self.weread.answer(call)
 
     def _album(self, asking: Asking, posts: Sequence[Post], fault: str) -> Answer:
         album = [post for post in posts if post.album == asking.query.get("album_id")]

@@ -160,11 +160,13 @@ class Front(Resource):
                 self._requests.clear()
             case "source":
                 self.listings.strike(order["source"], order["fault"])
+            case "weread":
+                getattr(self.listings.weread, {"scan": "scan", "end_session": "end_session"}[order["what"]])()
             case "publish":
                 publish(self.site, order)
             case other:
                 raise ValueError(
-                    f"no such order: {other!r}; one of fault, clear, show, forget, source, publish"
+                    f"no such order: {other!r}; one of fault, clear, show, forget, source, weread, publish"
                 )
         return {"done": True}
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, select, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from archive.db.models.accounts import Account, Egress, SourceRow
@@ -113,7 +113,10 @@ class Incident(Base):
         select(Account.biz).where(Account.id == account_id).scalar_subquery(), expire_on_flush=False
     )
     source: Mapped[str | None] = column_property(
-        select(SourceRow.name).where(SourceRow.id == source_id).scalar_subquery(), expire_on_flush=False
+        select(func.concat_ws(":", SourceRow.type, SourceRow.external_id))
+        .where(SourceRow.id == source_id)
+        .scalar_subquery(),
+        expire_on_flush=False,
     )
     egress: Mapped[str | None] = column_property(
         select(Egress.name).where(Egress.id == egress_id).scalar_subquery(), expire_on_flush=False

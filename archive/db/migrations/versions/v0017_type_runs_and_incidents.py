@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql
 
 revision = "0017"
 
-down_revision = "0015"
+down_revision = "0016"
 
 branch_labels = None
 
@@ -340,7 +340,9 @@ def _name_subjects() -> None:
         "accounts": {row.biz: row.id for row in bind.execute(sa.text("SELECT id, biz FROM accounts"))},
         "sources": {
             (row.account_id, row.name): row.id
-            for row in bind.execute(sa.text("SELECT id, account_id, name FROM sources"))
+            for row in bind.execute(
+                sa.text("SELECT id, account_id, concat_ws(':', type, external_id) AS name FROM sources")
+            )
         },
         "egresses": {row.name: row.id for row in bind.execute(sa.text("SELECT id, name FROM egresses"))},
     }
@@ -386,7 +388,8 @@ def _downgrade_incidents() -> None:
     )
     op.execute("""
 UPDATE incidents i SET key = CASE WHEN kind = 'other' THEN subject ELSE concat_ws(':', kind,
-  (SELECT biz FROM accounts WHERE id = i.account_id), (SELECT name FROM sources WHERE id = i.source_id),
+  (SELECT biz FROM accounts WHERE id = i.account_id),
+  (SELECT concat_ws(':', type, external_id) FROM sources WHERE id = i.source_id),
   (SELECT name FROM egresses WHERE id = i.egress_id), capture_id, nullif(subject, ''),
   CASE WHEN kind = 'capture' AND capture_id IS NULL AND subject = '' THEN 'more' END) END
 """)
