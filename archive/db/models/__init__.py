@@ -26,7 +26,7 @@ from archive.db.models.posts import (
     Post,
     PostLink,
     PostMedium,
-    PostWords,
+    PostSearchDocument,
     Version,
 )
 
@@ -51,7 +51,7 @@ __all__ = [
     "Post",
     "PostLink",
     "PostMedium",
-    "PostWords",
+    "PostSearchDocument",
     "Removal",
     "RepeatedCapture",
     "Run",
