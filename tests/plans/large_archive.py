@@ -128,7 +128,9 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
             addresses,
             {
                 "id": "n",
-                "key": key,
+                "biz": _BIZ.format(n=f"({account})"),
+                "mid": mid,
+                "idx": "1",
                 "url": f"{url} || CASE WHEN {is_bare} THEN '' ELSE '&chksm=' || md5(n::text) END",
                 "account_id": account,
                 "aid": f"{mid} || '_1'",
