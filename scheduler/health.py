@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from archive.domain.messages import Message
-from archive.domain.monitoring import NEIGHBOURS, HealthProblem, SourceStatus
+from archive.domain.monitoring import NEIGHBOURS, HealthProblem, SourceStatus, SourceType
 from crawler.discovery.source import State
 
 HISTORY = timedelta(days=180)  # the past that an account's silence is compared with
@@ -21,7 +21,9 @@ TIMES_USUAL = 3
 UNKNOWN_USUAL = timedelta(days=14)  # silence that is reported where nothing usual is known
 
 # What may be over at the next check is reported at the second; the rest at once.
-_PATIENT = frozenset((State.UNREACHABLE, State.NOT_UNDERSTOOD, State.RATE_LIMITED, State.COMMAND_FAILED))
+_PATIENT = frozenset((State.UNREACHABLE, State.NOT_UNDERSTOOD, State.RATE_LIMITED))
+
+_OF_PROGRAM = (State.UNREACHABLE, State.NOT_UNDERSTOOD, State.EMPTY)  # a person can run it to see why
 
 PATIENCE = 2  # checks in a row
 
@@ -151,6 +153,8 @@ def _source_problem(account: AccountHealth, source: SourceStatus) -> Iterator[He
         return
     emptied = state is State.EMPTY and source.newest_at
     code = "source.emptied" if emptied else f"source.{state}"
+    if source.name == SourceType.COMMAND and state in _OF_PROGRAM:
+        code = "source.command_failed"
     detail: Message | str = ""
     if source.detail:
         detail = Message("scheduler.health.source.detail", {"detail": Message.load(source.detail)})
