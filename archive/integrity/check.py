@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, FromClause, SQLColumnE
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from archive.db.models import Base, Run
+from archive.db.models import SERIALS, Base, CaptureRow, Run
+from archive.db.schema import capture_months
 from archive.domain.captures import Capture
 from archive.domain.errors import first_line
 from archive.domain.messages import Message
@@ -216,7 +217,18 @@ def last_id_of_batch(database: Database, check: Check, after: int) -> int | None
 
 def _last_id_by_sequence(database: Database, check: Check, after: int) -> int | None:
     highest = _last_sequence_value(database, check)
-    return min(after + check.batch_size, highest) if after < highest else None
+    for base in _id_bases(database, check):
+        if after < base + highest:
+            return min(max(after, base) + check.batch_size, base + highest)
+    return None
+
+
+def _id_bases(database: Database, check: Check) -> list[int]:
+    """Return what the numbers of the sequence are added to: nothing, and for captures each month as well."""
+    if check.table != CaptureRow.__tablename__:
+        return [0]
+    with session_on(database) as session:
+        return [0, *(month * SERIALS for month in capture_months(session.connection()))]
 
 
 def count_rows(database: Database, check: Check) -> int:
