@@ -64,6 +64,8 @@ _COMPLETE = ("feed", "list", "command", "own_backend", "official", "weread")  # 
 
 LONGEST_RATIONED = timedelta(days=7)  # between two checks of a source that is asked a few times a day at most
 
+FEW_CHECKS_A_DAY, WEEKS_OF_FEW_CHECKS = 2.0, 4  # fewer are counted over weeks: one has too few of them
+
 _BISECTIONS = 20  # to find a threshold within a millionth of its range
 
 RATE_LIMITED_FIRST = timedelta(hours=1)
@@ -191,18 +193,19 @@ def is_own_server(name: str) -> bool:
 
 
 def _threshold(steps: Sequence[float], checks_a_day: float) -> float:
-    """Return the hours of waiting that make so many checks a day in a week of these rates."""
+    """Return the hours of waiting that make so many checks a day in weeks of these rates."""
+    weeks = 1 if checks_a_day >= FEW_CHECKS_A_DAY else WEEKS_OF_FEW_CHECKS
     low, high = 0.0, 7 * 24 * 7 * max(1.0, sum(steps))
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _checks_in_week(steps, middle) > checks_a_day * 7:
+        if _count_checks([*steps] * weeks, middle) > checks_a_day * 7 * weeks:
             low = middle
         else:
             high = middle
     return high
 
 
-def _checks_in_week(steps: Sequence[float], threshold: float) -> int:
+def _count_checks(steps: Sequence[float], threshold: float) -> int:
     expected = waited = 0.0
     checks = 0
     for rate in steps:
