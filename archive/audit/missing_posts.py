@@ -131,7 +131,7 @@ def _last_listed_positions(session: Session, scope: AuditScope, mids: Sequence[i
     return positions
 
 
-_SIZE = PostLink.facts["size"].astext
+_SIZE = PostLink.page_metadata["size"].astext
 
 
 def linked_posts(session: Session, scope: AuditScope) -> Iterator[Gap]:

@@ -101,10 +101,10 @@ _PARSE_RESULTS = f"""(SELECT jsonb_agg(jsonb_build_array(parser_version, outcome
  {_utc("parsed_at")}, is_current) ORDER BY id) FROM parse_results WHERE capture_id = r.id)"""  # noqa: S608 - constants
 
 _MEDIA = f"""(SELECT jsonb_agg(jsonb_build_array(s.role, s.position, m.key, m.type, {_utc("m.first_seen_at")},
- s.capture_id, s.facts) ORDER BY s.role COLLATE "C", s.position, m.key COLLATE "C")
+ s.capture_id, s.page_metadata) ORDER BY s.role COLLATE "C", s.position, m.key COLLATE "C")
  FROM post_media s JOIN media m ON m.id = s.medium_id WHERE s.post_id = r.id)"""  # noqa: S608 - constants
 
-_LINKS = """(SELECT jsonb_agg(jsonb_build_array(relation, position, key, url, text, capture_id, facts)
+_LINKS = """(SELECT jsonb_agg(jsonb_build_array(relation, position, key, url, text, capture_id, page_metadata)
  ORDER BY relation COLLATE "C", key COLLATE "C") FROM post_links WHERE post_id = r.id)"""
 
 _ABSENCES = f"""(SELECT jsonb_agg(jsonb_build_array(outcome, reason, {_utc("last_seen_at")},
@@ -149,7 +149,7 @@ RULES: Mapping[FactKind, FactRule] = {
         _BIZ_OF_ACCOUNT,
         f"{_OF_POST}, r.mid, r.idx, r.url, r.published_on, r.account_name, r.content_hash, r.source,"
         f" r.capture_id, r.title, r.current_version_id, {_utc('r.first_archived_at')},"
-        f" {_utc('r.published_at')}, r.kind, r.facts,"
+        f" {_utc('r.published_at')}, r.kind, r.page_metadata,"
         f" encode(sha256(convert_to(r.html, 'UTF8')), 'hex'), {_VERSIONS}",
     ),
     FactKind.POST_MEDIA: FactRule(
@@ -173,7 +173,7 @@ RULES: Mapping[FactKind, FactRule] = {
 
 OF_POSTS = (FactKind.POST, FactKind.POST_MEDIA, FactKind.POST_LINKS, FactKind.ABSENCES)
 
-LAST_ENTRY = """SELECT content, chain_id FROM chain_entries
+LAST_ENTRY = """SELECT content_digest, chain_id FROM chain_entries
  WHERE fact_kind = '{kind}' AND fact_id = {id} ORDER BY position DESC LIMIT 1"""
 
 FactIds = Mapping[FactKind, Collection[int]]
@@ -192,7 +192,8 @@ def _changed(kinds: tuple[FactKind, ...]) -> TextClause:
         f" FROM ({RULES[kind].select(kind, f'r.id = ANY(:ids_{kind})')}) f"
         f" LEFT JOIN LATERAL ({LAST_ENTRY.format(kind=kind, id='f.id')}) last ON true"
         " LEFT JOIN chains ON chains.id = last.chain_id"
-        " WHERE f.content IS DISTINCT FROM last.content AND NOT (f.is_empty AND last.content IS NULL)"
+        " WHERE f.content IS DISTINCT FROM last.content_digest"
+        " AND NOT (f.is_empty AND last.content_digest IS NULL)"
         for place, kind in enumerate(kinds)
     ]
     statement = text(" UNION ALL ".join(parts) + " ORDER BY place, id")

@@ -361,7 +361,7 @@ def claim_due(  # noqa: PLR0913 - the last has a default
     due = _load_due(session, rows.with_for_update(of=AddressRow, skip_locked=True, key_share=True))
     if not due:
         return 0, []
-    run_id = runs.start_run(session, command, {"egress": egress, "due": len(due)}, now)
+    run_id = runs.start_run(session, command, {"due": len(due)}, now, egress)
     claimed = update(AddressRow).where(AddressRow.id.in_([address.id for address in due]))
     session.execute(claimed.values(claim_values(run_id, now)))
     return run_id, due

@@ -131,7 +131,7 @@ _NEW = postgresql.insert(Chain).on_conflict_do_nothing(constraint="uq__chains__b
 
 _COLUMNS = {
     "position": BigInteger,
-    "content": LargeBinary,
+    "content_digest": LargeBinary,
     "digest": LargeBinary,
     "capture_id": BigInteger,
     "version_id": BigInteger,
@@ -311,7 +311,9 @@ def _extend(session: Session, chain: Row[int, int, bytes], entries: Sequence[_En
     digest, rows = chain.digest, []
     for position, entry in enumerate(entries, chain.length + 1):
         digest = entry_digest(digest, entry.content, entry.fact)
-        rows.append({"position": position, "content": entry.content, "digest": digest, **entry.subject})
+        rows.append(
+            {"position": position, "content_digest": entry.content, "digest": digest, **entry.subject}
+        )
     columns = {name: [row.get(name) for row in rows] for name in _COLUMNS}
     session.execute(_ENTRIES, {"chain": chain.id, **columns})
     grown = {"chain": chain.id, "grown": chain.length + len(rows), "end": digest}

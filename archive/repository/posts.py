@@ -318,12 +318,12 @@ def put_links(session: Session, pages: Sequence[CurrentPage]) -> None:
             "url": storable(link.url),
             "text": storable(link.text),
             "position": link.position,
-            "facts": storable_json(link.facts),
+            "page_metadata": storable_json(link.facts),
         }
         for (post_id, relation, key), (capture_id, link) in sorted(links.items(), key=lambda item: item[0])
     ]
     row = postgresql.insert(PostLink)
-    newest = {name: row.excluded[name] for name in ("capture_id", "url", "text", "position", "facts")}
+    newest = {name: row.excluded[name] for name in ("capture_id", "url", "text", "position", "page_metadata")}
     row = row.on_conflict_do_update(constraint="uq__post_links__post_id_relation_key", set_=newest)
     if values:
         session.execute(row, values)

@@ -214,7 +214,7 @@ def _identities_of_token(session: Session, token: str) -> list[tuple[str, str]]:
     rows = select(Account.biz, AddressRow.aid).join(Account, Account.id == AddressRow.account_id)
     found = session.execute(rows.where(has_key([key]), AddressRow.aid.is_not(None))).all()
     if not found:
-        named = Post.facts["link"].astext.contains(path, autoescape=True)
+        named = Post.page_metadata["link"].astext.contains(path, autoescape=True)
         served = CaptureRow.requested_url.contains(path, autoescape=True)
         served |= CaptureRow.final_url.contains(path, autoescape=True)
         pages = select(CaptureRow.id).where(served)

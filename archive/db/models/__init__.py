@@ -25,7 +25,7 @@ from archive.db.models.posts import (
     Post,
     PostLink,
     PostMedium,
-    PostWords,
+    PostSearchDocument,
     Version,
 )
 
@@ -50,7 +50,7 @@ __all__ = [
     "Post",
     "PostLink",
     "PostMedium",
-    "PostWords",
+    "PostSearchDocument",
     "Removal",
     "RepeatedCapture",
     "Run",

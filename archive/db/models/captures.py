@@ -194,7 +194,7 @@ class Chain(Base):
 
 
 class ChainEntry(Base):
-    """An entry of a hash chain. digest = SHA-256(digest of the entry before || content)."""
+    """An entry of a hash chain. digest = SHA-256(digest of the entry before || content_digest)."""
 
     __tablename__ = "chain_entries"
     __table_args__ = (
@@ -223,7 +223,7 @@ class ChainEntry(Base):
     removed_by_id: Mapped[int | None] = mapped_column(
         ForeignKey("removals.id"), index=True, comment="the removal that removed the row of this entry"
     )
-    content: Mapped[bytes] = mapped_column(
+    content_digest: Mapped[bytes] = mapped_column(
         LargeBinary, comment="SHA-256 of what the row holds, by the rule of docs/reference/integrity.md"
     )
     digest: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256, 32 bytes")
