@@ -23,7 +23,7 @@ from archive.domain.errors import AddressError, error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
-from archive.domain.update_decisions import StoreResult
+from archive.domain.update_decisions import DUMP, StoreResult
 from archive.ingest import pages
 from archive.ingest.pages import is_of_content
 from archive.repository import captures, claims, frontier, runs
@@ -247,7 +247,7 @@ def _import_records(engine: Engine, run_id: int, items: list[DumpEntry], importe
     now = clock.now()
     try:
         with transaction(engine) as session:
-            results = pages.import_records(session, run_id, [item.record for item in items], "dump", now)
+            results = pages.import_records(session, run_id, [item.record for item in items], DUMP, now)
             addresses = frontier.address_ids(session, [item.address.key for item in items])
     except Exception as error:
         if not is_of_content(error):

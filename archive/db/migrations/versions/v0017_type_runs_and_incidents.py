@@ -59,6 +59,17 @@ _CHECKS = {
     "ck__runs__reasons": ("runs", "jsonb_typeof(reasons) = 'object'"),
 }
 
+# Sets that are closed as well, by the table and the column.
+_SETS = {
+    ("posts", "source"): ("page", "dump"),
+    ("versions", "source"): ("page", "reparse", "dump"),
+    ("egresses", "reason"): ("", "verification", "rate_limited"),
+    ("pending_facts", "fact_kind"): (
+        "account", "address", "sighting", "parse_result", "post", "post_media", "post_links", "absences",
+        "file",
+    ),
+}  # fmt: skip
+
 _STATUS_COMMENTS = (
     "done, partly_failed, nothing_fetched, verification, …",
     "done, partly_failed, nothing_fetched, verification …; NULL until it is finished",
@@ -78,10 +89,22 @@ def upgrade() -> None:
     _rename_table(*_TABLE)
     _upgrade_runs()
     _upgrade_incidents()
+    for (table, column), values in _SETS.items():
+        _allow_only(table, column, values)
+
+
+def _allow_only(table: str, column: str, values: tuple[str, ...]) -> None:
+    """Add a constraint, unless a row of an earlier version breaks it: that could not be changed any more."""
+    condition = f"{column} IN ({', '.join(map(repr, values))})"
+    broken = sa.text(f"SELECT EXISTS (SELECT FROM {table} WHERE NOT ({condition}))")  # noqa: S608 - ours
+    if not op.get_bind().scalar(broken):
+        op.create_check_constraint(op.f(f"ck__{table}__{column}"), table, condition)
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL statement_timeout = 0")
+    for table, column in _SETS:
+        op.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS ck__{table}__{column}")
     _rename_table(*reversed(_TABLE))
     for table, name, after in _COLUMNS:
         op.alter_column(table, after, new_column_name=name)
