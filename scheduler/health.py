@@ -13,6 +13,7 @@ from archive.domain.monitoring import (
     IncidentKind,
     IncidentSubject,
     SourceStatus,
+    SourceType,
 )
 from crawler.discovery.source import State
 
@@ -27,7 +28,9 @@ TIMES_USUAL = 3
 UNKNOWN_USUAL = timedelta(days=14)  # silence that is reported where nothing usual is known
 
 # What may be over at the next check is reported at the second; the rest at once.
-_PATIENT = frozenset((State.UNREACHABLE, State.NOT_UNDERSTOOD, State.RATE_LIMITED, State.COMMAND_FAILED))
+_PATIENT = frozenset((State.UNREACHABLE, State.NOT_UNDERSTOOD, State.RATE_LIMITED))
+
+_OF_PROGRAM = (State.UNREACHABLE, State.NOT_UNDERSTOOD, State.EMPTY)  # a person can run it to see why
 
 PATIENCE = 2  # checks in a row
 
@@ -168,6 +171,8 @@ def _source_problem(account: AccountHealth, source: SourceStatus) -> Iterator[He
         return
     emptied = state is State.EMPTY and source.newest_at
     code = "source.emptied" if emptied else f"source.{state}"
+    if source.name == SourceType.COMMAND and state in _OF_PROGRAM:
+        code = "source.command_failed"
     detail: Message | str = ""
     if source.detail:
         detail = Message("scheduler.health.source.detail", {"detail": Message.load(source.detail)})

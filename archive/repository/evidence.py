@@ -10,8 +10,11 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Row, TextClause, bindparam, text
-from sqlalchemy.orm import Session
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Dialect, Row, TextClause, bindparam, func, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session, aliased
+
+from archive.db.models import AddressRow
 
 
 class FactKind(StrEnum):
@@ -65,9 +68,24 @@ _CLOSED = (
 )
 
 
+def chain_biz(address: type[AddressRow]) -> ColumnElement[str]:
+    """Return whose chain an address belongs to: its account's, else that whose source listed it."""
+    return func.coalesce(address.biz, address.expected_biz, "")
+
+
+def _sql(expression: ColumnElement[str]) -> str:
+    """Return an expression as text, of which a rule is composed."""
+    dialect: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return str(expression.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+
+
+def _key_of(address: str) -> str:
+    key: ColumnElement[str] = aliased(AddressRow, name=address).key.expression
+    return _sql(key)
+
+
 def _biz_of_address(address: str) -> str:
-    by_key = f"CASE WHEN {address}.key ~ '^[^:]+:[0-9]+:[0-9]+$' THEN split_part({address}.key, ':', 1) END"
-    return f"coalesce({by_key}, {address}.expected_biz, '')"
+    return _sql(chain_biz(aliased(AddressRow, name=address)))
 
 
 _BIZ_OF_ACCOUNT = "(SELECT biz FROM accounts WHERE id = r.account_id)"
@@ -109,13 +127,14 @@ RULES: Mapping[FactKind, FactRule] = {
         "addresses",
         "addresses r",
         _biz_of_address("r"),
-        f"r.key, r.url, r.aid, {_BIZ_OF_ACCOUNT}, r.expected_biz, {_utc('r.first_seen_at')}, {_CLOSED}",
+        f"{_key_of('r')}, r.url, r.aid, {_BIZ_OF_ACCOUNT}, r.expected_biz, {_utc('r.first_seen_at')},"
+        f" {_CLOSED}",
     ),
     FactKind.SIGHTING: FactRule(
         "sightings",
         "sightings r JOIN addresses a ON a.id = r.address_id",
         _biz_of_address("a"),
-        f"a.key, r.source, r.url, r.title, r.listing, {_utc('r.first_seen_at')}, r.run_id",
+        f"{_key_of('a')}, r.source, r.url, r.title, r.listing, {_utc('r.first_seen_at')}, r.run_id",
     ),
     FactKind.PARSE_RESULT: FactRule(
         "captures",

@@ -36,7 +36,7 @@ from archive.db.models import (
     UnparsedCapture,
     Version,
 )
-from archive.domain.addresses import post_key
+from archive.domain.addresses import AddressColumns, post_key
 from archive.domain.captures import Capture
 from archive.domain.monitoring import IncidentKind
 from archive.domain.outcomes import FORGOTTEN, Outcome
@@ -296,7 +296,7 @@ def _keep_forgotten(session: Session, scope: RemovalScope, now: datetime) -> Non
     rows = select(Account.biz, Post.account_id, Post.aid, Post.url)
     rows = rows.join(Account, Account.id == Post.account_id).where(among(Post.id, scope.posts))
     new = [
-        {"key": post_key(biz, aid), "url": url, "account_id": account_id, "aid": aid, **values}
+        {**_identity(biz, aid), "url": url, "account_id": account_id, "aid": aid, **values}
         for biz, account_id, aid, url in session.execute(rows)
     ]
     if new:
@@ -305,6 +305,11 @@ def _keep_forgotten(session: Session, scope: RemovalScope, now: datetime) -> Non
     append_facts(session, FactKind.ADDRESS, scope.addresses | scope.reset)
     due = {**values, "last_outcome": None, "next_fetch_at": now}
     session.execute(update(AddressRow).where(among(AddressRow.id, scope.reset)).values(due))
+
+
+def _identity(biz: str, aid: str) -> dict[str, Any]:
+    """Return the columns that identify the long address of a post."""
+    return AddressColumns.of_key(post_key(biz, aid))._asdict()
 
 
 def _close_incidents(session: Session, captures: frozenset[int], now: datetime) -> None:

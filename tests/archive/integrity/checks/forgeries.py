@@ -89,7 +89,8 @@ _COPIES = {
     "versions": "post_id, number + 100 AS number, title, text, content_hash, source, capture_id, run_id,"
     " parser_version, recorded_at",
     "accounts": "biz || 'x' AS biz, name, first_seen_at",
-    "addresses": "key || '9' AS key, url, account_id, aid, expected_biz, last_outcome, first_seen_at",
+    "addresses": "biz, mid * 10 + 9 AS mid, idx, short_token || '9' AS short_token,"
+    " other_key || '9' AS other_key, url, account_id, aid, expected_biz, last_outcome, first_seen_at",
     "posts": "account_id, aid || '9' AS aid, mid, (idx + 9)::smallint AS idx, title, url, published_on,"
     " account_name, html, published_at, kind, page_metadata, content_hash, source, capture_id,"
     " first_archived_at",
