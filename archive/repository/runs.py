@@ -4,7 +4,7 @@ Each function takes a session and leaves the commit to its caller. Instants are 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import takewhile
@@ -38,25 +38,27 @@ class RunArguments(BaseModel):
     files: tuple[str, ...] = ()
 
 
-def option_values(options: Mapping[str, Any]) -> dict[str, JsonValue]:
+def option_values(options: Mapping[str, Any], clean: Callable[[str], str] = str) -> dict[str, JsonValue]:
     """Return options as JSON values: dates in ISO 8601, paths as strings, several values as a list.
 
-    Options without a value are left out, and those that are switched off.
+    Options without a value are left out, and those that are switched off; `clean` removes secrets from texts.
     """
     given = {name: value for name, value in options.items() if value not in (None, False, (), [])}
-    return {name: _option_value(value) for name, value in given.items()}
+    return {name: _option_value(value, clean) for name, value in given.items()}
 
 
-def _option_value(value: Any) -> JsonValue:
+def _option_value(value: Any, clean: Callable[[str], str]) -> JsonValue:
     match value:
-        case bool() | int() | float() | str():
+        case bool() | int() | float():
             return value
+        case str():
+            return clean(value)
         case date():
             return value.isoformat()
         case Path():
-            return str(value)
+            return clean(str(value))
         case Iterable():
-            return [_option_value(one) for one in value]
+            return [_option_value(one, clean) for one in value]
     raise TypeError(type(value))
 
 

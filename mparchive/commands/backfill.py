@@ -128,14 +128,7 @@ def _import_inputs(engine: Engine, run_id: int, options: BackfillOptions) -> _Im
 
 
 def _arguments(options: BackfillOptions) -> dict[str, JsonValue]:
-    return {name: _scrubbed(value) for name, value in runs.option_values(vars(options)).items()}
-
-
-def _scrubbed(value: JsonValue) -> JsonValue:
-    """Return the value of an option without secrets in its addresses."""
-    if isinstance(value, list):
-        return [_scrubbed(one) for one in value]
-    return scrub_log(value) if isinstance(value, str) else value
+    return runs.option_values(vars(options), scrub_log)
 
 
 def _selected(items: Iterable[Item], options: BackfillOptions) -> Iterator[Item]:

@@ -87,6 +87,10 @@ def test_options_are_stored_as_values_of_json() -> None:
     assert runs.option_values(options) == {
         "inputs": ["a", "b"], "since": "2026-03-01", "limit": 5, "fetch": True, "replay": "x/y", "share": 0.5,
     }  # fmt: skip
+    assert runs.option_values({"inputs": ("a", "b"), "limit": 5}, str.upper) == {
+        "inputs": ["A", "B"],
+        "limit": 5,
+    }
     with pytest.raises(TypeError):
         runs.option_values({"odd": object()})
 
