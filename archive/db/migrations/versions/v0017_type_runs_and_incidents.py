@@ -145,6 +145,7 @@ def _upgrade_runs() -> None:
     op.create_foreign_key(op.f("fk__runs__egress_id__egresses"), "runs", "egresses", ["egress_id"], ["id"])
     reasons = sa.Column("reasons", postgresql.JSONB(), nullable=False, server_default=sa.text("'{}'"))
     op.add_column("runs", reasons)
+    op.create_index(op.f("ix__runs__command_status_id"), "runs", ["command", "status", "id"])
     # The egresses of runs that nothing has asked through since: they have no worker.
     op.execute(
         "INSERT INTO egresses (name, seen_at) SELECT arguments ->> 'egress', max(started_at) FROM runs"
@@ -160,6 +161,7 @@ def _upgrade_runs() -> None:
 
 
 def _downgrade_runs() -> None:
+    op.drop_index(op.f("ix__runs__command_status_id"), table_name="runs")
     for name in _CHECKS:
         op.drop_constraint(op.f(name), "runs", type_="check")
     op.execute(
@@ -204,7 +206,6 @@ def _rewrite_runs(convert: Callable[[str, Any, Any, Any], tuple[Any, Any, Any]])
 
 
 _AS_PYTHON = ("backfill", "reparse")  # the commands whose options were stored as str() writes them
-
 _TEXTS = ("url", "since", "until", "replay", "record", "account")  # their options that are texts
 
 
@@ -278,7 +279,6 @@ _KINDS = (
 _SUBJECT = ("kind", "account_id", "source_id", "egress_id", "capture_id", "subject")
 
 _ALONE = ("config", "alarms", "inbox", "other_posts")  # about nothing in particular
-
 _ID = re.compile("[1-9][0-9]{0,17}")
 
 _REFERENCES = {"account_id": "accounts", "source_id": "sources", "egress_id": "egresses"}
