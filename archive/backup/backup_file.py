@@ -182,7 +182,11 @@ class Writer:
     def __init__(self, out: BinaryIO, step: Step):
         self._zip = ZipFile(out, "w", ZIP_DEFLATED, compresslevel=LEVEL)
         self._step, self._written = step, 0
-        self._zip.writestr(ZipInfo(MARK), f"mparchive backup, format {FORMAT}\n")
+        try:
+            self._zip.writestr(ZipInfo(MARK), f"mparchive backup, format {FORMAT}\n")
+        except OSError:
+            self.__exit__()
+            raise
 
     def __enter__(self) -> Self:
         return self

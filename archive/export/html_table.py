@@ -46,16 +46,18 @@ def needs_html(table: Tag, rows: list[Tag]) -> bool:
     if groups.count("thead") > 1 or order != sorted(order):
         return True
     return any(
-        tag.name in _BLOCKS or (tag.name in _CELLS and max(span(tag, "rowspan"), span(tag, "colspan")) > 1)
+        tag.name in _BLOCKS
+        or (tag.name in _CELLS and (span(tag, "rowspan") != 1 or span(tag, "colspan") > 1))
         for tag in table.find_all([*_BLOCKS, *_CELLS])
     )
 
 
 def span(cell: Tag, name: str) -> int:
-    """Return how many rows or columns a cell fills."""
+    """Return how many rows or columns a cell fills; 0 rows are all that are left in its group of rows."""
     written = str(cell.get(name) or "").strip()
     known = written.isascii() and written.isdigit() and len(written) < 10
-    return max(1, min(int(written), MAX_SPAN)) if known else 1
+    least = 0 if name == "rowspan" else 1
+    return max(least, min(int(written), MAX_SPAN)) if known else 1
 
 
 def html_table(table: Tag) -> list[str]:
@@ -125,7 +127,7 @@ def _is_alone(tag: Tag) -> bool:
 def _attributes(tag: Tag, name: str) -> str:
     if name in _CELLS:
         spans = {key: span(tag, key) for key in ("rowspan", "colspan")}
-        return "".join(f' {key}="{count}"' for key, count in spans.items() if count > 1)
+        return "".join(f' {key}="{count}"' for key, count in spans.items() if count != 1)
     if name == "ol":
         start = str(tag.get("start") or "")
         given = f' start="{start}"' if re.fullmatch(r"-?\d{1,9}", start, re.A) else ""

@@ -40,6 +40,8 @@ _SPACE = re.compile(r"white-space\s*:\s*([a-z-]+)", re.I)
 
 _KEPT_SPACE = re.compile(r"white-space\s*:\s*pre\b", re.I)  # also pre-wrap
 
+_RAISED = re.compile(r"vertical-align\s*:\s*(super|sub)\b", re.I)
+
 _MONOSPACE = re.compile(r"font(?:-family)?\s*:[^;]*(?:mono|consolas|menlo|courier)", re.I)
 
 
@@ -49,6 +51,7 @@ def to_markdown(safe_html: str) -> str:
     if body is None:
         return ""
     _break_lines(body)
+    _name_raised(body)
     return "\n".join(_joined(_Writer(body).blocks(body, 0)))
 
 
@@ -300,6 +303,13 @@ def _is_code(tag: Tag) -> bool:
     style = str(tag.get("style", ""))
     is_styled = _KEPT_SPACE.search(style) and _MONOSPACE.search(style)
     return bool(is_styled) and tag.find(["table", "ul", "ol", "img", "pre"]) is None
+
+
+def _name_raised(body: Tag) -> None:
+    """Rename elements that only their style raises or lowers to `sup` and `sub`."""
+    for tag in body.find_all("span", style=_RAISED):
+        if (style := _RAISED.search(str(tag["style"]))) and not is_formula(tag):
+            tag.name = "sup" if style[1].lower() == "super" else "sub"
 
 
 def _break_lines(body: Tag) -> None:

@@ -1,6 +1,7 @@
 """Formulas: their TeX is kept beside the drawing, and MathML becomes words with raised and lowered parts."""
 
 import re
+from collections import Counter
 
 from bs4 import BeautifulSoup, Tag
 
@@ -44,6 +45,18 @@ def mark_formulas(soup: BeautifulSoup) -> list[Tag]:
             marked.append(formula)
     _write_mathml(soup)
     return marked
+
+
+def drop_katex_copies(soup: BeautifulSoup) -> None:
+    """Remove KaTeX's drawing of a formula in HTML where the same formula stands beside it as MathML."""
+    for formula in soup.find_all(class_="katex"):
+        drawing, mathml = formula.find(class_="katex-html"), formula.find("math")
+        if drawing is not None and mathml is not None and _letters(drawing) <= _letters(mathml):
+            drawing.decompose()
+
+
+def _letters(tag: Tag) -> Counter[str]:
+    return Counter(char for char in tag.get_text() if char.isalnum())
 
 
 def complete_formulas(formulas: list[Tag]) -> None:

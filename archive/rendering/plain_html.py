@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup, Tag
 from bs4.element import Comment
 
 from archive.rendering.cards import PLAYER_CLASSES, insert_cards
-from archive.rendering.formulas import complete_formulas, mark_formulas
+from archive.rendering.formulas import complete_formulas, drop_katex_copies, mark_formulas
 from archive.rendering.images import ancestor_ids, clean_link, normalize_images, parse_html, texts_in
 from archive.rendering.sanitizer import OWN, loses_words
 from archive.rendering.svg import replace_drawings
@@ -63,6 +63,7 @@ def plain_body(html: str) -> BeautifulSoup:
     _flatten(soup)
     languages = _code_languages(soup)
     _drop_line_numbers(soup)
+    drop_katex_copies(soup)
     _rename_own_names(soup)
     for pre, language in languages:
         pre["class"] = f"{_CODE}{language}"

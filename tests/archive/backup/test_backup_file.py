@@ -1,5 +1,7 @@
 """A backup that was damaged or forged is refused, by name, before anything in it is used."""
 
+import errno
+import gc
 import hashlib
 import io
 import json
@@ -34,6 +36,20 @@ def test_the_writer_reports_size_and_hash_of_each_member_and_the_progress() -> N
     assert first.sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert progress == [("tables/x.copy", 2), ("tables/x.copy", 3), ("media/y", 7)]
     assert out.getvalue().index(MARK.encode()) < 64
+
+
+class FullDisk(io.BytesIO):
+    """A file on a disk without space, which fails once it is closed as well."""
+
+    def write(self, _: object) -> int:
+        self.close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_is_full_from_the_start_leaves_nothing_to_close_later() -> None:
+    with pytest.raises(OSError, match="No space left"):
+        Writer(FullDisk(), lambda name, done: None)
+    gc.collect()  # an open zip would fail here, which pytest reports
 
 
 def test_both_formats_tell_the_rows_of_each_table(small_backup: Path) -> None:

@@ -33,3 +33,10 @@ def test_a_spanning_cell_keeps_its_span_and_nothing_that_could_act() -> None:
     assert 'rowspan="2"' in written
     assert "onclick" not in written
     assert "style" not in written
+
+
+def test_a_cell_over_all_rows_that_are_left_keeps_that_span() -> None:
+    written = to_markdown(
+        f"<table>{HEAD}<tr><td rowspan=0>研发</td><td>50</td></tr><tr><td>80</td></tr></table>"
+    )
+    assert '<td rowspan="0">研发</td>' in written

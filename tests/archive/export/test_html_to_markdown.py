@@ -73,6 +73,7 @@ def test_real_posts_are_whole_in_markdown(tmp_path: Path) -> None:
         ("<p><i>一<br><br>二</i></p>", "<em>一</em>\n\n<em>二</em>"),
         ("<p>a<i> b </i>c</p>", "a <em>b</em> c"),
         ("<p>6×10<sup>8</sup>千瓦，H<sub>2</sub>O</p>", "6×10<sup>8</sup>千瓦，H<sub>2</sub>O"),
+        ('<p>7 m<span style="font-size:10px;vertical-align: super">2</span></p>', "7 m<sup>2</sup>"),
         ("<p>字<b>10<sup>8</sup></b>字</p>", "字<strong>10<sup>8</sup></strong>字"),
         ("<p><del>旧</del><ins>新</ins><mark>重点</mark></p>", "~~旧~~<ins>新</ins><mark>重点</mark>"),
         ("<strong><p>一</p><p>二</p></strong>", "一\n\n二"),

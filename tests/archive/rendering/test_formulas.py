@@ -95,3 +95,14 @@ def test_lines_of_a_drawn_text_stay_lines() -> None:
         '<svg viewBox="0 0 9 9"><text x="0">甲</text><text x="5">乙</text><mask><text>丙</text></mask></svg>'
     )
     assert html.unescape(markdown(words)).split() == ["甲", "乙", "丙"]
+
+
+def test_a_formula_of_katex_is_written_once() -> None:
+    mathml = (
+        '<span class="katex-mathml"><math><semantics><mrow><mi>p</mi><mo>=</mo><mn>3</mn></mrow>'
+        '<annotation encoding="application/x-tex">p=3</annotation></semantics></math></span>'
+    )
+    drawn = '<span class="katex-html" aria-hidden="true"><span>p</span><span>=3</span></span>'
+    assert markdown(f'<p>甲<span class="katex">{mathml}{drawn}</span>乙</p>') == "甲$p=3$乙"
+    other = drawn.replace("=3", "=4 其他")
+    assert "其他" in markdown(f'<p>甲<span class="katex">{mathml}{other}</span>乙</p>')
