@@ -280,7 +280,7 @@ class _Look:
     def _read_page(self) -> Generator[Fetch, Reply, WeReadList]:
         """Read the list that the reader's page receives: its first page only."""
         login = self._login
-        visit = PageVisit(login.profile, LIST_PATH, login.hold_profile, login.save_cookies)
+        visit = PageVisit(login.profile, LIST_PATH, login.hold_profile, self._merge_cookies, self._cookies)
         reply = yield Fetch(reader_url(self._book), secret=True, wait=self._next_wait(), visit=visit)
         if reply.error and reply.error.code in _NO_READER:
             raise _NotAnswered
@@ -360,14 +360,15 @@ class _Look:
         return json_reply(reply)
 
     def _store_cookies(self, reply: Reply) -> None:
-        changed = {
-            name: morsel.value
-            for header, value in reply.headers
-            if header.lower() == "set-cookie"
-            for name, morsel in _cookies_of(value).items()
-            if name in COOKIE_NAMES and morsel.value
-        }
-        if changed:
+        headers = [value for name, value in reply.headers if name.lower() == "set-cookie"]
+        self._merge_cookies(
+            {name: one.value for value in headers for name, one in _cookies_of(value).items()}
+        )
+
+    def _merge_cookies(self, cookies: Mapping[str, str]) -> None:
+        """Store the session's cookies of these where they changed."""
+        changed = {name: value for name, value in cookies.items() if name in COOKIE_NAMES and value}
+        if changed.items() - self._cookies.items():
             self._cookies |= changed
             self._login.save_cookies(self._cookies)
 
