@@ -156,11 +156,17 @@ def verify_command(
 
 
 @app.command("status", help=_("mparchive.help.status.summary"))
-def status_command(json: Json = False) -> None:
-    """Print the state of the archive."""
-    from mparchive.commands.status import status
+def status_command(
+    json: Json = False,
+    check: Annotated[bool, typer.Option("--check", help=_("mparchive.help.status.check"))] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help=_("mparchive.help.status.quiet"))] = False,
+) -> None:
+    """Print the state of the archive, or check it."""
+    from mparchive.commands.status import check_status, status
 
-    raise typer.Exit(status(json))
+    if (json and check) or (quiet and not check):
+        raise CommandError(Message("mparchive.status.check.options"))
+    raise typer.Exit(check_status(quiet=quiet) if check else status(json))
 
 
 @app.command("audit", help=_("mparchive.help.audit.summary"))

@@ -154,6 +154,7 @@ class SourceMinutes(ConfigTable):
     weread_agent: Minutes | None = None
     neighbours: Minutes | None = None
     list: Minutes | None = None
+    command: Minutes | None = None
 
 
 class Schedule(ConfigTable):

@@ -21,7 +21,7 @@ TIMES_USUAL = 3
 UNKNOWN_USUAL = timedelta(days=14)  # silence that is reported where nothing usual is known
 
 # What may be over at the next check is reported at the second; the rest at once.
-_PATIENT = frozenset((State.UNREACHABLE, State.NOT_UNDERSTOOD, State.RATE_LIMITED))
+_PATIENT = frozenset((State.UNREACHABLE, State.NOT_UNDERSTOOD, State.RATE_LIMITED, State.COMMAND_FAILED))
 
 PATIENCE = 2  # checks in a row
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, start_http_server
 from sqlalchemy import Engine
 
+from archive.db.settings import ArchiveSettings
 from archive.reports.metrics import ArchiveMetrics
 from archive.system import clock
 from crawler.media.settings import SettingError
@@ -15,7 +16,7 @@ from crawler.media.settings import SettingError
 def serve_metrics(engine: Engine, host: str, port: int) -> Iterator[int]:
     """Serve /metrics for the block; yields the port. Raises SettingError when it cannot be opened."""
     registry = CollectorRegistry()
-    registry.register(ArchiveMetrics(engine, clock.now))
+    registry.register(ArchiveMetrics(engine, clock.now, ArchiveSettings().local_folders()))
     try:
         server, thread = start_http_server(port, host, registry)
     except OSError as error:

@@ -1,9 +1,11 @@
 """When a source is checked next: by the account's habit, the quiet hours and the source's state."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from itertools import product
 
 from archive.domain.backoff import exponential
 from archive.domain.records import SHANGHAI
@@ -22,7 +24,37 @@ STEP = timedelta(minutes=15)
 
 WEEKDAY_SHARE = 0.7  # of what an hour promises; the rest is that hour on any day, so that no hour is ignored
 
+# Of an account's pushes, how many come at any waking hour: a few weeks do not show every hour it may use.
+ANY_HOUR_SHARE = 0.2
+
+WAKING_HOURS = range(7, 24)  # in Asia/Shanghai
+
+UNKNOWN_PUSHES_A_DAY = 1.0  # of an account that shows no habit yet
+
 ONE_DAY = timedelta(days=1)
+
+# At WeChat's own host each check costs a request; besides its page a new post may cost two.
+CHECKS_A_PUSH = 2.0  # one after its usual time, and one for what came at another
+
+LEAST_CHECKS_A_DAY = 2.0
+
+ALBUM_CHECKS_A_DAY = 1.0  # of one where another source lists the new posts: albums have addresses with chksm
+
+FOLLOWED_A_DAY = 6.0  # requests for all albums together that were met in an account's posts
+
+AGENT_CHECKS_A_DAY = 12.0  # of WeRead's gateway for an account; its makers name no limit
+
+OWN_SERVER_LONGEST = timedelta(
+    hours=1
+)  # between two checks of a feed, list or program: they cost WeChat nothing
+
+_OWN_SERVERS = ("feed", "list", "command")  # kinds of sources
+
+_COMPLETE = ("feed", "list", "command", "own_backend", "official", "weread")  # kinds that list all new posts
+
+LONGEST_RATIONED = timedelta(days=7)  # between two checks of a source that is asked a few times a day at most
+
+_BISECTIONS = 20  # to find a threshold within a millionth of its range
 
 RATE_LIMITED_FIRST = timedelta(hours=1)
 
@@ -57,6 +89,118 @@ def usual_interval(published: Sequence[datetime], now: datetime, bounds: Polling
         expected += rates[local.weekday()][local.hour] * (STEP / timedelta(hours=1))
         moment += STEP
     return min(max(moment, now + bounds.shortest), now + bounds.longest)
+
+
+Rates = list[list[float]]  # pushes to expect in an hour, by weekday (Monday is 0) and hour in Asia/Shanghai
+
+
+def weekly_rates(published: Sequence[datetime], now: datetime) -> Rates:
+    """Return what to expect of an account that published at these instants (aware, any order)."""
+    pushes = _pushes(published, now)
+    if len(pushes) < FEWEST_PUSHES:
+        usual, a_day = [[0.0] * 24 for _ in range(7)], UNKNOWN_PUSHES_A_DAY
+        share = 1.0
+    else:
+        usual = _hourly_rates(pushes, now)
+        a_day, share = pushes_a_day(usual), ANY_HOUR_SHARE
+    any_hour = share * a_day / len(WAKING_HOURS)
+    return [
+        [(1 - share) * rate + (any_hour if hour in WAKING_HOURS else 0.0) for hour, rate in enumerate(day)]
+        for day in usual
+    ]
+
+
+def pushes_a_day(rates: Rates) -> float:
+    """Return the pushes to expect in a day, on average over the week."""
+    return sum(map(sum, rates)) / 7
+
+
+def shares(expected: Sequence[float], checks_a_day: float) -> list[float]:
+    """Divide the checks of a day among accounts that are expected to push so often a day.
+
+    By the square roots: then the posts of all accounts together wait as short a time as they can.
+    """
+    roots = [math.sqrt(max(one, 0.0)) for one in expected]
+    whole = sum(roots)
+    return [checks_a_day * root / whole if whole else checks_a_day / len(roots) for root in roots]
+
+
+def rationed_check(rates: Rates, now: datetime, checks_a_day: float, bounds: PollingBounds) -> datetime:
+    """Return when to check a source next that may be checked so often a day, on average.
+
+    The checks are where posts would otherwise wait longest: one is due when the hours that the pushes to be
+    expected since the last one have waited reach a threshold, which makes as many checks as there may be.
+    """
+    steps = [rates[day][hour] / 4 for day, hour in product(range(7), range(24)) for _ in range(4)]
+    threshold = _threshold(steps, checks_a_day)
+    local = now.astimezone(SHANGHAI)
+    first = (local.weekday() * 24 + local.hour) * 4 + local.minute // 15
+    expected = waited = 0.0
+    moment = now
+    while waited < threshold and moment - now < LONGEST_RATIONED:
+        expected += steps[first % len(steps)]
+        waited += expected / 4
+        first += 1
+        moment += STEP
+    longest = max(bounds.longest, min(LONGEST_RATIONED, 2 * ONE_DAY / checks_a_day))
+    return min(max(moment, now + bounds.shortest), now + longest)
+
+
+def checks_a_day(
+    name: str, pushes: float, known: Mapping[str, State | None], followed: Collection[str], weread: float
+) -> float | None:
+    """Return how often a day to check a source, on average; None where its checks are not rationed.
+
+    `pushes`: how many to expect in a day; `known`: the states of all sources of the account by name;
+    `followed`: the names of the albums that were met in posts; `weread`: the account's share of the checks of
+    the login that it uses.
+    """
+    kind = name.partition(":")[0]
+    if kind == "weread":
+        return weread
+    if kind == "weread_agent":
+        return AGENT_CHECKS_A_DAY
+    if kind not in ("album", "own_backend"):
+        return None
+    if name in followed:
+        return min(ALBUM_CHECKS_A_DAY, FOLLOWED_A_DAY / len(followed))
+    if kind == "album" and any(_lists_all(other, state) for other, state in known.items()):
+        return ALBUM_CHECKS_A_DAY
+    alike = sum(other.partition(":")[0] == kind and other not in followed for other in {*known, name})
+    return max(LEAST_CHECKS_A_DAY, CHECKS_A_PUSH * pushes) / alike
+
+
+def _lists_all(name: str, state: State | None) -> bool:
+    return name.partition(":")[0] in _COMPLETE and state in (State.OK, State.UNCHANGED)
+
+
+def is_own_server(name: str) -> bool:
+    """Tell whether a check of a source costs neither WeChat nor WeRead a request."""
+    return name.partition(":")[0] in _OWN_SERVERS
+
+
+def _threshold(steps: Sequence[float], checks_a_day: float) -> float:
+    """Return the hours of waiting that make so many checks a day in a week of these rates."""
+    low, high = 0.0, 7 * 24 * 7 * max(1.0, sum(steps))
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        if _checks_in_week(steps, middle) > checks_a_day * 7:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _checks_in_week(steps: Sequence[float], threshold: float) -> int:
+    expected = waited = 0.0
+    checks = 0
+    for rate in steps:
+        expected += rate
+        waited += expected / 4
+        if waited >= threshold:
+            expected = waited = 0.0
+            checks += 1
+    return checks
 
 
 def _pushes(published: Sequence[datetime], now: datetime) -> list[datetime]:
@@ -96,7 +240,7 @@ def next_check(
         return now + bounds.shortest
     if state is State.RATE_LIMITED:
         return now + exponential(failures, RATE_LIMITED_FIRST, ONE_DAY)
-    if state in (State.UNREACHABLE, State.NOT_UNDERSTOOD, None):
+    if state in (State.UNREACHABLE, State.NOT_UNDERSTOOD, State.COMMAND_FAILED, None):
         return now + exponential(failures, bounds.shortest, bounds.longest)
     return regular
 

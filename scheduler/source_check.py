@@ -58,8 +58,8 @@ class CheckRequest:
     def timeout(self) -> float:
         """Return the seconds it may take: sources of one host are asked one after the other."""
         account = self.account
-        given = (account.own_backend, account.official, account.addresses_file, account.weread)
-        fixed = sum(map(bool, (*given, account.weread_agent)))
+        given = (account.own_backend, account.official, account.weread, account.weread_agent)
+        fixed = sum(map(bool, (*given, account.addresses_file, account.command)))
         followed = MAX_FOLLOWED_COUNTED if account.follow_albums else 0
         sources = len(account.albums) + len(account.feeds) + fixed + followed
         return START_TIME + TIME_PER_SOURCE * max(1, sources)

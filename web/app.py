@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from archive.db.engine import NO_DATABASE, Readers
+from archive.db.settings import ArchiveSettings
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
 from archive.reports.metrics import ArchiveMetrics
@@ -58,7 +59,7 @@ def monitoring_router(readers: Readers, now: Callable[[], datetime]) -> APIRoute
     """Return the three endpoints; `now` gives an aware UTC instant."""
     router = APIRouter(tags=["operation"])
     registry = CollectorRegistry()
-    registry.register(ArchiveMetrics(readers.engine, now))
+    registry.register(ArchiveMetrics(readers.engine, now, ArchiveSettings().local_folders()))
 
     @router.get(LIVE_PATH, summary="Whether this process answers")
     def livez() -> Alive:

@@ -111,7 +111,7 @@ def audit_scope(session: Session, account_id: int | None, now: datetime, *, has_
 
 def _has_sources(session: Session, account: Account) -> bool:
     """Return whether a source was ever polled, or a post is in an album, which anybody may list."""
-    polled = select(SourceRow.id).where(SourceRow.account_id == account.id, SourceRow.name != NEIGHBOURS)
+    polled = select(SourceRow.id).where(SourceRow.account_id == account.id, SourceRow.type != NEIGHBOURS)
     albums = select(PostLink.id).join(Post, Post.id == PostLink.post_id)
     albums = albums.where(Post.account_id == account.id, PostLink.relation == Relation.ALBUM)
     return any(session.scalar(rows.limit(1)) is not None for rows in (polled, albums))

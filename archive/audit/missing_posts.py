@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from archive.audit.gap import ADD_SOURCE, FETCH, AuditScope, Gap, GapKind, shanghai_day
 from archive.db.models import AddressRow, Post, PostLink, SightingRow, SourceRow, Version
 from archive.domain.messages import Message
+from archive.domain.monitoring import SourceType
 from archive.domain.outcomes import (
     AWAY,
     BLOCKING,
@@ -172,7 +173,8 @@ def _albums(scope: AuditScope) -> Select[Any]:
     posts, size = func.count(PostLink.post_id.distinct()), func.max(numeric)
     listed = select(SourceRow.id).where(
         SourceRow.account_id == scope.account_id,
-        SourceRow.name == "album:" + PostLink.key,
+        SourceRow.type == SourceType.ALBUM,
+        SourceRow.external_id == PostLink.key,
         SourceRow.last_good_at.is_not(None),
     )
     columns: tuple[Any, ...] = (PostLink.key, func.max(PostLink.text), size, posts)

@@ -26,6 +26,8 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
+MAX_MONTHS = 1200  # of captures; in a hundred years as many partitions
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -84,12 +86,14 @@ class _Common(_Frozen):
 class Manifest(_Common):
     """The manifest of format 2. `made_at` is UTC; `server` is the major version of PostgreSQL.
 
-    `lacking` has a stored message for each media file that could not be read when the backup was made.
+    `lacking` has a stored message for each media file that could not be read when the backup was made;
+    `capture_months` are the months, as yyyymm, for which there are partitions of captures.
     """
 
     format: Literal[2] = 2
     tables: tuple[TableFile, ...]
     media: tuple[MediaFile, ...]
+    capture_months: tuple[Annotated[int, Field(ge=197001, le=999912)], ...] = Field((), max_length=MAX_MONTHS)
 
     @property
     def members(self) -> tuple[Member, ...]:

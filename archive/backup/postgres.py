@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError as RowsDisagree
 from sqlalchemy.exc import OperationalError
 
 from archive.backup.backup_file import PIECE, BackupDamaged, BackupError, Table
-from archive.db.models import Base
+from archive.db.models import SERIALS, Base, CaptureRow
 from archive.domain.errors import DatabaseUnavailable, first_line
 
 # Text of COPY reads the same on every server and whatever a session's settings.
@@ -185,10 +185,11 @@ def foreign_keys_checked_after(connection: Connection, tables: Iterable[SqlTable
 
 
 def advance_sequences(connection: Connection, tables: Iterable[SqlTable]) -> None:
-    """Let each table's ids continue after its last one."""
+    """Let each table's ids continue after its last one; of captures only the serial number does."""
     for table in tables:
         if "id" in table.columns:
-            latest = connection.scalar(select(func.max(table.c.id)))
+            number = table.c.id % SERIALS if table.name == CaptureRow.__tablename__ else table.c.id
+            latest = connection.scalar(select(func.max(number)))
             sequence = func.pg_get_serial_sequence(table.name, "id")
             if latest is not None:
                 connection.execute(select(func.setval(sequence, latest)))

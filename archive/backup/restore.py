@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy import Table as SqlTable
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from archive.backup.backup_file import (
@@ -41,7 +42,8 @@ from archive.backup.postgres import (
     tables_in,
 )
 from archive.db import schema
-from archive.domain.errors import MediaFolderError, error_message
+from archive.db.schema import add_capture_months, capture_months
+from archive.domain.errors import MediaFolderError, error_message, first_line
 from archive.repository.derived import refresh
 from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder, path_of
@@ -155,6 +157,7 @@ def _restore_database(connection: Connection, backup: Backup, room: Path, progre
     prepare(connection)
     schema.migrate(connection, backup.manifest.schema_revision)
     prepare(connection)  # migrations have limits of their own
+    _add_months(connection, backup.manifest)
     tables = tables_in(connection)
     lock(connection, tables)
     _refuse_rows(connection)
@@ -168,6 +171,15 @@ def _restore_database(connection: Connection, backup: Backup, room: Path, progre
     prepare(connection)
     refresh(connection)
     connection.execute(text("ANALYZE"))
+
+
+def _add_months(connection: Connection, manifest: AnyManifest) -> None:
+    """Make the partitions that the captures of the backup need, and the migration has not made."""
+    wanted = manifest.capture_months if isinstance(manifest, Manifest) else ()
+    try:
+        add_capture_months(connection, sorted(set(wanted) - set(capture_months(connection))))
+    except DBAPIError as error:
+        raise BackupDamaged("archive.backup.no_month", reason=first_line(error)) from None
 
 
 def _load(

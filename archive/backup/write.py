@@ -27,6 +27,7 @@ from archive.backup.backup_file import (
 from archive.backup.postgres import copy_out, described, prepare, tables_in
 from archive.db import schema
 from archive.db.models import FileRow
+from archive.db.schema import capture_months
 from archive.domain.errors import IntegrityError, MediaMissing
 from archive.repository.hash_chain import chain_heads
 from archive.storage.media_files import MediaFolder
@@ -93,6 +94,7 @@ def _write(out: BinaryIO, snapshot: _Snapshot, folder: MediaFolder, step: Step) 
             tables=tuple(_write_tables(snapshot, writer)),
             media=tuple(_write_media(snapshot, folder, writer, lacking)),
             lacking=tuple(lacking),
+            capture_months=tuple(capture_months(snapshot.connection)),
         )
         writer.close(manifest)
     out.flush()

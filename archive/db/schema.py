@@ -1,6 +1,13 @@
-"""Bring the database's schema up to date with Alembic, which is loaded only when something is to be done."""
+"""Bring the database's schema up to date with Alembic, which is loaded only when something is to be done.
 
+Partitions of captures are made here too: one for each month (UTC) of recording, before the month begins. The
+id of a capture has its month (see CaptureRow). Where the month has no partition, the database gives ids
+without one, so that a capture is stored in any case: with those from before there were months.
+"""
+
+import logging
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -23,9 +30,37 @@ _STOPPED = ("57", "08")  # classes of SQLSTATE: somebody stopped it, or there is
 
 _NAME = re.compile(r"v(\d+)_\w+\.py")  # of a migration's file; the number is its revision
 
+MONTHS_AHEAD = 3  # an archive that nobody has opened for so long has the next month at its first crawl
+
+_MISSING = text("""
+SELECT month FROM generate_series(0, :ahead) n,
+  LATERAL (SELECT to_char(timezone('UTC', now()) + make_interval(months => n), 'YYYYMM')::integer AS month) m
+WHERE to_regclass('partitions.captures_' || month) IS NULL
+  AND NOT current_setting('transaction_read_only')::boolean
+ORDER BY month
+""")
+
+# What attaching a partition locks: both sides of each foreign key.
+_LOCKED = text("""
+SELECT DISTINCT one::regclass::text FROM pg_constraint c, unnest(ARRAY[conrelid, confrelid]) one
+WHERE contype = 'f' AND conparentid = 0 AND 'captures'::regclass IN (conrelid, confrelid)
+""")
+
+_MONTHS = text("""
+SELECT substring(c.relname FROM '^captures_([0-9]{6})$')::integer AS month
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = to_regclass('captures') AND c.relname ~ '^captures_[0-9]{6}$' ORDER BY month
+""")
+
+_ADD = text("SELECT partitions.add_capture_month(:month)")
+
+logger = logging.getLogger("archive")
+
 
 def upgrade(engine: Engine) -> None:
     """Migrate to the newest revision, the queue to the installed procrastinate, and grant what readers lack.
+
+    Partitions for the captures of the next months are made as well.
 
     Of several processes that start at once one does it, the others wait.
     Raises DatabaseUnavailable for a database of a newer mparchive, and where a migration fails (on a full
@@ -39,6 +74,7 @@ def upgrade(engine: Engine) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             upgrade_queue(connection)
         grant_reader(connection)
+        ensure_capture_months(connection)
 
 
 def migrate(connection: Connection, wanted: str) -> None:
@@ -98,3 +134,38 @@ def alembic_config(connection: Connection) -> "Config":
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     return config
+
+
+def ensure_capture_months(connection: Connection) -> None:
+    """Make the partitions of this month and of MONTHS_AHEAD more, where they are missing.
+
+    It waits for nobody, so that it never stops a crawl: while another transaction writes nothing is made, and
+    the next process that opens the archive tries again. That, and what else hinders it, is logged once the
+    present month is concerned, or the cause is another one.
+    """
+    parameters = {"ahead": MONTHS_AHEAD}
+    missing = connection.scalars(_MISSING, parameters).all()
+    if not missing:
+        return
+    try:
+        with connection.begin_nested():
+            tables = ", ".join(connection.scalars(_LOCKED))
+            connection.execute(text(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE NOWAIT"))
+            # Another process may have made them while this one began.
+            add_capture_months(connection, connection.scalars(_MISSING, parameters).all())
+    except DBAPIError as error:
+        is_busy = getattr(error.orig, "sqlstate", None) == "55P03"  # lock_not_available
+        fields = {"action": "months_not_made", "months": missing, "reason": first_line(error)}
+        is_serious = not is_busy or len(missing) > MONTHS_AHEAD
+        logger.log(logging.WARNING if is_serious else logging.DEBUG, "no partition made", extra=fields)
+
+
+def capture_months(connection: Connection) -> Sequence[int]:
+    """Return the months that have a partition, as yyyymm; none where captures have no partitions."""
+    return connection.scalars(_MONTHS).all()
+
+
+def add_capture_months(connection: Connection, months: Sequence[int]) -> None:
+    """Make the partitions of these months, given as yyyymm; others must not write meanwhile."""
+    for month in months:
+        connection.execute(_ADD, {"month": month})

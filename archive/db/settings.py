@@ -71,6 +71,11 @@ class ArchiveSettings(BaseSettings):
             raise PublicUrlError("archive.settings.public_url", given=self.public_url[:MAX_QUOTED])
         return address
 
+    def local_folders(self) -> list[Path]:
+        """Return the folders on this machine whose disks fill up: the archive's home, and local media."""
+        media = [Path(self.media)] if self.media and "://" not in self.media else []
+        return [folder for folder in (self.home, *media) if folder.is_dir()]
+
     @model_validator(mode="before")
     @classmethod
     def _with_passwords(cls, values: Any) -> Any:

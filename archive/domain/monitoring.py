@@ -3,13 +3,56 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple, Self
 
 from archive.domain.messages import Message
 
 VERBATIM = "archive.verbatim"  # the code of sentences that earlier versions stored
 
+
+class SourceType(StrEnum):
+    """What lists the posts of an account."""
+
+    ALBUM = "album"
+    COMMAND = "command"
+    FEED = "feed"
+    LIST = "list"
+    NEIGHBOURS = "neighbours"
+    OFFICIAL = "official"
+    OWN_BACKEND = "own_backend"
+    WEREAD = "weread"
+    WEREAD_AGENT = "weread_agent"
+
+
 # The source that lists what archived posts link to: it asks nobody, so it finds no post that none links to.
-NEIGHBOURS = "neighbours"
+NEIGHBOURS = SourceType.NEIGHBOURS.value
+
+# The states of sources that the database accepts; crawler.discovery.source.State says what they mean.
+SOURCE_STATES = (
+    "ok", "partly", "newest_only", "unchanged", "empty", "closed", "login_expired", "bad_token", "refused",
+    "rate_limited", "verification", "unreachable", "not_understood", "foreign", "not_configured",
+)  # fmt: skip
+
+
+class SourceName(NamedTuple):
+    """The name of a source within its account, as configuration, command line and JSON have it.
+
+    It is `type`, or `type:external_id` (album:123, feed:rss.example/news) where an account may have several.
+    """
+
+    type: str
+    external_id: str | None = None
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Take a name apart. Raises ValueError where there is no such type."""
+        type_, colon, external_id = name.partition(":")
+        return cls(SourceType(type_), external_id if colon else None)
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.type if self.external_id is None else f"{self.type}:{self.external_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +79,9 @@ def remedy_for(problem: Message) -> Message:
 class SourceStatus:
     """The stored state of one source. Instants are aware UTC.
 
-    `since`: since when it has been in its state; `failures`: checks in a row that were not good; `seen` and
-    `new`: posts it listed at the last check, and those that were new.
+    The fields have the names that JSON has. `since`: since when it has been in its state; `failures`: checks
+    in a row that were not good; `seen` and `new`: posts it listed at the last check, and those that were new;
+    `next_try_at`: when it is due, None for at once.
     """
 
     biz: str

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, FromClause, SQLColumnE
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from archive.db.models import Base, Run
+from archive.db.models import SERIALS, Base, CaptureRow, Run
+from archive.db.schema import capture_months
 from archive.domain.captures import Capture
 from archive.domain.errors import first_line
 from archive.domain.messages import Message
@@ -150,9 +151,7 @@ def id_column(table: FromClause) -> ColumnElement[int]:
     return column
 
 
-_COMMAND = "verify"
-
-_SOUND, _NOT_SOUND = "sound", "not_sound"
+_NOT_SOUND = "not_sound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +172,14 @@ def note_verified(
     session: Session, only: Sequence[str], report: VerificationReport, started_at: datetime, now: datetime
 ) -> None:
     """Record a verification that has ended, and its result, as a run. Instants are UTC."""
-    run_id = runs.start_run(session, _COMMAND, {"only": list(only)}, started_at)
-    verdict = _SOUND if report.is_sound else _NOT_SOUND
+    run_id = runs.start_run(session, runs.VERIFY, {"only": list(only)}, started_at)
+    verdict = runs.SOUND if report.is_sound else _NOT_SOUND
     runs.finish_run(session, run_id, verdict, {**report.checked, "found": report.found.total()}, now)
 
 
 def last_verified(session: Session) -> PastVerification | None:
     """Return the last verification that ended, or None where there was none."""
-    ended = (Run.command == _COMMAND) & Run.finished_at.is_not(None)
+    ended = (Run.command == runs.VERIFY) & Run.finished_at.is_not(None)
     run = session.scalars(select(Run).where(ended).order_by(Run.id.desc()).limit(1)).first()
     if run is None or run.finished_at is None:
         return None
@@ -218,7 +217,18 @@ def last_id_of_batch(database: Database, check: Check, after: int) -> int | None
 
 def _last_id_by_sequence(database: Database, check: Check, after: int) -> int | None:
     highest = _last_sequence_value(database, check)
-    return min(after + check.batch_size, highest) if after < highest else None
+    for base in _id_bases(database, check):
+        if after < base + highest:
+            return min(max(after, base) + check.batch_size, base + highest)
+    return None
+
+
+def _id_bases(database: Database, check: Check) -> list[int]:
+    """Return what the numbers of the sequence are added to: nothing, and for captures each month as well."""
+    if check.table != CaptureRow.__tablename__:
+        return [0]
+    with session_on(database) as session:
+        return [0, *(month * SERIALS for month in capture_months(session.connection()))]
 
 
 def count_rows(database: Database, check: Check) -> int:

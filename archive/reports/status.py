@@ -189,7 +189,7 @@ def _silent_sources(session: Session, now: datetime) -> list[Message]:
 
 def _is_asked() -> ColumnElement[bool]:
     """Select sources that were tried and list new posts, which those of links between posts do not."""
-    return SourceRow.last_tried_at.is_not(None) & (SourceRow.name != NEIGHBOURS)
+    return SourceRow.last_tried_at.is_not(None) & (SourceRow.type != NEIGHBOURS)
 
 
 @dataclass(frozen=True, slots=True)

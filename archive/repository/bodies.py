@@ -266,6 +266,7 @@ def _load_recent_bases(session: Session) -> Iterator[DeltaBase]:
 
 def _recent_bases(session: Session) -> Sequence[bytes]:
     """Return the hashes of the delta bases of the newest captures, the one used last first."""
+    # After a clock that was wrong these are not the last: then bodies only take more bytes.
     newest = select(CaptureRow.id, CaptureRow.sha256, CaptureRow.body_size)
     recent = newest.order_by(CaptureRow.id.desc()).limit(RECENT_CAPTURES).subquery()
     base = func.coalesce(Body.base_sha256, Body.sha256).label("sha256")

@@ -21,6 +21,7 @@ from archive.db.models import (
 from archive.repository.post_queries import (
     IS_ITS_ADDRESS,
     IS_ITS_RESULT,
+    STORED_ORDER,
     chosen_posts,
 )
 
@@ -93,8 +94,8 @@ def count_captures(session: Session, chosen: Selection) -> tuple[int, datetime |
 def selected_captures(session: Session, chosen: Selection) -> Iterator[list[SelectedCapture]]:
     """Yield the selected captures of every outcome in batches, in the order they were stored."""
     same = (CaptureRow.requested_url, CaptureRow.sha256, CaptureRow.status, CaptureRow.rendered)
-    first = func.first_value(CaptureRow.id).over(partition_by=same, order_by=CaptureRow.id)
-    rows = session.execute(select(CaptureRow.id, first).where(_belongs(chosen)).order_by(CaptureRow.id))
+    first = func.first_value(CaptureRow.id).over(partition_by=same, order_by=STORED_ORDER)
+    rows = session.execute(select(CaptureRow.id, first).where(_belongs(chosen)).order_by(STORED_ORDER))
     ids = rows.all()
     for start in range(0, len(ids), _BATCH):
         yield _load(session, ids[start : start + _BATCH])
@@ -118,7 +119,7 @@ def _metadata_rows(ids: list[int]) -> Select[Any]:
     )  # fmt: skip
     rows = rows.outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id).outerjoin(Post, IS_ITS_ADDRESS)
     rows = rows.outerjoin(ParseResult, IS_ITS_RESULT)
-    return rows.where(CaptureRow.id.in_(ids)).order_by(CaptureRow.id)
+    return rows.where(CaptureRow.id.in_(ids)).order_by(STORED_ORDER)
 
 
 def _selected(row: Row[Any], first_id: int, first_fetched_at: datetime) -> SelectedCapture:

@@ -47,7 +47,7 @@ from archive.domain.update_decisions import PAGE, REPARSE
 from archive.repository.bodies import capture_body, store_bodies
 from archive.repository.evidence import FactKind
 from archive.repository.hash_chain import append_captures, append_facts, append_facts_of_posts
-from archive.repository.post_queries import IS_ITS_ADDRESS, IS_ITS_RESULT
+from archive.repository.post_queries import IS_ITS_ADDRESS, IS_ITS_RESULT, STORED_ORDER
 
 UNPARSED_BATCH = 1000  # captures left unparsed that are handed out at once
 
@@ -60,16 +60,21 @@ def store_captures(
         return []
     session.execute(_LOCK_AS_WRITER)
     store_bodies(session, [capture for _, capture in captures])
-    rows = [_row(run_id, address_id, capture) for address_id, capture in captures]
-    statement = insert(CaptureRow).returning(CaptureRow.id, sort_by_parameter_order=True)
-    ids = list(session.scalars(statement, rows))
+    ids = list(session.scalars(_NEW_IDS, {"count": len(captures)}))
+    rows = [
+        {"id": id_, **_row(run_id, address_id, capture)}
+        for id_, (address_id, capture) in zip(ids, captures, strict=True)
+    ]
+    session.execute(insert(CaptureRow), rows)
     session.execute(insert(UnparsedCapture), [{"capture_id": capture_id} for capture_id in ids])
     append_captures(session, ids)
     return ids
 
 
 # Whoever removes captures excludes all writers: no delta base vanishes between its choice and its use.
-_LOCK_AS_WRITER = text("LOCK TABLE captures IN ROW EXCLUSIVE MODE")
+_LOCK_AS_WRITER = text("LOCK TABLE ONLY captures IN ROW EXCLUSIVE MODE")
+
+_NEW_IDS = text("SELECT partitions.new_capture_id() FROM generate_series(1, :count)")
 
 
 def _row(run_id: int | None, address_id: int | None, capture: Capture) -> dict[str, Any]:
@@ -152,7 +157,7 @@ def list_captures(session: Session, post: Post) -> list[dict[str, Any]]:
     of_versions = select(Version.capture_id).where(Version.post_id == post.id)
     ids = {post.capture_id, *session.scalars(of_addresses), *session.scalars(of_versions)} - {None}
     rows = select(*_METADATA).outerjoin(ParseResult, IS_ITS_RESULT).where(CaptureRow.id.in_(ids))
-    rows = rows.order_by(CaptureRow.id.desc())
+    rows = rows.order_by(STORED_ORDER.desc())
     return [_metadata(row) for row in session.execute(rows)]
 
 
@@ -194,7 +199,7 @@ def find_capture(
     rows = select(CaptureRow.id, CaptureRow.requested_url).where(CaptureRow.sha256 == sha256)
     if fetched_at is not None:
         rows = rows.where(CaptureRow.fetched_at == fetched_at)
-    found = session.execute(rows.order_by(CaptureRow.id))
+    found = session.execute(rows.order_by(STORED_ORDER))
     return next((capture_id for capture_id, address in found if address == requested_url), None)
 
 

@@ -56,8 +56,8 @@ def block_egress(session: Session, name: str, reason: str, now: datetime) -> dat
     )
     row = session.scalars(select(Egress).where(Egress.name == name).with_for_update()).one()
     if row.blocked_until is None or row.blocked_until <= now:
-        row.blocks += 1
-        row.blocked_until = now + challenge_backoff(row.blocks)
+        row.consecutive_challenges += 1
+        row.blocked_until = now + challenge_backoff(row.consecutive_challenges)
     row.reason = storable(reason)
     session.flush()
     return row.blocked_until
@@ -67,8 +67,8 @@ def unblock_egress(session: Session, name: str) -> None:
     """Unblock an egress after a good page came through; the next challenge counts as the first again."""
     session.execute(
         update(Egress)
-        .where(Egress.name == name, Egress.blocks > 0)
-        .values(blocks=0, reason="", blocked_until=None)
+        .where(Egress.name == name, Egress.consecutive_challenges > 0)
+        .values(consecutive_challenges=0, reason="", blocked_until=None)
     )
 
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow, FileRow, MediumRow, Post, PostMedium
+from archive.db.models import SERIALS, AddressRow, FileRow, MediumRow, Post, PostMedium
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome, MediumType, Role
 from archive.domain.parsed_page import CurrentPage, MediaRef
@@ -93,7 +93,7 @@ def due_media(
     image, for it may expire too.
     """
     newest = select(PostMedium.facts).where(PostMedium.medium_id == MediumRow.id)
-    facts = newest.order_by(PostMedium.capture_id.desc()).limit(1).scalar_subquery()
+    facts = newest.order_by((PostMedium.capture_id % SERIALS).desc()).limit(1).scalar_subquery()
     rows = select(
         MediumRow.id,
         MediumRow.key,

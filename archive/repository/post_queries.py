@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
 from archive.db.models import (
+    SERIALS,
     Absence,
     Account,
     AddressRow,
@@ -295,6 +296,9 @@ def count_previews(
 
 
 IS_ITS_ADDRESS = (AddressRow.account_id == Post.account_id) & (AddressRow.aid == Post.aid)
+
+# Of captures: months in ids are those of the clock, which may have been wrong; serial numbers only rise.
+STORED_ORDER = CaptureRow.id % SERIALS
 
 IS_ITS_RESULT = (ParseResult.capture_id == CaptureRow.id) & ParseResult.is_current
 

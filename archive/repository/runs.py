@@ -91,6 +91,19 @@ def failed_jobs(session: Session, within: timedelta) -> dict[str, int]:
     return {name: count for name, count in rows}
 
 
+BACKUP = "backup"  # the command of a run that wrote a backup
+
+VERIFY = "verify"  # the command of a run that verified the archive
+
+SOUND = "sound"  # the verdict of a verification that found nothing wrong
+
+
+def last_finished(session: Session, command: str, verdicts: Collection[str]) -> datetime | None:
+    """Return when the last run of a command ended with one of these verdicts (UTC), None if none did."""
+    ended = (Run.command == command) & Run.verdict.in_(verdicts) & Run.finished_at.is_not(None)
+    return session.scalar(select(Run.finished_at).where(ended).order_by(Run.id.desc()).limit(1))
+
+
 def recent_runs(session: Session, command: str, limit: int) -> list[Run]:
     """Return the last runs of a command, the newest first."""
     rows = select(Run).where(Run.command == command).order_by(Run.id.desc())

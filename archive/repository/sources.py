@@ -6,7 +6,7 @@ archive.ingest.pages states, sources after sightings. Instants are aware UTC.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ScalarSelect, func, select
@@ -15,11 +15,13 @@ from sqlalchemy.orm import Session, aliased
 
 from archive.db.models import Account, AddressRow, Post, PostLink, SourceRow
 from archive.domain.captures import Sighted, Sighting
-from archive.domain.monitoring import NEIGHBOURS, SourceStatus
+from archive.domain.monitoring import NEIGHBOURS, SourceName, SourceStatus
 from archive.domain.outcomes import LINKS_TO_POSTS, Relation
 from archive.domain.text import storable, storable_json
 from archive.repository import accounts, frontier
 from archive.repository.post_queries import NOON, PUBLISHED_AT
+
+_UNIQUE = "uq__sources__account_id_type_external_id"
 
 
 @dataclass(frozen=True)
@@ -72,22 +74,28 @@ def record_report(session: Session, run_id: int | None, report: SourceReport, no
 
 def _put_source(session: Session, account_id: int, report: SourceReport, new: int, now: datetime) -> None:
     row = postgresql.insert(SourceRow)
-    row = row.values(account_id=account_id, name=storable(report.name), since=now)
+    row = row.values(account_id=account_id, state_since=now, **_identity(report.name))
     row = row.on_conflict_do_update(
-        constraint="uq__sources__account_id_name", set_={"name": row.excluded.name}
+        constraint=_UNIQUE, set_={"type": row.excluded.type}
     )  # which also locks it
     _update_source(session.scalars(row.returning(SourceRow)).one(), report, new, now)
     session.flush()
 
 
+def _identity(name: str) -> dict[str, str | None]:
+    """Return the columns that say which source of its account one is."""
+    type_, external_id = SourceName.parse(name)
+    return {"type": type_, "external_id": None if external_id is None else storable(external_id)}
+
+
 def _update_source(row: SourceRow, report: SourceReport, new: int, now: datetime) -> None:
     if row.state != report.state:
-        row.state, row.since = report.state, now
+        row.state, row.state_since = report.state, now
     row.detail = storable(report.detail)
-    if report.good and row.failures:
-        row.next_try_at = None  # was planned while it failed; from now on it is due by its polling interval
-    row.failures = 0 if report.good else row.failures + 1
-    row.seen, row.new = len(report.sightings), new
+    if report.good and row.consecutive_failures:
+        row.next_fetch_at = None  # was planned while it failed; from now on it is due by its polling interval
+    row.consecutive_failures = 0 if report.good else row.consecutive_failures + 1
+    row.listed_count, row.new_count = len(report.sightings), new
     row.newest_at = max(filter(None, (row.newest_at, report.newest)), default=None)
     row.memory = storable_json(report.memory)
     row.last_tried_at = now
@@ -97,8 +105,8 @@ def _update_source(row: SourceRow, report: SourceReport, new: int, now: datetime
 
 def source_memories(session: Session, biz: str) -> dict[str, dict[str, Any]]:
     """Return what the sources of an account stored for their next try, by name."""
-    rows = select(SourceRow.name, SourceRow.memory).join(Account, Account.id == SourceRow.account_id)
-    return {name: memory for name, memory in session.execute(rows.where(Account.biz == biz))}
+    rows = select(SourceRow).join(Account, Account.id == SourceRow.account_id).where(Account.biz == biz)
+    return {source.name: source.memory for source in session.scalars(rows)}
 
 
 def linked_addresses(session: Session, biz: str, limit: int) -> list[LinkedAddress]:
@@ -154,25 +162,38 @@ def post_texts(session: Session, post_ids: Sequence[int]) -> dict[int, str]:
 
 def source_statuses(session: Session, biz: str | None = None) -> list[SourceStatus]:
     """Return the sources that were ever tried or planned, of one account or of all, by account and name."""
-    columns = [getattr(SourceRow, name) for name in SourceStatus.__slots__ if name not in ("biz", "account")]
-    rows = select(Account.biz, Account.name.label("account"), *columns)
-    rows = rows.join(Account, Account.id == SourceRow.account_id)
+    rows = select(Account.biz, Account.name, SourceRow).join(SourceRow, SourceRow.account_id == Account.id)
     if biz is not None:
         rows = rows.where(Account.biz == biz)
-    sources = session.execute(rows.order_by(Account.biz, SourceRow.name))
-    return [SourceStatus(**row) for row in sources.mappings()]
+    rows = rows.order_by(Account.biz, SourceRow.type, SourceRow.external_id)
+    return [_status(*row) for row in session.execute(rows)]
+
+
+def _status(biz: str, account: str, row: SourceRow) -> SourceStatus:
+    return SourceStatus(
+        biz=biz,
+        account=account,
+        name=row.name,
+        state=row.state,
+        detail=row.detail,
+        since=row.state_since,
+        failures=row.consecutive_failures,
+        seen=row.listed_count,
+        new=row.new_count,
+        newest_at=row.newest_at,
+        last_tried_at=row.last_tried_at,
+        last_good_at=row.last_good_at,
+        next_try_at=row.next_fetch_at,
+    )
 
 
 def plan_sources(session: Session, biz: str, times: Mapping[str, datetime]) -> None:
     """Store when sources of an account are tried next; sources not known yet are added."""
     account_id = accounts.account_id(session, biz)
     row = postgresql.insert(SourceRow)
-    row = row.on_conflict_do_update(
-        constraint="uq__sources__account_id_name", set_={"next_try_at": row.excluded.next_try_at}
-    )
+    row = row.on_conflict_do_update(constraint=_UNIQUE, set_={"next_fetch_at": row.excluded.next_fetch_at})
     values = [
-        {"account_id": account_id, "name": storable(name), "next_try_at": times[name]}
-        for name in sorted(times)
+        {"account_id": account_id, "next_fetch_at": times[name], **_identity(name)} for name in sorted(times)
     ]
     if values:
         session.execute(row, values)
@@ -183,6 +204,22 @@ def published_instants(session: Session, biz: str, since: datetime) -> list[date
     rows = select(Post.published_at).join(Account, Account.id == Post.account_id)
     rows = rows.where(Account.biz == biz, Post.published_at >= since)
     return [instant for instant in session.scalars(rows.order_by(Post.published_at)) if instant is not None]
+
+
+def pushes_a_day_of(
+    session: Session, bizs: Sequence[str], since: datetime, now: datetime
+) -> dict[str, float]:
+    """Return how often a day accounts published since an instant; those without a post are left out.
+
+    Posts within one hour count as one push. An account that is younger is counted from its first post on.
+    """
+    hour = func.date_trunc("hour", Post.published_at)
+    first_at: Any = func.min(Post.published_at)
+    rows = select(Account.biz, func.count(hour.distinct()), first_at)
+    rows = rows.join(Post, Post.account_id == Account.id).where(Account.biz.in_(bizs))
+    rows = rows.where(Post.published_at >= since, Post.published_at <= now).group_by(Account.biz)
+    days = timedelta(days=1)
+    return {biz: pushes / max(1.0, (now - first) / days) for biz, pushes, first in session.execute(rows)}
 
 
 def newest_post(session: Session, biz: str) -> datetime | None:
@@ -214,11 +251,11 @@ def published_days(session: Session, biz: str, since: datetime) -> list[datetime
 
 def watched_since(session: Session, biz: str) -> datetime | None:
     """Return when the first source of an account became known; None before any was tried."""
-    rows = select(func.min(SourceRow.since)).join(Account, Account.id == SourceRow.account_id)
+    rows = select(func.min(SourceRow.state_since)).join(Account, Account.id == SourceRow.account_id)
     return session.scalar(rows.where(Account.biz == biz))
 
 
 def last_listed(session: Session, biz: str) -> datetime | None:
     """Return when a source of an account last worked, other than links between its posts; None: never."""
     rows = select(func.max(SourceRow.last_good_at)).join(Account, Account.id == SourceRow.account_id)
-    return session.scalar(rows.where(Account.biz == biz, SourceRow.name != NEIGHBOURS))
+    return session.scalar(rows.where(Account.biz == biz, SourceRow.type != NEIGHBOURS))

@@ -285,15 +285,27 @@ FeedAddress = Annotated[str, Field(max_length=MAX_ADDRESS), AfterValidator(_chec
 TitlePattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_pattern)]
 
 
+def _from_folder(command: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """Take a program that is named with a folder from the folder of the configuration."""
+    program = command[0]
+    return (str(_absolute(Path(program), info)) if "/" in program else program, *command[1:])
+
+
+_Argument = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]*$")]
+
+Command = Annotated[tuple[_Argument, ...], Field(min_length=1, max_length=64), AfterValidator(_from_folder)]
+
+
 class AccountConfig(ConfigTable):
     """One `[[accounts]]` of the configuration. `model_dump_json` passes it to a child process."""
 
     biz: Biz
     name: Annotated[str, Field(min_length=1, max_length=100)]
     albums: Annotated[tuple[AlbumId, ...], Field(max_length=MAX_SOURCES)] = ()
-    follow_albums: Switch = False  # list also the albums that its posts belong to
+    follow_albums: Switch = True  # list also the albums that its posts belong to
     feeds: Annotated[tuple[FeedAddress, ...], Field(max_length=MAX_SOURCES)] = ()  # see fill_placeholders
     addresses_file: FileName | None = None
+    command: Command | None = None
     own_backend: OwnBackendConfig | None = None
     official: OfficialConfig | None = None
     weread: WeReadConfig | None = None

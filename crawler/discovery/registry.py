@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from os import stat_result
 from pathlib import Path
 
 from archive.db.settings import ArchiveSettings
+from crawler.discovery.command_process import run_command
 from crawler.discovery.config import (
     PLACEHOLDER,
     AccountConfig,
@@ -18,7 +20,7 @@ from crawler.discovery.config import (
 )
 from crawler.discovery.feed_process import read_feed
 from crawler.discovery.source import Source
-from crawler.discovery.sources.address_list import AddressList
+from crawler.discovery.sources.address_list import AddressList, CommandList
 from crawler.discovery.sources.album import Album
 from crawler.discovery.sources.archived_links import ArchivedLinks, Neighbourhood
 from crawler.discovery.sources.backend import LoginError, OwnBackend, read_login
@@ -27,7 +29,7 @@ from crawler.discovery.sources.official_api import Official
 from crawler.discovery.sources.weread import WeRead
 from crawler.discovery.weread_login import WeReadLogin
 
-MAX_FOLLOWED = 50  # albums of posts that are listed as well; the most used ones
+MAX_FOLLOWED = 10  # albums of posts that are listed as well, the most used ones; each costs a request a check
 
 MAX_LIST_BYTES = 16 * 1024 * 1024
 
@@ -49,6 +51,8 @@ def sources_of(account: AccountConfig, archived: Neighbourhood | None = None) ->
         sources.append(_weread(account.biz, account.weread))
     if account.addresses_file:
         sources.append(_address_list(account.addresses_file))
+    if account.command:
+        sources.append(CommandList(partial(run_command, account.command)))
     sources.append(ArchivedLinks(archived, albums))
     return sources
 

@@ -3,20 +3,25 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 
 from archive.backup.backup_file import AnyManifest, Backup, BackupDamaged, opened, rows_of
 from archive.backup.restore import Destination, refuse_full, restore
 from archive.backup.write import size_of, write_backup
-from archive.db.engine import open_archive
+from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.integrity.check import Finding, VerificationReport, session_on
 from archive.integrity.checks import ALL_CHECKS
 from archive.integrity.saved_heads import SavedHeads, compare_with_heads
+from archive.repository import runs
+from archive.repository.runs import BACKUP
 from archive.storage.media_files import MediaFolder
+from archive.system import clock
 from archive.system.files import make_private_folder
 from mparchive.commands.verify import finding_text, read_heads, verify_with
 from mparchive.console import say, steps
@@ -26,22 +31,34 @@ MIB = 1024 * 1024
 
 MIB_PER_LINE = 1024  # of the progress, where there is no terminal
 
+_COUNTED = ("posts", "captures", "files")
+
 QUICK_CHECKS = tuple(dict.fromkeys(check.name for check in ALL_CHECKS if not check.is_heavy))
 
 
 def back_up(path: Path, *, verified: bool) -> Exit:
     """Write a backup, verify the file, and with `verified` also the archive.
 
-    Raises BackupError, BackupDamaged, CommandError.
+    A backup that was written whole is recorded as a run. Raises BackupError, BackupDamaged, CommandError.
     """
-    settings = ArchiveSettings()
+    settings, started_at = ArchiveSettings(), clock.now()
     with open_archive(settings) as engine:
         with _progress(size_of(engine)) as step:
             manifest = write_backup(engine, MediaFolder(settings), path, step)
+        with transaction(engine) as session:
+            _record(session, path, manifest, started_at)
         report = verify_with(engine, settings, QUICK_CHECKS) if verified else VerificationReport()
     _report_missing(manifest)
     say(Message("mparchive.backup.written", {"path": path, "summary": _summary(manifest)}))
     return _exit_code(report, manifest)
+
+
+def _record(session: Session, path: Path, manifest: AnyManifest, started_at: datetime) -> None:
+    run_id = runs.start_run(session, BACKUP, {"file": str(path)}, started_at)
+    rows = rows_of(manifest)
+    counts = {name: rows.get(name, 0) for name in _COUNTED} | {"lacking": len(manifest.lacking)}
+    verdict = Exit.PARTLY_FAILED if manifest.lacking else Exit.DONE
+    runs.finish_run(session, run_id, verdict.name.lower(), counts, clock.now())
 
 
 @dataclass(frozen=True)
@@ -157,7 +174,7 @@ def _progress(size: int) -> Iterator[Callable[[str, int], None]]:
 
 def _summary(manifest: AnyManifest) -> Message:
     rows = rows_of(manifest)
-    counts = {name: rows.get(name, 0) for name in ("posts", "captures", "files")}
+    counts = {name: rows.get(name, 0) for name in _COUNTED}
     made_at = f"{manifest.made_at:%Y-%m-%d %H:%M} UTC"
     return Message("mparchive.backup.summary", {**counts, "made_at": made_at, "bytes": _size(manifest)})
 

@@ -26,7 +26,7 @@ from archive.repository.captures import last_page
 from archive.system import clock
 from archive.system.catalogues import Language, process_language
 from archive.system.files import is_below, make_private_folder, private_opener
-from crawler.discovery.config import Biz
+from crawler.discovery.config import MAX_SOURCES, Biz
 from crawler.parse.page import read_page
 from mparchive.console import printable, say, steps
 from mparchive.crawl import RunSummary, fetch_pages, open_egress
@@ -78,7 +78,7 @@ def _account_table(account: FoundAccount, example: str, language: Language) -> s
             lines.append(f"name = {_quoted(account.name or account.biz)}")
             if not account.name:
                 lines.append(f"# {Message('mparchive.init.template.no_name').text(language)}")
-        elif line.startswith("# albums = "):
+        elif line.startswith("albums = "):
             lines.append(_albums_line(account, language))
         else:
             lines.append(line)
@@ -86,12 +86,12 @@ def _account_table(account: FoundAccount, example: str, language: Language) -> s
 
 
 def _albums_line(account: FoundAccount, language: Language) -> str:
-    """Return a comment that names every album found, or shows how one is named."""
+    """Return every album found, or a comment that shows how one is named."""
     if not account.albums:
         return '# albums = ["https://mp.weixin.qq.com/mp/appmsgalbum?album_id=…"]'
     titles = [printable(" ".join(title.split())) for title in account.albums.values()]
     comment = Message("mparchive.init.template.albums", {"titles": titles}).text(language)
-    return f"# albums = [{', '.join(map(_quoted, account.albums))}]  # {comment}"
+    return f"albums = [{', '.join(map(_quoted, list(account.albums)[:MAX_SOURCES]))}]  # {comment}"
 
 
 def _quoted(text: str) -> str:
@@ -270,6 +270,8 @@ def _report(target: Path | None, found: _Found) -> None:
     if unnamed:
         say(Message("mparchive.init.unnamed", {"accounts": unnamed}))
     with_albums = [account.name or biz for biz, account in found.accounts.items() if account.albums]
-    say(Message("mparchive.init.not_watched", {"path": path, "accounts": names}))
+    without = [account.name or biz for biz, account in found.accounts.items() if not account.albums]
+    if without:
+        say(Message("mparchive.init.not_watched", {"path": path, "accounts": without}))
     if with_albums:
-        say(Message("mparchive.init.albums_named", {"accounts": with_albums}))
+        say(Message("mparchive.init.albums_on", {"path": path, "accounts": with_albums}))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
 from typing import Any
 
 from rich.table import Table
@@ -12,12 +13,20 @@ from archive.db.engine import open_archive, transaction
 from archive.db.models import Egress, Incident
 from archive.db.roles import role_warnings
 from archive.db.settings import RequestSettings
+from archive.domain.errors import DatabaseUnavailable
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceStatus, remedy_for
 from archive.domain.records import SHANGHAI
-from archive.reports.status import Status, archive_status, unwatched_accounts, unwatched_reasons
+from archive.reports.status import (
+    Status,
+    archive_numbers,
+    archive_status,
+    unready,
+    unwatched_accounts,
+    unwatched_reasons,
+)
 from archive.repository import egress
-from archive.repository.incidents import recent_incidents
+from archive.repository.incidents import open_incidents, recent_incidents
 from archive.repository.sources import source_statuses
 from archive.system import clock
 from mparchive.console import label, localized, out, print_json, say, table_with, translated
@@ -57,6 +66,45 @@ def status(as_json: bool) -> Exit:
     if not archived.posts:
         out.print(translated("mparchive.status.empty"), markup=False)
     return Exit.DONE
+
+
+class Severity(IntEnum):
+    """How bad the state is; the values are the exit codes of a plugin for Nagios and its relatives."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+
+
+def check_status(*, quiet: bool) -> Severity:
+    """Print in one line whether something is wrong, and return how bad it is.
+
+    CRITICAL: nothing may be archived, or posts may be missed. WARNING: an incident is open. With `quiet`
+    nothing is printed when all is well, as programs of cron do.
+    """
+    now = clock.now()
+    try:
+        with open_archive() as engine, transaction(engine) as session:
+            reasons = unready(session, now)
+            problems = [one.message for one in open_incidents(session)]
+            posts = archive_numbers(session, now).posts
+    except DatabaseUnavailable as error:
+        return _print_check(Severity.CRITICAL, [error.message])
+    if reasons:
+        return _print_check(Severity.CRITICAL, reasons)
+    if problems:
+        return _print_check(Severity.WARNING, problems)
+    if not quiet:
+        _print_check(Severity.OK, [Message("mparchive.status.check.ok", {"n": posts})])
+    return Severity.OK
+
+
+def _print_check(severity: Severity, messages: Sequence[Message]) -> Severity:
+    more = len(messages) - 1
+    rest = [translated("mparchive.status.check.more", n=more)] if more else []
+    words = " ".join([str(localized(messages[0])), *rest])
+    out.print(f"{severity.name}: {' '.join(words.split())}", markup=False, soft_wrap=True)
+    return severity
 
 
 def monitoring_status(session: Session, now: datetime) -> MonitoringStatus:

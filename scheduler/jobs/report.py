@@ -3,15 +3,16 @@
 import shutil
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import structlog
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
 from archive.db.models import Incident
+from archive.db.schema import ensure_capture_months
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
+from archive.domain.monitoring import SourceStatus
 from archive.repository import egress
 from archive.repository.incidents import (
     IncidentChanges,
@@ -50,6 +51,8 @@ def plan_report() -> list[PlannedJob]:
 def run_report(context: JobContext, config: Config, config_problem: Message | None = None) -> None:
     """Examine everything, record the incidents, and send alarms. Raises what the database raises."""
     now = context.now()
+    with context.engine.begin() as connection:  # crawls do it too, when they open the archive
+        ensure_capture_months(connection)
     with transaction(context.engine) as session:
         snapshot = health_snapshot(session, config, config_problem, now)
         stored = [*unread_capture_problems(session), *other_post_problems(session)]
@@ -65,14 +68,14 @@ def health_snapshot(
 ) -> HealthSnapshot:
     """Read everything that the health checks examine."""
     blocked = [
-        BlockedEgress(row.name, row.reason, row.blocked_until, row.blocks)
+        BlockedEgress(row.name, row.reason, row.blocked_until, row.consecutive_challenges)
         for row in egress.list_egresses(session)
         if row.blocked_until and row.blocked_until > now
     ]
     return HealthSnapshot(
         accounts=[_account_health(session, one, now) for one in config.accounts],
         blocked=blocked,
-        free={str(folder): shutil.disk_usage(folder).free for folder in watched_folders()},
+        free={str(folder): shutil.disk_usage(folder).free for folder in ArchiveSettings().local_folders()},
         failed_jobs=failed_jobs(session, FAILED_WITHIN),
         config_problem=config_problem,
         alarm_problem=_alarm_problem(config.alarms),
@@ -84,17 +87,14 @@ def _account_health(session: Session, account: AccountConfig, now: datetime) -> 
     biz = account.biz
     days = published_days(session, biz, now - HISTORY)
     last = newest_post(session, biz) or watched_since(session, biz)
-    statuses = source_statuses(session, biz)
+    statuses = [one for one in source_statuses(session, biz) if not _is_of_no_account(one, account)]
     return AccountHealth(biz, account.name, last, days, statuses, unwatched_problem(session, account))
 
 
-def watched_folders() -> list[Path]:
-    """Return the folders on this machine whose disks fill up: the archive's home, and local media."""
-    settings = ArchiveSettings()
-    folders = [settings.home]
-    if settings.media and "://" not in settings.media:
-        folders.append(Path(settings.media))
-    return [folder for folder in folders if folder.is_dir()]
+def _is_of_no_account(source: SourceStatus, account: AccountConfig) -> bool:
+    """Tell whether an album was met in posts and never listed any of the account: nobody can mend that."""
+    kind, _, album = source.name.partition(":")
+    return kind == "album" and album not in account.albums and source.last_good_at is None
 
 
 def _bounds(config: Config) -> Bounds:

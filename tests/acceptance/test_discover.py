@@ -175,7 +175,9 @@ def test_a_source_that_is_struck_says_so_and_the_others_go_on(
     assert all(one["advice"] for name, one in said.items() if name not in good)
     assert done.code == 3
     assert mparchive.number("SELECT count(*) FROM addresses") == len(WEEK) * ("own_backend" in good)
-    assert mparchive.number("SELECT count(*) FROM sources WHERE failures = 1") == len(said) - len(good)
+    assert mparchive.number("SELECT count(*) FROM sources WHERE consecutive_failures = 1") == len(said) - len(
+        good
+    )
     assert "Traceback" not in done.err
 
 

@@ -33,9 +33,9 @@ def test_any_address_of_an_account_is_enough(mparchive_at: CommandAt) -> None:
         assert (done.code, done.out) == (0, b"")
         (account,) = config_of(command).accounts
         assert (account.biz, account.name) == (COMMISSION.biz, COMMISSION.nickname)
-        assert f'# albums = ["{ALBUM}"]' in (command.home / "mparchive.toml").read_text()
+        assert account.albums == (ALBUM,)
         assert COMMISSION.nickname in done.err
-        assert f"not watched yet: {COMMISSION.nickname}" in done.err
+        assert f"new posts of {COMMISSION.nickname} are found through the albums" in done.err
 
         refused = command("init", ARTICLE.short_url)
         assert (refused.code, "already" in refused.err, "--output" in refused.err) == (2, True, True)

@@ -168,7 +168,7 @@ class Simulation:
         with transaction(engine) as session:
             moments = [
                 session.scalar(select(func.min(column)).where(column > self.now))
-                for column in (SourceRow.next_try_at, AddressRow.next_fetch_at, Egress.blocked_until)
+                for column in (SourceRow.next_fetch_at, AddressRow.next_fetch_at, Egress.blocked_until)
             ]
             overdue = session.scalar(
                 select(func.count()).select_from(AddressRow).where(AddressRow.next_fetch_at <= self.now)

@@ -83,7 +83,7 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
                 "id": "n",
                 "name": f"(ARRAY{list(EGRESSES)})[n]",
                 "seen_at": _NOW,
-                "blocks": "0",
+                "consecutive_challenges": "0",
                 "reason": "''",
             },
         ),
@@ -287,11 +287,12 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
             {
                 "id": "n",
                 "account_id": account,
-                "name": "'album:' || n",
+                "type": "'album'",
+                "external_id": "n",
                 "state": "'ok'",
                 "last_tried_at": _NOW,
                 "last_good_at": _NOW,
-                "next_try_at": f"{_NOW} + interval '1 hour'",
+                "next_fetch_at": f"{_NOW} + interval '1 hour'",
             },
         ),
         "chains": (

@@ -59,7 +59,7 @@ def test_challenges_in_a_row_block_an_egress_and_a_good_page_frees_it(
         session_of(engine, NOW + day * DAY).record_outcome(verdict, fetched)
     with transaction(engine) as session:
         (row,) = egress.list_egresses(session)
-        assert row.blocks == blocks
+        assert row.consecutive_challenges == blocks
 
 
 def test_a_blocked_egress_is_free_again_after_half_an_hour(engine: Engine) -> None:

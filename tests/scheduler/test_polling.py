@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.discovery.source import State
-from scheduler.polling import PollingBounds, add_jitter, is_quiet, next_check, outside_quiet, usual_interval
+from scheduler.polling import (
+    PollingBounds,
+    add_jitter,
+    is_quiet,
+    next_check,
+    outside_quiet,
+    pushes_a_day,
+    rationed_check,
+    shares,
+    usual_interval,
+    weekly_rates,
+)
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 HOURS = PollingBounds()
@@ -134,3 +145,34 @@ def test_jitter_moves_a_moment_by_its_share_at_most() -> None:
     now = at("2025-11-17 10:00")
     moved = [add_jitter(now + 100 * MINUTE, now, 10, chance) - now for chance in (0.0, 0.5, 1.0)]
     assert moved == [90 * MINUTE, 100 * MINUTE, 110 * MINUTE]
+
+
+def test_the_checks_of_a_ration_are_where_posts_would_wait() -> None:
+    rates, now, checks = weekly_rates(WORKDAYS, at("2025-11-17 00:00")), at("2025-11-17 00:00"), []
+    while now < at("2025-11-24 00:00"):
+        checks.append(now := rationed_check(rates, now, 4, HOURS))
+    assert len(checks) / 7 == pytest.approx(4, abs=0.5)
+    tuesday = [moment for moment in checks if at("2025-11-18 00:00") <= moment < at("2025-11-19 00:00")]
+    assert any(at("2025-11-18 17:00") < moment <= at("2025-11-18 17:45") for moment in tuesday)
+
+
+def test_an_account_without_a_habit_is_expected_to_publish_at_any_waking_hour() -> None:
+    rates = weekly_rates([], at("2025-11-17 00:00"))
+    assert pushes_a_day(rates) == pytest.approx(1)
+    assert rates[0][3] == 0
+    assert rates[0][7] == rates[6][23] > 0
+
+
+@given(st.lists(st.floats(0, 50), min_size=1, max_size=50), st.floats(0.1, 30))
+def test_all_checks_of_a_login_are_divided(expected: list[float], whole: float) -> None:
+    divided = shares(expected, whole)
+    assert sum(divided) == pytest.approx(whole)
+    busiest, quietest = expected.index(max(expected)), expected.index(min(expected))
+    assert divided[busiest] >= divided[quietest]
+
+
+@given(st.lists(st.integers(0, 12 * 7 * 24 * 60), max_size=60), st.floats(0.05, 30))
+def test_a_rationed_check_is_always_within_a_week(minutes: list[int], checks: float) -> None:
+    now = at("2025-11-17 10:00")
+    moment = rationed_check(weekly_rates([now - one * MINUTE for one in minutes], now), now, checks, HOURS)
+    assert now + HOURS.shortest <= moment <= now + 7 * DAY

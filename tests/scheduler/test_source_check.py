@@ -63,9 +63,10 @@ def test_a_request_names_what_the_spider_is_to_do() -> None:
 
 
 def test_the_time_limit_grows_with_the_sources(tmp_path: Path) -> None:
-    more = ACCOUNT.model_copy(update={"albums": ("1", "2"), "addresses_file": tmp_path})
+    fixed = ACCOUNT.model_copy(update={"follow_albums": False})
+    more = fixed.model_copy(update={"albums": ("1", "2"), "addresses_file": tmp_path})
     followed = ACCOUNT.model_copy(update={"follow_albums": True})
-    assert CheckRequest(ACCOUNT.model_copy(update={"albums": ()})).timeout == START_TIME + TIME_PER_SOURCE
+    assert CheckRequest(fixed.model_copy(update={"albums": ()})).timeout == START_TIME + TIME_PER_SOURCE
     assert CheckRequest(more).timeout == START_TIME + 3 * TIME_PER_SOURCE
     assert CheckRequest(followed).timeout == START_TIME + 11 * TIME_PER_SOURCE
 
@@ -73,7 +74,7 @@ def test_the_time_limit_grows_with_the_sources(tmp_path: Path) -> None:
 def test_an_account_is_watched_once_a_source_besides_links_between_posts_is_configured(
     db_session: Session, tmp_path: Path
 ) -> None:
-    bare = ACCOUNT.model_copy(update={"albums": ()})
+    bare = ACCOUNT.model_copy(update={"albums": (), "follow_albums": False})
     followed = bare.model_copy(update={"follow_albums": True})
     for unwatched in (bare, followed):
         problem = unwatched_problem(db_session, unwatched)

@@ -3,6 +3,7 @@
 from archive.db.models.accounts import Account, Egress, SourceRow
 from archive.db.models.base import Base
 from archive.db.models.captures import (
+    SERIALS,
     AddressRow,
     Body,
     CaptureRow,
@@ -30,6 +31,7 @@ from archive.db.models.posts import (
 )
 
 __all__ = [
+    "SERIALS",
     "Absence",
     "Account",
     "AddressRow",

@@ -24,6 +24,8 @@ from archive.db.models.base import Base, Key, one_of
 from archive.domain.addresses import without_session
 from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
 
+SERIALS = 1_000_000_000  # serial numbers of captures; what their ids multiply months by
+
 
 class AddressRow(Base):
     """An address of a post: when to fetch it next, and which run has claimed it."""
@@ -178,12 +180,21 @@ class Body(Base):
 
 
 class CaptureRow(Base):
-    """A response of the server: headers, URLs, time and the hash of its body. Rows never change."""
+    """A response of the server: headers, URLs, time and the hash of its body. Rows never change.
+
+    An id is yyyymm * SERIALS + serial: the month of recording and a number. Rows from before there were
+    months, and rows whose month had no partition, have the serial alone.
+    """
 
     __tablename__ = "captures"
-    __table_args__ = {"comment": "Answers of the server; a trigger refuses every change of a row"}  # noqa: RUF012
+    __table_args__ = {  # noqa: RUF012
+        "comment": "Answers of the server; a trigger refuses every change of a row",
+        "postgresql_partition_by": "RANGE (id)",
+    }
 
-    id: Mapped[Key]
+    id: Mapped[int] = mapped_column(
+        primary_key=True, autoincrement=False, server_default=text("partitions.new_capture_id()")
+    )
     address_id: Mapped[int | None] = mapped_column(ForeignKey("addresses.id"), index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"), index=True)
     requested_url: Mapped[str] = mapped_column(PublicAddress)

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,7 +41,15 @@ PAGE_SIZE = 20  # posts, the most the server gives
 
 MAX_LISTED = 5 * PAGE_SIZE  # of one page; what a response lists beyond is requested as the next page
 
+PAGE_ITEMS = 10  # posts that the web page of an album shows
+
+# After a refusal only the web page is asked for so long: two requests for each listing would be one too many.
+PAGE_ONLY = timedelta(days=1)
+
 MAX_REMEMBERED = 40  # keys of the newest posts: two pages, in case the first of them are deleted meanwhile
+
+# Why there is no listing in JSON, though the album's web page may still be served.
+_NO_LISTING = ("crawler.album.refused", "crawler.source.field_missing", "crawler.source.not_json")
 
 _STORED = ("key", "msgid", "itemidx", "pos_num", "item_show_type", "create_time", "is_pay_subscribe")
 
@@ -127,10 +135,35 @@ class Album:
     def discover(self, memory: dict[str, Any], now: datetime) -> Discovery:
         """List what is new since the last run; all of it the first time, or when one was added in between."""
         posts: dict[str, ListedPost] = {}
+        refused = as_time(memory.get("refused_at"))
+        if refused and refused <= now < refused + PAGE_ONLY:
+            return (yield from self._by_page(memory, refused, None))
         try:
             return (yield from self._walk(memory, posts))
         except SourceError as error:
-            return error.findings(list(posts.values()), memory)
+            if posts or error.message.code not in _NO_LISTING:
+                return error.findings(list(posts.values()), memory)
+            return (yield from self._by_page(memory, now, error))
+
+    def _by_page(self, memory: dict[str, Any], refused: datetime, reason: SourceError | None) -> Discovery:
+        """List what the album's web page shows, after the listing was refused; where it fails, say why."""
+        query = {"__biz": self._biz, "action": "getalbum", "album_id": self._id}
+        reply = yield Fetch(f"https://{HOST}/mp/appmsgalbum?{urlencode(query)}")
+        try:
+            listing = read_listing(reply)
+        except SourceError as error:
+            blocks = error.state in (State.VERIFICATION, State.RATE_LIMITED, State.UNREACHABLE)
+            return (error if blocks or reason is None else reason).findings([], memory)
+        posts = dict(listing.posts)
+        if not posts:
+            return (reason or SourceError(State.EMPTY, "crawler.album.empty")).findings([], memory)
+        reaches_known = not listing.more or bool(listing.keys & set(memory.get("newest") or ()))
+        kept = _memory(posts, listing.count, memory.get("is_reverse") or "0", _rest(memory), memory)
+        kept["refused_at"] = refused.isoformat()
+        detail = Message("crawler.album.page_only", {"posts": PAGE_ITEMS})
+        listed = list(posts.values())
+        state = State.OK if reaches_known else State.PARTLY
+        return SourceFindings(state, detail, tuple(listed), newest_of(listed), kept)
 
     def _walk(self, memory: dict[str, Any], posts: dict[str, ListedPost]) -> Discovery:
         listing, reverse = yield from self._first_page(memory)
@@ -233,6 +266,14 @@ def _memory(
 def _order(post: ListedPost) -> tuple[int, float]:
     time = post.published_at.timestamp() if post.published_at else 0.0
     return as_number(post.listing.get("pos_num")) or 0, time
+
+
+def as_time(text: Any) -> datetime | None:
+    """Return an instant of a memory; None where there is none."""
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
 
 
 def _rest(memory: dict[str, Any]) -> _Position | None:

@@ -101,7 +101,7 @@ def test_a_superusers_rows_are_loaded_by_a_role_that_may_only_insert(superuser: 
 
 
 def test_rows_may_come_in_any_order_but_not_refer_to_rows_that_are_missing(connection: Connection) -> None:
-    source = text("INSERT INTO sources (account_id, name) VALUES (:account, 'feed')")
+    source = text("INSERT INTO sources (account_id, type) VALUES (:account, 'feed')")
     with foreign_keys_checked_after(connection, tables_in(connection)):
         connection.execute(source, {"account": 1})
         accounts(connection, b"1\tMzA=\t2026-01-01\n")

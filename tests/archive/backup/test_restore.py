@@ -13,11 +13,16 @@ from archive.backup.write import write_backup
 from archive.db import schema
 from archive.db.embedded_server import SUPERUSER
 from archive.db.engine import engine_at, transaction
+from archive.db.models import SERIALS
 from archive.db.roles import OWNER
+from archive.db.schema import add_capture_months
 from archive.export.warc import write_warc
 from archive.repository.capture_selection import Selection
+from archive.repository.captures import store_captures
+from archive.repository.hash_chain import append_captures
 from tests.archive.backup.forging import Change, Manifest, Members, forge, with_a_file_named
 from tests.archive.backup.places import Place, bring_back, is_empty, refused, rows
+from tests.archive.making import capture
 
 
 def warc(place: Place) -> bytes:
@@ -190,6 +195,28 @@ def test_a_backup_of_a_newer_schema_is_refused(small_backup: Path, place: Place,
     assert is_empty(place)
 
 
+def test_captures_of_every_month_come_back_and_the_next_one_has_another_number(
+    place: Place, second_place: Place, tmp_path: Path
+) -> None:
+    """Also of a month in which only a clock that was wrong put captures; the present one has fewer."""
+    with place[0].begin() as connection:
+        add_capture_months(connection, [197003])
+    with transaction(place[0]) as session:
+        ids = store_captures(session, None, [(None, capture(body)) for body in (b"1", b"2", b"3")])
+        store = text(
+            "INSERT INTO captures SELECT 197003000000009, address_id, run_id, requested_url,"
+            " final_url, status, headers, body_size, sha256, fetched_at, rendered, evaluated FROM captures WHERE id = :id"
+        )
+        session.execute(store, {"id": ids[0]})
+        append_captures(session, [197003000000009])
+    write_backup(*place, tmp_path / "a.backup")
+    bring_back(tmp_path / "a.backup", second_place, tmp_path)
+    assert rows(second_place[0]) == rows(place[0])
+    with transaction(second_place[0]) as session:
+        (id_,) = store_captures(session, None, [(None, capture(b"4"))])
+    assert id_ % SERIALS == 10
+
+
 def renamed_table(manifest: Manifest, members: Members) -> None:
     manifest["tables"][0]["name"] = "runs; DROP TABLE posts"
     members_in_order(manifest, members)
@@ -242,6 +269,14 @@ def no_heads(manifest: Manifest, _members: Members) -> None:
     manifest["heads"] = []
 
 
+def no_month(manifest: Manifest, _members: Members) -> None:
+    manifest["capture_months"] = [202613]
+
+
+def many_months(manifest: Manifest, _members: Members) -> None:
+    manifest["capture_months"] = [202601] * 2000
+
+
 def unknown_revision(manifest: Manifest, _members: Members) -> None:
     manifest["schema_revision"] = "0000"
 
@@ -259,6 +294,8 @@ def unknown_revision(manifest: Manifest, _members: Members) -> None:
         (ended_rows, "accounts"),
         (other_heads, "the hash chains of the backup end"),
         (no_heads, "the hash chains of the backup end"),
+        (no_month, "no partition can be made for a month of captures in the backup"),
+        (many_months, "manifest.json .* is missing or damaged"),
         (unknown_revision, "there never was a schema of revision 0000"),
     ],
 )

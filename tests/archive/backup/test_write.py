@@ -45,8 +45,8 @@ def test_the_expected_size_is_that_of_the_database_and_of_the_files(original: Pl
 def test_rows_that_are_written_meanwhile_are_not_in_the_backup(place: Place, tmp_path: Path) -> None:
     def write_another(_name: str, done: int) -> None:
         with place[0].begin() as connection:
-            source = text("INSERT INTO sources (account_id, name) VALUES (1, :name)")
-            connection.execute(source, {"name": f"feed:{done}"})
+            source = text("INSERT INTO sources (account_id, type, external_id) VALUES (1, 'feed', :host)")
+            connection.execute(source, {"host": str(done)})
 
     with place[0].begin() as connection:
         connection.execute(text("INSERT INTO accounts (biz) VALUES ('MzA=')"))

@@ -1,7 +1,17 @@
 """A problem has a remedy, and an account that nothing watches names the source to switch on."""
 
+import pytest
+
 from archive.domain.messages import Message
-from archive.domain.monitoring import VERBATIM, HealthProblem, remedy_for, unwatched, with_remedy
+from archive.domain.monitoring import (
+    VERBATIM,
+    HealthProblem,
+    SourceName,
+    SourceType,
+    remedy_for,
+    unwatched,
+    with_remedy,
+)
 
 
 def test_the_remedy_of_a_problem_has_its_parameters() -> None:
@@ -25,3 +35,23 @@ def test_the_albums_of_posts_are_written_as_the_setting_has_them() -> None:
     found = with_remedy(unwatched("合成", ["123", "45"]))
     assert 'albums = ["123", "45"]' in found.text("en")
     assert 'albums = ["123", "45"]' in found.text("zh")
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "external_id"),
+    [
+        ("album:123", SourceType.ALBUM, "123"),
+        ("feed:rss.example/a:b", SourceType.FEED, "rss.example/a:b"),
+        ("own_backend", SourceType.OWN_BACKEND, None),
+    ],
+)
+def test_the_name_of_a_source_is_taken_apart_and_joined_again(
+    name: str, type_: SourceType, external_id: str | None
+) -> None:
+    assert SourceName.parse(name) == SourceName(type_, external_id)
+    assert str(SourceName(type_, external_id)) == name
+
+
+def test_a_source_of_no_type_is_refused() -> None:
+    with pytest.raises(ValueError, match="pigeon"):
+        SourceName.parse("pigeon:1")

@@ -118,7 +118,7 @@ def _operate(session: Session) -> None:
     )
     account = account_id(session, "MzAwMDAwMDAwMA==")
     session.execute(
-        insert(SourceRow), [{"account_id": account, "name": name} for name in ("feed", "album:1")]
+        insert(SourceRow), [{"account_id": account, "type": type_} for type_ in ("feed", "official")]
     )
     session.execute(insert(Egress), [{"name": name, "seen_at": NOW} for name in ("a", "b")])
 

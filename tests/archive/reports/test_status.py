@@ -89,7 +89,7 @@ def test_the_remedy_names_the_albums_of_the_accounts_posts(db_session: Session) 
     album = LinkRef(Relation.ALBUM, "77", "", 0, "合集")
     store_parse_results(db_session, None, [(capture_id, article(record(), links=(album,)))], NOW, 1)
     (reason,) = unready(db_session, NOW)
-    assert 'write `albums = ["77"]` or `follow_albums = true`' in str(reason)
+    assert 'write `albums = ["77"]` under its [[accounts]]' in str(reason)
 
 
 def test_of_many_accounts_without_a_source_the_first_are_named_and_the_others_counted(

@@ -34,7 +34,7 @@ def test_a_challenge_of_a_crawl_that_was_under_way_adds_nothing(db_session: Sess
     until = block_egress(db_session, "home", "verification", NOW)
     assert block_egress(db_session, "home", "rate_limited", NOW + 5 * MINUTE) == until
     (row,) = list_egresses(db_session)
-    assert (row.blocks, row.reason) == (1, "rate_limited")
+    assert (row.consecutive_challenges, row.reason) == (1, "rate_limited")
 
 
 def test_a_good_page_makes_the_next_challenge_the_first_one(db_session: Session) -> None:
@@ -58,7 +58,7 @@ def test_one_line_that_is_held_leaves_others_free(db_session: Session) -> None:
 
 def test_a_crawl_given_by_hand_stores_its_egress_as_one_without_a_worker(db_session: Session) -> None:
     assert record_crawl_end(db_session, "laptop", "done", 3, NOW) is None
-    assert [(row.name, row.blocks) for row in list_egresses(db_session)] == [("laptop", 0)]
+    assert [(row.name, row.consecutive_challenges) for row in list_egresses(db_session)] == [("laptop", 0)]
     assert live_egresses(db_session, NOW, EGRESS_LIVES) == []
     until = record_crawl_end(db_session, "laptop", "verification", 0, NOW)
     assert blocked_until(db_session, "laptop", NOW) == until == NOW + 30 * MINUTE

@@ -63,8 +63,8 @@ def test_what_a_source_says_is_kept_with_its_sightings(db_session: Session) -> N
     )
     assert first.is_new
     source = db_session.scalars(select(SourceRow)).one()
-    assert (source.name, source.state, source.seen, source.new) == ("album:1", "ok", 2, 2)
-    assert (source.newest_at, source.last_good_at, source.failures) == (NOW, NOW, 0)
+    assert (source.name, source.state, source.listed_count, source.new_count) == ("album:1", "ok", 2, 2)
+    assert (source.newest_at, source.last_good_at, source.consecutive_failures) == (NOW, NOW, 0)
     assert source_memories(db_session, BIZ) == {"album:1": {"etag": "x"}}
     assert source_memories(db_session, OTHER) == {}
     assert len(due_addresses(db_session, NOW, 10)) == 2
@@ -76,10 +76,10 @@ def test_the_state_of_a_source_has_a_beginning_and_failures_are_counted(db_sessi
         worse = report(state="unreachable", good=False, detail="no answer within 60 s")
         record_report(db_session, None, worse, NOW + hours * HOUR)
     source = db_session.scalars(select(SourceRow)).one()
-    assert (source.state, source.since, source.failures) == ("unreachable", NOW + HOUR, 3)
+    assert (source.state, source.state_since, source.consecutive_failures) == ("unreachable", NOW + HOUR, 3)
     assert (source.last_good_at, source.last_tried_at, source.newest_at) == (NOW, NOW + 3 * HOUR, NOW)
     record_report(db_session, None, report(record(1).url), NOW + 4 * HOUR)
-    assert (source.failures, source.since, source.new) == (0, NOW + 4 * HOUR, 0)
+    assert (source.consecutive_failures, source.state_since, source.new_count) == (0, NOW + 4 * HOUR, 0)
 
 
 def test_a_source_found_good_again_is_not_left_alone_for_as_long_as_one_that_failed(
@@ -88,12 +88,12 @@ def test_a_source_found_good_again_is_not_left_alone_for_as_long_as_one_that_fai
     record_report(db_session, None, report(state="login_expired", good=False), NOW)
     source = db_session.scalars(select(SourceRow)).one()
     for good, planned in ((False, NOW + 24 * HOUR), (True, None)):
-        source.next_try_at = NOW + 24 * HOUR
+        source.next_fetch_at = NOW + 24 * HOUR
         record_report(db_session, None, report(state="ok" if good else "refused", good=good), NOW + HOUR)
-        assert source.next_try_at == planned
-    source.next_try_at = NOW + 24 * HOUR
+        assert source.next_fetch_at == planned
+    source.next_fetch_at = NOW + 24 * HOUR
     record_report(db_session, None, report(), NOW + 2 * HOUR)
-    assert source.next_try_at == NOW + 24 * HOUR
+    assert source.next_fetch_at == NOW + 24 * HOUR
 
 
 def test_two_sources_of_one_post_make_one_address_and_two_sightings(db_session: Session) -> None:

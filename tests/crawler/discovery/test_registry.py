@@ -31,18 +31,18 @@ def test_each_configured_place_is_a_source() -> None:
         own_backend={"credentials_env": "LOGIN"},
         official={"appid": "wx" + "0" * 16, "secret_env": "APPSECRET"},
         addresses_file="/nowhere/list.txt",
+        command=["synthetic"],
     )
     assert names(config) == [
         "album:11", "album:22", "feed:rss.example/a.xml", "feed:reader:4000/feeds/all.atom",
-        "own_backend", "official", "list", "neighbours",
+        "own_backend", "official", "list", "command", "neighbours",
     ]  # fmt: skip
 
 
 def test_albums_met_in_posts_are_sources_when_they_are_to_be_followed() -> None:
     around = Neighbourhood(albums=("33", "11"))
-    assert names(account(albums=["11"]), around) == ["album:11", "neighbours"]
-    followed = account(albums=["11"], follow_albums=True)
-    assert names(followed, around) == ["album:11", "album:33", "neighbours"]
+    assert names(account(albums=["11"], follow_albums=False), around) == ["album:11", "neighbours"]
+    assert names(account(albums=["11"]), around) == ["album:11", "album:33", "neighbours"]
 
 
 def test_what_is_missing_is_said_by_the_source_that_misses_it() -> None:
@@ -51,6 +51,7 @@ def test_what_is_missing_is_said_by_the_source_that_misses_it() -> None:
         own_backend={"credentials_env": "SYNTHETIC_UNSET"},
         official={"appid": "wx" + "0" * 16, "secret_file": "/nowhere/secret"},
         addresses_file="/nowhere/list.txt",
+        command=["/nowhere/synthetic"],
     )
     found = {source.name: drive(source) for source in sources_of(config)}
     neighbours = found.pop("neighbours")

@@ -3,6 +3,7 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
+from archive.domain.monitoring import SOURCE_STATES
 from crawler.discovery.source import MAX_FETCHES, Discovery, Fetch, Reply, SourceFindings, SourceRun, State
 from tests.crawler.discovery.driving import NOW
 
@@ -55,3 +56,7 @@ def test_a_source_can_be_ended_from_outside() -> None:
     assert one.end(State.VERIFICATION, "why") == SourceFindings(
         State.VERIFICATION, "why", memory={"before": 1}
     )
+
+
+def test_the_database_accepts_every_state() -> None:
+    assert set(State) <= set(SOURCE_STATES)

@@ -32,7 +32,7 @@ def test_what_a_source_lists_is_sighted_and_its_state_stored_by_code(
     assert crawler.rows("SELECT url FROM addresses") == [(SHORT,)]
     ((state, detail),) = crawler.rows("SELECT state, detail FROM sources")
     assert (state, detail.partition(" ")[0]) == ("ok", "crawler.list.lines_without_post")
-    assert "1 line of the file has no address of a post, line 2: “nothing here”" in crawl.output
+    assert "1 line of the list has no address of a post, line 2: “nothing here”" in crawl.output
 
 
 def test_a_source_that_the_account_has_not_is_named(crawler: Crawler, account: dict[str, object]) -> None:

@@ -86,4 +86,4 @@ def test_nothing_of_a_source_that_lists_another_account_reaches_the_archive(
         assert session.scalars(select(AddressRow)).all() == []
         assert session.scalars(select(Post)).all() == []
         source = session.scalars(select(SourceRow)).one()
-        assert (source.state, source.failures, source.memory) == ("foreign", 1, {})
+        assert (source.state, source.consecutive_failures, source.memory) == ("foreign", 1, {})

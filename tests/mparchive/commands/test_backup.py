@@ -44,6 +44,13 @@ def test_a_backup_is_summed_up_and_checked(mparchive: Run, tmp_path: Path) -> No
     assert re.search(rf"a\.backup is intact: {summary}", checked.err)
 
 
+def test_a_backup_is_recorded_as_a_run_and_a_failed_one_is_not(mparchive: Run, tmp_path: Path) -> None:
+    assert mparchive("backup", str(tmp_path / "a.backup")).code == 0
+    assert mparchive("backup", str(tmp_path / "a.backup")).code == 2
+    runs = json.loads(mparchive("status", "--json").out)["last_runs"]
+    assert [run["verdict"] for run in runs if run["command"] == "backup"] == ["done"]
+
+
 @pytest.mark.usefixtures("filled", "in_chinese")
 def test_the_summary_is_in_the_language_of_the_process(mparchive: Run, tmp_path: Path) -> None:
     ended = mparchive("backup", tmp_path / "a.backup", "--no-verify")

@@ -25,8 +25,10 @@ def uncommented(text: str) -> str:
 def test_what_was_found_is_on_and_nothing_else(tmp_path: Path) -> None:
     config = load(tmp_path, configuration_text([FOUND, FoundAccount("Mzk5OTAwMDAwMg==")]))
     first, second = config.accounts
-    assert (first.biz, first.name, first.albums) == (FOUND.biz, FOUND.name, ())
-    assert (second.biz, second.name) == ("Mzk5OTAwMDAwMg==", "Mzk5OTAwMDAwMg==")
+    assert (first.biz, first.name, first.albums) == (FOUND.biz, FOUND.name, ("123", "45"))
+    assert (second.biz, second.name, second.albums) == ("Mzk5OTAwMDAwMg==", "Mzk5OTAwMDAwMg==", ())
+    assert all(one.follow_albums for one in config.accounts), "which needs no login"
+    assert not any(one.feeds or one.command or one.own_backend or one.official for one in config.accounts)
     assert config == Config(accounts=config.accounts)
 
 
@@ -36,6 +38,7 @@ def test_every_example_is_valid_and_the_numbers_are_the_defaults(tmp_path: Path)
     assert account.albums == ("123", "45")
     assert account.follow_albums
     assert account.feeds
+    assert account.command
     assert account.own_backend
     assert account.official
     assert on.inbox

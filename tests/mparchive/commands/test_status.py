@@ -3,13 +3,19 @@
 import json
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
 from archive.db.engine import transaction
+from archive.db.models import SourceRow
+from archive.domain.messages import Message
+from archive.domain.monitoring import HealthProblem
 from archive.domain.outcomes import MediumOutcome
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
+from archive.repository.incidents import record_problems
 from archive.repository.media import due_media, record_media_failure, store_file
+from archive.repository.sources import SourceReport, record_report
+from archive.system import clock
 from mparchive.commands.status import status
 from tests.archive.making import BIZ, NOW, article, capture, image, kept_file, record, video
 from tests.mparchive.commands.conftest import Run
@@ -63,3 +69,39 @@ def test_an_account_that_nothing_watches_is_named_with_the_remedy(mparchive: Run
     (unwatched,) = as_json["not_watched"]
     assert (unwatched["biz"], "`feeds`" in unwatched["remedy"]) == (BIZ, True)
     assert json.loads(mparchive("audit", "--json").out)["empty"] is False
+
+
+def test_the_check_says_in_one_line_and_by_its_exit_code_what_is_wrong(
+    mparchive: Run, engine: Engine
+) -> None:
+    well = mparchive("status", "--check")
+    assert (well.code, well.out) == (0, "OK: nothing is wrong; 0 posts are archived\n")
+    assert mparchive("status", "--check", "--quiet").out == ""
+    with transaction(engine) as session:
+        import_records(session, None, [record()], "dump", NOW)
+        record_report(session, None, SourceReport(BIZ, "album:1", "ok", good=True), clock.now())
+        problem = Message("scheduler.health.disk", {"folder": "/data", "megabytes": 1, "least": 2})
+        record_problems(session, [HealthProblem("disk:/data", problem)], NOW)
+    warned = mparchive("status", "--check", "--quiet")
+    assert warned.code == 1
+    assert warned.out.startswith("WARNING: ")
+    assert warned.out.count("\n") == 1
+    with transaction(engine) as session:
+        session.execute(delete(SourceRow))
+    unwatched = mparchive("status", "--check")
+    assert unwatched.code == 2
+    assert unwatched.out.startswith("CRITICAL: 示例账号 is not watched")
+
+
+def test_the_check_of_a_database_that_is_away_is_critical(
+    mparchive: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPARCHIVE_DATABASE_URL", "postgresql://127.0.0.1:1/none")
+    ended = mparchive("status", "--check", "--quiet")
+    assert ended.code == 2
+    assert ended.out.startswith("CRITICAL: ")
+
+
+def test_options_of_the_check_that_contradict_each_other_are_refused(mparchive: Run) -> None:
+    assert mparchive("status", "--check", "--json").code == 2
+    assert mparchive("status", "--quiet").code == 2

@@ -43,7 +43,7 @@ def test_an_egress_backs_off_after_challenges_in_a_row_and_is_freed_by_a_good_pa
         base.record_outcome(context, verdict, fetched)
     with transaction(engine) as session:
         (row,) = egress.list_egresses(session)
-        assert row.blocks == blocks
+        assert row.consecutive_challenges == blocks
 
 
 def test_how_a_crawl_ended_decides_what_becomes_of_the_job() -> None:

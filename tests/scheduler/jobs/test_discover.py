@@ -13,6 +13,7 @@ from archive.repository.sources import plan_sources
 from crawler.discovery.config import AccountConfig
 from crawler.discovery.registry import sources_of
 from crawler.discovery.source import State
+from crawler.discovery.sources.address_list import AddressList
 from crawler.discovery.sources.backend import OwnBackend
 from scheduler.config import Schedule
 from scheduler.jobs import discover
@@ -77,6 +78,17 @@ def test_a_new_login_is_tried_soon_and_once() -> None:
     assert due(NOW - MINUTE) == due(NOW + DAY) == due(NOW + MINUTE, State.OK) == []
 
 
+def test_a_list_that_was_changed_is_read_again_soon() -> None:
+    row = SourceStatus(COMMISSION.biz, "合成", "list", State.OK, last_tried_at=NOW, next_try_at=NOW + DAY)
+
+    def due(changed: datetime) -> list[str]:
+        lists = [AddressList(b"")]
+        return discover.due_sources(lists, [row], NOW + HOUR, blocked=False, given={"list": changed})
+
+    assert due(NOW + MINUTE) == ["list"]
+    assert due(NOW - MINUTE) == []
+
+
 def test_what_was_planned_while_the_clock_was_years_ahead_is_due() -> None:
     rows = [known(name, NOW + 900 * DAY) for name in (ALBUM, FEED)] + [known("neighbours", NOW + DAY)]
     assert discover.due_sources(sources_of(ACCOUNT), rows, NOW, blocked=False) == [ALBUM, FEED]
@@ -104,24 +116,24 @@ def test_a_job_carries_its_account_and_schedule_and_no_secret(context: JobContex
 @pytest.mark.parametrize(
     ("schedule", "name", "state", "minutes"),
     [
-        (Schedule(), ALBUM, State.OK, 60),
+        (Schedule(), FEED, State.OK, 60),
         (Schedule(every_minutes={"album": 30}), ALBUM, State.OK, 30),
         (Schedule(every_minutes={"album": 30}), FEED, State.OK, 60),
         (Schedule(every_minutes={"album": 30}), ALBUM, State.CLOSED, 24 * 60),
-        (Schedule(quiet_hours="10:30-18:00"), ALBUM, State.OK, 8 * 60),
+        (Schedule(quiet_hours="10:30-18:00"), FEED, State.OK, 8 * 60),
     ],
 )
 def test_the_next_check_of_a_source_follows_its_own_interval_or_the_habit(
     schedule: Schedule, name: str, state: State, minutes: int
 ) -> None:
     planner = discover.Planner(ACCOUNT, schedule, NOW, chance=0.5)
-    assert planner.next_try(name, state, 1, published=()) - NOW == minutes * MINUTE
+    assert planner.next_try(name, state, 1, discover.Situation()) - NOW == minutes * MINUTE
 
 
 def test_an_accounts_own_interval_is_used_whatever_its_habit() -> None:
     account = ACCOUNT.model_copy(update={"every_minutes": 45})
     planner = discover.Planner(account, Schedule(), NOW, chance=0.5)
-    assert planner.next_try(ALBUM, State.OK, 0, WORKDAYS) == NOW + 45 * MINUTE
+    assert planner.next_try(ALBUM, State.OK, 0, discover.Situation(WORKDAYS)) == NOW + 45 * MINUTE
 
 
 def test_the_schedule_gives_the_bounds() -> None:
@@ -130,3 +142,58 @@ def test_the_schedule_gives_the_bounds() -> None:
     )
     assert (hours.shortest, hours.longest, hours.default) == (20 * MINUTE, 300 * MINUTE, HOUR)
     assert discover.polling_bounds(Schedule()) == PollingBounds()
+
+
+def checks_in_days(account: AccountConfig, name: str, situation: discover.Situation, days: int = 14) -> float:
+    """Return how often a day a source is checked that always works."""
+    now, checks = NOW, 0
+    while now < NOW + days * DAY:
+        planner = discover.Planner(account, Schedule(), now, chance=0.5)
+        now, checks = planner.next_try(name, State.OK, 0, situation), checks + 1
+    return checks / days
+
+
+def test_an_album_is_asked_less_often_where_another_source_tells() -> None:
+    alone = discover.Situation(WORKDAYS, {ALBUM: State.OK})
+    beside = discover.Situation(WORKDAYS, {ALBUM: State.OK, "weread": State.UNCHANGED})
+    broken = discover.Situation(WORKDAYS, {ALBUM: State.OK, "weread": State.RATE_LIMITED})
+    cover = discover.Situation(WORKDAYS, {ALBUM: State.OK, "weread": State.PARTLY})
+    rates = [checks_in_days(ACCOUNT, ALBUM, one) for one in (alone, beside, broken, cover)]
+    assert rates[0] == rates[2] == rates[3]
+    assert rates[0] == pytest.approx(2, abs=0.4)
+    assert rates[1] == pytest.approx(1, abs=0.3)
+
+
+def test_albums_that_were_met_in_posts_share_their_requests() -> None:
+    followed = {f"album:{number}": State.OK for number in range(2, 12)}
+    situation = discover.Situation(WORKDAYS, {ALBUM: State.OK} | followed)
+    assert checks_in_days(ACCOUNT, "album:2", situation) * len(followed) == pytest.approx(6, abs=1.5)
+
+
+def test_a_login_to_weread_is_used_as_often_as_it_may_be_where_posts_are_expected() -> None:
+    looks = checks_in_days(ACCOUNT, "weread", discover.Situation(WORKDAYS, weread_checks=6))
+    assert looks == pytest.approx(6, abs=0.5)
+
+
+def test_accounts_share_a_login_by_what_is_expected_of_them(context: JobContext) -> None:
+    accounts = [
+        AccountConfig.model_validate({"biz": biz, "name": name, "weread": login})
+        for biz, name, login in (
+            (COMMISSION.biz, "a", True),
+            ("Mzk5OTAwMDAwMg==", "b", True),
+            ("Mzk5OTAwMDAwMw==", "c", {"login": "other"}),
+        )
+    ]
+    assert discover.weread_accounts(accounts[0], accounts) == [COMMISSION.biz, "Mzk5OTAwMDAwMg=="]
+    assert discover.weread_accounts(ACCOUNT, accounts) == []
+    jobs = discover.plan_discover(context, accounts, Schedule(), ["home"])
+    assert jobs[2].arguments["weread_accounts"] == ["Mzk5OTAwMDAwMw=="]
+
+
+def test_the_account_that_has_waited_longest_is_checked_first(context: JobContext, engine: Engine) -> None:
+    other = ACCOUNT.model_copy(update={"biz": "Mzk5OTAwMDAwMg==", "albums": (), "follow_albums": False})
+    with transaction(engine) as session:
+        plan_sources(session, COMMISSION.biz, dict.fromkeys((ALBUM, FEED, "neighbours"), NOW - MINUTE))
+        plan_sources(session, other.biz, dict.fromkeys((FEED, "neighbours"), NOW - HOUR))
+    jobs = discover.plan_discover(context, [ACCOUNT, other], Schedule(), ["home"])
+    assert [job.subject for job in jobs] == [other.biz, COMMISSION.biz]

@@ -81,6 +81,19 @@ def test_a_source_that_fails_is_reported_once_and_so_is_its_recovery(
     assert "use albums, feeds or the account's own login" in receiver.messages[0]["message"]
 
 
+def test_an_album_that_was_met_in_posts_and_is_of_another_account_raises_no_alarm(
+    reports: Reporting, engine: Engine
+) -> None:
+    with transaction(engine) as session:
+        record_report(session, None, SourceReport(COMMISSION.biz, "feed:a", State.OK, True), NOW)
+        try_source(session, State.FOREIGN, NOW)
+    assert reports.at(NOW) == []
+    with transaction(engine) as session:  # one that was the account's own is missed
+        try_source(session, State.OK, NOW)
+        try_source(session, State.REFUSED, NOW)
+    assert reports.at(NOW) == [f"source:{COMMISSION.biz}:album:1"]
+
+
 def test_an_egress_that_backs_off_is_reported_and_so_is_its_end(
     reports: Reporting, receiver: Receiver, engine: Engine
 ) -> None:

@@ -18,13 +18,13 @@ def test_a_source_is_stored_once_per_account_and_begins_untried(db_session: Sess
     account = Account(biz=BIZ)
     db_session.add(account)
     db_session.flush()
-    db_session.add(SourceRow(account_id=account.id, name="album:1"))
+    db_session.add(SourceRow(account_id=account.id, type="album", external_id="1"))
     db_session.flush()
     db_session.expire_all()
     (source,) = db_session.query(SourceRow)
-    assert (source.state, source.failures, source.memory, source.detail) == (None, 0, {}, "")
-    db_session.add(SourceRow(account_id=account.id, name="album:1"))
-    with pytest.raises(IntegrityError, match="uq__sources__account_id_name"):
+    assert (source.state, source.consecutive_failures, source.memory, source.detail) == (None, 0, {}, "")
+    db_session.add(SourceRow(account_id=account.id, type="album", external_id="1"))
+    with pytest.raises(IntegrityError, match="uq__sources__account_id_type_external_id"):
         db_session.flush()
 
 
@@ -33,4 +33,4 @@ def test_an_egress_begins_unblocked(db_session: Session) -> None:
     db_session.flush()
     db_session.expire_all()
     (egress,) = db_session.query(Egress)
-    assert (egress.blocks, egress.blocked_until, egress.reason) == (0, None, "")
+    assert (egress.consecutive_challenges, egress.blocked_until, egress.reason) == (0, None, "")

@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -6,7 +8,10 @@ import pytest
 from archive.domain.messages import Message
 from crawler.discovery.source import Fetch, Reply, State
 from crawler.discovery.sources.album import MAX_PAGES, Album, read_listing
-from tests.crawler.discovery.driving import BIZ, drive, page, post_url, query
+from tests.crawler.discovery.driving import BIZ, NOW, drive, page, post_url, query
+from tests.standin.account import Post
+from tests.standin.album import album_page
+from tests.standin.publishing import pushed
 from tests.support.captures import capture, capture_names, needs_captures
 
 PER_PAGE = 20
@@ -169,10 +174,49 @@ def test_what_was_seen_before_a_failure_counts_and_the_rest_is_asked_for_again()
     ],
 )  # fmt: skip
 def test_every_other_answer_has_its_state(reply: Reply, state: State) -> None:
-    found, asked = drive(Album(BIZ, "77"), [reply])
-    assert (found.state, found.posts, len(asked)) == (state, (), 1)
+    found, asked = drive(Album(BIZ, "77"), lambda _: reply)
+    assert (found.state, found.posts) == (state, ())
+    assert len(asked) <= 2, "the listing, and where that is refused the album's web page"
     assert found.state.remedy
     assert not found.state.good
+
+
+def made_posts(count: int) -> list[Post]:
+    pushes = (pushed(number, 1, NOW - timedelta(days=count - number)) for number in range(1, count + 1))
+    return [replace(post, album="77") for push in pushes for post in push]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        page({"base_resp": {"ret": -3, "err_msg": "no session"}}),
+        page({"base_resp": {"ret": 0}}),
+        page(b"synthetic: neither JSON nor a page"),
+    ],
+)
+def test_the_web_page_of_an_album_is_read_where_the_listing_is_refused(refusal: Reply) -> None:
+    shown = page(album_page("77", made_posts(12)))
+    found, asked = drive(Album(BIZ, "77"), [refusal, shown])
+    assert "f" not in query(asked[1])
+    assert (found.state, len(found.posts)) == (State.PARTLY, 10)
+    assert "the listing was refused" in str(found.detail)
+    again, asked = drive(Album(BIZ, "77"), [shown], found.memory)
+    assert (again.state, len(asked)) == (State.OK, 1), "all up to a known post are shown, by one request"
+    memory = again.memory | {"refused_at": "2026-02-01T00:00:00+00:00"}
+    found, asked = drive(Album(BIZ, "77"), Server([1, 2]), memory)
+    assert (found.state, query(asked[0])["f"]) == (State.OK, "json"), "the listing is tried again after a day"
+    assert "refused_at" not in found.memory
+
+
+def test_an_album_that_is_refused_in_both_forms_is_refused() -> None:
+    found, asked = drive(Album(BIZ, "77"), lambda _: page({"base_resp": {"ret": -3}}))
+    assert (found.state, len(asked)) == (State.REFUSED, 2)
+
+
+def test_a_demand_for_verification_of_the_web_page_is_one() -> None:
+    challenge = page(b"", url="https://mp.weixin.qq.com/mp/wappoc_appmsgcaptcha?poc_token=x")
+    found, _ = drive(Album(BIZ, "77"), [page({"base_resp": {"ret": -3}}), challenge])
+    assert found.state is State.VERIFICATION
 
 
 @needs_captures
