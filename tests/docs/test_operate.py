@@ -19,6 +19,8 @@ from tests.docs.markdown import DOCS, ROOT, rows, spans, text_of
 
 OPERATE = text_of(DOCS / "how-to" / "operate.md")
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
+RUNBOOK_SECTIONS = ["What it means", "How to see it", "What to do", "How to know that it is over"]
+_SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 LOGGING_PACKAGES = ("archive", "crawler", "web", "scheduler", "mparchive")
 
 
@@ -46,7 +48,11 @@ def test_every_alarm_has_a_row() -> None:
         inbox_problem=Message.load("x"),
     )
     kinds = {one.key.partition(":")[0] for one in health_problems(everything, Bounds(), NOW)}
-    assert {key.partition(":")[0] for key in first_cells("Alarms")} == kinds | {served_posts.INCIDENT}
+    kinds.add(served_posts.INCIDENT)
+    assert {key.partition(":")[0] for key in first_cells("Alarms")} == kinds
+    pages = {path.stem: text_of(path) for path in (DOCS / "runbook").glob("*.md") if path.stem != "README"}
+    assert kinds == pages.keys() - {"database"}  # which no alarm of the program itself can report
+    assert all(list(_SECTION.findall(page)) == RUNBOOK_SECTIONS for page in pages.values())
 
 
 def test_every_word_of_the_log_has_a_row() -> None:
