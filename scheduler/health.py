@@ -7,7 +7,14 @@ from itertools import pairwise
 from typing import Any
 
 from archive.domain.messages import Message
-from archive.domain.monitoring import NEIGHBOURS, HealthProblem, SourceStatus
+from archive.domain.monitoring import (
+    NEIGHBOURS,
+    TITLES_ONLY,
+    AnnouncedPost,
+    HealthProblem,
+    SourceStatus,
+    SourceType,
+)
 from crawler.discovery.source import State
 
 HISTORY = timedelta(days=180)  # the past that an account's silence is compared with
@@ -24,6 +31,12 @@ UNKNOWN_USUAL = timedelta(days=14)  # silence that is reported where nothing usu
 _PATIENT = frozenset((State.UNREACHABLE, State.NOT_UNDERSTOOD, State.RATE_LIMITED, State.COMMAND_FAILED))
 
 PATIENCE = 2  # checks in a row
+
+# States of the source `weread` that are its login's: accounts may share one, so it is one incident for all.
+_OF_THE_LOGIN = frozenset((State.NOT_CONFIGURED, State.LOGIN_EXPIRED, State.RATE_LIMITED, State.REFUSED))
+
+# A post that is known by its title only: reported after the other sources had time for it, and not for ever.
+ANNOUNCED_AFTER, ANNOUNCED_WITHIN = timedelta(hours=4), timedelta(days=7)
 
 # A source not checked for so long is no longer watched, or the daemon was off.
 SOURCE_STALE = timedelta(days=3)
@@ -45,6 +58,20 @@ class AccountHealth:
     days: Sequence[datetime] = ()
     sources: Sequence[SourceStatus] = ()
     unwatched: Message | None = None
+    announced: Sequence[AnnouncedPost] = ()
+
+
+@dataclass(frozen=True)
+class LoginHealth:
+    """A login to WeRead, which several accounts may share.
+
+    `problem`: what is wrong with it, as in the codes of `crawler.weread.problem`, or not_signed_in or
+    newest_only; empty when nothing is. `until`: how long it rests, None when it does not.
+    """
+
+    name: str
+    problem: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +90,7 @@ class HealthSnapshot:
 
     accounts: Sequence[AccountHealth] = ()
     blocked: Sequence[BlockedEgress] = ()
+    logins: Sequence[LoginHealth] = ()
     free: Mapping[str, int] = field(default_factory=dict)
     failed_jobs: Mapping[str, int] = field(default_factory=dict)
     config_problem: Message | None = None
@@ -83,6 +111,7 @@ def health_problems(snapshot: HealthSnapshot, bounds: Bounds, now: datetime) -> 
     return [
         *(problem for account in snapshot.accounts for problem in _account_problems(account, bounds, now)),
         *map(_blocked, snapshot.blocked),
+        *(_login_problem(login) for login in snapshot.logins if login.problem),
         *(
             _problem(f"disk:{folder}", "disk", folder=folder, megabytes=round(free / 2**20))
             for folder, free in snapshot.free.items()
@@ -113,7 +142,8 @@ def _account_problems(account: AccountHealth, bounds: Bounds, now: datetime) -> 
         yield HealthProblem(f"unwatched:{account.biz}", account.unwatched)
     yield from _silence(account, bounds, now)
     checked = [one for one in account.sources if one.state and _is_fresh(one.last_tried_at, now)]
-    listing = [one for one in checked if one.name != NEIGHBOURS]
+    listing = [one for one in checked if one.name not in (NEIGHBOURS, TITLES_ONLY)]
+    yield from _announced(account, now)
     for source in checked:
         yield from _source_problem(account, source)
     if listing and not any(_state(one).good for one in listing):
@@ -147,6 +177,8 @@ def _source_problem(account: AccountHealth, source: SourceStatus) -> Iterator[He
     state = _state(source)
     if state.good or state is State.VERIFICATION:  # the egress reports that
         return
+    if source.name == SourceType.WEREAD and state in _OF_THE_LOGIN:
+        return
     if state in _PATIENT and source.failures < PATIENCE:
         return
     emptied = state is State.EMPTY and source.newest_at
@@ -156,6 +188,24 @@ def _source_problem(account: AccountHealth, source: SourceStatus) -> Iterator[He
         detail = Message("scheduler.health.source.detail", {"detail": Message.load(source.detail)})
     key = f"source:{account.biz}:{source.name}"
     yield _problem(key, code, account=account.name, source=source.name, detail=detail)
+
+
+def _announced(account: AccountHealth, now: datetime) -> Iterator[HealthProblem]:
+    """Yield that posts of these days are known by their titles only."""
+    missing = [
+        post
+        for post in account.announced
+        if post.first_seen_at <= now - ANNOUNCED_AFTER
+        and now - ANNOUNCED_WITHIN <= (post.published_at or post.first_seen_at)
+    ]
+    if missing:
+        params = {"account": account.name, "n": len(missing), "title": missing[0].title}
+        yield _problem(f"announced:{account.biz}", "announced", **params)
+
+
+def _login_problem(login: LoginHealth) -> HealthProblem:
+    until = Message("scheduler.health.login.until", {"until": login.until}) if login.until else ""
+    return _problem(f"login:weread:{login.name}", f"login.{login.problem}", login=login.name, rest=until)
 
 
 def _state(source: SourceStatus) -> State:

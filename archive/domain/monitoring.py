@@ -55,6 +55,22 @@ class SourceName(NamedTuple):
         return self.type if self.external_id is None else f"{self.type}:{self.external_id}"
 
 
+# The source that names posts without their addresses: it finds none either.
+TITLES_ONLY = SourceType.WEREAD_AGENT.value
+
+ANNOUNCED = "announced"  # key of a source's memory: the posts that it named without an address
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedPost:
+    """A post that a source named by its title only, and that nothing has brought since; times are UTC."""
+
+    source: str
+    title: str
+    published_at: datetime | None
+    first_seen_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class HealthProblem:
     """Something that is wrong now. The key stays the same while it lasts; the message's code has a remedy."""

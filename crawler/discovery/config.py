@@ -176,6 +176,7 @@ class WeReadAgentConfig(Kept):
 
     key_file: FileName | None = None
     key_env: VariableName | None = None
+    skill_version: Annotated[str, Field(min_length=1, max_length=20)] = "1.0.3"  # of the documented interface
 
 
 def fill_placeholders(address: str, environment: Mapping[str, str] = os.environ) -> tuple[str, bool]:
