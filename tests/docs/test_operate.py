@@ -46,9 +46,7 @@ def test_every_alarm_has_a_row() -> None:
             AccountHealth("B", "name", NOW - timedelta(days=99), (), [source]),
             AccountHealth("C", "name", NOW - timedelta(days=99), (), [working]),
             AccountHealth("D", "name", None, (), [], unwatched=Message.load("x")),
-            AccountHealth(
-                "E", "name", announced=[AnnouncedPost("weread", "x", None, NOW - timedelta(days=1))]
-            ),
+            AccountHealth("E", "name", announced=[AnnouncedPost("weread", "x", NOW, NOW - timedelta(1))]),
         ],
         blocked=[BlockedEgress("default", "verification", NOW, 1)],
         logins=[LoginHealth("default", "captcha")],
