@@ -144,6 +144,11 @@ class WeReadLogin:
         return self.folder / "cookies.json"
 
     @property
+    def code_file(self) -> Path:
+        """Return the image of the code to scan, which is there while somebody signs in."""
+        return self.folder / "code.png"
+
+    @property
     def has_profile(self) -> bool:
         """Tell whether somebody has signed in with a browser here."""
         return self.profile.is_dir()
@@ -173,8 +178,8 @@ class WeReadLogin:
         return cookies
 
     def save_cookies(self, cookies: Mapping[str, str]) -> None:
-        """Store the cookies of the session with mode 0600; an empty value removes one. Raises OSError."""
-        present = {name: value for name, value in cookies.items() if value}
+        """Store those of COOKIE_NAMES with mode 0600; an empty value removes one. Raises OSError."""
+        present = {name: cookies[name] for name in COOKIE_NAMES if cookies.get(name)}
         for value in present.values():
             register_secret(value)
         write_bytes(self.cookies_file, json.dumps(present).encode(), is_private=True)
@@ -207,6 +212,7 @@ class WeReadLogin:
         """Store the cookies of a new session; what was wrong with the one before is over. Raises OSError."""
         self.save_cookies(cookies)
         record = self.record()
+        self.code_file.unlink(missing_ok=True)
         self.save(LoginRecord(looks=record.looks, last_call_at=record.last_call_at))
 
     def unavailable(self, now: datetime) -> Message | None:
