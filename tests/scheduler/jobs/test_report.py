@@ -83,7 +83,7 @@ def test_a_source_that_fails_is_reported_once_and_so_is_its_recovery(
         reports.at(NOW + hours * HOUR)
         reports.at(NOW + hours * HOUR + HOUR / 2)
     assert [message["title"] for message in receiver.messages] == ["mparchive: 2 new", "mparchive: 2 over"]
-    assert "use albums, feeds or the account's own login" in receiver.messages[0]["message"]
+    assert "since the end of July 2026" in receiver.messages[0]["message"]
 
 
 def test_an_album_that_was_met_in_posts_and_is_of_another_account_raises_no_alarm(
