@@ -156,7 +156,7 @@ def test_a_backup_of_an_older_schema_is_brought_up_to_date(
         columns = {
             table.name: [name for name in columns_of(table) if name in newest[table.name] and name != "seal"]
             for table in tables_in(connection)
-            if table.name not in ("chains", "chain_entries")
+            if table.name not in ("chains", "chain_entries", "post_words")
         }
         entries = set(connection.execute(text("SELECT content, digest FROM chain_entries")))
     expected = rows(place[0], columns)
