@@ -116,10 +116,11 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
             {
                 "id": "n",
                 "command": "(ARRAY['fetch','discover','revisit','backfill','verify'])[1 + n % 5]",
-                "arguments": f"jsonb_build_object('egress', (ARRAY{list(EGRESSES)})[1 + n % 2], 'due', 100, 'only', '[]'::jsonb)",
+                "egress_id": "1 + n % 2",
+                "arguments": "jsonb_build_object('due', 100, 'only', '[]'::jsonb)",
                 "started_at": f"{_NOW} - ({sizes.runs} - n) * interval '5 minutes'",
                 "finished_at": f"{_NOW} - ({sizes.runs} - n) * interval '5 minutes' + interval '1 minute'",
-                "verdict": "CASE WHEN n % 7 = 0 THEN 'failed' ELSE 'done' END",
+                "status": "CASE WHEN n % 7 = 0 THEN 'failed' ELSE 'done' END",
                 "counts": "jsonb_build_object('fetched', 90, 'asked_again', 10, 'found', 0)",
             },
         ),
@@ -127,7 +128,9 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
             addresses,
             {
                 "id": "n",
-                "key": key,
+                "biz": _BIZ.format(n=f"({account})"),
+                "mid": mid,
+                "idx": "1",
                 "url": f"{url} || CASE WHEN {is_bare} THEN '' ELSE '&chksm=' || md5(n::text) END",
                 "account_id": account,
                 "aid": f"{mid} || '_1'",
@@ -242,7 +245,7 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
                 "returned_at": f"CASE WHEN n % 5 = 0 THEN {_NOW} - n * interval '10 minutes' END",
             },
         ),
-        "post_words": (
+        "post_search_documents": (
             posts,
             {
                 "post_id": "n",
@@ -302,14 +305,15 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
             sizes.incidents,
             {
                 "id": "n",
-                "key": "'quiet:' || n",
+                "kind": "'quiet'",
+                "subject": "'x' || n",
                 "code": "'archive.verbatim'",
                 "params": """'{"text": "x", "remedy": "y"}'::jsonb""",
                 "opened_at": f"{_NOW} - n * interval '1 hour'",
                 "last_seen_at": f"{_NOW} - n * interval '1 hour'",
                 "closed_at": f"CASE WHEN n > 10 THEN {_NOW} - n * interval '1 hour' + interval '10 minutes' END",
-                "told_opened_at": f"{_NOW} - n * interval '1 hour'",
-                "told_closed_at": f"CASE WHEN n > 10 THEN {_NOW} - n * interval '1 hour' END",
+                "opened_notified_at": f"{_NOW} - n * interval '1 hour'",
+                "closed_notified_at": f"CASE WHEN n > 10 THEN {_NOW} - n * interval '1 hour' END",
             },
         ),
         "sources": (
@@ -336,7 +340,7 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
                 "chain_id": account,
                 "position": f"1 + (n - 1) / {accounts}",
                 "capture_id": "pg_temp.capture_id(n)",
-                "content": sha256,
+                "content_digest": sha256,
                 "digest": sha256,
             },
         ),
