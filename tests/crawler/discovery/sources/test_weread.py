@@ -7,7 +7,8 @@ import pytest
 
 from archive.domain.messages import Message
 from crawler.discovery.source import Fetch, Reply, SourceFindings, State
-from crawler.discovery.sources.weread import MAX_GROUPS, MAX_PAGES, WeRead, book_id, reader_url
+from crawler.discovery.sources.weread import MAX_PAGES, WeRead
+from crawler.discovery.sources.weread_list import MAX_GROUPS, book_id
 from crawler.discovery.weread_login import LoginRecord, WeReadLogin
 from tests.crawler.discovery.driving import BIZ, NOW, OTHER, drive, page, query
 
@@ -53,15 +54,6 @@ def listed(*groups: dict[str, Any]) -> Reply:
 
 def look(login: WeReadLogin, answers: Any, memory: dict[str, Any] | None = None) -> SourceFindings:
     return drive(WeRead(BIZ, login), answers, memory)[0]
-
-
-def test_an_account_is_a_book_whose_page_has_a_coded_address() -> None:
-    assert book_id("MjM5MDAwMDAwMA==") == "MP_WXS_2390000000"
-    found = reader_url("MP_WXS_2390000000")
-    assert found.startswith("https://weread.qq.com/web/mp/reader/")
-    code = found.rpartition("/")[2]
-    assert b"MP_WXS_2390000000".hex() in code
-    assert code != reader_url("MP_WXS_2390000001").rpartition("/")[2]
 
 
 def test_groups_are_pushes_and_their_posts_get_short_links(login: WeReadLogin) -> None:
