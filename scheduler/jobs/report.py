@@ -13,8 +13,10 @@ from archive.db.schema import ensure_capture_months
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceStatus
+from archive.domain.update_decisions import challenge_backoff
 from archive.repository import egress
 from archive.repository.announced_posts import announced_posts
+from archive.repository.bare_addresses import bare_challenge_at
 from archive.repository.incidents import (
     IncidentChanges,
     incidents_to_report,
@@ -51,6 +53,8 @@ FAILED_WITHIN = timedelta(hours=6)
 
 AGAIN_AFTER = timedelta(hours=6)  # without [alarms] nobody is notified, but the log is not flooded either
 
+CRAWL_ENDS_WITHIN = timedelta(minutes=5)  # after the challenge that stops it
+
 log = structlog.get_logger()
 
 
@@ -78,14 +82,9 @@ def health_snapshot(
     session: Session, config: Config, config_problem: Message | None, now: datetime
 ) -> HealthSnapshot:
     """Read everything that the health checks examine."""
-    blocked = [
-        BlockedEgress(row.name, row.reason, row.blocked_until, row.consecutive_challenges)
-        for row in egress.list_egresses(session)
-        if row.blocked_until and row.blocked_until > now
-    ]
     return HealthSnapshot(
         accounts=[_account_health(session, one, now) for one in config.accounts],
-        blocked=blocked,
+        blocked=_blocked_egresses(session, now),
         logins=_logins(config.accounts, now),
         free={str(folder): shutil.disk_usage(folder).free for folder in ArchiveSettings().local_folders()},
         failed_jobs=failed_jobs(session, FAILED_WITHIN),
@@ -93,6 +92,27 @@ def health_snapshot(
         alarm_problem=_alarm_problem(config.alarms),
         inbox_problem=inbox.inbox_problem(config.inbox),
     )
+
+
+def _blocked_egresses(session: Session, now: datetime) -> list[BlockedEgress]:
+    """Return the egresses that back off, without one that does so for an address without chksm.
+
+    Such a challenge is expected, and rationed; nobody has to do anything.
+    """
+    bare_at = bare_challenge_at(session)
+    return [
+        BlockedEgress(row.name, row.reason, row.blocked_until, row.consecutive_challenges)
+        for row in egress.list_egresses(session)
+        if row.blocked_until
+        and row.blocked_until > now
+        and not (bare_at and _is_block_of(bare_at, row.blocked_until, row.consecutive_challenges))
+    ]
+
+
+def _is_block_of(challenged_at: datetime, until: datetime, challenges: int) -> bool:
+    """Tell whether a back-off until an instant is that of a challenge, by a crawl that then ended."""
+    begun = until - challenge_backoff(challenges)
+    return challenged_at <= begun <= challenged_at + CRAWL_ENDS_WITHIN
 
 
 def _account_health(session: Session, account: AccountConfig, now: datetime) -> AccountHealth:
@@ -113,10 +133,11 @@ def _is_of_no_account(source: SourceStatus, account: AccountConfig) -> bool:
 def _logins(accounts: Sequence[AccountConfig], now: datetime) -> list[LoginHealth]:
     """Return the logins to WeRead that accounts use, each once."""
     logins = {one.weread.login: login_of(one.weread) for one in accounts if one.weread}
-    return [_login_health(login, now) for login in logins.values()]
+    return [login_health(login, now) for login in logins.values()]
 
 
-def _login_health(login: WeReadLogin, now: datetime) -> LoginHealth:
+def login_health(login: WeReadLogin, now: datetime) -> LoginHealth:
+    """Return what is wrong with a login, and until when it rests."""
     if not login.cookies_file.exists():
         return LoginHealth(login.name, "not_signed_in")
     record = login.record()
