@@ -22,6 +22,7 @@ from archive.system.files import (
     WEREAD_FOLDER,
     FileUnusable,
     make_private_folder,
+    private_opener,
     read_secret_file,
     write_bytes,
 )
@@ -234,7 +235,7 @@ class WeReadLogin:
     @contextmanager
     def hold_profile(self) -> Iterator[None]:
         """Keep the browser profile for this process. Raises ProfileBusy where another one has it."""
-        with (self.folder / "lock").open("ab") as lock:
+        with open(self.folder / "lock", "ab", opener=private_opener) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
