@@ -47,7 +47,6 @@ from crawler.discovery.weread_login import (
     COOKIE_NAMES,
     COVER,
     LIST,
-    PAUSE,
     READER,
     LoginRecord,
     WeReadLogin,
@@ -142,12 +141,10 @@ class _Look:
         self._known = set(memory.get("newest") or ())
         self._record = LoginRecord()
         self._cookies: dict[str, str] = {}
-        self._wait = 0.0
         self._has_renewed = False
 
     def findings(self) -> Discovery:
         self._record = self._login.begin_look()
-        self._wait = self._record.seconds_to_wait(self._now)
         self._cookies = self._login.cookies()
         try:
             way, listed = yield from self._list()
@@ -188,7 +185,7 @@ class _Look:
         """Read the list that the reader's page receives: its first page only."""
         login = self._login
         visit = PageVisit(login.profile, LIST_PATH, login.hold_profile, self._merge_cookies, self._cookies)
-        reply = yield Fetch(reader_url(self._book), secret=True, wait=self._next_wait(), visit=visit)
+        reply = yield Fetch(reader_url(self._book), secret=True, wait=self._login.reserve_call(), visit=visit)
         if reply.error and reply.error.code in _NO_READER:
             raise _NotAnswered
         answer = self._checked(reply)
@@ -246,13 +243,8 @@ class _Look:
         headers = [("Cookie", cookie), ("Referer", f"https://{WEREAD_HOST}/"), ("Accept", "application/json")]
         if body:
             headers.append(("Content-Type", "application/json"))
-        return Fetch(
-            url, method, tuple(headers), body, secret=True, follow=False, wait=self._next_wait(), retry=False
-        )
-
-    def _next_wait(self) -> float:
-        wait, self._wait = self._wait, PAUSE.total_seconds()
-        return wait
+        wait = self._login.reserve_call()
+        return Fetch(url, method, tuple(headers), body, secret=True, follow=False, wait=wait, retry=False)
 
     def _checked(self, reply: Reply) -> dict[str, Any]:
         """Return the JSON object of a reply, and store the cookies it sets. Raises SourceError."""
