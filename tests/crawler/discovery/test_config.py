@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.discovery.config import OwnBackendConfig, SecretMissing, fill_placeholders
+from crawler.discovery.config import AccountConfig, OwnBackendConfig, SecretMissing, fill_placeholders
 from tests.archive.nobody import AS_NOBODY, NOBODY, becomes_nobody
 from tests.support.secret_files import put_secret
 
@@ -72,3 +72,19 @@ def test_an_address_is_filled_with_its_secrets_and_then_is_one(tmp_path: Path) -
     assert fill_placeholders("https://feeds.example/a", {}) == ("https://feeds.example/a", False)
     with pytest.raises(SecretMissing, match="ROUTE is not set"):
         fill_placeholders(address, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (True, ("default", 12)),
+        ({}, ("default", 12)),
+        ({"login": "zweitens", "looks_a_day": 3}, ("zweitens", 3)),
+        (False, None),
+    ],
+)
+def test_weread_is_switched_on_or_names_a_login(given: object, expected: tuple[str, int] | None) -> None:
+    account = AccountConfig.model_validate({"biz": "Mzk5OTAwMDAwMQ==", "name": "合成", "weread": given})
+    assert (account.weread and (account.weread.login, account.weread.looks_a_day)) == expected
+    again = AccountConfig.model_validate_json(account.model_dump_json(exclude_defaults=True))
+    assert again == account
