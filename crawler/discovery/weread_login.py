@@ -17,11 +17,16 @@ from archive.domain.backoff import exponential
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
 from archive.system import clock
-from archive.system.files import FileUnusable, make_private_folder, read_secret_file, write_bytes
+from archive.system.files import (
+    CODE_FILE,
+    WEREAD_FOLDER,
+    FileUnusable,
+    make_private_folder,
+    read_secret_file,
+    write_bytes,
+)
 from crawler.discovery.config import LOOKS_A_DAY, SecretMissing
 from crawler.redaction import register_secret
-
-FOLDER_NAME = "weread"  # below the data home
 
 COOKIE_NAMES = ("wr_vid", "wr_skey", "wr_rt")  # those that WeRead's lists ask for
 
@@ -131,7 +136,7 @@ class WeReadLogin:
     def __init__(self, home: Path, name: str = "default", looks_a_day: int = LOOKS_A_DAY):
         self.name = name
         self.looks_a_day = looks_a_day
-        self.folder = home / FOLDER_NAME / name
+        self.folder = home / WEREAD_FOLDER / name
 
     @property
     def profile(self) -> Path:
@@ -146,7 +151,7 @@ class WeReadLogin:
     @property
     def code_file(self) -> Path:
         """Return the image of the code to scan, which is there while somebody signs in."""
-        return self.folder / "code.png"
+        return self.folder / CODE_FILE
 
     @property
     def has_profile(self) -> bool:
