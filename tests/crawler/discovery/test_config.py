@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-<<<<<<< HEAD
-from crawler.discovery.config import AccountConfig, OwnBackendConfig, SecretMissing, fill_placeholders
-=======
 from crawler.discovery.config import (
     FOLDER,
     AccountConfig,
@@ -18,7 +15,6 @@ from crawler.discovery.config import (
     SecretMissing,
     fill_placeholders,
 )
->>>>>>> f2
 from tests.archive.nobody import AS_NOBODY, NOBODY, becomes_nobody
 from tests.support.secret_files import put_secret
 
@@ -85,7 +81,6 @@ def test_an_address_is_filled_with_its_secrets_and_then_is_one(tmp_path: Path) -
         fill_placeholders(address, {})
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -100,7 +95,8 @@ def test_weread_is_switched_on_or_names_a_login(given: object, expected: tuple[s
     assert (account.weread and (account.weread.login, account.weread.looks_a_day)) == expected
     again = AccountConfig.model_validate_json(account.model_dump_json(exclude_defaults=True))
     assert again == account
-=======
+
+
 @pytest.mark.parametrize("command", [[], [""], ["  ", "x"], ["tool", "a\x00b"], ["tool\n"]])
 def test_a_command_names_a_program(command: list[str]) -> None:
     with pytest.raises(ValidationError, match="the program and its arguments were expected"):
@@ -118,4 +114,3 @@ def test_a_program_named_with_a_folder_is_found_from_the_configuration(tmp_path:
     assert program("./tool") == str(tmp_path / "tool")
     assert program("/usr/bin/tool") == "/usr/bin/tool"
     assert program("tool") == "tool"
->>>>>>> f2
