@@ -295,15 +295,17 @@ FeedAddress = Annotated[str, Field(max_length=MAX_ADDRESS), AfterValidator(_chec
 TitlePattern = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_pattern)]
 
 
-def _from_folder(command: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-    """Take a program that is named with a folder from the folder of the configuration."""
-    program = command[0]
-    return (str(_absolute(Path(program), info)) if "/" in program else program, *command[1:])
+def _check_command(command: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """Check a command; a program named with a folder is taken from the folder of the configuration."""
+    if not command or not command[0].strip() or any(map(_CONTROL.search, command)):
+        raise InvalidValue("crawler.config.not_command")
+    program, *arguments = command
+    return (str(_absolute(Path(program), info)) if "/" in program else program, *arguments)
 
 
-_Argument = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]*$")]
-
-Command = Annotated[tuple[_Argument, ...], Field(min_length=1, max_length=64), AfterValidator(_from_folder)]
+Command = Annotated[
+    tuple[Annotated[str, Field(max_length=4096)], ...], Field(max_length=64), AfterValidator(_check_command)
+]
 
 
 class AccountConfig(ConfigTable):

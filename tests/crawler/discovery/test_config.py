@@ -6,8 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from crawler.discovery.config import AccountConfig, OwnBackendConfig, SecretMissing, fill_placeholders
+from crawler.discovery.config import (
+    FOLDER,
+    AccountConfig,
+    OwnBackendConfig,
+    SecretMissing,
+    fill_placeholders,
+)
 from tests.archive.nobody import AS_NOBODY, NOBODY, becomes_nobody
 from tests.support.secret_files import put_secret
 
@@ -88,3 +95,22 @@ def test_weread_is_switched_on_or_names_a_login(given: object, expected: tuple[s
     assert (account.weread and (account.weread.login, account.weread.looks_a_day)) == expected
     again = AccountConfig.model_validate_json(account.model_dump_json(exclude_defaults=True))
     assert again == account
+
+
+@pytest.mark.parametrize("command", [[], [""], ["  ", "x"], ["tool", "a\x00b"], ["tool\n"]])
+def test_a_command_names_a_program(command: list[str]) -> None:
+    with pytest.raises(ValidationError, match="the program and its arguments were expected"):
+        AccountConfig.model_validate({"biz": "Mzk5OTAwMDAwMQ==", "name": "a", "command": command})
+
+
+def test_a_program_named_with_a_folder_is_found_from_the_configuration(tmp_path: Path) -> None:
+    def program(name: str) -> str:
+        values = {"biz": "Mzk5OTAwMDAwMQ==", "name": "a", "command": [name, "./x"]}
+        config = AccountConfig.model_validate(values, context={FOLDER: tmp_path})
+        assert config.command is not None
+        assert config.command[1] == "./x"
+        return config.command[0]
+
+    assert program("./tool") == str(tmp_path / "tool")
+    assert program("/usr/bin/tool") == "/usr/bin/tool"
+    assert program("tool") == "tool"
