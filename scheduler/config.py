@@ -30,7 +30,10 @@ from crawler.media.settings import SettingError, quoted
 
 MAX_CONFIG_BYTES = 256 * 1024  # bytes; two hundred accounts with all their sources have 100,000
 
-_PATTERNS = {"appid": "scheduler.config.expected.appid"}  # any other pattern is that of a variable's name
+_PATTERNS = {
+    "appid": "scheduler.config.expected.appid",
+    "login": "scheduler.config.expected.login",
+}  # any other pattern is that of a variable's name
 
 # Of pydantic's error types; the parameters of these messages are those of pydantic.
 _EXPECTED = {

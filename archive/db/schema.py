@@ -74,7 +74,7 @@ def upgrade(engine: Engine) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             upgrade_queue(connection)
         grant_reader(connection)
-        ensure_capture_months(connection)
+    make_capture_months(engine)
 
 
 def migrate(connection: Connection, wanted: str) -> None:
@@ -136,8 +136,20 @@ def alembic_config(connection: Connection) -> "Config":
     return config
 
 
-def ensure_capture_months(connection: Connection) -> None:
-    """Make the partitions of this month and of MONTHS_AHEAD more, where they are missing.
+def make_capture_months(engine: Engine) -> None:
+    """Make the partitions of the next months where they are missing, and then gather statistics of all.
+
+    Autovacuum gathers those of each partition, but none of the table as a whole.
+    """
+    with engine.begin() as connection:
+        is_made = ensure_capture_months(connection)
+    if is_made:
+        with engine.begin() as connection:
+            connection.execute(text("ANALYZE captures"))
+
+
+def ensure_capture_months(connection: Connection) -> bool:
+    """Make the partitions of this month and of MONTHS_AHEAD more; return whether any were made.
 
     It waits for nobody, so that it never stops a crawl: while another transaction writes nothing is made, and
     the next process that opens the archive tries again. That, and what else hinders it, is logged once the
@@ -146,7 +158,7 @@ def ensure_capture_months(connection: Connection) -> None:
     parameters = {"ahead": MONTHS_AHEAD}
     missing = connection.scalars(_MISSING, parameters).all()
     if not missing:
-        return
+        return False
     try:
         with connection.begin_nested():
             tables = ", ".join(connection.scalars(_LOCKED))
@@ -158,6 +170,8 @@ def ensure_capture_months(connection: Connection) -> None:
         fields = {"action": "months_not_made", "months": missing, "reason": first_line(error)}
         is_serious = not is_busy or len(missing) > MONTHS_AHEAD
         logger.log(logging.WARNING if is_serious else logging.DEBUG, "no partition made", extra=fields)
+        return False
+    return True
 
 
 def capture_months(connection: Connection) -> Sequence[int]:

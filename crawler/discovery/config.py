@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from archive.domain.addresses import HOST, public_part
@@ -158,15 +167,15 @@ LOGIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # also the name of a folder
 
 
 class WeReadConfig(ConfigTable):
-    """The user's own login to WeRead, which accounts may share; `weread = true` takes the defaults."""
+    """The user's own login to WeRead, which accounts may share."""
 
     login: Annotated[str, Field(pattern=LOGIN_NAME)] = "default"
     looks_a_day: Annotated[Number, Field(ge=1, le=MAX_LOOKS_A_DAY)] = LOOKS_A_DAY
 
-    @model_validator(mode="before")
-    @classmethod
-    def _defaults_for_true(cls, value: Any) -> Any:
-        return {} if value is True else value
+
+def _weread_table(value: Any) -> Any:
+    """Return the table for `weread = true`, which takes the defaults, and none for `weread = false`."""
+    return ({} if value else None) if isinstance(value, bool) else value
 
 
 class WeReadAgentConfig(Kept):
@@ -311,7 +320,7 @@ class AccountConfig(ConfigTable):
     command: Command | None = None
     own_backend: OwnBackendConfig | None = None
     official: OfficialConfig | None = None
-    weread: WeReadConfig | None = None
+    weread: Annotated[WeReadConfig | None, BeforeValidator(_weread_table)] = None
     weread_agent: WeReadAgentConfig | None = None
     digest_title: TitlePattern = DIGEST_TITLE  # a regular expression, searched for in titles
     every_minutes: Annotated[Number, Field(ge=SHORTEST, le=LONGEST)] | None = None  # None: adaptive

@@ -22,6 +22,7 @@ from archive.system.files import (
     WEREAD_FOLDER,
     FileUnusable,
     make_private_folder,
+    private_opener,
     read_secret_file,
     write_bytes,
 )
@@ -31,6 +32,8 @@ from crawler.redaction import register_secret
 COOKIE_NAMES = ("wr_vid", "wr_skey", "wr_rt")  # those that WeRead's lists ask for
 
 PAUSE = timedelta(seconds=10)  # between two calls of one login: people report a captcha after ten quick ones
+
+MAX_RESERVED = timedelta(minutes=2)  # several processes may wait for their turns with one login
 
 FIRST_REST, LONGEST_REST = timedelta(hours=2), timedelta(hours=24)  # after a captcha or refusal, doubling
 
@@ -96,16 +99,19 @@ class LoginRecord:
             moment = lately[-looks_a_day] + _ONE_DAY
         return moment
 
-    def seconds_to_wait(self, now: datetime) -> float:
-        """Return how long to wait before the next call, so that PAUSE lies between two."""
-        if self.last_call_at is None or self.last_call_at > now:
-            return 0.0 if self.last_call_at is None else PAUSE.total_seconds()
-        return max(0.0, (self.last_call_at + PAUSE - now).total_seconds())
+    def next_call_at(self, now: datetime) -> datetime:
+        """Return when the next call may be made, so that PAUSE lies between two; `now` where none was made.
+
+        A time further ahead than calls are ever reserved comes from a clock that was set back since.
+        """
+        if self.last_call_at is None:
+            return now
+        return min(max(now, self.last_call_at + PAUSE), now + MAX_RESERVED)
 
     def used(self, now: datetime) -> Self:
         """Return the record with one look more."""
         lately = tuple(look for look in self.looks if now - _ONE_DAY < look <= now)
-        return replace(self, looks=(*lately, now), last_call_at=now)
+        return replace(self, looks=(*lately, now))
 
     def answered(self, way: str, now: datetime, *, all_tried: bool) -> Self:
         """Return the record after a look that was answered; `all_tried`: it began with the best way."""
@@ -204,14 +210,31 @@ class WeReadLogin:
 
     def begin_look(self) -> LoginRecord:
         """Count one look from now on, and return the record as it was before. Raises OSError."""
-        before = self.record()
-        self.save(before.used(clock.now()))
+        with self._lock("record.lock"):
+            before = self.record()
+            self.save(before.used(clock.now()))
         return before
 
+    def reserve_call(self) -> float:
+        """Reserve the next call against other processes; return the seconds until then. Raises OSError."""
+        now = clock.now()
+        with self._lock("record.lock"):
+            record = self.record()
+            at = record.next_call_at(now)
+            self.save(replace(record, last_call_at=at))
+        return (at - now).total_seconds()
+
     def finish_look(self, record: LoginRecord) -> None:
-        """Store how a look ended, with the looks that other processes counted meanwhile. Raises OSError."""
-        stored = self.record()
-        self.save(replace(record, looks=stored.looks, last_call_at=clock.now()))
+        """Store how a look ended, with what other processes did meanwhile. Raises OSError.
+
+        Where another one was refused meanwhile, the login rests all the same.
+        """
+        with self._lock("record.lock"):
+            stored = self.record()
+            rests = stored.rest_until is not None and stored.rest_until > clock.now()
+            if rests and record.rest_until is None:
+                return
+            self.save(replace(record, looks=stored.looks, last_call_at=stored.last_call_at))
 
     def signed_in(self, cookies: Mapping[str, str]) -> None:
         """Store the cookies of a new session; what was wrong with the one before is over. Raises OSError."""
@@ -234,11 +257,17 @@ class WeReadLogin:
     @contextmanager
     def hold_profile(self) -> Iterator[None]:
         """Keep the browser profile for this process. Raises ProfileBusy where another one has it."""
-        with (self.folder / "lock").open("ab") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ProfileBusy("crawler.weread.profile_busy", path=self.profile) from None
+        try:
+            with self._lock("profile.lock", fcntl.LOCK_NB):
+                yield
+        except BlockingIOError:
+            raise ProfileBusy("crawler.weread.profile_busy", path=self.profile) from None
+
+    @contextmanager
+    def _lock(self, name: str, how: int = 0) -> Iterator[None]:
+        """Hold a lock against other processes; it ends with this one, however that ends. Raises OSError."""
+        with open(self.folder / name, "ab", opener=private_opener) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | how)
             yield
 
     @property

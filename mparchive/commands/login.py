@@ -16,7 +16,7 @@ from archive.system.files import write_bytes
 from crawler import settings as crawl_settings
 from crawler.browser.own_profile import BrowserSettings, SignIn, sign_in
 from crawler.discovery.config import LOGIN_NAME
-from crawler.discovery.sources.weread import WEREAD_HOST
+from crawler.discovery.sources.weread_list import WEREAD_HOST
 from crawler.discovery.weread_login import WeReadLogin
 from mparchive.console import say
 from mparchive.errors import CommandError, Exit

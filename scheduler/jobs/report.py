@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
 from archive.db.models import Incident
-from archive.db.schema import ensure_capture_months
+from archive.db.schema import make_capture_months
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceStatus
@@ -66,8 +66,7 @@ def plan_report() -> list[PlannedJob]:
 def run_report(context: JobContext, config: Config, config_problem: Message | None = None) -> None:
     """Examine everything, record the incidents, and send alarms. Raises what the database raises."""
     now = context.now()
-    with context.engine.begin() as connection:  # crawls do it too, when they open the archive
-        ensure_capture_months(connection)
+    make_capture_months(context.engine)  # crawls do it too, when they open the archive
     with transaction(context.engine) as session:
         snapshot = health_snapshot(session, config, config_problem, now)
         stored = [*unread_capture_problems(session), *other_post_problems(session)]

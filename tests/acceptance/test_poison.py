@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Engine, select, text
 
 from archive.db.engine import transaction
-from archive.db.models import Incident
+from archive.db.models import SERIALS, Incident
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
 from archive.domain.outcomes import Outcome
@@ -42,10 +42,10 @@ def outcomes(engine: Engine) -> list[tuple[str, bool]]:
         return [(outcome, named) for outcome, named in rows]
 
 
-def incidents(engine: Engine) -> list[tuple[str, bool]]:
+def incidents(engine: Engine) -> list[tuple[str, int, bool]]:
     with transaction(engine) as session:
         rows = session.scalars(select(Incident).order_by(Incident.id))
-        return [(row.key, row.closed_at is None) for row in rows]
+        return [(row.kind, (row.capture_id or 0) % SERIALS, row.closed_at is None) for row in rows]
 
 
 def test_of_three_records_two_are_taken_and_the_bad_one_is_named(
@@ -81,12 +81,12 @@ def test_a_saved_page_that_cannot_be_stored_is_unknown_with_an_incident_until_it
     done = mparchive("backfill", tmp_path, "--no-fetch")
     assert (done.code, "1.html" in done.err) == (3, True), done.err
     assert outcomes(engine) == [("unknown", True), ("article", False)]
-    assert incidents(engine) == [("capture:1", True)]
+    assert incidents(engine) == [("capture", 1, True)]
     with transaction(engine) as session:
         session.execute(text("ALTER TABLE posts DROP CONSTRAINT poison"))
     assert mparchive("reparse", "--all", "--apply").code == 0
     assert outcomes(engine) == [("article", False), ("article", False)]
-    assert incidents(engine) == [("capture:1", False)]
+    assert incidents(engine) == [("capture", 1, False)]
 
 
 def test_a_page_that_reparse_cannot_store_is_named_and_the_others_are_written(
@@ -105,4 +105,4 @@ def test_a_page_that_reparse_cannot_store_is_named_and_the_others_are_written(
     done = mparchive("reparse", "--apply")
     assert (done.code, "capture 2" in done.err) == (3, True), done.err
     assert [outcome for outcome, _ in outcomes(engine)] == ["article", Outcome.DELETED, "article"]
-    assert incidents(engine) == [("capture:2", True)]
+    assert incidents(engine) == [("capture", 2, True)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crawler.discovery.sources.weread import book_id, reader_url
+from crawler.discovery.sources.weread_list import book_id, reader_url
 from crawler.discovery.weread_login import WeReadLogin
 from tests.standin.account import COMMISSION, NEIGHBOUR, Account, Post
 from tests.standin.site import HTML, Answer

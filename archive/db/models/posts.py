@@ -144,7 +144,7 @@ class PostLink(Base):
         comment="post, topic, album, previous, next, mini_program, account, source, reprint or web"
     )
     key: Mapped[str] = mapped_column(
-        comment="what it leads to: addresses.key of a post, id of an album or topic, biz, appid, address"
+        comment="what it leads to: key of a post's address, id of an album or topic, biz, appid, address"
     )
     url: Mapped[str] = mapped_column(comment="as the page gives it; empty where it gives none")
     text: Mapped[str] = mapped_column(comment="the words of the link")

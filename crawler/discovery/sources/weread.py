@@ -4,11 +4,9 @@ There are three ways, tried in this order: the list that the reader's page recei
 same list by plain HTTP, and the cover, which has the newest post only. No signature is computed or repeated.
 """
 
-import hashlib
 import re
-from base64 import b64decode
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -18,15 +16,12 @@ from archive.domain.addresses import HOST
 from archive.domain.messages import Message
 from crawler.discovery.responses import (
     MAX_NOTICE_BYTES,
-    as_instant,
     as_number,
-    as_object,
     as_objects,
     as_text,
     is_web_page,
     json_reply,
     post_key,
-    stored_fields,
 )
 from crawler.discovery.source import (
     Discovery,
@@ -39,34 +34,29 @@ from crawler.discovery.source import (
     State,
     newest_of,
 )
+from crawler.discovery.sources.weread_list import (
+    WEREAD_HOST,
+    WeReadList,
+    book_id,
+    read_list,
+    reader_url,
+    short_token,
+)
 from crawler.discovery.weread_login import (
     BETTER_WAY_AFTER,
     COOKIE_NAMES,
     COVER,
     LIST,
-    PAUSE,
     READER,
     LoginRecord,
     WeReadLogin,
 )
 
-WEREAD_HOST = "weread.qq.com"
-
 LIST_PATH = "/web/mp/articles"
 
 MAX_PAGES = 3  # of one look by plain HTTP: 60 pushes
 
-MAX_GROUPS = 200  # of one response; a page has about 20
-
-MAX_POSTS_IN_GROUP = 50  # WeChat takes 8 in a push
-
 MAX_REMEMBERED = 80  # keys of the newest posts
-
-_MILLISECONDS = 100_000_000_000  # a number of seconds as large as this is in the year 5138
-
-_STORED = ("originalId", "time", "mpName")
-
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{10,40}")
 
 _CAPTCHA = re.compile("captcha|验证码|安全验证|拖动滑块", re.IGNORECASE)
 
@@ -105,92 +95,6 @@ def _raise_for_error(answer: Mapping[str, Any]) -> None:
 
 class _NotAnswered(Exception):
     """This way gives no list for this login; the next way may."""
-
-
-def book_id(biz: str) -> str:
-    """Return WeRead's id of an account: its number, which `__biz` is in base64."""
-    return f"MP_WXS_{b64decode(biz).decode('ascii')}"
-
-
-def reader_url(book: str) -> str:
-    """Return the address of the reader's page of a book; WeRead spells ids in this way in addresses."""
-    digest = hashlib.md5(book.encode(), usedforsecurity=False).hexdigest()
-    if book.isdigit():
-        kind, parts = "3", [f"{int(book[at : at + 9]):x}" for at in range(0, len(book), 9)]
-    else:
-        kind, parts = "4", ["".join(f"{ord(character):x}" for character in book)]
-    code = f"{digest[:3]}{kind}2{digest[-2:]}" + "g".join(f"{len(part):02x}{part}" for part in parts)
-    code += digest[: max(0, 20 - len(code))]
-    code += hashlib.md5(code.encode(), usedforsecurity=False).hexdigest()[:3]
-    return f"https://{WEREAD_HOST}/web/mp/reader/{code}"
-
-
-@dataclass
-class WeReadList:
-    """What one response lists: the posts of each push, newest first, and what cannot be used.
-
-    `announced`: posts without an address; `foreign`: posts of other accounts, which were dropped; `cut`:
-    groups beyond MAX_GROUPS.
-    """
-
-    groups: list[list[ListedPost]] = field(default_factory=list)
-    announced: list[ListedPost] = field(default_factory=list)
-    foreign: int = 0
-    cut: int = 0
-
-    def extend(self, other: "WeReadList") -> None:
-        """Add what the next page lists."""
-        self.groups += other.groups
-        self.announced += other.announced
-        self.foreign += other.foreign
-        self.cut += other.cut
-
-    def warnings(self) -> tuple[Message, ...]:
-        """Return a warning for each reason that left something out."""
-        counted = {"foreign": self.foreign, "no_address": len(self.announced), "too_many": self.cut}
-        return tuple(Message(f"crawler.weread.left_out.{name}", {"n": n}) for name, n in counted.items() if n)
-
-
-def read_list(answer: Mapping[str, Any], book: str) -> WeReadList:
-    """Read a response of the list. Raises SourceError when it is not one."""
-    if "reviews" not in answer:
-        raise SourceError(State.NOT_UNDERSTOOD, "crawler.source.field_missing", field="reviews")
-    groups = as_objects(answer["reviews"])
-    found = WeReadList(cut=max(0, len(groups) - MAX_GROUPS))
-    for group in groups[:MAX_GROUPS]:
-        posts: list[ListedPost] = []
-        for item in (as_objects(group.get("subReviews")) or [group])[:MAX_POSTS_IN_GROUP]:
-            review = as_object(item.get("review"))
-            if as_text(review.get("belongBookId")) not in ("", book):
-                found.foreign += 1
-                continue
-            post = _post(review, as_text(item.get("reviewId")), book, group)
-            (posts if post.url else found.announced).append(post)
-        if posts:
-            found.groups.append(posts)
-    return found
-
-
-def _post(review: Mapping[str, Any], review_id: str, book: str, group: Mapping[str, Any]) -> ListedPost:
-    info = as_object(review.get("mpInfo"))
-    times = (info.get("time"), review.get("createTime"), group.get("createTime"))
-    published = next(filter(None, map(instant_of, times)), None)
-    token = _token(as_text(info.get("originalId")), as_text(review.get("reviewId")) or review_id, book)
-    url = f"https://{HOST}/s/{token}" if token else ""
-    return ListedPost(url, as_text(info.get("title")), published, stored_fields(info, _STORED))
-
-
-def _token(original: str, review_id: str, book: str) -> str:
-    """Return the token of the short link; empty where there is none."""
-    after = review_id.removeprefix(f"{book}_") if review_id.startswith(f"{book}_") else ""
-    candidates = (text.replace("~", "_") for text in (original, after))
-    return next(filter(_TOKEN.fullmatch, candidates), "")
-
-
-def instant_of(value: Any) -> datetime | None:
-    """Return seconds or milliseconds since 1970 as an aware UTC instant."""
-    number = as_number(value)
-    return as_instant(number // 1000 if number and number >= _MILLISECONDS else number)
 
 
 class WeRead:
@@ -237,12 +141,10 @@ class _Look:
         self._known = set(memory.get("newest") or ())
         self._record = LoginRecord()
         self._cookies: dict[str, str] = {}
-        self._wait = 0.0
         self._has_renewed = False
 
     def findings(self) -> Discovery:
         self._record = self._login.begin_look()
-        self._wait = self._record.seconds_to_wait(self._now)
         self._cookies = self._login.cookies()
         try:
             way, listed = yield from self._list()
@@ -283,7 +185,7 @@ class _Look:
         """Read the list that the reader's page receives: its first page only."""
         login = self._login
         visit = PageVisit(login.profile, LIST_PATH, login.hold_profile, self._merge_cookies, self._cookies)
-        reply = yield Fetch(reader_url(self._book), secret=True, wait=self._next_wait(), visit=visit)
+        reply = yield Fetch(reader_url(self._book), secret=True, wait=self._login.reserve_call(), visit=visit)
         if reply.error and reply.error.code in _NO_READER:
             raise _NotAnswered
         answer = self._checked(reply)
@@ -311,7 +213,7 @@ class _Look:
             return WeReadList(foreign=1)
         if not review_id and not answer.get("title"):
             return WeReadList()
-        token = _token("", review_id, self._book)
+        token = short_token("", review_id, self._book)
         post = ListedPost(f"https://{HOST}/s/{token}" if token else "", as_text(answer.get("title")))
         return WeReadList([[post]]) if token else WeReadList(announced=[post])
 
@@ -341,13 +243,8 @@ class _Look:
         headers = [("Cookie", cookie), ("Referer", f"https://{WEREAD_HOST}/"), ("Accept", "application/json")]
         if body:
             headers.append(("Content-Type", "application/json"))
-        return Fetch(
-            url, method, tuple(headers), body, secret=True, follow=False, wait=self._next_wait(), retry=False
-        )
-
-    def _next_wait(self) -> float:
-        wait, self._wait = self._wait, PAUSE.total_seconds()
-        return wait
+        wait = self._login.reserve_call()
+        return Fetch(url, method, tuple(headers), body, secret=True, follow=False, wait=wait, retry=False)
 
     def _checked(self, reply: Reply) -> dict[str, Any]:
         """Return the JSON object of a reply, and store the cookies it sets. Raises SourceError."""

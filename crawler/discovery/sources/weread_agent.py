@@ -19,7 +19,7 @@ from crawler.discovery.source import (
     State,
     newest_of,
 )
-from crawler.discovery.sources.weread import book_id, instant_of
+from crawler.discovery.sources.weread_list import book_id, instant_of
 
 GATEWAY_HOST = "i.weread.qq.com"
 

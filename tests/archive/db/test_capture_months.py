@@ -29,6 +29,7 @@ from tests.support.database import as_reader
 
 PRESENT = text("SELECT to_char(timezone('UTC', now()), 'YYYYMM')::integer")
 PLACE = text("SELECT tableoid::regclass::text FROM captures WHERE id = :id")
+HAS_STATISTICS = text("SELECT EXISTS (SELECT FROM pg_stats WHERE tablename = 'captures' AND inherited)")
 LOST_CLOCK = 197003  # the month that a machine without a battery believes in
 
 
@@ -61,13 +62,20 @@ def test_a_capture_lies_in_the_partition_of_its_month_and_its_id_is_exact_in_jso
     assert load_capture(db_session, second).body == b"2"
 
 
-def test_an_archive_that_is_opened_has_the_next_months(fresh_database_url: str) -> None:
-    for _ in range(2):
-        with open_archive(ArchiveSettings(database_url=fresh_database_url)) as engine, engine.begin() as one:
-            months = capture_months(one)
-            assert months[0] == one.scalar(PRESENT)
-            assert len(months) == 1 + MONTHS_AHEAD
-            remove_months(one, months)
+def test_an_archive_that_is_opened_has_the_next_months_and_statistics_of_all(
+    fresh_database_url: str,
+) -> None:
+    settings = ArchiveSettings(database_url=fresh_database_url)
+    with open_archive(settings) as engine, engine.begin() as one:
+        before = capture_months(one)
+        remove_months(one, before)
+        store(Session(one), b"1")
+        assert not one.scalar(HAS_STATISTICS)
+    with open_archive(settings) as engine, engine.begin() as one:
+        assert capture_months(one) == before
+        assert before[0] == one.scalar(PRESENT)
+        assert len(before) == 1 + MONTHS_AHEAD
+        assert one.scalar(HAS_STATISTICS)
 
 
 def test_rows_of_a_month_made_later_refuse_changes_also_directly_and_keep_their_references(

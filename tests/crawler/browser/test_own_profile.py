@@ -20,7 +20,8 @@ from crawler.browser.own_profile import (
 )
 from crawler.browser.renderer import BrowserMissing
 from crawler.discovery.source import Fetch, Reply, SourceFindings, SourceRun, State
-from crawler.discovery.sources.weread import WEREAD_HOST, WeRead
+from crawler.discovery.sources.weread import WeRead
+from crawler.discovery.sources.weread_list import WEREAD_HOST
 from crawler.discovery.weread_login import ProfileBusy, WeReadLogin
 from tests.crawler.discovery.driving import NOW
 from tests.standin import Standin

@@ -81,6 +81,22 @@ def test_an_address_is_filled_with_its_secrets_and_then_is_one(tmp_path: Path) -
         fill_placeholders(address, {})
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (True, ("default", 12)),
+        ({}, ("default", 12)),
+        ({"login": "zweitens", "looks_a_day": 3}, ("zweitens", 3)),
+        (False, None),
+    ],
+)
+def test_weread_is_switched_on_or_names_a_login(given: object, expected: tuple[str, int] | None) -> None:
+    account = AccountConfig.model_validate({"biz": "Mzk5OTAwMDAwMQ==", "name": "合成", "weread": given})
+    assert (account.weread and (account.weread.login, account.weread.looks_a_day)) == expected
+    again = AccountConfig.model_validate_json(account.model_dump_json(exclude_defaults=True))
+    assert again == account
+
+
 @pytest.mark.parametrize("command", [[], [""], ["  ", "x"], ["tool", "a\x00b"], ["tool\n"]])
 def test_a_command_names_a_program(command: list[str]) -> None:
     with pytest.raises(ValidationError, match="the program and its arguments were expected"):

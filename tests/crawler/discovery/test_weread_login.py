@@ -11,6 +11,7 @@ from crawler.discovery.config import SecretMissing
 from crawler.discovery.weread_login import (
     FIRST_REST,
     LONGEST_REST,
+    MAX_RESERVED,
     PAUSE,
     LoginRecord,
     ProfileBusy,
@@ -98,12 +99,26 @@ def test_a_refused_login_rests_longer_each_time_up_to_a_day() -> None:
     assert answered.refused("captcha", NOW).rest_until == NOW + FIRST_REST
 
 
-def test_calls_of_different_looks_lie_apart() -> None:
-    record = LoginRecord().used(NOW)
-    assert record.seconds_to_wait(NOW + timedelta(seconds=3)) == 7
-    assert record.seconds_to_wait(NOW + PAUSE) == 0
-    assert record.seconds_to_wait(NOW - HOUR) == PAUSE.total_seconds(), "a clock that was set back"
-    assert LoginRecord().seconds_to_wait(NOW) == 0
+def test_calls_lie_apart_whoever_makes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = LoginRecord(last_call_at=NOW)
+    assert record.next_call_at(NOW + timedelta(seconds=3)) == NOW + PAUSE
+    assert record.next_call_at(NOW + HOUR) == NOW + HOUR
+    assert record.next_call_at(NOW - HOUR) == NOW - HOUR + MAX_RESERVED, "a clock that was set back"
+    assert LoginRecord().next_call_at(NOW) == NOW
+    monkeypatch.setattr("archive.system.clock.now", lambda: NOW)
+    login = WeReadLogin(tmp_path)
+    login.prepare()
+    assert [login.reserve_call(), WeReadLogin(tmp_path).reserve_call(), login.reserve_call()] == [0, 10, 20]
+
+
+def test_a_refusal_of_another_process_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archive.system.clock.now", lambda: NOW)
+    login = WeReadLogin(tmp_path)
+    login.prepare()
+    mine, others = login.begin_look(), login.begin_look()
+    login.finish_look(others.refused("captcha", NOW))
+    login.finish_look(mine.answered("list", NOW, all_tried=True))
+    assert (login.record().problem, login.record().looks) == ("captcha", (NOW, NOW))
 
 
 def test_a_new_session_ends_the_rest_but_not_the_budget(tmp_path: Path) -> None:

@@ -51,6 +51,10 @@ _COMMENTS: dict[str, tuple[str | None, str]] = {
         "what it keeps between tries: ETag, last page",
     ),
     "COLUMN sources.next_fetch_at": ("when it is due; NULL: at once", "NULL: as soon as somebody looks"),
+    "COLUMN post_links.key": (
+        "what it leads to: key of a post''s address, id of an album or topic, biz, appid, address",
+        "what it leads to: addresses.key of a post, id of an album or topic, biz, appid, address",
+    ),
     "COLUMN egresses.consecutive_challenges": (None, "challenges in a row"),
     "TABLE egresses": (
         "Network egresses; a challenge blocks all requests through one",

@@ -96,6 +96,7 @@ def upgrade() -> None:
             "SELECT partitions.add_capture_month(to_char(timezone('UTC', now())"
             f" + interval '{month} months', 'YYYYMM')::integer)"
         )
+    op.execute("ANALYZE captures")  # autovacuum gathers statistics of partitions only
 
 
 def _set_aside() -> None:

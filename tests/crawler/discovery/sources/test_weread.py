@@ -7,7 +7,8 @@ import pytest
 
 from archive.domain.messages import Message
 from crawler.discovery.source import Fetch, Reply, SourceFindings, State
-from crawler.discovery.sources.weread import MAX_GROUPS, MAX_PAGES, WeRead, book_id, reader_url
+from crawler.discovery.sources.weread import MAX_PAGES, WeRead
+from crawler.discovery.sources.weread_list import MAX_GROUPS, book_id
 from crawler.discovery.weread_login import LoginRecord, WeReadLogin
 from tests.crawler.discovery.driving import BIZ, NOW, OTHER, drive, page, query
 
@@ -55,15 +56,6 @@ def look(login: WeReadLogin, answers: Any, memory: dict[str, Any] | None = None)
     return drive(WeRead(BIZ, login), answers, memory)[0]
 
 
-def test_an_account_is_a_book_whose_page_has_a_coded_address() -> None:
-    assert book_id("MjM5MDAwMDAwMA==") == "MP_WXS_2390000000"
-    found = reader_url("MP_WXS_2390000000")
-    assert found.startswith("https://weread.qq.com/web/mp/reader/")
-    code = found.rpartition("/")[2]
-    assert b"MP_WXS_2390000000".hex() in code
-    assert code != reader_url("MP_WXS_2390000001").rpartition("/")[2]
-
-
 def test_groups_are_pushes_and_their_posts_get_short_links(login: WeReadLogin) -> None:
     found, asked = drive(
         WeRead(BIZ, login), [listed(group(review(3), review(2)), group(review(1))), listed()]
@@ -96,7 +88,7 @@ def test_a_first_look_takes_a_bounded_number_of_pages(login: WeReadLogin) -> Non
     pages = iter(range(1, 100))
     _, asked = drive(WeRead(BIZ, login), lambda _: listed(group(review(next(pages)))))
     assert len(asked) == MAX_PAGES
-    assert [ask.wait for ask in asked] == [0, *[10] * (MAX_PAGES - 1)]
+    assert [ask.wait for ask in asked] == [10 * page for page in range(MAX_PAGES)], "the clock stands still"
 
 
 def test_the_first_call_waits_for_the_last_of_the_look_before(login: WeReadLogin) -> None:
@@ -232,7 +224,7 @@ def test_a_session_that_timed_out_is_renewed_once(login: WeReadLogin) -> None:
     renewed = Reply(200, "", (("Set-Cookie", "wr_skey=renewed-skey; Path=/; Secure"),), renewed.body)
     found, asked = drive(WeRead(BIZ, login), renewing(renewed, listed()))
     assert (found.state, [ask.method for ask in asked]) == (State.EMPTY, ["GET", "POST", "GET"])
-    assert [ask.wait for ask in asked] == [0, 10, 10]
+    assert [ask.wait for ask in asked] == [0, 10, 20], "the clock stands still"
     assert login.cookies() == COOKIES | {"wr_skey": "renewed-skey"}
     lost, asked = drive(WeRead(BIZ, login), renewing(renewed, page({"errCode": -2012})))
     assert (lost.state, len(asked)) == (State.LOGIN_EXPIRED, 2)
