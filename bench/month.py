@@ -1,6 +1,6 @@
 """Simulate a month of an account, with failures: `python -m bench.month`.
 
-Writes docs/reference/simulated-month.md.
+Writes docs/reference/simulated-month.md; with `--decisions` only what stands there about who is asked when.
 """
 
 import asyncio
@@ -38,6 +38,10 @@ next time at which something is due. So that this takes minutes, a source was qu
 
 def main() -> None:
     """Run it, print and write the result; fail when a post was lost, duplicated or false."""
+    if "--decisions" in sys.argv:
+        _, heading, rest = DOCUMENT.read_text(encoding="utf-8").partition("## End to end")
+        DOCUMENT.write_text(f"{_HEAD}{describe_decisions()}\n\n{heading}{rest}", encoding="utf-8")
+        return
     with tempfile.TemporaryDirectory(prefix="mparchive-month-", ignore_cleanup_errors=True) as folder:
         result, history = _run(Path(folder))
     text = f"{_HEAD}{describe_decisions()}\n\n{_END_TO_END}\n{_table(result)}\n\n"

@@ -26,6 +26,7 @@ from tests.month.simulation import Push, Simulation
 from tests.standin.account import Post as Made
 from tests.standin.pages import Shown
 from tests.standin.publishing import pushed
+from tests.standin.server import OTHER_HOST
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ def result_of(simulation: Simulation, days: int) -> Result:
             false=len({post.aid for post in posts} - good),
             longest_delay=delays[-1] if delays else timedelta(0),
             median_delay=delays[len(delays) // 2] if delays else timedelta(0),
-            requests=stats["hosts"][HOST],
+            requests=sum(
+                one["host"] == HOST and not one["path"].startswith(OTHER_HOST) for one in stats["requests"]
+            ),
             revisits=_count(session, CaptureRow) - captured,
             challenges=sum(n for path, n in stats["paths"].items() if path.startswith("/mp/wappoc")),
             alarms_raised=len(incidents),
