@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.embedded_server import embedded_postgres
 from archive.db.engine import open_archive, transaction
-from archive.db.models import Account, PostWords
+from archive.db.models import Account, PostSearchDocument
 from archive.db.schema import alembic_config
 from archive.db.settings import ArchiveSettings
 from archive.search.engine import BY_DATE, matching, newest_matching, search
@@ -65,7 +65,8 @@ builds both from the posts in {built}.
 {compared}
 """
 _SIZES = text(
-    "SELECT pg_relation_size('ix__post_words__grams'), pg_table_size('post_words'), pg_table_size('posts')"
+    "SELECT pg_relation_size('ix__post_search_documents__grams'), pg_table_size('post_search_documents'),"
+    " pg_table_size('posts')"
 )
 
 
@@ -96,7 +97,7 @@ def main(posts: int = POSTS, asked: int = ASKED, compared: int = COMPARED) -> No
 def measure(engine: Engine, posts: int, asked: int, compared: int, built: float) -> None:
     """Query, and write the tables."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE post_words"))
+        connection.execute(text("VACUUM ANALYZE post_search_documents"))
         connection.execute(text("VACUUM ANALYZE posts"))
     with transaction(engine) as session:
         sizes = session.execute(_SIZES).one()
@@ -146,9 +147,11 @@ def _ask(session: Session, asked: int, compared: int, posts: int) -> list[Timing
 def _queries(session: Session, asked: int, posts: int) -> Iterator[Query]:
     """Yield pieces of texts, 1 to 12 characters; one in ten is in no text."""
     chance = random.Random(6)
-    first = session.scalar(text("SELECT min(post_id) FROM post_words")) or 0
+    first = session.scalar(text("SELECT min(post_id) FROM post_search_documents")) or 0
     for _ in range(asked):
-        row = select(PostWords.words).where(PostWords.post_id == first + chance.randrange(posts))
+        row = select(PostSearchDocument.words).where(
+            PostSearchDocument.post_id == first + chance.randrange(posts)
+        )
         words = session.scalars(row).one().replace('"', " ").replace("\n", " ")
         start, length = chance.randrange(len(words)), chance.randint(1, 12)
         piece = words[start : start + length]
@@ -159,7 +162,7 @@ def _queries(session: Session, asked: int, posts: int) -> Iterator[Query]:
 
 def _one(session: Session, query: Query) -> Timing:
     seconds, _ = _timed(lambda: search(session, query, limit=PAGE))
-    matches = len(session.execute(matching(select(PostWords), query)).all())
+    matches = len(session.execute(matching(select(PostSearchDocument), query)).all())
     return Timing(query, matches, seconds)
 
 
@@ -184,8 +187,8 @@ def _by_both(session: Session, query: Query) -> tuple[float, float]:
 def _ilike(session: Session, query: Query) -> list[DatePosition]:
     (word,) = query.words
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    columns = select(PostWords.published_on, PostWords.post_id)
-    rows = columns.where(PostWords.words.ilike(f"%{escaped}%")).order_by(*BY_DATE).limit(PAGE)
+    columns = select(PostSearchDocument.published_on, PostSearchDocument.post_id)
+    rows = columns.where(PostSearchDocument.words.ilike(f"%{escaped}%")).order_by(*BY_DATE).limit(PAGE)
     return [DatePosition(*row) for row in session.execute(rows)]
 
 

@@ -241,6 +241,17 @@ def init_command(
     raise typer.Exit(init(source, output))
 
 
+@app.command("sources", help=_("mparchive.help.sources.summary"))
+def sources_command(
+    account: Annotated[str | None, typer.Option(help=_("mparchive.help.sources.account"))] = None,
+    json: Json = False,
+) -> None:
+    """Show what each source of an account listed."""
+    from mparchive.commands.sources import print_sources
+
+    raise typer.Exit(print_sources(account, json))
+
+
 @app.command("discover", help=_("mparchive.help.discover.summary"))
 def discover_command(
     account: Account = None,

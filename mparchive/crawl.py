@@ -257,7 +257,7 @@ def _mark_as_fetching(egress: EgressSession, run_id: int) -> None:
     """Record, before addresses are claimed, that the run has its egress: no other takes them from it now."""
     if egress.sends_requests:
         with transaction(egress.engine) as session:
-            runs.record_egress(session, run_id, egress.name)
+            runs.record_egress(session, run_id, egress.name, egress.now())
 
 
 def _count_left(egress: EgressSession, run_id: int, left: Sequence[int], summary: RunSummary) -> None:

@@ -82,7 +82,7 @@ class EgressSession:
         def record(event: ProgressEvent) -> None:
             if isinstance(event, RunStarted) and self.sends_requests:
                 with transaction(self.engine) as session:
-                    runs.record_egress(session, event.run_id, self.name)
+                    runs.record_egress(session, event.run_id, self.name, self.now())
             if on_event:
                 on_event(event)
 

@@ -7,7 +7,14 @@ from itertools import pairwise
 from typing import Any
 
 from archive.domain.messages import Message
-from archive.domain.monitoring import NEIGHBOURS, HealthProblem, SourceStatus
+from archive.domain.monitoring import (
+    NEIGHBOURS,
+    HealthProblem,
+    IncidentKind,
+    IncidentSubject,
+    SourceStatus,
+    SourceType,
+)
 from crawler.discovery.source import State
 
 HISTORY = timedelta(days=180)  # the past that an account's silence is compared with
@@ -21,7 +28,9 @@ TIMES_USUAL = 3
 UNKNOWN_USUAL = timedelta(days=14)  # silence that is reported where nothing usual is known
 
 # What may be over at the next check is reported at the second; the rest at once.
-_PATIENT = frozenset((State.UNREACHABLE, State.NOT_UNDERSTOOD, State.RATE_LIMITED, State.COMMAND_FAILED))
+_PATIENT = frozenset((State.UNREACHABLE, State.NOT_UNDERSTOOD, State.RATE_LIMITED))
+
+_OF_PROGRAM = (State.UNREACHABLE, State.NOT_UNDERSTOOD, State.EMPTY)  # a person can run it to see why
 
 PATIENCE = 2  # checks in a row
 
@@ -79,45 +88,55 @@ class Bounds:
 
 
 def health_problems(snapshot: HealthSnapshot, bounds: Bounds, now: datetime) -> list[HealthProblem]:
-    """Return what is wrong, each with a key that stays the same while it lasts."""
+    """Return what is wrong, each with a subject that stays the same while it lasts."""
     return [
         *(problem for account in snapshot.accounts for problem in _account_problems(account, bounds, now)),
         *map(_blocked, snapshot.blocked),
         *(
-            _problem(f"disk:{folder}", "disk", folder=folder, megabytes=round(free / 2**20))
+            _problem(
+                "disk",
+                IncidentSubject(IncidentKind.DISK, name=folder),
+                folder=folder,
+                megabytes=round(free / 2**20),
+            )
             for folder, free in snapshot.free.items()
             if free < bounds.free_disk
         ),
         *(
-            _problem(f"jobs:{work}", "jobs", n=count, work=Message(f"scheduler.work.{work}"))
+            _problem(
+                "jobs",
+                IncidentSubject(IncidentKind.JOBS, name=work),
+                n=count,
+                work=Message(f"scheduler.work.{work}"),
+            )
             for work, count in snapshot.failed_jobs.items()
         ),
         *(
-            _problem(key, key, problem=problem)
-            for key, problem in (
-                ("config", snapshot.config_problem),
-                ("alarms", snapshot.alarm_problem),
-                ("inbox", snapshot.inbox_problem),
+            _problem(kind, IncidentSubject(kind), problem=problem)
+            for kind, problem in (
+                (IncidentKind.CONFIG, snapshot.config_problem),
+                (IncidentKind.ALARMS, snapshot.alarm_problem),
+                (IncidentKind.INBOX, snapshot.inbox_problem),
             )
             if problem
         ),
     ]
 
 
-def _problem(key: str, code: str, **params: Any) -> HealthProblem:
-    return HealthProblem(key, Message(f"scheduler.health.{code}", params))
+def _problem(code: str, subject: IncidentSubject, **params: Any) -> HealthProblem:
+    return HealthProblem(subject, Message(f"scheduler.health.{code}", params))
 
 
 def _account_problems(account: AccountHealth, bounds: Bounds, now: datetime) -> Iterator[HealthProblem]:
     if account.unwatched:
-        yield HealthProblem(f"unwatched:{account.biz}", account.unwatched)
+        yield HealthProblem(IncidentSubject(IncidentKind.UNWATCHED, account.biz), account.unwatched)
     yield from _silence(account, bounds, now)
     checked = [one for one in account.sources if one.state and _is_fresh(one.last_tried_at, now)]
     listing = [one for one in checked if one.name != NEIGHBOURS]
     for source in checked:
         yield from _source_problem(account, source)
     if listing and not any(_state(one).good for one in listing):
-        yield _problem(f"blind:{account.biz}", "blind", account=account.name)
+        yield _problem("blind", IncidentSubject(IncidentKind.BLIND, account.biz), account=account.name)
 
 
 def _is_fresh(checked_at: datetime | None, now: datetime) -> bool:
@@ -130,7 +149,8 @@ def _silence(account: AccountHealth, bounds: Bounds, now: datetime) -> Iterator[
     good = (one.last_good_at for one in account.sources if one.name != NEIGHBOURS)
     listed = max(filter(None, good), default=None)
     if last is not None and listed is not None and listed - last > bound:
-        yield _problem(f"quiet:{account.biz}", "quiet", account=account.name, last=last, usual=_span(bound))
+        subject = IncidentSubject(IncidentKind.QUIET, account.biz)
+        yield _problem("quiet", subject, account=account.name, last=last, usual=_span(bound))
 
 
 def longest_silence(days: Sequence[datetime], now: datetime, at_least: timedelta) -> timedelta:
@@ -151,11 +171,13 @@ def _source_problem(account: AccountHealth, source: SourceStatus) -> Iterator[He
         return
     emptied = state is State.EMPTY and source.newest_at
     code = "source.emptied" if emptied else f"source.{state}"
+    if source.name == SourceType.COMMAND and state in _OF_PROGRAM:
+        code = "source.command_failed"
     detail: Message | str = ""
     if source.detail:
         detail = Message("scheduler.health.source.detail", {"detail": Message.load(source.detail)})
-    key = f"source:{account.biz}:{source.name}"
-    yield _problem(key, code, account=account.name, source=source.name, detail=detail)
+    subject = IncidentSubject(IncidentKind.SOURCE, account.biz, source.name)
+    yield _problem(code, subject, account=account.name, source=source.name, detail=detail)
 
 
 def _state(source: SourceStatus) -> State:
@@ -164,8 +186,8 @@ def _state(source: SourceStatus) -> State:
 
 def _blocked(egress: BlockedEgress) -> HealthProblem:
     return _problem(
-        f"verification:{egress.name}",
         f"blocked.{egress.reason}",
+        IncidentSubject(IncidentKind.VERIFICATION, egress=egress.name),
         egress=egress.name,
         challenges=egress.challenges,
         until=egress.until,

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
-from itertools import product
 
 from archive.domain.backoff import exponential
 from archive.domain.records import SHANGHAI
@@ -22,10 +21,21 @@ SAME_PUSH = timedelta(minutes=10)  # posts of one push appear together
 
 STEP = timedelta(minutes=15)
 
-WEEKDAY_SHARE = 0.7  # of what an hour promises; the rest is that hour on any day, so that no hour is ignored
+STEPS_A_DAY = 96  # of STEP
 
-# Of an account's pushes, how many come at any waking hour: a few weeks do not show every hour it may use.
-ANY_HOUR_SHARE = 0.2
+BESIDE = (
+    1,
+    2,
+    3,
+    2,
+    1,
+)  # how much a push counts for the steps before and after its own: half an hour each way
+
+WEEKDAY_SHARE = 0.7  # of what a time promises; the rest is that time on any day, so that none is ignored
+
+# After so many pushes, half of the next ones are expected at the usual times, half at any waking hour: few
+# pushes do not show every hour that an account may use.
+PUSHES_FOR_HALF = 60
 
 WAKING_HOURS = range(7, 24)  # in Asia/Shanghai
 
@@ -53,6 +63,8 @@ _OWN_SERVERS = ("feed", "list", "command")  # kinds of sources
 _COMPLETE = ("feed", "list", "command", "own_backend", "official", "weread")  # kinds that list all new posts
 
 LONGEST_RATIONED = timedelta(days=7)  # between two checks of a source that is asked a few times a day at most
+
+FEW_CHECKS_A_DAY, WEEKS_OF_FEW_CHECKS = 2.0, 4  # fewer are counted over weeks: one has too few of them
 
 _BISECTIONS = 20  # to find a threshold within a millionth of its range
 
@@ -82,30 +94,30 @@ def usual_interval(published: Sequence[datetime], now: datetime, bounds: Polling
     pushes = _pushes(published, now)
     if len(pushes) < FEWEST_PUSHES:
         return now + bounds.default
-    rates = _hourly_rates(pushes, now)
+    rates = _usual_rates(pushes, now)
     moment, expected = now, 0.0
     while expected < EXPECTED_PUSHES and moment - now < bounds.longest:
         local = moment.astimezone(SHANGHAI)
-        expected += rates[local.weekday()][local.hour] * (STEP / timedelta(hours=1))
+        expected += rates[local.weekday()][_step_of(local)]
         moment += STEP
     return min(max(moment, now + bounds.shortest), now + bounds.longest)
 
 
-Rates = list[list[float]]  # pushes to expect in an hour, by weekday (Monday is 0) and hour in Asia/Shanghai
+Rates = list[list[float]]  # pushes to expect, by weekday (Monday is 0) and STEP of the day in Asia/Shanghai
 
 
 def weekly_rates(published: Sequence[datetime], now: datetime) -> Rates:
     """Return what to expect of an account that published at these instants (aware, any order)."""
     pushes = _pushes(published, now)
     if len(pushes) < FEWEST_PUSHES:
-        usual, a_day = [[0.0] * 24 for _ in range(7)], UNKNOWN_PUSHES_A_DAY
+        usual, a_day = [[0.0] * STEPS_A_DAY for _ in range(7)], UNKNOWN_PUSHES_A_DAY
         share = 1.0
     else:
-        usual = _hourly_rates(pushes, now)
-        a_day, share = pushes_a_day(usual), ANY_HOUR_SHARE
-    any_hour = share * a_day / len(WAKING_HOURS)
+        usual = _usual_rates(pushes, now)
+        a_day, share = pushes_a_day(usual), PUSHES_FOR_HALF / (PUSHES_FOR_HALF + len(pushes))
+    at_any = share * a_day / len(WAKING_HOURS) / 4
     return [
-        [(1 - share) * rate + (any_hour if hour in WAKING_HOURS else 0.0) for hour, rate in enumerate(day)]
+        [(1 - share) * rate + (at_any if step // 4 in WAKING_HOURS else 0.0) for step, rate in enumerate(day)]
         for day in usual
     ]
 
@@ -118,9 +130,10 @@ def pushes_a_day(rates: Rates) -> float:
 def shares(expected: Sequence[float], checks_a_day: float) -> list[float]:
     """Divide the checks of a day among accounts that are expected to push so often a day.
 
-    By the square roots: then the posts of all accounts together wait as short a time as they can.
+    By the cube roots: then the sum of the squares of the waiting times of all posts is as small as it can be.
+    By the square roots the mean would be, and accounts that publish seldom would wait long.
     """
-    roots = [math.sqrt(max(one, 0.0)) for one in expected]
+    roots = [math.cbrt(max(one, 0.0)) for one in expected]
     whole = sum(roots)
     return [checks_a_day * root / whole if whole else checks_a_day / len(roots) for root in roots]
 
@@ -131,10 +144,10 @@ def rationed_check(rates: Rates, now: datetime, checks_a_day: float, bounds: Pol
     The checks are where posts would otherwise wait longest: one is due when the hours that the pushes to be
     expected since the last one have waited reach a threshold, which makes as many checks as there may be.
     """
-    steps = [rates[day][hour] / 4 for day, hour in product(range(7), range(24)) for _ in range(4)]
+    steps = [rate for day in rates for rate in day]
     threshold = _threshold(steps, checks_a_day)
     local = now.astimezone(SHANGHAI)
-    first = (local.weekday() * 24 + local.hour) * 4 + local.minute // 15
+    first = local.weekday() * STEPS_A_DAY + _step_of(local)
     expected = waited = 0.0
     moment = now
     while waited < threshold and moment - now < LONGEST_RATIONED:
@@ -180,18 +193,19 @@ def is_own_server(name: str) -> bool:
 
 
 def _threshold(steps: Sequence[float], checks_a_day: float) -> float:
-    """Return the hours of waiting that make so many checks a day in a week of these rates."""
+    """Return the hours of waiting that make so many checks a day in weeks of these rates."""
+    weeks = 1 if checks_a_day >= FEW_CHECKS_A_DAY else WEEKS_OF_FEW_CHECKS
     low, high = 0.0, 7 * 24 * 7 * max(1.0, sum(steps))
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _checks_in_week(steps, middle) > checks_a_day * 7:
+        if _count_checks([*steps] * weeks, middle) > checks_a_day * 7 * weeks:
             low = middle
         else:
             high = middle
     return high
 
 
-def _checks_in_week(steps: Sequence[float], threshold: float) -> int:
+def _count_checks(steps: Sequence[float], threshold: float) -> int:
     expected = waited = 0.0
     checks = 0
     for rate in steps:
@@ -212,18 +226,25 @@ def _pushes(published: Sequence[datetime], now: datetime) -> list[datetime]:
     return pushes
 
 
-def _hourly_rates(pushes: Sequence[datetime], now: datetime) -> list[list[float]]:
-    """Return the pushes to expect in each hour of each weekday; half of each counts for the hours beside."""
+def _usual_rates(pushes: Sequence[datetime], now: datetime) -> Rates:
+    """Return the pushes to expect in each step of the week; each push counts for the steps beside it too."""
     weeks = max(1.0, (now - pushes[0]) / timedelta(weeks=1))
-    days = [[0.0] * 24 for _ in range(7)]
+    days = [[0.0] * STEPS_A_DAY for _ in range(7)]
     for push in pushes:
         local = push.astimezone(SHANGHAI)
-        for hour, share in ((local.hour - 1, 0.25), (local.hour, 0.5), (local.hour + 1, 0.25)):
-            days[local.weekday()][hour % 24] += share / weeks
-    usual = [sum(day[hour] for day in days) / 7 for hour in range(24)]
+        step = _step_of(local)
+        for beside, weight in enumerate(BESIDE, step - len(BESIDE) // 2):
+            days[local.weekday()][beside % STEPS_A_DAY] += weight / sum(BESIDE) / weeks
+    usual = [sum(day[step] for day in days) / 7 for step in range(STEPS_A_DAY)]
     return [
-        [WEEKDAY_SHARE * day[hour] + (1 - WEEKDAY_SHARE) * usual[hour] for hour in range(24)] for day in days
+        [WEEKDAY_SHARE * day[step] + (1 - WEEKDAY_SHARE) * usual[step] for step in range(STEPS_A_DAY)]
+        for day in days
     ]
+
+
+def _step_of(local: datetime) -> int:
+    """Return the step of the day of a local time."""
+    return local.hour * 4 + local.minute // 15
 
 
 def next_check(
@@ -240,7 +261,7 @@ def next_check(
         return now + bounds.shortest
     if state is State.RATE_LIMITED:
         return now + exponential(failures, RATE_LIMITED_FIRST, ONE_DAY)
-    if state in (State.UNREACHABLE, State.NOT_UNDERSTOOD, State.COMMAND_FAILED, None):
+    if state in (State.UNREACHABLE, State.NOT_UNDERSTOOD, None):
         return now + exponential(failures, bounds.shortest, bounds.longest)
     return regular
 

@@ -50,7 +50,7 @@ def feed_entry(post: Post, biz: str, text: Iterable[str], changed: datetime | No
     `changed` dates its newest version by its evidence.
     """
     published = _published(post)
-    is_part = is_preview(post.facts or {})
+    is_part = is_preview(post.page_metadata or {})
     return FeedEntry(
         id=_entry_id(biz, post.aid),
         title=printable(post.title).strip() if has_visible_character(post.title) else post.aid,

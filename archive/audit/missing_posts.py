@@ -8,12 +8,27 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Date, Row, Select, case, cast, func, literal, null, select, true, union_all
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Date,
+    Row,
+    Select,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from archive.audit.gap import ADD_SOURCE, FETCH, AuditScope, Gap, GapKind, shanghai_day
 from archive.db.models import AddressRow, Post, PostLink, SightingRow, SourceRow, Version
+from archive.domain.addresses import PostId, post_key
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceType
 from archive.domain.outcomes import (
@@ -26,6 +41,7 @@ from archive.domain.outcomes import (
     Relation,
 )
 from archive.domain.weekly_digest import Title, Titles, WeeklyDigest, normalised
+from archive.repository.address_keys import without_known
 from archive.repository.post_queries import IS_ITS_ADDRESS
 from archive.repository.removals import forgotten_posts
 
@@ -46,7 +62,7 @@ def push_holes(session: Session, scope: AuditScope) -> Iterator[Gap]:
 
     The posts of a push have the positions 1, 2, 3 and so on.
     """
-    pushes = [_Push(*row) for row in session.execute(_pushes(scope))]
+    pushes = [_Push(*row) for row in session.execute(_pushes(session, scope))]
     listed = _last_listed_positions(session, scope, [push.mid for push in pushes])
     remedy = Message("archive.audit.remedy_poll_sources") if scope.can_search else ADD_SOURCE
     for push in pushes:
@@ -63,9 +79,9 @@ def push_holes(session: Session, scope: AuditScope) -> Iterator[Gap]:
                 )
 
 
-def _pushes(scope: AuditScope) -> Any:
+def _pushes(session: Session, scope: AuditScope) -> Any:
     """Select pushes with fewer known positions than the last one implies: mid, positions, day."""
-    known = _known_positions(scope).subquery()
+    known = _known_positions(session, scope).subquery()
     positions = func.array_agg(known.c.idx.distinct())
     return (
         select(known.c.mid, positions, func.min(known.c.day))
@@ -76,31 +92,36 @@ def _pushes(scope: AuditScope) -> Any:
     )
 
 
-def _known_positions(scope: AuditScope) -> Any:
+def _known_positions(session: Session, scope: AuditScope) -> Any:
     """Select every known position: of a post, of an address whatever its outcome, or of a link."""
-    aid, no_day = AddressRow.aid, cast(null(), Date)
+    no_day = cast(null(), Date)
     posts = select(Post.mid.label("mid"), Post.idx.label("idx"), Post.published_on.label("day"))
-    addresses = select(_split_number(aid, "_", 1), _split_number(aid, "_", 2), no_day)
-    links = select(_split_number(PostLink.key, ":", 2), _split_number(PostLink.key, ":", 3), no_day)
-    own = PostLink.key.startswith(f"{scope.biz}:", autoescape=True)
+    addresses = select(AddressRow.mid, AddressRow.idx, no_day)
+    links = list(_linked_positions(session, scope))
+    columns = [literal([one[part] for one in links], ARRAY(BigInteger)) for part in range(2)]
     return union_all(
         posts.where(Post.account_id == scope.account_id),
-        addresses.where(AddressRow.account_id == scope.account_id, aid.is_not(None)),
-        links.join(Post, Post.id == PostLink.post_id).where(
-            Post.account_id == scope.account_id, PostLink.relation.in_(LINKS_TO_POSTS), own
-        ),
+        addresses.where(AddressRow.account_id == scope.account_id, AddressRow.mid.is_not(None)),
+        select(*map(func.unnest, columns), no_day),
     )
 
 
-def _split_number(text: Any, separator: str, part: int) -> Any:
-    return cast(func.split_part(text, literal(separator), part), BigInteger)
+def _linked_positions(session: Session, scope: AuditScope) -> Iterator[tuple[int, int]]:
+    """Yield the positions that the account's posts link to."""
+    keys = select(PostLink.key).distinct().join(Post, Post.id == PostLink.post_id)
+    keys = keys.where(Post.account_id == scope.account_id, PostLink.relation.in_(LINKS_TO_POSTS))
+    for key in session.scalars(keys):
+        post = PostId.of_key(key)
+        if post and post.biz == scope.biz:
+            yield int(post.mid), int(post.idx)
 
 
 def _last_listed_positions(session: Session, scope: AuditScope, mids: Sequence[int]) -> dict[int, list[int]]:
     """Return by push the last position in each source that lists pushes whole."""
-    mid, idx = _split_number(AddressRow.aid, "_", 1), _split_number(AddressRow.aid, "_", 2)
-    rows = select(mid, func.max(idx)).join(SightingRow, SightingRow.address_id == AddressRow.id)
-    rows = rows.where(AddressRow.account_id == scope.account_id, AddressRow.aid.is_not(None))
+    mid, idx = func.coalesce(AddressRow.mid, Post.mid), func.coalesce(AddressRow.idx, Post.idx)
+    rows = select(mid, func.max(idx)).select_from(AddressRow).outerjoin(Post, IS_ITS_ADDRESS)
+    rows = rows.join(SightingRow, SightingRow.address_id == AddressRow.id)
+    rows = rows.where(AddressRow.account_id == scope.account_id, mid.is_not(None))
     rows = rows.where(SightingRow.source.in_(_LIST_WHOLE_PUSHES), mid.in_(mids)).group_by(
         mid, SightingRow.source
     )
@@ -110,45 +131,51 @@ def _last_listed_positions(session: Session, scope: AuditScope, mids: Sequence[i
     return positions
 
 
-_SIZE = PostLink.facts["size"].astext
+_SIZE = PostLink.page_metadata["size"].astext
 
 
 def linked_posts(session: Session, scope: AuditScope) -> Iterator[Gap]:
     """Yield posts that the account's posts link to, in their text or as an album's neighbours."""
-    for key, url, text, relations, posts, example in session.execute(_links(scope)):
-        names = [Message(f"archive.relation.{relation}") for relation in relations]
+    rows = _without_archived(session, scope, without_known(session, session.execute(_links(scope))))
+    for row in rows:
+        key, posts = row.key, row.posts
+        names = [Message(f"archive.relation.{relation}") for relation in row.relations]
         code = "archive.audit.linked_by_several" if posts > 1 else "archive.audit.linked"
-        what = {"post": example, "relations": names} | ({"more": posts - 1} if posts > 1 else {})
+        what = {"post": row.example, "relations": names} | ({"more": posts - 1} if posts > 1 else {})
         yield scope.gap(
             GapKind.MENTIONED,
-            "_".join(key.split(":")[1:]) if not key.startswith("s/") else url,
+            "_".join(key.split(":")[1:]) if not key.startswith("s/") else row.url,
             Message(code, what),
             FETCH,
             fillable=True,
-            title=text,
-            url=url,
+            title=row.text,
+            url=row.url,
         )
+
+
+def _without_archived(session: Session, scope: AuditScope, rows: Iterator[Row[Any]]) -> Iterator[Row[Any]]:
+    """Return the rows whose `key` is not that of a post of the account."""
+    aids = session.scalars(select(Post.aid).where(Post.account_id == scope.account_id))
+    archived = {post_key(scope.biz, aid) for aid in aids}
+    return (row for row in rows if row.key not in archived)
 
 
 def _links(scope: AuditScope) -> Select[Any]:
     has_chksm = PostLink.url.contains("chksm=")
     best: Any = postgresql.aggregate_order_by(PostLink.url, has_chksm.desc(), PostLink.id)
     text: Any = postgresql.aggregate_order_by(PostLink.text, (PostLink.text != "").desc(), PostLink.id)
-    other = Post.__table__.alias("other")
-    aid = func.replace(func.substr(PostLink.key, len(scope.biz) + 2), ":", "_")
-    archived = select(other.c.id).where(other.c.account_id == scope.account_id, other.c.aid == aid)
-    known = select(AddressRow.id).where(AddressRow.key == PostLink.key)
     own = PostLink.key.startswith(f"{scope.biz}:", autoescape=True) | PostLink.key.startswith("s/")
     posts = func.count(PostLink.post_id.distinct())
     relations = func.array_agg(PostLink.relation.distinct())
     return (
         select(
-            PostLink.key, func.array_agg(best)[1], func.array_agg(text)[1], relations, posts,
-            func.min(Post.aid.collate("C")),
+            PostLink.key, func.array_agg(best)[1].label("url"), func.array_agg(text)[1].label("text"),
+            relations.label("relations"), posts.label("posts"),
+            func.min(Post.aid.collate("C")).label("example"),
         )
         .join(Post, Post.id == PostLink.post_id)
         .where(Post.account_id == scope.account_id, PostLink.relation.in_(LINKS_TO_POSTS), PostLink.url != "")
-        .where(own, ~known.exists(), ~archived.exists())
+        .where(own)
         .group_by(PostLink.key)
         .order_by(posts.desc(), PostLink.key.collate("C"))
     )  # fmt: skip

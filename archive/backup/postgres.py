@@ -47,15 +47,19 @@ _FOREIGN_KEYS = text(
     " ORDER BY relname, conname"
 )
 
+# Tables of backups and databases of an earlier schema, and their names today.
+_FORMER_NAMES = {"post_words": "post_search_documents"}
+
 _ROLE_ATTRIBUTES = "NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
 
 
 def tables_in(connection: Connection) -> list[SqlTable]:
     """Return the archive's tables as the database has them now; those that others refer to come first."""
     found = MetaData()
-    found.reflect(connection, only=lambda name, _: name in Base.metadata.tables, resolve_fks=False)
-    ordered = (table.name for table in Base.metadata.sorted_tables)
-    return [found.tables[name] for name in ordered if name in found.tables]
+    known = {*Base.metadata.tables, *_FORMER_NAMES}
+    found.reflect(connection, only=lambda name, _: name in known, resolve_fks=False)
+    tables = {_FORMER_NAMES.get(name, name): table for name, table in found.tables.items()}
+    return [tables[table.name] for table in Base.metadata.sorted_tables if table.name in tables]
 
 
 def columns_of(table: SqlTable) -> tuple[str, ...]:

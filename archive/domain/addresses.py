@@ -8,6 +8,7 @@ import html
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from archive.domain.errors import AddressError
@@ -75,6 +76,35 @@ class Address:
         parts = urlsplit(self.url)
         query = f"?{parts.query}" if parts.query else ""
         return f"https://{HOST}{parts.path}{query}"
+
+
+_LONG_KEY = re.compile(r"([^:]+):([0-9]+):([0-9]+)")
+
+_PLAIN_MID, _PLAIN_IDX = re.compile(r"0|[1-9][0-9]{0,17}"), re.compile(r"0|[1-9][0-9]{0,2}")
+
+
+class AddressColumns(NamedTuple):
+    """What identifies an address, as the columns of its row hold it; the key of the row is the way back.
+
+    Exactly one of `mid` (with `biz` and `idx`), `short_token` and `other_key` is there. `other_key` is a key
+    that the other columns cannot hold: its numbers begin with zeros.
+    """
+
+    biz: str | None = None
+    mid: int | None = None
+    idx: int | None = None
+    short_token: str | None = None
+    other_key: str | None = None
+
+    @classmethod
+    def of_key(cls, key: str) -> "AddressColumns":
+        """Take the key of an address apart."""
+        long = _LONG_KEY.fullmatch(key)
+        if long and _PLAIN_MID.fullmatch(long[2]) and _PLAIN_IDX.fullmatch(long[3]):
+            return cls(biz=long[1], mid=int(long[2]), idx=int(long[3]))
+        if long or not key.startswith("s/"):
+            return cls(biz=long[1] if long else None, other_key=key)
+        return cls(short_token=key.removeprefix("s/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,12 +55,65 @@ class SourceName(NamedTuple):
         return self.type if self.external_id is None else f"{self.type}:{self.external_id}"
 
 
+class IncidentKind(StrEnum):
+    """What incidents are about; alarms, metrics and docs/how-to/operate.md name them so."""
+
+    QUIET = "quiet"  # an account that is silent for longer than usual
+    BLIND = "blind"  # an account none of whose sources works
+    SOURCE = "source"  # a source that does not work
+    UNWATCHED = "unwatched"  # an account without a source
+    VERIFICATION = "verification"  # an egress that is blocked after a challenge
+    DISK = "disk"  # a folder whose disk is nearly full
+    JOBS = "jobs"  # a kind of job that is given up
+    CONFIG = "config"
+    ALARMS = "alarms"
+    INBOX = "inbox"
+    CAPTURE = "capture"  # a capture that could not be parsed; without an id all further ones
+    OTHER_POSTS = "other_posts"  # addresses that give another post
+    OTHER = "other"  # of an earlier version, whose subject is the whole key
+
+
+STALE_KINDS = (IncidentKind.QUIET, IncidentKind.BLIND)  # of incidents that say that posts may be missed
+
+MORE_CAPTURES = "more"  # stands in the key for the captures beyond those that have an incident each
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentSubject:
+    """What an incident is about: it stays the same while the incident lasts, whatever its message says.
+
+    Only what the kind needs is set. `name` is a folder, a kind of job, or the key of an earlier version.
+    """
+
+    kind: IncidentKind
+    biz: str = ""
+    source: str = ""
+    egress: str = ""
+    capture_id: int | None = None
+    name: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the subject as one string, as alarms, metrics and answers name it: `source:BIZ:album:1`."""
+        if self.kind is IncidentKind.OTHER:
+            return self.name
+        parts: list[str] = [self.kind, *filter(None, (self.biz, self.source, self.egress, self.name))]
+        if self.kind is IncidentKind.CAPTURE and not self.name:
+            parts.append(MORE_CAPTURES if self.capture_id is None else str(self.capture_id))
+        return ":".join(parts)
+
+
 @dataclass(frozen=True, slots=True)
 class HealthProblem:
-    """Something that is wrong now. The key stays the same while it lasts; the message's code has a remedy."""
+    """Something that is wrong now. Its subject stays the same while it lasts; its code has a remedy."""
 
-    key: str
+    subject: IncidentSubject
     message: Message
+
+    @property
+    def key(self) -> str:
+        """Return what it is about, as one string."""
+        return self.subject.key
 
     @property
     def remedy(self) -> Message:

@@ -107,6 +107,23 @@ class Relation(StrEnum):
     WEB = "web"  # any other page
 
 
+class RunStatus(StrEnum):
+    """How a run ended; `sound` and `not_sound` are those of `verify`."""
+
+    DONE = "done"
+    NOTHING_DUE = "nothing_due"
+    PARTLY_FAILED = "partly_failed"
+    STOPPED = "stopped"
+    NOTHING_FETCHED = "nothing_fetched"
+    VERIFICATION = "verification"
+    RATE_LIMITED = "rate_limited"
+    DATABASE = "database"
+    USAGE = "usage"
+    FAILED = "failed"
+    SOUND = "sound"
+    NOT_SOUND = "not_sound"
+
+
 class ChangeKind(StrEnum):
     """What happened to a post: kinds that versions show come before those that absences show."""
 

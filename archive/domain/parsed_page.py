@@ -152,6 +152,6 @@ def page_facts(page: ParsedPage | None) -> dict[str, Any]:
     return {
         "published_at": page.published_at if page else None,
         "kind": page.kind if page else None,
-        "facts": storable_json(facts),
+        "page_metadata": storable_json(facts),
         "html": storable(page.html) if page and page.html else None,
     }

@@ -115,7 +115,7 @@ def _whole_file(shown: ShownPost, images: _ImageFiles) -> str:
     title = to_markdown(f"<h1>{escape(' '.join(post.title.split()))}</h1>")
     note = escape_text(f"Only the text is archived; {how_to_fetch(post)}", in_cell=False)
     note = f"> {note}".replace(r"\_", "_")  # the command is copied, also from the unrendered file
-    preview = f"> {PREVIEW_NOTE}" if is_preview(post.facts) else ""
+    preview = f"> {PREVIEW_NOTE}" if is_preview(post.page_metadata) else ""
     notes = ("" if post.capture_id else note, preview)
     parts = (f"---\n{front}---", title, *notes, _body_markdown(post, images))
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -123,7 +123,7 @@ def _whole_file(shown: ShownPost, images: _ImageFiles) -> str:
 
 def front_matter(shown: ShownPost) -> dict[str, Any]:
     """Return the metadata of a post; instants have the offset of Asia/Shanghai, dates are of that zone."""
-    post, facts = shown.post, shown.post.facts
+    post, facts = shown.post, shown.post.page_metadata
     reprint = facts.get("reprint")
     values = {
         "aid": post.aid,

@@ -18,7 +18,7 @@ def render_text(shown: ShownPost) -> RenderedPost:
         " ".join(post.title.split()),
         " ".join(f"{post.account_name} {post.published_on.isoformat()} {post.aid}".split()),
         post.url,
-        PREVIEW_NOTE if is_preview(post.facts) else "",
+        PREVIEW_NOTE if is_preview(post.page_metadata) else "",
     ]
     lines = "\n".join([*filter(None, head), "", post.text.replace("\r\n", "\n").replace("\r", "\n")])
     return RenderedPost(f"{lines.rstrip()}\n".encode("utf-8", "replace"))

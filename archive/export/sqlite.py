@@ -41,7 +41,7 @@ CHANGES = _POST | {
     "capture_id": int,
 }  # fmt: skip
 
-LINKS = _POST | {"relation": str, "position": int, "key": str, "url": str, "text": str, "facts": str}
+LINKS = _POST | {"relation": str, "position": int, "key": str, "url": str, "text": str}
 
 _TOKENIZERS = ("trigram", "unicode61")  # the first that this SQLite has; trigrams find Chinese words
 
@@ -112,7 +112,7 @@ def _values(row: object, columns: dict[str, type], post: PostRow | None = None) 
 def _plain(value: Any) -> Any:
     if isinstance(value, date | datetime):
         return value.isoformat()
-    if isinstance(value, tuple | dict):
+    if isinstance(value, tuple):
         return json.dumps(value, ensure_ascii=False)
     return value
 

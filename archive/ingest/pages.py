@@ -18,6 +18,7 @@ from archive.domain.addresses import parse_address
 from archive.domain.captures import Sighting
 from archive.domain.errors import AddressError, ArchiveError, RecordError, error_message
 from archive.domain.messages import Message
+from archive.domain.monitoring import IncidentKind
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import CurrentPage, ParsedPage, PostState, unreadable
 from archive.domain.records import Record
@@ -36,7 +37,6 @@ from archive.repository.incidents import is_open, note_captures, note_problem
 from archive.repository.media import put_post_media
 from archive.repository.posts import put_links, put_posts
 from archive.repository.served_posts import (
-    INCIDENT,
     OTHER_POST,
     REDIRECTED,
     drop_other_posts,
@@ -142,8 +142,10 @@ def _store_results(
         (before, stored.get(place) or _without_post(before, page))
         for place, ((_, before), (_, page)) in enumerate(zip(results, own, strict=True))
     ]
-    if any(result is StoreResult.OTHER_POST for _, result in found) or is_open(session, INCIDENT):
-        note_problem(session, INCIDENT, other_post_problems(session), now)
+    if any(result is StoreResult.OTHER_POST for _, result in found) or is_open(
+        session, IncidentKind.OTHER_POSTS
+    ):
+        note_problem(session, IncidentKind.OTHER_POSTS, other_post_problems(session), now)
     return found
 
 

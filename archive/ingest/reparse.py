@@ -154,7 +154,7 @@ def _is_lost(capture: ParsedCapture, page: ParsedPage) -> bool:
 
 
 def _stored_facts(post: Post, associations: tuple[int, int]) -> tuple[Any, ...]:
-    return post.kind, post.published_at, post.html, post.facts, str(post.published_on), *associations
+    return post.kind, post.published_at, post.html, post.page_metadata, str(post.published_on), *associations
 
 
 def _parsed_facts(page: ParsedPage) -> tuple[Any, ...]:
@@ -162,7 +162,7 @@ def _parsed_facts(page: ParsedPage) -> tuple[Any, ...]:
     media, links = page_associations(page)
     day = page.record.date if page.record else ""
     return (
-        *(facts[name] for name in ("kind", "published_at", "html", "facts")),
+        *(facts[name] for name in ("kind", "published_at", "html", "page_metadata")),
         day,
         len(media),
         len(links),

@@ -15,9 +15,11 @@ from archive.db.schema import capture_months
 from archive.domain.captures import Capture
 from archive.domain.errors import first_line
 from archive.domain.messages import Message
+from archive.domain.outcomes import RunStatus
 from archive.domain.parsed_page import ParsedPage
 from archive.repository import runs
 from archive.repository.hash_chain import ChainHead
+from archive.repository.runs import RunArguments
 from archive.storage.media_files import MediaFolder
 
 MAX_FINDINGS = 1000  # findings that a report holds in full; further ones are only counted
@@ -151,9 +153,6 @@ def id_column(table: FromClause) -> ColumnElement[int]:
     return column
 
 
-_NOT_SOUND = "not_sound"
-
-
 @dataclass(frozen=True, slots=True)
 class PastVerification:
     """A verification that has ended.
@@ -173,8 +172,8 @@ def note_verified(
 ) -> None:
     """Record a verification that has ended, and its result, as a run. Instants are UTC."""
     run_id = runs.start_run(session, runs.VERIFY, {"only": list(only)}, started_at)
-    verdict = runs.SOUND if report.is_sound else _NOT_SOUND
-    runs.finish_run(session, run_id, verdict, {**report.checked, "found": report.found.total()}, now)
+    status = RunStatus.SOUND if report.is_sound else RunStatus.NOT_SOUND
+    runs.finish_run(session, run_id, status, {**report.checked, "found": report.found.total()}, now)
 
 
 def last_verified(session: Session) -> PastVerification | None:
@@ -184,7 +183,9 @@ def last_verified(session: Session) -> PastVerification | None:
     if run is None or run.finished_at is None:
         return None
     checked = {name: count for name, count in run.counts.items() if name != "found"}
-    return PastVerification(run.finished_at, tuple(run.arguments["only"]), checked, run.counts["found"])
+    return PastVerification(
+        run.finished_at, RunArguments.model_validate(run.arguments).only, checked, run.counts["found"]
+    )
 
 
 T = TypeVar("T")

@@ -115,7 +115,7 @@ def offline_page(shown: ShownPost, max_embedded: int = MAX_EMBEDDED) -> str:
         byline=[(name, value) for name, value in _byline(post) if value],
         body=Markup(body),  # noqa: S704 - made safe
         has_html=bool(post.html),
-        preview=PREVIEW_NOTE if is_preview(post.facts) else "",
+        preview=PREVIEW_NOTE if is_preview(post.page_metadata) else "",
         links=_links(post),
         source=clean_web_url(post.url),
         url=post.url,
@@ -164,7 +164,7 @@ def _heading(post: Post) -> str:
 
 
 def _byline(post: Post) -> Iterable[tuple[str, str]]:
-    facts = post.facts
+    facts = post.page_metadata
     author, region = facts.get("author"), facts.get("region")
     yield "original", "原创" if facts.get("original") else ""
     yield "author", author.strip() if isinstance(author, str) else ""
@@ -181,8 +181,8 @@ def _region_names(region: Mapping[str, Any]) -> list[str]:
 
 def _links(post: Post) -> list[tuple[str, str]]:
     """Return the links around a post: 阅读原文, its albums, and the post it shares."""
-    reprint = post.facts.get("reprint")
-    links = [("阅读原文", post.facts.get("source_url"))]
+    reprint = post.page_metadata.get("reprint")
+    links = [("阅读原文", post.page_metadata.get("source_url"))]
     links += [(f"#{album['title']}", album.get("link")) for album in albums(post)]
     links += [("转载来源", reprint.get("url"))] if isinstance(reprint, dict) else []
     return [
@@ -194,7 +194,7 @@ def _links(post: Post) -> list[tuple[str, str]]:
 
 def albums(post: Post) -> list[dict[str, Any]]:
     """Return the albums that a post's page lists it under, those that have a title."""
-    listed = post.facts.get("albums") or [post.facts.get("album")]
+    listed = post.page_metadata.get("albums") or [post.page_metadata.get("album")]
     return [album for album in listed if isinstance(album, dict) and isinstance(album.get("title"), str)]
 
 

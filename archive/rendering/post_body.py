@@ -79,7 +79,7 @@ def _player_cards(post: Post, media: PostMedia) -> dict[tuple[str, str], Tag]:
     """Return cards by type and id for all that a post plays, also without a known address."""
     cards: dict[tuple[str, str], Tag] = {}
     for medium_type, (label, name) in _PLAYABLE.items():
-        listed = [facts for facts in post.facts.get(name) or [] if isinstance(facts, dict)]
+        listed = [facts for facts in post.page_metadata.get(name) or [] if isinstance(facts, dict)]
         listed += [medium.facts | {"key": medium.key} for medium in media.shown if medium.type == medium_type]
         for facts in listed:
             ident = str(facts.get("id") or facts.get("key") or "")

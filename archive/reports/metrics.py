@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
 from archive.db.models import Account, AddressRow
+from archive.domain.outcomes import RunStatus
 from archive.reports.status import archive_numbers
 from archive.repository import egress
 from archive.repository.bare_addresses import IS_BARE
 from archive.repository.incidents import open_incidents
-from archive.repository.runs import BACKUP, SOUND, VERIFY, last_finished
+from archive.repository.runs import BACKUP, VERIFY, last_finished
 from archive.repository.sources import newest_posts, source_statuses
 
 _BACKED_UP = ("done", "partly_failed")  # a backup that lacks damaged files is one
@@ -144,7 +145,7 @@ def _work(session: Session, now: datetime) -> Iterator[Metric]:
     for name, description, instant in (
         ("oldest_due", "Since when the oldest address is due", _oldest_due(session, now)),
         ("last_verified", "End of the last verification that passed",
-         last_finished(session, VERIFY, [SOUND])),
+         last_finished(session, VERIFY, [RunStatus.SOUND])),
         ("last_backup", "End of the last backup", last_finished(session, BACKUP, _BACKED_UP)),
     ):  # fmt: skip
         metric = GaugeMetricFamily(f"mparchive_{name}_timestamp_seconds", description)

@@ -12,7 +12,7 @@ from archive.db import schema
 from archive.db.models import Account, AddressRow, CaptureRow, Post, Run, SourceRow
 from archive.db.roles import role_warnings
 from archive.domain.messages import Message
-from archive.domain.monitoring import NEIGHBOURS, remedy_for, unwatched, with_remedy
+from archive.domain.monitoring import NEIGHBOURS, STALE_KINDS, remedy_for, unwatched, with_remedy
 from archive.domain.update_decisions import BARE_A_DAY
 from archive.repository.accounts import account_summaries
 from archive.repository.bare_addresses import bare_status
@@ -20,14 +20,13 @@ from archive.repository.derived import counts, hour_of, start_of_hour
 from archive.repository.incidents import open_incidents
 from archive.repository.media_numbers import media_numbers
 from archive.repository.removals import count_forgotten
+from archive.repository.runs import grouped_counts
 from archive.repository.served_posts import count_other_posts
 from archive.repository.sources import linked_albums
 
 _UNPARSED = "unread"  # stands for the outcome of captures that were not parsed yet
 
 WATCHED_WITHIN = timedelta(hours=36)  # quiet hours and a long block after a challenge fit in
-
-STALE_KINDS = ("quiet", "blind")  # of incidents that say that posts may be missed
 
 MAX_UNWATCHED = (
     20  # accounts without a source that are named; after the import of a list there may be hundreds
@@ -140,10 +139,9 @@ def holds_nothing(session: Session) -> bool:
 
 
 def _last_runs(session: Session) -> list[dict[str, Any]]:
-    columns = (Run.id, Run.command, Run.started_at, Run.finished_at, Run.verdict, Run.counts)
-    return [
-        dict(row) for row in session.execute(select(*columns).order_by(Run.id.desc()).limit(5)).mappings()
-    ]
+    columns = (Run.id, Run.command, Run.started_at, Run.finished_at, Run.status.label("verdict"), Run.counts)
+    rows = session.execute(select(*columns).order_by(Run.id.desc()).limit(5)).mappings()
+    return [{**row, "counts": grouped_counts(row["counts"])} for row in rows]
 
 
 def unready(session: Session, now: datetime) -> list[Message]:
@@ -170,7 +168,7 @@ def _stale_accounts(session: Session) -> list[Message]:
     return [
         Message("archive.status.incident", {"problem": one.message, "remedy": one.remedy_message})
         for one in open_incidents(session)
-        if one.key.split(":")[0] in STALE_KINDS
+        if one.kind in STALE_KINDS
     ]
 
 

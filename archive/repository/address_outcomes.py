@@ -25,6 +25,7 @@ from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
 from archive.domain.parsed_page import LinkRef, ParsedPage
 from archive.domain.text import storable
 from archive.domain.update_decisions import next_fetch
+from archive.repository.address_keys import LOCK_ORDER, has_key
 from archive.repository.bare_addresses import IS_BARE, REFUSED
 from archive.repository.evidence import FactKind
 from archive.repository.hash_chain import append_facts
@@ -36,8 +37,6 @@ FOREIGN_POST = "archive.post.foreign"  # code of the reason of a post of another
 FORGOTTEN_POST = "archive.post.forgotten"  # code of the reason of a post that was removed on purpose
 
 FETCHED_AT_ALIAS = "archive.address.fetched_at_alias"
-
-BY_KEY = AddressRow.key.collate("C")
 
 _POST_KEY = Account.biz + ":" + func.replace(Post.aid, "_", ":")
 
@@ -235,9 +234,9 @@ def _locked_addresses(
     session: Session, ids: Collection[int], keys: Collection[str] = (), bare_keys: Collection[str] = ()
 ) -> Sequence[AddressRow]:
     """Lock the addresses with these ids or keys, and those with `bare_keys` that have no chksm yet."""
-    is_bare = and_(AddressRow.key.in_(bare_keys), IS_BARE)
-    wanted = or_(AddressRow.id.in_(ids), AddressRow.key.in_(keys), is_bare)
-    rows = select(AddressRow).where(wanted).order_by(BY_KEY)
+    is_bare = and_(has_key(bare_keys), IS_BARE)
+    wanted = or_(AddressRow.id.in_(ids), has_key(keys), is_bare)
+    rows = select(AddressRow).where(wanted).order_by(*LOCK_ORDER)
     locked = session.scalars(rows.with_for_update()).all()
     append_facts(session, FactKind.ADDRESS, [row.id for row in locked])
     return locked
@@ -274,7 +273,7 @@ def drop_foreign_posts(
 def _forgotten_posts(session: Session, results: Mapping[int, ParsedPage]) -> dict[int, Message]:
     """Return why pages are not stored whose post was removed on purpose, unless somebody gave the address."""
     keys = keys_of_posts(list(results.values()))
-    rows = select(AddressRow.key).where(AddressRow.key.in_(keys), AddressRow.last_outcome == FORGOTTEN)
+    rows = select(AddressRow.key).where(has_key(keys), AddressRow.last_outcome == FORGOTTEN)
     forgotten = set(session.scalars(rows))
     if not forgotten:
         return {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, and_, func, literal_column, select
+from sqlalchemy import Boolean, ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, AddressRow, Post, PostLink
@@ -30,9 +30,9 @@ def has_chksm(url: Any) -> ColumnElement[bool]:
 
 
 # The database has these conditions as functions, because its indexes are for exactly these.
-IS_SHORT = AddressRow.key.like(literal_column("'s/%'"))
+IS_LONG = AddressRow.short_token.is_(None)
 
-IS_BARE: ColumnElement[bool] = func.derived.is_bare(AddressRow.key, AddressRow.url, type_=Boolean())
+IS_BARE: ColumnElement[bool] = func.derived.is_bare(AddressRow.short_token, AddressRow.url, type_=Boolean())
 
 IS_REFUSED_BARE = and_(IS_BARE, func.derived.is_refused(AddressRow.last_outcome, type_=Boolean()))
 

@@ -149,7 +149,7 @@ def _posts(chosen: Selection) -> Select[int]:
 
 def _addresses_of(account: str) -> Select[int]:
     is_meant = (Account.biz == account) | (Account.name == account)
-    is_its = (AddressRow.account_id == Account.id) | (func.split_part(AddressRow.key, ":", 1) == Account.biz)
+    is_its = (AddressRow.account_id == Account.id) | (AddressRow.biz == Account.biz)
     return select(AddressRow.id).join(Account, is_its).where(is_meant)
 
 

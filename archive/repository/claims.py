@@ -36,7 +36,7 @@ def is_free(now: datetime) -> ColumnElement[bool]:
 
 def is_being_fetched(now: datetime) -> ColumnElement[bool]:
     """Tell whether the run with the claim has an egress: it is fetching, and waits for its turn no longer."""
-    fetches = Run.finished_at.is_(None) & Run.arguments.has_key("egress") & _is_alive(now)
+    fetches = Run.finished_at.is_(None) & Run.egress_id.is_not(None) & _is_alive(now)
     return _of_claiming_run(fetches)
 
 
@@ -52,8 +52,8 @@ def _of_claiming_run(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def _is_alive(now: datetime) -> ColumnElement[bool]:
     """Tell whether a run's process lives: by the run's lock, or the daemon's by a heartbeat of its egress."""
-    live_egresses = select(Egress.name).where(Egress.seen_at > now - EGRESS_LIVES)
-    of_daemon = and_(Run.arguments.has_key("due"), Run.arguments["egress"].astext.in_(live_egresses))
+    live_egresses = select(Egress.id).where(Egress.seen_at > now - EGRESS_LIVES)
+    of_daemon = and_(Run.arguments.has_key("due"), Run.egress_id.in_(live_egresses))
     return or_(of_daemon, Run.id.in_(live_runs()))
 
 

@@ -72,6 +72,12 @@ def unblock_egress(session: Session, name: str) -> None:
     )
 
 
+def egress_id(session: Session, name: str, now: datetime) -> int:
+    """Return the id of an egress, which is stored without a worker when it is new."""
+    _note_egress(session, name, now)
+    return session.scalars(select(Egress.id).where(Egress.name == name)).one()
+
+
 def _note_egress(session: Session, name: str, now: datetime) -> None:
     """Store an egress that is new, as one without a worker: jobs planned for it would wait for ever."""
     row = postgresql.insert(Egress).values(name=name, seen_at=now - 2 * EGRESS_LIVES)

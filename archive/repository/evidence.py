@@ -10,8 +10,11 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Row, TextClause, bindparam, text
-from sqlalchemy.orm import Session
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Dialect, Row, TextClause, bindparam, func, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session, aliased
+
+from archive.db.models import AddressRow
 
 
 class FactKind(StrEnum):
@@ -65,9 +68,24 @@ _CLOSED = (
 )
 
 
+def chain_biz(address: type[AddressRow]) -> ColumnElement[str]:
+    """Return whose chain an address belongs to: its account's, else that whose source listed it."""
+    return func.coalesce(address.biz, address.expected_biz, "")
+
+
+def _sql(expression: ColumnElement[str]) -> str:
+    """Return an expression as text, of which a rule is composed."""
+    dialect: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return str(expression.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+
+
+def _key_of(address: str) -> str:
+    key: ColumnElement[str] = aliased(AddressRow, name=address).key.expression
+    return _sql(key)
+
+
 def _biz_of_address(address: str) -> str:
-    by_key = f"CASE WHEN {address}.key ~ '^[^:]+:[0-9]+:[0-9]+$' THEN split_part({address}.key, ':', 1) END"
-    return f"coalesce({by_key}, {address}.expected_biz, '')"
+    return _sql(chain_biz(aliased(AddressRow, name=address)))
 
 
 _BIZ_OF_ACCOUNT = "(SELECT biz FROM accounts WHERE id = r.account_id)"
@@ -83,10 +101,10 @@ _PARSE_RESULTS = f"""(SELECT jsonb_agg(jsonb_build_array(parser_version, outcome
  {_utc("parsed_at")}, is_current) ORDER BY id) FROM parse_results WHERE capture_id = r.id)"""  # noqa: S608 - constants
 
 _MEDIA = f"""(SELECT jsonb_agg(jsonb_build_array(s.role, s.position, m.key, m.type, {_utc("m.first_seen_at")},
- s.capture_id, s.facts) ORDER BY s.role COLLATE "C", s.position, m.key COLLATE "C")
+ s.capture_id, s.page_metadata) ORDER BY s.role COLLATE "C", s.position, m.key COLLATE "C")
  FROM post_media s JOIN media m ON m.id = s.medium_id WHERE s.post_id = r.id)"""  # noqa: S608 - constants
 
-_LINKS = """(SELECT jsonb_agg(jsonb_build_array(relation, position, key, url, text, capture_id, facts)
+_LINKS = """(SELECT jsonb_agg(jsonb_build_array(relation, position, key, url, text, capture_id, page_metadata)
  ORDER BY relation COLLATE "C", key COLLATE "C") FROM post_links WHERE post_id = r.id)"""
 
 _ABSENCES = f"""(SELECT jsonb_agg(jsonb_build_array(outcome, reason, {_utc("last_seen_at")},
@@ -109,13 +127,14 @@ RULES: Mapping[FactKind, FactRule] = {
         "addresses",
         "addresses r",
         _biz_of_address("r"),
-        f"r.key, r.url, r.aid, {_BIZ_OF_ACCOUNT}, r.expected_biz, {_utc('r.first_seen_at')}, {_CLOSED}",
+        f"{_key_of('r')}, r.url, r.aid, {_BIZ_OF_ACCOUNT}, r.expected_biz, {_utc('r.first_seen_at')},"
+        f" {_CLOSED}",
     ),
     FactKind.SIGHTING: FactRule(
         "sightings",
         "sightings r JOIN addresses a ON a.id = r.address_id",
         _biz_of_address("a"),
-        f"a.key, r.source, r.url, r.title, r.listing, {_utc('r.first_seen_at')}, r.run_id",
+        f"{_key_of('a')}, r.source, r.url, r.title, r.listing, {_utc('r.first_seen_at')}, r.run_id",
     ),
     FactKind.PARSE_RESULT: FactRule(
         "captures",
@@ -130,7 +149,7 @@ RULES: Mapping[FactKind, FactRule] = {
         _BIZ_OF_ACCOUNT,
         f"{_OF_POST}, r.mid, r.idx, r.url, r.published_on, r.account_name, r.content_hash, r.source,"
         f" r.capture_id, r.title, r.current_version_id, {_utc('r.first_archived_at')},"
-        f" {_utc('r.published_at')}, r.kind, r.facts,"
+        f" {_utc('r.published_at')}, r.kind, r.page_metadata,"
         f" encode(sha256(convert_to(r.html, 'UTF8')), 'hex'), {_VERSIONS}",
     ),
     FactKind.POST_MEDIA: FactRule(
@@ -154,7 +173,7 @@ RULES: Mapping[FactKind, FactRule] = {
 
 OF_POSTS = (FactKind.POST, FactKind.POST_MEDIA, FactKind.POST_LINKS, FactKind.ABSENCES)
 
-LAST_ENTRY = """SELECT content, chain_id FROM chain_entries
+LAST_ENTRY = """SELECT content_digest, chain_id FROM chain_entries
  WHERE fact_kind = '{kind}' AND fact_id = {id} ORDER BY position DESC LIMIT 1"""
 
 FactIds = Mapping[FactKind, Collection[int]]
@@ -173,7 +192,8 @@ def _changed(kinds: tuple[FactKind, ...]) -> TextClause:
         f" FROM ({RULES[kind].select(kind, f'r.id = ANY(:ids_{kind})')}) f"
         f" LEFT JOIN LATERAL ({LAST_ENTRY.format(kind=kind, id='f.id')}) last ON true"
         " LEFT JOIN chains ON chains.id = last.chain_id"
-        " WHERE f.content IS DISTINCT FROM last.content AND NOT (f.is_empty AND last.content IS NULL)"
+        " WHERE f.content IS DISTINCT FROM last.content_digest"
+        " AND NOT (f.is_empty AND last.content_digest IS NULL)"
         for place, kind in enumerate(kinds)
     ]
     statement = text(" UNION ALL ".join(parts) + " ORDER BY place, id")

@@ -36,8 +36,9 @@ from archive.db.models import (
     UnparsedCapture,
     Version,
 )
-from archive.domain.addresses import post_key
+from archive.domain.addresses import AddressColumns, post_key
 from archive.domain.captures import Capture
+from archive.domain.monitoring import IncidentKind
 from archive.domain.outcomes import FORGOTTEN, Outcome
 from archive.domain.parsed_page import ParsedPage, PostState
 from archive.domain.text import storable
@@ -48,6 +49,7 @@ from archive.repository.bodies import remove_bodies, unused_bodies
 from archive.repository.captures import list_captures, load_capture
 from archive.repository.evidence import OF_POSTS, FactKind
 from archive.repository.hash_chain import append_facts, append_facts_of_posts, append_removals, fact_name
+from archive.repository.incidents import close_incidents_of_account
 from archive.repository.media import put_post_media, unused_files
 from archive.repository.posts import put_links, replace_state
 from archive.repository.removals import (
@@ -57,6 +59,7 @@ from archive.repository.removals import (
     posts_citing,
     posts_with_captures,
 )
+from archive.repository.runs import RunArguments
 from archive.repository.versions import VERSION_AT
 from archive.storage.media_files import MediaFolder
 
@@ -127,7 +130,7 @@ def remove_files(engine: Engine, folder: MediaFolder, run_id: int, now: datetime
     """
     with transaction(engine) as session:
         run = session.get_one(Run, run_id)
-        for path in unused_files(session, run.arguments["files"]):
+        for path in unused_files(session, RunArguments.model_validate(run.arguments).files):
             folder.remove(path)
         runs.finish_run(session, run_id, "done", run.counts, now)
 
@@ -173,7 +176,7 @@ def _entries(session: Session, scope: RemovalScope) -> dict[str, list[dict[str, 
     rows = select(
         Chain.biz,
         ChainEntry.position,
-        ChainEntry.content,
+        ChainEntry.content_digest,
         page.requested_url,
         page.sha256,
         page.fetched_at,
@@ -204,7 +207,7 @@ def _entries(session: Session, scope: RemovalScope) -> dict[str, list[dict[str, 
             what = {"url": row.requested_url, "sha256": row.sha256.hex(), "fetched_at": at}
         if row.fact_kind is not None:
             what = {"fact": fact_name(row.fact_kind, row.fact_id)}
-        found[row.biz].append({"position": row.position, "content": row.content.hex(), **what})
+        found[row.biz].append({"position": row.position, "content": row.content_digest.hex(), **what})
     return found
 
 
@@ -293,7 +296,7 @@ def _keep_forgotten(session: Session, scope: RemovalScope, now: datetime) -> Non
     rows = select(Account.biz, Post.account_id, Post.aid, Post.url)
     rows = rows.join(Account, Account.id == Post.account_id).where(among(Post.id, scope.posts))
     new = [
-        {"key": post_key(biz, aid), "url": url, "account_id": account_id, "aid": aid, **values}
+        {**_identity(biz, aid), "url": url, "account_id": account_id, "aid": aid, **values}
         for biz, account_id, aid, url in session.execute(rows)
     ]
     if new:
@@ -304,20 +307,20 @@ def _keep_forgotten(session: Session, scope: RemovalScope, now: datetime) -> Non
     session.execute(update(AddressRow).where(among(AddressRow.id, scope.reset)).values(due))
 
 
+def _identity(biz: str, aid: str) -> dict[str, Any]:
+    """Return the columns that identify the long address of a post."""
+    return AddressColumns.of_key(post_key(biz, aid))._asdict()
+
+
 def _close_incidents(session: Session, captures: frozenset[int], now: datetime) -> None:
-    keys = {f"capture:{capture_id}" for capture_id in captures}
-    for incident in session.scalars(select(Incident).where(Incident.closed_at.is_(None))):
-        if incident.key in keys:
-            incident.closed_at = now
-    session.flush()
+    of_captures = (Incident.kind == IncidentKind.CAPTURE) & among(Incident.capture_id, captures)
+    session.execute(update(Incident).where(of_captures, Incident.closed_at.is_(None)).values(closed_at=now))
 
 
 def _remove_account_state(session: Session, account_id: int, now: datetime) -> None:
     """Remove the state of an account's sources, and close its incidents."""
-    biz = session.get_one(Account, account_id).biz
+    close_incidents_of_account(session, account_id, now)
     session.execute(delete(SourceRow).where(SourceRow.account_id == account_id))
-    own = Incident.key.contains(f":{biz}", autoescape=True) & Incident.closed_at.is_(None)
-    session.execute(update(Incident).where(own).values(closed_at=now))
 
 
 def _restore_post(session: Session, post_id: int, parse: Parse, parser_version: int, now: datetime) -> None:

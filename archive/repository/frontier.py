@@ -4,9 +4,10 @@ Each function takes a session and leaves the commit to its caller; rows are lock
 archive.ingest.pages states. Instants are aware UTC.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Select, and_, case, func, or_, select, text, tuple_, update
@@ -21,11 +22,21 @@ from archive.domain.text import storable, storable_json
 from archive.domain.update_decisions import BARE_A_DAY
 from archive.repository import runs
 from archive.repository.accounts import put_accounts
-from archive.repository.address_outcomes import BY_KEY, add_chksm, archived_keys
+from archive.repository.address_keys import (
+    LOCK_ORDER,
+    Arbiter,
+    address_ids_by_key,
+    arbiter_of,
+    batches,
+    has_key,
+    in_lock_order,
+    on_conflict,
+)
+from archive.repository.address_outcomes import add_chksm, archived_keys
 from archive.repository.bare_addresses import (
     IS_BARE,
+    IS_LONG,
     IS_REFUSED_BARE,
-    IS_SHORT,
     LISTED_WAIT,
     REFUSED,
     has_chksm,
@@ -94,11 +105,15 @@ def store_sightings(
         if best is None or (sighting.address.chksm and not best.address.chksm):
             rows[sighting.address.key] = sighting
     claimed_by = run_id if claim else None
-    known = _put_addresses(session, [rows[key] for key in sorted(rows)], accounts, claimed_by, now)
-    _accept_any_account(session, sorted(s.address.key for s in sightings if not s.expected_biz))
-    _remember_forgotten(session, sorted(s.address.key for s in sightings if _is_by_hand(s)), now)
+    known = _put_addresses(session, list(rows.values()), accounts, claimed_by, now)
+    _accept_any_account(session, _ordered(s.address.key for s in sightings if not s.expected_biz))
+    _remember_forgotten(session, _ordered(s.address.key for s in sightings if _is_by_hand(s)), now)
     _put_sightings(session, run_id, sightings, {key: sighted.address_id for key, sighted in known.items()})
     return [known[sighting.address.key] for sighting in sightings]
+
+
+def _ordered(keys: Iterable[str]) -> list[str]:
+    return [key for key, _ in in_lock_order(set(keys))]
 
 
 def _put_addresses(
@@ -108,13 +123,13 @@ def _put_addresses(
     claimed_by: int | None,
     now: datetime,
 ) -> dict[str, Sighted]:
+    """Store addresses, of which each has one sighting here; return what is stored by key."""
     keys = [sighting.address.key for sighting in sightings]
     addresses = _with_known_chksm(session, [sighting.address for sighting in sightings])
-    before = _address_ids_by_key(session, keys)
+    before = address_ids_by_key(session, keys)
     archived = archived_keys(session, [sighting.address for sighting in sightings])
-    values = [
-        {
-            "key": sighting.address.key,
+    values = {
+        sighting.address.key: {
             "url": storable(address.url),
             "account_id": accounts.get(sighting.address.biz),
             "aid": sighting.address.aid,
@@ -125,12 +140,13 @@ def _put_addresses(
             "claimed_until": None if claimed_by is None else now + CLAIM_LASTS,
         }
         for sighting, address in zip(sightings, addresses, strict=True)
-    ]
-    if values:
-        if claimed_by is not None:
-            _lock(session, keys)
-        session.execute(_insert_or_improve(now, claims=claimed_by is not None), values)
-    ids = _address_ids_by_key(session, keys)
+    }
+    if claimed_by is not None:
+        _lock(session, keys)
+    for arbiter, group in groupby(in_lock_order(keys), lambda one: arbiter_of(one[1])):
+        improve = _insert_or_improve(now, arbiter, claims=claimed_by is not None)
+        session.execute(improve, [{**columns._asdict(), **values[key]} for key, columns in group])
+    ids = address_ids_by_key(session, keys)
     append_facts(session, FactKind.ADDRESS, ids.values())
     return {key: Sighted(address_id, key, key not in before) for key, address_id in ids.items()}
 
@@ -149,7 +165,7 @@ def _first_due(sighting: Sighting, address: Address, now: datetime) -> datetime:
     return now + LISTED_WAIT if address.is_bare and is_listed else now
 
 
-def _insert_or_improve(now: datetime, *, claims: bool) -> postgresql.Insert:
+def _insert_or_improve(now: datetime, arbiter: Arbiter, *, claims: bool) -> postgresql.Insert:
     """Insert addresses; give known ones the URL with chksm where theirs has none, and the claim if any.
 
     Those that another crawl is fetching now stay claimed by its run.
@@ -164,13 +180,13 @@ def _insert_or_improve(now: datetime, *, claims: bool) -> postgresql.Insert:
         "next_fetch_at": case((gives_new_try, row.excluded.next_fetch_at), else_=AddressRow.next_fetch_at),
     }
     if not claims:
-        return row.on_conflict_do_update(constraint="uq__addresses__key", set_=improved, where=has_better_url)
+        return row.on_conflict_do_update(**on_conflict(arbiter), set_=improved, where=has_better_url)
     is_kept = is_being_fetched(now)
     claim = {
         name: case((is_kept, getattr(AddressRow, name)), else_=row.excluded[name])
         for name in ("claimed_by_run_id", "claimed_until")
     }
-    return row.on_conflict_do_update(constraint="uq__addresses__key", set_=improved | claim)
+    return row.on_conflict_do_update(**on_conflict(arbiter), set_=improved | claim)
 
 
 def _lock(session: Session, keys: Sequence[str]) -> None:
@@ -179,23 +195,15 @@ def _lock(session: Session, keys: Sequence[str]) -> None:
     A statement that waits for a lock itself goes on with the runs it saw before: it would take the claim from
     a crawl that has begun meanwhile.
     """
-    for start in range(0, len(keys), _BATCH):
-        rows = select(AddressRow.id).where(AddressRow.key.in_(keys[start : start + _BATCH]))
-        session.execute(rows.order_by(BY_KEY).with_for_update())
-
-
-def _address_ids_by_key(session: Session, keys: Sequence[str]) -> dict[str, int]:
-    ids: dict[str, int] = {}
-    for start in range(0, len(keys), _BATCH):
-        rows = select(AddressRow.key, AddressRow.id).where(AddressRow.key.in_(keys[start : start + _BATCH]))
-        ids.update((key, address_id) for key, address_id in session.execute(rows))
-    return ids
+    for batch in batches(_ordered(keys)):
+        rows = select(AddressRow.id).where(has_key(batch))
+        session.execute(rows.order_by(*LOCK_ORDER).with_for_update())
 
 
 def _accept_any_account(session: Session, keys: Sequence[str]) -> None:
     """Accept a post of any account at these addresses: somebody asked for them by hand."""
-    for start in range(0, len(keys), _BATCH):
-        rows = select(AddressRow.id).where(AddressRow.key.in_(keys[start : start + _BATCH]))
+    for batch in batches(keys):
+        rows = select(AddressRow.id).where(has_key(batch))
         rows = rows.where(AddressRow.expected_biz.is_not(None))
         _update_locked(session, rows, {"expected_biz": None})
 
@@ -207,11 +215,9 @@ def _is_by_hand(sighting: Sighting) -> bool:
 
 def _remember_forgotten(session: Session, keys: Sequence[str], now: datetime) -> None:
     """Make the addresses due again whose posts were removed and that somebody gives by hand now."""
-    for start in range(0, len(keys), _BATCH):
+    for batch in batches(keys):
         given = select(AddressRow.account_id, AddressRow.aid, AddressRow.id)
-        given = given.where(
-            AddressRow.key.in_(keys[start : start + _BATCH]), AddressRow.last_outcome == FORGOTTEN
-        )
+        given = given.where(has_key(batch), AddressRow.last_outcome == FORGOTTEN)
         found = session.execute(given).all()
         if not found:
             continue
@@ -226,7 +232,7 @@ def _remember_forgotten(session: Session, keys: Sequence[str], now: datetime) ->
 
 def _update_locked(session: Session, rows: Select[int], values: Mapping[str, Any]) -> Sequence[int]:
     """Lock the chosen addresses in the order of their keys, then change them; return their ids."""
-    locked = session.scalars(rows.order_by(BY_KEY).with_for_update()).all()
+    locked = session.scalars(rows.order_by(*LOCK_ORDER).with_for_update()).all()
     session.execute(update(AddressRow).where(AddressRow.id.in_(locked)).values(dict(values)))
     append_facts(session, FactKind.ADDRESS, locked)
     return locked
@@ -297,7 +303,7 @@ def _due(now: datetime) -> Select[int, str, str]:
     failed = func.derived.has_failed(AddressRow.last_outcome)
     failed_at = func.derived.failed_at(AddressRow.last_outcome, AddressRow.last_tried_at)
     # The order of ix__addresses__fetch_order.
-    in_order = IS_BARE, failed, failed_at, AddressRow.attempts, ~IS_SHORT, AddressRow.next_fetch_at
+    in_order = IS_BARE, failed, failed_at, AddressRow.attempts, IS_LONG, AddressRow.next_fetch_at
     rows = select(AddressRow.id, AddressRow.key, AddressRow.url)
     return rows.where(AddressRow.next_fetch_at <= now).order_by(*in_order, AddressRow.id)
 
@@ -314,7 +320,7 @@ def due_address(address_id: int, key: str, url: str) -> DueAddress:
 
 def address_ids(session: Session, keys: Sequence[str]) -> set[int]:
     """Return the ids of the addresses with these keys."""
-    return set(session.scalars(select(AddressRow.id).where(AddressRow.key.in_(keys))))
+    return set(session.scalars(select(AddressRow.id).where(has_key(keys))))
 
 
 def addresses_of_run(session: Session, run_id: int) -> list[AddressRow]:
@@ -355,7 +361,7 @@ def claim_due(  # noqa: PLR0913 - the last has a default
     due = _load_due(session, rows.with_for_update(of=AddressRow, skip_locked=True, key_share=True))
     if not due:
         return 0, []
-    run_id = runs.start_run(session, command, {"egress": egress, "due": len(due)}, now)
+    run_id = runs.start_run(session, command, {"due": len(due)}, now, egress)
     claimed = update(AddressRow).where(AddressRow.id.in_([address.id for address in due]))
     session.execute(claimed.values(claim_values(run_id, now)))
     return run_id, due

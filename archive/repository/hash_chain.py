@@ -21,7 +21,6 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
-    case,
     cast,
     delete,
     event,
@@ -46,11 +45,9 @@ from archive.db.models import (
     Removal,
     Version,
 )
-from archive.repository.evidence import OF_POSTS, FactKind, changed_facts
+from archive.repository.evidence import OF_POSTS, FactKind, chain_biz, changed_facts
 
 _INSTANT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-
-_LONG_KEY = "^[^:]+:[0-9]+:[0-9]+$"
 
 
 def capture_contents() -> Select[int, str, bytes]:
@@ -68,7 +65,7 @@ def capture_contents() -> Select[int, str, bytes]:
         _hash(cast(row.evaluated, Text)),
         AddressRow.key,
     )
-    chosen = select(row.id, _biz().label("biz"), _content("capture", *values).label("content"))
+    chosen = select(row.id, chain_biz(AddressRow).label("biz"), _content("capture", *values).label("content"))
     return chosen.outerjoin(AddressRow, AddressRow.id == row.address_id)
 
 
@@ -95,12 +92,6 @@ def removal_contents() -> Select[int, str, bytes]:
     row = Removal
     values = (row.biz, row.reason, _instant(row.removed_at), _hash(cast(row.removed, Text)))
     return select(row.id, row.biz, _content("removal", *values).label("content"))
-
-
-def _biz() -> ColumnElement[str]:
-    """Return the account of a capture's address: by the address, else by the source that listed it."""
-    by_address = case((AddressRow.key.regexp_match(_LONG_KEY), func.split_part(AddressRow.key, ":", 1)))
-    return func.coalesce(by_address, AddressRow.expected_biz, "")
 
 
 def _content(subject: str, *values: Any) -> ColumnElement[bytes]:
@@ -140,7 +131,7 @@ _NEW = postgresql.insert(Chain).on_conflict_do_nothing(constraint="uq__chains__b
 
 _COLUMNS = {
     "position": BigInteger,
-    "content": LargeBinary,
+    "content_digest": LargeBinary,
     "digest": LargeBinary,
     "capture_id": BigInteger,
     "version_id": BigInteger,
@@ -320,7 +311,9 @@ def _extend(session: Session, chain: Row[int, int, bytes], entries: Sequence[_En
     digest, rows = chain.digest, []
     for position, entry in enumerate(entries, chain.length + 1):
         digest = entry_digest(digest, entry.content, entry.fact)
-        rows.append({"position": position, "content": entry.content, "digest": digest, **entry.subject})
+        rows.append(
+            {"position": position, "content_digest": entry.content, "digest": digest, **entry.subject}
+        )
     columns = {name: [row.get(name) for row in rows] for name in _COLUMNS}
     session.execute(_ENTRIES, {"chain": chain.id, **columns})
     grown = {"chain": chain.id, "grown": chain.length + len(rows), "end": digest}

@@ -92,7 +92,7 @@ def due_media(
     Those that failed before come last; those whose address expires soon come first, then all that is no
     image, for it may expire too.
     """
-    newest = select(PostMedium.facts).where(PostMedium.medium_id == MediumRow.id)
+    newest = select(PostMedium.page_metadata).where(PostMedium.medium_id == MediumRow.id)
     facts = newest.order_by((PostMedium.capture_id % SERIALS).desc()).limit(1).scalar_subquery()
     rows = select(
         MediumRow.id,
@@ -166,7 +166,7 @@ def _shown(place: PostMedium, medium: MediumRow, file: FileRow | None) -> ShownM
         key=medium.key,
         url=medium.url,
         type=medium.type,
-        facts=place.facts,
+        facts=place.page_metadata,
         file=_stored_file(file),
         last_outcome=medium.last_outcome,
         last_reason=Message.load(medium.last_reason),
@@ -224,12 +224,12 @@ def put_post_media(session: Session, pages: Sequence[CurrentPage], now: datetime
             "capture_id": capture_id,
             "role": role,
             "position": medium.position,
-            "facts": storable_json(medium.facts),
+            "page_metadata": storable_json(medium.facts),
         }
         for (post_id, role, key), (capture_id, medium) in sorted(shown.items(), key=lambda item: item[0])
     ]
     row = postgresql.insert(PostMedium)
-    newest = {name: row.excluded[name] for name in ("capture_id", "position", "facts")}
+    newest = {name: row.excluded[name] for name in ("capture_id", "position", "page_metadata")}
     row = row.on_conflict_do_update(constraint="uq__post_media__post_id_role_medium_id", set_=newest)
     if values:
         session.execute(row, values)

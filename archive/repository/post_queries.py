@@ -153,7 +153,10 @@ _LISTED_COLUMNS = (
     Post.account_name, Post.kind, Post.first_archived_at,
 )  # fmt: skip
 
-_COLUMNS_BESIDE_TEXTS = (*_LISTED_COLUMNS, Post.facts)  # where texts are shown, so is what is missing of them
+_COLUMNS_BESIDE_TEXTS = (
+    *_LISTED_COLUMNS,
+    Post.page_metadata,
+)  # where texts are shown, so is what is missing of them
 
 
 class CursorError(ArchiveError):
@@ -281,7 +284,7 @@ def _is_after(position: PostPosition) -> ColumnElement[bool]:
 
 
 # Of a post for which archive.domain.parsed_page.is_preview holds.
-IS_PREVIEW = func.coalesce(Post.facts["preview"].astext, Post.facts["paid"].astext) == "true"
+IS_PREVIEW = func.coalesce(Post.page_metadata["preview"].astext, Post.page_metadata["paid"].astext) == "true"
 
 
 def count_previews(session: Session, chosen: PostFilter = EVERY_POST) -> int:

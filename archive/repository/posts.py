@@ -24,6 +24,7 @@ from archive.domain.parsed_page import CurrentPage, LinkRef, PostIdentity, PostS
 from archive.domain.records import Record
 from archive.domain.text import index_key, storable, storable_json
 from archive.domain.update_decisions import PAGE, REPARSE, Intent, StoredPost, StoreResult, decide
+from archive.repository.address_keys import has_key
 from archive.repository.evidence import FactKind
 from archive.repository.hash_chain import append_facts, append_facts_of_posts, append_versions
 from archive.repository.post_queries import (
@@ -317,12 +318,12 @@ def put_links(session: Session, pages: Sequence[CurrentPage]) -> None:
             "url": storable(link.url),
             "text": storable(link.text),
             "position": link.position,
-            "facts": storable_json(link.facts),
+            "page_metadata": storable_json(link.facts),
         }
         for (post_id, relation, key), (capture_id, link) in sorted(links.items(), key=lambda item: item[0])
     ]
     row = postgresql.insert(PostLink)
-    newest = {name: row.excluded[name] for name in ("capture_id", "url", "text", "position", "facts")}
+    newest = {name: row.excluded[name] for name in ("capture_id", "url", "text", "position", "page_metadata")}
     row = row.on_conflict_do_update(constraint="uq__post_links__post_id_relation_key", set_=newest)
     if values:
         session.execute(row, values)
@@ -362,6 +363,6 @@ def archived_posts(session: Session, keys: Sequence[str]) -> dict[str, tuple[str
         select(AddressRow.key, Account.biz, Post.aid)
         .join(Post, IS_ITS_ADDRESS)
         .join(Account, Account.id == Post.account_id)
-        .where(AddressRow.key.in_(keys))
+        .where(has_key(keys))
     )
     return {key: (biz, aid) for key, biz, aid in session.execute(rows)}

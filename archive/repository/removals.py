@@ -97,7 +97,7 @@ def scope_of_account(session: Session, account_id: int, biz: str) -> RemovalScop
     posts = _ids(session, select(Post.id).where(Post.account_id == account_id))
     own = or_(
         AddressRow.account_id == account_id,
-        AddressRow.key.startswith(f"{biz}:", autoescape=True),
+        AddressRow.biz == biz,
         AddressRow.account_id.is_(None) & (AddressRow.expected_biz == biz),
     )
     return _scope_of_posts(session, posts, _ids(session, select(AddressRow.id).where(own)))

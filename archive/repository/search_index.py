@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Row, Select, Text, func, select, text, tup
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from archive.db.models import Post, PostWords
+from archive.db.models import Post, PostSearchDocument
 from archive.domain.messages import Message
 from archive.domain.search_text import grams_of, words_of
 from archive.repository.derived import refresh
@@ -20,7 +20,12 @@ CHECK_EVERY = 200  # one post in so many is also looked up in the index, which t
 
 _COLUMNS = (Post.id, Post.account_id, Post.published_on, Post.kind, Post.title, Post.text)
 
-_INDEXED = (PostWords.account_id, PostWords.published_on, PostWords.kind, PostWords.words)
+_INDEXED = (
+    PostSearchDocument.account_id,
+    PostSearchDocument.published_on,
+    PostSearchDocument.kind,
+    PostSearchDocument.words,
+)
 
 
 def index_posts(session: Session, post_ids: Sequence[int]) -> None:
@@ -43,7 +48,7 @@ def rebuild_search_index(session: Session, progress: Callable[[int], None] = lam
     for done, ids in _batches(session):
         index_posts(session, ids)
         progress(done)
-    session.execute(text("REINDEX INDEX ix__post_words__grams"))
+    session.execute(text("REINDEX INDEX ix__post_search_documents__grams"))
     refresh(session.connection())
     return done
 
@@ -59,7 +64,7 @@ def check_search_index(session: Session) -> list[Message]:
 
 def search_index_errors(session: Session, post_ids: Sequence[int]) -> Iterator[tuple[int, Message]]:
     """Yield the id of each of these posts, at most INDEX_BATCH, whose index is wrong, and what is wrong."""
-    posts = select(*_COLUMNS, *_INDEXED).outerjoin(PostWords, PostWords.post_id == Post.id)
+    posts = select(*_COLUMNS, *_INDEXED).outerjoin(PostSearchDocument, PostSearchDocument.post_id == Post.id)
     rows = session.execute(posts.where(Post.id.in_(post_ids)).order_by(Post.id)).all()
     differing = {row.id: reason for row in rows if (reason := _difference(row))}
     yield from differing.items()
@@ -68,7 +73,7 @@ def search_index_errors(session: Session, post_ids: Sequence[int]) -> Iterator[t
 
 def has_grams(grams: Sequence[str]) -> ColumnElement[bool]:
     """Select posts that have all of these n-grams, by the index."""
-    return func.search_grams(PostWords.words, type_=postgresql.ARRAY(Text)).contains(grams)
+    return func.search_grams(PostSearchDocument.words, type_=postgresql.ARRAY(Text)).contains(grams)
 
 
 def _batches(session: Session) -> Iterator[tuple[int, Sequence[int]]]:
@@ -84,7 +89,7 @@ def _write(session: Session, posts: Select[*tuple[Any, ...]]) -> None:
     rows = [_values(row) for row in session.execute(posts)]
     if not rows:
         return
-    insert = postgresql.insert(PostWords)
+    insert = postgresql.insert(PostSearchDocument)
     new = insert.excluded
     changes = {column.name: new[column.name] for column in _INDEXED}
     has_changed = tuple_(*_INDEXED).is_distinct_from(tuple_(*changes.values()))
@@ -116,6 +121,6 @@ def _not_found(session: Session, rows: Sequence[AnyRow]) -> Iterator[tuple[int, 
     for row in rows:
         title, text_ = words_of(row.title, row.text).split("\n")
         grams = grams_of([title, text_])
-        matching = select(PostWords.post_id).where(has_grams(grams))
+        matching = select(PostSearchDocument.post_id).where(has_grams(grams))
         if grams and row.id not in session.scalars(matching):
             yield row.id, Message("archive.search_index.lookup_fails")

@@ -13,7 +13,7 @@ from archive.db.models import Account, AddressRow, CaptureRow
 from archive.domain.addresses import PostId, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
-from archive.domain.monitoring import HealthProblem
+from archive.domain.monitoring import HealthProblem, IncidentKind, IncidentSubject
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 
@@ -23,7 +23,7 @@ REDIRECTED = "archive.post.redirected"  # the same, after a redirect to the othe
 
 REPEATED = 2  # times in a row from which on it is no accident
 
-INCIDENT = "other_posts"  # key: one incident for all addresses, however many give another post
+SUBJECT = IncidentSubject(IncidentKind.OTHER_POSTS)  # of one incident, however many addresses there are
 
 _GIVES_OTHER: ColumnElement[bool] = func.derived.gave_other_post(AddressRow.last_reason, type_=Boolean())
 
@@ -81,4 +81,4 @@ def other_post_problems(session: Session) -> list[HealthProblem]:
     rows = select(AddressRow.last_reason).where(_GIVES_OTHER, AddressRow.attempts >= REPEATED)
     example = session.scalar(rows.order_by(AddressRow.last_tried_at.desc()).limit(1)) or ""
     params = {"n": number, "example": Message.load(example)}
-    return [HealthProblem(INCIDENT, Message("archive.incident.other_posts", params))]
+    return [HealthProblem(SUBJECT, Message("archive.incident.other_posts", params))]

@@ -7,18 +7,20 @@ archive.ingest.pages states, sources after sightings. Instants are aware UTC.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
-from archive.db.models import Account, AddressRow, Post, PostLink, SourceRow
+from archive.db.models import Account, Post, PostLink, SourceRow
 from archive.domain.captures import Sighted, Sighting
 from archive.domain.monitoring import NEIGHBOURS, SourceName, SourceStatus
 from archive.domain.outcomes import LINKS_TO_POSTS, Relation
 from archive.domain.text import storable, storable_json
 from archive.repository import accounts, frontier
+from archive.repository.address_keys import without_known
 from archive.repository.post_queries import NOON, PUBLISHED_AT
 
 _UNIQUE = "uq__sources__account_id_type_external_id"
@@ -118,18 +120,23 @@ def linked_addresses(session: Session, biz: str, limit: int) -> list[LinkedAddre
     best: Any = postgresql.aggregate_order_by(PostLink.url, has_chksm.desc(), PostLink.id)
     label: Any = postgresql.aggregate_order_by(PostLink.text, (PostLink.text != "").desc(), PostLink.id)
     posts = func.count(PostLink.post_id.distinct())
-    known = select(AddressRow.id).where(AddressRow.key == PostLink.key)
     its_own = PostLink.key.startswith(f"{biz}:", autoescape=True) | PostLink.key.startswith("s/")
     rows = (
-        select(func.array_agg(best)[1], func.array_agg(label)[1], posts)
+        select(
+            PostLink.key,
+            func.array_agg(best)[1].label("url"),
+            func.array_agg(label)[1].label("text"),
+            posts.label("posts"),
+        )
         .join(Post, Post.id == PostLink.post_id)
         .join(Account, Account.id == Post.account_id)
         .where(Account.biz == biz, PostLink.relation.in_(LINKS_TO_POSTS), PostLink.url != "")
-        .where(its_own, ~known.exists())
+        .where(its_own)
         .group_by(PostLink.key)
         .order_by(posts.desc(), PostLink.key.collate("C"))
     )
-    return [LinkedAddress(*row) for row in session.execute(rows.limit(limit))]
+    unknown = without_known(session, session.execute(rows))
+    return [LinkedAddress(row.url, row.text, row.posts) for row in islice(unknown, limit)]
 
 
 def linked_albums(session: Session, biz: str, limit: int) -> list[str]:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, Post, PostWords
+from archive.db.models import Account, Post, PostSearchDocument
 from archive.domain.search_text import grams_of, is_exact
 from archive.domain.text import storable
 from archive.repository.accounts import accounts_named
@@ -45,9 +45,9 @@ SCAN_ON_FACTOR = 3  # of posts scanned then at most: twice what fills a page at 
 
 RANKED = 500  # newest hits that are ranked by relevance; older ones follow by date
 
-BY_DATE = (PostWords.published_on.desc(), PostWords.post_id.desc())
+BY_DATE = (PostSearchDocument.published_on.desc(), PostSearchDocument.post_id.desc())
 
-_position = tuple_(PostWords.published_on, PostWords.post_id)
+_position = tuple_(PostSearchDocument.published_on, PostSearchDocument.post_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +113,15 @@ def search(  # noqa: PLR0913 - the last three by name
 def _conditions(session: Session, chosen: PostFilter) -> Iterator[ColumnElement[bool]]:
     if chosen.account is not None:
         named = accounts_named(session, storable(chosen.account))
-        yield PostWords.account_id.in_([account.id for account in named])
+        yield PostSearchDocument.account_id.in_([account.id for account in named])
     if chosen.kind is not None:
-        yield PostWords.kind == chosen.kind
+        yield PostSearchDocument.kind == chosen.kind
     if chosen.since is not None:
-        yield PostWords.published_on >= chosen.since
+        yield PostSearchDocument.published_on >= chosen.since
     if chosen.until is not None:
-        yield PostWords.published_on <= chosen.until
+        yield PostSearchDocument.published_on <= chosen.until
     if chosen.mark is not None:
-        yield has_mark(PostWords.post_id, chosen.mark)
+        yield has_mark(PostSearchDocument.post_id, chosen.mark)
 
 
 def _by_date(
@@ -162,7 +162,9 @@ def newest_matching(
 ) -> list[DatePosition]:
     """Return the newest posts that match, in order: by scanning the newest posts, else by the index."""
     if not query.words and not query.excluded:
-        rows = _posts_before(filters, before).with_only_columns(PostWords.published_on, PostWords.post_id)
+        rows = _posts_before(filters, before).with_only_columns(
+            PostSearchDocument.published_on, PostSearchDocument.post_id
+        )
         return _load_positions(session, rows.limit(limit))
     among = max(SCANNED, 4 * limit)
     positions = _scan(session, query, filters, limit, before=before, among=among)
@@ -200,7 +202,7 @@ def _first_scan(words: int, excluded: int) -> _Rows:
 
 def _posts_before(filters: _Filters, before: DatePosition | None) -> _Rows:
     older = [] if before is None else [_position < _at(before)]
-    rows = select(PostWords.published_on, PostWords.post_id, PostWords.words)
+    rows = select(PostSearchDocument.published_on, PostSearchDocument.post_id, PostSearchDocument.words)
     return rows.where(*filters, *older).order_by(*BY_DATE)
 
 
@@ -220,7 +222,7 @@ def matching(chosen: _Rows, query: Query, limit: int | None = None) -> _Rows:
 
 def matching_ids(query: Query) -> Select[int]:
     """Select the ids of all posts that match by the index, in no order."""
-    rows = matching(select(PostWords.published_on, PostWords.post_id, PostWords.words), query)
+    rows = matching(_posts_before((), None).order_by(None), query)
     return select(rows.order_by(None).subquery().c.post_id)
 
 
@@ -238,8 +240,8 @@ def _having(rows: _Rows, words: Sequence[_Word], excluded: Sequence[_Word], limi
 
 
 def _scores(session: Session, query: Query, places: Sequence[DatePosition]) -> list[int]:
-    rows = select(PostWords.post_id, PostWords.words)
-    rows = rows.where(PostWords.post_id.in_([place.post_id for place in places]))
+    rows = select(PostSearchDocument.post_id, PostSearchDocument.words)
+    rows = rows.where(PostSearchDocument.post_id.in_([place.post_id for place in places]))
     scores = {post_id: score(words, query.words) for post_id, words in session.execute(rows)}
     return [scores[place.post_id] for place in places]
 

@@ -23,6 +23,7 @@ from archive.domain.messages import Message
 from archive.domain.search_text import text_as_shown
 from archive.domain.text import storable
 from archive.repository.accounts import belongs_to
+from archive.repository.address_keys import has_key
 from archive.repository.post_queries import EVERY_POST, NEWEST_FIRST, PostFilter, filtered_posts, marks_of
 from archive.search.engine import Hit, Order, SearchPage, matching_ids, search
 from archive.search.query import Query, SearchError, parse
@@ -231,9 +232,9 @@ def _identities_of_token(session: Session, token: str) -> list[tuple[str, str]]:
     """Return biz and aid of the posts of a short link: by its address, else by pages that name it."""
     key, path = f"s/{token}", f"/s/{token}"
     rows = select(Account.biz, AddressRow.aid).join(Account, Account.id == AddressRow.account_id)
-    found = session.execute(rows.where(AddressRow.key == key, AddressRow.aid.is_not(None))).all()
+    found = session.execute(rows.where(has_key([key]), AddressRow.aid.is_not(None))).all()
     if not found:
-        named = Post.facts["link"].astext.contains(path, autoescape=True)
+        named = Post.page_metadata["link"].astext.contains(path, autoescape=True)
         served = CaptureRow.requested_url.contains(path, autoescape=True)
         served |= CaptureRow.final_url.contains(path, autoescape=True)
         pages = select(CaptureRow.id).where(served)
@@ -360,7 +361,7 @@ def missing_message(session: Session, found: NamedPosts, name: str) -> Message:
         return Message("archive.lookup.no_title", {"name": shown, "quoted": shlex.quote(name.strip())})
     params: dict[str, Any] = {"address": found.address, "quoted": shlex.quote(found.address)}
     key = parse_address(found.address).key
-    outcome = session.scalar(select(AddressRow.last_outcome).where(AddressRow.key == key))
+    outcome = session.scalar(select(AddressRow.last_outcome).where(has_key([key])))
     if outcome is None:
         return Message("archive.lookup.no_address", params)
     params["outcome"] = Message(f"archive.outcome.{outcome}")

@@ -63,9 +63,9 @@ def run_command(
     finally:
         _kill(process, mark)
     if output is None:
-        raise SourceError(State.COMMAND_FAILED, "crawler.command.timed_out", seconds=round(seconds))
+        raise SourceError(State.UNREACHABLE, "crawler.command.timed_out", seconds=round(seconds))
     if len(output) > MAX_OUTPUT:
-        raise SourceError(State.COMMAND_FAILED, "crawler.command.too_much", megabytes=MAX_OUTPUT // 2**20)
+        raise SourceError(State.UNREACHABLE, "crawler.command.too_much", megabytes=MAX_OUTPUT // 2**20)
     return output, process.returncode
 
 

@@ -96,7 +96,6 @@ class State(StrEnum):
     NOT_UNDERSTOOD = "not_understood"
     FOREIGN = "foreign"
     NOT_CONFIGURED = "not_configured"
-    COMMAND_FAILED = "command_failed"
 
     @property
     def good(self) -> bool:

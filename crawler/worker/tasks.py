@@ -146,7 +146,7 @@ def may_ask_bare(now: datetime) -> bool:
 
 def sight(run_id: int, urls: Sequence[str], now: datetime) -> list[frontier.DueAddress]:
     """Record addresses from the command line; each is to be fetched, due or not, at the best URL known."""
-    sightings = [captures_module.Sighting(parse_address(url), "command", now) for url in urls]
+    sightings = [captures_module.Sighting(parse_address(url), "command line", now) for url in urls]
 
     def record(session: Session) -> list[frontier.DueAddress]:
         given = {seen.address_id for seen in frontier.record_sightings(session, run_id, sightings, now)}

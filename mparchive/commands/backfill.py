@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from pydantic import JsonValue
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -126,9 +127,15 @@ def _import_inputs(engine: Engine, run_id: int, options: BackfillOptions) -> _Im
             return _import_all(engine, run_id, _selected(items, options), media, parser)
 
 
-def _arguments(options: BackfillOptions) -> dict[str, Any]:
-    given = {name: value for name, value in vars(options).items() if value not in (None, False, ())}
-    return {name: scrub_log(str(value)) for name, value in given.items()}
+def _arguments(options: BackfillOptions) -> dict[str, JsonValue]:
+    return {name: _scrubbed(value) for name, value in runs.option_values(vars(options)).items()}
+
+
+def _scrubbed(value: JsonValue) -> JsonValue:
+    """Return the value of an option without secrets in its addresses."""
+    if isinstance(value, list):
+        return [_scrubbed(one) for one in value]
+    return scrub_log(value) if isinstance(value, str) else value
 
 
 def _selected(items: Iterable[Item], options: BackfillOptions) -> Iterator[Item]:
@@ -374,7 +381,8 @@ def _fetch_pages(egress: EgressSession, run_id: int, imported: _Imported, option
     summary.add_some(known=len(known), not_asked=len(imported.listed.difference(due, known, bare)))
     if not due:
         with transaction(egress.engine) as session:
-            runs.finish_run(session, run_id, "done", summary.as_dict(), now)
+            done = summary.as_dict()
+            runs.finish_run(session, run_id, "done", done["counts"], now, reasons=done["reasons"])
     code = fetch_due(egress, run_id, due, summary) if due else Exit.DONE
     return code or (exit_by_state(egress.engine, run_id, addresses) if options.fetch else Exit.DONE)
 

@@ -40,7 +40,7 @@ class CheckedAccount:
 
 def discover_now(account: str | None, only: Sequence[str], whole: bool, as_json: bool) -> Exit:
     """Check the sources of one account, or of all that are configured; new posts are due from then on."""
-    accounts = _chosen(load_config(find_config()).accounts, account)
+    accounts = chosen_accounts(load_config(find_config()).accounts, account)
     with open_archive() as engine:  # an embedded server serves the accounts' crawls one after the other
         checked = [check_account(engine, one, only, whole) for one in accounts]
     if as_json:
@@ -51,7 +51,8 @@ def discover_now(account: str | None, only: Sequence[str], whole: bool, as_json:
     return _exit_code([source for one in checked for source in one.sources])
 
 
-def _chosen(accounts: Sequence[AccountConfig], wanted: str | None) -> list[AccountConfig]:
+def chosen_accounts(accounts: Sequence[AccountConfig], wanted: str | None) -> list[AccountConfig]:
+    """Return the account of this biz or name, or all. Raises CommandError where it is not configured."""
     if wanted is None:
         return list(accounts)
     matching = [one for one in accounts if wanted in (one.biz, one.name)]

@@ -136,7 +136,7 @@ def _report_nothing_to_do(engine: Engine, selection: ReparseSelection) -> None:
 
 
 def _open_run(engine: Engine, selection: ReparseSelection) -> int:
-    arguments = {name: str(value) for name, value in asdict(selection).items() if value}
+    arguments = runs.option_values(asdict(selection))
     with transaction(engine) as session:
         return runs.start_run(session, "reparse", arguments, datetime.now(UTC))
 

@@ -142,9 +142,9 @@ def _summary_table(session: Session, post: Post) -> Table:
 
 
 def _payment(post: Post) -> dict[str, str]:
-    if not post.facts.get("paid"):
+    if not post.page_metadata.get("paid"):
         return {}
-    code = "mparchive.show.preview" if is_preview(post.facts) else "mparchive.show.paid_whole"
+    code = "mparchive.show.preview" if is_preview(post.page_metadata) else "mparchive.show.paid_whole"
     return {"paid": translated(code)}
 
 
@@ -372,10 +372,11 @@ def _post_as_json(session: Session, post: Post) -> dict[str, Any]:
         "post": post_queries.record_of(post).as_dict(),
         "kind": post.kind,
         "published_at": post.published_at.isoformat() if post.published_at else None,
-        "page": post.facts,
+        "page": post.page_metadata,
         **history_as_json(history_of(session, post)),
         "links": [
-            {name: getattr(link, name) for name in ("relation", "position", "key", "url", "text", "facts")}
+            {name: getattr(link, name) for name in ("relation", "position", "key", "url", "text")}
+            | {"facts": link.page_metadata}
             for link in links_of(session, post)
         ],
         "media": [_medium_as_json(medium) for medium in media_of(session, post)],

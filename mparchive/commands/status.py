@@ -117,8 +117,11 @@ def monitoring_status(session: Session, now: datetime) -> MonitoringStatus:
 
 
 def _incident(incident: Incident) -> dict[str, Any]:
-    names = ("key", "code", "params", "words", "remedy", "opened_at", "closed_at", "told_opened_at")
-    return {name: getattr(incident, name) for name in names}
+    names = ("key", "code", "params", "words", "remedy", "opened_at", "closed_at")
+    return {
+        **{name: getattr(incident, name) for name in names},
+        "told_opened_at": incident.opened_notified_at,
+    }
 
 
 def _egress(row: Egress, now: datetime) -> dict[str, Any]:

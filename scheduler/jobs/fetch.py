@@ -109,6 +109,6 @@ def run_revisit(context: JobContext, most: int) -> None:
         return
     now = context.now()
     with transaction(context.engine) as session:
-        run_id = runs.start_run(session, Work.REVISIT, {"egress": context.egress}, now)
+        run_id = runs.start_run(session, Work.REVISIT, {}, now, context.egress)
         due = frontier.make_due(session, due_revisits(session, INTERVALS, now, most), now, again=True)
         runs.finish_run(session, run_id, "done", {"asked_again": len(due)}, now)

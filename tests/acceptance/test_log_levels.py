@@ -21,7 +21,7 @@ def test_a_replayed_backfill_succeeds_at_every_log_level(
     done = mparchive("backfill", WEEK, "--limit", 2, "--no-media", "--replay", CASSETTE, "--json")
     assert (done.code, done.json["counts"]["new"]) == (0, 2), done.err
     assert [line.split()[0] for line in done.err.splitlines() if line[0].isdigit()] == ["1/2", "2/2"]
-    assert mparchive.rows("SELECT verdict, counts -> 'fetched' FROM runs") == [("done", 2)]
+    assert mparchive.rows("SELECT status, counts -> 'fetched' FROM runs") == [("done", 2)]
 
 
 @pytest.mark.parametrize("level", ["INFO", "CRITICAL"])
@@ -39,13 +39,15 @@ def test_a_fetch_given_by_hand_names_its_egress_as_the_daemon_does(
 ) -> None:
     monkeypatch.setenv("MPARCHIVE_EGRESS", "office-2")
     mparchive("backfill", record(1)["链接url"], "--no-media")
-    assert mparchive.rows("SELECT arguments ->> 'egress' FROM runs") == [("office-2",)]
+    assert mparchive.rows("SELECT (SELECT name FROM egresses WHERE id = egress_id) FROM runs") == [
+        ("office-2",)
+    ]
 
 
 def test_a_replay_goes_through_no_egress(mparchive: Command) -> None:
     done = mparchive("backfill", WEEK, "--limit", 1, "--no-media", "--replay", CASSETTE)
     assert done.code == 0, done.err
-    assert mparchive.rows("SELECT arguments ->> 'egress' FROM runs") == [(None,)]
+    assert mparchive.rows("SELECT (SELECT name FROM egresses WHERE id = egress_id) FROM runs") == [(None,)]
 
 
 def test_a_summary_is_written_in_chinese_where_that_is_asked(

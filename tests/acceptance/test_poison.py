@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
 from archive.db.engine import transaction
+from archive.db.models import Incident
 from archive.domain.addresses import parse_address
 from archive.domain.captures import Capture, Sighting
 from archive.domain.outcomes import Outcome
@@ -43,8 +44,8 @@ def outcomes(engine: Engine) -> list[tuple[str, bool]]:
 
 def incidents(engine: Engine) -> list[tuple[str, bool]]:
     with transaction(engine) as session:
-        rows = session.execute(text("SELECT key, closed_at IS NULL FROM incidents ORDER BY id"))
-        return [(key, is_open) for key, is_open in rows]
+        rows = session.scalars(select(Incident).order_by(Incident.id))
+        return [(row.key, row.closed_at is None) for row in rows]
 
 
 def test_of_three_records_two_are_taken_and_the_bad_one_is_named(

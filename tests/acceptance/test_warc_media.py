@@ -25,7 +25,7 @@ KEPT = """
     FROM media LEFT JOIN files ON files.id = file_id ORDER BY key
 """
 TIED = """
-    SELECT aid, role, position, key, post_media.facts::text FROM post_media
+    SELECT aid, role, position, key, post_media.page_metadata::text FROM post_media
     JOIN media ON media.id = medium_id JOIN posts ON posts.id = post_id ORDER BY aid, role, position, key
 """
 FILES = "SELECT count(*) FROM files"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from archive.repository.runs import grouped_counts
 from tests.crawler import pages
 from tests.crawler.crawling import Crawler
 from tests.crawler.loopback import Loopback, Reply
@@ -12,8 +13,9 @@ URLS = [pages.url(mid) for mid in (1, 2, 3)]
 def test_the_verdict_and_the_counts_stand_in_the_runs_row(crawler: Crawler, server: Loopback) -> None:
     server.serve(pages.path(1), Reply(pages.article(1)))
     crawl = crawler.crawl(URLS[:2])
-    ((verdict, counts, finished),) = crawler.rows("SELECT verdict, counts, finished_at FROM runs")
-    assert (verdict, crawl.exit_code, finished is not None) == ("partly_failed", 3, True)
+    ((status, stored, finished),) = crawler.rows("SELECT status, counts, finished_at FROM runs")
+    assert (status, crawl.exit_code, finished is not None) == ("partly_failed", 3, True)
+    counts = grouped_counts(stored)
     assert (counts["wanted"], counts["fetched"], counts["failed"]) == (2, 1, 1)
     assert {name: crawl.counts[name] for name in counts} == counts
 

@@ -48,7 +48,7 @@ def test_every_alarm_has_a_row() -> None:
         inbox_problem=Message.load("x"),
     )
     kinds = {one.key.partition(":")[0] for one in health_problems(everything, Bounds(), NOW)}
-    kinds.add(served_posts.INCIDENT)
+    kinds.add(served_posts.SUBJECT.key)
     assert {key.partition(":")[0] for key in first_cells("Alarms")} == kinds
     pages = {path.stem: text_of(path) for path in (DOCS / "runbook").glob("*.md") if path.stem != "README"}
     assert kinds == pages.keys() - {"database"}  # which no alarm of the program itself can report

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, text
 
+from archive.db.models import SERIALS
+from archive.db.schema import add_capture_months
 from archive.repository.derived import refresh
 
 NOW = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)
@@ -46,14 +48,36 @@ def fill(engine: Engine, sizes: Sizes) -> None:
     """Fill an empty archive; triggers do not fire, so derived tables are computed at the end."""
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        for table, (count, columns) in _tables(sizes).items():
-            _insert(connection, table, count, columns)
-        _set_sequences(connection)
+        add_capture_months(connection, MONTHS)
+        fill_tables(connection, sizes)
         refresh(connection)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("VACUUM ANALYZE"))
+
+
+def fill_tables(connection: Connection, sizes: Sizes, changes: Mapping[str, Mapping[str, str]] = {}) -> None:
+    """Fill the tables of any schema; `changes` is by table the SQL of some columns instead of the usual one."""
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    is_partitioned = connection.scalar(text("SELECT to_regclass('partitions.captures_without_month')"))
+    capture_id = _CAPTURE_ID.format(id=_MONTHLY_ID if is_partitioned else "n")
+    connection.exec_driver_sql(capture_id.replace("%", "%%"))
+    for table, (count, columns) in _tables(sizes).items():
+        _insert(connection, table, count, {**columns, **changes.get(table, {})})
+    _set_sequences(connection)
+
+
+# A tenth of the captures is older than months in their ids.
+MONTHS = [year * 100 + month for year in (2023, 2024, 2025) for month in range(1, 13)]
+
+_CAPTURE_ID = "CREATE OR REPLACE FUNCTION pg_temp.capture_id(n bigint) RETURNS bigint LANGUAGE sql IMMUTABLE RETURN {id}"
+
+_PLACE = f"(n + {len(MONTHS)}) % {len(MONTHS) + 4}"  # of the first captures none has a month
+
+_MONTHLY_ID = (
+    f"n + CASE WHEN {_PLACE} < {len(MONTHS)}"
+    f" THEN {SERIALS} * (202301 + 100 * ({_PLACE} / 12) + {_PLACE} % 12) ELSE 0 END"
+)
 
 
 def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
@@ -92,10 +116,11 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
             {
                 "id": "n",
                 "command": "(ARRAY['fetch','discover','revisit','backfill','verify'])[1 + n % 5]",
-                "arguments": f"jsonb_build_object('egress', (ARRAY{list(EGRESSES)})[1 + n % 2], 'due', 100, 'only', '[]'::jsonb)",
+                "egress_id": "1 + n % 2",
+                "arguments": "jsonb_build_object('due', 100, 'only', '[]'::jsonb)",
                 "started_at": f"{_NOW} - ({sizes.runs} - n) * interval '5 minutes'",
                 "finished_at": f"{_NOW} - ({sizes.runs} - n) * interval '5 minutes' + interval '1 minute'",
-                "verdict": "CASE WHEN n % 7 = 0 THEN 'failed' ELSE 'done' END",
+                "status": "CASE WHEN n % 7 = 0 THEN 'failed' ELSE 'done' END",
                 "counts": "jsonb_build_object('fetched', 90, 'asked_again', 10, 'found', 0)",
             },
         ),
@@ -103,7 +128,9 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
             addresses,
             {
                 "id": "n",
-                "key": key,
+                "biz": _BIZ.format(n=f"({account})"),
+                "mid": mid,
+                "idx": "1",
                 "url": f"{url} || CASE WHEN {is_bare} THEN '' ELSE '&chksm=' || md5(n::text) END",
                 "account_id": account,
                 "aid": f"{mid} || '_1'",
@@ -134,7 +161,7 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
         "captures": (
             sizes.captures,
             {
-                "id": "n",
+                "id": "pg_temp.capture_id(n)",
                 "address_id": f"1 + (n - 1) % {addresses}",
                 "run_id": f"1 + n % {sizes.runs}",
                 "requested_url": url,
@@ -158,9 +185,15 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
         ),
         "parse_results": (
             sizes.captures - 3,
-            {"id": "n", "capture_id": "n", "parser_version": "6", "outcome": outcome, "is_current": "true"},
+            {
+                "id": "n",
+                "capture_id": "pg_temp.capture_id(n)",
+                "parser_version": "6",
+                "outcome": outcome,
+                "is_current": "true",
+            },
         ),
-        "unparsed_captures": (3, {"capture_id": f"n + {sizes.captures - 3}"}),
+        "unparsed_captures": (3, {"capture_id": f"pg_temp.capture_id(n + {sizes.captures - 3})"}),
         "posts": (
             posts,
             {
@@ -178,7 +211,7 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
                 "kind": "(ARRAY['article','picture','video'])[1 + n % 3]",
                 "content_hash": "md5(n::text)",
                 "source": "'page'",
-                "capture_id": "n",
+                "capture_id": "pg_temp.capture_id(n)",
                 "first_archived_at": f"{day}::timestamptz + interval '1 day'",
                 "current_version_id": "n",
             },
@@ -193,7 +226,7 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
                 "text": "'合成正文' || n",
                 "content_hash": "md5(n::text)",
                 "source": "'page'",
-                "capture_id": "n",
+                "capture_id": "pg_temp.capture_id(n)",
                 "run_id": f"1 + n % {sizes.runs}",
                 "parser_version": "6",
                 "recorded_at": f"{_NOW} - n * interval '1 minute'",
@@ -208,11 +241,11 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
                 "outcome": "'deleted'",
                 "first_missing_at": f"{_NOW} - n * interval '1 hour'",
                 "last_missing_at": f"{_NOW} - n * interval '1 hour'",
-                "capture_id": "n",
+                "capture_id": "pg_temp.capture_id(n)",
                 "returned_at": f"CASE WHEN n % 5 = 0 THEN {_NOW} - n * interval '10 minutes' END",
             },
         ),
-        "post_words": (
+        "post_search_documents": (
             posts,
             {
                 "post_id": "n",
@@ -227,7 +260,7 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
             {
                 "id": "n",
                 "post_id": post,
-                "capture_id": post,
+                "capture_id": f"pg_temp.capture_id({post})",
                 "relation": f"CASE WHEN n <= {posts} THEN 'post' ELSE 'album' END",
                 "key": f"CASE WHEN n <= {posts} THEN {key} ELSE (n % 1000)::text END",
                 "url": f"{url} || '&chksm=' || md5(n::text)",
@@ -263,7 +296,7 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
                 "id": "n",
                 "post_id": post,
                 "medium_id": "n",
-                "capture_id": post,
+                "capture_id": f"pg_temp.capture_id({post})",
                 "role": "'image'",
                 "position": f"(n - 1) / {posts}",
             },
@@ -272,14 +305,15 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
             sizes.incidents,
             {
                 "id": "n",
-                "key": "'quiet:' || n",
+                "kind": "'quiet'",
+                "subject": "'x' || n",
                 "code": "'archive.verbatim'",
                 "params": """'{"text": "x", "remedy": "y"}'::jsonb""",
                 "opened_at": f"{_NOW} - n * interval '1 hour'",
                 "last_seen_at": f"{_NOW} - n * interval '1 hour'",
                 "closed_at": f"CASE WHEN n > 10 THEN {_NOW} - n * interval '1 hour' + interval '10 minutes' END",
-                "told_opened_at": f"{_NOW} - n * interval '1 hour'",
-                "told_closed_at": f"CASE WHEN n > 10 THEN {_NOW} - n * interval '1 hour' END",
+                "opened_notified_at": f"{_NOW} - n * interval '1 hour'",
+                "closed_notified_at": f"CASE WHEN n > 10 THEN {_NOW} - n * interval '1 hour' END",
             },
         ),
         "sources": (
@@ -305,8 +339,8 @@ def _tables(sizes: Sizes) -> dict[str, tuple[int, Mapping[str, str]]]:
                 "id": "n",
                 "chain_id": account,
                 "position": f"1 + (n - 1) / {accounts}",
-                "capture_id": "n",
-                "content": sha256,
+                "capture_id": "pg_temp.capture_id(n)",
+                "content_digest": sha256,
                 "digest": sha256,
             },
         ),
@@ -338,6 +372,7 @@ _SEQUENCES = text(
 
 
 def _set_sequences(connection: Connection) -> None:
-    for table in connection.scalars(_SEQUENCES).all():
+    for table in {*connection.scalars(_SEQUENCES), "captures"}:
         sequence = f"pg_get_serial_sequence('{table}', 'id')"
-        connection.execute(text(f"SELECT setval({sequence}, max(id)) FROM {table} HAVING max(id) > 0"))
+        latest = f"max(id % {SERIALS})"
+        connection.execute(text(f"SELECT setval({sequence}, {latest}) FROM {table} HAVING {latest} > 0"))

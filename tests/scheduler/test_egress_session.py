@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
-from archive.db.models import Run
+from archive.db.models import Egress, Run
 from archive.repository import egress
 from archive.repository.frontier import claim_due, has_due_address
 from archive.repository.runs import record_egress, start_run
@@ -88,8 +88,10 @@ def test_the_egress_of_a_run_by_hand_is_recorded_and_does_not_make_its_addresses
         run = session.get_one(Run, run_id)
         run.finished_at = NOW
         by_hand = start_run(session, "backfill", {"what": "x"}, NOW)
-        record_egress(session, by_hand, "home")
+        record_egress(session, by_hand, "home", NOW)
         see(session, 1)
     with transaction(engine) as session:
-        assert session.get_one(Run, by_hand).arguments == {"what": "x", "egress": "home"}
+        recorded = session.get_one(Run, by_hand)
+        assert recorded.arguments == {"what": "x"}
+        assert session.get_one(Egress, recorded.egress_id).name == "home"
         assert has_due_address(session, NOW), "a command that was killed keeps nothing"

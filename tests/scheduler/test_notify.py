@@ -23,7 +23,8 @@ def receiver() -> Iterator[Receiver]:
 def incident(folder: str, closed: datetime | None = None) -> Incident:
     params = {"folder": folder, "megabytes": 5}
     return Incident(
-        key="k",
+        kind="disk",
+        subject=folder,
         code="scheduler.health.disk",
         params=params,
         opened_at=NOW,

@@ -159,8 +159,8 @@ def test_the_checks_of_a_ration_are_where_posts_would_wait() -> None:
 def test_an_account_without_a_habit_is_expected_to_publish_at_any_waking_hour() -> None:
     rates = weekly_rates([], at("2025-11-17 00:00"))
     assert pushes_a_day(rates) == pytest.approx(1)
-    assert rates[0][3] == 0
-    assert rates[0][7] == rates[6][23] > 0
+    assert rates[0][3 * 4] == 0
+    assert rates[0][7 * 4] == rates[6][-1] > 0
 
 
 @given(st.lists(st.floats(0, 50), min_size=1, max_size=50), st.floats(0.1, 30))

@@ -81,11 +81,13 @@ def test_any_text_is_written_as_xml_and_as_json_however_it_is_cut(pieces: list[s
 
 def test_the_preview_of_a_paid_post_says_so() -> None:
     def entry() -> FeedEntry:
-        return feed_entry(post(facts={"paid": True, "preview": True}), BIZ, ["一&amp;二\r三"], None, "")
+        return feed_entry(
+            post(page_metadata={"paid": True, "preview": True}), BIZ, ["一&amp;二\r三"], None, ""
+        )
 
     assert list(entry().paragraphs) == ["一&二", "三", PREVIEW_NOTE]
     assert b'<category term="paid-preview" />' in b"".join(write_atom(feed(entry())))
     items = json.loads(b"".join(write_json_feed(feed(entry()))))["items"]
     assert items[0]["tags"] == ["article", PREVIEW_TERM]
-    whole = feed_entry(post(facts={"paid": True, "preview": False}), BIZ, ["一&amp;二\r三"], None, "")
+    whole = feed_entry(post(page_metadata={"paid": True, "preview": False}), BIZ, ["一&amp;二\r三"], None, "")
     assert (whole.is_preview, list(whole.paragraphs)) == (False, ["一&二", "三"])

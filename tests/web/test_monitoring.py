@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text, update
 from archive.db.engine import transaction
 from archive.db.models import SourceRow
 from archive.domain.messages import Message
-from archive.domain.monitoring import HealthProblem
+from archive.domain.monitoring import HealthProblem, IncidentKind, IncidentSubject
 from archive.ingest.pages import import_records
 from archive.reports.status import WATCHED_WITHIN
 from archive.repository.incidents import record_problems
@@ -61,7 +61,10 @@ def test_a_silent_account_makes_the_archive_unready(engine: Engine) -> None:
     with transaction(engine) as session:
         record_problems(
             session,
-            [HealthProblem(f"quiet:{BIZ}", Message("a")), HealthProblem("disk:x", Message("b"))],
+            [
+                HealthProblem(IncidentSubject(IncidentKind.QUIET, BIZ), Message("a")),
+                HealthProblem(IncidentSubject(IncidentKind.DISK, name="x"), Message("b")),
+            ],
             NOW,
         )
     with served(engine) as web:

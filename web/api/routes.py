@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
-from archive.db.models import Post
+from archive.db.models import Post, PostLink
 from archive.db.settings import RequestSettings
 from archive.domain.errors import NotArchived
 from archive.domain.outcomes import Kind
@@ -159,13 +159,18 @@ def _whole_post(session: Session, post: Post, biz: str) -> WholePost:
     return WholePost(
         **_in_list(post, biz).model_dump(),
         text=post.text,
-        facts=post.facts,
+        facts=post.page_metadata,
         media=[_medium_shape(medium) for medium in media_of(session, post)],
-        links=[LinkShape.model_validate(link) for link in links_of(session, post)],
+        links=[_link_shape(link) for link in links_of(session, post)],
         versions=[VersionShape.model_validate(one) for one in versions_of(session, post)],
         absences=[AbsenceShape.model_validate(one) for one in absences.absences_of(session, post)],
         captures=[capture_shape(one) for one in captures.list_captures(session, post)],
     )
+
+
+def _link_shape(link: PostLink) -> LinkShape:
+    fields = {name: getattr(link, name) for name in LinkShape.model_fields if name != "facts"}
+    return LinkShape(**fields, facts=link.page_metadata)
 
 
 def _medium_shape(medium: ShownMedium) -> MediumShape:

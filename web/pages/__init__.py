@@ -10,7 +10,7 @@ from archive.domain.messages import Message
 from archive.storage.media_files import MediaFolder
 from web.errors import problem_response
 from web.http_cache import NO_STORE
-from web.pages.dashboards import calendar_router, gaps_router, health_router
+from web.pages.dashboards import calendar_router, coverage_router, gaps_router, health_router
 from web.pages.files import files_router
 from web.pages.lists import address_router, changes_page_router, search_page_router, stream_router
 from web.pages.posts import post_router, sources_router
@@ -27,6 +27,7 @@ def pages_router(
         stream_router(readers),
         calendar_router(readers, now),
         gaps_router(readers, now),
+        coverage_router(readers, now),
         changes_page_router(readers),
         search_page_router(readers),
         address_router(readers),

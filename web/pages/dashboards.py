@@ -1,4 +1,4 @@
-"""Pages with charts and tables: the calendar of an account, its gaps, the health of the archive."""
+"""Pages with charts and tables: an account's calendar, gaps and sources, the health of the archive."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from archive.db.settings import RequestSettings
 from archive.domain.records import SHANGHAI
 from archive.integrity.check import last_verified
 from archive.reports import statistics, status
+from archive.reports.source_coverage import PERIOD, delay_message, finds, needs, source_coverage
 from archive.reports.statistics import Month, by_month
 from archive.reports.status import unready
 from archive.repository import accounts, incidents
@@ -189,3 +190,20 @@ def gaps_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
 def _by_kind(gaps: Sequence[Gap]) -> list[tuple[GapKind, int, list[Gap]]]:
     kinds = [(kind, list(found)) for kind, found in groupby(gaps, lambda gap: gap.kind)]
     return [(kind, len(found), found[:MAX_GAPS]) for kind, found in kinds]
+
+
+def coverage_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
+    """Return /accounts/BIZ/sources; `now` gives an aware UTC instant."""
+    router = APIRouter()
+
+    def coverage(request: Request, biz: BizParam) -> Response:
+        with readers.session() as session:
+            name = accounts.account_of(session, biz).name
+            found = source_coverage(session, biz, now())
+        rows = [(one, delay_message(one.delay)) for one in found.sources]
+        missing = [(kind, finds(kind), needs(kind)) for kind in found.missing]
+        values = {"coverage": found, "rows": rows, "missing": missing, "days": PERIOD.days}
+        return render_page(request, "sources.html", biz=biz, name=name or biz, **values)
+
+    add_page(router, "/accounts/{biz}/sources", coverage)
+    return router

@@ -231,7 +231,13 @@ def render_post(
     citation = values.get("citation")
     shown = {**values, "citation": citation, "meta": meta_tags(citation) if citation else []}
     shown["json_ld"] = Markup(json_ld(citation)) if citation else ""  # noqa: S704 - it holds no < or &
-    shown |= {"post": post, "biz": biz, "view": view, "away": away, "is_preview": is_preview(post.facts)}
+    shown |= {
+        "post": post,
+        "biz": biz,
+        "view": view,
+        "away": away,
+        "is_preview": is_preview(post.page_metadata),
+    }
     return render_page(request, _TEMPLATES[view], **shown)
 
 
@@ -260,7 +266,7 @@ def _page_links(session: Session, links: Sequence[PostLink]) -> Iterator[PageLin
 
 
 def _facts(post: Post, context: PageContext) -> Iterator[tuple[str, str]]:
-    facts = post.facts
+    facts = post.page_metadata
     yield "web.post.author", _stripped(facts.get("author"))
     yield "web.post.digest", _stripped(facts.get("digest"))
     yield "web.post.original", context.text("web.label.yes") if facts.get("original") else ""
@@ -278,7 +284,7 @@ def _stripped(value: object) -> str:
 
 
 def _addresses(post: Post) -> Iterator[tuple[str, str]]:
-    source = _stripped(post.facts.get("source_url"))
+    source = _stripped(post.page_metadata.get("source_url"))
     for code, written in (("web.label.address", post.url), ("web.post.read_more", source)):
         if address := clean_web_url(written):
             yield code, address

@@ -1,10 +1,10 @@
 """The tables of the archive as SQLAlchemy models."""
 
 from archive.db.models.accounts import Account, Egress, SourceRow
+from archive.db.models.addresses import AddressRow, SightingRow
 from archive.db.models.base import Base
 from archive.db.models.captures import (
     SERIALS,
-    AddressRow,
     Body,
     CaptureRow,
     Chain,
@@ -15,7 +15,6 @@ from archive.db.models.captures import (
     PendingFact,
     Removal,
     RepeatedCapture,
-    SightingRow,
     UnparsedCapture,
 )
 from archive.db.models.operations import Incident, Run
@@ -26,7 +25,7 @@ from archive.db.models.posts import (
     Post,
     PostLink,
     PostMedium,
-    PostWords,
+    PostSearchDocument,
     Version,
 )
 
@@ -51,7 +50,7 @@ __all__ = [
     "Post",
     "PostLink",
     "PostMedium",
-    "PostWords",
+    "PostSearchDocument",
     "Removal",
     "RepeatedCapture",
     "Run",

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from archive.db.models.base import Base, Key, one_of
 from archive.domain.monitoring import SOURCE_STATES, SourceName, SourceType
+from archive.domain.outcomes import BLOCKING
 
 
 class Account(Base):
@@ -72,7 +73,10 @@ class Egress(Base):
     """A network egress: workers that share it are challenged together."""
 
     __tablename__ = "egresses"
-    __table_args__ = {"comment": "Network egresses; a challenge blocks all requests through one"}  # noqa: RUF012
+    __table_args__ = (
+        CheckConstraint(one_of("reason", sorted(BLOCKING), ""), name="reason"),
+        {"comment": "Network egresses; a challenge blocks all requests through one"},
+    )
 
     id: Mapped[Key]
     name: Mapped[str] = mapped_column(unique=True, comment="MPARCHIVE_EGRESS of the machines behind it")

@@ -34,5 +34,6 @@ class Base(DeclarativeBase):
         str: Text,
         int: BigInteger,
         dict[str, Any]: JSONB(none_as_null=True),
+        dict[str, int]: JSONB(none_as_null=True),
         list[Any]: JSONB,
     }

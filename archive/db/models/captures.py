@@ -1,4 +1,4 @@
-"""Tables of addresses, where they were seen, their captures and the hash chains."""
+"""Tables of captures, what parsers made of them, and the hash chains."""
 
 from datetime import datetime
 from typing import Any
@@ -22,108 +22,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from archive.db.models.base import Base, Key, one_of
 from archive.domain.addresses import without_session
-from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
+from archive.domain.outcomes import Outcome
 
 SERIALS = 1_000_000_000  # serial numbers of captures; what their ids multiply months by
-
-
-class AddressRow(Base):
-    """An address of a post: when to fetch it next, and which run has claimed it."""
-
-    __tablename__ = "addresses"
-    __table_args__ = (
-        Index(None, "next_fetch_at", postgresql_where=text("next_fetch_at IS NOT NULL")),
-        Index(None, "account_id", "aid"),
-        CheckConstraint(
-            one_of("last_outcome", Outcome, NO_ANSWER, NOT_RENDERED, FORGOTTEN), name="last_outcome"
-        ),
-        Index(
-            "ix__addresses__fetch_order",
-            text("derived.is_bare(key, url)"),
-            text("derived.has_failed(last_outcome)"),
-            text("derived.failed_at(last_outcome, last_tried_at)"),
-            "attempts",
-            text("(key !~~ 's/%')"),
-            "next_fetch_at",
-            "id",
-            postgresql_where=text("next_fetch_at IS NOT NULL"),
-        ),
-        Index(
-            "ix__addresses__bare_next_fetch_at",
-            "next_fetch_at",
-            postgresql_where=text("derived.is_bare(key, url) AND next_fetch_at IS NOT NULL"),
-        ),
-        Index(
-            "ix__addresses__bare_refused_at",
-            "last_tried_at",
-            postgresql_where=text("derived.is_bare(key, url) AND derived.is_refused(last_outcome)"),
-        ),
-        Index(None, "last_tried_at"),
-        Index(
-            "ix__addresses__other_post",
-            "last_tried_at",
-            postgresql_where=text("derived.gave_other_post(last_reason)"),
-        ),
-        Index(
-            "ix__addresses__forgotten",
-            "account_id",
-            "aid",
-            postgresql_where=text("last_outcome = 'forgotten'"),
-        ),
-        {"comment": "Addresses of posts: the crawl's work list"},
-    )
-
-    id: Mapped[Key]
-    key: Mapped[str] = mapped_column(unique=True, comment="biz:mid:idx, or s/TOKEN of a short link")
-    url: Mapped[str] = mapped_column(
-        comment="best address known; one with chksm is never replaced by a bare one"
-    )
-    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
-    aid: Mapped[str | None] = mapped_column(comment="mid_idx; NULL while only a short link is known")
-    expected_biz: Mapped[str | None] = mapped_column(
-        comment="account whose sources told of it; a post of another is not taken. NULL: anybody's"
-    )
-    attempts: Mapped[int] = mapped_column(
-        Integer, server_default="0", comment="in a row without a final answer"
-    )
-    last_outcome: Mapped[str | None] = mapped_column(
-        comment="outcome of the last answer, or no_answer, or not_drawn"
-    )
-    last_reason: Mapped[str] = mapped_column(server_default="")
-    last_tried_at: Mapped[datetime | None]
-    next_fetch_at: Mapped[datetime | None] = mapped_column(comment="when it is due; NULL: not to be asked")
-    first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    claimed_by_run_id: Mapped[int | None] = mapped_column(
-        ForeignKey("runs.id"), index=True, comment="the last run that was to fetch it"
-    )
-    claimed_until: Mapped[datetime | None] = mapped_column(
-        comment="no other run takes it before, unless that run has finished or its process is gone"
-    )
-
-
-class SightingRow(Base):
-    """Where an address was seen: once per source and spelling, with the first and the last time."""
-
-    __tablename__ = "sightings"
-    __table_args__ = (
-        UniqueConstraint("address_id", "source", "url"),
-        {"comment": "Where an address was seen, by which source, and what the listing said"},
-    )
-
-    id: Mapped[Key]
-    address_id: Mapped[int] = mapped_column(ForeignKey("addresses.id"))
-    run_id: Mapped[int | None] = mapped_column(
-        ForeignKey("runs.id"), index=True, comment="run that first saw it"
-    )
-    last_run_id: Mapped[int | None] = mapped_column(
-        ForeignKey("runs.id"), index=True, comment="run that saw it last"
-    )
-    source: Mapped[str]
-    url: Mapped[str] = mapped_column(comment="as the source wrote it")
-    title: Mapped[str] = mapped_column(server_default="")
-    listing: Mapped[dict[str, Any] | None]
-    first_seen_at: Mapped[datetime]
-    last_seen_at: Mapped[datetime]
 
 
 class PublicAddress(TypeDecorator[str]):
@@ -293,7 +194,7 @@ class Chain(Base):
 
 
 class ChainEntry(Base):
-    """An entry of a hash chain. digest = SHA-256(digest of the entry before || content)."""
+    """An entry of a hash chain. digest = SHA-256(digest of the entry before || content_digest)."""
 
     __tablename__ = "chain_entries"
     __table_args__ = (
@@ -322,7 +223,7 @@ class ChainEntry(Base):
     removed_by_id: Mapped[int | None] = mapped_column(
         ForeignKey("removals.id"), index=True, comment="the removal that removed the row of this entry"
     )
-    content: Mapped[bytes] = mapped_column(
+    content_digest: Mapped[bytes] = mapped_column(
         LargeBinary, comment="SHA-256 of what the row holds, by the rule of docs/reference/integrity.md"
     )
     digest: Mapped[bytes] = mapped_column(LargeBinary, comment="SHA-256, 32 bytes")

@@ -3,12 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
-from archive.db.models.base import Base, Key
+from archive.db.models.accounts import Account, Egress, SourceRow
+from archive.db.models.base import Base, Key, one_of
 from archive.domain.messages import Message
-from archive.domain.monitoring import remedy_for
+from archive.domain.monitoring import IncidentKind, IncidentSubject, remedy_for
+from archive.domain.outcomes import RunStatus
+
+_IS_OBJECT = "jsonb_typeof({}) = 'object'"
 
 
 class Run(Base):
@@ -19,50 +23,116 @@ class Run(Base):
         Index("ix__runs__command", "command", "id"),
         Index("ix__runs__command_started_at", "command", "started_at"),
         Index("ix__runs__open", "command", postgresql_where=text("finished_at IS NULL")),
+        CheckConstraint(one_of("status", RunStatus), name="status"),
+        CheckConstraint(_IS_OBJECT.format("arguments"), name="arguments"),
+        CheckConstraint(
+            _IS_OBJECT.format("counts")
+            + " AND NOT jsonb_path_exists(counts, '$.* ? (@.type() != \"number\")')",
+            name="counts",
+        ),
+        CheckConstraint(_IS_OBJECT.format("reasons"), name="reasons"),
         {"comment": "What was done, when, and how it ended"},
     )
 
     id: Mapped[Key]
     command: Mapped[str]
-    arguments: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    egress_id: Mapped[int | None] = mapped_column(
+        ForeignKey("egresses.id"), comment="the egress it goes through; NULL while it has none"
+    )
+    arguments: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'"),
+        comment="options by name: numbers, booleans, lists; paths, addresses and dates (ISO 8601) as strings",
+    )
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None] = mapped_column(comment="NULL while running, or when it was killed")
-    verdict: Mapped[str | None] = mapped_column(
-        comment="done, partly_failed, nothing_fetched, verification, …"
+    status: Mapped[str | None] = mapped_column(
+        comment="done, partly_failed, nothing_fetched, verification …; NULL until it is finished"
     )
-    counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    counts: Mapped[dict[str, int]] = mapped_column(
+        server_default=text("'{}'"), comment="numbers by name; those of a group as outcomes.article"
+    )
+    reasons: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'"), comment="by the name of a count, the first reason given for it"
+    )
 
 
 class Incident(Base):
-    """One incident, named by a message code. While it lasts there is no second one of the same key."""
+    """One incident, named by a message code. While it lasts there is no second one about the same subject."""
 
     __tablename__ = "incidents"
     __table_args__ = (
-        Index("uq__incidents__key", "key", unique=True, postgresql_where=text("closed_at IS NULL")),
+        Index(
+            "uq__incidents__subject",
+            "kind",
+            "account_id",
+            "source_id",
+            "egress_id",
+            "capture_id",
+            "subject",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text("closed_at IS NULL"),
+        ),
         Index(None, "closed_at"),
         Index("ix__incidents__opened_at", "opened_at", "id"),
-        Index("ix__incidents__key_told_opened_at", "key", "told_opened_at"),
+        Index(None, "kind", "opened_notified_at"),
         Index(
-            "ix__incidents__end_not_told",
+            "ix__incidents__end_not_notified",
             "opened_at",
             postgresql_where=text(
-                "closed_at IS NOT NULL AND told_opened_at IS NOT NULL AND told_closed_at IS NULL"
+                "closed_at IS NOT NULL AND opened_notified_at IS NOT NULL AND closed_notified_at IS NULL"
             ),
         ),
+        CheckConstraint(one_of("kind", IncidentKind), name="kind"),
+        CheckConstraint(_IS_OBJECT.format("params"), name="params"),
         {"comment": "Alarms: one row from the beginning of an incident to its end"},
     )
 
     id: Mapped[Key]
-    key: Mapped[str] = mapped_column(comment="what is wrong, and with what: quiet:BIZ, source:BIZ:album:1")
+    kind: Mapped[str] = mapped_column(comment="what is wrong: quiet, source, disk …; its codes may change")
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    source_id: Mapped[int | None] = mapped_column(ForeignKey("sources.id"), index=True)
+    egress_id: Mapped[int | None] = mapped_column(ForeignKey("egresses.id"))
+    capture_id: Mapped[int | None] = mapped_column(comment="it may have been removed since")
+    subject: Mapped[str] = mapped_column(
+        server_default="", comment="of what has no row: a folder, a kind of job, a source not stored"
+    )
+    code: Mapped[str] = mapped_column(comment="message code of what is wrong; its remedy is CODE.remedy")
+    params: Mapped[dict[str, Any]] = mapped_column(
+        server_default=text("'{}'"),
+        comment="parameters of the message; of archive.verbatim the sentences of an earlier version",
+    )
     opened_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     closed_at: Mapped[datetime | None] = mapped_column(comment="NULL while it lasts")
-    told_opened_at: Mapped[datetime | None] = mapped_column(comment="when the alarm went out")
-    told_closed_at: Mapped[datetime | None] = mapped_column(comment="when its end was reported")
-    code: Mapped[str] = mapped_column(comment="message code of what is wrong; its remedy is CODE.remedy")
-    params: Mapped[dict[str, Any]] = mapped_column(
-        server_default=text("'{}'"), comment="parameters of the message"
+    opened_notified_at: Mapped[datetime | None] = mapped_column(comment="when the alarm went out")
+    closed_notified_at: Mapped[datetime | None] = mapped_column(comment="when its end was reported")
+
+    # A change of the row changes none of these names: they stay readable when the session is closed.
+    biz: Mapped[str | None] = column_property(
+        select(Account.biz).where(Account.id == account_id).scalar_subquery(), expire_on_flush=False
     )
+    source: Mapped[str | None] = column_property(
+        select(func.concat_ws(":", SourceRow.type, SourceRow.external_id))
+        .where(SourceRow.id == source_id)
+        .scalar_subquery(),
+        expire_on_flush=False,
+    )
+    egress: Mapped[str | None] = column_property(
+        select(Egress.name).where(Egress.id == egress_id).scalar_subquery(), expire_on_flush=False
+    )
+
+    @property
+    def key(self) -> str:
+        """Return what it is about as one string, such as `source:BIZ:album:1`."""
+        return IncidentSubject(
+            IncidentKind(self.kind),
+            self.biz or "",
+            self.source or "",
+            self.egress or "",
+            self.capture_id,
+            self.subject,
+        ).key
 
     @property
     def message(self) -> Message:

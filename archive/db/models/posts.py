@@ -76,7 +76,7 @@ class Post(Base):
     )
     published_at: Mapped[datetime | None] = mapped_column(comment="instant, where the page told it")
     kind: Mapped[str | None] = mapped_column(comment="NULL until the page has been read")
-    facts: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
+    page_metadata: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     content_hash: Mapped[str] = mapped_column(comment="of title and text, with the hash's version")
     source: Mapped[str] = mapped_column(comment="what the current state comes from: page, dump, …")
     capture_id: Mapped[int | None] = mapped_column(ForeignKey("captures.id"), index=True)
@@ -146,17 +146,17 @@ class PostLink(Base):
     url: Mapped[str] = mapped_column(comment="as the page gives it; empty where it gives none")
     text: Mapped[str] = mapped_column(comment="the words of the link")
     position: Mapped[int] = mapped_column(Integer, comment="within the relation, from 0")
-    facts: Mapped[dict[str, Any]] = mapped_column(
+    page_metadata: Mapped[dict[str, Any]] = mapped_column(
         server_default=sql("'{}'"), comment="what else the page tells"
     )
 
 
-class PostWords(Base):
+class PostSearchDocument(Base):
     """A post as search sees it; computed from `posts`, and can be computed again."""
 
-    __tablename__ = "post_words"
+    __tablename__ = "post_search_documents"
     __table_args__ = (
-        Index("ix__post_words__grams", text("search_grams(words)"), postgresql_using="gin"),
+        Index("ix__post_search_documents__grams", text("search_grams(words)"), postgresql_using="gin"),
         Index(None, "published_on", "post_id"),
         Index(None, "account_id", "published_on", "post_id"),
         CheckConstraint(one_of("kind", Kind), name="kind"),
@@ -250,7 +250,7 @@ class PostMedium(Base):
     )
     role: Mapped[str] = mapped_column(comment="image, cover, poster, audio or video")
     position: Mapped[int] = mapped_column(Integer, comment="first place within the role, from 0")
-    facts: Mapped[dict[str, Any]] = mapped_column(
+    page_metadata: Mapped[dict[str, Any]] = mapped_column(
         server_default=text("'{}'"),
         comment="what else the page tells: alt, width, height, duration_ms, bytes …",
     )

@@ -52,7 +52,7 @@ def _entries() -> Select[*tuple[Any, ...]]:
         ChainEntry.removed_by_id,
         ChainEntry.fact_kind,
         ChainEntry.fact_id,
-        ChainEntry.content,
+        ChainEntry.content_digest,
         ChainEntry.digest,
         previous.digest.label("previous_digest"),
         Chain.id.label("known_chain_id"),
@@ -76,7 +76,7 @@ def _wrong_with(entry: Row[Any]) -> Iterator[Finding]:
         pass  # check_removals compares what was removed with the removal, check_facts facts with their rows
     elif entry.current_content is None:
         yield Finding(CHAINS, table, id_, Message("archive.integrity.chained_row_gone"))
-    elif entry.current_content != entry.content:
+    elif entry.current_content != entry.content_digest:
         yield Finding(CHAINS, table, id_, Message("archive.integrity.chained_row_changed"))
     if entry.known_chain_id is None:
         yield _about_entry(entry, Message("archive.integrity.chain_gone", {"chain": entry.chain_id}))
@@ -85,7 +85,7 @@ def _wrong_with(entry: Row[Any]) -> Iterator[Finding]:
     if entry.position != 1 and entry.previous_digest is None:
         position = {"position": entry.position - 1}
         yield _about_entry(entry, Message("archive.integrity.chain_position_missing", position))
-    elif entry.digest != entry_digest(entry.previous_digest or START, entry.content, _fact(entry)):
+    elif entry.digest != entry_digest(entry.previous_digest or START, entry.content_digest, _fact(entry)):
         yield _about_entry(entry, Message("archive.integrity.chain_link_broken"))
 
 
@@ -148,7 +148,7 @@ def check_removals(rows: RowRange) -> BatchResult:
         listed: set[tuple[str, int, str]] = {
             (removal.biz, one["position"], one["content"]) for one in removal.removed["entries"]
         }
-        marked = select(ChainEntry.position, ChainEntry.content, Chain.biz).join(Chain)
+        marked = select(ChainEntry.position, ChainEntry.content_digest, Chain.biz).join(Chain)
         marked = marked.where(ChainEntry.removed_by_id == removal.id)
         found = {(biz, position, content.hex()) for position, content, biz in rows.session.execute(marked)}
         if listed != found:

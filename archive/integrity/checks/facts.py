@@ -32,7 +32,7 @@ def check_facts(rows: RowRange) -> BatchResult:
         ChainEntry.id,
         ChainEntry.fact_kind,
         ChainEntry.fact_id,
-        ChainEntry.content,
+        ChainEntry.content_digest,
         ChainEntry.removed_by_id,
         select(later.id).where(is_same, in_chain, later.position > ChainEntry.position).exists(),
         select(later.id).where(is_same, ~in_chain).exists(),
@@ -65,7 +65,7 @@ def _compare(session: Session, kind: FactKind, entries: dict[int, Any]) -> Itera
                 yield _finding(kind, id_, Message("archive.integrity.fact_of_removed_row"))
         elif fact is None:
             yield _finding(kind, id_, Message("archive.integrity.chained_row_gone"))
-        elif fact.content != entry.content:
+        elif fact.content != entry.content_digest:
             yield _finding(kind, id_, Message("archive.integrity.fact_changed", {"fact": _named(kind)}))
 
 
@@ -89,9 +89,10 @@ def _check_kind(kind: FactKind, rows: RowRange, result: BatchResult) -> int:
     """Add what is wrong with one kind of facts, and return the number of rows."""
     ids = f"({RULES[kind].select(kind, 'r.id > :after AND r.id <= :last')}) f"
     last = f"LEFT JOIN LATERAL ({LAST_ENTRY.format(kind=kind, id='f.id')}) last ON true"
-    query = text(f"SELECT f.id, NOT f.is_empty AND last.content IS NULL FROM {ids} {last} ORDER BY f.id")  # noqa: S608
+    is_missing = "NOT f.is_empty AND last.content_digest IS NULL"
+    query = text(f"SELECT f.id, {is_missing} FROM {ids} {last} ORDER BY f.id")  # noqa: S608 - constants
     found = rows.session.execute(query, {"after": rows.after, "last": rows.last}).all()
-    missing = [id_ for id_, is_missing in found if is_missing]
+    missing = [id_ for id_, missing in found if missing]
     subject = tuple_(PendingFact.fact_kind, PendingFact.fact_id)
     pending = set(
         rows.session.scalars(select(PendingFact.fact_id).where(subject.in_([(kind, id_) for id_ in missing])))

@@ -151,7 +151,7 @@ def _compare_current_page(
 ) -> Iterator[Finding]:
     """Compare a post, its media and its links with its current page."""
     expected = {"title": storable(record.title), "text": storable(record.text), "published_on": record.date}
-    expected |= {name: value for name, value in page_facts(parsed).items() if name != "facts"}
+    expected |= {name: value for name, value in page_facts(parsed).items() if name != "page_metadata"}
     for name, value in expected.items():
         stored = getattr(post, name)
         if (str(stored) if name == "published_on" else stored) != value:

@@ -108,7 +108,7 @@ def check_search_index(rows: RowRange) -> BatchResult:
     for start in range(0, len(ids), INDEX_BATCH):
         for id_, reason in search_index_errors(rows.session, ids[start : start + INDEX_BATCH]):
             message = Message("archive.integrity.search_differs", {"reason": reason})
-            result.findings.append(Finding(SEARCH, "post_words", id_, message))
+            result.findings.append(Finding(SEARCH, "post_search_documents", id_, message))
     return result
 
 

@@ -1,6 +1,7 @@
 """The sources `list`, a file of addresses, and `command`, a program that prints them; read at each run."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from archive.domain.address_list import ListedAddress, UnlistedLines, UnreadRest, read_addresses
 from archive.domain.messages import Message
 from crawler.discovery.source import Discovery, ListedPost, SourceError, SourceFindings, State
+
+_BY_HAND = Message("crawler.command.remedy")
 
 _EMPTY_OUTPUTS = (b"", b"[]", b"{}", b"null")
 
@@ -55,15 +58,23 @@ class CommandList:
         try:
             output, exit_code = self._run()
         except SourceError as error:
-            return error.findings([], memory)
+            by_hand = None if error.state is State.NOT_CONFIGURED else _BY_HAND
+            return replace(error.findings([], memory), remedy=by_hand)
         found, warnings = _read(output, quoted=False)
         if exit_code:
-            state, detail = State.COMMAND_FAILED, Message("crawler.command.exit_code", {"number": exit_code})
+            state, detail = State.UNREACHABLE, Message("crawler.command.exit_code", {"number": exit_code})
         elif found:
             state, detail = State.OK, None
         else:
             state, detail = _nothing_listed(output)
-        return SourceFindings(state, detail, tuple(found), memory=memory, warnings=warnings if found else ())
+        return SourceFindings(
+            state,
+            detail,
+            tuple(found),
+            memory=memory,
+            warnings=warnings if found else (),
+            remedy=None if state.good else _BY_HAND,
+        )
 
 
 def _nothing_listed(output: bytes) -> tuple[State, Message]:
@@ -73,8 +84,8 @@ def _nothing_listed(output: bytes) -> tuple[State, Message]:
     try:
         output.decode("utf-8")
     except UnicodeDecodeError:
-        return State.COMMAND_FAILED, Message("crawler.command.not_text")
-    return State.COMMAND_FAILED, Message("crawler.command.no_address")
+        return State.NOT_UNDERSTOOD, Message("crawler.command.not_text")
+    return State.NOT_UNDERSTOOD, Message("crawler.command.no_address")
 
 
 def _read(content: bytes, *, quoted: bool = True) -> tuple[list[ListedPost], tuple[Message, ...]]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from archive.audit import find_gaps
 from archive.audit.gap import Gap, GapKind
 from archive.db.models import Account, AddressRow, MediumRow
-from archive.domain.addresses import parse_address
+from archive.domain.addresses import AddressColumns, parse_address
 from archive.domain.captures import Sighting
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome, Outcome, Relation
@@ -72,7 +72,7 @@ def every_kind_of_gap(session: Session) -> list[Gap]:
     url = "https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv"
     record_sightings(session, None, [Sighting(parse_address(url), "list", NOW)], NOW)
     sightless = parse_address(f"{url}x")
-    session.add(AddressRow(key=sightless.key, url=sightless.url))
+    session.add(AddressRow(**AddressColumns.of_key(sightless.key)._asdict(), url=sightless.url))
     session.flush()
     return [*found, *find_gaps(session, account, LATER), *find_gaps(session, None, LATER)]
 

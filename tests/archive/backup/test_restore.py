@@ -204,9 +204,9 @@ def test_captures_of_every_month_come_back_and_the_next_one_has_another_number(
     with transaction(place[0]) as session:
         ids = store_captures(session, None, [(None, capture(body)) for body in (b"1", b"2", b"3")])
         store = text(
-            "INSERT INTO captures SELECT 197003000000009, address_id, run_id, requested_url,"
-            " final_url, status, headers, body_size, sha256, fetched_at, rendered, evaluated"
-            " FROM captures WHERE id = :id"
+            "INSERT INTO captures (id, requested_url, final_url, status, headers, body_size, sha256,"
+            " fetched_at, rendered) SELECT 197003000000009, requested_url, final_url, status, headers,"
+            " body_size, sha256, fetched_at, rendered FROM captures WHERE id = :id"
         )
         session.execute(store, {"id": ids[0]})
         append_captures(session, [197003000000009])

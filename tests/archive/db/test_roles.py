@@ -57,7 +57,7 @@ FORBIDDEN = {
     "add a capture": "INSERT INTO captures DEFAULT VALUES",
     "empty a table": "TRUNCATE captures",
     "rename an account": "UPDATE accounts SET name = 'x'",
-    "take an address": "UPDATE addresses SET key = 'x'",
+    "take an address": "UPDATE addresses SET biz = 'x'",
     "delete an address": "DELETE FROM addresses",
     "rewrite the chain": "DELETE FROM chain_entries",
     "add a job": "INSERT INTO jobs.procrastinate_jobs DEFAULT VALUES",

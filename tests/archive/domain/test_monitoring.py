@@ -6,6 +6,8 @@ from archive.domain.messages import Message
 from archive.domain.monitoring import (
     VERBATIM,
     HealthProblem,
+    IncidentKind,
+    IncidentSubject,
     SourceName,
     SourceType,
     remedy_for,
@@ -16,7 +18,9 @@ from archive.domain.monitoring import (
 
 def test_the_remedy_of_a_problem_has_its_parameters() -> None:
     problem = Message("scheduler.health.disk", {"folder": "/data", "megabytes": 5})
-    assert HealthProblem("disk:/data", problem).remedy == remedy_for(problem)
+    assert HealthProblem(IncidentSubject(IncidentKind.DISK, name="/data"), problem).remedy == remedy_for(
+        problem
+    )
     assert remedy_for(problem).text("en") != "scheduler.health.disk.remedy"
     assert remedy_for(problem).params == problem.params
 

@@ -13,11 +13,15 @@ from tests.archive.making import NOW, article, image, link, record
 def test_facts_leave_out_media_and_links_which_have_rows_of_their_own() -> None:
     page = article(record(), page={"author": "作\0者", "media": [1], "links": [2]}, published_at=NOW)
     facts = page_facts(page)
-    assert (facts["facts"], facts["published_at"], facts["html"]) == ({"author": "作\ufffd者"}, NOW, None)
+    assert (facts["page_metadata"], facts["published_at"], facts["html"]) == (
+        {"author": "作\ufffd者"},
+        NOW,
+        None,
+    )
 
 
 def test_a_post_without_a_page_has_no_facts() -> None:
-    assert page_facts(None) == {"published_at": None, "kind": None, "facts": {}, "html": None}
+    assert page_facts(None) == {"published_at": None, "kind": None, "page_metadata": {}, "html": None}
 
 
 def test_associations_name_role_or_relation_and_the_stored_key() -> None:

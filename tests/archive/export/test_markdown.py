@@ -32,7 +32,9 @@ def test_the_front_matter_says_what_is_known(tmp_path: Path) -> None:
         "author": "作者", "original": True, "source_url": "https://x.example/",
         "region": {"province": "上海"}, "albums": [{"id": "1", "title": "合集: 一"}],
     }  # fmt: skip
-    front, rest = written(shown(post("<p>字</p>", title='题: "一" #2', facts=facts), [image(1)]), tmp_path)
+    front, rest = written(
+        shown(post("<p>字</p>", title='题: "一" #2', page_metadata=facts), [image(1)]), tmp_path
+    )
     assert front == {
         "aid": "1001_1",
         "title": '题: "一" #2',
@@ -56,19 +58,19 @@ def test_the_front_matter_says_what_is_known(tmp_path: Path) -> None:
 
 
 def test_a_paid_post_says_that_only_the_preview_is_there(tmp_path: Path) -> None:
-    made = post("<p>字</p>", facts={"paid": True, "preview": True})
+    made = post("<p>字</p>", page_metadata={"paid": True, "preview": True})
     front, rest = written(shown(made), tmp_path)
     assert (front["paid"], front["preview_only"]) == (True, True)
     assert f"> {PREVIEW_NOTE}\n\n字" in rest
     assert PREVIEW_NOTE in offline_page(shown(made))
-    whole = post("<p>字</p>", facts={"paid": True, "preview": False})
+    whole = post("<p>字</p>", page_metadata={"paid": True, "preview": False})
     front, rest = written(shown(whole), tmp_path)
     assert (front["paid"], "preview_only" in front) == (True, False)
     assert PREVIEW_NOTE not in rest + offline_page(shown(whole))
 
 
 def test_a_post_without_its_page_is_made_of_its_text_and_says_how_to_fetch_it(tmp_path: Path) -> None:
-    made = post(None, capture_id=None, kind=None, text="一&nbsp;&lt;b&gt;\r二 *三*\r", facts={})
+    made = post(None, capture_id=None, kind=None, text="一&nbsp;&lt;b&gt;\r二 *三*\r", page_metadata={})
     _, rest = written(shown(made), tmp_path)
     assert f"mparchive backfill '{made.url}'" in html.unescape(rest).replace("\\", "")
     assert rest.endswith("\n\n一\xa0&lt;b>\n\n二 \\*三\\*\n")
@@ -154,7 +156,7 @@ def test_an_image_that_cannot_be_read_is_counted_and_the_post_is_written(tmp_pat
 
 def test_values_that_are_unknown_or_of_another_form_are_left_out_of_the_front_matter() -> None:
     facts = {"author": "", "reprint": "no address", "albums": ["no album"], "digest": None}
-    made = shown(post(None, capture_id=None, kind=None, published_at=None, facts=facts))
+    made = shown(post(None, capture_id=None, kind=None, published_at=None, page_metadata=facts))
     front = front_matter(made)
     assert not front.keys() & {"author", "reprint_of", "albums", "digest", "kind", "published_at"}
     assert front["date"] == "2026-03-01"

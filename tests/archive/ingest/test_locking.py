@@ -76,12 +76,11 @@ def lock(session: Session, rows: str) -> None:
 
 def lock_addresses_from(session: Session, number: int) -> None:
     """Lock the addresses from this one on."""
-    rows = [parse_address(each.url).key for each in RECORDS[number:]]
-    listed = ", ".join(f"'{key}'" for key in rows)
-    lock(session, f"addresses WHERE key IN ({listed})")
+    listed = ", ".join(parse_address(each.url).mid for each in RECORDS[number:])
+    lock(session, f"addresses WHERE mid IN ({listed})")
 
 
-FIRST_ADDRESS = f"SELECT id FROM addresses WHERE key = '{BIZ}:1001:1' FOR UPDATE"
+FIRST_ADDRESS = f"SELECT id FROM addresses WHERE (biz, mid, idx) = ('{BIZ}', 1001, 1) FOR UPDATE"
 ACCOUNT = "SELECT id FROM accounts FOR UPDATE"
 
 

@@ -63,7 +63,7 @@ def test_a_page_that_says_what_the_dump_said_adds_no_version_and_changes_no_expo
     assert read(db_session, article(bare, page={"author": "某人"})) is StoreResult.UNCHANGED
     assert list(post_queries.records(db_session)) == [record()]
     (post,) = post_queries.find_posts(db_session, "1001_1", BIZ)
-    assert (post.kind, post.facts) == ("article", {"author": "某人"})
+    assert (post.kind, post.page_metadata) == ("article", {"author": "某人"})
     assert versions(db_session) == [record().text]
 
 

@@ -117,7 +117,7 @@ def test_facts_media_and_links_are_filled_without_a_version(db_session: Session)
     better = says("字", html="<p>字</p>", page={"author": "某人"}, media=(image("a"),), links=(link(2),))
     assert again(db_session, (kept, better)) == [ReparseResult.FACTS]
     (post,) = db_session.query(Post)
-    assert (post.html, post.facts) == ("<p>字</p>", {"author": "某人"})
+    assert (post.html, post.page_metadata) == ("<p>字</p>", {"author": "某人"})
     assert (len(media_of(db_session, post)), len(links_of(db_session, post))) == (1, 1)
     assert len(versions(db_session)) == 1
     assert again(db_session, (kept, better)) == [ReparseResult.SAME]

@@ -107,7 +107,8 @@ def _operate(session: Session) -> None:
         insert(Incident),
         [
             {
-                "key": f"quiet:{n}",
+                "kind": "quiet",
+                "subject": str(n),
                 "code": "archive.verbatim",
                 "params": {"text": "合成"},
                 "opened_at": NOW,

@@ -26,7 +26,9 @@ from tests.crawler.crawling import plain
 DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "integrity.md"
 SUBJECTS = (ChainEntry.capture_id, ChainEntry.version_id, ChainEntry.fact_kind, ChainEntry.fact_id)
 # Earlier versions had no time of parsing.
-CONTENTS = select(*SUBJECTS, ChainEntry.content).where(ChainEntry.fact_kind.is_distinct_from("parse_result"))
+CONTENTS = select(*SUBJECTS, ChainEntry.content_digest).where(
+    ChainEntry.fact_kind.is_distinct_from("parse_result")
+)
 SHORT = "https://mp.weixin.qq.com/s/" + "a" * 22
 
 

@@ -32,7 +32,7 @@ def post(html: str | None = None, **more: Any) -> Post:
         "account_name": "示例账号",
         "text": "第一段\r第二段\r",
         "kind": "article",
-        "facts": {},
+        "page_metadata": {},
         "capture_id": 1,
     }
     return Post(**{**values, "html": html, **more})
@@ -88,7 +88,7 @@ def of_reading(reading: ParsedPage, *, filled: bool) -> ShownPost:
         account_name=record.account,
         text=record.text,
         kind=str(reading.kind),
-        facts=reading.page,
+        page_metadata=reading.page,
     )
     return shown(made, [_medium(medium, files if filled else None) for medium in reading.media], files)
 

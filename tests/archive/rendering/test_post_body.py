@@ -78,7 +78,7 @@ def test_an_archived_video_plays_and_an_unknown_one_is_named() -> None:
     medium = video(file=files.keep(b"video", "video/mp4"))
     (player,) = rendered(post("<p>字</p>"), medium, files=files).find_all("video")
     assert str(player["src"]).startswith("data:video/mp4;base64,")
-    unknown = post("<p>字</p>", facts={"audios": [{"id": "a1"}, "no facts"]})
+    unknown = post("<p>字</p>", page_metadata={"audios": [{"id": "a1"}, "no facts"]})
     assert "音频 id a1" in rendered(unknown).get_text(" ")
 
 

@@ -152,8 +152,8 @@ def test_two_at_once_each_keep_a_reference_and_whoever_comes_next_uses_either(en
 def keep_apart(session: Session, *pages: bytes) -> list[int]:
     """Store pages of an address of their own, whose chain nobody else has locked."""
     biz = "MjM5MDU2MTc4NQ=="
-    new = "INSERT INTO addresses (key, url, first_seen_at) VALUES (:key, '', now()) RETURNING id"
-    address_id = session.scalar(text(new), {"key": f"{biz}:1:1"})
+    new = "INSERT INTO addresses (biz, mid, idx, url) VALUES (:biz, 1, 1, '') RETURNING id"
+    address_id = session.scalar(text(new), {"biz": biz})
     return store_captures(session, None, [(address_id, capture(body)) for body in pages])
 
 

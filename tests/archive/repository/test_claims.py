@@ -166,7 +166,7 @@ def test_the_last_run_given_an_address_has_it(db_session: Session) -> None:
 
 def test_what_a_source_lists_is_free_at_once_and_a_claim_outlives_its_listing(db_session: Session) -> None:
     record_heartbeat(db_session, "home", NOW)
-    discover = runs.start_run(db_session, "discover", {"egress": "home"}, NOW)
+    discover = runs.start_run(db_session, "discover", {}, NOW, "home")
     address = parse_address(f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=1&idx=1&sn={1:032x}")
     listed = SourceReport(BIZ, "album:1", "ok", True, sightings=[captures.Sighting(address, "album", NOW)])
     record_report(db_session, discover, listed, NOW)
@@ -226,7 +226,7 @@ def test_an_address_seen_again_is_claimed_though_another_one_is_being_fetched(
     record_heartbeat(db_session, "home", NOW)
     see(db_session, 1, 2)
     fetched, seen = db_session.query(AddressRow).order_by(AddressRow.id)
-    crawl = runs.start_run(db_session, "backfill", {"egress": "home"}, NOW)
+    crawl = runs.start_run(db_session, "backfill", {}, NOW, "home")
     frontier.claim_addresses(db_session, crawl, [fetched.id], NOW)
     again = runs.start_run(db_session, "backfill", {}, NOW)
     with run_lock(shared_engine, crawl):
@@ -262,7 +262,7 @@ def test_an_import_that_waits_takes_no_claim_from_a_crawl_that_begins_meanwhile(
             while not session.scalar(WAITING):
                 session.execute(text("SELECT pg_stat_clear_snapshot()"))
             with transaction(engine) as other:
-                runs.record_egress(other, crawl, "home")
+                runs.record_egress(other, crawl, "home", NOW)
             assert frontier.take_over(session, crawl, [address_id], NOW) == [address_id]
         thread.join()
         with transaction(engine) as session:

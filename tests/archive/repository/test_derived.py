@@ -97,13 +97,15 @@ def assert_numbers_are_those_of_the_rows(session: Session) -> None:
 
 def test_two_transactions_count_at_once_and_neither_waits(engine: Engine) -> None:
     run = text("INSERT INTO accounts (biz) VALUES (:biz) RETURNING id")
-    address = text("INSERT INTO addresses (key, url, next_fetch_at) VALUES (:key, 'u', :now)")
+    address = text(
+        "INSERT INTO addresses (biz, mid, idx, url, next_fetch_at) VALUES ('a', :mid, 1, 'u', :now)"
+    )
     with transaction(engine) as session:
         session.execute(run, {"biz": "a"})
     with Session(engine) as first, Session(engine) as second:
         second.execute(text("SET LOCAL lock_timeout = '1s'"))
-        for session, key in ((first, "a:1:1"), (second, "a:2:1")):
-            session.execute(address, {"key": key, "now": NOW})
+        for session, mid in ((first, 1), (second, 2)):
+            session.execute(address, {"mid": mid, "now": NOW})
             session.execute(text("SELECT derived.sum_counters()"))
         first.commit()
         second.commit()

@@ -108,7 +108,7 @@ def test_files_that_a_killed_command_left_are_removed_by_the_next(engine: Engine
     remove_files(engine, folder, run_id, NOW)
     assert (unfinished(engine), len(list(folder.paths()))) == ([], 1)
     with transaction(engine) as session:
-        assert session.get_one(Run, run_id).verdict == "done"
+        assert session.get_one(Run, run_id).status == "done"
 
 
 def test_entries_stay_in_the_chain_and_name_their_removal(engine: Engine) -> None:

@@ -41,7 +41,7 @@ def test_every_entry_follows_from_the_one_before_and_the_head_is_the_last(db_ses
     chain_heads(db_session)
     digest = START
     for entry in db_session.scalars(select(ChainEntry).order_by(ChainEntry.position)):
-        digest = entry_digest(digest, entry.content)
+        digest = entry_digest(digest, entry.content_digest)
         assert entry.digest == digest
     assert [(head.length, head.digest) for head in chain_heads(db_session)] == [(5, digest.hex())]
 

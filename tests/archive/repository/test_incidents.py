@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Incident
 from archive.domain.messages import Message
-from archive.domain.monitoring import HealthProblem
+from archive.domain.monitoring import HealthProblem, IncidentKind, IncidentSubject
 from archive.repository.incidents import (
     incidents_to_report,
     mark_reported,
@@ -20,13 +20,15 @@ from archive.repository.incidents import (
 NOW = datetime(2025, 11, 20, 4, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 QUIET = HealthProblem(
-    "quiet:MjM=", Message("scheduler.health.quiet", {"account": "合成", "last": NOW, "usual": "3 days"})
+    IncidentSubject(IncidentKind.QUIET, "MjM="),
+    Message("scheduler.health.quiet", {"account": "合成", "last": NOW, "usual": "3 days"}),
 )
 
 
 def disk(megabytes: int) -> HealthProblem:
     return HealthProblem(
-        "disk:/data", Message("scheduler.health.disk", {"folder": "/data", "megabytes": megabytes})
+        IncidentSubject(IncidentKind.DISK, name="/data"),
+        Message("scheduler.health.disk", {"folder": "/data", "megabytes": megabytes}),
     )
 
 
@@ -37,7 +39,10 @@ def test_an_incident_lasts_from_its_first_problem_to_the_first_check_without_it(
     first = record_problems(db_session, [QUIET, DISK], NOW)
     again = record_problems(
         db_session,
-        [QUIET, HealthProblem(DISK.key, Message(DISK.message.code, {"folder": "/data", "megabytes": 90}))],
+        [
+            QUIET,
+            HealthProblem(DISK.subject, Message(DISK.message.code, {"folder": "/data", "megabytes": 90})),
+        ],
         NOW + HOUR,
     )
     ended = record_problems(db_session, [DISK], NOW + 2 * HOUR)

@@ -35,8 +35,12 @@ def test_a_page_ties_its_links_to_the_post_in_order(db_session: Session) -> None
     assert [(each.relation, each.position, each.key) for each in found] == [
         ("album", 0, ALBUM.key), ("post", 0, f"{BIZ}:1002:1"), ("post", 1, f"{BIZ}:1003:1"),
     ]  # fmt: skip
-    assert (found[0].text, found[0].facts, found[0].url) == ("一图读懂", {"size": 12}, "")
-    assert (found[2].text, found[2].facts, found[2].url) == ("又\ufffd", {"itemshowtype": 0}, second.url)
+    assert (found[0].text, found[0].page_metadata, found[0].url) == ("一图读懂", {"size": 12}, "")
+    assert (found[2].text, found[2].page_metadata, found[2].url) == (
+        "又\ufffd",
+        {"itemshowtype": 0},
+        second.url,
+    )
 
 
 def test_a_picture_and_words_that_lead_to_the_same_post_are_one_link_with_the_words(

@@ -191,7 +191,7 @@ def test_facts_hold_what_has_no_rows_of_its_own(db_session: Session) -> None:
     page = {"author": "合成编辑部", "media": [{"role": "image"}], "links": [{"relation": "post"}]}
     kept = store_captures(db_session, None, [(None, capture())])
     store_parse_results(db_session, None, [(kept[0], article(record(), page=page))], NOW, 1)
-    assert db_session.scalar(select(Post.facts)) == {"author": "合成编辑部"}
+    assert db_session.scalar(select(Post.page_metadata)) == {"author": "合成编辑部"}
 
 
 def test_a_page_saved_long_ago_does_not_replace_what_was_fetched_since(db_session: Session) -> None:

@@ -17,7 +17,7 @@ def test_a_run_keeps_what_it_was_asked_and_how_it_ended(db_session: Session) -> 
     run_id = runs.start_run(db_session, "backfill", {"url": "a\0b"}, NOW)
     runs.finish_run(db_session, run_id, "done", {"fetched": 2}, NOW + HOUR)
     run = db_session.get_one(Run, run_id)
-    assert (run.arguments, run.counts, run.verdict) == ({"url": "a\ufffdb"}, {"fetched": 2}, "done")
+    assert (run.arguments, run.counts, run.status) == ({"url": "a\ufffdb"}, {"fetched": 2}, "done")
     assert (run.started_at, run.finished_at) == (NOW, NOW + HOUR)
 
 
@@ -27,20 +27,20 @@ def test_closing_a_run_leaves_one_that_has_ended_as_it_is(db_session: Session) -
     for run_id in (ended, killed):
         runs.close_run(db_session, run_id, "failed", NOW + HOUR)
     db_session.expire_all()
-    assert [db_session.get_one(Run, run_id).verdict for run_id in (ended, killed)] == ["done", "failed"]
+    assert [db_session.get_one(Run, run_id).status for run_id in (ended, killed)] == ["done", "failed"]
 
 
 def test_only_open_runs_of_the_command_and_egress_are_abandoned(db_session: Session) -> None:
     for command, egress in (("fetch", "home"), ("fetch", "office"), ("media", "home")):
-        runs.start_run(db_session, command, {"egress": egress}, NOW)
+        runs.start_run(db_session, command, {}, NOW, egress)
     assert close_abandoned_runs(db_session, "fetch", "home", NOW) == 1
     assert close_abandoned_runs(db_session, "fetch", "home", NOW) == 0
 
 
 def test_failures_are_counted_back_to_the_last_run_that_was_none(db_session: Session) -> None:
-    for hours, verdict in enumerate(("failed", "done", "failed", "database")):
-        run_id = runs.start_run(db_session, "fetch", {"egress": "home"}, NOW)
-        runs.finish_run(db_session, run_id, verdict, {}, NOW + hours * HOUR)
+    for hours, status in enumerate(("failed", "done", "failed", "database")):
+        run_id = runs.start_run(db_session, "fetch", {}, NOW, "home")
+        runs.finish_run(db_session, run_id, status, {}, NOW + hours * HOUR)
     bad = ("failed", "database")
     assert failures_in_a_row(db_session, "fetch", "home", bad) == Failures(2, NOW + 3 * HOUR)
     assert failures_in_a_row(db_session, "fetch", "office", bad) == Failures(0, None)

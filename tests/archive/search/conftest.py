@@ -41,9 +41,9 @@ def filled(shared_engine: Engine) -> Iterator[Session]:
         with Session(connection, join_transaction_mode="create_savepoint") as session:
             import_records(session, None, invented_records(POSTS), "dump", NOW)
             # as after a while; the newest posts' way through the list is tested elsewhere
-            session.execute(text("SELECT gin_clean_pending_list('ix__post_words__grams')"))
+            session.execute(text("SELECT gin_clean_pending_list('ix__post_search_documents__grams')"))
             # autovacuum may have come by after a test that left nothing: a table known to be empty is read
             # from end to end. What is known now stays so, since the lock keeps autovacuum away.
-            session.execute(text("ANALYZE post_words"))
+            session.execute(text("ANALYZE post_search_documents"))
             yield session
         outer.rollback()

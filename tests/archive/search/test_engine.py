@@ -8,7 +8,7 @@ from sqlalchemy import Engine, NullPool, create_engine, delete, select, text, up
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
-from archive.db.models import Post, PostWords, Version
+from archive.db.models import Post, PostSearchDocument, Version
 from archive.domain.records import Record
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
@@ -181,7 +181,9 @@ def test_what_is_wrong_with_the_index_is_told_and_a_rebuild_repairs_it(db_sessio
     take(db_session, *(record(number) for number in range(1, 5)))
     first = select(Post.current_version_id).where(Post.aid == "1001_1").scalar_subquery()
     db_session.execute(update(Version).where(Version.id == first).values(text="别的文字"))
-    db_session.execute(delete(PostWords).where(PostWords.post_id.in_(ids(db_session, "1002_1"))))
+    db_session.execute(
+        delete(PostSearchDocument).where(PostSearchDocument.post_id.in_(ids(db_session, "1002_1")))
+    )
     wrong = check_search_index(db_session)
     assert [one.params["reason"].code for one in wrong] == [
         "archive.search_index.text_differs",
@@ -193,7 +195,9 @@ def test_what_is_wrong_with_the_index_is_told_and_a_rebuild_repairs_it(db_sessio
 
 
 def test_a_post_that_the_index_lost_is_told(engine: Engine, fresh_database_url: str) -> None:
-    ready = "UPDATE pg_index SET indisready = {} WHERE indexrelid = 'ix__post_words__grams'::regclass"
+    ready = (
+        "UPDATE pg_index SET indisready = {} WHERE indexrelid = 'ix__post_search_documents__grams'::regclass"
+    )
     superuser = create_engine(as_superuser(fresh_database_url), poolclass=NullPool)
     with superuser.begin() as connection:
         connection.execute(text(ready.format("false")))

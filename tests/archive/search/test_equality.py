@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from archive.db.models import Post, PostWords
+from archive.db.models import Post, PostSearchDocument
 from archive.domain.search_text import grams_of, is_exact
 from archive.repository.search_index import check_search_index
 from archive.search.engine import matching, search
@@ -22,7 +22,8 @@ SEARCHED = 20  # of them, by search itself, all their pages
 Texts = dict[int, str]
 # What `matching` says, of all queries at once: each on its own would take the time of 10,000 statements.
 _MATCHING = text(
-    "SELECT q.place, (SELECT array_agg(post_id) FROM post_words WHERE search_grams(words) @> q.grams"
+    "SELECT q.place, (SELECT array_agg(post_id) FROM post_search_documents"
+    " WHERE search_grams(words) @> q.grams"
     " AND NOT EXISTS (SELECT FROM unnest(q.checked) word WHERE strpos(words, word) = 0)"
     " AND NOT EXISTS (SELECT FROM unnest(q.excluded) word WHERE strpos(words, word) > 0))"
     " FROM jsonb_to_recordset(CAST(:queries AS jsonb))"
@@ -81,7 +82,7 @@ def expected(texts: Texts, query: Query) -> set[int]:
 
 def found_by_index(session: Session, query: Query) -> set[int]:
     """Return what the search's own statement finds by the index."""
-    found = func.array_agg(matching(select(PostWords), query).subquery().c.post_id)
+    found = func.array_agg(matching(select(PostSearchDocument), query).subquery().c.post_id)
     return set(session.scalar(select(found)) or ())
 
 
@@ -131,8 +132,8 @@ def all_pages(session: Session, query: Query, order: str) -> list[int]:
 def test_ilike_finds_the_same(filled: Session, queries: list[Query]) -> None:
     for query in queries[:100]:
         patterns = [re.sub(r"([\\%_])", r"\\\1", word) for word in query.words]
-        columns = [PostWords.words.ilike(f"%{pattern}%") for pattern in patterns]
-        rows = select(PostWords.post_id).where(*columns)
+        columns = [PostSearchDocument.words.ilike(f"%{pattern}%") for pattern in patterns]
+        rows = select(PostSearchDocument.post_id).where(*columns)
         alone = Query(query.words)
         assert set(filled.scalars(rows)) == found_by_index(filled, alone)
 
@@ -148,11 +149,11 @@ def test_words_as_they_stand_in_a_text_are_found_when_they_are_given_in_quotes(
 
 def test_the_index_is_asked_and_not_every_post(filled: Session) -> None:
     for words in ("甲乙", "甲", "工业互联网", "工业 -互联网"):
-        rows = matching(select(PostWords), parse(words), 20)
+        rows = matching(select(PostSearchDocument), parse(words), 20)
         plan = filled.execute(
             text("EXPLAIN " + str(rows.compile(filled.connection(), compile_kwargs={"literal_binds": True})))
         )
-        assert "Bitmap Index Scan on ix__post_words__grams" in "\n".join(plan.scalars())
+        assert "Bitmap Index Scan on ix__post_search_documents__grams" in "\n".join(plan.scalars())
 
 
 def test_nothing_is_wrong_with_what_was_indexed(filled: Session) -> None:

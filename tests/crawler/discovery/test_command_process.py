@@ -74,7 +74,7 @@ def test_a_program_that_does_not_end_is_killed_with_its_children(code: str) -> N
     mark = "synthetic-hanging-program"
     with pytest.raises(SourceError) as raised:
         run_command([*python(code), mark], seconds=BRIEF)
-    assert raised.value.state is State.COMMAND_FAILED
+    assert raised.value.state is State.UNREACHABLE
     assert running(mark) == []
 
 

@@ -43,7 +43,7 @@ def test_a_post_is_kept_byte_for_byte_read_and_stored(crawler, server):
     assert crawler.rows(
         "SELECT aid, v.title, text FROM posts JOIN versions v ON v.id = current_version_id"
     ) == [("1_1", "合成标题1", "合成的正文。\r")]
-    assert crawler.rows("SELECT verdict FROM runs") == [("done",)]
+    assert crawler.rows("SELECT status FROM runs") == [("done",)]
 
 
 def test_the_server_is_asked_as_a_plain_chinese_desktop_and_with_the_whole_address(crawler, server):
@@ -140,7 +140,7 @@ def test_a_verification_page_stops_the_run_before_the_next_request(crawler, serv
     crawl = crawler.crawl(urls(1, 2, 3, 4), DOWNLOAD_DELAY=1)
     assert (crawl.exit_code, crawl.verdict) == (5, "verification"), crawl.output
     assert server.paths == [pages.path(1), pages.path(2), pages.VERIFICATION_PATH]
-    assert crawler.rows("SELECT verdict FROM runs") == [("verification",)]
+    assert crawler.rows("SELECT status FROM runs") == [("verification",)]
     due = crawler.rows("SELECT count(*) FROM addresses WHERE next_fetch_at <= now()")
     assert due == [(2,)]  # the two that were not asked
 

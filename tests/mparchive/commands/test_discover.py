@@ -89,4 +89,4 @@ def test_the_exit_code_says_how_many_sources_work(sources: list[SourceChecked], 
 
 def test_an_account_that_is_not_configured_is_refused() -> None:
     with pytest.raises(CommandError, match="no account 另一个 in the configuration; it has 合成"):
-        discover._chosen([ACCOUNT], "另一个")
+        discover.chosen_accounts([ACCOUNT], "另一个")

@@ -61,7 +61,7 @@ def test_a_change_is_printed_and_written_only_with_apply(mparchive: Run, engine:
     assert counts(engine) == (1, 1)
     with transaction(engine) as session:
         (run,) = session.scalars(select(RunRow))
-        assert (run.command, run.verdict, run.counts) == ("reparse", "done", {"new": 1})
+        assert (run.command, run.status, run.counts) == ("reparse", "done", {"new": 1})
 
 
 def test_nothing_to_do_is_said_and_is_no_failure(mparchive: Run, engine: Engine) -> None:

@@ -94,7 +94,7 @@ def test_options_that_cannot_be_meant_are_refused(mparchive: Run) -> None:
 
 def test_the_index_is_rebuilt_from_the_posts(mparchive: Run, filled: Engine) -> None:
     with transaction(filled) as session:
-        session.execute(text("DELETE FROM post_words"))
+        session.execute(text("DELETE FROM post_search_documents"))
     assert aids("互联网", of=mparchive) == []
     ended = mparchive("search", "--rebuild")
     assert (ended.code, ended.out) == (Exit.DONE, "")
@@ -126,4 +126,4 @@ def test_a_word_with_two_dashes_is_found_behind_two_dashes(mparchive: Run, fille
         import_records(session, None, [record(9, text="用 --newest 排序\r")], "dump", NOW)
     assert aids("--", "--newest", of=mparchive) == ["1009_1"]
     with transaction(filled) as session:
-        session.execute(text("DELETE FROM post_words WHERE words LIKE '%--newest%'"))
+        session.execute(text("DELETE FROM post_search_documents WHERE words LIKE '%--newest%'"))

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, delete
 from archive.db.engine import transaction
 from archive.db.models import SourceRow
 from archive.domain.messages import Message
-from archive.domain.monitoring import HealthProblem
+from archive.domain.monitoring import HealthProblem, IncidentKind, IncidentSubject
 from archive.domain.outcomes import MediumOutcome
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
@@ -81,7 +81,9 @@ def test_the_check_says_in_one_line_and_by_its_exit_code_what_is_wrong(
         import_records(session, None, [record()], "dump", NOW)
         record_report(session, None, SourceReport(BIZ, "album:1", "ok", good=True), clock.now())
         problem = Message("scheduler.health.disk", {"folder": "/data", "megabytes": 1, "least": 2})
-        record_problems(session, [HealthProblem("disk:/data", problem)], NOW)
+        record_problems(
+            session, [HealthProblem(IncidentSubject(IncidentKind.DISK, name="/data"), problem)], NOW
+        )
     warned = mparchive("status", "--check", "--quiet")
     assert warned.code == 1
     assert warned.out.startswith("WARNING: ")

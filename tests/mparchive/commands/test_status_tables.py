@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from archive.db.engine import transaction
 from archive.domain.messages import Message
-from archive.domain.monitoring import HealthProblem
+from archive.domain.monitoring import HealthProblem, IncidentKind, IncidentSubject
 from archive.repository import egress
 from archive.repository.incidents import record_problems
 from archive.repository.sources import SourceReport, record_report
@@ -27,7 +27,10 @@ def troubled(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             session, None, SourceReport(BIZ, "own_backend", "closed", good=False, detail="200013"), now
         )
         closed = Message("archive.verbatim", {"text": "own_backend is closed", "remedy": "use albums"})
-        problems = [HealthProblem("source:x", closed), HealthProblem("y", Message.load("b"))]
+        problems = [
+            HealthProblem(IncidentSubject(IncidentKind.DISK, name="/data"), closed),
+            HealthProblem(IncidentSubject(IncidentKind.INBOX), Message.load("b")),
+        ]
         for found in (problems[:1], problems, problems[:1]):
             record_problems(session, found, now)
         egress.block_egress(session, "home", "verification", now)
@@ -54,7 +57,7 @@ def test_a_script_gets_the_same_and_what_is_over(troubled: None, capsys: pytest.
         ("own_backend", "closed", 1)
     ]
     assert {(one["key"], one["closed_at"] is None) for one in told["incidents"]} == {
-        ("source:x", True), ("y", False),
+        ("disk:/data", True), ("inbox", False),
     }  # fmt: skip
     assert {one["name"]: one["held_until"] is not None for one in told["egresses"]} == {
         "home": True, "office": False,

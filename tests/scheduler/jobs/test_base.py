@@ -18,7 +18,7 @@ def test_an_egress_waits_longer_after_each_crawl_that_failed(context: JobContext
     sight(engine)
     for minutes in (3, 2, 1):
         with transaction(engine) as session:
-            run_id = runs.start_run(session, "fetch", {"egress": "home"}, NOW - minutes * MINUTE)
+            run_id = runs.start_run(session, "fetch", {}, NOW - minutes * MINUTE, "home")
             runs.finish_run(session, run_id, "failed", {}, NOW - minutes * MINUTE)
     assert [job.subject for job in fetch.plan_fetch(context, LIMITS, EGRESSES)] == ["office"]
     waits = [(base.restart_at(failures, NOW) - NOW) / MINUTE for failures in (1, 2, 3, 7, 40)]

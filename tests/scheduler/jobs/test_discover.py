@@ -167,7 +167,7 @@ def test_an_album_is_asked_less_often_where_another_source_tells() -> None:
 def test_albums_that_were_met_in_posts_share_their_requests() -> None:
     followed = {f"album:{number}": State.OK for number in range(2, 12)}
     situation = discover.Situation(WORKDAYS, {ALBUM: State.OK} | followed)
-    assert checks_in_days(ACCOUNT, "album:2", situation) * len(followed) == pytest.approx(6, abs=1.5)
+    assert checks_in_days(ACCOUNT, "album:2", situation, 28) * len(followed) == pytest.approx(6, abs=1.5)
 
 
 def test_a_login_to_weread_is_used_as_often_as_it_may_be_where_posts_are_expected() -> None:

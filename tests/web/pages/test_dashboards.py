@@ -56,8 +56,17 @@ def test_names_of_stored_values_are_chinese_on_chinese_pages(site: SeededSite) -
     assert "缺少原网页的文章" in words(get(site, f"{ACCOUNT}/gaps?lang=zh"))
 
 
+def test_the_sources_of_an_account_are_listed_with_what_others_would_take(site: SeededSite) -> None:
+    page = words(get(site, f"{ACCOUNT}/sources?lang=en"))
+    assert "Not used Source What it finds What it takes" in page
+    assert "album:1 ok" in page
+    assert "weread all posts of an account that WeRead lists" in page
+    assert "未使用的来源" in words(get(site, f"{ACCOUNT}/sources?lang=zh"))
+    assert get(site, "/accounts/unknown/sources").status == 404
+
+
 def test_nothing_but_quotations_is_english_on_chinese_pages(site: SeededSite) -> None:
-    for path in ("/health", f"{ACCOUNT}/gaps", f"/accounts/{OTHER}/gaps"):
+    for path in ("/health", f"{ACCOUNT}/gaps", f"/accounts/{OTHER}/gaps", f"/accounts/{OTHER}/sources"):
         page = get(site, f"{path}?lang=zh").body.decode()
         english = re.findall(r' lang="en"[^>]*>([^<]*)<', page)
         assert english == ["English", *[QUOTED] * (path == "/health")], path

@@ -11,13 +11,12 @@ from sqlalchemy import Engine
 
 from archive.audit.gap import GapKind
 from archive.domain.messages import Message
-from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Kind, MediumType, Outcome, Relation
+from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Kind, MediumType, Outcome, Relation, RunStatus
 from archive.domain.update_decisions import StoreResult
 from archive.ingest.reparse import ReparseResult
 from archive.integrity.checks import CHECK_NAMES
 from archive.system.catalogues import Language, template
 from crawler.discovery.source import State
-from crawler.run_stats import EXIT_CODES
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import PAGES, RICH, get
 from tests.web.served import served
@@ -153,7 +152,7 @@ def test_stored_values_have_names_and_unknown_ones_are_shown_as_they_are() -> No
         ("archive.gap_kind.", GapKind),
         ("archive.check.", CHECK_NAMES),
         ("archive.source_state.", State),
-        ("archive.verdict.", EXIT_CODES),
+        ("archive.verdict.", RunStatus),
         ("archive.count.", StoreResult),
         ("archive.count.", ReparseResult),
     ],

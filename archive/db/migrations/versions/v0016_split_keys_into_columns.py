@@ -1,4 +1,6 @@
-"""Say in columns what keys said in strings: type and id of a source; name columns by what they hold."""
+"""Say in columns what keys said in strings: names of sources, keys of addresses; name columns by content."""
+
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,7 +22,11 @@ _STATES = (
     "rate_limited", "verification", "unreachable", "not_understood", "foreign", "not_configured",
 )  # fmt: skip
 
-_SETS = {("sources", "type"): _TYPES, ("sources", "state"): _STATES}
+_SETS = {
+    ("sources", "type"): _TYPES,
+    ("sources", "state"): _STATES,
+    ("egresses", "reason"): ("", "verification", "rate_limited"),
+}
 
 _RENAMED = {
     "sources": {
@@ -52,6 +58,86 @@ _COMMENTS: dict[str, tuple[str | None, str]] = {
     ),
 }
 
+_PARTS: dict[str, tuple[type[sa.types.TypeEngine[Any]], str]] = {
+    "biz": (sa.Text, "__biz of a long address, whether or not it is archived"),
+    "mid": (sa.BigInteger, "of a long address: number of the push"),
+    "idx": (sa.SmallInteger, "of a long address: position in the push"),
+    "short_token": (sa.Text, "of a short link: TOKEN of /s/TOKEN"),
+    "other_key": (sa.Text, "biz:mid:idx as written, where the numbers begin with zeros"),
+}
+
+_LONG = "key ~ '^[^:]+:[0-9]+:[0-9]+$'"
+
+_PLAIN = "key ~ '^[^:]+:(0|[1-9][0-9]{0,17}):(0|[1-9][0-9]{0,2})$'"
+
+_SPLIT = f"""
+UPDATE addresses SET
+  biz = CASE WHEN {_LONG} THEN split_part(key, ':', 1) END,
+  mid = CASE WHEN {_PLAIN} THEN split_part(key, ':', 2)::bigint END,
+  idx = CASE WHEN {_PLAIN} THEN split_part(key, ':', 3)::smallint END,
+  short_token = CASE WHEN NOT {_LONG} AND key LIKE 's/%' THEN substr(key, 3) END,
+  other_key = CASE WHEN NOT {_PLAIN} AND ({_LONG} OR key NOT LIKE 's/%') THEN key END
+"""  # noqa: S608 - constants
+
+_JOIN = """
+UPDATE addresses SET key = coalesce(biz || ':' || mid || ':' || idx, 's/' || short_token, other_key)
+"""
+
+_ONE_IDENTITY = (
+    "num_nonnulls(mid, short_token, other_key) = 1 AND num_nulls(mid, idx) <> 1"
+    " AND (mid IS NULL OR biz IS NOT NULL) AND (short_token IS NULL OR biz IS NULL)"
+)
+
+_UNIQUE = {
+    "uq__addresses__mid_idx_biz": ("mid", "idx", "biz"),
+    "uq__addresses__short_token": ("short_token",),
+    "uq__addresses__other_key": ("other_key",),
+}
+
+# The indexes that tell bare addresses: their columns and conditions.
+_BARE_INDEXES = {
+    "ix__addresses__fetch_order": (
+        "{is_bare}, derived.has_failed(last_outcome), derived.failed_at(last_outcome, last_tried_at),"
+        " attempts, ({is_long}), next_fetch_at, id",
+        "next_fetch_at IS NOT NULL",
+    ),
+    "ix__addresses__bare_next_fetch_at": ("next_fetch_at", "{is_bare} AND next_fetch_at IS NOT NULL"),
+    "ix__addresses__bare_refused_at": (
+        "last_tried_at",
+        "{is_bare} AND derived.is_refused(last_outcome)",
+    ),
+}
+
+# By which parameter of derived.is_bare an address is long, and how that is told.
+_BY_TOKEN = {"name": "short_token", "is_long": "short_token IS NULL"}
+
+_BY_KEY = {"name": "key", "is_long": "key !~~ 's/%'"}
+
+_IS_BARE = """
+CREATE FUNCTION derived.is_bare({name} text, url text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT {is_long} AND url !~ '[?&]chksm=[^&#]'
+$$
+"""
+
+_COUNTS = """
+CREATE OR REPLACE FUNCTION derived.counts_of(r addresses) RETURNS TABLE (name text, key text, value bigint)
+LANGUAGE sql IMMUTABLE AS $$
+  VALUES ('addresses_scheduled', coalesce(derived.hour_of(r.next_fetch_at), ''),
+      (r.next_fetch_at IS NOT NULL)::int::bigint),
+    ('addresses_bare', '',
+      (r.next_fetch_at IS NOT NULL AND derived.is_bare(r.{name}, r.url))::int::bigint),
+    ('addresses_given_up', '',
+      (r.next_fetch_at IS NULL
+        AND coalesce(r.last_outcome IN ('unknown', 'no_answer', 'not_drawn'), false))::int::bigint)
+$$
+"""
+
+_COUNT_BARE = """
+INSERT INTO derived.counters (name, key, value) SELECT 'addresses_bare', '', count(*) FROM addresses
+WHERE next_fetch_at IS NOT NULL AND derived.is_bare({name}, url) HAVING count(*) > 0
+"""
+
 _SOURCES = ("uq__sources__account_id_name", "uq__sources__account_id_type_external_id")
 
 
@@ -63,6 +149,7 @@ def upgrade() -> None:
     for thing, (comment, _) in _COMMENTS.items():
         _comment(thing, comment)
     _split_names_of_sources()
+    _split_keys_of_addresses()
     for (table, column), values in _SETS.items():
         _allow_only(table, column, values)
 
@@ -90,6 +177,40 @@ def _split_names_of_sources() -> None:
     )
 
 
+def _split_keys_of_addresses() -> None:
+    for name, (kind, comment) in _PARTS.items():
+        op.add_column("addresses", sa.Column(name, kind(), comment=comment))
+    for name in _BARE_INDEXES:
+        op.drop_index(name, "addresses")
+    _run(_SPLIT)
+    op.drop_column("addresses", "key")
+    op.create_check_constraint(op.f("ck__addresses__one_identity"), "addresses", _ONE_IDENTITY)
+    for name, columns in _UNIQUE.items():
+        where = sa.text(f"{columns[0]} IS NOT NULL")
+        op.create_index(name, "addresses", list(columns), unique=True, postgresql_where=where)
+    _tell_bare_addresses(_BY_TOKEN)
+
+
+def _tell_bare_addresses(by: dict[str, str]) -> None:
+    """Make what tells bare addresses by a column, and count them."""
+    _run("DROP FUNCTION derived.is_bare(text, text)")
+    for statement in (
+        _IS_BARE,
+        _COUNTS,
+        "DELETE FROM derived.counters WHERE name = 'addresses_bare'",
+        _COUNT_BARE,
+    ):
+        _run(statement.replace("{name}", by["name"]).replace("{is_long}", by["is_long"]))
+    for name, (columns, condition) in _BARE_INDEXES.items():
+        index = f"CREATE INDEX {name} ON addresses ({columns}) WHERE {condition}"
+        _run(index.format(is_bare=f"derived.is_bare({by['name']}, url)", is_long=by["is_long"]))
+
+
+def _run(statement: str) -> None:
+    """Run a statement that may contain colons and percent signs."""
+    op.get_bind().exec_driver_sql(statement.replace("%", "%%"))
+
+
 def _allow_only(table: str, column: str, values: tuple[str, ...]) -> None:
     """Add a constraint, unless a row of an earlier version breaks it: that could not be changed any more."""
     listed = ", ".join(f"'{value}'" for value in values)
@@ -104,6 +225,7 @@ def downgrade() -> None:
     for table, column in _SETS:
         op.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS ck__{table}__{column}")
     _join_names_of_sources()
+    _join_keys_of_addresses()
     for thing, (_, comment) in _COMMENTS.items():
         _comment(thing, comment)
     for table, names in _RENAMED.items():
@@ -119,3 +241,16 @@ def _join_names_of_sources() -> None:
     for column in ("type", "external_id"):
         op.drop_column("sources", column)
     op.create_unique_constraint(op.f(_SOURCES[0]), "sources", ["account_id", "name"])
+
+
+def _join_keys_of_addresses() -> None:
+    what = "biz:mid:idx, or s/TOKEN of a short link"
+    op.add_column("addresses", sa.Column("key", sa.Text(), comment=what))
+    for name in _BARE_INDEXES:
+        op.drop_index(name, "addresses")
+    _run(_JOIN)
+    for name in _PARTS:
+        op.drop_column("addresses", name)
+    op.alter_column("addresses", "key", nullable=False)
+    op.create_unique_constraint(op.f("uq__addresses__key"), "addresses", ["key"])
+    _tell_bare_addresses(_BY_KEY)

@@ -5,7 +5,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from archive.db.models import Absence, Post, PostWords, Version
+from archive.db.models import Absence, Post, PostSearchDocument, Version
 from archive.ingest.pages import import_records
 from archive.repository.captures import store_captures
 from tests.archive.making import NOW, capture, record
@@ -41,8 +41,8 @@ def test_a_version_has_a_number_of_its_own_within_its_post(db_session: Session, 
 
 
 def test_the_search_words_of_a_post_go_with_it(db_session: Session, post: Post) -> None:
-    assert db_session.query(PostWords).count() == 1
+    assert db_session.query(PostSearchDocument).count() == 1
     db_session.execute(text("UPDATE posts SET current_version_id = NULL"))
     for table in ("chain_entries", "versions", "posts"):
         db_session.execute(text(f"DELETE FROM {table}"))
-    assert db_session.query(PostWords).count() == 0
+    assert db_session.query(PostSearchDocument).count() == 0

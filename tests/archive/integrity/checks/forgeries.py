@@ -89,14 +89,15 @@ _COPIES = {
     "versions": "post_id, number + 100 AS number, title, text, content_hash, source, capture_id, run_id,"
     " parser_version, recorded_at",
     "accounts": "biz || 'x' AS biz, name, first_seen_at",
-    "addresses": "key || '9' AS key, url, account_id, aid, expected_biz, last_outcome, first_seen_at",
+    "addresses": "biz, mid * 10 + 9 AS mid, idx, short_token || '9' AS short_token,"
+    " other_key || '9' AS other_key, url, account_id, aid, expected_biz, last_outcome, first_seen_at",
     "posts": "account_id, aid || '9' AS aid, mid, (idx + 9)::smallint AS idx, title, url, published_on,"
-    " account_name, html, published_at, kind, facts, content_hash, source, capture_id,"
+    " account_name, html, published_at, kind, page_metadata, content_hash, source, capture_id,"
     " first_archived_at",
 }
 _OF_POSTS = {
-    "post_links": "post_id, capture_id, relation, key || '9' AS key, url, text, position, facts",
-    "post_media": "post_id, medium_id, capture_id, 'poster' AS role, position, facts",
+    "post_links": "post_id, capture_id, relation, key || '9' AS key, url, text, position, page_metadata",
+    "post_media": "post_id, medium_id, capture_id, 'poster' AS role, position, page_metadata",
 }
 
 
@@ -178,7 +179,7 @@ def _accounts(connection: Connection) -> Iterator[Mutation]:
 def _without_account(id_: int) -> Iterator[str]:
     posts = f"SELECT id FROM posts WHERE account_id = {id_}"
     addresses = f"SELECT id FROM addresses WHERE account_id = {id_}"
-    for table in ("absences", "post_media", "post_links", "post_words", "versions"):
+    for table in ("absences", "post_media", "post_links", "post_search_documents", "versions"):
         yield f"DELETE FROM {table} WHERE post_id IN ({posts})"
     results = f"SELECT id FROM captures WHERE address_id IN ({addresses})"
     yield f"DELETE FROM parse_results WHERE capture_id IN ({results})"
@@ -203,7 +204,7 @@ def _entries(connection: Connection) -> Iterator[Mutation]:
         yield Mutation((row, f"UPDATE chain_entries SET fact_id = fact_id + 1 {of_entry}"), names)
         marked = f"UPDATE chain_entries SET removed_by_id = {removal} {of_entry}"
         yield Mutation((row, marked), (*names, f"removals {removal}"))
-        content = f"UPDATE chain_entries SET content = sha256('x') {of_entry}"
+        content = f"UPDATE chain_entries SET content_digest = sha256('x') {of_entry}"
         yield Mutation((content,), names)
 
 
@@ -217,7 +218,7 @@ def rewrite_chains(session: Session) -> None:
     for row in session.scalars(select(ChainEntry).order_by(ChainEntry.chain_id, ChainEntry.position)):
         subject = _subject(row)
         is_kept = row.removed_by_id is not None or (row.fact_kind is not None and row.id not in newest)
-        content = row.content if is_kept else contents.get(subject)
+        content = row.content_digest if is_kept else contents.get(subject)
         if content is None:
             gone.append(row.id)
             continue
@@ -243,7 +244,7 @@ def rewrite_chains(session: Session) -> None:
 
 # Positions may only become smaller, so that no two entries of a chain have the same one meanwhile.
 _REWRITE = text("""
-UPDATE chain_entries e SET position = n.position, content = n.content, digest = n.digest
+UPDATE chain_entries e SET position = n.position, content_digest = n.content, digest = n.digest
 FROM (SELECT unnest(CAST(:id AS bigint[])) AS id, unnest(CAST(:position AS bigint[])) AS position,
   unnest(CAST(:content AS bytea[])) AS content, unnest(CAST(:digest AS bytea[])) AS digest) n
 WHERE e.id = n.id

@@ -115,7 +115,7 @@ _CLOSED = {
     ("addresses", "last_outcome"): ("deleted", "private"),
     ("absences", "outcome"): ("deleted", "private"),
     ("posts", "kind"): ("video", "audio"),
-    ("post_words", "kind"): ("video", "audio"),
+    ("post_search_documents", "kind"): ("video", "audio"),
     ("media", "type"): ("video", "audio"),
     ("media", "last_outcome"): ("refused", "failed"),
     ("post_media", "role"): ("poster", "cover"),

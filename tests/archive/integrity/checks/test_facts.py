@@ -47,10 +47,10 @@ def test_what_the_web_has_just_stored_is_counted_and_is_no_finding(
 def test_entries_of_one_fact_in_two_chains_are_found(filled: Connection, context: CheckContext) -> None:
     with rolled_back_session(filled) as session:
         session.execute(text(BENEATH))
-        copied = "position + 100000, content, digest, fact_kind, fact_id"
+        copied = "position + 100000, content_digest, digest, fact_kind, fact_id"
         session.execute(
             text(
-                "INSERT INTO chain_entries (chain_id, position, content, digest, fact_kind, fact_id)"
+                "INSERT INTO chain_entries (chain_id, position, content_digest, digest, fact_kind, fact_id)"
                 f" SELECT (SELECT max(id) FROM chains WHERE id <> chain_id), {copied} FROM chain_entries"
                 " WHERE fact_kind = 'account' AND fact_id = (SELECT min(id) FROM accounts)"
             )

@@ -24,7 +24,7 @@ def test_a_delta_whose_base_is_itself_a_delta_is_found(filled: Connection, conte
 def test_a_post_that_search_has_lost_is_found(filled: Connection, context: CheckContext) -> None:
     with rolled_back_session(filled) as session:
         (id_,) = ids(filled, "posts", most=1)
-        session.execute(text("DELETE FROM post_words WHERE post_id = :id"), {"id": id_})
+        session.execute(text("DELETE FROM post_search_documents WHERE post_id = :id"), {"id": id_})
         result = check_search_index(RowRange(session, context))
     assert [(one.id, one.message.code) for one in result.findings] == [
         (id_, "archive.integrity.search_differs")

@@ -78,7 +78,7 @@ def test_what_a_program_prints_is_read_as_a_list(output: str) -> None:
 def test_what_a_program_printed_before_it_failed_is_taken() -> None:
     found, _ = drive(CommandList(lambda: (f"{SHORT}\nkey=synthetic\n".encode(), 2)))
     assert [one.url for one in found.posts] == [SHORT]
-    assert found.state is State.COMMAND_FAILED
+    assert found.state is State.UNREACHABLE
     assert "exit code 2" in str(found.detail)
     assert "synthetic" not in str(found.summary), "lines of a program may hold secrets"
 
@@ -88,8 +88,8 @@ def test_what_a_program_printed_before_it_failed_is_taken() -> None:
     [
         (b"", State.EMPTY),
         (b"[]\n", State.EMPTY),
-        (b'{"error": "not signed in"}', State.COMMAND_FAILED),
-        (b"\x89PNG\xff\xfe\x00\x01", State.COMMAND_FAILED),
+        (b'{"error": "not signed in"}', State.NOT_UNDERSTOOD),
+        (b"\x89PNG\xff\xfe\x00\x01", State.NOT_UNDERSTOOD),
     ],
 )
 def test_output_without_a_post_is_no_success(output: bytes, state: State) -> None:

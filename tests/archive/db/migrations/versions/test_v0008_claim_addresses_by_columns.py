@@ -12,7 +12,7 @@ INSERT INTO sightings (address_id, run_id, source, url, first_seen_at, last_seen
 SELECT a.id, r.id, 'list', 'u', now(), now() FROM addresses a JOIN runs r
 ON (a.key = 's/open') = (r.finished_at IS NULL)
 """
-BEFORE = "0007"
+BEFORE, AFTER = "0007", "0008"
 CLAIMS = text("SELECT key, claimed_by_run_id IS NOT NULL, claimed_until > now() FROM addresses ORDER BY key")
 SEALS = text("SELECT bool_and(a.seal = seal_of(a)) FROM addresses a")
 
@@ -20,7 +20,7 @@ SEALS = text("SELECT bool_and(a.seal = seal_of(a)) FROM addresses a")
 def test_only_claims_of_open_runs_are_taken_over(engine: Engine) -> None:
     migrate(engine, BEFORE)
     fill(engine, SEED)
-    migrate(engine, "head")
+    migrate(engine, AFTER)
     with transaction(engine) as session:
         assert [tuple(row) for row in session.execute(CLAIMS)] == [
             ("s/open", True, True),
@@ -29,6 +29,7 @@ def test_only_claims_of_open_runs_are_taken_over(engine: Engine) -> None:
 
 
 def test_a_downgrade_gives_open_claims_back_to_the_sightings(engine: Engine) -> None:
+    migrate(engine, AFTER)
     fill(engine, SEED)
     with transaction(engine) as session:
         session.execute(text("UPDATE sightings SET run_id = NULL"))

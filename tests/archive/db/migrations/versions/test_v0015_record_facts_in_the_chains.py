@@ -18,9 +18,9 @@ from tests.archive.db.migrations.migrating import migrate
 from tests.archive.integrity.filling import context_at, fill
 
 BEFORE = "0014"
-CONTENTS = text("SELECT fact_kind, fact_id, content FROM chain_entries WHERE fact_kind IS NOT NULL")
+CONTENTS = text("SELECT fact_kind, fact_id, content_digest FROM chain_entries WHERE fact_kind IS NOT NULL")
 NEWEST = text(
-    "SELECT DISTINCT ON (fact_kind, fact_id) fact_kind, fact_id, content FROM chain_entries"
+    "SELECT DISTINCT ON (fact_kind, fact_id) fact_kind, fact_id, content_digest FROM chain_entries"
     " WHERE fact_kind IS NOT NULL AND removed_by_id IS NULL ORDER BY fact_kind, fact_id, position DESC"
 )
 

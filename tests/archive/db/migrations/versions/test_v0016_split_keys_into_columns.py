@@ -1,12 +1,24 @@
 """Test that the upgrade takes old keys apart, and that a downgrade joins them again."""
 
+from pathlib import Path
+
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from archive.db.engine import transaction
+from archive.db.models import AddressRow
+from archive.db.settings import ArchiveSettings
+from archive.domain.addresses import AddressColumns, parse_address
+from archive.domain.captures import Sighting
+from archive.integrity.verifier import verify_archive
+from archive.repository.derived import counts
+from archive.repository.frontier import record_sightings
 from archive.repository.sources import plan_sources, source_statuses
+from archive.storage.media_files import MediaFolder
 from tests.archive.db.migrations.migrating import fill, migrate
+from tests.archive.integrity.filling import context_at
+from tests.archive.integrity.filling import fill as fill_archive
 from tests.archive.making import BIZ, NOW
 
 BEFORE = "0015"
@@ -61,3 +73,83 @@ def test_the_database_refuses_what_no_source_is(engine: Engine, change: str) -> 
     fill(engine, "INSERT INTO sources (account_id, type) VALUES (1, 'album')")
     with pytest.raises(IntegrityError, match=r"ck__sources|uq__sources"):
         fill(engine, f"UPDATE sources SET {change} WHERE type = 'neighbours'")
+
+
+# What identifies an address, by its key.
+KEYS = {
+    f"{BIZ}:1001:1": (BIZ, 1001, 1, None, None),
+    f"{BIZ}:999999999999999999:999": (BIZ, 999999999999999999, 999, None, None),
+    f"{BIZ}:0:0": (BIZ, 0, 0, None, None),
+    f"{BIZ}:01001:1": (BIZ, None, None, None, f"{BIZ}:01001:1"),
+    f"{BIZ}:1001:01": (BIZ, None, None, None, f"{BIZ}:1001:01"),
+    f"{BIZ}:1001:1000": (BIZ, None, None, None, f"{BIZ}:1001:1000"),
+    "s/A:1:2": ("s/A", 1, 2, None, None),
+    "s/AbCdEfGhIjKlMnOpQrStUv": (None, None, None, "AbCdEfGhIjKlMnOpQrStUv", None),
+    "s/a:b": (None, None, None, "a:b", None),
+    "of no kind": (None, None, None, None, "of no kind"),
+}
+BARE = [key for key, one in KEYS.items() if one[3] is None]
+
+
+def fill_addresses(engine: Engine) -> None:
+    """Store addresses as earlier versions did."""
+    with transaction(engine) as session:
+        insert = text("INSERT INTO addresses (key, url, next_fetch_at) VALUES (:key, 'u', now())")
+        session.execute(insert, [{"key": key} for key in KEYS])
+
+
+def test_the_keys_of_addresses_are_taken_apart_and_joined_again(engine: Engine) -> None:
+    migrate(engine, BEFORE)
+    fill_addresses(engine)
+    migrate(engine, "head")
+    with transaction(engine) as session:
+        rows = session.scalars(select(AddressRow).order_by(AddressRow.id)).all()
+        found = {row.key: (row.biz, row.mid, row.idx, row.short_token, row.other_key) for row in rows}
+        assert found == KEYS
+        assert found == {key: tuple(AddressColumns.of_key(key)) for key in KEYS}
+        assert list(session.scalars(select(AddressRow.key).order_by(AddressRow.id))) == list(KEYS)
+        assert counts(session, ["addresses_bare"])["addresses_bare"].total() == len(BARE)
+    migrate(engine, BEFORE)
+    with engine.connect() as connection:
+        keys = connection.execute(text("SELECT key FROM addresses ORDER BY id")).scalars()
+        assert list(keys) == list(KEYS)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"mid": 1, "idx": 1},
+        {"biz": BIZ, "mid": 1},
+        {"biz": BIZ},
+        {"biz": BIZ, "mid": 1, "idx": 1, "short_token": "a"},
+        {"short_token": "a", "other_key": "b"},
+        {"biz": BIZ, "short_token": "a"},
+        {},
+    ],
+)
+def test_an_address_has_exactly_one_identity(engine: Engine, values: dict[str, str | int]) -> None:
+    with pytest.raises(IntegrityError, match="ck__addresses__one_identity"), transaction(engine) as session:
+        session.execute(insert(AddressRow).values(url="u", **values))
+
+
+def test_the_facts_in_the_chains_are_those_of_before(engine: Engine, tmp_path: Path) -> None:
+    context = context_at(MediaFolder(ArchiveSettings(media=str(tmp_path))))
+    contents = text(
+        "SELECT chain_id, position, content, digest FROM chain_entries ORDER BY chain_id, position"
+    )
+    with transaction(engine) as session:
+        fill_archive(session, context)
+        zeros = parse_address(f"http://mp.weixin.qq.com/s?__biz={BIZ}&mid=0077&idx=01&sn=x")
+        short = parse_address("https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv")
+        seen = [Sighting(one, "list", NOW) for one in (zeros, short)]
+        record_sightings(session, None, seen, NOW)
+        known = record_sightings(session, None, seen, NOW)
+        assert [(one.key, one.is_new) for one in known] == [(zeros.key, False), (short.key, False)]
+    assert verify_archive(engine, context).findings == []
+    with engine.connect() as connection:
+        before = connection.execute(contents).all()
+    for revision in (BEFORE, "head"):
+        migrate(engine, revision)
+    with engine.connect() as connection:
+        assert connection.execute(contents).all() == before
+    assert verify_archive(engine, context).findings == []
