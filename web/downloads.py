@@ -9,19 +9,17 @@ from collections.abc import Callable
 from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.types import Receive, Scope, Send
 
 from archive.db.engine import Readers
-from archive.db.models import Post
 from archive.domain.errors import ArchiveError
 from archive.domain.messages import Message
 from archive.domain.text import storable
 from archive.export.records import write_csv, write_jsonl
 from archive.export.sqlite import write_sqlite
 from archive.export.xlsx import write_xlsx
-from archive.repository.post_queries import PostFilter, filtered_posts, records
+from archive.repository.post_queries import PostFilter, count_at_most, records
 from archive.search.lookup import MAX_POST_NAME, with_query
 from web.errors import PROBLEMS, ErrorResponder
 from web.middleware import CLIENT_KEY
@@ -145,8 +143,7 @@ def _endpoint(
 
 def _written(session: Session, chosen: PostFilter, ending: str) -> SpooledBody:
     """Write the posts of a filter. Raises DownloadTooLarge."""
-    some = filtered_posts(select(Post.id), chosen).limit(MAX_DOWNLOAD_POSTS + 1)
-    if (session.scalar(select(func.count()).select_from(some.subquery())) or 0) > MAX_DOWNLOAD_POSTS:
+    if count_at_most(session, chosen, MAX_DOWNLOAD_POSTS + 1) > MAX_DOWNLOAD_POSTS:
         raise DownloadTooLarge("web.download.too_many", limit=MAX_DOWNLOAD_POSTS)
     write = FORMATS[ending][1]
     return SpooledBody(lambda out: write(session, chosen, out))

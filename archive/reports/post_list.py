@@ -71,6 +71,13 @@ def whole_posts(
         ]
 
 
+def whole_post(session: Session, post: Post) -> PostRow:
+    """Return a post as `whole_posts` does."""
+    only = PostFilter(ids=select(Post.id).where(Post.id == post.id))
+    ((_, row),) = next(whole_posts(session, only))
+    return row
+
+
 def _values(item: PostListItem) -> dict[str, Any]:
     return {one.name: getattr(item, one.name) for one in fields(PostListItem)}
 

@@ -83,6 +83,12 @@ def records(session: Session, chosen: PostFilter = EVERY_POST) -> Iterator[Recor
     return (Record(r[0], r[1], r[2], r[3].isoformat(), r[4], r[5]) for r in stream)
 
 
+def count_at_most(session: Session, chosen: PostFilter, limit: int) -> int:
+    """Count the posts of a filter up to a limit."""
+    some = filtered_posts(select(Post.id), chosen).limit(limit).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
+
+
 def posts(session: Session, chosen: PostFilter = EVERY_POST) -> Iterator[Post]:
     """Stream posts with their HTML in the same order, one at a time in memory."""
     ids = session.scalars(filtered_posts(select(Post.id), chosen).order_by(*NEWEST_FIRST)).all()
