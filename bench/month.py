@@ -9,6 +9,7 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+from bench.decisions import describe_decisions
 from tests.month.failures import EDITS, MONTH, RETURNED, TAKEN_DOWN
 from tests.month.machinery import Machinery
 from tests.month.result import Result, result_of
@@ -19,12 +20,19 @@ REPORT_EVERY, REVISIT_EVERY = timedelta(hours=6), timedelta(hours=12)  # interva
 SHORTEST, DEFAULT = 600, 720  # minutes between two queries of a source: a month then takes two minutes
 LOG_TAIL = 5000  # characters of the worker's log, if it got stuck
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "reference" / "simulated-month.md"
-_HEAD = f"""# A simulated month
+_HEAD = """# A simulated month
 
-Written by `python -m bench.month`, which simulates thirty days of a made-up account; do not edit. Crawls,
-worker, queue and Postgres server are real, each in its own process; the stand-in answers for WeChat. Only
-the clock is simulated: it stops while there is work and then jumps to the next time at which something is
-due. A source was queried at most every {SHORTEST // 60} hours.
+Written by `python -m bench.month`; do not edit. Everything published is made up. The month was simulated
+twice: the decisions alone, minute by minute, and all of the program with fewer checks.
+
+"""
+
+_END_TO_END = f"""## End to end
+
+Thirty days of one account. Crawls, worker, queue and Postgres server are real, each in its own process; the
+stand-in answers for WeChat. Only the clock is simulated: it stops while there is work and then jumps to the
+next time at which something is due. So that this takes minutes, a source was queried at most every
+{SHORTEST // 60} hours: the delays are those of that interval.
 """
 
 
@@ -32,7 +40,8 @@ def main() -> None:
     """Run it, print and write the result; fail when a post was lost, duplicated or false."""
     with tempfile.TemporaryDirectory(prefix="mparchive-month-", ignore_cleanup_errors=True) as folder:
         result, history = _run(Path(folder))
-    text = f"{_HEAD}\n{_table(result)}\n\nSimulated failures and changes, by the simulated clock:\n\n"
+    text = f"{_HEAD}{describe_decisions()}\n\n{_END_TO_END}\n{_table(result)}\n\n"
+    text += "Simulated failures and changes, by the simulated clock:\n\n"
     text += "".join(f"- {line}\n" for line in history)
     DOCUMENT.write_text(text, encoding="utf-8")
     sys.stdout.write(text)
@@ -65,8 +74,13 @@ def _table(result: Result) -> str:
         "false": result.false,
         "delay from publication to archive, median": _duration(result.median_delay),
         "delay from publication to archive, longest": _duration(result.longest_delay),
-        "requests": f"{result.requests}, {result.challenges} of them answered with a verification page",
-        "requests per new post": f"{result.requests_per_post:.1f}",
+        "requests to mp.weixin.qq.com": (
+            f"{result.requests}, {result.revisits} of them visits to archived posts, "
+            f"{result.challenges} answered with a verification page"
+        ),
+        "requests per new post, its page among them, visits to archived posts not": (
+            f"{result.requests_per_post:.1f}"
+        ),
         "edits recorded as versions": f"{result.edits} of {EDITS}",
         "take-downs recorded": f"{result.away} of {TAKEN_DOWN}",
         "returns recorded": f"{result.returned} of {RETURNED}",

@@ -265,6 +265,19 @@ def discover_command(
     raise typer.Exit(discover_now(account, only or [], whole, json))
 
 
+@app.command("login", help=_("mparchive.help.login.summary"))
+def login_command(
+    service: Annotated[Literal["weread"], typer.Argument(help=_("mparchive.help.login.service"))],
+    name: Annotated[str, typer.Option("--name", help=_("mparchive.help.login.name"))] = "default",
+    wait: Annotated[int, typer.Option("--wait", min=10, max=600, help=_("mparchive.help.login.wait"))] = 180,
+    headed: Annotated[bool, typer.Option("--window", help=_("mparchive.help.login.window"))] = False,
+) -> None:
+    """Sign in to a service."""
+    from mparchive.commands.login import LoginOptions, log_in
+
+    raise typer.Exit(log_in(LoginOptions(name, wait, headed)))
+
+
 @app.command("backup", help=_("mparchive.help.backup.summary"))
 def backup_command(
     file: Annotated[Path, typer.Argument(help=_("mparchive.help.backup.file"))],

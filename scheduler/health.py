@@ -9,6 +9,8 @@ from typing import Any
 from archive.domain.messages import Message
 from archive.domain.monitoring import (
     NEIGHBOURS,
+    TITLES_ONLY,
+    AnnouncedPost,
     HealthProblem,
     IncidentKind,
     IncidentSubject,
@@ -34,6 +36,12 @@ _OF_PROGRAM = (State.UNREACHABLE, State.NOT_UNDERSTOOD, State.EMPTY)  # a person
 
 PATIENCE = 2  # checks in a row
 
+# States of the source `weread` that are its login's: accounts may share one, so it is one incident for all.
+_OF_THE_LOGIN = frozenset((State.NOT_CONFIGURED, State.LOGIN_EXPIRED, State.RATE_LIMITED, State.REFUSED))
+
+# A post that is known by its title only: reported after the other sources had time for it, and not for ever.
+ANNOUNCED_AFTER, ANNOUNCED_WITHIN = timedelta(hours=4), timedelta(days=7)
+
 # A source not checked for so long is no longer watched, or the daemon was off.
 SOURCE_STALE = timedelta(days=3)
 
@@ -54,6 +62,20 @@ class AccountHealth:
     days: Sequence[datetime] = ()
     sources: Sequence[SourceStatus] = ()
     unwatched: Message | None = None
+    announced: Sequence[AnnouncedPost] = ()
+
+
+@dataclass(frozen=True)
+class LoginHealth:
+    """A login to WeRead, which several accounts may share.
+
+    `problem`: what is wrong with it, as in the codes of `crawler.weread.problem`, or not_signed_in or
+    newest_only; empty when nothing is. `until`: how long it rests, None when it does not.
+    """
+
+    name: str
+    problem: str = ""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +94,7 @@ class HealthSnapshot:
 
     accounts: Sequence[AccountHealth] = ()
     blocked: Sequence[BlockedEgress] = ()
+    logins: Sequence[LoginHealth] = ()
     free: Mapping[str, int] = field(default_factory=dict)
     failed_jobs: Mapping[str, int] = field(default_factory=dict)
     config_problem: Message | None = None
@@ -92,6 +115,7 @@ def health_problems(snapshot: HealthSnapshot, bounds: Bounds, now: datetime) -> 
     return [
         *(problem for account in snapshot.accounts for problem in _account_problems(account, bounds, now)),
         *map(_blocked, snapshot.blocked),
+        *(_login_problem(login) for login in snapshot.logins if login.problem),
         *(
             _problem(
                 "disk",
@@ -132,7 +156,8 @@ def _account_problems(account: AccountHealth, bounds: Bounds, now: datetime) -> 
         yield HealthProblem(IncidentSubject(IncidentKind.UNWATCHED, account.biz), account.unwatched)
     yield from _silence(account, bounds, now)
     checked = [one for one in account.sources if one.state and _is_fresh(one.last_tried_at, now)]
-    listing = [one for one in checked if one.name != NEIGHBOURS]
+    listing = [one for one in checked if one.name not in (NEIGHBOURS, TITLES_ONLY)]
+    yield from _announced(account, now)
     for source in checked:
         yield from _source_problem(account, source)
     if listing and not any(_state(one).good for one in listing):
@@ -167,6 +192,8 @@ def _source_problem(account: AccountHealth, source: SourceStatus) -> Iterator[He
     state = _state(source)
     if state.good or state is State.VERIFICATION:  # the egress reports that
         return
+    if source.name == SourceType.WEREAD and state in _OF_THE_LOGIN:
+        return
     if state in _PATIENT and source.failures < PATIENCE:
         return
     emptied = state is State.EMPTY and source.newest_at
@@ -178,6 +205,25 @@ def _source_problem(account: AccountHealth, source: SourceStatus) -> Iterator[He
         detail = Message("scheduler.health.source.detail", {"detail": Message.load(source.detail)})
     subject = IncidentSubject(IncidentKind.SOURCE, account.biz, source.name)
     yield _problem(code, subject, account=account.name, source=source.name, detail=detail)
+
+
+def _announced(account: AccountHealth, now: datetime) -> Iterator[HealthProblem]:
+    """Yield that posts of these days are known by their titles only."""
+    missing = [
+        post
+        for post in account.announced
+        if post.first_seen_at <= now - ANNOUNCED_AFTER
+        and now - ANNOUNCED_WITHIN <= (post.published_at or post.first_seen_at)
+    ]
+    if missing:
+        params = {"account": account.name, "n": len(missing), "title": missing[0].title}
+        yield _problem("announced", IncidentSubject(IncidentKind.ANNOUNCED, account.biz), **params)
+
+
+def _login_problem(login: LoginHealth) -> HealthProblem:
+    until = Message("scheduler.health.login.until", {"until": login.until}) if login.until else ""
+    subject = IncidentSubject(IncidentKind.LOGIN, name=f"{SourceType.WEREAD}:{login.name}")
+    return _problem(f"login.{login.problem}", subject, login=login.name, rest=until)
 
 
 def _state(source: SourceStatus) -> State:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from archive.domain.messages import Message
-from archive.domain.monitoring import NEIGHBOURS, unwatched
+from archive.domain.monitoring import NEIGHBOURS, TITLES_ONLY, unwatched
 from archive.reports.status import MAX_ALBUMS
 from archive.repository.sources import linked_albums
 from crawler.discovery.config import AccountConfig
@@ -76,7 +76,7 @@ def unwatched_problem(session: Session, account: AccountConfig) -> Message | Non
 
     Links between its own posts do not count, nor do albums to follow while none was met.
     """
-    if any(source.name != NEIGHBOURS for source in configured_sources(session, account)):
+    if any(source.name not in (NEIGHBOURS, TITLES_ONLY) for source in configured_sources(session, account)):
         return None
     return unwatched(account.name, linked_albums(session, account.biz, MAX_ALBUMS))
 

@@ -150,7 +150,7 @@ def create_app(  # noqa: PLR0913, PLR0917 - each argument is one part
     app.include_router(api_router(readers, now))
     app.include_router(feeds_router(readers))
     app.include_router(downloads_router(readers, error_response))
-    app.include_router(pages_router(readers, folder, now, origin))
+    app.include_router(pages_router(readers, folder, now, origin, is_open=access.is_open))
     app.add_api_route(
         "/inbox",
         _inbox_page,

@@ -12,6 +12,7 @@ from archive.audit.missing_posts import (
     incomplete_albums,
     linked_posts,
     missing_digest_titles,
+    posts_without_address,
     push_holes,
     unanswered_addresses,
 )
@@ -53,6 +54,7 @@ def _gaps_of_posts(session: Session, scope: AuditScope, digest_title: str) -> It
     yield from linked_posts(session, scope)
     yield from incomplete_albums(session, scope)
     yield from missing_digest_titles(session, scope, digest_title)
+    yield from posts_without_address(session, scope)
     yield from _silences(session, scope)
     yield from posts_without_page(session, scope)
     yield from posts_without_images(session, scope)

@@ -42,6 +42,7 @@ from archive.domain.outcomes import (
 )
 from archive.domain.weekly_digest import Title, Titles, WeeklyDigest, normalised
 from archive.repository.address_keys import without_known
+from archive.repository.announced_posts import announced_posts
 from archive.repository.post_queries import IS_ITS_ADDRESS
 from archive.repository.removals import forgotten_posts
 
@@ -321,6 +322,20 @@ def missing_digest_titles(session: Session, scope: AuditScope, digest_title: str
             if key not in seen:
                 seen.add(key)
                 yield _missing_title(scope, digest, title, is_pending=key in pending)
+
+
+def posts_without_address(session: Session, scope: AuditScope) -> Iterator[Gap]:
+    """Yield posts that a source named by their title only."""
+    for post in announced_posts(session, scope.biz):
+        yield scope.gap(
+            GapKind.MENTIONED,
+            post.title,
+            Message("archive.audit.title_only", {"source": post.source, "at": post.first_seen_at}),
+            Message("archive.audit.remedy_submit_address"),
+            fillable=False,
+            day=shanghai_day(post.published_at) if post.published_at else None,
+            title=post.title,
+        )
 
 
 def _missing_title(scope: AuditScope, digest: WeeklyDigest, title: str, *, is_pending: bool) -> Gap:

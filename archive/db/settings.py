@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from archive.domain.errors import ArchiveError, DatabaseUnavailable, file_message
 from archive.domain.messages import Message
 from archive.domain.update_decisions import BARE_A_DAY
-from archive.system.files import FileUnusable, read_secret_file
+from archive.system.files import CODE_FILE, WEREAD_FOLDER, FileUnusable, read_secret_file
 
 MAX_PASSWORD = 4096  # bytes
 
@@ -75,6 +75,14 @@ class ArchiveSettings(BaseSettings):
         """Return the folders on this machine whose disks fill up: the archive's home, and local media."""
         media = [Path(self.media)] if self.media and "://" not in self.media else []
         return [folder for folder in (self.home, *media) if folder.is_dir()]
+
+    def login_folder(self, name: str) -> Path:
+        """Return the folder of a login to WeRead; it need not exist."""
+        return self.home / WEREAD_FOLDER / name
+
+    def login_code(self, name: str) -> Path:
+        """Return the image of the code to scan, which is there while somebody signs in to that login."""
+        return self.login_folder(name) / CODE_FILE
 
     @model_validator(mode="before")
     @classmethod

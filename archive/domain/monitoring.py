@@ -55,6 +55,22 @@ class SourceName(NamedTuple):
         return self.type if self.external_id is None else f"{self.type}:{self.external_id}"
 
 
+# The source that names posts without their addresses: it finds none either.
+TITLES_ONLY = SourceType.WEREAD_AGENT.value
+
+ANNOUNCED = "announced"  # key of a source's memory: the posts that it named without an address
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedPost:
+    """A post that a source named by its title only, and that nothing has brought since; times are UTC."""
+
+    source: str
+    title: str
+    published_at: datetime | None
+    first_seen_at: datetime
+
+
 class IncidentKind(StrEnum):
     """What incidents are about; alarms, metrics and docs/how-to/operate.md name them so."""
 
@@ -62,6 +78,8 @@ class IncidentKind(StrEnum):
     BLIND = "blind"  # an account none of whose sources works
     SOURCE = "source"  # a source that does not work
     UNWATCHED = "unwatched"  # an account without a source
+    ANNOUNCED = "announced"  # posts of an account that are known by their titles only
+    LOGIN = "login"  # a login that several accounts may share
     VERIFICATION = "verification"  # an egress that is blocked after a challenge
     DISK = "disk"  # a folder whose disk is nearly full
     JOBS = "jobs"  # a kind of job that is given up

@@ -11,6 +11,8 @@ PAGE = "page"  # the source of states that a post's own page gave
 
 REPARSE = "reparse"  # the source of states that a later parser found in an earlier page
 
+DUMP = "dump"  # the source of states that a list of records gave
+
 RETRY_FIRST = timedelta(minutes=10)
 
 RETRY_LAST = timedelta(hours=24)

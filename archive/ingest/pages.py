@@ -1,10 +1,10 @@
 """Store records of a dump and parse results of captures: every transaction that writes posts.
 
 Each function takes a session and leaves the commit to its caller. Rows are locked in one order everywhere, so
-that no two processes wait for each other: accounts by biz, addresses by key, then sightings, captures, posts
-by account and aid, versions, media by key, files, post_media, post_links, and when the transaction commits
-chains by biz. Text is compared as Python compares it (COLLATE "C"), not by the rules of the database's
-language.
+that no two processes wait for each other: accounts by biz, addresses by address_keys.LOCK_ORDER, then
+sightings, captures, posts by account and aid, versions, media by key, files, post_media, post_links, and when
+the transaction commits chains by biz. Text is compared as Python compares it (COLLATE "C"), not by the rules
+of the database's language.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Account, AddressRow, Post, SightingRow
 from archive.domain.messages import Message
-from archive.domain.monitoring import NEIGHBOURS, SourceName, SourceStatus, SourceType
+from archive.domain.monitoring import NEIGHBOURS, TITLES_ONLY, SourceName, SourceStatus, SourceType
 from archive.repository.sources import source_statuses
 
 PERIOD = timedelta(days=90)
@@ -61,8 +61,8 @@ class AccountCoverage:
 
     @property
     def is_blind(self) -> bool:
-        """Tell whether only links between its own posts are followed: they lead to no new post."""
-        return all(one.name == NEIGHBOURS for one in self.sources)
+        """Tell whether no source gives addresses of new posts: links between its own posts do not."""
+        return all(one.name in (NEIGHBOURS, TITLES_ONLY) for one in self.sources)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for programs; delays in seconds, words in English."""

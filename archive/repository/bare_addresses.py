@@ -87,10 +87,15 @@ def _last_refusal(session: Session) -> datetime | None:
 
 def _must_let_others_pass(session: Session) -> bool:
     """Tell whether the last address asked was a bare one and gave a challenge, while others wait."""
-    last = select(IS_BARE & AddressRow.last_outcome.in_(sorted(BLOCKING)))
+    return bare_challenge_at(session) is not None and session.scalar(select(_others_wait())) is True
+
+
+def bare_challenge_at(session: Session) -> datetime | None:
+    """Return when the last address was asked, if it was a bare one that gave a challenge; None otherwise."""
+    last = select(IS_BARE & AddressRow.last_outcome.in_(sorted(BLOCKING)), AddressRow.last_tried_at)
     last = last.where(AddressRow.last_tried_at.is_not(None))
-    is_challenged = session.scalar(last.order_by(AddressRow.last_tried_at.desc()).limit(1))
-    return bool(is_challenged) and session.scalar(select(_others_wait())) is True
+    row = session.execute(last.order_by(AddressRow.last_tried_at.desc()).limit(1)).first()
+    return row[1] if row and row[0] else None
 
 
 def _others_wait() -> ColumnElement[bool]:

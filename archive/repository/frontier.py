@@ -190,7 +190,7 @@ def _insert_or_improve(now: datetime, arbiter: Arbiter, *, claims: bool) -> post
 
 
 def _lock(session: Session, keys: Sequence[str]) -> None:
-    """Lock known addresses in the order of their keys, so that the next statement sees who fetches them.
+    """Lock known addresses in the order of all, so that the next statement sees who fetches them.
 
     A statement that waits for a lock itself goes on with the runs it saw before: it would take the claim from
     a crawl that has begun meanwhile.
@@ -231,7 +231,7 @@ def _remember_forgotten(session: Session, keys: Sequence[str], now: datetime) ->
 
 
 def _update_locked(session: Session, rows: Select[int], values: Mapping[str, Any]) -> Sequence[int]:
-    """Lock the chosen addresses in the order of their keys, then change them; return their ids."""
+    """Lock the chosen addresses in the order of all, then change them; return their ids."""
     locked = session.scalars(rows.order_by(*LOCK_ORDER).with_for_update()).all()
     session.execute(update(AddressRow).where(AddressRow.id.in_(locked)).values(dict(values)))
     append_facts(session, FactKind.ADDRESS, locked)

@@ -136,12 +136,11 @@ def mark_reported(session: Session, begun: Sequence[int], ended: Sequence[int], 
     session.execute(update(Incident).where(Incident.id.in_(ended)).values(closed_notified_at=now))
 
 
-def recent_incidents(session: Session, since: datetime) -> Sequence[Incident]:
-    """Return incidents that lasted at some moment since then, the latest first."""
+def recent_incidents(session: Session, since: datetime, limit: int | None = None) -> Sequence[Incident]:
+    """Return incidents that lasted at some moment since then, the latest first; at most `limit`."""
     lasted = or_(Incident.closed_at.is_(None), Incident.closed_at >= since)
-    return session.scalars(
-        select(Incident).where(lasted).order_by(Incident.opened_at.desc(), Incident.id.desc())
-    ).all()
+    rows = select(Incident).where(lasted).order_by(Incident.opened_at.desc(), Incident.id.desc())
+    return session.scalars(rows.limit(limit)).all()
 
 
 def note_captures(session: Session, failed: Mapping[int, str], read: Collection[int], now: datetime) -> None:

@@ -4,7 +4,7 @@ Each function takes a session and leaves the commit to its caller. Instants are 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import takewhile
@@ -38,25 +38,27 @@ class RunArguments(BaseModel):
     files: tuple[str, ...] = ()
 
 
-def option_values(options: Mapping[str, Any]) -> dict[str, JsonValue]:
+def option_values(options: Mapping[str, Any], clean: Callable[[str], str] = str) -> dict[str, JsonValue]:
     """Return options as JSON values: dates in ISO 8601, paths as strings, several values as a list.
 
-    Options without a value are left out, and those that are switched off.
+    Options without a value are left out, and those that are switched off; `clean` removes secrets from texts.
     """
     given = {name: value for name, value in options.items() if value not in (None, False, (), [])}
-    return {name: _option_value(value) for name, value in given.items()}
+    return {name: _option_value(value, clean) for name, value in given.items()}
 
 
-def _option_value(value: Any) -> JsonValue:
+def _option_value(value: Any, clean: Callable[[str], str]) -> JsonValue:
     match value:
-        case bool() | int() | float() | str():
+        case bool() | int() | float():
             return value
+        case str():
+            return clean(value)
         case date():
             return value.isoformat()
         case Path():
-            return str(value)
+            return clean(str(value))
         case Iterable():
-            return [_option_value(one) for one in value]
+            return [_option_value(one, clean) for one in value]
     raise TypeError(type(value))
 
 
@@ -194,8 +196,10 @@ VERIFY = "verify"  # the command of a run that verified the archive
 
 def last_finished(session: Session, command: str, statuses: Collection[str]) -> datetime | None:
     """Return when the last run of a command ended with one of these statuses (UTC), None if none did."""
-    ended = (Run.command == command) & Run.status.in_(statuses) & Run.finished_at.is_not(None)
-    return session.scalar(select(Run.finished_at).where(ended).order_by(Run.id.desc()).limit(1))
+    # One by one: each is the last entry of an index.
+    rows = select(Run.finished_at).where(Run.command == command).order_by(Run.id.desc()).limit(1)
+    found = (session.scalar(rows.where(Run.status == status)) for status in statuses)
+    return max(filter(None, found), default=None)
 
 
 def recent_runs(session: Session, command: str, limit: int) -> list[Run]:

@@ -13,6 +13,9 @@ FOLDER_MODE = 0o700
 
 FILE_MODE = 0o600
 
+# Below the data home: a folder for each login to WeRead, and in it the code while somebody signs in.
+WEREAD_FOLDER, CODE_FILE = "weread", "code.png"
+
 
 def make_private_folder(folder: Path) -> None:
     """Make a folder and the missing ones above it, each with mode 0700; those that exist stay as they are.

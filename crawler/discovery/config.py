@@ -154,10 +154,13 @@ class OfficialConfig(Kept):
     secret_env: VariableName | None = None
 
 
+LOGIN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"  # also the name of a folder
+
+
 class WeReadConfig(ConfigTable):
     """The user's own login to WeRead, which accounts may share; `weread = true` takes the defaults."""
 
-    login: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = "default"
+    login: Annotated[str, Field(pattern=LOGIN_NAME)] = "default"
     looks_a_day: Annotated[Number, Field(ge=1, le=MAX_LOOKS_A_DAY)] = LOOKS_A_DAY
 
     @model_validator(mode="before")
@@ -173,6 +176,7 @@ class WeReadAgentConfig(Kept):
 
     key_file: FileName | None = None
     key_env: VariableName | None = None
+    skill_version: Annotated[str, Field(min_length=1, max_length=20)] = "1.0.3"  # of the documented interface
 
 
 def fill_placeholders(address: str, environment: Mapping[str, str] = os.environ) -> tuple[str, bool]:

@@ -14,6 +14,7 @@ from crawler.discovery.config import (
     OfficialConfig,
     OwnBackendConfig,
     SecretMissing,
+    WeReadAgentConfig,
     WeReadConfig,
     fill_placeholders,
     read_address_file,
@@ -27,6 +28,7 @@ from crawler.discovery.sources.backend import LoginError, OwnBackend, read_login
 from crawler.discovery.sources.feed import FeedSource
 from crawler.discovery.sources.official_api import Official
 from crawler.discovery.sources.weread import WeRead
+from crawler.discovery.sources.weread_agent import WeReadAgent
 from crawler.discovery.weread_login import WeReadLogin
 
 MAX_FOLLOWED = 10  # albums of posts that are listed as well, the most used ones; each costs a request a check
@@ -49,6 +51,8 @@ def sources_of(account: AccountConfig, archived: Neighbourhood | None = None) ->
         sources.append(_official(account.official))
     if account.weread:
         sources.append(_weread(account.biz, account.weread))
+    if account.weread_agent:
+        sources.append(_weread_agent(account.biz, account.weread_agent))
     if account.addresses_file:
         sources.append(_address_list(account.addresses_file))
     if account.command:
@@ -68,11 +72,12 @@ def given_at(account: AccountConfig) -> dict[str, datetime]:
 
     That is the time of the last change of content or name here, which copying programs do not set back.
     """
-    backend, official = account.own_backend, account.official
+    backend, official, agent = account.own_backend, account.official, account.weread_agent
     files = {
         OwnBackend.name: backend.credentials_file if backend else None,
         Official.name: official.secret_file if official else None,
         WeRead.name: login_of(account.weread).cookies_file if account.weread else None,
+        WeReadAgent.name: agent.key_file if agent else None,
         AddressList.name: account.addresses_file,
     }
     found = {name: _stat(path) for name, path in files.items()}
@@ -115,6 +120,13 @@ def _weread(biz: str, config: WeReadConfig) -> WeRead:
     except SecretMissing as missing:
         return WeRead(biz, login, missing.message)
     return WeRead(biz, login)
+
+
+def _weread_agent(biz: str, config: WeReadAgentConfig) -> WeReadAgent:
+    try:
+        return WeReadAgent(biz, config.read_secret(), config.skill_version)
+    except SecretMissing as missing:
+        return WeReadAgent(biz, "", config.skill_version, missing.message)
 
 
 def _address_list(path: Path) -> AddressList:

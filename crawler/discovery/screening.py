@@ -9,11 +9,14 @@ from archive.domain.addresses import Address, parse_address, without_session
 from archive.domain.captures import Sighting
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
+from archive.domain.monitoring import ANNOUNCED
 from crawler.discovery.source import ETAG, MODIFIED, ListedPost, SourceFindings, State
 
 MAX_AHEAD = timedelta(days=1)  # clocks differ, and a listing may give only the day
 
 MAX_POSTS = 20_000  # of one run
+
+MAX_ANNOUNCED = 200  # posts without an address that are remembered of a source, the newest
 
 MAX_TITLE = 500  # characters; the title of a text post is its whole body
 
@@ -59,8 +62,29 @@ def screen(findings: SourceFindings, biz: str, name: str, now: datetime) -> Scre
         address = _address_of(post, biz, now, dropped)
         if address is not None:
             kept.setdefault(address.url, (address, post))
+    findings = _with_announced(findings, now)
     sightings = tuple(_sighting(address, post, biz, name, now) for address, post in kept.values())
     return Screened(_judged(findings, [post for _, post in kept.values()], dropped), sightings)
+
+
+def _with_announced(findings: SourceFindings, now: datetime) -> SourceFindings:
+    """Remember the posts that have no address in the source's memory, with when each was first seen."""
+    if not findings.announced:
+        return findings
+    entries = {
+        (one.get("title"), one.get("published_at")): one for one in findings.memory.get(ANNOUNCED) or ()
+    }
+    for post in findings.announced:
+        published = post.published_at.isoformat() if post.published_at else None
+        if not post.title or (post.published_at and post.published_at > now + MAX_AHEAD):
+            continue
+        title = post.title[:MAX_TITLE]
+        entry = {"title": title, "published_at": published, "first_seen_at": now.isoformat()}
+        entries.setdefault((title, published), entry)
+    newest = sorted(
+        entries.values(), key=lambda one: one["published_at"] or one["first_seen_at"], reverse=True
+    )
+    return replace(findings, memory=findings.memory | {ANNOUNCED: newest[:MAX_ANNOUNCED]})
 
 
 def _address_of(post: ListedPost, biz: str, now: datetime, dropped: _Dropped) -> Address | None:
@@ -94,7 +118,7 @@ def _sighting(address: Address, post: ListedPost, biz: str, source: str, now: da
 
 def _judged(findings: SourceFindings, kept: list[ListedPost], dropped: _Dropped) -> SourceFindings:
     newest = max((post.published_at for post in kept if post.published_at), default=None)
-    if findings.state in (State.UNCHANGED, State.NEWEST_ONLY) and newest is None:
+    if not findings.posts:
         newest = findings.newest
     state, detail = findings.state, findings.detail
     if state in (State.OK, State.PARTLY) and dropped.foreign > sum(not post.aside for post in kept):

@@ -27,13 +27,14 @@ class PageVisit:
 
     `profile`: the folder of the profile; `response_path`: the path of the wanted response; `hold` keeps the
     profile for this process while it is open, and raises a MessageError where another has it; `save_cookies`
-    is given the cookies that the profile has for the page's host afterwards.
+    is given the cookies that the profile has for the page's host afterwards, `cookies` are those it needs.
     """
 
     profile: Path
     response_path: str
     hold: Callable[[], AbstractContextManager[None]]
     save_cookies: Callable[[Mapping[str, str]], None]
+    cookies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

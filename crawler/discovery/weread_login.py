@@ -17,11 +17,16 @@ from archive.domain.backoff import exponential
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
 from archive.system import clock
-from archive.system.files import FileUnusable, make_private_folder, read_secret_file, write_bytes
+from archive.system.files import (
+    CODE_FILE,
+    WEREAD_FOLDER,
+    FileUnusable,
+    make_private_folder,
+    read_secret_file,
+    write_bytes,
+)
 from crawler.discovery.config import LOOKS_A_DAY, SecretMissing
 from crawler.redaction import register_secret
-
-FOLDER_NAME = "weread"  # below the data home
 
 COOKIE_NAMES = ("wr_vid", "wr_skey", "wr_rt")  # those that WeRead's lists ask for
 
@@ -131,7 +136,7 @@ class WeReadLogin:
     def __init__(self, home: Path, name: str = "default", looks_a_day: int = LOOKS_A_DAY):
         self.name = name
         self.looks_a_day = looks_a_day
-        self.folder = home / FOLDER_NAME / name
+        self.folder = home / WEREAD_FOLDER / name
 
     @property
     def profile(self) -> Path:
@@ -142,6 +147,11 @@ class WeReadLogin:
     def cookies_file(self) -> Path:
         """Return the file with the cookies of the session."""
         return self.folder / "cookies.json"
+
+    @property
+    def code_file(self) -> Path:
+        """Return the image of the code to scan, which is there while somebody signs in."""
+        return self.folder / CODE_FILE
 
     @property
     def has_profile(self) -> bool:
@@ -173,8 +183,8 @@ class WeReadLogin:
         return cookies
 
     def save_cookies(self, cookies: Mapping[str, str]) -> None:
-        """Store the cookies of the session with mode 0600; an empty value removes one. Raises OSError."""
-        present = {name: value for name, value in cookies.items() if value}
+        """Store those of COOKIE_NAMES with mode 0600; an empty value removes one. Raises OSError."""
+        present = {name: cookies[name] for name in COOKIE_NAMES if cookies.get(name)}
         for value in present.values():
             register_secret(value)
         write_bytes(self.cookies_file, json.dumps(present).encode(), is_private=True)
@@ -207,6 +217,7 @@ class WeReadLogin:
         """Store the cookies of a new session; what was wrong with the one before is over. Raises OSError."""
         self.save_cookies(cookies)
         record = self.record()
+        self.code_file.unlink(missing_ok=True)
         self.save(LoginRecord(looks=record.looks, last_call_at=record.last_call_at))
 
     def unavailable(self, now: datetime) -> Message | None:

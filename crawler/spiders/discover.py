@@ -17,10 +17,11 @@ from archive.domain.errors import AddressError
 from archive.domain.messages import Message
 from archive.system import clock
 from archive.system.log import add_to_every_line
+from crawler.browser.own_profile import BrowserSettings, visit_page
 from crawler.discovery.config import AccountConfig
 from crawler.discovery.registry import sources_of
 from crawler.discovery.requests import SOURCE_RUN, public_findings, source_reply, source_request
-from crawler.discovery.source import Fetch, Reply, Source, SourceFindings, SourceRun, State
+from crawler.discovery.source import Fetch, PageVisit, Reply, Source, SourceFindings, SourceRun, State
 from crawler.download.middlewares import RunStopping
 from crawler.parse.response import DamagedResponse
 from crawler.pipelines.base import SourceResult
@@ -163,6 +164,9 @@ class DiscoverSpider(ArchiveSpider):
         if reply is None and (self.stopping or run.host in self._stopped_hosts):
             return self._result(run, self._not_checked(run))
         step = await asyncio.to_thread(run.step, reply)
+        while isinstance(step, Fetch) and step.visit:
+            await self._wait(step)
+            step = await asyncio.to_thread(run.step, await self._visit(step.url, step.visit))
         if isinstance(step, Fetch):
             await self._wait(step)
             return source_request(step, run).replace(callback=self.parse, errback=self.failed)
@@ -172,6 +176,14 @@ class DiscoverSpider(ArchiveSpider):
         """Wait as long as a source asks for; a server of our own on loopback needs no such pause."""
         if fetch.wait and not self.settings.get("LOOPBACK"):
             await asyncio.sleep(fetch.wait)
+
+    async def _visit(self, url: str, visit: PageVisit) -> Reply:
+        """Open a page in a browser profile; visits are not recorded, and so not replayed."""
+        if self.settings.get("CASSETTE_MODE") == "replay":
+            return Reply(error=Message("crawler.fetch.not_recorded"))
+        launch, agent = self.settings.getdict("PLAYWRIGHT_LAUNCH_OPTIONS"), self.settings["USER_AGENT"]
+        loopback = self.settings.get("LOOPBACK") or ""
+        return await visit_page(url, visit, BrowserSettings(launch, agent, loopback))
 
     def _result(self, run: SourceRun, findings: SourceFindings) -> SourceResult:
         if findings.state is State.VERIFICATION and run.host:

@@ -23,7 +23,7 @@ from archive.domain.errors import AddressError, error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
-from archive.domain.update_decisions import StoreResult
+from archive.domain.update_decisions import DUMP, StoreResult
 from archive.ingest import pages
 from archive.ingest.pages import is_of_content
 from archive.repository import captures, claims, frontier, runs
@@ -128,14 +128,7 @@ def _import_inputs(engine: Engine, run_id: int, options: BackfillOptions) -> _Im
 
 
 def _arguments(options: BackfillOptions) -> dict[str, JsonValue]:
-    return {name: _scrubbed(value) for name, value in runs.option_values(vars(options)).items()}
-
-
-def _scrubbed(value: JsonValue) -> JsonValue:
-    """Return the value of an option without secrets in its addresses."""
-    if isinstance(value, list):
-        return [_scrubbed(one) for one in value]
-    return scrub_log(value) if isinstance(value, str) else value
+    return runs.option_values(vars(options), scrub_log)
 
 
 def _selected(items: Iterable[Item], options: BackfillOptions) -> Iterator[Item]:
@@ -247,7 +240,7 @@ def _import_records(engine: Engine, run_id: int, items: list[DumpEntry], importe
     now = clock.now()
     try:
         with transaction(engine) as session:
-            results = pages.import_records(session, run_id, [item.record for item in items], "dump", now)
+            results = pages.import_records(session, run_id, [item.record for item in items], DUMP, now)
             addresses = frontier.address_ids(session, [item.address.key for item in items])
     except Exception as error:
         if not is_of_content(error):

@@ -13,7 +13,10 @@ from archive.db.schema import ensure_capture_months
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceStatus
+from archive.domain.update_decisions import challenge_backoff
 from archive.repository import egress
+from archive.repository.announced_posts import announced_posts
+from archive.repository.bare_addresses import bare_challenge_at
 from archive.repository.incidents import (
     IncidentChanges,
     incidents_to_report,
@@ -26,8 +29,18 @@ from archive.repository.served_posts import other_post_problems
 from archive.repository.sources import newest_post, published_days, source_statuses, watched_since
 from archive.system.catalogues import process_language
 from crawler.discovery.config import AccountConfig, SecretMissing
+from crawler.discovery.registry import login_of
+from crawler.discovery.weread_login import WeReadLogin
 from scheduler.config import Alarms, Config, Ping
-from scheduler.health import HISTORY, AccountHealth, BlockedEgress, Bounds, HealthSnapshot, health_problems
+from scheduler.health import (
+    HISTORY,
+    AccountHealth,
+    BlockedEgress,
+    Bounds,
+    HealthSnapshot,
+    LoginHealth,
+    health_problems,
+)
 from scheduler.jobs import inbox
 from scheduler.jobs.base import JobContext
 from scheduler.notify import AlarmNotSent, send_alarm
@@ -39,6 +52,8 @@ from scheduler.source_check import unwatched_problem
 FAILED_WITHIN = timedelta(hours=6)
 
 AGAIN_AFTER = timedelta(hours=6)  # without [alarms] nobody is notified, but the log is not flooded either
+
+CRAWL_ENDS_WITHIN = timedelta(minutes=5)  # after the challenge that stops it
 
 log = structlog.get_logger()
 
@@ -67,14 +82,10 @@ def health_snapshot(
     session: Session, config: Config, config_problem: Message | None, now: datetime
 ) -> HealthSnapshot:
     """Read everything that the health checks examine."""
-    blocked = [
-        BlockedEgress(row.name, row.reason, row.blocked_until, row.consecutive_challenges)
-        for row in egress.list_egresses(session)
-        if row.blocked_until and row.blocked_until > now
-    ]
     return HealthSnapshot(
         accounts=[_account_health(session, one, now) for one in config.accounts],
-        blocked=blocked,
+        blocked=_blocked_egresses(session, now),
+        logins=_logins(config.accounts, now),
         free={str(folder): shutil.disk_usage(folder).free for folder in ArchiveSettings().local_folders()},
         failed_jobs=failed_jobs(session, FAILED_WITHIN),
         config_problem=config_problem,
@@ -83,18 +94,55 @@ def health_snapshot(
     )
 
 
+def _blocked_egresses(session: Session, now: datetime) -> list[BlockedEgress]:
+    """Return the egresses that back off, without one that does so for an address without chksm.
+
+    Such a challenge is expected, and rationed; nobody has to do anything.
+    """
+    bare_at = bare_challenge_at(session)
+    return [
+        BlockedEgress(row.name, row.reason, row.blocked_until, row.consecutive_challenges)
+        for row in egress.list_egresses(session)
+        if row.blocked_until
+        and row.blocked_until > now
+        and not (bare_at and _is_block_of(bare_at, row.blocked_until, row.consecutive_challenges))
+    ]
+
+
+def _is_block_of(challenged_at: datetime, until: datetime, challenges: int) -> bool:
+    """Tell whether a back-off until an instant is that of a challenge, by a crawl that then ended."""
+    begun = until - challenge_backoff(challenges)
+    return challenged_at <= begun <= challenged_at + CRAWL_ENDS_WITHIN
+
+
 def _account_health(session: Session, account: AccountConfig, now: datetime) -> AccountHealth:
     biz = account.biz
     days = published_days(session, biz, now - HISTORY)
     last = newest_post(session, biz) or watched_since(session, biz)
     statuses = [one for one in source_statuses(session, biz) if not _is_of_no_account(one, account)]
-    return AccountHealth(biz, account.name, last, days, statuses, unwatched_problem(session, account))
+    unwatched, announced = unwatched_problem(session, account), announced_posts(session, biz)
+    return AccountHealth(biz, account.name, last, days, statuses, unwatched, announced)
 
 
 def _is_of_no_account(source: SourceStatus, account: AccountConfig) -> bool:
     """Tell whether an album was met in posts and never listed any of the account: nobody can mend that."""
     kind, _, album = source.name.partition(":")
     return kind == "album" and album not in account.albums and source.last_good_at is None
+
+
+def _logins(accounts: Sequence[AccountConfig], now: datetime) -> list[LoginHealth]:
+    """Return the logins to WeRead that accounts use, each once."""
+    logins = {one.weread.login: login_of(one.weread) for one in accounts if one.weread}
+    return [login_health(login, now) for login in logins.values()]
+
+
+def login_health(login: WeReadLogin, now: datetime) -> LoginHealth:
+    """Return what is wrong with a login, and until when it rests."""
+    if not login.cookies_file.exists():
+        return LoginHealth(login.name, "not_signed_in")
+    record = login.record()
+    until = record.rest_until if record.rest_until and record.rest_until > now else None
+    return LoginHealth(login.name, record.problem, until)
 
 
 def _bounds(config: Config) -> Bounds:

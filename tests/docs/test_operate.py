@@ -10,11 +10,18 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from archive.domain.messages import Message
-from archive.domain.monitoring import SourceStatus
+from archive.domain.monitoring import AnnouncedPost, SourceStatus
 from archive.reports.metrics import ArchiveMetrics
 from archive.repository import served_posts
 from archive.system.log import LIBRARY_LINE
-from scheduler.health import AccountHealth, BlockedEgress, Bounds, HealthSnapshot, health_problems
+from scheduler.health import (
+    AccountHealth,
+    BlockedEgress,
+    Bounds,
+    HealthSnapshot,
+    LoginHealth,
+    health_problems,
+)
 from tests.docs.markdown import DOCS, ROOT, rows, spans, text_of
 
 OPERATE = text_of(DOCS / "how-to" / "operate.md")
@@ -39,8 +46,10 @@ def test_every_alarm_has_a_row() -> None:
             AccountHealth("B", "name", NOW - timedelta(days=99), (), [source]),
             AccountHealth("C", "name", NOW - timedelta(days=99), (), [working]),
             AccountHealth("D", "name", None, (), [], unwatched=Message.load("x")),
+            AccountHealth("E", "name", announced=[AnnouncedPost("weread", "x", NOW, NOW - timedelta(1))]),
         ],
         blocked=[BlockedEgress("default", "verification", NOW, 1)],
+        logins=[LoginHealth("default", "captcha")],
         free={"/data": 0},
         failed_jobs={"fetch": 1},
         config_problem=Message.load("x"),

@@ -21,6 +21,7 @@ from archive.db.models import (
     Version,
 )
 from archive.db.settings import ArchiveSettings
+from archive.domain.addresses import HOST
 from tests.month.simulation import Push, Simulation
 from tests.standin.account import Post as Made
 from tests.standin.pages import Shown
@@ -45,6 +46,7 @@ class Result:
     longest_delay: timedelta
     median_delay: timedelta
     requests: int
+    revisits: int
     challenges: int
     alarms_raised: int
     alarms_cleared: int
@@ -63,8 +65,8 @@ class Result:
 
     @property
     def requests_per_post(self) -> float:
-        """Return the number of requests per archived post, including those that found nothing."""
-        return self.requests / max(1, self.archived)
+        """Return the requests to mp.weixin.qq.com per archived post, without visits to archived posts."""
+        return (self.requests - self.revisits) / max(1, self.archived)
 
 
 def result_of(simulation: Simulation, days: int) -> Result:
@@ -79,6 +81,7 @@ def result_of(simulation: Simulation, days: int) -> Result:
         posts = session.scalars(select(Post)).all()
         delays = sorted(_delays(session, simulation.pushes))
         incidents = session.scalars(select(Incident).order_by(Incident.id)).all()
+        captured = session.scalar(select(func.count(CaptureRow.address_id.distinct()))) or 0
         good = {post.aid for post in posts if _is(post, expected.get(post.aid))}
         return Result(
             days=days,
@@ -91,7 +94,8 @@ def result_of(simulation: Simulation, days: int) -> Result:
             false=len({post.aid for post in posts} - good),
             longest_delay=delays[-1] if delays else timedelta(0),
             median_delay=delays[len(delays) // 2] if delays else timedelta(0),
-            requests=stats["total"],
+            requests=stats["hosts"][HOST],
+            revisits=_count(session, CaptureRow) - captured,
             challenges=sum(n for path, n in stats["paths"].items() if path.startswith("/mp/wappoc")),
             alarms_raised=len(incidents),
             alarms_cleared=sum(one.closed_at is not None for one in incidents),

@@ -5,15 +5,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from archive.domain.messages import Message
-from archive.domain.monitoring import HealthProblem, SourceStatus, unwatched
+from archive.domain.monitoring import AnnouncedPost, HealthProblem, SourceStatus, unwatched
 from archive.domain.outcomes import BLOCKING
 from archive.system.catalogues import LANGUAGES, template
 from crawler.discovery.source import State
+from crawler.discovery.sources.weread import LOGIN_PROBLEMS
 from scheduler.health import (
     AccountHealth,
     BlockedEgress,
     Bounds,
     HealthSnapshot,
+    LoginHealth,
     health_problems,
     longest_silence,
 )
@@ -176,3 +178,58 @@ def test_a_problem_is_said_in_both_languages() -> None:
     (quiet,) = found(days=[day - 74 * HOUR for day in DAILY], last=NOW - 74 * HOUR, sources=good)
     assert str(quiet.message).startswith("合成 has published nothing since 2025-11-17 10:00, longer than")
     assert quiet.message.text("zh") == "合成 自 2025-11-17 10:00 起未发布文章，已超出通常的最长间隔（3.0 天）"
+
+
+def test_a_login_that_several_accounts_share_is_one_problem() -> None:
+    states = (State.LOGIN_EXPIRED, State.RATE_LIMITED, State.REFUSED, State.NOT_CONFIGURED)
+    accounts = [
+        AccountHealth(
+            f"biz{n}", "合成", NOW, DAILY, [source("weread", states[n % 4], 3), source("list", State.OK)]
+        )
+        for n in range(50)
+    ]
+    login = LoginHealth("default", "captcha", NOW + 2 * HOUR)
+    snapshot = HealthSnapshot(accounts=accounts, logins=[login, LoginHealth("other")])
+    (problem,) = health_problems(snapshot, Bounds(), NOW)
+    assert problem.key == "login:weread:default"
+    assert "captcha" in str(problem.message)
+    assert "rests until 2025-11-20 14:00" in str(problem.message)
+    assert "solve the captcha yourself" in str(problem.remedy)
+
+
+def test_what_is_wrong_with_the_list_of_one_account_is_that_accounts_problem() -> None:
+    assert keys(found(sources=[source("weread", State.FOREIGN), source("list", State.OK)])) == [
+        "source:biz:weread"
+    ]
+
+
+def test_every_problem_of_a_login_has_words_in_both_languages() -> None:
+    problems = [name for _, name in LOGIN_PROBLEMS.values()] + [
+        "captcha",
+        "unauthorized",
+        "not_signed_in",
+        "newest_only",
+    ]
+    for problem in problems:
+        for language in LANGUAGES:
+            assert template(f"scheduler.health.login.{problem}", language)
+            assert template(f"scheduler.health.login.{problem}.remedy", language)
+
+
+def announced(*, seen: timedelta, published: timedelta | None = None) -> list[str]:
+    post = AnnouncedPost("weread_agent", "合成", NOW - published if published else None, NOW - seen)
+    account = AccountHealth("biz", "合成", NOW, DAILY, [source("list", State.OK)], announced=[post])
+    return keys(health_problems(HealthSnapshot(accounts=[account]), Bounds(), NOW))
+
+
+def test_a_post_known_by_title_only_is_reported_when_no_source_brings_it() -> None:
+    assert announced(seen=HOUR) == []
+    assert announced(seen=5 * HOUR) == ["announced:biz"]
+    assert announced(seen=5 * HOUR, published=3 * DAY) == ["announced:biz"]
+    assert announced(seen=5 * HOUR, published=90 * DAY) == [], "the audit names old ones"
+    assert announced(seen=8 * DAY) == []
+
+
+def test_titles_alone_do_not_make_an_account_seen() -> None:
+    sources = [source("weread_agent", State.OK), source("feed:x", State.UNREACHABLE, 3)]
+    assert "blind:biz" in keys(found(sources=sources))

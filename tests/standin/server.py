@@ -207,7 +207,10 @@ class Delivery:
         request.setHeader("Content-Type", self._answer.content_type)
         request.responseHeaders.setRawHeaders("Set-Cookie", _COOKIES)
         for name, value in self._answer.headers:
-            request.setHeader(name, value)
+            if name == "Set-Cookie":
+                request.responseHeaders.addRawHeader(name, value)
+            else:
+                request.setHeader(name, value)
         if measured:
             request.setHeader("Content-Length", str(len(wire)))
         return wire

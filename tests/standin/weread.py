@@ -41,10 +41,17 @@ _SIGN_IN = """<!DOCTYPE html><html><head><title>合成微信读书</title></head
 <div class="login_dialog_qrcode"><canvas id="code" width="210" height="210"></canvas><p>微信扫码登录</p></div>
 <script>
 const uid = "%(uid)s", pen = document.getElementById("code").getContext("2d");
-pen.fillStyle = "white"; pen.fillRect(0, 0, 210, 210); pen.fillStyle = "black";
+pen.fillStyle = "white"; pen.fillRect(0, 0, 210, 210);
+const dot = (x, y, dark) => {
+  pen.fillStyle = dark ? "black" : "white"; pen.fillRect(x * 10, y * 10, 10, 10);
+};
 for (let at = 0; at < 441; at++)
-  if (uid.charCodeAt(at %% uid.length) >> (at %% 5) & 1)
-    pen.fillRect(at %% 21 * 10, Math.floor(at / 21) * 10, 10, 10);
+  dot(at %% 21, Math.floor(at / 21), uid.charCodeAt(at %% uid.length) >> (at %% 5) & 1);
+for (const [left, top] of [[0, 0], [14, 0], [0, 14]])
+  for (let x = -1; x < 8; x++) for (let y = -1; y < 8; y++) {
+    const ring = Math.max(Math.abs(x - 3), Math.abs(y - 3));
+    dot(left + x, top + y, ring < 2 || ring == 3);
+  }
 async function ask() {
   const answer = await (await fetch("/web/login/getinfo?uid=" + uid, {method: "POST"})).json();
   if (answer.vid) location.replace("/"); else setTimeout(ask, 200);

@@ -361,8 +361,8 @@ def state_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
     @router.get("/incidents", summary="What was wrong in the last 30 days, the latest first")
     def recent(limit: Annotated[int, Query(ge=1, le=MAX_INCIDENTS)] = 20) -> list[IncidentShape]:
         with readers.session() as session:
-            found = incidents.recent_incidents(session, now() - INCIDENTS_WITHIN)
-        return [IncidentShape.model_validate(one) for one in found[:limit]]
+            found = incidents.recent_incidents(session, now() - INCIDENTS_WITHIN, limit)
+        return [IncidentShape.model_validate(one) for one in found]
 
     @router.get("/heads", summary="The head of the archive, for `mparchive verify --head`")
     def heads() -> ArchiveHeadShape:

@@ -13,15 +13,24 @@ from web.http_cache import NO_STORE
 from web.pages.dashboards import calendar_router, coverage_router, gaps_router, health_router
 from web.pages.files import files_router
 from web.pages.lists import address_router, changes_page_router, search_page_router, stream_router
+from web.pages.login import login_router
 from web.pages.posts import post_router, sources_router
 from web.pages.render import render_page, static_router
 from web.pages.versions import versions_router
 
 
 def pages_router(
-    readers: Readers, folder: MediaFolder, now: Callable[[], datetime], origin: str = ""
+    readers: Readers,
+    folder: MediaFolder,
+    now: Callable[[], datetime],
+    origin: str = "",
+    *,
+    is_open: bool = True,
 ) -> APIRouter:
-    """Return all pages and the files they show; `now` gives an aware UTC instant."""
+    """Return all pages and the files they show; `now` gives an aware UTC instant.
+
+    `is_open`: everybody may read, so nothing is shown that is for the operator only.
+    """
     router = APIRouter(include_in_schema=False)
     for part in (
         stream_router(readers),
@@ -36,6 +45,7 @@ def pages_router(
         sources_router(readers, folder),
         files_router(readers, folder),
         health_router(readers, now),
+        login_router(is_open=is_open),
         static_router(),
     ):
         router.include_router(part)

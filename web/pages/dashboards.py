@@ -155,10 +155,12 @@ def health_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
 
 
 def _health_values(session: Session, now: datetime) -> dict[str, Any]:
-    recent = incidents.recent_incidents(session, now - _RESOLVED_WITHIN)
+    problems = incidents.open_incidents(session)
+    shown = len(problems) + _MAX_ROWS  # so many of the latest have all that are shown
+    recent = incidents.recent_incidents(session, now - _RESOLVED_WITHIN, shown)
     return {
         "reasons": unready(session, now),
-        "problems": incidents.open_incidents(session)[:_MAX_ROWS],
+        "problems": problems[:_MAX_ROWS],
         "resolved": [one for one in recent if one.closed_at is not None][:_MAX_ROWS],
         "sources": source_statuses(session)[:_MAX_ROWS],
         "egresses": list_egresses(session)[:_MAX_ROWS],

@@ -177,6 +177,12 @@ class Removal(Base):
     )
 
 
+_IS_FACT_KIND = (
+    "fact_kind IN ('account', 'address', 'sighting', 'parse_result', 'post', 'post_media',"
+    " 'post_links', 'absences', 'file')"
+)
+
+
 class Chain(Base):
     """The head of an account's hash chain."""
 
@@ -206,8 +212,7 @@ class ChainEntry(Base):
             name="one_subject",
         ),
         CheckConstraint(
-            "fact_kind IN ('account', 'address', 'sighting', 'parse_result', 'post', 'post_media',"
-            " 'post_links', 'absences', 'file')",
+            _IS_FACT_KIND,
             name="fact_kind",
         ),
         Index(None, "fact_id", "fact_kind", postgresql_where=text("fact_kind IS NOT NULL")),
@@ -236,7 +241,10 @@ class PendingFact(Base):
     """A fact that the web has stored, and that the owner's next transaction appends to a chain."""
 
     __tablename__ = "pending_facts"
-    __table_args__ = {"comment": "Facts that readers stored and no chain has yet"}  # noqa: RUF012
+    __table_args__ = (
+        CheckConstraint(_IS_FACT_KIND, name="fact_kind"),
+        {"comment": "Facts that readers stored and no chain has yet"},
+    )
 
     id: Mapped[Key]
     fact_kind: Mapped[str]

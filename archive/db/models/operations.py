@@ -22,6 +22,7 @@ class Run(Base):
     __table_args__ = (
         Index("ix__runs__command", "command", "id"),
         Index("ix__runs__command_started_at", "command", "started_at"),
+        Index(None, "command", "status", "id"),
         Index("ix__runs__open", "command", postgresql_where=text("finished_at IS NULL")),
         CheckConstraint(one_of("status", RunStatus), name="status"),
         CheckConstraint(_IS_OBJECT.format("arguments"), name="arguments"),

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, aliased, column_property, mapped_column
 
 from archive.db.models.base import Base, Key, one_of
 from archive.domain.outcomes import Kind, MediumOutcome, MediumType, Outcome, Relation, Role
+from archive.domain.update_decisions import DUMP, PAGE, REPARSE
 
 
 class Version(Base):
@@ -30,6 +31,7 @@ class Version(Base):
     __tablename__ = "versions"
     __table_args__ = (
         UniqueConstraint("post_id", "number"),
+        CheckConstraint(one_of("source", (PAGE, REPARSE, DUMP)), name="source"),
         {"comment": "States of a post's text; rows are only ever added"},
     )
 
@@ -59,6 +61,7 @@ class Post(Base):
         Index(None, "account_id", "published_on"),
         Index(None, "account_name"),
         CheckConstraint(one_of("kind", Kind), name="kind"),
+        CheckConstraint(one_of("source", (PAGE, DUMP)), name="source"),
         {"comment": "Posts, once per account and aid"},
     )
 

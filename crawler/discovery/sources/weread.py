@@ -76,7 +76,7 @@ _NO_READER = ("crawler.weread.no_list_seen", "crawler.browser.missing")  # codes
 
 _NO_LOGIN, _TIMED_OUT, _REFUSED, _NOT_SIGNED, _TOO_OFTEN = -2010, -2012, -2013, -2041, -2014
 
-_PROBLEMS = {  # WeRead's error codes that concern the login
+LOGIN_PROBLEMS = {  # WeRead's error codes that concern the login
     _NO_LOGIN: (State.LOGIN_EXPIRED, "login_expired"),
     _TIMED_OUT: (State.LOGIN_EXPIRED, "login_expired"),
     _REFUSED: (State.REFUSED, "refused"),
@@ -96,8 +96,8 @@ class LoginProblem(SourceError):
 def _raise_for_error(answer: Mapping[str, Any]) -> None:
     """Raise SourceError when the answer is an error."""
     code = as_number(answer.get("errCode")) or 0
-    if code in _PROBLEMS:
-        raise LoginProblem(*_PROBLEMS[code])
+    if code in LOGIN_PROBLEMS:
+        raise LoginProblem(*LOGIN_PROBLEMS[code])
     if code:
         text = as_text(answer.get("errMsg"))[:60]
         raise SourceError(State.NOT_UNDERSTOOD, "crawler.source.unknown_error", number=code, text=text)
@@ -174,7 +174,7 @@ def read_list(answer: Mapping[str, Any], book: str) -> WeReadList:
 def _post(review: Mapping[str, Any], review_id: str, book: str, group: Mapping[str, Any]) -> ListedPost:
     info = as_object(review.get("mpInfo"))
     times = (info.get("time"), review.get("createTime"), group.get("createTime"))
-    published = next(filter(None, map(_instant, times)), None)
+    published = next(filter(None, map(instant_of, times)), None)
     token = _token(as_text(info.get("originalId")), as_text(review.get("reviewId")) or review_id, book)
     url = f"https://{HOST}/s/{token}" if token else ""
     return ListedPost(url, as_text(info.get("title")), published, stored_fields(info, _STORED))
@@ -187,7 +187,7 @@ def _token(original: str, review_id: str, book: str) -> str:
     return next(filter(_TOKEN.fullmatch, candidates), "")
 
 
-def _instant(value: Any) -> datetime | None:
+def instant_of(value: Any) -> datetime | None:
     """Return seconds or milliseconds since 1970 as an aware UTC instant."""
     number = as_number(value)
     return as_instant(number // 1000 if number and number >= _MILLISECONDS else number)
@@ -215,7 +215,9 @@ class WeRead:
             return SourceFindings(State.NOT_CONFIGURED, self._problem, memory=memory, remedy=remedy)
         if reason := self._login.unavailable(now):
             problem = self._login.record().problem
-            state = next((state for state, name in _PROBLEMS.values() if name == problem), State.RATE_LIMITED)
+            state = next(
+                (state for state, name in LOGIN_PROBLEMS.values() if name == problem), State.RATE_LIMITED
+            )
             return SourceFindings(state, reason, memory=memory, remedy=_remedy(problem or "looks_used_up"))
         return (yield from _Look(self._book, self._login, memory, now).findings())
 
@@ -267,7 +269,7 @@ class _Look:
                 return way, (yield from attempts[way]())
             except _NotAnswered:
                 continue
-        raise LoginProblem(*_PROBLEMS[_NOT_SIGNED])
+        raise LoginProblem(*LOGIN_PROBLEMS[_NOT_SIGNED])
 
     @property
     def _tries_all(self) -> bool:
@@ -280,7 +282,7 @@ class _Look:
     def _read_page(self) -> Generator[Fetch, Reply, WeReadList]:
         """Read the list that the reader's page receives: its first page only."""
         login = self._login
-        visit = PageVisit(login.profile, LIST_PATH, login.hold_profile, login.save_cookies)
+        visit = PageVisit(login.profile, LIST_PATH, login.hold_profile, self._merge_cookies, self._cookies)
         reply = yield Fetch(reader_url(self._book), secret=True, wait=self._next_wait(), visit=visit)
         if reply.error and reply.error.code in _NO_READER:
             raise _NotAnswered
@@ -360,14 +362,15 @@ class _Look:
         return json_reply(reply)
 
     def _store_cookies(self, reply: Reply) -> None:
-        changed = {
-            name: morsel.value
-            for header, value in reply.headers
-            if header.lower() == "set-cookie"
-            for name, morsel in _cookies_of(value).items()
-            if name in COOKIE_NAMES and morsel.value
-        }
-        if changed:
+        headers = [value for name, value in reply.headers if name.lower() == "set-cookie"]
+        self._merge_cookies(
+            {name: one.value for value in headers for name, one in _cookies_of(value).items()}
+        )
+
+    def _merge_cookies(self, cookies: Mapping[str, str]) -> None:
+        """Store the session's cookies of these where they changed."""
+        changed = {name: value for name, value in cookies.items() if name in COOKIE_NAMES and value}
+        if changed.items() - self._cookies.items():
             self._cookies |= changed
             self._login.save_cookies(self._cookies)
 

@@ -65,7 +65,7 @@ def test_configured_sources_are_shown_before_they_were_tried_and_removed_ones_no
 
 
 def test_an_account_without_any_source_is_blind(db_session: Session) -> None:
-    found = source_coverage(db_session, BIZ, NOW, ["neighbours"])
+    found = source_coverage(db_session, BIZ, NOW, ["neighbours", "weread_agent"])
     assert (found.is_blind, found.posts) == (True, 0)
     told = found.as_dict()
     assert told["new_posts_are_found"] is False

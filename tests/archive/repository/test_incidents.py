@@ -4,18 +4,25 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from archive.db.models import Incident
 from archive.domain.messages import Message
 from archive.domain.monitoring import HealthProblem, IncidentKind, IncidentSubject
+from archive.repository import accounts
 from archive.repository.incidents import (
+    MAX_CAPTURES,
+    close_incidents_of_account,
     incidents_to_report,
     mark_reported,
+    note_captures,
     open_incidents,
     recent_incidents,
     record_problems,
+    unread_capture_problems,
 )
+from archive.repository.sources import SourceReport, record_report
 
 NOW = datetime(2025, 11, 20, 4, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -111,3 +118,51 @@ def test_a_sentence_of_an_earlier_version_stays_as_it_is() -> None:
     row = Incident(code="archive.verbatim", params={"text": "no post for 5 days", "remedy": "look there"})
     assert (row.words, row.remedy) == ("no post for 5 days", "look there")
     assert row.remedy_message.text("zh") == "look there"
+
+
+def of_source(name: str = "album:1") -> HealthProblem:
+    subject = IncidentSubject(IncidentKind.SOURCE, "MjM=", name)
+    return HealthProblem(subject, Message("scheduler.health.source.refused", {"source": name}))
+
+
+def stored(session: Session) -> list[tuple[bool, bool, str, str]]:
+    """Return of all incidents whether they name a row of an account and of a source, subject and key."""
+    session.expire_all()
+    rows = session.scalars(select(Incident).order_by(Incident.id))
+    return [(row.account_id is not None, row.source_id is not None, row.subject, row.key) for row in rows]
+
+
+def test_an_incident_gets_the_rows_that_are_stored_after_it_began_and_stays_one(db_session: Session) -> None:
+    key = "source:MjM=:album:1"
+    record_problems(db_session, [of_source()], NOW)
+    assert stored(db_session) == [(False, False, "MjM=:album:1", key)]
+    accounts.account_id(db_session, "MjM=")
+    record_problems(db_session, [of_source()], NOW)
+    assert stored(db_session) == [(True, False, "album:1", key)]
+    record_report(db_session, None, SourceReport("MjM=", "album:1", "refused", False), NOW)
+    again = record_problems(db_session, [of_source()], NOW + HOUR)
+    assert ((again.opened, again.closed), stored(db_session)) == (((), ()), [(True, True, "", key)])
+
+
+def test_two_sources_of_one_account_have_an_incident_each(db_session: Session) -> None:
+    for name in ("album:1", "feed:x"):
+        record_report(db_session, None, SourceReport("MjM=", name, "refused", False), NOW)
+    opened = record_problems(db_session, [of_source(), of_source("feed:x")], NOW).opened
+    assert [one.key for one in opened] == ["source:MjM=:album:1", "source:MjM=:feed:x"]
+
+
+def test_incidents_of_a_removed_account_end_and_keep_the_names_of_its_sources(db_session: Session) -> None:
+    record_report(db_session, None, SourceReport("MjM=", "album:1", "refused", False), NOW)
+    record_problems(db_session, [of_source(), DISK], NOW)
+    close_incidents_of_account(db_session, accounts.account_id(db_session, "MjM="), NOW)
+    db_session.execute(text("DELETE FROM sources"))
+    assert [row[3] for row in stored(db_session)] == [DISK.key, "source:MjM=:album:1"]
+    assert [one.key for one in open_incidents(db_session)] == [DISK.key]
+
+
+def test_captures_beyond_the_first_share_one_incident(db_session: Session) -> None:
+    reasons = {number: "合成" for number in range(1, MAX_CAPTURES + 3)}
+    note_captures(db_session, reasons, [], NOW)
+    found = [one.key for one in open_incidents(db_session)]
+    assert (len(found), "capture:more" in found, "capture:1" in found) == (MAX_CAPTURES + 1, True, True)
+    assert record_problems(db_session, unread_capture_problems(db_session), NOW).closed == ()

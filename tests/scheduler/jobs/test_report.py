@@ -10,8 +10,12 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
+from archive.db.models import AddressRow
+from archive.domain.addresses import parse_address
+from archive.domain.captures import Sighting
 from archive.domain.messages import Message
 from archive.repository import egress
+from archive.repository.frontier import store_sightings
 from archive.repository.incidents import open_incidents
 from archive.repository.sources import SourceReport, record_report
 from crawler.discovery.source import State
@@ -21,6 +25,7 @@ from scheduler.jobs.base import JobContext
 from tests.month.receiver import Receiver
 from tests.scheduler.monitor import running_monitor
 from tests.standin.account import COMMISSION
+from tests.standin.week import WEEK
 
 # The library looks for it to type the pictures of mails, before Python 3.13.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -78,7 +83,7 @@ def test_a_source_that_fails_is_reported_once_and_so_is_its_recovery(
         reports.at(NOW + hours * HOUR)
         reports.at(NOW + hours * HOUR + HOUR / 2)
     assert [message["title"] for message in receiver.messages] == ["mparchive: 2 new", "mparchive: 2 over"]
-    assert "use albums, feeds or the account's own login" in receiver.messages[0]["message"]
+    assert "since the end of July 2026" in receiver.messages[0]["message"]
 
 
 def test_an_album_that_was_met_in_posts_and_is_of_another_account_raises_no_alarm(
@@ -92,6 +97,19 @@ def test_an_album_that_was_met_in_posts_and_is_of_another_account_raises_no_alar
         try_source(session, State.OK, NOW)
         try_source(session, State.REFUSED, NOW)
     assert reports.at(NOW) == [f"source:{COMMISSION.biz}:album:1"]
+
+
+def test_a_challenge_of_an_address_without_chksm_raises_no_alarm(reports: Reporting, engine: Engine) -> None:
+    with transaction(engine) as session:
+        sighting = Sighting(parse_address(WEEK[0].bare_url), "test", NOW)
+        (seen,) = store_sightings(session, None, [sighting], NOW)
+        row = session.get_one(AddressRow, seen.address_id)
+        row.last_tried_at, row.last_outcome = NOW, "verification"
+        egress.block_egress(session, "home", "verification", NOW + HOUR / 60)
+    assert reports.at(NOW + HOUR / 30) == []
+    with transaction(engine) as session:  # the next challenge is that of another page
+        egress.block_egress(session, "home", "verification", NOW + 2 * HOUR)
+    assert reports.at(NOW + 2 * HOUR) == ["verification:home"]
 
 
 def test_an_egress_that_backs_off_is_reported_and_so_is_its_end(

@@ -59,16 +59,34 @@ _CHECKS = {
     "ck__runs__reasons": ("runs", "jsonb_typeof(reasons) = 'object'"),
 }
 
-_STATUS_COMMENTS = (
-    "done, partly_failed, nothing_fetched, verification, …",
-    "done, partly_failed, nothing_fetched, verification …; NULL until it is finished",
-)
+_SETS = {
+    ("posts", "source"): ("page", "dump"),
+    ("versions", "source"): ("page", "reparse", "dump"),
+    ("pending_facts", "fact_kind"): (
+        "account", "address", "sighting", "parse_result", "post", "post_media", "post_links", "absences",
+        "file",
+    ),
+}  # fmt: skip
 
-_ARGUMENTS_COMMENT = (
-    "options by name: numbers, booleans, lists; paths, addresses and dates (ISO 8601) as strings"
-)
+_ENDED = "done, partly_failed, nothing_fetched, verification …; NULL until it is finished"
 
-_COUNTS_COMMENT = "numbers by name; those of a group as outcomes.article"
+_VERBATIM = "parameters of the message; of archive.verbatim the sentences of an earlier version"
+
+# What comments say, now and before; those of columns that are new go with them.
+_COMMENTS: dict[str, tuple[str, str | None]] = {
+    "runs.arguments": (
+        "options by name: numbers, booleans, lists; paths, addresses and dates (ISO 8601) as strings",
+        None,
+    ),
+    "runs.counts": ("numbers by name; those of a group as outcomes.article", None),
+    "runs.status": (_ENDED, "done, partly_failed, nothing_fetched, verification, …"),
+    "runs.egress_id": ("the egress it goes through; NULL while it has none", None),
+    "runs.reasons": ("by the name of a count, the first reason given for it", None),
+    "incidents.params": (_VERBATIM, "parameters of the message"),
+    "incidents.kind": ("what is wrong: quiet, source, disk …; its codes may change", None),
+    "incidents.capture_id": ("it may have been removed since", None),
+    "incidents.subject": ("of what has no row: a folder, a kind of job, a source not stored", None),
+}
 
 
 def upgrade() -> None:
@@ -78,10 +96,30 @@ def upgrade() -> None:
     _rename_table(*_TABLE)
     _upgrade_runs()
     _upgrade_incidents()
+    _comment(0)
+    for (table, column), values in _SETS.items():
+        _allow_only(table, column, values)
+
+
+def _comment(which: int) -> None:
+    for column, comments in _COMMENTS.items():
+        comment = f"'{comments[which]}'" if comments[which] else "NULL"
+        op.execute(f"COMMENT ON COLUMN {column} IS {comment}")
+
+
+def _allow_only(table: str, column: str, values: tuple[str, ...]) -> None:
+    """Add a constraint, unless a row of an earlier version breaks it: that could not be changed any more."""
+    condition = f"{column} IN ({', '.join(map(repr, values))})"
+    broken = sa.text(f"SELECT EXISTS (SELECT FROM {table} WHERE NOT ({condition}))")  # noqa: S608 - ours
+    if not op.get_bind().scalar(broken):
+        op.create_check_constraint(op.f(f"ck__{table}__{column}"), table, condition)
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL statement_timeout = 0")
+    for table, column in _SETS:
+        op.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS ck__{table}__{column}")
+    _comment(1)
     _rename_table(*reversed(_TABLE))
     for table, name, after in _COLUMNS:
         op.alter_column(table, after, new_column_name=name)
@@ -102,29 +140,12 @@ def _rename_table(before: str, name: str) -> None:
         op.execute(f"ALTER INDEX {one.format(before)} RENAME TO {one.format(name)}")
 
 
-# Runs
-
-
 def _upgrade_runs() -> None:
-    op.add_column(
-        "runs",
-        sa.Column("egress_id", sa.BigInteger(), comment="the egress it goes through; NULL while it has none"),
-    )
+    op.add_column("runs", sa.Column("egress_id", sa.BigInteger()))
     op.create_foreign_key(op.f("fk__runs__egress_id__egresses"), "runs", "egresses", ["egress_id"], ["id"])
-    op.add_column(
-        "runs",
-        sa.Column(
-            "reasons",
-            postgresql.JSONB(),
-            nullable=False,
-            server_default=sa.text("'{}'"),
-            comment="by the name of a count, the first reason given for it",
-        ),
-    )
-    op.alter_column("runs", "arguments", comment=_ARGUMENTS_COMMENT, existing_comment=None)
-    op.alter_column("runs", "counts", comment=_COUNTS_COMMENT, existing_comment=None)
-    before, now = _STATUS_COMMENTS
-    op.alter_column("runs", "status", comment=now, existing_comment=before)
+    reasons = sa.Column("reasons", postgresql.JSONB(), nullable=False, server_default=sa.text("'{}'"))
+    op.add_column("runs", reasons)
+    op.create_index(op.f("ix__runs__command_status_id"), "runs", ["command", "status", "id"])
     # The egresses of runs that nothing has asked through since: they have no worker.
     op.execute(
         "INSERT INTO egresses (name, seen_at) SELECT arguments ->> 'egress', max(started_at) FROM runs"
@@ -140,6 +161,7 @@ def _upgrade_runs() -> None:
 
 
 def _downgrade_runs() -> None:
+    op.drop_index(op.f("ix__runs__command_status_id"), table_name="runs")
     for name in _CHECKS:
         op.drop_constraint(op.f(name), "runs", type_="check")
     op.execute(
@@ -147,10 +169,6 @@ def _downgrade_runs() -> None:
         " FROM egresses WHERE egresses.id = runs.egress_id"
     )
     _rewrite_runs(_grouped_run)
-    now, before = reversed(_STATUS_COMMENTS)
-    op.alter_column("runs", "verdict", comment=now, existing_comment=before)
-    op.alter_column("runs", "arguments", comment=None, existing_comment=_ARGUMENTS_COMMENT)
-    op.alter_column("runs", "counts", comment=None, existing_comment=_COUNTS_COMMENT)
     op.drop_column("runs", "reasons")
     op.drop_column("runs", "egress_id")
 
@@ -168,10 +186,8 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) n(id bigint, arguments jsonb, coun
 WHERE runs.id = n.id
 """)
 
-Json = Any  # a value of JSON
 
-
-def _rewrite_runs(convert: Callable[[str, Json, Json, Json], tuple[Json, Json, Json]]) -> None:
+def _rewrite_runs(convert: Callable[[str, Any, Any, Any], tuple[Any, Any, Any]]) -> None:
     """Replace arguments, counts and reasons of every run that `convert` changes."""
     batch = sa.text(
         "SELECT id, command, arguments, counts, reasons FROM runs WHERE id > :after ORDER BY id LIMIT :batch"
@@ -190,11 +206,10 @@ def _rewrite_runs(convert: Callable[[str, Json, Json, Json], tuple[Json, Json, J
 
 
 _AS_PYTHON = ("backfill", "reparse")  # the commands whose options were stored as str() writes them
-
 _TEXTS = ("url", "since", "until", "replay", "record", "account")  # their options that are texts
 
 
-def _typed_run(command: str, arguments: Json, counts: Json, reasons: Json) -> tuple[Json, Json, Json]:
+def _typed_run(command: str, arguments: Any, counts: Any, reasons: Any) -> tuple[Any, Any, Any]:
     """Return the typed form of what an earlier version stored."""
     if command in _AS_PYTHON and isinstance(arguments, dict):
         arguments = {
@@ -204,7 +219,7 @@ def _typed_run(command: str, arguments: Json, counts: Json, reasons: Json) -> tu
         return arguments, {}, {**reasons, "counts": counts}
     if set(counts) == {"counts", "reasons"} and all(isinstance(one, dict) for one in counts.values()):
         counts, reasons = counts["counts"], {**reasons, **counts["reasons"]}  # an import that fetched nothing
-    numbers: dict[str, Json] = {}
+    numbers: dict[str, Any] = {}
     others = dict(reasons)
     for name, value in _flat(counts):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -212,7 +227,7 @@ def _typed_run(command: str, arguments: Json, counts: Json, reasons: Json) -> tu
     return arguments, numbers, others
 
 
-def _flat(counts: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
+def _flat(counts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield counts by name, those of a group as `group.name`."""
     for name, value in counts.items():
         if isinstance(value, dict):
@@ -221,9 +236,9 @@ def _flat(counts: Mapping[str, Json]) -> Iterator[tuple[str, Json]]:
             yield name, value
 
 
-def _grouped_run(command: str, arguments: Json, counts: Json, reasons: Json) -> tuple[Json, Json, Json]:
+def _grouped_run(command: str, arguments: Any, counts: Any, reasons: Any) -> tuple[Any, Any, Any]:
     """Return what earlier versions read: the counts of a group as an object, and the reasons among them."""
-    found: dict[str, Json] = {}
+    found: dict[str, Any] = {}
     for name, value in counts.items():
         group, _, inner = name.partition(".")
         if inner and isinstance(found.setdefault(group, {}), dict):
@@ -237,7 +252,7 @@ def _grouped_run(command: str, arguments: Json, counts: Json, reasons: Json) -> 
 _MAX_REPR = 100_000  # characters of a stored option that is read; a longer one stays as it is
 
 
-def _evaluated(value: Json) -> Json:
+def _evaluated(value: Any) -> Any:
     """Return the value that str() wrote: True, a number, a tuple of texts; anything else stays a string."""
     if not isinstance(value, str) or len(value) > _MAX_REPR:
         return value
@@ -254,8 +269,6 @@ def _is_option(found: object, value: str) -> bool:
     return isinstance(found, bool | int) and str(found) == value  # an aid is a number to Python, too
 
 
-# Incidents
-
 _OF_ACCOUNTS = ("quiet", "blind", "unwatched")
 
 _KINDS = (
@@ -266,17 +279,7 @@ _KINDS = (
 _SUBJECT = ("kind", "account_id", "source_id", "egress_id", "capture_id", "subject")
 
 _ALONE = ("config", "alarms", "inbox", "other_posts")  # about nothing in particular
-
 _ID = re.compile("[1-9][0-9]{0,17}")
-
-_ADDED: dict[str, tuple[type[sa.types.TypeEngine[Any]], str | None]] = {
-    "kind": (sa.Text, "what is wrong: quiet, source, disk …; its codes may change"),
-    "account_id": (sa.BigInteger, None),
-    "source_id": (sa.BigInteger, None),
-    "egress_id": (sa.BigInteger, None),
-    "capture_id": (sa.BigInteger, "it may have been removed since"),
-    "subject": (sa.Text, "of what has no row: a folder, a kind of job, a source not stored"),
-}
 
 _REFERENCES = {"account_id": "accounts", "source_id": "sources", "egress_id": "egresses"}
 
@@ -297,20 +300,14 @@ _NEW_INDEXES = {
     ),
 }
 
-_PARAMS_COMMENTS = (
-    "parameters of the message",
-    "parameters of the message; of archive.verbatim the sentences of an earlier version",
-)
-
 
 def _upgrade_incidents() -> None:
-    for name, (type_, comment) in _ADDED.items():
-        op.add_column("incidents", sa.Column(name, type_, comment=comment))
+    for name in _SUBJECT:
+        type_ = sa.Text() if name in ("kind", "subject") else sa.BigInteger()
+        op.add_column("incidents", sa.Column(name, type_))
     _name_subjects()
     op.alter_column("incidents", "kind", nullable=False)
     op.alter_column("incidents", "subject", nullable=False, server_default="")
-    before, now = _PARAMS_COMMENTS
-    op.alter_column("incidents", "params", comment=now, existing_comment=before)
     for column, table in _REFERENCES.items():
         op.create_foreign_key(op.f(f"fk__incidents__{column}__{table}"), "incidents", table, [column], ["id"])
     for name in _OLD_INDEXES:
@@ -394,12 +391,10 @@ UPDATE incidents i SET key = CASE WHEN kind = 'other' THEN subject ELSE concat_w
   CASE WHEN kind = 'capture' AND capture_id IS NULL AND subject = '' THEN 'more' END) END
 """)
     op.alter_column("incidents", "key", nullable=False)
-    before, now = _PARAMS_COMMENTS
-    op.alter_column("incidents", "params", comment=before, existing_comment=now)
     op.drop_constraint(op.f("ck__incidents__params"), "incidents", type_="check")
     for name in (*_NEW_INDEXES, "uq__incidents__subject"):
         op.drop_index(op.f(name), table_name="incidents")
-    for name in _ADDED:
+    for name in _SUBJECT:
         op.drop_column("incidents", name)
     op.execute("CREATE UNIQUE INDEX uq__incidents__key ON incidents (key) WHERE closed_at IS NULL")
     _create_indexes(_OLD_INDEXES)

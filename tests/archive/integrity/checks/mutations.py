@@ -115,6 +115,8 @@ _CLOSED = {
     ("addresses", "last_outcome"): ("deleted", "private"),
     ("absences", "outcome"): ("deleted", "private"),
     ("posts", "kind"): ("video", "audio"),
+    ("posts", "source"): ("page", "dump"),
+    ("versions", "source"): ("page", "reparse"),
     ("post_search_documents", "kind"): ("video", "audio"),
     ("media", "type"): ("video", "audio"),
     ("media", "last_outcome"): ("refused", "failed"),
