@@ -62,7 +62,7 @@ class PostCapture:
     reason: str
 
 
-class Listing(Generic[Row]):
+class RowListing(Generic[Row]):
     """Rows that are read each time they are iterated, some hundred at a time in memory."""
 
     def __init__(self, kind: type[Row], read: Callable[[], Iterator[Row]]) -> None:
@@ -138,7 +138,7 @@ class ArchiveReader:
         since: Day = None,
         until: Day = None,
         changed: str | None = None,
-    ) -> Listing[PostRow]:
+    ) -> RowListing[PostRow]:
         """List posts with their texts, newest first; `changed` is edited, removed, restored or any."""
         return self._posts("", _filter(account, kind, since, until, changed))
 
@@ -151,7 +151,7 @@ class ArchiveReader:
         since: Day = None,
         until: Day = None,
         changed: str | None = None,
-    ) -> Listing[PostRow]:
+    ) -> RowListing[PostRow]:
         """List every post that `mparchive search` finds, newest first. Iterating raises SearchError."""
         return self._posts(query, _filter(account, kind, since, until, changed))
 
@@ -160,7 +160,7 @@ class ArchiveReader:
         with self._session() as session:
             return whole_post(session, post_named(session, aid, account))
 
-    def versions(self, aid: str, *, account: str | None = None) -> Listing[DatedVersion]:
+    def versions(self, aid: str, *, account: str | None = None) -> RowListing[DatedVersion]:
         """List every recorded version of a post whole, in the order in which they were published."""
 
         def read() -> Iterator[DatedVersion]:
@@ -168,16 +168,16 @@ class ArchiveReader:
                 post = post_named(session, aid, account)
                 yield from (version for _, version in dated_versions(session, [post.id]))
 
-        return Listing(DatedVersion, read)
+        return RowListing(DatedVersion, read)
 
-    def captures(self, aid: str, *, account: str | None = None) -> Listing[PostCapture]:
+    def captures(self, aid: str, *, account: str | None = None) -> RowListing[PostCapture]:
         """List the responses of the server for a post, the last stored first."""
 
         def read() -> Iterator[PostCapture]:
             with self._session() as session:
                 yield from map(_capture, list_captures(session, post_named(session, aid, account)))
 
-        return Listing(PostCapture, read)
+        return RowListing(PostCapture, read)
 
     def changes(
         self,
@@ -186,7 +186,7 @@ class ArchiveReader:
         kinds: Iterable[str] = (),
         since: Day = None,
         until: Day = None,
-    ) -> Listing[PostChange]:
+    ) -> RowListing[PostChange]:
         """List what changed, newest first; `kinds` are new, edited, removed and restored, none means all."""
         wanted = frozenset(_member(ChangeKind, kind) for kind in kinds)
         chosen = ChangeFilter(account, wanted, *_days(since, until))
@@ -196,16 +196,16 @@ class ArchiveReader:
                 check_account(session, account)
                 yield from stream_changes(session, chosen)
 
-        return Listing(PostChange, read)
+        return RowListing(PostChange, read)
 
-    def _posts(self, query: str, chosen: PostFilter) -> Listing[PostRow]:
+    def _posts(self, query: str, chosen: PostFilter) -> RowListing[PostRow]:
         def read() -> Iterator[PostRow]:
             with self._session() as session:
                 check_account(session, chosen.account)
                 for batch in whole_posts(session, with_query(session, query, chosen)):
                     yield from (row for _, row in batch)
 
-        return Listing(PostRow, read)
+        return RowListing(PostRow, read)
 
     def _session(self) -> Session:
         if self._engine is None:
