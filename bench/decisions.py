@@ -10,7 +10,7 @@ from tests.month.decisions import DAY, Fault, Measured, Subject, World, coverage
 from tests.month.plans import fifty_accounts, month_faults, run_month, two_accounts
 
 DAYS = 30
-FIFTY_DAYS = 20
+FIFTY_DAYS = 13
 SETTLED = 5 * DAY  # fifty accounts are first asked within so many days, twelve a day
 FIFTY_STEP = timedelta(minutes=5)
 _HEAD = f"""## Who is asked when
