@@ -1,9 +1,35 @@
-"""The `mparchive` command: arguments in, work called, words and exit codes out."""
+"""Archive of WeChat official-account posts: `mparchive.open` reads one, `main` is the command."""
 
 import sys
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from archive.domain.errors import MessageError as Error
+    from mparchive.reader import ArchiveReader
+
+__all__ = ["Error", "main", "open"]
 
 INTERRUPTED = 130  # as mparchive.errors.Exit, which takes long to import
+
+
+def open(url_or_home: "str | Path | None" = None) -> "ArchiveReader":
+    """Open an archive for reading: the address of its server, its data folder, or that of the environment.
+
+    Close it, or use it in a `with` block. Raises DatabaseUnavailable, NotArchived.
+    """
+    from mparchive.reader import ArchiveReader  # noqa: PLC0415 - it takes half a second
+
+    return ArchiveReader(url_or_home)
+
+
+def __getattr__(name: str) -> object:
+    """Import the base of all errors when it is first used."""
+    if name == "Error":
+        from archive.domain.errors import MessageError  # noqa: PLC0415 - as above
+
+        return MessageError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main() -> NoReturn:

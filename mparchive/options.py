@@ -222,8 +222,12 @@ class Format(StrEnum):
     DUMP = "dump"
     JSONL = "jsonl"
     CSV = "csv"
+    XLSX = "xlsx"
+    SQLITE = "sqlite"
+    PARQUET = "parquet"
     HTML = "html"
     MARKDOWN = "markdown"
+    TXT = "txt"
     WARC = "warc"
     WACZ = "wacz"
 
@@ -233,11 +237,17 @@ _ENDINGS = {
     ".jsonl": Format.JSONL,
     ".ndjson": Format.JSONL,
     ".csv": Format.CSV,
+    ".xlsx": Format.XLSX,
+    ".sqlite": Format.SQLITE,
+    ".sqlite3": Format.SQLITE,
+    ".db": Format.SQLITE,
+    ".parquet": Format.PARQUET,
+    ".txt": Format.TXT,
     ".warc": Format.WARC,
     ".wacz": Format.WACZ,
 }
 
-_OF_POSTS = (Format.HTML, Format.MARKDOWN)  # written to a folder, whose name may end in anything
+_OF_POSTS = (Format.HTML, Format.MARKDOWN, Format.TXT)  # written to a folder, whose name may end in anything
 
 
 def format_of(form: Format | None, output: Path | None) -> Format:
@@ -249,6 +259,8 @@ def format_of(form: Format | None, output: Path | None) -> Format:
     name = output.name.lower().removesuffix(".gz") if output and is_file else ""
     ending = name[name.rfind(".") :] if "." in name else ""
     named = _ENDINGS.get(ending)
+    if named is Format.TXT and form in (None, Format.TXT):
+        raise CommandError(Message("mparchive.export.needs_folder", {"format": Format.TXT}))
     if form and named and form is not named and form not in _OF_POSTS:
         params = {"format": form, "path": output, "named": named}
         raise CommandError(Message("mparchive.export.contradiction", params))

@@ -36,7 +36,7 @@ _ = catalogue("mparchive", process_language()).gettext  # the texts of --help
 reading = typer.Typer()
 
 
-@reading.command("export", help=_("mparchive.help.export.summary"))
+@reading.command("export", help=_("mparchive.help.export.summary"), cls=OptionalChangedValue)
 def export_command(
     form: Annotated[
         Format | None, typer.Option("--format", "-f", help=_("mparchive.help.export.format"))
@@ -45,9 +45,14 @@ def export_command(
         str | None, typer.Option("--output", "-o", metavar="PATH", help=_("mparchive.help.export.output"))
     ] = None,
     account: Account = None,
+    kind: Annotated[Kind | None, typer.Option(help=_("mparchive.help.search.kind"))] = None,
     since: Since = None,
     until: Until = None,
     week: Week = None,
+    changed: Changed = None,
+    query: Annotated[
+        str, typer.Option("--query", metavar="WORDS", help=_("mparchive.help.export.query"))
+    ] = "",
     save_head: Annotated[
         Path | None, typer.Option("--save-head", help=_("mparchive.help.export.save_head"))
     ] = None,
@@ -56,7 +61,8 @@ def export_command(
     from archive.repository.capture_selection import Selection
     from mparchive.commands.export import export
 
-    selection, target = Selection(account, *chosen_days(since, until, week)), export_target(output)
+    selection = Selection(account, kind, *chosen_days(since, until, week), changed, query)
+    target = export_target(output)
     raise typer.Exit(export(format_of(form, target), target, selection, save_head))
 
 

@@ -30,6 +30,7 @@ from archive.reports.status import unready
 from archive.storage.media_files import MediaFolder
 from web.api.routes import api_router
 from web.auth import OPEN, Access, ReadingSettings
+from web.downloads import downloads_router
 from web.errors import install_error_handlers
 from web.feeds import feeds_router
 from web.http_cache import NO_STORE
@@ -148,6 +149,7 @@ def create_app(  # noqa: PLR0913, PLR0917 - each argument is one part
     app.include_router(monitoring_router(readers, now))
     app.include_router(api_router(readers, now))
     app.include_router(feeds_router(readers))
+    app.include_router(downloads_router(readers, error_response))
     app.include_router(pages_router(readers, folder, now, origin, is_open=access.is_open))
     app.add_api_route(
         "/inbox",

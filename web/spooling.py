@@ -5,8 +5,9 @@ so that a client that receives slowly occupies no connection to it, and an error
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from tempfile import SpooledTemporaryFile
+from typing import IO, BinaryIO, cast
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -22,13 +23,17 @@ SENT_AT_ONCE = 64 * 1024  # bytes: what uvicorn buffers of an answer before it w
 class SpooledBody:
     """The body of an answer: its size in bytes and its strong entity tag. Close it when it is not sent."""
 
-    def __init__(self, pieces: Iterable[bytes]):
+    def __init__(self, content: Iterable[bytes] | Callable[[BinaryIO], object]):
+        """Take the pieces of the body, or a function that writes it to a file that cannot seek."""
         self._file = SpooledTemporaryFile(MAX_IN_MEMORY)  # noqa: SIM115 - the response closes it
         digest = hashlib.sha256()
+        target = _Digested(self._file, digest.update)
         try:
-            for piece in pieces:
-                self._file.write(piece)
-                digest.update(piece)
+            if callable(content):
+                content(cast("BinaryIO", target))
+            else:
+                for piece in content:
+                    target.write(piece)
         except BaseException:
             self._file.close()
             raise
@@ -43,6 +48,20 @@ class SpooledBody:
     def close(self) -> None:
         """Delete the temporary file."""
         self._file.close()
+
+
+class _Digested:
+    """Writes to a file, and passes what is written on to a digest."""
+
+    def __init__(self, file: IO[bytes], update: Callable[[bytes], object]):
+        self._file, self._update = file, update
+
+    def write(self, piece: bytes) -> int:
+        self._update(piece)
+        return self._file.write(piece)
+
+    def flush(self) -> None:
+        """Do nothing: the file is read by the same process."""
 
 
 class SpooledResponse(Response):

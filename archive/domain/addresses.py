@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from archive.domain.errors import AddressError
-from archive.domain.text import storable
+from archive.domain.text import UNSTORABLE
 
 HOST = "mp.weixin.qq.com"
 
@@ -157,7 +157,7 @@ def parse_address(text: str) -> Address:
     length = len(url.encode("utf-8", "surrogatepass"))
     if length > MAX_ADDRESS_BYTES:
         raise AddressError("archive.address.too_long", length=length, limit=MAX_ADDRESS_BYTES)
-    if storable(url) != url:  # what is stored in its place might be no address
+    if UNSTORABLE.search(url):  # what is stored in its place might be no address
         raise AddressError("archive.address.bad_character", url=ascii(_quoted(url)))
     parts = _split(url)
     short = _SHORT.fullmatch(parts.path)

@@ -9,12 +9,12 @@ from typing import Any
 
 MAX_KEY = 2048  # bytes, for an entry of a Postgres index holds 2700
 
-_UNSTORABLE = re.compile("[\\0\ud800-\udfff]")
+UNSTORABLE = re.compile("[\\0\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
     """Replace characters that cannot be stored by U+FFFD, the replacement character."""
-    return _UNSTORABLE.sub("\ufffd", text)
+    return UNSTORABLE.sub("\ufffd", text)
 
 
 def storable_json(value: Any) -> Any:

@@ -108,7 +108,7 @@ def _write_pages(session: Session, chosen: Selection, target: ZipFile, result: E
 
 def _pages(session: Session, chosen: Selection) -> Iterable[Row[str, str, date, str, datetime]]:
     """Return the posts that have a page, newest first, with the capture of their text."""
-    return posts_with_pages(session, chosen.account, chosen.since, chosen.until)
+    return posts_with_pages(session, chosen)
 
 
 def _page_entry(row: Row[str, str, date, str, datetime]) -> dict[str, Any]:

@@ -119,6 +119,12 @@ def stream_changes(session: Session, chosen: ChangeFilter) -> Generator[PostChan
             yield from _load(session, batch)
 
 
+def changes_of_posts(session: Session, post_ids: Sequence[int]) -> list[PostChange]:
+    """Return every change of these posts, newest first."""
+    rows = _positions(session, ChangeFilter()).where(CHANGES.c.post_id.in_(post_ids))
+    return _load(session, session.execute(rows).all())
+
+
 @dataclass(frozen=True, slots=True)
 class _Position:
     """The position of a change in the list: its instant (UTC), rank of its kind, id of version or absence."""

@@ -1,16 +1,22 @@
 """List the posts that a filter selects, and count them by day, week, month, account or kind."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal_column, select
+from sqlalchemy import ColumnElement, Row, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, Post
 from archive.domain.outcomes import PostCount, PostMark, PostOrder
-from archive.repository.post_queries import NEWEST_FIRST, PostFilter, filtered_posts, marks_of
+from archive.repository.post_queries import (
+    NEWEST_FIRST,
+    STREAM_BATCH,
+    PostFilter,
+    filtered_posts,
+    marks_of,
+)
 
 LIST_BATCH = 500  # posts loaded at a time while they are streamed: without texts, 1 MB at most
 
@@ -40,6 +46,45 @@ class PostListItem:
 
 def list_posts(session: Session, chosen: PostFilter, order: PostOrder) -> Iterator[PostListItem]:
     """Stream the posts of a filter in an order, LIST_BATCH at a time in memory."""
+    for batch in _batches(session, chosen, order, LIST_BATCH):
+        yield from (item for _, item in batch)
+
+
+@dataclass(frozen=True, slots=True)
+class PostRow(PostListItem):
+    """A post of the list with its text."""
+
+    text: str
+
+
+def whole_posts(
+    session: Session, chosen: PostFilter, order: PostOrder = PostOrder.NEWEST
+) -> Iterator[list[tuple[int, PostRow]]]:
+    """Stream the posts of a filter with their ids and texts, in batches of at most STREAM_BATCH."""
+    for batch in _batches(session, chosen, order, STREAM_BATCH):
+        rows = select(Post.id, Post.text).where(Post.id.in_([post_id for post_id, _ in batch]))
+        texts = {post_id: text for post_id, text in session.execute(rows)}
+        yield [
+            (post_id, PostRow(**_values(item), text=texts[post_id]))
+            for post_id, item in batch
+            if post_id in texts  # the others were forgotten meanwhile
+        ]
+
+
+def whole_post(session: Session, post: Post) -> PostRow:
+    """Return a post as `whole_posts` does."""
+    only = PostFilter(ids=select(Post.id).where(Post.id == post.id))
+    ((_, row),) = next(whole_posts(session, only))
+    return row
+
+
+def _values(item: PostListItem) -> dict[str, Any]:
+    return {one.name: getattr(item, one.name) for one in fields(PostListItem)}
+
+
+def _batches(
+    session: Session, chosen: PostFilter, order: PostOrder, size: int
+) -> Iterator[list[tuple[int, PostListItem]]]:
     rows = select(
         Post.id,
         Account.biz,
@@ -53,11 +98,15 @@ def list_posts(session: Session, chosen: PostFilter, order: PostOrder) -> Iterat
         Post.first_archived_at,
     )
     rows = filtered_posts(rows, chosen).order_by(*_ORDERS[order])
-    for batch in session.execute(rows, execution_options={"yield_per": LIST_BATCH}).partitions():
+    for batch in session.execute(rows, execution_options={"yield_per": size}).partitions():
         marks = marks_of(session, [row.id for row in batch])
-        for row in batch:
-            values = dict(row._mapping)
-            yield PostListItem(marks=tuple(marks.get(values.pop("id"), ())), **values)
+        yield [
+            (row.id, PostListItem(marks=tuple(marks.get(row.id, ())), **_without_id(row))) for row in batch
+        ]
+
+
+def _without_id(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    return {name: value for name, value in row._mapping.items() if name != "id"}
 
 
 @dataclass(frozen=True, slots=True)

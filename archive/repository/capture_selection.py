@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, or_, select, true
@@ -22,25 +22,25 @@ from archive.repository.post_queries import (
     IS_ITS_ADDRESS,
     IS_ITS_RESULT,
     STORED_ORDER,
-    chosen_posts,
+    PostFilter,
+    filtered_posts,
 )
 
 _BATCH = 50  # captures in memory without bodies; a rendered page's values have up to a few MB
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """A selection of posts: account (name or biz), days in Asia/Shanghai, both included."""
-
-    account: str | None = None
-    since: date | None = None
-    until: date | None = None
+class Selection(PostFilter):
+    """A filter of posts that says in English what it selects."""
 
     def __str__(self) -> str:
         parts = (
             f"of {self.account}" if self.account else "",
+            f"of kind {self.kind}" if self.kind else "",
             f"from {self.since}" if self.since else "",
             f"to {self.until}" if self.until else "",
+            f"with the mark {self.mark}" if self.mark else "",
+            f"found by {self.query}" if self.query else "",
         )
         return " ".join(filter(None, parts)) or "all"
 
@@ -138,13 +138,13 @@ def _belongs(chosen: Selection) -> ColumnElement[bool]:
         CaptureRow.address_id.in_(addresses),
         CaptureRow.id.in_(select(Post.capture_id).where(Post.id.in_(posts))),
     ]
-    if chosen.since is None and chosen.until is None:
+    if chosen == Selection(chosen.account):
         belongs.append(CaptureRow.address_id.in_(_addresses_of(chosen.account or "")))
     return or_(*belongs)
 
 
 def _posts(chosen: Selection) -> Select[int]:
-    return chosen_posts(select(Post.id), chosen.account, chosen.since, chosen.until)
+    return filtered_posts(select(Post.id), chosen)
 
 
 def _addresses_of(account: str) -> Select[int]:

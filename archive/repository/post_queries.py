@@ -1,7 +1,7 @@
 """Select posts: by account and day, by id, page by page, or as a stream of records."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import accumulate, count
 from typing import Annotated, Any, TypeVar
@@ -33,36 +33,69 @@ Rows = TypeVar("Rows", bound="Select[*tuple[Any, ...]]")
 STREAM_BATCH = 200  # rows per fetch of the streaming reads: about 1 MB of posts
 
 
-def records(
-    session: Session, account: str | None = None, since: date | None = None, until: date | None = None
-) -> Iterator[Record]:
-    """Stream posts as records: newest day first, then newest push, within it by position.
+@dataclass(frozen=True, slots=True)
+class PostFilter:
+    """A filter of posts: account (name or biz), kind, days in Asia/Shanghai, both included, and mark.
 
-    `account` is a name or a biz; `since` and `until` are dates in Asia/Shanghai, both included.
+    `ids` selects the posts that a search for `query` found (archive.search.lookup.with_query).
     """
+
+    account: str | None = None
+    kind: str | None = None
+    since: date | None = None
+    until: date | None = None
+    mark: PostMark | None = None
+    query: str = ""
+    ids: Select[int] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether it selects every post."""
+        return self == type(self)()
+
+
+EVERY_POST = PostFilter()
+
+
+def filtered_posts(rows: Rows, chosen: PostFilter) -> Rows:
+    """Restrict a selection of posts to a filter; joins `accounts`."""
+    rows = rows.join(Account, Account.id == Post.account_id)
+    if chosen.account is not None:
+        rows = rows.where(belongs_to(storable(chosen.account)))
+    if chosen.since is not None:
+        rows = rows.where(Post.published_on >= chosen.since)
+    if chosen.until is not None:
+        rows = rows.where(Post.published_on <= chosen.until)
+    if chosen.kind is not None:
+        rows = rows.where(Post.kind == storable(chosen.kind))
+    if chosen.mark is not None:
+        rows = rows.where(has_mark(Post.id, chosen.mark))
+    if chosen.ids is not None:
+        rows = rows.where(Post.id.in_(chosen.ids))
+    return rows
+
+
+def records(session: Session, chosen: PostFilter = EVERY_POST) -> Iterator[Record]:
+    """Stream posts as records: newest day first, then newest push, within it by position."""
     rows = select(Post.aid, Post.title, Post.url, Post.published_on, Post.account_name, Post.text)
-    rows = chosen_posts(rows, account, since, until).order_by(*NEWEST_FIRST)
+    rows = filtered_posts(rows, chosen).order_by(*NEWEST_FIRST)
     stream = session.execute(rows, execution_options={"yield_per": STREAM_BATCH})
     return (Record(r[0], r[1], r[2], r[3].isoformat(), r[4], r[5]) for r in stream)
 
 
-def posts(
-    session: Session, account: str | None = None, since: date | None = None, until: date | None = None
-) -> Iterator[Post]:
+def count_at_most(session: Session, chosen: PostFilter, limit: int) -> int:
+    """Count the posts of a filter up to a limit."""
+    some = filtered_posts(select(Post.id), chosen).limit(limit).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def posts(session: Session, chosen: PostFilter = EVERY_POST) -> Iterator[Post]:
     """Stream posts with their HTML in the same order, one at a time in memory."""
-    ids = session.scalars(chosen_posts(select(Post.id), account, since, until).order_by(*NEWEST_FIRST)).all()
+    ids = session.scalars(filtered_posts(select(Post.id), chosen).order_by(*NEWEST_FIRST)).all()
     return (session.get_one(Post, post_id) for post_id in ids)
 
 
 NEWEST_FIRST = (Post.published_on.desc(), Post.mid.desc(), Post.idx, Account.biz)
-
-
-def chosen_posts(rows: Rows, account: str | None, since: date | None, until: date | None) -> Rows:
-    """Restrict a selection of posts to an account and to days, both included; joins `accounts`."""
-    conditions = [] if account is None else [belongs_to(account)]
-    conditions += [] if since is None else [Post.published_on >= since]
-    conditions += [] if until is None else [Post.published_on <= until]
-    return rows.join(Account, Account.id == Post.account_id).where(*conditions)
 
 
 def record_of(post: Post, text: str | None = None) -> Record:
@@ -108,11 +141,11 @@ def _text_pieces(session: Session, post_id: int) -> Iterator[str]:
 
 
 def posts_with_pages(
-    session: Session, account: str | None, since: date | None, until: date | None
+    session: Session, chosen: PostFilter = EVERY_POST
 ) -> Iterator[Row[str, str, date, str, datetime]]:
     """Stream the posts that have a page: title, text, day, URL and instant (UTC) of the page's capture."""
     rows = select(Post.title, Post.text, Post.published_on, CaptureRow.requested_url, CaptureRow.fetched_at)
-    rows = chosen_posts(rows, account, since, until).join(CaptureRow, CaptureRow.id == Post.capture_id)
+    rows = filtered_posts(rows, chosen).join(CaptureRow, CaptureRow.id == Post.capture_id)
     rows = rows.order_by(Post.published_on.desc(), Post.mid.desc(), Post.idx, Post.account_id)
     yield from session.execute(rows, execution_options={"yield_per": STREAM_BATCH})
 
@@ -192,36 +225,6 @@ def marks_of(session: Session, post_ids: Sequence[int]) -> dict[int, list[PostMa
 
 
 @dataclass(frozen=True, slots=True)
-class PostFilter:
-    """A filter of posts: account (name or biz), kind, days in Asia/Shanghai, both included, and mark."""
-
-    account: str | None = None
-    kind: str | None = None
-    since: date | None = None
-    until: date | None = None
-    mark: PostMark | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Tell whether it selects every post."""
-        return self == PostFilter()
-
-
-EVERY_POST = PostFilter()
-
-
-def filtered_posts(rows: Rows, chosen: PostFilter) -> Rows:
-    """Restrict a selection of posts to a filter; joins `accounts`."""
-    account = None if chosen.account is None else storable(chosen.account)
-    rows = chosen_posts(rows, account, chosen.since, chosen.until)
-    if chosen.kind is not None:
-        rows = rows.where(Post.kind == storable(chosen.kind))
-    if chosen.mark is not None:
-        rows = rows.where(has_mark(Post.id, chosen.mark))
-    return rows
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """Some posts, each with its account's biz, and the cursor of the next page; None on the last page."""
 
@@ -290,11 +293,9 @@ def _is_after(position: PostPosition) -> ColumnElement[bool]:
 IS_PREVIEW = func.coalesce(Post.page_metadata["preview"].astext, Post.page_metadata["paid"].astext) == "true"
 
 
-def count_previews(
-    session: Session, account: str | None = None, since: date | None = None, until: date | None = None
-) -> int:
-    """Count the paid posts, chosen as for `records`, of which only the free preview is stored."""
-    rows = chosen_posts(select(func.count(Post.id)), account, since, until).where(IS_PREVIEW)
+def count_previews(session: Session, chosen: PostFilter = EVERY_POST) -> int:
+    """Count the paid posts of a filter of which only the free preview is stored."""
+    rows = filtered_posts(select(func.count(Post.id)), chosen).where(IS_PREVIEW)
     return session.scalar(rows) or 0
 
 

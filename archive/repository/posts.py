@@ -346,8 +346,15 @@ def _links_of_page(page: CurrentPage) -> dict[_LinkId, tuple[int, LinkRef]]:
 
 def links_of(session: Session, post: Post) -> list[PostLink]:
     """Return the links of a post's current page, by relation, in order."""
-    rows = select(PostLink).where(PostLink.post_id == post.id, PostLink.capture_id == post.capture_id)
-    return list(session.scalars(rows.order_by(PostLink.relation, PostLink.position, PostLink.id)))
+    return links_of_posts(session, [post.id])
+
+
+def links_of_posts(session: Session, post_ids: Sequence[int]) -> list[PostLink]:
+    """Return the links of these posts' current pages, by post and relation, in order."""
+    rows = select(PostLink).join(Post, Post.id == PostLink.post_id)
+    rows = rows.where(Post.id.in_(post_ids), PostLink.capture_id == Post.capture_id)
+    order = (PostLink.post_id, PostLink.relation, PostLink.position, PostLink.id)
+    return list(session.scalars(rows.order_by(*order)))
 
 
 def archived_posts(session: Session, keys: Sequence[str]) -> dict[str, tuple[str, str]]:

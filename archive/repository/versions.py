@@ -1,5 +1,6 @@
 """Select the versions of posts, each dated by its evidence: the time at which its page was served."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -82,15 +83,22 @@ def version_of(session: Session, post: Post, number: int) -> DatedVersion:
 
 
 def _dated_versions(session: Session, post: Post) -> Iterator[DatedVersion]:
+    return (version for _, version in dated_versions(session, [post.id]))
+
+
+def dated_versions(session: Session, post_ids: Sequence[int]) -> Iterator[tuple[int, DatedVersion]]:
+    """Yield every recorded version of these posts with the post's id, by post, in the order of evidence."""
     rows = select(Version, VERSION_AT, CaptureRow.id.is_not(None), CaptureRow.headers == cast([], JSONB))
     rows = rows.select_from(Version).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
-    rows = rows.where(Version.post_id == post.id)
-    found = session.execute(rows.order_by(VERSION_AT, Version.number))
-    for place, (version, at, has_page, is_file) in enumerate(found, 1):
+    rows = rows.where(Version.post_id.in_(post_ids))
+    found = session.execute(rows.order_by(Version.post_id, VERSION_AT, Version.number))
+    places: Counter[int] = Counter()
+    for version, at, has_page, is_file in found:
         page = DatedBy.FILE if is_file else DatedBy.CAPTURE
-        yield DatedVersion(
+        places[version.post_id] += 1
+        dated = DatedVersion(
             number=version.number,
-            place=place,
+            place=places[version.post_id],
             title=version.title,
             text=version.text,
             content_hash=version.content_hash,
@@ -101,6 +109,7 @@ def _dated_versions(session: Session, post: Post) -> Iterator[DatedVersion]:
             dated_by=page if has_page else DatedBy.RECORDED,
             recorded_at=version.recorded_at,
         )
+        yield version.post_id, dated
 
 
 def version_numbers(session: Session, post: Post) -> list[int]:

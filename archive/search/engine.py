@@ -220,6 +220,12 @@ def matching(chosen: _Rows, query: Query, limit: int | None = None) -> _Rows:
     )
 
 
+def matching_ids(query: Query) -> Select[int]:
+    """Select the ids of all posts that match by the index, in no order."""
+    rows = matching(_posts_before((), None).order_by(None), query)
+    return select(rows.order_by(None).subquery().c.post_id)
+
+
 def _with_words(rows: _Rows, query: Query, words: Sequence[str], limit: int | None) -> _Rows:
     """Select the rows that have the words and none that are excluded, in their order."""
     return _having(rows, words, query.excluded, limit)

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
@@ -24,8 +24,8 @@ from archive.domain.search_text import text_as_shown
 from archive.domain.text import storable
 from archive.repository.accounts import belongs_to
 from archive.repository.address_keys import has_key
-from archive.repository.post_queries import EVERY_POST, NEWEST_FIRST, PostFilter, marks_of
-from archive.search.engine import Hit, Order, SearchPage, search
+from archive.repository.post_queries import EVERY_POST, NEWEST_FIRST, PostFilter, filtered_posts, marks_of
+from archive.search.engine import Hit, Order, SearchPage, matching_ids, search
 from archive.search.query import Query, SearchError, parse
 
 MAX_POST_NAME = (
@@ -33,6 +33,8 @@ MAX_POST_NAME = (
 )
 
 MAX_NAMED_POSTS = 20  # listed where a name fits several posts; more have to be told apart by more words
+
+Filter = TypeVar("Filter", bound=PostFilter)
 
 _EXCERPT = 80  # characters of the text beside a post that was found by its name
 
@@ -171,6 +173,24 @@ def find_hits(  # noqa: PLR0913 - the last three by name
         and (chosen.until is None or hit.published_on <= chosen.until)
     ]
     return SearchPage(hits[:limit], None)
+
+
+def with_query(session: Session, words: str, chosen: Filter) -> Filter:
+    """Restrict a filter to every post that `find_hits` would find for these words. Raises SearchError."""
+    if not words.strip():
+        return chosen
+    named = posts_with_identifier(session, words, chosen.account)
+    if not named.posts:
+        query = _query(words)
+        if isinstance(query, Query):
+            matching = replace(chosen, query=words, ids=matching_ids(query))
+            if session.scalar(filtered_posts(select(Post.id), matching).limit(1)) is not None:
+                return matching
+        named = posts_named(session, words, chosen.account)
+        if isinstance(query, SearchError) and not named.posts:
+            raise query
+    ids = [post.id for post, _ in named.posts]
+    return replace(chosen, query=words, ids=select(Post.id).where(Post.id.in_(ids)))
 
 
 def _query(words: str) -> Query | SearchError:

@@ -160,6 +160,14 @@ class WeReadLogin:
         return self.folder / CODE_FILE
 
     @property
+    def is_signed_in(self) -> bool:
+        """Tell whether there are cookies of a session; what cannot be looked into may hold some."""
+        try:
+            return self.cookies_file.exists()
+        except OSError:
+            return True
+
+    @property
     def has_profile(self) -> bool:
         """Tell whether somebody has signed in with a browser here."""
         return self.profile.is_dir()
@@ -175,7 +183,7 @@ class WeReadLogin:
 
         Raises SecretMissing when nobody has signed in, or others may read the file.
         """
-        if not self.cookies_file.exists():
+        if not self.is_signed_in:
             raise SecretMissing("crawler.weread.not_signed_in", login=self.name)
         try:
             values = json.loads(read_secret_file(self.cookies_file, MAX_FILE, "no session has"))

@@ -23,11 +23,15 @@ from archive.domain.records import SHANGHAI
 from archive.export.file_names import FileNames
 from archive.export.html import INDEX, render_html, write_html
 from archive.export.markdown import render_markdown, write_markdown
+from archive.export.parquet import write_parquet
+from archive.export.plain_text import render_text, write_text_files
 from archive.export.post_renderer import PostRenderer, RenderPost
 from archive.export.records import write_csv, write_dump, write_jsonl
 from archive.export.result import ExportResult, post_name
+from archive.export.sqlite import write_sqlite
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
+from archive.export.xlsx import write_xlsx
 from archive.rendering.page import ShownPost, shown_post
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
@@ -35,6 +39,7 @@ from archive.repository.accounts import check_account
 from archive.repository.capture_selection import Selection, count_captures
 from archive.repository.hash_chain import chain_heads
 from archive.repository.heads import heads_file, record_head
+from archive.search.lookup import with_query
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
 from archive.system.files import atomically, write_bytes
@@ -53,9 +58,16 @@ RECORDS: dict[Format, tuple[Callable[..., int], str]] = {
     Format.CSV: (write_csv, "csv"),
 }
 
+TABLES: dict[Format, tuple[Callable[[Session, Selection, BinaryIO], int], str]] = {
+    Format.XLSX: (write_xlsx, "xlsx"),
+    Format.SQLITE: (write_sqlite, "sqlite"),
+    Format.PARQUET: (write_parquet, "parquet"),
+}
+
 POSTS: dict[Format, tuple[Callable[[Iterable[ShownPost], Path, RenderPost], ExportResult], RenderPost]] = {
     Format.HTML: (write_html, render_html),
     Format.MARKDOWN: (write_markdown, render_markdown),
+    Format.TXT: (write_text_files, render_text),
 }
 
 CAPTURES: dict[Format, tuple[Callable[..., ExportResult], str]] = {
@@ -73,10 +85,11 @@ def export(form: Format, output: Path | None, selection: Selection, save_head: P
     """
     with open_archive() as engine, transaction(engine) as session:
         check_account(session, selection.account)
+        selection = with_query(session, selection.query, selection)
         if save_head is not None:
             record_head(session, clock.now())
             write_bytes(save_head, heads_file(chain_heads(session)))
-        if form in RECORDS:
+        if form in RECORDS or form in TABLES:
             return _export_records(session, form, output, selection)
         if form in POSTS:
             return _export_posts(session, form, output, selection)
@@ -84,11 +97,13 @@ def export(form: Format, output: Path | None, selection: Selection, save_head: P
 
 
 def _export_records(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
-    write, ending = RECORDS[form]
+    if form in TABLES and output is None and sys.stdout.isatty():
+        raise CommandError(Message("mparchive.export.not_to_terminal", {"format": form}))
+    ending = (RECORDS | TABLES)[form][1]
     total, unchanged = ExportResult(), False
     for path, part in _files(session, output, selection, ending):
         with _failing_alone(total, path, output):
-            written = _write(path, partial(_write_records, session, part, write, total), int)
+            written = _write(path, partial(_write_records, session, part, form, total), int)
             unchanged |= written is None
             total.posts += written or 0
     say(Message("mparchive.export.posts", {"n": total.posts}))
@@ -97,10 +112,12 @@ def _export_records(session: Session, form: Format, output: Path | None, selecti
 
 
 def _write_records(
-    session: Session, part: Selection, write: Callable[..., int], total: ExportResult, out: BinaryIO
+    session: Session, part: Selection, form: Format, total: ExportResult, out: BinaryIO
 ) -> int:
     """Query and write records; a query begun before the file is open would be left open if it cannot be."""
-    return write(post_queries.records(session, part.account, part.since, part.until), out, result=total)
+    if form in TABLES:
+        return TABLES[form][0](session, part, out)
+    return RECORDS[form][0](post_queries.records(session, part), out, result=total)
 
 
 def _exit_code(total: ExportResult, unchanged: bool) -> Exit:
@@ -114,7 +131,7 @@ def _export_posts(session: Session, form: Format, output: Path | None, selection
         code = "mparchive.export.is_a_file" if output else "mparchive.export.needs_folder"
         raise CommandError(Message(code, {"format": form, "path": output}))
     folder = MediaFolder(ArchiveSettings())
-    posts = post_queries.posts(session, selection.account, selection.since, selection.until)
+    posts = post_queries.posts(session, selection)
     first = next(posts, None)
     index = output / INDEX
     if first is None and index.exists():
@@ -134,7 +151,7 @@ def _export_posts(session: Session, form: Format, output: Path | None, selection
 
 def _say_previews(session: Session, selection: Selection) -> None:
     """Say how many of the posts are not whole: the six fields of a record cannot."""
-    if number := post_queries.count_previews(session, selection.account, selection.since, selection.until):
+    if number := post_queries.count_previews(session, selection):
         say(Message("mparchive.export.previews", {"n": number}))
 
 

@@ -66,7 +66,7 @@ def log_in(options: LoginOptions) -> Exit:
     def show(image: bytes) -> None:
         write_bytes(login.code_file, image, is_private=True)
         say(Message("mparchive.login.scan", {"seconds": options.seconds, "path": login.code_file}))
-        sys.stdout.write(code_text(image, coloured=sys.stdout.isatty()))
+        sys.stdout.write(half_blocks(image, coloured=sys.stdout.isatty()))
         sys.stdout.flush()
 
     browser = BrowserSettings(
@@ -93,7 +93,7 @@ def log_in(options: LoginOptions) -> Exit:
     return Exit.DONE
 
 
-def code_text(image: bytes, *, coloured: bool) -> str:
+def half_blocks(image: bytes, *, coloured: bool) -> str:
     """Return a QR code as lines of half blocks, two modules high; empty where the image has none."""
     modules = qr_modules(image)
     if not modules:

@@ -137,7 +137,7 @@ def _logins(accounts: Sequence[AccountConfig], now: datetime) -> list[LoginHealt
 
 def login_health(login: WeReadLogin, now: datetime) -> LoginHealth:
     """Return what is wrong with a login, and until when it rests."""
-    if not login.cookies_file.exists():
+    if not login.is_signed_in:
         return LoginHealth(login.name, "not_signed_in")
     record = login.record()
     until = record.rest_until if record.rest_until and record.rest_until > now else None

@@ -105,6 +105,42 @@ def test_another_service_or_name_is_refused(mparchive: Command) -> None:
     assert (done.code, "is no name of a login" in done.err) == (2, True)
 
 
+def titles_only(mparchive: Command) -> list[str]:
+    """Return the titles that the audit lists as known without an address."""
+    gaps = mparchive("audit", "--json").json
+    found = gaps if isinstance(gaps, list) else gaps["gaps"]
+    return [one["title"] for one in found if one["code"] == "archive.audit.title_only"]
+
+
+def test_faults_have_states_with_remedies_and_titles_are_filled_later(
+    mparchive: Command, standin: Standin
+) -> None:
+    put_secret(mparchive.home / "key", AGENT_KEY)
+    with (mparchive.home / "mparchive.toml").open("a", encoding="utf-8") as file:
+        file.write('weread_agent = { key_file = "key" }\n')
+    done = mparchive("discover", "--only", "weread,weread_agent", "--json")
+    weread, agent = done.json[0]["sources"]
+    assert (weread["state"], "mparchive login weread" in weread["advice"]) == ("not_configured", True)
+    assert (agent["state"], agent["seen"]) == ("ok", 0)
+    own = {post.shown_title for post in WEEK if post.account == COMMISSION}
+    assert set(titles_only(mparchive)) == own
+    sign_in(mparchive.home)
+    standin.source("weread", "signature")
+    newest, words = state(mparchive)
+    assert (newest, "of several posts between two looks the others are missed" in words) == (
+        "newest_only",
+        True,
+    )
+    assert len(set(titles_only(mparchive))) == len(own) - 1
+    standin.source("weread", "expired")
+    expired, words = state(mparchive)
+    assert (expired, "run `mparchive login weread`" in words) == ("login_expired", True)
+    standin.source("weread", None)
+    sign_in(mparchive.home)
+    assert state(mparchive)[0] == "ok"
+    assert titles_only(mparchive) == []
+
+
 def command_lines(stop: threading.Event) -> set[bytes]:
     """Return the command lines of all processes while something runs."""
     found: set[bytes] = set()

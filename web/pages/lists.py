@@ -44,6 +44,7 @@ from web.pages.render import (
     PageContext,
     add_page,
     change_options,
+    download_links,
     kind_options,
     mark_options,
     render_page,
@@ -123,6 +124,7 @@ def _stream(  # noqa: PLR0913, PLR0917 - each argument is a part of the page
         biz=biz,
         name=name or biz,
         feed=feed,
+        downloads=download_links(context, chosen),
         is_filtered=chosen != PostFilter(biz or None),
         accounts=accounts_repository.account_names(session),
         kinds=kind_options(context),
@@ -244,6 +246,7 @@ def search_page_router(readers: Readers) -> APIRouter:
         values["feed"] = context.link(
             "feeds", "posts.atom", lang=None, q=words, account=account, kind=kind, changed=mark
         )
+        values["downloads"] = download_links(context, chosen, words)
         status = 400 if problem else 200
         return render_page(
             request,

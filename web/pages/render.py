@@ -19,6 +19,7 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import ChangeKind, Kind, PostMark
 from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character
+from archive.repository.post_queries import PostFilter
 from archive.system.catalogues import LANGUAGES, Language, template
 from web.errors import first_day, last_day
 from web.http_cache import entity_tag, not_modified
@@ -320,6 +321,18 @@ OptionalName = Annotated[
 OptionalCursor = Annotated[
     Annotated[str, Field(max_length=MAX_CURSOR)] | None, BeforeValidator(empty_is_none), Query()
 ]
+
+
+DOWNLOADS = {"csv": "CSV", "xlsx": "XLSX", "jsonl": "JSON Lines", "sqlite": "SQLite"}  # see web.downloads
+
+
+def download_links(context: PageContext, chosen: PostFilter, words: str = "") -> list[tuple[str, str]]:
+    """Return the names of the formats, each with the address that downloads the posts of a filter in it."""
+    query = {"q": words, "account": chosen.account, "kind": chosen.kind, "since": chosen.since}
+    query |= {"until": chosen.until, "changed": chosen.mark}
+    return [
+        (name, context.link("downloads", f"posts.{ending}", **query)) for ending, name in DOWNLOADS.items()
+    ]
 
 
 def add_page(router: APIRouter, path: str, endpoint: Any) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
-    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -16,8 +15,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from archive.db.models.base import Base, Key, one_of
 from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
@@ -130,18 +128,14 @@ class AddressRow(Base):
         comment="no other run takes it before, unless that run has finished or its process is gone"
     )
 
-    @hybrid_property
-    def key(self) -> str:
-        """Return what equal addresses share: `biz:mid:idx`, or `s/TOKEN` of a short link."""
-        if self.short_token is not None:
-            return f"s/{self.short_token}"
-        return self.other_key or f"{self.biz}:{self.mid}:{self.idx}"
-
-    @key.inplace.expression
-    @classmethod
-    def _key_in_sql(cls) -> ColumnElement[str]:
-        long = cls.biz + ":" + cast(cls.mid, Text) + ":" + cast(cls.idx, Text)
-        return func.coalesce(long, "s/" + cls.short_token, cls.other_key)
+    # What equal addresses share, as `Address.key` is written: `biz:mid:idx`, or `s/TOKEN` of a short link.
+    key: Mapped[str] = column_property(
+        func.coalesce(
+            biz + ":" + cast(mid, Text) + ":" + cast(idx, Text),
+            "s/" + short_token,
+            other_key,
+        )
+    )
 
 
 class SightingRow(Base):

@@ -38,7 +38,7 @@ from crawler.discovery.sources.weread_list import (
     WEREAD_HOST,
     WeReadList,
     book_id,
-    read_list,
+    read_weread_list,
     reader_url,
     short_token,
 )
@@ -190,7 +190,7 @@ class _Look:
             raise _NotAnswered
         answer = self._checked(reply)
         _raise_for_error(answer)
-        return read_list(answer, self._book)
+        return read_weread_list(answer, self._book)
 
     def _read_list(self) -> Generator[Fetch, Reply, WeReadList]:
         """Read the list by plain HTTP, to the first push that is known."""
@@ -198,7 +198,7 @@ class _Look:
         offset = 0
         for _ in range(MAX_PAGES):
             answer = yield from self._get(LIST_PATH, {"bookId": self._book, "offset": str(offset)})
-            page = read_list(answer, self._book)
+            page = read_weread_list(answer, self._book)
             found.extend(page)
             offset += len(as_objects(answer.get("reviews")))
             if not page.groups or page.cut or any(map(self._is_known, page.groups)):

@@ -70,7 +70,7 @@ class WeReadList:
         return tuple(Message(f"crawler.weread.left_out.{name}", {"n": n}) for name, n in counted.items() if n)
 
 
-def read_list(answer: Mapping[str, Any], book: str) -> WeReadList:
+def read_weread_list(answer: Mapping[str, Any], book: str) -> WeReadList:
     """Read a response of the list. Raises SourceError when it is not one."""
     if "reviews" not in answer:
         raise SourceError(State.NOT_UNDERSTOOD, "crawler.source.field_missing", field="reviews")

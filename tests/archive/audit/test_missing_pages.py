@@ -10,7 +10,7 @@ from archive.db.models import MediumRow
 from archive.domain.outcomes import MediumOutcome
 from archive.repository.captures import store_captures
 from archive.repository.media import record_media_failure, store_file
-from archive.repository.post_queries import count_previews
+from archive.repository.post_queries import PostFilter, count_previews
 from tests.archive.audit.making import DELETED, answer, gaps, post, put, see, subjects
 from tests.archive.making import NOW, article, capture, image, kept_file
 
@@ -52,4 +52,4 @@ def test_paid_posts_of_which_only_the_preview_is_stored_are_gaps(db_session: Ses
     found = gaps(db_session, GapKind.PREVIEW)
     assert [(gap.subject, gap.fillable) for gap in found] == [("10_1", False), ("11_1", False)]
     assert count_previews(db_session) == 2
-    assert count_previews(db_session, until=date(2001, 1, 1)) == 0
+    assert count_previews(db_session, PostFilter(until=date(2001, 1, 1))) == 0

@@ -105,8 +105,10 @@ def test_the_description_has_the_hash_of_each_member_and_the_time_of_the_latest_
 def test_a_selection_has_only_its_own_posts(filled: Engine, folder: MediaFolder, tmp_path: Path) -> None:
     with transaction(filled) as session:
         day = session.scalars(select(func.max(Post.published_on)).where(Post.capture_id.is_not(None))).one()
-    found = pages(wacz(filled, folder, tmp_path / "day", Selection(None, day, day)))
+    found = pages(wacz(filled, folder, tmp_path / "day", Selection(since=day, until=day)))
     assert found
     assert all(page["title"].endswith(f"({day})") for page in found)
-    nothing = wacz(filled, folder, tmp_path / "none", Selection(None, date(1999, 1, 1), date(1999, 1, 1)))
+    nothing = wacz(
+        filled, folder, tmp_path / "none", Selection(since=date(1999, 1, 1), until=date(1999, 1, 1))
+    )
     assert pages(nothing) == []

@@ -103,7 +103,7 @@ def test_one_accounts_part_of_a_day_is_only_that(filled: Engine, folder: MediaFo
         biz, day = session.get_one(Account, post.account_id).biz, post.published_on
         same = (Post.account_id == post.account_id) & (Post.published_on == day)
         aids = set(session.scalars(select(Post.aid).where(same)))
-    records = _records(_warc(filled, folder, Selection(biz, day, day))[0])
+    records = _records(_warc(filled, folder, Selection(biz, since=day, until=day))[0])
     metadata = [record.content.decode() for record in records if record.rec_type == "metadata"]
     told = {line for block in metadata for line in block.splitlines() if line.startswith("aid: ")}
     assert told == {f"aid: {aid}" for aid in aids}

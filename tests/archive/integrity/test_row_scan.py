@@ -46,10 +46,10 @@ def test_captures_of_a_damaged_page_are_named_in_each_month(
     settings = ArchiveSettings(home=tmp_path / "home")
     with open_archive(settings) as engine, transaction(engine) as session:
         add_capture_months(session.connection(), [197003])
-        pages = [(None, capture(str(number).encode())) for number in range(POSTS)]
-        store_captures(session, None, pages[:-6])
+        pages = [(None, capture(str(number).encode())) for number in range(6)]
+        store_captures(session, None, pages[:3])
         with_clock_at(197003, monkeypatch)
-        store_captures(session, None, pages[-6:])
+        store_captures(session, None, pages[3:])
         table = session.scalar(text("SELECT tableoid::regclass::text FROM captures ORDER BY id DESC LIMIT 1"))
         file = session.scalar(text("SELECT pg_relation_filepath(:table)"), {"table": table})
         on_first = session.scalars(text(f"SELECT id FROM {table} WHERE ctid < '(1,0)' ORDER BY id")).all()
@@ -60,5 +60,5 @@ def test_captures_of_a_damaged_page_are_named_in_each_month(
         report = verify_archive(engine, context_at(MediaFolder(settings)), only=["bytes"])
     damaged = [finding for finding in report.findings if finding.message.code.endswith("row_unreadable")]
     assert {finding.id for finding in damaged} == set(on_first)
-    assert len(on_first) == POSTS - 6
-    assert report.checked["bytes"] >= POSTS
+    assert len(on_first) == 3
+    assert report.checked["bytes"] >= 6

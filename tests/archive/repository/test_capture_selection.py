@@ -51,9 +51,9 @@ def test_an_account_has_also_the_captures_that_never_became_a_post(three: tuple[
 
 def test_days_select_the_captures_of_their_posts_only(three: tuple[Session, list[int]]) -> None:
     session, ids = three
-    (batch,) = selected_captures(session, Selection(BIZ, DAY, DAY))
+    (batch,) = selected_captures(session, Selection(BIZ, since=DAY, until=DAY))
     assert [one.id for one in batch] == ids[:2]
-    assert count_captures(session, Selection(BIZ, date(2026, 3, 2))) == (0, None)
+    assert count_captures(session, Selection(BIZ, since=date(2026, 3, 2))) == (0, None)
 
 
 def test_equal_bytes_of_one_address_name_the_capture_that_came_first(
@@ -72,7 +72,7 @@ def test_only_media_with_a_file_are_selected(three: tuple[Session, list[int]]) -
     assert list(selected_media(session, Selection())) == []
     (medium,) = due_media(session, NOW, 9, types=["image"])
     store_file(session, medium.id, kept_file(), NOW)
-    for selection in (Selection(), Selection(BIZ, DAY, DAY)):
+    for selection in (Selection(), Selection(BIZ, since=DAY, until=DAY)):
         (stored,) = selected_media(session, selection)
         assert (stored.url, stored.path, stored.stored_at) == (image("a").url, kept_file().path, NOW)
     assert list(selected_media(session, Selection("没有"))) == []

@@ -18,6 +18,7 @@ from archive.repository import post_queries
 from archive.repository.address_outcomes import record_failures
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
+from archive.repository.post_queries import PostFilter
 from archive.repository.runs import close_run, finish_run, start_run
 from tests.archive.making import BIZ, NOW, article, capture, record
 from tests.support import captures
@@ -52,7 +53,7 @@ def three_days(db_session: Session) -> Session:
 def test_records_are_those_of_the_account_and_of_the_days_both_included(
     three_days: Session, asked: dict[str, date], aids: list[str]
 ) -> None:
-    assert [found.aid for found in post_queries.records(three_days, **asked)] == aids  # type: ignore[arg-type]
+    assert [found.aid for found in post_queries.records(three_days, PostFilter(**asked))] == aids  # type: ignore[arg-type]
 
 
 def test_posts_are_found_by_their_aid_and_told_apart_by_account(three_days: Session) -> None:

@@ -154,3 +154,20 @@ def test_a_profile_is_held_by_one_process(tmp_path: Path) -> None:
         other.stdin.close()
     with login.hold_profile():
         pass
+
+
+def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+    (tmp_path / "weread").write_text("a file where the folder should be")
+    login = WeReadLogin(tmp_path)
+    assert login.record() == LoginRecord()
+    with pytest.raises(SecretMissing):
+        login.cookies()
+
+
+def test_a_folder_of_somebody_else_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(SecretMissing):
+        WeReadLogin(tmp_path).cookies()

@@ -198,3 +198,93 @@ def test_a_name_that_no_file_can_have_is_one_sentence(mparchive: Run, tmp_path: 
     ended = mparchive("export", "--output", tmp_path / ("a" * 300))
     assert ended.code == Exit.USAGE
     assert ended.err.startswith("cannot write ")
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("a.xlsx", b"PK"), ("a.sqlite", b"SQLite format 3"), ("a.db", b"SQLite"), ("a.parquet", b"PAR1")],
+)
+def test_tables_are_written_by_the_ending_of_the_file(
+    mparchive: Run, tmp_path: Path, name: str, start: bytes
+) -> None:
+    ended = mparchive("export", "--output", tmp_path / name)
+    assert (ended.code, ended.err) == (Exit.DONE, "2 posts exported\n")
+    content = (tmp_path / name).read_bytes()
+    assert content.startswith(start)
+    nothing = mparchive("export", "--output", tmp_path / name, *NEVER)
+    assert nothing.code == Exit.USAGE
+    assert (tmp_path / name).read_bytes() == content
+    assert names(tmp_path) == [name]
+
+
+def test_text_files_are_one_for_each_post_in_a_folder(mparchive: Run, tmp_path: Path) -> None:
+    ended = mparchive("export", "--format", "txt", "--output", tmp_path / "posts")
+    assert (ended.code, ended.err) == (Exit.DONE, "2 posts exported\n")
+    assert names(tmp_path / "posts") == ["2026-03-01-1001_1-标题.txt", "2026-03-01-1002_1-标题.txt"]
+    for more in ((), ("--format", "txt")):
+        refused = mparchive("export", "--output", tmp_path / "posts.txt", *more)
+        assert refused.code == Exit.USAGE
+        assert "--format txt writes one file per post; name a folder" in refused.err
+    assert names(tmp_path) == ["posts"]
+
+
+@pytest.mark.parametrize("form", ["xlsx", "sqlite", "parquet"])
+def test_tables_are_not_written_to_a_terminal_but_to_a_pipe(
+    mparchive: Run, filled: Engine, tmp_path: Path, form: str
+) -> None:
+    command = [str(Path(sys.executable).with_name("mparchive")), "export", "--format", form]
+    url = filled.url.render_as_string(hide_password=False)
+    environment = {**os.environ, "MPARCHIVE_DATABASE_URL": url, "MPARCHIVE_HOME": str(tmp_path)}
+    main_end, terminal = os.openpty()
+    try:
+        done = subprocess.run(command, stdout=terminal, stderr=subprocess.PIPE, env=environment, check=False)
+    finally:
+        os.close(terminal)
+        os.close(main_end)
+    assert done.returncode == Exit.USAGE
+    assert b"cannot be shown on a terminal; name a file with --output FILE" in done.stderr
+    assert len(mparchive("export", "--format", form).raw) > 1000
+
+
+@pytest.mark.parametrize("form", ["xlsx", "sqlite", "parquet"])
+def test_a_full_disk_is_one_sentence(filled: Engine, tmp_path: Path, form: str) -> None:
+    command = [str(Path(sys.executable).with_name("mparchive")), "export", "--format", form]
+    url = filled.url.render_as_string(hide_password=False)
+    environment = {**os.environ, "MPARCHIVE_DATABASE_URL": url, "MPARCHIVE_HOME": str(tmp_path)}
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment, check=False)
+    words = b"standard output cannot be written: no space left on device\n"
+    assert (done.returncode, done.stderr) == (Exit.USAGE, words)
+
+
+@pytest.mark.parametrize("form", ["dump", "jsonl", "csv", "xlsx", "sqlite", "parquet"])
+def test_words_a_kind_and_marks_select_posts_as_in_a_search(
+    mparchive: Run, tmp_path: Path, form: str
+) -> None:
+    for number, (options, count) in enumerate(
+        [
+            (("--query", "标题"), "2 posts"),
+            (("--query", "第一段 -第二段"), "0 posts"),
+            (("--query", "1002_1"), "1 post"),
+            (("--kind", "article"), "1 post"),
+            (("--changed",), "0 posts"),
+            (("--changed", "edited", "--query", "标题"), "0 posts"),
+        ]
+    ):
+        ended = mparchive("export", "--format", form, "--output", tmp_path / f"{number}.out", *options)
+        assert (ended.code, ended.err) == (Exit.DONE, f"{count} exported\n"), options
+
+
+def test_words_select_captures_and_files_of_posts_as_well(mparchive: Run, tmp_path: Path) -> None:
+    ended = mparchive("export", "--output", tmp_path / "a.warc.gz", "--query", "1002_1")
+    assert ended.err.splitlines()[-1] == "0 captures exported"
+    ended = mparchive("export", "--output", tmp_path / "b.wacz", "--kind", "article")
+    assert ended.err.splitlines()[-1] == "1 capture exported"
+    ended = mparchive("export", "--format", "txt", "--output", tmp_path / "t", "--query", "1002_1")
+    assert names(tmp_path / "t") == ["2026-03-01-1002_1-标题.txt"]
+
+
+def test_a_query_that_cannot_be_run_and_an_unknown_format_are_usage_errors(mparchive: Run) -> None:
+    excluded = mparchive("export", "--query=-招聘")
+    assert (excluded.code, excluded.out) == (Exit.USAGE, "")
+    assert mparchive("export", "--format", "docx").code == Exit.USAGE

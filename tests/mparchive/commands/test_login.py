@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image
 
-from mparchive.commands.login import MARGIN, LoginOptions, code_text, log_in, qr_modules
+from mparchive.commands.login import MARGIN, LoginOptions, half_blocks, log_in, qr_modules
 from mparchive.errors import CommandError
 
 SIDE = 25
@@ -40,11 +40,11 @@ def test_the_modules_of_a_code_are_read_from_its_image(scale: int) -> None:
 
 
 def test_a_code_is_printed_two_modules_to_a_character() -> None:
-    lines = code_text(image(8), coloured=False).splitlines()
+    lines = half_blocks(image(8), coloured=False).splitlines()
     assert len(lines) == (SIDE + 2 * MARGIN + 1) // 2
     assert {len(line) for line in lines} == {SIDE + 2 * MARGIN}
     assert lines[1].strip().startswith("█▀▀▀▀▀█")
-    coloured = code_text(image(8), coloured=True).splitlines()
+    coloured = half_blocks(image(8), coloured=True).splitlines()
     assert all(line.startswith("\x1b[30;107m") and line.endswith("\x1b[0m") for line in coloured)
 
 
@@ -52,7 +52,7 @@ def test_an_image_without_a_code_prints_nothing() -> None:
     for colour in ("white", "black"):
         file = io.BytesIO()
         Image.new("L", (50, 80), colour).save(file, "PNG")
-        assert code_text(file.getvalue(), coloured=False) == ""
+        assert half_blocks(file.getvalue(), coloured=False) == ""
 
 
 @pytest.mark.parametrize("name", ["../x", "", "a/b", ".hidden", "x" * 65, "a b"])

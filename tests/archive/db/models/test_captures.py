@@ -23,7 +23,7 @@ def test_a_chain_entry_is_of_exactly_one_capture_or_version(db_session: Session)
     chain = Chain(biz="x", digest=bytes(32))
     db_session.add(chain)
     db_session.flush()
-    db_session.add(ChainEntry(chain_id=chain.id, position=1, content=b"", digest=b""))
+    db_session.add(ChainEntry(chain_id=chain.id, position=1, content_digest=b"", digest=b""))
     with pytest.raises(IntegrityError, match="ck__chain_entries__one_subject"):
         db_session.flush()
 
@@ -32,7 +32,7 @@ def test_a_capture_stands_in_one_place_of_one_chain(db_session: Session) -> None
     (id_,) = store_captures(db_session, None, [(None, capture())])
     append_noted(db_session)
     (entry,) = db_session.query(ChainEntry)
-    again = ChainEntry(chain_id=entry.chain_id, position=2, capture_id=id_, content=b"", digest=b"")
+    again = ChainEntry(chain_id=entry.chain_id, position=2, capture_id=id_, content_digest=b"", digest=b"")
     db_session.add(again)
     with pytest.raises(IntegrityError, match="uq__chain_entries__capture_id"):
         db_session.flush()

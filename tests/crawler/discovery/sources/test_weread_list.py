@@ -8,7 +8,7 @@ from crawler.discovery.sources.weread_list import (
     MAX_POSTS_IN_GROUP,
     book_id,
     instant_of,
-    read_list,
+    read_weread_list,
     reader_url,
     short_token,
 )
@@ -56,29 +56,29 @@ def test_what_is_no_time_is_none(value: Any) -> None:
 
 @pytest.mark.parametrize("reviews", [None, "x", 5, [], [None, 5, "x"], {}])
 def test_lists_of_another_form_have_no_posts(reviews: Any) -> None:
-    found = read_list({"reviews": reviews}, BOOK)
+    found = read_weread_list({"reviews": reviews}, BOOK)
     assert (found.groups, found.foreign, found.cut) == ([], 0, 0)
 
 
 def test_what_is_no_list_is_said() -> None:
     with pytest.raises(SourceError) as error:
-        read_list({"books": []}, BOOK)
+        read_weread_list({"books": []}, BOOK)
     assert error.value.state is State.NOT_UNDERSTOOD
 
 
 def test_groups_and_their_posts_are_bounded() -> None:
     group = {"subReviews": [item()] * (MAX_POSTS_IN_GROUP + 5)}
-    found = read_list({"reviews": [group] * (MAX_GROUPS + 7)}, BOOK)
+    found = read_weread_list({"reviews": [group] * (MAX_GROUPS + 7)}, BOOK)
     assert (len(found.groups), found.cut) == (MAX_GROUPS, 7)
     assert len(found.groups[0]) == MAX_POSTS_IN_GROUP
 
 
 def test_a_group_without_posts_of_its_own_is_a_post() -> None:
-    found = read_list({"reviews": [item()]}, BOOK)
+    found = read_weread_list({"reviews": [item()]}, BOOK)
     assert [len(group) for group in found.groups] == [1]
 
 
 def test_posts_of_other_books_are_counted() -> None:
-    found = read_list({"reviews": [{"subReviews": [item(belongBookId="MP_WXS_1"), item()]}]}, BOOK)
+    found = read_weread_list({"reviews": [{"subReviews": [item(belongBookId="MP_WXS_1"), item()]}]}, BOOK)
     assert (found.foreign, len(found.groups[0])) == (1, 1)
     assert [one.code for one in found.warnings()] == ["crawler.weread.left_out.foreign"]
