@@ -25,7 +25,8 @@ from once in ten days to three times a day share one login and one egress; every
 is the time from day {SETTLED.days} on: on the days before each is asked for the first time.
 
 Delays are from publication to archive, of posts that were published while nothing was wrong. Requests are
-those to {HOST}, for each new post: its page, listings, and addresses without chksm.
+those to {HOST}, for each new post: its page, listings, and addresses without chksm. Of the fifty accounts
+the requests of all days are counted, those of the first listings among them.
 """
 
 
