@@ -66,6 +66,8 @@ LONGEST_RATIONED = timedelta(days=7)  # between two checks of a source that is a
 
 FEW_CHECKS_A_DAY, WEEKS_OF_FEW_CHECKS = 2.0, 4  # fewer are counted over weeks: one has too few of them
 
+MOST_JITTER = timedelta(minutes=6)  # of a rationed check: more would move it away from when posts come
+
 _BISECTIONS = 20  # to find a threshold within a millionth of its range
 
 RATE_LIMITED_FIRST = timedelta(hours=1)
@@ -145,9 +147,13 @@ def rationed_check(rates: Rates, now: datetime, checks_a_day: float, bounds: Pol
     expected since the last one have waited reach a threshold, which makes as many checks as there may be.
     """
     steps = [rate for day in rates for rate in day]
-    threshold = _threshold(steps, checks_a_day)
     local = now.astimezone(SHANGHAI)
     first = local.weekday() * STEPS_A_DAY + _step_of(local)
+    if checks_a_day >= FEW_CHECKS_A_DAY:  # a day has no more than its share, however busy it is
+        coming = [steps[(first + step) % len(steps)] for step in range(STEPS_A_DAY)]
+        threshold = _threshold(coming * 7, checks_a_day)
+    else:
+        threshold = _threshold(steps * WEEKS_OF_FEW_CHECKS, checks_a_day)
     expected = waited = 0.0
     moment = now
     while waited < threshold and moment - now < LONGEST_RATIONED:
@@ -187,18 +193,23 @@ def _lists_all(name: str, state: State | None) -> bool:
     return name.partition(":")[0] in _COMPLETE and state in (State.OK, State.UNCHANGED)
 
 
+def is_rationed(name: str) -> bool:
+    """Tell whether a source may be checked a number of times a day only; see `checks_a_day`."""
+    return name.partition(":")[0] in ("album", "own_backend", "weread", "weread_agent")
+
+
 def is_own_server(name: str) -> bool:
     """Tell whether a check of a source costs neither WeChat nor WeRead a request."""
     return name.partition(":")[0] in _OWN_SERVERS
 
 
 def _threshold(steps: Sequence[float], checks_a_day: float) -> float:
-    """Return the hours of waiting that make so many checks a day in weeks of these rates."""
-    weeks = 1 if checks_a_day >= FEW_CHECKS_A_DAY else WEEKS_OF_FEW_CHECKS
+    """Return the hours of waiting that make so many checks a day on days of these rates."""
+    days = len(steps) / STEPS_A_DAY
     low, high = 0.0, 7 * 24 * 7 * max(1.0, sum(steps))
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _count_checks([*steps] * weeks, middle) > checks_a_day * 7 * weeks:
+        if _count_checks(steps, middle) > checks_a_day * days:
             low = middle
         else:
             high = middle
@@ -266,9 +277,15 @@ def next_check(
     return regular
 
 
-def add_jitter(moment: datetime, now: datetime, percent: int, chance: float) -> datetime:
-    """Move a moment by up to `percent` of its distance from now, either way; `chance` is from 0 to 1."""
-    return moment + (moment - now) * (percent / 100) * (2 * chance - 1)
+def add_jitter(
+    moment: datetime, now: datetime, percent: int, chance: float, most: timedelta = ONE_DAY
+) -> datetime:
+    """Move a moment by up to `percent` of its distance from now, either way; `chance` is from 0 to 1.
+
+    It is moved by `most` at most.
+    """
+    move = (moment - now) * (percent / 100) * (2 * chance - 1)
+    return moment + max(-most, min(most, move))
 
 
 def outside_quiet(moment: datetime, bounds: PollingBounds) -> datetime:

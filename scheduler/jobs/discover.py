@@ -25,7 +25,9 @@ from scheduler.config import Schedule, quiet_between
 from scheduler.jobs.base import JobContext, finish, record_outcome, take_turn
 from scheduler.polling import (
     HABIT_PERIOD,
+    MOST_JITTER,
     NEEDS_PERSON,
+    ONE_DAY,
     OWN_SERVER_LONGEST,
     UNKNOWN_PUSHES_A_DAY,
     PollingBounds,
@@ -34,6 +36,7 @@ from scheduler.polling import (
     checks_a_day,
     is_own_server,
     is_quiet,
+    is_rationed,
     next_check,
     outside_quiet,
     pushes_a_day,
@@ -46,6 +49,9 @@ from scheduler.queue import PlannedJob, egress_queue, host_lock
 from scheduler.source_check import CheckedSources, CheckRequest, check_sources, configured_sources
 
 TOGETHER = timedelta(minutes=5)  # sources due within are checked along: starting a crawl costs more
+
+# Of a login to WeRead that is used up nothing is asked until a look is a day old: so few less are planned.
+LOOKS_IN_RESERVE = 0.5
 
 # No plan lies further ahead (a week, half of it for jitter, a day of quiet hours) unless the clock was wrong.
 FURTHEST = timedelta(days=12)
@@ -215,7 +221,7 @@ def _weread_checks(planner: "Planner", expected: Mapping[str, float]) -> float:
         return 0.0
     sharing = list(dict.fromkeys((planner.account.biz, *planner.weread_accounts)))
     pushes = [expected.get(biz, UNKNOWN_PUSHES_A_DAY) for biz in sharing]
-    return shares(pushes, planner.account.weread.looks_a_day)[0]
+    return shares(pushes, planner.account.weread.looks_a_day - LOOKS_IN_RESERVE)[0]
 
 
 @dataclass(frozen=True)
@@ -253,7 +259,8 @@ class Planner:
         minutes = self._configured_minutes(name)
         regular = self.now + timedelta(minutes=minutes) if minutes else self._regular(name, situation, bounds)
         moment = next_check(state, failures, regular, self.now, bounds)
-        moment = add_jitter(moment, self.now, self.schedule.jitter_percent, self.chance)
+        most = MOST_JITTER if is_rationed(name) and not minutes else ONE_DAY
+        moment = add_jitter(moment, self.now, self.schedule.jitter_percent, self.chance, most)
         return outside_quiet(moment, bounds)
 
     def _regular(self, name: str, situation: Situation, bounds: PollingBounds) -> datetime:

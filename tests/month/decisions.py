@@ -32,7 +32,7 @@ from crawler.discovery.sources.feed import read_entries
 from crawler.discovery.weread_login import WeReadLogin
 from scheduler.config import Schedule
 from scheduler.health import AccountHealth, BlockedEgress, Bounds, HealthSnapshot, health_problems
-from scheduler.jobs.discover import Planner, Situation, due_sources, planned_times
+from scheduler.jobs.discover import LOOKS_IN_RESERVE, Planner, Situation, due_sources, planned_times
 from scheduler.jobs.report import login_health
 from scheduler.polling import HABIT_PERIOD, pushes_a_day, shares, weekly_rates
 from tests.standin.account import Account, Post
@@ -265,7 +265,7 @@ class World:
     def _weread_share(self, subject: Subject) -> float:
         sharing = [subject, *(one for one in self.subjects if one is not subject and one.config.weread)]
         rates = [pushes_a_day(weekly_rates(self._of(one).archived, self.now)) for one in sharing]
-        return shares(rates, self.login.looks_a_day)[0]
+        return shares(rates, self.login.looks_a_day - LOOKS_IN_RESERVE)[0]
 
     def _ask(self, subject: Subject, source: Source) -> SourceFindings:
         run = SourceRun(source, self._of(subject).memories.get(source.name, {}), self.now)

@@ -141,6 +141,12 @@ def test_what_falls_into_the_quiet_hours_is_asked_at_their_end(
     assert is_quiet(at(moment), hours) == (moment != expected)
 
 
+def test_jitter_moves_a_moment_by_no_more_than_it_may() -> None:
+    now = at("2025-11-17 10:00")
+    moved = [add_jitter(now + 5 * HOUR, now, 10, chance, 6 * MINUTE) - now for chance in (0.0, 0.5, 1.0)]
+    assert moved == [5 * HOUR - 6 * MINUTE, 5 * HOUR, 5 * HOUR + 6 * MINUTE]
+
+
 def test_jitter_moves_a_moment_by_its_share_at_most() -> None:
     now = at("2025-11-17 10:00")
     moved = [add_jitter(now + 100 * MINUTE, now, 10, chance) - now for chance in (0.0, 0.5, 1.0)]
