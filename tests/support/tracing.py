@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SITE = Path(__file__).with_name("tracing_site")
 COMMAND = Path(sys.executable).with_name("mparchive")
 TIME_LIMIT = 120  # seconds for one command
-LIMITS = (95, 670, 900)  # modules, functions and changes of file on the way of one post
+LIMITS = (97, 685, 900)  # modules, functions and changes of file on the way of one post
 AIMS = (60, 350, 900)  # the first two are not reached yet: the limits keep the way from growing
 
 
