@@ -261,7 +261,7 @@ def format_of(form: Format | None, output: Path | None) -> Format:
     named = _ENDINGS.get(ending)
     if named is Format.TXT and form in (None, Format.TXT):
         raise CommandError(Message("mparchive.export.needs_folder", {"format": Format.TXT}))
-    if form and named and form is not named and form not in _OF_POSTS:
+    if form and named and form is not named and not {form, named} & set(_OF_POSTS):
         params = {"format": form, "path": output, "named": named}
         raise CommandError(Message("mparchive.export.contradiction", params))
     return form or named or Format.DUMP

@@ -1,6 +1,8 @@
-"""Tests that the code in docs/reference/python.md runs as written."""
+"""Tests that the code in docs/reference/python.md and the notebook run as written."""
 
+import json
 import re
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -44,3 +46,25 @@ def test_code_of_the_document_runs(
 
 def test_every_block_is_run() -> None:
     assert len(BLOCKS) == 4
+
+
+NOTEBOOK = json.loads((DOCS / "tutorial" / "read-an-archive.ipynb").read_text("utf-8"))
+
+
+def test_the_cells_of_the_notebook_run(filled: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with transaction(filled) as session:
+        for minutes, words in enumerate(("关于管理办法", "关于管理办法（修订）")):
+            (number,) = store_captures(session, None, [(None, capture(words.encode(), minutes=minutes))])
+            page = article(record(7, title="办法", text=words))
+            store_parse_results(session, None, [(number, page)], NOW, 1)
+    monkeypatch.setenv("MPARCHIVE_DATABASE_URL", filled.url.render_as_string(hide_password=False))
+    names: dict[str, Any] = {}
+    cells = ["".join(cell["source"]) for cell in NOTEBOOK["cells"] if cell["cell_type"] == "code"]
+    for cell in cells:
+        exec(cell, names)
+    assert len(cells) == 6
+    assert names["edited"] == "1007_1"
+    assert list(names["changes"]["added"]) == [4]
+    assert [version.number for version in names["versions"]] == [1, 2]
+    assert names["found"] == ["办法"]
+    assert names["per_month"].sum() == 2

@@ -18,7 +18,10 @@ from mparchive.options import Format, format_of
         (None, "a.CSV", Format.CSV),
         (None, "a.warc.gz", Format.WARC),
         (None, "a.wacz", Format.WACZ),
-        (None, "a.txt", Format.DUMP),
+        (None, "a.xlsx", Format.XLSX),
+        (None, "a.db", Format.SQLITE),
+        (None, "a.sqlite", Format.SQLITE),
+        (None, "a.parquet", Format.PARQUET),
         (None, "a.b/c", Format.DUMP),
         (Format.CSV, "a.txt", Format.CSV),
         (Format.MARKDOWN, "a.json", Format.MARKDOWN),
@@ -28,6 +31,14 @@ def test_the_format_is_that_given_or_that_of_the_name(
     form: Format | None, name: str | None, chosen: Format
 ) -> None:
     assert format_of(form, Path(name) if name else None) is chosen
+
+
+@pytest.mark.parametrize("form", [None, Format.TXT])
+def test_text_files_are_not_one_file(form: Format | None, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="one file per post"):
+        format_of(form, Path("a.txt"))
+    (tmp_path / "b.txt").mkdir()
+    assert format_of(Format.TXT, tmp_path / "b.txt") is Format.TXT
 
 
 def test_a_contradiction_is_an_error_and_a_folder_is_none(tmp_path: Path) -> None:

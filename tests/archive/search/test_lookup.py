@@ -16,8 +16,8 @@ from archive.domain.records import Record
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
-from archive.repository.post_queries import PostFilter
-from archive.search.lookup import MAX_NAMED_POSTS, NameForm, find_hits, post_named, posts_named
+from archive.repository.post_queries import PostFilter, records
+from archive.search.lookup import MAX_NAMED_POSTS, NameForm, find_hits, post_named, posts_named, with_query
 from archive.search.query import SearchError
 from tests.archive.making import BIZ, NOW, article, record
 
@@ -221,3 +221,20 @@ def test_a_name_is_compared_in_half_width_and_without_gaps(db_session: Session) 
     take(db_session, record(1, title="ＡＢＣ\u3000工业\u00a0ｈ"))
     found = posts_named(db_session, unicodedata.normalize("NFKC", "abc工业 H"))
     assert (found.form, [post.aid for post, _ in found.posts]) == (NameForm.TITLE, ["1001_1"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["第一段", "第一段 -别的", '"第一段 第二段"', "段", "1002_1", LONG, TITLE, "办法", "没有的词", "标"],
+)
+def test_a_filter_with_a_query_selects_what_a_search_finds(db_session: Session, words: str) -> None:
+    take(db_session, record(1), record(2, title=TITLE), record(3, text="别的第一段\r"))
+    for chosen in (PostFilter(), PostFilter(account=BIZ), PostFilter(kind="picture")):
+        hits = {hit.aid for hit in find_hits(db_session, words, chosen, limit=100).hits}
+        found = {one.aid for one in records(db_session, with_query(db_session, words, chosen))}
+        assert found == hits
+
+
+def test_a_query_that_cannot_be_run_is_an_error_of_the_filter_as_well(db_session: Session) -> None:
+    with pytest.raises(SearchError):
+        with_query(db_session, "-没有", PostFilter())
