@@ -16,8 +16,6 @@ from sqlalchemy.orm import Session
 from archive.db.models import Chain, ChainEntry, Head, HeadLength
 from archive.repository.hash_chain import ChainHead, append_noted
 
-HEADS_SUFFIX = ".heads"  # of files with heads beside exports; imports of a folder leave them out
-
 _LOCK = text("SELECT pg_advisory_xact_lock(4170205813)")  # any number: one records a head at a time
 
 _NOTED = "when to record a head"  # key in session.info

@@ -38,7 +38,7 @@ from archive.repository import post_queries
 from archive.repository.accounts import check_account
 from archive.repository.capture_selection import Selection, count_captures
 from archive.repository.hash_chain import chain_heads
-from archive.repository.heads import HEADS_SUFFIX, heads_file, record_head
+from archive.repository.heads import heads_file, record_head
 from archive.search.lookup import with_query
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
@@ -79,7 +79,7 @@ CAPTURES: dict[Format, tuple[Callable[..., ExportResult], str]] = {
 def export(form: Format, output: Path | None, selection: Selection, save_head: Path | None = None) -> Exit:
     """Write the selection to a file, to one file per account or post in a folder, or to stdout.
 
-    The heads of the hash chains are written to `save_head`, without it beside the files.
+    The heads of the hash chains are written to `save_head`, if it is given.
 
     Raises CommandError, NotArchived.
     """
@@ -90,23 +90,10 @@ def export(form: Format, output: Path | None, selection: Selection, save_head: P
             record_head(session, clock.now())
             write_bytes(save_head, heads_file(chain_heads(session)))
         if form in RECORDS or form in TABLES:
-            code = _export_records(session, form, output, selection)
-        elif form in POSTS:
-            code = _export_posts(session, form, output, selection)
-        else:
-            code = _export_captures(session, form, output, selection)
-        beside = _heads_beside(output) if save_head is None and code != Exit.USAGE else None
-        if beside is not None and (heads := chain_heads(session)):
-            write_bytes(beside, heads_file(heads))
-        return code
-
-
-def _heads_beside(output: Path | None) -> Path | None:
-    """Return where the heads are written beside an export; None beside stdout, a device or a link."""
-    if output is not None and output.is_dir():
-        return output / f"mparchive_{datetime.now(SHANGHAI):%Y%m%d}{HEADS_SUFFIX}"
-    is_file = output is not None and output.is_file() and not output.is_symlink()
-    return output.with_name(output.name + HEADS_SUFFIX) if output is not None and is_file else None
+            return _export_records(session, form, output, selection)
+        if form in POSTS:
+            return _export_posts(session, form, output, selection)
+        return _export_captures(session, form, output, selection)
 
 
 def _export_records(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:

@@ -12,7 +12,6 @@ from archive.domain.address_text import post_addresses
 from archive.domain.addresses import HOST, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.records import FIELDS
-from archive.repository.heads import HEADS_SUFFIX
 from mparchive.importers.accounts import NamedAccount, read_accounts
 from mparchive.importers.address_list import read_feed_file, read_list
 from mparchive.importers.dump import DumpEntry, read_csv_dump, read_dump
@@ -51,17 +50,11 @@ _HOSTS = (HOST.encode(), HOST.encode("utf-16-le"), HOST.encode("utf-16-be"))
 
 
 def list_files(folder: Path) -> Iterator[Path]:
-    """Yield every file below a folder by name, without hidden ones and heads.
-
-    Raises InputError for too many.
-    """
+    """Yield every file below a folder by name, without hidden ones. Raises InputError for too many."""
     number = 0
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        listed = (
-            name for name in sorted(files) if not name.startswith(".") and not name.endswith(HEADS_SUFFIX)
-        )
-        for path in (Path(here) / name for name in listed):
+        for path in (Path(here) / name for name in sorted(files) if not name.startswith(".")):
             number += 1
             if number > MAX_FILES:
                 raise InputError("mparchive.input.too_many_files", folder=folder, max=MAX_FILES)
