@@ -20,7 +20,7 @@ from sqlalchemy import Engine, text
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.ingest.pages import import_records, store_parse_results
 from archive.integrity.check import RowRange
 from archive.integrity.checks import ALL_CHECKS
@@ -73,13 +73,13 @@ WORKS: dict[str, Work] = {"a post from a dump": _import, "a page": _crawl}
 COUNTS = {"a post from a dump": IMPORTED, "a page": PAGES}
 
 
-def _answer(number: int) -> Capture:
+def _answer(number: int) -> CaptureData:
     """Return the stand-in's article as the page of another post."""
     post = next(shown for shown in catalogue() if isinstance(shown, Shown) and shown.notice is None)
     mid = str(post.post.mid)
     body = b"".join(post.render(WEIGHT)).replace(mid.encode(), str(2_660_000_000 + number).encode())
     url = post.expected.url.replace(mid, str(2_660_000_000 + number))
-    return Capture(url, url, 200, (), body, NOW)
+    return CaptureData(url, url, 200, (), body, NOW)
 
 
 def _price(engine: Engine, work: Work) -> tuple[float, float]:

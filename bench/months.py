@@ -16,10 +16,10 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from archive.db.engine import open_archive, transaction
-from archive.db.models import CaptureRow, Post
+from archive.db.models import Capture, Post
 from archive.db.schema import add_capture_months, capture_months
 from archive.db.settings import ArchiveSettings
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.outcomes import Kind, Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.ingest.pages import store_parse_results
@@ -68,7 +68,7 @@ def _milliseconds(work: Callable[[], object]) -> float:
 
 def _store(engine: Engine, batch: int) -> None:
     records = [made_record(batch * BATCH + number) for number in range(BATCH)]
-    pages = [Capture(one.url, one.url, 200, (), one.text.encode(), NOW) for one in records]
+    pages = [CaptureData(one.url, one.url, 200, (), one.text.encode(), NOW) for one in records]
     with transaction(engine) as session:
         ids = store_captures(session, None, [(None, page) for page in pages])
     with transaction(engine) as session:
@@ -79,7 +79,7 @@ def _store(engine: Engine, batch: int) -> None:
 
 def _lookups(session: Session) -> dict[str, Callable[[], object]]:
     post = session.scalars(select(Post).limit(1)).one()
-    newest = session.scalars(select(func.max(CaptureRow.id))).one()
+    newest = session.scalars(select(func.max(Capture.id))).one()
     return {
         "a capture by id": partial(get_capture_metadata, session, newest),
         "the captures of a post": partial(list_captures, session, post),

@@ -18,7 +18,7 @@ from archive.db.embedded_server import embedded_postgres
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Capture, Sighting
+from archive.domain.captures import CaptureData, SightingData
 from archive.domain.outcomes import Kind, Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
@@ -51,11 +51,11 @@ def fill(engine: Engine, posts: int) -> float:
         numbers = range(first, min(first + BATCH, posts))
         with transaction(engine) as session:
             records = [_record(number, texts) for number in numbers]
-            seen = [Sighting(parse_address(record.url), "list", AT, record.title) for record in records]
+            seen = [SightingData(parse_address(record.url), "list", AT, record.title) for record in records]
             addresses = [one.address_id for one in record_sightings(session, None, seen, AT)]
             pages = [_page(record) for record in records]
             answers = [
-                Capture(record.url, record.url, 200, HEADERS, page, AT)
+                CaptureData(record.url, record.url, 200, HEADERS, page, AT)
                 for record, page in zip(records, pages, strict=True)
             ]
             ids = store_captures(session, None, list(zip(addresses, answers, strict=True)))

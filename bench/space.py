@@ -24,7 +24,7 @@ from warcio.warcwriter import WARCWriter
 
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.records import SHANGHAI
 from archive.repository import bodies
 from archive.repository.bodies import DeltaBases
@@ -53,10 +53,10 @@ class Page:
     served_at: datetime
     body: bytes
 
-    def answer(self) -> Capture:
+    def answer(self) -> CaptureData:
         """Return the capture of its response, compressed with gzip."""
         gzipped = gzip.compress(self.body, 6)
-        return Capture(URL, URL, 200, HEADERS, self.body, self.served_at, gzipped=gzipped)
+        return CaptureData(URL, URL, 200, HEADERS, self.body, self.served_at, gzipped=gzipped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - start, done
 
 
-def _kept(engine: Engine, answer: Capture) -> int:
+def _kept(engine: Engine, answer: CaptureData) -> int:
     with transaction(engine) as session:
         return store_captures(session, None, [(None, answer)])[0]
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, AddressRow, Post, PostLink, SourceRow
+from archive.db.models import Account, Address, Post, PostLink, Source
 from archive.domain.messages import Message
 from archive.domain.monitoring import NEIGHBOURS
 from archive.domain.outcomes import Relation
@@ -91,9 +91,9 @@ class AuditScope:
     def addresses(self) -> ColumnElement[bool]:
         """Return the SQL condition for its addresses; of short links the account they were listed under."""
         if self.account_id is None:
-            return AddressRow.account_id.is_(None) & AddressRow.expected_biz.is_(None)
-        expected = AddressRow.account_id.is_(None) & (AddressRow.expected_biz == self.biz)
-        return (AddressRow.account_id == self.account_id) | expected
+            return Address.account_id.is_(None) & Address.expected_biz.is_(None)
+        expected = Address.account_id.is_(None) & (Address.expected_biz == self.biz)
+        return (Address.account_id == self.account_id) | expected
 
     def gap(self, kind: GapKind, subject: str | Message, what: Message, remedy: Message, **more: Any) -> Gap:
         """Return a gap of the account; `more` are further fields of Gap."""
@@ -111,7 +111,7 @@ def audit_scope(session: Session, account_id: int | None, now: datetime, *, has_
 
 def _has_sources(session: Session, account: Account) -> bool:
     """Return whether a source was ever polled, or a post is in an album, which anybody may list."""
-    polled = select(SourceRow.id).where(SourceRow.account_id == account.id, SourceRow.type != NEIGHBOURS)
+    polled = select(Source.id).where(Source.account_id == account.id, Source.type != NEIGHBOURS)
     albums = select(PostLink.id).join(Post, Post.id == PostLink.post_id)
     albums = albums.where(Post.account_id == account.id, PostLink.relation == Relation.ALBUM)
     return any(session.scalar(rows.limit(1)) is not None for rows in (polled, albums))

@@ -12,9 +12,9 @@ from archive.audit.gap import FETCH, AuditScope, Gap, GapKind, shanghai_day
 from archive.audit.missing_posts import FETCH_STATE, fetch_state
 from archive.db.models import (
     Absence,
-    AddressRow,
-    CaptureRow,
-    MediumRow,
+    Address,
+    Capture,
+    Medium,
     Post,
     PostMedium,
     UnparsedCapture,
@@ -79,7 +79,7 @@ def previews(session: Session, scope: AuditScope) -> Iterator[Gap]:
 def _without_page(scope: AuditScope) -> Select[Any]:
     best = _best_address()
     away = select(Absence.id).where(Absence.post_id == Post.id, Absence.returned_at.is_(None))
-    gone = select(AddressRow.id).where(IS_ITS_ADDRESS, AddressRow.last_outcome.in_(AWAY))
+    gone = select(Address.id).where(IS_ITS_ADDRESS, Address.last_outcome.in_(AWAY))
     rows = select(*_POST, Post.source, best).outerjoin(best, true())
     rows = rows.where(Post.account_id == scope.account_id, Post.capture_id.is_(None))
     return rows.where(~away.exists(), ~gone.exists()).order_by(Post.published_on, Post.mid, Post.idx)
@@ -87,8 +87,8 @@ def _without_page(scope: AuditScope) -> Select[Any]:
 
 def _best_address() -> Any:
     """Return the address of a post with chksm, else any."""
-    rows = select(AddressRow.id.label("address_id"), *FETCH_STATE).where(IS_ITS_ADDRESS)
-    return rows.order_by(AddressRow.url.contains("chksm=").desc(), AddressRow.id).limit(1).lateral()
+    rows = select(Address.id.label("address_id"), *FETCH_STATE).where(IS_ITS_ADDRESS)
+    return rows.order_by(Address.url.contains("chksm=").desc(), Address.id).limit(1).lateral()
 
 
 def posts_without_images(session: Session, scope: AuditScope) -> Iterator[Gap]:
@@ -120,26 +120,26 @@ def _without_images(scope: AuditScope) -> Select[Any]:
 
 def _image_counts(scope: AuditScope) -> Select[Any]:
     """Count by post the images its current page shows, and those missing by reason; each image once."""
-    outcome, is_missing = MediumRow.last_outcome, MediumRow.file_id.is_(None)
-    has_expired = func.coalesce(MediumRow.expires_at <= scope.now, False)
-    is_expired = is_missing & ((MediumRow.url == "") | has_expired)
+    outcome, is_missing = Medium.last_outcome, Medium.file_id.is_(None)
+    has_expired = func.coalesce(Medium.expires_at <= scope.now, False)
+    is_expired = is_missing & ((Medium.url == "") | has_expired)
 
     def number(which: Any) -> Any:
-        return func.count(MediumRow.id.distinct()).filter(which)
+        return func.count(Medium.id.distinct()).filter(which)
 
     return (
         select(
             PostMedium.post_id,
-            func.count(MediumRow.id.distinct()).label("shown"),
+            func.count(Medium.id.distinct()).label("shown"),
             number(is_missing).label("missing"),
             number(is_expired).label("expired"),
             number(is_missing & ~is_expired & outcome.is_(None)).label("never"),
             number(is_missing & ~is_expired & (outcome == MediumOutcome.REFUSED)).label("refused"),
             number(is_missing & ~is_expired & (outcome == MediumOutcome.FAILED)).label("failed"),
         )
-        .join(MediumRow, MediumRow.id == PostMedium.medium_id)
+        .join(Medium, Medium.id == PostMedium.medium_id)
         .join(Post, (Post.id == PostMedium.post_id) & (Post.capture_id == PostMedium.capture_id))
-        .where(Post.account_id == scope.account_id, MediumRow.type == MediumType.IMAGE)
+        .where(Post.account_id == scope.account_id, Medium.type == MediumType.IMAGE)
         .group_by(PostMedium.post_id)
         .having(func.bool_or(is_missing))
     )
@@ -147,11 +147,11 @@ def _image_counts(scope: AuditScope) -> Select[Any]:
 
 def unparsed_captures(session: Session, scope: AuditScope) -> Iterator[Gap]:
     """Yield captures that were stored a while ago and never parsed."""
-    rows = select(CaptureRow.id, CaptureRow.requested_url, CaptureRow.fetched_at)
-    rows = rows.outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id).where(scope.addresses)
-    rows = rows.join(UnparsedCapture, UnparsedCapture.capture_id == CaptureRow.id)
-    rows = rows.where(CaptureRow.fetched_at < scope.now - PARSED_WITHIN)
-    for id_, url, fetched_at in session.execute(rows.order_by(CaptureRow.id)):
+    rows = select(Capture.id, Capture.requested_url, Capture.fetched_at)
+    rows = rows.outerjoin(Address, Address.id == Capture.address_id).where(scope.addresses)
+    rows = rows.join(UnparsedCapture, UnparsedCapture.capture_id == Capture.id)
+    rows = rows.where(Capture.fetched_at < scope.now - PARSED_WITHIN)
+    for id_, url, fetched_at in session.execute(rows.order_by(Capture.id)):
         yield scope.gap(
             GapKind.UNREAD,
             Message("archive.audit.capture", {"id": id_}),

@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from archive.audit.gap import ADD_SOURCE, FETCH, AuditScope, Gap, GapKind, shanghai_day
-from archive.db.models import AddressRow, Post, PostLink, SightingRow, SourceRow, Version
+from archive.db.models import Address, Post, PostLink, Sighting, Source, Version
 from archive.domain.addresses import PostId, post_key
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceType
@@ -97,12 +97,12 @@ def _known_positions(session: Session, scope: AuditScope) -> Any:
     """Select every known position: of a post, of an address whatever its outcome, or of a link."""
     no_day = cast(null(), Date)
     posts = select(Post.mid.label("mid"), Post.idx.label("idx"), Post.published_on.label("day"))
-    addresses = select(AddressRow.mid, AddressRow.idx, no_day)
+    addresses = select(Address.mid, Address.idx, no_day)
     links = list(_linked_positions(session, scope))
     columns = [literal([one[part] for one in links], ARRAY(BigInteger)) for part in range(2)]
     return union_all(
         posts.where(Post.account_id == scope.account_id),
-        addresses.where(AddressRow.account_id == scope.account_id, AddressRow.mid.is_not(None)),
+        addresses.where(Address.account_id == scope.account_id, Address.mid.is_not(None)),
         select(*map(func.unnest, columns), no_day),
     )
 
@@ -119,13 +119,11 @@ def _linked_positions(session: Session, scope: AuditScope) -> Iterator[tuple[int
 
 def _last_listed_positions(session: Session, scope: AuditScope, mids: Sequence[int]) -> dict[int, list[int]]:
     """Return by push the last position in each source that lists pushes whole."""
-    mid, idx = func.coalesce(AddressRow.mid, Post.mid), func.coalesce(AddressRow.idx, Post.idx)
-    rows = select(mid, func.max(idx)).select_from(AddressRow).outerjoin(Post, IS_ITS_ADDRESS)
-    rows = rows.join(SightingRow, SightingRow.address_id == AddressRow.id)
-    rows = rows.where(AddressRow.account_id == scope.account_id, mid.is_not(None))
-    rows = rows.where(SightingRow.source.in_(_LIST_WHOLE_PUSHES), mid.in_(mids)).group_by(
-        mid, SightingRow.source
-    )
+    mid, idx = func.coalesce(Address.mid, Post.mid), func.coalesce(Address.idx, Post.idx)
+    rows = select(mid, func.max(idx)).select_from(Address).outerjoin(Post, IS_ITS_ADDRESS)
+    rows = rows.join(Sighting, Sighting.address_id == Address.id)
+    rows = rows.where(Address.account_id == scope.account_id, mid.is_not(None))
+    rows = rows.where(Sighting.source.in_(_LIST_WHOLE_PUSHES), mid.in_(mids)).group_by(mid, Sighting.source)
     positions: dict[int, list[int]] = defaultdict(list)
     for push, last in session.execute(rows):
         positions[push].append(last)
@@ -199,11 +197,11 @@ def incomplete_albums(session: Session, scope: AuditScope) -> Iterator[Gap]:
 def _albums(scope: AuditScope) -> Select[Any]:
     numeric = case((_SIZE.regexp_match("^[0-9]{1,9}$"), cast(_SIZE, BigInteger)))
     posts, size = func.count(PostLink.post_id.distinct()), func.max(numeric)
-    listed = select(SourceRow.id).where(
-        SourceRow.account_id == scope.account_id,
-        SourceRow.type == SourceType.ALBUM,
-        SourceRow.external_id == PostLink.key,
-        SourceRow.last_good_at.is_not(None),
+    listed = select(Source.id).where(
+        Source.account_id == scope.account_id,
+        Source.type == SourceType.ALBUM,
+        Source.external_id == PostLink.key,
+        Source.last_good_at.is_not(None),
     )
     columns: tuple[Any, ...] = (PostLink.key, func.max(PostLink.text), size, posts)
     return (
@@ -245,27 +243,27 @@ def unanswered_addresses(session: Session, scope: AuditScope) -> Iterator[Gap]:
 def _addresses(scope: AuditScope) -> Select[Any]:
     seen = (
         select(
-            func.array_agg(SightingRow.source.distinct()).label("sources"),
-            func.max(SightingRow.title).label("title"),
-            func.min(SightingRow.first_seen_at).label("seen_at"),
-            func.max(SightingRow.listing["published_at"].astext).label("listed_at"),
+            func.array_agg(Sighting.source.distinct()).label("sources"),
+            func.max(Sighting.title).label("title"),
+            func.min(Sighting.first_seen_at).label("seen_at"),
+            func.max(Sighting.listing["published_at"].astext).label("listed_at"),
         )
-        .where(SightingRow.address_id == AddressRow.id)
+        .where(Sighting.address_id == Address.id)
         .lateral()
     )
-    columns = (AddressRow.id, AddressRow.aid, AddressRow.url, *FETCH_STATE, *seen.c)
+    columns = (Address.id, Address.aid, Address.url, *FETCH_STATE, *seen.c)
     rows = select(*columns, Post.published_on, Post.title.label("post_title")).outerjoin(Post, IS_ITS_ADDRESS)
     rows = rows.join(seen, true())
-    open_ = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_UNANSWERED)
-    wanted = AddressRow.last_outcome.in_(list(_KINDS)) | (open_ & Post.id.is_(None))
-    return rows.where(scope.addresses, wanted).order_by(AddressRow.id)
+    open_ = Address.last_outcome.is_(None) | Address.last_outcome.in_(_UNANSWERED)
+    wanted = Address.last_outcome.in_(list(_KINDS)) | (open_ & Post.id.is_(None))
+    return rows.where(scope.addresses, wanted).order_by(Address.id)
 
 
 FETCH_STATE = (
-    AddressRow.last_outcome,
-    AddressRow.last_reason,
-    AddressRow.attempts,
-    AddressRow.next_fetch_at,
+    Address.last_outcome,
+    Address.last_reason,
+    Address.attempts,
+    Address.next_fetch_at,
 )
 
 
@@ -368,12 +366,12 @@ def _titles(session: Session, scope: AuditScope) -> Iterator[Title]:
     own = Post.account_id == scope.account_id
     current = select(Post.title, Post.published_on).where(own)
     earlier = select(Version.title, Post.published_on).join(Post, Post.id == Version.post_id)
-    listed = select(SightingRow.title, Post.published_on).distinct()
-    listed = listed.join(AddressRow, AddressRow.id == SightingRow.address_id).join(Post, IS_ITS_ADDRESS)
+    listed = select(Sighting.title, Post.published_on).distinct()
+    listed = listed.join(Address, Address.id == Sighting.address_id).join(Post, IS_ITS_ADDRESS)
     for rows in (
         current,
         earlier.where(own, Version.title != Post.title),
-        listed.where(own, SightingRow.title.not_in(("", Post.title))),
+        listed.where(own, Sighting.title.not_in(("", Post.title))),
     ):
         for title, day in session.execute(rows):
             yield Title(title, day)
@@ -381,16 +379,16 @@ def _titles(session: Session, scope: AuditScope) -> Iterator[Title]:
 
 def _unavailable_titles(session: Session, scope: AuditScope) -> Sequence[str]:
     """Return titles of posts that are deleted, taken down, private or forgotten, which are no gaps."""
-    rows = select(SightingRow.title).join(AddressRow, AddressRow.id == SightingRow.address_id)
-    rows = rows.where(scope.addresses, AddressRow.last_outcome.in_(AWAY), SightingRow.title != "")
+    rows = select(Sighting.title).join(Address, Address.id == Sighting.address_id)
+    rows = rows.where(scope.addresses, Address.last_outcome.in_(AWAY), Sighting.title != "")
     return [*session.scalars(rows), *(post.title for post in forgotten_posts(session, scope.biz))]
 
 
 def _pending_titles(session: Session, scope: AuditScope) -> Sequence[str]:
     """Return titles in lists of posts that are still to be fetched."""
-    pending = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(
+    pending = Address.last_outcome.is_(None) | Address.last_outcome.in_(
         (Outcome.VERIFICATION, Outcome.RATE_LIMITED, NO_ANSWER)
     )
-    rows = select(SightingRow.title).join(AddressRow, AddressRow.id == SightingRow.address_id)
+    rows = select(Sighting.title).join(Address, Address.id == Sighting.address_id)
     rows = rows.outerjoin(Post, IS_ITS_ADDRESS).where(scope.addresses, pending, Post.id.is_(None))
-    return session.scalars(rows.where(SightingRow.title != "")).all()
+    return session.scalars(rows.where(Sighting.title != "")).all()

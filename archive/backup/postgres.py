@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError as RowsDisagree
 from sqlalchemy.exc import OperationalError
 
 from archive.backup.backup_file import PIECE, BackupDamaged, BackupError, Table
-from archive.db.models import SERIALS, Base, CaptureRow
+from archive.db.models import SERIALS, Base, Capture
 from archive.domain.errors import DatabaseUnavailable, first_line
 
 # Text of COPY reads the same on every server and whatever a session's settings.
@@ -192,7 +192,7 @@ def advance_sequences(connection: Connection, tables: Iterable[SqlTable]) -> Non
     """Let each table's ids continue after its last one; of captures only the serial number does."""
     for table in tables:
         if "id" in table.columns:
-            number = table.c.id % SERIALS if table.name == CaptureRow.__tablename__ else table.c.id
+            number = table.c.id % SERIALS if table.name == Capture.__tablename__ else table.c.id
             latest = connection.scalar(select(func.max(number)))
             sequence = func.pg_get_serial_sequence(table.name, "id")
             if latest is not None:

@@ -26,7 +26,7 @@ from archive.backup.backup_file import (
 )
 from archive.backup.postgres import copy_out, described, prepare, tables_in
 from archive.db import schema
-from archive.db.models import FileRow
+from archive.db.models import File
 from archive.db.schema import capture_months
 from archive.domain.errors import IntegrityError, MediaMissing
 from archive.repository.hash_chain import chain_heads
@@ -52,7 +52,7 @@ def size_of(engine: Engine) -> int:
     """Return about how many bytes a backup will have, for a progress bar."""
     with Session(engine) as session:
         database = session.scalar(text("SELECT pg_database_size(current_database())")) or 0
-        return database + int(session.scalar(select(func.coalesce(func.sum(FileRow.size), 0))) or 0)
+        return database + int(session.scalar(select(func.coalesce(func.sum(File.size), 0))) or 0)
 
 
 def write_backup(
@@ -113,7 +113,7 @@ def _write_media(
     snapshot: _Snapshot, folder: MediaFolder, writer: Writer, lacking: list[str]
 ) -> Iterator[MediaFile]:
     """Write each file once; add a message to `lacking` for each that cannot be read."""
-    rows = select(FileRow.path, FileRow.sha256).order_by(FileRow.path)
+    rows = select(File.path, File.sha256).order_by(File.path)
     for path, sha256 in snapshot.connection.execute(rows, execution_options={"yield_per": ROWS_AT_ONCE}):
         try:
             content = folder.get(path, sha256)

@@ -1,7 +1,7 @@
 """Bring the database's schema up to date with Alembic, which is loaded only when something is to be done.
 
 Partitions of captures are made here too: one for each month (UTC) of recording, before the month begins. The
-id of a capture has its month (see CaptureRow). Where the month has no partition, the database gives ids
+id of a capture has its month (see Capture). Where the month has no partition, the database gives ids
 without one, so that a capture is stored in any case: with those from before there were months.
 """
 

@@ -21,7 +21,7 @@ from archive.domain.address_text import (
     is_bookmarks,
     post_addresses,
 )
-from archive.domain.addresses import HOST, Address, parse_address
+from archive.domain.addresses import HOST, PostAddress, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
 from archive.domain.records import FIELDS, SHANGHAI, restore_cell
@@ -53,7 +53,7 @@ _MAX_SEARCHED = 200  # characters of a cell that are searched for an address to 
 class ListedAddress:
     """An address of a list, with title and day (Asia/Shanghai) where the list has them."""
 
-    address: Address
+    address: PostAddress
     title: str = ""
     day: date | None = None
 

@@ -44,7 +44,7 @@ SESSION_NAMES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class PostAddress:
     """An address of a post. Either biz, mid and idx are known, or the short link's token is."""
 
     url: str
@@ -151,7 +151,7 @@ def canonical_url(biz: str, mid: str, idx: str, sn: str, chksm: str = "") -> str
     return f"http://{HOST}/s?__biz={biz}&mid={mid}&idx={idx}&sn={sn}{tail}#rd"
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str) -> PostAddress:
     """Parse an address of a post, without its reader's session. Raises AddressError."""
     url = without_session(text.strip().replace("&amp;", "&"))
     length = len(url.encode("utf-8", "surrogatepass"))
@@ -162,7 +162,7 @@ def parse_address(text: str) -> Address:
     parts = _split(url)
     short = _SHORT.fullmatch(parts.path)
     if short:
-        return Address(url=url, token=short[1])
+        return PostAddress(url=url, token=short[1])
     if parts.path not in ("/s", "/mp/appmsg/show"):
         raise AddressError("archive.address.not_a_post", url=_quoted(url))
     return _long(url, dict(parse_qsl(parts.query, keep_blank_values=True)))
@@ -239,13 +239,13 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _long(url: str, query: dict[str, str]) -> Address:
+def _long(url: str, query: dict[str, str]) -> PostAddress:
     biz = query.get("__biz", "")
     mid = query.get("mid") or query.get("appmsgid", "")
     idx = query.get("idx") or query.get("itemidx", "")
     if not (_BIZ.fullmatch(biz) and _MID.fullmatch(mid) and _IDX.fullmatch(idx)):
         raise AddressError("archive.address.incomplete", url=_quoted(url))
-    return Address(url, biz, mid, idx, query.get("sn", ""), query.get("chksm", ""))
+    return PostAddress(url, biz, mid, idx, query.get("sn", ""), query.get("chksm", ""))
 
 
 def is_post(url: str) -> bool:

@@ -6,11 +6,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from archive.domain.addresses import Address
+from archive.domain.addresses import PostAddress
 
 
 @dataclass(frozen=True)
-class Capture:
+class CaptureData:
     """A response of the server, before it is parsed.
 
     `body` is the entity body after content decoding (gzip, br) and before any text decoding.
@@ -37,13 +37,13 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class SightingData:
     """An address as a source listed it. `seen_at` is an aware UTC instant.
 
     `expected_biz` is the account it was listed for; empty where a post of any account is wanted.
     """
 
-    address: Address
+    address: PostAddress
     source: str
     seen_at: datetime
     title: str = ""

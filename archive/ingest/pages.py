@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.errors import AddressError, ArchiveError, RecordError, error_message
 from archive.domain.messages import Message
 from archive.domain.monitoring import IncidentKind
@@ -73,7 +73,7 @@ def import_records(
     """
     addresses = [parse_address(record.url) for record in records]
     accounts = put_accounts(session, {a.biz: r.account for a, r in zip(addresses, records, strict=True)})
-    sightings = [Sighting(a, source, now, title=r.title) for a, r in zip(addresses, records, strict=True)]
+    sightings = [SightingData(a, source, now, title=r.title) for a, r in zip(addresses, records, strict=True)]
     store_sightings(session, run_id, sightings, now)
     states = [
         PostState(accounts[address.biz], record, source)

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, Connection, Engine, FromClause, SQLColumnE
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from archive.db.models import SERIALS, Base, CaptureRow, Run
+from archive.db.models import SERIALS, Base, Capture, Run
 from archive.db.schema import capture_months
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.errors import first_line
 from archive.domain.messages import Message
 from archive.domain.outcomes import RunStatus
@@ -115,7 +115,7 @@ class CheckContext:
     """What checks need besides the database; `parse` is the parser, of version `parser_version`."""
 
     folder: MediaFolder
-    parse: Callable[[Capture], ParsedPage]
+    parse: Callable[[CaptureData], ParsedPage]
     parser_version: int
 
 
@@ -226,7 +226,7 @@ def _last_id_by_sequence(database: Database, check: Check, after: int) -> int | 
 
 def _id_bases(database: Database, check: Check) -> list[int]:
     """Return what the numbers of the sequence are added to: nothing, and for captures each month as well."""
-    if check.table != CaptureRow.__tablename__:
+    if check.table != Capture.__tablename__:
         return [0]
     with session_on(database) as session:
         return [0, *(month * SERIALS for month in capture_months(session.connection()))]

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from sqlalchemy import Row, func, literal, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import CaptureRow, Post, Version
+from archive.db.models import Capture, Post, Version
 from archive.domain.addresses import clean_web_url
 from archive.domain.messages import Message
 from archive.domain.outcomes import CitationFormat
@@ -96,9 +96,9 @@ def _version(session: Session, post: Post, number: int | None) -> Row[*tuple[Any
 
     A post of which only pages without a whole text are known has no version: then its own title and page.
     """
-    capture = CaptureRow.id.label("capture_id"), CaptureRow.sha256
+    capture = Capture.id.label("capture_id"), Capture.sha256
     rows = select(Version.number, Version.title, VERSION_AT.label("seen_at"), *capture)
-    rows = rows.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id).where(Version.post_id == post.id)
+    rows = rows.outerjoin(Capture, Capture.id == Version.capture_id).where(Version.post_id == post.id)
     if number is not None:
         rows = rows.where(Version.number == number)
     is_current = Version.content_hash == post.content_hash
@@ -107,9 +107,9 @@ def _version(session: Session, post: Post, number: int | None) -> Row[*tuple[Any
         return found
     if number is not None:
         version_of(session, post, number)  # it says which there are
-    seen_at = func.coalesce(CaptureRow.fetched_at, Post.first_archived_at).label("seen_at")
+    seen_at = func.coalesce(Capture.fetched_at, Post.first_archived_at).label("seen_at")
     page = select(literal(None).label("number"), Post.title, seen_at, *capture)
-    page = page.outerjoin(CaptureRow, CaptureRow.id == Post.capture_id).where(Post.id == post.id)
+    page = page.outerjoin(Capture, Capture.id == Post.capture_id).where(Post.id == post.id)
     return session.execute(page).one()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Absence, CaptureRow, MediumRow, Post, PostMedium
+from archive.db.models import Absence, Capture, Medium, Post, PostMedium
 from archive.domain.outcomes import Role
 from archive.domain.text_diff import Extent, Piece, difference, extent
 from archive.repository import absences
@@ -96,9 +96,9 @@ def _changes(versions: Sequence[DatedVersion]) -> Iterator[Change]:
 
 def _gone_pictures(session: Session, post: Post) -> list[GonePictures]:
     """Count the pictures of the body that only earlier pages showed, by the page that showed them last."""
-    rows = select(PostMedium.capture_id, CaptureRow.fetched_at, MediumRow.key)
-    rows = rows.join(MediumRow, MediumRow.id == PostMedium.medium_id)
-    rows = rows.join(CaptureRow, CaptureRow.id == PostMedium.capture_id)
+    rows = select(PostMedium.capture_id, Capture.fetched_at, Medium.key)
+    rows = rows.join(Medium, Medium.id == PostMedium.medium_id)
+    rows = rows.join(Capture, Capture.id == PostMedium.capture_id)
     shown = session.execute(rows.where(PostMedium.post_id == post.id, PostMedium.role == Role.IMAGE)).all()
     current = {_picture_name(key) for capture_id, _, key in shown if capture_id == post.capture_id}
     return _count_by_page(

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
-from archive.db.models import Account, AddressRow
+from archive.db.models import Account, Address
 from archive.domain.outcomes import RunStatus
 from archive.reports.status import archive_numbers
 from archive.repository import egress
@@ -160,5 +160,5 @@ def _work(session: Session, now: datetime) -> Iterator[Metric]:
 
 def _oldest_due(session: Session, now: datetime) -> datetime | None:
     """Return since when the oldest address is due; bare ones wait for their budget and do not count."""
-    at = AddressRow.next_fetch_at
+    at = Address.next_fetch_at
     return session.scalar(select(at).where(at <= now, ~IS_BARE).order_by(at).limit(1))

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, AddressRow, Post, SightingRow
+from archive.db.models import Account, Address, Post, Sighting
 from archive.domain.messages import Message
 from archive.domain.monitoring import NEIGHBOURS, TITLES_ONLY, SourceName, SourceStatus, SourceType
 from archive.repository.sources import source_statuses
@@ -140,10 +140,10 @@ def _first_sightings(
     session: Session, account_id: int, names: Sequence[str], published: Mapping[str, datetime]
 ) -> dict[str, dict[str, datetime]]:
     """Return when sources first listed posts, by aid and name of the source."""
-    rows = select(AddressRow.aid, SightingRow.source, func.min(SightingRow.first_seen_at))
-    rows = rows.join(SightingRow, SightingRow.address_id == AddressRow.id)
-    rows = rows.where(AddressRow.account_id == account_id, AddressRow.aid.is_not(None))
-    rows = rows.where(SightingRow.source.in_(names)).group_by(AddressRow.aid, SightingRow.source)
+    rows = select(Address.aid, Sighting.source, func.min(Sighting.first_seen_at))
+    rows = rows.join(Sighting, Sighting.address_id == Address.id)
+    rows = rows.where(Address.account_id == account_id, Address.aid.is_not(None))
+    rows = rows.where(Sighting.source.in_(names)).group_by(Address.aid, Sighting.source)
     found: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
     for aid, source, at in session.execute(rows):
         if aid is not None and aid in published:

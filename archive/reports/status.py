@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Engine, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from archive.db import schema
-from archive.db.models import Account, AddressRow, CaptureRow, Post, Run, SourceRow
+from archive.db.models import Account, Address, Capture, Post, Run, Source
 from archive.db.roles import role_warnings
 from archive.domain.messages import Message
 from archive.domain.monitoring import NEIGHBOURS, STALE_KINDS, remedy_for, unwatched, with_remedy
@@ -116,7 +116,7 @@ def archive_numbers(session: Session, now: datetime) -> ArchiveNumbers:
     found = counts(session, _NUMBERS)
     scheduled = found["addresses_scheduled"]
     due = sum(count for hour, count in scheduled.items() if int(hour) < hour_of(now))
-    at = AddressRow.next_fetch_at
+    at = Address.next_fetch_at
     due += session.scalar(select(func.count()).where(at >= start_of_hour(now), at <= now)) or 0
     return ArchiveNumbers(
         posts=found["posts"].total(),
@@ -134,7 +134,7 @@ def archive_numbers(session: Session, now: datetime) -> ArchiveNumbers:
 
 def holds_nothing(session: Session) -> bool:
     """Tell whether the archive has neither posts nor captures yet."""
-    rows = (select(Post.id), select(CaptureRow.id))
+    rows = (select(Post.id), select(Capture.id))
     return all(session.scalar(one.limit(1)) is None for one in rows)
 
 
@@ -173,8 +173,8 @@ def _stale_accounts(session: Session) -> list[Message]:
 
 
 def _silent_sources(session: Session, now: datetime) -> list[Message]:
-    last_good = func.max(SourceRow.last_good_at)
-    rows = select(Account.name, Account.biz, last_good).join(SourceRow, SourceRow.account_id == Account.id)
+    last_good = func.max(Source.last_good_at)
+    rows = select(Account.name, Account.biz, last_good).join(Source, Source.account_id == Account.id)
     rows = rows.where(_is_asked()).group_by(Account.id).order_by(Account.biz)
     return [
         Message("archive.status.source_silent", {"account": name or biz, "since": last})
@@ -187,7 +187,7 @@ def _silent_sources(session: Session, now: datetime) -> list[Message]:
 
 def _is_asked() -> ColumnElement[bool]:
     """Select sources that were tried and list new posts, which those of links between posts do not."""
-    return SourceRow.last_tried_at.is_not(None) & (SourceRow.type != NEIGHBOURS)
+    return Source.last_tried_at.is_not(None) & (Source.type != NEIGHBOURS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ class UnwatchedAccount:
 
 def unwatched_accounts(session: Session) -> list[UnwatchedAccount]:
     """Return the accounts that no source watches, by biz; links between their own posts do not count."""
-    asked = exists().where(SourceRow.account_id == Account.id, _is_asked())
+    asked = exists().where(Source.account_id == Account.id, _is_asked())
     rows = select(Account.biz, Account.name).where(~asked).order_by(Account.biz.collate("C"))
     return [
         UnwatchedAccount(
@@ -242,7 +242,7 @@ def database_facts(engine: Engine) -> DatabaseFacts:
     """Return the version of the server, what is wrong with the rights of the role, and the newest capture."""
     with engine.connect() as connection:
         version = connection.execute(text("SHOW server_version")).scalar_one()
-        if connection.scalar(select(func.to_regclass(CaptureRow.__tablename__))) is None:
+        if connection.scalar(select(func.to_regclass(Capture.__tablename__))) is None:
             return DatabaseFacts(version)
-        newest = connection.scalar(select(func.max(CaptureRow.fetched_at)))
+        newest = connection.scalar(select(func.max(Capture.fetched_at)))
         return DatabaseFacts(version, role_warnings(connection), newest)

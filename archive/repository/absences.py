@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import (
     Absence,
-    AddressRow,
-    CaptureRow,
+    Address,
+    Capture,
     ParseResult,
     Post,
 )
@@ -133,16 +133,12 @@ def compute_absences(session: Session, post_ids: Sequence[int]) -> dict[int, lis
 
 
 def _posts_of(capture_ids: Sequence[int]) -> Select[Any]:
-    rows = (
-        select(Post.id)
-        .join(AddressRow, IS_ITS_ADDRESS)
-        .join(CaptureRow, CaptureRow.address_id == AddressRow.id)
-    )
-    return rows.where(CaptureRow.id.in_(capture_ids))
+    rows = select(Post.id).join(Address, IS_ITS_ADDRESS).join(Capture, Capture.address_id == Address.id)
+    return rows.where(Capture.id.in_(capture_ids))
 
 
 def _has_been_missing() -> ColumnElement[bool]:
-    missing = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
+    missing = select(Capture.id).join(Address, Address.id == Capture.address_id)
     missing = missing.join(ParseResult, IS_ITS_RESULT)
     return missing.where(IS_ITS_ADDRESS, ParseResult.outcome.in_(AWAY)).correlate(Post).exists()
 
@@ -151,20 +147,20 @@ def _observations(session: Session, post_ids: Sequence[int]) -> dict[int, list[O
     """Return what captures say of these posts, by post, in the order of their fetching."""
     columns = (
         Post.id.label("post_id"),
-        CaptureRow.id,
-        CaptureRow.fetched_at,
+        Capture.id,
+        Capture.fetched_at,
         ParseResult.outcome,
         ParseResult.reason,
     )
     conclusive = ParseResult.outcome.in_([*AWAY, Outcome.ARTICLE]), Post.id.in_(post_ids)
     by_address = (
         select(*columns)
-        .join(AddressRow, IS_ITS_ADDRESS)
-        .join(CaptureRow, CaptureRow.address_id == AddressRow.id)
+        .join(Address, IS_ITS_ADDRESS)
+        .join(Capture, Capture.address_id == Address.id)
         .join(ParseResult, IS_ITS_RESULT)
     )
     # it may have no address
-    by_current_page = select(*columns).join(CaptureRow, CaptureRow.id == Post.capture_id)
+    by_current_page = select(*columns).join(Capture, Capture.id == Post.capture_id)
     by_current_page = by_current_page.join(ParseResult, IS_ITS_RESULT)
     rows = union(by_address.where(*conclusive), by_current_page.where(*conclusive)).order_by(
         "post_id", "fetched_at", "id"

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, any_, func, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
-from archive.db.models import Account, AddressRow, Post
+from archive.db.models import Account, Address, Post
 from archive.domain.errors import NotArchived
 from archive.domain.outcomes import FORGOTTEN
 from archive.domain.text import storable
@@ -88,9 +88,7 @@ def account_summaries(session: Session) -> list[dict[str, Any]]:
 
     Those are left out whose posts were all removed on purpose.
     """
-    forgotten = select(AddressRow.id).where(
-        AddressRow.account_id == Account.id, AddressRow.last_outcome == FORGOTTEN
-    )
+    forgotten = select(Address.id).where(Address.account_id == Account.id, Address.last_outcome == FORGOTTEN)
     first, last = (
         select(end(Post.published_on)).where(Post.account_id == Account.id).scalar_subquery()
         for end in (func.min, func.max)

@@ -9,18 +9,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, Result, Row, and_, false, or_, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow
+from archive.db.models import Address
 from archive.domain.addresses import AddressColumns
 
 BATCH = 500  # keys per statement; a record of a dump has 5 kB
 
 # Rows are locked in this order, and put in the order of `in_lock_order`, which is the same.
 LOCK_ORDER = (
-    AddressRow.other_key.collate("C").nulls_first(),
-    AddressRow.short_token.collate("C").nulls_first(),
-    AddressRow.biz.collate("C"),
-    AddressRow.mid,
-    AddressRow.idx,
+    Address.other_key.collate("C").nulls_first(),
+    Address.short_token.collate("C").nulls_first(),
+    Address.biz.collate("C"),
+    Address.mid,
+    Address.idx,
 )
 
 
@@ -43,11 +43,11 @@ def has_key(keys: Collection[str]) -> ColumnElement[bool]:
     conditions: list[ColumnElement[bool]] = []
     if long:
         mids = {parts[key].mid for key in long}
-        conditions.append(and_(AddressRow.mid.in_(mids), AddressRow.key.in_(long)))
+        conditions.append(and_(Address.mid.in_(mids), Address.key.in_(long)))
     if tokens:
-        conditions.append(AddressRow.short_token.in_(tokens))
+        conditions.append(Address.short_token.in_(tokens))
     if others:
-        conditions.append(AddressRow.other_key.in_(others))
+        conditions.append(Address.other_key.in_(others))
     return or_(*conditions) if conditions else false()
 
 
@@ -63,7 +63,7 @@ def arbiter_of(columns: AddressColumns) -> Arbiter:
 
 def on_conflict(arbiter: Arbiter) -> dict[str, Any]:
     """Return the parameters by which ON CONFLICT finds a known address of a kind."""
-    return {"index_elements": arbiter, "index_where": getattr(AddressRow, arbiter[0]).is_not(None)}
+    return {"index_elements": arbiter, "index_where": getattr(Address, arbiter[0]).is_not(None)}
 
 
 def batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -76,7 +76,7 @@ def address_ids_by_key(session: Session, keys: Sequence[str]) -> dict[str, int]:
     """Return the ids of those of these addresses that are known, by key."""
     ids: dict[str, int] = {}
     for batch in batches(keys):
-        rows = select(AddressRow.key, AddressRow.id).where(has_key(batch))
+        rows = select(Address.key, Address.id).where(has_key(batch))
         ids.update((key, address_id) for key, address_id in session.execute(rows))
     return ids
 

@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session, aliased
 
 from archive.db.models import (
     Account,
-    AddressRow,
-    CaptureRow,
+    Address,
+    Capture,
     ParseResult,
     Post,
-    SourceRow,
+    Source,
 )
-from archive.domain.addresses import Address, canonical_url, parse_address, post_key
+from archive.domain.addresses import PostAddress, canonical_url, parse_address, post_key
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
 from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
@@ -41,7 +41,7 @@ FETCHED_AT_ALIAS = "archive.address.fetched_at_alias"
 _POST_KEY = Account.biz + ":" + func.replace(Post.aid, "_", ":")
 
 
-def archived_keys(session: Session, addresses: Sequence[Address]) -> set[str]:
+def archived_keys(session: Session, addresses: Sequence[PostAddress]) -> set[str]:
     """Return the keys of those addresses whose post has its page archived, whichever address gave it."""
     keys_found: set[str] = set()
     long = [address for address in addresses if address.aid]
@@ -77,7 +77,7 @@ def with_chksm(page: ParsedPage, urls: Mapping[str, str]) -> ParsedPage:
     return replace(page, record=replace(record, url=_canonical(parse_address(known))))
 
 
-def add_chksm(session: Session, addresses: Sequence[Address]) -> None:
+def add_chksm(session: Session, addresses: Sequence[PostAddress]) -> None:
     """Give archived posts whose URL lacks chksm the one of these addresses; they are locked in order."""
     seen = {address.key: address for address in addresses if address.chksm and address.aid}
     bare = sorted(_posts_without_chksm(session, list(seen.values())))
@@ -91,7 +91,9 @@ def add_chksm(session: Session, addresses: Sequence[Address]) -> None:
         append_facts(session, FactKind.POST, batch)
 
 
-def _posts_without_chksm(session: Session, addresses: Sequence[Address]) -> list[tuple[int, str, int, str]]:
+def _posts_without_chksm(
+    session: Session, addresses: Sequence[PostAddress]
+) -> list[tuple[int, str, int, str]]:
     """Return account, aid, id and key of the posts of these addresses whose URL has no chksm."""
     posts: list[tuple[int, str, int, str]] = []
     for start in range(0, len(addresses), _BATCH):
@@ -105,7 +107,7 @@ def _posts_without_chksm(session: Session, addresses: Sequence[Address]) -> list
     return posts
 
 
-def _canonical(address: Address) -> str:
+def _canonical(address: PostAddress) -> str:
     return canonical_url(address.biz, address.mid, address.idx, address.sn, address.chksm)
 
 
@@ -149,7 +151,7 @@ def record_outcomes(
     return {row.key: row.url for row in rows}
 
 
-def _links_with_chksm(parsed: Sequence[ParsedPage]) -> dict[str, Address]:
+def _links_with_chksm(parsed: Sequence[ParsedPage]) -> dict[str, PostAddress]:
     """Return where posts link to others of their own account with chksm, by key."""
     return {
         link.key: parse_address(link.url)
@@ -167,7 +169,7 @@ def _gives_chksm(link: LinkRef) -> bool:
     return bool(address.chksm) and address.key == link.key
 
 
-def _give_chksm(row: AddressRow, address: Address, now: datetime) -> None:
+def _give_chksm(row: Address, address: PostAddress, now: datetime) -> None:
     """Let a bare address be fetched with its chksm, at once unless its post came by another one."""
     row.url = storable(address.url)
     if row.last_outcome in (None, *REFUSED):
@@ -175,28 +177,28 @@ def _give_chksm(row: AddressRow, address: Address, now: datetime) -> None:
 
 
 def _observed_by_address(session: Session, results: Mapping[int, ParsedPage]) -> dict[int, _Observed]:
-    later, when = aliased(CaptureRow), tuple_(CaptureRow.fetched_at, CaptureRow.id)
+    later, when = aliased(Capture), tuple_(Capture.fetched_at, Capture.id)
     is_last = ~exists().where(
-        later.address_id == CaptureRow.address_id, tuple_(later.fetched_at, later.id) > when
+        later.address_id == Capture.address_id, tuple_(later.fetched_at, later.id) > when
     )
-    is_parsed = exists().where(ParseResult.capture_id == CaptureRow.id)
-    facts = CaptureRow.rendered, is_parsed, is_last
-    captures = select(CaptureRow.id, CaptureRow.address_id, *facts).where(CaptureRow.id.in_(results))
+    is_parsed = exists().where(ParseResult.capture_id == Capture.id)
+    facts = Capture.rendered, is_parsed, is_last
+    captures = select(Capture.id, Capture.address_id, *facts).where(Capture.id.in_(results))
     return {
         address_id: _Observed(results[capture_id], *flags)
-        for capture_id, address_id, *flags in session.execute(captures.order_by(CaptureRow.id))
+        for capture_id, address_id, *flags in session.execute(captures.order_by(Capture.id))
         if address_id
     }
 
 
-def _record_fetched_alias(row: AddressRow) -> None:
+def _record_fetched_alias(row: Address) -> None:
     """Ask no more for an address that gave no post yet, or was forgotten: it was just fetched at another."""
     if row.last_outcome in (None, FORGOTTEN, *REFUSED):
         row.next_fetch_at, row.attempts = None, 0
         row.last_outcome, row.last_reason = Outcome.ARTICLE, Message(FETCHED_AT_ALIAS).dump()
 
 
-def _record_outcome(row: AddressRow, page: ParsedPage, is_rendered: bool, now: datetime) -> None:
+def _record_outcome(row: Address, page: ParsedPage, is_rendered: bool, now: datetime) -> None:
     """Record a response. A post that only a browser has whole is asked again until one has rendered it."""
     needs_browser = page.outcome is Outcome.ARTICLE and page.needs_browser and not is_rendered
     is_final = page.outcome.is_final and not needs_browser
@@ -208,7 +210,7 @@ def _record_outcome(row: AddressRow, page: ParsedPage, is_rendered: bool, now: d
     row.next_fetch_at = next_fetch(outcome, row.attempts, now, is_bare=parse_address(row.url).is_bare)
 
 
-def _correct_outcome(row: AddressRow, page: ParsedPage, is_rendered: bool, now: datetime) -> None:
+def _correct_outcome(row: Address, page: ParsedPage, is_rendered: bool, now: datetime) -> None:
     """Record what a later parser makes of the last response; nothing was asked now."""
     tried_at, before = row.last_tried_at, row.last_outcome
     if before in (page.outcome, NO_ANSWER) or (before == NOT_RENDERED and page.needs_browser):
@@ -232,11 +234,11 @@ def record_failures(
 
 def _locked_addresses(
     session: Session, ids: Collection[int], keys: Collection[str] = (), bare_keys: Collection[str] = ()
-) -> Sequence[AddressRow]:
+) -> Sequence[Address]:
     """Lock the addresses with these ids or keys, and those with `bare_keys` that have no chksm yet."""
     is_bare = and_(has_key(bare_keys), IS_BARE)
-    wanted = or_(AddressRow.id.in_(ids), has_key(keys), is_bare)
-    rows = select(AddressRow).where(wanted).order_by(*LOCK_ORDER)
+    wanted = or_(Address.id.in_(ids), has_key(keys), is_bare)
+    rows = select(Address).where(wanted).order_by(*LOCK_ORDER)
     locked = session.scalars(rows.with_for_update()).all()
     append_facts(session, FactKind.ADDRESS, [row.id for row in locked])
     return locked
@@ -250,8 +252,8 @@ def drop_foreign_posts(
     Its capture stays, with the reason. At an address that somebody gave by hand any account is expected.
     """
     biz_by_capture = {capture_id: page.biz for capture_id, page in results if page.biz and page.record}
-    rows = select(CaptureRow.id, AddressRow.expected_biz).join(AddressRow)
-    rows = rows.where(CaptureRow.id.in_(biz_by_capture), AddressRow.expected_biz.is_not(None))
+    rows = select(Capture.id, Address.expected_biz).join(Address)
+    rows = rows.where(Capture.id.in_(biz_by_capture), Address.expected_biz.is_not(None))
     foreign = {
         capture_id: expected
         for capture_id, expected in session.execute(rows)
@@ -273,12 +275,12 @@ def drop_foreign_posts(
 def _forgotten_posts(session: Session, results: Mapping[int, ParsedPage]) -> dict[int, Message]:
     """Return why pages are not stored whose post was removed on purpose, unless somebody gave the address."""
     keys = keys_of_posts(list(results.values()))
-    rows = select(AddressRow.key).where(has_key(keys), AddressRow.last_outcome == FORGOTTEN)
+    rows = select(Address.key).where(has_key(keys), Address.last_outcome == FORGOTTEN)
     forgotten = set(session.scalars(rows))
     if not forgotten:
         return {}
-    listed = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
-    listed = listed.where(CaptureRow.id.in_(results), AddressRow.expected_biz.is_not(None))
+    listed = select(Capture.id).join(Address, Address.id == Capture.address_id)
+    listed = listed.where(Capture.id.in_(results), Address.expected_biz.is_not(None))
     by_itself = set(session.scalars(listed))
     return {
         capture_id: Message(FORGOTTEN_POST)
@@ -292,7 +294,7 @@ def _watched_accounts(session: Session, bizs: set[str]) -> set[str]:
     if not bizs:
         return set()
     rows = select(Account.biz).where(Account.biz.in_(bizs))
-    return set(session.scalars(rows.where(Account.id.in_(select(SourceRow.account_id)))))
+    return set(session.scalars(rows.where(Account.id.in_(select(Source.account_id)))))
 
 
 def _without_record(page: ParsedPage, reason: Message) -> ParsedPage:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, AddressRow, Post, SightingRow, SourceRow, Version
+from archive.db.models import Account, Address, Post, Sighting, Source, Version
 from archive.domain.monitoring import ANNOUNCED, AnnouncedPost
 from archive.domain.records import SHANGHAI
 from archive.domain.weekly_digest import normalised
@@ -27,10 +27,8 @@ def announced_posts(session: Session, biz: str) -> list[AnnouncedPost]:
     A post with the same title of that time, a listed address with that title, or its removal on purpose ends
     it: nothing is stored for that, so that it does not matter where the address came from.
     """
-    rows = select(SourceRow.type, SourceRow.memory[ANNOUNCED]).join(
-        Account, Account.id == SourceRow.account_id
-    )
-    rows = rows.where(Account.biz == biz, SourceRow.memory.has_key(ANNOUNCED))
+    rows = select(Source.type, Source.memory[ANNOUNCED]).join(Account, Account.id == Source.account_id)
+    rows = rows.where(Account.biz == biz, Source.memory.has_key(ANNOUNCED))
     announced = [one for source, entries in session.execute(rows) for one in _read(source, entries)]
     if not announced:
         return []
@@ -72,10 +70,10 @@ def _days_by_title(session: Session, biz: str) -> Mapping[str, list[date]]:
 
 def _listed_titles(biz: str) -> Any:
     """Select the titles under which addresses of an account were listed that brought no post yet."""
-    rows = select(SightingRow.title).distinct().join(AddressRow, AddressRow.id == SightingRow.address_id)
-    rows = rows.outerjoin(Account, Account.id == AddressRow.account_id).outerjoin(Post, IS_ITS_ADDRESS)
-    rows = rows.where((Account.biz == biz) | (AddressRow.expected_biz == biz))
-    return rows.where(SightingRow.title != "", Post.id.is_(None))
+    rows = select(Sighting.title).distinct().join(Address, Address.id == Sighting.address_id)
+    rows = rows.outerjoin(Account, Account.id == Address.account_id).outerjoin(Post, IS_ITS_ADDRESS)
+    rows = rows.where((Account.biz == biz) | (Address.expected_biz == biz))
+    return rows.where(Sighting.title != "", Post.id.is_(None))
 
 
 def _day(instant: datetime | None) -> date | None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Boolean, ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, AddressRow, Post, PostLink
+from archive.db.models import Account, Address, Post, PostLink
 from archive.domain.outcomes import BLOCKING, LINKS_TO_POSTS, NO_ANSWER, Outcome
 from archive.repository.derived import counts
 
@@ -30,13 +30,13 @@ def has_chksm(url: Any) -> ColumnElement[bool]:
 
 
 # The database has these conditions as functions, because its indexes are for exactly these.
-IS_LONG = AddressRow.short_token.is_(None)
+IS_LONG = Address.short_token.is_(None)
 
-IS_BARE: ColumnElement[bool] = func.derived.is_bare(AddressRow.short_token, AddressRow.url, type_=Boolean())
+IS_BARE: ColumnElement[bool] = func.derived.is_bare(Address.short_token, Address.url, type_=Boolean())
 
-IS_REFUSED_BARE = and_(IS_BARE, func.derived.is_refused(AddressRow.last_outcome, type_=Boolean()))
+IS_REFUSED_BARE = and_(IS_BARE, func.derived.is_refused(Address.last_outcome, type_=Boolean()))
 
-_WAITS = AddressRow.next_fetch_at.is_not(None)
+_WAITS = Address.next_fetch_at.is_not(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def may_ask_bare(session: Session, bare_a_day: int, now: datetime) -> bool:
 def bare_status(session: Session, bare_a_day: int, now: datetime) -> BareStatus:
     """Return how many bare addresses wait, and when the next may be asked."""
     waiting = counts(session, ["addresses_bare"])["addresses_bare"].total()
-    first_due = session.scalar(select(func.min(AddressRow.next_fetch_at)).where(IS_BARE, _WAITS))
+    first_due = session.scalar(select(func.min(Address.next_fetch_at)).where(IS_BARE, _WAITS))
     if first_due is None or bare_a_day == 0:
         return BareStatus(waiting)
     refused_at = _last_refusal(session)
@@ -82,7 +82,7 @@ def bare_status(session: Session, bare_a_day: int, now: datetime) -> BareStatus:
 
 
 def _last_refusal(session: Session) -> datetime | None:
-    return session.scalar(select(func.max(AddressRow.last_tried_at)).where(IS_REFUSED_BARE))
+    return session.scalar(select(func.max(Address.last_tried_at)).where(IS_REFUSED_BARE))
 
 
 def _must_let_others_pass(session: Session) -> bool:
@@ -92,11 +92,11 @@ def _must_let_others_pass(session: Session) -> bool:
 
 def bare_challenge_at(session: Session) -> datetime | None:
     """Return when the last address was asked, if it was a bare one that gave a challenge; None otherwise."""
-    last = select(IS_BARE & AddressRow.last_outcome.in_(sorted(BLOCKING)), AddressRow.last_tried_at)
-    last = last.where(AddressRow.last_tried_at.is_not(None))
-    row = session.execute(last.order_by(AddressRow.last_tried_at.desc()).limit(1)).first()
+    last = select(IS_BARE & Address.last_outcome.in_(sorted(BLOCKING)), Address.last_tried_at)
+    last = last.where(Address.last_tried_at.is_not(None))
+    row = session.execute(last.order_by(Address.last_tried_at.desc()).limit(1)).first()
     return row[1] if row and row[0] else None
 
 
 def _others_wait() -> ColumnElement[bool]:
-    return select(AddressRow.id).where(~IS_BARE, _WAITS).exists()
+    return select(Address.id).where(~IS_BARE, _WAITS).exists()

@@ -23,8 +23,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
-from archive.db.models import Body, CaptureRow
-from archive.domain.captures import Capture
+from archive.db.models import Body, Capture
+from archive.domain.captures import CaptureData
 from archive.domain.errors import IntegrityError
 from archive.storage.body_codec import (
     DELTA,
@@ -74,7 +74,7 @@ class _Base(NamedTuple):
     body: bytes  # not verified by itself: what is decoded with it is
 
 
-def store_bodies(session: Session, captures: Sequence[Capture]) -> None:
+def store_bodies(session: Session, captures: Sequence[CaptureData]) -> None:
     """Store the bodies of captures that are not stored yet, each once.
 
     They are inserted in the order of their hashes, so that no two processes wait for each other.
@@ -93,7 +93,7 @@ def store_bodies(session: Session, captures: Sequence[Capture]) -> None:
     _replace_delta_bases(session, new, [sha256 for sha256 in inserted if encoded[sha256].base_sha256])
 
 
-def _encode(session: Session, captures: Iterable[Capture]) -> dict[bytes, EncodedBody]:
+def _encode(session: Session, captures: Iterable[CaptureData]) -> dict[bytes, EncodedBody]:
     bases, encoded = DeltaBases(session), {}
     for capture in captures:
         body = encode_body(capture, bases.known)
@@ -103,7 +103,7 @@ def _encode(session: Session, captures: Iterable[Capture]) -> dict[bytes, Encode
     return encoded
 
 
-def _replace_delta_bases(session: Session, new: Mapping[bytes, Capture], deltas: Sequence[bytes]) -> None:
+def _replace_delta_bases(session: Session, new: Mapping[bytes, CaptureData], deltas: Sequence[bytes]) -> None:
     """Store whole those of these deltas whose base another process has meanwhile stored as a delta."""
     if not deltas:
         return
@@ -184,9 +184,9 @@ def _base_damaged(sha256: bytes, error: IntegrityError) -> IntegrityError:
 def unused_bodies(session: Session, captures: Collection[int]) -> list[bytes]:
     """Return the hashes of the bodies that only these captures have."""
     ids = literal(sorted(captures), ARRAY(BigInteger))
-    other = aliased(CaptureRow)
-    is_shared = select(other.id).where(other.sha256 == CaptureRow.sha256, other.id != all_(ids)).exists()
-    rows = select(CaptureRow.sha256).where(CaptureRow.id == any_(ids), ~is_shared).distinct()
+    other = aliased(Capture)
+    is_shared = select(other.id).where(other.sha256 == Capture.sha256, other.id != all_(ids)).exists()
+    rows = select(Capture.sha256).where(Capture.id == any_(ids), ~is_shared).distinct()
     return list(session.scalars(rows))
 
 
@@ -237,7 +237,7 @@ class DeltaBases:
         _remember(known)
         return known
 
-    def add(self, capture: Capture) -> None:
+    def add(self, capture: CaptureData) -> None:
         """Add the body of a capture that is stored whole."""
         self.known.insert(0, DeltaBase(capture.sha256, capture.body, signature(capture.body)))
         del self.known[MAX_BASES:]
@@ -267,8 +267,8 @@ def _load_recent_bases(session: Session) -> Iterator[DeltaBase]:
 def _recent_bases(session: Session) -> Sequence[bytes]:
     """Return the hashes of the delta bases of the newest captures, the one used last first."""
     # After a clock that was wrong these are not the last: then bodies only take more bytes.
-    newest = select(CaptureRow.id, CaptureRow.sha256, CaptureRow.body_size)
-    recent = newest.order_by(CaptureRow.id.desc()).limit(RECENT_CAPTURES).subquery()
+    newest = select(Capture.id, Capture.sha256, Capture.body_size)
+    recent = newest.order_by(Capture.id.desc()).limit(RECENT_CAPTURES).subquery()
     base = func.coalesce(Body.base_sha256, Body.sha256).label("sha256")
     uses = select(base).join(recent, recent.c.sha256 == Body.sha256)
     uses = uses.where(recent.c.body_size.between(MIN_DELTA_SIZE, MAX_BASE_SIZE)).group_by(base)

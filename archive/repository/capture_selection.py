@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import (
     Account,
-    AddressRow,
-    CaptureRow,
-    FileRow,
-    MediumRow,
+    Address,
+    Capture,
+    File,
+    Medium,
     ParseResult,
     Post,
     PostMedium,
@@ -86,16 +86,16 @@ class SelectedMedium:
 
 def count_captures(session: Session, chosen: Selection) -> tuple[int, datetime | None]:
     """Count the selected captures; return also when the last of them was fetched (UTC)."""
-    rows = select(func.count(), func.max(CaptureRow.fetched_at)).where(_belongs(chosen))
+    rows = select(func.count(), func.max(Capture.fetched_at)).where(_belongs(chosen))
     count, latest = session.execute(rows).one()
     return count, latest
 
 
 def selected_captures(session: Session, chosen: Selection) -> Iterator[list[SelectedCapture]]:
     """Yield the selected captures of every outcome in batches, in the order they were stored."""
-    same = (CaptureRow.requested_url, CaptureRow.sha256, CaptureRow.status, CaptureRow.rendered)
-    first = func.first_value(CaptureRow.id).over(partition_by=same, order_by=STORED_ORDER)
-    rows = session.execute(select(CaptureRow.id, first).where(_belongs(chosen)).order_by(STORED_ORDER))
+    same = (Capture.requested_url, Capture.sha256, Capture.status, Capture.rendered)
+    first = func.first_value(Capture.id).over(partition_by=same, order_by=STORED_ORDER)
+    rows = session.execute(select(Capture.id, first).where(_belongs(chosen)).order_by(STORED_ORDER))
     ids = rows.all()
     for start in range(0, len(ids), _BATCH):
         yield _load(session, ids[start : start + _BATCH])
@@ -103,7 +103,7 @@ def selected_captures(session: Session, chosen: Selection) -> Iterator[list[Sele
 
 def _load(session: Session, batch: Sequence[Row[int, int]]) -> list[SelectedCapture]:
     firsts = {number: first for number, first in batch}
-    times = select(CaptureRow.id, CaptureRow.fetched_at).where(CaptureRow.id.in_(firsts.values()))
+    times = select(Capture.id, Capture.fetched_at).where(Capture.id.in_(firsts.values()))
     fetched = {number: at for number, at in session.execute(times)}
     rows = session.execute(_metadata_rows(list(firsts)))
     return [_selected(row, firsts[row.id], fetched[firsts[row.id]]) for row in rows]
@@ -111,15 +111,15 @@ def _load(session: Session, batch: Sequence[Row[int, int]]) -> list[SelectedCapt
 
 def _metadata_rows(ids: list[int]) -> Select[Any]:
     rows = select(
-        CaptureRow.id, CaptureRow.requested_url, CaptureRow.final_url, CaptureRow.status, CaptureRow.headers,
-        CaptureRow.sha256, CaptureRow.fetched_at, CaptureRow.rendered, CaptureRow.evaluated,
+        Capture.id, Capture.requested_url, Capture.final_url, Capture.status, Capture.headers,
+        Capture.sha256, Capture.fetched_at, Capture.rendered, Capture.evaluated,
         ParseResult.outcome, func.coalesce(ParseResult.reason, "").label("reason"),
-        ParseResult.parser_version, AddressRow.aid,
-        AddressRow.expected_biz, Post.kind,
+        ParseResult.parser_version, Address.aid,
+        Address.expected_biz, Post.kind,
     )  # fmt: skip
-    rows = rows.outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id).outerjoin(Post, IS_ITS_ADDRESS)
+    rows = rows.outerjoin(Address, Address.id == Capture.address_id).outerjoin(Post, IS_ITS_ADDRESS)
     rows = rows.outerjoin(ParseResult, IS_ITS_RESULT)
-    return rows.where(CaptureRow.id.in_(ids)).order_by(STORED_ORDER)
+    return rows.where(Capture.id.in_(ids)).order_by(STORED_ORDER)
 
 
 def _selected(row: Row[Any], first_id: int, first_fetched_at: datetime) -> SelectedCapture:
@@ -133,13 +133,13 @@ def _belongs(chosen: Selection) -> ColumnElement[bool]:
     if chosen == Selection():
         return true()
     posts = _posts(chosen)
-    addresses = select(AddressRow.id).join(Post, IS_ITS_ADDRESS).where(Post.id.in_(posts))
+    addresses = select(Address.id).join(Post, IS_ITS_ADDRESS).where(Post.id.in_(posts))
     belongs = [
-        CaptureRow.address_id.in_(addresses),
-        CaptureRow.id.in_(select(Post.capture_id).where(Post.id.in_(posts))),
+        Capture.address_id.in_(addresses),
+        Capture.id.in_(select(Post.capture_id).where(Post.id.in_(posts))),
     ]
     if chosen == Selection(chosen.account):
-        belongs.append(CaptureRow.address_id.in_(_addresses_of(chosen.account or "")))
+        belongs.append(Capture.address_id.in_(_addresses_of(chosen.account or "")))
     return or_(*belongs)
 
 
@@ -149,8 +149,8 @@ def _posts(chosen: Selection) -> Select[int]:
 
 def _addresses_of(account: str) -> Select[int]:
     is_meant = (Account.biz == account) | (Account.name == account)
-    is_its = (AddressRow.account_id == Account.id) | (AddressRow.biz == Account.biz)
-    return select(AddressRow.id).join(Account, is_its).where(is_meant)
+    is_its = (Address.account_id == Account.id) | (Address.biz == Account.biz)
+    return select(Address.id).join(Account, is_its).where(is_meant)
 
 
 def selected_media(session: Session, chosen: Selection) -> Iterator[SelectedMedium]:
@@ -159,16 +159,16 @@ def selected_media(session: Session, chosen: Selection) -> Iterator[SelectedMedi
     Ordered by key: their ids depend on which pages were parsed together.
     """
     rows = select(
-        MediumRow.key,
-        MediumRow.url,
-        FileRow.media_type,
-        FileRow.path,
-        FileRow.sha256,
-        FileRow.first_stored_at,
-    ).join(FileRow, FileRow.id == MediumRow.file_id)
-    rows = rows.where(MediumRow.url.startswith("http"))
+        Medium.key,
+        Medium.url,
+        File.media_type,
+        File.path,
+        File.sha256,
+        File.first_stored_at,
+    ).join(File, File.id == Medium.file_id)
+    rows = rows.where(Medium.url.startswith("http"))
     if chosen != Selection():
         shown = select(PostMedium.medium_id).where(PostMedium.post_id.in_(_posts(chosen)))
-        rows = rows.where(MediumRow.id.in_(shown))
-    stream = session.execute(rows.order_by(MediumRow.key.collate("C")), execution_options={"yield_per": 1000})
+        rows = rows.where(Medium.id.in_(shown))
+    stream = session.execute(rows.order_by(Medium.key.collate("C")), execution_options={"yield_per": 1000})
     return (SelectedMedium(*row) for row in stream)

@@ -26,9 +26,9 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import (
     Account,
-    AddressRow,
-    CaptureRow,
-    MediumRow,
+    Address,
+    Capture,
+    Medium,
     ParseResult,
     Post,
     PostLink,
@@ -37,7 +37,7 @@ from archive.db.models import (
     UnparsedCapture,
     Version,
 )
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.errors import NotArchived
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
@@ -53,7 +53,7 @@ UNPARSED_BATCH = 1000  # captures left unparsed that are handed out at once
 
 
 def store_captures(
-    session: Session, run_id: int | None, captures: Sequence[tuple[int | None, Capture]]
+    session: Session, run_id: int | None, captures: Sequence[tuple[int | None, CaptureData]]
 ) -> list[int]:
     """Store captures, each with the id of its address or None, before they are parsed; return their ids."""
     if not captures:
@@ -65,7 +65,7 @@ def store_captures(
         {"id": id_, **_row(run_id, address_id, capture)}
         for id_, (address_id, capture) in zip(ids, captures, strict=True)
     ]
-    session.execute(insert(CaptureRow), rows)
+    session.execute(insert(Capture), rows)
     session.execute(insert(UnparsedCapture), [{"capture_id": capture_id} for capture_id in ids])
     append_captures(session, ids)
     return ids
@@ -77,7 +77,7 @@ _LOCK_AS_WRITER = text("LOCK TABLE ONLY captures IN ROW EXCLUSIVE MODE")
 _NEW_IDS = text("SELECT partitions.new_capture_id() FROM generate_series(1, :count)")
 
 
-def _row(run_id: int | None, address_id: int | None, capture: Capture) -> dict[str, Any]:
+def _row(run_id: int | None, address_id: int | None, capture: CaptureData) -> dict[str, Any]:
     return {
         "address_id": address_id,
         "run_id": run_id,
@@ -103,9 +103,9 @@ def capture_origins(
     """
     is_parsed = select(ParseResult.id).where(IS_ITS_RESULT).exists()
     source = case((is_parsed, REPARSE), else_=PAGE)
-    is_dated = CaptureRow.headers != cast([], JSONB)
-    rows = select(CaptureRow.id, CaptureRow.fetched_at, source.label("source"), is_dated.label("is_dated"))
-    return {row.id: row for row in session.execute(rows.where(CaptureRow.id.in_(capture_ids)))}
+    is_dated = Capture.headers != cast([], JSONB)
+    rows = select(Capture.id, Capture.fetched_at, source.label("source"), is_dated.label("is_dated"))
+    return {row.id: row for row in session.execute(rows.where(Capture.id.in_(capture_ids)))}
 
 
 def store_outcomes(
@@ -113,7 +113,7 @@ def store_outcomes(
 ) -> None:
     """Store what captures turned out to be, which parser says so and when (UTC); skip what is stored."""
     pages = dict(results)
-    captures = select(CaptureRow.id).where(CaptureRow.id.in_(pages)).order_by(CaptureRow.id)
+    captures = select(Capture.id).where(Capture.id.in_(pages)).order_by(Capture.id)
     session.execute(captures.with_for_update(key_share=True))  # of two processes one stores its result first
     session.execute(delete(UnparsedCapture).where(UnparsedCapture.capture_id.in_(pages)))
     is_current = ParseResult.capture_id.in_(pages), ParseResult.is_current
@@ -143,20 +143,20 @@ def store_outcomes(
 
 
 _METADATA = (
-    CaptureRow.id, ParseResult.outcome, func.coalesce(ParseResult.reason, "").label("reason"),
-    CaptureRow.status, CaptureRow.fetched_at,
-    CaptureRow.requested_url, CaptureRow.final_url, CaptureRow.body_size, CaptureRow.sha256,
-    CaptureRow.rendered,
+    Capture.id, ParseResult.outcome, func.coalesce(ParseResult.reason, "").label("reason"),
+    Capture.status, Capture.fetched_at,
+    Capture.requested_url, Capture.final_url, Capture.body_size, Capture.sha256,
+    Capture.rendered,
 )  # fmt: skip
 
 
 def list_captures(session: Session, post: Post) -> list[dict[str, Any]]:
     """Return the captures of a post without their bodies, the last stored first; `reason` is a Message."""
-    of_addresses = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
-    of_addresses = of_addresses.where(AddressRow.account_id == post.account_id, AddressRow.aid == post.aid)
+    of_addresses = select(Capture.id).join(Address, Address.id == Capture.address_id)
+    of_addresses = of_addresses.where(Address.account_id == post.account_id, Address.aid == post.aid)
     of_versions = select(Version.capture_id).where(Version.post_id == post.id)
     ids = {post.capture_id, *session.scalars(of_addresses), *session.scalars(of_versions)} - {None}
-    rows = select(*_METADATA).outerjoin(ParseResult, IS_ITS_RESULT).where(CaptureRow.id.in_(ids))
+    rows = select(*_METADATA).outerjoin(ParseResult, IS_ITS_RESULT).where(Capture.id.in_(ids))
     rows = rows.order_by(STORED_ORDER.desc())
     return [_metadata(row) for row in session.execute(rows)]
 
@@ -164,7 +164,7 @@ def list_captures(session: Session, post: Post) -> list[dict[str, Any]]:
 def get_capture_metadata(session: Session, capture_id: int) -> dict[str, Any]:
     """Return a capture without its body; `reason` is a Message. Raises NotArchived when there is none."""
     rows = select(*_METADATA).outerjoin(ParseResult, IS_ITS_RESULT)
-    row = session.execute(rows.where(CaptureRow.id == capture_id)).first()
+    row = session.execute(rows.where(Capture.id == capture_id)).first()
     if row is None:
         raise NotArchived("archive.capture.missing", id=capture_id)
     return _metadata(row)
@@ -174,10 +174,10 @@ def _metadata(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
     return {**row._mapping, "reason": Message.load(row.reason)}
 
 
-def load_capture(session: Session, capture_id: int) -> Capture:
+def load_capture(session: Session, capture_id: int) -> CaptureData:
     """Return a capture with its body. Raises IntegrityError when its bytes are damaged."""
-    row = session.get_one(CaptureRow, capture_id)
-    return Capture(
+    row = session.get_one(Capture, capture_id)
+    return CaptureData(
         requested_url=row.requested_url,
         final_url=row.final_url,
         status=row.status,
@@ -196,16 +196,16 @@ def find_capture(
 
     Addresses are compared as they are read, without sessions that earlier versions stored.
     """
-    rows = select(CaptureRow.id, CaptureRow.requested_url).where(CaptureRow.sha256 == sha256)
+    rows = select(Capture.id, Capture.requested_url).where(Capture.sha256 == sha256)
     if fetched_at is not None:
-        rows = rows.where(CaptureRow.fetched_at == fetched_at)
+        rows = rows.where(Capture.fetched_at == fetched_at)
     found = session.execute(rows.order_by(STORED_ORDER))
     return next((capture_id for capture_id, address in found if address == requested_url), None)
 
 
 def note_repeated(session: Session, capture_id: int, run_id: int) -> None:
     """Record that a run brought a capture again that another run had brought."""
-    is_own = select(CaptureRow.id).where(CaptureRow.id == capture_id, CaptureRow.run_id == run_id)
+    is_own = select(Capture.id).where(Capture.id == capture_id, Capture.run_id == run_id)
     if session.scalar(is_own) is None:
         row = postgresql.insert(RepeatedCapture).values(capture_id=capture_id, run_id=run_id)
         session.execute(row.on_conflict_do_nothing())
@@ -222,13 +222,13 @@ def last_page(session: Session, address_id: int) -> bytes | None:
 
     Raises IntegrityError when it is damaged.
     """
-    rows = select(CaptureRow.id).join(ParseResult, IS_ITS_RESULT)
+    rows = select(Capture.id).join(ParseResult, IS_ITS_RESULT)
     rows = rows.where(
-        CaptureRow.address_id == address_id,
+        Capture.address_id == address_id,
         ParseResult.outcome == Outcome.ARTICLE,
-        CaptureRow.rendered.is_(False),
+        Capture.rendered.is_(False),
     )
-    newest = session.scalar(rows.order_by(CaptureRow.fetched_at.desc(), CaptureRow.id.desc()).limit(1))
+    newest = session.scalar(rows.order_by(Capture.fetched_at.desc(), Capture.id.desc()).limit(1))
     return None if newest is None else capture_body(session, newest)
 
 
@@ -261,18 +261,18 @@ class PostWithHistory:
 
 def captures_to_reparse(session: Session, chosen: ReparseSelection, parser_version: int) -> list[int]:
     """Return the ids of captures that an earlier parser has parsed, in the order they were fetched."""
-    rows = select(CaptureRow.id).outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id)
-    rows = rows.outerjoin(Post, IS_ITS_ADDRESS).outerjoin(Account, Account.id == AddressRow.account_id)
+    rows = select(Capture.id).outerjoin(Address, Address.id == Capture.address_id)
+    rows = rows.outerjoin(Post, IS_ITS_ADDRESS).outerjoin(Account, Account.id == Address.account_id)
     rows = rows.join(ParseResult, IS_ITS_RESULT).where(*_conditions(chosen))
     if not chosen.whole:
         rows = rows.where(func.coalesce(ParseResult.parser_version, 0) < parser_version)
-    return list(session.scalars(rows.order_by(CaptureRow.fetched_at, CaptureRow.id)))
+    return list(session.scalars(rows.order_by(Capture.fetched_at, Capture.id)))
 
 
 def _conditions(chosen: ReparseSelection) -> list[ColumnElement[bool]]:
-    day = func.coalesce(Post.published_on, cast(func.timezone("Asia/Shanghai", CaptureRow.fetched_at), Date))
+    day = func.coalesce(Post.published_on, cast(func.timezone("Asia/Shanghai", Capture.fetched_at), Date))
     named = (Account.biz == chosen.account) | (Account.name == chosen.account)
-    conditions: list[ColumnElement[bool]] = [AddressRow.aid.in_(chosen.aids)] if chosen.aids else []
+    conditions: list[ColumnElement[bool]] = [Address.aid.in_(chosen.aids)] if chosen.aids else []
     conditions += [named | (Post.account_name == chosen.account)] if chosen.account else []
     conditions += [day >= chosen.since] if chosen.since else []
     return conditions + ([day <= chosen.until] if chosen.until else [])
@@ -281,22 +281,22 @@ def _conditions(chosen: ReparseSelection) -> list[ColumnElement[bool]]:
 def parsed_captures(session: Session, ids: Sequence[int]) -> dict[int, ParsedCapture]:
     """Return by id what captures were parsed as, and the aid of the address each came from."""
     rows = select(
-        CaptureRow.id,
+        Capture.id,
         ParseResult.outcome,
         func.coalesce(ParseResult.reason, "").label("reason"),
-        CaptureRow.fetched_at,
-        AddressRow.aid,
-    ).outerjoin(AddressRow, AddressRow.id == CaptureRow.address_id)
+        Capture.fetched_at,
+        Address.aid,
+    ).outerjoin(Address, Address.id == Capture.address_id)
     rows = rows.outerjoin(ParseResult, IS_ITS_RESULT)
-    return {row.id: row for row in session.execute(rows.where(CaptureRow.id.in_(ids)))}
+    return {row.id: row for row in session.execute(rows.where(Capture.id.in_(ids)))}
 
 
 def posts_with_history(
     session: Session, identities: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], PostWithHistory]:
     """Return the archived ones of these posts, which are named by biz and aid."""
-    rows = select(Account.biz, Post, CaptureRow.fetched_at).join(Account, Account.id == Post.account_id)
-    rows = rows.outerjoin(CaptureRow, CaptureRow.id == Post.capture_id)
+    rows = select(Account.biz, Post, Capture.fetched_at).join(Account, Account.id == Post.account_id)
+    rows = rows.outerjoin(Capture, Capture.id == Post.capture_id)
     posts = session.execute(rows.where(tuple_(Account.biz, Post.aid).in_(identities))).all()
     hashes = select(Version.post_id, func.array_agg(Version.content_hash)).group_by(Version.post_id)
     hashes = hashes.where(Version.post_id.in_([row.Post.id for row in posts]))
@@ -329,7 +329,7 @@ def remove_obsolete_associations(session: Session, capture_id: int, page: Parsed
         *(select(table.post_id).where(table.capture_id == capture_id) for table in (PostMedium, PostLink))
     )
     append_facts_of_posts(session, session.scalars(shown).all())
-    stored = select(PostMedium.id, PostMedium.role, MediumRow.key).join(MediumRow)
+    stored = select(PostMedium.id, PostMedium.role, Medium.key).join(Medium)
     stored = stored.where(PostMedium.capture_id == capture_id)
     obsolete = [number for number, role, key in session.execute(stored) if (role, key) not in media]
     session.execute(delete(PostMedium).where(PostMedium.id.in_(obsolete)))

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from archive.db.advisory_locks import live_runs
-from archive.db.models import AddressRow, Egress, Run
+from archive.db.models import Address, Egress, Run
 from archive.domain.outcomes import BLOCKING
 from archive.repository.bare_addresses import IS_BARE, REFUSED
 from archive.repository.egress import EGRESS_LIVES
@@ -31,7 +31,7 @@ def is_free(now: datetime) -> ColumnElement[bool]:
     its claim, the row is checked again with the new claim but the old view of `runs`.
     """
     is_over = _of_claiming_run(Run.finished_at.is_not(None) | ~_is_alive(now))
-    return or_(AddressRow.claimed_until.is_(None), AddressRow.claimed_until <= now, is_over)
+    return or_(Address.claimed_until.is_(None), Address.claimed_until <= now, is_over)
 
 
 def is_being_fetched(now: datetime) -> ColumnElement[bool]:
@@ -75,14 +75,14 @@ class FetchProgress:
 
 def fetch_progress(session: Session, run_id: int, address_ids: Sequence[int], now: datetime) -> FetchProgress:
     """Return how far the fetching of these addresses has come, as a run sees it."""
-    is_open = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(REFUSED)
-    is_due = func.coalesce(AddressRow.next_fetch_at <= now, False)
-    is_claimed = and_(~is_free(now), AddressRow.claimed_by_run_id != run_id)
-    is_challenged = func.coalesce(AddressRow.last_outcome.in_(sorted(BLOCKING)), False)
+    is_open = Address.last_outcome.is_(None) | Address.last_outcome.in_(REFUSED)
+    is_due = func.coalesce(Address.next_fetch_at <= now, False)
+    is_claimed = and_(~is_free(now), Address.claimed_by_run_id != run_id)
+    is_challenged = func.coalesce(Address.last_outcome.in_(sorted(BLOCKING)), False)
     facts = ~is_open, is_due, is_open & IS_BARE, is_open & is_claimed, is_challenged & ~IS_BARE
     found: tuple[set[int], ...] = tuple(set() for _ in facts)
     for start in range(0, len(address_ids), _BATCH):
-        rows = select(AddressRow.id, *facts).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
+        rows = select(Address.id, *facts).where(Address.id.in_(address_ids[start : start + _BATCH]))
         for address_id, *flags in session.execute(rows):
             for ids, flag in zip(found, flags, strict=True):
                 if flag:

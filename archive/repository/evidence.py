@@ -14,7 +14,7 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Dialect, Row, TextClaus
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
-from archive.db.models import AddressRow
+from archive.db.models import Address
 
 
 class FactKind(StrEnum):
@@ -68,7 +68,7 @@ _CLOSED = (
 )
 
 
-def chain_biz(address: type[AddressRow]) -> ColumnElement[str]:
+def chain_biz(address: type[Address]) -> ColumnElement[str]:
     """Return whose chain an address belongs to: its account's, else that whose source listed it."""
     return func.coalesce(address.biz, address.expected_biz, "")
 
@@ -80,12 +80,12 @@ def _sql(expression: ColumnElement[str]) -> str:
 
 
 def _key_of(address: str) -> str:
-    key: ColumnElement[str] = aliased(AddressRow, name=address).key.expression
+    key: ColumnElement[str] = aliased(Address, name=address).key.expression
     return _sql(key)
 
 
 def _biz_of_address(address: str) -> str:
-    return _sql(chain_biz(aliased(AddressRow, name=address)))
+    return _sql(chain_biz(aliased(Address, name=address)))
 
 
 _BIZ_OF_ACCOUNT = "(SELECT biz FROM accounts WHERE id = r.account_id)"

@@ -17,13 +17,13 @@ from archive.db.engine import transaction
 from archive.db.models import (
     Absence,
     Account,
-    AddressRow,
-    CaptureRow,
+    Address,
+    Capture,
     Chain,
     ChainEntry,
-    FileRow,
+    File,
     Incident,
-    MediumRow,
+    Medium,
     ParseResult,
     Post,
     PostLink,
@@ -31,13 +31,13 @@ from archive.db.models import (
     Removal,
     RepeatedCapture,
     Run,
-    SightingRow,
-    SourceRow,
+    Sighting,
+    Source,
     UnparsedCapture,
     Version,
 )
 from archive.domain.addresses import AddressColumns, post_key
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.monitoring import IncidentKind
 from archive.domain.outcomes import FORGOTTEN, Outcome
 from archive.domain.parsed_page import ParsedPage, PostState
@@ -73,7 +73,7 @@ _LOCK = text(
 
 _NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")  # an account may have a hundred thousand posts
 
-Parse = Callable[[Capture], ParsedPage]
+Parse = Callable[[CaptureData], ParsedPage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def remove(
 ) -> tuple[int, RemovalScope]:
     """Do what `forget` does, within a transaction that has locked the tables."""
     scope = request.find_scope(session)
-    paths = session.scalars(select(FileRow.path).where(among(FileRow.id, scope.files))).all()
+    paths = session.scalars(select(File.path).where(among(File.id, scope.files))).all()
     arguments = {**request.arguments, "reason": request.reason, "files": sorted(paths)}
     run_id = runs.start_run(session, COMMAND, arguments, now)
     session.execute(update(Run).where(Run.id == run_id).values(counts=scope.counts()))
@@ -172,7 +172,7 @@ def _record(
 
 def _entries(session: Session, scope: RemovalScope) -> dict[str, list[dict[str, Any]]]:
     """Return by chain the entries of what is removed: their places and contents, and what the rows were."""
-    page = aliased(CaptureRow)
+    page = aliased(Capture)
     rows = select(
         Chain.biz,
         ChainEntry.position,
@@ -213,7 +213,7 @@ def _entries(session: Session, scope: RemovalScope) -> dict[str, list[dict[str, 
 
 def _removed_facts(session: Session, scope: RemovalScope) -> dict[FactKind, Collection[int]]:
     """Return the rows whose facts are removed, by kind."""
-    queued = session.scalars(select(SightingRow.id).where(among(SightingRow.address_id, scope.queue)))
+    queued = session.scalars(select(Sighting.id).where(among(Sighting.address_id, scope.queue)))
     return {
         FactKind.ADDRESS: scope.queue,
         FactKind.SIGHTING: scope.sightings.union(queued),
@@ -236,10 +236,10 @@ def _by_chain(
     session: Session, scope: RemovalScope, posts: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, list[str]]:
     """Return by account the keys of the addresses that stay forgotten, with the long one of each post."""
-    rows = select(func.coalesce(Account.biz, ""), AddressRow.key)
-    rows = rows.outerjoin(Account, Account.id == AddressRow.account_id)
+    rows = select(func.coalesce(Account.biz, ""), Address.key)
+    rows = rows.outerjoin(Account, Account.id == Address.account_id)
     found: dict[str, set[str]] = defaultdict(set)
-    for biz, key in session.execute(rows.where(among(AddressRow.id, scope.addresses))):
+    for biz, key in session.execute(rows.where(among(Address.id, scope.addresses))):
         found[biz].add(key)
     for biz, removed in posts.items():
         found[biz] |= {post_key(biz, post["aid"]) for post in removed}
@@ -247,7 +247,7 @@ def _by_chain(
 
 
 def _file_hashes(session: Session, scope: RemovalScope) -> list[str]:
-    rows = select(FileRow.sha256).where(among(FileRow.id, scope.files)).order_by(FileRow.sha256)
+    rows = select(File.sha256).where(among(File.id, scope.files)).order_by(File.sha256)
     return [sha256.hex() for sha256 in session.scalars(rows)]
 
 
@@ -270,13 +270,13 @@ def _remove(session: Session, scope: RemovalScope, now: datetime) -> None:
     session.execute(delete(RepeatedCapture).where(among(RepeatedCapture.capture_id, captures)))
     session.execute(delete(ParseResult).where(among(ParseResult.capture_id, captures)))
     session.execute(delete(UnparsedCapture).where(among(UnparsedCapture.capture_id, captures)))
-    session.execute(delete(CaptureRow).where(among(CaptureRow.id, captures)))
+    session.execute(delete(Capture).where(among(Capture.id, captures)))
     remove_bodies(session, bodies)
-    session.execute(delete(MediumRow).where(among(MediumRow.id, scope.media)))
-    session.execute(delete(FileRow).where(among(FileRow.id, scope.files)))
-    gone = among(SightingRow.id, scope.sightings) | among(SightingRow.address_id, scope.queue)
-    session.execute(delete(SightingRow).where(gone))
-    session.execute(delete(AddressRow).where(among(AddressRow.id, scope.queue)))
+    session.execute(delete(Medium).where(among(Medium.id, scope.media)))
+    session.execute(delete(File).where(among(File.id, scope.files)))
+    gone = among(Sighting.id, scope.sightings) | among(Sighting.address_id, scope.queue)
+    session.execute(delete(Sighting).where(gone))
+    session.execute(delete(Address).where(among(Address.id, scope.queue)))
     absences.rebuild_absences(session, sorted(touched - posts))
     _close_incidents(session, captures, now)
 
@@ -292,7 +292,7 @@ def _keep_forgotten(session: Session, scope: RemovalScope, now: datetime) -> Non
         "claimed_by_run_id": None,
         "claimed_until": None,
     }
-    session.execute(update(AddressRow).where(among(AddressRow.id, scope.addresses)).values(values))
+    session.execute(update(Address).where(among(Address.id, scope.addresses)).values(values))
     rows = select(Account.biz, Post.account_id, Post.aid, Post.url)
     rows = rows.join(Account, Account.id == Post.account_id).where(among(Post.id, scope.posts))
     new = [
@@ -300,11 +300,11 @@ def _keep_forgotten(session: Session, scope: RemovalScope, now: datetime) -> Non
         for biz, account_id, aid, url in session.execute(rows)
     ]
     if new:
-        row = postgresql.insert(AddressRow).on_conflict_do_nothing().returning(AddressRow.id)
+        row = postgresql.insert(Address).on_conflict_do_nothing().returning(Address.id)
         append_facts(session, FactKind.ADDRESS, session.scalars(row, new).all())
     append_facts(session, FactKind.ADDRESS, scope.addresses | scope.reset)
     due = {**values, "last_outcome": None, "next_fetch_at": now}
-    session.execute(update(AddressRow).where(among(AddressRow.id, scope.reset)).values(due))
+    session.execute(update(Address).where(among(Address.id, scope.reset)).values(due))
 
 
 def _identity(biz: str, aid: str) -> dict[str, Any]:
@@ -320,7 +320,7 @@ def _close_incidents(session: Session, captures: frozenset[int], now: datetime) 
 def _remove_account_state(session: Session, account_id: int, now: datetime) -> None:
     """Remove the state of an account's sources, and close its incidents."""
     close_incidents_of_account(session, account_id, now)
-    session.execute(delete(SourceRow).where(SourceRow.account_id == account_id))
+    session.execute(delete(Source).where(Source.account_id == account_id))
 
 
 def _restore_post(session: Session, post_id: int, parse: Parse, parser_version: int, now: datetime) -> None:
@@ -335,7 +335,7 @@ def _restore_post(session: Session, post_id: int, parse: Parse, parser_version: 
         page = parse(load_capture(session, one["id"]))
         if page.record is None or (page.biz, page.record.aid) != (biz, post.aid):
             continue
-        run_id = session.scalar(select(CaptureRow.run_id).where(CaptureRow.id == one["id"]))
+        run_id = session.scalar(select(Capture.run_id).where(Capture.id == one["id"]))
         state = (post.account_id, page.record, PAGE, one["id"], page, parser_version, one["fetched_at"])
         pages.append((run_id, PostState(*state)))
     current: Sequence[Any] = [one for one in (replace_state(session, post_id, pages, now),) if one]
@@ -347,7 +347,7 @@ def _restore_post(session: Session, post_id: int, parse: Parse, parser_version: 
 def _update_first_archived(session: Session, post_id: int) -> None:
     """Date the archiving of a post by the first of its remaining versions, if any."""
     first = select(func.min(VERSION_AT)).select_from(Version)
-    first = first.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    first = first.outerjoin(Capture, Capture.id == Version.capture_id)
     first = first.where(Version.post_id == post_id)
     values = {"first_archived_at": func.coalesce(first.scalar_subquery(), Post.first_archived_at)}
     session.execute(update(Post).where(Post.id == post_id).values(values))

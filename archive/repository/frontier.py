@@ -14,9 +14,9 @@ from sqlalchemy import Select, and_, case, func, or_, select, text, tuple_, upda
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow, SightingRow
-from archive.domain.addresses import Address, parse_address
-from archive.domain.captures import Sighted, Sighting
+from archive.db.models import Address, Sighting
+from archive.domain.addresses import PostAddress, parse_address
+from archive.domain.captures import Sighted, SightingData
 from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
 from archive.domain.text import storable, storable_json
 from archive.domain.update_decisions import BARE_A_DAY
@@ -66,7 +66,12 @@ class DueAddress:
 
 
 def record_sightings(
-    session: Session, run_id: int | None, sightings: Sequence[Sighting], now: datetime, *, claim: bool = True
+    session: Session,
+    run_id: int | None,
+    sightings: Sequence[SightingData],
+    now: datetime,
+    *,
+    claim: bool = True,
 ) -> list[Sighted]:
     """Store where addresses were seen; new ones are due at once, unless their post is archived already.
 
@@ -80,7 +85,7 @@ def record_sightings(
 
 
 def submit_sightings(
-    session: Session, sightings: Sequence[Sighting], now: datetime, *, statement_seconds: float
+    session: Session, sightings: Sequence[SightingData], now: datetime, *, statement_seconds: float
 ) -> list[Sighted]:
     """Record addresses that somebody submitted; those without a final answer become due at once.
 
@@ -95,11 +100,16 @@ def submit_sightings(
 
 
 def store_sightings(
-    session: Session, run_id: int | None, sightings: Sequence[Sighting], now: datetime, *, claim: bool = True
+    session: Session,
+    run_id: int | None,
+    sightings: Sequence[SightingData],
+    now: datetime,
+    *,
+    claim: bool = True,
 ) -> list[Sighted]:
     """Store sightings like `record_sightings`, without changing the addresses of archived posts."""
     accounts = put_accounts(session, {s.address.biz: "" for s in sightings if s.address.biz})
-    rows: dict[str, Sighting] = {}
+    rows: dict[str, SightingData] = {}
     for sighting in sightings:  # of several for one post, the one with chksm gives the address to fetch
         best = rows.get(sighting.address.key)
         if best is None or (sighting.address.chksm and not best.address.chksm):
@@ -118,7 +128,7 @@ def _ordered(keys: Iterable[str]) -> list[str]:
 
 def _put_addresses(
     session: Session,
-    sightings: Sequence[Sighting],
+    sightings: Sequence[SightingData],
     accounts: Mapping[str, int],
     claimed_by: int | None,
     now: datetime,
@@ -151,7 +161,7 @@ def _put_addresses(
     return {key: Sighted(address_id, key, key not in before) for key, address_id in ids.items()}
 
 
-def _with_known_chksm(session: Session, addresses: Sequence[Address]) -> list[Address]:
+def _with_known_chksm(session: Session, addresses: Sequence[PostAddress]) -> list[PostAddress]:
     """Return the addresses, bare ones in the form with chksm by which an archived post links to the same."""
     bare = [address.key for address in addresses if address.is_bare]
     linked: dict[str, str] = {}
@@ -160,7 +170,7 @@ def _with_known_chksm(session: Session, addresses: Sequence[Address]) -> list[Ad
     return [parse_address(linked[one.key]) if one.key in linked else one for one in addresses]
 
 
-def _first_due(sighting: Sighting, address: Address, now: datetime) -> datetime:
+def _first_due(sighting: SightingData, address: PostAddress, now: datetime) -> datetime:
     is_listed = bool(sighting.expected_biz)  # by a source; nobody gave it by hand
     return now + LISTED_WAIT if address.is_bare and is_listed else now
 
@@ -170,20 +180,20 @@ def _insert_or_improve(now: datetime, arbiter: Arbiter, *, claims: bool) -> post
 
     Those that another crawl is fetching now stay claimed by its run.
     """
-    row = postgresql.insert(AddressRow)
+    row = postgresql.insert(Address)
     has_better_url = and_(IS_BARE, has_chksm(row.excluded.url))
-    is_open = or_(AddressRow.last_outcome.is_(None), *(AddressRow.last_outcome == one for one in REFUSED))
+    is_open = or_(Address.last_outcome.is_(None), *(Address.last_outcome == one for one in REFUSED))
     gives_new_try = and_(has_better_url, is_open)
     improved = {
-        "url": case((has_better_url, row.excluded.url), else_=AddressRow.url),
-        "attempts": case((gives_new_try, 0), else_=AddressRow.attempts),
-        "next_fetch_at": case((gives_new_try, row.excluded.next_fetch_at), else_=AddressRow.next_fetch_at),
+        "url": case((has_better_url, row.excluded.url), else_=Address.url),
+        "attempts": case((gives_new_try, 0), else_=Address.attempts),
+        "next_fetch_at": case((gives_new_try, row.excluded.next_fetch_at), else_=Address.next_fetch_at),
     }
     if not claims:
         return row.on_conflict_do_update(**on_conflict(arbiter), set_=improved, where=has_better_url)
     is_kept = is_being_fetched(now)
     claim = {
-        name: case((is_kept, getattr(AddressRow, name)), else_=row.excluded[name])
+        name: case((is_kept, getattr(Address, name)), else_=row.excluded[name])
         for name in ("claimed_by_run_id", "claimed_until")
     }
     return row.on_conflict_do_update(**on_conflict(arbiter), set_=improved | claim)
@@ -196,19 +206,19 @@ def _lock(session: Session, keys: Sequence[str]) -> None:
     a crawl that has begun meanwhile.
     """
     for batch in batches(_ordered(keys)):
-        rows = select(AddressRow.id).where(has_key(batch))
+        rows = select(Address.id).where(has_key(batch))
         session.execute(rows.order_by(*LOCK_ORDER).with_for_update())
 
 
 def _accept_any_account(session: Session, keys: Sequence[str]) -> None:
     """Accept a post of any account at these addresses: somebody asked for them by hand."""
     for batch in batches(keys):
-        rows = select(AddressRow.id).where(has_key(batch))
-        rows = rows.where(AddressRow.expected_biz.is_not(None))
+        rows = select(Address.id).where(has_key(batch))
+        rows = rows.where(Address.expected_biz.is_not(None))
         _update_locked(session, rows, {"expected_biz": None})
 
 
-def _is_by_hand(sighting: Sighting) -> bool:
+def _is_by_hand(sighting: SightingData) -> bool:
     """Tell whether somebody gave an address or a page, rather than a source that was checked."""
     return not sighting.expected_biz or sighting.source == SAVED_PAGE
 
@@ -216,16 +226,14 @@ def _is_by_hand(sighting: Sighting) -> bool:
 def _remember_forgotten(session: Session, keys: Sequence[str], now: datetime) -> None:
     """Make the addresses due again whose posts were removed and that somebody gives by hand now."""
     for batch in batches(keys):
-        given = select(AddressRow.account_id, AddressRow.aid, AddressRow.id)
-        given = given.where(has_key(batch), AddressRow.last_outcome == FORGOTTEN)
+        given = select(Address.account_id, Address.aid, Address.id)
+        given = given.where(has_key(batch), Address.last_outcome == FORGOTTEN)
         found = session.execute(given).all()
         if not found:
             continue
-        same_post = tuple_(AddressRow.account_id, AddressRow.aid).in_(
-            [(row.account_id, row.aid) for row in found]
-        )
-        rows = select(AddressRow.id).where(AddressRow.last_outcome == FORGOTTEN)
-        rows = rows.where(same_post | AddressRow.id.in_([row.id for row in found]))
+        same_post = tuple_(Address.account_id, Address.aid).in_([(row.account_id, row.aid) for row in found])
+        rows = select(Address.id).where(Address.last_outcome == FORGOTTEN)
+        rows = rows.where(same_post | Address.id.in_([row.id for row in found]))
         due = {"last_outcome": None, "last_reason": "", "next_fetch_at": now, "attempts": 0}
         _update_locked(session, rows, due)
 
@@ -233,13 +241,13 @@ def _remember_forgotten(session: Session, keys: Sequence[str], now: datetime) ->
 def _update_locked(session: Session, rows: Select[int], values: Mapping[str, Any]) -> Sequence[int]:
     """Lock the chosen addresses in the order of all, then change them; return their ids."""
     locked = session.scalars(rows.order_by(*LOCK_ORDER).with_for_update()).all()
-    session.execute(update(AddressRow).where(AddressRow.id.in_(locked)).values(dict(values)))
+    session.execute(update(Address).where(Address.id.in_(locked)).values(dict(values)))
     append_facts(session, FactKind.ADDRESS, locked)
     return locked
 
 
 def _put_sightings(
-    session: Session, run_id: int | None, sightings: Sequence[Sighting], ids: Mapping[str, int]
+    session: Session, run_id: int | None, sightings: Sequence[SightingData], ids: Mapping[str, int]
 ) -> None:
     values = {
         (ids[s.address.key], s.source, storable(s.address.url)): {
@@ -255,13 +263,13 @@ def _put_sightings(
         }
         for s in sightings
     }
-    row = postgresql.insert(SightingRow)
+    row = postgresql.insert(Sighting)
     row = row.on_conflict_do_update(
         constraint="uq__sightings__address_id_source_url",
         set_={"last_seen_at": row.excluded.last_seen_at, "last_run_id": row.excluded.last_run_id},
     )
     if values:
-        stored = session.scalars(row.returning(SightingRow.id), [values[key] for key in sorted(values)])
+        stored = session.scalars(row.returning(Sighting.id), [values[key] for key in sorted(values)])
         append_facts(session, FactKind.SIGHTING, stored.all())
 
 
@@ -272,14 +280,14 @@ def make_due(session: Session, address_ids: Sequence[int], now: datetime, again:
     find them due too. Bare ones keep the count of their attempts, and without `again` the back-off after one
     that brought no post: asking for them at once would only bring the next challenge.
     """
-    backs_off = func.coalesce(and_(IS_REFUSED_BARE, AddressRow.next_fetch_at > now), False)
-    unanswered = AddressRow.last_outcome.is_(None) | AddressRow.last_outcome.in_(_NOT_FINAL)
-    is_due = AddressRow.next_fetch_at <= now  # left over by an interrupted run
-    due_at = func.least(AddressRow.next_fetch_at, now)  # of the two that is no NULL
-    changes = {"next_fetch_at": due_at, "attempts": case((IS_BARE, AddressRow.attempts), else_=0)}
+    backs_off = func.coalesce(and_(IS_REFUSED_BARE, Address.next_fetch_at > now), False)
+    unanswered = Address.last_outcome.is_(None) | Address.last_outcome.in_(_NOT_FINAL)
+    is_due = Address.next_fetch_at <= now  # left over by an interrupted run
+    due_at = func.least(Address.next_fetch_at, now)  # of the two that is no NULL
+    changes = {"next_fetch_at": due_at, "attempts": case((IS_BARE, Address.attempts), else_=0)}
     made_due: list[int] = []
     for start in range(0, len(address_ids), _BATCH):
-        rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
+        rows = select(Address.id).where(Address.id.in_(address_ids[start : start + _BATCH]))
         if not again:
             rows = rows.where(unanswered | is_due, ~backs_off)
         made_due.extend(_update_locked(session, rows, changes))
@@ -295,17 +303,17 @@ def due_addresses(session: Session, now: datetime, limit: int, run_id: int | Non
     """
     rows = _due(now)
     if run_id is not None:
-        rows = rows.where(AddressRow.claimed_by_run_id == run_id)
+        rows = rows.where(Address.claimed_by_run_id == run_id)
     return _load_due(session, rows.limit(limit))
 
 
 def _due(now: datetime) -> Select[int, str, str]:
-    failed = func.derived.has_failed(AddressRow.last_outcome)
-    failed_at = func.derived.failed_at(AddressRow.last_outcome, AddressRow.last_tried_at)
+    failed = func.derived.has_failed(Address.last_outcome)
+    failed_at = func.derived.failed_at(Address.last_outcome, Address.last_tried_at)
     # The order of ix__addresses__fetch_order.
-    in_order = IS_BARE, failed, failed_at, AddressRow.attempts, IS_LONG, AddressRow.next_fetch_at
-    rows = select(AddressRow.id, AddressRow.key, AddressRow.url)
-    return rows.where(AddressRow.next_fetch_at <= now).order_by(*in_order, AddressRow.id)
+    in_order = IS_BARE, failed, failed_at, Address.attempts, IS_LONG, Address.next_fetch_at
+    rows = select(Address.id, Address.key, Address.url)
+    return rows.where(Address.next_fetch_at <= now).order_by(*in_order, Address.id)
 
 
 def _load_due(session: Session, rows: Select[int, str, str]) -> list[DueAddress]:
@@ -320,18 +328,18 @@ def due_address(address_id: int, key: str, url: str) -> DueAddress:
 
 def address_ids(session: Session, keys: Sequence[str]) -> set[int]:
     """Return the ids of the addresses with these keys."""
-    return set(session.scalars(select(AddressRow.id).where(has_key(keys))))
+    return set(session.scalars(select(Address.id).where(has_key(keys))))
 
 
-def addresses_of_run(session: Session, run_id: int) -> list[AddressRow]:
+def addresses_of_run(session: Session, run_id: int) -> list[Address]:
     """Return the addresses a run claimed, as they are now, in the order they became known."""
-    rows = select(AddressRow).where(AddressRow.claimed_by_run_id == run_id).order_by(AddressRow.id)
+    rows = select(Address).where(Address.claimed_by_run_id == run_id).order_by(Address.id)
     return list(session.scalars(rows))
 
 
 def claim_addresses(session: Session, run_id: int, address_ids: Sequence[int], now: datetime) -> None:
     """Claim addresses for a run, whoever has them, except those that another crawl is fetching now."""
-    rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids), ~is_being_fetched(now))
+    rows = select(Address.id).where(Address.id.in_(address_ids), ~is_being_fetched(now))
     _update_locked(session, rows, claim_values(run_id, now))
 
 
@@ -340,11 +348,11 @@ def take_over(session: Session, run_id: int, address_ids: Sequence[int], now: da
 
     Return their ids. Other runs may have claimed them since, to fetch them when the egress is theirs.
     """
-    free = ~is_being_fetched(now) | (AddressRow.claimed_by_run_id == run_id)
+    free = ~is_being_fetched(now) | (Address.claimed_by_run_id == run_id)
     taken: list[int] = []
     for start in range(0, len(address_ids), _BATCH):
-        rows = select(AddressRow.id).where(AddressRow.id.in_(address_ids[start : start + _BATCH]))
-        rows = rows.where(AddressRow.next_fetch_at <= now, free)
+        rows = select(Address.id).where(Address.id.in_(address_ids[start : start + _BATCH]))
+        rows = rows.where(Address.next_fetch_at <= now, free)
         taken.extend(_update_locked(session, rows, claim_values(run_id, now)))
     return taken
 
@@ -358,11 +366,11 @@ def claim_due(  # noqa: PLR0913 - the last has a default
     ones and neither waits. Bare ones are claimed only while one may be asked.
     """
     rows = _due_and_free(session, now, bare_a_day).limit(limit)
-    due = _load_due(session, rows.with_for_update(of=AddressRow, skip_locked=True, key_share=True))
+    due = _load_due(session, rows.with_for_update(of=Address, skip_locked=True, key_share=True))
     if not due:
         return 0, []
     run_id = runs.start_run(session, command, {"due": len(due)}, now, egress)
-    claimed = update(AddressRow).where(AddressRow.id.in_([address.id for address in due]))
+    claimed = update(Address).where(Address.id.in_([address.id for address in due]))
     session.execute(claimed.values(claim_values(run_id, now)))
     return run_id, due
 

@@ -35,9 +35,9 @@ from sqlalchemy.orm import Session, aliased
 
 from archive.db.models import (
     Account,
-    AddressRow,
+    Address,
     Base,
-    CaptureRow,
+    Capture,
     Chain,
     ChainEntry,
     PendingFact,
@@ -52,7 +52,7 @@ _INSTANT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
 def capture_contents() -> Select[int, str, bytes]:
     """Select the id, the biz of the chain and the entry's content of captures."""
-    row = CaptureRow
+    row = Capture
     values = (
         row.requested_url,
         row.final_url,
@@ -63,15 +63,15 @@ def capture_contents() -> Select[int, str, bytes]:
         _instant(row.fetched_at),
         row.rendered,
         _hash(cast(row.evaluated, Text)),
-        AddressRow.key,
+        Address.key,
     )
-    chosen = select(row.id, chain_biz(AddressRow).label("biz"), _content("capture", *values).label("content"))
-    return chosen.outerjoin(AddressRow, AddressRow.id == row.address_id)
+    chosen = select(row.id, chain_biz(Address).label("biz"), _content("capture", *values).label("content"))
+    return chosen.outerjoin(Address, Address.id == row.address_id)
 
 
 def version_contents() -> Select[int, str, bytes]:
     """Select the id, the biz of the chain and the entry's content of versions."""
-    row, page = Version, aliased(CaptureRow)
+    row, page = Version, aliased(Capture)
     values = (
         Account.biz,
         Post.aid,
@@ -119,7 +119,7 @@ START = bytes(32)  # stands for the digest before the first entry of a chain
 # Built once: they run for every page that is stored, and building them takes longer than running them.
 _IDS = any_(cast(bindparam("ids"), ARRAY(BigInteger)))
 
-_CAPTURES = capture_contents().where(CaptureRow.id == _IDS).order_by(CaptureRow.id)
+_CAPTURES = capture_contents().where(Capture.id == _IDS).order_by(Capture.id)
 
 _VERSIONS = version_contents().where(Version.id == _IDS).order_by(Version.id)
 

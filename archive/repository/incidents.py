@@ -12,7 +12,7 @@ from sqlalchemy import exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
-from archive.db.models import Account, CaptureRow, Egress, Incident, SourceRow
+from archive.db.models import Account, Capture, Egress, Incident, Source
 from archive.domain.messages import Message
 from archive.domain.monitoring import HealthProblem, IncidentKind, IncidentSubject
 from archive.domain.text import storable, storable_json
@@ -58,7 +58,7 @@ def _subject_columns(session: Session, subjects: Sequence[IncidentSubject]) -> l
     bizs = {storable(one.biz) for one in subjects if one.biz}
     account_rows = select(Account.biz, Account.id).where(Account.biz.in_(bizs))
     accounts = {biz: id_ for biz, id_ in session.execute(account_rows)} if bizs else {}
-    source_rows = select(SourceRow).where(SourceRow.account_id.in_(accounts.values()))
+    source_rows = select(Source).where(Source.account_id.in_(accounts.values()))
     sources = {(row.account_id, row.name): row.id for row in session.scalars(source_rows) if accounts}
     names = {storable(one.egress) for one in subjects if one.egress}
     egress_rows = select(Egress.name, Egress.id).where(Egress.name.in_(names))
@@ -202,13 +202,13 @@ def _close_captures(session: Session, read: Collection[int], now: datetime) -> N
     if not rows:
         return
     numbers = [capture_id for capture_id in rows if capture_id is not None]
-    later = aliased(CaptureRow)
-    ended = select(CaptureRow.id).where(CaptureRow.id.in_(numbers))
+    later = aliased(Capture)
+    ended = select(Capture.id).where(Capture.id.in_(numbers))
     ended = ended.where(
-        CaptureRow.id.in_(read)
+        Capture.id.in_(read)
         | exists().where(
-            later.address_id == CaptureRow.address_id,
-            later.fetched_at > CaptureRow.fetched_at,
+            later.address_id == Capture.address_id,
+            later.fetched_at > Capture.fetched_at,
             later.id.in_(read),
         )
     )

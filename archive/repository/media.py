@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from archive.db.models import SERIALS, AddressRow, FileRow, MediumRow, Post, PostMedium
+from archive.db.models import SERIALS, Address, File, Medium, Post, PostMedium
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome, MediumType, Role
 from archive.domain.parsed_page import CurrentPage, MediaRef
@@ -92,28 +92,28 @@ def due_media(
     Those that failed before come last; those whose address expires soon come first, then all that is no
     image, for it may expire too.
     """
-    newest = select(PostMedium.page_metadata).where(PostMedium.medium_id == MediumRow.id)
+    newest = select(PostMedium.page_metadata).where(PostMedium.medium_id == Medium.id)
     facts = newest.order_by((PostMedium.capture_id % SERIALS).desc()).limit(1).scalar_subquery()
     rows = select(
-        MediumRow.id,
-        MediumRow.key,
-        MediumRow.url,
-        MediumRow.type,
-        MediumRow.expires_at,
+        Medium.id,
+        Medium.key,
+        Medium.url,
+        Medium.type,
+        Medium.expires_at,
         func.coalesce(facts, text("'{}'::jsonb")),
     )
     chosen = _first_due(now, limit, types, run_id).subquery()
-    rows = rows.join(chosen, chosen.c.id == MediumRow.id).order_by(*_FETCH_ORDER).limit(limit)
+    rows = rows.join(chosen, chosen.c.id == Medium.id).order_by(*_FETCH_ORDER).limit(limit)
     return [DueMedium(*row) for row in session.execute(rows)]
 
 
 # The order of ix__media__fetch_order; the type stands in the statement itself, as it does in the index.
 _FETCH_ORDER = (
-    MediumRow.attempts,
-    MediumRow.expires_at,
-    MediumRow.type == literal_column(f"'{MediumType.IMAGE}'"),
-    MediumRow.next_fetch_at,
-    MediumRow.id,
+    Medium.attempts,
+    Medium.expires_at,
+    Medium.type == literal_column(f"'{MediumType.IMAGE}'"),
+    Medium.next_fetch_at,
+    Medium.id,
 )
 
 
@@ -121,10 +121,10 @@ def _first_due(
     now: datetime, limit: int, types: Collection[str], run_id: int | None
 ) -> CompoundSelect[tuple[int]]:
     """Select the ids of the media that come first among those that expire, and among the others."""
-    rows = select(MediumRow.id).where(MediumRow.next_fetch_at <= now, MediumRow.type.in_(types))
+    rows = select(Medium.id).where(Medium.next_fetch_at <= now, Medium.type.in_(types))
     if run_id is not None:
-        rows = rows.where(MediumRow.id.in_(media_of_run(run_id)))
-    parts = (MediumRow.expires_at > now, MediumRow.expires_at.is_(None))
+        rows = rows.where(Medium.id.in_(media_of_run(run_id)))
+    parts = (Medium.expires_at > now, Medium.expires_at.is_(None))
     return union_all(
         *(select(rows.where(part).order_by(*_FETCH_ORDER).limit(limit).subquery()) for part in parts)
     )
@@ -132,9 +132,9 @@ def _first_due(
 
 def awaited_media(session: Session, keys: Collection[str], urls: Collection[str]) -> list[DueMedium]:
     """Return media without a file that have one of these keys or URLs, due or not."""
-    rows = select(MediumRow.id, MediumRow.key, MediumRow.url, MediumRow.type, MediumRow.expires_at)
-    rows = rows.where(MediumRow.file_id.is_(None), or_(MediumRow.key.in_(keys), MediumRow.url.in_(urls)))
-    return [DueMedium(*row) for row in session.execute(rows.order_by(MediumRow.id))]
+    rows = select(Medium.id, Medium.key, Medium.url, Medium.type, Medium.expires_at)
+    rows = rows.where(Medium.file_id.is_(None), or_(Medium.key.in_(keys), Medium.url.in_(urls)))
+    return [DueMedium(*row) for row in session.execute(rows.order_by(Medium.id))]
 
 
 def media_of_run(run_id: int) -> Select[Any]:
@@ -142,24 +142,24 @@ def media_of_run(run_id: int) -> Select[Any]:
     return (
         select(PostMedium.medium_id)
         .join(Post, Post.id == PostMedium.post_id)
-        .join(AddressRow, IS_ITS_ADDRESS)
-        .where(AddressRow.claimed_by_run_id == run_id)
+        .join(Address, IS_ITS_ADDRESS)
+        .where(Address.claimed_by_run_id == run_id)
     )
 
 
 def media_of(session: Session, post: Post) -> list[ShownMedium]:
     """Return the media of a post's current page, by role, in the order shown."""
     rows = (
-        select(PostMedium, MediumRow, FileRow)
-        .join(MediumRow, MediumRow.id == PostMedium.medium_id)
-        .outerjoin(FileRow, FileRow.id == MediumRow.file_id)
+        select(PostMedium, Medium, File)
+        .join(Medium, Medium.id == PostMedium.medium_id)
+        .outerjoin(File, File.id == Medium.file_id)
         .where(PostMedium.post_id == post.id, PostMedium.capture_id == post.capture_id)
         .order_by(PostMedium.role, PostMedium.position, PostMedium.id)
     )
     return [_shown(place, medium, file) for place, medium, file in session.execute(rows)]
 
 
-def _shown(place: PostMedium, medium: MediumRow, file: FileRow | None) -> ShownMedium:
+def _shown(place: PostMedium, medium: Medium, file: File | None) -> ShownMedium:
     return ShownMedium(
         role=place.role,
         position=place.position,
@@ -173,7 +173,7 @@ def _shown(place: PostMedium, medium: MediumRow, file: FileRow | None) -> ShownM
     )
 
 
-def _stored_file(file: FileRow | None) -> StoredFile | None:
+def _stored_file(file: File | None) -> StoredFile | None:
     if file is None:
         return None
     return StoredFile(file.sha256, file.size, file.media_type, file.width, file.height, file.path)
@@ -181,16 +181,16 @@ def _stored_file(file: FileRow | None) -> StoredFile | None:
 
 def file_of(session: Session, sha256: bytes) -> StoredFile | None:
     """Return the stored file with this SHA-256; None when there is none."""
-    return _stored_file(session.scalar(select(FileRow).where(FileRow.sha256 == sha256)))
+    return _stored_file(session.scalar(select(File).where(File.sha256 == sha256)))
 
 
 def covers(session: Session, post_ids: Collection[int]) -> dict[int, StoredFile]:
     """Return the stored covers of posts by post id, as their current pages have them."""
     rows = (
-        select(PostMedium.post_id, FileRow)
+        select(PostMedium.post_id, File)
         .join(Post, (Post.id == PostMedium.post_id) & (Post.capture_id == PostMedium.capture_id))
-        .join(MediumRow, MediumRow.id == PostMedium.medium_id)
-        .join(FileRow, FileRow.id == MediumRow.file_id)
+        .join(Medium, Medium.id == PostMedium.medium_id)
+        .join(File, File.id == Medium.file_id)
         .where(PostMedium.post_id.in_(post_ids), PostMedium.role == Role.COVER)
         .order_by(PostMedium.post_id, PostMedium.position.desc(), PostMedium.id.desc())
     )
@@ -203,7 +203,7 @@ ADDRESS_EXPIRED = "archive.media.address_expired"
 
 NO_ADDRESS = "archive.media.no_address"
 
-_BY_KEY = MediumRow.key.collate("C")
+_BY_KEY = Medium.key.collate("C")
 
 _FRESH = ("url", "expires_at", "attempts", "last_outcome", "last_reason", "next_fetch_at")
 
@@ -255,20 +255,20 @@ def _put_media(session: Session, media: Iterable[MediaRef], now: datetime) -> di
         session.execute(_insert_or_refresh(), [rows[key] for key in keys])
     ids: dict[str, int] = {}
     for start in range(0, len(keys), _BATCH):
-        wanted = select(MediumRow.key, MediumRow.id).where(MediumRow.key.in_(keys[start : start + _BATCH]))
+        wanted = select(Medium.key, Medium.id).where(Medium.key.in_(keys[start : start + _BATCH]))
         ids.update((key, number) for key, number in session.execute(wanted))
     return ids
 
 
 def _insert_or_refresh() -> postgresql.Insert:
-    row = postgresql.insert(MediumRow)
-    known = MediumRow.expires_at
+    row = postgresql.insert(Medium)
+    known = Medium.expires_at
     return row.on_conflict_do_update(
         constraint="uq__media__key",
         set_={name: row.excluded[name] for name in _FRESH},
-        where=MediumRow.file_id.is_(None)
+        where=Medium.file_id.is_(None)
         & (row.excluded.url != "")
-        & (row.excluded.url != MediumRow.url)
+        & (row.excluded.url != Medium.url)
         & (known.is_(None) | row.excluded.expires_at.is_(None) | (row.excluded.expires_at > known)),
     )
 
@@ -316,9 +316,7 @@ def lock_files_for_writing(session: Session) -> None:
 def unused_files(session: Session, paths: Collection[str]) -> list[str]:
     """Return those of these files that no row is about; none gets a row until the transaction ends."""
     session.execute(_LOCK_AS_REMOVER)
-    used = set(
-        session.scalars(select(FileRow.path).where(FileRow.path == any_(literal(list(paths), ARRAY(Text)))))
-    )
+    used = set(session.scalars(select(File.path).where(File.path == any_(literal(list(paths), ARRAY(Text))))))
     return [path for path in paths if path not in used]
 
 
@@ -329,8 +327,8 @@ def store_file(session: Session, medium_id: int, stored: StoredFile, now: dateti
 
     Call it once per transaction: two that store the same files in opposite order would wait for each other.
     """
-    medium = session.get_one(MediumRow, medium_id, with_for_update=True)
-    row = postgresql.insert(FileRow).values(
+    medium = session.get_one(Medium, medium_id, with_for_update=True)
+    row = postgresql.insert(File).values(
         sha256=stored.sha256,
         size=stored.size,
         media_type=stored.media_type,
@@ -341,7 +339,7 @@ def store_file(session: Session, medium_id: int, stored: StoredFile, now: dateti
     )
     # the path that was just written is certain to exist
     row = row.on_conflict_do_update(constraint="uq__files__sha256", set_={"path": row.excluded.path})
-    medium.file_id = session.execute(row.returning(FileRow.id)).scalar_one()
+    medium.file_id = session.execute(row.returning(File.id)).scalar_one()
     medium.attempts, medium.next_fetch_at = 0, None
     medium.url = storable(url) or medium.url
     _record(medium, MediumOutcome.KEPT, "", now)
@@ -356,7 +354,7 @@ def record_media_failure(
 
     Call it once per transaction: put_post_media locks several media by their keys.
     """
-    medium = session.get_one(MediumRow, medium_id, with_for_update=True)
+    medium = session.get_one(Medium, medium_id, with_for_update=True)
     if medium.file_id is not None:  # another process has downloaded it
         return
     medium.attempts += 1
@@ -366,27 +364,27 @@ def record_media_failure(
     session.flush()
 
 
-def _record(medium: MediumRow, outcome: MediumOutcome, reason: str, now: datetime) -> None:
+def _record(medium: Medium, outcome: MediumOutcome, reason: str, now: datetime) -> None:
     medium.last_outcome, medium.last_reason, medium.last_tried_at = outcome, storable(reason), now
 
 
 def make_media_due(session: Session, run_id: int, now: datetime) -> int:
     """Make media without a file due, also given-up ones, of posts whose address a run claimed; count them."""
-    wanted = MediumRow.id.in_(media_of_run(run_id)) & (MediumRow.url != "")
-    alive = MediumRow.expires_at.is_(None) | (MediumRow.expires_at > now)
+    wanted = Medium.id.in_(media_of_run(run_id)) & (Medium.url != "")
+    alive = Medium.expires_at.is_(None) | (Medium.expires_at > now)
     return _update_locked(session, wanted & alive, {"next_fetch_at": now, "attempts": 0})
 
 
 def give_up_expired(session: Session, now: datetime) -> int:
     """Stop downloads of media whose URLs have expired, until a page gives new ones; count them."""
-    over = MediumRow.next_fetch_at.is_not(None) & (MediumRow.expires_at <= now)
+    over = Medium.next_fetch_at.is_not(None) & (Medium.expires_at <= now)
     return _update_locked(session, over, {"next_fetch_at": None, "last_reason": ADDRESS_EXPIRED})
 
 
 def _update_locked(session: Session, which: ColumnElement[bool], values: dict[str, Any]) -> int:
-    rows = select(MediumRow.id).where(which, MediumRow.file_id.is_(None)).order_by(_BY_KEY)
+    rows = select(Medium.id).where(which, Medium.file_id.is_(None)).order_by(_BY_KEY)
     locked = session.scalars(rows.with_for_update()).all()
     for start in range(0, len(locked), _BATCH):
-        chosen = MediumRow.id.in_(locked[start : start + _BATCH])
-        session.execute(update(MediumRow).where(chosen).values(values))
+        chosen = Medium.id.in_(locked[start : start + _BATCH])
+        session.execute(update(Medium).where(chosen).values(values))
     return len(locked)

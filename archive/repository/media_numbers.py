@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import MediumRow
+from archive.db.models import Medium
 from archive.repository.derived import HOUR, LAST_HOUR, counts, hour_of, start_of_hour
 
 
@@ -41,7 +41,7 @@ def _due_and_waiting(
         for key, value in found[name].items():
             type_, _, of = key.partition(" ")
             counted[type_] += value if int(of) in hours else 0
-    at, expires_at = MediumRow.next_fetch_at, MediumRow.expires_at
+    at, expires_at = Medium.next_fetch_at, Medium.expires_at
     until = func.least(at, expires_at)
     lives = expires_at.is_(None) | (expires_at > at)
     for counted, sign, conditions in (
@@ -49,7 +49,7 @@ def _due_and_waiting(
         (due, -1, (at.is_not(None), expires_at >= start, expires_at <= now, expires_at > at)),
         (waiting, 1, (at.is_not(None), until > now, until < end)),
     ):
-        rows = select(MediumRow.type, func.count()).where(*conditions).group_by(MediumRow.type)
+        rows = select(Medium.type, func.count()).where(*conditions).group_by(Medium.type)
         for type_, count in session.execute(rows):
             counted[type_] += sign * count
     return due, waiting

@@ -14,8 +14,8 @@ from archive.db.models import (
     SERIALS,
     Absence,
     Account,
-    AddressRow,
-    CaptureRow,
+    Address,
+    Capture,
     ParseResult,
     Post,
     Version,
@@ -144,8 +144,8 @@ def posts_with_pages(
     session: Session, chosen: PostFilter = EVERY_POST
 ) -> Iterator[Row[str, str, date, str, datetime]]:
     """Stream the posts that have a page: title, text, day, URL and instant (UTC) of the page's capture."""
-    rows = select(Post.title, Post.text, Post.published_on, CaptureRow.requested_url, CaptureRow.fetched_at)
-    rows = filtered_posts(rows, chosen).join(CaptureRow, CaptureRow.id == Post.capture_id)
+    rows = select(Post.title, Post.text, Post.published_on, Capture.requested_url, Capture.fetched_at)
+    rows = filtered_posts(rows, chosen).join(Capture, Capture.id == Post.capture_id)
     rows = rows.order_by(Post.published_on.desc(), Post.mid.desc(), Post.idx, Post.account_id)
     yield from session.execute(rows, execution_options={"yield_per": STREAM_BATCH})
 
@@ -299,12 +299,12 @@ def count_previews(session: Session, chosen: PostFilter = EVERY_POST) -> int:
     return session.scalar(rows) or 0
 
 
-IS_ITS_ADDRESS = (AddressRow.account_id == Post.account_id) & (AddressRow.aid == Post.aid)
+IS_ITS_ADDRESS = (Address.account_id == Post.account_id) & (Address.aid == Post.aid)
 
 # Of captures: months in ids are those of the clock, which may have been wrong; serial numbers only rise.
-STORED_ORDER = CaptureRow.id % SERIALS
+STORED_ORDER = Capture.id % SERIALS
 
-IS_ITS_RESULT = (ParseResult.capture_id == CaptureRow.id) & ParseResult.is_current
+IS_ITS_RESULT = (ParseResult.capture_id == Capture.id) & ParseResult.is_current
 
 # Of a post of a dump only the day is known: noon in Asia/Shanghai stands for the instant.
 NOON = func.timezone("Asia/Shanghai", Post.published_on + text("interval '12 hours'"))

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session, load_only
 
 from archive.db.models import (
     Account,
-    AddressRow,
-    CaptureRow,
+    Address,
+    Capture,
     ParseResult,
     Post,
     PostLink,
@@ -121,21 +121,21 @@ def _text_that_returned(session: Session, post_id: int, instant: datetime) -> li
     the next, have its text; only the first of them is the version's own.
     """
     at = select(Version, VERSION_AT.label("at")).where(Version.post_id == post_id)
-    at = at.outerjoin(CaptureRow, CaptureRow.id == Version.capture_id).order_by(VERSION_AT, Version.number)
+    at = at.outerjoin(Capture, Capture.id == Version.capture_id).order_by(VERSION_AT, Version.number)
     found = session.execute(at).all()
     earlier = [row.Version for row in found if row.at <= instant]
     if not earlier or earlier[-1].capture_id is None:
         return []
     text, following = earlier[-1], next((row.at for row in found if row.at > instant), None)
-    its_page = session.get_one(CaptureRow, text.capture_id, options=[load_only(CaptureRow.rendered)])
-    pages = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
+    its_page = session.get_one(Capture, text.capture_id, options=[load_only(Capture.rendered)])
+    pages = select(Capture.id).join(Address, Address.id == Capture.address_id)
     pages = pages.join(ParseResult, IS_ITS_RESULT)
     pages = pages.join(Post, IS_ITS_ADDRESS).where(Post.id == post_id, ParseResult.reason == "")
-    pages = pages.where(ParseResult.outcome == Outcome.ARTICLE, CaptureRow.rendered == its_page.rendered)
-    pages = pages.where(CaptureRow.fetched_at > instant)
+    pages = pages.where(ParseResult.outcome == Outcome.ARTICLE, Capture.rendered == its_page.rendered)
+    pages = pages.where(Capture.fetched_at > instant)
     if following is not None:
-        pages = pages.where(CaptureRow.fetched_at < following)
-    page_id = session.scalar(pages.order_by(CaptureRow.fetched_at, CaptureRow.id).limit(1))
+        pages = pages.where(Capture.fetched_at < following)
+    page_id = session.scalar(pages.order_by(Capture.fetched_at, Capture.id).limit(1))
     if page_id is None:
         return []
     values = {name: getattr(text, name) for name in ("title", "text", "content_hash", "parser_version")}
@@ -199,8 +199,8 @@ def _lock_batch(
     session: Session, identities: Sequence[PostIdentity]
 ) -> dict[PostIdentity, tuple[int, int, StoredPost]]:
     chosen = tuple_(Post.account_id, Post.aid).in_(identities)
-    columns = (Post.id, Post.account_id, Post.aid, Post.content_hash, Post.source, CaptureRow.fetched_at)
-    posts = select(*columns).outerjoin(CaptureRow, CaptureRow.id == Post.capture_id).where(chosen)
+    columns = (Post.id, Post.account_id, Post.aid, Post.content_hash, Post.source, Capture.fetched_at)
+    posts = select(*columns).outerjoin(Capture, Capture.id == Post.capture_id).where(chosen)
     posts = posts.order_by(Post.account_id, Post.aid.collate("C")).with_for_update(of=Post)
     locked = session.execute(posts).all()
     history = _histories(session, [row.id for row in locked])
@@ -220,7 +220,7 @@ def _lock_batch(
 def _histories(session: Session, post_ids: Sequence[int]) -> dict[int, list[tuple[int, datetime, str]]]:
     """Return by post the number, the time of its evidence, and the hash of each version."""
     rows = select(Version.post_id, Version.number, VERSION_AT, Version.content_hash)
-    rows = rows.select_from(Version).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    rows = rows.select_from(Version).outerjoin(Capture, Capture.id == Version.capture_id)
     history: dict[int, list[tuple[int, datetime, str]]] = defaultdict(list)
     for post_id, number, at, content_hash in session.execute(rows.where(Version.post_id.in_(post_ids))):
         history[post_id].append((number, at, content_hash))
@@ -360,7 +360,7 @@ def links_of_posts(session: Session, post_ids: Sequence[int]) -> list[PostLink]:
 def archived_posts(session: Session, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return biz and aid of the archived posts that these address keys lead to, by key."""
     rows = (
-        select(AddressRow.key, Account.biz, Post.aid)
+        select(Address.key, Account.biz, Post.aid)
         .join(Post, IS_ITS_ADDRESS)
         .join(Account, Account.id == Post.account_id)
         .where(has_key(keys))

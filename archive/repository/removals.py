@@ -26,17 +26,17 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from archive.db.models import (
     Absence,
     Account,
-    AddressRow,
-    CaptureRow,
-    FileRow,
-    MediumRow,
+    Address,
+    Capture,
+    File,
+    Medium,
     ParseResult,
     Post,
     PostLink,
     PostMedium,
     Removal,
     RepeatedCapture,
-    SightingRow,
+    Sighting,
     Version,
 )
 from archive.domain.outcomes import FORGOTTEN, Outcome
@@ -96,22 +96,22 @@ def scope_of_account(session: Session, account_id: int, biz: str) -> RemovalScop
     """Return everything of an account; what other accounts' posts link to stays with those."""
     posts = _ids(session, select(Post.id).where(Post.account_id == account_id))
     own = or_(
-        AddressRow.account_id == account_id,
-        AddressRow.biz == biz,
-        AddressRow.account_id.is_(None) & (AddressRow.expected_biz == biz),
+        Address.account_id == account_id,
+        Address.biz == biz,
+        Address.account_id.is_(None) & (Address.expected_biz == biz),
     )
-    return _scope_of_posts(session, posts, _ids(session, select(AddressRow.id).where(own)))
+    return _scope_of_posts(session, posts, _ids(session, select(Address.id).where(own)))
 
 
 def scope_of_posts(session: Session, post_ids: Collection[int], address_ids: Collection[int]) -> RemovalScope:
     """Return everything of these posts; `address_ids` are addresses that have no post."""
-    its = select(AddressRow.id).join(Post, IS_ITS_ADDRESS).where(among(Post.id, post_ids))
+    its = select(Address.id).join(Post, IS_ITS_ADDRESS).where(among(Post.id, post_ids))
     return _scope_of_posts(session, frozenset(post_ids), _ids(session, its) | frozenset(address_ids))
 
 
 def _scope_of_posts(session: Session, posts: frozenset[int], addresses: frozenset[int]) -> RemovalScope:
     rows = union(
-        select(CaptureRow.id).where(among(CaptureRow.address_id, addresses)),
+        select(Capture.id).where(among(Capture.address_id, addresses)),
         *(select(column).where(among(post, posts)) for column, post in _citing_columns()),
     )
     captures = frozenset(id_ for id_ in session.scalars(rows) if id_ is not None)
@@ -122,7 +122,7 @@ def _scope_of_posts(session: Session, posts: frozenset[int], addresses: frozense
         versions=_ids(session, select(Version.id).where(among(Version.post_id, posts))),
         captures=captures,
         addresses=addresses,
-        sightings=_ids(session, select(SightingRow.id).where(among(SightingRow.address_id, addresses))),
+        sightings=_ids(session, select(Sighting.id).where(among(Sighting.address_id, addresses))),
     )
 
 
@@ -158,17 +158,13 @@ def scope_of_runs(session: Session, run_ids: Collection[int]) -> RemovalScope:
     where other runs brought its text as well, and as it is where only a source lists it.
     """
     repeated = select(RepeatedCapture.id).where(
-        RepeatedCapture.capture_id == CaptureRow.id, ~among(RepeatedCapture.run_id, run_ids)
+        RepeatedCapture.capture_id == Capture.id, ~among(RepeatedCapture.run_id, run_ids)
     )
-    captures = _ids(
-        session, select(CaptureRow.id).where(among(CaptureRow.run_id, run_ids), ~repeated.exists())
-    )
+    captures = _ids(session, select(Capture.id).where(among(Capture.run_id, run_ids), ~repeated.exists()))
     versions = _versions_of_runs(session, run_ids, captures)
     own = _ids(
         session,
-        select(SightingRow.id).where(
-            among(SightingRow.run_id, run_ids), among(SightingRow.last_run_id, run_ids)
-        ),
+        select(Sighting.id).where(among(Sighting.run_id, run_ids), among(Sighting.last_run_id, run_ids)),
     )
     touched = _touched(session, captures, versions)
     supported = _with_other_content(session, touched, captures, versions)
@@ -176,11 +172,11 @@ def scope_of_runs(session: Session, run_ids: Collection[int]) -> RemovalScope:
     captures -= _captures_of(session, kept)
     versions -= _ids(session, select(Version.id).where(among(Version.post_id, kept)))
     posts = touched - supported - kept
-    its = select(AddressRow.id).join(Post, IS_ITS_ADDRESS)
+    its = select(Address.id).join(Post, IS_ITS_ADDRESS)
     addresses = _ids(session, its.where(among(Post.id, posts)))
     stays = _ids(session, its.where(~among(Post.id, posts)))
     queue, sightings = _queue_of_runs(session, own, captures, addresses | stays)
-    gone = select(SightingRow.id).where(among(SightingRow.address_id, addresses))
+    gone = select(Sighting.id).where(among(Sighting.address_id, addresses))
     return _complete(
         session,
         posts=posts,
@@ -198,11 +194,11 @@ def scope_of_runs(session: Session, run_ids: Collection[int]) -> RemovalScope:
 def _versions_of_runs(session: Session, run_ids: Collection[int], captures: frozenset[int]) -> frozenset[int]:
     """Return the versions parsed from these captures, and those of dumps that no other run has read."""
     read_again = (
-        select(SightingRow.id)
-        .join(AddressRow, AddressRow.id == SightingRow.address_id)
+        select(Sighting.id)
+        .join(Address, Address.id == Sighting.address_id)
         .join(Post, IS_ITS_ADDRESS)
-        .where(Post.id == Version.post_id, SightingRow.source == Version.source)
-        .where(SightingRow.last_run_id.is_(None) | ~among(SightingRow.last_run_id, run_ids))
+        .where(Post.id == Version.post_id, Sighting.source == Version.source)
+        .where(Sighting.last_run_id.is_(None) | ~among(Sighting.last_run_id, run_ids))
     )
     of_dumps = Version.capture_id.is_(None) & among(Version.run_id, run_ids) & ~read_again.exists()
     return _ids(session, select(Version.id).where(among(Version.capture_id, captures) | of_dumps))
@@ -210,10 +206,10 @@ def _versions_of_runs(session: Session, run_ids: Collection[int], captures: froz
 
 def _touched(session: Session, captures: frozenset[int], versions: frozenset[int]) -> frozenset[int]:
     """Return the posts of these captures and versions."""
-    by_address = select(Post.id).join(AddressRow, IS_ITS_ADDRESS)
-    by_address = by_address.join(CaptureRow, CaptureRow.address_id == AddressRow.id)
+    by_address = select(Post.id).join(Address, IS_ITS_ADDRESS)
+    by_address = by_address.join(Capture, Capture.address_id == Address.id)
     by_address = by_address.join(ParseResult, IS_ITS_RESULT)
-    by_address = by_address.where(among(CaptureRow.id, captures), ParseResult.outcome == Outcome.ARTICLE)
+    by_address = by_address.where(among(Capture.id, captures), ParseResult.outcome == Outcome.ARTICLE)
     return _ids(
         session,
         union(
@@ -228,10 +224,10 @@ def _with_other_content(
     session: Session, posts: frozenset[int], captures: frozenset[int], versions: frozenset[int]
 ) -> frozenset[int]:
     """Return those of these posts that have another page or version than these."""
-    by_page = select(Post.id).join(AddressRow, IS_ITS_ADDRESS)
-    by_page = by_page.join(CaptureRow, CaptureRow.address_id == AddressRow.id).where(among(Post.id, posts))
+    by_page = select(Post.id).join(Address, IS_ITS_ADDRESS)
+    by_page = by_page.join(Capture, Capture.address_id == Address.id).where(among(Post.id, posts))
     by_page = by_page.join(ParseResult, IS_ITS_RESULT)
-    by_page = by_page.where(ParseResult.outcome == Outcome.ARTICLE, ~among(CaptureRow.id, captures))
+    by_page = by_page.where(ParseResult.outcome == Outcome.ARTICLE, ~among(Capture.id, captures))
     by_page = by_page.where(ParseResult.reason == "")  # a reason: a post of another account
     by_version = select(Version.post_id).where(among(Version.post_id, posts), ~among(Version.id, versions))
     return _ids(session, union(by_page, by_version))
@@ -239,13 +235,13 @@ def _with_other_content(
 
 def _listed_by_others(session: Session, posts: frozenset[int], own: frozenset[int]) -> frozenset[int]:
     """Return those of these posts that a sighting other than these vouches for."""
-    rows = select(Post.id).join(AddressRow, IS_ITS_ADDRESS).where(among(Post.id, posts))
-    rows = rows.join(SightingRow, SightingRow.address_id == AddressRow.id)
-    return _ids(session, rows.where(~among(SightingRow.id, own), SightingRow.source != LINKS_OF_POSTS))
+    rows = select(Post.id).join(Address, IS_ITS_ADDRESS).where(among(Post.id, posts))
+    rows = rows.join(Sighting, Sighting.address_id == Address.id)
+    return _ids(session, rows.where(~among(Sighting.id, own), Sighting.source != LINKS_OF_POSTS))
 
 
 def _captures_of(session: Session, posts: frozenset[int]) -> frozenset[int]:
-    at_addresses = select(CaptureRow.id).join(AddressRow, AddressRow.id == CaptureRow.address_id)
+    at_addresses = select(Capture.id).join(Address, Address.id == Capture.address_id)
     rows = [select(column).where(among(post, posts)) for column, post in _citing_columns()]
     found = session.scalars(
         union(at_addresses.join(Post, IS_ITS_ADDRESS).where(among(Post.id, posts)), *rows)
@@ -257,33 +253,29 @@ def _queue_of_runs(
     session: Session, own: frozenset[int], captures: frozenset[int], others: frozenset[int]
 ) -> tuple[frozenset[int], frozenset[int]]:
     """Return the addresses without a post that no other sighting vouches for, and sightings to remove."""
-    seen = select(SightingRow.address_id).where(among(SightingRow.id, own))
-    seen = seen.where(~among(SightingRow.address_id, others))
-    vouched = select(SightingRow.id).where(SightingRow.address_id == AddressRow.id)
-    vouched = vouched.where(~among(SightingRow.id, own), SightingRow.source != LINKS_OF_POSTS)
-    answered = select(CaptureRow.id).where(CaptureRow.address_id == AddressRow.id)
-    answered = answered.where(~among(CaptureRow.id, captures))
-    rows = select(AddressRow.id).where(AddressRow.id.in_(seen), ~vouched.exists())
+    seen = select(Sighting.address_id).where(among(Sighting.id, own))
+    seen = seen.where(~among(Sighting.address_id, others))
+    vouched = select(Sighting.id).where(Sighting.address_id == Address.id)
+    vouched = vouched.where(~among(Sighting.id, own), Sighting.source != LINKS_OF_POSTS)
+    answered = select(Capture.id).where(Capture.address_id == Address.id)
+    answered = answered.where(~among(Capture.id, captures))
+    rows = select(Address.id).where(Address.id.in_(seen), ~vouched.exists())
     queue = _ids(session, rows.where(~answered.exists()))
-    elsewhere = select(SightingRow.id).where(
-        among(SightingRow.id, own), ~among(SightingRow.address_id, others)
-    )
-    other = SightingRow.__table__.alias()
-    has_other = select(other.c.id).where(
-        other.c.address_id == SightingRow.address_id, ~among(other.c.id, own)
-    )
-    is_gone = among(SightingRow.address_id, queue)
+    elsewhere = select(Sighting.id).where(among(Sighting.id, own), ~among(Sighting.address_id, others))
+    other = Sighting.__table__.alias()
+    has_other = select(other.c.id).where(other.c.address_id == Sighting.address_id, ~among(other.c.id, own))
+    is_gone = among(Sighting.address_id, queue)
     sightings = _ids(session, elsewhere.where(is_gone | has_other.exists()))
-    return queue, sightings | _ids(session, select(SightingRow.id).where(is_gone))
+    return queue, sightings | _ids(session, select(Sighting.id).where(is_gone))
 
 
 def _without_response(session: Session, captures: frozenset[int], others: frozenset[int]) -> frozenset[int]:
     """Return the addresses that only these captures are a response of, but for `others`."""
-    rest = CaptureRow.__table__.alias()
-    answered = select(rest.c.id).where(rest.c.address_id == CaptureRow.address_id)
+    rest = Capture.__table__.alias()
+    answered = select(rest.c.id).where(rest.c.address_id == Capture.address_id)
     answered = answered.where(~among(rest.c.id, captures))
-    rows = select(CaptureRow.address_id).where(among(CaptureRow.id, captures), ~answered.exists())
-    rows = rows.where(CaptureRow.address_id.is_not(None), ~among(CaptureRow.address_id, others))
+    rows = select(Capture.address_id).where(among(Capture.id, captures), ~answered.exists())
+    rows = rows.where(Capture.address_id.is_not(None), ~among(Capture.address_id, others))
     return _ids(session, rows)
 
 
@@ -297,10 +289,10 @@ def _complete(session: Session, **ids: frozenset[int]) -> RemovalScope:
         ~(among(other.c.post_id, posts) | among(other.c.capture_id, captures)),
     )
     media = _ids(session, select(PostMedium.medium_id).where(shown, ~stays.exists()))
-    others = MediumRow.__table__.alias()
-    used = select(others.c.id).where(others.c.file_id == MediumRow.file_id, ~among(others.c.id, media))
-    files = select(FileRow.id).join(MediumRow, MediumRow.file_id == FileRow.id)
-    files = files.where(among(MediumRow.id, media), ~used.exists())
+    others = Medium.__table__.alias()
+    used = select(others.c.id).where(others.c.file_id == Medium.file_id, ~among(others.c.id, media))
+    files = select(File.id).join(Medium, Medium.file_id == File.id)
+    files = files.where(among(Medium.id, media), ~used.exists())
     return RemovalScope(**ids, media=media, files=_ids(session, files))
 
 
@@ -318,9 +310,9 @@ def holders_of_absences(session: Session, captures: Collection[int]) -> frozense
 
 def posts_with_captures(session: Session, captures: Collection[int]) -> frozenset[int]:
     """Return the posts whose addresses have these captures."""
-    rows = select(Post.id).join(AddressRow, IS_ITS_ADDRESS)
-    rows = rows.join(CaptureRow, CaptureRow.address_id == AddressRow.id)
-    return _ids(session, rows.where(among(CaptureRow.id, captures)).with_only_columns(func.distinct(Post.id)))
+    rows = select(Post.id).join(Address, IS_ITS_ADDRESS)
+    rows = rows.join(Capture, Capture.address_id == Address.id)
+    return _ids(session, rows.where(among(Capture.id, captures)).with_only_columns(func.distinct(Post.id)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,8 +333,8 @@ class ForgottenPost:
 def count_forgotten(session: Session) -> int:
     """Count the posts that were removed on purpose and are not archived again."""
     has_post = select(Post.id).where(IS_ITS_ADDRESS).exists()
-    rows = select(AddressRow.account_id, AddressRow.aid).distinct()
-    rows = rows.where(AddressRow.last_outcome == FORGOTTEN, AddressRow.aid.is_not(None), ~has_post)
+    rows = select(Address.account_id, Address.aid).distinct()
+    rows = rows.where(Address.last_outcome == FORGOTTEN, Address.aid.is_not(None), ~has_post)
     return session.scalar(select(func.count()).select_from(rows.subquery())) or 0
 
 
@@ -355,8 +347,8 @@ def forgotten_posts(session: Session, biz: str) -> list[ForgottenPost]:
         Removal.removed_at, Removal.reason,
     )  # fmt: skip
     rows = rows.select_from(Removal).join(listed, literal(True)).join(Account, Account.biz == Removal.biz)
-    forgotten = select(AddressRow.id).where(
-        AddressRow.account_id == Account.id, AddressRow.aid == aid, AddressRow.last_outcome == FORGOTTEN
+    forgotten = select(Address.id).where(
+        Address.account_id == Account.id, Address.aid == aid, Address.last_outcome == FORGOTTEN
     )
     archived = select(Post.id).where(Post.account_id == Account.id, Post.aid == aid)
     rows = rows.where(Account.biz == biz, forgotten.exists(), ~archived.exists())

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Interval, Select, and_, case, extract, func, literal, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Absence, AddressRow, CaptureRow, Post, Run
+from archive.db.models import Absence, Address, Capture, Post, Run
 from archive.domain.outcomes import Outcome
 from archive.domain.revisit_policy import Intervals
 from archive.repository.post_queries import PUBLISHED_AT
@@ -44,16 +44,16 @@ def due_revisits(session: Session, intervals: Intervals, now: datetime, limit: i
     is_due = case((_IS_AWAY, _next_visit(intervals.away)), else_=_next_visit(intervals.there)) <= literal(now)
     in_turn = func.row_number().over(
         partition_by=is_fresh,
-        order_by=(case((is_fresh, _SINCE)).desc().nulls_last(), AddressRow.last_tried_at, AddressRow.id),
+        order_by=(case((is_fresh, _SINCE)).desc().nulls_last(), Address.last_tried_at, Address.id),
     )
-    rows = _fetched_addresses(AddressRow.id).where(AddressRow.next_fetch_at.is_(None), is_due)
-    return list(session.scalars(rows.order_by(in_turn, is_fresh.desc(), AddressRow.id).limit(limit)))
+    rows = _fetched_addresses(Address.id).where(Address.next_fetch_at.is_(None), is_due)
+    return list(session.scalars(rows.order_by(in_turn, is_fresh.desc(), Address.id).limit(limit)))
 
 
 def revisit_state(session: Session, post: Post) -> RevisitState | None:
     """Return the revisit state of a post; None where it is not fetched again by its age."""
     row = session.execute(
-        _fetched_addresses(_SINCE, AddressRow.last_tried_at, _IS_AWAY).where(Post.id == post.id)
+        _fetched_addresses(_SINCE, Address.last_tried_at, _IS_AWAY).where(Post.id == post.id)
     ).one_or_none()
     return RevisitState(*row) if row else None
 
@@ -65,14 +65,14 @@ def _fetched_addresses(*columns: Any) -> Select[Any]:
     """
     lasting = and_(Absence.post_id == Post.id, Absence.returned_at.is_(None))
     rows = select(*columns).select_from(Post).outerjoin(Absence, lasting)
-    rows = rows.join(CaptureRow, CaptureRow.id == func.coalesce(Post.capture_id, Absence.capture_id))
-    rows = rows.join(AddressRow, AddressRow.id == CaptureRow.address_id)
-    return rows.where(AddressRow.last_tried_at.is_not(None), AddressRow.last_outcome != Outcome.EXPIRED_LINK)
+    rows = rows.join(Capture, Capture.id == func.coalesce(Post.capture_id, Absence.capture_id))
+    rows = rows.join(Address, Address.id == Capture.address_id)
+    return rows.where(Address.last_tried_at.is_not(None), Address.last_outcome != Outcome.EXPIRED_LINK)
 
 
 def _next_visit(ages: Sequence[timedelta]) -> ColumnElement[datetime]:
     """Return in SQL when a post is next due: the rule of archive.domain.revisit_policy.next_visit."""
-    tried, last = AddressRow.last_tried_at, int(ages[-1].total_seconds())
+    tried, last = Address.last_tried_at, int(ages[-1].total_seconds())
     seconds = (func.floor(extract("epoch", tried - _SINCE) / last) + 1) * last
     after_all = _SINCE + func.make_interval(0, 0, 0, 0, 0, 0, seconds, type_=Interval())
     return case(*((tried < _SINCE + age, _SINCE + age) for age in ages), else_=after_all)

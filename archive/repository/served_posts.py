@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import Boolean, ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, AddressRow, CaptureRow
+from archive.db.models import Account, Address, Capture
 from archive.domain.addresses import PostId, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
@@ -25,7 +25,7 @@ REPEATED = 2  # times in a row from which on it is no accident
 
 SUBJECT = IncidentSubject(IncidentKind.OTHER_POSTS)  # of one incident, however many addresses there are
 
-_GIVES_OTHER: ColumnElement[bool] = func.derived.gave_other_post(AddressRow.last_reason, type_=Boolean())
+_GIVES_OTHER: ColumnElement[bool] = func.derived.gave_other_post(Address.last_reason, type_=Boolean())
 
 
 def drop_other_posts(
@@ -40,9 +40,9 @@ def drop_other_posts(
         for capture_id, page in results
         if page.biz and page.record
     }
-    columns = CaptureRow.id, CaptureRow.final_url, AddressRow.key, AddressRow.aid, Account.biz
-    rows = select(*columns).join(AddressRow, AddressRow.id == CaptureRow.address_id)
-    rows = rows.outerjoin(Account, Account.id == AddressRow.account_id).where(CaptureRow.id.in_(served))
+    columns = Capture.id, Capture.final_url, Address.key, Address.aid, Account.biz
+    rows = select(*columns).join(Address, Address.id == Capture.address_id)
+    rows = rows.outerjoin(Account, Account.id == Address.account_id).where(Capture.id.in_(served))
     reasons: dict[int, Message] = {}
     for capture_id, final_url, key, aid, biz in session.execute(rows):
         asked = PostId.of_key(key) or (PostId.of(biz, aid) if biz and aid else None)
@@ -70,7 +70,7 @@ def _as_unknown(page: ParsedPage, reason: Message) -> ParsedPage:
 
 def count_other_posts(session: Session, attempts: int = 1) -> int:
     """Count addresses whose last response, so many times in a row at least, was another post."""
-    return session.scalar(select(func.count()).where(_GIVES_OTHER, AddressRow.attempts >= attempts)) or 0
+    return session.scalar(select(func.count()).where(_GIVES_OTHER, Address.attempts >= attempts)) or 0
 
 
 def other_post_problems(session: Session) -> list[HealthProblem]:
@@ -78,7 +78,7 @@ def other_post_problems(session: Session) -> list[HealthProblem]:
     number = count_other_posts(session, REPEATED)
     if not number:
         return []
-    rows = select(AddressRow.last_reason).where(_GIVES_OTHER, AddressRow.attempts >= REPEATED)
-    example = session.scalar(rows.order_by(AddressRow.last_tried_at.desc()).limit(1)) or ""
+    rows = select(Address.last_reason).where(_GIVES_OTHER, Address.attempts >= REPEATED)
+    example = session.scalar(rows.order_by(Address.last_tried_at.desc()).limit(1)) or ""
     params = {"n": number, "example": Message.load(example)}
     return [HealthProblem(SUBJECT, Message("archive.incident.other_posts", params))]

@@ -14,8 +14,8 @@ from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
-from archive.db.models import Account, Post, PostLink, SourceRow
-from archive.domain.captures import Sighted, Sighting
+from archive.db.models import Account, Post, PostLink, Source
+from archive.domain.captures import Sighted, SightingData
 from archive.domain.monitoring import NEIGHBOURS, SourceName, SourceStatus
 from archive.domain.outcomes import LINKS_TO_POSTS, Relation
 from archive.domain.text import storable, storable_json
@@ -38,7 +38,7 @@ class SourceReport:
     state: str
     good: bool
     detail: str = ""
-    sightings: Sequence[Sighting] = ()
+    sightings: Sequence[SightingData] = ()
     newest: datetime | None = None
     memory: dict[str, Any] = field(default_factory=dict)
 
@@ -75,12 +75,12 @@ def record_report(session: Session, run_id: int | None, report: SourceReport, no
 
 
 def _put_source(session: Session, account_id: int, report: SourceReport, new: int, now: datetime) -> None:
-    row = postgresql.insert(SourceRow)
+    row = postgresql.insert(Source)
     row = row.values(account_id=account_id, state_since=now, **_identity(report.name))
     row = row.on_conflict_do_update(
         constraint=_UNIQUE, set_={"type": row.excluded.type}
     )  # which also locks it
-    _update_source(session.scalars(row.returning(SourceRow)).one(), report, new, now)
+    _update_source(session.scalars(row.returning(Source)).one(), report, new, now)
     session.flush()
 
 
@@ -90,7 +90,7 @@ def _identity(name: str) -> dict[str, str | None]:
     return {"type": type_, "external_id": None if external_id is None else storable(external_id)}
 
 
-def _update_source(row: SourceRow, report: SourceReport, new: int, now: datetime) -> None:
+def _update_source(row: Source, report: SourceReport, new: int, now: datetime) -> None:
     if row.state != report.state:
         row.state, row.state_since = report.state, now
     row.detail = storable(report.detail)
@@ -107,7 +107,7 @@ def _update_source(row: SourceRow, report: SourceReport, new: int, now: datetime
 
 def source_memories(session: Session, biz: str) -> dict[str, dict[str, Any]]:
     """Return what the sources of an account stored for their next try, by name."""
-    rows = select(SourceRow).join(Account, Account.id == SourceRow.account_id).where(Account.biz == biz)
+    rows = select(Source).join(Account, Account.id == Source.account_id).where(Account.biz == biz)
     return {source.name: source.memory for source in session.scalars(rows)}
 
 
@@ -169,14 +169,14 @@ def post_texts(session: Session, post_ids: Sequence[int]) -> dict[int, str]:
 
 def source_statuses(session: Session, biz: str | None = None) -> list[SourceStatus]:
     """Return the sources that were ever tried or planned, of one account or of all, by account and name."""
-    rows = select(Account.biz, Account.name, SourceRow).join(SourceRow, SourceRow.account_id == Account.id)
+    rows = select(Account.biz, Account.name, Source).join(Source, Source.account_id == Account.id)
     if biz is not None:
         rows = rows.where(Account.biz == biz)
-    rows = rows.order_by(Account.biz, SourceRow.type, SourceRow.external_id)
+    rows = rows.order_by(Account.biz, Source.type, Source.external_id)
     return [_status(*row) for row in session.execute(rows)]
 
 
-def _status(biz: str, account: str, row: SourceRow) -> SourceStatus:
+def _status(biz: str, account: str, row: Source) -> SourceStatus:
     return SourceStatus(
         biz=biz,
         account=account,
@@ -197,7 +197,7 @@ def _status(biz: str, account: str, row: SourceRow) -> SourceStatus:
 def plan_sources(session: Session, biz: str, times: Mapping[str, datetime]) -> None:
     """Store when sources of an account are tried next; sources not known yet are added."""
     account_id = accounts.account_id(session, biz)
-    row = postgresql.insert(SourceRow)
+    row = postgresql.insert(Source)
     row = row.on_conflict_do_update(constraint=_UNIQUE, set_={"next_fetch_at": row.excluded.next_fetch_at})
     values = [
         {"account_id": account_id, "next_fetch_at": times[name], **_identity(name)} for name in sorted(times)
@@ -258,11 +258,11 @@ def published_days(session: Session, biz: str, since: datetime) -> list[datetime
 
 def watched_since(session: Session, biz: str) -> datetime | None:
     """Return when the first source of an account became known; None before any was tried."""
-    rows = select(func.min(SourceRow.state_since)).join(Account, Account.id == SourceRow.account_id)
+    rows = select(func.min(Source.state_since)).join(Account, Account.id == Source.account_id)
     return session.scalar(rows.where(Account.biz == biz))
 
 
 def last_listed(session: Session, biz: str) -> datetime | None:
     """Return when a source of an account last worked, other than links between its posts; None: never."""
-    rows = select(func.max(SourceRow.last_good_at)).join(Account, Account.id == SourceRow.account_id)
-    return session.scalar(rows.where(Account.biz == biz, SourceRow.type != NEIGHBOURS))
+    rows = select(func.max(Source.last_good_at)).join(Account, Account.id == Source.account_id)
+    return session.scalar(rows.where(Account.biz == biz, Source.type != NEIGHBOURS))

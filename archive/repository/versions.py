@@ -11,7 +11,7 @@ from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
-from archive.db.models import CaptureRow, Post, Version
+from archive.db.models import Capture, Post, Version
 from archive.domain.errors import NotArchived
 
 
@@ -61,7 +61,7 @@ class DatedVersion:
 
 
 # A version is dated by its page; a dump has no time of its own.
-VERSION_AT = func.coalesce(CaptureRow.fetched_at, Version.recorded_at)
+VERSION_AT = func.coalesce(Capture.fetched_at, Version.recorded_at)
 
 
 def versions_of(session: Session, post: Post) -> list[DatedVersion]:
@@ -88,8 +88,8 @@ def _dated_versions(session: Session, post: Post) -> Iterator[DatedVersion]:
 
 def dated_versions(session: Session, post_ids: Sequence[int]) -> Iterator[tuple[int, DatedVersion]]:
     """Yield every recorded version of these posts with the post's id, by post, in the order of evidence."""
-    rows = select(Version, VERSION_AT, CaptureRow.id.is_not(None), CaptureRow.headers == cast([], JSONB))
-    rows = rows.select_from(Version).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    rows = select(Version, VERSION_AT, Capture.id.is_not(None), Capture.headers == cast([], JSONB))
+    rows = rows.select_from(Version).outerjoin(Capture, Capture.id == Version.capture_id)
     rows = rows.where(Version.post_id.in_(post_ids))
     found = session.execute(rows.order_by(Version.post_id, VERSION_AT, Version.number))
     places: Counter[int] = Counter()
@@ -114,14 +114,14 @@ def dated_versions(session: Session, post_ids: Sequence[int]) -> Iterator[tuple[
 
 def version_numbers(session: Session, post: Post) -> list[int]:
     """Return the numbers of a post's versions in the order of their evidence."""
-    rows = select(Version.number).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    rows = select(Version.number).outerjoin(Capture, Capture.id == Version.capture_id)
     return list(session.scalars(rows.where(Version.post_id == post.id).order_by(VERSION_AT, Version.number)))
 
 
 def last_changes(session: Session, post_ids: Sequence[int]) -> dict[int, datetime]:
     """Return when the newest version of each post was published by its evidence (UTC), by post id."""
     rows = select(Version.post_id, func.max(VERSION_AT)).where(Version.post_id.in_(post_ids))
-    rows = rows.select_from(Version).outerjoin(CaptureRow, CaptureRow.id == Version.capture_id)
+    rows = rows.select_from(Version).outerjoin(Capture, Capture.id == Version.capture_id)
     return {post_id: at for post_id, at in session.execute(rows.group_by(Version.post_id))}
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
-from archive.db.models import Account, AddressRow, CaptureRow, Post, Version
+from archive.db.models import Account, Address, Capture, Post, Version
 from archive.domain.address_text import in_text
 from archive.domain.addresses import HOST, parse_address
 from archive.domain.errors import NotArchived
@@ -231,13 +231,13 @@ def _identities_written(name: str) -> list[tuple[str, str]]:
 def _identities_of_token(session: Session, token: str) -> list[tuple[str, str]]:
     """Return biz and aid of the posts of a short link: by its address, else by pages that name it."""
     key, path = f"s/{token}", f"/s/{token}"
-    rows = select(Account.biz, AddressRow.aid).join(Account, Account.id == AddressRow.account_id)
-    found = session.execute(rows.where(has_key([key]), AddressRow.aid.is_not(None))).all()
+    rows = select(Account.biz, Address.aid).join(Account, Account.id == Address.account_id)
+    found = session.execute(rows.where(has_key([key]), Address.aid.is_not(None))).all()
     if not found:
         named = Post.page_metadata["link"].astext.contains(path, autoescape=True)
-        served = CaptureRow.requested_url.contains(path, autoescape=True)
-        served |= CaptureRow.final_url.contains(path, autoescape=True)
-        pages = select(CaptureRow.id).where(served)
+        served = Capture.requested_url.contains(path, autoescape=True)
+        served |= Capture.final_url.contains(path, autoescape=True)
+        pages = select(Capture.id).where(served)
         rows = select(Account.biz, Post.aid).join(Account, Account.id == Post.account_id)
         found = session.execute(rows.where(named | Post.capture_id.in_(pages))).all()
     return [(biz, aid or "") for biz, aid in found]
@@ -361,7 +361,7 @@ def missing_message(session: Session, found: NamedPosts, name: str) -> Message:
         return Message("archive.lookup.no_title", {"name": shown, "quoted": shlex.quote(name.strip())})
     params: dict[str, Any] = {"address": found.address, "quoted": shlex.quote(found.address)}
     key = parse_address(found.address).key
-    outcome = session.scalar(select(AddressRow.last_outcome).where(has_key([key])))
+    outcome = session.scalar(select(Address.last_outcome).where(has_key([key])))
     if outcome is None:
         return Message("archive.lookup.no_address", params)
     params["outcome"] = Message(f"archive.outcome.{outcome}")

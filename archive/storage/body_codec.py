@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from backports import zstd
 
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.errors import IntegrityError
 
 GZIP, WHOLE, DELTA = "gzip", "zstd", "zstd-prefix"  # values of bodies.codec
@@ -166,7 +166,7 @@ class EncodedBody:
         return {"data": self.data, "codec": self.codec, "base_sha256": self.base_sha256}
 
 
-def encode_body(capture: Capture, bases: Sequence[DeltaBase]) -> EncodedBody:
+def encode_body(capture: CaptureData, bases: Sequence[DeltaBase]) -> EncodedBody:
     """Encode a body as a delta against one of the bases, or whole where none of them saves enough."""
     if not MIN_DELTA_SIZE <= len(capture.body) <= MAX_BASE_SIZE:
         return EncodedBody(encode(capture.body), WHOLE)
@@ -199,5 +199,5 @@ def _fits(size: int, base_size: int) -> bool:
     return size <= base_size * MAX_SIZE_RATIO and base_size <= size * MAX_SIZE_RATIO
 
 
-def _whole_size(capture: Capture) -> int:
+def _whole_size(capture: CaptureData) -> int:
     return len(capture.gzipped) if capture.gzipped is not None else size_whole(capture.body)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from archive.domain.addresses import Address, parse_address, without_session
-from archive.domain.captures import Sighting
+from archive.domain.addresses import PostAddress, parse_address, without_session
+from archive.domain.captures import SightingData
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
 from archive.domain.monitoring import ANNOUNCED
@@ -47,7 +47,7 @@ class Screened:
     """A source's findings after the screening, and its sightings of the account's posts."""
 
     findings: SourceFindings
-    sightings: tuple[Sighting, ...]
+    sightings: tuple[SightingData, ...]
 
 
 def screen(findings: SourceFindings, biz: str, name: str, now: datetime) -> Screened:
@@ -57,7 +57,7 @@ def screen(findings: SourceFindings, biz: str, name: str, now: datetime) -> Scre
     kept nevertheless.
     """
     dropped = _Dropped(beyond=max(0, len(findings.posts) - MAX_POSTS))
-    kept: dict[str, tuple[Address, ListedPost]] = {}
+    kept: dict[str, tuple[PostAddress, ListedPost]] = {}
     for post in findings.posts[:MAX_POSTS]:
         address = _address_of(post, biz, now, dropped)
         if address is not None:
@@ -87,7 +87,7 @@ def _with_announced(findings: SourceFindings, now: datetime) -> SourceFindings:
     return replace(findings, memory=findings.memory | {ANNOUNCED: newest[:MAX_ANNOUNCED]})
 
 
-def _address_of(post: ListedPost, biz: str, now: datetime, dropped: _Dropped) -> Address | None:
+def _address_of(post: ListedPost, biz: str, now: datetime, dropped: _Dropped) -> PostAddress | None:
     """Return the address of a listed post; None, and a count, when it is to be dropped."""
     try:
         address = parse_address(post.url)
@@ -103,7 +103,7 @@ def _address_of(post: ListedPost, biz: str, now: datetime, dropped: _Dropped) ->
     return address
 
 
-def _sighting(address: Address, post: ListedPost, biz: str, source: str, now: datetime) -> Sighting:
+def _sighting(address: PostAddress, post: ListedPost, biz: str, source: str, now: datetime) -> SightingData:
     """Return the sighting; with the expected account, which of a short link only its page will confirm."""
     listing = {
         key: without_session(value) if isinstance(value, str) else value
@@ -113,7 +113,7 @@ def _sighting(address: Address, post: ListedPost, biz: str, source: str, now: da
         listing["published_at"] = post.published_at.isoformat()
     if len(json.dumps(listing, ensure_ascii=False)) > MAX_LISTING:
         listing = {"left_out": "too long"}
-    return Sighting(address, source, now, post.title[:MAX_TITLE], listing or None, expected_biz=biz)
+    return SightingData(address, source, now, post.title[:MAX_TITLE], listing or None, expected_biz=biz)
 
 
 def _judged(findings: SourceFindings, kept: list[ListedPost], dropped: _Dropped) -> SourceFindings:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from archive.domain.addresses import Address, parse_address
+from archive.domain.addresses import PostAddress, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.outcomes import Kind
 from archive.domain.text import unescape
@@ -122,7 +122,7 @@ def _numbers(state: PageState, *names: str) -> list[str]:
     return [str(number) for name in names if (number := state.number(name))]
 
 
-def _post_address(link: str) -> Address | None:
+def _post_address(link: str) -> PostAddress | None:
     try:
         address = parse_address(unescape(unescape(link))) if link else None
     except AddressError:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from archive.domain.addresses import Address, canonical_url, parse_address
+from archive.domain.addresses import PostAddress, canonical_url, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.records import SHANGHAI
 from archive.domain.text import unescape
@@ -82,7 +82,7 @@ def find_identity(
     return replace(known, chksm=next((address.chksm for address in asked_first), ""))
 
 
-def _address(link: str) -> Address | None:
+def _address(link: str) -> PostAddress | None:
     try:
         address = parse_address(_unescaped(link))
     except AddressError:
@@ -94,7 +94,7 @@ def _unescaped(link: str) -> str:
     return unescape(unescape(link))
 
 
-def _completed(known: Identity, address: Address) -> Identity:
+def _completed(known: Identity, address: PostAddress) -> Identity:
     """Take what is missing from an address of the same post; another post's address tells nothing.
 
     The check value decides where the page does not give its own ids.
@@ -108,7 +108,7 @@ def _completed(known: Identity, address: Address) -> Identity:
     return replace(known, biz=address.biz, mid=address.mid, idx=address.idx, sn=sn)
 
 
-def _is_of(known: Identity, address: Address) -> bool:
+def _is_of(known: Identity, address: PostAddress) -> bool:
     ids = (address.biz, address.mid, address.idx)
     return ids == (known.biz, known.mid, known.idx) and address.sn == known.sn
 

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from archive.domain.addresses import HOST, Address, clean_url, parse_address
+from archive.domain.addresses import HOST, PostAddress, clean_url, parse_address
 from archive.domain.errors import AddressError
 from archive.domain.outcomes import Relation
 from archive.domain.parsed_page import LinkRef
@@ -188,7 +188,7 @@ def _post_key(url: str) -> str:
     return address.key if address else ""
 
 
-def _post_address(url: str) -> Address | None:
+def _post_address(url: str) -> PostAddress | None:
     try:
         return parse_address(url)
     except AddressError:

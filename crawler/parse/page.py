@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from archive.domain.addresses import clean_url
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Kind, Outcome
@@ -101,7 +101,7 @@ class PostParts:
     copies: dict[str, str]  # AGREE by the name of each value that the page holds more than once
 
 
-def classify(capture: Capture) -> ParsedPage:
+def classify(capture: CaptureData) -> ParsedPage:
     """Parse a capture; under an error status or a redirect it is never a post.
 
     A page on which the parser fails is unreadable, for that reason. Raises MemoryError and OSError.
@@ -118,7 +118,7 @@ def classify(capture: Capture) -> ParsedPage:
         return unreadable(error_message(error))
 
 
-def _under_error_status(capture: Capture, page: ParsedPage) -> ParsedPage:
+def _under_error_status(capture: CaptureData, page: ParsedPage) -> ParsedPage:
     if page.outcome.blocks:
         return page
     if page.outcome is Outcome.ARTICLE or not page.reason:
@@ -128,7 +128,7 @@ def _under_error_status(capture: Capture, page: ParsedPage) -> ParsedPage:
     return page
 
 
-def _status_reason(capture: Capture) -> str:
+def _status_reason(capture: CaptureData) -> str:
     values = {name: header(capture.headers, name.lower())[:200] for name in ("Location", "Retry-After")}
     headers = [f"{name}: {value}" for name, value in values.items() if value]
     if headers:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.errors import MessageError
 from archive.domain.text import unescape
 
@@ -89,13 +89,13 @@ def header(headers: tuple[tuple[str, str], ...], name: str) -> str:
     return next((value for known, value in headers if known.lower() == name), "")
 
 
-def unpack(page: FetchedPage, limit: int = MAX_PAGE_BYTES) -> Capture:
+def unpack(page: FetchedPage, limit: int = MAX_PAGE_BYTES) -> CaptureData:
     """Return the capture of a page. Raises DamagedResponse for an incomplete, broken or oversized body."""
     encoding = _encoding(page)
     body = unpacked_body(page, limit)
     if page.ended_openly and encoding in ("", "identity") and not _looks_complete(body):
         raise DamagedResponse("crawler.response.cut_off")
-    return Capture(
+    return CaptureData(
         requested_url=page.requested_url,
         final_url=page.final_url,
         status=page.status,

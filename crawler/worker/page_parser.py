@@ -7,7 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Self
 
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
 from archive.system.child_processes import end_with_parent, memory_limit
@@ -20,7 +20,7 @@ MAX_SECONDS = 60.0  # of wall time for one page; hostile ones have taken 20, rea
 PROCESS_DIED = Message("crawler.parse.process_died")
 
 
-def parse_within_bounds(capture: Capture) -> ParsedPage:
+def parse_within_bounds(capture: CaptureData) -> ParsedPage:
     """Parse a capture; one that takes more than MAX_MEMORY is unreadable."""
     try:
         with memory_limit(MAX_MEMORY):
@@ -36,7 +36,7 @@ class PageParser:
     """
 
     def __init__(
-        self, seconds: float = MAX_SECONDS, parse: Callable[[Capture], ParsedPage] = parse_within_bounds
+        self, seconds: float = MAX_SECONDS, parse: Callable[[CaptureData], ParsedPage] = parse_within_bounds
     ) -> None:
         self._seconds = seconds
         self._parse = parse
@@ -50,7 +50,7 @@ class PageParser:
     ) -> None:
         self._end()
 
-    def parse(self, capture: Capture) -> ParsedPage:
+    def parse(self, capture: CaptureData) -> ParsedPage:
         """Parse a capture; unreadable when that takes too long or too much memory, or kills the process."""
         try:
             return self._started().submit(self._parse, capture).result(self._seconds)

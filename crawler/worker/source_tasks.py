@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from archive.domain.captures import Sighted, Sighting
+from archive.domain.captures import Sighted, SightingData
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
 from archive.domain.weekly_digest import Title, WeeklyDigest
@@ -125,6 +125,6 @@ def _record_storable(
     return Recorded(failed, new)
 
 
-def _record_sighting(session: Session, run_id: int, sighting: Sighting, now: datetime) -> Sighted:
+def _record_sighting(session: Session, run_id: int, sighting: SightingData, now: datetime) -> Sighted:
     (sighted,) = frontier.record_sightings(session, run_id, [sighting], now)
     return sighted

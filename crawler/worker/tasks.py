@@ -21,7 +21,7 @@ from archive.db.settings import ArchiveSettings, RequestSettings
 from archive.domain import captures as captures_module
 from archive.domain import update_decisions
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.errors import ArchiveError, IntegrityError, error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
@@ -146,7 +146,7 @@ def may_ask_bare(now: datetime) -> bool:
 
 def sight(run_id: int, urls: Sequence[str], now: datetime) -> list[frontier.DueAddress]:
     """Record addresses from the command line; each is to be fetched, due or not, at the best URL known."""
-    sightings = [captures_module.Sighting(parse_address(url), "command line", now) for url in urls]
+    sightings = [captures_module.SightingData(parse_address(url), "command line", now) for url in urls]
 
     def record(session: Session) -> list[frontier.DueAddress]:
         given = {seen.address_id for seen in frontier.record_sightings(session, run_id, sightings, now)}
@@ -159,26 +159,28 @@ def sight(run_id: int, urls: Sequence[str], now: datetime) -> list[frontier.DueA
 def store_pages(run_id: int, fetched: Sequence[FetchedPage], now: datetime) -> list[PageResult]:
     """Store the captures of a batch, then parse them and store the posts; returns a result for each page."""
     captures = [_capture(page) for page in fetched]
-    complete = [(p.address_id, c) for p, c in zip(fetched, captures, strict=True) if isinstance(c, Capture)]
+    complete = [
+        (p.address_id, c) for p, c in zip(fetched, captures, strict=True) if isinstance(c, CaptureData)
+    ]
     ids = iter(_store_captures(run_id, complete))
-    stored = [next(ids) if isinstance(capture, Capture) else capture for capture in captures]
+    stored = [next(ids) if isinstance(capture, CaptureData) else capture for capture in captures]
     parsed = [
         (capture_id, parse_within_bounds(capture))
         for capture_id, capture in zip(stored, captures, strict=True)
-        if isinstance(capture_id, int) and isinstance(capture, Capture)
+        if isinstance(capture_id, int) and isinstance(capture, CaptureData)
     ]
     results = iter([_result(page, what) for page, what in _store(run_id, parsed, now)])
     return [next(results) if isinstance(one, int) else PageResult(damage=one) for one in stored]
 
 
-def _capture(page: FetchedPage) -> Capture | Message:
+def _capture(page: FetchedPage) -> CaptureData | Message:
     try:
         return unpack(page)
     except DamagedResponse as damage:
         return damage.message
 
 
-def _store_captures(run_id: int, captures: Sequence[tuple[int | None, Capture]]) -> list[int | Message]:
+def _store_captures(run_id: int, captures: Sequence[tuple[int | None, CaptureData]]) -> list[int | Message]:
     """Store captures and return their ids; for one that cannot be stored, why."""
     try:
         return [

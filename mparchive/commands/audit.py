@@ -19,7 +19,7 @@ from archive.audit.gap import Gap, GapKind
 from archive.db.advisory_locks import run_lock
 from archive.db.engine import open_archive, transaction
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.errors import AddressError
 from archive.domain.messages import Message
 from archive.domain.weekly_digest import DIGEST_TITLE
@@ -162,7 +162,7 @@ def _claim_addresses(session: Session, run_id: int, gaps: Sequence[Gap], now: da
     for gap in gaps:
         with suppress(AddressError):  # earlier versions took some links for post addresses
             if gap.url:
-                sightings.append(Sighting(parse_address(gap.url), "audit", now, expected_biz=gap.biz))
+                sightings.append(SightingData(parse_address(gap.url), "audit", now, expected_biz=gap.biz))
     recorded = frontier.record_sightings(session, run_id, sightings, now) if sightings else []
     known = sorted({gap.address_id for gap in gaps if gap.address_id is not None})
     for start in range(0, len(known), BATCH):

@@ -18,7 +18,7 @@ from archive.db.advisory_locks import run_lock
 from archive.db.engine import open_archive, transaction
 from archive.domain.address_list import ListedAddress
 from archive.domain.addresses import parse_address, without_session
-from archive.domain.captures import Capture, Sighting
+from archive.domain.captures import CaptureData, SightingData
 from archive.domain.errors import AddressError, error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
@@ -265,7 +265,7 @@ def _unstorable(entry: DumpEntry, error: Exception) -> Flaw:
 def _import_addresses(engine: Engine, run_id: int, items: list[ListedAddress], imported: _Imported) -> None:
     now = clock.now()
     with transaction(engine) as session:
-        sightings = [Sighting(item.address, "list", now, item.title) for item in items]
+        sightings = [SightingData(item.address, "list", now, item.title) for item in items]
         sighted = frontier.record_sightings(session, run_id, sightings, now)
     imported.listed |= {known.address_id for known in sighted}
     imported.addresses |= imported.listed
@@ -294,12 +294,12 @@ def _stored_page(
     engine: Engine, run_id: int, page: SavedPage, parser: PageParser, imported: _Imported
 ) -> ParsedPage:
     address = without_session(page.url or "")
-    saved = Capture(address, address, 200, (), page.body, page.saved_at)
+    saved = CaptureData(address, address, 200, (), page.body, page.saved_at)
     reading = parser.parse(page.answer if page.answer and page.url else saved)
     named = address or (
         reading.record.url if reading.record else without_session(_own_address(page, reading))
     )
-    capture = page.answer or Capture(named, named, 200, page.headers, page.body, page.saved_at)
+    capture = page.answer or CaptureData(named, named, 200, page.headers, page.body, page.saved_at)
     now = clock.now()
     with transaction(engine) as session:
         address_id = _page_address(session, run_id, named, page, now)
@@ -348,7 +348,7 @@ def _import_medium(saved: SavedMedium, media: "MediaImporter | None", imported: 
 
 def _page_address(session: Session, run_id: int, url: str, page: SavedPage, now: datetime) -> int | None:
     with suppress(AddressError):
-        sighting = Sighting(
+        sighting = SightingData(
             parse_address(url), frontier.SAVED_PAGE, page.saved_at, expected_biz=page.expected_biz
         )
         return frontier.record_sightings(session, run_id, [sighting], now)[0].address_id

@@ -16,8 +16,8 @@ from archive.db.advisory_locks import run_lock
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.address_list import ListedAddress
-from archive.domain.addresses import Address
-from archive.domain.captures import Sighting
+from archive.domain.addresses import PostAddress
+from archive.domain.captures import SightingData
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage
 from archive.repository import accounts as accounts_repository
@@ -105,7 +105,7 @@ class _Found:
     """Accounts by biz, and one address of each whose page has more: by biz, or by token for a short link."""
 
     accounts: dict[str, FoundAccount] = field(default_factory=dict)
-    addresses: dict[str, Address] = field(default_factory=dict)
+    addresses: dict[str, PostAddress] = field(default_factory=dict)
 
     def account(self, biz: str) -> FoundAccount:
         return self.accounts.setdefault(biz, FoundAccount(biz))
@@ -114,7 +114,7 @@ class _Found:
         account = self.account(biz)
         account.name = account.name or name
 
-    def add_address(self, address: Address) -> None:
+    def add_address(self, address: PostAddress) -> None:
         """Add an address; one with chksm is enough for an account."""
         key = address.biz or address.token
         before = self.addresses.get(key)
@@ -216,12 +216,12 @@ def _is_named(found: _Found, biz: str) -> bool:
     return biz in found.accounts and bool(found.accounts[biz].name)
 
 
-def _visit_addresses(engine: Engine, wanted: list[Address]) -> tuple[Exit, list[ParsedPage]]:
+def _visit_addresses(engine: Engine, wanted: list[PostAddress]) -> tuple[Exit, list[ParsedPage]]:
     """Return the parsed pages of these addresses, fetched unless they are archived already."""
     now = clock.now()
     with transaction(engine) as session:
         run_id = runs.start_run(session, "init", {"addresses": len(wanted)}, now)
-        sightings = [Sighting(address, "init", now) for address in wanted]
+        sightings = [SightingData(address, "init", now) for address in wanted]
         ids = [one.address_id for one in frontier.record_sightings(session, run_id, sightings, now)]
         due = frontier.make_due(session, ids, now)
     with run_lock(engine, run_id):

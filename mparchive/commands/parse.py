@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage
 from crawler.worker.page_parser import PageParser
@@ -19,7 +19,7 @@ def parse_file(path: str, url: str | None, as_json: bool) -> Exit:
     page = _page(path, url)
     address = page.url or ""
     with PageParser() as reader:
-        reading = reader.parse(Capture(address, address, 200, page.headers, page.body, datetime.now(UTC)))
+        reading = reader.parse(CaptureData(address, address, 200, page.headers, page.body, datetime.now(UTC)))
     if as_json:
         print_json(_as_json(reading))
     else:

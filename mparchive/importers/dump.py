@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, BinaryIO
 
-from archive.domain.addresses import Address, parse_address, without_session
+from archive.domain.addresses import PostAddress, parse_address, without_session
 from archive.domain.errors import ArchiveError, MessageError, RecordError, error_message
 from archive.domain.messages import Message
 from archive.domain.records import FIELDS, Record, restore_cell
@@ -35,7 +35,7 @@ class DumpEntry:
 
     number: int
     record: Record
-    address: Address
+    address: PostAddress
     source: str = ""
 
 
@@ -228,7 +228,7 @@ def _entry(value: Any, number: int, name: str) -> DumpEntry | Flaw:
         )
 
 
-def _address(record: Record) -> Address:
+def _address(record: Record) -> PostAddress:
     if len(record.text) > MAX_RECORD:
         raise RecordError("mparchive.dump.text_too_long", length=len(record.text), max=MAX_RECORD)
     address = parse_address(record.url)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
 
@@ -144,5 +144,5 @@ class SavedPage:
     saved_at: datetime
     url: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
-    answer: Capture | None = None
+    answer: CaptureData | None = None
     expected_biz: str = ""

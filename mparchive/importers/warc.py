@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archive.domain.addresses import HOST, parse_address, without_session
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.errors import AddressError
 from archive.domain.text import index_key
 from archive.export.warc import CAPTURE_FIELD, MEDIUM_FIELD, SAVED, target_uri
@@ -256,7 +256,7 @@ class _PageReader:
         if target_uri(metadata.requested_url) != record.target:
             params = {"target": record.target[:120], "named": metadata.requested_url[:120]}
             raise BadRecord("mparchive.warc.other_address", **params)
-        capture = Capture(
+        capture = CaptureData(
             requested_url=_public(metadata.requested_url),
             final_url=_public(metadata.final_url),
             status=metadata.status,
@@ -270,7 +270,7 @@ class _PageReader:
             raise BadRecord("mparchive.warc.hash_differs")
         return self._saved_page(record, capture, metadata.expected_biz)
 
-    def _saved_page(self, record: Record, capture: Capture, expected_biz: str = "") -> SavedPage:
+    def _saved_page(self, record: Record, capture: CaptureData, expected_biz: str = "") -> SavedPage:
         url = None if record.target.startswith(SAVED) else capture.requested_url
         name = f"{self._name} #{record.number}" if url else capture.requested_url
         return SavedPage(

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select, text
 from archive.db.engine import transaction
 from archive.db.models import SERIALS, Incident
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Capture, Sighting
+from archive.domain.captures import CaptureData, SightingData
 from archive.domain.outcomes import Outcome
 from archive.ingest.pages import store_parse_results
 from archive.repository.captures import store_captures
@@ -94,13 +94,13 @@ def test_a_page_that_reparse_cannot_store_is_named_and_the_others_are_written(
 ) -> None:
     refuse_poison(engine)
     bodies = {1: pages.article(1), 2: poisonous(2), 3: pages.article(3)}
-    captures = [Capture(pages.url(m), pages.url(m), 200, (), body, NOW) for m, body in bodies.items()]
+    captures = [CaptureData(pages.url(m), pages.url(m), 200, (), body, NOW) for m, body in bodies.items()]
     with transaction(engine) as session:
-        seen = [Sighting(parse_address(one.requested_url), "list", NOW) for one in captures]
+        seen = [SightingData(parse_address(one.requested_url), "list", NOW) for one in captures]
         ids = [one.address_id for one in record_sightings(session, None, seen, NOW)]
         kept = store_captures(session, None, list(zip(ids, captures, strict=True)))
     with transaction(engine) as session:
-        notices = [classify(Capture("", "", 200, (), pages.deleted(), NOW))] * len(kept)
+        notices = [classify(CaptureData("", "", 200, (), pages.deleted(), NOW))] * len(kept)
         store_parse_results(session, None, list(zip(kept, notices, strict=True)), NOW, PARSER_VERSION - 1)
     done = mparchive("reparse", "--apply")
     assert (done.code, "capture 2" in done.err) == (3, True), done.err

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from archive.db.engine import transaction
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Capture, Sighting
+from archive.domain.captures import CaptureData, SightingData
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.ingest.pages import store_parse_results
@@ -47,9 +47,9 @@ def false_post(url: str) -> ParsedPage:
 
 def keep_all(engine: Engine) -> int:
     """Keep every page of the stand-in, as an earlier parser read it; how many there are."""
-    pages = [(name, Capture(url, url, 200, (), body, NOW), url) for name, body, url, _ in all_pages()]
+    pages = [(name, CaptureData(url, url, 200, (), body, NOW), url) for name, body, url, _ in all_pages()]
     with transaction(engine) as session:
-        seen = [Sighting(parse_address(url), "list", NOW) for _, _, url in pages]
+        seen = [SightingData(parse_address(url), "list", NOW) for _, _, url in pages]
         addresses = [sighted.address_id for sighted in record_sightings(session, None, seen, NOW)]
         kept = store_captures(session, None, list(zip(addresses, (one for _, one, _ in pages), strict=True)))
     with transaction(engine) as session:

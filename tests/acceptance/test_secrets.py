@@ -14,7 +14,7 @@ from archive.backup.postgres import find_tool
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import SESSION_NAMES, parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.ingest.pages import store_parse_results
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
@@ -177,7 +177,7 @@ def test_secrets_in_captures_of_earlier_versions_leave_by_no_export_and_no_page(
     settings = ArchiveSettings(database_url=mparchive.database_url, home=mparchive.home)
     with open_archive(settings) as engine:
         with transaction(engine) as session:
-            sighting = Sighting(parse_address(address(61)), "list", NOW)
+            sighting = SightingData(parse_address(address(61)), "list", NOW)
             (sighted,) = record_sightings(session, None, [sighting], NOW)
             (capture_id,) = store_captures(session, None, [(sighted.address_id, old)])
             store_parse_results(session, None, [(capture_id, classify(old))], NOW, PARSER_VERSION)

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from crawler.parse.page import classify
 from tests.acceptance.command import NOWHERE, Command
 from tests.archive.making import NOW
@@ -30,7 +30,7 @@ TIED = """
 """
 FILES = "SELECT count(*) FROM files"
 PAGE = b"".join(Shown(RICH).render(2000))
-CAPTURE = Capture(RICH.url, RICH.url, 200, (), PAGE, NOW)
+CAPTURE = CaptureData(RICH.url, RICH.url, 200, (), PAGE, NOW)
 PICTURES = [medium.url for medium in classify(CAPTURE).media if medium.role.type == "image"]
 
 

@@ -8,9 +8,9 @@ from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
-from archive.db.models import FileRow
+from archive.db.models import File
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Capture, Sighting
+from archive.domain.captures import CaptureData, SightingData
 from archive.ingest.pages import store_parse_results
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
@@ -32,7 +32,7 @@ HEADERS = (
 PICTURES = 2
 
 
-def answers() -> list[Capture]:
+def answers() -> list[CaptureData]:
     """Make the responses: each page, one of them again, one edited, one rendered, one with an error."""
     pages = [
         _answer(shown.expected.url, b"".join(shown.render(2000)), n) for n, shown in enumerate(catalogue())
@@ -48,7 +48,7 @@ def answers() -> list[Capture]:
         _later(first, 400, b"<html><body>busy</body></html>", status=503, gzipped=None),
         _later(first, 500),
     ]
-    saved = Capture("somebody's page.html", "somebody's page.html", 200, (), b"<html>saved</html>", NOW)
+    saved = CaptureData("somebody's page.html", "somebody's page.html", 200, (), b"<html>saved</html>", NOW)
     return [*pages, *later, saved]
 
 
@@ -70,22 +70,22 @@ def fill(engine: Engine, folder: MediaFolder) -> None:
             file = kept_file(content)
             path = folder.put(content, file.sha256, ".png")
             store_file(session, medium.id, replace(file, path=path), NOW)
-        session.execute(update(FileRow).values(first_stored_at=NOW))
+        session.execute(update(File).values(first_stored_at=NOW))
 
 
-def _answer(url: str, body: bytes, number: int) -> Capture:
+def _answer(url: str, body: bytes, number: int) -> CaptureData:
     at = NOW + timedelta(minutes=number, microseconds=1234)
     fetch_url = parse_address(url).fetch_url
-    return Capture(fetch_url, fetch_url, 200, HEADERS, body, at, gzipped=gzip.compress(body, mtime=0))
+    return CaptureData(fetch_url, fetch_url, 200, HEADERS, body, at, gzipped=gzip.compress(body, mtime=0))
 
 
-def _later(answer: Capture, minutes: int, body: bytes | None = None, **changed: object) -> Capture:
+def _later(answer: CaptureData, minutes: int, body: bytes | None = None, **changed: object) -> CaptureData:
     at = answer.fetched_at + timedelta(minutes=minutes)
     return replace(answer, body=body or answer.body, fetched_at=at, **changed)  # type: ignore[arg-type]
 
 
-def _address(session: Session, run_id: int, answer: Capture) -> int | None:
+def _address(session: Session, run_id: int, answer: CaptureData) -> int | None:
     if "://" not in answer.requested_url:
         return None
-    sighting = Sighting(parse_address(answer.requested_url), "list", answer.fetched_at)
+    sighting = SightingData(parse_address(answer.requested_url), "list", answer.fetched_at)
     return record_sightings(session, run_id, [sighting], answer.fetched_at)[0].address_id

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 
 from archive.domain.addresses import canonical_url
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.outcomes import Kind, Outcome, Relation, Role
 from archive.domain.parsed_page import LinkRef, MediaRef, ParsedPage
 from archive.domain.records import Record
@@ -25,11 +25,11 @@ def record(
     return Record(f"{1000 + number}_1", title, url, "2026-03-01", "示例账号", text)
 
 
-def capture(body: bytes = b"<html>", *, minutes: int = 0, **more: object) -> Capture:
+def capture(body: bytes = b"<html>", *, minutes: int = 0, **more: object) -> CaptureData:
     """Make a response served `minutes` after NOW."""
     url = "https://mp.weixin.qq.com/s?__biz=x"
     at = NOW + timedelta(minutes=minutes)
-    return Capture(url, url, 200, (("Content-Type", "text/html"),), body, at, **more)  # type: ignore[arg-type]
+    return CaptureData(url, url, 200, (("Content-Type", "text/html"),), body, at, **more)  # type: ignore[arg-type]
 
 
 def template(number: int, size: int = 20_000) -> bytes:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import MediumOutcome, Relation, Role
 from archive.domain.parsed_page import LinkRef
 from archive.ingest.pages import store_parse_results
@@ -46,7 +46,7 @@ def linked(db_session: Session) -> Session:
         article(record(3), links=(link(1, text="甲"), link(9))),
         article(record(4), links=(by_token,)),
     ]
-    seen = [Sighting(parse_address(short), "list", NOW)]
+    seen = [SightingData(parse_address(short), "list", NOW)]
     (address,) = record_sightings(db_session, None, seen, NOW)
     addresses = [address.address_id, None, None, None, None]
     ids = store_captures(db_session, None, [(id_, capture()) for id_ in addresses])

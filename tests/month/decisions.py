@@ -19,7 +19,7 @@ from pathlib import Path
 from unittest import mock
 from urllib.parse import urlsplit
 
-from archive.domain.addresses import HOST, Address, parse_address
+from archive.domain.addresses import HOST, PostAddress, parse_address
 from archive.domain.monitoring import SourceStatus, remedy_for
 from archive.domain.update_decisions import BARE_A_DAY, challenge_backoff
 from archive.system import clock
@@ -113,8 +113,8 @@ class World:
         self.listings = Listings(self.site)
         self.watched = {one.config.biz: _Watched() for one in subjects}
         self.posts: dict[str, Post] = {}
-        self.pending: dict[str, Address] = {}
-        self.bare: dict[str, Address] = {}
+        self.pending: dict[str, PostAddress] = {}
+        self.bare: dict[str, PostAddress] = {}
         self.archived_at: dict[str, datetime] = {}
         self.found_by: dict[str, dict[str, datetime]] = defaultdict(dict)
         self.requests: Counter[str] = Counter()
@@ -338,10 +338,10 @@ class World:
             if address.key not in self.pending and not self._is_known(address, post):
                 self.pending[address.key] = address
 
-    def _post_at(self, address: Address) -> Post | None:
+    def _post_at(self, address: PostAddress) -> Post | None:
         return self.posts.get(address.token or f"{address.biz}:{address.aid}")
 
-    def _is_known(self, address: Address, post: Post) -> bool:
+    def _is_known(self, address: PostAddress, post: Post) -> bool:
         """Tell whether an address is fetched no more: it was, or it is a long one of a stored post."""
         return address.key in self.archived_at or (bool(address.aid) and _id(post) in self.archived_at)
 

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 from archive.db.engine import open_archive, transaction
 from archive.db.models import (
     Absence,
-    AddressRow,
+    Address,
     Base,
-    CaptureRow,
+    Capture,
     Incident,
-    MediumRow,
+    Medium,
     ParseResult,
     Post,
     Run,
@@ -82,13 +82,13 @@ def result_of(simulation: Simulation, days: int) -> Result:
         posts = session.scalars(select(Post)).all()
         delays = sorted(_delays(session, simulation.pushes))
         incidents = session.scalars(select(Incident).order_by(Incident.id)).all()
-        captured = session.scalar(select(func.count(CaptureRow.address_id.distinct()))) or 0
+        captured = session.scalar(select(func.count(Capture.address_id.distinct()))) or 0
         good = {post.aid for post in posts if _is(post, expected.get(post.aid))}
         return Result(
             days=days,
             pushes=len(simulation.pushes),
             published=len(expected),
-            found=len(expected.keys() & set(session.scalars(select(AddressRow.aid)))),
+            found=len(expected.keys() & set(session.scalars(select(Address.aid)))),
             archived=len(good),
             duplicates=_duplicates(session),
             lost=len(expected.keys() - {post.aid for post in posts}),
@@ -98,7 +98,7 @@ def result_of(simulation: Simulation, days: int) -> Result:
             requests=sum(
                 one["host"] == HOST and not one["path"].startswith(OTHER_HOST) for one in stats["requests"]
             ),
-            revisits=_count(session, CaptureRow) - captured,
+            revisits=_count(session, Capture) - captured,
             challenges=sum(n for path, n in stats["paths"].items() if path.startswith("/mp/wappoc")),
             alarms_raised=len(incidents),
             alarms_cleared=sum(one.closed_at is not None for one in incidents),
@@ -109,8 +109,8 @@ def result_of(simulation: Simulation, days: int) -> Result:
             edits=_states(session) - len(posts),
             away=_count(session, Absence),
             returned=_count(session, Absence, Absence.returned_at.is_not(None)),
-            pictures=_count(session, MediumRow),
-            pictures_kept=_count(session, MediumRow, MediumRow.file_id.is_not(None)),
+            pictures=_count(session, Medium),
+            pictures_kept=_count(session, Medium, Medium.file_id.is_not(None)),
             seconds=simulation.seconds,
             keys=tuple(one.key for one in incidents),
             still_open=tuple(one.key for one in incidents if one.closed_at is None),
@@ -150,11 +150,11 @@ def _duplicates(session: Session) -> int:
 
 def _delays(session: Session, pushes: Sequence[Push]) -> list[timedelta]:
     """Yield the delay from each post's publication to its first good capture, in simulated time."""
-    first = select(AddressRow.aid, func.min(CaptureRow.fetched_at))
-    first = first.join(CaptureRow, CaptureRow.address_id == AddressRow.id)
-    first = first.join(ParseResult, (ParseResult.capture_id == CaptureRow.id) & ParseResult.is_current)
+    first = select(Address.aid, func.min(Capture.fetched_at))
+    first = first.join(Capture, Capture.address_id == Address.id)
+    first = first.join(ParseResult, (ParseResult.capture_id == Capture.id) & ParseResult.is_current)
     first = first.where(ParseResult.outcome == "article")
     captured: dict[str | None, datetime] = {
-        aid: at for aid, at in session.execute(first.group_by(AddressRow.aid))
+        aid: at for aid, at in session.execute(first.group_by(Address.aid))
     }
     return [captured[post.aid] - push.at for push in pushes for post in _posts(push) if post.aid in captured]

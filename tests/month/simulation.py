@@ -20,7 +20,7 @@ from procrastinate.jobs import Job
 from sqlalchemy import Engine, func, select
 
 from archive.db.engine import open_archive, transaction
-from archive.db.models import AddressRow, Egress, SourceRow
+from archive.db.models import Address, Egress, Source
 from archive.db.settings import ArchiveSettings
 from scheduler.config import SchedulerSettings
 from scheduler.daemon import CurrentConfig, JobPlanner
@@ -168,10 +168,10 @@ class Simulation:
         with transaction(engine) as session:
             moments = [
                 session.scalar(select(func.min(column)).where(column > self.now))
-                for column in (SourceRow.next_fetch_at, AddressRow.next_fetch_at, Egress.blocked_until)
+                for column in (Source.next_fetch_at, Address.next_fetch_at, Egress.blocked_until)
             ]
             overdue = session.scalar(
-                select(func.count()).select_from(AddressRow).where(AddressRow.next_fetch_at <= self.now)
+                select(func.count()).select_from(Address).where(Address.next_fetch_at <= self.now)
             )
         moments += [self.now + 10 * MINUTE] if overdue else []
         moments.append(max(self._reported + self.reports_every, self.now + MINUTE))

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from archive.db.advisory_locks import Hosts, egress_lock
 from archive.db.engine import transaction
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.repository import egress, runs
 from archive.repository.frontier import record_sightings
 from archive.system import clock
@@ -31,7 +31,7 @@ from tests.archive.making import record
 def _run_with_due(engine: Engine, number: int) -> tuple[int, list[int]]:
     """Open a run with so many addresses that are due; return its id and theirs."""
     now = clock.now()
-    sightings = [Sighting(parse_address(record(one).url), "list", now) for one in range(number)]
+    sightings = [SightingData(parse_address(record(one).url), "list", now) for one in range(number)]
     with transaction(engine) as session:
         run_id = runs.start_run(session, "backfill", {}, now)
         sighted = record_sightings(session, run_id, sightings, now)

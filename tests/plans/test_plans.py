@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 from archive.db.engine import Readers, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.revisit_policy import INTERVALS
 from archive.ingest.pages import import_records
 from archive.repository import frontier, runs
@@ -138,7 +138,7 @@ def test_the_daemons_tick_reads_no_large_table(
         assert due_media(session, NOW, 100, types=["image"])
     with explained.doing("discovering"), transaction(context.engine) as session:
         address = parse_address(f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=5&idx=1&sn={5:032x}")
-        seen = [Sighting(address, "album", NOW)]
+        seen = [SightingData(address, "album", NOW)]
         record_report(session, run_id, SourceReport(BIZ, "album:1", "ok", True, sightings=seen), NOW)
     assert not offences_of(explained)
 

@@ -15,7 +15,7 @@ from urllib.error import HTTPError, URLError
 from sqlalchemy import Engine, select
 
 from archive.db.engine import transaction
-from archive.db.models import CaptureRow, MediumRow, Post
+from archive.db.models import Capture, Medium, Post
 from archive.db.settings import ArchiveSettings
 from archive.export.wacz import write_wacz
 from archive.repository.capture_selection import Selection
@@ -73,9 +73,9 @@ def test_pywb_shows_a_post_and_its_pictures(engine: Engine, tmp_path: Path) -> N
     with transaction(engine) as session:
         with wacz.open("w+b") as out:
             write_wacz(session, Selection(), folder, out)
-        kept = select(Post.text, CaptureRow.requested_url).join(CaptureRow, CaptureRow.id == Post.capture_id)
+        kept = select(Post.text, Capture.requested_url).join(Capture, Capture.id == Post.capture_id)
         posts = session.execute(kept.where(Post.kind == "article")).all()
-        picture = session.scalars(select(MediumRow.url).where(MediumRow.file_id.is_not(None))).first()
+        picture = session.scalars(select(Medium.url).where(Medium.file_id.is_not(None))).first()
     with replaying(tmp_path, wacz) as posts_at:
         for text, url in posts:
             page = fetched(f"{posts_at}/mp_/{url}").decode()

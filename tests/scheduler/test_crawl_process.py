@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from archive.db.engine import transaction
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.repository.frontier import record_sightings
 from archive.repository.runs import finish_run, run_result, start_run
 from crawler.process.entry import PageDone, ProgressEvent, RunStarted
@@ -50,7 +50,7 @@ def run_of(engine: Engine, *mids: int) -> int:
     now = datetime.now(UTC)
     with transaction(engine) as session:
         run_id = start_run(session, "test", {}, now)
-        seen = [Sighting(parse_address(pages.url(mid)), "test", now) for mid in mids]
+        seen = [SightingData(parse_address(pages.url(mid)), "test", now) for mid in mids]
         record_sightings(session, run_id, seen, now)
     return run_id
 

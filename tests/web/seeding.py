@@ -13,9 +13,9 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
-from archive.db.models import MediumRow
+from archive.db.models import Medium
 from archive.domain.addresses import canonical_url, parse_address
-from archive.domain.captures import Capture, Sighting
+from archive.domain.captures import CaptureData, SightingData
 from archive.domain.messages import Message
 from archive.domain.outcomes import Kind, Outcome
 from archive.domain.parsed_page import ParsedPage
@@ -81,10 +81,10 @@ class Page:
 
 def put_pages(session: Session, pages: Sequence[Page], at: datetime, run: int | None = None) -> None:
     """Keep answers of one instant, and what they were read as."""
-    seen = [Sighting(parse_address(page.url), "list", at) for page in pages]
+    seen = [SightingData(parse_address(page.url), "list", at) for page in pages]
     addresses = [one.address_id for one in record_sightings(session, run, seen, at)]
     headers = (("Content-Type", "text/html; charset=UTF-8"),)
-    answers = [Capture(page.url, page.url, 200, headers, page.body, at) for page in pages]
+    answers = [CaptureData(page.url, page.url, 200, headers, page.body, at) for page in pages]
     kept = store_captures(session, run, list(zip(addresses, answers, strict=True)))
     readings = [(number, page.reading) for number, page in zip(kept, pages, strict=True)]
     store_parse_results(session, run, readings, at, PARSER_VERSION)
@@ -139,7 +139,7 @@ def keep_pictures(engine: Engine, folder: MediaFolder) -> None:
     """Draw a picture for each image that posts show."""
     with transaction(engine) as session:
         wanted = session.scalars(
-            select(MediumRow.id).where(MediumRow.type == "image", MediumRow.file_id.is_(None))
+            select(Medium.id).where(Medium.type == "image", Medium.file_id.is_(None))
         ).all()
     for number in wanted:
         content = picture(f"synthetic_{number}")

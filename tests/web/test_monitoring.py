@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text, update
 
 from archive.db.engine import transaction
-from archive.db.models import SourceRow
+from archive.db.models import Source
 from archive.domain.messages import Message
 from archive.domain.monitoring import HealthProblem, IncidentKind, IncidentSubject
 from archive.ingest.pages import import_records
@@ -52,7 +52,7 @@ def test_a_stale_archive_is_not_ready(engine: Engine) -> None:
         assert reasons(web, 200) == []
         with transaction(engine) as session:
             longer_ago = NOW - WATCHED_WITHIN - timedelta(minutes=1)
-            session.execute(update(SourceRow).values(last_good_at=longer_ago))
+            session.execute(update(Source).values(last_good_at=longer_ago))
         (stale,) = reasons(web)
         assert "no source has worked since 2026-02-28" in stale
 

@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from archive.db.engine import transaction
 from archive.domain.address_list import ListedAddress, read_addresses
 from archive.domain.address_text import embedded, in_text, others_in_text, without_addresses
-from archive.domain.addresses import Address, parse_address, without_session
-from archive.domain.captures import Sighted, Sighting
+from archive.domain.addresses import PostAddress, parse_address, without_session
+from archive.domain.captures import Sighted, SightingData
 from archive.domain.errors import AddressError, MessageError
 from archive.domain.messages import Message
 from archive.domain.text import storable
@@ -150,7 +150,7 @@ class RefusedAddress:
 class ClassifiedAddresses:
     """The addresses of a submission: those of posts, and those that are refused."""
 
-    sightings: list[Sighting]
+    sightings: list[SightingData]
     refused: list[RefusedAddress]
 
 
@@ -159,7 +159,7 @@ def classify_addresses(sent: Submission, now: datetime) -> ClassifiedAddresses:
 
     Raises InboxError when there is no post's address, or too many addresses.
     """
-    found: dict[str, Address] = {}
+    found: dict[str, PostAddress] = {}
     refused: list[RefusedAddress] = []
     urls = [*in_text(sent.text), *others_in_text(sent.text)]
     if len(urls) > MAX_SUBMITTED:
@@ -177,7 +177,8 @@ def classify_addresses(sent: Submission, now: datetime) -> ClassifiedAddresses:
     if len(found) == 1 and (sent.title or not any(titles.values())):
         titles = dict.fromkeys((one.key for one in found.values()), _title(sent))
     return ClassifiedAddresses(
-        [Sighting(one, INBOX_SOURCE, now, title=titles.get(one.key, "")) for one in found.values()], refused
+        [SightingData(one, INBOX_SOURCE, now, title=titles.get(one.key, "")) for one in found.values()],
+        refused,
     )
 
 
@@ -191,7 +192,7 @@ def _listed_titles(text: str) -> dict[str, str]:
     return {one.address.key: one.title[:MAX_SUBMITTED_TITLE] for one in listed}
 
 
-def _post_address(url: str) -> Address:
+def _post_address(url: str) -> PostAddress:
     """Return the post that an address names or, as that of the verification page does, carries."""
     try:
         return _sessionless_address(url)
@@ -201,7 +202,7 @@ def _post_address(url: str) -> Address:
         raise
 
 
-def _sessionless_address(url: str) -> Address:
+def _sessionless_address(url: str) -> PostAddress:
     """Parse an address without its reader's session and its fragment, which may hold anything."""
     try:
         clean, _ = urldefrag(without_session(url))
@@ -216,7 +217,7 @@ def _title(sent: Submission) -> str:
     return "" if len(title) > MAX_SUBMITTED_TITLE or "\ufffd" in title else title
 
 
-def file_sightings(engine: Engine, sightings: Sequence[Sighting], now: datetime) -> list[Sighted]:
+def file_sightings(engine: Engine, sightings: Sequence[SightingData], now: datetime) -> list[Sighted]:
     """Store sightings, in order; those without a final answer are due at once. `now` is aware UTC.
 
     Raises SQLAlchemy's DBAPIError or TimeoutError when the database does not answer, or not in time.

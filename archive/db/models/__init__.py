@@ -1,12 +1,12 @@
 """The tables of the archive as SQLAlchemy models."""
 
-from archive.db.models.accounts import Account, Egress, SourceRow
-from archive.db.models.addresses import AddressRow, SightingRow
+from archive.db.models.accounts import Account, Egress, Source
+from archive.db.models.addresses import Address, Sighting
 from archive.db.models.base import Base
 from archive.db.models.captures import (
     SERIALS,
     Body,
-    CaptureRow,
+    Capture,
     Chain,
     ChainEntry,
     Head,
@@ -20,8 +20,8 @@ from archive.db.models.captures import (
 from archive.db.models.operations import Incident, Run
 from archive.db.models.posts import (
     Absence,
-    FileRow,
-    MediumRow,
+    File,
+    Medium,
     Post,
     PostLink,
     PostMedium,
@@ -33,18 +33,18 @@ __all__ = [
     "SERIALS",
     "Absence",
     "Account",
-    "AddressRow",
+    "Address",
     "Base",
     "Body",
-    "CaptureRow",
+    "Capture",
     "Chain",
     "ChainEntry",
     "Egress",
-    "FileRow",
+    "File",
     "Head",
     "HeadLength",
     "Incident",
-    "MediumRow",
+    "Medium",
     "ParseResult",
     "PendingFact",
     "Post",
@@ -54,8 +54,8 @@ __all__ = [
     "Removal",
     "RepeatedCapture",
     "Run",
-    "SightingRow",
-    "SourceRow",
+    "Sighting",
+    "Source",
     "UnparsedCapture",
     "Version",
 ]

@@ -24,7 +24,7 @@ class Account(Base):
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class SourceRow(Base):
+class Source(Base):
     """A source of an account: what it returned last, and when it is tried next."""
 
     __tablename__ = "sources"

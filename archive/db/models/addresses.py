@@ -27,7 +27,7 @@ ONE_IDENTITY = (
 )
 
 
-class AddressRow(Base):
+class Address(Base):
     """An address of a post: when to fetch it next, and which run has claimed it."""
 
     __tablename__ = "addresses"
@@ -138,7 +138,7 @@ class AddressRow(Base):
     )
 
 
-class SightingRow(Base):
+class Sighting(Base):
     """Where an address was seen: once per source and spelling, with the first and the last time."""
 
     __tablename__ = "sightings"

@@ -80,7 +80,7 @@ class Body(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary, comment="the bytes after content decoding, by codec")
 
 
-class CaptureRow(Base):
+class Capture(Base):
     """A response of the server: headers, URLs, time and the hash of its body. Rows never change.
 
     An id is yyyymm * SERIALS + serial: the month of recording and a number. Rows from before there were

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, select, text
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
-from archive.db.models.accounts import Account, Egress, SourceRow
+from archive.db.models.accounts import Account, Egress, Source
 from archive.db.models.base import Base, Key, one_of
 from archive.domain.messages import Message
 from archive.domain.monitoring import IncidentKind, IncidentSubject, remedy_for
@@ -114,8 +114,8 @@ class Incident(Base):
         select(Account.biz).where(Account.id == account_id).scalar_subquery(), expire_on_flush=False
     )
     source: Mapped[str | None] = column_property(
-        select(func.concat_ws(":", SourceRow.type, SourceRow.external_id))
-        .where(SourceRow.id == source_id)
+        select(func.concat_ws(":", Source.type, Source.external_id))
+        .where(Source.id == source_id)
         .scalar_subquery(),
         expire_on_flush=False,
     )

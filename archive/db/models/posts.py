@@ -175,7 +175,7 @@ class PostSearchDocument(Base):
     )
 
 
-class MediumRow(Base):
+class Medium(Base):
     """An image, audio or video that some post shows, and when to download it next."""
 
     __tablename__ = "media"
@@ -219,7 +219,7 @@ class MediumRow(Base):
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class FileRow(Base):
+class File(Base):
     """A file in the media folder."""
 
     __tablename__ = "files"

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, Select, Text, and_, column, func, literal, select
 from sqlalchemy.orm import aliased
 
-from archive.db.models import Account, AddressRow, CaptureRow, Chain, ChainEntry, Removal, Version
+from archive.db.models import Account, Address, Capture, Chain, ChainEntry, Removal, Version
 from archive.domain.messages import Message
 from archive.domain.outcomes import FORGOTTEN
 from archive.integrity.check import BatchResult, Check, Finding, RowRange
@@ -162,8 +162,8 @@ def check_forgotten_addresses(rows: RowRange) -> BatchResult:
     """Check that a removal lists each address that is not fetched because its post was removed."""
     keys = func.jsonb_array_elements_text(Removal.removed["addresses"]).table_valued(column("value", Text))
     listed = select(keys.c.value).select_from(Removal).join(keys, literal(True))
-    is_unlisted = and_(AddressRow.last_outcome == FORGOTTEN, AddressRow.key.not_in(listed))
-    query = select(AddressRow.id, is_unlisted).where(rows.contains(AddressRow.id)).order_by(AddressRow.id)
+    is_unlisted = and_(Address.last_outcome == FORGOTTEN, Address.key.not_in(listed))
+    query = select(Address.id, is_unlisted).where(rows.contains(Address.id)).order_by(Address.id)
     found = rows.session.execute(query).all()
     message = Message("archive.integrity.forgotten_without_removal")
     unlisted = [Finding(CHAINS, "addresses", id_, message) for id_, is_wrong in found if is_wrong]
@@ -171,13 +171,13 @@ def check_forgotten_addresses(rows: RowRange) -> BatchResult:
 
 
 _ENTRY_COLUMNS = {
-    CaptureRow: ChainEntry.capture_id,
+    Capture: ChainEntry.capture_id,
     Version: ChainEntry.version_id,
     Removal: ChainEntry.removal_id,
 }
 
 
-def check_membership(model: type[CaptureRow] | type[Version] | type[Removal], rows: RowRange) -> BatchResult:
+def check_membership(model: type[Capture] | type[Version] | type[Removal], rows: RowRange) -> BatchResult:
     """Check that every capture, version or removal is in a chain."""
     column = _ENTRY_COLUMNS[model]
     is_linked = select(ChainEntry.id).where(column == model.id).exists()
@@ -192,7 +192,7 @@ CHAIN_CHECKS = (
     Check(CHAINS, "chain_entries", ROWS_AT_ONCE, check_entries),
     Check(CHAINS, "chains", ROWS_AT_ONCE, check_heads),
     Check(CHAINS, "heads", ROWS_AT_ONCE, check_archive_heads),
-    Check(CHAINS, "captures", ROWS_AT_ONCE, partial(check_membership, CaptureRow)),
+    Check(CHAINS, "captures", ROWS_AT_ONCE, partial(check_membership, Capture)),
     Check(CHAINS, "versions", ROWS_AT_ONCE, partial(check_membership, Version)),
     Check(CHAINS, "removals", REMOVALS_AT_ONCE, check_removals),
     Check(CHAINS, "addresses", ROWS_AT_ONCE, check_forgotten_addresses),

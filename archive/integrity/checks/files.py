@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from archive.db.models import CaptureRow, FileRow
+from archive.db.models import Capture, File
 from archive.domain.errors import IntegrityError, MediaMissing, MediaUnreadable
 from archive.domain.messages import Message
 from archive.integrity.check import FIRST_ID, BatchResult, Check, Finding, RowRange
@@ -21,8 +21,8 @@ PATHS_AT_ONCE = 500  # paths looked up by one statement
 
 def check_bodies(rows: RowRange) -> BatchResult:
     """Check that every body decodes to the bytes that were received, by their SHA-256 and size."""
-    query = select(CaptureRow.id, CaptureRow.body_size).where(rows.contains(CaptureRow.id))
-    sizes = {id_: size for id_, size in rows.session.execute(query.order_by(CaptureRow.id))}
+    query = select(Capture.id, Capture.body_size).where(rows.contains(Capture.id))
+    sizes = {id_: size for id_, size in rows.session.execute(query.order_by(Capture.id))}
     result = BatchResult(len(sizes))
     for id_, body in bodies(rows.session, list(sizes)):
         if isinstance(body, IntegrityError):
@@ -46,8 +46,8 @@ def check_media(rows: RowRange) -> BatchResult:
     result = BatchResult()
     if rows.after == FIRST_ID and (count := sum(1 for _ in _unknown_files(rows))):
         result.notes["archive.integrity.note_unknown_files"] += count
-    query = select(FileRow.id, FileRow.path, FileRow.sha256, FileRow.size).where(rows.contains(FileRow.id))
-    for id_, path, sha256, size in rows.session.execute(query.order_by(FileRow.id)):
+    query = select(File.id, File.path, File.sha256, File.size).where(rows.contains(File.id))
+    for id_, path, sha256, size in rows.session.execute(query.order_by(File.id)):
         result.rows += 1
         if message := _wrong_with_file(rows, path, sha256, size):
             result.findings.append(Finding(MEDIA, "files", id_, message))
@@ -80,7 +80,7 @@ def _unknown_files(rows: RowRange) -> Iterator[str]:
 
 
 def _without_row(rows: RowRange, paths: list[str]) -> list[str]:
-    known = set(rows.session.scalars(select(FileRow.path).where(FileRow.path.in_(paths))))
+    known = set(rows.session.scalars(select(File.path).where(File.path.in_(paths))))
     return [path for path in paths if path not in known]
 
 

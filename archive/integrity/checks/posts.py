@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from archive.db.models import (
     Absence,
     Account,
-    CaptureRow,
-    MediumRow,
+    Capture,
+    Medium,
     ParseResult,
     Post,
     PostLink,
@@ -102,9 +102,9 @@ def check_absences(rows: RowRange) -> BatchResult:
 
 def check_pages(rows: RowRange) -> BatchResult:
     """Parse pages again, and check that what is stored is what they say."""
-    columns = (CaptureRow.id, ParseResult.outcome, ParseResult.reason, ParseResult.parser_version)
+    columns = (Capture.id, ParseResult.outcome, ParseResult.reason, ParseResult.parser_version)
     query = select(*columns).outerjoin(ParseResult, IS_ITS_RESULT)
-    query = query.where(rows.contains(CaptureRow.id)).order_by(CaptureRow.id)
+    query = query.where(rows.contains(Capture.id)).order_by(Capture.id)
     found = rows.session.execute(query).all()
     result = BatchResult(len(found))
     for row in found:
@@ -163,7 +163,7 @@ def _compare_current_page(
 
 
 def _media_of(session: Session, post: Post) -> Iterable[tuple[str, str]]:
-    rows = select(PostMedium.role, MediumRow.key).join(MediumRow, MediumRow.id == PostMedium.medium_id)
+    rows = select(PostMedium.role, Medium.key).join(Medium, Medium.id == PostMedium.medium_id)
     rows = rows.where(PostMedium.post_id == post.id, PostMedium.capture_id == post.capture_id)
     return [(role, key) for role, key in session.execute(rows)]
 

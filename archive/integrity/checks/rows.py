@@ -6,13 +6,13 @@ from sqlalchemy import ForeignKey, Table, func, select
 from sqlalchemy.orm import aliased
 
 from archive.db.models import (
-    AddressRow,
+    Address,
     Base,
     Body,
-    CaptureRow,
+    Capture,
     ParseResult,
     Post,
-    SightingRow,
+    Sighting,
     UnparsedCapture,
 )
 from archive.domain.messages import Message
@@ -33,9 +33,9 @@ def check_references(table: Table, rows: RowRange) -> BatchResult:
     """Check that every row that another one belongs to is there."""
     keys = sorted(table.foreign_keys, key=lambda key: key.parent.name)
     findings = [finding for key in keys for finding in _missing_targets(key, rows)]
-    if table is AddressRow.__table__:
+    if table is Address.__table__:
         findings.extend(_addresses_without_sighting(rows))
-    if table is CaptureRow.__table__:
+    if table is Capture.__table__:
         findings.extend(_captures_with_delta_as_base(rows))
         findings.extend(_wrong_parse_results(rows))
     count = select(func.count()).select_from(table).where(rows.contains(id_column(table)))
@@ -64,10 +64,10 @@ def _shown(value: int | bytes) -> int | str:
 
 
 def _addresses_without_sighting(rows: RowRange) -> list[Finding]:
-    seen = select(SightingRow.id).where(SightingRow.address_id == AddressRow.id).exists()
-    is_forgotten = AddressRow.last_outcome.is_not_distinct_from(FORGOTTEN)  # its sightings were removed
-    query = select(AddressRow.id).where(rows.contains(AddressRow.id), ~seen, ~is_forgotten)
-    query = query.order_by(AddressRow.id)
+    seen = select(Sighting.id).where(Sighting.address_id == Address.id).exists()
+    is_forgotten = Address.last_outcome.is_not_distinct_from(FORGOTTEN)  # its sightings were removed
+    query = select(Address.id).where(rows.contains(Address.id), ~seen, ~is_forgotten)
+    query = query.order_by(Address.id)
     message = Message("archive.integrity.sightings_missing")
     return [Finding(REFERENCES, "addresses", id_, message) for id_ in rows.session.scalars(query)]
 
@@ -75,27 +75,27 @@ def _addresses_without_sighting(rows: RowRange) -> list[Finding]:
 def _captures_with_delta_as_base(rows: RowRange) -> list[Finding]:
     """Find deltas whose base is itself a delta: a delta base is always stored whole."""
     base = aliased(Body)
-    query = select(CaptureRow.id, base.sha256).join(Body, Body.sha256 == CaptureRow.sha256)
+    query = select(Capture.id, base.sha256).join(Body, Body.sha256 == Capture.sha256)
     query = query.join(base, base.sha256 == Body.base_sha256)
-    query = query.where(rows.contains(CaptureRow.id), base.base_sha256.is_not(None))
+    query = query.where(rows.contains(Capture.id), base.base_sha256.is_not(None))
     code = "archive.integrity.base_is_delta"
     return [
         Finding(REFERENCES, "captures", id_, Message(code, {"sha256": sha256.hex()}))
-        for id_, sha256 in rows.session.execute(query.order_by(CaptureRow.id))
+        for id_, sha256 in rows.session.execute(query.order_by(Capture.id))
     ]
 
 
 def _wrong_parse_results(rows: RowRange) -> list[Finding]:
     """Find captures whose newest parse result is not the current one, or that neither have one nor wait."""
-    newest = select(func.max(ParseResult.id)).where(ParseResult.capture_id == CaptureRow.id)
+    newest = select(func.max(ParseResult.id)).where(ParseResult.capture_id == Capture.id)
     current = select(ParseResult.id).where(IS_ITS_RESULT)
-    waits = select(UnparsedCapture.capture_id).where(UnparsedCapture.capture_id == CaptureRow.id).exists()
+    waits = select(UnparsedCapture.capture_id).where(UnparsedCapture.capture_id == Capture.id).exists()
     columns = (newest.scalar_subquery().label("newest"), current.scalar_subquery().label("current"))
-    query = select(CaptureRow.id, *columns, waits.label("waits")).where(rows.contains(CaptureRow.id))
+    query = select(Capture.id, *columns, waits.label("waits")).where(rows.contains(Capture.id))
     message = Message("archive.integrity.parse_result_differs")
     return [
         Finding(REFERENCES, "captures", row.id, message)
-        for row in rows.session.execute(query.order_by(CaptureRow.id))
+        for row in rows.session.execute(query.order_by(Capture.id))
         if row.newest != row.current or row.waits != (row.newest is None)
     ]
 

@@ -9,7 +9,7 @@ from archive.audit import find_gaps
 from archive.audit.gap import Gap, GapKind
 from archive.db.models import Account
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
@@ -33,7 +33,7 @@ def put(session: Session, *records: Record) -> None:
 
 def see(session: Session, record: Record, source: str = "album:1", **listing: str) -> int:
     """Record that a source lists a post, and return the id of its address."""
-    sighting = Sighting(parse_address(record.url), source, NOW, record.title, listing or None, BIZ)
+    sighting = SightingData(parse_address(record.url), source, NOW, record.title, listing or None, BIZ)
     return record_sightings(session, None, [sighting], NOW)[0].address_id
 
 

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from archive.audit import find_gaps
 from archive.audit.gap import Gap, GapKind
-from archive.db.models import Account, AddressRow, MediumRow
+from archive.db.models import Account, Address, Medium
 from archive.domain.addresses import AddressColumns, parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome, Outcome, Relation
 from archive.domain.parsed_page import ParsedPage
@@ -40,8 +40,8 @@ def _push_digest_and_silences(session: Session) -> None:
 def _addresses(session: Session) -> None:
     failed, given_up, later = (see(session, post(number)) for number in (20, 21, 22))
     record_failures(session, None, [(one, "timed out") for one in (failed, given_up, later)], NOW)
-    session.get_one(AddressRow, given_up).next_fetch_at = None
-    session.get_one(AddressRow, later).next_fetch_at = LATER + timedelta(days=1)
+    session.get_one(Address, given_up).next_fetch_at = None
+    session.get_one(Address, later).next_fetch_at = LATER + timedelta(days=1)
     answer(session, post(23), ParsedPage(Outcome.EXPIRED_LINK))
     answer(session, post(24), ParsedPage(Outcome.UNKNOWN, "the answer is empty"))
     answer(session, post(25), article(post(25), needs_browser=True))
@@ -57,7 +57,7 @@ def _links_and_images(session: Session) -> None:
     answer(session, record(3), article(record(3), media=shown))
     answer(session, record(4), article(record(4), media=(image("over_too", expires_at=NOW),)))
     answer(session, record(9), article(record(9), page={"paid": True, "preview": True}))
-    ids = {row.url.split("/")[-2]: row.id for row in session.scalars(select(MediumRow))}
+    ids = {row.url.split("/")[-2]: row.id for row in session.scalars(select(Medium))}
     record_media_failure(session, ids["refused"], MediumOutcome.REFUSED, "no image", NOW)
     record_media_failure(session, ids["failed"], MediumOutcome.FAILED, "timed out", NOW)
 
@@ -70,9 +70,9 @@ def every_kind_of_gap(session: Session) -> list[Gap]:
     found = find_gaps(session, account, LATER)
     _links_and_images(session)
     url = "https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv"
-    record_sightings(session, None, [Sighting(parse_address(url), "list", NOW)], NOW)
+    record_sightings(session, None, [SightingData(parse_address(url), "list", NOW)], NOW)
     sightless = parse_address(f"{url}x")
-    session.add(AddressRow(**AddressColumns.of_key(sightless.key)._asdict(), url=sightless.url))
+    session.add(Address(**AddressColumns.of_key(sightless.key)._asdict(), url=sightless.url))
     session.flush()
     return [*found, *find_gaps(session, account, LATER), *find_gaps(session, None, LATER)]
 
@@ -116,10 +116,10 @@ def test_silent_workdays_are_reported_with_the_usual_shares(db_session: Session)
 
 def test_a_short_link_of_no_known_account_is_a_gap_of_no_account(db_session: Session) -> None:
     url = "https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv"
-    record_sightings(db_session, None, [Sighting(parse_address(url), "list", NOW)], NOW)
+    record_sightings(db_session, None, [SightingData(parse_address(url), "list", NOW)], NOW)
     (gap,) = find_gaps(db_session, None, LATER)
     assert (gap.kind, gap.biz, gap.subject) == (GapKind.MENTIONED, "", url)
-    sighting = Sighting(parse_address(f"{url}x"), "feed:a", NOW, expected_biz=BIZ)
+    sighting = SightingData(parse_address(f"{url}x"), "feed:a", NOW, expected_biz=BIZ)
     put(db_session, post(10))
     record_sightings(db_session, None, [sighting], NOW)
     assert subjects(db_session, GapKind.MENTIONED) == [f"{url}x"]

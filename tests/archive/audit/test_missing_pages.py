@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from archive.audit.gap import GapKind
-from archive.db.models import MediumRow
+from archive.db.models import Medium
 from archive.domain.outcomes import MediumOutcome
 from archive.repository.captures import store_captures
 from archive.repository.media import record_media_failure, store_file
@@ -28,7 +28,7 @@ def test_posts_of_a_dump_lack_their_pages_until_these_are_fetched_or_gone(db_ses
 def test_missing_images_are_counted_by_post_and_reason(db_session: Session) -> None:
     answer(db_session, post(10), article(post(10), media=tuple(image(name) for name in "abcd")))
     answer(db_session, post(11), article(post(11), media=(image("a"),)))
-    a, b, c, _ = db_session.scalars(select(MediumRow.id).order_by(MediumRow.key))
+    a, b, c, _ = db_session.scalars(select(Medium.id).order_by(Medium.key))
     store_file(db_session, a, kept_file(), NOW)
     record_media_failure(db_session, b, MediumOutcome.REFUSED, "no image", NOW)
     record_media_failure(db_session, c, MediumOutcome.FAILED, "timed out", NOW)

@@ -21,7 +21,7 @@ import yaml
 from sqlalchemy import Engine, select, text
 
 from archive.db.engine import open_archive, transaction
-from archive.db.models import FileRow, Post
+from archive.db.models import File, Post
 from archive.db.settings import ArchiveSettings
 from archive.ingest.pages import import_records
 from archive.repository.hash_chain import chain_heads
@@ -162,7 +162,7 @@ def lose(engine: Engine, folder: MediaFolder, path: str) -> int:
     """Remove a media file; return the id of its row."""
     folder.remove(path)
     with transaction(engine) as session:
-        return session.scalars(select(FileRow.id).where(FileRow.path == path)).one()
+        return session.scalars(select(File.id).where(File.path == path)).one()
 
 
 def fetch_anew(engine: Engine, number: int) -> None:

@@ -19,7 +19,7 @@ from archive.db.engine import Readers, engine_at, open_archive, open_as_reader, 
 from archive.db.roles import OWNER, READER, grant_reader, role_warnings
 from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.errors import DatabaseUnavailable
 from archive.ingest.pages import store_parse_results
 from archive.repository.captures import store_captures
@@ -102,7 +102,7 @@ def test_the_owner_may_not_act_on_the_server_either(filled: Engine) -> None:
 
 def test_the_webs_role_reads_every_table_and_files_links(filled: Engine) -> None:
     reading = engine_at(as_reader(filled))
-    sightings = [Sighting(parse_address(record(number).url), "inbox", NOW) for number in (1, 2, 2)]
+    sightings = [SightingData(parse_address(record(number).url), "inbox", NOW) for number in (1, 2, 2)]
     with transaction(reading) as session:
         for table in ("posts", "captures", "versions", "chain_entries", "jobs.procrastinate_jobs"):
             session.execute(text(f"SELECT count(*) FROM {table}"))

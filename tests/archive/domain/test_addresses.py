@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.domain.addresses import MAX_ADDRESS_BYTES, Address, canonical_url, parse_address, without_session
+from archive.domain.addresses import (
+    MAX_ADDRESS_BYTES,
+    PostAddress,
+    canonical_url,
+    parse_address,
+    without_session,
+)
 from archive.domain.errors import AddressError
 from tests.archive.making import BIZ
 
@@ -83,7 +89,7 @@ def test_the_address_to_fetch_keeps_the_chksm_and_loses_the_fragment() -> None:
 @pytest.mark.parametrize("chksm", ["", "be48"])
 def test_the_dumps_form_is_read_back_with_all_its_parts(chksm: str) -> None:
     url = canonical_url(BIZ, "1001", "2", "5a", chksm)
-    assert parse_address(url) == Address(url, BIZ, "1001", "2", "5a", chksm)
+    assert parse_address(url) == PostAddress(url, BIZ, "1001", "2", "5a", chksm)
 
 
 @given(st.text() | st.text().map(lambda tail: f"{HOST}/s?{tail}") | st.text().map(LONG.__add__))

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, func, select
 from warcio.archiveiterator import ArchiveIterator
 
 from archive.db.engine import transaction
-from archive.db.models import CaptureRow, Post
+from archive.db.models import Capture, Post
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
 from archive.repository.capture_selection import Selection
@@ -96,7 +96,7 @@ def test_the_description_has_the_hash_of_each_member_and_the_time_of_the_latest_
         if not name.startswith("datapackage")
     }
     with transaction(filled) as session:
-        latest = session.scalars(select(func.max(CaptureRow.fetched_at))).one()
+        latest = session.scalars(select(func.max(Capture.fetched_at))).one()
     assert package["created"] == f"{latest:%Y-%m-%dT%H:%M:%SZ}"
     digest = json.loads(content["datapackage-digest.json"])
     assert digest["hash"] == f"sha256:{sha256(content['datapackage.json']).hexdigest()}"

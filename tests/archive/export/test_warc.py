@@ -12,7 +12,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
 from archive.db.engine import transaction
-from archive.db.models import Account, CaptureRow, FileRow, Post
+from archive.db.models import Account, Capture, File, Post
 from archive.export.result import ExportResult
 from archive.export.warc import write_warc
 from archive.repository.capture_selection import Selection
@@ -113,11 +113,11 @@ def test_one_accounts_part_of_a_day_is_only_that(filled: Engine, folder: MediaFo
 
 def test_what_cannot_be_read_is_left_out_and_named(filled: Engine, folder: MediaFolder) -> None:
     with Session(filled) as session:
-        number = session.scalars(select(func.min(CaptureRow.id))).one()
+        number = session.scalars(select(func.min(Capture.id))).one()
         session.execute(text(BENEATH))
-        session.execute(update(CaptureRow).where(CaptureRow.id == number).values(sha256=bytes(32)))
-        first = select(func.min(FileRow.id)).scalar_subquery()
-        session.execute(update(FileRow).where(FileRow.id == first).values(path="ab/cd/gone.png"))
+        session.execute(update(Capture).where(Capture.id == number).values(sha256=bytes(32)))
+        first = select(func.min(File.id)).scalar_subquery()
+        session.execute(update(File).where(File.id == first).values(path="ab/cd/gone.png"))
         written = write_warc(session, Selection(), folder, io.BytesIO())
         session.rollback()
     assert (written.captures, written.missing, written.damaged) == (len(answers()) - 1, 2, True)

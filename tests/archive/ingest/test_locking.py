@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.ingest.pages import import_records, store_parse_results
@@ -35,14 +35,14 @@ Work = Callable[[Session], object]
 
 def sight(session: Session) -> list[int]:
     """Record sightings of the three addresses, the last first; return their ids."""
-    seen = [Sighting(parse_address(each.url), "list", NOW) for each in RECORDS[::-1]]
+    seen = [SightingData(parse_address(each.url), "list", NOW) for each in RECORDS[::-1]]
     return [sighted.address_id for sighted in record_sightings(session, None, seen, NOW)]
 
 
 def sight_backwards(session: Session) -> list[int]:
     """Record the same one at a time, so that the ids are in the opposite order of the keys."""
     for each in RECORDS[::-1]:
-        record_sightings(session, None, [Sighting(parse_address(each.url), "list", NOW)], NOW)
+        record_sightings(session, None, [SightingData(parse_address(each.url), "list", NOW)], NOW)
     return sight(session)
 
 
@@ -170,7 +170,7 @@ def test_media_are_taken_in_the_order_of_their_keys_whichever_post_shows_them(en
     run = f"INSERT INTO runs (command, started_at) VALUES ('run', '{NOW}') RETURNING id"
     with transaction(engine) as session:
         run_id = session.execute(text(run)).scalar_one()
-        seen = [Sighting(parse_address(each.url), "list", NOW) for each in RECORDS]
+        seen = [SightingData(parse_address(each.url), "list", NOW) for each in RECORDS]
         record_sightings(session, run_id, seen, NOW)
         first, *_ = kept = store_captures(session, None, [(None, capture(b"1")), (None, capture(b"2"))])
         backwards = tuple(video(name=name) for name in "cba")  # their ids go against the order of their keys

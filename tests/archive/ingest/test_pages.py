@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.errors import ArchiveError, IntegrityError
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
@@ -28,7 +28,7 @@ from tests.archive.making import BIZ, NOW, article, capture, record
 
 def sight(session: Session, *urls: str, run: int | None = None) -> list[int]:
     """Record sightings of these addresses; return their ids."""
-    seen = [Sighting(parse_address(url), "list", NOW) for url in urls]
+    seen = [SightingData(parse_address(url), "list", NOW) for url in urls]
     return [sighted.address_id for sighted in record_sightings(session, run, seen, NOW)]
 
 

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow, Post, Version
+from archive.db.models import Address, Post, Version
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.text_diff import Extent
@@ -43,7 +43,7 @@ EVERYTHING = text(
 
 def ask(session: Session, reading: ParsedPage, minutes: int = 0, number: int = 1) -> int:
     """Store a response as an early parser parsed it; return the capture's id."""
-    seen = Sighting(parse_address(record(number).url), "list", NOW)
+    seen = SightingData(parse_address(record(number).url), "list", NOW)
     (sighted,) = record_sightings(session, None, [seen], NOW)
     at = NOW + timedelta(minutes=minutes)
     (kept,) = store_captures(session, None, [(sighted.address_id, capture(b"%d" % minutes, minutes=minutes))])
@@ -155,7 +155,7 @@ def test_a_page_nobody_could_read_becomes_a_post_and_its_address_is_not_asked_ag
     db_session: Session,
 ) -> None:
     kept = ask(db_session, UNREAD)
-    (address,) = db_session.query(AddressRow)
+    (address,) = db_session.query(Address)
     assert address.next_fetch_at is not None
     tried_at = address.last_tried_at
     assert again(db_session, (kept, says("字"))) == [ReparseResult.NEW]
@@ -169,7 +169,7 @@ def test_an_answer_that_was_not_the_last_of_its_address_says_nothing_of_it_now(d
     kept = ask(db_session, UNREAD)
     ask(db_session, ParsedPage(Outcome.DELETED, "gone"), 5)
     assert again(db_session, (kept, says("字"))) == [ReparseResult.NEW]
-    (address,) = db_session.query(AddressRow)
+    (address,) = db_session.query(Address)
     assert address.last_outcome == "deleted"
     (absence,) = absences.absences_of(db_session, post_queries.find_posts(db_session, "1001_1")[0])
     assert (absence.last_seen_at, absence.first_missing_at) == (NOW, NOW + timedelta(minutes=5))
@@ -187,7 +187,7 @@ def test_a_notice_that_is_understood_at_last_tells_of_an_absence(db_session: Ses
 
 def test_a_drawn_page_is_not_replaced_by_the_plain_one_read_again(db_session: Session) -> None:
     plain = ask(db_session, says("", needs_browser=True))
-    (address,) = db_session.query(AddressRow)
+    (address,) = db_session.query(Address)
     (drawn,) = store_captures(db_session, None, [(address.id, capture(b"drawn", minutes=1, rendered=True))])
     store_parse_results(db_session, None, [(drawn, says("播报"))], NOW, OLD)
     assert again(db_session, (plain, says("", needs_browser=True))) == [ReparseResult.SAME]

@@ -8,9 +8,9 @@ from functools import partial
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import CaptureRow, Egress, Incident, Post, SourceRow
+from archive.db.models import Capture, Egress, Incident, Post, Source
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Capture, Sighting
+from archive.domain.captures import CaptureData, SightingData
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
 from archive.ingest.pages import import_records, store_parse_results
@@ -58,9 +58,11 @@ def fetch(
 ) -> ParsedPage:
     """Store one answer, given by its bytes and address, as a crawl does."""
     body, url = page
-    seen = record_sightings(session, run_id, [Sighting(parse_address(url), "list", at, "合成", {"n": 1})], at)
+    seen = record_sightings(
+        session, run_id, [SightingData(parse_address(url), "list", at, "合成", {"n": 1})], at
+    )
     evaluated = {"text": "合成", "n": 1.5} if rendered else None
-    answer = Capture(url, url, 200, (("Content-Type", "text/html"),), body, at, rendered, evaluated)
+    answer = CaptureData(url, url, 200, (("Content-Type", "text/html"),), body, at, rendered, evaluated)
     (kept,) = store_captures(session, run_id, [(seen[0].address_id, answer)])
     reading = context.parse(answer)
     store_parse_results(session, run_id, [(kept, reading)], at, context.parser_version)
@@ -88,7 +90,7 @@ def _forget(session: Session, run_id: int, context: CheckContext) -> None:
     (post_id,) = session.scalars(select(Post.id).where(Post.aid == synthetic_record(5).aid))
     find = partial(scope_of_posts, post_ids=[post_id], address_ids=[])
     remove(session, ForgetRequest(find, {}, "合成"), context.parse, context.parser_version, NOW)
-    (first,) = session.scalars(select(func.min(CaptureRow.id)).where(CaptureRow.run_id == run_id))
+    (first,) = session.scalars(select(func.min(Capture.id)).where(Capture.run_id == run_id))
     note_repeated(session, first, accident)
 
 
@@ -119,7 +121,7 @@ def _operate(session: Session) -> None:
     )
     account = account_id(session, "MzAwMDAwMDAwMA==")
     session.execute(
-        insert(SourceRow), [{"account_id": account, "type": type_} for type_ in ("feed", "official")]
+        insert(Source), [{"account_id": account, "type": type_} for type_ in ("feed", "official")]
     )
     session.execute(insert(Egress), [{"name": name, "seen_at": NOW} for name in ("a", "b")])
 

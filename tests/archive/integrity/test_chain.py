@@ -15,7 +15,7 @@ from archive.db.engine import transaction
 from archive.db.models import Chain, ChainEntry
 from archive.db.schema import alembic_config
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
@@ -37,7 +37,7 @@ def fill(session: Session) -> None:
     import_records(session, None, [record(), record(2)], "dump", NOW)
     urls = (record().url, SHORT)
     sighted = record_sightings(
-        session, None, [Sighting(parse_address(url), "list", NOW) for url in urls], NOW
+        session, None, [SightingData(parse_address(url), "list", NOW) for url in urls], NOW
     )
     drawn = capture(
         b"drawn", rendered=True, evaluated={"text": '改\x7f\u2028\\"/\n', "n": [1.50, 1e22, None]}

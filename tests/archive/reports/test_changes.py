@@ -8,7 +8,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import ChangeKind, Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
@@ -32,7 +32,7 @@ EVERYTHING = ChangeFilter()
 
 def fetch(session: Session, post: Record, page: ParsedPage, minutes: int) -> int:
     """Store a page of a post's address, fetched so many minutes after NOW and recorded much later."""
-    seen = Sighting(parse_address(post.url), "list", NOW)
+    seen = SightingData(parse_address(post.url), "list", NOW)
     address = record_sightings(session, None, [seen], NOW)[0].address_id
     body = f"{post.aid} {minutes}".encode()
     (id_,) = store_captures(session, None, [(address, capture(body, minutes=minutes))])

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.text_diff import Extent
@@ -20,7 +20,7 @@ from tests.archive.making import NOW, article, capture, image, record
 
 def fetch(session: Session, page: ParsedPage, minutes: int) -> int:
     """Store a page of the post's address, fetched so many minutes after NOW."""
-    seen = Sighting(parse_address(record().url), "list", NOW)
+    seen = SightingData(parse_address(record().url), "list", NOW)
     address = record_sightings(session, None, [seen], NOW)[0].address_id
     (id_,) = store_captures(session, None, [(address, capture(b"%d" % minutes, minutes=minutes))])
     store_parse_results(session, None, [(id_, page)], NOW + timedelta(minutes=minutes), 1)

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from archive.db.engine import transaction
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.ingest.pages import import_records
 from archive.reports.metrics import ArchiveMetrics
 from archive.repository.captures import store_captures
@@ -43,7 +43,8 @@ def test_a_scrape_shows_names_of_accounts_the_oldest_work_and_waiting_jobs(engin
         import_records(session, None, [record(1)], "dump", NOW)
         due_at = NOW - timedelta(hours=3)
         addresses = [
-            Sighting(parse_address(f"https://mp.weixin.qq.com/s/{'k' * 21}{n}"), "list", NOW) for n in "12"
+            SightingData(parse_address(f"https://mp.weixin.qq.com/s/{'k' * 21}{n}"), "list", NOW)
+            for n in "12"
         ]
         record_sightings(session, None, addresses, due_at)
         record_report(session, None, SourceReport(BIZ, "album:1", "ok", good=True), due_at)

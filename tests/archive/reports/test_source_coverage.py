@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.ingest.pages import store_parse_results
 from archive.reports.source_coverage import PERIOD, delay_message, source_coverage
 from archive.repository.captures import store_captures
@@ -27,7 +27,7 @@ def archive_post(session: Session, number: int, published: datetime) -> str:
 
 def listed(session: Session, source: str, seen: dict[str, datetime]) -> None:
     for url, at in seen.items():
-        sighting = Sighting(parse_address(url), source, at, expected_biz=BIZ)
+        sighting = SightingData(parse_address(url), source, at, expected_biz=BIZ)
         record_report(session, None, SourceReport(BIZ, source, "ok", True, sightings=[sighting]), at)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import Relation
 from archive.domain.parsed_page import LinkRef
 from archive.ingest.pages import import_records, store_parse_results
@@ -41,7 +41,7 @@ def test_an_empty_archive_is_ready_and_counts_nothing(db_session: Session) -> No
 def test_the_status_counts_posts_captures_and_what_is_due(db_session: Session) -> None:
     import_records(db_session, None, [record(1), record(2)], "dump", NOW)
     store_captures(db_session, None, [(None, capture(b"x" * 100))])
-    record_sightings(db_session, None, [Sighting(parse_address(record(3).url), "list", NOW)], NOW)
+    record_sightings(db_session, None, [SightingData(parse_address(record(3).url), "list", NOW)], NOW)
     run_id = runs.start_run(db_session, "backfill", {}, NOW)
     status = archive_status(db_session, NOW)
     assert (status.posts, status.versions, status.captures, status.unread) == (2, 2, 1, 1)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Absence
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import AWAY, Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.ingest.pages import import_records, store_parse_results
@@ -35,7 +35,7 @@ def at(minutes: int) -> datetime:
 
 def ask(session: Session, answers: Sequence[tuple[int, ParsedPage]], url: str = record().url) -> None:
     """Keep and read answers of one address, each fetched so many minutes after NOW, in this order."""
-    (sighted,) = record_sightings(session, None, [Sighting(parse_address(url), "list", NOW)], NOW)
+    (sighted,) = record_sightings(session, None, [SightingData(parse_address(url), "list", NOW)], NOW)
     for minutes, reading in answers:
         kept = store_captures(session, None, [(sighted.address_id, capture(url.encode(), minutes=minutes))])
         store_parse_results(session, None, [(kept[0], reading)], at(minutes), 1)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow
+from archive.db.models import Address
 from archive.domain.addresses import AddressColumns
 from archive.repository.address_keys import (
     BATCH,
@@ -28,21 +28,21 @@ KEYS = [
 
 def put(session: Session, keys: Sequence[str]) -> None:
     """Store addresses with these keys."""
-    session.add_all(AddressRow(url="u", **AddressColumns.of_key(key)._asdict()) for key in keys)
+    session.add_all(Address(url="u", **AddressColumns.of_key(key)._asdict()) for key in keys)
     session.flush()
 
 
 @pytest.mark.parametrize("wanted", [KEYS, KEYS[:1], KEYS[4:5], KEYS[6:7], [f"{BIZ}:1001:3", "s/no"], []])
 def test_exactly_the_addresses_with_these_keys_are_found(db_session: Session, wanted: Sequence[str]) -> None:
     put(db_session, KEYS)
-    found = db_session.scalars(select(AddressRow).where(has_key(wanted))).all()
+    found = db_session.scalars(select(Address).where(has_key(wanted))).all()
     assert {row.key for row in found} == set(wanted) & set(KEYS)
     assert set(address_ids_by_key(db_session, wanted)) == set(wanted) & set(KEYS)
 
 
 def test_rows_are_locked_in_the_order_in_which_they_are_put(db_session: Session) -> None:
     put(db_session, KEYS)
-    locked = db_session.scalars(select(AddressRow.key).order_by(*LOCK_ORDER)).all()
+    locked = db_session.scalars(select(Address.key).order_by(*LOCK_ORDER)).all()
     assert list(locked) == [key for key, _ in in_lock_order(KEYS)]
 
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow
+from archive.db.models import Address
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.messages import Message
 from archive.domain.outcomes import NO_ANSWER, NOT_RENDERED, Outcome
 from archive.domain.parsed_page import ParsedPage
@@ -32,7 +32,7 @@ HOUR = timedelta(hours=1)
 
 def sight(session: Session, url: str, expected_biz: str = "") -> int:
     """Record a sighting of an address; return its id."""
-    seen = Sighting(parse_address(url), "list", NOW, expected_biz=expected_biz)
+    seen = SightingData(parse_address(url), "list", NOW, expected_biz=expected_biz)
     return record_sightings(session, None, [seen], NOW)[0].address_id
 
 
@@ -43,10 +43,10 @@ def fetch(session: Session, address: int, page: ParsedPage, minutes: int = 0, pa
     return id_
 
 
-def row(session: Session, address: int) -> AddressRow:
+def row(session: Session, address: int) -> Address:
     """Load an address afresh."""
     session.expire_all()
-    return session.get_one(AddressRow, address)
+    return session.get_one(Address, address)
 
 
 def test_the_long_address_of_a_post_fetched_by_its_short_link_is_not_asked_any_more(
@@ -105,7 +105,7 @@ def test_a_post_of_a_watched_account_is_never_foreign(db_session: Session) -> No
 
 def test_only_posts_with_a_page_count_as_archived(db_session: Session) -> None:
     import_records(db_session, None, [record(1), record(2)], "dump", NOW)
-    fetch(db_session, db_session.scalars(select(AddressRow.id).order_by(AddressRow.key)).first() or 0,
+    fetch(db_session, db_session.scalars(select(Address.id).order_by(Address.key)).first() or 0,
           article(record(1)))  # fmt: skip
     addresses = [parse_address(record(number).url) for number in (1, 2)]
     assert archived_keys(db_session, addresses) == {addresses[0].key}

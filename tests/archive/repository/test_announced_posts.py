@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from archive.audit import GapKind, find_gaps
-from archive.db.models import SourceRow
+from archive.db.models import Source
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.records import SHANGHAI
 from archive.ingest.pages import import_records
 from archive.repository.accounts import account_id
@@ -58,7 +58,7 @@ def test_a_post_of_another_time_with_the_same_title_is_another(db_session: Sessi
 
 def test_a_listed_address_with_the_title_ends_it(db_session: Session) -> None:
     announce(db_session, entry("合成：甲"))
-    sighting = Sighting(parse_address(SHORT), "inbox", NOW, "合成：甲", expected_biz=BIZ)
+    sighting = SightingData(parse_address(SHORT), "inbox", NOW, "合成：甲", expected_biz=BIZ)
     record_sightings(db_session, None, [sighting], NOW)
     assert titles(db_session) == []
 
@@ -83,4 +83,4 @@ def test_the_audit_shows_them_as_known_by_title(db_session: Session) -> None:
     (gap,) = [gap for gap in gaps if gap.what.code == "archive.audit.title_only"]
     assert (gap.kind, gap.title, gap.fillable) == (GapKind.MENTIONED, "合成：甲", False)
     assert gap.day == NOW.astimezone(SHANGHAI).date()
-    assert db_session.query(SourceRow).one().type == "weread_agent"
+    assert db_session.query(Source).one().type == "weread_agent"

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow
+from archive.db.models import Address
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import Outcome, Relation
 from archive.domain.parsed_page import LinkRef, ParsedPage
 from archive.domain.update_decisions import BARE_A_DAY
@@ -26,7 +26,7 @@ CHALLENGE = ParsedPage(Outcome.VERIFICATION)
 def sight(session: Session, mid: int, *, chksm: bool, source: str = "", now: datetime = NOW) -> int:
     """Record a sighting, by hand or by a source of the account; return the address's id."""
     url = record(mid).url if chksm else record(mid, chksm="").url
-    seen = Sighting(parse_address(url), source or "list", now, expected_biz=BIZ if source else "")
+    seen = SightingData(parse_address(url), source or "list", now, expected_biz=BIZ if source else "")
     return record_sightings(session, None, [seen], now)[0].address_id
 
 
@@ -129,7 +129,7 @@ def test_given_again_a_refused_bare_address_keeps_its_back_off(db_session: Sessi
     for _ in range(5):
         answer(db_session, address, CHALLENGE)
         assert make_due(db_session, [address], NOW + HOUR) == []
-        row = db_session.get_one(AddressRow, address)
+        row = db_session.get_one(Address, address)
         waits.append((row.next_fetch_at or NOW) - NOW)
     assert [wait.days for wait in waits] == [1, 2, 4, 7, 7]
     assert bare_status(db_session, 0, NOW) == BareStatus(1, None)
@@ -148,7 +148,7 @@ def test_a_sighting_with_chksm_makes_a_refused_bare_address_due_at_once(
 
 def test_an_empty_chksm_is_none_and_is_replaced(db_session: Session) -> None:
     url = record(1).url.partition("&chksm=")[0] + "&chksm=#rd"
-    record_sightings(db_session, None, [Sighting(parse_address(url), "list", NOW)], NOW)
+    record_sightings(db_session, None, [SightingData(parse_address(url), "list", NOW)], NOW)
     assert [one.is_bare for one in frontier.due_addresses(db_session, NOW, 9)] == [True]
     sight(db_session, 1, chksm=True)
     assert [one.is_bare for one in frontier.due_addresses(db_session, NOW, 9)] == [False]
@@ -178,7 +178,7 @@ def test_a_bare_address_that_is_given_takes_the_chksm_of_an_archived_link(db_ses
 def test_a_post_that_came_by_its_short_link_ends_the_wait_of_its_bare_address(db_session: Session) -> None:
     bare = sight(db_session, 1, chksm=False)
     answer(db_session, bare, CHALLENGE)
-    short = Sighting(parse_address("https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv"), "feed", NOW)
+    short = SightingData(parse_address("https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv"), "feed", NOW)
     answer(db_session, record_sightings(db_session, None, [short], NOW)[0].address_id, article(record(1)))
-    row = db_session.get_one(AddressRow, bare)
+    row = db_session.get_one(Address, bare)
     assert (row.last_outcome, row.next_fetch_at) == ("article", None)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.ingest.pages import store_parse_results
@@ -26,7 +26,7 @@ DAY = date(2026, 3, 1)
 
 def fetch(session: Session, number: int, page: ParsedPage, minutes: int) -> int:
     """Store a capture of a post's address and its parse result; return the capture's id."""
-    seen = Sighting(parse_address(record(number).url), "list", NOW)
+    seen = SightingData(parse_address(record(number).url), "list", NOW)
     address = record_sightings(session, None, [seen], NOW)[0].address_id
     (id_,) = store_captures(session, None, [(address, capture(b"page", minutes=minutes))])
     store_parse_results(session, None, [(id_, page)], NOW, 1)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import ParseResult
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.errors import NotArchived
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
@@ -22,7 +22,7 @@ from tests.archive.making import NOW, article, capture, record
 
 def address_of(session: Session) -> int:
     """Record a sighting of one post's address; return its id."""
-    seen = Sighting(parse_address(record().url), "list", NOW)
+    seen = SightingData(parse_address(record().url), "list", NOW)
     return record_sightings(session, None, [seen], NOW)[0].address_id
 
 

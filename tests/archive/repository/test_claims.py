@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.advisory_locks import run_lock
 from archive.db.engine import transaction
-from archive.db.models import Account, AddressRow, Body, CaptureRow, Post
+from archive.db.models import Account, Address, Body, Capture, Post
 from archive.domain import captures
 from archive.domain.addresses import parse_address
 from archive.repository import frontier, runs
@@ -35,17 +35,17 @@ def see(session: Session, *mids: int, now: datetime = NOW) -> None:
     seen = [
         parse_address(f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid={mid}&idx=1&sn={mid:032x}") for mid in mids
     ]
-    frontier.record_sightings(session, None, [captures.Sighting(one, "test", now) for one in seen], now)
+    frontier.record_sightings(session, None, [captures.SightingData(one, "test", now) for one in seen], now)
 
 
 def publish(session: Session, mid: int, at: datetime | None, on: date, visited: datetime = NOW) -> None:
     """Store a post with its address and page."""
     see(session, mid, now=visited)
-    address = session.query(AddressRow).filter_by(aid=f"{mid}_1").one()
+    address = session.query(Address).filter_by(aid=f"{mid}_1").one()
     address.last_outcome, address.last_tried_at, address.next_fetch_at = "article", visited, None
     session.merge(Body(sha256=b"", codec="zstd", data=b""))
     session.flush()
-    capture = CaptureRow(
+    capture = Capture(
         address_id=address.id, requested_url="u", final_url="u", status=200, headers=[], body_size=0,
         sha256=b"", fetched_at=visited, rendered=False,
     )  # fmt: skip
@@ -89,7 +89,7 @@ def test_what_a_command_is_fetching_is_not_fetched_by_the_daemon_and_is_free_whe
     record_heartbeat(db_session, "home", NOW)
     see(db_session, 1, 2)
     run_id = runs.start_run(db_session, "backfill", {}, NOW)
-    first, _ = db_session.query(AddressRow).order_by(AddressRow.id)
+    first, _ = db_session.query(Address).order_by(Address.id)
     frontier.claim_addresses(db_session, run_id, [first.id], NOW)
     with run_lock(shared_engine, run_id):
         assert [one.key for one in claim_due(db_session, "fetch", "home", 9, NOW)[1]] == [f"{BIZ}:2:1"]
@@ -149,7 +149,7 @@ def test_sightings_keep_the_run_that_first_saw_an_address(db_session: Session) -
     address = parse_address(f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=1&idx=1&sn={1:032x}")
     first, second = (runs.start_run(db_session, "backfill", {}, NOW) for _ in range(2))
     for run_id in (first, second):
-        frontier.record_sightings(db_session, run_id, [captures.Sighting(address, "list", NOW)], NOW)
+        frontier.record_sightings(db_session, run_id, [captures.SightingData(address, "list", NOW)], NOW)
     claim_due(db_session, "fetch", "home", 9, NOW)
     assert db_session.scalars(text("SELECT run_id FROM sightings")).all() == [first]
 
@@ -158,7 +158,7 @@ def test_the_last_run_given_an_address_has_it(db_session: Session) -> None:
     address = parse_address(f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=1&idx=1&sn={1:032x}")
     first, second = (runs.start_run(db_session, "backfill", {}, NOW) for _ in range(2))
     for run_id in (first, second):
-        frontier.record_sightings(db_session, run_id, [captures.Sighting(address, "list", NOW)], NOW)
+        frontier.record_sightings(db_session, run_id, [captures.SightingData(address, "list", NOW)], NOW)
     held = [frontier.due_addresses(db_session, NOW, 9, run_id) for run_id in (first, second)]
     assert [len(one) for one in held] == [0, 1]
     assert [row.key for row in frontier.addresses_of_run(db_session, second)] == [address.key]
@@ -168,7 +168,9 @@ def test_what_a_source_lists_is_free_at_once_and_a_claim_outlives_its_listing(db
     record_heartbeat(db_session, "home", NOW)
     discover = runs.start_run(db_session, "discover", {}, NOW, "home")
     address = parse_address(f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=1&idx=1&sn={1:032x}")
-    listed = SourceReport(BIZ, "album:1", "ok", True, sightings=[captures.Sighting(address, "album", NOW)])
+    listed = SourceReport(
+        BIZ, "album:1", "ok", True, sightings=[captures.SightingData(address, "album", NOW)]
+    )
     record_report(db_session, discover, listed, NOW)
     run_id, (due,) = claim_due(db_session, "fetch", "home", 9, NOW)
     record_report(db_session, discover, listed, NOW)
@@ -225,13 +227,13 @@ def test_an_address_seen_again_is_claimed_though_another_one_is_being_fetched(
 ) -> None:
     record_heartbeat(db_session, "home", NOW)
     see(db_session, 1, 2)
-    fetched, seen = db_session.query(AddressRow).order_by(AddressRow.id)
+    fetched, seen = db_session.query(Address).order_by(Address.id)
     crawl = runs.start_run(db_session, "backfill", {}, NOW, "home")
     frontier.claim_addresses(db_session, crawl, [fetched.id], NOW)
     again = runs.start_run(db_session, "backfill", {}, NOW)
     with run_lock(shared_engine, crawl):
         for address in (fetched, seen):
-            sighting = captures.Sighting(parse_address(address.url), "list", NOW)
+            sighting = captures.SightingData(parse_address(address.url), "list", NOW)
             frontier.record_sightings(db_session, again, [sighting], NOW)
         rows = db_session.execute(text("SELECT id, claimed_by_run_id FROM addresses")).all()
     assert {row.id: row.claimed_by_run_id for row in rows} == {fetched.id: crawl, seen.id: again}
@@ -245,19 +247,19 @@ WAITING = text(
 def test_an_import_that_waits_takes_no_claim_from_a_crawl_that_begins_meanwhile(engine: Engine) -> None:
     with transaction(engine) as session:
         see(session, 1)
-        (address,) = session.query(AddressRow).all()
+        (address,) = session.query(Address).all()
         address_id, url = address.id, address.url
         crawl, importing = (runs.start_run(session, "backfill", {}, NOW) for _ in range(2))
 
     def bring_again() -> None:
         with transaction(engine) as session:
-            sighting = captures.Sighting(parse_address(url), "list", NOW)
+            sighting = captures.SightingData(parse_address(url), "list", NOW)
             frontier.record_sightings(session, importing, [sighting], NOW)
 
     thread = Thread(target=bring_again)
     with run_lock(engine, crawl):
         with transaction(engine) as session:
-            session.query(AddressRow).with_for_update().one()
+            session.query(Address).with_for_update().one()
             thread.start()
             while not session.scalar(WAITING):
                 session.execute(text("SELECT pg_stat_clear_snapshot()"))

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
-from archive.db.models import AddressRow, CaptureRow, MediumRow, Post, Version
+from archive.db.models import Address, Capture, Medium, Post, Version
 from archive.db.settings import ArchiveSettings
 from archive.integrity.check import CheckContext, RowRange
 from archive.integrity.checks.derived import check_derived
@@ -80,17 +80,17 @@ def names(session: Session) -> list[str]:
 
 def assert_numbers_are_those_of_the_rows(session: Session) -> None:
     status = archive_status(session, LATER)
-    for number, table in ((status.posts, Post), (status.versions, Version), (status.captures, CaptureRow)):
+    for number, table in ((status.posts, Post), (status.versions, Version), (status.captures, Capture)):
         assert number == session.scalar(select(func.count()).select_from(table))
-    at, expires = AddressRow.next_fetch_at, MediumRow.expires_at
+    at, expires = Address.next_fetch_at, Medium.expires_at
     assert status.due == session.scalar(select(func.count()).where(at <= LATER)) > 0
     assert status.waiting == session.scalar(select(func.count()).where(at > LATER))
     lives = expires.is_(None) | (expires > LATER)
     for name, condition in (
-        ("due", MediumRow.next_fetch_at <= LATER),
-        ("waiting", MediumRow.next_fetch_at > LATER),
+        ("due", Medium.next_fetch_at <= LATER),
+        ("waiting", Medium.next_fetch_at > LATER),
     ):
-        rows = select(MediumRow.type, func.count()).where(condition, lives).group_by(MediumRow.type)
+        rows = select(Medium.type, func.count()).where(condition, lives).group_by(Medium.type)
         counted = {type_: one[name] for type_, one in status.media.items() if one[name]}
         assert counted == {row.type: row.count for row in session.execute(rows)}, name
 

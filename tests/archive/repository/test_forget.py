@@ -7,10 +7,10 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
-from archive.db.models import AddressRow, Body, ChainEntry, Post, Removal, Run
+from archive.db.models import Address, Body, ChainEntry, Post, Removal, Run
 from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Capture, Sighting
+from archive.domain.captures import CaptureData, SightingData
 from archive.domain.errors import IntegrityError
 from archive.domain.outcomes import FORGOTTEN
 from archive.domain.parsed_page import ParsedPage
@@ -43,7 +43,7 @@ def forget_first(engine: Engine) -> int:
     return run_id
 
 
-def _no_page(_capture: Capture) -> ParsedPage:
+def _no_page(_capture: CaptureData) -> ParsedPage:
     raise AssertionError("nothing is parsed where no post stays with other pages")
 
 
@@ -69,11 +69,13 @@ def test_a_page_fetched_by_itself_of_a_forgotten_post_does_not_become_one(engine
     short = parse_address("https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv")
     for expected, posts in ((BIZ, 1), ("", 2)):
         with transaction(engine) as session:
-            seen = record_sightings(session, None, [Sighting(short, "feed", NOW, expected_biz=expected)], NOW)
+            seen = record_sightings(
+                session, None, [SightingData(short, "feed", NOW, expected_biz=expected)], NOW
+            )
             (kept,) = store_captures(session, None, [(seen[0].address_id, capture(expected.encode()))])
             store_parse_results(session, None, [(kept, article(record(1)))], NOW, 1)
             assert len(post_ids(session)) == posts
-            rows = select(func.count()).where(AddressRow.last_outcome == FORGOTTEN)
+            rows = select(func.count()).where(Address.last_outcome == FORGOTTEN)
             assert session.scalar(rows) == 2 - posts
 
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow, SightingRow
+from archive.db.models import Address, Sighting
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.errors import AddressError
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
@@ -31,7 +31,7 @@ HOUR = timedelta(hours=1)
 
 def sight(session: Session, url: str, source: str = "list", *, hours: int = 0, run: int | None = None) -> int:
     """Record a sighting of this address by this source; return its id."""
-    seen = Sighting(parse_address(url), source, NOW + hours * HOUR, "标题", {"itemidx": 1})
+    seen = SightingData(parse_address(url), source, NOW + hours * HOUR, "标题", {"itemidx": 1})
     return record_sightings(session, run, [seen], NOW)[0].address_id
 
 
@@ -43,7 +43,7 @@ def answer(session: Session, address: int, reading: ParsedPage) -> None:
 
 def sightings(session: Session) -> list[tuple[str, str]]:
     """Return source and spelling of every sighting."""
-    rows = select(SightingRow.source, SightingRow.url).order_by(SightingRow.source, SightingRow.url)
+    rows = select(Sighting.source, Sighting.url).order_by(Sighting.source, Sighting.url)
     return [(source, url) for source, url in session.execute(rows)]
 
 
@@ -61,7 +61,7 @@ def test_one_address_told_of_by_two_sources_is_one_address_with_two_sightings(db
 def test_a_source_that_tells_again_moves_only_the_last_time(db_session: Session) -> None:
     for hours in (0, 5):
         sight(db_session, record().url, hours=hours)
-    (row,) = db_session.scalars(select(SightingRow))
+    (row,) = db_session.scalars(select(Sighting))
     assert (row.first_seen_at, row.last_seen_at) == (NOW, NOW + 5 * HOUR)
     assert (row.title, row.listing) == ("标题", {"itemidx": 1})
 
@@ -74,7 +74,7 @@ def test_two_forms_of_one_address_are_both_remembered(db_session: Session) -> No
 
 def test_of_two_forms_in_one_listing_the_one_with_chksm_is_fetched(db_session: Session) -> None:
     forms = [record(chksm="").url, record().url, record(chksm="").url]
-    seen = [Sighting(parse_address(url), "list", NOW) for url in forms]
+    seen = [SightingData(parse_address(url), "list", NOW) for url in forms]
     sighted = record_sightings(db_session, None, seen, NOW)
     assert len({one.address_id for one in sighted}) == 1
     (found,) = frontier.due_addresses(db_session, NOW, 100)
@@ -83,7 +83,7 @@ def test_of_two_forms_in_one_listing_the_one_with_chksm_is_fetched(db_session: S
 
 def test_only_what_was_not_known_is_new(db_session: Session) -> None:
     sight(db_session, record(1).url)
-    seen = [Sighting(parse_address(record(n).url), "list", NOW) for n in (2, 1)]
+    seen = [SightingData(parse_address(record(n).url), "list", NOW) for n in (2, 1)]
     assert [one.is_new for one in record_sightings(db_session, None, seen, NOW)] == [True, False]
 
 
@@ -97,7 +97,7 @@ def test_a_dump_is_a_sighting_and_brings_its_chksm_along(db_session: Session) ->
 
 def test_a_short_link_is_tied_to_its_post_once_its_page_has_been_read(db_session: Session) -> None:
     address = sight(db_session, SHORT)
-    row = db_session.get_one(AddressRow, address)
+    row = db_session.get_one(Address, address)
     assert (row.account_id, row.aid) == (None, None)
     answer(db_session, address, article(record()))
     (post,) = post_queries.find_posts(db_session, "1001_1", BIZ)
@@ -130,7 +130,7 @@ def test_a_final_answer_starts_the_count_of_failures_anew(db_session: Session) -
     for _ in range(5):
         record_failures(db_session, None, [(address, "timeout")], NOW)
     answer(db_session, address, ParsedPage(Outcome.UNAVAILABLE))
-    row = db_session.get_one(AddressRow, address)
+    row = db_session.get_one(Address, address)
     db_session.refresh(row)
     assert (row.attempts, row.last_outcome, row.next_fetch_at) == (0, "unavailable", None)
 
@@ -182,9 +182,9 @@ def test_whatever_was_taken_for_an_address_can_be_fetched(url: str) -> None:
 
 
 def test_what_cannot_be_stored_in_a_sighting_is_replaced(db_session: Session) -> None:
-    seen = Sighting(parse_address(record().url), "list", NOW, "题\0", {"a\0": ["\ud800", float("inf")]})
+    seen = SightingData(parse_address(record().url), "list", NOW, "题\0", {"a\0": ["\ud800", float("inf")]})
     record_sightings(db_session, None, [seen], NOW)
-    (row,) = db_session.scalars(select(SightingRow))
+    (row,) = db_session.scalars(select(Sighting))
     assert (row.title, row.listing) == ("题\ufffd", {"a\ufffd": ["\ufffd", None]})
 
 

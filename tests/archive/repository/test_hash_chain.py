@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from archive.db.engine import transaction
 from archive.db.models import Account, ChainEntry, PendingFact
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.ingest.pages import import_records
 from archive.repository.accounts import put_accounts
 from archive.repository.captures import store_captures
@@ -30,7 +30,7 @@ def test_captures_of_no_account_and_versions_of_one_extend_chains_of_their_own(d
 
 
 def test_a_capture_belongs_to_the_account_of_its_address(db_session: Session) -> None:
-    seen = Sighting(parse_address(record().url), "list", NOW)
+    seen = SightingData(parse_address(record().url), "list", NOW)
     address = record_sightings(db_session, None, [seen], NOW)[0].address_id
     store_captures(db_session, None, [(address, capture())])
     assert [head.biz for head in chain_heads(db_session)] == [BIZ]
@@ -65,7 +65,7 @@ def test_a_fact_gets_an_entry_when_it_changes_and_only_then(db_session: Session)
 
 
 def test_seeing_an_address_again_appends_nothing(db_session: Session) -> None:
-    seen = Sighting(parse_address(record().url), "list", NOW, title="标题")
+    seen = SightingData(parse_address(record().url), "list", NOW, title="标题")
     lengths = []
     for _ in range(2):
         record_sightings(db_session, None, [seen], NOW)
@@ -84,7 +84,7 @@ def test_a_change_past_the_program_is_not_appended_with_the_next_fact(db_session
 def test_what_the_web_stores_is_appended_by_the_next_transaction_of_the_owner(engine: Engine) -> None:
     with transaction(engine) as session:
         submit_sightings(
-            session, [Sighting(parse_address(record().url), "web", NOW)], NOW, statement_seconds=9
+            session, [SightingData(parse_address(record().url), "web", NOW)], NOW, statement_seconds=9
         )
     with transaction(engine) as session:
         assert session.scalar(select(func.count(ChainEntry.id))) == 0

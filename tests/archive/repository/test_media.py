@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import FileRow, MediumRow, Post, PostMedium
+from archive.db.models import File, Medium, Post, PostMedium
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import MediumOutcome, Outcome, Role
 from archive.domain.parsed_page import MediaRef, ParsedPage
 from archive.domain.update_decisions import MAX_ATTEMPTS
@@ -73,12 +73,12 @@ def due(session: Session, hours: float = 0, types: tuple[str, ...] = ALL) -> lis
     return due_media(session, NOW + hours * HOUR, 100, types=types)
 
 
-def only(session: Session) -> MediumRow:
+def only(session: Session) -> Medium:
     """Return the only medium, loaded afresh."""
-    return session.scalars(select(MediumRow).execution_options(populate_existing=True)).one()
+    return session.scalars(select(Medium).execution_options(populate_existing=True)).one()
 
 
-def count(session: Session, table: type[MediumRow | PostMedium | FileRow]) -> int | None:
+def count(session: Session, table: type[Medium | PostMedium | File]) -> int | None:
     """How many rows it has."""
     return session.scalar(select(func.count()).select_from(table))
 
@@ -107,7 +107,7 @@ def test_an_image_that_many_posts_show_is_one_medium_and_one_shown_twice_stands_
         for n in (1, 2, 3)
     ]
     store(db_session, *readings)
-    assert (count(db_session, MediumRow), count(db_session, PostMedium)) == (2, 9)
+    assert (count(db_session, Medium), count(db_session, PostMedium)) == (2, 9)
     assert keys(db_session, 3) == [A.key, A.key, B.key]
     assert [m.position for m in media_of(db_session, the_post(db_session, 3))] == [0, 0, 1]
 
@@ -132,7 +132,7 @@ def test_what_only_an_earlier_page_showed_stays_but_is_not_current(db_session: S
     assert keys(db_session) == [C.key, B.key]
     earlier = select(PostMedium.medium_id).where(PostMedium.capture_id == before)
     assert db_session.scalars(earlier).all() == [
-        db_session.scalar(select(MediumRow.id).where(MediumRow.key == A.key))
+        db_session.scalar(select(Medium.id).where(Medium.key == A.key))
     ]
     assert {medium.key for medium in due(db_session, 1)} == {A.key, B.key, C.key}
 
@@ -156,7 +156,7 @@ def test_half_a_page_gives_way_to_the_drawn_one_and_never_comes_back(db_session:
 
 
 def test_a_post_that_is_taken_down_keeps_its_media(db_session: Session) -> None:
-    seen = [Sighting(parse_address(record().url), "list", NOW)]
+    seen = [SightingData(parse_address(record().url), "list", NOW)]
     (address,) = record_sightings(db_session, None, seen, NOW)
     for reading in (article(record(), media=(A,), html="<p>"), ParsedPage(Outcome.DELETED, "gone")):
         (id_,) = store_captures(db_session, None, [(address.address_id, capture())])
@@ -178,7 +178,7 @@ def test_a_file_is_kept_once_for_all_who_show_it_and_not_asked_for_again(db_sess
     show(db_session, A, B)
     for medium in due(db_session):
         store_file(db_session, medium.id, kept_file(), NOW)
-    assert count(db_session, FileRow) == 1
+    assert count(db_session, File) == 1
     assert due(db_session, 10_000) == []
     show(db_session, A, number=2, hours=1)
     assert due(db_session, 10_000) == []
@@ -308,7 +308,7 @@ def test_a_post_of_ten_thousand_images_is_stored_whole(db_session: Session) -> N
 def test_a_run_is_given_the_media_of_the_posts_it_saw(db_session: Session) -> None:
     run, another = (start_run(db_session, "backfill", {}, NOW) for _ in range(2))
     for number, seen_in in ((1, run), (2, another)):
-        seen = [Sighting(parse_address(record(number).url), "list", NOW)]
+        seen = [SightingData(parse_address(record(number).url), "list", NOW)]
         record_sightings(db_session, seen_in, seen, NOW)
     show(db_session, A, B, number=1)
     show(db_session, B, C, number=2)
@@ -329,7 +329,7 @@ def test_a_run_is_given_the_media_of_the_posts_it_saw(db_session: Session) -> No
 
 def test_making_due_spares_what_has_a_file_and_what_no_longer_works(db_session: Session) -> None:
     run = start_run(db_session, "backfill", {}, NOW)
-    record_sightings(db_session, run, [Sighting(parse_address(record().url), "list", NOW)], NOW)
+    record_sightings(db_session, run, [SightingData(parse_address(record().url), "list", NOW)], NOW)
     show(db_session, A, B, video(hours=1), replace(video(name="wxv_2"), url=""))
     store_file(db_session, due(db_session, types=("image",))[0].id, kept_file(), NOW)
     assert make_media_due(db_session, run, NOW + 2 * HOUR) == 1

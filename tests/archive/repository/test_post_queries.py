@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.ingest.pages import import_records, store_parse_results
 from archive.reports import status as status_module
 from archive.repository import accounts as accounts_repository
@@ -77,7 +77,7 @@ def test_the_status_counts_what_there_is_and_what_waits(three_days: Session) -> 
     bodies = [b"a" * 1000, b"b"]
     kept = store_captures(three_days, None, [(None, capture(body)) for body in bodies])
     store_parse_results(three_days, None, [(kept[0], article(record(1, text="改")))], NOW, 1)
-    seen = [Sighting(parse_address(record(9).url), "list", NOW)]
+    seen = [SightingData(parse_address(record(9).url), "list", NOW)]
     (late,) = record_sightings(three_days, None, seen, NOW)
     record_failures(three_days, None, [(late.address_id, "timeout")], NOW)
     status = status_module.archive_status(three_days, NOW)
@@ -107,7 +107,7 @@ def test_a_run_ends_once(db_session: Session) -> None:
 
 def test_captures_of_a_post_come_last_first_and_without_their_bodies(three_days: Session) -> None:
     (post,) = post_queries.find_posts(three_days, "1001_1", BIZ)
-    seen = [Sighting(parse_address(record(1).url), "list", NOW)]
+    seen = [SightingData(parse_address(record(1).url), "list", NOW)]
     (address,) = record_sightings(three_days, None, seen, NOW)
     answers = [(address.address_id, capture(body)) for body in (b"first", b"second")]
     kept = store_captures(three_days, None, [*answers, (None, capture(b"of another"))])

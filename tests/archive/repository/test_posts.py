@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from archive.db.models import Post, Version
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
 from archive.domain.update_decisions import PAGE, StoreResult
@@ -212,7 +212,7 @@ def test_pages_give_the_same_history_in_whatever_order_they_are_imported(
     url = parse_address(record().url)
     for number in order:
         at = NOW + timedelta(days=number)
-        (sighted,) = record_sightings(db_session, None, [Sighting(url, "list", at)], at)
+        (sighted,) = record_sightings(db_session, None, [SightingData(url, "list", at)], at)
         page = capture(b"%d" % number, minutes=number * 1440)
         kept = store_captures(db_session, None, [(sighted.address_id, page)])
         store_parse_results(db_session, None, [(kept[0], article(record(text=shown[number])))], NOW, 1)

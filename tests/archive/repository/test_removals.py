@@ -3,9 +3,9 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow, Post
+from archive.db.models import Address, Post
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.ingest.pages import import_records, store_parse_results
 from archive.repository.captures import note_repeated, store_captures
 from archive.repository.frontier import record_sightings
@@ -19,7 +19,7 @@ def run(session: Session) -> int:
 
 
 def list_address(session: Session, run_id: int, number: int, source: str = "list") -> int:
-    sighting = Sighting(parse_address(record(number).url), source, NOW)
+    sighting = SightingData(parse_address(record(number).url), source, NOW)
     return record_sightings(session, run_id, [sighting], NOW)[0].address_id
 
 
@@ -89,6 +89,6 @@ def test_a_dump_that_another_run_read_again_stays(db_session: Session) -> None:
 def test_an_account_and_a_post_take_their_addresses(db_session: Session) -> None:
     import_records(db_session, run(db_session), [record(1), record(2)], "dump", NOW)
     post = db_session.scalars(select(Post).where(Post.aid == "1001_1")).one()
-    (address,) = db_session.scalars(select(AddressRow.id).where(AddressRow.aid == "1001_1"))
+    (address,) = db_session.scalars(select(Address.id).where(Address.aid == "1001_1"))
     assert scope_of_posts(db_session, [post.id], []).addresses == {address}
     assert len(scope_of_account(db_session, post.account_id, BIZ).addresses) == 2

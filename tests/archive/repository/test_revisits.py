@@ -7,9 +7,9 @@ from random import Random
 import pytest
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow
+from archive.db.models import Address
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.revisit_policy import INTERVALS, Intervals, next_visit
@@ -25,7 +25,7 @@ GONE = ParsedPage(Outcome.DELETED, "该内容已被发布者删除")
 
 def ask(session: Session, number: int, reading: ParsedPage, at: datetime) -> None:
     """Ask the address of a post, and store what it answered."""
-    seen = Sighting(parse_address(record(number).url), "test", at)
+    seen = SightingData(parse_address(record(number).url), "test", at)
     (sighted,) = frontier.record_sightings(session, None, [seen], at)
     kept = captures.store_captures(session, None, [(sighted.address_id, capture(minutes=_minutes(at)))])
     pages.store_parse_results(session, None, [(kept[0], reading)], at, 1)
@@ -40,7 +40,7 @@ def publish(session: Session, number: int, published_at: datetime | None, asked_
 
 
 def numbers(session: Session, ids: Iterable[int]) -> list[int]:
-    return [int((session.get_one(AddressRow, one).aid or "")[1:4]) for one in ids]
+    return [int((session.get_one(Address, one).aid or "")[1:4]) for one in ids]
 
 
 def due(session: Session, now: datetime = NOW, most: int = 99, intervals: Intervals = SHORT) -> list[int]:
@@ -98,7 +98,7 @@ def test_a_post_whose_last_answer_told_nothing_is_asked_again_unless_its_link_ex
 ) -> None:
     publish(db_session, 1, NOW - 9 * HOUR, NOW - 8 * HOUR)
     ask(db_session, 1, ParsedPage(outcome, "why"), NOW - 7 * HOUR)
-    db_session.query(AddressRow).one().next_fetch_at = None  # given up by now
+    db_session.query(Address).one().next_fetch_at = None  # given up by now
     assert due(db_session) == ([1] if is_asked else [])
 
 

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.db.models import AddressRow, Incident, ParseResult, Post
+from archive.db.models import Address, Incident, ParseResult, Post
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Capture, Sighting
+from archive.domain.captures import CaptureData, SightingData
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
@@ -34,12 +34,12 @@ DAY = timedelta(days=1)
 
 def sight(session: Session, url: str) -> int:
     """Record a sighting of an address by hand; return its id."""
-    return record_sightings(session, None, [Sighting(parse_address(url), "list", NOW)], NOW)[0].address_id
+    return record_sightings(session, None, [SightingData(parse_address(url), "list", NOW)], NOW)[0].address_id
 
 
 def serve(session: Session, address: int, page: ParsedPage, number: int = 0, final_url: str = "") -> str:
     """Store a response of the address and its parse result; return what was stored of it."""
-    response: Capture = capture(b"%d" % number, minutes=number)
+    response: CaptureData = capture(b"%d" % number, minutes=number)
     response = replace(response, final_url=final_url or response.final_url)
     (id_,) = store_captures(session, None, [(address, response)])
     (stored,) = store_parse_results(session, None, [(id_, page)], NOW + number * DAY, 1)
@@ -58,7 +58,7 @@ def test_another_post_is_a_capture_with_the_reason_and_the_address_stays_due(
     assert db_session.scalars(select(Post)).all() == []
     kept = db_session.scalars(select(ParseResult)).one()
     assert (kept.outcome, Message.load(kept.reason).code) == (Outcome.UNKNOWN, OTHER_POST)
-    row = db_session.get_one(AddressRow, address)
+    row = db_session.get_one(Address, address)
     assert (row.last_outcome, row.attempts, row.aid) == ("unknown", 1, "1001_1")
     assert row.next_fetch_at
     assert serve(db_session, address, article(record(1)), 1) == StoreResult.NEW
@@ -67,7 +67,7 @@ def test_another_post_is_a_capture_with_the_reason_and_the_address_stays_due(
 def test_a_redirect_to_another_post_is_named(db_session: Session) -> None:
     address = sight(db_session, record(1).url)
     serve(db_session, address, article(record(2)), final_url=record(2).url)
-    reason = Message.load(db_session.get_one(AddressRow, address).last_reason)
+    reason = Message.load(db_session.get_one(Address, address).last_reason)
     assert (reason.code, reason.params["url"]) == (REDIRECTED, record(2).url)
     assert reason.params["served"] == f"{BIZ} 1002_1"
 

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, AddressRow, Post, SightingRow, SourceRow
+from archive.db.models import Account, Address, Post, Sighting, Source
 from archive.domain.addresses import canonical_url, parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import Kind, Outcome, Relation
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.update_decisions import StoreResult
@@ -32,8 +32,8 @@ SHORT = "https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv"
 HOUR = timedelta(hours=1)
 
 
-def sighting(url: str, *, expected: str = BIZ, source: str = "feed:rss.example/a") -> Sighting:
-    return Sighting(parse_address(url), source, NOW, expected_biz=expected)
+def sighting(url: str, *, expected: str = BIZ, source: str = "feed:rss.example/a") -> SightingData:
+    return SightingData(parse_address(url), source, NOW, expected_biz=expected)
 
 
 def report(*urls: str, **more: Any) -> SourceReport:
@@ -49,8 +49,8 @@ def fetched(session: Session, address_id: int, reading: ParsedPage) -> StoreResu
     return store_parse_results(session, None, [(capture_id, reading)], NOW + HOUR)[0]
 
 
-def row(session: Session, url: str) -> AddressRow:
-    return session.scalars(select(AddressRow).where(AddressRow.key == parse_address(url).key)).one()
+def row(session: Session, url: str) -> Address:
+    return session.scalars(select(Address).where(Address.key == parse_address(url).key)).one()
 
 
 def bare(number: int) -> str:
@@ -62,7 +62,7 @@ def test_what_a_source_says_is_kept_with_its_sightings(db_session: Session) -> N
         db_session, None, report(record(1).url, record(2).url, newest=NOW, memory={"etag": "x"}), NOW
     )
     assert first.is_new
-    source = db_session.scalars(select(SourceRow)).one()
+    source = db_session.scalars(select(Source)).one()
     assert (source.name, source.state, source.listed_count, source.new_count) == ("album:1", "ok", 2, 2)
     assert (source.newest_at, source.last_good_at, source.consecutive_failures) == (NOW, NOW, 0)
     assert source_memories(db_session, BIZ) == {"album:1": {"etag": "x"}}
@@ -75,7 +75,7 @@ def test_the_state_of_a_source_has_a_beginning_and_failures_are_counted(db_sessi
     for hours in (1, 2, 3):
         worse = report(state="unreachable", good=False, detail="no answer within 60 s")
         record_report(db_session, None, worse, NOW + hours * HOUR)
-    source = db_session.scalars(select(SourceRow)).one()
+    source = db_session.scalars(select(Source)).one()
     assert (source.state, source.state_since, source.consecutive_failures) == ("unreachable", NOW + HOUR, 3)
     assert (source.last_good_at, source.last_tried_at, source.newest_at) == (NOW, NOW + 3 * HOUR, NOW)
     record_report(db_session, None, report(record(1).url), NOW + 4 * HOUR)
@@ -86,7 +86,7 @@ def test_a_source_found_good_again_is_not_left_alone_for_as_long_as_one_that_fai
     db_session: Session,
 ) -> None:
     record_report(db_session, None, report(state="login_expired", good=False), NOW)
-    source = db_session.scalars(select(SourceRow)).one()
+    source = db_session.scalars(select(Source)).one()
     for good, planned in ((False, NOW + 24 * HOUR), (True, None)):
         source.next_fetch_at = NOW + 24 * HOUR
         record_report(db_session, None, report(state="ok" if good else "refused", good=good), NOW + HOUR)
@@ -100,9 +100,9 @@ def test_two_sources_of_one_post_make_one_address_and_two_sightings(db_session: 
     record_report(db_session, None, report(bare(1), name="neighbours"), NOW)
     both = SourceReport(BIZ, "feed:x", "ok", True, sightings=[sighting(record(1).url, source="feed:x")])
     record_report(db_session, None, both, NOW)
-    (address,) = db_session.scalars(select(AddressRow))
+    (address,) = db_session.scalars(select(Address))
     assert "chksm=be48" in address.url
-    assert len(db_session.scalars(select(SightingRow)).all()) == 2
+    assert len(db_session.scalars(select(Sighting)).all()) == 2
 
 
 def test_a_short_link_settles_the_long_address_of_its_post(db_session: Session) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from archive.domain.addresses import canonical_url, parse_address
-from archive.domain.captures import Capture, Sighting
+from archive.domain.captures import CaptureData, SightingData
 from archive.domain.errors import NotArchived
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
@@ -103,9 +103,9 @@ def test_damaged_and_surrounded_aids_name_their_posts(
 @pytest.mark.parametrize("is_known", [True, False], ids=["by its address", "by its page"])
 def test_a_short_link_names_the_post_that_it_led_to(db_session: Session, name: str, is_known: bool) -> None:
     take(db_session, record(2))
-    seen = [Sighting(parse_address(SHORT), "list", NOW)] if is_known else []
+    seen = [SightingData(parse_address(SHORT), "list", NOW)] if is_known else []
     ids = [one.address_id for one in record_sightings(db_session, None, seen, NOW)] if seen else [None]
-    served = Capture(SHORT, SHORT, 200, (), b"<html>", NOW)
+    served = CaptureData(SHORT, SHORT, 200, (), b"<html>", NOW)
     (kept,) = store_captures(db_session, None, [(ids[0], served)])
     store_parse_results(db_session, None, [(kept, article(record(1)))], NOW, 1)
     assert named(db_session, name) == ["1001_1"]
@@ -200,8 +200,10 @@ def test_what_is_not_archived_has_a_way_on_that_can_be_pasted(
 
 
 def test_an_address_that_led_to_no_post_says_what_it_led_to(db_session: Session) -> None:
-    (seen,) = record_sightings(db_session, None, [Sighting(parse_address(LONG), "list", NOW)], NOW)
-    (kept,) = store_captures(db_session, None, [(seen.address_id, Capture(LONG, LONG, 200, (), b"x", NOW))])
+    (seen,) = record_sightings(db_session, None, [SightingData(parse_address(LONG), "list", NOW)], NOW)
+    (kept,) = store_captures(
+        db_session, None, [(seen.address_id, CaptureData(LONG, LONG, 200, (), b"x", NOW))]
+    )
     store_parse_results(db_session, None, [(kept, ParsedPage(Outcome.DELETED, "gone"))], NOW, 1)
     with pytest.raises(NotArchived) as error:
         post_named(db_session, LONG)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, insert, select
 
 from archive.db.engine import transaction
-from archive.db.models import MediumRow
+from archive.db.models import Medium
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumOutcome
@@ -25,7 +25,7 @@ CHALLENGE = b"<!DOCTYPE html><html><script>var PAGE_MID='mmbizwap:secitptpage/ve
 def medium(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> DueMedium:
     monkeypatch.setattr(tasks._Archive, "engine", engine, raising=False)
     monkeypatch.setattr(tasks._Archive, "settings", ArchiveSettings(media=str(tmp_path)), raising=False)
-    row = insert(MediumRow).values(key=URL, url=URL, type="image", next_fetch_at=NOW)
+    row = insert(Medium).values(key=URL, url=URL, type="image", next_fetch_at=NOW)
     with transaction(engine) as session:
         session.execute(row)
     (due,) = media_tasks.due_files(None, 10, ["image"], NOW)
@@ -39,7 +39,7 @@ def download(medium: DueMedium, body: bytes, status: int = 200, **headers: str) 
 
 def state(engine: Engine) -> tuple[str | None, str]:
     with transaction(engine) as session:
-        row = session.scalars(select(MediumRow)).one()
+        row = session.scalars(select(Medium)).one()
         return row.last_outcome, Message.load(row.last_reason).code
 
 

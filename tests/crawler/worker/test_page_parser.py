@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from archive.domain.captures import Capture
+from archive.domain.captures import CaptureData
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from crawler.worker.page_parser import PageParser, parse_within_bounds
@@ -12,7 +12,7 @@ from tests.archive.making import NOW
 from tests.crawler import pages
 
 
-def _parse_or_fail(capture: Capture) -> ParsedPage:
+def _parse_or_fail(capture: CaptureData) -> ParsedPage:
     """Parse like a parser that some pages break."""
     if capture.body == b"hangs":
         time.sleep(600)
@@ -24,8 +24,8 @@ def _parse_or_fail(capture: Capture) -> ParsedPage:
 
 
 def test_a_page_over_its_bounds_is_unreadable_and_the_next_one_is_parsed() -> None:
-    def capture(body: bytes) -> Capture:
-        return Capture("", "", 200, (), body, NOW)
+    def capture(body: bytes) -> CaptureData:
+        return CaptureData("", "", 200, (), body, NOW)
 
     with PageParser(0.2, _parse_or_fail) as parser:
         assert "crawler.parse.too_slow" in parser.parse(capture(b"hangs")).reason

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Engine, select
 
 from archive.db.engine import transaction
-from archive.db.models import AddressRow, Post, SightingRow, SourceRow
+from archive.db.models import Address, Post, Sighting, Source
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import Relation
 from archive.ingest.pages import store_parse_results
 from archive.repository.captures import store_captures
@@ -36,7 +36,7 @@ def run_id(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> int:
 def archive_page(engine: Engine, number: int, **more: object) -> None:
     record_ = replace(making.record(number), **{k: more.pop(k) for k in ("title", "text") if k in more})  # type: ignore[arg-type]
     with transaction(engine) as session:
-        seen = Sighting(parse_address(record_.url), "test", NOW)
+        seen = SightingData(parse_address(record_.url), "test", NOW)
         (sighted,) = record_sightings(session, None, [seen], NOW)
         (kept,) = store_captures(session, None, [(sighted.address_id, making.capture(b"%d" % number))])
         store_parse_results(session, None, [(kept, replace(making.article(record_), **more))], NOW)  # type: ignore[arg-type]
@@ -56,7 +56,7 @@ def test_what_known_posts_lead_to_is_found_once(engine: Engine, run_id: int) -> 
         assert [address.key for address in due_addresses(session, NOW + timedelta(days=1), 10)] == [
             f"{BIZ}:1005:1", f"{BIZ}:1006:1",
         ]  # fmt: skip
-        assert set(session.scalars(select(SightingRow.source))) == {"test", "neighbours"}
+        assert set(session.scalars(select(Sighting.source))) == {"test", "neighbours"}
     assert known_of(BIZ, "一周要闻").archived.linked == ()
 
 
@@ -69,7 +69,7 @@ def test_titles_of_the_digests_that_are_not_archived_are_remembered_for_people(
     found, _ = drive(ArchivedLinks(known_of(BIZ, "一周要闻").archived))
     record(run_id, BIZ, "neighbours", found, NOW)
     with transaction(engine) as session:
-        source = session.scalars(select(SourceRow)).one()
+        source = session.scalars(select(Source)).one()
         assert source.memory == {"missing": [{"digest": "1002_1", "title": "第三批虚构“专精特新”名单公示"}]}
         assert "第三批虚构" in source.detail
     assert known_of(BIZ, "no such title").archived.digests == ()
@@ -83,7 +83,7 @@ def test_nothing_of_a_source_that_lists_another_account_reaches_the_archive(
     recorded = record(run_id, BIZ, "feed:x", SourceFindings(State.OK, posts=seen, memory={"etag": "1"}), NOW)
     assert (recorded.findings.state, recorded.new) == (State.FOREIGN, 0)
     with transaction(engine) as session:
-        assert session.scalars(select(AddressRow)).all() == []
+        assert session.scalars(select(Address)).all() == []
         assert session.scalars(select(Post)).all() == []
-        source = session.scalars(select(SourceRow)).one()
+        source = session.scalars(select(Source)).one()
         assert (source.state, source.consecutive_failures, source.memory) == ("foreign", 1, {})

@@ -5,7 +5,7 @@ from sqlalchemy import text
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Capture, Sighting
+from archive.domain.captures import CaptureData, SightingData
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
 from tests.archive.making import NOW
@@ -19,12 +19,12 @@ REFUSE = "ALTER TABLE posts ADD CONSTRAINT poison CHECK (title <> '合成标题2
 
 def refuse_one_post(crawler: Crawler, *, keep: bool) -> None:
     """Make the database refuse the second post; with `keep` its page and two more are kept unread."""
-    captures = [Capture(pages.url(mid), pages.url(mid), 200, (), pages.article(mid), NOW) for mid in MIDS]
+    captures = [CaptureData(pages.url(mid), pages.url(mid), 200, (), pages.article(mid), NOW) for mid in MIDS]
     settings = ArchiveSettings(database_url=crawler.database_url)
     with open_archive(settings) as engine, transaction(engine) as session:
         session.execute(text(REFUSE))
         if keep:
-            seen = [Sighting(parse_address(one.requested_url), "list", NOW) for one in captures]
+            seen = [SightingData(parse_address(one.requested_url), "list", NOW) for one in captures]
             ids = [one.address_id for one in record_sightings(session, None, seen, NOW)]
             store_captures(session, None, list(zip(ids, captures, strict=True)))
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from archive.audit.gap import Gap, GapKind
 from archive.db.engine import transaction
-from archive.db.models import AddressRow
+from archive.db.models import Address
 from archive.db.models import Run as RunRow
 from archive.domain.messages import Message
 from archive.repository import egress
@@ -152,7 +152,7 @@ def test_the_addresses_of_gaps_are_claimed_for_the_run(filled: Engine) -> None:
         known = see(session, post(78))
         gaps = [replace(GAP, url=url), replace(GAP, url="no address"), replace(GAP, url="", address_id=known)]
         ids = audit._claim_addresses(session, run.id, gaps, clock.now() + timedelta(days=1))
-        rows = [session.get_one(AddressRow, number) for number in ids]
+        rows = [session.get_one(Address, number) for number in ids]
         assert known in ids
         assert {row.claimed_by_run_id for row in rows} == {run.id}
         assert len(rows) == 2

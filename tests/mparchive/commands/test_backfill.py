@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from archive.db.engine import transaction
-from archive.db.models import AddressRow, Post
+from archive.db.models import Address, Post
 from tests.crawler.parse.made import BIZ, page
 from tests.mparchive.importers.test_warc import Writer
 from tests.standin.week import WEEK
@@ -106,7 +106,7 @@ def test_a_page_of_another_post_than_it_is_said_to_be_makes_no_post(
     assert f"{BIZ} 22_1 was asked for, and the page is another one, {BIZ} 21_1" in words
     with transaction(engine) as session:
         assert session.scalars(select(Post)).all() == []
-        (row,) = session.scalars(select(AddressRow))
+        (row,) = session.scalars(select(Address))
         assert (row.last_outcome, row.next_fetch_at is None, row.aid) == ("unknown", False, "22_1")
     status = _mparchive(engine, tmp_path, "status")
     assert "given by 1 address" in " ".join(status.stdout.split())

@@ -9,7 +9,7 @@ from archive.db.engine import transaction
 from archive.db.models import Post
 from archive.db.models import Run as RunRow
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Capture, Sighting
+from archive.domain.captures import CaptureData, SightingData
 from archive.domain.messages import Message
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
@@ -34,8 +34,8 @@ def store_page(engine: Engine, name: str = "article", version: int = OLD) -> int
     (body, url) = next((body, url) for found, body, url, _ in all_pages() if found == name)
     headers = (("Content-Type", "text/html; charset=UTF-8"),)
     with transaction(engine) as session:
-        (seen,) = record_sightings(session, None, [Sighting(parse_address(url), "list", NOW)], NOW)
-        served = Capture(url, url, 200, headers, body, NOW)
+        (seen,) = record_sightings(session, None, [SightingData(parse_address(url), "list", NOW)], NOW)
+        served = CaptureData(url, url, 200, headers, body, NOW)
         (number,) = store_captures(session, None, [(seen.address_id, served)])
         unread = ParsedPage(Outcome.UNKNOWN, "an early parser does not know it")
         store_parse_results(session, None, [(number, unread)], NOW, version)

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from archive.db.engine import transaction
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.repository.sources import SourceReport, record_report
 from archive.system import clock
 from mparchive.commands.sources import print_sources
@@ -41,7 +41,7 @@ def test_each_source_has_a_row_and_each_missing_one_a_sentence(
     engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = clock.now()
-    sighting = Sighting(
+    sighting = SightingData(
         parse_address(WEEK[0].url), "feed:rss.example/a.xml", now, expected_biz=COMMISSION.biz
     )
     with transaction(engine) as session:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, delete
 
 from archive.db.engine import transaction
-from archive.db.models import SourceRow
+from archive.db.models import Source
 from archive.domain.messages import Message
 from archive.domain.monitoring import HealthProblem, IncidentKind, IncidentSubject
 from archive.domain.outcomes import MediumOutcome
@@ -89,7 +89,7 @@ def test_the_check_says_in_one_line_and_by_its_exit_code_what_is_wrong(
     assert warned.out.startswith("WARNING: ")
     assert warned.out.count("\n") == 1
     with transaction(engine) as session:
-        session.execute(delete(SourceRow))
+        session.execute(delete(Source))
     unwatched = mparchive("status", "--check")
     assert unwatched.code == 2
     assert unwatched.out.startswith("CRITICAL: 示例账号 is not watched")

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from archive.db.engine import transaction
-from archive.db.models import FileRow, MediumRow
+from archive.db.models import File, Medium
 from archive.domain.messages import Message
 from archive.ingest.pages import store_parse_results
 from archive.repository.captures import store_captures
@@ -86,5 +86,5 @@ def test_a_file_is_stored_once_and_one_that_is_no_image_is_a_flaw(
     assert importer.store(saved(picture("synthetic_a"), for_a)) is None
     assert importer.store(saved(picture("synthetic_a"), for_a)) == Skipped("a.warc", 1, ALREADY_STORED)
     with transaction(engine) as session:
-        files = session.execute(select(MediumRow.url, FileRow.size).join(FileRow)).all()
+        files = session.execute(select(Medium.url, File.size).join(File)).all()
     assert [tuple(row) for row in files] == [(A, len(picture("synthetic_a")))]

@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from archive.db.engine import transaction
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.repository import frontier
 from scheduler.config import Limits
 from tests.scheduler.test_polling import at
@@ -20,6 +20,6 @@ EGRESSES = ["home", "office"]
 
 def sight(engine: Engine, posts: int = 1) -> None:
     """Sight the first posts of the synthetic week, so that their addresses are due."""
-    seen = [Sighting(parse_address(post.url), "test", NOW) for post in WEEK[:posts]]
+    seen = [SightingData(parse_address(post.url), "test", NOW) for post in WEEK[:posts]]
     with transaction(engine) as session:
         frontier.record_sightings(session, None, seen, NOW)

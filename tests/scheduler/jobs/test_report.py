@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
-from archive.db.models import AddressRow
+from archive.db.models import Address
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.messages import Message
 from archive.repository import egress
 from archive.repository.frontier import store_sightings
@@ -101,9 +101,9 @@ def test_an_album_that_was_met_in_posts_and_is_of_another_account_raises_no_alar
 
 def test_a_challenge_of_an_address_without_chksm_raises_no_alarm(reports: Reporting, engine: Engine) -> None:
     with transaction(engine) as session:
-        sighting = Sighting(parse_address(WEEK[0].bare_url), "test", NOW)
+        sighting = SightingData(parse_address(WEEK[0].bare_url), "test", NOW)
         (seen,) = store_sightings(session, None, [sighting], NOW)
-        row = session.get_one(AddressRow, seen.address_id)
+        row = session.get_one(Address, seen.address_id)
         row.last_tried_at, row.last_outcome = NOW, "verification"
         egress.block_egress(session, "home", "verification", NOW + HOUR / 60)
     assert reports.at(NOW + HOUR / 30) == []

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from archive.db.engine import transaction
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import FIELDS
@@ -31,7 +31,7 @@ def web(module_engine: Engine) -> Iterator[Served]:
     """One archive for all: 45 posts of a dump, the first of them edited once, and now away."""
     with transaction(module_engine) as session:
         import_records(session, None, [record(number) for number in range(1, MANY + 1)], "dump", NOW)
-        sighting = Sighting(parse_address(record(1).url), "list", NOW)
+        sighting = SightingData(parse_address(record(1).url), "list", NOW)
         (sighted,) = record_sightings(session, None, [sighting], NOW)
         pages = [
             article(record(1), html="<p>一</p>", media=(image("a"),), links=(link(2),)),

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route
 from sqlalchemy import Engine, select
 
 from archive.db.engine import transaction
-from archive.db.models import AddressRow, SightingRow
+from archive.db.models import Address, Sighting
 from tests.web.served import TOKEN, Served, served
 
 pytestmark = pytest.mark.browser
@@ -62,9 +62,7 @@ def _window(
 def filed(engine: Engine) -> list[tuple[str, str]]:
     """Return address and title of everything that was filed."""
     with transaction(engine) as session:
-        found = select(AddressRow.url, SightingRow.title).join(
-            SightingRow, SightingRow.address_id == AddressRow.id
-        )
+        found = select(Address.url, Sighting.title).join(Sighting, Sighting.address_id == Address.id)
         return [(url, title) for url, title in session.execute(found)]
 
 

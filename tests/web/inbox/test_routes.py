@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine, select, text
 
 from archive.db.engine import transaction
-from archive.db.models import AddressRow, SightingRow
+from archive.db.models import Address, Sighting
 from archive.domain.addresses import parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.domain.outcomes import Outcome
 from archive.repository.frontier import record_sightings
 from tests.archive.making import NOW, record
@@ -40,7 +40,7 @@ def web(engine: Engine) -> Iterator[Served]:
 def due(engine: Engine) -> dict[str, bool]:
     """Whether each address is due."""
     with transaction(engine) as session:
-        return {row.url: row.next_fetch_at == NOW for row in session.scalars(select(AddressRow))}
+        return {row.url: row.next_fetch_at == NOW for row in session.scalars(select(Address))}
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_link_is_filed_however_it_is_sent(
     assert web.post(body, kind).json["filed"][0]["new"] is False
     assert due(engine) == {SHORT: True}
     with transaction(engine) as session:
-        (sighting,) = session.scalars(select(SightingRow))
+        (sighting,) = session.scalars(select(Sighting))
         assert (sighting.source, sighting.title, sighting.last_seen_at) == ("inbox", title or "", NOW)
 
 
@@ -201,9 +201,9 @@ def test_wrong_tokens_are_limited_apart_from_right_ones(web: Served) -> None:
 def test_a_given_up_address_is_due_again_and_a_final_one_is_not(web: Served, engine: Engine) -> None:
     waiting, deleted = record(1).url, record(2).url
     with transaction(engine) as session:
-        seen = [Sighting(parse_address(url), "list", NOW) for url in (waiting, deleted)]
+        seen = [SightingData(parse_address(url), "list", NOW) for url in (waiting, deleted)]
         record_sightings(session, None, seen, NOW)
-        for row in session.scalars(select(AddressRow)):
+        for row in session.scalars(select(Address)):
             row.last_outcome = Outcome.UNKNOWN if row.url == waiting else Outcome.DELETED
             row.next_fetch_at, row.attempts = None, 9
     assert web.post(f"{waiting} {deleted}").status == 200
@@ -254,7 +254,7 @@ def test_neither_token_nor_session_nor_text_is_in_the_log_or_the_archive(
     for word in (TOKEN, SECRET, "AbCdEf", "合成标题"):
         assert word not in out + err
     with transaction(engine) as session:
-        stored = [*session.scalars(select(AddressRow.url)), *session.scalars(select(SightingRow.url))]
+        stored = [*session.scalars(select(Address.url)), *session.scalars(select(Sighting.url))]
     assert stored == [SHORT, SHORT]
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, update
 
 from archive.db.engine import transaction
-from archive.db.models import SourceRow
+from archive.db.models import Source
 from archive.domain.messages import Message
 from archive.reports.statistics import Month
 from archive.repository.sources import SourceReport, record_report
@@ -76,7 +76,7 @@ def test_a_stored_message_is_shown_in_the_readers_language_and_by_the_api_in_eng
     detail = Message("web.request.too_many", {"most": 7, "wait": 3})
     with transaction(engine) as session:
         record_report(session, None, SourceReport(BIZ, "album:1", "unreachable", good=False), NOW)
-        session.execute(update(SourceRow).values(detail=detail.dump()))
+        session.execute(update(Source).values(detail=detail.dump()))
     with served(engine) as web:
         for language, shown in (
             ("en", "at most 7 requests a minute; wait 3 s"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from archive.db.engine import transaction
-from archive.db.models import MediumRow, PostMedium
+from archive.db.models import Medium, PostMedium
 from tests.archive.making import image
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import get, words
@@ -20,9 +20,9 @@ def test_a_file_has_its_type_and_ranges_and_runs_nothing(site: SeededSite) -> No
         reading = invented("12001_1", "合成图", "图。\r", day="2012-09-01")
         media = (image("synthetic_svg"), image("synthetic_bin", 1))
         put_pages(session, [page_of(replace(reading, media=media))], _LONG_AGO)
-        rows = select(MediumRow.id).join(PostMedium).where(MediumRow.key.contains("synthetic_"))
+        rows = select(Medium.id).join(PostMedium).where(Medium.key.contains("synthetic_"))
         svg, binary = session.scalars(
-            rows.where(MediumRow.url.in_([one.url for one in media])).order_by(MediumRow.url.desc())
+            rows.where(Medium.url.in_([one.url for one in media])).order_by(Medium.url.desc())
         )
     drawing = f"/files/{keep_one(site.engine, site.folder, svg, SVG, 'image/svg+xml')}"
     answer = get(site, drawing)
@@ -45,7 +45,7 @@ def test_a_file_has_its_type_and_ranges_and_runs_nothing(site: SeededSite) -> No
 
 def test_a_missing_or_damaged_file_is_reported_and_not_shown(site: SeededSite) -> None:
     with transaction(site.engine) as session:
-        number = session.scalars(select(MediumRow.id).where(MediumRow.type == "image")).first() or 0
+        number = session.scalars(select(Medium.id).where(Medium.type == "image")).first() or 0
     lost = keep_one(site.engine, site.folder, number, b"lost")
     path = next(one for one in site.folder.paths() if lost in one)
     place = site.media / path

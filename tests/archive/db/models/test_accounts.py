@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, Egress, SourceRow
+from archive.db.models import Account, Egress, Source
 from tests.archive.making import BIZ, NOW
 
 
@@ -18,12 +18,12 @@ def test_a_source_is_stored_once_per_account_and_begins_untried(db_session: Sess
     account = Account(biz=BIZ)
     db_session.add(account)
     db_session.flush()
-    db_session.add(SourceRow(account_id=account.id, type="album", external_id="1"))
+    db_session.add(Source(account_id=account.id, type="album", external_id="1"))
     db_session.flush()
     db_session.expire_all()
-    (source,) = db_session.query(SourceRow)
+    (source,) = db_session.query(Source)
     assert (source.state, source.consecutive_failures, source.memory, source.detail) == (None, 0, {}, "")
-    db_session.add(SourceRow(account_id=account.id, type="album", external_id="1"))
+    db_session.add(Source(account_id=account.id, type="album", external_id="1"))
     with pytest.raises(IntegrityError, match="uq__sources__account_id_type_external_id"):
         db_session.flush()
 

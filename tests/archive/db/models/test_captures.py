@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from archive.db.models import CaptureRow, Chain, ChainEntry
+from archive.db.models import Capture, Chain, ChainEntry
 from archive.db.settings import ArchiveSettings
 from archive.integrity.check import RowRange
 from archive.integrity.checks.chains import check_entries
@@ -42,7 +42,7 @@ def test_values_of_scripts_come_back_as_they_were_and_none_is_null(db_session: S
     values = {"a": [1, None, "文"], "text": ""}
     pages = [capture(b"1", rendered=True, evaluated=values), capture(b"2")]
     ids = store_captures(db_session, None, [(None, page) for page in pages])
-    assert [db_session.get_one(CaptureRow, id_).evaluated for id_ in ids] == [values, None]
+    assert [db_session.get_one(Capture, id_).evaluated for id_ in ids] == [values, None]
 
 
 SECRET = "canary5a6b"

@@ -7,10 +7,10 @@ from sqlalchemy import Engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from archive.db.engine import transaction
-from archive.db.models import AddressRow
+from archive.db.models import Address
 from archive.db.settings import ArchiveSettings
 from archive.domain.addresses import AddressColumns, parse_address
-from archive.domain.captures import Sighting
+from archive.domain.captures import SightingData
 from archive.integrity.verifier import verify_archive
 from archive.repository.derived import counts
 from archive.repository.frontier import record_sightings
@@ -103,11 +103,11 @@ def test_the_keys_of_addresses_are_taken_apart_and_joined_again(engine: Engine) 
     fill_addresses(engine)
     migrate(engine, "head")
     with transaction(engine) as session:
-        rows = session.scalars(select(AddressRow).order_by(AddressRow.id)).all()
+        rows = session.scalars(select(Address).order_by(Address.id)).all()
         found = {row.key: (row.biz, row.mid, row.idx, row.short_token, row.other_key) for row in rows}
         assert found == KEYS
         assert found == {key: tuple(AddressColumns.of_key(key)) for key in KEYS}
-        assert list(session.scalars(select(AddressRow.key).order_by(AddressRow.id))) == list(KEYS)
+        assert list(session.scalars(select(Address.key).order_by(Address.id))) == list(KEYS)
         assert counts(session, ["addresses_bare"])["addresses_bare"].total() == len(BARE)
     migrate(engine, BEFORE)
     with engine.connect() as connection:
@@ -129,7 +129,7 @@ def test_the_keys_of_addresses_are_taken_apart_and_joined_again(engine: Engine) 
 )
 def test_an_address_has_exactly_one_identity(engine: Engine, values: dict[str, str | int]) -> None:
     with pytest.raises(IntegrityError, match="ck__addresses__one_identity"), transaction(engine) as session:
-        session.execute(insert(AddressRow).values(url="u", **values))
+        session.execute(insert(Address).values(url="u", **values))
 
 
 def test_the_facts_in_the_chains_are_those_of_before(engine: Engine, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_the_facts_in_the_chains_are_those_of_before(engine: Engine, tmp_path: P
         fill_archive(session, context)
         zeros = parse_address(f"http://mp.weixin.qq.com/s?__biz={BIZ}&mid=0077&idx=01&sn=x")
         short = parse_address("https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv")
-        seen = [Sighting(one, "list", NOW) for one in (zeros, short)]
+        seen = [SightingData(one, "list", NOW) for one in (zeros, short)]
         record_sightings(session, None, seen, NOW)
         known = record_sightings(session, None, seen, NOW)
         assert [(one.key, one.is_new) for one in known] == [(zeros.key, False), (short.key, False)]
