@@ -79,12 +79,15 @@ def test_what_a_better_parser_reads_is_told_then_written_once(engine: Engine, mp
     assert mparchive.number(READ) == count - 1
     assert mparchive.rows(NEW_VERSIONS) == [("2650000101_1",), ("2650000102_1",)]
     assert mparchive.findings() == []
+    ((damaged,),) = mparchive.rows("SELECT id FROM captures ORDER BY id OFFSET 14 LIMIT 1")
     mparchive.execute(
-        "UPDATE bodies SET data = 'x' FROM captures c WHERE c.sha256 = bodies.sha256 AND c.id = 15"
+        f"UPDATE bodies SET data = 'x' FROM captures c WHERE c.sha256 = bodies.sha256 AND c.id = {damaged}"
     )
-    mparchive.execute(f"UPDATE parse_results SET parser_version = {PARSER_VERSION - 1} WHERE capture_id = 15")
+    mparchive.execute(
+        f"UPDATE parse_results SET parser_version = {PARSER_VERSION - 1} WHERE capture_id = {damaged}"
+    )
     again = mparchive("reparse", "--apply", "--json")
     assert (again.code, again.json["counts"]) == (7, {"lost": 1, "unread": 1})
-    assert "capture 15: " in again.json["unread"][0]
+    assert f"capture {damaged}: " in again.json["unread"][0]
     assert mparchive.rows(NEW_VERSIONS) == [("2650000101_1",), ("2650000102_1",)]
     assert mparchive("reparse", "999_1").code == 2

@@ -29,7 +29,7 @@ def test_a_crawled_archive_is_sound_and_what_is_touched_later_is_named_with_exit
     assert (last["command"], last["verdict"], last["counts"]["found"]) == ("verify", "sound", 0)
 
     ((last,),) = mparchive.rows("SELECT max(id) FROM versions")
-    mparchive.execute(f"UPDATE versions SET source = 'page of old' WHERE id = {last}")
+    mparchive.execute(f"UPDATE versions SET source = 'reparse' WHERE id = {last}")
     touched = mparchive("verify", "--only", "chains", "--head", head)
     assert touched.code == 7
     assert touched.out.decode().startswith(f"versions {last}: is not what was entered in its hash chain")

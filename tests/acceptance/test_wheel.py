@@ -35,7 +35,11 @@ class Installation:
 
     def __call__(self, database_url: str, home: Path, *arguments: object, language: str = "en") -> Done:
         environment = {
-            **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if name not in ("PYTHONPATH", "MPARCHIVE_SHARED")
+            },
             "MPARCHIVE_DATABASE_URL": database_url,
             "MPARCHIVE_HOME": str(home),
             "MPARCHIVE_LANG": language,

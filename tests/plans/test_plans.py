@@ -71,6 +71,11 @@ QUERIES = {
     "/search": ("?q=合成标题777", "?q=合成", "?q=77 -78", f"?q=正文&account={BIZ}"),
     "/api/v1/search": ("?q=合成标题777", "?q=正文"),
     "/s": ("?__biz=x",),
+    **{  # a download reads all of its posts, and of more than 5,000 none: so here of few
+        f"{place}/posts.{ending}": ("?q=合成标题777",)
+        for place in ("/downloads", "/api/v1")
+        for ending in ("csv", "xlsx", "jsonl", "sqlite")
+    },
     "/api/v1/posts/{biz}/{aid}/difference": ("?before=1&after=1",),
 }
 

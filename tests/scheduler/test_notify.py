@@ -39,7 +39,8 @@ def test_one_message_says_what_began_with_the_remedy_and_what_is_over(receiver: 
     assert message["title"] == "mparchive: 1 new, 1 over"
     assert message["message"].splitlines() == [
         "/data has 5 MB left.",
-        "→ make room: once the disk is full, nothing more can be stored.",
+        "→ make room: once the disk is full, nothing more can be stored;"
+        " free_disk_mb in [limits] is the limit.",
         "",
         "Over since 2025-11-20 12:00: /media has 5 MB left.",
     ]
@@ -51,7 +52,7 @@ def test_an_alarm_is_written_in_the_configured_language(receiver: Receiver) -> N
     assert message["title"] == "mparchive：新增 1 项、恢复 1 项"
     assert message["message"].splitlines() == [
         "/data 仅剩 5 MB。",
-        "→ 请腾出空间：磁盘写满后将无法再保存任何内容。",
+        "→ 请腾出空间：磁盘写满后将无法再保存任何内容；触发此警报的下限由 [limits] 的 free_disk_mb 设定。",
         "",
         "已于 2025-11-20 12:00 恢复：/media 仅剩 5 MB。",
     ]

@@ -39,6 +39,12 @@ def run_command(*arguments: object) -> Ended:
 Run = Callable[..., Ended]
 
 
+@pytest.fixture(autouse=True)
+def _without_material(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the variable that says where test material is: it is no setting of the program."""
+    monkeypatch.delenv("MPARCHIVE_SHARED", raising=False)
+
+
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Engine], Run]:
     """Return a function that makes commands use a database, and the test's folder as home."""
