@@ -23,7 +23,7 @@ from archive.repository.incidents import open_incidents
 from archive.repository.runs import BACKUP, VERIFY, last_finished
 from archive.repository.sources import newest_posts, source_statuses
 
-_BACKED_UP = ("done", "partly_failed")  # a backup that lacks damaged files is one
+_BACKED_UP = (RunStatus.DONE, RunStatus.PARTLY_FAILED)  # a backup that lacks damaged files is one
 
 _WAITING_JOBS = text(
     "SELECT queue_name, count(*) FROM jobs.procrastinate_jobs WHERE status = 'todo'"

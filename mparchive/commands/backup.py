@@ -15,6 +15,7 @@ from archive.backup.write import size_of, write_backup
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
+from archive.domain.outcomes import RunStatus
 from archive.integrity.check import Finding, VerificationReport, session_on
 from archive.integrity.checks import ALL_CHECKS
 from archive.integrity.saved_heads import SavedHeads, compare_with_heads
@@ -57,8 +58,8 @@ def _record(session: Session, path: Path, manifest: AnyManifest, started_at: dat
     run_id = runs.start_run(session, BACKUP, {"file": str(path)}, started_at)
     rows = rows_of(manifest)
     counts = {name: rows.get(name, 0) for name in _COUNTED} | {"lacking": len(manifest.lacking)}
-    verdict = Exit.PARTLY_FAILED if manifest.lacking else Exit.DONE
-    runs.finish_run(session, run_id, verdict.name.lower(), counts, clock.now())
+    status = RunStatus.PARTLY_FAILED if manifest.lacking else RunStatus.DONE
+    runs.finish_run(session, run_id, status, counts, clock.now())
 
 
 @dataclass(frozen=True)
