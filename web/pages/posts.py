@@ -34,7 +34,7 @@ from archive.repository.versions import DatedBy, DatedVersion
 from archive.storage.media_files import MediaFolder
 from web.api.routes import get_post
 from web.api.schemas import AidParam, BizParam, NumberParam
-from web.http_cache import not_modified
+from web.http_cache import http_date, not_modified
 from web.pages.files import file_address
 from web.pages.render import SECURITY_HEADERS, PageContext, add_page, format_instant, render_page
 
@@ -357,8 +357,13 @@ def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
 
     def source(request: Request, number: NumberParam) -> Response:
         with readers.session() as session:
-            tag = f'"{captures_repository.get_capture_metadata(session, number)["sha256"].hex()}"'
-            headers = {**SECURITY_HEADERS, "Content-Security-Policy": _SOURCE_POLICY, "ETag": tag}
+            capture = captures_repository.get_capture_metadata(session, number)
+            headers = {
+                **SECURITY_HEADERS,
+                "Content-Security-Policy": _SOURCE_POLICY,
+                "ETag": f'W/"{capture["sha256"].hex()}"',
+                "Last-Modified": http_date(capture["fetched_at"]),
+            }
             if known := not_modified(request, headers):
                 return known
             content = bodies.capture_body(session, number)
