@@ -17,7 +17,7 @@ from archive.domain.addresses import HOST
 from archive.domain.errors import ArchiveError, NotArchived
 from archive.domain.outcomes import PostMark
 from archive.domain.text import storable
-from archive.reports.changes import ChangeFilter, change_page
+from archive.reports.changes import COUNTED_KINDS, ChangeFilter, MonthlyChanges, change_page, changes_by_month
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.media import covers
@@ -145,11 +145,17 @@ def whole_pushes(found: Page) -> Page:
 def group_by_day(
     session: Session, posts: Sequence[tuple[Post, str]]
 ) -> Iterable[tuple[date, Sequence[Push]]]:
-    """Group posts by day and push, keeping their order."""
+    """Group posts by day and push, keeping their order.
+
+    A push is where the first of its posts is: of some only the day may be known.
+    """
     files = covers(session, [post.id for post, _ in posts])
     addresses = {post_id: file_address(file) for post_id, file in files.items()}
     for day, of_day in groupby(posts, lambda one: one[0].published_on):
-        yield day, [_push(list(one), addresses) for _, one in groupby(of_day, _push_of)]
+        pushes: dict[tuple[date, int, str], list[tuple[Post, str]]] = {}
+        for one in of_day:
+            pushes.setdefault(_push_of(one), []).append(one)
+        yield day, [_push(one, addresses) for one in pushes.values()]
 
 
 def _push_of(one: tuple[Post, str]) -> tuple[date, int, str]:
@@ -158,9 +164,10 @@ def _push_of(one: tuple[Post, str]) -> tuple[date, int, str]:
 
 
 def _push(of_push: Sequence[tuple[Post, str]], covers: dict[int, str]) -> Push:
-    posts = [post for post, _ in of_push]
+    posts = sorted((post for post, _ in of_push), key=lambda post: post.idx)
+    at = next((post.published_at for post in posts if post.published_at), None)
     cover = next((covers[post.id] for post in posts[:1] if post.id in covers), "")
-    return Push(of_push[0][1], posts[0].account_name, posts[0].published_at, posts, cover)
+    return Push(of_push[0][1], posts[0].account_name, at, posts, cover)
 
 
 CHANGES_PER_PAGE = 50
@@ -182,6 +189,7 @@ def changes_page_router(readers: Readers) -> APIRouter:
         chosen = ChangeFilter(account, frozenset({kind} if kind else ()), since, until)
         with readers.session() as session:
             found = change_page(session, chosen, after, CHANGES_PER_PAGE)
+            months = [] if after else changes_by_month(session, chosen)
             accounts = accounts_repository.account_names(session)
         feed = context.link("feeds", "changes.atom", lang=context.language, account=account, kind=kind)
         values = {"account": account, "kind": kind, "since": since, "until": until, "feed": feed}
@@ -191,11 +199,20 @@ def changes_page_router(readers: Readers) -> APIRouter:
             found=found,
             accounts=accounts,
             kinds=change_options(context),
+            months=[_month_of_changes(context, one) for one in months],
+            counted=[context.name_of("archive.change_kind.", counted) for counted in COUNTED_KINDS],
             **values,
         )
 
     add_page(router, "/changes", changes)
     return router
+
+
+def _month_of_changes(context: PageContext, one: MonthlyChanges) -> tuple[str, list[tuple[int, str]]]:
+    """Return a month, and for each kind of change their number and the list of them."""
+    month = f"{one.month:%Y-%m}"
+    lists = [context.here(kind=kind, since=month, until=month, after="") for kind in COUNTED_KINDS]
+    return month, list(zip(one.counts, lists, strict=True))
 
 
 HITS_PER_PAGE = 20

@@ -115,6 +115,19 @@ def test_changes_are_listed_with_links_to_what_changed(site: SeededSite) -> None
     assert 'href="/feeds/changes.atom?lang=zh&amp;kind=removed"' in removed.body.decode()
 
 
+def test_a_chart_of_changes_leads_to_those_of_a_month(site: SeededSite) -> None:
+    page = get(site, "/changes?lang=en&since=2013").body.decode()  # other tests add posts of 2012
+    bars = re.findall(r'<a href="([^"]+)" tabindex="-1" aria-label="2025-11, (\w+): (\d+)"><rect', page)
+    assert [(name, count) for _, name, count in bars] == [("edited", "1"), ("removed", "1")]
+    for path, name, count in bars:
+        listed = get(site, unescape(path)).body.decode()
+        assert 'name="since" value="2025-11-01"' in listed
+        assert listed.count(f'<span class="mark {name}">') == int(count)
+        assert page.count(f'href="{path}"') == 2  # in the chart, and in the table for the keyboard
+    assert "Edits and removals by month" not in words(get(site, "/changes?kind=new&lang=en"))
+    assert "各月修改与下架" in words(get(site, "/changes?lang=zh"))
+
+
 def test_every_change_is_on_one_page_and_filters_select_changes(site: SeededSite) -> None:
     path, seen = "/changes?until=2025-12-31&lang=en", []
     while path:
