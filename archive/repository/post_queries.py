@@ -196,12 +196,12 @@ def position_of(cursor: str) -> PostPosition:
     return position
 
 
-_EDITS = (Version.number > 1, Version.source != REPARSE)
+IS_EDIT = (Version.number > 1, Version.source != REPARSE)
 
 
 def has_mark(post_id: ColumnElement[int] | InstrumentedAttribute[int], mark: PostMark) -> ColumnElement[bool]:
     """Select the posts, by a column that has their ids, that carry a mark."""
-    edits = select(Version.id).where(Version.post_id == post_id, *_EDITS).exists()
+    edits = select(Version.id).where(Version.post_id == post_id, *IS_EDIT).exists()
     absences = select(Absence.id).where(Absence.post_id == post_id)
     lasting = absences.where(Absence.returned_at.is_(None)).exists()
     match mark:
@@ -218,7 +218,7 @@ def has_mark(post_id: ColumnElement[int] | InstrumentedAttribute[int], mark: Pos
 def marks_of(session: Session, post_ids: Sequence[int]) -> dict[int, list[PostMark]]:
     """Return the marks of these posts, by post id; posts without any are left out."""
     marks: dict[int, list[PostMark]] = {}
-    edited = select(Version.post_id).where(Version.post_id.in_(post_ids), *_EDITS).distinct()
+    edited = select(Version.post_id).where(Version.post_id.in_(post_ids), *IS_EDIT).distinct()
     for post_id in session.scalars(edited):
         marks.setdefault(post_id, []).append(PostMark.EDITED)
     is_away = func.bool_or(Absence.returned_at.is_(None))
