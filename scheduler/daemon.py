@@ -26,6 +26,7 @@ from archive.repository.egress import EGRESS_LIVES, live_egresses, record_heartb
 from archive.system import clock
 from crawler.media.settings import MediaSettings
 from scheduler.config import Config, ConfigError, SchedulerSettings, load_config
+from scheduler.database_watch import DatabaseWatch
 from scheduler.jobs import discover, fetch, inbox, report
 from scheduler.jobs.base import JobContext
 from scheduler.metrics import serve_metrics
@@ -224,7 +225,11 @@ async def _schedule_and_work(planner: JobPlanner, worker: JobWorker) -> None:
     async with open_queue(app):
         scheduler = scheduler_of(planner, app)
         scheduler.start()
-        tasks = [asyncio.create_task(one) for one in (_watch_clock(scheduler), show_signs_of_life())]
+        database = DatabaseWatch(planner.context.engine.url, lambda: planner.current.config.ping)
+        tasks = [
+            asyncio.create_task(one)
+            for one in (_watch_clock(scheduler), show_signs_of_life(), database.run())
+        ]
         notify(READY)
         try:
             await worker.run()
