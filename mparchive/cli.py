@@ -3,7 +3,9 @@
 Each command imports its work when it is called: importing all of it takes a second.
 """
 
+import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -12,10 +14,11 @@ import typer
 
 from archive.domain.day_ranges import chosen_days
 from archive.domain.messages import Message
+from archive.system import child_processes
 from archive.system.catalogues import catalogue, process_language
 from crawler.process.entry import import_before_forking
 from mparchive.console import ReaderGone, discard_stdout, protect_streams, say
-from mparchive.environment import check_variables
+from mparchive.environment import check_variables, unknown_variables
 from mparchive.errors import STOPPED, CommandError, Exit, OutputError, describe_failure
 from mparchive.options import (
     Account,
@@ -29,6 +32,8 @@ from mparchive.reading_commands import reading
 from mparchive.setup_commands import setup
 
 _ = catalogue("mparchive", process_language()).gettext  # the texts of --help
+
+_COMPLETION = "_MPARCHIVE_COMPLETE"  # set by a shell that asks for completions
 
 app = typer.Typer(
     cls=CheckedGroup,
@@ -292,6 +297,7 @@ def _exit_code() -> int:
 def _run() -> int:
     """Run the command and return its exit code; other errors than SystemExit are raised."""
     check_variables()
+    _warn_of_misspelt_variables()
     try:
         app()
     except SystemExit as ended:
@@ -299,3 +305,20 @@ def _run() -> int:
             say(STOPPED)
         return ended.code if isinstance(ended.code, int) else Exit.DONE
     return Exit.DONE
+
+
+def _warn_of_misspelt_variables(arguments: Sequence[str] = sys.argv[1:]) -> None:
+    """Name variables that are not known but nearly one of ours: without effect, they would go unnoticed."""
+    is_said_elsewhere = any(
+        name in os.environ for name in (child_processes.ENVIRONMENT_VARIABLE, _COMPLETION)
+    )
+    if (
+        is_said_elsewhere
+        or arguments[:1] in (["config"], ["doctor"])
+        or not any(unknown_variables().values())
+    ):
+        return
+    from mparchive.commands.config import misspelt_variables
+
+    for message in misspelt_variables():
+        say(message)
