@@ -282,6 +282,7 @@ def login_command(
 def backup_command(
     file: Annotated[Path | None, typer.Argument(help=_("mparchive.help.backup.file"))] = None,
     to: Annotated[str | None, typer.Option("--to", help=_("mparchive.help.backup.to"))] = None,
+    keep: Annotated[str | None, typer.Option("--keep", help=_("mparchive.help.backup.keep"))] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help=_("mparchive.help.backup.no_verify"))
     ] = False,
@@ -292,7 +293,9 @@ def backup_command(
     if (file is None) == (to is None):
         raise CommandError(Message("mparchive.backup.file_or_place"))
     if to is not None:
-        raise typer.Exit(back_up_to(to, verified=not no_verify))
+        raise typer.Exit(back_up_to(to, keep=keep, verified=not no_verify))
+    if keep is not None:
+        raise CommandError(Message("mparchive.backup.keep_without_place"))
     if file is not None:
         raise typer.Exit(back_up(file, verified=not no_verify))
 

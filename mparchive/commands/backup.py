@@ -30,6 +30,7 @@ from archive.backup.lease import Lease
 from archive.backup.object_store import ObjectStore
 from archive.backup.place import claim, is_place, open_incremental, split_source
 from archive.backup.restore import Destination, refuse_full, restore
+from archive.backup.retention import Retention, prune
 from archive.backup.write import size_of, stream_backup, write_backup
 from archive.db.engine import open_archive, transaction
 from archive.db.settings import ArchiveSettings
@@ -54,6 +55,8 @@ MIB_PER_LINE = 1024  # of the progress, where there is no terminal
 _COUNTED = ("posts", "captures", "files")
 
 STREAM = Path("-")  # stands for standard output or input
+
+STDIN = Path("/dev/stdin")  # what messages call it
 
 QUICK_CHECKS = tuple(dict.fromkeys(check.name for check in ALL_CHECKS if not check.is_heavy))
 
@@ -96,11 +99,13 @@ def _to_stdout(engine: Engine, folder: MediaFolder, step: Callable[[str, int], N
         raise OutputError(error) from None
 
 
-def back_up_to(address: str, *, verified: bool) -> Exit:
+def back_up_to(address: str, *, keep: str | None, verified: bool) -> Exit:
     """Send a backup to a place, and with `verified` also verify the archive; recorded as a run.
 
-    Raises BackupError, BackupDamaged, CommandError.
+    With `keep` older backups are removed, unless one of them may have what the archive lacks. Raises
+    BackupError, BackupDamaged, CommandError.
     """
+    retention = Retention.parse(keep) if keep is not None else None
     settings, started_at, store = ArchiveSettings(), clock.now(), ObjectStore(address)
     claim(store)
     with Lease(store) as lease, open_archive(settings) as engine:
@@ -110,10 +115,26 @@ def back_up_to(address: str, *, verified: bool) -> Exit:
             counts = {"sent": sent.objects, "sent_bytes": sent.size, "present": sent.kept}
             _record(session, {"to": store.shown, "backup": sent.name}, manifest, started_at, counts)
         report = verify_with(engine, settings, QUICK_CHECKS) if verified else VerificationReport()
-    _report_missing(manifest)
-    params = {"path": f"{store.shown}@{sent.name}", "summary": _summary(manifest)}
-    say(Message("mparchive.backup.sent", {**params, "n": sent.objects, "size": sent.size, "kept": sent.kept}))
-    return _exit_code(report, manifest)
+        _report_missing(manifest)
+        params = {"path": f"{store.shown}@{sent.name}", "summary": _summary(manifest)}
+        say(
+            Message(
+                "mparchive.backup.sent", {**params, "n": sent.objects, "size": sent.size, "kept": sent.kept}
+            )
+        )
+        ended = _exit_code(report, manifest)
+        if retention:
+            _prune(store, lease, retention, sent.name, is_whole=ended is Exit.DONE)
+    return ended
+
+
+def _prune(store: ObjectStore, lease: Lease, retention: Retention, made: str, *, is_whole: bool) -> None:
+    if not is_whole:
+        say(Message("mparchive.backup.not_pruned"))
+        return
+    removed = prune(store, lease, retention, made)
+    params = {"n": removed.backups, "objects": removed.objects, "left": removed.left}
+    say(Message("mparchive.backup.pruned", params))
 
 
 def _record(

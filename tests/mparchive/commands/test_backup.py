@@ -284,3 +284,33 @@ def test_a_backup_of_an_archive_of_todays_goes_through_s3(
         elsewhere()
         restored = mparchive("restore", f"s3://{BUCKET}/posts")
         assert (restored.code, "restored 2 posts" in restored.err) == (Exit.DONE, True), restored.err
+
+
+@pytest.mark.usefixtures("filled")
+def test_older_backups_of_a_place_are_removed(mparchive: Run, tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    mparchive("backup", "--to", place, "--no-verify")
+    ended = mparchive("backup", "--to", place, "--no-verify", "--keep", "1d,1m")
+    assert ended.code == Exit.DONE, ended.err
+    assert re.search(
+        r"1 older backup and \d+ objects that only it needed were removed; 1 are left", ended.err
+    )
+    assert mparchive("restore", "--check", place).code == Exit.DONE
+    for arguments in (("--to", place, "--keep", "7x"), (tmp_path / "a.backup", "--keep", "7d")):
+        refused = mparchive("backup", *arguments)
+        assert refused.code == Exit.USAGE
+        assert "7d,4w,12m" in refused.err or "it needs --to" in refused.err
+    assert len(list((place / "backups").iterdir())) == 1
+
+
+def test_nothing_is_removed_while_an_older_backup_may_have_what_the_archive_lacks(
+    mparchive: Run, filled: MediaFolder, tmp_path: Path
+) -> None:
+    place = tmp_path / "place"
+    mparchive("backup", "--to", place, "--no-verify")
+    (path,) = filled.paths()
+    filled.remove(path)
+    ended = mparchive("backup", "--to", place, "--no-verify", "--keep", "1d")
+    assert ended.code == Exit.PARTLY_FAILED
+    assert "no older backup was removed, because one of them may have" in ended.err
+    assert len(list((place / "backups").iterdir())) == 2
