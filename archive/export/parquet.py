@@ -6,10 +6,14 @@ from sqlalchemy.orm import Session
 
 from archive.domain.errors import ArchiveError
 from archive.reports.post_list import PostRow, whole_posts
+from archive.repository.heads import last_digest
 from archive.repository.post_queries import PostFilter
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+HEAD_KEY = "mparchive.head"  # in the metadata of a file: the digest of the archive's head
 
 
 class ExtraMissing(ArchiveError):
@@ -28,6 +32,8 @@ def write_parquet(session: Session, chosen: PostFilter, out: BinaryIO) -> int:
             rows = [_row(post) for _, post in batch]
             writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
             count += len(rows)
+        if head := last_digest(session):
+            writer.add_key_value_metadata({HEAD_KEY: head.digest})
     return count
 
 

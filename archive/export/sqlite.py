@@ -10,17 +10,20 @@ from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sqlalchemy.orm import Session
-from sqlite_utils import Database
-from sqlite_utils.db import Table
 
 from archive.reports.changes import PostChange, changes_of_posts
 from archive.reports.post_list import PostRow, whole_posts
+from archive.repository.heads import last_digest
 from archive.repository.post_queries import PostFilter
 from archive.repository.posts import links_of_posts
 from archive.repository.versions import dated_versions
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+    from sqlite_utils.db import Table
 
 _POST: dict[str, type] = {"biz": str, "aid": str}
 
@@ -40,6 +43,8 @@ CHANGES = _POST | {
     "source": str, "outcome": str, "reason": str, "last_seen_at": str, "missing_since": str,
     "capture_id": int,
 }  # fmt: skip
+
+HEAD = {"taken_at": str, "digest": str}
 
 LINKS = _POST | {"relation": str, "position": int, "key": str, "url": str, "text": str}
 
@@ -67,6 +72,9 @@ def write_sqlite(session: Session, chosen: PostFilter, out: BinaryIO) -> int:
 
 
 def _write_database(session: Session, chosen: PostFilter, path: Path) -> int:
+    # It imports pandas where that is installed: 100 MB that other formats need not have.
+    from sqlite_utils import Database  # noqa: PLC0415
+
     count = 0
     with closing(sqlite3.connect(path)) as connection, connection:
         # The file is deleted when writing it fails, so nothing in it needs to be safe before the end.
@@ -79,22 +87,25 @@ def _write_database(session: Session, chosen: PostFilter, path: Path) -> int:
             _insert_details(session, dict(batch), tables)
             count += len(batch)
         _finish(database)
+        if head := last_digest(session):
+            _insert(tables["head"], [{"taken_at": head.taken_at.isoformat(), "digest": head.digest}])
     return count
 
 
-def _create_tables(database: Database) -> dict[str, Table]:
+def _create_tables(database: "Database") -> "dict[str, Table]":
     names: dict[str, dict[str, Any]] = {
         "posts": POSTS,
         "versions": VERSIONS,
         "changes": CHANGES,
         "links": LINKS,
+        "head": HEAD,
     }
     for name, columns in names.items():
         database.table(name).create(columns)
     return {name: database.table(name) for name in names}
 
 
-def _insert_details(session: Session, posts: dict[int, PostRow], tables: dict[str, Table]) -> None:
+def _insert_details(session: Session, posts: dict[int, PostRow], tables: "dict[str, Table]") -> None:
     """Insert versions, changes and links of a batch of posts."""
     ids: Sequence[int] = list(posts)
     versions = dated_versions(session, ids)
@@ -117,11 +128,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _insert(table: Table, rows: Iterable[dict[str, Any]]) -> None:
+def _insert(table: "Table", rows: Iterable[dict[str, Any]]) -> None:
     table.insert_all(rows, batch_size=50)
 
 
-def _finish(database: Database) -> None:
+def _finish(database: "Database") -> None:
     """Add the indexes and the full-text search of titles and texts."""
     database.table("posts").create_index(["aid", "biz"], unique=True)
     database.table("posts").create_index(["published_on"])
@@ -130,7 +141,7 @@ def _finish(database: Database) -> None:
     database.table("posts").enable_fts(["title", "text"], tokenize=_tokenizer(database))
 
 
-def _tokenizer(database: Database) -> str:
+def _tokenizer(database: "Database") -> str:
     for name in _TOKENIZERS:
         try:
             database.execute(f"CREATE VIRTUAL TABLE temp.probe USING fts5(a, tokenize = '{name}')")

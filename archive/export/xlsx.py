@@ -17,6 +17,7 @@ from xlsxwriter.exceptions import FileCreateError
 from archive.domain.errors import ArchiveError
 from archive.domain.records import SHANGHAI
 from archive.reports.post_list import PostRow, whole_posts
+from archive.repository.heads import last_digest
 from archive.repository.post_queries import PostFilter
 
 MAX_CELL = 32_767  # UTF-16 code units that a cell of Excel holds
@@ -27,6 +28,8 @@ COLUMNS = (
     "aid", "title", "url", "published_on", "published_at", "account", "biz", "kind", "marks",
     "first_archived_at", "text",
 )  # fmt: skip
+
+HEAD_PROPERTY = "mparchive head"  # of the workbook: the digest of the archive's head
 
 MORE_COLUMNS = ("aid", "biz", "column", "part", "text")
 
@@ -64,6 +67,8 @@ def write_xlsx(session: Session, chosen: PostFilter, out: BinaryIO, *, max_rows:
             for batch in whole_posts(session, chosen):
                 for _, post in batch:
                     _write_post(post, posts, more)
+            if head := last_digest(session):
+                book.set_custom_property(HEAD_PROPERTY, head.digest, "text")
             book.close()
         except FileCreateError as error:
             raise error.args[0] from None

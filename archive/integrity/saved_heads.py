@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from string import hexdigits
 from typing import Any
 from xml.etree import ElementTree
 
@@ -69,6 +70,12 @@ def _from_atom(content: bytes) -> SavedHeads:
         raise KeyError(ATOM_HEAD)
     chains = [dict(chain.attrib) for chain in head.findall(ATOM_CHAIN)]
     return SavedHeads(tuple(_CHAINS.validate_python(chains)), _digest(head.attrib["digest"]))
+
+
+def parse_digest(text: str) -> SavedHeads | None:
+    """Return the head that a digest names; None for anything but a SHA-256 in hexadecimal."""
+    is_digest = len(text) == _DIGEST_LENGTH and all(character in hexdigits for character in text)
+    return SavedHeads((), text.lower()) if is_digest else None
 
 
 def _digest(value: Any) -> str | None:

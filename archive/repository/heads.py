@@ -18,6 +18,8 @@ from archive.repository.hash_chain import ChainHead, append_noted
 
 _LOCK = text("SELECT pg_advisory_xact_lock(4170205813)")  # any number: one records a head at a time
 
+_LAST = select(Head.id, Head.taken_at, Head.digest).order_by(Head.id.desc()).limit(1)
+
 _NOTED = "when to record a head"  # key in session.info
 
 
@@ -99,12 +101,16 @@ def chains_at(session: Session, head_id: int, bizs: Collection[str] | None = Non
 
 def last_head(session: Session, bizs: Collection[str] | None = None) -> ArchiveHead | None:
     """Return the newest head with the heads of all chains, or of these accounts; None before the first."""
-    row = session.execute(
-        select(Head.id, Head.taken_at, Head.digest).order_by(Head.id.desc()).limit(1)
-    ).one_or_none()
+    row = session.execute(_LAST).one_or_none()
     if row is None:
         return None
     return ArchiveHead(row.taken_at, row.digest.hex(), tuple(chains_at(session, row.id, bizs)))
+
+
+def last_digest(session: Session) -> ArchiveHead | None:
+    """Return the newest head without the heads of chains; None before the first."""
+    row = session.execute(_LAST).one_or_none()
+    return row and ArchiveHead(row.taken_at, row.digest.hex(), ())
 
 
 def find_head(session: Session, digest: bytes) -> int | None:

@@ -14,7 +14,7 @@ from archive.domain.messages import Message
 from archive.integrity.check import CheckContext, Database, Finding, VerificationReport, note_verified
 from archive.integrity.checks import CHECK_NAMES
 from archive.integrity.process_pool import CheckProcessKilled
-from archive.integrity.saved_heads import NoHeads, SavedHeads, compare_with_heads, parse_heads
+from archive.integrity.saved_heads import NoHeads, SavedHeads, compare_with_heads, parse_digest, parse_heads
 from archive.integrity.verifier import verify_archive
 from archive.reports.status import holds_nothing
 from archive.repository.heads import heads_file
@@ -123,8 +123,11 @@ def _progress_callback(closing: ExitStack) -> Callable[[str, int, int], None]:
 def read_heads(path: Path) -> SavedHeads:
     """Read heads from a file of heads, the output of `verify --json`, a feed, an API answer, or a backup.
 
-    Raises CommandError on any other file.
+    The digest of a head, where no file has that name, is a head itself. Raises CommandError on anything else.
     """
+    digest = parse_digest(str(path))
+    if digest is not None and not path.exists():
+        return digest
     try:
         if is_zipfile(path):
             with opened(path) as backup:

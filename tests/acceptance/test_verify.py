@@ -1,7 +1,13 @@
 """`mparchive verify` by the command: what it says, its exit codes, and heads written down."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+
+import pytest
+from openpyxl import load_workbook
+from pyarrow import parquet
 
 from archive.integrity.checks import CHECK_NAMES
 from tests.acceptance.command import Command
@@ -54,3 +60,30 @@ def test_a_call_that_cannot_be_meant_is_refused_in_a_sentence(mparchive: Command
         done = mparchive("verify", *arguments)
         assert (done.code, done.out) == (2, b"")
         assert words in done.err
+
+
+def digest_in(path: Path) -> str:
+    """Return the digest of the archive's head that an exported file has."""
+    if path.suffix == ".xlsx":
+        return str(load_workbook(path).custom_doc_props["mparchive head"].value)
+    if path.suffix == ".parquet":
+        metadata = parquet.read_metadata(path).metadata
+        return bytes(metadata[b"mparchive.head"]).decode()
+    with closing(sqlite3.connect(path)) as database:
+        ((digest,),) = database.execute("SELECT digest FROM head").fetchall()
+        return str(digest)
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "sqlite", "parquet"])
+def test_who_has_a_table_finds_an_archive_that_was_rewritten(
+    mparchive: Command, tmp_path: Path, ending: str
+) -> None:
+    table, dump = tmp_path / f"posts.{ending}", write_dump(tmp_path / "dump.json", POSTS)
+    assert mparchive("backfill", dump, "--no-fetch").code == 0
+    assert mparchive("export", "--output", table).code == 0
+    digest = digest_in(table)
+    assert mparchive("backfill", write_dump(tmp_path / "more.json", POSTS + 2), "--no-fetch").code == 0
+    assert mparchive("verify", "--head", digest).code == 0
+    mparchive.execute("UPDATE heads SET digest = sha256(digest)")
+    unknown = mparchive("verify", "--only", "bytes", "--head", digest.upper())
+    assert (unknown.code, digest in unknown.out.decode()) == (7, True)

@@ -9,7 +9,10 @@ import pytest
 
 from mparchive.errors import Exit
 
-HEAVY = ("alembic", "babel", "lxml", "playwright", "procrastinate", "pydantic", "scrapy", "sqlalchemy", "vcr")
+HEAVY = (
+    "alembic", "babel", "lxml", "pandas", "playwright", "procrastinate", "pyarrow", "pydantic", "scrapy",
+    "sqlalchemy", "sqlite_utils", "vcr",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -19,6 +22,7 @@ HEAVY = ("alembic", "babel", "lxml", "playwright", "procrastinate", "pydantic", 
         ("mparchive.commands.parse", {"lxml"}),
         ("mparchive.commands.status", {"pydantic", "sqlalchemy"}),
         ("mparchive.commands.export", {"lxml", "pydantic", "sqlalchemy"}),
+        ("web.app", {"babel", "lxml", "pydantic", "sqlalchemy"}),
         ("mparchive.commands.show", {"lxml", "pydantic", "sqlalchemy"}),
     ],
 )
