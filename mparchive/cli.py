@@ -213,21 +213,33 @@ app.add_typer(setup)
 
 @app.command("backup", help=_("mparchive.help.backup.summary"))
 def backup_command(
-    file: Annotated[Path, typer.Argument(help=_("mparchive.help.backup.file"))],
+    file: Annotated[Path | None, typer.Argument(help=_("mparchive.help.backup.file"))] = None,
+    to: Annotated[str | None, typer.Option("--to", help=_("mparchive.help.backup.to"))] = None,
+    keep: Annotated[str | None, typer.Option("--keep", help=_("mparchive.help.backup.keep"))] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help=_("mparchive.help.backup.no_verify"))
     ] = False,
 ) -> None:
     """Write a backup."""
-    from mparchive.commands.backup import back_up
+    from mparchive.commands.backup import back_up, back_up_to
 
-    raise typer.Exit(back_up(file, verified=not no_verify))
+    if (file is None) == (to is None):
+        raise CommandError(Message("mparchive.backup.file_or_place"))
+    if to is not None:
+        raise typer.Exit(back_up_to(to, keep=keep, verified=not no_verify))
+    if keep is not None:
+        raise CommandError(Message("mparchive.backup.keep_without_place"))
+    if file is not None:
+        raise typer.Exit(back_up(file, verified=not no_verify))
 
 
 @app.command("restore", help=_("mparchive.help.restore.summary"))
 def restore_command(
-    file: Annotated[Path, typer.Argument(help=_("mparchive.help.restore.file"))],
+    source: Annotated[str, typer.Argument(help=_("mparchive.help.restore.source"))],
     check: Annotated[bool, typer.Option("--check", help=_("mparchive.help.restore.check"))] = False,
+    verify_only: Annotated[
+        bool, typer.Option("--verify-only", help=_("mparchive.help.restore.verify_only"))
+    ] = False,
     head: Annotated[Path | None, typer.Option(help=_("mparchive.help.restore.head"))] = None,
     allow_damage: Annotated[
         bool, typer.Option("--allow-damage", help=_("mparchive.help.restore.allow_damage"))
@@ -236,7 +248,7 @@ def restore_command(
     """Restore a backup."""
     from mparchive.commands.backup import RestoreOptions, restore_archive
 
-    raise typer.Exit(restore_archive(file, RestoreOptions(check, head, allow_damage)))
+    raise typer.Exit(restore_archive(source, RestoreOptions(check, head, allow_damage, verify_only)))
 
 
 @app.command("run", help=_("mparchive.help.run.summary"))
