@@ -354,10 +354,14 @@ def make_server(app: "ASGIApp", *, has_lifespan: bool = False) -> "Server":
 
 
 def handle_signals(server: "Server") -> None:
-    """Stop the server on SIGTERM or SIGINT, also before and after it handles signals itself."""
+    """Stop the server on SIGTERM or SIGINT, also before and after it handles signals itself.
+
+    On SIGHUP too, which the closing of its terminal sends: it has no file to read again, and would otherwise
+    leave the embedded Postgres running.
+    """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         server.should_exit = True
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)
