@@ -1,4 +1,4 @@
-"""The commands that read the archive: export, search, list, changes, cite and show.
+"""The commands that read the archive: export, search, list, changes, notes, cite and show.
 
 Each imports its work when it is called, as in mparchive.cli.
 """
@@ -133,6 +133,14 @@ def changes_command(
 
     days = chosen_days(since, until, week)
     raise typer.Exit(list_changes(account, kind or [], days, limit, json))
+
+
+@reading.command("notes", help=_("mparchive.help.notes.summary"))
+def notes_command(json: Json = False) -> None:
+    """List what the reader noted."""
+    from mparchive.commands.notes import list_notes
+
+    raise typer.Exit(list_notes(json))
 
 
 @reading.command("cite", help=_("mparchive.help.cite.summary"))

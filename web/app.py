@@ -38,6 +38,7 @@ from web.http_cache import NO_STORE
 from web.inbox.routes import INBOX_HEADERS, LinkInbox, inbox_page
 from web.middleware import LIVE_PATH, READY_PATH, AdmissionMiddleware
 from web.pages import error_response, pages_router
+from web.pages.notes import notes_router
 
 METRICS_PATH = "/metrics"
 
@@ -149,7 +150,7 @@ def create_app(  # noqa: PLR0913, PLR0917 - each argument is one part
     access: Access = OPEN,
     origin: str = "",
 ) -> FastAPI:
-    """Build the application: everything reads through `readers`, only the inbox writes.
+    """Build the application: everything reads through `readers`, only the inbox and notes write.
 
     `folder` holds the media that are shown. `now` gives an aware UTC instant; `elapsed` is a monotonic clock
     in seconds by which rates are measured. `access` says who may read. `origin` is the address of the web
@@ -164,6 +165,7 @@ def create_app(  # noqa: PLR0913, PLR0917 - each argument is one part
     app.include_router(feeds_router(readers))
     app.include_router(downloads_router(readers, error_response))
     app.include_router(pages_router(readers, folder, now, origin, is_open=access.is_open))
+    app.include_router(notes_router(readers, inbox.engine, now))
     app.add_api_route(
         "/inbox",
         _inbox_page,

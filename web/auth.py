@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -83,6 +84,18 @@ class Access:
 
 
 OPEN = Access()
+
+
+def is_own_form(headers: Headers) -> bool:
+    """Tell whether a form was sent by a page of ours, or by no browser: another site's is refused.
+
+    Browsers say where a form comes from, in Sec-Fetch-Site or, older ones, in Origin.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == headers.get("host")
 
 
 def _last_value(headers: Headers, name: str) -> str:

@@ -167,8 +167,14 @@ def install_error_handlers(app: FastAPI, respond: ErrorResponder) -> None:
         app.add_exception_handler(kind, database_away)
 
 
+class ForeignForm(ArchiveError):
+    """A form that a page of another site has sent."""
+
+
 def _status_of(error: ArchiveError) -> int:
     match error:
+        case ForeignForm():
+            return 403
         case NotArchived():
             return 404
         case IntegrityError():

@@ -28,6 +28,8 @@ from archive.repository.media import StoredFile, covers
 from archive.repository.post_queries import PostFilter
 from archive.repository.versions import last_changes, last_recorded
 from archive.search.engine import search
+from archive.search.lookup import split_notes
+from archive.search.query import Query as SearchQuery
 from archive.search.query import parse
 from archive.system.catalogues import Language
 from web.api.schemas import AccountParam, ChangeKindsParam, CursorParam
@@ -273,7 +275,9 @@ def _find_posts(
 ) -> post_queries.Page:
     if words is None:
         return post_queries.page(session, chosen, after, FEED_ENTRIES, within_text_limit=True)
-    query = parse(words)
+    words, chosen = split_notes(words, chosen)
+    has_words = words or not (chosen.tags or chosen.is_starred)
+    query = parse(words) if has_words else SearchQuery(())
     find = partial(search, session, query, chosen, after=after)
     found = find(limit=FEED_ENTRIES)
     if (fitting := post_queries.count_fitting(session, [hit.post_id for hit in found.hits])) < len(

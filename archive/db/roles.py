@@ -24,13 +24,18 @@ LOCK_SECONDS = 60  # to wait for a table that an older program, which still runs
 
 _GRANT_LOCK = 4_170_205_812  # any number; of processes that grant at the same time PostgreSQL lets one fail
 
-# What the inbox writes: it adds accounts, addresses and where they were seen, and makes addresses due.
-_INSERTS = ("accounts", "addresses", "sightings", "pending_facts")
+# What the inbox writes: it adds accounts, addresses and where they were seen, and makes addresses due. And
+# what the reader notes, which is no evidence.
+_INSERTS = ("accounts", "addresses", "sightings", "pending_facts", "reader_notes", "saved_searches")
 
 _UPDATES = {
     "addresses": ("url", "expected_biz", "next_fetch_at", "attempts"),
     "sightings": ("last_seen_at", "last_run_id"),
+    "reader_notes": ("is_starred", "tags", "note", "changed_at"),
+    "saved_searches": ("query", "saved_at"),
 }
+
+_DELETES = ("saved_searches",)
 
 _FAILED_JOBS = ("jobs.procrastinate_jobs", "jobs.procrastinate_events")  # which /health and /readyz report
 
@@ -83,6 +88,7 @@ def grant_reader(connection: Connection) -> None:
         f"has_schema_privilege('{READER}', '{schema}', 'USAGE')",
         *(f"has_table_privilege('{READER}', '{table}', 'SELECT')" for table in tables),
         *(f"has_table_privilege('{READER}', '{schema}.{name}', 'INSERT')" for name in _INSERTS),
+        *(f"has_table_privilege('{READER}', '{schema}.{name}', 'DELETE')" for name in _DELETES),
         *(
             f"has_column_privilege('{READER}', '{schema}.{name}', '{column}', 'UPDATE')"
             for name, columns in _UPDATES.items()
@@ -111,6 +117,7 @@ def _grants(schema: str, tables: list[str]) -> Iterator[str]:
     yield f"GRANT USAGE ON SCHEMA {schema}, jobs, derived TO {READER}"
     yield f"GRANT SELECT ON {', '.join(tables)} TO {READER}"
     yield f"GRANT INSERT ON {', '.join(f'{schema}.{name}' for name in _INSERTS)} TO {READER}"
+    yield f"GRANT DELETE ON {', '.join(f'{schema}.{name}' for name in _DELETES)} TO {READER}"
     for name, columns in _UPDATES.items():
         yield f"GRANT UPDATE ({', '.join(columns)}) ON {schema}.{name} TO {READER}"
 

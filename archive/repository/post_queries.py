@@ -27,6 +27,7 @@ from archive.domain.records import SHANGHAI, Record
 from archive.domain.text import storable
 from archive.domain.update_decisions import REPARSE
 from archive.repository.accounts import belongs_to
+from archive.repository.notes import noted_ids
 
 Rows = TypeVar("Rows", bound="Select[*tuple[Any, ...]]")
 
@@ -37,7 +38,8 @@ STREAM_BATCH = 200  # rows per fetch of the streaming reads: about 1 MB of posts
 class PostFilter:
     """A filter of posts: account (name or biz), kind, days in Asia/Shanghai, both included, and mark.
 
-    `ids` selects the posts that a search for `query` found (archive.search.lookup.with_query).
+    `ids` selects the posts that a search for `query` found (archive.search.lookup.with_query). `tags`, of
+    which a post has all, and `is_starred` are what the reader noted.
     """
 
     account: str | None = None
@@ -47,6 +49,8 @@ class PostFilter:
     mark: PostMark | None = None
     query: str = ""
     ids: Select[int] | None = field(default=None, compare=False, repr=False)
+    tags: tuple[str, ...] = ()
+    is_starred: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -72,6 +76,8 @@ def filtered_posts(rows: Rows, chosen: PostFilter) -> Rows:
         rows = rows.where(has_mark(Post.id, chosen.mark))
     if chosen.ids is not None:
         rows = rows.where(Post.id.in_(chosen.ids))
+    if chosen.tags or chosen.is_starred:
+        rows = rows.where(Post.id.in_(noted_ids(chosen.tags, is_starred=chosen.is_starred)))
     return rows
 
 

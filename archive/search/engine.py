@@ -25,6 +25,7 @@ from archive.db.models import Account, Post, PostSearchDocument
 from archive.domain.search_text import grams_of, is_exact
 from archive.domain.text import storable
 from archive.repository.accounts import accounts_named
+from archive.repository.notes import noted_ids
 from archive.repository.post_queries import EVERY_POST, PostFilter, has_mark
 from archive.repository.search_index import has_grams
 from archive.search.query import Query, SearchError
@@ -123,6 +124,8 @@ def filter_conditions(session: Session, chosen: PostFilter) -> Iterator[ColumnEl
         yield PostSearchDocument.published_on <= chosen.until
     if chosen.mark is not None:
         yield has_mark(PostSearchDocument.post_id, chosen.mark)
+    if chosen.tags or chosen.is_starred:
+        yield PostSearchDocument.post_id.in_(noted_ids(chosen.tags, is_starred=chosen.is_starred))
 
 
 def _by_date(

@@ -27,7 +27,7 @@ from archive.repository.address_keys import has_key
 from archive.repository.post_queries import EVERY_POST, NEWEST_FIRST, PostFilter, filtered_posts, marks_of
 from archive.search.engine import Hit, Order, SearchPage, matching_ids, search
 from archive.search.facets import Facets, count_facets
-from archive.search.query import Query, SearchError, parse
+from archive.search.query import Query, SearchError, parse, split_note_terms
 
 MAX_POST_NAME = (
     8192  # characters that are examined; the longest address with another one in it has half of that
@@ -153,6 +153,7 @@ def find_hits(  # noqa: PLR0913 - the last three by name
     Without words it returns all posts that the filter selects.
     Where no post contains the words, those return it whose title they are. Raises SearchError.
     """
+    words, chosen = split_notes(words, chosen)
     named = posts_with_identifier(session, words, chosen.account)
     if after or not named.posts:
         query = _query(words) if words.strip() else Query(())
@@ -178,6 +179,7 @@ def find_hits(  # noqa: PLR0913 - the last three by name
 
 def facets_of_hits(session: Session, words: str, chosen: PostFilter = EVERY_POST) -> Facets | None:
     """Count what `find_hits` finds by its words; None where it finds posts by a name of theirs instead."""
+    words, chosen = split_notes(words, chosen)
     query = _query(words) if words.strip() else Query(())
     if isinstance(query, SearchError) or posts_with_identifier(session, words, chosen.account).posts:
         return None
@@ -187,6 +189,7 @@ def facets_of_hits(session: Session, words: str, chosen: PostFilter = EVERY_POST
 
 def with_query(session: Session, words: str, chosen: Filter) -> Filter:
     """Restrict a filter to every post that `find_hits` would find for these words. Raises SearchError."""
+    words, chosen = split_notes(words, chosen)
     if not words.strip():
         return chosen
     named = posts_with_identifier(session, words, chosen.account)
@@ -201,6 +204,14 @@ def with_query(session: Session, words: str, chosen: Filter) -> Filter:
             raise query
     ids = [post.id for post, _ in named.posts]
     return replace(chosen, query=words, ids=select(Post.id).where(Post.id.in_(ids)))
+
+
+def split_notes(words: str, chosen: Filter) -> tuple[str, Filter]:
+    """Take what words ask about notes (`tag:NAME`, `is:starred`) into the filter."""
+    rest, tags, is_starred = split_note_terms(words)
+    if not (tags or is_starred):
+        return words, chosen
+    return rest, replace(chosen, tags=(*chosen.tags, *tags), is_starred=chosen.is_starred or is_starred)
 
 
 def _query(words: str) -> Query | SearchError:

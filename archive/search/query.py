@@ -52,3 +52,16 @@ def _checked(query: Query) -> Query:
     if not query.words:
         raise SearchError("archive.search.empty")
     return query
+
+
+_NOTE_TERM = re.compile(r'(?<!\S)(?:tag:(?:"([^"]+)"|“([^”]+)”|([^\s"“]+))|(is:starred))(?!\S)')
+
+
+def split_note_terms(words: str) -> tuple[str, tuple[str, ...], bool]:
+    """Return a query without its terms about notes, the tags that it asks for, and whether for a star.
+
+    These terms are `tag:NAME`, as often as wanted, and `is:starred`; in quotation marks they are words.
+    """
+    terms = _NOTE_TERM.findall(words)
+    tags = tuple("".join(forms) for *forms, star in terms if not star)
+    return _NOTE_TERM.sub("", words).strip(), tags, any(star for *_, star in terms)

@@ -109,7 +109,8 @@ _log = structlog.get_logger()
 class LinkInbox:
     """The inbox of one archive; without a token it answers how to set one.
 
-    `now` gives an aware UTC instant, `elapsed` is a monotonic clock in seconds.
+    `engine` has the rights of the web. `now` gives an aware UTC instant, `elapsed` is a monotonic clock in
+    seconds.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class LinkInbox:
         now: Callable[[], datetime],
         elapsed: Callable[[], float] = time.monotonic,
     ):
-        self._engine, self._token, self._now = engine, token, now
+        self.engine, self._token, self._now = engine, token, now
         self._unsigned: Counter[str] = Counter()  # bodies being received without a token, by client
         self._accepted = RateLimiter(MAX_SUBMISSIONS, SUBMISSION_WINDOW, elapsed)
         # Counted apart, so that whoever guesses tokens does not keep others out.
@@ -140,7 +141,7 @@ class LinkInbox:
         token = _bearer_token(request)
         if token:  # before the body, which a client with a wrong token need not send
             self._check_token(token)
-        body = await _read_body(request) if token else await self._read_unsigned_body(request)
+        body = await read_body(request) if token else await self._read_unsigned_body(request)
         sent = read_submission(body, media_type_of(request.headers.get("content-type", "")))
         if not token:
             self._check_token(sent.token)
@@ -158,7 +159,7 @@ class LinkInbox:
             raise InboxError(503, "web.inbox.too_many_at_once", BODY_SECONDS, seconds=BODY_SECONDS)
         self._unsigned[client] += 1
         try:
-            return await _read_body(request)
+            return await read_body(request)
         finally:
             self._unsigned[client] -= 1
             self._unsigned += Counter()  # remove the clients whose count is 0
@@ -172,14 +173,15 @@ class LinkInbox:
 
     def _store(self, found: ClassifiedAddresses) -> list[Sighted]:
         try:
-            return file_sightings(self._engine, found.sightings, self._now())
+            return file_sightings(self.engine, found.sightings, self._now())
         except NO_DATABASE as error:
             reason = first_line(error)
             _log.error("nothing could be filed", action="database_away", work="inbox", reason=reason)
             raise InboxError(503, "web.inbox.database_away", DATABASE_RETRY) from None
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """Return the body of a request. Raises InboxError for one that is too long or too slow."""
     if int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:  # the server accepts only numbers here
         raise body_too_long()
     body = bytearray()

@@ -16,6 +16,7 @@ from archive.reports.post_list import card_facts
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.media import covers
+from archive.repository.notes import notes_of
 from archive.repository.post_queries import Page, PostFilter, position_at
 from web.api.schemas import BizParam
 from web.pages.files import file_address
@@ -124,6 +125,7 @@ def card_values(session: Session, post_ids: Sequence[int]) -> dict[str, Any]:
     return {
         "marks": post_queries.marks_of(session, post_ids),
         "facts": card_facts(session, post_ids),
+        "notes": notes_of(session, post_ids),
         "covers": addresses,
     }
 

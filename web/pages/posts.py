@@ -28,6 +28,7 @@ from archive.reports.history import Change, GonePictures, History, changes_betwe
 from archive.repository import absences
 from archive.repository import captures as captures_repository
 from archive.repository.media import ShownMedium, StoredFile, media_of
+from archive.repository.notes import MAX_NOTE, Note, notes_of
 from archive.repository.posts import archived_posts, links_of
 from archive.repository.versions import DatedBy, DatedVersion
 from web.api.routes import get_post
@@ -245,6 +246,8 @@ def _text_values(session: Session, request: Request, post: Post) -> dict[str, An
     return {
         "body": body_markup(post.text),
         "lacking": missing_media(post, media),
+        "noted": notes_of(session, [post.id]).get(post.id, Note()),
+        "max_note": MAX_NOTE,
         "pictures": [_page_medium(one) for one in media if one.role == Role.IMAGE],
         "recordings": [_page_medium(one) for one in media if one.role in (Role.AUDIO, Role.VIDEO)],
         "links": list(_page_links(session, links_of(session, post))),

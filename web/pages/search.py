@@ -1,7 +1,6 @@
 """The search page with the counts that narrow it, and posts by their address."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query, Request, Response
@@ -88,7 +87,14 @@ def search_page_router(readers: Readers) -> APIRouter:
                 problem = error.message
             if found and not found.hits and named.form is not NameForm.TITLE:
                 missing = missing_message(session, named, words)
-        values: dict[str, Any] = {"words": words, "found": found, "problem": problem, "missing": missing}
+        filters = {"account": account, "kind": kind, "since": since, "until": until, "mark": mark}
+        values: dict[str, Any] = {
+            **filters,
+            "words": words,
+            "found": found,
+            "problem": problem,
+            "missing": missing,
+        }
         values |= {"max_length": MAX_POST_NAME, "mark_names": mark_options(context)}
         if facets:
             values |= _facet_values(context, facets, chosen)
@@ -106,7 +112,6 @@ def search_page_router(readers: Readers) -> APIRouter:
             accounts=accounts,
             kinds=kind_options(context),
             order=order,
-            **asdict(chosen),
             **values,
         )
 

@@ -17,6 +17,7 @@ from archive.db.models.captures import (
     RepeatedCapture,
     UnparsedCapture,
 )
+from archive.db.models.notes import ReaderNote, SavedSearch
 from archive.db.models.operations import Incident, Run
 from archive.db.models.posts import (
     Absence,
@@ -51,9 +52,11 @@ __all__ = [
     "PostLink",
     "PostMedium",
     "PostSearchDocument",
+    "ReaderNote",
     "Removal",
     "RepeatedCapture",
     "Run",
+    "SavedSearch",
     "Sighting",
     "Source",
     "UnparsedCapture",

@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import OperationalError
 
 from archive.backup.backup_file import BackupDamaged, BackupError, NotEmpty, opened, rows_of
@@ -13,16 +13,19 @@ from archive.backup.write import write_backup
 from archive.db import schema
 from archive.db.embedded_server import SUPERUSER
 from archive.db.engine import engine_at, transaction
-from archive.db.models import SERIALS
+from archive.db.models import SERIALS, Post
 from archive.db.roles import OWNER
 from archive.db.schema import add_capture_months
 from archive.export.warc import write_warc
+from archive.ingest.pages import import_records
+from archive.repository import notes
 from archive.repository.capture_selection import Selection
 from archive.repository.captures import store_captures
 from archive.repository.hash_chain import append_captures
+from archive.repository.notes import Note
 from tests.archive.backup.forging import Change, Manifest, Members, forge, with_a_file_named
 from tests.archive.backup.places import Place, bring_back, is_empty, refused, rows
-from tests.archive.making import capture
+from tests.archive.making import NOW, capture, record
 
 
 def warc(place: Place) -> bytes:
@@ -304,3 +307,16 @@ def test_a_forged_backup_is_refused_whole(
     small_backup: Path, place: Place, tmp_path: Path, change: Change, match: str
 ) -> None:
     refused(forge(small_backup, tmp_path / "forged.backup", change), place, tmp_path, match)
+
+
+def test_what_readers_noted_comes_back(second_place: Place, place: Place, tmp_path: Path) -> None:
+    with transaction(place[0]) as session:
+        import_records(session, None, [record()], "dump", NOW)
+        post_id = session.scalars(select(Post.id)).one()
+        notes.put_note(session, post_id, Note(True, ("政策", "重要"), "记"), NOW)
+        notes.save_search(session, "我的搜索", {"q": "合成"}, NOW)
+    write_backup(*place, tmp_path / "noted.backup")
+    bring_back(tmp_path / "noted.backup", second_place, tmp_path)
+    with transaction(second_place[0]) as session:
+        assert [one.note for one in notes.noted_posts(session)] == [Note(True, ("政策", "重要"), "记", NOW)]
+        assert [one.query for one in notes.saved_searches(session)] == [{"q": "合成"}]

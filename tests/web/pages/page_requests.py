@@ -12,7 +12,8 @@ OTHER = "Mzk5OTAwMDAwMQ=="  # the stand-in's account
 RICH = f"/posts/{OTHER}/2650000101_1"
 POST, ACCOUNT = f"/posts/{BIZ}", f"/accounts/{BIZ}"
 PAGES = (
-    "/", "/accounts", "/changes", "/health", "/search", "/search?q=%E5%90%88%E6%88%90&order=relevance",
+    "/", "/accounts", "/changes", "/notes", "/health", "/search",
+    "/search?q=%E5%90%88%E6%88%90&order=relevance",
     ACCOUNT, f"{ACCOUNT}/calendar", f"{ACCOUNT}/gaps", f"{ACCOUNT}/sources", RICH, f"{RICH}/page",
     f"{POST}/{EDITED}/history", f"{POST}/{EDITED}/versions/1", f"{POST}/{EDITED}/cite",
     f"{POST}/{DELETED}/captures", "/no-such-page",

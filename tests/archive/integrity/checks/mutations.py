@@ -48,6 +48,7 @@ FLIPPED: dict[type, str] = {
 # What the archive is not evidence of, as docs/reference/integrity.md says: how it works, and its own ids.
 OPERATIONAL_TABLES = {
     "egresses", "incidents", "pending_facts", "repeated_captures", "runs", "sources", "unparsed_captures",
+    "reader_notes", "saved_searches",
     "bodies",  # checked bit by bit, below
 }  # fmt: skip
 OPERATIONAL_COLUMNS = {
