@@ -40,13 +40,14 @@ class ShownPost:
     """A post with its media.
 
     `fetched_at` (aware UTC) and `sha256` are those of its page's capture, None where the page was never
-    fetched.
+    fetched. `archive_url` is the address in this archive that a document names, empty for none.
     """
 
     post: Post
     media: PostMedia
     fetched_at: datetime | None = None
     sha256: bytes | None = None
+    archive_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,18 +110,33 @@ def offline_page(shown: ShownPost, max_embedded: int = MAX_EMBEDDED) -> str:
     body = render_body(post, files)
     return render_template(
         "post.html",
-        title=post.title or post.aid,
         css_variables=Markup(files.variables),  # noqa: S704 - data: addresses of our own
         heading=_heading(post),
-        byline=[(name, value) for name, value in _byline(post) if value],
-        body=Markup(body),  # noqa: S704 - made safe
         has_html=bool(post.html),
-        preview=PREVIEW_NOTE if is_preview(post.page_metadata) else "",
-        links=_links(post),
-        source=clean_web_url(post.url),
-        url=post.url,
-        provenance=_provenance(shown),
+        **_values(shown, body),
     )
+
+
+def document_page(shown: ShownPost, body: str) -> str:
+    """Return a post as HTML without style sheets, from which a document is made; `body` is safe markup.
+
+    The title stands in its head only: the document has it as its own title or as a chapter's.
+    """
+    return render_template("document.html", **_values(shown, body))
+
+
+def _values(shown: ShownPost, body: str) -> dict[str, Any]:
+    post = shown.post
+    return {
+        "title": post.title or post.aid,
+        "byline": [(name, value) for name, value in _byline(post) if value],
+        "body": Markup(body),  # noqa: S704 - made safe
+        "preview": PREVIEW_NOTE if is_preview(post.page_metadata) else "",
+        "links": _links(post),
+        "source": clean_web_url(post.url),
+        "url": post.url,
+        "provenance": _provenance(shown),
+    }
 
 
 def render_template(name: str, **values: Any) -> str:
@@ -199,10 +215,11 @@ def albums(post: Post) -> list[dict[str, Any]]:
 
 
 def _provenance(shown: ShownPost) -> list[str]:
+    lines = [f"存档地址 Archived at: {shown.archive_url}"] if shown.archive_url else []
     if shown.fetched_at is None or shown.sha256 is None:
-        return [f"仅有文字 Only the text is archived; {how_to_fetch(shown.post)}"]
+        return [*lines, f"仅有文字 Only the text is archived; {how_to_fetch(shown.post)}"]
     fetched = f"{shown.fetched_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} (Asia/Shanghai)"
-    lines = [f"抓取时间 Fetched: {fetched}", f"SHA-256: {shown.sha256.hex()}"]
+    lines += [f"抓取时间 Fetched: {fetched}", f"SHA-256: {shown.sha256.hex()}"]
     has_body = shown.post.html or shown.post.kind not in _KINDS_WITH_HTML
     return lines if has_body else [*lines, f"仅有文字 Made from the text alone; {how_to_fetch(shown.post)}"]
 

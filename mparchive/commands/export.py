@@ -1,17 +1,18 @@
 """`mparchive export`: write the archive to files that other tools read.
 
-Records are written to one file, posts to a folder with one file each, captures to a web archive.
+Records are written to one file, posts to a folder with one file each, documents to such a folder or as one
+book, captures to a web archive.
 """
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -33,6 +34,7 @@ from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
 from archive.export.xlsx import write_xlsx
 from archive.rendering.page import ShownPost, shown_post
+from archive.reports.citations import Citation, citation_of
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.accounts import check_account
@@ -46,6 +48,9 @@ from archive.system.files import atomically, write_bytes
 from mparchive.console import report_failures, say, steps
 from mparchive.errors import CommandError, Exit, OutputError
 from mparchive.options import Format, make_folder
+
+if TYPE_CHECKING:
+    from archive.export.documents import DocumentInfo, DocumentMaker
 
 CAPTURES_PER_LINE = 100  # of the progress, where there is no terminal
 
@@ -70,6 +75,10 @@ POSTS: dict[Format, tuple[Callable[[Iterable[ShownPost], Path, RenderPost], Expo
     Format.TXT: (write_text_files, render_text),
 }
 
+DOCUMENTS = (Format.PDF, Format.EPUB, Format.DOCX)
+
+DOCUMENTS = (Format.PDF, Format.EPUB, Format.DOCX)
+
 CAPTURES: dict[Format, tuple[Callable[..., ExportResult], str]] = {
     Format.WARC: (write_warc, "warc.gz"),
     Format.WACZ: (write_wacz, "wacz"),
@@ -93,12 +102,16 @@ def export(form: Format, output: Path | None, selection: Selection, save_head: P
             return _export_records(session, form, output, selection)
         if form in POSTS:
             return _export_posts(session, form, output, selection)
+        if form in DOCUMENTS:
+            return _export_documents(session, form, output, selection)
+        if form in DOCUMENTS:
+            return _export_documents(session, form, output, selection)
         return _export_captures(session, form, output, selection)
 
 
 def _export_records(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
-    if form in TABLES and output is None and sys.stdout.isatty():
-        raise CommandError(Message("mparchive.export.not_to_terminal", {"format": form}))
+    if form in TABLES and output is None:
+        _refuse_terminal(form)
     ending = (RECORDS | TABLES)[form][1]
     total, unchanged = ExportResult(), False
     for path, part in _files(session, output, selection, ending):
@@ -109,6 +122,11 @@ def _export_records(session: Session, form: Format, output: Path | None, selecti
     say(Message("mparchive.export.posts", {"n": total.posts}))
     _say_previews(session, selection)
     return _exit_code(total, unchanged)
+
+
+def _refuse_terminal(form: Format) -> None:
+    if sys.stdout.isatty():
+        raise CommandError(Message("mparchive.export.not_to_terminal", {"format": form}))
 
 
 def _write_records(
@@ -147,6 +165,69 @@ def _export_posts(session: Session, form: Format, output: Path | None, selection
     say(Message("mparchive.export.posts", {"n": result.posts}))
     _say_previews(session, selection)
     return report_failures(result)
+
+
+def _export_documents(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
+    """Write a document for each post into a folder, or all of them as one book to a file or stdout."""
+    from archive.export import documents  # noqa: PLC0415 - with Pillow, which other formats do not need
+
+    if output is None:
+        _refuse_terminal(form)
+    is_book = output is None or (
+        not output.is_dir() and (output.exists() or output.suffix.lower() == f".{form}")
+    )
+    total, unchanged, folder = ExportResult(), False, MediaFolder(ArchiveSettings())
+    describe = partial(_document_info, session)
+    with _document_maker(form) as maker, PostRenderer(maker.render) as renderer:
+        posts = _with_archive_url(
+            session, _posts_with_media(session, post_queries.posts(session, selection), folder, total)
+        )
+        if is_book:
+            title = documents.book_title(selection)
+            write = partial(documents.write_book, posts, renderer.render, maker, describe, title, clock.now())
+            written = _write(output, write, lambda result: result.posts + result.failed)
+            unchanged = written is None
+            total.merge(written or ExportResult())
+        elif output is not None:
+            make_folder(output)
+            total.merge(documents.write_document_files(posts, output, renderer.render, maker, describe))
+    say(Message("mparchive.export.posts", {"n": total.posts}))
+    _say_previews(session, selection)
+    return _exit_code(total, unchanged)
+
+
+@contextmanager
+def _document_maker(form: Format) -> "Iterator[DocumentMaker]":
+    """Yield what makes documents of a format. Raises ExtraMissing, PrinterMissing."""
+    from archive.export.documents import PandocMaker  # noqa: PLC0415 - as above
+
+    if form is not Format.PDF:
+        yield PandocMaker(form)
+        return
+    from archive.export.pdf import PdfMaker  # noqa: PLC0415 - Playwright and pypdf are for this format only
+    from crawler import settings  # noqa: PLC0415 - as above
+    from crawler.browser.launch_options import REMEDY, print_options  # noqa: PLC0415 - as above
+
+    with PdfMaker(print_options(settings.PLAYWRIGHT_LAUNCH_OPTIONS), REMEDY) as maker:
+        if not maker.can_write_chinese():
+            say(Message("mparchive.export.no_chinese_font"))
+        yield maker
+
+
+def _with_archive_url(session: Session, posts: Iterable[ShownPost]) -> Iterator[ShownPost]:
+    for shown in posts:
+        yield replace(shown, archive_url=_citation(session, shown).archive_url)
+
+
+def _citation(session: Session, shown: ShownPost) -> Citation:
+    origin = ArchiveSettings().origin()
+    return citation_of(session, shown.post, accounts_repository.biz_of(session, shown.post), origin=origin)
+
+
+def _document_info(session: Session, shown: ShownPost) -> "DocumentInfo":
+    from archive.export.documents import post_info  # noqa: PLC0415 - as above
+
+    return post_info(_citation(session, shown), shown.post.page_metadata.get("author"))
 
 
 def _say_previews(session: Session, selection: Selection) -> None:

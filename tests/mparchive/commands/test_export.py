@@ -183,7 +183,7 @@ def test_a_name_that_ends_in_a_slash_is_a_folder_which_is_made(mparchive: Run, t
     assert (again.code, len(names(tmp_path / "new" / "a.json"))) == (Exit.USAGE, 1)
 
 
-@pytest.mark.parametrize("form", ["dump", "html", "markdown", "warc"])
+@pytest.mark.parametrize("form", ["dump", "html", "markdown", "warc", "epub"])
 @pytest.mark.parametrize("below", ["x", "x/y", "", "x/"])
 def test_a_path_below_a_file_is_one_sentence(mparchive: Run, tmp_path: Path, form: str, below: str) -> None:
     (tmp_path / "file").write_text("before")
@@ -228,7 +228,36 @@ def test_text_files_are_one_for_each_post_in_a_folder(mparchive: Run, tmp_path: 
     assert names(tmp_path) == ["posts"]
 
 
-@pytest.mark.parametrize("form", ["xlsx", "sqlite", "parquet"])
+@pytest.mark.parametrize(("form", "start"), [("epub", b"PK"), ("docx", b"PK"), ("pdf", b"%PDF")])
+def test_documents_are_one_for_each_post_in_a_folder_or_one_book(
+    mparchive: Run, tmp_path: Path, form: str, start: bytes
+) -> None:
+    folder = mparchive("export", "--format", form, "--output", tmp_path / "posts")
+    assert (folder.code, folder.err.splitlines()[-1]) == (Exit.DONE, "2 posts exported")
+    expected = [f"2026-03-01-1001_1-标题.{form}", f"2026-03-01-1002_1-标题.{form}"]
+    assert names(tmp_path / "posts") == expected
+    book = mparchive("export", "--output", tmp_path / f"a.{form}")
+    assert (book.code, book.err.splitlines()[-1]) == (Exit.DONE, "2 posts exported")
+    content = (tmp_path / f"a.{form}").read_bytes()
+    assert content.startswith(start)
+    nothing = mparchive("export", "--output", tmp_path / f"a.{form}", *NEVER)
+    assert nothing.code == Exit.USAGE
+    assert "is left as it was" in nothing.err
+    assert (tmp_path / f"a.{form}").read_bytes() == content
+    assert mparchive("export", "--format", form, "--query", "1002_1").raw.startswith(start)
+
+
+def test_an_invalid_address_of_the_archive_is_one_sentence(
+    mparchive: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPARCHIVE_PUBLIC_URL", "no address")
+    ended = mparchive("export", "--output", tmp_path / "a.epub")
+    assert ended.code == Exit.USAGE
+    assert "MPARCHIVE_PUBLIC_URL" in ended.err
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("form", ["xlsx", "sqlite", "parquet", "docx"])
 def test_tables_are_not_written_to_a_terminal_but_to_a_pipe(
     mparchive: Run, filled: Engine, tmp_path: Path, form: str
 ) -> None:
@@ -246,7 +275,7 @@ def test_tables_are_not_written_to_a_terminal_but_to_a_pipe(
     assert len(mparchive("export", "--format", form).raw) > 1000
 
 
-@pytest.mark.parametrize("form", ["xlsx", "sqlite", "parquet"])
+@pytest.mark.parametrize("form", ["xlsx", "sqlite", "parquet", "epub"])
 def test_a_full_disk_is_one_sentence(filled: Engine, tmp_path: Path, form: str) -> None:
     command = [str(Path(sys.executable).with_name("mparchive")), "export", "--format", form]
     url = filled.url.render_as_string(hide_password=False)
@@ -287,4 +316,4 @@ def test_words_select_captures_and_files_of_posts_as_well(mparchive: Run, tmp_pa
 def test_a_query_that_cannot_be_run_and_an_unknown_format_are_usage_errors(mparchive: Run) -> None:
     excluded = mparchive("export", "--query=-招聘")
     assert (excluded.code, excluded.out) == (Exit.USAGE, "")
-    assert mparchive("export", "--format", "docx").code == Exit.USAGE
+    assert mparchive("export", "--format", "rtf").code == Exit.USAGE
