@@ -116,7 +116,7 @@ def _whole_file(shown: ShownPost, images: _ImageFiles) -> str:
     note = escape_text(f"Only the text is archived; {how_to_fetch(post)}", in_cell=False)
     note = f"> {note}".replace(r"\_", "_")  # the command is copied, also from the unrendered file
     preview = f"> {PREVIEW_NOTE}" if is_preview(post.page_metadata) else ""
-    notes = ("" if post.capture_id else note, preview)
+    notes = ("" if post.capture_id or shown.version else note, preview)
     parts = (f"---\n{front}---", title, *notes, _body_markdown(post, images))
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -128,6 +128,7 @@ def front_matter(shown: ShownPost) -> dict[str, Any]:
     values = {
         "aid": post.aid,
         "title": post.title,
+        "version": shown.version,
         "account": post.account_name,
         "author": facts.get("author"),
         "date": post.published_on.isoformat(),

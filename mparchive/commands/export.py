@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -33,7 +33,7 @@ from archive.export.sqlite import write_sqlite
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
 from archive.export.xlsx import write_xlsx
-from archive.rendering.page import ShownPost, shown_post
+from archive.rendering.page import ShownPost, shown_earlier, shown_post
 from archive.reports.citations import Citation, citation_of
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
@@ -41,6 +41,7 @@ from archive.repository.accounts import check_account
 from archive.repository.capture_selection import Selection, count_captures
 from archive.repository.hash_chain import chain_heads
 from archive.repository.heads import heads_file, record_head
+from archive.repository.versions import end_of_day, texts_at
 from archive.search.lookup import with_query
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
@@ -92,6 +93,8 @@ def export(form: Format, output: Path | None, selection: Selection, save_head: P
 
     Raises CommandError, NotArchived.
     """
+    if selection.version_at is not None and form in CAPTURES:
+        raise CommandError(Message("mparchive.export.captures_have_no_version", {"format": form}))
     with open_archive() as engine, transaction(engine) as session:
         check_account(session, selection.account)
         selection = with_query(session, selection.query, selection)
@@ -160,7 +163,8 @@ def _export_posts(session: Session, form: Format, output: Path | None, selection
     write, render = POSTS[form]
     failures = ExportResult()
     with PostRenderer(render) as renderer:
-        result = write(_posts_with_media(session, posts, folder, failures), output, renderer.render)
+        shown = _posts_with_media(session, posts, folder, failures, selection.version_at)
+        result = write(shown, output, renderer.render)
     result.merge(failures)
     say(Message("mparchive.export.posts", {"n": result.posts}))
     _say_previews(session, selection)
@@ -179,8 +183,9 @@ def _export_documents(session: Session, form: Format, output: Path | None, selec
     total, unchanged, folder = ExportResult(), False, MediaFolder(ArchiveSettings())
     describe = partial(_document_info, session)
     with _document_maker(form) as maker, PostRenderer(maker.render) as renderer:
+        found = post_queries.posts(session, selection)
         posts = _with_archive_url(
-            session, _posts_with_media(session, post_queries.posts(session, selection), folder, total)
+            session, _posts_with_media(session, found, folder, total, selection.version_at)
         )
         if is_book:
             title = documents.book_title(selection)
@@ -221,7 +226,8 @@ def _with_archive_url(session: Session, posts: Iterable[ShownPost]) -> Iterator[
 
 def _citation(session: Session, shown: ShownPost) -> Citation:
     origin = ArchiveSettings().origin()
-    return citation_of(session, shown.post, accounts_repository.biz_of(session, shown.post), origin=origin)
+    biz = accounts_repository.biz_of(session, shown.post)
+    return citation_of(session, shown.post, biz, version=shown.version, origin=origin)
 
 
 def _document_info(session: Session, shown: ShownPost) -> "DocumentInfo":
@@ -237,12 +243,17 @@ def _say_previews(session: Session, selection: Selection) -> None:
 
 
 def _posts_with_media(
-    session: Session, posts: Iterable[Post], folder: MediaFolder, failures: ExportResult
+    session: Session, posts: Iterable[Post], folder: MediaFolder, failures: ExportResult, day: date | None
 ) -> Iterator[ShownPost]:
+    """Yield posts with their media; with `day` as they stood at its end in Asia/Shanghai."""
     for post in posts:
         shown = None
         with failures.isolate(post_name(post)):
-            shown = shown_post(session, post, folder)
+            then = texts_at(session, [post.id], end_of_day(day)).get(post.id) if day else None
+            if then is None or then.is_current:
+                shown = shown_post(session, post, folder)
+            else:
+                shown = shown_earlier(session, post, then, folder)
         if shown is not None:
             yield shown
 
