@@ -63,7 +63,7 @@ class ObjectStore:
     """
 
     def __init__(self, address: str, sleep: Callable[[float], None] = time.sleep):
-        _check_address(address)
+        check_address(address)
         self.shown = without_secrets(address)
         self._sleep = sleep
         import fsspec  # noqa: PLC0415 - only commands that use one need it
@@ -199,7 +199,7 @@ class ObjectStore:
         return BackupError("archive.backup.target.unusable", **params)
 
 
-def _check_address(address: str) -> None:
+def check_address(address: str) -> None:
     """Raise BackupError for an address that cannot be one, or that holds a password."""
     if not address.strip() or not address.isprintable():
         raise BackupError("archive.backup.target.empty")
