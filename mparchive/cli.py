@@ -3,19 +3,22 @@
 Each command imports its work when it is called: importing all of it takes a second.
 """
 
+import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from archive.domain.day_ranges import chosen_days
 from archive.domain.messages import Message
+from archive.system import child_processes
 from archive.system.catalogues import catalogue, process_language
 from crawler.process.entry import import_before_forking
 from mparchive.console import ReaderGone, discard_stdout, protect_streams, say
-from mparchive.environment import check_variables
+from mparchive.environment import check_variables, unknown_variables
 from mparchive.errors import STOPPED, CommandError, Exit, OutputError, describe_failure
 from mparchive.options import (
     Account,
@@ -26,8 +29,11 @@ from mparchive.options import (
     Week,
 )
 from mparchive.reading_commands import reading
+from mparchive.setup_commands import setup
 
 _ = catalogue("mparchive", process_language()).gettext  # the texts of --help
+
+_COMPLETION = "_MPARCHIVE_COMPLETE"  # set by a shell that asks for completions
 
 app = typer.Typer(
     cls=CheckedGroup,
@@ -202,80 +208,7 @@ def mcp_command(
     raise typer.Exit(answer(host, port))
 
 
-@app.command("config", help=_("mparchive.help.config.summary"))
-def config_command(
-    action: Annotated[
-        Literal["check", "show", "schema"], typer.Argument(help=_("mparchive.help.config.action"))
-    ],
-    file: Annotated[Path | None, typer.Argument(help=_("mparchive.help.config.file"))] = None,
-    json: Json = False,
-) -> None:
-    """Check or show the configuration."""
-    from mparchive.commands.config import check_config, print_schema, show_config
-
-    if action == "schema" and file:
-        raise CommandError(Message("mparchive.config.schema_reads_no_file", {"file": file}))
-    if action == "schema":
-        raise typer.Exit(print_schema())
-    raise typer.Exit(check_config(file) if action == "check" else show_config(file, json))
-
-
-@app.command("doctor", help=_("mparchive.help.doctor.summary"))
-def doctor_command(json: Json = False) -> None:
-    """Check this machine."""
-    from mparchive.commands.doctor import doctor
-
-    raise typer.Exit(doctor(json))
-
-
-@app.command("init", help=_("mparchive.help.init.summary"))
-def init_command(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help=_("mparchive.help.init.input"))],
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", help=_("mparchive.help.init.output"))
-    ] = None,
-) -> None:
-    """Write a configuration."""
-    from mparchive.commands.init import init
-
-    raise typer.Exit(init(source, output))
-
-
-@app.command("sources", help=_("mparchive.help.sources.summary"))
-def sources_command(
-    account: Annotated[str | None, typer.Option(help=_("mparchive.help.sources.account"))] = None,
-    json: Json = False,
-) -> None:
-    """Show what each source of an account listed."""
-    from mparchive.commands.sources import print_sources
-
-    raise typer.Exit(print_sources(account, json))
-
-
-@app.command("discover", help=_("mparchive.help.discover.summary"))
-def discover_command(
-    account: Account = None,
-    only: Annotated[list[str] | None, typer.Option(help=_("mparchive.help.discover.only"))] = None,
-    whole: Annotated[bool, typer.Option("--all", help=_("mparchive.help.discover.all"))] = False,
-    json: Json = False,
-) -> None:
-    """Check all sources now."""
-    from mparchive.commands.discover import discover_now
-
-    raise typer.Exit(discover_now(account, only or [], whole, json))
-
-
-@app.command("login", help=_("mparchive.help.login.summary"))
-def login_command(
-    service: Annotated[Literal["weread"], typer.Argument(help=_("mparchive.help.login.service"))],
-    name: Annotated[str, typer.Option("--name", help=_("mparchive.help.login.name"))] = "default",
-    wait: Annotated[int, typer.Option("--wait", min=10, max=600, help=_("mparchive.help.login.wait"))] = 180,
-    headed: Annotated[bool, typer.Option("--window", help=_("mparchive.help.login.window"))] = False,
-) -> None:
-    """Sign in to a service."""
-    from mparchive.commands.login import LoginOptions, log_in
-
-    raise typer.Exit(log_in(LoginOptions(name, wait, headed)))
+app.add_typer(setup)
 
 
 @app.command("backup", help=_("mparchive.help.backup.summary"))
@@ -376,6 +309,7 @@ def _exit_code() -> int:
 def _run() -> int:
     """Run the command and return its exit code; other errors than SystemExit are raised."""
     check_variables()
+    _warn_of_misspelt_variables()
     try:
         app()
     except SystemExit as ended:
@@ -383,3 +317,20 @@ def _run() -> int:
             say(STOPPED)
         return ended.code if isinstance(ended.code, int) else Exit.DONE
     return Exit.DONE
+
+
+def _warn_of_misspelt_variables(arguments: Sequence[str] = sys.argv[1:]) -> None:
+    """Name variables that are not known but nearly one of ours: without effect, they would go unnoticed."""
+    is_said_elsewhere = any(
+        name in os.environ for name in (child_processes.ENVIRONMENT_VARIABLE, _COMPLETION)
+    )
+    if (
+        is_said_elsewhere
+        or arguments[:1] in (["config"], ["doctor"])
+        or not any(unknown_variables().values())
+    ):
+        return
+    from mparchive.commands.config import misspelt_variables
+
+    for message in misspelt_variables():
+        say(message)

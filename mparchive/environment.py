@@ -119,7 +119,14 @@ def unknown_variables(
     """
     known = {*VARIABLES, *INTERNAL, *named}
     strange = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
-    return {name: next(iter(get_close_matches(name, VARIABLES, n=1)), "") for name in strange}
+    return {name: _nearest(name) for name in strange}
+
+
+def _nearest(name: str) -> str:
+    """Return the known variable that a name is probably meant to be, "" where none is near."""
+    by_rest = {one.removeprefix(PREFIX): one for one in VARIABLES}  # the prefix is alike in all of them
+    near = get_close_matches(name.removeprefix(PREFIX), by_rest, n=1)
+    return by_rest[near[0]] if near else ""
 
 
 def unknown_message(name: str, nearest: str) -> Message:

@@ -26,6 +26,7 @@ from archive.repository.egress import EGRESS_LIVES, live_egresses, record_heartb
 from archive.system import clock
 from crawler.media.settings import MediaSettings
 from scheduler.config import Config, ConfigError, SchedulerSettings, load_config
+from scheduler.database_watch import DatabaseWatch
 from scheduler.jobs import backup, discover, fetch, inbox, report
 from scheduler.jobs.base import JobContext
 from scheduler.metrics import serve_metrics
@@ -36,6 +37,8 @@ from scheduler.source_check import unwatched_problem
 from scheduler.worker import HeartbeatSettings, JobWorker, quiet_logs
 
 CLOCK_CHECK = 10.0  # seconds, by a clock that nobody sets back
+
+STDOUT, STDERR = 1, 2  # file descriptors
 
 SECOND_SIGNAL = 143  # exit code of a process that SIGTERM ended
 
@@ -61,6 +64,7 @@ class CurrentConfig:
         if stamp == self._seen:
             return
         self._seen = stamp
+        before = self.config.reading_room
         try:
             self.config = load_config(self.path)
         except ConfigError as error:
@@ -69,6 +73,11 @@ class CurrentConfig:
         else:
             self.problem = None
             log.info("configuration reloaded", action="config_taken", path=str(self.path))
+            if self.config.reading_room != before:
+                log.warning(
+                    "[reading_room] has changed, which takes effect when the daemon is restarted",
+                    action="config_needs_restart",
+                )
 
     def force_refresh(self) -> None:
         """Read the file at the next refresh, changed or not."""
@@ -235,7 +244,11 @@ async def _schedule_and_work(planner: JobPlanner, worker: JobWorker) -> None:
     async with open_queue(app):
         scheduler = scheduler_of(planner, app)
         scheduler.start()
-        tasks = [asyncio.create_task(one) for one in (_watch_clock(scheduler), show_signs_of_life())]
+        database = DatabaseWatch(planner.context.engine.url, lambda: planner.current.config.ping)
+        tasks = [
+            asyncio.create_task(one)
+            for one in (_watch_clock(scheduler), show_signs_of_life(), database.run())
+        ]
         notify(READY)
         try:
             await worker.run()
@@ -285,13 +298,20 @@ def scheduler_of(planner: JobPlanner, app: App, now: Callable[[], datetime] = cl
 
 
 def _handle_signals(stop: threading.Event, current: CurrentConfig | None) -> None:
+    had_terminal = os.isatty(STDOUT)
+
     def handle_stop(number: int, frame: FrameType | None) -> None:
         if stop.is_set():  # nothing is logged here: the signal may have come amid a line
             os._exit(SECOND_SIGNAL)  # crawls end with this process
         stop.set()
 
     def handle_hangup(number: int, frame: FrameType | None) -> None:
-        if current:
+        if had_terminal and not os.isatty(STDOUT):  # its window was closed: nobody would find this process
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for output in (STDOUT, STDERR):
+                os.dup2(nowhere, output)
+            stop.set()
+        elif current:
             current.force_refresh()
 
     signal.signal(signal.SIGTERM, handle_stop)

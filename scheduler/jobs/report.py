@@ -27,11 +27,10 @@ from archive.repository.incidents import (
 from archive.repository.runs import failed_jobs
 from archive.repository.served_posts import other_post_problems
 from archive.repository.sources import newest_post, published_days, source_statuses, watched_since
-from archive.system.catalogues import process_language
 from crawler.discovery.config import AccountConfig, SecretMissing
 from crawler.discovery.registry import login_of
 from crawler.discovery.weread_login import WeReadLogin
-from scheduler.config import Alarms, Config, Ping
+from scheduler.config import Alarms, Config
 from scheduler.health import (
     HISTORY,
     AccountHealth,
@@ -44,7 +43,7 @@ from scheduler.health import (
 from scheduler.jobs import inbox
 from scheduler.jobs.base import JobContext
 from scheduler.notify import AlarmNotSent, send_alarm
-from scheduler.ping import PingFailed, send_ping
+from scheduler.ping import report_problems
 from scheduler.polling import Work
 from scheduler.queue import HOME, PlannedJob
 from scheduler.source_check import unwatched_problem
@@ -74,7 +73,7 @@ def run_report(context: JobContext, config: Config, config_problem: Message | No
         changes = record_problems(session, problems, now)
     _log(changes)
     _notify(context, config.alarms, now)
-    _ping(config.ping, [one.message for one in problems])
+    report_problems(config.ping, [one.message for one in problems])
 
 
 def health_snapshot(
@@ -179,16 +178,6 @@ def _notify(context: JobContext, alarms: Alarms | None, now: datetime) -> None:
         return
     with transaction(context.engine) as session:
         mark_reported(session, [one.id for one in begun], [one.id for one in ended], now)
-
-
-def _ping(ping: Ping | None, problems: Sequence[Message]) -> None:
-    """Ping the monitoring service, with the problems where there are any; a failure is only logged."""
-    if ping is None:
-        return
-    try:
-        send_ping(ping.read_secret(), problems, process_language())
-    except (PingFailed, SecretMissing) as error:
-        log.error(_message_of(error), action="ping_failed")
 
 
 def _send(alarms: Alarms | None, begun: Sequence[Incident], ended: Sequence[Incident]) -> bool:

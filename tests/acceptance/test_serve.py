@@ -80,6 +80,12 @@ def test_a_link_that_is_filed_is_due_and_the_server_ends_when_told(
     assert TOKEN not in said
 
 
+def test_a_hangup_ends_the_server_as_a_stop_does(mparchive: Command) -> None:
+    with serving(mparchive) as (process, _, _heard):
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(STOPPED_WITHIN) == 0
+
+
 def test_without_a_token_the_inbox_is_closed_and_the_command_says_so_at_once(mparchive: Command) -> None:
     with serving(mparchive) as (process, address, heard):
         assert post(address, {"text": SHORT})[0] == 403

@@ -16,12 +16,14 @@ def test_an_unknown_variable_is_named_with_the_nearest_known_one() -> None:
     environment = {
         "MPARCHIVE_HOEM": "/srv",
         "MPARCHIVE_0123456789012345678901234567": "1",
+        "MPARCHIVE_ZZZ": "like the others only in how it begins",
         "MPARCHIVE_HOME": "/srv",
         "PATH": "/bin",
     }
     assert unknown_variables(environment) == {
         "MPARCHIVE_HOEM": "MPARCHIVE_HOME",
         "MPARCHIVE_0123456789012345678901234567": "",
+        "MPARCHIVE_ZZZ": "",
     }
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -120,6 +122,59 @@ def test_one_command_and_a_short_file_fill_an_empty_archive_and_a_broken_file_ch
     assert f'source="album:{ALBUM}"' in metrics
     _, alive = psutil.wait_procs(family, timeout=STOPPED_WITHIN)
     assert alive == []
+
+
+def test_a_change_that_needs_a_restart_is_logged_and_the_rest_is_in_force(
+    configured: Callable[[str], Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured("")
+    current = CurrentConfig(tmp_path / "mparchive.toml")
+    configured("[limits]\nrevisits_a_day = 7\n")
+    current.refresh()
+    assert "config_needs_restart" not in capsys.readouterr().out
+    configured('[limits]\nrevisits_a_day = 8\n[reading_room]\nlisten = "127.0.0.1:1"\n')
+    current.refresh()
+    assert current.config.limits.revisits_a_day == 8
+    assert "config_needs_restart" in capsys.readouterr().out
+
+
+def test_a_file_that_breaks_or_goes_is_logged_once_and_the_configuration_before_stays(
+    configured: Callable[[str], Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, path = configured("[limits]\nrevisits_a_day = 7\n"), tmp_path / "mparchive.toml"
+    current = CurrentConfig(path)
+    path.write_text("[limitz]\n", encoding="utf-8")
+    for _ in range(3):
+        current.refresh()
+    assert current.config == good
+    assert current.problem and "limits" in str(current.problem), "the nearest key is not named"
+    path.unlink()
+    for _ in range(3):
+        current.refresh()
+    assert current.config == good
+    assert capsys.readouterr().out.count("config_refused") == 2
+    configured("[limits]\nrevisits_a_day = 7\n")
+    current.refresh()
+    assert current.problem is None
+
+
+def test_closing_its_terminal_stops_the_daemon_and_a_hangup_otherwise_does_not(
+    settings: dict[str, str],
+) -> None:
+    ours, its = pty.openpty()
+    daemon = subprocess.Popen(
+        [COMMAND, "run"], env=settings, stdin=its, stdout=its, stderr=its, start_new_session=True
+    )
+    os.close(its)
+    said = b""
+    while b"daemon_started" not in said:
+        said += os.read(ours, 1000)
+    daemon.send_signal(signal.SIGHUP)  # as `systemctl reload` does
+    while b"config_taken" not in said:
+        said += os.read(ours, 1000)
+    os.close(ours)
+    daemon.send_signal(signal.SIGHUP)  # as the kernel does for the session's leader
+    assert daemon.wait(STOPPED_WITHIN) == 0
 
 
 def test_a_look_that_fails_is_said_and_harms_no_other(

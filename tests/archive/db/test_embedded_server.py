@@ -4,19 +4,24 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from archive.db.embedded_server import UNFINISHED
+from archive.db import embedded_server
+from archive.db.embedded_server import UNFINISHED, embedded_postgres
 from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import DatabaseUnavailable
 from tests.archive.conftest import Child, StartChild
 from tests.archive.nobody import AS_NOBODY, NOBODY, becomes_nobody
+from tests.scheduler.waiting import wait_for
 
 
 @pytest.fixture
@@ -102,6 +107,84 @@ def test_a_folder_of_which_only_the_server_was_killed_serves_on_and_is_left_with
     assert servers(home) == [restarted], "the first is a user still"
     first.communicate("")
     assert servers(home) == []
+
+
+def killed(home: Path) -> int:
+    """Kill the server of this folder, and nothing else; return its number."""
+    (server,) = servers(home)
+    server.kill()
+    server.wait(10)
+    return server.pid
+
+
+def test_a_server_that_is_killed_while_it_is_used_comes_back_by_itself(home: Path) -> None:
+    with open_archive(ArchiveSettings(home=home)) as engine:
+        for _ in range(2):
+            dead = killed(home)
+            wait_for(lambda: answers(engine))
+            (restarted,) = servers(home)
+            assert restarted.pid != dead
+    assert servers(home) == []
+
+
+def test_a_statement_that_outlives_its_killed_server_does_not_keep_the_next_from_starting(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_server, "ORPHANS_END", 0.1)
+    with open_archive(ArchiveSettings(home=home)) as engine:
+        busy = threading.Thread(target=run_for_hours, args=(engine,))
+        busy.start()
+        wait_for(lambda: answers(engine, RUNNING_FOR_HOURS))
+        killed(home)
+        wait_for(lambda: answers(engine))
+        busy.join(10)
+        assert not busy.is_alive(), "the process of the statement still runs"
+
+
+def test_what_keeps_a_server_from_coming_back_is_logged_once_and_overcome(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(embedded_server, "RESTART_WAIT", 0.1)
+    with open_archive(ArchiveSettings(home=home)) as engine:
+        hidden = home / "postgres" / "global" / "pg_control"
+        hidden.rename(hidden.with_name("hidden"))
+        killed(home)
+        wait_for(lambda: any("cannot be restarted" in one for one in caplog.messages))
+        hidden.with_name("hidden").rename(hidden)
+        wait_for(lambda: answers(engine))
+    *refused, restarted = caplog.messages
+    assert len(set(refused)) == len(refused), "a reason was logged twice"
+    assert restarted == "the embedded Postgres had died and was restarted"
+
+
+def test_a_server_whose_data_were_removed_is_not_replaced_by_an_empty_one(home: Path) -> None:
+    with embedded_postgres(home):
+        server = embedded_server.EmbeddedServer(home)
+        killed(home)
+        (home / "postgres").rename(home / "elsewhere")
+        assert not server.restart()
+    assert not (home / "postgres").exists()
+
+
+RUNNING_FOR_HOURS = "SELECT 1 / count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT sum(n)%'"
+
+
+def run_for_hours(engine: Engine) -> None:
+    """Run a statement that computes and so does not notice that its server is gone."""
+    with suppress(OperationalError), engine.connect() as connection:
+        connection.execute(
+            text("SELECT sum(n) FROM generate_series(1, 1000000) n, generate_series(1, 1000000)")
+        )
+
+
+def answers(engine: Engine, query: str = "SELECT 1") -> bool:
+    """Whether the database answers a query."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(query))
+    except DBAPIError:
+        return False
+    return True
 
 
 def test_a_folder_that_is_removed_after_use_stays_removed(home: Path, start_child: StartChild) -> None:
