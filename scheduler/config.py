@@ -1,7 +1,6 @@
 """The configuration file, mparchive.toml: which accounts are watched, when, and who is notified."""
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import time
@@ -34,6 +33,7 @@ MAX_CONFIG_BYTES = 256 * 1024  # bytes; two hundred accounts with all their sour
 _PATTERNS = {
     "appid": "scheduler.config.expected.appid",
     "login": "scheduler.config.expected.login",
+    "at": "scheduler.config.expected.time_of_day",
 }  # any other pattern is that of a variable's name
 
 # Of pydantic's error types; the parameters of these messages are those of pydantic.
@@ -191,9 +191,6 @@ class InboxConfig(ConfigTable):
     folder: Annotated[FileName, AfterValidator(_check_own_folder)]
 
 
-_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-
-
 def _check_place(text: str, info: ValidationInfo) -> str:
     """Return an address as it is, and a folder as seen from that of the configuration."""
     from archive.backup.object_store import check_address  # noqa: PLC0415 - only this table needs it
@@ -217,12 +214,6 @@ def _check_keep(text: str) -> str:
     return text
 
 
-def _check_time(text: str) -> str:
-    if not _TIME_OF_DAY.fullmatch(text):
-        raise ConfigMistake("scheduler.config.not_a_time", text=repr(text[:40]))
-    return text
-
-
 class BackupConfig(ConfigTable):
     """The backup that the daemon makes: where to, which ones it keeps, and when.
 
@@ -231,7 +222,7 @@ class BackupConfig(ConfigTable):
 
     to: Annotated[str, AfterValidator(_check_place)]
     keep: Annotated[str, AfterValidator(_check_keep)] | None = None  # None: all
-    at: Annotated[str, AfterValidator(_check_time)] = "03:30"
+    at: Annotated[str, Field(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "03:30"
     every_hours: Annotated[Number, Field(ge=1, le=24 * 7)] | None = None
 
     @model_validator(mode="after")
