@@ -193,7 +193,7 @@ def restore_archive(source: str, options: RestoreOptions) -> Exit:
 def _source(source: str) -> Iterator[Backup]:
     """Open what is to be restored: a file, standard input, or a backup of a place."""
     if source == str(STREAM):
-        with _spooled() as stream, opened(STREAM, stream) as backup:
+        with _spooled() as stream, opened(STDIN, stream) as backup:
             yield backup
     elif not Path(source).is_file() and is_place(source):
         address, name = split_source(source)
