@@ -44,6 +44,8 @@ _TAKEN_CODES = frozenset(
     {"PreconditionFailed", "ConditionalRequestConflict"}
 )  # of S3, for an exclusive write
 
+_UNKNOWN_CODES = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})  # of a server without it
+
 _WITH_BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "oss", "cos", "obs", "tos"})
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -70,7 +72,10 @@ class ObjectStore:
         from fsspec.implementations.local import LocalFileSystem  # noqa: PLC0415
 
         try:
-            self._files, root = fsspec.core.url_to_fs(address, **_options(address))
+            if "://" in address:
+                self._files, root = fsspec.core.url_to_fs(address, **_options(address))
+            else:  # fsspec would read more than a folder's name out of some characters
+                self._files, root = LocalFileSystem(), str(Path(address).absolute())
         except ImportError:
             raise BackupError("archive.backup.target.package_missing", target=self.shown) from None
         except Exception as error:  # each storage has errors of its own
@@ -162,10 +167,13 @@ class ObjectStore:
         self._make_folder(name)
         try:
             self._files.pipe_file(self._at(name), content, mode="create")
-        except OSError as error:
-            if _service_code(error) in _TAKEN_CODES:
+        except Exception as error:  # some servers that speak S3 know no exclusive write
+            code = _service_code(error)
+            if code in _TAKEN_CODES or (code in _UNKNOWN_CODES and self._files.exists(self._at(name))):
                 raise FileExistsError from None
-            raise
+            if code not in _UNKNOWN_CODES:
+                raise
+            self._files.pipe_file(self._at(name), content)
 
     def _make_folder(self, name: str) -> None:
         """Make the folder of an object, but where there are no folders: S3 would make a bucket."""
