@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -29,6 +29,7 @@ from mparchive.options import (
     Week,
 )
 from mparchive.reading_commands import reading
+from mparchive.setup_commands import setup
 
 _ = catalogue("mparchive", process_language()).gettext  # the texts of --help
 
@@ -207,99 +208,38 @@ def mcp_command(
     raise typer.Exit(answer(host, port))
 
 
-@app.command("config", help=_("mparchive.help.config.summary"))
-def config_command(
-    action: Annotated[
-        Literal["check", "show", "schema"], typer.Argument(help=_("mparchive.help.config.action"))
-    ],
-    file: Annotated[Path | None, typer.Argument(help=_("mparchive.help.config.file"))] = None,
-    json: Json = False,
-) -> None:
-    """Check or show the configuration."""
-    from mparchive.commands.config import check_config, print_schema, show_config
-
-    if action == "schema" and file:
-        raise CommandError(Message("mparchive.config.schema_reads_no_file", {"file": file}))
-    if action == "schema":
-        raise typer.Exit(print_schema())
-    raise typer.Exit(check_config(file) if action == "check" else show_config(file, json))
-
-
-@app.command("doctor", help=_("mparchive.help.doctor.summary"))
-def doctor_command(json: Json = False) -> None:
-    """Check this machine."""
-    from mparchive.commands.doctor import doctor
-
-    raise typer.Exit(doctor(json))
-
-
-@app.command("init", help=_("mparchive.help.init.summary"))
-def init_command(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help=_("mparchive.help.init.input"))],
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", help=_("mparchive.help.init.output"))
-    ] = None,
-) -> None:
-    """Write a configuration."""
-    from mparchive.commands.init import init
-
-    raise typer.Exit(init(source, output))
-
-
-@app.command("sources", help=_("mparchive.help.sources.summary"))
-def sources_command(
-    account: Annotated[str | None, typer.Option(help=_("mparchive.help.sources.account"))] = None,
-    json: Json = False,
-) -> None:
-    """Show what each source of an account listed."""
-    from mparchive.commands.sources import print_sources
-
-    raise typer.Exit(print_sources(account, json))
-
-
-@app.command("discover", help=_("mparchive.help.discover.summary"))
-def discover_command(
-    account: Account = None,
-    only: Annotated[list[str] | None, typer.Option(help=_("mparchive.help.discover.only"))] = None,
-    whole: Annotated[bool, typer.Option("--all", help=_("mparchive.help.discover.all"))] = False,
-    json: Json = False,
-) -> None:
-    """Check all sources now."""
-    from mparchive.commands.discover import discover_now
-
-    raise typer.Exit(discover_now(account, only or [], whole, json))
-
-
-@app.command("login", help=_("mparchive.help.login.summary"))
-def login_command(
-    service: Annotated[Literal["weread"], typer.Argument(help=_("mparchive.help.login.service"))],
-    name: Annotated[str, typer.Option("--name", help=_("mparchive.help.login.name"))] = "default",
-    wait: Annotated[int, typer.Option("--wait", min=10, max=600, help=_("mparchive.help.login.wait"))] = 180,
-    headed: Annotated[bool, typer.Option("--window", help=_("mparchive.help.login.window"))] = False,
-) -> None:
-    """Sign in to a service."""
-    from mparchive.commands.login import LoginOptions, log_in
-
-    raise typer.Exit(log_in(LoginOptions(name, wait, headed)))
+app.add_typer(setup)
 
 
 @app.command("backup", help=_("mparchive.help.backup.summary"))
 def backup_command(
-    file: Annotated[Path, typer.Argument(help=_("mparchive.help.backup.file"))],
+    file: Annotated[Path | None, typer.Argument(help=_("mparchive.help.backup.file"))] = None,
+    to: Annotated[str | None, typer.Option("--to", help=_("mparchive.help.backup.to"))] = None,
+    keep: Annotated[str | None, typer.Option("--keep", help=_("mparchive.help.backup.keep"))] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help=_("mparchive.help.backup.no_verify"))
     ] = False,
 ) -> None:
     """Write a backup."""
-    from mparchive.commands.backup import back_up
+    from mparchive.commands.backup import back_up, back_up_to
 
-    raise typer.Exit(back_up(file, verified=not no_verify))
+    if (file is None) == (to is None):
+        raise CommandError(Message("mparchive.backup.file_or_place"))
+    if to is not None:
+        raise typer.Exit(back_up_to(to, keep=keep, verified=not no_verify))
+    if keep is not None:
+        raise CommandError(Message("mparchive.backup.keep_without_place"))
+    if file is not None:
+        raise typer.Exit(back_up(file, verified=not no_verify))
 
 
 @app.command("restore", help=_("mparchive.help.restore.summary"))
 def restore_command(
-    file: Annotated[Path, typer.Argument(help=_("mparchive.help.restore.file"))],
+    source: Annotated[str, typer.Argument(help=_("mparchive.help.restore.source"))],
     check: Annotated[bool, typer.Option("--check", help=_("mparchive.help.restore.check"))] = False,
+    verify_only: Annotated[
+        bool, typer.Option("--verify-only", help=_("mparchive.help.restore.verify_only"))
+    ] = False,
     head: Annotated[Path | None, typer.Option(help=_("mparchive.help.restore.head"))] = None,
     allow_damage: Annotated[
         bool, typer.Option("--allow-damage", help=_("mparchive.help.restore.allow_damage"))
@@ -308,7 +248,7 @@ def restore_command(
     """Restore a backup."""
     from mparchive.commands.backup import RestoreOptions, restore_archive
 
-    raise typer.Exit(restore_archive(file, RestoreOptions(check, head, allow_damage)))
+    raise typer.Exit(restore_archive(source, RestoreOptions(check, head, allow_damage, verify_only)))
 
 
 @app.command("run", help=_("mparchive.help.run.summary"))

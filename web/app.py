@@ -19,6 +19,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from archive.db.engine import NO_DATABASE, Readers
@@ -39,6 +40,17 @@ from web.middleware import LIVE_PATH, READY_PATH, AdmissionMiddleware
 from web.pages import error_response, pages_router
 
 METRICS_PATH = "/metrics"
+
+COMPRESSION = 5  # of zlib's levels: a page of 60 kB takes 1 ms; level 9 takes twice that for 2 % less
+
+# Compressed already, or files whose exact bytes a reader takes along: a download names its length.
+_SENT_AS_THEY_ARE = (
+    *DEFAULT_EXCLUDED_CONTENT_TYPES,
+    "application/octet-stream",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.sqlite3",
+    "image/*",
+)
 
 _HEADERS = {"Cache-Control": NO_STORE}
 
@@ -144,6 +156,7 @@ def create_app(  # noqa: PLR0913, PLR0917 - each argument is one part
     interface that citations name; if empty, that of each request.
     """
     app = FastAPI(title="mparchive", docs_url=None, redoc_url=None)
+    app.add_middleware(GZipMiddleware, compresslevel=COMPRESSION, exclude_content_types=_SENT_AS_THEY_ARE)
     app.add_middleware(AdmissionMiddleware, access=access, elapsed=elapsed, respond=error_response)
     install_error_handlers(app, error_response)
     app.include_router(monitoring_router(readers, now))

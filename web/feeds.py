@@ -1,6 +1,6 @@
 """Feeds: /feeds/posts.* with the filters of the stream and of search, /feeds/changes.* with those of changes.
 
-Each as Atom (.atom) and as JSON Feed (.json).
+Each as Atom (.atom), RSS 2.0 (.rss) and JSON Feed (.json). /feeds/accounts.opml lists them for feed readers.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from archive.db.engine import Readers
 from archive.db.models import Post
 from archive.domain.messages import Message
-from archive.domain.outcomes import ChangeKind, Kind, PostMark
+from archive.domain.outcomes import ChangeKind, Kind, PostMark, Role
 from archive.domain.parsed_page import is_preview
 from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character, storable, unescape
@@ -24,6 +24,7 @@ from archive.rendering.page import PREVIEW_NOTE
 from archive.reports.changes import ChangeFilter, PostChange, change_page
 from archive.repository import accounts, post_queries
 from archive.repository.heads import last_head
+from archive.repository.media import StoredFile, covers
 from archive.repository.post_queries import PostFilter
 from archive.repository.versions import last_changes, last_recorded
 from archive.search.engine import search
@@ -34,20 +35,33 @@ from web.errors import PROBLEMS
 from web.feed_formats import (
     ATOM_MEDIA_TYPE,
     JSON_FEED_MEDIA_TYPE,
+    OPML_MEDIA_TYPE,
+    RSS_MEDIA_TYPE,
     FeedDocument,
     FeedEntry,
+    FeedPicture,
     printable,
     write_atom,
     write_json_feed,
+    write_opml,
+    write_rss,
 )
-from web.http_cache import http_date, not_modified
+from web.http_cache import entity_tag, http_date, not_modified
+from web.pages.files import file_address
 from web.spooling import SpooledBody, SpooledResponse
 
 
-def feed_entry(post: Post, biz: str, text: Iterable[str], changed: datetime | None, origin: str) -> FeedEntry:
+def feed_entry(  # noqa: PLR0913, PLR0917 - each argument is a part of the entry
+    post: Post,
+    biz: str,
+    text: Iterable[str],
+    changed: datetime | None,
+    origin: str,
+    picture: StoredFile | None = None,
+) -> FeedEntry:
     """Return a post with this text, in pieces, as an entry.
 
-    `changed` dates its newest version by its evidence.
+    `changed` dates its newest version by its evidence. `picture` is left out if no browser shows it.
     """
     published = _published(post)
     is_part = is_preview(post.page_metadata or {})
@@ -62,7 +76,13 @@ def feed_entry(post: Post, biz: str, text: Iterable[str], changed: datetime | No
         kind=post.kind,
         paragraphs=_paragraphs(chain(text, [f"\r{PREVIEW_NOTE}"]) if is_part else text),
         is_preview=is_part,
+        picture=_feed_picture(picture, origin) if picture else None,
     )
+
+
+def _feed_picture(file: StoredFile, origin: str) -> FeedPicture | None:
+    address = file_address(file)
+    return FeedPicture(f"{origin}{address}", file.media_type, file.size) if address else None
 
 
 def _entry_id(biz: str, aid: str) -> str:
@@ -130,17 +150,56 @@ _Search = Annotated[str | None, Query(max_length=2000, description="A search")]
 
 
 def feeds_router(readers: Readers) -> APIRouter:
-    """Return the feeds in both formats."""
+    """Return the feeds in each format, and their list."""
     router = APIRouter(tags=["feeds"])
     formats: tuple[tuple[str, str, _Writer], ...] = (
         ("atom", ATOM_MEDIA_TYPE, write_atom),
+        ("rss", RSS_MEDIA_TYPE, write_rss),
         ("json", JSON_FEED_MEDIA_TYPE, write_json_feed),
     )
     for ending, media_type, write in formats:
         posts, changes = _post_feed(readers, media_type, write), _change_feed(readers, media_type, write)
         _add_feed(router, ("posts", ending, media_type), posts, "The newest posts with their texts")
         _add_feed(router, ("changes", ending, media_type), changes, "What changed last")
+    router.add_api_route(
+        "/feeds/accounts.opml",
+        _feed_list(readers),
+        methods=["GET"],
+        operation_id="feed_list",
+        summary=f"The feeds of all accounts, for feed readers ({OPML_MEDIA_TYPE})",
+        response_class=Response,
+        responses={**PROBLEMS, 200: {"content": {OPML_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    )
     return router
+
+
+def _feed_list(readers: Readers) -> Callable[..., Response]:
+    def feed_list(
+        request: Request, lang: Annotated[Language, Query(description="Language of the titles")] = "zh"
+    ) -> Response:
+        origin = str(request.base_url).rstrip("/")
+        with readers.session() as session:
+            names = accounts.account_names(session)
+        changes = f"mparchive · {Message('web.changes.title').text(lang)}"
+        feeds = [
+            ("mparchive", f"{origin}/feeds/posts.atom", f"{origin}/"),
+            (changes, f"{origin}/feeds/changes.atom?lang={lang}", f"{origin}/changes"),
+        ]
+        for biz, name in names:
+            feed = f"{origin}/feeds/posts.atom?account={quote(biz, safe='')}"
+            feeds.append((printable(name).strip() or biz, feed, f"{origin}/accounts/{quote(biz, safe='=')}"))
+        content = write_opml("mparchive", feeds)
+        headers = {
+            "ETag": f"W/{entity_tag(content)}",
+            "Cache-Control": "no-cache",
+            "Content-Disposition": 'attachment; filename="mparchive.opml"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        return not_modified(request, headers) or Response(
+            content, headers=headers, media_type=OPML_MEDIA_TYPE
+        )
+
+    return feed_list
 
 
 def _post_feed(readers: Readers, media_type: str, write: _Writer) -> Callable[..., Response]:
@@ -156,7 +215,7 @@ def _post_feed(readers: Readers, media_type: str, write: _Writer) -> Callable[..
             page = _find_posts(session, PostFilter(account, kind, mark=changed), q, after)
             found = _feed_document(session, request, page, _title(session, account, kind, changed, q))
             body = SpooledBody(write(found))
-        return _answer(request, body, found.recorded_at or found.updated, media_type)
+        return _answer(request, body, found, media_type)
 
     return feed
 
@@ -183,7 +242,7 @@ def _change_feed(readers: Readers, media_type: str, write: _Writer) -> Callable[
             entries=[change_entry(change, origin, lang) for change in page.changes],
             head=head,
         )
-        return _answer(request, SpooledBody(write(found)), found.updated, media_type)
+        return _answer(request, SpooledBody(write(found)), found, media_type)
 
     return feed
 
@@ -231,7 +290,8 @@ def _feed_document(session: Session, request: Request, page: post_queries.Page, 
     origin = str(request.base_url).rstrip("/")
     following = page.next and str(request.url.include_query_params(after=page.next))
     dates = (max(_published(post), changed.get(post.id, _EMPTY_SINCE)) for post, _ in page.posts)
-    texts = post_queries.texts_of(session, [post.id for post, _ in page.posts])
+    texts = post_queries.texts_of(session, ids)
+    pictures = covers(session, ids, (Role.COVER, Role.IMAGE))
     return FeedDocument(
         title=title,
         address=str(request.url),
@@ -239,7 +299,7 @@ def _feed_document(session: Session, request: Request, page: post_queries.Page, 
         next=following or None,
         updated=max(dates, default=_EMPTY_SINCE),
         entries=(
-            feed_entry(post, biz, text, changed.get(post.id), origin)
+            feed_entry(post, biz, text, changed.get(post.id), origin, pictures.get(post.id))
             for (post, biz), text in zip(page.posts, texts, strict=True)
         ),
         recorded_at=last_recorded(session, ids),
@@ -253,11 +313,15 @@ def _title(session: Session, account: str | None, *filters: str | None) -> str:
     return " · ".join(parts)
 
 
-def _answer(request: Request, body: SpooledBody, changed: datetime, media_type: str) -> Response:
-    """Answer with the document, or 304 if it has not changed since the client asked before."""
+def _answer(request: Request, body: SpooledBody, feed: FeedDocument, media_type: str) -> Response:
+    """Answer with the document, or 304 if it has not changed since the client asked before.
+
+    A feed changes with its entries, and with the head of the archive, which follows every other change.
+    """
+    changed = feed.recorded_at or feed.updated
     headers = {
         "ETag": body.entity_tag,
-        "Last-Modified": http_date(changed),
+        "Last-Modified": http_date(max(changed, feed.head.taken_at) if feed.head else changed),
         "Cache-Control": "no-cache",
         "X-Content-Type-Options": "nosniff",
     }

@@ -21,7 +21,10 @@ SENT_AT_ONCE = 64 * 1024  # bytes: what uvicorn buffers of an answer before it w
 
 
 class SpooledBody:
-    """The body of an answer: its size in bytes and its strong entity tag. Close it when it is not sent."""
+    """The body of an answer: its size in bytes and its entity tag. Close it when it is not sent.
+
+    The tag is weak: the body may be compressed on its way.
+    """
 
     def __init__(self, content: Iterable[bytes] | Callable[[BinaryIO], object]):
         """Take the pieces of the body, or a function that writes it to a file that cannot seek."""
@@ -38,7 +41,7 @@ class SpooledBody:
             self._file.close()
             raise
         self.size = self._file.tell()
-        self.entity_tag = f'"{digest.hexdigest()[:TAG_LENGTH]}"'
+        self.entity_tag = f'W/"{digest.hexdigest()[:TAG_LENGTH]}"'
         self._file.seek(0)
 
     def read(self) -> bytes:

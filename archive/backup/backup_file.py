@@ -1,8 +1,10 @@
 """The file of a backup: a plain zip whose manifest has the size and SHA-256 of every member."""
 
 import hashlib
+import os
 import stat
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -217,16 +219,45 @@ class Writer:
         self._zip.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """An open backup, whose directory agrees with its manifest."""
+@dataclass(frozen=True)
+class Backup(ABC):
+    """An open backup. `path` is what messages call it; `size` is that of the file in bytes, packed."""
 
-    path: Path
-    zip: ZipFile
+    path: Path | str
     manifest: AnyManifest
+    size: int
 
+    checks_while_reading = False  # whether `pieces` never yields what is not as it was written
+
+    @abstractmethod
     def pieces(self, member: Member) -> Iterator[bytes]:
         """Yield a member's bytes piece by piece, no more than the manifest says; raises BackupDamaged."""
+
+    def contents(self, members: Iterable[Member]) -> Iterator[tuple[Member, Iterator[bytes]]]:
+        """Yield members with their pieces, which must be read before the next member is."""
+        return ((member, self.pieces(member)) for member in members)
+
+    def check(self, step: Step = lambda name, done: None) -> None:
+        """Read every member and compare its SHA-256 with the manifest; raises BackupDamaged."""
+        done = 0
+        for member, pieces in self.contents(self.manifest.members):
+            digest = hashlib.sha256()
+            for piece in pieces:
+                digest.update(piece)
+            if digest.hexdigest() != member.sha256:
+                raise BackupDamaged("archive.backup.member_changed", member=member.name, path=str(self.path))
+            done += member.size
+            step(member.name, done)
+
+
+@dataclass(frozen=True)
+class BackupFile(Backup):
+    """A backup in one file, whose directory agrees with its manifest."""
+
+    zip: ZipFile
+
+    def pieces(self, member: Member) -> Iterator[bytes]:
+        """Yield a member's bytes piece by piece; raises BackupDamaged."""
         left = member.size
         try:
             with self.zip.open(member.name) as content:
@@ -242,31 +273,22 @@ class Backup:
         if left:
             raise BackupDamaged("archive.backup.member_changed", member=member.name, path=str(self.path))
 
-    def check(self, step: Step = lambda name, done: None) -> None:
-        """Read every member and compare its SHA-256 with the manifest; raises BackupDamaged."""
-        done = 0
-        for member in self.manifest.members:
-            digest = hashlib.sha256()
-            for piece in self.pieces(member):
-                digest.update(piece)
-            if digest.hexdigest() != member.sha256:
-                raise BackupDamaged("archive.backup.member_changed", member=member.name, path=str(self.path))
-            done += member.size
-            step(member.name, done)
-
 
 @contextmanager
-def opened(path: Path) -> Iterator[Backup]:
-    """Open a backup of any format; raises BackupError for another file, BackupDamaged for a changed one."""
+def opened(path: Path, stream: BinaryIO | None = None) -> Iterator[Backup]:
+    """Open a backup of any format; raises BackupError for another file, BackupDamaged for a changed one.
+
+    With `stream`, a seekable one, the backup is read from there, and `path` only names it in messages.
+    """
     try:
-        stream = path.open("rb")
+        stream = stream or path.open("rb")
     except OSError as error:
         raise BackupError("archive.backup.unreadable", path=str(path), reason=error.strerror) from None
     with stream, _zip(path, stream) as file:
         _check_entries(path, file)
-        manifest = _manifest(path, file)
-        _check_directory(path, file, manifest)
-        yield Backup(path, file, manifest)
+        manifest, size = _manifest(path, file), os.fstat(stream.fileno()).st_size
+        _check_directory(path, size, file, manifest)
+        yield BackupFile(path, manifest, size, file)
 
 
 def _zip(path: Path, stream: BinaryIO) -> ZipFile:
@@ -331,7 +353,7 @@ def _manifest(path: Path, file: ZipFile) -> AnyManifest:
         raise BackupDamaged("archive.backup.manifest_damaged", path=str(path)) from None
 
 
-def _check_directory(path: Path, file: ZipFile, manifest: AnyManifest) -> None:
+def _check_directory(path: Path, size: int, file: ZipFile, manifest: AnyManifest) -> None:
     """Compare names, order and sizes of the members with the manifest, and the sizes with the limits."""
     sizes = {entry.filename: entry.file_size for entry in file.infolist()}
     listed = {member.name: member.size for member in manifest.members}
@@ -340,8 +362,8 @@ def _check_directory(path: Path, file: ZipFile, manifest: AnyManifest) -> None:
         different = [_shown(name) for name in sorted(set(sizes) ^ set(names))[:3]]
         code = "archive.backup.other_members" if different else "archive.backup.member_order"
         raise BackupDamaged(code, path=str(path), members=different)
-    for name, size in listed.items():
-        if sizes[name] != size:
+    for name, of_member in listed.items():
+        if sizes[name] != of_member:
             raise BackupDamaged("archive.backup.member_changed", member=_shown(name), path=str(path))
     for medium in manifest.media:
         if medium.size > MAX_MEDIA_FILE:
@@ -351,12 +373,12 @@ def _check_directory(path: Path, file: ZipFile, manifest: AnyManifest) -> None:
                 path=str(path),
                 limit=MAX_MEDIA_FILE,
             )
-    check_ratio(path, sum(listed.values()))
+    check_ratio(path, size, sum(listed.values()))
 
 
-def check_ratio(path: Path, unpacked: int) -> None:
-    """Raise BackupDamaged where a backup unpacks to more than MAX_RATIO times its size."""
-    if unpacked > RATIO_APPLIES_FROM and unpacked > MAX_RATIO * path.stat().st_size:
+def check_ratio(path: Path | str, size: int, unpacked: int) -> None:
+    """Raise BackupDamaged where a backup of this size in bytes unpacks to more than MAX_RATIO times that."""
+    if unpacked > RATIO_APPLIES_FROM and unpacked > MAX_RATIO * size:
         raise BackupDamaged("archive.backup.ratio", path=str(path), ratio=MAX_RATIO)
 
 

@@ -73,7 +73,7 @@ def _bounded(backup: Backup, pieces: Iterable[bytes]) -> Iterator[bytes]:
     size = 0
     for piece in pieces:
         size += len(piece)
-        check_ratio(backup.path, size)
+        check_ratio(backup.path, backup.size, size)
         yield piece
 
 

@@ -95,13 +95,18 @@ def prepare(connection: Connection) -> None:
         connection.execute(text(f"SET LOCAL {setting}"))
 
 
-def copy_out(connection: Connection, table: Table) -> Generator[bytes]:
-    """Yield a table's rows as COPY writes them; the connection is in use until it is closed."""
+def copy_out(connection: Connection, table: Table, order: Sequence[str] = ()) -> Generator[bytes]:
+    """Yield a table's rows one by one as COPY writes them, in the order of these columns.
+
+    The connection is in use until the generator is closed.
+    """
     quote = connection.dialect.identifier_preparer.quote
     schema = connection.scalar(select(func.current_schema())) or "public"
     columns = ", ".join(map(quote, table.columns))
     # Of a table with partitions COPY takes rows only as those of a query.
     rows = f"SELECT {columns} FROM {quote(schema)}.{quote(table.name)}"  # noqa: S608 - our own names
+    if order:
+        rows += f" ORDER BY {', '.join(map(quote, order))}"
     statement = f"COPY ({rows}) TO STDOUT {_FORMAT}"
     with _driver(connection).cursor() as cursor, cursor.copy(statement.encode()) as copy:
         yield from map(bytes, copy)

@@ -136,8 +136,10 @@ def _restore_media(
     folder: MediaFolder, backup: Backup, present: frozenset[str], put: list[str], progress: _Progress
 ) -> None:
     """Write the media files; `put` receives the paths of those that were not there before."""
-    for file in backup.manifest.media:
-        content = b"".join(progress.over(file.path, backup.pieces(file.member)))
+    files = backup.manifest.media
+    contents = backup.contents(file.member for file in files)
+    for file, (_, pieces) in zip(files, contents, strict=True):
+        content = b"".join(progress.over(file.path, pieces))
         digest = _checked(backup, file, content)
         if file.path not in present:
             put.append(file.path)

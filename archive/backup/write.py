@@ -1,6 +1,7 @@
 """Making a backup: database, chain heads and media files of one moment, in one file."""
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ ONLY_OWNER = 0o600  # mode of a backup: it holds everything the archive holds
 
 
 @dataclass
-class _Snapshot:
+class Snapshot:
     """The archive as it was when the backup began: what one transaction sees."""
 
     connection: Connection
@@ -65,44 +66,65 @@ def write_backup(
     if path.exists():
         raise BackupError("archive.backup.exists", path=str(path))
     with engine.connect() as connection:
-        snapshot = _snapshot(connection)
+        snapshot = snapshot_of(connection)
         manifest = atomically(path, lambda out: _write(out, snapshot, folder, step), is_private=True)
     with opened(path) as backup:
         backup.check()
     return manifest
 
 
-def _snapshot(connection: Connection) -> _Snapshot:
+def stream_backup(
+    engine: Engine, folder: MediaFolder, out: BinaryIO, step: Step = lambda name, done: None
+) -> Manifest:
+    """Write the file to a pipe; nothing reads it again. Raises what the pipe raises."""
+    with engine.connect() as connection:
+        return _write(out, snapshot_of(connection), folder, step)
+
+
+def snapshot_of(connection: Connection) -> Snapshot:
+    """Begin a transaction that sees the archive as it is now, and describe its tables."""
     connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
     prepare(connection)
     now, server = connection.execute(
         text("SELECT now(), current_setting('server_version_num')::int / 10000")
     ).one()
-    return _Snapshot(connection, now, server, described(connection, tables_in(connection)))
+    return Snapshot(connection, now, server, described(connection, tables_in(connection)))
 
 
-def _write(out: BinaryIO, snapshot: _Snapshot, folder: MediaFolder, step: Step) -> Manifest:
-    os.fchmod(out.fileno(), ONLY_OWNER)
+def manifest_of(
+    snapshot: Snapshot, tables: tuple[TableFile, ...], media: tuple[MediaFile, ...], lacking: Sequence[str]
+) -> Manifest:
+    """Return the manifest of what was written of a snapshot."""
+    return Manifest(
+        program=version("mparchive"),
+        schema_revision=schema.revision(snapshot.connection) or "",
+        server=snapshot.server,
+        made_at=snapshot.at,
+        heads=tuple(chain_heads(Session(snapshot.connection))),
+        tables=tables,
+        media=media,
+        lacking=tuple(lacking),
+        capture_months=tuple(capture_months(snapshot.connection)),
+    )
+
+
+def _write(out: BinaryIO, snapshot: Snapshot, folder: MediaFolder, step: Step) -> Manifest:
+    is_file = stat.S_ISREG(os.fstat(out.fileno()).st_mode)
+    if is_file:
+        os.fchmod(out.fileno(), ONLY_OWNER)
     lacking = list[str]()
     with Writer(out, step) as writer:
-        manifest = Manifest(
-            program=version("mparchive"),
-            schema_revision=schema.revision(snapshot.connection) or "",
-            server=snapshot.server,
-            made_at=snapshot.at,
-            heads=tuple(chain_heads(Session(snapshot.connection))),
-            tables=tuple(_write_tables(snapshot, writer)),
-            media=tuple(_write_media(snapshot, folder, writer, lacking)),
-            lacking=tuple(lacking),
-            capture_months=tuple(capture_months(snapshot.connection)),
-        )
+        tables = tuple(_write_tables(snapshot, writer))
+        media = tuple(_write_media(snapshot, folder, writer, lacking))
+        manifest = manifest_of(snapshot, tables, media, lacking)
         writer.close(manifest)
     out.flush()
-    os.fsync(out.fileno())
+    if is_file:
+        os.fsync(out.fileno())
     return manifest
 
 
-def _write_tables(snapshot: _Snapshot, writer: Writer) -> Iterator[TableFile]:
+def _write_tables(snapshot: Snapshot, writer: Writer) -> Iterator[TableFile]:
     for table in snapshot.tables:
         with closing(copy_out(snapshot.connection, table)) as rows:  # else a failure waits for it forever
             member = writer.add(f"{TABLES}{table.name}.copy", rows, compressed=True)
@@ -110,9 +132,20 @@ def _write_tables(snapshot: _Snapshot, writer: Writer) -> Iterator[TableFile]:
 
 
 def _write_media(
-    snapshot: _Snapshot, folder: MediaFolder, writer: Writer, lacking: list[str]
+    snapshot: Snapshot, folder: MediaFolder, writer: Writer, lacking: list[str]
 ) -> Iterator[MediaFile]:
-    """Write each file once; add a message to `lacking` for each that cannot be read."""
+    for path, _, content in media_in(snapshot, folder, lacking):
+        member = writer.add(f"{MEDIA}{path}", [content], compressed=False)
+        yield MediaFile(path=path, size=member.size, sha256=member.sha256)
+
+
+def media_in(
+    snapshot: Snapshot, folder: MediaFolder, lacking: list[str]
+) -> Iterator[tuple[str, bytes, bytes]]:
+    """Yield path, SHA-256 and content of each file once.
+
+    A message is added to `lacking` for each that cannot be read.
+    """
     rows = select(File.path, File.sha256).order_by(File.path)
     for path, sha256 in snapshot.connection.execute(rows, execution_options={"yield_per": ROWS_AT_ONCE}):
         try:
@@ -120,5 +153,4 @@ def _write_media(
         except (MediaMissing, IntegrityError) as error:
             lacking.append(error.message.dump())
         else:
-            member = writer.add(f"{MEDIA}{path}", [content], compressed=False)
-            yield MediaFile(path=path, size=member.size, sha256=member.sha256)
+            yield path, sha256, content

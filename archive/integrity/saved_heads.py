@@ -50,7 +50,7 @@ def parse_heads(content: bytes) -> SavedHeads:
     """
     try:
         is_xml = content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
-        return _from_atom(content) if is_xml else _from_json(json.loads(content))
+        return _from_feed(content) if is_xml else _from_json(json.loads(content))
     except _UNREADABLE:
         raise NoHeads("archive.integrity.no_heads") from None
 
@@ -62,10 +62,12 @@ def _from_json(value: Any) -> SavedHeads:
     return SavedHeads(tuple(_CHAINS.validate_python(value["heads"])), _digest(value.get("digest")))
 
 
-def _from_atom(content: bytes) -> SavedHeads:
+def _from_feed(content: bytes) -> SavedHeads:
     if b"<!DOCTYPE" in content:  # a feed has none; entities of one could grow without end
         raise ValueError("a document type")
-    head = ElementTree.fromstring(content).find(ATOM_HEAD)  # noqa: S314 - without a document type
+    root = ElementTree.fromstring(content)  # noqa: S314 - without a document type
+    head = root.find(ATOM_HEAD)
+    head = root.find(f"channel/{ATOM_HEAD}") if head is None else head
     if head is None:
         raise KeyError(ATOM_HEAD)
     chains = [dict(chain.attrib) for chain in head.findall(ATOM_CHAIN)]

@@ -5,7 +5,7 @@ parser found in an earlier page is no edit: its publisher changed nothing.
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from archive.domain.messages import Message
 from archive.domain.outcomes import ChangeKind
 from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character, storable
+from archive.reports.statistics import by_month
 from archive.repository.derived import CHANGES
 from archive.repository.post_queries import CursorError
 
@@ -123,6 +124,47 @@ def changes_of_posts(session: Session, post_ids: Sequence[int]) -> list[PostChan
     """Return every change of these posts, newest first."""
     rows = _positions(session, ChangeFilter()).where(CHANGES.c.post_id.in_(post_ids))
     return _load(session, session.execute(rows).all())
+
+
+MAX_COUNTED = 3000  # changes of a kind, the newest, that are counted by month; all three take 5 ms
+
+COUNTED_KINDS = (ChangeKind.EDITED, ChangeKind.REMOVED, ChangeKind.RESTORED)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyChanges:
+    """The changes of a month in Asia/Shanghai, `month` being its first day, by COUNTED_KINDS."""
+
+    month: date
+    counts: tuple[int, ...]
+
+
+def changes_by_month(session: Session, chosen: ChangeFilter) -> list[MonthlyChanges]:
+    """Count the edits, removals and returns of a filter by month, first to last, months without any too.
+
+    The newest MAX_COUNTED of each kind are counted; months that are not counted whole are left out.
+    """
+    found: dict[ChangeKind, dict[date, int]] = {}
+    whole_from = date.min
+    for kind in COUNTED_KINDS:
+        if chosen.kinds and kind not in chosen.kinds:
+            continue
+        found[kind] = _count_by_month(session, replace(chosen, kinds=frozenset({kind})))
+        if sum(found[kind].values()) == MAX_COUNTED:
+            whole_from = max(whole_from, min(found[kind]) + timedelta(days=31))
+    months = {month for counts in found.values() for month in counts if month >= whole_from.replace(day=1)}
+    every = by_month(dict.fromkeys(months, 1))
+    return [
+        MonthlyChanges(one.month, tuple(found.get(kind, {}).get(one.month, 0) for kind in COUNTED_KINDS))
+        for one in every
+    ]
+
+
+def _count_by_month(session: Session, chosen: ChangeFilter) -> dict[date, int]:
+    newest = _positions(session, chosen).limit(MAX_COUNTED).subquery()
+    month = func.date_trunc("month", func.timezone("Asia/Shanghai", newest.c.at))
+    rows = session.execute(select(month, func.count()).group_by(month))
+    return {at.date(): count for at, count in rows}
 
 
 @dataclass(frozen=True, slots=True)

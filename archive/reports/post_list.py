@@ -1,6 +1,6 @@
 """List the posts that a filter selects, and count them by day, week, month, account or kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, func, literal_column, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, Post
-from archive.domain.outcomes import PostCount, PostMark, PostOrder
+from archive.db.models import Account, Post, PostMedium
+from archive.domain.outcomes import PostCount, PostMark, PostOrder, Role
+from archive.domain.text import unescape
 from archive.repository.post_queries import (
     NEWEST_FIRST,
     STREAM_BATCH,
@@ -55,6 +56,28 @@ class PostRow(PostListItem):
     """A post of the list with its text."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What a list says of a post beside its title: its digest, its characters, and its images."""
+
+    digest: str
+    characters: int
+    images: int
+
+
+def card_facts(session: Session, post_ids: Sequence[int]) -> dict[int, CardFacts]:
+    """Return what lists say of these posts, by their ids."""
+    shown = select(PostMedium.post_id, func.count()).join(Post, Post.id == PostMedium.post_id)
+    shown = shown.where(PostMedium.post_id.in_(post_ids), PostMedium.capture_id == Post.capture_id)
+    shown = shown.where(PostMedium.role == Role.IMAGE).group_by(PostMedium.post_id)
+    images = {post_id: count for post_id, count in session.execute(shown)}
+    rows = select(Post.id, Post.page_metadata["digest"].astext, func.char_length(Post.text))
+    return {
+        post_id: CardFacts(" ".join(unescape(digest or "").split()), characters, images.get(post_id, 0))
+        for post_id, digest, characters in session.execute(rows.where(Post.id.in_(post_ids)))
+    }
 
 
 def whole_posts(

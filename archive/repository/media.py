@@ -184,17 +184,24 @@ def file_of(session: Session, sha256: bytes) -> StoredFile | None:
     return _stored_file(session.scalar(select(File).where(File.sha256 == sha256)))
 
 
-def covers(session: Session, post_ids: Collection[int]) -> dict[int, StoredFile]:
-    """Return the stored covers of posts by post id, as their current pages have them."""
+def covers(
+    session: Session, post_ids: Collection[int], roles: Sequence[Role] = (Role.COVER,)
+) -> dict[int, StoredFile]:
+    """Return the stored covers of posts by post id, as their current pages have them.
+
+    With several roles it is the first image of the first of them of which one is stored.
+    """
     rows = (
         select(PostMedium.post_id, File)
         .join(Post, (Post.id == PostMedium.post_id) & (Post.capture_id == PostMedium.capture_id))
         .join(Medium, Medium.id == PostMedium.medium_id)
         .join(File, File.id == Medium.file_id)
-        .where(PostMedium.post_id.in_(post_ids), PostMedium.role == Role.COVER)
-        .order_by(PostMedium.post_id, PostMedium.position.desc(), PostMedium.id.desc())
+        .where(PostMedium.post_id.in_(post_ids), PostMedium.role.in_(roles))
+        .order_by(PostMedium.position.desc(), PostMedium.id.desc())
+        .with_only_columns(PostMedium.post_id, File, PostMedium.role)
     )
-    return {post_id: stored for post_id, file in session.execute(rows) if (stored := _stored_file(file))}
+    found = sorted(session.execute(rows), key=lambda row: roles.index(Role(row[2])), reverse=True)
+    return {post_id: stored for post_id, file, _ in found if (stored := _stored_file(file))}
 
 
 _BATCH = 500  # rows per statement

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from itertools import accumulate, count
 from typing import Annotated, Any, TypeVar
 
@@ -23,7 +23,7 @@ from archive.db.models import (
 from archive.domain import pagination
 from archive.domain.errors import ArchiveError
 from archive.domain.outcomes import PostMark
-from archive.domain.records import Record
+from archive.domain.records import SHANGHAI, Record
 from archive.domain.text import storable
 from archive.domain.update_decisions import REPARSE
 from archive.repository.accounts import belongs_to
@@ -152,7 +152,9 @@ def posts_with_pages(
 
 _NUMBER = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 
-_POSITION = TypeAdapter(tuple[date, _NUMBER, _NUMBER, Annotated[str, Field(max_length=200)]])
+_MINUTE = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
+
+_POSITION = TypeAdapter(tuple[date, _MINUTE, _NUMBER, _NUMBER, Annotated[str, Field(max_length=200)]])
 
 _LISTED_COLUMNS = (
     Post.id, Post.aid, Post.mid, Post.idx, Post.title, Post.url, Post.published_on, Post.published_at,
@@ -171,16 +173,18 @@ class CursorError(ArchiveError):
 
 @dataclass(frozen=True, slots=True)
 class PostPosition:
-    """The position of a post in the list. `published_on` is a date in Asia/Shanghai."""
+    """The position of a post in the list. `published_on` is a date in Asia/Shanghai, `minute` since 1970."""
 
     published_on: date
+    minute: int
     mid: int
     idx: int
     biz: str
 
     def cursor(self) -> str:
         """Return the position as an opaque cursor for a URL."""
-        return pagination.encode_cursor([self.published_on.isoformat(), self.mid, self.idx, self.biz])
+        day = self.published_on.isoformat()
+        return pagination.encode_cursor([day, self.minute, self.mid, self.idx, self.biz])
 
 
 def position_of(cursor: str) -> PostPosition:
@@ -192,12 +196,12 @@ def position_of(cursor: str) -> PostPosition:
     return position
 
 
-_EDITS = (Version.number > 1, Version.source != REPARSE)
+IS_EDIT = (Version.number > 1, Version.source != REPARSE)
 
 
 def has_mark(post_id: ColumnElement[int] | InstrumentedAttribute[int], mark: PostMark) -> ColumnElement[bool]:
     """Select the posts, by a column that has their ids, that carry a mark."""
-    edits = select(Version.id).where(Version.post_id == post_id, *_EDITS).exists()
+    edits = select(Version.id).where(Version.post_id == post_id, *IS_EDIT).exists()
     absences = select(Absence.id).where(Absence.post_id == post_id)
     lasting = absences.where(Absence.returned_at.is_(None)).exists()
     match mark:
@@ -214,7 +218,7 @@ def has_mark(post_id: ColumnElement[int] | InstrumentedAttribute[int], mark: Pos
 def marks_of(session: Session, post_ids: Sequence[int]) -> dict[int, list[PostMark]]:
     """Return the marks of these posts, by post id; posts without any are left out."""
     marks: dict[int, list[PostMark]] = {}
-    edited = select(Version.post_id).where(Version.post_id.in_(post_ids), *_EDITS).distinct()
+    edited = select(Version.post_id).where(Version.post_id.in_(post_ids), *IS_EDIT).distinct()
     for post_id in session.scalars(edited):
         marks.setdefault(post_id, []).append(PostMark.EDITED)
     is_away = func.bool_or(Absence.returned_at.is_(None))
@@ -222,6 +226,18 @@ def marks_of(session: Session, post_ids: Sequence[int]) -> dict[int, list[PostMa
     for post_id, lasts in session.execute(away):
         marks.setdefault(post_id, []).append(PostMark.REMOVED if lasts else PostMark.RESTORED)
     return marks
+
+
+# Of a post of a dump only the day is known: noon in Asia/Shanghai stands for the instant.
+NOON = func.timezone("Asia/Shanghai", Post.published_on + text("interval '12 hours'"))
+
+PUBLISHED_AT = func.coalesce(Post.published_at, NOON)
+
+NOON_TIME = time(12)
+
+_published_in = func.date_trunc("minute", PUBLISHED_AT)  # the posts of a push have the same minute
+
+_LATEST_FIRST = (Post.published_on.desc(), _published_in.desc(), Post.mid.desc(), Post.idx, Account.biz)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +258,8 @@ def page(
 ) -> Page:
     """Return at most `limit` posts after a cursor, without their texts. Raises CursorError.
 
+    The newest day comes first, and of a day what was published last.
+
     `within_text_limit` is for callers that read the texts next: it returns fewer posts where these have more
     than MOST_TEXT bytes, and loads their facts.
     """
@@ -251,8 +269,8 @@ def page(
     if after is not None:
         rows = rows.where(_is_after(position_of(after)))
     if within_text_limit:
-        limit = _fitting(session, rows.order_by(*NEWEST_FIRST).limit(limit))
-    found = [(post, biz) for post, biz in session.execute(rows.order_by(*NEWEST_FIRST).limit(limit + 1))]
+        limit = _fitting(session, rows.order_by(*_LATEST_FIRST).limit(limit))
+    found = [(post, biz) for post, biz in session.execute(rows.order_by(*_LATEST_FIRST).limit(limit + 1))]
     more = found[:limit][-1:] if len(found) > limit else []
     return Page(found[:limit], next((position_at(post, biz).cursor() for post, biz in more), None))
 
@@ -276,14 +294,18 @@ def count_fitting(session: Session, ids: Sequence[int]) -> int:
 
 def position_at(post: Post, biz: str) -> PostPosition:
     """Return the position of a post of an account."""
-    return PostPosition(post.published_on, post.mid, post.idx, biz)
+    at = post.published_at or datetime.combine(post.published_on, NOON_TIME, SHANGHAI)
+    return PostPosition(post.published_on, max(int(at.timestamp() // 60), 0), post.mid, post.idx, biz)
 
 
 def _is_after(position: PostPosition) -> ColumnElement[bool]:
-    same_push = and_(Post.published_on == position.published_on, Post.mid == position.mid)
+    minute = datetime.fromtimestamp(position.minute * 60, UTC)
+    same_minute = and_(Post.published_on == position.published_on, _published_in == minute)
+    same_push = and_(same_minute, Post.mid == position.mid)
     return or_(
         Post.published_on < position.published_on,
-        and_(Post.published_on == position.published_on, Post.mid < position.mid),
+        and_(Post.published_on == position.published_on, _published_in < minute),
+        and_(same_minute, Post.mid < position.mid),
         and_(same_push, Post.idx > position.idx),
         and_(same_push, Post.idx == position.idx, Account.biz > storable(position.biz)),
     )
@@ -305,8 +327,3 @@ IS_ITS_ADDRESS = (Address.account_id == Post.account_id) & (Address.aid == Post.
 STORED_ORDER = Capture.id % SERIALS
 
 IS_ITS_RESULT = (ParseResult.capture_id == Capture.id) & ParseResult.is_current
-
-# Of a post of a dump only the day is known: noon in Asia/Shanghai stands for the instant.
-NOON = func.timezone("Asia/Shanghai", Post.published_on + text("interval '12 hours'"))
-
-PUBLISHED_AT = func.coalesce(Post.published_at, NOON)

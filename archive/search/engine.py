@@ -101,7 +101,7 @@ def search(  # noqa: PLR0913 - the last three by name
     if not 1 <= limit <= MAX_LIMIT:
         raise SearchError("archive.search.bad_limit", limit=limit, most=MAX_LIMIT)
     cursor = read_cursor(after) if after else None
-    filters = list(_conditions(session, chosen))
+    filters = list(filter_conditions(session, chosen))
     page = (
         _ranked
         if query.words and order == "relevance" and not (cursor and cursor.score is None)
@@ -110,7 +110,8 @@ def search(  # noqa: PLR0913 - the last three by name
     return page(session, query, filters, limit, cursor)
 
 
-def _conditions(session: Session, chosen: PostFilter) -> Iterator[ColumnElement[bool]]:
+def filter_conditions(session: Session, chosen: PostFilter) -> Iterator[ColumnElement[bool]]:
+    """Yield what a filter demands of a search document."""
     if chosen.account is not None:
         named = accounts_named(session, storable(chosen.account))
         yield PostSearchDocument.account_id.in_([account.id for account in named])
@@ -213,7 +214,7 @@ def _load_positions(
 
 
 def matching(chosen: _Rows, query: Query, limit: int | None = None) -> _Rows:
-    """Select the positions of chosen rows that match by the index; candidates for long words are checked."""
+    """Select the chosen rows that match by the index, without their words; long words are checked."""
     candidates = chosen.where(has_grams(grams_of(query.words)))
     return _with_words(
         candidates.offset(0), query, [word for word in query.words if not is_exact(word)], limit
@@ -235,7 +236,8 @@ def _having(rows: _Rows, words: Sequence[_Word], excluded: Sequence[_Word], limi
     row = rows.subquery()
     has = [func.strpos(row.c.words, word) > 0 for word in words]
     has_not = [func.strpos(row.c.words, word) == 0 for word in excluded]
-    matching_rows = select(row.c.published_on, row.c.post_id).where(*has, *has_not)
+    columns = [column for column in row.c if column is not row.c.words]
+    matching_rows = select(*columns).where(*has, *has_not)
     return matching_rows.order_by(row.c.published_on.desc(), row.c.post_id.desc()).limit(limit)
 
 

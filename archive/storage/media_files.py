@@ -120,7 +120,7 @@ class MediaFolder:
 
     def _write(self, path: str, content: bytes) -> None:
         if isinstance(self._files, LocalFileSystem):
-            _write_atomically(Path(self._root), path, content, is_private=self._is_private)
+            write_atomically(Path(self._root), path, content, is_private=self._is_private)
         else:  # object storage shows only complete files; elsewhere the size shows an incomplete one
             self._files.makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
             self._files.pipe_file(self._at(path), content)
@@ -138,8 +138,13 @@ def _is_inside(path: str) -> bool:
     return path.isprintable() and "\\" not in path and not {"", ".", ".."} & set(parts)
 
 
-def _write_atomically(root: Path, path: str, content: bytes, *, is_private: bool) -> None:
-    """Write a file so that after any crash it is there completely or not at all."""
+def write_atomically(
+    root: Path, path: str, content: bytes, *, is_private: bool, is_new: bool = False
+) -> None:
+    """Write a file so that after any crash it is there completely or not at all.
+
+    `is_new`: raise FileExistsError where there is one already, whoever writes it at the same moment.
+    """
     target, part = root / path, root / UNFINISHED_FOLDER / uuid4().hex
     for folder in (target.parent, part.parent):
         if is_private:
@@ -152,7 +157,11 @@ def _write_atomically(root: Path, path: str, content: bytes, *, is_private: bool
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            part.replace(target)
+            if is_new:
+                target.hardlink_to(part)
+                part.unlink()
+            else:
+                part.replace(target)
         except BaseException:
             part.unlink(missing_ok=True)
             raise

@@ -12,8 +12,18 @@ from hypothesis import strategies as st
 from archive.db.models import Post
 from archive.domain.text import unescape
 from archive.rendering.page import PREVIEW_NOTE
+from archive.repository.media import StoredFile
 from tests.archive.making import BIZ, NOW
-from web.feed_formats import PREVIEW_TERM, FeedDocument, FeedEntry, printable, write_atom, write_json_feed
+from web.feed_formats import (
+    PREVIEW_TERM,
+    FeedDocument,
+    FeedEntry,
+    FeedPicture,
+    printable,
+    write_atom,
+    write_json_feed,
+    write_rss,
+)
 from web.feeds import feed_entry, has_visible_character
 
 CHANGED = datetime(2026, 3, 5, tzinfo=UTC)
@@ -77,6 +87,9 @@ def test_any_text_is_written_as_xml_and_as_json_however_it_is_cut(pieces: list[s
     atom = ElementTree.fromstring(b"".join(write_atom(feed(entry(), entry()))))
     written = [element.text or "" for element in atom.iter("{http://www.w3.org/2005/Atom}content")]
     assert written == [content.replace("\r\n", "\n").replace("\r", "\n")] * 2
+    rss = ElementTree.fromstring(b"".join(write_rss(feed(entry(), entry()))))
+    encoded = rss.iter("{http://purl.org/rss/1.0/modules/content/}encoded")
+    assert [element.text or "" for element in encoded] == written
 
 
 def test_the_preview_of_a_paid_post_says_so() -> None:
@@ -91,3 +104,12 @@ def test_the_preview_of_a_paid_post_says_so() -> None:
     assert items[0]["tags"] == ["article", PREVIEW_TERM]
     whole = feed_entry(post(page_metadata={"paid": True, "preview": False}), BIZ, ["一&amp;二\r三"], None, "")
     assert (whole.is_preview, list(whole.paragraphs)) == (False, ["一&二", "三"])
+
+
+def test_a_file_that_no_browser_shows_is_no_picture_of_an_entry() -> None:
+    def entry(media_type: str) -> FeedEntry:
+        file = StoredFile(bytes(32), 9, media_type, None, None, "00")
+        return feed_entry(post(), BIZ, [], None, "http://a", file)
+
+    assert entry("application/pdf").picture is None
+    assert entry("image/png").picture == FeedPicture(f"http://a/files/{'00' * 32}", "image/png", 9)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -26,8 +26,12 @@ from mparchive.errors import Exit
 from tests.archive.integrity.checks.forgeries import rewrite_chains
 from tests.archive.making import BIZ, NOW, article, record
 from tests.archive.reports.test_changes import fetch
+from tests.standin.media import picture
+from tests.web.conftest import SeededSite
+from tests.web.seeding import NAME
 from tests.web.served import Answer, Served, served
 from web.feeds import FEED_ENTRIES
+from web.http_cache import http_date
 
 MANY = FEED_ENTRIES + 5
 ODD = record(
@@ -140,7 +144,72 @@ def test_json_feed_is_valid_and_equals_atom(web: Served) -> None:
     assert [item["content_html"] for item in items][1:] == [entry.content[0].value for entry in entries][1:]
 
 
-@pytest.mark.parametrize("ending", ["atom", "json"])
+def test_rss_is_read_by_a_feed_reader_and_equals_atom(web: Served) -> None:
+    answer = ask(web, "/feeds/posts.rss")
+    assert answer.headers["Content-Type"].startswith("application/rss+xml")
+    read = feedparser.parse(answer.body)
+    assert not read.bozo
+    assert read.version == "rss20"
+    atom = feedparser.parse(ask(web, "/feeds/posts.atom").body)
+    names = ("id", "title", "link", "author", "published_parsed", "updated_parsed")
+    assert [[entry[name] for name in names] for entry in read.entries] == [
+        [entry[name] for name in names] for entry in atom.entries
+    ]
+    assert [one.content[0].value for one in read.entries] == [one.content[0].value for one in atom.entries]
+    following = [link.href for link in read.feed.links if link.rel == "next"]
+    assert len(feedparser.parse(ask(web, following[0].partition(web.origin)[2]).body).entries) == MANY - 50
+    changes = feedparser.parse(ask(web, "/feeds/changes.rss?kind=new&lang=en").body)
+    assert changes.entries[0].title.startswith("[new] ")
+    empty = ElementTree.fromstring(ask(web, "/feeds/posts.rss?account=nobody").body)
+    assert all(empty.findtext(f"channel/{name}") for name in ("title", "link", "description"))
+
+
+def test_the_list_of_feeds_has_each_account_with_an_address_that_is_its_feed(site: SeededSite) -> None:
+    web = site.web
+    answer = ask(web, "/feeds/accounts.opml?lang=en")
+    outlines = ElementTree.fromstring(answer.body).findall("body/outline")
+    titles = [one.get("text") for one in outlines]
+    assert titles[:2] == ["mparchive", "mparchive · Changes"]
+    assert {"示例账号", NAME} <= set(titles)
+    for one in outlines:
+        feed = feedparser.parse(ask(web, (one.get("xmlUrl") or "").removeprefix(web.origin)).body)
+        assert feed.entries
+        assert one.get("text") in feed.feed.title
+        assert ask(web, (one.get("htmlUrl") or "").removeprefix(web.origin))
+    assert web.ask("GET", "/feeds/accounts.opml?lang=en", If_None_Match=answer.headers["ETag"]).status == 304
+    assert "accounts.opml" in web.ask("GET", "/accounts").body.decode()
+
+
+def test_entries_have_the_picture_of_their_post_in_every_format(site: SeededSite) -> None:
+    path = f"/feeds/posts.{{}}?account={quote(NAME)}"
+    items = check_json(ask(site.web, path.format("json")).json)["items"]
+    images = {item["id"]: item.get("image") for item in items}
+    assert any(images.values())
+    for ending in ("atom", "rss"):
+        entries = feedparser.parse(ask(site.web, path.format(ending)).body).entries
+        assert {entry.id: next((one.href for one in entry.enclosures), None) for entry in entries} == images
+    (shown,) = [item for item in items if item["id"].endswith("mid=2650000101&idx=1")]
+    (file,) = shown["attachments"]
+    image = ask(site.web, shown["image"].removeprefix(site.web.origin))
+    assert image.headers["Content-Type"] == file["mime_type"]
+    assert len(image.body) == file["size_in_bytes"]
+    assert image.body.startswith(picture("x")[:8])
+    assert shown["content_html"].startswith(f'<p><img src="{shown["image"]}" alt=""></p>')
+
+
+def test_a_client_that_sends_a_date_gets_a_feed_only_if_it_is_newer(web: Served) -> None:
+    first = ask(web, "/feeds/posts.rss")
+    changed = first.headers["Last-Modified"]
+    assert web.ask("GET", "/feeds/posts.rss", If_Modified_Since=changed).status == 304
+    later = http_date(datetime.strptime(changed, "%a, %d %b %Y %H:%M:%S %Z").astimezone() + timedelta(days=9))
+    assert web.ask("GET", "/feeds/posts.rss", If_Modified_Since=later).status == 304
+    for other in ("Sat, 01 Jan 2011 00:00:00 GMT", "yesterday", ""):
+        assert web.ask("GET", "/feeds/posts.rss", If_Modified_Since=other).status == 200
+    known = {"If_Modified_Since": changed, "If_None_Match": '"other"'}  # the tag counts, as RFC 9110 says
+    assert web.ask("GET", "/feeds/posts.rss", **known).status == 200
+
+
+@pytest.mark.parametrize("ending", ["atom", "rss", "json"])
 def test_the_next_page_has_the_rest(ending: str, web: Served) -> None:
     first = feedparser.parse(ask(web, "/feeds/posts.atom").body)
     (following,) = [link.href for link in first.feed.links if link.rel == "next"]
@@ -260,7 +329,7 @@ def test_edits_and_removals_have_entries_of_their_own(engine: Engine) -> None:
     assert "已删除" in removed["content_html"]
 
 
-@pytest.mark.parametrize("ending", ["atom", "json"])
+@pytest.mark.parametrize("ending", ["atom", "rss", "json"])
 def test_whoever_followed_a_feed_finds_an_archive_that_was_rewritten(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:

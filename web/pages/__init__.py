@@ -11,11 +11,12 @@ from archive.storage.media_files import MediaFolder
 from web.errors import problem_response
 from web.http_cache import NO_STORE
 from web.pages.dashboards import calendar_router, coverage_router, gaps_router, health_router
-from web.pages.files import files_router
-from web.pages.lists import address_router, changes_page_router, search_page_router, stream_router
+from web.pages.files import files_router, sources_router
+from web.pages.lists import changes_page_router, stream_router
 from web.pages.login import login_router
-from web.pages.posts import post_router, sources_router
+from web.pages.posts import post_router
 from web.pages.render import render_page, static_router
+from web.pages.search import address_router, search_page_router
 from web.pages.versions import versions_router
 
 

@@ -1,16 +1,22 @@
-"""Serve the media files that posts show, from the media folder, addressed by their SHA-256."""
+"""Serve what is stored: media files by their SHA-256, offline pages of posts, and captures as text."""
 
 import re
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Path, Request, Response
 
 from archive.db.engine import Readers
-from archive.domain.errors import MediaMissing, NotArchived
+from archive.domain.errors import MediaFolderError, MediaMissing, NotArchived, PageError, error_message
 from archive.rendering.media import IMAGE_TYPES
+from archive.rendering.page import ShownPost, check_page_size, offline_page, shown_post
+from archive.repository import bodies
+from archive.repository import captures as captures_repository
 from archive.repository.media import StoredFile, file_of
 from archive.storage.media_files import MediaFolder
-from web.http_cache import IMMUTABLE, not_modified
+from web.api.routes import get_post
+from web.api.schemas import AidParam, BizParam, NumberParam
+from web.http_cache import IMMUTABLE, http_date, not_modified
 from web.pages.render import SECURITY_HEADERS, add_page
 
 _FILE_POLICY = (
@@ -90,3 +96,63 @@ def _byte_range(first: str, last: str, length: int) -> tuple[int, int]:
     if not first:
         return max(length - int(last), 0), length - 1
     return int(first), min(int(last), length - 1) if last else length - 1
+
+
+# The offline page's own policy again, and no script even if that were wrong: it has no origin at all.
+_OFFLINE_POLICY = (
+    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
+)
+
+_SOURCE_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+MAX_OFFLINE = 24 * 1024 * 1024  # characters of images: a reader waits for it, and eight may at once
+
+_log = structlog.get_logger()
+
+
+def _offline_page(shown: ShownPost) -> bytes:
+    """Return the page of a post. Raises PageError where it cannot be made, for whatever reason."""
+    try:
+        check_page_size(shown.post)
+        return offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
+    except MediaFolderError:
+        raise
+    except Exception as error:
+        aid, reason = shown.post.aid, error_message(error)
+        _log.error("the page of a post cannot be made", action="page_failed", aid=aid, reason=str(reason))
+        raise PageError("web.post.offline_page_failed", aid=aid, reason=reason) from None
+
+
+def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
+    """Return /posts/…/offline and /captures/NUMBER."""
+    router = APIRouter()
+
+    def offline(biz: BizParam, aid: AidParam) -> Response:
+        with readers.session() as session:
+            shown = shown_post(session, get_post(session, biz, aid), folder)
+        content = _offline_page(shown)
+        headers = {
+            **SECURITY_HEADERS,
+            "Content-Security-Policy": _OFFLINE_POLICY,
+            "Cache-Control": "private, no-cache",
+        }
+        return Response(content, headers=headers, media_type="text/html")
+
+    def source(request: Request, number: NumberParam) -> Response:
+        with readers.session() as session:
+            capture = captures_repository.get_capture_metadata(session, number)
+            headers = {
+                **SECURITY_HEADERS,
+                "Content-Security-Policy": _SOURCE_POLICY,
+                "ETag": f'W/"{capture["sha256"].hex()}"',
+                "Last-Modified": http_date(capture["fetched_at"]),
+            }
+            if known := not_modified(request, headers):
+                return known
+            content = bodies.capture_body(session, number)
+        return Response(content, headers=headers, media_type="text/plain; charset=utf-8")
+
+    add_page(router, "/posts/{biz}/{aid}/offline", offline)
+    add_page(router, "/captures/{number}", source)
+    return router

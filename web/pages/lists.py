@@ -1,36 +1,22 @@
-"""Pages that list posts: the stream, the accounts, what changed, the search, and posts by their address."""
+"""Pages that list posts: the stream, the accounts, and what changed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
-from typing import Annotated, Any, get_args
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import RedirectResponse
-from pydantic import BeforeValidator
+from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
 from archive.db.models import Post
-from archive.domain.addresses import HOST
-from archive.domain.errors import ArchiveError, NotArchived
-from archive.domain.outcomes import PostMark
-from archive.domain.text import storable
-from archive.reports.changes import ChangeFilter, change_page
+from archive.reports.changes import COUNTED_KINDS, ChangeFilter, MonthlyChanges, change_page, changes_by_month
+from archive.reports.post_list import card_facts
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.media import covers
 from archive.repository.post_queries import Page, PostFilter, position_at
-from archive.search.engine import Order
-from archive.search.lookup import (
-    MAX_POST_NAME,
-    NamedPosts,
-    NameForm,
-    find_hits,
-    missing_message,
-    posts_with_identifier,
-)
 from web.api.schemas import BizParam
 from web.pages.files import file_address
 from web.pages.render import (
@@ -61,7 +47,6 @@ class Push:
     name: str
     at: datetime | None
     posts: Sequence[Post]
-    cover: str
 
 
 def stream_router(readers: Readers) -> APIRouter:
@@ -118,7 +103,7 @@ def _stream(  # noqa: PLR0913, PLR0917 - each argument is a part of the page
     return render_page(
         request,
         "stream.html",
-        days=list(group_by_day(session, found.posts)),
+        days=list(group_by_day(found.posts)),
         next=found.next,
         chosen=chosen,
         biz=biz,
@@ -129,8 +114,18 @@ def _stream(  # noqa: PLR0913, PLR0917 - each argument is a part of the page
         accounts=accounts_repository.account_names(session),
         kinds=kind_options(context),
         mark_names=mark_options(context),
-        marks=post_queries.marks_of(session, [post.id for post, _ in found.posts]),
+        **card_values(session, [post.id for post, _ in found.posts]),
     )
+
+
+def card_values(session: Session, post_ids: Sequence[int]) -> dict[str, Any]:
+    """Return what the cards of posts show, each by the ids of posts: marks, facts, addresses of covers."""
+    addresses = {post_id: file_address(file) for post_id, file in covers(session, post_ids).items()}
+    return {
+        "marks": post_queries.marks_of(session, post_ids),
+        "facts": card_facts(session, post_ids),
+        "covers": addresses,
+    }
 
 
 def whole_pushes(found: Page) -> Page:
@@ -142,14 +137,16 @@ def whole_pushes(found: Page) -> Page:
     return Page(whole, position_at(*whole[-1]).cursor())
 
 
-def group_by_day(
-    session: Session, posts: Sequence[tuple[Post, str]]
-) -> Iterable[tuple[date, Sequence[Push]]]:
-    """Group posts by day and push, keeping their order."""
-    files = covers(session, [post.id for post, _ in posts])
-    addresses = {post_id: file_address(file) for post_id, file in files.items()}
+def group_by_day(posts: Sequence[tuple[Post, str]]) -> Iterable[tuple[date, Sequence[Push]]]:
+    """Group posts by day and push, keeping their order.
+
+    A push is where the first of its posts is: of some only the day may be known.
+    """
     for day, of_day in groupby(posts, lambda one: one[0].published_on):
-        yield day, [_push(list(one), addresses) for _, one in groupby(of_day, _push_of)]
+        pushes: dict[tuple[date, int, str], list[tuple[Post, str]]] = {}
+        for one in of_day:
+            pushes.setdefault(_push_of(one), []).append(one)
+        yield day, [_push(one) for one in pushes.values()]
 
 
 def _push_of(one: tuple[Post, str]) -> tuple[date, int, str]:
@@ -157,10 +154,10 @@ def _push_of(one: tuple[Post, str]) -> tuple[date, int, str]:
     return post.published_on, post.mid, biz
 
 
-def _push(of_push: Sequence[tuple[Post, str]], covers: dict[int, str]) -> Push:
-    posts = [post for post, _ in of_push]
-    cover = next((covers[post.id] for post in posts[:1] if post.id in covers), "")
-    return Push(of_push[0][1], posts[0].account_name, posts[0].published_at, posts, cover)
+def _push(of_push: Sequence[tuple[Post, str]]) -> Push:
+    posts = sorted((post for post, _ in of_push), key=lambda post: post.idx)
+    at = next((post.published_at for post in posts if post.published_at), None)
+    return Push(of_push[0][1], posts[0].account_name, at, posts)
 
 
 CHANGES_PER_PAGE = 50
@@ -182,6 +179,7 @@ def changes_page_router(readers: Readers) -> APIRouter:
         chosen = ChangeFilter(account, frozenset({kind} if kind else ()), since, until)
         with readers.session() as session:
             found = change_page(session, chosen, after, CHANGES_PER_PAGE)
+            months = [] if after else changes_by_month(session, chosen)
             accounts = accounts_repository.account_names(session)
         feed = context.link("feeds", "changes.atom", lang=context.language, account=account, kind=kind)
         values = {"account": account, "kind": kind, "since": since, "until": until, "feed": feed}
@@ -191,6 +189,8 @@ def changes_page_router(readers: Readers) -> APIRouter:
             found=found,
             accounts=accounts,
             kinds=change_options(context),
+            months=[_month_of_changes(context, one) for one in months],
+            counted=[context.name_of("archive.change_kind.", counted) for counted in COUNTED_KINDS],
             **values,
         )
 
@@ -198,107 +198,8 @@ def changes_page_router(readers: Readers) -> APIRouter:
     return router
 
 
-HITS_PER_PAGE = 20
-
-
-def _order_or_default(value: Any) -> Any:
-    """Return the order by date for an unknown one: a reader may have edited the address."""
-    return value if value in get_args(Order) else "date"
-
-
-SearchOrder = Annotated[Order, BeforeValidator(_order_or_default), Query()]
-
-
-def search_page_router(readers: Readers) -> APIRouter:
-    """Return /search."""
-    router = APIRouter()
-
-    def find(  # noqa: PLR0913, PLR0917 - a filter is an argument
-        request: Request,
-        q: str = "",
-        account: OptionalName = None,
-        kind: OptionalKind = None,
-        since: OptionalSince = None,
-        until: OptionalUntil = None,
-        mark: OptionalMark = None,
-        order: SearchOrder = "date",
-        after: OptionalCursor = None,
-    ) -> Response:
-        chosen = PostFilter(account, kind, since, until, mark)
-        words, found, problem, missing = storable(q.strip()), None, None, None
-        marks: dict[int, list[PostMark]] = {}
-        context = PageContext.of(request)
-        with readers.session() as session:
-            named = posts_with_identifier(session, words, account)
-            if len(named.posts) == 1 and not after:
-                return _redirect_to_post(context, named)
-            accounts = accounts_repository.account_names(session)
-            try:
-                if words or not chosen.is_empty:
-                    found = find_hits(session, words, chosen, order=order, limit=HITS_PER_PAGE, after=after)
-                    marks = post_queries.marks_of(session, [hit.post_id for hit in found.hits])
-            except ArchiveError as error:
-                problem = error.message
-            if found and not found.hits and named.form is not NameForm.TITLE:
-                missing = missing_message(session, named, words)
-        values: dict[str, Any] = {"words": words, "found": found, "problem": problem, "missing": missing}
-        values |= {"max_length": MAX_POST_NAME, "marks": marks, "mark_names": mark_options(context)}
-        values["feed"] = context.link(
-            "feeds", "posts.atom", lang=None, q=words, account=account, kind=kind, changed=mark
-        )
-        values["downloads"] = download_links(context, chosen, words)
-        status = 400 if problem else 200
-        return render_page(
-            request,
-            "search.html",
-            status,
-            accounts=accounts,
-            kinds=kind_options(context),
-            order=order,
-            **asdict(chosen),
-            **values,
-        )
-
-    add_page(router, "/search", find)
-    return router
-
-
-def _redirect_to_post(context: PageContext, named: NamedPosts) -> Response:
-    ((post, biz),) = named.posts
-    return RedirectResponse(context.link("posts", biz, post.aid), 303)
-
-
-_ADDRESS_PATHS = ("/s", "/s/", "/s/{rest:path}", "/mp/{rest:path}")  # as on WeChat's host
-
-_WHOLE_ADDRESS_PATHS = ("/http:{rest:path}", "/https:{rest:path}")
-
-
-def address_router(readers: Readers) -> APIRouter:
-    """Return WeChat's own paths of posts, and its whole addresses as paths: each leads to the post's page."""
-    router = APIRouter()
-
-    def of_path(request: Request) -> Response:
-        return _post_of_address(readers, request, f"https://{HOST}{request.url.path}")
-
-    def of_address(request: Request) -> Response:
-        return _post_of_address(readers, request, request.url.path.removeprefix("/"))
-
-    for path in _ADDRESS_PATHS:
-        add_page(router, path, of_path)
-    for path in _WHOLE_ADDRESS_PATHS:
-        add_page(router, path, of_address)
-    return router
-
-
-def _post_of_address(readers: Readers, request: Request, address: str) -> Response:
-    """Redirect to the page of a post, or to the search where the address fits several. Raises NotArchived."""
-    context = PageContext.of(request)
-    name = f"{address}?{request.url.query}" if request.url.query else address
-    with readers.session() as session:
-        named = posts_with_identifier(session, name)
-        if len(named.posts) == 1:
-            return _redirect_to_post(context, named)
-        if not named.posts:
-            message = missing_message(session, named, name)
-            raise NotArchived(message.code, **message.params)
-    return RedirectResponse(context.link("search", q=name), 303)
+def _month_of_changes(context: PageContext, one: MonthlyChanges) -> tuple[str, list[tuple[int, str]]]:
+    """Return a month, and for each kind of change their number and the list of them."""
+    month = f"{one.month:%Y-%m}"
+    lists = [context.here(kind=kind, since=month, until=month, after="") for kind in COUNTED_KINDS]
+    return month, list(zip(one.counts, lists, strict=True))

@@ -1,13 +1,13 @@
 """Pages of one post: its text, its offline page, its history and its captures."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Query, Request, Response
 from markupsafe import Markup
 from sqlalchemy.orm import Session
@@ -15,28 +15,25 @@ from sqlalchemy.orm import Session
 from archive.db.engine import Readers
 from archive.db.models import Absence, Post, PostLink
 from archive.domain.addresses import clean_web_url
-from archive.domain.errors import MediaFolderError, NotArchived, PageError, error_message
+from archive.domain.errors import NotArchived
 from archive.domain.messages import Message
-from archive.domain.outcomes import Role
+from archive.domain.outcomes import Kind, Role
 from archive.domain.parsed_page import is_preview
 from archive.domain.text import unescape
 from archive.domain.text_diff import Piece
 from archive.rendering.images import clean_link
-from archive.rendering.page import ShownPost, check_page_size, offline_page, shown_post
 from archive.rendering.post_body import text_markup
 from archive.reports.citations import citation_of, json_ld, meta_tags
 from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
-from archive.repository import absences, bodies
+from archive.repository import absences
 from archive.repository import captures as captures_repository
 from archive.repository.media import ShownMedium, StoredFile, media_of
 from archive.repository.posts import archived_posts, links_of
 from archive.repository.versions import DatedBy, DatedVersion
-from archive.storage.media_files import MediaFolder
 from web.api.routes import get_post
-from web.api.schemas import AidParam, BizParam, NumberParam
-from web.http_cache import not_modified
+from web.api.schemas import AidParam, BizParam
 from web.pages.files import file_address
-from web.pages.render import SECURITY_HEADERS, PageContext, add_page, format_instant, render_page
+from web.pages.render import PageContext, add_page, format_instant, render_page
 
 DIFF_CONTEXT = 120  # characters shown on each side of a change
 
@@ -193,7 +190,9 @@ def post_router(readers: Readers, origin: str = "") -> APIRouter:
 
     def offline(request: Request, biz: BizParam, aid: AidParam) -> Response:
         with readers.session() as session:
-            return render_post(session, request, get_post(session, biz, aid), biz, PAGE)
+            post = get_post(session, biz, aid)
+            lacking = missing_media(post, media_of(session, post))
+            return render_post(session, request, post, biz, PAGE, lacking=lacking)
 
     def history(
         request: Request,
@@ -245,6 +244,7 @@ def _text_values(session: Session, request: Request, post: Post) -> dict[str, An
     media = media_of(session, post)
     return {
         "body": body_markup(post.text),
+        "lacking": missing_media(post, media),
         "pictures": [_page_medium(one) for one in media if one.role == Role.IMAGE],
         "recordings": [_page_medium(one) for one in media if one.role in (Role.AUDIO, Role.VIDEO)],
         "links": list(_page_links(session, links_of(session, post))),
@@ -253,10 +253,31 @@ def _text_values(session: Session, request: Request, post: Post) -> dict[str, An
     }
 
 
+def missing_media(post: Post, media: Sequence[ShownMedium]) -> list[Message]:
+    """Return what of a post's pictures and recordings is not archived, and why, grouped by the reason."""
+    lacking = [(one.type, _reason(one)) for one in media if one.file is None and one.role in _SHOWN_ROLES]
+    groups = Counter((medium_type, reason.dump()) for medium_type, reason in lacking)
+    messages = [
+        Message(f"web.post.lacking.{medium_type}", {"n": count, "reason": Message.load(reason)})
+        for (medium_type, reason), count in groups.items()
+    ]
+    if post.capture_id and post.kind in _RECORDED and not any(one.role == post.kind for one in media):
+        messages.append(Message(f"web.post.lacking_content.{post.kind}"))
+    return messages
+
+
+_SHOWN_ROLES = (Role.IMAGE, Role.AUDIO, Role.VIDEO)
+
+_RECORDED = (Kind.AUDIO, Kind.VIDEO)  # posts whose content is a medium of the same name
+
+
+def _reason(medium: ShownMedium) -> Message:
+    return medium.last_reason or Message("web.post.not_downloaded")
+
+
 def _page_medium(medium: ShownMedium) -> PageMedium:
     src = file_address(medium.file) if medium.file else ""
-    reason = medium.last_reason or Message("web.post.not_downloaded")
-    return PageMedium(medium.type, medium.file, src, reason)
+    return PageMedium(medium.type, medium.file, src, _reason(medium))
 
 
 def _page_links(session: Session, links: Sequence[PostLink]) -> Iterator[PageLink]:
@@ -312,58 +333,3 @@ def _version(versions: dict[int, DatedVersion], number: int) -> DatedVersion:
     if number not in versions:
         raise NotArchived("web.missing.version", n=len(versions), number=number)
     return versions[number]
-
-
-# The offline page's own policy again, and no script even if that were wrong: it has no origin at all.
-_OFFLINE_POLICY = (
-    "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
-)
-
-_SOURCE_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
-
-MAX_OFFLINE = 24 * 1024 * 1024  # characters of images: a reader waits for it, and eight may at once
-
-_log = structlog.get_logger()
-
-
-def _offline_page(shown: ShownPost) -> bytes:
-    """Return the page of a post. Raises PageError where it cannot be made, for whatever reason."""
-    try:
-        check_page_size(shown.post)
-        return offline_page(shown, MAX_OFFLINE).encode("utf-8", "replace")
-    except MediaFolderError:
-        raise
-    except Exception as error:
-        aid, reason = shown.post.aid, error_message(error)
-        _log.error("the page of a post cannot be made", action="page_failed", aid=aid, reason=str(reason))
-        raise PageError("web.post.offline_page_failed", aid=aid, reason=reason) from None
-
-
-def sources_router(readers: Readers, folder: MediaFolder) -> APIRouter:
-    """Return /posts/…/offline and /captures/NUMBER."""
-    router = APIRouter()
-
-    def offline(biz: BizParam, aid: AidParam) -> Response:
-        with readers.session() as session:
-            shown = shown_post(session, get_post(session, biz, aid), folder)
-        content = _offline_page(shown)
-        headers = {
-            **SECURITY_HEADERS,
-            "Content-Security-Policy": _OFFLINE_POLICY,
-            "Cache-Control": "private, no-cache",
-        }
-        return Response(content, headers=headers, media_type="text/html")
-
-    def source(request: Request, number: NumberParam) -> Response:
-        with readers.session() as session:
-            tag = f'"{captures_repository.get_capture_metadata(session, number)["sha256"].hex()}"'
-            headers = {**SECURITY_HEADERS, "Content-Security-Policy": _SOURCE_POLICY, "ETag": tag}
-            if known := not_modified(request, headers):
-                return known
-            content = bodies.capture_body(session, number)
-        return Response(content, headers=headers, media_type="text/plain; charset=utf-8")
-
-    add_page(router, "/posts/{biz}/{aid}/offline", offline)
-    add_page(router, "/captures/{number}", source)
-    return router

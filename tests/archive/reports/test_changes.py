@@ -15,8 +15,10 @@ from archive.domain.records import Record
 from archive.ingest.pages import import_records, store_parse_results
 from archive.reports.changes import (
     ChangeFilter,
+    MonthlyChanges,
     PostChange,
     change_page,
+    changes_by_month,
     stream_changes,
 )
 from archive.repository import post_queries
@@ -155,3 +157,24 @@ def test_descriptions_name_what_changed_in_both_languages(changed: Session) -> N
     assert removed.description().text("zh") == "作者已删除；最后一次可见于 2026-03-02 12:10"
     assert restored.description().text("en") == "available again; it had been missing since 2026-03-02 12:20"
     assert new.description().text("zh") == "8 字"
+
+
+def test_edits_removals_and_returns_are_counted_by_month(changed: Session) -> None:
+    fetch(changed, record(2), article(record(2, text="改过\r")), 60 * 24 * 60)  # 60 days later
+    march, may = MonthlyChanges(date(2026, 3, 1), (1, 1, 1)), MonthlyChanges(date(2026, 5, 1), (1, 0, 0))
+    empty = MonthlyChanges(date(2026, 4, 1), (0, 0, 0))
+    assert changes_by_month(changed, EVERYTHING) == [march, empty, may]
+    assert changes_by_month(changed, ChangeFilter(account="nobody")) == []
+    assert changes_by_month(changed, ChangeFilter(kinds=frozenset({NEW}))) == []
+    assert changes_by_month(changed, ChangeFilter(kinds=frozenset({EDITED}), until=date(2026, 4, 30))) == [
+        MonthlyChanges(date(2026, 3, 1), (1, 0, 0))
+    ]
+
+
+def test_a_month_that_is_not_counted_whole_is_left_out(
+    changed: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch(changed, record(2), article(record(2, text="改过\r")), 60 * 24 * 60)
+    fetch(changed, record(2), article(record(2, text="又改过\r")), 60 * 24 * 95)
+    monkeypatch.setattr("archive.reports.changes.MAX_COUNTED", 2)  # the newer of three edits, of May and June
+    assert [one.month for one in changes_by_month(changed, EVERYTHING)] == [date(2026, 6, 1)]

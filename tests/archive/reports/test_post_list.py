@@ -5,14 +5,16 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.domain.outcomes import Kind, Outcome, PostCount, PostMark, PostOrder
+from archive.db.models import Post
+from archive.domain.outcomes import Kind, Outcome, PostCount, PostMark, PostOrder, Role
 from archive.domain.parsed_page import ParsedPage
 from archive.ingest.pages import import_records
-from archive.reports.post_list import PostTotal, count_posts, list_posts
+from archive.reports.post_list import CardFacts, PostTotal, card_facts, count_posts, list_posts
 from archive.repository.post_queries import PostFilter
-from tests.archive.making import BIZ, NOW, article, record
+from tests.archive.making import BIZ, NOW, article, image, record
 from tests.archive.reports.test_changes import fetch
 
 EVERY = PostFilter()
@@ -72,3 +74,18 @@ def test_posts_are_counted(filled: Session, by: PostCount, totals: list[tuple[st
 def test_posts_are_counted_by_account_whose_biz_is_named(filled: Session) -> None:
     assert count_posts(filled, EVERY, PostCount.ACCOUNT, PostOrder.NEWEST) == [PostTotal("示例账号", 4, BIZ)]
     assert count_posts(filled, PostFilter(account="nobody"), PostCount.DAY, PostOrder.NEWEST) == []
+
+
+def test_a_card_has_the_digest_the_characters_and_the_images_of_the_current_page(db_session: Session) -> None:
+    pages = [("old", 3), ("new", 2)]
+    for minutes, (name, count) in enumerate(pages):
+        media = tuple(image(f"{name}{number}", number) for number in range(count))
+        cover = image(f"{name}-cover", 0, Role.COVER)
+        page = {"digest": " 摘要&amp;\n要点 "}
+        fetch(db_session, record(1), article(record(1), media=(*media, cover), page=page), minutes)
+    import_records(db_session, None, [record(2, text="一二三")], "dump", NOW)
+    ids = {post.aid: post.id for post in db_session.scalars(select(Post))}
+    facts = card_facts(db_session, list(ids.values()))
+    assert facts[ids["1001_1"]] == CardFacts("摘要& 要点", len(record(1).text), 2)
+    assert facts[ids["1002_1"]] == CardFacts("", 3, 0)
+    assert card_facts(db_session, []) == {}

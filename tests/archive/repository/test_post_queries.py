@@ -2,7 +2,7 @@
 
 import gzip
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy.orm import Session
@@ -132,3 +132,28 @@ def test_real_pages_come_back_to_the_byte_from_either_packing(db_session: Sessio
     kept = store_captures(db_session, None, [(None, answer) for answer in answers])
     assert [bodies_repository.capture_body(db_session, id_) for id_ in kept] == bodies * 2
     assert bodies
+
+
+def test_posts_of_a_day_are_listed_by_their_time_whatever_their_numbers_are(db_session: Session) -> None:
+    """Numbers of pushes are those of an account: of two accounts they say nothing about time."""
+    hours = {1: 9, 2: 22, 3: 15}
+    for number, hour in hours.items():
+        url = record(number).url.replace(BIZ, OTHER) if number == 2 else record(number).url
+        made = replace(record(number), url=url)
+        page = article(made, published_at=datetime(2026, 3, 1, hour - 8, 30, tzinfo=UTC))
+        page = replace(page, biz=OTHER) if number == 2 else page
+        (id_,) = store_captures(db_session, None, [(_address(db_session, url), capture(made.aid.encode()))])
+        store_parse_results(db_session, None, [(id_, page)], NOW, 1)
+    import_records(db_session, None, [record(4)], "dump", NOW)  # only its day is known: as at noon
+    seen, after = list[str](), None
+    while True:
+        page_ = post_queries.page(db_session, PostFilter(), after, 1)
+        seen += [post.aid for post, _ in page_.posts]
+        if (after := page_.next) is None:
+            break
+    assert seen == ["1002_1", "1003_1", "1004_1", "1001_1"]
+
+
+def _address(session: Session, url: str) -> int:
+    seen = SightingData(parse_address(url), "list", NOW)
+    return record_sightings(session, None, [seen], NOW)[0].address_id

@@ -15,6 +15,7 @@ from archive.repository.captures import store_captures
 from archive.storage.media_files import MediaFolder
 from mparchive.errors import Exit
 from tests.archive.backup.forging import Manifest, Members, forge
+from tests.archive.backup.s3_server import BUCKET, s3_server, use_s3
 from tests.archive.integrity.filling import keep_files
 from tests.archive.making import NOW, article, capture, image, record
 from tests.mparchive.commands.conftest import Run
@@ -210,3 +211,106 @@ def test_options_about_restored_rows_are_refused_with_check(mparchive: Run, tmp_
         ended = mparchive("restore", "--check", tmp_path / "a.backup", *options)
         assert (ended.code, ended.out) == (Exit.USAGE, "")
         assert "--check does not load the backup" in ended.err
+
+
+@pytest.mark.usefixtures("filled")
+def test_backups_are_sent_to_a_place_and_restored_from_it(
+    mparchive: Run, elsewhere: Callable[[], Engine], tmp_path: Path
+) -> None:
+    place = tmp_path / "place"
+    first = mparchive("backup", "--to", place)
+    assert first.code == Exit.DONE, first.err
+    (name,) = re.findall(
+        rf"{place}@(\S+): 2 posts, .*; sent \d+ objects \(\d+ bytes\), 0 were there", first.err
+    )
+    again = mparchive("backup", "--to", f"file://{place}", "--no-verify")
+    (sent,) = re.findall(r"sent (\d+) object", again.err)
+    assert int(sent) <= 3  # what the run of the first backup has changed
+    (run, _) = json.loads(mparchive("status", "--json").out)["last_runs"][:2]
+    assert (run["command"], run["verdict"]) == ("backup", "done")
+    checked = mparchive("restore", "--check", f"{place}@{name}")
+    assert (checked.code, f"@{name} is intact: 2 posts" in checked.err) == (Exit.DONE, True)
+    elsewhere()
+    restored = mparchive("restore", place)
+    assert restored.code == Exit.DONE, restored.err
+    assert "restored 2 posts, 1 captures, 1 files" in restored.err
+    full = mparchive("restore", place)
+    assert (full.code, "there is an archive here already" in full.err) == (Exit.USAGE, True)
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_place_that_is_damaged_restores_nothing(
+    mparchive: Run, elsewhere: Callable[[], Engine], tmp_path: Path
+) -> None:
+    mparchive("backup", "--to", tmp_path / "place", "--no-verify")
+    largest = max((tmp_path / "place" / "rows").rglob("*.zst"), key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:-1])
+    empty = elsewhere()
+    for options in ((), ("--check",), ("--verify-only",)):
+        ended = mparchive("restore", tmp_path / "place", *options)
+        assert (ended.code, f"{largest.name} in " in ended.err) == (Exit.INTEGRITY, True), ended.err
+    assert posts_in(empty) == 0
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("kind", ["file", "place"])
+def test_a_backup_is_verified_in_a_database_of_its_own(mparchive: Run, tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "a.backup"
+    mparchive("backup", *(["--to"] if kind == "place" else []), target, "--no-verify")
+    ended = mparchive("restore", "--verify-only", target)
+    assert ended.code == Exit.DONE, ended.err
+    assert "was restored into a temporary database, verified and removed again" in ended.err
+    forged = forge(target, tmp_path / "forged.backup", forge_version) if kind == "file" else None
+    if forged:
+        ended = mparchive("restore", "--verify-only", forged)
+        assert (ended.code, "did not pass verification" in ended.err) == (Exit.INTEGRITY, True)
+
+
+def test_either_a_file_or_a_place_is_named(mparchive: Run, tmp_path: Path) -> None:
+    for arguments in ((), (tmp_path / "a.backup", "--to", tmp_path / "place")):
+        ended = mparchive("backup", *arguments)
+        assert (ended.code, "name either a file or" in ended.err) == (Exit.USAGE, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_backup_of_an_archive_of_todays_goes_through_s3(
+    mparchive: Run, elsewhere: Callable[[], Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with s3_server() as address:
+        use_s3(monkeypatch, address)
+        sent = mparchive("backup", "--to", f"s3://{BUCKET}/posts", "--no-verify")
+        assert (sent.code, f"s3://{BUCKET}/posts@" in sent.err) == (Exit.DONE, True), sent.err
+        elsewhere()
+        restored = mparchive("restore", f"s3://{BUCKET}/posts")
+        assert (restored.code, "restored 2 posts" in restored.err) == (Exit.DONE, True), restored.err
+
+
+@pytest.mark.usefixtures("filled")
+def test_older_backups_of_a_place_are_removed(mparchive: Run, tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    mparchive("backup", "--to", place, "--no-verify")
+    ended = mparchive("backup", "--to", place, "--no-verify", "--keep", "1d,1m")
+    assert ended.code == Exit.DONE, ended.err
+    assert re.search(
+        r"1 older backup and \d+ objects that only it needed were removed; 1 are left", ended.err
+    )
+    assert mparchive("restore", "--check", place).code == Exit.DONE
+    for arguments in (("--to", place, "--keep", "7x"), (tmp_path / "a.backup", "--keep", "7d")):
+        refused = mparchive("backup", *arguments)
+        assert refused.code == Exit.USAGE
+        assert "7d,4w,12m" in refused.err or "it needs --to" in refused.err
+    assert len(list((place / "backups").iterdir())) == 1
+
+
+def test_nothing_is_removed_while_an_older_backup_may_have_what_the_archive_lacks(
+    mparchive: Run, filled: MediaFolder, tmp_path: Path
+) -> None:
+    place = tmp_path / "place"
+    mparchive("backup", "--to", place, "--no-verify")
+    (path,) = filled.paths()
+    filled.remove(path)
+    ended = mparchive("backup", "--to", place, "--no-verify", "--keep", "1d")
+    assert ended.code == Exit.PARTLY_FAILED
+    assert "no older backup was removed, because one of them may have" in ended.err
+    assert len(list((place / "backups").iterdir())) == 2

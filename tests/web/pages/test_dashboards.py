@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from html import unescape
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +32,25 @@ def test_the_calendar_counts_days_months_and_silences(site: SeededSite) -> None:
     assert get(site, f"{ACCOUNT}/calendar?year=banana").status == 400
     assert "Posts without their page" in words(get(site, f"{ACCOUNT}/gaps?lang=en"))
     assert get(site, "/accounts/unknown/calendar").status == 404
+
+
+def test_days_and_months_of_the_charts_lead_to_their_posts(site: SeededSite) -> None:
+    page = get(site, f"{ACCOUNT}/calendar?year=2025&lang=en").body.decode()
+    days = re.findall(
+        r'<a href="([^"]+)" tabindex="-1" aria-label="(2025-[0-9-]+): (\d+) posts?"><rect', page
+    )
+    assert len(days) == len({day for _, day, _ in days}) > 50
+    months = re.findall(r'<a href="([^"]+)" tabindex="-1" aria-label="(\d{4}-\d\d): (\d+)"><rect', page)
+    assert {"2024-05", "2025-11"} <= {month for _, month, _ in months}
+    for path, period, count in (days[0], days[-1], months[-1]):
+        listed = get(site, unescape(path)).body.decode()
+        assert listed.count('<article class="push">') == len(
+            set(re.findall(r'href="/posts/[^/]+/(\d+)', listed))
+        )
+        assert len(set(re.findall(r'href="/posts/[^/]+/([0-9_]+)', listed))) == int(count), period
+        assert f"since={period}" in unescape(path)
+    table = page[page.index('aria-label="Posts by month"') :]
+    assert all(f'href="{path}">{month}</a></th>' in table for path, month, _ in months)
 
 
 def test_health_lists_problems_sources_egresses_runs_and_contents(site: SeededSite) -> None:

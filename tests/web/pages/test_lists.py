@@ -1,13 +1,9 @@
-"""The stream, its filters and the search."""
+"""The stream with its filters, and the changes."""
 
 import re
 from html import unescape
 from urllib.parse import quote
 
-import pytest
-
-from archive.domain.addresses import canonical_url
-from tests.archive.making import BIZ
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import ACCOUNT, POST, get, words
 from tests.web.seeding import DELETED, EDITED, daily_records
@@ -39,69 +35,6 @@ def test_filters_select_posts_and_wrong_ones_are_refused(site: SeededSite) -> No
         assert "Invalid request" in words(answer)
 
 
-def test_search_marks_hits_and_refuses_what_cannot_be_searched(site: SeededSite) -> None:
-    page = get(site, f"/search?q={quote('截止时间')}&lang=en").body.decode()
-    assert "<mark>截止时间</mark>" in page
-    assert f"{POST}/{EDITED}" in page
-    first = get(site, f"/search?q={quote('合成日报')}").body.decode()
-    more = unescape(re.findall(r'href="(/search[^"]+)" rel="next"', first)[0])
-    hits = r'<h2 lang="zh"><a href="([^"]+)"'
-    assert not set(re.findall(hits, first)) & set(re.findall(hits, get(site, more).body.decode()))
-    assert "No post contains these words" in words(get(site, "/search?q=xyzzyx"))
-    assert get(site, "/search?q=-xyzzyx").status == 400
-    assert get(site, "/search?q=x&after=tampered").status == 400
-    for anything in ("%00", "%ff%fe", "%F0%9F%98%80", "%3Cscript%3E", "-", quote("😀" * 300)):
-        assert get(site, f"/search?q={anything}").status in (200, 400)
-    assert 'value="&#34;&gt;&lt;script&gt;"' in get(site, "/search?q=%22%3E%3Cscript%3E").body.decode()
-
-
-EDITED_MID = EDITED.partition("_")[0]
-QUERY = f"__biz={quote(BIZ, safe='=')}&mid={EDITED_MID}&idx=1&sn=5a&chksm=be48&scene=21"
-CHALLENGE = (
-    f"/mp/wappoc_appmsgcaptcha?poc_token=a&target_url={quote(f'https://mp.weixin.qq.com/s?{QUERY}', safe='')}"
-)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [EDITED, f"https://mp.weixin.qq.com/s?{QUERY}", f"（MP.weixin.qq.com:443/s/?{QUERY}）", CHALLENGE],
-)
-def test_the_search_opens_the_post_of_an_address_or_aid(site: SeededSite, name: str) -> None:
-    answer = get(site, f"/search?lang=en&q={quote(name, safe='')}")
-    assert (answer.status, answer.headers["location"]) == (303, f"{POST}/{EDITED}?lang=en")
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        f"/s?{QUERY}",
-        f"/s/?{QUERY}",
-        CHALLENGE,
-        f"/https://mp.weixin.qq.com/s?{QUERY}",
-        f"/http://mp.weixin.qq.com/s?{QUERY}",
-    ],
-)
-def test_a_path_of_wechat_leads_to_the_post(site: SeededSite, path: str) -> None:
-    answer = get(site, path)
-    assert (answer.status, answer.headers["location"]) == (303, f"{POST}/{EDITED}")
-
-
-@pytest.mark.parametrize(
-    "path", ["/s/abcdefghijklmnopqrstuv", "/s?__biz=MzA1&mid=1&idx=1", "/s?x", "/mp/other"]
-)
-def test_a_path_of_wechat_without_an_archived_post_is_not_found(site: SeededSite, path: str) -> None:
-    answer = get(site, path, **{"Accept-Language": "en"})
-    assert answer.status == 404
-    assert "mparchive backfill" in words(answer) or "mparchive search" in words(answer)
-
-
-def test_a_search_for_an_address_that_is_not_archived_says_how_to_fetch_it(site: SeededSite) -> None:
-    url = canonical_url(BIZ, "777", "1", "5a")
-    answer = get(site, f"/search?lang=en&q={quote(url, safe='')}")
-    assert answer.status == 200
-    assert "is not in the archive; run `mparchive backfill 'https://mp.weixin.qq.com/s?" in words(answer)
-
-
 def test_changes_are_listed_with_links_to_what_changed(site: SeededSite) -> None:
     page = get(site, "/changes?kind=edited&lang=en")
     listed = re.findall(r'<a href="([^"]+)" lang="zh">', page.body.decode())
@@ -113,6 +46,19 @@ def test_changes_are_listed_with_links_to_what_changed(site: SeededSite) -> None
     assert "作者已删除" in words(removed)
     assert "该内容已被发布者删除" in words(removed)
     assert 'href="/feeds/changes.atom?lang=zh&amp;kind=removed"' in removed.body.decode()
+
+
+def test_a_chart_of_changes_leads_to_those_of_a_month(site: SeededSite) -> None:
+    page = get(site, "/changes?lang=en&since=2013").body.decode()  # other tests add posts of 2012
+    bars = re.findall(r'<a href="([^"]+)" tabindex="-1" aria-label="2025-11, (\w+): (\d+)"><rect', page)
+    assert [(name, count) for _, name, count in bars] == [("edited", "1"), ("removed", "1")]
+    for path, name, count in bars:
+        listed = get(site, unescape(path)).body.decode()
+        assert 'name="since" value="2025-11-01"' in listed
+        assert listed.count(f'<span class="mark {name}">') == int(count)
+        assert page.count(f'href="{path}"') == 2  # in the chart, and in the table for the keyboard
+    assert "Edits and removals by month" not in words(get(site, "/changes?kind=new&lang=en"))
+    assert "各月修改与下架" in words(get(site, "/changes?lang=zh"))
 
 
 def test_every_change_is_on_one_page_and_filters_select_changes(site: SeededSite) -> None:
@@ -160,10 +106,20 @@ def test_days_may_be_months_years_and_weeks(site: SeededSite) -> None:
     assert get(site, "/api/v1/posts?until=2025-W99").status == 422
 
 
-def test_a_search_without_words_lists_what_its_filters_select(site: SeededSite) -> None:
-    found = get(site, "/search?q=&since=2024&until=2024&order=relevance&lang=en")
-    assert found.body.decode().count('<article class="hit">') == sum(
-        one.date < "2025" for one in daily_records()
-    )
-    assert '<article class="hit">' not in get(site, "/search?q=&since=&lang=en").body.decode()
-    assert "No post contains these words" in words(get(site, "/search?account=nobody&lang=en"))
+def test_cards_say_how_long_a_post_is_and_show_its_cover(site: SeededSite) -> None:
+    for path in ("/?lang=en&kind=picture", f"/search?q={quote('合成')}&kind=picture&lang=en"):
+        page = get(site, path)
+        assert re.search(r"[\d,]+ characters? · \d+ images?", words(page)), path
+        (source, *_) = re.findall(
+            r'<img class="cover" src="([^"]+)" alt="" loading="lazy"', page.body.decode()
+        )
+        assert get(site, source).headers["Content-Type"].startswith("image/")
+    assert "字" in words(get(site, "/?lang=zh&kind=picture"))
+    assert '<p class="digest">' in get(site, "/").body.decode()
+
+
+def test_pushes_of_a_day_are_listed_by_their_time(site: SeededSite) -> None:
+    page = get(site, "/?since=2025-11-01&until=2025-11-12").body.decode()
+    for day in re.split(r"<section", page)[1:]:
+        times = re.findall(r'</a> <time datetime="([^"]+)"', day)
+        assert times == sorted(times, reverse=True)

@@ -9,16 +9,20 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from archive.db.engine import transaction
+from archive.db.models import Medium
+from archive.domain.messages import Message
+from archive.domain.outcomes import Kind, MediumOutcome
 from archive.ingest.pages import store_parse_results
 from archive.rendering.page import MAX_TAGS
 from archive.repository.captures import store_captures
-from tests.archive.making import NOW, article, capture, record
+from archive.repository.media import record_media_failure
+from tests.archive.making import NOW, article, capture, image, record, video
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import OTHER, POST, RICH, get, words
-from tests.web.seeding import DELETED, EDITED, invented, page_of, put_pages
-from web.pages import posts
+from tests.web.seeding import DELETED, EDITED, LATER, invented, page_of, put_pages
 from web.pages.posts import collapse_blank_lines
 
 _LONG_AGO = datetime(2012, 9, 1, 4, 0, tzinfo=UTC)
@@ -108,7 +112,7 @@ def test_an_unexpected_error_of_a_page_is_answered_with_one_sentence(
     def fail(*_: object) -> str:
         raise RecursionError("maximum recursion depth exceeded")
 
-    monkeypatch.setattr(posts, "offline_page", fail)
+    monkeypatch.setattr("web.pages.files.offline_page", fail)
     answer = get(site, f"{RICH}/offline")
     assert answer.status == 501
     assert "RecursionError" in words(answer)
@@ -128,3 +132,24 @@ def test_the_page_of_a_paid_post_says_that_only_the_preview_is_archived(site: Se
     assert "preview" not in words(get(site, f"{POST}/{EDITED}?lang=en"))
     feed = get(site, f"/feeds/posts.atom?q={quote('付费文章')}").body.decode()
     assert 'term="paid-preview"' in feed
+
+
+def test_what_is_missing_of_a_post_is_said_on_its_page(site: SeededSite) -> None:
+    media = [image("lost", 0), image("lost_too", 1), image("waits", 2), video()]
+    made = replace(invented("14001_1", "缺图的合成文章", "字。\r", day="2012-08-27"), media=tuple(media))
+    silent = replace(invented("14002_1", "没有视频的合成文章", "字。\r", day="2012-08-27"), kind=Kind.VIDEO)
+    with transaction(site.engine) as session:
+        put_pages(session, [page_of(made), page_of(silent)], _LONG_AGO)
+    for medium in media[:2]:
+        with transaction(site.engine) as session:
+            number = session.scalars(select(Medium.id).where(Medium.key == medium.key)).one()
+            record_media_failure(session, number, MediumOutcome.REFUSED, "crawler.media.memory", LATER)
+    reason = Message("crawler.media.memory")
+    for view in ("", "/page"):
+        shown = words(get(site, f"{POST}/14001_1{view}?lang=en"))
+        assert f"Not all of this post is in the archive: 2 images are missing: {reason}" in shown
+        assert "One image is missing: not downloaded yet" in shown
+        assert "One video is missing: " in shown
+        assert "The video is missing" not in shown
+        assert "缺视频：" in words(get(site, f"{POST}/14002_1{view}?lang=zh"))
+        assert "Not all of this post" not in words(get(site, f"{RICH}{view}?lang=en"))

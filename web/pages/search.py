@@ -1,0 +1,209 @@
+"""The search page with the counts that narrow it, and posts by their address."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Annotated, Any, get_args
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BeforeValidator
+
+from archive.db.engine import Readers
+from archive.domain.addresses import HOST
+from archive.domain.day_ranges import DayRange
+from archive.domain.errors import ArchiveError, NotArchived
+from archive.domain.text import storable
+from archive.reports.statistics import by_month
+from archive.repository import accounts as accounts_repository
+from archive.repository.post_queries import PostFilter
+from archive.search.engine import Order
+from archive.search.facets import Facets
+from archive.search.lookup import (
+    MAX_POST_NAME,
+    NamedPosts,
+    NameForm,
+    facets_of_hits,
+    find_hits,
+    missing_message,
+    posts_with_identifier,
+)
+from web.pages.lists import card_values
+from web.pages.render import (
+    OptionalCursor,
+    OptionalKind,
+    OptionalMark,
+    OptionalName,
+    OptionalSince,
+    OptionalUntil,
+    PageContext,
+    add_page,
+    download_links,
+    kind_options,
+    mark_options,
+    render_page,
+)
+
+HITS_PER_PAGE = 20
+
+
+def _order_or_default(value: Any) -> Any:
+    """Return the order by date for an unknown one: a reader may have edited the address."""
+    return value if value in get_args(Order) else "date"
+
+
+SearchOrder = Annotated[Order, BeforeValidator(_order_or_default), Query()]
+
+
+def search_page_router(readers: Readers) -> APIRouter:
+    """Return /search."""
+    router = APIRouter()
+
+    def find(  # noqa: PLR0913, PLR0917 - a filter is an argument
+        request: Request,
+        q: str = "",
+        account: OptionalName = None,
+        kind: OptionalKind = None,
+        since: OptionalSince = None,
+        until: OptionalUntil = None,
+        mark: OptionalMark = None,
+        order: SearchOrder = "date",
+        after: OptionalCursor = None,
+    ) -> Response:
+        chosen = PostFilter(account, kind, since, until, mark)
+        words, found, problem, missing = storable(q.strip()), None, None, None
+        cards: dict[str, Any] = {}
+        facets = None
+        context = PageContext.of(request)
+        with readers.session() as session:
+            named = posts_with_identifier(session, words, account)
+            if len(named.posts) == 1 and not after:
+                return _redirect_to_post(context, named)
+            accounts = accounts_repository.account_names(session)
+            try:
+                if words or not chosen.is_empty:
+                    found = find_hits(session, words, chosen, order=order, limit=HITS_PER_PAGE, after=after)
+                    cards = card_values(session, [hit.post_id for hit in found.hits])
+                    facets = facets_of_hits(session, words, chosen) if found.hits and not after else None
+            except ArchiveError as error:
+                problem = error.message
+            if found and not found.hits and named.form is not NameForm.TITLE:
+                missing = missing_message(session, named, words)
+        values: dict[str, Any] = {"words": words, "found": found, "problem": problem, "missing": missing}
+        values |= {"max_length": MAX_POST_NAME, "mark_names": mark_options(context)}
+        if facets:
+            values |= _facet_values(context, facets, chosen)
+        values["facets"] = facets
+        values |= cards
+        values["feed"] = context.link(
+            "feeds", "posts.atom", lang=None, q=words, account=account, kind=kind, changed=mark
+        )
+        values["downloads"] = download_links(context, chosen, words)
+        status = 400 if problem else 200
+        return render_page(
+            request,
+            "search.html",
+            status,
+            accounts=accounts,
+            kinds=kind_options(context),
+            order=order,
+            **asdict(chosen),
+            **values,
+        )
+
+    add_page(router, "/search", find)
+    return router
+
+
+MAX_FACET_ACCOUNTS = 12  # linked beside a search, those with the most hits
+
+MAX_FACET_MONTHS = 36  # of hits that a chart shows by month; over a longer time it shows years
+
+FacetLinks = list[tuple[str, int, str, bool]]  # name, hits, address, and whether it is chosen already
+
+
+def _facet_values(context: PageContext, facets: Facets, chosen: PostFilter) -> dict[str, Any]:
+    """Return the links that narrow a search, by the code of their heading, and its hits over time."""
+
+    def narrowed(parameter: str, values: Iterable[tuple[str, str, int]], now: object) -> FacetLinks:
+        """Link each value (value, name, hits); the chosen one leads back to the search without it."""
+        return [
+            (name, count, context.here(after="", **{parameter: "" if value == now else value}), value == now)
+            for value, name, count in values
+        ]
+
+    kinds = [(kind, context.name_of("archive.kind.", kind), count) for kind, count in facets.kinds if kind]
+    marks = [(str(mark), context.name_of("archive.mark.", mark), count) for mark, count in facets.marks]
+    accounts = [(biz, name or biz, count) for biz, name, count in facets.accounts[:MAX_FACET_ACCOUNTS]]
+    account = chosen.account if len(facets.accounts) != 1 or not chosen.account else facets.accounts[0][0]
+    years = [_period_link(context, str(year), count, chosen) for year, count in facets.years]
+    lists = [
+        ("web.label.account", narrowed("account", accounts, account)),
+        ("web.label.year", years),
+        ("web.label.kind", narrowed("kind", kinds, chosen.kind)),
+        ("web.label.changed", narrowed("changed", marks, chosen.mark)),
+    ]
+    return {
+        "facet_lists": [one for one in lists if one[1]],
+        "over_time": _hits_over_time(context, facets, chosen),
+    }
+
+
+def _period_link(
+    context: PageContext, period: str, count: int, chosen: PostFilter
+) -> tuple[str, int, str, bool]:
+    """Link a year or month; the chosen one leads back to the search of all days."""
+    days = DayRange.read(period)
+    is_chosen = (chosen.since, chosen.until) == (days.first, days.last)
+    value = "" if is_chosen else period
+    return period, count, context.here(after="", since=value, until=value), is_chosen
+
+
+def _hits_over_time(context: PageContext, facets: Facets, chosen: PostFilter) -> FacetLinks:
+    """Return the hits of each month, or of each year where they are of many, first to last."""
+    months = by_month(facets.months)
+    periods: dict[str, int] = {f"{one.month:%Y-%m}": one.count for one in months}
+    if len(months) > MAX_FACET_MONTHS:
+        counts = dict(facets.years)
+        periods = {str(year): counts.get(year, 0) for year in range(min(counts), max(counts) + 1)}
+    return [_period_link(context, period, count, chosen) for period, count in periods.items()]
+
+
+def _redirect_to_post(context: PageContext, named: NamedPosts) -> Response:
+    ((post, biz),) = named.posts
+    return RedirectResponse(context.link("posts", biz, post.aid), 303)
+
+
+_ADDRESS_PATHS = ("/s", "/s/", "/s/{rest:path}", "/mp/{rest:path}")  # as on WeChat's host
+
+_WHOLE_ADDRESS_PATHS = ("/http:{rest:path}", "/https:{rest:path}")
+
+
+def address_router(readers: Readers) -> APIRouter:
+    """Return WeChat's own paths of posts, and its whole addresses as paths: each leads to the post's page."""
+    router = APIRouter()
+
+    def of_path(request: Request) -> Response:
+        return _post_of_address(readers, request, f"https://{HOST}{request.url.path}")
+
+    def of_address(request: Request) -> Response:
+        return _post_of_address(readers, request, request.url.path.removeprefix("/"))
+
+    for path in _ADDRESS_PATHS:
+        add_page(router, path, of_path)
+    for path in _WHOLE_ADDRESS_PATHS:
+        add_page(router, path, of_address)
+    return router
+
+
+def _post_of_address(readers: Readers, request: Request, address: str) -> Response:
+    """Redirect to the page of a post, or to the search where the address fits several. Raises NotArchived."""
+    context = PageContext.of(request)
+    name = f"{address}?{request.url.query}" if request.url.query else address
+    with readers.session() as session:
+        named = posts_with_identifier(session, name)
+        if len(named.posts) == 1:
+            return _redirect_to_post(context, named)
+        if not named.posts:
+            message = missing_message(session, named, name)
+            raise NotArchived(message.code, **message.params)
+    return RedirectResponse(context.link("search", q=name), 303)
