@@ -25,6 +25,7 @@ from archive.search.lookup import (
     find_hits,
     missing_message,
     posts_with_identifier,
+    split_notes,
 )
 from web.pages.lists import card_values
 from web.pages.render import (
@@ -74,7 +75,7 @@ def search_page_router(readers: Readers) -> APIRouter:
         facets = None
         context = PageContext.of(request)
         with readers.session() as session:
-            named = posts_with_identifier(session, words, account)
+            named = posts_with_identifier(session, split_notes(words, chosen)[0], account)
             if len(named.posts) == 1 and not after:
                 return _redirect_to_post(context, named)
             accounts = accounts_repository.account_names(session)

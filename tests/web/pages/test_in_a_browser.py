@@ -128,7 +128,7 @@ def test_the_keyboard_reaches_everything_and_focus_is_visible(reader: Reader) ->
 def test_shortcuts_move_through_a_list_open_posts_and_go_to_the_search(reader: Reader) -> None:
     page = reader.window(locale="en-GB")
     page.goto(reader.at("/?lang=en"))
-    titles = page.locator("main [data-item]").all_inner_texts()
+    titles = page.locator(".push li > div > a").all_inner_texts()
 
     def focused() -> str:
         return str(page.evaluate("document.activeElement.innerText"))
@@ -171,7 +171,7 @@ def test_shortcuts_can_be_switched_off(reader: Reader) -> None:
 def test_the_images_of_a_post_are_seen_one_by_one(reader: Reader, *, scripts: bool) -> None:
     page = reader.window(java_script_enabled=scripts)
     page.goto(reader.at("/?lang=en&kind=picture"))
-    page.locator("main [data-item]").first.click()
+    page.locator(".push li > div > a").first.click()
     images = page.locator(".pictures a")
     assert images.count() > 1
     images.first.click()

@@ -131,3 +131,10 @@ def test_a_saved_search_leads_to_its_hits_and_its_feed(web: Served) -> None:
     (remove,) = re.findall(r'action="(/searches/\d+/remove)"', listed)
     assert send(web, remove, {"lang": "en"}).status == 303
     assert "我的搜索" not in web.ask("GET", "/notes").body.decode()
+
+
+def test_a_tag_that_looks_like_an_aid_is_a_tag(web: Served) -> None:
+    assert send(web, f"{POST}/note", {"tags": "1002_1"}).status == 303
+    found = web.ask("GET", f"/search?q={quote('tag:1002_1')}")
+    assert found.status == 200
+    assert f'href="{POST}"' in found.body.decode()

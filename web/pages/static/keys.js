@@ -1,6 +1,7 @@
 "use strict";
 // Shortcuts of the keyboard. Every one of them is a link or a field of the page, which works without them.
 const OFF = "mparchive-keys-off";
+const ITEMS = "main .push li > div > a, main .hit :is(h2, h3) > a, main tbody th > a";  // titles in lists
 const dialog = document.getElementById("keys");
 const toggle = document.getElementById("keys-on");
 
@@ -14,7 +15,7 @@ function isOff(value) {  // some browsers forbid storage; then shortcuts are on
 }
 
 function move(step) {
-  const items = [...document.querySelectorAll("main [data-item]")];
+  const items = [...document.querySelectorAll(ITEMS)].filter(item => item.offsetParent);  // that are shown
   const place = items.indexOf(document.activeElement);
   const next = items[place < 0 ? (step > 0 ? 0 : items.length - 1) : place + step];
   if (next) next.focus();
@@ -33,7 +34,7 @@ const actions = {
   "j": () => move(1),
   "k": () => move(-1),
   "o": () => {
-    if (document.activeElement.matches("[data-item]")) document.activeElement.click(); else move(1);
+    if (document.activeElement.matches(ITEMS)) document.activeElement.click(); else move(1);
   },
   "?": () => dialog.showModal(),
 };
