@@ -1,4 +1,4 @@
-"""The options with which Chromium is started: it reaches nothing by itself, and shows images only to print."""
+"""The options of Chromium: it reaches nothing by itself, and shows images only to print."""
 
 from pathlib import Path
 
