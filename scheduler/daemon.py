@@ -21,19 +21,19 @@ from sqlalchemy import Engine
 from archive.db.engine import open_archive, transaction
 from archive.db.roles import role_warnings
 from archive.domain.messages import Message
-from archive.domain.monitoring import remedy_for
+from archive.domain.monitoring import SourceName, remedy_for
 from archive.repository.egress import EGRESS_LIVES, live_egresses, record_heartbeat
 from archive.system import clock
 from crawler.media.settings import MediaSettings
 from scheduler.config import Config, ConfigError, SchedulerSettings, load_config
 from scheduler.database_watch import DatabaseWatch
-from scheduler.jobs import discover, fetch, inbox, report
+from scheduler.jobs import backup, discover, fetch, inbox, report
 from scheduler.jobs.base import JobContext
 from scheduler.metrics import serve_metrics
 from scheduler.polling import TIMETABLE, TimetableEntry, Work
 from scheduler.queue import DATABASE_ERRORS, HOME, PlannedJob, defer, failure_summary, open_queue, queue_of
 from scheduler.service_manager import READY, STOPPING, notify, show_signs_of_life
-from scheduler.source_check import unwatched_problem
+from scheduler.source_check import configured_sources, unwatched_problem
 from scheduler.worker import HeartbeatSettings, JobWorker, quiet_logs
 
 CLOCK_CHECK = 10.0  # seconds, by a clock that nobody sets back
@@ -72,7 +72,8 @@ class CurrentConfig:
             log.error("configuration refused", action="config_refused", reason=str(error))
         else:
             self.problem = None
-            log.info("configuration reloaded", action="config_taken", path=str(self.path))
+            reloaded = Message("scheduler.log.reloaded", {"path": self.path})
+            log.info(reloaded, action="config_taken", path=str(self.path))
             if self.config.reading_room != before:
                 log.warning(
                     "[reading_room] has changed, which takes effect when the daemon is restarted",
@@ -110,10 +111,17 @@ class JobPlanner:
                 return fetch.plan_media(context, config.limits, self._egresses())
             case Work.REVISIT:
                 return fetch.plan_revisit(context, config.limits, self._egresses())
+        return self._plan_at_home(work)
+
+    def _plan_at_home(self, work: Work) -> list[PlannedJob]:
+        """Return the jobs that only run where the configuration file is."""
+        config = self.current.config
+        match work:
             case Work.INBOX:
                 return inbox.plan_inbox(config.inbox)
-            case Work.REPORT:
-                return report.plan_report()
+            case Work.BACKUP:
+                return backup.plan_backup(config.backup, self.context.now())
+        return report.plan_report()
 
     def _egresses(self) -> list[str]:
         """Return the egresses that have a worker, this machine's own first."""
@@ -128,7 +136,8 @@ class JobPlanner:
         try:
             self.current.refresh()
             for job in await asyncio.to_thread(self.plan, entry.work):
-                deferred += await defer(app, job, entry.tick(self.context.now()))
+                tick = entry.tick(self.context.now()) if job.tick is None else job.tick
+                deferred += await defer(app, job, tick)
         except DATABASE_ERRORS as error:
             reason = failure_summary(error)
             log.error("nothing could be planned", action="database_away", work=entry.work, reason=reason)
@@ -147,7 +156,10 @@ def home_tasks(current: CurrentConfig) -> dict[Work, Callable[..., None]]:
     def run_inbox(context: JobContext) -> None:
         inbox.run_inbox(context, current.config.inbox)
 
-    return {Work.REPORT: run_report, Work.INBOX: run_inbox}
+    def run_backup(context: JobContext) -> None:
+        backup.run_backup(context, current.config.backup)
+
+    return {Work.REPORT: run_report, Work.INBOX: run_inbox, Work.BACKUP: run_backup}
 
 
 def run_scheduler(config_path: Path, heartbeat: HeartbeatSettings | None = None) -> int:
@@ -163,20 +175,26 @@ def run_scheduler(config_path: Path, heartbeat: HeartbeatSettings | None = None)
             stack.enter_context(serve_metrics(context.engine, *settings.metrics_at))
         worker = JobWorker(context, stop, home_tasks(current), [HOME], heartbeat or HeartbeatSettings())
         accounts = [account.name for account in current.config.accounts]
-        log.info("daemon started", action="daemon_started", egress=context.egress, accounts=accounts)
-        _warn_of_unwatched(context.engine, current.config)
+        started = Message("scheduler.log.started")
+        log.info(started, action="daemon_started", egress=context.egress, accounts=accounts)
+        _log_watched(context.engine, current.config)
         asyncio.run(_schedule_and_work(JobPlanner(context, current), worker))
-        log.info("daemon stopped", action="daemon_stopped")
+        log.info(Message("scheduler.log.stopped"), action="daemon_stopped")
     return 0
 
 
-def _warn_of_unwatched(engine: Engine, config: Config) -> None:
-    """Log which accounts have no source that lists new posts; the report opens incidents of them."""
+def _log_watched(engine: Engine, config: Config) -> None:
+    """Log how each account is watched; where no source lists its posts, the report opens an incident."""
     with transaction(engine) as session:
         for account in config.accounts:
+            kinds = {SourceName.parse(one.name).type for one in configured_sources(session, account)}
+            sources = [Message(f"scheduler.source.{kind}") for kind in sorted(kinds)]
+            watched = Message("scheduler.log.watched", {"account": account.name, "sources": sources})
             if problem := unwatched_problem(session, account):
                 remedy = remedy_for(problem)
                 log.warning(problem, action="account_not_watched", biz=account.biz, remedy=remedy)
+            else:
+                log.info(watched, action="account_watched", biz=account.biz)
 
 
 def work_until_stopped(heartbeat: HeartbeatSettings | None = None) -> int:
