@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, Protocol
@@ -98,6 +98,21 @@ class _ProgressLines:
     def step(self, description: str, done: int) -> None:
         if done % self._every == 0:
             err.print(f"{done}{self._total} {description}", markup=False)
+
+
+class _NoSteps:
+    def step(self, description: str, done: int) -> None:
+        """Show nothing."""
+
+
+@contextmanager
+def terminal_steps(count: Callable[[], int]) -> Iterator[Steps]:
+    """Show a progress bar on a terminal, and nothing elsewhere; only a terminal needs the total's `count`."""
+    if not err.is_terminal:
+        yield _NoSteps()
+        return
+    with steps(count()) as shown:
+        yield shown
 
 
 @contextmanager

@@ -3,15 +3,20 @@
 EPUB and DOCX are made by pandoc, which the extra `mparchive[documents]` brings; archive.export.pdf makes PDF.
 """
 
+import base64
 import io
 import json
 import re
+import shutil
 import subprocess
+import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, BinaryIO, Protocol
 from uuid import NAMESPACE_URL, uuid5
 
@@ -36,11 +41,11 @@ from archive.system.files import write_bytes
 
 MAX_BOOK_POSTS = 2_000  # a book of more is neither read nor opened with pleasure
 
-MAX_BOOK_SIZE = 128 * 1024**2  # bytes of its posts with their images; pandoc takes ten times as much memory
+MAX_BOOK_SIZE = 256 * 1024**2  # bytes of its posts with their images, which the book holds in memory
 
-PANDOC_SECONDS = 120.0  # for a post or for a book; the largest book takes a third of it
+PANDOC_SECONDS = 120.0  # for a post or for a book; a book of 100 MB takes six
 
-PANDOC_HEAP = "4g"  # the largest book takes half of it
+PANDOC_HEAP = "2g"  # a book of 100 MB takes 300 MB
 
 BOOK_TITLE = "文章存档"
 
@@ -249,17 +254,20 @@ class PandocMaker:
         self.render: RenderPost = partial(render_for_pandoc, form)
         self._pandoc = _pandoc_path()
         self._chapters: list[dict[str, Any]] = []
+        self._images = Path(mkdtemp(prefix="mparchive-"))  # of the book
+        weakref.finalize(self, shutil.rmtree, self._images, ignore_errors=True)
 
     def document(self, content: bytes, info: DocumentInfo) -> bytes:
         """Return the document of one post."""
-        parsed = self._parsed(content)
-        if self.ending == "epub":  # in a DOCX the title stands above the text anyway
-            parsed["blocks"].insert(0, _heading(info.title, 1))
-        return self._written(parsed, info, title_page=False)
+        with TemporaryDirectory(prefix="mparchive-") as folder:
+            parsed = self._parsed(_with_image_files(content, Path(folder)))
+            if self.ending == "epub":  # in a DOCX the title stands above the text anyway
+                parsed["blocks"].insert(0, _heading(info.title, 1))
+            return self._written(parsed, info, Path(folder), title_page=False)
 
     def add_chapter(self, content: bytes, info: DocumentInfo) -> int:
         """Add a post to the book."""
-        blocks = self._parsed(content)["blocks"]
+        blocks = self._parsed(_with_image_files(content, self._images))["blocks"]
         self._chapters += [_heading(info.title, len(self._chapters) + 1), *blocks]
         return len(content)
 
@@ -267,7 +275,7 @@ class PandocMaker:
         """Return the book of all posts that were added."""
         empty = self._parsed(b"<p></p>")
         blocks = self._chapters or [_paragraph(info.description)]
-        return self._written(empty | {"blocks": blocks}, info, title_page=True)
+        return self._written(empty | {"blocks": blocks}, info, self._images, title_page=True)
 
     def _parsed(self, content: bytes) -> dict[str, Any]:
         """Return HTML as pandoc's own tree; headings of the text come below that of its title."""
@@ -277,15 +285,20 @@ class PandocMaker:
         parsed: dict[str, Any] = json.loads(tree)
         return parsed
 
-    def _written(self, parsed: dict[str, Any], info: DocumentInfo, *, title_page: bool) -> bytes:
+    def _written(
+        self, parsed: dict[str, Any], info: DocumentInfo, images: Path, *, title_page: bool
+    ) -> bytes:
         tree = json.dumps(parsed | {"meta": _metadata(info, is_book=title_page)}, ensure_ascii=False)
         options = [f"--epub-title-page={str(title_page).lower()}"] if self.ending == "epub" else []
         writer = ("--from", "json", "--to", self.ending, "--split-level=1", "--output", "-", *options)
-        # Outside of the sandbox pandoc takes the time from the environment; its tree has nothing to load.
-        return self._run(*writer, given=tree.encode("utf-8", "replace"), at=info.at)
+        # Outside of the sandbox pandoc takes the time from the environment, and the images of its tree, which
+        # are all our own, from their folder.
+        return self._run(*writer, given=tree.encode("utf-8", "replace"), at=info.at, folder=images)
 
-    def _run(self, *arguments: str, given: bytes, at: datetime | None = None) -> bytes:
-        """Run pandoc on what is given. Raises PageError."""
+    def _run(
+        self, *arguments: str, given: bytes, at: datetime | None = None, folder: Path | None = None
+    ) -> bytes:
+        """Run pandoc on what is given, in a folder. Raises PageError."""
         heap = ("+RTS", f"-M{PANDOC_HEAP}", "-RTS")
         command = [self._pandoc, "--data-dir=/nonexistent", *arguments, *heap]
         environment = {"LANG": "C.UTF-8", "SOURCE_DATE_EPOCH": str(int(at.timestamp()) if at else 0)}
@@ -296,6 +309,7 @@ class PandocMaker:
                 capture_output=True,
                 timeout=PANDOC_SECONDS,
                 env=environment,
+                cwd=folder,
                 check=False,
             )
         except subprocess.TimeoutExpired:
@@ -305,6 +319,22 @@ class PandocMaker:
             reason = next((line for line in lines if line and not line.startswith("[")), str(done.returncode))
             raise PageError("archive.export.pandoc_failed", reason=reason[:200])
         return done.stdout
+
+
+# Pandoc takes thirty times the memory of an image that stands in the text itself.
+_EMBEDDED_IMAGE = re.compile(rb'(<img\b[^>]*?\bsrc=")data:image/([a-z]+)(?:\+xml)?;base64,([A-Za-z0-9+/=]+)"')
+
+
+def _with_image_files(content: bytes, folder: Path) -> bytes:
+    """Return HTML whose embedded images are files in a folder, named by their hash."""
+
+    def in_file(image: re.Match[bytes]) -> bytes:
+        data = base64.b64decode(image[3])
+        name = f"{sha256(data).hexdigest()}.{image[2].decode()}"
+        (folder / name).write_bytes(data)
+        return b'%b%b"' % (image[1], name.encode())
+
+    return _EMBEDDED_IMAGE.sub(in_file, content)
 
 
 def _pandoc_path() -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from sqlalchemy.orm import Session
 
 from archive.domain.errors import ArchiveError
+from archive.export.result import OnPosts, ignore_posts
 from archive.reports.post_list import PostRow, whole_posts
 from archive.repository.heads import last_digest
 from archive.repository.post_queries import PostFilter
@@ -20,7 +21,9 @@ class ExtraMissing(ArchiveError):
     """A package that an extra of this program brings is not installed."""
 
 
-def write_parquet(session: Session, chosen: PostFilter, out: BinaryIO) -> int:
+def write_parquet(
+    session: Session, chosen: PostFilter, out: BinaryIO, on_posts: OnPosts = ignore_posts
+) -> int:
     """Write the posts of a filter, a row group for each batch, and return how many were written.
 
     Raises ExtraMissing, OSError.
@@ -32,6 +35,7 @@ def write_parquet(session: Session, chosen: PostFilter, out: BinaryIO) -> int:
             rows = [_row(post) for _, post in batch]
             writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
             count += len(rows)
+            on_posts(count)
         if head := last_digest(session):
             writer.add_key_value_metadata({HEAD_KEY: head.digest})
     return count

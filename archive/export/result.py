@@ -1,6 +1,6 @@
 """The result of an export: what was written, and what could not be read or written, and why."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -19,6 +19,13 @@ MAX_MESSAGES = 20  # messages of each kind that a result keeps; the rest is coun
 
 # After these errors nothing else could be written either.
 _FATAL = (SQLAlchemyError, DatabaseUnavailable, MediaFolderError)
+
+
+OnPosts = Callable[[int], None]  # receives how many posts are written so far
+
+
+def ignore_posts(count: int) -> None:
+    """Do nothing with the number of posts."""
 
 
 @dataclass

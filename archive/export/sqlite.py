@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sqlalchemy.orm import Session
 
+from archive.export.result import OnPosts, ignore_posts
 from archive.reports.changes import PostChange, changes_of_posts
 from archive.reports.post_list import PostRow, whole_posts
 from archive.repository.heads import last_digest
@@ -53,7 +54,9 @@ _TOKENIZERS = ("trigram", "unicode61")  # the first that this SQLite has; trigra
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 
 
-def write_sqlite(session: Session, chosen: PostFilter, out: BinaryIO) -> int:
+def write_sqlite(
+    session: Session, chosen: PostFilter, out: BinaryIO, on_posts: OnPosts = ignore_posts
+) -> int:
     """Write the posts of a filter as a database, and return how many were written.
 
     It is made in the temporary folder, then copied. Raises OSError.
@@ -61,7 +64,7 @@ def write_sqlite(session: Session, chosen: PostFilter, out: BinaryIO) -> int:
     with TemporaryDirectory(prefix="mparchive-") as folder:
         path = Path(folder) / "posts.sqlite"
         try:
-            count = _write_database(session, chosen, path)
+            count = _write_database(session, chosen, path, on_posts)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in _FULL:
                 raise
@@ -71,7 +74,7 @@ def write_sqlite(session: Session, chosen: PostFilter, out: BinaryIO) -> int:
     return count
 
 
-def _write_database(session: Session, chosen: PostFilter, path: Path) -> int:
+def _write_database(session: Session, chosen: PostFilter, path: Path, on_posts: OnPosts) -> int:
     # It imports pandas where that is installed: 100 MB that other formats need not have.
     from sqlite_utils import Database  # noqa: PLC0415
 
@@ -86,6 +89,7 @@ def _write_database(session: Session, chosen: PostFilter, path: Path) -> int:
             _insert(tables["posts"], (_values(post, POSTS) for _, post in batch))
             _insert_details(session, dict(batch), tables, chosen)
             count += len(batch)
+            on_posts(count)
         _finish(database)
         if head := last_digest(session):
             _insert(tables["head"], [{"taken_at": head.taken_at.isoformat(), "digest": head.digest}])

@@ -16,6 +16,7 @@ from xlsxwriter.exceptions import FileCreateError
 
 from archive.domain.errors import ArchiveError
 from archive.domain.records import SHANGHAI
+from archive.export.result import OnPosts, ignore_posts
 from archive.reports.post_list import PostRow, whole_posts
 from archive.repository.heads import last_digest
 from archive.repository.post_queries import PostFilter
@@ -52,7 +53,14 @@ class TooManyRows(ArchiveError):
     """More posts than a sheet has rows."""
 
 
-def write_xlsx(session: Session, chosen: PostFilter, out: BinaryIO, *, max_rows: int = MAX_ROWS) -> int:
+def write_xlsx(
+    session: Session,
+    chosen: PostFilter,
+    out: BinaryIO,
+    on_posts: OnPosts = ignore_posts,
+    *,
+    max_rows: int = MAX_ROWS,
+) -> int:
     """Write the posts of a filter as a workbook, and return how many were written.
 
     Rows go to temporary files before they are packed. Raises TooManyRows, OSError.
@@ -67,6 +75,7 @@ def write_xlsx(session: Session, chosen: PostFilter, out: BinaryIO, *, max_rows:
             for batch in whole_posts(session, chosen):
                 for _, post in batch:
                     _write_post(post, posts, more)
+                on_posts(posts.rows - 1)
             if head := last_digest(session):
                 book.set_custom_property(HEAD_PROPERTY, head.digest, "text")
             book.close()

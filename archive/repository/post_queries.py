@@ -108,8 +108,8 @@ def _records_at(session: Session, chosen: PostFilter, at: datetime) -> Iterator[
             yield Record(aid, then_title, url, day.isoformat(), account, then_text)
 
 
-def count_at_most(session: Session, chosen: PostFilter, limit: int) -> int:
-    """Count the posts of a filter up to a limit."""
+def count_at_most(session: Session, chosen: PostFilter, limit: int | None) -> int:
+    """Count the posts of a filter up to a limit; all of them where it is None."""
     some = filtered_posts(select(Post.id), chosen).limit(limit).subquery()
     return session.scalar(select(func.count()).select_from(some)) or 0
 

@@ -28,7 +28,7 @@ from archive.export.parquet import write_parquet
 from archive.export.plain_text import render_text, write_text_files
 from archive.export.post_renderer import PostRenderer, RenderPost
 from archive.export.records import write_csv, write_dump, write_jsonl
-from archive.export.result import ExportResult, post_name
+from archive.export.result import ExportResult, OnPosts, post_name
 from archive.export.sqlite import write_sqlite
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
@@ -46,7 +46,7 @@ from archive.search.lookup import with_query
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
 from archive.system.files import atomically, write_bytes
-from mparchive.console import report_failures, say, steps
+from mparchive.console import Steps, report_failures, say, steps, terminal_steps
 from mparchive.errors import CommandError, Exit, OutputError
 from mparchive.options import Format, make_folder
 
@@ -57,6 +57,8 @@ CAPTURES_PER_LINE = 100  # of the progress, where there is no terminal
 
 Result = TypeVar("Result")
 
+Item = TypeVar("Item")
+
 
 RECORDS: dict[Format, tuple[Callable[..., int], str]] = {
     Format.DUMP: (write_dump, "json"),
@@ -64,7 +66,7 @@ RECORDS: dict[Format, tuple[Callable[..., int], str]] = {
     Format.CSV: (write_csv, "csv"),
 }
 
-TABLES: dict[Format, tuple[Callable[[Session, Selection, BinaryIO], int], str]] = {
+TABLES: dict[Format, tuple[Callable[[Session, Selection, BinaryIO, OnPosts], int], str]] = {
     Format.XLSX: (write_xlsx, "xlsx"),
     Format.SQLITE: (write_sqlite, "sqlite"),
     Format.PARQUET: (write_parquet, "parquet"),
@@ -136,9 +138,25 @@ def _write_records(
     session: Session, part: Selection, form: Format, total: ExportResult, out: BinaryIO
 ) -> int:
     """Query and write records; a query begun before the file is open would be left open if it cannot be."""
-    if form in TABLES:
-        return TABLES[form][0](session, part, out)
-    return RECORDS[form][0](post_queries.records(session, part), out, result=total)
+    if out.isatty():  # a bar among the records would hide them
+        return RECORDS[form][0](post_queries.records(session, part), out, result=total)
+    with _shown_posts(session, part) as shown:
+        if form in TABLES:
+            return TABLES[form][0](session, part, out, lambda done: shown.step("", done))
+        records = _counted(post_queries.records(session, part), shown, lambda record: record.aid)
+        return RECORDS[form][0](records, out, result=total)
+
+
+def _shown_posts(session: Session, part: Selection) -> AbstractContextManager[Steps]:
+    """Show on a terminal how many of the posts are written."""
+    return terminal_steps(lambda: post_queries.count_at_most(session, part, None))
+
+
+def _counted(items: Iterable[Item], shown: Steps, name: Callable[[Item], str]) -> Iterator[Item]:
+    """Yield items, and show each after it was used."""
+    for done, item in enumerate(items, 1):
+        yield item
+        shown.step(name(item), done)
 
 
 def _exit_code(total: ExportResult, unchanged: bool) -> Exit:
@@ -162,9 +180,10 @@ def _export_posts(session: Session, form: Format, output: Path | None, selection
     posts = chain([first] if first else [], posts)
     write, render = POSTS[form]
     failures = ExportResult()
-    with PostRenderer(render) as renderer:
-        shown = _posts_with_media(session, posts, folder, failures, selection.version_at)
-        result = write(shown, output, renderer.render)
+    with PostRenderer(render) as renderer, _shown_posts(session, selection) as shown:
+        counted = _counted(posts, shown, lambda post: post.aid)
+        with_media = _posts_with_media(session, counted, folder, failures, selection.version_at)
+        result = write(with_media, output, renderer.render)
     result.merge(failures)
     say(Message("mparchive.export.posts", {"n": result.posts}))
     _say_previews(session, selection)
@@ -182,8 +201,12 @@ def _export_documents(session: Session, form: Format, output: Path | None, selec
     )
     total, unchanged, folder = ExportResult(), False, MediaFolder(ArchiveSettings())
     describe = partial(_document_info, session)
-    with _document_maker(form) as maker, PostRenderer(maker.render) as renderer:
-        found = post_queries.posts(session, selection)
+    with (
+        _document_maker(form) as maker,
+        PostRenderer(maker.render) as renderer,
+        _shown_posts(session, selection) as shown,
+    ):
+        found = _counted(post_queries.posts(session, selection), shown, lambda post: post.aid)
         posts = _with_archive_url(
             session, _posts_with_media(session, found, folder, total, selection.version_at)
         )

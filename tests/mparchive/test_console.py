@@ -126,3 +126,12 @@ def test_an_unknown_format_or_level_of_the_log_is_refused(
     monkeypatch.setenv(variable, value)
     with pytest.raises(CommandError, match=f"{variable}.*{value}"):
         set_up_log()
+
+
+def test_nothing_is_shown_or_counted_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    def count() -> int:
+        raise AssertionError("a count takes time")
+
+    with console.terminal_steps(count) as steps:
+        steps.step(WORDS, 1)
+    assert capsys.readouterr() == ("", "")

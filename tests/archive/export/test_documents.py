@@ -113,6 +113,11 @@ def test_pictures_are_embedded_in_a_type_that_readers_show(form: str, ending: st
         assert (embedded.format, embedded.size) == (kind, (240, 160))
 
 
+def test_words_that_look_like_an_embedded_image_stay_words() -> None:
+    words = '&lt;img src="data:image/png;base64,AAAA"&gt;'
+    assert "base64,AAAA" in read_back("docx", document("docx", shown(post(f"<p>{words}</p>"), [], Files())))
+
+
 def test_the_metadata_name_title_authors_day_address_and_hash() -> None:
     one = illustrated()
     for content in (part(document("epub", one), "content.opf"), part(document("docx", one), "core.xml")):

@@ -1,5 +1,6 @@
 """Tests that the SQLite export has posts, versions, changes and links as texts, and finds Chinese words."""
 
+import asyncio
 import io
 import sqlite3
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
+from datasette.app import Datasette
 from sqlalchemy.orm import Session
 
 from archive.export import sqlite as sqlite_export
@@ -71,6 +73,26 @@ def test_full_text_search_finds_chinese_words(database: sqlite3.Connection) -> N
     )
     assert rows(database, statement, "管理办法") == [("1001_1",)]
     assert rows(database, statement, "没有的词") == []
+
+
+def test_datasette_opens_it_and_searches_it(path: Path) -> None:
+    async def ask(*addresses: str) -> list[list[dict[str, object]]]:
+        opened = Datasette([str(path)], settings={"num_sql_threads": 0})
+        found = [await opened.client.get(f"/posts/{address}") for address in addresses]
+        assert [one.status_code for one in found] == [200] * len(addresses)
+        return [one.json() for one in found]
+
+    posts, search, versions = asyncio.run(
+        ask(
+            "posts.json?_shape=array&_sort=aid",
+            "posts.json?_shape=array&_search=%22%E7%AE%A1%E7%90%86%E5%8A%9E%E6%B3%95%22",  # 管理办法
+            "versions.json?_shape=array&aid__exact=1001_1",
+        )
+    )
+    assert [post["aid"] for post in posts] == [f"{1000 + n}_1" for n in range(1, 6)]
+    assert posts[1]["title"] == "=1+1"
+    assert [post["aid"] for post in search] == ["1001_1"]
+    assert [version["number"] for version in versions] == [1, 2]
 
 
 def test_pandas_and_duckdb_read_aids_as_text(path: Path) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import pty
 import sqlite3
 import subprocess
 import sys
@@ -398,3 +399,49 @@ def test_captures_have_no_text_of_a_day(edited: Run, tmp_path: Path, form: str) 
     assert names(tmp_path) == []
     unreadable = edited("export", "--version-at", "yesterday")
     assert (unreadable.code, unreadable.out) == (Exit.USAGE, "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("-o", "a.jsonl"), ("-o", "a.xlsx"), ("-o", "a.sqlite"), ("-o", "a.parquet"), ("-f", "txt", "-o", "p"),
+     ("-f", "epub", "-o", "p"), ("-f", "csv")],
+)  # fmt: skip
+def test_a_terminal_shows_how_many_of_the_posts_are_written(
+    filled: Engine, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    shown = on_a_terminal(filled, tmp_path, subprocess.DEVNULL, *arguments)
+    assert b"2/2" in shown
+    assert b"2 posts exported" in shown
+
+
+def test_records_on_a_terminal_have_no_bar_among_them(filled: Engine, tmp_path: Path) -> None:
+    shown = on_a_terminal(filled, tmp_path, None, "-f", "jsonl")
+    assert shown.count(b"1002_1") == 1
+    assert b"2/2" not in shown
+
+
+def on_a_terminal(filled: Engine, folder: Path, stdout: int | None, *arguments: str) -> bytes:
+    """Return what an export writes to a terminal: its errors, and with None for `stdout` its output."""
+    ours, theirs = pty.openpty()
+    url = filled.url.render_as_string(hide_password=False)
+    environment = {
+        **os.environ,
+        "MPARCHIVE_DATABASE_URL": url,
+        "MPARCHIVE_HOME": str(folder),
+        "TERM": "xterm-256color",
+        "COLUMNS": "200",
+    }
+    command = [str(Path(sys.executable).with_name("mparchive")), "export", *arguments]
+    out = theirs if stdout is None else stdout
+    with subprocess.Popen(command, stdout=out, stderr=theirs, env=environment, cwd=folder) as process:
+        os.close(theirs)
+        written = b""
+        try:
+            while piece := os.read(ours, 65536):
+                written += piece
+        except OSError:  # Linux says so at the end of what was written
+            pass
+        finally:
+            os.close(ours)
+    assert process.returncode == 0
+    return written
