@@ -18,6 +18,8 @@ from crawler.redaction import scrub_log
 
 logger = structlog.get_logger("crawler")
 
+_STORED = ("new", "changed")  # what whoever watches is told of a page; the words of tasks.PageResult
+
 _MESSAGES = ("reason", "detail", "advice")  # fields of events that hold a stored message
 
 
@@ -73,7 +75,10 @@ def run_started(run_id: int, wanted: int) -> None:
 
 def page_fetched(page: PageDone) -> None:
     """Report a page or media file that is stored."""
-    logger.info("fetched", action="fetched", **_fields(page))
+    message: Message | str = "fetched"
+    if page.stored in _STORED:
+        message = Message(f"crawler.log.{page.stored}", {"title": page.title, "aid": page.aid})
+    logger.info(message, action="fetched", **_fields(page))
     emit(page)
 
 

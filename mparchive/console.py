@@ -239,7 +239,7 @@ def set_up_log() -> None:
         chosen = log.format_for(sys.stdout, os.environ)
     except ValueError:
         raise _unknown(log.FORMAT_VARIABLE, log.FORMATS) from None
-    log.set_up_log(sys.stdout, chosen, level, printable if chosen == "human" else _escaped)
+    log.set_up_log(sys.stdout, chosen, level, _escaped if chosen == "json" else printable)
 
 
 def _unknown(variable: str, known: Iterable[str]) -> CommandError:

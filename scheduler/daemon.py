@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from archive.db.engine import open_archive, transaction
 from archive.db.roles import role_warnings
 from archive.domain.messages import Message
-from archive.domain.monitoring import remedy_for
+from archive.domain.monitoring import SourceName, remedy_for
 from archive.repository.egress import EGRESS_LIVES, live_egresses, record_heartbeat
 from archive.system import clock
 from crawler.media.settings import MediaSettings
@@ -33,7 +33,7 @@ from scheduler.metrics import serve_metrics
 from scheduler.polling import TIMETABLE, TimetableEntry, Work
 from scheduler.queue import DATABASE_ERRORS, HOME, PlannedJob, defer, failure_summary, open_queue, queue_of
 from scheduler.service_manager import READY, STOPPING, notify, show_signs_of_life
-from scheduler.source_check import unwatched_problem
+from scheduler.source_check import configured_sources, unwatched_problem
 from scheduler.worker import HeartbeatSettings, JobWorker, quiet_logs
 
 CLOCK_CHECK = 10.0  # seconds, by a clock that nobody sets back
@@ -72,7 +72,8 @@ class CurrentConfig:
             log.error("configuration refused", action="config_refused", reason=str(error))
         else:
             self.problem = None
-            log.info("configuration reloaded", action="config_taken", path=str(self.path))
+            reloaded = Message("scheduler.log.reloaded", {"path": self.path})
+            log.info(reloaded, action="config_taken", path=str(self.path))
             if self.config.reading_room != before:
                 log.warning(
                     "[reading_room] has changed, which takes effect when the daemon is restarted",
@@ -174,20 +175,26 @@ def run_scheduler(config_path: Path, heartbeat: HeartbeatSettings | None = None)
             stack.enter_context(serve_metrics(context.engine, *settings.metrics_at))
         worker = JobWorker(context, stop, home_tasks(current), [HOME], heartbeat or HeartbeatSettings())
         accounts = [account.name for account in current.config.accounts]
-        log.info("daemon started", action="daemon_started", egress=context.egress, accounts=accounts)
-        _warn_of_unwatched(context.engine, current.config)
+        started = Message("scheduler.log.started")
+        log.info(started, action="daemon_started", egress=context.egress, accounts=accounts)
+        _log_watched(context.engine, current.config)
         asyncio.run(_schedule_and_work(JobPlanner(context, current), worker))
-        log.info("daemon stopped", action="daemon_stopped")
+        log.info(Message("scheduler.log.stopped"), action="daemon_stopped")
     return 0
 
 
-def _warn_of_unwatched(engine: Engine, config: Config) -> None:
-    """Log which accounts have no source that lists new posts; the report opens incidents of them."""
+def _log_watched(engine: Engine, config: Config) -> None:
+    """Log how each account is watched; where no source lists its posts, the report opens an incident."""
     with transaction(engine) as session:
         for account in config.accounts:
+            kinds = {SourceName.parse(one.name).type for one in configured_sources(session, account)}
+            sources = [Message(f"scheduler.source.{kind}") for kind in sorted(kinds)]
+            watched = Message("scheduler.log.watched", {"account": account.name, "sources": sources})
             if problem := unwatched_problem(session, account):
                 remedy = remedy_for(problem)
                 log.warning(problem, action="account_not_watched", biz=account.biz, remedy=remedy)
+            else:
+                log.info(watched, action="account_watched", biz=account.biz)
 
 
 def work_until_stopped(heartbeat: HeartbeatSettings | None = None) -> int:

@@ -12,6 +12,7 @@ from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, Protocol, TextIO, get_args, runtime_checkable
+from zoneinfo import ZoneInfo
 
 import structlog
 from structlog.stdlib import ProcessorFormatter
@@ -19,7 +20,7 @@ from structlog.stdlib import ProcessorFormatter
 from archive.system import clock
 from archive.system.catalogues import Language, process_language
 
-LogFormat = Literal["human", "json"]
+LogFormat = Literal["plain", "human", "json"]
 
 FORMATS: tuple[LogFormat, ...] = get_args(LogFormat)
 FORMAT_VARIABLE = "MPARCHIVE_LOG_FORMAT"
@@ -28,6 +29,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LIBRARY_LINE = "library_line"  # the event of a line that a library wrote
 
 _OWN = ("archive", "crawler", "mparchive", "scheduler", "web")  # packages whose lines are all written
+_SHANGHAI = ZoneInfo("Asia/Shanghai")  # the times in messages are Beijing's as well
 _FIRST = ("at", "level", "event", "message")
 _NAME_WIDTH = len("critical")
 
@@ -49,26 +51,31 @@ def add_to_every_line(**fields: Any) -> None:
 
 
 def format_for(stream: TextIO, environment: Mapping[str, str]) -> LogFormat:
-    """Return the format of MPARCHIVE_LOG_FORMAT, else `human` for a terminal and `json` for anything else.
+    """Return the format of MPARCHIVE_LOG_FORMAT, else that of a terminal, or `json` for anything else.
 
-    Raises ValueError for an unknown format.
+    On a terminal it is `plain`, or `human` where MPARCHIVE_LOG_LEVEL asks for a level. Raises ValueError for
+    an unknown format.
     """
     chosen = environment.get(FORMAT_VARIABLE, "").strip().lower()
-    if not chosen:
-        return "human" if stream.isatty() else "json"
-    if chosen not in FORMATS:
-        raise ValueError(chosen)
-    return "human" if chosen == "human" else "json"
+    if not chosen and stream.isatty():
+        return "human" if environment.get(LEVEL_VARIABLE, "").strip() else "plain"
+    for known in FORMATS:
+        if (chosen or "json") == known:
+            return known
+    raise ValueError(chosen)
 
 
 def set_up_log(stream: TextIO, log_format: LogFormat, level: str, clean: Callable[[str], str] = str) -> None:
     """Write the log to a stream from this level on, in place of all handlers that were there.
 
-    `clean` is applied to every line; it removes secrets or control characters.
+    `clean` is applied to every line; it removes secrets or control characters. The format `plain` has only
+    the lines that are sentences for whoever watches, and all warnings.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(log_formatter(log_format, clean))
     handler.setLevel(level)
+    if log_format == "plain":
+        handler.addFilter(_is_sentence_or_warning)
     if level != "DEBUG":
         handler.addFilter(_is_ours_or_warning)
     root = logging.getLogger()
@@ -80,6 +87,12 @@ def set_up_log(stream: TextIO, log_format: LogFormat, level: str, clean: Callabl
 def _is_ours_or_warning(record: logging.LogRecord) -> bool:
     """Leave out what libraries tell about their work; their warnings stay."""
     return record.levelno >= logging.WARNING or record.name.partition(".")[0] in _OWN
+
+
+def _is_sentence_or_warning(record: logging.LogRecord) -> bool:
+    """Leave out what only an operator needs: such lines have no message code."""
+    is_sentence = isinstance(record.msg, dict) and isinstance(record.msg.get("event"), _Localized)
+    return record.levelno >= logging.WARNING or is_sentence
 
 
 def use_standard_logging() -> None:
@@ -95,10 +108,15 @@ def log_formatter(log_format: LogFormat, clean: Callable[[str], str] = str) -> P
     """Return a formatter for our own log records and those of libraries."""
 
     def finish(_logger: Any, _method: str, fields: _Fields) -> str:
-        language = process_language() if log_format == "human" else "en"
+        language = "en" if log_format == "json" else process_language()
         values = {"at": clock.now(), **_named(fields), **_of_process}
         line = json.dumps(values, ensure_ascii=False, default=partial(_plain, language=language))
-        return clean(_human(json.loads(line)) if log_format == "human" else line)
+        match log_format:
+            case "plain":
+                return clean(_sentence(json.loads(line)))
+            case "human":
+                return clean(_human(json.loads(line)))
+        return clean(line)
 
     return ProcessorFormatter(
         foreign_pre_chain=[
@@ -140,6 +158,14 @@ def _human(values: Mapping[str, Any]) -> str:
     fields = " ".join(f"{name}={_quoted(value)}" for name, value in _flat({"event": event, **rest}).items())
     sentence = " ".join(str(message).splitlines())
     return f"{at} {level.upper():<{_NAME_WIDTH}} {sentence}  {fields}" + (f"\n{trace}" if trace else "")
+
+
+def _sentence(values: Mapping[str, Any]) -> str:
+    """Return the time in Beijing and a sentence; of a warning the fields as well."""
+    local = datetime.fromisoformat(values["at"]).astimezone(_SHANGHAI)
+    if values["level"] == "info":
+        return f"{local:%H:%M:%S}  {' '.join(str(values['message']).splitlines())}"
+    return f"{local:%H:%M:%S}  {_human(values).partition(' ')[2]}"
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -139,6 +139,7 @@ def _page_done(done: int, page: FetchedPage, result: tasks.PageResult) -> PageDo
         kind=result.kind,
         stored=result.stored,
         aid=result.aid,
+        title=result.title,
         address=scrub_log(page.requested_url),
         reason="" if result.outcome is Outcome.ARTICLE else scrub_log(result.reason),
         how="browser" if page.rendered else "",

@@ -38,6 +38,7 @@ class PageDone:
     kind: str = ""
     stored: str = ""
     aid: str = ""
+    title: str = ""
     address: str = ""
     reason: str = ""
     how: str = ""

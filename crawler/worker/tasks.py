@@ -57,6 +57,7 @@ class PageResult:
     reason: str = ""
     kind: str = ""
     aid: str = ""
+    title: str = ""
     key: str = ""  # of the post's long address
     needs_browser: bool = False
     agreement: float | None = None  # of a rendered page: which share of the text the browser showed
@@ -207,6 +208,7 @@ def _result(page: ParsedPage, stored: update_decisions.StoreResult) -> PageResul
         reason=page.reason,
         kind=page.kind or "",
         aid=page.record.aid if page.record else "",
+        title=page.record.title if page.record else "",
         key=next(iter(keys_of_posts([page])), ""),
         needs_browser=page.needs_browser,
         agreement=page.page.get(AGREES),

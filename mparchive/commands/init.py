@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -19,7 +20,9 @@ from archive.domain.address_list import ListedAddress
 from archive.domain.addresses import PostAddress
 from archive.domain.captures import SightingData
 from archive.domain.messages import Message
+from archive.domain.monitoring import NEIGHBOURS, SourceType
 from archive.domain.parsed_page import ParsedPage
+from archive.reports.source_coverage import finds, needs
 from archive.repository import accounts as accounts_repository
 from archive.repository import frontier, runs
 from archive.repository.captures import last_page
@@ -138,7 +141,9 @@ def init(source: str, output: str | None, environment: Mapping[str, str] = os.en
     """
     target = _target(output, environment)
     found = _Found()
-    for item in read_inputs([source]):
+    if not Path(source).exists() and "://" not in source:
+        _add_named(source, found)
+    for item in read_inputs([source]) if not found.accounts else ():
         _add_item(item, found)
     _drop_invalid_accounts(found)
     code = _fetch_names(found) if found.addresses else Exit.DONE
@@ -162,6 +167,18 @@ def _target(output: str | None, environment: Mapping[str, str]) -> Path | None:
     if target.exists():
         raise CommandError(Message("mparchive.init.exists", {"path": target}))
     return target
+
+
+def _add_named(named: str, found: _Found) -> None:
+    """Add the account of a __biz, or the archived accounts of a name; WeChat has no directory of names."""
+    with suppress(ValidationError):
+        found.account(TypeAdapter(Biz).validate_python(named))
+    settings = ArchiveSettings()
+    if not settings.database_url and not (settings.home / "postgres").exists():
+        return
+    with open_archive(settings) as engine, transaction(engine) as session:
+        for account in accounts_repository.accounts_named(session, named):
+            found.add_name(account.biz, account.name)
 
 
 def _add_item(item: Item, found: _Found) -> None:
@@ -275,3 +292,19 @@ def _report(target: Path | None, found: _Found) -> None:
         say(Message("mparchive.init.not_watched", {"path": path, "accounts": without}))
     if with_albums:
         say(Message("mparchive.init.albums_on", {"path": path, "accounts": with_albums}))
+    _say_sources([SourceType.ALBUM] if with_albums else [])
+
+
+def _say_sources(on: Collection[SourceType]) -> None:
+    """Print which sources would find what, and what each that is off takes."""
+    say(Message("mparchive.init.sources"))
+    for kind in sorted(SourceType, key=lambda kind: (kind not in on, kind != NEIGHBOURS)):
+        both = {"finds": finds(kind), "needs": needs(kind)} if kind != NEIGHBOURS else {}
+        what = Message("archive.source.finds_and_needs", both) if both and kind not in on else finds(kind)
+        state = "on" if kind in on or kind == NEIGHBOURS else "off"
+        say(
+            Message(
+                f"mparchive.init.source.{state}",
+                {"source": Message(f"scheduler.source.{kind}"), "what": what},
+            )
+        )

@@ -58,7 +58,7 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
         ParentWatch.from_environment(partial(setattr, server, "should_exit", True))
         address = server_address(listener)
         log.info(
-            "serving",
+            Message("mparchive.serve.serving", {"address": f"http://{address}/"}),
             action="serving",
             address=f"http://{address}/",
             inbox=f"http://{address}/inbox",

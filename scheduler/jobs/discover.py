@@ -6,9 +6,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
 from archive.domain.addresses import HOST
+from archive.domain.messages import Message
 from archive.domain.monitoring import SourceStatus
 from archive.repository.sources import (
     plan_sources,
@@ -52,6 +55,8 @@ TOGETHER = timedelta(minutes=5)  # sources due within are checked along: startin
 
 # Of a login to WeRead that is used up nothing is asked until a look is a day old: so few less are planned.
 LOOKS_IN_RESERVE = 0.5
+
+log = structlog.get_logger()
 
 # No plan lies further ahead (a week, half of it for jitter, a day of quiet hours) unless the clock was wrong.
 FURTHEST = timedelta(days=12)
@@ -213,6 +218,9 @@ def _record(context: JobContext, planner: "Planner", asked: Sequence[str], check
             for name, state in states.items()
         }
         plan_sources(session, biz, times)
+    new = sum(one.new for one in checked.sources)
+    params = {"account": planner.account.name, "n": new, "next": min(times.values())}
+    log.info(Message("scheduler.log.checked", params), action="account_checked", biz=biz, new=new)
 
 
 def _weread_checks(planner: "Planner", expected: Mapping[str, float]) -> float:

@@ -6,6 +6,7 @@ from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
 from archive.db.settings import RequestSettings
 from archive.domain.addresses import HOST
+from archive.domain.messages import Message
 from archive.domain.revisit_policy import INTERVALS, start_of_day
 from archive.repository import frontier, runs
 from archive.repository.media import due_media
@@ -52,7 +53,8 @@ def _claim_and_crawl(context: JobContext, pages: int, minutes: int) -> None:
             session, Work.FETCH, context.egress, pages, now, bare_a_day=RequestSettings.read().bare_a_day
         )
     if run_id:
-        log.info("crawl begins", action="crawl_begun", run=run_id, due=len(due), egress=context.egress)
+        begins = Message("scheduler.log.fetching", {"n": len(due)})
+        log.info(begins, action="crawl_begun", run=run_id, due=len(due), egress=context.egress)
         _crawl(context, run_id, minutes)
 
 

@@ -167,7 +167,9 @@ def _log(changes: IncidentChanges) -> None:
     for one in changes.opened:
         log.warning(one.message, action="incident_opened", key=one.key, remedy=one.remedy_message)
     for one in changes.closed:
-        log.info(one.message, action="incident_closed", key=one.key)
+        log.info(
+            Message("scheduler.log.over", {"problem": one.message}), action="incident_closed", key=one.key
+        )
 
 
 def _notify(context: JobContext, alarms: Alarms | None, now: datetime) -> None:

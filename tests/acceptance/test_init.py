@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from archive.domain.monitoring import SourceType
 from scheduler.config import Config, load_config
 from tests.acceptance.command import Command
 from tests.acceptance.dumps import write_dump
@@ -43,6 +44,28 @@ def test_any_address_of_an_account_is_enough(mparchive_at: CommandAt) -> None:
         assert f'biz = "{COMMISSION.biz}"' in again.out.decode()
         assert standin.stats()["total"] == 1
     assert command.number("SELECT count(*) FROM posts") == 1
+
+
+def test_a_biz_and_the_name_of_an_archived_account_are_enough(mparchive: Command, tmp_path: Path) -> None:
+    assert mparchive("backfill", write_dump(tmp_path / "dump.json", 3), "--no-fetch").code == 0
+    ((biz, name),) = mparchive.rows("SELECT biz, name FROM accounts")
+    for given in (biz, name):
+        done = mparchive("init", given, "--output", "-")
+        written = done.out.decode()
+        assert (done.code, f'biz = "{biz}"' in written, f'name = "{name}"' in written) == (0, True, True)
+    unknown = mparchive("init", "不曾存档", "--output", "-")
+    assert (unknown.code, unknown.out) == (2, b"")
+    assert "WeChat has no directory of names" in unknown.err
+
+
+def test_every_source_is_listed_with_what_it_would_find(mparchive: Command, tmp_path: Path) -> None:
+    shown = next(one for one in catalogue() if one.post is ARTICLE)
+    (tmp_path / "page.html").write_bytes(b"".join(shown.render(0)))
+    said = mparchive("init", tmp_path / "page.html").err.splitlines()
+    on = [line for line in said if line.startswith("  on ")]
+    off = [line for line in said if line.startswith("  off ")]
+    assert (len(on), len(on) + len(off)) == (2, len(SourceType))
+    assert all("; it takes " in line for line in off)
 
 
 def test_without_an_answer_a_long_address_still_tells_the_account(

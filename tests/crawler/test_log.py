@@ -9,6 +9,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from archive.domain.errors import DatabaseUnavailable
+from archive.domain.messages import Message
 from archive.system.log import add_to_every_line
 from crawler import log
 from crawler.process.entry import (
@@ -41,12 +42,19 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Heard]:
 
 
 def test_a_page_is_one_line_and_one_event(heard: Heard) -> None:
-    page = PageDone(3, outcome="article", stored="new", aid="1_1")
+    page = PageDone(3, outcome="article", stored="new", aid="1_1", title="a title")
     with capture_logs() as lines:
         log.page_fetched(page)
-    fields = {"done": 3, "outcome": "article", "stored": "new", "aid": "1_1"}
-    assert lines == [{"event": "fetched", "action": "fetched", "log_level": "info", **fields}]
+    fields = {"done": 3, "outcome": "article", "stored": "new", "aid": "1_1", "title": "a title"}
+    sentence = Message("crawler.log.new", {"title": "a title", "aid": "1_1"})
+    assert lines == [{"event": sentence, "action": "fetched", "log_level": "info", **fields}]
     assert heard.events() == [page]
+
+
+def test_a_page_that_brought_nothing_new_is_no_sentence(heard: Heard) -> None:
+    with capture_logs() as lines:
+        log.page_fetched(PageDone(3, outcome="article", stored="unchanged", aid="1_1"))
+    assert [line["event"] for line in lines] == ["fetched"]
 
 
 def test_a_page_that_failed_is_a_warning(heard: Heard) -> None:

@@ -167,10 +167,10 @@ def test_closing_its_terminal_stops_the_daemon_and_a_hangup_otherwise_does_not(
     )
     os.close(its)
     said = b""
-    while b"daemon_started" not in said:
+    while b"mparchive runs until" not in said:
         said += os.read(ours, 1000)
     daemon.send_signal(signal.SIGHUP)  # as `systemctl reload` does
-    while b"config_taken" not in said:
+    while b"is in force" not in said:
         said += os.read(ours, 1000)
     os.close(ours)
     daemon.send_signal(signal.SIGHUP)  # as the kernel does for the session's leader

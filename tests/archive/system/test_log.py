@@ -126,12 +126,24 @@ def test_only_the_wanted_level_is_written() -> None:
     assert [line["event"] for line in lines(stream)] == ["two"]
 
 
+def test_plain_lines_are_the_sentences_and_the_warnings() -> None:
+    stream = set_up("plain")
+    logger().info(Message("archive.outcome.deleted"), action="a", count=3)
+    logger().info("run started", action="run_started")
+    logger().warning("egress backs off", action="egress_held", egress="home")
+    assert stream.getvalue().splitlines() == [
+        f"12:05:06  {Message('archive.outcome.deleted')}",
+        "12:05:06  WARNING  egress backs off  event=egress_held egress=home",
+    ]
+
+
 @pytest.mark.parametrize(("chosen", "expected"), [("", "json"), ("human", "human"), (" JSON ", "json")])
 def test_the_variable_decides_else_whether_it_is_a_terminal(chosen: str, expected: str) -> None:
     assert log.format_for(io.StringIO(), {log.FORMAT_VARIABLE: chosen}) == expected
     terminal = io.StringIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]
-    assert log.format_for(terminal, {}) == "human"
+    assert log.format_for(terminal, {}) == "plain"
+    assert log.format_for(terminal, {log.LEVEL_VARIABLE: "DEBUG"}) == "human"
 
 
 def test_an_unknown_format_is_refused() -> None:
