@@ -12,7 +12,7 @@ from scheduler.queue import HOME, PlannedJob
 
 BACKUP_TIMEOUT = 12 * 3600.0  # seconds; the first backup of 1 TB at 25 MB/s
 
-MAX_OUTPUT = 1000  # characters of what the backup printed, for the log
+LAST_LINES, MAX_OUTPUT = 3, 1000  # of what the backup printed, for the log: lines, and characters of them
 
 _DONE, _PARTLY, _INTEGRITY = 0, 3, 7  # exit codes of `mparchive backup`
 
@@ -48,7 +48,7 @@ def run_backup(context: JobContext, backup: BackupConfig | None) -> None:
     arguments = ["backup", "--to", backup.to, *keep]
     code, _, err = run_mparchive(arguments, context.interrupt, BACKUP_TIMEOUT)
     lines = err.decode("utf-8", "replace").strip().splitlines()
-    said = " ".join(lines)[-MAX_OUTPUT:]
+    said = "; ".join(lines[-LAST_LINES:])[-MAX_OUTPUT:]
     if code in (_DONE, _PARTLY):
         write = log.info if code == _DONE else log.warning
         write("backup made", action="backup_made", to=backup.to, code=code, said=said)

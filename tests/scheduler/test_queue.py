@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from archive.domain.errors import DatabaseUnavailable
-from scheduler.jobs.base import CrawlFailed, Interrupted
+from scheduler.jobs.base import CrawlFailed, Interrupted, JobFailed
 from scheduler.polling import TIMETABLE, Work
 from scheduler.queue import (
     JobRetry,
@@ -89,6 +89,8 @@ def test_a_requeued_job_gives_way_to_the_one_that_waits(engine: Engine) -> None:
         (DatabaseUnavailable("away"), 9, 300),
         (DatabaseUnavailable("away"), 10, None),
         (CrawlFailed("scheduler.crawl.said_nothing"), 0, None),
+        (JobFailed("scheduler.backup.failed", to="/x", reason="full"), 0, 60),
+        (JobFailed("scheduler.backup.failed", to="/x", reason="full"), 3, None),
         (ValueError("a fault of ours"), 0, 60),
         (ValueError("a fault of ours"), 3, None),
     ],

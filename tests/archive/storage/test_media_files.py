@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import resource
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from fsspec.registry import _registry
 
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import IntegrityError, MediaFolderError, MediaMissing, MediaUnreadable
@@ -148,7 +150,11 @@ def test_a_place_that_is_no_folder_is_said_so(tmp_path: Path) -> None:
         ("simplecache::ftp://user:secret@127.0.0.1:9/x", "simplecache::ftp://127.0.0.1:9/x"),
     ],
 )
-def test_a_storage_that_cannot_be_used_is_said_so_without_its_password(address: str, words: str) -> None:
+def test_a_storage_that_cannot_be_used_is_said_so_without_its_password(
+    address: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)  # as where it is not installed
+    monkeypatch.delitem(_registry, "s3", raising=False)
     with pytest.raises(MediaFolderError, match=words) as raised:
         folder_at(address)
     assert "secret" not in str(raised.value)

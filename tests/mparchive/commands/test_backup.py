@@ -329,7 +329,7 @@ def test_older_backups_of_a_place_are_removed(mparchive: Run, tmp_path: Path) ->
     ended = mparchive("backup", "--to", place, "--no-verify", "--keep", "1d,1m")
     assert ended.code == Exit.DONE, ended.err
     assert re.search(
-        r"1 older backup and \d+ objects that only it needed were removed; 1 are left", ended.err
+        r"1 older backup and \d+ objects that only it needed were removed; backups left: 1", ended.err
     )
     assert mparchive("restore", "--check", place).code == Exit.DONE
     for arguments in (("--to", place, "--keep", "7x"), (tmp_path / "a.backup", "--keep", "7d")):

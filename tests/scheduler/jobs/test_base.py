@@ -10,7 +10,7 @@ from archive.domain.messages import Message
 from archive.repository import egress, runs
 from scheduler.crawl_process import CrawlResult
 from scheduler.jobs import base, fetch
-from scheduler.jobs.base import CrawlFailed, Interrupted, JobContext
+from scheduler.jobs.base import CrawlFailed, Interrupted, JobContext, run_mparchive
 from tests.scheduler.jobs.planning import DAY, EGRESSES, LIMITS, MINUTE, NOW, sight
 
 
@@ -53,3 +53,14 @@ def test_how_a_crawl_ended_decides_what_becomes_of_the_job() -> None:
         base.finish(CrawlResult(1, "stopped", 3, stopped=True), "crawl_ended")
     with pytest.raises(CrawlFailed, match="ended as failed: no module"):
         base.finish(CrawlResult(1, "failed", 1, error=Message.load("no module")), "crawl_ended")
+
+
+def test_a_command_that_takes_too_long_is_killed_and_has_no_exit_code(environment: dict[str, str]) -> None:
+    code, _, _ = run_mparchive(["serve", "--port", "0"], threading.Event(), timeout=-1)
+    assert code is None
+
+
+def test_a_command_ends_with_its_exit_code_and_what_it_printed(environment: dict[str, str]) -> None:
+    code, out, err = run_mparchive(["backup"], threading.Event(), timeout=200)
+    assert (code, out) == (2, b"")
+    assert b"name either a file or" in err
