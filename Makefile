@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 PYTEST_WORKERS ?= 4  # of two cores: many tests wait for a process, a server or a browser
 
-.PHONY: help setup setup-dev servers demo run check test static lint structure bench screenshots image catalogues reference lock clean
+.PHONY: help setup setup-dev servers demo run check test static lint structure bench chaos fuzz screenshots image catalogues reference lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,12 @@ structure: setup-dev ## measure the structure of the code against its limits
 
 bench: setup-dev ## measure, and write docs/reference/performance.md
 	@.venv/bin/python -m bench
+
+chaos: setup-dev ## kill and disturb the program at random, and write docs/reference/faults.md
+	@.venv/bin/python -m bench.chaos
+
+fuzz: setup-dev ## give made-up bytes to every reader of foreign bytes, and write docs/reference/fuzzing.md
+	@.venv/bin/python -m bench.fuzz
 
 screenshots: setup-dev ## take the screenshots in docs/screenshots again
 	@.venv/bin/python bin/screenshots.py

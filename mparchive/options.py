@@ -229,6 +229,9 @@ class Format(StrEnum):
     HTML = "html"
     MARKDOWN = "markdown"
     TXT = "txt"
+    PDF = "pdf"
+    EPUB = "epub"
+    DOCX = "docx"
     WARC = "warc"
     WACZ = "wacz"
 
@@ -244,6 +247,9 @@ _ENDINGS = {
     ".db": Format.SQLITE,
     ".parquet": Format.PARQUET,
     ".txt": Format.TXT,
+    ".pdf": Format.PDF,
+    ".epub": Format.EPUB,
+    ".docx": Format.DOCX,
     ".warc": Format.WARC,
     ".wacz": Format.WACZ,
 }

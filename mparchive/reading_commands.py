@@ -53,6 +53,9 @@ def export_command(
     query: Annotated[
         str, typer.Option("--query", metavar="WORDS", help=_("mparchive.help.export.query"))
     ] = "",
+    version_at: Annotated[
+        str | None, typer.Option("--version-at", metavar="DAY", help=_("mparchive.help.export.version_at"))
+    ] = None,
     save_head: Annotated[
         Path | None, typer.Option("--save-head", help=_("mparchive.help.export.save_head"))
     ] = None,
@@ -61,7 +64,8 @@ def export_command(
     from archive.repository.capture_selection import Selection
     from mparchive.commands.export import export
 
-    selection = Selection(account, kind, *chosen_days(since, until, week), changed, query)
+    _, day = chosen_days(until=version_at)
+    selection = Selection(account, kind, *chosen_days(since, until, week), changed, query, version_at=day)
     target = export_target(output)
     raise typer.Exit(export(format_of(form, target), target, selection, save_head))
 

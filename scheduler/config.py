@@ -33,6 +33,7 @@ MAX_CONFIG_BYTES = 256 * 1024  # bytes; two hundred accounts with all their sour
 _PATTERNS = {
     "appid": "scheduler.config.expected.appid",
     "login": "scheduler.config.expected.login",
+    "at": "scheduler.config.expected.time_of_day",
 }  # any other pattern is that of a variable's name
 
 # Of pydantic's error types; the parameters of these messages are those of pydantic.
@@ -190,6 +191,47 @@ class InboxConfig(ConfigTable):
     folder: Annotated[FileName, AfterValidator(_check_own_folder)]
 
 
+def _check_place(text: str, info: ValidationInfo) -> str:
+    """Return an address as it is, and a folder as seen from that of the configuration."""
+    from archive.backup.object_store import check_address  # noqa: PLC0415 - only this table needs it
+
+    try:
+        check_address(text)
+    except MessageError as error:
+        raise ConfigMistake(error.message.code, **error.message.params) from None
+    config_folder = (info.context or {}).get(FOLDER)
+    folder = Path(text).expanduser()
+    return text if "://" in text else str(Path(config_folder, folder) if config_folder else folder)
+
+
+def _check_keep(text: str) -> str:
+    from archive.backup.retention import Retention  # noqa: PLC0415 - as above
+
+    try:
+        Retention.parse(text)
+    except MessageError as error:
+        raise ConfigMistake(error.message.code, **error.message.params) from None
+    return text
+
+
+class BackupConfig(ConfigTable):
+    """The backup that the daemon makes: where to, which ones it keeps, and when.
+
+    `at` is a time of day in Asia/Shanghai; `every_hours` is used instead where it is set.
+    """
+
+    to: Annotated[str, AfterValidator(_check_place)]
+    keep: Annotated[str, AfterValidator(_check_keep)] | None = None  # None: all
+    at: Annotated[str, Field(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "03:30"
+    every_hours: Annotated[Number, Field(ge=1, le=24 * 7)] | None = None
+
+    @model_validator(mode="after")
+    def _one_rhythm(self) -> Self:
+        if self.every_hours is not None and "at" in self.model_fields_set:
+            raise ConfigMistake("scheduler.config.at_or_every_hours")
+        return self
+
+
 class Alarms(Kept):
     """Whom to notify: apprise addresses, one per line, in a file or an environment variable."""
 
@@ -249,6 +291,7 @@ class Config(ConfigTable):
     accounts: Annotated[tuple[AccountConfig, ...], Field(max_length=MAX_ACCOUNTS)] = ()
     schedule: Schedule = Schedule()
     inbox: InboxConfig | None = None
+    backup: BackupConfig | None = None
     alarms: Alarms | None = None
     ping: Ping | None = None
     limits: Limits = Limits()

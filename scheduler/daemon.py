@@ -28,7 +28,7 @@ from archive.system import clock
 from crawler.media.settings import MediaSettings
 from scheduler.config import Config, ConfigError, SchedulerSettings, load_config
 from scheduler.database_watch import DatabaseWatch
-from scheduler.jobs import discover, fetch, inbox, report
+from scheduler.jobs import backup, discover, fetch, inbox, report
 from scheduler.jobs.base import JobContext
 from scheduler.metrics import serve_metrics
 from scheduler.polling import TIMETABLE, TimetableEntry, Work
@@ -112,10 +112,17 @@ class JobPlanner:
                 return fetch.plan_media(context, config.limits, self._egresses())
             case Work.REVISIT:
                 return fetch.plan_revisit(context, config.limits, self._egresses())
+        return self._plan_at_home(work)
+
+    def _plan_at_home(self, work: Work) -> list[PlannedJob]:
+        """Return the jobs that only run where the configuration file is."""
+        config = self.current.config
+        match work:
             case Work.INBOX:
                 return inbox.plan_inbox(config.inbox)
-            case Work.REPORT:
-                return report.plan_report()
+            case Work.BACKUP:
+                return backup.plan_backup(config.backup, self.context.now())
+        return report.plan_report()
 
     def _egresses(self) -> list[str]:
         """Return the egresses that have a worker, this machine's own first."""
@@ -130,7 +137,8 @@ class JobPlanner:
         try:
             self.current.refresh()
             for job in await asyncio.to_thread(self.plan, entry.work):
-                deferred += await defer(app, job, entry.tick(self.context.now()))
+                tick = entry.tick(self.context.now()) if job.tick is None else job.tick
+                deferred += await defer(app, job, tick)
         except DATABASE_ERRORS as error:
             reason = failure_summary(error)
             log.error("nothing could be planned", action="database_away", work=entry.work, reason=reason)
@@ -149,7 +157,10 @@ def home_tasks(current: CurrentConfig) -> dict[Work, Callable[..., None]]:
     def run_inbox(context: JobContext) -> None:
         inbox.run_inbox(context, current.config.inbox)
 
-    return {Work.REPORT: run_report, Work.INBOX: run_inbox}
+    def run_backup(context: JobContext) -> None:
+        backup.run_backup(context, current.config.backup)
+
+    return {Work.REPORT: run_report, Work.INBOX: run_inbox, Work.BACKUP: run_backup}
 
 
 def run_scheduler(config_path: Path, heartbeat: HeartbeatSettings | None = None) -> int:

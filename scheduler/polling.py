@@ -319,6 +319,7 @@ class Work(StrEnum):
     MEDIA = "media"
     REVISIT = "revisit"
     INBOX = "inbox"
+    BACKUP = "backup"
     REPORT = "report"
 
 
@@ -351,5 +352,6 @@ TIMETABLE = (
     _entry(Work.MEDIA, 60),
     _entry(Work.REVISIT, 900),
     _entry(Work.INBOX, 15),
+    _entry(Work.BACKUP, 60),
     _entry(Work.REPORT, 300),
 )

@@ -48,7 +48,8 @@ log = structlog.get_logger()
 class PlannedJob:
     """A job to be run once. Jobs of one `lock` run one after the other, whichever worker runs them.
 
-    `subject` is what the job is about; of one work and subject at most one job waits at a time.
+    `subject` is what the job is about; of one work and subject at most one job waits at a time. With `tick`
+    the job is deferred once for that number, instead of once for each interval of its timetable entry.
     """
 
     work: Work
@@ -56,6 +57,7 @@ class PlannedJob:
     queue: str
     lock: str
     arguments: dict[str, Any] = field(default_factory=dict)
+    tick: int | None = None
 
 
 def egress_queue(egress: str) -> str:

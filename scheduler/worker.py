@@ -37,7 +37,7 @@ RECONNECT_FIRST, RECONNECT_LAST = timedelta(seconds=1), timedelta(seconds=30)
 
 KEEP_FAILED = 14 * 24  # hours that a failed job stays for people to look at
 
-CONCURRENCY = 4  # jobs at a time: a crawl of posts, one of media, the inbox, the report; locks do the rest
+CONCURRENCY = 5  # jobs at a time: a crawl of posts, one of media, inbox, backup and report; locks do the rest
 
 STOP_POLL = 0.1  # seconds; how soon a stop is noticed
 

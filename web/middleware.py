@@ -14,7 +14,7 @@ from starlette.types import Message as Event
 from archive.domain.messages import Message
 from web.auth import Access
 from web.errors import ErrorResponder
-from web.pages.render import ICON_PATH, STYLE_PATH
+from web.pages.render import ICON_PATH, SCRIPT_PATH, STYLE_PATH
 
 LIVE_PATH, READY_PATH = "/livez", "/readyz"
 
@@ -60,7 +60,7 @@ INBOX_PATH = "/inbox"
 _WITHOUT_LIMIT = frozenset({LIVE_PATH, READY_PATH})  # asked by monitors, which have no token
 
 _WITHOUT_TOKEN = frozenset(
-    {INBOX_PATH, STYLE_PATH, ICON_PATH}
+    {INBOX_PATH, STYLE_PATH, SCRIPT_PATH, ICON_PATH}
 )  # the inbox has its own; refusals need the others
 
 

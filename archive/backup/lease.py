@@ -9,8 +9,8 @@ import json
 import os
 import socket
 import threading
+from contextlib import suppress
 from datetime import datetime, timedelta
-from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
@@ -51,18 +51,13 @@ class Lease:
                     self._store.remove(_name(number))
                 self._renewing.start()
                 return self
-        raise BackupError("archive.backup.target.in_use", target=self._store.shown, host="?", until="?")
+        raise self._in_use(newest + 1, "?", "?")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._renewing.join()
-        try:
+        with suppress(BackupError):  # it ends by itself, and what was done is done
             self._store.write(_name(self._number), self._content(clock.now()))
-        except BackupError:
-            if error is None:
-                raise
 
     def check(self) -> None:
         """Raise BackupError when the lease ran out, because the storage could not be reached for so long."""
@@ -90,12 +85,11 @@ class Lease:
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return  # removed meanwhile, or never written whole
         if not is_over:
-            raise BackupError(
-                "archive.backup.target.in_use",
-                target=self._store.shown,
-                host=str(holder.get("host"))[:100],
-                until=f"{until:%Y-%m-%d %H:%M} UTC",
-            )
+            raise self._in_use(number, str(holder.get("host"))[:100], f"{until:%Y-%m-%d %H:%M} UTC")
+
+    def _in_use(self, number: int, host: str, until: str) -> BackupError:
+        params = {"target": self._store.shown, "host": host, "until": until, "object": _name(number)}
+        return BackupError("archive.backup.target.in_use", **params)
 
 
 def _name(number: int) -> str:

@@ -44,6 +44,8 @@ _TAKEN_CODES = frozenset(
     {"PreconditionFailed", "ConditionalRequestConflict"}
 )  # of S3, for an exclusive write
 
+_UNKNOWN_CODES = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})  # of a server without it
+
 _WITH_BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "oss", "cos", "obs", "tos"})
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -63,14 +65,17 @@ class ObjectStore:
     """
 
     def __init__(self, address: str, sleep: Callable[[float], None] = time.sleep):
-        _check_address(address)
+        check_address(address)
         self.shown = without_secrets(address)
         self._sleep = sleep
         import fsspec  # noqa: PLC0415 - only commands that use one need it
         from fsspec.implementations.local import LocalFileSystem  # noqa: PLC0415
 
         try:
-            self._files, root = fsspec.core.url_to_fs(address, **_options(address))
+            if "://" in address:
+                self._files, root = fsspec.core.url_to_fs(address, **_options(address))
+            else:  # fsspec would read more than a folder's name out of some characters
+                self._files, root = LocalFileSystem(), str(Path(address).absolute())
         except ImportError:
             raise BackupError("archive.backup.target.package_missing", target=self.shown) from None
         except Exception as error:  # each storage has errors of its own
@@ -162,10 +167,13 @@ class ObjectStore:
         self._make_folder(name)
         try:
             self._files.pipe_file(self._at(name), content, mode="create")
-        except OSError as error:
-            if _service_code(error) in _TAKEN_CODES:
+        except Exception as error:  # some servers that speak S3 know no exclusive write
+            code = _service_code(error)
+            if code in _TAKEN_CODES or (code in _UNKNOWN_CODES and self._files.exists(self._at(name))):
                 raise FileExistsError from None
-            raise
+            if code not in _UNKNOWN_CODES:
+                raise
+            self._files.pipe_file(self._at(name), content)
 
     def _make_folder(self, name: str) -> None:
         """Make the folder of an object, but where there are no folders: S3 would make a bucket."""
@@ -199,7 +207,7 @@ class ObjectStore:
         return BackupError("archive.backup.target.unusable", **params)
 
 
-def _check_address(address: str) -> None:
+def check_address(address: str) -> None:
     """Raise BackupError for an address that cannot be one, or that holds a password."""
     if not address.strip() or not address.isprintable():
         raise BackupError("archive.backup.target.empty")

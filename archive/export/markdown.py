@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from hashlib import sha256
 from html import escape
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import yaml  # type: ignore[import-untyped]
 from bs4 import Tag
@@ -116,7 +116,7 @@ def _whole_file(shown: ShownPost, images: _ImageFiles) -> str:
     note = escape_text(f"Only the text is archived; {how_to_fetch(post)}", in_cell=False)
     note = f"> {note}".replace(r"\_", "_")  # the command is copied, also from the unrendered file
     preview = f"> {PREVIEW_NOTE}" if is_preview(post.page_metadata) else ""
-    notes = ("" if post.capture_id else note, preview)
+    notes = ("" if post.capture_id or shown.version else note, preview)
     parts = (f"---\n{front}---", title, *notes, _body_markdown(post, images))
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -128,6 +128,7 @@ def front_matter(shown: ShownPost) -> dict[str, Any]:
     values = {
         "aid": post.aid,
         "title": post.title,
+        "version": shown.version,
         "account": post.account_name,
         "author": facts.get("author"),
         "date": post.published_on.isoformat(),
@@ -151,7 +152,21 @@ def front_matter(shown: ShownPost) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 
+class ImageAddresses(Protocol):
+    """Gives the images of a post the addresses that they have in a document."""
+
+    media: PostMedia
+
+    def address(self, medium: ShownMedium | None, written: str) -> str:
+        """Return the address of an image: `medium` is what is archived of it, `written` what the page has."""
+
+
 def _body_markdown(post: Post, images: _ImageFiles) -> str:
+    return to_markdown(unstyled_body(post, images))
+
+
+def unstyled_body(post: Post, images: ImageAddresses) -> str:
+    """Return the safe markup of a post for formats without style sheets: cards are quotations."""
     body = plain_post(post, images.media, _text_markup(post))
     sources = Sources()
     for card in body.find_all(class_=CARD):
@@ -172,7 +187,7 @@ def _body_markdown(post: Post, images: _ImageFiles) -> str:
             image.replace_with(words)
             continue
         image["src"] = sources.put(images.address(medium, address))
-    return to_markdown(make_safe(body.decode_contents(), sources, lambda _: None))
+    return make_safe(body.decode_contents(), sources, lambda _: None)
 
 
 def _text_markup(post: Post) -> str:
@@ -181,7 +196,7 @@ def _text_markup(post: Post) -> str:
     return markup.replace("</p><p>", "<br>") if post.kind in _KINDS_WITH_LINES else markup
 
 
-def _quote(card: Tag, images: _ImageFiles) -> None:
+def _quote(card: Tag, images: ImageAddresses) -> None:
     """Turn a card into a quotation: its lines, and the address of what it plays."""
     shown = card_medium(card)
     medium = images.media.find_played(shown.type, shown.id)

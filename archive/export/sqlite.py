@@ -19,7 +19,7 @@ from archive.reports.post_list import PostRow, whole_posts
 from archive.repository.heads import last_digest
 from archive.repository.post_queries import PostFilter
 from archive.repository.posts import links_of_posts
-from archive.repository.versions import dated_versions
+from archive.repository.versions import DatedVersion, dated_versions, end_of_day, texts_at
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -84,7 +84,7 @@ def _write_database(session: Session, chosen: PostFilter, path: Path) -> int:
         tables = _create_tables(database)
         for batch in whole_posts(session, chosen):
             _insert(tables["posts"], (_values(post, POSTS) for _, post in batch))
-            _insert_details(session, dict(batch), tables)
+            _insert_details(session, dict(batch), tables, chosen)
             count += len(batch)
         _finish(database)
         if head := last_digest(session):
@@ -105,12 +105,22 @@ def _create_tables(database: "Database") -> "dict[str, Table]":
     return {name: database.table(name) for name in names}
 
 
-def _insert_details(session: Session, posts: dict[int, PostRow], tables: "dict[str, Table]") -> None:
-    """Insert versions, changes and links of a batch of posts."""
+def _insert_details(
+    session: Session, posts: dict[int, PostRow], tables: "dict[str, Table]", chosen: PostFilter
+) -> None:
+    """Insert versions, changes and links of a batch of posts; of an earlier day those known by its end.
+
+    Links are known of current pages only.
+    """
     ids: Sequence[int] = list(posts)
-    versions = dated_versions(session, ids)
-    _insert(tables["versions"], (_values(one, VERSIONS, posts[post_id]) for post_id, one in versions))
+    versions: Iterable[tuple[int, DatedVersion]] = dated_versions(session, ids)
     changes: Iterable[PostChange] = changes_of_posts(session, ids)
+    if chosen.version_at is not None:
+        end = end_of_day(chosen.version_at)
+        versions = ((post_id, one) for post_id, one in versions if one.at <= end)
+        changes = (one for one in changes if one.at <= end)
+        ids = [post_id for post_id, then in texts_at(session, ids, end).items() if then.is_current]
+    _insert(tables["versions"], (_values(one, VERSIONS, posts[post_id]) for post_id, one in versions))
     _insert(tables["changes"], (_values(one, CHANGES) for one in changes))
     links = links_of_posts(session, ids)
     _insert(tables["links"], (_values(one, LINKS, posts[one.post_id]) for one in links))

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from archive.db.models import Post
+from archive.db.models import Capture, Post
 from archive.domain.addresses import clean_web_url
 from archive.domain.errors import PageError
 from archive.domain.outcomes import Kind
@@ -28,6 +28,7 @@ from archive.rendering.media import MAX_EMBEDDED, EmbeddedFiles, PostMedia
 from archive.rendering.post_body import render_body
 from archive.repository import captures
 from archive.repository.media import StoredFile, media_of
+from archive.repository.versions import EarlierText
 from archive.storage.media_files import MediaFolder
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -40,13 +41,16 @@ class ShownPost:
     """A post with its media.
 
     `fetched_at` (aware UTC) and `sha256` are those of its page's capture, None where the page was never
-    fetched.
+    fetched. `archive_url` is the address in this archive that a document names, empty for none. `version` is
+    the number of an earlier version, of which only the text can be shown; None for the current one.
     """
 
     post: Post
     media: PostMedia
     fetched_at: datetime | None = None
     sha256: bytes | None = None
+    archive_url: str = ""
+    version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,28 @@ def shown_post(session: Session, post: Post, folder: MediaFolder) -> ShownPost:
         if capture["id"] == post.capture_id:
             return ShownPost(post, media, capture["fetched_at"], capture["sha256"])
     return ShownPost(post, media)
+
+
+_UNCHANGED = (
+    "id", "account_id", "aid", "mid", "idx", "url", "published_on", "published_at", "account_name", "kind",
+)  # fmt: skip
+
+_FACTS_OF_TEXTS = ("author", "paid", "preview")  # the other facts are those of the current page
+
+
+def shown_earlier(session: Session, post: Post, then: EarlierText, folder: MediaFolder) -> ShownPost:
+    """Return a post with the title and the text of an earlier version, without what only its page had."""
+    capture = session.get(Capture, then.capture_id) if then.capture_id is not None else None
+    earlier = Post(
+        **{name: getattr(post, name) for name in _UNCHANGED},
+        title=then.title,
+        text=then.text,
+        html=None,
+        capture_id=then.capture_id,
+        page_metadata={name: fact for name, fact in post.page_metadata.items() if name in _FACTS_OF_TEXTS},
+    )
+    fetched_at, sha256 = (capture.fetched_at, capture.sha256) if capture else (None, None)
+    return ShownPost(earlier, PostMedia([], _FileReader(folder)), fetched_at, sha256, version=then.number)
 
 
 MAX_LENGTH = 2_000_000  # characters of a body or text; real ones have under 500,000
@@ -109,18 +135,33 @@ def offline_page(shown: ShownPost, max_embedded: int = MAX_EMBEDDED) -> str:
     body = render_body(post, files)
     return render_template(
         "post.html",
-        title=post.title or post.aid,
         css_variables=Markup(files.variables),  # noqa: S704 - data: addresses of our own
         heading=_heading(post),
-        byline=[(name, value) for name, value in _byline(post) if value],
-        body=Markup(body),  # noqa: S704 - made safe
         has_html=bool(post.html),
-        preview=PREVIEW_NOTE if is_preview(post.page_metadata) else "",
-        links=_links(post),
-        source=clean_web_url(post.url),
-        url=post.url,
-        provenance=_provenance(shown),
+        **_values(shown, body),
     )
+
+
+def document_page(shown: ShownPost, body: str) -> str:
+    """Return a post as HTML without style sheets, from which a document is made; `body` is safe markup.
+
+    The title stands in its head only: the document has it as its own title or as a chapter's.
+    """
+    return render_template("document.html", **_values(shown, body))
+
+
+def _values(shown: ShownPost, body: str) -> dict[str, Any]:
+    post = shown.post
+    return {
+        "title": post.title or post.aid,
+        "byline": [(name, value) for name, value in _byline(post) if value],
+        "body": Markup(body),  # noqa: S704 - made safe
+        "preview": PREVIEW_NOTE if is_preview(post.page_metadata) else "",
+        "links": _links(post),
+        "source": clean_web_url(post.url),
+        "url": post.url,
+        "provenance": _provenance(shown),
+    }
 
 
 def render_template(name: str, **values: Any) -> str:
@@ -199,10 +240,14 @@ def albums(post: Post) -> list[dict[str, Any]]:
 
 
 def _provenance(shown: ShownPost) -> list[str]:
+    lines = [f"存档地址 Archived at: {shown.archive_url}"] if shown.archive_url else []
+    if shown.fetched_at is not None and shown.sha256 is not None:
+        fetched = f"{shown.fetched_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} (Asia/Shanghai)"
+        lines += [f"抓取时间 Fetched: {fetched}", f"SHA-256: {shown.sha256.hex()}"]
+    if shown.version is not None:
+        return [*lines, f"仅有文字 Made from the text of version {shown.version} alone"]
     if shown.fetched_at is None or shown.sha256 is None:
-        return [f"仅有文字 Only the text is archived; {how_to_fetch(shown.post)}"]
-    fetched = f"{shown.fetched_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S} (Asia/Shanghai)"
-    lines = [f"抓取时间 Fetched: {fetched}", f"SHA-256: {shown.sha256.hex()}"]
+        return [*lines, f"仅有文字 Only the text is archived; {how_to_fetch(shown.post)}"]
     has_body = shown.post.html or shown.post.kind not in _KINDS_WITH_HTML
     return lines if has_body else [*lines, f"仅有文字 Made from the text alone; {how_to_fetch(shown.post)}"]
 

@@ -166,22 +166,22 @@ def _bibtex_text(text: str) -> str:
 
 
 def bibtex(citation: Citation) -> str:
-    """Return a citation as an entry of BibTeX and biblatex."""
+    """Return a citation as an entry of biblatex, which BibTeX reads as one of an unknown type, as @misc."""
     note = _bibtex_text(citation.note("en"))
     archived = f"{note}, \\url{{{citation.archive_url}}}" if citation.archive_url else note
     fields = {
         "author": f"{{{_bibtex_text(citation.author)}}}",  # an organisation, not a person's two names
         "title": f"{{{_bibtex_text(citation.title)}}}",
-        "date": citation.published_on.isoformat(),
         "year": f"{citation.published_on:%Y}",
         "month": str(citation.published_on.month),
+        "date": citation.published_on.isoformat(),  # after its parts: Zotero takes the last
         "url": citation.url,
         "urldate": citation.seen_on.isoformat(),
         "note": archived,
         "langid": "chinese",
     }
     lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
-    return f"@misc{{{citation.key},\n{lines}}}\n"
+    return f"@online{{{citation.key},\n{lines}}}\n"
 
 
 def ris(citation: Citation) -> str:
@@ -250,6 +250,10 @@ def meta_tags(citation: Citation) -> list[tuple[str, str]]:
         ("DC.creator", citation.author),
         ("DC.date", day.isoformat()),
         ("DC.identifier", citation.url),
+        (
+            "DC.type",
+            "webpage",
+        ),  # of the PRISM vocabulary; without it Zotero takes the post for a journal article
         ("DC.type", "Text"),
         ("DC.language", "zh-CN"),
         *([("DC.relation", citation.archive_url)] if citation.archive_url else []),

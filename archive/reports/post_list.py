@@ -18,6 +18,7 @@ from archive.repository.post_queries import (
     filtered_posts,
     marks_of,
 )
+from archive.repository.versions import end_of_day, texts_at
 
 LIST_BATCH = 500  # posts loaded at a time while they are streamed: without texts, 1 MB at most
 
@@ -83,7 +84,13 @@ def card_facts(session: Session, post_ids: Sequence[int]) -> dict[int, CardFacts
 def whole_posts(
     session: Session, chosen: PostFilter, order: PostOrder = PostOrder.NEWEST
 ) -> Iterator[list[tuple[int, PostRow]]]:
-    """Stream the posts of a filter with their ids and texts, in batches of at most STREAM_BATCH."""
+    """Stream the posts of a filter with their ids and texts, in batches of at most STREAM_BATCH.
+
+    With `chosen.version_at` titles, texts and marks are those of the end of that day.
+    """
+    if chosen.version_at is not None:
+        yield from _whole_posts_at(session, chosen, order, end_of_day(chosen.version_at))
+        return
     for batch in _batches(session, chosen, order, STREAM_BATCH):
         rows = select(Post.id, Post.text).where(Post.id.in_([post_id for post_id, _ in batch]))
         texts = {post_id: text for post_id, text in session.execute(rows)}
@@ -92,6 +99,20 @@ def whole_posts(
             for post_id, item in batch
             if post_id in texts  # the others were forgotten meanwhile
         ]
+
+
+def _whole_posts_at(
+    session: Session, chosen: PostFilter, order: PostOrder, at: datetime
+) -> Iterator[list[tuple[int, PostRow]]]:
+    for batch in _batches(session, chosen, order, STREAM_BATCH):
+        post_ids = [post_id for post_id, _ in batch]
+        texts, marks = texts_at(session, post_ids, at), marks_of(session, post_ids, at)
+        rows = []
+        for post_id, item in batch:
+            then, values = texts.get(post_id), _values(item) | {"marks": tuple(marks.get(post_id, ()))}
+            values["title"] = then.title if then else item.title
+            rows.append((post_id, PostRow(**values, text=then.text if then else "")))
+        yield rows
 
 
 def whole_post(session: Session, post: Post) -> PostRow:

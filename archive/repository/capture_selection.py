@@ -41,6 +41,7 @@ class Selection(PostFilter):
             f"to {self.until}" if self.until else "",
             f"with the mark {self.mark}" if self.mark else "",
             f"found by {self.query}" if self.query else "",
+            f"as of {self.version_at}" if self.version_at else "",
         )
         return " ".join(filter(None, parts)) or "all"
 

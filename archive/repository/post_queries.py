@@ -27,6 +27,7 @@ from archive.domain.records import SHANGHAI, Record
 from archive.domain.text import storable
 from archive.domain.update_decisions import REPARSE
 from archive.repository.accounts import belongs_to
+from archive.repository.versions import end_of_day, is_dated_by, known_by, texts_at
 
 Rows = TypeVar("Rows", bound="Select[*tuple[Any, ...]]")
 
@@ -37,7 +38,8 @@ STREAM_BATCH = 200  # rows per fetch of the streaming reads: about 1 MB of posts
 class PostFilter:
     """A filter of posts: account (name or biz), kind, days in Asia/Shanghai, both included, and mark.
 
-    `ids` selects the posts that a search for `query` found (archive.search.lookup.with_query).
+    `ids` selects the posts that a search for `query` found (archive.search.lookup.with_query). `version_at`
+    selects those known by the end of that day; exports then have the texts of that time.
     """
 
     account: str | None = None
@@ -47,6 +49,7 @@ class PostFilter:
     mark: PostMark | None = None
     query: str = ""
     ids: Select[int] | None = field(default=None, compare=False, repr=False)
+    version_at: date | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -72,15 +75,31 @@ def filtered_posts(rows: Rows, chosen: PostFilter) -> Rows:
         rows = rows.where(has_mark(Post.id, chosen.mark))
     if chosen.ids is not None:
         rows = rows.where(Post.id.in_(chosen.ids))
+    if chosen.version_at is not None:
+        rows = rows.where(known_by(end_of_day(chosen.version_at)))
     return rows
 
 
 def records(session: Session, chosen: PostFilter = EVERY_POST) -> Iterator[Record]:
     """Stream posts as records: newest day first, then newest push, within it by position."""
+    if chosen.version_at is not None:
+        return _records_at(session, chosen, end_of_day(chosen.version_at))
     rows = select(Post.aid, Post.title, Post.url, Post.published_on, Post.account_name, Post.text)
     rows = filtered_posts(rows, chosen).order_by(*NEWEST_FIRST)
     stream = session.execute(rows, execution_options={"yield_per": STREAM_BATCH})
     return (Record(r[0], r[1], r[2], r[3].isoformat(), r[4], r[5]) for r in stream)
+
+
+def _records_at(session: Session, chosen: PostFilter, at: datetime) -> Iterator[Record]:
+    """Stream records with the titles and texts that the posts had at an instant."""
+    rows = select(Post.id, Post.aid, Post.title, Post.url, Post.published_on, Post.account_name)
+    rows = filtered_posts(rows, chosen).order_by(*NEWEST_FIRST)
+    for batch in session.execute(rows, execution_options={"yield_per": STREAM_BATCH}).partitions():
+        texts = texts_at(session, [row.id for row in batch], at)
+        for post_id, aid, title, url, day, account in batch:
+            then = texts.get(post_id)
+            then_title, then_text = (then.title, then.text) if then else (title, "")
+            yield Record(aid, then_title, url, day.isoformat(), account, then_text)
 
 
 def count_at_most(session: Session, chosen: PostFilter, limit: int) -> int:
@@ -215,16 +234,23 @@ def has_mark(post_id: ColumnElement[int] | InstrumentedAttribute[int], mark: Pos
             return edits | absences.exists()
 
 
-def marks_of(session: Session, post_ids: Sequence[int]) -> dict[int, list[PostMark]]:
-    """Return the marks of these posts, by post id; posts without any are left out."""
+def marks_of(
+    session: Session, post_ids: Sequence[int], at: datetime | None = None
+) -> dict[int, list[PostMark]]:
+    """Return the marks of these posts, by post id, now or at an instant; posts without any are left out."""
     marks: dict[int, list[PostMark]] = {}
     edited = select(Version.post_id).where(Version.post_id.in_(post_ids), *IS_EDIT).distinct()
+    missing: ColumnElement[bool] = Absence.post_id.in_(post_ids)
+    lasts: ColumnElement[bool] = Absence.returned_at.is_(None)
+    if at is not None:
+        edited = edited.outerjoin(Capture, Capture.id == Version.capture_id).where(is_dated_by(at))
+        missing &= Absence.first_missing_at <= at
+        lasts = func.coalesce(Absence.returned_at > at, True)
     for post_id in session.scalars(edited):
         marks.setdefault(post_id, []).append(PostMark.EDITED)
-    is_away = func.bool_or(Absence.returned_at.is_(None))
-    away = select(Absence.post_id, is_away).where(Absence.post_id.in_(post_ids)).group_by(Absence.post_id)
-    for post_id, lasts in session.execute(away):
-        marks.setdefault(post_id, []).append(PostMark.REMOVED if lasts else PostMark.RESTORED)
+    away = select(Absence.post_id, func.bool_or(lasts)).where(missing).group_by(Absence.post_id)
+    for post_id, is_away in session.execute(away):
+        marks.setdefault(post_id, []).append(PostMark.REMOVED if is_away else PostMark.RESTORED)
     return marks
 
 

@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import cast, func, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 from sqlalchemy.orm import Session
 
 from archive.db.models import Capture, Post, Version
 from archive.domain.errors import NotArchived
+from archive.domain.records import SHANGHAI
 
 
 class DatedBy(StrEnum):
@@ -110,6 +111,50 @@ def dated_versions(session: Session, post_ids: Sequence[int]) -> Iterator[tuple[
             recorded_at=version.recorded_at,
         )
         yield version.post_id, dated
+
+
+def end_of_day(day: date) -> datetime:
+    """Return the last instant of a day in Asia/Shanghai."""
+    return datetime.combine(day, time.max, SHANGHAI)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierText:
+    """Title and text of a post as they stood at some instant; `is_current` where they still do."""
+
+    number: int
+    title: str
+    text: str
+    capture_id: int | None
+    is_current: bool
+
+
+def is_dated_by(at: datetime) -> ColumnElement[bool]:
+    """Select the versions, joined to their captures, that are dated by an instant."""
+    return at >= VERSION_AT
+
+
+def known_by(at: datetime) -> ColumnElement[bool]:
+    """Select posts with a version dated by an instant, and those without any that were archived by then."""
+    versions = select(Version.id).outerjoin(Capture, Capture.id == Version.capture_id)
+    has_version = versions.where(Version.post_id == Post.id, is_dated_by(at)).correlate(Post).exists()
+    return has_version | (Post.current_version_id.is_(None) & (Post.first_archived_at <= at))
+
+
+def texts_at(session: Session, post_ids: Sequence[int], at: datetime) -> dict[int, EarlierText]:
+    """Return the latest version of each post that is dated by an instant, by post id; others are left out.
+
+    The current version counts as the latest one: a dump that was imported after its page only adds to the
+    history.
+    """
+    is_current = Version.id == Post.current_version_id
+    columns = (Version.number, Version.title, Version.text, Version.capture_id, is_current)
+    rows = select(Version.post_id, *columns).join(Post, Post.id == Version.post_id)
+    rows = rows.outerjoin(Capture, Capture.id == Version.capture_id)
+    rows = rows.where(Version.post_id.in_(post_ids), is_dated_by(at)).ext(distinct_on(Version.post_id))
+    order = (func.coalesce(is_current, False).desc(), VERSION_AT.desc(), Version.number.desc())
+    found = session.execute(rows.order_by(Version.post_id, *order))
+    return {row[0]: EarlierText(*row[1:]) for row in found}
 
 
 def version_numbers(session: Session, post: Post) -> list[int]:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from archive.domain.messages import Message
@@ -12,6 +13,8 @@ LAUNCH_TIMEOUT = 30_000  # milliseconds
 
 HEAP_MB = 256  # of a page's JavaScript; a post needs under 100
 
+NO_IMAGES = "--blink-settings=imagesEnabled=false"  # refusing them one by one would take a minute for 10,000
+
 _ARGUMENTS = (
     # Every request is answered by crawler.browser.request_gate; Chromium itself resolves no host.
     "--host-resolver-rules=MAP * ~NOTFOUND",
@@ -19,7 +22,7 @@ _ARGUMENTS = (
     "--disable-background-networking",
     "--disable-dev-shm-usage",  # containers give /dev/shm only 64 MB
     "--disable-gpu",
-    "--blink-settings=imagesEnabled=false",  # refusing them one by one would take a minute for 10,000
+    NO_IMAGES,
     # A request that bypasses the gate all the same, such as one to a numeric address, finds no proxy.
     "--proxy-server=127.0.0.1:9",
     "--proxy-bypass-list=<-loopback>",
@@ -51,3 +54,8 @@ def launch_options(configured: str = "", sandbox: bool = True) -> dict[str, Any]
     }
     path = find_chromium(configured)
     return options | ({"executable_path": path} if path else {})
+
+
+def print_options(launch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return these launch options for a browser that prints archived pages: it shows their own images."""
+    return {**launch, "args": [argument for argument in launch["args"] if argument != NO_IMAGES]}

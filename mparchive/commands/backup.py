@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,6 +45,7 @@ from archive.repository import runs
 from archive.repository.runs import BACKUP
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
+from archive.system.child_processes import ParentWatch
 from archive.system.files import make_private_folder
 from mparchive.commands.verify import finding_text, read_heads, verify_with
 from mparchive.console import say, steps
@@ -105,6 +108,7 @@ def back_up_to(address: str, *, keep: str | None, verified: bool) -> Exit:
     With `keep` older backups are removed, unless one of them may have what the archive lacks. Raises
     BackupError, BackupDamaged, CommandError.
     """
+    ParentWatch.from_environment(partial(os.kill, os.getpid(), signal.SIGKILL))
     retention = Retention.parse(keep) if keep is not None else None
     settings, started_at, store = ArchiveSettings(), clock.now(), ObjectStore(address)
     claim(store)
@@ -189,7 +193,7 @@ def restore_archive(source: str, options: RestoreOptions) -> Exit:
 def _source(source: str) -> Iterator[Backup]:
     """Open what is to be restored: a file, standard input, or a backup of a place."""
     if source == str(STREAM):
-        with _spooled() as stream, opened(STREAM, stream) as backup:
+        with _spooled() as stream, opened(STDIN, stream) as backup:
             yield backup
     elif not Path(source).is_file() and is_place(source):
         address, name = split_source(source)

@@ -1,17 +1,18 @@
 """`mparchive export`: write the archive to files that other tools read.
 
-Records are written to one file, posts to a folder with one file each, captures to a web archive.
+Records are written to one file, posts to a folder with one file each, documents to such a folder or as one
+book, captures to a web archive.
 """
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -32,13 +33,15 @@ from archive.export.sqlite import write_sqlite
 from archive.export.wacz import write_wacz
 from archive.export.warc import write_warc
 from archive.export.xlsx import write_xlsx
-from archive.rendering.page import ShownPost, shown_post
+from archive.rendering.page import ShownPost, shown_earlier, shown_post
+from archive.reports.citations import Citation, citation_of
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
 from archive.repository.accounts import check_account
 from archive.repository.capture_selection import Selection, count_captures
 from archive.repository.hash_chain import chain_heads
 from archive.repository.heads import heads_file, record_head
+from archive.repository.versions import end_of_day, texts_at
 from archive.search.lookup import with_query
 from archive.storage.media_files import MediaFolder
 from archive.system import clock
@@ -46,6 +49,9 @@ from archive.system.files import atomically, write_bytes
 from mparchive.console import report_failures, say, steps
 from mparchive.errors import CommandError, Exit, OutputError
 from mparchive.options import Format, make_folder
+
+if TYPE_CHECKING:
+    from archive.export.documents import DocumentInfo, DocumentMaker
 
 CAPTURES_PER_LINE = 100  # of the progress, where there is no terminal
 
@@ -70,6 +76,10 @@ POSTS: dict[Format, tuple[Callable[[Iterable[ShownPost], Path, RenderPost], Expo
     Format.TXT: (write_text_files, render_text),
 }
 
+DOCUMENTS = (Format.PDF, Format.EPUB, Format.DOCX)
+
+DOCUMENTS = (Format.PDF, Format.EPUB, Format.DOCX)
+
 CAPTURES: dict[Format, tuple[Callable[..., ExportResult], str]] = {
     Format.WARC: (write_warc, "warc.gz"),
     Format.WACZ: (write_wacz, "wacz"),
@@ -83,6 +93,8 @@ def export(form: Format, output: Path | None, selection: Selection, save_head: P
 
     Raises CommandError, NotArchived.
     """
+    if selection.version_at is not None and form in CAPTURES:
+        raise CommandError(Message("mparchive.export.captures_have_no_version", {"format": form}))
     with open_archive() as engine, transaction(engine) as session:
         check_account(session, selection.account)
         selection = with_query(session, selection.query, selection)
@@ -93,12 +105,16 @@ def export(form: Format, output: Path | None, selection: Selection, save_head: P
             return _export_records(session, form, output, selection)
         if form in POSTS:
             return _export_posts(session, form, output, selection)
+        if form in DOCUMENTS:
+            return _export_documents(session, form, output, selection)
+        if form in DOCUMENTS:
+            return _export_documents(session, form, output, selection)
         return _export_captures(session, form, output, selection)
 
 
 def _export_records(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
-    if form in TABLES and output is None and sys.stdout.isatty():
-        raise CommandError(Message("mparchive.export.not_to_terminal", {"format": form}))
+    if form in TABLES and output is None:
+        _refuse_terminal(form)
     ending = (RECORDS | TABLES)[form][1]
     total, unchanged = ExportResult(), False
     for path, part in _files(session, output, selection, ending):
@@ -109,6 +125,11 @@ def _export_records(session: Session, form: Format, output: Path | None, selecti
     say(Message("mparchive.export.posts", {"n": total.posts}))
     _say_previews(session, selection)
     return _exit_code(total, unchanged)
+
+
+def _refuse_terminal(form: Format) -> None:
+    if sys.stdout.isatty():
+        raise CommandError(Message("mparchive.export.not_to_terminal", {"format": form}))
 
 
 def _write_records(
@@ -142,11 +163,77 @@ def _export_posts(session: Session, form: Format, output: Path | None, selection
     write, render = POSTS[form]
     failures = ExportResult()
     with PostRenderer(render) as renderer:
-        result = write(_posts_with_media(session, posts, folder, failures), output, renderer.render)
+        shown = _posts_with_media(session, posts, folder, failures, selection.version_at)
+        result = write(shown, output, renderer.render)
     result.merge(failures)
     say(Message("mparchive.export.posts", {"n": result.posts}))
     _say_previews(session, selection)
     return report_failures(result)
+
+
+def _export_documents(session: Session, form: Format, output: Path | None, selection: Selection) -> Exit:
+    """Write a document for each post into a folder, or all of them as one book to a file or stdout."""
+    from archive.export import documents  # noqa: PLC0415 - with Pillow, which other formats do not need
+
+    if output is None:
+        _refuse_terminal(form)
+    is_book = output is None or (
+        not output.is_dir() and (output.exists() or output.suffix.lower() == f".{form}")
+    )
+    total, unchanged, folder = ExportResult(), False, MediaFolder(ArchiveSettings())
+    describe = partial(_document_info, session)
+    with _document_maker(form) as maker, PostRenderer(maker.render) as renderer:
+        found = post_queries.posts(session, selection)
+        posts = _with_archive_url(
+            session, _posts_with_media(session, found, folder, total, selection.version_at)
+        )
+        if is_book:
+            title = documents.book_title(selection)
+            write = partial(documents.write_book, posts, renderer.render, maker, describe, title, clock.now())
+            written = _write(output, write, lambda result: result.posts + result.failed)
+            unchanged = written is None
+            total.merge(written or ExportResult())
+        elif output is not None:
+            make_folder(output)
+            total.merge(documents.write_document_files(posts, output, renderer.render, maker, describe))
+    say(Message("mparchive.export.posts", {"n": total.posts}))
+    _say_previews(session, selection)
+    return _exit_code(total, unchanged)
+
+
+@contextmanager
+def _document_maker(form: Format) -> "Iterator[DocumentMaker]":
+    """Yield what makes documents of a format. Raises ExtraMissing, PrinterMissing."""
+    from archive.export.documents import PandocMaker  # noqa: PLC0415 - as above
+
+    if form is not Format.PDF:
+        yield PandocMaker(form)
+        return
+    from archive.export.pdf import PdfMaker  # noqa: PLC0415 - Playwright and pypdf are for this format only
+    from crawler import settings  # noqa: PLC0415 - as above
+    from crawler.browser.launch_options import REMEDY, print_options  # noqa: PLC0415 - as above
+
+    with PdfMaker(print_options(settings.PLAYWRIGHT_LAUNCH_OPTIONS), REMEDY) as maker:
+        if not maker.can_write_chinese():
+            say(Message("mparchive.export.no_chinese_font"))
+        yield maker
+
+
+def _with_archive_url(session: Session, posts: Iterable[ShownPost]) -> Iterator[ShownPost]:
+    for shown in posts:
+        yield replace(shown, archive_url=_citation(session, shown).archive_url)
+
+
+def _citation(session: Session, shown: ShownPost) -> Citation:
+    origin = ArchiveSettings().origin()
+    biz = accounts_repository.biz_of(session, shown.post)
+    return citation_of(session, shown.post, biz, version=shown.version, origin=origin)
+
+
+def _document_info(session: Session, shown: ShownPost) -> "DocumentInfo":
+    from archive.export.documents import post_info  # noqa: PLC0415 - as above
+
+    return post_info(_citation(session, shown), shown.post.page_metadata.get("author"))
 
 
 def _say_previews(session: Session, selection: Selection) -> None:
@@ -156,12 +243,17 @@ def _say_previews(session: Session, selection: Selection) -> None:
 
 
 def _posts_with_media(
-    session: Session, posts: Iterable[Post], folder: MediaFolder, failures: ExportResult
+    session: Session, posts: Iterable[Post], folder: MediaFolder, failures: ExportResult, day: date | None
 ) -> Iterator[ShownPost]:
+    """Yield posts with their media; with `day` as they stood at its end in Asia/Shanghai."""
     for post in posts:
         shown = None
         with failures.isolate(post_name(post)):
-            shown = shown_post(session, post, folder)
+            then = texts_at(session, [post.id], end_of_day(day)).get(post.id) if day else None
+            if then is None or then.is_current:
+                shown = shown_post(session, post, folder)
+            else:
+                shown = shown_earlier(session, post, then, folder)
         if shown is not None:
             yield shown
 

@@ -1,11 +1,15 @@
 """What all jobs that crawl share: when an egress may start one, and what a crawl's end means for the job."""
 
+import os
+import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 from sqlalchemy import Engine
@@ -16,6 +20,7 @@ from archive.domain.backoff import exponential
 from archive.domain.errors import MessageError
 from archive.repository.runs import failures_in_a_row
 from archive.system import clock
+from archive.system.child_processes import ENVIRONMENT_VARIABLE, lifeline
 from scheduler.crawl_process import CrawlResult
 from scheduler.egress_session import EgressSession
 
@@ -49,6 +54,10 @@ class Interrupted(Exception):
 
 class CrawlFailed(MessageError):
     """A crawl ended without doing its work; the message says why."""
+
+
+class JobFailed(MessageError):
+    """A job did not do its work, for a reason that may pass: the queue runs it again some times."""
 
 
 FAILED = ("failed", "database", "usage", "media_folder")  # verdicts that say nothing about what was asked
@@ -97,3 +106,36 @@ def may_start(context: JobContext, egress: str, command: str) -> bool:
 def restart_at(failures: int, last_at: datetime) -> datetime:
     """Return when to crawl again after so many failures in a row: a minute later, doubling to an hour."""
     return last_at + exponential(failures, RESTART_FIRST, RESTART_LAST)
+
+
+COMMAND_POLL = 0.25  # seconds; how soon a stop or the end of a command is noticed
+
+
+def run_mparchive(
+    arguments: Sequence[str], interrupt: threading.Event, timeout: float
+) -> tuple[int | None, bytes, bytes]:
+    """Run our own command in a process that ends with this one; return its exit code and what it printed.
+
+    A command that takes over `timeout` seconds is killed, and has no exit code. Raises Interrupted.
+    """
+    executable = str(Path(sys.executable).with_name("mparchive"))
+    with lifeline() as descriptor:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [executable, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, ENVIRONMENT_VARIABLE: str(descriptor)},
+            pass_fds=(descriptor,),
+        )
+        until = time.monotonic() + timeout
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                out, err = process.communicate(timeout=COMMAND_POLL)
+                return process.returncode, out, err
+            if interrupt.is_set() or time.monotonic() > until:
+                process.kill()  # what it has committed stays
+                out, err = process.communicate()
+                if interrupt.is_set():
+                    raise Interrupted("the worker is stopping")
+                return None, out, err

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -12,9 +10,8 @@ from pathlib import Path
 import structlog
 
 from archive.domain.messages import Message
-from archive.system.child_processes import ENVIRONMENT_VARIABLE, lifeline
 from scheduler.config import InboxConfig
-from scheduler.jobs.base import CrawlFailed, Interrupted, JobContext
+from scheduler.jobs.base import CrawlFailed, JobContext, run_mparchive
 from scheduler.polling import Work
 from scheduler.queue import HOME, PlannedJob
 
@@ -25,8 +22,6 @@ UNCHANGED_FOR = 5.0  # seconds since the last change: whoever writes the file ha
 IMPORT_TIMEOUT = 1800.0  # seconds for one file; a dump of a hundred thousand posts takes ten minutes
 
 FILES_PER_JOB = 100  # per job
-
-IMPORT_POLL = 0.25  # seconds
 
 MAX_OUTPUT = 500  # characters of what the import printed, for the log and the note beside a file
 
@@ -107,33 +102,11 @@ def run_inbox(context: JobContext, inbox: InboxConfig | None) -> None:
 
 def _backfill(path: Path, interrupt: threading.Event) -> tuple[int, str]:
     """Import one file by the command; returns the exit code and a summary of what it printed."""
-    executable = str(Path(sys.executable).with_name("mparchive"))
-    with lifeline() as descriptor:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            [executable, "backfill", "--json", "--no-fetch", "--", str(path)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, ENVIRONMENT_VARIABLE: str(descriptor)},
-            pass_fds=(descriptor,),
-        )
-        return _wait(process, interrupt)
-
-
-def _wait(process: subprocess.Popen[bytes], interrupt: threading.Event) -> tuple[int, str]:
-    until = time.monotonic() + IMPORT_TIMEOUT
-    while True:
-        try:
-            out, err = process.communicate(timeout=IMPORT_POLL)
-        except subprocess.TimeoutExpired:
-            if interrupt.is_set() or time.monotonic() > until:
-                process.kill()  # what it has committed stays, and is imported once only
-                process.communicate()
-                if interrupt.is_set():
-                    raise Interrupted("the worker is stopping") from None
-                return _USAGE, str(Message("scheduler.inbox.timed_out", {"seconds": round(IMPORT_TIMEOUT)}))
-            continue
-        return process.returncode, _summary(out, err)
+    arguments = ["backfill", "--json", "--no-fetch", "--", str(path)]
+    code, out, err = run_mparchive(arguments, interrupt, IMPORT_TIMEOUT)
+    if code is None:  # what it has committed stays, and is imported once only
+        return _USAGE, str(Message("scheduler.inbox.timed_out", {"seconds": round(IMPORT_TIMEOUT)}))
+    return code, _summary(out, err)
 
 
 def _summary(out: bytes, err: bytes) -> str:

@@ -97,3 +97,12 @@ def test_the_file_is_searched_where_the_variable_says_then_here_then_at_home(tmp
         find_config({"MPARCHIVE_CONFIG": str(named)}, home, here)
     named.touch()
     assert find_config({"MPARCHIVE_CONFIG": str(named)}, home, here) == named
+
+
+def test_a_folder_of_backups_is_one_beside_the_file_and_an_address_stays(tmp_path: Path) -> None:
+    config = load(tmp_path, ACCOUNT + '[backup]\nto = "backups"\nkeep = "7d,4w"\n')
+    assert config.backup
+    assert (config.backup.to, config.backup.at) == (str(tmp_path / "backups"), "03:30")
+    config = load(tmp_path, ACCOUNT + '[backup]\nto = "s3://bucket/posts"\nevery_hours = 6\n')
+    assert config.backup
+    assert config.backup.to == "s3://bucket/posts"

@@ -174,13 +174,19 @@ def _content(name: str) -> bytes:
     return (resources.files(__package__) / "static" / name).read_bytes()
 
 
-_STYLE = _content("style.css")
+_STYLE, _SCRIPT = _content("style.css"), _content("keys.js")
 
 STYLE_PATH = f"/static/style-{sha256(_STYLE).hexdigest()[:12]}.css"
 
+SCRIPT_PATH = f"/static/keys-{sha256(_SCRIPT).hexdigest()[:12]}.js"  # shortcuts of the keyboard
+
 ICON_PATH = "/favicon.ico"  # browsers ask for it unasked
 
-_FILES = {STYLE_PATH: (_STYLE, "text/css"), ICON_PATH: (_content("icon.svg"), "image/svg+xml")}
+_FILES = {
+    STYLE_PATH: (_STYLE, "text/css"),
+    SCRIPT_PATH: (_SCRIPT, "text/javascript"),
+    ICON_PATH: (_content("icon.svg"), "image/svg+xml"),
+}
 
 
 def static_router() -> APIRouter:
@@ -194,13 +200,13 @@ def static_router() -> APIRouter:
 def _file(request: Request) -> Response:
     content, media_type = _FILES[request.url.path]
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": _STATIC_POLICY}
-    headers["Cache-Control"] = _FOR_A_YEAR if request.url.path == STYLE_PATH else "public, max-age=86400"
+    headers["Cache-Control"] = "public, max-age=86400" if request.url.path == ICON_PATH else _FOR_A_YEAR
     return Response(content, headers=headers, media_type=media_type)
 
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; media-src 'self'; frame-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; script-src 'self'"
 )
 
 SECURITY_HEADERS = {
@@ -282,7 +288,12 @@ def _make_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"languages": LANGUAGE_NAMES, "tags": _TAGS, "style": STYLE_PATH}
+    environment.globals |= {
+        "languages": LANGUAGE_NAMES,
+        "tags": _TAGS,
+        "style": STYLE_PATH,
+        "script": SCRIPT_PATH,
+    }
     environment.filters |= {
         "instant": format_instant,
         "size": format_size,

@@ -172,3 +172,31 @@ def test_a_disk_that_is_full_or_read_only_is_said_at_once(
     monkeypatch.setattr(store, "_write", fail)
     with pytest.raises(BackupError, match=match):
         store.write("x", b"")
+
+
+@pytest.mark.parametrize("name", ["a::b", "a b", "合成", "[x]*?#%41", "file:x", "x" * 200])
+def test_any_name_of_a_folder_is_one(tmp_path: Path, name: str) -> None:
+    store = ObjectStore(str(tmp_path / name))
+    store.write("rows/ab/1", b"one")
+    assert (tmp_path / name / "rows" / "ab" / "1").read_bytes() == b"one"
+    assert list(store.shards("rows")) == [{"rows/ab/1": 3}]
+    assert store.read("rows/ab/1") == b"one"
+
+
+def test_a_server_without_exclusive_writes_is_asked_before(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_s3(monkeypatch, s3)
+    store = ObjectStore(f"s3://{BUCKET}/plain", sleep=_never)
+    write = store._files.pipe_file
+
+    def refuse(path: str, content: bytes, mode: str = "overwrite") -> None:
+        if mode == "create":
+            raise OSError from ServerError
+        write(path, content)
+
+    class ServerError(Exception):
+        response = {"Error": {"Code": "NotImplemented"}}  # noqa: RUF012
+
+    monkeypatch.setattr(store._files, "pipe_file", refuse)
+    assert store.create("lease/1", b"first")
+    assert not store.create("lease/1", b"second")
+    assert store.read("lease/1") == b"first"

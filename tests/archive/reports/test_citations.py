@@ -107,7 +107,7 @@ def test_bibtex_escapes_what_tex_would_obey() -> None:
         r'价格 上涨 100\% \textbraceleft{}起\textbraceright{} "关于" '
         r"\textbackslash{}x \& \#1\_2 \textasciitilde{}\$\textasciicircum{} </script><!-- @misc, ' [2J"
     )
-    assert entry.startswith("@misc{MzA0NjAyNTQ5NQ-1001_1-v2,\n")
+    assert entry.startswith("@online{MzA0NjAyNTQ5NQ-1001_1-v2,\n")
     assert "  urldate = {2026-03-03},\n" in entry
     assert f"SHA-256 {'ab' * 32}, \\url{{https://archive.example/posts/" in entry
 

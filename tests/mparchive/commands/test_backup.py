@@ -2,6 +2,9 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -284,6 +287,39 @@ def test_a_backup_of_an_archive_of_todays_goes_through_s3(
         elsewhere()
         restored = mparchive("restore", f"s3://{BUCKET}/posts")
         assert (restored.code, "restored 2 posts" in restored.err) == (Exit.DONE, True), restored.err
+
+
+KILLED = """
+import os, signal, sys
+from archive.backup.object_store import ObjectStore
+from mparchive.cli import main
+write, count = ObjectStore.write, 0
+def write_or_die(store, name, content):
+    global count
+    count += name.startswith(("rows", "media"))
+    if count > 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(store, name, content)
+ObjectStore.write = write_or_die
+main()
+"""
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_backup_that_was_killed_is_none_and_is_made_by_the_same_command(
+    mparchive: Run, tmp_path: Path
+) -> None:
+    place = tmp_path / "place"
+    arguments = ["backup", "--to", str(place), "--no-verify"]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    none = mparchive("restore", place)
+    assert (none.code, "has no complete backup yet" in none.err) == (Exit.USAGE, True)
+    ended = mparchive(*arguments)
+    assert ended.code == Exit.DONE, ended.err
+    (kept,) = re.findall(r"(\d+) were there already", ended.err)
+    assert int(kept)
+    assert mparchive("restore", "--check", place).code == Exit.DONE
 
 
 @pytest.mark.usefixtures("filled")

@@ -75,7 +75,7 @@ def test_the_address_of_the_archive_is_named_where_it_is_set(
 def test_what_cannot_be_cited_is_named_and_the_rest_is_printed(mparchive: Run) -> None:
     ended = mparchive("cite", "1001_1", "9999_1", "1002_1", "nonsense", "--format", "bibtex")
     assert ended.code == Exit.PARTLY_FAILED
-    assert ended.out.count("@misc{") == 2
+    assert ended.out.count("@online{") == 2
     assert "there is no post 9999_1" in ended.err
     assert "nonsense" in ended.err
     for arguments, words in {

@@ -1,13 +1,20 @@
 """`mparchive export` writes each format to a file, a folder or stdout, and says how much it wrote."""
 
+import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterable
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
+import openpyxl
 import pytest
+from pyarrow import parquet
 from sqlalchemy import Engine
 
 from archive.db.engine import transaction
@@ -183,7 +190,7 @@ def test_a_name_that_ends_in_a_slash_is_a_folder_which_is_made(mparchive: Run, t
     assert (again.code, len(names(tmp_path / "new" / "a.json"))) == (Exit.USAGE, 1)
 
 
-@pytest.mark.parametrize("form", ["dump", "html", "markdown", "warc"])
+@pytest.mark.parametrize("form", ["dump", "html", "markdown", "warc", "epub"])
 @pytest.mark.parametrize("below", ["x", "x/y", "", "x/"])
 def test_a_path_below_a_file_is_one_sentence(mparchive: Run, tmp_path: Path, form: str, below: str) -> None:
     (tmp_path / "file").write_text("before")
@@ -228,7 +235,36 @@ def test_text_files_are_one_for_each_post_in_a_folder(mparchive: Run, tmp_path: 
     assert names(tmp_path) == ["posts"]
 
 
-@pytest.mark.parametrize("form", ["xlsx", "sqlite", "parquet"])
+@pytest.mark.parametrize(("form", "start"), [("epub", b"PK"), ("docx", b"PK"), ("pdf", b"%PDF")])
+def test_documents_are_one_for_each_post_in_a_folder_or_one_book(
+    mparchive: Run, tmp_path: Path, form: str, start: bytes
+) -> None:
+    folder = mparchive("export", "--format", form, "--output", tmp_path / "posts")
+    assert (folder.code, folder.err.splitlines()[-1]) == (Exit.DONE, "2 posts exported")
+    expected = [f"2026-03-01-1001_1-标题.{form}", f"2026-03-01-1002_1-标题.{form}"]
+    assert names(tmp_path / "posts") == expected
+    book = mparchive("export", "--output", tmp_path / f"a.{form}")
+    assert (book.code, book.err.splitlines()[-1]) == (Exit.DONE, "2 posts exported")
+    content = (tmp_path / f"a.{form}").read_bytes()
+    assert content.startswith(start)
+    nothing = mparchive("export", "--output", tmp_path / f"a.{form}", *NEVER)
+    assert nothing.code == Exit.USAGE
+    assert "is left as it was" in nothing.err
+    assert (tmp_path / f"a.{form}").read_bytes() == content
+    assert mparchive("export", "--format", form, "--query", "1002_1").raw.startswith(start)
+
+
+def test_an_invalid_address_of_the_archive_is_one_sentence(
+    mparchive: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MPARCHIVE_PUBLIC_URL", "no address")
+    ended = mparchive("export", "--output", tmp_path / "a.epub")
+    assert ended.code == Exit.USAGE
+    assert "MPARCHIVE_PUBLIC_URL" in ended.err
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("form", ["xlsx", "sqlite", "parquet", "docx"])
 def test_tables_are_not_written_to_a_terminal_but_to_a_pipe(
     mparchive: Run, filled: Engine, tmp_path: Path, form: str
 ) -> None:
@@ -246,7 +282,7 @@ def test_tables_are_not_written_to_a_terminal_but_to_a_pipe(
     assert len(mparchive("export", "--format", form).raw) > 1000
 
 
-@pytest.mark.parametrize("form", ["xlsx", "sqlite", "parquet"])
+@pytest.mark.parametrize("form", ["xlsx", "sqlite", "parquet", "epub"])
 def test_a_full_disk_is_one_sentence(filled: Engine, tmp_path: Path, form: str) -> None:
     command = [str(Path(sys.executable).with_name("mparchive")), "export", "--format", form]
     url = filled.url.render_as_string(hide_password=False)
@@ -287,4 +323,78 @@ def test_words_select_captures_and_files_of_posts_as_well(mparchive: Run, tmp_pa
 def test_a_query_that_cannot_be_run_and_an_unknown_format_are_usage_errors(mparchive: Run) -> None:
     excluded = mparchive("export", "--query=-招聘")
     assert (excluded.code, excluded.out) == (Exit.USAGE, "")
-    assert mparchive("export", "--format", "docx").code == Exit.USAGE
+    assert mparchive("export", "--format", "rtf").code == Exit.USAGE
+
+
+@pytest.fixture
+def edited(engine: Engine, use: Callable[[Engine], Run]) -> Run:
+    """Archive a post whose page was edited a day after the first capture, and another post only then."""
+    with transaction(engine) as session:
+        for text, minutes in (("旧文", 0), ("新文", 24 * 60)):
+            (number,) = store_captures(session, None, [(None, capture(text.encode(), minutes=minutes))])
+            page = article(record(1, title=f"{text}标题", text=f"{text}\r"), html=f"<p>{text}</p>")
+            store_parse_results(session, None, [(number, page)], NOW + timedelta(minutes=minutes), 1)
+        import_records(session, None, [record(2, text="后来\r")], "dump", NOW + timedelta(days=1))
+    return use(engine)
+
+
+THEN = ("--version-at", "2026-03-02")
+
+
+@pytest.mark.parametrize("form", ["dump", "jsonl", "csv"])
+def test_records_have_the_texts_of_a_day(edited: Run, form: str) -> None:
+    ended = edited("export", "--format", form, *THEN)
+    assert ended.err == "1 post exported\n"
+    assert "旧文标题" in ended.raw.decode("utf-8-sig")
+    assert "新文" not in ended.raw.decode("utf-8-sig")
+    assert "新文标题" in edited("export", "--format", form, "--version-at", "2026-03").raw.decode("utf-8-sig")
+    before = edited("export", "--format", form, "--version-at", "2026-03-01")
+    assert before.err == "0 posts exported\n"
+
+
+def test_tables_have_the_texts_versions_changes_and_marks_of_a_day(edited: Run, tmp_path: Path) -> None:
+    for name in ("a.xlsx", "a.sqlite", "a.parquet"):
+        assert edited("export", "--output", tmp_path / name, *THEN).err == "1 post exported\n"
+    (row,) = openpyxl.load_workbook(tmp_path / "a.xlsx")["posts"].iter_rows(min_row=2, values_only=True)
+    assert {"旧文标题", "旧文\n"} <= set(row)
+    (post,) = parquet.read_table(tmp_path / "a.parquet").to_pylist()
+    assert (post["title"], post["text"], post["marks"]) == ("旧文标题", "旧文\r", [])
+    with closing(sqlite3.connect(tmp_path / "a.sqlite")) as database:
+        assert database.execute("SELECT title, text, marks FROM posts").fetchall() == [
+            ("旧文标题", "旧文\r", "[]")
+        ]
+        assert database.execute("SELECT text FROM versions").fetchall() == [("旧文\r",)]
+        assert database.execute("SELECT kind FROM changes").fetchall() == [("new",)]
+    assert edited("export", "--output", tmp_path / "b.parquet").code == Exit.DONE
+    marks = {one["aid"]: one["marks"] for one in parquet.read_table(tmp_path / "b.parquet").to_pylist()}
+    assert marks["1001_1"] == ["edited"]
+
+
+@pytest.mark.parametrize("form", ["html", "markdown", "txt", "epub"])
+def test_files_of_posts_have_the_texts_of_a_day(edited: Run, tmp_path: Path, form: str) -> None:
+    ended = edited("export", "--format", form, "--output", tmp_path / "posts", *THEN)
+    assert (ended.code, ended.err) == (Exit.DONE, "1 post exported\n")
+    (path,) = (tmp_path / "posts").glob("2026-*")
+    assert path.name.startswith("2026-03-01-1001_1-旧文标题.")
+    if form == "epub":
+        with zipfile.ZipFile(path) as book:
+            content = "".join(book.read(name).decode() for name in book.namelist() if name.endswith("html"))
+    else:
+        content = path.read_text("utf-8")
+    assert "旧文" in content
+    assert "新文" not in content
+    if form in ("html", "epub"):
+        assert "Made from the text of version 1 alone" in content
+        assert hashlib.sha256("旧文".encode()).hexdigest() in content
+    now = edited("export", "--format", form, "--output", tmp_path / "now", "--version-at", "2026-03-03")
+    assert now.err == "2 posts exported\n"
+
+
+@pytest.mark.parametrize("form", ["warc", "wacz"])
+def test_captures_have_no_text_of_a_day(edited: Run, tmp_path: Path, form: str) -> None:
+    ended = edited("export", "--format", form, "--output", tmp_path / "a", *THEN)
+    assert ended.code == Exit.USAGE
+    assert f"--format {form} writes pages as they were served" in ended.err
+    assert names(tmp_path) == []
+    unreadable = edited("export", "--version-at", "yesterday")
+    assert (unreadable.code, unreadable.out) == (Exit.USAGE, "")

@@ -125,6 +125,72 @@ def test_the_keyboard_reaches_everything_and_focus_is_visible(reader: Reader) ->
     page.wait_for_url("**/posts/**")
 
 
+def test_shortcuts_move_through_a_list_open_posts_and_go_to_the_search(reader: Reader) -> None:
+    page = reader.window(locale="en-GB")
+    page.goto(reader.at("/?lang=en"))
+    titles = page.locator("main [data-item]").all_inner_texts()
+
+    def focused() -> str:
+        return str(page.evaluate("document.activeElement.innerText"))
+
+    for key, title in (("j", titles[0]), ("j", titles[1]), ("j", titles[2]), ("k", titles[1])):
+        page.keyboard.press(key)
+        assert focused() == title
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog").is_visible()
+    page.keyboard.press("j")  # which leaves the page as it is
+    page.keyboard.press("Escape")
+    assert focused() == titles[1]
+    page.keyboard.press("o")
+    page.wait_for_url("**/posts/**")
+    assert page.locator("h1").inner_text() == titles[1]
+    page.keyboard.press("/")
+    page.wait_for_url("**/search?lang=en")
+    page.keyboard.press("/")
+    page.keyboard.type("j/o?")
+    assert page.locator("#q").input_value() == "j/o?"
+
+
+def test_shortcuts_can_be_switched_off(reader: Reader) -> None:
+    page = reader.window(locale="zh-CN")
+    page.goto(reader.at("/"))
+    page.get_by_role("button", name="键盘快捷键").click()
+    page.get_by_label("启用单键快捷键").uncheck()
+    page.get_by_role("button", name="关闭").click()
+    page.reload()
+    page.keyboard.press("?")
+    assert not page.get_by_role("dialog").is_visible()
+    page.get_by_role("button", name="键盘快捷键").click()
+    page.get_by_label("启用单键快捷键").check()
+    page.get_by_role("button", name="关闭").click()
+    page.keyboard.press("?")
+    assert page.get_by_role("dialog").is_visible()
+
+
+@pytest.mark.parametrize("scripts", [False, True])
+def test_the_images_of_a_post_are_seen_one_by_one(reader: Reader, *, scripts: bool) -> None:
+    page = reader.window(java_script_enabled=scripts)
+    page.goto(reader.at("/?lang=en&kind=picture"))
+    page.locator("main [data-item]").first.click()
+    images = page.locator(".pictures a")
+    assert images.count() > 1
+    images.first.click()
+    shown = page.locator(".viewer:visible")
+    assert shown.get_attribute("id") == "image-1"
+    if scripts:
+        page.keyboard.press("ArrowRight")
+    else:
+        shown.get_by_role("link", name="Next").click()
+    assert shown.get_attribute("id") == "image-2"
+    page.go_back()
+    assert shown.get_attribute("id") == "image-1"
+    if scripts:
+        page.keyboard.press("Escape")
+    else:
+        shown.get_by_role("link", name="Close").click()
+    assert shown.count() == 0
+
+
 def test_no_page_violates_wcag_in_either_language_or_colour_scheme(reader: Reader) -> None:
     axe, found = Axe(), {}
     for lang, scheme in (("en", "light"), ("zh", "dark")):
@@ -183,7 +249,8 @@ def test_images_are_loaded_from_the_archive(reader: Reader) -> None:
         assert all(widths)
 
 
-_CODE = 'script:not([type="application/ld+json"])'  # the other scripts are data, which no browser runs
+# What no page of ours has: the other scripts are data, which no browser runs, and our own file.
+_CODE = 'script:not([type="application/ld+json"]):not(head > script[src^="/static/keys-"])'
 
 
 def test_hostile_posts_run_nothing_wherever_they_are_shown(reader: Reader) -> None:

@@ -20,7 +20,7 @@ from crawler.discovery.source import State
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import PAGES, RICH, get
 from tests.web.served import served
-from web.pages.render import PageContext, chosen_language, format_size
+from web.pages.render import SCRIPT_PATH, PageContext, chosen_language, format_size
 
 _OUTSIDE = re.compile(r'(?:src|srcset|data|action|poster|background)="(?:https?:)?//')
 
@@ -33,13 +33,15 @@ def test_every_page_has_its_security_headers_and_one_language(site: SeededSite, 
         policy = answer.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'; style-src 'self'; img-src 'self';"), path
         assert "frame-ancestors 'none'" in policy
-        assert "script" not in policy
+        assert policy.endswith("; script-src 'self'")
+        assert "unsafe" not in policy
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "Set-Cookie" not in answer.headers
         page = answer.body.decode()
         assert f'<html lang="{"zh-Hans" if lang == "zh" else "en"}">' in page
-        assert "<script" not in page.replace('<script type="application/ld+json">', "")  # which is data
+        scripts = re.findall(r"<script[^>]*>", page.replace('<script type="application/ld+json">', ""))
+        assert scripts == [f'<script src="{SCRIPT_PATH}" defer>']  # the other is data
         assert " style=" not in page
         assert not _OUTSIDE.search(page), path
         assert ("跳到正文" in page) is (lang == "zh")
