@@ -119,8 +119,8 @@ def read_only(one: Container, *command: str) -> Iterator["subprocess.Popen[str]"
     try:
         yield process
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()  # tini passes it on; a kill would end tini alone
+        process.communicate(timeout=TIMEOUT)
         buildah("umount", one.name)
 
 
