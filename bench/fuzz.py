@@ -63,7 +63,8 @@ def _run(target: str, seconds: int) -> Outcome:
             (Path(folder) / str(number)).write_bytes(seed)
         limits = [
             f"-max_total_time={seconds}", f"-max_len={LONGEST_INPUT}", f"-timeout={ONE_INPUT}",
-            f"-rss_limit_mb={MEMORY}", f"-artifact_prefix={prefix}", "-print_final_stats=1",
+            f"-report_slow_units={ONE_INPUT}", f"-rss_limit_mb={MEMORY}", f"-artifact_prefix={prefix}",
+            "-print_final_stats=1",
         ]  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-m", "bench.fuzz", "--child", target, *limits, folder],

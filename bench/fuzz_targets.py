@@ -11,10 +11,10 @@ from archive.backup.backup_file import opened
 from archive.domain.errors import MessageError
 from archive.rendering.sanitizer import make_safe
 from archive.search.query import parse
-from crawler.discovery.feed_process import read_feed
 from crawler.discovery.source import Reply
 from crawler.discovery.sources.album import read_listing
 from crawler.discovery.sources.backend import read_login
+from crawler.discovery.sources.feed import read_entries
 from crawler.discovery.sources.weread_list import read_weread_list
 from crawler.parse.js_literals import assignments
 from crawler.parse.page import read_page
@@ -65,7 +65,7 @@ def _reading(read: Callable[[io.BytesIO, str], Iterator[object]]) -> Target:
 TARGETS: dict[str, Target] = {
     "page": read_page,
     "script literals": lambda data: list(assignments(data, _WANTED)),
-    "feed": read_feed,
+    "feed": read_entries,
     "album": lambda data: read_listing(Reply(200, "https://mp.weixin.qq.com/mp/appmsgalbum", (), data)),
     "WeRead list": _weread,
     "back-end login": lambda data: read_login(data.decode("utf-8", "replace")),

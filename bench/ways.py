@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import requests
@@ -19,15 +20,22 @@ CONCURRENCY = 16
 Way = Callable[[str, list[str], Path], float]
 TIME_LIMIT = 600  # seconds for one variant
 # From the first request to the end of the last page: the start-up is left out.
-_BEGIN = re.compile(r"^([0-9.]+) (?:action=run_started|Spider opened)", re.MULTILINE)
-_END = re.compile(r"^([0-9.]+) Closing spider \(finished\)", re.MULTILINE)
+_BARE = ["-s", "LOG_FORMAT=%(created)f %(message)s"]
+_BEGIN = re.compile(
+    r"^([0-9.]+) Spider opened|^\{\"at\": \"([^\"]+)\".* \"event\": \"run_started\"", re.MULTILINE
+)
+_END = re.compile(
+    r"^([0-9.]+) Closing spider \(finished\)"
+    r"|^\{\"at\": \"([^\"]+)\".* \"message\": \"Closing spider \(finished\)\"",
+    re.MULTILINE,
+)
 
 
 def bare_scrapy(origin: str, addresses: list[str], folder: Path) -> float:
     """Fetch with Scrapy alone, with the same network settings, and return pages per second."""
     listed = folder / "bare.txt"
     listed.write_text("\n".join(_on(origin, address) for address in addresses))
-    spider = ["runspider", str(ROOT / "bench" / "bare.py"), "-a", f"listed={listed}"]
+    spider = ["runspider", str(ROOT / "bench" / "bare.py"), "-a", f"listed={listed}", *_BARE]
     return _pages_per_second(spider, folder, {"PYTHONPATH": str(ROOT)}, len(addresses))
 
 
@@ -40,6 +48,7 @@ def full_crawl(origin: str, addresses: list[str], folder: Path) -> float:
         "MPARCHIVE_LOOPBACK": origin,
         "MPARCHIVE_DOWNLOAD_DELAY": "0",
         "MPARCHIVE_CONCURRENCY": str(CONCURRENCY),
+        "MPARCHIVE_LOG_FORMAT": "json",
     }
     spider = ["crawl", "posts", "-a", f"urls={listed}"]
     with open_archive(ArchiveSettings(home=folder / "home")):  # a database server is there before a crawl
@@ -48,7 +57,7 @@ def full_crawl(origin: str, addresses: list[str], folder: Path) -> float:
 
 def _pages_per_second(spider: list[str], where: Path, environment: dict[str, str], number: int) -> float:
     done = subprocess.run(
-        [sys.executable, "-m", "scrapy", *spider, "-s", "LOG_FORMAT=%(created)f %(message)s"],
+        [sys.executable, "-m", "scrapy", *spider],
         cwd=where,  # bare Scrapy runs outside the project, with nothing of its settings
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
@@ -57,10 +66,15 @@ def _pages_per_second(spider: list[str], where: Path, environment: dict[str, str
         timeout=TIME_LIMIT,
         check=False,
     )
-    begun, ended = _BEGIN.findall(done.stdout), _END.search(done.stdout)
+    begun, ended = _BEGIN.findall(done.stdout), _END.findall(done.stdout)
     if done.returncode or not begun or not ended:
         raise SystemExit(f"{spider[0]} failed:\n{done.stdout[-4000:]}")
-    return number / (float(ended[1]) - float(begun[-1]))
+    return number / (_seconds(ended[0]) - _seconds(begun[-1]))
+
+
+def _seconds(found: tuple[str, str]) -> float:
+    """Return a time that a log line has, as a number or in ISO 8601, in seconds since 1970."""
+    return float(found[0]) if found[0] else datetime.fromisoformat(found[1]).timestamp()
 
 
 def old_script(origin: str, addresses: list[str], folder: Path) -> float:
