@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from backports import zstd
 from sqlalchemy import Engine, text
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
@@ -32,6 +31,11 @@ from archive.repository.captures import store_captures
 from archive.storage.body_codec import encode_body
 from bench.report import machine, today
 from tests.support.captures import CAPTURES, capture, capture_names
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 SINCE = datetime(2025, 1, 1, tzinfo=SHANGHAI)
 PLAIN = 3  # the level of zstd that is compared with: its own default

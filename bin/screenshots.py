@@ -1,15 +1,22 @@
-"""Take the screenshots in docs/screenshots, of the web interface with made-up data: `make screenshots`."""
+"""Take the pictures in docs/screenshots, of web pages and a terminal, with made-up data: `make screenshots`.
+
+`bin/screenshots.py terminal` takes only those of the terminal.
+"""
 
 import io
+import os
+import re
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
+from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the made-up archive is that of the tests
@@ -19,12 +26,16 @@ from archive.db.settings import ArchiveSettings  # noqa: E402 - as above
 from archive.storage.media_files import MediaFolder  # noqa: E402
 from crawler.browser.launch_options import find_chromium  # noqa: E402
 from tests.archive.making import BIZ  # noqa: E402
+from tests.standin import Standin  # noqa: E402
+from tests.standin.week import ALBUM, WEEK  # noqa: E402
 from tests.web.seeding import EDITED, LATER, fill  # noqa: E402
 from tests.web.served import served  # noqa: E402
 
 FOLDER = ROOT / "docs" / "screenshots"
 MOST = 150_000  # bytes of one
 DAYS = 480  # of the made-up account
+COLUMNS = 110  # of the terminal
+POSTS_SHOWN = 4
 QUALITY = 80  # of WebP
 DESK, PHONE = (1100, 760), (390, 760)
 OTHER = "Mzk5OTAwMDAwMQ=="
@@ -55,9 +66,13 @@ SHOTS = (
 )
 
 
-def main() -> None:
-    """Take all screenshots."""
+def main(only: Sequence[str] = sys.argv[1:]) -> None:
+    """Take all pictures, or only those of the terminal."""
     FOLDER.mkdir(exist_ok=True)
+    for language in ("en", "zh"):
+        (FOLDER / f"terminal-{language}.svg").write_text(_terminal(language), encoding="utf-8")
+    if list(only) == ["terminal"]:
+        return
     with _invented() as origin, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         _want_chinese(browser)
@@ -71,6 +86,56 @@ def main() -> None:
             page.goto(f"{origin}{shot.path}{'&' if '?' in shot.path else '?'}lang={shot.lang}")
             _save(page.screenshot(), FOLDER / f"{shot.name}.webp")
             page.close()
+
+
+def _terminal(language: str) -> str:
+    """Return a picture of the first minute: init, run until the posts are there, a search."""
+    folder = tempfile.TemporaryDirectory(prefix="mparchive-screenshots-", ignore_cleanup_errors=True)
+    with folder as home, Standin(week=True) as standin:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("MPARCHIVE_")},
+            "MPARCHIVE_HOME": home,
+            "MPARCHIVE_LOOPBACK": standin.origin,
+            "MPARCHIVE_DOWNLOAD_DELAY": "0",
+            "MPARCHIVE_MEDIA_TYPES": "audio",
+            "MPARCHIVE_LANG": language,
+            "MPARCHIVE_LOG_FORMAT": "plain",
+            "COLUMNS": str(COLUMNS),
+        }
+        first, *_ = (post for post in WEEK if post.album == ALBUM)
+        written = _ran(environment, home, "init", first.short_url).splitlines()[-11:]
+        lines = [f"$ mparchive init {first.short_url}", *written]
+        lines += ["$ mparchive run", *_run_until_archived(environment, home)]
+        lines += ["$ mparchive search 截止", *_ran(environment, home, "search", "截止").splitlines()]
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), highlight=False)
+    for line in lines:
+        console.print(line, markup=False, style="bold" if line.startswith("$") else "", soft_wrap=False)
+    drawn = console.export_svg(title="mparchive")
+    return re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)  # they are on another server
+
+
+def _ran(environment: dict[str, str], home: str, *arguments: str) -> str:
+    """Return what a command wrote, to both outputs."""
+    command = [Path(sys.executable).with_name("mparchive"), *arguments]
+    done = subprocess.run(  # noqa: S603 - ours
+        command, env=environment, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True
+    )
+    return done.stdout.decode()
+
+
+def _run_until_archived(environment: dict[str, str], home: str) -> list[str]:
+    """Return the lines of the daemon until it has archived a few posts."""
+    command = [Path(sys.executable).with_name("mparchive"), "run"]
+    daemon = subprocess.Popen(command, env=environment, cwd=home, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
+    with daemon:
+        assert daemon.stdout is not None  # noqa: S101 - a pipe
+        lines = []
+        while sum("(265" in line or "（265" in line for line in lines) < POSTS_SHOWN:
+            lines.append(daemon.stdout.readline().rstrip())
+        daemon.terminate()
+        for _ in daemon.stdout:  # the rest is not shown
+            pass
+    return lines
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Print results on stdout and everything else on stderr, in the language of the process."""
 
+import codecs
 import errno
 import io
 import json
@@ -212,6 +213,10 @@ def protect_streams() -> None:
 
 def _text_stream(raw: io.FileIO, like: Any, *, line_buffering: bool = False) -> io.TextIOWrapper:
     encoding, errors = getattr(like, "encoding", "utf-8"), getattr(like, "errors", "backslashreplace")
+    if (
+        codecs.lookup(encoding).name == "ascii"
+    ):  # LC_ALL=C with PYTHONUTF8=0: Chinese must not end the command
+        encoding = "utf-8"
     line_buffering = line_buffering or raw.isatty()
     return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=line_buffering)
 

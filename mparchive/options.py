@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
@@ -172,7 +172,8 @@ def _symbols_in_errors() -> Iterator[None]:
         yield
     except Exception as error:
         if isinstance(text := getattr(error, "message", None), str):
-            error.message = printable(text)  # type: ignore[attr-defined]
+            with suppress(AttributeError):  # of a library that lets nobody change it
+                error.message = printable(text)  # type: ignore[attr-defined]
         raise
 
 

@@ -18,6 +18,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from procrastinate import App
 from sqlalchemy import Engine
 
+from archive.db.advisory_locks import scheduler_lock
 from archive.db.engine import open_archive, transaction
 from archive.db.roles import role_warnings
 from archive.domain.messages import Message
@@ -171,6 +172,8 @@ def run_scheduler(config_path: Path, heartbeat: HeartbeatSettings | None = None)
     stop = prepare_process(current)
     with ExitStack() as stack:
         context = open_context(stack.enter_context(open_archive()), settings, stop)
+        if not stack.enter_context(scheduler_lock(context.engine)):
+            log.warning(Message("scheduler.log.second"), action="second_scheduler")
         if settings.metrics_at:
             stack.enter_context(serve_metrics(context.engine, *settings.metrics_at))
         worker = JobWorker(context, stop, home_tasks(current), [HOME], heartbeat or HeartbeatSettings())

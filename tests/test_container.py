@@ -135,7 +135,15 @@ def test_the_reading_room_is_only_opened_by_whoever_asks_for_it_and_has_its_toke
     assert [name for name, service in SERVICES.items() if "profiles" in service] == ["web"]
 
 
-def test_workers_can_be_multiplied() -> None:
+def test_only_the_web_does_without_chromium() -> None:
+    built = {name: (one["image"], one["build"]) for name, one in SERVICES.items() if "build" in one}
+    slim = ("mparchive-slim", {"context": ".", "target": "slim"})
+    assert built == {"mparchive": ("mparchive", "."), "worker": ("mparchive", "."), "web": slim}
+
+
+def test_workers_can_be_multiplied_and_share_one_egress() -> None:
+    egress = {SERVICES[name]["environment"]["MPARCHIVE_EGRESS"] for name in ("mparchive", "worker")}
+    assert egress == {"${MPARCHIVE_EGRESS:-default}"}, "more workers must not fetch faster from one address"
     worker = SERVICES["worker"]
     assert worker["command"] == ["worker"]
     assert not {"container_name", "ports"} & set(worker)
@@ -144,13 +152,18 @@ def test_workers_can_be_multiplied() -> None:
 
 def test_the_image_is_run_by_nobody_mighty_and_hears_signals() -> None:
     final = DOCKERFILE.rpartition("\nFROM ")[2]
+    runtime = next(stage for stage in DOCKERFILE.split("\nFROM ") if stage.startswith("${BASE} AS runtime\n"))
+    slim = next(stage for stage in DOCKERFILE.split("\nFROM ") if stage.startswith("runtime AS slim\n"))
     assert DOCKERFILE.count("ARG BASE=debian:bookworm-") == 1
-    assert "\nUSER mparchive\n" in final
-    assert 'ENTRYPOINT ["tini", "--", "mparchive"]' in final
-    assert 'CMD ["run"]' in final
-    assert re.search(r"^HEALTHCHECK .*--timeout=\d+s .*CMD \[", final, re.MULTILINE)
+    assert final.startswith("runtime\n")
+    assert "chromium" in final and "chromium" not in slim
+    assert final.endswith("\nUSER mparchive\n")
+    assert slim.endswith("\nUSER mparchive\n")
+    assert 'ENTRYPOINT ["tini", "--", "mparchive"]' in runtime
+    assert 'CMD ["run"]' in runtime
+    assert re.search(r"^HEALTHCHECK .*--timeout=\d+s .*CMD \[", runtime, re.MULTILINE)
     assert "--require-hashes" in DOCKERFILE
-    assert not re.search(r"gcc|build-essential|python3-venv|pip install", final)
+    assert not re.search(r"gcc|build-essential|python3-venv|pip install", runtime + slim + final)
 
 
 def test_nothing_but_code_enters_the_image() -> None:
@@ -167,9 +180,13 @@ def test_nothing_but_code_enters_the_image() -> None:
 
 
 def test_every_image_has_a_full_tag() -> None:
-    images = [service["image"] for service in SERVICES.values() if service.get("image") != "mparchive"]
+    images = [
+        service["image"] for service in SERVICES.values() if not service["image"].startswith("mparchive")
+    ]
     images += re.findall(r"^ARG BASE=(\S+)$", DOCKERFILE, re.MULTILINE)
-    images += [name for name in re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) if name != "${BASE}"]
+    stages = re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE)
+    known = ["${BASE}", *stages]
+    images += [name for name in re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) if name not in known]
     assert len(images) == 2
     for image in images:
         tag = image.partition("@")[0].rpartition(":")[2]

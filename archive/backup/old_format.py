@@ -6,12 +6,11 @@ database, and of that text only the rows after `COPY … FROM stdin;` are used; 
 """
 
 import re
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
-
-from backports import zstd
 
 from archive.backup.backup_file import (
     PIECE,
@@ -24,6 +23,11 @@ from archive.backup.backup_file import (
     check_ratio,
 )
 from archive.backup.postgres import find_tool, output_of
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 DUMP = "database.dump"
 

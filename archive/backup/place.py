@@ -11,6 +11,7 @@ docs/explanation/adr/incremental-backups.md explains it.
 
 import hashlib
 import re
+import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +22,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from backports import zstd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archive.backup.backup_file import (
@@ -38,6 +38,11 @@ from archive.backup.backup_file import (
 )
 from archive.backup.object_store import ObjectStore
 from archive.storage.media_files import path_of
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 FORMAT = 1
 

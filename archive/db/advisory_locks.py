@@ -38,6 +38,7 @@ class _Kind(IntEnum):
 
     EGRESS = 417_020_001
     RUN = 417_020_002
+    SCHEDULER = 417_020_003
 
 
 @contextmanager
@@ -73,6 +74,13 @@ def run_lock(engine: Engine, run_id: int) -> Iterator[None]:
     with _own_connection(engine) as connection:
         _try(connection, _Kind.RUN, literal(run_id))
         yield
+
+
+@contextmanager
+def scheduler_lock(engine: Engine) -> Iterator[bool]:
+    """Mark that a scheduler works on this archive while the block lasts; yield False beside another one."""
+    with _own_connection(engine) as connection:
+        yield _try(connection, _Kind.SCHEDULER, literal(0))
 
 
 def live_runs() -> Select[int]:

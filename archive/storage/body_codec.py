@@ -4,14 +4,18 @@ import gzip
 import hashlib
 import io
 import re
+import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backports import zstd
-
 from archive.domain.captures import CaptureData
 from archive.domain.errors import IntegrityError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 GZIP, WHOLE, DELTA = "gzip", "zstd", "zstd-prefix"  # values of bodies.codec
 

@@ -1,5 +1,6 @@
 """`mparchive doctor`: check what this machine has and lacks, and say what to do about it."""
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -150,7 +151,14 @@ def _check_chromium() -> Iterator[CheckResult]:
 
 
 def _downloaded_chromium() -> str | None:
-    """Return the place of the browser that Playwright downloads, whether it is there or not."""
+    """Return the place of the browser that Playwright downloads, whether it is there or not.
+
+    None where Playwright's own program was left out, as in the image without Chromium.
+    """
+    spec = importlib.util.find_spec("playwright")
+    places = map(Path, (spec.submodule_search_locations or ()) if spec else ())
+    if not any((place / "driver").is_dir() for place in places):
+        return None
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only without a Chromium of the system
 
     with sync_playwright() as playwright:

@@ -1,5 +1,6 @@
 """Run commands in the built image with buildah, and forward its loopback to a Postgres."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -69,6 +70,58 @@ class Container:
         finally:
             process.kill()
             process.wait()
+
+
+# What an engine does for `read_only: true`, as the compose file asks for; buildah has no option for it.
+_READ_ONLY = """
+root=$1 home=$2; shift 2
+mount --bind "$root" "$root"
+mount -o remount,ro,bind "$root"
+for folder in tmp run; do mount -t tmpfs tmpfs "$root/$folder"; done
+mkdir "$root/run/secrets"
+mount --bind "$home/data" "$root/data"
+for folder in config run/secrets; do
+    mount --bind "$home/${folder##*/}" "$root/$folder"
+    mount -o remount,ro,bind "$root/$folder"
+done
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+exec setpriv --no-new-privs chroot --userspec=1000:1000 "$root" "$@"
+"""
+
+
+@contextmanager
+def read_only(one: Container, *command: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run a command with the container's root mounted read-only, as the image's user without new rights."""
+    root = buildah("mount", one.name)
+    config = json.loads(buildah("inspect", one.name))["Docker"]["config"]
+    environment = [*config["Env"], *(f"{name}={value}" for name, value in one.environment.items())]
+    process = subprocess.Popen(
+        [
+            "unshare",
+            "--mount",
+            "sh",
+            "-euc",
+            _READ_ONLY,
+            "sh",
+            root,
+            one.home,
+            "env",
+            "-i",
+            *environment,
+            *command,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()  # tini passes it on; a kill would end tini alone
+        process.communicate(timeout=TIMEOUT)
+        buildah("umount", one.name)
 
 
 @contextmanager

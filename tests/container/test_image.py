@@ -9,13 +9,14 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import psycopg
 import pytest
 from sqlalchemy import make_url
 
 from archive.domain.outcomes import Kind
-from tests.container.image import ENTRY, Container, buildah, container, on_loopback, terminate
+from tests.container.image import ENTRY, Container, buildah, container, on_loopback, read_only, terminate
 from tests.crawler.crawling import plain
 from tests.standin import Standin
 from tests.standin.account import COMMISSION
@@ -23,6 +24,7 @@ from tests.standin.week import ALBUM, WEEK
 
 IMAGE = os.environ.get("IMAGE_UNDER_TEST", "")
 MOST_BYTES = 1_200_000_000
+MOST_SLIM_BYTES = 500_000_000
 LONGEST_STOP = 30  # seconds
 LONGEST_WAIT = 150  # seconds until the service has found and fetched everything
 IN_ALBUM = [post for post in WEEK if post.album == ALBUM]
@@ -40,9 +42,11 @@ def standin() -> Iterator[Standin]:
         yield running
 
 
-@pytest.fixture
-def image(tmp_path: Path, fresh_database_url: str, standin: Standin) -> Iterator[Container]:
-    """Yield a container whose archive is a database of the test's own."""
+@pytest.fixture(params=[""])
+def image(
+    request: pytest.FixtureRequest, tmp_path: Path, fresh_database_url: str, standin: Standin
+) -> Iterator[Container]:
+    """Yield a container whose archive is a database of the test's own; a parameter ends the image's name."""
     url = make_url(plain(fresh_database_url))
     with on_loopback(f"{url.query['host']}/.s.PGSQL.{url.query.get('port', 5432)}") as port:
         environment = {
@@ -51,7 +55,7 @@ def image(tmp_path: Path, fresh_database_url: str, standin: Standin) -> Iterator
             "MPARCHIVE_LOOPBACK": standin.origin,
             "MPARCHIVE_DOWNLOAD_DELAY": "0",
         }
-        with container(IMAGE, tmp_path, environment) as made:
+        with container(f"{IMAGE}{request.param}", tmp_path, environment) as made:
             (tmp_path / "secrets" / "database_password").write_text("synthetic\n")
             yield made
 
@@ -95,3 +99,54 @@ def test_the_service_watches_an_account_and_stops_on_sigterm(
         codes = terminate(worker, LONGEST_STOP), terminate(service, LONGEST_STOP)
     said = "\n".join(path.read_text() for path in tmp_path.glob("*.log"))
     assert (codes, wanted - posts(fresh_database_url)) == ((0, 0), set()), said
+
+
+slim = pytest.mark.parametrize("image", ["-slim"], indirect=True)
+
+
+@slim
+def test_the_image_without_chromium_is_half_as_large(image: Container) -> None:
+    _, out, _ = image.run("sh", "-c", "id -u; command -v chromium node pip; du -xsb / 2>/dev/null | cut -f1")
+    uid, *programs, size = out.split()
+    assert (uid, programs) == ("1000", [])
+    assert int(size) < MOST_SLIM_BYTES, size
+
+
+@slim
+def test_the_image_without_chromium_fetches_and_leaves_what_must_be_rendered_to_others(
+    image: Container, fresh_database_url: str
+) -> None:
+    addresses = [IN_ALBUM[0].url, AUDIO.url]
+    with read_only(image, *ENTRY, "backfill", "--json", "--no-media", *addresses) as process:
+        said, _ = process.communicate(timeout=LONGEST_WAIT)
+    assert process.returncode in (0, 3), said
+    assert IN_ALBUM[0].aid in posts(fresh_database_url)
+    assert "Traceback" not in said
+
+
+@slim
+def test_the_web_of_the_image_without_chromium_needs_nothing_writable_but_its_folders(
+    image: Container,
+) -> None:
+    with read_only(
+        image, "sh", "-c", "touch /opt/mparchive/x /config/x; touch /tmp/x /data/x && id -u"
+    ) as tried:
+        said, _ = tried.communicate(timeout=LONGEST_WAIT)
+    assert (said.count("Read-only file system"), said.split()[-1]) == (2, "1000")
+    with read_only(image, *ENTRY, "serve", "--port", "0") as server:
+        assert server.stdout is not None
+        serving = next(line for line in server.stdout if '"event": "serving"' in line)
+        with urlopen(json.loads(serving)["address"], timeout=LONGEST_WAIT) as answer:
+            assert answer.status == 200
+
+
+def test_the_daemon_runs_with_a_read_only_root(
+    image: Container, tmp_path: Path, fresh_database_url: str
+) -> None:
+    account = f'[[accounts]]\nbiz = "{COMMISSION.biz}"\nname = "合成"\nalbums = ["{ALBUM}"]\n'
+    (tmp_path / "config" / "mparchive.toml").write_text(account, encoding="utf-8")
+    with read_only(image, *ENTRY, "run") as service:
+        assert service.stdout is not None
+        ended = next(line for line in service.stdout if '"event": "crawl_ended"' in line)
+    assert json.loads(ended)["verdict"] == "done"
+    assert {post.aid for post in IN_ALBUM} <= posts(fresh_database_url)

@@ -5,11 +5,11 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from backports import zstd
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,11 @@ from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
 from archive.repository.media import due_media, record_media_failure, store_file
 from tests.archive.making import NOW, article, capture, image, kept_file, link, record, template, video
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "how-to" / "sql.md").read_text("utf-8")
 STATEMENTS = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)

@@ -1,12 +1,12 @@
 """Backups of format 1 are read as data only: nothing in them is executed."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from backports import zstd
 
 from archive.backup import backup_file
 from archive.backup.backup_file import BackupDamaged, BackupError, ManifestV1, opened
@@ -14,6 +14,11 @@ from archive.backup.old_format import old_tables, tables_of_dump
 from tests.archive.backup.forging import Change, forge
 from tests.archive.backup.places import Place, bring_back, is_empty, refused
 from tests.fixtures.make_archive_v0_1 import FIXTURE
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 Manifest = dict[str, Any]
 Members = dict[str, bytes]

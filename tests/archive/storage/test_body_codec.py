@@ -2,9 +2,9 @@
 
 import gzip
 import hashlib
+import sys
 
 import pytest
-from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +12,11 @@ from archive.domain.errors import IntegrityError
 from archive.storage import body_codec
 from archive.storage.body_codec import MAX_BODY_BYTES
 from tests.support import captures
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 BASE = bytes(range(256)) * 40
 PAGE = b"<html>" + BASE + b"</html>"

@@ -2,10 +2,15 @@
 
 import gzip
 import hashlib
+import sys
 
 import sqlalchemy as sa
 from alembic import op
-from backports import zstd
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 revision = "0004"
 

@@ -6,12 +6,17 @@ is still in the row of the capture.
 
 import gzip
 import hashlib
+import sys
 
 import sqlalchemy as sa
 from alembic import op
-from backports import zstd
 
 from archive.db.migrations.row_seals import seal, unseal
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 revision = "0011"
 

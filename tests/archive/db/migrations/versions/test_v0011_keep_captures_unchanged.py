@@ -1,9 +1,9 @@
 """Test that bodies and parse results move out of the captures, equal bodies become one, and heads hold."""
 
 import gzip
+import sys
 
 import pytest
-from backports import zstd
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -21,6 +21,11 @@ from archive.repository.posts import Post
 from archive.storage.media_files import MediaFolder
 from tests.archive.integrity.filling import context_at
 from tests.archive.making import NOW, article, capture, record, template
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 DIGEST = text(
     "SELECT e.digest FROM chain_entries e JOIN chains ON chains.id = e.chain_id"
