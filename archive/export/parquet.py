@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-HEAD_KEY = "mparchive.head"  # in the metadata of a file: the digest of the archive's head
+HEAD_KEY = "mparchive:head"  # in the metadata of a file: the digest of the archive's head
 
 
 class ExtraMissing(ArchiveError):

@@ -68,7 +68,7 @@ def digest_in(path: Path) -> str:
         return str(load_workbook(path).custom_doc_props["mparchive head"].value)
     if path.suffix == ".parquet":
         metadata = parquet.read_metadata(path).metadata
-        return bytes(metadata[b"mparchive.head"]).decode()
+        return bytes(metadata[b"mparchive:head"]).decode()
     with closing(sqlite3.connect(path)) as database:
         ((digest,),) = database.execute("SELECT digest FROM head").fetchall()
         return str(digest)
