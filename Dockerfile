@@ -67,9 +67,9 @@ COPY --from=build-slim /opt/mparchive /opt/mparchive
 USER mparchive
 
 FROM runtime
-# libatomic1 is for the browser driver's node.
+# The font is for Chinese in PDF exports, libatomic1 for the browser driver's node.
 RUN apt-get update -q \
-    && apt-get install -y -q --no-install-recommends chromium libatomic1 \
+    && apt-get install -y -q --no-install-recommends chromium fonts-wqy-zenhei libatomic1 \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
 COPY --from=build /opt/mparchive /opt/mparchive
 ENV MPARCHIVE_CHROMIUM=/usr/bin/chromium \
