@@ -20,7 +20,7 @@ FAILED = ROOT / "artefacts" / "fuzz"
 LONGEST_INPUT = 64 * 1024  # bytes
 ONE_INPUT = 20  # seconds
 MEMORY = 2048  # MB
-_DONE = re.compile(r"^#(\d+)\s.*?cov: (\d+)", re.MULTILINE)
+_DONE = re.compile(r"^#(\d+)\s+\w+ (?: *cov: (\d+))?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _run(target: str, seconds: int) -> Outcome:
     if done.returncode and not failed:
         failed = [f"exit code {done.returncode}: {done.stderr[-500:]}"]
     sys.stderr.write(f"{target}: {counted[-1][0]} inputs{', FAILED ' + failed[0] if failed else ''}\n")
-    return Outcome(target, int(counted[-1][0]), int(counted[-1][1]), failed[0] if failed else "")
+    return Outcome(target, int(counted[-1][0]), int(counted[-1][1] or 0), failed[0] if failed else "")
 
 
 def _fuzz(target: str, arguments: list[str]) -> None:

@@ -18,7 +18,7 @@ from crawler.discovery.sources.feed import read_entries
 from crawler.discovery.sources.weread_list import read_weread_list
 from crawler.parse.js_literals import assignments
 from crawler.parse.page import read_page
-from mparchive.importers.address_list import read_feed_file, read_list
+from mparchive.importers.address_list import read_list
 from mparchive.importers.dump import read_csv_dump, read_dump
 from mparchive.importers.wacz import read_wacz
 from mparchive.importers.warc import read_warc
@@ -70,7 +70,6 @@ TARGETS: dict[str, Target] = {
     "WeRead list": _weread,
     "back-end login": lambda data: read_login(data.decode("utf-8", "replace")),
     "address list": _reading(read_list),
-    "feed file": _reading(read_feed_file),
     "dump": _reading(read_dump),
     "CSV dump": _reading(read_csv_dump),
     "WARC": _reading(read_warc),
@@ -102,7 +101,6 @@ def seeds(name: str) -> Iterator[bytes]:
         "sanitizer": pages,
         "script literals": scripts,
         "feed": [_FEED],
-        "feed file": [_FEED],
         "album": [_ALBUM],
         "WeRead list": [_WEREAD],
         "dump": [_DUMP],

@@ -1,8 +1,11 @@
 """Report the status of the archive: how much it holds, what is due, whether it is ready to be relied on."""
 
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, exists, func, select, text
@@ -227,6 +230,23 @@ def unwatched_reasons(accounts: Sequence[UnwatchedAccount]) -> list[Message]:
     if len(accounts) > MAX_UNWATCHED:
         reasons.append(Message("archive.unwatched.more", {"n": len(accounts) - MAX_UNWATCHED}))
     return reasons
+
+
+@dataclass(frozen=True, slots=True)
+class DataSizes:
+    """Where the data is: bytes of the database with its indexes, and free bytes by folder of this machine."""
+
+    database_bytes: int
+    free_bytes: dict[str, int]
+
+
+def data_sizes(session: Session, folders: Sequence[Path]) -> DataSizes:
+    """Return the size of the database, and what is free in the folders that are there."""
+    free: dict[str, int] = {}
+    for folder in folders:
+        with suppress(OSError):
+            free[str(folder)] = shutil.disk_usage(folder).free
+    return DataSizes(session.scalar(select(func.pg_database_size(func.current_database()))) or 0, free)
 
 
 @dataclass(frozen=True, slots=True)

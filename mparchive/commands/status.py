@@ -12,15 +12,17 @@ from sqlalchemy.orm import Session
 from archive.db.engine import open_archive, transaction
 from archive.db.models import Egress, Incident
 from archive.db.roles import role_warnings
-from archive.db.settings import RequestSettings
+from archive.db.settings import ArchiveSettings, RequestSettings
 from archive.domain.errors import DatabaseUnavailable
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceStatus, remedy_for
 from archive.domain.records import SHANGHAI
 from archive.reports.status import (
+    DataSizes,
     Status,
     archive_numbers,
     archive_status,
+    data_sizes,
     unready,
     unwatched_accounts,
     unwatched_reasons,
@@ -34,7 +36,7 @@ from mparchive.errors import Exit
 
 RECENT = timedelta(days=7)  # incidents that ended earlier are left out
 
-_MEGABYTE = 1_000_000
+_MEGABYTE, _GIGABYTE = 1_000_000, 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,12 @@ def status(as_json: bool) -> Exit:
             say(warning)
         archived, monitoring = archive_status(session, now, bare_a_day), monitoring_status(session, now)
         unwatched = unwatched_accounts(session)
+        sizes = data_sizes(session, ArchiveSettings().local_folders())
     if as_json:
-        print_json(asdict(archived) | asdict(monitoring))
+        print_json(asdict(archived) | {"data": asdict(sizes)} | asdict(monitoring))
         return Exit.DONE
     out.print(_account_table(archived))
-    out.print(_number_table(archived))
+    out.print(_number_table(archived, sizes))
     for table in monitoring_tables(monitoring):
         out.print(table)
     for reason in unwatched_reasons(unwatched):
@@ -183,7 +186,7 @@ def _account_table(archived: Status) -> Table:
     return table
 
 
-def _number_table(archived: Status) -> Table:
+def _number_table(archived: Status, sizes: DataSizes) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     outcomes = [
         f"{count} {label('mparchive.outcome.', outcome)}"
@@ -209,6 +212,7 @@ def _number_table(archived: Status) -> Table:
         **({"bare": _bare_text(archived)} if archived.bare_waiting else {}),
         **({"other_posts": _other_posts_text(archived)} if archived.other_posts else {}),
         **{type_: _media_text(numbers) for type_, numbers in archived.media.items()},
+        "data": _data_text(sizes),
         "last_run": _last_run_text(archived),
     }
     for name, value in rows.items():
@@ -241,6 +245,14 @@ def _media_text(numbers: dict[str, int]) -> str:
     names = ("due", "waiting", "given_up")
     left = [translated(f"mparchive.status.media.{name}", n=numbers[name]) for name in names if numbers[name]]
     return ", ".join([stored, *left])
+
+
+def _data_text(sizes: DataSizes) -> str:
+    free = [
+        translated("mparchive.status.free", folder=folder, size=f"{size / _GIGABYTE:.1f}")
+        for folder, size in sizes.free_bytes.items()
+    ]
+    return "; ".join([translated("mparchive.status.database", size=_megabytes(sizes.database_bytes)), *free])
 
 
 def _last_run_text(archived: Status) -> str:

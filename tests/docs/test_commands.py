@@ -88,7 +88,9 @@ def test_every_check_of_verify_is_described() -> None:
 def command_lines(text: str) -> Iterator[tuple[str, list[str]]]:
     """Yield each `mparchive NAME …` in code, with its options."""
     for line in [*fenced(text), *spans(text)]:
-        for name, rest in re.findall(r"(?:^|[ =])mparchive (?!mparchive )([a-z]+(?:-[a-z]+)*)\b([^|;&#)]*)", line):
+        for name, rest in re.findall(
+            r"(?:^|[ =])mparchive (?!mparchive )([a-z]+(?:-[a-z]+)*)\b([^|;&#)]*)", line
+        ):
             if name in OPTIONS or rest.lstrip().startswith("-"):
                 yield name, _OPTION.findall(rest)
 

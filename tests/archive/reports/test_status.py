@@ -1,6 +1,7 @@
 """Test the status of the archive and the reasons why it is not ready."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -15,6 +16,7 @@ from archive.reports.status import (
     MAX_UNWATCHED,
     WATCHED_WITHIN,
     archive_status,
+    data_sizes,
     unready,
     unwatched_accounts,
     unwatched_reasons,
@@ -105,3 +107,12 @@ def test_of_many_accounts_without_a_source_the_first_are_named_and_the_others_co
 def test_a_database_of_another_schema_is_not_ready(db_session: Session, revision: str) -> None:
     db_session.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
     assert codes(db_session) == ["archive.status.other_schema"]
+
+
+def test_the_sizes_of_the_data_are_those_of_the_database_and_its_disks(
+    db_session: Session, tmp_path: Path
+) -> None:
+    sizes = data_sizes(db_session, [tmp_path, tmp_path / "away"])
+    assert sizes.database_bytes > 1_000_000
+    assert list(sizes.free_bytes) == [str(tmp_path)]
+    assert sizes.free_bytes[str(tmp_path)] > 0
