@@ -98,7 +98,7 @@ def _report(outcomes: list[Outcome], seconds: int) -> str:
 Written by `make fuzz` ({today()}); do not edit. Machine: {machine()}.
 Each reader of foreign bytes was given inputs made by atheris for {seconds} s, from synthetic seeds, of up to
 {LONGEST_INPUT // 1024} kB. It may refuse an input by the errors that it documents. It fails when it raises
-anything else, takes over {ONE_INPUT} s for one input or over {MEMORY} MB.
+anything else, takes more than {ONE_INPUT} s for one input or more than {MEMORY} MB.
 
 | reader | inputs | edges reached | failed |
 |---|---|---|---|

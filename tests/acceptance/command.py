@@ -53,7 +53,7 @@ class Command:
     @property
     def environment(self) -> dict[str, str]:
         return {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != "MPARCHIVE_SHARED"},
             "MPARCHIVE_DATABASE_URL": self.database_url,
             "MPARCHIVE_HOME": str(self.home),
             "MPARCHIVE_LOOPBACK": self.loopback,
