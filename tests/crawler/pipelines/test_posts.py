@@ -39,7 +39,7 @@ def test_a_failed_request_is_stored_by_code(crawler: Crawler, server: Loopback) 
 def test_a_page_that_asks_for_verification_stops_the_crawl(crawler: Crawler, server: Loopback) -> None:
     server.serve(pages.path(1), Reply(pages.verification()))
     server.serve(pages.path(2), Reply(pages.article(2)))
-    crawl = crawler.crawl([pages.url(1), pages.url(2)], DOWNLOAD_DELAY="0.5")
+    crawl = crawler.crawl([pages.url(1), pages.url(2)], DOWNLOAD_DELAY="3")
     assert (crawl.verdict, server.paths) == ("verification", [pages.path(1)]), crawl.output
     ((reason,),) = crawler.rows("SELECT reason FROM parse_results")
     assert reason == "crawler.parse.challenge"
