@@ -28,7 +28,7 @@ from archive.domain.records import SHANGHAI
 from archive.export.file_names import FileNames
 from archive.export.markdown import unstyled_body
 from archive.export.parquet import ExtraMissing
-from archive.export.post_renderer import RenderedPost, RenderPost
+from archive.export.post_renderer import RenderedPost, RenderPost, write_each
 from archive.export.result import ExportResult, post_name
 from archive.rendering.formulas import FORMULA_BLOCK, is_formula
 from archive.rendering.images import is_inline, new_element, parse_html
@@ -132,14 +132,13 @@ def write_document_files(
 
     A post that cannot be written is left out. Raises FileWriteError where none can be.
     """
-    result, names = ExportResult(), FileNames()
-    for shown in posts:
-        with result.isolate(post_name(shown.post)):
-            rendered = render(shown)
-            content = maker.document(rendered.content, describe(shown))
-            write_bytes(folder / f"{names.of_post(shown.post)}.{maker.ending}", content)
-            result.add_post(rendered.problems, rendered.damaged)
-    return result
+
+    def write(shown: ShownPost, rendered: RenderedPost, names: FileNames) -> RenderedPost:
+        content = maker.document(rendered.content, describe(shown))
+        write_bytes(folder / f"{names.of_post(shown.post)}.{maker.ending}", content)
+        return rendered
+
+    return write_each(posts, render, write)
 
 
 def book_title(chosen: PostFilter) -> str:

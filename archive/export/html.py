@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from archive.export.file_names import FileNames
-from archive.export.post_renderer import RenderedPost, RenderPost
-from archive.export.result import ExportResult, post_name
+from archive.export.post_renderer import RenderedPost, RenderPost, write_each
+from archive.export.result import ExportResult
 from archive.rendering.page import ShownPost, offline_page, render_template
 from archive.system.files import write_bytes
 
@@ -34,15 +34,16 @@ def write_html(posts: Iterable[ShownPost], folder: Path, render: RenderPost = re
 
     A post that cannot be written is left out. Raises FileWriteError where none can be.
     """
-    result, names, entries = ExportResult(), FileNames(), []
-    for shown in posts:
-        post = shown.post
-        with result.isolate(post_name(post)):
-            rendered, name = render(shown), f"{names.of_post(post)}.html"
-            write_bytes(folder / name, rendered.content)
-            title = " ".join(post.title.split()) or name
-            entries.append(_IndexEntry(post.published_on.isoformat(), quote(name), title, post.account_name))
-            result.add_post(rendered.problems, rendered.damaged)
+    entries: list[_IndexEntry] = []
+
+    def write(shown: ShownPost, rendered: RenderedPost, names: FileNames) -> RenderedPost:
+        post, name = shown.post, f"{names.of_post(shown.post)}.html"
+        write_bytes(folder / name, rendered.content)
+        title = " ".join(post.title.split()) or name
+        entries.append(_IndexEntry(post.published_on.isoformat(), quote(name), title, post.account_name))
+        return rendered
+
+    result = write_each(posts, render, write)
     days = [(day, list(of_day)) for day, of_day in groupby(entries, key=lambda entry: entry.day)]
     index = render_template("index.html", title="文章存档", count=len(entries), days=days)
     write_bytes(folder / INDEX, index.encode("utf-8", "replace"))

@@ -19,8 +19,8 @@ from archive.domain.records import SHANGHAI
 from archive.export.file_names import FileNames
 from archive.export.html_to_markdown import to_markdown
 from archive.export.markdown_text import escape_text
-from archive.export.post_renderer import RenderedPost, RenderPost
-from archive.export.result import ExportResult, post_name
+from archive.export.post_renderer import RenderedPost, RenderPost, write_each
+from archive.export.result import ExportResult
 from archive.rendering.cards import CARD, card_medium, described_lines
 from archive.rendering.formulas import FORMULA_WORDS, is_formula
 from archive.rendering.images import emoji_words, is_inline, new_element
@@ -53,17 +53,16 @@ def write_markdown(
 
     A post that cannot be written is left out. Raises FileWriteError where none can be.
     """
-    result, names = ExportResult(), FileNames()
-    for shown in posts:
-        with result.isolate(post_name(shown.post)):
-            rendered = render(shown)
-            for path, file in rendered.files.items():
-                _write_image(folder / path, file, shown.media)
-            for path, content in rendered.pictures.items():
-                write_bytes(folder / path, content)
-            write_bytes(folder / f"{names.of_post(shown.post)}.md", rendered.content)
-            result.add_post(shown.media.problems, shown.media.damaged)
-    return result
+
+    def write(shown: ShownPost, rendered: RenderedPost, names: FileNames) -> PostMedia:
+        for path, file in rendered.files.items():
+            _write_image(folder / path, file, shown.media)
+        for path, content in rendered.pictures.items():
+            write_bytes(folder / path, content)
+        write_bytes(folder / f"{names.of_post(shown.post)}.md", rendered.content)
+        return shown.media
+
+    return write_each(posts, render, write)
 
 
 def _write_image(path: Path, file: StoredFile, media: PostMedia) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from archive.domain.parsed_page import is_preview
 from archive.export.file_names import FileNames
-from archive.export.post_renderer import RenderedPost, RenderPost
-from archive.export.result import ExportResult, post_name
+from archive.export.post_renderer import RenderedPost, RenderPost, write_each
+from archive.export.result import ExportResult
 from archive.rendering.page import PREVIEW_NOTE, ShownPost
 from archive.system.files import write_bytes
 
@@ -31,9 +31,9 @@ def write_text_files(
 
     A post that cannot be written is left out. Raises FileWriteError where none can be.
     """
-    result, names = ExportResult(), FileNames()
-    for shown in posts:
-        with result.isolate(post_name(shown.post)):
-            write_bytes(folder / f"{names.of_post(shown.post)}.txt", render(shown).content)
-            result.add_post((), damaged=False)
-    return result
+
+    def write(shown: ShownPost, rendered: RenderedPost, names: FileNames) -> RenderedPost:
+        write_bytes(folder / f"{names.of_post(shown.post)}.txt", rendered.content)
+        return rendered
+
+    return write_each(posts, render, write)

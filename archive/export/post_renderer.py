@@ -3,15 +3,17 @@
 import multiprocessing
 import pickle
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from archive.domain.errors import ArchiveError, MediaFolderError, PageError, error_message
 from archive.domain.messages import Message
+from archive.export.file_names import FileNames
+from archive.export.result import ExportResult, post_name
 from archive.rendering.page import ShownPost
 from archive.repository.media import StoredFile
 from archive.system.child_processes import end_with_parent
@@ -33,6 +35,33 @@ class RenderedPost:
 
 
 RenderPost = Callable[[ShownPost], RenderedPost]
+
+
+class Unread(Protocol):
+    """What of a post could not be read, as a rendered post and the media of a post say it."""
+
+    @property
+    def problems(self) -> Sequence[Message]: ...
+
+    @property
+    def damaged(self) -> bool: ...
+
+
+WritePost = Callable[[ShownPost, RenderedPost, FileNames], Unread]
+
+
+def write_each(posts: Iterable[ShownPost], render: RenderPost, write: WritePost) -> ExportResult:
+    """Render and write posts; `write` takes the name of a file when it needs it, and returns what is unread.
+
+    A post that cannot be written is left out. Raises FileWriteError where none can be.
+    """
+    result, names = ExportResult(), FileNames()
+    for shown in posts:
+        with result.isolate(post_name(shown.post)):
+            unread = write(shown, render(shown), names)
+            result.add_post(unread.problems, unread.damaged)
+    return result
+
 
 MAX_SECONDS = 60.0  # for a post; the longest real ones take two, on a busy machine ten
 
