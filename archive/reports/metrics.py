@@ -1,8 +1,6 @@
 """Collect metrics for Prometheus from the archive at every scrape."""
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from sqlalchemy.orm import Session
 from archive.db.engine import transaction
 from archive.db.models import Account, Address
 from archive.domain.outcomes import RunStatus
-from archive.reports.status import archive_numbers
+from archive.reports.status import archive_numbers, free_bytes
 from archive.repository import egress
 from archive.repository.bare_addresses import IS_BARE
 from archive.repository.incidents import open_incidents
@@ -67,9 +65,8 @@ def _free_space(folders: Sequence[Path]) -> Metric:
     free = GaugeMetricFamily(
         "mparchive_free_disk_bytes", "Free space on the disk of a folder", labels=["folder"]
     )
-    for folder in folders:
-        with suppress(OSError):  # a folder that is away has no free space to tell
-            free.add_metric([str(folder)], shutil.disk_usage(folder).free)
+    for folder, size in free_bytes(folders).items():
+        free.add_metric([folder], size)
     return free
 
 

@@ -242,11 +242,17 @@ class DataSizes:
 
 def data_sizes(session: Session, folders: Sequence[Path]) -> DataSizes:
     """Return the size of the database, and what is free in the folders that are there."""
+    size = session.scalar(select(func.pg_database_size(func.current_database()))) or 0
+    return DataSizes(size, free_bytes(folders))
+
+
+def free_bytes(folders: Sequence[Path]) -> dict[str, int]:
+    """Return the free bytes on the disk of each folder, by its path; a folder that is away is left out."""
     free: dict[str, int] = {}
     for folder in folders:
         with suppress(OSError):
             free[str(folder)] = shutil.disk_usage(folder).free
-    return DataSizes(session.scalar(select(func.pg_database_size(func.current_database()))) or 0, free)
+    return free
 
 
 @dataclass(frozen=True, slots=True)

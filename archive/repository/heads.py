@@ -65,7 +65,7 @@ def record_head(session: Session, now: datetime) -> None:
     rows = select(Chain.id, Chain.biz, Chain.length, Chain.digest).order_by(Chain.biz.collate("C"))
     chains = session.execute(rows).all()
     digest = heads_digest([ChainHead(row.biz, row.length, row.digest.hex()) for row in chains])
-    last = session.execute(select(Head.id, Head.digest).order_by(Head.id.desc()).limit(1)).one_or_none()
+    last = session.execute(_LAST).one_or_none()
     if not chains or (last is not None and last.digest == digest):
         return
     head_id = session.scalars(insert(Head).values(taken_at=now, digest=digest).returning(Head.id)).one()

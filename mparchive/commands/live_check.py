@@ -84,8 +84,8 @@ class _Result:
 class _TestArchive:
     """An archive in a temporary folder, and the commands run on it."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: Path, addresses: list[str]) -> None:
+        self.home, self.addresses = home, addresses
         self.verification = False  # the site demanded it: nothing else is asked
 
     def run(self, *arguments: object, **variables: str) -> _Ended:
@@ -126,7 +126,8 @@ def live_check(options: LiveCheckOptions) -> Exit:
     A check after one at which the site demanded verification is not tried. Raises CommandError.
     """
     _check_addresses(options)
-    with _test_archive() as archive:
+    addresses = _read_addresses(options.addresses) if options.addresses else []
+    with _test_archive(addresses) as archive:
         results = list(_results(archive, options))
     results += [_Result(number, "by_hand", CheckState.BY_HAND) for number in _BY_HAND]
     results.sort(key=lambda one: one.number)
@@ -137,11 +138,11 @@ def live_check(options: LiveCheckOptions) -> Exit:
 
 
 @contextmanager
-def _test_archive() -> Iterator[_TestArchive]:
+def _test_archive(addresses: list[str]) -> Iterator[_TestArchive]:
     with tempfile.TemporaryDirectory(prefix="mparchive-live-check-") as folder:
         home = Path(folder)
         with embedded_postgres(home):  # running from here on, each command uses it
-            yield _TestArchive(home)
+            yield _TestArchive(home, addresses)
 
 
 def _check_addresses(options: LiveCheckOptions) -> None:
@@ -152,8 +153,6 @@ def _check_addresses(options: LiveCheckOptions) -> None:
             parse_address(address)
         except AddressError as error:
             raise CommandError(error.message) from None
-    if options.addresses is not None:
-        _read_addresses(options.addresses)
 
 
 def _read_addresses(path: Path) -> list[str]:
@@ -228,9 +227,8 @@ def _check_video(archive: _TestArchive, options: LiveCheckOptions) -> _Result:
     return _result(5, "video", as_expected, facts)
 
 
-def _check_list(archive: _TestArchive, options: LiveCheckOptions) -> _Result:
-    path = archive.home / "addresses.txt"
-    lines = _read_addresses(options.addresses or path)
+def _check_list(archive: _TestArchive, _: LiveCheckOptions) -> _Result:
+    path, lines = archive.home / "addresses.txt", archive.addresses
     write_bytes(path, "\n".join(lines).encode())
     ended = archive.run("backfill", path, "--json")
     facts = _facts(ended) | {"addresses": len(lines)}

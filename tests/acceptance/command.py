@@ -49,6 +49,7 @@ class Command:
     loopback: str = NOWHERE
     chromium: str = ""
     before: tuple[str, ...] = ()  # what the command is started by, as setpriv
+    timeout: float = TIMEOUT  # seconds
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,7 +70,7 @@ class Command:
             env=self.environment,
             cwd=self.home,
             capture_output=True,
-            timeout=TIMEOUT,
+            timeout=self.timeout,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr.decode())

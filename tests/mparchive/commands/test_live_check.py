@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from mparchive.commands.live_check import MAX_ADDRESSES, LiveCheckOptions, live_check
 from mparchive.errors import CommandError, Exit
-from tests.acceptance.command import EXECUTABLE, Command
+from tests.acceptance.command import Command, Done
 from tests.standin import Standin
 from tests.standin.pages import catalogue
 
@@ -19,18 +18,9 @@ PAGES = {shown.expected.name: shown.expected for shown in catalogue()}
 URLS = {name: page.url for name, page in PAGES.items()}
 
 
-def live_check_at(standin: Standin, home: Path, *arguments: str) -> tuple[int, str]:
-    """Run the command on the stand-in; its exit code, and what it printed."""
-    done = subprocess.run(
-        [EXECUTABLE, "live-check", *arguments],
-        env=Command("", home, standin.origin).environment,
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
-    return done.returncode, done.stdout
+def live_check_at(standin: Standin, home: Path, *arguments: str) -> Done:
+    """Run the command on the stand-in."""
+    return Command("", home, standin.origin, timeout=TIMEOUT)("live-check", *arguments)
 
 
 def states(folder: Path) -> dict[str, str]:
@@ -53,13 +43,13 @@ def words(value: Any) -> set[str]:
 def test_all_is_as_expected_and_the_report_names_nothing(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("\n".join(URLS[name] for name in ("picture", "text", "text")))
     with Standin() as standin:
-        code, _ = live_check_at(
+        done = live_check_at(
             *(standin, tmp_path, "--post", URLS["article"], "--short", PAGES["article"].short_url),
             *("--deleted", URLS["deleted"], "--video", URLS["audio"], "--list", "list.txt"),
             *("--without-chksm", URLS["verification"]),
         )
     assert set(states(tmp_path).values()) == {"expected"}, states(tmp_path)
-    assert code == Exit.DONE
+    assert done.code == Exit.DONE
     report = (tmp_path / "live-check.json").read_text()
     named = ("http", "合成", str(tmp_path), Path.home().name, "2650000101", "sn=")
     assert not [word for word in words(json.loads(report)) if any(name in word for name in named)]
@@ -70,11 +60,9 @@ def test_all_is_as_expected_and_the_report_names_nothing(tmp_path: Path) -> None
 @pytest.mark.timeout(1000)
 def test_nothing_is_asked_after_a_demand_for_verification(tmp_path: Path) -> None:
     with Standin() as standin:
-        code, _ = live_check_at(
-            standin, tmp_path, "--post", URLS["verification"], "--deleted", URLS["deleted"]
-        )
+        done = live_check_at(standin, tmp_path, "--post", URLS["verification"], "--deleted", URLS["deleted"])
         asked = standin.stats()["requests"]
-    assert code == Exit.VERIFICATION
+    assert done.code == Exit.VERIFICATION
     assert states(tmp_path)["post"] == "different"
     assert set(states(tmp_path).values()) == {"different", "not_tried"}
     mid = re.findall(r"mid=(\d+)", URLS["deleted"])[0]
@@ -85,10 +73,10 @@ def test_nothing_is_asked_after_a_demand_for_verification(tmp_path: Path) -> Non
 @pytest.mark.timeout(1000)
 def test_what_differs_is_named_with_exit_code_3(tmp_path: Path) -> None:
     with Standin() as standin:
-        code, out = live_check_at(standin, tmp_path, "--post", URLS["text"], "--deleted", URLS["private"])
-    assert code == Exit.PARTLY_FAILED
+        done = live_check_at(standin, tmp_path, "--post", URLS["text"], "--deleted", URLS["private"])
+    assert done.code == Exit.PARTLY_FAILED
     assert (states(tmp_path)["post"], states(tmp_path)["deleted"]) == ("expected", "different")
-    (line,) = [line for line in out.splitlines() if line.startswith("4: ")]
+    (line,) = [line for line in done.out.decode().splitlines() if line.startswith("4: ")]
     assert '"private": 1' in line
 
 
