@@ -24,7 +24,7 @@ from archive.system.catalogues import Language, process_language
 from crawler.browser.launch_options import REMEDY
 from crawler.media.settings import MediaSettings
 from crawler.process.entry import PageDone, ProgressEvent
-from mparchive.console import Steps, printable, say, steps, translated
+from mparchive.console import Steps, printable, say, steps, table_with, translated
 from mparchive.errors import CommandError, Exit
 from scheduler.config import SchedulerSettings
 from scheduler.crawl_process import CrawlResult
@@ -95,7 +95,8 @@ class RunSummary:
     def table(self, language: Language | None = None) -> Table:
         """Return the closing table, in the language of this process unless another is given."""
         language = language or process_language()
-        table = Table(box=None, pad_edge=False, show_header=False)
+        table = table_with("", "", "")
+        table.show_header = False
         for what in COUNTED:
             if self.counts[what]:
                 words = Message(f"mparchive.summary.{what}").text(language)

@@ -31,7 +31,7 @@ from archive.repository import egress
 from archive.repository.incidents import open_incidents, recent_incidents
 from archive.repository.sources import source_statuses
 from archive.system import clock
-from mparchive.console import label, localized, out, print_json, say, table_with, translated
+from mparchive.console import facts_table, label, localized, out, print_json, say, table_with, translated
 from mparchive.errors import Exit
 
 RECENT = timedelta(days=7)  # incidents that ended earlier are left out
@@ -187,7 +187,6 @@ def _account_table(archived: Status) -> Table:
 
 
 def _number_table(archived: Status, sizes: DataSizes) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
     outcomes = [
         f"{count} {label('mparchive.outcome.', outcome)}"
         for outcome, count in sorted(archived.captures_by_outcome.items())
@@ -215,9 +214,7 @@ def _number_table(archived: Status, sizes: DataSizes) -> Table:
         "data": _data_text(sizes),
         "last_run": _last_run_text(archived),
     }
-    for name, value in rows.items():
-        table.add_row(label("mparchive.status.heading.", name), value)
-    return table
+    return facts_table({label("mparchive.status.heading.", name): value for name, value in rows.items()})
 
 
 def _bare_text(archived: Status) -> str:

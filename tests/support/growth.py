@@ -7,7 +7,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-MAX_GROWTH = 2.5  # times the processor time for twice the input; 4 where it grows with the square
+MAX_GROWTH = 3.0  # times the processor time for twice the input: 2 where it grows with it, 4 with its square
 
 MIN_SECONDS = 0.2  # for twice the input; what takes less says nothing about growth
 

@@ -65,9 +65,16 @@ def test_a_script_gets_the_same_and_what_is_over(troubled: None, capsys: pytest.
 
 
 def test_no_name_is_cut_short_where_there_is_little_room(
-    engine: Engine, troubled: None, capsys: pytest.CaptureFixture[str]
+    engine: Engine,
+    troubled: None,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """80 columns, as a pipe or a timer's mail has; a long word goes on in the next line."""
+    folder = tmp_path / ("folder" * 30)
+    folder.mkdir()
+    monkeypatch.setenv("MPARCHIVE_HOME", str(folder))
     long = SourceReport(BIZ, "album:3900000000000000001", "not_configured", good=False, detail="")
     with transaction(engine) as session:
         record_report(session, None, long, datetime.now(UTC))
