@@ -29,6 +29,7 @@ static: lint structure
 	@.venv/bin/python bin/catalogues.py --check
 	@.venv/bin/python bin/reference.py --check
 	@.venv/bin/python bin/sbom.py --check
+	@.venv/bin/python bin/advisories.py
 
 lint: setup-dev ## format, style, types and import contracts
 	@.venv/bin/ruff format --check .
