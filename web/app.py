@@ -333,18 +333,20 @@ def access_at(listener: socket.socket, host: str, settings: ReadingSettings, acc
 
 
 def make_server(app: "ASGIApp", *, has_lifespan: bool = False) -> "Server":
-    """Build uvicorn's server for an application, with our bounds.
+    """Build uvicorn's server for an application, with our bounds; this process may open the files it needs.
 
     `has_lifespan`: the application is told when the server starts and ends.
     """
     import uvicorn  # noqa: PLC0415 - a third of a second
 
+    raise_file_limit()
     config = uvicorn.Config(
         app,
         http=HeaderTimeoutProtocol,
         ws="none",
         lifespan="on" if has_lifespan else "off",
         log_config=None,
+        log_level="error",  # else a line for each connection too many
         access_log=False,  # it would hold the query strings that people send
         proxy_headers=False,
         server_header=False,
