@@ -156,7 +156,7 @@ class EmbeddedFiles:
         return address, ""
 
 
-_OF_AN_ADDRESS = str.maketrans({one: f"%{ord(one):02X}" for one in "\"'\\<>\r\n\t "})
+_OF_AN_ADDRESS = str.maketrans({one: f"%{ord(one):02X}" for one in "\"'\\<>\r\n\f\t "})
 
 
 class AddressedFiles(EmbeddedFiles):

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, select
 from archive.db.engine import transaction
 from archive.db.models import Medium, Post
 from archive.db.settings import ArchiveSettings
+from archive.domain.text import unescape
 from archive.export.replay_pages import replay_page_url
 from archive.export.wacz import write_wacz
 from archive.repository.capture_selection import Selection
@@ -119,7 +120,7 @@ class Reader:
     def check(self, replayed: FrameLocator, post: Shown) -> None:
         """Check that a page shows the text and all pictures of a post within the bound."""
         body = replayed.locator("main")
-        words = max(post.text.split(), key=len, default="")[:20]
+        words = max(unescape(post.text).split(), key=len, default="")[:20]
         expect(body).to_contain_text(words, timeout=BOUND)
         expect(body).to_be_visible(timeout=BOUND)
         expect(replayed.locator("body > footer")).to_be_visible(timeout=BOUND)  # the page is whole

@@ -80,9 +80,9 @@ def test_replaywebpage_shows_each_post_with_its_pictures_and_asks_nobody_else(
 ) -> None:
     with player(exported.wacz) as origin, Reader.opened(chromium, origin) as reader:
         page, source = reader.page, quote(f"{origin}{WACZ}", safe="")
-        page.goto(f"{origin}/?source={source}")
-        # It lists the posts, and not also the captured pages.
-        page.get_by_text(exported.posts[0].title.split("\n")[0]).first.wait_for(timeout=START)
+        page.goto(f"{origin}/?source={source}#view=pages")
+        # Its list has the posts, and not the captured pages a second time.
+        page.get_by_text(f"{len(exported.posts)} Pages", exact=True).wait_for(timeout=START)
         for number, post in enumerate(exported.posts):
             page.goto(f"{origin}/?source={source}&{number}#view=pages&url={quote(post.page_url, safe='')}")
             replayed = page.frame_locator("iframe")
