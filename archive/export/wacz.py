@@ -22,8 +22,7 @@ from archive.domain.text import unescape
 from archive.export.replay_pages import replay_page_url
 from archive.export.result import ExportResult
 from archive.export.warc import EPOCH, NO_HOOKS, Hooks, write_warc
-from archive.repository.capture_selection import Selection, count_captures
-from archive.repository.post_queries import PostWithPage, posts_with_pages
+from archive.repository.capture_selection import PostWithPage, Selection, count_captures, posts_with_pages
 from archive.storage.media_files import MediaFolder
 
 WARC = "archive/data.warc.gz"

@@ -165,32 +165,6 @@ def _text_pieces(session: Session, post_id: int) -> Iterator[str]:
             return
 
 
-@dataclass(frozen=True, slots=True)
-class PostWithPage:
-    """A post that has a page, and the URL and the instant (UTC) of the page's capture."""
-
-    id: int
-    biz: str
-    aid: str
-    title: str
-    text: str
-    day: date
-    captured_url: str
-    captured_at: datetime
-
-
-def posts_with_pages(session: Session, chosen: PostFilter = EVERY_POST) -> Iterator[PostWithPage]:
-    """Stream the posts that have a page, newest first."""
-    rows = select(
-        Post.id, Account.biz, Post.aid, Post.title, Post.text, Post.published_on,
-        Capture.requested_url, Capture.fetched_at,
-    )  # fmt: skip
-    rows = filtered_posts(rows, chosen).join(Capture, Capture.id == Post.capture_id)
-    rows = rows.order_by(*NEWEST_FIRST)
-    for row in session.execute(rows, execution_options={"yield_per": STREAM_BATCH}):
-        yield PostWithPage(*row)
-
-
 _NUMBER = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 
 _MINUTE = Annotated[int, Field(strict=True, ge=0, lt=2**31)]

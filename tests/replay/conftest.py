@@ -17,9 +17,8 @@ from archive.db.settings import ArchiveSettings
 from archive.domain.text import unescape
 from archive.export.replay_pages import replay_page_url
 from archive.export.wacz import write_wacz
-from archive.repository.capture_selection import Selection
+from archive.repository.capture_selection import Selection, posts_with_pages
 from archive.repository.media import due_media, media_of, store_file
-from archive.repository.post_queries import posts_with_pages
 from archive.storage.media_files import MediaFolder
 from tests.archive.filled import fill
 from tests.archive.making import NOW, kept_file
@@ -77,7 +76,7 @@ def exported(engine: Engine, tmp_path: Path) -> Exported:
                 replay_page_url(post.biz, post.aid),
                 sum(one.role == "image" for one in media_of(session, session.get_one(Post, post.id))),
             )
-            for post in posts_with_pages(session)
+            for post in posts_with_pages(session, Selection())
         ]
         url = session.scalars(select(Medium.url).where(Medium.file_id.is_not(None))).first()
     assert posts

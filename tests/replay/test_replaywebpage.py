@@ -82,7 +82,7 @@ def test_replaywebpage_shows_each_post_with_its_pictures_and_asks_nobody_else(
         page, source = reader.page, quote(f"{origin}{WACZ}", safe="")
         page.goto(f"{origin}/?source={source}#view=pages")
         # Its list has the posts, and not the captured pages a second time.
-        page.get_by_text(f"{len(exported.posts)} Pages", exact=True).wait_for(timeout=START)
+        page.get_by_text(f"{len(exported.posts)} Pages", exact=True).first.wait_for(timeout=START)
         for number, post in enumerate(exported.posts):
             page.goto(f"{origin}/?source={source}&{number}#view=pages&url={quote(post.page_url, safe='')}")
             replayed = page.frame_locator("iframe")

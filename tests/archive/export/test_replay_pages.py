@@ -14,8 +14,7 @@ from archive.export.replay_pages import (
 )
 from archive.export.result import ExportResult
 from archive.rendering.page import ShownPost
-from archive.repository.capture_selection import Selection
-from archive.repository.post_queries import posts_with_pages
+from archive.repository.capture_selection import Selection, posts_with_pages
 from archive.storage.media_files import MediaFolder
 
 
@@ -31,7 +30,7 @@ def test_each_post_has_a_page_at_its_address_with_the_time_of_its_capture(
 ) -> None:
     *pages, listed = made(filled, folder)
     with transaction(filled) as session:
-        posts = list(posts_with_pages(session))
+        posts = list(posts_with_pages(session, Selection()))
     assert [(page.url, page.captured_at, page.captured_url) for page in pages] == [
         (replay_page_url(post.biz, post.aid), post.captured_at, post.captured_url) for post in posts
     ]
@@ -58,7 +57,7 @@ def _source(url: str) -> bytes:
 
 def test_a_page_that_fails_is_named_and_the_others_are_made(filled: Engine, folder: MediaFolder) -> None:
     with transaction(filled) as session:
-        first, *others = posts_with_pages(session)
+        first, *others = posts_with_pages(session, Selection())
 
         def render(shown: ShownPost) -> RenderedPost:
             if shown.post.id == first.id:
