@@ -12,6 +12,7 @@ from urllib.parse import quote
 from sqlalchemy.orm import Session
 
 from archive.db.models import Post
+from archive.domain.messages import Message
 from archive.export.html import IndexEntry, index_page
 from archive.export.post_renderer import RenderedPost, RenderPost
 from archive.export.result import ExportResult, post_name
@@ -68,7 +69,7 @@ class ReplayPageMaker:
             if post.capture_id is None:
                 continue
             page = None
-            with self.result.isolate(post_name(post)):
+            with self.result.isolate(Message("archive.export.replay_page", {"post": post_name(post)})):
                 page = self._page(post, absent)
             if page is None:
                 self.result.without_page.add(post.id)

@@ -68,7 +68,7 @@ def test_a_page_that_fails_is_named_and_the_others_are_made(filled: Engine, fold
         pages = list(maker.pages(Selection(), set()))
     assert len(pages) == len(others) + 1
     assert (maker.result.failed, maker.result.without_page) == (1, {first.id})
-    assert first.aid in str(maker.result.failures[0])
+    assert str(maker.result.failures[0]).startswith(f"the page for replay of post {first.aid} of ")
 
 
 def test_without_a_captured_page_there_is_nothing(filled: Engine, folder: MediaFolder) -> None:
