@@ -227,6 +227,8 @@ _HEAD = 4096  # bytes in which a page declares its charset
 
 def to_utf8(body: bytes, content_type: str | None = None) -> bytes:
     """Return a page's bytes in UTF-8, which is what WeChat serves whatever a header says; never raises."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _decoded(body, ("utf-16",))
     served = body.removeprefix(codecs.BOM_UTF8)
     if not _is_utf8(served):
         served = _from_declared(served, content_type or "")

@@ -26,6 +26,14 @@ def test_a_whole_page_in_gb18030_is_read() -> None:
     assert read_page(page(BODY).decode().encode("gb18030")).outcome is Outcome.ARTICLE
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_whole_page_in_utf_16_is_read(encoding: str) -> None:
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    reading = read_page((mark + page(BODY).decode()).encode(encoding))
+    assert reading.record is not None
+    assert reading.record == read_page(page(BODY)).record
+
+
 def test_a_single_broken_character_is_no_second_encoding() -> None:
     served = page(BODY).replace("第二段".encode(), "第二段".encode() + b"\xe5")
     assert read_page(served).outcome is Outcome.ARTICLE
