@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import accumulate, groupby
+from itertools import accumulate
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
-from archive.audit import find_gaps
-from archive.audit.gap import Gap, GapKind
+from archive.audit import first_gaps
+from archive.audit.gap import MAX_COUNTED
 from archive.db.engine import Readers
 from archive.db.settings import RequestSettings
 from archive.domain.records import SHANGHAI
@@ -182,16 +182,12 @@ def gaps_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
     def gaps(request: Request, biz: BizParam) -> Response:
         with readers.session() as session:
             account = accounts.account_of(session, biz)
-            kinds = _by_kind(find_gaps(session, account.id, now()))
-        return render_page(request, "gaps.html", biz=biz, name=account.name or biz, kinds=kinds)
+            kinds = first_gaps(session, account.id, now(), MAX_GAPS)
+        values = {"biz": biz, "name": account.name or biz, "kinds": kinds, "counted": MAX_COUNTED}
+        return render_page(request, "gaps.html", **values)
 
     add_page(router, "/accounts/{biz}/gaps", gaps)
     return router
-
-
-def _by_kind(gaps: Sequence[Gap]) -> list[tuple[GapKind, int, list[Gap]]]:
-    kinds = [(kind, list(found)) for kind, found in groupby(gaps, lambda gap: gap.kind)]
-    return [(kind, len(found), found[:MAX_GAPS]) for kind, found in kinds]
 
 
 def coverage_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
