@@ -176,6 +176,8 @@ def _content(name: str) -> bytes:
 
 _STYLE, _SCRIPT = _content("style.css"), _content("keys.js")
 
+STYLE = _STYLE.decode()
+
 STYLE_PATH = f"/static/style-{sha256(_STYLE).hexdigest()[:12]}.css"
 
 SCRIPT_PATH = f"/static/keys-{sha256(_SCRIPT).hexdigest()[:12]}.js"  # shortcuts of the keyboard
@@ -235,8 +237,17 @@ MAX_HEADING = (
 
 def render_page(request: Request, page: str, status: int = 200, /, **values: Any) -> Response:
     """Render a template of templates/; answer 304 without it if the client has that content."""
+    content = page_markup(request, page, **values).encode("utf-8", "replace")
+    tag = _TAGS[PageContext.of(request).language]
+    headers = {**_HEADERS, "ETag": f"W/{entity_tag(content)}", "Content-Language": tag}
+    known = not_modified(request, headers) if status == 200 else None
+    return known or Response(content, status, headers, "text/html")
+
+
+def page_markup(request: Request, page: str, /, **values: Any) -> str:
+    """Return a rendered template of templates/, in the language of the request."""
     context = PageContext.of(request)
-    markup = _environment.get_template(page).render(
+    return _environment.get_template(page).render(
         context=context,
         text=context.text,
         name_of=context.name_of,
@@ -244,12 +255,15 @@ def render_page(request: Request, page: str, status: int = 200, /, **values: Any
         counts=context.counts,
         link=context.link,
         html_lang=_TAGS[context.language],
+        takes_links=takes_links(request),
         **values,
     )
-    content = markup.encode("utf-8", "replace")
-    headers = {**_HEADERS, "ETag": f"W/{entity_tag(content)}", "Content-Language": _TAGS[context.language]}
-    known = not_modified(request, headers) if status == 200 else None
-    return known or Response(content, status, headers, "text/html")
+
+
+def takes_links(request: Request) -> bool:
+    """Tell whether readers can submit links: the application sets it where the inbox has a token."""
+    app = request.scope.get("app")
+    return bool(app and getattr(app.state, "takes_links", False))
 
 
 def format_instant(moment: datetime | None) -> str:
