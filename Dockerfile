@@ -12,24 +12,27 @@ RUN apt-get update -q \
 WORKDIR /opt/mparchive
 ARG PIP_INDEX_URL=
 # Packages first, because they seldom change; each is checked against its hash.
-COPY requirements-build.txt requirements.txt ./
+COPY requirements-build.txt requirements-image.txt ./
 RUN python3 -m venv .venv \
     && .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-build.txt \
     && .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --require-hashes --no-build-isolation \
-        -r requirements.txt
+        -r requirements-image.txt
 COPY pyproject.toml README.md ./
 COPY archive archive
 COPY crawler crawler
 COPY mparchive mparchive
 COPY scheduler scheduler
 COPY web web
-# Remove the installer, packages' own tests, files for C compilers, and locale data other than English and Chinese.
+# Remove the installer, packages' own tests, files for C compilers, locale data other than English and Chinese, and
+# descriptions of Amazon's 430 services other than S3 and those that give out credentials for it.
 # Compile bytecode now, because nothing can be written beside the code later.
 RUN .venv/bin/pip install -q --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --editable . \
     && .venv/bin/pip uninstall -q -y setuptools pip \
     && find .venv \( -type d \( -name tests -o -name test -o -name include \) -o -name '*.a' -o -name '*.pyx' \) \
         -prune -exec rm -rf {} + \
     && find .venv -path '*/babel/locale-data/*' ! -name 'root*' ! -name 'en*' ! -name 'zh*' -delete \
+    && find .venv/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
+        ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} + \
     && .venv/bin/python -m compileall -q archive crawler mparchive scheduler web
 
 # Without what only Chromium needs, and without the server of PostgreSQL 16, which only old embedded archives need.

@@ -1,6 +1,7 @@
 """How a crawl reports: log lines with a stable event name for people, events for whoever started it."""
 
 import logging
+import os
 from dataclasses import asdict
 from typing import Any
 
@@ -12,8 +13,8 @@ from scrapy.logformatter import LogFormatter, LogFormatterResult
 
 from archive.domain.errors import MessageError, first_line
 from archive.domain.messages import Message
-from archive.system.log import add_to_every_line, log_formatter, use_standard_logging
-from crawler.process.entry import CrawlError, PageDone, RunStarted, SourceChecked, emit, log_format
+from archive.system.log import add_to_every_line, format_for, log_formatter, use_standard_logging
+from crawler.process.entry import CrawlError, PageDone, RunStarted, SourceChecked, emit
 from crawler.redaction import scrub_log
 
 logger = structlog.get_logger("crawler")
@@ -63,7 +64,9 @@ class UnifiedLog:
         use_standard_logging()
         for handler in logging.getLogger().handlers:
             if isinstance(handler, logging.StreamHandler):
-                handler.setFormatter(log_formatter(log_format(handler.stream), scrub_log))
+                # As in the process that started this crawl, which has refused an unknown format.
+                log_format = format_for(handler.stream, os.environ, unknown="human")
+                handler.setFormatter(log_formatter(log_format, scrub_log))
 
 
 def run_started(run_id: int, wanted: int) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import DupFd
 from typing import IO, Any, TextIO
 
 from sqlalchemy import Engine
@@ -48,14 +49,14 @@ class CrawlProcess:
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], lifeline: int):
         output, output_end = os.pipe()
         progress, progress_end = os.pipe()
-        inherited = map(entry.dup_for_child, (output_end, progress_end, lifeline))
-        self._process: BaseProcess = entry.FORK_SERVER.Process(
-            target=entry.run_crawl_process, args=(arguments, environment, *inherited)
-        )
         self.output: IO[str] = os.fdopen(output, encoding="utf-8", errors="replace")
         self.progress: IO[bytes] = os.fdopen(progress, "rb")
         try:
             entry.start_fork_server()
+            inherited = map(DupFd, (output_end, progress_end, lifeline))
+            self._process: BaseProcess = entry.FORK_SERVER.Process(
+                target=entry.run_crawl_process, args=(arguments, environment, *inherited)
+            )
             self._process.start()
         finally:
             os.close(output_end)

@@ -37,6 +37,17 @@ def test_the_compose_file_is_one_by_the_specification() -> None:
     jsonschema.validate(COMPOSE, schema())
 
 
+def test_the_documented_override_for_s3_is_one_by_the_specification() -> None:
+    page = (ROOT / "docs" / "how-to" / "back-up-and-restore.md").read_text()
+    (block,) = re.findall(r"^```yaml\n(# docker-compose.override.*?)^```", page, re.MULTILINE | re.DOTALL)
+    override = yaml.safe_load(block)
+    jsonschema.validate(override, schema())
+    assert set(override["services"]) <= set(SERVICES)
+    assert [f"/run/secrets/{name}" for name in override["services"]["mparchive"]["secrets"]] == [
+        override["services"]["mparchive"]["environment"]["AWS_SHARED_CREDENTIALS_FILE"]
+    ]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"services": {"a": {"imagee": "x"}}}, {"services": {"a": {"restart": 3}}}, {"volume": {}}]
 )

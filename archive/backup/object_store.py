@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from archive.backup.backup_file import BackupError
 from archive.domain.backoff import exponential
-from archive.storage.media_files import write_atomically
+from archive.storage.media_files import has_buckets, write_atomically
 
 ATTEMPTS = 5  # of one operation; with the waits between them a storage may restart meanwhile
 
@@ -45,8 +45,6 @@ _TAKEN_CODES = frozenset(
 )  # of S3, for an exclusive write
 
 _UNKNOWN_CODES = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})  # of a server without it
-
-_WITH_BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "oss", "cos", "obs", "tos"})
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -82,8 +80,7 @@ class ObjectStore:
             raise self._error(error) from None
         if hasattr(self._files, "retries"):
             self._files.retries = 1  # the attempts are counted here
-        names = self._files.protocol
-        self._has_buckets = not _WITH_BUCKETS.isdisjoint([names] if isinstance(names, str) else names)
+        self._has_buckets = has_buckets(self._files)
         self._root = str(root).rstrip("/")
         self.is_local = isinstance(self._files, LocalFileSystem)
 

@@ -37,7 +37,7 @@ from archive.rendering.page import ShownPost, document_page
 from archive.reports.citations import Citation
 from archive.repository.media import ShownMedium, StoredFile
 from archive.repository.post_queries import PostFilter
-from archive.system.files import write_bytes
+from archive.system.files import process_folder, write_bytes
 
 MAX_BOOK_POSTS = 2_000  # a book of more is neither read nor opened with pleasure
 
@@ -253,12 +253,12 @@ class PandocMaker:
         self.render: RenderPost = partial(render_for_pandoc, form)
         self._pandoc = _pandoc_path()
         self._chapters: list[dict[str, Any]] = []
-        self._images = Path(mkdtemp(prefix="mparchive-"))  # of the book
+        self._images = Path(mkdtemp(dir=process_folder()))  # of the book
         weakref.finalize(self, shutil.rmtree, self._images, ignore_errors=True)
 
     def document(self, content: bytes, info: DocumentInfo) -> bytes:
         """Return the document of one post."""
-        with TemporaryDirectory(prefix="mparchive-") as folder:
+        with TemporaryDirectory(dir=process_folder()) as folder:
             parsed = self._parsed(_with_image_files(content, Path(folder)))
             if self.ending == "epub":  # in a DOCX the title stands above the text anyway
                 parsed["blocks"].insert(0, _heading(info.title, 1))

@@ -21,6 +21,7 @@ from archive.repository.heads import last_digest
 from archive.repository.post_queries import PostFilter
 from archive.repository.posts import links_of_posts
 from archive.repository.versions import DatedVersion, dated_versions, end_of_day, texts_at
+from archive.system.files import process_folder
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -61,7 +62,7 @@ def write_sqlite(
 
     It is made in the temporary folder, then copied. Raises OSError.
     """
-    with TemporaryDirectory(prefix="mparchive-") as folder:
+    with TemporaryDirectory(dir=process_folder()) as folder:
         path = Path(folder) / "posts.sqlite"
         try:
             count = _write_database(session, chosen, path, on_posts)

@@ -20,6 +20,7 @@ from archive.export.result import OnPosts, ignore_posts
 from archive.reports.post_list import PostRow, whole_posts
 from archive.repository.heads import last_digest
 from archive.repository.post_queries import PostFilter
+from archive.system.files import process_folder
 
 MAX_CELL = 32_767  # UTF-16 code units that a cell of Excel holds
 
@@ -66,7 +67,7 @@ def write_xlsx(
     Rows go to temporary files before they are packed. Raises TooManyRows, OSError.
     """
     target = _Target(out)
-    with TemporaryDirectory(prefix="mparchive-") as folder:
+    with TemporaryDirectory(dir=process_folder()) as folder:
         book = xlsxwriter.Workbook(target, {"constant_memory": True, "tmpdir": folder})
         book.use_zip64()
         posts = _Sheet(book, POSTS_SHEET, COLUMNS, max_rows)

@@ -15,6 +15,7 @@ from archive.domain.errors import ArchiveError
 from archive.integrity.check import BatchResult, Check, CheckContext, Database, check_rows
 from archive.integrity.checks import ALL_CHECKS
 from archive.system.child_processes import end_with_parent
+from archive.system.files import process_folder
 
 MAX_PROCESSES = 8  # each has a few pages of 16 MB in memory
 
@@ -82,6 +83,7 @@ class CheckPool:
 
     def _started_pool(self, engine: Engine) -> ProcessPoolExecutor:
         if self._pool is None:
+            process_folder(for_sockets=True)
             context = multiprocessing.get_context("forkserver")
             url = engine.url.render_as_string(hide_password=False)
             self._pool = ProcessPoolExecutor(self._size, context, _start_process, (url, self._context))

@@ -23,7 +23,16 @@ _BY_HASH = re.compile("[0-9a-f]{2}")
 # Errors that concern one file: unreadable on its disk, or not a file at all.
 _OF_ONE_FILE = (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
+# Storages of objects in buckets: they have no folders, and one made in its place would be a bucket.
+_BUCKET_PROTOCOLS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "oss", "cos", "obs", "tos"})
+
 UNFINISHED_FOLDER = "unfinished"  # where files are written before they get their name
+
+
+def has_buckets(files: fsspec.AbstractFileSystem) -> bool:
+    """Tell whether a storage keeps objects in buckets."""
+    names = files.protocol
+    return not _BUCKET_PROTOCOLS.isdisjoint([names] if isinstance(names, str) else names)
 
 
 def check_scheme(address: str) -> None:
@@ -43,11 +52,14 @@ class MediaFolder:
         self._shown = _without_secrets(address)
         check_scheme(address)
         try:
-            self._files, self._root = fsspec.core.url_to_fs(address)
+            # A listing from before would hide what other processes have written or removed since.
+            options = {"use_listings_cache": False} if "://" in address else {}
+            self._files, self._root = fsspec.core.url_to_fs(address, **options)
         except ImportError as error:  # fsspec says which package
             raise self._error("archive.media_folder.package_missing", error, reason=str(error)) from None
         except Exception as error:  # each storage has errors of its own
             raise self._error("archive.media_folder.unusable", error) from None
+        self._has_buckets = has_buckets(self._files)
         # A folder that the operator names elsewhere is as open as the umask says.
         self._is_private = is_below(Path(self._root), settings.home)
 
@@ -61,6 +73,8 @@ class MediaFolder:
             if self._size(path) != len(content):
                 self._write(path, content)
         except Exception as error:  # each storage has errors of its own
+            if isinstance(error, FileNotFoundError):
+                self._check_bucket(error)
             raise self._error("archive.media_folder.not_writable", error) from None
         return path
 
@@ -74,7 +88,8 @@ class MediaFolder:
             raise IntegrityError("archive.media_file.outside", path=path)
         try:
             content: bytes = self._files.cat_file(self._at(path))
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            self._check_bucket(error)
             raise MediaMissing("archive.media_file.missing", path=path, folder=self._shown) from None
         except Exception as error:  # each storage has errors of its own
             if getattr(error, "errno", None) in _OF_ONE_FILE and self._files.isdir(self._root):
@@ -103,13 +118,25 @@ class MediaFolder:
                 if _BY_HASH.fullmatch(folder.rpartition("/")[2]):
                     start = len(folder) - 2
                     yield from (path[start:] for path in sorted(self._files.find(folder)))
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            self._check_bucket(error)
             return  # nothing was ever stored
         except Exception as error:  # each storage has errors of its own
             raise self._error("archive.media_folder.not_listable", error) from None
 
     def _at(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}"
+
+    def _check_bucket(self, error: FileNotFoundError) -> None:
+        """Raise MediaFolderError where the error is that the bucket is missing, and every file with it."""
+        if not self._has_buckets:
+            return
+        try:
+            is_there = self._files.exists(self._root.partition("/")[0])
+        except Exception:  # listing it may be forbidden
+            is_there = True
+        if not is_there:
+            raise self._error("archive.media_folder.does_not_exist", error) from None
 
     def _size(self, path: str) -> int | None:
         try:
@@ -122,7 +149,8 @@ class MediaFolder:
         if isinstance(self._files, LocalFileSystem):
             write_atomically(Path(self._root), path, content, is_private=self._is_private)
         else:  # object storage shows only complete files; elsewhere the size shows an incomplete one
-            self._files.makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
+            if not self._has_buckets:
+                self._files.makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
             self._files.pipe_file(self._at(path), content)
 
 

@@ -1,11 +1,15 @@
-"""Read small files within a bound, and write files atomically."""
+"""Read small files within a bound, write files atomically, and make folders for temporary ones."""
 
 import errno
+import fcntl
 import os
 import shlex
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing import process, util
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -181,3 +185,51 @@ def _directly(path: Path, write: Callable[[BinaryIO], _Result]) -> _Result:
 def write_bytes(path: Path, content: bytes, *, is_private: bool = False) -> None:
     """Write the whole content of a file atomically. Raises FileWriteError."""
     atomically(path, lambda out: out.write(content), is_private=is_private)
+
+
+_TEMPORARY = "mparchive-process-"
+
+MAX_SOCKET_BASE = (
+    50  # characters; below it come this folder and multiprocessing's socket, 104 in all on macOS
+)
+
+_process_folders: dict[Path, Path] = {}
+
+
+def process_folder(*, for_sockets: bool = False) -> Path:
+    """Return a private folder that is removed with this process; those of killed processes are removed now.
+
+    `for_sockets`: its path is short enough for them, and multiprocessing keeps its own there from now on.
+    Raises FileWriteError.
+    """
+    base = Path()
+    try:
+        base = Path(tempfile.gettempdir())
+        if for_sockets and len(str(base)) > MAX_SOCKET_BASE:
+            base = Path("/tmp")  # noqa: S108 - the folder has a random name and mode 0700
+        folder = _process_folders.get(base)
+        if folder is None or not folder.exists():  # systems remove old files there
+            _remove_abandoned(base)
+            unlocked = Path(tempfile.mkdtemp(prefix=".mparchive-", dir=base))
+            fcntl.flock(os.open(unlocked, os.O_RDONLY), fcntl.LOCK_SH)  # as long as this process lives
+            folder = unlocked.rename(base / f"{_TEMPORARY}{unlocked.name.rpartition('-')[2]}")
+            util.Finalize(None, shutil.rmtree, (folder, True), exitpriority=-100)
+            _process_folders[base] = folder
+    except OSError as error:
+        raise FileWriteError(error.errno, error.strerror, str(base)) from None
+    if for_sockets:
+        vars(process.current_process())["_config"]["tempdir"] = str(folder)
+    return folder
+
+
+def _remove_abandoned(base: Path) -> None:
+    """Remove the folders of processes that were killed, whose locks the kernel has dropped."""
+    for folder in base.glob(f"{_TEMPORARY}*"):
+        with suppress(OSError):  # of another user, or removed meanwhile
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(handle).st_uid == os.geteuid():
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(handle)

@@ -50,11 +50,11 @@ def add_to_every_line(**fields: Any) -> None:
         del _of_process[name]
 
 
-def format_for(stream: TextIO, environment: Mapping[str, str]) -> LogFormat:
+def format_for(stream: TextIO, environment: Mapping[str, str], unknown: LogFormat | None = None) -> LogFormat:
     """Return the format of MPARCHIVE_LOG_FORMAT, else that of a terminal, or `json` for anything else.
 
-    On a terminal it is `plain`, or `human` where MPARCHIVE_LOG_LEVEL asks for a level. Raises ValueError for
-    an unknown format.
+    On a terminal it is `plain`, or `human` where MPARCHIVE_LOG_LEVEL asks for a level. `unknown` stands for a
+    format that there is not. Raises ValueError without it.
     """
     chosen = environment.get(FORMAT_VARIABLE, "").strip().lower()
     if not chosen and stream.isatty():
@@ -62,7 +62,9 @@ def format_for(stream: TextIO, environment: Mapping[str, str]) -> LogFormat:
     for known in FORMATS:
         if (chosen or "json") == known:
             return known
-    raise ValueError(chosen)
+    if unknown is None:
+        raise ValueError(chosen)
+    return unknown
 
 
 def set_up_log(stream: TextIO, log_format: LogFormat, level: str, clean: Callable[[str], str] = str) -> None:

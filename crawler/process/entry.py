@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import forkserver, resource_tracker
-from multiprocessing.reduction import DupFd
-from typing import Any, TextIO
+from typing import Any
 
 from archive.system.child_processes import ENVIRONMENT_VARIABLE
-from archive.system.log import LEVEL_VARIABLE, LEVELS, LogFormat, format_for, set_up_log
+from archive.system.files import process_folder
+from archive.system.log import LEVEL_VARIABLE, LEVELS, format_for, set_up_log
 
 PROGRESS_VARIABLE = "MPARCHIVE_PROGRESS"  # number of the inherited descriptor; without it nobody listens
 
@@ -104,20 +104,14 @@ def emit(event: ProgressEvent) -> None:
             left = left[os.write(int(descriptor), left) :]
 
 
-def log_format(stream: TextIO) -> LogFormat:
-    """Return the format of a crawl's log; whoever started the crawl has refused an unknown one."""
-    try:
-        return format_for(stream, os.environ)
-    except ValueError:
-        return "human"
-
-
 def write_log_to_stderr() -> None:
     """Write the log of this process of a crawl to stderr, without secrets."""
     from crawler.redaction import scrub_log  # noqa: PLC0415 - not every command that imports this has a log
 
     level = os.environ.get(LEVEL_VARIABLE, "").strip().upper()
-    set_up_log(sys.stderr, log_format(sys.stderr), level if level in LEVELS else "INFO", scrub_log)
+    # Whoever started the crawl has refused an unknown format.
+    log_format = format_for(sys.stderr, os.environ, unknown="human")
+    set_up_log(sys.stderr, log_format, level if level in LEVELS else "INFO", scrub_log)
 
 
 _PRELOADED = "crawler.process.preload"
@@ -138,20 +132,17 @@ def import_before_forking(*modules: str) -> None:
 def start_fork_server() -> None:
     """Start the process that crawls are forked from, unless it runs.
 
-    Ctrl-C in a terminal reaches it too: it is blocked until that process ignores it, else it would end in
-    the middle of its imports.
+    To be called before a descriptor is passed to a crawl: it makes the folder for sockets. Ctrl-C in a
+    terminal reaches that process too: it is blocked until that process ignores it, else it would end in the
+    middle of its imports. Raises FileWriteError.
     """
+    process_folder(for_sockets=True)
     resource_tracker.ensure_running()  # else it is started below, and unblocks the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def dup_for_child(descriptor: int) -> Any:
-    """Return a descriptor in the form in which `run_crawl_process` takes it."""
-    return DupFd(descriptor)
 
 
 def run_crawl_process(

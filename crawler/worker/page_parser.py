@@ -11,6 +11,7 @@ from archive.domain.captures import CaptureData
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
 from archive.system.child_processes import end_with_parent, memory_limit
+from archive.system.files import process_folder
 from crawler.parse.page import classify
 
 MAX_MEMORY = 1024**3  # bytes to parse one page; hostile ones have taken 0.5 GB, real ones take under 0.1
@@ -63,6 +64,7 @@ class PageParser:
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
+            process_folder(for_sockets=True)
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload([__name__])
             self._pool = ProcessPoolExecutor(1, context, end_with_parent)

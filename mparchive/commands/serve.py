@@ -1,6 +1,5 @@
 """`mparchive serve`: serve the archive over HTTP."""
 
-import logging
 from functools import partial
 
 import structlog
@@ -21,7 +20,6 @@ from web.app import (
     is_loopback,
     listening,
     make_server,
-    raise_file_limit,
     server_address,
 )
 
@@ -37,8 +35,6 @@ def serve(host: str, port: int, to_everybody: bool = False) -> Exit:
     from web.inbox.submission import inbox_closed  # noqa: PLC0415 - as above
 
     set_up_log()
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # else a line for each connection too many
-    raise_file_limit()
     settings = ReadingSettings()
     token, access, origin = InboxSettings().token(), settings.access(), ArchiveSettings().origin()
     with listening(host, port) as listener, open_as_reader() as engine, Readers(engine) as readers:

@@ -15,9 +15,11 @@ from tests.acceptance.command import EXECUTABLE, TIMEOUT, Command
 from tests.acceptance.dumps import write_dump
 from tests.archive.backup.own_server import own_server
 from tests.scheduler.waiting import wait_for
+from tests.standin.week import WEEK
 
 ACCOUNT = '[[accounts]]\nbiz = "Mzk5OTAwMDAwMQ=="\nname = "合成"\n'
 BOM = b"\xef\xbb\xbf"
+ROOT = Path(__file__).parents[2]
 CODES = {int(code) for code in Exit}
 
 
@@ -60,6 +62,15 @@ def test_a_folder_may_have_any_name(mparchive: Command, tmp_path: Path, name: st
     assert run(mparchive, "config", "check", cwd=folder, **inside).code == 0
     assert run(mparchive, "export", "--output", folder / "out.csv", cwd=folder, **inside).code == 0
     assert (folder / "out.csv").stat().st_size > 0
+
+
+def test_a_crawl_needs_no_short_folder_for_temporary_files_and_leaves_nothing_there(
+    mparchive: Command, tmp_path: Path
+) -> None:
+    (temporary := tmp_path / ("t" * 200)).mkdir()
+    replay = ("--replay", ROOT / "cassettes" / "week-1.yaml", "--no-media")
+    done = run(mparchive, "backfill", WEEK[0].url, *replay, TMPDIR=str(temporary))
+    assert (done.code, list(temporary.iterdir())) == (0, []), done.err
 
 
 @pytest.mark.parametrize(

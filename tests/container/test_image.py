@@ -16,7 +16,17 @@ import pytest
 from sqlalchemy import make_url
 
 from archive.domain.outcomes import Kind
-from tests.container.image import ENTRY, Container, buildah, container, on_loopback, read_only, terminate
+from tests.archive.backup.s3_server import BUCKET, CREDENTIALS, s3_server
+from tests.container.image import (
+    ENTRY,
+    ROOT,
+    Container,
+    buildah,
+    container,
+    on_loopback,
+    read_only,
+    terminate,
+)
 from tests.crawler.crawling import plain
 from tests.standin import Standin
 from tests.standin.account import COMMISSION
@@ -75,6 +85,12 @@ def test_the_image_is_small_and_has_no_build_tools(image: Container) -> None:
     assert int(size) < MOST_BYTES, size
 
 
+def test_the_image_has_the_bill_of_materials(image: Container) -> None:
+    code, out, err = image.run("cat", "/opt/mparchive/mparchive/sbom.cdx.json")
+    assert code == 0, err
+    assert json.loads(out) == json.loads((ROOT / "mparchive" / "sbom.cdx.json").read_text("utf-8"))
+
+
 def test_the_service_watches_an_account_and_stops_on_sigterm(
     image: Container, fresh_database_url: str, tmp_path: Path
 ) -> None:
@@ -101,6 +117,13 @@ def test_the_service_watches_an_account_and_stops_on_sigterm(
     assert (codes, wanted - posts(fresh_database_url)) == ((0, 0), set()), said
 
 
+def test_the_image_has_chromium_and_a_font_for_chinese(image: Container) -> None:
+    code, out, err = image.run(*ENTRY, "doctor", "--json")
+    found = {check["subject"]: check["state"] for check in json.loads(out)}
+    assert (found["fonts"], found["chromium"]) == ("ok", "ok"), out
+    assert code in (0, 3), err
+
+
 slim = pytest.mark.parametrize("image", ["-slim"], indirect=True)
 
 
@@ -122,6 +145,23 @@ def test_the_image_without_chromium_fetches_and_leaves_what_must_be_rendered_to_
     assert process.returncode in (0, 3), said
     assert IN_ALBUM[0].aid in posts(fresh_database_url)
     assert "Traceback" not in said
+
+
+@slim
+def test_the_image_without_chromium_backs_up_to_s3_and_reads_it_back(
+    image: Container, tmp_path: Path
+) -> None:
+    lines = (
+        f"{name.lower()} = {CREDENTIALS[name]}" for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    )
+    (tmp_path / "secrets" / "s3_credentials").write_text("\n".join(["[default]", *lines]))
+    with s3_server() as address:
+        image.environment.update(
+            AWS_SHARED_CREDENTIALS_FILE="/run/secrets/s3_credentials", AWS_ENDPOINT_URL=address
+        )
+        for command in (["backup", "--to"], ["restore", "--verify-only"]):
+            code, _, err = image.run(*ENTRY, *command, f"s3://{BUCKET}/posts")
+            assert code == 0, err
 
 
 @slim

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -97,3 +98,69 @@ def test_who_could_not_renew_a_lease_stops(store: ObjectStore, set_clock: Callab
         set_clock(NOW + LASTS)
         with pytest.raises(BackupError, match="could not be reached for so long"):
             lease.check()
+
+
+class LastOneWins(ObjectStore):
+    """A storage that is no folder, and replaces an object that another process has just created.
+
+    `before_create` is what happens between the look at the numbers and the write of the next one.
+    """
+
+    def __init__(self, address: str, before_create: Callable[[], None] = lambda: None):
+        super().__init__(address)
+        self._before_create = before_create
+
+    def create(self, name: str, content: bytes) -> bool:
+        self._before_create()
+        self.write(name, content)
+        return self.read(name) == content
+
+
+@pytest.fixture
+def address() -> str:
+    return f"memory://{uuid4().hex}"
+
+
+@pytest.mark.parametrize("is_lower", [True, False])
+def test_where_the_last_one_wins_nobody_enters_while_another_process_does(
+    address: str, is_lower: bool
+) -> None:
+    def enter_meanwhile() -> None:
+        waits: list[float] = []
+        second = Lease(LastOneWins(address), sleep=waits.append)
+        second._holder["token"] = "0" if is_lower else "z"
+        with pytest.raises(BackupError, match=r"another process \(on .*\) writes to"):
+            second.__enter__()
+        assert bool(waits) is is_lower, "the lowest waits for those that were first to look"
+        refused.append(second)
+
+    refused: list[Lease] = []
+    first = LastOneWins(address, enter_meanwhile)
+    with Lease(first):
+        assert (len(refused), first.names(FOLDER)) == (1, ["00000001"])
+
+
+def test_the_lowest_of_two_claims_waits_until_the_other_is_withdrawn(address: str) -> None:
+    store = LastOneWins(address)
+    other = f"{FOLDER}/claim-z"
+    content = json.dumps({"host": "elsewhere", "until": (clock.now() + LASTS).isoformat()}).encode()
+    store.write(other, content)
+    with Lease(store, sleep=lambda _: store.remove(other)):
+        assert store.names(FOLDER) == ["00000001"]
+
+
+@pytest.mark.parametrize("host", ["", "elsewhere"])
+def test_the_claim_of_a_process_that_was_killed_ends(
+    address: str, host: str, set_clock: Callable[[datetime], None]
+) -> None:
+    killed, store = Lease(LastOneWins(address)), LastOneWins(address)
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    killed._holder |= {"host": host, "token": "0"} if host else {"pid": ended.pid, "token": "0"}
+    store.write(f"{FOLDER}/claim-0", killed._content(NOW + LASTS))
+    if host:
+        with pytest.raises(BackupError, match=r"\(on elsewhere\).*claim-0"), Lease(store):
+            raise AssertionError
+        set_clock(NOW + LASTS)
+    with Lease(store):
+        pass

@@ -130,4 +130,4 @@ def test_a_full_disk_is_an_error_of_the_system(
     monkeypatch.setattr(tempfile, "tempdir", str(path.parent))
     with pytest.raises(OSError, match="No space left"):
         write_sqlite(db_session, EVERY_POST, io.BytesIO())
-    assert [one.name for one in path.parent.iterdir()] == ["posts.sqlite"]
+    assert [one.name for one in path.parent.rglob("*") if one.is_file()] == ["posts.sqlite"]

@@ -17,6 +17,7 @@ from fsspec.registry import _registry
 from archive.db.settings import ArchiveSettings
 from archive.domain.errors import IntegrityError, MediaFolderError, MediaMissing, MediaUnreadable
 from archive.storage.media_files import UNFINISHED_FOLDER, MediaFolder
+from tests.archive.backup.s3_server import BUCKET, s3_server, use_s3
 
 PICTURE = b"\x89PNG invented" * 1000
 HASH = hashlib.sha256(PICTURE).digest()
@@ -48,6 +49,44 @@ def test_a_file_comes_back_from_a_path_made_of_its_hash(address: str) -> None:
     path = folder_at(address).put(PICTURE, HASH, ".png")
     assert path == PATH
     assert folder_at(address).get(path, HASH) == PICTURE
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def s3(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_s3(monkeypatch, server)
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_bucket_that_is_missing_is_named_and_not_made() -> None:
+    folder = folder_at("s3://nobodys-bucket/posts")
+    for use in (
+        lambda: folder.put(PICTURE, HASH, ".png"),
+        lambda: folder.get(PATH, HASH),
+        lambda: list(folder.paths()),
+    ):
+        with pytest.raises(
+            MediaFolderError, match=r"s3://nobodys-bucket/posts .* bucket does not exist; create"
+        ):
+            use()
+    assert "nobodys-bucket" not in folder._files.ls("")
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_bucket_keeps_files() -> None:
+    folder = folder_at(f"s3://{BUCKET}/posts")
+    assert list(folder.paths()) == []
+    with pytest.raises(MediaMissing, match="is not in the media folder"):
+        folder.get(PATH, HASH)
+    folder.put(PICTURE, HASH, ".png")
+    assert (folder.get(PATH, HASH), list(folder.paths())) == (PICTURE, [PATH])
+    folder.remove(PATH)
+    assert list(folder.paths()) == []
 
 
 def test_what_is_there_is_not_written_again_but_half_of_it_is(address: str) -> None:

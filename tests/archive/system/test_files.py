@@ -1,6 +1,12 @@
 """Test bounded reads and atomic writes."""
 
 import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +17,7 @@ from archive.system.files import (
     FileUnusable,
     FileWriteError,
     atomically,
+    process_folder,
     read_secret_file,
     read_small,
     write_bytes,
@@ -133,3 +140,63 @@ def test_a_link_in_place_of_the_unfinished_file_is_not_followed(tmp_path: Path, 
     write_bytes(tmp_path / "a", b"new", is_private=is_private)
     assert (mine.read_bytes(), (tmp_path / "a").read_bytes()) == (b"precious", b"new")
     assert not (tmp_path / "a").is_symlink()
+
+
+_WITH_FOLDER = """
+import sys
+from multiprocessing import util
+from archive.system.files import process_folder
+folder = process_folder(for_sockets=sys.argv[1] == "sockets")
+(folder / "rows").write_text("kept while the process lives")
+print(util.get_temp_dir() if sys.argv[1] == "sockets" else folder, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def process_with_folder(base: Path, purpose: str = "files") -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """Run a process that has made its folder below `base`, until its standard input is closed."""
+    command = [sys.executable, "-c", _WITH_FOLDER, purpose]
+    environment = {**os.environ, "TMPDIR": str(base)}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process, Path(process.stdout.readline().strip())
+
+
+def test_the_folder_of_a_process_is_private_and_goes_with_it(tmp_path: Path) -> None:
+    with process_with_folder(tmp_path) as (_, folder):
+        assert (folder.parent, folder.stat().st_mode & 0o777) == (tmp_path, 0o700)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_process_removes_the_folder_of_one_that_was_killed_and_no_other(tmp_path: Path) -> None:
+    (others := tmp_path / "mparchive-home").mkdir()
+    with process_with_folder(tmp_path) as (process, abandoned):
+        process.send_signal(signal.SIGKILL)
+    assert (abandoned / "rows").exists()
+    with process_with_folder(tmp_path) as (_, living), process_with_folder(tmp_path) as (_, next_one):
+        assert set(tmp_path.iterdir()) == {others, living, next_one}
+        assert (living / "rows").exists()
+
+
+def test_sockets_have_a_short_path_where_the_folder_for_temporary_files_has_a_long_one(
+    tmp_path: Path,
+) -> None:
+    (long := tmp_path / ("长" * 60)).mkdir()
+    with process_with_folder(long, "sockets") as (_, folder):
+        assert len(os.fsencode(folder / "listener-12345678")) < 104
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not folder.exists()
+    with process_with_folder(long) as (_, folder):
+        assert folder.parent == long
+
+
+def test_a_folder_for_temporary_files_that_cannot_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(FileWriteError) as refused:
+        process_folder()
+    assert refused.value.filename == str(tmp_path / "nowhere")

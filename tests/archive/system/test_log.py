@@ -150,3 +150,5 @@ def test_an_unknown_format_is_refused() -> None:
     assert get_args(log.LogFormat) == log.FORMATS
     with pytest.raises(ValueError, match="xml"):
         log.format_for(io.StringIO(), {log.FORMAT_VARIABLE: "xml"})
+    stand_in = log.format_for(io.StringIO(), {log.FORMAT_VARIABLE: "xml"}, unknown="human")
+    assert stand_in == "human"

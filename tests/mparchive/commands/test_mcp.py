@@ -2,21 +2,26 @@
 
 import asyncio
 import json
+import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
+import psutil
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.acceptance.command import EXECUTABLE, Command
 from tests.archive.making import record
+from web.app import MAX_DESCRIPTORS
 
 TOKEN = "a-token-of-the-test"
+FEW_FILES = 900
 EVERY = {"1001_1", "1002_1", "1003_1"}
 
 
@@ -48,7 +53,7 @@ def test_an_assistant_starts_it_and_asks(filled: Command) -> None:
 
 @contextmanager
 def serving(command: Command, tmp_path: Path) -> Iterator[str]:
-    """Yield the address of a server with a token."""
+    """Yield the address of a server with a token; it writes nothing but that address."""
     token = tmp_path / "token"
     token.write_text(TOKEN)
     token.chmod(0o600)
@@ -60,6 +65,7 @@ def serving(command: Command, tmp_path: Path) -> Iterator[str]:
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+        assert process.stderr.read() == b""
 
 
 def test_over_http_it_is_behind_the_token(filled: Command, tmp_path: Path) -> None:
@@ -75,6 +81,28 @@ def test_over_http_it_is_behind_the_token(filled: Command, tmp_path: Path) -> No
         assert asyncio.run(ask(address)) == EVERY
         refused = httpx2.post(address, json={}, headers={"Authorization": "Bearer another-token-here"})
     assert refused.status_code == 401
+
+
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    """Let this process and those it starts open few files, unless they raise the limit themselves."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_FILES, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("few_files")
+def test_over_http_it_may_open_as_many_connections_as_the_web_server(filled: Command, tmp_path: Path) -> None:
+    with serving(filled, tmp_path) as address:
+        port = urlsplit(address).port
+        (server,) = (
+            process
+            for process in psutil.Process().children(recursive=True)
+            if port in {each.laddr.port for each in process.net_connections("tcp")}
+        )
+        soft, hard = server.rlimit(psutil.RLIMIT_NOFILE)
+    assert soft == min(MAX_DESCRIPTORS, hard) > FEW_FILES
 
 
 def test_without_a_token_nobody_else_can_reach_it(filled: Command) -> None:
