@@ -1,7 +1,7 @@
 """Pages of a web archive that show posts as offline pages do, each beside its untouched capture.
 
-A captured page needs scripts, which are not archived, to show its text and pictures. Its response stays as it
-is; the page made from it stands at an address of its own, in a domain that no server can have (RFC 6761).
+A captured page needs scripts, which are not archived, to show its pictures. Its response stays as it is; the
+page made from it stands at an address of its own, in a domain that no server can have (RFC 6761).
 """
 
 from collections.abc import Iterator

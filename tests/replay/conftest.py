@@ -1,5 +1,6 @@
-"""An export in which all pictures of its posts are kept, and a reader who looks at it without a network."""
+"""An export in which all media of its posts are kept, and a reader who looks at it without a network."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from typing import Self
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, Request, Response, expect
 from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
 from archive.db.engine import transaction
 from archive.db.models import Medium, Post
@@ -17,12 +19,12 @@ from archive.db.settings import ArchiveSettings
 from archive.domain.text import unescape
 from archive.export.replay_pages import replay_page_url
 from archive.export.wacz import write_wacz
-from archive.repository.capture_selection import Selection, posts_with_pages
+from archive.repository.capture_selection import PostWithPage, Selection, posts_with_pages
 from archive.repository.media import due_media, media_of, store_file
 from archive.storage.media_files import MediaFolder
 from tests.archive.filled import fill
 from tests.archive.making import NOW, kept_file
-from tests.standin.media import picture
+from tests.standin.media import picture, recording, video
 
 BOUND = 5_000  # milliseconds in which a page is shown with its pictures
 _WAIT_FOR_IMAGES = f"""async images => {{
@@ -38,14 +40,14 @@ _WAIT_FOR_IMAGES = f"""async images => {{
 
 @dataclass(frozen=True)
 class Shown:
-    """A post as it must be shown; `pictures` is the number of those in its body."""
+    """A post as it must be shown; `pictures` and `played` are numbers of kept files in its body."""
 
     kind: str
     text: str
-    title: str
     captured_url: str
     page_url: str
     pictures: int
+    played: int
 
 
 @dataclass(frozen=True)
@@ -60,40 +62,53 @@ class Exported:
 
 @pytest.fixture
 def exported(engine: Engine, tmp_path: Path) -> Exported:
-    """Return the export of an archive that has all pictures of its posts."""
+    """Return the export of an archive that has all media of its posts."""
     folder, wacz = MediaFolder(ArchiveSettings(home=tmp_path)), tmp_path / "posts.wacz"
     fill(engine, folder)
-    keep_pictures(engine, folder)
+    keep_media(engine, folder)
     with transaction(engine) as session:
         with wacz.open("w+b") as out:
             write_wacz(session, Selection(), folder, out)
-        posts = [
-            Shown(
-                session.get_one(Post, post.id).kind,
-                post.text,
-                post.title,
-                post.captured_url,
-                replay_page_url(post.biz, post.aid),
-                sum(one.role == "image" for one in media_of(session, session.get_one(Post, post.id))),
-            )
-            for post in posts_with_pages(session, Selection())
-        ]
-        url = session.scalars(select(Medium.url).where(Medium.file_id.is_not(None))).first()
-    assert posts
+        posts = [_shown(session, page) for page in posts_with_pages(session, Selection())]
+        is_kept_picture = Medium.file_id.is_not(None) & (Medium.type == "image")
+        url = session.scalars(select(Medium.url).where(is_kept_picture)).first()
+    assert sum(post.pictures for post in posts) > 5
+    assert sum(post.played for post in posts) > 1
     assert url
     return Exported(tmp_path, wacz, posts, url)
 
 
-def keep_pictures(engine: Engine, folder: MediaFolder) -> None:
-    """Keep a picture for each that a post shows."""
+_MAKERS = {
+    "image": (picture, "image/png", ".png"),
+    "audio": (recording, "audio/mpeg", ".mp3"),
+    "video": (video, "video/mp4", ".mp4"),
+}
+
+
+def keep_media(engine: Engine, folder: MediaFolder) -> None:
+    """Keep a file for each medium that a post shows."""
     with transaction(engine) as session:
-        due = due_media(session, NOW + timedelta(days=30), 1000, types=["image"])
+        due = due_media(session, NOW + timedelta(days=30), 1000, types=list(_MAKERS))
     for medium in due:
-        content = picture(f"synthetic_kept_{medium.id}")
-        file = kept_file(content)
+        make, media_type, ending = _MAKERS[medium.type]
+        content = make(f"synthetic_kept_{medium.id}")
+        file = replace(kept_file(content), media_type=media_type)
         with transaction(engine) as session:
-            path = folder.put(content, file.sha256, ".png")
+            path = folder.put(content, file.sha256, ending)
             store_file(session, medium.id, replace(file, path=path), NOW)
+
+
+def _shown(session: Session, page: PostWithPage) -> Shown:
+    post = session.get_one(Post, page.id)
+    kept = Counter(medium.role for medium in media_of(session, post) if medium.file)
+    return Shown(
+        post.kind,
+        page.text,
+        page.captured_url,
+        replay_page_url(page.biz, page.aid),
+        pictures=kept["image"],
+        played=kept["audio"] + kept["video"],
+    )
 
 
 @dataclass
@@ -125,6 +140,7 @@ class Reader:
         expect(replayed.locator("body > footer")).to_be_visible(timeout=BOUND)  # the page is whole
         assert body.locator("img").evaluate_all(_WAIT_FOR_IMAGES) == []
         assert body.locator("img").count() >= post.pictures
+        assert body.locator("audio[src], video[src]").count() == post.played
 
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith((f"{self.origin}/", "data:", "blob:")):

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from archive.export.replay_pages import MADE_PAGES
 from tests.replay.conftest import BOUND, Exported, Reader
@@ -85,5 +85,5 @@ def test_pywb_shows_the_page_of_each_post_with_its_pictures_and_asks_nobody_else
                 reader.check(reader.page.frame_locator("iframe"), post)
             reader.page.goto(f"{posts_at}/{MADE_PAGES}")
             listed = reader.page.frame_locator("iframe").locator(".days a")
-            assert listed.count() == len(exported.posts)
+            expect(listed).to_have_count(len(exported.posts), timeout=BOUND)
         assert (reader.outside, reader.failed) == ([], [])

@@ -10,10 +10,10 @@ from threading import Thread
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from archive.export.replay_pages import MADE_PAGES
-from tests.replay.conftest import Exported, Reader
+from tests.replay.conftest import BOUND, Exported, Reader
 
 PACKAGE = Path(sys.prefix) / "replaywebpage" / "package"
 WACZ = "/posts.wacz"
@@ -83,12 +83,10 @@ def test_replaywebpage_shows_each_post_with_its_pictures_and_asks_nobody_else(
         page.goto(f"{origin}/?source={source}#view=pages")
         # Its list has the posts, and not the captured pages a second time.
         page.get_by_text(f"{len(exported.posts)} Pages", exact=True).first.wait_for(timeout=START)
-        for number, post in enumerate(exported.posts):
-            page.goto(f"{origin}/?source={source}&{number}#view=pages&url={quote(post.page_url, safe='')}")
-            replayed = page.frame_locator("iframe")
-            replayed.locator("main").wait_for(timeout=START)
-            reader.check(replayed, post)
-        page.goto(f"{origin}/?source={source}&list#view=pages&url={quote(MADE_PAGES, safe='')}")
-        page.frame_locator("iframe").locator(".days a").first.wait_for(timeout=START)
-        assert page.frame_locator("iframe").locator(".days a").count() == len(exported.posts)
+        for post in exported.posts:
+            page.goto(f"{origin}/?source={source}#view=pages&url={quote(post.page_url, safe='')}")
+            reader.check(page.frame_locator("iframe"), post)
+        page.goto(f"{origin}/?source={source}#view=pages&url={quote(MADE_PAGES, safe='')}")
+        listed = page.frame_locator("iframe").locator(".days a")
+        expect(listed).to_have_count(len(exported.posts), timeout=BOUND)
     assert reader.outside == []
