@@ -209,6 +209,7 @@ def _positions(
     """
     columns = CHANGES.c
     rows = select(columns.at, columns.rank, columns.id, columns.post_id, columns.previous_id)
+    rows = rows.where((columns.rank != _RANKS[ChangeKind.EDITED]) | _has_other_text())
     if chosen.kinds and len(chosen.kinds) < len(ChangeKind):
         rows = rows.where(columns.rank.in_(sorted(_RANKS[kind] for kind in chosen.kinds)))
     if chosen.account is not None:
@@ -221,6 +222,18 @@ def _positions(
         position = tuple_(columns.at, columns.rank, columns.id)
         rows = rows.where(position < tuple_(after.at, after.rank, after.id))
     return rows.order_by(columns.at.desc(), columns.rank.desc(), columns.id.desc())
+
+
+def _has_other_text() -> ColumnElement[bool]:
+    """Select edits that changed title or text: a page may be imported after a later one with its text.
+
+    By scalar subqueries, for one row at a time: joined, the whole table of versions may be read.
+    """
+    hashes = [
+        select(Version.content_hash).where(Version.id == id_).correlate(CHANGES).scalar_subquery()
+        for id_ in (CHANGES.c.id, CHANGES.c.previous_id)
+    ]
+    return hashes[0].is_distinct_from(hashes[1])
 
 
 def _of_account(session: Session, account: str) -> ColumnElement[bool]:

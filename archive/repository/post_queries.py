@@ -7,8 +7,8 @@ from itertools import accumulate, count
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text
-from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, text
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, load_only
 
 from archive.db.models import (
     SERIALS,
@@ -211,7 +211,14 @@ def position_of(cursor: str) -> PostPosition:
     return position
 
 
-IS_EDIT = (Version.number > 1, Version.source != REPARSE)
+_other = aliased(Version)
+
+_is_other_text = (_other.source != REPARSE) & (_other.content_hash != Version.content_hash)
+
+_has_other_text = exists().where(_other.post_id == Version.post_id, _is_other_text).correlate(Version)
+
+# An older page with the same text, imported later, is a version too, but no edit.
+IS_EDIT = (Version.number > 1, Version.source != REPARSE, _has_other_text)
 
 
 def has_mark(post_id: ColumnElement[int] | InstrumentedAttribute[int], mark: PostMark) -> ColumnElement[bool]:

@@ -8,14 +8,12 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from archive.domain.addresses import PostAddress, parse_address
-from archive.domain.errors import AddressError
 from archive.domain.outcomes import Kind
 from archive.domain.text import unescape
 from crawler.parse.body import PREVIEW_MARK, listed_addresses, text_of, text_of_html
 from crawler.parse.elements import find_elements, sizeless_path
 from crawler.parse.html_outline import Outline
-from crawler.parse.identity import is_publication_time, wall_clock
+from crawler.parse.identity import is_publication_time, post_address, wall_clock
 from crawler.parse.js_literals import unescape_js
 from crawler.parse.script_state import PageState
 
@@ -109,7 +107,7 @@ def _compare_times(state: PageState) -> bool | None:
 
 def _compare_ids(state: PageState, marked_links: Iterable[str]) -> dict[str, bool | None]:
     links = (*(state.text(name) for name in _LINKS), *marked_links)
-    own = [address for link in links if (address := _post_address(link))]
+    own = [address for link in links if (address := post_address(link))]
     return {
         BIZ: _compared((state.text("biz"), state.text("data.bizuin"), *(one.biz for one in own))),
         MID: _compared((*_numbers(state, "mid", "data.mid", "appmsgid"), *(one.mid for one in own))),
@@ -120,14 +118,6 @@ def _compare_ids(state: PageState, marked_links: Iterable[str]) -> dict[str, boo
 
 def _numbers(state: PageState, *names: str) -> list[str]:
     return [str(number) for name in names if (number := state.number(name))]
-
-
-def _post_address(link: str) -> PostAddress | None:
-    try:
-        address = parse_address(unescape(unescape(link))) if link else None
-    except AddressError:
-        return None
-    return address if address and address.mid else None
 
 
 def _compare_bodies(state: PageState, page: Outline, kind: Kind) -> dict[str, bool | None]:

@@ -75,19 +75,24 @@ def find_identity(
         published_at=find_instant(state, shown_times),
     )
     links = (state.text("msg_link", "data.link"), *own_links, url or "")
-    addresses = [address for address in map(_address, links) if address]
+    addresses = [address for address in map(post_address, links) if address]
     for address in addresses:
         known = _completed(known, address)
     asked_first = (address for address in reversed(addresses) if address.chksm and _is_of(known, address))
     return replace(known, chksm=next((address.chksm for address in asked_first), ""))
 
 
-def _address(link: str) -> PostAddress | None:
+def post_address(link: str) -> PostAddress | None:
+    """Return the long address of a post, its account padded as base64 is; None where it is none.
+
+    A page may repeat the address that was asked for, and some tools leave the padding out.
+    """
     try:
         address = parse_address(_unescaped(link))
     except AddressError:
         return None
-    return address if address.mid else None
+    padded = address.biz + "=" * (-len(address.biz) % 4)
+    return replace(address, biz=padded) if address.mid else None
 
 
 def _unescaped(link: str) -> str:

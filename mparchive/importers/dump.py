@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -26,6 +27,10 @@ MAX_RECORDS = 1_000_000  # of one dump, 300 MB of memory; a dump of MAX_INPUT by
 MAX_DIGITS = 400  # of a number; Python raises an error for one of over 4300
 
 _SPACE = " \t\r\n"
+
+_LONE_RETURN = re.compile(r"\r(?!\n)")
+
+_RETURN = "\ufdd0"  # stands for a carriage return; no text has this character
 
 _DAMAGE = "\0"  # replaces bytes that are not UTF-8: nothing in JSON begins with it
 
@@ -171,14 +176,18 @@ def _parse_whole_number(digits: str) -> float:
 def _rows(text: _Text) -> Iterator[dict[str, str] | Message]:
     """Yield the rows of a CSV file as objects of a dump, or why a row is none."""
     csv.field_size_limit(MAX_RECORD)
-    rows = csv.reader(_lines(text), strict=True)
+    # Python's writer leaves a carriage return in a cell without quotes; its reader raises an error there.
+    rows = csv.reader((_LONE_RETURN.sub(_RETURN, line) for line in _lines(text)), strict=True)
     next(rows, None)  # the header
     for row in rows:
+        if not row:  # an empty line at the end
+            continue
         if len(row) != len(FIELDS):
             params = {"columns": len(row), "expected": len(FIELDS)}
             yield Message("mparchive.dump.other_columns", params)
             continue
-        yield dict(zip(FIELDS, map(restore_cell, row), strict=True))
+        cells = (restore_cell(cell.replace(_RETURN, "\r")) for cell in row)
+        yield dict(zip(FIELDS, cells, strict=True))
 
 
 def _lines(text: _Text) -> Iterator[str]:

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from archive.domain.address_text import is_bookmarks, is_feed
 from archive.domain.addresses import HOST
-from archive.domain.records import CSV_HEADER, FIELDS
+from archive.domain.records import FIELDS
 from mparchive.importers.items import InputError, InputTooLarge, NothingToImport
 from mparchive.importers.mhtml import is_mhtml
 
@@ -326,8 +326,8 @@ def _is_list(text: bytes) -> bool:
 
 def _form_by_beginning(text: bytes) -> Form | None:
     """Return the format that a text shows at its beginning; None for a list, or what is no text."""
-    if text.startswith(CSV_HEADER.rstrip()):
-        return Form.CSV_DUMP
+    if text.partition(b"\n")[0].rstrip().replace(b'"', b"") == ",".join(FIELDS).encode():
+        return Form.CSV_DUMP  # quoted as `export` writes it, or unquoted as pandas and spreadsheets do
     if is_feed(text.decode("latin-1")):
         return Form.FEED
     if form := _BEGINNINGS.get(text[:1]):

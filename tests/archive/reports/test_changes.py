@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
+from archive.db.models import Post, Version
 from archive.domain.addresses import parse_address
 from archive.domain.captures import SightingData
-from archive.domain.outcomes import ChangeKind, Outcome
+from archive.domain.outcomes import ChangeKind, Outcome, PostMark
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.records import Record
 from archive.ingest.pages import import_records, store_parse_results
@@ -178,3 +179,19 @@ def test_a_month_that_is_not_counted_whole_is_left_out(
     fetch(changed, record(2), article(record(2, text="又改过\r")), 60 * 24 * 95)
     monkeypatch.setattr("archive.reports.changes.MAX_COUNTED", 2)  # the newer of three edits, of May and June
     assert [one.month for one in changes_by_month(changed, EVERYTHING)] == [date(2026, 6, 1)]
+
+
+def test_an_older_page_with_the_same_text_that_comes_later_is_no_edit(db_session: Session) -> None:
+    post = record(1, text="一二三\r")
+    fetch(db_session, post, article(post), 10)
+    fetch(db_session, post, article(post), 0)
+    (post_id,) = db_session.scalars(select(Post.id))
+    assert len(db_session.scalars(select(Version.id)).all()) == 2
+    assert listed(list(stream_changes(db_session, EVERYTHING))) == [("1001_1", "new", 0)]
+    assert post_queries.marks_of(db_session, [post_id]) == {}
+    fetch(db_session, post, article(record(1, text="一二三四\r")), 20)
+    assert listed(list(stream_changes(db_session, EVERYTHING))) == [
+        ("1001_1", "edited", 20),
+        ("1001_1", "new", 0),
+    ]
+    assert post_queries.marks_of(db_session, [post_id]) == {post_id: [PostMark.EDITED]}

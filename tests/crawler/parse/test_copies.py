@@ -41,6 +41,14 @@ def test_a_body_that_was_emptied_cut_or_replaced_is_no_article(body: str) -> Non
     assert "body" in _differing(read_page(page(body, _data())))
 
 
+def test_an_address_whose_account_lacks_its_padding_is_no_other_account() -> None:
+    url = f"http://mp.weixin.qq.com/s?__biz={BIZ.rstrip('=')}&amp;mid=21&amp;idx=1&amp;sn=ab"
+    served = page().replace(b"</head>", f'<meta property="og:url" content="{url}"></head>'.encode())
+    reading = read_page(served)
+    assert reading.outcome is Outcome.ARTICLE, reading.reason
+    assert reading.page["copies"]["biz"] == "agree"
+
+
 def test_an_image_that_one_copy_lacks_is_a_difference() -> None:
     assert _differing(read_page(page(BODY.partition("<img")[0], _data()))) == ["images"]
 

@@ -35,6 +35,12 @@ def test_the_request_address_completes_what_the_page_leaves_empty() -> None:
     assert (found.aid, found.sn, found.chksm) == ("21_2", "abc", "def")
 
 
+def test_an_address_whose_account_lacks_its_padding_is_of_the_same_post() -> None:
+    unpadded = URL.replace("==", "")
+    assert find_identity(_state("var mid = '21'; var idx = '2'; var sn = 'abc';"), unpadded).chksm == "def"
+    assert find_identity(PageState([]), unpadded).biz == BIZ
+
+
 def test_an_address_of_another_post_tells_nothing() -> None:
     assert find_identity(_state('var mid = "22";'), URL).idx == ""
 

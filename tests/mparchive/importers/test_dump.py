@@ -1,5 +1,6 @@
 """Reading dumps a record at a time."""
 
+import csv
 import io
 import json
 from collections.abc import Callable
@@ -152,6 +153,18 @@ def test_a_csv_without_a_row_is_named() -> None:
     with pytest.raises(InputError) as error:
         read_csv(csv_of([]))
     assert error.value.message.code == "mparchive.dump.empty"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_csv_that_another_program_wrote_again_comes_back_exactly(end: str) -> None:
+    """Pandas and spreadsheets quote only what they must; Python's writer no carriage return before 3.13."""
+    records = [record(number, title=f"题, “{number}”") for number in range(3)]
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator=end)
+    writer.writerows([records[0].keys(), *(one.values() for one in records), []])
+    items = list(read_csv_dump(io.BytesIO(out.getvalue().encode("utf-8-sig")), "a.csv"))
+    assert [one.record.as_dict() for one in items if isinstance(one, DumpEntry)] == records
+    assert len(items) == 3
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from mparchive.importers.open import Form, is_address, open_source
         ("链接\n".encode("utf-16"), Form.LIST),
         ('<!DOCTYPE html><html lang="zh">https://mp.weixin.qq.com/s/x'.encode("utf-16"), Form.PAGE),
         (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<!DOCTYPE html>\n<HTML>", Form.PAGE),
+        ("文章标识符aid,标题title,链接url,时间time,公众号名称,finalContent\r\n1,".encode(), Form.CSV_DUMP),
         (b"HTTP/1.1 200 OK\nhttps://mp.weixin.qq.com/s/x", Form.LIST),
     ],
 )
