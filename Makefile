@@ -28,6 +28,8 @@ test: static ## everything: static checks and all tests
 static: lint structure
 	@.venv/bin/python bin/catalogues.py --check
 	@.venv/bin/python bin/reference.py --check
+	@.venv/bin/python bin/sbom.py --check
+	@.venv/bin/python bin/advisories.py
 
 lint: setup-dev ## format, style, types and import contracts
 	@.venv/bin/ruff format --check .
@@ -62,8 +64,10 @@ catalogues: setup-dev ## compile the message catalogues after a change of a .po 
 reference: setup-dev ## write docs/reference/commands.md and settings*.md from the code
 	@.venv/bin/python bin/reference.py
 
-lock: setup-dev ## write requirements*.txt again from pyproject.toml
+lock: setup-dev ## write requirements*.txt and the bill of materials again from pyproject.toml
 	@bin/lock
+	@bin/setup --dev
+	@.venv/bin/python bin/sbom.py
 
 clean: ## remove what was built here; archives are elsewhere
 	rm -rf .venv demo-output artefacts build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

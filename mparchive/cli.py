@@ -16,7 +16,6 @@ from archive.domain.day_ranges import chosen_days
 from archive.domain.messages import Message
 from archive.system import child_processes
 from archive.system.catalogues import catalogue, process_language
-from crawler.process.entry import import_before_forking
 from mparchive.console import ReaderGone, discard_stdout, protect_streams, say
 from mparchive.environment import check_variables, unknown_variables
 from mparchive.errors import STOPPED, CommandError, Exit, OutputError, describe_failure
@@ -284,7 +283,6 @@ def serve_command(
 def main() -> NoReturn:
     """Run the command; every expected failure is one sentence on stderr and a documented exit code."""
     protect_streams()
-    import_before_forking("mparchive.cli")  # each forked process would import it anyway
     sys.exit(_exit_code())
 
 

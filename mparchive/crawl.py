@@ -23,7 +23,7 @@ from archive.system import clock
 from archive.system.catalogues import Language, process_language
 from crawler.browser.launch_options import REMEDY
 from crawler.media.settings import MediaSettings
-from crawler.process.entry import PageDone, ProgressEvent
+from crawler.process.entry import PageDone, ProgressEvent, import_before_forking
 from mparchive.console import Steps, printable, say, steps, table_with, translated
 from mparchive.errors import CommandError, Exit
 from scheduler.config import SchedulerSettings
@@ -130,6 +130,7 @@ _MEDIA_EXITS = {"database": Exit.DATABASE, "failed": Exit.PARTLY_FAILED}
 
 def open_egress(engine: Engine, settings: Mapping[str, str] | None = None) -> EgressSession:
     """Return this machine's egress; `settings` are Scrapy's, such as a cassette. Raises SettingError."""
+    import_before_forking("mparchive.cli")  # each forked process would import it anyway
     return EgressSession(engine, SchedulerSettings.read().egress, settings or {})
 
 

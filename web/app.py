@@ -14,7 +14,7 @@ from datetime import datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -35,7 +35,7 @@ from web.downloads import downloads_router
 from web.errors import install_error_handlers
 from web.feeds import feeds_router
 from web.http_cache import NO_STORE
-from web.inbox.routes import INBOX_HEADERS, LinkInbox, inbox_page
+from web.inbox.routes import LinkInbox, inbox_page
 from web.middleware import LIVE_PATH, READY_PATH, AdmissionMiddleware
 from web.pages import error_response, pages_router
 from web.pages.notes import notes_router
@@ -157,6 +157,7 @@ def create_app(  # noqa: PLR0913, PLR0917 - each argument is one part
     interface that citations name; if empty, that of each request.
     """
     app = FastAPI(title="mparchive", docs_url=None, redoc_url=None)
+    app.state.takes_links = inbox.is_open
     app.add_middleware(GZipMiddleware, compresslevel=COMPRESSION, exclude_content_types=_SENT_AS_THEY_ARE)
     app.add_middleware(AdmissionMiddleware, access=access, elapsed=elapsed, respond=error_response)
     install_error_handlers(app, error_response)
@@ -185,8 +186,8 @@ def create_app(  # noqa: PLR0913, PLR0917 - each argument is one part
     return app
 
 
-def _inbox_page() -> HTMLResponse:
-    return HTMLResponse(inbox_page(), headers=INBOX_HEADERS)
+def _inbox_page(request: Request) -> Response:
+    return inbox_page(request)
 
 
 if TYPE_CHECKING:

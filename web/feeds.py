@@ -1,6 +1,7 @@
 """Feeds: /feeds/posts.* with the filters of the stream and of search, /feeds/changes.* with those of changes.
 
-Each as Atom (.atom), RSS 2.0 (.rss) and JSON Feed (.json). /feeds/accounts.opml lists them for feed readers.
+Each as Atom (.atom), RSS 2.0 (.rss) and JSON Feed (.json). /feeds/accounts.opml lists those of
+all accounts and of saved searches for feed readers.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,7 @@ from archive.reports.changes import ChangeFilter, PostChange, change_page
 from archive.repository import accounts, post_queries
 from archive.repository.heads import last_head
 from archive.repository.media import StoredFile, covers
+from archive.repository.notes import saved_searches
 from archive.repository.post_queries import PostFilter
 from archive.repository.versions import last_changes, last_recorded
 from archive.search.engine import search
@@ -50,6 +52,8 @@ from web.feed_formats import (
 )
 from web.http_cache import entity_tag, http_date, not_modified
 from web.pages.files import file_address
+from web.pages.notes import search_addresses
+from web.pages.render import PageContext
 from web.spooling import SpooledBody, SpooledResponse
 
 
@@ -168,7 +172,7 @@ def feeds_router(readers: Readers) -> APIRouter:
         _feed_list(readers),
         methods=["GET"],
         operation_id="feed_list",
-        summary=f"The feeds of all accounts, for feed readers ({OPML_MEDIA_TYPE})",
+        summary=f"The feeds of all accounts and saved searches, for feed readers ({OPML_MEDIA_TYPE})",
         response_class=Response,
         responses={**PROBLEMS, 200: {"content": {OPML_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
     )
@@ -181,7 +185,7 @@ def _feed_list(readers: Readers) -> Callable[..., Response]:
     ) -> Response:
         origin = str(request.base_url).rstrip("/")
         with readers.session() as session:
-            names = accounts.account_names(session)
+            names, searches = accounts.account_names(session), saved_searches(session)
         changes = f"mparchive · {Message('web.changes.title').text(lang)}"
         feeds = [
             ("mparchive", f"{origin}/feeds/posts.atom", f"{origin}/"),
@@ -190,6 +194,9 @@ def _feed_list(readers: Readers) -> Callable[..., Response]:
         for biz, name in names:
             feed = f"{origin}/feeds/posts.atom?account={quote(biz, safe='')}"
             feeds.append((printable(name).strip() or biz, feed, f"{origin}/accounts/{quote(biz, safe='=')}"))
+        for saved in searches:
+            page, feed = search_addresses(saved, PageContext.of(request))
+            feeds.append((printable(saved.name).strip(), f"{origin}{feed}", f"{origin}{page}"))
         content = write_opml("mparchive", feeds)
         headers = {
             "ETag": f"W/{entity_tag(content)}",

@@ -1,20 +1,25 @@
 """Find gaps: what the archive should have, judging by what it knows, and does not. Uses no network."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from archive.audit.gap import AuditScope, Gap, GapKind, audit_scope, shanghai_day
-from archive.audit.missing_pages import posts_without_images, posts_without_page, previews, unparsed_captures
+from archive.audit.missing_pages import (
+    posts_without_images,
+    posts_without_page,
+    previews,
+    unanswered_addresses,
+    unparsed_captures,
+)
 from archive.audit.missing_posts import (
     incomplete_albums,
     linked_posts,
     missing_digest_titles,
     posts_without_address,
     push_holes,
-    unanswered_addresses,
 )
 from archive.audit.silences import Silence, silences
 from archive.db.models import Post
@@ -23,7 +28,7 @@ from archive.domain.monitoring import remedy_for, unwatched
 from archive.domain.weekly_digest import DIGEST_TITLE
 from archive.repository.sources import last_listed
 
-__all__ = ["Gap", "GapKind", "find_gaps"]
+__all__ = ["Gap", "GapKind", "find_gaps", "first_gaps"]
 
 
 def find_gaps(  # noqa: PLR0913 - all but the first three are options, given by name
@@ -42,11 +47,30 @@ def find_gaps(  # noqa: PLR0913 - all but the first three are options, given by 
     `has_sources`: sources are configured for the account, even if none of them was polled yet.
     """
     scope = audit_scope(session, account_id, now, has_sources=has_sources)
-    found = [*unanswered_addresses(session, scope), *unparsed_captures(session, scope)]
-    if account_id is not None:
-        found += _gaps_of_posts(session, scope, digest_title)
+    found = (gap for gap in _every_gap(session, scope, digest_title) if _is_within(gap, since, until))
     order = {kind: position for position, kind in enumerate(GapKind)}
-    return sorted((gap for gap in found if _is_within(gap, since, until)), key=lambda gap: order[gap.kind])
+    return sorted(found, key=lambda gap: order[gap.kind])
+
+
+def first_gaps(
+    session: Session, account_id: int, now: datetime, most: int
+) -> list[tuple[GapKind, int, Sequence[Gap]]]:
+    """Return for each kind of gap that an account has their number, and the first of them, at most `most`.
+
+    A number above MAX_COUNTED says that there are more than that: the others were not counted.
+    """
+    scope = audit_scope(session, account_id, now, has_sources=False, most=most)
+    found: dict[GapKind, list[Gap]] = {kind: [] for kind in GapKind}
+    for gap in _every_gap(session, scope, DIGEST_TITLE):
+        found[gap.kind].append(gap)
+    return [(kind, len(gaps) + scope.omitted[kind], gaps[:most]) for kind, gaps in found.items() if gaps]
+
+
+def _every_gap(session: Session, scope: AuditScope, digest_title: str) -> Iterator[Gap]:
+    yield from unanswered_addresses(session, scope)
+    yield from unparsed_captures(session, scope)
+    if scope.account_id is not None:
+        yield from _gaps_of_posts(session, scope, digest_title)
 
 
 def _gaps_of_posts(session: Session, scope: AuditScope, digest_title: str) -> Iterator[Gap]:

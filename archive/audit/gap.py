@@ -1,6 +1,8 @@
 """A gap: something the archive should have and does not; and the account whose gaps are looked for."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -69,6 +71,8 @@ class Gap:
         }
 
 
+MAX_COUNTED = 1000  # gaps of a kind that a bounded search counts: it need not read what follows
+
 ADD_SOURCE = Message("archive.audit.remedy_add_source")
 
 FETCH = Message("archive.audit.remedy_fetch")
@@ -79,6 +83,8 @@ class AuditScope:
     """An account, or (without an id) the addresses whose account is not known. `now` is aware UTC.
 
     `can_search`: there is a source, or an album, whose list may have posts without a known address.
+    `most` bounds the gaps of a kind that a search returns; `omitted` counts those that it left out, of
+    addresses and of posts without page or images at most MAX_COUNTED.
     """
 
     account_id: int | None
@@ -86,6 +92,21 @@ class AuditScope:
     name: str
     now: datetime
     can_search: bool
+    most: int | None = None
+    omitted: Counter[GapKind] = field(default_factory=Counter)
+
+    @property
+    def counted(self) -> int | None:
+        """Return how many rows a bounded query finds: one more than are counted tells that there are more."""
+        return None if self.most is None else MAX_COUNTED + 1
+
+    def note_omitted(self, found: Iterable[tuple[GapKind, int]]) -> None:
+        """Count what a bounded query left out; `found` has for each of its rows the kind and the true number.
+
+        The number is that of all rows of the kind, as a window function counts it.
+        """
+        numbers = dict(found := list(found))
+        self.omitted.update(Counter(numbers) - Counter(kind for kind, _ in found))
 
     @property
     def addresses(self) -> ColumnElement[bool]:
@@ -100,13 +121,15 @@ class AuditScope:
         return Gap(kind, self.biz, self.name or self.biz, subject, what, remedy, **more)
 
 
-def audit_scope(session: Session, account_id: int | None, now: datetime, *, has_sources: bool) -> AuditScope:
+def audit_scope(
+    session: Session, account_id: int | None, now: datetime, *, has_sources: bool, most: int | None = None
+) -> AuditScope:
     """Return the scope of an account. Raises NoResultFound when there is none with this id."""
     if account_id is None:
-        return AuditScope(None, "", "", now, can_search=False)
+        return AuditScope(None, "", "", now, can_search=False, most=most)
     account = session.get_one(Account, account_id)
     can_search = has_sources or _has_sources(session, account)
-    return AuditScope(account_id, account.biz, account.name, now, can_search)
+    return AuditScope(account_id, account.biz, account.name, now, can_search, most)
 
 
 def _has_sources(session: Session, account: Account) -> bool:

@@ -1,18 +1,17 @@
-"""Find posts that are missing: holes in pushes, and what links, albums, addresses and digests name."""
+"""Find posts that are missing: holes in pushes, and what links, albums and digests name."""
 
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
+    ColumnElement,
     Date,
-    Row,
+    Integer,
     Select,
     case,
     cast,
@@ -24,24 +23,20 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from archive.audit.gap import ADD_SOURCE, FETCH, AuditScope, Gap, GapKind, shanghai_day
 from archive.db.models import Address, Post, PostLink, Sighting, Source, Version
-from archive.domain.addresses import PostId, post_key
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceType
 from archive.domain.outcomes import (
     AWAY,
-    BLOCKING,
     LINKS_TO_POSTS,
     NO_ANSWER,
-    NOT_RENDERED,
     Outcome,
     Relation,
 )
 from archive.domain.weekly_digest import Title, Titles, WeeklyDigest, normalised
-from archive.repository.address_keys import without_known
 from archive.repository.announced_posts import announced_posts
 from archive.repository.post_queries import IS_ITS_ADDRESS
 from archive.repository.removals import forgotten_posts
@@ -63,7 +58,7 @@ def push_holes(session: Session, scope: AuditScope) -> Iterator[Gap]:
 
     The posts of a push have the positions 1, 2, 3 and so on.
     """
-    pushes = [_Push(*row) for row in session.execute(_pushes(session, scope))]
+    pushes = [_Push(mid, _positions(places), day) for mid, places, day in session.execute(_pushes(scope))]
     listed = _last_listed_positions(session, scope, [push.mid for push in pushes])
     remedy = Message("archive.audit.remedy_poll_sources") if scope.can_search else ADD_SOURCE
     for push in pushes:
@@ -80,41 +75,50 @@ def push_holes(session: Session, scope: AuditScope) -> Iterator[Gap]:
                 )
 
 
-def _pushes(session: Session, scope: AuditScope) -> Any:
-    """Select pushes with fewer known positions than the last one implies: mid, positions, day."""
-    known = _known_positions(session, scope).subquery()
-    positions = func.array_agg(known.c.idx.distinct())
+def _positions(places: int) -> list[int]:
+    """Return the positions whose bits are set."""
+    return [position for position in range(1, MAX_POSTS_IN_PUSH + 1) if places >> position & 1]
+
+
+def _pushes(scope: AuditScope) -> Any:
+    """Select pushes that lack a position before the last one: mid, a bit for each known position, day.
+
+    Bits need no sorting, as an array of distinct positions would: the account may have 100,000 addresses.
+    """
+    known = _known_positions(scope).subquery()
+    places = func.bit_or(literal(1).op("<<")(known.c.idx))
+    every = literal(1).op("<<")(func.max(known.c.idx) + 1) - 2
     return (
-        select(known.c.mid, positions, func.min(known.c.day))
+        select(known.c.mid, places, func.min(known.c.day))
         .where(known.c.idx.between(1, MAX_POSTS_IN_PUSH))
         .group_by(known.c.mid)
-        .having(func.max(known.c.idx) > func.count(known.c.idx.distinct()))
+        .having(places != every)
         .order_by(known.c.mid)
     )
 
 
-def _known_positions(session: Session, scope: AuditScope) -> Any:
+def _known_positions(scope: AuditScope) -> Any:
     """Select every known position: of a post, of an address whatever its outcome, or of a link."""
     no_day = cast(null(), Date)
-    posts = select(Post.mid.label("mid"), Post.idx.label("idx"), Post.published_on.label("day"))
-    addresses = select(Address.mid, Address.idx, no_day)
-    links = list(_linked_positions(session, scope))
-    columns = [literal([one[part] for one in links], ARRAY(BigInteger)) for part in range(2)]
+    posts = select(
+        Post.mid.label("mid"), cast(Post.idx, Integer).label("idx"), Post.published_on.label("day")
+    )
+    of_aid = [func.split_part(Address.aid, "_", part) for part in (1, 2)]  # which an index has
+    addresses = select(cast(of_aid[0], BigInteger), cast(of_aid[1], Integer), no_day)
+    links = select(_LINKED_MID, _LINKED_IDX, no_day).join(Post, Post.id == PostLink.post_id)
+    links = links.where(Post.account_id == scope.account_id, PostLink.relation.in_(LINKS_TO_POSTS))
     return union_all(
         posts.where(Post.account_id == scope.account_id),
-        addresses.where(Address.account_id == scope.account_id, Address.mid.is_not(None)),
-        select(*map(func.unnest, columns), no_day),
+        addresses.where(Address.account_id == scope.account_id, Address.aid.is_not(None)),
+        links.where(PostLink.key.startswith(f"{scope.biz}:", autoescape=True)),
     )
 
 
-def _linked_positions(session: Session, scope: AuditScope) -> Iterator[tuple[int, int]]:
-    """Yield the positions that the account's posts link to."""
-    keys = select(PostLink.key).distinct().join(Post, Post.id == PostLink.post_id)
-    keys = keys.where(Post.account_id == scope.account_id, PostLink.relation.in_(LINKS_TO_POSTS))
-    for key in session.scalars(keys):
-        post = PostId.of_key(key)
-        if post and post.biz == scope.biz:
-            yield int(post.mid), int(post.idx)
+_IS_LONG_KEY = PostLink.key.regexp_match("^[^:]+:[0-9]{1,18}:[0-9]{1,4}$")  # others fit no address's columns
+
+_LINKED_MID = case((_IS_LONG_KEY, cast(func.split_part(PostLink.key, ":", 2), BigInteger)))
+
+_LINKED_IDX = case((_IS_LONG_KEY, cast(func.split_part(PostLink.key, ":", 3), Integer)))
 
 
 def _last_listed_positions(session: Session, scope: AuditScope, mids: Sequence[int]) -> dict[int, list[int]]:
@@ -135,7 +139,8 @@ _SIZE = PostLink.page_metadata["size"].astext
 
 def linked_posts(session: Session, scope: AuditScope) -> Iterator[Gap]:
     """Yield posts that the account's posts link to, in their text or as an album's neighbours."""
-    rows = _without_archived(session, scope, without_known(session, session.execute(_links(scope))))
+    rows = session.execute(_links(scope)).all()
+    scope.note_omitted((GapKind.MENTIONED, row.number) for row in rows)
     for row in rows:
         key, posts = row.key, row.posts
         names = [Message(f"archive.relation.{relation}") for relation in row.relations]
@@ -152,32 +157,49 @@ def linked_posts(session: Session, scope: AuditScope) -> Iterator[Gap]:
         )
 
 
-def _without_archived(session: Session, scope: AuditScope, rows: Iterator[Row[Any]]) -> Iterator[Row[Any]]:
-    """Return the rows whose `key` is not that of a post of the account."""
-    aids = session.scalars(select(Post.aid).where(Post.account_id == scope.account_id))
-    archived = {post_key(scope.biz, aid) for aid in aids}
-    return (row for row in rows if row.key not in archived)
-
-
 def _links(scope: AuditScope) -> Select[Any]:
+    """Select the keys that links have and no address or post, those that most posts link to first."""
+    is_of_account = (Post.account_id == scope.account_id) & PostLink.relation.in_(LINKS_TO_POSTS)
+    own = PostLink.key.startswith(f"{scope.biz}:", autoescape=True) | PostLink.key.startswith("s/")
+    posts = func.count(PostLink.post_id.distinct()).label("posts")
+    first = (
+        select(PostLink.key, posts, func.count().over().label("number"))
+        .join(Post, Post.id == PostLink.post_id)
+        .where(is_of_account, PostLink.url != "", own, *_is_unknown(scope))
+        .group_by(PostLink.key)
+        .order_by(posts.desc(), PostLink.key.collate("C"))
+        .limit(scope.most)
+        .subquery()
+    )
     has_chksm = PostLink.url.contains("chksm=")
     best: Any = postgresql.aggregate_order_by(PostLink.url, has_chksm.desc(), PostLink.id)
     text: Any = postgresql.aggregate_order_by(PostLink.text, (PostLink.text != "").desc(), PostLink.id)
-    own = PostLink.key.startswith(f"{scope.biz}:", autoescape=True) | PostLink.key.startswith("s/")
-    posts = func.count(PostLink.post_id.distinct())
-    relations = func.array_agg(PostLink.relation.distinct())
-    return (
+    links = (
         select(
-            PostLink.key, func.array_agg(best)[1].label("url"), func.array_agg(text)[1].label("text"),
-            relations.label("relations"), posts.label("posts"),
+            func.array_agg(best)[1].label("url"), func.array_agg(text)[1].label("text"),
+            func.array_agg(PostLink.relation.distinct()).label("relations"),
             func.min(Post.aid.collate("C")).label("example"),
         )
         .join(Post, Post.id == PostLink.post_id)
-        .where(Post.account_id == scope.account_id, PostLink.relation.in_(LINKS_TO_POSTS), PostLink.url != "")
-        .where(own)
-        .group_by(PostLink.key)
-        .order_by(posts.desc(), PostLink.key.collate("C"))
+        .where(is_of_account, PostLink.url != "", PostLink.key == first.c.key)
+        .lateral()
     )  # fmt: skip
+    return select(first, links).join(links, true()).order_by(first.c.posts.desc(), first.c.key.collate("C"))
+
+
+def _is_unknown(scope: AuditScope) -> Iterator[ColumnElement[bool]]:
+    """Select links whose key no address has, and no post of the account."""
+    aid = func.concat(_LINKED_MID, "_", _LINKED_IDX)
+    archived = aliased(Post)
+    for known in (
+        select(Address.id).where(Address.mid == _LINKED_MID, Address.key == PostLink.key),
+        select(Address.id).where(
+            PostLink.key.startswith("s/"), Address.short_token == func.substr(PostLink.key, 3)
+        ),
+        select(Address.id).where(Address.other_key == PostLink.key),
+        select(archived.id).where(archived.account_id == scope.account_id, archived.aid == aid),
+    ):
+        yield ~known.exists()
 
 
 def incomplete_albums(session: Session, scope: AuditScope) -> Iterator[Gap]:
@@ -212,95 +234,6 @@ def _albums(scope: AuditScope) -> Select[Any]:
         .having(size > posts)
         .order_by(PostLink.key.collate("C"))
     )
-
-
-_UNANSWERED = (*BLOCKING, NO_ANSWER, Outcome.EXPIRED_LINK)
-
-_REMEDIES = {
-    Outcome.EXPIRED_LINK: Message("archive.audit.remedy_other_address"),
-    Outcome.UNKNOWN: Message("archive.audit.remedy_unknown"),
-    NOT_RENDERED: Message("archive.audit.remedy_chromium"),
-}
-
-_KINDS = {Outcome.UNKNOWN: GapKind.UNKNOWN, NOT_RENDERED: GapKind.NOT_RENDERED}
-
-
-def unanswered_addresses(session: Session, scope: AuditScope) -> Iterator[Gap]:
-    """Yield addresses without a post, except those that the server said are unavailable or no posts."""
-    for row in session.execute(_addresses(scope)):
-        yield scope.gap(
-            _KINDS.get(row.last_outcome, GapKind.MENTIONED),
-            row.aid or row.url,
-            _sightings(row, scope.now),
-            _REMEDIES.get(row.last_outcome, FETCH),
-            fillable=row.last_outcome != Outcome.EXPIRED_LINK,
-            day=row.published_on or _listed_day(row.listed_at),
-            title=row.post_title or row.title or "",
-            address_id=row.id,
-        )
-
-
-def _addresses(scope: AuditScope) -> Select[Any]:
-    seen = (
-        select(
-            func.array_agg(Sighting.source.distinct()).label("sources"),
-            func.max(Sighting.title).label("title"),
-            func.min(Sighting.first_seen_at).label("seen_at"),
-            func.max(Sighting.listing["published_at"].astext).label("listed_at"),
-        )
-        .where(Sighting.address_id == Address.id)
-        .lateral()
-    )
-    columns = (Address.id, Address.aid, Address.url, *FETCH_STATE, *seen.c)
-    rows = select(*columns, Post.published_on, Post.title.label("post_title")).outerjoin(Post, IS_ITS_ADDRESS)
-    rows = rows.join(seen, true())
-    open_ = Address.last_outcome.is_(None) | Address.last_outcome.in_(_UNANSWERED)
-    wanted = Address.last_outcome.in_(list(_KINDS)) | (open_ & Post.id.is_(None))
-    return rows.where(scope.addresses, wanted).order_by(Address.id)
-
-
-FETCH_STATE = (
-    Address.last_outcome,
-    Address.last_reason,
-    Address.attempts,
-    Address.next_fetch_at,
-)
-
-
-def fetch_state(row: Row[Any], now: datetime) -> Message:
-    """Return how far fetching an address has come, by the columns of FETCH_STATE; `now` is aware UTC."""
-    if row.last_outcome == Outcome.EXPIRED_LINK:
-        return Message("archive.audit.state_expired")
-    if row.last_outcome is None:
-        return Message("archive.audit.state_never_fetched")
-    params: dict[str, Any] = {"n": row.attempts, "reason": _fetch_reason(row)}
-    if row.next_fetch_at is None:
-        return Message("archive.audit.state_given_up", params)
-    if row.next_fetch_at <= now:
-        return Message("archive.audit.state_due", params)
-    return Message("archive.audit.state_waiting", {**params, "when": row.next_fetch_at})
-
-
-def _fetch_reason(row: Row[Any]) -> Message:
-    outcome = Message(f"archive.outcome.{row.last_outcome}")
-    if not row.last_reason:
-        return outcome
-    params = {"outcome": outcome, "reason": Message.load(row.last_reason)}
-    return Message("archive.audit.outcome_with_reason", params)
-
-
-def _sightings(row: Row[Any], now: datetime) -> Message:
-    state = fetch_state(row, now)
-    if not row.sources:
-        return Message("archive.audit.never_seen", {"state": state})
-    params = {"sources": row.sources, "day": str(shanghai_day(row.seen_at)), "state": state}
-    return Message("archive.audit.seen", params)
-
-
-def _listed_day(published_at: str | None) -> date | None:
-    with suppress(ValueError, TypeError):
-        return shanghai_day(datetime.fromisoformat(published_at or ""))
-    return None
 
 
 def missing_digest_titles(session: Session, scope: AuditScope, digest_title: str) -> Iterator[Gap]:
@@ -355,6 +288,8 @@ def _digests(session: Session, scope: AuditScope, digest_title: str) -> list[Wee
     """Return digests, oldest first; titles are matched here, as Postgres has other regular expressions."""
     pattern = re.compile(digest_title)
     rows = select(Post.id, Post.title).where(Post.account_id == scope.account_id)
+    if re.escape(digest_title) == digest_title:  # plain words, which spare the other titles
+        rows = rows.where(Post.title.contains(digest_title, autoescape=True))
     ids = [id_ for id_, title in session.execute(rows) if pattern.search(title)]
     columns = (Post.aid, Post.title, Post.published_on, Post.text)
     digests = select(*columns).where(Post.id.in_(ids)).order_by(Post.published_on, Post.mid, Post.idx)

@@ -161,8 +161,10 @@ CONNECT = 5  # seconds
 
 READER_NAME = "mparchive web"  # application_name of readers' connections, as pg_stat_activity shows it
 
+# One process a statement: readers share the processors, and to start helpers costs more than a page takes.
 _READ_ONLY_OPTIONS = (
     f"-c timezone=UTC -c statement_timeout={STATEMENT}s {_PLANNING} -c default_transaction_read_only=on"
+    " -c max_parallel_workers_per_gather=0"
 )
 
 _READ_ONLY_POOL: dict[str, Any] = {

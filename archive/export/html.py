@@ -16,7 +16,9 @@ INDEX = "index.html"
 
 
 @dataclass(frozen=True, slots=True)
-class _IndexEntry:
+class IndexEntry:
+    """A post in a list of posts; `href` leads to its page."""
+
     day: str
     href: str
     title: str
@@ -34,17 +36,22 @@ def write_html(posts: Iterable[ShownPost], folder: Path, render: RenderPost = re
 
     A post that cannot be written is left out. Raises FileWriteError where none can be.
     """
-    entries: list[_IndexEntry] = []
+    entries: list[IndexEntry] = []
 
     def write(shown: ShownPost, rendered: RenderedPost, names: FileNames) -> RenderedPost:
         post, name = shown.post, f"{names.of_post(shown.post)}.html"
         write_bytes(folder / name, rendered.content)
         title = " ".join(post.title.split()) or name
-        entries.append(_IndexEntry(post.published_on.isoformat(), quote(name), title, post.account_name))
+        entries.append(IndexEntry(post.published_on.isoformat(), quote(name), title, post.account_name))
         return rendered
 
     result = write_each(posts, render, write)
-    days = [(day, list(of_day)) for day, of_day in groupby(entries, key=lambda entry: entry.day)]
-    index = render_template("index.html", title="文章存档", count=len(entries), days=days)
-    write_bytes(folder / INDEX, index.encode("utf-8", "replace"))
+    write_bytes(folder / INDEX, index_page(entries))
     return result
+
+
+def index_page(entries: list[IndexEntry]) -> bytes:
+    """Return the page that lists posts by day, in the order given."""
+    days = [(day, list(of_day)) for day, of_day in groupby(entries, key=lambda entry: entry.day)]
+    page = render_template("index.html", title="文章存档", count=len(entries), days=days)
+    return page.encode("utf-8", "replace")

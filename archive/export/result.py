@@ -34,7 +34,8 @@ class ExportResult:
 
     `posts` and `captures` were written. `missing` counts bodies and media files that could not be read,
     `problems` names them, and `damaged` is set where one of them is not what was stored. `failed` counts
-    posts, captures and files that could not be written, `failures` names them.
+    posts, captures and files that could not be written, `failures` names them. `without_page` are ids of
+    posts of which a web archive has a captured page only.
     """
 
     posts: int = 0
@@ -44,6 +45,7 @@ class ExportResult:
     problems: list[Message] = field(default_factory=list)
     failed: int = 0
     failures: list[Message] = field(default_factory=list)
+    without_page: set[int] = field(default_factory=set)
 
     def add_post(self, problems: Iterable[Message], damaged: bool) -> None:
         """Count a post that was written, and what of it could not be read."""

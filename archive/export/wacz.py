@@ -7,28 +7,29 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 from uuid import NAMESPACE_URL, uuid5
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP64_LIMIT, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from archive.domain.messages import Message
 from archive.domain.text import unescape
+from archive.export.replay_pages import replay_page_url
 from archive.export.result import ExportResult
-from archive.export.warc import EPOCH, OnCapture, write_warc
-from archive.repository.capture_selection import Selection, count_captures
-from archive.repository.post_queries import posts_with_pages
+from archive.export.warc import EPOCH, NO_HOOKS, Hooks, write_warc
+from archive.repository.capture_selection import PostWithPage, Selection, count_captures, posts_with_pages
 from archive.storage.media_files import MediaFolder
 
 WARC = "archive/data.warc.gz"
 
-INDEX, INDEX_OF_INDEX, PAGES = "indexes/index.cdx.gz", "indexes/index.idx", "pages/pages.jsonl"
+INDEX, INDEX_OF_INDEX = "indexes/index.cdx.gz", "indexes/index.idx"
+
+PAGES, CAPTURED_PAGES = "pages/pages.jsonl", "pages/extraPages.jsonl"  # names that replayweb.page knows
 
 PACKAGE, PACKAGE_DIGEST = "datapackage.json", "datapackage-digest.json"
 
@@ -42,21 +43,26 @@ def write_wacz(
     chosen: Selection,
     folder: MediaFolder,
     out: BinaryIO,
-    on_capture: OnCapture = lambda url, done: None,
+    hooks: Hooks = NO_HOOKS,
 ) -> ExportResult:
     """Write the selected captures to a file open for reading and writing; otherwise as `write_warc`.
 
-    The WARC file is written beside it first, where there must be space anyway.
+    Its members are written beside it first, where there must be space anyway.
     """
     beside = Path(out.name).absolute().parent
-    with tempfile.TemporaryDirectory(prefix=".mparchive-", dir=beside) as place:
-        warc = Path(place) / Path(WARC).name
+    with tempfile.TemporaryDirectory(prefix=".mparchive-", dir=beside) as folder_beside:
+        place = Path(folder_beside)
+        warc = place / Path(WARC).name
         with warc.open("wb") as file:
-            result = write_warc(session, chosen, folder, file, on_capture)
+            result = write_warc(session, chosen, folder, file, hooks)
         with ZipFile(out, "w") as target:
             indexer = _write_index(warc, target)
-            _copy(warc, target)
-            _write_pages(session, chosen, target, result)
+            _add(target, WARC, warc)
+            for name, lines in _page_lists(session, chosen, result):
+                path = place / Path(name).name
+                with path.open("wb") as file:
+                    file.writelines(lines)
+                _add(target, name, path, ZIP_DEFLATED)
             _write_description(indexer, target, count_captures(session, chosen)[1] or EPOCH)
     return result
 
@@ -67,11 +73,23 @@ def _member(name: str, compression: int = ZIP_STORED) -> ZipInfo:
     return member
 
 
+def _add(target: ZipFile, name: str, path: Path, compression: int = ZIP_STORED) -> None:
+    """Add a file, with a zip64 field only where it is so large that the directory has one as well.
+
+    replayweb.page takes the length of a member's own fields from the directory.
+    """
+    is_large = path.stat().st_size > ZIP64_LIMIT
+    member = _member(name, compression)
+    with path.open("rb") as file, target.open(member, "w", force_zip64=is_large) as content:
+        shutil.copyfileobj(file, content)
+
+
 def _write_index(warc: Path, target: ZipFile) -> Any:
     from wacz.waczindexer import WACZIndexer  # noqa: PLC0415 - a second, which only this way out costs
 
     index_of_index = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True)
-    with target.open(_member(INDEX), "w", force_zip64=True) as data:
+    path = warc.with_name(Path(INDEX).name)
+    with path.open("wb") as data:
         indexer = WACZIndexer(
             index_of_index,
             [str(warc)],
@@ -86,41 +104,41 @@ def _write_index(warc: Path, target: ZipFile) -> Any:
             detect_pages=False,
         )
         indexer.process_all()
+    _add(target, INDEX, path)
     target.writestr(_member(INDEX_OF_INDEX, ZIP_DEFLATED), index_of_index.buffer.getvalue())
     return indexer
 
 
-def _copy(warc: Path, target: ZipFile) -> None:
-    with warc.open("rb") as file, target.open(_member(WARC), "w", force_zip64=True) as member:
-        shutil.copyfileobj(file, member)
+def _page_lists(
+    session: Session, chosen: Selection, result: ExportResult
+) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Yield the list of the posts, as pages made for replay with their texts, and that of captured pages."""
+    yield PAGES, _posts(session, chosen, result)
+    yield CAPTURED_PAGES, _captured_pages(session, chosen, result)
 
 
-def _write_pages(session: Session, chosen: Selection, target: ZipFile, result: ExportResult) -> None:
-    head = {"format": "json-pages-1.0", "id": "pages", "title": "Posts", "hasText": True}
-    with target.open(_member(PAGES, ZIP_DEFLATED), "w", force_zip64=True) as member:
-        member.write(_json_line(head))
-        for row in _pages(session, chosen):
-            line = b""
-            with result.isolate(Message("archive.export.page_entry", {"url": row.requested_url})):
-                line = _json_line(_page_entry(row))
-            member.write(line)
+def _posts(session: Session, chosen: Selection, result: ExportResult) -> Iterator[bytes]:
+    yield _json_line({"format": "json-pages-1.0", "id": "pages", "title": "Posts", "hasText": True})
+    for post in posts_with_pages(session, chosen):
+        url = post.captured_url if post.id in result.without_page else replay_page_url(post.biz, post.aid)
+        yield _page_line(url, post, result, text=unescape(post.text).replace("\r", "\n").strip())
 
 
-def _pages(session: Session, chosen: Selection) -> Iterable[Row[str, str, date, str, datetime]]:
-    """Return the posts that have a page, newest first, with the capture of their text."""
-    return posts_with_pages(session, chosen)
+def _captured_pages(session: Session, chosen: Selection, result: ExportResult) -> Iterator[bytes]:
+    yield _json_line(
+        {"format": "json-pages-1.0", "id": "extra-pages", "title": "Captured pages", "hasText": False}
+    )
+    for post in posts_with_pages(session, chosen):
+        yield _page_line(post.captured_url, post, result)
 
 
-def _page_entry(row: Row[str, str, date, str, datetime]) -> dict[str, Any]:
-    title, text, day, url, fetched_at = row
-    ts = fetched_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "id": uuid5(NAMESPACE_URL, f"{url} {ts}").hex,
-        "url": url,
-        "ts": ts,
-        "title": f"{title} ({day})",
-        "text": unescape(text).replace("\r", "\n").strip(),
-    }
+def _page_line(url: str, post: PostWithPage, result: ExportResult, **more: str) -> bytes:
+    """Return the line of a page; an empty one, and a failure in the result, where it cannot be made."""
+    with result.isolate(Message("archive.export.page_entry", {"url": url})):
+        ts = post.captured_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        ident = uuid5(NAMESPACE_URL, f"{url} {ts}").hex
+        return _json_line({"id": ident, "url": url, "ts": ts, "title": f"{post.title} ({post.day})", **more})
+    return b""
 
 
 def _json_line(value: dict[str, Any]) -> bytes:

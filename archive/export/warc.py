@@ -1,8 +1,10 @@
 """Export captures and media files as WARC; two exports of an unchanged archive are the same bytes."""
 
+import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
@@ -17,6 +19,8 @@ from warcio.warcwriter import WARCWriter
 
 from archive.domain.errors import IntegrityError, MediaMissing
 from archive.domain.messages import Message
+from archive.export.post_renderer import RenderPost
+from archive.export.replay_pages import ReplayPage, ReplayPageMaker, render_replay
 from archive.export.result import ExportResult
 from archive.repository.bodies import bodies
 from archive.repository.capture_selection import (
@@ -40,6 +44,8 @@ CAPTURE_FIELD = (
 )
 
 MEDIUM_FIELD = "mparchive-medium"  # of a media file's record: the key of the medium
+
+PAGE_FIELD = "mparchive-made-from"  # of a page for replay: address and SHA-256 of the capture it shows
 
 _ENCODING_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
 
@@ -84,6 +90,17 @@ class RecordBuilder:
             MEDIUM_FIELD: quote(medium.key, safe=_KEY_SAFE),
         }
         return self._record("resource", medium.url, content, headers)
+
+    def replay_page_record(self, page: ReplayPage) -> ArcWarcRecord:
+        """Return the record of a page made from a capture, or of the list of them."""
+        digest = warc_digest(hashlib.sha256(page.content).digest())
+        headers = _headers(f"page {page.url} {_date(page.captured_at)} {digest}", page.captured_at) | {
+            "Content-Type": "text/html; charset=utf-8",
+            "WARC-Payload-Digest": digest,
+        }
+        if page.sha256:
+            headers[PAGE_FIELD] = f"{target_uri(page.captured_url)} {warc_digest(page.sha256)}"
+        return self._record("resource", page.url, page.content, headers)
 
     def _response(self, capture: SelectedCapture, body: bytes) -> ArcWarcRecord:
         headers = _response_headers("response", capture) | {
@@ -242,7 +259,18 @@ _DESCRIPTION = (
 )
 
 
-OnCapture = Callable[[str, int], None]
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a caller adds: `on_capture` gets the URI of each capture written and how many are done.
+
+    `render` makes the pages for replay; that of a PostRenderer bounds their time and memory.
+    """
+
+    on_capture: Callable[[str, int], None] = lambda url, done: None
+    render: RenderPost = render_replay
+
+
+NO_HOOKS = Hooks()
 
 
 def write_warc(
@@ -250,12 +278,11 @@ def write_warc(
     chosen: Selection,
     folder: MediaFolder,
     out: BinaryIO,
-    on_capture: OnCapture = lambda url, done: None,
+    hooks: Hooks = NO_HOOKS,
 ) -> ExportResult:
-    """Write the selected captures and media files, one body at a time in memory.
+    """Write the selected captures, media files and pages for replay, one body at a time in memory.
 
-    What cannot be read is left out and recorded in the result. `on_capture` receives the URI of each capture
-    written and how many are done.
+    What cannot be read is left out and recorded in the result.
     """
     result, builder = ExportResult(), RecordBuilder()
     out.write(_serialized([_warcinfo(session, chosen, builder)]))
@@ -275,12 +302,17 @@ def write_warc(
             continue
         out.write(record_bytes)
         result.captures += 1
-        on_capture(target_uri(capture.requested_url), result.captures)
-    for medium, content in _readable_media(session, chosen, folder, result):
+        hooks.on_capture(target_uri(capture.requested_url), result.captures)
+    absent: set[str] = set()
+    for medium, content in _readable_media(session, chosen, folder, result, absent):
         record_bytes = b""
         with result.isolate(Message("archive.export.media_file", {"url": medium.url})):
             record_bytes = _serialized([builder.medium_record(medium, content)])
+        if not record_bytes:
+            absent.add(medium.url)
         out.write(record_bytes)
+    for page in ReplayPageMaker(session, folder, hooks.render, result).pages(chosen, absent):
+        out.write(_serialized([builder.replay_page_record(page)]))
     return result
 
 
@@ -313,10 +345,11 @@ def _with_bodies(
 
 
 def _readable_media(
-    session: Session, chosen: Selection, folder: MediaFolder, result: ExportResult
+    session: Session, chosen: Selection, folder: MediaFolder, result: ExportResult, absent: set[str]
 ) -> Iterator[tuple[SelectedMedium, bytes]]:
     for medium in selected_media(session, chosen):
         try:
             yield medium, folder.get(medium.path, medium.sha256)
         except (MediaMissing, IntegrityError) as error:
+            absent.add(medium.url)
             result.add_missing(error.message, damaged=isinstance(error, IntegrityError))

@@ -1,7 +1,8 @@
 """The media of a post, found by the addresses and ids in its body, and embedded in a page within bounds."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from archive.domain.errors import IntegrityError, MediaMissing
 from archive.domain.messages import Message
@@ -56,6 +57,11 @@ class PostMedia:
     def find_still(self, address: str, ident: str) -> ShownMedium | None:
         """Return the still of a player: at an address, or of the medium with this id."""
         return self.find(address) or self._stills.get(ident)
+
+    def without_files(self, absent: Collection[str]) -> "PostMedia":
+        """Return the same media, those at these addresses as if they had not been downloaded."""
+        shown = [replace(medium, file=None) if medium.url in absent else medium for medium in self.shown]
+        return PostMedia(shown, self._read)
 
     def content(self, file: StoredFile) -> bytes | None:
         """Read a file; return None and record the problem when it is missing or damaged."""
@@ -148,6 +154,28 @@ class EmbeddedFiles:
         address = self._addresses[file.sha256]
         self._room -= len(address)
         return address, ""
+
+
+_OF_AN_ADDRESS = str.maketrans({one: f"%{ord(one):02X}" for one in "\"'\\<>\r\n\f\t "})
+
+
+class AddressedFiles(EmbeddedFiles):
+    """The files of a page in a web archive: they stand at their own addresses, and none is embedded.
+
+    Why a file is absent is said in fixed words, so that every archive writes the same page.
+    """
+
+    def _address(self, medium: ShownMedium | None) -> tuple[str, str]:
+        if medium is None or medium.file is None or not is_web_address(medium.url):
+            return "", NOT_DOWNLOADED
+        if not _is_supported(medium.file, medium.type):
+            return "", UNSUPPORTED_TYPE
+        return medium.url.translate(_OF_AN_ADDRESS), ""  # as a browser writes it, and safe in a style sheet
+
+
+def is_web_address(url: str) -> bool:
+    """Tell whether a web archive can hold something at this address."""
+    return url.startswith(("http://", "https://"))
 
 
 def _is_supported(file: StoredFile, medium_type: str) -> bool:

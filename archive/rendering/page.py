@@ -24,7 +24,7 @@ from archive.domain.errors import PageError
 from archive.domain.outcomes import Kind
 from archive.domain.parsed_page import is_preview
 from archive.domain.records import SHANGHAI
-from archive.rendering.media import MAX_EMBEDDED, EmbeddedFiles, PostMedia
+from archive.rendering.media import MAX_EMBEDDED, AddressedFiles, EmbeddedFiles, PostMedia, is_web_address
 from archive.rendering.post_body import render_body
 from archive.repository import captures
 from archive.repository.media import StoredFile, media_of
@@ -43,6 +43,7 @@ class ShownPost:
     `fetched_at` (aware UTC) and `sha256` are those of its page's capture, None where the page was never
     fetched. `archive_url` is the address in this archive that a document names, empty for none. `version` is
     the number of an earlier version, of which only the text can be shown; None for the current one.
+    `captured_url` is the address that its capture was requested from, empty where there is no capture.
     """
 
     post: Post
@@ -51,6 +52,7 @@ class ShownPost:
     sha256: bytes | None = None
     archive_url: str = ""
     version: int | None = None
+    captured_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def shown_post(session: Session, post: Post, folder: MediaFolder) -> ShownPost:
     media = PostMedia(media_of(session, post), _FileReader(folder))
     for capture in captures.list_captures(session, post) if post.capture_id is not None else ():
         if capture["id"] == post.capture_id:
-            return ShownPost(post, media, capture["fetched_at"], capture["sha256"])
+            at, sha256, url = (capture[name] for name in ("fetched_at", "sha256", "requested_url"))
+            return ShownPost(post, media, at, sha256, captured_url=url)
     return ShownPost(post, media)
 
 
@@ -131,13 +134,27 @@ def offline_page(shown: ShownPost, max_embedded: int = MAX_EMBEDDED) -> str:
 
     Files that could not be read are listed in `shown.media.problems`.
     """
-    post, files = shown.post, EmbeddedFiles(shown.media, max_embedded)
+    return _page(shown, EmbeddedFiles(shown.media, max_embedded))
+
+
+def replay_page(shown: ShownPost) -> str:
+    """Return the same page for a web archive, which has the files at their own addresses.
+
+    It links to the captured page, which the web archive shows as well.
+    """
+    original = shown.captured_url if is_web_address(shown.captured_url) else ""
+    return _page(shown, AddressedFiles(shown.media), sources="https: http: data:", original=original)
+
+
+def _page(shown: ShownPost, files: EmbeddedFiles, **values: str) -> str:
+    post = shown.post
     body = render_body(post, files)
     return render_template(
         "post.html",
         css_variables=Markup(files.variables),  # noqa: S704 - data: addresses of our own
         heading=_heading(post),
         has_html=bool(post.html),
+        **({"original": ""} | values),
         **_values(shown, body),
     )
 
@@ -165,8 +182,11 @@ def _values(shown: ShownPost, body: str) -> dict[str, Any]:
 
 
 def render_template(name: str, **values: Any) -> str:
-    """Render a template that extends page.html; `title` is required, `css_variables` are CSS rules."""
-    return _environment().get_template(name).render({"css_variables": "", **values})
+    """Render a template that extends page.html; `title` is required.
+
+    `css_variables` are CSS rules, `sources` the schemes that files may be loaded from.
+    """
+    return _environment().get_template(name).render({"css_variables": "", "sources": "data:", **values})
 
 
 @cache

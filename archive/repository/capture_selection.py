@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, or_, select, true
@@ -21,7 +21,9 @@ from archive.db.models import (
 from archive.repository.post_queries import (
     IS_ITS_ADDRESS,
     IS_ITS_RESULT,
+    NEWEST_FIRST,
     STORED_ORDER,
+    STREAM_BATCH,
     PostFilter,
     filtered_posts,
 )
@@ -173,3 +175,29 @@ def selected_media(session: Session, chosen: Selection) -> Iterator[SelectedMedi
         rows = rows.where(Medium.id.in_(shown))
     stream = session.execute(rows.order_by(Medium.key.collate("C")), execution_options={"yield_per": 1000})
     return (SelectedMedium(*row) for row in stream)
+
+
+@dataclass(frozen=True, slots=True)
+class PostWithPage:
+    """A post that has a page, and the URL and the instant (UTC) of the page's capture."""
+
+    id: int
+    biz: str
+    aid: str
+    title: str
+    text: str
+    day: date
+    captured_url: str
+    captured_at: datetime
+
+
+def posts_with_pages(session: Session, chosen: Selection) -> Iterator[PostWithPage]:
+    """Stream the posts that have a page, newest first."""
+    rows = select(
+        Post.id, Account.biz, Post.aid, Post.title, Post.text, Post.published_on,
+        Capture.requested_url, Capture.fetched_at,
+    )  # fmt: skip
+    rows = filtered_posts(rows, chosen).join(Capture, Capture.id == Post.capture_id)
+    rows = rows.order_by(*NEWEST_FIRST)
+    for row in session.execute(rows, execution_options={"yield_per": STREAM_BATCH}):
+        yield PostWithPage(*row)

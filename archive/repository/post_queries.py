@@ -7,7 +7,7 @@ from itertools import accumulate, count
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session, load_only
 
 from archive.db.models import (
@@ -163,16 +163,6 @@ def _text_pieces(session: Session, post_id: int) -> Iterator[str]:
         yield (piece := session.execute(rows).scalar_one())
         if len(piece) < TEXT_PIECE:
             return
-
-
-def posts_with_pages(
-    session: Session, chosen: PostFilter = EVERY_POST
-) -> Iterator[Row[str, str, date, str, datetime]]:
-    """Stream the posts that have a page: title, text, day, URL and instant (UTC) of the page's capture."""
-    rows = select(Post.title, Post.text, Post.published_on, Capture.requested_url, Capture.fetched_at)
-    rows = filtered_posts(rows, chosen).join(Capture, Capture.id == Post.capture_id)
-    rows = rows.order_by(Post.published_on.desc(), Post.mid.desc(), Post.idx, Post.account_id)
-    yield from session.execute(rows, execution_options={"yield_per": STREAM_BATCH})
 
 
 _NUMBER = Annotated[int, Field(strict=True, ge=0, lt=2**63)]

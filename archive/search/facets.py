@@ -3,7 +3,7 @@
 All hits are counted up to MAX_COUNTED_HITS; of more only the newest RANKED are, and the counts say so.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -30,7 +30,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """How many hits have each value; `months` are first days, `accounts` has biz and name.
+    """How many hits have each value; `months` are first days with hits by kind, `accounts` has biz and name.
 
     `total` is of the hits that were counted: all of them, or the newest where `is_complete` is false.
     """
@@ -38,7 +38,7 @@ class Facets:
     total: int
     is_complete: bool
     accounts: list[tuple[str, str, int]]
-    months: dict[date, int]
+    months: dict[date, Counter[str | None]]
     kinds: list[tuple[str | None, int]]
     marks: list[tuple[PostMark, int]]
 
@@ -46,8 +46,8 @@ class Facets:
     def years(self) -> list[tuple[int, int]]:
         """Return the hits of each year, the latest first; years without any are left out."""
         counts = Counter[int]()
-        for month, count in self.months.items():
-            counts[month.year] += count
+        for month, kinds in self.months.items():
+            counts[month.year] += kinds.total()
         return sorted(counts.items(), reverse=True)
 
 
@@ -94,16 +94,16 @@ def _marked(hits: CTE) -> Iterator[Select[*tuple[Any, ...]]]:
 
 def _facets(rows: Iterable[Row[*tuple[Any, ...]]]) -> Facets:
     accounts, kinds = Counter[tuple[str, str]](), Counter[str | None]()
-    months, marks = Counter[date](), list[tuple[PostMark, int]]()
+    months, marks = defaultdict[date, Counter[str | None]](Counter), list[tuple[PostMark, int]]()
     for row in rows:
         if row.mark:
             marks.append((PostMark(row.mark), row.n))
             continue
         accounts[row.biz, row.name] += row.n
         kinds[row.kind] += row.n
-        months[row.month] += row.n
+        months[row.month][row.kind] += row.n
     return Facets(
-        total=months.total(),
+        total=kinds.total(),
         is_complete=True,
         accounts=[(biz, name, count) for (biz, name), count in accounts.most_common()],
         months=dict(sorted(months.items())),

@@ -2,6 +2,6 @@
 
 from crawler.parse.page import read_page
 
-PARSER_VERSION = 6  # stored with every parse result; raise it when the result for the same bytes may change
+PARSER_VERSION = 7  # stored with every parse result; raise it when the result for the same bytes may change
 
 __all__ = ["PARSER_VERSION", "read_page"]

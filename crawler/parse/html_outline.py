@@ -211,11 +211,24 @@ _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 _SAMPLE = 65_536  # bytes
 
+_RUN = re.compile(r"[^\x00-\x7f\ufffd]{4,}")  # long enough that hardly any is also UTF-8 by chance
+
+_ASIAN = re.compile(r"[\u0800-\uffff]")  # three bytes in UTF-8
+
+# What Windows 1252 has in place of the control characters of Latin 1.
+_WINDOWS_1252 = {
+    ord(bytes([code]).decode("cp1252")): code
+    for code in range(0x80, 0xA0)
+    if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
+
 _HEAD = 4096  # bytes in which a page declares its charset
 
 
 def to_utf8(body: bytes, content_type: str | None = None) -> bytes:
     """Return a page's bytes in UTF-8, which is what WeChat serves whatever a header says; never raises."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _decoded(body, ("utf-16",))
     served = body.removeprefix(codecs.BOM_UTF8)
     if not _is_utf8(served):
         served = _from_declared(served, content_type or "")
@@ -252,12 +265,22 @@ def _decoded(body: bytes, encodings: Iterable[str]) -> bytes:
 
 
 def is_garbled(text: bytes) -> bool:
-    """Whether more of what is beyond ASCII is broken UTF-8 than not: the encoding is one nobody told."""
+    """Tell whether most of what is beyond ASCII in a page is garbled.
+
+    It is broken UTF-8 where the page has an encoding that nobody told. Where a tool decoded UTF-8 as another
+    encoding and wrote what it got, it is UTF-8 that gives another text when it is decoded once more.
+    """
     first = _BEYOND_ASCII.search(text)
-    if first is None or _is_utf8(text):
+    if first is None:
         return False
     sample = text[first.start() : first.start() + _SAMPLE].decode("utf-8", "replace")
-    return 2 * sample.count("\ufffd") > sum(character > "\x7f" for character in sample)
+    wrong = sample.count("\ufffd")
+    for run in _RUN.findall(sample):
+        narrow = run.translate(_WINDOWS_1252)
+        encoded = narrow.encode("latin-1" if max(narrow) <= "\xff" else "gb18030", "ignore")
+        if 6 * len(_ASIAN.findall(encoded.decode("utf-8", "ignore"))) > len(encoded):
+            wrong += len(run)
+    return 2 * wrong > sum(character > "\x7f" for character in sample)
 
 
 def _unwrapped(body: bytes) -> bytes:

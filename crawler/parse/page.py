@@ -64,6 +64,9 @@ _PLAYED = frozenset({Kind.VIDEO, Kind.AUDIO, Kind.MUSIC, Kind.SHORT})
 # Error pages have no PAGE_MID or one of these; others are whole pages of their own (album, about, profile).
 _NOTICE_TEMPLATES = ("appmsg/", "pages/common_share", "msg", "error", "rumor", "verify.html")
 
+# On pages of these templates #js_content is a frame with the account's name, filled by scripts.
+_FRAME_MID = "pages/common_share"
+
 _SHELL = re.compile(r"""<div(?=[^<>]*?\bid=["']?app)[^<>]*+>\s*+</div>""")
 
 _TOO_MANY_REQUESTS = 429
@@ -199,6 +202,8 @@ def _read_post(page: Outline, state: PageState, url: str | None, saved_url: str 
     head = read_head(page, state)
     own_links = (head.meta.get("og:url", ""), saved_url or "")
     identity = find_identity(state, url, own_links, head.shown_times)
+    if _FRAME_MID in state.page_mid and not state.drawn:
+        page.body, page.body_in_page = None, False
     kind = find_kind(state, page)
     if not page.complete:
         return _no_article(_reason("crawler.parse.cut_off"), identity, state)

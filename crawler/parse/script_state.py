@@ -54,6 +54,8 @@ STATE_NAMES = frozenset({
     "ori_head_img_url", "profile_signature",
 })  # fmt: skip
 
+_ACCOUNT_TITLE = "title"  # `var title` is the account's name; a post's title is `d.title`
+
 
 class PageState:
     """Named values of a page; the first non-empty one of each name wins, evaluated ones before read ones."""
@@ -65,7 +67,7 @@ class PageState:
         self.page_mid = ""
         self.drawn = bool(evaluated)  # by a browser
         for name, value in (evaluated or {}).items():
-            if name in STATE_NAMES:
+            if name in STATE_NAMES and name != _ACCOUNT_TITLE:
                 self._take(name, value)
         self._read(list(scripts))
         data = self._values.get("cgiDataNew")
@@ -86,7 +88,8 @@ class PageState:
             if not self._may_read(script):
                 break
             for name, value in list(assignments(script, STATE_NAMES)):
-                self._take(name.rpartition(".")[2], value)
+                if name != _ACCOUNT_TITLE:
+                    self._take(name.rpartition(".")[2], value)
 
     def _may_read(self, script: bytes) -> bool:
         """Whether the page has not had its share yet; the script counts from then on."""

@@ -28,10 +28,11 @@ from archive.export.parquet import write_parquet
 from archive.export.plain_text import render_text, write_text_files
 from archive.export.post_renderer import PostRenderer, RenderPost
 from archive.export.records import write_csv, write_dump, write_jsonl
+from archive.export.replay_pages import render_replay
 from archive.export.result import ExportResult, OnPosts, post_name
 from archive.export.sqlite import write_sqlite
 from archive.export.wacz import write_wacz
-from archive.export.warc import write_warc
+from archive.export.warc import Hooks, write_warc
 from archive.export.xlsx import write_xlsx
 from archive.rendering.page import ShownPost, shown_earlier, shown_post
 from archive.reports.citations import Citation, citation_of
@@ -80,8 +81,6 @@ POSTS: dict[Format, tuple[Callable[[Iterable[ShownPost], Path, RenderPost], Expo
 
 DOCUMENTS = (Format.PDF, Format.EPUB, Format.DOCX)
 
-DOCUMENTS = (Format.PDF, Format.EPUB, Format.DOCX)
-
 CAPTURES: dict[Format, tuple[Callable[..., ExportResult], str]] = {
     Format.WARC: (write_warc, "warc.gz"),
     Format.WACZ: (write_wacz, "wacz"),
@@ -107,8 +106,6 @@ def export(form: Format, output: Path | None, selection: Selection, save_head: P
             return _export_records(session, form, output, selection)
         if form in POSTS:
             return _export_posts(session, form, output, selection)
-        if form in DOCUMENTS:
-            return _export_documents(session, form, output, selection)
         if form in DOCUMENTS:
             return _export_documents(session, form, output, selection)
         return _export_captures(session, form, output, selection)
@@ -291,8 +288,10 @@ def _export_captures(session: Session, form: Format, output: Path | None, select
         with (
             _failing_alone(total, path, output),
             steps(count_captures(session, part)[0], every=CAPTURES_PER_LINE) as shown,
+            PostRenderer(render_replay) as renderer,
         ):
-            write_captures = partial(write, session, part, folder, on_capture=shown.step)
+            hooks = Hooks(shown.step, renderer.render)
+            write_captures = partial(write, session, part, folder, hooks=hooks)
             written = _write(path, write_captures, lambda result: result.captures)
             unchanged |= written is None
             total.merge(written or ExportResult())

@@ -10,6 +10,7 @@ from typing import Self
 import structlog
 
 from archive.system.child_processes import ENVIRONMENT_VARIABLE
+from crawler.process.entry import import_before_forking
 from mparchive.console import set_up_log
 from mparchive.errors import Exit
 from scheduler.config import find_config, load_config
@@ -80,6 +81,7 @@ def start_daemon() -> Exit:
     """
     from scheduler import daemon  # noqa: PLC0415 - importing it takes half a second
 
+    import_before_forking("mparchive.cli")  # each crawl's process would import it anyway
     path = find_config()
     web_server = load_config(path).reading_room
     set_up_log()
@@ -91,5 +93,6 @@ def start_worker() -> Exit:
     """Run a worker until stopped. Raises SettingError, DatabaseUnavailable."""
     from scheduler import daemon  # noqa: PLC0415 - as above
 
+    import_before_forking("mparchive.cli")  # as above
     set_up_log()
     return Exit(daemon.work_until_stopped())

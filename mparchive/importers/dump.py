@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, BinaryIO
 
+from archive.domain.address_list import ListedAddress, read_json_list
 from archive.domain.addresses import PostAddress, parse_address, without_session
 from archive.domain.errors import ArchiveError, MessageError, RecordError, error_message
 from archive.domain.messages import Message
@@ -74,23 +75,24 @@ class _Text:
                 return ""
 
 
-def read_dump(stream: BinaryIO, name: str) -> Iterator[DumpEntry | Flaw]:
+def read_dump(stream: BinaryIO, name: str) -> Iterator[DumpEntry | ListedAddress | Flaw]:
     """Yield records and flaws of a dump.
 
-    A repeated record is yielded once; one with other content is a flaw. Invalid JSON is a flaw that ends the
+    A repeated record is yielded once; one with other content is a flaw. After the flaw of a record with a
+    field that is missing or wrong comes its address, where it has one. Invalid JSON is a flaw that ends the
     dump. Raises InputError when there is no record.
     """
     text = _Text(stream)
     yield from _entries(_values(text), text, name)
 
 
-def read_csv_dump(stream: BinaryIO, name: str) -> Iterator[DumpEntry | Flaw]:
+def read_csv_dump(stream: BinaryIO, name: str) -> Iterator[DumpEntry | ListedAddress | Flaw]:
     """Yield records and flaws of a CSV file as `export` writes it, as `read_dump` does otherwise."""
     text = _Text(stream)
     yield from _entries(_rows(text), text, name)
 
 
-def _entries(values: Iterator[Any], text: _Text, name: str) -> Iterator[DumpEntry | Flaw]:
+def _entries(values: Iterator[Any], text: _Text, name: str) -> Iterator[DumpEntry | ListedAddress | Flaw]:
     seen: dict[str, tuple[int, bytes]] = {}
     number = 0
     for number, value in _numbered(values, text, name):
@@ -105,6 +107,8 @@ def _entries(values: Iterator[Any], text: _Text, name: str) -> Iterator[DumpEntr
         result = _first_of_its_post(entry, seen, name) if isinstance(entry, DumpEntry) else entry
         if result is not None:
             yield result
+        if isinstance(entry, Flaw) and isinstance(value, dict):
+            yield from _addresses_alone(value)
     if not number:
         raise InputError("mparchive.dump.empty", name=name)
 
@@ -226,6 +230,15 @@ def _entry(value: Any, number: int, name: str) -> DumpEntry | Flaw:
         return Flaw(
             name, where, Message("mparchive.dump.unreadable_record", {"reason": error_message(error)})
         )
+
+
+def _addresses_alone(value: dict[str, Any]) -> list[ListedAddress]:
+    """Return the address of a record that is none; none where the aid is that of another post."""
+    aid, *listed = ((name, value.get(name)) for name in FIELDS[:4])
+    fields = {name: one for name, one in listed if isinstance(one, str | int)}
+    found = read_json_list(io.BytesIO(json.dumps(fields).encode()))
+    is_text = isinstance(aid[1], str)
+    return [one for one in found if not (is_text and one.address.aid and one.address.aid != aid[1])]
 
 
 def _address(record: Record) -> PostAddress:

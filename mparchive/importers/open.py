@@ -182,6 +182,8 @@ ZIP = b"PK\x03\x04"
 
 STDIN = "-"
 
+_HTTP = b"HTTP/"  # the beginning of a page that was saved with its headers
+
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -332,19 +334,24 @@ def _form_by_beginning(text: bytes) -> Form | None:
         return Form.LIST if _is_list(text) else form
     if text.startswith(WARC):
         return Form.WARC
+    if text.startswith(_HTTP) and b"<html" in text.lower():  # curl --include, wget --save-headers
+        return Form.PAGE
     return Form.MHTML if is_mhtml(text) else None
 
 
 def _form(name: str, head: bytes) -> Form:
-    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    is_utf16 = head.startswith(_UTF16_MARKS)
+    text = head.decode("utf-16", "ignore").encode() if is_utf16 else head.removeprefix(codecs.BOM_UTF8)
+    text = text.lstrip()
     if not text:
         raise NothingToImport("mparchive.input.empty", name=name)
-    if form := _form_by_beginning(text):
+    form = _form_by_beginning(text)
+    if form and not (is_utf16 and form is not Form.PAGE):
         return form
     if head.startswith(ZIP):
         return Form.WACZ
     if name.endswith(".json"):
         raise NothingToImport("mparchive.input.not_a_dump", name=name)
-    if b"\0" in head and not head.startswith(_UTF16_MARKS):
+    if b"\0" in head and not is_utf16:
         raise NothingToImport("mparchive.input.unknown_format", name=name)
     return Form.LIST

@@ -191,11 +191,16 @@ def _object(source: Source) -> Iterator[Item]:
 
 
 def _as_dump(text: str) -> bytes:
-    """Return one record, or one record per line, as a dump has them."""
+    """Return one record, one record per line, or the records within an object, as a dump has them."""
     try:
-        json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         text = ",".join(line for line in text.splitlines() if line.strip())
+    else:
+        inner = value.values() if value.keys().isdisjoint(FIELDS) else ()
+        within = [one for part in inner for one in (part if isinstance(part, list) else [part])]
+        records = [one for one in within if isinstance(one, dict) and not one.keys().isdisjoint(FIELDS)]
+        text = json.dumps(records)[1:-1] if records else text
     return f"[{text}]".encode()
 
 

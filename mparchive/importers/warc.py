@@ -12,6 +12,7 @@ from archive.domain.addresses import HOST, parse_address, without_session
 from archive.domain.captures import CaptureData
 from archive.domain.errors import AddressError
 from archive.domain.text import index_key
+from archive.export.replay_pages import MADE_PAGES
 from archive.export.warc import CAPTURE_FIELD, MEDIUM_FIELD, SAVED, target_uri
 from crawler.parse.media import media_key
 from crawler.parse.response import DamagedResponse, FetchedPage, unpack
@@ -96,8 +97,13 @@ def skip_reason(url: str) -> str:
 
 def may_be_medium(record: Record) -> bool:
     """Tell whether a record could have a media file: it has content of an address that is not a post's."""
-    has_content = record.get("WARC-Type") in ("response", "revisit", "resource")
+    has_content = record.get("WARC-Type") in ("response", "revisit", "resource") and not _is_made(record)
     return has_content and bool(media_key(record.target) and skip_reason(record.target))
+
+
+def _is_made(record: Record) -> bool:
+    """Tell whether a record is a page that an export made from a capture beside it."""
+    return record.target.startswith(MADE_PAGES)
 
 
 def read_media(stream: BinaryIO, name: str, find_media: FindMedia) -> Iterator[SavedMedium | Flaw | Skipped]:
@@ -190,6 +196,8 @@ def read_pages(stream: BinaryIO, name: str) -> Generator[SavedPage | Flaw | Skip
     reader, is_empty, has_media = _PageReader(stream, name), True, False
     for record in read_records(stream):
         is_empty = False
+        if isinstance(record, Record) and _is_made(record):
+            continue
         if isinstance(record, Record) and may_be_medium(record):
             has_media = True
             continue

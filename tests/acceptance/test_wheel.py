@@ -98,6 +98,11 @@ def test_a_post_is_archived_exported_and_listed_by_the_installed_command(
     assert status.code == 0 and "文章" in status.out.decode()
 
 
+def test_the_bill_of_materials_is_in_the_wheel(installed: Installation) -> None:
+    name = "mparchive/sbom.cdx.json"
+    assert (installed.packages / name).read_bytes() == (ROOT / name).read_bytes()
+
+
 def test_a_configuration_is_written_by_the_installed_command(installed: Installation, tmp_path: Path) -> None:
     dump = write_dump(tmp_path / "dump.json", 1)
     assert installed("", tmp_path, "init", dump).code == 0

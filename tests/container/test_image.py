@@ -17,7 +17,16 @@ from sqlalchemy import make_url
 
 from archive.domain.outcomes import Kind
 from tests.archive.backup.s3_server import BUCKET, CREDENTIALS, s3_server
-from tests.container.image import ENTRY, Container, buildah, container, on_loopback, read_only, terminate
+from tests.container.image import (
+    ENTRY,
+    ROOT,
+    Container,
+    buildah,
+    container,
+    on_loopback,
+    read_only,
+    terminate,
+)
 from tests.crawler.crawling import plain
 from tests.standin import Standin
 from tests.standin.account import COMMISSION
@@ -74,6 +83,12 @@ def test_the_image_is_small_and_has_no_build_tools(image: Container) -> None:
     uid, *tools, size = out.split()
     assert (uid, tools) == ("1000", [])
     assert int(size) < MOST_BYTES, size
+
+
+def test_the_image_has_the_bill_of_materials(image: Container) -> None:
+    code, out, err = image.run("cat", "/opt/mparchive/mparchive/sbom.cdx.json")
+    assert code == 0, err
+    assert json.loads(out) == json.loads((ROOT / "mparchive" / "sbom.cdx.json").read_text("utf-8"))
 
 
 def test_the_service_watches_an_account_and_stops_on_sigterm(

@@ -12,15 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
-from sqlalchemy import Engine, select
+import pytest
+from playwright.sync_api import Browser
 
-from archive.db.engine import transaction
-from archive.db.models import Capture, Medium, Post
-from archive.db.settings import ArchiveSettings
-from archive.export.wacz import write_wacz
-from archive.repository.capture_selection import Selection
-from archive.storage.media_files import MediaFolder
-from tests.archive.filled import fill
+from archive.export.replay_pages import MADE_PAGES
+from tests.replay.conftest import BOUND, Exported, Reader
 
 PYWB = Path(sys.prefix) / "pywb" / "bin"  # made by bin/setup --dev: it needs older packages than ours
 WAIT = 100  # seconds for pywb to serve
@@ -67,18 +63,27 @@ def fetched(url: str) -> bytes:
         time.sleep(0.1)
 
 
-def test_pywb_shows_a_post_and_its_pictures(engine: Engine, tmp_path: Path) -> None:
-    folder, wacz = MediaFolder(ArchiveSettings(home=tmp_path)), tmp_path / "posts.wacz"
-    fill(engine, folder)
-    with transaction(engine) as session:
-        with wacz.open("w+b") as out:
-            write_wacz(session, Selection(), folder, out)
-        kept = select(Post.text, Capture.requested_url).join(Capture, Capture.id == Post.capture_id)
-        posts = session.execute(kept.where(Post.kind == "article")).all()
-        picture = session.scalars(select(Medium.url).where(Medium.file_id.is_not(None))).first()
-    with replaying(tmp_path, wacz) as posts_at:
-        for text, url in posts:
-            page = fetched(f"{posts_at}/mp_/{url}").decode()
-            words = re.split(r"[\s&;]+", text.strip())
-            assert max(words, key=len) in re.sub(r"<[^>]*>", "", page)
-        assert fetched(f"{posts_at}/id_/{picture}").startswith(b"\x89PNG")
+def test_pywb_has_each_captured_page_and_the_pictures_at_their_addresses(exported: Exported) -> None:
+    with replaying(exported.folder, exported.wacz) as posts_at:
+        for post in exported.posts:
+            if post.kind == "article":
+                page = fetched(f"{posts_at}/mp_/{post.captured_url}").decode()
+                words = re.split(r"[\s&;]+", post.text.strip())
+                assert max(words, key=len) in re.sub(r"<[^>]*>", "", page)
+        assert fetched(f"{posts_at}/id_/{exported.picture_url}").startswith(b"\x89PNG")
+
+
+@pytest.mark.browser
+def test_pywb_shows_the_page_of_each_post_with_its_pictures_and_asks_nobody_else(
+    exported: Exported, chromium: Browser
+) -> None:
+    with replaying(exported.folder, exported.wacz) as posts_at:
+        fetched(f"{posts_at}/id_/{MADE_PAGES}")
+        with Reader.opened(chromium, posts_at.removesuffix("/posts")) as reader:
+            for post in exported.posts:
+                reader.page.goto(f"{posts_at}/{post.page_url}", timeout=BOUND)
+                reader.check(reader.page.frame_locator("iframe"), post)
+            reader.page.goto(f"{posts_at}/{MADE_PAGES}")
+            listed = reader.page.frame_locator("iframe").locator(".days a")
+            assert listed.count() == len(exported.posts)
+        assert (reader.outside, reader.failed) == ([], [])

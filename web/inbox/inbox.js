@@ -20,16 +20,14 @@ function randomWord() {
 
 const labels = result.dataset;  // in the words of the page
 
-function inBoth(english, chinese) {
-  return chinese === english ? english : `${english}\n${chinese}`;
-}
+const isChinese = document.documentElement.lang.startsWith("zh");
 
 function summary(answer) {
-  if (answer.error) return inBoth(answer.error, answer.zh);
+  if (answer.error) return isChinese ? answer.zh : answer.error;
   if (answer.detail) return answer.detail;  // a problem document of the server before the inbox
   const filed = answer.filed.map(one =>
     `${one.new ? labels.filed : labels.known}: ${one.title || one.address}`);
-  return [...filed, ...answer.refused.map(one => `${labels.refused}: ${inBoth(one.why, one.zh)}`)].join("\n");
+  return [...filed, ...answer.refused.map(one => `${labels.refused}: ${isChinese ? one.zh : one.why}`)].join("\n");
 }
 
 async function send() {
@@ -57,7 +55,7 @@ const fragment = new URLSearchParams(location.hash.slice(1));
 text.value = ["title", "text", "url"].map(name => fragment.get(name)).filter(Boolean).join("\n");
 token.value = stored(TOKEN);
 const tap = stored(TAP) || stored(TAP, randomWord());
-history.replaceState(null, "", location.pathname);
+history.replaceState(null, "", location.pathname + location.search);
 
 const here = JSON.stringify(`${location.origin}${location.pathname}#tap=${tap}&`);
 document.getElementById("bookmarklet").href =

@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
 import structlog
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from sqlalchemy import Engine
 from starlette.requests import ClientDisconnect
@@ -27,7 +27,6 @@ from starlette.requests import ClientDisconnect
 from archive.db.engine import NO_DATABASE
 from archive.domain.captures import Sighted
 from archive.domain.errors import first_line
-from archive.domain.messages import Message
 from web.http_cache import NO_STORE
 from web.inbox.submission import (
     BODY_SECONDS,
@@ -49,35 +48,18 @@ from web.inbox.submission import (
     read_submission,
 )
 from web.middleware import CLIENT_KEY, RateLimiter
-
-
-def bilingual(code: str) -> str:
-    """Return the words of a message code in English and Chinese: the page has no language of its own."""
-    message = Message(code)
-    return f"{message.text('en')} {message.text('zh')}"
-
-
-def _bilingual_spans(code: str) -> Markup:
-    """Return the same as HTML, with the Chinese marked as such."""
-    message = Message(code)
-    return Markup('{} <span lang="zh-Hans">{}</span>').format(message.text("en"), message.text("zh"))
-
-
-def _part(name: str) -> str:
-    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+from web.pages.render import STYLE, PageContext, page_markup
 
 
 def _policy_hash(content: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
-_STYLE, _SCRIPT = _part("inbox.css"), _part("inbox.js")
-
-_PAGE = Environment(autoescape=True, undefined=StrictUndefined).from_string(_part("inbox.html"))
+_SCRIPT = (resources.files(__package__) / "inbox.js").read_text(encoding="utf-8")
 
 INBOX_HEADERS = {
     "Content-Security-Policy": (
-        f"default-src 'none'; style-src {_policy_hash(_STYLE)}; script-src {_policy_hash(_SCRIPT)}; "
+        f"default-src 'none'; style-src {_policy_hash(STYLE)}; script-src {_policy_hash(_SCRIPT)}; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
@@ -85,18 +67,23 @@ INBOX_HEADERS = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": NO_STORE,
+    "Vary": "Accept-Language",
 }
 
 
-def inbox_page(result: str = "") -> str:
-    """Return the page; `result` says what became of a form that was sent without JavaScript."""
-    return _PAGE.render(
-        style=Markup(_STYLE),  # noqa: S704 - our own files
-        script=Markup(_SCRIPT),  # noqa: S704 - as above
-        bilingual=bilingual,
-        spans=_bilingual_spans,
+def inbox_page(
+    request: Request, result: str = "", status: int = 200, headers: Mapping[str, str] = MappingProxyType({})
+) -> Response:
+    """Answer with the page; `result` says what became of a form that was sent without JavaScript."""
+    markup = page_markup(
+        request,
+        "inbox.html",
+        inline_style=Markup(STYLE),  # noqa: S704 - our own files
+        inline_script=Markup(_SCRIPT),  # noqa: S704 - as above
+        closed=inbox_closed().message,
         result=result,
     )
+    return HTMLResponse(markup, status, {**INBOX_HEADERS, **headers})
 
 
 _PLAIN_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": NO_STORE}
@@ -126,6 +113,11 @@ class LinkInbox:
         # Counted apart, so that whoever guesses tokens does not keep others out.
         self._wrong_tokens = RateLimiter(MAX_SUBMISSIONS, SUBMISSION_WINDOW, elapsed)
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether a token is set, without which nothing is taken."""
+        return bool(self._token)
+
     async def receive(self, request: Request) -> Response:
         """Answer one POST; neither its token nor its text is logged."""
         try:
@@ -133,7 +125,7 @@ class LinkInbox:
         except InboxError as error:
             _log.info("post refused", action="inbox_refused", status=error.status, reason=str(error))
             return _refusal(request, error)
-        return _answer(request, 200, answer, _summary(answer), {})
+        return _answer(request, 200, answer, _summary(answer, PageContext.of(request)), {})
 
     async def _file(self, request: Request) -> dict[str, Any]:
         if not self._token:
@@ -216,21 +208,17 @@ def _filed(found: ClassifiedAddresses, sighted: list[Sighted]) -> dict[str, Any]
     return {"filed": filed, "refused": refused}
 
 
-def _summary(answer: Mapping[str, Any]) -> str:
-    """Return the answer as lines of text, in both languages."""
+def _summary(answer: Mapping[str, Any], context: PageContext) -> str:
+    """Return the answer as lines of text in the reader's language."""
+    reason = "zh" if context.language == "zh" else "why"
     lines = [
-        f"{bilingual('web.inbox.filed' if one['new'] else 'web.inbox.known')}: "
+        f"{context.text('web.inbox.filed' if one['new'] else 'web.inbox.known')}: "
         f"{one.get('title') or one['address']}"
         for one in answer["filed"]
     ]
-    refused = [
-        f"{bilingual('web.inbox.refused')}: {_in_both(one['why'], one['zh'])}" for one in answer["refused"]
-    ]
-    return "\n".join([*lines, *refused])
-
-
-def _in_both(english: str, chinese: str) -> str:
-    return english if chinese == english else f"{english}\n{chinese}"
+    return "\n".join(
+        [*lines, *(f"{context.text('web.inbox.refused')}: {one[reason]}" for one in answer["refused"])]
+    )
 
 
 def _refusal(request: Request, error: InboxError) -> Response:
@@ -239,7 +227,8 @@ def _refusal(request: Request, error: InboxError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     english, chinese = error.message.text("en"), error.message.text("zh")
     answer = {"error": english, "zh": chinese, **error.message.as_json()}
-    return _answer(request, error.status, answer, _in_both(english, chinese), headers)
+    summary = error.message.text(PageContext.of(request).language)
+    return _answer(request, error.status, answer, summary, headers)
 
 
 def _answer(
@@ -248,5 +237,5 @@ def _answer(
     """Answer with the page to a form that was sent from it, and with JSON to everybody else."""
     is_form = media_type_of(request.headers.get("content-type", "")) == FORM
     if is_form and "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(inbox_page(summary), status, {**INBOX_HEADERS, **headers})
+        return inbox_page(request, summary, status, headers)
     return JSONResponse(value, status, {**_PLAIN_HEADERS, **headers})

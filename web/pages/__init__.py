@@ -10,7 +10,7 @@ from archive.domain.messages import Message
 from archive.storage.media_files import MediaFolder
 from web.errors import problem_response
 from web.http_cache import NO_STORE
-from web.pages.dashboards import calendar_router, coverage_router, gaps_router, health_router
+from web.pages.dashboards import calendar_router, compare_router, coverage_router, gaps_router, health_router
 from web.pages.files import files_router, sources_router
 from web.pages.lists import changes_page_router, stream_router
 from web.pages.login import login_router
@@ -36,6 +36,7 @@ def pages_router(
     for part in (
         stream_router(readers),
         calendar_router(readers, now),
+        compare_router(readers, now),
         gaps_router(readers, now),
         coverage_router(readers, now),
         changes_page_router(readers),

@@ -1,18 +1,21 @@
 """Pages with charts and tables: an account's calendar, gaps and sources, the health of the archive."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import accumulate, groupby
+from itertools import accumulate
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 from sqlalchemy.orm import Session
 
-from archive.audit import find_gaps
-from archive.audit.gap import Gap, GapKind
+from archive.audit import first_gaps
+from archive.audit.gap import MAX_COUNTED
 from archive.db.engine import Readers
 from archive.db.settings import RequestSettings
+from archive.domain.monitoring import SourceStatus
 from archive.domain.records import SHANGHAI
 from archive.integrity.check import last_verified
 from archive.reports import statistics, status
@@ -24,7 +27,7 @@ from archive.repository.egress import list_egresses
 from archive.repository.hash_chain import chain_heads
 from archive.repository.sources import last_listed, source_statuses
 from web.api.schemas import BizParam
-from web.pages.render import add_page, render_page
+from web.pages.render import MAX_NAME, OptionalSince, OptionalUntil, PageContext, add_page, render_page
 
 SQUARE_SIZE, SQUARE_GAP = 10, 2  # of a day in the heat map, in units of its view box
 
@@ -33,13 +36,14 @@ HEAT_LEVELS = 4
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """A day of the heat map; `level` is 0 (no post) to HEAT_LEVELS."""
+    """A day of the heat map; `level` is 0 (no post) to HEAT_LEVELS. `is_silent`: no post has followed yet."""
 
     x: int
     y: int
     day: date
     count: int
     level: int
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +56,24 @@ class GrowthMonth:
     height: float
 
 
-def heat_map(year: int, days: dict[date, int]) -> list[Square]:
-    """Lay out the days of a year: one column per week, Monday on top."""
+def heat_map(year: int, days: dict[date, int], today: date | None = None) -> list[Square]:
+    """Lay out the days of a year: one column per week, Monday on top.
+
+    The days from the last one with posts until `today`, included, are silent.
+    """
     first, last = date(year, 1, 1), date(year, 12, 31)
     most = max((count for day, count in days.items() if day.year == year), default=0)
     every = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    return [_square(day, days.get(day, 0), most, first.weekday()) for day in every]
+    since, until = max(days, default=date.max), today or date.min
+    return [
+        _square(day, days.get(day, 0), most, first.weekday(), is_silent=since < day <= until) for day in every
+    ]
 
 
-def _square(day: date, count: int, most: int, lead: int) -> Square:
+def _square(day: date, count: int, most: int, lead: int, *, is_silent: bool) -> Square:
     week = (day.timetuple().tm_yday - 1 + lead) // 7
     step = SQUARE_SIZE + SQUARE_GAP
-    return Square(week * step, day.weekday() * step, day, count, _level(count, most))
+    return Square(week * step, day.weekday() * step, day, count, _level(count, most), is_silent)
 
 
 def _level(count: int, most: int) -> int:
@@ -71,9 +81,9 @@ def _level(count: int, most: int) -> int:
     return -(-count * HEAT_LEVELS // most) if most else 0
 
 
-def cumulate(months: Sequence[Month]) -> list[GrowthMonth]:
-    """Sum up what months added; months without an addition are filled in, so that time goes evenly."""
-    every = by_month({month.month: month.count for month in months})
+def cumulate(months: Sequence[Month], today: date | None = None) -> list[GrowthMonth]:
+    """Sum up what months added, until `today`; months without an addition are filled in: time goes evenly."""
+    every = by_month({month.month: month.count for month in months}, today)
     whole = sum(month.count for month in every) or 1
     totals = accumulate(month.count for month in every)
     return [
@@ -117,10 +127,13 @@ def _year_values(days: dict[date, int], year: int | None, today: date) -> dict[s
     years = sorted(with_posts.union(range(max(with_posts), today.year + 1)) if days else (), reverse=True)
     chosen = year or max(with_posts, default=today.year)
     of_year = {day: count for day, count in days.items() if day.year == chosen}
+    ongoing = [one for one in statistics.quiet_periods(list(days)[-1:], 1, today) if one.days]
     return {
+        "today": today,
+        "silence": next(iter(ongoing), None),
         "year": chosen,
         "years": years,
-        "squares": heat_map(chosen, days),
+        "squares": heat_map(chosen, days, today),
         "of_year": of_year,
         "most_day": max(of_year, key=lambda day: (of_year[day], day), default=None),
     }
@@ -133,13 +146,81 @@ def _account_values(session: Session, biz: str, days: dict[date, int], today: da
         "silences": statistics.quiet_periods(list(days), MAX_SILENCES, today),
         "listed": last_listed(session, biz),
         "delays": list(zip(_DELAYS, counts, strict=True)) if any(counts) else [],
-        "growth": cumulate(statistics.posts_archived(session, biz)),
+        "growth": cumulate(statistics.posts_archived(session, biz), today),
     }
+
+
+MAX_COMPARED = 4  # accounts, each with a colour of its own
+
+MONTHS_COMPARED = 36  # over a longer time a chart shows years
+
+ComparedAccounts = Annotated[list[Annotated[str, Field(max_length=MAX_NAME)]], Query(max_length=MAX_COMPARED)]
+
+
+def compare_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
+    """Return /compare?account=…&account=…; `now` gives an aware UTC instant."""
+    router = APIRouter()
+
+    def compare(
+        request: Request,
+        account: ComparedAccounts = [],  # noqa: B006 - FastAPI makes a list of each request
+        since: OptionalSince = None,
+        until: OptionalUntil = None,
+    ) -> Response:
+        context = PageContext.of(request)
+        chosen = list(dict.fromkeys(filter(None, account)))
+        with readers.session() as session:
+            found = [accounts.account_of(session, biz) for biz in chosen]
+            days = [statistics.posts_by_day(session, biz) for biz in chosen]
+            names = accounts.account_names(session)
+        within = [
+            {day: count for day, count in one.items() if (since or day) <= day <= (until or day)}
+            for one in days
+        ]
+        today = min(now().astimezone(SHANGHAI).date(), until or date.max)
+        periods = counted_together(within, today)
+        rows = [
+            (
+                period,
+                [
+                    (count, context.link("accounts", biz, since=period, until=period))
+                    for biz, count in zip(chosen, counts, strict=True)
+                ],
+            )
+            for period, counts in periods
+        ]
+        values = {"chosen": chosen, "rows": rows, "since": since, "until": until, "accounts": names}
+        values |= {"names": [one.name or one.biz for one in found], "most_compared": MAX_COMPARED}
+        values["totals"] = [sum(one.values()) for one in within]
+        return render_page(request, "compare.html", **values)
+
+    add_page(router, "/compare", compare)
+    return router
+
+
+def counted_together(accounts_days: Sequence[dict[date, int]], today: date) -> list[tuple[str, list[int]]]:
+    """Count the posts of several accounts by month, or by year where they are of many; first to last.
+
+    Each period has a number for each account, 0 where it had no post. `today` ends the last one.
+    """
+    together: dict[date, int] = {}
+    for days in accounts_days:
+        together |= days
+    months = [one.month for one in by_month(together, today)]
+    form = "%Y-%m" if len(months) <= MONTHS_COMPARED else "%Y"
+    counts = [Counter[str]() for _ in accounts_days]
+    for counted, days in zip(counts, accounts_days, strict=True):
+        for day, count in days.items():
+            counted[day.strftime(form)] += count
+    periods = dict.fromkeys(month.strftime(form) for month in months)
+    return [(period, [counted[period] for counted in counts]) for period in periods]
 
 
 _RESOLVED_WITHIN = timedelta(days=30)  # problems that are over and still shown
 
 _MAX_ROWS = 50  # of a table; the API has the rest
+
+_SHOWN_AS_PROBLEM = "archive.status.incident"  # a reason that the table of problems has as well
 
 
 def health_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
@@ -158,18 +239,60 @@ def _health_values(session: Session, now: datetime) -> dict[str, Any]:
     problems = incidents.open_incidents(session)
     shown = len(problems) + _MAX_ROWS  # so many of the latest have all that are shown
     recent = incidents.recent_incidents(session, now - _RESOLVED_WITHIN, shown)
+    today = now.astimezone(SHANGHAI).date()
+    found = status.archive_status(session, now, RequestSettings.read().bare_a_day)
+    sources = source_statuses(session)
+    reasons = unready(session, now)
     return {
-        "reasons": unready(session, now),
+        "reasons": [one for one in reasons if one.code != _SHOWN_AS_PROBLEM] or reasons,
+        "names": {one["biz"]: one["name"] for one in found.accounts},
+        "watched": watched_accounts(found.accounts, sources)[:_MAX_ROWS],
         "problems": problems[:_MAX_ROWS],
         "resolved": [one for one in recent if one.closed_at is not None][:_MAX_ROWS],
-        "sources": source_statuses(session)[:_MAX_ROWS],
+        "sources": sources[:_MAX_ROWS],
         "egresses": list_egresses(session)[:_MAX_ROWS],
-        "status": status.archive_status(session, now, RequestSettings.read().bare_a_day),
-        "bytes_grown": cumulate(statistics.bytes_stored(session)),
+        "status": found,
+        "bytes_grown": cumulate(statistics.bytes_stored(session), today),
         "verified": last_verified(session),
         "chains": chain_heads(session)[:_MAX_ROWS],
-        "posts_grown": cumulate(statistics.posts_archived(session)),
+        "posts_grown": cumulate(statistics.posts_archived(session), today),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedAccount:
+    """An account with the sources that are asked for its posts; none of them watches it where there are none.
+
+    `last_good_at` is the latest answer of any of them, `next_try_at` the next time one is asked; aware UTC.
+    """
+
+    biz: str
+    name: str
+    sources: Sequence[SourceStatus]
+    last_good_at: datetime | None
+    next_try_at: datetime | None
+
+
+def watched_accounts(
+    accounts: Sequence[Mapping[str, Any]], sources: Sequence[SourceStatus]
+) -> list[WatchedAccount]:
+    """Return the accounts with their sources, those first whose sources had no good answer for longest."""
+    by_account: dict[str, list[SourceStatus]] = {str(one["biz"]): [] for one in accounts}
+    names = {str(one["biz"]): str(one["name"]) for one in accounts}
+    for source in sources:
+        by_account.setdefault(source.biz, []).append(source)
+        names.setdefault(source.biz, source.account)
+    found = [
+        WatchedAccount(
+            biz,
+            names[biz],
+            own,
+            max((one.last_good_at for one in own if one.last_good_at), default=None),
+            min((one.next_try_at for one in own if one.next_try_at), default=None),
+        )
+        for biz, own in by_account.items()
+    ]
+    return sorted(found, key=lambda one: one.last_good_at.timestamp() if one.last_good_at else 0.0)
 
 
 MAX_GAPS = 100  # shown of one kind; after the import of a dump every post lacks its page
@@ -182,16 +305,12 @@ def gaps_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
     def gaps(request: Request, biz: BizParam) -> Response:
         with readers.session() as session:
             account = accounts.account_of(session, biz)
-            kinds = _by_kind(find_gaps(session, account.id, now()))
-        return render_page(request, "gaps.html", biz=biz, name=account.name or biz, kinds=kinds)
+            kinds = first_gaps(session, account.id, now(), MAX_GAPS)
+        values = {"biz": biz, "name": account.name or biz, "kinds": kinds, "counted": MAX_COUNTED}
+        return render_page(request, "gaps.html", **values)
 
     add_page(router, "/accounts/{biz}/gaps", gaps)
     return router
-
-
-def _by_kind(gaps: Sequence[Gap]) -> list[tuple[GapKind, int, list[Gap]]]:
-    kinds = [(kind, list(found)) for kind, found in groupby(gaps, lambda gap: gap.kind)]
-    return [(kind, len(found), found[:MAX_GAPS]) for kind, found in kinds]
 
 
 def coverage_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:

@@ -1,6 +1,9 @@
 """Serve what is stored: media files by their SHA-256, offline pages of posts, and captures as text."""
 
 import re
+from collections import OrderedDict
+from collections.abc import Callable
+from io import BytesIO
 from typing import Annotated
 
 import structlog
@@ -37,8 +40,59 @@ def file_address(file: StoredFile) -> str:
     return f"/files/{file.sha256.hex()}" if _is_displayable(file.media_type) else ""
 
 
+COVER_SIZE = (208, 90)  # pixels of a small cover: twice those of the card, for fine displays
+
+MAX_COVER_PIXELS = 25_000_000  # of an image that is made smaller; covers of WeChat have half a million
+
+MAX_KEPT_COVERS = 500  # of 4 kB each
+
+_RASTER_TYPES = IMAGE_TYPES - {"image/svg+xml"}
+
+
+def cover_address(file: StoredFile) -> str:
+    """Return the address of a small form of an image; "" for what browsers do not show."""
+    address = file_address(file)
+    return f"{address}/cover" if file.media_type in _RASTER_TYPES else address
+
+
+class SmallCovers:
+    """Small forms of images, the last ones kept in memory by the hash of the image, which never changes."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[bytes, bytes] = OrderedDict()
+
+    def of(self, sha256: bytes, read: Callable[[], bytes]) -> bytes:
+        """Return the small form of an image that `read` returns; empty where none can be made."""
+        small = self._kept.pop(sha256, None)
+        if small is None:
+            small = _smaller(read())
+        self._kept[sha256] = small
+        while len(self._kept) > MAX_KEPT_COVERS:
+            self._kept.popitem(last=False)
+        return small
+
+
+def _smaller(content: bytes) -> bytes:
+    """Return an image as a JPEG that covers COVER_SIZE; empty for one that is too large or cannot be read."""
+    from PIL import Image, ImageOps  # noqa: PLC0415 - the server starts without it
+
+    try:
+        with Image.open(BytesIO(content)) as image:
+            if image.width * image.height > MAX_COVER_PIXELS:
+                return b""
+            image.draft("RGB", COVER_SIZE)
+            whole = image.convert("RGBA")
+            paper = Image.new("RGB", whole.size, "white")
+            paper.paste(whole, mask=whole)
+            written = BytesIO()
+            ImageOps.fit(paper, COVER_SIZE).save(written, "JPEG", quality=80)
+    except Exception:  # Pillow's decoders raise errors of many types
+        return b""
+    return written.getvalue()
+
+
 def files_router(readers: Readers, folder: MediaFolder) -> APIRouter:
-    """Return /files/<sha256>."""
+    """Return /files/<sha256>, and /files/<sha256>/cover, the same image small enough for a list of posts."""
     router = APIRouter()
 
     def file(request: Request, sha256: FileHash) -> Response:
@@ -49,7 +103,23 @@ def files_router(readers: Readers, folder: MediaFolder) -> APIRouter:
         headers = {**_headers(stored), "ETag": f'"{sha256}"'}
         return not_modified(request, headers) or _answer(request, _content(folder, stored), headers)
 
+    covers = SmallCovers()
+
+    def cover(request: Request, sha256: FileHash) -> Response:
+        with readers.session() as session:
+            stored = file_of(session, bytes.fromhex(sha256))
+        if stored is None or stored.media_type not in _RASTER_TYPES:
+            raise NotArchived("web.missing.file", sha256=sha256)
+        headers = {**_headers(stored), "ETag": f'"{sha256}-cover"'}
+        if known := not_modified(request, headers):
+            return known
+        small = covers.of(stored.sha256, lambda: _content(folder, stored))
+        if not small:
+            return Response(_content(folder, stored), headers=headers)
+        return Response(small, headers={**headers, "Content-Type": "image/jpeg"})
+
     add_page(router, "/files/{sha256}", file)
+    add_page(router, "/files/{sha256}/cover", cover)
     return router
 
 

@@ -19,7 +19,7 @@ from archive.repository.media import covers
 from archive.repository.notes import notes_of
 from archive.repository.post_queries import Page, PostFilter, position_at
 from web.api.schemas import BizParam
-from web.pages.files import file_address
+from web.pages.files import cover_address
 from web.pages.render import (
     OptionalChange,
     OptionalCursor,
@@ -121,7 +121,7 @@ def _stream(  # noqa: PLR0913, PLR0917 - each argument is a part of the page
 
 def card_values(session: Session, post_ids: Sequence[int]) -> dict[str, Any]:
     """Return what the cards of posts show, each by the ids of posts: marks, facts, addresses of covers."""
-    addresses = {post_id: file_address(file) for post_id, file in covers(session, post_ids).items()}
+    addresses = {post_id: cover_address(file) for post_id, file in covers(session, post_ids).items()}
     return {
         "marks": post_queries.marks_of(session, post_ids),
         "facts": card_facts(session, post_ids),

@@ -100,7 +100,10 @@ def notes_router(readers: Readers, writing: Engine, now: Callable[[], datetime])
                 noted=notes.noted_posts(session, SHOWN_NOTES),
                 starred=notes.count_starred(session),
                 tag_counts=notes.tag_counts(session),
-                searches=[_links(PageContext.of(request), one) for one in notes.saved_searches(session)],
+                searches=[
+                    (one.id, one.name, *search_addresses(one, PageContext.of(request)))
+                    for one in notes.saved_searches(session)
+                ],
             )
 
     add_page(router, "/notes", listed)
@@ -119,13 +122,8 @@ def _back(request: Request, form: dict[str, str], *path: str) -> Response:
     return RedirectResponse(context.link(*path, lang=form.get("lang", "")), 303)
 
 
-def _links(context: PageContext, search: SavedSearch) -> tuple[int, str, str, str]:
-    """Return number and name of a saved search, its address, and that of its feed."""
+def search_addresses(search: SavedSearch, context: PageContext) -> tuple[str, str]:
+    """Return the address of a saved search, and that of its feed."""
     query = {name: value for name, value in search.query.items() if name in SEARCH_FIELDS}
     feed = {name: value for name, value in query.items() if name in FEED_FIELDS}
-    return (
-        search.id,
-        search.name,
-        context.link("search", **query),
-        context.link("feeds", "posts.atom", **{"lang": None, **feed}),
-    )
+    return context.link("search", **query), context.link("feeds", "posts.atom", **{"lang": None, **feed})

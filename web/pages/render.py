@@ -1,7 +1,7 @@
 """Rendering of pages: the language of a request, the Jinja environment, headers, static files."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
 from importlib import resources
@@ -70,12 +70,14 @@ class PageContext:
     """A request for a page: its path and query, and the language of the answer.
 
     `explicit_language` is the language that the address itself names; every link then names it too.
+    `repeated` has all values of the parameters that come more than once; `query` has their last one.
     """
 
     path: str
     query: Mapping[str, str]
     language: Language
     explicit_language: Language | None
+    repeated: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, request: Request) -> Self:
@@ -83,7 +85,10 @@ class PageContext:
         named = request.query_params.get("lang")
         language = chosen_language(named, request.headers.get("accept-language", ""))
         explicit = language if named in LANGUAGES else None
-        return cls(request.url.path, dict(request.query_params), language, explicit)
+        parameters = request.query_params
+        repeated = {name: parameters.getlist(name) for name in parameters}
+        repeated = {name: values for name, values in repeated.items() if len(values) > 1}
+        return cls(request.url.path, dict(parameters), language, explicit, repeated)
 
     def text(self, code: str, /, **params: object) -> str:
         """Return the words of a message code in the reader's language."""
@@ -127,12 +132,13 @@ class PageContext:
         # Two slashes at the beginning would name another host.
         address = "/" + "/".join(quote(str(part), safe=_IN_PATH) for part in path).lstrip("/")
         parameters = {"lang": self.explicit_language, **query}
-        encoded = urlencode({name: value for name, value in parameters.items() if value not in (None, "")})
+        given = {name: value for name, value in parameters.items() if value not in (None, "")}
+        encoded = urlencode(given, doseq=True)
         return f"{address}?{encoded}" if encoded else address
 
     def here(self, /, **changes: object) -> str:
         """Return the address of this page with some parameters changed."""
-        return self.link(self.path.removeprefix("/"), **{**self.query, **changes})
+        return self.link(self.path.removeprefix("/"), **{**self.query, **self.repeated, **changes})
 
 
 def _is_verbatim(message: Message) -> bool:
@@ -175,6 +181,8 @@ def _content(name: str) -> bytes:
 
 
 _STYLE, _SCRIPT = _content("style.css"), _content("keys.js")
+
+STYLE = _STYLE.decode()
 
 STYLE_PATH = f"/static/style-{sha256(_STYLE).hexdigest()[:12]}.css"
 
@@ -235,8 +243,17 @@ MAX_HEADING = (
 
 def render_page(request: Request, page: str, status: int = 200, /, **values: Any) -> Response:
     """Render a template of templates/; answer 304 without it if the client has that content."""
+    content = page_markup(request, page, **values).encode("utf-8", "replace")
+    tag = _TAGS[PageContext.of(request).language]
+    headers = {**_HEADERS, "ETag": f"W/{entity_tag(content)}", "Content-Language": tag}
+    known = not_modified(request, headers) if status == 200 else None
+    return known or Response(content, status, headers, "text/html")
+
+
+def page_markup(request: Request, page: str, /, **values: Any) -> str:
+    """Return a rendered template of templates/, in the language of the request."""
     context = PageContext.of(request)
-    markup = _environment.get_template(page).render(
+    return _environment.get_template(page).render(
         context=context,
         text=context.text,
         name_of=context.name_of,
@@ -244,12 +261,15 @@ def render_page(request: Request, page: str, status: int = 200, /, **values: Any
         counts=context.counts,
         link=context.link,
         html_lang=_TAGS[context.language],
+        takes_links=takes_links(request),
         **values,
     )
-    content = markup.encode("utf-8", "replace")
-    headers = {**_HEADERS, "ETag": f"W/{entity_tag(content)}", "Content-Language": _TAGS[context.language]}
-    known = not_modified(request, headers) if status == 200 else None
-    return known or Response(content, status, headers, "text/html")
+
+
+def takes_links(request: Request) -> bool:
+    """Tell whether readers can submit links: the application sets it where the inbox has a token."""
+    app = request.scope.get("app")
+    return bool(app and getattr(app.state, "takes_links", False))
 
 
 def format_instant(moment: datetime | None) -> str:

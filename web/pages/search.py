@@ -1,6 +1,7 @@
 """The search page with the counts that narrow it, and posts by their address."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query, Request, Response
@@ -150,7 +151,7 @@ def _facet_values(context: PageContext, facets: Facets, chosen: PostFilter) -> d
     ]
     return {
         "facet_lists": [one for one in lists if one[1]],
-        "over_time": _hits_over_time(context, facets, chosen),
+        **_hits_over_time(context, facets, chosen),
     }
 
 
@@ -164,14 +165,42 @@ def _period_link(
     return period, count, context.here(after="", since=value, until=value), is_chosen
 
 
-def _hits_over_time(context: PageContext, facets: Facets, chosen: PostFilter) -> FacetLinks:
-    """Return the hits of each month, or of each year where they are of many, first to last."""
-    months = by_month(facets.months)
-    periods: dict[str, int] = {f"{one.month:%Y-%m}": one.count for one in months}
-    if len(months) > MAX_FACET_MONTHS:
-        counts = dict(facets.years)
-        periods = {str(year): counts.get(year, 0) for year in range(min(counts), max(counts) + 1)}
-    return [_period_link(context, period, count, chosen) for period, count in periods.items()]
+MAX_CHART_KINDS = 3  # with a colour of their own; the hits of all others are one part
+
+PeriodParts = list[tuple[int, str]]  # hits of each kind, and the address of the search for them
+
+
+def _hits_over_time(context: PageContext, facets: Facets, chosen: PostFilter) -> dict[str, Any]:
+    """Return the hits of each month, or of each year where they are of many, first to last, by kind."""
+    months = by_month({month: kinds.total() for month, kinds in facets.months.items()})
+    form = "%Y-%m" if len(months) <= MAX_FACET_MONTHS else "%Y"
+    counts = {one.month.strftime(form): Counter[str | None]() for one in months}
+    for month, of_month in facets.months.items():
+        counts[month.strftime(form)].update(of_month)
+    shown = [kind for kind, _ in facets.kinds if kind][:MAX_CHART_KINDS]
+    names = [context.name_of("archive.kind.", kind) for kind in shown]
+    if has_others := len(facets.kinds) > len(shown):
+        names.append(context.text("web.search.other_kinds"))
+    rows = [
+        (
+            *_period_link(context, period, kinds.total(), chosen)[:3],
+            _parts(context, period, kinds, shown)[: len(shown) + has_others],
+        )
+        for period, kinds in counts.items()
+    ]
+    return {"over_time": rows, "over_time_names": names}
+
+
+def _parts(
+    context: PageContext, period: str, kinds: Counter[str | None], shown: Sequence[str]
+) -> PeriodParts:
+    """Return the hits of the shown kinds in a period, and last those of all others."""
+
+    def address(kind: str | None) -> str:
+        return context.here(after="", since=period, until=period, **({"kind": kind} if kind else {}))
+
+    parts = [(kinds[kind], address(kind)) for kind in shown]
+    return [*parts, (kinds.total() - sum(count for count, _ in parts), address(None))]
 
 
 def _redirect_to_post(context: PageContext, named: NamedPosts) -> Response:

@@ -323,11 +323,9 @@ def _key(item: dict[str, Any]) -> str:
 def _listing(items: list[dict[str, Any]], more: bool, count: int | None) -> Listing:
     posts, items = [], items[:MAX_LISTED]
     for item in items:
-        if isinstance(item.get("url"), str):
-            published = as_instant(item.get("create_time"))
-            listing = stored_fields(item, _STORED)
-            posts.append(
-                (_key(item), ListedPost(item["url"], as_text(item.get("title")), published, listing))
-            )
+        url = item.get("url")
+        published, listing = as_instant(item.get("create_time")), stored_fields(item, _STORED)
+        post = ListedPost(url if isinstance(url, str) else "", as_text(item.get("title")), published, listing)
+        posts.append((_key(item), post))  # without an address too: the screening counts it
     last = (str(items[-1].get("msgid", "")), str(items[-1].get("itemidx", ""))) if items else ("", "")
     return Listing(tuple(posts), more and bool(items) and all(last), last, count)

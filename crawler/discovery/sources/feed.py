@@ -6,15 +6,17 @@ from calendar import timegm
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from email.utils import parsedate
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import feedparser
 import structlog
 
-from archive.domain.address_text import in_text, post_addresses
+from archive.domain.address_text import in_text, is_feed, post_addresses
 from archive.domain.addresses import public_part, without_session
 from archive.domain.messages import Message
+from archive.domain.records import SHANGHAI
 from crawler.discovery.responses import (
     as_objects,
     as_text,
@@ -40,6 +42,8 @@ logger = structlog.get_logger("crawler")
 
 MAX_BYTES = 8 * 1024 * 1024  # of a feed; one of 20 whole posts has 6 MB, broken XML is parsed at 0.2 MB/s
 
+MAX_HEAD = 4096  # bytes in which a feed begins; the content of its first entry may be a web page
+
 MAX_ENTRIES = 1000  # of one feed; feed servers give 20 to 100
 
 MAX_RESOLVED = 20  # links of one run whose redirects are requested
@@ -51,6 +55,10 @@ MAX_LINKS = 20  # links taken from the text of one entry
 MAX_EXAMPLE = 200  # characters of the link of an entry that leads to no post
 
 MAX_MARK = 500  # characters of an ETag; longer ones are not sent back
+
+_CLOCK = re.compile(r"\d:\d\d")
+
+_ZONE = re.compile(r"(?:Z|[A-Za-z]{2,5}|[+-]\d\d:?\d\d)\)?\s*$")  # at the end of a time
 
 _MARK = re.compile(r"[0-9a-f]{32}")
 
@@ -121,18 +129,23 @@ def _entry(entry: Any) -> FeedEntry:
         id=str(entry.get("id", "")),
         link=str(entry.get("link", "")),
         title=as_text(entry.get("title")),
-        published_at=_from_struct(entry.get("published_parsed") or entry.get("updated_parsed")),
+        published_at=_published(entry),
         content="\n".join(str(content) for content in contents),
     )
 
 
-def _from_struct(time: Any) -> datetime | None:
-    if time is None:
-        return None
+def _published(entry: Any) -> datetime | None:
+    """Return when an entry was published; a time without a zone, UTC for feedparser, is that of Beijing."""
+    # By its own name: for a missing time of a change feedparser gives that of publication.
+    is_updated = not entry.get("published_parsed") and dict.get(entry, "updated_parsed")
+    name = "updated" if is_updated else "published"
+    time, written = dict.get(entry, f"{name}_parsed"), str(dict.get(entry, name, ""))
+    is_local = bool(_CLOCK.search(written)) and not _ZONE.search(written)
     try:
-        return datetime.fromtimestamp(timegm(time), UTC)
-    except (ValueError, OverflowError, OSError):
+        moment = datetime.fromtimestamp(timegm(time or (parsedate(written) if is_local else None) or ()), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
         return None
+    return moment.replace(tzinfo=SHANGHAI).astimezone(UTC) if is_local else moment
 
 
 def _json_entries(body: bytes) -> list[FeedEntry]:
@@ -160,7 +173,7 @@ def _json_entry(item: dict[str, Any]) -> FeedEntry:
 def _from_iso(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=SHANGHAI)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
@@ -210,7 +223,8 @@ class FeedSource:
         if reply.status == 304:
             return SourceFindings(State.UNCHANGED, memory=memory)
         check_reply(reply)
-        if is_web_page(reply.body):
+        begin = reply.body[:MAX_HEAD].decode("utf-8", "replace")
+        if is_web_page(reply.body) and not (is_feed(begin) or begin.lstrip().startswith("{")):
             raise web_page_error(reply)
         entries = [
             replace(entry, link=self._absolute(entry.link)) for entry in self._read_entries(reply.body)

@@ -1,14 +1,17 @@
 """Test gaps as a whole: all kinds are found, of whom, and in both languages."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.audit import find_gaps
+from archive.audit import find_gaps, first_gaps
+from archive.audit import gap as gap_module
 from archive.audit.gap import Gap, GapKind
 from archive.db.models import Account, Address, Medium
 from archive.domain.addresses import AddressColumns, parse_address
@@ -123,6 +126,27 @@ def test_a_short_link_of_no_known_account_is_a_gap_of_no_account(db_session: Ses
     put(db_session, post(10))
     record_sightings(db_session, None, [sighting], NOW)
     assert subjects(db_session, GapKind.MENTIONED) == [f"{url}x"]
+
+
+def test_the_first_gaps_of_each_kind_are_those_of_the_whole_search_with_their_numbers(
+    db_session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every_kind_of_gap(db_session)
+    put(db_session, *(post(number, day="2024-03-01") for number in range(30, 40)))
+    account = db_session.scalars(select(Account.id).where(Account.biz == BIZ)).one()
+    every = find_gaps(db_session, account, LATER)
+    numbers = Counter(gap.kind for gap in every)
+    for most in (1, 3, 10_000):
+        found = first_gaps(db_session, account, LATER, most)
+        assert {kind: number for kind, number, _ in found} == numbers
+        assert [kind for kind, _, _ in found] == [kind for kind in GapKind if kind in numbers]
+        for kind, number, first in found:
+            assert first == [gap for gap in every if gap.kind is kind][:most]
+            assert len(first) == min(most, number)
+    monkeypatch.setattr(gap_module, "MAX_COUNTED", 4)
+    counted = {kind: number for kind, number, _ in first_gaps(db_session, account, LATER, 3)}
+    assert counted[GapKind.NO_PAGE] == 5 < numbers[GapKind.NO_PAGE]
+    assert set(counted) == set(numbers)
 
 
 def test_an_archive_that_holds_everything_has_no_gap(db_session: Session) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import struct
 import subprocess
 import sys
 from datetime import date
@@ -16,8 +17,9 @@ from warcio.archiveiterator import ArchiveIterator
 
 from archive.db.engine import transaction
 from archive.db.models import Capture, Post
+from archive.export.replay_pages import MADE_PAGES
 from archive.export.wacz import write_wacz
-from archive.export.warc import write_warc
+from archive.export.warc import Hooks, write_warc
 from archive.repository.capture_selection import Selection
 from archive.storage.media_files import MediaFolder
 
@@ -42,8 +44,8 @@ def members(path: Path) -> dict[str, bytes]:
         return {name: file.read(name) for name in file.namelist()}
 
 
-def pages(path: Path) -> list[dict]:
-    head, *lines = map(json.loads, members(path)["pages/pages.jsonl"].splitlines())
+def pages(path: Path, name: str = "pages/pages.jsonl") -> list[dict]:
+    head, *lines = map(json.loads, members(path)[name].splitlines())
     assert head["format"] == "json-pages-1.0"
     return lines
 
@@ -69,8 +71,34 @@ def test_it_holds_the_warc_and_a_page_for_each_post_that_has_one(
         write_warc(session, Selection(), folder, out)
         assert len(pages(path)) == session.scalar(select(func.count(Post.capture_id)))
     assert members(path)["archive/data.warc.gz"] == out.getvalue()
-    assert all(page["url"].startswith("https://mp.weixin.qq.com/") and page["title"] for page in pages(path))
+    assert all(page["url"].startswith(MADE_PAGES) and page["title"] for page in pages(path))
     assert not any("\r" in page["text"] for page in pages(path))
+    captured = pages(path, "pages/extraPages.jsonl")
+    assert all(page["url"].startswith("https://mp.weixin.qq.com/") for page in captured)
+    assert [(page["title"], page["ts"]) for page in captured] == [
+        (page["title"], page["ts"]) for page in pages(path)
+    ]
+
+
+def test_the_local_fields_of_each_member_are_as_long_as_those_in_the_directory(path: Path) -> None:
+    """A program that reads parts of the file, as replayweb.page does, knows only the directory."""
+    with ZipFile(path) as file:
+        found = file.infolist()
+    content = path.read_bytes()
+    for member in found:
+        (length,) = struct.unpack_from("<H", content, member.header_offset + 28)
+        assert length == len(member.extra) == 0
+
+
+def test_a_post_whose_page_cannot_be_made_is_listed_with_its_captured_page(
+    filled: Engine, folder: MediaFolder, tmp_path: Path
+) -> None:
+    failing = Hooks(render=lambda shown: 1 / 0)
+    with (tmp_path / "a.wacz").open("w+b") as out, transaction(filled) as session:
+        result = write_wacz(session, Selection(), folder, out, failing)
+    listed = pages(tmp_path / "a.wacz")
+    assert result.failed == len(listed) > 0
+    assert all(page["url"].startswith("https://mp.weixin.qq.com/") for page in listed)
 
 
 def test_every_line_of_the_index_finds_its_record(path: Path) -> None:

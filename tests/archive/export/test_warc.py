@@ -13,6 +13,7 @@ from warcio.checker import Checker
 
 from archive.db.engine import transaction
 from archive.db.models import Account, Capture, File, Post
+from archive.export.replay_pages import MADE_PAGES
 from archive.export.result import ExportResult
 from archive.export.warc import write_warc
 from archive.repository.capture_selection import Selection
@@ -48,6 +49,7 @@ def _kinds(records: list) -> dict[str, int]:
 def test_every_answer_is_in_a_warc_with_what_is_known_of_it(filled: Engine, folder: MediaFolder) -> None:
     warc, written = _warc(filled, folder)
     records, kept = _records(warc), answers()
+    pages = _made_pages(records)
     assert (written.captures, written.missing) == (len(kept), 0)
     served = [one for one in kept if one.headers and not one.rendered]
     assert _kinds(records) == {
@@ -57,7 +59,7 @@ def test_every_answer_is_in_a_warc_with_what_is_known_of_it(filled: Engine, fold
         "response": len(served) - 2,
         "revisit": 2,
         "conversion": 1,
-        "resource": 1 + PICTURES,
+        "resource": 1 + PICTURES + len(pages) + 1,
     }
     responses = [record for record in records if record.rec_type == "response"]
     bodies = {one.body for one in served}
@@ -72,6 +74,33 @@ def test_every_answer_is_in_a_warc_with_what_is_known_of_it(filled: Engine, fold
     assert {one.rec_headers["WARC-Refers-To"] for one in revisits} == {
         responses[0].rec_headers["WARC-Record-ID"]
     }
+
+
+def _made_pages(records: list) -> list:
+    return [record for record in records if record.rec_headers["mparchive-made-from"]]
+
+
+def test_pages_for_replay_come_last_and_say_from_which_record_they_are_made(
+    filled: Engine, folder: MediaFolder
+) -> None:
+    records = _records(_warc(filled, folder)[0])
+    pages = _made_pages(records)
+    with transaction(filled) as session:
+        assert len(pages) == session.scalar(select(func.count(Post.capture_id)))
+    assert records[-1 - len(pages) : -1] == pages
+    assert records[-1].rec_headers["WARC-Target-URI"] == MADE_PAGES
+    captured = {
+        (
+            f"{record.rec_headers['WARC-Target-URI']} {record.rec_headers['WARC-Payload-Digest']}",
+            record.rec_headers["WARC-Date"],
+        )
+        for record in records[: -1 - len(pages)]
+    }
+    for page in pages:
+        made_from = page.rec_headers["mparchive-made-from"], page.rec_headers["WARC-Date"]
+        assert made_from in captured
+        assert page.rec_headers["WARC-Target-URI"].startswith(MADE_PAGES)
+        assert made_from[0].split()[0].replace("&", "&amp;").encode() in page.content
 
 
 SCRIPT = """

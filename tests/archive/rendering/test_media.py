@@ -14,6 +14,7 @@ from archive.rendering.media import (
     PAGE_FULL,
     UNREADABLE_FILE,
     UNSUPPORTED_TYPE,
+    AddressedFiles,
     EmbeddedFiles,
     PostMedia,
 )
@@ -114,6 +115,32 @@ def test_it_is_said_why_a_file_is_not_embedded() -> None:
     assert full.put(image(1, stored)) == ("", PAGE_FULL)
     files.contents.clear()
     assert embedded.put(image(1, stored)) == ("", UNREADABLE_FILE)
+
+
+def test_a_file_in_a_web_archive_stands_at_its_own_address_whatever_its_size() -> None:
+    files = Files()
+    medium = image(1, files.keep(picture("synthetic_addressed")))
+    odd = image(2, medium.file, url='https://mmbiz.qpic.cn/a");}</style>\f', key="odd")
+    files.contents.clear()  # none is read
+    addressed = AddressedFiles(media(medium, odd, files=files), max_length=0)
+    placeholder, why = addressed.put(medium)
+    assert (addressed.sources.get(placeholder), why) == (medium.url, "")
+    assert (
+        addressed.put(image(3, last_reason=Message("archive.verbatim", {"text": "404"})))[1] == NOT_DOWNLOADED
+    )
+    assert addressed.put(image(4, medium.file, url=""))[1] == NOT_DOWNLOADED
+    addressed.background(odd.url)
+    assert addressed.variables == (
+        ':root{--mparchive-0:url("https://mmbiz.qpic.cn/a%22);}%3C/style%3E%0C");}'
+    )
+
+
+def test_media_without_some_files_are_otherwise_the_same() -> None:
+    files = Files()
+    first, second = (image(number, files.keep(picture(f"synthetic_{number}"))) for number in (1, 2))
+    found = media(first, second, files=files).without_files({first.url}).shown
+    assert [medium.file is None for medium in found] == [True, False]
+    assert [medium.url for medium in found] == [first.url, second.url]
 
 
 def test_each_use_of_a_file_counts_against_the_bound_of_the_page() -> None:

@@ -2,6 +2,7 @@
 
 import html
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Error, Page, Route
 
 from archive.domain.parsed_page import ParsedPage
-from archive.rendering.page import ShownPost, offline_page
+from archive.rendering.page import ShownPost, offline_page, replay_page
 from crawler.parse.page import read_page
 from tests.archive.rendering.hostile import ASKING, PRETENDING, RUNNING
 from tests.archive.rendering.making import Files, image, of_reading, post, shown
@@ -97,10 +98,13 @@ def test_hostile_bodies_would_act_if_they_were_shown_as_they_are(reader: Reader)
     assert len(still) < 0.2 * len(bodies), still
 
 
-def test_hostile_bodies_do_not_run_ask_or_pretend_to_be_ours(reader: Reader) -> None:
+@pytest.mark.parametrize("make", [offline_page, replay_page])
+def test_hostile_bodies_do_not_run_ask_or_pretend_to_be_ours(
+    reader: Reader, make: Callable[[ShownPost], str]
+) -> None:
     done: dict[str, object] = {}
     for name, body in (RUNNING | ASKING | PRETENDING).items():
-        done[name] = reader.does_anything(_unguarded(offline_page(shown(post(body)))))
+        done[name] = reader.does_anything(_unguarded(make(shown(post(body)))))
         left, schemes = reader.page.evaluate(_LEFT)
         done[name] = done[name] or left or sorted(set(schemes) - {"http:", "https:"})
     assert {name: what for name, what in done.items() if what} == {}

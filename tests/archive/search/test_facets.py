@@ -1,5 +1,6 @@
 """Counts of hits: complete up to a bound, of the newest beyond it, and equal to what the filters find."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 
@@ -42,7 +43,9 @@ def test_hits_are_counted_by_account_month_kind_and_mark(hits: Session) -> None:
     found = count_facets(hits, parse("申报通知"))
     assert (found.total, found.is_complete) == (5, True)
     assert [(biz, count) for biz, _, count in found.accounts] == [(BIZ, 4), (OTHER, 1)]
-    assert found.months == {date(2024, 12, 1): 1, date(2025, 11, 1): 3, date(2026, 3, 1): 1}
+    totals = {month: kinds.total() for month, kinds in found.months.items()}
+    assert totals == {date(2024, 12, 1): 1, date(2025, 11, 1): 3, date(2026, 3, 1): 1}
+    assert sum(found.months.values(), Counter()) == dict(found.kinds)
     assert found.years == [(2026, 1), (2025, 3), (2024, 1)]
     assert dict(found.kinds) == {None: 2, "picture": 1, "article": 2}
     assert dict(found.marks) == dict.fromkeys((PostMark.EDITED, PostMark.REMOVED, PostMark.RESTORED), 1)
@@ -70,7 +73,10 @@ def test_of_many_hits_the_newest_are_counted(hits: Session, monkeypatch: pytest.
     monkeypatch.setattr("archive.search.facets.RANKED", 2)
     found = count_facets(hits, parse("申报通知"))
     assert (found.total, found.is_complete) == (2, False)
-    assert found.months == {date(2026, 3, 1): 1, date(2025, 11, 1): 1}
+    assert {month: kinds.total() for month, kinds in found.months.items()} == {
+        date(2026, 3, 1): 1,
+        date(2025, 11, 1): 1,
+    }
 
 
 def test_posts_found_by_a_name_are_not_counted(hits: Session) -> None:

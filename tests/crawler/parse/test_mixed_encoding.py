@@ -26,6 +26,35 @@ def test_a_whole_page_in_gb18030_is_read() -> None:
     assert read_page(page(BODY).decode().encode("gb18030")).outcome is Outcome.ARTICLE
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_whole_page_in_utf_16_is_read(encoding: str) -> None:
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    reading = read_page((mark + page(BODY).decode()).encode(encoding))
+    assert reading.record is not None
+    assert reading.record == read_page(page(BODY)).record
+
+
 def test_a_single_broken_character_is_no_second_encoding() -> None:
     served = page(BODY).replace("第二段".encode(), "第二段".encode() + b"\xe5")
     assert read_page(served).outcome is Outcome.ARTICLE
+
+
+@pytest.mark.parametrize("taken_for", ["latin-1", "cp1252", "gb18030"])
+def test_utf_8_that_a_tool_took_for_another_encoding_is_no_article(taken_for: str) -> None:
+    served = page(BODY, "var copyright = '版权所有，不得转载';")
+    garbled = served.decode(taken_for, "replace").encode()
+    reading = read_page(garbled)
+    assert (reading.outcome, reading.reason) == (
+        Outcome.UNKNOWN,
+        Message("crawler.parse.garbled").dump(),
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["«ÀÉÈÊ» — Ã©tÃ© été, naïve façade", "한국어로 쓴 글입니다。", "รายงานประจำปีของบริษัท", "Ответ: «да»…"],
+)
+def test_words_of_other_languages_are_not_taken_for_garbled_chinese(words: str) -> None:
+    reading = read_page(page(f"<p>{words}</p>"))
+    assert reading.record is not None
+    assert reading.record.text == f"{words}\r"

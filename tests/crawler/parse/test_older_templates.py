@@ -96,3 +96,21 @@ def test_a_data_id_is_no_id() -> None:
 def test_a_page_of_a_thousand_drawn_formulas_is_one() -> None:
     formulas = "<svg><g>" + "<path d='M0'></path>" * 50 + "</g></svg>"
     assert read(f"<p>字</p>{formulas * 1000}").record.text == "字\r"  # type: ignore[union-attr]
+
+
+FRAME_MID = "window.PAGE_MID='mmbizwap:pages/common_share.html';"
+
+
+@pytest.mark.parametrize("show_type", ["", "0", "7", "8", "11"])
+def test_the_frame_of_a_shared_template_is_no_body(show_type: str) -> None:
+    """Pages of pictures, texts and audios have a frame in #js_content: the account's card and a comma."""
+    served = page(f"{FOLLOW}<p></p><span>,</span>", FRAME_MID).decode()
+    reading = read_page(served.replace('item_show_type = "0"', f'item_show_type = "{show_type}"').encode())
+    assert (reading.outcome, reading.record) == (Outcome.UNKNOWN, None)
+    assert reading.needs_browser
+
+
+def test_an_audio_in_the_frame_has_no_words_but_its_player() -> None:
+    reading = read(f"{FOLLOW}<span>,</span>", f"{FRAME_MID} var voiceid = 'voice1';", show_type=7)
+    assert (reading.kind, reading.record and reading.record.text) == (Kind.AUDIO, "")
+    assert reading.needs_browser

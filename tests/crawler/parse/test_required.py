@@ -96,3 +96,16 @@ def test_singlefile_may_leave_end_tags_out_but_not_those_of_paragraphs() -> None
     assert read_page(_unscripted(end="", body="<p>一<p>二")).outcome is Outcome.UNKNOWN
     served = _unscripted(end="").replace(b"Page saved with SingleFile", b"A comment")
     assert read_page(served, URL).outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize("heading", [b"<h1>\xe9\xa2\x98</h1>", b""])
+@pytest.mark.parametrize("evaluated", [None, {"title": "号"}])
+def test_the_name_of_the_account_is_no_title(heading: bytes, evaluated: dict[str, str] | None) -> None:
+    """Pages of articles have `var title` beside `msg_title`: it is the name of the account."""
+    served = page(script='var title = "号";').replace(b"var msg_title = '\xe9\xa2\x98';", b"")
+    reading = read_page(served.replace(b"<h1>\xe9\xa2\x98</h1>", heading), evaluated=evaluated)
+    if heading:
+        assert reading.record is not None
+        assert reading.record.title == "题"
+    else:
+        assert (reading.outcome, reading.page["missing"]) == (Outcome.UNKNOWN, ["title"])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archive.domain.address_list import ListedAddress
 from archive.domain.records import Record
 from archive.export.records import write_csv
 from mparchive.importers import dump
@@ -151,3 +152,24 @@ def test_a_csv_without_a_row_is_named() -> None:
     with pytest.raises(InputError) as error:
         read_csv(csv_of([]))
     assert error.value.message.code == "mparchive.dump.empty"
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_kept"),
+    [
+        ({"finalContent": None}, True),
+        ({"时间time": "2025-11-31"}, True),
+        ({"文章标识符aid": 26506935081}, True),
+        ({"链接url": "https://mp.weixin.qq.com/s/abcdefghijklmnopqrstuv"}, True),
+        ({"文章标识符aid": "1_1"}, False),
+        ({"链接url": "https://example.org/1"}, False),
+    ],
+    ids=["no text", "no date", "aid a number", "short link", "aid of another post", "no post"],
+)
+def test_a_record_with_a_flaw_keeps_its_address(changed: dict[str, object], is_kept: bool) -> None:
+    good = record(1)
+    flaw, *rest = read_dump(io.BytesIO(dump_bytes([good | changed])), "a.json")
+    assert isinstance(flaw, Flaw)
+    urls = [one.address.url for one in rest if isinstance(one, ListedAddress)]
+    assert urls == ([changed.get("链接url", good["链接url"])] if is_kept else [])
+    assert [one.title for one in rest if isinstance(one, ListedAddress)] == [good["标题title"]] * is_kept

@@ -22,6 +22,9 @@ from mparchive.importers.open import Form, is_address, open_source
         (b'{"articalList": []}', Form.ACCOUNTS),
         (b"WARC/1.1\r\n", Form.WARC),
         ("链接\n".encode("utf-16"), Form.LIST),
+        ('<!DOCTYPE html><html lang="zh">https://mp.weixin.qq.com/s/x'.encode("utf-16"), Form.PAGE),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<!DOCTYPE html>\n<HTML>", Form.PAGE),
+        (b"HTTP/1.1 200 OK\nhttps://mp.weixin.qq.com/s/x", Form.LIST),
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])

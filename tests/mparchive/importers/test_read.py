@@ -1,16 +1,21 @@
 """Reading whatever was given, a folder of everything included."""
 
 import gzip
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from archive.domain.address_list import ListedAddress
 from mparchive.importers import read
 from mparchive.importers.accounts import NamedAccount
+from mparchive.importers.dump import DumpEntry
 from mparchive.importers.items import Flaw, InputError, SavedPage, Skipped
 from mparchive.importers.read import Item, read_inputs
+from tests.acceptance.dumps import record
 from tests.mparchive.importers.test_warc import Writer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(tempfile|Temporary).*")  # warcio's writer
@@ -118,3 +123,21 @@ def test_an_empty_input_is_an_error_and_not_the_current_folder(
         list(read_inputs([SHORT, empty]))
     (found,) = read_inputs(["."])
     assert isinstance(found, ListedAddress)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda records: {"code": 0, "data": records},
+        lambda records: {one["文章标识符aid"]: one for one in records},
+    ],
+    ids=["a list in an object", "records by their aid"],
+)
+def test_records_within_an_object_are_a_dump(
+    tmp_path: Path, wrapped: Callable[[list[dict[str, Any]]], object]
+) -> None:
+    path = tmp_path / "dump.json"
+    path.write_bytes(json.dumps(wrapped([record(1), record(2)]), ensure_ascii=False).encode())
+    items = given(path)
+    assert [one.record.as_dict() for one in items if isinstance(one, DumpEntry)] == [record(1), record(2)]
+    assert len(items) == 2

@@ -44,7 +44,7 @@ def _window(
     chromium: Browser, web: Served, requested: list[str], javascript: bool
 ) -> Iterator[BrowserContext]:
     """Open a browser that reaches our server, and one made-up page at any other address."""
-    context = chromium.new_context(java_script_enabled=javascript, bypass_csp=False)
+    context = chromium.new_context(java_script_enabled=javascript, bypass_csp=False, locale="en-GB")
     context.set_default_timeout(30_000)
 
     def answer(route: Route) -> None:
@@ -91,13 +91,13 @@ def test_the_bookmarklet_files_a_post_with_one_tap_once_the_token_is_stored(
     first = tap(window, bookmarklet, OPENED)  # the token is missing
     first.get_by_label("Token").fill(TOKEN)
     assert filed(engine) == []
-    first.get_by_role("button").click()
-    assert "Filed 已收下: 合成标题" in status_text(first, "Filed")
+    first.get_by_role("button", name="Submit").click()
+    assert "Submitted: 合成标题" in status_text(first, "Submitted")
     assert filed(engine) == [(f"{POST}?scene=1", "合成标题")]
     assert first.url == f"{web.origin}/inbox"  # nothing of it is left in the history
 
     second = tap(window, bookmarklet, OPENED.replace("AbCd", "aBcD"))  # one tap
-    assert "Filed 已收下" in status_text(second, "Filed")
+    assert "Submitted" in status_text(second, "Submitted")
     assert len(filed(engine)) == 2
     ours = {one for one in requested if web.origin in one}
     assert ours == {f"{method} {web.origin}/inbox" for method in ("GET", "POST")}
@@ -116,14 +116,14 @@ def test_a_link_from_another_site_files_nothing_by_itself(
     opened = tap(window, f"void(open('{web.origin}/inbox#{fragment}'))", "https://evil.example/")
     assert opened.get_by_label("Address").input_value() == f"合成标题\n{POST}"
     assert opened.get_by_label("Token").input_value() == TOKEN
-    opened.get_by_role("button").focus()
+    opened.get_by_role("button", name="Submit").focus()
     assert filed(engine) == []
     opened.keyboard.press("Enter")
-    assert "Filed" in status_text(opened, "Filed")
+    assert "Submitted" in status_text(opened, "Submitted")
     assert len(filed(engine)) == 1
 
 
-def test_a_refusal_is_in_both_languages_and_a_wrong_token_is_forgotten(
+def test_a_refusal_is_in_the_language_of_the_page_and_a_wrong_token_is_forgotten(
     window: BrowserContext, web: Served
 ) -> None:
     page = window.new_page()
@@ -131,13 +131,19 @@ def test_a_refusal_is_in_both_languages_and_a_wrong_token_is_forgotten(
     page.evaluate(f"localStorage.setItem('mparchive-inbox-token', '{TOKEN}')")
     page.reload()
     page.get_by_label("Address").fill("<img src=x onerror=document.title=1>")
-    page.get_by_role("button").click()
-    assert "没有文章链接" in status_text(page, "there is no address")
+    page.get_by_role("button", name="Submit").click()
+    assert "没有" not in status_text(page, "there is no address")
     page.get_by_label("Token").fill("wrong")
-    page.get_by_role("button").click()
-    assert "口令" in status_text(page, "token is missing or wrong")
+    page.get_by_role("button", name="Submit").click()
+    assert "口令" not in status_text(page, "token is missing or wrong")
     assert page.evaluate("localStorage.getItem('mparchive-inbox-token')") == ""
-    assert page.title() == "Inbox 收件箱 · mparchive"
+    assert page.title() == "Submit a link · mparchive"
+    page.goto(f"{web.origin}/inbox?lang=zh")
+    page.get_by_label("文章链接").fill("合成")
+    page.get_by_label("口令").fill(TOKEN)
+    page.get_by_role("button", name="提交").click()
+    assert "没有文章链接" in status_text(page, "没有")
+    assert page.url == f"{web.origin}/inbox?lang=zh"
 
 
 def test_without_javascript_it_is_a_plain_form(
@@ -147,9 +153,9 @@ def test_without_javascript_it_is_a_plain_form(
     page.goto(f"{web.origin}/inbox")
     page.get_by_label("Address").fill(f"合成标题 {POST} https://example.com/<b>x")
     page.get_by_label("Token").fill(TOKEN)
-    page.get_by_role("button").click()
-    assert status_text(page, "Filed").splitlines()[0] == "Filed 已收下: 合成标题 <b>x"
-    assert "Not taken 未收下: https://example.com/" in status_text(page, "Filed")
+    page.get_by_role("button", name="Submit").click()
+    assert status_text(page, "Submitted").splitlines()[0] == "Submitted: 合成标题 <b>x"
+    assert "Not taken: https://example.com/" in status_text(page, "Submitted")
     assert [url for url, _ in filed(engine)] == [POST]
 
 
@@ -161,6 +167,6 @@ def test_the_page_keeps_its_content_security_policy(window: BrowserContext, web:
     page.goto(f"{web.origin}/inbox")
     assert page.locator("#offer").is_visible()
     assert not page.locator("[name=username]").is_visible()  # it is there for what remembers passwords
-    assert page.get_by_role("link", name="To the archive").get_attribute("href") == "./"
-    assert page.evaluate("getComputedStyle(document.querySelector('button')).minHeight") == "48px"
+    assert page.get_by_role("link", name="Submit a link").get_attribute("aria-current") == "page"
+    assert page.evaluate("getComputedStyle(document.querySelector('#button')).minHeight") == "48px"
     assert complaints == []

@@ -97,6 +97,12 @@ def test_without_a_token_the_inbox_is_closed_and_says_how_to_open_it(engine: Eng
             assert answer.status == 403
             assert "MPARCHIVE_INBOX_TOKEN_FILE" in answer.json["error"]
             assert "MPARCHIVE_INBOX_TOKEN_FILE" in answer.json["zh"]
+        page = web.ask("GET", "/inbox?lang=en").body.decode()
+        assert "<textarea" not in page
+        assert "MPARCHIVE_INBOX_TOKEN_FILE" in page
+        assert 'href="/inbox' not in web.ask("GET", "/").body.decode()
+    with served(engine) as web:
+        assert 'href="/inbox' in web.ask("GET", "/").body.decode()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ POST, ACCOUNT = f"/posts/{BIZ}", f"/accounts/{BIZ}"
 PAGES = (
     "/", "/accounts", "/changes", "/notes", "/health", "/search",
     "/search?q=%E5%90%88%E6%88%90&order=relevance",
+    f"/compare?account={BIZ}&account={OTHER}",
     ACCOUNT, f"{ACCOUNT}/calendar", f"{ACCOUNT}/gaps", f"{ACCOUNT}/sources", RICH, f"{RICH}/page",
     f"{POST}/{EDITED}/history", f"{POST}/{EDITED}/versions/1", f"{POST}/{EDITED}/cite",
     f"{POST}/{DELETED}/captures", "/no-such-page",

@@ -16,9 +16,9 @@ from archive.repository.sources import SourceReport, record_report
 from tests.archive.making import BIZ, NOW
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import ACCOUNT, OTHER, POST, get, words
-from tests.web.seeding import EDITED, QUOTED
+from tests.web.seeding import EDITED, NAME, QUOTED
 from tests.web.served import served
-from web.pages.dashboards import HEAT_LEVELS, cumulate, heat_map
+from web.pages.dashboards import HEAT_LEVELS, counted_together, cumulate, heat_map
 
 
 def test_the_calendar_counts_days_months_and_silences(site: SeededSite) -> None:
@@ -55,20 +55,25 @@ def test_days_and_months_of_the_charts_lead_to_their_posts(site: SeededSite) -> 
 
 def test_health_lists_problems_sources_egresses_runs_and_contents(site: SeededSite) -> None:
     page = words(get(site, "/health?lang=en"))
-    assert "Current problems Started Event What to do 2025-11-09 12:00 /data" in page
+    assert "What is wrong, and what to do Started Event What to do 2025-11-09 12:00 /data" in page
+    assert (
+        "What is watched Account Sources Last success Next check 合成云屿经信 no source never 示例账号"
+        in page
+    )
+    assert "album:1 ok feed:synthetic unreachable own_backend not understood 2025-11-20 12:00" in page
     assert "Resolved in the last 30 days Started Ended Event" in page
     assert "feed:synthetic unreachable" in page
     assert f"own_backend not understood {QUOTED}" in page
     assert "office 2025-11-20 12:00 2025-11-20 12:30 verification demanded" in page
     assert "backfill 2025-11-09 12:00 2025-11-09 12:05 done new 18, fetched 20" in page
     assert "Last verified on 2025-11-20 12:02: 1 difference from what was archived;" in page
-    assert "Rows checked: Bytes of captures 20 Media files 18 Heads" in page
-    assert re.search(r"Heads of the hash chains .* \b[0-9a-f]{64}\b", page)
+    assert "Rows checked by the last `mparchive verify`: Bytes of captures 20 Media files 18 Heads" in page
+    assert re.search(r"Heads of the hash chains .* 示例账号 [\d,]+ [0-9a-f]{64}\b", page)
 
 
 def test_names_of_stored_values_are_chinese_on_chinese_pages(site: SeededSite) -> None:
     page = words(get(site, "/health?lang=zh"))
-    assert "当前问题 开始时间 事件 处理办法 2025-11-09 12:00 /data" in page
+    assert "问题与处理办法 开始时间 事件 处理办法 2025-11-09 12:00 /data" in page
     assert "feed:synthetic 无法连接" in page
     assert "album:1 正常" in page
     assert "补录（backfill） 2025-11-09 12:00 2025-11-09 12:05 完成 新增 18，成功 20" in page
@@ -107,6 +112,32 @@ def test_a_stored_message_is_shown_in_the_readers_language_and_by_the_api_in_eng
         assert source["detail"] == str(detail)
 
 
+def test_accounts_are_compared_by_month_and_by_year_with_links(site: SeededSite) -> None:
+    query = f"account={BIZ}&account={OTHER}"
+    page = get(site, f"/compare?{query}&since=2025-09&until=2025-11&lang=en").body.decode()
+    bars = re.findall(r'<a href="([^"]+)" tabindex="-1" aria-label="(2025-\d\d), ([^"]+): (\d+)"><rect', page)
+    assert {(month, name) for _, month, name, _ in bars} >= {("2025-11", "示例账号"), ("2025-11", NAME)}
+    for address, period, _, count in (bars[0], bars[-1]):
+        listed = get(site, unescape(address)).body.decode()
+        assert len(set(re.findall(r'href="/posts/[^/]+/([0-9_]+)', listed))) == int(count), period
+    (chinese,) = re.findall(r'<a href="([^"]+)" lang="zh-Hans"', page)
+    assert words(get(site, unescape(chinese))).count(NAME) >= 3
+    years = words(get(site, f"/compare?{query}&since=2013&lang=en"))
+    assert "Month or year 示例账号 合成云屿经信 2025" in years
+    assert "Choose two or more accounts" in words(get(site, "/compare?account=&account=&lang=en"))
+    assert get(site, "/compare?account=unknown").status == 404
+    assert get(site, f"/compare?{'&'.join(['account=x'] * 5)}").status == 400
+
+
+def test_counts_of_several_accounts_have_the_same_periods_until_today() -> None:
+    one, other = {date(2025, 1, 31): 2}, {date(2025, 3, 1): 1}
+    months = counted_together([one, other], date(2025, 4, 2))
+    assert months == [("2025-01", [2, 0]), ("2025-02", [0, 0]), ("2025-03", [0, 1]), ("2025-04", [0, 0])]
+    years = counted_together([one, {**other, date(2020, 5, 1): 4}], date(2025, 4, 2))
+    assert years == [("2020", [0, 4]), *[(str(year), [0, 0]) for year in range(2021, 2025)], ("2025", [2, 1])]
+    assert counted_together([], date(2025, 4, 2)) == counted_together([{}], date(2025, 4, 2)) == []
+
+
 @given(st.integers(2000, 2200))
 def test_each_day_of_a_year_has_a_square_and_each_week_a_column(year: int) -> None:
     squares = heat_map(year, {})
@@ -120,6 +151,23 @@ def test_a_day_with_a_post_is_visible_and_the_day_with_most_is_darkest() -> None
     days = {date(2025, 1, 1): 1, date(2025, 1, 2): 40, date(2025, 1, 3): 21, date(2024, 1, 1): 900}
     levels = [square.level for square in heat_map(2025, days)]
     assert levels[:4] == [1, HEAT_LEVELS, 3, 0]
+
+
+def test_the_silence_that_goes_on_is_drawn_until_today() -> None:
+    days = {date(2025, 1, 1): 1, date(2025, 1, 3): 1}
+    silent = [square.day for square in heat_map(2025, days, date(2025, 1, 6)) if square.is_silent]
+    assert silent == [date(2025, 1, 4), date(2025, 1, 5), date(2025, 1, 6)]
+    assert sum(square.is_silent for square in heat_map(2026, days, date(2026, 3, 1))) == 31 + 28 + 1
+    assert not any(
+        square.is_silent for square in (*heat_map(2025, {}, date(2025, 6, 1)), *heat_map(2025, days))
+    )
+
+
+def test_the_calendar_says_since_when_an_account_is_silent(site: SeededSite) -> None:
+    page = get(site, f"{ACCOUNT}/calendar?year=2025&lang=en")
+    assert "No post since 2025-11-13: 6 days until yesterday, still going on; a source last" in words(page)
+    assert page.body.decode().count(" silent") >= 7
+    assert "all of it in 2025-11" in words(page)  # one month is not drawn as growth
 
 
 def test_growth_is_cumulated_also_over_months_without_any() -> None:

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from io import BytesIO
 
+from PIL import Image
 from sqlalchemy import select
 
 from archive.db.engine import transaction
@@ -11,6 +13,7 @@ from tests.archive.making import image
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import get, words
 from tests.web.seeding import SVG, invented, keep_one, page_of, put_pages
+from web.pages.files import COVER_SIZE, MAX_KEPT_COVERS, SmallCovers
 
 _LONG_AGO = datetime(2012, 9, 1, 4, 0, tzinfo=UTC)
 
@@ -41,6 +44,52 @@ def test_a_file_has_its_type_and_ranges_and_runs_nothing(site: SeededSite) -> No
     assert get(site, drawing, If_None_Match=answer.headers["ETag"]).status == 304
     assert get(site, f"/files/{'0' * 64}").status == 404
     assert get(site, "/files/..%2f..%2fetc%2fpasswd").status in (400, 404)
+
+
+def _stored(site: SeededSite, content: bytes, media_type: str = "image/png") -> str:
+    with transaction(site.engine) as session:
+        numbers = session.scalars(select(Medium.id).where(Medium.type == "image").order_by(Medium.id)).all()
+    return keep_one(site.engine, site.folder, numbers[-1], content, media_type)
+
+
+def _drawn(size: tuple[int, int], form: str = "PNG", mode: str = "RGBA") -> bytes:
+    written = BytesIO()
+    Image.effect_noise(size, 60).convert(mode).save(written, form)
+    return written.getvalue()
+
+
+def test_a_cover_is_a_small_form_of_its_image(site: SeededSite) -> None:
+    for form, mode in (("PNG", "RGBA"), ("PNG", "P"), ("JPEG", "L"), ("GIF", "P"), ("WEBP", "RGB")):
+        content = _drawn((900, 383), form, mode)
+        path = f"/files/{_stored(site, content, f'image/{form.lower()}')}/cover"
+        answers = [get(site, path), get(site, path)]
+        assert {answer.status for answer in answers} == {200}
+        assert answers[0].body == answers[1].body
+        assert answers[0].headers["Content-Type"] == "image/jpeg"
+        assert "immutable" in answers[0].headers["Cache-Control"]
+        assert get(site, path, If_None_Match=answers[0].headers["ETag"]).status == 304
+        with Image.open(BytesIO(answers[0].body)) as small:
+            assert small.size == COVER_SIZE
+        assert len(answers[0].body) < len(content) / 4
+
+
+def test_an_image_that_cannot_be_made_small_is_its_own_cover(site: SeededSite) -> None:
+    whole = _drawn((40, 20))
+    many = _drawn((5001, 5000), mode="1")
+    for content in (whole[: len(whole) // 2], b"not an image", many):
+        answer = get(site, f"/files/{_stored(site, content)}/cover")
+        assert (answer.status, answer.headers["Content-Type"], answer.body) == (200, "image/png", content)
+    assert get(site, f"/files/{_stored(site, SVG, 'image/svg+xml')}/cover").status == 404
+    assert get(site, f"/files/{'0' * 64}/cover").status == 404
+
+
+def test_the_last_covers_are_kept_and_no_more() -> None:
+    covers = SmallCovers()
+    read: list[int] = []
+    image = _drawn((20, 10))
+    for number in (*range(MAX_KEPT_COVERS + 1), MAX_KEPT_COVERS, 0):
+        assert covers.of(number.to_bytes(32), lambda number=number: (read.append(number), image)[1])
+    assert read == [*range(MAX_KEPT_COVERS + 1), 0]
 
 
 def test_a_missing_or_damaged_file_is_reported_and_not_shown(site: SeededSite) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from urllib.parse import quote, urlencode
+from xml.etree import ElementTree
 
 import pytest
 from sqlalchemy import Engine
@@ -128,6 +129,10 @@ def test_a_saved_search_leads_to_its_hits_and_its_feed(web: Served) -> None:
     (search, feed) = re.findall(r'<p><a href="([^"]+)">我的搜索</a> · <a href="([^"]+)">Feed', listed)[0]
     assert web.ask("GET", unescape(search)).body.decode().count('<article class="hit">') == 2
     assert web.ask("GET", unescape(feed)).body.count(b"<entry>") == 2
+    outlines = ElementTree.fromstring(web.ask("GET", "/feeds/accounts.opml").body).findall("body/outline")
+    (saved,) = [one for one in outlines if one.get("text") == "我的搜索"]
+    for name in ("xmlUrl", "htmlUrl"):
+        assert "合成" in web.ask("GET", (saved.get(name) or "").removeprefix(web.origin)).body.decode()
     (remove,) = re.findall(r'action="(/searches/\d+/remove)"', listed)
     assert send(web, remove, {"lang": "en"}).status == 303
     assert "我的搜索" not in web.ask("GET", "/notes").body.decode()

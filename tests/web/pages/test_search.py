@@ -109,10 +109,20 @@ def test_a_search_is_narrowed_by_links_whose_numbers_hold(site: SeededSite) -> N
 
 def test_hits_over_time_lead_to_those_of_a_month(site: SeededSite) -> None:
     page = get(site, f"/search?q={quote('合成日报')}&since=2024&until=2025&lang=en").body.decode()
-    bars = re.findall(r'<a href="([^"]+)" tabindex="-1" aria-label="(\d{4}-\d\d): (\d+)"><rect', page)
+    bars = re.findall(
+        r'<a href="([^"]+)" tabindex="-1" aria-label="(\d{4}-\d\d), other kinds: (\d+)"><rect', page
+    )
     assert [month for _, month, _ in bars][:: len(bars) - 1] == ["2024-05", "2025-11"]
     address, _, count = bars[-1]
     assert f"{count} posts" in words(get(site, unescape(address)))
     assert sum(int(count) for _, _, count in bars) == len(daily_records())
     assert "Hits over time" not in words(get(site, unescape(address)))
+    mixed = get(site, f"/search?q={quote('合成')}&since=2025-11&until=2025-12&kind=picture&lang=en")
+    assert "Hits over time" not in words(mixed)
+    page = get(site, f"/search?q={quote('合成')}&since=2025-09&until=2025-12&lang=en").body.decode()
+    parts = re.findall(r'<a href="([^"]+)" tabindex="-1" aria-label="([\d-]+), ([a-z ]+): (\d+)"><rect', page)
+    (address, count), *_ = [
+        (one, n) for one, month, kind, n in parts if (month, kind) == ("2025-11", "article")
+    ]
+    assert f"{count} posts" in words(get(site, unescape(address)))
     assert "缩小范围" in get(site, f"/search?q={quote('合成日报')}&lang=zh").body.decode()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from archive.domain.messages import Message
+from crawler.discovery.screening import screen
 from crawler.discovery.source import Fetch, Reply, State
 from crawler.discovery.sources.album import MAX_PAGES, Album, read_listing
 from tests.crawler.discovery.driving import BIZ, NOW, drive, page, post_url, query
@@ -70,6 +71,16 @@ def test_an_album_is_listed_page_by_page_without_any_login() -> None:
 def test_a_single_post_comes_as_an_object_instead_of_a_list() -> None:
     found, _ = drive(Album(BIZ, "77"), Server([7]))
     assert [seen.url for seen in found.posts] == [post_url(7)]
+
+
+@pytest.mark.parametrize("url", [None, "", 7])
+def test_an_item_without_an_address_is_counted(url: object) -> None:
+    server = Server([1, 2])
+    first = item(1) | {"url": url}
+    found, _ = drive(Album(BIZ, "77"), [server.answer([item(2), first], more=False, first=True)])  # type: ignore[list-item]
+    screened = screen(found, BIZ, "album:77", NOW).findings
+    assert [post.url for post in screened.posts] == [post_url(2)]
+    assert screened.warnings == (Message("crawler.screening.no_post", {"n": 1}),)
 
 
 def test_only_the_pages_before_what_is_known_are_asked_for() -> None:

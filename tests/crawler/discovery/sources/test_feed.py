@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from archive.domain.messages import Message
+from archive.domain.records import SHANGHAI
 from crawler.discovery.source import ETAG, Fetch, Reply, State
 from crawler.discovery.sources.feed import MAX_RESOLVED, FeedSource, feed_name
 from tests.crawler.discovery.driving import drive, page, post_url
@@ -58,6 +59,40 @@ def test_a_json_feed_is_read() -> None:
         FeedSource(ADDRESS), [page({"version": "https://jsonfeed.org/version/1.1", "items": [one]})]
     )
     assert [(seen.url, seen.title, seen.published_at) for seen in found.posts] == [(SHORT, "合成", AT)]
+
+
+def test_a_feed_that_begins_with_a_web_page_in_its_first_entry_is_no_web_page() -> None:
+    whole = "<!DOCTYPE html><html><body><p>合成</p></body></html>"
+    assert urls(rss(item(SHORT, content=whole))) == [SHORT]
+    entry = {"content_html": whole, "url": SHORT}
+    assert urls(page({"items": [entry], "version": "https://jsonfeed.org/version/1.1"})) == [SHORT]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Sun, 01 Mar 2026 09:30:00 +0800",
+        "Sun, 01 Mar 2026 01:30:00 GMT",
+        "2026-03-01T01:30:00Z",
+        "Sun, 01 Mar 2026 09:30:00",
+        "2026-03-01 09:30:00",
+        "2026-03-01T09:30:00",
+    ],
+)
+def test_a_time_without_a_zone_is_that_of_beijing(written: str) -> None:
+    entry = item(SHORT).replace("Sun, 01 Mar 2026 09:30:00 +0800", written)
+    (post,) = drive(FeedSource(ADDRESS), [rss(entry)])[0].posts
+    assert post.published_at == AT
+
+
+def test_so_is_one_of_a_json_feed_and_a_day_is_that_day() -> None:
+    entry = {"url": SHORT, "date_published": "2026-03-01T09:30:00"}
+    (post,) = drive(FeedSource(ADDRESS), [page({"items": [entry]})])[0].posts
+    assert post.published_at == AT
+    entry = item(SHORT).replace("Sun, 01 Mar 2026 09:30:00 +0800", "2026-03-01")
+    (post,) = drive(FeedSource(ADDRESS), [rss(entry)])[0].posts
+    assert post.published_at is not None
+    assert post.published_at.astimezone(SHANGHAI).date().isoformat() == "2026-03-01"
 
 
 def test_what_has_not_changed_is_not_sent_again() -> None:
