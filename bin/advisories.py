@@ -21,7 +21,7 @@ from pins import Pin, pins
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "docs" / "reference" / "advisories.toml"
 FOR_USERS = "requirements.txt"  # every package of it must have been looked up
-LOCKS = (FOR_USERS, "requirements-dev.txt", "requirements-build.txt")
+LOCKS = (FOR_USERS, "requirements-dev.txt", "requirements-image.txt", "requirements-build.txt")
 PACKAGES = ("archive", "crawler", "mparchive", "scheduler", "web")
 
 

@@ -125,6 +125,8 @@ _EXITS = {
     "usage": Exit.USAGE,
 }
 
+_MEDIA_EXITS = {"database": Exit.DATABASE, "failed": Exit.PARTLY_FAILED}
+
 
 def open_egress(engine: Engine, settings: Mapping[str, str] | None = None) -> EgressSession:
     """Return this machine's egress; `settings` are Scrapy's, such as a cassette. Raises SettingError."""
@@ -288,7 +290,7 @@ def fetch_media(
 ) -> Exit:
     """Download the due media of a run's posts in a crawl process; counts go into `summary`.
 
-    A medium that failed never makes a post fail: the exit code is DONE, unless the database failed.
+    A medium that failed never makes a post fail: the exit code is DONE, unless the crawl itself failed.
     """
     with wait_for_turn(egress, Hosts.MEDIA) as mine:
         if not mine:
@@ -303,7 +305,7 @@ def fetch_media(
     summary.add("images_not_asked", max(0, wanted - sum(outcomes.values()) - missing))
     if result.timed_out or result.verdict not in _EXITS:
         say(translated("mparchive.crawl.media_ended_early", reason=result.error))
-    return Exit.DATABASE if result.verdict == "database" else Exit.DONE
+    return _MEDIA_EXITS.get(result.verdict, Exit.DONE)
 
 
 def _count_pages(result: CrawlResult, reasons: Mapping[str, str], summary: RunSummary) -> None:

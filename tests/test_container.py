@@ -177,6 +177,15 @@ def test_the_image_is_run_by_nobody_mighty_and_hears_signals() -> None:
     assert not re.search(r"gcc|build-essential|python3-venv|pip install", runtime + slim + final)
 
 
+def test_the_image_has_the_packages_of_a_checkout_and_s3() -> None:
+    users, image = (
+        set(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
+        for name in ("requirements.txt", "requirements-image.txt")
+    )
+    assert users <= image, "`make lock` writes both"
+    assert "s3fs" in dict(image - users)
+
+
 def test_nothing_but_code_enters_the_image() -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in ignored

@@ -82,6 +82,8 @@ class ObjectStore:
             self._files.retries = 1  # the attempts are counted here
         self._has_buckets = has_buckets(self._files)
         self._root = str(root).rstrip("/")
+        if self._has_buckets and not self._root:
+            raise BackupError("archive.backup.target.not_an_address", target=self.shown)
         self.is_local = isinstance(self._files, LocalFileSystem)
 
     def read(self, name: str) -> bytes:

@@ -60,6 +60,8 @@ class MediaFolder:
         except Exception as error:  # each storage has errors of its own
             raise self._error("archive.media_folder.unusable", error) from None
         self._has_buckets = has_buckets(self._files)
+        if self._has_buckets and not self._root.strip("/"):
+            raise MediaFolderError("archive.media_folder.without_bucket", folder=self._shown)
         # A folder that the operator names elsewhere is as open as the umask says.
         self._is_private = is_below(Path(self._root), settings.home)
 

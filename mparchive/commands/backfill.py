@@ -359,7 +359,7 @@ def _fetch(egress: EgressSession, run_id: int, imported: _Imported, options: Bac
     """Fetch pages, then their media; return the worse exit code."""
     code = _fetch_pages(egress, run_id, imported, options)
     if options.fetch and options.media and code not in (Exit.DATABASE, Exit.USAGE):
-        code = fetch_missing_media(egress, run_id, imported.summary) or code
+        code = max(code, fetch_missing_media(egress, run_id, imported.summary))
     return code
 
 

@@ -1,4 +1,4 @@
-"""`kill -9` of the embedded Postgres under the daemon, amid a crawl, and under the web server."""
+"""A Postgres that is killed under the daemon, amid a crawl, and under the web server, or that stays away."""
 
 import os
 import subprocess
@@ -17,7 +17,9 @@ from sqlalchemy import text
 from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from tests.acceptance.command import EXECUTABLE
-from tests.scheduler.waiting import wait_for
+from tests.archive.backup.own_server import own_server
+from tests.scheduler.monitor import running_monitor
+from tests.scheduler.waiting import TIME, wait_for
 from tests.standin import Standin
 from tests.standin.account import COMMISSION
 from tests.standin.week import ALBUM, WEEK
@@ -124,3 +126,24 @@ def status(port: int) -> int:
             return int(answer.status)
     except HTTPError as error:
         return error.code
+
+
+@pytest.mark.timeout(400)
+def test_the_log_and_the_ping_address_hear_within_a_minute_that_the_database_is_away(home: Path) -> None:
+    assert TIME <= 60, "wait_for gives up after that"
+    with own_server() as server, running_monitor() as monitor:
+        (home / "ping").write_text(monitor.url)
+        (home / "ping").chmod(0o600)
+        account = f'[[accounts]]\nbiz = "{COMMISSION.biz}"\nname = "合成"\n'
+        (home / "mparchive.toml").write_text(f'{account}[ping]\nurl_file = "{home}/ping"\n', encoding="utf-8")
+        settings = {"MPARCHIVE_DATABASE_URL": server.database_url, "MPARCHIVE_LANG": "en"}
+        with running(home, "run", **settings) as daemon:
+            wait_for(lambda: monitor.heard)  # the first report
+            server.stop("immediate")
+            wait_for(
+                lambda: any(
+                    path.endswith("/fail") and "the database has not answered" in body.decode()
+                    for _, path, body in monitor.heard
+                )
+            )
+            assert daemon.has_logged("database_alarm")

@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.command import Command
+from tests.archive.backup.s3_server import s3_server, use_s3
 from tests.standin import Standin
 from tests.standin.account import COMMISSION, NEIGHBOUR
 from tests.standin.posts import POSTS, RICH
@@ -86,6 +89,19 @@ def check_links(command: Command) -> None:
         "source": ("", RICH.source_url),
         "web": ("远处的网页", "https://www.example.com/far?x=1&y=2"),
     }
+
+
+def test_a_bucket_that_is_missing_is_named_and_the_command_partly_failed(
+    mparchive_at: CommandAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Standin() as standin, s3_server() as server:
+        use_s3(monkeypatch, server)
+        monkeypatch.setenv("MPARCHIVE_MEDIA", "s3://nobodys-bucket/posts")
+        done = mparchive_at(standin.origin)("backfill", RICH.url)
+    assert (done.code, "Traceback" in done.err) == (3, False), done.err
+    assert (
+        "s3://nobodys-bucket/posts cannot be used, because its bucket does not exist; create it" in done.err
+    )
 
 
 def test_a_cassette_without_pictures_says_how_many_are_missing(

@@ -31,6 +31,7 @@ class ManyIdle(HeaderTimeoutProtocol):
     """Close no connection of the flood: on a slow machine all are made before the first request is sent."""
 
     max_idle = AT_ONCE
+    seconds = PATIENCE
 
 
 @pytest.fixture

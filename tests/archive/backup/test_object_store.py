@@ -88,6 +88,7 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(address: str) -> 
         (" \n", "is empty"),
         ("foo://x", "no storage is known by foo://"),
         ("s3://[x/y", "is no address"),
+        ("s3://", "is no address"),
     ],
 )
 def test_what_cannot_be_an_address_is_refused(address: str, match: str) -> None:

@@ -78,6 +78,12 @@ def test_a_bucket_that_is_missing_is_named_and_not_made() -> None:
 
 
 @pytest.mark.usefixtures("s3")
+def test_an_address_without_a_bucket_is_refused() -> None:
+    with pytest.raises(MediaFolderError, match="names no bucket; name a folder"):
+        folder_at("s3://")
+
+
+@pytest.mark.usefixtures("s3")
 def test_a_bucket_keeps_files() -> None:
     folder = folder_at(f"s3://{BUCKET}/posts")
     assert list(folder.paths()) == []
