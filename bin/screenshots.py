@@ -37,7 +37,8 @@ DAYS = 480  # of the made-up account
 COLUMNS = 110  # of the terminal
 POSTS_SHOWN = 4
 QUALITY = 80  # of WebP
-DESK, PHONE = (1100, 760), (390, 760)
+DESK, PHONE = (1280, 800), (390, 760)
+IMAGES_SECONDS = 20  # until those in sight are drawn, on a busy machine
 OTHER = "Mzk5OTAwMDAwMQ=="
 
 
@@ -59,11 +60,18 @@ SHOTS = (
     Shot("post-zh", f"/posts/{OTHER}/2650000101_1", "zh"),
     Shot("page-en-phone-dark", f"/posts/{OTHER}/2650000101_1/page", scheme="dark", size=PHONE),
     Shot("history-en", f"/posts/{BIZ}/{EDITED}/history"),
-    Shot("search-zh", "/search?q=%E6%88%AA%E6%AD%A2%E6%97%B6%E9%97%B4", "zh"),
+    Shot("search-zh", "/search?q=%E5%90%88%E6%88%90&since=2025", "zh"),
+    Shot("compare-zh", f"/compare?account={BIZ}&account={OTHER}&since=2025", "zh"),
+    Shot("changes-en", "/changes"),
+    Shot("inbox-zh-phone", "/inbox", "zh", size=PHONE),
     Shot("calendar-en", f"/accounts/{BIZ}/calendar"),
     Shot("calendar-zh-phone-dark", f"/accounts/{BIZ}/calendar", "zh", "dark", PHONE),
     Shot("health-en-dark", "/health", scheme="dark"),
 )
+
+
+_IMAGES_IN_SIGHT = """() => [...document.images].every(one =>
+    one.complete || !one.getClientRects().length || one.getBoundingClientRect().top > innerHeight)"""
 
 
 def main(only: Sequence[str] = sys.argv[1:]) -> None:
@@ -84,6 +92,7 @@ def main(only: Sequence[str] = sys.argv[1:]) -> None:
                 color_scheme="dark" if shot.scheme == "dark" else "light",
             )
             page.goto(f"{origin}{shot.path}{'&' if '?' in shot.path else '?'}lang={shot.lang}")
+            page.wait_for_function(_IMAGES_IN_SIGHT, timeout=IMAGES_SECONDS * 1000)
             _save(page.screenshot(), FOLDER / f"{shot.name}.webp")
             page.close()
 

@@ -20,6 +20,7 @@ from archive.audit.missing_posts import (
     missing_digest_titles,
     posts_without_address,
     push_holes,
+    unknown_links,
 )
 from archive.audit.silences import Silence, silences
 from archive.db.models import Post
@@ -74,8 +75,9 @@ def _every_gap(session: Session, scope: AuditScope, digest_title: str) -> Iterat
 
 
 def _gaps_of_posts(session: Session, scope: AuditScope, digest_title: str) -> Iterator[Gap]:
-    yield from push_holes(session, scope)
-    yield from linked_posts(session, scope)
+    links = unknown_links(session, scope)
+    yield from push_holes(session, scope, links)
+    yield from linked_posts(session, scope, links)
     yield from incomplete_albums(session, scope)
     yield from missing_digest_titles(session, scope, digest_title)
     yield from posts_without_address(session, scope)

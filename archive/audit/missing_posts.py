@@ -5,9 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Date,
@@ -19,7 +20,6 @@ from sqlalchemy import (
     literal,
     null,
     select,
-    true,
     union_all,
 )
 from sqlalchemy.dialects import postgresql
@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session, aliased
 
 from archive.audit.gap import ADD_SOURCE, FETCH, AuditScope, Gap, GapKind, shanghai_day
 from archive.db.models import Address, Post, PostLink, Sighting, Source, Version
+from archive.domain.addresses import PostId
 from archive.domain.messages import Message
 from archive.domain.monitoring import SourceType
 from archive.domain.outcomes import (
@@ -53,12 +54,21 @@ class _Push:
     day: date | None
 
 
-def push_holes(session: Session, scope: AuditScope) -> Iterator[Gap]:
+class UnknownLink(NamedTuple):
+    """A key that links have and no address or post; and the number of posts that link to it with a URL."""
+
+    key: str
+    posts: int
+
+
+def push_holes(session: Session, scope: AuditScope, links: Sequence[UnknownLink]) -> Iterator[Gap]:
     """Yield positions of pushes that no post, address or link has, though a later position is known.
 
     The posts of a push have the positions 1, 2, 3 and so on.
     """
-    pushes = [_Push(mid, _positions(places), day) for mid, places, day in session.execute(_pushes(scope))]
+    pushes = [
+        _Push(mid, _positions(places), day) for mid, places, day in session.execute(_pushes(scope, links))
+    ]
     listed = _last_listed_positions(session, scope, [push.mid for push in pushes])
     remedy = Message("archive.audit.remedy_poll_sources") if scope.can_search else ADD_SOURCE
     for push in pushes:
@@ -80,12 +90,12 @@ def _positions(places: int) -> list[int]:
     return [position for position in range(1, MAX_POSTS_IN_PUSH + 1) if places >> position & 1]
 
 
-def _pushes(scope: AuditScope) -> Any:
+def _pushes(scope: AuditScope, links: Sequence[UnknownLink]) -> Any:
     """Select pushes that lack a position before the last one: mid, a bit for each known position, day.
 
     Bits need no sorting, as an array of distinct positions would: the account may have 100,000 addresses.
     """
-    known = _known_positions(scope).subquery()
+    known = _known_positions(scope, links).subquery()
     places = func.bit_or(literal(1).op("<<")(known.c.idx))
     every = literal(1).op("<<")(func.max(known.c.idx) + 1) - 2
     return (
@@ -97,20 +107,21 @@ def _pushes(scope: AuditScope) -> Any:
     )
 
 
-def _known_positions(scope: AuditScope) -> Any:
-    """Select every known position: of a post, of an address whatever its outcome, or of a link."""
+def _known_positions(scope: AuditScope, links: Sequence[UnknownLink]) -> Any:
+    """Select every known position: of a post, of an address whatever its outcome, or of a link to neither."""
     no_day = cast(null(), Date)
     posts = select(
         Post.mid.label("mid"), cast(Post.idx, Integer).label("idx"), Post.published_on.label("day")
     )
     of_aid = [func.split_part(Address.aid, "_", part) for part in (1, 2)]  # which an index has
     addresses = select(cast(of_aid[0], BigInteger), cast(of_aid[1], Integer), no_day)
-    links = select(_LINKED_MID, _LINKED_IDX, no_day).join(Post, Post.id == PostLink.post_id)
-    links = links.where(Post.account_id == scope.account_id, PostLink.relation.in_(LINKS_TO_POSTS))
+    linked = [found for one in links if (found := PostId.of_key(one.key)) and found.biz == scope.biz]
+    mids = literal([int(one.mid) for one in linked], ARRAY(BigInteger))
+    places = literal([int(one.idx) for one in linked], ARRAY(Integer))
     return union_all(
         posts.where(Post.account_id == scope.account_id),
         addresses.where(Address.account_id == scope.account_id, Address.aid.is_not(None)),
-        links.where(PostLink.key.startswith(f"{scope.biz}:", autoescape=True)),
+        select(func.unnest(mids), func.unnest(places), no_day),
     )
 
 
@@ -137,12 +148,14 @@ def _last_listed_positions(session: Session, scope: AuditScope, mids: Sequence[i
 _SIZE = PostLink.page_metadata["size"].astext
 
 
-def linked_posts(session: Session, scope: AuditScope) -> Iterator[Gap]:
+def linked_posts(session: Session, scope: AuditScope, links: Sequence[UnknownLink]) -> Iterator[Gap]:
     """Yield posts that the account's posts link to, in their text or as an album's neighbours."""
-    rows = session.execute(_links(scope)).all()
-    scope.note_omitted((GapKind.MENTIONED, row.number) for row in rows)
-    for row in rows:
-        key, posts = row.key, row.posts
+    with_url = [one for one in links if one.posts]
+    shown = with_url[: scope.most]
+    scope.omitted[GapKind.MENTIONED] += len(with_url) - len(shown)
+    details = {row.key: row for row in session.execute(_details(scope, [one.key for one in shown]))}
+    for key, posts in shown:
+        row = details[key]
         names = [Message(f"archive.relation.{relation}") for relation in row.relations]
         code = "archive.audit.linked_by_several" if posts > 1 else "archive.audit.linked"
         what = {"post": row.example, "relations": names} | ({"more": posts - 1} if posts > 1 else {})
@@ -157,34 +170,35 @@ def linked_posts(session: Session, scope: AuditScope) -> Iterator[Gap]:
         )
 
 
-def _links(scope: AuditScope) -> Select[Any]:
-    """Select the keys that links have and no address or post, those that most posts link to first."""
-    is_of_account = (Post.account_id == scope.account_id) & PostLink.relation.in_(LINKS_TO_POSTS)
+def unknown_links(session: Session, scope: AuditScope) -> list[UnknownLink]:
+    """Return the links of the account that lead to no known address or post, those of most posts first."""
     own = PostLink.key.startswith(f"{scope.biz}:", autoescape=True) | PostLink.key.startswith("s/")
-    posts = func.count(PostLink.post_id.distinct()).label("posts")
-    first = (
-        select(PostLink.key, posts, func.count().over().label("number"))
-        .join(Post, Post.id == PostLink.post_id)
-        .where(is_of_account, PostLink.url != "", own, *_is_unknown(scope))
-        .group_by(PostLink.key)
-        .order_by(posts.desc(), PostLink.key.collate("C"))
-        .limit(scope.most)
-        .subquery()
-    )
+    posts = func.count(PostLink.post_id.distinct()).filter(PostLink.url != "")
+    rows = select(PostLink.key, posts).join(Post, Post.id == PostLink.post_id)
+    rows = rows.where(_is_link_of(scope), own, *_is_unknown(scope)).group_by(PostLink.key)
+    found = session.execute(rows.order_by(posts.desc(), PostLink.key.collate("C")))
+    return [UnknownLink(*row) for row in found]
+
+
+def _is_link_of(scope: AuditScope) -> ColumnElement[bool]:
+    return (Post.account_id == scope.account_id) & PostLink.relation.in_(LINKS_TO_POSTS)
+
+
+def _details(scope: AuditScope, keys: Sequence[str]) -> Select[Any]:
+    """Select for each key the best address and words of its links, their relations, and a post with one."""
     has_chksm = PostLink.url.contains("chksm=")
     best: Any = postgresql.aggregate_order_by(PostLink.url, has_chksm.desc(), PostLink.id)
     text: Any = postgresql.aggregate_order_by(PostLink.text, (PostLink.text != "").desc(), PostLink.id)
-    links = (
+    return (
         select(
-            func.array_agg(best)[1].label("url"), func.array_agg(text)[1].label("text"),
+            PostLink.key, func.array_agg(best)[1].label("url"), func.array_agg(text)[1].label("text"),
             func.array_agg(PostLink.relation.distinct()).label("relations"),
             func.min(Post.aid.collate("C")).label("example"),
         )
         .join(Post, Post.id == PostLink.post_id)
-        .where(is_of_account, PostLink.url != "", PostLink.key == first.c.key)
-        .lateral()
+        .where(_is_link_of(scope), PostLink.url != "", PostLink.key.in_(keys))
+        .group_by(PostLink.key)
     )  # fmt: skip
-    return select(first, links).join(links, true()).order_by(first.c.posts.desc(), first.c.key.collate("C"))
 
 
 def _is_unknown(scope: AuditScope) -> Iterator[ColumnElement[bool]]:

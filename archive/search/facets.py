@@ -78,7 +78,11 @@ def _count(session: Session, rows: Select[*tuple[Any, ...]]) -> Facets:
 
 
 def _marked(hits: CTE) -> Iterator[Select[*tuple[Any, ...]]]:
-    """Count the hits with each mark. Each hit is looked up by itself: joined, whole tables may be read."""
+    """Count the hits with each mark. Each hit is looked up by itself: joined, whole tables may be read.
+
+    None is where there are more than MAX_COUNTED_HITS, as then only the newest hits are counted, afterwards.
+    """
+    are_few = select(func.count()).select_from(hits).scalar_subquery() <= MAX_COUNTED_HITS
     versions = select(literal(1)).where(Version.post_id == hits.c.post_id, *IS_EDIT).limit(1).lateral()
     lasts = func.bool_or(Absence.returned_at.is_(None)).label("lasts")
     away = select(lasts).where(Absence.post_id == hits.c.post_id).group_by(Absence.post_id).lateral()
@@ -89,7 +93,7 @@ def _marked(hits: CTE) -> Iterator[Select[*tuple[Any, ...]]]:
     ):
         nothing = (null().cast(BigInteger), null().cast(Date), null().cast(Text))
         rows = select(literal(str(mark)), *nothing, func.count()).select_from(hits)
-        yield rows.join(found, true()).where(condition)
+        yield rows.join(found, true()).where(condition, are_few)
 
 
 def _facets(rows: Iterable[Row[*tuple[Any, ...]]]) -> Facets:

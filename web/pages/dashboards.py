@@ -15,8 +15,10 @@ from archive.audit import first_gaps
 from archive.audit.gap import MAX_COUNTED
 from archive.db.engine import Readers
 from archive.db.settings import RequestSettings
+from archive.domain.errors import ArchiveError
 from archive.domain.monitoring import SourceStatus
 from archive.domain.records import SHANGHAI
+from archive.domain.text import storable
 from archive.integrity.check import last_verified
 from archive.reports import statistics, status
 from archive.reports.source_coverage import PERIOD, delay_message, finds, needs, source_coverage
@@ -154,7 +156,11 @@ MAX_COMPARED = 4  # accounts, each with a colour of its own
 
 MONTHS_COMPARED = 36  # over a longer time a chart shows years
 
-ComparedAccounts = Annotated[list[Annotated[str, Field(max_length=MAX_NAME)]], Query(max_length=MAX_COMPARED)]
+ComparedAccounts = Annotated[list[Annotated[str, Field(max_length=MAX_NAME)]], Query()]
+
+
+class TooManyAccountsError(ArchiveError):
+    """More accounts are to be compared than have colours."""
 
 
 def compare_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
@@ -168,7 +174,9 @@ def compare_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
         until: OptionalUntil = None,
     ) -> Response:
         context = PageContext.of(request)
-        chosen = list(dict.fromkeys(filter(None, account)))
+        chosen = list(dict.fromkeys(map(storable, filter(None, account))))
+        if len(chosen) > MAX_COMPARED:
+            raise TooManyAccountsError("web.compare.too_many", most=MAX_COMPARED)
         with readers.session() as session:
             found = [accounts.account_of(session, biz) for biz in chosen]
             days = [statistics.posts_by_day(session, biz) for biz in chosen]

@@ -199,7 +199,7 @@ def _parts(
     def address(kind: str | None) -> str:
         return context.here(after="", since=period, until=period, **({"kind": kind} if kind else {}))
 
-    parts = [(kinds[kind], address(kind)) for kind in shown]
+    parts = [(kinds[kind], address(kind) if kinds[kind] else "") for kind in shown]
     return [*parts, (kinds.total() - sum(count for count, _ in parts), address(None))]
 
 

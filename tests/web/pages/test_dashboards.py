@@ -126,7 +126,10 @@ def test_accounts_are_compared_by_month_and_by_year_with_links(site: SeededSite)
     assert "Month or year 示例账号 合成云屿经信 2025" in years
     assert "Choose two or more accounts" in words(get(site, "/compare?account=&account=&lang=en"))
     assert get(site, "/compare?account=unknown").status == 404
-    assert get(site, f"/compare?{'&'.join(['account=x'] * 5)}").status == 400
+    assert get(site, "/compare?account=%00").status == 404
+    many = get(site, f"/compare?lang=zh&{'&'.join(f'account=x{number}' for number in range(5))}")
+    assert many.status == 400
+    assert "最多对比 4 个公众号" in words(many)
 
 
 def test_counts_of_several_accounts_have_the_same_periods_until_today() -> None:

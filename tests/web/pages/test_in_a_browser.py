@@ -239,6 +239,16 @@ def test_a_title_with_a_direction_override_does_not_affect_its_surroundings(read
     assert kind["x"] >= title["x"] + title["width"]
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_eight_posts_are_on_a_screen_of_a_desktop(reader: Reader, lang: str) -> None:
+    page = reader.window(viewport={"width": 1280, "height": 800})
+    page.goto(reader.at(f"/?until=2025-11-13&lang={lang}"), wait_until="load")
+    bottoms = "[...document.querySelectorAll('.push li')].map(one => one.getBoundingClientRect().bottom)"
+    assert sum(bottom <= 800 for bottom in page.evaluate(bottoms)) >= 8
+    sized = "[...document.querySelectorAll('main img')].every(one => one.width && one.height)"
+    assert page.evaluate(sized)
+
+
 def test_images_are_loaded_from_the_archive(reader: Reader) -> None:
     page = reader.window()
     for path in ("/posts/Mzk5OTAwMDAwMQ==/2650000101_1", "/accounts/Mzk5OTAwMDAwMQ==?until=2025-11-08"):
