@@ -248,13 +248,13 @@ def _is_address(cell: str) -> bool:
 
 
 def _columns(row: Sequence[str]) -> _Columns:
-    """Find the columns by the header of the table, or by its first row where there is none."""
+    """Find the columns by the header of the table."""
     names = [cell.strip().lower() for cell in row]
     column = _address_column(names)
     if column is not None:
         exported = FIELDS[0].lower() in names and FIELDS[1].lower() in names
         return _Columns(column, _index(names, TITLES), _index(names, DATES), named=True, exported=exported)
-    return _Columns(next((index for index, cell in enumerate(row) if _is_address(cell)), 0))
+    return _Columns()
 
 
 def _index(names: Sequence[str], known: Sequence[str]) -> int | None:
@@ -266,15 +266,18 @@ def _is_comment(row: Sequence[str]) -> bool:
 
 
 def _row_addresses(row: Sequence[str], columns: _Columns) -> list[ListedAddress]:
-    """Return the addresses in the column of a row, else those anywhere in it.
+    """Return the addresses in the column of a row that a header names, else those anywhere in it.
 
-    Unescaped quotes in a title break a row up; title and day are then unknown.
+    Without a header a row may be nothing but addresses. Unescaped quotes in a title break a row up; title and
+    day are then unknown.
     """
     title, day = _cell(row, columns.title), _day(_cell(row, columns.day))
     if columns.exported:
         title = restore_cell(title)
     found = [
-        ListedAddress(parse_address(url), title, day) for url in post_addresses(_cell(row, columns.address))
+        ListedAddress(parse_address(url), title, day)
+        for url in post_addresses(_cell(row, columns.address))
+        if columns.named
     ]
     return found or [ListedAddress(parse_address(url)) for url in post_addresses(",".join(row))]
 

@@ -74,3 +74,18 @@ def test_a_line_beyond_the_limit_ends_the_reading(monkeypatch: pytest.MonkeyPatc
     listed, rest = read(f"{SHORT}\n{'x' * 101}\n{SHORT}a\n")
     assert isinstance(listed, ListedAddress)
     assert rest == UnreadRest(Message("archive.list.long_line", {"max": 100}), 2)
+
+
+@pytest.mark.parametrize("between", [",", ", ", "\t", ";", "；", "、", "', '"])
+def test_every_address_of_a_line_is_taken(between: str) -> None:
+    urls = [f"https://mp.weixin.qq.com/s/abcdefghijklmnopqrst0{number}" for number in range(4)]
+    lines = f"{between.join(urls[:3])}\n{between.join(urls[2:])}\n"
+    items = list(read_addresses(io.BytesIO(lines.encode())))
+    assert [one.address.url for one in items if isinstance(one, ListedAddress)] == urls
+    assert len(items) == len(urls)
+
+
+def test_of_a_table_with_a_header_only_the_named_column_is_taken() -> None:
+    first, other = (f"https://mp.weixin.qq.com/s/abcdefghijklmnopqrst0{number}" for number in (1, 2))
+    items = list(read_addresses(io.BytesIO(f"标题,链接,原文链接\n题,{first},{other}\n".encode())))
+    assert [one.address.url for one in items if isinstance(one, ListedAddress)] == [first]
