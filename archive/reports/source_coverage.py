@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, Text, any_, func, literal, select
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, Address, Post, Sighting
@@ -142,11 +142,12 @@ def _first_sightings(
     """Return when sources first listed posts, by aid and name of the source."""
     rows = select(Address.aid, Sighting.source, func.min(Sighting.first_seen_at))
     rows = rows.join(Sighting, Sighting.address_id == Address.id)
-    rows = rows.where(Address.account_id == account_id, Address.aid.is_not(None))
+    aids = literal(list(published), ARRAY(Text))
+    rows = rows.where(Address.account_id == account_id, Address.aid == any_(aids))
     rows = rows.where(Sighting.source.in_(names)).group_by(Address.aid, Sighting.source)
     found: defaultdict[str, dict[str, datetime]] = defaultdict(dict)
     for aid, source, at in session.execute(rows):
-        if aid is not None and aid in published:
+        if aid is not None:
             found[aid][source] = at
     return dict(found)
 

@@ -73,7 +73,7 @@ EDITS, TAKEN_DOWN, RETURNED = 3, 3, 2  # in CHANGES
 SHORT = (
     *changes(SHORT_CHANGES),
     *_storm(0.38, 6),  # begins at 16:00; longer than the four hours between two queries
-    *_listing(1.0, 0.5, "backend", "closed"),
+    *_listing(1.0, 0.75, "backend", "closed"),  # three queries, of which the restart may cost one
     _killed(0.05),
     _restarted(1.05),
 )
