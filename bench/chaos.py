@@ -38,7 +38,7 @@ def _print_progress(number: int, what: str, seconds: float) -> None:
 
 def _report(result: Result, seed: int) -> str:
     rows = "\n".join(f"| {what} | {times} |" for what, times in result.disturbances.items())
-    problems = "\n".join(f"- {one}" for one in result.problems) or "none"
+    problems = "".join(f"\n- {one}" for one in result.problems) or " none"
     return f"""# Faults
 
 Written by `make chaos` (seed {seed}, {today()}); do not edit. Machine: {machine()}.
@@ -55,7 +55,7 @@ and no file may be left.
 
 Recovery: {statistics.median(result.recoveries):.1f} s at the median, {max(result.recoveries):.1f} s at most.
 
-Problems: {problems}
+Problems:{problems}
 """
 
 
