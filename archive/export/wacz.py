@@ -7,7 +7,6 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,11 +57,9 @@ def write_wacz(
         with ZipFile(out, "w") as target:
             indexer = _write_index(warc, target)
             _add(target, WARC, warc)
-            for name, lines in _page_lists(session, chosen, result):
-                path = place / Path(name).name
-                with path.open("wb") as file:
-                    file.writelines(lines)
-                _add(target, name, path, ZIP_DEFLATED)
+            _write_pages(session, chosen, place, result)
+            for name in (PAGES, CAPTURED_PAGES):
+                _add(target, name, place / Path(name).name, ZIP_DEFLATED)
             _write_description(indexer, target, count_captures(session, chosen)[1] or EPOCH)
     return result
 
@@ -109,27 +106,22 @@ def _write_index(warc: Path, target: ZipFile) -> Any:
     return indexer
 
 
-def _page_lists(
-    session: Session, chosen: Selection, result: ExportResult
-) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Yield the list of the posts, as pages made for replay with their texts, and that of captured pages."""
-    yield PAGES, _posts(session, chosen, result)
-    yield CAPTURED_PAGES, _captured_pages(session, chosen, result)
-
-
-def _posts(session: Session, chosen: Selection, result: ExportResult) -> Iterator[bytes]:
-    yield _json_line({"format": "json-pages-1.0", "id": "pages", "title": "Posts", "hasText": True})
-    for post in posts_with_pages(session, chosen):
-        url = post.captured_url if post.id in result.without_page else replay_page_url(post.biz, post.aid)
-        yield _page_line(url, post, result, text=unescape(post.text).replace("\r", "\n").strip())
-
-
-def _captured_pages(session: Session, chosen: Selection, result: ExportResult) -> Iterator[bytes]:
-    yield _json_line(
-        {"format": "json-pages-1.0", "id": "extra-pages", "title": "Captured pages", "hasText": False}
-    )
-    for post in posts_with_pages(session, chosen):
-        yield _page_line(post.captured_url, post, result)
+def _write_pages(session: Session, chosen: Selection, place: Path, result: ExportResult) -> None:
+    """Write the list of the posts, as pages made for replay with their texts, and that of captured pages."""
+    head = {"format": "json-pages-1.0", "id": "pages", "title": "Posts", "hasText": True}
+    extra = {**head, "id": "extra-pages", "title": "Captured pages", "hasText": False}
+    with (
+        (place / Path(PAGES).name).open("wb") as pages,
+        (place / Path(CAPTURED_PAGES).name).open("wb") as captured,
+    ):
+        pages.write(_json_line(head))
+        captured.write(_json_line(extra))
+        for post in posts_with_pages(session, chosen):
+            is_alone = post.id in result.without_page
+            url = post.captured_url if is_alone else replay_page_url(post.biz, post.aid)
+            text = unescape(post.text).replace("\r", "\n").strip()
+            pages.write(_page_line(url, post, result, text=text))
+            captured.write(_page_line(post.captured_url, post, result))
 
 
 def _page_line(url: str, post: PostWithPage, result: ExportResult, **more: str) -> bytes:
