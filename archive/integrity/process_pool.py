@@ -1,6 +1,5 @@
 """Run heavy checks in several processes: decoding and parsing pages keeps processors busy."""
 
-import multiprocessing
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -14,8 +13,7 @@ from archive.db.engine import engine_at
 from archive.domain.errors import ArchiveError
 from archive.integrity.check import BatchResult, Check, CheckContext, Database, check_rows
 from archive.integrity.checks import ALL_CHECKS
-from archive.system.child_processes import end_with_parent
-from archive.system.files import process_folder
+from archive.system.child_processes import end_with_parent, fork_server_context
 
 MAX_PROCESSES = 8  # each has a few pages of 16 MB in memory
 
@@ -83,8 +81,7 @@ class CheckPool:
 
     def _started_pool(self, engine: Engine) -> ProcessPoolExecutor:
         if self._pool is None:
-            process_folder(for_sockets=True)
-            context = multiprocessing.get_context("forkserver")
+            context = fork_server_context()
             url = engine.url.render_as_string(hide_password=False)
             self._pool = ProcessPoolExecutor(self._size, context, _start_process, (url, self._context))
         return self._pool

@@ -1,5 +1,6 @@
 """Bounds of child processes: they end with their parent, and have a limit of memory."""
 
+import multiprocessing
 import os
 import resource
 import signal
@@ -7,8 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Self
+
+from archive.system.files import process_folder
 
 ENVIRONMENT_VARIABLE = "MPARCHIVE_LIFELINE"  # number of the inherited descriptor
 
@@ -53,6 +57,15 @@ class ParentWatch:
 def _read_to_end(descriptor: int) -> None:
     while os.read(descriptor, 1):
         pass
+
+
+def fork_server_context() -> ForkServerContext:
+    """Return the context of the fork server, whose sockets are removed when this process was killed.
+
+    Raises FileWriteError where no folder for them can be made.
+    """
+    process_folder(for_sockets=True)
+    return multiprocessing.get_context("forkserver")
 
 
 def end_with_parent() -> None:

@@ -1,6 +1,5 @@
 """Parses captures within bounds of memory and time."""
 
-import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -10,8 +9,7 @@ from typing import Self
 from archive.domain.captures import CaptureData
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
-from archive.system.child_processes import end_with_parent, memory_limit
-from archive.system.files import process_folder
+from archive.system.child_processes import end_with_parent, fork_server_context, memory_limit
 from crawler.parse.page import classify
 
 MAX_MEMORY = 1024**3  # bytes to parse one page; hostile ones have taken 0.5 GB, real ones take under 0.1
@@ -64,8 +62,7 @@ class PageParser:
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            process_folder(for_sockets=True)
-            context = multiprocessing.get_context("forkserver")
+            context = fork_server_context()
             context.set_forkserver_preload([__name__])
             self._pool = ProcessPoolExecutor(1, context, end_with_parent)
         return self._pool

@@ -14,6 +14,7 @@ from archive.db.settings import ArchiveSettings
 from archive.domain.errors import MessageError
 from archive.domain.messages import Message
 from archive.domain.parsed_page import ParsedPage, unreadable
+from archive.system.child_processes import fork_server_context
 from crawler.process.entry import write_log_to_stderr
 from crawler.worker import tasks
 from crawler.worker.page_parser import PROCESS_DIED
@@ -198,7 +199,7 @@ class Reparser:
     """Worker processes that parse stored captures again; a page that kills its process costs only itself."""
 
     def __init__(self, settings: ArchiveSettings, processes: int):
-        multiprocessing.get_context(_METHOD).set_forkserver_preload([tasks.__name__])
+        fork_server_context().set_forkserver_preload([tasks.__name__])
         self._workers = Worker(settings, processes, _METHOD)
         self._alone = Worker(settings, method=_METHOD)
         self._at_once = processes * CALLS_AHEAD
