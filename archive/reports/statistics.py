@@ -88,6 +88,9 @@ def _months(session: Session, name: str) -> list[Month]:
     return [Month(date.fromisoformat(month), count) for month, count in found[:MAX_MONTHS]]
 
 
+MAX_MONTHS_SHOWN = 36  # of a chart by month; over a longer time it shows years
+
+
 def by_month(days: dict[date, int], today: date | None = None) -> list[Month]:
     """Sum counts of days by month, with a zero for each month without any, up to that of `today` if given."""
     counts: dict[date, int] = {}
@@ -102,6 +105,11 @@ def by_month(days: dict[date, int], today: date | None = None) -> list[Month]:
         counted.append(Month(month, counts.get(month, 0)))
         month = (month + timedelta(days=31)).replace(day=1)
     return counted
+
+
+def period_format(months: Sequence[Month]) -> str:
+    """Return the strftime format of a chart's periods: months, or years where the months are many."""
+    return "%Y-%m" if len(months) <= MAX_MONTHS_SHOWN else "%Y"
 
 
 def quiet_periods(days: Sequence[date], most: int, today: date) -> list[QuietPeriod]:

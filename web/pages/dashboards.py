@@ -22,7 +22,7 @@ from archive.domain.text import storable
 from archive.integrity.check import last_verified
 from archive.reports import statistics, status
 from archive.reports.source_coverage import PERIOD, delay_message, finds, needs, source_coverage
-from archive.reports.statistics import Month, by_month
+from archive.reports.statistics import Month, by_month, period_format
 from archive.reports.status import unready
 from archive.repository import accounts, incidents
 from archive.repository.egress import list_egresses
@@ -154,8 +154,6 @@ def _account_values(session: Session, biz: str, days: dict[date, int], today: da
 
 MAX_COMPARED = 4  # accounts, each with a colour of its own
 
-MONTHS_COMPARED = 36  # over a longer time a chart shows years
-
 ComparedAccounts = Annotated[list[Annotated[str, Field(max_length=MAX_NAME)]], Query()]
 
 
@@ -214,13 +212,13 @@ def counted_together(accounts_days: Sequence[dict[date, int]], today: date) -> l
     together: dict[date, int] = {}
     for days in accounts_days:
         together |= days
-    months = [one.month for one in by_month(together, today)]
-    form = "%Y-%m" if len(months) <= MONTHS_COMPARED else "%Y"
+    months = by_month(together, today)
+    form = period_format(months)
     counts = [Counter[str]() for _ in accounts_days]
     for counted, days in zip(counts, accounts_days, strict=True):
         for day, count in days.items():
             counted[day.strftime(form)] += count
-    periods = dict.fromkeys(month.strftime(form) for month in months)
+    periods = dict.fromkeys(one.month.strftime(form) for one in months)
     return [(period, [counted[period] for counted in counts]) for period in periods]
 
 

@@ -13,7 +13,7 @@ from archive.domain.addresses import HOST
 from archive.domain.day_ranges import DayRange
 from archive.domain.errors import ArchiveError, NotArchived
 from archive.domain.text import storable
-from archive.reports.statistics import by_month
+from archive.reports.statistics import by_month, period_format
 from archive.repository import accounts as accounts_repository
 from archive.repository.post_queries import PostFilter
 from archive.search.engine import Order
@@ -123,8 +123,6 @@ def search_page_router(readers: Readers) -> APIRouter:
 
 MAX_FACET_ACCOUNTS = 12  # linked beside a search, those with the most hits
 
-MAX_FACET_MONTHS = 36  # of hits that a chart shows by month; over a longer time it shows years
-
 FacetLinks = list[tuple[str, int, str, bool]]  # name, hits, address, and whether it is chosen already
 
 
@@ -173,7 +171,7 @@ PeriodParts = list[tuple[int, str]]  # hits of each kind, and the address of the
 def _hits_over_time(context: PageContext, facets: Facets, chosen: PostFilter) -> dict[str, Any]:
     """Return the hits of each month, or of each year where they are of many, first to last, by kind."""
     months = by_month({month: kinds.total() for month, kinds in facets.months.items()})
-    form = "%Y-%m" if len(months) <= MAX_FACET_MONTHS else "%Y"
+    form = period_format(months)
     counts = {one.month.strftime(form): Counter[str | None]() for one in months}
     for month, of_month in facets.months.items():
         counts[month.strftime(form)].update(of_month)
