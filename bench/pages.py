@@ -6,21 +6,16 @@ of Postgres together, in which no other client works. The result is a part of do
 
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from urllib.parse import quote
 
 import psutil
-from sqlalchemy import make_url
 
-from archive.db.embedded_server import SUPERUSER, embedded_postgres
-from archive.db.engine import engine_at, open_archive
-from archive.db.settings import ArchiveSettings
+from bench.filled import filled_web
 from bench.report import machine, today, write_part
-from tests.plans.large_archive import BIZ, NOW, Sizes, fill
-from tests.web.served import Served, served
+from tests.plans.large_archive import BIZ
+from tests.web.served import Served
 
 SMALL, LARGE = 165, 100_000  # posts
 CAPTURES_PER_POST = 6  # as in every archive that tests.plans.large_archive fills
@@ -55,17 +50,9 @@ def main(arguments: Sequence[str]) -> None:
 
 def _measured(posts: int) -> Times:
     """Return for each path the milliseconds of the web process and of Postgres, with so many posts."""
-    with (
-        tempfile.TemporaryDirectory() as home,
-        embedded_postgres(Path(home)) as url,
-        open_archive(ArchiveSettings(database_url=url)) as engine,
-    ):
-        superuser = engine_at(make_url(url).set(username=SUPERUSER))
-        fill(superuser, Sizes.of_captures(posts * CAPTURES_PER_POST))
-        superuser.dispose()
-        server = psutil.Process(int((Path(home) / "postgres" / "postmaster.pid").read_text().split()[0]))
-        with served(engine, now=NOW) as web:
-            return {path: _times(web, server, path) for path in PATHS}
+    with filled_web(posts * CAPTURES_PER_POST) as (web, home):
+        server = psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0]))
+        return {path: _times(web, server, path) for path in PATHS}
 
 
 def _times(web: Served, server: psutil.Process, path: str) -> tuple[float, float]:

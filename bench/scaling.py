@@ -6,19 +6,12 @@ the web interface. The result is a part of docs/reference/performance.md.
 
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-from sqlalchemy import make_url
-
-from archive.db.embedded_server import SUPERUSER, embedded_postgres
-from archive.db.engine import engine_at, open_archive
-from archive.db.settings import ArchiveSettings
+from bench.filled import filled_web
 from bench.report import machine, today, write_part
-from tests.plans.large_archive import NOW, Sizes, fill
-from tests.web.served import Served, served
+from tests.web.served import Served
 
 SMALL, LARGE = 10_000, 1_000_000  # captures
 PATHS = ("/metrics", "/readyz", "/api/v1/status", "/api/v1/accounts", "/health", "/changes", "/")
@@ -39,16 +32,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def _measured(captures: int) -> Times:
     """Return the median seconds of each path in an archive of so many captures."""
-    with (
-        tempfile.TemporaryDirectory() as home,
-        embedded_postgres(Path(home)) as url,
-        open_archive(ArchiveSettings(database_url=url)) as engine,
-    ):
-        superuser = engine_at(make_url(url).set(username=SUPERUSER))
-        fill(superuser, Sizes.of_captures(captures))
-        superuser.dispose()
-        with served(engine, now=NOW) as web:
-            return {path: statistics.median(_times(web, path)) for path in PATHS}
+    with filled_web(captures) as (web, _):
+        return {path: statistics.median(_times(web, path)) for path in PATHS}
 
 
 def _times(web: Served, path: str) -> list[float]:
