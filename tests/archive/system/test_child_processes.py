@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import psutil
 import pytest
@@ -84,3 +85,19 @@ def test_a_process_that_nobody_started_so_watches_nothing(monkeypatch: pytest.Mo
     monkeypatch.delenv(ENVIRONMENT_VARIABLE, raising=False)
     assert ParentWatch.from_environment(sys.exit) is None
     assert ParentWatch.from_multiprocessing(sys.exit) is None
+
+
+_SOCKETS = """
+from multiprocessing import util
+from archive.system.child_processes import fork_server_context
+context = fork_server_context()
+print(util.get_temp_dir(), context.get_start_method())
+"""
+
+
+def test_the_fork_server_keeps_its_sockets_in_the_folder_of_its_process() -> None:
+    ran = subprocess.run([sys.executable, "-c", _SOCKETS], capture_output=True, text=True, check=True)
+    folder, method = ran.stdout.split()
+    assert method == "forkserver"
+    assert Path(folder).name.startswith("mparchive-process-")
+    assert not Path(folder).exists(), "it is removed with the process"
