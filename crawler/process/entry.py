@@ -161,6 +161,8 @@ def run_crawl_process(
     os.environ.update(environment)
     os.environ[ENVIRONMENT_VARIABLE] = str(lifeline.detach())
     os.environ[PROGRESS_VARIABLE] = str(progress.detach())
+    # Chromium and Playwright leave their temporary files behind when they are killed.
+    os.environ["TMPDIR"] = str(process_folder(for_sockets=True))
 
     from scrapy.cmdline import execute  # noqa: PLC0415 - only the crawl's own process runs it
 

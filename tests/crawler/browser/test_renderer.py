@@ -1,8 +1,12 @@
 """Posts that only a script draws, through real Chromium."""
 
+import os
 import subprocess
+import tempfile
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -48,6 +52,13 @@ def watched(crawler: Crawler, server: Loopback) -> set[psutil.Process]:
     seen: set[psutil.Process] = set()
     server.on_request = lambda path: seen.update(chromiums(crawler) if path == "/mp/more" else ())
     return seen
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files whose path is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @browser
@@ -138,7 +149,9 @@ def test_a_page_without_hope_costs_its_time_and_not_the_next_page(needs_chromium
 
 
 @browser
-def test_a_browser_that_is_killed_is_started_anew_and_the_page_asked_again(needs_chromium, crawler, server):
+def test_a_browser_that_is_killed_is_started_anew_and_the_page_asked_again(
+    needs_chromium, crawler, server, temporary
+):
     killed = []
 
     def kill_once(path: str) -> None:
@@ -149,15 +162,16 @@ def test_a_browser_that_is_killed_is_started_anew_and_the_page_asked_again(needs
                     process.kill()
 
     server.on_request = kill_once
-    crawl = crawler.crawl(serve_drawn(server, 1, 2))
+    crawl = crawler.crawl(serve_drawn(server, 1, 2), environment={"TMPDIR": str(temporary)})
     assert killed
     assert (crawl.verdict, crawl.counts["outcomes"]) == ("done", {"article": 2}), crawl.output
     assert crawler.rows("SELECT count(*) FROM captures WHERE rendered") == [(2,)]
     assert left_over(crawler) == []
+    assert list(temporary.iterdir()) == []
 
 
 @browser
-def test_a_crawl_that_is_killed_takes_its_browser_along(needs_chromium, crawler, server):
+def test_a_crawl_that_is_killed_takes_its_browser_along(needs_chromium, crawler, server, temporary):
     (url,) = serve_drawn(server, 1)
     hanging = "fetch('/mp/more').then(() => { for (;;); });"
     server.serve(pages.path(1), Reply(hostile.page(1, hanging)))
@@ -169,12 +183,17 @@ def test_a_crawl_that_is_killed_takes_its_browser_along(needs_chromium, crawler,
             began.set()
 
     server.on_request = tell
-    running = subprocess.Popen(crawler.command([url]), env=crawler.environment(), stderr=subprocess.DEVNULL)
+    environment = crawler.environment() | {"TMPDIR": str(temporary)}
+    running = subprocess.Popen(crawler.command([url]), env=environment, stderr=subprocess.DEVNULL)
     assert began.wait(60), "the page is being drawn"
     running.kill()
     running.wait()
     assert seen
     assert left_over(crawler) == []
+    assert [name for name in os.listdir(temporary) if not name.startswith("mparchive-process-")] == []
+    server.serve(pages.path(2), Reply(pages.article(2)))
+    assert crawler.crawl([pages.url(2)], environment={"TMPDIR": str(temporary)}).verdict == "done"
+    assert list(temporary.iterdir()) == []
 
 
 @browser
