@@ -1,6 +1,5 @@
 """Posts that only a script draws, through real Chromium."""
 
-import os
 import subprocess
 import tempfile
 import threading
@@ -56,7 +55,7 @@ def watched(crawler: Crawler, server: Loopback) -> set[psutil.Process]:
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """A folder for temporary files whose path is short enough for sockets."""
+    """Make a folder for temporary files whose path is short enough for sockets."""
     with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as folder:
         yield Path(folder)
 
@@ -190,7 +189,7 @@ def test_a_crawl_that_is_killed_takes_its_browser_along(needs_chromium, crawler,
     running.wait()
     assert seen
     assert left_over(crawler) == []
-    assert [name for name in os.listdir(temporary) if not name.startswith("mparchive-process-")] == []
+    assert [one for one in temporary.iterdir() if not one.name.startswith("mparchive-process-")] == []
     server.serve(pages.path(2), Reply(pages.article(2)))
     assert crawler.crawl([pages.url(2)], environment={"TMPDIR": str(temporary)}).verdict == "done"
     assert list(temporary.iterdir()) == []
