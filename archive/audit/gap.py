@@ -71,7 +71,7 @@ class Gap:
         }
 
 
-MAX_COUNTED = 500  # gaps of a kind that a bounded search counts: it need not read what follows
+MAX_COUNTED = 100  # gaps of a kind that a bounded search counts: it need not read what follows
 
 ADD_SOURCE = Message("archive.audit.remedy_add_source")
 

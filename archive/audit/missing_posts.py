@@ -20,6 +20,7 @@ from sqlalchemy import (
     literal,
     null,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.dialects import postgresql
@@ -125,13 +126,6 @@ def _known_positions(scope: AuditScope, links: Sequence[UnknownLink]) -> Any:
     )
 
 
-_IS_LONG_KEY = PostLink.key.regexp_match("^[^:]+:[0-9]{1,18}:[0-9]{1,4}$")  # others fit no address's columns
-
-_LINKED_MID = case((_IS_LONG_KEY, cast(func.split_part(PostLink.key, ":", 2), BigInteger)))
-
-_LINKED_IDX = case((_IS_LONG_KEY, cast(func.split_part(PostLink.key, ":", 3), Integer)))
-
-
 def _last_listed_positions(session: Session, scope: AuditScope, mids: Sequence[int]) -> dict[int, list[int]]:
     """Return by push the last position in each source that lists pushes whole."""
     mid, idx = func.coalesce(Address.mid, Post.mid), func.coalesce(Address.idx, Post.idx)
@@ -173,10 +167,13 @@ def linked_posts(session: Session, scope: AuditScope, links: Sequence[UnknownLin
 def unknown_links(session: Session, scope: AuditScope) -> list[UnknownLink]:
     """Return the links of the account that lead to no known address or post, those of most posts first."""
     own = PostLink.key.startswith(f"{scope.biz}:", autoescape=True) | PostLink.key.startswith("s/")
-    posts = func.count(PostLink.post_id.distinct()).filter(PostLink.url != "")
-    rows = select(PostLink.key, posts).join(Post, Post.id == PostLink.post_id)
-    rows = rows.where(_is_link_of(scope), own, *_is_unknown(scope)).group_by(PostLink.key)
-    found = session.execute(rows.order_by(posts.desc(), PostLink.key.collate("C")))
+    of_post = select(PostLink).where(PostLink.post_id == Post.id, PostLink.relation.in_(LINKS_TO_POSTS), own)
+    # The offset makes Postgres start from the account's posts: it would scan the links of all accounts.
+    link = aliased(PostLink, of_post.offset(0).lateral())
+    posts = func.count(link.post_id.distinct()).filter(link.url != "")
+    rows = select(link.key, posts).select_from(Post).join(link, true())
+    rows = rows.where(Post.account_id == scope.account_id, *_is_unknown(scope, link)).group_by(link.key)
+    found = session.execute(rows.order_by(posts.desc(), link.key.collate("C")))
     return [UnknownLink(*row) for row in found]
 
 
@@ -201,17 +198,19 @@ def _details(scope: AuditScope, keys: Sequence[str]) -> Select[Any]:
     )  # fmt: skip
 
 
-def _is_unknown(scope: AuditScope) -> Iterator[ColumnElement[bool]]:
+def _is_unknown(scope: AuditScope, link: type[PostLink]) -> Iterator[ColumnElement[bool]]:
     """Select links whose key no address has, and no post of the account."""
-    aid = func.concat(_LINKED_MID, "_", _LINKED_IDX)
+    is_long = link.key.regexp_match("^[^:]+:[0-9]{1,18}:[0-9]{1,4}$")  # others fit no address's columns
+    mid = case((is_long, cast(func.split_part(link.key, ":", 2), BigInteger)))
+    idx = case((is_long, cast(func.split_part(link.key, ":", 3), Integer)))
     archived = aliased(Post)
     for known in (
-        select(Address.id).where(Address.mid == _LINKED_MID, Address.key == PostLink.key),
-        select(Address.id).where(
-            PostLink.key.startswith("s/"), Address.short_token == func.substr(PostLink.key, 3)
+        select(Address.id).where(Address.mid == mid, Address.key == link.key),
+        select(Address.id).where(link.key.startswith("s/"), Address.short_token == func.substr(link.key, 3)),
+        select(Address.id).where(Address.other_key == link.key),
+        select(archived.id).where(
+            archived.account_id == scope.account_id, archived.aid == func.concat(mid, "_", idx)
         ),
-        select(Address.id).where(Address.other_key == PostLink.key),
-        select(archived.id).where(archived.account_id == scope.account_id, archived.aid == aid),
     ):
         yield ~known.exists()
 
