@@ -19,8 +19,14 @@ _PREFIX = "MPARCHIVE_"
 _MATERIAL = "MPARCHIVE_SHARED"  # where test material is; the program does not read it
 
 # Tests of whole processes: crawls, the daemon, the installed command, servers of their own, a browser.
+# Single tests that take over a quarter of a second have the marker themselves.
 SLOW_FOLDERS = ("acceptance", "bench", "container", "month", "plans", "replay")
-SLOW_FIXTURES = {"chromium", "standin"}
+SLOW_FIXTURES = {
+    "chromium",
+    "empty_database_url",
+    "fresh_database_url",
+    "standin",
+}  # a database of a test's own
 SLOW_MODULES = (
     "archive.db.embedded_server",
     "scheduler.crawl_process",

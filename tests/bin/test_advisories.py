@@ -103,6 +103,7 @@ def test_a_reason_holds_only_while_the_program_does_not_use_what_matters(
     assert done.returncode == 1 and "web/module.py" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [

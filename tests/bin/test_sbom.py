@@ -59,6 +59,7 @@ def test_packages_that_only_build_are_marked() -> None:
     assert (scopes["setuptools"], scopes["scrapy"]) == ("excluded", "required")
 
 
+@pytest.mark.slow
 def test_the_same_lock_file_gives_the_same_bytes(tmp_path: Path) -> None:
     written = [tmp_path / "one.json", tmp_path / "two.json"]
     for path in written:
@@ -76,6 +77,7 @@ def test_the_graph_is_that_of_the_lock_file(tmp_path: Path) -> None:
     assert edges(bill) == {bill["metadata"]["component"]["bom-ref"]: {a}, a: {b, c}, b: set(), c: {b}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pin", ["invented==1.0", "invented==1.1"])
 def test_the_check_names_what_differs(tmp_path: Path, pin: str) -> None:
     written = tmp_path / "sbom.json"
@@ -88,6 +90,7 @@ def test_the_check_names_what_differs(tmp_path: Path, pin: str) -> None:
         assert "pkg:pypi/invented@1.0, pkg:pypi/invented@1.1" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, "", "{}", "[]", '{"components": [{}]}', "\0"])
 def test_a_file_that_is_no_bill_of_materials_is_named(tmp_path: Path, content: str | None) -> None:
     broken = tmp_path / "sbom.json"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import Engine
 
 from archive.domain.messages import Message
@@ -64,6 +65,7 @@ def test_every_alarm_has_a_row() -> None:
     assert all(list(_SECTION.findall(page)) == RUNBOOK_SECTIONS for page in pages.values())
 
 
+@pytest.mark.slow
 def test_every_word_of_the_log_has_a_row() -> None:
     files = [path for package in LOGGING_PACKAGES for path in (ROOT / package).rglob("*.py")]
     logged = {word for path in files for word in actions(text_of(path))}

@@ -51,6 +51,7 @@ def test_every_block_is_run() -> None:
 NOTEBOOK = json.loads((DOCS / "tutorial" / "read-an-archive.ipynb").read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_the_cells_of_the_notebook_run(filled: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     with transaction(filled) as session:
         for minutes, words in enumerate(("关于管理办法", "关于管理办法（修订）")):

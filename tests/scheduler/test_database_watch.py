@@ -75,6 +75,7 @@ def test_a_server_that_answers_is_no_problem_and_one_that_hangs_or_is_gone_is(en
         assert "no answer within" in asyncio.run(connection_problem(hanging, timedelta(seconds=0.2)))
 
 
+@pytest.mark.slow
 def test_the_monitoring_service_hears_that_the_database_is_away(monitor: Monitor, tmp_path: Path) -> None:
     (tmp_path / "ping").write_text(monitor.url)
     (tmp_path / "ping").chmod(0o600)

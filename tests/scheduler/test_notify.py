@@ -33,6 +33,7 @@ def incident(folder: str, closed: datetime | None = None) -> Incident:
     )
 
 
+@pytest.mark.slow
 def test_one_message_says_what_began_with_the_remedy_and_what_is_over(receiver: Receiver) -> None:
     send_alarm(f"# whom\n{receiver.address}\n", [incident("/data")], [incident("/media", NOW)], "en")
     (message,) = receiver.messages
@@ -46,6 +47,7 @@ def test_one_message_says_what_began_with_the_remedy_and_what_is_over(receiver: 
     ]
 
 
+@pytest.mark.slow
 def test_an_alarm_is_written_in_the_configured_language(receiver: Receiver) -> None:
     send_alarm(receiver.address, [incident("/data")], [incident("/media", NOW)], "zh")
     (message,) = receiver.messages

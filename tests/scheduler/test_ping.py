@@ -17,11 +17,13 @@ def monitor() -> Iterator[Monitor]:
         yield server
 
 
+@pytest.mark.slow
 def test_while_all_is_well_the_address_itself_is_pinged(monitor: Monitor) -> None:
     send_ping(f" {monitor.url}\n", [], "en")
     assert monitor.heard == [("POST", "/ping/secret-id", b"")]
 
 
+@pytest.mark.slow
 def test_problems_are_sent_to_the_failing_address_in_the_reader_s_language(monitor: Monitor) -> None:
     send_ping(f"{monitor.url}?create=1", [PROBLEM, PROBLEM], "zh")
     body = "\n".join([PROBLEM.text("zh")] * 2).encode()

@@ -86,6 +86,7 @@ def test_posts_of_one_push_count_once() -> None:
     assert usual_interval(many, now, HOURS) == usual_interval(WORKDAYS, now, HOURS)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 130 * 24 * 60), max_size=60), st.integers(0, 7 * 24 * 60))
 def test_whatever_the_history_the_interval_keeps_its_bounds(ages: list[int], later: int) -> None:
     now = at("2025-11-17 00:00") + later * MINUTE
@@ -177,6 +178,7 @@ def test_all_checks_of_a_login_are_divided(expected: list[float], whole: float) 
     assert divided[busiest] >= divided[quietest]
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 12 * 7 * 24 * 60), max_size=60), st.floats(0.05, 30))
 def test_a_rationed_check_is_always_within_a_week(minutes: list[int], checks: float) -> None:
     now = at("2025-11-17 10:00")

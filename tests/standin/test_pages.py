@@ -40,6 +40,7 @@ def test_pages_are_the_same_bytes_every_time() -> None:
     assert {name: body for name, body, _, _ in all_pages()} == {name: page[0] for name, page in PAGES.items()}
 
 
+@pytest.mark.slow
 def test_a_page_of_real_weight_is_as_large_and_as_compressible_as_real_ones() -> None:
     packed = pack(catalogue()[0].render(2_500_000))
     assert 2_450_000 < len(packed.body) < 2_600_000

@@ -73,6 +73,7 @@ def test_a_feed_without_entries_is_complete() -> None:
 _STORED = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
+@pytest.mark.slow
 @given(st.lists(_STORED, max_size=3), _STORED)
 def test_any_text_is_written_as_xml_and_as_json_however_it_is_cut(pieces: list[str], title: str) -> None:
     """Read both documents again; compare them with the paragraphs of the whole text."""

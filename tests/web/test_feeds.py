@@ -112,6 +112,7 @@ def ask(web: Served, path: str, known: str = "") -> Answer:
     return answer
 
 
+@pytest.mark.slow
 def test_atom_is_valid_and_a_feed_reader_reads_it(web: Served) -> None:
     answer = ask(web, f"/feeds/posts.atom?account={quote(BIZ)}")
     assert answer.headers["Content-Type"].startswith("application/atom+xml")
@@ -144,6 +145,7 @@ def test_json_feed_is_valid_and_equals_atom(web: Served) -> None:
     assert [item["content_html"] for item in items][1:] == [entry.content[0].value for entry in entries][1:]
 
 
+@pytest.mark.slow
 def test_rss_is_read_by_a_feed_reader_and_equals_atom(web: Served) -> None:
     answer = ask(web, "/feeds/posts.rss")
     assert answer.headers["Content-Type"].startswith("application/rss+xml")
@@ -164,6 +166,7 @@ def test_rss_is_read_by_a_feed_reader_and_equals_atom(web: Served) -> None:
     assert all(empty.findtext(f"channel/{name}") for name in ("title", "link", "description"))
 
 
+@pytest.mark.slow
 def test_the_list_of_feeds_has_each_account_with_an_address_that_is_its_feed(site: SeededSite) -> None:
     web = site.web
     answer = ask(web, "/feeds/accounts.opml?lang=en")
@@ -197,6 +200,7 @@ def test_entries_have_the_picture_of_their_post_in_every_format(site: SeededSite
     assert shown["content_html"].startswith(f'<p><img src="{shown["image"]}" alt=""></p>')
 
 
+@pytest.mark.slow
 def test_a_client_that_sends_a_date_gets_a_feed_only_if_it_is_newer(web: Served) -> None:
     first = ask(web, "/feeds/posts.rss")
     changed = first.headers["Last-Modified"]

@@ -111,6 +111,7 @@ def start_large(stack: ExitStack, port: int) -> socket.socket:
     return client
 
 
+@pytest.mark.slow
 def test_clients_that_receive_slowly_do_not_keep_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(middleware, "MAX_CONCURRENT", 4)
     monkeypatch.setattr(middleware, "CONCURRENCY_WAIT", 0.1)

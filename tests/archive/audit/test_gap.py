@@ -89,6 +89,7 @@ def codes_in(message: Message) -> Iterator[str]:
                 yield from codes_in(part)
 
 
+@pytest.mark.slow
 def test_gaps_of_every_kind_have_english_and_chinese_words(db_session: Session) -> None:
     found = every_kind_of_gap(db_session)
     assert {gap.kind for gap in found} == set(GapKind)
@@ -128,6 +129,7 @@ def test_a_short_link_of_no_known_account_is_a_gap_of_no_account(db_session: Ses
     assert subjects(db_session, GapKind.MENTIONED) == [f"{url}x"]
 
 
+@pytest.mark.slow
 def test_the_first_gaps_of_each_kind_are_those_of_the_whole_search_with_their_numbers(
     db_session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,11 +152,13 @@ def test_the_first_gaps_of_each_kind_are_those_of_the_whole_search_with_their_nu
     assert set(counted) == set(numbers)
 
 
+@pytest.mark.slow
 def test_an_archive_that_holds_everything_has_no_gap(db_session: Session) -> None:
     answer(db_session, post(10), article(post(10)))
     assert [gaps(db_session, kind) for kind in GapKind] == [[]] * len(GapKind)
 
 
+@pytest.mark.slow
 def test_the_real_dump_lacks_its_pages_and_four_titles_of_its_oldest_digest(
     db_session: Session, shared: Path
 ) -> None:
@@ -171,6 +175,7 @@ def test_the_real_dump_lacks_its_pages_and_four_titles_of_its_oldest_digest(
     assert {gap.day for gap in found if gap.kind is GapKind.DIGEST} == {date(2025, 10, 25)}
 
 
+@pytest.mark.slow
 def test_the_silence_that_lasts_is_a_gap_that_says_when_a_source_was_asked(db_session: Session) -> None:
     """Workdays until four weeks before NOW; since then nothing."""
     days = [MONDAY + timedelta(days=n) for n in range(390) if n % 7 < 5]

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pytest
 from sqlalchemy.orm import Session
 
 from archive.audit.gap import GapKind
@@ -89,6 +90,7 @@ def test_an_album_with_more_posts_than_are_known_is_mentioned(db_session: Sessio
     assert (gap.title, gap.album) == ("合成专辑", f"{BIZ}:1001:1")
 
 
+@pytest.mark.slow
 def test_titles_that_digests_list_and_no_post_has_are_gaps_once(db_session: Session) -> None:
     put(
         db_session,

@@ -46,12 +46,14 @@ class FullDisk(io.BytesIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_from_the_start_leaves_nothing_to_close_later() -> None:
     with pytest.raises(OSError, match="No space left"):
         Writer(FullDisk(), lambda name, done: None)
     gc.collect()  # an open zip would fail here, which pytest reports
 
 
+@pytest.mark.slow
 def test_both_formats_tell_the_rows_of_each_table(small_backup: Path) -> None:
     counts = []
     for path in (small_backup, FIXTURE / "copy.backup", FIXTURE / "pg_dump.backup"):
@@ -85,6 +87,7 @@ def test_damage_is_named_before_anything_is_written(backup: Path, place: Place, 
     assert is_empty(place)
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_in_the_list_of_members_makes_another_error(
     small_backup: Path, tmp_path: Path
 ) -> None:
@@ -99,6 +102,7 @@ def test_no_flipped_bit_in_the_list_of_members_makes_another_error(
             damaged.check()
 
 
+@pytest.mark.slow
 def test_no_damage_of_an_old_backup_makes_an_unexpected_error(tmp_path: Path) -> None:
     """Change some bytes of each member, of every kind of backup: every error is one of ours."""
     path, damaged = tmp_path / "damaged.backup", 0
@@ -219,6 +223,7 @@ def test_a_zip_that_no_backup_is_is_refused(tmp_path: Path, member: dict[str, An
         pass
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused_before_it_is_unpacked(small_backup: Path, tmp_path: Path) -> None:
     def change(_manifest: Manifest, members: Members) -> None:
         members["tables/accounts.copy"] = bytes(backup_file.RATIO_APPLIES_FROM + 1)

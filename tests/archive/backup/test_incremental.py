@@ -112,6 +112,7 @@ def test_an_older_backup_is_restored_by_its_name(
     assert rows(second_place[0]) == before
 
 
+@pytest.mark.slow
 def test_a_backup_that_is_stopped_is_none_and_the_next_one_uses_what_it_sent(
     original: Place, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +179,7 @@ def test_missing_media_files_are_listed_and_the_rest_is_sent(
     assert (len(manifest.lacking), manifest.media) == (2, ())
 
 
+@pytest.mark.slow
 def test_two_backups_at_once_are_one_and_a_refusal(original: Place, store: ObjectStore) -> None:
     claim(store)
     refused = list[BackupError]()

@@ -119,6 +119,7 @@ def test_a_bucket_that_is_missing_is_not_made(s3: str, monkeypatch: pytest.Monke
         store.write("x", b"")
 
 
+@pytest.mark.slow
 def test_wrong_and_missing_credentials_are_said_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
     with s3_server(checks_credentials=True) as address:
         use_s3(monkeypatch, address)

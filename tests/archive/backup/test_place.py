@@ -47,6 +47,7 @@ def refused(store: ObjectStore, place: Place, room: Path, match: str) -> None:
     assert is_empty(place)
 
 
+@pytest.mark.slow
 def test_every_byte_of_a_backup_is_checked(store: ObjectStore) -> None:
     steps = list[tuple[str, int]]()
     backup = open_incremental(store, None)
@@ -87,6 +88,7 @@ def test_a_manifest_that_is_damaged_or_of_a_newer_format_is_refused(store: Objec
         open_incremental(store, name)
 
 
+@pytest.mark.slow
 def test_a_media_file_that_is_named_otherwise_than_by_its_content_is_never_read(store: ObjectStore) -> None:
     (name,) = backup_names(store)
     whole = read_manifest(store, name)
@@ -99,6 +101,7 @@ def test_a_media_file_that_is_named_otherwise_than_by_its_content_is_never_read(
         open_incremental(store, None)
 
 
+@pytest.mark.slow
 def test_a_place_without_a_backup_or_without_the_named_one_says_so(
     store: ObjectStore, tmp_path: Path
 ) -> None:

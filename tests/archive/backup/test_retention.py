@@ -62,6 +62,7 @@ def test_the_newest_is_kept_and_keeping_twice_changes_nothing(
     assert parsed(wanted).kept(kept) == kept
 
 
+@pytest.mark.slow
 @given(names, counts, st.sampled_from("dwm"))
 def test_whoever_keeps_more_removes_nothing_more(found: list[str], wanted: dict[str, int], unit: str) -> None:
     more = {**wanted, unit: wanted.get(unit, 0) + 1}

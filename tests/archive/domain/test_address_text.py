@@ -107,6 +107,7 @@ def test_an_address_is_found_in_every_form_people_have_it_in(text: str, found: s
     assert list(post_addresses(text)) == [found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [

@@ -87,6 +87,7 @@ def test_what_is_shown_of_a_bad_field_is_short() -> None:
     assert len(str(caught.value)) < 200
 
 
+@pytest.mark.slow
 @given(st.lists(any_record, max_size=5))
 def test_records_come_back_from_the_bytes_of_their_dump(made: list[Record]) -> None:
     out = io.BytesIO()

@@ -2,6 +2,7 @@
 
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ TEXTS = st.text(
 WORDS = st.lists(st.text(st.sampled_from("ab工业互联网iσ "), min_size=1, max_size=5), max_size=4)
 
 
+@pytest.mark.slow
 def test_folding_keeps_every_character_in_its_place() -> None:
     everything = "".join(map(chr, range(sys.maxunicode + 1)))
     assert len(fold(everything)) == len(everything)

@@ -38,6 +38,7 @@ def test_a_difference_cuts_no_word_number_or_entity_in_two(before: str, after: s
     assert shown(before, after) == expected
 
 
+@pytest.mark.slow
 @given(TEXTS, TEXTS)
 def test_both_texts_can_be_put_together_again(before: str, after: str) -> None:
     pieces = difference(before, after)

@@ -57,6 +57,7 @@ BODIES: dict[str, tuple[Callable[[int], str], int]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("render", [render_html, render_markdown])
 @pytest.mark.parametrize("name", BODIES)
 def test_twice_the_body_takes_twice_the_time(name: str, render: RenderPost) -> None:
@@ -64,6 +65,7 @@ def test_twice_the_body_takes_twice_the_time(name: str, render: RenderPost) -> N
     assert growth(lambda n: shown(post(body(n))), render, size) < MAX_GROWTH
 
 
+@pytest.mark.slow
 def test_twice_the_text_that_repeats_itself_is_compared_in_twice_the_time() -> None:
     def make(n: int) -> tuple[str, str]:
         return "字" * n, "新" + "字" * (n - 1) + "旧"
@@ -71,6 +73,7 @@ def test_twice_the_text_that_repeats_itself_is_compared_in_twice_the_time() -> N
     assert growth(make, lambda texts: difference(*texts), 20_000) < MAX_GROWTH
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BODIES)
 def test_the_largest_body_that_the_web_takes_is_shown_soon(name: str) -> None:
     body, size = BODIES[name]

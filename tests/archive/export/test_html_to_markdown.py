@@ -51,6 +51,7 @@ def test_posts_of_the_stand_in_are_whole_in_markdown(tmp_path: Path) -> None:
     hold({name: reading for name, reading in readings.items() if reading.record}, tmp_path)
 
 
+@pytest.mark.slow
 @needs_captures
 def test_real_posts_are_whole_in_markdown(tmp_path: Path) -> None:
     hold({name: read_page(capture(name)) for name in capture_names("article_*")}, tmp_path)

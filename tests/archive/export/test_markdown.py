@@ -4,6 +4,7 @@ import base64
 import html
 from pathlib import Path
 
+import pytest
 from bs4 import BeautifulSoup
 
 from archive.export.markdown import front_matter, render_markdown, write_markdown
@@ -81,6 +82,7 @@ def test_lines_of_a_plain_text_stay_lines(tmp_path: Path) -> None:
     assert rest.endswith("一  \n二\n\n三\n")
 
 
+@pytest.mark.slow
 def test_hostile_bodies_leave_no_script_behind(tmp_path: Path) -> None:
     for name, body in (RUNNING | ASKING | PRETENDING).items():
         _, rest = written(shown(post(body)), tmp_path)

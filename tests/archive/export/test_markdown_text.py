@@ -66,6 +66,7 @@ def test_there_are_many_hostile_bodies() -> None:
     assert len(BODIES) >= 90
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
 def test_hostile_bodies_do_nothing_in(reader: str) -> None:
     done = {}
@@ -81,6 +82,7 @@ def test_a_reader_that_is_given_such_a_body_as_it_is_would_act() -> None:
     assert acting(READERS["Python-Markdown"]("a <img src=x onerror=alert(1)> [x](javascript:alert(1))"))
 
 
+@pytest.mark.slow
 def test_no_image_holds_what_ends_a_tag() -> None:
     """Showdown, which needs JavaScript, would read the words after a ">" in an image as its attributes."""
     images = 0
@@ -92,6 +94,7 @@ def test_no_image_holds_what_ends_a_tag() -> None:
     assert images > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", ["markdown-it", "cmark-gfm", "commonmark", "marko", "mistune"])
 def test_every_word_of_them_is_read(reader: str) -> None:
     for body in BODIES.values():

@@ -20,6 +20,7 @@ def _takes_memory(one: ShownPost) -> RenderedPost:
     return render_html(one)
 
 
+@pytest.mark.slow
 def test_a_post_that_takes_too_long_is_given_up_and_the_next_is_rendered() -> None:
     with PostRenderer(_waits, seconds=0.5) as renderer:
         for _ in range(2):
@@ -27,6 +28,7 @@ def test_a_post_that_takes_too_long_is_given_up_and_the_next_is_rendered() -> No
                 renderer.render(shown(post("x")))
 
 
+@pytest.mark.slow
 def test_a_post_that_takes_too_much_memory_is_given_up_and_the_next_is_rendered() -> None:
     with PostRenderer(_takes_memory, memory=1024**3) as renderer:
         with pytest.raises(PageError, match="memory"):

@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
@@ -55,6 +56,7 @@ def test_a_dump_is_what_json_dumps_writes() -> None:
         assert out.getvalue() == json.dumps([r.as_dict() for r in records], ensure_ascii=False).encode()
 
 
+@pytest.mark.slow
 @given(st.lists(any_record, max_size=3))
 @example(TRICKY)
 def test_jsonl_has_one_record_a_line(records: list[Record]) -> None:

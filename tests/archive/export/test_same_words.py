@@ -37,6 +37,7 @@ def _page(made: ShownPost) -> str:
     return str(soup)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, derandomize=True)
 @given(st.integers(min_value=0, max_value=10**9))
 @example(1110)
@@ -61,6 +62,7 @@ def _reading(name: str) -> ParsedPage:
     return read_page(capture(name))
 
 
+@pytest.mark.slow
 @needs_captures
 @pytest.mark.parametrize("name", _NAMES)
 def test_text_and_page_of_a_capture_say_the_same(name: str) -> None:
@@ -68,6 +70,7 @@ def test_text_and_page_of_a_capture_say_the_same(name: str) -> None:
     assert letters(seen(_page(made), with_numbers=False)) == squeezed(made.post.text)
 
 
+@pytest.mark.slow
 @needs_captures
 @pytest.mark.parametrize("name", _NAMES)
 def test_page_and_markdown_of_a_capture_say_the_same_in_the_same_places(name: str) -> None:

@@ -95,6 +95,7 @@ def test_datasette_opens_it_and_searches_it(path: Path) -> None:
     assert [version["number"] for version in versions] == [1, 2]
 
 
+@pytest.mark.slow
 def test_pandas_and_duckdb_read_aids_as_text(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         frame = pd.read_sql("SELECT * FROM posts", connection)

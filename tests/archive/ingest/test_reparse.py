@@ -92,6 +92,7 @@ def test_telling_what_would_change_writes_nothing(db_session: Session) -> None:
     assert everything(db_session) == before
 
 
+@pytest.mark.slow
 def test_an_edit_stays_an_edit_where_both_its_pages_are_read_better(db_session: Session) -> None:
     first, second = ask(db_session, says("旧")), ask(db_session, says("新"), 5)
     found = again(db_session, (first, says("旧的")), (second, says("新的")))
@@ -104,6 +105,7 @@ def test_an_edit_stays_an_edit_where_both_its_pages_are_read_better(db_session: 
     assert len(versions(db_session)) == 4
 
 
+@pytest.mark.slow
 def test_pages_that_are_read_alike_are_one_version(db_session: Session) -> None:
     first, second = ask(db_session, says("字")), ask(db_session, says("字"), 5)
     again(db_session, (first, says("文字")), (second, says("文字")))

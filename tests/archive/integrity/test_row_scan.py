@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from archive.db.engine import open_archive, transaction
@@ -15,6 +16,7 @@ from tests.archive.making import NOW, record
 POSTS = 40
 
 
+@pytest.mark.slow
 def test_rows_of_a_page_that_postgres_refuses_are_named_and_all_others_are_checked(tmp_path: Path) -> None:
     settings = ArchiveSettings(home=tmp_path / "home")
     with open_archive(settings) as engine, transaction(engine) as session:

@@ -61,6 +61,7 @@ def changed(db_session: Session) -> Session:
     return db_session
 
 
+@pytest.mark.slow
 def test_every_kind_of_change_is_listed_by_the_time_of_its_page_newest_first(changed: Session) -> None:
     changes = list(stream_changes(changed, EVERYTHING))
     assert listed(changes) == [
@@ -81,6 +82,7 @@ def test_every_kind_of_change_is_listed_by_the_time_of_its_page_newest_first(cha
     assert all(one.biz == BIZ and one.account == "示例账号" for one in changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 2, 4])
 def test_pages_follow_each_other_to_the_end_also_within_one_instant(changed: Session, limit: int) -> None:
     paged: list[PostChange] = []
@@ -94,6 +96,7 @@ def test_pages_follow_each_other_to_the_end_also_within_one_instant(changed: Ses
     assert paged == list(stream_changes(changed, EVERYTHING))
 
 
+@pytest.mark.slow
 def test_filters_select_kinds_accounts_and_days_of_beijing(changed: Session) -> None:
     def aids(**more: object) -> list[tuple[str, str, int]]:
         return listed(list(stream_changes(changed, ChangeFilter(**more))))  # type: ignore[arg-type]
@@ -140,6 +143,7 @@ def test_a_cursor_that_no_page_gave_is_refused(db_session: Session, cursor: str)
         change_page(db_session, EVERYTHING, cursor, 10)
 
 
+@pytest.mark.slow
 def test_a_page_takes_the_same_number_of_statements_however_long_it_is(changed: Session) -> None:
     statements: list[str] = []
     bind = changed.get_bind()
@@ -150,6 +154,7 @@ def test_a_page_takes_the_same_number_of_statements_however_long_it_is(changed: 
     assert few == len(statements) - few == 4
 
 
+@pytest.mark.slow
 def test_descriptions_name_what_changed_in_both_languages(changed: Session) -> None:
     restored, new, removed, edited, *_ = stream_changes(changed, EVERYTHING)
     assert edited.description().text("en") == "version 2: 4 → 6 characters; the title was “原来的标题”"
@@ -160,6 +165,7 @@ def test_descriptions_name_what_changed_in_both_languages(changed: Session) -> N
     assert new.description().text("zh") == "8 字"
 
 
+@pytest.mark.slow
 def test_edits_removals_and_returns_are_counted_by_month(changed: Session) -> None:
     fetch(changed, record(2), article(record(2, text="改过\r")), 60 * 24 * 60)  # 60 days later
     march, may = MonthlyChanges(date(2026, 3, 1), (1, 1, 1)), MonthlyChanges(date(2026, 5, 1), (1, 0, 0))
@@ -172,6 +178,7 @@ def test_edits_removals_and_returns_are_counted_by_month(changed: Session) -> No
     ]
 
 
+@pytest.mark.slow
 def test_a_month_that_is_not_counted_whole_is_left_out(
     changed: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

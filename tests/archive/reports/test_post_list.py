@@ -44,6 +44,7 @@ def test_posts_are_listed_in_each_order(filled: Session) -> None:
     assert set(aids(filled, order=PostOrder.ARCHIVED)) == set(aids(filled))
 
 
+@pytest.mark.slow
 def test_filters_select_posts_and_marks_are_listed(filled: Session) -> None:
     assert aids(filled, PostFilter(since=date(2025, 1, 1), until=date(2025, 1, 31))) == ["1003_1", "1002_1"]
     assert aids(filled, PostFilter(kind=Kind.ARTICLE)) == ["1004_1"]
@@ -55,6 +56,7 @@ def test_filters_select_posts_and_marks_are_listed(filled: Session) -> None:
     assert aids(filled, PostFilter(mark=PostMark.RESTORED)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("by", "totals"),
     [
@@ -76,6 +78,7 @@ def test_posts_are_counted_by_account_whose_biz_is_named(filled: Session) -> Non
     assert count_posts(filled, PostFilter(account="nobody"), PostCount.DAY, PostOrder.NEWEST) == []
 
 
+@pytest.mark.slow
 def test_a_card_has_the_digest_the_characters_and_the_images_of_the_current_page(db_session: Session) -> None:
     pages = [("old", 3), ("new", 2)]
     for minutes, (name, count) in enumerate(pages):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy.orm import Session
 
 from archive.domain.addresses import parse_address
@@ -31,6 +32,7 @@ def listed(session: Session, source: str, seen: dict[str, datetime]) -> None:
         record_report(session, None, SourceReport(BIZ, source, "ok", True, sightings=[sighting]), at)
 
 
+@pytest.mark.slow
 def test_posts_are_counted_by_who_listed_them_first_and_alone(db_session: Session) -> None:
     published = [NOW - 10 * HOUR, NOW - 8 * HOUR, NOW - 6 * HOUR, NOW - 4 * HOUR]
     one, two, three, _ = (archive_post(db_session, number, at) for number, at in enumerate(published, 1))

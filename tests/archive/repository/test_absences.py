@@ -61,6 +61,7 @@ def minutes(instant: datetime | None) -> int | None:
     return None if instant is None else int((instant - NOW).total_seconds()) // 60
 
 
+@pytest.mark.slow
 def test_a_post_that_is_taken_down_and_comes_back_is_remembered(db_session: Session) -> None:
     ask(db_session, [(0, THERE), (5, THERE), (10, DELETED)])
     assert told(db_session) == [("deleted", 5, 10, 10, None)]
@@ -82,6 +83,7 @@ def test_only_answers_about_the_post_itself_say_that_it_is_away(
     assert told(db_session) == ([(outcome.value, 0, 9, 9, None)] if is_away else [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_answers_read_out_of_order_tell_the_same(db_session: Session, seed: int) -> None:
     answers = [(0, THERE), (10, DELETED), (20, BLOCKED), (30, THERE), (40, DELETED)]

@@ -65,6 +65,7 @@ def simulate(session: Session, addresses: list[int], days: int) -> tuple[float, 
     return (done_at - NOW) / HOUR, challenges
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bare", "good"), [(6, 7), (60, 60)])
 def test_good_addresses_are_fetched_at_once_and_bare_ones_a_few_a_day(
     db_session: Session, bare: int, good: int

@@ -120,6 +120,7 @@ def test_an_hour_begins_at_its_full_hour() -> None:
     assert hour_of(NOW + timedelta(minutes=59)) == hour_of(NOW) == hour_of(NOW + timedelta(hours=1)) - 1
 
 
+@pytest.mark.slow
 def test_what_was_changed_by_hand_is_found_and_computed_anew(
     original: tuple[Engine, MediaFolder], db_session: Session
 ) -> None:

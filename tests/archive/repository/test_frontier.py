@@ -116,6 +116,7 @@ def test_a_short_and_a_long_link_read_in_one_batch_are_one_post(db_session: Sess
     assert due(db_session, hours=1e6) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outcome", [Outcome.VERIFICATION, Outcome.RATE_LIMITED])
 def test_a_block_is_waited_out_and_never_given_up(db_session: Session, outcome: Outcome) -> None:
     address = sight(db_session, record().url)

@@ -83,6 +83,7 @@ def test_what_ended_before_it_was_reported_is_never_reported(db_session: Session
     assert reported(db_session, NOW + HOUR) == ([], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minutes", [7, 45])
 def test_what_flaps_raises_one_alarm_in_six_hours(db_session: Session, minutes: int) -> None:
     begun: list[datetime] = []

@@ -300,6 +300,7 @@ def test_an_address_too_long_for_an_index_is_stored_whole_and_found(db_session: 
     assert files(db_session, 2) == {medium.key: kept_file()}
 
 
+@pytest.mark.slow
 def test_a_post_of_ten_thousand_images_is_stored_whole(db_session: Session) -> None:
     show(db_session, *(image(str(n), n) for n in range(10_000)))
     assert len(media_of(db_session, the_post(db_session))) == 10_000

@@ -134,6 +134,7 @@ def test_real_pages_come_back_to_the_byte_from_either_packing(db_session: Sessio
     assert bodies
 
 
+@pytest.mark.slow
 def test_posts_of_a_day_are_listed_by_their_time_whatever_their_numbers_are(db_session: Session) -> None:
     """Numbers of pushes are those of an account: of two accounts they say nothing about time."""
     hours = {1: 9, 2: 22, 3: 15}

@@ -68,6 +68,7 @@ def history(session: Session) -> list[tuple[int, str, str]]:
     return [(v.number, v.source, v.text) for v in versions_of(session, post)]
 
 
+@pytest.mark.slow
 def test_the_real_dump_taken_twice_is_97_posts_and_comes_out_as_it_is(
     db_session: Session, real_dump: bytes
 ) -> None:
@@ -78,6 +79,7 @@ def test_the_real_dump_taken_twice_is_97_posts_and_comes_out_as_it_is(
     assert exported(db_session) == real_dump
 
 
+@pytest.mark.slow
 def test_pages_that_say_what_the_real_dump_says_change_no_byte_of_it(
     db_session: Session, real_dump: bytes
 ) -> None:
@@ -89,6 +91,7 @@ def test_pages_that_say_what_the_real_dump_says_change_no_byte_of_it(
     assert len(due_media(db_session, NOW, 100, types=["image"])) == 97
 
 
+@pytest.mark.slow
 def test_one_page_that_says_something_else_is_one_version_more(db_session: Session, real_dump: bytes) -> None:
     records = records_of(real_dump)
     import_records(db_session, None, records, "dump", NOW)
@@ -180,6 +183,7 @@ def test_half_a_page_gives_way_to_the_whole_one(db_session: Session) -> None:
     assert list(post_queries.records(db_session)) == [record()]
 
 
+@pytest.mark.slow
 def test_a_text_as_large_as_the_largest_page_is_stored_and_comes_back(db_session: Session) -> None:
     huge = record(text="字\r\n<&" * (16 * 1024 * 1024 // 8), title="题" * 100_000)
     assert import_records(db_session, None, [huge], "dump", NOW) == [StoreResult.NEW]
@@ -204,6 +208,7 @@ def test_a_page_saved_long_ago_does_not_replace_what_was_fetched_since(db_sessio
     assert history(db_session) == [(3, PAGE, "新"), (2, PAGE, "旧"), (1, PAGE, "新")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", list(permutations(range(4))))
 def test_pages_give_the_same_history_in_whatever_order_they_are_imported(
     db_session: Session, order: tuple[int, ...]

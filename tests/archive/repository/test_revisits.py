@@ -47,6 +47,7 @@ def due(session: Session, now: datetime = NOW, most: int = 99, intervals: Interv
     return numbers(session, due_revisits(session, intervals, now, most))
 
 
+@pytest.mark.slow
 def test_a_post_is_asked_again_once_at_each_age(db_session: Session) -> None:
     publish(db_session, 1, NOW - 2 * HOUR, NOW - 1.5 * HOUR)  # 1 h came
     publish(db_session, 2, NOW - 2 * HOUR, NOW - 0.5 * HOUR)  # asked since
@@ -108,6 +109,7 @@ def test_what_is_due_to_be_fetched_anyway_is_not_asked_for_once_more(db_session:
     assert due(db_session) == []
 
 
+@pytest.mark.slow
 def test_where_more_is_due_than_may_be_asked_neither_young_nor_old_wait_for_ever(db_session: Session) -> None:
     for number in (1, 2, 3, 4):
         publish(db_session, number, NOW - (10 - number) * HOUR, NOW - 9 * HOUR)  # fresh; 4 is the youngest
@@ -126,6 +128,7 @@ def test_posts_asked_again_are_counted_by_the_runs_that_did(db_session: Session)
     assert revisits_since(db_session, NOW - 2 * HOUR) == 7
 
 
+@pytest.mark.slow
 def test_what_the_database_finds_due_is_what_the_rule_says(db_session: Session) -> None:
     chance = Random(1)
     for number in range(1, 61):

@@ -104,6 +104,7 @@ def test_by_relevance_a_title_comes_before_many_words_and_many_before_few(db_ses
     assert aids(db_session, "工业", order="relevance") == ["1002_1", "1001_1", "1003_1", "1000_1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["date", "relevance"])
 def test_pages_go_on_where_the_last_one_ended_whatever_comes_in_between(
     db_session: Session, order: str

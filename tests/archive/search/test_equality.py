@@ -86,6 +86,7 @@ def found_by_index(session: Session, query: Query) -> set[int]:
     return set(session.scalar(select(found)) or ())
 
 
+@pytest.mark.slow
 def test_the_index_finds_what_looking_through_every_post_finds_for_ten_thousand_queries(
     filled: Session, texts: Texts, queries: list[Query]
 ) -> None:
@@ -101,6 +102,7 @@ def test_the_index_finds_what_looking_through_every_post_finds_for_ten_thousand_
     assert sum(size > len(texts) / 10 for size in sizes) > QUERIES / 20
 
 
+@pytest.mark.slow
 def test_the_statement_of_a_search_finds_the_same(
     filled: Session, texts: Texts, queries: list[Query]
 ) -> None:
@@ -108,6 +110,7 @@ def test_the_statement_of_a_search_finds_the_same(
         assert found_by_index(filled, query) == expected(texts, query), query
 
 
+@pytest.mark.slow
 def test_the_pages_of_a_search_are_what_there_is_each_post_once_by_date_and_by_relevance(
     filled: Session, texts: Texts, queries: list[Query]
 ) -> None:
@@ -129,6 +132,7 @@ def all_pages(session: Session, query: Query, order: str) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_ilike_finds_the_same(filled: Session, queries: list[Query]) -> None:
     for query in queries[:100]:
         patterns = [re.sub(r"([\\%_])", r"\\\1", word) for word in query.words]

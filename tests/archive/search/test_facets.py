@@ -39,6 +39,7 @@ def hits(db_session: Session) -> Session:
     return db_session
 
 
+@pytest.mark.slow
 def test_hits_are_counted_by_account_month_kind_and_mark(hits: Session) -> None:
     found = count_facets(hits, parse("申报通知"))
     assert (found.total, found.is_complete) == (5, True)
@@ -51,6 +52,7 @@ def test_hits_are_counted_by_account_month_kind_and_mark(hits: Session) -> None:
     assert dict(found.marks) == dict.fromkeys((PostMark.EDITED, PostMark.REMOVED, PostMark.RESTORED), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["申报", "申报通知", "申报 -改", ""])
 def test_each_count_is_the_number_that_its_filter_finds(hits: Session, words: str) -> None:
     query = parse(words) if words else Query(())
@@ -68,6 +70,7 @@ def test_each_count_is_the_number_that_its_filter_finds(hits: Session, words: st
         )
 
 
+@pytest.mark.slow
 def test_of_many_hits_the_newest_are_counted(hits: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archive.search.facets.MAX_COUNTED_HITS", 3)
     monkeypatch.setattr("archive.search.facets.RANKED", 2)
@@ -79,6 +82,7 @@ def test_of_many_hits_the_newest_are_counted(hits: Session, monkeypatch: pytest.
     }
 
 
+@pytest.mark.slow
 def test_posts_found_by_a_name_are_not_counted(hits: Session) -> None:
     assert facets_of_hits(hits, "1001_1") is None
     assert facets_of_hits(hits, "-申报") is None

@@ -99,6 +99,7 @@ def test_damaged_and_surrounded_aids_name_their_posts(
     assert named(db_session, name) == aids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [SHORT, TOKEN, TOKEN.replace("_", "~"), f"{SHORT}?from=x", f"s/{TOKEN}"])
 @pytest.mark.parametrize("is_known", [True, False], ids=["by its address", "by its page"])
 def test_a_short_link_names_the_post_that_it_led_to(db_session: Session, name: str, is_known: bool) -> None:
@@ -111,6 +112,7 @@ def test_a_short_link_names_the_post_that_it_led_to(db_session: Session, name: s
     assert named(db_session, name) == ["1001_1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -36,6 +36,7 @@ def test_a_body_comes_back_as_it_went_in(body: bytes, base: bytes) -> None:
         assert decoded(body_codec.encode_delta(body, against), body_codec.DELTA, body, against) == body
 
 
+@pytest.mark.slow
 @captures.needs_captures
 def test_every_real_capture_comes_back_to_the_byte_against_the_one_before_it() -> None:
     names = captures.capture_names("*_*")

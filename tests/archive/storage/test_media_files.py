@@ -62,6 +62,7 @@ def s3(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     use_s3(monkeypatch, server)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("s3")
 def test_a_bucket_that_is_missing_is_named_and_not_made() -> None:
     folder = folder_at("s3://nobodys-bucket/posts")

@@ -61,6 +61,7 @@ def test_a_program_that_cannot_be_started_is_not_configured(command: list[str], 
     assert (raised.value.state, str(raised.value)) == (State.NOT_CONFIGURED, words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [

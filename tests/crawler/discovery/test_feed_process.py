@@ -33,6 +33,7 @@ def listing(count: int) -> Reply:
     return page({"base_resp": {"ret": 0}, "getalbum_resp": answer})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "work", "size"),
     [
@@ -59,6 +60,7 @@ def test_time_grows_with_what_was_sent_and_no_faster(
     assert growth(make, work, size) < MAX_GROWTH
 
 
+@pytest.mark.slow
 def test_a_feed_is_read_apart_as_it_is_read_here() -> None:
     item = "<item><link>https://x.example/1</link><title>合成</title><guid>7</guid>"
     body = rss(f"{item}<pubDate>Sun, 01 Mar 2026 09:30:00 +0800</pubDate></item><item/>".encode())
@@ -68,6 +70,7 @@ def test_a_feed_is_read_apart_as_it_is_read_here() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [b"", b"x", b'{"items": ' + b"[" * 100_000, b"<rss"])
 def test_what_is_no_feed_is_said_in_the_same_words(body: bytes) -> None:
     with pytest.raises(SourceError) as here:
@@ -77,6 +80,7 @@ def test_what_is_no_feed_is_said_in_the_same_words(body: bytes) -> None:
     assert (apart.value.state, apart.value.message) == (here.value.state, here.value.message)
 
 
+@pytest.mark.slow
 def test_a_feed_whose_time_grows_with_the_square_of_its_attributes_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -85,6 +89,7 @@ def test_a_feed_whose_time_grows_with_the_square_of_its_attributes_is_given_up(
         read_feed(attributes(200_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bound", "value", "body"),
     [

@@ -1,6 +1,8 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from archive.domain.messages import Message
 from crawler.discovery.screening import MAX_POSTS, Screened, screen
 from crawler.discovery.source import ListedPost, SourceFindings, State
@@ -84,6 +86,7 @@ def test_what_is_no_address_of_a_post_is_left_out() -> None:
     assert "2 addresses of no post" in str(result.findings.advice)
 
 
+@pytest.mark.slow
 def test_titles_listings_and_numbers_are_bounded() -> None:
     result = screened(ListedPost(post_url(1), "长" * 9000, listing={"digest": "x" * 9000}))
     assert len(result.sightings[0].title) == 500

@@ -60,6 +60,7 @@ def test_of_a_moving_picture_one_frame_is_enough():
     assert image_content(content.getvalue()).media_type == "image/gif"
 
 
+@pytest.mark.slow
 def test_a_very_long_picture_is_none_too_many():
     assert (image_content(drawn("JPEG", (1080, 20_000))).height, MAX_PIXELS > 1080 * 65_500) == (20_000, True)
 
@@ -92,6 +93,7 @@ def _with_little_memory() -> tuple[str, int]:
     return said, len(bytes(200 * 1024 * 1024))  # and afterwards there is room again
 
 
+@pytest.mark.slow
 def test_what_takes_more_memory_than_there_is_is_refused_not_fatal():
     # In a process of its own: one that has run other tests holds memory it may use again.
     with ProcessPoolExecutor(1, get_context("spawn")) as alone:
@@ -165,6 +167,7 @@ def test_an_svg_with_tricks_is_refused(body):
     assert refusal(body).startswith("an SVG")
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300), st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "BMP"]), st.integers(0, 200))
 def test_damaged_bytes_are_an_image_or_refused_and_nothing_else(noise, form, place):
     whole = picture("synthetic_hypothesis", form)

@@ -79,6 +79,7 @@ def test_final_content_is_the_same_to_the_byte(name: str, text: str) -> None:
     assert record.text == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", evaluated_states())
 def test_a_post_is_the_same_on_a_page_from_before_2025_11(name: str) -> None:
     """Pages had all but `cgiDataNew` then, and cut the list of pictures off."""

@@ -48,6 +48,7 @@ GROWING: Mapping[str, tuple[Callable[[int], object], Callable[..., object], int]
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GROWING)
 def test_time_grows_with_the_length_of_the_input(name: str) -> None:
     make, work, size = GROWING[name]
@@ -62,6 +63,7 @@ SCRIPTS: Mapping[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_hostile_script_costs_a_bounded_time_and_memory(name: str) -> None:
     bounded_child(f"""
@@ -70,6 +72,7 @@ body = b'<html><div id="js_article"></div><script>var biz = "x";' + SCRIPTS[{nam
 """)
 
 
+@pytest.mark.slow
 def test_markup_that_scripts_write_is_bounded() -> None:
     bounded_child(
         """body = b'<html><script>document.write("' + b'<b>x</b>' * 1_000_000 + b'")</script></html>'"""

@@ -88,6 +88,7 @@ def _picture(address: str) -> str:
     return path.rpartition("/")[0] if re.match(r"[\w.-]*q(?:pic|logo)\.cn/", path) else path
 
 
+@pytest.mark.slow
 @needs_captures
 @pytest.mark.parametrize("name", capture_names("article_*"))
 def test_every_image_address_in_the_body_of_a_capture_is_noticed(name: str) -> None:
@@ -103,6 +104,7 @@ def test_every_image_address_in_the_body_of_a_capture_is_noticed(name: str) -> N
     assert missing == {}
 
 
+@pytest.mark.slow
 @needs_captures
 def test_the_count_finds_something() -> None:
     assert sum(len(counted(capture(name))) for name in capture_names("article_*")) > 150
@@ -174,6 +176,7 @@ def _number(image: str) -> str:
     return re.findall(r"synthetic([0-9]+)", image)[0]
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.lists(_images(), min_size=1, max_size=6, unique_by=_number), st.booleans())
 def test_every_image_address_in_a_made_body_is_noticed(images: list[str], within: bool) -> None:

@@ -93,6 +93,7 @@ def test_a_data_id_is_no_id() -> None:
     assert read_page(decoy).record == read().record
 
 
+@pytest.mark.slow
 def test_a_page_of_a_thousand_drawn_formulas_is_one() -> None:
     formulas = "<svg><g>" + "<path d='M0'></path>" * 50 + "</g></svg>"
     assert read(f"<p>字</p>{formulas * 1000}").record.text == "字\r"  # type: ignore[union-attr]

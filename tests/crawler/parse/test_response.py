@@ -49,6 +49,7 @@ def test_a_flipped_bit_in_a_gzip_stream_is_noticed():
         unpack(answer(bytes(packed), GZIP))
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_is_refused_without_unpacking_it_whole():
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(64)) + packer.flush()

@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+import pytest
+
 from archive.domain.captures import CaptureData
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import ParsedPage
@@ -23,6 +25,7 @@ def _parse_or_fail(capture: CaptureData) -> ParsedPage:
     return parse_within_bounds(capture)
 
 
+@pytest.mark.slow
 def test_a_page_over_its_bounds_is_unreadable_and_the_next_one_is_parsed() -> None:
     def capture(body: bytes) -> CaptureData:
         return CaptureData("", "", 200, (), body, NOW)

@@ -61,6 +61,7 @@ def test_the_gaps_of_an_account_are_counted_and_listed_with_what_to_do(mparchive
     assert "mparchive audit --fill" in ended.out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_chinese")
 def test_gaps_are_in_the_language_of_the_process(mparchive: Run) -> None:
     lines = [" ".join(line.split()) for line in mparchive("audit").out.splitlines()]
@@ -69,6 +70,7 @@ def test_gaps_are_in_the_language_of_the_process(mparchive: Run) -> None:
     assert "存档中没有公众号 nobody；现有：示例账号" in mparchive("audit", "--account", "nobody").err
 
 
+@pytest.mark.slow
 def test_the_number_of_gaps_shown_is_limited_and_the_rest_is_counted(mparchive: Run) -> None:
     assert "and 1 more; --limit 2 shows all" in mparchive("audit", "--limit", 1).out
     limited = json.loads(mparchive("audit", "--limit", 1, "--json").out)
@@ -77,6 +79,7 @@ def test_the_number_of_gaps_shown_is_limited_and_the_rest_is_counted(mparchive: 
     assert "before" not in limited
 
 
+@pytest.mark.slow
 def test_days_and_accounts_are_selected_and_unknown_ones_are_refused(mparchive: Run) -> None:
     chosen = json.loads(mparchive("audit", "--account", BIZ, "--since", "2026-03-02", "--json").out)
     assert "hole" not in chosen["counts"]

@@ -40,6 +40,7 @@ def kinds(*arguments: object, of: Run) -> list[str]:
     return [change["kind"] for change in json.loads(of("changes", *arguments, "--json").out)]
 
 
+@pytest.mark.slow
 def test_changes_are_printed_newest_first_with_the_time_of_beijing(mparchive: Run) -> None:
     ended = mparchive("changes")
     assert (ended.code, ended.err) == (Exit.DONE, "")

@@ -35,6 +35,7 @@ def item(*arguments: object, of: Run) -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 def test_the_standard_of_china_is_the_default(mparchive: Run) -> None:
     ended = mparchive("cite", "1001_1")
     assert (ended.code, ended.err) == (Exit.DONE, "")
@@ -44,6 +45,7 @@ def test_the_standard_of_china_is_the_default(mparchive: Run) -> None:
     assert "第 2 版，抓取于 2026-03-02T12:10:00+08:00，SHA-256 " in ended.out
 
 
+@pytest.mark.slow
 def test_a_post_is_named_by_its_aid_its_account_or_an_address(mparchive: Run) -> None:
     whole = item("1001_1", of=mparchive)
     for name in (
@@ -72,6 +74,7 @@ def test_the_address_of_the_archive_is_named_where_it_is_set(
         assert "MPARCHIVE_PUBLIC_URL" in ended.err
 
 
+@pytest.mark.slow
 def test_what_cannot_be_cited_is_named_and_the_rest_is_printed(mparchive: Run) -> None:
     ended = mparchive("cite", "1001_1", "9999_1", "1002_1", "nonsense", "--format", "bibtex")
     assert ended.code == Exit.PARTLY_FAILED

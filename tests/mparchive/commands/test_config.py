@@ -92,6 +92,7 @@ CHOICES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIABLES)
 def test_no_value_of_a_variable_is_a_traceback(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ABSURD:

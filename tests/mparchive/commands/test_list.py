@@ -39,6 +39,7 @@ def aids(*arguments: object, of: Run) -> list[str]:
     return [post["aid"] for post in json.loads(of("list", *arguments, "--json").out)]
 
 
+@pytest.mark.slow
 def test_posts_are_printed_newest_first_one_a_line(mparchive: Run) -> None:
     ended = mparchive("list")
     assert (ended.code, ended.err) == (Exit.DONE, "")
@@ -49,6 +50,7 @@ def test_posts_are_printed_newest_first_one_a_line(mparchive: Run) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_options_select_and_sort_posts(mparchive: Run) -> None:
     assert aids("--since", "2025-11", "--until", "2025-11", of=mparchive) == ["1002_1", "1001_1"]
     assert aids("--week", "2025-W45", "--sort", "oldest", of=mparchive) == ["1001_1", "1002_1"]
@@ -69,6 +71,7 @@ def test_json_has_dates_and_marks(mparchive: Run) -> None:
     assert post["url"].startswith("http://mp.weixin.qq.com/s?")
 
 
+@pytest.mark.slow
 def test_posts_are_counted(mparchive: Run) -> None:
     assert mparchive("list", "--count-by", "month").out == "2025-12  1\n2025-11  2\n"
     assert mparchive("list", "--count-by", "kind").out == "not fetched yet  2\narticle  1\n"

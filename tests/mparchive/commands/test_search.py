@@ -38,6 +38,7 @@ def aids(*arguments: object, of: Run) -> list[str]:
     return [hit["aid"] for hit in json.loads(of("search", "--json", *arguments).out)]
 
 
+@pytest.mark.slow
 def test_each_match_is_printed_with_its_day_title_and_excerpt(mparchive: Run) -> None:
     ended = mparchive("search", "互联网", "第3号")
     assert (ended.code, ended.err) == (Exit.DONE, "")
@@ -61,6 +62,7 @@ def test_the_newest_come_first_as_many_as_are_wanted_and_it_is_said_that_there_a
     assert mparchive("search", "互联网", "--limit", POSTS).err == ""
 
 
+@pytest.mark.slow
 def test_nothing_found_is_said_and_is_no_failure(mparchive: Run) -> None:
     ended = mparchive("search", "不存在")
     assert (ended.code, ended.out, ended.err) == (Exit.DONE, "", "no post contains these words\n")

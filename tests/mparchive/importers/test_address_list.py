@@ -145,6 +145,7 @@ ATOM = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("content", "passed_over"), [(RSS, 1), (ATOM, 0)])
 def test_a_feed_is_a_list_of_the_addresses_of_its_entries(
     tmp_path: Path, content: str, passed_over: int
@@ -155,6 +156,7 @@ def test_a_feed_is_a_list_of_the_addresses_of_its_entries(
     assert [type(one) for one in others] == [Skipped] * passed_over
 
 
+@pytest.mark.slow
 def test_a_feed_without_a_post_is_a_flaw(tmp_path: Path) -> None:
     (flaw,) = items_of(tmp_path, ATOM.replace("mp.weixin.qq.com", "example.org"))
     assert isinstance(flaw, Flaw)

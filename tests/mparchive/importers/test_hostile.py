@@ -62,6 +62,7 @@ def unpack(content: bytes) -> None:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "work", "size"),
     [

@@ -58,6 +58,7 @@ def test_one_that_is_cut_off_or_no_wacz_is_said(tmp_path: Path) -> None:
         read(tmp_path, zipped({"word/document.xml": b"<x>"}))
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (flaw,) = read(tmp_path, zipped({"archive/a.warc": b"WARC/1.1" + bytes(10_000_000)}, ZIP_DEFLATED))
     assert isinstance(flaw, Flaw)

@@ -234,6 +234,7 @@ def test_a_file_cut_at_its_end_keeps_what_is_whole(
     assert all(body == PAGE % 3 for body in bodies(items)[2:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digest", [False, True])
 @pytest.mark.parametrize("packed", [False, True])
 def test_no_damage_ever_makes_another_page(tmp_path: Path, packed: bool, digest: bool) -> None:
@@ -274,6 +275,7 @@ def test_a_damaged_body_is_known_by_its_digest(tmp_path: Path) -> None:
     assert "its bytes do not match its digest" in flaw
 
 
+@pytest.mark.slow
 def test_a_large_file_is_read_in_little_memory(tmp_path: Path) -> None:
     writer = Writer()
     for number in range(1, 40):

@@ -113,6 +113,7 @@ def test_what_is_larger_than_any_that_is_wanted_is_not_read(tmp_path: Path) -> N
     assert files([file]) == [b"small"]
 
 
+@pytest.mark.slow
 def test_many_files_are_read_in_the_memory_of_one(tmp_path: Path) -> None:
     writer = Writer()
     for _ in range(30):

@@ -46,6 +46,7 @@ def web(module_engine: Engine) -> Iterator[Served]:
         yield client
 
 
+@pytest.mark.slow
 def test_pages_of_posts_follow_each_other_to_the_end(web: Served) -> None:
     seen, after = [], ""
     while after is not None:

@@ -4,6 +4,7 @@ import re
 from datetime import date
 from html import unescape
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, update
@@ -21,6 +22,7 @@ from tests.web.served import served
 from web.pages.dashboards import HEAT_LEVELS, counted_together, cumulate, heat_map
 
 
+@pytest.mark.slow
 def test_the_calendar_counts_days_months_and_silences(site: SeededSite) -> None:
     page = get(site, f"{ACCOUNT}/calendar?year=2025&lang=en")
     shown = words(page)
@@ -34,6 +36,7 @@ def test_the_calendar_counts_days_months_and_silences(site: SeededSite) -> None:
     assert get(site, "/accounts/unknown/calendar").status == 404
 
 
+@pytest.mark.slow
 def test_days_and_months_of_the_charts_lead_to_their_posts(site: SeededSite) -> None:
     page = get(site, f"{ACCOUNT}/calendar?year=2025&lang=en").body.decode()
     days = re.findall(

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 
+import pytest
 from PIL import Image
 from sqlalchemy import select
 
@@ -58,6 +59,7 @@ def _drawn(size: tuple[int, int], form: str = "PNG", mode: str = "RGBA") -> byte
     return written.getvalue()
 
 
+@pytest.mark.slow
 def test_a_cover_is_a_small_form_of_its_image(site: SeededSite) -> None:
     for form, mode in (("PNG", "RGBA"), ("PNG", "P"), ("JPEG", "L"), ("GIF", "P"), ("WEBP", "RGB")):
         content = _drawn((900, 383), form, mode)
@@ -73,6 +75,7 @@ def test_a_cover_is_a_small_form_of_its_image(site: SeededSite) -> None:
         assert len(answers[0].body) < len(content) / 4
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_made_small_is_its_own_cover(site: SeededSite) -> None:
     whole = _drawn((40, 20))
     many = _drawn((5001, 5000), mode="1")

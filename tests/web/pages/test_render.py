@@ -25,6 +25,7 @@ from web.pages.render import SCRIPT_PATH, PageContext, chosen_language, format_s
 _OUTSIDE = re.compile(r'(?:src|srcset|data|action|poster|background)="(?:https?:)?//')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_every_page_has_its_security_headers_and_one_language(site: SeededSite, lang: str) -> None:
     for path in PAGES:
@@ -75,6 +76,7 @@ _NAMES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(path=st.sampled_from(PAGES), given=st.dictionaries(_NAMES, _ANYTHING, max_size=4))
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 def test_any_query_is_answered_with_a_page_or_refused(

@@ -13,6 +13,7 @@ from tests.web.pages.page_requests import POST, get, words
 from tests.web.seeding import EDITED, daily_records
 
 
+@pytest.mark.slow
 def test_search_marks_hits_and_refuses_what_cannot_be_searched(site: SeededSite) -> None:
     page = get(site, f"/search?q={quote('截止时间')}&lang=en").body.decode()
     assert "<mark>截止时间</mark>" in page
@@ -92,6 +93,7 @@ def _facets(site: SeededSite, path: str) -> dict[str, tuple[str, int]]:
     return {name: (unescape(address), int(count.replace(",", ""))) for address, name, count in found}
 
 
+@pytest.mark.slow
 def test_a_search_is_narrowed_by_links_whose_numbers_hold(site: SeededSite) -> None:
     path = f"/search?q={quote('合成')}&since=2013&lang=en"  # other tests add posts of 2012
     facets = _facets(site, path)
@@ -107,6 +109,7 @@ def test_a_search_is_narrowed_by_links_whose_numbers_hold(site: SeededSite) -> N
         assert _facets(site, unescape(back)).keys() >= {"示例账号", "pictures"}
 
 
+@pytest.mark.slow
 def test_hits_over_time_lead_to_those_of_a_month(site: SeededSite) -> None:
     page = get(site, f"/search?q={quote('合成日报')}&since=2024&until=2025&lang=en").body.decode()
     bars = re.findall(

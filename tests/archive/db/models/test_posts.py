@@ -30,6 +30,7 @@ def test_only_one_absence_of_a_post_lasts(db_session: Session, post: Post) -> No
         db_session.flush()
 
 
+@pytest.mark.slow
 def test_a_version_has_a_number_of_its_own_within_its_post(db_session: Session, post: Post) -> None:
     db_session.add(
         Version(

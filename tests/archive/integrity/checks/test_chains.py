@@ -1,5 +1,6 @@
 """Test the checks of hash chains."""
 
+import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,7 @@ def codes(session: Session, context: CheckContext) -> set[str]:
     return {finding.message.code for result in results for finding in result.findings}
 
 
+@pytest.mark.slow
 def test_a_row_inserted_past_the_program_is_in_no_chain(filled: Connection, context: CheckContext) -> None:
     with rolled_back_session(filled) as session:
         (id_,) = ids(filled, "versions", most=1)

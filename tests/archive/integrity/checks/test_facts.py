@@ -1,5 +1,6 @@
 """Test the checks of facts."""
 
+import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.orm import Session
 
@@ -14,6 +15,7 @@ def found(session: Session, context: CheckContext) -> set[tuple[str, str]]:
     return {(finding.subject, finding.message.code) for one in results for finding in one.findings}
 
 
+@pytest.mark.slow
 def test_a_changed_a_deleted_and_an_invented_sighting_are_told_apart(
     filled: Connection, context: CheckContext
 ) -> None:

@@ -27,6 +27,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_damage_to_a_file_is_found_and_its_row_is_named(
     filled: Connection, context: CheckContext, folder: Path, damage: str

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Connection, Engine, text
 
 from archive.db.engine import transaction
@@ -33,6 +34,7 @@ def test_a_page_without_its_text_says_nothing_against_the_text_that_a_dump_has_o
     assert verify_archive(engine, context).findings == []
 
 
+@pytest.mark.slow
 def test_an_absence_that_was_not_recorded_is_counted_and_is_no_finding(
     filled: Connection, context: CheckContext
 ) -> None:

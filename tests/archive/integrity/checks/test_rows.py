@@ -1,5 +1,6 @@
 """Test the checks of references and the search index."""
 
+import pytest
 from sqlalchemy import Connection, text
 
 from archive.db.models import Base
@@ -11,6 +12,7 @@ TABLES = Base.metadata.tables
 IS_DELTA = "sha256 IN (SELECT sha256 FROM bodies WHERE base_sha256 IS NOT NULL)"
 
 
+@pytest.mark.slow
 def test_a_delta_whose_base_is_itself_a_delta_is_found(filled: Connection, context: CheckContext) -> None:
     with rolled_back_session(filled) as session:
         first, second = ids(filled, "captures", IS_DELTA, 2)
