@@ -21,12 +21,11 @@ _MATERIAL = "MPARCHIVE_SHARED"  # where test material is; the program does not r
 # Tests of whole processes: crawls, the daemon, the installed command, servers of their own, a browser.
 # Single tests that take over a quarter of a second have the marker themselves.
 SLOW_FOLDERS = ("acceptance", "bench", "container", "month", "plans", "replay")
+# Servers, databases of a test's own, archives that are filled first.
 SLOW_FIXTURES = {
-    "chromium",
-    "empty_database_url",
-    "fresh_database_url",
-    "standin",
-}  # a database of a test's own
+    *("chromium", "standin", "empty_database_url", "fresh_database_url"),
+    *("filled", "original", "small_backup", "store"),
+}
 SLOW_MODULES = (
     "archive.db.embedded_server",
     "scheduler.crawl_process",
