@@ -53,9 +53,9 @@ def main(arguments: Sequence[str]) -> None:
         write_posts(dump, records)
         with embedded_postgres(home):
             steps = {
-                "import": _run(home, "backfill", str(dump), "--no-fetch"),
-                "export": _run(home, "export", "-f", "jsonl", "-o", str(Path(given) / "out.jsonl")),
-                "verify": _run(home, "verify"),
+                "import": run_command(home, "backfill", str(dump), "--no-fetch"),
+                "export": run_command(home, "export", "-f", "jsonl", "-o", str(Path(given) / "out.jsonl")),
+                "verify": run_command(home, "verify"),
             }
             starts = {words: _start(home, words) for words in STARTS}
         hashing = _seconds_of(lambda: _hash_texts(records))
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> None:
     sys.exit(f"missed: {', '.join(missed)}" if missed else 0)
 
 
-def _run(home: Path, *arguments: str) -> Run:
+def run_command(home: Path, *arguments: str) -> Run:
     """Run the installed command to its end. Raises SystemExit when it fails."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MPARCHIVE_")}
     begun = time.perf_counter()
@@ -89,7 +89,7 @@ def _megabytes(used: resource.struct_rusage) -> float:
 
 def _start(home: Path, words: str) -> float:
     """Return the median of a command's processor time, in seconds."""
-    return statistics.median([_run(home, *words.split()).cpu for _ in range(ROUNDS)][1:])
+    return statistics.median([run_command(home, *words.split()).cpu for _ in range(ROUNDS)][1:])
 
 
 def _seconds_of(work: Callable[[], object]) -> float:

@@ -58,10 +58,10 @@ def _measured(posts: int) -> Times:
 def _times(web: Served, server: psutil.Process, path: str) -> tuple[float, float]:
     for _ in range(WARMING):
         _ask(web, path)
-    ours, theirs = time.process_time(), _server_seconds(server)
+    ours, theirs = time.process_time(), server_seconds(server)
     for _ in range(REQUESTS):
         _ask(web, path)
-    spent = (time.process_time() - ours, _server_seconds(server) - theirs)
+    spent = (time.process_time() - ours, server_seconds(server) - theirs)
     return spent[0] * 1000 / REQUESTS, spent[1] * 1000 / REQUESTS
 
 
@@ -71,7 +71,7 @@ def _ask(web: Served, path: str) -> None:
         sys.exit(f"{path}: {answer.status}")
 
 
-def _server_seconds(server: psutil.Process) -> float:
+def server_seconds(server: psutil.Process) -> float:
     """Return the processor time of Postgres, of its processes that have ended as well."""
     own = server.cpu_times()
     living = sum(sum(one.cpu_times()[:2]) for one in server.children())
