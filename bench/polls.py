@@ -140,8 +140,9 @@ def _report(polls: dict[int, Poll]) -> str:
     return f"""## A check that finds nothing new
 
 Written by `python -m bench.polls` ({today()}). Machine: {machine()}.
-`mparchive discover --only feed` checks a feed of {len(POSTS)} archived posts, median of {ROUNDS}; the command's start is included. Target: at most
-{MOST_GROWTH} times as much in the largest archive as in the smallest.
+`mparchive discover --only feed` checks a feed of {len(POSTS)} archived posts, median of {ROUNDS}; the
+command's start is included. Target: at most {MOST_GROWTH} times as much in the largest archive as in the
+smallest.
 
 | posts | statements | requests | processor time of the command, ms | of Postgres, ms |
 |---|---|---|---|---|
