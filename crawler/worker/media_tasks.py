@@ -21,7 +21,7 @@ from archive.repository.media import (
 )
 from archive.system.child_processes import memory_limit
 from crawler.media.content import Content, NotMedium, begins_as_page
-from crawler.media.validate import audio_content, image_content, video_content
+from crawler.media.validate import audio_content, image_content, style_content, video_content
 from crawler.parse.page import classify
 from crawler.parse.response import (
     MAX_PAGE_BYTES,
@@ -49,7 +49,10 @@ _CHECKS: dict[str, Callable[[bytes], Content]] = {
     MediumType.IMAGE: image_content,
     MediumType.AUDIO: audio_content,
     MediumType.VIDEO: video_content,
+    MediumType.STYLE: style_content,
 }
+
+_STYLE_TYPES = ("", "text/css")  # declared types; browsers apply no style sheet that is declared another
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,11 @@ def _check(download: MediaDownload) -> tuple[bytes, Content] | MediaResult:
         if refusal := _refusal(response, body, download.medium):
             return refusal
         with memory_limit(CHECK_MEMORY):
-            return body, _CHECKS[download.medium.type](body)
+            content = _CHECKS[download.medium.type](body)
+        declared = header(response.headers, "content-type").partition(";")[0].strip().lower()
+        if download.medium.type == MediumType.STYLE and declared not in _STYLE_TYPES:
+            raise NotMedium("crawler.media.not_declared_style", declared=declared[:100])
+        return body, content
     except (OversizedResponse, NotMedium) as error:
         return MediaResult(MediumOutcome.REFUSED, error.message)
     except DamagedResponse as error:
