@@ -14,7 +14,7 @@ from tests.acceptance.command import NOWHERE, Command
 from tests.archive.making import NOW
 from tests.mparchive.importers.test_warc import DATE, Writer
 from tests.standin import Standin
-from tests.standin.media import EVIL_SVG, SVG, bomb_png, picture
+from tests.standin.media import EVIL_SVG, STYLE_SHEETS, SVG, bomb_png, picture
 from tests.standin.pages import Shown
 from tests.standin.posts import POSTS, RICH
 from tests.support.database import database_from
@@ -48,10 +48,10 @@ def full(
     mparchive_at: Callable[[str], Command], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Command]:
     """Return the command with an archive that has all media of its posts; its server is gone."""
-    monkeypatch.setenv("MPARCHIVE_MEDIA_TYPES", "image,audio,video")
+    monkeypatch.setenv("MPARCHIVE_MEDIA_TYPES", "image,style,audio,video")
     listed = tmp_path / "list.txt"
     listed.write_text("".join(f"{post.url}\n" for post in POSTS), encoding="utf-8")
-    with Standin() as standin:
+    with Standin(styled=True) as standin:
         command = mparchive_at(standin.origin)
         done = command("backfill", listed)
         assert done.code == 0, done.err
@@ -70,11 +70,15 @@ def test_an_archive_comes_back_with_all_it_shows_and_without_any_server(
 ) -> None:
     taken = other("backfill", exported(full, "a.wacz"), "--json")
     assert taken.code == 0, taken.err
-    assert taken.json["counts"]["images_kept"] == full.number("SELECT count(file_id) FROM media") > 10
+    counts = taken.json["counts"]
+    kept = counts["images_kept"] + counts["style_sheets_kept"]
+    assert kept == full.number("SELECT count(file_id) FROM media") > 10
+    assert counts["style_sheets_kept"] == len(STYLE_SHEETS)
     assert {kind for (kind,) in other.rows("SELECT type FROM media WHERE file_id IS NOT NULL")} == {
         "image",
         "audio",
         "video",
+        "style",
     }
     for query in (KEPT, TIED):
         assert other.rows(query) == full.rows(query)
@@ -91,7 +95,7 @@ def test_an_archive_comes_back_with_all_it_shows_and_without_any_server(
 def test_a_signed_address_that_a_later_page_has_anew_is_that_of_the_file_again(
     full: Command, other: Command
 ) -> None:
-    full.execute("UPDATE media SET url = url || '&dis_k=earlier' WHERE type <> 'image'")
+    full.execute("UPDATE media SET url = url || '&dis_k=earlier' WHERE type IN ('audio', 'video')")
     assert other("backfill", exported(full, "a.wacz"), "--no-fetch").code == 0
     assert other.rows(KEPT) == full.rows(KEPT)
     assert exported(other, "b.wacz").read_bytes() == (full.home / "a.wacz").read_bytes()
