@@ -120,6 +120,12 @@ def style_content(body: bytes) -> Content:
     return Content("text/css")
 
 
+def ends_between_rules(body: bytes) -> bool:
+    """Tell whether a style sheet ends where another rule could begin; one cut off hardly ever does."""
+    rules, _ = tinycss2.parse_stylesheet_bytes(body + b" _{}")
+    return bool(rules) and tinycss2.serialize(getattr(rules[-1], "prelude", None) or ()) == "_"
+
+
 def _is_mp4(body: bytes) -> bool:
     return body[4:8] == b"ftyp"
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 
 from archive.system.child_processes import memory_limit
 from crawler.media.content import NotMedium
-from crawler.media.validate import MAX_PIXELS, image_content, style_content
+from crawler.media.validate import MAX_PIXELS, ends_between_rules, image_content, style_content
 from tests.standin.media import EVIL_SVG, bomb_png, picture
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" %s</svg>'
@@ -205,3 +205,14 @@ def test_what_comes_in_place_of_a_style_sheet_is_none(body: bytes, code: str) ->
     with pytest.raises(NotMedium) as caught:
         style_content(body)
     assert caught.value.message.code == f"crawler.media.{code}"
+
+
+WHOLE = b"@media print{.a{b:c}}\n.d>.e{f:url(g.png)} /* end */\n"
+
+
+def test_a_style_sheet_that_is_cut_off_ends_within_a_rule_or_a_comment() -> None:
+    assert ends_between_rules(WHOLE)
+    cuts = {length for length in range(1, len(WHOLE)) if not ends_between_rules(WHOLE[:length])}
+    between = set(range(1, len(WHOLE))) - cuts
+    assert {bytes(WHOLE[:length].rstrip()[-1:]) for length in between} <= {b"}", b"/"}
+    assert len(between) < len(WHOLE) / 5

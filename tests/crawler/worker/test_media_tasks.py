@@ -88,3 +88,13 @@ def test_a_style_sheet_that_browsers_would_not_apply_is_refused(
     result = media_tasks.store_or_record(download(sheet, b"body{}", **headers), NOW)
     assert result.outcome == ("refused" if code else "kept")
     assert state(engine) == (result.outcome, code)
+
+
+@pytest.mark.parametrize(("body", "outcome"), [(b"a{b:c}", "kept"), (b"a{b:c", "failed")])
+def test_a_style_sheet_without_a_length_is_taken_where_it_ends_with_a_rule(
+    engine: Engine, medium: DueMedium, body: bytes, outcome: str
+) -> None:
+    given = download(replace(medium, type="style"), body)
+    response = replace(given.response, ended_openly=True)
+    assert media_tasks.store_or_record(replace(given, response=response), NOW).outcome == outcome
+    assert state(engine) == (outcome, "" if outcome == "kept" else "crawler.media.cut_off")
