@@ -99,6 +99,8 @@ def due_media(
     Style sheets belong to no post: they are due for every run. Those that failed before come last; those
     whose address expires soon come first, then all that is no image, for it may expire too.
     """
+    if not types:
+        return []
     newest = select(PostMedium.page_metadata).where(PostMedium.medium_id == Medium.id)
     facts = newest.order_by((PostMedium.capture_id % SERIALS).desc()).limit(1).scalar_subquery()
     rows = select(
@@ -114,27 +116,35 @@ def due_media(
     return [DueMedium(*row) for row in session.execute(rows)]
 
 
-# The order of ix__media__fetch_order; the type stands in the statement itself, as it does in the index.
-_FETCH_ORDER = (
-    Medium.attempts,
-    Medium.expires_at,
-    Medium.type == literal_column(f"'{MediumType.IMAGE}'"),
-    Medium.next_fetch_at,
-    Medium.id,
-)
+def _has_type(type_: str) -> ColumnElement[bool]:
+    """Return the condition with the type in the statement itself, as indexes have it."""
+    return Medium.type == literal_column(f"'{MediumType(type_)}'")
+
+
+# The order of ix__media__fetch_order.
+_IS_IMAGE = _has_type(MediumType.IMAGE)
+_FETCH_ORDER = (Medium.attempts, Medium.expires_at, _IS_IMAGE, Medium.next_fetch_at, Medium.id)
+
+# The condition of ix__media__due_styles.
+_DUE_STYLE_SHEETS = select(Medium.id).where(_has_type(MediumType.STYLE), Medium.next_fetch_at.is_not(None))
 
 
 def _first_due(
     now: datetime, limit: int, types: Collection[str], run_id: int | None
 ) -> CompoundSelect[tuple[int]]:
-    """Select the ids of the media that come first among those that expire, and among the others."""
-    rows = select(Medium.id).where(Medium.next_fetch_at <= now, Medium.type.in_(types))
+    """Select the ids of the media of each type that come first among those that expire, and the others.
+
+    By type, as the index has them: with several in one condition all those of further types would be read.
+    """
+    rows = select(Medium.id).where(Medium.next_fetch_at <= now)
     if run_id is not None:
-        rows = rows.where(or_(Medium.id.in_(media_of_run(run_id)), Medium.type == MediumType.STYLE))
-    parts = (Medium.expires_at > now, Medium.expires_at.is_(None))
-    return union_all(
-        *(select(rows.where(part).order_by(*_FETCH_ORDER).limit(limit).subquery()) for part in parts)
+        rows = rows.where(Medium.id.in_(union_all(media_of_run(run_id), _DUE_STYLE_SHEETS)))
+    parts = (
+        rows.where(_has_type(type_), condition).order_by(*_FETCH_ORDER).limit(limit)
+        for type_ in types
+        for condition in (Medium.expires_at > now, Medium.expires_at.is_(None))
     )
+    return union_all(*(select(part.subquery()) for part in parts))
 
 
 def awaited_media(session: Session, keys: Collection[str], urls: Collection[str]) -> list[DueMedium]:

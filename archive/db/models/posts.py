@@ -194,6 +194,11 @@ class Medium(Base):
         ),
         Index(None, "expires_at", postgresql_where=text("next_fetch_at IS NOT NULL")),
         Index(
+            "ix__media__due_styles",
+            "id",
+            postgresql_where=text("type = 'style' AND next_fetch_at IS NOT NULL"),
+        ),
+        Index(
             "ix__media__waits_until",
             text("LEAST(next_fetch_at, expires_at)"),
             postgresql_where=text("next_fetch_at IS NOT NULL"),

@@ -20,6 +20,12 @@ def upgrade() -> None:
         "UPDATE media SET type = 'style' WHERE type = 'image'"
         " AND file_id IN (SELECT id FROM files WHERE media_type = 'text/css')"
     )
+    op.create_index(
+        op.f("ix__media__due_styles"),
+        "media",
+        ["id"],
+        postgresql_where=sa.text("type = 'style' AND next_fetch_at IS NOT NULL"),
+    )
     _describe(
         "Images, audios and videos of posts, and style sheets: the work list of their downloads",
         "image, audio, video or style (a style sheet)",
@@ -27,6 +33,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix__media__due_styles"), table_name="media")
     # Earlier versions know no such type; a kept file stays, as an image that no post shows.
     op.execute("DELETE FROM media WHERE type = 'style' AND file_id IS NULL")
     op.execute("UPDATE media SET type = 'image' WHERE type = 'style'")
