@@ -116,17 +116,13 @@ def due_media(
     return [DueMedium(*row) for row in session.execute(rows)]
 
 
-def _has_type(type_: str) -> ColumnElement[bool]:
-    """Return the condition with the type in the statement itself, as indexes have it."""
-    return Medium.type == literal_column(f"'{MediumType(type_)}'")
-
-
-# The order of ix__media__fetch_order.
-_IS_IMAGE = _has_type(MediumType.IMAGE)
+# Types stand in the statements themselves, as indexes have them: this is the order of ix__media__fetch_order,
+# and the condition of ix__media__due_styles.
+_IS_IMAGE = Medium.type == literal_column(f"'{MediumType.IMAGE}'")
 _FETCH_ORDER = (Medium.attempts, Medium.expires_at, _IS_IMAGE, Medium.next_fetch_at, Medium.id)
 
-# The condition of ix__media__due_styles.
-_DUE_STYLE_SHEETS = select(Medium.id).where(_has_type(MediumType.STYLE), Medium.next_fetch_at.is_not(None))
+_IS_STYLE = Medium.type == literal_column(f"'{MediumType.STYLE}'")
+_DUE_STYLE_SHEETS = select(Medium.id).where(_IS_STYLE, Medium.next_fetch_at.is_not(None))
 
 
 def _first_due(
@@ -140,9 +136,9 @@ def _first_due(
     if run_id is not None:
         rows = rows.where(Medium.id.in_(union_all(media_of_run(run_id), _DUE_STYLE_SHEETS)))
     parts = (
-        rows.where(_has_type(type_), condition).order_by(*_FETCH_ORDER).limit(limit)
-        for type_ in types
-        for condition in (Medium.expires_at > now, Medium.expires_at.is_(None))
+        rows.where(Medium.type == literal_column(f"'{type_}'"), lasts).order_by(*_FETCH_ORDER).limit(limit)
+        for type_ in map(MediumType, types)
+        for lasts in (Medium.expires_at > now, Medium.expires_at.is_(None))
     )
     return union_all(*(select(part.subquery()) for part in parts))
 
