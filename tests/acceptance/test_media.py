@@ -154,14 +154,14 @@ def test_a_bucket_that_is_missing_is_named_and_the_command_partly_failed(
 def test_a_cassette_without_pictures_says_how_many_are_missing(
     mparchive_at: CommandAt, tmp_path: Path
 ) -> None:
-    with Standin() as standin:
+    with Standin(styled=True) as standin:
         recorded = mparchive_at(standin.origin)(
             "backfill", POSTS[0].url, "--no-media", "--record", "tape.yaml"
         )
     replayed = mparchive_at("")("backfill", POSTS[0].url, "--again", "--replay", "tape.yaml", "--json")
     assert (recorded.code, replayed.code) == (0, 0)
     counts = {name: number for name, number in replayed.json["counts"].items() if number}
-    assert counts == {"unchanged": 1, "images_not_recorded": 2}
+    assert counts == {"unchanged": 1, "images_not_recorded": 2, "style_sheets_not_recorded": 2}
 
 
 def test_ctrl_c_among_the_pictures_leaves_the_rest_for_the_same_command(
