@@ -89,9 +89,14 @@ def medium_request(medium: DueMedium, max_bytes: int) -> Request:
     """Return a request for a medium. Raises MediumNotRequested."""
     url = _https_address(_best_form(medium, max_bytes))
     meta = {MEDIUM: medium, REQUESTED_URL: url, "download_maxsize": max_bytes, "download_warnsize": 0}
-    if medium.type != MediumType.IMAGE:
+    if medium.type in (MediumType.AUDIO, MediumType.VIDEO):
         meta["download_timeout"] = RECORDING_TIMEOUT
     return Request(url, headers=_MEDIA_HEADERS, meta=meta, dont_filter=True)
+
+
+def is_style(medium: DueMedium) -> bool:
+    """Tell whether a medium is a style sheet."""
+    return medium.type == MediumType.STYLE
 
 
 def _best_form(medium: DueMedium, max_bytes: int) -> str:

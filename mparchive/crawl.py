@@ -15,10 +15,11 @@ from archive.db.advisory_locks import Hosts
 from archive.db.engine import transaction
 from archive.db.settings import RequestSettings
 from archive.domain.messages import Message
+from archive.domain.outcomes import STYLE_SHEETS, MediumType
 from archive.domain.records import SHANGHAI
 from archive.repository import claims, frontier, runs
 from archive.repository.bare_addresses import bare_status, may_ask_bare
-from archive.repository.media import due_media, make_media_due
+from archive.repository.media import DueMedium, due_media, make_media_due
 from archive.system import clock
 from archive.system.catalogues import Language, process_language
 from crawler.browser.launch_options import REMEDY
@@ -60,6 +61,11 @@ COUNTED = (
     "images_failed",
     "images_not_asked",
     "images_not_recorded",
+    "style_sheets_kept",
+    "style_sheets_refused",
+    "style_sheets_failed",
+    "style_sheets_not_asked",
+    "style_sheets_not_recorded",
     "accounts",
     "saved_unread",
     "passed_over",
@@ -187,10 +193,10 @@ def fetch_missing_media(egress: EgressSession, run_id: int, summary: RunSummary)
     types = MediaSettings.read().types
     with transaction(egress.engine) as session:
         make_media_due(session, run_id, now)
-        due = len(due_media(session, now, MAX_MEDIA_COUNTED, types=types, run_id=run_id))
+        due = due_media(session, now, MAX_MEDIA_COUNTED, types=types, run_id=run_id)
     if not due:
         return Exit.DONE
-    with steps(due) as progress:
+    with steps(len(due)) as progress:
         return fetch_media(egress, run_id, due, summary, progress)
 
 
@@ -286,26 +292,39 @@ def exit_by_state(engine: Engine, run_id: int, addresses: Sequence[int]) -> Exit
 
 
 def fetch_media(
-    egress: EgressSession, run_id: int, wanted: int, summary: RunSummary, progress: Steps
+    egress: EgressSession, run_id: int, due: Sequence[DueMedium], summary: RunSummary, progress: Steps
 ) -> Exit:
-    """Download the due media of a run's posts in a crawl process; counts go into `summary`.
+    """Download these media of a run in a crawl process; counts go into `summary`.
 
     A medium that failed never makes a post fail: the exit code is DONE, unless the crawl itself failed.
     """
     with wait_for_turn(egress, Hosts.MEDIA) as mine:
         if not mine:
-            summary.add("images_not_asked", wanted)
+            _count_media({}, {}, due, summary)
             return Exit.DONE
-        result, reasons = _crawl(egress, "media", run_id, wanted, progress)
-    outcomes = result.counts.get("outcomes", {})
-    for outcome, number in outcomes.items():
-        summary.add(f"images_{outcome}", number, reasons.get(outcome, ""))
-    missing = result.counts.get("not_recorded", 0)
-    summary.add("images_not_recorded", missing)
-    summary.add("images_not_asked", max(0, wanted - sum(outcomes.values()) - missing))
+        result, reasons = _crawl(egress, "media", run_id, len(due), progress)
+    _count_media(result.counts, reasons, due, summary)
     if result.timed_out or result.verdict not in _EXITS:
         say(translated("mparchive.crawl.media_ended_early", reason=result.error))
     return _MEDIA_EXITS.get(result.verdict, Exit.DONE)
+
+
+def _count_media(
+    counts: Mapping[str, Any], reasons: Mapping[str, str], due: Sequence[DueMedium], summary: RunSummary
+) -> None:
+    """Count what became of media; style sheets apart, for they are no pictures."""
+    stored, outcomes = counts.get("stored", {}), Counter(counts.get("outcomes", {}))
+    sheets = Counter({outcome: stored.get(f"{STYLE_SHEETS}_{outcome}", 0) for outcome in outcomes})
+    of_sheets = sum(medium.type == MediumType.STYLE for medium in due)
+    for name, ended, wanted, missing in (
+        ("images", outcomes - sheets, len(due) - of_sheets, counts.get("not_recorded", 0)),
+        (STYLE_SHEETS, +sheets, of_sheets, counts.get(f"{STYLE_SHEETS}_not_recorded", 0)),
+    ):
+        for outcome, number in ended.items():
+            prefix = f"{STYLE_SHEETS}_" if name == STYLE_SHEETS else ""
+            summary.add(f"{name}_{outcome}", number, reasons.get(f"{prefix}{outcome}", ""))
+        left = max(0, wanted - ended.total() - missing)
+        summary.add_some(**{f"{name}_not_recorded": missing, f"{name}_not_asked": left})
 
 
 def _count_pages(result: CrawlResult, reasons: Mapping[str, str], summary: RunSummary) -> None:
@@ -341,7 +360,8 @@ def _progress_shower(progress: Steps, reasons: dict[str, str]) -> Callable[[Prog
             return
         outcome = event.outcome or "failed"
         if event.reason:
-            reasons.setdefault("other_post" if event.stored == "other_post" else outcome, event.reason)
+            apart = {"other_post": "other_post", STYLE_SHEETS: f"{STYLE_SHEETS}_{outcome}"}
+            reasons.setdefault(apart.get(event.stored, outcome), event.reason)
         reason = Message.load(event.reason).text(process_language()) if event.reason else ""
         words = (outcome, event.stored, event.aid or event.address, reason)
         progress.step(" ".join(filter(None, words)), event.done)

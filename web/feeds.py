@@ -23,9 +23,10 @@ from archive.domain.records import SHANGHAI
 from archive.domain.text import has_visible_character, storable, unescape
 from archive.rendering.page import PREVIEW_NOTE
 from archive.reports.changes import ChangeFilter, PostChange, change_page
+from archive.reports.post_list import covers
 from archive.repository import accounts, post_queries
 from archive.repository.heads import last_head
-from archive.repository.media import StoredFile, covers
+from archive.repository.media import StoredFile
 from archive.repository.notes import saved_searches
 from archive.repository.post_queries import PostFilter
 from archive.repository.versions import last_changes, last_recorded

@@ -283,3 +283,15 @@ def clean_web_url(url: str) -> str:
 
 def _decoded(text: str) -> str:
     return _ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
+
+
+MAX_STYLE_SHEETS = 32  # of one page; real pages have up to 19
+
+# Finds the style sheets that a page loads from WeChat's own hosts for them, without `https:`. An address
+# names one version: WeChat writes a hash into it. The bounds keep the time in proportion to a page's length.
+STYLE_SHEET = re.compile(
+    r"""<link\b(?=[^<>]{0,500}?(?<![\w-])rel=["']?stylesheet\b)[^<>]{0,500}?(?<![\w-])href=["']?"""
+    r"""(?:https?:)?(//res[0-9]?\.wx\.qq\.com/[A-Za-z0-9._~%!$()*+,;=:@?/-]{1,500})"""
+    r"""(?=["'>]|\s[^<>"']{0,500}[=>])""",  # a quoted address with a space in it is none
+    re.IGNORECASE,
+)

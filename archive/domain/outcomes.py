@@ -67,6 +67,7 @@ class MediumType(StrEnum):
     IMAGE = "image"
     AUDIO = "audio"
     VIDEO = "video"
+    STYLE = "style"  # a style sheet of WeChat's pages, which belongs to no post
 
 
 class Role(StrEnum):
@@ -169,6 +170,8 @@ class CitationFormat(StrEnum):
     RIS = "ris"
     CSL_JSON = "csl-json"
 
+
+STYLE_SHEETS = "style_sheets"  # begins the names of what is counted of them, apart from pictures
 
 LINKS_TO_POSTS = (Relation.POST, Relation.PREVIOUS, Relation.NEXT)  # of the same account, or another
 

@@ -66,6 +66,7 @@ class ParsedPage:
     `published_at` is an aware UTC instant; `needs_browser` says that the response holds no body but a
     rendered page might.
     `html` is the body's HTML as the page holds it, not sanitised; empty where the body is plain text.
+    `style_sheets` are the addresses of WeChat's own that the page loads.
     """
 
     outcome: Outcome
@@ -79,6 +80,7 @@ class ParsedPage:
     html: str = ""
     media: tuple[MediaRef, ...] = ()
     links: tuple[LinkRef, ...] = ()
+    style_sheets: tuple[str, ...] = ()
 
     @property
     def is_unreadable(self) -> bool:

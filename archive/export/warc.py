@@ -17,6 +17,7 @@ from warcio.recordloader import ArcWarcRecord
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from archive.domain.addresses import STYLE_SHEET
 from archive.domain.errors import IntegrityError, MediaMissing
 from archive.domain.messages import Message
 from archive.export.post_renderer import RenderPost
@@ -287,6 +288,7 @@ def write_warc(
     result, builder = ExportResult(), RecordBuilder()
     out.write(_serialized([_warcinfo(session, chosen, builder)]))
     damaged: set[int] = set()
+    sheets: set[str] = set()
     for capture, body in _with_bodies(session, chosen):
         if isinstance(body, IntegrityError):
             damaged.add(capture.id)
@@ -302,9 +304,11 @@ def write_warc(
             continue
         out.write(record_bytes)
         result.captures += 1
+        sheets |= _style_sheets(body)
         hooks.on_capture(target_uri(capture.requested_url), result.captures)
     absent: set[str] = set()
-    for medium, content in _readable_media(session, chosen, folder, result, absent):
+    media = selected_media(session, chosen, sheets)
+    for medium, content in _readable_media(media, folder, result, absent):
         record_bytes = b""
         with result.isolate(Message("archive.export.media_file", {"url": medium.url})):
             record_bytes = _serialized([builder.medium_record(medium, content)])
@@ -344,10 +348,15 @@ def _with_bodies(
             yield capture, body
 
 
+def _style_sheets(body: bytes) -> set[str]:
+    """Return the addresses of the style sheets that a captured page loads; they are ASCII."""
+    return set(map("https:{}".format, STYLE_SHEET.findall(body.decode("latin-1"))))
+
+
 def _readable_media(
-    session: Session, chosen: Selection, folder: MediaFolder, result: ExportResult, absent: set[str]
+    media: Iterable[SelectedMedium], folder: MediaFolder, result: ExportResult, absent: set[str]
 ) -> Iterator[tuple[SelectedMedium, bytes]]:
-    for medium in selected_media(session, chosen):
+    for medium in media:
         try:
             yield medium, folder.get(medium.path, medium.sha256)
         except (MediaMissing, IntegrityError) as error:

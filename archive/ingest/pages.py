@@ -19,7 +19,7 @@ from archive.domain.captures import SightingData
 from archive.domain.errors import AddressError, ArchiveError, RecordError, error_message
 from archive.domain.messages import Message
 from archive.domain.monitoring import IncidentKind
-from archive.domain.outcomes import Outcome
+from archive.domain.outcomes import BLOCKING, Outcome
 from archive.domain.parsed_page import CurrentPage, ParsedPage, PostState, unreadable
 from archive.domain.records import Record
 from archive.domain.update_decisions import StoreResult
@@ -42,6 +42,8 @@ from archive.repository.served_posts import (
     drop_other_posts,
     other_post_problems,
 )
+
+_UNANSWERED = BLOCKING | {str(Outcome.UNKNOWN)}  # outcomes of pages whose style sheets are not wanted
 
 _LIMIT_EXCEEDED = "54"  # class of SQLSTATE: a row or statement that is too large for the database
 
@@ -192,6 +194,7 @@ def _store_posts(
     """Store the posts among parse results with media and links; return their results by index."""
     stored = dict(zip(states, put_posts(session, run_id, list(states.values()), now), strict=True))
     pages = [CurrentPage(one.post_id, *results[place]) for place, one in stored.items() if one.is_current]
-    put_post_media(session, pages, now)
+    shown = (page for _, page in results if page.outcome not in _UNANSWERED)
+    put_post_media(session, pages, now, {address for page in shown for address in page.style_sheets})
     put_links(session, pages)
     return {place: one.result for place, one in stored.items()}

@@ -1,6 +1,6 @@
 """List the posts that a filter selects, and count them by day, week, month, account or kind."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, func, literal_column, select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, Post, PostMedium
+from archive.db.models import Account, File, Medium, Post, PostMedium
 from archive.domain.outcomes import PostCount, PostMark, PostOrder, Role
 from archive.domain.text import unescape
+from archive.repository.media import StoredFile
 from archive.repository.post_queries import (
     NEWEST_FIRST,
     STREAM_BATCH,
@@ -57,6 +58,26 @@ class PostRow(PostListItem):
     """A post of the list with its text."""
 
     text: str
+
+
+def covers(
+    session: Session, post_ids: Collection[int], roles: Sequence[Role] = (Role.COVER,)
+) -> dict[int, StoredFile]:
+    """Return the stored covers of posts by post id, as their current pages have them.
+
+    With several roles it is the first image of the first of them of which one is stored.
+    """
+    rows = (
+        select(PostMedium.post_id, File)
+        .join(Post, (Post.id == PostMedium.post_id) & (Post.capture_id == PostMedium.capture_id))
+        .join(Medium, Medium.id == PostMedium.medium_id)
+        .join(File, File.id == Medium.file_id)
+        .where(PostMedium.post_id.in_(post_ids), PostMedium.role.in_(roles))
+        .order_by(PostMedium.position.desc(), PostMedium.id.desc())
+        .with_only_columns(PostMedium.post_id, File, PostMedium.role)
+    )
+    found = sorted(session.execute(rows), key=lambda row: roles.index(Role(row[2])), reverse=True)
+    return {post_id: stored for post_id, file, _ in found if (stored := StoredFile.of(file))}
 
 
 @dataclass(frozen=True, slots=True)

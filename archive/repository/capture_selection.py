@@ -1,11 +1,11 @@
 """Select the captures and media files of posts of an account and of days, and what is stored of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select, true
+from sqlalchemy import ARRAY, ColumnElement, Row, Select, Text, any_, func, literal, or_, select, true
 from sqlalchemy.orm import Session
 
 from archive.db.models import (
@@ -18,6 +18,7 @@ from archive.db.models import (
     Post,
     PostMedium,
 )
+from archive.domain.outcomes import MediumType
 from archive.repository.post_queries import (
     IS_ITS_ADDRESS,
     IS_ITS_RESULT,
@@ -156,9 +157,12 @@ def _addresses_of(account: str) -> Select[int]:
     return select(Address.id).join(Account, is_its).where(is_meant)
 
 
-def selected_media(session: Session, chosen: Selection) -> Iterator[SelectedMedium]:
+def selected_media(
+    session: Session, chosen: Selection, style_sheets: Collection[str] = ()
+) -> Iterator[SelectedMedium]:
     """Stream the stored media files that the chosen posts show or showed, one per URL.
 
+    `style_sheets` are the addresses of those to be streamed as well; of the whole archive all are.
     Ordered by key: their ids depend on which pages were parsed together.
     """
     rows = select(
@@ -172,7 +176,10 @@ def selected_media(session: Session, chosen: Selection) -> Iterator[SelectedMedi
     rows = rows.where(Medium.url.startswith("http"))
     if chosen != Selection():
         shown = select(PostMedium.medium_id).where(PostMedium.post_id.in_(_posts(chosen)))
-        rows = rows.where(Medium.id.in_(shown))
+        is_sheet = (Medium.type == MediumType.STYLE) & (
+            Medium.key == any_(literal(list(style_sheets), ARRAY(Text)))
+        )
+        rows = rows.where(Medium.id.in_(shown) | is_sheet)
     stream = session.execute(rows.order_by(Medium.key.collate("C")), execution_options={"yield_per": 1000})
     return (SelectedMedium(*row) for row in stream)
 

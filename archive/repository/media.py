@@ -53,6 +53,13 @@ class StoredFile:
     height: int | None
     path: str
 
+    @classmethod
+    def of(cls, file: File | None) -> "StoredFile | None":
+        """Return the file of a row; None where there is no row."""
+        if file is None:
+            return None
+        return cls(file.sha256, file.size, file.media_type, file.width, file.height, file.path)
+
 
 @dataclass(frozen=True, slots=True)
 class DueMedium:
@@ -89,9 +96,11 @@ def due_media(
 ) -> list[DueMedium]:
     """Return media of these types that are due; with `run_id` only those of posts whose addresses it claimed.
 
-    Those that failed before come last; those whose address expires soon come first, then all that is no
-    image, for it may expire too.
+    Style sheets belong to no post: they are due for every run. Those that failed before come last; those
+    whose address expires soon come first, then all that is no image, for it may expire too.
     """
+    if not types:
+        return []
     newest = select(PostMedium.page_metadata).where(PostMedium.medium_id == Medium.id)
     facts = newest.order_by((PostMedium.capture_id % SERIALS).desc()).limit(1).scalar_subquery()
     rows = select(
@@ -107,27 +116,31 @@ def due_media(
     return [DueMedium(*row) for row in session.execute(rows)]
 
 
-# The order of ix__media__fetch_order; the type stands in the statement itself, as it does in the index.
-_FETCH_ORDER = (
-    Medium.attempts,
-    Medium.expires_at,
-    Medium.type == literal_column(f"'{MediumType.IMAGE}'"),
-    Medium.next_fetch_at,
-    Medium.id,
-)
+# Types stand in the statements themselves, as indexes have them: this is the order of ix__media__fetch_order,
+# and the condition of ix__media__due_styles.
+_IS_IMAGE = Medium.type == literal_column(f"'{MediumType.IMAGE}'")
+_FETCH_ORDER = (Medium.attempts, Medium.expires_at, _IS_IMAGE, Medium.next_fetch_at, Medium.id)
+
+_IS_STYLE = Medium.type == literal_column(f"'{MediumType.STYLE}'")
+_DUE_STYLE_SHEETS = select(Medium.id).where(_IS_STYLE, Medium.next_fetch_at.is_not(None))
 
 
 def _first_due(
     now: datetime, limit: int, types: Collection[str], run_id: int | None
 ) -> CompoundSelect[tuple[int]]:
-    """Select the ids of the media that come first among those that expire, and among the others."""
-    rows = select(Medium.id).where(Medium.next_fetch_at <= now, Medium.type.in_(types))
+    """Select the ids of the media of each type that come first among those that expire, and the others.
+
+    By type, as the index has them: with several in one condition all those of further types would be read.
+    """
+    rows = select(Medium.id).where(Medium.next_fetch_at <= now)
     if run_id is not None:
-        rows = rows.where(Medium.id.in_(media_of_run(run_id)))
-    parts = (Medium.expires_at > now, Medium.expires_at.is_(None))
-    return union_all(
-        *(select(rows.where(part).order_by(*_FETCH_ORDER).limit(limit).subquery()) for part in parts)
+        rows = rows.where(Medium.id.in_(union_all(media_of_run(run_id), _DUE_STYLE_SHEETS)))
+    parts = (
+        rows.where(Medium.type == literal_column(f"'{type_}'"), lasts).order_by(*_FETCH_ORDER).limit(limit)
+        for type_ in map(MediumType, types)
+        for lasts in (Medium.expires_at > now, Medium.expires_at.is_(None))
     )
+    return union_all(*(select(part.subquery()) for part in parts))
 
 
 def awaited_media(session: Session, keys: Collection[str], urls: Collection[str]) -> list[DueMedium]:
@@ -167,41 +180,15 @@ def _shown(place: PostMedium, medium: Medium, file: File | None) -> ShownMedium:
         url=medium.url,
         type=medium.type,
         facts=place.page_metadata,
-        file=_stored_file(file),
+        file=StoredFile.of(file),
         last_outcome=medium.last_outcome,
         last_reason=Message.load(medium.last_reason),
     )
 
 
-def _stored_file(file: File | None) -> StoredFile | None:
-    if file is None:
-        return None
-    return StoredFile(file.sha256, file.size, file.media_type, file.width, file.height, file.path)
-
-
 def file_of(session: Session, sha256: bytes) -> StoredFile | None:
     """Return the stored file with this SHA-256; None when there is none."""
-    return _stored_file(session.scalar(select(File).where(File.sha256 == sha256)))
-
-
-def covers(
-    session: Session, post_ids: Collection[int], roles: Sequence[Role] = (Role.COVER,)
-) -> dict[int, StoredFile]:
-    """Return the stored covers of posts by post id, as their current pages have them.
-
-    With several roles it is the first image of the first of them of which one is stored.
-    """
-    rows = (
-        select(PostMedium.post_id, File)
-        .join(Post, (Post.id == PostMedium.post_id) & (Post.capture_id == PostMedium.capture_id))
-        .join(Medium, Medium.id == PostMedium.medium_id)
-        .join(File, File.id == Medium.file_id)
-        .where(PostMedium.post_id.in_(post_ids), PostMedium.role.in_(roles))
-        .order_by(PostMedium.position.desc(), PostMedium.id.desc())
-        .with_only_columns(PostMedium.post_id, File, PostMedium.role)
-    )
-    found = sorted(session.execute(rows), key=lambda row: roles.index(Role(row[2])), reverse=True)
-    return {post_id: stored for post_id, file, _ in found if (stored := _stored_file(file))}
+    return StoredFile.of(session.scalar(select(File).where(File.sha256 == sha256)))
 
 
 _BATCH = 500  # rows per statement
@@ -215,15 +202,18 @@ _BY_KEY = Medium.key.collate("C")
 _FRESH = ("url", "expires_at", "attempts", "last_outcome", "last_reason", "next_fetch_at")
 
 
-def put_post_media(session: Session, pages: Sequence[CurrentPage], now: datetime) -> None:
+def put_post_media(
+    session: Session, pages: Sequence[CurrentPage], now: datetime, style_sheets: Collection[str] = ()
+) -> None:
     """Store what posts show; media not known are due at once, whatever their type.
 
-    A medium that only an earlier page of a post showed keeps that page's capture.
+    A medium that only an earlier page of a post showed keeps that page's capture. `style_sheets` are
+    addresses; they belong to no post.
     """
     shown: dict[tuple[int, str, str], tuple[int, MediaRef]] = {}
     for page in pages:
         shown |= _media_of_page(page)
-    ids = _put_media(session, [medium for _, medium in shown.values()], now)
+    ids = _put_media(session, [medium for _, medium in shown.values()], style_sheets, now)
     values = [
         {
             "post_id": post_id,
@@ -251,12 +241,18 @@ def _media_of_page(page: CurrentPage) -> dict[tuple[int, str, str], tuple[int, M
     return media
 
 
-def _put_media(session: Session, media: Iterable[MediaRef], now: datetime) -> dict[str, int]:
+def _put_media(
+    session: Session, media: Iterable[MediaRef], style_sheets: Collection[str], now: datetime
+) -> dict[str, int]:
     """Store media and return their ids by key. A newer URL makes a medium without a file due again."""
     rows: dict[str, dict[str, Any]] = {}
     for medium in media:
-        row = _row(medium, now)
+        row = _row(medium.key, medium.url, medium.role, medium.expires_at, now)
         rows[row["key"]] = _fresher(rows.get(row["key"]), row)
+    if style_sheets:  # those known are not written: almost every page has the same, and would lock their rows
+        known = select(Medium.key).where(Medium.key.in_(style_sheets))
+        for url in set(style_sheets).difference(session.scalars(known)):
+            rows.setdefault(url, _row(url, url, None, None, now))
     keys = sorted(rows)
     if keys:
         session.execute(_insert_or_refresh(), [rows[key] for key in keys])
@@ -280,17 +276,17 @@ def _insert_or_refresh() -> postgresql.Insert:
     )
 
 
-def _row(medium: MediaRef, now: datetime) -> dict[str, Any]:
-    code = NO_ADDRESS if not medium.url else ADDRESS_EXPIRED if _is_over(medium.expires_at, now) else ""
+def _row(key: str, url: str, role: Role | None, expires_at: datetime | None, now: datetime) -> dict[str, Any]:
+    code = NO_ADDRESS if not url else ADDRESS_EXPIRED if _is_over(expires_at, now) else ""
     return {
-        "key": index_key(medium.key),
-        "url": storable(medium.url),
-        "type": medium.role.type,
+        "key": index_key(key),
+        "url": storable(url),
+        "type": role.type if role else MediumType.STYLE,  # a style sheet has no role in a post
         "attempts": 0,
         "last_outcome": None,
         "last_reason": code,
         "next_fetch_at": None if code else now,
-        "expires_at": medium.expires_at,
+        "expires_at": expires_at,
     }
 
 

@@ -8,7 +8,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from archive.db.models import Medium
+from archive.domain.outcomes import MediumType
 from archive.repository.derived import HOUR, LAST_HOUR, counts, hour_of, start_of_hour
+
+_FAMILIES = {str(MediumType.STYLE): "text"}  # the first part of its files' type, where it has another name
 
 
 def media_numbers(session: Session, now: datetime) -> dict[str, dict[str, int]]:
@@ -22,7 +25,7 @@ def media_numbers(session: Session, now: datetime) -> dict[str, dict[str, int]]:
             "due": due[type_],
             "waiting": waiting[type_],
             "given_up": known - found["media_stored"][type_] - due[type_] - waiting[type_],
-            "bytes": found["file_bytes"][type_],
+            "bytes": found["file_bytes"][_FAMILIES.get(type_, type_)],
         }
         for type_, known in sorted(found["media"].items())
     }

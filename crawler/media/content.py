@@ -13,7 +13,7 @@ _MAX_JSON = 1024 * 1024  # bytes; a larger file is not parsed as JSON
 
 _PAGE_MARKS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script")
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 SUFFIXES = {
     "image/png": ".png",
@@ -29,6 +29,7 @@ SUFFIXES = {
     "audio/amr": ".amr",
     "audio/silk": ".silk",
     "video/mp4": ".mp4",
+    "text/css": ".css",
 }
 
 
@@ -78,4 +79,4 @@ def _is_json(body: bytes) -> bool:
 
 
 def _beginning(body: bytes) -> bytes:
-    return body[:_MAX_BEGINNING].removeprefix(_BYTE_ORDER_MARK).lstrip().lower()
+    return body[:_MAX_BEGINNING].removeprefix(BYTE_ORDER_MARK).lstrip().lower()

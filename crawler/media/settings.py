@@ -19,6 +19,8 @@ MEGABYTE = 1024 * 1024
 
 MAX_IMAGE_BYTES = 32 * MEGABYTE  # WeChat takes images of up to 10 MB
 
+MAX_STYLE_BYTES = 2 * MEGABYTE  # to check the worst takes 5 s and 400 MB
+
 MAX_AUDIO_BYTES = 64 * MEGABYTE  # an hour at 128 kbit/s
 
 DEFAULT_VIDEO_MB = 256  # WeChat takes videos of up to 200 MB
@@ -47,7 +49,7 @@ class MediaSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MPARCHIVE_", env_ignore_empty=True)
 
-    media_types: str = "image"
+    media_types: str = "image,style"
     media_delay: float | None = Field(default=None, ge=0, le=MAX_SECONDS)  # seconds; None: as for pages
     max_video_mb: int = Field(default=DEFAULT_VIDEO_MB, ge=1, le=LARGEST_VIDEO_MB)
 
@@ -98,5 +100,9 @@ def types_in(text: str) -> tuple[MediumType, ...]:
 
 def max_bytes(kind: str, max_video_mb: int) -> int:
     """Return the most bytes a file of this type may have, as received and as unpacked."""
-    sizes = {MediumType.AUDIO: MAX_AUDIO_BYTES, MediumType.VIDEO: max_video_mb * MEGABYTE}
+    sizes = {
+        MediumType.AUDIO: MAX_AUDIO_BYTES,
+        MediumType.VIDEO: max_video_mb * MEGABYTE,
+        MediumType.STYLE: MAX_STYLE_BYTES,
+    }
     return sizes.get(MediumType(kind), MAX_IMAGE_BYTES)

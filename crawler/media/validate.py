@@ -1,4 +1,4 @@
-"""Checks that bytes are an image, by decoding it, or an audio or video that is complete. No I/O, no clock.
+"""Checks that bytes are an image, by decoding it, a complete audio or video, or a style sheet. No I/O.
 
 Of an image one frame is decoded, within a bound of pixels; a decoder that crashes takes the process with it.
 """
@@ -8,10 +8,11 @@ import warnings
 from collections.abc import Iterator
 from io import BytesIO
 
+import tinycss2
 from PIL import Image, UnidentifiedImageError
 
 from archive.domain.outcomes import MediumType
-from crawler.media.content import Content, NotMedium, unknown_format
+from crawler.media.content import BYTE_ORDER_MARK, Content, NotMedium, unknown_format
 from crawler.media.svg import is_svg, svg_size
 
 # A picture 1080 pixels wide of the greatest height JPEG has (65,500) has 71 MP: 320 MB when decoded.
@@ -103,6 +104,26 @@ def video_content(body: bytes) -> Content:
         raise unknown_format(body, MediumType.VIDEO)
     _check_boxes(body)
     return Content("video/mp4")
+
+
+def style_content(body: bytes) -> Content:
+    """Return the type of a style sheet. Raises NotMedium when the bytes do not begin as one.
+
+    A sentence, a web page and JSON do not; what follows may be wrong in places, as browsers allow.
+    """
+    begins_otherwise = body.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] in (b"", b"<", b"{", b"[")
+    if begins_otherwise or b"\0" in body:
+        raise unknown_format(body, MediumType.STYLE)
+    rules, _ = tinycss2.parse_stylesheet_bytes(body, skip_comments=True, skip_whitespace=True)
+    if rules and rules[0].type == "error":
+        raise unknown_format(body, MediumType.STYLE)
+    return Content("text/css")
+
+
+def ends_between_rules(body: bytes) -> bool:
+    """Tell whether a style sheet ends where another rule could begin; one cut off hardly ever does."""
+    rules, _ = tinycss2.parse_stylesheet_bytes(body + b" _{}")
+    return bool(rules) and tinycss2.serialize(getattr(rules[-1], "prelude", None) or ()) == "_"
 
 
 def _is_mp4(body: bytes) -> bool:

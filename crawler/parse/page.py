@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from typing import Any
 
-from archive.domain.addresses import clean_url
+from archive.domain.addresses import MAX_STYLE_SHEETS, STYLE_SHEET, clean_url
 from archive.domain.captures import CaptureData
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
@@ -189,8 +190,11 @@ def _read(served: bytes, url: str | None, evaluated: Mapping[str, Any]) -> Parse
     if is_challenge(url, state.page_mid):
         return ParsedPage(Outcome.VERIFICATION, _reason("crawler.parse.challenge"), page=_page_facts(state))
     if page.has_article:
-        return compare_with_shown(_read_post(page, state, url, saved_url), evaluated.get(SHOWN_TEXT))
-    return _read_notice(page, state)
+        found = compare_with_shown(_read_post(page, state, url, saved_url), evaluated.get(SHOWN_TEXT))
+    else:
+        found = _read_notice(page, state)
+    sheets = islice(dict.fromkeys(STYLE_SHEET.findall(page.markup)), MAX_STYLE_SHEETS)
+    return replace(found, style_sheets=tuple(map("https:{}".format, sheets)))
 
 
 def _page_facts(state: PageState) -> dict[str, Any]:

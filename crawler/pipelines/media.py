@@ -9,7 +9,7 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import DownloadCancelledError
 
 from archive.domain.messages import Message
-from archive.domain.outcomes import MediumOutcome
+from archive.domain.outcomes import STYLE_SHEETS, MediumOutcome
 from archive.repository.media import DueMedium
 from archive.system import clock
 from crawler import log
@@ -19,7 +19,7 @@ from crawler.pipelines.base import FetchFailure, MediaDownload, Pipeline, Source
 from crawler.pipelines.posts import MAX_FAILURES_IN_A_ROW, scrubbed_message
 from crawler.process.entry import PageDone, SourceChecked
 from crawler.redaction import scrub_log, scrub_message
-from crawler.requests import MEDIUM, REQUESTED_URL, host_of
+from crawler.requests import MEDIUM, REQUESTED_URL, host_of, is_style
 from crawler.worker import media_tasks, source_tasks
 from crawler.worker.media_tasks import DownloadFailure, MediaResult
 from crawler.worker.pool import WorkerDied
@@ -67,7 +67,7 @@ class MediaPipeline(Pipeline):
         if isinstance(error, RunStopping):
             self._tally.count("not_asked")
         elif isinstance(error, CassetteMiss):
-            self._tally.count("not_recorded")
+            self._tally.count(f"{STYLE_SHEETS}_not_recorded" if is_style(medium) else "not_recorded")
         elif isinstance(error, DownloadCancelledError):
             reason = Message("crawler.media.too_large", {"limit": meta["download_maxsize"]})
             await self._fail(medium, url, MediumOutcome.REFUSED, reason)
@@ -84,13 +84,14 @@ class MediaPipeline(Pipeline):
         self._report(medium, url, MediaResult(outcome, reason))
 
     def _report(self, medium: DueMedium, url: str, result: MediaResult) -> None:
-        self._tally.record(medium.id, result.outcome, "")
+        self._media.record(medium, result.outcome)
         report = log.page_fetched if result.outcome is MediumOutcome.KEPT else log.page_failed
         report(
             PageDone(
                 self._tally.done,
                 outcome=result.outcome,
                 kind=result.media_type,
+                stored=STYLE_SHEETS if is_style(medium) else "",
                 address=scrub_log(url),
                 reason=scrub_message(result.reason).dump() if result.reason else "",
             )

@@ -1,4 +1,4 @@
-"""The spider of media: it downloads the images (audios, videos) of posts."""
+"""The spider of media: it downloads the images (audios, videos) of posts, and the style sheets of pages."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from scrapy.http import Response
 from scrapy.settings import BaseSettings
 
 from archive.domain.messages import Message
-from archive.domain.outcomes import MediumOutcome
+from archive.domain.outcomes import STYLE_SHEETS, MediumOutcome
 from archive.repository.media import DueMedium
 from archive.system import clock
 from crawler import log
@@ -18,7 +18,7 @@ from crawler.media.settings import MAX_MEDIA, max_bytes, types_in
 from crawler.pipelines.base import MediaDownload
 from crawler.process.entry import PageDone
 from crawler.redaction import scrub_message
-from crawler.requests import MEDIUM, MediumNotRequested, host_of, medium_request
+from crawler.requests import MEDIUM, MediumNotRequested, host_of, is_style, medium_request
 from crawler.spiders.base import HIGHEST_PRIORITY, ArchiveSpider
 from crawler.worker import media_tasks, tasks
 
@@ -26,7 +26,10 @@ logger = structlog.get_logger("crawler")
 
 
 class MediaSpider(ArchiveSpider):
-    """`-a run=ID`: media of the posts that run saw; without: all that is due. It opens a run of its own."""
+    """`-a run=ID`: media of the posts that run saw, and style sheets; without: all that is due.
+
+    It opens a run of its own.
+    """
 
     name = "media"
     custom_settings = {"ITEM_PIPELINES": {"crawler.pipelines.media.MediaPipeline": 100}}  # noqa: RUF012 - Scrapy's
@@ -59,6 +62,10 @@ class MediaSpider(ArchiveSpider):
         if self._stopped_hosts.setdefault(host_of(url), reason) == reason:
             logger.warning("host stopped", action="host_stopped", host=host_of(url), reason=reason)
 
+    def record(self, medium: DueMedium, outcome: MediumOutcome) -> None:
+        """Count the outcome of a medium; that of a style sheet also apart, for it is no picture."""
+        self.tally.record(medium.id, outcome, f"{STYLE_SHEETS}_{outcome}" if is_style(medium) else "")
+
     def cassette_missed(self) -> None:
         """Warn once and continue: older cassettes hold no media."""
         if not self._warned_of_gap:
@@ -86,7 +93,7 @@ class MediaSpider(ArchiveSpider):
         return max_bytes(medium.type, self.settings.getint("MAX_VIDEO_MB"))
 
     def _refused(self, medium: DueMedium, reason: Message) -> media_tasks.DownloadFailure:
-        self.tally.record(medium.id, MediumOutcome.REFUSED, "")
+        self.record(medium, MediumOutcome.REFUSED)
         log.page_failed(PageDone(self.tally.done, outcome=MediumOutcome.REFUSED, reason=reason.dump()))
         return media_tasks.DownloadFailure(medium.id, MediumOutcome.REFUSED, reason)
 

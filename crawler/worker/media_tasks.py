@@ -21,7 +21,13 @@ from archive.repository.media import (
 )
 from archive.system.child_processes import memory_limit
 from crawler.media.content import Content, NotMedium, begins_as_page
-from crawler.media.validate import audio_content, image_content, video_content
+from crawler.media.validate import (
+    audio_content,
+    ends_between_rules,
+    image_content,
+    style_content,
+    video_content,
+)
 from crawler.parse.page import classify
 from crawler.parse.response import (
     MAX_PAGE_BYTES,
@@ -49,7 +55,10 @@ _CHECKS: dict[str, Callable[[bytes], Content]] = {
     MediumType.IMAGE: image_content,
     MediumType.AUDIO: audio_content,
     MediumType.VIDEO: video_content,
+    MediumType.STYLE: style_content,
 }
+
+_STYLE_TYPES = ("", "text/css")  # declared types; browsers apply no style sheet that is declared another
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +138,23 @@ def _check(download: MediaDownload) -> tuple[bytes, Content] | MediaResult:
         if refusal := _refusal(response, body, download.medium):
             return refusal
         with memory_limit(CHECK_MEMORY):
-            return body, _CHECKS[download.medium.type](body)
+            content = _CHECKS[download.medium.type](body)
+            if download.medium.type == MediumType.STYLE:
+                _check_style_response(response, body)
+        return body, content
     except (OversizedResponse, NotMedium) as error:
         return MediaResult(MediumOutcome.REFUSED, error.message)
     except DamagedResponse as error:
         return MediaResult(MediumOutcome.FAILED, error.message)
+
+
+def _check_style_response(response: FetchedPage, body: bytes) -> None:
+    """Raise NotMedium for a style sheet that no browser applies, DamagedResponse for one that is cut off."""
+    declared = header(response.headers, "content-type").partition(";")[0].strip().lower()
+    if declared not in _STYLE_TYPES:
+        raise NotMedium("crawler.media.not_declared_style", declared=declared[:100])
+    if response.ended_openly and not ends_between_rules(body):
+        raise DamagedResponse("crawler.media.cut_off")
 
 
 def _refusal(response: FetchedPage, body: bytes, medium: DueMedium) -> MediaResult | None:
@@ -155,7 +176,8 @@ def _failure(response: FetchedPage, medium: DueMedium) -> Message | None:
         return Message("crawler.media.expired")
     if response.status != 200:
         return Message("crawler.media.status", {"status": response.status})
-    if response.ended_openly and medium.type != MediumType.IMAGE:  # of an image, decoding shows it
+    is_checked_later = medium.type in (MediumType.IMAGE, MediumType.STYLE)  # by decoding it
+    if response.ended_openly and not is_checked_later:
         return Message("crawler.media.cut_off")
     return None
 

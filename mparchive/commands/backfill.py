@@ -21,7 +21,7 @@ from archive.domain.addresses import parse_address, without_session
 from archive.domain.captures import CaptureData, SightingData
 from archive.domain.errors import AddressError, error_message
 from archive.domain.messages import Message
-from archive.domain.outcomes import Outcome
+from archive.domain.outcomes import MediumType, Outcome
 from archive.domain.parsed_page import ParsedPage
 from archive.domain.update_decisions import DUMP, StoreResult
 from archive.ingest import pages
@@ -343,7 +343,8 @@ def _import_medium(saved: SavedMedium, media: "MediaImporter | None", imported: 
     if bad := media.store(saved):
         _is_rejected(bad, imported)
     else:
-        imported.summary.add("images_kept")
+        is_style = saved.awaited[0].medium.type == MediumType.STYLE
+        imported.summary.add("style_sheets_kept" if is_style else "images_kept")
 
 
 def _page_address(session: Session, run_id: int, url: str, page: SavedPage, now: datetime) -> int | None:

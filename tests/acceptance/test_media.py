@@ -12,6 +12,7 @@ from tests.acceptance.command import Command
 from tests.archive.backup.s3_server import s3_server, use_s3
 from tests.standin import Standin
 from tests.standin.account import COMMISSION, NEIGHBOUR
+from tests.standin.media import STYLE_SHEETS, style_sheet
 from tests.standin.posts import POSTS, RICH
 from tests.standin.rich import APPID, BACKGROUND, SHOWN, VIDEO
 
@@ -22,6 +23,7 @@ SHOWN_BY = """
     JOIN posts ON posts.id = post_id AND posts.capture_id = post_media.capture_id
     JOIN media ON media.id = medium_id ORDER BY posts.id, role, position
 """
+SHEETS = "SELECT url FROM media WHERE type = 'style' AND file_id IS NOT NULL ORDER BY url"
 LINKED = """
     SELECT relation, post_links.text, post_links.key FROM post_links
     JOIN posts ON posts.id = post_id WHERE aid = '{}'
@@ -74,6 +76,51 @@ def test_every_picture_of_every_post_is_kept_and_tied_in_order(
     check_links(command)
 
 
+def test_style_sheets_are_fetched_once_for_all_posts_and_never_again(
+    mparchive_at: CommandAt, tmp_path: Path
+) -> None:
+    first, second, third = POSTS[:3]
+    with Standin(styled=True) as standin:
+        command = mparchive_at(standin.origin)
+        assert command("backfill", third.url, "--no-media").code == 0
+        assert standin.stats()["hosts"].get("res.wx.qq.com", 0) == 0
+        done = command("backfill", first.url, second.url, "--json")
+        assert done.code == 0, done.err
+        images = command.number("SELECT count(file_id) FROM media WHERE type = 'image'")
+        asked = [noted["at"] for noted in standin.stats()["requests"] if noted["host"] == "res.wx.qq.com"]
+        again = command("backfill", third.url, "--again", "--json")
+        assert standin.stats()["hosts"]["res.wx.qq.com"] == len(asked) == len(STYLE_SHEETS)
+    assert done.json["counts"]["style_sheets_kept"] == len(STYLE_SHEETS)
+    assert done.json["counts"]["images_kept"] == images > 0
+    assert again.json["counts"].get("style_sheets_kept") is None
+    assert [url for (url,) in command.rows(SHEETS)] == sorted(STYLE_SHEETS)
+    assert sorted(path.read_bytes() for path in (tmp_path / "media").rglob("*.css")) == sorted(
+        style_sheet(name) for name in ("synthetic_index", "synthetic_appmsg")
+    )
+    assert command.findings() == []
+    status = command("status", "--json").json["media"]["style"]
+    assert (status["known"], status["kept"], status["bytes"]) == (
+        2,
+        2,
+        sum(len(style_sheet(name)) for name in ("synthetic_index", "synthetic_appmsg")),
+    )
+
+
+def test_what_is_no_style_sheet_is_refused_and_makes_no_post_fail(mparchive_at: CommandAt) -> None:
+    with Standin(styled=True) as standin:
+        standin.fault("page", post="synthetic_index")
+        standin.fault("endless", post="synthetic_appmsg")
+        command = mparchive_at(standin.origin)
+        done = command("backfill", POSTS[0].url, "--json")
+    assert (done.code, done.json["counts"]["new"]) == (0, 1), done.err
+    assert done.json["counts"]["style_sheets_refused"] == len(STYLE_SHEETS)
+    assert done.json["counts"].get("images_refused") is None
+    reasons = [reason for (reason,) in command.rows("SELECT last_reason FROM media WHERE type = 'style'")]
+    assert {reason.split()[0] for reason in reasons} == {"crawler.media.web_page", "crawler.media.too_large"}
+    gaps = {gap["kind"] for gap in command("audit", "--json").json["gaps"]}
+    assert gaps == {"mentioned"}  # an album of the post; a style sheet is no part of it
+
+
 def check_links(command: Command) -> None:
     """Check the links of the article that has every kind of link."""
     found = {relation: (text, key) for relation, text, key in command.rows(LINKED.format(RICH.aid))}
@@ -107,14 +154,14 @@ def test_a_bucket_that_is_missing_is_named_and_the_command_partly_failed(
 def test_a_cassette_without_pictures_says_how_many_are_missing(
     mparchive_at: CommandAt, tmp_path: Path
 ) -> None:
-    with Standin() as standin:
+    with Standin(styled=True) as standin:
         recorded = mparchive_at(standin.origin)(
             "backfill", POSTS[0].url, "--no-media", "--record", "tape.yaml"
         )
     replayed = mparchive_at("")("backfill", POSTS[0].url, "--again", "--replay", "tape.yaml", "--json")
     assert (recorded.code, replayed.code) == (0, 0)
     counts = {name: number for name, number in replayed.json["counts"].items() if number}
-    assert counts == {"unchanged": 1, "images_not_recorded": 2}
+    assert counts == {"unchanged": 1, "images_not_recorded": 2, "style_sheets_not_recorded": 2}
 
 
 def test_ctrl_c_among_the_pictures_leaves_the_rest_for_the_same_command(

@@ -14,7 +14,7 @@ from tests.acceptance.command import NOWHERE, Command
 from tests.archive.making import NOW
 from tests.mparchive.importers.test_warc import DATE, Writer
 from tests.standin import Standin
-from tests.standin.media import EVIL_SVG, SVG, bomb_png, picture
+from tests.standin.media import EVIL_SVG, STYLE_SHEETS, SVG, bomb_png, picture, style_sheet, styled
 from tests.standin.pages import Shown
 from tests.standin.posts import POSTS, RICH
 from tests.support.database import database_from
@@ -30,6 +30,7 @@ TIED = """
 """
 FILES = "SELECT count(*) FROM files"
 PAGE = b"".join(Shown(RICH).render(2000))
+STYLE = style_sheet("synthetic_index")
 CAPTURE = CaptureData(RICH.url, RICH.url, 200, (), PAGE, NOW)
 PICTURES = [medium.url for medium in classify(CAPTURE).media if medium.role.type == "image"]
 
@@ -48,10 +49,10 @@ def full(
     mparchive_at: Callable[[str], Command], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Command]:
     """Return the command with an archive that has all media of its posts; its server is gone."""
-    monkeypatch.setenv("MPARCHIVE_MEDIA_TYPES", "image,audio,video")
+    monkeypatch.setenv("MPARCHIVE_MEDIA_TYPES", "image,style,audio,video")
     listed = tmp_path / "list.txt"
     listed.write_text("".join(f"{post.url}\n" for post in POSTS), encoding="utf-8")
-    with Standin() as standin:
+    with Standin(styled=True) as standin:
         command = mparchive_at(standin.origin)
         done = command("backfill", listed)
         assert done.code == 0, done.err
@@ -70,11 +71,15 @@ def test_an_archive_comes_back_with_all_it_shows_and_without_any_server(
 ) -> None:
     taken = other("backfill", exported(full, "a.wacz"), "--json")
     assert taken.code == 0, taken.err
-    assert taken.json["counts"]["images_kept"] == full.number("SELECT count(file_id) FROM media") > 10
+    counts = taken.json["counts"]
+    kept = counts["images_kept"] + counts["style_sheets_kept"]
+    assert kept == full.number("SELECT count(file_id) FROM media") > 10
+    assert counts["style_sheets_kept"] == len(STYLE_SHEETS)
     assert {kind for (kind,) in other.rows("SELECT type FROM media WHERE file_id IS NOT NULL")} == {
         "image",
         "audio",
         "video",
+        "style",
     }
     for query in (KEPT, TIED):
         assert other.rows(query) == full.rows(query)
@@ -91,7 +96,7 @@ def test_an_archive_comes_back_with_all_it_shows_and_without_any_server(
 def test_a_signed_address_that_a_later_page_has_anew_is_that_of_the_file_again(
     full: Command, other: Command
 ) -> None:
-    full.execute("UPDATE media SET url = url || '&dis_k=earlier' WHERE type <> 'image'")
+    full.execute("UPDATE media SET url = url || '&dis_k=earlier' WHERE type IN ('audio', 'video')")
     assert other("backfill", exported(full, "a.wacz"), "--no-fetch").code == 0
     assert other.rows(KEPT) == full.rows(KEPT)
     assert exported(other, "b.wacz").read_bytes() == (full.home / "a.wacz").read_bytes()
@@ -125,18 +130,22 @@ def test_anybodys_picture_is_taken_whether_it_comes_before_its_page_or_after(oth
     first, second, third = PICTURES[:3]
     writer = Writer(packed=True).add(picture("first"), first.replace("https:", "http:"))
     writer.add(picture("nobody"), "https://mmbiz.qpic.cn/mmbiz_png/strange/0?wx_fmt=png")
-    writer.add(PAGE, RICH.url).add(
+    css = [("Content-Type", "text/css")]
+    writer.add(styled(PAGE), RICH.url).add(STYLE, STYLE_SHEETS[0].replace("https:", "http:"), headers=css)
+    writer.add(STYLE, "https://res.wx.qq.com/of_no_page.css", headers=css).add(
         gzip.compress(picture("second")), second, headers=[("Content-Encoding", "gzip")]
     )
     writer.add(b"", third, status="302 Found")
     writer.add(b"x", "https://mmbiz.qpic.cn/other", kind="resource", mparchive_medium="no%00key")
     taken = other("backfill", "-", "--no-fetch", "--json", stdin=writer.content)
     assert taken.code == 0, taken.err
-    assert (taken.json["counts"]["images_kept"], taken.json["counts"]["passed_over"]) == (2, 3)
+    assert (taken.json["counts"]["images_kept"], taken.json["counts"]["passed_over"]) == (2, 4)
+    assert taken.json["counts"]["style_sheets_kept"] == 1
     rows = other.rows(
         "SELECT size, first_stored_at FROM media JOIN files ON files.id = file_id ORDER BY size"
     )
-    assert sorted(size for size, _ in rows) == sorted(len(picture(name)) for name in ("first", "second"))
+    files = (picture("first"), picture("second"), STYLE)
+    assert [size for size, _ in rows] == sorted(map(len, files))
     assert {at.strftime("%Y-%m-%dT%H:%M:%SZ") for _, at in rows} == {DATE}
     assert other.findings() == []
 

@@ -20,7 +20,7 @@ from archive.storage.media_files import MediaFolder
 from crawler.parse import PARSER_VERSION
 from crawler.parse.page import classify
 from tests.archive.making import NOW, kept_file
-from tests.standin.media import picture
+from tests.standin.media import picture, styled
 from tests.standin.pages import catalogue
 
 HEADERS = (
@@ -32,10 +32,14 @@ HEADERS = (
 PICTURES = 2
 
 
-def answers() -> list[CaptureData]:
-    """Make the responses: each page, one of them again, one edited, one rendered, one with an error."""
+def answers(*, is_styled: bool = False) -> list[CaptureData]:
+    """Make the responses: each page, one of them again, one edited, one rendered, one with an error.
+
+    With `is_styled` the pages load style sheets.
+    """
+    bodies = ((shown.expected.url, b"".join(shown.render(2000))) for shown in catalogue())
     pages = [
-        _answer(shown.expected.url, b"".join(shown.render(2000)), n) for n, shown in enumerate(catalogue())
+        _answer(url, styled(body) if is_styled else body, number) for number, (url, body) in enumerate(bodies)
     ]
     first = pages[0]
     edited = first.body.replace("合成".encode(), "改过".encode())
@@ -52,11 +56,11 @@ def answers() -> list[CaptureData]:
     return [*pages, *later, saved]
 
 
-def fill(engine: Engine, folder: MediaFolder) -> None:
+def fill(engine: Engine, folder: MediaFolder, *, is_styled: bool = False) -> None:
     """Keep and read these answers, one a transaction, and some of the pictures they show."""
     with transaction(engine) as session:
         run_id = start_run(session, "fill", {}, NOW)
-    for answer in answers():
+    for answer in answers(is_styled=is_styled):
         with transaction(engine) as session:
             (capture_id,) = store_captures(session, run_id, [(_address(session, run_id, answer), answer)])
         with transaction(engine) as session:

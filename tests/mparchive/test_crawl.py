@@ -11,6 +11,7 @@ from archive.domain.addresses import parse_address
 from archive.domain.captures import SightingData
 from archive.repository import egress, runs
 from archive.repository.frontier import record_sightings
+from archive.repository.media import DueMedium
 from archive.system import clock
 from crawler.process.entry import PageDone, RunStarted
 from mparchive import crawl
@@ -26,6 +27,8 @@ from mparchive.crawl import (
 from mparchive.errors import CommandError, Exit
 from scheduler.crawl_process import CrawlResult
 from tests.archive.making import record
+
+URL = "https://res.wx.qq.com/synthetic"
 
 
 def _run_with_due(engine: Engine, number: int) -> tuple[int, list[int]]:
@@ -52,8 +55,9 @@ def test_a_command_gives_up_on_an_egress_that_stays_in_use_and_has_asked_nothing
         assert (
             fetch_pages(mine, run_id, due, summary, progress) is Exit.NOTHING_FETCHED
         )  # a crawl needs a server
-        assert fetch_media(mine, 1, 4, summary, progress) is Exit.DONE
-    assert summary.counts == {"not_asked": 3, "images_not_asked": 4}
+        media = [DueMedium(n, URL, URL, "style" if n == 1 else "image", None) for n in range(4)]
+        assert fetch_media(mine, 1, media, summary, progress) is Exit.DONE
+    assert summary.counts == {"not_asked": 3, "images_not_asked": 3, "style_sheets_not_asked": 1}
     assert capsys.readouterr().err.count("waiting for its end") == 2
 
 

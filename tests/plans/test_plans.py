@@ -140,7 +140,7 @@ def test_the_daemons_tick_reads_no_large_table(
         assert ids
         frontier.make_due(session, ids, NOW, again=True)
     with explained.doing("media"), transaction(context.engine) as session:
-        assert due_media(session, NOW, 100, types=["image"])
+        assert due_media(session, NOW, 100, types=["image", "style"])
     with explained.doing("discovering"), transaction(context.engine) as session:
         address = parse_address(f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=5&idx=1&sn={5:032x}")
         seen = [SightingData(address, "album", NOW)]
@@ -156,6 +156,8 @@ def test_the_import_of_a_page_and_of_a_record_reads_no_large_table(
         pages = [invented(f"{number}_1", "合成标题", "合成正文") for number in range(700, 703)]
         put_pages(session, list(map(page_of, pages)), NOW, run_id)
         put_pages(session, [page_of(invented("700_1", "合成标题", "另一合成正文"))], NOW, run_id)
+    with explained.doing("media of a run"), transaction(large) as session:
+        due_media(session, NOW, 100, types=["image", "style"], run_id=run_id)
     with explained.doing("importing a record"), transaction(large) as session:
         import_records(session, run_id, [record(1), record(2)], "dump", NOW)
     assert not offences_of(explained)

@@ -24,7 +24,7 @@ from archive.repository.media import due_media, media_of, store_file
 from archive.storage.media_files import MediaFolder
 from tests.archive.filled import fill
 from tests.archive.making import NOW, kept_file
-from tests.standin.media import picture, recording, video
+from tests.standin.media import BODY_COLOUR, picture, recording, style_sheet, video
 
 BOUND = 5_000  # milliseconds in which a page is shown with its pictures
 _WAIT_FOR_IMAGES = f"""async images => {{
@@ -64,7 +64,7 @@ class Exported:
 def exported(engine: Engine, tmp_path: Path) -> Exported:
     """Return the export of an archive that has all media of its posts."""
     folder, wacz = MediaFolder(ArchiveSettings(home=tmp_path)), tmp_path / "posts.wacz"
-    fill(engine, folder)
+    fill(engine, folder, is_styled=True)
     keep_media(engine, folder)
     with transaction(engine) as session:
         with wacz.open("w+b") as out:
@@ -82,11 +82,12 @@ _MAKERS = {
     "image": (picture, "image/png", ".png"),
     "audio": (recording, "audio/mpeg", ".mp3"),
     "video": (video, "video/mp4", ".mp4"),
+    "style": (style_sheet, "text/css", ".css"),
 }
 
 
 def keep_media(engine: Engine, folder: MediaFolder) -> None:
-    """Keep a file for each medium that a post shows."""
+    """Keep a file for each medium that a post shows, and for the style sheets."""
     with transaction(engine) as session:
         due = due_media(session, NOW + timedelta(days=30), 1000, types=list(_MAKERS))
     for medium in due:
@@ -141,6 +142,10 @@ class Reader:
         assert body.locator("img").evaluate_all(_WAIT_FOR_IMAGES) == []
         assert body.locator("img").count() >= post.pictures
         assert body.locator("audio[src], video[src]").count() == post.played
+
+    def check_style(self, replayed: FrameLocator) -> None:
+        """Check that a captured page has the style of its own style sheets."""
+        expect(replayed.locator("body")).to_have_css("color", BODY_COLOUR, timeout=BOUND)
 
     def _on_request(self, request: Request) -> None:
         if not request.url.startswith((f"{self.origin}/", "data:", "blob:")):

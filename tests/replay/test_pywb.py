@@ -86,4 +86,7 @@ def test_pywb_shows_the_page_of_each_post_with_its_pictures_and_asks_nobody_else
             reader.page.goto(f"{posts_at}/{MADE_PAGES}")
             listed = reader.page.frame_locator("iframe").locator(".days a")
             expect(listed).to_have_count(len(exported.posts), timeout=BOUND)
-        assert (reader.outside, reader.failed) == ([], [])
+            assert (reader.outside, reader.failed) == ([], [])
+            reader.page.goto(f"{posts_at}/{exported.posts[0].captured_url}")
+            reader.check_style(reader.page.frame_locator("iframe"))
+        assert reader.outside == []

@@ -89,4 +89,8 @@ def test_replaywebpage_shows_each_post_with_its_pictures_and_asks_nobody_else(
         page.goto(f"{origin}/?source={source}#view=pages&url={quote(MADE_PAGES, safe='')}")
         listed = page.frame_locator("iframe").locator(".days a")
         expect(listed).to_have_count(len(exported.posts), timeout=BOUND)
+        page.goto(
+            f"{origin}/?source={source}#view=pages&url={quote(exported.posts[0].captured_url, safe='')}"
+        )
+        reader.check_style(page.frame_locator("iframe"))
     assert reader.outside == []

@@ -23,7 +23,7 @@ IDLE = 60  # seconds until an idle connection is closed
 def main() -> None:
     """Build the site that was asked for and serve it until killed."""
     options = _options()
-    site = Site(options.weight)
+    site = Site(options.weight, styled=options.styled)
     if options.dump:
         for post in dump_posts(options.dump):
             site.add(Shown(post))
@@ -44,6 +44,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--weight", type=int, default=REAL_WEIGHT, help="bytes of script in a post's page")
     parser.add_argument("--dump", type=Path, help="serve a page for each record of this dump")
     parser.add_argument("--week", action="store_true", help="serve the synthetic week")
+    parser.add_argument("--styled", action="store_true", help="pages load style sheets")
     parser.add_argument("--captures", type=Path, help="also serve the saved pages below this folder")
     parser.add_argument(
         "--fault",

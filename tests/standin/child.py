@@ -21,7 +21,8 @@ class Standin:
     """Runs while the `with` block does; `origin` is its http://127.0.0.1:PORT.
 
     `weight` is the bytes of script in a page. Without `dump` or `week` it serves the catalogue of
-    `tests.standin.pages`. `faults` are in force from the start (the arguments of `fault`, as dicts).
+    `tests.standin.pages`. With `styled` its pages load style sheets. `faults` are in force from the start
+    (the arguments of `fault`, as dicts).
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Standin:
         port: int = 0,
         dump: Path | None = None,
         week: bool = False,
+        styled: bool = False,
         captures: Path | None = None,
         faults: Sequence[dict[str, Any]] = (),
     ) -> None:
@@ -42,7 +44,8 @@ class Standin:
         }
         arguments = [f"--{name}={value}" for name, value in given.items() if value is not None]
         arguments += [f"--fault={json.dumps(fault)}" for fault in faults]
-        self._command = [sys.executable, "-m", "tests.standin", *arguments, *(["--week"] if week else [])]
+        arguments += [f"--{name}" for name, wanted in {"week": week, "styled": styled}.items() if wanted]
+        self._command = [sys.executable, "-m", "tests.standin", *arguments]
         self._process: subprocess.Popen[str] | None = None
         self.origin = ""
 

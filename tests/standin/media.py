@@ -14,6 +14,16 @@ from urllib.parse import parse_qs
 
 from PIL import Image, ImageDraw
 
+_ASSETS = "//res.wx.qq.com/mmbizappmsg/zh_CN/htmledition/js/assets"
+STYLE_SHEETS = (
+    f"https:{_ASSETS}/synthetic_index.a1b2c3d4.css",
+    f"https:{_ASSETS}/synthetic_appmsg.a1b2c3d4.css",
+)
+_LINKS = "".join(
+    f'<link rel="stylesheet" href="{address.removeprefix("https:")}" reportloaderror>'
+    for address in STYLE_SHEETS
+).encode()
+BODY_COLOUR = "rgb(12, 34, 56)"  # that the style sheets give to the body
 _NAME = re.compile(r"synthetic_[\w-]+")
 _FORMATS = {"jpeg": "JPEG", "jpg": "JPEG", "png": "PNG", "gif": "GIF", "webp": "WEBP"}
 _WIDTH, _HEIGHT = 240, 160  # pixels: a few kB each
@@ -31,6 +41,8 @@ def file_at(path: str, query: str) -> tuple[str, bytes, str] | None:
     if not found:
         return None
     name = found[0]
+    if path.endswith(".css"):
+        return name, style_sheet(name), "text/css; charset=utf-8"
     if path.startswith("/voice/"):
         return name, recording(name), "audio/mp3"
     if path.endswith(".mp4"):
@@ -39,6 +51,17 @@ def file_at(path: str, query: str) -> tuple[str, bytes, str] | None:
     if form == "svg":
         return name, SVG.format(colour=_digest(name)[:6]).encode(), "image/svg+xml"
     return name, picture(name, _FORMATS.get(form, "PNG")), f"image/{form}"
+
+
+def style_sheet(name: str) -> bytes:
+    """Return a style sheet that colours the body, and names a picture that no archive has."""
+    rule = f"body{{color:{BODY_COLOUR};background-image:url({_ASSETS}/background.png)}}"
+    return f"/* synthetic style sheet {name} */\n{rule}\n".encode()
+
+
+def styled(page: bytes) -> bytes:
+    """Return a page that loads the style sheets."""
+    return page.replace(b"</head>", _LINKS + b"</head>", 1)
 
 
 def _form(path: str, query: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from tests.standin.account import Expected, Post
 from tests.standin.album import album_json, album_page
+from tests.standin.media import styled
 from tests.standin.notices import NOTICES, verification
 from tests.standin.pages import Shown
 from tests.standin.wire import Packed, pack
@@ -40,18 +41,22 @@ class Entry:
         """The post the address belongs to; its ids never change."""
         return self.now.post
 
-    def content(self, weight: int) -> Packed:
+    def content(self, weight: int, *, is_styled: bool) -> Packed:
         """Return the page it shows now, compressed once."""
         if self.now not in self.packed:
-            self.packed[self.now] = pack(self.now.render(weight))
+            parts = self.now.render(weight)
+            self.packed[self.now] = pack([styled(b"".join(parts))] if is_styled else parts)
         return self.packed[self.now]
 
 
 class Site:
-    """All addresses of one stand-in. `weight` is the bytes of script in a post's page."""
+    """All addresses of one stand-in. `weight` is the bytes of script in a post's page.
 
-    def __init__(self, weight: int) -> None:
-        self.weight = weight
+    With `styled` posts load style sheets.
+    """
+
+    def __init__(self, weight: int, *, styled: bool = False) -> None:
+        self.weight, self._styled = weight, styled
         self._entries: dict[str, Entry] = {}
         self._names: dict[str, Entry] = {}
         self._captures: dict[str, Packed] = {}
@@ -76,7 +81,7 @@ class Site:
     def prepare(self) -> None:
         """Build every page now, so that no request waits for it."""
         for entry in self._entries.values():
-            entry.content(self.weight)
+            entry.content(self.weight, is_styled=self._styled)
 
     def show(self, name: str, what: str) -> None:
         """Let a post's address show another of its variants, or a notice; raises KeyError."""
@@ -120,7 +125,7 @@ class Site:
             return self._bad_request
         if not short and query.get("chksm") != entry.post.chksm:
             return self.challenge(target)
-        return Answer(entry.content(self.weight))
+        return Answer(entry.content(self.weight, is_styled=self._styled))
 
     def challenge(self, target: str) -> Answer:
         """Return the redirect to the verification page."""

@@ -12,10 +12,9 @@ from sqlalchemy.orm import Session
 from archive.db.engine import Readers
 from archive.db.models import Post
 from archive.reports.changes import COUNTED_KINDS, ChangeFilter, MonthlyChanges, change_page, changes_by_month
-from archive.reports.post_list import card_facts
+from archive.reports.post_list import card_facts, covers
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
-from archive.repository.media import covers
 from archive.repository.notes import notes_of
 from archive.repository.post_queries import Page, PostFilter, position_at
 from web.api.schemas import BizParam

@@ -176,7 +176,7 @@ class PostSearchDocument(Base):
 
 
 class Medium(Base):
-    """An image, audio or video that some post shows, and when to download it next."""
+    """An image, audio or video that some post shows, or a style sheet, and when to download it next."""
 
     __tablename__ = "media"
     __table_args__ = (
@@ -194,11 +194,16 @@ class Medium(Base):
         ),
         Index(None, "expires_at", postgresql_where=text("next_fetch_at IS NOT NULL")),
         Index(
+            "ix__media__due_styles",
+            "id",
+            postgresql_where=text("type = 'style' AND next_fetch_at IS NOT NULL"),
+        ),
+        Index(
             "ix__media__waits_until",
             text("LEAST(next_fetch_at, expires_at)"),
             postgresql_where=text("next_fetch_at IS NOT NULL"),
         ),
-        {"comment": "Images, audios and videos of posts: the work list of their downloads"},
+        {"comment": "Images, audios and videos of posts, and style sheets: the work list of their downloads"},
     )
 
     id: Mapped[Key]
@@ -206,7 +211,7 @@ class Medium(Base):
         unique=True, comment="address, or id of what has a signed one; too long for an index: sha256:…"
     )
     url: Mapped[str] = mapped_column(comment="the newest address known; empty where the page gives none")
-    type: Mapped[str] = mapped_column(comment="image, audio or video")
+    type: Mapped[str] = mapped_column(comment="image, audio, video or style (a style sheet)")
     file_id: Mapped[int | None] = mapped_column(
         ForeignKey("files.id"), index=True, comment="NULL until it was downloaded"
     )

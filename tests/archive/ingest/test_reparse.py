@@ -26,7 +26,7 @@ from archive.repository.captures import (
     unparsed_captures,
 )
 from archive.repository.frontier import record_sightings
-from archive.repository.media import media_of
+from archive.repository.media import due_media, media_of
 from archive.repository.posts import links_of
 from archive.repository.runs import start_run
 from tests.archive.making import NOW, article, capture, image, link, record
@@ -225,3 +225,10 @@ def test_only_what_an_earlier_parser_read_is_chosen_by_post_account_and_day(db_s
     assert chosen(account="别家") == []
     assert (chosen(until=day), chosen(since=later)) == ([first], [notice])
     assert unparsed_captures(db_session) == [unread]
+
+
+def test_the_style_sheets_of_pages_archived_before_are_found_without_a_change(db_session: Session) -> None:
+    kept = ask(db_session, says("同"))
+    sheet = "https://res.wx.qq.com/assets/index.1a2b.css"
+    assert again(db_session, (kept, says("同", style_sheets=(sheet,)))) == [ReparseResult.SAME]
+    assert [medium.url for medium in due_media(db_session, LATER, 9, types=["style"])] == [sheet]

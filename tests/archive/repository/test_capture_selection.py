@@ -76,3 +76,17 @@ def test_only_media_with_a_file_are_selected(three: tuple[Session, list[int]]) -
         (stored,) = selected_media(session, selection)
         assert (stored.url, stored.path, stored.stored_at) == (image("a").url, kept_file().path, NOW)
     assert list(selected_media(session, Selection("没有"))) == []
+
+
+def test_style_sheets_are_selected_by_their_addresses_or_with_everything(
+    three: tuple[Session, list[int]],
+) -> None:
+    session, ids = three
+    sheets = [f"https://res.wx.qq.com/{number}.css" for number in (1, 2)]
+    page = article(record(), media=(image("a"),), style_sheets=tuple(sheets))
+    store_parse_results(session, None, [(ids[0], page)], NOW, 1)
+    for number, medium in enumerate(due_media(session, NOW, 9, types=["style"])):
+        store_file(session, medium.id, kept_file(b"%d" % number, f"{number}.css"), NOW)
+    assert [one.url for one in selected_media(session, Selection())] == sheets
+    assert [one.url for one in selected_media(session, Selection(BIZ), sheets[1:])] == sheets[1:]
+    assert list(selected_media(session, Selection(BIZ))) == []

@@ -24,6 +24,8 @@ from archive.repository.runs import start_run
 from archive.storage.media_files import MediaFolder
 from tests.archive.making import BIZ, NOW, article, capture, image, kept_file, record, template
 
+SHEET = "https://res.wx.qq.com/assets/index.1a2b.css"
+
 
 def post_ids(session: Session) -> list[int]:
     return list(session.scalars(select(Post.id).order_by(Post.id)))
@@ -97,18 +99,18 @@ def test_files_that_a_killed_command_left_are_removed_by_the_next(engine: Engine
     with transaction(engine) as session:
         for number in (1, 2):
             (kept,) = store_captures(session, None, [(None, capture(b"%d" % number))])
-            page = article(record(number), media=(image(f"{number}"),))
+            page = article(record(number), media=(image(f"{number}"),), style_sheets=(SHEET,))
             store_parse_results(session, None, [(kept, page)], NOW, 1)
-    for content in (b"one", b"two"):
+    for content, type_ in ((b"one", "image"), (b"two", "image"), (b"body{}", "style")):
         with transaction(engine) as session:
-            medium = due_media(session, NOW, 2, types=["image"])[0]
+            medium = due_media(session, NOW, 2, types=[type_])[0]
             file = kept_file(content)
             path = folder.put(content, file.sha256, ".png")
             store_file(session, medium.id, kept_file(content, path), NOW)
     run_id = forget_first(engine)
-    assert (unfinished(engine), len(list(folder.paths()))) == ([run_id], 2)
+    assert (unfinished(engine), len(list(folder.paths()))) == ([run_id], 3)
     remove_files(engine, folder, run_id, NOW)
-    assert (unfinished(engine), len(list(folder.paths()))) == ([], 1)
+    assert (unfinished(engine), len(list(folder.paths()))) == ([], 2)  # a style sheet is of no post
     with transaction(engine) as session:
         assert session.get_one(Run, run_id).status == "done"
 

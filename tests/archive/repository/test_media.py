@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from archive.db.models import File, Medium, Post, PostMedium
@@ -233,6 +233,46 @@ def test_a_new_signed_address_replaces_the_old_one_and_makes_it_due_again(db_ses
     (medium,) = due(db_session, 1)
     assert (medium.url, medium.expires_at) == (video("b").url, NOW + 5 * HOUR)
     assert (only(db_session).attempts, only(db_session).last_reason) == (0, "")
+
+
+SHEET = "https://res.wx.qq.com/assets/index.1a2b.css"
+STYLES = ("style",)
+
+
+def test_a_style_sheet_of_many_pages_is_one_medium_of_no_post_and_due_for_every_run(
+    db_session: Session,
+) -> None:
+    for number in (1, 2):
+        show(db_session, number=number, style_sheets=(SHEET,))
+    run_id = start_run(db_session, "backfill", {}, NOW)
+    for run in (None, run_id):
+        assert [one.url for one in due_media(db_session, NOW, 9, types=STYLES, run_id=run)] == [SHEET]
+    (sheet,) = due(db_session, types=STYLES)
+    assert (media_of(db_session, the_post(db_session)), due(db_session)) == ([], [])
+    content = replace(kept_file(b"body{}"), media_type="text/css")
+    store_file(db_session, sheet.id, content, NOW)
+    show(db_session, number=3, style_sheets=(SHEET,))
+    assert due(db_session, 10_000, types=STYLES) == []
+    numbers = media_numbers(db_session, NOW)["style"]
+    assert (numbers["known"], numbers["kept"], numbers["bytes"]) == (1, 1, content.size)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "known"),
+    [(Outcome.DELETED, 1), (Outcome.UNKNOWN, 0), (Outcome.VERIFICATION, 0)],
+)
+def test_style_sheets_of_notices_are_wanted_and_those_of_blocks_and_strange_pages_are_not(
+    db_session: Session, outcome: Outcome, known: int
+) -> None:
+    store(db_session, ParsedPage(outcome, style_sheets=(SHEET,)))
+    assert len(due(db_session, types=STYLES)) == known
+
+
+def test_a_known_style_sheet_is_not_locked_by_the_next_page(db_session: Session) -> None:
+    show(db_session, style_sheets=(SHEET,))
+    before = db_session.execute(text("SELECT ctid, xmax::text FROM media WHERE type = 'style'")).one()
+    show(db_session, number=2, style_sheets=(SHEET,))
+    assert db_session.execute(text("SELECT ctid, xmax::text FROM media WHERE type = 'style'")).one() == before
 
 
 @pytest.mark.parametrize("older", [video("old", 1), replace(video(hours=9), url="")])

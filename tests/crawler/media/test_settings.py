@@ -3,7 +3,15 @@
 import pytest
 
 from archive.domain.outcomes import MediumType
-from crawler.media.settings import MAX_IMAGE_BYTES, MEGABYTE, MediaSettings, SettingError, max_bytes, types_in
+from crawler.media.settings import (
+    MAX_IMAGE_BYTES,
+    MAX_STYLE_BYTES,
+    MEGABYTE,
+    MediaSettings,
+    SettingError,
+    max_bytes,
+    types_in,
+)
 
 
 def test_types_are_read_in_their_order_whatever_the_spelling() -> None:
@@ -31,3 +39,4 @@ def test_all_wrong_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_the_bound_of_videos_can_be_changed() -> None:
     assert max_bytes("video", 7) == 7 * MEGABYTE
     assert max_bytes("image", 7) == MAX_IMAGE_BYTES
+    assert max_bytes("style", 7) == MAX_STYLE_BYTES < MAX_IMAGE_BYTES

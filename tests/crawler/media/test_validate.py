@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 
 from archive.system.child_processes import memory_limit
 from crawler.media.content import NotMedium
-from crawler.media.validate import MAX_PIXELS, image_content
+from crawler.media.validate import MAX_PIXELS, ends_between_rules, image_content, style_content
 from tests.standin.media import EVIL_SVG, bomb_png, picture
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" %s</svg>'
@@ -176,3 +176,46 @@ def test_damaged_bytes_are_an_image_or_refused_and_nothing_else(noise, form, pla
             image_content(body)
         except NotMedium as refused:
             assert str(refused)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"body{color:red}",
+        b"\xef\xbb\xbf@charset 'utf-8';\n/* words */ @media print{a{b:c}}",
+        b"/* nothing else */",
+        '@charset "gb18030"; .标题{color:red}'.encode("gb18030"),
+        b".a{*zoom:1;filter:progid:x()}}} .b{color:red",
+    ],
+)
+def test_a_style_sheet_is_one_also_with_mistakes_in_it(body: bytes) -> None:
+    assert (style_content(body).media_type, style_content(body).suffix) == ("text/css", ".css")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "empty"),
+        (b" \n", "unknown_format"),
+        (b"\xef\xbb\xbf <!DOCTYPE html><html>busy</html>", "web_page"),
+        (b"<?xml version='1.0'?><Error/>", "unknown_format"),
+        (b'{"ret": -1}', "json"),
+        (b"Not Found", "unknown_format"),
+        (picture("synthetic_a"), "unknown_format"),
+    ],
+)
+def test_what_comes_in_place_of_a_style_sheet_is_none(body: bytes, code: str) -> None:
+    with pytest.raises(NotMedium) as caught:
+        style_content(body)
+    assert caught.value.message.code == f"crawler.media.{code}"
+
+
+WHOLE = b"@media print{.a{b:c}}\n.d>.e{f:url(g.png)} /* end */\n"
+
+
+def test_a_style_sheet_that_is_cut_off_ends_within_a_rule_or_a_comment() -> None:
+    assert ends_between_rules(WHOLE)
+    cuts = {length for length in range(1, len(WHOLE)) if not ends_between_rules(WHOLE[:length])}
+    between = set(range(1, len(WHOLE))) - cuts
+    assert {bytes(WHOLE[:length].rstrip()[-1:]) for length in between} <= {b"}", b"/"}
+    assert len(between) < len(WHOLE) / 5

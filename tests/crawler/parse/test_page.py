@@ -1,7 +1,10 @@
 """Pages that a browser drew, with invented values: what their scripts held, and the words they showed."""
 
+import time
+
 import pytest
 
+from archive.domain.addresses import MAX_STYLE_SHEETS, STYLE_SHEET
 from archive.domain.outcomes import Kind, Outcome
 from crawler.parse.page import read_page, shown_share
 from tests.crawler import pages
@@ -99,3 +102,47 @@ def test_a_notice_that_a_post_quotes_leaves_it_a_post() -> None:
 def test_values_of_any_shape_are_borne(junk: object) -> None:
     values = {name: junk for name in ("cgiDataNew", "cgiData", "biz", "picture_page_info_list", "ct", "text")}
     assert read_page(pages.article(1, TEXT), evaluated=values).outcome in (Outcome.ARTICLE, Outcome.UNKNOWN)
+
+
+LINKED = b"""<link inline rel="stylesheet" type="text/css"
+ href="//res.wx.qq.com/a/index.1.css" /><link href=https://res.wx.qq.com/a/index.2.css rel=stylesheet>
+<link rel='stylesheet' href='http://res2.wx.qq.com/a/index.3.css'>
+<link rel="stylesheet" href="//res.wx.qq.com/a/index.1.css">
+<link rel="modulepreload" href="//res.wx.qq.com/a/index.4.css">
+<link rel="stylesheet" href="//res.wx.qq.com.example/a.css">
+<link rel="stylesheet" href="https://example.com/res.wx.qq.com/a.css">
+<link rel="stylesheet" href="//res.wx.qq.com:8/a.css">
+<link rel="stylesheet" href="./saved_files/index.5.css">
+<link rel="stylesheet" href="//res.wx.qq.com/a/b c.css">
+<link rel="icon" data-rel="stylesheet" href="//res.wx.qq.com/a/icon.css">
+<script>document.write('<link rel="stylesheet" href="//res.wx.qq.com/a/index.6.css">')</script></head>"""
+SHEETS = (
+    "https://res.wx.qq.com/a/index.1.css",
+    "https://res.wx.qq.com/a/index.2.css",
+    "https://res2.wx.qq.com/a/index.3.css",
+)
+
+
+def test_the_style_sheets_of_a_page_are_those_on_wechats_own_hosts_by_https() -> None:
+    page = pages.article(1, TEXT)
+    assert b"</head>" in page
+    assert read_page(page.replace(b"</head>", LINKED, 1)).style_sheets == SHEETS
+    assert read_page(page).style_sheets == ()
+
+
+def test_so_many_style_sheets_of_one_page_and_no_more_are_wanted() -> None:
+    links = b"".join(b'<link rel="stylesheet" href="//res.wx.qq.com/%d.css">' % n for n in range(1000))
+    page = pages.article(1, TEXT).replace(b"</head>", links + b"</head>", 1)
+    assert len(read_page(page).style_sheets) == MAX_STYLE_SHEETS
+
+
+def test_a_page_full_of_broken_links_is_searched_in_no_time() -> None:
+    for piece in (
+        "<link ",
+        "<link rel=stylesheet ",
+        "<link rel=stylesheet href=//res.wx.qq.com/",
+        "<link rel= href= ",
+    ):
+        begun = time.process_time()
+        assert STYLE_SHEET.findall(piece * (1024 * 1024 // len(piece))) == []
+        assert time.process_time() - begun < 2

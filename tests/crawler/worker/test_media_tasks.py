@@ -1,5 +1,6 @@
 """Downloads that are stored, refused or failed, in this process as in a worker."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,32 @@ def test_what_is_no_file_is_recorded_by_code(  # noqa: PLR0917 - the fixtures an
     result = media_tasks.store_or_record(download(medium, body, status, location="https://x.example/"), NOW)
     assert (result.outcome, result.blocks) == (outcome, blocks)
     assert state(engine) == (outcome, code)
+
+
+@pytest.mark.parametrize(
+    ("declared", "code"),
+    [
+        ("text/css; charset=utf-8", ""),
+        ("TEXT/CSS", ""),
+        ("", ""),
+        ("text/html", "crawler.media.not_declared_style"),
+    ],
+)
+def test_a_style_sheet_that_browsers_would_not_apply_is_refused(
+    engine: Engine, medium: DueMedium, declared: str, code: str
+) -> None:
+    sheet = replace(medium, type="style")
+    headers = {"Content-Type": declared} if declared else {}
+    result = media_tasks.store_or_record(download(sheet, b"body{}", **headers), NOW)
+    assert result.outcome == ("refused" if code else "kept")
+    assert state(engine) == (result.outcome, code)
+
+
+@pytest.mark.parametrize(("body", "outcome"), [(b"a{b:c}", "kept"), (b"a{b:c", "failed")])
+def test_a_style_sheet_without_a_length_is_taken_where_it_ends_with_a_rule(
+    engine: Engine, medium: DueMedium, body: bytes, outcome: str
+) -> None:
+    given = download(replace(medium, type="style"), body)
+    response = replace(given.response, ended_openly=True)
+    assert media_tasks.store_or_record(replace(given, response=response), NOW).outcome == outcome
+    assert state(engine) == (outcome, "" if outcome == "kept" else "crawler.media.cut_off")

@@ -48,9 +48,9 @@ class Writer:
         **named: str,
     ) -> "Writer":
         self.starts.append(self.file.tell())
-        http = StatusAndHeaders(
-            status, [("Content-Type", "text/html"), *(headers or [])], protocol="HTTP/1.1"
-        )
+        given = dict(headers or [])
+        shown = list(({"Content-Type": "text/html"} | given).items())
+        http = StatusAndHeaders(status, shown, protocol="HTTP/1.1")
         own = {"WARC-Date": DATE, **{name.replace("_", "-"): value for name, value in named.items()}}
         record = self._writer.create_warc_record(
             url, kind, io.BytesIO(body), http_headers=http, warc_headers_dict=own
