@@ -161,10 +161,10 @@ def run_crawl_process(
     os.environ.update(environment)
     os.environ[ENVIRONMENT_VARIABLE] = str(lifeline.detach())
     os.environ[PROGRESS_VARIABLE] = str(progress.detach())
-    # Chromium and Playwright leave their temporary files behind when they are killed.
-    os.environ["TMPDIR"] = str(process_folder(for_sockets=True))
 
     from scrapy.cmdline import execute  # noqa: PLC0415 - only the crawl's own process runs it
 
     write_log_to_stderr()
+    # Chromium and Playwright leave their temporary files behind when they are killed.
+    os.environ["TMPDIR"] = str(process_folder(for_sockets=True))
     execute(["scrapy", *arguments, "-s", "LOG_ENABLED=0"])
