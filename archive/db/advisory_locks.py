@@ -9,7 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import IntEnum, StrEnum
 
-from sqlalchemy import BigInteger, Connection, Engine, Select, cast, column, func, literal, select, table
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    SQLColumnExpression,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    table,
+)
 from sqlalchemy.exc import DBAPIError
 
 LOCK_POLL_SECONDS = 0.5  # between two tries to take a lock that another process holds; each costs a query
@@ -22,6 +35,8 @@ _PG_LOCKS = table(
 )
 
 _PG_DATABASE = table("pg_database", column("oid"), column("datname"))
+
+_OBJID = 0xFFFFFFFF  # pg_locks.objid has a key of 32 bits without its sign
 
 _TWO_KEYS = 2  # pg_locks.objsubid of a lock that was taken by two keys
 
@@ -83,13 +98,19 @@ def scheduler_lock(engine: Engine) -> Iterator[bool]:
         yield _try(connection, _Kind.SCHEDULER, literal(0))
 
 
-def live_runs() -> Select[int]:
-    """Select the ids of the runs whose `run_lock` is held, as a subquery."""
+def is_locked(egress: SQLColumnExpression[str], hosts: Hosts) -> ColumnElement[bool]:
+    """Tell whether a crawl holds the `egress_lock` of an egress for these hosts."""
+    key = cast(func.hashtext(egress + f":{hosts}"), BigInteger).op("&", return_type=BigInteger())(_OBJID)
+    return key.in_(live_runs(_Kind.EGRESS))
+
+
+def live_runs(kind: _Kind = _Kind.RUN) -> Select[int]:
+    """Select the ids of the runs whose `run_lock` is held, as a subquery; of another kind the locks' keys."""
     here = select(_PG_DATABASE.c.oid).where(_PG_DATABASE.c.datname == func.current_database())
     return select(cast(_PG_LOCKS.c.objid, BigInteger)).where(
         _PG_LOCKS.c.locktype == "advisory",
         _PG_LOCKS.c.database == here.scalar_subquery(),
-        _PG_LOCKS.c.classid == int(_Kind.RUN),
+        _PG_LOCKS.c.classid == int(kind),
         _PG_LOCKS.c.objsubid == _TWO_KEYS,
         _PG_LOCKS.c.granted,
     )

@@ -8,13 +8,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
-from archive.db.advisory_locks import live_runs
+from archive.db.advisory_locks import Hosts, is_locked, live_runs
 from archive.db.models import Address, Egress, Run
 from archive.domain.outcomes import BLOCKING
 from archive.repository.bare_addresses import IS_BARE, REFUSED
 from archive.repository.egress import EGRESS_LIVES
 
 _BATCH = 500  # ids per statement
+
+# Of a worker that was killed, whose lock is free at once: three heartbeats of a worker, and then another one
+# takes its addresses within a minute. A worker whose heartbeat is late keeps its claims by its lock.
+WORKER_LIVES = timedelta(seconds=30)
 
 CLAIM_LASTS = timedelta(hours=25)  # longer than the longest crawl: bounds the claim of a run never closed
 
@@ -51,8 +55,12 @@ def _of_claiming_run(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _is_alive(now: datetime) -> ColumnElement[bool]:
-    """Tell whether a run's process lives: by the run's lock, or the daemon's by a heartbeat of its egress."""
-    live_egresses = select(Egress.id).where(Egress.seen_at > now - EGRESS_LIVES)
+    """Tell whether a run's process lives: by the run's lock, or the daemon's by its egress.
+
+    An egress lives for a short time after a heartbeat, and for longer while its crawl holds its lock.
+    """
+    has_lock = and_(Egress.seen_at > now - EGRESS_LIVES, is_locked(Egress.name, Hosts.PAGES))
+    live_egresses = select(Egress.id).where(or_(Egress.seen_at > now - WORKER_LIVES, has_lock))
     of_daemon = and_(Run.arguments.has_key("due"), Run.egress_id.in_(live_egresses))
     return or_(of_daemon, Run.id.in_(live_runs()))
 

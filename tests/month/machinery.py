@@ -14,27 +14,40 @@ from typing import Self
 from archive.db.embedded_server import embedded_postgres
 from tests.month.receiver import Receiver
 from tests.standin import Standin
-from tests.standin.account import COMMISSION
+from tests.standin.account import COMMISSION, NEIGHBOUR
 from tests.standin.discovery import COOKIE, TOKEN
-from tests.standin.publishing import ALBUM
+from tests.standin.publishing import ALBUM, NEIGHBOUR_ALBUM
 from tests.support.secret_files import put_secret
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds for a server or a worker to end
 REVISITS = 50  # a day: more than there are, so that only the posts' ages count
 LIGHT = 20_000  # bytes of script in a page: the pages' weight is measured elsewhere
-_CONFIG = """
+ONE_ACCOUNT = f"""
 [[accounts]]
-biz = "{biz}"
-name = "{name}"
-albums = ["{album}"]
+biz = "{COMMISSION.biz}"
+name = "{COMMISSION.nickname}"
+albums = ["{ALBUM}"]
 feeds = ["https://rss.example/feeds/long.rss"]
 own_backend = {{ credentials_file = "login.json" }}
+"""
+TWO_ACCOUNTS = f"""
+[[accounts]]
+biz = "{COMMISSION.biz}"
+name = "{COMMISSION.nickname}"
+albums = ["{ALBUM}"]
 
+[[accounts]]
+biz = "{NEIGHBOUR.biz}"
+name = "{NEIGHBOUR.nickname}"
+albums = ["{NEIGHBOUR_ALBUM}"]
+"""
+_CONFIG = """
 [schedule]
 quiet_hours = "23:30-06:30"
 default_minutes = {default}
 shortest_minutes = {shortest}
+longest_minutes = 1440
 
 [alarms]
 urls_file = "urls"
@@ -46,12 +59,26 @@ free_disk_mb = 100
 
 
 class Machinery:
-    """All parts, running within the `with` block; nothing is published yet. Intervals are in minutes."""
+    """All parts, running within the `with` block; nothing is published yet. Intervals are in minutes.
 
-    def __init__(self, folder: Path, *, shortest: int, default: int):
+    `accounts` are the tables of what is watched: one account by all its sources, or two by their albums.
+    `temporary`: the worker's folder of temporary files.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        shortest: int,
+        default: int,
+        accounts: str = ONE_ACCOUNT,
+        temporary: Path | None = None,
+    ):
         self.folder = folder
         self.clock = folder / "now"
         self.config = folder / "mparchive.toml"
+        self._accounts = accounts
+        self._temporary = {"TMPDIR": str(temporary)} if temporary else {}
         self._minutes = {"shortest": shortest, "default": default}
         self._stack = ExitStack()
         self._worker: subprocess.Popen[bytes] | None = None
@@ -66,8 +93,8 @@ class Machinery:
         self._stack.enter_context(self.receiver)
         self._stack.enter_context(self.standin)
         self.database_url = self._stack.enter_context(embedded_postgres(self.folder))
-        values = {"biz": COMMISSION.biz, "name": COMMISSION.nickname, "album": ALBUM, "revisits": REVISITS}
-        self.config.write_text(_CONFIG.format(**values, **self._minutes), encoding="utf-8")
+        limits = _CONFIG.format(revisits=REVISITS, **self._minutes)
+        self.config.write_text(self._accounts + limits, encoding="utf-8")
         login = {"cookie": COOKIE, "token": TOKEN, "ends": "2099-01-01T00:00:00+08:00"}
         put_secret(self.folder / "login.json", json.dumps(login))
         put_secret(self.folder / "urls", self.receiver.address)
@@ -89,6 +116,12 @@ class Machinery:
             "MPARCHIVE_MEDIA_DELAY": "0",
         }
 
+    @property
+    def worker_id(self) -> int:
+        """Return the process id of the worker, which must run."""
+        assert self._worker is not None
+        return self._worker.pid
+
     def set_clock(self, now: datetime) -> None:
         """Set the simulated clock of all processes."""
         fresh = self.clock.with_suffix(".new")
@@ -100,7 +133,7 @@ class Machinery:
         with (self.folder / "worker.log").open("ab") as log:
             self._worker = subprocess.Popen(
                 [sys.executable, "-m", "tests.month.worker_process", str(self.config)],
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment, **self._temporary},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -129,7 +129,7 @@ def _expected(simulation: Simulation) -> dict[str, dict[str, str] | None]:
 
 
 def _posts(push: Push) -> list[Made]:
-    return pushed(push.number, push.posts, push.at)
+    return pushed(push.number, push.posts, push.at, push.account)
 
 
 def _count(session: Session, table: type[Base], *which: ColumnElement[bool]) -> int:

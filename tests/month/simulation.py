@@ -28,7 +28,7 @@ from scheduler.jobs.base import JobContext
 from scheduler.polling import TIMETABLE, TimetableEntry, Work
 from scheduler.queue import open_queue, queue_of
 from tests.month.machinery import Machinery
-from tests.standin.account import at
+from tests.standin.account import COMMISSION, Account, at
 
 START = at("2025-10-06 07:00")  # a Monday
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -48,6 +48,7 @@ class Push:
     number: int
     at: datetime
     posts: int
+    account: Account = COMMISSION
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,10 @@ def pushes(days: int, seed: int = 7) -> list[Push]:
 
 @dataclass
 class Simulation:
-    """One run through the pushes and failures, in order of time."""
+    """One run through the pushes and failures, in order of time.
+
+    `goes_on` is asked at each time, when nothing is left to do; with False the run ends early.
+    """
 
     machinery: Machinery
     pushes: Sequence[Push]
@@ -84,6 +88,7 @@ class Simulation:
     drain: timedelta = DRAIN
     reports_every: timedelta = REPORTS_EVERY
     revisits_every: timedelta = REVISITS_EVERY
+    goes_on: Callable[[datetime], bool] = lambda _now: True
     now: datetime = START
     seconds: float = 0.0
     history: list[str] = field(default_factory=list)
@@ -108,7 +113,7 @@ class Simulation:
     async def _run_events(self, planner: JobPlanner, app: App, engine: Engine) -> None:
         coming = sorted([*self.pushes, *self.failures], key=lambda one: one.at)
         end = max(one.at for one in coming) + self.drain
-        while self.now < end:
+        while self.now < end and self.goes_on(self.now):
             while coming and coming[0].at <= self.now:
                 self._apply(coming.pop(0))
             for work in self._works():
@@ -130,7 +135,7 @@ class Simulation:
 
     def _apply(self, one: Push | Failure) -> None:
         if isinstance(one, Push):
-            self.machinery.standin.publish(one.number, one.posts, one.at)
+            self.machinery.standin.publish(one.number, one.posts, one.at, one.account.biz)
         elif one.busy:
             self._waiting.append(one)
         else:

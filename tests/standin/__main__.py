@@ -1,4 +1,4 @@
-"""`python -m tests.standin`: serve on 127.0.0.1 and print the origin when it listens."""
+"""`python -m tests.standin`: serve on loopback and print the origin when it listens."""
 
 import argparse
 import json
@@ -41,6 +41,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.standin", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen at")
     parser.add_argument("--weight", type=int, default=REAL_WEIGHT, help="bytes of script in a post's page")
     parser.add_argument("--dump", type=Path, help="serve a page for each record of this dump")
     parser.add_argument("--week", action="store_true", help="serve the synthetic week")
@@ -60,8 +61,8 @@ def _serve(site: Site, options: argparse.Namespace) -> None:
     front = Front(site)
     for fault in options.fault:
         front.faults.add(fault)
-    port = reactor.listenTCP(options.port, WebServer(front, timeout=IDLE), interface="127.0.0.1")
-    sys.stdout.write(f"http://127.0.0.1:{port.getHost().port}\n")
+    port = reactor.listenTCP(options.port, WebServer(front, timeout=IDLE), interface=options.host)
+    sys.stdout.write(f"http://{options.host}:{port.getHost().port}\n")
     sys.stdout.flush()
     reactor.run()
 

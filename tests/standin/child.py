@@ -11,6 +11,7 @@ from typing import Any, Self
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from tests.standin.account import COMMISSION
 from tests.standin.pages import LIGHT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,11 +19,11 @@ ANSWER = 30  # seconds for an order
 
 
 class Standin:
-    """Runs while the `with` block does; `origin` is its http://127.0.0.1:PORT.
+    """Runs while the `with` block does; `origin` is its http://HOST:PORT.
 
-    `weight` is the bytes of script in a page. Without `dump` or `week` it serves the catalogue of
-    `tests.standin.pages`. With `styled` its pages load style sheets. `faults` are in force from the start
-    (the arguments of `fault`, as dicts).
+    `weight` is the bytes of script in a page, `host` the address to listen at. Without `dump` or `week` it
+    serves the catalogue of `tests.standin.pages`. With `styled` its pages load style sheets. `faults` are in
+    force from the start (the arguments of `fault`, as dicts).
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Standin:
         *,
         weight: int = LIGHT,
         port: int = 0,
+        host: str = "127.0.0.1",
         dump: Path | None = None,
         week: bool = False,
         styled: bool = False,
@@ -38,6 +40,7 @@ class Standin:
     ) -> None:
         given = {
             "port": port,
+            "host": host,
             "weight": weight,
             "dump": dump,
             "captures": captures,
@@ -101,16 +104,16 @@ class Standin:
         """Scan the code of the last sign-in page ("scan"), or let the session time out ("end_session")."""
         self._order(do="weread", what=what)
 
-    def publish(self, number: int, posts: int, at: datetime) -> None:
+    def publish(self, number: int, posts: int, at: datetime, biz: str = COMMISSION.biz) -> None:
         """Publish a push now (tests.standin.publishing); `at` is what its pages say."""
-        self._order(do="publish", number=number, posts=posts, at=at.isoformat())
+        self._order(do="publish", number=number, posts=posts, at=at.isoformat(), biz=biz)
 
     def forget(self) -> None:
         """Start the statistics anew."""
         self._order(do="forget")
 
     def stats(self) -> dict[str, Any]:
-        """total; paths and targets, counted; requests (target, path, at, status, fault), gaps (s)."""
+        """total; paths and targets, counted; requests (target, path, client, at, status, fault), gaps (s)."""
         told: dict[str, Any] = self._ask("/__stats")
         return told
 

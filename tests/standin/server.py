@@ -70,7 +70,7 @@ class Front(Resource):
         answer = self.site.answer(path, query, target)
         if fault and fault.kind == "verification":
             answer, fault = self.site.challenge(target), None
-        self._note(target, path, fault, answer)
+        self._note(request, target, path, fault, answer)
         Delivery(request, answer).send(fault)
 
     def _listing(self, request: Request, target: str) -> None:
@@ -82,7 +82,7 @@ class Front(Resource):
         }
         answer = self.listings.answer(asking(path, query, headers, request.content.read()))
         fault = self.listings.on_the_wire(path)
-        self._note(path, path, None, answer)
+        self._note(request, path, path, None, answer)
         if fault == "huge":
             request.setHeader("Content-Length", str(HUGE_LIST))
             request.write(b" " * HUGE_LIST)
@@ -102,15 +102,22 @@ class Front(Resource):
             challenge = self.site.challenge(target)
             location = f"https://mp.weixin.qq.com{dict(challenge.headers)['Location']}"
             answer, fault = replace(challenge, headers=(("Location", location),)), None
-        self._note(target, path, fault, answer, host)
+        self._note(request, target, path, fault, answer, host)
         MediaDelivery(request, answer).send(fault)
 
-    def _note(
-        self, target: str, path: str, fault: Fault | None, answer: Answer, host: str = "mp.weixin.qq.com"
+    def _note(  # noqa: PLR0917 - what is noted
+        self,
+        request: Request,
+        target: str,
+        path: str,
+        fault: Fault | None,
+        answer: Answer,
+        host: str = "mp.weixin.qq.com",
     ) -> None:
         noted = {
             "target": target,
             "path": path,
+            "client": request.getClientAddress().host,
             "at": time.monotonic(),
             "status": answer.status,
             "host": host,

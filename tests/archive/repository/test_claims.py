@@ -3,17 +3,17 @@
 from datetime import UTC, date, datetime, timedelta
 from threading import Thread
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, func, literal, select, text
 from sqlalchemy.orm import Session
 
-from archive.db.advisory_locks import run_lock
+from archive.db.advisory_locks import Hosts, egress_lock, is_locked, run_lock
 from archive.db.engine import transaction
 from archive.db.models import Account, Address, Body, Capture, Post
 from archive.domain import captures
 from archive.domain.addresses import parse_address
 from archive.repository import frontier, runs
-from archive.repository.claims import CLAIM_LASTS
-from archive.repository.egress import record_heartbeat
+from archive.repository.claims import CLAIM_LASTS, WORKER_LIVES
+from archive.repository.egress import EGRESS_LIVES, record_heartbeat
 from archive.repository.frontier import claim_due, has_due_address
 from archive.repository.runs import close_abandoned_runs
 from archive.repository.sources import (
@@ -77,10 +77,34 @@ def test_what_a_worker_claimed_is_free_again_once_nobody_is_seen_behind_its_line
     record_heartbeat(db_session, "home", NOW)
     see(db_session, 1)
     claim_due(db_session, "fetch", "home", 9, NOW)
-    assert not has_due_address(db_session, NOW + HOUR / 20)
-    assert has_due_address(db_session, NOW + HOUR)
+    assert not has_due_address(db_session, NOW + WORKER_LIVES / 2)
+    assert has_due_address(db_session, NOW + WORKER_LIVES)
     record_heartbeat(db_session, "home", NOW + HOUR)
     assert not has_due_address(db_session, NOW + HOUR)
+
+
+def test_a_late_heartbeat_frees_nothing_while_the_crawl_holds_its_egress(
+    db_session: Session, shared_engine: Engine
+) -> None:
+    record_heartbeat(db_session, "home", NOW)
+    see(db_session, 1)
+    claim_due(db_session, "fetch", "home", 9, NOW)
+    with egress_lock(shared_engine, "office", Hosts.PAGES), egress_lock(shared_engine, "home", Hosts.MEDIA):
+        assert has_due_address(db_session, NOW + WORKER_LIVES), "these locks are others"
+    with egress_lock(shared_engine, "home", Hosts.PAGES):
+        assert not has_due_address(db_session, NOW + WORKER_LIVES)
+        assert has_due_address(db_session, NOW + EGRESS_LIVES), "it hangs"
+
+
+def test_a_lock_is_found_whatever_the_sign_of_its_key(db_session: Session, shared_engine: Engine) -> None:
+    keys = {
+        name: db_session.scalar(select(func.hashtext(f"{name}:pages"))) for name in ("home", "office", "e1")
+    }
+    assert {key < 0 for key in keys.values()} == {True, False}
+    for name in keys:
+        with egress_lock(shared_engine, name, Hosts.PAGES):
+            locked = {one: db_session.scalar(select(is_locked(literal(one), Hosts.PAGES))) for one in keys}
+        assert locked == {one: one == name for one in keys}
 
 
 def test_what_a_command_is_fetching_is_not_fetched_by_the_daemon_and_is_free_when_that_is_gone(
