@@ -184,7 +184,8 @@ def killed(setup: Setup, addresses: Sequence[str]) -> Takeover:
     """Kill a worker in its crawl, and return when the others asked for what it had claimed."""
     with setup.engine.begin() as connection:
         connection.execute(text("UPDATE addresses SET next_fetch_at = NULL WHERE next_fetch_at IS NOT NULL"))
-        connection.execute(text("DELETE FROM jobs.procrastinate_jobs"))  # interrupted ones keep their limit
+        connection.execute(text("SET LOCAL search_path TO jobs"))  # for its triggers
+        connection.execute(text("DELETE FROM procrastinate_jobs"))  # interrupted ones keep their limit
     setup.add(addresses)
     (setup.folder / "mparchive.toml").write_text(CONFIG + _BY_CRAWL, encoding="utf-8")
     with setup.running(len(setup.exits)) as processes:
