@@ -122,7 +122,7 @@ def _measure(sizes: Sizes, seconds: float) -> Found:
         environment = {
             **os.environ,
             "MPARCHIVE_HOME": str(folder),
-            "MPARCHIVECONFIG": str(folder / "mparchive.toml"),
+            "MPARCHIVE_CONFIG": str(folder / "mparchive.toml"),
             "MPARCHIVE_DATABASE_URL": url,
             "MPARCHIVE_LOOPBACK": f"http://127.0.0.1:{port}",
             "MPARCHIVE_DOWNLOAD_DELAY": str(DELAY),
