@@ -19,7 +19,7 @@ _PREFIX = "MPARCHIVE_"
 _MATERIAL = "MPARCHIVE_SHARED"  # where test material is; the program does not read it
 
 # Tests of whole processes: crawls, the daemon, the installed command, servers of their own, a browser.
-# Single tests that take over a quarter of a second have the marker themselves.
+# Single tests that need more than a quarter of a second have the marker themselves.
 SLOW_FOLDERS = ("acceptance", "bench", "container", "month", "plans", "replay")
 # Servers, databases of a test's own, archives that are filled first.
 SLOW_FIXTURES = {
