@@ -301,7 +301,7 @@ def watched_accounts(
     return sorted(found, key=lambda one: one.last_good_at.timestamp() if one.last_good_at else 0.0)
 
 
-MAX_GAPS = 50  # shown of one kind; after the import of a dump every post lacks its page
+MAX_GAPS = 30  # shown of one kind; after the import of a dump every post lacks its page
 
 
 def gaps_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
