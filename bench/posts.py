@@ -14,11 +14,14 @@ PARAGRAPHS = 40  # of 60 words: 5 kB of text, the mean of a real dump
 
 def write_posts(path: Path, number: int) -> list[str]:
     """Write a dump of made-up posts, and return their addresses."""
-    records = [made_record(place) for place in range(number)]
-    path.write_text(
-        json.dumps([record.as_dict() for record in records], ensure_ascii=False), encoding="utf-8"
-    )
-    return [record.url for record in records]
+    addresses = []
+    with path.open("w", encoding="utf-8") as dump:
+        for place in range(number):
+            record = made_record(place)
+            dump.write(("," if place else "[") + json.dumps(record.as_dict(), ensure_ascii=False))
+            addresses.append(record.url)
+        dump.write("]")
+    return addresses
 
 
 def made_record(place: int) -> Record:
