@@ -121,7 +121,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mparchive-year-", ignore_cleanup_errors=True) as folder:
         samples, result = _run(Path(folder), options.days, options.minutes * 60)
-    verdicts = verdicts_of(samples)
+    try:
+        verdicts = verdicts_of(samples)
+    except ValueError as error:  # too few
+        sys.exit(f"{error}; give more --minutes")
     text = report(samples, verdicts, result)
     DOCUMENT.write_text(text, encoding="utf-8")
     sys.stdout.write(text)
