@@ -5,13 +5,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 
 from archive.db.embedded_server import SUPERUSER, embedded_postgres
 from archive.db.engine import engine_at, open_archive
 from archive.db.settings import ArchiveSettings
 from tests.plans.large_archive import NOW, Sizes, fill
 from tests.web.served import Served, served
+
+
+@contextmanager
+def as_superuser(url: str) -> Iterator[Engine]:
+    """Yield an engine of the embedded server's superuser, who may fill tables past their triggers."""
+    engine = engine_at(make_url(url).set(username=SUPERUSER))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @contextmanager
@@ -22,8 +32,7 @@ def filled_web(captures: int) -> Iterator[tuple[Served, Path]]:
         embedded_postgres(Path(home)) as url,
         open_archive(ArchiveSettings(database_url=url)) as engine,
     ):
-        superuser = engine_at(make_url(url).set(username=SUPERUSER))
-        fill(superuser, Sizes.of_captures(captures))
-        superuser.dispose()
+        with as_superuser(url) as superuser:
+            fill(superuser, Sizes.of_captures(captures))
         with served(engine, now=NOW) as web:
             yield web, Path(home)

@@ -17,7 +17,7 @@ from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from bench.posts import write_posts
 from bench.report import REPORT, machine, today, write_part
-from bench.ways import CONCURRENCY, ROOT
+from bench.ways import ROOT, crawl_of
 from tests.standin import Standin
 
 PAGES, WEIGHT = 300, 2_500_000  # bytes of script in a page: the size of real ones
@@ -54,16 +54,9 @@ def main(arguments: Sequence[str]) -> None:
 def _sample(origin: str, addresses: list[str], folder: Path, form: str, output: Path) -> None:
     """Run a crawl under py-spy, which leaves out processes that wait."""
     folder.mkdir()
-    listed = folder / "addresses.txt"
-    listed.write_text("\n".join(addresses))
-    environment = {
-        "MPARCHIVE_HOME": str(folder / "home"),
-        "MPARCHIVE_LOOPBACK": origin,
-        "MPARCHIVE_DOWNLOAD_DELAY": "0",
-        "MPARCHIVE_CONCURRENCY": str(CONCURRENCY),
-    }
+    spider, environment = crawl_of(origin, addresses, folder)
     record = ["record", "--subprocesses", "--rate", str(RATE), "--format", form, "--output", str(output)]
-    crawl = [sys.executable, "-m", "scrapy", "crawl", "posts", "-a", f"urls={listed}"]
+    crawl = [sys.executable, "-m", "scrapy", *spider]
     with open_archive(ArchiveSettings(home=folder / "home")):  # a database server is there before a crawl
         subprocess.run(
             [Path(sys.executable).with_name("py-spy"), *record, "--", *crawl],

@@ -9,22 +9,21 @@ import re
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import psutil
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, text
 
-from archive.db.embedded_server import SUPERUSER, embedded_postgres
-from archive.db.engine import engine_at, open_archive
+from archive.db.embedded_server import embedded_postgres
+from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from bench.bulk import run_command
+from bench.filled import as_superuser
 from bench.pages import CAPTURES_PER_POST, server_seconds
 from bench.report import machine, today, write_part
+from tests.crawler.loopback import Loopback, Reply
 from tests.plans.large_archive import BIZ, Sizes, fill
 
 SIZES = (1_000, 100_000)  # posts
@@ -55,20 +54,17 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _measured(posts: int) -> Poll:
-    with (
-        tempfile.TemporaryDirectory() as given,
-        _feed() as (address, requested),
-    ):
-        home = Path(given)
+    with tempfile.TemporaryDirectory() as given, Loopback() as server:
+        home, address = Path(given), f"{server.url}/feed.xml"
+        server.serve("/feed.xml", Reply(_RSS, headers={"Content-Type": "application/rss+xml; charset=utf-8"}))
         (home / "mparchive.toml").write_text(
             f'[[accounts]]\nbiz = "{BIZ}"\nname = "合成"\nfeeds = ["{address}"]\n'
         )
         with embedded_postgres(home) as url, open_archive(ArchiveSettings(database_url=url)):
-            superuser = engine_at(make_url(url).set(username=SUPERUSER))
-            fill(superuser, Sizes.of_captures(posts * CAPTURES_PER_POST))
-            _log_statements(superuser)
-            superuser.dispose()
-            polls = [_one(home, requested) for _ in range(WARMING + ROUNDS)][WARMING:]
+            with as_superuser(url) as superuser:
+                fill(superuser, Sizes.of_captures(posts * CAPTURES_PER_POST))
+                _log_statements(superuser)
+            polls = [_one(home, server.asked) for _ in range(WARMING + ROUNDS)][WARMING:]
     columns = zip(*(vars(one).values() for one in polls), strict=True)
     return Poll(*map(statistics.median, columns))
 
@@ -79,7 +75,7 @@ def _log_statements(superuser: Engine) -> None:
         connection.execute(text("SELECT pg_reload_conf()"))
 
 
-def _one(home: Path, requested: list[str]) -> Poll:
+def _one(home: Path, requested: Sequence[object]) -> Poll:
     log = home / "postgres" / "log"
     server = psutil.Process(int((home / "postgres" / "postmaster.pid").read_text().split()[0]))
     begun, asked, spent = log.stat().st_size, len(requested), server_seconds(server)
@@ -91,33 +87,6 @@ def _one(home: Path, requested: list[str]) -> Poll:
         command.cpu * 1000,
         (server_seconds(server) - spent) * 1000,
     )
-
-
-@contextmanager
-def _feed() -> Iterator[tuple[str, list[str]]]:
-    """Serve a feed of archived posts; yield its address, and the paths that were requested."""
-    requested: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            requested.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Type", "application/rss+xml; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(_RSS)
-
-        def log_message(self, *_: object) -> None:
-            """Write no line for a request."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/feed.xml", requested
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _item(number: int) -> str:

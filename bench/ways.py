@@ -41,6 +41,13 @@ def bare_scrapy(origin: str, addresses: list[str], folder: Path) -> float:
 
 def full_crawl(origin: str, addresses: list[str], folder: Path) -> float:
     """Run a crawl of mparchive, with everything it stores, and return pages per second."""
+    spider, environment = crawl_of(origin, addresses, folder)
+    with open_archive(ArchiveSettings(home=folder / "home")):  # a database server is there before a crawl
+        return _pages_per_second(spider, ROOT, environment, len(addresses))
+
+
+def crawl_of(origin: str, addresses: list[str], folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the arguments of `scrapy` and the variables for a crawl whose archive is below a folder."""
     listed = folder / "full.txt"
     listed.write_text("\n".join(addresses))
     environment = {
@@ -50,9 +57,7 @@ def full_crawl(origin: str, addresses: list[str], folder: Path) -> float:
         "MPARCHIVE_CONCURRENCY": str(CONCURRENCY),
         "MPARCHIVE_LOG_FORMAT": "json",
     }
-    spider = ["crawl", "posts", "-a", f"urls={listed}"]
-    with open_archive(ArchiveSettings(home=folder / "home")):  # a database server is there before a crawl
-        return _pages_per_second(spider, ROOT, environment, len(addresses))
+    return ["crawl", "posts", "-a", f"urls={listed}"], environment
 
 
 def _pages_per_second(spider: list[str], where: Path, environment: dict[str, str], number: int) -> float:

@@ -17,13 +17,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import make_url
-
-from archive.db.embedded_server import SUPERUSER, embedded_postgres
-from archive.db.engine import engine_at, open_archive
+from archive.db.embedded_server import embedded_postgres
+from archive.db.engine import open_archive
 from archive.db.settings import ArchiveSettings
 from archive.repository.claims import WORKER_LIVES
 from bench.egresses import HERE, Unsupported, network
+from bench.filled import as_superuser
 from bench.posts import write_posts
 from bench.report import machine, today, write_part
 from bench.running_workers import A_CRAWL, CONFIG, Fetched, LockWaits, Setup, Takeover, killed
@@ -55,8 +54,9 @@ def main() -> None:
         found = _measure(sizes, options.seconds)
     except Unsupported as reason:
         sys.exit(str(reason))
-    sys.stdout.write(report(sizes, found))
-    write_part(report(sizes, found))
+    text = report(sizes, found)
+    sys.stdout.write(text)
+    write_part(text)
     sys.exit("\n".join(found.problems) or 0)
 
 
@@ -109,8 +109,7 @@ def _measure(sizes: Sizes, seconds: float) -> Found:
         exits = stack.enter_context(network(WORKERS, port))
         url = stack.enter_context(embedded_postgres(folder))
         stack.enter_context(open_archive(ArchiveSettings(database_url=url)))
-        engine = engine_at(make_url(url).set(username=SUPERUSER))
-        stack.callback(engine.dispose)
+        engine = stack.enter_context(as_superuser(url))
         began = time.monotonic()
         fill(engine, sizes)
         sys.stderr.write(f"filled in {time.monotonic() - began:.0f} s\n")
