@@ -6,6 +6,7 @@ Rows are locked in the order that archive.ingest.pages states. Instants are awar
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Select,
     Text,
     any_,
+    bindparam,
     func,
     literal,
     literal_column,
@@ -103,14 +105,8 @@ def due_media(
         return []
     newest = select(PostMedium.page_metadata).where(PostMedium.medium_id == Medium.id)
     facts = newest.order_by((PostMedium.capture_id % SERIALS).desc()).limit(1).scalar_subquery()
-    rows = select(
-        Medium.id,
-        Medium.key,
-        Medium.url,
-        Medium.type,
-        Medium.expires_at,
-        func.coalesce(facts, text("'{}'::jsonb")),
-    )
+    columns = (Medium.id, Medium.key, Medium.url, Medium.type, Medium.expires_at)
+    rows = select(*columns, func.coalesce(facts, text("'{}'::jsonb")))
     chosen = _first_due(now, limit, types, run_id).subquery()
     rows = rows.join(chosen, chosen.c.id == Medium.id).order_by(*_FETCH_ORDER).limit(limit)
     return [DueMedium(*row) for row in session.execute(rows)]
@@ -162,14 +158,18 @@ def media_of_run(run_id: int) -> Select[Any]:
 
 def media_of(session: Session, post: Post) -> list[ShownMedium]:
     """Return the media of a post's current page, by role, in the order shown."""
-    rows = (
-        select(PostMedium, Medium, File)
-        .join(Medium, Medium.id == PostMedium.medium_id)
-        .outerjoin(File, File.id == Medium.file_id)
-        .where(PostMedium.post_id == post.id, PostMedium.capture_id == post.capture_id)
-        .order_by(PostMedium.role, PostMedium.position, PostMedium.id)
-    )
-    return [_shown(place, medium, file) for place, medium, file in session.execute(rows)]
+    if post.capture_id is None:
+        return []
+    rows = session.execute(_media_rows(), {"post": post.id, "capture": post.capture_id})
+    return [_shown(place, medium, file) for place, medium, file in rows]
+
+
+@cache
+def _media_rows() -> Select[PostMedium, Medium, File]:
+    rows = select(PostMedium, Medium, File).join(Medium, Medium.id == PostMedium.medium_id)
+    rows = rows.outerjoin(File, File.id == Medium.file_id)
+    rows = rows.where(PostMedium.post_id == bindparam("post"), PostMedium.capture_id == bindparam("capture"))
+    return rows.order_by(PostMedium.role, PostMedium.position, PostMedium.id)
 
 
 def _shown(place: PostMedium, medium: Medium, file: File | None) -> ShownMedium:
@@ -348,6 +348,12 @@ def store_file(session: Session, medium_id: int, stored: StoredFile, now: dateti
     _record(medium, MediumOutcome.KEPT, "", now)
     session.flush()
     append_facts(session, FactKind.FILE, [medium_id])
+
+
+def is_cover(session: Session, medium_id: int) -> bool:
+    """Tell whether a post has the medium as its cover."""
+    rows = select(PostMedium.id).where(PostMedium.medium_id == medium_id, PostMedium.role == Role.COVER)
+    return session.scalar(rows.limit(1)) is not None
 
 
 def record_media_failure(

@@ -26,6 +26,10 @@ _OF_ONE_FILE = (errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errn
 # Storages of objects in buckets: they have no folders, and one made in its place would be a bucket.
 _BUCKET_PROTOCOLS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "oss", "cos", "obs", "tos"})
 
+_HASH_NAME = re.compile(r"(?:^|/)([0-9a-f]{64})\.[^/]*$")
+
+SMALL_FORMS_FOLDER = "small"  # of what archive.storage.covers makes
+
 UNFINISHED_FOLDER = "unfinished"  # where files are written before they get their name
 
 
@@ -103,13 +107,32 @@ class MediaFolder:
             raise IntegrityError("archive.media_file.wrong_hash", path=path)
         return content
 
+    def put_small_form(self, content: bytes, sha256: bytes) -> None:
+        """Store the small form of the image with this SHA-256, in place of an earlier one."""
+        try:
+            self._write(small_path_of(sha256), content)
+        except Exception as error:  # each storage has errors of its own
+            raise self._error("archive.media_folder.not_writable", error) from None
+
+    def small_form(self, sha256: bytes) -> bytes:
+        """Return the small form of the image with this SHA-256; empty where there is none."""
+        try:
+            content: bytes = self._files.cat_file(self._at(small_path_of(sha256)))
+        except FileNotFoundError:
+            return b""
+        except Exception as error:  # each storage has errors of its own
+            raise self._error("archive.media_folder.not_readable", error) from None
+        return content
+
     def remove(self, path: str) -> None:
-        """Remove a file if it is there; a path that leads out of the folder is of none."""
+        """Remove a file and its small form, if they are there; a path out of the folder is of none."""
         if not _is_inside(path):
             return
+        small = [small_path_of(bytes.fromhex(name[1]))] if (name := _HASH_NAME.search(path)) else []
         try:
-            with suppress(FileNotFoundError):
-                self._files.rm_file(self._at(path))
+            for one in (path, *small):
+                with suppress(FileNotFoundError):
+                    self._files.rm_file(self._at(one))
         except Exception as error:  # each storage has errors of its own
             raise self._error("archive.media_folder.not_removable", error, path=path) from None
 
@@ -154,6 +177,11 @@ class MediaFolder:
             if not self._has_buckets:
                 self._files.makedirs(self._at(path).rpartition("/")[0], exist_ok=True)
             self._files.pipe_file(self._at(path), content)
+
+
+def small_path_of(sha256: bytes) -> str:
+    """Return the path within the folder of an image's small form; `paths` does not list it."""
+    return f"{SMALL_FORMS_FOLDER}/{path_of(sha256, '.jpg')}"
 
 
 def path_of(sha256: bytes, suffix: str) -> str:

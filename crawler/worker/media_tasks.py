@@ -15,10 +15,12 @@ from archive.repository.media import (
     StoredFile,
     due_media,
     give_up_expired,
+    is_cover,
     lock_files_for_writing,
     record_media_failure,
     store_file,
 )
+from archive.storage.covers import keep_small_cover
 from archive.system.child_processes import memory_limit
 from crawler.media.content import Content, NotMedium, begins_as_page
 from crawler.media.validate import (
@@ -120,13 +122,16 @@ def store_download(download: MediaDownload, now: datetime) -> MediaResult:
     digest = hashlib.sha256(body).digest()
     medium = download.medium
 
-    def store(session: Session) -> None:
+    def store(session: Session) -> bool:
         lock_files_for_writing(session)
         path = tasks.media_folder().put(body, digest, content.suffix)
         file = StoredFile(digest, len(body), content.media_type, content.width, content.height, path)
         store_file(session, medium.id, file, now, medium.url)
+        return is_cover(session, medium.id)
 
-    tasks.in_transaction(store)
+    if tasks.in_transaction(store):
+        with memory_limit(CHECK_MEMORY):
+            keep_small_cover(tasks.media_folder(), body, digest)
     return MediaResult(MediumOutcome.KEPT, media_type=content.media_type)
 
 

@@ -3,7 +3,6 @@
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from io import BytesIO
 from typing import Annotated
 
 import structlog
@@ -16,6 +15,7 @@ from archive.rendering.page import ShownPost, check_page_size, offline_page, sho
 from archive.repository import bodies
 from archive.repository import captures as captures_repository
 from archive.repository.media import StoredFile, file_of
+from archive.storage.covers import small_cover
 from archive.storage.media_files import MediaFolder
 from web.api.routes import get_post
 from web.api.schemas import AidParam, BizParam, NumberParam
@@ -40,10 +40,6 @@ def file_address(file: StoredFile) -> str:
     return f"/files/{file.sha256.hex()}" if _is_displayable(file.media_type) else ""
 
 
-COVER_SIZE = (208, 90)  # pixels of a small cover: twice those of the card, for fine displays
-
-MAX_COVER_PIXELS = 25_000_000  # of an image that is made smaller; covers of WeChat have half a million
-
 MAX_KEPT_COVERS = 500  # of 4 kB each
 
 _RASTER_TYPES = IMAGE_TYPES - {"image/svg+xml"}
@@ -61,34 +57,15 @@ class SmallCovers:
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
 
-    def of(self, sha256: bytes, read: Callable[[], bytes]) -> bytes:
-        """Return the small form of an image that `read` returns; empty where none can be made."""
+    def of(self, sha256: bytes, make: Callable[[], bytes]) -> bytes:
+        """Return the small form of an image, which `make` returns; empty where none can be made."""
         small = self._kept.pop(sha256, None)
         if small is None:
-            small = _smaller(read())
+            small = make()
         self._kept[sha256] = small
         while len(self._kept) > MAX_KEPT_COVERS:
             self._kept.popitem(last=False)
         return small
-
-
-def _smaller(content: bytes) -> bytes:
-    """Return an image as a JPEG that covers COVER_SIZE; empty for one that is too large or cannot be read."""
-    from PIL import Image, ImageOps  # noqa: PLC0415 - the server starts without it
-
-    try:
-        with Image.open(BytesIO(content)) as image:
-            if image.width * image.height > MAX_COVER_PIXELS:
-                return b""
-            image.draft("RGB", COVER_SIZE)
-            whole = image.convert("RGBA")
-            paper = Image.new("RGB", whole.size, "white")
-            paper.paste(whole, mask=whole)
-            written = BytesIO()
-            ImageOps.fit(paper, COVER_SIZE).save(written, "JPEG", quality=80)
-    except Exception:  # Pillow's decoders raise errors of many types
-        return b""
-    return written.getvalue()
 
 
 def files_router(readers: Readers, folder: MediaFolder) -> APIRouter:
@@ -113,7 +90,7 @@ def files_router(readers: Readers, folder: MediaFolder) -> APIRouter:
         headers = {**_headers(stored), "ETag": f'"{sha256}-cover"'}
         if known := not_modified(request, headers):
             return known
-        small = covers.of(stored.sha256, lambda: _content(folder, stored))
+        small = covers.of(stored.sha256, lambda: _small_form(folder, stored))
         if not small:
             return Response(_content(folder, stored), headers=headers)
         return Response(small, headers={**headers, "Content-Type": "image/jpeg"})
@@ -121,6 +98,11 @@ def files_router(readers: Readers, folder: MediaFolder) -> APIRouter:
     add_page(router, "/files/{sha256}", file)
     add_page(router, "/files/{sha256}/cover", cover)
     return router
+
+
+def _small_form(folder: MediaFolder, file: StoredFile) -> bytes:
+    """Return the small form that was made when the image was stored; of older ones make it now."""
+    return folder.small_form(file.sha256) or small_cover(_content(folder, file))
 
 
 def _is_displayable(media_type: str) -> bool:

@@ -14,7 +14,6 @@ from archive.domain.outcomes import MediumOutcome, Outcome, Role
 from archive.domain.parsed_page import MediaRef, ParsedPage
 from archive.domain.update_decisions import MAX_ATTEMPTS
 from archive.ingest.pages import import_records, store_parse_results
-from archive.reports import status
 from archive.repository import post_queries
 from archive.repository.captures import store_captures
 from archive.repository.frontier import record_sightings
@@ -375,19 +374,3 @@ def test_making_due_spares_what_has_a_file_and_what_no_longer_works(db_session: 
     store_file(db_session, due(db_session, types=("image",))[0].id, kept_file(), NOW)
     assert make_media_due(db_session, run, NOW + 2 * HOUR) == 1
     assert [medium.key for medium in due(db_session, 2)] == [B.key]
-
-
-def test_the_numbers_tell_by_type_what_is_known_kept_due_waiting_and_given_up(db_session: Session) -> None:
-    show(db_session, A, B, C, image("d"), image("e"), video(hours=1), video(hours=9, name="wxv_2"))
-    first, second, third, fourth, _ = due(db_session, types=("image",))
-    for medium in (first, second):
-        store_file(db_session, medium.id, kept_file(b"same"), NOW)
-    record_media_failure(db_session, third.id, FAILED, "timeout", NOW)
-    for _ in range(3):
-        record_media_failure(db_session, fourth.id, REFUSED, "text/html", NOW)
-    assert media_numbers(db_session, NOW + timedelta(minutes=5)) == {
-        "image": {"known": 5, "kept": 2, "due": 1, "waiting": 1, "given_up": 1, "bytes": 4},
-        "video": {"known": 2, "kept": 0, "due": 2, "waiting": 0, "given_up": 0, "bytes": 0},
-    }
-    assert media_numbers(db_session, NOW + 2 * HOUR)["video"]["given_up"] == 1
-    assert status.archive_status(db_session, NOW).media == media_numbers(db_session, NOW)

@@ -51,6 +51,18 @@ def test_a_file_comes_back_from_a_path_made_of_its_hash(address: str) -> None:
     assert folder_at(address).get(path, HASH) == PICTURE
 
 
+def test_a_small_form_is_no_file_of_the_archive_and_goes_with_its_image(address: str) -> None:
+    folder = folder_at(address)
+    path = folder.put(PICTURE, HASH, ".png")
+    assert folder.small_form(HASH) == b""
+    folder.put_small_form(b"small", HASH)
+    folder.put_small_form(b"smaller", HASH)
+    assert folder_at(address).small_form(HASH) == b"smaller"
+    assert list(folder.paths()) == [path]
+    folder.remove(path)
+    assert (folder.small_form(HASH), list(folder.paths())) == (b"", [])
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     with s3_server() as address:

@@ -1,20 +1,27 @@
 """Downloads that are stored, refused or failed, in this process as in a worker."""
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, insert, select
 
 from archive.db.engine import transaction
-from archive.db.models import Medium
+from archive.db.models import File, Medium
 from archive.db.settings import ArchiveSettings
 from archive.domain.messages import Message
-from archive.domain.outcomes import MediumOutcome
+from archive.domain.outcomes import MediumOutcome, Role
+from archive.ingest.pages import store_parse_results
+from archive.repository.captures import store_captures
 from archive.repository.media import DueMedium
+from archive.storage import covers
+from archive.storage.covers import small_cover
+from archive.storage.media_files import SMALL_FORMS_FOLDER, MediaFolder
 from crawler.parse.response import FetchedPage
 from crawler.pipelines.base import MediaDownload
 from crawler.worker import media_tasks, tasks
+from tests.archive.making import article, capture, image, record
 from tests.crawler.discovery.driving import NOW
 from tests.standin.media import picture
 
@@ -50,6 +57,45 @@ def test_an_image_is_stored_as_a_file(engine: Engine, medium: DueMedium, tmp_pat
     (file,) = tmp_path.rglob("*.png")
     assert file.read_bytes() == picture("synthetic_a")
     assert state(engine)[0] == "kept"
+
+
+@pytest.fixture
+def cover(engine: Engine, medium: DueMedium) -> DueMedium:
+    """Let a post have the medium as its cover."""
+    with transaction(engine) as session:
+        page = article(record(), media=(replace(image("a", 0, Role.COVER), key=URL, url=URL),))
+        (capture_id,) = store_captures(session, None, [(None, capture())])
+        store_parse_results(session, None, [(capture_id, page)], NOW, 1)
+    return medium
+
+
+def test_a_stored_cover_has_its_small_form_before_a_page_asks_for_it(
+    engine: Engine, cover: DueMedium, tmp_path: Path
+) -> None:
+    content = picture("synthetic_a")
+    assert media_tasks.store_or_record(download(cover, content), NOW).outcome == "kept"
+    folder, digest = MediaFolder(ArchiveSettings(media=str(tmp_path))), sha256(content).digest()
+    assert folder.small_form(digest) == small_cover(content) != b""
+    (path,) = folder.paths()
+    with transaction(engine) as session:
+        assert session.scalars(select(File.path)).all() == [path], "the small form is no file of the archive"
+
+
+def test_an_image_that_is_no_cover_has_no_small_form(medium: DueMedium, tmp_path: Path) -> None:
+    media_tasks.store_or_record(download(medium, picture("synthetic_a")), NOW)
+    assert not (tmp_path / SMALL_FORMS_FOLDER).exists()
+
+
+def test_a_cover_is_stored_though_no_small_form_can_be_made_or_written(
+    engine: Engine, cover: DueMedium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / SMALL_FORMS_FOLDER).write_bytes(b"no folder")
+    assert media_tasks.store_or_record(download(cover, picture("synthetic_a")), NOW).outcome == "kept"
+    (tmp_path / SMALL_FORMS_FOLDER).unlink()
+    monkeypatch.setattr(covers, "MAX_COVER_PIXELS", 1)
+    assert media_tasks.store_or_record(download(cover, picture("synthetic_b")), NOW).outcome == "kept"
+    assert not (tmp_path / SMALL_FORMS_FOLDER).exists()
+    assert state(engine) == ("kept", "")
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,12 @@ from sqlalchemy import select
 
 from archive.db.engine import transaction
 from archive.db.models import Medium, PostMedium
+from archive.storage.covers import COVER_SIZE, keep_small_cover
 from tests.archive.making import image
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import get, words
 from tests.web.seeding import SVG, invented, keep_one, page_of, put_pages
-from web.pages.files import COVER_SIZE, MAX_KEPT_COVERS, SmallCovers
+from web.pages.files import MAX_KEPT_COVERS, SmallCovers
 
 _LONG_AGO = datetime(2012, 9, 1, 4, 0, tzinfo=UTC)
 
@@ -75,6 +76,16 @@ def test_a_cover_is_a_small_form_of_its_image(site: SeededSite) -> None:
         assert len(answers[0].body) < len(content) / 4
 
 
+def test_a_cover_that_was_made_small_when_it_was_stored_is_not_made_again(site: SeededSite) -> None:
+    content = _drawn((300, 130))
+    sha256 = bytes.fromhex(_stored(site, content))
+    assert keep_small_cover(site.folder, content, sha256)
+    kept = site.folder.small_form(sha256)
+    site.folder.put_small_form(kept + b"mark", sha256)
+    assert keep_small_cover(site.folder, content, sha256)
+    assert get(site, f"/files/{sha256.hex()}/cover").body == kept + b"mark"
+
+
 @pytest.mark.slow
 def test_an_image_that_cannot_be_made_small_is_its_own_cover(site: SeededSite) -> None:
     whole = _drawn((40, 20))
@@ -88,11 +99,10 @@ def test_an_image_that_cannot_be_made_small_is_its_own_cover(site: SeededSite) -
 
 def test_the_last_covers_are_kept_and_no_more() -> None:
     covers = SmallCovers()
-    read: list[int] = []
-    image = _drawn((20, 10))
+    made: list[int] = []
     for number in (*range(MAX_KEPT_COVERS + 1), MAX_KEPT_COVERS, 0):
-        assert covers.of(number.to_bytes(32), lambda number=number: (read.append(number), image)[1])
-    assert read == [*range(MAX_KEPT_COVERS + 1), 0]
+        assert covers.of(number.to_bytes(32), lambda number=number: (made.append(number), b"small")[1])
+    assert made == [*range(MAX_KEPT_COVERS + 1), 0]
 
 
 def test_a_missing_or_damaged_file_is_reported_and_not_shown(site: SeededSite) -> None:
