@@ -161,12 +161,13 @@ def create_app(  # noqa: PLR0913, PLR0917 - each argument is one part
     app.add_middleware(GZipMiddleware, compresslevel=COMPRESSION, exclude_content_types=_SENT_AS_THEY_ARE)
     app.add_middleware(AdmissionMiddleware, access=access, elapsed=elapsed, respond=error_response)
     install_error_handlers(app, error_response)
+    # Paths are compared in this order: those that people wait for come first.
+    app.include_router(pages_router(readers, folder, now, origin, is_open=access.is_open))
+    app.include_router(notes_router(readers, inbox.engine, now))
     app.include_router(monitoring_router(readers, now))
     app.include_router(api_router(readers, now))
     app.include_router(feeds_router(readers))
     app.include_router(downloads_router(readers, error_response))
-    app.include_router(pages_router(readers, folder, now, origin, is_open=access.is_open))
-    app.include_router(notes_router(readers, inbox.engine, now))
     app.add_api_route(
         "/inbox",
         _inbox_page,

@@ -280,7 +280,7 @@ def _add_feed(
 
 def _find_posts(
     session: Session, chosen: PostFilter, words: str | None, after: str | None
-) -> post_queries.Page:
+) -> post_queries.Page[Post]:
     if words is None:
         return post_queries.page(session, chosen, after, FEED_ENTRIES, within_text_limit=True)
     words, chosen = split_notes(words, chosen)
@@ -296,7 +296,9 @@ def _find_posts(
     return post_queries.Page([(posts[hit.post_id], hit.biz) for hit in found.hits], found.next)
 
 
-def _feed_document(session: Session, request: Request, page: post_queries.Page, title: str) -> FeedDocument:
+def _feed_document(
+    session: Session, request: Request, page: post_queries.Page[Post], title: str
+) -> FeedDocument:
     ids = [post.id for post, _ in page.posts]
     changed = last_changes(session, ids)
     origin = str(request.base_url).rstrip("/")

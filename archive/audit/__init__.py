@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from archive.audit.gap import AuditScope, Gap, GapKind, audit_scope, shanghai_day
@@ -94,7 +94,7 @@ def _is_within(gap: Gap, since: date | None, until: date | None) -> bool:
 
 
 def _silences(session: Session, scope: AuditScope) -> Iterator[Gap]:
-    days = session.scalars(select(Post.published_on).where(Post.account_id == scope.account_id).distinct())
+    days = scope.execute(session, _days).scalars()
     for silence in silences(days.all(), shanghai_day(scope.now)):
         first, last = silence.first, silence.last
         dates = {"first": str(first), "last": str(last)}
@@ -107,6 +107,10 @@ def _silences(session: Session, scope: AuditScope) -> Iterator[Gap]:
             fillable=scope.can_search,
             day=last,
         )
+
+
+def _days(scope: AuditScope) -> Select[date]:
+    return select(Post.published_on).where(Post.account_id == scope.account_id).distinct()
 
 
 def _explain(session: Session, scope: AuditScope, silence: Silence) -> tuple[Message, Message]:

@@ -1,13 +1,14 @@
 """A gap: something the archive should have and does not; and the account whose gaps are looked for."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Result, Select, Text, bindparam, select
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, Address, Post, PostLink, Source
@@ -84,7 +85,8 @@ class AuditScope:
 
     `can_search`: there is a source, or an album, whose list may have posts without a known address.
     `most` bounds the gaps of a kind that a search returns; `omitted` counts those that it left out, of
-    addresses and of posts without page or images at most MAX_COUNTED.
+    addresses and of posts without page or images at most MAX_COUNTED: a bounded query finds `counted` rows,
+    one more, which tells that there are more.
     """
 
     account_id: int | None
@@ -93,12 +95,8 @@ class AuditScope:
     now: datetime
     can_search: bool
     most: int | None = None
+    counted: int | None = None
     omitted: Counter[GapKind] = field(default_factory=Counter)
-
-    @property
-    def counted(self) -> int | None:
-        """Return how many rows a bounded query finds: one more than are counted tells that there are more."""
-        return None if self.most is None else MAX_COUNTED + 1
 
     def note_omitted(self, found: Iterable[tuple[GapKind, int]]) -> None:
         """Count what a bounded query left out; `found` has for each of its rows the kind and the true number.
@@ -116,28 +114,62 @@ class AuditScope:
         expected = Address.account_id.is_(None) & (Address.expected_biz == self.biz)
         return (Address.account_id == self.account_id) | expected
 
+    def execute(self, session: Session, build: "Build", **values: Any) -> Result[*tuple[Any, ...]]:
+        """Execute the statement that `build` returns; it is built once, for any account.
+
+        To build those of a page of gaps takes longer than to execute them. `build` may use `most` and whether
+        there is an account; all other values are parameters, as are these further ones.
+        """
+        statement = _built(build, self.most, self.counted, has_account=self.account_id is not None)
+        own = {"account_id": self.account_id, "biz": self.biz, "now": self.now}
+        return session.execute(statement, {**own, **values})
+
     def gap(self, kind: GapKind, subject: str | Message, what: Message, remedy: Message, **more: Any) -> Gap:
         """Return a gap of the account; `more` are further fields of Gap."""
         return Gap(kind, self.biz, self.name or self.biz, subject, what, remedy, **more)
+
+
+Build: TypeAlias = Callable[[AuditScope], Select[*tuple[Any, ...]]]
+
+
+@cache
+def _built(
+    build: Build, most: int | None, counted: int | None, *, has_account: bool
+) -> Select[*tuple[Any, ...]]:
+    account_id: Any = bindparam("account_id", type_=BigInteger) if has_account else None
+    biz: Any = bindparam("biz", type_=Text)
+    now: Any = bindparam("now", type_=DateTime(timezone=True))
+    return build(AuditScope(account_id, biz, "", now, can_search=False, most=most, counted=counted))
 
 
 def audit_scope(
     session: Session, account_id: int | None, now: datetime, *, has_sources: bool, most: int | None = None
 ) -> AuditScope:
     """Return the scope of an account. Raises NoResultFound when there is none with this id."""
+    counted = None if most is None else MAX_COUNTED + 1
     if account_id is None:
-        return AuditScope(None, "", "", now, can_search=False, most=most)
+        return AuditScope(None, "", "", now, can_search=False, most=most, counted=counted)
     account = session.get_one(Account, account_id)
     can_search = has_sources or _has_sources(session, account)
-    return AuditScope(account_id, account.biz, account.name, now, can_search, most)
+    return AuditScope(account_id, account.biz, account.name, now, can_search, most, counted)
 
 
 def _has_sources(session: Session, account: Account) -> bool:
     """Return whether a source was ever polled, or a post is in an album, which anybody may list."""
-    polled = select(Source.id).where(Source.account_id == account.id, Source.type != NEIGHBOURS)
-    albums = select(PostLink.id).join(Post, Post.id == PostLink.post_id)
-    albums = albums.where(Post.account_id == account.id, PostLink.relation == Relation.ALBUM)
-    return any(session.scalar(rows.limit(1)) is not None for rows in (polled, albums))
+    rows = (_POLLED, _IN_ALBUMS)
+    return any(session.scalar(one, {"account": account.id}) is not None for one in rows)
+
+
+_POLLED = (
+    select(Source.id).where(Source.account_id == bindparam("account"), Source.type != NEIGHBOURS).limit(1)
+)
+
+_IN_ALBUMS = (
+    select(PostLink.id)
+    .join(Post, Post.id == PostLink.post_id)
+    .where(Post.account_id == bindparam("account"), PostLink.relation == Relation.ALBUM)
+    .limit(1)
+)
 
 
 def shanghai_day(instant: datetime) -> date:

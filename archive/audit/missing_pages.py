@@ -41,7 +41,7 @@ PARSED_WITHIN = timedelta(hours=1)  # of being stored; after that, the process t
 
 def posts_without_page(session: Session, scope: AuditScope) -> Iterator[Gap]:
     """Yield posts of which only the text is known, as from a dump, and that are not unavailable by now."""
-    rows = session.execute(_without_page(scope)).all()
+    rows = scope.execute(session, _without_page).all()
     scope.note_omitted((GapKind.NO_PAGE, row.number) for row in rows)
     for row in rows:
         source = Message(f"archive.version_source.{row.source}")
@@ -74,10 +74,7 @@ def _gap_of_post(  # noqa: PLR0913 - what differs between the gaps of posts
 
 def previews(session: Session, scope: AuditScope) -> Iterator[Gap]:
     """Yield paid posts of which only the free preview is stored."""
-    rows = select(Post.aid, Post.title, Post.published_on).where(
-        Post.account_id == scope.account_id, IS_PREVIEW
-    )
-    for row in session.execute(rows.order_by(Post.published_on, Post.mid, Post.idx)):
+    for row in scope.execute(session, _previews):
         yield scope.gap(
             GapKind.PREVIEW,
             row.aid,
@@ -89,7 +86,12 @@ def previews(session: Session, scope: AuditScope) -> Iterator[Gap]:
         )
 
 
-def _without_page(scope: AuditScope) -> Select[Any]:
+def _previews(scope: AuditScope) -> Select[*tuple[Any, ...]]:
+    rows = select(Post.aid, Post.title, Post.published_on)
+    return rows.where(Post.account_id == scope.account_id, IS_PREVIEW).order_by(*_OLDEST_FIRST)
+
+
+def _without_page(scope: AuditScope) -> Select[*tuple[Any, ...]]:
     best = _best_address()
     away = select(Absence.id).where(Absence.post_id == Post.id, Absence.returned_at.is_(None))
     gone = select(Address.id).where(IS_ITS_ADDRESS, Address.last_outcome.in_(AWAY))
@@ -115,7 +117,7 @@ def _best_address() -> Any:
 
 def posts_without_images(session: Session, scope: AuditScope) -> Iterator[Gap]:
     """Yield posts whose current page shows images that are not archived."""
-    rows = session.execute(_without_images(scope)).all()
+    rows = scope.execute(session, _without_images).all()
     scope.note_omitted((GapKind.NO_IMAGES, row.number) for row in rows)
     for row in rows:
         counts = {
@@ -134,7 +136,7 @@ def posts_without_images(session: Session, scope: AuditScope) -> Iterator[Gap]:
         yield _gap_of_post(scope, GapKind.NO_IMAGES, row, message, remedy, fillable=can_fetch)
 
 
-def _without_images(scope: AuditScope) -> Select[Any]:
+def _without_images(scope: AuditScope) -> Select[*tuple[Any, ...]]:
     lacking = select(PostMedium.id).join(Medium, Medium.id == PostMedium.medium_id)
     lacking = lacking.where(_IS_SHOWN_IMAGE, Medium.file_id.is_(None))
     posts = select(Post.id).where(Post.account_id == scope.account_id, lacking.exists())
@@ -179,11 +181,7 @@ def _image_counts(scope: AuditScope) -> Any:
 
 def unparsed_captures(session: Session, scope: AuditScope) -> Iterator[Gap]:
     """Yield captures that were stored a while ago and never parsed."""
-    rows = select(Capture.id, Capture.requested_url, Capture.fetched_at)
-    rows = rows.outerjoin(Address, Address.id == Capture.address_id).where(scope.addresses)
-    rows = rows.join(UnparsedCapture, UnparsedCapture.capture_id == Capture.id)
-    rows = rows.where(Capture.fetched_at < scope.now - PARSED_WITHIN)
-    for id_, url, fetched_at in session.execute(rows.order_by(Capture.id)):
+    for id_, url, fetched_at in scope.execute(session, _unparsed):
         yield scope.gap(
             GapKind.UNREAD,
             Message("archive.audit.capture", {"id": id_}),
@@ -192,6 +190,13 @@ def unparsed_captures(session: Session, scope: AuditScope) -> Iterator[Gap]:
             fillable=True,
             day=shanghai_day(fetched_at),
         )
+
+
+def _unparsed(scope: AuditScope) -> Select[*tuple[Any, ...]]:
+    rows = select(Capture.id, Capture.requested_url, Capture.fetched_at)
+    rows = rows.outerjoin(Address, Address.id == Capture.address_id).where(scope.addresses)
+    rows = rows.join(UnparsedCapture, UnparsedCapture.capture_id == Capture.id)
+    return rows.where(Capture.fetched_at < scope.now - PARSED_WITHIN).order_by(Capture.id)
 
 
 _UNANSWERED = (*BLOCKING, NO_ANSWER, Outcome.EXPIRED_LINK)
@@ -207,7 +212,7 @@ _KINDS = {Outcome.UNKNOWN: GapKind.UNKNOWN, NOT_RENDERED: GapKind.NOT_RENDERED}
 
 def unanswered_addresses(session: Session, scope: AuditScope) -> Iterator[Gap]:
     """Yield addresses without a post, except those that the server said are unavailable or no posts."""
-    rows = session.execute(_addresses(scope)).all()
+    rows = scope.execute(session, _addresses).all()
     kinds = [_KINDS.get(row.last_outcome, GapKind.MENTIONED) for row in rows]
     scope.note_omitted((kind, row.number) for kind, row in zip(kinds, rows, strict=True))
     for kind, row in zip(kinds, rows, strict=True):
@@ -223,7 +228,7 @@ def unanswered_addresses(session: Session, scope: AuditScope) -> Iterator[Gap]:
         )
 
 
-def _addresses(scope: AuditScope) -> Select[Any]:
+def _addresses(scope: AuditScope) -> Select[*tuple[Any, ...]]:
     seen = (
         select(
             func.array_agg(Sighting.source.distinct()).label("sources"),

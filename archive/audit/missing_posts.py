@@ -14,6 +14,9 @@ from sqlalchemy import (
     Date,
     Integer,
     Select,
+    Text,
+    any_,
+    bindparam,
     case,
     cast,
     func,
@@ -67,9 +70,10 @@ def push_holes(session: Session, scope: AuditScope, links: Sequence[UnknownLink]
 
     The posts of a push have the positions 1, 2, 3 and so on.
     """
-    pushes = [
-        _Push(mid, _positions(places), day) for mid, places, day in session.execute(_pushes(scope, links))
-    ]
+    linked = [found for one in links if (found := PostId.of_key(one.key)) and found.biz == scope.biz]
+    values = {"mids": [int(one.mid) for one in linked], "places": [int(one.idx) for one in linked]}
+    rows = scope.execute(session, _pushes, **values)
+    pushes = [_Push(mid, _positions(places), day) for mid, places, day in rows]
     listed = _last_listed_positions(session, scope, [push.mid for push in pushes])
     remedy = Message("archive.audit.remedy_poll_sources") if scope.can_search else ADD_SOURCE
     for push in pushes:
@@ -91,12 +95,12 @@ def _positions(places: int) -> list[int]:
     return [position for position in range(1, MAX_POSTS_IN_PUSH + 1) if places >> position & 1]
 
 
-def _pushes(scope: AuditScope, links: Sequence[UnknownLink]) -> Any:
+def _pushes(scope: AuditScope) -> Any:
     """Select pushes that lack a position before the last one: mid, a bit for each known position, day.
 
     Bits need no sorting, as an array of distinct positions would: the account may have 100,000 addresses.
     """
-    known = _known_positions(scope, links).subquery()
+    known = _known_positions(scope).subquery()
     places = func.bit_or(literal(1).op("<<")(known.c.idx))
     every = literal(1).op("<<")(func.max(known.c.idx) + 1) - 2
     return (
@@ -108,7 +112,7 @@ def _pushes(scope: AuditScope, links: Sequence[UnknownLink]) -> Any:
     )
 
 
-def _known_positions(scope: AuditScope, links: Sequence[UnknownLink]) -> Any:
+def _known_positions(scope: AuditScope) -> Any:
     """Select every known position: of a post, of an address whatever its outcome, or of a link to neither."""
     no_day = cast(null(), Date)
     posts = select(
@@ -116,9 +120,8 @@ def _known_positions(scope: AuditScope, links: Sequence[UnknownLink]) -> Any:
     )
     of_aid = [func.split_part(Address.aid, "_", part) for part in (1, 2)]  # which an index has
     addresses = select(cast(of_aid[0], BigInteger), cast(of_aid[1], Integer), no_day)
-    linked = [found for one in links if (found := PostId.of_key(one.key)) and found.biz == scope.biz]
-    mids = literal([int(one.mid) for one in linked], ARRAY(BigInteger))
-    places = literal([int(one.idx) for one in linked], ARRAY(Integer))
+    mids = bindparam("mids", type_=ARRAY(BigInteger))
+    places = bindparam("places", type_=ARRAY(Integer))
     return union_all(
         posts.where(Post.account_id == scope.account_id),
         addresses.where(Address.account_id == scope.account_id, Address.aid.is_not(None)),
@@ -128,6 +131,8 @@ def _known_positions(scope: AuditScope, links: Sequence[UnknownLink]) -> Any:
 
 def _last_listed_positions(session: Session, scope: AuditScope, mids: Sequence[int]) -> dict[int, list[int]]:
     """Return by push the last position in each source that lists pushes whole."""
+    if not mids:
+        return defaultdict(list)
     mid, idx = func.coalesce(Address.mid, Post.mid), func.coalesce(Address.idx, Post.idx)
     rows = select(mid, func.max(idx)).select_from(Address).outerjoin(Post, IS_ITS_ADDRESS)
     rows = rows.join(Sighting, Sighting.address_id == Address.id)
@@ -147,7 +152,8 @@ def linked_posts(session: Session, scope: AuditScope, links: Sequence[UnknownLin
     with_url = [one for one in links if one.posts]
     shown = with_url[: scope.most]
     scope.omitted[GapKind.MENTIONED] += len(with_url) - len(shown)
-    details = {row.key: row for row in session.execute(_details(scope, [one.key for one in shown]))}
+    keys = [one.key for one in shown]
+    details = {row.key: row for row in scope.execute(session, _details, keys=keys)} if keys else {}
     for key, posts in shown:
         row = details[key]
         names = [Message(f"archive.relation.{relation}") for relation in row.relations]
@@ -166,23 +172,27 @@ def linked_posts(session: Session, scope: AuditScope, links: Sequence[UnknownLin
 
 def unknown_links(session: Session, scope: AuditScope) -> list[UnknownLink]:
     """Return the links of the account that lead to no known address or post, those of most posts first."""
-    own = PostLink.key.startswith(f"{scope.biz}:", autoescape=True) | PostLink.key.startswith("s/")
+    return [UnknownLink(*row) for row in scope.execute(session, _unknown_links)]
+
+
+def _unknown_links(scope: AuditScope) -> Select[*tuple[Any, ...]]:
+    own = func.starts_with(PostLink.key, func.concat(scope.biz, ":")) | PostLink.key.startswith("s/")
     of_post = select(PostLink).where(PostLink.post_id == Post.id, PostLink.relation.in_(LINKS_TO_POSTS), own)
     # The offset makes Postgres start from the account's posts: it would scan the links of all accounts.
     link = aliased(PostLink, of_post.offset(0).lateral())
     posts = func.count(link.post_id.distinct()).filter(link.url != "")
     rows = select(link.key, posts).select_from(Post).join(link, true())
     rows = rows.where(Post.account_id == scope.account_id, *_is_unknown(scope, link)).group_by(link.key)
-    found = session.execute(rows.order_by(posts.desc(), link.key.collate("C")))
-    return [UnknownLink(*row) for row in found]
+    return rows.order_by(posts.desc(), link.key.collate("C"))
 
 
 def _is_link_of(scope: AuditScope) -> ColumnElement[bool]:
     return (Post.account_id == scope.account_id) & PostLink.relation.in_(LINKS_TO_POSTS)
 
 
-def _details(scope: AuditScope, keys: Sequence[str]) -> Select[Any]:
+def _details(scope: AuditScope) -> Select[*tuple[Any, ...]]:
     """Select for each key the best address and words of its links, their relations, and a post with one."""
+    keys = bindparam("keys", type_=ARRAY(Text))
     has_chksm = PostLink.url.contains("chksm=")
     best: Any = postgresql.aggregate_order_by(PostLink.url, has_chksm.desc(), PostLink.id)
     text: Any = postgresql.aggregate_order_by(PostLink.text, (PostLink.text != "").desc(), PostLink.id)
@@ -193,7 +203,7 @@ def _details(scope: AuditScope, keys: Sequence[str]) -> Select[Any]:
             func.min(Post.aid.collate("C")).label("example"),
         )
         .join(Post, Post.id == PostLink.post_id)
-        .where(_is_link_of(scope), PostLink.url != "", PostLink.key.in_(keys))
+        .where(_is_link_of(scope), PostLink.url != "", PostLink.key == any_(keys))
         .group_by(PostLink.key)
     )  # fmt: skip
 
@@ -217,7 +227,7 @@ def _is_unknown(scope: AuditScope, link: type[PostLink]) -> Iterator[ColumnEleme
 
 def incomplete_albums(session: Session, scope: AuditScope) -> Iterator[Gap]:
     """Yield albums that claim more posts than are known to be in them, and that no source lists."""
-    for album, title, size, posts in session.execute(_albums(scope)):
+    for album, title, size, posts in scope.execute(session, _albums):
         yield scope.gap(
             GapKind.MENTIONED,
             Message("archive.audit.album", {"album": album}),
@@ -229,7 +239,7 @@ def incomplete_albums(session: Session, scope: AuditScope) -> Iterator[Gap]:
         )
 
 
-def _albums(scope: AuditScope) -> Select[Any]:
+def _albums(scope: AuditScope) -> Select[*tuple[Any, ...]]:
     numeric = case((_SIZE.regexp_match("^[0-9]{1,9}$"), cast(_SIZE, BigInteger)))
     posts, size = func.count(PostLink.post_id.distinct()), func.max(numeric)
     listed = select(Source.id).where(
@@ -304,6 +314,8 @@ def _digests(session: Session, scope: AuditScope, digest_title: str) -> list[Wee
     if re.escape(digest_title) == digest_title:  # plain words, which spare the other titles
         rows = rows.where(Post.title.contains(digest_title, autoescape=True))
     ids = [id_ for id_, title in session.execute(rows) if pattern.search(title)]
+    if not ids:
+        return []
     columns = (Post.aid, Post.title, Post.published_on, Post.text)
     digests = select(*columns).where(Post.id.in_(ids)).order_by(Post.published_on, Post.mid, Post.idx)
     return [WeeklyDigest(*row) for row in session.execute(digests)]

@@ -1,14 +1,15 @@
 """Open the archive's database: engines for its owner and for readers, transactions, and their time-outs."""
 
 import asyncio
+import select
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any, Self
 
 import psycopg
-from sqlalchemy import URL, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.orm import Session
 
@@ -95,9 +96,9 @@ def engine_at(url: str | URL, *, read_only: bool = False, variable: str = DATABA
     """
     parsed = _postgres_url(url, variable)
     options = _READ_ONLY_OPTIONS if read_only else _OPTIONS
-    return create_engine(
+    engine = create_engine(
         parsed.set(drivername="postgresql+psycopg"),
-        pool_pre_ping=True,
+        pool_pre_ping=not read_only,
         hide_parameters=True,  # an error's text must not hold a post's
         connect_args={
             "connect_timeout": CONNECT if read_only else CONNECT_TIMEOUT,
@@ -106,6 +107,21 @@ def engine_at(url: str | URL, *, read_only: bool = False, variable: str = DATABA
         },
         **(_READ_ONLY_POOL if read_only else {}),
     )
+    if read_only:
+        event.listen(engine, "checkout", _check_open)
+    return engine
+
+
+def _check_open(connection: psycopg.Connection[Any], *_record: object) -> None:
+    """Have a connection replaced that its server has closed: a ping before each page would cost more.
+
+    Of an idle connection nothing is to be read, unless the server closed it or says that it will.
+    """
+    waiting = select.poll()
+    if not connection.closed:
+        waiting.register(connection.fileno(), select.POLLIN)
+    if connection.closed or waiting.poll(0):
+        raise DisconnectionError
 
 
 def _postgres_url(url: str | URL, variable: str) -> URL:

@@ -14,6 +14,7 @@ from archive.system.catalogues import Language, template
 
 _SEPARATORS: dict[Language, str] = {"en": ", ", "zh": "、"}
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
+MAX_CODE = 100  # characters; what is looked up is remembered, so a whole sentence must not be
 _NUMBER = "n"  # the parameter that selects a plural form
 
 
@@ -32,6 +33,8 @@ class Message:
         """Return the words in a language; a code without an entry is shown with its parameters."""
         if not self.code:
             return ""
+        if not self.params and (words := template(self.code, language)) is not None and "{" not in words:
+            return words
         number = self.params.get(_NUMBER)
         words = template(self.code, language, number if isinstance(number, int) else None)
         values = {name: _text(value, language) for name, value in self.params.items()}
@@ -67,7 +70,7 @@ class Message:
         never returned as a message.
         """
         code, _, params = stored.partition(" ")
-        if "." not in code or template(code, "en") is None:
+        if "." not in code or len(code) > MAX_CODE or template(code, "en") is None:
             return cls("archive.verbatim", {"text": stored}) if stored else cls("")
         try:
             message = cls.from_json({"code": code, "params": json.loads(params) if params else {}})
@@ -78,11 +81,13 @@ class Message:
 
 
 def _text(value: Any, language: Language) -> str:
+    if isinstance(value, str | int):  # nearly all of them
+        return str(value)
     if isinstance(value, Message):
         return value.text(language)
     if isinstance(value, datetime):
         return f"{value.astimezone(_SHANGHAI):%Y-%m-%d %H:%M}"
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
         return _SEPARATORS[language].join(_text(one, language) for one in value)
     return str(value)
 

@@ -98,6 +98,8 @@ def difference(before: str, after: str) -> list[Piece]:
     Chinese is compared by character, Latin letters and digits by word; texts too long for
     that by paragraph (which `\\r` ends). Takes at most a few seconds, whatever the texts.
     """
+    if before == after:
+        return [Piece("same", before)] if before else []
     if before.count("\r") + after.count("\r") > MAX_PARAGRAPHS:
         return _replaced(before, after)
     is_long = len(before) + len(after) > MAX_BY_CHARACTER
@@ -107,8 +109,6 @@ def difference(before: str, after: str) -> list[Piece]:
 
 
 def _replaced(before: str, after: str) -> list[Piece]:
-    if before == after:
-        return [Piece("same", before)]
     return [piece for piece in (Piece("removed", before), Piece("added", after)) if piece.text]
 
 

@@ -10,10 +10,11 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Row, func, literal, select
+from sqlalchemy import Row, Select, bindparam, func, literal, select
 from sqlalchemy.orm import Session
 
 from archive.db.models import Capture, Post, Version
@@ -96,21 +97,30 @@ def _version(session: Session, post: Post, number: int | None) -> Row[*tuple[Any
 
     A post of which only pages without a whole text are known has no version: then its own title and page.
     """
-    capture = Capture.id.label("capture_id"), Capture.sha256
-    rows = select(Version.number, Version.title, VERSION_AT.label("seen_at"), *capture)
-    rows = rows.outerjoin(Capture, Capture.id == Version.capture_id).where(Version.post_id == post.id)
-    if number is not None:
-        rows = rows.where(Version.number == number)
-    is_current = Version.content_hash == post.content_hash
-    rows = rows.order_by(is_current.desc(), VERSION_AT.desc(), Version.number.desc())
-    if found := session.execute(rows.limit(1)).first():
+    rows = _version_rows(is_numbered=number is not None)
+    values = {"post": post.id, "hash": post.content_hash, "number": number}
+    if found := session.execute(rows, values).first():
         return found
     if number is not None:
         version_of(session, post, number)  # it says which there are
     seen_at = func.coalesce(Capture.fetched_at, Post.first_archived_at).label("seen_at")
-    page = select(literal(None).label("number"), Post.title, seen_at, *capture)
+    page = select(literal(None).label("number"), Post.title, seen_at, *_CAPTURE)
     page = page.outerjoin(Capture, Capture.id == Post.capture_id).where(Post.id == post.id)
     return session.execute(page).one()
+
+
+_CAPTURE = Capture.id.label("capture_id"), Capture.sha256
+
+
+@cache
+def _version_rows(*, is_numbered: bool) -> Select[*tuple[Any, ...]]:
+    rows = select(Version.number, Version.title, VERSION_AT.label("seen_at"), *_CAPTURE)
+    rows = rows.outerjoin(Capture, Capture.id == Version.capture_id)
+    rows = rows.where(Version.post_id == bindparam("post"))
+    if is_numbered:
+        rows = rows.where(Version.number == bindparam("number"))
+    is_current = Version.content_hash == bindparam("hash")
+    return rows.order_by(is_current.desc(), VERSION_AT.desc(), Version.number.desc()).limit(1)
 
 
 def _archive_url(origin: str, biz: str, aid: str, version: int | None) -> str:

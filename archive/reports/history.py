@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from archive.db.models import Absence, Capture, Medium, Post, PostMedium
@@ -66,7 +67,7 @@ def history_of(session: Session, post: Post) -> History:
         changes=list(_changes(versions_of(session, post))),
         absences=absences.absences_of(session, post),
         captures=captures,
-        pictures=_gone_pictures(session, post),
+        pictures=_gone_pictures(session, post) if captures else [],
     )
 
 
@@ -96,14 +97,19 @@ def _changes(versions: Sequence[DatedVersion]) -> Iterator[Change]:
 
 def _gone_pictures(session: Session, post: Post) -> list[GonePictures]:
     """Count the pictures of the body that only earlier pages showed, by the page that showed them last."""
-    rows = select(PostMedium.capture_id, Capture.fetched_at, Medium.key)
-    rows = rows.join(Medium, Medium.id == PostMedium.medium_id)
-    rows = rows.join(Capture, Capture.id == PostMedium.capture_id)
-    shown = session.execute(rows.where(PostMedium.post_id == post.id, PostMedium.role == Role.IMAGE)).all()
+    shown = session.execute(_picture_rows(), {"post": post.id}).all()
     current = {_picture_name(key) for capture_id, _, key in shown if capture_id == post.capture_id}
     return _count_by_page(
         (capture_id, at) for capture_id, at, key in shown if _picture_name(key) not in current
     )
+
+
+@cache
+def _picture_rows() -> Select[int, datetime, str]:
+    rows = select(PostMedium.capture_id, Capture.fetched_at, Medium.key)
+    rows = rows.join(Medium, Medium.id == PostMedium.medium_id)
+    rows = rows.join(Capture, Capture.id == PostMedium.capture_id)
+    return rows.where(PostMedium.post_id == bindparam("post"), PostMedium.role == Role.IMAGE)
 
 
 def _count_by_page(gone: Iterable[tuple[int, datetime]]) -> list[GonePictures]:

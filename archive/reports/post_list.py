@@ -1,18 +1,36 @@
 """List the posts that a filter selects, and count them by day, week, month, account or kind."""
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from functools import cache
+from threading import Lock
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, literal_column, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.orm import Session
 
-from archive.db.models import Account, File, Medium, Post, PostMedium
+from archive.db.models import Absence, Account, File, Medium, Post, PostMedium, ReaderNote, Version
 from archive.domain.outcomes import PostCount, PostMark, PostOrder, Role
 from archive.domain.text import unescape
 from archive.repository.media import StoredFile
+from archive.repository.notes import Note
 from archive.repository.post_queries import (
+    IS_EDIT,
     NEWEST_FIRST,
     STREAM_BATCH,
     PostFilter,
@@ -81,25 +99,96 @@ def covers(
 
 
 @dataclass(frozen=True, slots=True)
-class CardFacts:
-    """What a list says of a post beside its title: its digest, its characters, and its images."""
+class Card:
+    """What a list shows of a post beside its title: digest, characters, images, marks, note and cover."""
 
     digest: str
     characters: int
     images: int
+    marks: tuple[PostMark, ...]
+    note: Note | None
+    cover: StoredFile | None
 
 
-def card_facts(session: Session, post_ids: Sequence[int]) -> dict[int, CardFacts]:
-    """Return what lists say of these posts, by their ids."""
-    shown = select(PostMedium.post_id, func.count()).join(Post, Post.id == PostMedium.post_id)
-    shown = shown.where(PostMedium.post_id.in_(post_ids), PostMedium.capture_id == Post.capture_id)
-    shown = shown.where(PostMedium.role == Role.IMAGE).group_by(PostMedium.post_id)
-    images = {post_id: count for post_id, count in session.execute(shown)}
-    rows = select(Post.id, Post.page_metadata["digest"].astext, func.char_length(Post.text))
-    return {
-        post_id: CardFacts(" ".join(unescape(digest or "").split()), characters, images.get(post_id, 0))
-        for post_id, digest, characters in session.execute(rows.where(Post.id.in_(post_ids)))
-    }
+def cards_of(session: Session, post_ids: Collection[int]) -> dict[int, Card]:
+    """Return what lists show of these posts, by their ids."""
+    if not post_ids:
+        return {}
+    known = {post_id: _lengths.get(post_id, _NO_LENGTH) for post_id in post_ids}
+    values = {"ids": list(known), "hashes": [content_hash for content_hash, _ in known.values()]}
+    cards = {}
+    for post_id, content_hash, counted, *others in session.execute(_card_rows(), values):
+        if counted is not None:
+            _remember(post_id, content_hash, counted)
+        cards[post_id] = _card(known[post_id][1] if counted is None else counted, *others)
+    return cards
+
+
+MAX_LENGTHS = 20_000  # of posts; they take 4 MB
+
+_NO_LENGTH = ("", 0)
+
+# The hash of title and text of posts, and how many characters the text has, by their ids. To count them
+# Postgres unpacks every text, which is most of its work for a list.
+_lengths: OrderedDict[int, tuple[str, int]] = OrderedDict()
+
+_changing = Lock()
+
+
+def _remember(post_id: int, content_hash: str, length: int) -> None:
+    with _changing:
+        _lengths[post_id] = content_hash, length
+        while len(_lengths) > MAX_LENGTHS:
+            _lengths.popitem(last=False)
+
+
+@cache
+def _card_rows() -> Select[*tuple[Any, ...]]:
+    """Build the statement once: each further one would take as long as ten of these posts."""
+    shown = (PostMedium.post_id == Post.id) & (PostMedium.capture_id == Post.capture_id)
+    images = select(func.count()).where(shown, PostMedium.role == Role.IMAGE).scalar_subquery()
+    edits = select(Version.id).where(Version.post_id == Post.id, *IS_EDIT).exists()
+    is_away = select(func.bool_or(Absence.returned_at.is_(None))).where(Absence.post_id == Post.id)
+    cover = select(*_FILE_COLUMNS).join(Medium, Medium.file_id == File.id)
+    cover = cover.join(PostMedium, PostMedium.medium_id == Medium.id)
+    cover = cover.where(shown, PostMedium.role == Role.COVER)
+    first = cover.order_by(PostMedium.position, PostMedium.id).limit(1).lateral()
+    note = (ReaderNote.is_starred, ReaderNote.tags, ReaderNote.note, ReaderNote.changed_at)
+    ids, hashes = bindparam("ids", type_=ARRAY(BigInteger)), bindparam("hashes", type_=ARRAY(Text))
+    wanted = func.unnest(ids, hashes).table_valued("id", "hash").render_derived("wanted")
+    rows = select(
+        Post.id,
+        Post.content_hash,
+        case((Post.content_hash != wanted.c.hash, func.char_length(Post.text))),
+        Post.page_metadata["digest"].astext.label("digest"),
+        images.label("images"),
+        edits.label("is_edited"),
+        is_away.scalar_subquery().label("is_away"),
+        *note,
+        *first.c,
+    )
+    rows = rows.select_from(wanted).join(Post, Post.id == wanted.c.id)
+    return rows.outerjoin(ReaderNote, ReaderNote.post_id == Post.id).outerjoin(first, true())
+
+
+_FILE_COLUMNS = (File.sha256, File.size, File.media_type, File.width, File.height, File.path)
+
+
+def _card(
+    characters: int,
+    digest: str | None,
+    images: int,
+    is_edited: bool,
+    is_away: bool | None,
+    *others: Any,
+) -> Card:
+    marks = (PostMark.EDITED,) if is_edited else ()
+    if is_away is not None:
+        marks = (*marks, PostMark.REMOVED if is_away else PostMark.RESTORED)
+    starred, tags, words, changed_at = others[:4]
+    note = None if starred is None else Note(starred, tuple(tags), words, changed_at)
+    cover = None if others[4] is None else StoredFile(*others[4:])
+    return Card(" ".join(unescape(digest or "").split()), characters, images, marks, note, cover)
 
 
 def whole_posts(

@@ -5,10 +5,11 @@ Days and months are those of Asia/Shanghai.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, Post
@@ -54,28 +55,46 @@ class QuietPeriod:
 
 def posts_by_day(session: Session, biz: str) -> dict[date, int]:
     """Count an account's posts by day, first to last; days without any are left out."""
-    rows = select(Post.published_on, func.count()).join(Account, Account.id == Post.account_id)
-    rows = rows.where(Account.biz == biz).group_by(Post.published_on).order_by(Post.published_on)
-    return {day: count for day, count in session.execute(rows.limit(MAX_DAYS))}
+    return {day: count for day, count in session.execute(_BY_DAY, {"biz": biz})}
+
+
+_BY_DAY = (
+    select(Post.published_on, func.count())
+    .join(Account, Account.id == Post.account_id)
+    .where(Account.biz == bindparam("biz"))
+    .group_by(Post.published_on)
+    .order_by(Post.published_on)
+    .limit(MAX_DAYS)
+)
 
 
 def delays(session: Session, biz: str) -> list[int]:
     """Count the posts archived within each of DELAYS and not sooner; the last number is of later ones."""
+    counts = session.execute(_within_delays(), {"biz": biz}).one()
+    return [count - before for before, count in zip((0, *counts), counts, strict=False)]
+
+
+@cache
+def _within_delays() -> Select[*tuple[int, ...]]:
     taken = Post.first_archived_at - Post.published_at
     within = [func.count().filter(taken <= delay) for delay in DELAYS]
     rows = select(*within, func.count()).join(Account, Account.id == Post.account_id)
-    counts = session.execute(rows.where(Account.biz == biz, Post.published_at.is_not(None))).one()
-    return [count - before for before, count in zip((0, *counts), counts, strict=False)]
+    return rows.where(Account.biz == bindparam("biz"), Post.published_at.is_not(None))
 
 
 def posts_archived(session: Session, biz: str | None = None) -> list[Month]:
     """Count the posts each month added to the archive, first to last; months without any are left out."""
     if biz is None:
         return _months(session, "posts_archived")
+    rows = session.execute(_months_of_account(), {"biz": biz})
+    return [Month(at.date(), count) for at, count in rows]
+
+
+@cache
+def _months_of_account() -> Select[datetime, int]:
     month = func.date_trunc("month", func.timezone("Asia/Shanghai", Post.first_archived_at))
-    rows = select(month, func.count()).group_by(month).order_by(month)
-    rows = rows.join(Account, Account.id == Post.account_id).where(Account.biz == biz)
-    return [Month(at.date(), count) for at, count in session.execute(rows.limit(MAX_MONTHS))]
+    rows = select(month, func.count()).group_by(month).order_by(month).limit(MAX_MONTHS)
+    return rows.join(Account, Account.id == Post.account_id).where(Account.biz == bindparam("biz"))
 
 
 def bytes_stored(session: Session) -> list[Month]:

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, exists, func, select, text
+from sqlalchemy import ColumnElement, Engine, Select, case, exists, func, select, text
 from sqlalchemy.orm import Session
 
 from archive.db import schema
-from archive.db.models import Account, Address, Capture, Post, Run, Source
+from archive.db.models import Account, Address, Capture, Incident, Post, Run, Source
 from archive.db.roles import role_warnings
 from archive.domain.messages import Message
 from archive.domain.monitoring import NEIGHBOURS, STALE_KINDS, remedy_for, unwatched, with_remedy
@@ -25,7 +26,7 @@ from archive.repository.media_numbers import media_numbers
 from archive.repository.removals import count_forgotten
 from archive.repository.runs import grouped_counts
 from archive.repository.served_posts import count_other_posts
-from archive.repository.sources import linked_albums
+from archive.repository.sources import most_used_albums
 
 _UNPARSED = "unread"  # stands for the outcome of captures that were not parsed yet
 
@@ -66,10 +67,18 @@ class Status:
     not_watched: list[dict[str, Any]] = field(default_factory=list)
 
 
-def archive_status(session: Session, now: datetime, bare_a_day: int = BARE_A_DAY) -> Status:
-    """Count what the archive holds, what is due and what was given up. `now` is an aware UTC instant."""
+def archive_status(
+    session: Session,
+    now: datetime,
+    bare_a_day: int = BARE_A_DAY,
+    not_watched: "Sequence[UnwatchedAccount] | None" = None,
+) -> Status:
+    """Count what the archive holds, what is due and what was given up. `now` is an aware UTC instant.
+
+    `not_watched` are the accounts that no source watches, of a caller that has them.
+    """
     bare = bare_status(session, bare_a_day, now)
-    not_watched = unwatched_accounts(session)
+    not_watched = unwatched_accounts(session) if not_watched is None else not_watched
     return Status(
         accounts=account_list(session, not_watched),
         **asdict(archive_numbers(session, now)),
@@ -147,16 +156,22 @@ def _last_runs(session: Session) -> list[dict[str, Any]]:
     return [{**row, "counts": grouped_counts(row["counts"])} for row in rows]
 
 
-def unready(session: Session, now: datetime) -> list[Message]:
+def unready(
+    session: Session,
+    now: datetime,
+    problems: Sequence[Incident] | None = None,
+    not_watched: "Sequence[UnwatchedAccount] | None" = None,
+) -> list[Message]:
     """Return the reasons why the archive is not ready; none when it is.
 
     `now` is an aware UTC instant. An account that no source watches is one: nobody looks for its posts.
+    `problems` are the incidents that last and `not_watched` such accounts, of a caller that has them.
     """
     return [
         *_schema_problems(session),
-        *_stale_accounts(session),
+        *_stale_accounts(open_incidents(session) if problems is None else problems),
         *_silent_sources(session, now),
-        *unwatched_reasons(unwatched_accounts(session)),
+        *unwatched_reasons(unwatched_accounts(session) if not_watched is None else not_watched),
     ]
 
 
@@ -167,25 +182,29 @@ def _schema_problems(session: Session) -> list[Message]:
     return [Message("archive.status.other_schema", {"actual": actual, "expected": expected})]
 
 
-def _stale_accounts(session: Session) -> list[Message]:
+def _stale_accounts(problems: Sequence[Incident]) -> list[Message]:
     return [
         Message("archive.status.incident", {"problem": one.message, "remedy": one.remedy_message})
-        for one in open_incidents(session)
+        for one in problems
         if one.kind in STALE_KINDS
     ]
 
 
 def _silent_sources(session: Session, now: datetime) -> list[Message]:
-    last_good = func.max(Source.last_good_at)
-    rows = select(Account.name, Account.biz, last_good).join(Source, Source.account_id == Account.id)
-    rows = rows.where(_is_asked()).group_by(Account.id).order_by(Account.biz)
     return [
         Message("archive.status.source_silent", {"account": name or biz, "since": last})
         if last
         else Message("archive.status.source_never_worked", {"account": name or biz})
-        for name, biz, last in session.execute(rows)
+        for name, biz, last in session.execute(_last_answers())
         if last is None or last < now - WATCHED_WITHIN
     ]
+
+
+@cache
+def _last_answers() -> Select[str, str, datetime | None]:
+    last_good = func.max(Source.last_good_at)
+    rows = select(Account.name, Account.biz, last_good).join(Source, Source.account_id == Account.id)
+    return rows.where(_is_asked()).group_by(Account.id).order_by(Account.biz)
 
 
 def _is_asked() -> ColumnElement[bool]:
@@ -214,14 +233,22 @@ class UnwatchedAccount:
 
 def unwatched_accounts(session: Session) -> list[UnwatchedAccount]:
     """Return the accounts that no source watches, by biz; links between their own posts do not count."""
-    asked = exists().where(Source.account_id == Account.id, _is_asked())
-    rows = select(Account.biz, Account.name).where(~asked).order_by(Account.biz.collate("C"))
     return [
-        UnwatchedAccount(
-            biz, name, tuple(linked_albums(session, biz, MAX_ALBUMS)) if number < MAX_UNWATCHED else ()
-        )
-        for number, (biz, name) in enumerate(session.execute(rows))
+        UnwatchedAccount(biz, name, tuple(albums or ()))
+        for biz, name, albums in session.execute(_unwatched())
     ]
+
+
+@cache
+def _unwatched() -> Select[str, str, Sequence[str] | None]:
+    """Select the accounts with albums of the first MAX_UNWATCHED."""
+    asked = exists().where(Source.account_id == Account.id, _is_asked())
+    order = Account.biz.collate("C")
+    number = func.row_number().over(order_by=order).label("number")
+    one = select(Account.id, Account.biz, Account.name, number).where(~asked).subquery()
+    albums = func.array(most_used_albums(one.c.id).limit(MAX_ALBUMS).scalar_subquery())
+    shown = case((one.c.number <= MAX_UNWATCHED, albums))
+    return select(one.c.biz, one.c.name, shown).order_by(one.c.number)
 
 
 def unwatched_reasons(accounts: Sequence[UnwatchedAccount]) -> list[Message]:

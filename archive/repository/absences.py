@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, insert, select, union, update
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, insert, select, union, update
 from sqlalchemy.orm import Session
 
 from archive.db.models import (
@@ -88,8 +88,12 @@ def _absence(
 
 def absences_of(session: Session, post: Post) -> list[Absence]:
     """Return the stored absences of a post, first to last."""
-    rows = select(Absence).where(Absence.post_id == post.id)
-    return list(session.scalars(rows.order_by(Absence.first_missing_at, Absence.id)))
+    return list(session.scalars(_ABSENCES, {"post": post.id}))
+
+
+_ABSENCES = (
+    select(Absence).where(Absence.post_id == bindparam("post")).order_by(Absence.first_missing_at, Absence.id)
+)
 
 
 def lock_posts(session: Session, capture_ids: Sequence[int]) -> None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, any_, func, select, update
+from sqlalchemy import ColumnElement, Select, any_, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
@@ -48,16 +49,23 @@ def biz_of(session: Session, post: Post) -> str:
 
 def account_names(session: Session) -> list[tuple[str, str]]:
     """Return biz and name of the accounts that have posts, by name."""
-    rows = select(Account.biz, Account.name).where(Account.id.in_(select(Post.account_id)))
-    return [(biz, name) for biz, name in session.execute(rows.order_by(Account.name, Account.biz))]
+    return [(biz, name) for biz, name in session.execute(_NAMES)]
+
+
+_WITH_POSTS = select(Account.biz, Account.name).where(Account.id.in_(select(Post.account_id)))
+
+_NAMES = _WITH_POSTS.order_by(Account.name, Account.biz)
 
 
 def account_of(session: Session, biz: str) -> Account:
     """Return the account of this biz. Raises NotArchived."""
-    account = session.scalar(select(Account).where(Account.biz == biz))
+    account = session.scalar(_ACCOUNT, {"biz": biz})
     if account is None:
         raise NotArchived("archive.account.missing", account=biz)
     return account
+
+
+_ACCOUNT = select(Account).where(Account.biz == bindparam("biz"))
 
 
 def account_name(session: Session, account: str) -> str | None:
@@ -88,13 +96,6 @@ def account_summaries(session: Session) -> list[dict[str, Any]]:
 
     Those are left out whose posts were all removed on purpose.
     """
-    forgotten = select(Address.id).where(Address.account_id == Account.id, Address.last_outcome == FORGOTTEN)
-    first, last = (
-        select(end(Post.published_on)).where(Post.account_id == Account.id).scalar_subquery()
-        for end in (func.min, func.max)
-    )
-    columns = Account.id, Account.biz, Account.name, first.label("first"), last.label("last")
-    rows = select(*columns).where(first.is_not(None) | ~forgotten.exists()).order_by(Account.id)
     found = counts(session, ["posts", "posts_with_page"])
     return [
         {
@@ -105,8 +106,19 @@ def account_summaries(session: Session) -> list[dict[str, Any]]:
             "last": row.last,
             "with_page": found["posts_with_page"][str(row.id)],
         }
-        for row in session.execute(rows)
+        for row in session.execute(_summary_rows())
     ]
+
+
+@cache
+def _summary_rows() -> Select[*tuple[Any, ...]]:
+    forgotten = select(Address.id).where(Address.account_id == Account.id, Address.last_outcome == FORGOTTEN)
+    first, last = (
+        select(end(Post.published_on)).where(Post.account_id == Account.id).scalar_subquery()
+        for end in (func.min, func.max)
+    )
+    columns = Account.id, Account.biz, Account.name, first.label("first"), last.label("last")
+    return select(*columns).where(first.is_not(None) | ~forgotten.exists()).order_by(Account.id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
+    CompoundSelect,
     Date,
     Row,
+    Select,
+    any_,
+    bindparam,
     case,
     cast,
     delete,
@@ -18,6 +25,7 @@ from sqlalchemy import (
     text,
     tuple_,
     union,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql
@@ -152,13 +160,25 @@ _METADATA = (
 
 def list_captures(session: Session, post: Post) -> list[dict[str, Any]]:
     """Return the captures of a post without their bodies, the last stored first; `reason` is a Message."""
+    values = {"post": post.id, "account": post.account_id, "aid": post.aid}
+    ids = {post.capture_id, *session.scalars(_capture_ids(), values)} - {None}
+    found = session.execute(_metadata_rows(), {"ids": list(ids)}) if ids else ()
+    return [_metadata(row) for row in found]
+
+
+@cache
+def _capture_ids() -> CompoundSelect[int | None]:
+    """Select the captures of a post's addresses, and those that its versions are from."""
     of_addresses = select(Capture.id).join(Address, Address.id == Capture.address_id)
-    of_addresses = of_addresses.where(Address.account_id == post.account_id, Address.aid == post.aid)
-    of_versions = select(Version.capture_id).where(Version.post_id == post.id)
-    ids = {post.capture_id, *session.scalars(of_addresses), *session.scalars(of_versions)} - {None}
-    rows = select(*_METADATA).outerjoin(ParseResult, IS_ITS_RESULT).where(Capture.id.in_(ids))
-    rows = rows.order_by(STORED_ORDER.desc())
-    return [_metadata(row) for row in session.execute(rows)]
+    is_own = (Address.account_id == bindparam("account")) & (Address.aid == bindparam("aid"))
+    of_versions = select(Version.capture_id).where(Version.post_id == bindparam("post"))
+    return union_all(of_addresses.where(is_own), of_versions)
+
+
+@cache
+def _metadata_rows() -> Select[*tuple[Any, ...]]:
+    rows = select(*_METADATA).outerjoin(ParseResult, IS_ITS_RESULT).order_by(STORED_ORDER.desc())
+    return rows.where(Capture.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
 
 
 def get_capture_metadata(session: Session, capture_id: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
     Connection,
@@ -17,6 +18,8 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    any_,
+    bindparam,
     func,
     select,
     text,
@@ -56,13 +59,18 @@ TABLES = tuple(f"{SCHEMA}.{table.name}" for table in (COUNTERS, CHANGES))
 
 def counts(session: Session, names: Sequence[str]) -> dict[str, Counter[str]]:
     """Return the counters of these names, each by its keys; a key that counts nothing is left out."""
-    rows = select(COUNTERS.c.name, COUNTERS.c.key, func.sum(COUNTERS.c.value).cast(BigInteger))
-    rows = rows.where(COUNTERS.c.name.in_(names)).group_by(COUNTERS.c.name, COUNTERS.c.key)
     found: dict[str, Counter[str]] = {name: Counter() for name in names}
-    for name, key, value in session.execute(rows):
+    for name, key, value in session.execute(_COUNTS, {"names": list(names)}):
         if value:
             found[name][key] = value
     return found
+
+
+_COUNTS = (
+    select(COUNTERS.c.name, COUNTERS.c.key, func.sum(COUNTERS.c.value).cast(BigInteger))
+    .where(COUNTERS.c.name == any_(bindparam("names", type_=ARRAY(Text))))
+    .group_by(COUNTERS.c.name, COUNTERS.c.key)
+)
 
 
 def hour_of(at: datetime) -> int:

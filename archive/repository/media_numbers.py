@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import func, select
+from sqlalchemy import CompoundSelect, DateTime, bindparam, false, func, select, true, union_all
 from sqlalchemy.orm import Session
 
 from archive.db.models import Medium
@@ -44,15 +45,26 @@ def _due_and_waiting(
         for key, value in found[name].items():
             type_, _, of = key.partition(" ")
             counted[type_] += value if int(of) in hours else 0
+    for is_due, type_, count in session.execute(_this_hour(), {"start": start, "now": now, "end": end}):
+        (due if is_due else waiting)[type_] += count
+    return due, waiting
+
+
+@cache
+def _this_hour() -> CompoundSelect[bool, str, int]:
+    """Count by type the media whose time is in this hour: those that are due and those that wait."""
+    start, now, end = (bindparam(name, type_=DateTime(timezone=True)) for name in ("start", "now", "end"))
     at, expires_at = Medium.next_fetch_at, Medium.expires_at
     until = func.least(at, expires_at)
     lives = expires_at.is_(None) | (expires_at > at)
-    for counted, sign, conditions in (
-        (due, 1, (at >= start, at <= now, lives)),
-        (due, -1, (at.is_not(None), expires_at >= start, expires_at <= now, expires_at > at)),
-        (waiting, 1, (at.is_not(None), until > now, until < end)),
-    ):
-        rows = select(Medium.type, func.count()).where(*conditions).group_by(Medium.type)
-        for type_, count in session.execute(rows):
-            counted[type_] += sign * count
-    return due, waiting
+    parts = (
+        (true(), func.count(), (at >= start, at <= now, lives)),
+        (true(), -func.count(), (at.is_not(None), expires_at >= start, expires_at <= now, expires_at > at)),
+        (false(), func.count(), (at.is_not(None), until > now, until < end)),
+    )
+    return union_all(
+        *(
+            select(is_due, Medium.type, count).where(*conditions).group_by(Medium.type)
+            for is_due, count, conditions in parts
+        )
+    )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, delete, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -82,9 +82,12 @@ def put_note(session: Session, post_id: int, note: Note, now: datetime) -> None:
 
 def notes_of(session: Session, post_ids: Collection[int]) -> dict[int, Note]:
     """Return what is noted of these posts, by their ids; posts without anything are left out."""
-    rows = session.scalars(select(ReaderNote).where(ReaderNote.post_id.in_(post_ids)))
+    rows = session.scalars(_NOTES, {"ids": list(post_ids)})
     notes = {row.post_id: _note(row) for row in rows}
     return {post_id: note for post_id, note in notes.items() if not note.is_empty}
+
+
+_NOTES = select(ReaderNote).where(ReaderNote.post_id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
 
 
 def _note(row: ReaderNote) -> Note:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from itertools import accumulate, count
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Field, TypeAdapter
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, load_only
 
 from archive.db.models import (
@@ -132,10 +132,18 @@ def record_of(post: Post, text: str | None = None) -> Record:
 
 def find_posts(session: Session, aid: str, biz: str | None = None) -> list[Post]:
     """Return the posts with this aid, one per account; with `biz` only that account's."""
-    rows = select(Post).join(Account, Account.id == Post.account_id).where(Post.aid == aid)
-    if biz is not None:
-        rows = rows.where(Account.biz == biz)
-    return list(session.scalars(rows.order_by(Account.biz)))
+    rows = _NAMED if biz is None else _NAMED_OF_ACCOUNT
+    return list(session.scalars(rows, {"aid": aid, "biz": biz}))
+
+
+_NAMED = (
+    select(Post)
+    .join(Account, Account.id == Post.account_id)
+    .where(Post.aid == bindparam("aid"))
+    .order_by(Account.biz)
+)
+
+_NAMED_OF_ACCOUNT = _NAMED.where(Account.biz == bindparam("biz"))
 
 
 MOST_TEXT = 4 * 1024 * 1024  # bytes of text on a page; fifty usual posts have 1.5 MB, one may have 12 MB
@@ -270,10 +278,30 @@ _LATEST_FIRST = (Post.published_on.desc(), _published_in.desc(), Post.mid.desc()
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PostWithoutText:
+    """A post as lists show it. `published_on` is a date in Asia/Shanghai, instants are UTC."""
+
+    id: int
+    aid: str
+    mid: int
+    idx: int
+    title: str
+    url: str
+    published_on: date
+    published_at: datetime | None
+    account_name: str
+    kind: str | None
+    first_archived_at: datetime
+
+
+AnyPost = TypeVar("AnyPost", Post, PostWithoutText)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[AnyPost]):
     """Some posts, each with its account's biz, and the cursor of the next page; None on the last page."""
 
-    posts: Sequence[tuple[Post, str]]
+    posts: Sequence[tuple[AnyPost, str]]
     next: str | None
 
 
@@ -284,7 +312,7 @@ def page(
     limit: int,
     *,
     within_text_limit: bool = False,
-) -> Page:
+) -> Page[Post]:
     """Return at most `limit` posts after a cursor, without their texts. Raises CursorError.
 
     The newest day comes first, and of a day what was published last.
@@ -299,9 +327,23 @@ def page(
         rows = rows.where(_is_after(position_of(after)))
     if within_text_limit:
         limit = _fitting(session, rows.order_by(*_LATEST_FIRST).limit(limit))
-    found = [(post, biz) for post, biz in session.execute(rows.order_by(*_LATEST_FIRST).limit(limit + 1))]
-    more = found[:limit][-1:] if len(found) > limit else []
-    return Page(found[:limit], next((position_at(post, biz).cursor() for post, biz in more), None))
+    rows = rows.order_by(*_LATEST_FIRST).limit(limit + 1)
+    return _page([(post, biz) for post, biz in session.execute(rows)], limit)
+
+
+def listed_page(session: Session, chosen: PostFilter, after: str | None, limit: int) -> Page[PostWithoutText]:
+    """Do as `page`, in a third of the time: entities of the ORM cost more than the rest of a list."""
+    rows: Select[*tuple[Any, ...]] = filtered_posts(select(*_LISTED_COLUMNS, Account.biz), chosen)
+    if after is not None:
+        rows = rows.where(_is_after(position_of(after)))
+    rows = rows.order_by(*_LATEST_FIRST).limit(limit + 1)
+    return _page([(PostWithoutText(*row[:-1]), row[-1]) for row in session.execute(rows)], limit)
+
+
+def _page(found: Sequence[tuple[AnyPost, str]], limit: int) -> Page[AnyPost]:
+    """Return the page of these posts; one more than the limit says that another page follows."""
+    following = position_at(*found[limit - 1]).cursor() if len(found) > limit else None
+    return Page(found[:limit], following)
 
 
 def _fitting(session: Session, rows: Select[Post, str]) -> int:
@@ -321,7 +363,7 @@ def count_fitting(session: Session, ids: Sequence[int]) -> int:
     return fitting([sizes[number] for number in ids])
 
 
-def position_at(post: Post, biz: str) -> PostPosition:
+def position_at(post: Post | PostWithoutText, biz: str) -> PostPosition:
     """Return the position of a post of an account."""
     at = post.published_at or datetime.combine(post.published_on, NOON_TIME, SHANGHAI)
     return PostPosition(post.published_on, max(int(at.timestamp() // 60), 0), post.mid, post.idx, biz)

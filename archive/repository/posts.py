@@ -4,9 +4,22 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, insert, inspect, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Select,
+    any_,
+    bindparam,
+    func,
+    insert,
+    inspect,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, load_only
 
@@ -346,19 +359,26 @@ def _links_of_page(page: CurrentPage) -> dict[_LinkId, tuple[int, LinkRef]]:
 
 def links_of(session: Session, post: Post) -> list[PostLink]:
     """Return the links of a post's current page, by relation, in order."""
-    return links_of_posts(session, [post.id])
+    return [] if post.capture_id is None else links_of_posts(session, [post.id])
 
 
 def links_of_posts(session: Session, post_ids: Sequence[int]) -> list[PostLink]:
     """Return the links of these posts' current pages, by post and relation, in order."""
+    return list(session.scalars(_link_rows(), {"ids": list(post_ids)}))
+
+
+@cache
+def _link_rows() -> Select[PostLink]:
     rows = select(PostLink).join(Post, Post.id == PostLink.post_id)
-    rows = rows.where(Post.id.in_(post_ids), PostLink.capture_id == Post.capture_id)
-    order = (PostLink.post_id, PostLink.relation, PostLink.position, PostLink.id)
-    return list(session.scalars(rows.order_by(*order)))
+    ids = bindparam("ids", type_=ARRAY(BigInteger))
+    rows = rows.where(Post.id == any_(ids), PostLink.capture_id == Post.capture_id)
+    return rows.order_by(PostLink.post_id, PostLink.relation, PostLink.position, PostLink.id)
 
 
 def archived_posts(session: Session, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return biz and aid of the archived posts that these address keys lead to, by key."""
+    if not keys:
+        return {}
     rows = (
         select(Address.key, Account.biz, Post.aid)
         .join(Post, IS_ITS_ADDRESS)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Row, Select, Text, func, select, text, tuple_
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, Text, func, select, text, tuple_
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -71,7 +71,7 @@ def search_index_errors(session: Session, post_ids: Sequence[int]) -> Iterator[t
     yield from _not_found(session, [row for row in rows[::CHECK_EVERY] if row.id not in differing])
 
 
-def has_grams(grams: Sequence[str]) -> ColumnElement[bool]:
+def has_grams(grams: Sequence[str] | BindParameter[Sequence[str]]) -> ColumnElement[bool]:
     """Select posts that have all of these n-grams, by the index."""
     return func.search_grams(PostSearchDocument.words, type_=postgresql.ARRAY(Text)).contains(grams)
 

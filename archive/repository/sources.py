@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ScalarSelect, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, bindparam, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, aliased
 
@@ -141,16 +141,16 @@ def linked_addresses(session: Session, biz: str, limit: int) -> list[LinkedAddre
 
 def linked_albums(session: Session, biz: str, limit: int) -> list[str]:
     """Return the ids of albums that the account's posts are in, the most used first."""
+    own = select(Account.id).where(Account.biz == biz).scalar_subquery()
+    return list(session.scalars(most_used_albums(own).limit(limit)))
+
+
+def most_used_albums(account_id: ColumnElement[int]) -> Select[str]:
+    """Select the ids of albums that an account's posts are in, the most used first."""
     posts = func.count(PostLink.post_id.distinct())
-    rows = (
-        select(PostLink.key)
-        .join(Post, Post.id == PostLink.post_id)
-        .join(Account, Account.id == Post.account_id)
-        .where(Account.biz == biz, PostLink.relation == Relation.ALBUM)
-        .group_by(PostLink.key)
-        .order_by(posts.desc(), PostLink.key.collate("C"))
-    )
-    return list(session.scalars(rows.limit(limit)))
+    rows = select(PostLink.key).join(Post, Post.id == PostLink.post_id)
+    rows = rows.where(Post.account_id == account_id, PostLink.relation == Relation.ALBUM)
+    return rows.group_by(PostLink.key).order_by(posts.desc(), PostLink.key.collate("C"))
 
 
 def titled_posts(session: Session, biz: str, limit: int) -> list[TitledPost]:
@@ -264,5 +264,11 @@ def watched_since(session: Session, biz: str) -> datetime | None:
 
 def last_listed(session: Session, biz: str) -> datetime | None:
     """Return when a source of an account last worked, other than links between its posts; None: never."""
-    rows = select(func.max(Source.last_good_at)).join(Account, Account.id == Source.account_id)
-    return session.scalar(rows.where(Account.biz == biz, Source.type != NEIGHBOURS))
+    return session.scalar(_LAST_LISTED, {"biz": biz})
+
+
+_LAST_LISTED = (
+    select(func.max(Source.last_good_at))
+    .join(Account, Account.id == Source.account_id)
+    .where(Account.biz == bindparam("biz"), Source.type != NEIGHBOURS)
+)

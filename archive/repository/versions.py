@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, cast, func, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, any_, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 from sqlalchemy.orm import Session
 
@@ -89,10 +90,7 @@ def _dated_versions(session: Session, post: Post) -> Iterator[DatedVersion]:
 
 def dated_versions(session: Session, post_ids: Sequence[int]) -> Iterator[tuple[int, DatedVersion]]:
     """Yield every recorded version of these posts with the post's id, by post, in the order of evidence."""
-    rows = select(Version, VERSION_AT, Capture.id.is_not(None), Capture.headers == cast([], JSONB))
-    rows = rows.select_from(Version).outerjoin(Capture, Capture.id == Version.capture_id)
-    rows = rows.where(Version.post_id.in_(post_ids))
-    found = session.execute(rows.order_by(Version.post_id, VERSION_AT, Version.number))
+    found = session.execute(_dated_rows(), {"ids": list(post_ids)})
     places: Counter[int] = Counter()
     for version, at, has_page, is_file in found:
         page = DatedBy.FILE if is_file else DatedBy.CAPTURE
@@ -111,6 +109,14 @@ def dated_versions(session: Session, post_ids: Sequence[int]) -> Iterator[tuple[
             recorded_at=version.recorded_at,
         )
         yield version.post_id, dated
+
+
+@cache
+def _dated_rows() -> Select[Version, datetime, bool, bool]:
+    rows = select(Version, VERSION_AT, Capture.id.is_not(None), Capture.headers == cast([], JSONB))
+    rows = rows.select_from(Version).outerjoin(Capture, Capture.id == Version.capture_id)
+    rows = rows.where(Version.post_id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+    return rows.order_by(Version.post_id, VERSION_AT, Version.number)
 
 
 def end_of_day(day: date) -> datetime:

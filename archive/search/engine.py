@@ -7,6 +7,8 @@ from functools import cache
 from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     BindParameter,
     ColumnElement,
     Integer,
@@ -14,6 +16,7 @@ from sqlalchemy import (
     Select,
     Text,
     Tuple,
+    any_,
     bindparam,
     func,
     select,
@@ -177,6 +180,9 @@ def newest_matching(
         positions += _scan(session, query, filters, rest, before=positions[-1], among=SCAN_ON_FACTOR * among)
     if len(positions) >= limit:
         return positions
+    if not filters and before is None:
+        statement = _first_by_index(*shape_of(query))
+        return _load_positions(session, statement, {**parameters_of(query), "limit": limit})
     return _load_positions(session, matching(_posts_before(filters, before), query, limit))
 
 
@@ -219,9 +225,35 @@ def _load_positions(
 def matching(chosen: _Rows, query: Query, limit: int | None = None) -> _Rows:
     """Select the chosen rows that match by the index, without their words; long words are checked."""
     candidates = chosen.where(has_grams(grams_of(query.words)))
-    return _with_words(
-        candidates.offset(0), query, [word for word in query.words if not is_exact(word)], limit
-    )
+    return _with_words(candidates.offset(0), query, _long_words(query), limit)
+
+
+def shape_of(query: Query) -> tuple[int, int]:
+    """Return what of a query a statement by the index depends on: how many long and excluded words it has."""
+    return len(_long_words(query)), len(query.excluded)
+
+
+def parameters_of(query: Query) -> dict[str, Any]:
+    """Return the parameters of a statement that `matching_shape` made."""
+    words = enumerate((*_long_words(query), *query.excluded))
+    return {"grams": grams_of(query.words), **{f"word_{place}": word for place, word in words}}
+
+
+def matching_shape(chosen: _Rows, words: int, excluded: int, limit: _Limit = None) -> _Rows:
+    """Do as `matching` for all queries of a shape: a statement that is kept saves the time of building it."""
+    parameters = [bindparam(f"word_{place}", type_=Text) for place in range(words + excluded)]
+    rows = chosen.where(has_grams(bindparam("grams", type_=ARRAY(Text)))).offset(0)
+    return _having(rows, parameters[:words], parameters[words:], limit)
+
+
+@cache
+def _first_by_index(words: int, excluded: int) -> _Rows:
+    return matching_shape(_posts_before((), None), words, excluded, bindparam("limit", type_=Integer))
+
+
+def _long_words(query: Query) -> list[str]:
+    """Return the words that the index alone cannot find."""
+    return [word for word in query.words if not is_exact(word)]
 
 
 def matching_ids(query: Query) -> Select[int]:
@@ -245,13 +277,26 @@ def _having(rows: _Rows, words: Sequence[_Word], excluded: Sequence[_Word], limi
 
 
 def _scores(session: Session, query: Query, places: Sequence[DatePosition]) -> list[int]:
-    rows = select(PostSearchDocument.post_id, PostSearchDocument.words)
-    rows = rows.where(PostSearchDocument.post_id.in_([place.post_id for place in places]))
-    scores = {post_id: score(words, query.words) for post_id, words in session.execute(rows)}
+    rows = session.execute(_INDEXED_WORDS, {"ids": [place.post_id for place in places]})
+    scores = {post_id: score(words, query.words) for post_id, words in rows}
     return [scores[place.post_id] for place in places]
 
 
+_IDS = bindparam("ids", type_=ARRAY(BigInteger))
+
+_INDEXED_WORDS = select(PostSearchDocument.post_id, PostSearchDocument.words).where(
+    PostSearchDocument.post_id == any_(_IDS)
+)
+
+
 def _hits(session: Session, query: Query, places: Sequence[DatePosition]) -> list[Hit]:
+    rows = session.execute(_hit_rows(), {"ids": [place.post_id for place in places]})
+    hits = {row.id: _hit(row, query) for row in rows}
+    return [hits[place.post_id] for place in places]
+
+
+@cache
+def _hit_rows() -> _Rows:
     columns = (
         Post.id,
         Post.aid,
@@ -262,10 +307,7 @@ def _hits(session: Session, query: Query, places: Sequence[DatePosition]) -> lis
         Post.kind,
         Post.text,
     )
-    posts = select(*columns).join(Account, Account.id == Post.account_id)
-    rows = session.execute(posts.where(Post.id.in_([place.post_id for place in places])))
-    hits = {row.id: _hit(row, query) for row in rows}
-    return [hits[place.post_id] for place in places]
+    return select(*columns).join(Account, Account.id == Post.account_id).where(Post.id == any_(_IDS))
 
 
 def _hit(row: Row[*tuple[Any, ...]], query: Query) -> Hit:

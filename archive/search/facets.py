@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from typing import Any
 
 from sqlalchemy import CTE, BigInteger, Date, Row, Select, Text, func, literal, null, select, true, union_all
@@ -15,7 +16,15 @@ from sqlalchemy.orm import Session, aliased
 from archive.db.models import Absence, Account, PostSearchDocument, Version
 from archive.domain.outcomes import PostMark
 from archive.repository.post_queries import EVERY_POST, IS_EDIT, PostFilter
-from archive.search.engine import RANKED, filter_conditions, matching, newest_matching
+from archive.search.engine import (
+    RANKED,
+    filter_conditions,
+    matching,
+    matching_shape,
+    newest_matching,
+    parameters_of,
+    shape_of,
+)
 from archive.search.query import Query
 
 MAX_COUNTED_HITS = 5000  # as many as a download has; counting them takes 50 ms
@@ -53,19 +62,31 @@ class Facets:
 
 def count_facets(session: Session, query: Query, chosen: PostFilter = EVERY_POST) -> Facets:
     """Count the hits that a search for the query finds; one without words finds all posts of the filter."""
-    filters = list(filter_conditions(session, chosen))
-    hits: Select[*tuple[Any, ...]] = select(*_COLUMNS).where(*filters)
-    if query.words:
-        hits = matching(hits.add_columns(PostSearchDocument.words), query).order_by(None)
-    facets = _count(session, hits.limit(MAX_COUNTED_HITS + 1))
+    if filters := list(filter_conditions(session, chosen)):
+        hits: Select[*tuple[Any, ...]] = select(*_COLUMNS).where(*filters)
+        if query.words:
+            hits = matching(hits.add_columns(PostSearchDocument.words), query).order_by(None)
+        facets = _facets(session.execute(_counting(hits.limit(MAX_COUNTED_HITS + 1))).all())
+    else:
+        statement = _counting_all(*shape_of(query), has_words=bool(query.words))
+        facets = _facets(session.execute(statement, parameters_of(query)).all())
     if facets.total <= MAX_COUNTED_HITS:
         return facets
     newest = newest_matching(session, query, filters, RANKED)
     hits = select(*_COLUMNS).where(PostSearchDocument.post_id.in_([place.post_id for place in newest]))
-    return replace(_count(session, hits), is_complete=False)
+    return replace(_facets(session.execute(_counting(hits)).all()), is_complete=False)
 
 
-def _count(session: Session, rows: Select[*tuple[Any, ...]]) -> Facets:
+@cache
+def _counting_all(words: int, excluded: int, *, has_words: bool) -> Select[*tuple[Any, ...]]:
+    """Build the statement for the whole archive and all queries of a shape; building it takes 4 ms."""
+    hits: Select[*tuple[Any, ...]] = select(*_COLUMNS)
+    if has_words:
+        hits = matching_shape(hits.add_columns(PostSearchDocument.words), words, excluded).order_by(None)
+    return _counting(hits.limit(MAX_COUNTED_HITS + 1))
+
+
+def _counting(rows: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     hits = rows.cte("hits").prefix_with("MATERIALIZED")
     month = func.date_trunc("month", hits.c.published_on).cast(Date).label("month")
     groups = select(literal("").label("mark"), hits.c.account_id, month, hits.c.kind, func.count().label("n"))
@@ -73,8 +94,7 @@ def _count(session: Session, rows: Select[*tuple[Any, ...]]) -> Facets:
     parts = union_all(groups, *_marked(hits))
     names = aliased(Account)
     counted = parts.subquery()
-    found = select(counted, names.biz, names.name).outerjoin(names, names.id == counted.c.account_id)
-    return _facets(session.execute(found).all())
+    return select(counted, names.biz, names.name).outerjoin(names, names.id == counted.c.account_id)
 
 
 def _marked(hits: CTE) -> Iterator[Select[*tuple[Any, ...]]]:
@@ -83,17 +103,20 @@ def _marked(hits: CTE) -> Iterator[Select[*tuple[Any, ...]]]:
     None is where there are more than MAX_COUNTED_HITS, as then only the newest hits are counted, afterwards.
     """
     are_few = select(func.count()).select_from(hits).scalar_subquery() <= MAX_COUNTED_HITS
-    versions = select(literal(1)).where(Version.post_id == hits.c.post_id, *IS_EDIT).limit(1).lateral()
+    edits = select(literal(1).label("one")).where(Version.post_id == hits.c.post_id, *IS_EDIT)
+    edit = edits.limit(1).lateral()
     lasts = func.bool_or(Absence.returned_at.is_(None)).label("lasts")
-    away = select(lasts).where(Absence.post_id == hits.c.post_id).group_by(Absence.post_id).lateral()
-    for mark, found, condition in (
-        (PostMark.EDITED, versions, true()),
-        (PostMark.REMOVED, away, away.c.lasts),
-        (PostMark.RESTORED, away, ~away.c.lasts),
-    ):
-        nothing = (null().cast(BigInteger), null().cast(Date), null().cast(Text))
-        rows = select(literal(str(mark)), *nothing, func.count()).select_from(hits)
-        yield rows.join(found, true()).where(condition, are_few)
+    away = select(lasts).where(Absence.post_id == hits.c.post_id).lateral()
+    marks = select(
+        func.count(edit.c.one).label(PostMark.EDITED),
+        func.count().filter(away.c.lasts).label(PostMark.REMOVED),
+        func.count().filter(~away.c.lasts).label(PostMark.RESTORED),
+    )
+    marks = marks.select_from(hits).outerjoin(edit, true()).outerjoin(away, true()).where(are_few)
+    counted = marks.cte("marks").prefix_with("MATERIALIZED")
+    nothing = (null().cast(BigInteger), null().cast(Date), null().cast(Text))
+    for mark in (PostMark.EDITED, PostMark.REMOVED, PostMark.RESTORED):
+        yield select(literal(str(mark)), *nothing, counted.c[str(mark)])
 
 
 def _facets(rows: Iterable[Row[*tuple[Any, ...]]]) -> Facets:

@@ -7,7 +7,7 @@ Each package keeps its catalogues in `<package>/locale/<language>/LC_MESSAGES/<p
 import gettext
 import os
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Literal
 
@@ -36,6 +36,7 @@ def process_language() -> Language:
     return language_of(os.environ)
 
 
+@lru_cache(maxsize=8192)  # there are 2,100 codes in two languages
 def template(code: str, language: Language, number: int | None = None) -> str | None:
     """Return the text of a code with its named fields, or None for an unknown code.
 

@@ -35,14 +35,14 @@ def pages_router(
     router = APIRouter(include_in_schema=False)
     for part in (
         stream_router(readers),
+        search_page_router(readers),
+        post_router(readers, origin),
         calendar_router(readers, now),
         compare_router(readers, now),
         gaps_router(readers, now),
         coverage_router(readers, now),
         changes_page_router(readers),
-        search_page_router(readers),
         address_router(readers),
-        post_router(readers, origin),
         versions_router(readers, origin),
         sources_router(readers, folder),
         files_router(readers, folder),

@@ -23,7 +23,7 @@ from archive.integrity.check import last_verified
 from archive.reports import statistics, status
 from archive.reports.source_coverage import PERIOD, delay_message, finds, needs, source_coverage
 from archive.reports.statistics import Month, by_month, period_format
-from archive.reports.status import unready
+from archive.reports.status import unready, unwatched_accounts
 from archive.repository import accounts, incidents
 from archive.repository.egress import list_egresses
 from archive.repository.hash_chain import chain_heads
@@ -65,22 +65,38 @@ def heat_map(year: int, days: dict[date, int], today: date | None = None) -> lis
     """
     first, last = date(year, 1, 1), date(year, 12, 31)
     most = max((count for day, count in days.items() if day.year == year), default=0)
-    every = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    lead, step = first.weekday(), SQUARE_SIZE + SQUARE_GAP
     since, until = max(days, default=date.max), today or date.min
-    return [
-        _square(day, days.get(day, 0), most, first.weekday(), is_silent=since < day <= until) for day in every
-    ]
-
-
-def _square(day: date, count: int, most: int, lead: int, *, is_silent: bool) -> Square:
-    week = (day.timetuple().tm_yday - 1 + lead) // 7
-    step = SQUARE_SIZE + SQUARE_GAP
-    return Square(week * step, day.weekday() * step, day, count, _level(count, most), is_silent)
+    squares = []
+    for number in range((last - first).days + 1):
+        day, (week, weekday) = first + timedelta(days=number), divmod(lead + number, 7)
+        count = days.get(day, 0)
+        level = _level(count, most) if count else 0
+        squares.append(Square(week * step, weekday * step, day, count, level, since < day <= until))
+    return squares
 
 
 def _level(count: int, most: int) -> int:
     """Return 1 to HEAT_LEVELS for any number of posts; the day with most has the highest level."""
     return -(-count * HEAT_LEVELS // most) if most else 0
+
+
+def drawn_squares(
+    context: PageContext, squares: Sequence[Square], today: date
+) -> list[tuple[date, int, str, str, int, int]]:
+    """Return of each square its day, count, words, CSS classes and place; a template takes long for each."""
+    words = {count: context.words("web.calendar.day", count) for count in {one.count for one in squares}}
+    return [
+        (
+            one.day,
+            one.count,
+            words[one.count].format(day=one.day, n=one.count),
+            f"h{one.level}{' silent' if one.is_silent else ' future' if one.day > today else ''}",
+            one.x,
+            one.y,
+        )
+        for one in squares
+    ]
 
 
 def cumulate(months: Sequence[Month], today: date | None = None) -> list[GrowthMonth]:
@@ -118,6 +134,7 @@ def calendar_router(readers: Readers, now: Callable[[], datetime]) -> APIRouter:
             days = statistics.posts_by_day(session, biz)
             today = now().astimezone(SHANGHAI).date()
             values = _year_values(days, year, today) | _account_values(session, biz, days, today)
+        values["squares"] = drawn_squares(PageContext.of(request), values["squares"], today)
         return render_page(request, "calendar.html", biz=biz, name=name or biz, **values)
 
     add_page(router, "/accounts/{biz}/calendar", calendar)
@@ -246,9 +263,10 @@ def _health_values(session: Session, now: datetime) -> dict[str, Any]:
     shown = len(problems) + _MAX_ROWS  # so many of the latest have all that are shown
     recent = incidents.recent_incidents(session, now - _RESOLVED_WITHIN, shown)
     today = now.astimezone(SHANGHAI).date()
-    found = status.archive_status(session, now, RequestSettings.read().bare_a_day)
+    not_watched = unwatched_accounts(session)
+    found = status.archive_status(session, now, RequestSettings.read().bare_a_day, not_watched)
     sources = source_statuses(session)
-    reasons = unready(session, now)
+    reasons = unready(session, now, problems, not_watched)
     return {
         "reasons": [one for one in reasons if one.code != _SHOWN_AS_PROBLEM] or reasons,
         "names": {one["biz"]: one["name"] for one in found.accounts},

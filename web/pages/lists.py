@@ -4,19 +4,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
-from archive.db.models import Post
+from archive.domain.outcomes import PostMark
 from archive.reports.changes import COUNTED_KINDS, ChangeFilter, MonthlyChanges, change_page, changes_by_month
-from archive.reports.post_list import card_facts, covers
+from archive.reports.post_list import Card, cards_of
 from archive.repository import accounts as accounts_repository
 from archive.repository import post_queries
-from archive.repository.notes import notes_of
-from archive.repository.post_queries import Page, PostFilter, position_at
+from archive.repository.notes import Note
+from archive.repository.post_queries import Page, PostFilter, PostWithoutText, position_at
 from web.api.schemas import BizParam
 from web.pages.files import cover_address
 from web.pages.render import (
@@ -46,7 +45,18 @@ class Push:
     biz: str
     name: str
     at: datetime | None
-    posts: Sequence[Post]
+    posts: Sequence[PostWithoutText]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCard:
+    """What the card of a post shows beside its title; `marks` are with their names, `cover` is an address."""
+
+    digest: str
+    extent: str
+    cover: str
+    marks: Sequence[tuple[PostMark, str]]
+    note: Note | None
 
 
 def stream_router(readers: Readers) -> APIRouter:
@@ -93,10 +103,8 @@ def stream_router(readers: Readers) -> APIRouter:
 def _stream(  # noqa: PLR0913, PLR0917 - each argument is a part of the page
     session: Session, request: Request, chosen: PostFilter, after: str | None, biz: str = "", name: str = ""
 ) -> Response:
-    context, found = (
-        PageContext.of(request),
-        whole_pushes(post_queries.page(session, chosen, after, POSTS_PER_PAGE)),
-    )
+    context = PageContext.of(request)
+    found = whole_pushes(post_queries.listed_page(session, chosen, after, POSTS_PER_PAGE))
     feed = context.link(
         "feeds", "posts.atom", lang=None, account=chosen.account, kind=chosen.kind, changed=chosen.mark
     )
@@ -114,22 +122,33 @@ def _stream(  # noqa: PLR0913, PLR0917 - each argument is a part of the page
         accounts=accounts_repository.account_names(session),
         kinds=kind_options(context),
         mark_names=mark_options(context),
-        **card_values(session, [post.id for post, _ in found.posts]),
+        cards=shown_cards(session, context, [post.id for post, _ in found.posts]),
     )
 
 
-def card_values(session: Session, post_ids: Sequence[int]) -> dict[str, Any]:
-    """Return what the cards of posts show, each by the ids of posts: marks, facts, addresses of covers."""
-    addresses = {post_id: cover_address(file) for post_id, file in covers(session, post_ids).items()}
-    return {
-        "marks": post_queries.marks_of(session, post_ids),
-        "facts": card_facts(session, post_ids),
-        "notes": notes_of(session, post_ids),
-        "covers": addresses,
-    }
+def shown_cards(session: Session, context: PageContext, post_ids: Sequence[int]) -> dict[int, ShownCard]:
+    """Return what the cards of posts show, by the ids of the posts."""
+    return {post_id: _shown_card(context, card) for post_id, card in cards_of(session, post_ids).items()}
 
 
-def whole_pushes(found: Page) -> Page:
+def _shown_card(context: PageContext, card: Card) -> ShownCard:
+    marks = [(mark, context.name_of("archive.mark.", mark)) for mark in card.marks]
+    cover = cover_address(card.cover) if card.cover else ""
+    return ShownCard(card.digest, _extent(context, card), cover, marks, card.note)
+
+
+def _extent(context: PageContext, card: Card) -> str:
+    """Return the number of characters and images of a post in words."""
+    parts = []
+    if card.characters:
+        words = context.words("web.card.characters", card.characters)
+        parts.append(words.format(count=f"{card.characters:,}"))
+    if card.images:
+        parts.append(context.words("web.card.images", card.images).format(n=card.images))
+    return " · ".join(parts)
+
+
+def whole_pushes(found: Page[PostWithoutText]) -> Page[PostWithoutText]:
     """Drop the last push of a page if it may go on after the page's end, unless it is the only one."""
     last = _push_of(found.posts[-1]) if found.next else None
     whole = [one for one in found.posts if _push_of(one) != last]
@@ -138,24 +157,24 @@ def whole_pushes(found: Page) -> Page:
     return Page(whole, position_at(*whole[-1]).cursor())
 
 
-def group_by_day(posts: Sequence[tuple[Post, str]]) -> Iterable[tuple[date, Sequence[Push]]]:
+def group_by_day(posts: Sequence[tuple[PostWithoutText, str]]) -> Iterable[tuple[date, Sequence[Push]]]:
     """Group posts by day and push, keeping their order.
 
     A push is where the first of its posts is: of some only the day may be known.
     """
     for day, of_day in groupby(posts, lambda one: one[0].published_on):
-        pushes: dict[tuple[date, int, str], list[tuple[Post, str]]] = {}
+        pushes: dict[tuple[date, int, str], list[tuple[PostWithoutText, str]]] = {}
         for one in of_day:
             pushes.setdefault(_push_of(one), []).append(one)
         yield day, [_push(one) for one in pushes.values()]
 
 
-def _push_of(one: tuple[Post, str]) -> tuple[date, int, str]:
+def _push_of(one: tuple[PostWithoutText, str]) -> tuple[date, int, str]:
     post, biz = one
     return post.published_on, post.mid, biz
 
 
-def _push(of_push: Sequence[tuple[Post, str]]) -> Push:
+def _push(of_push: Sequence[tuple[PostWithoutText, str]]) -> Push:
     posts = sorted((post for post, _ in of_push), key=lambda post: post.idx)
     at = next((post.published_at for post in posts if post.published_at), None)
     return Push(of_push[0][1], posts[0].account_name, at, posts)

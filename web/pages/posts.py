@@ -25,8 +25,8 @@ from archive.rendering.images import clean_link
 from archive.rendering.post_body import text_markup
 from archive.reports.citations import citation_of, json_ld, meta_tags
 from archive.reports.history import Change, GonePictures, History, changes_between, history_of, timeline
-from archive.repository import absences
 from archive.repository import captures as captures_repository
+from archive.repository.absences import absences_of
 from archive.repository.media import ShownMedium, StoredFile, media_of
 from archive.repository.notes import MAX_NOTE, Note, notes_of
 from archive.repository.posts import archived_posts, links_of
@@ -204,8 +204,9 @@ def post_router(readers: Readers, origin: str = "") -> APIRouter:
     ) -> Response:
         with readers.session() as session:
             post = get_post(session, biz, aid)
-            values = _history_values(session, PageContext.of(request), post, before, after)
-            return render_post(session, request, post, biz, HISTORY, **values)
+            kept = history_of(session, post)
+            values = _history_values(kept, PageContext.of(request), before, after)
+            return render_post(session, request, post, biz, HISTORY, absences=kept.absences, **values)
 
     def captures(request: Request, biz: BizParam, aid: AidParam) -> Response:
         with readers.session() as session:
@@ -223,11 +224,22 @@ def request_origin(request: Request) -> str:
     return str(request.base_url).rstrip("/")
 
 
-def render_post(
-    session: Session, request: Request, post: Post, biz: str, view: str, **values: Any
+def render_post(  # noqa: PLR0913 - what all views of a post need
+    session: Session,
+    request: Request,
+    post: Post,
+    biz: str,
+    view: str,
+    *,
+    absences: Sequence[Absence] | None = None,
+    **values: Any,
 ) -> Response:
-    """Render a view of a post, with what all of them show: whether it is away, and how to cite it."""
-    away = next((one for one in absences.absences_of(session, post) if one.returned_at is None), None)
+    """Render a view of a post, with what all of them show: whether it is away, and how to cite it.
+
+    `absences` are those of the post, of a caller that has them.
+    """
+    known = absences_of(session, post) if absences is None else absences
+    away = next((one for one in known if one.returned_at is None), None)
     citation = values.get("citation")
     shown = {**values, "citation": citation, "meta": meta_tags(citation) if citation else []}
     shown["json_ld"] = Markup(json_ld(citation)) if citation else ""  # noqa: S704 - it holds no < or &
@@ -315,9 +327,8 @@ def _addresses(post: Post) -> Iterator[tuple[str, str]]:
 
 
 def _history_values(
-    session: Session, context: PageContext, post: Post, before: int | None, after: int | None
+    history: History, context: PageContext, before: int | None, after: int | None
 ) -> dict[str, Any]:
-    history = history_of(session, post)
     versions = {change.version.number: change.version for change in history.changes}
     last = max(versions, default=1)
     older, newer = before or max(last - 1, 1), after or last

@@ -28,7 +28,7 @@ from archive.search.lookup import (
     posts_with_identifier,
     split_notes,
 )
-from web.pages.lists import card_values
+from web.pages.lists import ShownCard, shown_cards
 from web.pages.render import (
     OptionalCursor,
     OptionalKind,
@@ -72,7 +72,7 @@ def search_page_router(readers: Readers) -> APIRouter:
     ) -> Response:
         chosen = PostFilter(account, kind, since, until, mark)
         words, found, problem, missing = storable(q.strip()), None, None, None
-        cards: dict[str, Any] = {}
+        cards: dict[int, ShownCard] = {}
         facets = None
         context = PageContext.of(request)
         with readers.session() as session:
@@ -83,7 +83,7 @@ def search_page_router(readers: Readers) -> APIRouter:
             try:
                 if words or not chosen.is_empty:
                     found = find_hits(session, words, chosen, order=order, limit=HITS_PER_PAGE, after=after)
-                    cards = card_values(session, [hit.post_id for hit in found.hits])
+                    cards = shown_cards(session, context, [hit.post_id for hit in found.hits])
                     facets = facets_of_hits(session, words, chosen) if found.hits and not after else None
             except ArchiveError as error:
                 problem = error.message
@@ -101,7 +101,7 @@ def search_page_router(readers: Readers) -> APIRouter:
         if facets:
             values |= _facet_values(context, facets, chosen)
         values["facets"] = facets
-        values |= cards
+        values["cards"] = cards
         values["feed"] = context.link(
             "feeds", "posts.atom", lang=None, q=words, account=account, kind=kind, changed=mark
         )

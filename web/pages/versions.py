@@ -48,7 +48,7 @@ def versions_router(readers: Readers, origin: str = "") -> APIRouter:
             citation = _citation(session, request, post, biz, version)
             texts = [(str(form), format_citations([citation], form)) for form in CitationFormat]
             numbers = version_numbers(session, post)
-            values = {"citation": citation, "texts": texts, "numbers": numbers}
+            values: dict[str, Any] = {"citation": citation, "texts": texts, "numbers": numbers}
             return render_post(session, request, post, biz, CITE, **values)
 
     def download(

@@ -127,6 +127,22 @@ def test_readers_cannot_write_and_have_small_bounds(engine: Engine) -> None:
         assert {name: session.scalar(text(f"SHOW {name}")) for name in settings} == settings
 
 
+@pytest.mark.parametrize("ending", ["server", "client"])
+def test_a_reader_whose_connection_was_closed_gets_another(engine: Engine, ending: str) -> None:
+    with Readers(engine) as readers:
+        with readers.session() as session:
+            first = session.scalars(text("SELECT pg_backend_pid()")).one()
+            connection = session.connection().connection.dbapi_connection
+        if ending == "server":
+            with transaction(engine) as session:  # both are of the same role
+                assert session.scalar(text(f"SELECT pg_terminate_backend({first}, 5000)"))
+        else:
+            assert connection is not None
+            connection.close()
+        with readers.session() as session:
+            assert session.scalars(text("SELECT pg_backend_pid()")).one() != first
+
+
 def test_there_is_one_place_that_makes_engines() -> None:
     packages = ("archive", "crawler", "web", "scheduler", "mparchive")
     files = [path for package in packages for path in (ROOT / package).rglob("*.py")]

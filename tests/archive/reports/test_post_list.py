@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from archive.db.models import Post
+from archive.db.models import Medium, Post
 from archive.domain.outcomes import Kind, Outcome, PostCount, PostMark, PostOrder, Role
 from archive.domain.parsed_page import ParsedPage
 from archive.ingest.pages import import_records
-from archive.reports.post_list import CardFacts, PostTotal, card_facts, count_posts, list_posts
+from archive.reports.post_list import Card, PostTotal, cards_of, count_posts, list_posts
+from archive.repository.media import StoredFile, store_file
+from archive.repository.notes import Note, put_note
 from archive.repository.post_queries import PostFilter
 from tests.archive.making import BIZ, NOW, article, image, record
 from tests.archive.reports.test_changes import fetch
@@ -88,7 +90,25 @@ def test_a_card_has_the_digest_the_characters_and_the_images_of_the_current_page
         fetch(db_session, record(1), article(record(1), media=(*media, cover), page=page), minutes)
     import_records(db_session, None, [record(2, text="一二三")], "dump", NOW)
     ids = {post.aid: post.id for post in db_session.scalars(select(Post))}
-    facts = card_facts(db_session, list(ids.values()))
-    assert facts[ids["1001_1"]] == CardFacts("摘要& 要点", len(record(1).text), 2)
-    assert facts[ids["1002_1"]] == CardFacts("", 3, 0)
-    assert card_facts(db_session, []) == {}
+    cards = cards_of(db_session, list(ids.values()))
+    assert cards[ids["1001_1"]] == Card("摘要& 要点", len(record(1).text), 2, (), None, None)
+    assert cards[ids["1002_1"]] == Card("", 3, 0, (), None, None)
+    assert cards_of(db_session, []) == {}
+
+
+def test_a_card_has_the_marks_the_note_and_the_stored_cover(filled: Session) -> None:
+    ids = {post.aid: post.id for post in filled.scalars(select(Post))}
+    pictures = [image(f"cover{number}", number, Role.COVER) for number in range(3)]
+    fetch(filled, record(5), article(record(5), media=(*pictures, image("shown", 0))), 3)
+    note = Note(is_starred=True, tags=("政策",), note="读", changed_at=NOW)
+    put_note(filled, ids["1001_1"], note, NOW)
+    files = [StoredFile(bytes([number]) * 32, 9, "image/png", 900, 383, f"{number}.png") for number in (1, 2)]
+    for picture, file in zip(pictures[1:], files, strict=True):  # of the first cover there is no file
+        medium = filled.scalars(select(Medium.id).where(Medium.key == picture.key)).one()
+        store_file(filled, medium, file, NOW)
+    cards = cards_of(filled, [post.id for post in filled.scalars(select(Post))])
+    assert cards[ids["1004_1"]].marks == (PostMark.EDITED, PostMark.REMOVED)
+    assert cards[ids["1001_1"]].note == note
+    assert {post_id for post_id, card in cards.items() if card.note} == {ids["1001_1"]}
+    (cover,) = [card.cover for card in cards.values() if card.cover]
+    assert cover == files[0]
