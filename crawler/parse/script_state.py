@@ -83,7 +83,9 @@ class PageState:
     def _read(self, scripts: list[bytes]) -> None:
         chosen = [script for script in scripts if _has_state(script)]
         self._read_state(chosen)
-        if not (chosen and self._names_account()):
+        data = self._values.get("cgiDataNew")
+        names_account = self._values.get("biz") or (isinstance(data, Mapping) and data.get("bizuin"))
+        if not (chosen and names_account):
             read = set(chosen)
             self._read_state(script for script in scripts if script not in read and _is_loose(script))
         if "cgiDataNew" not in self._values:
@@ -104,10 +106,6 @@ class PageState:
         if self._bytes_left >= 0:
             self._signs_left -= signs_in(script)
         return self._bytes_left >= 0 and self._signs_left >= 0
-
-    def _names_account(self) -> bool:
-        data = self._values.get("cgiDataNew")
-        return bool(self._values.get("biz") or (isinstance(data, Mapping) and data.get("bizuin")))
 
     def _read_words(self, scripts: Iterable[bytes]) -> None:
         for script in scripts:
