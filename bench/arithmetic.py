@@ -201,9 +201,10 @@ Rows of media and links are not counted. The largest table has {largest:.1f} TB;
 | pictures | {pictures_a_minute:.0f} | {for_pictures} |
 | together | | {egresses} |
 
-At {page_ms:.0f} ms of processor time a page and {check_ms:,.0f} ms a check this takes at most {cores:.1f} cores;
-the daemon starts checks from a process that has imported everything, so it takes less. Feeds and publishing
-backends are other servers with limits of their own: where they list new posts, fewer egresses are needed.
+At {page_ms:.0f} ms of processor time a page and {check_ms:,.0f} ms a check this takes at most {cores:.1f}
+cores; the daemon starts checks from a process that has imported everything, so it takes less. Feeds and
+publishing backends are other servers with limits of their own: where they list new posts, fewer egresses
+are needed.
 
 | a month | assumed price, US$ |
 |---|---|
