@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.report import machine, today
 from bench.ways import ROOT
+from tests.chaos.disturbances import small_disk
 from tests.chaos.rounds import RECOVERY, Result, run_rounds
 
 DOCUMENT = ROOT / "docs" / "reference" / "faults.md"
@@ -23,8 +24,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dry", action="store_true", help="print the result without writing the document")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="mparchive-chaos-", ignore_cleanup_errors=True) as folder:
-        result = run_rounds(Path(folder), options.seed, options.rounds, progress=_print_progress)
+    temporary = tempfile.TemporaryDirectory(prefix="mparchive-chaos-", ignore_cleanup_errors=True)
+    with temporary as folder, small_disk(Path(folder)) as home:
+        result = run_rounds(home, options.seed, options.rounds, progress=_print_progress)
     text = _report(result, options.seed)
     sys.stdout.write(text)
     if not options.dry:
