@@ -4,6 +4,7 @@ Writes docs/reference/faults.md, and fails if anything was lost, doubled, false,
 """
 
 import argparse
+import math
 import statistics
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from bench.report import machine, today
 from bench.ways import ROOT
+from tests.chaos.disturbances import small_disk
 from tests.chaos.rounds import RECOVERY, Result, run_rounds
 
 DOCUMENT = ROOT / "docs" / "reference" / "faults.md"
@@ -20,11 +22,13 @@ def main() -> None:
     """Run the rounds, print and write the result."""
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
     parser.add_argument("--rounds", type=int, default=500)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no round after these")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dry", action="store_true", help="print the result without writing the document")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="mparchive-chaos-", ignore_cleanup_errors=True) as folder:
-        result = run_rounds(Path(folder), options.seed, options.rounds, progress=_print_progress)
+    temporary = tempfile.TemporaryDirectory(prefix="mparchive-chaos-", ignore_cleanup_errors=True)
+    with temporary as folder, small_disk(Path(folder)) as home:
+        result = run_rounds(home, options.seed, options.rounds, _print_progress, options.minutes * 60)
     text = _report(result, options.seed)
     sys.stdout.write(text)
     if not options.dry:

@@ -29,7 +29,7 @@ from archive.repository import bodies
 from archive.repository.bodies import DeltaBases
 from archive.repository.captures import store_captures
 from archive.storage.body_codec import encode_body
-from bench.report import machine, today
+from bench.report import machine, today, write_part
 from tests.support.captures import CAPTURES, capture, capture_names
 
 if sys.version_info >= (3, 14):
@@ -167,7 +167,7 @@ def main() -> None:
     ):
         found = measured(engine, pages)
     report = _report(found)
-    DOCUMENT.write_text(report, encoding="utf-8")
+    write_part(report, DOCUMENT)
     sys.stdout.write(report)
     if missed := _missed(found):
         raise SystemExit(f"targets missed: {', '.join(missed)}")

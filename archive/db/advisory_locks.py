@@ -101,11 +101,15 @@ def scheduler_lock(engine: Engine) -> Iterator[bool]:
 def is_locked(egress: SQLColumnExpression[str], hosts: Hosts) -> ColumnElement[bool]:
     """Tell whether a crawl holds the `egress_lock` of an egress for these hosts."""
     key = cast(func.hashtext(egress + f":{hosts}"), BigInteger).op("&", return_type=BigInteger())(_OBJID)
-    return key.in_(live_runs(_Kind.EGRESS))
+    return key.in_(_held_keys(_Kind.EGRESS))
 
 
-def live_runs(kind: _Kind = _Kind.RUN) -> Select[int]:
-    """Select the ids of the runs whose `run_lock` is held, as a subquery; of another kind the locks' keys."""
+def live_runs() -> Select[int]:
+    """Select the ids of the runs whose `run_lock` is held, as a subquery."""
+    return _held_keys(_Kind.RUN)
+
+
+def _held_keys(kind: _Kind) -> Select[int]:
     here = select(_PG_DATABASE.c.oid).where(_PG_DATABASE.c.datname == func.current_database())
     return select(cast(_PG_LOCKS.c.objid, BigInteger)).where(
         _PG_LOCKS.c.locktype == "advisory",

@@ -289,9 +289,14 @@ MAX_STYLE_SHEETS = 32  # of one page; real pages have up to 19
 
 # Finds the style sheets that a page loads from WeChat's own hosts for them, without `https:`. An address
 # names one version: WeChat writes a hash into it. The bounds keep the time in proportion to a page's length.
-STYLE_SHEET = re.compile(
+_STYLE_SHEET = re.compile(
     r"""<link\b(?=[^<>]{0,500}?(?<![\w-])rel=["']?stylesheet\b)[^<>]{0,500}?(?<![\w-])href=["']?"""
     r"""(?:https?:)?(//res[0-9]?\.wx\.qq\.com/[A-Za-z0-9._~%!$()*+,;=:@?/-]{1,500})"""
     r"""(?=["'>]|\s[^<>"']{0,500}[=>])""",  # a quoted address with a space in it is none
     re.IGNORECASE,
 )
+
+
+def style_sheet_addresses(markup: str) -> list[str]:
+    """Return the addresses of the style sheets that a page loads from WeChat's own hosts, each once."""
+    return [f"https:{found}" for found in dict.fromkeys(_STYLE_SHEET.findall(markup))]

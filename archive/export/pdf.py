@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import os
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from archive.export.documents import DocumentInfo
 from archive.export.html import render_html
 from archive.export.post_renderer import RenderPost
 from archive.rendering.page import render_template
-from archive.system.files import process_folder
+from archive.system.files import remove_temporary_files_of_programs
 
 PRINT_SECONDS = 60.0  # for a post; the longest real ones take five, on a busy machine twenty
 
@@ -165,8 +164,7 @@ class PdfMaker:
 
     async def _start(self) -> None:
         self._printed = 0
-        # Chromium and Playwright leave their temporary files behind when they are killed.
-        os.environ["TMPDIR"] = str(process_folder(for_sockets=True))
+        remove_temporary_files_of_programs()
         self._playwright = await async_playwright().start()
         try:
             self._browser = await self._playwright.chromium.launch(**self._launch)

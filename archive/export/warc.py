@@ -17,7 +17,7 @@ from warcio.recordloader import ArcWarcRecord
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from archive.domain.addresses import STYLE_SHEET
+from archive.domain.addresses import style_sheet_addresses
 from archive.domain.errors import IntegrityError, MediaMissing
 from archive.domain.messages import Message
 from archive.export.post_renderer import RenderPost
@@ -350,7 +350,7 @@ def _with_bodies(
 
 def _style_sheets(body: bytes) -> set[str]:
     """Return the addresses of the style sheets that a captured page loads; they are ASCII."""
-    return set(map("https:{}".format, STYLE_SHEET.findall(body.decode("latin-1"))))
+    return set(style_sheet_addresses(body.decode("latin-1")))
 
 
 def _readable_media(

@@ -147,8 +147,9 @@ def record_outcomes(
             _correct_outcome(row, one.page, one.is_rendered, now)
         if one.page.record and one.page.biz:
             row.account_id, row.aid = accounts[one.page.biz], one.page.record.aid
+    urls = {row.key: row.url for row in rows}  # before the update, after which each key is read again
     session.flush()
-    return {row.key: row.url for row in rows}
+    return urls
 
 
 def _links_with_chksm(parsed: Sequence[ParsedPage]) -> dict[str, PostAddress]:

@@ -117,7 +117,9 @@ def store_sightings(
     claimed_by = run_id if claim else None
     known = _put_addresses(session, list(rows.values()), accounts, claimed_by, now)
     _accept_any_account(session, _ordered(s.address.key for s in sightings if not s.expected_biz))
-    _remember_forgotten(session, _ordered(s.address.key for s in sightings if _is_by_hand(s)), now)
+    # Somebody gave an address or a page by hand; no source was checked.
+    by_hand = (s for s in sightings if not s.expected_biz or s.source == SAVED_PAGE)
+    _remember_forgotten(session, _ordered(s.address.key for s in by_hand), now)
     _put_sightings(session, run_id, sightings, {key: sighted.address_id for key, sighted in known.items()})
     return [known[sighting.address.key] for sighting in sightings]
 
@@ -216,11 +218,6 @@ def _accept_any_account(session: Session, keys: Sequence[str]) -> None:
         rows = select(Address.id).where(has_key(batch))
         rows = rows.where(Address.expected_biz.is_not(None))
         _update_locked(session, rows, {"expected_biz": None})
-
-
-def _is_by_hand(sighting: SightingData) -> bool:
-    """Tell whether somebody gave an address or a page, rather than a source that was checked."""
-    return not sighting.expected_biz or sighting.source == SAVED_PAGE
 
 
 def _remember_forgotten(session: Session, keys: Sequence[str], now: datetime) -> None:

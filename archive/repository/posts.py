@@ -158,19 +158,16 @@ def _text_that_returned(session: Session, post_id: int, instant: datetime) -> li
 def _insert(session: Session, states: Sequence[PostState], now: datetime) -> dict[PostIdentity, int]:
     """Insert posts that do not exist yet; return their ids. Of two processes one inserts a post."""
     row = postgresql.insert(Post).on_conflict_do_nothing(constraint="uq__posts__account_id_aid")
+    # Archived when the page was served, where that is known.
+    times = [min(s.fetched_at, now) if s.fetched_at and s.is_dated else now for s in states]
     values = [
-        {**_content(s), **_facts(s), **_identity(s), "first_archived_at": _archived_at(s, now)}
-        for s in states
+        {**_content(s), **_facts(s), **_identity(s), "first_archived_at": archived_at}
+        for s, archived_at in zip(states, times, strict=True)
     ]
     if not values:
         return {}
     inserted = session.execute(row.returning(Post.account_id, Post.aid, Post.id), values)
     return {(account_id, aid): post_id for account_id, aid, post_id in inserted}
-
-
-def _archived_at(state: PostState, now: datetime) -> datetime:
-    """Return when a state was archived: when its page was served, where that is known."""
-    return min(state.fetched_at, now) if state.fetched_at and state.is_dated else now
 
 
 def _identity(state: PostState) -> dict[str, Any]:

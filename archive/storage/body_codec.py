@@ -194,8 +194,10 @@ def encode_anew(body: bytes, base: DeltaBase | None) -> EncodedBody:
 
 def _most_similar(body: bytes, bases: Sequence[DeltaBase]) -> list[DeltaBase]:
     """Return the bases of a fitting size, the most similar first; equal ones stay in their order."""
-    own = signature(body)
     fitting = [base for base in bases if _fits(len(body), len(base.body))]
+    if len(fitting) < 2:
+        return fitting
+    own = signature(body)
     return sorted(fitting, key=lambda base: similarity(own, base.signature), reverse=True)
 
 

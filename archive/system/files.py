@@ -222,6 +222,14 @@ def process_folder(*, for_sockets: bool = False) -> Path:
     return folder
 
 
+def remove_temporary_files_of_programs() -> None:
+    """Let programs that this process starts keep temporary files in its process folder, which is removed.
+
+    Chromium and Playwright leave theirs behind when they are killed. Raises FileWriteError.
+    """
+    os.environ["TMPDIR"] = str(process_folder(for_sockets=True))
+
+
 def _remove_abandoned(base: Path) -> None:
     """Remove the folders of processes that were killed, whose locks the kernel has dropped."""
     for folder in base.glob(f"{_TEMPORARY}*"):

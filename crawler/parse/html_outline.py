@@ -280,7 +280,8 @@ def is_garbled(text: bytes) -> bool:
         encoded = narrow.encode("latin-1" if max(narrow) <= "\xff" else "gb18030", "ignore")
         if 6 * len(_ASIAN.findall(encoded.decode("utf-8", "ignore"))) > len(encoded):
             wrong += len(run)
-    return 2 * wrong > sum(character > "\x7f" for character in sample)
+    beyond_ascii = len(sample) - len(sample.encode("ascii", "ignore"))
+    return 2 * wrong > beyond_ascii
 
 
 def _unwrapped(body: bytes) -> bytes:

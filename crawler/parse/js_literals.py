@@ -141,6 +141,10 @@ class LazyObject(Mapping[str, Any]):
         """How many keys have a plain value."""
         return sum(1 for _ in self)
 
+    def __bool__(self) -> bool:
+        """Tell whether any key has a plain value, without evaluating all of them."""
+        return any(True for _ in self)
+
 
 _BODIES = frozenset({"program", "statement_block", "try_statement", "if_statement", "else_clause",
                      "variable_declaration", "lexical_declaration", "expression_statement",

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -24,6 +23,7 @@ def post_facts(
     identity: Identity, kind: Kind, state: PageState, body: Body, meta: dict[str, str]
 ) -> dict[str, Any]:
     """Return the facts of a post's page. Instants are ISO 8601 in UTC, `ct` and `svr_time` Unix seconds."""
+    comment_id = state.text("data.comment_id", "comment_id")
     facts: dict[str, Any] = {
         **identity_facts(identity, state),
         "kind": kind.value,
@@ -36,7 +36,7 @@ def post_facts(
         "copyright_stat": copyright_stat(state),
         "source_url": _address(state, "data.source_url", "msg_source_url"),
         "link": _address(state, "data.link", "msg_link") or clean_url(meta.get("og:url", "")),
-        "comment_id": _significant(state.text("data.comment_id", "comment_id")),
+        "comment_id": "" if comment_id == "0" else comment_id,
         "svr_time": state.number("data.svr_time", "svr_time"),
         "region": _region(state),
         **payment_facts(state, body.html),
@@ -68,13 +68,14 @@ def payment_facts(state: PageState, html: str) -> dict[str, bool]:
 
 def identity_facts(identity: Identity, state: PageState) -> dict[str, Any]:
     """Return the ids as the page has them, also for a page that is no post but names one."""
+    published = identity.published_at
     return {
         "biz": identity.biz,
         "mid": identity.mid,
         "idx": identity.idx,
         "sn": identity.sn,
-        "ct": int(identity.published_at.timestamp()) if identity.published_at else None,
-        "published_at": _iso(identity.published_at),
+        "ct": int(published.timestamp()) if published else None,
+        "published_at": published.isoformat().replace("+00:00", "Z") if published else "",
         "user_name": state.text("user_name", "data.user_name"),
         "alias": state.text("data.alias", "alias"),
         "item_show_type": state.number("item_show_type", "data.item_show_type"),
@@ -82,17 +83,9 @@ def identity_facts(identity: Identity, state: PageState) -> dict[str, Any]:
     }
 
 
-def _iso(instant: datetime | None) -> str:
-    return instant.isoformat().replace("+00:00", "Z") if instant else ""
-
-
 def _address(state: PageState, *names: str) -> str:
     value = state.get(*names)
     return clean_url(value) if isinstance(value, str) else ""
-
-
-def _significant(value: str) -> str:
-    return "" if value == "0" else value
 
 
 def _covers(state: PageState) -> dict[str, str]:

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from itertools import islice
 from typing import Any
 
-from archive.domain.addresses import MAX_STYLE_SHEETS, STYLE_SHEET, clean_url
+from archive.domain.addresses import MAX_STYLE_SHEETS, clean_url, style_sheet_addresses
 from archive.domain.captures import CaptureData
 from archive.domain.errors import error_message
 from archive.domain.messages import Message
@@ -193,8 +192,7 @@ def _read(served: bytes, url: str | None, evaluated: Mapping[str, Any]) -> Parse
         found = compare_with_shown(_read_post(page, state, url, saved_url), evaluated.get(SHOWN_TEXT))
     else:
         found = _read_notice(page, state)
-    sheets = islice(dict.fromkeys(STYLE_SHEET.findall(page.markup)), MAX_STYLE_SHEETS)
-    return replace(found, style_sheets=tuple(map("https:{}".format, sheets)))
+    return replace(found, style_sheets=tuple(style_sheet_addresses(page.markup)[:MAX_STYLE_SHEETS]))
 
 
 def _page_facts(state: PageState) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A response as it was received: its unpacking, its encoding, and where a saved page came from."""
 
+import codecs
 import re
 import zlib
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ _BEYOND_ASCII = re.compile(rb"[\x80-\xff]{2,}")
 # some million characters.
 _CHINESE_IN_UTF8 = re.compile(rb"(?:[\xe3-\xe9][\x80-\xbf]{2}){3}")
 
+_PIECE = 65_536  # bytes decoded at a time: memory for a whole decoded page takes longer than its decoding
+
 
 def is_mixed(body: bytes, served: bytes) -> bool:
     """Tell whether a page has two encodings: `body` as it came, `served` what was made of it in UTF-8."""
@@ -29,8 +32,11 @@ def is_mixed(body: bytes, served: bytes) -> bool:
 
 
 def _is_utf8(text: bytes) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        text.decode()
+        for start in range(0, len(text), _PIECE):
+            decoder.decode(text[start : start + _PIECE])
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return False
     return True

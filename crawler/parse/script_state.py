@@ -7,6 +7,7 @@ a rendered page come first.
 
 import re
 from collections.abc import Iterable, Mapping
+from types import NoneType
 from typing import Any
 
 from archive.domain.addresses import clean_url, clean_web_url
@@ -18,13 +19,17 @@ MAX_STATE = 6 * 1024 * 1024  # bytes of script read as state, all together; real
 # Fixed strings, because a search for them runs at memory speed over a megabyte of bundled script; each with
 # the size in bytes above which a script that has it is WeChat's own program, not a post's state.
 _MARKS = {
-    b"cgiDataNew = {": 4_000_000, b"cgiDataNew={": 4_000_000,
     b'var biz = "': 150_000, b"window.biz = '": 150_000, b'd.biz = "': 150_000,
     b"var msg_title = ": 150_000, b"picture_page_info_list = [": 150_000,
     b"album_info_list = [": 30_000, b"videoPageInfos = [": 30_000, b"cgiData = {": 30_000,
     b"ip_wording = {": 30_000, b"item_show_type = ": 30_000, b"transferTargetLink = ": 60_000,
     b"transfer_target_link = ": 60_000, b"voiceid": 30_000,
 }  # fmt: skip
+
+MAX_MARKED_SCRIPT = max(_MARKS.values())
+
+# Its name stands alone in other scripts, so that most of them are searched only once.
+_DATA, _DATA_MARKS, MAX_DATA_SCRIPT = b"cgiDataNew", (b"cgiDataNew = {", b"cgiDataNew={"), 4_000_000
 
 _LOOSE = re.compile(rb"""(?:cgiDataNew|cgiData)\s*=\s*\{|\b(?:biz|msg_title|ct)\s*=\s*["']""")
 
@@ -54,6 +59,8 @@ STATE_NAMES = frozenset({
     "ori_head_img_url", "profile_signature",
 })  # fmt: skip
 
+_NOTHING_IF_FALSE = (str, list, Mapping, NoneType)  # unlike 0 and False, which say something
+
 _ACCOUNT_TITLE = "title"  # `var title` is the account's name; a post's title is `d.title`
 
 
@@ -76,7 +83,9 @@ class PageState:
     def _read(self, scripts: list[bytes]) -> None:
         chosen = [script for script in scripts if _has_state(script)]
         self._read_state(chosen)
-        if not (chosen and self._names_account()):
+        data = self._values.get("cgiDataNew")
+        names_account = self._values.get("biz") or (isinstance(data, Mapping) and data.get("bizuin"))
+        if not (chosen and names_account):
             read = set(chosen)
             self._read_state(script for script in scripts if script not in read and _is_loose(script))
         if "cgiDataNew" not in self._values:
@@ -98,10 +107,6 @@ class PageState:
             self._signs_left -= signs_in(script)
         return self._bytes_left >= 0 and self._signs_left >= 0
 
-    def _names_account(self) -> bool:
-        data = self._values.get("cgiDataNew")
-        return bool(self._values.get("biz") or (isinstance(data, Mapping) and data.get("bizuin")))
-
     def _read_words(self, scripts: Iterable[bytes]) -> None:
         for script in scripts:
             if len(script) <= MAX_WORDS_SCRIPT and _WORDS_MARK in script and self._may_read(script):
@@ -113,14 +118,14 @@ class PageState:
             for key, inner in value.items():
                 if key != name:
                     self._take(key, inner)
-        elif not self._values.get(name) and value not in ("", None, [], {}):
+        elif not self._values.get(name) and (value or not isinstance(value, _NOTHING_IF_FALSE)):
             self._values[name] = value
 
     def get(self, *names: str) -> Any:
         """Return the first of these names with a value; `data.x` is a key of cgiDataNew. None without one."""
         for name in names:
             value = self.data.get(name[5:]) if name.startswith("data.") else self._values.get(name)
-            if value not in ("", None, [], {}):
+            if value or not isinstance(value, _NOTHING_IF_FALSE):
                 return value
         return None
 
@@ -157,7 +162,11 @@ class PageState:
 
 def _has_state(script: bytes) -> bool:
     size = len(script)
-    return any(size <= limit and mark in script for mark, limit in _MARKS.items())
+    if size <= MAX_DATA_SCRIPT and _DATA in script and any(mark in script for mark in _DATA_MARKS):
+        return True
+    return size <= MAX_MARKED_SCRIPT and any(
+        size <= limit and mark in script for mark, limit in _MARKS.items()
+    )
 
 
 def _is_loose(script: bytes) -> bool:

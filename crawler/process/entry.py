@@ -12,7 +12,7 @@ from multiprocessing import forkserver, resource_tracker
 from typing import Any
 
 from archive.system.child_processes import ENVIRONMENT_VARIABLE
-from archive.system.files import process_folder
+from archive.system.files import process_folder, remove_temporary_files_of_programs
 from archive.system.log import LEVEL_VARIABLE, LEVELS, format_for, set_up_log
 
 PROGRESS_VARIABLE = "MPARCHIVE_PROGRESS"  # number of the inherited descriptor; without it nobody listens
@@ -165,6 +165,5 @@ def run_crawl_process(
     from scrapy.cmdline import execute  # noqa: PLC0415 - only the crawl's own process runs it
 
     write_log_to_stderr()
-    # Chromium and Playwright leave their temporary files behind when they are killed.
-    os.environ["TMPDIR"] = str(process_folder(for_sockets=True))
+    remove_temporary_files_of_programs()
     execute(["scrapy", *arguments, "-s", "LOG_ENABLED=0"])

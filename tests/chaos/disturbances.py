@@ -1,7 +1,10 @@
 """What is done to the running program: processes killed, the database and the server's answers disturbed."""
 
+import os
 import random
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -13,6 +16,26 @@ from archive.db.embedded_server import DATABASE, SUPERUSER
 from tests.standin import Standin
 
 MANY = 95  # connections: the server gives 100, and keeps three for its superuser
+DISK, INODES = 1536, 20_000  # MB and files of a disk that can be filled
+_BLOCK = 1024 * 1024
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """Give a folder on a disk of its own, in memory, that can be filled.
+
+    Without the right to mount one it is a folder on the same disk, and the disk is never filled.
+    """
+    options = f"size={DISK}m,nr_inodes={INODES}"
+    mount = ["mount", "-t", "tmpfs", "-o", options, "mparchive-chaos", str(folder)]
+    is_mounted = os.geteuid() == 0 and subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    home = folder / "home"
+    home.mkdir()
+    try:
+        yield home
+    finally:
+        if is_mounted:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def family(pids: list[int]) -> list[psutil.Process]:
@@ -99,6 +122,37 @@ class Disturber:
         self._standin.fault(self._chance.choice(["cut", "cut_chunked", "reset", "error"]), times=3)
         return True
 
+    def hang_postgres(self, _: list[int], undo: ExitStack) -> bool:
+        server = postmaster(self._home)
+        if server is None or not server.children():
+            return False
+        hung = self._chance.choice([server, *server.children()])
+        with suppress(psutil.NoSuchProcess):
+            hung.suspend()
+            undo.callback(_resume, hung)
+        return True
+
+    def fill_disk(self, _: list[int], undo: ExitStack) -> bool:
+        if not self._home.parent.is_mount():
+            return False
+        filler = self._home.parent / "filler"
+        undo.callback(filler.unlink, missing_ok=True)
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(_BLOCK)):
+                pass
+        return True
+
+    def use_all_inodes(self, _: list[int], undo: ExitStack) -> bool:
+        if not self._home.parent.is_mount():
+            return False
+        folder = self._home.parent / "files"
+        folder.mkdir()
+        undo.callback(shutil.rmtree, folder)
+        with suppress(OSError):
+            for number in range(INODES):
+                (folder / str(number)).touch()
+        return True
+
     def _kill(self, processes: list[psutil.Process]) -> bool:
         if not processes:
             return False
@@ -129,6 +183,11 @@ class Disturber:
             yield connection
 
 
+def _resume(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.resume()
+
+
 def _name(process: psutil.Process) -> str:
     with suppress(psutil.Error):
         return process.name()
@@ -145,5 +204,8 @@ DISTURBANCES: dict[str, Callable[[Disturber, list[int], ExitStack], bool]] = {
     "Postgres read-only": Disturber.read_only,
     "statements longer than 20 ms cancelled": Disturber.short_statements,
     "no connection free": Disturber.no_connections,
+    "a process of Postgres suspended": Disturber.hang_postgres,
+    "disk full": Disturber.fill_disk,
+    "no inode free": Disturber.use_all_inodes,
     "answers cut, reset or refused": Disturber.cut_answers,
 }

@@ -1,5 +1,6 @@
 """Rounds of disturbances: commands run, one disturbance strikes, and the archive must be right again."""
 
+import math
 import os
 import random
 import subprocess
@@ -50,8 +51,14 @@ class Result:
     recoveries: list[float] = field(default_factory=list)
 
 
-def run_rounds(folder: Path, seed: int, rounds: int, progress: Progress | None = None) -> Result:
-    """Run rounds on a new archive in a folder, and check it after each; `progress` hears of each."""
+def run_rounds(
+    folder: Path, seed: int, rounds: int, progress: Progress | None = None, seconds: float = math.inf
+) -> Result:
+    """Run rounds on a new archive in a folder, and check it after each; `progress` hears of each.
+
+    None begins after so many `seconds`.
+    """
+    until = time.monotonic() + seconds
     chance, result = random.Random(seed), Result()
     (folder / "week.txt").write_text(address_list(), encoding="utf-8")
     (folder / "mparchive.toml").write_text(CONFIG, encoding="utf-8")
@@ -62,6 +69,8 @@ def run_rounds(folder: Path, seed: int, rounds: int, progress: Progress | None =
         known = {path.name for path in folder.iterdir()}
         disturber = Disturber(folder, standin, chance)
         for number in range(rounds):
+            if time.monotonic() > until:
+                break
             what = _disturb(program, disturber, chance)
             for problem in _recover(program, result):
                 result.problems.append(f"round {number + 1} ({what}): {problem}")

@@ -17,7 +17,7 @@ from archive.integrity.checks import ALL_CHECKS
 from archive.integrity.verifier import load_progress
 from archive.storage.media_files import MediaFolder
 from archive.system.files import make_private_folder, write_bytes
-from crawler.cassettes.cassette import AtomicPersister
+from crawler.cassettes.vcr_file import AtomicPersister
 from mparchive.commands.init import write_config
 
 PICTURE = b"invented picture"
