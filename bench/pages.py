@@ -305,9 +305,9 @@ def _compared_row(path: str, was: Cost, now: Cost) -> str:
     )
 
 
-_COMPARISON = """## Processor time of the web pages, before and after
+_COMPARISON = """## Processor time of the web pages, before and after, with {posts:,} posts
 
-Written by `python -m bench.pages --against` a checkout of {commit} ({day}). Machine: {machine},
+Written by `python -m bench.pages` against a checkout of {commit} ({day}). Machine: {machine},
 load average {load:.0f}. Both states imported the same dump of {posts:,} made-up posts and served it at the
 same time; each page was asked of one and of the other in turn. Milliseconds of processor time for a request
 of the web process and of Postgres, mean of {requests}; the client's part is not included. Before that each
