@@ -129,9 +129,14 @@ def store_download(download: MediaDownload, now: datetime) -> MediaResult:
         store_file(session, medium.id, file, now, medium.url)
         return is_cover(session, medium.id)
 
-    if tasks.in_transaction(store):
-        with memory_limit(CHECK_MEMORY):
+    def store_small(session: Session) -> None:
+        lock_files_for_writing(session)
+        if is_cover(session, medium.id):  # it may have been forgotten meanwhile
             keep_small_cover(tasks.media_folder(), body, digest)
+
+    if tasks.in_transaction(store):  # the image is stored, whatever comes of its small form
+        with memory_limit(CHECK_MEMORY):
+            tasks.in_transaction(store_small)
     return MediaResult(MediumOutcome.KEPT, media_type=content.media_type)
 
 

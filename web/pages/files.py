@@ -102,7 +102,11 @@ def files_router(readers: Readers, folder: MediaFolder) -> APIRouter:
 
 def _small_form(folder: MediaFolder, file: StoredFile) -> bytes:
     """Return the small form that was made when the image was stored; of older ones make it now."""
-    return folder.small_form(file.sha256) or small_cover(_content(folder, file))
+    try:
+        kept = folder.small_form(file.sha256)
+    except MediaFolderError:  # the image may be readable all the same
+        kept = b""
+    return kept or small_cover(_content(folder, file))
 
 
 def _is_displayable(media_type: str) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from archive.db.engine import transaction
 from archive.db.models import Medium, PostMedium
 from archive.storage.covers import COVER_SIZE, keep_small_cover
+from archive.storage.media_files import small_path_of
 from tests.archive.making import image
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import get, words
@@ -84,6 +85,14 @@ def test_a_cover_that_was_made_small_when_it_was_stored_is_not_made_again(site: 
     site.folder.put_small_form(kept + b"mark", sha256)
     assert keep_small_cover(site.folder, content, sha256)
     assert get(site, f"/files/{sha256.hex()}/cover").body == kept + b"mark"
+
+
+def test_a_small_form_that_cannot_be_read_is_made_again(site: SeededSite) -> None:
+    sha256 = _stored(site, _drawn((301, 131)))
+    (site.media / small_path_of(bytes.fromhex(sha256))).mkdir(parents=True)
+    answer = get(site, f"/files/{sha256}/cover")
+    with Image.open(BytesIO(answer.body)) as small:
+        assert (answer.status, small.size) == (200, COVER_SIZE)
 
 
 @pytest.mark.slow
