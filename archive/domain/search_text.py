@@ -6,9 +6,6 @@ from archive.domain.text import unescape
 
 SEAM = "\n"  # between title and text; no query contains it, so no match spans both
 
-# Python makes two characters of the first; its choice for the second depends on the characters around it.
-_ONE_FOR_ONE = str.maketrans({"\u0130": "i", "\u03a3": "\u03c3"})
-
 
 def words_of(title: str, text: str) -> str:
     """Return the searched text of a post: its title, and its text with entities decoded."""
@@ -26,8 +23,12 @@ def one_line(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return the text in lower case, character for character, so that positions stay the same."""
-    return text.translate(_ONE_FOR_ONE).lower()
+    """Return the text in lower case, character for character, so that positions stay the same.
+
+    Python makes two characters of the first letter replaced; its choice for the second depends on those
+    around it.
+    """
+    return text.replace("\u0130", "i").replace("\u03a3", "\u03c3").lower()
 
 
 GRAM_LENGTH = 2  # characters of the longest n-gram in the index, as `search_grams` makes them

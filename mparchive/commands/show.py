@@ -116,10 +116,8 @@ def _raw_page(session: Session, post: Post) -> bytes:
 
 def _summary_table(session: Session, post: Post) -> Table:
     published = post.published_at.astimezone(SHANGHAI) if post.published_at else post.published_on
-    captures = [
-        f"{c['fetched_at']:%Y-%m-%d %H:%M}Z {_outcome(c['outcome'])}"
-        for c in captures_repository.list_captures(session, post)
-    ]
+    listed = captures_repository.list_captures(session, post)
+    captures = [f"{c['fetched_at']:%Y-%m-%d %H:%M}Z {_outcome(c['outcome'])}" for c in listed]
     facts = {
         "aid": post.aid,
         "title": post.title,
