@@ -19,6 +19,7 @@ from archive.db.models import (
     PostLink,
     Version,
 )
+from archive.db.models.base import insert_arrays
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import CurrentPage, LinkRef, PostIdentity, PostState, page_facts
 from archive.domain.records import Record
@@ -95,7 +96,8 @@ def _put_round(
                 versions += [{**values, **common} for values in again]
     added: Sequence[int] = ()
     if versions:
-        added = session.scalars(insert(Version).returning(Version.id), versions).all()
+        put, arrays = insert_arrays(Version, versions)
+        added = session.scalars(put.returning(Version.id), arrays).all()
     _point_to_current_versions(session, [one.post_id for one in results.values()])
     return results, added
 
@@ -144,14 +146,15 @@ def _text_that_returned(session: Session, post_id: int, instant: datetime) -> li
 
 def _insert(session: Session, states: Sequence[PostState], now: datetime) -> dict[PostIdentity, int]:
     """Insert posts that do not exist yet; return their ids. Of two processes one inserts a post."""
-    row = postgresql.insert(Post).on_conflict_do_nothing(constraint="uq__posts__account_id_aid")
     values = [
-        {**_content(s), **_facts(s), **_identity(s), "first_archived_at": _archived_at(s, now)}
+        {"first_archived_at": _archived_at(s, now), **_identity(s), **_content(s), **_facts(s)}
         for s in states
     ]
     if not values:
         return {}
-    inserted = session.execute(row.returning(Post.account_id, Post.aid, Post.id), values)
+    row, arrays = insert_arrays(Post, values)
+    row = row.on_conflict_do_nothing(constraint="uq__posts__account_id_aid")
+    inserted = session.execute(row.returning(Post.account_id, Post.aid, Post.id), arrays)
     return {(account_id, aid): post_id for account_id, aid, post_id in inserted}
 
 
@@ -173,8 +176,8 @@ def _identity(state: PostState) -> dict[str, Any]:
 
 def _content(state: PostState) -> dict[str, Any]:
     return {
-        "title": storable(state.record.title),
         "content_hash": state.hash,
+        "title": storable(state.record.title),
         "published_on": date.fromisoformat(state.record.date),
         "account_name": storable(state.record.account),
         "source": PAGE if state.source == REPARSE else state.source,
@@ -233,9 +236,9 @@ def _version(
     return {
         "post_id": post_id,
         "number": number,
+        "content_hash": state.hash,
         "title": storable(state.record.title),
         "text": storable(state.record.text),
-        "content_hash": state.hash,
         "source": state.source,
         "capture_id": state.capture_id,
         "run_id": run_id,
