@@ -58,6 +58,10 @@ T = TypeVar("T")
 
 BATCH = 500  # items in one transaction
 
+BATCH_CHARACTERS = (
+    8_000_000  # of the texts in one: three are in memory, and usual ones have 2 million
+)
+
 CHALLENGE = "mparchive.backfill.page_is_challenge"
 
 # Parts of an input that are passed over although it holds what can be imported.
@@ -247,11 +251,14 @@ def _count_records(imported: _Imported, stored: "StoredRecords") -> None:
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
     """Yield the items of each transaction; a page or a medium, of up to 16 MB and more, ends its batch."""
     batch: list[Item] = []
+    characters = 0
     for item in items:
         batch.append(item)
-        if len(batch) == BATCH or isinstance(item, SavedPage | SavedMedium):
+        characters += len(item.record.text) if isinstance(item, DumpEntry) else 0
+        is_full = len(batch) == BATCH or characters >= BATCH_CHARACTERS
+        if is_full or isinstance(item, SavedPage | SavedMedium):
             yield batch
-            batch = []
+            batch, characters = [], 0
     if batch:
         yield batch
 
