@@ -58,9 +58,7 @@ T = TypeVar("T")
 
 BATCH = 500  # items in one transaction
 
-BATCH_CHARACTERS = (
-    8_000_000  # of the texts in one: three are in memory, and usual ones have 2 million
-)
+BATCH_CHARACTERS = 8_000_000  # of the texts in one: up to five are in memory, and usual ones have 2 million
 
 CHALLENGE = "mparchive.backfill.page_is_challenge"
 

@@ -1,10 +1,11 @@
-"""Store the records of dumps in batches, two at a time: Postgres works on both, on a processor each.
+"""Store the records of dumps in batches, several at a time: Postgres works on each on a processor of its own.
 
-Every batch is a transaction of its own, so that a kill loses at most the two that are not committed. Batches
+Every batch is a transaction, so that a kill loses at most those that are not committed. Batches
 that are about the same posts, or that name one account differently, are stored one after the other: the
 result is that of storing all in their order.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +25,9 @@ from archive.system import clock
 from mparchive.importers.dump import DumpEntry
 from mparchive.importers.items import Flaw
 
-AT_ONCE = 2  # each has a connection, and up to 500 records in memory
+MOST_AT_ONCE = 4  # each has a connection, and records in memory; with more, Python is what takes the time
+
+AT_ONCE = max(2, min(os.cpu_count() or 2, MOST_AT_ONCE))
 
 
 @dataclass(frozen=True)
