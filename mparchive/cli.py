@@ -6,7 +6,6 @@ Each command imports its work when it is called: importing all of it takes a sec
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -45,6 +44,8 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"mparchive {version('mparchive')}")
         raise typer.Exit
 

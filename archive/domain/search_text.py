@@ -23,8 +23,11 @@ def one_line(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return the text in lower case, character for character, so that positions stay the same."""
-    # Python makes two characters of the first; its choice for the second depends on the characters around it.
+    """Return the text in lower case, character for character, so that positions stay the same.
+
+    Python makes two characters of the first letter replaced; its choice for the second depends on those
+    around it.
+    """
     return text.replace("\u0130", "i").replace("\u03a3", "\u03c3").lower()
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from archive.db.models import Address, Sighting
+from archive.db.models.base import insert_arrays
 from archive.domain.addresses import PostAddress, parse_address
 from archive.domain.captures import Sighted, SightingData
 from archive.domain.outcomes import FORGOTTEN, NO_ANSWER, NOT_RENDERED, Outcome
@@ -141,23 +142,25 @@ def _put_addresses(
     before = address_ids_by_key(session, keys)
     archived = archived_keys(session, [sighting.address for sighting in sightings])
     values = {
-        sighting.address.key: {
+        key: {
+            "next_fetch_at": None if key in archived else _first_due(sighting, address, now),
+            "aid": sighting.address.aid,
             "url": storable(address.url),
             "account_id": accounts.get(sighting.address.biz),
-            "aid": sighting.address.aid,
             "expected_biz": sighting.expected_biz or None,
-            "next_fetch_at": None if sighting.address.key in archived else _first_due(sighting, address, now),
-            "last_outcome": Outcome.ARTICLE if sighting.address.key in archived else None,
+            "last_outcome": Outcome.ARTICLE if key in archived else None,
             "claimed_by_run_id": claimed_by,
             "claimed_until": None if claimed_by is None else now + CLAIM_LASTS,
         }
-        for sighting, address in zip(sightings, addresses, strict=True)
+        for key, sighting, address in zip(keys, sightings, addresses, strict=True)
     }
     if claimed_by is not None:
         _lock(session, keys)
     for arbiter, group in groupby(in_lock_order(keys), lambda one: arbiter_of(one[1])):
-        improve = _insert_or_improve(now, arbiter, claims=claimed_by is not None)
-        session.execute(improve, [{**columns._asdict(), **values[key]} for key, columns in group])
+        rows = [{**columns._asdict(), **values[key]} for key, columns in group]
+        insert, arrays = insert_arrays(Address, rows)
+        improve = _or_improve(insert, now, arbiter, claims=claimed_by is not None)
+        session.execute(improve, arrays)
     ids = address_ids_by_key(session, keys)
     append_facts(session, FactKind.ADDRESS, ids.values())
     return {key: Sighted(address_id, key, key not in before) for key, address_id in ids.items()}
@@ -177,12 +180,13 @@ def _first_due(sighting: SightingData, address: PostAddress, now: datetime) -> d
     return now + LISTED_WAIT if address.is_bare and is_listed else now
 
 
-def _insert_or_improve(now: datetime, arbiter: Arbiter, *, claims: bool) -> postgresql.Insert:
+def _or_improve(
+    row: postgresql.Insert, now: datetime, arbiter: Arbiter, *, claims: bool
+) -> postgresql.Insert:
     """Insert addresses; give known ones the URL with chksm where theirs has none, and the claim if any.
 
     Those that another crawl is fetching now stay claimed by its run.
     """
-    row = postgresql.insert(Address)
     has_better_url = and_(IS_BARE, has_chksm(row.excluded.url))
     is_open = or_(Address.last_outcome.is_(None), *(Address.last_outcome == one for one in REFUSED))
     gives_new_try = and_(has_better_url, is_open)
@@ -247,27 +251,29 @@ def _put_sightings(
     session: Session, run_id: int | None, sightings: Sequence[SightingData], ids: Mapping[str, int]
 ) -> None:
     values = {
-        (ids[s.address.key], s.source, storable(s.address.url)): {
-            "address_id": ids[s.address.key],
+        (address_id, s.source, url): {
+            "address_id": address_id,
             "run_id": run_id,
             "last_run_id": run_id,
             "source": s.source,
-            "url": storable(s.address.url),
+            "url": url,
             "title": storable(s.title),
             "listing": storable_json(s.listing),
             "first_seen_at": s.seen_at,
             "last_seen_at": s.seen_at,
         }
         for s in sightings
+        for address_id, url in [(ids[s.address.key], storable(s.address.url))]
     }
-    row = postgresql.insert(Sighting)
+    if not values:
+        return
+    row, arrays = insert_arrays(Sighting, [values[key] for key in sorted(values)])
     row = row.on_conflict_do_update(
         constraint="uq__sightings__address_id_source_url",
         set_={"last_seen_at": row.excluded.last_seen_at, "last_run_id": row.excluded.last_run_id},
     )
-    if values:
-        stored = session.scalars(row.returning(Sighting.id), [values[key] for key in sorted(values)])
-        append_facts(session, FactKind.SIGHTING, stored.all())
+    stored = session.scalars(row.returning(Sighting.id), arrays)
+    append_facts(session, FactKind.SIGHTING, stored.all())
 
 
 def make_due(session: Session, address_ids: Sequence[int], now: datetime, again: bool = False) -> list[int]:

@@ -32,6 +32,7 @@ from archive.db.models import (
     PostLink,
     Version,
 )
+from archive.db.models.base import insert_arrays
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import CurrentPage, LinkRef, PostIdentity, PostState, page_facts
 from archive.domain.records import Record
@@ -108,7 +109,8 @@ def _put_round(
                 versions += [{**values, **common} for values in again]
     added: Sequence[int] = ()
     if versions:
-        added = session.scalars(insert(Version).returning(Version.id), versions).all()
+        put, arrays = insert_arrays(Version, versions)
+        added = session.scalars(put.returning(Version.id), arrays).all()
     _point_to_current_versions(session, [one.post_id for one in results.values()])
     return results, added
 
@@ -157,16 +159,17 @@ def _text_that_returned(session: Session, post_id: int, instant: datetime) -> li
 
 def _insert(session: Session, states: Sequence[PostState], now: datetime) -> dict[PostIdentity, int]:
     """Insert posts that do not exist yet; return their ids. Of two processes one inserts a post."""
-    row = postgresql.insert(Post).on_conflict_do_nothing(constraint="uq__posts__account_id_aid")
     # Archived when the page was served, where that is known.
     times = [min(s.fetched_at, now) if s.fetched_at and s.is_dated else now for s in states]
     values = [
-        {**_content(s), **_facts(s), **_identity(s), "first_archived_at": archived_at}
+        {"first_archived_at": archived_at, **_identity(s), **_content(s), **_facts(s)}
         for s, archived_at in zip(states, times, strict=True)
     ]
     if not values:
         return {}
-    inserted = session.execute(row.returning(Post.account_id, Post.aid, Post.id), values)
+    row, arrays = insert_arrays(Post, values)
+    row = row.on_conflict_do_nothing(constraint="uq__posts__account_id_aid")
+    inserted = session.execute(row.returning(Post.account_id, Post.aid, Post.id), arrays)
     return {(account_id, aid): post_id for account_id, aid, post_id in inserted}
 
 
@@ -183,8 +186,8 @@ def _identity(state: PostState) -> dict[str, Any]:
 
 def _content(state: PostState) -> dict[str, Any]:
     return {
-        "title": storable(state.record.title),
         "content_hash": state.hash,
+        "title": storable(state.record.title),
         "published_on": date.fromisoformat(state.record.date),
         "account_name": storable(state.record.account),
         "source": PAGE if state.source == REPARSE else state.source,
@@ -243,9 +246,9 @@ def _version(
     return {
         "post_id": post_id,
         "number": number,
+        "content_hash": state.hash,
         "title": storable(state.record.title),
         "text": storable(state.record.text),
-        "content_hash": state.hash,
         "source": state.source,
         "capture_id": state.capture_id,
         "run_id": run_id,

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import BindParameter, ColumnElement, Row, Select, Text, func, select, text, tuple_
+from sqlalchemy import BindParameter, ColumnElement, Row, Text, func, select, text, tuple_
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from archive.db.models import Post, PostSearchDocument
+from archive.db.models.base import insert_arrays
 from archive.domain.messages import Message
 from archive.domain.search_text import grams_of, words_of
 from archive.repository.derived import refresh
@@ -32,9 +33,15 @@ def index_posts(session: Session, post_ids: Sequence[int]) -> None:
     """Index the current text of these posts; call it in the transaction that wrote them."""
     ids = sorted(set(post_ids))
     for start in range(0, len(ids), INDEX_BATCH):
-        _write(
-            session, select(*_COLUMNS).where(Post.id.in_(ids[start : start + INDEX_BATCH])).order_by(Post.id)
-        )
+        posts = select(*_COLUMNS).where(Post.id.in_(ids[start : start + INDEX_BATCH])).order_by(Post.id)
+        if rows := [_values(row) for row in session.execute(posts)]:
+            insert, arrays = insert_arrays(PostSearchDocument, rows)
+            changes = {column.name: insert.excluded[column.name] for column in _INDEXED}
+            has_changed = tuple_(*_INDEXED).is_distinct_from(tuple_(*changes.values()))
+            session.execute(
+                insert.on_conflict_do_update(index_elements=["post_id"], set_=changes, where=has_changed),
+                arrays,
+            )
 
 
 def rebuild_search_index(session: Session, progress: Callable[[int], None] = lambda _: None) -> int:
@@ -85,19 +92,6 @@ def _batches(session: Session) -> Iterator[tuple[int, Sequence[int]]]:
         yield done, ids
 
 
-def _write(session: Session, posts: Select[*tuple[Any, ...]]) -> None:
-    rows = [_values(row) for row in session.execute(posts)]
-    if not rows:
-        return
-    insert = postgresql.insert(PostSearchDocument)
-    new = insert.excluded
-    changes = {column.name: new[column.name] for column in _INDEXED}
-    has_changed = tuple_(*_INDEXED).is_distinct_from(tuple_(*changes.values()))
-    session.execute(
-        insert.on_conflict_do_update(index_elements=["post_id"], set_=changes, where=has_changed), rows
-    )
-
-
 def _values(row: AnyRow) -> dict[str, Any]:
     return {
         "post_id": row[0],
@@ -112,7 +106,8 @@ def _difference(row: AnyRow) -> Message | None:
     indexed = row[-len(_INDEXED) :]
     if indexed[0] is None:
         return Message("archive.search_index.post_missing")
-    if tuple(indexed) != tuple(_values(row)[column.name] for column in _INDEXED):
+    expected = _values(row)
+    if tuple(indexed) != tuple(expected[column.name] for column in _INDEXED):
         return Message("archive.search_index.text_differs")
     return None
 

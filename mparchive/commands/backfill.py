@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -23,7 +23,7 @@ from archive.domain.errors import AddressError, error_message
 from archive.domain.messages import Message
 from archive.domain.outcomes import MediumType, Outcome
 from archive.domain.parsed_page import ParsedPage
-from archive.domain.update_decisions import DUMP, StoreResult
+from archive.domain.update_decisions import StoreResult
 from archive.ingest import pages
 from archive.ingest.pages import is_of_content
 from archive.repository import captures, claims, frontier, runs
@@ -52,10 +52,13 @@ from scheduler.egress_session import EgressSession
 
 if TYPE_CHECKING:
     from mparchive.importers.media import MediaImporter
+    from mparchive.importers.records import RecordStore, StoredRecords
 
 T = TypeVar("T")
 
 BATCH = 500  # items in one transaction
+
+BATCH_CHARACTERS = 8_000_000  # of the texts in one: up to five are in memory, and usual ones have 2 million
 
 CHALLENGE = "mparchive.backfill.page_is_challenge"
 
@@ -208,58 +211,54 @@ def _import_all(
     engine: Engine, run_id: int, items: Iterable[Item], media: "MediaImporter | None", parser: PageParser
 ) -> _Imported:
     imported = _Imported()
-    for batch in _batches(item for item in items if not _is_rejected(item, imported)):
-        imported.good += len(batch)
-        if records := [item for item in batch if isinstance(item, DumpEntry)]:
-            _import_records(engine, run_id, records, imported)
-        if addresses := [item for item in batch if isinstance(item, ListedAddress)]:
-            _import_addresses(engine, run_id, addresses, imported)
-        for page in (item for item in batch if isinstance(item, SavedPage)):
-            _import_page(engine, run_id, page, parser, imported)
-        for medium in (item for item in batch if isinstance(item, SavedMedium)):
-            _import_medium(medium, media, imported)
-        for account in (item for item in batch if isinstance(item, NamedAccount)):
-            reason = Message("mparchive.backfill.account_found", {"account": _name(account)})
-            imported.summary.add("accounts", reason=reason)
+    with ExitStack() as stack:
+        store: RecordStore | None = None
+        for batch in _batches(item for item in items if not _is_rejected(item, imported)):
+            imported.good += len(batch)
+            if records := [item for item in batch if isinstance(item, DumpEntry)]:
+                store = store or stack.enter_context(_record_store(engine, run_id, imported))
+                store.store(records)
+            if store and len(records) < len(batch):
+                store.finish()  # the others may be about the same posts
+            if addresses := [item for item in batch if isinstance(item, ListedAddress)]:
+                _import_addresses(engine, run_id, addresses, imported)
+            for page in (item for item in batch if isinstance(item, SavedPage)):
+                _import_page(engine, run_id, page, parser, imported)
+            for medium in (item for item in batch if isinstance(item, SavedMedium)):
+                _import_medium(medium, media, imported)
+            for account in (item for item in batch if isinstance(item, NamedAccount)):
+                reason = Message("mparchive.backfill.account_found", {"account": _name(account)})
+                imported.summary.add("accounts", reason=reason)
     return imported
+
+
+def _record_store(engine: Engine, run_id: int, imported: _Imported) -> "RecordStore":
+    from mparchive.importers.records import RecordStore  # noqa: PLC0415 - for dumps alone
+
+    return RecordStore(engine, run_id, partial(_count_records, imported))
+
+
+def _count_records(imported: _Imported, stored: "StoredRecords") -> None:
+    imported.addresses |= stored.addresses
+    for flaw in stored.flaws:
+        _is_rejected(flaw, imported)
+    for result in stored.results:
+        imported.summary.add("known" if result is StoreResult.UNCHANGED else str(result))
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
     """Yield the items of each transaction; a page or a medium, of up to 16 MB and more, ends its batch."""
     batch: list[Item] = []
+    characters = 0
     for item in items:
         batch.append(item)
-        if len(batch) == BATCH or isinstance(item, SavedPage | SavedMedium):
+        characters += len(item.record.text) if isinstance(item, DumpEntry) else 0
+        is_full = len(batch) == BATCH or characters >= BATCH_CHARACTERS
+        if is_full or isinstance(item, SavedPage | SavedMedium):
             yield batch
-            batch = []
+            batch, characters = [], 0
     if batch:
         yield batch
-
-
-def _import_records(engine: Engine, run_id: int, items: list[DumpEntry], imported: _Imported) -> None:
-    now = clock.now()
-    try:
-        with transaction(engine) as session:
-            results = pages.import_records(session, run_id, [item.record for item in items], DUMP, now)
-            addresses = frontier.address_ids(session, [item.address.key for item in items])
-    except Exception as error:
-        if not is_of_content(error):
-            raise
-        if len(items) > 1:  # each in a transaction of its own, so that the others are imported
-            for item in items:
-                _import_records(engine, run_id, [item], imported)
-            return
-        _is_rejected(_unstorable(items[0], error), imported)
-        return
-    imported.addresses |= addresses
-    for result in results:
-        imported.summary.add("known" if result is StoreResult.UNCHANGED else str(result))
-
-
-def _unstorable(entry: DumpEntry, error: Exception) -> Flaw:
-    where = Message("mparchive.input.record_of_post", {"number": entry.number, "aid": entry.record.aid})
-    reason = Message("mparchive.backfill.not_stored", {"reason": error_message(error)})
-    return Flaw(entry.source, where, reason)
 
 
 def _import_addresses(engine: Engine, run_id: int, items: list[ListedAddress], imported: _Imported) -> None:

@@ -23,9 +23,6 @@ from archive.domain.parsed_page import is_preview
 from archive.domain.records import SHANGHAI
 from archive.domain.revisit_policy import INTERVALS, next_visit
 from archive.domain.text_diff import Extent, with_context
-from archive.export.file_names import FileNames
-from archive.export.result import ExportResult, post_name
-from archive.rendering.page import offline_page, shown_post
 from archive.reports.citations import citation_of
 from archive.reports.history import (
     Change,
@@ -44,7 +41,6 @@ from archive.repository.posts import links_of
 from archive.repository.revisits import revisit_state
 from archive.repository.versions import DatedBy, DatedVersion, version_of, versions_of
 from archive.search.lookup import post_named
-from archive.storage.media_files import MediaFolder
 from archive.system.catalogues import process_language
 from archive.system.files import write_bytes
 from mparchive.console import (
@@ -120,10 +116,8 @@ def _raw_page(session: Session, post: Post) -> bytes:
 
 def _summary_table(session: Session, post: Post) -> Table:
     published = post.published_at.astimezone(SHANGHAI) if post.published_at else post.published_on
-    captures = [
-        f"{c['fetched_at']:%Y-%m-%d %H:%M}Z {_outcome(c['outcome'])}"
-        for c in captures_repository.list_captures(session, post)
-    ]
+    listed = captures_repository.list_captures(session, post)
+    captures = [f"{c['fetched_at']:%Y-%m-%d %H:%M}Z {_outcome(c['outcome'])}" for c in listed]
     facts = {
         "aid": post.aid,
         "title": post.title,
@@ -162,23 +156,30 @@ def _link_table(session: Session, post: Post) -> Table:
 
 def print_page(session: Session, post: Post) -> Exit:
     """Write the page of a post to stdout."""
-    page, result = _page(session, post)
+    page, code = _page(session, post)
     sys.stdout.buffer.write(page)
-    return report_failures(result)
+    return code
 
 
 def open_page(session: Session, post: Post) -> Exit:
     """Write the page below the data folder, print its path, and open it where there is a display."""
-    page, result = _page(session, post)
+    from archive.export.file_names import FileNames  # noqa: PLC0415 - as below
+
+    page, code = _page(session, post)
     path = ArchiveSettings().home.absolute() / "pages" / f"{FileNames().of_post(post)}.html"
     write_bytes(path, page, is_private=True)
     sys.stdout.write(f"{path}\n")
     if not (_has_display() and webbrowser.open(path.as_uri())):
         say(Message("mparchive.show.no_browser"))
-    return report_failures(result)
+    return code
 
 
-def _page(session: Session, post: Post) -> tuple[bytes, ExportResult]:
+def _page(session: Session, post: Post) -> tuple[bytes, Exit]:
+    """Return the page of a post, and the exit code for what of it cannot be read, which is printed."""
+    from archive.export.result import ExportResult, post_name  # noqa: PLC0415 - a fifth second, for pages alone
+    from archive.rendering.page import offline_page, shown_post  # noqa: PLC0415
+    from archive.storage.media_files import MediaFolder  # noqa: PLC0415
+
     shown = shown_post(session, post, MediaFolder(ArchiveSettings()))
     try:
         page = offline_page(shown).encode("utf-8", "replace")
@@ -187,7 +188,7 @@ def _page(session: Session, post: Post) -> tuple[bytes, ExportResult]:
         raise CommandError(Message("mparchive.show.page_failed", params), Exit.PARTLY_FAILED) from None
     result = ExportResult()
     result.add_post(shown.media.problems, shown.media.damaged)
-    return page, result
+    return page, report_failures(result)
 
 
 def _has_display() -> bool:

@@ -10,8 +10,8 @@ import pytest
 from mparchive.errors import Exit
 
 HEAVY = (
-    "alembic", "babel", "lxml", "pandas", "playwright", "procrastinate", "pyarrow", "pydantic", "scrapy",
-    "sqlalchemy", "sqlite_utils", "vcr",
+    "alembic", "babel", "lxml", "pandas", "playwright", "procrastinate", "pyarrow", "pydantic",
+    "scrapy", "sqlalchemy", "sqlite_utils", "vcr",
 )  # fmt: skip
 
 
@@ -23,7 +23,9 @@ HEAVY = (
         ("mparchive.commands.status", {"pydantic", "sqlalchemy"}),
         ("mparchive.commands.export", {"lxml", "pydantic", "sqlalchemy"}),
         ("web.app", {"babel", "lxml", "pydantic", "sqlalchemy"}),
-        ("mparchive.commands.show", {"lxml", "pydantic", "sqlalchemy"}),
+        ("mparchive.commands.show", {"pydantic", "sqlalchemy"}),
+        ("mparchive.commands.list", {"pydantic", "sqlalchemy"}),
+        ("mparchive.commands.search", {"pydantic", "sqlalchemy"}),
     ],
 )
 def test_a_command_loads_no_library_it_does_not_need(module: str, needed: set[str]) -> None:

@@ -1,10 +1,11 @@
 """Define what all tables share: names of constraints by rule, instants with a time zone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text, bindparam, func, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
@@ -37,3 +38,24 @@ class Base(DeclarativeBase):
         dict[str, int]: JSONB(none_as_null=True),
         list[Any]: JSONB,
     }
+
+
+_inserts: dict[tuple[str, ...], postgresql.Insert] = {}  # by table and columns
+
+
+def insert_arrays(
+    model: type[Base], rows: Sequence[Mapping[str, Any]]
+) -> tuple[postgresql.Insert, dict[str, list[Any]]]:
+    """Return the INSERT of these rows, of which all have the same columns, and an array for each column.
+
+    To insert row by row takes a multiple of the time, in Python and in Postgres. The statement is built once:
+    that takes longer than to run it for a page.
+    """
+    names = tuple(rows[0])
+    key = (model.__tablename__, *names)
+    if key not in _inserts:
+        table = Base.metadata.tables[model.__tablename__]
+        types = {name: postgresql.ARRAY(table.c[name].type) for name in names}
+        arrays = (func.unnest(bindparam(name, type_=type_)) for name, type_ in types.items())
+        _inserts[key] = postgresql.insert(table).from_select(names, select(*arrays))
+    return _inserts[key], {name: [row[name] for row in rows] for name in names}

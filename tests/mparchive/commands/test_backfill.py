@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ from sqlalchemy import Engine, select
 
 from archive.db.engine import transaction
 from archive.db.models import Address, Post
+from archive.domain.addresses import parse_address
+from mparchive.commands.backfill import BATCH, BATCH_CHARACTERS, _batches
+from mparchive.importers.dump import DumpEntry
+from tests.archive.making import record
 from tests.crawler.parse.made import BIZ, page
 from tests.mparchive.importers.test_warc import Writer
 from tests.standin.week import WEEK
@@ -39,6 +44,15 @@ def test_nothing_for_media_is_started_unless_media_are_asked_for(
         check=True,
     )
     assert done.stdout.splitlines()[-1] == f"0 {media} {media}"
+
+
+def test_long_texts_end_a_batch_before_it_has_its_number_of_items() -> None:
+    def entries(number: int, characters: int) -> list[DumpEntry]:
+        made = replace(record(), text="字" * characters)
+        return [DumpEntry(place, made, parse_address(made.url)) for place in range(number)]
+
+    assert [len(batch) for batch in _batches(entries(BATCH * 2 + 1, 9))] == [BATCH, BATCH, 1]
+    assert [len(batch) for batch in _batches(entries(9, BATCH_CHARACTERS // 4))] == [4, 4, 1]
 
 
 ADDRESS = f"https://mp.weixin.qq.com/s?__biz={BIZ}&mid=21&idx=1&sn=ab&chksm=cd"
