@@ -1,4 +1,5 @@
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE  # else every command that is tested compiles the whole program again
 PYTEST_WORKERS ?= 4  # of two cores: many tests wait for a process, a server or a browser
 
 .PHONY: help setup setup-dev servers demo run check test static lint structure bench chaos fuzz screenshots image catalogues reference lock clean

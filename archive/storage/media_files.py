@@ -1,4 +1,7 @@
-"""Store media files by their content, each once, in a local folder or any storage that fsspec supports."""
+"""Store media files by their content, each once, in a local folder or any storage that fsspec supports.
+
+The small forms of covers that lists of posts show are kept beside them.
+"""
 
 import errno
 import fcntl
@@ -7,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,7 +32,7 @@ _BUCKET_PROTOCOLS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "oss", "c
 
 _HASH_NAME = re.compile(r"(?:^|/)([0-9a-f]{64})\.[^/]*$")
 
-SMALL_FORMS_FOLDER = "small"  # of what archive.storage.covers makes
+SMALL_FORMS_FOLDER = "small"  # of covers, which lists of posts show
 
 UNFINISHED_FOLDER = "unfinished"  # where files are written before they get their name
 
@@ -257,3 +261,45 @@ def _without_secrets(address: str) -> str:
 def _reason(error: Exception) -> str:
     """Return what went wrong without any address: a storage's own text may hold a password."""
     return getattr(error, "strerror", None) or type(error).__name__
+
+
+# Small forms of covers follow from the images and are no evidence: no row names them, `verify` and backups
+# leave them out, and where one is missing it is made again.
+COVER_SIZE = (208, 90)  # pixels of a small cover: twice those of the card, for fine displays
+
+MAX_COVER_PIXELS = 25_000_000  # of an image that is made smaller; covers of WeChat have half a million
+
+
+def small_cover(content: bytes) -> bytes:
+    """Return an image as a JPEG that covers COVER_SIZE; empty for one that is too large or cannot be read."""
+    from PIL import Image, ImageOps  # noqa: PLC0415 - the web server starts without it
+
+    try:
+        with Image.open(BytesIO(content)) as image:
+            if image.width * image.height > MAX_COVER_PIXELS:
+                return b""
+            image.draft("RGB", COVER_SIZE)
+            whole = image.convert("RGBA")
+            paper = Image.new("RGB", whole.size, "white")
+            paper.paste(whole, mask=whole)
+            written = BytesIO()
+            ImageOps.fit(paper, COVER_SIZE).save(written, "JPEG", quality=80)
+    except Exception:  # Pillow's decoders raise errors of many types
+        return b""
+    return written.getvalue()
+
+
+def keep_small_cover(folder: MediaFolder, content: bytes, sha256: bytes) -> bool:
+    """Make the small form of an image and store it; return whether it is there.
+
+    What goes wrong is no error: the image itself is stored, and the page that shows it makes it small.
+    """
+    try:
+        if folder.small_form(sha256):
+            return True
+        small = small_cover(content)
+        if small:
+            folder.put_small_form(small, sha256)
+    except MediaFolderError:
+        return False
+    return bool(small)

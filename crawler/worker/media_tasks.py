@@ -20,7 +20,7 @@ from archive.repository.media import (
     record_media_failure,
     store_file,
 )
-from archive.storage.covers import keep_small_cover
+from archive.storage.media_files import keep_small_cover
 from archive.system.child_processes import memory_limit
 from crawler.media.content import Content, NotMedium, begins_as_page
 from crawler.media.validate import (

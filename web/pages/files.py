@@ -15,8 +15,7 @@ from archive.rendering.page import ShownPost, check_page_size, offline_page, sho
 from archive.repository import bodies
 from archive.repository import captures as captures_repository
 from archive.repository.media import StoredFile, file_of
-from archive.storage.covers import small_cover
-from archive.storage.media_files import MediaFolder
+from archive.storage.media_files import MediaFolder, small_cover
 from web.api.routes import get_post
 from web.api.schemas import AidParam, BizParam, NumberParam
 from web.http_cache import IMMUTABLE, http_date, not_modified

@@ -16,8 +16,7 @@ from archive.ingest.pages import store_parse_results
 from archive.repository.captures import store_captures
 from archive.repository.media import DueMedium
 from archive.storage import covers
-from archive.storage.covers import small_cover
-from archive.storage.media_files import SMALL_FORMS_FOLDER, MediaFolder
+from archive.storage.media_files import SMALL_FORMS_FOLDER, MediaFolder, small_cover
 from crawler.parse.response import FetchedPage
 from crawler.pipelines.base import MediaDownload
 from crawler.worker import media_tasks, tasks

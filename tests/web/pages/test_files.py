@@ -10,8 +10,7 @@ from sqlalchemy import select
 
 from archive.db.engine import transaction
 from archive.db.models import Medium, PostMedium
-from archive.storage.covers import COVER_SIZE, keep_small_cover
-from archive.storage.media_files import small_path_of
+from archive.storage.media_files import COVER_SIZE, keep_small_cover, small_path_of
 from tests.archive.making import image
 from tests.web.conftest import SeededSite
 from tests.web.pages.page_requests import get, words
