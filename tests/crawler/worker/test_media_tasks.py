@@ -15,7 +15,7 @@ from archive.domain.outcomes import MediumOutcome, Role
 from archive.ingest.pages import store_parse_results
 from archive.repository.captures import store_captures
 from archive.repository.media import DueMedium
-from archive.storage import covers
+from archive.storage import media_files
 from archive.storage.media_files import SMALL_FORMS_FOLDER, MediaFolder, small_cover
 from crawler.parse.response import FetchedPage
 from crawler.pipelines.base import MediaDownload
@@ -91,7 +91,7 @@ def test_a_cover_is_stored_though_no_small_form_can_be_made_or_written(
     (tmp_path / SMALL_FORMS_FOLDER).write_bytes(b"no folder")
     assert media_tasks.store_or_record(download(cover, picture("synthetic_a")), NOW).outcome == "kept"
     (tmp_path / SMALL_FORMS_FOLDER).unlink()
-    monkeypatch.setattr(covers, "MAX_COVER_PIXELS", 1)
+    monkeypatch.setattr(media_files, "MAX_COVER_PIXELS", 1)
     assert media_tasks.store_or_record(download(cover, picture("synthetic_b")), NOW).outcome == "kept"
     assert not (tmp_path / SMALL_FORMS_FOLDER).exists()
     assert state(engine) == ("kept", "")
