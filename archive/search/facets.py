@@ -10,7 +10,23 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, BigInteger, Date, Row, Select, Text, func, literal, null, select, true, union_all
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    BigInteger,
+    Date,
+    Row,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    func,
+    literal,
+    null,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.orm import Session, aliased
 
 from archive.db.models import Absence, Account, PostSearchDocument, Version
@@ -73,8 +89,14 @@ def count_facets(session: Session, query: Query, chosen: PostFilter = EVERY_POST
     if facets.total <= MAX_COUNTED_HITS:
         return facets
     newest = newest_matching(session, query, filters, RANKED)
-    hits = select(*_COLUMNS).where(PostSearchDocument.post_id.in_([place.post_id for place in newest]))
-    return replace(_facets(session.execute(_counting(hits)).all()), is_complete=False)
+    rows = session.execute(_counting_chosen(), {"ids": [place.post_id for place in newest]})
+    return replace(_facets(rows.all()), is_complete=False)
+
+
+@cache
+def _counting_chosen() -> Select[*tuple[Any, ...]]:
+    ids = bindparam("ids", type_=ARRAY(BigInteger))
+    return _counting(select(*_COLUMNS).where(PostSearchDocument.post_id == any_(ids)))
 
 
 @cache
