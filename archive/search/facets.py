@@ -1,6 +1,7 @@
 """Count the hits of a search by account, month, kind and mark, for links that narrow it.
 
-All hits are counted up to MAX_COUNTED_HITS; of more only the newest RANKED are, and the counts say so.
+All hits are counted up to a number; of more than MAX_COUNTED_HITS only the newest RANKED are, and the counts
+say so.
 """
 
 from collections import Counter, defaultdict
@@ -45,6 +46,8 @@ from archive.search.query import Query
 
 MAX_COUNTED_HITS = 5000  # as many as a download has; counting them takes 50 ms
 
+FEW_HITS = 200  # counting them takes less than finding and showing the first page
+
 _COLUMNS = (
     PostSearchDocument.post_id,
     PostSearchDocument.account_id,
@@ -76,18 +79,25 @@ class Facets:
         return sorted(counts.items(), reverse=True)
 
 
-def count_facets(session: Session, query: Query, chosen: PostFilter = EVERY_POST) -> Facets:
-    """Count the hits that a search for the query finds; one without words finds all posts of the filter."""
+def count_facets(
+    session: Session, query: Query, chosen: PostFilter = EVERY_POST, most: int = MAX_COUNTED_HITS
+) -> Facets:
+    """Count the hits that a search for the query finds; one without words finds all posts of the filter.
+
+    Of more than `most` hits below MAX_COUNTED_HITS, some are counted, and the result is not complete.
+    """
     if filters := list(filter_conditions(session, chosen)):
         hits: Select[*tuple[Any, ...]] = select(*_COLUMNS).where(*filters)
         if query.words:
             hits = matching(hits.add_columns(PostSearchDocument.words), query).order_by(None)
-        facets = _facets(session.execute(_counting(hits.limit(MAX_COUNTED_HITS + 1))).all())
+        facets = _facets(session.execute(_counting(hits, most)).all())
     else:
-        statement = _counting_all(*shape_of(query), has_words=bool(query.words))
+        statement = _counting_all(*shape_of(query), has_words=bool(query.words), most=most)
         facets = _facets(session.execute(statement, parameters_of(query)).all())
-    if facets.total <= MAX_COUNTED_HITS:
+    if facets.total <= most:
         return facets
+    if most < MAX_COUNTED_HITS:
+        return replace(facets, is_complete=False)
     newest = newest_matching(session, query, filters, RANKED)
     rows = session.execute(_counting_chosen(), {"ids": [place.post_id for place in newest]})
     return replace(_facets(rows.all()), is_complete=False)
@@ -96,35 +106,35 @@ def count_facets(session: Session, query: Query, chosen: PostFilter = EVERY_POST
 @cache
 def _counting_chosen() -> Select[*tuple[Any, ...]]:
     ids = bindparam("ids", type_=ARRAY(BigInteger))
-    return _counting(select(*_COLUMNS).where(PostSearchDocument.post_id == any_(ids)))
+    return _counting(select(*_COLUMNS).where(PostSearchDocument.post_id == any_(ids)), RANKED)
 
 
 @cache
-def _counting_all(words: int, excluded: int, *, has_words: bool) -> Select[*tuple[Any, ...]]:
+def _counting_all(words: int, excluded: int, *, has_words: bool, most: int) -> Select[*tuple[Any, ...]]:
     """Build the statement for the whole archive and all queries of a shape; building it takes 4 ms."""
     hits: Select[*tuple[Any, ...]] = select(*_COLUMNS)
     if has_words:
         hits = matching_shape(hits.add_columns(PostSearchDocument.words), words, excluded).order_by(None)
-    return _counting(hits.limit(MAX_COUNTED_HITS + 1))
+    return _counting(hits, most)
 
 
-def _counting(rows: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    hits = rows.cte("hits").prefix_with("MATERIALIZED")
+def _counting(rows: Select[*tuple[Any, ...]], most: int) -> Select[*tuple[Any, ...]]:
+    hits = rows.limit(most + 1).cte("hits").prefix_with("MATERIALIZED")
     month = func.date_trunc("month", hits.c.published_on).cast(Date).label("month")
     groups = select(literal("").label("mark"), hits.c.account_id, month, hits.c.kind, func.count().label("n"))
     groups = groups.group_by(hits.c.account_id, month, hits.c.kind)
-    parts = union_all(groups, *_marked(hits))
+    parts = union_all(groups, *_marked(hits, most))
     names = aliased(Account)
     counted = parts.subquery()
     return select(counted, names.biz, names.name).outerjoin(names, names.id == counted.c.account_id)
 
 
-def _marked(hits: CTE) -> Iterator[Select[*tuple[Any, ...]]]:
+def _marked(hits: CTE, most: int) -> Iterator[Select[*tuple[Any, ...]]]:
     """Count the hits with each mark. Each hit is looked up by itself: joined, whole tables may be read.
 
-    None is where there are more than MAX_COUNTED_HITS, as then only the newest hits are counted, afterwards.
+    None is where there are more than `most` hits: the newest of them are counted afterwards, or none.
     """
-    are_few = select(func.count()).select_from(hits).scalar_subquery() <= MAX_COUNTED_HITS
+    are_few = select(func.count()).select_from(hits).scalar_subquery() <= most
     edits = select(literal(1).label("one")).where(Version.post_id == hits.c.post_id, *IS_EDIT)
     edit = edits.limit(1).lateral()
     lasts = func.bool_or(Absence.returned_at.is_(None)).label("lasts")

@@ -26,7 +26,7 @@ from archive.repository.accounts import belongs_to
 from archive.repository.address_keys import has_key
 from archive.repository.post_queries import EVERY_POST, NEWEST_FIRST, PostFilter, filtered_posts, marks_of
 from archive.search.engine import Hit, Order, SearchPage, matching_ids, search
-from archive.search.facets import Facets, count_facets
+from archive.search.facets import MAX_COUNTED_HITS, Facets, count_facets
 from archive.search.query import Query, SearchError, parse, split_note_terms
 
 MAX_POST_NAME = (
@@ -177,13 +177,18 @@ def find_hits(  # noqa: PLR0913 - the last three by name
     return SearchPage(hits[:limit], None)
 
 
-def facets_of_hits(session: Session, words: str, chosen: PostFilter = EVERY_POST) -> Facets | None:
-    """Count what `find_hits` finds by its words; None where it finds posts by a name of theirs instead."""
+def facets_of_hits(
+    session: Session, words: str, chosen: PostFilter = EVERY_POST, most: int = MAX_COUNTED_HITS
+) -> Facets | None:
+    """Count what `find_hits` finds by its words, as `count_facets` does.
+
+    None is where it finds posts by a name of theirs instead.
+    """
     words, chosen = split_notes(words, chosen)
     query = _query(words) if words.strip() else Query(())
     if isinstance(query, SearchError) or posts_with_identifier(session, words, chosen.account).posts:
         return None
-    facets = count_facets(session, query, chosen)
+    facets = count_facets(session, query, chosen, most)
     return facets if facets.total else None
 
 

@@ -17,7 +17,7 @@ from archive.reports.statistics import by_month, period_format
 from archive.repository import accounts as accounts_repository
 from archive.repository.post_queries import PostFilter
 from archive.search.engine import Order
-from archive.search.facets import Facets
+from archive.search.facets import FEW_HITS, MAX_COUNTED_HITS, Facets
 from archive.search.lookup import (
     MAX_POST_NAME,
     NamedPosts,
@@ -68,6 +68,7 @@ def search_page_router(readers: Readers) -> APIRouter:
         until: OptionalUntil = None,
         mark: OptionalMark = None,
         order: SearchOrder = "date",
+        counts: str = "",
         after: OptionalCursor = None,
     ) -> Response:
         chosen = PostFilter(account, kind, since, until, mark)
@@ -84,7 +85,9 @@ def search_page_router(readers: Readers) -> APIRouter:
                 if words or not chosen.is_empty:
                     found = find_hits(session, words, chosen, order=order, limit=HITS_PER_PAGE, after=after)
                     cards = shown_cards(session, context, [hit.post_id for hit in found.hits])
-                    facets = facets_of_hits(session, words, chosen) if found.hits and not after else None
+                    if found.hits and not after:
+                        most = MAX_COUNTED_HITS if counts else FEW_HITS
+                        facets = facets_of_hits(session, words, chosen, most)
             except ArchiveError as error:
                 problem = error.message
             if found and not found.hits and named.form is not NameForm.TITLE:
@@ -98,6 +101,9 @@ def search_page_router(readers: Readers) -> APIRouter:
             "missing": missing,
         }
         values |= {"max_length": MAX_POST_NAME, "mark_names": mark_options(context)}
+        values["counting"] = ""  # the address with the counts, where the hits are too many to count unasked
+        if facets and not (facets.is_complete or counts):
+            facets, values["counting"] = None, context.here(counts="1")
         if facets:
             values |= _facet_values(context, facets, chosen)
         values["facets"] = facets

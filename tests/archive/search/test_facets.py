@@ -74,12 +74,21 @@ def test_each_count_is_the_number_that_its_filter_finds(hits: Session, words: st
 def test_of_many_hits_the_newest_are_counted(hits: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archive.search.facets.MAX_COUNTED_HITS", 3)
     monkeypatch.setattr("archive.search.facets.RANKED", 2)
-    found = count_facets(hits, parse("申报通知"))
+    found = count_facets(hits, parse("申报通知"), most=3)
     assert (found.total, found.is_complete) == (2, False)
     assert {month: kinds.total() for month, kinds in found.months.items()} == {
         date(2026, 3, 1): 1,
         date(2025, 11, 1): 1,
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chosen", [PostFilter(), PostFilter(since=date(2020, 1, 1))], ids=["all", "filter"])
+def test_more_hits_than_are_wanted_are_not_complete(hits: Session, chosen: PostFilter) -> None:
+    whole = count_facets(hits, parse("申报通知"), chosen)
+    assert whole.is_complete
+    assert count_facets(hits, parse("申报通知"), chosen, most=whole.total) == whole
+    assert not count_facets(hits, parse("申报通知"), chosen, most=whole.total - 1).is_complete
 
 
 @pytest.mark.slow

@@ -110,6 +110,21 @@ def test_a_search_is_narrowed_by_links_whose_numbers_hold(site: SeededSite) -> N
 
 
 @pytest.mark.slow
+def test_many_hits_are_counted_when_the_reader_asks(
+    site: SeededSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/search?q={quote('合成')}&since=2013&lang=en"
+    counted = _facets(site, path)
+    monkeypatch.setattr("web.pages.search.FEW_HITS", 1)
+    assert _facets(site, path) == {}
+    (address,) = re.findall(r'<a href="([^"]+)">Count the posts', get(site, path).body.decode())
+    asked = _facets(site, unescape(address))
+    assert {name: count for name, (_, count) in asked.items()} == {
+        name: count for name, (_, count) in counted.items()
+    }
+
+
+@pytest.mark.slow
 def test_hits_over_time_lead_to_those_of_a_month(site: SeededSite) -> None:
     page = get(site, f"/search?q={quote('合成日报')}&since=2024&until=2025&lang=en").body.decode()
     bars = re.findall(
