@@ -101,7 +101,7 @@ class AdmissionMiddleware:
 
         async def begin(event: Event) -> None:
             if event["type"] == "http.response.start":
-                slot.release()
+                slot.begin_sending()
             await send(event)
 
         try:
@@ -177,11 +177,14 @@ class _Slot:
         self._sending = sending
 
     def release(self) -> None:
-        """Free the slot, once; from now on the answer is sent."""
-        if self._slots is None:
-            return
-        self._slots.release()
-        self._slots = None
+        """Free the slot, once."""
+        if self._slots is not None:
+            self._slots.release()
+            self._slots = None
+
+    def begin_sending(self) -> None:
+        """Free the slot; from now on the answer is sent."""
+        self.release()
         self.limit.reschedule(asyncio.get_running_loop().time() + SEND_SECONDS)
         self._sending[self.limit] = None
         if len(self._sending) > MAX_SENDING:

@@ -38,3 +38,16 @@ def test_a_hundred_and_fifty_slow_bodies_shut_nobody_out(engine: Engine, headers
             assert web.ask("GET", path).status == 200
         filed = web.post("https://mp.weixin.qq.com/s/AbCdEfGhIjKlMnOpQrStUv")
         assert filed.status == (429 if TOKEN in str(headers) else 200)  # its owner has filed 60 this minute
+
+
+def test_an_error_is_answered_and_logged_as_what_it_is(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("web.pages.render._environment.get_template", fail)
+    with served(engine) as web:
+        assert web.ask("GET", "/health").status == 500
+    errors = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert errors == [ZeroDivisionError]
