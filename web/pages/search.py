@@ -1,5 +1,6 @@
 """The search page with the counts that narrow it, and posts by their address."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, get_args
@@ -7,6 +8,7 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BeforeValidator
+from sqlalchemy.orm import Session
 
 from archive.db.engine import Readers
 from archive.domain.addresses import HOST
@@ -15,6 +17,7 @@ from archive.domain.errors import ArchiveError, NotArchived
 from archive.domain.text import storable
 from archive.reports.statistics import by_month, period_format
 from archive.repository import accounts as accounts_repository
+from archive.repository.derived import counts as counts_of
 from archive.repository.post_queries import PostFilter
 from archive.search.engine import Order
 from archive.search.facets import FEW_HITS, MAX_COUNTED_HITS, Facets
@@ -55,9 +58,25 @@ def _order_or_default(value: Any) -> Any:
 SearchOrder = Annotated[Order, BeforeValidator(_order_or_default), Query()]
 
 
+class _ArchiveSize:
+    """How many posts there are, read once an hour: for each search it would be a twentieth of its cost."""
+
+    def __init__(self) -> None:
+        self._hour, self._posts = -1, 0
+
+    def is_small(self, session: Session) -> bool:
+        """Tell whether counting all hits of any search takes less than the rest of its page."""
+        hour = int(time.monotonic() // 3600)
+        if hour != self._hour:
+            self._posts = counts_of(session, ["posts"])["posts"].total()
+            self._hour = hour
+        return self._posts <= SMALL_ARCHIVE
+
+
 def search_page_router(readers: Readers) -> APIRouter:
     """Return /search."""
     router = APIRouter()
+    size = _ArchiveSize()
 
     def find(  # noqa: PLR0913, PLR0917 - a filter is an argument
         request: Request,
@@ -74,7 +93,7 @@ def search_page_router(readers: Readers) -> APIRouter:
         chosen = PostFilter(account, kind, since, until, mark)
         words, found, problem, missing = storable(q.strip()), None, None, None
         cards: dict[int, ShownCard] = {}
-        facets = None
+        facets, are_many = None, False
         context = PageContext.of(request)
         with readers.session() as session:
             named = posts_with_identifier(session, split_notes(words, chosen)[0], account)
@@ -85,7 +104,8 @@ def search_page_router(readers: Readers) -> APIRouter:
                 if words or not chosen.is_empty:
                     found = find_hits(session, words, chosen, order=order, limit=HITS_PER_PAGE, after=after)
                     cards = shown_cards(session, context, [hit.post_id for hit in found.hits])
-                    if found.hits and not after:
+                    are_many = bool(found.next) and not (counts or after or size.is_small(session))
+                    if found.hits and not after and not are_many:
                         most = MAX_COUNTED_HITS if counts else FEW_HITS
                         facets = facets_of_hits(session, words, chosen, most)
             except ArchiveError as error:
@@ -101,9 +121,9 @@ def search_page_router(readers: Readers) -> APIRouter:
             "missing": missing,
         }
         values |= {"max_length": MAX_POST_NAME, "mark_names": mark_options(context)}
-        values["counting"] = ""  # the address with the counts, where the hits are too many to count unasked
         if facets and not (facets.is_complete or counts):
-            facets, values["counting"] = None, context.here(counts="1")
+            facets, are_many = None, True
+        values["counting"] = context.here(counts="1") if are_many else ""
         if facets:
             values |= _facet_values(context, facets, chosen)
         values["facets"] = facets
@@ -125,6 +145,9 @@ def search_page_router(readers: Readers) -> APIRouter:
 
     add_page(router, "/search", find)
     return router
+
+
+SMALL_ARCHIVE = 5000  # posts; all that match are read from the index before the first are counted
 
 
 MAX_FACET_ACCOUNTS = 12  # linked beside a search, those with the most hits

@@ -110,12 +110,13 @@ def test_a_search_is_narrowed_by_links_whose_numbers_hold(site: SeededSite) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("bound", ["FEW_HITS", "SMALL_ARCHIVE"])
 def test_many_hits_are_counted_when_the_reader_asks(
-    site: SeededSite, monkeypatch: pytest.MonkeyPatch
+    site: SeededSite, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
     path = f"/search?q={quote('合成')}&since=2013&lang=en"
     counted = _facets(site, path)
-    monkeypatch.setattr("web.pages.search.FEW_HITS", 1)
+    monkeypatch.setattr(f"web.pages.search.{bound}", 1)
     assert _facets(site, path) == {}
     (address,) = re.findall(r'<a href="([^"]+)">Count the posts', get(site, path).body.decode())
     asked = _facets(site, unescape(address))
