@@ -7,14 +7,11 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     ColumnElement,
     CompoundSelect,
     Date,
     Row,
     Select,
-    any_,
     bindparam,
     case,
     cast,
@@ -45,6 +42,7 @@ from archive.db.models import (
     UnparsedCapture,
     Version,
 )
+from archive.db.models.base import ANY_OF_IDS
 from archive.domain.captures import CaptureData
 from archive.domain.errors import NotArchived
 from archive.domain.messages import Message
@@ -178,7 +176,7 @@ def _capture_ids() -> CompoundSelect[int | None]:
 @cache
 def _metadata_rows() -> Select[*tuple[Any, ...]]:
     rows = select(*_METADATA).outerjoin(ParseResult, IS_ITS_RESULT).order_by(STORED_ORDER.desc())
-    return rows.where(Capture.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+    return rows.where(Capture.id == ANY_OF_IDS)
 
 
 def get_capture_metadata(session: Session, capture_id: int) -> dict[str, Any]:

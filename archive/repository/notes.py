@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ARRAY, BigInteger, Select, any_, bindparam, delete, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, Post, ReaderNote, SavedSearch
+from archive.db.models.base import ANY_OF_IDS
 from archive.domain.errors import ArchiveError, NotArchived
 from archive.domain.text import storable
 
@@ -87,7 +88,7 @@ def notes_of(session: Session, post_ids: Collection[int]) -> dict[int, Note]:
     return {post_id: note for post_id, note in notes.items() if not note.is_empty}
 
 
-_NOTES = select(ReaderNote).where(ReaderNote.post_id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+_NOTES = select(ReaderNote).where(ReaderNote.post_id == ANY_OF_IDS)
 
 
 def _note(row: ReaderNote) -> Note:

@@ -8,11 +8,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     Select,
-    any_,
-    bindparam,
     func,
     insert,
     inspect,
@@ -32,7 +28,7 @@ from archive.db.models import (
     PostLink,
     Version,
 )
-from archive.db.models.base import insert_arrays
+from archive.db.models.base import ANY_OF_IDS, insert_arrays
 from archive.domain.outcomes import Outcome
 from archive.domain.parsed_page import CurrentPage, LinkRef, PostIdentity, PostState, page_facts
 from archive.domain.records import Record
@@ -370,8 +366,7 @@ def links_of_posts(session: Session, post_ids: Sequence[int]) -> list[PostLink]:
 @cache
 def _link_rows() -> Select[PostLink]:
     rows = select(PostLink).join(Post, Post.id == PostLink.post_id)
-    ids = bindparam("ids", type_=ARRAY(BigInteger))
-    rows = rows.where(Post.id == any_(ids), PostLink.capture_id == Post.capture_id)
+    rows = rows.where(Post.id == ANY_OF_IDS, PostLink.capture_id == Post.capture_id)
     return rows.order_by(PostLink.post_id, PostLink.relation, PostLink.position, PostLink.id)
 
 

@@ -8,11 +8,12 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, any_, bindparam, cast, func, select
+from sqlalchemy import ColumnElement, Select, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB, distinct_on
 from sqlalchemy.orm import Session
 
 from archive.db.models import Capture, Post, Version
+from archive.db.models.base import ANY_OF_IDS
 from archive.domain.errors import NotArchived
 from archive.domain.records import SHANGHAI
 
@@ -115,7 +116,7 @@ def dated_versions(session: Session, post_ids: Sequence[int]) -> Iterator[tuple[
 def _dated_rows() -> Select[Version, datetime, bool, bool]:
     rows = select(Version, VERSION_AT, Capture.id.is_not(None), Capture.headers == cast([], JSONB))
     rows = rows.select_from(Version).outerjoin(Capture, Capture.id == Version.capture_id)
-    rows = rows.where(Version.post_id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+    rows = rows.where(Version.post_id == ANY_OF_IDS)
     return rows.order_by(Version.post_id, VERSION_AT, Version.number)
 
 

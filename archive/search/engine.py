@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     BindParameter,
     ColumnElement,
     Integer,
@@ -16,7 +15,6 @@ from sqlalchemy import (
     Select,
     Text,
     Tuple,
-    any_,
     bindparam,
     func,
     select,
@@ -25,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from archive.db.models import Account, Post, PostSearchDocument
+from archive.db.models.base import ANY_OF_IDS
 from archive.domain.search_text import grams_of, is_exact
 from archive.domain.text import storable
 from archive.repository.accounts import accounts_named
@@ -197,17 +196,16 @@ def _scan(  # noqa: PLR0913 - what is searched for, and where
 
 def _scan_newest(session: Session, query: Query, limit: int, among: int) -> list[DatePosition]:
     """Scan the newest posts by a cached statement: building it takes as long as reading dozens of posts."""
-    parameters = {f"word_{place}": word for place, word in enumerate((*query.words, *query.excluded))}
     statement = _first_scan(len(query.words), len(query.excluded))
-    return _load_positions(session, statement, {**parameters, "limit": limit, "among": among})
+    values = {**_word_values((*query.words, *query.excluded)), "limit": limit, "among": among}
+    return _load_positions(session, statement, values)
 
 
 @cache
 def _first_scan(words: int, excluded: int) -> _Rows:
     """Build the statement for so many words: a query has at most MAX_WORDS of both."""
-    parameters = [bindparam(f"word_{place}", type_=Text) for place in range(words + excluded)]
     rows = _posts_before((), None).limit(bindparam("among", type_=Integer))
-    return _having(rows, parameters[:words], parameters[words:], bindparam("limit", type_=Integer))
+    return _having_parameters(rows, words, excluded, bindparam("limit", type_=Integer))
 
 
 def _posts_before(filters: _Filters, before: DatePosition | None) -> _Rows:
@@ -235,14 +233,22 @@ def shape_of(query: Query) -> tuple[int, int]:
 
 def parameters_of(query: Query) -> dict[str, Any]:
     """Return the parameters of a statement that `matching_shape` made."""
-    words = enumerate((*_long_words(query), *query.excluded))
-    return {"grams": grams_of(query.words), **{f"word_{place}": word for place, word in words}}
+    return {"grams": grams_of(query.words), **_word_values((*_long_words(query), *query.excluded))}
 
 
 def matching_shape(chosen: _Rows, words: int, excluded: int, limit: _Limit = None) -> _Rows:
     """Do as `matching` for all queries of a shape: a statement that is kept saves the time of building it."""
-    parameters = [bindparam(f"word_{place}", type_=Text) for place in range(words + excluded)]
     rows = chosen.where(has_grams(bindparam("grams", type_=ARRAY(Text)))).offset(0)
+    return _having_parameters(rows, words, excluded, limit)
+
+
+def _word_values(words: Sequence[str]) -> dict[str, str]:
+    """Return the values of the parameters that `_having_parameters` makes."""
+    return {f"word_{place}": word for place, word in enumerate(words)}
+
+
+def _having_parameters(rows: _Rows, words: int, excluded: int, limit: _Limit) -> _Rows:
+    parameters = [bindparam(f"word_{place}", type_=Text) for place in range(words + excluded)]
     return _having(rows, parameters[:words], parameters[words:], limit)
 
 
@@ -282,10 +288,8 @@ def _scores(session: Session, query: Query, places: Sequence[DatePosition]) -> l
     return [scores[place.post_id] for place in places]
 
 
-_IDS = bindparam("ids", type_=ARRAY(BigInteger))
-
 _INDEXED_WORDS = select(PostSearchDocument.post_id, PostSearchDocument.words).where(
-    PostSearchDocument.post_id == any_(_IDS)
+    PostSearchDocument.post_id == ANY_OF_IDS
 )
 
 
@@ -307,7 +311,7 @@ def _hit_rows() -> _Rows:
         Post.kind,
         Post.text,
     )
-    return select(*columns).join(Account, Account.id == Post.account_id).where(Post.id == any_(_IDS))
+    return select(*columns).join(Account, Account.id == Post.account_id).where(Post.id == ANY_OF_IDS)
 
 
 def _hit(row: Row[*tuple[Any, ...]], query: Query) -> Hit:

@@ -12,15 +12,12 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
     BigInteger,
     Date,
     Row,
     Select,
     Text,
-    any_,
-    bindparam,
     func,
     literal,
     null,
@@ -31,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from archive.db.models import Absence, Account, PostSearchDocument, Version
+from archive.db.models.base import ANY_OF_IDS
 from archive.domain.outcomes import PostMark
 from archive.repository.post_queries import EVERY_POST, IS_EDIT, PostFilter
 from archive.search.engine import (
@@ -105,8 +103,7 @@ def count_facets(
 
 @cache
 def _counting_chosen() -> Select[*tuple[Any, ...]]:
-    ids = bindparam("ids", type_=ARRAY(BigInteger))
-    return _counting(select(*_COLUMNS).where(PostSearchDocument.post_id == any_(ids)), RANKED)
+    return _counting(select(*_COLUMNS).where(PostSearchDocument.post_id == ANY_OF_IDS), RANKED)
 
 
 @cache

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text, bindparam, func, select
+from sqlalchemy import BigInteger, DateTime, Identity, MetaData, Text, any_, bindparam, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -39,6 +39,9 @@ class Base(DeclarativeBase):
         list[Any]: JSONB,
     }
 
+
+# Compared with a column in statements that are kept: it is one of the parameter `ids`.
+ANY_OF_IDS = any_(bindparam("ids", type_=postgresql.ARRAY(BigInteger)))
 
 _inserts: dict[tuple[str, ...], postgresql.Insert] = {}  # by table and columns
 
